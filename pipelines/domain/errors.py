@@ -1,0 +1,186 @@
+"""The one exception tree. Each error says whether trying again can help, whose fault it is,
+what the marketer reads in the row, and what the operator reads in the log.
+
+    ReelgridError
+    ├── Retryable                  the same step may succeed later
+    │   ├── RateLimited            a vendor asked us to slow down
+    │   ├── Unavailable            network, 5xx, a service that is down
+    │   ├── Busy                   our own limit: in-flight cap, budget switch, disk
+    │   └── BadDelivery            a download that was HTML, cut short or not playable yet
+    └── Permanent                  a person or another path decides
+        ├── InvalidOrder           what was asked cannot be made; lists every problem
+        ├── Refused                the provider's moderation said no
+        ├── ProviderFailed         the provider gave up on this generation
+        ├── Expired                the provider no longer has the result
+        ├── NotConfigured          a key or a setting is missing or wrong
+        ├── OutOfCredit            the provider's account is empty or over quota
+        ├── OverBudget             one of our caps would be passed
+        ├── RecordGone             the row, the table or the base is not there (any more)
+        ├── BoardDenied            Airtable refused our token or our fields
+        ├── BoardQuota             Airtable's monthly quota is used up: writes wait
+        ├── UnplayableMedia        a file that is no usable video
+        └── Ambiguous              we do not know whether a paid request was taken
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Blame(StrEnum):
+    """Who has to act."""
+
+    MARKETER = "marketer"
+    OPERATOR = "operator"
+    PROVIDER = "provider"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with an order: the field as its author names it, and a sentence with the allowed values."""
+
+    field: str
+    message: str
+
+
+class ReelgridError(Exception):
+    """Base of all our errors. `marketer` is a whole sentence that says what to do; `operator` is for the log."""
+
+    blame: Blame = Blame.NOBODY
+    default: str = "Something went wrong on our side; nothing you paid for is lost. Please try again."
+
+    def __init__(
+        self, operator: str = "", *, marketer: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(operator or marketer or self.default)
+        self.marketer = marketer or self.default
+        self.operator = operator or self.marketer
+        self.retry_after = retry_after
+        """Seconds the other side asked us to wait, if it did."""
+
+
+class Retryable(ReelgridError):
+    """Trying the same step again later can succeed."""
+
+
+class Permanent(ReelgridError):
+    """Trying the same step again cannot succeed."""
+
+
+class RateLimited(Retryable):
+    """A vendor asked us to slow down."""
+
+    blame = Blame.PROVIDER
+    default = "The video service is busy; we are waiting for our turn."
+
+
+class Unavailable(Retryable):
+    """A service cannot be reached or answers with a server error."""
+
+    blame = Blame.PROVIDER
+    default = "A service we depend on does not answer right now; we keep trying."
+
+
+class Busy(Retryable):
+    """One of our own limits is reached for the moment."""
+
+    default = "Waiting for a free place."
+
+
+class BadDelivery(Retryable):
+    """A result that is not (yet) the video it should be."""
+
+    blame = Blame.PROVIDER
+    default = "The video service sent a damaged file; we are fetching it again."
+
+
+class InvalidOrder(Permanent):
+    """What was asked cannot be made. Carries every problem, not only the first."""
+
+    blame = Blame.MARKETER
+
+    def __init__(self, problems: list[Problem] | tuple[Problem, ...]) -> None:
+        self.problems = tuple(problems)
+        sentence = " ".join(f"{p.field}: {p.message}" for p in self.problems)
+        super().__init__(sentence, marketer=sentence)
+
+
+class Refused(Permanent):
+    """The provider's moderation said no to a prompt, an image or a result."""
+
+    blame = Blame.MARKETER
+    default = "The video service refused this scene. Change its prompt and regenerate the scene."
+
+
+class ProviderFailed(Permanent):
+    """The provider accepted the request and gave up on it."""
+
+    blame = Blame.PROVIDER
+    default = "The video service could not make this scene. Retry, or choose another model."
+
+
+class Expired(Permanent):
+    """The provider no longer has what we paid for."""
+
+    blame = Blame.PROVIDER
+    default = "The video service no longer has this clip."
+
+
+class NotConfigured(Permanent):
+    """A key or setting is missing, wrong or refused by the vendor."""
+
+    blame = Blame.OPERATOR
+    default = "This model is not set up here. Choose another model or ask your operator."
+
+
+class OutOfCredit(Permanent):
+    """The account at the provider is empty or over its quota."""
+
+    blame = Blame.OPERATOR
+    default = (
+        "The account at the video service is out of credit. Ask your operator, then retry: nothing is lost."
+    )
+
+
+class OverBudget(Permanent):
+    """One of our own caps would be passed."""
+
+    blame = Blame.MARKETER
+    default = "This would go over the budget."
+
+
+class RecordGone(Permanent):
+    """The row, its table or its base is not there, or not visible to us."""
+
+    blame = Blame.MARKETER
+    default = "The row was not found. It may have been deleted."
+
+
+class BoardDenied(Permanent):
+    """Airtable refused our token, a field or a value."""
+
+    blame = Blame.OPERATOR
+    default = "Airtable refused our write. Ask your operator to run: flask airtable doctor"
+
+
+class BoardQuota(Permanent):
+    """The workspace's monthly API quota is used up: never retried soon, the outbox waits."""
+
+    blame = Blame.OPERATOR
+    default = "Airtable's monthly API quota is used up; results appear in the row when it is back."
+
+
+class UnplayableMedia(Permanent):
+    """A file that is no usable video; the message gives the one reason."""
+
+    blame = Blame.PROVIDER
+    default = "The file is not a playable video."
+
+
+class Ambiguous(Permanent):
+    """A paid request was sent and its fate is unknown: reconcile, never send it again blindly."""
+
+    blame = Blame.PROVIDER
+    default = "We do not know whether the video service took this request."

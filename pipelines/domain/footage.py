@@ -1,0 +1,152 @@
+"""Moving pictures as the rest of the product sees them: what a file is, what a film should be.
+
+Pure data. Rooms that touch real files (`pipelines.media`) fill these in; stages only pass them on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+
+
+class Fit(StrEnum):
+    """How a picture of another shape fills the frame."""
+
+    CROP = "Crop"
+    BLUR = "Blur"
+    LETTERBOX = "Letterbox"
+
+
+class Transition(StrEnum):
+    """What happens between two scenes."""
+
+    CUT = "Cut"
+    CROSSFADE = "Crossfade"
+    FADE_BLACK = "Fade Black"
+    DIP_WHITE = "Dip White"
+
+
+class Captions(StrEnum):
+    """Where the scenes' caption texts go."""
+
+    NONE = "None"
+    BURNED = "Burned"
+    SIDECAR = "Sidecar"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footage:
+    """What a probe found in a playable file. Durations in seconds, sizes in pixels and bytes."""
+
+    duration_s: float
+    width: int
+    height: int
+    fps: Fraction
+    frames: int
+    video_codec: str
+    audio_codec: str | None
+    size_bytes: int
+    sample_rate: int | None = None
+    channels: int | None = None
+    rotation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What every clip of one cut is brought to: square pixels, BT.709, H.264 High 4:2:0, AAC 48 kHz stereo."""
+
+    width: int
+    height: int
+    fps: Fraction
+    fit: Fit = Fit.CROP
+    loudness_lufs: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boundary:
+    """The join between scene n and n + 1; `seconds` is 0 for a hard cut."""
+
+    kind: Transition = Transition.CUT
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logo:
+    """A picture laid over every clip: corner `top-left|top-right|bottom-left|bottom-right`, opacity 0 to 1."""
+
+    path: Path
+    corner: str = "top-right"
+    opacity: float = 0.85
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipWork:
+    """What one clip needs to become a piece of one cut. `trim_s` cuts a longer clip to the ordered length."""
+
+    source: Path
+    target: Target
+    trim_s: float | None = None
+    caption: str | None = None
+    logo: Logo | None = None
+    fade_in_s: float = 0.0
+    fade_out_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A piece ready for the join. `changed` names what deviated and was mended, empty if the bytes are the source's."""
+
+    path: Path
+    footage: Footage
+    changed: tuple[str, ...] = ()
+    loudness_lufs: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A text picture: a title, an end card, a placeholder or one scene of the animatic."""
+
+    text: str
+    seconds: float
+    target: Target
+    number: int | None = None
+    total: int | None = None
+    heading: str | None = None
+    footer: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmPlan:
+    """One cut: pieces in order, what happens between them, and what is laid over the whole."""
+
+    target: Target
+    pieces: tuple[Path, ...]
+    boundaries: tuple[Boundary, ...] = ()
+    captions: tuple[str | None, ...] = ()
+    music: Path | None = None
+    disclosure: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmReport:
+    """What was made: the file, and for each boundary the path it took (`table`, `seam`, `encode`) and why."""
+
+    path: Path
+    footage: Footage
+    sha256: str
+    paths: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    starts_s: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A look at the finished cut. `sentence` goes to the row; `faults` is empty when it may be delivered as done."""
+
+    ok: bool
+    sentence: str
+    faults: tuple[str, ...] = ()
+    measures: dict[str, float] = field(default_factory=dict)
