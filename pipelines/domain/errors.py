@@ -51,9 +51,7 @@ class ReelgridError(Exception):
     blame: Blame = Blame.NOBODY
     default: str = "Something went wrong on our side; nothing you paid for is lost. Please try again."
 
-    def __init__(
-        self, operator: str = "", *, marketer: str | None = None, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, operator: str = "", *, marketer: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(operator or marketer or self.default)
         self.marketer = marketer or self.default
         self.operator = operator or self.marketer
@@ -139,9 +137,7 @@ class OutOfCredit(Permanent):
     """The account at the provider is empty or over its quota."""
 
     blame = Blame.OPERATOR
-    default = (
-        "The account at the video service is out of credit. Ask your operator, then retry: nothing is lost."
-    )
+    default = "The account at the video service is out of credit. Ask your operator, then retry: nothing is lost."
 
 
 class OverBudget(Permanent):
