@@ -1,0 +1,46 @@
+"""Magic words: what a prompt may say in double square brackets to choose what happens to it.
+
+`[[refuse]]`     refused at create by moderation, never charged
+`[[fickle]]`     refused the first time, accepted the second
+`[[flag]]`       accepted, then failed by moderation of the output, not charged
+`[[slow]]`       takes ten times as long
+`[[fail-once]]`  the first job with this prompt fails with a provider error (not charged), the next succeeds
+`[[lost]]`       taken and billed, and the connection is dropped without an answer: first time for this prompt
+`[[corrupt]]`    the first fetch of the content is damaged: `:truncated` or `:html` chooses how
+`[[never]]`      stays in progress for ever
+`[[odd]]`        the clip differs from what was asked: `:size :fps :sar :mono :silent` chooses how
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+_WORD = re.compile(r"\[\[\s*([a-z-]+)\s*(?::\s*([a-z]+)\s*)?\]\]", re.IGNORECASE)
+DAMAGES = ("truncated", "html")
+ODDITIES = ("size", "fps", "sar", "mono", "silent")
+
+
+def words(prompt: str) -> dict[str, str | None]:
+    """The magic words of a prompt, each with its choice after the colon, if any."""
+    return {name.lower(): (choice.lower() if choice else None) for name, choice in _WORD.findall(prompt)}
+
+
+def spoken(prompt: str) -> list[str]:
+    """The magic words as written, in order."""
+    return [match.group(0) for match in _WORD.finditer(prompt)]
+
+
+def without(prompt: str) -> str:
+    """The prompt as a person would read it."""
+    return " ".join(_WORD.sub(" ", prompt).split())
+
+
+def choice(prompt: str, word: str, options: Sequence[str]) -> str | None:
+    """Which variant of `word` the prompt asks for; the prompt's own hash decides where it does not say. None without it."""
+    found = words(prompt)
+    if word not in found:
+        return None
+    named = found[word]
+    return named if named in options else options[hashlib.sha256(prompt.encode()).digest()[0] % len(options)]
