@@ -1,0 +1,46 @@
+"""Names that follow from content: the same inputs always give the same key, so that repeating is harmless."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from typing import Any
+
+
+def digest(*parts: Any) -> str:
+    """SHA-256 (64 hex digits) over the canonical JSON of the parts."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def new_id(prefix: str) -> str:
+    """A fresh random id such as `run_3f9c2a…` (80 bits): letters, digits and `_` only, as RQ and URLs like it."""
+    return f"{prefix}_{secrets.token_hex(10)}"
+
+
+def new_token() -> str:
+    """An unguessable URL-safe token of 256 bits."""
+    return secrets.token_urlsafe(32)
+
+
+def clip_fingerprint(
+    *, model: str, prompt: str, settings: dict[str, Any], references: tuple[str, ...], take: int
+) -> str:
+    """What makes two clips the same purchase. `take` tells repeats of one prompt and re-orders apart."""
+    return digest("clip", model, prompt, settings, references, take)
+
+
+def idempotency_key(generation_id: str, attempt: int) -> str:
+    """Sent to providers that honour one; stable over crashes because both parts are committed first."""
+    return digest("generation", generation_id, attempt)[:32]
+
+
+def scene_key(record_id: str, run_number: int, scene_number: int) -> str:
+    """The upsert key of a `Scenes` row."""
+    return f"{record_id}-r{run_number}-{scene_number:02d}"
+
+
+def version_key(record_id: str, run_number: int) -> str:
+    """The upsert key of a `Versions` row."""
+    return f"{record_id}-r{run_number}"

@@ -1,0 +1,93 @@
+"""Money in whole micro-dollars (1 USD = 1,000,000), and the four accounts it moves between.
+
+    budget ──hold──▶ held ──reserve──▶ committed ──capture──▶ spent
+       ▲               │  ◀──free──────────┘
+       └───release─────┘
+
+`budget` goes negative as money leaves it; the sum over all accounts is always 0. `held` is what a run may still
+use, `committed` what its open generations may cost at most, `spent` what was really paid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
+from enum import StrEnum
+
+MICRO = 1_000_000
+
+
+class Account(StrEnum):
+    """Where money is."""
+
+    BUDGET = "budget"
+    HELD = "held"
+    COMMITTED = "committed"
+    SPENT = "spent"
+
+
+class Move(StrEnum):
+    """Why money moved."""
+
+    HOLD = "hold"
+    RELEASE = "release"
+    RESERVE = "reserve"
+    FREE = "free"
+    CAPTURE = "capture"
+    OVERRUN = "overrun"
+    """The provider charged more than its list price; said openly rather than hidden."""
+    WRITE_OFF = "write_off"
+    """Money in doubt that a person gave up: counted as spent."""
+
+
+PATHS: dict[Move, tuple[Account, Account]] = {
+    Move.HOLD: (Account.BUDGET, Account.HELD),
+    Move.RELEASE: (Account.HELD, Account.BUDGET),
+    Move.RESERVE: (Account.HELD, Account.COMMITTED),
+    Move.FREE: (Account.COMMITTED, Account.HELD),
+    Move.CAPTURE: (Account.COMMITTED, Account.SPENT),
+    Move.OVERRUN: (Account.BUDGET, Account.SPENT),
+    Move.WRITE_OFF: (Account.COMMITTED, Account.SPENT),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One side of a move."""
+
+    account: Account
+    amount: int
+
+
+def entries(move: Move, amount: int) -> tuple[Entry, Entry]:
+    """The two balanced sides of moving `amount` micro-dollars. Raises ValueError for a negative amount."""
+    if amount < 0:
+        raise ValueError(f"{move.value}: a move cannot be negative ({amount})")
+    source, target = PATHS[move]
+    return Entry(source, -amount), Entry(target, amount)
+
+
+def to_micro(value: str | float | Decimal) -> int:
+    """Dollars to micro-dollars, exact for any text. Raises ValueError for what is no finite number."""
+    try:
+        number = Decimal(str(value).strip().lstrip("$"))
+        return int((number * MICRO).to_integral_value(ROUND_HALF_UP))
+    except (InvalidOperation, OverflowError, ValueError) as error:
+        raise ValueError(f"not an amount of money: {value!r}") from error
+
+
+def price(per_second: int, seconds: float) -> int:
+    """What `seconds` cost at `per_second` micro-dollars, rounded up: a quote may be too high, never too low."""
+    return int((Decimal(per_second) * Decimal(str(seconds))).to_integral_value(ROUND_CEILING))
+
+
+def dollars(micro: int) -> float:
+    """For JSON and Airtable's currency fields."""
+    return round(micro / MICRO, 6)
+
+
+def show(micro: int) -> str:
+    """For people: `$1.20`, and as many decimals as a small amount needs."""
+    amount = Decimal(micro) / MICRO
+    text = f"{amount:.2f}" if amount == 0 or abs(amount) >= Decimal("0.01") else f"{amount:.4f}"
+    return f"${text}" if amount >= 0 else f"-${text[1:]}"

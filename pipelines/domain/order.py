@@ -1,0 +1,84 @@
+"""An order: what a marketer or an API caller asked for, before it is fitted to a model."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.domain.footage import Captions, Fit, Transition
+
+MAX_SCENES = 50
+MAX_PROMPT = 32_000
+DEFAULT_SCENES = 4
+ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:5")
+RESOLUTIONS = ("480p", "720p", "1080p")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneOrder:
+    """One scene that a person wrote: what is None takes the order's default."""
+
+    prompt: str
+    caption: str | None = None
+    seconds: float | None = None
+    model: str | None = None
+    references: tuple[str, ...] = ()
+    continues: bool = False
+    transition: Transition | None = None
+    board_record_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Everything that decides what is made and what it costs. Money in micro-dollars, times in seconds.
+
+    `references`, `logo` and `music` are URLs until accepted, then keys in our storage.
+    """
+
+    master_prompt: str | None = None
+    scenes: tuple[SceneOrder, ...] = ()
+    scene_count: int = DEFAULT_SCENES
+    clip_seconds: float | None = None
+    aspect_ratio: str = "16:9"
+    formats: tuple[str, ...] = ()
+    fit: Fit = Fit.CROP
+    resolution: str = "720p"
+    model: str | None = None
+    title: str | None = None
+    style_notes: str | None = None
+    references: tuple[str, ...] = ()
+    max_cost_micro: int | None = None
+    transition: Transition = Transition.CUT
+    transition_seconds: float = 0.5
+    captions: Captions = Captions.NONE
+    logo: str | None = None
+    music: str | None = None
+    title_card: str | None = None
+    end_card: str | None = None
+    loudness_lufs: float | None = None
+    allow_rewrite: bool = False
+    adapt: bool = False
+    fresh: bool = False
+
+
+def order_to_json(order: Order) -> dict[str, Any]:
+    """The order as plain JSON types."""
+    return dataclasses.asdict(order)
+
+
+def order_from_json(data: dict[str, Any]) -> Order:
+    """The inverse of `order_to_json`."""
+    scenes = tuple(_scene_from_json(scene) for scene in data.get("scenes", ()))
+    lists = {name: tuple(data.get(name) or ()) for name in ("formats", "references")}
+    enums = {
+        "fit": Fit(data["fit"]),
+        "transition": Transition(data["transition"]),
+        "captions": Captions(data["captions"]),
+    }
+    return Order(**{**data, **lists, **enums, "scenes": scenes})
+
+
+def _scene_from_json(data: dict[str, Any]) -> SceneOrder:
+    transition = Transition(data["transition"]) if data.get("transition") else None
+    return SceneOrder(**{**data, "references": tuple(data.get("references") or ()), "transition": transition})
