@@ -1,0 +1,80 @@
+"""What a model can do and what it costs, as data. The rows come from a file that users can extend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+
+class Ability(StrEnum):
+    """How the fate of a request whose answer was lost can be learned."""
+
+    KEY = "key"
+    """The provider honours an idempotency key: send the same key again."""
+    LIST = "list"
+    """Its jobs can be listed: find ours and adopt it."""
+    CALLBACK = "callback"
+    """It calls a URL that carries our token."""
+    NONE = "none"
+    """Only a person can decide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """One model. Prices in micro-dollars per second by resolution (`720p`); lengths in seconds; sizes `WxH`."""
+
+    id: str
+    """`provider/<the provider's own slug>`."""
+    label: str
+    durations: tuple[float, ...] = ()
+    """The lengths it makes; empty when any length between `min_seconds` and `max_seconds` will do."""
+    min_seconds: float = 1.0
+    max_seconds: float = 60.0
+    step_seconds: float = 1.0
+    default_seconds: float = 4.0
+    aspect_ratios: tuple[str, ...] = ("16:9", "9:16")
+    sizes: dict[str, str] = field(default_factory=dict)
+    """`"16:9 720p" → "1280x720"`: exactly what is offered."""
+    fps: float = 24.0
+    audio: bool = False
+    image_to_video: bool = False
+    first_last_frame: bool = False
+    max_references: int = 0
+    seed: bool = False
+    negative_prompt: bool = False
+    max_prompt: int = 4000
+    prices: dict[str, int] = field(default_factory=dict)
+    """No entry for a resolution means that it is not offered, never that it is free."""
+    price_date: date | None = None
+    free: bool = False
+    typical_s: float = 60.0
+    maximum_s: float = 900.0
+    """After this much generating time a job counts as lost; late results are still taken."""
+    max_in_flight: int = 20
+    creates_per_minute: float = 60.0
+    poll_s: float = 5.0
+    ability: Ability = Ability.NONE
+    submit_timeout_s: float = 60.0
+    """Total time of the paid POST; its lease outlives this."""
+    cancellable: bool = False
+    fickle_filter: bool = False
+    """Its moderation is known to pass the same prompt on another try, and a refusal costs nothing."""
+    charges_failures: bool = False
+    retention_s: float = 3600.0
+    """How long the provider keeps a result when it does not say."""
+    sunset: date | None = None
+    successor: str | None = None
+    vendor_origin: str | None = None
+    """The sunset belongs to this origin only: other servers of the same protocol live on."""
+    notes: str = ""
+
+    @property
+    def provider(self) -> str:
+        """The adapter that speaks to it."""
+        return self.id.split("/", 1)[0]
+
+    @property
+    def slug(self) -> str:
+        """The provider's own name for it."""
+        return self.id.split("/", 1)[1]
