@@ -1,0 +1,22 @@
+"""What the operator chose, read once from the environment and `.env` into one frozen, typed object.
+
+`load_settings` is the only reader of the process environment in the product; everything else is handed a
+`Settings`. Each variable is described once, in `model`; `.env.example` and docs/reference/settings.md are
+generated from there. Knows no vendor and opens no connection.
+"""
+
+from pipelines.settings.loading import SettingsError, load_settings
+from pipelines.settings.model import Settings, Variable, variables
+from pipelines.settings.values import BootstrapKey, Origin, StorageTarget, webhook_key
+
+__all__ = [
+    "BootstrapKey",
+    "Origin",
+    "Settings",
+    "SettingsError",
+    "StorageTarget",
+    "Variable",
+    "load_settings",
+    "variables",
+    "webhook_key",
+]

@@ -1,0 +1,222 @@
+"""From the process environment and `.env` to `Settings`: gather, resolve defaults, list every problem."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import SecretStr, ValidationError
+
+from pipelines.domain.errors import NotConfigured
+from pipelines.settings import model, values
+from pipelines.settings.model import Settings
+
+Problems = list[tuple[str, str]]
+
+_MIN_SECRET_KEY = 16
+_BUCKET_ALIASES = {
+    "AWS_ACCESS_KEY_ID": ("ACCESS_KEY_ID",),
+    "AWS_SECRET_ACCESS_KEY": ("SECRET_ACCESS_KEY",),
+    "AWS_REGION": ("AWS_DEFAULT_REGION", "REGION"),
+    "AWS_ENDPOINT_URL": ("ENDPOINT",),
+}
+"""What a Railway bucket calls its variables (docs.railway.com/guides/storage-buckets, read 2026-11)."""
+
+
+class SettingsError(NotConfigured):
+    """Settings that cannot be used. `problems` holds every one as (variable, sentence), in the order of the page."""
+
+    def __init__(self, problems: Problems) -> None:
+        self.problems = problems
+        lines = "\n".join(f"  {name} {sentence}" for name, sentence in problems)
+        super().__init__(f"These settings need attention:\n{lines}")
+
+
+def load_settings(environ: Mapping[str, str] | None = None, root: Path | None = None) -> Settings:
+    """Read the environment, and `.env` under `root` for what it lacks; relative paths start at `root`.
+
+    Without arguments: the process environment and the working folder. On loopback a missing SECRET_KEY is made
+    once and kept in `secret_key` under VAR_DIR. Raises `SettingsError` with every problem at once.
+    """
+    folder = (root or Path.cwd()).resolve()
+    problems: Problems = []
+    found = _gather(os.environ if environ is None else environ, folder, problems)
+    _resolve(found, folder)
+    settings = _validate(found, problems)
+    _cross_check(found, problems)
+    if problems or settings is None:
+        order = [variable.name for variable in model.variables()]
+        raise SettingsError(sorted(problems, key=lambda p: order.index(p[0]) if p[0] in order else -1))
+    return settings if settings.secret_key else _with_local_key(settings)
+
+
+def _gather(environ: Mapping[str, str], folder: Path, problems: Problems) -> dict[str, str]:
+    """What is set, blanks dropped; the environment wins over `.env`, and `NAME_FILE` stands for a secret."""
+    merged = {**_dotenv(folder / ".env", problems), **environ}
+    found = {name: text for name, value in merged.items() if (text := value.strip())}
+    for variable in model.variables():
+        pointer = found.get(f"{variable.name}_FILE")
+        if variable.secret and pointer:
+            _read_secret(variable.name, folder / pointer, found, problems)
+    return found
+
+
+def _dotenv(path: Path, problems: Problems) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    try:
+        # Interpolation is off: it would read the process environment a second time, and mangle a $ in a secret.
+        return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
+    except (OSError, UnicodeDecodeError):
+        problems.append((".env", "cannot be read as UTF-8 text."))
+        return {}
+
+
+def _read_secret(name: str, path: Path, found: dict[str, str], problems: Problems) -> None:
+    if name in found:
+        problems.append((name, f"is given twice: keep either {name} or {name}_FILE."))
+        return
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        problems.append((name, f"could not be read from the file that {name}_FILE names."))
+        return
+    if text:
+        found[name] = text
+    else:
+        problems.append((name, f"is empty in the file that {name}_FILE names."))
+
+
+def _resolve(found: dict[str, str], folder: Path) -> None:
+    """Fill in the defaults that depend on other variables, and make relative paths absolute."""
+    _resolve_public_url(found)
+    _resolve_bucket(found)
+    if "OPENAI_BASE_URL" in found:
+        found.setdefault("SORA_BASE_URL", found["OPENAI_BASE_URL"])
+    if "OPENAI_API_KEY" in found:
+        found.setdefault("SORA_API_KEY", found["OPENAI_API_KEY"])
+    if "AIRTABLE_ENDPOINT_URL" in found:
+        # An emulated base must not send its attachments to the real Airtable.
+        found.setdefault("AIRTABLE_CONTENT_URL", found["AIRTABLE_ENDPOINT_URL"])
+    _resolve_paths(found, folder)
+
+
+def _resolve_public_url(found: dict[str, str]) -> None:
+    domain = found.get("RAILWAY_PUBLIC_DOMAIN")
+    local = f"http://127.0.0.1:{found.get('PORT', '8000')}"
+    found.setdefault("PUBLIC_URL", f"https://{domain}" if domain else local)
+
+
+def _resolve_bucket(found: dict[str, str]) -> None:
+    """Understand the variables of a linked bucket. The bare names count only as a complete set."""
+    bucket = found.get("AWS_S3_BUCKET_NAME")
+    if not bucket and {"BUCKET", "ENDPOINT", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY"} <= found.keys():
+        bucket = found["BUCKET"]
+    if bucket:
+        found.setdefault("STORAGE_URL", f"s3://{bucket}")
+    if not found.get("STORAGE_URL", "").startswith("s3:"):
+        return
+    for name, aliases in _BUCKET_ALIASES.items():
+        for alias in aliases:
+            if alias in found:
+                found.setdefault(name, found[alias])
+    if "AWS_ENDPOINT_URL" in found:
+        found.setdefault("AWS_REGION", "auto")
+
+
+def _resolve_paths(found: dict[str, str], folder: Path) -> None:
+    var = folder / found.get("VAR_DIR", "var")
+    found["VAR_DIR"] = str(var)
+    found.setdefault("DATABASE_URL", f"sqlite:///{var / 'reelgrid.db'}")
+    found.setdefault("STORAGE_URL", f"file:{var / 'media'}")
+    for name, scheme in (("DATABASE_URL", "sqlite:///"), ("STORAGE_URL", "file:")):
+        path = found[name].removeprefix(scheme)
+        # The double slash of file://host stays as it is, for the parser to refuse.
+        if path and path != found[name] and not path.startswith("//"):
+            found[name] = f"{scheme}{folder / path}"
+    for name in ("FIELD_MAP", "CATALOGUE", "GOOGLE_APPLICATION_CREDENTIALS"):
+        if name in found:
+            found[name] = str(folder / found[name])
+
+
+def _validate(found: Mapping[str, str], problems: Problems) -> Settings | None:
+    given = {name: found[name.upper()] for name in Settings.model_fields if name.upper() in found}
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        for line in error.errors(include_url=False, include_input=False):
+            sentence = str(line["ctx"]["error"]) if "error" in line.get("ctx", {}) else f"is not valid: {line['msg']}."
+            problems.append((str(line["loc"][0]).upper(), sentence))
+        return None
+
+
+def _cross_check(found: Mapping[str, str], problems: Problems) -> None:
+    _check_exposure(found, problems)
+    _check_bucket(found, problems)
+    for name in ("FIELD_MAP", "CATALOGUE", "GOOGLE_APPLICATION_CREDENTIALS"):
+        if name in found and not Path(found[name]).is_file():
+            problems.append((name, "names a file that is not there."))
+
+
+def _check_exposure(found: Mapping[str, str], problems: Problems) -> None:
+    """What the world can reach must have a secret and keys."""
+    if "RAILWAY_PROJECT_ID" in found and found["PUBLIC_URL"].startswith("http://127.0.0.1"):
+        # A worker has no domain of its own there, and would sign links nobody can open.
+        problems.append(
+            ("PUBLIC_URL", "is required on Railway for a service without a domain: give the web service's.")
+        )
+        return
+    try:
+        loopback = values.Origin.of(found["PUBLIC_URL"]).loopback
+    except ValueError:
+        return
+    if loopback:
+        return
+    why = "when PUBLIC_URL is not loopback"
+    given = {name for name, _ in problems}
+    if "API_KEYS" not in found and "API_KEYS" not in given:
+        problems.append(("API_KEYS", f"is required {why}: name:<sha256 hex of the key>."))
+    if len(found.get("SECRET_KEY", "")) < _MIN_SECRET_KEY and "SECRET_KEY" not in given:
+        problems.append(("SECRET_KEY", f"is required {why}, at least {_MIN_SECRET_KEY} characters."))
+
+
+def _check_bucket(found: Mapping[str, str], problems: Problems) -> None:
+    if not found["STORAGE_URL"].startswith("s3:"):
+        return
+    problems.extend(
+        (name, "is required when STORAGE_URL is s3://.")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        if name not in found and name not in {given for given, _ in problems}
+    )
+
+
+def _with_local_key(settings: Settings) -> Settings:
+    path = settings.var / "secret_key"
+    try:
+        key = _local_key(path)
+    except OSError as error:
+        sentence = f"could not be kept in {path} ({error.strerror}): set it."
+        raise SettingsError([("SECRET_KEY", sentence)]) from error
+    return settings.model_copy(update={"secret_key": SecretStr(key)})
+
+
+def _local_key(path: Path) -> str:
+    """The key kept at `path`, made on the first call. Whoever of several processes links first wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        draft = path.with_name(f".secret_key.{secrets.token_hex(8)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text(encoding="ascii").strip()

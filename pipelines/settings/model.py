@@ -1,0 +1,328 @@
+"""Every variable an operator can set: its type, default and one sentence, and what follows from them.
+
+The field `name` is the variable `NAME`. Secrets are `SecretStr`; addresses that may hold a password are kept out
+of `repr`. Built by `loading.load_settings`, which resolves the defaults that depend on other variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
+
+from pipelines.settings import values
+from pipelines.settings.values import BootstrapKey, Origin, StorageTarget
+
+AIRTABLE_URL = "https://api.airtable.com"
+AIRTABLE_CONTENT_URL = "https://content.airtable.com"
+OPENAI_URL = "https://api.openai.com/v1"
+GEMINI_URL = "https://generativelanguage.googleapis.com"
+KIE_URL = "https://api.kie.ai"
+OPENROUTER_URL = "https://openrouter.ai/api/v1"
+PUBLIC_ADDRESSES = frozenset({AIRTABLE_URL, AIRTABLE_CONTENT_URL, OPENAI_URL, GEMINI_URL, KIE_URL, OPENROUTER_URL})
+"""The vendors' own servers. They are outside, so they need no exemption from the guard against inside addresses."""
+
+
+def _checked(parse: Callable[[str], object]) -> AfterValidator:
+    """Keep the text as written, once the parser has accepted it."""
+
+    def check(text: str) -> str:
+        parse(text)
+        return text
+
+    return AfterValidator(check)
+
+
+def _models(value: Any) -> tuple[str, ...]:
+    names = values.listed(value) if isinstance(value, str) else tuple(value)
+    return tuple(values.model_name(name) for name in names)
+
+
+def _secret_of(parse: Callable[[str], object]) -> AfterValidator:
+    def check(secret: SecretStr) -> SecretStr:
+        parse(secret.get_secret_value())
+        return secret
+
+    return AfterValidator(check)
+
+
+def _usd(value: Any) -> Decimal:
+    values.dollars(str(value))
+    return Decimal(str(value))
+
+
+def _days(value: Any) -> int | None:
+    return value if value is None else values.keep_days(str(value))
+
+
+Address = Annotated[str, AfterValidator(values.http_url)]
+Usd = Annotated[Decimal, BeforeValidator(_usd)]
+Days = Annotated[int | None, BeforeValidator(_days)]
+"""None is for ever."""
+WebhookSecret = Annotated[SecretStr, _secret_of(values.webhook_secrets)]
+
+
+def _var(section: str, description: str, default: Any = None, *, shown: str | None = None, **field: Any) -> Any:
+    """A variable: `shown` words the default when it is worked out or would say nothing."""
+    return Field(default, description=description, json_schema_extra={"section": section, "shown": shown}, **field)
+
+
+HERE, DATA, BASE, WRITE, VIDEO, SPEND, LOGS = (
+    "This deployment",
+    "Database, queue and storage",
+    "Airtable",
+    "Scene writing",
+    "Video providers",
+    "Spending and retention",
+    "Logs",
+)
+
+
+class Settings(BaseSettings):
+    """The operator's choices, frozen. Get one from `load_settings`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    public_url: Address = _var(
+        HERE,
+        "Where browsers, Airtable and providers reach this deployment.",
+        "http://127.0.0.1:8000",
+        shown="https://$RAILWAY_PUBLIC_DOMAIN, else http://127.0.0.1:$PORT",
+    )
+    secret_key: SecretStr | None = _var(
+        HERE,
+        "Signs links and sessions: at least 16 characters, required when PUBLIC_URL is not loopback.",
+        shown="generated into var/ locally",
+    )
+    api_keys: Annotated[str, _checked(values.bootstrap_keys)] = _var(
+        HERE,
+        "Bootstrap keys, name:<sha256 hex of the key> or bare hashes, separated by commas; required when "
+        "PUBLIC_URL is not loopback.",
+        "",
+        repr=False,
+    )
+    port: Annotated[int, BeforeValidator(values.whole(1, 65535))] = _var(HERE, "The port the web process binds.", 8000)
+    workers: Annotated[int, BeforeValidator(values.whole(1, 256))] = _var(
+        HERE, "How many worker processes run side by side.", 2
+    )
+    var_dir: Path = _var(
+        HERE,
+        "The directory for everything kept on this machine: database, media, generated key, scratch.",
+        Path("var"),
+        shown="var",
+    )
+
+    database_url: Annotated[str, AfterValidator(values.database_url)] = _var(
+        DATA,
+        "The database: sqlite:///a/path.db or postgresql://user:password@host/database.",
+        "sqlite:///var/reelgrid.db",
+        repr=False,
+    )
+    redis_url: Annotated[str, AfterValidator(values.redis_url)] | None = _var(
+        DATA,
+        "The Redis that wakes workers up: redis:// or rediss://.",
+        shown="an embedded Redis under var/",
+        repr=False,
+    )
+    storage_url: Annotated[str, _checked(values.storage_target)] = _var(
+        DATA,
+        "Where media is kept: file:<directory> or s3://<bucket>/<prefix>.",
+        "file:var/media",
+        shown="file:var/media, or the Railway bucket that is linked",
+    )
+    aws_access_key_id: SecretStr | None = _var(DATA, "Access key of the S3 storage.")
+    aws_secret_access_key: SecretStr | None = _var(DATA, "Secret key of the S3 storage.")
+    aws_region: str = _var(
+        DATA, "Region of the S3 storage.", "us-east-1", shown="auto with AWS_ENDPOINT_URL, else us-east-1"
+    )
+    aws_endpoint_url: Address | None = _var(DATA, "Address of an S3 server that is not Amazon's.", shown="Amazon's")
+
+    airtable_api_key: SecretStr | None = _var(BASE, "Airtable personal access token.")
+    airtable_base_id: str | None = _var(BASE, "The base used when a trigger names none.")
+    airtable_endpoint_url: Address = _var(BASE, "Address of Airtable's API.", AIRTABLE_URL)
+    airtable_content_url: Address = _var(
+        BASE,
+        "Address attachments are uploaded to.",
+        AIRTABLE_CONTENT_URL,
+        shown=f"{AIRTABLE_CONTENT_URL}, or AIRTABLE_ENDPOINT_URL when that is set",
+    )
+    field_map: Path | None = _var(BASE, "A file that maps our field names to the base's names or field ids.")
+
+    openai_api_key: SecretStr | None = _var(
+        WRITE, "Key for scene writing; without it the deterministic writer is used."
+    )
+    openai_base_url: Address = _var(WRITE, "Address of OpenAI's API or a compatible server.", OPENAI_URL)
+    openai_model: str = _var(WRITE, "The language model that writes scenes.", "gpt-6-luna")
+
+    video_model: Annotated[str, AfterValidator(values.model_name)] = _var(
+        VIDEO, "Default model as provider/slug; a record can name another.", "local/animatic"
+    )
+    fallback_models: Annotated[tuple[str, ...], BeforeValidator(_models)] = _var(
+        VIDEO,
+        "Models tried in order, separated by commas, when the provider and not the prompt is at fault.",
+        (),
+        shown="",
+    )
+    catalogue: Path | None = _var(VIDEO, "A file that adds models and prices to the catalogue.")
+    sora_api_key: SecretStr | None = _var(
+        VIDEO,
+        "Key for the server of the /v1/videos protocol; set it whenever that server is not OpenAI's.",
+        shown="OPENAI_API_KEY",
+    )
+    sora_base_url: Address = _var(
+        VIDEO, "Address of any server of the /v1/videos protocol.", OPENAI_URL, shown="OPENAI_BASE_URL"
+    )
+    openai_webhook_secret: WebhookSecret | None = _var(
+        VIDEO, "Secret of OpenAI's webhooks, starting with whsec_; two, separated by a comma, while rotating."
+    )
+    gemini_api_key: SecretStr | None = _var(VIDEO, "Key for Gemini (Omni and Veo).")
+    gemini_base_url: Address = _var(VIDEO, "Address of the Gemini API.", GEMINI_URL)
+    gemini_webhook_secret: WebhookSecret | None = _var(
+        VIDEO, "Secret of Gemini's webhooks, starting with whsec_; two, separated by a comma, while rotating."
+    )
+    kie_api_key: SecretStr | None = _var(VIDEO, "Key for kie.ai.")
+    kie_base_url: Address = _var(VIDEO, "Address of kie.ai's API.", KIE_URL)
+    kie_webhook_hmac_key: SecretStr | None = _var(VIDEO, "The key kie.ai signs its callbacks with.")
+    openrouter_api_key: SecretStr | None = _var(VIDEO, "Key for OpenRouter.")
+    openrouter_base_url: Address = _var(VIDEO, "Address of OpenRouter's API.", OPENROUTER_URL)
+    openrouter_webhook_secret: SecretStr | None = _var(VIDEO, "The secret OpenRouter signs its callbacks with.")
+    google_cloud_project: str | None = _var(VIDEO, "Google Cloud project for Veo on Vertex AI.")
+    google_cloud_location: str | None = _var(VIDEO, "Google Cloud region for Veo on Vertex AI.")
+    google_application_credentials: Path | None = _var(VIDEO, "Service account file for Veo on Vertex AI.")
+
+    max_cost_per_run_usd: Usd = _var(SPEND, "No run may spend more than this many dollars.", Decimal(20))
+    max_cost_per_day_usd: Usd = _var(SPEND, "No day (UTC) may spend more than this many dollars.", Decimal(100))
+    approval: Annotated[str, _checked(values.approval)] = _var(
+        SPEND, "Which quotes wait for a person: never, always, or above:<dollars>.", "never"
+    )
+    keep_clips_days: Days = _var(SPEND, "Days to keep clips, or forever.", 30)
+    keep_cuts_days: Days = _var(SPEND, "Days to keep finished cuts, or forever.", None, shown="forever")
+
+    log_level: Annotated[str, BeforeValidator(values.one_of("DEBUG", "INFO", "WARNING", "ERROR"))] = _var(
+        LOGS, "The least severe message that is logged: DEBUG, INFO, WARNING or ERROR.", "INFO"
+    )
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(values.one_of("text", "json"))] = _var(
+        LOGS, "Log lines for people (text) or machines (json), on standard error.", "text"
+    )
+
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load_settings` gathered counts: nothing is read from the environment behind its back."""
+        return (init_settings,)
+
+    @property
+    def var(self) -> Path:
+        """The directory for everything kept on this machine."""
+        return self.var_dir
+
+    @property
+    def loopback(self) -> bool:
+        """Whether PUBLIC_URL can be reached from this machine only."""
+        return Origin.of(self.public_url).loopback
+
+    @property
+    def bootstrap_keys(self) -> tuple[BootstrapKey, ...]:
+        """The keys of API_KEYS."""
+        return values.bootstrap_keys(self.api_keys)
+
+    @property
+    def storage(self) -> StorageTarget:
+        """Where media is kept, taken apart."""
+        return values.storage_target(self.storage_url)
+
+    @property
+    def openai_webhook_secrets(self) -> tuple[str, ...]:
+        """Every live secret of OpenAI's webhooks."""
+        return _secrets(self.openai_webhook_secret)
+
+    @property
+    def gemini_webhook_secrets(self) -> tuple[str, ...]:
+        """Every live secret of Gemini's webhooks."""
+        return _secrets(self.gemini_webhook_secret)
+
+    @property
+    def max_cost_per_run_micro(self) -> int:
+        """The cap of one run in micro-dollars."""
+        return values.dollars(str(self.max_cost_per_run_usd))
+
+    @property
+    def max_cost_per_day_micro(self) -> int:
+        """The cap of one UTC day in micro-dollars."""
+        return values.dollars(str(self.max_cost_per_day_usd))
+
+    @property
+    def approval_threshold_micro(self) -> int | None:
+        """Quotes above this many micro-dollars wait for a person: 0 is always, None is never."""
+        return values.approval(self.approval)
+
+    @property
+    def trusted_origins(self) -> Mapping[str, frozenset[Origin]]:
+        """By vendor, the servers the operator named, which alone may be at an inside address.
+
+        Each holds for its own vendor only. A vendor's public address needs no trust and is left out.
+        """
+        named = {
+            "airtable": (self.airtable_endpoint_url, self.airtable_content_url),
+            "openai": (self.openai_base_url,),
+            "sora": (self.sora_base_url,),
+            "gemini": (self.gemini_base_url,),
+            "kie": (self.kie_base_url,),
+            "openrouter": (self.openrouter_base_url,),
+            "storage": (self.aws_endpoint_url,),
+        }
+        return MappingProxyType({vendor: _origins(urls) for vendor, urls in named.items()})
+
+
+def _secrets(secret: SecretStr | None) -> tuple[str, ...]:
+    return values.listed(secret.get_secret_value()) if secret else ()
+
+
+def _origins(urls: tuple[str | None, ...]) -> frozenset[Origin]:
+    return frozenset(Origin.of(url) for url in urls if url and url not in PUBLIC_ADDRESSES)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One row of the settings page."""
+
+    name: str
+    section: str
+    description: str
+    default: str
+    secret: bool
+    """Whether `NAME_FILE` may name a file that holds the value."""
+
+
+def variables() -> tuple[Variable, ...]:
+    """Every variable, in the order in which people should meet them."""
+    return tuple(_variable(name, field) for name, field in Settings.model_fields.items())
+
+
+def _variable(name: str, field: FieldInfo) -> Variable:
+    extra = field.json_schema_extra
+    if not isinstance(extra, dict):
+        raise TypeError(f"{name} is not declared with _var")
+    default = extra["shown"] if extra["shown"] is not None else field.default
+    return Variable(
+        name=name.upper(),
+        section=str(extra["section"]),
+        description=field.description or "",
+        default="" if default is None else str(default),
+        secret="SecretStr" in str(field.annotation) or not field.repr,
+    )

@@ -1,0 +1,214 @@
+"""How single values are written in the environment: one parser each, refusing whatever is unclear.
+
+A parser raises `ValueError` with a sentence that names the allowed values and never repeats what could be a
+secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
+
+MICRO = 1_000_000
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MODEL = re.compile(r"[a-z0-9][a-z0-9_-]*/\S+", re.ASCII)
+_NUMBER = re.compile(r"\d{1,6}", re.ASCII)
+_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}", re.ASCII)
+_MIN_WEBHOOK_BYTES, _MAX_WEBHOOK_BYTES = 24, 64
+
+
+class Origin(NamedTuple):
+    """Where a server is reached: what a browser, and our guard against inside addresses, compares."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """The origin of an http or https address, host in lower case, port always given. Raises `ValueError`."""
+        parts = urlsplit(url)
+        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+            raise ValueError("must be an address that starts with http:// or https://.")
+        return cls(parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme])
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost" or self.host.endswith(".localhost"):
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapKey:
+    """A key an operator put into the environment: its name, and the SHA-256 of the whole key in hex."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class StorageTarget:
+    """Where media lives: `path` is the absolute directory for files, or the prefix inside `bucket` for S3."""
+
+    path: str
+    bucket: str | None = None
+
+
+def http_url(text: str) -> str:
+    """An http(s) address without credentials, query or fragment; a closing slash is dropped."""
+    try:
+        parts = urlsplit(text)
+        Origin.of(text)
+    except ValueError:
+        raise ValueError("must be an address that starts with http:// or https://.") from None
+    if parts.username or parts.password or parts.query or parts.fragment or re.search(r"\s", text):
+        raise ValueError("must be a plain address without user, query, fragment or spaces.")
+    return text.rstrip("/")
+
+
+def database_url(text: str) -> str:
+    """A SQLAlchemy URL; hosts hand out `postgres://`, and our driver is psycopg 3."""
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme in {"postgres", "postgresql", "postgresql+psycopg"} and rest:
+        return f"postgresql+psycopg://{rest}"
+    if separator and scheme == "sqlite" and rest.startswith("/"):
+        return text
+    raise ValueError("must be sqlite:///a/path.db or postgresql://user:password@host/database.")
+
+
+def redis_url(text: str) -> str:
+    """An address redis-py understands."""
+    parts = urlsplit(text)
+    if (parts.scheme in {"redis", "rediss"} and parts.hostname) or (parts.scheme == "unix" and parts.path):
+        return text
+    raise ValueError("must start with redis://, rediss:// or unix://.")
+
+
+def storage_target(text: str) -> StorageTarget:
+    """`file:<directory>` or `s3://<bucket>/<prefix>`."""
+    parts = urlsplit(text)
+    if parts.scheme == "file" and not parts.netloc and parts.path.strip("/"):
+        return StorageTarget(parts.path)
+    if parts.scheme == "s3" and _BUCKET.fullmatch(parts.netloc) and ".." not in parts.path:
+        return StorageTarget(parts.path.strip("/"), parts.netloc)
+    raise ValueError("must be file:<directory> or s3://<bucket>/<prefix>.")
+
+
+def dollars(text: str) -> int:
+    """Dollars as written by a person, in integer micro-dollars; fractions below a micro-dollar are dropped."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0 or amount >= MICRO:
+        raise ValueError("must be an amount of dollars, 0 or more, such as 20 or 7.50.")
+    return int(amount * MICRO)
+
+
+def approval(text: str) -> int | None:
+    """Micro-dollars from which a person approves: 0 for `always`, None for `never`."""
+    if text in {"never", "always"}:
+        return None if text == "never" else 0
+    word, separator, amount = text.partition(":")
+    if word == "above" and separator:
+        try:
+            return dollars(amount)
+        except ValueError:
+            pass
+    raise ValueError("must be never, always or above:<dollars>, such as above:5.")
+
+
+def keep_days(text: str) -> int | None:
+    """Days to keep files, 1 or more; None for `forever`."""
+    if text == "forever":
+        return None
+    if _NUMBER.fullmatch(text) and int(text) > 0:
+        return int(text)
+    raise ValueError("must be a number of days, 1 or more, or forever.")
+
+
+def model_name(text: str) -> str:
+    """`provider/<the provider's own slug>`."""
+    if not _MODEL.fullmatch(text):
+        raise ValueError("must name a model as provider/slug, such as local/animatic.")
+    return text
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The entries of a comma-separated list; empty ones are dropped."""
+    return tuple(entry for part in text.split(",") if (entry := part.strip()))
+
+
+def bootstrap_keys(text: str) -> tuple[BootstrapKey, ...]:
+    """`name:<sha256 hex of the key>` or bare hashes, separated by commas."""
+    keys = []
+    for position, entry in enumerate(listed(text), start=1):
+        name, _, digest = entry.rpartition(":")
+        if not _HASH.fullmatch(digest.lower()):
+            raise ValueError(
+                f"must list name:<sha256 hex of the key>, separated by commas; entry {position} is not 64 hex digits. "
+                "Put the key's hash here, never the key."
+            )
+        keys.append(BootstrapKey(name or f"key{position}", digest.lower()))
+    return tuple(keys)
+
+
+def webhook_key(secret: str) -> bytes:
+    """The bytes behind a Standard Webhooks secret.
+
+    The prefix is required: without it the vendors' libraries disagree on what the text means. Lengths are those
+    of the Standard Webhooks specification 1.0.0. Raises `ValueError`.
+    """
+    if not secret.startswith("whsec_"):
+        raise ValueError("must start with whsec_.")
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("must be base64 after whsec_.") from None
+    if not _MIN_WEBHOOK_BYTES <= len(key) <= _MAX_WEBHOOK_BYTES:
+        raise ValueError("must hold 24 to 64 bytes after whsec_.")
+    return key
+
+
+def webhook_secrets(text: str) -> str:
+    """One Standard Webhooks secret, or several separated by commas while rotating."""
+    for secret in listed(text):
+        webhook_key(secret)
+    return text
+
+
+def whole(low: int, high: int) -> Callable[[Any], int]:
+    """A parser of whole numbers between `low` and `high`."""
+
+    def parse(value: Any) -> int:
+        text = str(value)
+        if not _NUMBER.fullmatch(text) or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}.")
+        return int(text)
+
+    return parse
+
+
+def one_of(*allowed: str) -> Callable[[Any], str]:
+    """A parser of one word out of a few; upper and lower case mean the same."""
+
+    def parse(value: Any) -> str:
+        for word in allowed:
+            if str(value).lower() == word.lower():
+                return word
+        raise ValueError(f"must be one of {', '.join(allowed)}.")
+
+    return parse
