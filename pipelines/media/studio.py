@@ -1,0 +1,76 @@
+"""The studio's front door: every port method, each opening its room only when it is called.
+
+Importing this module loads neither MoviePy nor libav nor Pillow, so that processes which only pass the studio on
+stay small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.domain.footage import Card, ClipWork, FilmPlan, FilmReport, Footage, Prepared, Verdict
+
+
+class FilmStudio:
+    """Implements the port `Studio` on local files."""
+
+    def probe(self, path: Path) -> Footage:
+        """Read the facts. Raises `UnplayableMedia` with one clear reason."""
+        from pipelines.media.probe import probe
+
+        return probe(path)
+
+    def prepare(self, work: ClipWork, dest: Path) -> Prepared:
+        """Bring one clip to its cut's target; copies the bytes when nothing deviates."""
+        from pipelines.media.normalise import prepare
+
+        return prepare(work, dest)
+
+    def animatic(self, card: Card, dest: Path) -> Footage:
+        """Render a good-looking clip from a text, with motion and sound, that joins without re-encoding."""
+        from pipelines.media.animatic import animatic
+
+        return animatic(card, dest)
+
+    def assemble(self, plan: FilmPlan, dest: Path) -> FilmReport:
+        """Join prepared pieces into one film, moov first, by the cheapest path that is right."""
+        from pipelines.media.assemble import assemble
+
+        return assemble(plan, dest)
+
+    def examine(self, film: Path, plan: FilmPlan) -> Verdict:
+        """Decode and measure the film before anybody sees it."""
+        from pipelines.media.examine import examine
+
+        return examine(film, plan)
+
+    def poster(self, film: Path, dest: Path) -> Path:
+        """Write the sharpest well-exposed frame as JPEG."""
+        from pipelines.media.poster import poster
+
+        return poster(film, dest)
+
+    def contact_sheet(self, film: Path, dest: Path) -> Path:
+        """Write a grid of frames as JPEG."""
+        from pipelines.media.poster import contact_sheet
+
+        return contact_sheet(film, dest)
+
+    def preview(self, film: Path, dest: Path) -> Path:
+        """Write a small looping silent MP4 of a few seconds."""
+        from pipelines.media.poster import preview
+
+        return preview(film, dest)
+
+    def last_frame(self, clip: Path, dest: Path) -> Path:
+        """Write the very last picture as PNG."""
+        from pipelines.media.poster import last_frame
+
+        return last_frame(clip, dest)
+
+    def subtitles(self, plan: FilmPlan, report: FilmReport, dest_stem: Path) -> Sequence[Path]:
+        """Write `<stem>.srt` and `<stem>.vtt` from the plan's captions; empty when there are none."""
+        from pipelines.media.captions import subtitles
+
+        return subtitles(plan, report, dest_stem)
