@@ -136,7 +136,7 @@ class Store(Protocol):
     def release(self, kind: str, id: str, token: str, *, next_at: float | None, attempts: int) -> bool:
         """Give a lease back and say when the row is due again."""
 
-    def release_owner(self, owner: str, now: float) -> int:
+    def release_owner(self, owner: str) -> int:
         """A process died: its ordinary leases are free at once. Paid submissions keep theirs to their end."""
 
     def shift_time(self, seconds: float) -> None:

@@ -1,0 +1,180 @@
+"""The same promises of the store on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.run import Event, Generation, LedgerEntry, Run
+from pipelines.ports import Store
+from pipelines.store import SqlStore
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[SqlStore]:
+    store = SqlStore(database_url)
+    store.migrate()
+    yield store
+    store.engine.dispose()
+
+
+def a_run(id: str = "run_1", **fields: object) -> Run:
+    return Run(**{"id": id, "status": RunStatus.QUEUED, "source": "rest", "created_at": NOW, **fields})  # type: ignore[arg-type]
+
+
+def a_generation(id: str, status: GenerationStatus, **fields: object) -> Generation:
+    required = {"run_id": "run_1", "scene_id": "scn_1", "provider": "sora", "model": "sora/sora-2", "request": {}}
+    return Generation(id=id, status=status, idem_key=id, callback_token=id, **{**required, **fields})  # type: ignore[arg-type]
+
+
+def entry(account: str, amount: int, **fields: object) -> LedgerEntry:
+    base = {"at": NOW, "day": "2027-01-15", "move_id": "m", "move": "capture", "run_id": "run_1"}
+    return LedgerEntry(account=account, amount=amount, **{**base, **fields})  # type: ignore[arg-type]
+
+
+def test_a_row_comes_back_exactly_as_it_went_in(store: Store) -> None:
+    run = a_run(order={"scenes": [1, {"a": None}]}, next_at=NOW + 0.125, quote_micro=2**40, fresh=True)
+    with store.write() as tx:
+        assert tx.runs.add(run)
+    with store.read() as tx:
+        assert tx.runs.get("run_1") == run
+
+
+def test_what_is_written_in_a_block_that_fails_is_not_there(store: Store) -> None:
+    def half_way() -> None:
+        with store.write() as tx:
+            tx.runs.add(a_run())
+            raise KeyError("half way")
+
+    with pytest.raises(KeyError, match="half way"):
+        half_way()
+    with store.read() as tx:
+        assert tx.runs.get("run_1") is None
+
+
+def test_the_same_unique_key_twice_is_refused_without_harm(store: Store) -> None:
+    with store.write() as tx:
+        assert tx.runs.add(a_run("run_1", base_id="b", record_id="r", number=1))
+        assert not tx.runs.add(a_run("run_2", base_id="b", record_id="r", number=1))
+        assert tx.runs.add(a_run("run_3", base_id="b", record_id="r", number=2))
+    with store.read() as tx:
+        assert [run.id for run in tx.runs.find()] == ["run_1", "run_3"]
+
+
+def test_a_change_happens_only_while_its_conditions_hold(store: Store) -> None:
+    with store.write() as tx:
+        tx.runs.add(a_run())
+        assert tx.runs.change("run_1", {"status": ("queued", "writing")}, status=RunStatus.GENERATING)
+        assert not tx.runs.change("run_1", {"status": "queued"}, status=RunStatus.FAILED)
+    with store.read() as tx:
+        assert tx.runs.find(status="generating", next_at=None)[0].id == "run_1"
+
+
+def test_rows_are_found_in_order_between_bounds(store: Store) -> None:
+    with store.write() as tx:
+        for second in range(5):
+            tx.events.add(Event(at=NOW + second, entity="run", entity_id="run_1", run_id="run_1", name=f"e{second}"))
+    with store.read() as tx:
+        found = tx.events.find(order="-at", limit=2, after={"at": NOW}, before={"at": NOW + 4}, run_id="run_1")
+    assert [event.name for event in found] == ["e3", "e2"]
+
+
+def test_of_many_who_claim_a_due_row_exactly_one_gets_it(store: Store) -> None:
+    with store.write() as tx:
+        tx.runs.add(a_run(next_at=NOW))
+    barrier, tokens = threading.Barrier(8), []
+
+    def claim(name: str) -> None:
+        barrier.wait()
+        tokens.append(store.claim("runs", "run_1", owner=name, now=NOW, seconds=60))
+
+    threads = [threading.Thread(target=claim, args=(f"w{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(token is not None for token in tokens) == 1
+
+
+def test_a_row_is_due_when_its_time_has_come_and_nobody_holds_it(store: Store) -> None:
+    with store.write() as tx:
+        tx.runs.add(a_run("run_1", next_at=NOW - 1))
+        tx.runs.add(a_run("run_2", next_at=NOW + 1))
+        tx.runs.add(a_run("run_3"))
+    assert store.due("runs", NOW, 10) == ["run_1"]
+    token = store.claim("runs", "run_1", owner="w", now=NOW, seconds=60)
+    assert token
+    assert store.due("runs", NOW, 10) == []
+    assert store.due("runs", NOW + 61, 10) == ["run_1", "run_2"]
+    assert store.renew("runs", "run_1", token, NOW + 120)
+    assert store.due("runs", NOW + 61, 10) == ["run_2"]
+    assert store.release("runs", "run_1", token, next_at=NOW + 5, attempts=1)
+    assert not store.release("runs", "run_1", token, next_at=NOW, attempts=1)
+    assert store.claim("runs", "run_1", owner="w", now=NOW, seconds=60) is None
+
+
+def test_a_dead_process_loses_its_leases_but_not_that_of_a_paid_submission(store: Store) -> None:
+    with store.write() as tx:
+        tx.generations.add(a_generation("gen_1", GenerationStatus.SUBMITTING, next_at=NOW))
+        tx.generations.add(a_generation("gen_2", GenerationStatus.SUCCEEDED, next_at=NOW))
+    for id in ("gen_1", "gen_2"):
+        assert store.claim("generations", id, owner="dead", now=NOW, seconds=60)
+    assert store.release_owner("dead") == 1
+    assert store.due("generations", NOW, 10) == ["gen_2"]
+
+
+def test_when_the_clock_steps_back_due_times_and_leases_follow(store: Store) -> None:
+    with store.write() as tx:
+        tx.runs.add(a_run("run_1", next_at=NOW))
+    assert store.claim("runs", "run_1", owner="w", now=NOW, seconds=60)
+    store.shift_time(3600)
+    assert store.due("runs", NOW - 3600 + 61, 10) == ["run_1"]
+
+
+def test_balances_and_usage_are_sums_of_the_ledger(store: Store) -> None:
+    with store.write() as tx:
+        for generation, amount, seconds in (("gen_1", 400_000, 4.0), ("gen_2", 600_000, 8.0)):
+            tx.ledger.add(entry("committed", -amount, generation_id=generation))
+            tx.ledger.add(entry("spent", amount, generation_id=generation, seconds=seconds, model="sora/sora-2"))
+    with store.read() as tx:
+        assert tx.balance("spent", run_id="run_1") == 1_000_000
+        assert tx.balance("committed", generation_id="gen_1") == -400_000
+        assert tx.balance("spent", run_id="other") == 0
+        (row,) = tx.usage(["day", "model"])
+    expected = {"day": "2027-01-15", "model": "sora/sora-2", "spent_micro": 1_000_000}
+    assert row == {**expected, "seconds": 12.0, "generations": 2}
+
+
+def test_many_threads_that_add_to_one_counter_lose_nothing(store: Store) -> None:
+    with store.write() as tx:
+        tx.runs.add(a_run())
+
+    def add_one() -> None:
+        for _ in range(10):
+            with store.write() as tx:
+                run = tx.runs.get("run_1", lock=True)
+                assert run
+                tx.runs.change("run_1", version=run.version + 1)
+
+    threads = [threading.Thread(target=add_one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with store.read() as tx:
+        final = tx.runs.get("run_1")
+    assert final
+    assert final.version == 40
+
+
+def test_migrating_again_changes_nothing(store: Store) -> None:
+    with store.write() as tx:
+        tx.runs.add(a_run())
+    store.migrate()
+    with store.read() as tx:
+        assert tx.runs.count() == 1
