@@ -38,7 +38,7 @@ def without(prompt: str) -> str:
 
 
 def choice(prompt: str, word: str, options: Sequence[str]) -> str | None:
-    """Which variant of `word` the prompt asks for; the prompt's own hash decides where it does not say. None without it."""
+    """Which variant of `word` the prompt asks for, by its own hash if it does not say; None if the word is absent."""
     found = words(prompt)
     if word not in found:
         return None
