@@ -19,6 +19,7 @@ what the marketer reads in the row, and what the operator reads in the log.
         ├── BoardDenied            Airtable refused our token or our fields
         ├── BoardQuota             Airtable's monthly quota is used up: writes wait
         ├── UnplayableMedia        a file that is no usable video
+        ├── ForbiddenAddress       an address from outside that leads inside, or is none
         └── Ambiguous              we do not know whether a paid request was taken
 """
 
@@ -173,6 +174,13 @@ class UnplayableMedia(Permanent):
 
     blame = Blame.PROVIDER
     default = "The file is not a playable video."
+
+
+class ForbiddenAddress(Permanent):
+    """An address that came with data and leads to an inside server, or is no web address at all."""
+
+    blame = Blame.MARKETER
+    default = "This address cannot be used. Give a public address that starts with https://."
 
 
 class Ambiguous(Permanent):

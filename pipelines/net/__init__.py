@@ -1,0 +1,27 @@
+"""The way out: guarded HTTP, downloads that arrive whole, HTTP errors in our words, and logs without secrets."""
+
+from pipelines.net.disk import disk_full_is_busy, sync_folder, whole_file
+from pipelines.net.download import Downloaded, download
+from pipelines.net.guard import GuardedTransport, guarded_client, is_inside
+from pipelines.net.logs import RedactingFilter, configure_logging, quiet_http_logs, redact
+from pipelines.net.translate import error_for_status, retry_after, translate_http
+from pipelines.settings import Origin
+
+__all__ = [
+    "Downloaded",
+    "GuardedTransport",
+    "Origin",
+    "RedactingFilter",
+    "configure_logging",
+    "disk_full_is_busy",
+    "download",
+    "error_for_status",
+    "guarded_client",
+    "is_inside",
+    "quiet_http_logs",
+    "redact",
+    "retry_after",
+    "sync_folder",
+    "translate_http",
+    "whole_file",
+]

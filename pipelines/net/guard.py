@@ -1,0 +1,186 @@
+"""Outbound HTTP that cannot be led to an inside address.
+
+An address from data (a reference image, a result link, a customer's webhook) is resolved once; if any of its
+records is inside, the request is refused; else the connection goes to the very address that was checked, so a name
+server cannot answer differently the second time. Only origins that the settings name may be inside.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import socket
+import ssl
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+
+import httpcore
+import httpx
+
+from pipelines.domain.errors import ForbiddenAddress
+from pipelines.settings import Origin
+
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 60.0
+_MAX_CONNECTIONS, _MAX_IDLE, _IDLE_S = 32, 8, 10.0
+
+# What `ipaddress` in Python 3.11 takes for global or does not name: shared and benchmark space, relays, and every
+# way to write an IPv4 address inside an IPv6 one (RFC 6598, 6890, 7526, 2544, 4291, 6052, 8215, 3056, 3879).
+_DENIED_BLOCKS = (
+    "100.64.0.0/10",
+    "192.0.0.0/24",
+    "192.88.99.0/24",
+    "198.18.0.0/15",
+    "::/96",
+    "64:ff9b::/96",
+    "64:ff9b:1::/48",
+    "2002::/16",
+    "fec0::/10",
+)
+_DENIED = tuple(ipaddress.ip_network(block) for block in _DENIED_BLOCKS)
+
+
+def is_inside(text: str) -> bool:
+    """Whether a numeric address is not plainly on the public internet. Raises `ValueError` for any other text."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return (
+        address.is_private
+        or address.is_loopback
+        or address.is_link_local
+        or address.is_multicast
+        or address.is_unspecified
+        or address.is_reserved
+        or any(address in block for block in _DENIED)
+    )
+
+
+def checked_addresses(host: str, port: int) -> list[str]:
+    """Every address of `host`, in the resolver's order.
+
+    Raises `ForbiddenAddress` if any of them is inside, and `httpcore.ConnectError` if there is none.
+    """
+    try:
+        records = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError(f"{host} cannot be resolved") from error
+    addresses = list(dict.fromkeys(str(record[4][0]) for record in records))
+    if any(is_inside(address) for address in addresses):
+        raise ForbiddenAddress(f"{host} leads to an inside address")
+    return addresses
+
+
+class GuardedBackend(httpcore.SyncBackend):
+    """Opens connections to checked addresses only; TLS still names the host."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Resolve, check every record, connect to the first that answers. Raises as `checked_addresses` does."""
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        for address in checked_addresses(host, port):
+            try:
+                return super().connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+
+class GuardedTransport(httpx.BaseTransport):
+    """Sends requests for trusted origins anywhere, and all others through the guard."""
+
+    def __init__(self, trusted: Collection[Origin] = ()) -> None:
+        self._trusted = frozenset(trusted)
+        self._anywhere = _pool(httpcore.SyncBackend())
+        self._guarded = _pool(GuardedBackend())
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request; redirects are the caller's. Raises httpx's errors and `ForbiddenAddress`."""
+        pool = self._anywhere if origin_of(request.url) in self._trusted else self._guarded
+        url = request.url
+        with _httpx_errors():
+            answer = pool.handle_request(
+                httpcore.Request(
+                    request.method,
+                    httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions=request.extensions,
+                )
+            )
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._anywhere.close()
+        self._guarded.close()
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _httpx_errors():
+            yield from self._answer.iter_stream()
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+def guarded_client(trusted: Collection[Origin] = (), timeout: float | httpx.Timeout = READ_TIMEOUT_S) -> httpx.Client:
+    """A client that reaches inside addresses only at the `trusted` origins, follows no redirect by itself and
+    ignores proxies and credentials of the environment. `timeout` in seconds holds per read and write.
+    """
+    if not isinstance(timeout, httpx.Timeout):
+        timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT_S))
+    return httpx.Client(transport=GuardedTransport(trusted), timeout=timeout, follow_redirects=False, trust_env=False)
+
+
+def origin_of(url: httpx.URL) -> Origin:
+    """The origin of an http(s) address. Raises `ForbiddenAddress` for any other."""
+    try:
+        return Origin.of(str(url))
+    except ValueError as error:
+        raise ForbiddenAddress("an address is neither http nor https") from error
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """One context for all clients: loading the certificates takes longer than a request."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def _pool(backend: httpcore.NetworkBackend) -> httpcore.ConnectionPool:
+    return httpcore.ConnectionPool(
+        ssl_context=_tls(),
+        max_connections=_MAX_CONNECTIONS,
+        max_keepalive_connections=_MAX_IDLE,
+        keepalive_expiry=_IDLE_S,
+        network_backend=backend,
+    )
+
+
+_HTTPCORE_ERRORS = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+)
+
+
+@contextmanager
+def _httpx_errors() -> Iterator[None]:
+    """Httpx names its errors as httpcore does; callers know httpx only."""
+    try:
+        yield
+    except _HTTPCORE_ERRORS as error:
+        kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.TransportError)
+        raise kind(str(error)) from error
