@@ -1,0 +1,161 @@
+"""The facts of a file, and what deviates from a cut's target.
+
+H.264/AAC in a plain MP4 is read by our own parser; what that leaves (HEVC, AV1, WebM, fragments, several tracks)
+is opened by libav, told which container to expect, so that a play list or a script is never followed.
+"""
+# ruff: noqa: PLR2004 - the numbers are the format's own, named by the text beside them.
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.error import FFmpegError
+
+from pipelines.domain.footage import Footage, Target
+from pipelines.media.avcc import united
+from pipelines.media.mp4_boxes import damaged
+from pipelines.media.mp4_read import sniff
+from pipelines.media.piece import Inspection, Piece, codec_name, inspect
+
+_CONTAINERS = {"mp4": "mp4", "webm": "matroska"}
+_PATIENCE_S = 20.0
+_PROFILES = {66: "Baseline", 77: "Main", 88: "Extended"}
+_HIGH = 100
+
+
+def probe(path: Path) -> Footage:
+    """The facts of a playable file. Raises `UnplayableMedia` with one clear reason."""
+    container = sniff(path)
+    if container == "mp4":
+        found = inspect(path)
+        if found.piece is not None:
+            return _footage(found.piece)
+    return _ask_libav(path, _CONTAINERS[container])
+
+
+def _footage(piece: Piece) -> Footage:
+    video, audio = piece.video, piece.audio
+    seconds = video.seconds
+    return Footage(
+        duration_s=float(seconds),
+        width=piece.sps.width,
+        height=piece.sps.height,
+        fps=piece.frames / seconds if seconds else Fraction(0),
+        frames=piece.frames,
+        video_codec="h264",
+        audio_codec=None if audio is None else "aac" if piece.sound else audio.codec.strip(),
+        size_bytes=piece.movie.size,
+        sample_rate=piece.sound.rate if piece.sound else None,
+        channels=piece.sound.channels if piece.sound else None,
+        rotation=video.rotation,
+    )
+
+
+def _ask_libav(path: Path, container: str) -> Footage:
+    """Open with libav and decode the first picture. Raises `UnplayableMedia`."""
+    try:
+        with av.open(str(path), format=container, timeout=_PATIENCE_S, options={"protocol_whitelist": "file"}) as file:
+            if not file.streams.video:
+                raise damaged("it has no picture")
+            stream = file.streams.video[0]
+            picture = next(file.decode(stream), None)
+            if picture is None:
+                raise damaged("it has no pictures")
+            return _libav_footage(path, file, stream, picture)
+    except (FFmpegError, ValueError) as error:
+        raise damaged("its pictures cannot be decoded") from error
+
+
+def _libav_footage(
+    path: Path, file: av.container.InputContainer, stream: av.VideoStream, picture: av.VideoFrame
+) -> Footage:
+    audio = file.streams.audio[0] if file.streams.audio else None
+    rate = Fraction(stream.average_rate or stream.guessed_rate or 0)
+    seconds = _length(file, stream)
+    if seconds <= 0:
+        seconds = _walked_length(file, stream, rate)
+    return Footage(
+        duration_s=seconds,
+        width=stream.width,
+        height=stream.height,
+        fps=rate,
+        frames=stream.frames or round(seconds * rate),
+        video_codec=stream.codec_context.name.removeprefix("lib").replace("dav1d", "av1").replace("vpx-", ""),
+        audio_codec=audio.codec_context.name if audio else None,
+        size_bytes=path.stat().st_size,
+        sample_rate=audio.rate if audio else None,
+        channels=audio.channels if audio else None,
+        rotation=round(picture.rotation) % 360,
+    )
+
+
+def _length(file: av.container.InputContainer, stream: av.VideoStream) -> float:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return (file.duration or 0) / av.time_base
+
+
+def _walked_length(file: av.container.InputContainer, stream: av.VideoStream, rate: Fraction) -> float:
+    """Files written as a stream state no length: take the last packet's end."""
+    file.seek(0)
+    ends = [
+        float((packet.pts + (packet.duration or 0)) * packet.time_base)
+        for packet in file.demux(stream)
+        if packet.pts is not None
+    ]
+    if not ends:
+        raise damaged("it has no pictures")
+    return max(*ends, float(1 / rate) if rate else 0.0, ends[-1])
+
+
+def deviations(path: Path, target: Target, *, beside: Path | None = None) -> tuple[str, ...]:
+    """What keeps the file from being table-joined in a cut of this target, in words for the row; empty if nothing.
+
+    Faults of the sound alone are the ones that contain the word "sound"; they can be mended without touching the
+    picture. `beside` is a clip the film already has: its decoder settings must be able to live with this one's.
+    Raises `UnplayableMedia` when the file is no usable video.
+    """
+    if sniff(path) != "mp4":
+        footage = probe(path)
+        return (f"the file is WebM with {codec_name(footage.video_codec)} instead of MP4 with H.264",)
+    found = inspect(path)
+    if found.piece is None:
+        probe(path)
+        return (*found.picture, *found.sound)
+    return (*found.picture, *_target_reasons(found.piece, target, beside), *found.sound, *_sound_target(found))
+
+
+def _target_reasons(piece: Piece, target: Target, beside: Path | None) -> tuple[str, ...]:
+    reasons = []
+    sps = piece.sps
+    if (sps.width, sps.height) != (target.width, target.height):
+        reasons.append(f"{sps.width}×{sps.height} instead of {target.width}×{target.height}")
+    if piece.frame and 1 / piece.frame != target.fps:
+        reasons.append(f"{_rate(1 / piece.frame)} frames a second instead of {_rate(target.fps)}")
+    other = inspect(beside).piece if beside else None
+    if other is not None:
+        if united((other.config, piece.config)) is None:
+            reasons.append("its decoder settings clash with the other clips'")
+    elif sps.profile != _HIGH:
+        reasons.append(f"H.264 {_PROFILES.get(sps.profile, 'of another')} profile instead of High")
+    return tuple(reasons)
+
+
+def _sound_target(found: Inspection) -> tuple[str, ...]:
+    piece = found.piece
+    if piece is None or found.sound:
+        return ()
+    if piece.sound is None:
+        return ("there is no sound",)
+    reasons = []
+    if piece.sound.rate != 48_000:
+        reasons.append(f"sound at {piece.sound.rate / 1000:g} kHz instead of 48 kHz")
+    if piece.sound.channels != 2:
+        reasons.append("the sound is mono" if piece.sound.channels == 1 else "the sound is not stereo")
+    return tuple(reasons)
+
+
+def _rate(fps: Fraction) -> str:
+    return f"{float(fps):.2f}".rstrip("0").rstrip(".")
