@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import Any
+
+from pipelines.domain.money import price
 
 
 class Ability(StrEnum):
@@ -18,6 +21,16 @@ class Ability(StrEnum):
     """It calls a URL that carries our token."""
     NONE = "none"
     """Only a person can decide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One frame that a model makes and that has a price; pixels."""
+
+    aspect_ratio: str
+    resolution: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +59,8 @@ class ModelCard:
     max_prompt: int = 4000
     prices: dict[str, int] = field(default_factory=dict)
     """No entry for a resolution means that it is not offered, never that it is free."""
+    clip_prices: dict[str, int] = field(default_factory=dict)
+    """What each clip costs on top of its seconds, by resolution; only where there is a price per second."""
     price_date: date | None = None
     free: bool = False
     typical_s: float = 60.0
@@ -68,6 +83,8 @@ class ModelCard:
     vendor_origin: str | None = None
     """The sunset belongs to this origin only: other servers of the same protocol live on."""
     notes: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    """What only this model's adapter reads, such as the wire slug or the form of the request body."""
 
     @property
     def provider(self) -> str:
@@ -78,3 +95,22 @@ class ModelCard:
     def slug(self) -> str:
         """The provider's own name for it."""
         return self.id.split("/", 1)[1]
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """Every frame that may be ordered: a size without a price is not offered."""
+        return tuple(
+            _offer(key, size) for key, size in self.sizes.items() if self.free or key.split()[1] in self.prices
+        )
+
+    def clip_price(self, resolution: str, seconds: float) -> int:
+        """Micro-dollars for one clip. Raises KeyError for a resolution without a price: never assume $0."""
+        if self.free:
+            return 0
+        return price(self.prices[resolution], seconds) + self.clip_prices.get(resolution, 0)
+
+
+def _offer(key: str, size: str) -> Offer:
+    aspect_ratio, resolution = key.split()
+    width, height = size.split("x")
+    return Offer(aspect_ratio=aspect_ratio, resolution=resolution, width=int(width), height=int(height))

@@ -6,8 +6,23 @@ One function plans; the quote, the hold, the row's sentence and every submission
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from types import MappingProxyType
 from typing import Any
+
+from pipelines.domain.catalogue import ModelCard, Offer
+from pipelines.domain.errors import InvalidOrder, Problem
+from pipelines.domain.fit import either, film_size
+from pipelines.domain.fit_scene import Fitted, fit_scene
+from pipelines.domain.order import DEFAULT_SCENES, MAX_SCENES, Order, SceneOrder
+from pipelines.domain.order_checks import check_order, usable
+
+NO_ORIGINS: Mapping[str, str] = MappingProxyType({})
+MAX_NAMED = 8
+"""How many models a message lists before it refers to the catalogue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +36,13 @@ class PlannedScene:
     buy_seconds: float
     model: str
     settings: dict[str, Any]
-    """width, height, aspect_ratio, resolution, fps, audio, seed (None if not set): the request beside the prompt."""
+    """width, height, aspect_ratio, resolution, fps, audio, seed and first_frame (None if not set): the request
+    beside the prompt, under the names of `ports.GenerationRequest`. `first_frame` is one of the ordered references.
+    """
     price_micro: int
     caption: str | None = None
     references: tuple[str, ...] = ()
+    """Pictures the model only looks at; the one it starts from is `settings["first_frame"]`."""
     continues: bool = False
     transition: str | None = None
     board_record_id: str | None = None
@@ -41,13 +59,174 @@ class Plan:
     height: int
     fps: float
     formats: tuple[str, ...]
+    """The first is the film's own, the others are cut from the same clips. Their sizes: `format_size`."""
     quote_micro: int
+    resolution: str = "720p"
+    """Of the film; may be higher than ordered, then `adapted` says so."""
     text_micro: int = 0
     adapted: tuple[str, ...] = ()
     """What was changed to fit the model, in sentences for the row."""
     warnings: tuple[str, ...] = ()
     lines: tuple[tuple[str, int], ...] = field(default=())
     """The quote, line by line."""
+
+
+def make_plan(
+    order: Order,
+    catalogue: Mapping[str, ModelCard],
+    *,
+    default_model: str,
+    scenes: Sequence[SceneOrder] | None = None,
+    text_micro: int = 0,
+    today: date,
+    origins: Mapping[str, str] = NO_ORIGINS,
+) -> Plan:
+    """The plan of an order. `scenes` (else the order's own) are written already; without any, `scene_count` scenes
+    wait for the writer, who may cost `text_micro`. `origins` maps a provider to its configured base URL.
+
+    Raises InvalidOrder with every problem, each under its REST field name (`domain.labels` has the row's names).
+    """
+    written = scenes if scenes is not None else (order.scenes or None)
+    choices, problems = _choose_models(order, written, catalogue, default_model)
+    verdicts = {card.id: usable(card, today=today, origins=origins) for card in choices if card}
+    problems += [
+        Problem(_model_field(written, index), refusal)
+        for index, card in enumerate(choices)
+        if card and (refusal := verdicts[card.id].refusal)
+    ]
+    cards = [card for card in choices if card]
+    problems += check_order(order, written, cards)
+    fitted = [
+        fit_scene(order, written[index] if written else None, index, card) for index, card in enumerate(choices) if card
+    ]
+    problems += [problem for one in fitted for problem in one.problems]
+    if problems:
+        raise InvalidOrder(tuple(dict.fromkeys(problems)))
+    model = order.model or default_model
+    warnings = tuple(verdict.warning for verdict in verdicts.values() if verdict.warning)
+    return dataclasses.replace(_compose(order, model, cards, fitted, text_micro), warnings=warnings)
+
+
+def format_size(plan: Plan, aspect_ratio: str) -> tuple[int, int]:
+    """Width and height in pixels of one of the plan's formats."""
+    if aspect_ratio == plan.formats[0]:
+        return plan.width, plan.height
+    return film_size(aspect_ratio, plan.resolution)
+
+
+def _choose_models(
+    order: Order, written: Sequence[SceneOrder] | None, catalogue: Mapping[str, ModelCard], default_model: str
+) -> tuple[list[ModelCard | None], list[Problem]]:
+    """The card of each scene, None where there is none."""
+    count = len(written) if written is not None else order.scene_count
+    # A wrong count is one problem; the rest of the order is still checked, on as many scenes as there may be.
+    count = count if 1 <= count <= MAX_SCENES else (min(count, MAX_SCENES) if written else DEFAULT_SCENES)
+    names = [(written[index].model if written else None) or order.model or default_model for index in range(count)]
+    problems = [
+        Problem(_model_field(written, index), _unknown_model(name, catalogue))
+        for index, name in enumerate(names)
+        if name not in catalogue
+    ]
+    if order.model and order.model not in catalogue:
+        problems.append(Problem("model", _unknown_model(order.model, catalogue)))
+    return [catalogue.get(name) for name in names], problems
+
+
+def _model_field(written: Sequence[SceneOrder] | None, index: int) -> str:
+    return f"scenes[{index}].model" if written and written[index].model else "model"
+
+
+def _unknown_model(name: str, catalogue: Mapping[str, ModelCard]) -> str:
+    provider = name.partition("/")[0]
+    alike = [known for known, card in catalogue.items() if card.provider == provider] or list(catalogue)
+    more = " or another of the catalogue" if len(alike[:MAX_NAMED]) < len(catalogue) else ""
+    return f"{name!r} is not in the catalogue. Choose {either(alike[:MAX_NAMED])}{more}."
+
+
+def _compose(order: Order, model: str, cards: Sequence[ModelCard], fitted: Sequence[Fitted], text_micro: int) -> Plan:
+    scenes = tuple(
+        _planned(number, card, one) for number, (card, one) in enumerate(zip(cards, fitted, strict=True), start=1)
+    )
+    lead, frame = _lead(cards, fitted)
+    same_shape = frame.aspect_ratio == order.aspect_ratio
+    width, height = (frame.width, frame.height) if same_shape else film_size(order.aspect_ratio, frame.resolution)
+    return Plan(
+        model=model,
+        scenes=scenes,
+        width=width,
+        height=height,
+        fps=lead.fps,
+        formats=tuple(dict.fromkeys((order.aspect_ratio, *order.formats))),
+        resolution=frame.resolution,
+        quote_micro=sum(scene.price_micro for scene in scenes) + text_micro,
+        text_micro=text_micro,
+        adapted=tuple(_numbered((note for one in fitted for note in one.adapted), len(scenes))),
+        lines=_lines(scenes, text_micro),
+    )
+
+
+def _lead(cards: Sequence[ModelCard], fitted: Sequence[Fitted]) -> tuple[ModelCard, Offer]:
+    """The model that makes most scenes decides the film's frame, so that fewest clips must be converted."""
+    frames = [(card, one.frame) for card, one in zip(cards, fitted, strict=True) if one.frame]
+    often = Counter(card.id for card, _ in frames)
+    return max(frames, key=lambda pair: often[pair[0].id])
+
+
+def _planned(number: int, card: ModelCard, fitted: Fitted) -> PlannedScene:
+    frame, scene = fitted.frame, fitted.scene
+    assert frame is not None, "only an order without problems is composed"  # noqa: S101 — narrows for the type checker
+    settings = {
+        "width": frame.width,
+        "height": frame.height,
+        "aspect_ratio": frame.aspect_ratio,
+        "resolution": frame.resolution,
+        "fps": card.fps,
+        "audio": card.audio,
+        "seed": None,
+        "first_frame": fitted.first_frame,
+    }
+    return PlannedScene(
+        number=number,
+        prompt=scene.prompt if scene else None,
+        seconds=fitted.seconds,
+        buy_seconds=fitted.buy_seconds,
+        model=card.id,
+        settings=settings,
+        price_micro=card.clip_price(frame.resolution, fitted.buy_seconds),
+        caption=scene.caption if scene else None,
+        references=fitted.references,
+        continues=fitted.continues,
+        transition=scene.transition.value if scene and scene.transition else None,
+        board_record_id=scene.board_record_id if scene else None,
+    )
+
+
+def _numbered(notes: Iterable[tuple[int, str]], count: int) -> list[str]:
+    """One sentence per change, with the scenes it is about unless it is about all of them."""
+    about: dict[str, list[int]] = {}
+    for number, sentence in notes:
+        about.setdefault(sentence, []).append(number)
+    return [
+        sentence
+        if len(numbers) == count
+        else f"{'Scene' if len(numbers) == 1 else 'Scenes'} {_and(numbers)}: {sentence}"
+        for sentence, numbers in about.items()
+    ]
+
+
+def _and(numbers: Sequence[int]) -> str:
+    return ", ".join(str(number) for number in numbers)
+
+
+def _lines(scenes: Sequence[PlannedScene], text_micro: int) -> tuple[tuple[str, int], ...]:
+    kinds: dict[tuple[str, str, float], list[int]] = {}
+    for scene in scenes:
+        kinds.setdefault((scene.model, scene.settings["resolution"], scene.buy_seconds), []).append(scene.price_micro)
+    lines = [
+        (f"{len(prices)} × {seconds:g} s of {model} at {resolution}", sum(prices))
+        for (model, resolution, seconds), prices in kinds.items()
+    ]
+    return (*lines, ("Scene writing", text_micro)) if text_micro else tuple(lines)
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:

@@ -1,0 +1,169 @@
+"""One scene of an order brought to one model: what is bought for it, what was adapted, and what cannot be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pipelines.domain.catalogue import ModelCard, Offer
+from pipelines.domain.errors import Problem
+from pipelines.domain.fit import buy_seconds, either, lengths_in_words, nearest_offer, same_length
+from pipelines.domain.footage import Fit
+from pipelines.domain.order import Order, SceneOrder
+from pipelines.domain.order_checks import is_length, known_resolutions, known_shapes
+
+_FITTED = {Fit.CROP: "cropped", Fit.BLUR: "fitted over a blurred background", Fit.LETTERBOX: "fitted with black bars"}
+
+
+@dataclass(slots=True, kw_only=True)
+class Fitted:
+    """What became of a scene. Complete only when `problems` is empty."""
+
+    number: int
+    scene: SceneOrder | None
+    seconds: float = 0.0
+    buy_seconds: float = 0.0
+    frame: Offer | None = None
+    first_frame: str | None = None
+    references: tuple[str, ...] = ()
+    continues: bool = False
+    adapted: list[tuple[int, str]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def note(self, sentence: str) -> None:
+        self.adapted.append((self.number, sentence))
+
+    def problem(self, name: str, message: str) -> None:
+        self.problems.append(Problem(name, message))
+
+    def own(self, name: str) -> str:
+        """The REST name of a field of this scene."""
+        return f"scenes[{self.number - 1}].{name}"
+
+
+def fit_scene(order: Order, scene: SceneOrder | None, index: int, card: ModelCard) -> Fitted:
+    """Scene `index` (from 0) on the model of `card`."""
+    fitted = Fitted(number=index + 1, scene=scene)
+    _fit_prompt(fitted, card)
+    _fit_length(fitted, order, card)
+    _fit_frame(fitted, order, card)
+    _fit_continuity(fitted, order, card)
+    _fit_pictures(fitted, order, card)
+    return fitted
+
+
+def _fit_prompt(fitted: Fitted, card: ModelCard) -> None:
+    length = len(fitted.scene.prompt) if fitted.scene else 0
+    if length > card.max_prompt:
+        fitted.problem(fitted.own("prompt"), f"has {length} characters; {card.id} takes at most {card.max_prompt}.")
+
+
+def _fit_length(fitted: Fitted, order: Order, card: ModelCard) -> None:
+    of_scene = fitted.scene.seconds if fitted.scene else None
+    name = fitted.own("seconds") if of_scene is not None else "clip_seconds"
+    asked = of_scene if of_scene is not None else order.clip_seconds
+    asked = card.default_seconds if asked is None else asked
+    if not is_length(asked):
+        return
+    bought = buy_seconds(card, asked)
+    makes = f"{card.id} makes clips of {lengths_in_words(card)}"
+    if bought is None:
+        fitted.problem(name, f"{makes}, not {asked:g}.")
+        return
+    if not same_length(bought, asked):
+        if not order.adapt:
+            fitted.problem(name, f"{makes}, not {asked:g}. With adapt, {bought:g} seconds are made and trimmed.")
+            return
+        fitted.note(f"{bought:g} seconds are made and trimmed to {asked:g}, because {makes}.")
+    fitted.seconds, fitted.buy_seconds = asked, bought
+
+
+def _fit_frame(fitted: Fitted, order: Order, card: ModelCard) -> None:
+    if order.aspect_ratio not in known_shapes([card]) or order.resolution not in known_resolutions([card]):
+        return
+    frame = nearest_offer(card, order.aspect_ratio, order.resolution)
+    if frame is None:
+        _no_frame(fitted, order, card)
+        return
+    if frame.aspect_ratio != order.aspect_ratio:
+        _other_shape(fitted, order, card, frame)
+    if frame.resolution != order.resolution:
+        _other_resolution(fitted, order, card, frame)
+    fitted.frame = frame
+
+
+def _no_frame(fitted: Fitted, order: Order, card: ModelCard) -> None:
+    offered = list(dict.fromkeys(offer.resolution for offer in card.offers))
+    if offered:
+        fitted.problem("resolution", f"{card.id} offers {either(offered)}, not {order.resolution}.")
+    shapes = list(dict.fromkeys(offer.aspect_ratio for offer in card.offers))
+    if shapes and order.aspect_ratio not in shapes and not order.adapt:
+        fitted.problem("aspect_ratio", f"{card.id} offers {either(shapes)}, not {order.aspect_ratio}.")
+
+
+def _other_shape(fitted: Fitted, order: Order, card: ModelCard, frame: Offer) -> None:
+    shapes = list(dict.fromkeys(offer.aspect_ratio for offer in card.offers))
+    if not order.adapt:
+        how = f"With adapt, {frame.aspect_ratio} is made and {_FITTED[order.fit]}."
+        fitted.problem("aspect_ratio", f"{card.id} offers {either(shapes)}, not {order.aspect_ratio}. {how}")
+        return
+    fitted.note(
+        f"The picture is made in {frame.aspect_ratio} and {_FITTED[order.fit]} to {order.aspect_ratio}, "
+        f"because {card.id} offers {either(shapes)}."
+    )
+
+
+def _other_resolution(fitted: Fitted, order: Order, card: ModelCard, frame: Offer) -> None:
+    offered = [offer.resolution for offer in card.offers if offer.aspect_ratio == frame.aspect_ratio]
+    if not order.adapt:
+        how = f"With adapt, {frame.resolution} is made."
+        fitted.problem("resolution", f"{card.id} offers {either(offered)}, not {order.resolution}. {how}")
+        return
+    fitted.note(
+        f"The picture is made in {frame.resolution} instead of {order.resolution}, "
+        f"because {card.id} offers {either(offered)}."
+    )
+
+
+def _fit_pictures(fitted: Fitted, order: Order, card: ModelCard) -> None:
+    """A scene's own picture is what the model starts from, if it can; all others are references to look at."""
+    own = fitted.scene.references if fitted.scene else ()
+    pictures = list(dict.fromkeys((*own, *order.references)))
+    starts = card.image_to_video and not fitted.continues
+    if pictures and starts and (own or not card.max_references):
+        fitted.first_frame = pictures.pop(0)
+    if len(pictures) <= card.max_references:
+        fitted.references = tuple(pictures)
+        return
+    can = _pictures_in_words(card, starts=starts)
+    # A draft shows no pictures, and a scene that goes on from the one before carries its look on.
+    if order.adapt and (card.free or (fitted.continues and not own)):
+        fitted.note(f"The reference images are not used, because {card.id} {can}.")
+    else:
+        name = fitted.own("references") if own else "references"
+        fitted.problem(name, f"{card.id} {can}. Remove some or choose another model.")
+
+
+def _pictures_in_words(card: ModelCard, *, starts: bool) -> str:
+    most = card.max_references + (1 if starts else 0)
+    if most:
+        return f"takes at most {most} reference image{'s' if most > 1 else ''} a scene"
+    if card.image_to_video:
+        return "takes no reference image beside the picture that a scene continues from"
+    return "takes no reference images"
+
+
+def _fit_continuity(fitted: Fitted, order: Order, card: ModelCard) -> None:
+    """A draft that costs nothing may leave out what it cannot show; a paid clip may not."""
+    if not (fitted.scene and fitted.scene.continues):
+        return
+    if fitted.number == 1:
+        why = "There is no scene before the first one to continue from."
+    elif not card.image_to_video:
+        why = f"{card.id} cannot start from the last picture of the scene before."
+    else:
+        fitted.continues = True
+        return
+    if order.adapt and (card.free or fitted.number == 1):
+        fitted.note(why)
+    else:
+        fitted.problem(fitted.own("continues"), why)

@@ -1,0 +1,78 @@
+"""One name per field for each kind of author: the REST body's and the Airtable row's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from pipelines.domain.errors import Problem
+
+FIELD_LABELS: dict[str, str] = {
+    "title": "Title",
+    "master_prompt": "Master Prompt",
+    "prompt": "Prompt",
+    "scenes": "Prompt",
+    "scene_count": "Scene Count",
+    "clip_seconds": "Clip Seconds",
+    "seconds": "Clip Seconds",
+    "aspect_ratio": "Aspect Ratio",
+    "formats": "Formats",
+    "fit": "Fit",
+    "resolution": "Resolution",
+    "model": "Model",
+    "style_notes": "Style Notes",
+    "references": "Reference Images",
+    "max_cost_usd": "Max Cost",
+    "transition": "Transition",
+    "transition_seconds": "Transition Seconds",
+    "captions": "Captions",
+    "logo": "Logo",
+    "music": "Music",
+    "title_card": "Title Card",
+    "end_card": "End Card",
+    "loudness_lufs": "Loudness",
+    "allow_rewrite": "Allow Rewrite",
+}
+"""REST name → field of the `Videos` table."""
+
+SCENE_LABELS: dict[str, str] = {
+    "prompt": "Prompt",
+    "caption": "Caption",
+    "seconds": "Seconds",
+    "model": "Model",
+    "references": "Reference Image",
+    "continues": "Continue",
+    "transition": "Transition",
+}
+"""REST name within `scenes[n]` → field of the `Scenes` table."""
+
+CLIP_FIELDS: dict[str, str] = {
+    "scenes[0].prompt": "prompt",
+    "scenes[0].seconds": "seconds",
+    "scenes[0].model": "model",
+    "scenes[0].references": "image_url",
+    "clip_seconds": "seconds",
+    "references": "image_url",
+}
+"""For an order of a single clip: our field → the field its author wrote."""
+
+_SCENE_FIELD = re.compile(r"scenes\[(\d+)\]\.(\w+)", re.ASCII)
+
+
+def row_label(field: str) -> str:
+    """`scenes[2].seconds` → `Scene 3 Seconds`, `clip_seconds` → `Clip Seconds`; an unknown name stays as it is."""
+    found = _SCENE_FIELD.fullmatch(field)
+    if found is None:
+        return FIELD_LABELS.get(field, field)
+    name = found.group(2)
+    return f"Scene {int(found.group(1)) + 1} {SCENE_LABELS.get(name, name)}"
+
+
+def for_row(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The same problems under the names a marketer sees in the base."""
+    return tuple(Problem(row_label(problem.field), problem.message) for problem in problems)
+
+
+def for_clip(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The same problems under the names of a request for one clip."""
+    return tuple(Problem(CLIP_FIELDS.get(problem.field, problem.field), problem.message) for problem in problems)

@@ -1,0 +1,136 @@
+"""What can be wrong with an order or a model before they are brought together. Every check returns all it finds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from urllib.parse import urlsplit
+
+from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.errors import Problem
+from pipelines.domain.fit import either
+from pipelines.domain.footage import Transition
+from pipelines.domain.order import ASPECT_RATIOS, MAX_PROMPT, MAX_SCENES, RESOLUTIONS, Order, SceneOrder
+
+SUNSET_WARNING = timedelta(days=30)
+MAX_TRANSITION_S = 5.0
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Usable:
+    """Whether a model may be ordered today: `refusal` says why not, `warning` that it soon may not."""
+
+    refusal: str | None = None
+    warning: str | None = None
+
+
+def check_order(order: Order, scenes: Sequence[SceneOrder] | None, cards: Sequence[ModelCard]) -> list[Problem]:
+    """Everything wrong with the order whatever the model; `cards` only widen what shapes and resolutions are known."""
+    return [
+        *(_scene_list(scenes) if scenes is not None else _prompt_and_count(order)),
+        *_shapes(order, cards),
+        *_lengths(order, scenes or ()),
+        *_amounts(order),
+    ]
+
+
+def _prompt_and_count(order: Order) -> Iterator[Problem]:
+    text = order.master_prompt or ""
+    if not text.strip():
+        yield Problem("master_prompt", f"is empty. Write what the video should show, in 1 to {MAX_PROMPT} characters.")
+    elif len(text) > MAX_PROMPT:
+        yield Problem("master_prompt", f"has {len(text)} characters; at most {MAX_PROMPT} are allowed.")
+    if not 1 <= order.scene_count <= MAX_SCENES:
+        yield Problem("scene_count", f"must be a whole number from 1 to {MAX_SCENES}, not {order.scene_count}.")
+
+
+def _scene_list(scenes: Sequence[SceneOrder]) -> Iterator[Problem]:
+    if not 1 <= len(scenes) <= MAX_SCENES:
+        yield Problem("scenes", f"must be 1 to {MAX_SCENES} scenes, not {len(scenes)}.")
+    for index, scene in enumerate(scenes):
+        if not scene.prompt.strip():
+            yield Problem(f"scenes[{index}].prompt", "is empty. Write what this scene shows.")
+        elif len(scene.prompt) > MAX_PROMPT:
+            yield Problem(
+                f"scenes[{index}].prompt", f"has {len(scene.prompt)} characters; at most {MAX_PROMPT} are allowed."
+            )
+
+
+def known_shapes(cards: Sequence[ModelCard]) -> tuple[str, ...]:
+    """The aspect ratios an order may name."""
+    offered = (offer.aspect_ratio for card in cards for offer in card.offers)
+    return tuple(dict.fromkeys((*ASPECT_RATIOS, *offered)))
+
+
+def known_resolutions(cards: Sequence[ModelCard]) -> tuple[str, ...]:
+    """The resolutions an order may name."""
+    offered = (offer.resolution for card in cards for offer in card.offers)
+    return tuple(dict.fromkeys((*RESOLUTIONS, *offered)))
+
+
+def _shapes(order: Order, cards: Sequence[ModelCard]) -> Iterator[Problem]:
+    shapes, resolutions = known_shapes(cards), known_resolutions(cards)
+    if order.aspect_ratio not in shapes:
+        yield Problem("aspect_ratio", f"must be {either(shapes)}, not {order.aspect_ratio!r}.")
+    for shape in order.formats:
+        if shape not in shapes:
+            yield Problem("formats", f"may hold {either(shapes)}, not {shape!r}.")
+    if order.resolution not in resolutions:
+        yield Problem("resolution", f"must be {either(resolutions)}, not {order.resolution!r}.")
+
+
+def is_length(seconds: float) -> bool:
+    """Whether this can be the length of something, in seconds."""
+    return math.isfinite(seconds) and seconds > 0
+
+
+def _lengths(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[Problem]:
+    if order.clip_seconds is not None and not is_length(order.clip_seconds):
+        yield Problem("clip_seconds", f"must be a number of seconds above 0, not {order.clip_seconds:g}.")
+    for index, scene in enumerate(scenes):
+        if scene.seconds is not None and not is_length(scene.seconds):
+            yield Problem(f"scenes[{index}].seconds", f"must be a number of seconds above 0, not {scene.seconds:g}.")
+    moving = order.transition != Transition.CUT or any(s.transition not in {None, Transition.CUT} for s in scenes)
+    if moving and not 0 < order.transition_seconds <= MAX_TRANSITION_S:
+        yield Problem(
+            "transition_seconds",
+            f"must be above 0 and at most {MAX_TRANSITION_S:g} seconds, not {order.transition_seconds:g}.",
+        )
+
+
+def _amounts(order: Order) -> Iterator[Problem]:
+    if order.max_cost_micro is not None and order.max_cost_micro < 0:
+        yield Problem("max_cost_usd", "must be 0 or more dollars.")
+
+
+def usable(card: ModelCard, *, today: date, origins: Mapping[str, str]) -> Usable:
+    """Whether the model can be ordered: it has a price, and its vendor still runs it where we would send the order.
+
+    A sunset with a `vendor_origin` binds only while the provider's configured address, in `origins`, is that
+    origin; a provider missing there is taken to be at its vendor's.
+    """
+    if not card.offers:
+        return Usable(refusal=f"{card.id} has no price in the catalogue, so it is not offered.")
+    if card.sunset is None or _lives_elsewhere(card, origins):
+        return Usable()
+    instead = f" Use {card.successor} instead." if card.successor else ""
+    if card.sunset <= today:
+        return Usable(refusal=f"{card.id} was switched off by its vendor on {card.sunset.isoformat()}.{instead}")
+    if card.sunset - today <= SUNSET_WARNING:
+        return Usable(warning=f"{card.id} will be switched off by its vendor on {card.sunset.isoformat()}.{instead}")
+    return Usable()
+
+
+def _lives_elsewhere(card: ModelCard, origins: Mapping[str, str]) -> bool:
+    configured = origins.get(card.provider)
+    if card.vendor_origin is None or configured is None:
+        return False
+    return _origin(configured) != _origin(card.vendor_origin)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
