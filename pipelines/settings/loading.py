@@ -98,7 +98,7 @@ def _resolve(found: dict[str, str], folder: Path) -> None:
         found.setdefault("SORA_BASE_URL", found["OPENAI_BASE_URL"])
     if "OPENAI_API_KEY" in found:
         found.setdefault("SORA_API_KEY", found["OPENAI_API_KEY"])
-    if "AIRTABLE_ENDPOINT_URL" in found:
+    if found.get("AIRTABLE_ENDPOINT_URL", model.AIRTABLE_URL).rstrip("/") != model.AIRTABLE_URL:
         # An emulated base must not send its attachments to the real Airtable.
         found.setdefault("AIRTABLE_CONTENT_URL", found["AIRTABLE_ENDPOINT_URL"])
     _resolve_paths(found, folder)

@@ -143,7 +143,10 @@ class Settings(BaseSettings):
     aws_region: str = _var(
         DATA, "Region of the S3 storage.", "us-east-1", shown="auto with AWS_ENDPOINT_URL, else us-east-1"
     )
-    aws_endpoint_url: Address | None = _var(DATA, "Address of an S3 server that is not Amazon's.", shown="Amazon's")
+    aws_endpoint_url: Address | None = _var(DATA, "Address of an S3 server that is not Amazon's.", shown="Amazon's own")
+    aws_s3_url_style: Annotated[str, BeforeValidator(values.one_of("auto", "path", "virtual"))] = _var(
+        DATA, "Whether the bucket is part of the path or of the host (virtual); auto knows Amazon and Railway.", "auto"
+    )
 
     airtable_api_key: SecretStr | None = _var(BASE, "Airtable personal access token.")
     airtable_base_id: str | None = _var(BASE, "The base used when a trigger names none.")
@@ -175,10 +178,10 @@ class Settings(BaseSettings):
     sora_api_key: SecretStr | None = _var(
         VIDEO,
         "Key for the server of the /v1/videos protocol; set it whenever that server is not OpenAI's.",
-        shown="OPENAI_API_KEY",
+        shown="the value of OPENAI_API_KEY",
     )
     sora_base_url: Address = _var(
-        VIDEO, "Address of any server of the /v1/videos protocol.", OPENAI_URL, shown="OPENAI_BASE_URL"
+        VIDEO, "Address of any server of the /v1/videos protocol.", OPENAI_URL, shown="the value of OPENAI_BASE_URL"
     )
     openai_webhook_secret: WebhookSecret | None = _var(
         VIDEO, "Secret of OpenAI's webhooks, starting with whsec_; two, separated by a comma, while rotating."

@@ -1,0 +1,14 @@
+"""Where clips and cuts are kept: files on this machine or a bucket, behind one seam (`ports.MediaStore`)."""
+
+from pipelines.ports import MediaStore, Stored
+from pipelines.settings import Settings
+from pipelines.storage.bucket import BucketStore
+from pipelines.storage.files import FileStore
+from pipelines.storage.keys import content_key
+
+__all__ = ["BucketStore", "FileStore", "MediaStore", "Stored", "build_store", "content_key"]
+
+
+def build_store(settings: Settings) -> MediaStore:
+    """The store that STORAGE_URL names. Opens no connection; `check` does."""
+    return FileStore.of(settings) if settings.storage.bucket is None else BucketStore.of(settings)

@@ -1,0 +1,111 @@
+"""What files and buckets have in common, through obstore, and its errors in our words."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import obstore
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+
+from pipelines.domain.errors import Expired, NotConfigured, Unavailable
+from pipelines.net import redact
+from pipelines.ports import Stored
+from pipelines.storage.keys import checked_key, conflict, hash_in_key, is_key
+
+CHUNK = 1024 * 1024
+_QUOTED = 300
+
+
+class ObjectMedia:
+    """Reading, listing and deleting, the same for every obstore back end."""
+
+    def __init__(self, objects: obstore.store.ObjectStore) -> None:
+        self._objects = objects
+
+    def open_range(self, key: str, start: int, length: int) -> Iterator[bytes]:
+        """The bytes from `start`, at most `length`."""
+        if start < 0 or length <= 0:
+            raise ValueError("a range starts at 0 or later and has at least one byte")
+        with translated(key):
+            found = obstore.get(self._objects, checked_key(key), options={"range": (start, start + length)})
+        return _chunks(key, found)
+
+    def stat(self, key: str) -> Stored | None:
+        """What is stored under the key, or None."""
+        try:
+            with translated(key):
+                return _stored(obstore.head(self._objects, checked_key(key)))
+        except Expired:
+            return None
+
+    def delete(self, key: str) -> None:
+        """Remove the file; a missing one is success."""
+        with suppress(Expired), translated(key):
+            obstore.delete(self._objects, checked_key(key))
+
+    def list_prefix(self, prefix: str) -> Iterator[Stored]:
+        """Every file whose key begins so. Quickest where `prefix` is a folder and ends with its slash."""
+        folder = prefix.rpartition("/")[0]
+        with translated(prefix):
+            for page in obstore.list(self._objects, checked_key(folder) if folder else None):
+                yield from (_stored(meta) for meta in page if is_key(meta["path"]) and meta["path"].startswith(prefix))
+
+    def check(self) -> None:
+        """Write, read back and delete a small file, or raise what is wrong."""
+        key, body = f"check/{secrets.token_hex(8)}.txt", secrets.token_bytes(64)
+        try:
+            with translated(key):
+                obstore.put(self._objects, key, body, mode="create")
+                same = bytes(obstore.get(self._objects, key).bytes()) == body
+        except Expired as error:
+            raise NotConfigured("storage has no such bucket or folder") from error
+        self.delete(key)
+        if not same:
+            raise Unavailable("storage gave back other bytes than it was given")
+
+
+def already_there(found: Stored, sha256: str, size: int) -> Stored:
+    """Success, if what is there can be what we bring. Raises `InvalidOrder` when it cannot."""
+    if found.size != size:
+        raise conflict(found.key, f"is taken by another file of {found.size} bytes.")
+    return Stored(key=found.key, sha256=sha256, size=size)
+
+
+def hashed(path: Path, key: str) -> str:
+    """The file's SHA-256. Raises `InvalidOrder` when the key promises another."""
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if hash_in_key(key) not in {"", sha256}:
+        raise conflict(key, "names the hash of another file.")
+    return sha256
+
+
+@contextmanager
+def translated(key: str) -> Iterator[None]:
+    """Obstore's errors, and the built-in ones it raises, as ours."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Expired(f"nothing is stored under {key}", marketer="This file is no longer kept.") from error
+    except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
+        raise NotConfigured(f"storage refuses us: {_first_line(error)}") from error
+    except BaseError as error:
+        raise Unavailable(f"storage: {_first_line(error)}") from error
+
+
+def _chunks(key: str, found: obstore.GetResult) -> Iterator[bytes]:
+    with translated(key):
+        for chunk in found.stream(min_chunk_size=CHUNK):
+            yield bytes(chunk)
+
+
+def _stored(meta: obstore.ObjectMeta) -> Stored:
+    return Stored(key=meta["path"], sha256=hash_in_key(meta["path"]), size=meta["size"])
+
+
+def _first_line(error: Exception) -> str:
+    return redact(str(error).partition("\n")[0])[:_QUOTED]
