@@ -1,0 +1,195 @@
+"""Bringing a clip to its cut's target, on arrival, while the other clips are still being made.
+
+Only what deviates is touched: nothing, the sound alone, or picture and sound together in one encode that also burns
+in the caption and the logo. The result is held against the target again before it is handed on.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from pipelines.domain.errors import UnplayableMedia
+from pipelines.domain.footage import ClipWork, Footage, Prepared, Target
+from pipelines.media import encode
+from pipelines.media.loudness import Loudness, gain_db, measure_loudness
+from pipelines.media.mp4_read import sniff
+from pipelines.media.overlay import paint_overlay
+from pipelines.media.picture import Source, chain, read_source
+from pipelines.media.probe import deviations, probe
+
+DEMUXERS = {"mp4": "mov", "webm": "matroska"}
+"""What our sniffing calls a file, and ffmpeg's demuxer for it."""
+
+ABOUT_SOUND = "sound"
+"""The word that marks a deviation which leaves the picture alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What is wrong with one clip and what will be done to it."""
+
+    work: ClipWork
+    frames: int
+    picture: tuple[str, ...]
+    sound: tuple[str, ...]
+    gain_db: float
+    loudness: Loudness | None
+
+    @property
+    def seconds(self) -> Fraction:
+        return self.frames / self.work.target.fps
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        return (*self.picture, *self.sound)
+
+    @property
+    def lufs(self) -> float | None:
+        return None if self.loudness is None or self.loudness.silent else round(self.loudness.lufs + self.gain_db, 1)
+
+
+def prepare(work: ClipWork, dest: Path) -> Prepared:
+    """Bring one clip to its cut's target; the bytes are copied when nothing deviates.
+
+    Raises `UnplayableMedia` when the source is no video or cannot be mended, `InvalidOrder` when the logo is no
+    picture, `Busy` when the encoder is far too slow.
+    """
+    footage = probe(work.source)
+    plan = _plan(work, footage)
+    with encode.arriving(dest) as temporary:
+        if not plan.changed:
+            shutil.copyfile(work.source, temporary)
+        else:
+            plan = _mend(plan, footage, temporary)
+    return Prepared(path=dest, footage=probe(dest), changed=plan.changed, loudness_lufs=plan.lufs)
+
+
+def encode_clip(work: ClipWork, dest: Path, reason: str) -> Prepared:
+    """Encode picture and sound whatever the clip is like, for a join that refuses it. Raises as `prepare`."""
+    found = _plan(work, probe(work.source))
+    plan = replace(found, picture=(*found.picture, reason))
+    with encode.arriving(dest) as temporary:
+        _encode_all(plan, temporary)
+        _accept(temporary, work.target)
+    return Prepared(path=dest, footage=probe(dest), changed=plan.changed, loudness_lufs=plan.lufs)
+
+
+def _plan(work: ClipWork, footage: Footage) -> _Plan:
+    reasons = deviations(work.source, work.target)
+    seconds, frames, trimmed = _length(work, footage)
+    loudness = _measured(work, footage)
+    gain = gain_db(loudness, work.target.loudness_lufs) if loudness and work.target.loudness_lufs is not None else 0.0
+    extras = []
+    if trimmed:
+        extras.append(f"trimmed from {seconds:.3g} s to {float(frames / work.target.fps):.3g} s")
+    if work.caption and work.caption.strip():
+        extras.append("the caption was burned in")
+    if work.logo is not None:
+        extras.append("the logo was laid over")
+    return _Plan(
+        work=work,
+        frames=frames,
+        picture=(*(reason for reason in reasons if ABOUT_SOUND not in reason), *extras),
+        sound=(
+            *(reason for reason in reasons if ABOUT_SOUND in reason),
+            *([f"the sound's level was changed by {gain:+.1f} dB"] if gain else []),
+        ),
+        gain_db=gain,
+        loudness=loudness,
+    )
+
+
+def _length(work: ClipWork, footage: Footage) -> tuple[float, int, bool]:
+    """Seconds shown, frames wanted, and whether that is less than there is."""
+    whole = encode.frame_count(footage.duration_s, work.target.fps)
+    if work.trim_s is None:
+        return footage.duration_s, whole, False
+    wanted = encode.frame_count(work.trim_s, work.target.fps)
+    return footage.duration_s, min(whole, wanted), wanted < whole
+
+
+def _measured(work: ClipWork, footage: Footage) -> Loudness | None:
+    if work.target.loudness_lufs is None or footage.audio_codec is None:
+        return None
+    return measure_loudness(work.source, ("-f", DEMUXERS[sniff(work.source)]))
+
+
+def _mend(plan: _Plan, footage: Footage, temporary: Path) -> _Plan:
+    """Touch the sound alone if that is enough, else encode all. Returns the plan that was followed."""
+    if not plan.picture:
+        _encode_sound(plan, footage, temporary)
+        if not deviations(temporary, plan.work.target):
+            return plan
+    _encode_all(plan, temporary)
+    _accept(temporary, plan.work.target)
+    return plan
+
+
+def _accept(path: Path, target: Target) -> None:
+    """Raise `UnplayableMedia` unless the file is now what the join wants."""
+    left = deviations(path, target)
+    if left:
+        raise UnplayableMedia(f"after encoding the clip still deviates: {'; '.join(left)}")
+
+
+def _sound_filter(plan: _Plan) -> str:
+    """The sound at its level, exactly as long as the picture: late starts and short ends become silence."""
+    samples = round(plan.seconds * encode.SAMPLE_RATE)
+    level = [f"volume={plan.gain_db}dB"] if plan.gain_db else []
+    steady = f"aresample={encode.SAMPLE_RATE}:async=1:first_pts=0"
+    stereo = "aformat=channel_layouts=stereo"
+    return ",".join([steady, stereo, *level, "apad", f"atrim=end_sample={samples}"])
+
+
+def _sound_input(*, has_sound: bool, index: int) -> tuple[list[str], str]:
+    """Further inputs, and the pad the sound comes from; silence when the clip has none."""
+    if has_sound:
+        return [], "[0:a:0]"
+    return ["-f", "lavfi", "-i", f"anullsrc=r={encode.SAMPLE_RATE}:cl=stereo"], f"[{index}:a]"
+
+
+def _encode_sound(plan: _Plan, footage: Footage, dest: Path) -> None:
+    """Copy the picture, encode the sound (or add silence)."""
+    inputs, pad = _sound_input(has_sound=footage.audio_codec is not None, index=1)
+    encode.ffmpeg(
+        *("-v", "error", "-f", DEMUXERS[sniff(plan.work.source)], "-i", str(plan.work.source), *inputs),
+        *("-filter_complex", f"{pad}{_sound_filter(plan)}[sound]"),
+        *("-map", "0:v:0", "-c:v", "copy", "-video_track_timescale", str(encode.timescale(plan.work.target.fps))),
+        *("-map", "[sound]", *encode.audio_encoder(), *encode.container(), str(dest)),
+    )
+
+
+def _encode_all(plan: _Plan, dest: Path) -> None:
+    """One encode for everything: size, rate, colours, trim, caption, logo, level."""
+    work, target = plan.work, plan.work.target
+    source = read_source(work.source, DEMUXERS[sniff(work.source)])
+    plan = _shown(plan, source)
+    with tempfile.TemporaryDirectory(prefix="reelgrid-") as folder:
+        ink = Path(folder) / "overlay.png"
+        overlaid = paint_overlay(target.width, target.height, work.caption, work.logo, ink)
+        over = ["-i", str(ink)] if overlaid else []
+        silence, pad = _sound_input(has_sound=source.has_sound, index=2 if overlaid else 1)
+        graph = f"{chain(source, target, with_overlay=overlaid)};{pad}{_sound_filter(plan)}[sound]"
+        encode.ffmpeg(
+            *("-v", "error", *source.input_options, "-i", str(work.source), *over, *silence),
+            *("-filter_complex", graph, "-map", "[picture]", "-map", "[sound]", "-frames:v", str(plan.frames)),
+            *("-r", encode.rate(target.fps), *encode.video_encoder(target)),
+            *encode.keyframes(plan.frames, target.fps, *_borders(work)),
+            *(*encode.audio_encoder(), *encode.container(), str(dest)),
+        )
+
+
+def _borders(work: ClipWork) -> tuple[float, float]:
+    return work.fade_in_s or encode.DEFAULT_FADE_S, work.fade_out_s or encode.DEFAULT_FADE_S
+
+
+def _shown(plan: _Plan, source: Source) -> _Plan:
+    """The plan for as many frames as the file really shows, where its edit list hides some."""
+    if source.seconds <= 0:
+        return plan
+    shown = min(plan.frames, encode.frame_count(source.seconds, plan.work.target.fps))
+    return replace(plan, frames=shown)

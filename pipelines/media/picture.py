@@ -1,0 +1,123 @@
+"""The filter chain that makes any picture the target's: upright, square pixels, its size, rate, range and colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from pipelines.domain.errors import UnplayableMedia
+from pipelines.domain.footage import Fit, Target
+from pipelines.media.encode import last_options, rate
+
+UNSPECIFIED = 2
+"""Code point "unspecified" in H.273 for matrix and transfer."""
+
+PQ, HLG = 16, 18
+"""H.273 transfer characteristics of high dynamic range."""
+
+HD_LINES = 720
+SAME_SHAPE = Fraction(1, 50)
+"""Shapes closer than this are scaled to fit rather than cropped or padded: nobody sees 2 %."""
+
+_TONE_MAP = (
+    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,"
+    "zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What the chain must know of a file. `shape` is width to height as shown; `seconds` is what is shown."""
+
+    container: str
+    seconds: float
+    shape: Fraction
+    lines: int
+    matrix: int
+    transfer: int
+    interlaced: bool
+    has_sound: bool
+
+    @property
+    def input_options(self) -> tuple[str, ...]:
+        """Options before `-i` that tell ffmpeg what it opens, so that a playlist is never followed."""
+        return ("-f", self.container)
+
+
+def read_source(path: Path, container: str) -> Source:
+    """Open the file, decode one picture and look at it. Raises `UnplayableMedia`."""
+    import av
+    from av.error import FFmpegError
+
+    try:
+        with av.open(str(path), format=container, options={"protocol_whitelist": "file"}) as file:
+            stream = file.streams.video[0]
+            frame = next(file.decode(stream))
+            turned = round(frame.rotation) % 180 != 0
+            aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
+            shape = Fraction(frame.width, frame.height) * aspect
+            length = stream.duration * stream.time_base if stream.duration and stream.time_base else None
+            return Source(
+                container=container,
+                seconds=float(length if length is not None else Fraction(file.duration or 0, av.time_base)),
+                shape=1 / shape if turned else shape,
+                lines=min(frame.width, frame.height),
+                matrix=int(frame.colorspace),
+                transfer=int(frame.color_trc),
+                interlaced=bool(frame.interlaced_frame),
+                has_sound=bool(file.streams.audio),
+            )
+    except (FFmpegError, StopIteration, IndexError, ValueError) as error:
+        raise UnplayableMedia(f"{path.name} cannot be decoded: {error}") from error
+
+
+def _colours(source: Source) -> str:
+    """How the one scaling step reads and writes colours; untagged HD is BT.709, which ffmpeg would not assume."""
+    untagged = source.matrix == UNSPECIFIED and source.lines >= HD_LINES
+    told = "in_color_matrix=bt709:" if untagged else ""
+    return f"in_range=auto:out_range=tv:{told}out_color_matrix=bt709"
+
+
+def _fitted(source: Source, target: Target) -> list[str]:
+    """Filters that fill the frame as the order says. Colours are converted in the (last) scaling step only."""
+    size, colours = f"{target.width}:{target.height}", _colours(source)
+    shape = Fraction(target.width, target.height)
+    if abs(source.shape / shape - 1) <= SAME_SHAPE:
+        return [f"scale={size}:{colours}"]
+    inside = f"scale={size}:force_original_aspect_ratio=decrease:force_divisible_by=2:{colours}"
+    if target.fit is Fit.LETTERBOX:
+        return [inside, f"pad={size}:(ow-iw)/2:(oh-ih)/2"]
+    if target.fit is Fit.CROP:
+        return [f"scale={size}:force_original_aspect_ratio=increase:force_divisible_by=2:{colours}", f"crop={size}"]
+    return [_blurred(inside, colours, target)]
+
+
+def _blurred(inside: str, colours: str, target: Target) -> str:
+    """The whole picture over a soft, darker copy of itself; the copy is blurred small, where it is cheap."""
+    width, height = target.width // 8 * 2, target.height // 8 * 2
+    small = f"scale={width}:{height}:force_original_aspect_ratio=increase:force_divisible_by=2:{colours}"
+    soft = f"gblur=sigma={min(width, height) / 14:.1f},lutyuv=y='16+(val-16)*0.62'"
+    ground = f"{small},crop={width}:{height},format=yuv420p,{soft},scale={target.width}:{target.height}"
+    laid = "[ground][whole]overlay=(W-w)/2:(H-h)/2"
+    return f"split[near][far];[far]{ground}[ground];[near]{inside},format=yuv420p[whole];{laid}"
+
+
+def chain(source: Source, target: Target, *, with_overlay: bool) -> str:
+    """The whole graph from `[0:v:0]` (and the overlay's `[1:v]`) to `[picture]`.
+
+    It never ends: the last picture is held, and the caller says how many frames to take.
+    """
+    steps = ["yadif=deint=interlaced"] if source.interlaced else []
+    steps += [_TONE_MAP] if source.transfer in {PQ, HLG} else []
+    steps += ["scale=w='max(2,trunc(iw*sar/2)*2)':h=ih", "setsar=1", *_fitted(source, target), "setsar=1"]
+    steps += [f"fps={rate(target.fps)}:start_time=0", "tpad=stop=-1:stop_mode=clone"]
+    graph = f"[0:v:0]{','.join(steps)}"
+    if with_overlay:
+        # Said here because overlay would turn the RGB picture into BT.601.
+        ink = "[1:v]scale=out_color_matrix=bt709:out_range=tv,format=yuva420p[ink]"
+        graph = f"{ink};{graph},format=yuv420p[plain];[plain][ink]overlay=0:0:format=yuv420:eof_action=repeat"
+        graph += ","
+    else:
+        graph += ","
+    return f"{graph}{last_options([])}[picture]"
