@@ -348,6 +348,32 @@ class BoardScene:
     status: str | None
     key: str | None = None
     regenerate: bool = False
+    video_id: str | None = None
+    """The row of `Videos` it is linked to."""
+    problems: tuple[tuple[str, str], ...] = ()
+    """(field, sentence) pairs, as in `BoardRow`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardVersion:
+    """A `Versions` row."""
+
+    record_id: str
+    video_id: str | None
+    run: int | None
+    restore: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardChange:
+    """One row that a person changed, as Airtable's webhooks tell it: `table` by our name, watched cells by ours."""
+
+    table: str
+    record_id: str
+    ticks: frozenset[str] = frozenset()
+    """Boxes that are ticked now."""
+    status: str | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,12 +387,16 @@ class BoardSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What Airtable answered for one outbox row."""
+    """What Airtable answered for one outbox row. With `ok`, `error` says which cells it would not take; those that
+    it took are `sent`, to be kept in the outbox row.
+    """
 
     want_id: str
     ok: bool
     record_id: str | None = None
+    sent: Mapping[str, Any] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
+    """The row as it is now, by our own field names."""
     error: str | None = None
     gone: bool = False
 
@@ -388,11 +418,17 @@ class Board(Protocol):
     def ticked(self, base_id: str) -> tuple[list[BoardRow], list[BoardScene]]:
         """Rows and scenes with a box ticked that we act on."""
 
+    def restores(self, base_id: str) -> list[BoardVersion]:
+        """Versions with `Restore` ticked; none when the table is not there."""
+
     def settings(self, base_id: str) -> BoardSettings:
         """The `Settings` row; all defaults when the table is not there."""
 
     def flush(self, base_id: str, wants: Sequence[Want]) -> list[Written]:
-        """Write up to ten rows of one table in one call: by id, or by upsert on `merge`."""
+        """Write what differs from `sent`, ten rows of one table a call: by id, or by upsert on `merge`.
+
+        Raises only when nothing was written; a want without an answer was not tried and stays as it is.
+        """
 
     def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> Mapping[str, Any]:
         """Append a file of at most 5 MB to an attachment field."""
@@ -442,6 +478,22 @@ class MediaStore(Protocol):
 
     def check(self) -> None:
         """A round trip with a tiny file. Raises Unavailable or NotConfigured."""
+
+
+class Links(Protocol):
+    """Addresses that others may open. None is made by anybody else."""
+
+    def media(self, key: str, filename: str, ttl_s: float) -> str:
+        """A signed link to a file that lives `ttl_s` seconds, absolute, for Airtable, providers and pages."""
+
+    def page(self, *, record_id: str | None = None, run_id: str | None = None) -> str:
+        """A signed link to the progress page of one record or run."""
+
+    def video(self, token: str) -> str:
+        """The permanent link to a cut."""
+
+    def callback(self, provider: str, token: str) -> str | None:
+        """Where a provider may call back about one generation; None when it cannot reach us."""
 
 
 # ---------------------------------------------------------------- pictures
