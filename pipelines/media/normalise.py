@@ -20,9 +20,7 @@ from pipelines.media.mp4_read import sniff
 from pipelines.media.overlay import paint_overlay
 from pipelines.media.picture import Source, chain, read_source
 from pipelines.media.probe import deviations, probe
-
-DEMUXERS = {"mp4": "mov", "webm": "matroska"}
-"""What our sniffing calls a file, and ffmpeg's demuxer for it."""
+from pipelines.media.stills import DEMUXERS
 
 ABOUT_SOUND = "sound"
 """The word that marks a deviation which leaves the picture alone."""

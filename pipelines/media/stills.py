@@ -1,0 +1,111 @@
+"""Pictures out of a film, upright and in the right colours, decoding no more than needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.domain.errors import UnplayableMedia
+from pipelines.media.mp4_read import sniff
+from pipelines.media.picture import UNSPECIFIED
+
+if TYPE_CHECKING:
+    import av
+    from PIL import Image
+
+DEMUXERS = {"mp4": "mov", "webm": "matroska"}
+"""What our sniffing calls a file, and libav's demuxer for it."""
+
+BT709 = 1
+
+
+@contextmanager
+def open_film(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """The file and its picture track. What goes wrong inside the block is raised as `UnplayableMedia`."""
+    import av
+    from av.error import FFmpegError
+
+    try:
+        options = {"protocol_whitelist": "file"}
+        with av.open(str(path), format=DEMUXERS[sniff(path)], options=options) as file:
+            if not file.streams.video:
+                raise UnplayableMedia(f"{path.name} has no picture")
+            yield file, file.streams.video[0]
+    except (FFmpegError, ValueError) as error:
+        raise UnplayableMedia(f"{path.name} cannot be decoded: {error}") from error
+
+
+def to_image(frame: av.VideoFrame) -> Image.Image:
+    """The frame as an upright RGB picture; untagged colours are BT.709, as all that we make."""
+    matrix = BT709 if int(frame.colorspace) == UNSPECIFIED else int(frame.colorspace)
+    image: Image.Image = frame.reformat(format="rgb24", src_colorspace=matrix).to_image()  # type: ignore[no-untyped-call]
+    turn = round(frame.rotation) % 360
+    return image.rotate(turn, expand=True) if turn else image
+
+
+def length_s(file: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """Seconds of picture as the index says."""
+    import av
+
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return (file.duration or 0) / av.time_base
+
+
+def samples(path: Path, wanted: int) -> list[tuple[float, Image.Image]]:
+    """`wanted` pictures spread evenly over the film, each with its time in seconds.
+
+    Keyframes stand for their surroundings when there are enough of them, at a tenth of the cost; a film with fewer
+    is short and decoded once from end to end. Raises `UnplayableMedia` when there is none.
+    """
+    with open_film(path) as (file, stream):
+        whole = length_s(file, stream)
+        moments = [whole * (index + 0.5) / wanted for index in range(wanted)]
+        stream.codec_context.skip_frame = "NONKEY"
+        keys = list(_timed(file, stream))
+        if len(keys) >= wanted:
+            return [_shown(min(keys, key=lambda key: abs(key[0] - moment))) for moment in moments]
+    with open_film(path) as (file, stream):
+        stream.thread_type = "AUTO"
+        return _walk(_timed(file, stream), moments)
+
+
+def _timed(file: av.container.InputContainer, stream: av.VideoStream) -> Iterator[tuple[float, av.VideoFrame]]:
+    start = stream.start_time or 0
+    for frame in file.decode(stream):
+        ticks = (frame.pts if frame.pts is not None else start) - start
+        yield float(ticks * stream.time_base) if stream.time_base else 0.0, frame
+
+
+def _shown(timed: tuple[float, av.VideoFrame]) -> tuple[float, Image.Image]:
+    return timed[0], to_image(timed[1])
+
+
+def _walk(frames: Iterator[tuple[float, av.VideoFrame]], moments: list[float]) -> list[tuple[float, Image.Image]]:
+    """The first picture at or after each moment; the last one for moments after the end."""
+    found: list[tuple[float, Image.Image]] = []
+    timed: tuple[float, av.VideoFrame] | None = None
+    for timed in frames:
+        while len(found) < len(moments) and timed[0] >= moments[len(found)]:
+            found.append(_shown(timed))
+        if len(found) == len(moments):
+            return found
+    if timed is None:
+        raise UnplayableMedia("the film has no picture that can be decoded")
+    return found + [_shown(timed)] * (len(moments) - len(found))
+
+
+def last_picture(path: Path) -> Image.Image:
+    """The very last picture, also when the sound goes on without it. Raises `UnplayableMedia`."""
+    with open_film(path) as (file, stream):
+        stream.thread_type = "AUTO"
+        if stream.time_base:
+            file.seek(round(length_s(file, stream) / stream.time_base), stream=stream, backward=True)
+        last: av.VideoFrame | None = None
+        for frame in file.decode(stream):
+            last = frame
+        if last is None:
+            raise UnplayableMedia(f"{path.name} has no picture that can be decoded")
+        return to_image(last)
