@@ -61,6 +61,7 @@ class Sandbox:
         self.world.public_url = public_url.rstrip("/") or f"http://{host}:{self._server.server_port}"
         # The vendors resume their jobs when they are registered, so the address has to be known first.
         self._app = create_app(self.world)
+        self.world.resume()
         self._thread: threading.Thread | None = None
 
     @property
@@ -71,7 +72,7 @@ class Sandbox:
     def serve(self) -> None:
         """Answer until interrupted."""
         try:
-            self._server.serve_forever()
+            self._server.serve_forever(poll_interval=0.05)
         finally:
             self._server.server_close()
             self.world.close()

@@ -74,7 +74,7 @@ def _number(cell: Input) -> float | int | None:
         return _number_from_text(cell, value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise cell.refuse()
-    return _rounded(cell.column, value)
+    return _whole(value)
 
 
 def _number_from_text(cell: Input, text: str) -> float | int | None:
@@ -86,13 +86,12 @@ def _number_from_text(cell: Input, text: str) -> float | int | None:
         value = float(cleaned.rstrip("%")) / scale
     except ValueError:
         raise cell.refuse() from None
-    return _rounded(cell.column, value)
+    return _whole(value)
 
 
-def _rounded(column: Field, value: float) -> float | int:
-    if column.type == "number" and column.options.get("precision", 8) == 0 and float(value).is_integer():
-        return int(value)
-    return value
+def _whole(value: float) -> float | int:
+    """JSON knows one kind of number: a whole one has no decimal point. Precision is only for the screen."""
+    return int(value) if float(value).is_integer() else value
 
 
 def _rating(cell: Input) -> int | None:

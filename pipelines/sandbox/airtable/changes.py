@@ -91,13 +91,14 @@ class Change:
 
     def commit(self) -> None:
         """Number the transaction, journal it, tell the webhooks, start what comes after."""
-        from pipelines.sandbox.airtable.webhooks import record_payloads  # the listener knows changes, not vice versa
+        from pipelines.sandbox.airtable.webhooks import ping_due, record_payloads  # they know changes, not vice versa
 
         self._drop_unchanged()
         if self.diffs:
             self.base.transactions += 1
             self._journal()
             record_payloads(self)
+            ping_due(self.world, self.base)
         for task in self.after:
             task()
 

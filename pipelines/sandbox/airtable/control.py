@@ -81,9 +81,7 @@ def _schema(pages: Blueprint, world: World) -> None:
 
     @pages.delete("/bases/<base>")
     def delete_base(base: str) -> Json:
-        with world.lock:
-            world.journal.write({}, {f"base/{world.base(base).id}"})
-            del world.bases[base]
+        world.delete_base(world.base(base))
         return {"id": base, "deleted": True}
 
     @pages.post("/bases/<base>/tables")
@@ -97,6 +95,19 @@ def _schema(pages: Blueprint, world: World) -> None:
         doc = body()
         with _person(world, base) as change:
             return schema.field_json(schema.create_field(change, find_table(change.base, table), doc))
+
+    @pages.patch("/bases/<base>/tables/<table>")
+    def update_table(base: str, table: str) -> Json:
+        doc = body()
+        with _person(world, base) as change:
+            return schema.table_json(schema.update_table(change, find_table(change.base, table), doc))
+
+    @pages.patch("/bases/<base>/tables/<table>/fields/<field>")
+    def update_field(base: str, table: str, field: str) -> Json:
+        doc = body()
+        with _person(world, base) as change:
+            found = find_table(change.base, table)
+            return schema.field_json(schema.update_field(change, found, found.field(field) or abort(404), doc))
 
     @pages.delete("/bases/<base>/tables/<table>/fields/<field>")
     def delete_field(base: str, table: str, field: str) -> Json:

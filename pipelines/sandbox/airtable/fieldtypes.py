@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import available_timezones
 
 from pipelines.sandbox.airtable import errors, formula, formula_syntax, ids
 from pipelines.sandbox.airtable.cells import new_choice
@@ -46,6 +48,11 @@ PRIMARY_TYPES = frozenset(
 DURATIONS = ("h:mm", "h:mm:ss", "h:mm:ss.S", "h:mm:ss.SS", "h:mm:ss.SSS")
 DATES = {"local": "l", "friendly": "LL", "us": "M/D/YYYY", "european": "D/M/YYYY", "iso": "YYYY-MM-DD"}
 TIMES = {"12hour": "h:mma", "24hour": "HH:mm"}
+HUES = ("blue", "cyan", "teal", "green", "yellow", "orange", "red", "pink", "purple", "gray")
+BRIGHT = tuple(f"{hue}Bright" for hue in HUES)
+COLOURS = tuple(f"{hue}{shade}" for hue in HUES for shade in ("Light2", "Light1", "Bright", "Dark1"))
+CHECKBOX_ICONS = ("check", "xCheckbox", "star", "heart", "thumbsUp", "flag", "dot")
+RATING_ICONS = ("star", "heart", "thumbsUp", "flag", "dot")
 MAX_PRECISION = 8
 MAX_CURRENCY_PRECISION = 7
 MAX_RATING = 10
@@ -87,6 +94,8 @@ def _complete(change: Change, table: Table, column: Field) -> None:
         raise errors.typed(422, "INVALID_FIELD_TYPE", f"Unknown field type {column.type}")
     elif column.options:
         raise bad_options(column.name, f"{column.type} takes no options")
+    elif column.type == "multipleAttachments":
+        column.options = {"isReversed": False}
 
 
 def _computed(change: Change, table: Table, column: Field) -> None:
@@ -95,18 +104,44 @@ def _computed(change: Change, table: Table, column: Field) -> None:
     if not change.by_person and not allowed:
         message = f"Invalid options for {table.name}.{column.name}: Creating {column.type} fields is not supported"
         raise errors.typed(422, "UNSUPPORTED_FIELD_TYPE_FOR_CREATE", f"{message} at this time")
-    if "formula" in column.options:
-        _check_formula(column)
+    if column.type == "formula":
+        _check_formula(table, column)
     if column.type in ("count", "multipleLookupValues", "rollup"):
-        column.options["isValid"] = True
+        _check_lookup(change, table, column)
 
 
-def _check_formula(column: Field) -> None:
+def _check_formula(table: Table, column: Field) -> None:
+    """The API shows formulas with field ids in place of names."""
+    text = str(column.options.get("formula", ""))
     try:
-        tree = formula_syntax.parse(str(column.options["formula"]))
+        tree = formula_syntax.parse(text)
     except formula_syntax.FormulaError as exc:
         raise bad_options(column.name, str(exc)) from exc
-    column.options |= {"isValid": True, "referencedFieldIds": sorted(formula.names_in(tree))}
+    ids_by_name = {f.name: f.id for f in table.fields}
+    text = re.sub(r"\{([^}]*)\}", lambda m: "{" + ids_by_name.get(m.group(1), m.group(1)) + "}", text)
+    found = [f.id for f in table.fields if {f.id, f.name} & formula.names_in(tree)]
+    column.options |= {
+        "formula": text,
+        "isValid": True,
+        "referencedFieldIds": found,
+        "result": {"type": "singleLineText"},
+    }
+
+
+def _check_lookup(change: Change, table: Table, column: Field) -> None:
+    """Names are allowed for the link and the looked-up field: a person picks them from a list."""
+    link = table.field(str(column.options.get("recordLinkFieldId", "")))
+    target = change.base.table(link.options.get("linkedTableId", "")) if link else None
+    if link is None or target is None:
+        raise bad_options(column.name, "recordLinkFieldId must be a link field of this table")
+    column.options |= {"recordLinkFieldId": link.id, "isValid": True}
+    if column.type == "count":
+        return
+    source = target.field(str(column.options.get("fieldIdInLinkedTable", "")))
+    if source is None:
+        raise bad_options(column.name, "fieldIdInLinkedTable must be a field of the linked table")
+    result = {"type": source.type} | ({"options": source.options} if source.options else {})
+    column.options |= {"fieldIdInLinkedTable": source.id, "referencedFieldIds": [link.id], "result": result}
 
 
 def _precision(limit: int) -> Callable[[Field], None]:
@@ -125,12 +160,13 @@ def _currency(column: Field) -> None:
 
 
 def _checkbox(column: Field) -> None:
-    if not column.options.get("icon") or not column.options.get("color"):
-        raise bad_options(column.name, "icon and color are required")
+    if column.options.get("icon") not in CHECKBOX_ICONS or column.options.get("color") not in BRIGHT:
+        raise bad_options(column.name, f"icon must be one of {CHECKBOX_ICONS} and color one of {BRIGHT}")
 
 
 def _rating(column: Field) -> None:
-    _checkbox(column)
+    if column.options.get("icon") not in RATING_ICONS or column.options.get("color") not in BRIGHT:
+        raise bad_options(column.name, f"icon must be one of {RATING_ICONS} and color one of {BRIGHT}")
     limit = column.options.get("max")
     if not isinstance(limit, int) or not 1 <= limit <= MAX_RATING:
         raise bad_options(column.name, f"max must be a number from 1 to {MAX_RATING}")
@@ -148,8 +184,9 @@ def _date(column: Field) -> None:
 def _date_time(column: Field) -> None:
     _date(column)
     column.options["timeFormat"] = _format(column, "timeFormat", TIMES)
-    if not isinstance(column.options.get("timeZone"), str):
-        raise bad_options(column.name, "timeZone is required")
+    zone = column.options.get("timeZone")
+    if zone not in ("utc", "client") and zone not in available_timezones():
+        raise bad_options(column.name, "timeZone must be utc, client or a time zone's name")
 
 
 def _format(column: Field, key: str, known: dict[str, str]) -> Json:
@@ -174,6 +211,8 @@ def checked_choices(name: str, choices: list[Any], known: list[Json]) -> list[Js
     for index, choice in enumerate(choices):
         if not isinstance(choice, dict) or not isinstance(choice.get("name"), str) or not choice["name"]:
             raise bad_options(name, "every choice needs a name")
+        if choice.get("color") not in (None, *COLOURS):
+            raise bad_options(name, f"unknown color {choice['color']}")
         fresh = new_choice(choice["name"], index, choice.get("color"))
         kept = by_id.get(choice.get("id", ""), {})
         made.append(fresh | ({"id": kept["id"]} if kept else {}))
@@ -186,7 +225,7 @@ def _link(change: Change, column: Field) -> None:
     target = change.base.table(str(column.options.get("linkedTableId", "")))
     if target is None or target.id != column.options["linkedTableId"]:
         raise bad_options(column.name, "linkedTableId must be the id of a table in this base")
-    if unknown := set(column.options) - {"linkedTableId", "viewIdForRecordSelection", "prefersSingleRecordLink"}:
+    if unknown := set(column.options) - {"linkedTableId", "viewIdForRecordSelection"}:
         raise bad_options(column.name, f"cannot be set on creation: {', '.join(sorted(unknown))}")
     column.options = {"isReversed": False, "prefersSingleRecordLink": False} | column.options
 

@@ -117,13 +117,25 @@ def to_moment(value: Value) -> datetime | None:
 
 
 def _equal(left: Value, right: Value) -> bool:
-    if left in (None, "", False, []) or right in (None, "", False, []):
-        return left in (None, "", False, [], 0) and right in (None, "", False, [], 0)
+    if _is_blank(left) or _is_blank(right):
+        return _blank_equals(left, right)
     if isinstance(left, datetime) or isinstance(right, datetime):
         return to_moment(left) == to_moment(right)
     if isinstance(left, (int, float)) and isinstance(right, (int, float)):
         return left == right
     return to_text(left) == to_text(right)
+
+
+def _is_blank(value: Value) -> bool:
+    return value is None or value is False or value in ("", [])
+
+
+def _blank_equals(left: Value, right: Value) -> bool:
+    """Blank equals blank in every spelling, and equals 0 unless it is spelt as the empty text."""
+    if _is_blank(left) and _is_blank(right):
+        return True
+    blank, other = (left, right) if _is_blank(left) else (right, left)
+    return blank != "" and isinstance(other, (int, float)) and other == 0
 
 
 def _compare(test: Callable[[Any, Any], bool]) -> Callable[[Value, Value], bool]:

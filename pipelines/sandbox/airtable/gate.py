@@ -17,6 +17,7 @@ from pipelines.sandbox.airtable.limits import Call
 from pipelines.sandbox.airtable.model import Base, Json, Table
 from pipelines.sandbox.airtable.store import World
 
+MAX_URL = 16_000
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -59,13 +60,27 @@ def _before(world: World) -> None:
     base_id = (request.view_args or {}).get("base", "")
     g.call = call = Call(base_id, request.method, need.kind, token)
     world.limits.admit(call)
-    if (failure := world.limits.failure(call)) is not None:
-        raise failure
+    if len(request.full_path) > MAX_URL:
+        raise errors.typed(414, "REQUEST_URI_TOO_LONG", f"The URL is longer than {MAX_URL} characters")
+    _fail_if_ordered(world, call)
     if need.scope and need.scope not in (grant.get("scopes") or [need.scope]):
         raise errors.forbidden()
     if base_id and base_id not in (grant.get("bases") or [base_id]):
         raise errors.hidden()
-    g.bases = grant.get("bases")
+    g.grant = grant
+
+
+def _fail_if_ordered(world: World, call: Call) -> None:
+    rule = world.limits.failure(call)
+    if rule is not None and rule.get("after"):
+        g.failure = rule
+    elif rule is not None:
+        raise _failure(rule)
+
+
+def _failure(rule: dict[str, Any]) -> AirtableError:
+    body = rule.get("body", {"error": {"type": "SERVICE_UNAVAILABLE", "message": "Service temporarily unavailable"}})
+    return AirtableError(int(rule.get("status", 503)), body, rule.get("headers"))
 
 
 def _authenticate(world: World) -> tuple[str, dict[str, Any]]:
@@ -83,7 +98,7 @@ def _after(world: World, response: Response) -> Response:
         time.sleep(world.limits.settings.latency_s)
     if world.limits.drops_answer(call):
         _hang_up()
-    return response
+    return answer_error(_failure(g.failure)) if "failure" in g else response
 
 
 def _hang_up() -> None:
@@ -97,6 +112,12 @@ def answer_error(error: AirtableError) -> Response:
     if isinstance(error.body, str):
         return Response(error.body, error.status, error.headers, mimetype="text/html")
     return Response(json.dumps(error.body), error.status, error.headers, mimetype="application/json")
+
+
+def require_scope(scope: str) -> None:
+    """A scope that depends on the request's body."""
+    if scope not in (g.grant.get("scopes") or [scope]):
+        raise errors.forbidden()
 
 
 def body() -> Json:

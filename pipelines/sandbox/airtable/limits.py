@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from pipelines.sandbox.airtable import errors
-from pipelines.sandbox.airtable.errors import AirtableError
 
 WINDOW_S = 1.0
 
@@ -124,15 +123,9 @@ class Limits:
             raise errors.invalid_token()
         return known
 
-    def failure(self, call: Call) -> AirtableError | None:
-        """The next ordered failure for a call like this one."""
-        rule = self._take(self.settings.fail_next, call)
-        if rule is None:
-            return None
-        body = rule.get(
-            "body", {"error": {"type": "SERVICE_UNAVAILABLE", "message": "Service temporarily unavailable"}}
-        )
-        return AirtableError(int(rule.get("status", 503)), body, rule.get("headers"))
+    def failure(self, call: Call) -> dict[str, Any] | None:
+        """The next ordered failure for a call like this one: `{status?, body?, headers?, after?}`."""
+        return self._take(self.settings.fail_next, call)
 
     def drops_answer(self, call: Call) -> bool:
         """Whether the answer to this call shall be lost after the work was done."""

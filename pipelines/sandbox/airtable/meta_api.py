@@ -35,7 +35,7 @@ def _reading(pages: Blueprint, world: World) -> None:
     @needs("meta", READ)
     def list_bases() -> Json:
         with world.lock:
-            bases = [b for b in world.bases.values() if b.id in (g.bases or [b.id])]
+            bases = [b for b in world.bases.values() if b.id in (g.grant.get("bases") or [b.id])]
             return {"bases": [{"id": b.id, "name": b.name, "permissionLevel": "create"} for b in bases]}
 
     @pages.get("/v0/meta/bases/<base>")
@@ -92,8 +92,7 @@ def build_base(world: World, name: str, tables: list[Json], *, source: str, base
             for spec in tables:
                 schema.create_table(change, spec)
     except errors.AirtableError:
-        del world.bases[base.id]
-        world.journal.write({}, {f"base/{base.id}"})
+        world.delete_base(base)
         raise
     return {"id": base.id, "name": base.name, "tables": [schema.table_json(t) for t in base.tables]}
 

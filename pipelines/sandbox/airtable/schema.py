@@ -109,6 +109,6 @@ def table_json(table: Table, *, visible: bool = False) -> Json:
 
 def field_json(column: Field) -> Json:
     shown: Json = {"id": column.id, "name": column.name, "type": column.type}
-    if column.options:
-        shown["options"] = {k: v for k, v in column.options.items() if not (column.type == "button" and k == "url")}
+    if column.options and column.type != "button":
+        shown["options"] = column.options
     return shown | ({"description": column.description} if column.description else {})

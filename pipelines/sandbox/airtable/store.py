@@ -11,11 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pipelines.sandbox.airtable import errors, ids
+from pipelines.sandbox.airtable.attachments import schedule
 from pipelines.sandbox.airtable.background import Background
 from pipelines.sandbox.airtable.changes import Change
 from pipelines.sandbox.airtable.journal import Journal
 from pipelines.sandbox.airtable.limits import Limits
 from pipelines.sandbox.airtable.model import Attachment, Base, Field, Json, Record, Table, Webhook
+from pipelines.sandbox.airtable.webhooks import ping_due
 
 FIRST_BASE = "appReelgridDemo01"
 
@@ -70,6 +72,11 @@ class World:
             self.save_base(base)
             return base
 
+    def delete_base(self, base: Base) -> None:
+        with self.lock:
+            del self.bases[base.id]
+            self.journal.write({}, {f"base/{base.id}", *(f"webhook/{hook}" for hook in base.webhooks)})
+
     def save_base(self, base: Base) -> None:
         self.journal.write({f"base/{base.id}": base.schema()})
 
@@ -117,6 +124,15 @@ class World:
         for _, doc in self.journal.read("secret"):
             self.secret = doc
         self.journal.write({"secret": self.secret})
+
+    def resume(self) -> None:
+        """Take up what a killed predecessor left: fetches that were pending and pings that were due."""
+        with self.lock:
+            for attachment in self.attachments.values():
+                if attachment.state == "pending":
+                    schedule(self, attachment)
+            for base in self.bases.values():
+                ping_due(self, base)
 
 
 def _base(doc: Json) -> Base:

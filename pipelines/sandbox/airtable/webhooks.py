@@ -34,15 +34,20 @@ def is_expired(hook: Webhook) -> bool:
 
 
 def record_payloads(change: Change) -> None:
-    """Give every webhook of the base its own view of the change, and ping those that saw something."""
+    """Give every webhook of the base its own view of the change."""
     for hook in change.base.webhooks.values():
         payload = None if is_expired(hook) else payload_for(change, hook)
         if payload is None:
             continue
         hook.payloads.append(payload)
         change.world.journal.write({f"payload/{hook.id}/{len(hook.payloads):08d}": payload})
-        if hook.url and hook.enabled:
-            change.world.background.later(change.world.limits.settings.ping_delay_s, Pinger(change.world, hook).run)
+
+
+def ping_due(world: World, base: Base) -> None:
+    """Ping the webhooks that have payloads nobody was told of."""
+    for hook in base.webhooks.values():
+        if hook.url and hook.enabled and hook.announced < len(hook.payloads):
+            world.background.later(world.limits.settings.ping_delay_s, Pinger(world, hook).run)
 
 
 def payload_for(change: Change, hook: Webhook) -> Json | None:

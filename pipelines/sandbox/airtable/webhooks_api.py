@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from pipelines.sandbox.airtable import errors, ids
-from pipelines.sandbox.airtable.gate import body, needs
+from pipelines.sandbox.airtable.gate import body, needs, require_scope
 from pipelines.sandbox.airtable.model import Base, Json, Webhook
 from pipelines.sandbox.airtable.store import World
 from pipelines.sandbox.airtable.webhooks import expiry, is_expired
@@ -41,6 +41,8 @@ def _managing(pages: Blueprint, world: World) -> None:
     @needs("webhooks", MANAGE)
     def create_webhook(base: str) -> Json:
         doc = body()
+        for scope in _scopes(doc):
+            require_scope(scope)
         with world.lock:
             found = world.base(base)
             if len(found.webhooks) >= MAX_WEBHOOKS:
@@ -51,6 +53,22 @@ def _managing(pages: Blueprint, world: World) -> None:
             found.webhooks[hook.id] = hook
             world.save_webhook(hook)
         return {"id": hook.id, "macSecretBase64": secret, "expirationTime": hook.expires}
+
+
+def _scopes(doc: Json) -> set[str]:
+    """Reading data or schema by webhook needs the scope that reading them otherwise needs."""
+    data_types = _data_types(doc.get("specification"))
+    scopes = {"data.records:read"} if "tableData" in data_types else set()
+    return scopes | ({"schema.bases:read"} if {"tableFields", "tableMetadata"} & set(data_types) else set())
+
+
+def _data_types(specification: Any) -> list[str]:
+    try:
+        data_types = specification["options"]["filters"]["dataTypes"]
+    except (TypeError, KeyError):
+        raise _invalid("options.filters.dataTypes is required") from None
+    _subset("dataTypes", data_types, DATA_TYPES)
+    return list(data_types)
 
 
 def _one(pages: Blueprint, world: World) -> None:
@@ -147,13 +165,8 @@ def _url(doc: Json) -> str | None:
 
 
 def _checked(base: Base, specification: Any) -> Json:
-    try:
-        options = specification["options"]
-        filters = dict(options["filters"])
-        data_types = filters["dataTypes"]
-    except (TypeError, KeyError, ValueError):
-        raise _invalid("options.filters.dataTypes is required") from None
-    _subset("dataTypes", data_types, DATA_TYPES)
+    options: Json = specification["options"]
+    filters: Json = options["filters"]
     _subset("changeTypes", filters.get("changeTypes") or [], CHANGE_TYPES)
     _subset("fromSources", filters.get("fromSources") or [], SOURCES)
     scope = filters.get("recordChangeScope")
