@@ -77,7 +77,7 @@ def _our_errors() -> Iterator[None]:
     except _BAD_ADDRESS as error:
         raise ForbiddenAddress(f"not a usable address: {type(error).__name__}") from error
     except httpx.RemoteProtocolError as error:
-        raise BadDelivery("the body ended before its announced length") from error
+        raise BadDelivery("the answer broke off before its end") from error
     except httpx.DecodingError as error:
         raise BadDelivery("the body's compression is damaged") from error
     except httpx.TransportError as error:

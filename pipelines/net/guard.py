@@ -11,7 +11,7 @@ import functools
 import ipaddress
 import socket
 import ssl
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import httpcore
@@ -56,23 +56,22 @@ def is_inside(text: str) -> bool:
     )
 
 
-def checked_addresses(host: str, port: int) -> list[str]:
-    """Every address of `host`, in the resolver's order.
-
-    Raises `ForbiddenAddress` if any of them is inside, and `httpcore.ConnectError` if there is none.
-    """
-    try:
-        records = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise httpcore.ConnectError(f"{host} cannot be resolved") from error
-    addresses = list(dict.fromkeys(str(record[4][0]) for record in records))
-    if any(is_inside(address) for address in addresses):
-        raise ForbiddenAddress(f"{host} leads to an inside address")
-    return addresses
+Resolver = Callable[[str, int], Sequence[str]]
+"""From a host and port to every numeric address it has. Raises `OSError` or `UnicodeError` when it has none."""
 
 
-class GuardedBackend(httpcore.SyncBackend):
+def resolve(host: str, port: int) -> Sequence[str]:
+    """Ask the machine's resolver, once."""
+    records = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(record[4][0]) for record in records))
+
+
+class GuardedBackend(httpcore.NetworkBackend):
     """Opens connections to checked addresses only; TLS still names the host."""
+
+    def __init__(self, inner: httpcore.NetworkBackend | None = None, resolver: Resolver = resolve) -> None:
+        self._inner = inner or httpcore.SyncBackend()
+        self._resolver = resolver
 
     def connect_tcp(
         self,
@@ -82,14 +81,26 @@ class GuardedBackend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """Resolve, check every record, connect to the first that answers. Raises as `checked_addresses` does."""
+        """Resolve once, check every record, connect to the first that answers.
+
+        Raises `ForbiddenAddress` if any record is inside, else httpcore's connection errors.
+        """
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in checked_addresses(host, port):
+        for address in self._checked(host, port):
             try:
-                return super().connect_tcp(address, port, timeout, local_address, socket_options)
+                return self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
+
+    def _checked(self, host: str, port: int) -> Sequence[str]:
+        try:
+            addresses = self._resolver(host, port)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(f"{host} cannot be resolved") from error
+        if any(is_inside(address) for address in addresses):
+            raise ForbiddenAddress(f"{host} leads to an inside address")
+        return addresses
 
 
 class GuardedTransport(httpx.BaseTransport):

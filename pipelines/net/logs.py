@@ -15,7 +15,7 @@ _SECRETS = tuple(
     re.compile(pattern, re.ASCII)
     for pattern in (
         r"(?i)(\bbearer\s+)[^\s\"',]{6,}",
-        r"(?i)(\bbasic\s+)[A-Za-z0-9+/=]{12,}",
+        r"(?i)(authorization\W+basic\s+)[^\s\"',]+",
         r"(?i)([?&;](?:t|token|key|api_key|access_token|signature|sig|x-amz-[a-z-]+)=)[^\s&\"'<>]+",
         r"(://[^\s/:@]*:)[^\s/@]+(?=@)",
         r"(/(?:v|media|api/webhook/kie|api/webhook/openrouter)/)[A-Za-z0-9._~=-]{16,}",

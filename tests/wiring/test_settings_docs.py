@@ -1,0 +1,51 @@
+"""The settings people read about are the settings the code reads."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from pipelines.settings import load_settings, variables
+from tools.env_example import env_example, outdated
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCT = ("pipelines", "webapp", "worker")
+SANDBOX = ROOT / "pipelines" / "sandbox"
+"""A program of its own, with its own few switches; nothing that ships imports it."""
+
+
+def test_the_generated_files_are_up_to_date() -> None:
+    assert outdated() == [], "run: python tools/env_example.py"
+
+
+def test_every_variable_is_described_in_one_sentence() -> None:
+    for row in variables():
+        assert re.fullmatch(r"[A-Z].*\.", row.description), row.name
+        assert "\n" not in row.description, row.name
+
+
+def test_the_example_uncommented_gives_the_defaults(tmp_path: Path) -> None:
+    text = re.sub(r"^# ([A-Z0-9_]+=)", r"\1", env_example(), flags=re.MULTILINE)
+    given = {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text)).items()}
+    assert {row.name for row in variables()} == set(given)
+    assert load_settings(given, tmp_path) == load_settings({}, tmp_path)
+
+
+def test_only_the_settings_read_the_process_environment() -> None:
+    readers = {
+        str(path.relative_to(ROOT))
+        for room in PRODUCT
+        for path in (ROOT / room).rglob("*.py")
+        if SANDBOX not in path.parents
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv"} and _is_os(node.value)
+    }
+    assert readers == {"pipelines/settings/loading.py"}
+
+
+def _is_os(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "os"
