@@ -77,8 +77,9 @@ class SqlRows(Generic[T]):
         conditions += [self._table.c[name] < value for name, value in (before or {}).items()]
         conditions += [self._table.c[name] > value for name, value in (after or {}).items()]
         column = self._table.c[order.lstrip("-")]
-        direction = column.desc() if order.startswith("-") else column.asc()
-        query = select(self._table).where(*conditions).order_by(direction).limit(limit)
+        # By id within equal values: a page of a list must not depend on the database's mood.
+        ways = [c.desc() if order.startswith("-") else c.asc() for c in (column, self._table.c.id)]
+        query = select(self._table).where(*conditions).order_by(*ways).limit(limit)
         return [self._load(row) for row in self._connection.execute(query)]
 
     def count(self, **equals: Any) -> int:
