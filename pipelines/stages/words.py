@@ -1,0 +1,122 @@
+"""What happened and what is happening, in sentences for a marketer. Pure: from rows to text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.money import show
+from pipelines.domain.run import Event, Generation, Run
+
+_S = RunStatus
+_NOW: Mapping[RunStatus, str] = {
+    _S.QUEUED: "Waiting for its turn.",
+    _S.WRITING: "Writing the scenes.",
+    _S.NEEDS_APPROVAL: "Waiting for your approval.",
+    _S.GENERATING: "Making the clips.",
+    _S.STITCHING: "All clips are here. Joining them into your film.",
+    _S.DELIVERING: "The film is ready. Putting it where you asked for it.",
+    _S.DONE: "Your film is ready.",
+    _S.FAILED: "This did not work out.",
+    _S.CANCELLED: "Cancelled. What is paid for is kept.",
+    _S.NEEDS_ATTENTION: "This needs a decision from you.",
+}
+_RUN: Mapping[str, str] = {
+    "queued": "Ordered",
+    "writing": "Started writing the scenes",
+    "needs_approval": "Asked for approval",
+    "generating": "Started making the clips",
+    "stitching": "All clips are here; joining them",
+    "delivering": "The film is ready to be delivered",
+    "done": "Finished",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+    "needs_attention": "Stopped, because a person has to decide",
+}
+_GENERATION: Mapping[str, str] = {
+    "planned": "planned",
+    "submitting": "sending the request",
+    "submitted": "accepted by the video service",
+    "running": "being made",
+    "succeeded": "made; fetching the file",
+    "fetched": "clip is here",
+    "failed": "did not work out",
+    "unknown": "no answer; it is not known whether the request was taken",
+    "adopted": "found again at the video service; nothing is bought twice",
+    "abandoned": "given up and counted as spent",
+    "cancelled": "cancelled",
+}
+_CUT: Mapping[str, str] = {
+    "planned": "planned",
+    "made": "joined",
+    "delivering": "handed over",
+    "delivered": "delivered",
+}
+_REASONS: Mapping[str, str] = {
+    "refused": "refused by the video service's moderation",
+    "invalid": "the video service did not accept the request",
+    "quota": "the account at the video service is out of credit",
+    "provider_error": "the video service gave up on it",
+    "expired": "the video service no longer has it",
+}
+_PEOPLE = frozenset({"link", "open"})
+"""Names of actors that say nothing to a reader."""
+
+
+def now_sentence(run: Run) -> str:
+    """One sentence: where the run is, or why it stopped and what to do."""
+    if run.status in {_S.FAILED, _S.NEEDS_ATTENTION} and run.error:
+        return run.error
+    if run.status in {_S.DONE, _S.CANCELLED}:
+        return run.detail if run.detail and run.status is _S.DONE else _NOW[run.status]
+    return run.detail or _NOW[run.status]
+
+
+def event_sentence(event: Event, scenes: Mapping[str, int]) -> str:
+    """One line of the history. `scenes` maps scene ids to their numbers."""
+    scene = scenes.get(str(event.detail.get("scene", "")))
+    if event.name != "status":
+        return str(event.detail.get("sentence") or _named(event, scene))
+    new = event.new or ""
+    if event.entity == "run":
+        return _ended(_RUN.get(new, new), event.detail.get("error"), event.actor)
+    if event.entity == "generation":
+        why = _REASONS.get(str(event.detail.get("reason")), "") if new == "failed" else ""
+        text = f"{_GENERATION.get(new, new)}: {why}" if why else _GENERATION.get(new, new)
+        return f"Scene {scene}: {text}." if scene else f"{_capital(text)}."
+    if event.entity == "cut":
+        return f"Film {event.detail.get('format', '')}: {_CUT.get(new, new)}.".replace("  ", " ")
+    return f"{_capital(event.entity)}: {new}."
+
+
+def _named(event: Event, scene: int | None) -> str:
+    text = event.name.replace("_", " ").replace(".", " ")
+    return f"Scene {scene}: {text}." if scene else f"{_capital(text)}."
+
+
+def _ended(text: str, error: Any, who: str) -> str:
+    if error:
+        return f"{text}: {error}"
+    by = f" by {who}" if text == "Cancelled" and who and who not in _PEOPLE else ""
+    return f"{text}{by}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def is_milestone(event: Event) -> bool:
+    """Whether a marketer wants to read of it: the small steps of a request are the operator's."""
+    small = {"planned", "submitting", "submitted", "running", "succeeded"}
+    return not (event.entity == "generation" and event.new in small) and not (
+        event.entity == "cut" and event.new in {"planned", "delivering"}
+    )
+
+
+def doubt_question(gen: Generation, scene: int) -> str:
+    """What a person is asked about money in doubt."""
+    return (
+        f"Scene {scene}: we sent the request to {gen.model} and got no answer, so we do not know whether it was "
+        f"taken. If it was, it cost up to {show(gen.reserve_micro)}. What shall we do?"
+    )
