@@ -103,7 +103,10 @@ def _faces(parts: list[str], weight: Weight) -> list[Path | None]:
     faces: list[Path | None] = []
     current = bundled_face(weight)
     for part in parts:
-        face = current if part.isspace() else face_for(part[0], weight)
+        if part.isspace():
+            face: Path | None = bundled_face(weight) if is_colour(current) else current
+        else:
+            face = face_for(part[0], weight)
         if face is None and not is_emoji(part[0]):
             face = bundled_face(weight)
         current = face or current

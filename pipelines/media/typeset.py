@@ -83,8 +83,10 @@ def clean(text: str) -> str:
     return "".join(char for char in kept if char == "\n" or unicodedata.category(char) != "Cc").strip()
 
 
-def _is_wide(char: str) -> bool:
-    return unicodedata.east_asian_width(char) in {"W", "F"} and not is_emoji(char)
+def _breaks_anywhere(char: str) -> bool:
+    """Whether lines may be broken beside the character: ideographs and kana; Korean has spaces."""
+    wide = unicodedata.east_asian_width(char) in {"W", "F"} and not is_emoji(char)
+    return wide and not unicodedata.name(char, "").startswith("HANGUL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +97,14 @@ class _Word:
 
 
 def _pieces(word: str) -> list[str]:
-    """Where a word may be broken: ideographs anywhere, overlong words anywhere, other words nowhere."""
+    """Where a word may be broken: beside ideographs, anywhere if it is overlong, but never before a closing mark."""
     parts = clusters(word)
-    if len(parts) > LONGEST_WHOLE_WORD:
-        return parts
+    overlong = len(parts) > LONGEST_WHOLE_WORD
     pieces: list[str] = []
     for part in parts:
         closing = unicodedata.category(part[0]) in {"Pe", "Po", "Pf"}
-        if pieces and (closing or not (_is_wide(part[0]) or _is_wide(pieces[-1][-1]))):
+        free = overlong or any(_breaks_anywhere(char) for char in (part[0], pieces[-1][-1] if pieces else part[0]))
+        if pieces and (closing or not free):
             pieces[-1] += part
         else:
             pieces.append(part)
