@@ -9,7 +9,7 @@ from pathlib import Path
 
 import flask
 
-from pipelines.sandbox.vendors import control, openai
+from pipelines.sandbox.vendors import control, gemini, kie, openai, openrouter, veo
 from pipelines.sandbox.vendors.engine import Engine, engine
 
 NEWEST = 50
@@ -24,7 +24,8 @@ def register(app: flask.Flask, *, public_url: Callable[[], str]) -> None:
     folder = app.config.get("STATE_DIR") or os.environ.get("SANDBOX_STATE")
     found = Engine(Path(folder) if folder else None, public_url)
     app.extensions["sandbox_vendors"] = found
-    openai.register(app, found)
+    for vendor in (openai, gemini, kie, openrouter, veo):
+        vendor.register(app, found)
     app.register_blueprint(control.blueprint())
     found.resume()
 
