@@ -145,7 +145,7 @@ def _faults(card: ModelCard) -> Iterator[str]:
 def _frame_faults(card: ModelCard) -> Iterator[str]:
     for key, size in card.sizes.items():
         if not (_is(key, _frame_key) and _is(size, _pixels)):
-            yield f'sizes: {key!r} = {size!r} must read like "16:9 720p" = "1280x720", in even pixels up to {_MAX_EDGE}.'
+            yield f'sizes: {key!r} = {size!r} must read like "16:9 720p" = "1280x720", in even pixels to {_MAX_EDGE}.'
     if not card.sizes:
         yield 'sizes is missing: what it makes, such as { "16:9 720p" = "1280x720" }.'
 

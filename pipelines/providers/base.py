@@ -1,0 +1,247 @@
+"""What every vendor's adapter stands on: times, logs, and the way from HTTP into our errors.
+
+An adapter is a module of this package with a class `Provider(Adapter)`; it is found by its name in the catalogue
+(docs/how-to/add-a-provider.md). It implements the abstract methods and never retries a paid call.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import httpx
+
+from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.errors import (
+    Ambiguous,
+    BadDelivery,
+    ForbiddenAddress,
+    InvalidOrder,
+    NotConfigured,
+    ProviderFailed,
+    ReelgridError,
+    Unavailable,
+)
+from pipelines.net import download, guarded_client, translate_http
+from pipelines.ports import GenerationRequest, Job, MediaInput, Studio, Submission
+from pipelines.settings import Origin, Settings
+
+logger = logging.getLogger(__name__)
+
+MAX_CLIP_BYTES = 500 * 1024**2
+"""No clip is near this size; a longer body is no clip."""
+CONNECT_TIMEOUT_S = 5.0
+POLL_TIMEOUT_S = 20.0
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What an adapter is made from."""
+
+    settings: Settings
+    catalogue: Mapping[str, ModelCard]
+    studio: Studio
+
+
+class Adapter(ABC):
+    """One vendor behind `ports.VideoProvider`."""
+
+    name: str
+    vendor: ClassVar[str] = ""
+    """Whose origins in `settings.trusted_origins` it may reach at inside addresses."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.settings = context.settings
+        self.trusted = frozenset(context.settings.trusted_origins.get(self.vendor or self.name, ()))
+
+    @classmethod
+    def missing(cls, settings: Settings) -> str | None:  # noqa: ARG003 — the answer of an adapter that needs nothing
+        """The variable that must be set before it can be used; None when all is there."""
+        return None
+
+    @classmethod
+    def base_url(cls, settings: Settings) -> str | None:  # noqa: ARG003 — see above
+        """The address it talks to, if it talks to one."""
+        return None
+
+    # ------------------------------------------------------------ the port
+
+    def submit(self, submission: Submission) -> Job:
+        """Buy one generation: exactly one POST."""
+        with self._told("submit", submission.request.model):
+            return self._submit(submission, self.card(submission.request))
+
+    def poll(self, job_id: str, request: GenerationRequest) -> Job:
+        """Ask once how a job is. Raises Expired when the provider has forgotten it."""
+        with self._told("poll", job_id):
+            return self._poll(job_id, request)
+
+    def find(self, submission: Submission, since: float) -> list[Job]:
+        """Jobs that could be this submission, created at or after `since`; only for ability `list`."""
+        with self._told("find", submission.request.model):
+            return self._find(submission, since)
+
+    def fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
+        """Stream the finished file to `dest`. Raises BadDelivery, Expired or Unavailable."""
+        with self._told("fetch", job.id):
+            try:
+                self._fetch(job, request, dest)
+            except (InvalidOrder, ProviderFailed) as error:
+                # A 4xx to a download is about the file, not about the order.
+                raise BadDelivery(f"{self.name}: {error}") from error
+
+    def cancel(self, job_id: str) -> bool:
+        """Stop a job if the vendor can; False when it cannot."""
+        with self._told("cancel", job_id):
+            return self._cancel(job_id)
+
+    def check(self) -> str:
+        """A free call that proves key and address; one sentence for the doctor. Raises of the tree."""
+        with self._told("check", self.name):
+            return self._check()
+
+    # ------------------------------------------------------------ what a vendor implements
+
+    @abstractmethod
+    def _submit(self, submission: Submission, card: ModelCard) -> Job: ...
+
+    @abstractmethod
+    def _poll(self, job_id: str, request: GenerationRequest) -> Job: ...
+
+    @abstractmethod
+    def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None: ...
+
+    @abstractmethod
+    def _check(self) -> str: ...
+
+    def _find(self, submission: Submission, since: float) -> list[Job]:  # noqa: ARG002 — the answer of most vendors
+        raise Ambiguous(f"{self.name} cannot list its jobs")
+
+    def _cancel(self, job_id: str) -> bool:  # noqa: ARG002 — the answer of most vendors
+        return False
+
+    # ------------------------------------------------------------ what they share
+
+    def card(self, request: GenerationRequest) -> ModelCard:
+        """The model's card. Raises NotConfigured when an operator took it out of the catalogue meanwhile."""
+        try:
+            return self.context.catalogue[request.model]
+        except KeyError:
+            raise NotConfigured(f"{request.model} is not in the catalogue") from None
+
+    def download(self, url: str, dest: Path, headers: Mapping[str, str] | None = None) -> None:
+        """Fetch a result through the guard. `headers` go to the first origin only."""
+        download(url, dest, trusted=self.trusted, max_bytes=MAX_CLIP_BYTES, headers=headers)
+
+    def client(self, timeout_s: float = POLL_TIMEOUT_S) -> httpx.Client:
+        """A guarded client for this vendor."""
+        return guarded_client(self.trusted, httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S))
+
+    @contextmanager
+    def _told(self, action: str, subject: str) -> Iterator[None]:
+        started = time.monotonic()
+        extra: dict[str, Any] = {"provider": self.name, "action": action, "subject": subject}
+        try:
+            yield
+        except ReelgridError as error:
+            extra |= {"seconds": round(time.monotonic() - started, 3), "outcome": type(error).__name__}
+            logger.warning(
+                "%s: %s of %s ended with %s: %s",
+                self.name,
+                action,
+                subject,
+                extra["outcome"],
+                error.operator,
+                extra=extra,
+            )
+            raise
+        extra |= {"seconds": round(time.monotonic() - started, 3), "outcome": "ok"}
+        # Polls are the bulk of all calls and say nothing while nothing happens.
+        level = logging.DEBUG if action == "poll" else logging.INFO
+        logger.log(level, "%s: %s of %s took %.2f s", self.name, action, subject, extra["seconds"], extra=extra)
+
+
+@contextmanager
+def paid(vendor: str) -> Iterator[None]:
+    """Around the one POST that costs money: a failure before the request left us is Unavailable, every other failure
+    of the exchange is Ambiguous. Answers are judged by `vocabulary.create_error`.
+    """
+    try:
+        yield
+    except ForbiddenAddress as error:
+        raise NotConfigured(f"{vendor}: {error}") from error
+    except _NEVER_LEFT as error:
+        raise Unavailable(f"{vendor} could not be reached: {type(error).__name__}") from error
+    except httpx.HTTPError as error:
+        raise Ambiguous(f"{vendor}: the request was sent and {type(error).__name__} came back") from error
+
+
+@contextmanager
+def unpaid(vendor: str) -> Iterator[None]:
+    """Around requests that cost nothing: whatever breaks the exchange is Unavailable."""
+    try:
+        yield
+    except ForbiddenAddress as error:
+        raise NotConfigured(f"{vendor}: {error}") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise translate_http(error, vendor=vendor) from error
+
+
+def submit_timeout(card: ModelCard) -> httpx.Timeout:
+    """So that the whole POST ends within `card.submit_timeout_s`: connecting, sending and waiting share it."""
+    rest = card.submit_timeout_s - CONNECT_TIMEOUT_S
+    return httpx.Timeout(rest / 2, connect=CONNECT_TIMEOUT_S)
+
+
+def json_of(response: httpx.Response) -> Any:
+    """The body as JSON, or as text where it is none."""
+    try:
+        return response.json()
+    except ValueError:
+        return response.text
+
+
+def same_origin(url: str, base: str) -> bool:
+    """Whether our key may be sent to `url`."""
+    try:
+        return Origin.of(url) == Origin.of(base)
+    except ValueError:
+        return False
+
+
+def link_of(picture: MediaInput) -> str:
+    """An address a vendor's servers can read: the public link, or the picture itself as a data: URL."""
+    if picture.url:
+        return picture.url
+    return f"data:{picture.content_type};base64,{base64.b64encode(picture.path.read_bytes()).decode()}"
+
+
+def epoch(value: object) -> float | None:
+    """A time in seconds or milliseconds since the epoch; None for what is neither (some servers say 0)."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        return None
+    return float(value) / 1000 if value > 1e11 else float(value)  # noqa: PLR2004 — 1e11 s is the year 5138
+
+
+def percent(value: object) -> int:
+    """Progress as 0 to 100; 0 for what is no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 — NaN
+        return 0
+    return max(0, min(100, int(value)))
+
+
+def picture(submission: Submission, key: str) -> MediaInput:
+    """The file behind a storage key of the request. Raises NotConfigured when nobody handed it over."""
+    try:
+        return submission.inputs[key]
+    except KeyError:
+        raise NotConfigured(f"the picture {key} was not handed over") from None

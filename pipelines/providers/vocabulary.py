@@ -1,0 +1,153 @@
+"""What vendors call things, in our words: statuses, reasons of failure, and the many shapes of an error body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from pipelines.domain.errors import (
+    Ambiguous,
+    Expired,
+    InvalidOrder,
+    NotConfigured,
+    OutOfCredit,
+    Problem,
+    RateLimited,
+    ReelgridError,
+    Refused,
+    Unavailable,
+)
+from pipelines.domain.lifecycle import GenerationStatus, Reason
+from pipelines.net import error_for_status, redact
+
+MAX_WORDS = 300
+"""Characters of a vendor's message that are kept."""
+
+_NOT_SET_UP = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+
+_G = GenerationStatus
+_STATUSES: Mapping[GenerationStatus, tuple[str, ...]] = {
+    _G.SUBMITTED: (
+        "queued", "pending", "submitted", "waiting", "queuing", "preprocessing", "not_started", "throttled",
+        "in_queue", "starting",
+    ),
+    _G.RUNNING: ("in_progress", "processing", "running", "generating", "dreaming"),
+    _G.SUCCEEDED: ("completed", "succeeded", "success"),
+    _G.FAILED: ("failed", "fail", "failure", "error", "rejected", "deleted", "expired"),
+    _G.CANCELLED: ("cancelled", "canceled"),
+}  # fmt: skip
+_STATUS_OF = {word: status for status, words in _STATUSES.items() for word in words}
+
+# Words that vendors use in codes and messages, most telling first.
+_REASONS: tuple[tuple[Reason, tuple[str, ...]], ...] = (
+    (
+        Reason.REFUSED,
+        (
+            "moderation", "content_policy", "content policy", "safety", "prohibited", "sensitive", "nsfw", "flagged",
+            "violat", "inappropriate", "responsible ai", "rai_", "guideline", "blocked",
+        ),
+    ),
+    (Reason.QUOTA, ("insufficient_quota", "quota", "credit", "billing", "balance", "budget_exceeded")),
+    (Reason.EXPIRED, ("expired",)),
+    (Reason.INVALID, ("invalid", "unsupported", "not supported", "must be", "validation")),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a vendor said of a failure: its code, its type, its message; empty where it said nothing."""
+
+    code: str = ""
+    kind: str = ""
+    message: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of it in one line, for the operator, without secrets."""
+        parts = dict.fromkeys(part for part in (self.code, self.message) if part)
+        return redact(": ".join(parts))[:MAX_WORDS]
+
+
+def status_of(word: object) -> GenerationStatus:
+    """Our status for a vendor's. A word nobody has told us about means: keep polling until the deadline."""
+    return _STATUS_OF.get(str(word).strip().lower(), _G.RUNNING)
+
+
+def reason_of(words: Words) -> Reason:
+    """Why a job failed, from the vendor's code first and its message second."""
+    for text in (f"{words.code} {words.kind}".lower(), words.message.lower()):
+        for reason, marks in _REASONS:
+            if any(mark in text for mark in marks):
+                return reason
+    return Reason.PROVIDER_ERROR
+
+
+def words_of(body: Any) -> Words:
+    """The code and message of an error body: OpenAI's `error` object or text, a flat object, FastAPI's `detail`,
+    kie.ai's `msg`, or plain text.
+    """
+    match body:
+        case {"error": dict() as error}:
+            return _flat(error)
+        case {"error": str() as message}:
+            return Words(code=_code(body), message=message)
+        case {"detail": list() as details}:
+            return Words(message="; ".join(_detail(entry) for entry in details))
+        case {"detail": detail} if detail:
+            return words_of(detail) if isinstance(detail, dict) else Words(message=str(detail))
+        case dict():
+            return _flat(body)
+        case str():
+            return Words(message=body)
+        case _:
+            return Words()
+
+
+def _flat(error: Mapping[str, Any]) -> Words:
+    message = error.get("message") or error.get("msg") or error.get("failMsg") or ""
+    return Words(code=_code(error), kind=str(error.get("type") or error.get("status") or ""), message=str(message))
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    return str(error.get("code") or error.get("failCode") or "")
+
+
+def _detail(entry: Any) -> str:
+    if not isinstance(entry, dict):
+        return str(entry)
+    place = ".".join(str(part) for part in entry.get("loc", ()))
+    return f"{place}: {entry.get('msg', '')}".removeprefix(": ")
+
+
+def create_error(status: int, body: Any, *, vendor: str, headers: Mapping[str, str]) -> ReelgridError:
+    """Our error for the answer to a paid create. What a server may have said after taking the request is Ambiguous."""
+    words = words_of(body)
+    said = f"{vendor} answered {status}: {words.text}".removesuffix(": ")
+    reason = reason_of(words)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}:
+        return Ambiguous(said)
+    if status == HTTPStatus.PAYMENT_REQUIRED or (status == HTTPStatus.TOO_MANY_REQUESTS and reason is Reason.QUOTA):
+        return OutOfCredit(said)
+    if status < HTTPStatus.BAD_REQUEST or status in _NOT_SET_UP:
+        # A redirect is an address that moved: nothing was taken there.
+        return NotConfigured(said)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return error_for_status(status, vendor=vendor, message=words.text, headers=headers)
+    if reason is Reason.REFUSED:
+        return Refused(said)
+    if status == HTTPStatus.FORBIDDEN:
+        return NotConfigured(said)
+    return InvalidOrder([Problem("request", f"{vendor} does not accept it: {words.text or f'HTTP {status}'}.")])
+
+
+def read_error(status: int, body: Any, *, vendor: str, headers: Mapping[str, str]) -> ReelgridError:
+    """Our error for the answer to a free request about something that may be paid for: only a refused key and a
+    forgotten job are final, all else is asked again until the deadline.
+    """
+    words = words_of(body)
+    error = error_for_status(status, vendor=vendor, message=words.text, headers=headers)
+    if isinstance(error, NotConfigured | Expired | RateLimited):
+        return error
+    return Unavailable(error.operator, retry_after=error.retry_after)
