@@ -6,7 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -47,8 +47,7 @@ def whole_file(dest: Path) -> Iterator[IO[bytes]]:
             draft.replace(dest)
             sync_folder(dest.parent)
         finally:
-            with suppress(FileNotFoundError):
-                draft.unlink()
+            draft.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from obstore.store import LocalStore
 
-from pipelines.domain.errors import Expired
+from pipelines.domain.errors import Expired, NotConfigured
 from pipelines.net import disk_full_is_busy, sync_folder, whole_file
 from pipelines.ports import Stored
 from pipelines.settings import Settings
-from pipelines.storage.keys import checked_key
-from pipelines.storage.objects import ObjectMedia, already_there, hashed
+from pipelines.storage.keys import checked_key, hash_in_key
+from pipelines.storage.objects import ObjectMedia, already_there, hashed, hashed_copy
 
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP})
 _DRAFTS = ".incoming"
@@ -26,13 +24,17 @@ _DRAFTS = ".incoming"
 class FileStore(ObjectMedia):
     """Keys are paths under `root`. Content types and names are the web's business: we serve these files ourselves.
 
-    Where the file system allows, storing and fetching are hard links: no byte is copied.
+    Storing copies, so that nobody who reuses a scratch name can change what was paid for; fetching is a hard link
+    where the file system allows.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        with disk_full_is_busy():
-            (root / _DRAFTS).mkdir(parents=True, exist_ok=True)
+        try:
+            with disk_full_is_busy():
+                (root / _DRAFTS).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NotConfigured(f"the folder of STORAGE_URL cannot be made: {error.strerror}") from error
         super().__init__(LocalStore(root))
 
     @classmethod
@@ -41,17 +43,16 @@ class FileStore(ObjectMedia):
         return cls(Path(settings.storage.path))
 
     def put_file(self, path: Path, key: str, content_type: str, filename: str | None = None) -> Stored:  # noqa: ARG002
-        """Link or copy the file to its key, durably; see `MediaStore`."""
+        """Copy the file to its key, durably; see `MediaStore`."""
         dest = self.local_path(key)
-        sha256, size = hashed(path, key), path.stat().st_size
+        if dest.exists():
+            return already_there(_found(key, dest), hashed(path, key), path.stat().st_size)
+        draft = self._root / _DRAFTS / secrets.token_hex(16)
         with disk_full_is_busy():
-            dest.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                self._place(path, dest)
-            except FileExistsError:
-                return already_there(Stored(key=key, sha256="", size=dest.stat().st_size), sha256, size)
-            sync_folder(dest.parent)
-        return Stored(key=key, sha256=sha256, size=size)
+            with path.open("rb") as source, whole_file(draft) as copy:
+                sha256 = hashed_copy(source, copy, key)
+                size = copy.tell()
+            return self._place(draft, dest, Stored(key=key, sha256=sha256, size=size))
 
     def fetch(self, key: str, dest: Path) -> None:
         """Link or copy the file to `dest`, replacing what was there."""
@@ -65,8 +66,7 @@ class FileStore(ObjectMedia):
         except FileNotFoundError as error:
             raise Expired(f"nothing is stored under {key}", marketer="This file is no longer kept.") from error
         finally:
-            with suppress(FileNotFoundError):
-                draft.unlink()
+            draft.unlink(missing_ok=True)
 
     def local_path(self, key: str) -> Path:
         """Where the key's file is, or would be."""
@@ -76,27 +76,25 @@ class FileStore(ObjectMedia):
         """Files have no address of their own: we sign our own links."""
         checked_key(key)
 
-    def _place(self, path: Path, dest: Path) -> None:
-        """Give `dest` its name in one step. Raises `FileExistsError` when it has one."""
-        if dest.exists():
-            raise FileExistsError(dest)
-        _sync_file(path)
+    def _place(self, draft: Path, dest: Path, stored: Stored) -> Stored:
+        """Give the draft its name in one step, unless another process was quicker."""
+        dest.parent.mkdir(parents=True, exist_ok=True)
         try:
-            dest.hardlink_to(path)
+            dest.hardlink_to(draft)
+        except FileExistsError:
+            return already_there(_found(stored.key, dest), stored.sha256, stored.size)
         except OSError as error:
             if error.errno not in _NO_LINK:
                 raise
-            self._place_copy(path, dest)
-
-    def _place_copy(self, path: Path, dest: Path) -> None:
-        draft = self._root / _DRAFTS / secrets.token_hex(16)
-        try:
-            with path.open("rb") as source, whole_file(draft) as copy:
-                shutil.copyfileobj(source, copy)
-            dest.hardlink_to(draft)
+            draft.replace(dest)
         finally:
-            with suppress(FileNotFoundError):
-                draft.unlink()
+            draft.unlink(missing_ok=True)
+        sync_folder(dest.parent)
+        return stored
+
+
+def _found(key: str, path: Path) -> Stored:
+    return Stored(key=key, sha256=hash_in_key(key), size=path.stat().st_size)
 
 
 def _link_or_copy(source: Path, dest: Path) -> None:
@@ -106,11 +104,3 @@ def _link_or_copy(source: Path, dest: Path) -> None:
         if error.errno not in _NO_LINK:
             raise
         shutil.copyfile(source, dest)
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

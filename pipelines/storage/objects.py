@@ -7,9 +7,10 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
 
 from pipelines.domain.errors import Expired, NotConfigured, Unavailable
 from pipelines.net import redact
@@ -78,7 +79,19 @@ def already_there(found: Stored, sha256: str, size: int) -> Stored:
 def hashed(path: Path, key: str) -> str:
     """The file's SHA-256. Raises `InvalidOrder` when the key promises another."""
     with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return _as_promised(hashlib.file_digest(file, "sha256").hexdigest(), key)
+
+
+def hashed_copy(source: IO[bytes], sink: IO[bytes], key: str) -> str:
+    """Copy and hash in one pass. Raises `InvalidOrder` when the key promises another SHA-256."""
+    digest = hashlib.sha256()
+    while chunk := source.read(CHUNK):
+        digest.update(chunk)
+        sink.write(chunk)
+    return _as_promised(digest.hexdigest(), key)
+
+
+def _as_promised(sha256: str, key: str) -> str:
     if hash_in_key(key) not in {"", sha256}:
         raise conflict(key, "names the hash of another file.")
     return sha256
@@ -89,6 +102,8 @@ def translated(key: str) -> Iterator[None]:
     """Obstore's errors, and the built-in ones it raises, as ours."""
     try:
         yield
+    except AlreadyExistsError:
+        raise
     except FileNotFoundError as error:
         raise Expired(f"nothing is stored under {key}", marketer="This file is no longer kept.") from error
     except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
