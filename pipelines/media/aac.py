@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipelines.media.mp4_boxes import Box, parts
 
@@ -22,6 +22,7 @@ class SoundKind:
     rate: int
     channels: int
     plain: bool
+    config: bytes = field(compare=False, default=b"")
 
 
 def sound_kind(entry: bytes) -> SoundKind | None:
@@ -60,7 +61,8 @@ def _read_config(config: bytes) -> SoundKind | None:
     kind, rate_index, channels, variant = head >> 11, head >> 7 & 15, head >> 3 & 15, head & 7
     if rate_index >= len(_RATES):
         return None
-    return SoundKind(_RATES[rate_index], channels, kind == 2 and variant == 0 and not _replicates(config[2:]))
+    plain = kind == 2 and variant == 0 and not _replicates(config[2:])
+    return SoundKind(_RATES[rate_index], channels, plain=plain, config=config)
 
 
 def _replicates(extension: bytes) -> bool:
@@ -69,3 +71,17 @@ def _replicates(extension: bytes) -> bool:
         return False
     bits = int.from_bytes(extension[:3], "big")
     return bits >> 13 == 0x2B7 and bits >> 8 & 31 == 5 and bool(bits >> 7 & 1)
+
+
+def window(packet: bytes) -> tuple[int, int]:
+    """(window sequence, window shape) of a packet's first channel, (-1, -1) when it does not begin with one.
+
+    Sequences: 0 long, 1 long start, 2 eight short, 3 long stop. Shapes: 0 sine, 1 Kaiser-Bessel.
+    """
+    bits = int.from_bytes(packet[:4].ljust(4, b"\0"), "big")
+    element = bits >> 29
+    if element == 1 and bits >> 24 & 1:
+        return bits >> 21 & 3, bits >> 20 & 1
+    if element == 0:
+        return bits >> 14 & 3, bits >> 13 & 1
+    return -1, -1

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -130,21 +131,25 @@ def frames_of(piece: Piece, start: int, stop: int, base: int) -> Frames:
     )
 
 
-def whole(piece: Piece, share: Share | None) -> Iterator[Stretch]:
-    """A piece as it is, with its share of the film's sound: silence, its range of bytes, silence."""
-    video = piece.video
-    low, high = int(video.offsets.min()), int((video.offsets + video.sizes).max())
-    audio = piece.audio
-    if share is None or audio is None or not share.count:
-        yield Stretch(FileRange(piece.path, low, high - low), frames_of(piece, 0, piece.frames, low))
-    else:
-        kept = slice(share.first, share.first + share.count)
-        offsets, sizes = audio.offsets[kept], audio.sizes[kept]
-        low, high = min(low, int(offsets.min())), max(high, int((offsets + sizes).max()))
-        packets = Packets(offsets - low, sizes)
-        yield Stretch(FileRange(piece.path, low, high - low), frames_of(piece, 0, piece.frames, low), packets)
-    if share is not None and share.silence:
-        yield silent_stretch(share.silent_packet, share.silence)
+def whole(piece: Piece, share: Share | None, low: int = 0, high: int = 1 << 40) -> Iterator[Stretch]:
+    """A piece as it is, with its share of the film's sound: its range of bytes, then silence for what it lacks.
+
+    `low` and `high` are places of the film's sound; packets outside them are left out.
+    """
+    video, audio = piece.video, piece.audio
+    start, stop = int(video.offsets.min()), int((video.offsets + video.sizes).max())
+    packets = None
+    if share is not None:
+        low, real = max(low, share.start), share.start + share.count
+        high = min(high, real + share.silence)
+        if audio is not None and low < min(real, high):
+            chosen = slice(low - share.start + share.first, min(real, high) - share.start + share.first)
+            offsets, sizes = audio.offsets[chosen], audio.sizes[chosen]
+            start, stop = min(start, int(offsets.min())), max(stop, int((offsets + sizes).max()))
+            packets = Packets(offsets - start, sizes)
+    yield Stretch(FileRange(piece.path, start, stop - start), frames_of(piece, 0, piece.frames, start), packets)
+    if share is not None and high > max(low, real):
+        yield silent_stretch(share.silent_packet, high - max(low, real))
 
 
 def silent_stretch(packet: bytes, count: int) -> Stretch:
@@ -159,7 +164,8 @@ def join_whole(pieces: Sequence[Piece], dest: Path, comment: str | None = None) 
     if look is None:
         return None
     voice = voice_of(pieces)
-    split = shares(pieces, voice.rate, voice.priming) if voice else [None] * len(pieces)
+    starts = list(accumulate((piece.seconds for piece in pieces), initial=Fraction(0)))
+    split = shares(pieces, starts[:-1], starts[-1], voice.rate, voice.priming) if voice else [None] * len(pieces)
     stretches = [stretch for piece, share in zip(pieces, split, strict=True) for stretch in whole(piece, share)]
     return write_film(stretches, look, voice, dest, comment)
 

@@ -7,6 +7,7 @@ is opened by libav, told which container to expect, so that a play list or a scr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -123,38 +124,49 @@ def deviations(path: Path, target: Target, *, beside: Path | None = None) -> tup
     found = inspect(path)
     if found.piece is None:
         probe(path)
+    faults = [*faults_of(found, target), *_settings_reasons(found.piece, beside)]
+    if found.piece is not None and found.piece.sound is None and not found.sound:
+        faults.append("there is no sound")
+    return tuple(faults)
+
+
+def faults_of(found: Inspection, target: Target) -> tuple[str, ...]:
+    """What keeps an inspected file from a cut of this target, whatever the other clips are.
+
+    No sound is no fault here: silence costs a join nothing.
+    """
+    if found.piece is None:
         return (*found.picture, *found.sound)
-    return (*found.picture, *_target_reasons(found.piece, target, beside), *found.sound, *_sound_target(found))
+    return (*found.picture, *_target_reasons(found.piece, target), *found.sound, *_sound_target(found))
 
 
-def _target_reasons(piece: Piece, target: Target, beside: Path | None) -> tuple[str, ...]:
-    reasons = []
+def _target_reasons(piece: Piece, target: Target) -> Iterator[str]:
     sps = piece.sps
     if (sps.width, sps.height) != (target.width, target.height):
-        reasons.append(f"{sps.width}×{sps.height} instead of {target.width}×{target.height}")
+        yield f"{sps.width}×{sps.height} instead of {target.width}×{target.height}"
     if piece.frame and 1 / piece.frame != target.fps:
-        reasons.append(f"{_rate(1 / piece.frame)} frames a second instead of {_rate(target.fps)}")
-    other = inspect(beside).piece if beside else None
+        yield f"{_rate(1 / piece.frame)} frames a second instead of {_rate(target.fps)}"
+
+
+def _settings_reasons(piece: Piece | None, beside: Path | None) -> Iterator[str]:
+    other = inspect(beside, thorough=False).piece if beside else None
+    if piece is None:
+        return
     if other is not None:
         if united((other.config, piece.config)) is None:
-            reasons.append("its decoder settings clash with the other clips'")
-    elif sps.profile != _HIGH:
-        reasons.append(f"H.264 {_PROFILES.get(sps.profile, 'of another')} profile instead of High")
-    return tuple(reasons)
+            yield "its decoder settings clash with the other clips'"
+    elif piece.sps.profile != _HIGH:
+        yield f"H.264 {_PROFILES.get(piece.sps.profile, 'of another')} profile instead of High"
 
 
-def _sound_target(found: Inspection) -> tuple[str, ...]:
-    piece = found.piece
-    if piece is None or found.sound:
-        return ()
-    if piece.sound is None:
-        return ("there is no sound",)
-    reasons = []
-    if piece.sound.rate != 48_000:
-        reasons.append(f"sound at {piece.sound.rate / 1000:g} kHz instead of 48 kHz")
-    if piece.sound.channels != 2:
-        reasons.append("the sound is mono" if piece.sound.channels == 1 else "the sound is not stereo")
-    return tuple(reasons)
+def _sound_target(found: Inspection) -> Iterator[str]:
+    sound = found.piece.sound if found.piece else None
+    if sound is None or found.sound:
+        return
+    if sound.rate != 48_000:
+        yield f"sound at {sound.rate / 1000:g} kHz instead of 48 kHz"
+    if sound.channels != 2:
+        yield "the sound is mono" if sound.channels == 1 else "the sound is not stereo"
 
 
 def _rate(fps: Fraction) -> str:

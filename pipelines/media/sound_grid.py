@@ -47,17 +47,19 @@ def nearest(value: Fraction) -> int:
     return (2 * value.numerator + value.denominator) // (2 * value.denominator)
 
 
-def shares(pieces: Sequence[Piece], rate: int, priming: int) -> list[Share]:
-    """Split the film's grid among its pieces. `priming` in samples stands before the film's first picture."""
+def shares(pieces: Sequence[Piece], starts: Sequence[Fraction], end: Fraction, rate: int, priming: int) -> list[Share]:
+    """Split the film's grid among its pieces, each from its start (in seconds of the film) to the next one's.
+
+    `priming` in samples stands before the film's first picture.
+    """
     channels = next(piece.sound.channels for piece in pieces if piece.sound)
     silent = SILENT_PACKETS[channels]
-    found, start, seconds = [], 0, Fraction(0)
-    for piece in pieces:
-        heard = start * PACKET - priming - seconds * rate
-        seconds += piece.seconds
-        end = nearest((seconds * rate + priming) / PACKET)
-        found.append(_share(piece, start, end - start, heard, silent))
-        start = end
+    found, place = [], 0
+    for piece, start, stop in zip(pieces, starts, [*starts[1:], end], strict=True):
+        heard = place * PACKET - priming - start * rate
+        following = max(place, nearest((stop * rate + priming) / PACKET))
+        found.append(_share(piece, place, following - place, heard, silent))
+        place = following
     return found
 
 

@@ -1,0 +1,161 @@
+"""One cut from its prepared pieces, by the cheapest path that is right.
+
+Tables first; where a piece cannot be joined that way it is encoded once and joined then; where that still clashes,
+all are. Nothing is silently wrong: what was done, and why, is in the report.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from pipelines.domain.errors import UnplayableMedia
+from pipelines.domain.footage import FilmPlan, FilmReport
+from pipelines.media.avcc import AvcConfig, united
+from pipelines.media.film import Body, stretches
+from pipelines.media.film_sound import Score, score
+from pipelines.media.join import Stretch, clash, join_whole, look_of, voice_of, write_film
+from pipelines.media.mend import mend
+from pipelines.media.mp4_boxes import damaged
+from pipelines.media.mp4_read import sniff
+from pipelines.media.piece import Piece, inspect, open_piece
+from pipelines.media.probe import deviations, faults_of, probe
+from pipelines.media.seams import Seam, body, load, render
+from pipelines.media.timeline import HARD, Slot, lay_out
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is known while a film is made: where work files go, which pieces were encoded again, and why."""
+
+    plan: FilmPlan
+    folder: Path
+    ready: Path | None
+    mended: set[int] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+
+def assemble(plan: FilmPlan, dest: Path, *, ready: Path | None = None) -> FilmReport:
+    """Join prepared pieces into one film, moov first.
+
+    `ready` is a folder of seams rendered ahead (`seams.render_seam`); seams made here are left in it too. May be run
+    twice, also after a kill: work files have names derived from their content and are removed at the end.
+    Raises `UnplayableMedia` when a piece cannot be decoded.
+    """
+    if not plan.pieces:
+        raise damaged("there is nothing to join")
+    work = _Work(plan, dest.with_name(f".{dest.stem[:40]}.work"), ready)
+    try:
+        pieces = _joinable(work)
+        slots = lay_out([piece.frames for piece in pieces], plan.boundaries, plan.target.fps)
+        digest = _write(work, pieces, slots, dest)
+    finally:
+        shutil.rmtree(work.folder, ignore_errors=True)
+    frame = pieces[0].frame
+    return FilmReport(
+        path=dest,
+        footage=probe(dest),
+        sha256=digest,
+        paths=tuple(_path_taken(work, number, slot) for number, slot in enumerate(slots[1:], 1)),
+        notes=tuple(work.notes),
+        starts_s=tuple(float(slot.start * frame) for slot in slots),
+    )
+
+
+def _path_taken(work: _Work, number: int, slot: Slot) -> str:
+    """How the boundary before piece `number` was made."""
+    if work.mended & {number - 1, number}:
+        return "encode"
+    return "table" if slot.into is HARD else "seam"
+
+
+def _joinable(work: _Work) -> list[Piece]:
+    """Open every piece; encode again those that deviate, then those that clash, at last all of them."""
+    pieces = [_admit(work, number, path) for number, path in enumerate(work.plan.pieces)]
+    first = next((piece for number, piece in enumerate(pieces) if number not in work.mended), pieces[0])
+    config: AvcConfig = first.config
+    for number, piece in enumerate(pieces):
+        reason = None if piece is first else clash(first, piece, config)
+        if reason:
+            pieces[number] = _mended(work, number, reason)
+        config = united((config, pieces[number].config)) or config
+    if any(clash(first, piece, piece.config) for piece in pieces) or not united([piece.config for piece in pieces]):
+        pieces = [_mended(work, number, "the clips' settings clash") for number in range(len(pieces))]
+    return pieces
+
+
+def _admit(work: _Work, number: int, path: Path) -> Piece:
+    """A piece as it is, if its tables may be joined and it has the film's size and rate."""
+    if sniff(path) != "mp4":
+        return _mended(work, number, "; ".join(deviations(path, work.plan.target)))
+    found = inspect(path, thorough=False)
+    faults = faults_of(found, work.plan.target)
+    return _mended(work, number, "; ".join(faults)) if found.piece is None or faults else found.piece
+
+
+def _mended(work: _Work, number: int, reason: str) -> Piece:
+    target = work.plan.target
+    dest = work.folder / f"piece-{number:03d}.mp4"
+    if number not in work.mended or not dest.exists():
+        edges = [_fade_seconds(work.plan, number - 1), _fade_seconds(work.plan, number)]
+        mend(work.plan.pieces[number], target, dest, fade_in_s=edges[0], fade_out_s=edges[1])
+        work.notes.append(f"Scene {number + 1} was encoded again: {reason}.")
+        work.mended.add(number)
+    piece = open_piece(dest)
+    if piece is None:
+        raise UnplayableMedia(f"piece {number + 1} cannot be joined even after encoding it again")
+    return piece
+
+
+def _fade_seconds(plan: FilmPlan, boundary: int) -> float:
+    return plan.boundaries[boundary].seconds if 0 <= boundary < len(plan.boundaries) else 0.0
+
+
+def _write(work: _Work, pieces: Sequence[Piece], slots: Sequence[Slot], dest: Path) -> str:
+    """Render what is missing and write the film. Returns its SHA-256."""
+    bodies, configs = _bodies(work, pieces, slots)
+    look = look_of(pieces[0], [*(piece.config for piece in pieces), *configs])
+    if look is None:
+        raise damaged("its decoder settings clash with those of the transitions")
+    voice = voice_of(pieces)
+    try:
+        sound: Score | None = score(pieces, slots, voice) if voice else None
+    except UnplayableMedia as error:
+        if any(slot.into is not HARD for slot in slots):
+            raise
+        work.notes.append(f"The sound was copied without smoothing its joins: {error.operator}.")
+        return join_whole(pieces, dest, work.plan.disclosure) or ""
+    return write_film(stretches(bodies, sound, voice), look, voice, dest, work.plan.disclosure)
+
+
+def _bodies(work: _Work, pieces: Sequence[Piece], slots: Sequence[Slot]) -> tuple[list[Body], list[AvcConfig]]:
+    spans = [body(piece, slot.into.head, slot.out.tail) for piece, slot in zip(pieces, slots, strict=True)]
+    bodies, configs = [], []
+    for number, (piece, slot, span) in enumerate(zip(pieces, slots, spans, strict=True)):
+        seam: Stretch | None = None
+        if slot.out is not HARD:
+            wanted = Seam(a=piece, b=pieces[number + 1], fade=slot.out, stop=span[1], start=spans[number + 1][0])
+            config, seam = _seam(work, wanted)
+            configs.append(config)
+        bodies.append(Body(piece, span[0], span[1], seam))
+    return bodies, configs
+
+
+def _seam(work: _Work, wanted: Seam) -> tuple[AvcConfig, Stretch]:
+    """A seam from the folder of ready ones, or rendered now."""
+    place = (work.ready or work.folder) / wanted.name
+    found = load(place, wanted) if place.exists() else None
+    found = found or load(render(wanted, place), wanted)
+    if found is None:
+        raise damaged("a transition came out with other frames than planned")
+    return found
+
+
+def length_s(plan: FilmPlan) -> Fraction:
+    """How long the film of a plan is to be, in seconds."""
+    fps = plan.target.fps
+    frames = [round(Fraction(probe(path).duration_s).limit_denominator(10**6) * fps) for path in plan.pieces]
+    return lay_out(frames, plan.boundaries, fps)[-1].stop / fps

@@ -1,0 +1,133 @@
+"""Single pictures in and out of H.264, without a container: decoded from a piece's own index, blended, encoded.
+
+Planes stay in YUV 4:2:0 from decoder to encoder; nothing is converted, so nothing shifts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from av.video.frame import PictureType
+from numpy.typing import NDArray
+
+from pipelines.media.avcc import AvcConfig, config_from_annex_b, length_prefixed, write_avcc
+from pipelines.media.mp4_boxes import damaged
+from pipelines.media.piece import Piece
+
+Picture = NDArray[np.uint8]
+"""Shape (height × 3/2, width): the luma plane, then both chroma planes."""
+
+SEAM_SET = 2
+"""Parameter-set id of everything rendered for a transition; 0 is the providers', 1 is our normalised clips'."""
+
+BLACK, WHITE = 16, 235
+_NEUTRAL = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """An encoded picture: its bytes as MP4 stores them, its place in the order of display, whether it is an IDR."""
+
+    data: bytes
+    rank: int
+    alone: bool
+
+
+def closed_start(piece: Piece, at: int) -> int:
+    """The last place at or before frame `at` where a decoder can begin: an IDR with all before it shown."""
+    places = [index for index in piece.video.sync.tolist() if index <= at and is_closed(piece, index)]
+    return places[-1] if places else 0
+
+
+def is_closed(piece: Piece, index: int) -> bool:
+    """Whether exactly the first `index` frames are shown by the first `index` decoded."""
+    return index == 0 or int(piece.rank[:index].max()) == index - 1
+
+
+def decode(piece: Piece, start: int, stop: int) -> Iterator[Picture]:
+    """Frames `start` to `stop` in the order of display. Raises `UnplayableMedia` when one is missing."""
+    begin = closed_start(piece, start)
+    place = begin
+    for picture in _decoded(piece, begin):
+        if place >= stop:
+            break
+        if place >= start:
+            yield picture.to_ndarray(format="yuv420p").astype(np.uint8, copy=False)
+        place += 1
+    if place < stop:
+        raise damaged("a picture cannot be decoded")
+
+
+def _decoded(piece: Piece, begin: int) -> Iterator[av.VideoFrame]:
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.extradata = write_avcc(piece.config)
+    sizes, offsets = piece.video.sizes[begin:].tolist(), piece.video.offsets[begin:].tolist()
+    with piece.path.open("rb", buffering=0) as file:
+        try:
+            for size, offset in zip(sizes, offsets, strict=True):
+                yield from decoder.decode(av.Packet(os.pread(file.fileno(), size, offset)))
+            yield from decoder.decode(None)
+        except FFmpegError as error:
+            raise damaged("a picture cannot be decoded") from error
+
+
+def blend(one: Picture, other: Picture, share: Fraction) -> Picture:
+    """Mix two pictures; `share` of the second, in 256 steps, rounded."""
+    weight = np.uint16(round(share * 256))
+    mixed = one * (np.uint16(256) - weight)
+    mixed += other * weight
+    mixed += np.uint16(128)
+    mixed >>= np.uint16(8)
+    return mixed.astype(np.uint8)
+
+
+def plain(like: Picture, luma: int) -> Picture:
+    """A picture of one grey, black or white, of the same size."""
+    picture = np.full_like(like, _NEUTRAL)
+    picture[: like.shape[0] * 2 // 3] = luma
+    return picture
+
+
+def encode(pictures: Iterable[Picture], fps: Fraction, like: Piece) -> tuple[AvcConfig, list[Coded]]:
+    """Encode pictures as one closed group that begins with an IDR, tagged as the piece is."""
+    encoder: av.VideoCodecContext | None = None
+    coded: list[tuple[int, bytes, bool]] = []
+    for number, picture in enumerate(pictures):
+        encoder = encoder or _encoder(picture, fps, like)
+        frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+        frame.pts, frame.time_base, frame.pict_type = number, 1 / fps, PictureType.NONE
+        coded += [_taken(packet) for packet in encoder.encode(frame)]
+    if encoder is None:
+        raise damaged("there are no pictures to encode")
+    coded += [_taken(packet) for packet in encoder.encode(None)]
+    order = {pts: rank for rank, pts in enumerate(sorted(pts for pts, _, _ in coded))}
+    config = config_from_annex_b(bytes(encoder.extradata or b""))
+    return config, [Coded(data, order[pts], alone) for pts, data, alone in coded]
+
+
+def _taken(packet: av.Packet[av.VideoStream]) -> tuple[int, bytes, bool]:
+    return int(packet.pts or 0), length_prefixed(bytes(packet)), packet.is_keyframe
+
+
+def _encoder(picture: Picture, fps: Fraction, like: Piece) -> av.VideoCodecContext:
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = picture.shape[1], picture.shape[0] * 2 // 3, "yuv420p"
+    encoder.framerate, encoder.time_base = fps, 1 / fps
+    encoder.sample_aspect_ratio = Fraction(1)
+    primaries, transfer, matrix = like.sps.colours or (2, 2, 2)
+    encoder.color_primaries, encoder.color_trc, encoder.colorspace = primaries, transfer, matrix
+    encoder.color_range = 1 if like.sps.full_range is not None else 0
+    encoder.flags |= av.codec.context.Flags.global_header
+    encoder.options = {
+        "crf": "18",
+        "preset": "veryfast",
+        "profile": "high",
+        "x264-params": f"sps-id={SEAM_SET}:keyint=infinite:scenecut=0:sliced-threads=0",
+    }
+    return encoder
