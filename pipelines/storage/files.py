@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import secrets
 import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +21,8 @@ from pipelines.storage.objects import ObjectMedia, already_there, hashed, hashed
 
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP})
 _DRAFTS = ".incoming"
+_DRAFT_S = 24 * 3600
+"""No copy takes a day: a draft this old was left by a process that was killed."""
 
 
 class FileStore(ObjectMedia):
@@ -35,6 +39,7 @@ class FileStore(ObjectMedia):
                 (root / _DRAFTS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise NotConfigured(f"the folder of STORAGE_URL cannot be made: {error.strerror}") from error
+        _forget_drafts(root / _DRAFTS, older_than=time.time() - _DRAFT_S)
         super().__init__(LocalStore(root))
 
     @classmethod
@@ -91,6 +96,13 @@ class FileStore(ObjectMedia):
             draft.unlink(missing_ok=True)
         sync_folder(dest.parent)
         return stored
+
+
+def _forget_drafts(folder: Path, older_than: float) -> None:
+    for draft in folder.iterdir():
+        with suppress(FileNotFoundError):
+            if draft.stat().st_mtime < older_than:
+                draft.unlink()
 
 
 def _found(key: str, path: Path) -> Stored:

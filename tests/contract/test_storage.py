@@ -253,6 +253,16 @@ def test_a_folder_that_cannot_be_written_is_named_by_the_check(tmp_path: Path) -
         files.check()
 
 
+def test_drafts_of_killed_processes_are_forgotten_after_a_day(files: MediaStore, tmp_path: Path) -> None:
+    drafts = tmp_path / "root/var/media/.incoming"
+    for name in ("old", "new"):
+        (drafts / name).write_bytes(b"half a film")
+    os.utime(drafts / "old", (0, 0))
+    build_store(load_settings({}, tmp_path / "root"))
+    assert [entry.name for entry in drafts.iterdir()] == ["new"]
+    assert list(files.list_prefix("")) == []
+
+
 def test_a_folder_that_cannot_be_made_is_the_operators_to_fix(tmp_path: Path) -> None:
     settings = load_settings({}, tmp_path)
     (tmp_path / "var/media").write_text("a file where a folder should be")
