@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.domain.footage import FilmPlan, FilmReport
+from pipelines.domain.footage import ClipWork, FilmPlan, FilmReport
 from pipelines.media.avcc import AvcConfig, united
-from pipelines.media.film import Body, stretches
-from pipelines.media.film_sound import Score, score
-from pipelines.media.join import Stretch, clash, join_whole, look_of, voice_of, write_film
-from pipelines.media.mend import mend
+from pipelines.media.film import Body, by_turns, stretches
+from pipelines.media.film_sound import every_packet, score
+from pipelines.media.join import Look, Stretch, clash, join_whole, look_of, voice_of, write_film
 from pipelines.media.mp4_boxes import damaged
 from pipelines.media.mp4_read import sniff
+from pipelines.media.music import mix_music
+from pipelines.media.normalise import encode_clip
 from pipelines.media.piece import Piece, inspect, open_piece
 from pipelines.media.probe import deviations, faults_of, probe
 from pipelines.media.seams import Seam, body, load, render
@@ -101,7 +102,8 @@ def _mended(work: _Work, number: int, reason: str) -> Piece:
     dest = work.folder / f"piece-{number:03d}.mp4"
     if number not in work.mended or not dest.exists():
         edges = [_fade_seconds(work.plan, number - 1), _fade_seconds(work.plan, number)]
-        mend(work.plan.pieces[number], target, dest, fade_in_s=edges[0], fade_out_s=edges[1])
+        order = ClipWork(source=work.plan.pieces[number], target=target, fade_in_s=edges[0], fade_out_s=edges[1])
+        encode_clip(replace(order, target=replace(target, loudness_lufs=None)), dest, reason)
         work.notes.append(f"Scene {number + 1} was encoded again: {reason}.")
         work.mended.add(number)
     piece = open_piece(dest)
@@ -115,20 +117,45 @@ def _fade_seconds(plan: FilmPlan, boundary: int) -> float:
 
 
 def _write(work: _Work, pieces: Sequence[Piece], slots: Sequence[Slot], dest: Path) -> str:
-    """Render what is missing and write the film. Returns its SHA-256."""
+    """Render what is missing and write the film. Returns its SHA-256 in hex."""
     bodies, configs = _bodies(work, pieces, slots)
     look = look_of(pieces[0], [*(piece.config for piece in pieces), *configs])
     if look is None:
         raise damaged("its decoder settings clash with those of the transitions")
+    place = work.folder / "film.mp4" if work.plan.music else dest
+    digest = _write_joined(work, pieces, slots, bodies, look, place)
+    return _under_music(work, place, look, dest) if work.plan.music else digest
+
+
+def _write_joined(
+    work: _Work, pieces: Sequence[Piece], slots: Sequence[Slot], bodies: Sequence[Body], look: Look, dest: Path
+) -> str:
+    comment = work.plan.disclosure
     voice = voice_of(pieces)
+    if voice is None:
+        return write_film(stretches(bodies, None, None), look, None, dest, comment)
     try:
-        sound: Score | None = score(pieces, slots, voice) if voice else None
+        sound = score(pieces, slots, voice)
     except UnplayableMedia as error:
         if any(slot.into is not HARD for slot in slots):
             raise
         work.notes.append(f"The sound was copied without smoothing its joins: {error.operator}.")
-        return join_whole(pieces, dest, work.plan.disclosure) or ""
-    return write_film(stretches(bodies, sound, voice), look, voice, dest, work.plan.disclosure)
+        return join_whole(pieces, dest, comment) or ""
+    return write_film(stretches(bodies, sound, voice), look, voice, dest, comment)
+
+
+def _under_music(work: _Work, film: Path, look: Look, dest: Path) -> str:
+    """Lay music under a joined film: the sound comes from the mixer, the picture and its index stay ours."""
+    if work.plan.music is None:
+        raise AssertionError("there is no music")
+    mixed, picture = open_piece(mix_music(film, work.plan.music, work.folder / "mixed.mp4")), open_piece(film)
+    if mixed is None or picture is None:
+        raise damaged("the film with its music cannot be read back")
+    voice = voice_of([mixed])
+    if voice is None:
+        raise damaged("the film with its music has no sound")
+    turns = by_turns([Body(picture, 0, picture.frames)], every_packet(mixed), voice)
+    return write_film(list(turns), look, voice, dest, work.plan.disclosure)
 
 
 def _bodies(work: _Work, pieces: Sequence[Piece], slots: Sequence[Slot]) -> tuple[list[Body], list[AvcConfig]]:

@@ -35,10 +35,10 @@ class Body:
 
 def stretches(bodies: Sequence[Body], score: Score | None, voice: Voice | None) -> list[Stretch]:
     """The film: pieces as they lie in their files when only hard cuts join them, else picture and sound by turns."""
-    small = score is None or not any(zone.last - zone.first > score.total // 2 for zone in score.zones)
-    if all(body.untouched for body in bodies) and small:
+    if all(body.untouched for body in bodies):
         return list(_as_they_lie(bodies, score))
-    return list(_by_turns(bodies, score, voice))
+    packets = all_packets([body.piece for body in bodies], score) if score else []
+    return list(by_turns(bodies, packets, voice))
 
 
 def _as_they_lie(bodies: Sequence[Body], score: Score | None) -> Iterator[Stretch]:
@@ -57,9 +57,8 @@ def _as_they_lie(bodies: Sequence[Body], score: Score | None) -> Iterator[Stretc
             yield spoken(waiting.pop(0).packets)
 
 
-def _by_turns(bodies: Sequence[Body], score: Score | None, voice: Voice | None) -> Iterator[Stretch]:
+def by_turns(bodies: Sequence[Body], packets: Sequence[bytes], voice: Voice | None) -> Iterator[Stretch]:
     """About a second of sound, then its pictures, so that a player never has to reach far."""
-    packets = all_packets([body.piece for body in bodies], score) if score else []
     shown, said = 0, 0
     frame = bodies[0].piece.frame
     for stretch in _pictures(bodies):

@@ -32,15 +32,15 @@ class Score:
     zones: tuple[Zone, ...]
 
 
-def score(pieces: Sequence[Piece], slots: Sequence[Slot], voice: Voice, *, gain: float = 1.0) -> Score:
-    """Plan and encode. A gain other than 1 is heard everywhere, so all is encoded."""
+def score(pieces: Sequence[Piece], slots: Sequence[Slot], voice: Voice) -> Score:
+    """Plan the film's sound and encode what no clip has. Raises `UnplayableMedia` when a clip's does not decode."""
     frame = pieces[0].frame
     starts = [slot.start * frame for slot in slots]
     split = shares(pieces, starts, slots[-1].stop * frame, voice.rate, voice.priming)
     total = split[-1].start + split[-1].count + split[-1].silence
-    parts = [_part(*each, voice, gain) for each in zip(pieces, slots, split, [*split[1:], None], strict=True)]
+    parts = [_part(*each, voice) for each in zip(pieces, slots, split, [*split[1:], None], strict=True)]
     spans = [_span(*each, voice) for each in zip(slots[1:], split[1:], [frame] * len(slots[1:]), strict=True)]
-    wanted = merged(spans, total) if gain == 1.0 else [(0, total)]
+    wanted = merged(spans, total)
     channels = next(piece.sound.channels for piece in pieces if piece.sound)
 
     def own(place: int) -> bytes:
@@ -61,7 +61,7 @@ def packet_of(piece: Piece, share: Share, place: int) -> bytes:
         return os.pread(file.fileno(), int(piece.audio.sizes[index]), int(piece.audio.offsets[index]))
 
 
-def _part(piece: Piece, slot: Slot, share: Share, following: Share | None, voice: Voice, gain: float) -> Part:
+def _part(piece: Piece, slot: Slot, share: Share, following: Share | None, voice: Voice) -> Part:
     """A piece is heard in its own share, and longer where it fades into the next."""
 
     def place(frames: int) -> int:
@@ -78,7 +78,6 @@ def _part(piece: Piece, slot: Slot, share: Share, following: Share | None, voice
         stop=following.start * PACKET if hard and following else end + PACKET,
         rise=rise,
         fall=fall,
-        gain=gain,
     )
 
 
@@ -117,9 +116,17 @@ def all_packets(pieces: Sequence[Piece], found: Score) -> list[bytes]:
 
 def own_packets(piece: Piece, share: Share) -> list[bytes]:
     """The packets a piece brings to the film."""
+    return _packets(piece, slice(share.first, share.first + share.count))
+
+
+def every_packet(piece: Piece) -> list[bytes]:
+    """All packets of a file."""
+    return _packets(piece, slice(None))
+
+
+def _packets(piece: Piece, chosen: slice) -> list[bytes]:
     if piece.audio is None:
         return []
-    chosen = slice(share.first, share.first + share.count)
     places = zip(piece.audio.sizes[chosen].tolist(), piece.audio.offsets[chosen].tolist(), strict=True)
     with piece.path.open("rb", buffering=0) as file:
         return [os.pread(file.fileno(), size, offset) for size, offset in places]

@@ -45,7 +45,6 @@ class Part:
     stop: int
     rise: Ramp | None = None
     fall: Ramp | None = None
-    gain: float = 1.0
 
 
 def decode_blocks(piece: Piece, first: int, last: int, channels: int) -> Samples:
@@ -98,11 +97,11 @@ def mix(parts: Sequence[Part], first: int, last: int, channels: int) -> Samples:
 
 
 def _heard(part: Part, low: int, high: int, channels: int) -> Samples:
-    """Samples `low` to `high` of the film's stream as this part brings them, with its fades and gain."""
+    """Samples `low` to `high` of the film's stream as this part brings them, with its fades."""
     first, last = low // PACKET, -(-high // PACKET)
     own = part.share.first - part.share.start
     samples = decode_blocks(part.piece, first + own, last + own, channels)
-    samples = samples[:, low - first * PACKET : high - first * PACKET] * np.float32(part.gain)
+    samples = samples[:, low - first * PACKET : high - first * PACKET]
     places = np.arange(low, high)
     if part.rise:
         samples *= np.sin(_progress(part.rise, places))

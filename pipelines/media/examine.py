@@ -1,0 +1,194 @@
+"""A look at a finished cut before anybody sees it: its index, its joins, its pictures and its sound.
+
+Fast enough to run before every delivery: the index whole, a few frames at each join, the frames that stand alone,
+and all of the sound. A full decode belongs to tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.domain.errors import UnplayableMedia
+from pipelines.domain.footage import FilmPlan, Target, Verdict
+from pipelines.media.levels import Levels, measure
+from pipelines.media.pictures import Picture, closed_start, decode
+from pipelines.media.piece import Piece, inspect, sound_ends
+from pipelines.media.probe import faults_of, probe
+from pipelines.media.sound_mix import Samples, decode_blocks
+from pipelines.media.timeline import Slot, lay_out
+
+LOOKS_PER_SCENE = 4
+"""Pictures looked at in each scene."""
+
+AROUND_JOIN = 3
+"""Frames decoded on either side of a join."""
+
+_BLACK_LUMA, _FLAT = 22.0, 3.0
+_STILL = 0.15
+_STILL_SCENE_S = 2.0
+_CLIPPED_SHARE = 0.001
+_CHUNK_BLOCKS = 256
+_LATE_S = 0.030
+_OFF_LU = 3.0
+_SHRINK = 8
+
+
+@dataclass(slots=True)
+class _Look:
+    """What was seen and heard so far."""
+
+    faults: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    measures: dict[str, float] = field(default_factory=dict)
+
+
+def examine(film: Path, plan: FilmPlan) -> Verdict:
+    """Judge a film by its plan. Never raises for a bad film: what is wrong with it is in `faults`."""
+    look = _Look()
+    try:
+        facts = _measure(film, plan, look)
+    except UnplayableMedia as error:
+        look.faults.append(f"the film cannot be played ({error.operator})")
+        facts = "The film"
+    judged = "; ".join(look.faults) if look.faults else "looks right"
+    remarks = f" ({'; '.join(look.remarks)})" if look.remarks else ""
+    return Verdict(
+        ok=not look.faults, sentence=f"{facts}: {judged}{remarks}.", faults=tuple(look.faults), measures=look.measures
+    )
+
+
+def _measure(film: Path, plan: FilmPlan, look: _Look) -> str:
+    """Look at everything; returns the facts for the sentence."""
+    found = inspect(film)
+    look.faults += faults_of(found, plan.target)
+    piece = found.piece
+    if piece is None:
+        return "The film"
+    slots = _expected(plan)
+    _check_length(piece, slots, look)
+    if slots[-1].stop == piece.frames:
+        _check_pictures(piece, slots, look)
+    heard = _check_sound(piece, slots, plan.target, look)
+    scenes = f"{len(slots)} scene{'s' if len(slots) > 1 else ''}"
+    return f"{scenes}, {float(piece.seconds):.1f} s, {piece.sps.width}×{piece.sps.height}, {heard}"
+
+
+def _expected(plan: FilmPlan) -> list[Slot]:
+    """Where each scene should be, from the pieces themselves."""
+    fps = plan.target.fps
+    frames = []
+    for path in plan.pieces:
+        footage = probe(path)
+        exact = footage.fps == fps
+        frames.append(footage.frames if exact else max(1, round(footage.duration_s * float(fps))))
+    return lay_out(frames, plan.boundaries, fps)
+
+
+def _check_length(piece: Piece, slots: Sequence[Slot], look: _Look) -> None:
+    """Length as planned, sound and picture ending together, every scene after a hard cut begun by a whole picture."""
+    expected = slots[-1].stop * piece.frame
+    look.measures["duration_s"] = float(piece.seconds)
+    if abs(piece.seconds - expected) > piece.frame * len(slots) / 2:
+        look.faults.append(f"it is {float(piece.seconds):.2f} s long instead of {float(expected):.2f} s")
+    if piece.audio is not None:
+        gap = float(sound_ends(piece) - piece.seconds)
+        look.measures["sound_end_gap_s"] = gap
+        if gap < -_LATE_S:
+            look.faults.append(f"the sound ends {-gap:.2f} s before the picture")
+
+
+def _check_pictures(piece: Piece, slots: Sequence[Slot], look: _Look) -> None:
+    """Decode round every join and a few pictures of every scene; name what is black or does not move."""
+    for slot in slots[1:]:
+        low, high = max(0, slot.start - AROUND_JOIN), min(piece.frames, slot.start + slot.into.head + AROUND_JOIN)
+        for _ in decode(piece, low, high):
+            pass
+    for number, slot in enumerate(slots, 1):
+        seen = [_small(picture) for picture in _sampled(piece, slot)]
+        if seen and all(picture.mean() < _BLACK_LUMA and picture.std() < _FLAT for picture in seen):
+            look.faults.append(f"scene {number} is black")
+        elif _stands_still(seen) and slot.frames * piece.frame >= _STILL_SCENE_S:
+            look.faults.append(f"scene {number} stands still")
+
+
+def _sampled(piece: Piece, slot: Slot) -> Iterator[Picture]:
+    """Pictures of a scene that need no long decode: those that stand alone, and the ones right after its start."""
+    first, last = slot.start + slot.into.head, slot.stop - slot.out.tail
+    alone = [index for index in piece.video.sync.tolist() if first <= index < last]
+    step = max(1, len(alone) // LOOKS_PER_SCENE)
+    places = alone[::step][:LOOKS_PER_SCENE]
+    if len(places) < LOOKS_PER_SCENE // 2 and last > first:
+        begin = closed_start(piece, first)
+        middle = min(last - 1, max(first, begin + round(1 / piece.frame)))
+        yield from islice(decode(piece, first, middle + 1), 0, None, max(1, (middle - first) // 3))
+        return
+    for place in places:
+        yield from decode(piece, place, place + 1)
+
+
+def _small(picture: Picture) -> Samples:
+    """Luma at an eighth of the size."""
+    luma = picture[: picture.shape[0] * 2 // 3]
+    shrunk: Samples = luma[::_SHRINK, ::_SHRINK].astype(np.float32)
+    return shrunk
+
+
+def _stands_still(seen: Sequence[Samples]) -> bool:
+    if len(seen) < 2:  # noqa: PLR2004 - one picture shows no movement
+        return False
+    return all(float(np.abs(one - seen[0]).mean()) < _STILL for one in seen[1:])
+
+
+def _check_sound(piece: Piece, slots: Sequence[Slot], target: Target, look: _Look) -> str:
+    """Decode all sound; returns how it sounds, for the sentence."""
+    if piece.audio is None or piece.sound is None:
+        look.faults.append("the film has no sound track")
+        return "no sound"
+    levels = measure(_chunks(piece), piece.sound.rate)
+    look.measures["true_peak_db"] = round(levels.peak_db, 2)
+    if levels.loudness is None:
+        return "silent"
+    look.measures["loudness_lufs"] = round(levels.loudness, 2)
+    _name_silence(levels, piece, slots, look)
+    if levels.clipped > _CLIPPED_SHARE:
+        look.faults.append("the sound is distorted by clipping")
+    wanted = target.loudness_lufs
+    if wanted is not None and abs(levels.loudness - wanted) > _OFF_LU:
+        look.remarks.append(f"{abs(levels.loudness - wanted):.0f} LU {_louder(levels.loudness - wanted)} than asked")
+    return f"sound at {_minus(levels.loudness)} LUFS"
+
+
+def _louder(difference: float) -> str:
+    return "louder" if difference > 0 else "quieter"
+
+
+def _minus(value: float) -> str:
+    """A whole number with a real minus sign, as people print it."""
+    return f"{value:.0f}".replace("-", "−")
+
+
+def _chunks(piece: Piece) -> Iterator[Samples]:
+    if piece.audio is None or piece.sound is None:
+        return
+    total = len(piece.audio.sizes)
+    for begin in range(0, total, _CHUNK_BLOCKS):
+        chunk = decode_blocks(piece, begin, min(total, begin + _CHUNK_BLOCKS), piece.sound.channels)
+        yield chunk[:, piece.priming :] if begin == 0 else chunk
+
+
+def _name_silence(levels: Levels, piece: Piece, slots: Sequence[Slot], look: _Look) -> None:
+    """Silence may be meant, so it is said but is no fault."""
+    silent = [
+        str(number)
+        for number, slot in enumerate(slots, 1)
+        if levels.silent(float(slot.start * piece.frame), float(slot.stop * piece.frame))
+    ]
+    if silent:
+        look.remarks.append(
+            f"scene {', '.join(silent)} is silent" if len(silent) == 1 else f"scenes {', '.join(silent)} are silent"
+        )
