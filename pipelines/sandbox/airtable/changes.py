@@ -81,6 +81,7 @@ class Change:
 
     def roll_back(self) -> None:
         for diff in self.diffs.values():
+            diff.table.next_number -= len(diff.created)
             for record_id in diff.created:
                 diff.table.records.pop(record_id, None)
             for record_id, (cells, record) in diff.changed.items():

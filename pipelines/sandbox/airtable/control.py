@@ -5,12 +5,13 @@ Open to everyone who reaches the sandbox, needs no token, and counts in no limit
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from pipelines.sandbox.airtable import query, records, schema
+from pipelines.sandbox.airtable import ids, query, records, schema
 from pipelines.sandbox.airtable.changes import Change
 from pipelines.sandbox.airtable.gate import body, find_table
 from pipelines.sandbox.airtable.limits import Settings
@@ -61,6 +62,17 @@ def _world(pages: Blueprint, world: World) -> None:
         world.limits.tokens[doc["token"]] = {k: doc[k] for k in ("scopes", "bases", "revoked") if k in doc}
         world.save_limits()
         return world.limits.tokens[doc["token"]]
+
+    @pages.post("/webhooks/<webhook>")
+    def age_webhook(webhook: str) -> Json:
+        left = timedelta(seconds=float(body()["expires_in_s"]))
+        with world.lock:
+            hook = next((b.webhooks[webhook] for b in world.bases.values() if webhook in b.webhooks), None) or abort(
+                404
+            )
+            hook.expires = ids.to_iso(datetime.now(UTC) + left)
+            world.save_webhook(hook)
+        return {"id": hook.id, "expirationTime": hook.expires}
 
     @pages.get("/stats")
     def stats() -> Json:

@@ -1,0 +1,165 @@
+"""Limits and faults of the emulated Airtable: tokens, both kinds of 429, 503s, answers that are lost or slow, load."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from pipelines.sandbox.airtable import FIRST_BASE
+from tests.contract.sandbox_airtable import TOKEN, Board, error_type, until
+
+VIDEOS = f"{FIRST_BASE}/Videos"
+
+
+@pytest.fixture
+def board() -> Iterator[Board]:
+    with Board() as board:
+        yield board.build()
+
+
+def test_five_requests_a_second_pass_and_the_sixth_locks_the_base_out(board: Board) -> None:
+    board.control("POST", "faults", {"rate_limit": 5, "lockout_seconds": 1})
+    answers = [board.raw("GET", VIDEOS) for _ in range(8)]
+    assert [a.status_code for a in answers[:5]] == [200] * 5
+    assert [a.status_code for a in answers[5:]] == [429] * 3
+    assert answers[5].json()["errors"][0]["error"] == "RATE_LIMIT_REACHED"
+    assert "Retry-After" not in answers[5].headers
+    other = board.control("POST", "bases", {"name": "Other", "tables": []})["id"]
+    assert board.raw("GET", f"meta/bases/{other}/tables").status_code == 200
+    until(lambda: board.raw("GET", VIDEOS).status_code == 200)
+    stats = board.control("GET", "stats")["bases"][FIRST_BASE]
+    assert (stats["lockouts"], stats["refused_429"] >= 3) == (1, True)
+    assert stats["max_per_second"] >= 8
+
+
+def test_a_lock_out_can_be_ordered_with_a_retry_after(board: Board) -> None:
+    board.control("POST", "faults", {"retry_after": True, "lockout_now_s": 30})
+    answer = board.raw("GET", VIDEOS)
+    assert (answer.status_code, error_type(answer)) == (429, "RATE_LIMIT_REACHED")
+    assert 29 <= int(answer.headers["Retry-After"]) <= 30
+    board.control("DELETE", "stats")
+    assert board.raw("GET", VIDEOS).status_code == 200
+
+
+def test_the_limit_is_on_unless_it_is_turned_off(board: Board) -> None:
+    assert board.control("DELETE", "faults")["rate_limit"] == 5
+    assert board.control("GET", "faults")["lockout_seconds"] == 30
+
+
+def test_a_used_up_quota_stops_data_but_not_metadata(board: Board) -> None:
+    board.control("POST", "faults", {"quota_exhausted": True})
+    for verb, path in (("GET", VIDEOS), ("POST", VIDEOS), ("GET", f"bases/{FIRST_BASE}/webhooks")):
+        answer = board.raw(verb, path, {"fields": {}})
+        assert (answer.status_code, error_type(answer)) == (429, "PUBLIC_API_BILLING_LIMIT_EXCEEDED")
+    assert board.raw("GET", f"meta/bases/{FIRST_BASE}/tables").status_code == 200
+    board.control("POST", "faults", {"quota_exhausted": False})
+    assert board.raw("GET", VIDEOS).status_code == 200
+
+
+def test_tokens_are_needed_can_be_revoked_and_are_limited_to_scopes_and_bases(board: Board) -> None:
+    def kind(token: str | None, verb: str = "GET") -> tuple[int, str]:
+        answer = board.raw(verb, VIDEOS, {"fields": {}}, token=token)
+        return answer.status_code, "" if answer.ok else error_type(answer)
+
+    assert kind(None) == (401, "AUTHENTICATION_REQUIRED")
+    assert kind("keyOldStyle") == (401, "UNAUTHORIZED")
+    assert kind("patAnybody") == (200, "")
+    board.control("POST", "tokens", {"token": "patReader", "scopes": ["data.records:read"]})
+    assert (kind("patReader"), kind("patReader", "POST")) == ((200, ""), (403, "INVALID_PERMISSIONS"))
+    board.control("POST", "tokens", {"token": "patElsewhere", "bases": ["app" + "0" * 14]})
+    assert kind("patElsewhere") == (403, "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND")
+    assert board.raw("GET", "meta/bases", token="patElsewhere").json() == {"bases": []}
+    board.control("POST", "faults", {"revoke_token": True})
+    assert kind(TOKEN) == (401, "UNAUTHORIZED")
+    board.control("POST", "faults", {"revoke_token": "patReader"})
+    assert (kind(TOKEN)[0], kind("patReader")[0]) == (200, 401)
+
+
+def test_ordered_failures_hit_the_next_matching_calls_before_or_after_the_work(board: Board) -> None:
+    board.control("POST", "faults", {"fail_next": {"count": 2, "status": 503, "verb": "POST"}})
+    codes = [board.raw(verb, VIDEOS, {"fields": {}}).status_code for verb in ("GET", "POST", "POST", "POST")]
+    assert codes == [200, 503, 503, 200]
+    html = {"status": 502, "body": "<html>Bad Gateway</html>", "after": True}
+    board.control("POST", "faults", {"fail_next": [html]})
+    answer = board.raw("POST", VIDEOS, {"fields": {"Title": "done all the same"}})
+    assert (answer.status_code, answer.headers["Content-Type"].partition(";")[0]) == (502, "text/html")
+    assert [row["fields"] for row in board.videos.all()] == [{}, {"Title": "done all the same"}]
+
+
+def test_a_lost_answer_leaves_the_work_done(board: Board) -> None:
+    board.control("POST", "faults", {"drop_answers": {"count": 1, "verb": "PATCH"}})
+    doc: Any = {"performUpsert": {"fieldsToMergeOn": ["Title"]}, "records": [{"fields": {"Title": "once"}}]}
+    with pytest.raises(requests.ConnectionError):
+        board.raw("PATCH", VIDEOS, doc)
+    again = board.raw("PATCH", VIDEOS, doc).json()
+    assert (again["createdRecords"], len(again["updatedRecords"])) == ([], 1)
+
+
+def test_a_slow_answer_runs_into_the_clients_timeout_with_the_work_done(board: Board) -> None:
+    board.control("POST", "faults", {"latency_s": 1})
+    with pytest.raises(requests.Timeout):
+        requests.post(
+            f"{board.sandbox.url}/airtable/v0/{VIDEOS}",
+            json={"fields": {"Title": "slow"}},
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            timeout=0.2,
+        )
+    board.control("POST", "faults", {"latency_s": 0})
+    assert [row["fields"] for row in board.videos.all()] == [{"Title": "slow"}]
+
+
+def test_an_unknown_fault_is_named_with_the_known_ones(board: Board) -> None:
+    url = f"{board.sandbox.url}/airtable/_control/faults"
+    answer = requests.post(url, json={"rate_limits": 1}, timeout=10)
+    assert answer.status_code == 400
+    assert "rate_limits" in answer.json()["error"]
+    assert "rate_limit" in answer.json()["known"]
+
+
+def test_what_a_person_does_counts_in_no_limit(board: Board) -> None:
+    board.control("POST", "faults", {"rate_limit": 1})
+    board.control("DELETE", "stats")
+    rows = [board.person("Videos", {"Title": str(n)})["id"] for n in range(10)]
+    board.person("Videos", {"Status": "Ready"}, rows[0])
+    board.control("DELETE", f"person/{FIRST_BASE}/Videos/{rows[1]}")
+    shown = board.control("GET", f"person/{FIRST_BASE}/Videos")["records"]
+    assert len(shown) == 9
+    assert board.control("GET", "stats")["total"] == 0
+    assert board.raw("GET", f"{VIDEOS}/{rows[0]}").json()["fields"] == {"Title": "0", "Status": "Ready"}
+    assert board.control("GET", "stats")["bases"][FIRST_BASE]["calls"] == {"GET records": 1}
+
+
+def test_many_clients_at_once_lose_and_double_nothing(board: Board) -> None:
+    def work(worker: int) -> int:
+        done = 0
+        for n in range(20):
+            records = [{"fields": {"Title": f"{worker}-{n}", "Scene Count": n}}]
+            doc = {"performUpsert": {"fieldsToMergeOn": ["Title"]}, "records": records, "typecast": True}
+            done += board.raw("PATCH", VIDEOS, doc).status_code == 200
+            done += board.raw("GET", f"{VIDEOS}?pageSize=5").status_code == 200
+        return done
+
+    with ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(work, range(12))) == [40] * 12
+    titles = [row["fields"]["Title"] for row in board.videos.all()]
+    assert sorted(titles) == sorted(f"{w}-{n}" for w in range(12) for n in range(20))
+
+
+def test_two_upserts_of_one_key_at_once_make_one_row(board: Board) -> None:
+    doc = {"performUpsert": {"fieldsToMergeOn": ["Title"]}, "records": [{"fields": {"Title": "only"}}]}
+    start = time.monotonic() + 0.1
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: (_at(start), board.raw("PATCH", VIDEOS, doc).json())[1], range(10)))
+    assert sum(len(a["createdRecords"]) for a in answers) == 1
+    assert len(board.videos.all()) == 1
+
+
+def _at(moment: float) -> None:
+    """All threads begin together."""
+    while time.monotonic() < moment:
+        pass
