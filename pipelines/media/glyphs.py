@@ -7,6 +7,7 @@ the shaping library does the rest.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ VARIATION_SELECTORS = range(0xFE00, 0xFE10)
 REGIONAL_INDICATORS = range(0x1F1E6, 0x1F200)
 
 _ZWJ = "\u200d"
+_NUMBER = re.compile(r"\d[\d.,:/]*\d")
+_MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")
 Colour = tuple[int, int, int]
 
 
@@ -138,8 +141,14 @@ def _direction(run: _Run) -> str | None:
 
 
 def _visible(run: _Run) -> str:
-    """Without the shaping library a right-to-left run is at least put into its visual order."""
-    return run.text[::-1] if run.rtl and not shaping() else run.text
+    """Without the shaping library, what is left to do by hand: visual order of right-to-left runs, no joiners."""
+    if shaping():
+        return run.text
+    plain = "".join(char for char in run.text if char != _ZWJ and ord(char) not in VARIATION_SELECTORS)
+    if not run.rtl:
+        return plain
+    mirrored = plain[::-1].translate(_MIRRORED)
+    return _NUMBER.sub(lambda number: number[0][::-1], mirrored)
 
 
 def _run_width(run: _Run, size: int) -> float:

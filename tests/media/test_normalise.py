@@ -1,0 +1,400 @@
+"""Any clip becomes a piece of its cut: only what deviates is touched, and everything that deviates is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines.domain.errors import InvalidOrder, UnplayableMedia
+from pipelines.domain.footage import ClipWork, Fit, Logo, Prepared
+from pipelines.media.normalise import encode_clip
+from pipelines.media.probe import deviations
+from pipelines.media.studio import FilmStudio
+from pipelines.media.typeset import safe_area
+from tests.media import shots
+from tests.media.shots import AAC, TAGS, X264, clip, good, picture, remuxed, run, tone
+
+Maker = Callable[[Path], Path]
+
+
+@pytest.fixture(scope="module")
+def studio() -> FilmStudio:
+    return FilmStudio()
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return good(tmp_path_factory.mktemp("plain") / "good.mp4")
+
+
+@pytest.fixture
+def prepare(studio: FilmStudio, tmp_path: Path) -> Callable[..., Prepared]:
+    def prepared(source: Path, **more) -> Prepared:
+        work = ClipWork(source=source, **{"target": shots.target(), **more})
+        return studio.prepare(work, tmp_path / "out" / "piece.mp4")
+
+    return prepared
+
+
+def odd_fps(path: Path) -> Path:
+    return clip(path, *picture(rate="24"), *tone())
+
+
+def odd_size(path: Path) -> Path:
+    return clip(path, *picture("854x480"), *tone())
+
+
+def odd_sar(path: Path) -> Path:
+    return clip(path, *picture("480x360"), *tone(), vf="setsar=4/3")
+
+
+def full_range(path: Path) -> Path:
+    video = ["-c:v", "libx264", "-preset", "ultrafast", "-color_range", "pc"]
+    return clip(path, *picture(), *tone(), vf="scale=out_range=pc,format=yuvj420p,setsar=1", video=video)
+
+
+def main_profile(path: Path) -> Path:
+    video = ["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "main", "-pix_fmt", "yuv420p"]
+    return clip(path, *picture(), *tone(), video=video)
+
+
+def uneven(path: Path) -> Path:
+    drop = f"select='not(eq(mod(n,7),2))',{TAGS}"
+    return clip(path, *picture(), *tone(), vf=drop, video=[*X264, "-fps_mode", "vfr"])
+
+
+def open_gop(path: Path) -> Path:
+    params = "open-gop=1:keyint=20:bframes=5:b-adapt=0"
+    video = ["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-pix_fmt", "yuv420p"]
+    return clip(path, *picture(), *tone(), video=[*video, "-x264-params", params])
+
+
+def interlaced(path: Path) -> Path:
+    weave = f"tinterlace=interleave_top,fieldorder=tff,{TAGS}"
+    video = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-flags", "+ildct+ilme"]
+    return clip(path, *picture(rate="60"), *tone(), vf=weave, video=video)
+
+
+def hevc(path: Path) -> Path:
+    video = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error", "-tag:v", "hvc1"]
+    return clip(path, *picture(), *tone(), video=video)
+
+
+def av1(path: Path) -> Path:
+    return clip(path, *picture(rate="24"), *tone(), video=["-c:v", "libsvtav1", "-preset", "12"])
+
+
+def webm(path: Path) -> Path:
+    video = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"]
+    return clip(path.with_suffix(".webm"), *picture(rate="24"), *tone(), video=video, audio=["-c:a", "libopus"])
+
+
+def fragmented(path: Path) -> Path:
+    return remuxed(good(path.with_stem("whole")), path, "-movflags", "frag_keyframe+empty_moov")
+
+
+def rotated(path: Path) -> Path:
+    whole = good(path.with_stem("whole"))
+    run("-display_rotation", "90", "-i", str(whole), "-c", "copy", str(path))
+    return path
+
+
+def hidden_head(path: Path) -> Path:
+    run("-ss", "0.5", "-i", str(good(path.with_stem("whole"))), "-c", "copy", str(path))
+    return path
+
+
+def two_sound_tracks(path: Path) -> Path:
+    whole = good(path.with_stem("whole"))
+    run("-i", str(whole), *tone(hertz=880), "-map", "0", "-map", "1:a", "-c:v", "copy", *AAC, str(path))
+    return path
+
+
+def no_sound(path: Path) -> Path:
+    return remuxed(good(path.with_stem("whole")), path, "-an")
+
+
+def with_sound(*options: str) -> Maker:
+    def make(path: Path) -> Path:
+        run("-i", str(good(path.with_stem("whole"))), "-c:v", "copy", *options, str(path))
+        return path
+
+    return make
+
+
+def short_sound(path: Path) -> Path:
+    whole = good(path.with_stem("whole"))
+    run("-i", str(whole), *tone(1), "-map", "0:v", "-map", "1:a", "-c:v", "copy", *AAC, str(path))
+    return path
+
+
+PICTURE_FAULTS: dict[str, tuple[Maker, int]] = {
+    "24 frames a second": (odd_fps, 60),
+    "another size": (odd_size, 60),
+    "pixels that are not square": (odd_sar, 60),
+    "full range": (full_range, 60),
+    "Main profile": (main_profile, 60),
+    "variable frame rate": (uneven, 60),
+    "open GOP": (open_gop, 60),
+    "interlaced": (interlaced, 60),
+    "HEVC": (hevc, 60),
+    "AV1": (av1, 60),
+    "WebM": (webm, 60),
+    "fragmented": (fragmented, 60),
+    "rotated": (rotated, 60),
+    "frames hidden by an edit list": (hidden_head, 45),
+}
+SOUND_FAULTS: dict[str, Maker] = {
+    "no sound": no_sound,
+    "mono at 44.1 kHz": with_sound("-c:a", "aac", "-ac", "1", "-ar", "44100"),
+    "5.1 channels": with_sound("-c:a", "aac", "-ac", "6"),
+    "MP3": with_sound("-c:a", "libmp3lame"),
+    "Opus": with_sound("-c:a", "libopus"),
+    "sound shorter than the picture": short_sound,
+    "two sound tracks": two_sound_tracks,
+}
+
+
+@pytest.mark.parametrize(("make", "frames"), PICTURE_FAULTS.values(), ids=PICTURE_FAULTS)
+def test_a_picture_that_deviates_is_encoded_once_and_then_fits(make, frames, prepare, tmp_path):
+    source = make(tmp_path / "source.mp4")
+    assert deviations(source, shots.target())
+    piece = prepare(source)
+    assert piece.changed
+    assert deviations(piece.path, shots.target()) == ()
+    assert piece.footage.frames == frames
+    assert len(shots.frame_hashes(piece.path)) == frames
+    assert abs(len(shots.sound(piece.path)) / 48_000 - frames / 30) < 0.03
+    assert shots.level_db(shots.sound(piece.path)) > -30
+
+
+@pytest.mark.parametrize("make", SOUND_FAULTS.values(), ids=SOUND_FAULTS)
+def test_sound_that_deviates_is_mended_without_touching_the_picture(make, prepare, tmp_path):
+    source = make(tmp_path / "source.mp4")
+    piece = prepare(source)
+    assert piece.changed
+    assert all("sound" in change for change in piece.changed)
+    assert deviations(piece.path, shots.target()) == ()
+    assert shots.frame_hashes(piece.path) == shots.frame_hashes(source)
+    assert abs(len(shots.sound(piece.path)) / 48_000 - 2) < 0.03
+
+
+def test_all_mended_clips_share_one_set_of_decoder_settings(studio, tmp_path):
+    pieces = []
+    for index, make in enumerate((odd_fps, odd_sar, full_range, hevc, open_gop)):
+        source = make(tmp_path / f"source{index}.mp4")
+        studio.prepare(ClipWork(source=source, target=shots.target()), tmp_path / f"piece{index}.mp4")
+        pieces.append(tmp_path / f"piece{index}.mp4")
+    with av.open(str(pieces[0])) as first:
+        settings = first.streams.video[0].codec_context.extradata
+    for other in pieces[1:]:
+        with av.open(str(other)) as file:
+            assert file.streams.video[0].codec_context.extradata == settings
+
+
+def test_a_clip_with_nothing_wrong_keeps_every_byte(plain, prepare):
+    piece = prepare(plain)
+    assert piece.changed == ()
+    assert piece.path.read_bytes() == plain.read_bytes()
+
+
+def test_sound_that_outlasts_the_picture_is_no_fault(plain, prepare, tmp_path):
+    run("-i", str(plain), *tone(3), "-map", "0:v", "-map", "1:a", "-c:v", "copy", *AAC, str(tmp_path / "long.mp4"))
+    assert prepare(tmp_path / "long.mp4").changed == ()
+
+
+def test_sound_keeps_its_place_when_picture_and_sound_are_encoded(prepare, tmp_path):
+    clicks = "aevalsrc='if(lt(mod(t,0.5),0.004),0.9*sin(2*PI*2000*t),0)':s=48000:d=2"
+    source = clip(tmp_path / "s.mp4", *picture(rate="24"), "-f", "lavfi", "-i", clicks)
+    before, after = shots.sound(source)[:, 0], shots.sound(prepare(source).path)[:, 0]
+    middle = before[20_000:70_000]
+    fits = [float(np.dot(middle, after[20_000 + lag : 70_000 + lag])) for lag in range(-1500, 1500, 4)]
+    assert abs(range(-1500, 1500, 4)[int(np.argmax(fits))]) <= 8
+
+
+@pytest.mark.parametrize("wanted", [1.5, 0.5, 1 / 30])
+def test_a_longer_clip_is_trimmed_to_the_frame_with_its_sound(plain, prepare, wanted):
+    piece = prepare(plain, trim_s=wanted)
+    assert piece.footage.frames == round(wanted * 30)
+    assert abs(len(shots.sound(piece.path)) / 48_000 - wanted) < 0.03
+    assert any("trimmed" in change for change in piece.changed)
+
+
+def test_a_clip_shorter_than_ordered_is_left_as_long_as_it_is(plain, prepare):
+    assert prepare(plain, trim_s=5).changed == ()
+
+
+def test_bt601_and_untagged_hd_keep_their_colours(prepare, tmp_path):
+    sd = clip(
+        tmp_path / "sd.mp4", *shots.colour("640x480"), *tone(1), vf="format=gbrp,scale=out_color_matrix=bt601,format=yuv420p,setsar=1",
+        video=["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-colorspace", "smpte170m"],
+    )  # fmt: skip
+    hd = clip(
+        tmp_path / "hd.mp4", *shots.colour("1280x720"), *tone(1), vf="format=gbrp,scale=out_color_matrix=bt709,format=yuv420p,setsar=1",
+        video=["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"],
+    )  # fmt: skip
+    for source in (sd, hd):
+        centre = shots.frame(prepare(source).path)[180, 320]
+        assert np.abs(centre - shots.GREEN).max() <= 6
+
+
+def test_high_dynamic_range_becomes_ordinary_and_stays_recognisable(prepare, tmp_path):
+    to_pq = (
+        "scale=out_color_matrix=bt709,format=gbrp,zscale=tin=bt709:pin=bt709:rin=full:min=gbr:"
+        "t=smpte2084:p=bt2020:m=bt2020nc:r=tv:npl=100,format=yuv420p10le"
+    )
+    params = "log-level=error:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"
+    tags = ["-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc"]
+    video = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", params, *tags]
+    source = clip(tmp_path / "hdr.mp4", *shots.colour("640x360", rgb=(200, 40, 40)), *tone(1), vf=to_pq, video=video)
+    red, green, blue = shots.frame(prepare(source).path)[180, 320]
+    assert red > 120
+    assert red > 2 * max(green, blue)
+
+
+@pytest.mark.parametrize("fit", Fit)
+def test_a_tall_clip_fills_a_wide_frame_as_the_order_says(fit, prepare, tmp_path):
+    source = clip(tmp_path / "tall.mp4", *shots.colour("360x640", rgb=(200, 60, 60)), *tone(1))
+    image = shots.frame(prepare(source, target=shots.target(fit=fit)).path)
+    edge, centre = image[180, 20], image[180, 320]
+    assert np.abs(centre - (200, 60, 60)).max() <= 8
+    if fit is Fit.CROP:
+        assert np.abs(edge - centre).max() <= 8
+    elif fit is Fit.LETTERBOX:
+        assert edge.max() <= 8
+    else:
+        assert 60 < edge[0] < 170
+
+
+def test_anamorphic_pixels_keep_their_shape(prepare, tmp_path):
+    disc = "geq=lum='if(lt(hypot((X-240)*4/3,Y-180),100),235,16)':cb=128:cr=128,setsar=4/3"
+    source = clip(tmp_path / "sar.mp4", *picture("480x360", seconds=0.5), *tone(0.5), vf=disc)
+    left, top, right, bottom = shots.brightest(shots.frame(prepare(source).path), 128)
+    assert abs((right - left) - (bottom - top)) <= 4
+
+
+def test_a_rotated_clip_stands_upright(prepare, tmp_path):
+    whole = clip(
+        tmp_path / "w.mp4", *shots.colour("640x360", rgb=(0, 0, 0)), *tone(1),
+        vf=f"drawbox=x=0:y=0:w=640:h=90:color=white:t=fill,{TAGS}",
+    )  # fmt: skip
+    run("-display_rotation", "180", "-i", str(whole), "-c", "copy", str(tmp_path / "r.mp4"))
+    image = shots.frame(prepare(tmp_path / "r.mp4").path)
+    assert image[340, 320].min() > 200
+    assert image[20, 320].max() < 40
+
+
+@pytest.mark.parametrize("size", [(640, 360), (360, 640), (480, 480), (432, 540)])
+@pytest.mark.parametrize("caption", ["Hi", "Every morning starts with one small light at the end of the pier. " * 4])
+def test_a_burned_caption_is_readable_and_inside_the_safe_area(size, caption, prepare, tmp_path):
+    source = clip(tmp_path / "s.mp4", *shots.colour(f"{size[0]}x{size[1]}", rgb=(120, 120, 120)), *tone(1))
+    piece = prepare(source, target=shots.target(*size), caption=caption)
+    image, safe = shots.frame(piece.path, 0.5), safe_area(*size)
+    left, top, right, bottom = shots.brightest(image, 200)
+    assert (left >= safe.x, right < safe.right) == (True, True)
+    assert (top >= safe.y, bottom < safe.bottom) == (True, True)
+    assert top > size[1] / 2
+    assert np.abs(image[10, size[0] // 2] - 120).max() <= 4
+    # Capitals on a phone 390 points wide: at least 9 points high.
+    assert min(bottom - top, 60) >= 0.7 * 0.036 * min(size) * 0.9
+    assert "the caption was burned in" in piece.changed
+
+
+def test_captions_in_other_scripts_are_burned_in_too(plain, prepare):
+    plain_image = shots.frame(plain, 0.5)
+    for caption in (
+        "Жизнь — это море",
+        "كل صباح يبدأ بضوء صغير",
+        "כל בוקר מתחיל באור קטן",
+        "毎朝、小さな光から始まる",
+        "🎬 Go!",
+    ):
+        assert np.abs(shots.frame(prepare(plain, caption=caption).path, 0.5) - plain_image).mean() > 0.5
+
+
+def test_a_blank_caption_changes_nothing(plain, prepare):
+    assert prepare(plain, caption=" \n ").changed == ()
+
+
+@pytest.mark.parametrize("corner", ["top-left", "top-right", "bottom-left", "bottom-right"])
+def test_a_logo_stands_in_its_corner_with_its_colours_and_opacity(corner, prepare, tmp_path):
+    Image.new("RGBA", (400, 200), (*shots.GREEN, 255)).save(tmp_path / "logo.png")
+    source = clip(tmp_path / "s.mp4", *shots.colour("640x360", rgb=(0, 0, 0)), *tone(1))
+    image = shots.frame(prepare(source, logo=Logo(path=tmp_path / "logo.png", corner=corner, opacity=1)).path)
+    rows, columns = np.where(image[..., 1] > 110)
+    safe = safe_area(640, 360)
+    assert (rows.min() < 180) == corner.startswith("top")
+    assert (columns.min() < 320) == corner.endswith("left")
+    assert rows.min() >= safe.y - 2
+    assert rows.max() <= safe.bottom + 2
+    assert columns.min() >= safe.x - 2
+    assert columns.max() <= safe.right + 2
+    assert np.abs(image[int(rows.mean()), int(columns.mean())] - shots.GREEN).max() <= 8
+    half = shots.frame(prepare(source, logo=Logo(path=tmp_path / "logo.png", corner=corner, opacity=0.5)).path)
+    assert 90 < half[int(rows.mean()), int(columns.mean())][1] < 130
+
+
+@pytest.mark.parametrize("content", [b"", b"<svg/>", b"\x89PNG\r\n\x1a\n broken"])
+def test_a_logo_that_is_no_picture_is_the_orders_fault(content, plain, prepare, tmp_path):
+    (tmp_path / "logo.png").write_bytes(content)
+    with pytest.raises(InvalidOrder, match="Logo"):
+        prepare(plain, logo=Logo(path=tmp_path / "logo.png"))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not yet</html>", b"\x00" * 4000, b"#EXTM3U\n/etc/passwd\n"])
+def test_what_is_no_video_is_refused_and_leaves_nothing_behind(content, prepare, tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(content)
+    with pytest.raises(UnplayableMedia):
+        prepare(tmp_path / "clip.mp4")
+    assert not (tmp_path / "out" / "piece.mp4").exists()
+
+
+def test_keyframes_stand_where_the_cuts_transitions_end_and_begin(prepare, tmp_path):
+    piece = prepare(odd_fps(tmp_path / "s.mp4"), fade_in_s=0.4, fade_out_s=0.7)
+    with av.open(str(piece.path)) as file:
+        times = {round(float(p.pts * p.time_base), 3) for p in file.demux(video=0) if p.size and p.is_keyframe}
+    assert {0.4, 1.3} <= times
+
+
+def test_loudness_is_brought_to_the_target_without_touching_the_picture(plain, prepare):
+    piece = prepare(plain, target=shots.target(lufs=-16))
+    assert piece.loudness_lufs == pytest.approx(-16, abs=0.5)
+    assert all("sound" in change for change in piece.changed)
+    assert shots.frame_hashes(piece.path) == shots.frame_hashes(plain)
+    gain = shots.level_db(shots.sound(piece.path)) - shots.level_db(shots.sound(plain))
+    assert 3 < gain < 12
+
+
+def test_a_gain_never_makes_peaks_clip(prepare, tmp_path):
+    spiky = "aevalsrc='0.02*sin(2*PI*440*t)+if(lt(mod(t,1),0.002),0.7,0)':s=48000:d=2"
+    source = clip(tmp_path / "s.mp4", *picture(), "-f", "lavfi", "-i", spiky)
+    piece = prepare(source, target=shots.target(lufs=-10))
+    assert np.abs(shots.sound(piece.path)).max() < 1
+    assert piece.loudness_lufs is not None
+    assert piece.loudness_lufs < -12
+
+
+def test_silence_is_not_amplified(prepare, tmp_path):
+    piece = prepare(no_sound(tmp_path / "s.mp4"), target=shots.target(lufs=-16))
+    assert piece.loudness_lufs is None
+    assert shots.level_db(shots.sound(piece.path)) < -90
+
+
+def test_running_twice_gives_the_same_bytes(studio, tmp_path):
+    work = ClipWork(source=odd_fps(tmp_path / "s.mp4"), target=shots.target(), caption="Again")
+    one, two = studio.prepare(work, tmp_path / "1.mp4"), studio.prepare(work, tmp_path / "2.mp4")
+    assert one.path.read_bytes() == two.path.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"s.mp4", "1.mp4", "2.mp4"}
+
+
+def test_a_clip_that_the_join_refuses_can_be_encoded_all_the_same(plain, tmp_path):
+    piece = encode_clip(ClipWork(source=plain, target=shots.target()), tmp_path / "p.mp4", "its settings clash")
+    assert piece.changed == ("its settings clash",)
+    assert deviations(piece.path, shots.target()) == ()
+    assert piece.path.read_bytes() != plain.read_bytes()
