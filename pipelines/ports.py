@@ -373,6 +373,8 @@ class BoardChange:
     ticks: frozenset[str] = frozenset()
     """Boxes that are ticked now."""
     status: str | None = None
+    changed: frozenset[str] = frozenset()
+    """The watched fields that changed, and all that have a value in a new row."""
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -438,6 +440,15 @@ class Board(Protocol):
 
 
 # ---------------------------------------------------------------- files
+
+
+class Intake(Protocol):
+    """Brings files from outside into our storage, through the guard against inside addresses."""
+
+    def bring(self, url: str, kind: str) -> str:
+        """Download a picture, logo or music file; its storage key, which follows from its content. A key is returned
+        as it is. Raises ForbiddenAddress, Expired, BadDelivery or Unavailable.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

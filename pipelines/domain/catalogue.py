@@ -70,6 +70,8 @@ class ModelCard:
     creates_per_minute: float = 60.0
     poll_s: float = 5.0
     ability: Ability = Ability.NONE
+    list_grace_s: float = 60.0
+    """How long its list of jobs may lag: not listed for longer than this, a request never arrived."""
     submit_timeout_s: float = 60.0
     """Total time of the paid POST; its lease outlives this."""
     cancellable: bool = False

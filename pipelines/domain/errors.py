@@ -20,6 +20,8 @@ what the marketer reads in the row, and what the operator reads in the log.
         ├── BoardQuota             Airtable's monthly quota is used up: writes wait
         ├── UnplayableMedia        a file that is no usable video
         ├── ForbiddenAddress       an address from outside that leads inside, or is none
+        ├── NotAllowed             does not fit the present status of a run
+        ├── NotFound               no run, scene or generation of that id
         └── Ambiguous              we do not know whether a paid request was taken
 """
 
@@ -188,3 +190,17 @@ class Ambiguous(Permanent):
 
     blame = Blame.PROVIDER
     default = "We do not know whether the video service took this request."
+
+
+class NotAllowed(Permanent):
+    """What a person asks for does not fit the present status: the HTTP door answers 409."""
+
+    blame = Blame.MARKETER
+    default = "That is not possible right now."
+
+
+class NotFound(Permanent):
+    """No run, scene or generation of that id: the HTTP door answers 404."""
+
+    blame = Blame.MARKETER
+    default = "There is no such thing here."

@@ -99,8 +99,8 @@ GENERATION_TRANSITIONS: Mapping[GenerationStatus, frozenset[GenerationStatus]] =
     _G.RUNNING: frozenset({_G.SUCCEEDED, _G.FAILED, _G.CANCELLED, _G.ABANDONED}),
     _G.ADOPTED: frozenset({_G.RUNNING, _G.SUCCEEDED, _G.FAILED, _G.CANCELLED, _G.ABANDONED}),
     _G.SUCCEEDED: frozenset({_G.FETCHED, _G.FAILED}),
-    # An unknown is settled by the provider (adopted, or proof that it never arrived) or by a person (abandoned).
-    _G.UNKNOWN: frozenset({_G.ADOPTED, _G.ABANDONED, _G.PLANNED}),
+    # An unknown is settled by the provider (adopted, refused, or proof that it never arrived) or by a person.
+    _G.UNKNOWN: frozenset({_G.ADOPTED, _G.ABANDONED, _G.PLANNED, _G.FAILED}),
     _G.FETCHED: frozenset(),
     _G.FAILED: frozenset(),
     # A result that turns up after all is taken: it was paid for.

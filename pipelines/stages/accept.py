@@ -1,0 +1,266 @@
+"""From a trigger to a quoted run with its money set aside.
+
+`start` is called by the web door and talks to SQL only. `plan_run` is the worker's first step: it reads the row.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pipelines.domain.board_fields import VideoField
+from pipelines.domain.errors import InvalidOrder, NotFound, OverBudget, Problem
+from pipelines.domain.footage import Transition
+from pipelines.domain.keys import new_id
+from pipelines.domain.labels import for_row
+from pipelines.domain.lifecycle import ACTIVE, RunStatus
+from pipelines.domain.money import show
+from pipelines.domain.order import Order, SceneOrder, order_from_json, order_to_json
+from pipelines.domain.plan import Plan, make_plan, plan_to_json
+from pipelines.domain.run import QueueSweep, Run, Scene
+from pipelines.ports import BoardRow, Brief, Tx
+from pipelines.stages import intake, ledger, outbox, script
+from pipelines.stages.moves import Actor, move_run, record, touch_run
+from pipelines.stages.services import Services
+
+VIDEOS = "Videos"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """A trigger. `source` is `record`, `master_prompt`, `rest` or `clip`; an order comes with the last two."""
+
+    source: str
+    base_id: str | None = None
+    table: str | None = None
+    record_id: str | None = None
+    order: Order | None = None
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What the trigger is answered with."""
+
+    run_id: str
+    status: RunStatus
+    existing: bool
+    quote_micro: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What would happen; nothing was started."""
+
+    plan: Plan | None
+    quote_micro: int | None
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+    title: str | None = None
+
+
+def start(services: Services, request: StartRequest, *, key_id: str | None = None) -> Started:
+    """Commit a run, or find the one that is already there. Raises InvalidOrder or OverBudget for what can be seen."""
+    plan = plan_order(services, request.order) if request.order is not None else None
+    if plan is not None:
+        _within_run_cap(services, request.order, plan)
+    services.points.reach("accept.before_commit")
+    now = services.clock.now()
+    with services.store.write() as tx:
+        started = _existing(tx, request) or _new(services, tx, request, plan, key_id, now)
+    services.points.reach("accept.committed", run=started.run_id)
+    return started
+
+
+def _existing(tx: Tx, request: StartRequest) -> Started | None:
+    if request.record_id is None:
+        return None
+    tx.serialise(f"record:{request.base_id}:{request.record_id}")
+    for run in tx.runs.find(status=tuple(ACTIVE), base_id=request.base_id, record_id=request.record_id):
+        return Started(run_id=run.id, status=run.status, existing=True, quote_micro=run.quote_micro)
+    return None
+
+
+def _new(
+    services: Services, tx: Tx, request: StartRequest, plan: Plan | None, key_id: str | None, now: float
+) -> Started:
+    run = Run(
+        id=new_id("run"),
+        status=RunStatus.QUEUED,
+        source=request.source,
+        base_id=request.base_id,
+        table=request.table,
+        record_id=request.record_id,
+        number=_next_number(tx, request),
+        key_id=key_id,
+        order=order_to_json(request.order) if request.order else None,
+        plan=plan_to_json(plan) if plan else None,
+        quote_micro=plan.quote_micro if plan else None,
+        detail="Waiting for its turn.",
+        fresh=request.fresh,
+        created_at=now,
+        updated_at=now,
+        next_at=now,
+    )
+    if not tx.runs.add(run):
+        raise RuntimeError(f"run number {run.number} of {run.record_id} is taken although its record is locked")
+    record(tx, Actor("trigger", now), "run", run.id, run.id, "status", None, RunStatus.QUEUED, source=run.source)
+    outbox.show_run(services, tx, run, urgent=True, extra={VideoField.GENERATE.value: False})
+    return Started(run_id=run.id, status=run.status, existing=False, quote_micro=run.quote_micro)
+
+
+def _next_number(tx: Tx, request: StartRequest) -> int:
+    if request.record_id is None:
+        return 1
+    earlier = tx.runs.find(base_id=request.base_id, record_id=request.record_id, order="-number", limit=1)
+    return earlier[0].number + 1 if earlier else 1
+
+
+def _within_run_cap(services: Services, order: Order | None, plan: Plan) -> None:
+    """What no worker could allow later is refused at once. Raises OverBudget."""
+    caps = [("the limit for one run", services.policy.run_cap_micro)]
+    if order is not None and order.max_cost_micro is not None:
+        caps.append(("max_cost_usd", order.max_cost_micro))
+    for name, cap in caps:
+        if plan.quote_micro > cap:
+            raise OverBudget(
+                marketer=f"This would cost up to {show(plan.quote_micro)}, above {name} of {show(cap)}. "
+                f"Ask for fewer or shorter scenes, a cheaper model, or a limit of at least {show(plan.quote_micro)}."
+            )
+
+
+def plan_order(services: Services, order: Order, scenes: list[SceneOrder] | None = None) -> Plan:
+    """The one plan that quote, hold and submissions read. Raises InvalidOrder."""
+    written = scenes if scenes is not None else (list(order.scenes) or None)
+    text = 0 if written else services.writer.quote_micro(_brief(order))
+    return make_plan(
+        order,
+        services.catalogue,
+        default_model=services.policy.default_model,
+        scenes=written,
+        text_micro=text,
+        today=datetime.fromtimestamp(services.clock.now(), UTC).date(),
+        origins=dict(services.policy.model_origins),
+    )
+
+
+def scene_order(scene: Scene, model: str | None = None) -> SceneOrder:
+    """A scene that exists, as an order of its own, for planning it again."""
+    return SceneOrder(
+        prompt=scene.prompt,
+        caption=scene.caption,
+        seconds=scene.seconds,
+        model=model or scene.model,
+        references=scene.references,
+        continues=scene.continues,
+        transition=Transition(scene.transition) if scene.transition else None,
+        board_record_id=scene.board_record_id,
+    )
+
+
+def _brief(order: Order) -> Brief:
+    return Brief(
+        master_prompt=order.master_prompt or "",
+        scenes=order.scene_count,
+        seconds=order.clip_seconds or 0.0,
+        aspect_ratio=order.aspect_ratio,
+        style_notes=order.style_notes,
+    )
+
+
+def dry_run(services: Services, request: StartRequest) -> Estimate:
+    """Plan, quote and problems; spends nothing. For a record its row is read (Unavailable when Airtable is away)."""
+    if request.order is not None:
+        return _estimate(services, request.order, None)
+    row = services.board.row(request.base_id or "", request.table or VIDEOS, request.record_id or "")
+    order, scenes, problems = order_of_row(services, request.base_id or "", row, request.source)
+    found = _estimate(services, order, scenes)
+    return dataclasses.replace(found, problems=(*problems, *for_row(found.problems)), title=order.title)
+
+
+def _estimate(services: Services, order: Order, scenes: list[SceneOrder] | None) -> Estimate:
+    try:
+        plan = plan_order(services, order, scenes)
+    except InvalidOrder as error:
+        return Estimate(plan=None, quote_micro=None, problems=error.problems)
+    problems: tuple[Problem, ...] = ()
+    try:
+        _within_run_cap(services, order, plan)
+    except OverBudget as error:
+        problems = (Problem("max_cost_usd", error.marketer),)
+    return Estimate(plan=plan, quote_micro=plan.quote_micro, problems=problems, warnings=plan.warnings)
+
+
+def order_of_row(
+    services: Services, base_id: str, row: BoardRow, source: str
+) -> tuple[Order, list[SceneOrder] | None, tuple[Problem, ...]]:
+    """Which scenes a row orders: those a person made or edited, else its `Prompt` lines, else none yet (GPT)."""
+    problems = tuple(Problem(field, sentence) for field, sentence in row.problems)
+    order = dataclasses.replace(row.order, adapt=True)
+    if source == "master_prompt":
+        return dataclasses.replace(order, scenes=()), None, problems
+    drafts = [scene.scene for scene in services.board.scenes(base_id, row) if scene.status == "Draft"]
+    if drafts:
+        return order, drafts, problems
+    return order, list(order.scenes) or None, problems
+
+
+def plan_run(services: Services, actor: Actor, run: Run) -> None:
+    """The worker's first step: read the row if there is one, plan, quote, set the money aside, go on."""
+    order, scenes = _read_order(services, run)
+    services.points.reach("order.read", run=run.id)
+    try:
+        plan = plan_order(services, order, scenes)
+    except InvalidOrder as error:
+        raise InvalidOrder(for_row(error.problems) if run.record_id else error.problems) from error
+    with services.store.write() as tx:
+        run = touch_run(
+            tx,
+            actor,
+            run,
+            order=order_to_json(order),
+            plan=plan_to_json(plan),
+            quote_micro=plan.quote_micro,
+            started_at=run.started_at or actor.now,
+        )
+        # Money first: a run that cannot be paid for is not even written.
+        ledger.hold(tx, actor.now, run, plan.quote_micro, services.policy)
+        if plan.scenes and plan.scenes[0].prompt is not None:
+            script.enter(services, tx, actor, run, plan)
+        else:
+            run = move_run(tx, actor, run, RunStatus.WRITING, next_at=actor.now, detail="Writing the scenes.")
+            outbox.show_run(services, tx, run)
+    services.points.reach("order.planned", run=run.id)
+
+
+def _read_order(services: Services, run: Run) -> tuple[Order, list[SceneOrder] | None]:
+    if run.record_id is None:
+        order = order_from_json(run.order or {})
+        return intake.bring_all(services, order, list(order.scenes) or None)
+    row = services.board.row(run.base_id or "", run.table or VIDEOS, run.record_id)
+    order, scenes, problems = order_of_row(services, run.base_id or "", row, run.source)
+    if problems:
+        raise InvalidOrder(problems)
+    if scenes is None:
+        with services.store.read() as tx:
+            scenes = script.taken_over(tx, run, order)
+    return intake.bring_all(services, dataclasses.replace(order, fresh=run.fresh), scenes)
+
+
+def sweep_queue(services: Services, base_id: str, *, key_id: str | None = None) -> str:
+    """Commit a request to start every ready row of a base; the worker does it."""
+    now = services.clock.now()
+    sweep = QueueSweep(id=new_id("swp"), base_id=base_id, key_id=key_id, created_at=now, next_at=now)
+    with services.store.write() as tx:
+        tx.sweeps.add(sweep)
+    return sweep.id
+
+
+def sweep_view(services: Services, sweep_id: str) -> QueueSweep:
+    """How a request of `sweep_queue` went. Raises NotFound."""
+    with services.store.read() as tx:
+        sweep = tx.sweeps.get(sweep_id)
+    if sweep is None:
+        raise NotFound(f"sweep {sweep_id}", marketer=f"There is no sweep {sweep_id}.")
+    return sweep

@@ -1,0 +1,219 @@
+"""What a person may do to a run: approve, cancel, retry, order one scene again, settle money in doubt, stop all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pipelines.domain.errors import InvalidOrder, NotAllowed, NotFound, Problem
+from pipelines.domain.lifecycle import (
+    CANCELLABLE,
+    OPEN,
+    RETRYABLE_RUNS,
+    GenerationStatus,
+    RunStatus,
+    SceneStatus,
+)
+from pipelines.domain.order import SceneOrder, order_from_json
+from pipelines.domain.plan import plan_from_json
+from pipelines.domain.run import Generation, Run, Scene
+from pipelines.ports import Tx
+from pipelines.stages import accept, ledger, outbox, stop
+from pipelines.stages.moves import Actor, move_generation, move_run, record, touch_run
+from pipelines.stages.requests import settings_of, still_to_buy
+from pipelines.stages.services import Services
+
+_R, _G = RunStatus, GenerationStatus
+
+
+def _run(tx: Tx, run_id: str) -> Run:
+    run = tx.runs.get(run_id, lock=True)
+    if run is None:
+        raise NotFound(f"run {run_id}", marketer=f"There is no run {run_id}.")
+    return run
+
+
+def approve(services: Services, run_id: str, actor: str) -> Run:
+    """Go on with the scenes as they are. Twice is once. Raises NotAllowed, NotFound."""
+    now = services.clock.now()
+    with services.store.write() as tx:
+        run = _run(tx, run_id)
+        if run.approval == "given":
+            return run
+        if run.status is not _R.NEEDS_APPROVAL:
+            raise NotAllowed(marketer=f"This run does not wait for approval; it is {run.status.value}.")
+        who = Actor(actor, now)
+        record(tx, who, "run", run.id, run.id, "approved")
+        run = touch_run(tx, who, run, approval="given", next_at=now, detail="Approved.")
+        outbox.show_run(services, tx, run, urgent=True, extra={"Approve": False})
+        return run
+
+
+def cancel(services: Services, run_id: str, actor: str) -> Run:
+    """Stop what can be stopped; what is paid for is kept, and what is being made is still fetched."""
+    now = services.clock.now()
+    who = Actor(actor, now)
+    with services.store.write() as tx:
+        run = _run(tx, run_id)
+        if run.status is _R.CANCELLED:
+            return run
+        if run.status not in CANCELLABLE:
+            raise NotAllowed(marketer=f"This run is over; it is {run.status.value}.")
+        for gen in tx.generations.find(run_id=run.id, status=_G.PLANNED):
+            gen = move_generation(tx, who, gen, _G.CANCELLED)  # noqa: PLW2901 - the row as it is now
+            ledger.free(tx, now, run, gen)
+        detail = "Cancelled. Clips that are paid for are kept."
+        run = move_run(tx, who, run, _R.CANCELLED, detail=detail, finished_at=now)
+        ledger.release(tx, now, run)
+        outbox.show_run(services, tx, run, urgent=True, extra={"Cancel": False})
+        return run
+
+
+def retry(services: Services, run_id: str, actor: str) -> Run:
+    """Go on where it stopped: every paid clip is kept, only what is missing is bought. Raises OverBudget."""
+    now = services.clock.now()
+    with services.store.write() as tx:
+        run = _run(tx, run_id)
+        if run.status not in RETRYABLE_RUNS:
+            raise NotAllowed(marketer=f"Only a run that stopped can be retried; this one is {run.status.value}.")
+        record(tx, Actor(actor, now), "run", run.id, run.id, "retried")
+        scenes = tx.scenes.find(run_id=run.id, order="number")
+        if not scenes:
+            start = {"detail": "Trying again.", "error": None, "next_at": now, "approval": None}
+            run = move_run(tx, Actor(actor, now), run, _R.QUEUED, **start)
+        elif run.approval == "asked":
+            run = move_run(tx, Actor(actor, now), run, _R.NEEDS_APPROVAL, error=None, next_at=now)
+            _hold_missing(services, tx, run, scenes, now)
+        else:
+            _forgive(tx, scenes, now)
+            _hold_missing(services, tx, run, scenes, now)
+            again = {"detail": "Going on where it stopped.", "error": None, "next_at": now, "finished_at": None}
+            run = move_run(tx, Actor(actor, now), run, _R.GENERATING, **again)
+            _wake_planned(tx, run, now)
+        outbox.show_run(services, tx, run, urgent=True)
+        return run
+
+
+def _forgive(tx: Tx, scenes: list[Scene], now: float) -> None:
+    """Failures before now do not count on the ladder any more; refused scenes are tried again as they are."""
+    for scene in scenes:
+        if scene.clip_id is None:
+            fresh = {**scene.rung, "since": now}
+            tx.scenes.change(scene.id, rung=fresh, status=SceneStatus.QUEUED, error=None)
+
+
+def _hold_missing(services: Services, tx: Tx, run: Run, scenes: list[Scene], now: float) -> None:
+    order, plan = order_from_json(run.order or {}), plan_from_json(run.plan or {})
+    has_open = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))}
+    missing = [scene for scene in scenes if scene.clip_id is None and scene.id not in has_open]
+    due = still_to_buy(tx, missing, plan, order.title)
+    ledger.hold(tx, now, run, max(0, due - ledger.held(tx, run)), services.policy)
+
+
+def _wake_planned(tx: Tx, run: Run, now: float) -> None:
+    for gen in tx.generations.find(run_id=run.id, status=(_G.PLANNED, _G.SUCCEEDED)):
+        tx.generations.change(gen.id, next_at=now)
+
+
+def regenerate(services: Services, run_id: str, number: int, changes: dict[str, Any], actor: str) -> Run:
+    """One new clip for one scene, then a new cut; the others are reused. `changes`: prompt, model, seconds, caption.
+
+    Raises NotAllowed, NotFound, InvalidOrder, OverBudget.
+    """
+    now = services.clock.now()
+    who = Actor(actor, now)
+    with services.store.write() as tx:
+        run = _run(tx, run_id)
+        if run.status not in (_R.DONE, _R.NEEDS_ATTENTION, _R.FAILED, _R.CANCELLED):
+            raise NotAllowed(marketer=f"Wait until this run has stopped; it is {run.status.value}.")
+        found = tx.scenes.find(run_id=run.id, number=number)
+        if not found:
+            raise NotFound(f"scene {number} of {run_id}", marketer=f"This run has no scene {number}.")
+        scene = found[0]
+        if tx.generations.count(scene_id=scene.id, status=tuple(OPEN)):
+            raise NotAllowed(marketer=f"Scene {number} is still being made, or its payment is in doubt.")
+        price = _order_again(services, tx, who, run, scene, changes)
+        ledger.hold(tx, now, run, price, services.policy)
+        again = {"detail": f"Making scene {number} again.", "error": None, "finished_at": None, "next_at": now}
+        quote = ledger.spent(tx, run_id=run.id) + price
+        run = move_run(tx, who, run, _R.GENERATING, take=run.take + 1, quote_micro=quote, **again)
+        outbox.show_scene(services, tx, run, tx.scenes.get(scene.id) or scene)
+        outbox.show_run(services, tx, run, urgent=True)
+        return run
+
+
+def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: dict[str, Any]) -> int:
+    """Change the scene and forget its clip (which is kept); the price of the new one in micro-dollars."""
+    order = order_from_json(run.order or {})
+    wish = _changed(scene, changes)
+    plan = accept.plan_order(services, replace(order, adapt=True, scenes=(wish,), model=wish.model), [wish])
+    planned = plan.scenes[0]
+    takes = [clip.fingerprint for clip in tx.clips.find(scene_id=scene.id)]
+    tx.scenes.change(
+        scene.id,
+        prompt=planned.prompt or scene.prompt,
+        caption=planned.caption,
+        seconds=planned.seconds,
+        model=planned.model,
+        settings=settings_of(planned, services.card(planned.model), scene.settings.get("style")),
+        take=scene.take + 1000 + len(takes),
+        clip_id=None,
+        status=SceneStatus.QUEUED,
+        error=None,
+        rung={"since": who.now},
+        updated_at=who.now,
+    )
+    record(tx, who, "scene", scene.id, run.id, "regenerate", number=scene.number, changes=sorted(changes))
+    return planned.price_micro
+
+
+_CHANGEABLE = ("prompt", "model", "seconds", "caption")
+
+
+def _changed(scene: Scene, changes: dict[str, Any]) -> SceneOrder:
+    unknown = [name for name in changes if name not in _CHANGEABLE]
+    if unknown:
+        allowed = ", ".join(_CHANGEABLE)
+        raise InvalidOrder([Problem(name, f"cannot be changed; what can be is {allowed}") for name in unknown])
+    wish = accept.scene_order(scene)
+    return replace(wish, **{name: value for name, value in changes.items() if value is not None})
+
+
+CHOICES = ("wait", "write_off", "cancel")
+
+
+def decide(services: Services, generation_id: str, choice: str, actor: str) -> Run:
+    """Settle money in doubt: `wait` a little longer, `write_off` and buy again, or `cancel` the run."""
+    now = services.clock.now()
+    with services.store.write() as tx:
+        gen = tx.generations.get(generation_id, lock=True)
+        if gen is None:
+            raise NotFound(f"generation {generation_id}", marketer="There is no such generation.")
+        if choice not in CHOICES:
+            raise InvalidOrder([Problem("choice", f"is one of {', '.join(CHOICES)}")])
+        if gen.status is not _G.UNKNOWN:
+            raise NotAllowed(marketer=f"Nothing is in doubt here any more: the generation is {gen.status.value}.")
+        run = _run(tx, gen.run_id)
+        record(tx, Actor(actor, now), "generation", gen.id, run.id, "decided", choice=choice)
+        if choice == "wait":
+            return _wait(tx, gen, run, now)
+        _write_off(tx, Actor(actor, now), gen, run)
+    return cancel(services, run.id, actor) if choice == "cancel" else retry(services, run.id, actor)
+
+
+def _wait(tx: Tx, gen: Generation, run: Run, now: float) -> Run:
+    tx.generations.change(gen.id, next_at=now)
+    return touch_run(tx, Actor("", now), run, detail="Looking once more for the clip.")
+
+
+def _write_off(tx: Tx, who: Actor, gen: Generation, run: Run) -> None:
+    """It counts as spent; should the clip turn up after all, it is taken and not paid again."""
+    gen = move_generation(tx, who, gen, _G.ABANDONED)
+    ledger.write_off(tx, who.now, run, gen)
+
+
+def set_stop(services: Services, *, on: bool, reason: str, actor: str) -> None:
+    """The Stop switch for all new spending."""
+    with services.store.write() as tx:
+        stop.turn(tx, on=on, now=services.clock.now(), reason=reason, actor=actor)
+        record(tx, Actor(actor, services.clock.now()), "switch", stop.NAME, None, "stop", on=on, reason=reason)

@@ -1,0 +1,126 @@
+"""Bringing a finished clip home before the provider's copy expires: download, look at it, store it, pay for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipelines.domain.errors import BadDelivery, ReelgridError, UnplayableMedia
+from pipelines.domain.footage import Footage
+from pipelines.domain.keys import new_id
+from pipelines.domain.lifecycle import GenerationStatus, Reason, SceneStatus
+from pipelines.domain.run import Clip, Generation, Run, Scene
+from pipelines.ports import GenerationRequest, Job, Tx
+from pipelines.stages import ledger, outbox, submit
+from pipelines.stages.moves import Actor, move_generation, record
+from pipelines.stages.requests import request_from_json
+from pipelines.stages.services import Services
+
+_G = GenerationStatus
+SHORTEST = 0.8
+"""A clip that is shorter than this part of what was promised is not what was bought."""
+CHUNK = 1024 * 1024
+
+
+def bring_home(services: Services, actor: Actor, gen: Generation) -> None:
+    """From succeeded to fetched. Every part may be repeated: the file's key follows from its content."""
+    request = request_from_json(gen.request)
+    path = services.work / "fetch" / f"{gen.id}-{(actor.lease or '')[:8]}.mp4"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        services.providers.get(gen.provider).fetch(_job(gen), request, path)
+        footage = _look(services, path, request)
+        services.points.reach("fetch.downloaded", run=gen.run_id, generation=gen.id)
+        clip = _keep(services, gen, path, footage)
+        services.points.reach("fetch.stored", run=gen.run_id, generation=gen.id)
+        _commit(services, replace(actor, now=services.clock.now()), gen, clip)
+        services.points.reach("fetch.committed", run=gen.run_id, generation=gen.id)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _job(gen: Generation) -> Job:
+    return Job(id=gen.provider_id or "", status=_G.SUCCEEDED, result=gen.result, cost_micro=gen.cost_micro)
+
+
+def _look(services: Services, path: Path, request: GenerationRequest) -> Footage:
+    """Raises BadDelivery unless it is a playable video of about the promised length."""
+    try:
+        footage = services.studio.probe(path)
+    except UnplayableMedia as error:
+        raise BadDelivery(f"not playable: {error.operator}") from error
+    if footage.duration_s < request.seconds * SHORTEST:
+        raise BadDelivery(f"only {footage.duration_s:.2f} of {request.seconds:g} s arrived")
+    return footage
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _keep(services: Services, gen: Generation, path: Path, footage: Footage) -> Clip:
+    sha = sha256_of(path)
+    stored = services.media.put_file(path, f"clips/{sha[:2]}/{sha}.mp4", "video/mp4")
+    return Clip(
+        id=new_id("clip"),
+        run_id=gen.run_id,
+        scene_id=gen.scene_id,
+        fingerprint=gen.fingerprint,
+        sha256=sha,
+        key=stored.key,
+        size=stored.size,
+        model=gen.model,
+        generation_id=gen.id,
+        footage=footage_to_json(footage),
+    )
+
+
+def footage_to_json(footage: Footage) -> dict[str, Any]:
+    """For rows; the frame rate as `24` or `30000/1001`."""
+    return dataclasses.asdict(footage) | {"fps": str(footage.fps)}
+
+
+def _commit(services: Services, actor: Actor, gen: Generation, clip: Clip) -> None:
+    """Clip, cost, scene and the run's next look are one commit."""
+    cost = gen.cost_micro if gen.cost_micro is not None else gen.reserve_micro
+    with services.store.write() as tx:
+        run = tx.runs.get(gen.run_id, lock=True)
+        scene = tx.scenes.get(gen.scene_id)
+        placeholder = bool(scene and scene.rung.get("placeholder"))
+        tx.clips.add(replace(clip, cost_micro=cost, placeholder=placeholder, created_at=actor.now, next_at=actor.now))
+        gen = move_generation(tx, actor, gen, _G.FETCHED, cost_micro=cost, clip_id=clip.id)
+        if run is None or scene is None:
+            return
+        ledger.capture(tx, actor.now, run, gen, cost, float(gen.request["seconds"]))
+        _give_to_scene(services, tx, actor, run, scene, gen, clip)
+        submit.wake_if_generating(tx, run, actor.now)
+
+
+def _give_to_scene(
+    services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, gen: Generation, clip: Clip
+) -> None:
+    """The clip becomes the scene's, unless the scene has moved on to another take meanwhile."""
+    if gen.request.get("card", {}).get("take") != scene.take:
+        record(tx, actor, "clip", clip.id, run.id, "kept_aside", scene=scene.id)
+        return
+    tx.scenes.change(scene.id, clip_id=clip.id, status=SceneStatus.DONE, error=None, updated_at=actor.now)
+    outbox.show_scene(services, tx, run, tx.scenes.get(scene.id) or scene)
+
+
+def lose(tx: Tx, actor: Actor, gen: Generation, error: ReelgridError) -> None:
+    """What was paid for cannot be had any more (expired, or never a video): counted as spent, and said."""
+    run = tx.runs.get(gen.run_id, lock=True)
+    gen = move_generation(tx, actor, gen, _G.FAILED, reason=Reason.EXPIRED.value, error=error.operator)
+    if run is None:
+        return
+    ledger.capture(tx, actor.now, run, gen, gen.reserve_micro, 0.0)
+    record(tx, actor, "generation", gen.id, run.id, "lost", error=error.operator)
+    submit.wake_if_generating(tx, run, actor.now)

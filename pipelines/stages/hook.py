@@ -1,0 +1,80 @@
+"""A provider called back. A hint, never a truth: it may bind a job to its generation and make its next look due."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.domain.lifecycle import IN_DOUBT, IN_FLIGHT, GenerationStatus
+from pipelines.domain.run import Generation, InboxItem
+from pipelines.ports import Tx
+from pipelines.stages.moves import Actor, LostLease, move_generation, record
+from pipelines.stages.services import Services
+
+_G = GenerationStatus
+
+
+def arrived(
+    services: Services,
+    provider: str,
+    delivery_id: str,
+    *,
+    generation_token: str | None = None,
+    job_id: str | None = None,
+    body: dict[str, Any] | None = None,
+) -> bool:
+    """Record a verified delivery once and make its generation due; False when it concerns nothing of ours."""
+    now = services.clock.now()
+    with services.store.write() as tx:
+        gen = _find(tx, provider, generation_token, job_id)
+        if gen is None:
+            return False
+        item = InboxItem(id=f"{provider}:{delivery_id}", at=now, provider=provider, body=body or {})
+        if tx.inbox.add(item):
+            _act(services, tx, gen, job_id, now)
+    services.points.reach("hook.recorded", generation=gen.id)
+    return True
+
+
+def _find(tx: Tx, provider: str, token: str | None, job_id: str | None) -> Generation | None:
+    if token is not None:
+        found = tx.generations.find(callback_token=token, provider=provider, limit=1)
+    elif job_id is not None:
+        found = tx.generations.find(provider=provider, provider_id=job_id, limit=1)
+    else:
+        found = []
+    return found[0] if found else None
+
+
+def _act(services: Services, tx: Tx, gen: Generation, job_id: str | None, now: float) -> None:
+    actor = Actor("callback", now)
+    taken = job_id is not None and bool(tx.generations.count(provider=gen.provider, provider_id=job_id))
+    in_doubt = gen.status in (*IN_DOUBT, _G.ABANDONED) and gen.provider_id is None
+    if gen.status in IN_FLIGHT:
+        tx.generations.change(gen.id, {"status": gen.status}, next_at=now)
+    elif in_doubt and job_id is not None and not taken:
+        # While the call itself may still be on its way, its answer has the first word; this is kept for later.
+        tx.generations.change(gen.id, result={**gen.result, "called_back": job_id})
+        if gen.lease_until < now:
+            adopt(services, tx, actor, gen, job_id)
+
+
+def adopt(services: Services, tx: Tx, actor: Actor, gen: Generation, job_id: str) -> None:
+    """Its answer was lost; the callback carries our own token, so the job is ours."""
+    deadline = actor.now + services.card(gen.model).maximum_s
+    try:
+        move_generation(
+            tx,
+            actor,
+            gen,
+            _G.ADOPTED,
+            provider_id=job_id,
+            submitted_at=actor.now,
+            next_at=actor.now,
+            deadline_at=deadline,
+        )
+    except LostLease:
+        return
+    record(tx, actor, "generation", gen.id, gen.run_id, "adopted", by="callback")
+    run = tx.runs.get(gen.run_id, lock=True)
+    if run is not None:
+        tx.runs.change(run.id, version=run.version + 1, updated_at=actor.now)

@@ -1,0 +1,50 @@
+"""Pictures, logo and music of an order are brought into our storage when the run starts: Airtable's links die soon."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pipelines.domain.errors import InvalidOrder, Permanent, Problem
+from pipelines.domain.order import Order, SceneOrder
+from pipelines.stages.services import Services
+
+
+def bring_all(
+    services: Services, order: Order, scenes: list[SceneOrder] | None
+) -> tuple[Order, list[SceneOrder] | None]:
+    """The order with storage keys in place of addresses. Raises InvalidOrder naming each file that is not there."""
+    carrier = _Carrier(services)
+    order = replace(
+        order,
+        references=carrier.bring("references", order.references),
+        logo=carrier.one("logo", order.logo),
+        music=carrier.one("music", order.music),
+        scenes=tuple(carrier.scene(index, scene) for index, scene in enumerate(order.scenes)),
+    )
+    brought = [carrier.scene(index, scene) for index, scene in enumerate(scenes)] if scenes is not None else None
+    if carrier.problems:
+        raise InvalidOrder(tuple(dict.fromkeys(carrier.problems)))
+    return order, brought
+
+
+class _Carrier:
+    """Collects what could not be fetched instead of stopping at the first."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.problems: list[Problem] = []
+
+    def one(self, field: str, url: str | None) -> str | None:
+        if url is None:
+            return None
+        try:
+            return self._services.intake.bring(url, field)
+        except Permanent as error:
+            self.problems.append(Problem(field, f"The file could not be fetched. {error.marketer}"))
+            return None
+
+    def bring(self, field: str, urls: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(key for url in urls if (key := self.one(field, url)) is not None)
+
+    def scene(self, index: int, scene: SceneOrder) -> SceneOrder:
+        return replace(scene, references=self.bring(f"scenes[{index}].references", scene.references))

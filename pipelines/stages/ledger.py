@@ -1,0 +1,197 @@
+"""Money moves here and nowhere else: always balanced, always inside the transaction that it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pipelines.domain.errors import OverBudget
+from pipelines.domain.keys import new_id
+from pipelines.domain.lifecycle import MOVING, OPEN, RunStatus
+from pipelines.domain.money import Account, Move, entries, show
+from pipelines.domain.policy import Policy
+from pipelines.domain.run import Generation, LedgerEntry, Run
+from pipelines.ports import Tx
+
+HOLDING = MOVING | {RunStatus.NEEDS_APPROVAL}
+"""Runs that may have money set aside beside what their open generations commit."""
+
+
+def utc_day(now: float) -> str:
+    """The day that money counts for, e.g. `2026-11-20`."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
+
+
+def _move(tx: Tx, now: float, move: Move, amount: int, run: Run, gen: Generation | None = None, **more: Any) -> None:
+    if amount == 0:
+        return
+    move_id = new_id("mov")
+    for side in entries(move, amount):
+        row = LedgerEntry(
+            at=now,
+            day=utc_day(now),
+            move_id=move_id,
+            move=move.value,
+            account=side.account.value,
+            amount=side.amount,
+            run_id=run.id,
+            generation_id=gen.id if gen else None,
+            key_id=run.key_id,
+            base_id=run.base_id,
+            record_id=run.record_id,
+            model=gen.model if gen else None,
+            **more,
+        )
+        tx.ledger.add(row)
+
+
+def exposure(tx: Tx, **equals: Any) -> int:
+    """Money set aside or committed at this moment, whatever the day."""
+    return tx.balance(Account.HELD, **equals) + tx.balance(Account.COMMITTED, **equals)
+
+
+def spent(tx: Tx, **equals: Any) -> int:
+    """Money really paid."""
+    return tx.balance(Account.SPENT, **equals)
+
+
+def hold(tx: Tx, now: float, run: Run, amount: int, policy: Policy) -> None:
+    """Set `amount` aside for a run, or raise OverBudget naming the number that would pass.
+
+    The caps are read in the very transaction that takes the hold, so that no two runs can pass one cap together.
+    """
+    tx.serialise("ledger")
+    for cap in _caps(tx, now, run, policy):
+        if cap.used + amount > cap.limit:
+            raise OverBudget(marketer=cap.refusal(amount))
+    _move(tx, now, Move.HOLD, amount, run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cap:
+    name: str
+    limit: int
+    used: int
+    advice: str
+
+    def refusal(self, amount: int) -> str:
+        free = max(0, self.limit - self.used)
+        return (
+            f"This needs {show(amount)}, but {self.name} leaves {show(free)} of {show(self.limit)}. "
+            f"{self.advice} At least {show(self.used + amount)} would do."
+        )
+
+
+def _caps(tx: Tx, now: float, run: Run, policy: Policy) -> list[_Cap]:
+    of_run = exposure(tx, run_id=run.id) + spent(tx, run_id=run.id)
+    caps = [_Cap("the limit for one run", policy.run_cap_micro, of_run, "Ask your operator (MAX_COST_PER_RUN_USD).")]
+    wish = (run.order or {}).get("max_cost_micro")
+    if wish is not None:
+        caps.append(_Cap("this row's Max Cost", wish, of_run, "Raise Max Cost, or ask for fewer or shorter scenes."))
+    day = utc_day(now)
+    today = exposure(tx) + spent(tx, day=day)
+    advice = "Try again tomorrow, or ask your operator (MAX_COST_PER_DAY_USD)."
+    caps.append(_Cap("today's budget", policy.day_cap_micro, today, advice))
+    caps += _cap_of_key(tx, run, day) + _cap_of_base(tx, run, day)
+    return caps
+
+
+def _cap_of_key(tx: Tx, run: Run, day: str) -> list[_Cap]:
+    key = tx.keys.get(run.key_id) if run.key_id else None
+    if key is None or key.day_cap_micro is None:
+        return []
+    used = exposure(tx, key_id=key.id) + spent(tx, key_id=key.id, day=day)
+    return [_Cap(f"the key {key.name}", key.day_cap_micro, used, "Ask your operator to raise the key's daily limit.")]
+
+
+def _cap_of_base(tx: Tx, run: Run, day: str) -> list[_Cap]:
+    base = tx.bases.get(run.base_id) if run.base_id else None
+    if base is None or base.day_cap_micro is None:
+        return []
+    used = exposure(tx, base_id=base.id) + spent(tx, base_id=base.id, day=day)
+    return [_Cap("this base's Day Budget", base.day_cap_micro, used, "Raise Day Budget in the Settings table.")]
+
+
+def release(tx: Tx, now: float, run: Run) -> None:
+    """Give back all that a run has set aside and not committed."""
+    _move(tx, now, Move.RELEASE, tx.balance(Account.HELD, run_id=run.id), run)
+
+
+def held(tx: Tx, run: Run) -> int:
+    """What a run may still commit."""
+    return tx.balance(Account.HELD, run_id=run.id)
+
+
+def reserve(tx: Tx, now: float, run: Run, gen: Generation) -> None:
+    """Commit a part of the run's hold to one generation. Raises OverBudget if the hold does not reach."""
+    tx.serialise("ledger")
+    if held(tx, run) < gen.reserve_micro:
+        raise OverBudget(f"run {run.id} holds less than generation {gen.id} may cost")
+    _move(tx, now, Move.RESERVE, gen.reserve_micro, run, gen)
+
+
+def free(tx: Tx, now: float, run: Run, gen: Generation) -> None:
+    """A generation cost nothing: its part goes back to the hold, and home if the run has stopped meanwhile."""
+    tx.serialise("ledger")
+    _move(tx, now, Move.FREE, tx.balance(Account.COMMITTED, generation_id=gen.id), run, gen)
+    _settle(tx, now, run)
+
+
+def capture(tx: Tx, now: float, run: Run, gen: Generation, cost: int, seconds: float) -> None:
+    """A generation is paid for: `cost` is spent, the rest of its part goes back to the hold.
+
+    What was written off before (and turned up late) counts already.
+    """
+    tx.serialise("ledger")
+    cost = max(0, cost - tx.balance(Account.SPENT, generation_id=gen.id))
+    committed = tx.balance(Account.COMMITTED, generation_id=gen.id)
+    _move(tx, now, Move.CAPTURE, min(cost, committed), run, gen, seconds=seconds)
+    _move(tx, now, Move.FREE, max(0, committed - cost), run, gen)
+    _move(tx, now, Move.OVERRUN, max(0, cost - committed), run, gen, memo="charged above the list price")
+    _settle(tx, now, run)
+
+
+def write_off(tx: Tx, now: float, run: Run, gen: Generation) -> None:
+    """Money in doubt that a person gives up: counted as spent."""
+    tx.serialise("ledger")
+    committed = tx.balance(Account.COMMITTED, generation_id=gen.id)
+    _move(tx, now, Move.WRITE_OFF, committed, run, gen, memo="in doubt, written off")
+
+
+def spend_text(tx: Tx, now: float, run: Run, cost: int) -> None:
+    """What the writer cost, out of the hold."""
+    amount = min(cost, held(tx, run))
+    _move(tx, now, Move.RESERVE, amount, run)
+    _move(tx, now, Move.CAPTURE, amount, run, memo="scene writing")
+    _move(tx, now, Move.OVERRUN, cost - amount, run, memo="scene writing above its estimate")
+
+
+def _settle(tx: Tx, now: float, run: Run) -> None:
+    current = tx.runs.get(run.id)
+    if current is not None and current.status not in HOLDING:
+        release(tx, now, run)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What the books say. `problems` is empty when they balance."""
+
+    sums: dict[str, int]
+    problems: tuple[str, ...]
+
+
+def audit(tx: Tx) -> Audit:
+    """Check the ledger against itself and against the rows it speaks of."""
+    sums = {account.value: tx.balance(account) for account in Account}
+    problems = [f"the accounts sum to {sum(sums.values())}, not 0"] if sum(sums.values()) else []
+    open_parts = {gen.id: gen.reserve_micro for gen in tx.generations.find(status=tuple(OPEN))}
+    if sum(open_parts.values()) != sums[Account.COMMITTED]:
+        problems.append(f"open generations commit {sum(open_parts.values())}, the ledger says {sums['committed']}")
+    for gen_id, part in open_parts.items():
+        if (committed := tx.balance(Account.COMMITTED, generation_id=gen_id)) != part:
+            problems.append(f"{gen_id} commits {part}, the ledger says {committed}")
+    holding = sum(held(tx, run) for run in tx.runs.find(status=tuple(HOLDING)))
+    if holding != sums[Account.HELD]:
+        problems.append(f"moving runs hold {holding}, the ledger says {sums['held']}")
+    return Audit(sums=sums, problems=tuple(problems))

@@ -1,0 +1,204 @@
+"""What the rows of the base should say. Stages state it in their own transaction; the pump sends it (sweep.flush)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.domain.board_fields import (
+    BoardTable,
+    FileLink,
+    SceneField,
+    delivery_fields,
+    scene_fields,
+    scene_state,
+    version_fields,
+    video_fields,
+)
+from pipelines.domain.keys import version_key
+from pipelines.domain.lifecycle import STOPPED
+from pipelines.domain.progress import progress_of
+from pipelines.domain.run import Cut, Run, Scene, Want
+from pipelines.ports import Tx
+from pipelines.stages import ledger
+from pipelines.stages.services import Services
+
+COALESCE_S = 6.0
+"""Progress is written at most this often; what matters is written at once."""
+
+STORED = "store:"
+"""An attachment is wanted by its storage key; the link is signed when it is sent."""
+
+
+def show_run(
+    services: Services, tx: Tx, run: Run, *, urgent: bool = False, extra: dict[str, Any] | None = None
+) -> None:
+    """Say in the record's row how its run is."""
+    if run.record_id is None or run.base_id is None:
+        return
+    scenes = tx.scenes.find(run_id=run.id)
+    ready = sum(scene.clip_id is not None for scene in scenes)
+    fields = video_fields(
+        run,
+        now=services.clock.now(),
+        progress=progress_of(run.status, ready, len(scenes)),
+        cost_micro=ledger.spent(tx, run_id=run.id),
+        page_url=services.links.page(record_id=run.record_id),
+    )
+    want(
+        tx,
+        services.clock.now(),
+        run,
+        base_id=run.base_id,
+        table=run.table or BoardTable.VIDEOS,
+        record_id=run.record_id,
+        fields=_plain(fields) | (extra or {}),
+        urgent=urgent or run.status in STOPPED,
+    )
+
+
+def show_films(services: Services, tx: Tx, run: Run, cuts: list[Cut], *, tries: int = 0) -> None:
+    """Say in the row which films there are, and keep them as a version."""
+    if run.record_id is None or run.base_id is None or not cuts:
+        return
+    attach = services.policy.airtable_reaches_us
+    films = (
+        [FileLink(url=f"{STORED}{cut.key}#{tries}", filename=cut.filename or "film.mp4") for cut in cuts]
+        if attach
+        else None
+    )
+    posters = [
+        FileLink(url=f"{STORED}{cut.poster_key}#{tries}", filename=_poster_name(cut)) for cut in cuts if cut.poster_key
+    ]
+    fields = delivery_fields(
+        video_url=services.links.video(cuts[0].token),
+        duration_s=float(cuts[0].footage.get("duration_s", 0.0)),
+        films=films,
+        posters=posters if attach else None,
+    )
+    show_run(services, tx, run, urgent=True, extra=_plain(fields))
+    if films is not None and not cuts[0].animatic:
+        _show_version(services, tx, run, films, posters)
+
+
+def _show_version(services: Services, tx: Tx, run: Run, films: list[FileLink], posters: list[FileLink]) -> None:
+    key = version_key(run.record_id or run.id, run.number)
+    fields = version_fields(
+        key=key,
+        record_id=run.record_id or "",
+        run=run.number,
+        created_at=services.clock.now(),
+        cost_micro=ledger.spent(tx, run_id=run.id),
+        model=str((run.plan or {}).get("model", "")),
+        what_changed=what_changed(tx, run),
+        films=films,
+        posters=posters,
+    )
+    table = BoardTable.VERSIONS
+    want(tx, services.clock.now(), run, base_id=run.base_id or "", table=table, merge_key=key, fields=_plain(fields))
+
+
+def what_changed(tx: Tx, run: Run) -> str:
+    """One sentence for the version: the first one, which scenes are new, or that all clips were reused."""
+    if run.number == 1 and run.take == 0:
+        return "First version."
+    scenes = tx.scenes.find(run_id=run.id, order="number")
+    bought = {gen.scene_id for gen in tx.generations.find(run_id=run.id)}
+    new = [str(scene.number) for scene in scenes if scene.id in bought]
+    if not new:
+        return "The same clips, put together anew."
+    return f"New clip{'s' if len(new) > 1 else ''} for scene{'s' if len(new) > 1 else ''} {', '.join(new)}."
+
+
+def _poster_name(cut: Cut) -> str:
+    return (cut.filename or "film.mp4").removesuffix(".mp4") + ".jpg"
+
+
+def show_scenes(services: Services, tx: Tx, run: Run) -> None:
+    """Write the run's scenes into `Scenes`: our own by upsert on their key, a person's by their id."""
+    if run.record_id is None or run.base_id is None:
+        return
+    for scene in tx.scenes.find(run_id=run.id, order="number"):
+        show_scene(services, tx, run, scene)
+
+
+def show_scene(services: Services, tx: Tx, run: Run, scene: Scene) -> None:
+    """Say in a scene's row how it is."""
+    if run.record_id is None or run.base_id is None:
+        return
+    state = _scene_state(services, tx, scene)
+    if scene.board_record_id:
+        fields = scene_state(scene, **state) | {SceneField.SCENE_KEY: scene.key, SceneField.MODEL: scene.model}
+    else:
+        fields = scene_fields(scene, record_id=run.record_id, **state)
+    clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
+    if clip is not None and services.policy.airtable_reaches_us:
+        fields[SceneField.CLIP] = [{"url": f"{STORED}{clip.key}#0", "filename": f"scene-{scene.number:02d}.mp4"}]
+    want(
+        tx,
+        services.clock.now(),
+        run,
+        base_id=run.base_id,
+        table=BoardTable.SCENES,
+        record_id=scene.board_record_id,
+        merge_key=scene.key,
+        fields=_plain(fields),
+    )
+
+
+def _scene_state(services: Services, tx: Tx, scene: Scene) -> dict[str, Any]:
+    generations = tx.generations.find(scene_id=scene.id, order="-created_at")
+    clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
+    return {
+        "now": services.clock.now(),
+        "attempts": len(generations),
+        "cost_micro": sum(gen.cost_micro or 0 for gen in generations) if generations else None,
+        "job_id": next((gen.provider_id for gen in generations if gen.provider_id), None),
+        "clip_url": None if clip is None else services.links.page(run_id=scene.run_id),
+    }
+
+
+def want(
+    tx: Tx,
+    now: float,
+    run: Run,
+    *,
+    base_id: str,
+    table: str,
+    fields: dict[str, Any],
+    record_id: str | None = None,
+    merge_key: str | None = None,
+    urgent: bool = False,
+) -> None:
+    """Merge `fields` into what one row should say, due at once or when the present pause ends."""
+    want_id = f"{base_id}/{table}/{record_id or merge_key}"
+    old = tx.wants.get(want_id, lock=True)
+    due = now if urgent else now + COALESCE_S
+    if old is None:
+        merge = {"value": merge_key} if merge_key and not record_id else {}
+        row = Want(
+            id=want_id,
+            base_id=base_id,
+            table=table,
+            record_id=record_id,
+            merge=merge,
+            run_id=run.id,
+            fields=fields,
+            next_at=due,
+            urgent=urgent,
+        )
+        tx.wants.add(row)
+        return
+    due = due if old.next_at is None else min(due, old.next_at)
+    tx.wants.change(
+        want_id,
+        fields={**old.fields, **fields},
+        run_id=run.id,
+        next_at=due,
+        urgent=urgent or old.urgent,
+        version=old.version + 1,
+    )
+
+
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    """Field names as plain text, for JSON."""
+    return {str(name): value for name, value in fields.items()}

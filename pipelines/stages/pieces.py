@@ -1,0 +1,84 @@
+"""A piece is one clip as one cut needs it: right size, rate and sound, captioned if wanted. Content-addressed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from pipelines.domain.footage import Captions, ClipWork, Logo, Target
+from pipelines.domain.keys import digest
+from pipelines.domain.order import order_from_json
+from pipelines.domain.plan import format_size, plan_from_json
+from pipelines.domain.run import Clip, Run, Scene
+from pipelines.stages.services import Services
+
+VERSION = 1
+"""Rises when the way of preparing changes, so that old pieces are not taken for new ones."""
+LOUDNESS_LUFS = -16.0
+
+
+@dataclass(frozen=True, slots=True)
+class PieceWork:
+    """One clip for one format. `key` names the result by its inputs."""
+
+    format: str
+    clip: Clip
+    target: Target
+    trim_s: float | None
+    caption: str | None
+    logo_key: str | None
+
+    @property
+    def key(self) -> str:
+        """Where the piece is kept; the same inputs give the same piece."""
+        mark = digest(VERSION, self.clip.sha256, repr(self.target), self.trim_s, self.caption, self.logo_key)
+        return f"pieces/{mark[:2]}/{mark}.mp4"
+
+
+def works(run: Run, scene: Scene, clip: Clip) -> list[PieceWork]:
+    """One work for each format of the run."""
+    order, plan = order_from_json(run.order or {}), plan_from_json(run.plan or {})
+    caption = scene.caption if order.captions is Captions.BURNED else None
+    length = float(clip.footage.get("duration_s", 0.0))
+    frame = 1.0 / plan.fps
+    trim = scene.seconds if scene.seconds and length > scene.seconds + frame else None
+    return [PieceWork(name, clip, target_of(run, name), trim, caption, order.logo) for name in plan.formats]
+
+
+def target_of(run: Run, format_name: str) -> Target:
+    """What every clip of one cut is brought to."""
+    order, plan = order_from_json(run.order or {}), plan_from_json(run.plan or {})
+    width, height = format_size(plan, format_name)
+    fps = Fraction(plan.fps).limit_denominator(1001)
+    return Target(width=width, height=height, fps=fps, fit=order.fit, loudness_lufs=order.loudness_lufs)
+
+
+def make(services: Services, work: PieceWork) -> str:
+    """Prepare the piece and store it, unless it is there; its key. A clip that is right as it is is its own piece."""
+    if services.media.stat(work.key) is not None:
+        return work.key
+    dest = services.work / "pieces" / Path(work.key).name
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    logo = Logo(path=local(services, work.logo_key)) if work.logo_key else None
+    source = local(services, work.clip.key)
+    order = ClipWork(source=source, target=work.target, trim_s=work.trim_s, caption=work.caption, logo=logo)
+    prepared = services.studio.prepare(order, dest)
+    if prepared.changed:
+        services.media.put_file(dest, work.key, "video/mp4")
+    dest.unlink(missing_ok=True)
+    return work.key if prepared.changed else work.clip.key
+
+
+def local(services: Services, key: str) -> Path:
+    """A stored file on this machine: the file itself where storage is our disk, else a copy in the scratch folder."""
+    path = services.media.local_path(key)
+    if path is not None:
+        return path
+    copy = services.work / "cache" / key.replace("/", "_")
+    if not copy.exists():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        part = copy.with_suffix(".part")
+        services.media.fetch(key, part)
+        part.replace(copy)
+    return copy

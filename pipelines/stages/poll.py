@@ -1,0 +1,164 @@
+"""Watching what is at the providers: one sweep over the rows that are due, whoever waits for them."""
+
+from __future__ import annotations
+
+import logging
+import random
+from concurrent.futures import Executor
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.errors import Expired, Permanent, ProviderFailed, ReelgridError, Refused, Retryable
+from pipelines.domain.lifecycle import IN_FLIGHT, GenerationStatus, Reason
+from pipelines.domain.run import Generation
+from pipelines.ports import Job
+from pipelines.stages import ledger, submit
+from pipelines.stages.moves import FREE, Actor, LostLease, move_generation, record
+from pipelines.stages.requests import request_from_json
+from pipelines.stages.services import Services
+
+logger = logging.getLogger(__name__)
+
+_G = GenerationStatus
+LONGEST_POLL_S = 30.0
+GROWTH = 1.5
+CLAIM_S = 45.0
+"""A row taken into a sweep is not due again for so long: a sweep that dies loses nothing but this time."""
+
+
+def poll_due(
+    services: Services, *, limit: int = 500, run_id: str | None = None, executor: Executor | None = None
+) -> int:
+    """Poll every due generation at a provider once; returns how many."""
+    due = _take_due(services, limit, run_id)
+    ask = partial(poll_one, services)
+    for _ in executor.map(ask, due) if executor else map(ask, due):
+        pass
+    return len(due)
+
+
+def _take_due(services: Services, limit: int, run_id: str | None) -> list[Generation]:
+    now = services.clock.now()
+    only: dict[str, Any] = {"run_id": run_id} if run_id else {}
+    bounds = {"next_at": now + 0.001}
+    with services.store.write() as tx:
+        due = tx.generations.find(order="next_at", limit=limit, before=bounds, status=tuple(IN_FLIGHT), **only)
+        for gen in due:
+            tx.generations.change(gen.id, {"status": gen.status}, next_at=now + CLAIM_S)
+    return due
+
+
+def poll_one(services: Services, gen: Generation) -> None:
+    """Ask once, and commit what the answer means. Never raises for what a provider may do."""
+    actor = Actor("sweep", services.clock.now())
+    try:
+        job = services.providers.get(gen.provider).poll(gen.provider_id or "", request_from_json(gen.request))
+        services.points.reach("poll.answered", run=gen.run_id, generation=gen.id)
+        actor = replace(actor, now=services.clock.now())
+        _commit(services, actor, gen, job)
+    except LostLease:
+        logger.info("generation %s has moved on meanwhile", gen.id)
+    except Retryable as error:
+        _wait(services, actor, gen, error)
+    except Permanent as error:
+        _fail(services, actor, gen, submit.reason_of(error), error)
+
+
+def _commit(services: Services, actor: Actor, gen: Generation, job: Job) -> None:
+    known = {"progress": job.progress, "polls": gen.polls + 1, "expires_at": job.expires_at or gen.expires_at}
+    if job.status is _G.CANCELLED:
+        raise ProviderFailed(f"{gen.provider} cancelled {gen.provider_id}")
+    if job.status is not _G.SUCCEEDED and gen.deadline_at is not None and actor.now > gen.deadline_at:
+        _abandon(services, actor, gen)
+        return
+    if job.status is _G.FAILED:
+        error = _error_of(job)
+        _fail(services, actor, gen, job.reason or Reason.PROVIDER_ERROR, error, cost=_charged(services, gen, job))
+        return
+    with services.store.write() as tx:
+        if job.status is _G.SUCCEEDED:
+            done = {"result": job.result, "cost_micro": job.cost_micro, "next_at": actor.now}
+            move_generation(tx, actor, gen, _G.SUCCEEDED, **known, **done)
+        elif job.status is _G.RUNNING and gen.status is not _G.RUNNING:
+            move_generation(tx, actor, gen, _G.RUNNING, **known, next_at=_next(services, gen, actor.now))
+        else:
+            tx.generations.change(gen.id, {"status": gen.status}, **known, next_at=_next(services, gen, actor.now))
+
+
+def _next(services: Services, gen: Generation, now: float) -> float:
+    return now + pause_s(services.card(gen.model), gen.polls)
+
+
+def pause_s(card: ModelCard, polls: int) -> float:
+    """Seconds until the next poll: growing from the model's own interval, with jitter."""
+    grown = min(max(LONGEST_POLL_S, card.poll_s), card.poll_s * GROWTH ** min(polls, 12))
+    return grown * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
+
+
+def _error_of(job: Job) -> ReelgridError:
+    words = job.error or "no reason given"
+    if job.reason is Reason.REFUSED:
+        return Refused(words)
+    return Expired(words) if job.reason is Reason.EXPIRED else ProviderFailed(words)
+
+
+def _charged(services: Services, gen: Generation, job: Job) -> int:
+    if job.cost_micro is not None:
+        return job.cost_micro
+    return gen.reserve_micro if services.card(gen.model).charges_failures else 0
+
+
+def _fail(
+    services: Services, actor: Actor, gen: Generation, reason: Reason, error: ReelgridError, *, cost: int = 0
+) -> None:
+    try:
+        with services.store.write() as tx:
+            submit.fail(tx, actor, gen, reason, error, cost=cost)
+    except LostLease:
+        logger.info("generation %s has moved on meanwhile", gen.id)
+
+
+def _wait(services: Services, actor: Actor, gen: Generation, error: Retryable) -> None:
+    """The provider does not answer: wait, and say so once in a while; its deadline is far."""
+    pause = error.retry_after if error.retry_after is not None else pause_s(services.card(gen.model), gen.polls + 1)
+    logger.warning("polling %s: %s; again in %.0f s", gen.id, error.operator, pause)
+    with services.store.write() as tx:
+        overdue = gen.deadline_at is not None and actor.now > gen.deadline_at
+        tx.generations.change(gen.id, {"status": gen.status}, polls=gen.polls + 1, next_at=actor.now + pause)
+        if overdue and not tx.events.count(entity_id=gen.id, name="unreachable"):
+            record(tx, actor, "generation", gen.id, gen.run_id, "unreachable", error=error.operator)
+
+
+LATE_PAUSE_S = 600.0
+LATE_LOOKS = 12
+
+
+def _abandon(services: Services, actor: Actor, gen: Generation) -> None:
+    """Past its deadline nobody waits for it any more. It may be charged for, so it counts as spent; a result that
+    turns up later is still taken.
+    """
+    words = f"still not finished after {services.card(gen.model).maximum_s:.0f} s"
+    with services.store.write() as tx:
+        run = tx.runs.get(gen.run_id, lock=True)
+        reason = Reason.PROVIDER_ERROR.value
+        move_generation(tx, actor, gen, _G.ABANDONED, next_at=actor.now + LATE_PAUSE_S, error=words, reason=reason)
+        if run is not None:
+            ledger.write_off(tx, actor.now, run, gen)
+            submit.wake_if_generating(tx, run, actor.now)
+
+
+def look_again(services: Services, actor: Actor, gen: Generation) -> None:
+    """A step of an abandoned generation: has its result turned up after all?"""
+    job = None
+    if gen.provider_id is not None and gen.polls < LATE_LOOKS:
+        job = services.providers.get(gen.provider).poll(gen.provider_id, request_from_json(gen.request))
+    waiting = job is not None and job.status in (_G.SUBMITTED, _G.RUNNING)
+    with services.store.write() as tx:
+        if job is not None and job.status is _G.SUCCEEDED:
+            gen = move_generation(tx, actor, gen, _G.ADOPTED)
+            move_generation(tx, replace(actor, lease=None), gen, _G.SUCCEEDED, result=job.result, next_at=actor.now)
+        else:
+            later = actor.now + LATE_PAUSE_S if waiting else None
+            tx.generations.change(gen.id, {"lease_token": actor.lease}, next_at=later, polls=gen.polls + 1, **FREE)

@@ -1,0 +1,81 @@
+"""What is bought for a scene, and the fingerprint that makes two purchases the same."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.keys import digest
+from pipelines.domain.plan import Plan, PlannedScene
+from pipelines.domain.run import Clip, Scene
+from pipelines.ports import GenerationRequest, Tx
+
+_SENT = ("width", "height", "aspect_ratio", "resolution", "fps", "audio", "seed", "first_frame")
+
+
+def request_for(scene: Scene, total: int, title: str | None, *, first_frame: str | None = None) -> GenerationRequest:
+    """The request for a scene; `first_frame` replaces the ordered one where a scene continues the one before."""
+    settings: dict[str, Any] = {name: scene.settings.get(name) for name in _SENT}
+    settings["first_frame"] = first_frame or settings["first_frame"]
+    return GenerationRequest(
+        model=scene.model,
+        prompt=_with_style(scene),
+        seconds=scene.settings["buy_seconds"],
+        references=scene.references,
+        card={"number": scene.number, "total": total, "heading": title, "take": scene.take},
+        **settings,
+    )
+
+
+def _with_style(scene: Scene) -> str:
+    style, limit = scene.settings.get("style"), int(scene.settings.get("max_prompt") or 0)
+    text = f"{scene.prompt}\n\nStyle: {style}" if style else scene.prompt
+    return text if not limit or len(text) <= limit else scene.prompt
+
+
+def request_to_json(request: GenerationRequest) -> dict[str, Any]:
+    """For the generation's row."""
+    return dataclasses.asdict(request)
+
+
+def request_from_json(data: dict[str, Any]) -> GenerationRequest:
+    """The inverse of `request_to_json`."""
+    return GenerationRequest(**{**data, "references": tuple(data["references"])})
+
+
+def fingerprint(request: GenerationRequest, take: int) -> str:
+    """The same model, prompt, settings, references and seed are one purchase; `take` tells wanted repeats apart."""
+    bought = dataclasses.asdict(request)
+    if not request.model.startswith("local/"):
+        del bought["card"]
+    return digest("clip", bought, take)
+
+
+def settings_of(planned: PlannedScene, card: ModelCard, style: str | None) -> dict[str, Any]:
+    """What a scene remembers of its plan beside the prompt."""
+    more = {"buy_seconds": planned.buy_seconds, "price_micro": planned.price_micro, "max_prompt": card.max_prompt}
+    return {**planned.settings, **more, "style": style}
+
+
+def repeats(prompts: Sequence[str]) -> list[int]:
+    """For each prompt how often it came before: two equal scenes of one film are two clips."""
+    return [prompts[:index].count(prompt) for index, prompt in enumerate(prompts)]
+
+
+def cached_clip(tx: Tx, scene: Scene, mark: str) -> Clip | None:
+    """A clip that was bought with this very fingerprint and is still ours; `fresh` runs take only their own."""
+    own: dict[str, Any] = {"run_id": scene.run_id} if scene.settings.get("fresh") else {}
+    found = tx.clips.find(limit=1, fingerprint=mark, deleted_at=None, placeholder=False, **own)
+    return found[0] if found else None
+
+
+def still_to_buy(tx: Tx, scenes: Sequence[Scene], plan: Plan, title: str | None) -> int:
+    """Micro-dollars for the scenes whose clip is not there yet. One that continues another is counted in full."""
+    amount = 0
+    for scene in scenes:
+        request = request_for(scene, len(plan.scenes), title)
+        if scene.clip_id is None and (scene.continues or not cached_clip(tx, scene, fingerprint(request, scene.take))):
+            amount += int(scene.settings["price_micro"])
+    return amount

@@ -1,0 +1,171 @@
+"""One step: claim a row, let its stage do one effect, commit under the lease, or say when to try again."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.domain.errors import Permanent, ReelgridError, Retryable
+from pipelines.domain.lifecycle import MOVING, RunStatus
+from pipelines.domain.run import Run
+from pipelines.stages import clip, generate, queue, run
+from pipelines.stages.moves import Actor, LostLease, move_run, touch_run
+from pipelines.stages.poll import poll_due
+from pipelines.stages.services import Services
+
+logger = logging.getLogger(__name__)
+
+LEASE_S = 60.0
+RENEW_S = 20.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+PATIENCE = 30
+"""After so many failed tries in a row (about half an hour) a person is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How one kind of row is worked on: its stage, and what to do when trying again cannot help."""
+
+    work: Callable[[Services, Actor, str], None]
+    give_up: Callable[[Services, Actor, str, ReelgridError], None]
+    renewed: bool = True
+    """False where only the end of the first lease may prove that a paid call is over."""
+
+
+STAGES: Mapping[str, Stage] = {
+    "runs": Stage(run.advance, run.give_up),
+    "generations": Stage(generate.advance, generate.give_up, renewed=False),
+    "clips": Stage(clip.prepare_pieces, clip.give_up),
+    "sweeps": Stage(queue.start_ready, queue.give_up),
+}
+
+
+def step(services: Services, kind: str, id: str) -> bool:
+    """Do what one row wants now. False when there is nothing to do, or somebody else does it."""
+    token = services.store.claim(kind, id, owner=services.owner, now=services.clock.now(), seconds=LEASE_S)
+    if token is None:
+        return False
+    actor = Actor(services.owner, services.clock.now(), token)
+    stage = STAGES[kind]
+    try:
+        with _renewing(services, kind, id, token, wanted=stage.renewed):
+            stage.work(services, actor, id)
+    except LostLease:
+        logger.info("somebody else has %s %s; nothing committed", kind, id)
+    except Retryable as error:
+        _try_later(services, kind, id, token, error)
+    except Permanent as error:
+        _conclude(services, stage, Actor(services.owner, services.clock.now(), token), id, error)
+    return True
+
+
+def stumble(services: Services, kind: str, id: str, error: BaseException) -> None:
+    """A defect of ours stopped a step (the outer edge caught it): the row waits, and asks a person in the end."""
+    with services.store.read() as tx:
+        row: Any = getattr(tx, kind).get(id)
+    if row is None or row.lease_owner != services.owner or not row.lease_token:
+        return
+    wrapped = Retryable(f"{type(error).__name__}: {error}")
+    _try_later(services, kind, id, row.lease_token, wrapped)
+
+
+def _try_later(services: Services, kind: str, id: str, token: str, error: Retryable) -> None:
+    with services.store.read() as tx:
+        row: Any = getattr(tx, kind).get(id)
+    if row is None:
+        return
+    attempts = row.attempts + 1
+    if attempts > PATIENCE:
+        actor = Actor(services.owner, services.clock.now(), token)
+        _conclude(services, STAGES[kind], actor, id, Permanent(error.operator, marketer=error.marketer))
+        return
+    pause = error.retry_after if error.retry_after is not None else backoff(attempts)
+    logger.warning("%s %s: %s; again in %.1f s", kind, id, error.operator, pause)
+    services.store.release(kind, id, token, next_at=services.clock.now() + pause, attempts=attempts)
+
+
+def _conclude(services: Services, stage: Stage, actor: Actor, id: str, error: ReelgridError) -> None:
+    try:
+        stage.give_up(services, actor, id, error)
+    except LostLease:
+        logger.info("somebody else has %s; nothing committed", id)
+
+
+def backoff(attempts: int) -> float:
+    """Seconds until the next try: doubling from one, up to a minute, with jitter."""
+    pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(attempts - 1, 10))
+    return pause * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, guards nothing
+
+
+@contextmanager
+def _renewing(services: Services, kind: str, id: str, token: str, *, wanted: bool) -> Iterator[None]:
+    """Prolong the lease from a thread while a long step works. A step that lost it commits nothing anyway."""
+    if not wanted:
+        yield
+        return
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(RENEW_S):
+            if not services.store.renew(kind, id, token, services.clock.now() + LEASE_S):
+                return
+
+    thread = threading.Thread(target=renew, name=f"lease-{id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def drive(services: Services, run_id: str, *, on_change: Callable[[Run], None], tick_s: float = 0.05) -> Run:
+    """Work on one run in this process until it stops: for the command line, which has no workers."""
+    version = -1
+    while True:
+        with services.store.read() as tx:
+            row = tx.runs.get(run_id)
+        if row is None:
+            raise KeyError(run_id)
+        if row.version != version:
+            version = row.version
+            on_change(row)
+        if row.status not in MOVING:
+            return row
+        if not _work_once(services, run_id):
+            time.sleep(tick_s)
+
+
+def _work_once(services: Services, run_id: str) -> bool:
+    worked = poll_due(services, run_id=run_id) > 0
+    now = services.clock.now()
+    for kind in ("runs", "generations", "clips"):
+        for row_id in services.store.due(kind, now, 100):
+            if _belongs(services, kind, row_id, run_id):
+                worked = step(services, kind, row_id) or worked
+    return worked
+
+
+def _belongs(services: Services, kind: str, id: str, run_id: str) -> bool:
+    if kind == "runs":
+        return id == run_id
+    with services.store.read() as tx:
+        row: Any = getattr(tx, kind).get(id)
+    return row is not None and row.run_id == run_id
+
+
+def park(services: Services, actor: Actor, run_id: str, error: ReelgridError, to: RunStatus) -> None:
+    """Stop a run with a reason that says what to do."""
+    with services.store.write() as tx:
+        row = tx.runs.get(run_id, lock=True)
+        if row is not None and row.status in MOVING:
+            move_run(tx, actor, row, to, error=error.marketer, finished_at=actor.now)
+
+
+__all__ = ["STAGES", "backoff", "drive", "park", "step", "stumble", "touch_run"]

@@ -1,0 +1,129 @@
+"""Scenes: written by the writer, by a person, or taken over from the run before; then approved, or generated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipelines.domain.keys import new_id, scene_key
+from pipelines.domain.lifecycle import RunStatus, SceneStatus
+from pipelines.domain.order import Order, SceneOrder, order_from_json
+from pipelines.domain.plan import Plan, plan_from_json, plan_to_json
+from pipelines.domain.run import Run, Scene
+from pipelines.ports import Brief, Tx
+from pipelines.stages import ledger, outbox
+from pipelines.stages.moves import Actor, move_run, record, touch_run
+from pipelines.stages.requests import repeats, settings_of, still_to_buy
+from pipelines.stages.services import Services
+
+
+def write(services: Services, actor: Actor, run: Run) -> None:
+    """Expand the master prompt; the scenes and the change of status are one commit."""
+    plan, order = plan_from_json(run.plan or {}), order_from_json(run.order or {})
+    first = plan.scenes[0]
+    brief = Brief(
+        master_prompt=order.master_prompt or "",
+        scenes=len(plan.scenes),
+        seconds=first.seconds,
+        aspect_ratio=order.aspect_ratio,
+        style_notes=order.style_notes,
+        title=order.title,
+        max_prompt=min(services.card(scene.model).max_prompt for scene in plan.scenes),
+        run_id=run.id,
+    )
+    script = services.writer.write(brief)
+    services.points.reach("script.written", run=run.id)
+    texts = zip(plan.scenes, script.scenes, strict=True)
+    written = tuple(replace(scene, prompt=text.prompt, caption=text.caption) for scene, text in texts)
+    plan = replace(plan, scenes=written, warnings=(*plan.warnings, *script.notes))
+    with services.store.write() as tx:
+        ledger.spend_text(tx, actor.now, run, script.cost_micro)
+        record(tx, actor, "run", run.id, run.id, "written", by=script.writer, notes=list(script.notes))
+        run = touch_run(tx, actor, run, plan=plan_to_json(plan))
+        enter(services, tx, actor, run, plan)
+    services.points.reach("script.committed", run=run.id)
+
+
+def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan) -> None:
+    """All prompts are known: keep the scenes, then ask for approval or start generating."""
+    order = order_from_json(run.order or {})
+    scenes = keep_scenes(services, tx, actor, run, plan, order)
+    for note in (*plan.adapted, *plan.warnings):
+        record(tx, actor, "run", run.id, run.id, "note", sentence=note)
+    due = still_to_buy(tx, scenes, plan, order.title)
+    threshold = services.policy.approval_above_micro
+    if threshold is not None and (threshold == 0 or due > threshold) and run.approval != "given":
+        detail = "Please look at the scenes and the free preview, then approve."
+        run = move_run(
+            tx,
+            actor,
+            run,
+            RunStatus.NEEDS_APPROVAL,
+            approval="asked",
+            detail=detail,
+            next_at=actor.now,
+            quote_micro=due,
+        )
+    else:
+        run = move_run(
+            tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail="Generating the clips.", quote_micro=due
+        )
+    outbox.show_scenes(services, tx, run)
+    outbox.show_run(services, tx, run)
+
+
+def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, order: Order) -> list[Scene]:
+    """Insert the plan's scenes, each with the take that tells it from equal ones."""
+    by_person = bool(order.scenes) or order.master_prompt is None
+    style = order.style_notes if by_person else None
+    takes = repeats([planned.prompt or "" for planned in plan.scenes])
+    owner = run.record_id or run.id
+    scenes = []
+    for planned, take in zip(plan.scenes, takes, strict=True):
+        scene = Scene(
+            id=new_id("scn"),
+            run_id=run.id,
+            number=planned.number,
+            key=scene_key(owner, run.number, planned.number),
+            prompt=planned.prompt or "",
+            caption=planned.caption,
+            seconds=planned.seconds,
+            model=planned.model,
+            settings=settings_of(planned, services.card(planned.model), style)
+            | ({"fresh": run.id} if run.fresh else {}),
+            references=planned.references,
+            continues=planned.continues,
+            transition=planned.transition,
+            take=take,
+            board_record_id=planned.board_record_id,
+            status=SceneStatus.QUEUED,
+            updated_at=actor.now,
+        )
+        tx.scenes.add(scene)
+        scenes.append(scene)
+    return scenes
+
+
+def taken_over(tx: Tx, run: Run, order: Order) -> list[SceneOrder] | None:
+    """The scenes of the record's last run when the same text asked for them: they need not be written again,
+    and their clips are there. None when anything that the writer reads has changed, or `fresh` was asked.
+    """
+    if run.fresh or run.record_id is None or order.scenes or order.master_prompt is None:
+        return None
+    before = {"number": run.number}
+    for earlier in tx.runs.find(order="-number", before=before, base_id=run.base_id, record_id=run.record_id):
+        scenes = tx.scenes.find(run_id=earlier.id, order="number")
+        if scenes and earlier.order:
+            return _as_orders(scenes) if _same_brief(order_from_json(earlier.order), order) else None
+    return None
+
+
+def _same_brief(old: Order, new: Order) -> bool:
+    def read_by_writer(order: Order) -> tuple[object, ...]:
+        return (order.master_prompt, order.scene_count, order.style_notes, order.clip_seconds, order.title)
+
+    return not old.scenes and read_by_writer(old) == read_by_writer(new)
+
+
+def _as_orders(scenes: Sequence[Scene]) -> list[SceneOrder]:
+    return [SceneOrder(prompt=scene.prompt, caption=scene.caption) for scene in scenes]

@@ -1,0 +1,255 @@
+"""From clips to films: one cut per format, each looked at before anybody sees it. A pure function of its inputs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.domain.errors import ReelgridError
+from pipelines.domain.footage import Boundary, Captions, Card, FilmPlan, FilmReport, Target, Transition, Verdict
+from pipelines.domain.keys import new_id, new_token
+from pipelines.domain.lifecycle import CutStatus, RunStatus
+from pipelines.domain.order import Order, order_from_json
+from pipelines.domain.plan import plan_from_json
+from pipelines.domain.run import Clip, Cut, Run, Scene
+from pipelines.ports import Tx
+from pipelines.stages import outbox, pieces
+from pipelines.stages.fetch import footage_to_json, sha256_of
+from pipelines.stages.moves import Actor, move_cut, move_run, record
+from pipelines.stages.services import Services
+
+CARD_SECONDS = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A finished film with everything that goes with it, all in storage."""
+
+    report: FilmReport
+    verdict: Verdict
+    key: str
+    sha256: str
+    poster_key: str
+    extras: dict[str, str]
+
+
+def make_cuts(services: Services, actor: Actor, run: Run) -> None:
+    """Make every format of the run's present take, then go on to delivery."""
+    plan = plan_from_json(run.plan or {})
+    with services.store.read() as tx:
+        scenes = tx.scenes.find(run_id=run.id, order="number")
+        clips = _clips_of(tx, scenes)
+    cuts = [make_cut(services, actor, run, name, scenes, clips) for name in plan.formats]
+    with services.store.write() as tx:
+        detail = "Putting the film into the row." if run.record_id else "Finishing."
+        verdict = str(cuts[0].verdict.get("sentence", ""))
+        run = move_run(
+            tx, actor, run, RunStatus.DELIVERING, next_at=actor.now, detail=detail, verdict=verdict, error=None
+        )
+        outbox.show_films(services, tx, run, cuts)
+    services.points.reach("deliver.wanted", run=run.id)
+
+
+def _clips_of(tx: Tx, scenes: Sequence[Scene]) -> list[Clip]:
+    clips = [tx.clips.get(scene.clip_id) for scene in scenes if scene.clip_id]
+    return [clip for clip in clips if clip is not None]
+
+
+def make_cut(
+    services: Services,
+    actor: Actor,
+    run: Run,
+    name: str,
+    scenes: Sequence[Scene],
+    clips: Sequence[Clip],
+    *,
+    animatic: bool = False,
+) -> Cut:
+    """One cut: planned in SQL, made, examined, stored, committed. Already made, it is found again."""
+    cut = _planned(services, actor, run, name, animatic=animatic)
+    if cut.status is not CutStatus.PLANNED:
+        return cut
+    folder = services.work / "cuts" / cut.id
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        made = _make(services, run, name, scenes, clips, folder)
+        services.points.reach("cut.stored", run=run.id, cut=cut.id)
+    finally:
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+    values = {
+        "key": made.key,
+        "sha256": made.sha256,
+        "size": made.report.footage.size_bytes,
+        "filename": film_name(run, name, animatic=animatic),
+        "poster_key": made.poster_key,
+        "extras": made.extras,
+        "footage": footage_to_json(made.report.footage),
+        "report": {"paths": list(made.report.paths), "notes": list(made.report.notes)},
+        "verdict": {"ok": made.verdict.ok, "sentence": made.verdict.sentence, "faults": list(made.verdict.faults)},
+    }
+    with services.store.write() as tx:
+        for note in made.report.notes:
+            record(tx, actor, "cut", cut.id, run.id, "note", sentence=note)
+        cut = move_cut(tx, actor, cut, CutStatus.MADE, **values)
+    services.points.reach("cut.committed", run=run.id, cut=cut.id)
+    return cut
+
+
+def _planned(services: Services, actor: Actor, run: Run, name: str, *, animatic: bool) -> Cut:
+    cut = Cut(
+        id=new_id("cut"),
+        run_id=run.id,
+        take=run.take,
+        format=name,
+        status=CutStatus.PLANNED,
+        token=new_token(),
+        animatic=animatic,
+        created_at=actor.now,
+    )
+    with services.store.write() as tx:
+        tx.cuts.add(cut)
+        return tx.cuts.find(run_id=run.id, take=run.take, format=name, animatic=animatic)[0]
+
+
+def film_name(run: Run, format_name: str, *, animatic: bool) -> str:
+    """A name that a person recognises among downloads: `spring-sale-r2-16x9.mp4`."""
+    title = str((run.order or {}).get("title") or "").strip().lower()
+    words = "".join(char if char.isalnum() else "-" for char in title)[:40].strip("-") or (run.record_id or run.id)
+    take = f"-take{run.take + 1}" if run.take else ""
+    kind = "-animatic" if animatic else ""
+    return f"{words}-r{run.number}{take}-{format_name.replace(':', 'x')}{kind}.mp4"
+
+
+def _make(
+    services: Services, run: Run, name: str, scenes: Sequence[Scene], clips: Sequence[Clip], folder: Path
+) -> _Made:
+    plan = film_plan(services, run, name, scenes, clips, folder)
+    film = folder / "film.mp4"
+    report = services.studio.assemble(plan, film)
+    services.points.reach("cut.assembled", run=run.id)
+    verdict = services.studio.examine(film, plan)
+    sha = sha256_of(film)
+    stem = f"cuts/{sha[:2]}/{sha}"
+    key = services.media.put_file(film, f"{stem}.mp4", "video/mp4", film_name(run, name, animatic=False)).key
+    services.studio.poster(film, folder / "poster.jpg")
+    poster = services.media.put_file(folder / "poster.jpg", f"{stem}.jpg", "image/jpeg").key
+    extras = _extras(services, run, plan, report, verdict, folder, stem, clips)
+    return _Made(report=report, verdict=verdict, key=key, sha256=sha, poster_key=poster, extras=extras)
+
+
+def film_plan(
+    services: Services, run: Run, name: str, scenes: Sequence[Scene], clips: Sequence[Clip], folder: Path
+) -> FilmPlan:
+    """The pieces in order, with cards before and after where the row wants them."""
+    order, target = order_from_json(run.order or {}), pieces.target_of(run, name)
+    paths = [_piece(services, run, scene, clip, name) for scene, clip in zip(scenes, clips, strict=True)]
+    boundaries = [_boundary(order, scene) for scene in scenes[1:]]
+    captions: list[str | None] = [scene.caption for scene in scenes]
+    if order.captions is not Captions.SIDECAR:
+        captions = [None] * len(scenes)
+    if order.title_card:
+        paths.insert(0, _card(services, order.title_card, target, folder / "title.mp4"))
+        boundaries.insert(0, _default_boundary(order))
+        captions.insert(0, None)
+    if order.end_card:
+        paths.append(_card(services, order.end_card, target, folder / "end.mp4"))
+        boundaries.append(_default_boundary(order))
+        captions.append(None)
+    music = pieces.local(services, order.music) if order.music else None
+    return FilmPlan(
+        target=target, pieces=tuple(paths), boundaries=tuple(boundaries), captions=tuple(captions), music=music
+    )
+
+
+def _piece(services: Services, run: Run, scene: Scene, clip: Clip, name: str) -> Path:
+    (work,) = (work for work in pieces.works(run, scene, clip) if work.format == name)
+    return pieces.local(services, clip.prepared.get(work.key) or pieces.make(services, work))
+
+
+def _default_boundary(order: Order) -> Boundary:
+    hard = order.transition is Transition.CUT
+    return Boundary(kind=order.transition, seconds=0.0 if hard else order.transition_seconds)
+
+
+def _boundary(order: Order, scene: Scene) -> Boundary:
+    """Between the scene before and this one: its own wish, else the row's."""
+    if scene.transition is None:
+        return _default_boundary(order)
+    kind = Transition(scene.transition)
+    return Boundary(kind=kind, seconds=0.0 if kind is Transition.CUT else order.transition_seconds)
+
+
+def _card(services: Services, text: str, target: Target, path: Path) -> Path:
+    services.studio.animatic(Card(text=text, seconds=CARD_SECONDS, target=target), path)
+    return path
+
+
+def _extras(
+    services: Services,
+    run: Run,
+    plan: FilmPlan,
+    report: FilmReport,
+    verdict: Verdict,
+    folder: Path,
+    stem: str,
+    clips: Sequence[Clip],
+) -> dict[str, str]:
+    """Captions beside the film and the provenance sidecar."""
+    extras = {}
+    for path in services.studio.subtitles(plan, report, folder / "film"):
+        kind = path.suffix.lstrip(".")
+        extras[kind] = services.media.put_file(path, f"{stem}.{kind}", "text/plain; charset=utf-8").key
+    sidecar = folder / "provenance.json"
+    sidecar.write_text(json.dumps(provenance(services, run, report, verdict, clips), indent=1, ensure_ascii=False))
+    extras["provenance"] = services.media.put_file(sidecar, f"{stem}-{run.id}.json", "application/json").key
+    return extras
+
+
+def provenance(
+    services: Services, run: Run, report: FilmReport, verdict: Verdict, clips: Sequence[Clip]
+) -> dict[str, Any]:
+    """Where every second of a film comes from: models, prompts, generations, costs, hashes, joins."""
+    with services.store.read() as tx:
+        generations = {gen.id: gen for gen in tx.generations.find(id=[clip.generation_id or "" for clip in clips])}
+    sources = []
+    for clip in clips:
+        gen = generations.get(clip.generation_id or "")
+        request = gen.request if gen else {}
+        sources.append(
+            {
+                "clip": clip.id,
+                "sha256": clip.sha256,
+                "model": clip.model,
+                "prompt": request.get("prompt"),
+                "seed": request.get("seed"),
+                "generation": clip.generation_id,
+                "provider_job": gen.provider_id if gen else None,
+                "cost_micro_usd": clip.cost_micro,
+                "placeholder": clip.placeholder,
+            }
+        )
+    joins = {"paths": list(report.paths), "notes": list(report.notes), "starts_s": list(report.starts_s)}
+    return {
+        "run": run.id,
+        "record": run.record_id,
+        "film_sha256": report.sha256,
+        "clips": sources,
+        "joins": joins,
+        "verdict": dataclasses.asdict(verdict),
+    }
+
+
+def give_up(services: Services, actor: Actor, run: Run, error: ReelgridError) -> None:
+    """No film could be made of clips that are all there: nothing is lost, a person looks."""
+    with services.store.write() as tx:
+        row = tx.runs.get(run.id, lock=True)
+        if row is not None:
+            why = f"The film could not be put together: {error.marketer} All clips are kept; retry, or regenerate one."
+            moved = move_run(tx, actor, row, RunStatus.NEEDS_ATTENTION, error=why, finished_at=actor.now)
+            outbox.show_run(services, tx, moved)
