@@ -173,6 +173,11 @@ def board_scene(record_id: str, fields: Mapping[str, Any], label: Label = str) -
     )
 
 
+def scene_number(fields: Mapping[str, Any]) -> float | None:
+    """The number of a `Scenes` row as written."""
+    return Cells(fields).number(S.NUMBER, 0, 10_000)
+
+
 def board_version(record_id: str, fields: Mapping[str, Any]) -> BoardVersion:
     """A `Versions` row."""
     cells = Cells(fields)

@@ -1,0 +1,117 @@
+"""The connected bases: which token opens which base, its budget, and what we remember of it (ports.Base).
+
+The base of `AIRTABLE_BASE_ID` is opened by `AIRTABLE_API_KEY`; others are connected by command, with a token of
+their own or the common one. Tokens are kept sealed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.domain.errors import NotConfigured
+from pipelines.domain.run import Base
+from pipelines.ports import Clock, Store, Tx
+from pipelines.signing import seal, unseal
+
+_BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)
+State = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """The settings that concern all bases."""
+
+    secret_key: str
+    token: str | None = None
+    base_id: str | None = None
+
+
+class Bases:
+    """Rows of `bases`, with their secrets opened."""
+
+    def __init__(self, store: Store, clock: Clock, defaults: Defaults) -> None:
+        self._store, self._clock, self._defaults = store, clock, defaults
+
+    def connect(
+        self, base_id: str, *, token: str | None = None, name: str = "", day_cap_micro: int | None = None
+    ) -> Base:
+        """Connect a base, or change its token, name and budget (None and "" keep them). Raises NotConfigured."""
+        if not _BASE_ID.fullmatch(base_id):
+            raise NotConfigured(f"{base_id!r} is no base id: it starts with app and has 17 characters")
+        sealed = seal(self._defaults.secret_key, token) if token else None
+        wishes = {"name": name or None, "sealed_token": sealed, "day_cap_micro": day_cap_micro}
+        with self._store.write() as tx:
+            self._ensure(tx, base_id)
+            if changes := {key: value for key, value in wishes.items() if value is not None}:
+                tx.bases.change(base_id, **changes)
+            return self._found(tx, base_id)
+
+    def disconnect(self, base_id: str) -> bool:
+        """Forget a base and its token; its runs stay."""
+        with self._store.write() as tx:
+            return tx.bases.remove(base_id)
+
+    def all(self) -> list[Base]:
+        """Every connected base, the default one included."""
+        with self._store.read() as tx:
+            found = tx.bases.find()
+        default = self._defaults.base_id
+        if default and default not in {base.id for base in found}:
+            found = [Base(id=default), *found]
+        return found
+
+    def knows(self, base_id: str) -> bool:
+        """Whether triggers may name this base."""
+        return any(base.id == base_id for base in self.all())
+
+    def token(self, base_id: str) -> str:
+        """The token that opens a base: its own, else the common one. Raises NotConfigured."""
+        with self._store.read() as tx:
+            base = tx.bases.get(base_id)
+        if base is not None and base.sealed_token:
+            return unseal(self._defaults.secret_key, base.sealed_token)
+        if self._defaults.token:
+            return self._defaults.token
+        raise NotConfigured(
+            f"no Airtable token for {base_id}: set AIRTABLE_API_KEY or connect the base with a token of its own",
+            marketer="Reelgrid has no access to this base. Ask your operator to run: flask airtable doctor",
+        )
+
+    def state(self, base_id: str) -> State:
+        """What we remember of a base: ids of its tables and fields, the webhook and its cursor."""
+        with self._store.read() as tx:
+            base = tx.bases.get(base_id)
+        return dict(base.state) if base else {}
+
+    def remember(self, base_id: str, change: Callable[[State], State]) -> State:
+        """Replace the state by `change(state)`, alone. A base that is not connected is never added by this."""
+        with self._store.write() as tx:
+            tx.serialise(f"base:{base_id}")
+            if base_id == self._defaults.base_id:
+                self._ensure(tx, base_id)
+            base = tx.bases.get(base_id, lock=True)
+            state = change(dict(base.state) if base else {})
+            if base is not None:
+                tx.bases.change(base_id, state=state)
+            return state
+
+    def seal(self, secret: str) -> str:
+        """A secret for the state."""
+        return seal(self._defaults.secret_key, secret)
+
+    def unseal(self, sealed: str) -> str:
+        """The secret again. Raises NotConfigured after a change of SECRET_KEY."""
+        return unseal(self._defaults.secret_key, sealed)
+
+    def _ensure(self, tx: Tx, base_id: str) -> None:
+        tx.bases.add(Base(id=base_id, created_at=self._clock.now()))
+
+    @staticmethod
+    def _found(tx: Tx, base_id: str) -> Base:
+        base = tx.bases.get(base_id)
+        if base is None:
+            raise NotConfigured(f"{base_id} was disconnected at this moment")
+        return base

@@ -1,0 +1,229 @@
+"""The `Board` port over Airtable's REST API."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pyairtable import Api
+from pyairtable import formulas as f
+
+from pipelines.airtable import fields, outbox
+from pipelines.airtable.answers import MODEL_NOT_FOUND, Gone, Rejected
+from pipelines.airtable.book import NameBook
+from pipelines.airtable.client import APPEND, READ, Client
+from pipelines.airtable.field_map import RECORD_ID
+from pipelines.airtable.names import BaseNames, TableNames
+from pipelines.domain.board_fields import VIDEO_TICKS, BoardTable, SceneField, VersionField, VideoField
+from pipelines.domain.errors import BoardDenied, RecordGone
+from pipelines.domain.run import Want
+from pipelines.ports import BoardRow, BoardScene, BoardSettings, BoardVersion, Written
+
+MAX_UPLOAD = 5 * 1024 * 1024
+"""Airtable's page on upload attachment."""
+_READY = "Ready"
+_LINKED_AT_ONCE = 400
+"""Row ids in one formula: about 10,000 characters, which go by POST."""
+
+Record = Mapping[str, Any]
+T = TypeVar("T")
+
+
+class AirtableBoard:
+    """ports.Board. `what` of each counted call names rows or runs, so that calls can be charged to them."""
+
+    def __init__(self, client: Client, book: NameBook) -> None:
+        self._client, self._book = client, book
+
+    def row(self, base_id: str, table: str, record_id: str) -> BoardRow:
+        """Read one order. Raises RecordGone also for a row of another table, which Airtable would answer."""
+
+        def read(names: BaseNames) -> BoardRow:
+            videos = names.table(table)
+            record = self._get(base_id, videos, record_id, "row")
+            cells = videos.ours(record["fields"])
+            if record["fields"] and not cells:
+                raise RecordGone(f"{record_id} is a row of another table", marketer=_not_a_video(videos))
+            return fields.board_row(record_id, cells, videos.label_of)
+
+        return self._book.use(base_id, read)
+
+    def scenes(self, base_id: str, row: BoardRow) -> list[BoardScene]:
+        """The row's linked scenes, by number; those without one come last."""
+        linked = [str(entry) for entry in row.fields.get(VideoField.SCENES) or [] if RECORD_ID.fullmatch(str(entry))]
+        if not linked:
+            return []
+
+        def read(names: BaseNames) -> list[tuple[Record, TableNames]]:
+            scenes = names.table(BoardTable.SCENES)
+            found: list[tuple[Record, TableNames]] = []
+            for start in range(0, len(linked), _LINKED_AT_ONCE):
+                some = f.OR(*[f.EQ(f.RECORD_ID(), one) for one in linked[start : start + _LINKED_AT_ONCE]])
+                found += [(r, scenes) for r in self._list(base_id, scenes, some, f"scenes:{row.record_id}")]
+            return found
+
+        ranked = [(self._rank(record, scenes), record, scenes) for record, scenes in self._book.use(base_id, read)]
+        ranked.sort(key=lambda item: (item[0], linked.index(item[1]["id"])))
+        return [_scene(record, scenes) for _rank, record, scenes in ranked]
+
+    @staticmethod
+    def _rank(record: Record, scenes: TableNames) -> float:
+        """By the number as written: a scene 2.5 goes between 2 and 3."""
+        number = fields.scene_number(scenes.ours(record["fields"]))
+        return float("inf") if number is None else number
+
+    def ready(self, base_id: str, now: float) -> list[BoardRow]:
+        """Rows whose Status is Ready and whose time has come."""
+
+        def read(names: BaseNames) -> list[BoardRow]:
+            videos = names.table(BoardTable.VIDEOS)
+            if VideoField.STATUS not in videos.columns:
+                return []
+            wanted: f.Formula = f.EQ(_field(videos, VideoField.STATUS), _READY)
+            if VideoField.SCHEDULED_FOR in videos.columns:
+                when = _field(videos, VideoField.SCHEDULED_FOR)
+                wanted = f.AND(wanted, f.OR(f.NOT(when), f.LTE(when, datetime.fromtimestamp(now, UTC))))
+            records = self._list(base_id, videos, wanted, "ready")
+            return [_row(record, videos) for record in records]
+
+        return self._book.use(base_id, read)
+
+    def ticked(self, base_id: str) -> tuple[list[BoardRow], list[BoardScene]]:
+        """Rows and scenes with a box ticked that we act on: two calls."""
+
+        def read(names: BaseNames) -> tuple[list[BoardRow], list[BoardScene]]:
+            videos, scenes = names.table(BoardTable.VIDEOS), names.table(BoardTable.SCENES)
+            rows = self._ticked(base_id, videos, VIDEO_TICKS)
+            shots = self._ticked(base_id, scenes, (SceneField.REGENERATE,))
+            return [_row(record, videos) for record in rows], [_scene(record, scenes) for record in shots]
+
+        return self._book.use(base_id, read)
+
+    def restores(self, base_id: str) -> list[BoardVersion]:
+        """Versions with `Restore` ticked; none when the table is not there."""
+
+        def read(names: BaseNames) -> list[BoardVersion]:
+            if not names.has(BoardTable.VERSIONS):
+                return []
+            versions = names.table(BoardTable.VERSIONS)
+            records = self._ticked(base_id, versions, (VersionField.RESTORE,))
+            return [fields.board_version(record["id"], versions.ours(record["fields"])) for record in records]
+
+        return self._optional(base_id, read, [])
+
+    def settings(self, base_id: str) -> BoardSettings:
+        """The `Settings` row; all defaults when the table is not there or empty."""
+
+        def read(names: BaseNames) -> BoardSettings:
+            if not names.has(BoardTable.SETTINGS):
+                return BoardSettings()
+            table = names.table(BoardTable.SETTINGS)
+            records = self._list(base_id, table, None, "settings", max_records=1)
+            return (
+                fields.board_settings(records[0]["id"], table.ours(records[0]["fields"]))
+                if records
+                else BoardSettings()
+            )
+
+        return self._optional(base_id, read, BoardSettings())
+
+    def flush(self, base_id: str, wants: Sequence[Want]) -> list[Written]:
+        """Write what differs from `sent`, ten rows of one table a call: by id, or by upsert on `merge`."""
+        return self._book.use(base_id, lambda names: outbox.flush(self._client, base_id, names, wants))
+
+    def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> Mapping[str, Any]:
+        """Append a file of at most 5 MB to an attachment field of `Videos`; a file of that name and size that is
+        already there is not sent again, so a lost answer does no harm. Returns the attachment.
+
+        Raises BoardDenied for a larger file, else as `Client.call`.
+        """
+        size = path.stat().st_size
+        if size > MAX_UPLOAD:
+            raise BoardDenied(f"{filename} has {size} bytes; Airtable takes uploads of at most {MAX_UPLOAD}")
+        for known in self.attachments(base_id, BoardTable.VIDEOS, record_id, [field])[field]:
+            if known.get("filename") == filename and known.get("size", size) == size:
+                return dict(known)
+        column = self._book.of(base_id).table(BoardTable.VIDEOS).columns[field].key
+        body = {
+            "contentType": mimetypes.guess_type(filename)[0] or "application/octet-stream",
+            "filename": filename,
+            "file": base64.b64encode(path.read_bytes()).decode("ascii"),
+        }
+        url = f"{self._client.content_url}/v0/{base_id}/{record_id}/{column}/uploadAttachment"
+        answer = self._client.call(base_id, APPEND, f"upload:{record_id}", lambda api: api.post(url, json=body))
+        # The answer is keyed by field id whatever was asked, and lists old and new in order.
+        cell = next(iter(answer["fields"].values()))
+        return dict(cell[-1])
+
+    def attachments(self, base_id: str, table: str, record_id: str, fields: Sequence[str]) -> dict[str, list[Any]]:
+        """Re-read attachment cells, by our own names; an empty one is an empty list."""
+
+        def read(names: BaseNames) -> dict[str, list[Any]]:
+            columns = names.table(table)
+            cells = columns.ours(self._get(base_id, columns, record_id, "verify")["fields"])
+            return {str(name): list(cells.get(name) or []) for name in fields}
+
+        return self._book.use(base_id, read)
+
+    def _get(self, base_id: str, table: TableNames, record_id: str, why: str) -> Record:
+        if not RECORD_ID.fullmatch(record_id):
+            raise RecordGone(f"{record_id!r} is no record id")
+
+        def ask(api: Api) -> Record:
+            return api.table(base_id, table.key).get(record_id, use_field_ids=table.by_id)
+
+        try:
+            return self._client.call(base_id, READ, f"{why}:{record_id}", ask)
+        except Gone as error:
+            raise Gone(error.answer, marketer=f"The row is not in “{table.label}” any more.") from error
+        except Rejected as error:
+            if error.answer.kind == MODEL_NOT_FOUND:
+                raise Gone(error.answer, marketer=_UNSEEN) from error
+            raise
+
+    def _list(
+        self, base_id: str, table: TableNames, wanted: f.Formula | None, what: str, **options: Any
+    ) -> list[Record]:
+        if wanted is not None:
+            options["formula"] = str(wanted)
+        return list(self._client.records(base_id, table.key, what, by_id=table.by_id, options=options))
+
+    def _ticked(self, base_id: str, table: TableNames, boxes: Sequence[str]) -> list[Record]:
+        there = [_field(table, box) for box in boxes if box in table.columns]
+        return self._list(base_id, table, f.OR(*there), f"ticked:{table.spec.name}") if there else []
+
+    def _optional(self, base_id: str, read: Callable[[BaseNames], T], otherwise: T) -> T:
+        """A table that a base may lack: without a schema, Airtable's refusal is how we learn of it."""
+        try:
+            return self._book.use(base_id, read)
+        except (Rejected, Gone) as error:
+            if error.answer.kind == MODEL_NOT_FOUND or isinstance(error, Gone):
+                return otherwise
+            raise
+
+
+_UNSEEN = (
+    "The row, its table or the base is not there, or our access token does not see it. "
+    "If the row is there, ask your operator to run: flask airtable doctor"
+)
+
+
+def _not_a_video(table: TableNames) -> str:
+    return f"The row is not in “{table.label}”: start Reelgrid from a row of that table."
+
+
+def _field(table: TableNames, name: str) -> f.Field:
+    """Formulas know names only; a stale one is noticed by its refusal."""
+    return f.Field(table.columns[name].label)
+
+
+def _row(record: Record, table: TableNames) -> BoardRow:
+    return fields.board_row(record["id"], table.ours(record["fields"]), table.label_of)
+
+
+def _scene(record: Record, table: TableNames) -> BoardScene:
+    return fields.board_scene(record["id"], table.ours(record["fields"]), table.label_of)

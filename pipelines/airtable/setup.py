@@ -1,0 +1,217 @@
+"""Building or completing a base from the schema. Creates what is missing; never deletes, renames or changes anything.
+
+Running it again finds everything in place, also after a run that broke off half way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyairtable import Api
+
+from pipelines.airtable.answers import Gone, Rejected
+from pipelines.airtable.book import NameBook, read_schema
+from pipelines.airtable.client import BUILD, READ, WRITE, Client
+from pipelines.airtable.field_map import FIELD_ID, TABLE_ID, FieldMap
+from pipelines.airtable.names import resolve
+from pipelines.airtable.schema import TABLES, FieldSpec, TableSpec, create_options, own_fields
+from pipelines.airtable.script import button_formula
+from pipelines.domain.board_fields import BoardTable, SettingsField, VideoField
+
+Json = dict[str, Any]
+_UNPROCESSABLE = 422
+SETTINGS_ROW = "Reelgrid"
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """Something that Airtable lets only a person do, click by click."""
+
+    title: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetupReport:
+    """What `setup` did: names such as `Videos` or `Videos.Status`, and what is left to do."""
+
+    created: tuple[str, ...]
+    kept: tuple[str, ...]
+    by_hand: tuple[ByHand, ...]
+
+
+@dataclass(slots=True)
+class Setup:
+    """One go at one base."""
+
+    client: Client
+    book: NameBook
+    base_id: str
+    field_map: FieldMap
+    public_url: str
+    models: tuple[str, ...]
+    created: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    by_hand: list[ByHand] = field(default_factory=list)
+
+    def run(self) -> SetupReport:
+        """Raises BoardDenied with the missing scope, and what `Client.call` raises."""
+        for spec in TABLES:
+            found = self._found().get(spec.name)
+            if found is None:
+                self._create_table(spec)
+            else:
+                self._complete(spec, found)
+        self._add_settings_row()
+        self.book.refresh(self.base_id)
+        self.by_hand += manual_steps(self._schema(), self.public_url, self.field_map)
+        return SetupReport(tuple(self.created), tuple(self.kept), tuple(self.by_hand))
+
+    def _schema(self) -> list[Json]:
+        try:
+            return read_schema(self.client, self.base_id)
+        except (Rejected, Gone) as error:
+            raise needs_scope(error, "schema.bases:read") from error
+
+    def _found(self) -> Mapping[str, Any]:
+        return resolve(self._schema(), self.field_map, {})
+
+    def _table_ids(self) -> dict[str, str]:
+        return {name: entry["id"] for name, entry in self._found().items()}
+
+    def _create_table(self, spec: TableSpec) -> None:
+        name = self.field_map.table(spec.name)
+        if TABLE_ID.fullmatch(name):
+            steps = (f"FIELD_MAP says that {spec.name} is {name}, which the base does not have. Correct FIELD_MAP.",)
+            self.by_hand.append(ByHand(f"Table {spec.name}", steps))
+            return
+        ids = self._table_ids()
+        body = {
+            "name": name,
+            "description": spec.description,
+            "fields": [self._field_body(spec, item, ids) for item in own_fields(spec)],
+        }
+        self._build(lambda api: api.post(api.build_url("meta", "bases", self.base_id, "tables"), json=body))
+        self.created.append(spec.name)
+
+    def _complete(self, spec: TableSpec, found: Mapping[str, Any]) -> None:
+        self.kept.append(spec.name)
+        ids = self._table_ids()
+        for item in own_fields(spec):
+            name = f"{spec.name}.{item.name}"
+            if item.name in found["fields"]:
+                self.kept.append(name)
+            elif self._create_field(spec, item, found["id"], ids):
+                self.created.append(name)
+
+    def _create_field(self, spec: TableSpec, item: FieldSpec, table_id: str, ids: Mapping[str, str]) -> bool:
+        body = self._field_body(spec, item, ids)
+        if FIELD_ID.fullmatch(body["name"]):
+            steps = (f"FIELD_MAP says that it is {body['name']}, which the table does not have. Correct FIELD_MAP.",)
+            self.by_hand.append(ByHand(f"{spec.name}.{item.name}", steps))
+            return False
+        try:
+            self._build(
+                lambda api: api.post(
+                    api.build_url("meta", "bases", self.base_id, "tables", table_id, "fields"), json=body
+                )
+            )
+        except Rejected as error:
+            if error.answer.status != _UNPROCESSABLE:
+                raise
+            self.by_hand.append(ByHand(f"{spec.name}.{item.name}", _field_steps(spec, body, error)))
+            return False
+        return True
+
+    def _field_body(self, spec: TableSpec, item: FieldSpec, ids: Mapping[str, str]) -> Json:
+        body: Json = {"name": self.field_map.field(spec.name, item.name), "type": item.type}
+        body["description"] = item.description
+        if options := create_options(item, self.models, ids):
+            body["options"] = options
+        return body
+
+    def _build(self, send: Any) -> None:
+        try:
+            self.client.call(self.base_id, BUILD, "setup", send)
+        except (Rejected, Gone) as error:
+            if error.answer.status == _UNPROCESSABLE:
+                raise
+            raise needs_scope(error, "schema.bases:write") from error
+
+    def _add_settings_row(self) -> None:
+        """One row, by key: asked for twice it is still one."""
+        entry = self._found().get(BoardTable.SETTINGS)
+        if entry is None or SettingsField.NAME not in entry["fields"]:
+            return
+        name = entry["fields"][SettingsField.NAME][0]
+        if self.client.call(self.base_id, READ, "setup", lambda api: _any_row(api, self.base_id, entry["id"])):
+            return
+        row = {"fields": {name: SETTINGS_ROW}}
+        self.client.call(
+            self.base_id, WRITE, "setup", lambda api: api.table(self.base_id, entry["id"]).batch_upsert([row], [name])
+        )
+        self.created.append(f"{BoardTable.SETTINGS} row")
+
+
+def _any_row(api: Api, base_id: str, table_id: str) -> bool:
+    return api.table(base_id, table_id).first() is not None
+
+
+def needs_scope(error: Rejected | Gone, scope: str) -> Rejected:
+    """The refusal, with the scope that a token probably lacks."""
+    return Rejected(
+        error.answer,
+        marketer=f"{error.operator}. The token needs the scope {scope} and this base under Access "
+        "(airtable.com/create/tokens).",
+    )
+
+
+def _field_steps(spec: TableSpec, body: Json, error: Rejected) -> tuple[str, ...]:
+    return (
+        f"Airtable did not create it: {error.answer.message or error.answer.kind}",
+        f"Open the table {spec.name}, click + right of the last column.",
+        f"Name: {body['name']}. Type: {body['type']}. Click Create field.",
+    )
+
+
+def manual_steps(schema: list[Json], public_url: str, field_map: FieldMap) -> Iterator[ByHand]:
+    """What no API can build. The button is left out when the table has one."""
+    videos = field_map.table(BoardTable.VIDEOS)
+    empty: Json = {"fields": [], "name": videos}
+    table = next((entry for entry in schema if videos in (entry["id"], entry["name"])), empty)
+    name, generate = table["name"], field_map.field(BoardTable.VIDEOS, VideoField.GENERATE)
+    yield ByHand(
+        "Start from a ticked box: automation",
+        (
+            "Builder Hub → Development → Secrets → New secret: REELGRID_KEY = a key from `flask keys create airtable`.",
+            f"Automations → Create → When a record matches conditions: table {name}, {generate} is checked.",
+            "Add advanced logic or action → Run a script. Paste the output of `flask airtable script`.",
+            "Left panel → Input variables → Add: recordId = Airtable record ID (from step 1).",
+            "Left panel → Secrets → add REELGRID_KEY. Test, then switch the automation on.",
+        ),
+    )
+    if not any(column["type"] == "button" for column in table["fields"]):
+        yield ByHand(
+            "Button to the progress page",
+            (
+                f"Open the table {name}, click + right of the last column, choose Button.",
+                "Label: Reelgrid. Action: Open URL.",
+                f"URL formula: {button_formula(public_url)}",
+            ),
+        )
+    yield ByHand(
+        "Kanban by status",
+        (
+            f"Open the table {name} → Create… → Kanban.",
+            f"Stack by {field_map.field(BoardTable.VIDEOS, VideoField.STATUS)}.",
+        ),
+    )
+    yield ByHand(
+        "Button in an interface (starts without a ticked box)",
+        (
+            f"Interfaces → Create → a page on {name} → add a Button → Action: Run automation.",
+            "In that automation the trigger is When a button is clicked; the script and its inputs are the same.",
+        ),
+    )

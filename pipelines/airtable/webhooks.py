@@ -1,0 +1,328 @@
+"""Push without a script: Airtable's webhooks, registered, believed, read and renewed.
+
+A ping says only that something changed; it may come late, twice, for nothing, or be the only one for many changes.
+What changed is read from the payloads, from a cursor that moves on when the changes have been acted on. Source of
+all figures: Airtable's pages on the webhooks API.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pyairtable import Api
+
+from pipelines.airtable.answers import Gone, Rejected
+from pipelines.airtable.bases import Bases
+from pipelines.airtable.book import NameBook
+from pipelines.airtable.cells import Cells
+from pipelines.airtable.client import PUSH, REGISTER, Client
+from pipelines.airtable.names import BaseNames, TableNames
+from pipelines.domain.board_fields import (
+    VIDEO_TICKS,
+    BoardTable,
+    SceneField,
+    SettingsField,
+    VersionField,
+    VideoField,
+)
+from pipelines.domain.errors import BoardDenied
+from pipelines.ports import BoardChange, Clock
+from pipelines.signing import WrongSignature, verify_airtable
+
+logger = logging.getLogger(__name__)
+
+PATH = "/api/webhook/airtable"
+LIFETIME_S = 7 * 86_400
+RENEW_AFTER_S = 86_400
+PAGE = 50
+PEOPLE = ("client", "anonymousUser", "formSubmission", "automation", "sync")
+"""Sources whose changes concern us: not our own, which come by the public API."""
+KEY = "webhook"
+_UNPROCESSABLE = 422
+
+WATCHED: Mapping[str, tuple[str, ...]] = {
+    BoardTable.VIDEOS: (*VIDEO_TICKS, VideoField.STATUS, VideoField.SCHEDULED_FOR),
+    BoardTable.SCENES: (
+        SceneField.REGENERATE,
+        SceneField.STATUS,
+        SceneField.VIDEO,
+        SceneField.NUMBER,
+        SceneField.PROMPT,
+        SceneField.CAPTION,
+        SceneField.SECONDS,
+        SceneField.REFERENCE_IMAGE,
+        SceneField.CONTINUE,
+        SceneField.TRANSITION,
+        SceneField.MODEL,
+    ),
+    BoardTable.VERSIONS: (VersionField.RESTORE, VersionField.VIDEO, VersionField.RUN),
+    BoardTable.SETTINGS: (SettingsField.STOP_SPENDING, SettingsField.DAY_BUDGET),
+}
+_BOXES = frozenset({*VIDEO_TICKS, SceneField.REGENERATE, VersionField.RESTORE, SettingsField.STOP_SPENDING})
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """What we keep of a webhook, in Base.state. `secret` is sealed; `cursor` is the first payload not acted on."""
+
+    id: str
+    url: str
+    secret: str
+    cursor: int
+    expires_at: float
+    renewed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How push is doing. `problem` is empty when all is well."""
+
+    registered: bool
+    problem: str = ""
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What people changed, newest state of each row, in the order of the first change; `cursor` is for `advance`."""
+
+    cursor: int
+    rows: tuple[BoardChange, ...] = field(default=())
+
+
+class Webhooks:
+    """Airtable's webhooks of all bases."""
+
+    def __init__(self, client: Client, book: NameBook, bases: Bases, clock: Clock, public_url: str) -> None:
+        self._client, self._book, self._bases, self._clock = client, book, bases, clock
+        self.url = public_url + PATH
+
+    def register(self, base_id: str) -> Hook:
+        """The webhook of a base that pings this deployment: the known one if it lives, else a new one.
+
+        One of ours whose secret we do not have is removed first. Raises BoardDenied when the token lacks
+        webhook:manage or schema.bases:read.
+        """
+        known = self.known(base_id)
+        there = {entry["id"]: entry for entry in self._listed(base_id)}
+        if known is not None and known.id in there and known.url == self.url and not self._is_over(known):
+            if not there[known.id].get("areNotificationsEnabled", True):
+                self._enable(base_id, known.id)
+            return known
+        for entry in there.values():
+            if entry.get("notificationUrl") == self.url or (known is not None and entry["id"] == known.id):
+                self._delete(base_id, entry["id"])
+        return self._create(base_id)
+
+    def unregister(self, base_id: str) -> bool:
+        """Stop push for a base; False when there was none."""
+        known = self.known(base_id)
+        if known is None:
+            return False
+        self._delete(base_id, known.id)
+        self._bases.remember(base_id, lambda state: {key: value for key, value in state.items() if key != KEY})
+        return True
+
+    def verify(self, body: bytes, mac: str | None) -> str:
+        """The base a ping is about. Raises signing.BadWebhook for what Airtable did not send to us."""
+        try:
+            ping = json.loads(body)
+            base_id, hook_id = str(ping["base"]["id"]), str(ping["webhook"]["id"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise WrongSignature("not a ping of Airtable") from error
+        known = self.known(base_id)
+        if known is None or known.id != hook_id:
+            raise WrongSignature("a ping of a webhook that is not ours")
+        verify_airtable(self._bases.unseal(known.secret), mac=mac, body=body)
+        return base_id
+
+    def read(self, base_id: str) -> Changes:
+        """Everything since the cursor, which stays where it is until `advance`. Empty without a webhook.
+
+        Raises RecordGone when Airtable has dropped the webhook: `register` again, then look at the rows once.
+        """
+        known = self.known(base_id)
+        if known is None:
+            return Changes(0)
+        names, cursor, more = self._book.of(base_id), known.cursor, True
+        merged: dict[tuple[str, str], BoardChange] = {}
+        while more:
+            page = self._payloads(base_id, known.id, cursor)
+            for payload in page.get("payloads", []):
+                for change in _changes(payload, names):
+                    key = (change.table, change.record_id)
+                    merged[key] = _later(merged[key], change) if key in merged else change
+            more = bool(page.get("mightHaveMore")) and page["cursor"] > cursor
+            cursor = max(cursor, int(page["cursor"]))
+        return Changes(cursor, tuple(merged.values()))
+
+    def advance(self, base_id: str, cursor: int) -> None:
+        """The changes before `cursor` have been acted on. Listing payloads has prolonged the webhook, too."""
+        now = self._clock.now()
+
+        def move(state: dict[str, Any]) -> dict[str, Any]:
+            hook = state.get(KEY)
+            if hook is None or hook["cursor"] > cursor:
+                return state
+            return {**state, KEY: {**hook, "cursor": cursor, "expires_at": now + LIFETIME_S, "renewed_at": now}}
+
+        self._bases.remember(base_id, move)
+
+    def renew(self, base_id: str) -> bool:
+        """Prolong the webhook once a day, or register it anew when it is over; whether a call was made."""
+        known = self.known(base_id)
+        now = self._clock.now()
+        if known is None or 0 <= now - known.renewed_at < RENEW_AFTER_S:
+            return False
+        try:
+            answer = self._client.call(
+                base_id, PUSH, "renew", lambda api: api.post(_url(api, base_id, known.id, "refresh"))
+            )
+        except (Gone, Rejected) as error:
+            logger.warning("the webhook of %s is over and is registered anew: %s", base_id, error.operator)
+            self.register(base_id)
+            return True
+        self._keep(base_id, {"expires_at": _moment(answer, now + LIFETIME_S), "renewed_at": now})
+        return True
+
+    def health(self, base_id: str) -> Health:
+        """For the doctor: one call."""
+        known = self.known(base_id)
+        if known is None:
+            return Health(registered=False)
+        entry = next((entry for entry in self._listed(base_id) if entry["id"] == known.id), None)
+        if entry is None or self._is_over(known):
+            return Health(registered=True, problem="Airtable has dropped the webhook.")
+        if known.url != self.url:
+            return Health(registered=True, problem=f"The webhook pings {known.url}, not this deployment.")
+        if not entry.get("areNotificationsEnabled", True) or not entry.get("isHookEnabled", True):
+            return Health(registered=True, problem="Airtable has switched notifications off after failed pings.")
+        last = entry.get("lastNotificationResult") or {}
+        if last.get("success") is False:
+            why = (last.get("error") or {}).get("message", "no reason given")
+            return Health(registered=True, problem=f"The last ping did not arrive: {why}")
+        return Health(registered=True, expires_at=_moment(entry, known.expires_at))
+
+    def known(self, base_id: str) -> Hook | None:
+        """The webhook as remembered."""
+        kept = self._bases.state(base_id).get(KEY)
+        return Hook(**kept) if kept else None
+
+    def _is_over(self, hook: Hook) -> bool:
+        return hook.expires_at <= self._clock.now()
+
+    def _listed(self, base_id: str) -> list[dict[str, Any]]:
+        found = self._client.call(base_id, PUSH, "list", lambda api: api.get(_url(api, base_id)))
+        return list(found.get("webhooks", []))
+
+    def _create(self, base_id: str) -> Hook:
+        watched = _watched_ids(self._book.of(base_id))
+        if not watched:
+            raise BoardDenied(f"airtable: push for {base_id} needs a token with schema.bases:read, and the tables")
+        try:
+            answer = self._post_hook(base_id, watched, {"fromSources": list(PEOPLE)})
+        except Rejected as error:
+            if error.answer.status != _UNPROCESSABLE:
+                raise
+            # The list of sources is not documented; without it we also hear our own writes, and ignore them.
+            answer = self._post_hook(base_id, watched, {})
+        now = self._clock.now()
+        sealed = self._bases.seal(answer["macSecretBase64"])
+        hook = Hook(answer["id"], self.url, sealed, 1, _moment(answer, now + LIFETIME_S), now)
+        entry = {name: getattr(hook, name) for name in Hook.__dataclass_fields__}
+        self._bases.remember(base_id, lambda state: {**state, KEY: entry})
+        return hook
+
+    def _post_hook(self, base_id: str, watched: list[str], filters: dict[str, Any]) -> Any:
+        filters = {
+            "dataTypes": ["tableData"],
+            "changeTypes": ["add", "update"],
+            "watchDataInFieldIds": watched,
+            **filters,
+        }
+        options = {"filters": filters, "includes": {"includeCellValuesInFieldIds": watched}}
+        body = {"notificationUrl": self.url, "specification": {"options": options}}
+        return self._client.call(base_id, REGISTER, "register", lambda api: api.post(_url(api, base_id), json=body))
+
+    def _payloads(self, base_id: str, hook_id: str, cursor: int) -> dict[str, Any]:
+        asked = {"cursor": cursor, "limit": PAGE}
+        found: dict[str, Any] = self._client.call(
+            base_id, PUSH, "payloads", lambda api: api.get(_url(api, base_id, hook_id, "payloads"), params=asked)
+        )
+        return found
+
+    def _enable(self, base_id: str, hook_id: str) -> None:
+        body = {"enable": True}
+        self._client.call(
+            base_id, PUSH, "enable", lambda api: api.post(_url(api, base_id, hook_id, "enableNotifications"), json=body)
+        )
+
+    def _delete(self, base_id: str, hook_id: str) -> None:
+        try:
+            self._client.call(base_id, PUSH, "delete", lambda api: api.delete(_url(api, base_id, hook_id)))
+        except Gone:
+            logger.info("the webhook %s of %s was gone already", hook_id, base_id)
+
+    def _keep(self, base_id: str, changes: dict[str, Any]) -> None:
+        def merge(state: dict[str, Any]) -> dict[str, Any]:
+            return {**state, KEY: {**state[KEY], **changes}} if KEY in state else state
+
+        self._bases.remember(base_id, merge)
+
+
+def _url(api: Api, base_id: str, *more: str) -> str:
+    return api.build_url("bases", base_id, "webhooks", *more)
+
+
+def _moment(answer: Mapping[str, Any], otherwise: float) -> float:
+    try:
+        return datetime.fromisoformat(str(answer["expirationTime"])).timestamp()
+    except (KeyError, ValueError):
+        return otherwise
+
+
+def _watched_ids(names: BaseNames) -> list[str]:
+    if not names.known:
+        return []
+    there = [(names.tables[table], fields) for table, fields in WATCHED.items() if table in names.tables]
+    return [table.columns[name].key for table, fields in there for name in fields if name in table.columns]
+
+
+def _changes(payload: Mapping[str, Any], names: BaseNames) -> Iterator[BoardChange]:
+    """The rows of one payload that are in tables of ours."""
+    by_key = {table.key: table for table in names.tables.values()}
+    for table_id, diff in (payload.get("changedTablesById") or {}).items():
+        table = by_key.get(table_id)
+        if table is None:
+            continue
+        for record_id, created in (diff.get("createdRecordsById") or {}).items():
+            cells = created.get("cellValuesByFieldId") or {}
+            yield _change(table, record_id, cells, {})
+        for record_id, updated in (diff.get("changedRecordsById") or {}).items():
+            cells = (updated.get("current") or {}).get("cellValuesByFieldId") or {}
+            others = (updated.get("unchanged") or {}).get("cellValuesByFieldId") or {}
+            yield _change(table, record_id, cells, others)
+
+
+def _change(table: TableNames, record_id: str, cells: Mapping[str, Any], others: Mapping[str, Any]) -> BoardChange:
+    changed = table.ours(cells)
+    return _as_change(table.spec.name, record_id, frozenset(changed), {**table.ours(others), **changed})
+
+
+def _as_change(table: str, record_id: str, changed: frozenset[str], fields: Mapping[str, Any]) -> BoardChange:
+    cells = Cells(fields)
+    ticks = frozenset(str(name) for name in fields if name in _BOXES and cells.flag(name))
+    status = cells.text(VideoField.STATUS)
+    return BoardChange(
+        table=str(table), record_id=record_id, ticks=ticks, status=status, changed=changed, fields=dict(fields)
+    )
+
+
+def _later(old: BoardChange, new: BoardChange) -> BoardChange:
+    """Two changes of one row as one."""
+    return _as_change(old.table, old.record_id, old.changed | new.changed, {**old.fields, **new.fields})
