@@ -216,7 +216,15 @@ def test_sorting_knows_numbers_blanks_and_the_order_of_choices(board: Board) -> 
 
 def test_cells_as_text_need_a_time_zone_and_a_locale(board: Board) -> None:
     board.videos.create(
-        {"Title": "a", "Scene Count": 3, "Generate": True, "Formats": ["16:9", "9:16"], "Progress": 0.4}
+        {
+            "Title": "a",
+            "Scene Count": 3,
+            "Generate": True,
+            "Formats": ["16:9", "9:16"],
+            "Progress": 0.4,
+            "Max Cost": 2.5,
+            "Duration": 3723,
+        }
     )
     assert board.raw("GET", f"{FIRST_BASE}/Videos?cellFormat=string").status_code == 422
     rows = board.videos.all(cell_format="string", time_zone="utc", user_locale="en")
@@ -226,6 +234,8 @@ def test_cells_as_text_need_a_time_zone_and_a_locale(board: Board) -> None:
         "Generate": "checked",
         "Formats": "16:9, 9:16",
         "Progress": "40%",
+        "Max Cost": "$2.50",
+        "Duration": "1:02:03",
     }
 
 

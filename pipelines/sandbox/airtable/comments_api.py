@@ -17,7 +17,12 @@ PAGE = 100
 def blueprint(world: World) -> Blueprint:
     """`/v0/{base}/{table}/{record}/comments`; the newest comment comes first."""
     pages = Blueprint("comments", __name__)
+    _listing(pages, world)
+    _editing(pages, world)
+    return pages
 
+
+def _listing(pages: Blueprint, world: World) -> None:
     @pages.get("/v0/<base>/<table>/<record>/comments")
     @needs("comments", READ)
     def list_comments(base: str, table: str, record: str) -> Json:
@@ -44,6 +49,8 @@ def blueprint(world: World) -> Blueprint:
             change.save_record(find_table(change.base, table), row)
         return comment
 
+
+def _editing(pages: Blueprint, world: World) -> None:
     @pages.patch("/v0/<base>/<table>/<record>/comments/<comment>")
     @needs("comments", WRITE)
     def edit_comment(base: str, table: str, record: str, comment: str) -> Json:
@@ -64,8 +71,6 @@ def blueprint(world: World) -> Blueprint:
             row.comments = [c for c in row.comments if c["id"] != comment]
             change.save_record(find_table(change.base, table), row)
         return {"id": comment, "deleted": True}
-
-    return pages
 
 
 def _text() -> str:

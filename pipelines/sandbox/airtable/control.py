@@ -24,13 +24,15 @@ from pipelines.sandbox.airtable.store import World
 def blueprint(world: World) -> Blueprint:
     """`/_control/…`."""
     pages = Blueprint("control", __name__, url_prefix="/_control")
-    _world(pages, world)
-    _schema(pages, world)
+    _faults(pages, world)
+    _rest(pages, world)
+    _bases(pages, world)
+    _fields_of(pages, world)
     _people(pages, world)
     return pages
 
 
-def _world(pages: Blueprint, world: World) -> None:
+def _faults(pages: Blueprint, world: World) -> None:
     @pages.post("/faults")
     def set_faults() -> ResponseReturnValue:
         doc = body()
@@ -56,6 +58,8 @@ def _world(pages: Blueprint, world: World) -> None:
         world.save_limits()
         return dict(world.limits.dump()["settings"])
 
+
+def _rest(pages: Blueprint, world: World) -> None:
     @pages.post("/tokens")
     def set_token() -> Json:
         doc = body()
@@ -84,7 +88,7 @@ def _world(pages: Blueprint, world: World) -> None:
         return world.limits.stats()
 
 
-def _schema(pages: Blueprint, world: World) -> None:
+def _bases(pages: Blueprint, world: World) -> None:
     @pages.post("/bases")
     def create_base() -> Json:
         doc = body()
@@ -102,6 +106,8 @@ def _schema(pages: Blueprint, world: World) -> None:
         with _person(world, base) as change:
             return schema.table_json(schema.create_table(change, doc))
 
+
+def _fields_of(pages: Blueprint, world: World) -> None:
     @pages.post("/bases/<base>/tables/<table>/fields")
     def create_field(base: str, table: str) -> Json:
         doc = body()

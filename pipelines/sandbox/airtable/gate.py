@@ -124,7 +124,7 @@ def body() -> Json:
     """The request's JSON object."""
     doc = request.get_json(force=True, silent=True)
     if not isinstance(doc, dict):
-        raise errors.typed(422, "INVALID_REQUEST_UNKNOWN", "Could not parse the request body as a JSON object")
+        raise errors.typed(422, "INVALID_REQUEST_BODY", "Could not parse request body")
     return doc
 
 

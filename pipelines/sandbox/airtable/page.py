@@ -23,7 +23,7 @@ h3 { font-size: 1rem; margin: 1.25rem 0 .5rem } p, small { color: color-mix(in s
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px }
 table { border-collapse: collapse; font-size: 13px; width: 100% }
 th, td { padding: .4rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line) }
-th { white-space: nowrap; font-weight: 600 } td { max-width: 22rem; overflow-wrap: anywhere }
+th { white-space: nowrap; font-weight: 600 } td { min-width: 4.5rem; max-width: 22rem; overflow-wrap: anywhere }
 tr:last-child td { border-bottom: 0 } code { font-size: 13px }
 video, img { display: block; max-width: 220px; max-height: 160px; border-radius: 6px; margin-bottom: .25rem }
 </style></head><body>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -66,8 +67,9 @@ class Row:
         """A cell as `cellFormat=string` shows it."""
         if column.type == "checkbox":
             return "checked" if self.json(column) else ""
-        if column.type == "percent" and (value := self.json(column)) is not None:
-            return f"{value * 100:.{column.options.get('precision', 0)}f}%"
+        value = self.json(column)
+        if column.type in _NUMBER_TEXTS and value is not None:
+            return _NUMBER_TEXTS[column.type](column, value)
         return formula.to_text(self.formula_value(column))
 
     def formula_value(self, column: Field) -> Any:
@@ -181,6 +183,24 @@ def _formula(row: Row, text: str) -> Any:
     if isinstance(value, bool):
         return int(value)
     return to_iso(value) if isinstance(value, datetime) else value
+
+
+def _number_text(column: Field, value: float) -> str:
+    return f"{value:.{column.options.get('precision', 0)}f}"
+
+
+def _duration_text(_: Field, value: float) -> str:
+    """`h:mm:ss`, as the field's own format is for the screen only."""
+    minutes, seconds = divmod(round(value), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+
+_NUMBER_TEXTS: dict[str, Callable[[Field, float], str]] = {
+    "number": _number_text,
+    "percent": lambda column, value: f"{_number_text(column, value * 100)}%",
+    "currency": lambda column, value: column.options.get("symbol", "") + _number_text(column, value),
+    "duration": _duration_text,
+}
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ def blueprint(world: World) -> Blueprint:
     pages = Blueprint("webhooks", __name__)
     _managing(pages, world)
     _one(pages, world)
+    _payloads(pages, world)
     return pages
 
 
@@ -102,6 +103,8 @@ def _one(pages: Blueprint, world: World) -> None:
             _extend(world, hook)
             return {"expirationTime": hook.expires}
 
+
+def _payloads(pages: Blueprint, world: World) -> None:
     @pages.get("/v0/bases/<base>/webhooks/<webhook>/payloads")
     @needs("webhooks", MANAGE)
     def list_payloads(base: str, webhook: str) -> Json:
