@@ -29,8 +29,9 @@ from pipelines.domain.errors import (
     ReelgridError,
     Unavailable,
 )
-from pipelines.net import download, guarded_client, translate_http
+from pipelines.net import download, guarded_client, translate_http, whole_file
 from pipelines.ports import GenerationRequest, Job, MediaInput, Studio, Submission
+from pipelines.providers.vocabulary import read_error
 from pipelines.settings import Origin, Settings
 
 logger = logging.getLogger(__name__)
@@ -210,6 +211,14 @@ def json_of(response: httpx.Response) -> Any:
         return response.text
 
 
+def write_clip(dest: Path, data: bytes) -> None:
+    """Write a clip that came inside an answer. Raises BadDelivery for what is no MP4."""
+    if data[4:8] != b"ftyp":
+        raise BadDelivery("what came as the clip is no MP4")
+    with whole_file(dest) as file:
+        file.write(data)
+
+
 def same_origin(url: str, base: str) -> bool:
     """Whether our key may be sent to `url`."""
     try:
@@ -218,25 +227,21 @@ def same_origin(url: str, base: str) -> bool:
         return False
 
 
+def check_answer(response: httpx.Response, *, vendor: str) -> dict[str, Any]:
+    """The JSON object of a free request. Raises as `vocabulary.read_error` for any other answer."""
+    body = json_of(response)
+    if not response.is_success:
+        raise read_error(response.status_code, body, vendor=vendor, headers=response.headers)
+    if not isinstance(body, dict):
+        raise Unavailable(f"{vendor}: no JSON object in the answer")
+    return body
+
+
 def link_of(picture: MediaInput) -> str:
     """An address a vendor's servers can read: the public link, or the picture itself as a data: URL."""
     if picture.url:
         return picture.url
     return f"data:{picture.content_type};base64,{base64.b64encode(picture.path.read_bytes()).decode()}"
-
-
-def epoch(value: object) -> float | None:
-    """A time in seconds or milliseconds since the epoch; None for what is neither (some servers say 0)."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        return None
-    return float(value) / 1000 if value > 1e11 else float(value)  # noqa: PLR2004 — 1e11 s is the year 5138
-
-
-def percent(value: object) -> int:
-    """Progress as 0 to 100; 0 for what is no number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 — NaN
-        return 0
-    return max(0, min(100, int(value)))
 
 
 def picture(submission: Submission, key: str) -> MediaInput:

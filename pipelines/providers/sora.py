@@ -24,24 +24,22 @@ import httpx
 
 from pipelines.domain.catalogue import Ability, ModelCard
 from pipelines.domain.errors import Ambiguous, InvalidOrder, Problem, Unavailable
-from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.ports import GenerationRequest, Job, Submission
 from pipelines.providers.base import (
     POLL_TIMEOUT_S,
     Adapter,
     Context,
-    epoch,
     json_of,
     link_of,
     paid,
-    percent,
     picture,
     same_origin,
     submit_timeout,
     unpaid,
 )
 from pipelines.providers.pictures import sized
-from pipelines.providers.vocabulary import Words, create_error, read_error, reason_of, status_of, words_of
+from pipelines.providers.video_object import epoch, job_from
+from pipelines.providers.vocabulary import create_error, read_error
 from pipelines.settings import Settings
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -236,40 +234,6 @@ def _has_id(body: Any) -> bool:
 
 def _is_job(body: Any) -> bool:
     return _has_id(body) and body.get("object") == "video"
-
-
-def job_from(body: Mapping[str, Any]) -> Job:
-    """A video object in our words, whatever the server left out, renamed or added."""
-    status = status_of(body.get("status"))
-    words = words_of({"error": body["error"]}) if body.get("error") else Words()
-    if status is GenerationStatus.SUCCEEDED and words != Words():
-        # LiteLLM's Gemini route says completed for an operation that ended with an error.
-        status = GenerationStatus.FAILED
-    failed = status is GenerationStatus.FAILED
-    if failed and str(body.get("status")).lower() == "expired":
-        words = Words(code="expired", message=words.message)
-    return Job(
-        id=str(body["id"]),
-        status=status,
-        progress=percent(body.get("progress")),
-        reason=reason_of(words) if failed else None,
-        error=words.text or None,
-        result={"url": url} if (url := result_url(body)) else {},
-        created_at=epoch(body.get("created_at")),
-        expires_at=epoch(body.get("expires_at")),
-    )
-
-
-def result_url(body: Mapping[str, Any]) -> str | None:
-    """Where the file is, if the server says so itself; else it is at `/content`."""
-    for name in ("video_url", "url"):
-        if isinstance(body.get(name), str) and body[name]:
-            return str(body[name])
-    for name in ("urls", "unsigned_urls"):
-        urls = body.get(name)
-        if isinstance(urls, list) and urls and isinstance(urls[0], str):
-            return urls[0]
-    return None
 
 
 def _could_be(body: Mapping[str, Any], request: GenerationRequest, card: ModelCard) -> bool:

@@ -107,7 +107,21 @@ def words_of(body: Any) -> Words:
 
 def _flat(error: Mapping[str, Any]) -> Words:
     message = error.get("message") or error.get("msg") or error.get("failMsg") or ""
-    return Words(code=_code(error), kind=str(error.get("type") or error.get("status") or ""), message=str(message))
+    kind = " ".join(str(part) for part in (error.get("type"), error.get("status"), *_details(error)) if part)
+    return Words(code=_code(error), kind=kind, message=str(message))
+
+
+def _details(error: Mapping[str, Any]) -> list[str]:
+    """Google's `details[].reason`, and what stands for it in OpenRouter's `metadata`."""
+    details, metadata = error.get("details"), error.get("metadata")
+    found = (
+        [str(entry.get("reason", "")) for entry in details if isinstance(entry, dict)]
+        if isinstance(details, list)
+        else []
+    )
+    if isinstance(metadata, dict) and (metadata.get("flagged_input") or metadata.get("reasons")):
+        found.append("moderation")
+    return found
 
 
 def _code(error: Mapping[str, Any]) -> str:

@@ -1,0 +1,197 @@
+"""`kie/…`: kie.ai's market of models, by plain HTTP. It answers HTTP 200 with an error `code` in the body.
+
+Each of its models has an input of its own; a card's `options` say what differs:
+
+    slug         its name there, where it is not our own
+    duration     "text" (default) or "number"
+    pictures     the field that takes a list of pictures, or
+    first_frame  the field that takes one
+    input        fields sent with every request, e.g. { mode = "std" }
+
+Source: docs.kie.ai, read 2026-11; credits are about half a cent (elibarnett/kie-mcp, 2026-10-05).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.errors import Ambiguous, Expired, InvalidOrder, Problem, ProviderFailed, Unavailable
+from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.ports import GenerationRequest, Job, Submission
+from pipelines.providers.base import (
+    Adapter,
+    Context,
+    check_answer,
+    json_of,
+    link_of,
+    paid,
+    picture,
+    submit_timeout,
+    unpaid,
+)
+from pipelines.providers.video_object import epoch
+from pipelines.providers.vocabulary import Words, create_error, read_error, reason_of, status_of
+from pipelines.settings import Settings
+
+MICRO_PER_CREDIT = 5_000
+OK = 200
+
+
+class Provider(Adapter):
+    """The jobs API. It has no list and honours no idempotency key: our callback's token settles doubt."""
+
+    name = "kie"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        key = self.settings.kie_api_key
+        self._url = self.settings.kie_base_url
+        self._http = self.client()
+        self._http.headers["Authorization"] = f"Bearer {key.get_secret_value() if key else ''}"
+
+    @classmethod
+    def missing(cls, settings: Settings) -> str | None:
+        """Its key."""
+        return None if settings.kie_api_key else "KIE_API_KEY"
+
+    @classmethod
+    def base_url(cls, settings: Settings) -> str | None:
+        """Its address."""
+        return settings.kie_base_url
+
+    def _submit(self, submission: Submission, card: ModelCard) -> Job:
+        body = create_body(submission, card)
+        with paid(self.name):
+            answer = self._http.post(f"{self._url}/api/v1/jobs/createTask", json=body, timeout=submit_timeout(card))
+        said = json_of(answer)
+        code = _code(answer, said)
+        if code != OK:
+            raise create_error(_as_http(code), _unnumbered(said), vendor=self.name, headers=answer.headers)
+        data = said.get("data") if isinstance(said, dict) else None
+        task = data.get("taskId") if isinstance(data, dict) else None
+        if not task:
+            raise Ambiguous(f"{self.name}: accepted without a task id: {str(said)[:200]}")
+        return Job(id=str(task), status=GenerationStatus.SUBMITTED)
+
+    def _poll(self, job_id: str, request: GenerationRequest) -> Job:  # noqa: ARG002 — the server knows it
+        data = self._data("GET", "/api/v1/jobs/recordInfo", params={"taskId": job_id})
+        if not isinstance(data, dict):
+            raise Unavailable(f"{self.name}: no record in the answer")
+        return job_from_record(job_id, data)
+
+    def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:  # noqa: ARG002 — the job says all
+        url = job.result.get("url")
+        if not url:
+            raise ProviderFailed(f"{self.name}: the task {job.id} ended without a result")
+        try:
+            self.download(url, dest)
+        except Expired:
+            # Its pages disagree on how long a link lives; a fresh one can be asked for.
+            fresh = self._data("POST", "/api/v1/common/download-url", json={"url": url})
+            self.download(str(fresh), dest)
+
+    def _check(self) -> str:
+        credit = self._data("GET", "/api/v1/chat/credit")
+        return f"kie: {self._url} answers and accepts our key; {credit} credits left."
+
+    def _data(self, method: str, path: str, **arguments: Any) -> Any:
+        """`data` of a free request."""
+        with unpaid(self.name):
+            answer = self._http.request(method, f"{self._url}{path}", **arguments)
+        body = check_answer(answer, vendor=self.name)
+        code = _code(answer, body)
+        if code != OK:
+            raise read_error(_as_http(code), _unnumbered(body), vendor=self.name, headers=answer.headers)
+        return body.get("data")
+
+
+def _code(answer: httpx.Response, body: Any) -> int:
+    """The code in the body, unless HTTP itself says no."""
+    code = body.get("code") if isinstance(body, dict) else None
+    if not answer.is_success:
+        return answer.status_code
+    return code if isinstance(code, int) else HTTPStatus.BAD_GATEWAY
+
+
+def _as_http(code: int) -> int:
+    """Its codes are HTTP's, but for 455: down for maintenance."""
+    return HTTPStatus.SERVICE_UNAVAILABLE if code == 455 else code  # noqa: PLR2004 — kie.ai's own
+
+
+def _unnumbered(body: Any) -> Any:
+    """Without the code: as a word it would only repeat the status."""
+    return {name: value for name, value in body.items() if name != "code"} if isinstance(body, dict) else body
+
+
+def create_body(submission: Submission, card: ModelCard) -> dict[str, Any]:
+    """The JSON of createTask."""
+    request, options = submission.request, card.options
+    seconds = f"{request.seconds:g}"
+    asked: dict[str, Any] = {
+        "prompt": request.prompt,
+        "duration": int(seconds) if options.get("duration") == "number" and seconds.isdigit() else seconds,
+        "aspect_ratio": request.aspect_ratio,
+        "resolution": options.get("resolutions", {}).get(request.resolution, request.resolution),
+        **options.get("input", {}),
+        **_pictures(submission, card),
+    }
+    if request.seed is not None and card.seed:
+        asked["seed"] = request.seed
+    body: dict[str, Any] = {"model": options.get("slug", card.slug), "input": asked}
+    if submission.callback_url:
+        body["callBackUrl"] = submission.callback_url
+    return body
+
+
+def _pictures(submission: Submission, card: ModelCard) -> dict[str, Any]:
+    request, options = submission.request, card.options
+    keys = [key for key in (request.first_frame, request.last_frame, *request.references) if key]
+    if not keys:
+        return {}
+    links = [link_of(picture(submission, key)) for key in keys]
+    if "pictures" in options:
+        return {options["pictures"]: links}
+    if "first_frame" in options and len(links) == 1:
+        return {options["first_frame"]: links[0]}
+    raise InvalidOrder([Problem("references", f"{card.id} does not take these pictures.")])
+
+
+def job_from_record(task_id: str, data: Mapping[str, Any]) -> Job:
+    """A record in our words. `resultJson` is JSON in a string; money is in credits."""
+    status = status_of(data.get("state"))
+    words = Words(code=str(data.get("failCode") or ""), message=str(data.get("failMsg") or ""))
+    url = _result_url(data.get("resultJson"))
+    return Job(
+        id=task_id,
+        status=status,
+        progress=100 if status is GenerationStatus.SUCCEEDED else 0,
+        reason=reason_of(words) if status is GenerationStatus.FAILED else None,
+        error=words.text or None,
+        cost_micro=_cost(status, data.get("creditsConsumed")),
+        result={"url": url} if url else {},
+        created_at=epoch(data.get("createTime")),
+    )
+
+
+def _cost(status: GenerationStatus, credit: Any) -> int | None:
+    """What the task did cost, once it has ended; a success that is said to cost nothing is not reported yet."""
+    ended = status in {GenerationStatus.SUCCEEDED, GenerationStatus.FAILED}
+    if not ended or isinstance(credit, bool) or not isinstance(credit, int | float) or credit < 0:
+        return None
+    return round(credit * MICRO_PER_CREDIT) if credit or status is GenerationStatus.FAILED else None
+
+
+def _result_url(text: Any) -> str | None:
+    try:
+        found = json.loads(text) if isinstance(text, str) and text else text
+    except ValueError:
+        return None
+    urls = found.get("resultUrls") if isinstance(found, dict) else None
+    return str(urls[0]) if isinstance(urls, list) and urls else None

@@ -1,0 +1,267 @@
+"""`omni/…`: Gemini Omni through the Interactions API of google-genai, with a plain API key.
+
+A card's option `usd_per_million` gives dollars per million tokens of `video`, `input` and `thought`, from which the
+actual cost follows. Source: ai.google.dev/gemini-api/docs/interactions and google-genai 3.3.0, read 2026-11.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.errors import Ambiguous, BadDelivery, Expired, Unavailable
+from pipelines.domain.lifecycle import GenerationStatus, Reason
+from pipelines.ports import GenerationRequest, Job, Submission
+from pipelines.providers.base import (
+    POLL_TIMEOUT_S,
+    Adapter,
+    Context,
+    check_answer,
+    json_of,
+    paid,
+    picture,
+    same_origin,
+    submit_timeout,
+    unpaid,
+    write_clip,
+)
+from pipelines.providers.vocabulary import Words, create_error, reason_of, status_of, words_of
+from pipelines.settings import Settings
+
+_ENDED_BADLY = frozenset({"incomplete", "budget_exceeded", "requires_action", "requires_continuation"})
+"""States that wait for somebody: for a clip they are failures."""
+
+
+class Provider(Adapter):
+    """Interactions in the background. No list: the callback echoes our mark."""
+
+    name = "omni"
+    vendor = "gemini"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        from google import genai
+        from google.genai import types
+
+        key = self.settings.gemini_api_key
+        self._url = self.settings.gemini_base_url
+        self._key = key.get_secret_value() if key else ""
+        self._http = self.client()
+        self._client = genai.Client(
+            api_key=self._key,
+            http_options=types.HttpOptions(
+                base_url=self._url,
+                httpx_client=self._http,
+                # Left alone it sends a paid request up to five times.
+                retry_options=types.HttpRetryOptions(attempts=1),
+            ),
+        )
+        self._interactions: Any = self._client.interactions
+
+    @classmethod
+    def missing(cls, settings: Settings) -> str | None:
+        """Its key."""
+        return None if settings.gemini_api_key else "GEMINI_API_KEY"
+
+    @classmethod
+    def base_url(cls, settings: Settings) -> str | None:
+        """Its address."""
+        return settings.gemini_base_url
+
+    def _submit(self, submission: Submission, card: ModelCard) -> Job:
+        fields = create_fields(submission, card)
+        with paid(self.name):
+            answer = self._answer(self._interactions.create, **fields, timeout=submit_timeout(card))
+        body = json_of(answer)
+        if not answer.is_success:
+            raise create_error(answer.status_code, body, vendor=self.name, headers=answer.headers)
+        if not isinstance(body, dict) or not body.get("id"):
+            raise Ambiguous(f"{self.name}: accepted without an id: {str(body)[:200]}")
+        return job_from(body, card)
+
+    def _poll(self, job_id: str, request: GenerationRequest) -> Job:
+        return job_from(self._read(job_id), self.card(request))
+
+    def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:  # noqa: ARG002 — the job says all
+        uri = job.result.get("url")
+        if uri:
+            # The file needs our key, which therefore never becomes a part of the address that is kept.
+            headers = {"x-goog-api-key": self._key} if same_origin(uri, self._url) else None
+            self.download(uri, dest, headers)
+            return
+        video = video_part(self._read(job.id))
+        if video is None or not video.get("data"):
+            raise Expired(f"{self.name}: {job.id} has no video any more")
+        try:
+            data = base64.b64decode(video["data"], validate=True)
+        except (binascii.Error, ValueError, TypeError) as error:
+            raise BadDelivery(f"{self.name}: the video of {job.id} is not base64") from error
+        write_clip(dest, data)
+
+    def _cancel(self, job_id: str) -> bool:
+        with unpaid(self.name):
+            return self._answer(self._interactions.cancel, job_id, timeout=POLL_TIMEOUT_S).is_success
+
+    def _check(self) -> str:
+        with unpaid(self.name):
+            answer = self._http.get(f"{self._url}/v1beta/models", headers={"x-goog-api-key": self._key})
+        check_answer(answer, vendor=self.name)
+        return f"omni: {self._url} answers and accepts our key."
+
+    def _read(self, job_id: str) -> dict[str, Any]:
+        with unpaid(self.name):
+            answer = self._answer(self._interactions.get, job_id, timeout=POLL_TIMEOUT_S)
+        body = check_answer(answer, vendor=self.name)
+        if not body.get("id"):
+            raise Unavailable(f"{self.name}: no interaction in the answer: {str(body)[:200]}")
+        return body
+
+    def _answer(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> httpx.Response:
+        """The answer as it came, or the HTTP client's own error, which alone tells whether the request left us."""
+        from google.genai import _interactions as errors  # the public module does not export its error classes
+
+        raw = getattr(self._interactions.with_raw_response, call.__name__)
+        try:
+            answer: httpx.Response = raw(*arguments, **named).http_response
+        except errors.APIStatusError as error:
+            refused: Any = error.response
+            return refused  # type: ignore[no-any-return]
+        except errors.APIConnectionError as error:
+            if isinstance(error.__cause__, httpx.HTTPError):
+                raise error.__cause__ from error
+            raise httpx.TransportError(str(error)) from error
+        return answer
+
+
+def create_fields(submission: Submission, card: ModelCard) -> dict[str, Any]:
+    """The arguments of `interactions.create`."""
+    request = submission.request
+    fields: dict[str, Any] = {
+        "model": card.options.get("slug", card.slug),
+        "input": [
+            {"type": "text", "text": request.prompt},
+            # The form of response_format.duration is documented nowhere, so the length is said in words as well.
+            {"type": "text", "text": f"The video is {request.seconds:g} seconds long."},
+            *_images(submission),
+        ],
+        "background": True,
+        "store": True,
+        "response_format": {
+            "type": "video",
+            "duration": f"{request.seconds:g}s",
+            "resolution": request.resolution,
+            "aspect_ratio": request.aspect_ratio,
+            "delivery": "uri",
+        },
+        "generation_config": {"video_config": {"task": _task(request)}},
+        "labels": {"generation": submission.idem_key},
+    }
+    if submission.callback_url:
+        mark = {"generation": submission.idem_key}
+        fields["webhook_config"] = {"uris": [submission.callback_url], "user_metadata": mark}
+    return fields
+
+
+def _task(request: GenerationRequest) -> str:
+    if request.first_frame or request.last_frame:
+        return "image_to_video"
+    return "reference_to_video" if request.references else "text_to_video"
+
+
+def _images(submission: Submission) -> list[dict[str, Any]]:
+    request = submission.request
+    keys = [key for key in (request.first_frame, request.last_frame, *request.references) if key]
+    found = [picture(submission, key) for key in keys]
+    return [
+        {
+            "type": "image",
+            "data": base64.b64encode(one.path.read_bytes()).decode(),
+            "mime_type": one.content_type,
+        }
+        for one in found
+    ]
+
+
+def job_from(body: Mapping[str, Any], card: ModelCard) -> Job:
+    """An Interaction in our words."""
+    word = str(body.get("status") or "").lower()
+    status = GenerationStatus.FAILED if word in _ENDED_BADLY else status_of(word)
+    words = _words(body, word)
+    video = video_part(body)
+    if status is GenerationStatus.SUCCEEDED and video is None:
+        status = GenerationStatus.FAILED
+        words = Words(code=words.code, message=words.message or _text(body) or "completed without a video")
+    failed = status is GenerationStatus.FAILED
+    uri = video.get("uri") if video else None
+    return Job(
+        id=str(body["id"]),
+        status=status,
+        progress=100 if status is GenerationStatus.SUCCEEDED else 0,
+        reason=_reason(word, words) if failed else None,
+        error=(words.text or word) if failed else None,
+        cost_micro=_cost(body.get("usage"), card) if status is GenerationStatus.SUCCEEDED else None,
+        result={"url": str(uri)} if uri else {},
+        created_at=_stamp(body.get("created")),
+    )
+
+
+def video_part(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The last video among the steps' contents."""
+    found = [part for part in _parts(body) if part.get("type") == "video" and (part.get("uri") or part.get("data"))]
+    return found[-1] if found else None
+
+
+def _parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    steps = [step for step in body.get("steps") or [] if isinstance(step, dict)]
+    contents = [step.get("content") for step in steps]
+    return [part for content in contents if isinstance(content, list) for part in content if isinstance(part, dict)]
+
+
+def _text(body: Mapping[str, Any]) -> str:
+    return " ".join(str(part.get("text")) for part in _parts(body) if part.get("type") == "text")
+
+
+def _words(body: Mapping[str, Any], word: str) -> Words:
+    errors = body.get("errors") or body.get("error")
+    first = errors[0] if isinstance(errors, list) and errors else errors
+    return words_of({"error": first}) if first else Words(code=word if word in _ENDED_BADLY else "")
+
+
+def _reason(word: str, words: Words) -> Reason:
+    return Reason.QUOTA if word == "budget_exceeded" else reason_of(words)
+
+
+def _cost(usage: Any, card: ModelCard) -> int | None:
+    """Micro-dollars from the reported tokens: a dollar per million tokens is a micro-dollar per token."""
+    prices = card.options.get("usd_per_million")
+    if not isinstance(usage, dict) or not isinstance(prices, dict):
+        return None
+    by_modality = usage.get("output_tokens_by_modality")
+    entries = by_modality if isinstance(by_modality, list) else []
+    video = sum(_count(e.get("tokens")) for e in entries if isinstance(e, dict) and e.get("modality") == "video")
+    if not video:
+        return None
+    tokens = {
+        "video": video,
+        "input": _count(usage.get("total_input_tokens")),
+        "thought": _count(usage.get("total_thought_tokens")),
+    }
+    return round(sum(count * float(prices.get(name, 0)) for name, count in tokens.items()))
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _stamp(value: Any) -> float | None:
+    try:
+        return datetime.fromisoformat(str(value)).timestamp()
+    except ValueError:
+        return None

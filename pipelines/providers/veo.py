@@ -1,0 +1,200 @@
+"""`veo/…`: Veo on Vertex AI through google-genai. The Gemini API with a plain key serves it no more.
+
+A card's option `address` replaces Vertex's own, e.g. for Private Service Connect.
+Source: google-genai 3.3.0 and cloud.google.com/vertex-ai/generative-ai/docs/model-reference/veo-video-generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.errors import Ambiguous, BadDelivery, Expired, NotConfigured, Unavailable
+from pipelines.domain.lifecycle import GenerationStatus, Reason
+from pipelines.net import guarded_client
+from pipelines.ports import GenerationRequest, Job, Submission
+from pipelines.providers.base import POLL_TIMEOUT_S, Adapter, paid, picture, unpaid, write_clip
+from pipelines.providers.vocabulary import Words, create_error, read_error, reason_of, words_of
+from pipelines.settings import Origin, Settings
+
+if TYPE_CHECKING:
+    from google.genai import Client, types
+
+LOCATION = "us-central1"
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+
+
+class Provider(Adapter):
+    """Long-running operations. Neither list nor callback: only a person can settle a lost answer."""
+
+    name = "veo"
+
+    @classmethod
+    def missing(cls, settings: Settings) -> str | None:
+        """Its project."""
+        return None if settings.google_cloud_project else "GOOGLE_CLOUD_PROJECT"
+
+    def _submit(self, submission: Submission, card: ModelCard) -> Job:
+        client = self._client(card, card.submit_timeout_s)
+        source, config = create_arguments(submission, card)
+        with paid(self.name):
+            operation = _said(client.models.generate_videos, model=_slug(card), source=source, config=config)
+        if isinstance(operation, Refusal):
+            raise create_error(operation.status, operation.body, vendor=self.name, headers=operation.headers)
+        if not operation.name:
+            raise Ambiguous(f"{self.name}: accepted without the name of an operation")
+        return Job(id=operation.name, status=GenerationStatus.SUBMITTED)
+
+    def _poll(self, job_id: str, request: GenerationRequest) -> Job:
+        return job_from(job_id, self._operation(job_id, request))
+
+    def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
+        video = _video(self._operation(job.id, request))
+        if video is None:
+            raise Expired(f"{self.name}: {job.id} has no video any more")
+        if not video.video_bytes:
+            raise BadDelivery(f"{self.name}: the video of {job.id} is not in the answer but at {video.uri}")
+        write_clip(dest, video.video_bytes)
+
+    def _check(self) -> str:
+        credentials = self._credentials()
+        return f"veo: project {self.settings.google_cloud_project}, credentials of kind {type(credentials).__name__}."
+
+    def _operation(self, job_id: str, request: GenerationRequest) -> types.GenerateVideosOperation:
+        from google.genai import types
+
+        client = self._client(self.card(request), POLL_TIMEOUT_S)
+        with unpaid(self.name):
+            operation = _said(client.operations.get, types.GenerateVideosOperation.model_validate({"name": job_id}))
+        if isinstance(operation, Refusal):
+            raise read_error(operation.status, operation.body, vendor=self.name, headers=operation.headers)
+        return operation
+
+    def _client(self, card: ModelCard, timeout_s: float) -> Client:
+        """A client with a token that is fresh, so that nothing but the request itself can fail later."""
+        from google import genai
+        from google.genai import types
+
+        address = card.options.get("address")
+        trusted = {Origin.of(address)} if address else set()
+        return genai.Client(
+            vertexai=True,
+            project=self.settings.google_cloud_project,
+            location=self.settings.google_cloud_location or LOCATION,
+            credentials=self._credentials(),
+            http_options=types.HttpOptions(
+                base_url=address,
+                httpx_client=guarded_client(trusted, timeout_s),
+                retry_options=types.HttpRetryOptions(attempts=1),
+            ),
+        )
+
+    def _credentials(self) -> Any:
+        """Valid credentials of the service account, or of the machine. Raises NotConfigured or Unavailable."""
+        import google.auth
+        from google.auth import exceptions
+        from google.auth.transport.requests import Request
+        from google.oauth2 import service_account
+
+        path = self.settings.google_application_credentials
+        try:
+            if path:
+                kept = service_account.Credentials.from_service_account_file(str(path), scopes=[SCOPE])  # type: ignore[no-untyped-call]
+            else:
+                kept, _ = google.auth.default(scopes=[SCOPE])
+            kept.refresh(Request())
+        except exceptions.TransportError as error:
+            raise Unavailable(f"{self.name}: Google's token server does not answer: {error}") from error
+        except (exceptions.GoogleAuthError, ValueError, OSError) as error:
+            raise NotConfigured(f"{self.name}: GOOGLE_APPLICATION_CREDENTIALS cannot be used: {error}") from error
+        return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that is no success."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+
+def _said(call: Callable[..., Any], *arguments: Any, **named: Any) -> types.GenerateVideosOperation | Refusal:
+    """The operation, or what Vertex said instead; the HTTP client's own errors pass."""
+    from google.genai import errors
+
+    try:
+        operation: types.GenerateVideosOperation = call(*arguments, **named)
+    except errors.APIError as error:
+        return Refusal(error.code, error.details, getattr(error.response, "headers", None) or {})
+    return operation
+
+
+def _slug(card: ModelCard) -> str:
+    return str(card.options.get("slug", card.slug))
+
+
+def create_arguments(submission: Submission, card: ModelCard) -> tuple[Any, Any]:
+    """The source and configuration of `generate_videos`."""
+    from google.genai import types
+
+    request = submission.request
+    source = types.GenerateVideosSource(prompt=request.prompt)
+    if request.first_frame:
+        source.image = _image(submission, request.first_frame)
+    config = types.GenerateVideosConfig(
+        number_of_videos=1,
+        duration_seconds=round(request.seconds),
+        aspect_ratio=request.aspect_ratio,
+        resolution=request.resolution,
+        generate_audio=request.audio and card.audio,
+        labels={"generation": submission.idem_key},
+    )
+    if request.seed is not None and card.seed:
+        config.seed = request.seed
+    if request.negative_prompt and card.negative_prompt:
+        config.negative_prompt = request.negative_prompt
+    if request.last_frame:
+        config.last_frame = _image(submission, request.last_frame)
+    if request.references:
+        config.reference_images = [
+            types.VideoGenerationReferenceImage(
+                image=_image(submission, key), reference_type=types.VideoGenerationReferenceType.ASSET
+            )
+            for key in request.references
+        ]
+    return source, config
+
+
+def _image(submission: Submission, key: str) -> Any:
+    from google.genai import types
+
+    found = picture(submission, key)
+    return types.Image(image_bytes=found.path.read_bytes(), mime_type=found.content_type)
+
+
+def job_from(job_id: str, operation: types.GenerateVideosOperation) -> Job:
+    """An operation in our words: done with an error, done with nothing (filtered), or done with a video."""
+    if not operation.done:
+        return Job(id=job_id, status=GenerationStatus.RUNNING)
+    if operation.error:
+        words = words_of({"error": operation.error})
+        return _failed(job_id, reason_of(words), words)
+    if _video(operation) is None:
+        filtered = operation.response.rai_media_filtered_reasons if operation.response else None
+        words = Words(message="; ".join(filtered or []) or "done without a video: filtered by moderation")
+        return _failed(job_id, Reason.REFUSED, words)
+    return Job(id=job_id, status=GenerationStatus.SUCCEEDED, progress=100)
+
+
+def _failed(job_id: str, reason: Reason, words: Words) -> Job:
+    return Job(id=job_id, status=GenerationStatus.FAILED, reason=reason, error=words.text, cost_micro=0)
+
+
+def _video(operation: types.GenerateVideosOperation) -> types.Video | None:
+    videos = operation.response.generated_videos if operation.response else None
+    video = videos[0].video if videos else None
+    return video if video and (video.video_bytes or video.uri) else None
