@@ -8,16 +8,14 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import av
-import flask
 import httpx
 import openai
 import pytest
 from PIL import Image
 from pydantic import BaseModel
 from standardwebhooks import Webhook
-from werkzeug.serving import make_server
 
-from pipelines.sandbox import vendors
+from pipelines.sandbox.app import Sandbox
 
 # The SDK announces the end of the vendor's own endpoint at each call; the protocol lives on.
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")
@@ -49,17 +47,8 @@ class Inbox(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def url():
-    app = flask.Flask("sandbox")
-    address = []
-    vendors.register(app, public_url=lambda: address[0])
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    address.append(f"http://127.0.0.1:{server.port}")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield address[0]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with Sandbox() as sandbox:
+        yield sandbox.url
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +61,7 @@ def inbox():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Inbox)
     server.posts, server.refusals = [], 0
     server.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield server
     server.shutdown()
@@ -252,7 +241,7 @@ def test_corrupt_damages_the_first_fetch_only(client, damage):
 
 
 def test_never_stays_in_progress_and_slow_takes_ten_times_as_long(url, client):
-    control(url, generation_s=2, generation_jitter=0)
+    control(url, generation_s=1, generation_jitter=0)
     never, slow, plain = (make(client, f"A fox {word}") for word in ("[[never]]", "[[slow]]", ""))
     assert finished(client, plain).status == "completed"
     assert client.videos.retrieve(slow.id).status in {"queued", "in_progress"}
@@ -382,12 +371,13 @@ def test_moderation_flags_what_a_video_model_would_refuse(client):
 
 
 def test_keys_are_asked_for_and_an_empty_account_cannot_buy(url):
-    with openai.OpenAI(api_key="bad-key", base_url=f"{url}/openai/v1", max_retries=0) as stranger:
-        with pytest.raises(openai.AuthenticationError):
-            stranger.models.list()
-    with openai.OpenAI(api_key="empty", base_url=f"{url}/openai/v1", max_retries=0) as broke:
-        with pytest.raises(openai.RateLimitError) as refused:
-            make(broke)
+    stranger, broke = (
+        openai.OpenAI(api_key=key, base_url=f"{url}/openai/v1", max_retries=0) for key in ("bad-key", "empty")
+    )
+    with stranger, pytest.raises(openai.AuthenticationError):
+        stranger.models.list()
+    with broke, pytest.raises(openai.RateLimitError) as refused:
+        make(broke)
     assert refused.value.code == "insufficient_quota"
 
 

@@ -150,13 +150,15 @@ class Engine:
         wait = self.dials.spread(dials.generation_s, dials.generation_jitter)
         wait *= SLOW_FACTOR if "slow" in magic.words(order.prompt) else 1
         now, number = time.time(), len(self.books.jobs)
+        shade = number % dials.palette if dials.palette else number
         job = Job(
             id=order.id_prefix + secrets.token_hex(16),
             number=number,
             created_at=now,
             due_at=now + wait,
-            colour=colour_of(number),
-            tone_hz=tone_of(number),
+            colour=colour_of(shade),
+            tone_hz=tone_of(shade),
+            plain=dials.palette is not None,
             outcome=self._outcome(order),
             odd=magic.choice(order.prompt, "odd", magic.ODDITIES),
             damage=magic.choice(order.prompt, "corrupt", magic.DAMAGES),
@@ -222,6 +224,7 @@ class Engine:
             if job.phase(time.time()) in {Phase.QUEUED, Phase.RUNNING}:
                 job.cancelled_at = time.time()
                 self.books.save(job)
+                self.books.recount()
         self._announce_end(job)
 
     def delete(self, job: Job) -> None:
@@ -230,6 +233,7 @@ class Engine:
                 job.cancelled_at = time.time()
             job.deleted_at = time.time()
             self.books.save(job)
+            self.books.recount()
 
     def finish_all(self) -> int:
         """Bring every unfinished job to its end at once; how many those were."""
@@ -241,6 +245,7 @@ class Engine:
                     job.due_at = now
                     self.books.save(job)
                     self._announce_later(job)
+            self.books.recount()
         return len(open_jobs)
 
     def content(self, job: Job) -> tuple[bytes, str]:
@@ -322,8 +327,8 @@ def picture_of(job: Job) -> Picture:
         height=height,
         seconds=job.seconds,
         colour=job.colour,
-        text=magic.without(job.prompt),
-        label=f"{job.model}  ·  {job.seconds:g} s  ·  {job.size}  ·  no. {job.number + 1}",
+        text="" if job.plain else magic.without(job.prompt),
+        label="" if job.plain else f"{job.model}  ·  {job.seconds:g} s  ·  {job.size}  ·  no. {job.number + 1}",
         tone_hz=job.tone_hz,
         fps=30 if job.odd == "fps" else FPS,
         channels=0 if job.odd == "silent" or not job.audio else 1 if job.odd == "mono" else 2,

@@ -12,7 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Faults(BaseModel):
-    """The dials. Percentages 0–100, times in seconds. `vendors` overrides single dials for one vendor by name."""
+    """The dials. Percentages 0–100, times in seconds.
+
+    `palette` n draws clips without text in n colours only, so that thousands cost n renderings; `prerender` draws a
+    clip when its job is taken rather than at its first fetch; `lifetime_s` overrides how long results are kept.
+    """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
@@ -31,6 +35,7 @@ class Faults(BaseModel):
     webhook_duplicate_percent: float = Field(default=0, ge=0, le=100)
     damage_percent: float = Field(default=0, ge=0, le=100)
     prerender: bool = True
+    palette: int | None = Field(default=None, ge=1)
 
 
 class Dials:

@@ -72,9 +72,10 @@ def create(version: str) -> Response:
     if not isinstance(body, dict):
         raise VendorSays("invalid", "Invalid JSON payload received.")
     job = engine().take(_order(body))
-    if not body.get("background"):
-        _wait(job)
-    return flask.jsonify(interaction(job))
+    if body.get("background"):
+        return flask.jsonify(interaction(job, job.at_create))
+    _wait(job)
+    return flask.jsonify(interaction(job, time.time()))
 
 
 def _order(body: dict[str, Any]) -> Order:
@@ -162,7 +163,7 @@ def retrieve(version: str, job_id: str) -> Response:
     """The Interaction as it stands."""
     del version
     engine().counts.kind(VENDOR, "poll")
-    return flask.jsonify(interaction(engine().find(VENDOR, job_id)))
+    return flask.jsonify(interaction(engine().find(VENDOR, job_id), time.time()))
 
 
 def cancel(version: str, job_id: str) -> Response:
@@ -170,7 +171,7 @@ def cancel(version: str, job_id: str) -> Response:
     del version
     job = engine().find(VENDOR, job_id)
     engine().cancel(job)
-    return flask.jsonify(interaction(job))
+    return flask.jsonify(interaction(job, time.time()))
 
 
 def delete(version: str, job_id: str) -> Response:
@@ -179,16 +180,16 @@ def delete(version: str, job_id: str) -> Response:
     return flask.jsonify({})
 
 
-def interaction(job: Job) -> dict[str, Any]:
-    """The Interaction resource."""
-    phase = job.phase(time.time())
+def interaction(job: Job, now: float) -> dict[str, Any]:
+    """The Interaction resource as it stood at `now`."""
+    phase = job.phase(now)
     shown: dict[str, Any] = {
         "id": job.id,
         "object": "interaction",
         "model": job.model,
         "status": _STATUS[phase],
         "created": _stamp(job.created_at),
-        "updated": _stamp(job.due_at if phase in ENDED else time.time()),
+        "updated": _stamp(job.due_at if phase in ENDED else now),
         "labels": job.details["labels"],
         "steps": [],
     }

@@ -68,7 +68,7 @@ def create() -> Response:
             callback_url=_text(fields.get("callback_url")),
         )
     )
-    return flask.jsonify(video(job))
+    return flask.jsonify(video(job, time.time() if model.idempotent else job.at_create))
 
 
 def remix(job_id: str) -> Response:
@@ -84,7 +84,8 @@ def remix(job_id: str) -> Response:
         size=(original.width, original.height),
         details={"remixed_from_video_id": original.id},
     )
-    return flask.jsonify(video(engine().take(order)))
+    job = engine().take(order)
+    return flask.jsonify(video(job, job.at_create))
 
 
 def _order(
@@ -129,7 +130,7 @@ def list_jobs() -> Response:
     return flask.jsonify(
         {
             "object": "list",
-            "data": [video(job) for job in page],
+            "data": [video(job, time.time()) for job in page],
             "first_id": page[0].id if page else None,
             "last_id": page[-1].id if page else None,
             "has_more": len(jobs) > len(page),
@@ -140,7 +141,7 @@ def list_jobs() -> Response:
 def retrieve(job_id: str) -> Response:
     """The job as it stands."""
     engine().counts.kind(VENDOR, "poll")
-    return flask.jsonify(video(engine().find(VENDOR, job_id)))
+    return flask.jsonify(video(engine().find(VENDOR, job_id), time.time()))
 
 
 def delete(job_id: str) -> Response:
@@ -166,9 +167,8 @@ def send(body: bytes, media_type: str) -> Response:
     return flask.send_file(io.BytesIO(body), mimetype=media_type, conditional=True, max_age=0)
 
 
-def video(job: Job) -> dict[str, Any]:
-    """The protocol's video object."""
-    now = time.time()
+def video(job: Job, now: float) -> dict[str, Any]:
+    """The protocol's video object as it stood at `now`."""
     phase = job.phase(now)
     code, message = _ERRORS.get(Outcome(job.outcome), ("cancelled", "The job was cancelled."))
     done = phase == Phase.SUCCEEDED

@@ -60,6 +60,7 @@ class Job:
     tone_hz: float
     outcome: str = Outcome.CLIP
     audio: bool = True
+    plain: bool = False
     odd: str | None = None
     damage: str | None = None
     callback_url: str | None = None
@@ -93,6 +94,11 @@ class Job:
     def charged(self, now: float) -> bool:
         """Refusals, failures and cancelled jobs cost nothing; a job that is still running counts as charged."""
         return self.phase(now) not in {Phase.FAILED, Phase.CANCELLED}
+
+    @property
+    def at_create(self) -> float:
+        """The instant before the job began: at it even a job that takes no time is still queued."""
+        return math.nextafter(self.created_at, 0)
 
     @property
     def size(self) -> str:
@@ -135,8 +141,7 @@ class Books:
         self.texts: list[TextUse] = []
         self.keys: dict[str, str] = {}
         self.seen: dict[str, int] = {}
-        self._due: list[tuple[float, str]] = []
-        self._stopped: set[str] = set()
+        self._ends: list[tuple[float, str]] = []
         self._journal: Path | None = None
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -170,9 +175,7 @@ class Books:
 
     def _hold(self, job: Job) -> None:
         if job.id not in self.jobs:
-            heapq.heappush(self._due, (math.inf if job.outcome == Outcome.NEVER else job.due_at, job.id))
-        elif (job.cancelled_at or job.deleted_at) and any(job.id == known for _, known in self._due):
-            self._stopped.add(job.id)
+            heapq.heappush(self._ends, (_end_of(job), job.id))
         self.jobs[job.id] = job
         if job.idempotency_key:
             self.keys[f"{job.vendor}|{job.model}|{job.idempotency_key}"] = job.id
@@ -181,8 +184,7 @@ class Books:
         for shelf in (self.jobs, self.endpoints, self.keys, self.seen):
             shelf.clear()
         self.texts.clear()
-        self._due.clear()
-        self._stopped.clear()
+        self._ends.clear()
 
     def _write(self, kind: str, value: Any) -> None:
         if self._journal is not None:
@@ -236,6 +238,18 @@ class Books:
     def running(self) -> int:
         """How many jobs are unfinished now, in logarithmic time, since every create asks."""
         with self.lock:
-            while self._due and self._due[0][0] <= time.time():
-                self._stopped.discard(heapq.heappop(self._due)[1])
-            return len(self._due) - len(self._stopped)
+            while self._ends and self._ends[0][0] <= time.time():
+                heapq.heappop(self._ends)
+            return len(self._ends)
+
+    def recount(self) -> None:
+        """After ends were moved by hand: look at all jobs again."""
+        with self.lock:
+            self._ends = [(_end_of(job), job.id) for job in self.jobs.values()]
+            heapq.heapify(self._ends)
+
+
+def _end_of(job: Job) -> float:
+    if job.cancelled_at is not None:
+        return job.cancelled_at
+    return math.inf if job.outcome == Outcome.NEVER else job.due_at
