@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_long_captions_are_shown_in_turns_of_two_short_lines_that_never_overlap(
     assert len(found) > 2
     assert all(len(lines) <= 2 and max(map(len, lines)) <= 42 for _, _, lines in found)
     assert all(end > start for start, end, _ in found)
-    assert all(one[1] < two[0] for one, two in zip(found, found[1:], strict=False))
+    assert all(one[1] < two[0] for one, two in pairwise(found))
     words = " ".join(line for _, _, lines in found[:-1] for line in lines).split()
     assert words == LONG.split()
 
