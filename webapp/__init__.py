@@ -1,0 +1,63 @@
+"""The door for HTTP: API, webhooks, pages, media, health and the command line. Reaches the core through bootstrap."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Flask
+from flask_wtf.csrf import CSRFProtect
+
+from pipelines.settings import Settings, load_settings
+from pipelines.stages.services import Services
+from webapp import auth, commands, errors, health, media, openapi, pages, security, webhooks
+from webapp.api import blueprint
+from webapp.bodies import JSON_LIMIT
+from webapp.context import SERVICES, SETTINGS
+
+SESSION = timedelta(hours=12)
+
+
+def create_app(services: Services | None = None, settings: Settings | None = None) -> Flask:
+    """The application on real settings, or on what a test hands in. Brings the database up to date."""
+    chosen = settings or load_settings()
+    core = services or _real(chosen)
+    core.store.migrate()
+    app = Flask(__name__)
+    app.config.from_mapping(_config(chosen))
+    app.extensions[SERVICES], app.extensions[SETTINGS] = core, chosen
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    csrf = CSRFProtect(app)
+    for exempt in (blueprint(), webhooks.bp, media.bp, health.bp, openapi.bp):
+        csrf.exempt(exempt)
+        app.register_blueprint(exempt)
+    app.register_blueprint(pages.bp)
+    for part in (errors, auth, pages, commands):
+        part.register(app)
+    security.register(app, chosen)
+    return app
+
+
+def _real(settings: Settings) -> Services:
+    # Imported here: whoever hands in services of their own needs none of the adapters.
+    from pipelines.bootstrap import build_services
+
+    return build_services(settings)
+
+
+def _config(settings: Settings) -> dict[str, object]:
+    secret = settings.secret_key
+    return {
+        "SECRET_KEY": secret.get_secret_value() if secret else None,
+        "MAX_CONTENT_LENGTH": JSON_LIMIT,
+        "MAX_FORM_MEMORY_SIZE": JSON_LIMIT,
+        "MAX_FORM_PARTS": 100,
+        "PERMANENT_SESSION_LIFETIME": SESSION,
+        "SESSION_COOKIE_NAME": "reelgrid",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": settings.public_url.startswith("https://"),
+        # A page may stay open for hours; the token dies with the session.
+        "WTF_CSRF_TIME_LIMIT": None,
+        # We compare Origin and Sec-Fetch-Site ourselves: behind a proxy a Referer check refuses good people.
+        "WTF_CSRF_SSL_STRICT": False,
+    }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from pipelines.domain.errors import InvalidOrder, NotFound, Problem
+from pipelines.domain.errors import InvalidOrder, NotFound
+from pipelines.domain.labels import for_clip
 from pipelines.domain.order import SceneOrder, order_from_json
 from pipelines.domain.plan import plan_from_json
 from pipelines.domain.run import Run
@@ -42,11 +44,11 @@ def regeneration(services: Services, run_id: str, number: int, changes: dict[str
         seconds=changes.get("seconds", scene.seconds),
         model=changes.get("model", scene.model),
     )
+    order = replace(order_from_json(run.order or {}), adapt=True, scenes=(wish,), model=wish.model)
     try:
-        return accept.plan_order(services, order_from_json(run.order or {}), [wish]).quote_micro
+        return accept.plan_order(services, order, [wish]).quote_micro
     except InvalidOrder as error:
-        bare = [Problem(p.field.removeprefix("scenes[0]."), p.message) for p in error.problems]
-        raise InvalidOrder(bare) from error
+        raise InvalidOrder(for_clip(error.problems)) from error
 
 
 def _run(tx: Tx, run_id: str) -> Run:

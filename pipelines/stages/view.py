@@ -162,7 +162,7 @@ def actions(run: Run) -> list[str]:
         "approve": run.status is RunStatus.NEEDS_APPROVAL,
         "cancel": run.status in CANCELLABLE,
         "retry": run.status in RETRYABLE_RUNS,
-        "regenerate": run.status in {RunStatus.DONE, RunStatus.NEEDS_ATTENTION, RunStatus.FAILED},
+        "regenerate": run.status in STOPPED,
     }
     return [name for name, allowed in may.items() if allowed]
 

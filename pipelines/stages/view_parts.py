@@ -19,7 +19,7 @@ _STEP_S = 3600.0
 TITLE_CHARS = 70
 CHOICES = {
     "wait": "Wait and look again",
-    "retry": "Count it as spent and make the scene again",
+    "write_off": "Count it as spent and make the scene again",
     "cancel": "Cancel the run and keep what is paid for",
 }
 

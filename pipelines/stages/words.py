@@ -64,6 +64,20 @@ _PEOPLE = frozenset({"link", "open"})
 """Names of actors that say nothing to a reader."""
 
 
+_NAMED: Mapping[str, str] = {
+    "approved": "approved",
+    "retried": "going on where it stopped",
+    "regenerate": "ordered again",
+    "adopted": "found again by its callback",
+    "scenes_edited": "the scenes were edited before approval",
+}
+_DECIDED: Mapping[str, str] = {
+    "wait": "decided to wait for it",
+    "write_off": "given up; counted as spent and bought again",
+    "cancel": "given up; the run is cancelled",
+}
+
+
 def now_sentence(run: Run) -> str:
     """One sentence: where the run is, or why it stopped and what to do."""
     if run.status in {_S.FAILED, _S.NEEDS_ATTENTION} and run.error:
@@ -75,7 +89,7 @@ def now_sentence(run: Run) -> str:
 
 def event_sentence(event: Event, scenes: Mapping[str, int]) -> str:
     """One line of the history. `scenes` maps scene ids to their numbers."""
-    scene = scenes.get(str(event.detail.get("scene", "")))
+    scene = scenes.get(str(event.detail.get("scene", event.entity_id)))
     if event.name != "status":
         return str(event.detail.get("sentence") or _named(event, scene))
     new = event.new or ""
@@ -91,8 +105,11 @@ def event_sentence(event: Event, scenes: Mapping[str, int]) -> str:
 
 
 def _named(event: Event, scene: int | None) -> str:
-    text = event.name.replace("_", " ").replace(".", " ")
-    return f"Scene {scene}: {text}." if scene else f"{_capital(text)}."
+    text = _NAMED.get(event.name) or event.name.replace("_", " ").replace(".", " ")
+    if event.name == "decided":
+        text = _DECIDED.get(str(event.detail.get("choice")), text)
+    number = scene or event.detail.get("number")
+    return f"Scene {number}: {text}." if number else f"{_capital(text)}."
 
 
 def _ended(text: str, error: Any, who: str) -> str:

@@ -1,0 +1,79 @@
+"""Rehearsals: what would happen and what it would cost at most. Nothing here starts or spends anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipelines.domain.errors import InvalidOrder, Problem
+from pipelines.domain.labels import for_clip, for_row
+from pipelines.domain.money import dollars
+from pipelines.domain.order import Order
+from pipelines.stages import accept, view, view_parts
+from pipelines.stages.accept import StartRequest
+from webapp.api import answers
+from webapp.context import services
+from webapp.waiting import bounded
+
+MAX_ROWS = 100
+
+
+def usd(micro: int | None) -> float | None:
+    """Micro-dollars as dollars; unknown stays unknown."""
+    return None if micro is None else dollars(micro)
+
+
+def time(at: float) -> str:
+    """A moment as the API writes it."""
+    return view_parts.iso(at) or ""
+
+
+def of_record(request: StartRequest) -> answers.Estimate:
+    """Reads the row, for a few seconds at most. Raises 504 when Airtable is slow, RecordGone, BoardDenied."""
+    core = services()
+    return _answer(bounded(lambda: accept.dry_run(core, request)))
+
+
+def of_order(order: Order, source: str) -> answers.Estimate:
+    """Needs nobody else."""
+    found = accept.dry_run(services(), StartRequest(source=source, order=order))
+    problems = for_clip(found.problems) if source == "clip" else found.problems
+    return _answer(found, problems)
+
+
+def of_queue(base_id: str) -> answers.QueueEstimate:
+    """Which rows a sweep would start now, and what their orders would cost together. Raises like `of_record`."""
+    core = services()
+    rows = bounded(lambda: core.board.ready(base_id, core.clock.now()))
+    total, problems = 0, []
+    for row in rows[:MAX_ROWS]:
+        try:
+            total += accept.plan_order(core, row.order).quote_micro
+        except InvalidOrder as error:
+            problems += [Problem(f"{row.record_id} {p.field}", p.message) for p in for_row(error.problems)]
+        problems += [Problem(f"{row.record_id} {field}", sentence) for field, sentence in row.problems]
+    warnings = ["Rows with scenes of their own are quoted exactly only when they start."] if rows else []
+    return answers.QueueEstimate(
+        ok=not problems,
+        quote_usd=dollars(total),
+        records=[row.record_id for row in rows],
+        problems=listed(problems),
+        warnings=warnings,
+    )
+
+
+def _answer(found: accept.Estimate, problems: Sequence[Problem] | None = None) -> answers.Estimate:
+    wrong = listed(found.problems if problems is None else problems)
+    plan = answers.PlanView.model_validate(view.plan_view(found.plan)) if found.plan else None
+    return answers.Estimate(
+        ok=not wrong,
+        quote_usd=usd(found.quote_micro),
+        plan=plan,
+        problems=wrong,
+        warnings=list(found.warnings),
+        title=found.title,
+    )
+
+
+def listed(problems: Sequence[Problem]) -> list[answers.FieldProblem]:
+    """Problems as the API writes them."""
+    return [answers.FieldProblem(field=p.field, message=p.message) for p in problems]

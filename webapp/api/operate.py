@@ -1,0 +1,138 @@
+"""The operator's side: the Stop switch, spend, and the catalogue."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.errors import Problem
+from pipelines.domain.money import dollars
+from pipelines.domain.order_checks import usable
+from pipelines.stages import control, view, view_parts
+from webapp.api import answers
+from webapp.api.operations import Reply, operation
+from webapp.api.requests import StopSwitch, UsageQuery
+from webapp.context import actor, services
+from webapp.errors import HttpProblem
+
+COLUMNS = {"day": "day", "model": "model", "record": "record_id", "key": "key_id", "base": "base_id"}
+_SHOWN = {"key_id": "key"}
+
+
+@operation(
+    "POST",
+    "/api/stop",
+    summary="The Stop switch",
+    scope="admin",
+    tag="Operate",
+    bodies=(StopSwitch,),
+    answers={200: answers.Stopped},
+    problems=(400, 401, 403, 413, 415, 422),
+)
+def stop(body: StopSwitch) -> Reply:
+    """While it is on, nothing new is bought anywhere; runs wait where they are and go on when it is lifted."""
+    control.set_stop(services(), on=body.on, reason=body.reason, actor=actor().name)
+    return Reply(stopped())
+
+
+@operation(
+    "GET",
+    "/api/stop",
+    summary="Where the Stop switch is",
+    scope="read",
+    tag="Operate",
+    answers={200: answers.Stopped},
+    problems=(401, 403),
+)
+def stop_state() -> Reply:
+    """On or off, since when and why."""
+    return Reply(stopped())
+
+
+def stopped() -> answers.Stopped:
+    """The Stop switch as the API shows it."""
+    with services().store.read() as tx:
+        switch = tx.switches.get("stop")
+    if switch is None:
+        return answers.Stopped(on=False, reason="", at=None)
+    return answers.Stopped(on=switch.on, reason=switch.reason, at=view_parts.iso(switch.at))
+
+
+@operation(
+    "GET",
+    "/api/usage",
+    summary="Spend and seconds",
+    scope="read",
+    tag="Operate",
+    query=UsageQuery,
+    answers={200: answers.Usage},
+    problems=(401, 403, 422),
+)
+def usage(query: UsageQuery) -> Reply:
+    """Grouped by day (UTC), model, record, key or base, or several of them."""
+    names = [name.strip() for name in query.by.split(",") if name.strip()]
+    if not names or any(name not in COLUMNS for name in names) or len(set(names)) < len(names):
+        problem = Problem("by", f"must be one or several of {', '.join(COLUMNS)}.")
+        raise HttpProblem(422, f"by {problem.message}", (problem,))
+    return Reply(usage_of(names, query.since, query.until))
+
+
+def usage_of(names: list[str], since: str | None, until: str | None) -> dict[str, object]:
+    """The answer of /api/usage, for the API and the pages."""
+    found = view.usage(services(), [COLUMNS[name] for name in names], since, until)
+    rows = [{_SHOWN.get(column, column): value for column, value in row.items()} for row in found["rows"]]
+    total = round(sum(row["spent_usd"] for row in rows), 6)
+    return {**found, "by": names, "rows": rows, "spent_usd": total}
+
+
+@operation(
+    "GET",
+    "/api/models",
+    summary="The catalogue of models",
+    scope="read",
+    tag="Look",
+    answers={200: answers.ModelList},
+    problems=(401, 403),
+)
+def models() -> Reply:
+    """What each model can do and costs, whether it is set up here, and when it ends."""
+    return Reply(catalogue())
+
+
+def catalogue() -> answers.ModelList:
+    """Every model as the API shows it."""
+    core = services()
+    today = datetime.fromtimestamp(core.clock.now(), UTC).date()
+    cards = [_model(card, today) for card in core.catalogue.values()]
+    return answers.ModelList(default=core.policy.default_model, models=cards)
+
+
+def _model(card: ModelCard, today: date) -> answers.ModelView:
+    core = services()
+    verdict = usable(card, today=today, origins=dict(core.policy.model_origins))
+    offers = card.offers
+    return answers.ModelView(
+        id=card.id,
+        label=card.label,
+        configured=core.providers.configured(card.provider),
+        default=card.id == core.policy.default_model,
+        durations_s=list(card.durations),
+        min_seconds=min(card.durations, default=card.min_seconds),
+        max_seconds=max(card.durations, default=card.max_seconds),
+        default_seconds=card.default_seconds,
+        aspect_ratios=list(dict.fromkeys(offer.aspect_ratio for offer in offers)),
+        resolutions=list(dict.fromkeys(offer.resolution for offer in offers)),
+        sizes={f"{offer.aspect_ratio} {offer.resolution}": f"{offer.width}x{offer.height}" for offer in offers},
+        fps=card.fps,
+        audio=card.audio,
+        image_to_video=card.image_to_video,
+        max_prompt=card.max_prompt,
+        price_usd_per_second={name: dollars(price) for name, price in card.prices.items()},
+        price_usd_per_clip={name: dollars(price) for name, price in card.clip_prices.items()},
+        price_date=card.price_date.isoformat() if card.price_date else None,
+        free=card.free,
+        sunset=card.sunset.isoformat() if card.sunset else None,
+        successor=card.successor,
+        warning=verdict.refusal or verdict.warning,
+        notes=card.notes,
+    )

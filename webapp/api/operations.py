@@ -1,0 +1,139 @@
+"""The routes of the API as data: one table serves Flask, the checks before each handler, and /openapi.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Blueprint, Response, json, request
+from pydantic import BaseModel
+
+from pipelines.domain.errors import Problem
+from webapp import auth, bodies, replays
+from webapp.api import answers
+from webapp.api.requests import ALIASES
+from webapp.errors import HttpProblem
+
+Handler = Callable[..., "Reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a handler answers."""
+
+    body: BaseModel | Mapping[str, Any]
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        """The body as JSON types."""
+        return answers.plain(self.body) if isinstance(self.body, BaseModel) else dict(self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One route. `bodies` are the models one of which the handler takes; `answers` are by status."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    scope: str
+    tag: str
+    handler: Handler
+    bodies: tuple[type[BaseModel], ...] = ()
+    query: type[BaseModel] | None = None
+    answers: dict[int, type[BaseModel]] = field(default_factory=dict)
+    problems: tuple[int, ...] = ()
+    choose: Callable[[dict[str, Any]], type[BaseModel]] | None = None
+
+    @property
+    def rule(self) -> str:
+        """The path as Flask writes it."""
+        return self.path.replace("{n}", "<int:n>").replace("{", "<").replace("}", ">")
+
+
+OPERATIONS: list[Operation] = []
+
+
+def operation(
+    method: str, path: str, *, summary: str, scope: str, tag: str, **more: Any
+) -> Callable[[Handler], Handler]:
+    """Make a function the handler of a route; its name is the operation's id, its docstring the description."""
+
+    def register(handler: Handler) -> Handler:
+        fields: dict[str, Any] = {"method": method, "path": path, "summary": summary, "scope": scope, "tag": tag}
+        name = str(getattr(handler, "__name__", path))
+        OPERATIONS.append(Operation(name=name, handler=handler, **fields, **more))
+        return handler
+
+    return register
+
+
+def blueprint() -> Blueprint:
+    """All operations as Flask routes."""
+    made = Blueprint("api", __name__)
+    for entry in OPERATIONS:
+        made.add_url_rule(entry.rule, entry.name, _view(entry), methods=[entry.method])
+    return made
+
+
+def _view(entry: Operation) -> Callable[..., Response]:
+    def view(**path: Any) -> Response:
+        auth.require(entry.scope)
+        if entry.method == "GET":
+            query = bodies.validated(entry.query, _query()) if entry.query else None
+            return as_response(entry.handler(**path, **({"query": query} if query else {})))
+        data = _merged(bodies.read_json())
+        return replays.once(data, lambda: _answered(entry, data, path))
+
+    return view
+
+
+def _answered(entry: Operation, data: dict[str, Any], path: dict[str, Any]) -> Response:
+    model = entry.choose(data) if entry.choose else entry.bodies[0] if entry.bodies else None
+    given = {"body": bodies.validated(model, data)} if model else {}
+    return as_response(entry.handler(**path, **given))
+
+
+def as_response(reply: Reply) -> Response:
+    """JSON, written as people read it."""
+    text = json.dumps(reply.plain(), ensure_ascii=False)
+    return Response(text, reply.status, reply.headers, mimetype="application/json")
+
+
+def _query() -> dict[str, Any]:
+    """The query's parameters by their canonical names; the last of several wins nothing: that is an error."""
+    found: dict[str, Any] = {}
+    for name, values in request.args.lists():
+        canonical = ALIASES.get(name, name)
+        if canonical in found or len(values) > 1:
+            _twice(canonical)
+        found[canonical] = values[0]
+    return found
+
+
+def _merged(body: dict[str, Any]) -> dict[str, Any]:
+    """Body and query as one order; scripts in the field use either, and both spellings."""
+    merged: dict[str, Any] = {}
+    for name, value in body.items():
+        canonical = ALIASES.get(name, name)
+        if merged.get(canonical, value) != value:
+            _twice(canonical)
+        merged[canonical] = value
+    for name, text in _query().items():
+        value = _typed(name, text)
+        if merged.get(name, value) != value:
+            _twice(name)
+        merged[name] = value
+    return merged
+
+
+def _typed(name: str, text: str) -> Any:
+    return text.lower() in {"true", "1"} if name in {"dry_run", "fresh"} else text
+
+
+def _twice(name: str) -> None:
+    problem = Problem(name, "is given twice with different values.")
+    raise HttpProblem(422, f"{name} is given twice with different values.", (problem,))

@@ -1,0 +1,277 @@
+"""What may be sent, as models: the source of validation, of the error messages and of /openapi.json."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from pipelines.domain.footage import Captions, Fit, Transition
+from pipelines.domain.money import MICRO
+from pipelines.domain.order import ASPECT_RATIOS, MAX_PROMPT, MAX_SCENES, RESOLUTIONS, Order, SceneOrder
+
+RECORD_ID = re.compile(r"rec[A-Za-z0-9]{14}", re.ASCII)
+BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)
+_MODEL = re.compile(r"[a-z0-9][a-z0-9_-]*/\S+", re.ASCII)
+_URL = re.compile(r"https?://[^\s/?#]+\S*")
+MAX_URL = 2048
+MAX_CLIP_SECONDS = 120
+ALIASES = {"recordId": "record_id", "baseId": "base_id"}
+
+
+def _matching(pattern: re.Pattern[str], words: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(f"must be {words}.")
+        return text
+
+    return AfterValidator(check)
+
+
+def _prompt(text: str) -> str:
+    """The measure is the author's characters, after trimming."""
+    trimmed = text.strip()
+    if not trimmed:
+        raise ValueError("must not be empty.")
+    if len(trimmed) > MAX_PROMPT:
+        raise ValueError(f"may have at most {MAX_PROMPT:,} characters; this has {len(trimmed):,}.")
+    return trimmed
+
+
+def _spelled(words: Iterable[str]) -> BeforeValidator:
+    """Accept a word of a select field in any case, with spaces, dashes or underscores."""
+    known = {_folded(word): word for word in words}
+    return BeforeValidator(lambda value: known.get(_folded(value), value) if isinstance(value, str) else value)
+
+
+def _folded(word: str) -> str:
+    return word.strip().lower().replace("_", " ").replace("-", " ")
+
+
+def _table(name: str) -> str:
+    if not name.strip() or not name.isprintable() or "/" in name:
+        raise ValueError("must be a table's name or id.")
+    return name
+
+
+RecordId = Annotated[
+    str,
+    Field(
+        description="The row's Airtable id.",
+        examples=["recA1b2C3d4E5f6G7"],
+        json_schema_extra={"pattern": "^rec[A-Za-z0-9]{14}$"},
+    ),
+    _matching(RECORD_ID, "a record id: rec and 14 letters or digits"),
+]
+BaseId = Annotated[
+    str,
+    Field(
+        description="The base; AIRTABLE_BASE_ID when left out.", json_schema_extra={"pattern": "^app[A-Za-z0-9]{14}$"}
+    ),
+    _matching(BASE_ID, "a base id: app and 14 letters or digits"),
+]
+Table = Annotated[
+    str,
+    Field(max_length=255, description="The table's name or id; `Videos` when left out."),
+    AfterValidator(_table),
+]
+Prompt = Annotated[str, AfterValidator(_prompt), Field(json_schema_extra={"minLength": 1, "maxLength": MAX_PROMPT})]
+Model = Annotated[
+    str,
+    Field(
+        max_length=200,
+        description="A model of /api/models; the default model when left out.",
+        examples=["local/animatic"],
+    ),
+    _matching(_MODEL, "a model as provider/slug, such as local/animatic; see /api/models"),
+]
+Url = Annotated[str, Field(max_length=MAX_URL), _matching(_URL, "an address that starts with https://")]
+AspectRatio = Literal["16:9", "9:16", "1:1", "4:5"]
+Resolution = Literal["480p", "720p", "1080p"]
+FitWord = Annotated[Literal["Crop", "Blur", "Letterbox"], _spelled(f.value for f in Fit)]
+TransitionWord = Annotated[
+    Literal["Cut", "Crossfade", "Fade Black", "Dip White"], _spelled(t.value for t in Transition)
+]
+CaptionsWord = Annotated[Literal["None", "Burned", "Sidecar"], _spelled(c.value for c in Captions)]
+Seconds = Annotated[float, Field(gt=0, le=MAX_CLIP_SECONDS, allow_inf_nan=False)]
+Dollars = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
+DryRun = Annotated[bool, Field(description="Answer with plan, quote and problems; spend and start nothing.")]
+Fresh = Annotated[bool, Field(description="Buy every clip anew, also those that an earlier run paid for.")]
+Adapt = Annotated[
+    bool, Field(description="Fit what the model cannot do exactly to the nearest it can; otherwise it is refused.")
+]
+
+if (get_args(AspectRatio), get_args(Resolution)) != (ASPECT_RATIOS, RESOLUTIONS):
+    raise TypeError("the request models and the domain disagree on aspect ratios or resolutions")
+
+
+class Body(BaseModel):
+    """Strict types; a field that we do not know is an error, because ignoring `secnds: 4` would cost money."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class RecordTrigger(BaseModel):
+    """A row of the `Videos` table to act on. Other fields that a script sends along are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    record_id: RecordId
+    base_id: BaseId | None = None
+    table: Table | None = None
+    fresh: Fresh = False
+    dry_run: DryRun = False
+
+
+class QueueTrigger(BaseModel):
+    """Start every row of a base whose Status is Ready and whose time has come."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    base_id: BaseId | None = None
+    dry_run: DryRun = False
+
+
+class _Look(Body):
+    """What every order without a row may say."""
+
+    model: Model | None = None
+    aspect_ratio: AspectRatio = "16:9"
+    resolution: Resolution = "720p"
+    adapt: Adapt = False
+    fresh: Fresh = False
+    dry_run: DryRun = False
+    max_cost_usd: Annotated[Dollars | None, Field(description="Refuse when the quote is above this.")] = None
+    title: Annotated[str, Field(max_length=200)] | None = None
+
+    def _cap(self) -> int | None:
+        return None if self.max_cost_usd is None else int(self.max_cost_usd * MICRO)
+
+
+class MasterPromptOrder(_Look):
+    """A film from one master prompt, without Airtable."""
+
+    master_prompt: Prompt
+    scene_count: Annotated[int, Field(ge=1, le=MAX_SCENES)] = 4
+    clip_seconds: Annotated[Seconds | None, Field(description="The model's default when left out.")] = None
+    formats: Annotated[list[AspectRatio], Field(max_length=4, description="More cuts of the same clips.")] = []
+    fit: FitWord = "Crop"
+    style_notes: Annotated[str, Field(max_length=4000)] | None = None
+    references: Annotated[list[Url], Field(max_length=8)] = []
+    transition: TransitionWord = "Cut"
+    transition_seconds: Annotated[float, Field(ge=0.2, le=2, allow_inf_nan=False)] = 0.5
+    captions: CaptionsWord = "None"
+    logo: Url | None = None
+    music: Url | None = None
+    title_card: Annotated[str, Field(max_length=200)] | None = None
+    end_card: Annotated[str, Field(max_length=200)] | None = None
+    loudness_lufs: Annotated[float, Field(ge=-40, le=-8, allow_inf_nan=False)] | None = None
+    allow_rewrite: bool = False
+
+    def order(self) -> Order:
+        """The order this asks for."""
+        same = self.model_dump(exclude={"max_cost_usd", "references", "dry_run", "formats"})
+        words = {
+            "fit": Fit(self.fit),
+            "transition": Transition(self.transition),
+            "captions": Captions(self.captions),
+            "formats": tuple(self.formats),
+            "references": tuple(self.references),
+        }
+        return Order(**{**same, **words}, max_cost_micro=self._cap())
+
+
+class ClipOrder(_Look):
+    """One clip from one prompt, or from a picture and a prompt."""
+
+    prompt: Prompt
+    seconds: Annotated[Seconds | None, Field(description="The model's default when left out.")] = None
+    image_url: Annotated[Url | None, Field(description="A picture to start from; fetched by us.")] = None
+
+    def order(self) -> Order:
+        """The order this asks for."""
+        pictures = (self.image_url,) if self.image_url else ()
+        scene = SceneOrder(prompt=self.prompt, seconds=self.seconds, references=pictures)
+        same = self.model_dump(include={"model", "aspect_ratio", "resolution", "adapt", "fresh", "title"})
+        return Order(scenes=(scene,), scene_count=1, clip_seconds=self.seconds, max_cost_micro=self._cap(), **same)
+
+
+class RunAction(Body):
+    """Approve, cancel or retry: there is nothing to say but whether it is only a rehearsal."""
+
+    dry_run: DryRun = False
+
+
+class Regenerate(Body):
+    """What changes for the new clip of a scene; what is left out stays as it was."""
+
+    prompt: Prompt | None = None
+    model: Model | None = None
+    seconds: Seconds | None = None
+    caption: Annotated[str, Field(max_length=500)] | None = None
+    dry_run: DryRun = False
+
+    def changes(self) -> dict[str, Any]:
+        """Only what was sent, in the order's words."""
+        given = self.model_dump(exclude={"dry_run"})
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class Decision(Body):
+    """What a person decides about a generation of which nobody knows whether it was bought."""
+
+    choice: Annotated[
+        Literal["wait", "write_off", "cancel"],
+        Field(description="wait: look again. write_off: count it as spent and buy it again. cancel: stop the run."),
+    ]
+
+
+class StopSwitch(Body):
+    """The Stop switch: while it is on, nothing new is bought anywhere."""
+
+    on: bool
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class RunQuery(BaseModel):
+    """Which runs, newest first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    record_id: RecordId | None = None
+    status: Annotated[str | None, Field(description="One status, or several separated by commas.")] = None
+    since: Annotated[str | None, Field(description="Created at or after: ISO 8601, UTC unless it says otherwise.")] = (
+        None
+    )
+    until: Annotated[str | None, Field(description="Created before.")] = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str | None, Field(max_length=200, description="`next_cursor` of the page before.")] = None
+
+
+class WaitQuery(BaseModel):
+    """Long polling."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    wait: Annotated[float, Field(ge=0, le=60, description="Seconds to wait for a change, at most 60.")] = 0
+    version: Annotated[str | None, Field(max_length=64, description="`version` of the answer you have.")] = None
+
+
+class UsageQuery(BaseModel):
+    """Which spend, grouped how; days are UTC, both inclusive."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by: Annotated[str, Field(description="day, model, record, key, base: one, or several separated by commas.")] = "day"
+    since: Annotated[str | None, Field(json_schema_extra={"format": "date"})] = None
+    until: Annotated[str | None, Field(json_schema_extra={"format": "date"})] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _days(cls, data: Any) -> Any:
+        for name in ("since", "until"):
+            if isinstance(data, dict) and data.get(name) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", data[name]):
+                raise ValueError(f"{name} must be a day such as 2026-11-20.")
+        return data

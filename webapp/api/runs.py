@@ -1,0 +1,212 @@
+"""Looking at runs, and what a person may do with them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pipelines.domain.errors import InvalidOrder, Problem
+from pipelines.domain.labels import for_clip
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.run import Run
+from pipelines.stages import control, rehearse, view
+from webapp import waiting
+from webapp.api import answers, estimates
+from webapp.api.operations import Reply, operation
+from webapp.api.requests import Decision, Regenerate, RunAction, RunQuery, WaitQuery
+from webapp.bodies import sentence
+from webapp.context import actor, services
+from webapp.errors import HttpProblem
+
+_ACTS = {200: answers.RunView}
+_ACT_PROBLEMS = (400, 401, 402, 403, 404, 409, 413, 415, 422)
+
+
+@operation(
+    "GET",
+    "/api/runs",
+    summary="List runs, newest first",
+    scope="read",
+    tag="Look",
+    query=RunQuery,
+    answers={200: answers.RunList},
+    problems=(401, 403, 422),
+)
+def list_runs(query: RunQuery) -> Reply:
+    """Filter by record, status and time; `next_cursor` is null on the last page."""
+    problems: list[Problem] = []
+    statuses = _statuses(query.status, problems)
+    since, until = _moment("since", query.since, problems), _moment("until", query.until, problems)
+    if not _is_cursor(query.cursor):
+        problems.append(Problem("cursor", "must be the next_cursor of an earlier page."))
+    if problems:
+        raise HttpProblem(422, sentence(tuple(problems)), tuple(problems))
+    filters = {"record": query.record_id, "status": statuses, "since": since, "until": until}
+    runs, cursor = view.list_runs(services(), limit=query.limit, cursor=query.cursor, **filters)  # type: ignore[arg-type]
+    return Reply({"runs": runs, "next_cursor": cursor})
+
+
+def _statuses(text: str | None, problems: list[Problem]) -> list[str] | None:
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    known = [status.value for status in RunStatus]
+    if not words or any(word not in known for word in words):
+        problems.append(Problem("status", f"must be one or several of {', '.join(known)}."))
+    return words
+
+
+def _moment(name: str, text: str | None, problems: list[Problem]) -> float | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        problems.append(Problem(name, "must be a moment such as 2026-11-20T10:00:00Z."))
+        return None
+
+
+def _is_cursor(text: str | None) -> bool:
+    if text is None:
+        return True
+    moment, separator, last = text.partition("~")
+    try:
+        return bool(separator and last) and float(moment) >= 0
+    except ValueError:
+        return False
+
+
+@operation(
+    "GET",
+    "/api/runs/{run_id}",
+    summary="Everything about a run",
+    scope="read",
+    tag="Look",
+    query=WaitQuery,
+    answers={200: answers.RunView},
+    problems=(401, 403, 404, 422),
+)
+def get_run(run_id: str, query: WaitQuery) -> Reply:
+    """With `?wait=30` the answer comes when something changes (or, given `version`, differs from that), when the run
+    has stopped, or after that many seconds. When half of the server already waits, it comes at once.
+    """
+    core = services()
+    if query.wait:
+        known = query.version or view.run_version(core, run_id)
+        waiting.until(lambda: _changed(run_id, known), query.wait)
+    return Reply(view.run_view(core, run_id))
+
+
+def _changed(run_id: str, known: str) -> bool:
+    return view.run_version(services(), run_id) != known or view.has_stopped(services(), run_id)
+
+
+@operation(
+    "POST",
+    "/api/runs/{run_id}/approve",
+    summary="Approve the quote and the scenes",
+    scope="trigger",
+    tag="Decide",
+    bodies=(RunAction,),
+    answers=_ACTS,
+    problems=_ACT_PROBLEMS,
+)
+def approve_run(run_id: str, body: RunAction) -> Reply:
+    """The clips are bought then. 409 unless the run waits for approval."""
+    if body.dry_run:
+        return _rehearsal(run_id, "approve", rehearse.approval(services(), run_id))
+    return _shown(control.approve(services(), run_id, actor().name))
+
+
+@operation(
+    "POST",
+    "/api/runs/{run_id}/cancel",
+    summary="Cancel a run",
+    scope="trigger",
+    tag="Decide",
+    bodies=(RunAction,),
+    answers=_ACTS,
+    problems=_ACT_PROBLEMS,
+)
+def cancel_run(run_id: str, body: RunAction) -> Reply:
+    """Stops what can be stopped and keeps what is paid for."""
+    if body.dry_run:
+        return _rehearsal(run_id, "cancel", 0)
+    return _shown(control.cancel(services(), run_id, actor().name))
+
+
+@operation(
+    "POST",
+    "/api/runs/{run_id}/retry",
+    summary="Go on with a stopped run",
+    scope="trigger",
+    tag="Decide",
+    bodies=(RunAction,),
+    answers=_ACTS,
+    problems=_ACT_PROBLEMS,
+)
+def retry_run(run_id: str, body: RunAction) -> Reply:
+    """Every clip that is paid for is kept; only what is missing is bought."""
+    if body.dry_run:
+        return _rehearsal(run_id, "retry", rehearse.retry(services(), run_id))
+    return _shown(control.retry(services(), run_id, actor().name))
+
+
+@operation(
+    "POST",
+    "/api/runs/{run_id}/scenes/{n}/regenerate",
+    summary="Make one scene again",
+    scope="trigger",
+    tag="Decide",
+    bodies=(Regenerate,),
+    answers=_ACTS,
+    problems=_ACT_PROBLEMS,
+)
+def regenerate_scene(run_id: str, n: int, body: Regenerate) -> Reply:
+    """A new clip for that scene, with whatever is changed, then a new cut. The old clip is kept."""
+    changes = body.changes()
+    if body.dry_run:
+        return _rehearsal(run_id, None, rehearse.regeneration(services(), run_id, n, changes))
+    return _shown(regenerated(run_id, n, changes))
+
+
+def regenerated(run_id: str, n: int, changes: dict[str, Any]) -> Run:
+    """A new clip, ordered under whoever asks; its problems named as in the request."""
+    try:
+        return control.regenerate(services(), run_id, n, changes, actor().name)
+    except InvalidOrder as error:
+        raise InvalidOrder(for_clip(error.problems)) from error
+
+
+@operation(
+    "POST",
+    "/api/generations/{generation_id}/decide",
+    summary="Decide about money in doubt",
+    scope="trigger",
+    tag="Decide",
+    bodies=(Decision,),
+    answers=_ACTS,
+    problems=_ACT_PROBLEMS,
+)
+def decide(generation_id: str, body: Decision) -> Reply:
+    """When nobody knows whether a provider took a paid request, a person chooses; the run's `choices` say which."""
+    return _shown(control.decide(services(), generation_id, body.choice, actor().name))
+
+
+def _shown(run: Run) -> Reply:
+    return Reply(view.run_view(services(), run.id))
+
+
+def _rehearsal(run_id: str, action: str | None, price_micro: int) -> Reply:
+    """What the action would cost, and whether the run is in a status that allows it."""
+    run = view.run_view(services(), run_id)
+    allowed = action is None or action in run["actions"]
+    problem = Problem("status", f"A run that is {run['status']} cannot be asked to {action}.")
+    body = answers.Rehearsal(
+        ok=allowed,
+        quote_usd=estimates.usd(price_micro),
+        problems=[] if allowed else estimates.listed([problem]),
+        warnings=[],
+    )
+    return Reply(body)

@@ -1,0 +1,196 @@
+"""What starts something: checked as far as can be seen, committed, and answered without asking anybody else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from pipelines.domain.errors import InvalidOrder, Problem
+from pipelines.domain.labels import for_clip
+from pipelines.domain.order import Order
+from pipelines.domain.run import QueueSweep
+from pipelines.stages import accept
+from pipelines.stages.accept import StartRequest
+from webapp.api import answers, estimates
+from webapp.api.operations import Reply, operation
+from webapp.api.requests import ClipOrder, MasterPromptOrder, QueueTrigger, RecordTrigger
+from webapp.context import actor, services
+from webapp.errors import HttpProblem
+
+
+def kind_of(data: dict[str, Any]) -> type[BaseModel]:
+    """Which request a body is, by what only that one has."""
+    if "prompt" in data:
+        return ClipOrder
+    return MasterPromptOrder if "master_prompt" in data else RecordTrigger
+
+
+_SPENDS: dict[str, Any] = {"scope": "trigger", "tag": "Start"}
+_STARTED: dict[int, type[BaseModel]] = {202: answers.Accepted, 200: answers.Estimate}
+_PROBLEMS = (400, 401, 402, 403, 409, 413, 415, 422, 503, 504)
+
+
+@operation(
+    "POST",
+    "/api/process-record",
+    summary="Make the film of a row",
+    bodies=(RecordTrigger,),
+    answers=_STARTED,
+    problems=_PROBLEMS,
+    **_SPENDS,
+)
+def process_record(body: RecordTrigger) -> Reply:
+    """Uses the row's Scenes, else its Prompt lines, else its Master Prompt. A row whose run is still moving, waits
+    for approval or needs attention gets that run (`existing`).
+    """
+    return _record(body, "record")
+
+
+@operation(
+    "POST",
+    "/api/process-master-prompt",
+    summary="Make a film from a master prompt",
+    bodies=(RecordTrigger, MasterPromptOrder),
+    answers=_STARTED,
+    problems=_PROBLEMS,
+    choose=lambda data: MasterPromptOrder if "master_prompt" in data else RecordTrigger,
+    **_SPENDS,
+)
+def process_master_prompt(body: RecordTrigger | MasterPromptOrder) -> Reply:
+    """With `record_id`: the row's Master Prompt, always through the scene writer. With `master_prompt`: no Airtable,
+    and the quote is in the answer.
+    """
+    if isinstance(body, RecordTrigger):
+        return _record(body, "master_prompt")
+    return _order(body.order(), "rest", dry_run=body.dry_run)
+
+
+@operation(
+    "POST",
+    "/api/generate-video",
+    summary="Make one clip",
+    bodies=(ClipOrder,),
+    answers=_STARTED,
+    problems=_PROBLEMS,
+    **_SPENDS,
+)
+def generate_video(body: ClipOrder) -> Reply:
+    """Text to video, or image to video with `image_url`. No Airtable."""
+    try:
+        return _order(body.order(), "clip", dry_run=body.dry_run)
+    except InvalidOrder as error:
+        raise InvalidOrder(for_clip(error.problems)) from error
+
+
+@operation(
+    "POST",
+    "/api/process-queue",
+    summary="Start every row that is ready",
+    bodies=(QueueTrigger,),
+    answers={202: answers.SweepAccepted, 200: answers.QueueEstimate},
+    problems=_PROBLEMS,
+    **_SPENDS,
+)
+def process_queue(body: QueueTrigger) -> Reply:
+    """Every row with Status = Ready whose `Scheduled For` is empty or past. Made for scheduled automations."""
+    base_id = allowed_base(body.base_id)
+    if body.dry_run:
+        return Reply(estimates.of_queue(base_id))
+    sweep_id = accept.sweep_queue(services(), base_id, key_id=actor().key_id)
+    url = f"{services().policy.public_url}/api/sweeps/{sweep_id}"
+    return Reply(answers.SweepAccepted(sweep_id=sweep_id, status_url=url), 202, {"Location": url})
+
+
+@operation(
+    "GET",
+    "/api/sweeps/{sweep_id}",
+    summary="How a queue sweep went",
+    scope="read",
+    tag="Look",
+    answers={200: answers.Sweep},
+    problems=(401, 404),
+)
+def sweep(sweep_id: str) -> Reply:
+    """Which runs a `process-queue` request has started."""
+    return Reply(_sweep(accept.sweep_view(services(), sweep_id)))
+
+
+@operation(
+    "POST",
+    "/api/estimate",
+    summary="Plan and quote, nothing else",
+    bodies=(RecordTrigger, MasterPromptOrder, ClipOrder),
+    answers={200: answers.Estimate},
+    problems=(400, 401, 403, 404, 413, 415, 422, 502, 503, 504),
+    choose=kind_of,
+    scope="read",
+    tag="Start",
+)
+def estimate(body: RecordTrigger | MasterPromptOrder | ClipOrder) -> Reply:
+    """Takes the body of any request above. For a row it is read now: 504 when Airtable is slow."""
+    if isinstance(body, RecordTrigger):
+        return Reply(estimates.of_record(_request(body, "record")))
+    source = "clip" if isinstance(body, ClipOrder) else "rest"
+    return Reply(estimates.of_order(body.order(), source))
+
+
+def _request(body: RecordTrigger, source: str) -> StartRequest:
+    base_id = allowed_base(body.base_id)
+    return StartRequest(
+        source=source, base_id=base_id, table=body.table, record_id=body.record_id, order=None, fresh=body.fresh
+    )
+
+
+def _record(body: RecordTrigger, source: str) -> Reply:
+    request = _request(body, source)
+    return Reply(estimates.of_record(request)) if body.dry_run else started(request)
+
+
+def _order(order: Order, source: str, *, dry_run: bool) -> Reply:
+    if dry_run:
+        return Reply(estimates.of_order(order, source))
+    return started(StartRequest(source=source, order=order, fresh=order.fresh))
+
+
+def started(request: StartRequest) -> Reply:
+    """Commit, and say where to look."""
+    core = services()
+    run = accept.start(core, request, key_id=actor().key_id)
+    url = f"{core.policy.public_url}/api/runs/{run.run_id}"
+    body = answers.Accepted(
+        run_id=run.run_id,
+        status=run.status.value,
+        existing=run.existing,
+        status_url=url,
+        page_url=core.links.page(run_id=run.run_id),
+        quote_usd=estimates.usd(run.quote_micro),
+    )
+    return Reply(body, 202, {"Location": url})
+
+
+def allowed_base(base_id: str | None) -> str:
+    """The base to work in: the default one or one of the connected. Raises 403 for any other, 422 for none."""
+    core = services()
+    chosen = base_id or core.policy.default_base
+    if chosen is None:
+        problem = Problem("base_id", "is required, because no AIRTABLE_BASE_ID is set here.")
+        raise HttpProblem(422, f"base_id {problem.message}", (problem,))
+    with core.store.read() as tx:
+        connected = chosen == core.policy.default_base or tx.bases.get(chosen) is not None
+    if not connected:
+        problem = Problem("base_id", f"{chosen} is not connected here. Ask your operator: flask bases add {chosen}")
+        raise HttpProblem(403, f"base_id {problem.message}", (problem,))
+    return chosen
+
+
+def _sweep(row: QueueSweep) -> answers.Sweep:
+    return answers.Sweep(
+        sweep_id=row.id,
+        base_id=row.base_id,
+        status=row.status,
+        started=list(row.started),
+        error=row.error,
+        created_at=estimates.time(row.created_at),
+        finished_at=estimates.time(row.finished_at) if row.finished_at else None,
+    )

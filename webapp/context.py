@@ -1,0 +1,52 @@
+"""What a request needs at hand: the services of the core, and who is asking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app, g
+
+from pipelines.domain.errors import NotConfigured
+from pipelines.settings import Settings
+from pipelines.stages.services import Services
+
+SERVICES, SETTINGS = "reelgrid.services", "reelgrid.settings"
+
+
+def services() -> Services:
+    """The services this application was made with."""
+    return cast("Services", current_app.extensions[SERVICES])
+
+
+def settings() -> Settings:
+    """What the operator chose."""
+    return cast("Settings", current_app.extensions[SETTINGS])
+
+
+def secret() -> str:
+    """What links and sessions are signed with."""
+    key = settings().secret_key
+    if key is None:
+        raise NotConfigured("SECRET_KEY is not set")
+    return key.get_secret_value()
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who is asking. `key_id` is None when the deployment is open, or when a signed link opened the page."""
+
+    name: str
+    scopes: frozenset[str]
+    key_id: str | None = None
+
+    def may(self, scope: str) -> bool:
+        """Whether a scope is granted; `admin` grants all, `trigger` also reading."""
+        if "admin" in self.scopes or scope in self.scopes:
+            return True
+        return scope == "read" and "trigger" in self.scopes
+
+
+def actor() -> Actor:
+    """Whoever `auth` let in."""
+    return cast("Actor", g.actor)

@@ -1,0 +1,125 @@
+"""Every refusal as an RFC 9457 problem document that lists all that is wrong, and as a page for people."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, json, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from pipelines import signing
+from pipelines.domain import errors
+from pipelines.domain.errors import Problem, ReelgridError
+
+logger = logging.getLogger(__name__)
+
+OOPS = "Something went wrong on our side; nothing you paid for is lost. Please try again."
+
+STATUS: dict[type[ReelgridError], int] = {
+    errors.InvalidOrder: 422,
+    errors.OverBudget: 402,
+    errors.NotConfigured: 422,
+    errors.NotAllowed: 409,
+    errors.RecordGone: 404,
+    errors.Expired: 410,
+    errors.BoardDenied: 502,
+    errors.BoardQuota: 503,
+    errors.RateLimited: 503,
+    errors.Busy: 503,
+    errors.Unavailable: 503,
+    signing.BadLink: 403,
+    signing.Expired: 410,
+    signing.BadWebhook: 401,
+}
+"""What a domain error means over HTTP; a subclass counts as its nearest parent here, anything else as 500."""
+
+
+@dataclass(eq=False)
+class HttpProblem(Exception):
+    """A refusal. `problems` name the fields; `detail` is one sentence for whoever reads the answer."""
+
+    status: int
+    detail: str
+    problems: tuple[Problem, ...] = ()
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """The problem document's members."""
+        phrase = HTTPStatus(self.status).phrase
+        return {
+            "type": "about:blank",
+            "title": phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": request.path,
+            "errors": [{"field": p.field, "message": p.message} for p in self.problems],
+        }
+
+
+def from_domain(error: ReelgridError) -> HttpProblem:
+    """The problem that says to an HTTP client what a domain error says to a marketer."""
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+    headers = {"Retry-After": str(round(error.retry_after or 5))} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    problems = error.problems if isinstance(error, errors.InvalidOrder) else ()
+    return HttpProblem(status, error.marketer, problems, headers)
+
+
+def not_here(what: str) -> HttpProblem:
+    """404 for a thing we do not know."""
+    return HttpProblem(404, f"There is no such {what}.")
+
+
+def wants_page() -> bool:
+    """Whether a person with a browser asked, rather than a program."""
+    if request.path.startswith(("/api/", "/media/", "/v/")):
+        return False
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+
+
+def answer(error: HttpProblem | ReelgridError) -> Response:
+    """A refusal as a response in the form its reader wants; what is the operator's business is logged."""
+    problem = error if isinstance(error, HttpProblem) else from_domain(error)
+    if isinstance(error, ReelgridError) and problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.warning("%s %s: %s", request.method, request.path, error.operator)
+    if wants_page():
+        body = _page(problem)
+        response = Response(body, problem.status, mimetype="text/html")
+    else:
+        text = json.dumps(problem.document(), ensure_ascii=False)
+        response = Response(text, problem.status, mimetype="application/problem+json")
+    response.headers.update(problem.headers)
+    return response
+
+
+def _page(problem: HttpProblem) -> str:
+    """Where a key would help, the page that asks for one."""
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        return render_template("sign_in.html", next=request.full_path.rstrip("?"), wrong=False)
+    back = urlsplit(request.referrer or "").path or "/"
+    return render_template("problem.html", problem=problem, title=HTTPStatus(problem.status).phrase, back=back)
+
+
+def _http(error: HTTPException) -> Response:
+    headers = {
+        name: value for name, value in error.get_headers() if name.lower() in {"allow", "retry-after", "location"}
+    }
+    if error.code is not None and error.code < 400:  # noqa: PLR2004 - a redirect by the router is no refusal
+        return Response("", error.code, headers)
+    return answer(HttpProblem(error.code or 500, error.description or OOPS, (), headers))
+
+
+def _unexpected(error: Exception) -> Response:
+    logger.error("%s %s failed", request.method, request.path, exc_info=error)
+    return answer(HttpProblem(500, OOPS))
+
+
+def register(app: Flask) -> None:
+    """The outer edge: nothing that goes wrong leaves this process without a problem document."""
+    app.register_error_handler(HttpProblem, answer)
+    app.register_error_handler(ReelgridError, answer)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)

@@ -1,0 +1,153 @@
+"""/health: this process answers. /ready: what it depends on does. /metrics: how the product is, for Prometheus."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from flask import Blueprint, Response, json
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from pipelines.domain.errors import ReelgridError
+from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, GenerationStatus, RunStatus
+from pipelines.domain.money import Account, dollars
+from pipelines.ports import Tx
+from pipelines.stages.services import Services
+from webapp import auth
+from webapp.context import services
+
+logger = logging.getLogger(__name__)
+
+bp = Blueprint("health", __name__)
+READY_S = 3.0
+
+_pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="ready")
+
+
+@bp.get("/health")
+def health() -> Response:
+    """Liveness; touches nothing else, so that an outage elsewhere does not restart us."""
+    return Response('{"status":"ok"}', mimetype="application/json")
+
+
+@bp.get("/ready")
+def ready() -> Response:
+    """200 when everything a request needs answers within a few seconds, else 503. The broker may be away: hints only.
+
+    Names and yes or no; why not stands in the log and in `flask doctor`.
+    """
+    found = checks(services())
+    needed = found["database"] and found["storage"]
+    body = json.dumps({"status": "ok" if needed else "unavailable", "checks": found})
+    return Response(body, 200 if needed else 503, mimetype="application/json")
+
+
+def checks(core: Services) -> dict[str, bool]:
+    """Each dependency by name, asked side by side."""
+    asked: dict[str, Callable[[], object]] = {
+        "database": core.store.check,
+        "storage": core.media.check,
+        "broker": core.hints.check,
+    }
+    futures = {name: _pool.submit(check) for name, check in asked.items()}
+    wait(futures.values(), timeout=READY_S)
+    return {name: _passed(name, future) for name, future in futures.items()}
+
+
+def _passed(name: str, future: Future[object]) -> bool:
+    if not future.done():
+        logger.warning("%s did not answer within %.0f s", name, READY_S)
+        return False
+    error = future.exception()
+    if isinstance(error, ReelgridError):
+        logger.warning("%s: %s", name, error.operator)
+    elif error is not None:
+        logger.warning("%s failed", name, exc_info=error)
+    return error is None
+
+
+@bp.get("/metrics")
+def metrics() -> Response:
+    """Prometheus; needs a key like the API, because it tells what is spent."""
+    auth.require("read")
+    registry = CollectorRegistry()
+    registry.register(_Collector(services()))
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+class _Collector:
+    """Everything from SQL at the moment of asking: the same whichever process is asked."""
+
+    def __init__(self, core: Services) -> None:
+        self._core = core
+
+    def collect(self) -> Iterator[Metric]:
+        now = self._core.clock.now()
+        with self._core.store.read() as tx:
+            yield _counts("reelgrid_runs", "Runs by status.", tx.runs, RunStatus)
+            yield _counts("reelgrid_generations", "Generations by status.", tx.generations, GenerationStatus)
+            yield _ages(
+                "reelgrid_oldest_moving_run_seconds", "Age of the oldest run in a moving status.", tx.runs, MOVING, now
+            )
+            yield _ages(
+                "reelgrid_oldest_open_generation_seconds",
+                "Age of the oldest generation at a provider.",
+                tx.generations,
+                IN_FLIGHT | {GenerationStatus.SUBMITTING, GenerationStatus.SUCCEEDED, GenerationStatus.UNKNOWN},
+                now,
+            )
+            yield from _money(tx)
+            yield _gauge("reelgrid_outbox_rows", "Airtable rows waiting to be written.", _waiting(tx))
+            yield _gauge("reelgrid_stop", "1 while the Stop switch is on.", float(_stopped(tx)))
+            yield _processes(tx)
+
+
+def _counts(name: str, text: str, rows: Any, statuses: Any) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=["status"])
+    for status in statuses:
+        family.add_metric([status.value], rows.count(status=status.value))
+    return family
+
+
+def _ages(name: str, text: str, rows: Any, statuses: Any, now: float) -> Metric:
+    """0 when there is none in that status."""
+    family = GaugeMetricFamily(name, text, labels=["status"])
+    for status in sorted(statuses):
+        oldest = rows.find(order="updated_at", limit=1, status=status.value)
+        family.add_metric([status.value], max(0.0, now - oldest[0].updated_at) if oldest else 0.0)
+    return family
+
+
+def _money(tx: Tx) -> Iterator[Metric]:
+    spent = CounterMetricFamily("reelgrid_spent_usd", "Dollars spent since the beginning.")
+    spent.add_metric([], dollars(tx.balance(Account.SPENT)))
+    yield spent
+    yield _gauge("reelgrid_held_usd", "Dollars set aside for runs.", dollars(tx.balance(Account.HELD)))
+    yield _gauge("reelgrid_committed_usd", "Dollars of open generations.", dollars(tx.balance(Account.COMMITTED)))
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    family = GaugeMetricFamily(name, text)
+    family.add_metric([], value)
+    return family
+
+
+def _waiting(tx: Tx) -> float:
+    return float(tx.wants.count() - tx.wants.count(next_at=None))
+
+
+def _stopped(tx: Tx) -> bool:
+    switch = tx.switches.get("stop")
+    return switch is not None and switch.on
+
+
+def _processes(tx: Tx) -> Metric:
+    family = GaugeMetricFamily("reelgrid_processes", "Registered processes by kind.", labels=["kind"])
+    kinds = [process.kind for process in tx.processes.find()]
+    for kind in sorted(set(kinds)):
+        family.add_metric([kind], kinds.count(kind))
+    return family

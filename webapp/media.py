@@ -1,0 +1,149 @@
+"""Files over HTTP: `/v/{token}` for ever, `/media/{token}` for a while. Range and HEAD; nothing is listed.
+
+The bytes come from us also when storage is a bucket: Airtable's fetcher, browsers and phones get one plain answer
+with a length, a type and a name, without a redirect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from urllib.parse import quote
+
+from flask import Blueprint, Response, request
+from werkzeug.datastructures import ContentRange
+from werkzeug.http import is_resource_modified, quote_etag
+
+from pipelines import signing
+from pipelines.domain.run import Cut
+from pipelines.ports import MediaStore, Stored
+from webapp.context import secret, services
+from webapp.errors import HttpProblem, not_here
+
+bp = Blueprint("media", __name__)
+
+PIECE = 256 * 1024
+_TYPES = {
+    "mp4": "video/mp4",
+    "webm": "video/webm",
+    "mov": "video/quicktime",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    "gif": "image/gif",
+    "vtt": "text/vtt",
+    "srt": "application/x-subrip",
+    "json": "application/json",
+}
+"""What a browser may show. Never HTML or SVG: files of strangers live on our origin."""
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f"\\/:*?<>|]+')
+
+
+@bp.route("/media/<token>", methods=["GET", "HEAD"])
+@bp.route("/media/<token>/<filename>", methods=["GET", "HEAD"])
+def signed(token: str, filename: str | None = None) -> Response:
+    """A file by a signed link. 403 for a link we did not sign, 410 for one whose time has run out."""
+    key = signing.read_media(secret(), token, services().clock.now())
+    name = filename or key.rsplit("/", 1)[-1]
+    return _file(key, name, max_age=3600, immutable=True)
+
+
+@bp.route("/v/<token>", methods=["GET", "HEAD"])
+def video(token: str) -> Response:
+    """A cut by its permanent link. 404 for an unknown one, 410 when it was revoked or is no longer kept."""
+    cut = _cut(token)
+    if cut is None or cut.key is None:
+        raise not_here("video")
+    if cut.revoked_at is not None or cut.deleted_at is not None:
+        raise HttpProblem(410, "This video is no longer available here.")
+    # Not immutable: the link can be revoked.
+    return _file(cut.key, cut.filename or "film.mp4", max_age=300, immutable=False)
+
+
+def _cut(token: str) -> Cut | None:
+    if not signing.is_view_token(token):
+        return None
+    with services().store.read() as tx:
+        found = tx.cuts.find(token=token, limit=1)
+    return found[0] if found else None
+
+
+def _file(key: str, name: str, *, max_age: int, immutable: bool) -> Response:
+    """The file, or the part of it that was asked for."""
+    media = services().media
+    stored = media.stat(key)
+    if stored is None:
+        raise HttpProblem(410, "This file is no longer kept.")
+    response = Response(status=200, mimetype=content_type(key))
+    headers = response.headers
+    headers["Accept-Ranges"] = "bytes"
+    headers["ETag"] = quote_etag(_mark(stored))
+    headers["Content-Disposition"] = disposition(
+        name, attachment="download" in request.args or response.mimetype == "application/octet-stream"
+    )
+    headers["Cache-Control"] = f"private, max-age={max_age}{', immutable' if immutable else ''}"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    if not is_resource_modified(request.environ, etag=headers["ETag"].strip('"')):
+        response.status_code = HTTPStatus.NOT_MODIFIED
+        return response
+    return _filled(response, media, stored)
+
+
+def _mark(stored: Stored) -> str:
+    return stored.sha256[:32] or f"{stored.key.rsplit('/', 1)[-1]}-{stored.size}"
+
+
+def _filled(response: Response, media: MediaStore, stored: Stored) -> Response:
+    start, length = 0, stored.size
+    wanted = request.range
+    honoured = (
+        wanted is not None and wanted.units == "bytes" and len(wanted.ranges) == 1 and _range_still_holds(response)
+    )
+    if wanted is not None and honoured:
+        bounds = wanted.range_for_length(stored.size)
+        if bounds is None:
+            refused = HttpProblem(416, f"The file has {stored.size} bytes.", (), {})
+            refused.headers["Content-Range"] = f"bytes */{stored.size}"
+            raise refused
+        start, length = bounds[0], bounds[1] - bounds[0]
+        response.status_code = HTTPStatus.PARTIAL_CONTENT
+        response.headers["Content-Range"] = ContentRange("bytes", bounds[0], bounds[1], stored.size).to_header()
+    response.headers["Content-Length"] = str(length)
+    if request.method != "HEAD":
+        response.response = _bytes(media, stored.key, start, length)
+        response.direct_passthrough = True
+    return response
+
+
+def _range_still_holds(response: Response) -> bool:
+    """`If-Range`: a part of another version would corrupt the whole."""
+    condition = request.headers.get("If-Range")
+    return condition is None or condition == response.headers["ETag"]
+
+
+def _bytes(media: MediaStore, key: str, start: int, length: int) -> Iterator[bytes]:
+    path = media.local_path(key)
+    if path is None:
+        yield from media.open_range(key, start, length)
+        return
+    with path.open("rb") as file:
+        file.seek(start)
+        left = length
+        while left > 0 and (piece := file.read(min(PIECE, left))):
+            left -= len(piece)
+            yield piece
+
+
+def content_type(key: str) -> str:
+    """By the ending of the storage key, not of the name in the address, which anybody may change."""
+    return _TYPES.get(key.rsplit(".", 1)[-1].lower(), "application/octet-stream")
+
+
+def disposition(name: str, *, attachment: bool) -> str:
+    """Content-Disposition with a name that every browser reads (RFC 6266); no path, no control characters."""
+    clean = _UNSAFE.sub(" ", name).strip(" .") or "film.mp4"
+    plain = clean.encode("ascii", "ignore").decode().strip() or "film.mp4"
+    kind = "attachment" if attachment else "inline"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(clean, safe='')}"

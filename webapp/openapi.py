@@ -1,0 +1,156 @@
+"""/openapi.json (3.1), generated from the operations and their models, and /docs, a page of our own that shows it."""
+
+from __future__ import annotations
+
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, json, render_template
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from webapp.api.answers import ProblemDocument
+from webapp.api.operations import OPERATIONS, Operation
+from webapp.context import services
+
+VERSION = "1.0.0"
+ABOUT = (
+    "A master prompt in an Airtable row becomes a finished video in the same row. Triggers answer 202 at once and are "
+    "safe to repeat; errors are RFC 9457 problem documents that list every wrong field."
+)
+_REF = "#/components/schemas/{model}"
+_IDEMPOTENCY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same POST sent again under the same key gets the same answer and does nothing again (24 h).",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+_TAGS = {
+    "Start": "Make films and clips, or see what they would cost.",
+    "Look": "Follow runs and read the catalogue.",
+    "Decide": "What a person does with a run.",
+    "Operate": "Spend and the Stop switch.",
+}
+
+bp = Blueprint("openapi", __name__)
+
+
+@bp.get("/openapi.json")
+def document() -> Response:
+    """The description, for machines."""
+    text = json.dumps(description(services().policy.public_url), ensure_ascii=False, indent=1)
+    return Response(text, mimetype="application/json")
+
+
+@bp.get("/docs")
+def page() -> str:
+    """The description, for people."""
+    return render_template("docs.html", api=description(services().policy.public_url), tags=_TAGS, resolve=resolve)
+
+
+@cache
+def description(public_url: str) -> dict[str, Any]:
+    """The OpenAPI document of this deployment."""
+    paths: dict[str, dict[str, Any]] = {}
+    for entry in OPERATIONS:
+        paths.setdefault(entry.path, {})[entry.method.lower()] = _operation(entry)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Reelgrid", "version": VERSION, "description": ABOUT},
+        "servers": [{"url": public_url}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "security": [{"key": []}],
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "A key of flask keys."}},
+        },
+    }
+
+
+def _models() -> list[tuple[type[BaseModel], Any]]:
+    sent = [(model, "validation") for entry in OPERATIONS for model in entry.bodies]
+    returned = [(model, "serialization") for entry in OPERATIONS for model in entry.answers.values()]
+    unique: dict[tuple[type[BaseModel], Any], None] = dict.fromkeys(
+        [*sent, *returned, (ProblemDocument, "serialization")]
+    )
+    return list(unique)
+
+
+@cache
+def _schemas() -> dict[str, Any]:
+    _, document = models_json_schema(_models(), ref_template=_REF)
+    schemas: dict[str, Any] = document["$defs"]
+    return schemas
+
+
+def _operation(entry: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": entry.name,
+        "summary": entry.summary,
+        "description": " ".join((entry.handler.__doc__ or "").split()) + f" Needs the scope `{entry.scope}`.",
+        "tags": [entry.tag],
+        "responses": _responses(entry),
+    }
+    parameters = [*_path(entry), *_query(entry), *([_IDEMPOTENCY] if entry.method == "POST" else [])]
+    if parameters:
+        described["parameters"] = parameters
+    if entry.bodies:
+        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": _body(entry)}}}
+    return described
+
+
+def _body(entry: Operation) -> dict[str, Any]:
+    refs = [_ref(model) for model in entry.bodies]
+    return refs[0] if len(refs) == 1 else {"anyOf": refs}
+
+
+def _ref(model: type[BaseModel]) -> dict[str, Any]:
+    return {"$ref": _REF.format(model=model.__name__)}
+
+
+def _responses(entry: Operation) -> dict[str, Any]:
+    answers = {
+        str(status): {
+            "description": " ".join((model.__doc__ or "").split()),
+            "content": {"application/json": {"schema": _ref(model)}},
+        }
+        for status, model in entry.answers.items()
+    }
+    problem = {"application/problem+json": {"schema": _ref(ProblemDocument)}}
+    refusals = {str(code): {"description": HTTPStatus(code).phrase, "content": problem} for code in entry.problems}
+    return {**answers, **refusals}
+
+
+def _path(entry: Operation) -> list[dict[str, Any]]:
+    names = [part.strip("{}") for part in entry.path.split("/") if part.startswith("{")]
+    kinds = {"n": {"type": "integer", "minimum": 1}}
+    return [
+        {"name": name, "in": "path", "required": True, "schema": kinds.get(name, {"type": "string"})} for name in names
+    ]
+
+
+def _query(entry: Operation) -> list[dict[str, Any]]:
+    if entry.query is None:
+        return []
+    properties = entry.query.model_json_schema()["properties"]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": schema.get("description", ""),
+            "schema": {key: value for key, value in schema.items() if key not in {"title", "description"}},
+        }
+        for name, schema in properties.items()
+    ]
+
+
+def resolve(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with its reference followed."""
+    if "$ref" in schema:
+        found: dict[str, Any] = _schemas()[schema["$ref"].rsplit("/", 1)[-1]]
+        return found
+    return schema

@@ -1,0 +1,87 @@
+"""How values look on a page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from urllib.parse import urlencode, urlsplit
+
+from flask import Flask, request
+
+from pipelines.domain.lifecycle import AIRTABLE_STATUS, MOVING, RunStatus
+from pipelines.domain.money import show, to_micro
+from webapp.context import settings
+
+_TONES = {"done": "good", "needs_approval": "warn", "needs_attention": "warn", "failed": "bad", "cancelled": "idle"}
+_SCENE_TONES = {"Done": "good", "Refused": "warn", "Failed": "bad", "Stale": "warn"}
+_KIB = 1024
+_MINUTE = 60
+_EXTRAS = {"contact_sheet": "Contact sheet", "preview": "Preview", "srt": "Subtitles (SRT)", "vtt": "Subtitles (VTT)"}
+
+
+def usd(amount: float | None) -> str:
+    """`$1.20`."""
+    return "–" if amount is None else show(to_micro(amount))
+
+
+def clock(at: str) -> str:
+    """The moment in UTC, for those without a script; the script shows the reader's own time."""
+    return datetime.fromisoformat(at).strftime("%d %b %H:%M UTC")
+
+
+def seconds(value: float | None) -> str:
+    """`8 s`, `1 min 20 s`."""
+    if value is None:
+        return ""
+    whole = round(value)
+    if whole >= _MINUTE:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s" if whole % _MINUTE else f"{whole // _MINUTE} min"
+    return f"{round(value, 1):g} s"
+
+
+def size(value: int | None) -> str:
+    """`4.2 MB`."""
+    if value is None:
+        return ""
+    return f"{value / _KIB**2:.1f} MB" if value >= _KIB**2 else f"{max(1, round(value / _KIB))} KB"
+
+
+def tone(status: str) -> str:
+    """The colour of a run's status."""
+    return "moving" if RunStatus(status) in MOVING else _TONES[status]
+
+
+def status_word(status: str) -> str:
+    """The word that also stands in the row."""
+    return AIRTABLE_STATUS[RunStatus(status)]
+
+
+def scene_tone(status: str) -> str:
+    """The colour of a scene's bar."""
+    return _SCENE_TONES.get(status, "moving")
+
+
+def extra_word(name: str) -> str:
+    """What an extra file is called."""
+    return _EXTRAS.get(name, name.replace("_", " ").capitalize())
+
+
+def local(url: str) -> str:
+    """Our own absolute link as a path: the page may be open under another name of ours than PUBLIC_URL."""
+    prefix = settings().public_url
+    if not url.startswith(f"{prefix}/"):
+        return url
+    return f"{urlsplit(prefix).path}{url[len(prefix) :]}"
+
+
+def here(path: str) -> str:
+    """A path on which the signed link that opened this page goes along."""
+    token = request.args.get("t")
+    if not token:
+        return path
+    return f"{path}{'&' if '?' in path else '?'}{urlencode({'t': token})}"
+
+
+def register(app: Flask) -> None:
+    """Make them known to the templates."""
+    for function in (usd, clock, seconds, size, tone, status_word, scene_tone, extra_word, local, here):
+        app.add_template_filter(function)

@@ -1,0 +1,112 @@
+"""The parts of a page, each rendered by itself: the first page holds them all, the script swaps in what has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, json, render_template
+from flask_wtf.csrf import generate_csrf
+from markupsafe import Markup
+
+from pipelines.domain.keys import digest
+from pipelines.domain.lifecycle import MOVING, RunStatus
+from pipelines.domain.run import Event
+from pipelines.stages import shares, view, words
+from webapp.api.operate import catalogue, stopped
+from webapp.context import actor, services
+from webapp.pages.filters import seconds
+
+MOVING_S, STOPPED_S = 2, 15
+"""How often a page asks, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of HTML, and a mark that is the same as long as it looks the same."""
+
+    html: Markup
+    mark: str
+
+
+def part(template: str, **context: Any) -> Part:
+    """Render one part. The form token differs each time and does not count."""
+    html = render_template(f"parts/{template}.html", **context)
+    return Part(Markup(html), digest(html.replace(generate_csrf(), ""))[:16])  # noqa: S704 - our own template's output
+
+
+def run_parts(run_id: str) -> tuple[dict[str, Any], dict[str, Part]]:
+    """A run as the page needs it, and its parts. Raises NotFound."""
+    run = _dressed(view.run_view(services(), run_id))
+    may = actor().may("trigger")
+    models = [model for model in catalogue().models if model.configured and model.warning is None] if may else []
+    shared = {"run": run, "person_may_act": may, "models": models}
+    names = ("head", "decide", "film", "costs", "history")
+    made = {name: part(name, **shared) for name in names}
+    made |= {f"scene-{scene['number']}": part("scene", scene=scene, **shared) for scene in run["scenes"]}
+    return run, made
+
+
+def _dressed(run: dict[str, Any]) -> dict[str, Any]:
+    """The API's view plus what only a page shows."""
+    scenes = [_scene(scene, run["plan"]) for scene in run["scenes"]]
+    films = [cut for cut in run["cuts"] if cut["url"] and cut["current"]]
+    animatics = [cut for cut in run["cuts"] if cut["url"] and cut["animatic"]]
+    extra = {
+        "scenes": scenes,
+        "clips_ready": sum(scene["current_clip"] is not None for scene in scenes),
+        "films": films or animatics[-1:],
+        "milestones": [event for event in reversed(run["events"]) if _told(event)],
+        "left": _left(run),
+        "stopped_all": stopped().on and RunStatus(run["status"]) in MOVING,
+    }
+    return {**run, **extra}
+
+
+def _scene(scene: dict[str, Any], plan: dict[str, Any] | None) -> dict[str, Any]:
+    current = [clip for clip in scene["clips"] if clip["current"]]
+    planned = [one["price_usd"] for one in (plan or {}).get("scenes", []) if one["number"] == scene["number"]]
+    return {
+        **scene,
+        "current_clip": current[-1] if current else None,
+        "older_clips": [clip for clip in scene["clips"] if not clip["current"] and clip["url"]],
+        "spent_usd": sum(gen["cost_usd"] or 0 for gen in scene["generations"]),
+        "price_usd": planned[0] if planned else None,
+    }
+
+
+def _told(event: Mapping[str, Any]) -> bool:
+    fields = {name: event[name] for name in ("entity", "entity_id", "name", "old", "new", "actor")}
+    return words.is_milestone(Event(at=0.0, run_id=None, **fields))
+
+
+def _left(run: dict[str, Any]) -> str | None:
+    """`About 40 s left.`, while clips are being made."""
+    if run["status"] != RunStatus.GENERATING:
+        return None
+    core = services()
+    with core.store.read() as tx:
+        gens = tx.generations.find(run_id=run["run_id"])
+    rest = shares.seconds_left(gens, core.catalogue, core.clock.now())
+    return f"About {seconds(max(5, round(rest / 5) * 5))} left." if rest else None
+
+
+def live(parts: Mapping[str, Part], *, moving: bool, title: str | None = None) -> Response:
+    """The parts as JSON, and when to ask again."""
+    body = {
+        "title": title,
+        "every": MOVING_S if moving else STOPPED_S,
+        "parts": {name: {"mark": one.mark, "html": str(one.html)} for name, one in parts.items()},
+    }
+    return Response(json.dumps(body, ensure_ascii=False), mimetype="application/json")
+
+
+def usage_days(rows: list[dict[str, Any]], days: list[str], tall: float) -> list[dict[str, Any]]:
+    """One bar per day; the highest is `tall` units."""
+    spent = {row["day"]: row["spent_usd"] for row in rows}
+    most = max(spent.values(), default=0.0) or 1.0
+    return [
+        {"day": day, "spent_usd": spent.get(day, 0.0), "height": round(spent.get(day, 0.0) / most * tall, 1)}
+        for day in days
+    ]

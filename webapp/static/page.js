@@ -1,0 +1,75 @@
+// Fetches the page's parts as JSON and swaps in what has changed, unless somebody is using that very part.
+"use strict";
+
+const clocks = (root) => {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    const today = at.toDateString() === new Date().toDateString();
+    const day = today ? {} : { day: "numeric", month: "short" };
+    time.textContent = at.toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit" });
+    time.title = at.toLocaleString();
+  }
+};
+
+const inUse = (part) =>
+  part.contains(document.activeElement) && part !== document.activeElement && document.activeElement.matches("input, textarea, select")
+  || [...part.querySelectorAll("video")].some((video) => !video.paused && !video.ended)
+  || part.querySelector("details[open] form") !== null;
+
+const place = (name) => {
+  const found = document.getElementById(`part-${name}`);
+  if (found || !name.startsWith("scene-")) return found;
+  const part = document.createElement("section");
+  part.id = `part-${name}`;
+  part.className = "scene";
+  document.getElementById("no-scenes")?.remove();
+  document.getElementById("scenes")?.append(part);
+  return part;
+};
+
+const show = (parts) => {
+  for (const [name, { mark, html }] of Object.entries(parts)) {
+    const part = place(name);
+    if (!part || part.dataset.mark === mark || inUse(part)) continue;
+    const open = [...part.querySelectorAll("details")].map((details) => details.open);
+    part.innerHTML = html;
+    part.dataset.mark = mark;
+    part.querySelectorAll("details").forEach((details, n) => { details.open = open[n] ?? false; });
+    clocks(part);
+  }
+};
+
+const follow = async (url) => {
+  let pause = 2;
+  try {
+    if (!document.hidden) {
+      const answer = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+      if (answer.status === 401 || answer.status === 403 || answer.status === 410) return;
+      if (answer.ok) {
+        const body = await answer.json();
+        pause = body.every;
+        if (body.title) document.title = body.title;
+        show(body.parts);
+      }
+    }
+  } catch { pause = 10; }
+  setTimeout(follow, pause * 1000, url);
+};
+
+document.addEventListener("submit", (event) => {
+  for (const button of event.target.querySelectorAll("button")) setTimeout(() => { button.disabled = true; });
+});
+addEventListener("pageshow", () => {
+  for (const button of document.querySelectorAll("form button")) button.disabled = false;
+});
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.dataset.copy);
+  const label = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = label; }, 1500);
+});
+
+clocks(document);
+if (document.body.dataset.live) follow(document.body.dataset.live);
