@@ -147,6 +147,8 @@ def test_kie_takes_20_tasks_in_10_seconds_and_answers_the_next_with_a_real_429(u
     answers = [task(kie) for _ in range(21)]
     assert [answer.status_code for answer in answers] == [200] * 20 + [429]
     assert bill(url)["count"] == 20
+    control(url, kie_creates_per_10s=0)
+    assert task(kie).status_code == 200
 
 
 def test_kie_calls_back_with_a_signature_over_task_and_time_only(url, kie, inbox):

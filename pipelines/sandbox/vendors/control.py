@@ -53,9 +53,8 @@ def turn() -> Response:
     if vendor is not None and vendor not in VENDORS:
         return _bad(f"vendor must be one of {', '.join(VENDORS)}.")
     if body.pop("reset", False):
-        found.books.reset()
-        found.dials.reset()
-        found.counts.reset()
+        for part in (found.books, found.dials, found.counts, found.window):
+            part.reset()
     if "seed" in body:
         found.dials.seed(int(body.pop("seed")))
     found.secrets.update({str(name): str(secret) for name, secret in dict(body.pop("secrets", {})).items()})

@@ -24,7 +24,7 @@ import flask
 from pipelines.sandbox.vendors import magic
 from pipelines.sandbox.vendors.clips import FPS, ClipCache, Picture, colour_of, tone_of
 from pipelines.sandbox.vendors.delivery import Crew, Post, Postman
-from pipelines.sandbox.vendors.faults import Counts, Dials
+from pipelines.sandbox.vendors.faults import Counts, Dials, RateWindow
 from pipelines.sandbox.vendors.state import Books, Job, Outcome, Phase
 
 SLOW_FACTOR = 10
@@ -85,6 +85,7 @@ class Engine:
         self.public_url = public_url
         self.dials = Dials()
         self.counts = Counts()
+        self.window = RateWindow()
         self.clips = ClipCache()
         self.books = Books(folder)
         self.secrets: dict[str, str] = {}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import random
 import threading
-from collections import Counter
+import time
+from collections import Counter, deque
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,7 +16,8 @@ class Faults(BaseModel):
     """The dials. Percentages 0–100, times in seconds.
 
     `palette` n draws clips without text in n colours only, so that thousands cost n renderings; `prerender` draws a
-    clip when its job is taken rather than at its first fetch; `lifetime_s` overrides how long results are kept.
+    clip when its job is taken rather than at its first fetch; `lifetime_s` overrides how long results are kept;
+    `kie_creates_per_10s` 0 lifts kie.ai's limit.
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
@@ -36,6 +38,7 @@ class Faults(BaseModel):
     damage_percent: float = Field(default=0, ge=0, le=100)
     prerender: bool = True
     palette: int | None = Field(default=None, ge=1)
+    kie_creates_per_10s: int = Field(default=20, ge=0)
 
 
 class Dials:
@@ -120,3 +123,28 @@ class Counts:
                 "contents": totals["content"],
                 "max_concurrent_jobs": self.max_concurrent_jobs,
             }
+
+
+class RateWindow:
+    """Admissions of the last ten seconds. What is over the limit is refused, not queued."""
+
+    SECONDS = 10.0
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._times: deque[float] = deque()
+
+    def reset(self) -> None:
+        with self._lock:
+            self._times.clear()
+
+    def admit(self, most: int) -> bool:
+        """Whether one more fits under `most`; 0 means no limit."""
+        now = time.monotonic()
+        with self._lock:
+            while self._times and self._times[0] <= now - self.SECONDS:
+                self._times.popleft()
+            if most and len(self._times) >= most:
+                return False
+            self._times.append(now)
+            return True

@@ -7,11 +7,9 @@ covers `taskId.timestamp` and not the body. Source: docs.kie.ai, elibarnett/kie-
 from __future__ import annotations
 
 import base64
-import collections
 import hashlib
 import hmac
 import json
-import threading
 import time
 from typing import Any
 
@@ -34,7 +32,6 @@ DEFAULT_SECRET = "sandbox-kie-hmac-key"  # noqa: S105 — the emulator's own, sh
 BALANCE = 10_000.0
 RETENTION_S = 14 * DAY_S
 LINK_S = 20 * 60
-WINDOW_S, WINDOW_REQUESTS = 10.0, 20
 _CODES = {
     "unauthorized": 401,
     "no_credit": 402,
@@ -59,25 +56,6 @@ _FAILURES = {
 }
 
 
-class RateWindow:
-    """New tasks of the last ten seconds, per app."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._times: collections.deque[float] = collections.deque()
-
-    def admit(self) -> bool:
-        """Whether one more task fits; over-limit requests are refused, not queued."""
-        now = time.monotonic()
-        with self._lock:
-            while self._times and self._times[0] <= now - WINDOW_S:
-                self._times.popleft()
-            if len(self._times) >= WINDOW_REQUESTS:
-                return False
-            self._times.append(now)
-            return True
-
-
 def register(app: flask.Flask, found: Engine) -> None:
     """Mount the market API."""
     blueprint = flask.Blueprint("vendor_kie", __name__, url_prefix="/kie")
@@ -86,7 +64,6 @@ def register(app: flask.Flask, found: Engine) -> None:
     blueprint.get("/api/v1/chat/credit")(credit)
     blueprint.post("/api/v1/common/download-url")(download_url)
     blueprint.get("/files/<job_id>.mp4")(file)
-    app.extensions["sandbox_kie_window"] = RateWindow()
     found.announcers[VENDOR] = announce
     found.secrets.setdefault(VENDOR, DEFAULT_SECRET)
     mount(app, blueprint, VENDOR, key=bearer, shape=shape)
@@ -108,8 +85,9 @@ def shape(problem: VendorSays) -> Response:
 
 def create_task() -> Response:
     """`{model, callBackUrl, input}` → `{taskId}`."""
-    if not flask.current_app.extensions["sandbox_kie_window"].admit():
-        raise VendorSays("rate_limited", "Too many requests: at most 20 new tasks per 10 seconds.")
+    most = engine().dials.of(VENDOR).kie_creates_per_10s
+    if not engine().window.admit(most):
+        raise VendorSays("rate_limited", f"Too many requests: at most {most} new tasks per 10 seconds.")
     body = flask.request.get_json(silent=True)
     if not isinstance(body, dict) or not isinstance(body.get("input"), dict):
         raise VendorSays("invalid", "input is required.", param="input")
