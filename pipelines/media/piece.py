@@ -269,7 +269,7 @@ def _sound_reasons(piece: Piece) -> Iterator[str]:
         yield "a part of the sound is hidden or late"
     elif piece.priming > _MAX_PRIMING:
         yield "a part of the sound is hidden"
-    lacking = piece.seconds * piece.sound.rate - (int(audio.durations.sum()) - piece.priming)
+    lacking = piece.video.seconds * piece.sound.rate - (int(audio.durations.sum()) - piece.priming)
     if lacking > PACKET:
         yield f"the sound is {float(lacking / piece.sound.rate):.2f} s shorter than the picture"
 

@@ -1,0 +1,170 @@
+"""Hard cuts: the film's pictures are the clips' own, its clock is even, its sound never drifts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from pipelines.domain.errors import UnplayableMedia
+from pipelines.domain.footage import FilmPlan, FilmReport
+from pipelines.media.assemble import assemble
+from pipelines.media.join import join_whole
+from pipelines.media.mp4_read import read_movie
+from pipelines.media.piece import open_piece
+from tests.media.clip_factory import TARGET, ClipFactory, frame_hashes, lag, samples_of, strictly_decodes
+
+AWKWARD = (4 / 3, 73 / 30, 1.7, 0.5, 2.0, 31 / 30)
+
+
+def _film(pieces: Sequence[Path], dest: Path) -> FilmReport:
+    return assemble(FilmPlan(target=TARGET, pieces=tuple(pieces)), dest)
+
+
+def _timestamps(path: Path) -> tuple[list[Fraction], list[Fraction]]:
+    with av.open(str(path)) as file:
+        packets = [p for p in file.demux(file.streams.video[0]) if p.size]
+        return [p.pts * p.time_base for p in packets], [p.dts * p.time_base for p in packets]
+
+
+@pytest.mark.parametrize("count", [1, 2, 30])
+def test_the_pictures_of_a_film_are_the_clips_own(clip: ClipFactory, tmp_path: Path, count: int) -> None:
+    """Every decoded frame of one, two and thirty clips has the hash it had in its clip, in order."""
+    pieces = [clip(number % 4) for number in range(count)]
+    report = _film(pieces, tmp_path / "film.mp4")
+    assert frame_hashes(report.path) == [found for piece in pieces for found in frame_hashes(piece)]
+    assert report.paths == ("table",) * (count - 1)
+    assert report.notes == ()
+    strictly_decodes(report.path)
+
+
+def test_the_clock_is_even_from_zero(clip: ClipFactory, tmp_path: Path) -> None:
+    """Times of display are exactly one frame apart and begin at 0; decoding never comes after display."""
+    pieces = [clip(0, seconds=4 / 3)] * 3
+    pts, dts = _timestamps(_film(pieces, tmp_path / "film.mp4").path)
+    assert sorted(pts) == [Fraction(n, 30) for n in range(120)]
+    assert all(later > earlier for earlier, later in zip(dts, dts[1:], strict=False))
+    assert all(shown >= decoded for shown, decoded in zip(pts, dts, strict=True))
+
+
+def test_clips_of_awkward_lengths_keep_their_sound_with_their_picture(clip: ClipFactory, tmp_path: Path) -> None:
+    """Noise found in the film by cross-correlation is never more than half a packet from its picture."""
+    pieces = [clip(number, seconds=seconds) for number, seconds in enumerate(AWKWARD)]
+    report = _film(pieces, tmp_path / "film.mp4")
+    heard = samples_of(report.path)
+    lags = [
+        lag(heard, samples_of(piece), round(start * 48_000))
+        for piece, start in zip(pieces, report.starts_s, strict=True)
+    ]
+    assert max(map(abs, lags)) <= 512, lags
+    pictures = sum(round(seconds * 30) for seconds in AWKWARD)
+    assert abs(len(heard) / 48_000 - pictures / 30) <= 0.030
+
+
+def test_thirty_clips_do_not_drift(clip: ClipFactory, tmp_path: Path) -> None:
+    """The thirtieth clip's sound is as close to its picture as the first's."""
+    pieces = [clip(number % 4, seconds=1.1) for number in range(30)]
+    report = _film(pieces, tmp_path / "film.mp4")
+    heard = samples_of(report.path)
+    last = lag(heard, samples_of(pieces[-1]), round(report.starts_s[-1] * 48_000))
+    assert abs(last) <= 512
+
+
+def test_sound_is_smooth_across_a_join_of_one_clip_cut_in_two(clip: ClipFactory, tmp_path: Path) -> None:
+    """A tone that runs on through a hard cut has no click there; copied packets alone would have one."""
+    tone = clip(0, seconds=64 / 30, sound="sine=frequency=750:r=48000")
+    plain, smooth = tmp_path / "plain.mp4", tmp_path / "smooth.mp4"
+    piece = open_piece(tone)
+    assert piece is not None
+    join_whole([piece, piece], plain)
+    _film([tone, tone], smooth)
+
+    def roughness(path: Path) -> float:
+        """The largest second difference near the join: small for a tone, large for a click."""
+        part = samples_of(path)[round(64 / 30 * 48_000) - 3000 :][:6000]
+        return float(np.abs(np.diff(part, 2)).max())
+
+    assert roughness(smooth) < 0.3 * roughness(plain)
+
+
+def test_a_film_without_sound_stays_without_and_one_silent_clip_becomes_silence(
+    clip: ClipFactory, tmp_path: Path
+) -> None:
+    """Sound is neither invented nor dropped: a clip without any is silent among others, wherever it stands."""
+    mute, loud = clip(0, sound=None), clip(1)
+    assert _film([mute, mute], tmp_path / "mute.mp4").footage.audio_codec is None
+    for name, pieces in {"first": [mute, loud], "last": [loud, mute], "middle": [loud, mute, loud]}.items():
+        report = _film(pieces, tmp_path / f"{name}.mp4")
+        strictly_decodes(report.path)
+        heard = samples_of(report.path)
+        for piece, start in zip(pieces, report.starts_s, strict=True):
+            inside = heard[round(start * 48_000) + 4000 : round((start + 1) * 48_000) - 4000]
+            assert (np.abs(inside).max() < 1e-4) == (piece == mute)
+        assert report.paths == ("table",) * (len(pieces) - 1)
+
+
+def test_clips_of_one_frame_are_joined(clip: ClipFactory, tmp_path: Path) -> None:
+    """Even clips shorter than two packets of sound make a film with every frame in it."""
+    pieces = [clip(number, seconds=1 / 30) for number in range(5)]
+    report = _film(pieces, tmp_path / "film.mp4")
+    strictly_decodes(report.path)
+    assert frame_hashes(report.path) == [found for piece in pieces for found in frame_hashes(piece)]
+    assert report.footage.frames == 5
+
+
+def test_other_clocks_and_other_orders_of_decoding_are_joined_by_their_tables(
+    clip: ClipFactory, tmp_path: Path
+) -> None:
+    """A track that ticks otherwise, or uses no B-frames, needs no encoding when its settings have a free number."""
+    pieces = [
+        clip(0),
+        clip(1, container=("-video_track_timescale", "90000"), video=("-x264-params", "sps-id=1")),
+        clip(2, video=("-bf", "0", "-x264-params", "sps-id=2")),
+        clip(3, video=("-bf", "4", "-b_strategy", "0", "-x264-params", "sps-id=3")),
+    ]
+    report = _film(pieces, tmp_path / "film.mp4")
+    assert report.paths == ("table",) * 3
+    assert frame_hashes(report.path) == [found for piece in pieces for found in frame_hashes(piece)]
+    pts, dts = _timestamps(report.path)
+    assert sorted(pts) == [Fraction(n, 30) for n in range(120)]
+    assert all(shown >= decoded for shown, decoded in zip(pts, dts, strict=True))
+    strictly_decodes(report.path)
+
+
+def test_the_film_begins_with_its_index_and_has_one_sample_description(clip: ClipFactory, tmp_path: Path) -> None:
+    """A browser can start after the first kilobytes, and never meets a second decoder configuration."""
+    report = _film([clip(0), clip(1, video=("-x264-params", "sps-id=1"))], tmp_path / "film.mp4")
+    data = report.path.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    movie = read_movie(report.path)
+    assert [len(track.entries) for track in (*movie.video, *movie.audio)] == [1, 1]
+    assert movie.video[0].sync.tolist() == [0, 15, 30, 45]
+
+
+def test_a_film_is_a_pure_function_of_its_clips(clip: ClipFactory, tmp_path: Path) -> None:
+    """Made twice, it has the same bytes, and the report names their hash; nothing else is left behind."""
+    plan = FilmPlan(target=TARGET, pieces=(clip(0), clip(1)), disclosure="Made with AI – “Reelgrid”")
+    one, two = assemble(plan, tmp_path / "a" / "one.mp4"), assemble(plan, tmp_path / "b" / "two.mp4")
+    assert one.path.read_bytes() == two.path.read_bytes()
+    assert one.sha256 == hashlib.sha256(one.path.read_bytes()).hexdigest()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["one.mp4"]
+
+
+def test_the_disclosure_is_in_the_files_metadata(clip: ClipFactory, tmp_path: Path) -> None:
+    """Players and content checkers find the text as comment and description."""
+    plan = FilmPlan(target=TARGET, pieces=(clip(0), clip(1)), disclosure="Generated with AI – 由人工智能生成")
+    with av.open(str(assemble(plan, tmp_path / "film.mp4").path)) as file:
+        assert file.metadata["comment"] == "Generated with AI – 由人工智能生成"
+        assert file.metadata["description"] == "Generated with AI – 由人工智能生成"
+
+
+def test_nothing_to_join_is_said(tmp_path: Path) -> None:
+    """A plan without pieces is refused, and no file appears."""
+    with pytest.raises(UnplayableMedia, match="nothing to join"):
+        _film([], tmp_path / "film.mp4")
+    assert list(tmp_path.iterdir()) == []

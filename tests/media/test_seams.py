@@ -1,0 +1,200 @@
+"""Transitions touch only the frames round the join; every other frame is the clip's own."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from pipelines.domain.errors import UnplayableMedia
+from pipelines.domain.footage import Boundary, FilmPlan, Transition
+from pipelines.media.assemble import assemble
+from pipelines.media.avcc import set_number
+from pipelines.media.pictures import Picture
+from pipelines.media.piece import open_piece
+from pipelines.media.seams import render_seam, seam_between
+from pipelines.media.timeline import fade_of, lay_out
+from tests.media.clip_factory import TARGET, ClipFactory, frame_hashes, lag, samples_of, strictly_decodes
+
+CROSS = Boundary(kind=Transition.CROSSFADE, seconds=0.4)
+BLACK = Boundary(kind=Transition.FADE_BLACK, seconds=0.4)
+WHITE = Boundary(kind=Transition.DIP_WHITE, seconds=0.4)
+CUT = Boundary()
+
+
+def _frames(path: Path) -> list[Picture]:
+    with av.open(str(path)) as file:
+        return [frame.to_ndarray(format="yuv420p") for frame in file.decode(video=0)]
+
+
+def _psnr(one: Picture, other: Picture) -> float:
+    error = float(np.square(one.astype(np.float64) - other).mean())
+    return 99.0 if error == 0 else 10 * np.log10(255**2 / error)
+
+
+def _mixed(one: Picture, other: Picture, share: float) -> Picture:
+    return np.rint(one * (1 - share) + other * share)
+
+
+def _even(path: Path) -> None:
+    with av.open(str(path)) as file:
+        packets = [p for p in file.demux(file.streams.video[0]) if p.size]
+        shown = sorted(p.pts * p.time_base for p in packets)
+        decoded = [p.dts for p in packets]
+    assert shown == [Fraction(n, 30) for n in range(len(shown))]
+    assert decoded == sorted(set(decoded))
+
+
+def test_a_crossfade_changes_only_the_frames_round_the_join(clip: ClipFactory, tmp_path: Path) -> None:
+    """The bodies keep their hashes; the seam is exactly the frames up to the next place to start from."""
+    a, b = clip(0, seconds=2), clip(1, seconds=2)
+    report = assemble(FilmPlan(target=TARGET, pieces=(a, b), boundaries=(CROSS,)), tmp_path / "film.mp4")
+    strictly_decodes(report.path)
+    _even(report.path)
+    assert (report.paths, report.starts_s) == (("seam",), (0.0, 1.6))
+    got, first, second = frame_hashes(report.path), frame_hashes(a), frame_hashes(b)
+    assert len(got) == 108
+    changed = [n for n, found in enumerate(got) if found not in ((*first, *second))]
+    assert got[-45:] == second[-45:]
+    stop = min(changed)
+    assert stop <= 48
+    assert stop >= 44, "a body should reach to the last closed place before the fade"
+    assert got[:stop] == first[:stop]
+    assert max(changed) < 63
+
+
+def test_blended_frames_are_what_mixing_the_clips_gives(clip: ClipFactory, tmp_path: Path) -> None:
+    """Weights rise evenly from frame to frame, computed from the clips' own pictures."""
+    a, b = clip(0, seconds=2), clip(2, seconds=2)
+    report = assemble(FilmPlan(target=TARGET, pieces=(a, b), boundaries=(CROSS,)), tmp_path / "film.mp4")
+    got, first, second = _frames(report.path), _frames(a), _frames(b)
+    for n in range(12):
+        expected = _mixed(first[48 + n], second[n], (n + 1) / 13)
+        assert _psnr(got[48 + n], expected) > 36
+    for n in range(44, 48):
+        assert _psnr(got[n], first[n]) > 36
+
+
+@pytest.mark.parametrize(("boundary", "luma"), [(BLACK, 16), (WHITE, 235)])
+def test_a_fade_through_black_or_white_takes_no_time_away(
+    clip: ClipFactory, tmp_path: Path, boundary: Boundary, luma: int
+) -> None:
+    """The film is as long as its clips, the frames at the join are of one colour, and the bodies are untouched."""
+    a, b = clip(0, seconds=2), clip(1, seconds=2)
+    report = assemble(FilmPlan(target=TARGET, pieces=(a, b), boundaries=(boundary,)), tmp_path / "film.mp4")
+    strictly_decodes(report.path)
+    _even(report.path)
+    got = _frames(report.path)
+    assert len(got) == 120
+    for n in (59, 60):
+        assert abs(float(got[n][:108].mean()) - luma) < 2
+        assert abs(float(got[n][108:].mean()) - 128) < 2
+    hashes = frame_hashes(report.path)
+    assert hashes[:50] == frame_hashes(a)[:50]
+    assert hashes[-45:] == frame_hashes(b)[-45:]
+    assert report.starts_s == (0.0, 2.0)
+
+
+def test_each_boundary_has_its_own_transition(clip: ClipFactory, tmp_path: Path) -> None:
+    """Cut, crossfade and dip in one film; the report says the path of each."""
+    pieces = tuple(clip(number, seconds=2) for number in range(4))
+    plan = FilmPlan(target=TARGET, pieces=pieces, boundaries=(CUT, CROSS, WHITE))
+    report = assemble(plan, tmp_path / "film.mp4")
+    strictly_decodes(report.path)
+    _even(report.path)
+    assert report.paths == ("table", "seam", "seam")
+    assert report.starts_s == (0.0, 2.0, 3.6, 5.6)
+    assert frame_hashes(report.path)[:60] == frame_hashes(pieces[0])
+
+
+def test_clips_with_one_place_to_start_from_and_very_short_ones_still_fade(clip: ClipFactory, tmp_path: Path) -> None:
+    """Without a body of its own a clip is split between its two seams."""
+    pieces = (clip(0, seconds=2, gop=300), clip(1, seconds=2, gop=300), clip(2, seconds=0.4), clip(3, seconds=2))
+    plan = FilmPlan(target=TARGET, pieces=pieces, boundaries=(CROSS,) * 3)
+    report = assemble(plan, tmp_path / "film.mp4")
+    strictly_decodes(report.path)
+    _even(report.path)
+    slots = lay_out([60, 60, 12, 60], plan.boundaries, Fraction(30))
+    assert report.footage.frames == slots[-1].stop
+    got, sources = _frames(report.path), [_frames(piece) for piece in pieces]
+    for slot, source in zip(slots, sources, strict=True):
+        middle = slot.into.head + (slot.frames - slot.into.head - slot.out.tail) // 2
+        if slot.into.head < middle < slot.frames - slot.out.tail:
+            assert _psnr(got[slot.start + middle], source[middle]) > 36
+
+
+def test_the_sound_of_a_crossfade_is_both_clips_at_equal_power(clip: ClipFactory, tmp_path: Path) -> None:
+    """Outside the fade each clip is heard in its place; inside, the loudness does not dip."""
+    a, b = clip(0, seconds=3), clip(1, seconds=3)
+    plan = FilmPlan(target=TARGET, pieces=(a, b), boundaries=(Boundary(kind=Transition.CROSSFADE, seconds=1.0),))
+    report = assemble(plan, tmp_path / "film.mp4")
+    heard = samples_of(report.path)
+    assert abs(lag(heard, samples_of(a)[:90_000], 0)) <= 512
+    assert abs(lag(heard, samples_of(b)[60_000:], 2 * 48_000 + 60_000)) <= 512
+    power = [float(np.square(heard[n : n + 24_000]).mean()) for n in range(0, 5 * 48_000 - 24_000, 24_000)]
+    assert max(power) / min(power) < 2.5
+    assert abs(len(heard) / 48_000 - 5.0) <= 0.030
+
+
+def test_the_sound_falls_silent_where_the_picture_is_black(clip: ClipFactory, tmp_path: Path) -> None:
+    """A fade through black fades the sound with it."""
+    slow = Boundary(kind=Transition.FADE_BLACK, seconds=1.0)
+    plan = FilmPlan(target=TARGET, pieces=(clip(0, seconds=2), clip(1, seconds=2)), boundaries=(slow,))
+    heard = samples_of(assemble(plan, tmp_path / "film.mp4").path)
+    assert np.abs(heard[2 * 48_000 - 700 : 2 * 48_000 + 700]).max() < 0.1 * np.abs(heard[:48_000]).max()
+
+
+def test_a_seam_rendered_ahead_is_used_and_gives_the_same_film(clip: ClipFactory, tmp_path: Path) -> None:
+    """Rendered per pair as soon as both clips exist, found by its content, and no byte differs."""
+    pieces = tuple(clip(number, seconds=2) for number in range(3))
+    plan = FilmPlan(target=TARGET, pieces=pieces, boundaries=(CROSS, BLACK))
+    late = assemble(plan, tmp_path / "late.mp4")
+    ready = tmp_path / "ready"
+    for n, (before, after) in enumerate([(None, BLACK), (CROSS, None)]):
+        seam = seam_between(pieces[n], pieces[n + 1], plan.boundaries[n], TARGET, before=before, after=after)
+        assert seam is not None
+        dest = ready / seam.name
+        render_seam(pieces[n], pieces[n + 1], plan.boundaries[n], TARGET, dest, before=before, after=after)
+        strictly_decodes(dest)
+        dest.chmod(0o444)
+    stamps = {path.name: path.stat().st_mtime_ns for path in ready.iterdir()}
+    early = assemble(plan, tmp_path / "early.mp4", ready=ready)
+    assert {path.name: path.stat().st_mtime_ns for path in ready.iterdir()} == stamps
+    assert early.sha256 == late.sha256
+
+
+def test_a_damaged_ready_seam_is_rendered_again(clip: ClipFactory, tmp_path: Path) -> None:
+    """A seam of other frames under the right name is not believed."""
+    a, b = clip(0, seconds=2), clip(1, seconds=2)
+    seam = seam_between(a, b, CROSS, TARGET)
+    assert seam is not None
+    ready = tmp_path / "ready"
+    ready.mkdir()
+    (ready / seam.name).write_bytes(a.read_bytes())
+    plan = FilmPlan(target=TARGET, pieces=(a, b), boundaries=(CROSS,))
+    strictly_decodes(assemble(plan, tmp_path / "film.mp4", ready=ready).path)
+
+
+def test_seams_have_a_number_of_their_own(clip: ClipFactory, tmp_path: Path) -> None:
+    """The film's one description holds the clips' settings and the seams' under different numbers."""
+    plan = FilmPlan(target=TARGET, pieces=(clip(0, seconds=2), clip(1, seconds=2)), boundaries=(CROSS,))
+    piece = open_piece(assemble(plan, tmp_path / "film.mp4").path)
+    assert piece is not None
+    assert [set_number(nal) for nal in piece.config.sps] == [0, 2]
+
+
+def test_a_hard_cut_has_no_seam(clip: ClipFactory, tmp_path: Path) -> None:
+    """Asking for one is an error, planning for one is not."""
+    assert seam_between(clip(0), clip(1), CUT, TARGET) is None
+    with pytest.raises(UnplayableMedia):
+        render_seam(clip(0), clip(1), CUT, TARGET, tmp_path / "seam.mp4")
+
+
+@pytest.mark.parametrize(("seconds", "frames"), [(0.05, 6), (0.5, 15), (9.0, 60)])
+def test_transitions_stay_between_a_fifth_of_a_second_and_two(seconds: float, frames: int) -> None:
+    """Shorter and longer wishes are brought into the range."""
+    fade = fade_of(Boundary(kind=Transition.CROSSFADE, seconds=seconds), 300, 300, Fraction(30))
+    assert (fade.tail, fade.head, fade.overlap) == (frames, frames, frames)
