@@ -17,8 +17,6 @@ from standardwebhooks import Webhook
 
 from pipelines.sandbox.app import Sandbox
 
-# The SDK announces the end of the vendor's own endpoint at each call; the protocol lives on.
-pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")
 DEADLINE_S = 30
 
 
