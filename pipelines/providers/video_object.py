@@ -24,7 +24,7 @@ def job_from(body: Mapping[str, Any]) -> Job:
     return Job(
         id=str(body["id"]),
         status=status,
-        progress=percent(body.get("progress")),
+        progress=100 if status is GenerationStatus.SUCCEEDED else percent(body.get("progress")),
         reason=reason_of(words) if status is GenerationStatus.FAILED else None,
         error=words.text or None,
         cost_micro=_cost(body.get("usage")),
