@@ -43,7 +43,7 @@ VIDEOS: list[dict[str, Any]] = [
 Found = TypeVar("Found")
 
 
-def until(probe: Callable[[], Found | None], seconds: float = 10.0) -> Found:
+def until(probe: Callable[[], Found | None], seconds: float = 20.0) -> Found:
     """The first true answer of the probe; fails when the deadline passes first."""
     deadline = time.monotonic() + seconds
     while not (found := probe()):

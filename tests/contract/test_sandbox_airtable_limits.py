@@ -23,18 +23,28 @@ def board() -> Iterator[Board]:
 
 
 def test_five_requests_a_second_pass_and_the_sixth_locks_the_base_out(board: Board) -> None:
-    board.control("POST", "faults", {"rate_limit": 5, "lockout_seconds": 1})
-    answers = [board.raw("GET", VIDEOS) for _ in range(8)]
-    assert [a.status_code for a in answers[:5]] == [200] * 5
-    assert [a.status_code for a in answers[5:]] == [429] * 3
+    board.control("POST", "faults", {"rate_limit": 5})
+
+    def burst() -> list[requests.Response] | None:
+        """Eight calls; again from zero when the machine was too slow to make six within the second."""
+        board.control("DELETE", "stats")
+        answers = [board.raw("GET", VIDEOS) for _ in range(8)]
+        return answers if answers[5].status_code == 429 else None
+
+    answers = until(burst)
+    assert [a.status_code for a in answers] == [200] * 5 + [429] * 3
     assert answers[5].json()["errors"][0]["error"] == "RATE_LIMIT_REACHED"
     assert "Retry-After" not in answers[5].headers
     other = board.control("POST", "bases", {"name": "Other", "tables": []})["id"]
     assert board.raw("GET", f"meta/bases/{other}/tables").status_code == 200
-    until(lambda: board.raw("GET", VIDEOS).status_code == 200)
     stats = board.control("GET", "stats")["bases"][FIRST_BASE]
-    assert (stats["lockouts"], stats["refused_429"] >= 3) == (1, True)
-    assert stats["max_per_second"] >= 8
+    assert (stats["lockouts"], stats["refused_429"], stats["max_per_second"] > 5) == (1, 3, True)
+
+
+def test_a_lock_out_ends_by_itself(board: Board) -> None:
+    board.control("POST", "faults", {"lockout_now_s": 1.5})
+    assert board.raw("GET", VIDEOS).status_code == 429
+    until(lambda: board.raw("GET", VIDEOS).status_code == 200)
 
 
 def test_a_lock_out_can_be_ordered_with_a_retry_after(board: Board) -> None:
@@ -110,7 +120,7 @@ def test_a_slow_answer_runs_into_the_clients_timeout_with_the_work_done(board: B
             timeout=0.2,
         )
     board.control("POST", "faults", {"latency_s": 0})
-    assert [row["fields"] for row in board.videos.all()] == [{"Title": "slow"}]
+    until(lambda: [row["fields"] for row in board.videos.all()] == [{"Title": "slow"}])
 
 
 def test_an_unknown_fault_is_named_with_the_known_ones(board: Board) -> None:
@@ -119,6 +129,21 @@ def test_an_unknown_fault_is_named_with_the_known_ones(board: Board) -> None:
     assert answer.status_code == 400
     assert "rate_limits" in answer.json()["error"]
     assert "rate_limit" in answer.json()["known"]
+
+
+def test_a_base_can_be_ordered_with_its_id_and_tables_once(board: Board) -> None:
+    doc = {
+        "id": "app" + "A" * 14,
+        "name": "Ordered",
+        "tables": [{"name": "T", "fields": [{"name": "N", "type": "url"}]}],
+    }
+    assert board.control("POST", "bases", doc)["tables"][0]["name"] == "T"
+    assert board.api.base(doc["id"]).table("T").create({"N": "https://x.invalid"})["fields"]["N"] == "https://x.invalid"
+    for wrong in (doc["id"], "appTooShort"):
+        url = f"{board.sandbox.url}/airtable/_control/bases"
+        assert requests.post(url, json={"id": wrong}, timeout=10).status_code == 422
+    board.control("DELETE", f"bases/{doc['id']}")
+    assert board.raw("GET", f"{doc['id']}/T").status_code == 403
 
 
 def test_what_a_person_does_counts_in_no_limit(board: Board) -> None:

@@ -34,6 +34,11 @@ class Background:
             heapq.heappush(self._heap, (time.monotonic() + seconds, next(self._order), task))
             self._wake.notify()
 
+    def __len__(self) -> int:
+        """Tasks that have not begun."""
+        with self._wake:
+            return len(self._heap)
+
     def close(self) -> None:
         """Drop what is waiting and let the threads end."""
         with self._wake:

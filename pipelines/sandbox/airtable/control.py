@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from pipelines.sandbox.airtable import ids, query, records, schema
+from pipelines.sandbox.airtable import errors, ids, query, records, schema
 from pipelines.sandbox.airtable.changes import Change
 from pipelines.sandbox.airtable.gate import body, find_table
 from pipelines.sandbox.airtable.limits import Settings
@@ -93,7 +93,10 @@ def _bases(pages: Blueprint, world: World) -> None:
     def create_base() -> Json:
         doc = body()
         name = str(doc.get("name") or "Untitled Base")
-        return build_base(world, name, doc.get("tables") or [], source="client", base_id=doc.get("id"))
+        wanted = doc.get("id")
+        if wanted is not None and (wanted in world.bases or not ids.is_id(wanted, "app")):
+            raise errors.invalid_request(f"{wanted} is taken, or not app and 14 letters and digits")
+        return build_base(world, name, doc.get("tables") or [], source="client", base_id=wanted)
 
     @pages.delete("/bases/<base>")
     def delete_base(base: str) -> Json:
