@@ -1,0 +1,340 @@
+"""From an order to a plan: what fits, what is adapted and said, what is refused and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.errors import InvalidOrder
+from pipelines.domain.footage import Fit, Transition
+from pipelines.domain.labels import for_clip, for_row
+from pipelines.domain.order import Order, SceneOrder
+from pipelines.domain.plan import Plan, format_size, make_plan, plan_from_json, plan_to_json
+
+TODAY = date(2026, 11, 20)
+STEPPED = ModelCard(
+    id="acme/stepped",
+    label="4, 8 or 12 seconds, two shapes, one resolution",
+    durations=(4, 8, 12),
+    sizes={"16:9 720p": "1280x720", "9:16 720p": "720x1280"},
+    prices={"720p": 100_000},
+    image_to_video=True,
+    max_prompt=100,
+)
+RANGED = ModelCard(
+    id="acme/ranged",
+    label="3 to 15 seconds",
+    min_seconds=3,
+    max_seconds=15,
+    default_seconds=5,
+    sizes={"16:9 480p": "864x496", "16:9 1080p": "1920x1080", "9:16 1080p": "1080x1920", "16:9 4k": "3840x2160"},
+    prices={"480p": 10_000, "1080p": 104_300},
+    clip_prices={"1080p": 20_000},
+    max_references=2,
+    image_to_video=True,
+)
+DRAFT = ModelCard(
+    id="local/draft", label="free", min_seconds=0.5, step_seconds=0.1, free=True, sizes={"16:9 720p": "1280x720"}
+)
+CARDS = {card.id: card for card in (STEPPED, RANGED, DRAFT)}
+
+
+def plan_for(order: Order, *cards: ModelCard, **options: Any) -> Plan:
+    catalogue = {**CARDS, **{card.id: card for card in cards}}
+    return make_plan(order, catalogue, **{"default_model": "acme/stepped", "today": TODAY, **options})
+
+
+def order(**fields: Any) -> Order:
+    return Order(**{"master_prompt": "A day at the sea", **fields})
+
+
+def problems_of(asked: Order, *cards: ModelCard, **options: Any) -> dict[str, str]:
+    with pytest.raises(InvalidOrder) as caught:
+        plan_for(asked, *cards, **options)
+    return {problem.field: problem.message for problem in caught.value.problems}
+
+
+def test_an_order_without_wishes_gets_four_scenes_of_the_models_default_in_720p_landscape() -> None:
+    plan = plan_for(order())
+    assert [(scene.number, scene.prompt, scene.seconds, scene.buy_seconds) for scene in plan.scenes] == [
+        (number, None, 4, 4) for number in (1, 2, 3, 4)
+    ]
+    assert (plan.width, plan.height, plan.fps, plan.formats) == (1280, 720, 24, ("16:9",))
+    assert (plan.quote_micro, plan.lines) == (1_600_000, (("4 × 4 s of acme/stepped at 720p", 1_600_000),))
+    assert plan.adapted == plan.warnings == ()
+
+
+def test_the_settings_of_a_scene_are_named_as_the_request_names_them() -> None:
+    assert plan_for(order()).scenes[0].settings == {
+        "width": 1280,
+        "height": 720,
+        "aspect_ratio": "16:9",
+        "resolution": "720p",
+        "fps": 24.0,
+        "audio": False,
+        "seed": None,
+        "first_frame": None,
+    }
+
+
+def test_writing_is_a_line_of_the_quote() -> None:
+    plan = plan_for(order(scene_count=1), text_micro=1_234)
+    assert plan.quote_micro == 400_000 + 1_234
+    assert plan.lines[-1] == ("Scene writing", 1_234)
+
+
+def test_a_length_between_two_is_refused_with_the_lengths_there_are() -> None:
+    assert problems_of(order(clip_seconds=10)) == {
+        "clip_seconds": "acme/stepped makes clips of 4, 8 or 12 seconds, not 10. "
+        "With adapt, 12 seconds are made and trimmed."
+    }
+
+
+def test_with_adapt_a_length_goes_up_is_trimmed_and_paid_in_full() -> None:
+    plan = plan_for(order(clip_seconds=10, adapt=True))
+    assert {(scene.seconds, scene.buy_seconds, scene.price_micro) for scene in plan.scenes} == {(10, 12, 1_200_000)}
+    assert plan.adapted == (
+        "12 seconds are made and trimmed to 10, because acme/stepped makes clips of 4, 8 or 12 seconds.",
+    )
+
+
+@pytest.mark.parametrize(("asked", "bought"), [(1, 3), (3, 3), (7.5, 8), (14.01, 15), (15, 15)])
+def test_a_model_of_any_length_goes_up_to_its_next_step(asked: float, bought: float) -> None:
+    plan = plan_for(order(clip_seconds=asked, model="acme/ranged", resolution="1080p", adapt=True))
+    assert plan.scenes[0].buy_seconds == bought
+
+
+@pytest.mark.parametrize(("model", "seconds"), [("acme/stepped", 12.5), ("acme/ranged", 15.5)])
+def test_a_length_above_what_the_model_makes_is_refused_even_with_adapt(model: str, seconds: float) -> None:
+    assert "clip_seconds" in problems_of(order(clip_seconds=seconds, model=model, adapt=True))
+
+
+def test_a_resolution_goes_up_and_never_down() -> None:
+    plan = plan_for(order(resolution="480p", adapt=True))
+    assert (plan.resolution, plan.width, plan.height) == ("720p", 1280, 720)
+    assert plan.adapted == ("The picture is made in 720p instead of 480p, because acme/stepped offers 720p.",)
+    assert problems_of(order(resolution="1080p", adapt=True)) == {"resolution": "acme/stepped offers 720p, not 1080p."}
+    assert "offers 720p, not 480p" in problems_of(order(resolution="480p"))["resolution"]
+
+
+def test_a_resolution_without_a_price_is_not_offered() -> None:
+    assert problems_of(order(model="acme/ranged", resolution="4k")) == {
+        "resolution": "must be 480p, 720p or 1080p, not '4k'."
+    }
+
+
+def test_a_model_without_any_price_is_refused_and_never_free() -> None:
+    unpriced = dataclasses.replace(STEPPED, id="acme/unpriced", prices={})
+    assert "has no price" in problems_of(order(model="acme/unpriced"), unpriced)["model"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "fit", "made", "size", "word"),
+    [
+        ("4:5", Fit.CROP, "9:16", (720, 900), "cropped"),
+        ("1:1", Fit.BLUR, "16:9", (720, 720), "blurred"),
+        ("1:1", Fit.LETTERBOX, "16:9", (720, 720), "black bars"),
+    ],
+)
+def test_another_shape_is_made_from_the_nearest_one_by_the_chosen_fit(
+    shape: str, fit: Fit, made: str, size: tuple[int, int], word: str
+) -> None:
+    plan = plan_for(order(aspect_ratio=shape, fit=fit, adapt=True))
+    assert (plan.scenes[0].settings["aspect_ratio"], (plan.width, plan.height)) == (made, size)
+    assert word in plan.adapted[0]
+    assert "offers 16:9 or 9:16, not" in problems_of(order(aspect_ratio=shape))["aspect_ratio"]
+
+
+def test_the_film_has_the_models_own_frame_where_the_shape_is_the_models() -> None:
+    plan = plan_for(order(model="acme/ranged", resolution="480p"))
+    assert (plan.width, plan.height) == (864, 496)
+
+
+def test_further_formats_are_cut_from_the_same_clips_and_cost_nothing() -> None:
+    plan = plan_for(order(formats=("9:16", "16:9", "4:5")))
+    assert plan.formats == ("16:9", "9:16", "4:5")
+    assert [format_size(plan, shape) for shape in plan.formats] == [(1280, 720), (720, 1280), (720, 900)]
+    assert plan.quote_micro == plan_for(order()).quote_micro
+
+
+def test_a_price_per_clip_comes_on_top_of_the_seconds() -> None:
+    plan = plan_for(order(model="acme/ranged", resolution="1080p", scene_count=2))
+    assert plan.quote_micro == 2 * (5 * 104_300 + 20_000)
+
+
+def test_every_problem_is_named_at_once() -> None:
+    asked = Order(
+        master_prompt=" ",
+        scene_count=1000,
+        clip_seconds=5,
+        aspect_ratio="3:2",
+        formats=("2:1",),
+        resolution="huge",
+        max_cost_micro=-1,
+        transition=Transition.CROSSFADE,
+        transition_seconds=0,
+    )
+    assert set(problems_of(asked)) == {
+        "master_prompt",
+        "scene_count",
+        "clip_seconds",
+        "aspect_ratio",
+        "formats",
+        "resolution",
+        "max_cost_usd",
+        "transition_seconds",
+    }
+
+
+@pytest.mark.parametrize("count", [0, -1, 51, 1000])
+def test_a_scene_count_outside_1_to_50_is_refused(count: int) -> None:
+    assert problems_of(order(scene_count=count)) == {
+        "scene_count": f"must be a whole number from 1 to 50, not {count}."
+    }
+
+
+@pytest.mark.parametrize("prompt", [None, "", " \n\t", "x" * 32_001])
+def test_a_master_prompt_is_1_to_32000_characters(prompt: str | None) -> None:
+    assert "32000" in problems_of(order(master_prompt=prompt))["master_prompt"]
+
+
+@pytest.mark.parametrize("seconds", [0.0, -4.0, float("nan"), float("inf")])
+def test_a_length_must_be_a_length(seconds: float) -> None:
+    assert "above 0" in problems_of(order(clip_seconds=seconds, adapt=True))["clip_seconds"]
+
+
+def test_written_scenes_need_no_master_prompt_and_keep_what_their_author_said() -> None:
+    scenes = (
+        SceneOrder(prompt="Dawn", caption="Morning", seconds=8, board_record_id="rec1"),
+        SceneOrder(prompt="Dusk", model="acme/ranged", seconds=4, transition=Transition.FADE_BLACK),
+    )
+    plan = plan_for(Order(scenes=scenes, resolution="720p", adapt=True))
+    first, second = plan.scenes
+    assert (first.prompt, first.caption, first.board_record_id, first.seconds) == ("Dawn", "Morning", "rec1", 8)
+    assert (second.model, second.transition, second.settings["resolution"]) == ("acme/ranged", "Fade Black", "1080p")
+    assert plan.adapted == (
+        "Scene 2: The picture is made in 1080p instead of 720p, because acme/ranged offers 480p or 1080p.",
+    )
+
+
+def test_scenes_from_the_writer_replace_the_orders_own() -> None:
+    plan = plan_for(order(scene_count=9), scenes=[SceneOrder(prompt="One"), SceneOrder(prompt="Two")])
+    assert [scene.prompt for scene in plan.scenes] == ["One", "Two"]
+
+
+def test_problems_of_a_scene_are_named_by_its_place() -> None:
+    scenes = (
+        SceneOrder(prompt="fine"),
+        SceneOrder(prompt="x" * 101),
+        SceneOrder(prompt=" ", seconds=5, model="acme/none", references=("a",)),
+        SceneOrder(prompt="fine", seconds=5),
+    )
+    found = problems_of(Order(scenes=scenes))
+    assert set(found) == {"scenes[1].prompt", "scenes[2].prompt", "scenes[2].model", "scenes[3].seconds"}
+    assert found["scenes[1].prompt"] == "has 101 characters; acme/stepped takes at most 100."
+
+
+def test_no_scenes_at_all_and_too_many_are_refused() -> None:
+    assert "not 0" in problems_of(order(), scenes=[])["scenes"]
+    assert "not 51" in problems_of(order(), scenes=[SceneOrder(prompt="x")] * 51)["scenes"]
+
+
+def test_an_unknown_model_is_answered_with_those_of_its_provider() -> None:
+    found = problems_of(order(model="acme/dream"))
+    assert found == {
+        "model": "'acme/dream' is not in the catalogue. Choose acme/stepped or acme/ranged or another of the catalogue."
+    }
+
+
+SUNSET = dataclasses.replace(
+    STEPPED,
+    id="acme/old",
+    sunset=date(2026, 9, 24),
+    successor="acme/ranged",
+    vendor_origin="https://api.acme.com",
+)
+
+
+@pytest.mark.parametrize("origins", [{}, {"acme": "https://api.acme.com/v1"}, {"acme": "https://API.acme.com:443"}])
+def test_a_model_past_its_sunset_is_refused_at_its_vendor_with_the_successor_named(origins: dict[str, str]) -> None:
+    message = problems_of(order(model="acme/old"), SUNSET, origins=origins)["model"]
+    assert "2026-09-24" in message
+    assert "Use acme/ranged instead" in message
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:9/v1", "https://gateway.example/v1", "http://api.acme.com/v1"])
+def test_the_same_model_lives_on_at_any_other_server(origin: str) -> None:
+    assert plan_for(order(model="acme/old"), SUNSET, origins={"acme": origin}).warnings == ()
+
+
+@pytest.mark.parametrize(("days", "warns"), [(1, True), (30, True), (31, False)])
+def test_a_sunset_within_30_days_is_a_warning(days: int, warns: bool) -> None:
+    card = dataclasses.replace(SUNSET, sunset=TODAY + timedelta(days=days))
+    assert bool(plan_for(order(model="acme/old"), card).warnings) is warns
+
+
+def test_the_day_of_the_sunset_is_too_late() -> None:
+    card = dataclasses.replace(SUNSET, sunset=TODAY)
+    assert "model" in problems_of(order(model="acme/old"), card)
+
+
+def test_a_scenes_own_picture_is_where_it_starts_and_the_others_are_references() -> None:
+    scenes = (SceneOrder(prompt="a", references=("own",)), SceneOrder(prompt="b"))
+    plan = plan_for(Order(scenes=scenes, references=("brand",), model="acme/ranged", resolution="1080p"))
+    assert [(s.settings["first_frame"], s.references) for s in plan.scenes] == [("own", ("brand",)), (None, ("brand",))]
+
+
+def test_on_a_model_without_references_a_shared_picture_is_where_scenes_start() -> None:
+    plan = plan_for(order(references=("brand",)))
+    assert {(s.settings["first_frame"], s.references) for s in plan.scenes} == {("brand", ())}
+
+
+def test_more_pictures_than_a_paid_model_takes_are_refused_and_a_free_draft_says_it_ignores_them() -> None:
+    assert "at most 1 reference image" in problems_of(order(references=("a", "b"), adapt=True))["references"]
+    plan = plan_for(order(references=("a",), model="local/draft", adapt=True))
+    assert plan.adapted == ("The reference images are not used, because local/draft takes no reference images.",)
+    assert "references" in problems_of(order(references=("a",), model="local/draft"))
+
+
+def test_a_scene_that_continues_starts_from_the_one_before() -> None:
+    scenes = (SceneOrder(prompt="a"), SceneOrder(prompt="b", continues=True))
+    plan = plan_for(Order(scenes=scenes, references=("brand",), adapt=True))
+    assert [scene.continues for scene in plan.scenes] == [False, True]
+    assert [scene.settings["first_frame"] for scene in plan.scenes] == ["brand", None]
+
+
+def test_continuing_is_refused_where_it_cannot_be() -> None:
+    first = (SceneOrder(prompt="a", continues=True),)
+    assert "no scene before" in problems_of(Order(scenes=first))["scenes[0].continues"]
+    assert plan_for(Order(scenes=first, adapt=True)).scenes[0].continues is False
+    blind = dataclasses.replace(STEPPED, image_to_video=False)
+    second = (SceneOrder(prompt="a"), SceneOrder(prompt="b", continues=True))
+    assert "scenes[1].continues" in problems_of(Order(scenes=second, adapt=True), blind)
+
+
+def test_the_film_takes_the_frame_of_the_model_that_makes_most_scenes() -> None:
+    scenes = (SceneOrder(prompt="a", model="acme/ranged"), SceneOrder(prompt="b"), SceneOrder(prompt="c"))
+    plan = plan_for(Order(scenes=scenes, adapt=True))
+    assert (plan.width, plan.height, plan.model) == (1280, 720, "acme/stepped")
+
+
+def test_a_plan_survives_json() -> None:
+    scenes = (SceneOrder(prompt="a", references=("own",)), SceneOrder(prompt="b", continues=True))
+    plan = plan_for(Order(scenes=scenes, clip_seconds=5, adapt=True), text_micro=5)
+    assert plan_from_json(json.loads(json.dumps(plan_to_json(plan)))) == plan
+
+
+def test_a_row_reads_its_own_field_names_and_a_clip_order_its_own() -> None:
+    with pytest.raises(InvalidOrder) as caught:
+        plan_for(Order(scenes=(SceneOrder(prompt=" "),), clip_seconds=5, max_cost_micro=-1))
+    assert [problem.field for problem in for_row(caught.value.problems)] == [
+        "Scene 1 Prompt",
+        "Max Cost",
+        "Clip Seconds",
+    ]
+    assert [problem.field for problem in for_clip(caught.value.problems)] == ["prompt", "max_cost_usd", "seconds"]
