@@ -1,0 +1,9 @@
+"""The page of looks is the one its tool writes, and every still on it exists."""
+
+from __future__ import annotations
+
+from tools.docs_looks import complaints
+
+
+def test_the_page_of_looks_and_its_stills_are_complete():
+    assert list(complaints()) == [], "run: python tools/docs_looks.py"
