@@ -53,6 +53,8 @@ class LaneState:
     not_before: float = 0.0
     cool_s: float = 0.0
     quota: Quota | None = None
+    mended: bool = False
+    """The clock was set back: what was corrected has to be written, or it would move along with the time."""
 
     def wait(self, now: float) -> float:
         """Seconds until a turn may be free: exact for ended turns, a short look again for those in flight."""
@@ -67,7 +69,7 @@ class LaneState:
 
 
 def read_lane(lane: Lane | None, now: float) -> LaneState:
-    """What a lane says now. Times that lie in the future can only come from a clock that was set back since."""
+    """What a lane says now. Times that lie too far in the future can only come from a clock that was set back since."""
     if lane is None:
         return LaneState()
     detail = lane.detail
@@ -75,9 +77,11 @@ def read_lane(lane: Lane | None, now: float) -> LaneState:
     landed = tuple(min(at, now) for at in detail.get("landed", ()) if now - at < WINDOW_S)
     cool_s = float(detail.get("cool_s", 0.0))
     quota = Quota(**detail["quota"]) if detail.get("quota") else None
-    if quota is not None:
-        quota = replace(quota, probe_at=min(quota.probe_at, now + MAX_QUOTA_PROBE_S))
-    return LaneState(flights, landed, min(lane.not_before, now + cool_s), cool_s, quota)
+    latest = max([0.0, *detail.get("flights", {}).values(), *detail.get("landed", ())])
+    mended = latest > now or lane.not_before > now + cool_s
+    if quota is not None and quota.probe_at > now + MAX_QUOTA_PROBE_S:
+        quota, mended = replace(quota, probe_at=now + MAX_QUOTA_PROBE_S), True
+    return LaneState(flights, landed, min(lane.not_before, now + cool_s), cool_s, quota, mended)
 
 
 class Limiter:
@@ -120,15 +124,15 @@ class Limiter:
 
     def _try(self, base_id: str, *, metered: bool) -> tuple[str | None, float]:
         with self._changing(base_id) as (tx, state, now):
-            if metered and state.quota is not None and now < state.quota.probe_at:
-                raise BoardQuota(f"airtable: quota of {base_id} used up", retry_after=state.quota.probe_at - now)
+            stop = state.quota.probe_at - now if metered and state.quota is not None else 0.0
             wait = state.wait(now)
-            if wait > 0:
-                return None, wait
-            ticket = new_id("turn")
-            taken = replace(_probing(state, now) if metered else state, flights={**state.flights, ticket: now})
-            self._save(tx, base_id, taken, now)
-            return ticket, 0.0
+            ticket = new_id("turn") if stop <= 0 and wait <= 0 else None
+            if ticket is not None:
+                taken = replace(_probing(state, now) if metered else state, flights={**state.flights, ticket: now})
+                self._save(tx, base_id, taken, now)
+        if stop > 0:
+            raise BoardQuota(f"airtable: quota of {base_id} used up", retry_after=stop)
+        return ticket, wait
 
     def release(self, base_id: str, ticket: str, *, quota_is_back: bool = False) -> None:
         """The request is over, however it ended."""
@@ -165,7 +169,10 @@ class Limiter:
         with self._store.write() as tx:
             tx.serialise(lane)
             now = self._clock.now()
-            yield tx, read_lane(tx.lanes.get(lane), now), now
+            state = read_lane(tx.lanes.get(lane), now)
+            if state.mended:
+                self._save(tx, base_id, state, now)
+            yield tx, state, now
 
     @staticmethod
     def _save(tx: Tx, base_id: str, state: LaneState, now: float) -> None:

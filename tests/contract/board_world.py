@@ -52,6 +52,7 @@ class World:
         self.sandbox = Sandbox()
         self.clock = QuickClock()
         self.calls: list[tuple[str, str, str]] = []
+        self.on_call: Callable[[str, str, str], None] | None = None
         self.store = SqlStore(f"sqlite:///{folder / 'truth.db'}")
         self.store.migrate()
         self.url = f"{self.sandbox.url}/airtable"
@@ -84,6 +85,8 @@ class World:
 
     def _count(self, base_id: str, verb: str, what: str) -> None:
         self.calls.append((base_id, verb, what))
+        if self.on_call is not None:
+            self.on_call(base_id, verb, what)
 
     def build(self) -> Self:
         """The whole base, by our own setup."""
