@@ -89,7 +89,15 @@ def _joinable(work: _Work) -> list[Piece]:
 
 
 def _admit(work: _Work, number: int, path: Path) -> Piece:
-    """A piece as it is, if its tables may be joined and it has the film's size and rate."""
+    """A piece as it is, if its tables may be joined and it has the film's size and rate; else encoded again."""
+    try:
+        return _as_it_is(work, number, path)
+    except UnplayableMedia as error:
+        reason = f"scene {number + 1}: {error.operator}"
+        raise UnplayableMedia(reason, marketer=f"Scene {number + 1} is not playable: {error.operator}.") from error
+
+
+def _as_it_is(work: _Work, number: int, path: Path) -> Piece:
     if sniff(path) != "mp4":
         return _mended(work, number, "; ".join(deviations(path, work.plan.target)))
     found = inspect(path, thorough=False)

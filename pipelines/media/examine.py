@@ -16,6 +16,7 @@ import numpy as np
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import FilmPlan, Target, Verdict
 from pipelines.media.levels import Levels, measure
+from pipelines.media.mp4_read import sniff
 from pipelines.media.pictures import Picture, closed_start, decode
 from pipelines.media.piece import Piece, inspect, sound_ends
 from pipelines.media.probe import faults_of, probe
@@ -29,13 +30,14 @@ AROUND_JOIN = 3
 """Frames decoded on either side of a join."""
 
 _BLACK_LUMA, _FLAT = 22.0, 3.0
-_STILL = 0.15
+_STILL_MEAN, _STILL_PEAK = 0.6, 5.0
 _STILL_SCENE_S = 2.0
 _CLIPPED_SHARE = 0.001
 _CHUNK_BLOCKS = 256
 _LATE_S = 0.030
 _OFF_LU = 3.0
 _SHRINK = 8
+_EDGE_S = 0.15
 
 
 @dataclass(slots=True)
@@ -64,6 +66,9 @@ def examine(film: Path, plan: FilmPlan) -> Verdict:
 
 def _measure(film: Path, plan: FilmPlan, look: _Look) -> str:
     """Look at everything; returns the facts for the sentence."""
+    if sniff(film) != "mp4":
+        look.faults.append("the file is not an MP4")
+        return "The film"
     found = inspect(film)
     look.faults += faults_of(found, plan.target)
     piece = found.piece
@@ -132,16 +137,20 @@ def _sampled(piece: Piece, slot: Slot) -> Iterator[Picture]:
 
 
 def _small(picture: Picture) -> Samples:
-    """Luma at an eighth of the size."""
+    """Luma at an eighth of the size, averaged, so that how it was encoded matters less than what it shows."""
     luma = picture[: picture.shape[0] * 2 // 3]
-    shrunk: Samples = luma[::_SHRINK, ::_SHRINK].astype(np.float32)
+    height, width = luma.shape[0] // _SHRINK, luma.shape[1] // _SHRINK
+    tiles = luma[: height * _SHRINK, : width * _SHRINK].reshape(height, _SHRINK, width, _SHRINK)
+    shrunk: Samples = tiles.mean(axis=(1, 3), dtype=np.float32)
     return shrunk
 
 
 def _stands_still(seen: Sequence[Samples]) -> bool:
     if len(seen) < 2:  # noqa: PLR2004 - one picture shows no movement
         return False
-    return all(float(np.abs(one - seen[0]).mean()) < _STILL for one in seen[1:])
+    changes = [np.abs(one - seen[0]) for one in seen[1:]]
+    # A small thing that moves changes few pixels by much; another encode of the same picture, many by little.
+    return all(float(change.mean()) < _STILL_MEAN and float(change.max()) < _STILL_PEAK for change in changes)
 
 
 def _check_sound(piece: Piece, slots: Sequence[Slot], target: Target, look: _Look) -> str:
@@ -186,7 +195,7 @@ def _name_silence(levels: Levels, piece: Piece, slots: Sequence[Slot], look: _Lo
     silent = [
         str(number)
         for number, slot in enumerate(slots, 1)
-        if levels.silent(float(slot.start * piece.frame), float(slot.stop * piece.frame))
+        if levels.silent(float(slot.start * piece.frame) + _EDGE_S, float(slot.stop * piece.frame) - _EDGE_S)
     ]
     if silent:
         look.remarks.append(

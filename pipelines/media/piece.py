@@ -99,6 +99,8 @@ def _container_reasons(movie: Movie) -> Iterator[str]:
         yield "the file is in fragments"
     elif not len(video.sizes):
         raise damaged("it has no pictures")
+    elif not video.seconds:
+        raise damaged("its pictures take no time")
     if len(movie.video) > 1:
         yield "there is more than one picture track"
     if len(movie.audio) > 1:
@@ -207,7 +209,9 @@ def _nal_reasons(piece: Piece, *, thorough: bool) -> Iterator[str]:
     with piece.path.open("rb", buffering=0) as file:
         if thorough:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                _refuse_empty_frames(np.frombuffer(data, np.uint8), video)
+                reason = _empty_frames(data, video)
+            if reason:
+                raise damaged(reason)
         starts = [_starts_alone(file.fileno(), piece, index) for index in video.sync.tolist()[:MAX_STARTS]]
     if not len(video.sync) or video.sync[0] != 0 or not starts[0]:
         yield "the film does not begin with a whole picture"
@@ -219,16 +223,16 @@ MAX_STARTS = 2_000
 """Frames that stand alone, looked at per clip; a clip of an hour has fewer."""
 
 
-def _refuse_empty_frames(data: np.ndarray[tuple[int], np.dtype[np.uint8]], video: Track) -> None:
-    """Raise `UnplayableMedia` when the bytes where frames should be are not frames."""
-    roomy = video.sizes >= 5
-    if not roomy.all():
-        raise damaged("its pictures are empty")
-    heads = data[video.offsets[:, None] + np.arange(5)].astype(np.int64)
+def _empty_frames(data: mmap.mmap, video: Track) -> str | None:
+    """What is wrong when the bytes where frames should be are not frames."""
+    if (video.sizes < 5).any():
+        return "its pictures are empty"
+    places = (video.offsets[:, None] + np.arange(5)).ravel()
+    heads = np.frombuffer(data, np.uint8)[places].reshape(-1, 5).astype(np.int64)
     lengths = heads[:, :4] @ np.array([1 << 24, 1 << 16, 1 << 8, 1])
     kinds = heads[:, 4]
-    if ((lengths < 1) | (lengths > video.sizes - 4) | (kinds > 127) | (kinds & 31 == 0)).any():
-        raise damaged("its pictures are damaged")
+    wrong = (lengths < 1) | (lengths > video.sizes - 4) | (kinds > 127) | (kinds & 31 == 0)
+    return "its pictures are damaged" if wrong.any() else None
 
 
 def _starts_alone(descriptor: int, piece: Piece, index: int) -> bool:

@@ -56,7 +56,8 @@ class ClipFactory:
         if dest.exists():
             return dest
         colour = COLOURS[number % len(COLOURS)]
-        source = f"color=c={colour}:s={size}:r={fps}:d={seconds},noise=alls=4:allf=t:all_seed={number},{picture}"
+        moving = f"testsrc2=s={size}:r={fps}:d={seconds},drawbox=w=iw/2:h=ih:c={colour}:t=fill"
+        source = f"{moving},noise=alls=4:allf=t:all_seed={number},{picture}"
         heard = f"{sound}:d={sound_seconds or seconds}" + (f":seed={number + 1}" if sound and "noise" in sound else "")
         x264 = (
             "-preset",

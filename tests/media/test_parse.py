@@ -69,7 +69,9 @@ def test_settings_unite_by_their_numbers_and_clash_only_on_different_contents(cl
         open_piece(clip(0, video=("-crf", "40"))),
         open_piece(clip(0, video=("-x264-params", "sps-id=1"))),
     )
-    assert zero is not None and other is not None and one is not None
+    assert zero is not None
+    assert other is not None
+    assert one is not None
     both = united([zero.config, one.config, zero.config])
     assert both is not None
     assert [set_number(nal) for nal in both.sps] == [0, 1]
@@ -116,10 +118,12 @@ def test_sound_with_band_replication_is_not_plain() -> None:
 
     plain, silent_extension = sound_kind(entry(b"\x11\x90")), sound_kind(entry(b"\x11\x90\x56\xe5\x00"))
     assert plain == silent_extension
-    assert plain is not None and plain.plain
+    assert plain is not None
+    assert plain.plain
     for config in (b"\x2b\x11\x88\x00", b"\x13\x10\x56\xe5\x98"):
         found = sound_kind(entry(config))
-        assert found is not None and not found.plain
+        assert found is not None
+        assert not found.plain
 
 
 def test_offsets_beyond_four_gigabytes_are_read(tmp_path: Path, clip: ClipFactory) -> None:

@@ -68,21 +68,31 @@ def _with_x264(params: str, *more: str) -> Maker:
     return lambda clip: clip(1, video=("-x264-params", params, *more))
 
 
-UNEVEN = "setpts='(N+0.4*mod(N\\,3))/30/TB'," + TAGS
+UNEVEN = "settb=1/3000,setpts='(N+0.4*mod(N\\,3))/30/TB'," + TAGS
 ODD: dict[str, tuple[str, Maker]] = {
     "fragments": ("in fragments", lambda clip: clip(1, container=("-movflags", "frag_keyframe+empty_moov"))),
-    "hevc": ("HEVC", lambda clip: clip(1, codec="libx265", video=("-preset", "ultrafast", "-x265-params", "log-level=0"))),
+    "hevc": (
+        "HEVC",
+        lambda clip: clip(1, codec="libx265", video=("-preset", "ultrafast", "-x265-params", "log-level=0")),
+    ),
     "av1": ("AV1", lambda clip: clip(1, codec="libsvtav1", video=("-preset", "12", "-svtav1-params", "lp=1"))),
     "webm": (
         "WebM",
         lambda clip: clip(
-            1, codec="libvpx-vp9", video=("-deadline", "realtime", "-cpu-used", "8"), audio=("-c:a", "libopus"), suffix=".webm"
+            1,
+            codec="libvpx-vp9",
+            video=("-deadline", "realtime", "-cpu-used", "8"),
+            audio=("-c:a", "libopus"),
+            suffix=".webm",
         ),
     ),
     "size": ("320×180 instead of 192×108", lambda clip: clip(1, size="320x180")),
     "rate": ("24 frames a second instead of 30", lambda clip: clip(1, fps="24")),
     "ntsc": ("29.97 frames a second", lambda clip: clip(1, fps="30000/1001")),
-    "uneven": ("unevenly timed", lambda clip: clip(1, picture=UNEVEN, video=("-fps_mode", "vfr", "-enc_time_base", "1/90"))),
+    "uneven": (
+        "frames are unevenly timed",
+        lambda clip: clip(1, picture=UNEVEN, video=("-fps_mode", "vfr", "-enc_time_base:v", "1/3000")),
+    ),
     "tall pixels": ("not square", lambda clip: clip(1, picture=TAGS.replace("setsar=1", "setsar=4/3"))),
     "full range": ("full range", lambda clip: clip(1, picture=TAGS.replace("range=tv", "range=pc"))),
     "bt601": ("not BT.709", lambda clip: clip(1, picture=TAGS.replace("colorspace=bt709", "colorspace=smpte170m"))),
@@ -91,7 +101,10 @@ ODD: dict[str, tuple[str, Maker]] = {
         "8 bit 4:2:0",
         lambda clip: clip(1, picture=TAGS.replace("yuv420p", "yuv420p10le"), video=("-profile:v", "high10")),
     ),
-    "4:4:4": ("8 bit 4:2:0", lambda clip: clip(1, picture=TAGS.replace("yuv420p", "yuv444p"), video=("-profile:v", "high444"))),
+    "4:4:4": (
+        "8 bit 4:2:0",
+        lambda clip: clip(1, picture=TAGS.replace("yuv420p", "yuv444p"), video=("-profile:v", "high444")),
+    ),
     "interlaced": ("interlaced", _with_x264("tff=1")),
     "main profile": ("Main profile", lambda clip: clip(1, video=("-profile:v", "main"))),
     "open gop": ("open GOP", _with_x264("open-gop=1:keyint=10:bframes=3:b-adapt=0")),
@@ -109,12 +122,16 @@ ODD: dict[str, tuple[str, Maker]] = {
     "subtitles": (
         "subtitles",
         lambda clip: clip.edited(
-            clip(1), "titled", "-i", "{}", "-f", "srt", "-i", _subtitles(clip), "-map", "0", "-map", "1", "-c", "copy", "-c:s", "mov_text"
+            clip(1),
+            "titled",
+            *("-i", "{}", "-f", "srt", "-i", _subtitles(clip), *_maps("0", "1"), "-c", "copy", "-c:s", "mov_text"),
         ),
     ),
     "two sounds": (
         "more than one sound",
-        lambda clip: clip.edited(clip(1), "twice", "-i", "{}", "-map", "0:v", "-map", "0:a", "-map", "0:a", "-c", "copy"),
+        lambda clip: clip.edited(
+            clip(1), "twice", "-i", "{}", "-map", "0:v", "-map", "0:a", "-map", "0:a", "-c", "copy"
+        ),
     ),
     "mono": ("sound is mono", lambda clip: clip(1, audio=("-c:a", "aac", "-ac", "1"))),
     "44.1 kHz": ("44.1 kHz", lambda clip: clip(1, audio=("-c:a", "aac", "-ar", "44100"))),
@@ -126,7 +143,11 @@ ODD: dict[str, tuple[str, Maker]] = {
             clip(1), "late", "-i", "{}", "-itsoffset", "0.3", "-i", clip(1), "-map", "0:v", "-map", "1:a", "-c", "copy"
         ),
     ),
-}  # fmt: skip
+}
+
+
+def _maps(*streams: str) -> list[str]:
+    return [part for stream in streams for part in ("-map", stream)]
 
 
 def _subtitles(clip: ClipFactory) -> Path:

@@ -1,0 +1,120 @@
+"""The verdict on a film is one sentence, and it is right about good films and bad ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipelines.domain.footage import Boundary, FilmPlan, Transition
+from pipelines.media.assemble import assemble
+from pipelines.media.examine import examine
+from pipelines.media.piece import open_piece
+from tests.media.clip_factory import TAGS, TARGET, ClipFactory
+
+BLACK = "drawbox=c=black:t=fill," + TAGS
+STILL = "select='eq(n\\,0)',loop=-1:1,trim=end_frame=75,setpts=N/30/TB," + TAGS
+CROSS = Boundary(kind=Transition.CROSSFADE, seconds=0.4)
+
+
+def _plan(*pieces: Path, **more: object) -> FilmPlan:
+    return replace(FilmPlan(target=TARGET, pieces=pieces), **more)
+
+
+def test_a_good_film_is_called_right_in_one_sentence(clip: ClipFactory, tmp_path: Path) -> None:
+    """Scenes, length, size and loudness, and that it looks right."""
+    plan = _plan(*(clip(number, seconds=2) for number in range(4)))
+    verdict = examine(assemble(plan, tmp_path / "film.mp4").path, plan)
+    loudness = f"{verdict.measures['loudness_lufs']:.0f}".replace("-", "−")
+    assert verdict.sentence == f"4 scenes, 8.0 s, 192×108, sound at {loudness} LUFS: looks right."
+    assert verdict.ok
+    assert verdict.faults == ()
+
+
+@pytest.mark.parametrize("kind", [Transition.CROSSFADE, Transition.FADE_BLACK, Transition.DIP_WHITE])
+def test_transitions_are_no_faults(clip: ClipFactory, tmp_path: Path, kind: Transition) -> None:
+    """A moment of black at a join is meant."""
+    plan = _plan(clip(0, seconds=2), clip(1, seconds=2), boundaries=(Boundary(kind=kind, seconds=1.0),))
+    assert examine(assemble(plan, tmp_path / "film.mp4").path, plan).ok
+
+
+@pytest.mark.parametrize("gop", [15, 300])
+def test_a_black_scene_is_named(clip: ClipFactory, tmp_path: Path, gop: int) -> None:
+    """Whether it has many places to start from or one."""
+    plan = _plan(clip(0, seconds=2), clip(1, seconds=2.5, picture=BLACK, gop=gop))
+    verdict = examine(assemble(plan, tmp_path / "film.mp4").path, plan)
+    assert verdict.faults == ("scene 2 is black",)
+    assert "scene 2 is black" in verdict.sentence
+
+
+@pytest.mark.parametrize("gop", [15, 300])
+def test_a_scene_that_does_not_move_is_named(clip: ClipFactory, tmp_path: Path, gop: int) -> None:
+    """A frozen picture is a fault of the clip, said before anybody watches it."""
+    plan = _plan(clip(1, seconds=2.5, picture=STILL, gop=gop), clip(0, seconds=2))
+    assert examine(assemble(plan, tmp_path / "film.mp4").path, plan).faults == ("scene 1 stands still",)
+
+
+def test_silence_is_said_but_is_no_fault(clip: ClipFactory, tmp_path: Path) -> None:
+    """A clip without sound may be meant that way."""
+    plan = _plan(clip(0), clip(1, sound=None), clip(2))
+    verdict = examine(assemble(plan, tmp_path / "film.mp4").path, plan)
+    assert verdict.ok
+    assert "scene 2 is silent" in verdict.sentence
+
+
+def test_clipped_sound_is_a_fault(clip: ClipFactory, tmp_path: Path) -> None:
+    """Samples at full scale for more than a moment are heard as distortion."""
+    loud = clip(1, audio=("-af", "volume=30dB", "-c:a", "aac", "-b:a", "192k", "-ac", "2"))
+    plan = _plan(loud, loud)
+    assert "clipping" in "".join(examine(assemble(plan, tmp_path / "film.mp4").path, plan).faults)
+
+
+def test_a_film_of_other_length_size_or_without_sound_is_not_right(clip: ClipFactory, tmp_path: Path) -> None:
+    """The film is held against the plan, not against itself."""
+    made = assemble(_plan(clip(0), clip(1)), tmp_path / "film.mp4").path
+    assert "s long instead of" in examine(made, _plan(clip(0), clip(1), clip(2))).sentence
+    wide = replace(TARGET, width=1280, height=720)
+    assert "192×108 instead of 1280×720" in examine(made, _plan(clip(0), clip(1), target=wide)).sentence
+    mute = assemble(_plan(clip(0, sound=None), clip(1, sound=None)), tmp_path / "mute.mp4").path
+    assert "no sound track" in examine(mute, _plan(clip(0), clip(1))).sentence
+
+
+def test_a_film_whose_sound_ends_early_is_not_right(clip: ClipFactory, tmp_path: Path) -> None:
+    """Sound and picture end together, or it is said."""
+    plan = _plan(clip(0, seconds=2, sound_seconds=1.2))
+    assert "the sound" in "".join(examine(clip(0, seconds=2, sound_seconds=1.2), plan).faults)
+
+
+def test_loudness_far_from_the_wish_is_remarked(clip: ClipFactory, tmp_path: Path) -> None:
+    """The sentence says by how much, and in which direction."""
+    quiet = clip(1, audio=("-af", "volume=-20dB", "-c:a", "aac", "-ac", "2"))
+    plan = _plan(quiet, quiet, target=replace(TARGET, loudness_lufs=-16.0))
+    verdict = examine(assemble(plan, tmp_path / "film.mp4").path, plan)
+    assert verdict.ok
+    assert "quieter than asked" in verdict.sentence
+
+
+def test_a_file_that_is_no_film_is_a_verdict_not_an_error(tmp_path: Path, clip: ClipFactory) -> None:
+    """The examination never raises for a bad film."""
+    bad = tmp_path / "film.mp4"
+    bad.write_bytes(b"<html>")
+    verdict = examine(bad, _plan(clip(0)))
+    assert not verdict.ok
+    assert verdict.sentence == "The film: the film cannot be played (it is a web page, not a video)."
+
+
+def test_the_meter_agrees_with_ffmpegs(clip: ClipFactory) -> None:
+    """Loudness and true peak by BS.1770 as another implementation measures them."""
+    from pipelines.media.levels import measure
+    from pipelines.media.loudness import measure_loudness
+    from pipelines.media.sound_mix import decode_blocks
+
+    path = clip(3, seconds=4)
+    piece, other = open_piece(path), measure_loudness(path)
+    assert piece is not None
+    assert piece.audio is not None
+    assert other is not None
+    ours = measure([decode_blocks(piece, 1, len(piece.audio.sizes), 2)], 48_000)
+    assert ours.loudness == pytest.approx(other.lufs, abs=0.15)
+    assert ours.peak_db == pytest.approx(other.peak_db, abs=0.6)
