@@ -119,7 +119,8 @@ def test_the_light_moves_gently_and_never_wraps_round(seed):
     frames = [scene.paint(at).astype(int) for at in np.arange(2, 6, 1 / 3)]
     steps = [np.abs(a - b) for a, b in pairwise(frames)]
     assert 0.05 < np.mean([step.mean() for step in steps]) < 3
-    assert max(np.mean(step > 30) for step in steps) < 0.005
+    lights = [scene.backdrop.ground, *scene.backdrop.veils]
+    assert sum(int(light.max()) for light in lights) < 220
 
 
 def test_the_words_ease_in_and_the_bar_fills_with_time():
@@ -158,9 +159,10 @@ def test_nothing_is_lost_or_reordered_when_text_is_broken_into_lines():
 
 
 def test_chinese_breaks_anywhere_but_never_before_closing_punctuation():
-    block = fit(TEXTS["Chinese"] * 3, Weight.DISPLAY, Box(0, 0, 300, 900), range(20, 21), 1.2)
-    assert len(block.lines) > 3
-    assert not any(line.startswith(("，", "。")) for line in block.lines)
+    for width in range(200, 330, 10):
+        block = fit(TEXTS["Chinese"] * 3, Weight.DISPLAY, Box(0, 0, width, 900), range(20, 21), 1.2)
+        assert len(block.lines) > 3
+        assert not any(line.startswith(("，", "。")) for line in block.lines)
 
 
 def test_families_flags_and_accents_are_not_torn_apart():

@@ -235,7 +235,10 @@ def test_bt601_and_untagged_hd_keep_their_colours(prepare, tmp_path):
     tagged = [*video, "-colorspace", "smpte170m"]
     sd_inputs, hd_inputs = (*shots.colour("640x480"), *tone(1)), (*shots.colour("1280x720"), *tone(1))
     sd = clip(tmp_path / "sd.mp4", *sd_inputs, vf=chain.format("bt601"), video=tagged)
-    hd = clip(tmp_path / "hd.mp4", *hd_inputs, vf=chain.format("bt709"), video=video)
+    unmarked = ",setparams=colorspace=unknown:color_primaries=unknown:color_trc=unknown"
+    hd = clip(tmp_path / "hd.mp4", *hd_inputs, vf=chain.format("bt709") + unmarked, video=video)
+    with av.open(str(hd)) as file:
+        assert int(file.streams.video[0].codec_context.colorspace) == 2
     for source in (sd, hd):
         centre = shots.frame(prepare(source).path)[180, 320]
         assert np.abs(centre - shots.GREEN).max() <= 6
@@ -269,10 +272,12 @@ def test_a_tall_clip_fills_a_wide_frame_as_the_order_says(fit, prepare, tmp_path
         assert 60 < edge[0] < 170
 
 
-def test_anamorphic_pixels_keep_their_shape(prepare, tmp_path):
+@pytest.mark.parametrize("size", [(640, 360), (360, 640)])
+def test_anamorphic_pixels_keep_their_shape(size, prepare, tmp_path):
     disc = "geq=lum='if(lt(hypot((X-240)*4/3,Y-180),100),235,16)':cb=128:cr=128,setsar=4/3"
     source = clip(tmp_path / "sar.mp4", *picture("480x360", seconds=0.5), *tone(0.5), vf=disc)
-    left, top, right, bottom = shots.brightest(shots.frame(prepare(source).path), 128)
+    piece = prepare(source, target=shots.target(*size, fit=Fit.LETTERBOX))
+    left, top, right, bottom = shots.brightest(shots.frame(piece.path), 128)
     assert abs((right - left) - (bottom - top)) <= 4
 
 

@@ -63,8 +63,10 @@ def test_the_last_frame_is_the_last_one_however_long_the_sound_is(studio, tmp_pa
     assert np.abs(found - before).mean() > np.abs(found - last).mean()
 
 
-def test_the_last_frame_keeps_its_colours(studio, tmp_path):
-    source = clip(tmp_path / "g.mp4", *shots.colour("640x360"), *tone(1))
+def test_the_last_frame_of_an_untagged_clip_keeps_its_colours(studio, tmp_path):
+    unmarked = f"{shots.TAGS},setparams=colorspace=unknown:color_primaries=unknown:color_trc=unknown"
+    video = ["-c:v", "libx264", "-pix_fmt", "yuv420p"]
+    source = clip(tmp_path / "g.mp4", *shots.colour("640x360"), *tone(1), vf=unmarked, video=video)
     found = as_array(studio.last_frame(source, tmp_path / "last.png"))
     assert np.abs(found[180, 320] - shots.GREEN).max() <= 6
 
