@@ -144,7 +144,8 @@ def _target_reasons(piece: Piece, target: Target) -> Iterator[str]:
     sps = piece.sps
     if (sps.width, sps.height) != (target.width, target.height):
         yield f"{sps.width}×{sps.height} instead of {target.width}×{target.height}"
-    if piece.frame and 1 / piece.frame != target.fps:
+    even = (piece.video.durations == piece.video.durations[0]).all()
+    if even and piece.frame and 1 / piece.frame != target.fps:
         yield f"{_rate(1 / piece.frame)} frames a second instead of {_rate(target.fps)}"
 
 

@@ -91,7 +91,9 @@ ODD: dict[str, tuple[str, Maker]] = {
     "ntsc": ("29.97 frames a second", lambda clip: clip(1, fps="30000/1001")),
     "uneven": (
         "frames are unevenly timed",
-        lambda clip: clip(1, picture=UNEVEN, video=("-fps_mode", "vfr", "-enc_time_base:v", "1/3000")),
+        lambda clip: clip(
+            1, picture=UNEVEN, video=("-fps_mode:v", "vfr", "-enc_time_base:v", "1/3000"), sound_seconds=1.2
+        ),
     ),
     "tall pixels": ("not square", lambda clip: clip(1, picture=TAGS.replace("setsar=1", "setsar=4/3"))),
     "full range": ("full range", lambda clip: clip(1, picture=TAGS.replace("range=tv", "range=pc"))),
