@@ -155,8 +155,10 @@ class Store(Protocol):
 class Hints(Protocol):
     """A throw-away message to the workers: look at this row. Losing it costs a few seconds, nothing else."""
 
-    def send(self, hints: Sequence[tuple[str, str]]) -> bool:
-        """Send `(kind, id)` pairs; False when the broker does not answer (never raises, never waits long)."""
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
+        """Send `(kind, id)` pairs, `media` to the workers that do minutes of work. False when the broker does not
+        answer; never raises, never waits long.
+        """
 
     def check(self) -> None:
         """Raise Unavailable unless the broker answers."""
@@ -439,13 +441,37 @@ class Board(Protocol):
         """Re-read attachment cells, to verify that Airtable really has the files."""
 
 
+class BaseTools(Protocol):
+    """Building and checking bases, for the command line and the pump. Reports are the Airtable room's own records."""
+
+    def setup(self, base_id: str, models: Sequence[str]) -> Any:
+        """Build or complete a base; `models` become the options of the Model fields."""
+
+    def doctor(self, base_id: str) -> list[Any]:
+        """Check every assumption about a base; each check has `name`, `ok`, `sentence` and `fix`."""
+
+    def script(self, base_id: str | None = None) -> str:
+        """The automation script with this deployment's values."""
+
+    def button_formula(self) -> str:
+        """The formula of a button field that opens the record's page."""
+
+    @property
+    def bases(self) -> Any:
+        """Connecting and disconnecting bases."""
+
+    @property
+    def webhooks(self) -> Any:
+        """Airtable's push: registering, renewing and reading what changed."""
+
+
 # ---------------------------------------------------------------- files
 
 
 class Intake(Protocol):
     """Brings files from outside into our storage, through the guard against inside addresses."""
 
-    def bring(self, url: str, kind: str) -> str:
+    def bring(self, url: str) -> str:
         """Download a picture, logo or music file; its storage key, which follows from its content. A key is returned
         as it is. Raises ForbiddenAddress, Expired, BadDelivery or Unavailable.
         """

@@ -219,6 +219,8 @@ class Want(Leased):
     sent: dict[str, Any] = field(default_factory=dict)
     urgent: bool = False
     version: int = 0
+    flushes: int = 0
+    """Writes since the run began: progress is written ever more rarely."""
     error: str | None = None
     gone: bool = False
 

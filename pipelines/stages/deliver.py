@@ -33,8 +33,10 @@ def advance(services: Services, actor: Actor, run: Run) -> None:
     if parked:
         detail = "Airtable's monthly quota is used up: the film is on the progress page and arrives here later."
         _finish(services, actor, run, detail=detail)
-    elif want is not None and not want.gone and not _sent(want):
-        _look_again(services, actor, run, WAIT_FOR_FLUSH_S)
+    elif want is not None and want.gone:
+        _finish(services, actor, run, detail="The row was deleted meanwhile; the film is on the progress page.")
+    elif want is not None and not _sent(want):
+        _wait_for_flush(services, actor, run, cuts, want)
     elif not services.policy.airtable_reaches_us:
         _upload(services, actor, run, cuts)
     else:
@@ -44,7 +46,7 @@ def advance(services: Services, actor: Actor, run: Run) -> None:
 def quota_exhausted(tx: Tx, base_id: str) -> bool:
     """Whether Airtable's monthly quota stopped our writes to this base."""
     lane = tx.lanes.get(f"airtable:{base_id}")
-    return lane is not None and bool(lane.detail.get("quota_until"))
+    return lane is not None and bool(lane.detail.get("quota"))
 
 
 def _cuts(tx: Tx, run: Run) -> list[Cut]:
@@ -56,9 +58,16 @@ def _sent(want: Want) -> bool:
     return name in want.sent and want.sent[name] == want.fields.get(name)
 
 
-def _look_again(services: Services, actor: Actor, run: Run, pause: float) -> None:
-    with services.store.write() as tx:
-        touch_run(tx, actor, run, next_at=services.clock.now() + pause, **FREE)
+def _wait_for_flush(services: Services, actor: Actor, run: Run, cuts: list[Cut], want: Want) -> None:
+    """The pump writes the row; when Airtable refused the file itself, a fresh link is tried."""
+    tries = int(cuts[0].attachment.get("tries", 0))
+    if want.next_at is not None or want.lease_token:
+        with services.store.write() as tx:
+            touch_run(tx, actor, run, next_at=services.clock.now() + WAIT_FOR_FLUSH_S, **FREE)
+    elif tries + 1 < TRIES:
+        _send_again(services, actor, run, cuts, tries + 1)
+    else:
+        _give_up_attaching(services, actor, run)
 
 
 def _verify(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None:
@@ -161,7 +170,7 @@ def _finish(
         sentence = detail or ("The film is ready." if not doubts else "The film is ready, with something to look at.")
         now = services.clock.now()
         run = move_run(tx, actor, run, to, detail=sentence, error=" ".join(doubts) or None, finished_at=now)
-        outbox.show_scenes(services, tx, run)
+        outbox.show_scenes(services, tx, run, urgent=True)
         outbox.show_run(services, tx, run, urgent=True)
 
 

@@ -38,7 +38,7 @@ class _Carrier:
         if url is None:
             return None
         try:
-            return self._services.intake.bring(url, field)
+            return self._services.intake.bring(url)
         except Permanent as error:
             self.problems.append(Problem(field, f"The file could not be fetched. {error.marketer}"))
             return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipelines.domain.board_fields import (
     BoardTable,
     FileLink,
     SceneField,
+    VersionField,
     delivery_fields,
     scene_fields,
     scene_state,
@@ -22,8 +24,15 @@ from pipelines.ports import Tx
 from pipelines.stages import ledger
 from pipelines.stages.services import Services
 
-COALESCE_S = 6.0
-"""Progress is written at most this often; what matters is written at once."""
+COALESCE_S = 8.0
+LONGEST_COALESCE_S = 240.0
+"""Progress waits 8 s, then twice as long each time, so that a video costs few calls however long it takes."""
+
+KEY_FIELDS: Mapping[str, str] = {
+    BoardTable.SCENES: SceneField.SCENE_KEY.value,
+    BoardTable.VERSIONS: VersionField.VERSION_KEY.value,
+}
+"""The field that an upsert of rows of our own merges on."""
 
 STORED = "store:"
 """An attachment is wanted by its storage key; the link is signed when it is sent."""
@@ -113,15 +122,13 @@ def _poster_name(cut: Cut) -> str:
     return (cut.filename or "film.mp4").removesuffix(".mp4") + ".jpg"
 
 
-def show_scenes(services: Services, tx: Tx, run: Run) -> None:
+def show_scenes(services: Services, tx: Tx, run: Run, *, urgent: bool = False) -> None:
     """Write the run's scenes into `Scenes`: our own by upsert on their key, a person's by their id."""
-    if run.record_id is None or run.base_id is None:
-        return
     for scene in tx.scenes.find(run_id=run.id, order="number"):
-        show_scene(services, tx, run, scene)
+        show_scene(services, tx, run, scene, urgent=urgent)
 
 
-def show_scene(services: Services, tx: Tx, run: Run, scene: Scene) -> None:
+def show_scene(services: Services, tx: Tx, run: Run, scene: Scene, *, urgent: bool = False) -> None:
     """Say in a scene's row how it is."""
     if run.record_id is None or run.base_id is None:
         return
@@ -142,6 +149,7 @@ def show_scene(services: Services, tx: Tx, run: Run, scene: Scene) -> None:
         record_id=scene.board_record_id,
         merge_key=scene.key,
         fields=_plain(fields),
+        urgent=urgent,
     )
 
 
@@ -172,9 +180,10 @@ def want(
     """Merge `fields` into what one row should say, due at once or when the present pause ends."""
     want_id = f"{base_id}/{table}/{record_id or merge_key}"
     old = tx.wants.get(want_id, lock=True)
-    due = now if urgent else now + COALESCE_S
+    flushes = old.flushes if old is not None and old.run_id == run.id else 0
+    due = now if urgent else now + min(LONGEST_COALESCE_S, COALESCE_S * 2.0**flushes)
     if old is None:
-        merge = {"value": merge_key} if merge_key and not record_id else {}
+        merge = {KEY_FIELDS[table]: merge_key} if merge_key and not record_id else {}
         row = Want(
             id=want_id,
             base_id=base_id,
@@ -193,6 +202,7 @@ def want(
         want_id,
         fields={**old.fields, **fields},
         run_id=run.id,
+        flushes=flushes,
         next_at=due,
         urgent=urgent or old.urgent,
         version=old.version + 1,

@@ -33,7 +33,7 @@ class PieceWork:
     def key(self) -> str:
         """Where the piece is kept; the same inputs give the same piece."""
         mark = digest(VERSION, self.clip.sha256, repr(self.target), self.trim_s, self.caption, self.logo_key)
-        return f"pieces/{mark[:2]}/{mark}.mp4"
+        return f"pieces/{mark[:2]}/piece-{mark}.mp4"
 
 
 def works(run: Run, scene: Scene, clip: Clip) -> list[PieceWork]:

@@ -70,6 +70,6 @@ def say_waiting(services: Services, run_id: str, error: Busy) -> None:
     """A run that waits says for what."""
     with services.store.write() as tx:
         run = tx.runs.get(run_id, lock=True)
-        if run is not None and run.status in MOVING and run.detail != error.marketer:
+        if run is not None and run.status in MOVING and error.marketer not in (run.detail, Busy.default):
             tx.runs.change(run_id, detail=error.marketer, version=run.version + 1)
             outbox.show_run(services, tx, tx.runs.get(run_id) or run)

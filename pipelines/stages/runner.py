@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.domain.errors import Permanent, ReelgridError, Retryable
-from pipelines.domain.lifecycle import MOVING, RunStatus
+from pipelines.domain.errors import BadDelivery, Busy, Permanent, ReelgridError, Retryable
+from pipelines.domain.lifecycle import MOVING
 from pipelines.domain.run import Run
 from pipelines.stages import clip, generate, queue, run
-from pipelines.stages.moves import Actor, LostLease, move_run, touch_run
+from pipelines.stages.moves import Actor, LostLease
 from pipelines.stages.poll import poll_due
 from pipelines.stages.services import Services
 
@@ -26,6 +26,10 @@ RENEW_S = 20.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 PATIENCE = 30
 """After so many failed tries in a row (about half an hour) a person is asked."""
+PATIENCE_WITH_PAID = 300
+"""What is paid for is fetched until the provider says that it is gone; this many tries are about five hours."""
+PATIENCE_WITH_DAMAGE = 8
+"""A file that arrives damaged so often in a row will not get better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ def step(services: Services, kind: str, id: str) -> bool:
             stage.work(services, actor, id)
     except LostLease:
         logger.info("somebody else has %s %s; nothing committed", kind, id)
+    except Busy as error:
+        _wait_turn(services, kind, id, token, error)
     except Retryable as error:
         _try_later(services, kind, id, token, error)
     except Permanent as error:
@@ -75,19 +81,36 @@ def stumble(services: Services, kind: str, id: str, error: BaseException) -> Non
     _try_later(services, kind, id, row.lease_token, wrapped)
 
 
+def _wait_turn(services: Services, kind: str, id: str, token: str, error: Busy) -> None:
+    """Our own limits and switches: however long it takes, it is no failure, and the run says for what it waits."""
+    logger.debug("%s %s waits: %s", kind, id, error.operator)
+    with services.store.read() as tx:
+        row: Any = getattr(tx, kind).get(id)
+    pause = error.retry_after if error.retry_after is not None else FIRST_PAUSE_S
+    services.store.release(kind, id, token, next_at=services.clock.now() + pause, attempts=row.attempts if row else 0)
+    if row is not None and kind in ("runs", "generations"):
+        run.say_waiting(services, row.id if kind == "runs" else row.run_id, error)
+
+
 def _try_later(services: Services, kind: str, id: str, token: str, error: Retryable) -> None:
     with services.store.read() as tx:
         row: Any = getattr(tx, kind).get(id)
     if row is None:
         return
     attempts = row.attempts + 1
-    if attempts > PATIENCE:
+    if attempts > _patience(kind, error):
         actor = Actor(services.owner, services.clock.now(), token)
         _conclude(services, STAGES[kind], actor, id, Permanent(error.operator, marketer=error.marketer))
         return
     pause = error.retry_after if error.retry_after is not None else backoff(attempts)
     logger.warning("%s %s: %s; again in %.1f s", kind, id, error.operator, pause)
     services.store.release(kind, id, token, next_at=services.clock.now() + pause, attempts=attempts)
+
+
+def _patience(kind: str, error: Retryable) -> int:
+    if isinstance(error, BadDelivery):
+        return PATIENCE_WITH_DAMAGE
+    return PATIENCE_WITH_PAID if kind == "generations" else PATIENCE
 
 
 def _conclude(services: Services, stage: Stage, actor: Actor, id: str, error: ReelgridError) -> None:
@@ -158,14 +181,3 @@ def _belongs(services: Services, kind: str, id: str, run_id: str) -> bool:
     with services.store.read() as tx:
         row: Any = getattr(tx, kind).get(id)
     return row is not None and row.run_id == run_id
-
-
-def park(services: Services, actor: Actor, run_id: str, error: ReelgridError, to: RunStatus) -> None:
-    """Stop a run with a reason that says what to do."""
-    with services.store.write() as tx:
-        row = tx.runs.get(run_id, lock=True)
-        if row is not None and row.status in MOVING:
-            move_run(tx, actor, row, to, error=error.marketer, finished_at=actor.now)
-
-
-__all__ = ["STAGES", "backoff", "drive", "park", "step", "stumble", "touch_run"]

@@ -10,6 +10,7 @@ from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import NotConfigured
 from pipelines.domain.policy import Policy
 from pipelines.ports import (
+    BaseTools,
     Board,
     Clock,
     Hints,
@@ -42,6 +43,7 @@ class Services:
     writer: SceneWriter
     moderator: Moderator
     board: Board
+    base_tools: BaseTools
     media: MediaStore
     intake: Intake
     studio: Studio

@@ -138,7 +138,7 @@ def _make(
     stem = f"cuts/{sha[:2]}/{sha}"
     key = services.media.put_file(film, f"{stem}.mp4", "video/mp4", film_name(run, name, animatic=False)).key
     services.studio.poster(film, folder / "poster.jpg")
-    poster = services.media.put_file(folder / "poster.jpg", f"{stem}.jpg", "image/jpeg").key
+    poster = services.media.put_file(folder / "poster.jpg", f"{stem}-poster.jpg", "image/jpeg").key
     extras = _extras(services, run, plan, report, verdict, folder, stem, clips)
     return _Made(report=report, verdict=verdict, key=key, sha256=sha, poster_key=poster, extras=extras)
 
@@ -204,10 +204,10 @@ def _extras(
     extras = {}
     for path in services.studio.subtitles(plan, report, folder / "film"):
         kind = path.suffix.lstrip(".")
-        extras[kind] = services.media.put_file(path, f"{stem}.{kind}", "text/plain; charset=utf-8").key
+        extras[kind] = services.media.put_file(path, f"{stem}-captions.{kind}", "text/plain; charset=utf-8").key
     sidecar = folder / "provenance.json"
     sidecar.write_text(json.dumps(provenance(services, run, report, verdict, clips), indent=1, ensure_ascii=False))
-    extras["provenance"] = services.media.put_file(sidecar, f"{stem}-{run.id}.json", "application/json").key
+    extras["provenance"] = services.media.put_file(sidecar, f"{stem}-{run.id}-provenance.json", "application/json").key
     return extras
 
 

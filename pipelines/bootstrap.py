@@ -1,0 +1,240 @@
+"""Puts the product together: the only module that names adapters. Building opens no connection."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from pipelines import signing
+from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.errors import NotConfigured
+from pipelines.domain.policy import Policy
+from pipelines.domain.run import Event
+from pipelines.ports import Clock, Hints, MediaStore, Points, Store, Studio
+from pipelines.queueing import NoHints, RqHints, socket_url
+from pipelines.settings import Origin, Settings
+from pipelines.stages.services import Services
+
+logger = logging.getLogger(__name__)
+
+DAY_S = 86_400.0
+SOCKET_LIMIT = 100
+"""A unix socket's path may have 107 characters on Linux, 103 on macOS."""
+
+
+class SystemClock:
+    """ports.Clock."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+
+class TracePoints:
+    """ports.Points for production: each point is a line in the debug log, with the ids it is about."""
+
+    def reach(self, name: str, **ids: str) -> None:
+        """Log where we are."""
+        logger.debug("point %s %s", name, ids)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedLinks:
+    """ports.Links on the deployment's public address."""
+
+    base: str
+    secret: str
+    providers_reach_us: bool
+    clock: Clock
+
+    def media(self, key: str, filename: str, ttl_s: float) -> str:
+        """A signed link to a file in storage, served by the web process."""
+        token = signing.sign_media(self.secret, key, self.clock.now() + ttl_s)
+        return f"{self.base}/media/{token}/{quote(filename)}"
+
+    def page(self, *, record_id: str | None = None, run_id: str | None = None) -> str:
+        """A signed link that opens exactly one page."""
+        kind, subject, path = ("record", record_id, "r") if record_id else ("run", run_id, "runs")
+        return f"{self.base}/{path}/{subject}?t={signing.sign_page(self.secret, kind, subject or '')}"
+
+    def video(self, token: str) -> str:
+        """The permanent link to a cut."""
+        return f"{self.base}/v/{token}"
+
+    def callback(self, provider: str, token: str) -> str | None:
+        """Where a provider may call back about one generation."""
+        return f"{self.base}/api/webhook/{provider}/{token}" if self.providers_reach_us else None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedIntake:
+    """ports.Intake: files from outside, through the guard."""
+
+    media: MediaStore
+    work: Path
+    trusted: frozenset[Origin]
+
+    def bring(self, url: str) -> str:
+        """Download into storage; the key follows from the content. What is a key already stays one."""
+        if "://" not in url:
+            return url
+        from pipelines.net.download import download
+
+        dest = self.work / "intake" / hashlib.sha256(url.encode()).hexdigest()[:32]
+        dest.parent.mkdir(parents=True, exist_ok=True)
+        got = download(url, dest, trusted=self.trusted, max_bytes=INTAKE_LIMIT)
+        suffix = SUFFIXES.get(got.content_type or "", Path(url.split("?", maxsplit=1)[0]).suffix[:6].lower() or ".bin")
+        key = f"inputs/{got.sha256[:2]}/{got.sha256}{suffix}"
+        self.media.put_file(got.path, key, got.content_type or "application/octet-stream")
+        got.path.unlink(missing_ok=True)
+        return key
+
+
+INTAKE_LIMIT = 50 * 1024 * 1024
+SUFFIXES = {
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/webp": ".webp",
+    "audio/mpeg": ".mp3",
+    "audio/mp4": ".m4a",
+    "audio/wav": ".wav",
+}
+
+
+def policy_of(settings: Settings, catalogue: Mapping[str, ModelCard], origins: Mapping[str, str]) -> Policy:
+    """The operator's decisions as the stages need them."""
+    here = settings.loopback
+    airtable_is_here = Origin.of(settings.airtable_endpoint_url).loopback
+    explicit = settings.video_model in catalogue
+    if not explicit:
+        logger.warning("VIDEO_MODEL %s is not in the catalogue", settings.video_model)
+    return Policy(
+        run_cap_micro=settings.max_cost_per_run_micro,
+        day_cap_micro=settings.max_cost_per_day_micro,
+        default_model=settings.video_model,
+        fallback_models=settings.fallback_models,
+        approval_above_micro=settings.approval_threshold_micro,
+        default_base=settings.airtable_base_id,
+        public_url=settings.public_url,
+        airtable_reaches_us=not here or airtable_is_here,
+        providers_reach_us=not here or _all_loopback(origins),
+        keep_clips_s=_days(settings.keep_clips_days),
+        keep_cuts_s=_days(settings.keep_cuts_days),
+        model_origins=tuple(sorted(origins.items())),
+    )
+
+
+def _all_loopback(origins: Mapping[str, str]) -> bool:
+    """On a laptop, only providers that run on it too can call back: then all that are not here get no callback."""
+    return any(Origin.of(url).loopback for url in origins.values())
+
+
+def _days(days: int | None) -> float | None:
+    return None if days is None else days * DAY_S
+
+
+def broker_socket(settings: Settings) -> Path:
+    """Where the embedded broker listens: under var/, or in a short temporary place where that path is too long."""
+    path = settings.var.absolute() / "broker.sock"
+    if len(str(path)) <= SOCKET_LIMIT:
+        return path
+    mark = hashlib.sha256(str(path).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"reelgrid-{mark}.sock"
+
+
+def broker_url(settings: Settings) -> str:
+    """REDIS_URL, else the embedded broker."""
+    return settings.redis_url or socket_url(broker_socket(settings))
+
+
+def make_store(settings: Settings, *, pooled: bool = True) -> Store:
+    """The truth. `pooled=False` keeps no connection open between transactions, for processes that fork."""
+    from pipelines.store import SqlStore
+
+    return SqlStore(settings.database_url, pooled=pooled)
+
+
+def make_studio() -> Studio:
+    """The cutting room; its heavy libraries load when they are used."""
+    from pipelines.media.studio import FilmStudio
+
+    return FilmStudio()
+
+
+def build_services(
+    settings: Settings,
+    *,
+    owner: str | None = None,
+    hints: Hints | None = None,
+    points: Points | None = None,
+    clock: Clock | None = None,
+) -> Services:
+    """Everything on these settings. Tests and tools may hand in a clock or points of their own."""
+    from pipelines.airtable.connect import connect
+    from pipelines.providers.catalogue import load_catalogue
+    from pipelines.providers.registry import base_urls, build_providers
+    from pipelines.storage import build_store
+    from pipelines.writers import build_moderator, build_writer
+
+    if settings.secret_key is None:
+        raise NotConfigured("SECRET_KEY is missing")
+    clock = clock or SystemClock()
+    catalogue = load_catalogue(settings.catalogue)
+    policy = policy_of(settings, catalogue, base_urls(settings, catalogue))
+    store, studio, media = make_store(settings), make_studio(), build_store(settings)
+    work = settings.var / "work"
+    airtable = connect(settings, store, clock, on_call=CallCounter(store, clock))
+    trusted = frozenset().union(*(settings.trusted_origins[vendor] for vendor in ("airtable", "storage")))
+    return Services(
+        owner=owner or f"{socket.gethostname()}-{os.getpid()}",
+        policy=policy,
+        store=store,
+        clock=clock,
+        points=points or TracePoints(),
+        hints=hints or NoHints(),
+        links=SignedLinks(
+            settings.public_url.rstrip("/"),
+            settings.secret_key.get_secret_value(),
+            policy.providers_reach_us,
+            clock,
+        ),
+        catalogue=catalogue,
+        providers=build_providers(settings, catalogue, studio),
+        writer=build_writer(settings),
+        moderator=build_moderator(settings),
+        board=airtable.board,
+        base_tools=airtable,
+        media=media,
+        intake=GuardedIntake(media, work, trusted),
+        studio=studio,
+        work=work,
+    )
+
+
+def rq_hints(settings: Settings) -> RqHints:
+    """Hints over the broker of these settings."""
+    return RqHints(broker_url(settings))
+
+
+@dataclass(frozen=True, slots=True)
+class CallCounter:
+    """Every call to Airtable is an event of the runs it was made for: calls per video are measured, not guessed."""
+
+    store: Store
+    clock: Clock
+
+    def __call__(self, base_id: str, verb: str, what: str) -> None:
+        """`what` is `<action>:<runs or record>`."""
+        action, _, subject = what.partition(":")
+        detail = {"verb": verb, "what": action, "about": subject}
+        row = Event(at=self.clock.now(), entity="airtable", entity_id=base_id, run_id=None, name="call", detail=detail)
+        with self.store.write() as tx:
+            tx.events.add(row)

@@ -1,0 +1,79 @@
+"""Hints over RQ: a dotted string, a kind and an id. The only user of RQ in the core; nothing is ever read back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from pipelines.domain.errors import Unavailable
+
+logger = logging.getLogger(__name__)
+
+STEP = "worker.step.step"
+STEPS_QUEUE, MEDIA_QUEUE = "steps", "media"
+"""One queue for each kind of worker: a worker of two queues pops with BLPOP and may lose what it popped."""
+JOB_TIMEOUT_S = 1800
+"""A step renews its lease while it works; this only ends what hangs for good."""
+CONNECT_S = 0.3
+
+
+def connect(url: str, *, patient: bool = False) -> Redis:
+    """A client that fails at once; `patient` ones (the workers') wait for a broker that restarts."""
+    if patient:
+        return Redis.from_url(url)
+    retry = Retry(NoBackoff(), 0)
+    return Redis.from_url(url, socket_connect_timeout=CONNECT_S, socket_timeout=2.0, retry=retry)
+
+
+def socket_url(path: Path) -> str:
+    """The address of a broker on a unix socket."""
+    return f"unix://{path}"
+
+
+class RqHints:
+    """ports.Hints. `media` names the kinds of hints that mean minutes of work rather than seconds."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = connect(url)
+
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
+        """Best effort: the pump sends again whatever is still due."""
+        queue = Queue(MEDIA_QUEUE if media else STEPS_QUEUE, connection=self._redis, serializer=JSONSerializer)
+        jobs = [
+            Queue.prepare_data(
+                STEP, args=hint, timeout=JOB_TIMEOUT_S, result_ttl=0, failure_ttl=60, ttl=60, description=f"{hint[0]}"
+            )
+            for hint in hints
+        ]
+        try:
+            queue.enqueue_many(jobs)
+        except (RedisError, OSError) as error:
+            logger.warning("the broker does not answer: %s", error)
+            return False
+        return True
+
+    def check(self) -> None:
+        """Raise Unavailable unless the broker answers."""
+        try:
+            self._redis.ping()
+        except (RedisError, OSError) as error:
+            raise Unavailable(f"broker: {error}") from error
+
+
+class NoHints:
+    """Where nobody listens: the web process, and the command line that works by itself."""
+
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
+        """Nothing is sent; the pump finds what is due."""
+        return not hints and not media
+
+    def check(self) -> None:
+        """Nothing to check."""

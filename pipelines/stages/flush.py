@@ -1,0 +1,175 @@
+"""Sending the outbox: rows of SQL that say what Airtable should show, in batches, urgent ones first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pipelines.domain.board_fields import BoardTable
+from pipelines.domain.errors import BoardQuota, ReelgridError
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.run import Want
+from pipelines.ports import Tx, Written
+from pipelines.stages.moves import FREE
+from pipelines.stages.outbox import COALESCE_S, STORED
+from pipelines.stages.services import Services
+
+logger = logging.getLogger(__name__)
+
+BATCH = 10
+LEASE_S = 90.0
+LINK_S = 26 * 3600.0
+"""Airtable fetches within minutes; a link that lives a day survives its worst day."""
+LONGEST_PAUSE_S = 600.0
+
+
+def flush_due(services: Services) -> int:
+    """Send what is due, base by base; returns how many rows were sent."""
+    now = services.clock.now()
+    with services.store.read() as tx:
+        due = tx.wants.find(order="next_at", limit=200, before={"next_at": now + 0.001}, gone=False)
+    return sum(_flush_base(services, base_id) for base_id in dict.fromkeys(want.base_id for want in due))
+
+
+def _flush_base(services: Services, base_id: str) -> int:
+    batch = _take(services, base_id)
+    if not batch:
+        return 0
+    by_id = {want.id: want for want, _ in batch}
+    try:
+        answers = services.board.flush(base_id, [_resolved(services, want) for want in by_id.values()])
+    except ReelgridError as error:
+        _put_back(services, batch, error)
+        return 0
+    runs = {want.run_id or "" for want in by_id.values()}
+    services.points.reach("board.written", base=base_id, runs=",".join(sorted(runs)))
+    _commit(services, batch, {answer.want_id: answer for answer in answers})
+    services.points.reach("board.confirmed", base=base_id, runs=",".join(sorted(runs)))
+    return len(answers)
+
+
+def _take(services: Services, base_id: str) -> list[tuple[Want, str]]:
+    """Claim the due rows of a base, and with them the others of the same tables that wait for their pause to end:
+    they fit into the same calls.
+    """
+    now = services.clock.now()
+    with services.store.read() as tx:
+        due = tx.wants.find(order="next_at", limit=100, before={"next_at": now + 0.001}, base_id=base_id, gone=False)
+        tables = {want.table for want in due}
+        waiting = tx.wants.find(order="next_at", limit=100, base_id=base_id, gone=False, table=tables)
+    ranked = sorted({want.id: want for want in (*due, *waiting)}.values(), key=lambda w: (not w.urgent, w.next_at or 0))
+    taken: list[tuple[Want, str]] = []
+    for table in _urgent_first(ranked):
+        mine = [want for want in ranked if want.table == table and want.next_at is not None][:BATCH]
+        taken += [(want, token) for want in mine if (token := _claim(services, want, now))]
+    return taken
+
+
+def _urgent_first(ranked: list[Want]) -> list[str]:
+    return list(dict.fromkeys(want.table for want in ranked))
+
+
+def _claim(services: Services, want: Want, now: float) -> str | None:
+    """A waiting row is made due first: it goes along."""
+    if want.next_at is not None and want.next_at > now:
+        with services.store.write() as tx:
+            tx.wants.change(want.id, {"version": want.version}, next_at=now)
+    return services.store.claim("wants", want.id, owner=services.owner, now=now, seconds=LEASE_S)
+
+
+def _resolved(services: Services, want: Want) -> Want:
+    """Stored files become signed links at the last moment; a cell whose files Airtable has is not sent again."""
+    fields = {
+        name: value for name, value in want.fields.items() if not _has_files(value) or want.sent.get(name) != value
+    }
+    sent = {name: value for name, value in want.sent.items() if name in fields and not _has_files(value)}
+    return replace(want, fields={name: _linked(services, value) for name, value in fields.items()}, sent=sent)
+
+
+def _has_files(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(item, dict) and "url" in item for item in value)
+
+
+def _linked(services: Services, value: Any) -> Any:
+    if not _has_files(value):
+        return value
+    return [_link(services, item) for item in value]
+
+
+def _link(services: Services, item: Mapping[str, Any]) -> dict[str, Any]:
+    url = str(item.get("url", ""))
+    if not url.startswith(STORED):
+        return dict(item)
+    key = url.removeprefix(STORED).rpartition("#")[0]
+    return {**item, "url": services.links.media(key, str(item["filename"]), LINK_S)}
+
+
+def _put_back(services: Services, batch: list[tuple[Want, str]], error: ReelgridError) -> None:
+    """Nothing was written: everything waits. On an exhausted quota the runs are done all the same (stages.deliver)."""
+    now = services.clock.now()
+    logger.warning("Airtable: %s", error.operator)
+    for want, token in batch:
+        pause = error.retry_after if error.retry_after is not None else _pause(want.attempts)
+        services.store.release("wants", want.id, token, next_at=now + pause, attempts=want.attempts + 1)
+    with services.store.write() as tx:
+        for want, _ in batch:
+            tx.wants.change(want.id, error=error.operator)
+            if isinstance(error, BoardQuota) and want.run_id:
+                _wake_delivery(tx, want.run_id, now)
+
+
+def _pause(attempts: int) -> float:
+    return min(LONGEST_PAUSE_S, 2.0 * 2.0 ** min(attempts, 10))
+
+
+def _wake_delivery(tx: Tx, run_id: str, now: float) -> None:
+    run = tx.runs.get(run_id)
+    if run is not None and run.status is RunStatus.DELIVERING:
+        tx.runs.change(run_id, {"status": run.status, "lease_token": None}, next_at=now)
+
+
+def _commit(services: Services, batch: list[tuple[Want, str]], answers: Mapping[str, Written]) -> None:
+    now = services.clock.now()
+    with services.store.write() as tx:
+        for want, token in batch:
+            answer = answers.get(want.id)
+            current = tx.wants.get(want.id, lock=True)
+            if current is None or current.lease_token != token:
+                continue
+            if answer is None or (not answer.ok and not answer.gone):
+                error = answer.error if answer else "not tried"
+                later = {"attempts": want.attempts + 1, "error": error, "next_at": now + _pause(want.attempts)}
+                tx.wants.change(want.id, **later, **FREE)
+            else:
+                _confirmed(tx, now, want, current, answer)
+
+
+def _confirmed(tx: Tx, now: float, want: Want, current: Want, answer: Written) -> None:
+    sent = {**current.sent, **{name: want.fields[name] for name in answer.sent if name in want.fields}}
+    changed = current.version != want.version
+    tx.wants.change(
+        want.id,
+        sent=sent,
+        record_id=answer.record_id or current.record_id,
+        gone=answer.gone,
+        error=answer.error,
+        attempts=0,
+        flushes=current.flushes + 1,
+        urgent=current.urgent and changed,
+        next_at=(now if current.urgent else now + COALESCE_S) if changed and not answer.gone else None,
+        **FREE,
+    )
+    if answer.record_id and want.table == BoardTable.SCENES and want.run_id:
+        for scene in tx.scenes.find(run_id=want.run_id, key=next(iter(want.merge.values()), "")):
+            tx.scenes.change(scene.id, board_record_id=answer.record_id)
+    if want.run_id and want.table == BoardTable.VIDEOS:
+        _wake_delivery_soon(tx, want.run_id, now)
+
+
+def _wake_delivery_soon(tx: Tx, run_id: str, now: float) -> None:
+    """The row is written: a first look whether Airtable has fetched the film is due in a moment."""
+    run = tx.runs.get(run_id)
+    if run is not None and run.status is RunStatus.DELIVERING and run.lease_token is None:
+        tx.runs.change(run_id, {"status": run.status, "lease_token": None}, next_at=now + 1.0)

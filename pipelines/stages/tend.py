@@ -1,0 +1,163 @@
+"""What the pump does besides: notices dead processes and stepped clocks, reads switches, keeps storage small."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from pipelines.domain.errors import ReelgridError
+from pipelines.domain.lifecycle import ACTIVE, MOVING, TERMINAL, GenerationStatus, RunStatus
+from pipelines.ports import Rows
+from pipelines.stages import stop, ticks
+from pipelines.stages.services import Services
+
+logger = logging.getLogger(__name__)
+
+DEAD_AFTER_S = 8.0
+"""A process beats every 2 s; whoever misses four beats is dead, and its ordinary leases are free."""
+STEP_S = 2.0
+"""A wall clock that falls behind the monotonic one by more than this was set back."""
+SETTINGS_S, POLL_S, TIDY_S = 60.0, 1800.0, 3600.0
+_HEAVY_RUNS = {RunStatus.STITCHING, RunStatus.NEEDS_APPROVAL}
+
+
+def split_by_weight(services: Services, kind: str, ids: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Rows whose step takes a moment, and rows whose step encodes or joins."""
+    if kind == "clips" or not ids:
+        return [], list(ids)
+    if kind not in ("runs", "generations"):
+        return list(ids), []
+    with services.store.read() as tx:
+        heavy: set[str] = set()
+        if kind == "runs":
+            heavy = {run.id for run in tx.runs.find(id=list(ids)) if run.status in _HEAVY_RUNS}
+        else:
+            succeeded = tx.generations.find(id=list(ids), status=GenerationStatus.SUCCEEDED)
+            heavy = {gen.id for gen in succeeded if gen.provider == "local"}
+    return [row for row in ids if row not in heavy], [row for row in ids if row in heavy]
+
+
+class Keeper:
+    """Remembers between ticks what only this process can know: beats seen, clocks compared, when it last looked."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._beats: dict[str, tuple[int, float]] = {}
+        self._clock = (services.clock.now(), time.monotonic())
+        self._looked: dict[str, float] = {}
+
+    def tick(self) -> None:
+        """One round; each duty at its own pace."""
+        self._mind_clock()
+        self._bury_dead()
+        self._every("settings", SETTINGS_S, self._read_switches)
+        self._every("ticks", POLL_S, self._look_for_ticks)
+        self._every("tidy", TIDY_S, lambda: tidy(self._services))
+
+    def _every(self, name: str, seconds: float, duty: Callable[[], object]) -> None:
+        now = time.monotonic()
+        if now - self._looked.get(name, now - seconds) >= seconds:
+            self._looked[name] = now
+            duty()
+
+    def _mind_clock(self) -> None:
+        wall, steady = self._services.clock.now(), time.monotonic()
+        step = (wall - self._clock[0]) - (steady - self._clock[1])
+        self._clock = (wall, steady)
+        if step < -STEP_S:
+            logger.warning("the clock was set back by %.0f s; due times follow", -step)
+            self._services.store.shift_time(-step)
+
+    def _bury_dead(self) -> None:
+        now = time.monotonic()
+        with self._services.store.read() as tx:
+            living = {process.id: process.beat for process in tx.processes.find()}
+        for name, beat in living.items():
+            seen = self._beats.get(name)
+            if seen is None or seen[0] != beat:
+                self._beats[name] = (beat, now)
+            elif now - seen[1] > DEAD_AFTER_S:
+                self._bury(name)
+        self._beats = {name: seen for name, seen in self._beats.items() if name in living}
+
+    def _bury(self, name: str) -> None:
+        freed = self._services.store.release_owner(name)
+        with self._services.store.write() as tx:
+            tx.processes.remove(name)
+        logger.warning("%s is dead; %d leases are free", name, freed)
+
+    def _busy_bases(self) -> list[str]:
+        """Bases where a run is moving, or waits for a person who uses the base."""
+        with self._services.store.read() as tx:
+            runs = tx.runs.find(status=tuple(ACTIVE - {RunStatus.NEEDS_ATTENTION}))
+        return list(dict.fromkeys(run.base_id for run in runs if run.base_id))
+
+    def _read_switches(self) -> None:
+        for base_id in self._busy_bases():
+            _quietly(partial(read_settings, self._services, base_id))
+
+    def _look_for_ticks(self) -> None:
+        for base in self._services.base_tools.bases.all():
+            _quietly(partial(ticks.look, self._services, base.id))
+
+
+def _quietly(duty: Callable[[], object]) -> None:
+    """Airtable being away is said once in the log; the next round tries again."""
+    try:
+        duty()
+    except ReelgridError as error:
+        logger.warning("%s", error.operator)
+
+
+def read_settings(services: Services, base_id: str) -> None:
+    """The `Settings` row: the base's own Stop box and Day Budget."""
+    wishes = services.board.settings(base_id)
+    now = services.clock.now()
+    with services.store.write() as tx:
+        name = f"{stop.NAME}:{base_id}"
+        old = tx.switches.get(name)
+        if (old.on if old else False) != wishes.stop:
+            stop.turn(tx, on=wishes.stop, now=now, reason="Stop Spending in Settings", actor="airtable", name=name)
+        tx.bases.change(base_id, day_cap_micro=wishes.day_budget_micro, settings_read_at=now)
+
+
+def ages(services: Services) -> dict[str, float]:
+    """Seconds since the oldest run and generation in each moving status changed, for metrics and alarms."""
+    now = services.clock.now()
+    oldest: dict[str, float] = {}
+    with services.store.read() as tx:
+        for status in MOVING:
+            for run in tx.runs.find(status=status, order="updated_at", limit=1):
+                oldest[f"run {status.value}"] = now - run.updated_at
+        for phase in (GenerationStatus.SUBMITTING, GenerationStatus.SUBMITTED, GenerationStatus.RUNNING):
+            for gen in tx.generations.find(status=phase, order="updated_at", limit=1):
+                oldest[f"generation {phase.value}"] = now - gen.updated_at
+    return oldest
+
+
+def tidy(services: Services) -> int:
+    """Delete what has outlived its retention: clips and cuts of finished runs; returns how many files."""
+    now, policy = services.clock.now(), services.policy
+    deleted = 0
+    if policy.keep_clips_s is not None:
+        deleted += _forget(services, "clips", now - policy.keep_clips_s)
+    if policy.keep_cuts_s is not None:
+        deleted += _forget(services, "cuts", now - policy.keep_cuts_s)
+    return deleted
+
+
+def _forget(services: Services, kind: str, before: float) -> int:
+    """First the row says that it is gone, then the file goes; files that others still need stay."""
+    with services.store.write() as tx:
+        table: Rows[Any] = tx.clips if kind == "clips" else tx.cuts
+        old = table.find(before={"created_at": before}, deleted_at=None, limit=200)
+        over = [row for row in old if (run := tx.runs.get(row.run_id)) is None or run.status in TERMINAL]
+        for row in over:
+            table.change(row.id, deleted_at=services.clock.now())
+        keys = [row.key for row in over if row.key and not table.count(key=row.key, deleted_at=None)]
+    for key in keys:
+        services.media.delete(key)
+    return len(keys)

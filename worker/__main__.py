@@ -1,0 +1,77 @@
+"""`python -m worker`: the worker service."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
+
+from pipelines.bootstrap import broker_socket, broker_url, build_services, make_store, rq_hints
+from pipelines.net import configure_logging
+from pipelines.queueing import MEDIA_QUEUE, STEPS_QUEUE
+from pipelines.settings import Settings, SettingsError, load_settings
+from pipelines.stages.services import Services
+from worker import broker, rq_worker, step
+from worker.pump import Pump
+from worker.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
+
+Build = Callable[[str], Services]
+
+
+def main(settings: Settings, build: Build | None = None) -> int:
+    """Bring the database up to date, load what is heavy, start everything. The exit code is 0 only if asked to stop."""
+    build = build or partial(_build, settings)
+    step.build = build
+    store = make_store(settings, pooled=False)
+    store.migrate()
+    preload()
+    url = broker_url(settings)
+    children: list[tuple[str, Callable[[str], None]]] = []
+    if settings.redis_url is None:
+        children.append(("broker", lambda _owner: broker.serve(broker_socket(settings))))
+    children.append(("pump", lambda owner: _pump(build(owner))))
+    for queue in (STEPS_QUEUE, MEDIA_QUEUE):
+        serve = partial(rq_worker.serve, url=url, queue_name=queue)
+        children += [(f"{queue}{number}", serve) for number in range(settings.workers)]
+    return Supervisor(store, children).run()
+
+
+def _build(settings: Settings, owner: str) -> Services:
+    return build_services(settings, owner=owner, hints=rq_hints(settings))
+
+
+def _pump(services: Services) -> None:
+    pump = Pump(services)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        pump.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    pump.run()
+
+
+def preload() -> None:
+    """Import the heavy libraries once, before forking: a horse then starts in milliseconds."""
+    from pipelines import preload as heavy
+
+    heavy.load()
+
+
+def run() -> int:
+    """Settings, logging, work."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    configure_logging(settings.log_level, settings.log_format)
+    return main(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(run())

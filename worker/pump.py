@@ -1,0 +1,94 @@
+"""The pump: finds what is due in SQL and sends hints, polls what is at the providers, flushes the outbox, tidies up.
+
+It owns no truth. Killed at any moment, or running twice, it changes nothing in the result. Its loops run in threads
+of one process so that a slow Airtable never delays a poll, and a slow provider never delays a hint.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from pipelines.stages import flush, poll, tend
+from pipelines.stages.services import Services
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.1
+RESEND_S = 3.0
+"""A hint that was sent and led to nothing is sent again after this."""
+BATCH = 200
+MEDIA_KINDS = {"clips"}
+POLLERS = 8
+BROKEN_PAUSE_S = 1.0
+
+
+class Dispatcher:
+    """Sends a hint for each due row, and remembers for a moment that it did."""
+
+    def __init__(self, services: Services, kinds: tuple[str, ...]) -> None:
+        self._services, self._kinds = services, kinds
+        self._sent: dict[tuple[str, str], float] = {}
+
+    def tick(self) -> int:
+        """Send what is due and was not sent just now; how many hints."""
+        now = time.monotonic()
+        self._sent = {hint: at for hint, at in self._sent.items() if now - at < RESEND_S}
+        count = 0
+        for kind in self._kinds:
+            due = self._services.store.due(kind, self._services.clock.now(), BATCH)
+            count += self._send(kind, [row for row in due if (kind, row) not in self._sent], now)
+        return count
+
+    def _send(self, kind: str, rows: list[str], now: float) -> int:
+        light, heavy = tend.split_by_weight(self._services, kind, rows)
+        for media, ids in ((False, light), (True, heavy)):
+            hints = [(kind, row) for row in ids]
+            if hints and self._services.hints.send(hints, media=media):
+                self._sent |= dict.fromkeys(hints, now)
+        return len(rows)
+
+
+class Pump:
+    """The loops. `stop` ends them after their present round."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._over = threading.Event()
+        self._pollers = ThreadPoolExecutor(POLLERS, thread_name_prefix="poll")
+
+    def run(self) -> None:
+        """Run until stopped."""
+        dispatcher = Dispatcher(self._services, ("runs", "generations", "clips", "sweeps"))
+        loops: dict[str, tuple[Callable[[], object], float]] = {
+            "dispatch": (dispatcher.tick, TICK_S),
+            "poll": (lambda: poll.poll_due(self._services, executor=self._pollers), TICK_S),
+            "flush": (lambda: flush.flush_due(self._services), TICK_S),
+            "tend": (tend.Keeper(self._services).tick, 1.0),
+        }
+        threads = [
+            threading.Thread(target=self._loop, args=(name, work, pause), name=name, daemon=True)
+            for name, (work, pause) in loops.items()
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self._pollers.shutdown(wait=True)
+
+    def stop(self) -> None:
+        """End after the present round."""
+        self._over.set()
+
+    def _loop(self, name: str, work: Callable[[], object], pause: float) -> None:
+        while not self._over.is_set():
+            try:
+                work()
+            except Exception:
+                # The outer edge of the pump: one bad row or an outage must not end the loop that everybody needs.
+                logger.exception("the %s loop stumbled", name)
+                self._over.wait(BROKEN_PAUSE_S)
+            self._over.wait(pause)

@@ -1,0 +1,47 @@
+"""The job: a kind and an id. Everything else is read from SQL, so that losing or repeating it does no harm."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from functools import cache
+
+from pipelines.bootstrap import build_services, rq_hints
+from pipelines.settings import load_settings
+from pipelines.stages import runner
+from pipelines.stages.services import Services
+
+logger = logging.getLogger(__name__)
+
+OWNER_VARIABLE = "reelgrid.owner"
+
+build: Callable[[str], Services] = lambda owner: _real(owner)  # noqa: E731, PLW0108 - replaced by harnesses before forks
+_owner: list[str] = []
+
+
+def _real(owner: str) -> Services:
+    settings = load_settings()
+    return build_services(settings, owner=owner, hints=rq_hints(settings))
+
+
+def work_as(owner: str) -> None:
+    """Name the process whose leases the following steps take: the RQ worker, of which each horse is a fork."""
+    _owner[:] = [owner]
+
+
+@cache
+def services_of(pid: int) -> Services:
+    """The services of this process; a fork makes its own, because connections must not be shared."""
+    owner = _owner[0] if _owner else f"pid-{pid}"
+    return build(owner)
+
+
+def step(kind: str, row_id: str) -> None:
+    """One step of one row; the outer edge of all work."""
+    services = services_of(os.getpid())
+    try:
+        runner.step(services, kind, row_id)
+    except Exception as error:
+        logger.exception("step %s %s failed", kind, row_id)
+        runner.stumble(services, kind, row_id, error)

@@ -1,0 +1,178 @@
+"""One small process that starts the others, notices at once when one dies, and beats for those that live.
+
+It has no threads and keeps no connection open, so that forking is always safe. Heavy libraries are imported here
+once; every worker and every horse inherits them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+
+from pipelines.domain.errors import ReelgridError
+from pipelines.domain.keys import new_id
+from pipelines.domain.run import Process
+from pipelines.ports import Store
+
+logger = logging.getLogger(__name__)
+
+BEAT_S = 2.0
+POLL_S = 0.05
+GRACE_S = 20.0
+"""After SIGTERM, so long may a step take to end before it is killed; its lease frees it for others."""
+CRASH_PAUSE_S = 0.5
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(slots=True)
+class Child:
+    """A process we started: how to start it again, and when."""
+
+    kind: str
+    start: Callable[[str], None]
+    owner: str
+    pid: int = 0
+    started: float = 0.0
+
+
+class Supervisor:
+    """Starts, watches, restarts. `run` returns the exit code: 0 only when it was asked to stop."""
+
+    def __init__(self, store: Store, children: list[tuple[str, Callable[[str], None]]]) -> None:
+        self._store = store
+        self._children = [Child(kind, start, self._name(kind)) for kind, start in children]
+        self._asked = False
+        self._beat = 0
+
+    @staticmethod
+    def _name(kind: str) -> str:
+        return f"{kind}-{socket.gethostname()}-{new_id('p')}"
+
+    def run(self) -> int:
+        """Keep the children alive until SIGTERM or SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        for child in self._children:
+            self._start(child)
+        next_beat = 0.0
+        while not self._asked:
+            self._reap()
+            if time.monotonic() >= next_beat:
+                self._beat_for_all()
+                next_beat = time.monotonic() + BEAT_S
+            time.sleep(POLL_S)
+        return self._end()
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked = True
+
+    def _start(self, child: Child) -> None:
+        child.owner, child.started = self._name(child.kind), time.monotonic()
+        parent = os.getpid()
+        child.pid = os.fork()
+        if child.pid == 0:
+            self._be(child, parent)
+        logger.info("%s started as pid %s", child.owner, child.pid)
+
+    @staticmethod
+    def _be(child: Child, parent: int) -> None:
+        """In the child: die with the parent, work, and say how it ended. Never returns."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        die_with_parent(parent)
+        code = 1
+        try:
+            child.start(child.owner)
+            code = 0
+        except Exception:
+            logger.exception("%s ended with a defect", child.owner)
+        finally:
+            logging.shutdown()
+            os._exit(code)
+
+    def _reap(self) -> None:
+        """Start again what has died, and free what it held."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for child in self._children:
+                if child.pid == pid:
+                    self._replace(child, status)
+
+    def _replace(self, child: Child, status: int) -> None:
+        logger.warning("%s (pid %s) ended with status %s; starting it again", child.owner, child.pid, status)
+        self._free(child.owner)
+        if time.monotonic() - child.started < CRASH_PAUSE_S:
+            time.sleep(CRASH_PAUSE_S)
+        self._start(child)
+
+    def _free(self, owner: str) -> None:
+        try:
+            self._store.release_owner(owner)
+            with self._store.write() as tx:
+                tx.processes.remove(owner)
+        except ReelgridError as error:
+            logger.warning("leases of %s stay until they expire: %s", owner, error.operator)
+
+    def _beat_for_all(self) -> None:
+        self._beat += 1
+        now = time.time()
+        try:
+            with self._store.write() as tx:
+                for child in self._children:
+                    if not tx.processes.change(child.owner, beat=self._beat):
+                        host = socket.gethostname()
+                        row = Process(id=child.owner, kind=child.kind, host=host, pid=child.pid, started_at=now)
+                        tx.processes.add(row)
+        except ReelgridError as error:
+            logger.warning("no heartbeat: %s", error.operator)
+
+    def _end(self) -> int:
+        """Ask all to stop, wait, kill what does not, free what they held."""
+        for child in self._children:
+            _signal(child.pid, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_S
+        left = {child.pid for child in self._children}
+        while left and time.monotonic() < deadline:
+            left = {pid for pid in left if not _ended(pid)}
+            time.sleep(POLL_S)
+        for pid in left:
+            _signal(pid, signal.SIGKILL)
+        for child in self._children:
+            self._free(child.owner)
+        return 0
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _ended(pid: int) -> bool:
+    try:
+        found, _ = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return True
+    return found == pid
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel for SIGTERM when the parent dies (Linux); elsewhere an orphan finds its leases gone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
