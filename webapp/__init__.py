@@ -25,7 +25,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     app = Flask(__name__)
     app.config.from_mapping(_config(chosen))
     app.extensions[SERVICES], app.extensions[SETTINGS] = core, chosen
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]
     csrf = CSRFProtect(app)
     for exempt in (blueprint(), webhooks.bp, media.bp, health.bp, openapi.bp):
         csrf.exempt(exempt)
@@ -39,9 +39,10 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
 
 def _real(settings: Settings) -> Services:
     # Imported here: whoever hands in services of their own needs none of the adapters.
-    from pipelines.bootstrap import build_services
+    from pipelines.bootstrap import build_services, rq_hints
 
-    return build_services(settings)
+    # Never sent from here; /ready asks whether the broker answers.
+    return build_services(settings, hints=rq_hints(settings))
 
 
 def _config(settings: Settings) -> dict[str, object]:

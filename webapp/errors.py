@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, json, render_template, request
+from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from pipelines import signing
@@ -19,12 +20,21 @@ logger = logging.getLogger(__name__)
 
 OOPS = "Something went wrong on our side; nothing you paid for is lost. Please try again."
 
+_WORDS = {
+    404: "There is nothing at this address.",
+    405: "This address does not take that method.",
+    413: "The body is too large.",
+}
+_STALE_FORM = "This page is out of date. Go back, reload it and press the button again."
+
 STATUS: dict[type[ReelgridError], int] = {
     errors.InvalidOrder: 422,
     errors.OverBudget: 402,
     errors.NotConfigured: 422,
     errors.NotAllowed: 409,
+    errors.NotFound: 404,
     errors.RecordGone: 404,
+    errors.ForbiddenAddress: 422,
     errors.Expired: 410,
     errors.BoardDenied: 502,
     errors.BoardQuota: 503,
@@ -109,7 +119,9 @@ def _http(error: HTTPException) -> Response:
     }
     if error.code is not None and error.code < 400:  # noqa: PLR2004 - a redirect by the router is no refusal
         return Response("", error.code, headers)
-    return answer(HttpProblem(error.code or 500, error.description or OOPS, (), headers))
+    code = error.code or 500
+    words = _STALE_FORM if isinstance(error, CSRFError) else _WORDS.get(code, error.description or OOPS)
+    return answer(HttpProblem(code, words, (), headers))
 
 
 def _unexpected(error: Exception) -> Response:
