@@ -54,7 +54,8 @@ class AirtableBoard:
 
     def scenes(self, base_id: str, row: BoardRow) -> list[BoardScene]:
         """The row's linked scenes, by number; those without one come last."""
-        linked = [str(entry) for entry in row.fields.get(VideoField.SCENES) or [] if RECORD_ID.fullmatch(str(entry))]
+        cell = row.fields.get(VideoField.SCENES)
+        linked = [str(entry) for entry in cell if RECORD_ID.fullmatch(str(entry))] if isinstance(cell, list) else []
         if not linked:
             return []
 

@@ -240,6 +240,46 @@ def test_a_table_made_anew_is_found_after_one_refusal(world: World) -> None:
     assert world.board.settings(BASE).record_id == world.rows("Settings")[0]["id"]
 
 
+def test_inputs_may_be_computed_by_airtable(world: World, tmp_path: Path) -> None:
+    world.build()
+    link = {"linkedTableId": world.airtable.book.of(BASE).table("Videos").key}
+    world.add_field("Videos", "Script by AI", "aiText")
+    world.add_field("Videos", "Length", "duration", {"durationFormat": "h:mm:ss"})
+    world.add_field("Videos", "Budget", "singleLineText")
+    world.add_field("Videos", "Notes", "richText")
+    world.add_field("Videos", "Campaign", "multipleRecordLinks", link)
+    campaign = next(column for name, column in schema(world)["Videos"].items() if name == "Campaign")
+    title = schema(world)["Videos"]["Title"]["id"]
+    looked_up = {"recordLinkFieldId": campaign["id"], "fieldIdInLinkedTable": title}
+    world.add_field("Videos", "Campaign title", "multipleLookupValues", looked_up)
+    names = {
+        "Master Prompt": "Script by AI",
+        "Clip Seconds": "Length",
+        "Max Cost": "Budget",
+        "Style Notes": "Notes",
+        "Title Card": "Campaign title",
+    }
+    (tmp_path / "map.json").write_text(json.dumps({"fields": {"Videos": names}}))
+    mapped = world.connect(FIELD_MAP=str(tmp_path / "map.json"))
+    mapped.book.refresh(BASE)
+    spring = world.add("Videos", {"Title": "Spring"})
+    note = 'Ask <airtable:mention id="menE1i9oBaGX3DseR">@Alexa</airtable:mention>.\n'
+    record = world.add(
+        "Videos",
+        {"Script by AI": "A cat.", "Length": 8, "Budget": "$4.50", "Notes": note, "Campaign": [spring]},
+    )
+    row = mapped.board.row(BASE, "Videos", record)
+    assert row.problems == ()
+    assert (row.order.master_prompt, row.order.clip_seconds, row.order.max_cost_micro) == ("A cat.", 8, 4_500_000)
+    assert (row.order.style_notes, row.order.title_card) == ("Ask @Alexa.", "Spring")
+    world.edit("Videos", record, {"Script by AI": {"state": "loading", "value": None, "isStale": False}})
+    [(field, sentence)] = mapped.board.row(BASE, "Videos", record).problems
+    assert field == "Script by AI"
+    assert "still being written" in sentence
+    checks = by_name(mapped.doctor(BASE))
+    assert not [name for name in checks if name.startswith("field ")], "the doctor accepts all of these types"
+
+
 def test_without_the_schema_scope_names_are_used(world: World) -> None:
     world.build()
     scopes = ["data.records:read", "data.records:write"]
