@@ -63,6 +63,7 @@ class Adapter(ABC):
         self.context = context
         self.settings = context.settings
         self.trusted = frozenset(context.settings.trusted_origins.get(self.vendor or self.name, ()))
+        self._clients: list[httpx.Client] = []
 
     @classmethod
     def missing(cls, settings: Settings) -> str | None:  # noqa: ARG003 — the answer of an adapter that needs nothing
@@ -144,8 +145,15 @@ class Adapter(ABC):
         download(url, dest, trusted=self.trusted, max_bytes=MAX_CLIP_BYTES, headers=headers)
 
     def client(self, timeout_s: float = POLL_TIMEOUT_S) -> httpx.Client:
-        """A guarded client for this vendor."""
-        return guarded_client(self.trusted, httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S))
+        """A guarded client for this vendor, kept open until `close`."""
+        made = guarded_client(self.trusted, httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S))
+        self._clients.append(made)
+        return made
+
+    def close(self) -> None:
+        """Close every connection; the adapter is not used after that."""
+        for client in self._clients:
+            client.close()
 
     @contextmanager
     def _told(self, action: str, subject: str) -> Iterator[None]:

@@ -49,6 +49,13 @@ class Registry:
         """Every provider of the catalogue."""
         return tuple(self._modules)
 
+    def close(self) -> None:
+        """Close this process's connections."""
+        with self._lock:
+            mine = [key for key in self._made if key[0] == os.getpid()]
+            for key in mine:
+                self._made.pop(key).close()
+
     def _kind(self, name: str) -> type[Adapter]:
         if name not in self._modules:
             raise NotConfigured(f"no model of the catalogue belongs to a provider {name!r}")

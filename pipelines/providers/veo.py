@@ -6,7 +6,8 @@ Source: google-genai 3.3.0 and cloud.google.com/vertex-ai/generative-ai/docs/mod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,9 +39,8 @@ class Provider(Adapter):
         return None if settings.google_cloud_project else "GOOGLE_CLOUD_PROJECT"
 
     def _submit(self, submission: Submission, card: ModelCard) -> Job:
-        client = self._client(card, card.submit_timeout_s)
         source, config = create_arguments(submission, card)
-        with paid(self.name):
+        with self._client(card, card.submit_timeout_s) as client, paid(self.name):
             operation = _said(client.models.generate_videos, model=_slug(card), source=source, config=config)
         if isinstance(operation, Refusal):
             raise create_error(operation.status, operation.body, vendor=self.name, headers=operation.headers)
@@ -66,31 +66,32 @@ class Provider(Adapter):
     def _operation(self, job_id: str, request: GenerationRequest) -> types.GenerateVideosOperation:
         from google.genai import types
 
-        client = self._client(self.card(request), POLL_TIMEOUT_S)
-        with unpaid(self.name):
+        with self._client(self.card(request), POLL_TIMEOUT_S) as client, unpaid(self.name):
             operation = _said(client.operations.get, types.GenerateVideosOperation.model_validate({"name": job_id}))
         if isinstance(operation, Refusal):
             raise read_error(operation.status, operation.body, vendor=self.name, headers=operation.headers)
         return operation
 
-    def _client(self, card: ModelCard, timeout_s: float) -> Client:
+    @contextmanager
+    def _client(self, card: ModelCard, timeout_s: float) -> Iterator[Client]:
         """A client with a token that is fresh, so that nothing but the request itself can fail later."""
         from google import genai
         from google.genai import types
 
         address = card.options.get("address")
         trusted = {Origin.of(address)} if address else set()
-        return genai.Client(
-            vertexai=True,
-            project=self.settings.google_cloud_project,
-            location=self.settings.google_cloud_location or LOCATION,
-            credentials=self._credentials(),
-            http_options=types.HttpOptions(
-                base_url=address,
-                httpx_client=guarded_client(trusted, timeout_s),
-                retry_options=types.HttpRetryOptions(attempts=1),
-            ),
-        )
+        with guarded_client(trusted, timeout_s) as http:
+            yield genai.Client(
+                vertexai=True,
+                project=self.settings.google_cloud_project,
+                location=self.settings.google_cloud_location or LOCATION,
+                credentials=self._credentials(),
+                http_options=types.HttpOptions(
+                    base_url=address,
+                    httpx_client=http,
+                    retry_options=types.HttpRetryOptions(attempts=1),
+                ),
+            )
 
     def _credentials(self) -> Any:
         """Valid credentials of the service account, or of the machine. Raises NotConfigured or Unavailable."""

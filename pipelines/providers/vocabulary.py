@@ -135,6 +135,27 @@ def _detail(entry: Any) -> str:
     return f"{place}: {entry.get('msg', '')}".removeprefix(": ")
 
 
+def is_about_key(words: Words) -> bool:
+    """Whether our key was refused, whatever the status: Google says 400."""
+    return "api_key" in f"{words.code} {words.kind}".lower()
+
+
+def is_passing(body: Any) -> bool:
+    """Whether a used-up quota fills again by itself within minutes: Google says quota for both kinds."""
+    return retry_delay(body) is not None or "perminute" in str(body).lower().replace(" ", "").replace("_", "")
+
+
+def retry_delay(body: Any) -> float | None:
+    """Seconds of Google's `RetryInfo`, written `"12.5s"`, among the details of an error."""
+    error = body.get("error") if isinstance(body, dict) else None
+    details = error.get("details") if isinstance(error, dict) else None
+    for entry in details if isinstance(details, list) else []:
+        delay = str(entry.get("retryDelay", "")) if isinstance(entry, dict) else ""
+        if delay.endswith("s") and delay[:-1].replace(".", "", 1).isdigit():
+            return float(delay[:-1])
+    return None
+
+
 def create_error(status: int, body: Any, *, vendor: str, headers: Mapping[str, str]) -> ReelgridError:
     """Our error for the answer to a paid create. What a server may have said after taking the request is Ambiguous."""
     words = words_of(body)
@@ -142,13 +163,17 @@ def create_error(status: int, body: Any, *, vendor: str, headers: Mapping[str, s
     reason = reason_of(words)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}:
         return Ambiguous(said)
-    if status == HTTPStatus.PAYMENT_REQUIRED or (status == HTTPStatus.TOO_MANY_REQUESTS and reason is Reason.QUOTA):
+    passing = status == HTTPStatus.TOO_MANY_REQUESTS and is_passing(body)
+    if status == HTTPStatus.PAYMENT_REQUIRED or (
+        status == HTTPStatus.TOO_MANY_REQUESTS and reason is Reason.QUOTA and not passing
+    ):
         return OutOfCredit(said)
-    if status < HTTPStatus.BAD_REQUEST or status in _NOT_SET_UP:
+    if status < HTTPStatus.BAD_REQUEST or status in _NOT_SET_UP or is_about_key(words):
         # A redirect is an address that moved: nothing was taken there.
         return NotConfigured(said)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return error_for_status(status, vendor=vendor, message=words.text, headers=headers)
+        error = error_for_status(status, vendor=vendor, message=words.text, headers=headers)
+        return RateLimited(said, retry_after=error.retry_after or retry_delay(body))
     if reason is Reason.REFUSED:
         return Refused(said)
     if status == HTTPStatus.FORBIDDEN:
@@ -161,6 +186,8 @@ def read_error(status: int, body: Any, *, vendor: str, headers: Mapping[str, str
     forgotten job are final, all else is asked again until the deadline.
     """
     words = words_of(body)
+    if is_about_key(words):
+        return NotConfigured(f"{vendor} answered {status}: {words.text}")
     error = error_for_status(status, vendor=vendor, message=words.text, headers=headers)
     if isinstance(error, NotConfigured | Expired | RateLimited):
         return error
