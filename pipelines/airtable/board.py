@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class AirtableBoard:
-    """ports.Board. `what` of each counted call names rows or runs, so that calls can be charged to them."""
+    """ports.Board. `what` of each counted call is `<action>:<row or runs>`, so that calls can be charged to runs."""
 
     def __init__(self, client: Client, book: NameBook) -> None:
         self._client, self._book = client, book
@@ -195,7 +195,7 @@ class AirtableBoard:
 
     def _ticked(self, base_id: str, table: TableNames, boxes: Sequence[str]) -> list[Record]:
         there = [_field(table, box) for box in boxes if box in table.columns]
-        return self._list(base_id, table, f.OR(*there), f"ticked:{table.spec.name}") if there else []
+        return self._list(base_id, table, f.OR(*there), f"ticked {table.spec.name}") if there else []
 
     def _optional(self, base_id: str, read: Callable[[BaseNames], T], otherwise: T) -> T:
         """A table that a base may lack: without a schema, Airtable's refusal is how we learn of it."""

@@ -10,6 +10,7 @@ from pipelines.airtable.cells import Cells
 from pipelines.domain.board_fields import VIDEO_TICKS, SceneField, SettingsField, VersionField, VideoField
 from pipelines.domain.errors import Problem
 from pipelines.domain.footage import Captions, Fit, Transition
+from pipelines.domain.lifecycle import SceneStatus
 from pipelines.domain.order import (
     ASPECT_RATIOS,
     DEFAULT_SCENES,
@@ -148,7 +149,9 @@ def board_row(record_id: str, fields: Mapping[str, Any], label: Label = str) -> 
 
 
 def board_scene(record_id: str, fields: Mapping[str, Any], label: Label = str) -> BoardScene:
-    """A `Scenes` row as a person left it. Its problems do not stop it from being read."""
+    """A `Scenes` row as a person left it: a row made by hand has no Status yet, which means Draft. Its problems do
+    not stop it from being read.
+    """
     cells = Cells(fields, label)
     number = cells.number(S.NUMBER, 0, 10_000)
     scene = SceneOrder(
@@ -165,7 +168,7 @@ def board_scene(record_id: str, fields: Mapping[str, Any], label: Label = str) -
         record_id=record_id,
         number=None if number is None else int(number),
         scene=scene,
-        status=cells.text(S.STATUS),
+        status=cells.text(S.STATUS) or SceneStatus.DRAFT.value,
         key=cells.text(S.SCENE_KEY),
         regenerate=cells.flag(S.REGENERATE),
         video_id=linked(fields.get(S.VIDEO)),

@@ -100,7 +100,7 @@ class Writer:
     def _send(self, items: Sequence[Item]) -> list[Mapping[str, Any]]:
         rows = [self._row(item) for item in items]
         runs = ",".join(dict.fromkeys(item.want.run_id or item.want.id for item in items))
-        what = f"write:{self.table.spec.name}:{runs}"
+        what = f"write {self.table.spec.name}:{runs}"
         if items[0].by_id:
             return self.client.call(self.base_id, WRITE, what, lambda api: self._update(api, rows))
         merge = [self.table.columns[name].key for name in items[0].want.merge]

@@ -23,6 +23,7 @@ from pipelines.airtable.cells import Cells
 from pipelines.airtable.client import PUSH, REGISTER, Client
 from pipelines.airtable.names import BaseNames, TableNames
 from pipelines.domain.board_fields import (
+    ACTION_BOXES,
     VIDEO_TICKS,
     BoardTable,
     SceneField,
@@ -63,7 +64,7 @@ WATCHED: Mapping[str, tuple[str, ...]] = {
     BoardTable.VERSIONS: (VersionField.RESTORE, VersionField.VIDEO, VersionField.RUN),
     BoardTable.SETTINGS: (SettingsField.STOP_SPENDING, SettingsField.DAY_BUDGET),
 }
-_BOXES = frozenset({*VIDEO_TICKS, SceneField.REGENERATE, VersionField.RESTORE, SettingsField.STOP_SPENDING})
+_BOXES = ACTION_BOXES | {SettingsField.STOP_SPENDING}
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def test_rows_we_create_are_written_ten_a_call_and_get_their_ids(world: World) -
     video = world.add("Videos", {"Master Prompt": "A cat."})
     written = world.board.flush(BASE, [a_scene(number, video) for number in range(1, 13)])
     assert [one.ok for one in written] == [True] * 12
-    assert [what for _base, _verb, what in world.calls] == ["write:Scenes:run_1"] * 2
+    assert [what for _base, _verb, what in world.calls] == ["write Scenes:run_1"] * 2
     numbers = {row["id"]: row["fields"]["Scene #"] for row in world.rows("Scenes")}
     assert [numbers[one.record_id or ""] for one in written] == list(range(1, 13))
 

@@ -270,7 +270,7 @@ def test_a_scene_is_read_as_a_person_left_it() -> None:
             "Model": "sora/sora-2",
         },
     )
-    assert (scene.number, scene.video_id, scene.status) == (2, "recV", None)
+    assert (scene.number, scene.video_id, scene.status) == (2, "recV", "Draft")
     assert (scene.scene.prompt, scene.scene.seconds, scene.scene.continues) == ("A dog.", 4, True)
     assert (scene.scene.transition, scene.scene.board_record_id) == (Transition.DIP_WHITE, "recS")
 
