@@ -124,8 +124,8 @@ class Store(Protocol):
     def read(self) -> AbstractContextManager[Tx]:
         """A snapshot to read from; nothing is committed."""
 
-    def due(self, kind: str, now: float, limit: int) -> list[str]:
-        """Ids of rows of a leased table whose `next_at` has come and that nobody holds."""
+    def due(self, kind: str, now: float, limit: int) -> list[tuple[str, float]]:
+        """Rows of a leased table whose `next_at` has come and that nobody holds: their ids, and since when."""
 
     def claim(self, kind: str, id: str, *, owner: str, now: float, seconds: float) -> str | None:
         """Take the lease of a row: the token, or None when somebody holds it or it is not due any more."""

@@ -13,8 +13,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -150,7 +150,7 @@ class Stack:
         return chosen | dict(self.extra)
 
     def environ(self) -> dict[str, str]:
-        """This process's environment without settings of its own, plus the stack's."""
+        """Our own environment without any settings, plus the stack's."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "TERM") if name in os.environ}
         path = f"{Path(sys.executable).parent}:{kept.get('PATH', '')}"
         return {**kept, "PATH": path, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self.settings()}
@@ -160,6 +160,7 @@ class Stack:
         try:
             self.start_sandbox()
             self.port = self.port or free_port()
+            self.prepare()
             for name in ("web", "worker"):
                 self.start(name)
             self.wait_ready()
@@ -188,6 +189,14 @@ class Stack:
         service = self.services.get(name) or Service(name, command, self.environ(), self.var / f"{name}.log")
         service.start()
         self.services[name] = service
+
+    def prepare(self) -> None:
+        """What an operator does once: build the base, and give the provider our webhook's address."""
+        self.flask("airtable", "setup")
+        hook = {"url": f"{self.url}/api/webhook/openai", "name": "reelgrid", "secret": self.webhook_secret}
+        self.sandbox(
+            "POST", "/openai/v1/webhook_endpoints", hook | {"event_types": ["video.completed", "video.failed"]}
+        )
 
     def wait_ready(self) -> None:
         """Until web and worker answer."""
@@ -255,11 +264,3 @@ def _address(log: Path) -> str | None:
     text = log.read_text() if log.exists() else ""
     words = [word.rstrip("/") for word in text.split() if word.startswith("http://")]
     return words[0] if words else None
-
-
-@contextmanager
-def running(var: Path, **options: Any) -> Iterator[Stack]:
-    """A stack with its base built, ready for rows."""
-    with Stack(var, **options) as stack:
-        stack.flask("airtable", "setup")
-        yield stack

@@ -27,11 +27,11 @@ BROKEN_PAUSE_S = 1.0
 
 
 class Dispatcher:
-    """Sends a hint for each due row, and remembers for a moment that it did."""
+    """Sends a hint for each due row, and remembers for a moment that it did: until the row is due at another time."""
 
     def __init__(self, services: Services, kinds: tuple[str, ...]) -> None:
         self._services, self._kinds = services, kinds
-        self._sent: dict[tuple[str, str], float] = {}
+        self._sent: dict[tuple[str, str, float], float] = {}
 
     def tick(self) -> int:
         """Send what is due and was not sent just now; how many hints."""
@@ -40,15 +40,14 @@ class Dispatcher:
         count = 0
         for kind in self._kinds:
             due = self._services.store.due(kind, self._services.clock.now(), BATCH)
-            count += self._send(kind, [row for row in due if (kind, row) not in self._sent], now)
+            count += self._send(kind, {row: at for row, at in due if (kind, row, at) not in self._sent}, now)
         return count
 
-    def _send(self, kind: str, rows: list[str], now: float) -> int:
-        light, heavy = tend.split_by_weight(self._services, kind, rows)
+    def _send(self, kind: str, rows: dict[str, float], now: float) -> int:
+        light, heavy = tend.split_by_weight(self._services, kind, list(rows))
         for media, ids in ((False, light), (True, heavy)):
-            hints = [(kind, row) for row in ids]
-            if hints and self._services.hints.send(hints, media=media):
-                self._sent |= dict.fromkeys(hints, now)
+            if ids and self._services.hints.send([(kind, row) for row in ids], media=media):
+                self._sent |= {(kind, row, rows[row]): now for row in ids}
         return len(rows)
 
 

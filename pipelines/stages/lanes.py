@@ -7,16 +7,19 @@ from pipelines.domain.run import Lane
 from pipelines.ports import Tx
 
 
-def take_turn(tx: Tx, name: str, now: float, spacing_s: float) -> None:
-    """Take the next turn in a lane whose turns are `spacing_s` apart. Raises Busy with the time to wait."""
+def take_turn(tx: Tx, name: str, now: float, spacing_s: float, burst: int = 1) -> None:
+    """Take the next turn in a lane whose turns are `spacing_s` apart on average; `burst` may come at once after a rest.
+
+    Raises Busy with the time to wait.
+    """
     tx.serialise(f"lane:{name}")
     lane = tx.lanes.get(name, lock=True)
     if lane is None:
         tx.lanes.add(Lane(id=name, next_free_at=now + spacing_s))
         return
-    turn = max(lane.next_free_at, lane.not_before)
+    turn = max(lane.next_free_at - (burst - 1) * spacing_s, lane.not_before)
     if turn > now:
-        raise Busy(f"{name}: next turn in {turn - now:.2f} s", retry_after=turn - now)
+        raise Busy(f"{name}: next turn in {turn - now:.2f} s", retry_after=turn - now + 0.01)
     tx.lanes.change(name, next_free_at=max(now, lane.next_free_at) + spacing_s)
 
 

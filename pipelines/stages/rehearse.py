@@ -48,7 +48,7 @@ def regeneration(services: Services, run_id: str, number: int, changes: dict[str
     try:
         return accept.plan_order(services, order, [wish]).quote_micro
     except InvalidOrder as error:
-        raise InvalidOrder(for_clip(error.problems)) from error
+        raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
 
 
 def _run(tx: Tx, run_id: str) -> Run:

@@ -169,7 +169,7 @@ def _work_once(services: Services, run_id: str) -> bool:
     worked = poll_due(services, run_id=run_id) > 0
     now = services.clock.now()
     for kind in ("runs", "generations", "clips"):
-        for row_id in services.store.due(kind, now, 100):
+        for row_id, _ in services.store.due(kind, now, 100):
             if _belongs(services, kind, row_id, run_id):
                 worked = step(services, kind, row_id) or worked
     return worked

@@ -32,6 +32,8 @@ from pipelines.stages.services import Services
 _G = GenerationStatus
 LEASE_MARGIN_S = 15.0
 """The lease of a paid request outlives its total timeout by this: when it has expired, the call is over."""
+BURSTS_PER_MINUTE = 4
+"""A quarter of a minute's creates may be sent at once."""
 BUSY_PAUSE_S = 1.5
 STOPPED_PAUSE_S = 5.0
 
@@ -90,7 +92,8 @@ def _commit_intent(services: Services, actor: Actor, gen: Generation) -> Generat
         stop.must_be_off(tx)
         _must_fit_in_flight(tx, gen, card)
         breaker.must_be_closed(tx, gen.model, actor.now)
-        lanes.take_turn(tx, f"create:{gen.provider}", actor.now, 60.0 / card.creates_per_minute)
+        spacing, burst = 60.0 / card.creates_per_minute, max(1, int(card.creates_per_minute / BURSTS_PER_MINUTE))
+        lanes.take_turn(tx, f"create:{gen.provider}", actor.now, spacing, burst)
         lease_until = actor.now + card.submit_timeout_s + LEASE_MARGIN_S
         return move_generation(
             tx,

@@ -127,12 +127,17 @@ class SqlStore:
     def _connection(self, *, write: bool) -> Connection:
         return self.engine.connect().execution_options(write=write)
 
-    def due(self, kind: str, now: float, limit: int) -> list[str]:
+    def due(self, kind: str, now: float, limit: int) -> list[tuple[str, float]]:
         table = TABLES[kind]
         free = or_(table.c.lease_token.is_(None), table.c.lease_until < now)
-        query = select(table.c.id).where(table.c.next_at <= now, free).order_by(table.c.next_at).limit(limit)
+        query = (
+            select(table.c.id, table.c.next_at)
+            .where(table.c.next_at <= now, free)
+            .order_by(table.c.next_at)
+            .limit(limit)
+        )
         with _translated(), self._connection(write=False) as connection:
-            return [row.id for row in connection.execute(query)]
+            return [(row.id, row.next_at) for row in connection.execute(query)]
 
     def claim(self, kind: str, id: str, *, owner: str, now: float, seconds: float) -> str | None:
         table, token = TABLES[kind], new_token()

@@ -32,6 +32,10 @@ def a_generation(id: str, status: GenerationStatus, **fields: object) -> Generat
     return Generation(id=id, status=status, idem_key=id, callback_token=id, **{**required, **fields})  # type: ignore[arg-type]
 
 
+def ids(due: list[tuple[str, float]]) -> list[str]:
+    return [row for row, _ in due]
+
+
 def entry(account: str, amount: int, **fields: object) -> LedgerEntry:
     base = {"at": NOW, "day": "2027-01-15", "move_id": "m", "move": "capture", "run_id": "run_1"}
     return LedgerEntry(account=account, amount=amount, **{**base, **fields})  # type: ignore[arg-type]
@@ -106,13 +110,13 @@ def test_a_row_is_due_when_its_time_has_come_and_nobody_holds_it(store: Store) -
         tx.runs.add(a_run("run_1", next_at=NOW - 1))
         tx.runs.add(a_run("run_2", next_at=NOW + 1))
         tx.runs.add(a_run("run_3"))
-    assert store.due("runs", NOW, 10) == ["run_1"]
+    assert ids(store.due("runs", NOW, 10)) == ["run_1"]
     token = store.claim("runs", "run_1", owner="w", now=NOW, seconds=60)
     assert token
-    assert store.due("runs", NOW, 10) == []
-    assert store.due("runs", NOW + 61, 10) == ["run_1", "run_2"]
+    assert ids(store.due("runs", NOW, 10)) == []
+    assert ids(store.due("runs", NOW + 61, 10)) == ["run_1", "run_2"]
     assert store.renew("runs", "run_1", token, NOW + 120)
-    assert store.due("runs", NOW + 61, 10) == ["run_2"]
+    assert ids(store.due("runs", NOW + 61, 10)) == ["run_2"]
     assert store.release("runs", "run_1", token, next_at=NOW + 5, attempts=1)
     assert not store.release("runs", "run_1", token, next_at=NOW, attempts=1)
     assert store.claim("runs", "run_1", owner="w", now=NOW, seconds=60) is None
@@ -122,10 +126,10 @@ def test_a_dead_process_loses_its_leases_but_not_that_of_a_paid_submission(store
     with store.write() as tx:
         tx.generations.add(a_generation("gen_1", GenerationStatus.SUBMITTING, next_at=NOW))
         tx.generations.add(a_generation("gen_2", GenerationStatus.SUCCEEDED, next_at=NOW))
-    for id in ("gen_1", "gen_2"):
-        assert store.claim("generations", id, owner="dead", now=NOW, seconds=60)
+    for generation in ("gen_1", "gen_2"):
+        assert store.claim("generations", generation, owner="dead", now=NOW, seconds=60)
     assert store.release_owner("dead") == 1
-    assert store.due("generations", NOW, 10) == ["gen_2"]
+    assert ids(store.due("generations", NOW, 10)) == ["gen_2"]
 
 
 def test_when_the_clock_steps_back_due_times_and_leases_follow(store: Store) -> None:
@@ -133,7 +137,7 @@ def test_when_the_clock_steps_back_due_times_and_leases_follow(store: Store) -> 
         tx.runs.add(a_run("run_1", next_at=NOW))
     assert store.claim("runs", "run_1", owner="w", now=NOW, seconds=60)
     store.shift_time(3600)
-    assert store.due("runs", NOW - 3600 + 61, 10) == ["run_1"]
+    assert ids(store.due("runs", NOW - 3600 + 61, 10)) == ["run_1"]
 
 
 def test_balances_and_usage_are_sums_of_the_ledger(store: Store) -> None:
