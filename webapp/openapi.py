@@ -47,7 +47,9 @@ def document() -> Response:
 @bp.get("/docs")
 def page() -> str:
     """The description, for people."""
-    return render_template("docs.html", api=description(services().policy.public_url), tags=_TAGS, resolve=resolve)
+    return render_template(
+        "docs.html", api=description(services().policy.public_url), tags=_TAGS, resolve=resolve, about=about
+    )
 
 
 @cache
@@ -141,11 +143,17 @@ def _query(entry: Operation) -> list[dict[str, Any]]:
             "name": name,
             "in": "query",
             "required": False,
-            "description": schema.get("description", ""),
+            "description": about(schema),
             "schema": {key: value for key, value in schema.items() if key not in {"title", "description"}},
         }
         for name, schema in properties.items()
     ]
+
+
+def about(field: dict[str, Any]) -> str:
+    """What a field is, also where its description stands with one of its types."""
+    parts = [field, *field.get("anyOf", [])]
+    return next((str(part["description"]) for part in parts if part.get("description")), "")
 
 
 def resolve(schema: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 
 from pipelines.airtable.connect import connect
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus, SceneStatus
+from pipelines.domain.order import Order, order_to_json
 from pipelines.domain.policy import Policy
 from pipelines.domain.run import Clip, Cut, Event, Generation, Run, Scene
 from pipelines.ports import Brief, MediaInput, Script
@@ -241,7 +242,7 @@ class House:
             footage={"duration_s": 4.0, "width": 1280, "height": 720},
             created_at=now,
         )
-        order = {"master_prompt": "A fox at dawn", "scenes": [], "title": "A fox at dawn"}
+        order = order_to_json(Order(master_prompt="A fox at dawn", title="A fox at dawn"))
         self.put(
             Run(id=run_id, status=RunStatus.DONE, source="rest", order=order, created_at=now, updated_at=now, **run),
             scene,

@@ -176,7 +176,7 @@ def regenerated(run_id: str, n: int, changes: dict[str, Any]) -> Run:
     try:
         return control.regenerate(services(), run_id, n, changes, actor().name)
     except InvalidOrder as error:
-        raise InvalidOrder(for_clip(error.problems)) from error
+        raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
 
 
 @operation(

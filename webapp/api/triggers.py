@@ -80,7 +80,7 @@ def generate_video(body: ClipOrder) -> Reply:
     try:
         return _order(body.order(), "clip", dry_run=body.dry_run)
     except InvalidOrder as error:
-        raise InvalidOrder(for_clip(error.problems)) from error
+        raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
 
 
 @operation(

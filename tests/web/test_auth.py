@@ -1,0 +1,141 @@
+"""Who may do what, and in which order things are refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipelines import signing
+from pipelines.domain.run import ApiKey
+from tests.web.house import BEARER, KEY, RECORD, House
+from webapp.api import OPERATIONS
+
+
+def add_key(house: House, *scopes: str) -> tuple[str, dict[str, str]]:
+    """A key of the table; its id and the header that shows it."""
+    key = signing.new_api_key()
+    with house.store.write() as tx:
+        tx.keys.add(ApiKey(id=key.id, name="made", sha256=key.sha256, scopes=scopes))
+    return key.id, {"Authorization": f"Bearer {key.key}"}
+
+
+def concrete(path: str) -> str:
+    """A path of the API with something in its places."""
+    return (
+        path.replace("{run_id}", "run_x")
+        .replace("{n}", "1")
+        .replace("{generation_id}", "gen_x")
+        .replace("{sweep_id}", "swp_x")
+    )
+
+
+@pytest.mark.parametrize("entry", OPERATIONS, ids=lambda entry: entry.name)
+def test_no_operation_answers_without_a_key(house: House, entry: Any) -> None:
+    """401 before anything else, with the challenge that says how."""
+    answer = house.client.open(concrete(entry.path), method=entry.method)
+    assert answer.status_code == 401
+    assert answer.mimetype == "application/problem+json"
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("path", ["/api/nothing", "/api/runs/run_unknown", "/api/", "/metrics"])
+def test_a_stranger_learns_nothing_of_what_exists(house: House, path: str) -> None:
+    """401 comes before 404."""
+    assert house.client.get(path).status_code == 401
+    assert house.get("/api/runs/run_unknown").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Bearer wrong",
+        "Bearer ",
+        "Bearer",
+        "",
+        f"Basic {KEY}",
+        f"Bearer {KEY}x",
+        "Bearer rg_000000000000_" + "A" * 43,
+        "Bearer " + "x" * 5000,
+        "Bearer ümlaut",
+    ],
+)
+def test_a_wrong_key_is_refused_whatever_it_looks_like(house: House, header: str) -> None:
+    """Never a 500."""
+    assert house.client.get("/api/runs", headers={"Authorization": header}).status_code == 401
+
+
+def test_a_key_of_the_table_works_until_it_is_revoked(house: House) -> None:
+    """And its last use is remembered."""
+    key_id, header = add_key(house, "trigger", "read")
+    assert house.client.get("/api/runs", headers=header).status_code == 200
+    with house.store.read() as tx:
+        row = tx.keys.get(key_id)
+    assert row
+    assert row.last_used_at is not None
+    house.change("keys", key_id, revoked_at=1.0)
+    assert house.client.get("/api/runs", headers=header).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("scopes", "reads", "triggers", "stops"),
+    [(("read",), 200, 403, 403), (("trigger",), 200, 202, 403), (("admin",), 200, 202, 200)],
+)
+def test_a_scope_is_needed_for_what_it_names(
+    house: House, scopes: tuple[str, ...], reads: int, triggers: int, stops: int
+) -> None:
+    """Reading, triggering and operating are different rights."""
+    _, header = add_key(house, *scopes)
+    assert house.client.get("/api/runs", headers=header).status_code == reads
+    body = {"record_id": RECORD}
+    assert house.client.post("/api/process-record", json=body, headers=header).status_code == triggers
+    assert house.client.post("/api/stop", json={"on": True}, headers=header).status_code == stops
+
+
+def test_on_loopback_without_keys_everything_is_open(home: House) -> None:
+    """A fresh clone works at once."""
+    assert home.client.get("/api/runs").status_code == 200
+    assert home.client.post("/api/process-record", json={"record_id": RECORD}).status_code == 202
+    assert home.client.get("/").status_code == 200
+
+
+def test_the_first_key_closes_the_door_on_loopback_too(home: House) -> None:
+    """Whoever made a key wants it to be asked for."""
+    add_key(home, "read")
+    assert home.client.get("/api/runs").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        {"environ_base": {"REMOTE_ADDR": "192.0.2.7"}},
+        {"headers": {"Host": "evil.example"}},
+        {"environ_base": {"REMOTE_ADDR": "::ffff:192.0.2.7"}},
+        {"headers": {"X-Forwarded-For": "127.0.0.1"}, "environ_base": {"REMOTE_ADDR": "192.0.2.7"}},
+    ],
+)
+def test_open_means_open_to_this_machine_only(home: House, stranger: dict[str, Any]) -> None:
+    """Another host, or a web page whose own name points to 127.0.0.1, is not this machine."""
+    assert home.client.get("/api/runs", **stranger).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "header", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}]
+)
+def test_a_web_page_of_somebody_else_cannot_use_the_open_door(home: House, header: dict[str, str]) -> None:
+    """A simple POST needs no permission from us, so we look at who sends it."""
+    answer = home.client.post(f"/api/process-record?record_id={RECORD}", headers=header)
+    assert answer.status_code == 403
+    assert home.runs() == []
+
+
+def test_every_answer_tells_the_browser_to_be_careful(house: House) -> None:
+    """Nothing is cached, framed or guessed."""
+    for path in ("/", "/api/runs", "/health", "/docs"):
+        headers = house.client.get(path, headers=BEARER).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["Strict-Transport-Security"]

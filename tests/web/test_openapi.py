@@ -1,0 +1,57 @@
+"""The description of the API is made from what validates it, and describes all of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from openapi_spec_validator import validate
+
+from tests.web.house import House
+from webapp.api import OPERATIONS
+from webapp.openapi import description
+
+
+def test_the_description_is_valid_openapi_31(house: House) -> None:
+    """By the official schema, references resolved."""
+    document = house.client.get("/openapi.json").json
+    assert document["openapi"].startswith("3.1")
+    validate(document)
+
+
+def test_every_route_of_the_api_is_described(house: House) -> None:
+    """And nothing is described that is not there."""
+    rules = {
+        re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        for rule in house.app.url_map.iter_rules()
+        if rule.rule.startswith("/api/") and "/webhook/" not in rule.rule
+    }
+    assert rules == set(house.client.get("/openapi.json").json["paths"])
+
+
+def test_every_post_takes_an_idempotency_key_and_every_paying_one_a_dry_run() -> None:
+    """As the contract promises."""
+    paths = description("https://x")["paths"]
+    for entry in OPERATIONS:
+        if entry.method != "POST":
+            continue
+        names = [parameter["name"] for parameter in paths[entry.path]["post"]["parameters"]]
+        assert "Idempotency-Key" in names
+        if entry.scope == "trigger" and entry.name != "decide":
+            assert all("dry_run" in model.model_fields for model in entry.bodies), entry.name
+
+
+def test_the_page_about_the_api_needs_nobody_else(house: House) -> None:
+    """No script, style or font from another host."""
+    page = house.client.get("/docs").get_data(as_text=True)
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+    for entry in OPERATIONS:
+        assert f'id="{entry.name}"' in page
+
+
+def test_the_reference_page_is_the_generated_one() -> None:
+    """docs/reference/http.md comes from tools/docs_http.py."""
+    from tools.docs_http import page
+
+    shown = Path(__file__).parents[2] / "docs/reference/http.md"
+    assert shown.read_text() == page(), "run: python tools/docs_http.py"

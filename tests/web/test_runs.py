@@ -1,0 +1,228 @@
+"""Looking at runs, waiting for them, and deciding about them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.run import Event, Run
+from tests.web.house import RECORD, House
+from webapp import waiting
+from webapp.api import answers
+
+NOWHERE = "/api/runs/run_unknown"
+
+
+def a_run(id: str, status: RunStatus = RunStatus.GENERATING, **more: Any) -> Run:
+    return Run(id=id, status=status, source="rest", order={"title": id}, **more)
+
+
+def test_everything_about_a_run_is_as_described(house: House) -> None:
+    """The answer holds exactly what openapi.json says."""
+    house.finished(number=3)
+    view = answers.RunView.model_validate(house.get("/api/runs/run_finished").json, strict=False)
+    assert (view.status, view.progress, view.title, view.number) == ("done", 1.0, "A fox at dawn", 3)
+    assert view.scenes[0].clips[0].current
+    assert view.cuts[0].url
+    assert view.cuts[0].url.startswith("https://films.example.com/v/")
+    assert view.actions == ["regenerate"]
+    assert [event.sentence for event in view.events] == ["Finished."]
+
+
+def test_runs_are_listed_newest_first_page_by_page(house: House) -> None:
+    """Also when many were made at the very same moment, none is skipped or shown twice."""
+    house.put(*(a_run(f"run_{n:02d}", created_at=1000.0 + n // 4) for n in range(10)))
+    seen, cursor = [], None
+    for _ in range(10):
+        page = house.get(f"/api/runs?limit=3{f'&cursor={cursor}' if cursor else ''}").json
+        answers.RunList.model_validate(page)
+        seen += [run["run_id"] for run in page["runs"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == [f"run_{n:02d}" for n in (9, 8, 7, 6, 5, 4, 3, 2, 1, 0)]
+
+
+def test_runs_are_found_by_record_status_and_time(house: House) -> None:
+    """Filters add up."""
+    house.put(
+        a_run("run_a", created_at=1000.0, record_id=RECORD),
+        a_run("run_b", RunStatus.DONE, created_at=2000.0, record_id=RECORD, number=2),
+        a_run("run_c", RunStatus.FAILED, created_at=3000.0),
+    )
+
+    def found(query: str) -> list[str]:
+        return [run["run_id"] for run in house.get(f"/api/runs?{query}").json["runs"]]
+
+    assert found(f"record_id={RECORD}") == ["run_b", "run_a"]
+    assert found("status=done,failed") == ["run_c", "run_b"]
+    assert found("since=1970-01-01T00:33:20Z") == ["run_c", "run_b"]
+    assert found("until=1970-01-01T00:33:20Z&status=generating") == ["run_a"]
+
+
+@pytest.mark.parametrize(
+    ("query", "wrong"),
+    [
+        ("limit=0", {"limit"}),
+        ("limit=201", {"limit"}),
+        ("limit=x&record_id=y", {"limit", "record_id"}),
+        ("status=nonsense&since=yesterday&cursor=zzz", {"status", "since", "cursor"}),
+        ("stauts=done", {"stauts"}),
+        ("limit=1&limit=2", {"limit"}),
+        ("cursor=nan~x", {"cursor"}),
+    ],
+)
+def test_every_wrong_filter_is_named(house: House, query: str, wrong: set[str]) -> None:
+    """A misspelt filter must not return everything."""
+    answer = house.get(f"/api/runs?{query}")
+    assert answer.status_code == 422
+    assert {problem["field"] for problem in answer.json["errors"]} == wrong
+
+
+def test_waiting_ends_when_something_changes(house: House) -> None:
+    """The answer is there soon after the change, with the change in it."""
+    house.put(a_run("run_w"))
+    version = house.get("/api/runs/run_w").json["version"]
+    box: dict[str, Any] = {}
+    thread = threading.Thread(
+        target=lambda: box.update(house.get(f"/api/runs/run_w?wait=30&version={version}").json), daemon=True
+    )
+    thread.start()
+    house.change("runs", "run_w", detail="Scene 1 is here.", version=1, updated_at=5.0)
+    thread.join(timeout=20)
+    assert box["detail"] == "Scene 1 is here."
+
+
+def test_waiting_for_a_run_that_has_stopped_ends_at_once(house: House) -> None:
+    """Nothing will change by itself."""
+    house.put(a_run("run_d", RunStatus.DONE))
+    began = time.monotonic()
+    assert house.get("/api/runs/run_d?wait=60").status_code == 200
+    assert time.monotonic() - began < 30
+
+
+def test_waiting_takes_at_most_half_of_the_threads(house: House) -> None:
+    """Beyond that the answer comes at once, so that triggers are still answered."""
+    house.put(a_run("run_w"))
+    went_on = threading.Event()
+    threads = [
+        threading.Thread(target=waiting.until, args=(went_on.is_set, 60.0), daemon=True) for _ in range(waiting.PLACES)
+    ]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 20
+    while True:
+        with waiting.place() as got:
+            if not got:
+                break
+        assert time.monotonic() < deadline
+    began = time.monotonic()
+    assert house.get("/api/runs/run_w?wait=60").status_code == 200
+    assert time.monotonic() - began < 30
+    went_on.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_what_is_not_there_is_404(house: House) -> None:
+    """For every way to name a run."""
+    for path in ("approve", "cancel", "retry", "scenes/1/regenerate"):
+        assert house.post(f"{NOWHERE}/{path}", {}).status_code == 404
+    assert house.get(f"{NOWHERE}?wait=5").status_code == 404
+    assert house.post("/api/generations/gen_unknown/decide", {"choice": "wait"}).status_code == 404
+
+
+def test_a_run_is_approved_cancelled_and_retried_in_its_time(house: House) -> None:
+    """What its status does not allow is 409, and says so."""
+    house.put(a_run("run_p", RunStatus.NEEDS_APPROVAL, approval="asked"))
+    assert house.post("/api/runs/run_p/retry", {}).status_code == 409
+    approved = house.post("/api/runs/run_p/approve")
+    assert approved.status_code == 200
+    assert approved.json["approval"] == "given"
+    assert house.post("/api/runs/run_p/cancel").json["status"] == "cancelled"
+    assert house.post("/api/runs/run_p/cancel").status_code == 200
+    retried = house.post("/api/runs/run_p/retry", {})
+    assert retried.json["status"] == "queued"
+
+
+def test_a_rehearsed_decision_costs_nothing_and_changes_nothing(house: House) -> None:
+    """`dry_run` on every POST that could spend."""
+    house.put(a_run("run_p", RunStatus.NEEDS_APPROVAL, approval="asked", quote_micro=2_000_000))
+    answer = house.post("/api/runs/run_p/approve", {"dry_run": True})
+    assert (answer.status_code, answer.json["ok"], answer.json["quote_usd"]) == (200, True, 2.0)
+    assert house.post("/api/runs/run_p/retry", {"dry_run": True}).json["ok"] is False
+    assert house.run("run_p").approval == "asked"
+
+
+def test_one_scene_is_made_again_and_its_problems_are_named(house: House) -> None:
+    """A new clip, then a new cut; the old clip stays."""
+    house.finished()
+    wrong = house.post("/api/runs/run_finished/scenes/1/regenerate", {"model": "nobody/nothing"})
+    assert wrong.status_code == 422
+    assert [problem["field"] for problem in wrong.json["errors"]] == ["model"]
+    assert house.post("/api/runs/run_finished/scenes/9/regenerate", {}).status_code == 404
+    again = house.post("/api/runs/run_finished/scenes/1/regenerate", {"prompt": "A hare."})
+    assert again.status_code == 200, again.json
+    assert (again.json["status"], again.json["scenes"][0]["prompt"]) == ("generating", "A hare.")
+    assert len(again.json["scenes"][0]["clips"]) == 1
+
+
+def test_money_in_doubt_comes_with_its_three_choices(house: House) -> None:
+    """Waiting, writing off and cancelling; anything else is refused."""
+    house.put(
+        a_run("run_x", RunStatus.NEEDS_ATTENTION, error="One request is in doubt."),
+        house.scene("run_x"),
+        house.generation("run_x", status=GenerationStatus.UNKNOWN, provider_id=None),
+    )
+    run = house.get("/api/runs/run_x").json
+    answers.RunView.model_validate(run)
+    assert set(run["choices"][0]["options"]) == {"wait", "write_off", "cancel"}
+    assert run["choices"][0]["amount_usd"] == 0.4
+    assert house.post("/api/generations/gen_1/decide", {"choice": "pray"}).status_code == 422
+    assert house.post("/api/generations/gen_1/decide", {"choice": "wait"}).status_code == 200
+
+
+def test_the_stop_switch_is_pressed_and_lifted(house: House) -> None:
+    """With its reason, for everybody to see."""
+    pressed = house.post("/api/stop", {"on": True, "reason": "Too dear"})
+    assert (pressed.status_code, pressed.json["on"], pressed.json["reason"]) == (200, True, "Too dear")
+    assert house.get("/api/stop").json["on"] is True
+    assert house.post("/api/stop", {"on": False}).json["on"] is False
+    assert house.post("/api/stop", {"on": "yes"}).status_code == 422
+    assert house.post("/api/stop", {}).status_code == 422
+
+
+def test_usage_is_grouped_as_asked(house: House) -> None:
+    """By several columns, too; a wrong one is named."""
+    answer = house.get("/api/usage?by=day,model,record,key,base&since=2026-01-01")
+    answers.Usage.model_validate(answer.json)
+    assert house.get("/api/usage?by=colour").status_code == 422
+    assert house.get("/api/usage?since=last-week").status_code == 422
+
+
+def test_the_catalogue_says_what_is_set_up_and_what_ends(house: House) -> None:
+    """Capabilities, prices, sunset."""
+    found = answers.ModelList.model_validate(house.get("/api/models").json)
+    models = {model.id: model for model in found.models}
+    assert models["local/animatic"].configured
+    assert models["local/animatic"].free
+    assert models[found.default].default
+
+
+def test_a_history_is_told_in_words(house: House) -> None:
+    """Not in statuses."""
+    house.put(a_run("run_h"), house.scene("run_h", 2))
+    scene = {"scene": "scene_run_h_2", "reason": "refused"}
+    house.put(
+        Event(at=1, entity="generation", entity_id="g", run_id="run_h", name="status", new="failed", detail=scene),
+        Event(at=2, entity="generation", entity_id="g", run_id="run_h", name="status", new="adopted", detail=scene),
+        Event(at=3, entity="run", entity_id="run_h", run_id="run_h", name="approved", actor="Ann"),
+    )
+    told = [event["sentence"] for event in house.get("/api/runs/run_h").json["events"]]
+    assert told[0] == "Scene 2: did not work out: refused by the video service's moderation."
+    assert "nothing is bought twice" in told[1]
+    assert told[2] == "Approved."

@@ -1,0 +1,250 @@
+"""Inbound webhooks: believed when signed, remembered once, and never more than a hint."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import signing
+from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.run import Base, Generation, Run
+from tests.web.house import BASE, OUTSIDE, House
+
+SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
+ROUTER, KIE = "openrouter-secret", "kie-secret"
+MAC = base64.b64encode(b"m" * 32).decode()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    secrets = {
+        "OPENAI_WEBHOOK_SECRET": SECRET,
+        "GEMINI_WEBHOOK_SECRET": SECRET,
+        "OPENROUTER_WEBHOOK_SECRET": ROUTER,
+        "KIE_WEBHOOK_HMAC_KEY": KIE,
+    }
+    with House(tmp_path, **OUTSIDE, **secrets) as made:
+        made.put(Run(id="run_1", status=RunStatus.GENERATING, source="rest"), made.scene("run_1"))
+        yield made
+
+
+def waiting(house: House, provider: str, **more: Any) -> None:
+    house.put(house.generation("run_1", provider=provider, next_at=9e9, **more))
+
+
+def generation(house: House) -> Generation:
+    with house.store.read() as tx:
+        found = tx.generations.get("gen_1")
+    assert found
+    return found
+
+
+def woken(house: House) -> bool:
+    return (generation(house).next_at or 0.0) < 8e9
+
+
+def standard(house: House, body: bytes, *, id: str = "msg_1", secret: str = SECRET, age: float = 0.0) -> dict[str, str]:
+    at = int(house.clock.now() - age)
+    return {
+        "webhook-id": id,
+        "webhook-timestamp": str(at),
+        "webhook-signature": signing.sign_standard_webhook(secret, id, at, body),
+        "Content-Type": "application/json",
+    }
+
+
+def deliveries(house: House) -> int:
+    with house.store.read() as tx:
+        return int(tx.inbox.count())
+
+
+@pytest.mark.parametrize(("route", "provider"), [("openai", "sora"), ("gemini", "omni")])
+def test_a_signed_standard_webhook_makes_its_generation_due(house: House, route: str, provider: str) -> None:
+    """Once: the repeat is answered with 200 and does nothing."""
+    waiting(house, provider)
+    body = json.dumps({"type": "video.completed", "data": {"id": "video_1"}}).encode()
+    headers = standard(house, body)
+    assert house.client.post(f"/api/webhook/{route}", data=body, headers=headers).status_code == 200
+    assert woken(house)
+    house.change("generations", "gen_1", next_at=9e9)
+    assert house.client.post(f"/api/webhook/{route}", data=body, headers=headers).status_code == 200
+    assert not woken(house)
+    assert deliveries(house) == 1
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"webhook-signature": "v1,AAAA"},
+        {"webhook-signature": "garbage"},
+        {"webhook-signature": "v1,ümlaut"},
+        {"webhook-signature": None},
+        {"webhook-id": None},
+        {"webhook-timestamp": "12345"},
+        {"webhook-timestamp": "1_7"},
+        {"webhook-timestamp": None},
+    ],
+)
+def test_a_forged_or_stale_webhook_is_401_and_changes_nothing(house: House, spoil: dict[str, str | None]) -> None:
+    """And the sender learns no more than that."""
+    waiting(house, "sora")
+    body = b'{"type": "video.completed", "data": {"id": "video_1"}}'
+    headers = {name: value for name, value in {**standard(house, body), **spoil}.items() if value is not None}
+    answer = house.client.post("/api/webhook/openai", data=body, headers=headers)
+    assert answer.status_code == 401
+    assert not woken(house)
+    assert deliveries(house) == 0
+
+
+def test_a_changed_body_is_not_believed(house: House) -> None:
+    """The signature covers the raw bytes."""
+    waiting(house, "sora")
+    headers = standard(house, b'{"data": {"id": "video_2"}}')
+    answer = house.client.post("/api/webhook/openai", data=b'{"data": {"id": "video_1"}}', headers=headers)
+    assert answer.status_code == 401
+
+
+def test_a_replay_after_five_minutes_is_refused(house: House) -> None:
+    """By its timestamp, whatever was remembered."""
+    body = b'{"data": {"id": "video_1"}}'
+    headers = standard(house, body, age=301)
+    assert house.client.post("/api/webhook/openai", data=body, headers=headers).status_code == 401
+
+
+def test_a_signed_webhook_about_nothing_of_ours_is_answered_and_forgotten(house: House) -> None:
+    """The account may be shared with other programs."""
+    waiting(house, "sora")
+    for body in (b'{"data": {"id": "video_other"}}', b'{"data": "x"}', b"{}", b'{"data": {"id": 7}}'):
+        headers = standard(house, body, id=hashlib.sha256(body).hexdigest())
+        assert house.client.post("/api/webhook/openai", data=body, headers=headers).status_code == 200
+    assert not woken(house)
+    signed_rubbish = b"\xff not json"
+    headers = standard(house, signed_rubbish, id="msg_r")
+    assert house.client.post("/api/webhook/openai", data=signed_rubbish, headers=headers).status_code == 400
+
+
+def test_without_a_secret_nothing_is_believed(tmp_path: Path) -> None:
+    """An unsigned door would let anybody knock our polling about."""
+    with House(tmp_path, **OUTSIDE) as house:
+        body = b'{"data": {"id": "video_1"}}'
+        assert house.client.post("/api/webhook/openai", data=body, headers=standard(house, body)).status_code == 401
+
+
+def kie_headers(house: House, task_id: str) -> dict[str, str]:
+    at = str(int(house.clock.now()))
+    mac = hmac.digest(KIE.encode(), f"{task_id}.{at}".encode(), "sha256")
+    return {"X-Webhook-Timestamp": at, "X-Webhook-Signature": base64.b64encode(mac).decode()}
+
+
+@pytest.mark.parametrize(
+    "body", [{"data": {"taskId": "task_1"}}, {"taskId": "task_1"}, {"data": {"task_id": "task_1"}}]
+)
+def test_a_kie_callback_needs_token_signature_and_task(house: House, body: dict[str, Any]) -> None:
+    """Whichever field carries the id."""
+    waiting(house, "kie", provider_id="task_1")
+    assert house.client.post("/api/webhook/kie/token-1", json=body, headers=kie_headers(house, "x")).status_code == 401
+    assert (
+        house.client.post("/api/webhook/kie/token-2", json=body, headers=kie_headers(house, "task_1")).status_code
+        == 404
+    )
+    assert not woken(house)
+    assert (
+        house.client.post("/api/webhook/kie/token-1", json=body, headers=kie_headers(house, "task_1")).status_code
+        == 200
+    )
+    assert woken(house)
+
+
+def test_a_kie_callback_that_contradicts_itself_is_refused(house: House) -> None:
+    """Two ids, or the id of another task."""
+    waiting(house, "kie", provider_id="task_1")
+    twice = {"taskId": "task_1", "data": {"task_id": "task_2"}}
+    assert (
+        house.client.post("/api/webhook/kie/token-1", json=twice, headers=kie_headers(house, "task_1")).status_code
+        == 400
+    )
+    other = {"taskId": "task_2"}
+    assert (
+        house.client.post("/api/webhook/kie/token-1", json=other, headers=kie_headers(house, "task_2")).status_code
+        == 404
+    )
+    assert not woken(house)
+
+
+def test_an_openrouter_callback_is_signed_over_its_body(house: House) -> None:
+    """`t=…,v1=…`."""
+    waiting(house, "openrouter", provider_id="job_1")
+    body = json.dumps({"type": "video.generation.completed", "data": {"id": "job_1"}}).encode()
+    at = int(house.clock.now())
+    mac = hmac.digest(ROUTER.encode(), f"{at},".encode() + body, "sha256").hex()
+    path = "/api/webhook/openrouter/token-1"
+    assert (
+        house.client.post(path, data=body, headers={"X-OpenRouter-Signature": f"t={at},v1={'0' * 64}"}).status_code
+        == 401
+    )
+    assert house.client.post(path, data=body).status_code == 401
+    assert not woken(house)
+    good = {"X-OpenRouter-Signature": f"t={at},v1={mac}", "X-OpenRouter-Idempotency-Key": "job_1-completed"}
+    assert house.client.post(path, data=body, headers=good).status_code == 200
+    assert woken(house)
+
+
+def test_a_callback_with_our_token_adopts_a_request_whose_answer_was_lost(house: House) -> None:
+    """The token was made for exactly this request."""
+    waiting(house, "sora", status=GenerationStatus.UNKNOWN, provider_id=None)
+    assert house.client.post("/api/webhook/sora/guess", json={"id": "video_9"}).status_code == 404
+    assert house.client.post("/api/webhook/sora/token-1", json={"id": "video_9"}).status_code == 200
+    found = generation(house)
+    assert (found.status, found.provider_id) == (GenerationStatus.ADOPTED, "video_9")
+
+
+def test_a_token_of_one_provider_opens_nothing_at_another(house: House) -> None:
+    """Each callback address belongs to one provider."""
+    waiting(house, "openrouter")
+    assert house.client.post("/api/webhook/sora/token-1", json={"id": "video_1"}).status_code == 404
+
+
+def airtable(house: House, *, webhook: str = "ach1", key: str = MAC, base: str = BASE) -> Any:
+    body = json.dumps({"base": {"id": base}, "webhook": {"id": webhook}, "timestamp": "2026-11-20T10:00:00Z"}).encode()
+    mac = hmac.digest(base64.b64decode(key), body, "sha256").hex()
+    headers = {"X-Airtable-Content-MAC": f"hmac-sha256={mac}"}
+    return house.client.post("/api/webhook/airtable", data=body, headers=headers)
+
+
+def test_a_ping_of_airtable_makes_its_base_due(house: House) -> None:
+    """Answered with an empty body; a repeat does nothing; a forged one is refused."""
+    sealed = signing.seal(OUTSIDE["SECRET_KEY"], MAC)
+    with house.store.write() as tx:
+        tx.bases.add(Base(id=BASE, state={"webhook": {"id": "ach1", "secret": sealed}}))
+
+    def due() -> float | None:
+        with house.store.read() as tx:
+            base = tx.bases.get(BASE)
+        assert base
+        return base.next_at
+
+    assert airtable(house, key=base64.b64encode(b"x" * 32).decode()).status_code == 401
+    assert airtable(house, webhook="ach2").status_code == 401
+    assert airtable(house, base="appA1b2C3d4E5f6G7").status_code == 401
+    assert due() is None
+    answer = airtable(house)
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert due() is not None
+    house.change("bases", BASE, next_at=None)
+    assert airtable(house).status_code == 204
+    assert due() is None
+
+
+@pytest.mark.parametrize("route", ["openai", "gemini", "kie/t", "openrouter/t", "sora/t", "airtable"])
+@pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b"null", b'{"a":', b"x" * 300_000])
+def test_no_body_makes_a_webhook_fail_with_500(house: House, route: str, body: bytes) -> None:
+    """Whatever arrives, signed or not."""
+    answer = house.client.post(f"/api/webhook/{route}", data=body, headers={"Content-Type": "application/json"})
+    assert 400 <= answer.status_code < 500
