@@ -37,9 +37,7 @@ class Step:
     model: str | None = None
 
 
-def next_step(
-    failures: Sequence[Generation], card: ModelCard, *, can_rewrite: bool, fallbacks: Sequence[str]
-) -> Step:
+def next_step(failures: Sequence[Generation], card: ModelCard, *, can_rewrite: bool, fallbacks: Sequence[str]) -> Step:
     """`failures` are the failed generations of this scene's present take, oldest first; `card` is of the model used
     last; `can_rewrite` says that a softened prompt is at hand, allowed and not tried; `fallbacks` are affordable models.
     """

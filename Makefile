@@ -1,0 +1,62 @@
+# Everything runs in its own environment under .venv; nothing is installed on the machine.
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONPATH := $(CURDIR)
+export PYTHONDONTWRITEBYTECODE :=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test slow check bench chaos up lock docs migration clean
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: .venv/.run ## From an Airtable row to a film, on this machine, with nothing to sign up for
+	@PROMPT="$(PROMPT)" SCENES="$(SCENES)" SECONDS_PER_CLIP="$(SECONDS)" MODEL="$(MODEL)" JSON="$(JSON)" $(BIN)/python -m tools.demo
+
+test: .venv/.dev ## The test suite (the quick part: a few minutes)
+	@$(BIN)/pytest -n 2 -m "not slow" $(ARGS)
+
+slow: .venv/.dev ## The part of the test suite that takes minutes
+	@$(BIN)/pytest -n 2 -m slow $(ARGS)
+
+check: .venv/.dev ## Format, lint, types, import rules, generated documents
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.txt || (cat .venv/lint-imports.txt; exit 1)
+	@$(BIN)/python -m tools.docs --check
+
+bench: .venv/.dev ## Every claim of speed and size, side by side (SECTION=media, JSON=1)
+	@SECTION="$(SECTION)" JSON="$(JSON)" $(BIN)/python -m tools.bench
+
+chaos: .venv/.dev ## Kill everything at random and count the bill (RUNS CLIPS SEED DATABASE ABILITY JSON)
+	@RUNS="$(RUNS)" CLIPS="$(CLIPS)" SEED="$(SEED)" DATABASE="$(DATABASE)" ABILITY="$(ABILITY)" JSON="$(JSON)" $(BIN)/python -m tools.chaos
+
+up: .venv/.run ## Web and worker on the settings in .env
+	@$(BIN)/python -m tools.up
+
+docs: .venv/.dev ## Write all generated documents anew
+	@$(BIN)/python -m tools.docs
+
+lock: .venv/.dev ## Pin what requirements*.in ask for
+	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --upgrade requirements.in -o requirements.txt
+	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --upgrade requirements-dev.in -o requirements-dev.txt
+
+migration: .venv/.dev ## A migration to the tables as they are now (M="why")
+	@$(BIN)/python -m tools.migration "$(M)"
+
+clean: ## Remove the environment and what the demo left
+	rm -rf .venv var
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed (make PYTHON=python3.12 …)")'
+	@$(PYTHON) -m venv .venv
+
+.venv/.run: requirements.txt | .venv/bin/python
+	@echo "Preparing the environment (once) …" >&2
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.run
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
