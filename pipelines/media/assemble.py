@@ -6,6 +6,7 @@ all are. Nothing is silently wrong: what was done, and why, is in the report.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from pipelines.media.music import mix_music
 from pipelines.media.normalise import encode_clip
 from pipelines.media.piece import Piece, inspect, open_piece
 from pipelines.media.probe import deviations, faults_of, probe
-from pipelines.media.seams import Seam, body, load, render
+from pipelines.media.seams import Seam, body, content_hash, load, render
 from pipelines.media.timeline import HARD, Slot, lay_out
 
 
@@ -35,20 +36,22 @@ class _Work:
     plan: FilmPlan
     folder: Path
     ready: Path | None
+    encode_all: bool
     mended: set[int] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
 
-def assemble(plan: FilmPlan, dest: Path, *, ready: Path | None = None) -> FilmReport:
+def assemble(plan: FilmPlan, dest: Path, *, ready: Path | None = None, encode_all: bool = False) -> FilmReport:
     """Join prepared pieces into one film, moov first.
 
-    `ready` is a folder of seams rendered ahead (`seams.render_seam`); seams made here are left in it too. May be run
-    twice, also after a kill: work files have names derived from their content and are removed at the end.
+    `ready` is a folder of seams rendered ahead (`seams.render_seam`); seams made here are left in it too.
+    `encode_all` is the next path for a film that did not pass its examination: every piece is encoded again. May be
+    run twice, also after a kill: work files have names derived from their content and are removed at the end.
     Raises `UnplayableMedia` when a piece cannot be decoded.
     """
     if not plan.pieces:
         raise damaged("there is nothing to join")
-    work = _Work(plan, dest.with_name(f".{dest.stem[:40]}.work"), ready)
+    work = _Work(plan, dest.with_name(f".{dest.stem[:40]}.work"), ready, encode_all)
     try:
         pieces = _joinable(work)
         slots = lay_out([piece.frames for piece in pieces], plan.boundaries, plan.target.fps)
@@ -75,6 +78,9 @@ def _path_taken(work: _Work, number: int, slot: Slot) -> str:
 
 def _joinable(work: _Work) -> list[Piece]:
     """Open every piece; encode again those that deviate, then those that clash, at last all of them."""
+    if work.encode_all:
+        again = "the first version did not pass its examination"
+        return [_mended(work, number, again) for number in range(len(work.plan.pieces))]
     pieces = [_admit(work, number, path) for number, path in enumerate(work.plan.pieces)]
     first = next((piece for number, piece in enumerate(pieces) if number not in work.mended), pieces[0])
     config: AvcConfig = first.config
@@ -106,17 +112,19 @@ def _as_it_is(work: _Work, number: int, path: Path) -> Piece:
 
 
 def _mended(work: _Work, number: int, reason: str) -> Piece:
-    target = work.plan.target
-    dest = work.folder / f"piece-{number:03d}.mp4"
-    if number not in work.mended or not dest.exists():
-        edges = [_fade_seconds(work.plan, number - 1), _fade_seconds(work.plan, number)]
-        order = ClipWork(source=work.plan.pieces[number], target=target, fade_in_s=edges[0], fade_out_s=edges[1])
-        encode_clip(replace(order, target=replace(target, loudness_lufs=None)), dest, reason)
+    """A piece encoded again; one left over from a run that was killed is used."""
+    source, target = work.plan.pieces[number], replace(work.plan.target, loudness_lufs=None)
+    edges = _fade_seconds(work.plan, number - 1), _fade_seconds(work.plan, number)
+    recipe = repr((content_hash(source), target, edges))
+    dest = work.folder / f"piece-{hashlib.sha256(recipe.encode()).hexdigest()[:32]}.mp4"
+    if number not in work.mended:
         work.notes.append(f"Scene {number + 1} was encoded again: {reason}.")
         work.mended.add(number)
+    if not dest.exists():
+        encode_clip(ClipWork(source=source, target=target, fade_in_s=edges[0], fade_out_s=edges[1]), dest, reason)
     piece = open_piece(dest)
     if piece is None:
-        raise UnplayableMedia(f"piece {number + 1} cannot be joined even after encoding it again")
+        raise UnplayableMedia(f"scene {number + 1} cannot be joined even after encoding it again")
     return piece
 
 

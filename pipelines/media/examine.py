@@ -7,6 +7,7 @@ and all of the sound. A full decode belongs to tests.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -76,9 +77,11 @@ def _measure(film: Path, plan: FilmPlan, look: _Look) -> str:
         return "The film"
     slots = _expected(plan)
     _check_length(piece, slots, look)
-    if slots[-1].stop == piece.frames:
-        _check_pictures(piece, slots, look)
-    heard = _check_sound(piece, slots, plan.target, look)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        levels = beside.submit(_levels, piece)
+        if slots[-1].stop == piece.frames:
+            _check_pictures(piece, slots, look)
+        heard = _check_sound(levels.result(), piece, slots, plan.target, look)
     scenes = f"{len(slots)} scene{'s' if len(slots) > 1 else ''}"
     return f"{scenes}, {float(piece.seconds):.1f} s, {piece.sps.width}×{piece.sps.height}, {heard}"
 
@@ -153,12 +156,18 @@ def _stands_still(seen: Sequence[Samples]) -> bool:
     return all(float(change.mean()) < _STILL_MEAN and float(change.max()) < _STILL_PEAK for change in changes)
 
 
-def _check_sound(piece: Piece, slots: Sequence[Slot], target: Target, look: _Look) -> str:
-    """Decode all sound; returns how it sounds, for the sentence."""
+def _levels(piece: Piece) -> Levels | None:
+    """Decode and measure all sound; None without any."""
     if piece.audio is None or piece.sound is None:
+        return None
+    return measure(_chunks(piece), piece.sound.rate)
+
+
+def _check_sound(levels: Levels | None, piece: Piece, slots: Sequence[Slot], target: Target, look: _Look) -> str:
+    """How the film sounds, for the sentence."""
+    if levels is None:
         look.faults.append("the film has no sound track")
         return "no sound"
-    levels = measure(_chunks(piece), piece.sound.rate)
     look.measures["true_peak_db"] = round(levels.peak_db, 2)
     if levels.loudness is None:
         return "silent"

@@ -64,11 +64,12 @@ class Seam:
     @property
     def name(self) -> str:
         """The content address: both clips' bytes and everything that decides which frames it holds."""
-        parts = (_RECIPE, _hash(self.a.path), _hash(self.b.path), self.fade, self.stop, self.start)
+        parts = (_RECIPE, content_hash(self.a.path), content_hash(self.b.path), self.fade, self.stop, self.start)
         return f"seam-{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}.mp4"
 
 
-def _hash(path: Path) -> str:
+def content_hash(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,7 @@ from pipelines.media.assemble import assemble
 from pipelines.media.join import join_whole
 from pipelines.media.mp4_read import read_movie
 from pipelines.media.piece import open_piece
-from tests.media.clip_factory import TARGET, ClipFactory, frame_hashes, lag, samples_of, strictly_decodes
+from tests.media.clip_factory import TARGET, ClipFactory, frame_hashes, lag, run, samples_of, strictly_decodes
 
 AWKWARD = (4 / 3, 73 / 30, 1.7, 0.5, 2.0, 31 / 30)
 
@@ -169,3 +170,74 @@ def test_nothing_to_join_is_said(tmp_path: Path) -> None:
     with pytest.raises(UnplayableMedia, match="nothing to join"):
         _film([], tmp_path / "film.mp4")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_sound_round_a_join_is_what_the_clips_sound_like(clip: ClipFactory, tmp_path: Path) -> None:
+    """Against the clips' own decoded samples, a join is as true as any encode; copied packets alone are noise there."""
+    pieces = [clip(number, seconds=64 / 30) for number in range(2)]
+    opened = [piece for piece in map(open_piece, pieces) if piece is not None]
+    join_whole(opened, tmp_path / "plain.mp4")
+    _film(pieces, tmp_path / "smooth.mp4")
+    ideal = np.concatenate([samples_of(piece)[:102_400] for piece in pieces])
+
+    def fidelity(path: Path) -> float:
+        """Signal to error in dB over the 1024 samples after the join, where packets overlap."""
+        part = slice(102_400, 103_424)
+        error = samples_of(path)[part] - ideal[part]
+        return 10 * float(np.log10(np.square(ideal[part]).mean() / np.square(error).mean()))
+
+    assert fidelity(tmp_path / "smooth.mp4") > 9
+    assert fidelity(tmp_path / "plain.mp4") < 5
+
+
+def test_music_changes_the_sound_only(clip: ClipFactory, tmp_path: Path) -> None:
+    """Under music the pictures are still the clips' own, and the film has our index with its disclosure."""
+    music = tmp_path / "music.wav"
+    run("-f", "lavfi", "-i", "sine=frequency=440:r=44100:d=1", music)
+    pieces = (clip(0), clip(1))
+    plan = FilmPlan(target=TARGET, pieces=pieces, music=music, disclosure="Made with AI")
+    report = assemble(plan, tmp_path / "film" / "film.mp4")
+    strictly_decodes(report.path)
+    assert frame_hashes(report.path) == [found for piece in pieces for found in frame_hashes(piece)]
+    assert b"Made with AI" in report.path.read_bytes()[:4096]
+    assert abs(len(samples_of(report.path)) / 48_000 - 2) < 0.03
+    plain = samples_of(assemble(replace(plan, music=None), tmp_path / "plain.mp4").path)
+    assert not np.allclose(samples_of(report.path)[:90_000], plain[:90_000], atol=0.01)
+    assert [path.name for path in report.path.parent.iterdir()] == ["film.mp4"]
+
+
+def test_a_film_can_be_remade_by_encoding_all_of_it(clip: ClipFactory, tmp_path: Path) -> None:
+    """The next path for a film that failed its examination; the report says so."""
+    plan = FilmPlan(target=TARGET, pieces=(clip(0), clip(1)))
+    report = assemble(plan, tmp_path / "film.mp4", encode_all=True)
+    strictly_decodes(report.path)
+    assert report.paths == ("encode",)
+    assert len(report.notes) == 2
+    assert report.footage.frames == 60
+
+
+def test_work_left_by_a_kill_is_used_and_cleaned_up(clip: ClipFactory, tmp_path: Path) -> None:
+    """A piece that was already encoded again is not encoded twice, and the folder is gone at the end."""
+    plan = FilmPlan(target=TARGET, pieces=(clip(0), clip(1, fps="24")))
+    first = assemble(plan, tmp_path / "a" / "film.mp4")
+    folder = tmp_path / "b" / ".film.work"
+    folder.mkdir(parents=True)
+    (folder / "seam-of-an-older-plan.mp4").write_bytes(b"old")
+    second = assemble(plan, tmp_path / "b" / "film.mp4")
+    assert second.sha256 == first.sha256
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["film.mp4"]
+
+
+def test_sound_that_cannot_be_decoded_is_copied_and_said(clip: ClipFactory, tmp_path: Path) -> None:
+    """A clip whose packets are rotten does not cost the film its pictures."""
+    good, rotten = clip(0), tmp_path / "rotten.mp4"
+    data = bytearray(clip(1).read_bytes())
+    piece = open_piece(clip(1))
+    assert piece is not None
+    assert piece.audio is not None
+    for place, size in zip(piece.audio.offsets.tolist(), piece.audio.sizes.tolist(), strict=True):
+        data[place : place + size] = b"\xff" * size
+    rotten.write_bytes(data)
+    report = _film([good, rotten], tmp_path / "film.mp4")
+    assert report.notes == ("The sound was copied without smoothing its joins: its sound cannot be decoded.",)
+    assert frame_hashes(report.path) == [found for path in (good, rotten) for found in frame_hashes(path)]
