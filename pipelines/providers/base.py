@@ -62,7 +62,7 @@ class Adapter(ABC):
     def __init__(self, context: Context) -> None:
         self.context = context
         self.settings = context.settings
-        self.trusted = frozenset(context.settings.trusted_origins.get(self.vendor or self.name, ()))
+        self.trusted = self._trusted()
         self._clients: list[httpx.Client] = []
 
     @classmethod
@@ -154,6 +154,14 @@ class Adapter(ABC):
         """Close every connection; the adapter is not used after that."""
         for client in self._clients:
             client.close()
+
+    def _trusted(self) -> frozenset[Origin]:
+        """The origins the operator named for this vendor, in the settings or in a card's option `address`."""
+        addresses = (
+            card.options.get("address") for card in self.context.catalogue.values() if card.provider == self.name
+        )
+        named = {Origin.of(address) for address in addresses if address}
+        return frozenset(self.settings.trusted_origins.get(self.vendor or self.name, ())) | named
 
     @contextmanager
     def _told(self, action: str, subject: str) -> Iterator[None]:

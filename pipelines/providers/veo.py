@@ -19,7 +19,7 @@ from pipelines.net import guarded_client
 from pipelines.ports import GenerationRequest, Job, Submission
 from pipelines.providers.base import POLL_TIMEOUT_S, Adapter, paid, picture, unpaid, write_clip
 from pipelines.providers.vocabulary import Words, create_error, read_error, reason_of, words_of
-from pipelines.settings import Origin, Settings
+from pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from google.genai import Client, types
@@ -79,8 +79,7 @@ class Provider(Adapter):
         from google.genai import types
 
         address = card.options.get("address")
-        trusted = {Origin.of(address)} if address else set()
-        with guarded_client(trusted, timeout_s) as http:
+        with guarded_client(self.trusted, timeout_s) as http:
             yield genai.Client(
                 vertexai=True,
                 project=self.settings.google_cloud_project,

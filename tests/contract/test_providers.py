@@ -30,17 +30,17 @@ from pipelines.media.studio import FilmStudio
 from pipelines.ports import MediaInput
 from pipelines.providers import load_catalogue
 from tests.contract.providers_house import (
-    SANDBOX_MODELS,
     House,
     cheapest_cards,
     finished,
+    more_models,
     open_house,
     request_for,
     submission,
     until,
 )
 
-CARDS = cheapest_cards(load_catalogue(SANDBOX_MODELS))
+CARDS = cheapest_cards(load_catalogue(more_models()))
 PAID = [card for card in CARDS if not card.free]
 every = pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
 every_paid = pytest.mark.parametrize("card", PAID, ids=lambda card: card.id)

@@ -5,30 +5,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import warnings
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from PIL import Image
 
-from pipelines.domain import errors
-from pipelines.domain.catalogue import Ability, ModelCard
-from pipelines.domain.lifecycle import GenerationStatus
-from pipelines.media.studio import FilmStudio
-from pipelines.ports import GenerationRequest, Job, MediaInput, Submission, VideoProvider
-from pipelines.providers import base_urls, build_providers, load_catalogue
-from pipelines.settings import Settings, load_settings
-from tests.wire.replay import CLIP, Replay
-
-with warnings.catch_warnings():
-    # google-genai 3.3.0 has an invalid escape in a docstring, told whenever it is compiled anew.
-    warnings.filterwarnings("ignore", "invalid escape sequence", DeprecationWarning)
-    import google.genai  # noqa: F401
+from pipelines.providers import base_urls, load_catalogue
+from pipelines.settings import load_settings
+from tests.wire.play import play
 
 HERE = Path(__file__).parent
 EXAMPLES = sorted(HERE.glob("*/*.json"))
@@ -43,118 +29,9 @@ def account_key() -> str:
     ).decode()
 
 
-def settings_for(url: str, folder: Path, account_key: str) -> Settings:
-    """Everything pointed at the replaying server, under the paths the vendors have."""
-    account = {
-        "type": "service_account",
-        "private_key": account_key,
-        "client_email": "us@p.iam.gserviceaccount.com",
-        "token_uri": f"{url}/token",
-    }
-    (folder / "account.json").write_text(json.dumps(account))
-    environ = {
-        "SORA_BASE_URL": f"{url}/v1",
-        "SORA_API_KEY": "test-key",
-        "GEMINI_BASE_URL": url,
-        "GEMINI_API_KEY": "test-key",
-        "KIE_BASE_URL": url,
-        "KIE_API_KEY": "test-key",
-        "OPENROUTER_BASE_URL": f"{url}/api/v1",
-        "OPENROUTER_API_KEY": "test-key",
-        "GOOGLE_CLOUD_PROJECT": "p",
-        "GOOGLE_APPLICATION_CREDENTIALS": str(folder / "account.json"),
-    }
-    return load_settings(environ, folder)
-
-
-def card_for(example: dict[str, Any], url: str) -> ModelCard:
-    card = CATALOGUE[example["model"]]
-    changes = dict(example.get("card", {}))
-    options = {**card.options, "address": url, **changes.pop("options", {})}
-    if "ability" in changes:
-        changes["ability"] = Ability(changes["ability"])
-    return dataclasses.replace(card, options=options, **changes)
-
-
-def submission_for(example: dict[str, Any], card: ModelCard, folder: Path) -> Submission:
-    inputs = {}
-    wishes: dict[str, Any] = {}
-    if "picture" in example:
-        path = folder / "picture.png"
-        Image.new("RGB", tuple(example["picture"]["size"]), "teal").save(path)
-        found = MediaInput(key="p", path=path, content_type="image/png", url=example["picture"].get("url"))
-        inputs, wishes = {"p": found}, {"first_frame": "p"}
-    fields = {
-        "model": card.id,
-        "prompt": "A heron lifts off",
-        "seconds": min(card.durations or (card.min_seconds,)),
-        "width": 1280,
-        "height": 720,
-        "aspect_ratio": "16:9",
-        "resolution": "720p",
-    }
-    request = GenerationRequest(**{**fields, **wishes, **example.get("request", {})})
-    return Submission(request=request, idem_key="k1", callback_url=example.get("callback"), inputs=inputs)
-
-
-def job_for(example: dict[str, Any]) -> Job:
-    told = example["job"]
-    fields = told if isinstance(told, dict) else {"id": told}
-    return Job(status=GenerationStatus.SUCCEEDED, **fields)
-
-
-def act(provider: VideoProvider, example: dict[str, Any], submission: Submission, dest: Path) -> Any:
-    match example["do"]:
-        case "submit":
-            return provider.submit(submission)
-        case "poll":
-            return provider.poll(job_for(example).id, submission.request)
-        case "find":
-            return provider.find(submission, example["since"])
-        case "fetch":
-            return provider.fetch(job_for(example), submission.request, dest)
-        case "cancel":
-            return provider.cancel(job_for(example).id)
-    raise AssertionError(f"an example cannot do {example['do']!r}")
-
-
-def assert_job(expected: dict[str, Any], job: Job) -> None:
-    found = dataclasses.asdict(job)
-    assert {name: found[name] for name in expected} == expected
-
-
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_recorded_exchange_is_spoken_and_understood(path: Path, tmp_path: Path, account_key: str) -> None:
-    recorded = json.loads(path.read_text())
-    with Replay(recorded["exchange"]) as server:
-        example = server.filled(recorded)
-        card = card_for(example, server.url)
-        settings = settings_for(server.url, tmp_path, account_key)
-        providers = build_providers(settings, {**CATALOGUE, card.id: card}, FilmStudio())
-        provider = providers.get(card.provider)
-        submission, dest = submission_for(example, card, tmp_path), tmp_path / "clip.mp4"
-        if "raises" in example:
-            with pytest.raises(getattr(errors, example["raises"])) as caught:
-                act(provider, example, submission, dest)
-            assert type(caught.value).__name__ == example["raises"]
-            assert example.get("error", "") in f"{caught.value.operator} {caught.value}"
-            given = None
-        else:
-            given = act(provider, example, submission, dest)
-        providers.close()
-    assert server.complaints == []
-    if example.get("file"):
-        assert dest.read_bytes() == CLIP
-    elif "raises" in example:
-        assert not dest.exists()
-    elif isinstance(example["gives"], list):
-        assert len(given) == len(example["gives"])
-        for expected, job in zip(example["gives"], given, strict=True):
-            assert_job(expected, job)
-    elif isinstance(example["gives"], bool):
-        assert given is example["gives"]
-    else:
-        assert_job(example["gives"], given)
+    play(json.loads(path.read_text()), CATALOGUE, tmp_path, account_key)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
