@@ -1,0 +1,148 @@
+"""Scenes without a language model: no key, no network, no cost, and the same scenes for the same brief.
+
+Every prompt stands alone, because a video model sees one scene at a time: camera and movement, what happens, who and
+where, light, style. The shots follow an arc from an establishing to a closing one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from typing_extensions import override
+
+from pipelines.ports import Brief, SceneText, SceneWriter, Script
+from pipelines.writers.breakdown import Beat, Breakdown, break_down
+from pipelines.writers.language import Phrases, phrases_for
+from pipelines.writers.softening import softened
+from pipelines.writers.text import caption_of, one_line, sentence, shortened
+
+NAME = "deterministic"
+MAX_ANCHOR = 400
+"""Characters of the sentence that repeats characters and place; more would drown what the scene itself shows."""
+_DROPPED_FIRST = ("moment", "shape", "same", "light")
+_MIDDLE = ("medium", "detail", "action")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Film:
+    """What all scenes of a film share."""
+
+    phrases: Phrases
+    breakdown: Breakdown
+    style: str
+    shape: str
+    light: str
+    limit: int
+
+
+class DeterministicWriter(SceneWriter):
+    """The writer for everybody without a key."""
+
+    @override
+    def write(self, brief: Brief) -> Script:
+        """Exactly `brief.scenes` scenes, none longer than `brief.max_prompt`. Raises nothing."""
+        film = _film_of(brief)
+        shots = zip(_arc(brief.scenes, film.phrases), film.breakdown.beats, strict=True)
+        prompts = [_prompt(film, number, role, camera, beat) for number, ((role, camera), beat) in enumerate(shots)]
+        scenes = tuple(
+            SceneText(prompt=prompt, caption=caption_of(beat.text))
+            for prompt, beat in zip(prompts, film.breakdown.beats, strict=True)
+        )
+        title = brief.title or caption_of(film.breakdown.anchor)
+        return Script(scenes=scenes, writer=NAME, title=title, notes=tuple(_notes(brief, film, prompts)))
+
+    @override
+    def soften(self, prompt: str, reason: str) -> Script:
+        """The prompt without directives and without the words that moderation usually stumbles over."""
+        return Script(scenes=(SceneText(prompt=softened(prompt), caption=None),), writer=NAME)
+
+    @override
+    def quote_micro(self, brief: Brief) -> int:
+        """Nothing is bought."""
+        return 0
+
+
+def _film_of(brief: Brief) -> _Film:
+    phrases = phrases_for(brief.master_prompt)
+    breakdown = break_down(brief.master_prompt, phrases, brief.scenes)
+    notes = shortened(one_line(brief.style_notes or ""), brief.max_prompt // 4)
+    spoken = " ".join((brief.style_notes or "", brief.master_prompt))
+    light = phrases.light_of(f"{breakdown.anchor} {breakdown.look}")
+    return _Film(
+        phrases=phrases,
+        breakdown=breakdown,
+        style=sentence(phrases["style"].format(notes=notes)) if notes else "",
+        shape=phrases.shape(brief.aspect_ratio),
+        light=light or ("" if phrases.speaks_of_light(spoken) else phrases["light"]),
+        limit=brief.max_prompt,
+    )
+
+
+def _arc(scenes: int, phrases: Phrases) -> Iterator[tuple[str, str]]:
+    """Role and camera of each shot: it opens wide, closes wide, and alternates in between without repeating itself."""
+    uses: Counter[str] = Counter()
+    for index in range(scenes):
+        role = _MIDDLE[(index - 1) % len(_MIDDLE)]
+        if index in {0, scenes - 1}:
+            role = "closing" if index else "establishing"
+        yield role, phrases.framing(role, uses[role])
+        uses[role] += 1
+
+
+def _prompt(film: _Film, number: int, role: str, camera: str, beat: Beat) -> str:
+    """One self-contained prompt, its parts in the order in which they are read."""
+    phrases, down = film.phrases, film.breakdown
+    anchor = "" if number < down.anchored else shortened(down.anchor, min(MAX_ANCHOR, film.limit // 4))
+    several = len(down.beats) > 1
+    parts = {
+        "camera": sentence(camera),
+        "beat": sentence(beat.text),
+        "moment": phrases.moment(role) if beat.parts > 1 else "",
+        "anchor": phrases["continuity"].format(anchor=anchor) if anchor else "",
+        "look": shortened(down.look, film.limit // 4),
+        "same": phrases["same"] if several else "",
+        "light": phrases.light_of(beat.text) or film.light,
+        "shape": film.shape,
+        "style": film.style,
+        "directives": " ".join(beat.directives),
+    }
+    return _within(parts, film.limit)
+
+
+def _within(parts: dict[str, str], limit: int) -> str:
+    """All parts if they fit; else without the least telling ones, and then with a shorter beat."""
+    optional = (*_DROPPED_FIRST, "look", "anchor", "style", "camera")
+    for name in optional:
+        if _length(parts) <= limit:
+            break
+        # The beat gives way before what holds the film together does, down to half of the room.
+        if name not in _DROPPED_FIRST:
+            room = limit - _length({**parts, "beat": ""}) - 1
+            if room >= limit // 4:
+                break
+        parts[name] = ""
+    over = _length(parts) - limit
+    if over > 0:
+        parts["beat"] = shortened(parts["beat"], max(0, len(parts["beat"]) - over))
+    return " ".join(part for part in parts.values() if part)[:limit].strip() or "…"
+
+
+def _length(parts: dict[str, str]) -> int:
+    return len(" ".join(part for part in parts.values() if part))
+
+
+def _notes(brief: Brief, film: _Film, prompts: list[str]) -> Iterator[str]:
+    listed, wanted = film.breakdown.listed, brief.scenes
+    if listed > wanted:
+        yield f"The master prompt lists {listed} shots; they were joined into {wanted} scenes."
+    elif listed and listed < wanted:
+        yield f"The master prompt lists {listed} shots; some were split so that there are {wanted} scenes."
+    cut = [
+        str(number)
+        for number, (prompt, beat) in enumerate(zip(prompts, film.breakdown.beats, strict=True), start=1)
+        if sentence(beat.text) not in prompt
+    ]
+    if cut:
+        yield f"Shortened to the {brief.max_prompt} characters that the model takes: scene {', '.join(cut)}."

@@ -1,0 +1,247 @@
+"""Scenes from a language model: asked for a fixed shape, checked in code, and never one scene more or fewer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import BaseModel, Field, ValidationError
+from typing_extensions import override
+
+from pipelines.domain.errors import ReelgridError
+from pipelines.ports import Brief, SceneText, SceneWriter, Script
+from pipelines.settings import Settings
+from pipelines.writers.deterministic import DeterministicWriter
+from pipelines.writers.language_model import Answer, LanguageModel, Question
+from pipelines.writers.prices import Usage, most_tokens
+from pipelines.writers.softening import ALWAYS_ALLOWED
+from pipelines.writers.text import caption_of, fitted, one_line, plain
+from pipelines.writers.troubles import declined
+
+logger = logging.getLogger(__name__)
+
+PROMPTS = Path(__file__).with_name("prompts")
+EXPAND, SOFTEN = "expand-v1", "soften-v1"
+THINKING_TOKENS, SCENE_TOKENS = 2000, 500
+"""Room for low-effort thinking, title and continuity; and for one prompt of 120 words with its caption, in languages
+whose words cost several tokens."""
+MORE = 2
+"""How much higher the limit is after an answer that was cut off."""
+OVERHEAD_TOKENS = 1500
+"""The schema, the roles and a correction line, counted generously for a quote."""
+MAX_REASON = 300
+
+_NOT_UNDERSTOOD = "The server at OPENAI_BASE_URL cannot write scenes, so they were written without a language model."
+_CUT_OFF = "The language model's answer was cut off twice, so the scenes were written without it."
+_USELESS = "The language model's answer could not be used, so the scenes were written without it."
+
+
+class WrittenScene(BaseModel):
+    """One scene as the model writes it."""
+
+    prompt: str = Field(description="The whole prompt for this one scene.")
+    caption: str | None = Field(description="What a viewer reads, at most 60 characters.")
+
+
+class WrittenScript(BaseModel):
+    """The whole answer. `continuity` comes first, so that the scenes are written with it in view."""
+
+    title: str | None = Field(description="A title for the film.")
+    continuity: str | None = Field(description="Recurring characters, place, light and colours.")
+    scenes: list[WrittenScene]
+
+
+class Reworded(BaseModel):
+    """A softened prompt."""
+
+    prompt: str
+
+
+@dataclass(slots=True)
+class _Work:
+    """One piece of writing: what it has cost so far, and what the row should say about it."""
+
+    cost_micro: int = 0
+    notes: list[str] = field(default_factory=list)
+    answers: int = 0
+
+    def paid(self, answer: Answer | None) -> Answer | None:
+        self.cost_micro += answer.cost_micro if answer else 0
+        self.answers += 1
+        return answer
+
+
+class GptWriter(SceneWriter):
+    """The writer of `OPENAI_MODEL`. At most two answers are paid for per script."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._model = LanguageModel(settings)
+        self._offline = DeterministicWriter()
+
+    @override
+    def write(self, brief: Brief) -> Script:
+        """Exactly `brief.scenes` scenes. Raises Refused, Unavailable, RateLimited, NotConfigured or OutOfCredit.
+
+        A service that stays away raises, and the stage asks again: only an answer that cannot be used, or a server
+        that does not speak the protocol, leads to the offline writer, with a note.
+        """
+        work = self._new_work()
+        answer = work.paid(self._model.ask(_question(brief)))
+        if answer is not None and answer.reply.truncated:
+            answer = work.paid(self._model.ask(_question(brief, more=True)))
+        if answer is None:
+            return self._without_model(brief, work, _NOT_UNDERSTOOD)
+        if answer.reply.refusal:
+            raise declined(f"{self._model.name} declined: {answer.reply.refusal}")
+        if answer.reply.truncated:
+            return self._without_model(brief, work, _CUT_OFF)
+        script = self._repaired(brief, work, _script(answer))
+        if script is None or not script.scenes:
+            return self._without_model(brief, work, _USELESS)
+        return self._fitted(brief, work, script)
+
+    @override
+    def soften(self, prompt: str, reason: str) -> Script:
+        """One scene, reworded. Raises as `write`, except Refused: word lists answer where the model declines."""
+        work = self._new_work()
+        instructions = f"{_instructions(SOFTEN)} {plain(one_line(reason))[:MAX_REASON]}"
+        limit = THINKING_TOKENS + SCENE_TOKENS + most_tokens(prompt)
+        text = plain(prompt) or prompt
+        question = Question(instructions=instructions, text=text, shape=Reworded, limit=limit)
+        answer = work.paid(self._model.ask(question))
+        softer = _reworded(answer)
+        if not softer:
+            note = "The language model did not reword this prompt; the usual culprits were taken out by a word list."
+            found, writer, work.notes = (
+                self._offline.soften(prompt, reason).scenes,
+                "deterministic",
+                [*work.notes, note],
+            )
+        else:
+            limit = max(len(prompt), ALWAYS_ALLOWED)
+            found, writer = (SceneText(prompt=fitted(softer, limit)),), self._signature(SOFTEN)
+        return Script(scenes=found, writer=writer, cost_micro=work.cost_micro, notes=tuple(work.notes))
+
+    @override
+    def quote_micro(self, brief: Brief) -> int:
+        """Two answers of full length, the second with the higher limit; every byte of the input counted as a token."""
+        question, again = _question(brief), _question(brief, more=True)
+        asked = most_tokens(question.instructions) + most_tokens(question.text) + OVERHEAD_TOKENS
+        return self._model.price.cost_micro(Usage(input=2 * asked, output=question.limit + again.limit))
+
+    def _new_work(self) -> _Work:
+        if self._model.price.known:
+            return _Work()
+        note = f"The price of {self._model.name} is not known here; it is counted like the dearest known model."
+        return _Work(notes=[note])
+
+    def _repaired(self, brief: Brief, work: _Work, first: WrittenScript | None) -> WrittenScript | None:
+        """Ask once more when the number of scenes is wrong and this is the first answer; keep the better of both."""
+        count = len(first.scenes) if first else 0
+        if count == brief.scenes or work.answers > 1:
+            return first
+        correction = f"the last answer had {count} usable scenes; write exactly {brief.scenes}."
+        try:
+            answer = work.paid(self._model.ask(_question(brief, correction=correction)))
+        except ReelgridError as error:
+            if not count:
+                raise
+            # What the first answer brought is paid for and can be used.
+            logger.info("%s did not correct its scenes: %s", self._model.name, error.operator)
+            return first
+        second = _script(answer) if answer else None
+        candidates = [script for script in (second, first) if script is not None]
+        return min(candidates, key=lambda script: abs(len(script.scenes) - brief.scenes), default=None)
+
+    def _fitted(self, brief: Brief, work: _Work, script: WrittenScript) -> Script:
+        written, wanted = len(script.scenes), brief.scenes
+        scenes = [_scene(scene, brief) for scene in script.scenes[:wanted]]
+        if written > wanted:
+            work.notes.append(f"The language model wrote {written} scenes; only the first {wanted} were kept.")
+        if written < wanted:
+            work.notes.append(
+                f"The language model wrote only {written} of {wanted} scenes; the rest was written without it."
+            )
+            scenes += self._offline.write(brief).scenes[written:]
+        work.notes.extend(_shortened_note(brief, script.scenes[:wanted]))
+        return Script(
+            scenes=tuple(scenes),
+            writer=self._signature(EXPAND),
+            cost_micro=work.cost_micro,
+            title=brief.title or caption_of(script.title or ""),
+            notes=tuple(work.notes),
+        )
+
+    def _without_model(self, brief: Brief, work: _Work, note: str) -> Script:
+        logger.warning("%s: %s", self._model.name, note)
+        script = self._offline.write(brief)
+        notes = (*work.notes, note, *script.notes)
+        return Script(
+            scenes=script.scenes, writer=script.writer, cost_micro=work.cost_micro, title=script.title, notes=notes
+        )
+
+    def _signature(self, prompt_file: str) -> str:
+        """Model and version of the prompt file, so that the history tells which wording led to which film."""
+        return f"{self._model.name} {prompt_file}"
+
+
+def _question(brief: Brief, *, more: bool = False, correction: str = "") -> Question:
+    limit = THINKING_TOKENS + SCENE_TOKENS * brief.scenes
+    return Question(
+        instructions=_instructions(EXPAND),
+        text=_request(brief, correction),
+        shape=WrittenScript,
+        limit=limit * MORE if more or correction else limit,
+    )
+
+
+def _request(brief: Brief, correction: str) -> str:
+    """The binding lines, each on one line so that the prompt cannot add any, then the material."""
+    lines = {
+        "Scenes": str(brief.scenes),
+        "Seconds per scene": f"{brief.seconds:g}",
+        "Aspect ratio": brief.aspect_ratio,
+        "Longest prompt": f"{brief.max_prompt} characters",
+        "Title": one_line(brief.title or ""),
+        "Style notes": one_line(brief.style_notes or ""),
+        "Correction": correction,
+    }
+    head = "\n".join(f"{name}: {value}" for name, value in lines.items() if value)
+    return f"{head}\n\nMaster prompt: {brief.master_prompt.strip()}"
+
+
+def _instructions(name: str) -> str:
+    return (PROMPTS / f"{name}.md").read_text("utf-8").strip()
+
+
+def _script(answer: Answer) -> WrittenScript | None:
+    """The scenes of an answer that say something; None when it is not of the asked shape."""
+    try:
+        script = WrittenScript.model_validate_json(answer.reply.json_text)
+    except ValidationError:
+        return None
+    kept = [scene for scene in script.scenes if plain(scene.prompt)]
+    return script.model_copy(update={"scenes": kept})
+
+
+def _reworded(answer: Answer | None) -> str:
+    if answer is None or answer.reply.refusal or answer.reply.truncated:
+        return ""
+    try:
+        return plain(Reworded.model_validate_json(answer.reply.json_text).prompt)
+    except ValidationError:
+        return ""
+
+
+def _scene(scene: WrittenScene, brief: Brief) -> SceneText:
+    prompt = fitted(scene.prompt.strip(), brief.max_prompt)
+    return SceneText(prompt=prompt, caption=caption_of(scene.caption or ""))
+
+
+def _shortened_note(brief: Brief, scenes: Sequence[WrittenScene]) -> list[str]:
+    long = [str(number) for number, scene in enumerate(scenes, start=1) if len(scene.prompt.strip()) > brief.max_prompt]
+    if not long:
+        return []
+    return [f"Shortened to the {brief.max_prompt} characters that the model takes: scene {', '.join(long)}."]
