@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 
-from PIL import Image, ImageOps, UnidentifiedImageError
-
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.ports import MediaInput
 
@@ -18,6 +16,8 @@ def sized(picture: MediaInput, width: int, height: int) -> tuple[bytes, str, str
     A picture of that size goes out untouched; another is scaled and cropped in the middle. Raises InvalidOrder for
     what is no picture.
     """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
     raw = picture.path.read_bytes()
     try:
         with Image.open(io.BytesIO(raw)) as image:

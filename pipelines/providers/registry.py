@@ -88,7 +88,7 @@ def _adapter(module: str) -> type[Adapter]:
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != module:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
         raise NotConfigured(f"the catalogue names an adapter that is not there: {module}") from error
     kind = getattr(found, "Provider", None)
