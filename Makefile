@@ -14,10 +14,10 @@ demo: .venv/.run ## From an Airtable row to a film, on this machine, with nothin
 	@PROMPT="$(PROMPT)" SCENES="$(SCENES)" SECONDS_PER_CLIP="$(SECONDS)" MODEL="$(MODEL)" JSON="$(JSON)" $(BIN)/python -m tools.demo
 
 test: .venv/.dev ## The test suite (the quick part: a few minutes)
-	@$(BIN)/pytest -n 2 -m "not slow" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow" $(ARGS)
 
 slow: .venv/.dev ## The part of the test suite that takes minutes
-	@$(BIN)/pytest -n 2 -m slow $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadgroup -m slow $(ARGS)
 
 check: .venv/.dev ## Format, lint, types, import rules, generated documents
 	@$(BIN)/ruff format --check --quiet .

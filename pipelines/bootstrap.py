@@ -18,7 +18,7 @@ from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import NotConfigured
 from pipelines.domain.policy import Policy
 from pipelines.domain.run import Event
-from pipelines.ports import Clock, Hints, MediaStore, Points, Store, Studio
+from pipelines.ports import Clock, Hints, MediaStore, Points, Store, Studio, Tx
 from pipelines.queueing import NoHints, RqHints, socket_url
 from pipelines.settings import Origin, Settings
 from pipelines.stages.services import Services
@@ -232,9 +232,19 @@ class CallCounter:
     clock: Clock
 
     def __call__(self, base_id: str, verb: str, what: str) -> None:
-        """`what` is `<action>:<runs or record>`."""
+        """`what` is `<action>:<runs, comma-separated, or a record>`."""
         action, _, subject = what.partition(":")
-        detail = {"verb": verb, "what": action, "about": subject}
-        row = Event(at=self.clock.now(), entity="airtable", entity_id=base_id, run_id=None, name="call", detail=detail)
+        detail = {"verb": verb, "what": action}
         with self.store.write() as tx:
-            tx.events.add(row)
+            for run_id in self._runs(tx, base_id, subject) or [None]:
+                event = Event(
+                    at=self.clock.now(), entity="airtable", entity_id=base_id, run_id=run_id, name="call", detail=detail
+                )
+                tx.events.add(event)
+
+    @staticmethod
+    def _runs(tx: Tx, base_id: str, subject: str) -> list[str | None]:
+        if subject.startswith("rec"):
+            return [run.id for run in tx.runs.find(base_id=base_id, record_id=subject, order="-number", limit=1)]
+        names = subject.rpartition(":")[2].split(",")
+        return [name for name in names if name.startswith("run_")]

@@ -112,6 +112,7 @@ class Stack:
     var: Path
     extra: Mapping[str, str] = field(default_factory=dict)
     sandbox_options: str = ""
+    sandbox_environ: Mapping[str, str] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
     """Other commands for `web` or `worker`, for harnesses that build the services with something added."""
     services: dict[str, Service] = field(default_factory=dict)
@@ -178,6 +179,7 @@ class Stack:
         log.unlink(missing_ok=True)
         command = f"exec python -m pipelines.sandbox --port {port} {self.sandbox_options}"
         environ = {"PATH": self.environ()["PATH"], "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        environ |= self.sandbox_environ
         service = Service("sandbox", command, environ, log)
         service.start()
         self.services["sandbox"] = service

@@ -19,12 +19,16 @@ from pipelines.stages.services import Services
 from pipelines.stages.view_parts import Picture
 
 
+AIRTABLE = "airtable"
+"""Calls to Airtable are counted among the events of the run they were made for, and shown as a number."""
+
+
 def run_view(services: Services, run_id: str) -> dict[str, Any]:
     """The full JSON of a run. Raises NotFound."""
     with services.store.read() as tx:
         picture = _picture(tx, _run(tx, run_id))
     scenes = [parts.scene_view(services, picture, scene) for scene in picture.scenes]
-    events = [parts.event_view(picture, event) for event in picture.events]
+    events = [parts.event_view(picture, event) for event in picture.events if event.entity != AIRTABLE]
     cuts = [parts.cut_view(services, picture, cut) for cut in picture.cuts if cut.status is not CutStatus.PLANNED]
     run = picture.run
     return {
@@ -42,6 +46,7 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
         "scenes": scenes,
         "cuts": cuts,
         "costs": parts.costs(picture.spent),
+        "airtable_calls": sum(event.entity == AIRTABLE for event in picture.events),
         "events": events,
     }
 
