@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -42,11 +42,15 @@ class NameBook:
     def refresh(self, base_id: str) -> BaseNames:
         """Look at the schema now."""
         schema = self.schema(base_id)
-        before = (self._client.bases.state(base_id).get(KEY) or {}).get("tables") or {}
-        tables = None if schema is None else resolve(schema, self._map.for_base(base_id), before)
+        tables = None if schema is None else self.resolved(base_id, schema)
         entry = {"at": self._clock.now(), "tables": tables}
         self._client.bases.remember(base_id, lambda state: {**state, KEY: entry})
         return self._keep(base_id, tables)
+
+    def resolved(self, base_id: str, schema: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """What a schema means for us (names.resolve), with what was renamed since we last looked."""
+        before = (self._client.bases.state(base_id).get(KEY) or {}).get("tables") or {}
+        return resolve(schema, self._map.for_base(base_id), before)
 
     def schema(self, base_id: str) -> list[dict[str, Any]] | None:
         """The tables as the metadata API describes them; None when the token may not see them."""

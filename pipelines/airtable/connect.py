@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipelines.airtable.bases import Bases, Defaults
 from pipelines.airtable.board import AirtableBoard
+from pipelines.airtable.book import KEY as SCHEMA
 from pipelines.airtable.book import NameBook
 from pipelines.airtable.client import Client, OnCall
 from pipelines.airtable.doctor import Check, Doctor
@@ -15,6 +16,7 @@ from pipelines.airtable.limiter import Limiter
 from pipelines.airtable.script import automation_script, button_formula
 from pipelines.airtable.setup import Setup, SetupReport
 from pipelines.airtable.webhooks import Webhooks
+from pipelines.domain.board_fields import BoardTable
 from pipelines.domain.errors import NotConfigured
 from pipelines.ports import Clock, Store
 from pipelines.settings import Settings
@@ -45,8 +47,13 @@ class Airtable:
         return Doctor(self.client, self.book, self.webhooks, self.clock, mapped, base_id, self.public_url).run()
 
     def script(self, base_id: str | None = None) -> str:
-        """The automation script with this deployment's values."""
-        return automation_script(self.public_url, self.field_map.for_base(base_id or ""))
+        """The automation script with this deployment's values. For a base that we have seen it names the table by
+        its id, so that renaming the table breaks nothing. Makes no call.
+        """
+        seen = (self.bases.state(base_id).get(SCHEMA) or {}).get("tables") if base_id else None
+        known = (seen or {}).get(BoardTable.VIDEOS)
+        table = known["id"] if known else self.field_map.for_base(base_id or "").table(BoardTable.VIDEOS)
+        return automation_script(self.public_url, table)
 
     def button_formula(self) -> str:
         """The formula of a button field that opens the record's page."""

@@ -22,7 +22,6 @@ from pipelines.airtable.book import NameBook, read_schema
 from pipelines.airtable.client import META, READ_TIMEOUT_S, Client, Kind
 from pipelines.airtable.field_map import FieldMap
 from pipelines.airtable.limiter import LaneState
-from pipelines.airtable.names import resolve
 from pipelines.airtable.schema import TABLES, FieldSpec, TableSpec
 from pipelines.airtable.webhooks import Webhooks
 from pipelines.domain.board_fields import BoardTable, SceneField, moment
@@ -138,7 +137,7 @@ class Doctor:
         )
 
     def _videos(self, schema: list[dict[str, Any]] | None) -> str:
-        found = resolve(schema or [], self.field_map, {}).get(BoardTable.VIDEOS)
+        found = self.book.resolved(self.base_id, schema or []).get(BoardTable.VIDEOS)
         return str(found["id"]) if found else self.field_map.table(BoardTable.VIDEOS)
 
     def _scope(self, scope: str, send: Callable[[Api], Any], needed_for: str = "") -> Check:
@@ -155,7 +154,7 @@ class Doctor:
         return Check(name, True, "Granted.")
 
     def _structure(self, schema: list[dict[str, Any]]) -> Iterator[Check]:
-        found = resolve(schema, self.field_map, {})
+        found = self.book.resolved(self.base_id, schema)
         columns = {column["id"]: column for table in schema for column in table["fields"]}
         for spec in TABLES:
             entry = found.get(spec.name)
@@ -186,7 +185,7 @@ class Doctor:
 
     def _unique_keys(self, schema: list[dict[str, Any]]) -> Check:
         """An upsert that matches two rows is refused whole."""
-        entry = resolve(schema, self.field_map, {}).get(BoardTable.SCENES)
+        entry = self.book.resolved(self.base_id, schema).get(BoardTable.SCENES)
         key = entry["fields"].get(SceneField.SCENE_KEY) if entry else None
         if entry is None or key is None:
             return Check("scene keys", True, "There are no scenes yet.")

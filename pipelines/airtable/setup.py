@@ -15,7 +15,7 @@ from pipelines.airtable.answers import Gone, Rejected
 from pipelines.airtable.book import NameBook, read_schema
 from pipelines.airtable.client import BUILD, READ, WRITE, Client
 from pipelines.airtable.field_map import FIELD_ID, TABLE_ID, FieldMap
-from pipelines.airtable.names import resolve
+from pipelines.airtable.names import BaseNames
 from pipelines.airtable.schema import TABLES, FieldSpec, TableSpec, create_options, own_fields
 from pipelines.airtable.script import button_formula
 from pipelines.domain.board_fields import BoardTable, SettingsField, VideoField
@@ -55,18 +55,27 @@ class Setup:
     created: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     by_hand: list[ByHand] = field(default_factory=list)
+    _seen: Mapping[str, Any] | None = None
+    """What the base had when we last looked: forgotten whenever a table is added."""
 
     def run(self) -> SetupReport:
         """Raises BoardDenied with the missing scope, and what `Client.call` raises."""
         for spec in TABLES:
             found = self._found().get(spec.name)
-            if found is None:
+            lacking = {item.links_to for item in spec.fields if item.links_to} - set(self._found())
+            if lacking:
+                steps = (
+                    f"It links to {', '.join(sorted(map(str, lacking)))}, which is not there. Then run setup again.",
+                )
+                self.by_hand.append(ByHand(f"Table {spec.name}", steps))
+            elif found is None:
                 self._create_table(spec)
             else:
                 self._complete(spec, found)
+        self._seen = None
         self._add_settings_row()
         self.book.refresh(self.base_id)
-        self.by_hand += manual_steps(self._schema(), self.public_url, self.field_map)
+        self.by_hand += manual_steps(self._schema(), self.public_url, self.book.of(self.base_id))
         return SetupReport(tuple(self.created), tuple(self.kept), tuple(self.by_hand))
 
     def _schema(self) -> list[Json]:
@@ -76,7 +85,9 @@ class Setup:
             raise needs_scope(error, "schema.bases:read") from error
 
     def _found(self) -> Mapping[str, Any]:
-        return resolve(self._schema(), self.field_map, {})
+        if self._seen is None:
+            self._seen = self.book.resolved(self.base_id, self._schema())
+        return self._seen
 
     def _table_ids(self) -> dict[str, str]:
         return {name: entry["id"] for name, entry in self._found().items()}
@@ -91,10 +102,13 @@ class Setup:
         body = {
             "name": name,
             "description": spec.description,
-            "fields": [self._field_body(spec, item, ids) for item in own_fields(spec)],
+            "fields": [
+                self._field_body(spec, item, ids) for item in own_fields(spec) if self._is_buildable(spec, item)
+            ],
         }
         self._build(lambda api: api.post(api.build_url("meta", "bases", self.base_id, "tables"), json=body))
         self.created.append(spec.name)
+        self._seen = None
 
     def _complete(self, spec: TableSpec, found: Mapping[str, Any]) -> None:
         self.kept.append(spec.name)
@@ -103,15 +117,20 @@ class Setup:
             name = f"{spec.name}.{item.name}"
             if item.name in found["fields"]:
                 self.kept.append(name)
-            elif self._create_field(spec, item, found["id"], ids):
+            elif self._is_buildable(spec, item) and self._create_field(spec, item, found["id"], ids):
                 self.created.append(name)
+
+    def _is_buildable(self, spec: TableSpec, item: FieldSpec) -> bool:
+        """An id cannot be created: FIELD_MAP names a field that is not there."""
+        name = self.field_map.field(spec.name, item.name)
+        if FIELD_ID.fullmatch(name) is None:
+            return True
+        steps = (f"FIELD_MAP says that it is {name}, which the table does not have. Correct FIELD_MAP.",)
+        self.by_hand.append(ByHand(f"{spec.name}.{item.name}", steps))
+        return False
 
     def _create_field(self, spec: TableSpec, item: FieldSpec, table_id: str, ids: Mapping[str, str]) -> bool:
         body = self._field_body(spec, item, ids)
-        if FIELD_ID.fullmatch(body["name"]):
-            steps = (f"FIELD_MAP says that it is {body['name']}, which the table does not have. Correct FIELD_MAP.",)
-            self.by_hand.append(ByHand(f"{spec.name}.{item.name}", steps))
-            return False
         try:
             self._build(
                 lambda api: api.post(
@@ -176,42 +195,41 @@ def _field_steps(spec: TableSpec, body: Json, error: Rejected) -> tuple[str, ...
     )
 
 
-def manual_steps(schema: list[Json], public_url: str, field_map: FieldMap) -> Iterator[ByHand]:
-    """What no API can build. The button is left out when the table has one."""
-    videos = field_map.table(BoardTable.VIDEOS)
-    empty: Json = {"fields": [], "name": videos}
-    table = next((entry for entry in schema if videos in (entry["id"], entry["name"])), empty)
-    name, generate = table["name"], field_map.field(BoardTable.VIDEOS, VideoField.GENERATE)
+def manual_steps(schema: list[Json], public_url: str, names: BaseNames) -> Iterator[ByHand]:
+    """What no API can build, in the base's own words. The button is left out when the table has one."""
+    videos = names.tables.get(BoardTable.VIDEOS)
+    if videos is None:
+        return
+    columns: list[Json] = next((entry["fields"] for entry in schema if videos.key in (entry["id"], entry["name"])), [])
+    generate = videos.label_of(VideoField.GENERATE)
     yield ByHand(
         "Start from a ticked box: automation",
         (
             "Builder Hub → Development → Secrets → New secret: REELGRID_KEY = a key from `flask keys create airtable`.",
-            f"Automations → Create → When a record matches conditions: table {name}, {generate} is checked.",
+            f"Automations → Create → When a record matches conditions: table {videos.label}, {generate} is checked.",
             "Add advanced logic or action → Run a script. Paste the output of `flask airtable script`.",
             "Left panel → Input variables → Add: recordId = Airtable record ID (from step 1).",
             "Left panel → Secrets → add REELGRID_KEY. Test, then switch the automation on.",
         ),
     )
-    if not any(column["type"] == "button" for column in table["fields"]):
-        yield ByHand(
-            "Button to the progress page",
-            (
-                f"Open the table {name}, click + right of the last column, choose Button.",
-                "Label: Reelgrid. Action: Open URL.",
-                f"URL formula: {button_formula(public_url)}",
-            ),
-        )
+    if not any(column["type"] == "button" for column in columns):
+        yield ByHand("Button to the progress page", _button_steps(videos.label, public_url))
     yield ByHand(
         "Kanban by status",
-        (
-            f"Open the table {name} → Create… → Kanban.",
-            f"Stack by {field_map.field(BoardTable.VIDEOS, VideoField.STATUS)}.",
-        ),
+        (f"Open the table {videos.label} → Create… → Kanban.", f"Stack by {videos.label_of(VideoField.STATUS)}."),
     )
     yield ByHand(
         "Button in an interface (starts without a ticked box)",
         (
-            f"Interfaces → Create → a page on {name} → add a Button → Action: Run automation.",
+            f"Interfaces → Create → a page on {videos.label} → add a Button → Action: Run automation.",
             "In that automation the trigger is When a button is clicked; the script and its inputs are the same.",
         ),
+    )
+
+
+def _button_steps(table: str, public_url: str) -> tuple[str, ...]:
+    return (
+        f"Open the table {table}, click + right of the last column, choose Button.",
+        "Label: Reelgrid. Action: Open URL.",
+        f"URL formula: {button_formula(public_url)}",
     )

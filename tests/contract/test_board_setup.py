@@ -89,6 +89,16 @@ def test_setup_completes_a_base_that_somebody_began(world: World) -> None:
     assert "Scenes" in schema(world)["Videos"], "the far end of the link is there"
 
 
+def test_a_renamed_column_is_neither_built_again_nor_missed(world: World) -> None:
+    world.build()
+    world.rename_field("Videos", "Master Prompt", "Idea")
+    world.control("PATCH", f"bases/{BASE}/tables/Scenes", {"name": "Shots"})
+    assert world.airtable.setup(BASE, MODELS).created == ()
+    checks = by_name(world.airtable.doctor(BASE))
+    assert checks["table Videos"].ok
+    assert checks["table Scenes"].ok
+
+
 def test_setup_goes_on_where_it_broke_off(world: World) -> None:
     world.faults(drop_answers=[{"verb": "POST", "kind": "meta", "count": 1}])
     with pytest.raises(Exception, match="airtable"):
@@ -107,6 +117,17 @@ def test_what_no_api_can_build_comes_as_clicks_with_this_deployments_values(worl
     world.add_field("Videos", "Reelgrid", "button", {"label": "Reelgrid"})
     titles = [item.title for item in world.airtable.setup(BASE, MODELS).by_hand]
     assert not any("Button to" in title for title in titles), "a base that has its button is not asked for it"
+
+
+def test_ids_of_the_field_map_that_the_base_does_not_have_are_left_to_a_person(world: World, tmp_path: Path) -> None:
+    (tmp_path / "map.toml").write_text(
+        '[tables]\nVideos = "tblAAAAAAAAAAAAAA"\n[fields.Settings]\nStatus = "fldAAAAAAAAAAAAAA"'
+    )
+    report = world.connect(FIELD_MAP=str(tmp_path / "map.toml")).setup(BASE, MODELS)
+    titles = [item.title for item in report.by_hand]
+    assert titles[:4] == ["Table Videos", "Table Scenes", "Table Versions", "Settings.Status"]
+    assert "Status" not in schema(world)["Settings"]
+    assert "tblAAAAAAAAAAAAAA" in report.by_hand[0].steps[0]
 
 
 def test_setup_names_the_scope_that_the_token_lacks(world: World) -> None:
@@ -397,6 +418,13 @@ def test_the_automation_script_starts_the_row_and_shows_the_page(world: World) -
     assert seen["outputs"] == {"run_id": "run_1", "page_url": "http://x/runs/run_1"}
     assert seen["logs"] == ["Started: http://x/runs/run_1"]
     assert "error" not in seen
+
+
+def test_the_script_for_a_known_base_survives_a_renamed_table(world: World) -> None:
+    world.build()
+    table = world.airtable.book.of(BASE).table("Videos").key
+    seen = run_script(world.airtable.script(BASE))
+    assert seen["request"]["body"]["table"] == f"tbl-{table}"
 
 
 def test_the_automation_script_fails_visibly_when_reelgrid_says_no(world: World) -> None:
