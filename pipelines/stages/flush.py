@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipelines.domain.board_fields import BoardTable
+from pipelines.domain.board_fields import BoardTable, VideoField
 from pipelines.domain.errors import BoardQuota, ReelgridError
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.run import Want
 from pipelines.ports import Tx, Written
-from pipelines.stages.moves import FREE
+from pipelines.stages.moves import FREE, Actor, record
 from pipelines.stages.outbox import COALESCE_S, STORED
 from pipelines.stages.services import Services
 
@@ -165,6 +165,8 @@ def _confirmed(tx: Tx, now: float, want: Want, current: Want, answer: Written) -
         for scene in tx.scenes.find(run_id=want.run_id, key=next(iter(want.merge.values()), "")):
             tx.scenes.change(scene.id, board_record_id=answer.record_id)
     if want.run_id and want.table == BoardTable.VIDEOS:
+        if VideoField.FINAL_VIDEO in answer.sent:
+            record(tx, Actor("outbox", now), "run", want.run_id, want.run_id, "attached")
         _wake_delivery_soon(tx, want.run_id, now)
 
 
