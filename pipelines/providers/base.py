@@ -25,6 +25,7 @@ from pipelines.domain.errors import (
     ForbiddenAddress,
     InvalidOrder,
     NotConfigured,
+    OutOfCredit,
     ProviderFailed,
     ReelgridError,
     Unavailable,
@@ -84,17 +85,17 @@ class Adapter(ABC):
 
     def poll(self, job_id: str, request: GenerationRequest) -> Job:
         """Ask once how a job is. Raises Expired when the provider has forgotten it."""
-        with self._told("poll", job_id):
+        with self._told("poll", job_id), _account_may_recover():
             return self._poll(job_id, request)
 
     def find(self, submission: Submission, since: float) -> list[Job]:
         """Jobs that could be this submission, created at or after `since`; only for ability `list`."""
-        with self._told("find", submission.request.model):
+        with self._told("find", submission.request.model), _account_may_recover():
             return self._find(submission, since)
 
     def fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
         """Stream the finished file to `dest`. Raises BadDelivery, Expired or Unavailable."""
-        with self._told("fetch", job.id):
+        with self._told("fetch", job.id), _account_may_recover():
             try:
                 self._fetch(job, request, dest)
             except (InvalidOrder, ProviderFailed) as error:
@@ -171,7 +172,8 @@ class Adapter(ABC):
             yield
         except ReelgridError as error:
             extra |= {"seconds": round(time.monotonic() - started, 3), "outcome": type(error).__name__}
-            logger.warning(
+            # Whether this is worth a warning is known to whoever asked: it may be the tenth answer of this kind.
+            logger.info(
                 "%s: %s of %s ended with %s: %s",
                 self.name,
                 action,
@@ -185,6 +187,15 @@ class Adapter(ABC):
         # Polls are the bulk of all calls and say nothing while nothing happens.
         level = logging.DEBUG if action == "poll" else logging.INFO
         logger.log(level, "%s: %s of %s took %.2f s", self.name, action, subject, extra["seconds"], extra=extra)
+
+
+@contextmanager
+def _account_may_recover() -> Iterator[None]:
+    """What is paid for is not given up because a key was changed or an account ran empty meanwhile."""
+    try:
+        yield
+    except (NotConfigured, OutOfCredit) as error:
+        raise Unavailable(error.operator) from error
 
 
 @contextmanager
@@ -261,8 +272,10 @@ def link_of(picture: MediaInput) -> str:
 
 
 def picture(submission: Submission, key: str) -> MediaInput:
-    """The file behind a storage key of the request. Raises NotConfigured when nobody handed it over."""
-    try:
-        return submission.inputs[key]
-    except KeyError:
-        raise NotConfigured(f"the picture {key} was not handed over") from None
+    """The file behind a storage key of the request. Raises Unavailable when it is not (or no longer) on this machine:
+    nothing has been sent yet, so the step may simply be run again.
+    """
+    found = submission.inputs.get(key)
+    if found is None or not found.path.is_file():
+        raise Unavailable(f"the picture {key} is not on this machine")
+    return found

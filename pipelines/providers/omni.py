@@ -130,13 +130,15 @@ class Provider(Adapter):
         raw = getattr(self._interactions.with_raw_response, call.__name__)
         try:
             answer: httpx.Response = raw(*arguments, **named).http_response
-        except errors.APIStatusError as error:
-            refused: Any = error.response
-            return refused  # type: ignore[no-any-return]
         except errors.APIConnectionError as error:
             if isinstance(error.__cause__, httpx.HTTPError):
                 raise error.__cause__ from error
             raise httpx.TransportError(str(error)) from error
+        except errors.APIError as error:
+            refused: httpx.Response | None = getattr(error, "response", None)
+            if refused is None:
+                raise httpx.DecodingError(str(error)) from error
+            return refused
         return answer
 
 

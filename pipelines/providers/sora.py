@@ -47,7 +47,7 @@ NO_KEY = "none"
 """Sent to servers that ask for no key: the SDK insists on one."""
 CLOCK_SKEW_S = 300.0
 """A server whose clock is behind ours must not hide a job that we paid for: better one candidate too many."""
-LIST_PAGE, MAX_PAGES = 100, 10
+LIST_PAGE, MAX_PAGES = 100, 50
 _NO_LIST = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 
 Body = dict[str, Any]

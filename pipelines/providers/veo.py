@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import Ambiguous, BadDelivery, Expired, NotConfigured, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, Reason
@@ -130,6 +132,9 @@ def _said(call: Callable[..., Any], *arguments: Any, **named: Any) -> types.Gene
         operation: types.GenerateVideosOperation = call(*arguments, **named)
     except errors.APIError as error:
         return Refusal(error.code, error.details, getattr(error.response, "headers", None) or {})
+    except ValueError as error:
+        # What came back is no operation; whether one was started, it does not tell.
+        raise httpx.DecodingError(str(error)) from error
     return operation
 
 

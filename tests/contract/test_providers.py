@@ -200,6 +200,14 @@ def test_a_job_that_the_vendor_forgot_is_expired(house: House, card: ModelCard) 
 
 
 @every_paid
+def test_a_paid_job_is_not_given_up_because_the_key_was_changed_meanwhile(house: House, card: ModelCard) -> None:
+    request = request_for(card, "A heron")
+    job = house.provider(card).submit(submission(request))
+    with pytest.raises(Unavailable):
+        house.provider(card, key="bad-key").poll(job.id, request)
+
+
+@every_paid
 def test_a_result_that_the_vendor_no_longer_keeps_is_expired(house: House, card: ModelCard, tmp_path: Path) -> None:
     provider, request = house.provider(card), request_for(card, "A heron")
     job = finished(provider, provider.submit(submission(request)), request)

@@ -17,8 +17,10 @@ from pipelines.settings import load_settings
 from tests.wire.play import play
 
 HERE = Path(__file__).parent
-EXAMPLES = sorted(HERE.glob("*/*.json"))
 CATALOGUE = load_catalogue()
+EXAMPLES = [
+    path for name in sorted({c.provider for c in CATALOGUE.values()}) for path in sorted(HERE.glob(f"{name}/*.json"))
+]
 
 
 @pytest.fixture(scope="session")
