@@ -106,9 +106,18 @@ def _prompt(film: _Film, number: int, role: str, camera: str, beat: Beat) -> str
         "light": phrases.light_of(beat.text) or film.light,
         "shape": film.shape,
         "style": film.style,
-        "directives": " ".join(beat.directives),
+        "directives": _whole(beat.directives, film.limit // 2),
     }
     return _within(parts, film.limit)
+
+
+def _whole(directives: tuple[str, ...], room: int) -> str:
+    """As many whole directives as there is room for: half of one would mean nothing to anybody."""
+    kept = " ".join(directives)
+    while len(kept) > room:
+        directives = directives[:-1]
+        kept = " ".join(directives)
+    return kept
 
 
 def _within(parts: dict[str, str], limit: int) -> str:

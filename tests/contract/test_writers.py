@@ -1,0 +1,117 @@
+"""The GPT writer and the moderator with the real SDK against the sandbox's OpenAI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipelines.domain.errors import NotConfigured, OutOfCredit, RateLimited, Refused, Unavailable
+from pipelines.ports import Brief, SceneWriter
+from pipelines.sandbox.app import Sandbox
+from pipelines.settings import load_settings
+from pipelines.writers import build_moderator, build_writer
+
+FOX = "A red fox crosses a snowy forest. It finds a lantern. The lantern glows. The fox sleeps."
+Build = Callable[..., SceneWriter]
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with Sandbox() as sandbox:
+        yield sandbox.url
+
+
+@pytest.fixture
+def build(url: str, tmp_path: Path) -> Build:
+    def make(key: str = "sk-sandbox", **changes: str) -> SceneWriter:
+        environ = {"OPENAI_API_KEY": key, "OPENAI_BASE_URL": f"{url}/openai/v1", **changes}
+        return build_writer(load_settings(environ, tmp_path))
+
+    return make
+
+
+def brief(master_prompt: str = FOX, scenes: int = 4, **changes: object) -> Brief:
+    fields = {"seconds": 4.0, "aspect_ratio": "16:9", **changes}
+    return Brief(master_prompt=master_prompt, scenes=scenes, **fields)  # type: ignore[arg-type]
+
+
+def spent_micro(url: str) -> float:
+    return float(httpx.get(f"{url}/bill").json()["text_usd"]) * 1_000_000
+
+
+@pytest.mark.parametrize("scenes", [1, 4, 50])
+def test_as_many_scenes_as_asked_each_with_a_caption(build: Build, scenes: int) -> None:
+    script = build().write(brief(scenes=scenes))
+    assert len(script.scenes) == scenes
+    assert script.writer == "gpt-6-luna expand-v1"
+    assert script.notes == ()
+    assert all(scene.prompt and scene.caption and len(scene.caption) <= 60 for scene in script.scenes)
+
+
+def test_the_cost_is_what_the_service_bills_and_within_the_quote(url: str, build: Build) -> None:
+    writer, asked = build(), brief("A fox in the forest, billed for this test", title="Bill")
+    before = spent_micro(url)
+    script = writer.write(asked)
+    billed = spent_micro(url) - before
+    assert billed <= script.cost_micro <= billed + 1.001
+    assert script.cost_micro <= writer.quote_micro(asked)
+
+
+def test_style_notes_reach_the_scenes(build: Build) -> None:
+    script = build().write(brief(style_notes="pastel\ncolours"))
+    assert all("pastel colours" in scene.prompt for scene in script.scenes)
+
+
+def test_a_model_that_declines_is_a_refusal(build: Build) -> None:
+    with pytest.raises(Refused):
+        build().write(brief("A fox [[refuse-text]]"))
+
+
+@pytest.mark.parametrize(("word", "said"), [("truncate", "cut off twice"), ("wrong", "could not be used")])
+def test_an_answer_that_cannot_be_used_leads_to_the_offline_writer_with_a_note(
+    build: Build, word: str, said: str
+) -> None:
+    script = build().write(brief(f"A fox [[{word}-text]]. It sleeps."))
+    assert (len(script.scenes), script.writer) == (4, "deterministic")
+    assert said in script.notes[0]
+    assert script.cost_micro > 0
+
+
+def test_a_busy_service_is_asked_again_by_the_stage_and_not_by_us(build: Build) -> None:
+    writer, asked = build(), brief("A fox [[busy-text]], once")
+    with pytest.raises(RateLimited) as caught:
+        writer.write(asked)
+    assert caught.value.retry_after == 1
+    assert writer.write(asked).writer == "gpt-6-luna expand-v1"
+
+
+def test_a_failing_service_is_unavailable_and_never_replaced_silently(build: Build) -> None:
+    writer, asked = build(), brief("A fox [[fail-text]], once")
+    with pytest.raises(Unavailable):
+        writer.write(asked)
+    assert writer.write(asked).writer == "gpt-6-luna expand-v1"
+
+
+def test_a_wrong_key_an_empty_account_and_an_unknown_model_name_what_to_check(build: Build) -> None:
+    with pytest.raises(NotConfigured, match="OPENAI_API_KEY"):
+        build("bad-key").write(brief())
+    with pytest.raises(OutOfCredit):
+        build("empty-account").write(brief())
+    with pytest.raises(NotConfigured, match="OPENAI_MODEL"):
+        build(OPENAI_MODEL="gpt-0").write(brief())
+
+
+def test_a_softened_prompt_keeps_its_subject_and_loses_its_directives(build: Build) -> None:
+    (scene,) = build().soften("Two foxes in the snow [[refuse]]", "the prompt (violence)").scenes
+    assert "Two foxes in the snow" in scene.prompt
+    assert "[[" not in scene.prompt
+
+
+def test_moderation_names_the_prompt_that_it_flags(url: str, tmp_path: Path) -> None:
+    environ = {"OPENAI_API_KEY": "sk-sandbox", "OPENAI_BASE_URL": f"{url}/openai/v1"}
+    moderator = build_moderator(load_settings(environ, tmp_path))
+    assert moderator.culprit("A fox [[flag]]", ()) == "the prompt (violence)"
+    assert moderator.culprit("A fox", ()) is None
