@@ -293,6 +293,9 @@ class Base(Leased):
     name: str = ""
     sealed_token: str | None = None
     day_cap_micro: int | None = None
+    """The operator's limit for the base."""
+    board_cap_micro: int | None = None
+    """The marketers' own, from `Day Budget` in the base; the lower one counts."""
     state: dict[str, Any] = field(default_factory=dict)
     settings_read_at: float = 0.0
     created_at: float = 0.0

@@ -28,7 +28,7 @@ def advance(services: Services, actor: Actor, run: Run) -> None:
         return
     with services.store.read() as tx:
         cuts = _cuts(tx, run)
-        want = tx.wants.get(f"{run.base_id}/{run.table or BoardTable.VIDEOS}/{run.record_id}")
+        want = tx.wants.get(f"{run.base_id}/{BoardTable.VIDEOS}/{run.record_id}")
         parked = quota_exhausted(tx, run.base_id)
     if parked:
         detail = "Airtable's monthly quota is used up: the film is on the progress page and arrives here later."
@@ -73,7 +73,7 @@ def _wait_for_flush(services: Services, actor: Actor, run: Run, cuts: list[Cut],
 def _verify(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None:
     """Re-read the cells: every film must be there with its size before the run is done."""
     fields = [VideoField.FINAL_VIDEO.value, VideoField.POSTER.value]
-    table = run.table or BoardTable.VIDEOS
+    table = BoardTable.VIDEOS
     cells = services.board.attachments(run.base_id or "", table, run.record_id or "", fields)
     found = {cut.id: arrived(cut, cells.get(VideoField.FINAL_VIDEO.value, [])) for cut in cuts}
     if all(found.values()):
@@ -140,7 +140,7 @@ def _upload(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None
             continue
         path = pieces.local(services, cut.key or "")
         field, name = VideoField.FINAL_VIDEO.value, cut.filename or "film.mp4"
-        cells = services.board.attachments(run.base_id or "", run.table or "Videos", run.record_id or "", [field])
+        cells = services.board.attachments(run.base_id or "", BoardTable.VIDEOS, run.record_id or "", [field])
         item = arrived(cut, cells.get(field, []))
         if item is None:
             item = services.board.upload(run.base_id or "", run.record_id or "", field, path, name)

@@ -107,10 +107,11 @@ def _cap_of_key(tx: Tx, run: Run, day: str) -> list[_Cap]:
 
 def _cap_of_base(tx: Tx, run: Run, day: str) -> list[_Cap]:
     base = tx.bases.get(run.base_id) if run.base_id else None
-    if base is None or base.day_cap_micro is None:
+    limits = [cap for cap in (base.day_cap_micro, base.board_cap_micro) if cap is not None] if base else []
+    if base is None or not limits:
         return []
     used = exposure(tx, base_id=base.id) + spent(tx, base_id=base.id, day=day)
-    return [_Cap("this base's Day Budget", base.day_cap_micro, used, "Raise Day Budget in the Settings table.")]
+    return [_Cap("this base's Day Budget", min(limits), used, "Raise Day Budget in the Settings table.")]
 
 
 def release(tx: Tx, now: float, run: Run) -> None:

@@ -58,7 +58,7 @@ def show_run(
         services.clock.now(),
         run,
         base_id=run.base_id,
-        table=run.table or BoardTable.VIDEOS,
+        table=BoardTable.VIDEOS,
         record_id=run.record_id,
         fields=_plain(fields) | (extra or {}),
         urgent=urgent or run.status in STOPPED,

@@ -121,7 +121,7 @@ def read_settings(services: Services, base_id: str) -> None:
         old = tx.switches.get(name)
         if (old.on if old else False) != wishes.stop:
             stop.turn(tx, on=wishes.stop, now=now, reason="Stop Spending in Settings", actor="airtable", name=name)
-        tx.bases.change(base_id, day_cap_micro=wishes.day_budget_micro, settings_read_at=now)
+        tx.bases.change(base_id, board_cap_micro=wishes.day_budget_micro, settings_read_at=now)
 
 
 def ages(services: Services) -> dict[str, float]:

@@ -51,7 +51,7 @@ def say(services: Services, base_id: str, record_id: str, fields: dict[str, obje
     with services.store.write() as tx:
         run = last_run(services, base_id, record_id)
         if run is not None:
-            table = run.table or BoardTable.VIDEOS
+            table = BoardTable.VIDEOS
             now = services.clock.now()
             outbox.want(
                 tx, now, run, base_id=base_id, table=table, record_id=record_id, fields=dict(fields), urgent=True

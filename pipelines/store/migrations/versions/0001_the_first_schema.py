@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("sealed_token", sa.Text(), nullable=True),
         sa.Column("day_cap_micro", sa.BigInteger(), nullable=True),
+        sa.Column("board_cap_micro", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("settings_read_at", sa.Double(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
