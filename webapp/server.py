@@ -1,0 +1,44 @@
+"""How gunicorn runs the web process: `gunicorn --config python:webapp.server "webapp:create_app()"`.
+
+One process with threads: SQLite has one writer anyway, and a thread that waits costs next to nothing.
+"""
+
+import socket
+import sys
+
+from pipelines.settings import Settings, SettingsError, load_settings
+from webapp.waiting import THREADS
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        sys.exit(str(error))
+
+
+def _bind(settings: Settings) -> str:
+    """On loopback nobody else may knock. Elsewhere IPv6 too, where there is any: private networks may be IPv6 only."""
+    if settings.loopback:
+        return f"127.0.0.1:{settings.port}"
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return f"0.0.0.0:{settings.port}"
+    return f"[::]:{settings.port}"
+
+
+_chosen = _settings()
+bind = _bind(_chosen)
+workers = 1
+worker_class = "gthread"
+threads = THREADS
+timeout = 60
+graceful_timeout = 20
+keepalive = 65
+accesslog = "-"
+# Without the query string: it may hold a signed link.
+access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'
+loglevel = _chosen.log_level.lower()
+control_socket_disable = True
