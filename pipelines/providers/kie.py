@@ -36,7 +36,7 @@ from pipelines.providers.base import (
     submit_timeout,
     unpaid,
 )
-from pipelines.providers.video_object import epoch
+from pipelines.providers.video_object import epoch, is_number
 from pipelines.providers.vocabulary import Words, create_error, read_error, reason_of, status_of
 from pipelines.settings import Settings
 
@@ -183,7 +183,7 @@ def job_from_record(task_id: str, data: Mapping[str, Any]) -> Job:
 def _cost(status: GenerationStatus, credit: Any) -> int | None:
     """What the task did cost, once it has ended; a success that is said to cost nothing is not reported yet."""
     ended = status in {GenerationStatus.SUCCEEDED, GenerationStatus.FAILED}
-    if not ended or isinstance(credit, bool) or not isinstance(credit, int | float) or credit < 0:
+    if not ended or not is_number(credit) or credit < 0:
         return None
     return round(credit * MICRO_PER_CREDIT) if credit or status is GenerationStatus.FAILED else None
 

@@ -221,8 +221,8 @@ def video_part(body: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    steps = [step for step in body.get("steps") or [] if isinstance(step, dict)]
-    contents = [step.get("content") for step in steps]
+    steps = body.get("steps")
+    contents = [step.get("content") for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
     return [part for content in contents if isinstance(content, list) for part in content if isinstance(part, dict)]
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from math import isfinite
+from typing import Any, TypeGuard
 
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.money import to_micro
 from pipelines.ports import Job
 from pipelines.providers.vocabulary import Words, reason_of, status_of, words_of
+
+LATEST_S = 1e11
+"""The year 5138: a larger number counts milliseconds."""
+LATEST_MS = 1000 * LATEST_S
 
 
 def job_from(body: Mapping[str, Any]) -> Job:
@@ -49,20 +54,23 @@ def result_url(body: Mapping[str, Any]) -> str | None:
 def _cost(usage: object) -> int | None:
     """Micro-dollars, where the server reports its own figure in USD (OpenRouter's `usage.cost`)."""
     cost = usage.get("cost") if isinstance(usage, dict) else None
-    if isinstance(cost, bool) or not isinstance(cost, int | float) or cost < 0:
-        return None
-    return to_micro(cost)
+    return to_micro(cost) if is_number(cost) and cost >= 0 else None
 
 
 def epoch(value: object) -> float | None:
     """A time in seconds or milliseconds since the epoch; None for what is neither (some servers say 0)."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+    if not is_number(value) or not 0 < value < LATEST_MS:
         return None
-    return float(value) / 1000 if value > 1e11 else float(value)  # noqa: PLR2004 — 1e11 s is the year 5138
+    return float(value) / 1000 if value > LATEST_S else float(value)
 
 
 def percent(value: object) -> int:
     """Progress as 0 to 100; 0 for what is no number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0
-    return int(max(0, min(100, value))) if value == value else 0  # noqa: PLR0124 — NaN is not itself
+    return int(max(0, min(100, value))) if is_number(value) else 0
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it can be counted with: JSON as Python reads it also has NaN and Infinity, and True is an int."""
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and (isinstance(value, int) or isfinite(value))
+    )
