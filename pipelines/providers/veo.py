@@ -6,8 +6,8 @@ Source: google-genai 3.3.0 and cloud.google.com/vertex-ai/generative-ai/docs/mod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,8 @@ import httpx
 from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import Ambiguous, BadDelivery, Expired, NotConfigured, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, Reason
-from pipelines.net import guarded_client
 from pipelines.ports import GenerationRequest, Job, Submission
-from pipelines.providers.base import POLL_TIMEOUT_S, Adapter, paid, picture, unpaid, write_clip
+from pipelines.providers.base import POLL_TIMEOUT_S, Adapter, Context, paid, picture, submit_timeout, unpaid, write_clip
 from pipelines.providers.vocabulary import Words, create_error, read_error, reason_of, words_of
 from pipelines.settings import Settings
 
@@ -35,6 +34,12 @@ class Provider(Adapter):
 
     name = "veo"
 
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._kept: Any = None
+        self._made: dict[tuple[str | None, float], Client] = {}
+        self._lock = threading.Lock()
+
     @classmethod
     def missing(cls, settings: Settings) -> str | None:
         """Its project."""
@@ -42,7 +47,8 @@ class Provider(Adapter):
 
     def _submit(self, submission: Submission, card: ModelCard) -> Job:
         source, config = create_arguments(submission, card)
-        with self._client(card, card.submit_timeout_s) as client, paid(self.name):
+        client = self._client(card, submit_timeout(card).read or POLL_TIMEOUT_S)
+        with paid(self.name):
             operation = _said(client.models.generate_videos, model=_slug(card), source=source, config=config)
         if isinstance(operation, Refusal):
             raise create_error(operation.status, operation.body, vendor=self.name, headers=operation.headers)
@@ -68,51 +74,61 @@ class Provider(Adapter):
     def _operation(self, job_id: str, request: GenerationRequest) -> types.GenerateVideosOperation:
         from google.genai import types
 
-        with self._client(self.card(request), POLL_TIMEOUT_S) as client, unpaid(self.name):
+        client = self._client(self.card(request), POLL_TIMEOUT_S)
+        with unpaid(self.name):
             operation = _said(client.operations.get, types.GenerateVideosOperation.model_validate({"name": job_id}))
         if isinstance(operation, Refusal):
             raise read_error(operation.status, operation.body, vendor=self.name, headers=operation.headers)
         return operation
 
-    @contextmanager
-    def _client(self, card: ModelCard, timeout_s: float) -> Iterator[Client]:
-        """A client with a token that is fresh, so that nothing but the request itself can fail later."""
+    def _client(self, card: ModelCard, timeout_s: float) -> Client:
+        """A client whose token is fresh, so that nothing but the request itself can fail later."""
         from google import genai
         from google.genai import types
 
         address = card.options.get("address")
-        with guarded_client(self.trusted, timeout_s) as http:
-            yield genai.Client(
-                vertexai=True,
-                project=self.settings.google_cloud_project,
-                location=self.settings.google_cloud_location or LOCATION,
-                credentials=self._credentials(),
-                http_options=types.HttpOptions(
-                    base_url=address,
-                    httpx_client=http,
-                    retry_options=types.HttpRetryOptions(attempts=1),
-                ),
-            )
+        with self._lock:
+            credentials = self._credentials()
+            if (address, timeout_s) not in self._made:
+                self._made[address, timeout_s] = genai.Client(
+                    vertexai=True,
+                    project=self.settings.google_cloud_project,
+                    location=self.settings.google_cloud_location or LOCATION,
+                    credentials=credentials,
+                    http_options=types.HttpOptions(
+                        base_url=address,
+                        httpx_client=self.client(timeout_s),
+                        retry_options=types.HttpRetryOptions(attempts=1),
+                    ),
+                )
+            return self._made[address, timeout_s]
 
     def _credentials(self) -> Any:
         """Valid credentials of the service account, or of the machine. Raises NotConfigured or Unavailable."""
-        import google.auth
         from google.auth import exceptions
         from google.auth.transport.requests import Request
-        from google.oauth2 import service_account
 
-        path = self.settings.google_application_credentials
         try:
-            if path:
-                kept = service_account.Credentials.from_service_account_file(str(path), scopes=[SCOPE])  # type: ignore[no-untyped-call]
-            else:
-                kept, _ = google.auth.default(scopes=[SCOPE])
-            kept.refresh(Request())
+            self._kept = self._kept or _load(self.settings.google_application_credentials)
+            if not self._kept.valid:
+                self._kept.refresh(Request())
         except exceptions.TransportError as error:
             raise Unavailable(f"{self.name}: Google's token server does not answer: {error}") from error
         except (exceptions.GoogleAuthError, ValueError, OSError) as error:
+            if getattr(error, "retryable", False):
+                raise Unavailable(f"{self.name}: Google's token server is not well: {error}") from error
             raise NotConfigured(f"{self.name}: GOOGLE_APPLICATION_CREDENTIALS cannot be used: {error}") from error
-        return kept
+        return self._kept
+
+
+def _load(path: Path | None) -> Any:
+    """The service account's credentials, or those of the machine."""
+    import google.auth
+    from google.oauth2 import service_account
+
+    if path is None:
+        return google.auth.default(scopes=[SCOPE])[0]
+    return service_account.Credentials.from_service_account_file(str(path), scopes=[SCOPE])  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
