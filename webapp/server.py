@@ -5,9 +5,18 @@ One process with threads: SQLite has one writer anyway, and a thread that waits 
 
 import socket
 import sys
+from typing import Any
 
+from pipelines.net.logs import RedactingFilter, configure_logging
 from pipelines.settings import Settings, SettingsError, load_settings
 from webapp.waiting import THREADS
+
+
+def post_worker_init(worker: Any) -> None:
+    """The application's own log lines, and gunicorn's without the tokens that are part of some addresses."""
+    configure_logging(_chosen.log_level, _chosen.log_format)
+    for handler in (*worker.log.error_log.handlers, *worker.log.access_log.handlers):
+        handler.addFilter(RedactingFilter())
 
 
 def _settings() -> Settings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pipelines.domain.catalogue import ModelCard
-from pipelines.domain.lifecycle import MOVING, GenerationStatus, RunStatus
+from pipelines.domain.lifecycle import IN_DOUBT, MOVING, GenerationStatus, RunStatus
 from pipelines.domain.progress import progress_of
 from pipelines.domain.run import Generation, Run, Scene
 
@@ -29,11 +29,13 @@ def of_scene(scene: Scene, gen: Generation | None, card: ModelCard | None, now: 
         return 1.0 if scene.clip_id else 0.0
     if gen.status is GenerationStatus.SUCCEEDED:
         return 0.95
-    if gen.submitted_at is None:
+    if gen.submitted_at is None or gen.status in IN_DOUBT:
         return 0.0
+    if gen.progress:
+        return min(gen.progress, 95) / 100
     typical = max(card.typical_s, 1.0) if card else 60.0
     guess = min(_GUESS_UP_TO, (now - gen.submitted_at) / typical * _GUESS_UP_TO)
-    return round(max(0.02, min(gen.progress, 95) / 100, guess), 4)
+    return round(max(0.02, guess), 4)
 
 
 _FIXED = frozenset({RunStatus.DONE, RunStatus.NEEDS_APPROVAL})

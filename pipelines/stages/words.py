@@ -70,7 +70,27 @@ _NAMED: Mapping[str, str] = {
     "regenerate": "ordered again",
     "adopted": "found again by its callback",
     "scenes_edited": "the scenes were edited before approval",
+    "written": "the scenes are written",
+    "reused": "unchanged, so its clip is reused at no cost",
+    "over_budget": "a new clip would go over the budget",
+    "in_doubt": "it is not known whether the request was taken",
+    "not_taken": "the video service never got the request; it is sent again",
+    "lost": "the video service no longer has the clip",
+    "unreachable": "the video service does not answer",
+    "kept_aside": "a late clip arrived and is kept",
+    "not_prepared": "the clip could not be prepared ahead",
+    "attached_again": "Airtable has not fetched the film; it is sent once more",
+    "explained": "a softer wording is suggested",
 }
+_RUNGS: Mapping[str, str] = {
+    "again": "trying once more",
+    "rewrite": "trying a softer wording",
+    "other_model": "trying another model",
+    "placeholder": "a placeholder stands in, until somebody changes the prompt",
+    "ask": "a person has to decide",
+}
+_OPERATORS = frozenset({"not_prepared", "unreachable", "kept_aside", "in_doubt", "not_taken", "adopted"})
+"""Events that repeat in other words what a status says, or that only the operator can use."""
 _DECIDED: Mapping[str, str] = {
     "wait": "decided to wait for it",
     "write_off": "given up; counted as spent and bought again",
@@ -108,8 +128,17 @@ def _named(event: Event, scene: int | None) -> str:
     text = _NAMED.get(event.name) or event.name.replace("_", " ").replace(".", " ")
     if event.name == "decided":
         text = _DECIDED.get(str(event.detail.get("choice")), text)
+    elif event.name == "ladder":
+        text = _ladder(event)
     number = scene or event.detail.get("number")
     return f"Scene {number}: {text}." if number else f"{_capital(text)}."
+
+
+def _ladder(event: Event) -> str:
+    """What is tried after a refusal or failure."""
+    text = _RUNGS.get(str(event.detail.get("rung")), "trying something else")
+    model = event.detail.get("model")
+    return f"{text}, with {model}" if model else text
 
 
 def _ended(text: str, error: Any, who: str) -> str:
@@ -126,6 +155,8 @@ def _capital(text: str) -> str:
 def is_milestone(event: Event) -> bool:
     """Whether a marketer wants to read of it: the small steps of a request are the operator's."""
     small = {"planned", "submitting", "submitted", "running", "succeeded"}
+    if event.name in _OPERATORS:
+        return False
     return not (event.entity == "generation" and event.new in small) and not (
         event.entity == "cut" and event.new in {"planned", "delivering"}
     )

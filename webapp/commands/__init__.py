@@ -1,12 +1,14 @@
-"""The command line: `flask …`."""
+"""The command line: `flask …`. Every command has `--json` and ends with 1 when what it checks is not well."""
 
 from __future__ import annotations
 
 from flask import Flask
 
-from webapp.commands import airtable
+from webapp.commands import airtable, doctor, keys, operate, runs, video
 
 
 def register(app: Flask) -> None:
     """Add every group."""
-    app.cli.add_command(airtable.group)
+    groups = (airtable, keys, runs, video)
+    for command in [*(module.group for module in groups), doctor.command, *operate.GROUPS]:
+        app.cli.add_command(command)

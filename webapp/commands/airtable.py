@@ -1,74 +1,97 @@
-"""`flask airtable …`: build a base, check it, print what is pasted into it."""
+"""`flask airtable`: connecting a base."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 from flask.cli import AppGroup
 
-from pipelines.domain.errors import NotConfigured
+from pipelines.domain.order_checks import usable
+from webapp.commands.output import as_json, checks_table, failed, show, told
 from webapp.context import services
 
-group = AppGroup("airtable", help="Connect an Airtable base, and check the connection.")
+group = AppGroup("airtable", help="Build, check and connect an Airtable base.")
+base_option = click.option("--base", "base_id", help="The base; AIRTABLE_BASE_ID if not given.")
 
 
-def _base(base_id: str | None) -> str:
-    chosen = base_id or services().policy.default_base
-    if chosen is None:
-        raise NotConfigured(
-            "AIRTABLE_BASE_ID is missing", marketer="Name a base: --base app…, or set AIRTABLE_BASE_ID."
-        )
-    return chosen
+def chosen(base_id: str | None) -> str:
+    """The base to work on."""
+    base = base_id or services().policy.default_base
+    if base is None:
+        raise click.ClickException("Name the base: --base app…, or set AIRTABLE_BASE_ID.")
+    return base
 
 
-@group.command()
-@click.option("--base", "base_id", help="The base; AIRTABLE_BASE_ID if not given.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def setup(base_id: str | None, *, as_json: bool) -> None:
-    """Create the tables and fields that are missing. Never deletes or renames; may be run again."""
-    report = services().base_tools.setup(_base(base_id), sorted(services().catalogue))
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(report), indent=2, ensure_ascii=False))
-        return
-    for name in report.created:
-        click.echo(f"created  {name}")
-    click.echo(f"{len(report.created)} created, {len(report.kept)} were there already.")
-    for step in report.by_hand:
-        click.echo(f"\nBy hand: {step.title}")
-        for line in step.steps:
-            click.echo(f"  - {line}")
+def model_options() -> list[str]:
+    """What the Model fields offer: every model that may be ordered today."""
+    core = services()
+    today = datetime.fromtimestamp(core.clock.now(), UTC).date()
+    origins = dict(core.policy.model_origins)
+    return [card.id for card in core.catalogue.values() if not usable(card, today=today, origins=origins).refusal]
 
 
-@group.command()
-@click.option("--base", "base_id", help="The base; AIRTABLE_BASE_ID if not given.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def doctor(base_id: str | None, *, as_json: bool) -> None:
-    """Check every assumption about the base; each line says how to mend what is wrong. Exit code 1 if something is."""
-    checks = services().base_tools.doctor(_base(base_id))
-    if as_json:
-        click.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=2, ensure_ascii=False))
-    else:
-        for check in checks:
-            _say(check)
-    if any(not check.ok and not check.warning for check in checks):
+@group.command("setup")
+@base_option
+@click.option("--push/--no-push", default=True, help="Also register Airtable's webhook, if this address is public.")
+@as_json
+@told
+def setup(base_id: str | None, *, push: bool, json_: bool) -> None:
+    """Create missing tables and fields. Repeatable; never renames or deletes."""
+    base = chosen(base_id)
+    core = services()
+    report = core.base_tools.setup(base, model_options())
+    document = {**dataclasses.asdict(report), "push": _push(base) if push else None}
+    show(document, json_=json_, table=lambda: _print_report(document))
+
+
+def _push(base_id: str) -> str:
+    """Airtable can only ping an address that it reaches."""
+    core = services()
+    if not core.policy.airtable_reaches_us:
+        return "not registered: this address cannot be reached from outside"
+    core.base_tools.webhooks.register(base_id)
+    return "registered"
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    click.echo(f"{len(report['created'])} created, {len(report['kept'])} were there already.")
+    for name in report["created"]:
+        click.echo(f"  + {name}")
+    if report["push"]:
+        click.echo(f"Push: {report['push']}.")
+    for item in report["by_hand"]:
+        click.echo(f"\nBy hand: {item['title']}")
+        for number, step in enumerate(item["steps"], start=1):
+            click.echo(f"  {number}. {step}")
+
+
+@group.command("doctor")
+@base_option
+@as_json
+@told
+def doctor(base_id: str | None, *, json_: bool) -> None:
+    """Check token, scopes, tables, fields, options, limits, push and links; exit code 1 if something is missing."""
+    checks = checks_of(chosen(base_id))
+    show(checks, json_=json_, table=lambda: checks_table(checks))
+    if failed(checks):
         raise SystemExit(1)
 
 
-def _say(check: Any) -> None:
-    mark = "ok  " if check.ok else ("warn" if check.warning else "FAIL")
-    click.echo(f"{mark}  {check.name}: {check.sentence}")
-    if not check.ok and check.fix:
-        click.echo(f"      → {check.fix}")
+def checks_of(base_id: str) -> list[dict[str, Any]]:
+    """The findings about a base."""
+    return [dataclasses.asdict(check) for check in services().base_tools.doctor(base_id)]
 
 
-@group.command()
-@click.option("--base", "base_id", help="The base whose table names are used.")
-def script(base_id: str | None) -> None:
-    """Print the automation script and the button's formula for this deployment."""
+@group.command("script")
+@base_option
+@as_json
+@told
+def script(base_id: str | None, *, json_: bool) -> None:
+    """The automation script and the button formula, with this deployment's values."""
     tools = services().base_tools
-    click.echo(tools.script(base_id))
-    click.echo("\n// A button field that opens the record's page has this formula:")
-    click.echo(f"// {tools.button_formula()}")
+    text, formula = tools.script(base_id or services().policy.default_base), tools.button_formula()
+    heading = f"// Formula of a button field that opens the record's page:\n// {formula}\n"
+    show({"script": text, "button_formula": formula}, json_=json_, table=lambda: click.echo(f"{text}\n{heading}"))

@@ -69,6 +69,9 @@ def _scene(scene: dict[str, Any], plan: dict[str, Any] | None) -> dict[str, Any]
     planned = [one["price_usd"] for one in (plan or {}).get("scenes", []) if one["number"] == scene["number"]]
     return {
         **scene,
+        "word": "In doubt"
+        if scene["generations"] and scene["generations"][-1]["status"] == "unknown"
+        else scene["status"],
         "current_clip": current[-1] if current else None,
         "older_clips": [clip for clip in scene["clips"] if not clip["current"] and clip["url"]],
         "spent_usd": sum(gen["cost_usd"] or 0 for gen in scene["generations"]),

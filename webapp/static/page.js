@@ -11,6 +11,19 @@ const clocks = (root) => {
   }
 };
 
+// A preview shows a picture from within the clip, and its controls only to whoever points at it.
+const previews = (root) => {
+  for (const video of root.querySelectorAll("video[data-preview]")) {
+    const peek = () => { video.currentTime = Math.min(1.2, video.duration / 3); };
+    if (video.readyState >= 1) peek(); else video.addEventListener("loadedmetadata", peek, { once: true });
+    video.addEventListener("play", () => { video.currentTime = 0; }, { once: true });
+    video.controls = false;
+    video.tabIndex = 0;
+    for (const kind of ["pointerenter", "focus", "touchstart"]) video.addEventListener(kind, () => { video.controls = true; }, { passive: true });
+    video.addEventListener("pointerleave", () => { video.controls = !video.paused; });
+  }
+};
+
 const inUse = (part) =>
   part.contains(document.activeElement) && part !== document.activeElement && document.activeElement.matches("input, textarea, select")
   || [...part.querySelectorAll("video")].some((video) => !video.paused && !video.ended)
@@ -36,6 +49,7 @@ const show = (parts) => {
     part.dataset.mark = mark;
     part.querySelectorAll("details").forEach((details, n) => { details.open = open[n] ?? false; });
     clocks(part);
+    previews(part);
   }
 };
 
@@ -72,4 +86,5 @@ document.addEventListener("click", async (event) => {
 });
 
 clocks(document);
+previews(document);
 if (document.body.dataset.live) follow(document.body.dataset.live);

@@ -1,0 +1,1 @@
+FLASK_APP=webapp.cli:create_app

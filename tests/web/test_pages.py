@@ -1,0 +1,296 @@
+"""Pages for people: a GET never acts, a signed link opens exactly one thing, a button does one thing once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import signing
+from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.run import Run
+from tests.web.house import BASE, BEARER, KEY, OUTSIDE, RECORD, House
+
+OTHER = "recZ9y8X7w6V5u4T3"
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[House]:
+    """Out in the world with a complete base, and one row in it."""
+    with House(tmp_path, **OUTSIDE) as made:
+        made.services.base_tools.setup(BASE, ["local/animatic"])
+        yield made
+
+
+def token(kind: str, subject: str, expires_at: float | None = None) -> str:
+    return signing.sign_page(OUTSIDE["SECRET_KEY"], kind, subject, expires_at)
+
+
+def hidden(page: Any, name: str) -> str:
+    """The value of a hidden field of a page."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page.get_data(as_text=True))
+    assert found, name
+    return found.group(1)
+
+
+def form(page: Any, **more: str) -> dict[str, str]:
+    """What a browser would post."""
+    return {"csrf_token": hidden(page, "csrf_token"), "once": hidden(page, "once"), **more}
+
+
+def html(answer: Any) -> str:
+    assert answer.mimetype == "text/html", answer.data[:300]
+    return str(answer.get_data(as_text=True))
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("path", ["/", "/runs/run_finished", "/runs/run_unknown", f"/r/{RECORD}", "/r/nonsense"])
+def test_a_stranger_is_asked_to_sign_in_whatever_exists(house: House, path: str) -> None:
+    """401 comes before 404."""
+    house.finished()
+    answer = house.client.get(path, headers=BROWSER)
+    assert answer.status_code == 401
+    assert 'name="key"' in html(answer)
+
+
+def test_signing_in_with_a_key_leads_back_to_the_page(house: House) -> None:
+    """The session knows whose key it is, and ends when the person leaves."""
+    house.finished()
+    client = house.client
+    asked = client.get("/runs/run_finished", headers=BROWSER)
+    wrong = client.post("/sign-in", data=form(asked, key="wrong", next="/runs/run_finished"))
+    assert wrong.status_code == 401
+    entered = client.post("/sign-in", data=form(asked, key=KEY, next=hidden(asked, "next")))
+    assert (entered.status_code, entered.headers["Location"]) == (303, "/runs/run_finished")
+    assert KEY not in str(entered.headers)
+    assert "A fox at dawn" in html(client.get("/runs/run_finished"))
+    home = client.get("/")
+    client.post("/sign-out", data=form(home))
+    assert client.get("/", headers=BROWSER).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""]
+)
+def test_signing_in_never_leads_elsewhere(house: House, target: str) -> None:
+    """An open redirect would lend our name to anybody."""
+    client = house.client
+    asked = client.get("/sign-in")
+    entered = client.post("/sign-in", data=form(asked, key=KEY, next=target))
+    assert entered.headers["Location"] == "/"
+
+
+def test_a_signed_link_opens_one_run_and_nothing_else(house: House) -> None:
+    """Tampered, expired and foreign links do not."""
+    house.finished()
+    house.finished("run_other")
+    good = token("run", "run_finished")
+    assert house.client.get(f"/runs/run_finished?t={good}").status_code == 200
+    assert house.client.get(f"/runs/run_other?t={good}").status_code == 403
+    assert house.client.get(f"/runs/run_unknown?t={good}").status_code == 403
+    assert house.client.get(f"/?t={good}", headers=BROWSER).status_code == 403
+    assert house.client.get(f"/r/{RECORD}?t={good}").status_code == 403
+    assert house.client.get(f"/runs/run_finished?t={good[:-2]}xx").status_code == 403
+    assert house.client.get(f"/runs/run_finished?t={token('record', 'run_finished')}").status_code == 403
+    assert house.client.get(f"/runs/run_finished?t={token('run', 'run_finished', 1.0)}").status_code == 410
+
+
+def test_the_link_of_a_record_opens_all_of_its_runs(house: House) -> None:
+    """And of no other record."""
+    house.finished("run_a", record_id=RECORD, base_id=BASE)
+    house.finished("run_b", record_id=OTHER, base_id=BASE)
+    good = token("record", RECORD)
+    assert "A fox at dawn" in html(house.client.get(f"/r/{RECORD}?t={good}"))
+    assert house.client.get(f"/runs/run_a?t={good}").status_code == 200
+    assert house.client.get(f"/runs/run_b?t={good}").status_code == 403
+    assert house.client.get(f"/r/{OTHER}?t={good}").status_code == 403
+
+
+def test_a_page_shows_film_scenes_cost_and_history(house: House) -> None:
+    """All a marketer wants to know, without another host being asked."""
+    cut = house.finished()
+    page = html(house.client.get(f"/runs/run_finished?t={token('run', 'run_finished')}"))
+    assert f'src="/v/{cut.token}"' in page
+    assert "A fox walks through dew." in page
+    assert "Finished." in page
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+
+
+def test_what_people_write_cannot_become_code(house: House) -> None:
+    """Titles and prompts are text."""
+    evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+    house.put(Run(id="run_e", status=RunStatus.FAILED, source="rest", order={"title": evil}, error=evil))
+    page = html(house.client.get(f"/runs/run_e?t={token('run', 'run_e')}"))
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    parts = house.client.get(f"/runs/run_e/live?t={token('run', 'run_e')}").json["parts"]
+    assert "<script>alert" not in str(parts)
+
+
+def test_the_parts_of_a_page_keep_their_mark_until_they_look_different(house: House) -> None:
+    """So that nothing moves under the reader's hands."""
+    house.finished()
+    address = f"/runs/run_finished/live?t={token('run', 'run_finished')}"
+    first, second = house.client.get(address).json["parts"], house.client.get(address).json["parts"]
+    marks = {name: part["mark"] for name, part in first.items()}
+    assert marks == {name: part["mark"] for name, part in second.items()}
+    house.change("scenes", "scene_run_finished_1", prompt="A hare.")
+    third = {name: part["mark"] for name, part in house.client.get(address).json["parts"].items()}
+    assert [name for name in marks if marks[name] != third[name]] == ["scene-1"]
+
+
+def row(house: House, **fields: Any) -> str:
+    """A row of the base, as a person makes one."""
+    import requests
+
+    url = f"{house.sandbox.url}/airtable/_control/person/{BASE}/Videos"
+    answer = requests.post(url, json={"fields": fields}, timeout=20)
+    answer.raise_for_status()
+    return str(answer.json()["id"])
+
+
+def test_a_row_without_a_run_shows_what_will_happen_and_starts_only_on_the_button(board: House) -> None:
+    """GET three times: nothing. POST twice: one run."""
+    record = row(board, Title="Boots", **{"Master Prompt": "Boots in the rain", "Scene Count": 3})
+    client, link = board.client, f"/r/{record}?t={token('record', record)}"
+    for _ in range(3):
+        assert client.get(link).status_code == 200
+    client.get(link.replace("?", "/live?"))
+    assert board.runs() == []
+    page = client.get(f"{link}&estimate=1")
+    assert "Boots" in html(page)
+    assert "3 scenes" in html(page)
+    sent = form(page)
+    answers = [client.post(link.replace("?", "/start?"), data=sent) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 303]
+    (run,) = board.runs()
+    assert run.record_id == record
+    assert "Waiting for its turn" in html(client.get(link))
+
+
+def test_a_row_that_cannot_be_made_says_why_and_has_no_button(board: House) -> None:
+    """In the words of the row."""
+    record = row(board, Title="Empty")
+    page = html(board.client.get(f"/r/{record}?t={token('record', record)}&estimate=1"))
+    assert "Master Prompt" in page
+    assert "<button>Start" not in page
+
+
+def test_a_finished_row_can_be_made_anew_after_a_warning(board: House) -> None:
+    """The old film is kept, and the page says so; an old form starts nothing."""
+    record = row(board, Title="Boots", **{"Master Prompt": "Boots"})
+    board.finished("run_a", record_id=record, base_id=BASE)
+    client, link = board.client, f"/r/{record}?t={token('record', record)}"
+    assert "Make a new version" in html(client.get(link))
+    page = client.get(f"{link}&new=1&estimate=1")
+    assert "already has a film" in html(page)
+    stale = form(page) | {"once": "first"}
+    assert client.post(link.replace("?", "/start?"), data=stale).status_code == 303
+    assert len(board.runs()) == 1
+    client.post(link.replace("?", "/start?"), data=form(page))
+    assert [run.number for run in sorted(board.runs(), key=lambda run: run.number)] == [1, 2]
+
+
+def approval(house: House) -> tuple[Any, str]:
+    house.put(Run(id="run_p", status=RunStatus.NEEDS_APPROVAL, source="rest", approval="asked", quote_micro=2_000_000))
+    return house.client, f"?t={token('run', 'run_p')}"
+
+
+def test_a_button_needs_our_own_page(house: House) -> None:
+    """No token: 400. Another site: 403. Another run's link: 403. Ours: done."""
+    client, link = approval(house)
+    page = client.get(f"/runs/run_p{link}")
+    assert "up to $2.00" in html(page)
+    target = f"/runs/run_p/approve{link}"
+    assert client.post(target, data={"once": "x"}).status_code == 400
+    for header in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+        assert client.post(target, data=form(page), headers=header).status_code == 403
+    foreign = f"/runs/run_p/approve?t={token('run', 'run_x')}"
+    assert client.post(foreign, data=form(page)).status_code == 403
+    assert house.run("run_p").approval == "asked"
+    good = client.post(
+        target, data=form(page), headers={"Sec-Fetch-Site": "same-origin", "Origin": "https://films.example.com"}
+    )
+    assert good.status_code == 303
+    assert house.run("run_p").approval == "given"
+
+
+def test_a_key_that_only_reads_sees_no_buttons(house: House) -> None:
+    """And cannot press them anyway."""
+    from pipelines.domain.run import ApiKey
+
+    house.finished()
+    key = signing.new_api_key()
+    with house.store.write() as tx:
+        tx.keys.add(ApiKey(id=key.id, name="reader", sha256=key.sha256, scopes=("read",)))
+    client = house.client
+    client.post("/sign-in", data=form(client.get("/sign-in"), key=key.key, next="/"))
+    page = client.get("/runs/run_finished")
+    assert "Make this scene again" not in html(page)
+    sent = {"csrf_token": hidden(client.get("/sign-in"), "csrf_token"), "once": "x", "prompt": "A hare."}
+    assert client.post("/runs/run_finished/scenes/1/regenerate", data=sent).status_code == 403
+    house.change("keys", key.id, revoked_at=1.0)
+    assert client.get("/runs/run_finished", headers=BROWSER).status_code == 401
+
+
+def test_a_double_click_makes_one_new_clip(house: House) -> None:
+    """The same form twice is one order."""
+    house.finished()
+    client, link = house.client, f"?t={token('run', 'run_finished')}"
+    page = client.get(f"/runs/run_finished{link}")
+    sent = form(page, prompt="A hare.", model="local/animatic")
+    for _ in range(2):
+        assert client.post(f"/runs/run_finished/scenes/1/regenerate{link}", data=sent).status_code == 303
+    assert house.run("run_finished").take == 1
+
+
+def test_money_in_doubt_is_decided_on_the_page(house: House) -> None:
+    """Three buttons; a link to another run decides nothing here."""
+    house.put(
+        Run(id="run_x", status=RunStatus.NEEDS_ATTENTION, source="rest"),
+        house.scene("run_x"),
+        house.generation("run_x", status=GenerationStatus.UNKNOWN, provider_id=None),
+        Run(id="run_y", status=RunStatus.NEEDS_ATTENTION, source="rest"),
+    )
+    client, link = house.client, f"?t={token('run', 'run_x')}"
+    page = client.get(f"/runs/run_x{link}")
+    assert html(page).count('name="choice"') == 3
+    elsewhere = f"/runs/run_y/generations/gen_1/decide?t={token('run', 'run_y')}"
+    client.post(elsewhere, data=form(page, choice="write_off"))
+    with house.store.read() as tx:
+        assert tx.generations.get("gen_1").status == GenerationStatus.UNKNOWN
+    client.post(f"/runs/run_x/generations/gen_1/decide{link}", data=form(page, choice="cancel"))
+    assert house.run("run_x").status == RunStatus.CANCELLED
+
+
+def test_the_history_page_lists_filters_and_stops(home: House) -> None:
+    """Everything of the deployment at one address."""
+    home.finished()
+    home.put(Run(id="run_f", status=RunStatus.FAILED, source="rest", order={"title": "Glass city"}, error="No prompt."))
+    page = home.client.get("/")
+    assert "A fox at dawn" in html(page)
+    assert "Glass city" in html(page)
+    assert "A fox at dawn" not in html(home.client.get("/?show=failed"))
+    assert home.client.get("/?cursor=nonsense", headers=BROWSER).status_code == 404
+    assert home.client.get("/live").json["every"] > 0
+    client = home.client
+    page = client.get("/")
+    client.post("/stop", data=form(page, on="1"))
+    assert "Go on spending" in html(client.get("/"))
+
+
+def test_a_get_never_changes_anything(house: House) -> None:
+    """Scanners, prefetchers and histories follow every link."""
+    house.finished("run_a", record_id=RECORD, base_id=BASE)
+    before = house.run("run_a"), len(house.runs())
+    for rule in house.app.url_map.iter_rules():
+        if "GET" in (rule.methods or ()):
+            path = rule.rule.replace("<run_id>", "run_a").replace("<record_id>", RECORD)
+            house.client.get(re.sub(r"<[^>]+>", "x", path), headers=BEARER)
+            house.client.get(f"{re.sub(r'<[^>]+>', 'x', path)}?t={token('record', RECORD)}")
+    assert (house.run("run_a"), len(house.runs())) == before

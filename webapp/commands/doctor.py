@@ -1,0 +1,105 @@
+"""`flask doctor`: everything a deployment needs, each with one line on how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+from pipelines.domain.errors import ReelgridError
+from pipelines.stages.services import Services
+from webapp.commands.airtable import checks_of
+from webapp.commands.output import as_json, checks_table, failed, show, told
+from webapp.context import services, settings
+
+Finding = dict[str, Any]
+
+
+@click.command("doctor", help="Check settings, services, providers, storage, webhooks and bases.")
+@as_json
+@told
+def command(*, json_: bool) -> None:
+    """Exit code 1 if something that is needed does not work."""
+    checks = list(all_checks(services()))
+    show(checks, json_=json_, table=lambda: checks_table(checks))
+    if failed(checks):
+        raise SystemExit(1)
+
+
+def all_checks(core: Services) -> Iterator[Finding]:
+    """Every finding; each check stands alone, so that one outage hides no other."""
+    yield finding("settings", f"read; this deployment is {core.policy.public_url}")
+    yield _tried("database", core.store.check, "answers", "Is DATABASE_URL right, and the server up?")
+    yield _tried("storage", core.media.check, "takes and returns a file", "Look at STORAGE_URL and AWS_*.")
+    yield _broker(core)
+    yield _workers(core)
+    yield from _models(core)
+    yield from _webhooks()
+    for base in core.base_tools.bases.all():
+        yield from _base(base.id)
+
+
+def finding(name: str, sentence: str, *, ok: bool = True, fix: str = "", warning: bool = False) -> Finding:
+    """One line of the report."""
+    return {"name": name, "ok": ok, "sentence": sentence, "fix": fix, "warning": warning}
+
+
+def _tried(name: str, check: Callable[[], object], good: str, fix: str, *, warning: bool = False) -> Finding:
+    try:
+        told_back = check()
+    except ReelgridError as error:
+        return finding(name, error.operator, ok=False, fix=fix, warning=warning)
+    return finding(name, told_back if isinstance(told_back, str) else good)
+
+
+def _broker(core: Services) -> Finding:
+    fix = "Start the worker (the embedded broker comes with it), or look at REDIS_URL."
+    return _tried("broker", core.hints.check, "answers", fix, warning=True)
+
+
+def _workers(core: Services) -> Finding:
+    with core.store.read() as tx:
+        kinds = [process.kind for process in tx.processes.find()]
+    if not kinds:
+        return finding("worker", "none is running", ok=False, fix="Start it: python -m worker", warning=True)
+    return finding("worker", f"{len(kinds)} processes: {', '.join(sorted(kinds))}")
+
+
+def _models(core: Services) -> Iterator[Finding]:
+    default = core.policy.default_model
+    if default not in core.catalogue:
+        yield finding("model", f"VIDEO_MODEL {default} is not in the catalogue", ok=False, fix="flask models list")
+    for name in sorted({card.provider for card in core.catalogue.values()}):
+        if core.providers.configured(name):
+            fix = "Look at the provider's key and address."
+            check = core.providers.get(name).check
+            yield _tried(f"provider {name}", check, "answers", fix, warning=not default.startswith(f"{name}/"))
+    if core.policy.animatic_by_default:
+        sentence = "a provider's key is set, but VIDEO_MODEL is not: rows get a free animatic"
+        yield finding("model", sentence, ok=False, fix="Set VIDEO_MODEL to a model of flask models list.", warning=True)
+
+
+def _webhooks() -> Iterator[Finding]:
+    """A provider that is set up calls back faster than we poll, if we can believe it."""
+    chosen = settings()
+    keys = {
+        "OPENAI_WEBHOOK_SECRET": (chosen.sora_api_key, chosen.openai_webhook_secrets),
+        "GEMINI_WEBHOOK_SECRET": (chosen.gemini_api_key, chosen.gemini_webhook_secrets),
+        "KIE_WEBHOOK_HMAC_KEY": (chosen.kie_api_key, chosen.kie_webhook_hmac_key),
+        "OPENROUTER_WEBHOOK_SECRET": (chosen.openrouter_api_key, chosen.openrouter_webhook_secret),
+    }
+    for name, (key, secret) in keys.items():
+        if key and not secret and not chosen.loopback:
+            sentence = f"{name} is not set: its callbacks are not verified, or refused; we poll"
+            yield finding("webhooks", sentence, ok=False, fix=f"Set {name}.", warning=True)
+
+
+def _base(base_id: str) -> Iterator[Finding]:
+    try:
+        found = checks_of(base_id)
+    except ReelgridError as error:
+        yield finding(f"airtable {base_id}", error.operator, ok=False, fix=f"flask airtable doctor --base {base_id}")
+        return
+    for check in found:
+        yield {**check, "name": f"airtable {base_id} {check['name']}"}

@@ -1,0 +1,196 @@
+"""`flask ledger`, `storage`, `models`, `stop`, `bases`: operating a deployment."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+
+from pipelines.domain.money import dollars, to_micro
+from pipelines.stages import control, ledger, tend, view
+from webapp.api.operate import COLUMNS, catalogue, stopped
+from webapp.commands.output import ACTOR, as_json, print_table, show, told
+from webapp.context import services
+
+STDIN = "-"
+
+ledger_group = AppGroup("ledger", help="What was spent and what is set aside.")
+storage_group = AppGroup("storage", help="Clips and films in storage.")
+models_group = AppGroup("models", help="The catalogue of models.")
+stop_group = AppGroup("stop", help="The Stop switch: while it is on, nothing new is bought anywhere.")
+bases_group = AppGroup("bases", help="Connected Airtable bases.")
+
+
+@ledger_group.command("show")
+@click.option("--by", multiple=True, type=click.Choice(list(COLUMNS)), help="May be given several times; day if not.")
+@click.option("--since", help="From this UTC day on, e.g. 2026-11-01.")
+@click.option("--until", help="Up to this UTC day.")
+@as_json
+@told
+def ledger_show(by: tuple[str, ...], since: str | None, until: str | None, *, json_: bool) -> None:
+    """Spend by day, model, record, key or base."""
+    names = by or ("day",)
+    found = view.usage(services(), [COLUMNS[name] for name in names], since, until)
+    rows = [[row[COLUMNS[name]] for name in names] + _figures(row) for row in found["rows"]]
+    columns = (*names, "spent", "seconds", "generations")
+    show(found, json_=json_, table=lambda: print_table(columns, rows, empty="Nothing was spent."))
+
+
+def _figures(row: dict[str, Any]) -> list[object]:
+    return [f"${row['spent_usd']:.4f}", f"{row['seconds'] or 0:g}", row["generations"]]
+
+
+@ledger_group.command("audit")
+@as_json
+@told
+def ledger_audit(*, json_: bool) -> None:
+    """Check that the books balance; exit code 1 if they do not."""
+    with services().store.read() as tx:
+        audit = ledger.audit(tx)
+    found = {
+        "balanced": not audit.problems,
+        "problems": list(audit.problems),
+        "accounts_usd": {name: dollars(amount) for name, amount in audit.sums.items()},
+    }
+    show(found, json_=json_, table=lambda: _print_audit(found))
+    if audit.problems:
+        raise SystemExit(1)
+
+
+def _print_audit(found: dict[str, Any]) -> None:
+    print_table(("account", "dollars"), found["accounts_usd"].items())
+    click.echo("\nThe books balance." if found["balanced"] else "\n" + "\n".join(found["problems"]))
+
+
+@storage_group.command("check")
+@as_json
+@told
+def storage_check(*, json_: bool) -> None:
+    """A round trip with a tiny file, and whether every film and clip we know is there; exit code 1 if not."""
+    core = services()
+    core.media.check()
+    with core.store.read() as tx:
+        kept = [row.key for row in tx.cuts.find(deleted_at=None) if row.key]
+        kept += [row.key for row in tx.clips.find(deleted_at=None)]
+    missing = [key for key in dict.fromkeys(kept) if core.media.stat(key) is None]
+    found = {"ok": not missing, "files": len(set(kept)), "missing": missing}
+    text = f"{found['files']} files, {len(missing)} missing."
+    show(found, json_=json_, table=lambda: click.echo("\n".join([text, *missing])))
+    if missing:
+        raise SystemExit(1)
+
+
+@storage_group.command("sweep")
+@as_json
+@told
+def storage_sweep(*, json_: bool) -> None:
+    """Delete what has outlived KEEP_CLIPS_DAYS and KEEP_CUTS_DAYS, as the worker does every hour."""
+    deleted = tend.tidy(services())
+    show({"deleted": deleted}, json_=json_, table=lambda: click.echo(f"{deleted} files were deleted."))
+
+
+@models_group.command("list")
+@as_json
+@told
+def models_list(*, json_: bool) -> None:
+    """Every model: whether it is set up, what it can do and costs, when it ends."""
+    found = catalogue()
+    rows = [
+        [
+            model.id,
+            "default" if model.default else "yes" if model.configured else "no key",
+            "free" if model.free else ", ".join(f"{r} ${p:g}/s" for r, p in model.price_usd_per_second.items()),
+            ", ".join(f"{s:g}" for s in model.durations_s) or f"{model.min_seconds:g}–{model.max_seconds:g}",
+            " ".join(model.aspect_ratios),
+            model.warning or "",
+        ]
+        for model in found.models
+    ]
+    columns = ("model", "set up", "price", "seconds", "aspect ratios", "")
+    show(found.model_dump(), json_=json_, table=lambda: print_table(columns, rows))
+
+
+def _turn(*, on: bool, reason: str, json_: bool) -> None:
+    control.set_stop(services(), on=on, reason=reason, actor=ACTOR)
+    text = "Nothing new is bought from now on." if on else "Spending goes on."
+    show(stopped().model_dump(), json_=json_, table=lambda: click.echo(text))
+
+
+@stop_group.command("on")
+@click.option("--reason", default="", help="Shown to everybody who waits.")
+@as_json
+@told
+def stop_on(reason: str, *, json_: bool) -> None:
+    """Stop all new spending; runs wait where they are."""
+    _turn(on=True, reason=reason, json_=json_)
+
+
+@stop_group.command("off")
+@as_json
+@told
+def stop_off(*, json_: bool) -> None:
+    """Lift the switch; waiting runs go on."""
+    _turn(on=False, reason="", json_=json_)
+
+
+@stop_group.command("status")
+@as_json
+@told
+def stop_status(*, json_: bool) -> None:
+    """Whether the switch is on, since when and why."""
+    state = stopped()
+    text = f"Stopped since {state.at}. {state.reason}" if state.on else "Spending is allowed."
+    show(state.model_dump(), json_=json_, table=lambda: click.echo(text))
+
+
+@bases_group.command("add")
+@click.argument("base_id")
+@click.option("--token", help="A token of its own, kept encrypted; - reads it from standard input.")
+@click.option("--name", default="", help="What you call the base.")
+@click.option("--day-budget", type=Decimal, help="What this base may spend a day, in dollars.")
+@as_json
+@told
+def bases_add(base_id: str, token: str | None, name: str, day_budget: Decimal | None, *, json_: bool) -> None:
+    """Connect a base, or change its token, name or budget."""
+    secret = sys.stdin.readline().strip() if token == STDIN else token
+    cap = None if day_budget is None else to_micro(day_budget)
+    base = services().base_tools.bases.connect(base_id, token=secret, name=name, day_cap_micro=cap)
+    text = f"{base_id} is connected. Next: flask airtable setup --base {base_id}"
+    show({"base_id": base.id, "name": base.name}, json_=json_, table=lambda: click.echo(text))
+
+
+@bases_group.command("list")
+@as_json
+@told
+def bases_list(*, json_: bool) -> None:
+    """The connected bases, without their tokens."""
+    found = [
+        {
+            "base_id": base.id,
+            "name": base.name,
+            "own_token": bool(base.sealed_token),
+            "day_budget_usd": None if base.day_cap_micro is None else dollars(base.day_cap_micro),
+            "push": "webhook" in base.state,
+        }
+        for base in services().base_tools.bases.all()
+    ]
+    columns = ("base_id", "name", "own_token", "day_budget_usd", "push")
+    rows = [[base[column] for column in columns] for base in found]
+    show(found, json_=json_, table=lambda: print_table(columns, rows, empty="No base is connected."))
+
+
+@bases_group.command("remove")
+@click.argument("base_id")
+@as_json
+@told
+def bases_remove(base_id: str, *, json_: bool) -> None:
+    """Forget a base and its token; its runs stay."""
+    if not services().base_tools.bases.disconnect(base_id):
+        raise click.ClickException(f"{base_id} is not connected.")
+    show({"base_id": base_id, "removed": True}, json_=json_, table=lambda: click.echo(f"{base_id} is forgotten."))
+
+
+GROUPS = (ledger_group, storage_group, models_group, stop_group, bases_group)

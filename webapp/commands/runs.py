@@ -1,0 +1,139 @@
+"""`flask runs`: look at runs and decide about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.money import show as money
+from pipelines.domain.money import to_micro
+from pipelines.stages import control, view
+from webapp.commands.output import ACTOR, as_json, print_table, show, told
+from webapp.context import services
+
+group = AppGroup("runs", help="Look at runs; retry, cancel, approve them; hand out and revoke links.")
+_STATUSES = [status.value for status in RunStatus]
+
+
+@group.command("list")
+@click.option("--record", help="Only runs of this Airtable record.")
+@click.option("--status", "statuses", multiple=True, type=click.Choice(_STATUSES), help="May be given several times.")
+@click.option("--limit", default=20, type=click.IntRange(1, 200), show_default=True)
+@as_json
+@told
+def list_(record: str | None, statuses: tuple[str, ...], limit: int, *, json_: bool) -> None:
+    """The newest runs."""
+    runs, _ = view.list_runs(services(), record=record, status=statuses or None, limit=limit)
+    rows = [
+        [
+            run["run_id"],
+            run["status"],
+            f"{run['progress']:.0%}",
+            _usd(run["cost_usd"]),
+            _usd(run["quote_usd"]),
+            run["title"],
+        ]
+        for run in runs
+    ]
+    columns = ("run", "status", "done", "spent", "quote", "title")
+    show(runs, json_=json_, table=lambda: print_table(columns, rows, empty="No runs."))
+
+
+@group.command("show")
+@click.argument("run_id")
+@as_json
+@told
+def show_(run_id: str, *, json_: bool) -> None:
+    """Everything about a run."""
+    run = view.run_view(services(), run_id)
+    show(run, json_=json_, table=lambda: _print(run))
+
+
+def _print(run: dict[str, Any]) -> None:
+    click.echo(f"{run['title']}\n{run['status']}, {run['progress']:.0%}: {run['sentence']}")
+    click.echo(f"spent {_usd(run['cost_usd'])} of {_usd(run['quote_usd'])}\n{run['page_url']}\n")
+    scenes = [[s["number"], s["status"], s["model"], s["error"] or s["prompt"][:60]] for s in run["scenes"]]
+    print_table(("scene", "status", "model", ""), scenes, empty="No scenes yet.")
+    for cut in run["cuts"]:
+        click.echo(f"\n{cut['format']}: {cut['url']}")
+    click.echo("")
+    for event in run["events"]:
+        click.echo(f"{event['at']}  {event['sentence']}")
+
+
+def _usd(amount: float | None) -> str:
+    return "?" if amount is None else money(to_micro(amount))
+
+
+@group.command("retry")
+@click.argument("run_id")
+@as_json
+@told
+def retry(run_id: str, *, json_: bool) -> None:
+    """Go on with a run that has stopped; what is paid for is kept."""
+    control.retry(services(), run_id, ACTOR)
+    _after(run_id, json_=json_)
+
+
+@group.command("cancel")
+@click.argument("run_id")
+@as_json
+@told
+def cancel(run_id: str, *, json_: bool) -> None:
+    """Stop what can be stopped."""
+    control.cancel(services(), run_id, ACTOR)
+    _after(run_id, json_=json_)
+
+
+@group.command("approve")
+@click.argument("run_id")
+@as_json
+@told
+def approve(run_id: str, *, json_: bool) -> None:
+    """Go on with a run that waits for approval."""
+    control.approve(services(), run_id, ACTOR)
+    _after(run_id, json_=json_)
+
+
+@group.command("decide")
+@click.argument("generation_id")
+@click.argument("choice", type=click.Choice(control.CHOICES))
+@as_json
+@told
+def decide(generation_id: str, choice: str, *, json_: bool) -> None:
+    """Settle money in doubt: wait for it, write it off and buy again, or cancel the run."""
+    run = control.decide(services(), generation_id, choice, ACTOR)
+    _after(run.id, json_=json_)
+
+
+def _after(run_id: str, *, json_: bool) -> None:
+    run = view.run_view(services(), run_id)
+    show(run, json_=json_, table=lambda: click.echo(f"{run_id} is {run['status']}: {run['sentence']}"))
+
+
+@group.command("link")
+@click.argument("subject")
+@as_json
+@told
+def link(subject: str, *, json_: bool) -> None:
+    """A signed link to the page of a run, or of a record (rec…)."""
+    links = services().links
+    url = links.page(record_id=subject) if subject.startswith("rec") else links.page(run_id=subject)
+    show({"url": url}, json_=json_, table=lambda: click.echo(url))
+
+
+@group.command("revoke")
+@click.argument("run_id")
+@as_json
+@told
+def revoke(run_id: str, *, json_: bool) -> None:
+    """Revoke the permanent links to a run's films: they answer 410 from now on."""
+    core = services()
+    with core.store.write() as tx:
+        cuts = [cut.id for cut in tx.cuts.find(run_id=run_id, revoked_at=None)]
+        for cut_id in cuts:
+            tx.cuts.change(cut_id, revoked_at=core.clock.now())
+    show({"revoked": cuts}, json_=json_, table=lambda: click.echo(f"{len(cuts)} links are revoked."))
