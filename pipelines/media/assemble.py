@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from pipelines.domain.errors import UnplayableMedia
@@ -27,6 +29,9 @@ from pipelines.media.piece import Piece, inspect, open_piece
 from pipelines.media.probe import deviations, faults_of, probe
 from pipelines.media.seams import Seam, body, content_hash, load, render
 from pipelines.media.timeline import HARD, Slot, lay_out
+
+_SEAMS_AT_A_TIME = 2
+"""Each is a short encode that cannot fill two cores by itself."""
 
 
 @dataclass(slots=True)
@@ -147,17 +152,17 @@ def _write_joined(
     work: _Work, pieces: Sequence[Piece], slots: Sequence[Slot], bodies: Sequence[Body], look: Look, dest: Path
 ) -> str:
     comment = work.plan.disclosure
-    voice = voice_of(pieces)
+    voice, final = voice_of(pieces), work.plan.music is None
     if voice is None:
-        return write_film(stretches(bodies, None, None), look, None, dest, comment)
+        return write_film(stretches(bodies, None, None), look, None, dest, comment, final=final)
     try:
         sound = score(pieces, slots, voice)
     except UnplayableMedia as error:
         if any(slot.into is not HARD for slot in slots):
             raise
         work.notes.append(f"The sound was copied without smoothing its joins: {error.operator}.")
-        return join_whole(pieces, dest, comment) or ""
-    return write_film(stretches(bodies, sound, voice), look, voice, dest, comment)
+        return join_whole(pieces, dest, comment, final=final) or ""
+    return write_film(stretches(bodies, sound, voice), look, voice, dest, comment, final=final)
 
 
 def _under_music(work: _Work, film: Path, look: Look, dest: Path) -> str:
@@ -175,16 +180,22 @@ def _under_music(work: _Work, film: Path, look: Look, dest: Path) -> str:
 
 
 def _bodies(work: _Work, pieces: Sequence[Piece], slots: Sequence[Slot]) -> tuple[list[Body], list[AvcConfig]]:
+    """What is copied of each piece, with the seams between, two of which are rendered at a time."""
     spans = [body(piece, slot.into.head, slot.out.tail) for piece, slot in zip(pieces, slots, strict=True)]
-    bodies, configs = [], []
-    for number, (piece, slot, span) in enumerate(zip(pieces, slots, spans, strict=True)):
-        seam: Stretch | None = None
-        if slot.out is not HARD:
-            wanted = Seam(a=piece, b=pieces[number + 1], fade=slot.out, stop=span[1], start=spans[number + 1][0])
-            config, seam = _seam(work, wanted)
-            configs.append(config)
-        bodies.append(Body(piece, span[0], span[1], seam))
-    return bodies, configs
+    wanted = {
+        number: Seam(a=a, b=b, fade=slot.out, stop=span[1], start=following[0])
+        for number, (slot, (a, b), (span, following)) in enumerate(
+            zip(slots[:-1], pairwise(pieces), pairwise(spans), strict=True)
+        )
+        if slot.out is not HARD
+    }
+    with ThreadPoolExecutor(max_workers=_SEAMS_AT_A_TIME) as pool:
+        made = dict(zip(wanted, pool.map(lambda seam: _seam(work, seam), wanted.values()), strict=True))
+    bodies = [
+        Body(piece, span[0], span[1], made[number][1] if number in made else None)
+        for number, (piece, span) in enumerate(zip(pieces, spans, strict=True))
+    ]
+    return bodies, [config for config, _ in made.values()]
 
 
 def _seam(work: _Work, wanted: Seam) -> tuple[AvcConfig, Stretch]:

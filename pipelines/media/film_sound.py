@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -19,6 +20,7 @@ from pipelines.media.sound_mix import Part, Ramp, stream_place
 from pipelines.media.sound_seam import Zone, merged, zone
 from pipelines.media.timeline import Fade, Slot
 
+_ZONES_AT_A_TIME = 2
 _MARGIN = 2
 """Packets on either side of a join that carry a part of it."""
 
@@ -47,8 +49,11 @@ def score(pieces: Sequence[Piece], slots: Sequence[Slot], voice: Voice) -> Score
         index = max(number for number, share in enumerate(split) if share.start <= place)
         return packet_of(pieces[index], split[index], place)
 
-    zones = tuple(zone(parts, first, last, total, voice.rate, channels, own) for first, last in wanted)
-    return Score(shares=tuple(split), total=total, zones=zones)
+    def rendered(span: tuple[int, int]) -> Zone:
+        return zone(parts, *span, total, voice.rate, channels, own)
+
+    with ThreadPoolExecutor(max_workers=_ZONES_AT_A_TIME) as pool:
+        return Score(shares=tuple(split), total=total, zones=tuple(pool.map(rendered, wanted)))
 
 
 def packet_of(piece: Piece, share: Share, place: int) -> bytes:

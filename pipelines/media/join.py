@@ -158,8 +158,8 @@ def silent_stretch(packet: bytes, count: int) -> Stretch:
     return Stretch(packet * count, packets=Packets(np.cumsum(sizes) - sizes, sizes))
 
 
-def join_whole(pieces: Sequence[Piece], dest: Path, comment: str | None = None) -> str | None:
-    """Join pieces end to end by hard cuts. Returns the film's SHA-256, or None when their settings clash."""
+def join_whole(pieces: Sequence[Piece], dest: Path, comment: str | None = None, *, final: bool = True) -> str | None:
+    """Join pieces end to end by hard cuts, every packet of sound copied. Returns as `write_film`, None on a clash."""
     look = look_of(pieces[0], [piece.config for piece in pieces])
     if look is None:
         return None
@@ -167,19 +167,28 @@ def join_whole(pieces: Sequence[Piece], dest: Path, comment: str | None = None) 
     starts = list(accumulate((piece.seconds for piece in pieces), initial=Fraction(0)))
     split = shares(pieces, starts[:-1], starts[-1], voice.rate, voice.priming) if voice else [None] * len(pieces)
     stretches = [stretch for piece, share in zip(pieces, split, strict=True) for stretch in whole(piece, share)]
-    return write_film(stretches, look, voice, dest, comment)
+    return write_film(stretches, look, voice, dest, comment, final=final)
 
 
 def write_film(
-    stretches: Sequence[Stretch], look: Look, voice: Voice | None, dest: Path, comment: str | None = None
+    stretches: Sequence[Stretch],
+    look: Look,
+    voice: Voice | None,
+    dest: Path,
+    comment: str | None = None,
+    *,
+    final: bool = True,
 ) -> str:
-    """Write the film: index first, then every stretch's bytes in order. Returns its SHA-256 in hex."""
+    """Write the film: index first, then every stretch's bytes in order.
+
+    Returns its SHA-256 in hex; a work file (not `final`) is not hashed or forced to the disk, and "" is returned.
+    """
     places = np.cumsum([0, *(source_length(stretch.source) for stretch in stretches)]).tolist()
     tracks = [_picture_track(stretches, places, look)]
     if voice is not None:
         tracks.append(_sound_track(stretches, places, voice, tracks[0].shown))
     sources = [stretch.source for stretch in stretches]
-    return write_file(dest, header(tracks, places[-1], comment), sources)
+    return write_file(dest, header(tracks, places[-1], comment), sources, final=final)
 
 
 def _picture_track(stretches: Sequence[Stretch], places: Sequence[int], look: Look) -> TrackTables:

@@ -209,11 +209,13 @@ def _runs(data: bytes, box: Box, dtype: str, samples: int) -> tuple[Ints, bool]:
     counts = table(data, box, 2).astype(np.int64)[:, 0]
     values = table(data, box, 2, dtype).astype(np.int64)[:, 1]
     total = int(counts.sum())
-    kept = np.clip(samples - (np.cumsum(counts) - counts), 0, counts)
+    if total == samples:
+        return np.repeat(values, counts), False
+    kept = np.minimum(np.maximum(samples - (np.cumsum(counts) - counts), 0), counts)
     expanded = np.repeat(values, kept)
     if len(expanded) < samples:
         expanded = np.append(expanded, np.full(samples - len(expanded), values[-1] if len(values) else 0))
-    return expanded, total != samples
+    return expanded, True
 
 
 def _composition(data: bytes, tables: Parts, samples: int) -> Ints:
@@ -227,7 +229,9 @@ def _sync(data: bytes, tables: Parts, samples: int) -> Ints:
     stss = tables.get(b"stss")
     if stss is None:
         return np.arange(samples, dtype=np.int64)
-    marked: Ints = np.unique(table(data, stss, 1).astype(np.int64)[:, 0]) - 1
+    marked = table(data, stss, 1).astype(np.int64)[:, 0] - 1
+    if (marked[1:] <= marked[:-1]).any():
+        marked = np.unique(marked)
     inside: Ints = marked[(marked >= 0) & (marked < samples)]
     return inside
 
@@ -245,11 +249,11 @@ def _offsets(data: bytes, tables: Parts, sizes: Ints, file_size: int) -> Ints:
     chunks = _chunk_places(data, tables, file_size)
     runs = table(data, tables[b"stsc"], 3).astype(np.int64)
     first = runs[:, 0] - 1
-    if not len(runs) or first[0] != 0 or (np.diff(first) <= 0).any() or first[-1] >= len(chunks):
+    if not len(runs) or first[0] != 0 or (first[1:] <= first[:-1]).any() or first[-1] >= len(chunks):
         raise damaged("the places of its samples contradict each other")
-    per_chunk = np.repeat(runs[:, 1], np.diff(np.append(first, len(chunks))))
+    per_chunk = np.repeat(runs[:, 1], np.append(first[1:], len(chunks)) - first)
     before = np.cumsum(per_chunk) - per_chunk
-    per_chunk = np.clip(len(sizes) - before, 0, per_chunk)
+    per_chunk = np.minimum(np.maximum(len(sizes) - before, 0), per_chunk)
     if int(per_chunk.sum()) != len(sizes):
         raise damaged("its index places fewer samples than it counts")
     into = np.cumsum(sizes) - sizes

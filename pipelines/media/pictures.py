@@ -120,6 +120,8 @@ def _encoder(picture: Picture, fps: Fraction, like: Piece) -> av.VideoCodecConte
     encoder.width, encoder.height, encoder.pix_fmt = picture.shape[1], picture.shape[0] * 2 // 3, "yuv420p"
     encoder.framerate, encoder.time_base = fps, 1 / fps
     encoder.sample_aspect_ratio = Fraction(1)
+    # A fixed number, because x264's output depends on it.
+    encoder.thread_count = 2
     primaries, transfer, matrix = like.sps.colours or (2, 2, 2)
     encoder.color_primaries, encoder.color_trc, encoder.colorspace = primaries, transfer, matrix
     encoder.color_range = 1 if like.sps.full_range is not None else 0
@@ -128,6 +130,7 @@ def _encoder(picture: Picture, fps: Fraction, like: Piece) -> av.VideoCodecConte
         "crf": "18",
         "preset": "veryfast",
         "profile": "high",
-        "x264-params": f"sps-id={SEAM_SET}:keyint=infinite:scenecut=0:sliced-threads=0",
+        # Without mbtree, whose AVX2 code gives flat black pictures other bytes from run to run (measured).
+        "x264-params": f"sps-id={SEAM_SET}:keyint=infinite:scenecut=0:sliced-threads=0:mbtree=0",
     }
     return encoder

@@ -127,7 +127,7 @@ def render(seam: Seam, dest: Path) -> Path:
     look = look_of(seam.a, [config])
     if look is None:
         raise damaged("its decoder settings clash")
-    write_film([stretch_of(coded)], look, None, dest)
+    write_film([stretch_of(coded)], look, None, dest, final=False)
     return dest
 
 
