@@ -1,0 +1,263 @@
+"""An Airtable base in memory: rows that people fill in, attachments that arrive later, and every way to say no."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.airtable import fields as cells
+from pipelines.domain.board_fields import BoardTable, SceneField, VersionField, VideoField, difference
+from pipelines.domain.errors import BoardDenied, BoardQuota, RateLimited, RecordGone, ReelgridError, Unavailable
+from pipelines.domain.run import Want
+from pipelines.ports import BoardRow, BoardScene, BoardSettings, BoardVersion, Clock, Written
+
+BASE = "appMemory00000001"
+BATCH = 10
+REVOKED = "Airtable refuses our access token: it was revoked."
+_TICKS = (VideoField.GENERATE, VideoField.APPROVE, VideoField.CANCEL)
+Sizes = Callable[[str], "int | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to Airtable."""
+
+    verb: str
+    table: str
+    rows: tuple[str, ...] = ()
+
+
+class MemoryBoard:
+    """ports.Board for one base. `size_of` tells how large the file behind a link is (None: it cannot be fetched).
+
+    Switches: `quota`, `denied`, `away`, `locked_until`; `lose_files` attachments are never fetched; files arrive
+    `arrive_after_s` after the write.
+    """
+
+    def __init__(self, clock: Clock, size_of: Sizes, *, arrive_after_s: float = 1.0) -> None:
+        self.tables: dict[str, dict[str, dict[str, Any]]] = {name.value: {} for name in BoardTable}
+        self.calls: list[Call] = []
+        self.quota = self.denied = self.away = False
+        self.locked_until = 0.0
+        self.lose_files = 0
+        self.arrive_after_s = arrive_after_s
+        self.links: list[str] = []
+        """Every link that was handed over for fetching."""
+        self._clock, self._size_of = clock, size_of
+        self._ids = itertools.count(1)
+        self._arrivals: dict[str, float] = {}
+        self._lock = threading.RLock()
+
+    # ------------------------------------------------------------ people
+
+    def add(self, table: str, **fields: Any) -> str:
+        """A person makes a row; field names with `_` for the spaces."""
+        with self._lock:
+            record_id = f"rec{next(self._ids):014d}"
+            self.tables[table][record_id] = {}
+            self.edit(table, record_id, **fields)
+            return record_id
+
+    def edit(self, table: str, record_id: str, **fields: Any) -> None:
+        """A person types into a row."""
+        with self._lock:
+            named = {name.replace("_", " ").replace(" no", " #"): value for name, value in fields.items()}
+            self._put(table, record_id, named)
+
+    def delete(self, table: str, record_id: str) -> None:
+        """A person deletes a row."""
+        with self._lock:
+            del self.tables[table][record_id]
+            for row in self.tables[BoardTable.VIDEOS].values():
+                if record_id in row.get(VideoField.SCENES, ()):
+                    row[VideoField.SCENES] = [one for one in row[VideoField.SCENES] if one != record_id]
+
+    def cells(self, record_id: str, table: str = BoardTable.VIDEOS) -> dict[str, Any]:
+        """A row as it is now."""
+        return dict(self.tables[table][record_id])
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """All rows of a table, as they are now, in the order they were made."""
+        return [dict(row) for row in self.tables[table].values()]
+
+    # ------------------------------------------------------------ reading
+
+    def row(self, base_id: str, table: str, record_id: str) -> BoardRow:  # noqa: ARG002 - one base
+        """Read one order."""
+        with self._call("row", table, record_id):
+            return cells.board_row(record_id, self._found(table, record_id))
+
+    def scenes(self, base_id: str, row: BoardRow) -> list[BoardScene]:  # noqa: ARG002 - one base
+        """The row's linked scenes, by number."""
+        linked = [one for one in row.fields.get(VideoField.SCENES, ()) if one in self.tables[BoardTable.SCENES]]
+        if not linked:
+            return []
+        with self._call("scenes", BoardTable.SCENES, row.record_id):
+            found = [(one, self._seen(BoardTable.SCENES, one)) for one in linked]
+        found.sort(key=lambda item: float(item[1].get(SceneField.NUMBER) or 1e9))
+        return [cells.board_scene(record_id, fields) for record_id, fields in found]
+
+    def ready(self, base_id: str, now: float) -> list[BoardRow]:  # noqa: ARG002 - one base
+        """Rows whose Status is Ready and whose time has come."""
+        with self._call("ready", BoardTable.VIDEOS):
+            rows = [cells.board_row(one, self._seen(BoardTable.VIDEOS, one)) for one in self.tables[BoardTable.VIDEOS]]
+        return [row for row in rows if row.status == "Ready" and (row.scheduled_for or 0.0) <= now]
+
+    def ticked(self, base_id: str) -> tuple[list[BoardRow], list[BoardScene]]:  # noqa: ARG002 - one base
+        """Rows and scenes with a box ticked: two calls."""
+        with self._call("ticked", BoardTable.VIDEOS):
+            rows = [cells.board_row(one, self._seen(BoardTable.VIDEOS, one)) for one in self.tables[BoardTable.VIDEOS]]
+        with self._call("ticked", BoardTable.SCENES):
+            shots = [
+                cells.board_scene(one, self._seen(BoardTable.SCENES, one)) for one in self.tables[BoardTable.SCENES]
+            ]
+        return [row for row in rows if row.ticks], [shot for shot in shots if shot.regenerate]
+
+    def restores(self, base_id: str) -> list[BoardVersion]:  # noqa: ARG002 - one base
+        """Versions with `Restore` ticked."""
+        with self._call("ticked", BoardTable.VERSIONS):
+            table = self.tables[BoardTable.VERSIONS]
+            return [cells.board_version(one, row) for one, row in table.items() if row.get(VersionField.RESTORE)]
+
+    def settings(self, base_id: str) -> BoardSettings:  # noqa: ARG002 - one base
+        """The `Settings` row."""
+        with self._call("settings", BoardTable.SETTINGS):
+            rows = list(self.tables[BoardTable.SETTINGS].items())
+            return cells.board_settings(*rows[0]) if rows else BoardSettings()
+
+    def attachments(self, base_id: str, table: str, record_id: str, fields: Sequence[str]) -> dict[str, list[Any]]:  # noqa: ARG002 - one base
+        """Re-read attachment cells."""
+        with self._call("attachments", table, record_id):
+            row = self._found(table, record_id)
+            return {name: list(row.get(name) or []) for name in fields}
+
+    # ------------------------------------------------------------ writing
+
+    def flush(self, base_id: str, wants: Sequence[Want]) -> list[Written]:  # noqa: ARG002 - one base
+        """Write what differs, ten rows of one table and one way of finding them a call."""
+        done: list[Written] = []
+        groups: dict[tuple[str, bool], list[Want]] = {}
+        for want in wants:
+            if want.record_id is not None and not difference(want.fields, want.sent):
+                done.append(Written(want_id=want.id, ok=True, record_id=want.record_id))
+            else:
+                groups.setdefault((want.table, want.record_id is not None), []).append(want)
+        batches = [some[i : i + BATCH] for some in groups.values() for i in range(0, len(some), BATCH)]
+        for batch in batches:
+            try:
+                with self._call("write", batch[0].table, *(want.id for want in batch)):
+                    done += [self._written(want) for want in batch]
+            except ReelgridError:
+                if not done:
+                    raise
+                break
+        return done
+
+    def _written(self, want: Want) -> Written:
+        record_id = want.record_id or self._by_key(want)
+        if record_id not in self.tables[want.table]:
+            return Written(want_id=want.id, ok=False, error="ROW_DOES_NOT_EXIST", gone=True)
+        changed = difference(want.fields, want.sent)
+        self._put(want.table, record_id, changed)
+        return Written(
+            want_id=want.id, ok=True, record_id=record_id, sent=changed, fields=self._seen(want.table, record_id)
+        )
+
+    def _by_key(self, want: Want) -> str:
+        ((name, value),) = want.merge.items()
+        for record_id, row in self.tables[want.table].items():
+            if row.get(name) == value:
+                return record_id
+        record_id = f"rec{next(self._ids):014d}"
+        self.tables[want.table][record_id] = {name: value}
+        return record_id
+
+    def _put(self, table: str, record_id: str, fields: Mapping[str, Any]) -> None:
+        row = self.tables[table][record_id]
+        for name, value in fields.items():
+            new = self._files(value, row.get(name) or []) if _is_files(value) else value
+            if new in (None, "", [], False):
+                row.pop(name, None)
+            else:
+                row[name] = new
+        if table == BoardTable.SCENES:
+            self._link(record_id, row)
+
+    def _link(self, record_id: str, row: Mapping[str, Any]) -> None:
+        for video in row.get(SceneField.VIDEO) or []:
+            video_row = self.tables[BoardTable.VIDEOS].get(video)
+            if video_row is not None and record_id not in video_row.get(VideoField.SCENES, []):
+                video_row[VideoField.SCENES] = [*video_row.get(VideoField.SCENES, []), record_id]
+
+    def _files(self, cell: Sequence[Mapping[str, Any]], old: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """A new list of attachments: what is named by id stays, links are fetched later, or never."""
+        kept = {item["id"]: dict(item) for item in old}
+        files = []
+        for item in cell:
+            if "url" not in item:
+                files.append(kept[item["id"]])
+                continue
+            self.links.append(item["url"])
+            file = {"id": f"att{next(self._ids):014d}", **item}
+            self._arrivals[file["id"]] = self._clock.now() + self.arrive_after_s
+            if self.lose_files > 0:
+                self.lose_files -= 1
+                self._arrivals[file["id"]] = float("inf")
+            files.append(file)
+        return files
+
+    def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> Mapping[str, Any]:  # noqa: ARG002 - one base
+        """Append a file."""
+        with self._call("upload", BoardTable.VIDEOS, record_id):
+            row = self._found(BoardTable.VIDEOS, record_id)
+            size, kind = path.stat().st_size, _type_of(filename)
+            file = {"id": f"att{next(self._ids):014d}", "filename": filename, "size": size, "type": kind}
+            self.tables[BoardTable.VIDEOS][record_id][field] = [*(row.get(field) or []), file]
+            return file
+
+    # ------------------------------------------------------------ saying no
+
+    def _call(self, verb: str, table: str, *rows: str) -> threading.RLock:
+        """Count a call; raise what is switched on. Held while the call works."""
+        with self._lock:
+            self.calls.append(Call(verb, str(table), rows))
+            if self.away:
+                raise Unavailable("airtable: connection refused")
+            if self.denied:
+                raise BoardDenied(
+                    "airtable answered 401", marketer="Airtable refuses our access token: it was revoked."
+                )
+            if self.quota:
+                raise BoardQuota("airtable answered 429 PUBLIC_API_BILLING_LIMIT_EXCEEDED", retry_after=900.0)
+            wait = self.locked_until - self._clock.now()
+            if wait > 0:
+                raise RateLimited("airtable answered 429 RATE_LIMIT_REACHED", retry_after=wait)
+        return self._lock
+
+    def _found(self, table: str, record_id: str) -> dict[str, Any]:
+        if record_id not in self.tables[table]:
+            raise RecordGone(f"{record_id} is not there", marketer=f"The row is not in “{table}” any more.")
+        return self._seen(table, record_id)
+
+    def _seen(self, table: str, record_id: str) -> dict[str, Any]:
+        """A row as it is read now: files that have arrived know their size, files that were lost are gone."""
+        row = self.tables[table][record_id]
+        return {name: [self._file(item) for item in cell] if _is_files(cell) else cell for name, cell in row.items()}
+
+    def _file(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        if "url" not in item or self._arrivals.get(item["id"], 0.0) > self._clock.now():
+            return dict(item)
+        size = self._size_of(item["url"])
+        return dict(item) if size is None else {**item, "size": size, "type": _type_of(item["filename"])}
+
+
+def _is_files(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+
+
+def _type_of(filename: str) -> str:
+    return "video/mp4" if filename.endswith(".mp4") else "image/jpeg"

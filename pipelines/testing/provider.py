@@ -1,0 +1,179 @@
+"""Video vendors in memory that do exactly what a test says, and remember everything they were paid for."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pipelines.domain.errors import (
+    Ambiguous,
+    NotConfigured,
+    OutOfCredit,
+    RateLimited,
+    Refused,
+    Unavailable,
+)
+from pipelines.domain.lifecycle import GenerationStatus, Reason
+from pipelines.ports import Clock, GenerationRequest, Job, Submission, VideoProvider
+from pipelines.testing.clips import tiny_mp4
+
+_G = GenerationStatus
+
+
+class Outcome(StrEnum):
+    """What becomes of one request."""
+
+    SUCCEED = "succeed"
+    REFUSE = "refuse"
+    """Moderation says no at once; nothing is charged."""
+    FLAG = "flag"
+    """Moderation says no to the result."""
+    FAIL = "fail"
+    """Accepted, then given up by the provider."""
+    NO_CREDIT = "no credit"
+    AMBIGUOUS = "ambiguous"
+    """Taken, but the answer is lost."""
+    LOST = "lost"
+    """Not taken, and the answer is lost."""
+    RATE_LIMIT = "rate limit"
+    AWAY = "away"
+    """The provider cannot be reached; provably not taken."""
+    NEVER = "never"
+    """Taken, and never finished."""
+    DAMAGED = "damaged"
+    """Finished, but the file is an HTML page each time."""
+
+
+_REFUSALS: Mapping[Outcome, Callable[[], Exception]] = {
+    Outcome.REFUSE: lambda: Refused("moderation: no"),
+    Outcome.NO_CREDIT: lambda: OutOfCredit("402 insufficient credit"),
+    Outcome.LOST: lambda: Ambiguous("read timeout"),
+    Outcome.RATE_LIMIT: lambda: RateLimited("429", retry_after=2.0),
+    Outcome.AWAY: lambda: Unavailable("connection refused"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """One request that was taken."""
+
+    job_id: str
+    request: GenerationRequest
+    idem_key: str
+    outcome: Outcome
+    at: float
+
+
+class ScriptedProvider:
+    """ports.VideoProvider. `script` gives outcomes to prompts that contain a text, one per attempt; the last stays."""
+
+    def __init__(self, name: str, clock: Clock, *, ready_after_s: float = 10.0) -> None:
+        self.name = name
+        self.ready_after_s = ready_after_s
+        self.honours_keys = False
+        """Whether the same idempotency key gives the same job."""
+        self.asked: list[GenerationRequest] = []
+        self.bought: list[Purchase] = []
+        self.polls = 0
+        self._clock = clock
+        self._scripts: dict[str, list[Outcome]] = {}
+        self._numbers = itertools.count(1)
+
+    def script(self, text: str, *outcomes: Outcome) -> None:
+        """What becomes of requests whose prompt contains `text`."""
+        self._scripts[text] = list(outcomes)
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompts of everything that was bought, in order."""
+        return [purchase.request.prompt for purchase in self.bought]
+
+    def submit(self, submission: Submission) -> Job:
+        """Buy one generation."""
+        self.asked.append(submission.request)
+        if self.honours_keys:
+            for known in self.bought:
+                if known.idem_key == submission.idem_key:
+                    return self._job(known)
+        outcome = self._next_outcome(submission.request.prompt)
+        refusal = _REFUSALS.get(outcome)
+        if refusal is not None:
+            raise refusal()
+        purchase = Purchase(
+            job_id=f"{self.name}-{next(self._numbers)}",
+            request=submission.request,
+            idem_key=submission.idem_key,
+            outcome=outcome,
+            at=self._clock.now(),
+        )
+        self.bought.append(purchase)
+        if outcome is Outcome.AMBIGUOUS:
+            raise Ambiguous("read timeout")
+        if self.ready_after_s == 0:
+            return self._job(purchase)
+        return Job(id=purchase.job_id, status=_G.SUBMITTED, created_at=purchase.at)
+
+    def _next_outcome(self, prompt: str) -> Outcome:
+        for text, outcomes in self._scripts.items():
+            if text in prompt:
+                return outcomes.pop(0) if len(outcomes) > 1 else outcomes[0]
+        return Outcome.SUCCEED
+
+    def poll(self, job_id: str, request: GenerationRequest) -> Job:  # noqa: ARG002 - a port
+        """How a job is: done `ready_after_s` after it was bought."""
+        self.polls += 1
+        return self._job(self._purchase(job_id))
+
+    def _purchase(self, job_id: str) -> Purchase:
+        return next(purchase for purchase in self.bought if purchase.job_id == job_id)
+
+    def _job(self, purchase: Purchase) -> Job:
+        ripe = self._clock.now() >= purchase.at + self.ready_after_s
+        made = {"id": purchase.job_id, "created_at": purchase.at}
+        if not ripe or purchase.outcome is Outcome.NEVER:
+            return Job(status=_G.RUNNING, progress=50, **made)  # type: ignore[arg-type]
+        if purchase.outcome is Outcome.FLAG:
+            return Job(status=_G.FAILED, reason=Reason.REFUSED, error="moderation: flagged", **made)  # type: ignore[arg-type]
+        if purchase.outcome is Outcome.FAIL:
+            return Job(status=_G.FAILED, reason=Reason.PROVIDER_ERROR, error="gave up", **made)  # type: ignore[arg-type]
+        return Job(status=_G.SUCCEEDED, progress=100, **made)  # type: ignore[arg-type]
+
+    def find(self, submission: Submission, since: float) -> list[Job]:
+        """Jobs of the same prompt since then."""
+        same = [p for p in self.bought if p.request.prompt == submission.request.prompt and p.at >= since]
+        return [self._job(purchase) for purchase in same]
+
+    def fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
+        """A tiny playable clip of the ordered length that no other job has; or an HTML page."""
+        purchase = self._purchase(job.id)
+        damaged = purchase.outcome is Outcome.DAMAGED
+        dest.write_bytes(b"<html>Sign in</html>" if damaged else tiny_mp4(request.seconds, f"{self.name}:{job.id}"))
+
+    def cancel(self, job_id: str) -> bool:  # noqa: ARG002 - a port
+        """It cannot be stopped."""
+        return False
+
+    def check(self) -> str:
+        """All is well."""
+        return f"{self.name}: scripted."
+
+
+class ScriptedProviders:
+    """ports.Providers over fakes by name; what is in `missing` is not set up."""
+
+    def __init__(self, *providers: VideoProvider) -> None:
+        self._providers = {provider.name: provider for provider in providers}
+        self.missing: set[str] = set()
+
+    def get(self, name: str) -> VideoProvider:
+        """The provider. Raises NotConfigured."""
+        if not self.configured(name):
+            raise NotConfigured(f"{name.upper()}_API_KEY is not set")
+        return self._providers[name]
+
+    def configured(self, name: str) -> bool:
+        """Whether it is set up."""
+        return name in self._providers and name not in self.missing

@@ -1,0 +1,207 @@
+"""A whole core on fakes: real database, real files, everything else scripted; and the hands of pump and workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from pipelines.domain.catalogue import Ability, ModelCard
+from pipelines.domain.policy import Policy
+from pipelines.domain.run import Base, Run
+from pipelines.ports import MediaStore
+from pipelines.stages import flush, poll, runner
+from pipelines.stages.services import Services
+from pipelines.storage import FileStore
+from pipelines.store import SqlStore
+from pipelines.testing.board import BASE, MemoryBoard
+from pipelines.testing.provider import ScriptedProvider, ScriptedProviders
+from pipelines.testing.small import (
+    FixedClock,
+    MappedIntake,
+    NoPoints,
+    PlainLinks,
+    QuietHints,
+    ScriptedModerator,
+    ScriptedWriter,
+)
+from pipelines.testing.studio import QuietStudio
+
+_SIZES = {"16:9 720p": "1280x720", "9:16 720p": "720x1280"}
+_PAID: dict[str, Any] = {
+    "durations": (4.0, 8.0, 12.0),
+    "sizes": _SIZES,
+    "prices": {"720p": 100_000},
+    "image_to_video": True,
+    "typical_s": 10.0,
+    "maximum_s": 600.0,
+    "ability": Ability.NONE,
+    "creates_per_minute": 6000.0,
+}
+_CARDS = (
+    ModelCard(id="acme/film", label="the usual one: $0.10 a second", **_PAID),
+    ModelCard(id="acme/fickle", label="its filter is fickle", fickle_filter=True, **_PAID),
+    ModelCard(id="other/film", label="another vendor's", **_PAID),
+    ModelCard(
+        id="local/animatic",
+        label="free",
+        free=True,
+        min_seconds=0.5,
+        step_seconds=0.1,
+        sizes={**_SIZES, "1:1 720p": "720x720", "4:5 720p": "720x900"},
+        ability=Ability.KEY,
+    ),
+)
+CATALOGUE: Mapping[str, ModelCard] = {card.id: card for card in _CARDS}
+"""`acme/film` and `other/film` cost 10 cents a second and make 4, 8 or 12 seconds; `local/animatic` is free."""
+
+POLICY = Policy(run_cap_micro=20_000_000, day_cap_micro=100_000_000, default_model="acme/film", default_base=BASE)
+STEPPED = ("runs", "generations", "clips", "sweeps")
+LEASED = (*STEPPED, "wants")
+_MOMENT_S = 0.001
+
+
+class _NoTools:
+    """ports.BaseTools for a base that is there already."""
+
+    class _Bases:
+        @staticmethod
+        def all() -> list[Base]:
+            return [Base(id=BASE)]
+
+    bases = _Bases()
+    webhooks = None
+
+    def setup(self, base_id: str, models: object) -> None:
+        """Nothing to build."""
+
+    def doctor(self, base_id: str) -> list[Any]:  # noqa: ARG002 - a port
+        """Nothing is wrong."""
+        return []
+
+    def script(self, base_id: str | None = None) -> str:  # noqa: ARG002 - a port
+        """No script."""
+        return ""
+
+    def button_formula(self) -> str:
+        """No formula."""
+        return ""
+
+
+def make_services(folder: Path, **overrides: Any) -> Services:
+    """Services on a fresh SQLite file and files under `folder`; `overrides` replace whole services, or single fields
+    of the policy by their own names.
+    """
+    known = {field.name for field in fields(Services)}
+    policy = {name: value for name, value in overrides.items() if name not in known}
+    given = {name: value for name, value in overrides.items() if name in known}
+    clock = given.get("clock") or FixedClock()
+    media: MediaStore = given.get("media") or FileStore(folder / "media")
+    store = given.get("store") or SqlStore(f"sqlite:///{folder / 'truth.db'}")
+    store.migrate()
+    defaults: dict[str, Any] = {
+        "owner": "test",
+        "policy": Policy(**{field.name: getattr(POLICY, field.name) for field in fields(Policy)} | policy),
+        "store": store,
+        "clock": clock,
+        "points": NoPoints(),
+        "hints": QuietHints(),
+        "links": PlainLinks(),
+        "catalogue": CATALOGUE,
+        "providers": ScriptedProviders(*_vendors(clock)),
+        "writer": ScriptedWriter(),
+        "moderator": ScriptedModerator(),
+        "board": MemoryBoard(clock, lambda url: _size_in(media, url)),
+        "base_tools": _NoTools(),
+        "media": media,
+        "intake": MappedIntake(media),
+        "studio": QuietStudio(),
+        "work": folder / "work",
+    }
+    return Services(**{**defaults, **given})
+
+
+def _vendors(clock: Any) -> list[ScriptedProvider]:
+    local = ScriptedProvider("local", clock, ready_after_s=0.0)
+    local.honours_keys = True
+    return [ScriptedProvider("acme", clock), ScriptedProvider("other", clock), local]
+
+
+def _size_in(media: MediaStore, url: str) -> int | None:
+    key = PlainLinks.key_of(url)
+    stored = media.stat(key) if key else None
+    return stored.size if stored is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Services with the hands of pump and workers: time passes only while nothing is to be done."""
+
+    services: Services
+
+    def work(self) -> bool:
+        """One round of everything that is due; whether there was anything."""
+        services = self.services
+        worked = poll.poll_due(services) > 0
+        for kind in STEPPED:
+            for row, _ in services.store.due(kind, services.clock.now(), 500):
+                worked = self.step(kind, row) or worked
+        return flush.flush_due(services) > 0 or worked
+
+    def step(self, kind: str, row: str) -> bool:
+        """One step, with the outer edge that a worker has."""
+        try:
+            return runner.step(self.services, kind, row)
+        except Exception as error:  # noqa: BLE001 - the worker's outer edge
+            runner.stumble(self.services, kind, row, error)
+            return True
+
+    def settle(self, *, patience_s: float = 7200.0) -> None:
+        """Work, and let time pass to the next due moment, until nothing is due within `patience_s`."""
+        clock = self.services.clock
+        until = clock.now() + patience_s
+        while True:
+            while self.work():
+                pass
+            soon = self._next_due()
+            if soon is None or soon > until:
+                return
+            self._wait(soon - clock.now())
+
+    def until(self, run_id: str, *statuses: str, rounds: int = 2000) -> Run:
+        """Work until the run has one of these statuses."""
+        for _ in range(rounds):
+            run = self.run(run_id)
+            if run.status.value in statuses:
+                return run
+            if not self.work():
+                soon = self._next_due()
+                if soon is None:
+                    raise AssertionError(
+                        f"nothing is due, and the run is {run.status.value}: {run.error or run.detail}"
+                    )
+                self._wait(soon - self.services.clock.now())
+        raise AssertionError(f"the run is still {self.run(run_id).status.value}")
+
+    def run(self, run_id: str) -> Run:
+        """The run as it is now."""
+        with self.services.store.read() as tx:
+            found = tx.runs.get(run_id)
+        if found is None:
+            raise KeyError(run_id)
+        return found
+
+    def _wait(self, seconds: float) -> None:
+        clock = self.services.clock
+        if not isinstance(clock, FixedClock):
+            raise TypeError("only a FixedClock can be moved")
+        clock.pass_by(max(seconds, 0.0) + _MOMENT_S)
+
+    def _next_due(self) -> float | None:
+        moments = []
+        with self.services.store.read() as tx:
+            for kind in LEASED:
+                rows: Any = getattr(tx, kind)
+                moments += [max(row.next_at, row.lease_until) for row in rows.find(after={"next_at": 0.0})]
+        return min(moments, default=None)

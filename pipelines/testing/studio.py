@@ -1,0 +1,97 @@
+"""A cutting room that cuts nothing: tiny real MP4s of the right length, and a record of what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.domain.errors import UnplayableMedia
+from pipelines.domain.footage import Card, ClipWork, FilmPlan, FilmReport, Footage, Prepared, Verdict
+from pipelines.domain.keys import digest
+from pipelines.testing.clips import tiny_mp4
+
+
+class QuietStudio:
+    """ports.Studio. Lengths are true, pictures are black; `faults` are found in the next film that is examined."""
+
+    def __init__(self) -> None:
+        self.prepared: list[ClipWork] = []
+        self.cards: list[Card] = []
+        self.films: list[FilmPlan] = []
+        self.faults: tuple[str, ...] = ()
+        self.broken: Exception | None = None
+        """Raised by `assemble` as long as it is set."""
+
+    def probe(self, path: Path) -> Footage:
+        """The facts of a real file."""
+        from pipelines.media.probe import probe
+
+        return probe(path)
+
+    def prepare(self, work: ClipWork, dest: Path) -> Prepared:
+        """A copy; another file where it is trimmed, captioned or marked."""
+        self.prepared.append(work)
+        changed = tuple(name for name in ("trim_s", "caption", "logo") if getattr(work, name) is not None)
+        seconds = work.trim_s or self.probe(work.source).duration_s
+        mark = digest(work.source.name, work.trim_s, work.caption, repr(work.logo)) if changed else ""
+        dest.write_bytes(tiny_mp4(seconds, mark) if changed else work.source.read_bytes())
+        return Prepared(path=dest, footage=self.probe(dest), changed=changed)
+
+    def animatic(self, card: Card, dest: Path) -> Footage:
+        """A clip of the card's length."""
+        self.cards.append(card)
+        dest.write_bytes(tiny_mp4(card.seconds, repr(card)))
+        return self.probe(dest)
+
+    def assemble(self, plan: FilmPlan, dest: Path) -> FilmReport:
+        """A film as long as its pieces."""
+        if self.broken is not None:
+            raise self.broken
+        self.films.append(plan)
+        lengths = [self.probe(piece).duration_s for piece in plan.pieces]
+        names = [piece.read_bytes().hex()[-96:] for piece in plan.pieces]
+        mark = digest(names, repr(plan.boundaries), repr(plan.target))
+        dest.write_bytes(tiny_mp4(sum(lengths), mark))
+        starts = tuple(sum(lengths[:index]) for index in range(len(lengths)))
+        paths = ("table",) * (len(plan.pieces) - 1)
+        return FilmReport(path=dest, footage=self.probe(dest), sha256=mark, paths=paths, starts_s=starts)
+
+    def examine(self, film: Path, plan: FilmPlan) -> Verdict:  # noqa: ARG002 - a port
+        """Fine, unless a test set `faults`."""
+        faults = self.faults
+        sentence = "; ".join(faults) or "Looks right from the first frame to the last."
+        return Verdict(ok=not faults, sentence=sentence, faults=faults)
+
+    def poster(self, film: Path, dest: Path) -> Path:
+        """A file that only its film has."""
+        return _picture(film, dest)
+
+    def contact_sheet(self, film: Path, dest: Path) -> Path:
+        """A file that only its film has."""
+        return _picture(film, dest)
+
+    def preview(self, film: Path, dest: Path) -> Path:
+        """The film itself."""
+        dest.write_bytes(film.read_bytes())
+        return dest
+
+    def last_frame(self, clip: Path, dest: Path) -> Path:
+        """A file that only its clip has."""
+        if not clip.exists():
+            raise UnplayableMedia("there is no such clip")
+        return _picture(clip, dest)
+
+    def subtitles(self, plan: FilmPlan, report: FilmReport, dest_stem: Path) -> Sequence[Path]:  # noqa: ARG002 - a port
+        """The captions, a line each."""
+        lines = [caption for caption in plan.captions if caption]
+        if not lines:
+            return ()
+        paths = [dest_stem.with_suffix(suffix) for suffix in (".srt", ".vtt")]
+        for path in paths:
+            path.write_text("\n".join(lines))
+        return paths
+
+
+def _picture(source: Path, dest: Path) -> Path:
+    dest.write_text(digest("picture", source.read_bytes().hex()))
+    return dest
