@@ -23,7 +23,7 @@ from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.media.studio import FilmStudio
 from pipelines.ports import GenerationRequest, Job, MediaInput, Submission, VideoProvider
-from pipelines.providers import build_providers, load_catalogue
+from pipelines.providers import Registry, build_providers, load_catalogue
 from pipelines.sandbox.app import Sandbox
 from pipelines.settings import load_settings
 
@@ -82,6 +82,7 @@ class House:
     inbox: Inbox
     folder: Path
     catalogue: dict[str, ModelCard] = field(default_factory=dict)
+    _open: list[Registry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         path = self.folder / "catalogue.toml"
@@ -126,7 +127,13 @@ class House:
             }
             catalogue = {**catalogue, card.id: dataclasses.replace(card, options={**card.options, **moved})}
         settings = load_settings(environ, self.folder)
-        return build_providers(settings, catalogue, FilmStudio()).get(card.provider)
+        self._open.append(build_providers(settings, catalogue, FilmStudio()))
+        return self._open[-1].get(card.provider)
+
+    def close(self) -> None:
+        """Close what the tests so far have opened."""
+        while self._open:
+            self._open.pop().close()
 
     def turn(self, **dials: Any) -> None:
         """Turn the sandbox's dials."""

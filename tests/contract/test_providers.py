@@ -53,11 +53,12 @@ def open_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 @pytest.fixture
-def house(open_for_all: House) -> House:
+def house(open_for_all: House) -> Iterator[House]:
     """The module's house with an empty bill and quick, quiet vendors."""
     open_for_all.turn(reset=True, generation_s=0.0, prerender=False)
     open_for_all.inbox.posts.clear()
-    return open_for_all
+    yield open_for_all
+    open_for_all.close()
 
 
 @every

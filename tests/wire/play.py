@@ -6,6 +6,7 @@ import dataclasses
 import json
 import warnings
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,8 @@ def play(recorded: dict[str, Any], catalogue: Mapping[str, ModelCard], folder: P
         card = card_for(example, catalogue, server.url)
         settings = settings_for(server.url, folder, account_key)
         providers = build_providers(settings, {**catalogue, card.id: card}, FilmStudio())
-        outcome = _outcome(providers.get(card.provider), example, submission_for(example, card, folder), dest)
-        providers.close()
+        with closing(providers):
+            outcome = _outcome(providers.get(card.provider), example, submission_for(example, card, folder), dest)
     assert server.complaints == []
     if example.get("file"):
         assert dest.read_bytes() == CLIP
