@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pipelines.domain.keys import new_id, scene_key
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
@@ -11,14 +11,16 @@ from pipelines.domain.order import Order, SceneOrder, order_from_json
 from pipelines.domain.plan import Plan, plan_from_json, plan_to_json
 from pipelines.domain.run import Run, Scene
 from pipelines.ports import Brief, Tx
-from pipelines.stages import ledger, outbox
+from pipelines.stages import ledger, outbox, stop
 from pipelines.stages.moves import Actor, move_run, record, touch_run
-from pipelines.stages.requests import repeats, settings_of, still_to_buy
+from pipelines.stages.requests import repeats, scene_order, settings_of, still_to_buy
 from pipelines.stages.services import Services
 
 
 def write(services: Services, actor: Actor, run: Run) -> None:
-    """Expand the master prompt; the scenes and the change of status are one commit."""
+    """Expand the master prompt; the scenes and the change of status are one commit. Words cost money too."""
+    with services.store.read() as tx:
+        stop.must_be_off(tx, run.base_id)
     plan, order = plan_from_json(run.plan or {}), order_from_json(run.order or {})
     first = plan.scenes[0]
     brief = Brief(
@@ -40,17 +42,22 @@ def write(services: Services, actor: Actor, run: Run) -> None:
         ledger.spend_text(tx, actor.now, run, script.cost_micro)
         record(tx, actor, "run", run.id, run.id, "written", by=script.writer, notes=list(script.notes))
         run = touch_run(tx, actor, run, plan=plan_to_json(plan))
-        enter(services, tx, actor, run, plan)
+        enter(services, tx, actor, run, plan, style=None)
     services.points.reach("script.committed", run=run.id)
 
 
-def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan) -> None:
-    """All prompts are known: keep the scenes, then ask for approval or start generating."""
+def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, style: str | None) -> None:
+    """All prompts are known: keep the scenes, set aside what they cost, then ask for approval or start generating.
+    `style` goes with each prompt, unless the writer has worked it in.
+    """
     order = order_from_json(run.order or {})
-    scenes = keep_scenes(services, tx, actor, run, plan, order)
+    scenes = keep_scenes(services, tx, actor, run, plan, style=style)
     for note in (*plan.adapted, *plan.warnings):
         record(tx, actor, "run", run.id, run.id, "note", sentence=note)
     due = still_to_buy(tx, scenes, plan, order.title)
+    ledger.release(tx, actor.now, run)
+    ledger.hold(tx, actor.now, run, due, services.policy)
+    quote = due + ledger.spent(tx, run_id=run.id)
     threshold = services.policy.approval_above_micro
     if threshold is not None and (threshold == 0 or due > threshold) and run.approval != "given":
         detail = "Please look at the scenes and the free preview, then approve."
@@ -62,21 +69,21 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan) -> Non
             approval="asked",
             detail=detail,
             next_at=actor.now,
-            quote_micro=due,
+            quote_micro=quote,
         )
     else:
         run = move_run(
-            tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail="Generating the clips.", quote_micro=due
+            tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail="Generating the clips.", quote_micro=quote
         )
     outbox.show_scenes(services, tx, run)
     outbox.show_run(services, tx, run)
 
 
-def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, order: Order) -> list[Scene]:
+def keep_scenes(
+    services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, style: str | None
+) -> list[Scene]:
     """Insert the plan's scenes, each with the take that tells it from equal ones."""
-    by_person = bool(order.scenes) or order.master_prompt is None
-    style = order.style_notes if by_person else None
-    takes = repeats([planned.prompt or "" for planned in plan.scenes])
+    takes = _takes(tx, run, [planned.prompt or "" for planned in plan.scenes])
     owner = run.record_id or run.id
     scenes = []
     for planned, take in zip(plan.scenes, takes, strict=True):
@@ -104,18 +111,49 @@ def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, 
     return scenes
 
 
-def taken_over(tx: Tx, run: Run, order: Order) -> list[SceneOrder] | None:
-    """The scenes of the record's last run when the same text asked for them: they need not be written again,
-    and their clips are there. None when anything that the writer reads has changed, or `fresh` was asked.
+def _takes(tx: Tx, run: Run, prompts: Sequence[str]) -> list[int]:
+    """Equal prompts are told apart by counting; one that was ordered again in the run before keeps that take, whose
+    clip is the one that somebody wanted.
     """
-    if run.fresh or run.record_id is None or order.scenes or order.master_prompt is None:
-        return None
+    before = _last_scenes(tx, run)[1]
+    counts = repeats([scene.prompt for scene in before])
+    known = {(scene.prompt, count): scene.take for scene, count in zip(before, counts, strict=True)}
+    return [known.get(key, key[1]) for key in zip(prompts, repeats(prompts), strict=True)]
+
+
+def _last_scenes(tx: Tx, run: Run) -> tuple[Run | None, list[Scene]]:
+    """The record's newest earlier run that has scenes."""
+    if run.record_id is None:
+        return None, []
     before = {"number": run.number}
     for earlier in tx.runs.find(order="-number", before=before, base_id=run.base_id, record_id=run.record_id):
         scenes = tx.scenes.find(run_id=earlier.id, order="number")
-        if scenes and earlier.order:
-            return _as_orders(scenes) if _same_brief(order_from_json(earlier.order), order) else None
-    return None
+        if scenes:
+            return earlier, scenes
+    return None, []
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """Scenes of an earlier run; `style` says whether the style note goes with each of their prompts."""
+
+    scenes: list[SceneOrder]
+    style: bool
+
+
+def taken_over(tx: Tx, run: Run, order: Order, default_model: str) -> TakenOver | None:
+    """The scenes of the record's last run when the same text asked for them: they need not be written again,
+    and their clips are there. None when anything that the writer reads has changed, or `fresh` was asked.
+    """
+    if run.fresh or order.scenes:
+        return None
+    earlier, scenes = _last_scenes(tx, run)
+    if earlier is None or not _same_brief(order_from_json(earlier.order or {}), order):
+        return None
+    old = plan_from_json(earlier.plan or {}).model
+    same = old == (order.model or default_model)
+    orders = [_again(scene, order, old) if same else _text_of(scene) for scene in scenes]
+    return TakenOver(orders, any(scene.settings.get("style") for scene in scenes))
 
 
 def _same_brief(old: Order, new: Order) -> bool:
@@ -125,5 +163,12 @@ def _same_brief(old: Order, new: Order) -> bool:
     return not old.scenes and read_by_writer(old) == read_by_writer(new)
 
 
-def _as_orders(scenes: Sequence[Scene]) -> list[SceneOrder]:
-    return [SceneOrder(prompt=scene.prompt, caption=scene.caption) for scene in scenes]
+def _again(scene: Scene, order: Order, usual_model: str) -> SceneOrder:
+    """The scene as it became: with the model it was moved to, unless that only made a placeholder."""
+    moved = scene.model != usual_model and not scene.rung.get("placeholder")
+    again = scene_order(scene, shared=order.references)
+    return replace(again, model=scene.model if moved else None, board_record_id=None)
+
+
+def _text_of(scene: Scene) -> SceneOrder:
+    return SceneOrder(prompt=scene.prompt, caption=scene.caption)

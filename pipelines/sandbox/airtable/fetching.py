@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import httpx
@@ -26,7 +27,12 @@ def fetch(url: str, path: Path) -> str:
     try:
         with (
             httpx.Client(
-                follow_redirects=True, max_redirects=MAX_REDIRECTS, timeout=TIMEOUT_S, trust_env=False
+                follow_redirects=True,
+                max_redirects=MAX_REDIRECTS,
+                timeout=TIMEOUT_S,
+                trust_env=False,
+                # OpenSSL's own places, so that SSL_CERT_FILE can name a development certificate.
+                verify=ssl.create_default_context(),
             ) as client,
             client.stream("GET", url, headers={"User-Agent": "airtable-attachment-fetcher"}) as answer,
         ):

@@ -125,7 +125,8 @@ def record_json(row: Row, columns: list[Field], *, by_id: bool, as_text: bool) -
     cells: Json = {}
     for column in columns:
         value = row.text(column) if as_text else row.json(column)
-        if value not in (None, "", [], False):
+        # A zero is a value; only an unticked box is as good as empty.
+        if value is not False and value not in (None, "", []):
             cells[column.id if by_id else column.name] = value
     return {"id": row.record.id, "createdTime": row.record.created, "fields": cells}
 
