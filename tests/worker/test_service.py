@@ -1,0 +1,108 @@
+"""The worker service: what it starts, how it ends, what it forgets, and what a hint is made of."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from pipelines import queueing
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.order import Order
+from pipelines.domain.run import Run
+from pipelines.queueing import RqHints
+from pipelines.stages import accept
+from tests.worker.conftest import WorkerService
+from tools.stack import until
+
+pytestmark = [pytest.mark.xdist_group("worker"), pytest.mark.timeout(120)]
+
+
+def alive(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state != "Z"
+    return False
+
+
+def test_asked_to_stop_it_ends_with_zero_and_leaves_no_process_and_no_lease(worker: WorkerService) -> None:
+    children = [pid for kind in ("broker", "pump", "steps", "media") for pid in worker.pids(kind)]
+    worker.process.send_signal(signal.SIGTERM)
+    assert worker.process.wait(30) == 0
+    assert not any(alive(pid) for pid in children)
+    with worker.services.store.read() as tx:
+        assert tx.processes.count() == 0
+
+
+@pytest.mark.parametrize("kind", ["broker", "pump", "steps", "media"])
+def test_a_process_that_is_killed_is_replaced_at_once(worker: WorkerService, kind: str) -> None:
+    (old,) = worker.pids(kind)
+    os.kill(old, signal.SIGKILL)
+    (new,) = until(lambda: [pid for pid in worker.pids(kind) if pid != old], f"another {kind}")
+    assert alive(new)
+    assert worker.process.poll() is None
+
+
+def test_when_the_supervisor_is_killed_its_children_go_with_it(worker: WorkerService) -> None:
+    children = [pid for kind in ("pump", "steps", "media") for pid in worker.pids(kind)]
+    worker.process.send_signal(signal.SIGKILL)
+    worker.process.wait()
+    until(lambda: not any(alive(pid) for pid in children), "the children to end")
+
+
+def test_leases_of_a_killed_worker_are_free_again(worker: WorkerService) -> None:
+    store = worker.services.store
+    with store.read() as tx:
+        (owner,) = [process.id for process in tx.processes.find() if process.kind.startswith("steps")]
+    with store.write() as tx:
+        held = {"lease_owner": owner, "lease_token": "t", "lease_until": 9e9}
+        # Not due: nobody works on it, so that only the burial of its owner can free it.
+        tx.runs.add(Run(id="run_1", status=RunStatus.DONE, source="rest", **held))  # type: ignore[arg-type]
+    (pid,) = worker.pids("steps")
+    os.kill(pid, signal.SIGKILL)
+
+    def freed() -> bool:
+        with store.read() as tx:
+            run = tx.runs.get("run_1")
+        return run is not None and run.lease_token is None
+
+    until(freed, "the lease to be free")
+
+
+def test_a_run_is_made_into_a_film_by_hints_alone(worker: WorkerService) -> None:
+    order = Order(master_prompt="A kite over a field", scene_count=1, clip_seconds=1, resolution="480p")
+    started = accept.start(worker.services, accept.StartRequest(source="rest", order=order))
+
+    def done() -> bool:
+        with worker.services.store.read() as tx:
+            run = tx.runs.get(started.run_id)
+        assert run is not None
+        assert run.error is None, run.error
+        return run.status is RunStatus.DONE
+
+    until(done, "the run to be done")
+
+
+def test_the_function_that_hints_name_exists() -> None:
+    module, _, function = queueing.STEP.rpartition(".")
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_a_hint_in_redis_is_json_with_a_kind_and_an_id_and_nothing_else(broker: str) -> None:
+    assert RqHints(broker).send([("runs", "run_1")])
+    redis = queueing.connect(broker)
+    (job,) = redis.lrange("rq:queue:steps", 0, -1)
+    data = zlib.decompress(redis.hget(b"rq:job:" + job, "data"))
+    redis.close()
+    assert json.loads(data) == [queueing.STEP, None, ["runs", "run_1"], {}]
+
+
+def test_without_a_broker_a_hint_is_lost_at_once_and_nothing_is_raised(tmp_path: Path) -> None:
+    assert not RqHints(queueing.socket_url(tmp_path / "nobody.sock")).send([("runs", "run_1")])
