@@ -18,7 +18,7 @@ from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import FilmPlan, Target, Verdict
 from pipelines.media.levels import Levels, measure
 from pipelines.media.mp4_read import sniff
-from pipelines.media.pictures import Picture, closed_start, decode
+from pipelines.media.pictures import Picture, closed_start, decode, decode_alone
 from pipelines.media.piece import Piece, inspect, sound_ends
 from pipelines.media.probe import faults_of, probe
 from pipelines.media.sound_mix import Samples, decode_blocks
@@ -29,6 +29,12 @@ LOOKS_PER_SCENE = 4
 
 AROUND_JOIN = 3
 """Frames decoded on either side of a join."""
+
+LONGEST_RUN_UP = 24
+"""Frames decoded only to get at the last ones before a join; those of a copied body are not worth more."""
+
+FRAMES_INTO_SCENE = 15
+"""Frames decoded of a scene that has too few pictures that stand alone."""
 
 _BLACK_LUMA, _FLAT = 22.0, 3.0
 _STILL_MEAN, _STILL_PEAK = 0.6, 5.0
@@ -114,6 +120,8 @@ def _check_pictures(piece: Piece, slots: Sequence[Slot], look: _Look) -> None:
     """Decode round every join and a few pictures of every scene; name what is black or does not move."""
     for slot in slots[1:]:
         low, high = max(0, slot.start - AROUND_JOIN), min(piece.frames, slot.start + slot.into.head + AROUND_JOIN)
+        if low - closed_start(piece, low) > LONGEST_RUN_UP:
+            low = slot.start
         for _ in decode(piece, low, high):
             pass
     for number, slot in enumerate(slots, 1):
@@ -125,18 +133,15 @@ def _check_pictures(piece: Piece, slots: Sequence[Slot], look: _Look) -> None:
 
 
 def _sampled(piece: Piece, slot: Slot) -> Iterator[Picture]:
-    """Pictures of a scene that need no long decode: those that stand alone, and the ones right after its start."""
+    """Pictures of a scene that need no long decode: those that stand alone, or a few after its start."""
     first, last = slot.start + slot.into.head, slot.stop - slot.out.tail
     alone = [index for index in piece.video.sync.tolist() if first <= index < last]
-    step = max(1, len(alone) // LOOKS_PER_SCENE)
-    places = alone[::step][:LOOKS_PER_SCENE]
-    if len(places) < LOOKS_PER_SCENE // 2 and last > first:
-        begin = closed_start(piece, first)
-        middle = min(last - 1, max(first, begin + round(1 / piece.frame)))
-        yield from islice(decode(piece, first, middle + 1), 0, None, max(1, (middle - first) // 3))
-        return
-    for place in places:
-        yield from decode(piece, place, place + 1)
+    if len(alone) >= LOOKS_PER_SCENE // 2:
+        step = max(1, len(alone) // LOOKS_PER_SCENE)
+        yield from (decode_alone(piece, place) for place in alone[::step][:LOOKS_PER_SCENE])
+    elif first < last:
+        end = min(last, first + FRAMES_INTO_SCENE)
+        yield from islice(decode(piece, first, end), 0, None, max(1, (end - first) // LOOKS_PER_SCENE))
 
 
 def _small(picture: Picture) -> Samples:

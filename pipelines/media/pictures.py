@@ -64,14 +64,30 @@ def decode(piece: Piece, start: int, stop: int) -> Iterator[Picture]:
         raise damaged("a picture cannot be decoded")
 
 
-def _decoded(piece: Piece, begin: int) -> Iterator[av.VideoFrame]:
+def decode_alone(piece: Piece, index: int) -> Picture:
+    """A frame that needs no other. Raises `UnplayableMedia` when it does not decode."""
+    picture = next(_decoded(piece, index, index + 1), None)
+    if picture is None:
+        raise damaged("a picture cannot be decoded")
+    return picture.to_ndarray(format="yuv420p").astype(np.uint8, copy=False)
+
+
+def _decoded(piece: Piece, begin: int, end: int | None = None) -> Iterator[av.VideoFrame]:
+    """Feed frames in the order of decoding, straight from the file by the index."""
     decoder = av.CodecContext.create("h264", "r")
     decoder.extradata = write_avcc(piece.config)
-    sizes, offsets = piece.video.sizes[begin:].tolist(), piece.video.offsets[begin:].tolist()
+    # One thread: a decoder with frame threads that is dropped half-way never comes back (PyAV 18.1, seen).
+    decoder.thread_count = 1
+    chosen = slice(begin, end)
+    sizes, offsets = piece.video.sizes[chosen].tolist(), piece.video.offsets[chosen].tolist()
     with piece.path.open("rb", buffering=0) as file:
         try:
             for size, offset in zip(sizes, offsets, strict=True):
-                yield from decoder.decode(av.Packet(os.pread(file.fileno(), size, offset)))
+                # A packet with memory of its own: one that borrows Python's is freed in a decoder's thread, which waits
+                # for the interpreter for ever when the decoder is being closed.
+                packet = av.Packet(size)
+                packet.update(os.pread(file.fileno(), size, offset))
+                yield from decoder.decode(packet)
             yield from decoder.decode(None)
         except FFmpegError as error:
             raise damaged("a picture cannot be decoded") from error
