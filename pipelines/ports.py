@@ -139,8 +139,10 @@ class Store(Protocol):
     def release_owner(self, owner: str) -> int:
         """A process died: its ordinary leases are free at once. Paid submissions keep theirs to their end."""
 
-    def shift_time(self, seconds: float) -> None:
-        """The clock stepped back: bring every due time and lease back by as much."""
+    def shift_time(self, seconds: float, now: float) -> bool:
+        """The clock stepped back to `now`: bring every due time and lease back by as much. False when another process
+        has done it already for this step.
+        """
 
     def migrate(self) -> None:
         """Bring the schema up to date, under a lock. Safe from many processes at once."""

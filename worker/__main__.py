@@ -36,7 +36,7 @@ def main(settings: Settings, build: Build | None = None) -> int:
         children.append(("broker", lambda _owner: broker.serve(broker_socket(settings))))
     children.append(("pump", lambda owner: _pump(build(owner))))
     for queue in (STEPS_QUEUE, MEDIA_QUEUE):
-        serve = partial(rq_worker.serve, url=url, queue_name=queue)
+        serve = partial(rq_worker.serve, url=url, queue_name=queue, give_back=store.release_owner)
         children += [(f"{queue}{number}", serve) for number in range(settings.workers)]
     return Supervisor(store, children).run()
 

@@ -47,6 +47,7 @@ class Dispatcher:
         light, heavy = tend.split_by_weight(self._services, kind, list(rows))
         for media, ids in ((False, light), (True, heavy)):
             if ids and self._services.hints.send([(kind, row) for row in ids], media=media):
+                self._services.points.reach("hint.sent", kind=kind)
                 self._sent |= {(kind, row, rows[row]): now for row in ids}
         return len(rows)
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Worker
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from pipelines import queueing
+from pipelines.domain.errors import ReelgridError
 from worker import step
 
 logger = logging.getLogger(__name__)
@@ -20,13 +24,16 @@ WORKER_TTL_S = 30
 """How long one blocking pop lasts (less 15 s): short, so that a broker that came back empty is noticed soon."""
 
 
-def serve(owner: str, url: str, queue_name: str) -> None:
-    """Work until SIGTERM, which ends after the present step. Raises RuntimeError when RQ stops by itself."""
+def serve(owner: str, url: str, queue_name: str, give_back: Callable[[str], object]) -> None:
+    """Work until SIGTERM, which ends after the present step; `give_back` frees the leases of an owner.
+
+    Raises RuntimeError when RQ stops by itself.
+    """
     step.work_as(owner)
     while True:
         connection = queueing.connect(url, patient=True)
         try:
-            _work(owner, connection, queue_name)
+            _work(owner, connection, queue_name, give_back)
         except (RedisError, OSError) as error:
             logger.warning("the broker is away: %s", error)
         else:
@@ -36,9 +43,36 @@ def serve(owner: str, url: str, queue_name: str) -> None:
         time.sleep(RETRY_S)
 
 
-def _work(owner: str, connection: Redis, queue_name: str) -> None:
+class HintWorker(Worker):
+    """Gives back what a killed horse held, so that another takes it over at once and not only when its lease ends."""
+
+    give_back: Callable[[str], object]
+    _ended: int | None = None
+
+    def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
+        """As RQ's; remembers how the horse ended."""
+        pid, self._ended, usage = super().wait_for_horse()
+        return pid, self._ended, usage
+
+    def monitor_work_horse(self, job: Job, queue: Queue) -> None:
+        """As RQ's; afterwards the leases of a horse that died are free. Those of paid requests stay to their end."""
+        try:
+            super().monitor_work_horse(job, queue)
+        finally:
+            if self._ended:
+                self._give_back()
+
+    def _give_back(self) -> None:
+        logger.warning("a horse of %s ended with status %s", self.name, self._ended)
+        try:
+            self.give_back(self.name)
+        except ReelgridError as error:
+            logger.warning("leases of %s stay until they expire: %s", self.name, error.operator)
+
+
+def _work(owner: str, connection: Redis, queue_name: str, give_back: Callable[[str], object]) -> None:
     queue = Queue(queue_name, connection=connection, serializer=JSONSerializer)
-    worker = Worker(
+    worker = HintWorker(
         [queue],
         name=owner,
         connection=connection,
@@ -48,6 +82,7 @@ def _work(owner: str, connection: Redis, queue_name: str) -> None:
         job_monitoring_interval=5,
         log_job_description=False,
     )
+    worker.give_back = give_back
     worker.work(logging_level="WARNING", with_scheduler=False)
     if not worker._stop_requested and not worker._shutdown_requested_date:  # noqa: SLF001 - RQ has no public word for it
         raise RuntimeError("RQ stopped although nobody asked it to")

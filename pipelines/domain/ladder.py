@@ -39,7 +39,7 @@ class Step:
 
 def next_step(failures: Sequence[Generation], card: ModelCard, *, can_rewrite: bool, fallbacks: Sequence[str]) -> Step:
     """`failures` are the failed generations of this scene's present take, oldest first; `card` is of the model used
-    last; `can_rewrite` says that a softened prompt is at hand, allowed and not tried; `fallbacks` are affordable models.
+    last; `can_rewrite`: a softened prompt is at hand, allowed and not tried; `fallbacks` are affordable models
     """
     last = failures[-1]
     here = [gen for gen in failures if gen.model == last.model and gen.status is GenerationStatus.FAILED]
@@ -48,10 +48,11 @@ def next_step(failures: Sequence[Generation], card: ModelCard, *, can_rewrite: b
     other = Step(Rung.OTHER_MODEL, others[0]) if others else None
     if last.reason == Reason.REFUSED:
         return _after_refusal(here, card, other, rewrite=can_rewrite)
-    if last.reason in (Reason.PROVIDER_ERROR, Reason.EXPIRED):
-        affordable = not card.charges_failures
-        again = len(here) < SAME_MODEL_TRIES and affordable
-        return Step(Rung.AGAIN) if again else other or Step(Rung.ASK)
+    if last.status is GenerationStatus.ABANDONED or last.cost_micro:
+        # Paid for, or perhaps: whether this scene is paid for a second time is for a person to say.
+        return Step(Rung.ASK)
+    if last.reason in (Reason.PROVIDER_ERROR, Reason.EXPIRED) and len(here) < SAME_MODEL_TRIES:
+        return Step(Rung.AGAIN)
     return other or Step(Rung.ASK)
 
 

@@ -84,17 +84,18 @@ RUN_TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
     _R.GENERATING: frozenset({_R.STITCHING}) | _ENDS,
     _R.STITCHING: frozenset({_R.DELIVERING, _R.GENERATING}) | _ENDS,
     _R.DELIVERING: frozenset({_R.DONE}) | _ENDS,
-    # A person continues, or orders one scene again: what is paid for is kept.
-    _R.DONE: frozenset({_R.GENERATING, _R.STITCHING}),
+    # A person continues, or orders one scene again: what is paid for is kept. A film that waited for Airtable goes on.
+    _R.DONE: frozenset({_R.GENERATING, _R.STITCHING, _R.DELIVERING}),
     _R.NEEDS_ATTENTION: _RESUMES | {_R.NEEDS_APPROVAL, _R.FAILED, _R.CANCELLED},
     _R.FAILED: _RESUMES | {_R.NEEDS_APPROVAL},
     _R.CANCELLED: _RESUMES | {_R.NEEDS_APPROVAL},
 }
 
 GENERATION_TRANSITIONS: Mapping[GenerationStatus, frozenset[GenerationStatus]] = {
-    _G.PLANNED: frozenset({_G.SUBMITTING, _G.CANCELLED}),
+    # Failed: it can never be sent as it is. Adopted: an earlier request turned up that was held for lost.
+    _G.PLANNED: frozenset({_G.SUBMITTING, _G.ADOPTED, _G.FAILED, _G.CANCELLED}),
     # Back to planned only when the request provably never left us.
-    _G.SUBMITTING: frozenset({_G.PLANNED, _G.SUBMITTED, _G.FAILED, _G.UNKNOWN, _G.ADOPTED}),
+    _G.SUBMITTING: frozenset({_G.PLANNED, _G.SUBMITTED, _G.FAILED, _G.UNKNOWN}),
     _G.SUBMITTED: frozenset({_G.RUNNING, _G.SUCCEEDED, _G.FAILED, _G.CANCELLED, _G.ABANDONED}),
     _G.RUNNING: frozenset({_G.SUCCEEDED, _G.FAILED, _G.CANCELLED, _G.ABANDONED}),
     _G.ADOPTED: frozenset({_G.RUNNING, _G.SUCCEEDED, _G.FAILED, _G.CANCELLED, _G.ABANDONED}),

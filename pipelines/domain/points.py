@@ -22,6 +22,8 @@ class Point:
 _ROWS = (
     ("accept.before_commit", "web", "nothing", "No answer went out; the caller sends the trigger again."),
     ("accept.committed", "web", "the run, queued", "The pump finds the due row; a second trigger gets the same run."),
+    ("hint.sent", "pump", "nothing", "Whatever is still due is hinted again; a hint too many finds nothing to do."),
+    ("queue.started", "worker", "some of a queue's runs", "The rows are read again; what runs already is found."),
     ("order.read", "worker", "the run, queued", "The row is read again: reading is free."),
     ("order.planned", "worker", "plan, quote and hold", "The next step starts from the committed plan."),
     ("script.written", "worker", "the plan", "The scenes are written again: cheap, and within the hold."),
@@ -30,14 +32,17 @@ _ROWS = (
     ("submit.intended", "worker", "the intent: submitting", "Settled by the provider's ability; never sent blindly."),
     ("submit.answered", "worker", "the intent: submitting", "The job exists: same key, list, callback or a person."),
     ("submit.committed", "worker", "the provider's id", "The sweep polls it."),
+    ("settle.doubted", "worker", "the doubt: unknown", "The next look is due at once."),
+    ("settle.found", "worker", "the doubt: unknown", "It is looked for again: the same key, the same list."),
     ("poll.answered", "pump", "the provider's id", "It is polled again: polling is free."),
-    ("fetch.downloaded", "worker", "succeeded", "It is fetched again, before the provider's copy expires."),
     (
-        "fetch.stored",
-        "worker",
-        "succeeded; the file is in storage",
-        "The put is repeated: the key follows from content.",
+        "hook.recorded",
+        "web",
+        "the delivery in the inbox",
+        "The generation is due already; the sweep asks the provider.",
     ),
+    ("fetch.downloaded", "worker", "succeeded", "It is fetched again, before the provider's copy expires."),
+    ("fetch.stored", "worker", "succeeded; the file is in storage", "The put is repeated: the key is its content."),
     ("fetch.committed", "worker", "clip, cost and scene", "The pump sends the run's next hint."),
     ("piece.stored", "worker", "the clip", "The piece is made again under the same key."),
     ("cut.assembled", "worker", "stitching", "The film is assembled again: a pure function of its clips."),
@@ -47,7 +52,8 @@ _ROWS = (
     ("board.written", "pump", "what the row should say", "The same values are written again: an upsert or a PATCH."),
     ("board.confirmed", "pump", "what Airtable confirmed", "Verification starts when due."),
     ("deliver.verified", "worker", "delivering", "The attachment is read again."),
-    ("hook.recorded", "web", "the delivery in the inbox", "The sweep polls the job anyway."),
+    ("deliver.finished", "worker", "done, and the row's last words", "The pump flushes the outbox."),
+    ("dead.freed", "pump", "a dead process's leases", "It is buried again; its steps are taken over already."),
 )
 
 POINTS: dict[str, Point] = {row[0]: Point(*row) for row in _ROWS}

@@ -4,6 +4,7 @@ from pipelines.net.disk import disk_full_is_busy, sync_folder, whole_file
 from pipelines.net.download import Downloaded, download
 from pipelines.net.guard import GuardedTransport, guarded_client, is_inside
 from pipelines.net.logs import RedactingFilter, configure_logging, quiet_http_logs, redact
+from pipelines.net.total import total_time
 from pipelines.net.translate import error_for_status, retry_after, translate_http
 from pipelines.settings import Origin
 
@@ -22,6 +23,7 @@ __all__ = [
     "redact",
     "retry_after",
     "sync_folder",
+    "total_time",
     "translate_http",
     "whole_file",
 ]

@@ -18,6 +18,7 @@ import httpcore
 import httpx
 
 from pipelines.domain.errors import ForbiddenAddress
+from pipelines.net.total import TimedBackend
 from pipelines.settings import Origin
 
 CONNECT_TIMEOUT_S = 5.0
@@ -174,7 +175,7 @@ def _pool(backend: httpcore.NetworkBackend) -> httpcore.ConnectionPool:
         max_connections=_MAX_CONNECTIONS,
         max_keepalive_connections=_MAX_IDLE,
         keepalive_expiry=_IDLE_S,
-        network_backend=backend,
+        network_backend=TimedBackend(backend),
     )
 
 

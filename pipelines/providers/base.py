@@ -30,7 +30,7 @@ from pipelines.domain.errors import (
     ReelgridError,
     Unavailable,
 )
-from pipelines.net import download, guarded_client, translate_http, whole_file
+from pipelines.net import download, guarded_client, total_time, translate_http, whole_file
 from pipelines.ports import GenerationRequest, Job, MediaInput, Studio, Submission
 from pipelines.providers.vocabulary import read_error
 from pipelines.settings import Origin, Settings
@@ -80,8 +80,9 @@ class Adapter(ABC):
 
     def submit(self, submission: Submission) -> Job:
         """Buy one generation: exactly one POST."""
-        with self._told("submit", submission.request.model):
-            return self._submit(submission, self.card(submission.request))
+        card = self.card(submission.request)
+        with self._told("submit", card.id), total_time(card.submit_timeout_s):
+            return self._submit(submission, card)
 
     def poll(self, job_id: str, request: GenerationRequest) -> Job:
         """Ask once how a job is. Raises Expired when the provider has forgotten it."""
@@ -225,9 +226,8 @@ def unpaid(vendor: str) -> Iterator[None]:
 
 
 def submit_timeout(card: ModelCard) -> httpx.Timeout:
-    """So that the whole POST ends within `card.submit_timeout_s`: connecting, sending and waiting share it."""
-    rest = card.submit_timeout_s - CONNECT_TIMEOUT_S
-    return httpx.Timeout(rest / 2, connect=CONNECT_TIMEOUT_S)
+    """For the parts of a POST; the whole of it ends within `card.submit_timeout_s` by `net.total_time`."""
+    return httpx.Timeout(card.submit_timeout_s, connect=min(CONNECT_TIMEOUT_S, card.submit_timeout_s / 2))
 
 
 def json_of(response: httpx.Response) -> Any:

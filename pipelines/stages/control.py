@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,13 +15,13 @@ from pipelines.domain.lifecycle import (
     RunStatus,
     SceneStatus,
 )
-from pipelines.domain.order import SceneOrder, order_from_json
+from pipelines.domain.order import Order, SceneOrder, order_from_json
 from pipelines.domain.plan import plan_from_json
 from pipelines.domain.run import Generation, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages import accept, ledger, outbox, stop
 from pipelines.stages.moves import Actor, move_generation, move_run, record, touch_run
-from pipelines.stages.requests import settings_of, still_to_buy
+from pipelines.stages.requests import scene_order, settings_of, still_to_buy
 from pipelines.stages.services import Services
 
 _R, _G = RunStatus, GenerationStatus
@@ -51,47 +52,52 @@ def approve(services: Services, run_id: str, actor: str) -> Run:
 
 def cancel(services: Services, run_id: str, actor: str) -> Run:
     """Stop what can be stopped; what is paid for is kept, and what is being made is still fetched."""
-    now = services.clock.now()
-    who = Actor(actor, now)
+    who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
         run = _run(tx, run_id)
         if run.status is _R.CANCELLED:
             return run
         if run.status not in CANCELLABLE:
             raise NotAllowed(marketer=f"This run is over; it is {run.status.value}.")
-        for gen in tx.generations.find(run_id=run.id, status=_G.PLANNED):
-            gen = move_generation(tx, who, gen, _G.CANCELLED)  # noqa: PLW2901 - the row as it is now
-            ledger.free(tx, now, run, gen)
-        detail = "Cancelled. Clips that are paid for are kept."
-        run = move_run(tx, who, run, _R.CANCELLED, detail=detail, finished_at=now)
-        ledger.release(tx, now, run)
-        outbox.show_run(services, tx, run, urgent=True, extra={"Cancel": False})
-        return run
+        return _cancel(services, tx, who, run)
+
+
+def _cancel(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
+    for gen in tx.generations.find(run_id=run.id, status=_G.PLANNED):
+        ledger.free(tx, who.now, run, move_generation(tx, who, gen, _G.CANCELLED))
+    detail = "Cancelled. Clips that are paid for are kept."
+    run = move_run(tx, who, run, _R.CANCELLED, detail=detail, finished_at=who.now)
+    ledger.release(tx, who.now, run)
+    outbox.show_run(services, tx, run, urgent=True, extra={"Cancel": False})
+    return run
 
 
 def retry(services: Services, run_id: str, actor: str) -> Run:
     """Go on where it stopped: every paid clip is kept, only what is missing is bought. Raises OverBudget."""
-    now = services.clock.now()
+    who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
         run = _run(tx, run_id)
         if run.status not in RETRYABLE_RUNS:
             raise NotAllowed(marketer=f"Only a run that stopped can be retried; this one is {run.status.value}.")
-        record(tx, Actor(actor, now), "run", run.id, run.id, "retried")
-        scenes = tx.scenes.find(run_id=run.id, order="number")
-        if not scenes:
-            start = {"detail": "Trying again.", "error": None, "next_at": now, "approval": None}
-            run = move_run(tx, Actor(actor, now), run, _R.QUEUED, **start)
-        elif run.approval == "asked":
-            run = move_run(tx, Actor(actor, now), run, _R.NEEDS_APPROVAL, error=None, next_at=now)
-            _hold_missing(services, tx, run, scenes, now)
-        else:
-            _forgive(tx, scenes, now)
-            _hold_missing(services, tx, run, scenes, now)
-            again = {"detail": "Going on where it stopped.", "error": None, "next_at": now, "finished_at": None}
-            run = move_run(tx, Actor(actor, now), run, _R.GENERATING, **again)
-            _wake_planned(tx, run, now)
-        outbox.show_run(services, tx, run, urgent=True)
-        return run
+        return _retry(services, tx, who, run)
+
+
+def _retry(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
+    record(tx, who, "run", run.id, run.id, "retried")
+    scenes = tx.scenes.find(run_id=run.id, order="number")
+    again: dict[str, Any] = {"error": None, "next_at": who.now, "finished_at": None}
+    if not scenes:
+        run = move_run(tx, who, run, _R.QUEUED, detail="Trying again.", approval=None, **again)
+    elif run.approval == "asked":
+        run = move_run(tx, who, run, _R.NEEDS_APPROVAL, **again)
+        _hold_missing(services, tx, run, scenes, who.now)
+    else:
+        _forgive(tx, scenes, who.now)
+        _hold_missing(services, tx, run, scenes, who.now)
+        run = move_run(tx, who, run, _R.GENERATING, detail="Going on where it stopped.", **again)
+        _wake_planned(tx, run, who.now)
+    outbox.show_run(services, tx, run, urgent=True)
+    return run
 
 
 def _forgive(tx: Tx, scenes: list[Scene], now: float) -> None:
@@ -145,7 +151,7 @@ def regenerate(services: Services, run_id: str, number: int, changes: dict[str, 
 def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: dict[str, Any]) -> int:
     """Change the scene and forget its clip (which is kept); the price of the new one in micro-dollars."""
     order = order_from_json(run.order or {})
-    wish = _changed(scene, changes)
+    wish = _changed(scene, order, changes)
     plan = accept.plan_order(services, replace(order, adapt=True, scenes=(wish,), model=wish.model), [wish])
     planned = plan.scenes[0]
     takes = [clip.fingerprint for clip in tx.clips.find(scene_id=scene.id)]
@@ -156,6 +162,7 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         seconds=planned.seconds,
         model=planned.model,
         settings=settings_of(planned, services.card(planned.model), scene.settings.get("style")),
+        references=planned.references,
         take=scene.take + 1000 + len(takes),
         clip_id=None,
         status=SceneStatus.QUEUED,
@@ -170,46 +177,71 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
 _CHANGEABLE = ("prompt", "model", "seconds", "caption")
 
 
-def _changed(scene: Scene, changes: dict[str, Any]) -> SceneOrder:
+def _changed(scene: Scene, order: Order, changes: dict[str, Any]) -> SceneOrder:
     unknown = [name for name in changes if name not in _CHANGEABLE]
     if unknown:
         allowed = ", ".join(_CHANGEABLE)
         raise InvalidOrder([Problem(name, f"cannot be changed; what can be is {allowed}") for name in unknown])
-    wish = accept.scene_order(scene)
+    wish = scene_order(scene, shared=order.references)
     return replace(wish, **{name: value for name, value in changes.items() if value is not None})
 
 
-CHOICES = ("wait", "write_off", "cancel")
-
-
 def decide(services: Services, generation_id: str, choice: str, actor: str) -> Run:
-    """Settle money in doubt: `wait` a little longer, `write_off` and buy again, or `cancel` the run."""
-    now = services.clock.now()
+    """Settle money in doubt: `wait` a little longer, `write_off` and buy again, or `cancel` the run.
+
+    Raises NotFound, InvalidOrder, NotAllowed, and OverBudget when buying again does not fit (nothing changes then).
+    """
+    who = Actor(actor, services.clock.now())
+    if choice not in CHOICES:
+        raise InvalidOrder([Problem("choice", f"is one of {', '.join(CHOICES)}")])
+    with services.store.read() as tx:
+        found = tx.generations.get(generation_id)
+    if found is None:
+        raise NotFound(f"generation {generation_id}", marketer="There is no such generation.")
     with services.store.write() as tx:
-        gen = tx.generations.get(generation_id, lock=True)
-        if gen is None:
-            raise NotFound(f"generation {generation_id}", marketer="There is no such generation.")
-        if choice not in CHOICES:
-            raise InvalidOrder([Problem("choice", f"is one of {', '.join(CHOICES)}")])
+        run = _run(tx, found.run_id)
+        gen = tx.generations.get(generation_id, lock=True) or found
         if gen.status is not _G.UNKNOWN:
             raise NotAllowed(marketer=f"Nothing is in doubt here any more: the generation is {gen.status.value}.")
-        run = _run(tx, gen.run_id)
-        record(tx, Actor(actor, now), "generation", gen.id, run.id, "decided", choice=choice)
-        if choice == "wait":
-            return _wait(tx, gen, run, now)
-        _write_off(tx, Actor(actor, now), gen, run)
-    return cancel(services, run.id, actor) if choice == "cancel" else retry(services, run.id, actor)
+        record(tx, who, "generation", gen.id, run.id, "decided", choice=choice)
+        return _DECISIONS[choice](services, tx, who, run, gen)
 
 
-def _wait(tx: Tx, gen: Generation, run: Run, now: float) -> Run:
-    tx.generations.change(gen.id, next_at=now)
-    return touch_run(tx, Actor("", now), run, detail="Looking once more for the clip.")
+def _wait(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation) -> Run:
+    """The run goes on waiting; if nothing turns up, it asks again."""
+    tx.generations.change(gen.id, next_at=who.now)
+    again: dict[str, Any] = {"detail": "Looking once more for the clip.", "error": None, "next_at": None}
+    if run.status is _R.NEEDS_ATTENTION:
+        run = move_run(tx, who, run, _R.GENERATING, **again, finished_at=None)
+        _wake_planned(tx, run, who.now)
+        outbox.show_run(services, tx, run, urgent=True)
+        return run
+    return touch_run(tx, who, run, detail=again["detail"])
 
 
-def _write_off(tx: Tx, who: Actor, gen: Generation, run: Run) -> None:
+def _write_off(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation) -> Run:
     """It counts as spent; should the clip turn up after all, it is taken and not paid again."""
-    gen = move_generation(tx, who, gen, _G.ABANDONED)
-    ledger.write_off(tx, who.now, run, gen)
+    ledger.write_off(tx, who.now, run, move_generation(tx, who, gen, _G.ABANDONED))
+    if run.status in RETRYABLE_RUNS:
+        return _retry(services, tx, who, run)
+    if run.status is not _R.GENERATING:
+        return run
+    _forgive(tx, tx.scenes.find(id=gen.scene_id), who.now)
+    _hold_missing(services, tx, run, tx.scenes.find(run_id=run.id, order="number"), who.now)
+    return touch_run(tx, who, run, next_at=who.now)
+
+
+def _write_off_and_cancel(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation) -> Run:
+    ledger.write_off(tx, who.now, run, move_generation(tx, who, gen, _G.ABANDONED))
+    return _cancel(services, tx, who, run) if run.status in CANCELLABLE else run
+
+
+_DECISIONS: dict[str, Callable[[Services, Tx, Actor, Run, Generation], Run]] = {
+    "wait": _wait,
+    "write_off": _write_off,
+    "cancel": _write_off_and_cancel,
+}
+CHOICES = tuple(_DECISIONS)
 
 
 def set_stop(services: Services, *, on: bool, reason: str, actor: str) -> None:

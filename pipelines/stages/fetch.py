@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.domain.errors import BadDelivery, ReelgridError, UnplayableMedia
+from pipelines.domain.errors import BadDelivery, NotConfigured, ReelgridError, UnplayableMedia
 from pipelines.domain.footage import Footage
 from pipelines.domain.keys import new_id
-from pipelines.domain.lifecycle import GenerationStatus, Reason, SceneStatus
+from pipelines.domain.lifecycle import GenerationStatus, Reason, RunStatus, SceneStatus
 from pipelines.domain.run import Clip, Generation, Run, Scene
 from pipelines.ports import GenerationRequest, Job, Tx
-from pipelines.stages import ledger, outbox, submit
-from pipelines.stages.moves import Actor, move_generation, record
+from pipelines.stages import lease, ledger, outbox, submit
+from pipelines.stages.moves import Actor, move_generation, move_run, record
 from pipelines.stages.requests import request_from_json
 from pipelines.stages.services import Services
 
@@ -23,6 +24,9 @@ _G = GenerationStatus
 SHORTEST = 0.8
 """A clip that is shorter than this part of what was promised is not what was bought."""
 CHUNK = 1024 * 1024
+MEND_PAUSE_S = 60.0
+
+logger = logging.getLogger(__name__)
 
 
 def bring_home(services: Services, actor: Actor, gen: Generation) -> None:
@@ -31,8 +35,9 @@ def bring_home(services: Services, actor: Actor, gen: Generation) -> None:
     path = services.work / "fetch" / f"{gen.id}-{(actor.lease or '')[:8]}.mp4"
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        services.providers.get(gen.provider).fetch(_job(gen), request, path)
-        footage = _look(services, path, request)
+        with lease.renewed(services, "generations", gen.id, actor.lease or ""):
+            services.providers.get(gen.provider).fetch(_job(gen), request, path)
+            footage = _look(services, path, request)
         services.points.reach("fetch.downloaded", run=gen.run_id, generation=gen.id)
         clip = _keep(services, gen, path, footage)
         services.points.reach("fetch.stored", run=gen.run_id, generation=gen.id)
@@ -97,30 +102,53 @@ def _commit(services: Services, actor: Actor, gen: Generation, clip: Clip) -> No
         placeholder = bool(scene and scene.rung.get("placeholder"))
         tx.clips.add(replace(clip, cost_micro=cost, placeholder=placeholder, created_at=actor.now, next_at=actor.now))
         gen = move_generation(tx, actor, gen, _G.FETCHED, cost_micro=cost, clip_id=clip.id)
-        if run is None or scene is None:
+        if run is None:
             return
         ledger.capture(tx, actor.now, run, gen, cost, float(gen.request["seconds"]))
-        _give_to_scene(services, tx, actor, run, scene, gen, clip)
+        if scene is not None:
+            _give_to_scene(services, tx, actor, run, scene, gen, clip)
         submit.wake_if_generating(tx, run, actor.now)
 
 
 def _give_to_scene(
     services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, gen: Generation, clip: Clip
 ) -> None:
-    """The clip becomes the scene's, unless the scene has moved on to another take meanwhile."""
-    if gen.request.get("card", {}).get("take") != scene.take:
+    """The clip becomes the scene's, unless the scene has one or has moved on to another take meanwhile."""
+    if gen.request.get("card", {}).get("take") != scene.take or scene.clip_id is not None:
         record(tx, actor, "clip", clip.id, run.id, "kept_aside", scene=scene.id)
         return
     tx.scenes.change(scene.id, clip_id=clip.id, status=SceneStatus.DONE, error=None, updated_at=actor.now)
     outbox.show_scene(services, tx, run, tx.scenes.get(scene.id) or scene)
+    _go_on_if_complete(services, tx, actor, run)
+
+
+def _go_on_if_complete(services: Services, tx: Tx, actor: Actor, run: Run) -> None:
+    """The doubt for which a person was asked has cleared up by itself, and nothing is left to buy."""
+    if run.status is RunStatus.NEEDS_ATTENTION and not tx.scenes.count(run_id=run.id, clip_id=None):
+        again = {"detail": "The missing clip turned up.", "error": None, "finished_at": None, "next_at": actor.now}
+        run = move_run(tx, replace(actor, lease=None), run, RunStatus.GENERATING, **again)
+        outbox.show_run(services, tx, run, urgent=True)
+
+
+def give_up(services: Services, actor: Actor, gen: Generation, error: ReelgridError) -> None:
+    """It cannot be fetched. Where only our own settings are wrong, what is paid for waits for them to be put right."""
+    kept_until = gen.expires_at or (gen.submitted_at or gen.created_at) + services.card(gen.model).retention_s
+    if isinstance(error, NotConfigured) and actor.now < kept_until:
+        logger.error("generation %s is paid for and cannot be fetched: %s", gen.id, error.operator)
+        token, again = actor.lease or "", actor.now + MEND_PAUSE_S
+        services.store.release("generations", gen.id, token, next_at=again, attempts=gen.attempts)
+        return
+    with services.store.write() as tx:
+        lose(tx, actor, gen, error)
 
 
 def lose(tx: Tx, actor: Actor, gen: Generation, error: ReelgridError) -> None:
     """What was paid for cannot be had any more (expired, or never a video): counted as spent, and said."""
     run = tx.runs.get(gen.run_id, lock=True)
-    gen = move_generation(tx, actor, gen, _G.FAILED, reason=Reason.EXPIRED.value, error=error.operator)
+    cost = gen.cost_micro if gen.cost_micro is not None else gen.reserve_micro
+    gen = move_generation(tx, actor, gen, _G.FAILED, reason=Reason.EXPIRED.value, error=error.operator, cost_micro=cost)
     if run is None:
         return
-    ledger.capture(tx, actor.now, run, gen, gen.reserve_micro, 0.0)
+    ledger.capture(tx, actor.now, run, gen, cost, 0.0)
     record(tx, actor, "generation", gen.id, run.id, "lost", error=error.operator)
     submit.wake_if_generating(tx, run, actor.now)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from pipelines.domain.errors import OverBudget, ReelgridError
 from pipelines.domain.keys import idempotency_key, new_id, new_token
-from pipelines.domain.lifecycle import OPEN, GenerationStatus, RunStatus, SceneStatus
+from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.order import order_from_json
 from pipelines.domain.progress import clips_sentence
 from pipelines.domain.run import Clip, Generation, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages import fetch, ledger, outbox, poll, rescue, settle, submit
-from pipelines.stages.moves import Actor, move_generation, move_run, record, touch_run
+from pipelines.stages.moves import Actor, move_run, record, touch_run
 from pipelines.stages.requests import cached_clip, fingerprint, request_for, request_to_json
 from pipelines.stages.services import Services
 
@@ -35,22 +35,29 @@ def advance(services: Services, actor: Actor, generation_id: str) -> None:
     """One step of one generation. What is at the provider is polled by the sweep, not here."""
     with services.store.read() as tx:
         gen = tx.generations.get(generation_id)
-    if gen is not None and gen.status in STEPS:
+    if gen is None:
+        return
+    if gen.status in STEPS:
         STEPS[gen.status](services, actor, gen)
+    else:
+        services.store.release("generations", gen.id, actor.lease or "", next_at=gen.next_at, attempts=gen.attempts)
 
 
 def give_up(services: Services, actor: Actor, generation_id: str, error: ReelgridError) -> None:
     """A step of a generation cannot succeed: it failed, or stays in doubt, and its run looks what follows."""
-    with services.store.write() as tx:
-        gen = tx.generations.get(generation_id, lock=True)
-        if gen is None:
-            return
-        if gen.status is _G.SUBMITTING:
-            move_generation(tx, actor, gen, _G.UNKNOWN, error=error.operator)
-        elif gen.status is _G.SUCCEEDED:
-            fetch.lose(tx, actor, gen, error)
-        elif gen.status is _G.PLANNED:
+    with services.store.read() as tx:
+        gen = tx.generations.get(generation_id)
+    if gen is None:
+        return
+    if gen.status in IN_DOUBT:
+        settle.leave_to_person(services, actor, gen)
+    elif gen.status is _G.SUCCEEDED:
+        fetch.give_up(services, actor, gen, error)
+    elif gen.status is _G.PLANNED:
+        with services.store.write() as tx:
             submit.drop(tx, actor, gen, error)
+    else:
+        services.store.release("generations", gen.id, actor.lease or "", next_at=None, attempts=gen.attempts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+from pipelines.domain.errors import Ambiguous
 from pipelines.domain.lifecycle import IN_DOUBT, IN_FLIGHT, GenerationStatus
 from pipelines.domain.run import Generation, InboxItem
 from pipelines.ports import Tx
+from pipelines.stages import submit
 from pipelines.stages.moves import Actor, LostLease, move_generation, record
 from pipelines.stages.services import Services
 
@@ -45,36 +48,42 @@ def _find(tx: Tx, provider: str, token: str | None, job_id: str | None) -> Gener
     return found[0] if found else None
 
 
-def _act(services: Services, tx: Tx, gen: Generation, job_id: str | None, now: float) -> None:
-    actor = Actor("callback", now)
-    taken = job_id is not None and bool(tx.generations.count(provider=gen.provider, provider_id=job_id))
-    in_doubt = gen.status in (*IN_DOUBT, _G.ABANDONED) and gen.provider_id is None
+def _act(services: Services, tx: Tx, found: Generation, job_id: str | None, now: float) -> None:
+    tx.runs.get(found.run_id, lock=True)
+    gen = tx.generations.get(found.id, lock=True)
+    if gen is None:
+        return
     if gen.status in IN_FLIGHT:
         tx.generations.change(gen.id, {"status": gen.status}, next_at=now)
-    elif in_doubt and job_id is not None and not taken:
-        # While the call itself may still be on its way, its answer has the first word; this is kept for later.
-        tx.generations.change(gen.id, result={**gen.result, "called_back": job_id})
-        if gen.lease_until < now:
-            adopt(services, tx, actor, gen, job_id)
+    elif job_id is not None and gen.provider_id is None and gen.status in _ADOPTABLE:
+        _keep_or_adopt(services, tx, gen, job_id, now)
 
 
-def adopt(services: Services, tx: Tx, actor: Actor, gen: Generation, job_id: str) -> None:
-    """Its answer was lost; the callback carries our own token, so the job is ours."""
-    deadline = actor.now + services.card(gen.model).maximum_s
-    try:
-        move_generation(
-            tx,
-            actor,
-            gen,
-            _G.ADOPTED,
-            provider_id=job_id,
-            submitted_at=actor.now,
-            next_at=actor.now,
-            deadline_at=deadline,
-        )
-    except LostLease:
-        return
+_ADOPTABLE = (*IN_DOUBT, _G.PLANNED, _G.ABANDONED)
+"""Planned as well: the list said that a request never arrived, and here it is."""
+
+
+def _keep_or_adopt(services: Services, tx: Tx, gen: Generation, job_id: str, now: float) -> None:
+    """While the call itself may still be on its way, its answer has the first word: the id is kept for later."""
+    tx.generations.change(gen.id, result={**gen.result, "called_back": job_id})
+    if gen.status is not _G.SUBMITTING and gen.lease_until < now:
+        with suppress(LostLease, Ambiguous):
+            _adopt(services, tx, Actor("callback", now), gen, job_id)
+
+
+def adopt(services: Services, actor: Actor, gen: Generation, job_id: str) -> None:
+    """The answer was lost, but a callback that carried our own token told the job. Raises LostLease or Ambiguous."""
+    with services.store.write() as tx:
+        _adopt(services, tx, actor, gen, job_id)
+
+
+def _adopt(services: Services, tx: Tx, actor: Actor, gen: Generation, job_id: str) -> None:
+    now = services.clock.now()
+    submit.must_be_unclaimed(tx, gen, job_id)
+    deadline = now + services.card(gen.model).maximum_s
+    known = {"provider_id": job_id, "submitted_at": now, "deadline_at": deadline, "error": None, "polls": 0}
+    gen = move_generation(tx, actor, gen, _G.ADOPTED, next_at=now, **known)
     record(tx, actor, "generation", gen.id, gen.run_id, "adopted", by="callback")
     run = tx.runs.get(gen.run_id, lock=True)
     if run is not None:
-        tx.runs.change(run.id, version=run.version + 1, updated_at=actor.now)
+        tx.runs.change(run.id, version=run.version + 1, updated_at=now)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.domain.errors import OverBudget
 from pipelines.domain.keys import new_id
-from pipelines.domain.lifecycle import MOVING, OPEN, RunStatus
+from pipelines.domain.lifecycle import MOVING, OPEN, GenerationStatus, RunStatus
 from pipelines.domain.money import Account, Move, entries, show
 from pipelines.domain.policy import Policy
 from pipelines.domain.run import Generation, LedgerEntry, Run
@@ -46,6 +46,14 @@ def _move(tx: Tx, now: float, move: Move, amount: int, run: Run, gen: Generation
         tx.ledger.add(row)
 
 
+def _alone(tx: Tx, run: Run) -> None:
+    """Nobody else moves money now. First the run's row, then the ledger: in this order everywhere, so that no two
+    transactions wait for each other.
+    """
+    tx.runs.get(run.id, lock=True)
+    tx.serialise("ledger")
+
+
 def exposure(tx: Tx, **equals: Any) -> int:
     """Money set aside or committed at this moment, whatever the day."""
     return tx.balance(Account.HELD, **equals) + tx.balance(Account.COMMITTED, **equals)
@@ -61,7 +69,7 @@ def hold(tx: Tx, now: float, run: Run, amount: int, policy: Policy) -> None:
 
     The caps are read in the very transaction that takes the hold, so that no two runs can pass one cap together.
     """
-    tx.serialise("ledger")
+    _alone(tx, run)
     for cap in _caps(tx, now, run, policy):
         if cap.used + amount > cap.limit:
             raise OverBudget(marketer=cap.refusal(amount))
@@ -116,6 +124,7 @@ def _cap_of_base(tx: Tx, run: Run, day: str) -> list[_Cap]:
 
 def release(tx: Tx, now: float, run: Run) -> None:
     """Give back all that a run has set aside and not committed."""
+    _alone(tx, run)
     _move(tx, now, Move.RELEASE, tx.balance(Account.HELD, run_id=run.id), run)
 
 
@@ -126,7 +135,7 @@ def held(tx: Tx, run: Run) -> int:
 
 def reserve(tx: Tx, now: float, run: Run, gen: Generation) -> None:
     """Commit a part of the run's hold to one generation. Raises OverBudget if the hold does not reach."""
-    tx.serialise("ledger")
+    _alone(tx, run)
     if held(tx, run) < gen.reserve_micro:
         raise OverBudget(f"run {run.id} holds less than generation {gen.id} may cost")
     _move(tx, now, Move.RESERVE, gen.reserve_micro, run, gen)
@@ -134,7 +143,7 @@ def reserve(tx: Tx, now: float, run: Run, gen: Generation) -> None:
 
 def free(tx: Tx, now: float, run: Run, gen: Generation) -> None:
     """A generation cost nothing: its part goes back to the hold, and home if the run has stopped meanwhile."""
-    tx.serialise("ledger")
+    _alone(tx, run)
     _move(tx, now, Move.FREE, tx.balance(Account.COMMITTED, generation_id=gen.id), run, gen)
     _settle(tx, now, run)
 
@@ -144,7 +153,7 @@ def capture(tx: Tx, now: float, run: Run, gen: Generation, cost: int, seconds: f
 
     What was written off before (and turned up late) counts already.
     """
-    tx.serialise("ledger")
+    _alone(tx, run)
     cost = max(0, cost - tx.balance(Account.SPENT, generation_id=gen.id))
     committed = tx.balance(Account.COMMITTED, generation_id=gen.id)
     _move(tx, now, Move.CAPTURE, min(cost, committed), run, gen, seconds=seconds)
@@ -155,13 +164,14 @@ def capture(tx: Tx, now: float, run: Run, gen: Generation, cost: int, seconds: f
 
 def write_off(tx: Tx, now: float, run: Run, gen: Generation) -> None:
     """Money in doubt that a person gives up: counted as spent."""
-    tx.serialise("ledger")
+    _alone(tx, run)
     committed = tx.balance(Account.COMMITTED, generation_id=gen.id)
     _move(tx, now, Move.WRITE_OFF, committed, run, gen, memo="in doubt, written off")
 
 
 def spend_text(tx: Tx, now: float, run: Run, cost: int) -> None:
-    """What the writer cost, out of the hold."""
+    """What the writer cost, out of the hold; above it only what the vendor really charged more than it said."""
+    _alone(tx, run)
     amount = min(cost, held(tx, run))
     _move(tx, now, Move.RESERVE, amount, run)
     _move(tx, now, Move.CAPTURE, amount, run, memo="scene writing")
@@ -186,13 +196,36 @@ def audit(tx: Tx) -> Audit:
     """Check the ledger against itself and against the rows it speaks of."""
     sums = {account.value: tx.balance(account) for account in Account}
     problems = [f"the accounts sum to {sum(sums.values())}, not 0"] if sum(sums.values()) else []
-    open_parts = {gen.id: gen.reserve_micro for gen in tx.generations.find(status=tuple(OPEN))}
-    if sum(open_parts.values()) != sums[Account.COMMITTED]:
-        problems.append(f"open generations commit {sum(open_parts.values())}, the ledger says {sums['committed']}")
-    for gen_id, part in open_parts.items():
-        if (committed := tx.balance(Account.COMMITTED, generation_id=gen_id)) != part:
-            problems.append(f"{gen_id} commits {part}, the ledger says {committed}")
-    holding = sum(held(tx, run) for run in tx.runs.find(status=tuple(HOLDING)))
-    if holding != sums[Account.HELD]:
-        problems.append(f"moving runs hold {holding}, the ledger says {sums['held']}")
+    problems += [f"{name} is {sums[name]}, below 0" for name in _NEVER_NEGATIVE if sums[name] < 0]
+    problems += _audit_generations(tx, sums[Account.COMMITTED])
+    problems += _audit_runs(tx, sums[Account.HELD])
     return Audit(sums=sums, problems=tuple(problems))
+
+
+_NEVER_NEGATIVE = (Account.HELD.value, Account.COMMITTED.value, Account.SPENT.value)
+
+
+def _audit_generations(tx: Tx, total: int) -> list[str]:
+    """An open generation commits its part, less what was written off; a closed one commits nothing."""
+    problems, expected = [], 0
+    for gen in tx.generations.find(status=tuple(OPEN)):
+        committed, counted = (tx.balance(name, generation_id=gen.id) for name in (Account.COMMITTED, Account.SPENT))
+        expected += committed
+        if committed + counted != gen.reserve_micro:
+            problems.append(f"{gen.id} may cost {gen.reserve_micro}, the ledger commits {committed}, spent {counted}")
+    if expected != total:
+        problems.append(f"open generations commit {expected}, the ledger says {total}")
+    for gen in tx.generations.find(status=GenerationStatus.FETCHED):
+        counted = tx.balance(Account.SPENT, generation_id=gen.id)
+        if counted < (gen.cost_micro or 0):
+            problems.append(f"{gen.id} was fetched for {gen.cost_micro}, the ledger counts {counted}")
+    return problems
+
+
+def _audit_runs(tx: Tx, total: int) -> list[str]:
+    """Only a run that moves, or waits for approval, has money set aside."""
+    holds = {run.id: held(tx, run) for run in tx.runs.find(status=tuple(HOLDING))}
+    problems = [f"{run_id} holds {amount}, below 0" for run_id, amount in holds.items() if amount < 0]
+    if sum(holds.values()) != total:
+        problems.append(f"moving runs hold {sum(holds.values())}, the ledger says {total}")
+    return problems

@@ -45,7 +45,8 @@ class Actor:
 def move_run(tx: Tx, actor: Actor, run: Run, to: RunStatus, **changes: Any) -> Run:
     """Change a run's status. The lease is given back; `next_at` is None unless given. Raises LostLease."""
     check(RUN_TRANSITIONS, run.status, to)
-    values = {"next_at": None, "attempts": 0, **FREE, "updated_at": actor.now, "version": run.version + 1, **changes}
+    version = _next_version(tx, run)
+    values = {"next_at": None, "attempts": 0, **FREE, "updated_at": actor.now, "version": version, **changes}
     if not tx.runs.change(run.id, actor.fence(run.status), status=to, **values):
         raise LostLease(run.id)
     note = {key: changes[key] for key in ("detail", "error") if changes.get(key)}
@@ -55,10 +56,16 @@ def move_run(tx: Tx, actor: Actor, run: Run, to: RunStatus, **changes: Any) -> R
 
 def touch_run(tx: Tx, actor: Actor, run: Run, **changes: Any) -> Run:
     """Change a run without changing its status, e.g. its sentence or when it is due. Raises LostLease."""
-    values = {"updated_at": actor.now, "version": run.version + 1, **changes}
+    values = {"updated_at": actor.now, "version": _next_version(tx, run), **changes}
     if not tx.runs.change(run.id, actor.fence(run.status), **values):
         raise LostLease(run.id)
     return _fresh(tx.runs.get(run.id))
+
+
+def _next_version(tx: Tx, run: Run) -> int:
+    """Locks the row: who read it a while ago must not turn its version back, or watchers would miss a change."""
+    current = tx.runs.get(run.id, lock=True)
+    return max(run.version, current.version if current else 0) + 1
 
 
 def wake_run(tx: Tx, run_id: str, now: float) -> None:

@@ -5,12 +5,22 @@ from __future__ import annotations
 import logging
 import random
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from pipelines.domain.catalogue import ModelCard
-from pipelines.domain.errors import Expired, Permanent, ProviderFailed, ReelgridError, Refused, Retryable
+from pipelines.domain.errors import (
+    Expired,
+    NotConfigured,
+    Permanent,
+    ProviderFailed,
+    ReelgridError,
+    Refused,
+    Retryable,
+    Unavailable,
+)
 from pipelines.domain.lifecycle import IN_FLIGHT, GenerationStatus, Reason
 from pipelines.domain.run import Generation
 from pipelines.ports import Job
@@ -45,9 +55,11 @@ def _take_due(services: Services, limit: int, run_id: str | None) -> list[Genera
     bounds = {"next_at": now + 0.001}
     with services.store.write() as tx:
         due = tx.generations.find(order="next_at", limit=limit, before=bounds, status=tuple(IN_FLIGHT), **only)
-        for gen in due:
-            tx.generations.change(gen.id, {"status": gen.status}, next_at=now + CLAIM_S)
-    return due
+        taken = now + CLAIM_S
+        fences = {gen.id: {"status": gen.status, "next_at": gen.next_at} for gen in due}
+        return [
+            replace(gen, next_at=taken) for gen in due if tx.generations.change(gen.id, fences[gen.id], next_at=taken)
+        ]
 
 
 def poll_one(services: Services, gen: Generation) -> None:
@@ -62,6 +74,12 @@ def poll_one(services: Services, gen: Generation) -> None:
         logger.info("generation %s has moved on meanwhile", gen.id)
     except Retryable as error:
         _wait(services, actor, gen, error)
+    except Expired as error:
+        # It was taken once and is not known any more: it may well be charged.
+        _fail(services, actor, gen, Reason.EXPIRED, error, cost=gen.reserve_micro)
+    except NotConfigured as error:
+        # A changed key or address says nothing about a job that is paid for.
+        _wait(services, actor, gen, Unavailable(error.operator, retry_after=LONGEST_POLL_S))
     except Permanent as error:
         _fail(services, actor, gen, submit.reason_of(error), error)
 
@@ -84,7 +102,9 @@ def _commit(services: Services, actor: Actor, gen: Generation, job: Job) -> None
         elif job.status is _G.RUNNING and gen.status is not _G.RUNNING:
             move_generation(tx, actor, gen, _G.RUNNING, **known, next_at=_next(services, gen, actor.now))
         else:
-            tx.generations.change(gen.id, {"status": gen.status}, **known, next_at=_next(services, gen, actor.now))
+            # A callback may have made it due at once meanwhile; then it stays so.
+            as_taken = {"status": gen.status, "next_at": gen.next_at}
+            tx.generations.change(gen.id, as_taken, **known, next_at=_next(services, gen, actor.now))
 
 
 def _next(services: Services, gen: Generation, now: float) -> float:
@@ -126,11 +146,17 @@ def _wait(services: Services, actor: Actor, gen: Generation, error: Retryable) -
     logger.warning("polling %s: %s; again in %.0f s", gen.id, error.operator, pause)
     with services.store.write() as tx:
         overdue = gen.deadline_at is not None and actor.now > gen.deadline_at
-        tx.generations.change(gen.id, {"status": gen.status}, polls=gen.polls + 1, next_at=actor.now + pause)
+        as_taken = {"status": gen.status, "next_at": gen.next_at}
+        tx.generations.change(gen.id, as_taken, polls=gen.polls + 1, next_at=actor.now + pause)
         if overdue and not tx.events.count(entity_id=gen.id, name="unreachable"):
             record(tx, actor, "generation", gen.id, gen.run_id, "unreachable", error=error.operator)
+    if gen.deadline_at is not None and actor.now > gen.deadline_at + UNREACHABLE_S:
+        with suppress(LostLease):
+            _abandon(services, actor, gen)
 
 
+UNREACHABLE_S = 6 * 3600.0
+"""A provider that is away for so long after the deadline is not waited for any more."""
 LATE_PAUSE_S = 600.0
 LATE_LOOKS = 12
 
@@ -143,7 +169,8 @@ def _abandon(services: Services, actor: Actor, gen: Generation) -> None:
     with services.store.write() as tx:
         run = tx.runs.get(gen.run_id, lock=True)
         reason = Reason.PROVIDER_ERROR.value
-        move_generation(tx, actor, gen, _G.ABANDONED, next_at=actor.now + LATE_PAUSE_S, error=words, reason=reason)
+        later = {"next_at": actor.now + LATE_PAUSE_S, "polls": 0}
+        move_generation(tx, actor, gen, _G.ABANDONED, error=words, reason=reason, **later)
         if run is not None:
             ledger.write_off(tx, actor.now, run, gen)
             submit.wake_if_generating(tx, run, actor.now)
@@ -158,6 +185,7 @@ def look_again(services: Services, actor: Actor, gen: Generation) -> None:
     with services.store.write() as tx:
         if job is not None and job.status is _G.SUCCEEDED:
             gen = move_generation(tx, actor, gen, _G.ADOPTED)
+            record(tx, actor, "generation", gen.id, gen.run_id, "adopted", by="a late look")
             move_generation(tx, replace(actor, lease=None), gen, _G.SUCCEEDED, result=job.result, next_at=actor.now)
         else:
             later = actor.now + LATE_PAUSE_S if waiting else None

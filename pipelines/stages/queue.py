@@ -26,6 +26,7 @@ def start_rows(services: Services, base_id: str, *, key_id: str | None = None) -
     for row in services.board.ready(base_id, services.clock.now()):
         request = accept.StartRequest(source="record", base_id=base_id, table=accept.VIDEOS, record_id=row.record_id)
         runs.append(accept.start(services, request, key_id=key_id).run_id)
+        services.points.reach("queue.started", run=runs[-1])
     return runs
 
 

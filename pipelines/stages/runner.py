@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from pipelines.domain.errors import BadDelivery, Busy, Permanent, ReelgridError, Retryable
 from pipelines.domain.lifecycle import MOVING
 from pipelines.domain.run import Run
-from pipelines.stages import clip, generate, queue, run
+from pipelines.stages import clip, generate, lease, queue, run
 from pipelines.stages.moves import Actor, LostLease
 from pipelines.stages.poll import poll_due
 from pipelines.stages.services import Services
 
 logger = logging.getLogger(__name__)
 
-LEASE_S = 60.0
-RENEW_S = 20.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 PATIENCE = 30
 """After so many failed tries in a row (about half an hour) a person is asked."""
@@ -39,7 +36,7 @@ class Stage:
     work: Callable[[Services, Actor, str], None]
     give_up: Callable[[Services, Actor, str, ReelgridError], None]
     renewed: bool = True
-    """False where only the end of the first lease may prove that a paid call is over."""
+    """False where only the end of the first lease may prove that a paid call is over (what fetches renews itself)."""
 
 
 STAGES: Mapping[str, Stage] = {
@@ -52,13 +49,13 @@ STAGES: Mapping[str, Stage] = {
 
 def step(services: Services, kind: str, id: str) -> bool:
     """Do what one row wants now. False when there is nothing to do, or somebody else does it."""
-    token = services.store.claim(kind, id, owner=services.owner, now=services.clock.now(), seconds=LEASE_S)
+    token = services.store.claim(kind, id, owner=services.owner, now=services.clock.now(), seconds=lease.LEASE_S)
     if token is None:
         return False
     actor = Actor(services.owner, services.clock.now(), token)
     stage = STAGES[kind]
     try:
-        with _renewing(services, kind, id, token, wanted=stage.renewed):
+        with lease.renewed(services, kind, id, token) if stage.renewed else nullcontext():
             stage.work(services, actor, id)
     except LostLease:
         logger.info("somebody else has %s %s; nothing committed", kind, id)
@@ -124,28 +121,6 @@ def backoff(attempts: int) -> float:
     """Seconds until the next try: doubling from one, up to a minute, with jitter."""
     pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(attempts - 1, 10))
     return pause * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, guards nothing
-
-
-@contextmanager
-def _renewing(services: Services, kind: str, id: str, token: str, *, wanted: bool) -> Iterator[None]:
-    """Prolong the lease from a thread while a long step works. A step that lost it commits nothing anyway."""
-    if not wanted:
-        yield
-        return
-    over = threading.Event()
-
-    def renew() -> None:
-        while not over.wait(RENEW_S):
-            if not services.store.renew(kind, id, token, services.clock.now() + LEASE_S):
-                return
-
-    thread = threading.Thread(target=renew, name=f"lease-{id}", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def drive(services: Services, run_id: str, *, on_change: Callable[[Run], None], tick_s: float = 0.05) -> Run:

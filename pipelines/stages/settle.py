@@ -6,36 +6,36 @@ long enough that it never arrived.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pipelines.domain.catalogue import Ability, ModelCard
-from pipelines.domain.errors import Ambiguous, Permanent, Unavailable
-from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.domain.errors import Ambiguous, InvalidOrder, Refused, Unavailable
+from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.run import Generation
 from pipelines.ports import Job
-from pipelines.stages import hook, submit
-from pipelines.stages.moves import FREE, Actor, move_generation, record
+from pipelines.stages import hook, stop, submit
+from pipelines.stages.moves import FREE, Actor, LostLease, move_generation, record
 from pipelines.stages.services import Services
 
 _G = GenerationStatus
 CLOCK_SLACK_S = 5.0
 """A vendor's clock may be behind ours by this much when its jobs are matched by creation time."""
+LOOKS = 5
+"""So many looks into a list, spread over its grace, before it counts as proof: a clock that jumps ahead proves none."""
 
 
 def clear_doubt(services: Services, actor: Actor, gen: Generation) -> None:
     """One try to learn what became of a request. The lease of its POST has expired, so the call itself is over."""
     card = services.card(gen.model)
-    if gen.status is _G.SUBMITTING and card.ability is not Ability.KEY:
+    if gen.status is _G.SUBMITTING:
         gen = _to_unknown(services, actor, gen)
-        actor = replace(actor, lease=gen.lease_token)
-    if card.ability is Ability.KEY:
-        _same_key(services, actor, gen)
-    elif card.ability is Ability.LIST:
-        _look_in_list(services, actor, gen, card)
-    elif card.ability is Ability.CALLBACK:
-        _wait_for_callback(services, actor, gen, card)
-    else:
-        _leave_to_person(services, actor, gen)
+        services.points.reach("settle.doubted", run=gen.run_id, generation=gen.id)
+    called_back = gen.result.get("called_back")
+    if called_back:
+        hook.adopt(services, actor, gen, called_back)
+        return
+    _WAYS[card.ability](services, actor, gen, card)
 
 
 def _to_unknown(services: Services, actor: Actor, gen: Generation) -> Generation:
@@ -44,75 +44,112 @@ def _to_unknown(services: Services, actor: Actor, gen: Generation) -> Generation
         return move_generation(tx, actor, gen, _G.UNKNOWN, next_at=actor.now, error="no answer was recorded", **kept)
 
 
-def _same_key(services: Services, actor: Actor, gen: Generation) -> None:
-    if gen.status is _G.SUBMITTING:
-        submit.submit_again(services, actor, gen)
+def _same_key(services: Services, actor: Actor, gen: Generation, _card: ModelCard) -> None:
+    """Under the same key the provider answers with the job it has, or makes it now: so only if it is still wanted.
+
+    An answer that is about us (no credit, a changed key) says nothing about the first request: a person decides.
+    """
+    with services.store.read() as tx:
+        run = tx.runs.get(gen.run_id)
+        stop.must_be_off(tx, run.base_id if run else None)
+    if run is None or run.status not in (RunStatus.GENERATING, RunStatus.NEEDS_ATTENTION):
+        leave_to_person(services, actor, gen)
         return
-    # Unknown or abandoned: under the same key the provider tells us about the job it has, or makes it now.
-    provider = services.providers.get(gen.provider)
     try:
-        job = provider.submit(submit.submission_of(services, gen))
+        job = services.providers.get(gen.provider).submit(submit.submission_of(services, gen))
     except Ambiguous as error:
         raise Unavailable(error.operator) from error
-    except Permanent as error:
+    except (Refused, InvalidOrder) as error:
         with services.store.write() as tx:
             submit.fail(tx, replace(actor, now=services.clock.now()), gen, submit.reason_of(error), error)
         return
-    submit.commit_job(services, actor, gen, job, adopted=True)
+    _adopt(services, actor, gen, job, "key")
+
+
+def _adopt(services: Services, actor: Actor, gen: Generation, job: Job, by: str) -> None:
+    services.points.reach("settle.found", run=gen.run_id, generation=gen.id)
+    try:
+        submit.commit_job(services, actor, gen, job, adopted=by)
+    except Ambiguous as error:
+        raise Unavailable(f"{error.operator}; looking again") from error
 
 
 def _look_in_list(services: Services, actor: Actor, gen: Generation, card: ModelCard) -> None:
     since = (gen.intent_at or gen.created_at) - CLOCK_SLACK_S
     jobs = services.providers.get(gen.provider).find(submit.submission_of(services, gen), since)
-    job = _unclaimed(services, gen, jobs)
-    if job is not None:
-        submit.commit_job(services, actor, gen, job, adopted=True)
-        return
+    job = _unclaimed(services, gen, jobs, since)
     now = services.clock.now()
-    over_at = (gen.intent_at or gen.created_at) + card.submit_timeout_s + submit.LEASE_MARGIN_S
-    with services.store.write() as tx:
-        if gen.status is not _G.UNKNOWN:
-            tx.generations.change(gen.id, {"lease_token": actor.lease}, next_at=None, **FREE)
-        elif now < over_at + card.list_grace_s:
-            # A list may lag behind: "not there" proves something only after a while.
-            tx.generations.change(gen.id, {"lease_token": actor.lease}, next_at=now + _pause(card), **FREE)
-        else:
+    if job is not None and _twin_is_sending(services, gen, now):
+        _look_later(services, actor, gen, now + _pause(card))
+    elif job is not None:
+        _adopt(services, actor, gen, job, "list")
+    elif gen.polls < LOOKS or now < submit.over_at(gen, card) + card.list_grace_s:
+        # A list may lag behind: "not there" proves something only after a while.
+        _look_later(services, actor, gen, now + _pause(card))
+    else:
+        with services.store.write() as tx:
+            move_generation(tx, actor, gen, _G.PLANNED, next_at=now, error=None, polls=0)
             record(tx, actor, "generation", gen.id, gen.run_id, "not_taken", checked="list")
-            move_generation(tx, actor, gen, _G.PLANNED, next_at=now, error=None)
 
 
-def _unclaimed(services: Services, gen: Generation, jobs: list[Job]) -> Job | None:
-    """The oldest matching job that no other generation has."""
+def _unclaimed(services: Services, gen: Generation, jobs: list[Job], since: float) -> Job | None:
+    """The first matching job after the intent that no other generation has; an earlier one only if there is no other,
+    because the vendor's clock may be behind.
+    """
     with services.store.read() as tx:
         free = [job for job in jobs if not tx.generations.count(provider=gen.provider, provider_id=job.id)]
-    return min(free, key=lambda job: job.created_at or 0.0, default=None)
+    return min(free, key=lambda job: ((job.created_at or 0.0) < since, job.created_at or 0.0), default=None)
+
+
+_ALIKE = ("prompt", "seconds", "width", "height")
+
+
+def _twin_is_sending(services: Services, gen: Generation, now: float) -> bool:
+    """An equal request is on its way at this moment: the job that was found may be its own."""
+    with services.store.read() as tx:
+        sending = tx.generations.find(status=_G.SUBMITTING, model=gen.model)
+    others = (other for other in sending if other.id != gen.id and other.lease_until >= now)
+    return any(all(other.request.get(name) == gen.request.get(name) for name in _ALIKE) for other in others)
 
 
 def _pause(card: ModelCard) -> float:
-    return max(0.5, card.list_grace_s / 5)
+    return max(0.5, card.list_grace_s / LOOKS)
+
+
+def _look_later(services: Services, actor: Actor, gen: Generation, when: float) -> None:
+    with services.store.write() as tx:
+        if not tx.generations.change(gen.id, actor.fence(gen.status), next_at=when, polls=gen.polls + 1, **FREE):
+            raise LostLease(gen.id)
 
 
 def _wait_for_callback(services: Services, actor: Actor, gen: Generation, card: ModelCard) -> None:
     """The callback adopts it (stages.hook). The grace exceeds the longest generation, so nothing comes after it."""
-    over_at = (gen.intent_at or gen.created_at) + card.submit_timeout_s + submit.LEASE_MARGIN_S + card.maximum_s
+    over_at = submit.over_at(gen, card) + card.maximum_s
     now = services.clock.now()
-    called_back = gen.result.get("called_back")
-    if called_back:
-        with services.store.write() as tx:
-            hook.adopt(services, tx, actor, gen, called_back)
-        return
-    if now >= over_at:
-        _leave_to_person(services, actor, gen)
-        return
-    with services.store.write() as tx:
-        tx.generations.change(gen.id, {"lease_token": actor.lease}, next_at=min(over_at, now + 5.0), **FREE)
+    if now >= over_at or services.links.callback(gen.provider, gen.callback_token) is None:
+        leave_to_person(services, actor, gen)
+    else:
+        _look_later(services, actor, gen, min(over_at, now + 5.0))
 
 
-def _leave_to_person(services: Services, actor: Actor, gen: Generation) -> None:
+def leave_to_person(services: Services, actor: Actor, gen: Generation) -> None:
     """Nothing more can be learned by us: the money stays counted, and the run asks."""
     with services.store.write() as tx:
-        tx.generations.change(gen.id, {"lease_token": actor.lease}, next_at=None, **FREE)
-        record(tx, actor, "generation", gen.id, gen.run_id, "in_doubt", scene=gen.scene_id)
         run = tx.runs.get(gen.run_id, lock=True)
+        if not tx.generations.change(gen.id, actor.fence(gen.status), next_at=None, **FREE):
+            raise LostLease(gen.id)
+        record(tx, actor, "generation", gen.id, gen.run_id, "in_doubt", scene=gen.scene_id)
         if run is not None:
             submit.wake_if_generating(tx, run, services.clock.now())
+
+
+def _ask(services: Services, actor: Actor, gen: Generation, _card: ModelCard) -> None:
+    leave_to_person(services, actor, gen)
+
+
+_WAYS: Mapping[Ability, Callable[[Services, Actor, Generation, ModelCard], None]] = {
+    Ability.KEY: _same_key,
+    Ability.LIST: _look_in_list,
+    Ability.CALLBACK: _wait_for_callback,
+    Ability.NONE: _ask,
+}

@@ -17,7 +17,7 @@ from pipelines.domain.order import Order, order_from_json
 from pipelines.domain.plan import plan_from_json
 from pipelines.domain.run import Clip, Cut, Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages import outbox, pieces
+from pipelines.stages import ledger, outbox, pieces
 from pipelines.stages.fetch import footage_to_json, sha256_of
 from pipelines.stages.moves import Actor, move_cut, move_run, record
 from pipelines.stages.services import Services
@@ -115,6 +115,13 @@ def _planned(services: Services, actor: Actor, run: Run, name: str, *, animatic:
     with services.store.write() as tx:
         tx.cuts.add(cut)
         return tx.cuts.find(run_id=run.id, take=run.take, format=name, animatic=animatic)[0]
+
+
+def films_of(tx: Tx, run: Run) -> list[Cut]:
+    """The films of a run's present take that are kept, in the order of its formats: the first is the film's own."""
+    formats = list(plan_from_json(run.plan).formats) if run.plan else []
+    cuts = tx.cuts.find(run_id=run.id, take=run.take, animatic=False, deleted_at=None)
+    return sorted((cut for cut in cuts if cut.format in formats), key=lambda cut: formats.index(cut.format))
 
 
 def film_name(run: Run, format_name: str, *, animatic: bool) -> str:
@@ -249,7 +256,8 @@ def give_up(services: Services, actor: Actor, run: Run, error: ReelgridError) ->
     """No film could be made of clips that are all there: nothing is lost, a person looks."""
     with services.store.write() as tx:
         row = tx.runs.get(run.id, lock=True)
-        if row is not None:
+        if row is not None and row.status is RunStatus.STITCHING:
             why = f"The film could not be put together: {error.marketer} All clips are kept; retry, or regenerate one."
             moved = move_run(tx, actor, row, RunStatus.NEEDS_ATTENTION, error=why, finished_at=actor.now)
+            ledger.release(tx, actor.now, moved)
             outbox.show_run(services, tx, moved)

@@ -5,9 +5,13 @@ Between the intent and the answer lies the one window that we cannot close alone
 
 from __future__ import annotations
 
+import logging
 import random
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import (
@@ -17,44 +21,64 @@ from pipelines.domain.errors import (
     NotConfigured,
     OutOfCredit,
     Permanent,
+    RateLimited,
     ReelgridError,
     Refused,
     Retryable,
+    Unavailable,
 )
-from pipelines.domain.lifecycle import IN_FLIGHT, GenerationStatus, Reason, RunStatus
+from pipelines.domain.lifecycle import IN_FLIGHT, TERMINAL, GenerationStatus, Reason, RunStatus
 from pipelines.domain.run import Generation, Run
 from pipelines.ports import GenerationRequest, Job, MediaInput, Submission, Tx
 from pipelines.stages import breaker, lanes, ledger, stop
-from pipelines.stages.moves import Actor, LostLease, move_generation, wake_run
+from pipelines.stages.moves import FREE, Actor, LostLease, move_generation, record, wake_run
 from pipelines.stages.requests import request_from_json
 from pipelines.stages.services import Services
 
+logger = logging.getLogger(__name__)
+
 _G = GenerationStatus
-LEASE_MARGIN_S = 15.0
-"""The lease of a paid request outlives its total timeout by this: when it has expired, the call is over."""
 BURSTS_PER_MINUTE = 4
 """A quarter of a minute's creates may be sent at once."""
 BUSY_PAUSE_S = 1.5
+LONGEST_PAUSE_S = 60.0
+TRIES = 20
+"""After so many requests in a row that could not even be sent, the provider counts as failed."""
 STOPPED_PAUSE_S = 5.0
+INSIST_S = 120.0
+"""So long an answer is kept in hand while the database is away."""
+
+
+def margin_s(card: ModelCard) -> float:
+    """The lease of a paid request outlives its total timeout by this: when it has expired, the call is over."""
+    return max(2.0, card.submit_timeout_s / 4)
+
+
+def over_at(gen: Generation, card: ModelCard) -> float:
+    """From this moment on the paid call is certainly over, however it ended."""
+    return (gen.intent_at or gen.created_at) + card.submit_timeout_s + margin_s(card)
 
 
 def buy(services: Services, actor: Actor, gen: Generation) -> None:
     """From planned to submitted, or to what the answer means."""
     provider = services.providers.get(gen.provider)
     submission = submission_of(services, gen)
-    gen = _commit_intent(services, actor, gen)
+    intended = _commit_intent(services, actor, gen)
+    if intended is None:
+        return
     services.points.reach("submit.intended", run=gen.run_id, generation=gen.id)
-    _post(services, actor, gen, lambda: provider.submit(submission))
+    if services.clock.now() > (intended.intent_at or 0.0) + margin_s(services.card(gen.model)) / 2:
+        # This process stood still (a paused container, a laptop asleep): the lease would not outlive the call.
+        _take_back(services, actor, intended)
+        return
+    _post(services, actor, intended, lambda: provider.submit(submission))
 
 
-def submit_again(services: Services, actor: Actor, gen: Generation) -> None:
-    """The same request under the same idempotency key: the provider answers with the job it already has."""
-    provider = services.providers.get(gen.provider)
-    submission = submission_of(services, gen)
-    lease = services.card(gen.model).submit_timeout_s + LEASE_MARGIN_S
-    if not services.store.renew("generations", gen.id, actor.lease or "", actor.now + lease):
-        raise LostLease(gen.id)
-    _post(services, actor, gen, lambda: provider.submit(submission))
+def _take_back(services: Services, actor: Actor, gen: Generation) -> None:
+    """Nothing was sent: the intent is withdrawn, and made again later."""
+    now = services.clock.now()
+    with services.store.write() as tx:
+        move_generation(tx, replace(actor, now=now), gen, _G.PLANNED, next_at=now, error="stood still before sending")
 
 
 def submission_of(services: Services, gen: Generation) -> Submission:
@@ -84,24 +108,31 @@ def _input(services: Services, key: str) -> MediaInput:
     return MediaInput(key=key, path=path, content_type=kinds.get(path.suffix, "image/jpeg"), url=url)
 
 
-def _commit_intent(services: Services, actor: Actor, gen: Generation) -> Generation:
-    """Every gate is passed in the transaction that commits the intent. Raises Busy when it is not our turn."""
+def _commit_intent(services: Services, actor: Actor, gen: Generation) -> Generation | None:
+    """Every gate is passed in the transaction that commits the intent. Raises Busy when it is not our turn; None when
+    the clip is not wanted any more.
+    """
     card = services.card(gen.model)
     with services.store.write() as tx:
-        _must_be_wanted(tx, gen)
-        stop.must_be_off(tx)
+        now = services.clock.now()
+        actor = replace(actor, now=now)
+        run = tx.runs.get(gen.run_id, lock=True)
+        if run is None or _put_aside(tx, actor, run, gen):
+            return None
+        stop.must_be_off(tx, run.base_id)
         _must_fit_in_flight(tx, gen, card)
-        breaker.must_be_closed(tx, gen.model, actor.now)
+        breaker.must_be_closed(tx, gen.model, now)
         spacing, burst = 60.0 / card.creates_per_minute, max(1, int(card.creates_per_minute / BURSTS_PER_MINUTE))
-        lanes.take_turn(tx, f"create:{gen.provider}", actor.now, spacing, burst)
-        lease_until = actor.now + card.submit_timeout_s + LEASE_MARGIN_S
+        lanes.take_turn(tx, f"create:{gen.provider}", now, spacing, burst)
+        lease_until = now + card.submit_timeout_s + margin_s(card)
         return move_generation(
             tx,
             actor,
             gen,
             _G.SUBMITTING,
-            intent_at=actor.now,
-            next_at=actor.now,
+            intent_at=now,
+            next_at=now,
+            attempts=gen.attempts,
             lease_owner=actor.name,
             lease_token=actor.lease,
             lease_until=lease_until,
@@ -109,10 +140,19 @@ def _commit_intent(services: Services, actor: Actor, gen: Generation) -> Generat
         )
 
 
-def _must_be_wanted(tx: Tx, gen: Generation) -> None:
-    run = tx.runs.get(gen.run_id)
-    if run is None or run.status is not RunStatus.GENERATING:
-        raise Busy(f"{gen.id}: its run is not generating", retry_after=STOPPED_PAUSE_S)
+def _put_aside(tx: Tx, actor: Actor, run: Run, gen: Generation) -> bool:
+    """Whether nobody wants this clip now: the run is over, its scene has one, or a person is asked first."""
+    scene = tx.scenes.get(gen.scene_id)
+    if run.status in TERMINAL or scene is None or scene.clip_id is not None:
+        ledger.free(tx, actor.now, run, move_generation(tx, actor, gen, _G.CANCELLED))
+        return True
+    if run.status is RunStatus.NEEDS_ATTENTION:
+        if not tx.generations.change(gen.id, actor.fence(gen.status), next_at=None, **FREE):
+            raise LostLease(gen.id)
+        return True
+    if run.status is not RunStatus.GENERATING:
+        raise Busy(f"{gen.id}: its run is {run.status}", retry_after=STOPPED_PAUSE_S)
+    return False
 
 
 def _must_fit_in_flight(tx: Tx, gen: Generation, card: ModelCard) -> None:
@@ -126,16 +166,63 @@ def _post(services: Services, actor: Actor, gen: Generation, send: Callable[[], 
     try:
         job = send()
     except ReelgridError as error:
-        _commit_error(services, actor, gen, error)
+        failure = error
+        _insist(lambda: _commit_error(services, actor, gen, failure))
         return
     services.points.reach("submit.answered", run=gen.run_id, generation=gen.id)
-    commit_job(services, actor, gen, job)
+    _insist(lambda: _commit_answer(services, actor, gen, job))
     services.points.reach("submit.committed", run=gen.run_id, generation=gen.id)
 
 
-def commit_job(services: Services, actor: Actor, gen: Generation, job: Job, *, adopted: bool = False) -> None:
-    """The provider's id is ours: from here on nothing is in doubt."""
+def _insist(commit: Callable[[], None]) -> None:
+    """What the provider answered is not thrown away because the database restarts at this moment."""
+    until, pause = time.monotonic() + INSIST_S, 0.1
+    while True:
+        try:
+            commit()
+        except Unavailable:
+            if time.monotonic() > until:
+                raise
+            time.sleep(pause)
+            pause = min(2.0, pause * 2)
+        else:
+            return
+
+
+def _commit_answer(services: Services, actor: Actor, gen: Generation, job: Job) -> None:
+    try:
+        commit_job(services, actor, gen, job)
+    except LostLease:
+        _answer_came_late(services, gen, job)
+    except Ambiguous as error:
+        _commit_error(services, actor, gen, error)
+
+
+def _answer_came_late(services: Services, gen: Generation, job: Job) -> None:
+    """Others hold the call for lost already. The answer is better proof than any search, if nothing was found yet."""
+    actor = Actor("late answer", services.clock.now())
+    with services.store.read() as tx:
+        current = tx.generations.get(gen.id)
+    if current is None or current.provider_id == job.id:
+        return
+    if current.provider_id is None and current.status in (_G.PLANNED, _G.UNKNOWN, _G.ABANDONED):
+        with suppress(LostLease, Ambiguous):
+            commit_job(services, actor, current, job, adopted="late answer")
+            return
+    with services.store.write() as tx:
+        record(tx, actor, "generation", gen.id, gen.run_id, "second_job", job=job.id, status=current.status)
+    logger.error("generation %s is %s, and the provider also took it as %s", gen.id, current.status, job.id)
+
+
+def commit_job(
+    services: Services, actor: Actor, gen: Generation, job: Job, *, adopted: str | None = None, **changes: Any
+) -> None:
+    """The provider's id is ours: from here on nothing is in doubt. `adopted` says by what means it was found again.
+
+    Raises Ambiguous when another generation has this very job.
+    """
     card, now = services.card(gen.model), services.clock.now()
+    actor = replace(actor, now=now)
     values = {
         "provider_id": job.id,
         "submitted_at": now,
@@ -144,13 +231,26 @@ def commit_job(services: Services, actor: Actor, gen: Generation, job: Job, *, a
         "expires_at": job.expires_at,
         "deadline_at": now + card.maximum_s,
         "next_at": now + first_poll_s(card),
+        "polls": 0,
+        "error": None,
+        **changes,
     }
     with services.store.write() as tx:
+        must_be_unclaimed(tx, gen, job.id)
         gen = move_generation(tx, actor, gen, _G.ADOPTED if adopted else _G.SUBMITTED, **values)
+        if adopted:
+            record(tx, actor, "generation", gen.id, gen.run_id, "adopted", by=adopted)
         if job.status is _G.SUCCEEDED:
             done = replace(actor, lease=None)
             move_generation(tx, done, gen, _G.SUCCEEDED, next_at=now, cost_micro=job.cost_micro, result=job.result)
         breaker.note(tx, gen.model, now, ok=True)
+
+
+def must_be_unclaimed(tx: Tx, gen: Generation, job_id: str) -> None:
+    """One job is one generation's. Raises Ambiguous when another has it: a search took ours for its own."""
+    tx.serialise(f"job:{gen.provider}:{job_id}")
+    if any(other.id != gen.id for other in tx.generations.find(provider=gen.provider, provider_id=job_id)):
+        raise Ambiguous(f"{gen.provider} job {job_id} belongs to another generation")
 
 
 def first_poll_s(card: ModelCard) -> float:
@@ -166,26 +266,38 @@ _REASONS: tuple[tuple[type[Permanent], Reason], ...] = (
 )
 
 
-def reason_of(error: Permanent) -> Reason:
-    """Our class of a permanent error."""
+def reason_of(error: ReelgridError) -> Reason:
+    """Our class of an error that ends a generation."""
     return next((reason for kind, reason in _REASONS if isinstance(error, kind)), Reason.PROVIDER_ERROR)
 
 
 def _commit_error(services: Services, actor: Actor, gen: Generation, error: ReelgridError) -> None:
-    now = services.clock.now()
-    later = replace(actor, now=now)
-    with services.store.write() as tx:
-        if isinstance(error, Ambiguous):
-            breaker.note(tx, gen.model, now, ok=False)
-            move_generation(tx, later, gen, _G.UNKNOWN, error=error.operator, next_at=now)
-        elif isinstance(error, Retryable):
-            # Provably not taken: the same intent may be made again, later.
-            pause = error.retry_after if error.retry_after is not None else BUSY_PAUSE_S * 2
-            lanes.hold_back(tx, f"create:{gen.provider}", now + (error.retry_after or 0.0))
-            breaker.note(tx, gen.model, now, ok=False)
-            move_generation(tx, later, gen, _G.PLANNED, error=error.operator, next_at=now + pause)
-        else:
-            fail(tx, later, gen, reason_of(error) if isinstance(error, Permanent) else Reason.PROVIDER_ERROR, error)
+    later = replace(actor, now=services.clock.now())
+    try:
+        with services.store.write() as tx:
+            if isinstance(error, Ambiguous):
+                move_generation(tx, later, gen, _G.UNKNOWN, error=error.operator, next_at=later.now)
+                breaker.note(tx, gen.model, later.now, ok=False)
+            elif isinstance(error, Retryable):
+                _not_taken(tx, later, gen, error)
+            else:
+                fail(tx, later, gen, reason_of(error), error)
+    except LostLease:
+        logger.info("generation %s has been settled meanwhile", gen.id)
+
+
+def _not_taken(tx: Tx, actor: Actor, gen: Generation, error: Retryable) -> None:
+    """Provably not taken: the same intent may be made again, later; when it never can be sent, the provider failed."""
+    tries = gen.attempts + (not isinstance(error, RateLimited))
+    if tries > TRIES:
+        fail(tx, actor, gen, Reason.PROVIDER_ERROR, error)
+        return
+    pause = min(LONGEST_PAUSE_S, BUSY_PAUSE_S * 2.0 ** min(max(tries, 1), 6))
+    pause = error.retry_after if error.retry_after is not None else pause
+    again = {"attempts": tries, "next_at": actor.now + pause}
+    move_generation(tx, actor, gen, _G.PLANNED, error=error.operator, **again)
+    lanes.hold_back(tx, f"create:{gen.provider}", actor.now + (error.retry_after or 0.0))
+    breaker.note(tx, gen.model, actor.now, ok=False)
 
 
 def fail(tx: Tx, actor: Actor, gen: Generation, reason: Reason, error: ReelgridError, *, cost: int = 0) -> None:
@@ -202,9 +314,7 @@ def fail(tx: Tx, actor: Actor, gen: Generation, reason: Reason, error: ReelgridE
 
 def drop(tx: Tx, actor: Actor, gen: Generation, error: ReelgridError) -> None:
     """A planned generation that can never be sent: it cost nothing."""
-    gen = move_generation(tx, actor, gen, _G.SUBMITTING)
-    reason = reason_of(error) if isinstance(error, Permanent) else Reason.PROVIDER_ERROR
-    fail(tx, replace(actor, lease=None), gen, reason, error)
+    fail(tx, actor, gen, reason_of(error), error)
 
 
 def wake_if_generating(tx: Tx, run: Run, now: float) -> None:

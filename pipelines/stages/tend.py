@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from pipelines.domain.errors import ReelgridError
-from pipelines.domain.lifecycle import ACTIVE, MOVING, TERMINAL, GenerationStatus, RunStatus
+from pipelines.domain.lifecycle import ACTIVE, IN_FLIGHT, MOVING, TERMINAL, GenerationStatus, RunStatus
 from pipelines.ports import Rows
-from pipelines.stages import stop, ticks
+from pipelines.stages import ticks, wishes
 from pipelines.stages.services import Services
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ DEAD_AFTER_S = 8.0
 """A process beats every 2 s; whoever misses four beats is dead, and its ordinary leases are free."""
 STEP_S = 2.0
 """A wall clock that falls behind the monotonic one by more than this was set back."""
-SETTINGS_S, POLL_S, TIDY_S = 60.0, 1800.0, 3600.0
+SETTINGS_S, POLL_S, TIDY_S = 15.0, 1800.0, 3600.0
 _HEAVY_RUNS = {RunStatus.STITCHING, RunStatus.NEEDS_APPROVAL}
 
 
@@ -31,13 +31,13 @@ def split_by_weight(services: Services, kind: str, ids: Sequence[str]) -> tuple[
     if kind not in ("runs", "generations"):
         return list(ids), []
     with services.store.read() as tx:
-        heavy: set[str] = set()
         if kind == "runs":
-            heavy = {run.id for run in tx.runs.find(id=list(ids)) if run.status in _HEAVY_RUNS}
+            found = {run.id: run.status in _HEAVY_RUNS for run in tx.runs.find(id=list(ids))}
         else:
-            succeeded = tx.generations.find(id=list(ids), status=GenerationStatus.SUCCEEDED)
-            heavy = {gen.id for gen in succeeded if gen.provider == "local"}
-    return [row for row in ids if row not in heavy], [row for row in ids if row in heavy]
+            # What is at a provider is not stepped but polled.
+            gens = [gen for gen in tx.generations.find(id=list(ids)) if gen.status not in IN_FLIGHT]
+            found = {gen.id: gen.status is GenerationStatus.SUCCEEDED and gen.provider == "local" for gen in gens}
+    return [row for row in ids if found.get(row) is False], [row for row in ids if found.get(row)]
 
 
 class Keeper:
@@ -67,9 +67,8 @@ class Keeper:
         wall, steady = self._services.clock.now(), time.monotonic()
         step = (wall - self._clock[0]) - (steady - self._clock[1])
         self._clock = (wall, steady)
-        if step < -STEP_S:
+        if step < -STEP_S and self._services.store.shift_time(-step, wall):
             logger.warning("the clock was set back by %.0f s; due times follow", -step)
-            self._services.store.shift_time(-step)
 
     def _bury_dead(self) -> None:
         now = time.monotonic()
@@ -85,6 +84,7 @@ class Keeper:
 
     def _bury(self, name: str) -> None:
         freed = self._services.store.release_owner(name)
+        self._services.points.reach("dead.freed", owner=name)
         with self._services.store.write() as tx:
             tx.processes.remove(name)
         logger.warning("%s is dead; %d leases are free", name, freed)
@@ -97,7 +97,7 @@ class Keeper:
 
     def _read_switches(self) -> None:
         for base_id in self._busy_bases():
-            _quietly(partial(read_settings, self._services, base_id))
+            wishes.look(self._services, base_id)
 
     def _look_for_ticks(self) -> None:
         for base in self._services.base_tools.bases.all():
@@ -110,18 +110,6 @@ def _quietly(duty: Callable[[], object]) -> None:
         duty()
     except ReelgridError as error:
         logger.warning("%s", error.operator)
-
-
-def read_settings(services: Services, base_id: str) -> None:
-    """The `Settings` row: the base's own Stop box and Day Budget."""
-    wishes = services.board.settings(base_id)
-    now = services.clock.now()
-    with services.store.write() as tx:
-        name = f"{stop.NAME}:{base_id}"
-        old = tx.switches.get(name)
-        if (old.on if old else False) != wishes.stop:
-            stop.turn(tx, on=wishes.stop, now=now, reason="Stop Spending in Settings", actor="airtable", name=name)
-        tx.bases.change(base_id, board_cap_micro=wishes.day_budget_micro, settings_read_at=now)
 
 
 def ages(services: Services) -> dict[str, float]:

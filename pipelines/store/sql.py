@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 from pipelines.domain.errors import Unavailable
 from pipelines.domain.keys import new_token
 from pipelines.domain.money import Account
+from pipelines.domain.run import Lane
 from pipelines.ports import Rows
 from pipelines.store import schema
 from pipelines.store.rows import SqlRows, condition
@@ -169,17 +170,20 @@ class SqlStore:
                 freed += tx.connection.execute(update(table).where(*mine).values(**free)).rowcount
         return freed
 
-    def shift_time(self, seconds: float) -> None:
+    def shift_time(self, seconds: float, now: float) -> bool:
         with self.write() as tx:
+            tx.serialise("clock")
+            if _was_shifted(tx, seconds, now):
+                return False
             for kind in LEASED:
                 table = TABLES[kind]
-                moved = {"next_at": table.c.next_at - seconds, "lease_until": table.c.lease_until - seconds}
-                if kind == "generations":
-                    moved["deadline_at"] = table.c.deadline_at - seconds
+                names = ["next_at", "lease_until", *_TIMES_OF_OURS.get(kind, ())]
+                moved = {name: table.c[name] - seconds for name in names}
                 tx.connection.execute(update(table).values(**moved))
             lanes = TABLES["lanes"]
             moved = {"next_free_at": lanes.c.next_free_at - seconds, "not_before": lanes.c.not_before - seconds}
-            tx.connection.execute(update(lanes).values(**moved))
+            tx.connection.execute(update(lanes).where(lanes.c.id != _CLOCK).values(**moved))
+            return True
 
     def migrate(self) -> None:
         schema.migrate(self.engine)
@@ -192,6 +196,24 @@ class SqlStore:
     def _rows(tx: SqlTx, kind: str) -> Rows[Any]:
         rows: Rows[Any] = getattr(tx, kind)
         return rows
+
+
+_CLOCK = "clock"
+"""The lane that remembers the last step of the clock: several processes notice the same one."""
+_SAME_STEP_S = 60.0
+_TIMES_OF_OURS = {"generations": ("deadline_at", "intent_at", "submitted_at")}
+"""An intent from the future would hide the very job that it led to."""
+
+
+def _was_shifted(tx: SqlTx, seconds: float, now: float) -> bool:
+    lane = tx.lanes.get(_CLOCK, lock=True)
+    if lane is None:
+        tx.lanes.add(Lane(id=_CLOCK, next_free_at=now, not_before=seconds))
+        return False
+    if abs(now - lane.next_free_at) < _SAME_STEP_S and abs(seconds - lane.not_before) < _SAME_STEP_S:
+        return True
+    tx.lanes.change(_CLOCK, next_free_at=now, not_before=seconds)
+    return False
 
 
 @contextmanager

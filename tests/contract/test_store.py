@@ -136,7 +136,8 @@ def test_when_the_clock_steps_back_due_times_and_leases_follow(store: Store) -> 
     with store.write() as tx:
         tx.runs.add(a_run("run_1", next_at=NOW))
     assert store.claim("runs", "run_1", owner="w", now=NOW, seconds=60)
-    store.shift_time(3600)
+    assert store.shift_time(3600, NOW - 3600)
+    assert not store.shift_time(3600.5, NOW - 3599), "another process that noticed the same step moves nothing"
     assert ids(store.due("runs", NOW - 3600 + 61, 10)) == ["run_1"]
 
 
