@@ -11,13 +11,12 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.domain.footage import ClipWork, FilmPlan, FilmReport
-from pipelines.media.avcc import AvcConfig, united
+from pipelines.domain.footage import ClipWork, FilmPlan, FilmReport, Transition
+from pipelines.media.avcc import AvcConfig, set_number, united
 from pipelines.media.film import Body, by_turns, stretches
 from pipelines.media.film_sound import every_packet, score
 from pipelines.media.join import Look, Stretch, clash, join_whole, look_of, voice_of, write_film
@@ -25,6 +24,7 @@ from pipelines.media.mp4_boxes import damaged
 from pipelines.media.mp4_read import sniff
 from pipelines.media.music import mix_music
 from pipelines.media.normalise import encode_clip
+from pipelines.media.pictures import SEAM_SET
 from pipelines.media.piece import Piece, inspect, open_piece
 from pipelines.media.probe import deviations, faults_of, probe
 from pipelines.media.seams import Seam, body, content_hash, load, render
@@ -113,7 +113,12 @@ def _as_it_is(work: _Work, number: int, path: Path) -> Piece:
         return _mended(work, number, "; ".join(deviations(path, work.plan.target)))
     found = inspect(path, thorough=False)
     faults = faults_of(found, work.plan.target)
-    return _mended(work, number, "; ".join(faults)) if found.piece is None or faults else found.piece
+    if found.piece is None or faults:
+        return _mended(work, number, "; ".join(faults))
+    fading = any(boundary.kind is not Transition.CUT for boundary in work.plan.boundaries)
+    if fading and SEAM_SET in {set_number(nal) for nal in (*found.piece.config.sps, *found.piece.config.pps)}:
+        return _mended(work, number, "its decoder settings clash with the transitions'")
+    return found.piece
 
 
 def _mended(work: _Work, number: int, reason: str) -> Piece:
@@ -206,10 +211,3 @@ def _seam(work: _Work, wanted: Seam) -> tuple[AvcConfig, Stretch]:
     if found is None:
         raise damaged("a transition came out with other frames than planned")
     return found
-
-
-def length_s(plan: FilmPlan) -> Fraction:
-    """How long the film of a plan is to be, in seconds."""
-    fps = plan.target.fps
-    frames = [round(Fraction(probe(path).duration_s).limit_denominator(10**6) * fps) for path in plan.pieces]
-    return lay_out(frames, plan.boundaries, fps)[-1].stop / fps

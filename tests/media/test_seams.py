@@ -186,6 +186,15 @@ def test_seams_have_a_number_of_their_own(clip: ClipFactory, tmp_path: Path) -> 
     assert [set_number(nal) for nal in piece.config.sps] == [0, 2]
 
 
+def test_a_clip_that_uses_the_seams_number_is_encoded_again(clip: ClipFactory, tmp_path: Path) -> None:
+    """Its own settings would clash with the transitions'; joined by a hard cut it is left as it is."""
+    pieces = (clip(0, seconds=2), clip(1, seconds=2, video=("-x264-params", "sps-id=2")))
+    faded = assemble(FilmPlan(target=TARGET, pieces=pieces, boundaries=(CROSS,)), tmp_path / "faded.mp4")
+    assert "transitions" in faded.notes[0]
+    strictly_decodes(faded.path)
+    assert assemble(FilmPlan(target=TARGET, pieces=pieces), tmp_path / "cut.mp4").notes == ()
+
+
 def test_a_hard_cut_has_no_seam(clip: ClipFactory, tmp_path: Path) -> None:
     """Asking for one is an error, planning for one is not."""
     assert seam_between(clip(0), clip(1), CUT, TARGET) is None
