@@ -6,6 +6,7 @@ Shared by the demo, the acceptance tests, the kill tests and the benchmarks: the
 from __future__ import annotations
 
 import base64
+import json
 import os
 import secrets
 import signal
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = "appReelgridDemo01"
@@ -146,6 +149,9 @@ class Stack:
             "KIE_BASE_URL": f"{here}/kie",
             "OPENROUTER_API_KEY": "or-sandbox",
             "OPENROUTER_BASE_URL": f"{here}/openrouter/api/v1",
+            "GOOGLE_CLOUD_PROJECT": "sandbox",
+            "GOOGLE_CLOUD_BASE_URL": f"{here}/veo",
+            "GOOGLE_APPLICATION_CREDENTIALS": str(self.var / "google.json"),
             "CATALOGUE": str(ROOT / "pipelines/sandbox/catalogue.toml"),
         }
         return chosen | dict(self.extra)
@@ -160,6 +166,7 @@ class Stack:
         self.var.mkdir(parents=True, exist_ok=True)
         try:
             self.start_sandbox()
+            write_google_account(self.var / "google.json", f"{self.sandbox_url}/veo/token")
             self.port = self.port or free_port()
             self.prepare()
             for name in ("web", "worker"):
@@ -260,6 +267,20 @@ class Stack:
             return view if view.get("status") in done else None
 
         return dict(until(over, f"run {run_id} to stop", patience_s))
+
+
+def write_google_account(path: Path, token_uri: str) -> None:
+    """A service account of nobody, as Google's console hands them out; its tokens come from `token_uri`."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    account = {
+        "type": "service_account",
+        "project_id": "sandbox",
+        "private_key": pem.decode(),
+        "client_email": "reelgrid@sandbox.iam.gserviceaccount.com",
+        "token_uri": token_uri,
+    }
+    path.write_text(json.dumps(account))
 
 
 def _address(log: Path) -> str | None:

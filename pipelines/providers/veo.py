@@ -1,6 +1,6 @@
 """`veo/…`: Veo on Vertex AI through google-genai. The Gemini API with a plain key serves it no more.
 
-A card's option `address` replaces Vertex's own, e.g. for Private Service Connect.
+GOOGLE_CLOUD_BASE_URL replaces Vertex's own address, e.g. for Private Service Connect.
 Source: google-genai 3.3.0 and cloud.google.com/vertex-ai/generative-ai/docs/model-reference/veo-video-generation.
 """
 
@@ -18,7 +18,7 @@ from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import Ambiguous, BadDelivery, Expired, NotConfigured, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.ports import GenerationRequest, Job, Submission
-from pipelines.providers.base import POLL_TIMEOUT_S, Adapter, Context, paid, picture, submit_timeout, unpaid, write_clip
+from pipelines.providers.base import POLL_TIMEOUT_S, Adapter, Context, paid, picture, unpaid, write_clip
 from pipelines.providers.vocabulary import Words, create_error, read_error, reason_of, words_of
 from pipelines.settings import Settings
 
@@ -37,7 +37,7 @@ class Provider(Adapter):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._kept: Any = None
-        self._made: dict[tuple[str | None, float], Client] = {}
+        self._made: dict[float, Client] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -45,9 +45,14 @@ class Provider(Adapter):
         """Its project."""
         return None if settings.google_cloud_project else "GOOGLE_CLOUD_PROJECT"
 
+    @classmethod
+    def base_url(cls, settings: Settings) -> str | None:
+        """Its address, where it is not Google's own."""
+        return settings.google_cloud_base_url
+
     def _submit(self, submission: Submission, card: ModelCard) -> Job:
         source, config = create_arguments(submission, card)
-        client = self._client(card, submit_timeout(card).read or POLL_TIMEOUT_S)
+        client = self._client(card.submit_timeout_s)
         with paid(self.name):
             operation = _said(client.models.generate_videos, model=_slug(card), source=source, config=config)
         if isinstance(operation, Refusal):
@@ -56,11 +61,11 @@ class Provider(Adapter):
             raise Ambiguous(f"{self.name}: accepted without the name of an operation")
         return Job(id=operation.name, status=GenerationStatus.SUBMITTED)
 
-    def _poll(self, job_id: str, request: GenerationRequest) -> Job:
-        return job_from(job_id, self._operation(job_id, request))
+    def _poll(self, job_id: str, request: GenerationRequest) -> Job:  # noqa: ARG002 — the server knows it
+        return job_from(job_id, self._operation(job_id))
 
-    def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
-        video = _video(self._operation(job.id, request))
+    def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:  # noqa: ARG002 — the job says all
+        video = _video(self._operation(job.id))
         if video is None:
             raise Expired(f"{self.name}: {job.id} has no video any more")
         if not video.video_bytes:
@@ -71,37 +76,36 @@ class Provider(Adapter):
         credentials = self._credentials()
         return f"veo: project {self.settings.google_cloud_project}, credentials of kind {type(credentials).__name__}."
 
-    def _operation(self, job_id: str, request: GenerationRequest) -> types.GenerateVideosOperation:
+    def _operation(self, job_id: str) -> types.GenerateVideosOperation:
         from google.genai import types
 
-        client = self._client(self.card(request), POLL_TIMEOUT_S)
+        client = self._client(POLL_TIMEOUT_S)
         with unpaid(self.name):
             operation = _said(client.operations.get, types.GenerateVideosOperation.model_validate({"name": job_id}))
         if isinstance(operation, Refusal):
             raise read_error(operation.status, operation.body, vendor=self.name, headers=operation.headers)
         return operation
 
-    def _client(self, card: ModelCard, timeout_s: float) -> Client:
+    def _client(self, timeout_s: float) -> Client:
         """A client whose token is fresh, so that nothing but the request itself can fail later."""
         from google import genai
         from google.genai import types
 
-        address = card.options.get("address")
         with self._lock:
             credentials = self._credentials()
-            if (address, timeout_s) not in self._made:
-                self._made[address, timeout_s] = genai.Client(
+            if timeout_s not in self._made:
+                self._made[timeout_s] = genai.Client(
                     vertexai=True,
                     project=self.settings.google_cloud_project,
                     location=self.settings.google_cloud_location or LOCATION,
                     credentials=credentials,
                     http_options=types.HttpOptions(
-                        base_url=address,
+                        base_url=self.settings.google_cloud_base_url,
                         httpx_client=self.client(timeout_s),
                         retry_options=types.HttpRetryOptions(attempts=1),
                     ),
                 )
-            return self._made[address, timeout_s]
+            return self._made[timeout_s]
 
     def _credentials(self) -> Any:
         """Valid credentials of the service account, or of the machine. Raises NotConfigured or Unavailable."""

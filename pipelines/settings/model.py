@@ -186,7 +186,7 @@ class Settings(BaseSettings):
     openai_webhook_secret: WebhookSecret | None = _var(
         VIDEO, "Secret of OpenAI's webhooks, starting with whsec_; two, separated by a comma, while rotating."
     )
-    gemini_api_key: SecretStr | None = _var(VIDEO, "Key for Gemini (Omni and Veo).")
+    gemini_api_key: SecretStr | None = _var(VIDEO, "Key for Gemini (Omni).")
     gemini_base_url: Address = _var(VIDEO, "Address of the Gemini API.", GEMINI_URL)
     gemini_webhook_secret: WebhookSecret | None = _var(
         VIDEO, "Secret of Gemini's webhooks, starting with whsec_; two, separated by a comma, while rotating."
@@ -199,6 +199,9 @@ class Settings(BaseSettings):
     openrouter_webhook_secret: SecretStr | None = _var(VIDEO, "The secret OpenRouter signs its callbacks with.")
     google_cloud_project: str | None = _var(VIDEO, "Google Cloud project for Veo on Vertex AI.")
     google_cloud_location: str | None = _var(VIDEO, "Google Cloud region for Veo on Vertex AI.")
+    google_cloud_base_url: Address | None = _var(
+        VIDEO, "Address of Vertex AI for Veo.", shown="Google's own for the region"
+    )
     google_application_credentials: Path | None = _var(VIDEO, "Service account file for Veo on Vertex AI.")
 
     max_cost_per_run_usd: Usd = _var(SPEND, "No run may spend more than this many dollars.", Decimal(20))
@@ -287,6 +290,7 @@ class Settings(BaseSettings):
             "gemini": (self.gemini_base_url,),
             "kie": (self.kie_base_url,),
             "openrouter": (self.openrouter_base_url,),
+            "veo": (self.google_cloud_base_url,),
             "storage": (self.aws_endpoint_url,),
         }
         return MappingProxyType({vendor: _origins(urls) for vendor, urls in named.items()})

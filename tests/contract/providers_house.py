@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.lifecycle import GenerationStatus
@@ -26,6 +24,7 @@ from pipelines.ports import GenerationRequest, Job, MediaInput, Submission, Vide
 from pipelines.providers import Registry, build_providers, load_catalogue
 from pipelines.sandbox.app import Sandbox
 from pipelines.settings import load_settings
+from tools.stack import write_google_account
 
 with warnings.catch_warnings():
     # google-genai 3.3.0 has an invalid escape in a docstring, told whenever it is compiled anew.
@@ -86,23 +85,10 @@ class House:
 
     def __post_init__(self) -> None:
         path = self.folder / "catalogue.toml"
-        veo = [model for model in load_catalogue() if model.startswith("veo/")]
-        rows = [f'[models."{model}"]\noptions = {{ address = "{self.sandbox.url}/veo" }}\n' for model in veo]
-        told = more_models().read_text().replace("http://sandbox.invalid", self.sandbox.url)
-        path.write_text("\n".join([told, *rows]))
+        path.write_text(more_models().read_text().replace("http://sandbox.invalid", self.sandbox.url))
         self.catalogue = load_catalogue(path)
         self.account = self.folder / "account.json"
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        account = {
-            "type": "service_account",
-            "project_id": "p",
-            "private_key": key.decode(),
-            "client_email": "reelgrid@p.iam.gserviceaccount.com",
-            "token_uri": f"{self.inbox.url}/token",
-        }
-        self.account.write_text(json.dumps(account))
+        write_google_account(self.account, f"{self.inbox.url}/token")
 
     def provider(self, card: ModelCard, *, key: str = "test-key", at: str | None = None) -> VideoProvider:
         """The adapter of a model, with this key; `at` replaces the sandbox's address."""
@@ -118,6 +104,7 @@ class House:
             "OPENROUTER_BASE_URL": f"{url}/openrouter/api/v1",
             "OPENROUTER_API_KEY": key,
             "GOOGLE_CLOUD_PROJECT": "p",
+            "GOOGLE_CLOUD_BASE_URL": f"{url}/veo",
             "GOOGLE_APPLICATION_CREDENTIALS": str(self.account),
         }
         catalogue = self.catalogue

@@ -47,6 +47,7 @@ def settings_for(url: str, folder: Path, account_key: str) -> Settings:
         "OPENROUTER_BASE_URL": f"{url}/api/v1",
         "OPENROUTER_API_KEY": "test-key",
         "GOOGLE_CLOUD_PROJECT": "p",
+        "GOOGLE_CLOUD_BASE_URL": url,
         "GOOGLE_APPLICATION_CREDENTIALS": str(folder / "account.json"),
     }
     return load_settings(environ, folder)

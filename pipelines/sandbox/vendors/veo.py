@@ -1,6 +1,7 @@
 """Veo on Vertex under /veo: predictLongRunning and fetchPredictOperation, as google-genai's Vertex mode speaks them.
 
-Point the SDK here with `http_options.base_url`; any Bearer token is accepted. The clip comes as base64, or as a `gs://`
+Point the SDK here with `http_options.base_url`. Any Bearer token is accepted; `/veo/token` hands them out to service
+accounts whose `token_uri` it is. The clip comes as base64, or as a `gs://`
 name if `storageUri` is asked, which nothing here can serve.
 """
 
@@ -17,7 +18,7 @@ from werkzeug.wrappers import Response
 from pipelines.sandbox.vendors.clips import thumbnail_png
 from pipelines.sandbox.vendors.engine import Engine, Order, VendorSays, engine
 from pipelines.sandbox.vendors.frames import frame
-from pipelines.sandbox.vendors.gate import mount
+from pipelines.sandbox.vendors.gate import mount, open_route
 from pipelines.sandbox.vendors.gemini_errors import api_key, shape
 from pipelines.sandbox.vendors.references import image_from_base64
 from pipelines.sandbox.vendors.state import ENDED, Job, Outcome
@@ -30,17 +31,25 @@ PRICES = {
     "veo-3.1-lite-generate-001": {"720p": 0.05, "1080p": 0.08},
 }
 SECONDS = (4, 6, 8)
+TOKEN_S = 3600
 _FILTERED = "The generated video was filtered out because it violated the usage guidelines. Support code: 58061214"
 
 
 def register(app: flask.Flask, found: Engine) -> None:
-    """Mount the two methods."""
+    """Mount the two methods, and the server that hands out access tokens."""
     del found
     blueprint = flask.Blueprint("vendor_veo", __name__, url_prefix="/veo")
     path = "/<version>/projects/<project>/locations/<location>/publishers/google/models/<model>"
+    blueprint.post("/token")(token)
     blueprint.post(f"{path}:predictLongRunning")(predict)
     blueprint.post(f"{path}:fetchPredictOperation")(fetch)
     mount(app, blueprint, VENDOR, key=api_key, shape=shape)
+
+
+@open_route
+def token() -> Response:
+    """An access token for whatever a service account asserts: OAuth 2.0 JWT bearer, RFC 7523."""
+    return flask.jsonify({"access_token": "ya29.sandbox", "token_type": "Bearer", "expires_in": TOKEN_S})
 
 
 def predict(version: str, project: str, location: str, model: str) -> Response:
