@@ -6,21 +6,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipelines.domain.board_fields import VideoField
 from pipelines.domain.errors import InvalidOrder, NotFound, OverBudget, Problem
-from pipelines.domain.footage import Transition
 from pipelines.domain.keys import new_id
 from pipelines.domain.labels import for_row
-from pipelines.domain.lifecycle import ACTIVE, RunStatus
+from pipelines.domain.lifecycle import ACTIVE, RunStatus, SceneStatus
 from pipelines.domain.money import show
 from pipelines.domain.order import Order, SceneOrder, order_from_json, order_to_json
 from pipelines.domain.plan import Plan, make_plan, plan_to_json
-from pipelines.domain.run import QueueSweep, Run, Scene
-from pipelines.ports import BoardRow, Brief, Tx
-from pipelines.stages import intake, ledger, outbox, script
+from pipelines.domain.run import QueueSweep, Run
+from pipelines.ports import BoardRow, BoardScene, Brief, Tx
+from pipelines.stages import intake, ledger, outbox, script, stop, wishes
 from pipelines.stages.moves import Actor, move_run, record, touch_run
 from pipelines.stages.services import Services
 
@@ -145,20 +145,6 @@ def plan_order(services: Services, order: Order, scenes: list[SceneOrder] | None
     )
 
 
-def scene_order(scene: Scene, model: str | None = None) -> SceneOrder:
-    """A scene that exists, as an order of its own, for planning it again."""
-    return SceneOrder(
-        prompt=scene.prompt,
-        caption=scene.caption,
-        seconds=scene.seconds,
-        model=model or scene.model,
-        references=scene.references,
-        continues=scene.continues,
-        transition=Transition(scene.transition) if scene.transition else None,
-        board_record_id=scene.board_record_id,
-    )
-
-
 def _brief(order: Order) -> Brief:
     return Brief(
         master_prompt=order.master_prompt or "",
@@ -200,52 +186,105 @@ def order_of_row(
     order = dataclasses.replace(row.order, adapt=True)
     if source == "master_prompt":
         return dataclasses.replace(order, scenes=()), None, problems
-    drafts = [scene.scene for scene in services.board.scenes(base_id, row) if scene.status == "Draft"]
+    drafts = drafts_of(services.board.scenes(base_id, row))
     if drafts:
-        return order, drafts, problems
+        problems += scene_problems(drafts)
+        return dataclasses.replace(order, scenes=()), [draft.scene for draft in drafts], problems
     return order, list(order.scenes) or None, problems
+
+
+def drafts_of(rows: Sequence[BoardScene]) -> list[BoardScene]:
+    """The rows that a person made or edited for the next run: Drafts; an edited scene of an earlier run brings that
+    run's other scenes along, because nobody means a film of one scene by it.
+    """
+    runs = {_run_of(row.key) for row in rows if row.status == SceneStatus.DRAFT and row.key}
+    return [row for row in rows if row.status == SceneStatus.DRAFT or (row.key and _run_of(row.key) in runs)]
+
+
+def _run_of(scene_key: str) -> str:
+    return scene_key.rpartition("-")[0]
+
+
+def scene_problems(rows: Sequence[BoardScene]) -> tuple[Problem, ...]:
+    """What cannot be read in rows of `Scenes`, named by their place in the film."""
+    return tuple(
+        Problem(f"Scene {number} {field}", sentence)
+        for number, row in enumerate(rows, start=1)
+        for field, sentence in row.problems
+    )
 
 
 def plan_run(services: Services, actor: Actor, run: Run) -> None:
     """The worker's first step: read the row if there is one, plan, quote, set the money aside, go on."""
-    order, scenes = _read_order(services, run)
+    reading = _read_order(services, run)
     services.points.reach("order.read", run=run.id)
-    try:
-        plan = plan_order(services, order, scenes)
-    except InvalidOrder as error:
-        raise InvalidOrder(for_row(error.problems) if run.record_id else error.problems) from error
+    wishes.look(services, run.base_id)
+    reading, plan = _planned(services, run, reading)
+    order = reading.order
     with services.store.write() as tx:
-        run = touch_run(
-            tx,
-            actor,
-            run,
-            order=order_to_json(order),
-            plan=plan_to_json(plan),
-            quote_micro=plan.quote_micro,
-            started_at=run.started_at or actor.now,
-        )
-        # Money first: a run that cannot be paid for is not even written.
-        ledger.hold(tx, actor.now, run, plan.quote_micro, services.policy)
-        if plan.scenes and plan.scenes[0].prompt is not None:
-            script.enter(services, tx, actor, run, plan)
+        stop.must_be_off(tx, run.base_id)
+        known = {"order": order_to_json(order), "plan": plan_to_json(plan), "quote_micro": plan.quote_micro}
+        run = touch_run(tx, actor, run, **known, started_at=run.started_at or actor.now)
+        if plan.scenes[0].prompt is not None:
+            script.enter(services, tx, actor, run, plan, style=order.style_notes if reading.style else None)
         else:
+            # Money first: a run that cannot be paid for is not even written.
+            ledger.hold(tx, actor.now, run, plan.quote_micro, services.policy)
             run = move_run(tx, actor, run, RunStatus.WRITING, next_at=actor.now, detail="Writing the scenes.")
             outbox.show_run(services, tx, run)
     services.points.reach("order.planned", run=run.id)
 
 
-def _read_order(services: Services, run: Run) -> tuple[Order, list[SceneOrder] | None]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """An order with its scenes, if they are known; `style` says whether the style note goes with each prompt."""
+
+    order: Order
+    scenes: list[SceneOrder] | None
+    problems: tuple[Problem, ...] = ()
+    style: bool = False
+
+
+def _read_order(services: Services, run: Run) -> _Reading:
     if run.record_id is None:
         order = order_from_json(run.order or {})
-        return intake.bring_all(services, order, list(order.scenes) or None)
+        return _Reading(order=order, scenes=list(order.scenes) or None, style=bool(order.scenes))
     row = services.board.row(run.base_id or "", run.table or VIDEOS, run.record_id)
     order, scenes, problems = order_of_row(services, run.base_id or "", row, run.source)
-    if problems:
-        raise InvalidOrder(problems)
-    if scenes is None:
-        with services.store.read() as tx:
-            scenes = script.taken_over(tx, run, order)
-    return intake.bring_all(services, dataclasses.replace(order, fresh=run.fresh), scenes)
+    order = dataclasses.replace(order, fresh=run.fresh)
+    if scenes is not None:
+        return _Reading(order=order, scenes=scenes, problems=problems, style=True)
+    with services.store.read() as tx:
+        taken = script.taken_over(tx, run, order, services.policy.default_model)
+    if taken is None:
+        return _Reading(order=order, scenes=None, problems=problems)
+    return _Reading(order=order, scenes=taken.scenes, problems=problems, style=taken.style)
+
+
+def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading, Plan]:
+    """Files brought in, everything planned. Raises InvalidOrder with all that is wrong, by the author's field names."""
+    problems = list(reading.problems)
+    plan = None
+    try:
+        order, scenes = intake.bring_all(services, reading.order, reading.scenes)
+        reading = dataclasses.replace(reading, order=order, scenes=scenes)
+    except InvalidOrder as error:
+        problems += error.problems
+    try:
+        plan = plan_order(services, reading.order, reading.scenes)
+    except InvalidOrder as error:
+        problems += error.problems
+    if plan is None or problems:
+        raise InvalidOrder(_once_a_field(for_row(problems)) if run.record_id else tuple(problems))
+    return reading, plan
+
+
+def _once_a_field(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The first sentence about each field: who cannot read a field complains about its absence, too."""
+    first: dict[str, Problem] = {}
+    for problem in problems:
+        first.setdefault(problem.field, problem)
+    return tuple(first.values())
 
 
 def sweep_queue(services: Services, base_id: str, *, key_id: str | None = None) -> str:

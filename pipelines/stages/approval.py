@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from pipelines.domain.errors import InvalidOrder
+from pipelines.domain.board_fields import BoardTable
+from pipelines.domain.errors import InvalidOrder, OverBudget, Problem, ReelgridError
 from pipelines.domain.footage import Card
 from pipelines.domain.keys import digest, new_id
 from pipelines.domain.labels import for_row
-from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.order import SceneOrder, order_from_json
-from pipelines.domain.plan import plan_from_json, plan_to_json
+from pipelines.domain.lifecycle import RunStatus, SceneStatus
+from pipelines.domain.order import Order, SceneOrder, order_from_json
+from pipelines.domain.plan import Plan, PlannedScene, plan_from_json, plan_to_json
 from pipelines.domain.run import Clip, Run, Scene
 from pipelines.ports import BoardScene, Tx
-from pipelines.stages import accept, intake, ledger, outbox, pieces, script, stitch
+from pipelines.stages import accept, intake, ledger, outbox, pieces, script, stitch, stop, wishes
 from pipelines.stages.fetch import footage_to_json, sha256_of
 from pipelines.stages.moves import FREE, Actor, move_run, record, touch_run
-from pipelines.stages.requests import still_to_buy
+from pipelines.stages.requests import scene_order, still_to_buy
 from pipelines.stages.services import Services
 
 
@@ -36,7 +37,10 @@ def _show_animatic(services: Services, actor: Actor, run: Run) -> None:
     clips = [_card_clip(services, run, scene, len(scenes)) for scene in scenes]
     cut = stitch.make_cut(services, actor, run, plan.formats[0], scenes, clips, animatic=True)
     with services.store.write() as tx:
-        run = touch_run(tx, actor, run, next_at=None, **FREE)
+        current = tx.runs.get(run.id, lock=True)
+        # Somebody may have approved while the preview was being made.
+        again = actor.now if current is not None and current.approval == "given" else None
+        run = touch_run(tx, actor, run, next_at=again, **FREE)
         outbox.show_films(services, tx, run, [cut])
 
 
@@ -69,52 +73,92 @@ def _card_clip(services: Services, run: Run, scene: Scene, total: int) -> Clip:
 
 def _go_on(services: Services, actor: Actor, run: Run) -> None:
     """Exactly what a person left in the base is planned, quoted and generated."""
-    edited = _edited(services, run)
+    wishes.look(services, run.base_id)
+    plan = _plan_as_edited(services, run)
     with services.store.write() as tx:
-        run = touch_run(tx, actor, run)
-        if edited is not None:
-            _replan(services, tx, actor, run, edited)
-            run = tx.runs.get(run.id) or run
+        stop.must_be_off(tx, run.base_id)
+        run = touch_run(tx, actor, run, error=None)
+        if plan is not None:
+            run = _replace_scenes(services, tx, actor, run, plan)
         scenes = tx.scenes.find(run_id=run.id, order="number")
-        order, plan = order_from_json(run.order or {}), plan_from_json(run.plan or {})
-        due = still_to_buy(tx, scenes, plan, order.title)
+        due = still_to_buy(tx, scenes, plan_from_json(run.plan or {}), (run.order or {}).get("title"))
         ledger.release(tx, actor.now, run)
         ledger.hold(tx, actor.now, run, due, services.policy)
+        quote = due + ledger.spent(tx, run_id=run.id)
         detail = "Approved. Generating the clips."
-        run = move_run(tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail=detail, quote_micro=due)
+        run = move_run(tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail=detail, quote_micro=quote)
         outbox.show_scenes(services, tx, run)
         outbox.show_run(services, tx, run)
 
 
-def _edited(services: Services, run: Run) -> list[BoardScene] | None:
-    """The scenes as the base has them now; None for a run without a base."""
+def _plan_as_edited(services: Services, run: Run) -> Plan | None:
+    """A new plan of the scenes as the base has them now; None when nobody changed anything. Raises InvalidOrder."""
     if run.record_id is None or run.base_id is None:
         return None
-    row = services.board.row(run.base_id, run.table or "Videos", run.record_id)
+    row = services.board.row(run.base_id, run.table or BoardTable.VIDEOS, run.record_id)
     rows = services.board.scenes(run.base_id, row)
     with services.store.read() as tx:
-        ours = {scene.key for scene in tx.scenes.find(run_id=run.id)}
-    return [scene for scene in rows if scene.key in ours or scene.status == "Draft"] or None
-
-
-def _replan(services: Services, tx: Tx, actor: Actor, run: Run, edited: list[BoardScene]) -> None:
+        ours = tx.scenes.find(run_id=run.id, order="number")
     order = order_from_json(run.order or {})
-    by_key = {scene.key: scene for scene in tx.scenes.find(run_id=run.id)}
-    ordered = sorted(edited, key=lambda scene: scene.number if scene.number is not None else 999)
-    wanted = [_as_order(scene, by_key.get(scene.key or "")) for scene in ordered]
-    order, brought = intake.bring_all(services, order, wanted)
+    wanted, problems = _wanted(rows, ours, order)
+    if problems:
+        raise InvalidOrder(problems)
     try:
+        order, brought = intake.bring_all(services, order, wanted)
         plan = accept.plan_order(services, replace(order, adapt=True), brought)
     except InvalidOrder as error:
         raise InvalidOrder(for_row(error.problems)) from error
-    for scene in by_key.values():
+    old = plan_from_json(run.plan or {})
+    return plan if _shots(plan) != _shots(old) else None
+
+
+def _shots(plan: Plan) -> list[PlannedScene]:
+    return [replace(scene, board_record_id=None) for scene in plan.scenes]
+
+
+def _wanted(
+    rows: Sequence[BoardScene], ours: Sequence[Scene], order: Order
+) -> tuple[list[SceneOrder], tuple[Problem, ...]]:
+    """The rows of this run and new ones, in the base's order. A scene that has not reached the base yet stays; one that
+    was there and is not any more was deleted.
+    """
+    by_key = {scene.key: scene for scene in ours}
+    present = [row for row in rows if row.key in by_key or (row.status == SceneStatus.DRAFT and not row.key)]
+    unwritten = [scene for scene in ours if scene.board_record_id is None and scene.key not in {r.key for r in present}]
+    placed = [(_place(row), _as_order(row, by_key.get(row.key or ""), order)) for row in present]
+    placed += [(float(scene.number), scene_order(scene, shared=order.references)) for scene in unwritten]
+    wanted = [scene for _, scene in sorted(placed, key=lambda one: one[0])]
+    return wanted, accept.scene_problems(present)
+
+
+def _place(row: BoardScene) -> float:
+    return float("inf") if row.number is None else float(row.number)
+
+
+def _as_order(row: BoardScene, ours: Scene | None, order: Order) -> SceneOrder:
+    """Pictures that we know already need not be fetched again, unless the row has some of its own now."""
+    known = scene_order(ours, shared=order.references).references if ours else ()
+    return replace(row.scene, board_record_id=row.record_id, references=row.scene.references or known)
+
+
+def _replace_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan) -> Run:
+    old = tx.scenes.find(run_id=run.id)
+    styled = any(scene.settings.get("style") for scene in old)
+    for scene in old:
         tx.scenes.remove(scene.id)
-    changes: dict[str, Any] = {"plan": plan_to_json(plan)}
-    run = touch_run(tx, actor, run, **changes)
-    script.keep_scenes(services, tx, actor, run, plan, order)
-    record(tx, actor, "run", run.id, run.id, "scenes_edited", count=len(wanted))
+    run = touch_run(tx, actor, run, plan=plan_to_json(plan))
+    style = (run.order or {}).get("style_notes") if styled else None
+    script.keep_scenes(services, tx, actor, run, plan, style=style)
+    record(tx, actor, "run", run.id, run.id, "scenes_edited", count=len(plan.scenes))
+    return run
 
 
-def _as_order(row: BoardScene, ours: Scene | None) -> SceneOrder:
-    references = row.scene.references or (ours.references if ours else ())
-    return replace(row.scene, board_record_id=row.record_id, references=references)
+def give_up(services: Services, actor: Actor, run: Run, error: ReelgridError) -> bool:
+    """What a person can mend in the base goes back to them, and the run waits on; False when it cannot be mended."""
+    if not isinstance(error, InvalidOrder | OverBudget):
+        return False
+    again = {"approval": "asked", "detail": "Please change what is named, then approve again.", "next_at": None}
+    with services.store.write() as tx:
+        run = touch_run(tx, actor, run, error=error.marketer, **again, **FREE)
+        outbox.show_run(services, tx, run, urgent=True)
+    return True

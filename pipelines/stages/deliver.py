@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pipelines.domain.board_fields import BoardTable, VideoField
-from pipelines.domain.errors import BoardQuota, ReelgridError
+from pipelines.domain.errors import BoardDenied, BoardQuota, NotConfigured, RecordGone, ReelgridError
 from pipelines.domain.lifecycle import CutStatus, RunStatus, SceneStatus
 from pipelines.domain.run import Cut, Run, Want
 from pipelines.ports import Tx
-from pipelines.stages import ledger, outbox, pieces, rescue
+from pipelines.stages import away, ledger, outbox, pieces, rescue
 from pipelines.stages.moves import FREE, Actor, move_cut, move_run, record, touch_run
 from pipelines.stages.services import Services
+from pipelines.stages.stitch import films_of
 
 CHECKS_S = (2.0, 6.0, 20.0, 60.0)
 """Airtable fetches attachments some seconds after the write; these are the pauses before each look."""
 WAIT_FOR_FLUSH_S = 5.0
 TRIES = 3
 UPLOAD_LIMIT = 5 * 1024 * 1024
+READY = "The film is ready."
+_FILMS, _POSTERS = VideoField.FINAL_VIDEO.value, VideoField.POSTER.value
+_R = RunStatus
 
 
 def advance(services: Services, actor: Actor, run: Run) -> None:
@@ -27,14 +32,13 @@ def advance(services: Services, actor: Actor, run: Run) -> None:
         _finish(services, actor, run)
         return
     with services.store.read() as tx:
-        cuts = _cuts(tx, run)
+        cuts = films_of(tx, run)
         want = tx.wants.get(f"{run.base_id}/{BoardTable.VIDEOS}/{run.record_id}")
-        parked = quota_exhausted(tx, run.base_id)
-    if parked:
-        detail = "Airtable's monthly quota is used up: the film is on the progress page and arrives here later."
-        _finish(services, actor, run, detail=detail)
-    elif want is not None and want.gone:
-        _finish(services, actor, run, detail="The row was deleted meanwhile; the film is on the progress page.")
+        shut = away.why(tx, run.base_id)
+    if want is not None and want.gone:
+        _finish(services, actor, run, detail=_GONE)
+    elif shut is not None:
+        _park(services, actor, run, shut)
     elif want is not None and not _sent(want):
         _wait_for_flush(services, actor, run, cuts, want)
     elif not services.policy.airtable_reaches_us:
@@ -43,51 +47,41 @@ def advance(services: Services, actor: Actor, run: Run) -> None:
         _verify(services, actor, run, cuts)
 
 
-def quota_exhausted(tx: Tx, base_id: str) -> bool:
-    """Whether Airtable's monthly quota stopped our writes to this base."""
-    lane = tx.lanes.get(f"airtable:{base_id}")
-    return lane is not None and bool(lane.detail.get("quota"))
-
-
-def _cuts(tx: Tx, run: Run) -> list[Cut]:
-    return tx.cuts.find(run_id=run.id, take=run.take, animatic=False, order="created_at")
+_GONE = "The row was deleted meanwhile; the film is on the progress page."
 
 
 def _sent(want: Want) -> bool:
-    name = VideoField.FINAL_VIDEO.value
-    return name in want.sent and want.sent[name] == want.fields.get(name)
+    """Airtable has taken what belongs to the film: the files' links, or the film's own link at least."""
+    return all(name in want.sent and want.sent[name] == want.fields[name] for name in _OF_FILM if name in want.fields)
+
+
+_OF_FILM = (_FILMS, VideoField.VIDEO_URL.value)
 
 
 def _wait_for_flush(services: Services, actor: Actor, run: Run, cuts: list[Cut], want: Want) -> None:
     """The pump writes the row; when Airtable refused the file itself, a fresh link is tried."""
-    tries = int(cuts[0].attachment.get("tries", 0))
     if want.next_at is not None or want.lease_token:
         with services.store.write() as tx:
             touch_run(tx, actor, run, next_at=services.clock.now() + WAIT_FOR_FLUSH_S, **FREE)
-    elif tries + 1 < TRIES:
-        _send_again(services, actor, run, cuts, tries + 1)
     else:
-        _give_up_attaching(services, actor, run)
+        _send_again(services, actor, run, cuts)
 
 
 def _verify(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None:
     """Re-read the cells: every film must be there with its size before the run is done."""
-    fields = [VideoField.FINAL_VIDEO.value, VideoField.POSTER.value]
-    table = BoardTable.VIDEOS
-    cells = services.board.attachments(run.base_id or "", table, run.record_id or "", fields)
-    found = {cut.id: arrived(cut, cells.get(VideoField.FINAL_VIDEO.value, [])) for cut in cuts}
+    cells = services.board.attachments(run.base_id or "", BoardTable.VIDEOS, run.record_id or "", [_FILMS, _POSTERS])
+    found = {cut.id: arrived(cut, cells.get(_FILMS, [])) for cut in cuts}
     if all(found.values()):
         services.points.reach("deliver.verified", run=run.id)
         _finish(services, actor, run, found=found)
         return
     checks = int(cuts[0].attachment.get("checks", 0)) + 1
-    tries = int(cuts[0].attachment.get("tries", 0))
-    if checks < len(CHECKS_S):
-        _note(services, actor, run, cuts, {"checks": checks, "tries": tries}, CHECKS_S[checks])
-    elif tries + 1 < TRIES:
-        _send_again(services, actor, run, cuts, tries + 1)
-    else:
-        _give_up_attaching(services, actor, run)
+    if checks >= len(CHECKS_S):
+        _send_again(services, actor, run, cuts)
+        return
+    with services.store.write() as tx:
+        _note(tx, cuts, checks=checks)
+        touch_run(tx, actor, run, next_at=services.clock.now() + CHECKS_S[checks], **FREE)
 
 
 def arrived(cut: Cut, cell: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -99,54 +93,64 @@ def arrived(cut: Cut, cell: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | 
     return None
 
 
-def _note(
-    services: Services, actor: Actor, run: Run, cuts: list[Cut], attachment: dict[str, Any], pause: float
-) -> None:
-    with services.store.write() as tx:
-        for cut in cuts:
-            tx.cuts.change(cut.id, attachment={**cut.attachment, **attachment})
-        touch_run(tx, actor, run, next_at=services.clock.now() + pause, **FREE)
+def _note(tx: Tx, cuts: Sequence[Cut], **facts: Any) -> None:
+    """Remember of all films: `checks` and `tries` of this round, `links` given ever, whether one `waits`."""
+    for cut in cuts:
+        tx.cuts.change(cut.id, attachment={**cut.attachment, **facts})
 
 
-def _send_again(services: Services, actor: Actor, run: Run, cuts: list[Cut], tries: int) -> None:
-    """Airtable refuses a link that failed before: a fresh one is made for each try."""
+def _send_again(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None:
+    """Airtable refuses a link that failed before: a fresh one is made for each try; in the end a person is asked."""
+    tries = int(cuts[0].attachment.get("tries", 0)) + 1
+    links = int(cuts[0].attachment.get("links", 0)) + 1
     with services.store.write() as tx:
-        for cut in cuts:
-            tx.cuts.change(cut.id, attachment={"checks": 0, "tries": tries})
+        if tries >= TRIES:
+            _note(tx, cuts, checks=0, tries=0, links=links)
+            _stop(services, tx, actor, run, _NOT_FETCHED)
+            return
+        _note(tx, cuts, checks=0, tries=tries, links=links)
         run = touch_run(tx, actor, run, next_at=services.clock.now() + CHECKS_S[0], **FREE)
         record(tx, actor, "run", run.id, run.id, "attached_again", tries=tries)
-        outbox.show_films(services, tx, run, cuts, tries=tries)
+        outbox.show_films(services, tx, run, films_of(tx, run))
 
 
-def _give_up_attaching(services: Services, actor: Actor, run: Run) -> None:
-    error = (
-        "Airtable could not fetch the film although it is ready: open it with Video URL. Ask your operator to run "
-        "flask airtable doctor, then retry."
-    )
-    with services.store.write() as tx:
-        run = move_run(tx, actor, run, RunStatus.NEEDS_ATTENTION, error=error, finished_at=actor.now)
-        ledger.release(tx, actor.now, run)
-        outbox.show_run(services, tx, run)
+_NOT_FETCHED = (
+    "Airtable could not fetch the film although it is ready: open it with Video URL. Ask your operator to run "
+    "flask airtable doctor, then retry."
+)
+
+
+def _stop(services: Services, tx: Tx, actor: Actor, run: Run, error: str) -> None:
+    run = move_run(tx, actor, run, _R.NEEDS_ATTENTION, error=error, detail="", finished_at=services.clock.now())
+    ledger.release(tx, services.clock.now(), run)
+    outbox.show_run(services, tx, run)
 
 
 def _upload(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None:
     """Airtable cannot reach this machine: small films are uploaded, the others have their link."""
-    notes = []
-    for cut in cuts:
-        if cut.attachment.get("id"):
-            continue
-        if (cut.size or 0) > UPLOAD_LIMIT:
-            notes.append("Airtable cannot reach this computer and the film is over 5 MB: open it with Video URL.")
-            continue
-        path = pieces.local(services, cut.key or "")
-        field, name = VideoField.FINAL_VIDEO.value, cut.filename or "film.mp4"
-        cells = services.board.attachments(run.base_id or "", BoardTable.VIDEOS, run.record_id or "", [field])
-        item = arrived(cut, cells.get(field, []))
-        if item is None:
-            item = services.board.upload(run.base_id or "", run.record_id or "", field, path, name)
-        with services.store.write() as tx:
-            tx.cuts.change(cut.id, attachment={"id": item.get("id"), "uploaded": True})
-    _finish(services, actor, run, detail=" ".join(dict.fromkeys(notes)) or None)
+    small = [cut for cut in cuts if (cut.size or 0) <= UPLOAD_LIMIT]
+    uploads = [_Upload(_FILMS, cut.key or "", cut.filename or "film.mp4") for cut in small]
+    uploads += [_Upload(_POSTERS, cut.poster_key, outbox.poster_name(cut)) for cut in small if cut.poster_key]
+    ids: dict[str, list[dict[str, str]]] = {_FILMS: [], _POSTERS: []}
+    for one in uploads:
+        path = pieces.local(services, one.key)
+        item = services.board.upload(run.base_id or "", run.record_id or "", one.field, path, one.filename)
+        ids[one.field].append({"id": str(item["id"])})
+    detail = None if len(small) == len(cuts) else f"{READY} {_TOO_LARGE}"
+    # Uploading adds to what was there: naming only the new files lets the old ones go.
+    _finish(services, actor, run, detail=detail, cells={name: files for name, files in ids.items() if files})
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    """One file for one cell."""
+
+    field: str
+    key: str
+    filename: str
+
+
+_TOO_LARGE = "Airtable cannot reach this computer and the film is over 5 MB: open it with Video URL."
 
 
 def _finish(
@@ -156,22 +160,64 @@ def _finish(
     *,
     found: Mapping[str, Mapping[str, Any] | None] | None = None,
     detail: str | None = None,
+    cells: dict[str, Any] | None = None,
 ) -> None:
     """Everything that was promised is there: give back what is left, and say so, with what a person should look at."""
+    now = services.clock.now()
     with services.store.write() as tx:
-        for cut in _cuts(tx, run):
+        for cut in films_of(tx, run):
             item = (found or {}).get(cut.id)
-            attachment = {**cut.attachment, "id": item.get("id")} if item else cut.attachment
+            attachment = {**cut.attachment, "waits": False, **({"id": item["id"]} if item else {})}
+            tx.cuts.change(cut.id, attachment=attachment)
             if cut.status is not CutStatus.DELIVERED:
-                move_cut(tx, actor, cut, CutStatus.DELIVERED, delivered_at=services.clock.now(), attachment=attachment)
-        ledger.release(tx, services.clock.now(), run)
+                move_cut(tx, actor, cut, CutStatus.DELIVERED, delivered_at=now)
+        ledger.release(tx, now, run)
         doubts = _doubts(tx, run)
-        to = RunStatus.NEEDS_ATTENTION if doubts else RunStatus.DONE
-        sentence = detail or ("The film is ready." if not doubts else "The film is ready, with something to look at.")
-        now = services.clock.now()
+        to = _R.NEEDS_ATTENTION if doubts else _R.DONE
+        sentence = detail or (READY if not doubts else "The film is ready, with something to look at.")
         run = move_run(tx, actor, run, to, detail=sentence, error=" ".join(doubts) or None, finished_at=now)
         outbox.show_scenes(services, tx, run, urgent=True)
-        outbox.show_run(services, tx, run, urgent=True)
+        outbox.show_run(services, tx, run, urgent=True, extra=cells)
+    services.points.reach("deliver.finished", run=run.id)
+
+
+def _park(services: Services, actor: Actor, run: Run, shut: away.Away) -> None:
+    """The base refuses us for longer than a pause: the film is safe, its link works, and it arrives when the base is
+    open again (`resume`). What waits for a person says so.
+    """
+    now = services.clock.now()
+    with services.store.write() as tx:
+        _note(tx, films_of(tx, run), waits=True)
+        record(tx, actor, "run", run.id, run.id, "parked", sentence=f"The row has to wait. {shut.sentence}")
+        if not shut.by_itself or _doubts(tx, run):
+            _stop(services, tx, actor, run, f"{_ON_PAGE} {shut.sentence} It arrives here by itself after that.")
+            return
+        detail = "Airtable's monthly quota is used up: the film is on the progress page and arrives in the row later."
+        ledger.release(tx, now, run)
+        run = move_run(tx, actor, run, _R.DONE, detail=detail, finished_at=now)
+        outbox.show_scenes(services, tx, run)
+        # By the time that anybody reads it there, the quota is back.
+        outbox.show_run(services, tx, run, extra={VideoField.STATUS_DETAIL.value: READY})
+
+
+_ON_PAGE = "The film is ready (open it on the progress page), but the row could not be written:"
+
+
+def resume(tx: Tx, run_id: str, now: float) -> None:
+    """The row was written. A delivery that waits for that looks soon whether Airtable has fetched the film; one that
+    was parked is taken up again.
+    """
+    run = tx.runs.get(run_id, lock=True)
+    if run is None:
+        return
+    if run.status in (_R.DONE, _R.NEEDS_ATTENTION):
+        cuts = [cut for cut in films_of(tx, run) if cut.attachment.get("waits")]
+        if cuts:
+            _note(tx, cuts, waits=False, checks=0)
+            again: dict[str, Any] = {"detail": "Airtable is back; looking after the film.", "error": None}
+            move_run(tx, Actor("pump", now), run, _R.DELIVERING, next_at=now + 1.0, **again)
+    elif run.status is _R.DELIVERING and run.lease_token is None:
+        tx.runs.change(run_id, {"status": run.status, "lease_token": None}, next_at=now + 1.0)
 
 
 def _doubts(tx: Tx, run: Run) -> list[str]:
@@ -184,7 +230,7 @@ def _doubts(tx: Tx, run: Run) -> list[str]:
             sentence = str(scene.rung.get("placeholder") or rescue.refusal_of(scene))
             doubts.append(f"Scene {scene.number} is a placeholder. {sentence}")
             tx.scenes.change(scene.id, status=SceneStatus.REFUSED, error=sentence)
-    for cut in _cuts(tx, run):
+    for cut in films_of(tx, run):
         faults = cut.verdict.get("faults") or []
         if faults:
             doubts.append(f"The {cut.format} film was looked at: {'; '.join(faults)}.")
@@ -192,15 +238,11 @@ def _doubts(tx: Tx, run: Run) -> list[str]:
 
 
 def give_up(services: Services, actor: Actor, run: Run, error: ReelgridError) -> None:
-    """The row cannot be written: the film is safe, its link works, and a person looks."""
-    if isinstance(error, BoardQuota):
-        advance(services, actor, run)
+    """The row cannot be written or read: the film is safe, its link works, and it arrives when the base is back."""
+    if isinstance(error, RecordGone):
+        _finish(services, actor, run, detail=_GONE)
         return
-    why = f"The film is ready (open it on the progress page), but the row could not be written: {error.marketer}"
-    with services.store.write() as tx:
-        row = tx.runs.get(run.id, lock=True)
-        if row is None:
-            return
-        row = move_run(tx, actor, row, RunStatus.NEEDS_ATTENTION, error=why, finished_at=actor.now)
-        ledger.release(tx, actor.now, row)
-        outbox.show_run(services, tx, row)
+    if isinstance(error, BoardQuota | BoardDenied | NotConfigured):
+        with services.store.write() as tx:
+            away.note(tx, run.base_id or "", error, services.clock.now())
+    _park(services, actor, run, away.Away(error.marketer, by_itself=isinstance(error, BoardQuota)))

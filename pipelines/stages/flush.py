@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from pipelines.domain.board_fields import BoardTable, VideoField
-from pipelines.domain.errors import BoardQuota, ReelgridError
+from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.run import Want
 from pipelines.ports import Tx, Written
+from pipelines.stages import away, deliver
 from pipelines.stages.moves import FREE, Actor, record
 from pipelines.stages.outbox import COALESCE_S, STORED
 from pipelines.stages.services import Services
@@ -23,6 +24,7 @@ LEASE_S = 90.0
 LINK_S = 26 * 3600.0
 """Airtable fetches within minutes; a link that lives a day survives its worst day."""
 LONGEST_PAUSE_S = 600.0
+REFUSALS = 6
 
 
 def flush_due(services: Services) -> int:
@@ -58,11 +60,14 @@ def _take(services: Services, base_id: str) -> list[tuple[Want, str]]:
     with services.store.read() as tx:
         due = tx.wants.find(order="next_at", limit=100, before={"next_at": now + 0.001}, base_id=base_id, gone=False)
         tables = {want.table for want in due}
-        waiting = tx.wants.find(order="next_at", limit=100, base_id=base_id, gone=False, table=tables)
+        later = {"next_at": now}
+        waiting = tx.wants.find(order="next_at", limit=100, after=later, base_id=base_id, gone=False, table=tables)
+    # What was refused a moment ago keeps its own pause.
+    waiting = [want for want in waiting if not want.attempts]
     ranked = sorted({want.id: want for want in (*due, *waiting)}.values(), key=lambda w: (not w.urgent, w.next_at or 0))
     taken: list[tuple[Want, str]] = []
     for table in _urgent_first(ranked):
-        mine = [want for want in ranked if want.table == table and want.next_at is not None][:BATCH]
+        mine = [want for want in ranked if want.table == table][:BATCH]
         taken += [(want, token) for want in mine if (token := _claim(services, want, now))]
     return taken
 
@@ -107,17 +112,25 @@ def _link(services: Services, item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _put_back(services: Services, batch: list[tuple[Want, str]], error: ReelgridError) -> None:
-    """Nothing was written: everything waits. On an exhausted quota the runs are done all the same (stages.deliver)."""
+    """Nothing was written: everything waits. Where the base is shut, deliveries are parked (stages.deliver)."""
     now = services.clock.now()
     logger.warning("Airtable: %s", error.operator)
     for want, token in batch:
         pause = error.retry_after if error.retry_after is not None else _pause(want.attempts)
         services.store.release("wants", want.id, token, next_at=now + pause, attempts=want.attempts + 1)
     with services.store.write() as tx:
+        _lock_runs(tx, batch)
+        away.note(tx, batch[0][0].base_id, error, now)
         for want, _ in batch:
             tx.wants.change(want.id, error=error.operator)
-            if isinstance(error, BoardQuota) and want.run_id:
+            if want.run_id and away.why(tx, want.base_id):
                 _wake_delivery(tx, want.run_id, now)
+
+
+def _lock_runs(tx: Tx, batch: list[tuple[Want, str]]) -> None:
+    """Runs before what their rows should say, as in every stage, so that no two transactions wait for each other."""
+    for run_id in sorted({want.run_id for want, _ in batch if want.run_id}):
+        tx.runs.get(run_id, lock=True)
 
 
 def _pause(attempts: int) -> float:
@@ -133,17 +146,26 @@ def _wake_delivery(tx: Tx, run_id: str, now: float) -> None:
 def _commit(services: Services, batch: list[tuple[Want, str]], answers: Mapping[str, Written]) -> None:
     now = services.clock.now()
     with services.store.write() as tx:
+        _lock_runs(tx, batch)
+        away.note(tx, batch[0][0].base_id, None, now)
         for want, token in batch:
             answer = answers.get(want.id)
             current = tx.wants.get(want.id, lock=True)
             if current is None or current.lease_token != token:
                 continue
-            if answer is None or (not answer.ok and not answer.gone):
-                error = answer.error if answer else "not tried"
-                later = {"attempts": want.attempts + 1, "error": error, "next_at": now + _pause(want.attempts)}
-                tx.wants.change(want.id, **later, **FREE)
+            if answer is None:
+                tx.wants.change(want.id, next_at=now + _pause(0), **FREE)
+            elif not answer.ok and not answer.gone:
+                _refused(tx, now, want, answer)
             else:
                 _confirmed(tx, now, want, current, answer)
+
+
+def _refused(tx: Tx, now: float, want: Want, answer: Written) -> None:
+    """Airtable takes nothing of this row: tried a few times more, then left until something new is to be said."""
+    over = want.attempts + 1 >= REFUSALS
+    again = None if over else now + _pause(want.attempts)
+    tx.wants.change(want.id, attempts=want.attempts + 1, error=answer.error, next_at=again, **FREE)
 
 
 def _confirmed(tx: Tx, now: float, want: Want, current: Want, answer: Written) -> None:
@@ -167,11 +189,4 @@ def _confirmed(tx: Tx, now: float, want: Want, current: Want, answer: Written) -
     if want.run_id and want.table == BoardTable.VIDEOS:
         if VideoField.FINAL_VIDEO in answer.sent:
             record(tx, Actor("outbox", now), "run", want.run_id, want.run_id, "attached")
-        _wake_delivery_soon(tx, want.run_id, now)
-
-
-def _wake_delivery_soon(tx: Tx, run_id: str, now: float) -> None:
-    """The row is written: a first look whether Airtable has fetched the film is due in a moment."""
-    run = tx.runs.get(run_id)
-    if run is not None and run.status is RunStatus.DELIVERING and run.lease_token is None:
-        tx.runs.change(run_id, {"status": run.status, "lease_token": None}, next_at=now + 1.0)
+        deliver.resume(tx, want.run_id, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.domain.board_fields import (
@@ -25,8 +25,9 @@ from pipelines.stages import ledger
 from pipelines.stages.services import Services
 
 COALESCE_S = 8.0
-LONGEST_COALESCE_S = 240.0
-"""Progress waits 8 s, then twice as long each time, so that a video costs few calls however long it takes."""
+SLOWER: Mapping[str, float] = {BoardTable.VIDEOS: 3.0, BoardTable.SCENES: 15.0}
+LONGEST_COALESCE_S = 960.0
+"""Progress waits 8 s, then so many times longer each time, so that a video costs few calls however long it takes."""
 
 KEY_FIELDS: Mapping[str, str] = {
     BoardTable.SCENES: SceneField.SCENE_KEY.value,
@@ -56,40 +57,50 @@ def show_run(
     want(
         tx,
         services.clock.now(),
-        run,
         base_id=run.base_id,
         table=BoardTable.VIDEOS,
+        run_id=run.id,
         record_id=run.record_id,
         fields=_plain(fields) | (extra or {}),
         urgent=urgent or run.status in STOPPED,
     )
 
 
-def show_films(services: Services, tx: Tx, run: Run, cuts: list[Cut], *, tries: int = 0) -> None:
+def show_films(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> None:
     """Say in the row which films there are, and keep them as a version."""
     if run.record_id is None or run.base_id is None or not cuts:
         return
+    show_run(services, tx, run, urgent=True, extra=film_cells(services, cuts))
+    if not cuts[0].animatic:
+        _show_version(services, tx, run, cuts)
+
+
+def film_cells(services: Services, cuts: Sequence[Cut]) -> dict[str, Any]:
+    """The cells of a row that belong to its film. Files are left out where Airtable could not fetch them."""
     attach = services.policy.airtable_reaches_us
-    films = (
-        [FileLink(url=f"{STORED}{cut.key}#{tries}", filename=cut.filename or "film.mp4") for cut in cuts]
-        if attach
-        else None
-    )
-    posters = [
-        FileLink(url=f"{STORED}{cut.poster_key}#{tries}", filename=_poster_name(cut)) for cut in cuts if cut.poster_key
-    ]
     fields = delivery_fields(
         video_url=services.links.video(cuts[0].token),
         duration_s=float(cuts[0].footage.get("duration_s", 0.0)),
-        films=films,
-        posters=posters if attach else None,
+        films=_films(cuts) if attach else None,
+        posters=_posters(cuts) if attach else None,
     )
-    show_run(services, tx, run, urgent=True, extra=_plain(fields))
-    if films is not None and not cuts[0].animatic:
-        _show_version(services, tx, run, films, posters)
+    return _plain(fields)
 
 
-def _show_version(services: Services, tx: Tx, run: Run, films: list[FileLink], posters: list[FileLink]) -> None:
+def _films(cuts: Sequence[Cut]) -> list[FileLink]:
+    return [FileLink(url=_link(cut, cut.key), filename=cut.filename or "film.mp4") for cut in cuts]
+
+
+def _posters(cuts: Sequence[Cut]) -> list[FileLink]:
+    return [FileLink(url=_link(cut, cut.poster_key), filename=poster_name(cut)) for cut in cuts if cut.poster_key]
+
+
+def _link(cut: Cut, key: str | None) -> str:
+    """Airtable refuses a link that failed once: `links` counts how many were given."""
+    return f"{STORED}{key}#{cut.attachment.get('links', 0)}"
+
+
+def _show_version(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> None:
     key = version_key(run.record_id or run.id, run.number)
     fields = version_fields(
         key=key,
@@ -99,26 +110,36 @@ def _show_version(services: Services, tx: Tx, run: Run, films: list[FileLink], p
         cost_micro=ledger.spent(tx, run_id=run.id),
         model=str((run.plan or {}).get("model", "")),
         what_changed=what_changed(tx, run),
-        films=films,
-        posters=posters,
+        films=_films(cuts),
+        posters=_posters(cuts),
     )
-    table = BoardTable.VERSIONS
-    want(tx, services.clock.now(), run, base_id=run.base_id or "", table=table, merge_key=key, fields=_plain(fields))
+    if not services.policy.airtable_reaches_us:
+        del fields[VersionField.FINAL_VIDEO], fields[VersionField.POSTER]
+    want(
+        tx,
+        services.clock.now(),
+        base_id=run.base_id or "",
+        table=BoardTable.VERSIONS,
+        run_id=run.id,
+        merge_key=key,
+        fields=_plain(fields),
+    )
 
 
 def what_changed(tx: Tx, run: Run) -> str:
     """One sentence for the version: the first one, which scenes are new, or that all clips were reused."""
     if run.number == 1 and run.take == 0:
         return "First version."
-    scenes = tx.scenes.find(run_id=run.id, order="number")
-    bought = {gen.scene_id for gen in tx.generations.find(run_id=run.id)}
-    new = [str(scene.number) for scene in scenes if scene.id in bought]
+    earlier = tx.cuts.find(run_id=run.id, before={"take": run.take}, animatic=False, order="-take", limit=1)
+    since = earlier[0].created_at if earlier else 0.0
+    clips = {clip.id for clip in tx.clips.find(run_id=run.id) if clip.created_at > since}
+    new = [str(scene.number) for scene in tx.scenes.find(run_id=run.id, order="number") if scene.clip_id in clips]
     if not new:
         return "The same clips, put together anew."
     return f"New clip{'s' if len(new) > 1 else ''} for scene{'s' if len(new) > 1 else ''} {', '.join(new)}."
 
 
-def _poster_name(cut: Cut) -> str:
+def poster_name(cut: Cut) -> str:
     return (cut.filename or "film.mp4").removesuffix(".mp4") + ".jpg"
 
 
@@ -143,9 +164,9 @@ def show_scene(services: Services, tx: Tx, run: Run, scene: Scene, *, urgent: bo
     want(
         tx,
         services.clock.now(),
-        run,
         base_id=run.base_id,
         table=BoardTable.SCENES,
+        run_id=run.id,
         record_id=scene.board_record_id,
         merge_key=scene.key,
         fields=_plain(fields),
@@ -168,20 +189,20 @@ def _scene_state(services: Services, tx: Tx, scene: Scene) -> dict[str, Any]:
 def want(
     tx: Tx,
     now: float,
-    run: Run,
     *,
     base_id: str,
     table: str,
     fields: dict[str, Any],
+    run_id: str | None = None,
     record_id: str | None = None,
     merge_key: str | None = None,
     urgent: bool = False,
 ) -> None:
     """Merge `fields` into what one row should say, due at once or when the present pause ends."""
-    want_id = f"{base_id}/{table}/{record_id or merge_key}"
+    want_id = _want_id(tx, base_id, table, record_id, merge_key)
     old = tx.wants.get(want_id, lock=True)
-    flushes = old.flushes if old is not None and old.run_id == run.id else 0
-    due = now if urgent else now + min(LONGEST_COALESCE_S, COALESCE_S * 2.0**flushes)
+    flushes = old.flushes if old is not None and run_id in (None, old.run_id) else 0
+    due = now if urgent else now + min(LONGEST_COALESCE_S, COALESCE_S * SLOWER.get(table, 3.0) ** min(flushes, 9))
     if old is None:
         merge = {KEY_FIELDS[table]: merge_key} if merge_key and not record_id else {}
         row = Want(
@@ -190,23 +211,31 @@ def want(
             table=table,
             record_id=record_id,
             merge=merge,
-            run_id=run.id,
+            run_id=run_id,
             fields=fields,
             next_at=due,
             urgent=urgent,
         )
-        tx.wants.add(row)
-        return
+        if tx.wants.add(row):
+            return
+        # Another process said something about this row at the same moment: what we say is added to it.
+        old = tx.wants.get(want_id, lock=True) or row
     due = due if old.next_at is None else min(due, old.next_at)
     tx.wants.change(
         want_id,
         fields={**old.fields, **fields},
-        run_id=run.id,
+        run_id=run_id or old.run_id,
         flushes=flushes,
         next_at=due,
         urgent=urgent or old.urgent,
         version=old.version + 1,
     )
+
+
+def _want_id(tx: Tx, base_id: str, table: str, record_id: str | None, merge_key: str | None) -> str:
+    """One outbox row for each row of the base, whether it was known by key first or by id."""
+    known = tx.wants.find(base_id=base_id, table=table, record_id=record_id, limit=1) if record_id else []
+    return known[0].id if known else f"{base_id}/{table}/{record_id or merge_key}"
 
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,31 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.footage import Transition
 from pipelines.domain.keys import digest
+from pipelines.domain.order import SceneOrder
 from pipelines.domain.plan import Plan, PlannedScene
 from pipelines.domain.run import Clip, Scene
 from pipelines.ports import GenerationRequest, Tx
 
 _SENT = ("width", "height", "aspect_ratio", "resolution", "fps", "audio", "seed", "first_frame")
+
+
+def scene_order(scene: Scene, model: str | None = None, *, shared: Sequence[str] = ()) -> SceneOrder:
+    """A scene that exists, as an order of its own, for planning it again. `shared` are the pictures of its whole
+    order, which come along anyway.
+    """
+    start = scene.settings.get("first_frame")
+    return SceneOrder(
+        prompt=scene.prompt,
+        caption=scene.caption,
+        seconds=scene.seconds,
+        model=model or scene.model,
+        references=tuple(picture for picture in (start, *scene.references) if picture and picture not in shared),
+        continues=scene.continues,
+        transition=Transition(scene.transition) if scene.transition else None,
+        board_record_id=scene.board_record_id,
+    )
 
 
 def request_for(scene: Scene, total: int, title: str | None, *, first_frame: str | None = None) -> GenerationRequest:
@@ -65,9 +84,9 @@ def repeats(prompts: Sequence[str]) -> list[int]:
 
 
 def cached_clip(tx: Tx, scene: Scene, mark: str) -> Clip | None:
-    """A clip that was bought with this very fingerprint and is still ours; `fresh` runs take only their own."""
+    """The newest clip that was bought with this fingerprint and is still ours; `fresh` runs take only their own."""
     own: dict[str, Any] = {"run_id": scene.run_id} if scene.settings.get("fresh") else {}
-    found = tx.clips.find(limit=1, fingerprint=mark, deleted_at=None, placeholder=False, **own)
+    found = tx.clips.find(order="-created_at", limit=1, fingerprint=mark, deleted_at=None, placeholder=False, **own)
     return found[0] if found else None
 
 

@@ -14,7 +14,7 @@ from pipelines.domain.run import Generation, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages import accept, breaker, ledger, outbox
 from pipelines.stages.moves import Actor, record
-from pipelines.stages.requests import settings_of
+from pipelines.stages.requests import scene_order, settings_of
 from pipelines.stages.services import Services
 from pipelines.stages.submit import pictures_of, submission_of
 
@@ -54,7 +54,7 @@ def _usable(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene) ->
 def replan(services: Services, run: Run, scene: Scene, model: str) -> PlannedScene | None:
     """The same scene fitted to another model, or None where it does not fit."""
     order = order_from_json(run.order or {})
-    one = accept.scene_order(scene, model)
+    one = scene_order(scene, model, shared=order.references)
     try:
         plan = accept.plan_order(services, replace(order, adapt=True, model=model, scenes=(one,)), [one])
     except InvalidOrder:
@@ -101,7 +101,7 @@ class _Climb:
         if planned is None:
             return self._change(status=SceneStatus.FAILED, error=self._why())
         settings = settings_of(planned, self.services.card(model), self.scene.settings.get("style"))
-        return self._change(model=model, settings=settings, **changes)
+        return self._change(model=model, settings=settings, references=planned.references, **changes)
 
     def _change(self, **changes: Any) -> Scene:
         self.tx.scenes.change(self.scene.id, updated_at=self.actor.now, **changes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from pipelines.domain.errors import Busy, InvalidOrder, NotConfigured, OverBudget, ReelgridError, Refused
+from pipelines.domain.errors import Busy, InvalidOrder, RecordGone, ReelgridError, Refused
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.run import Run
 from pipelines.stages import accept, approval, deliver, generate, ledger, outbox, script, stitch
@@ -46,11 +46,12 @@ def give_up(services: Services, actor: Actor, run_id: str, error: ReelgridError)
         stitch.give_up(services, actor, run, error)
     elif run.status is _R.DELIVERING:
         deliver.give_up(services, actor, run, error)
-    else:
+    elif run.status is not _R.NEEDS_APPROVAL or not approval.give_up(services, actor, run, error):
         _stop(services, actor, run_id, error)
 
 
-_ASK = (OverBudget, NotConfigured)
+_NOTHING_TO_SETTLE = (InvalidOrder, Refused, RecordGone)
+"""A new trigger is what mends these; anything else can be settled, and the run goes on from where it is."""
 
 
 def _stop(services: Services, actor: Actor, run_id: str, error: ReelgridError) -> None:
@@ -58,9 +59,7 @@ def _stop(services: Services, actor: Actor, run_id: str, error: ReelgridError) -
         run = tx.runs.get(run_id, lock=True)
         if run is None or run.status not in MOVING | {_R.NEEDS_APPROVAL}:
             return
-        beginning = run.status in (_R.QUEUED, _R.WRITING)
-        fails = beginning and not isinstance(error, _ASK)
-        to = _R.FAILED if fails or isinstance(error, InvalidOrder | Refused) else _R.NEEDS_ATTENTION
+        to = _R.FAILED if isinstance(error, _NOTHING_TO_SETTLE) else _R.NEEDS_ATTENTION
         run = move_run(tx, actor, run, to, error=error.marketer, detail="", finished_at=actor.now)
         ledger.release(tx, actor.now, run)
         outbox.show_run(services, tx, run, urgent=True)

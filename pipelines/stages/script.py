@@ -79,9 +79,7 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
     outbox.show_run(services, tx, run)
 
 
-def keep_scenes(
-    services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, style: str | None
-) -> list[Scene]:
+def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, style: str | None) -> list[Scene]:
     """Insert the plan's scenes, each with the take that tells it from equal ones."""
     takes = _takes(tx, run, [planned.prompt or "" for planned in plan.scenes])
     owner = run.record_id or run.id
@@ -148,11 +146,13 @@ def taken_over(tx: Tx, run: Run, order: Order, default_model: str) -> TakenOver 
     if run.fresh or order.scenes:
         return None
     earlier, scenes = _last_scenes(tx, run)
-    if earlier is None or not _same_brief(order_from_json(earlier.order or {}), order):
+    if earlier is None or earlier.order is None or earlier.plan is None:
         return None
-    old = plan_from_json(earlier.plan or {}).model
-    same = old == (order.model or default_model)
-    orders = [_again(scene, order, old) if same else _text_of(scene) for scene in scenes]
+    old, model = order_from_json(earlier.order), plan_from_json(earlier.plan).model
+    if not _same_brief(old, order):
+        return None
+    same = model == (order.model or default_model)
+    orders = [_again(scene, old, model) if same else _text_of(scene) for scene in scenes]
     return TakenOver(orders, any(scene.settings.get("style") for scene in scenes))
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from pipelines.domain.board_fields import BoardTable, SceneField, VideoField
-from pipelines.domain.errors import Permanent
-from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.run import Run
-from pipelines.ports import BoardRow, BoardScene
-from pipelines.stages import accept, control, outbox
+from pipelines.domain.board_fields import BoardTable, SceneField, VersionField, VideoField
+from pipelines.domain.errors import NotAllowed, Permanent
+from pipelines.domain.lifecycle import MOVING, RunStatus
+from pipelines.domain.run import Cut, Run, Scene
+from pipelines.ports import BoardRow, BoardScene, BoardVersion, Tx
+from pipelines.stages import accept, control, outbox, queue
 from pipelines.stages.services import Services
+from pipelines.stages.stitch import films_of
 
 logger = logging.getLogger(__name__)
 
@@ -19,70 +21,64 @@ ACTOR = "airtable"
 
 
 def look(services: Services, base_id: str) -> int:
-    """Read which boxes are ticked and act on each; returns how many."""
+    """The slow poll: read what is ticked or ready, and act on it; returns how many things were done."""
     rows, scenes = services.board.ticked(base_id)
-    return act_on(services, base_id, rows, scenes)
+    done = act_on(services, base_id, rows, scenes) + restore_all(services, base_id)
+    return done + len(queue.start_rows(services, base_id))
 
 
 def act_on(services: Services, base_id: str, rows: Sequence[BoardRow], scenes: Sequence[BoardScene]) -> int:
     """Each box once: it is cleared by what acts on it."""
     for row in rows:
         for tick in sorted(row.ticks):
-            _guarded(services, base_id, row.record_id, tick, _ACTIONS[tick])
-    for scene in scenes:
-        if scene.regenerate:
-            _regenerate(services, base_id, scene)
-    return sum(len(row.ticks) for row in rows) + sum(scene.regenerate for scene in scenes)
+            act(services, base_id, row.record_id, tick)
+    wanted = [scene for scene in scenes if scene.regenerate]
+    for scene in wanted:
+        _regenerate(services, base_id, scene)
+    return sum(len(row.ticks) for row in rows) + len(wanted)
 
 
-def _guarded(
-    services: Services, base_id: str, record_id: str, tick: str, act: Callable[[Services, str, str], None]
-) -> None:
-    """What is not possible right now is said in the row; the box is cleared all the same."""
+def act(services: Services, base_id: str, record_id: str, tick: str) -> None:
+    """What a ticked box of `Videos` asks for. What is not possible right now is said in the row."""
+    said: dict[str, Any] = {tick: False}
     try:
-        act(services, base_id, record_id)
+        _ACTIONS[tick](services, base_id, record_id)
     except Permanent as error:
         logger.info("%s of %s: %s", tick, record_id, error.operator)
-        say(services, base_id, record_id, {tick: False, VideoField.STATUS_DETAIL.value: error.marketer})
+        said[VideoField.STATUS_DETAIL.value] = error.marketer
+    say(services, base_id, record_id, said)
 
 
-def say(services: Services, base_id: str, record_id: str, fields: dict[str, object]) -> None:
+def say(services: Services, base_id: str, record_id: str, fields: dict[str, Any]) -> None:
     """Write into a row of `Videos` right away."""
+    now, table = services.clock.now(), BoardTable.VIDEOS
     with services.store.write() as tx:
-        run = last_run(services, base_id, record_id)
-        if run is not None:
-            table = BoardTable.VIDEOS
-            now = services.clock.now()
-            outbox.want(
-                tx, now, run, base_id=base_id, table=table, record_id=record_id, fields=dict(fields), urgent=True
-            )
+        outbox.want(tx, now, base_id=base_id, table=table, record_id=record_id, fields=fields, urgent=True)
 
 
-def last_run(services: Services, base_id: str, record_id: str) -> Run | None:
-    """The record's newest run."""
+def last_run(services: Services, base_id: str, record_id: str) -> Run:
+    """The record's newest run. Raises NotAllowed when it never had one."""
     with services.store.read() as tx:
         runs = tx.runs.find(base_id=base_id, record_id=record_id, order="-number", limit=1)
-    return runs[0] if runs else None
+    if not runs:
+        raise NotAllowed(marketer="Nothing was started for this row yet: tick Generate first.")
+    return runs[0]
 
 
 def _generate(services: Services, base_id: str, record_id: str) -> None:
     request = accept.StartRequest(source="record", base_id=base_id, table=BoardTable.VIDEOS, record_id=record_id)
     accept.start(services, request)
-    say(services, base_id, record_id, {VideoField.GENERATE.value: False})
 
 
 def _approve(services: Services, base_id: str, record_id: str) -> None:
     run = last_run(services, base_id, record_id)
-    if run is not None and run.status is RunStatus.NEEDS_APPROVAL:
+    # Ticked once more than needed: what was approved is approved.
+    if run.status is RunStatus.NEEDS_APPROVAL or run.approval != "given":
         control.approve(services, run.id, ACTOR)
-    say(services, base_id, record_id, {VideoField.APPROVE.value: False})
 
 
 def _cancel(services: Services, base_id: str, record_id: str) -> None:
-    run = last_run(services, base_id, record_id)
-    if run is not None:
-        control.cancel(services, run.id, ACTOR)
-    say(services, base_id, record_id, {VideoField.CANCEL.value: False})
+    control.cancel(services, last_run(services, base_id, record_id).id, ACTOR)
 
 
 _ACTIONS: dict[str, Callable[[Services, str, str], None]] = {
@@ -94,18 +90,65 @@ _ACTIONS: dict[str, Callable[[Services, str, str], None]] = {
 
 def _regenerate(services: Services, base_id: str, row: BoardScene) -> None:
     """One new clip for the scene of the row, from the text that stands there now."""
-    with services.store.read() as tx:
-        found = [scene for scene in tx.scenes.find(key=row.key or "") if row.key]
-        run = tx.runs.get(found[-1].run_id) if found else None
-    if run is None or not found:
-        return
-    scene = found[-1]
-    wishes = {"prompt": row.scene.prompt, "caption": row.scene.caption, "seconds": row.scene.seconds}
-    note: dict[str, object] = {SceneField.REGENERATE.value: False, SceneField.ERROR.value: None}
+    note: dict[str, Any] = {SceneField.REGENERATE.value: False}
+    found = scene_of(services, row.record_id, row.key)
     try:
-        control.regenerate(services, run.id, scene.number, {k: v for k, v in wishes.items() if v is not None}, ACTOR)
+        if found is None:
+            raise NotAllowed(marketer="This scene was never made: tick Generate in its row of Videos.")
+        wishes = {"prompt": row.scene.prompt, "caption": row.scene.caption, "seconds": row.scene.seconds}
+        changes = {name: value for name, value in wishes.items() if value is not None}
+        control.regenerate(services, found.run_id, found.number, changes, ACTOR)
     except Permanent as error:
         note[SceneField.ERROR.value] = error.marketer
+    now, table = services.clock.now(), BoardTable.SCENES
     with services.store.write() as tx:
-        now, table = services.clock.now(), BoardTable.SCENES
-        outbox.want(tx, now, run, base_id=base_id, table=table, record_id=row.record_id, fields=note, urgent=True)
+        outbox.want(tx, now, base_id=base_id, table=table, record_id=row.record_id, fields=note, urgent=True)
+
+
+def scene_of(services: Services, record_id: str, key: str | None) -> Scene | None:
+    """The newest scene that a row of `Scenes` shows."""
+    with services.store.read() as tx:
+        found = tx.scenes.find(key=key, order="-updated_at", limit=1) if key else []
+        found = found or tx.scenes.find(board_record_id=record_id, order="-updated_at", limit=1)
+    return found[0] if found else None
+
+
+def restore_all(services: Services, base_id: str) -> int:
+    """Put every version whose `Restore` is ticked back into its row; how many."""
+    versions = [version for version in services.board.restores(base_id) if version.restore]
+    for version in versions:
+        _restore(services, base_id, version)
+    return len(versions)
+
+
+def _restore(services: Services, base_id: str, version: BoardVersion) -> None:
+    """The films of an earlier run, from our own storage, in the cells of the row; nothing is made anew."""
+    record_id, now = version.video_id, services.clock.now()
+    with services.store.write() as tx:
+        fields = {VersionField.RESTORE.value: False}
+        table = BoardTable.VERSIONS
+        outbox.want(tx, now, base_id=base_id, table=table, record_id=version.record_id, fields=fields, urgent=True)
+    if record_id is None:
+        return
+    try:
+        said = _cells_of(services, base_id, record_id, version.run)
+    except NotAllowed as error:
+        said = {VideoField.STATUS_DETAIL.value: error.marketer}
+    say(services, base_id, record_id, said)
+
+
+def _cells_of(services: Services, base_id: str, record_id: str, number: int | None) -> dict[str, Any]:
+    run = last_run(services, base_id, record_id)
+    if run.status in MOVING:
+        raise NotAllowed(marketer=f"Wait until run {run.number} has ended, then restore.")
+    with services.store.read() as tx:
+        cuts = _films_of(tx, base_id, record_id, number)
+    if not cuts:
+        raise NotAllowed(marketer=f"The film of run {number} is not kept any more.")
+    detail = f"The film of run {number} is back."
+    return {**outbox.film_cells(services, cuts), VideoField.STATUS_DETAIL.value: detail}
+
+
+def _films_of(tx: Tx, base_id: str, record_id: str, number: int | None) -> list[Cut]:
+    runs = tx.runs.find(base_id=base_id, record_id=record_id, number=number or 0)
+    return [cut for cut in films_of(tx, runs[0]) if cut.key is not None] if runs else []
