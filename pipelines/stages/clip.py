@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.domain.errors import ReelgridError
+from pipelines.domain.lifecycle import MOVING
 from pipelines.domain.run import Clip, Run, Scene
+from pipelines.ports import Tx
 from pipelines.stages import pieces
 from pipelines.stages.moves import FREE, Actor, record, wake_run
 from pipelines.stages.services import Services
 
 
 def prepare_pieces(services: Services, actor: Actor, clip_id: str) -> None:
-    """Cut out the last frame if the next scene starts from it, and prepare one piece for each format of the run."""
+    """Cut out the last frame if a next scene starts from it, and prepare one piece for each format of each run that
+    has the clip: reused, it works for others than the one it was bought for.
+    """
     with services.store.read() as tx:
         clip = tx.clips.get(clip_id)
-        # A reused clip works for the scene that has it now, not for the one it was bought for.
-        scenes = tx.scenes.find(clip_id=clip_id, order="-updated_at", limit=1) if clip else []
-        run = tx.runs.get(scenes[0].run_id) if scenes else None
+        users = _users(tx, clip_id)
     if clip is None:
         return
-    prepared = dict(clip.prepared)
-    if run is not None:
-        prepared |= _work(services, run, scenes[0], clip)
+    prepared: dict[str, str] = {}
+    for run, scene in users:
+        prepared |= _work(services, run, scene, replace(clip, prepared={**clip.prepared, **prepared}))
     with services.store.write() as tx:
-        tx.clips.change(clip.id, {"lease_token": actor.lease}, prepared=prepared, next_at=None, attempts=0, **FREE)
-        if run is not None:
-            wake_run(tx, run.id, actor.now)
+        for run_id in sorted({run.id for run, _ in users}):
+            wake_run(tx, run_id, actor.now)
+        current = tx.clips.get(clip.id, lock=True) or clip
+        # Another run may have reused the clip meanwhile.
+        again = actor.now if {run.id for run, _ in _users(tx, clip_id)} - {run.id for run, _ in users} else None
+        known = {**current.prepared, **prepared}
+        tx.clips.change(clip.id, {"lease_token": actor.lease}, prepared=known, next_at=again, attempts=0, **FREE)
+
+
+def _users(tx: Tx, clip_id: str) -> list[tuple[Run, Scene]]:
+    """Scenes that have the clip, with their runs, as long as those move."""
+    scenes = tx.scenes.find(clip_id=clip_id)
+    runs = {run.id: run for run in tx.runs.find(id=[scene.run_id for scene in scenes], status=tuple(MOVING))}
+    return [(runs[scene.run_id], scene) for scene in scenes if scene.run_id in runs]
 
 
 def _work(services: Services, run: Run, scene: Scene, clip: Clip) -> dict[str, str]:
@@ -63,7 +77,9 @@ def give_up(services: Services, actor: Actor, clip_id: str, error: ReelgridError
     """It could not be made ready ahead of time: the stitching step tries again and says what is wrong."""
     with services.store.write() as tx:
         clip = tx.clips.get(clip_id)
-        if clip is not None:
-            record(tx, actor, "clip", clip.id, clip.run_id, "not_prepared", error=error.operator)
-            tx.clips.change(clip_id, {"lease_token": actor.lease}, next_at=None, **FREE)
-            wake_run(tx, clip.run_id, actor.now)
+        if clip is None:
+            return
+        for run_id in sorted({run.id for run, _ in _users(tx, clip_id)}):
+            wake_run(tx, run_id, actor.now)
+        record(tx, actor, "clip", clip.id, clip.run_id, "not_prepared", error=error.operator)
+        tx.clips.change(clip_id, {"lease_token": actor.lease}, next_at=None, **FREE)

@@ -184,7 +184,8 @@ def _confirmed(tx: Tx, now: float, want: Want, current: Want, answer: Written) -
         **FREE,
     )
     if answer.record_id and want.table == BoardTable.SCENES and want.run_id:
-        for scene in tx.scenes.find(run_id=want.run_id, key=next(iter(want.merge.values()), "")):
+        key = next(iter(want.merge.values()), "")
+        for scene in tx.scenes.find(run_id=want.run_id, key=key, board_record_id=None):
             tx.scenes.change(scene.id, board_record_id=answer.record_id)
     if want.run_id and want.table == BoardTable.VIDEOS:
         if VideoField.FINAL_VIDEO in answer.sent:

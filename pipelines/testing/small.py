@@ -36,9 +36,9 @@ class NoPoints:
 
     def __init__(self) -> None:
         self.reached: list[str] = []
-        self._acts: dict[str, Callable[[], None]] = {}
+        self._acts: dict[str, Callable[[], object]] = {}
 
-    def at(self, name: str, act: Callable[[], None]) -> None:
+    def at(self, name: str, act: Callable[[], object]) -> None:
         """Do something once, when `name` is reached."""
         self._acts[name] = act
 

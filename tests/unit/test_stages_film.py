@@ -1,0 +1,162 @@
+"""From clips to films: formats, captions, cards and transitions, regenerating one scene, and what a version says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines.domain.errors import NotAllowed
+from pipelines.domain.footage import Transition
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.stages import control
+from tests.unit.stage_house import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World.build(tmp_path)
+
+
+def test_regenerating_one_scene_buys_one_clip_and_makes_a_new_film(world: World) -> None:
+    record, run = world.film(Prompt="A cat\nA dog")
+    before, film = world.clips(run), world.cells(record)["Final Video"][0]["filename"]
+    control.regenerate(world.services, run.id, 2, {"prompt": "A wolf"}, "test")
+    world.until(run.id, "done")
+    world.settle()
+    after = world.clips(run)
+    assert world.bought == ["A cat", "A dog", "A wolf"]
+    assert (after[0].id, after[1].id) == (before[0].id, after[1].id)
+    assert after[1].id != before[1].id
+    files = world.cells(record)["Final Video"]
+    assert [file["filename"] for file in files] == [film.replace("-r1-", "-r1-take2-")]
+    assert world.cells(record)["Actual Cost"] == 1.2
+    with world.services.store.read() as tx:
+        assert tx.cuts.count(run_id=run.id) == 2
+
+
+def test_a_scene_regenerated_as_it_is_is_another_take(world: World) -> None:
+    _, run = world.film(Prompt="A cat")
+    control.regenerate(world.services, run.id, 1, {}, "test")
+    world.until(run.id, "done")
+    assert world.bought == ["A cat", "A cat"]
+
+
+def test_a_regenerated_scene_keeps_the_picture_that_it_starts_from(world: World) -> None:
+    picture = "https://dl.airtable.test/1"
+    world.intake.world[picture] = b"a picture"
+    record = world.row()
+    files = [{"url": picture, "filename": "a.png", "type": "image/png"}]
+    world.board.add("Scenes", Video=[record], Scene_no=1, Prompt="A ship", Reference_Image=files)
+    run = world.make(record)
+    control.regenerate(world.services, run.id, 1, {"prompt": "A boat"}, "test")
+    world.until(run.id, "done")
+    first, second = (purchase.request for purchase in world.vendor().bought)
+    assert second.first_frame == first.first_frame is not None
+
+
+def test_a_moving_run_cannot_be_regenerated(world: World) -> None:
+    run = world.trigger(world.row(Prompt="A cat"))
+    with pytest.raises(NotAllowed):
+        control.regenerate(world.services, run, 1, {}, "test")
+
+
+def test_two_formats_are_cut_from_the_same_clips(world: World) -> None:
+    record, _ = world.film(Prompt="A cat\nA dog", Formats=["9:16"])
+    assert len(world.bought) == 2
+    assert {(plan.target.width, plan.target.height) for plan in world.studio.films} == {(1280, 720), (720, 1280)}
+    names = [file["filename"] for file in world.cells(record)["Final Video"]]
+    assert [name.rpartition("-")[2] for name in names] == ["16x9.mp4", "9x16.mp4"]
+    assert len(world.cells(record)["Poster"]) == 2
+
+
+def test_captions_are_burned_into_pieces_or_go_beside_the_film(world: World) -> None:
+    story = {"Master Prompt": "A day", "Scene Count": 2}
+    world.film(Captions="Burned", **story)
+    assert {work.caption for work in world.studio.prepared} == {"Shot 1", "Shot 2"}
+    assert world.studio.films[-1].captions == (None, None)
+    _, run = world.film(Captions="Sidecar", **story)
+    assert world.studio.films[-1].captions == ("Shot 1", "Shot 2")
+    assert {"srt", "vtt"} <= set(world.cuts(run)[0].extras)
+
+
+def test_cards_and_transitions_reach_the_film(world: World) -> None:
+    record = world.row(Transition="Crossfade", **{"Title Card": "Spring", "End Card": "Buy now"})
+    world.board.add("Scenes", Video=[record], Scene_no=1, Prompt="A ship")
+    world.board.add("Scenes", Video=[record], Scene_no=2, Prompt="A whale", Transition="Fade Black")
+    world.board.add("Scenes", Video=[record], Scene_no=3, Prompt="A gull", Transition="Cut")
+    world.make(record)
+    plan = world.studio.films[-1]
+    assert [card.text for card in world.studio.cards] == ["Spring", "Buy now"]
+    assert len(plan.pieces) == 5
+    assert [(boundary.kind, boundary.seconds) for boundary in plan.boundaries] == [
+        (Transition.CROSSFADE, 0.5),
+        (Transition.FADE_BLACK, 0.5),
+        (Transition.CUT, 0.0),
+        (Transition.CROSSFADE, 0.5),
+    ]
+
+
+def test_a_clip_longer_than_its_scene_is_trimmed(world: World) -> None:
+    record, _ = world.film(Prompt="A cat", **{"Clip Seconds": 3})
+    assert world.vendor().bought[0].request.seconds == 4
+    assert world.studio.prepared[-1].trim_s == 3
+    assert world.cells(record)["Duration"] == 3.0
+
+
+def test_a_scene_that_continues_starts_from_the_last_frame_before_it(world: World) -> None:
+    record = world.row()
+    world.board.add("Scenes", Video=[record], Scene_no=1, Prompt="A ship")
+    world.board.add("Scenes", Video=[record], Scene_no=2, Prompt="It sails on", Continue=True)
+    run = world.make(record)
+    first, second = (purchase.request for purchase in world.vendor().bought)
+    assert run.status is RunStatus.DONE
+    assert first.first_frame is None
+    assert second.first_frame == world.clips(run)[0].prepared["last_frame"]
+
+
+def test_a_fault_in_the_film_is_delivered_and_asks_a_person(world: World) -> None:
+    world.studio.faults = ("black for 3 s at 0:04",)
+    record, run = world.film(Prompt="A cat")
+    cells = world.cells(record)
+    assert run.status is RunStatus.NEEDS_ATTENTION
+    assert "black for 3 s at 0:04" in cells["Error"]
+    assert len(cells["Final Video"]) == 1
+
+
+def test_every_run_is_a_version_that_says_what_changed(world: World) -> None:
+    record, run = world.film(Prompt="A cat\nA dog")
+    world.board.edit("Videos", record, Formats=["9:16"])
+    world.make(record)
+    control.regenerate(world.services, run.id, 2, {}, "test")
+    world.until(run.id, "done")
+    world.settle()
+    versions = {row["Run"]: row for row in world.board.rows("Versions")}
+    assert versions[1]["What Changed"] == "New clip for scene 2."
+    assert versions[2]["What Changed"] == "The same clips, put together anew."
+    assert [len(versions[number]["Final Video"]) for number in (1, 2)] == [1, 2]
+    assert versions[2]["Video"] == [record]
+
+
+def test_where_every_second_comes_from_is_kept_beside_the_film(world: World) -> None:
+    _, run = world.film(Prompt="A cat\nA dog")
+    (cut,) = world.cuts(run)
+    path = world.services.media.local_path(cut.extras["provenance"])
+    assert path is not None
+    told = json.loads(path.read_text())
+    assert [clip["prompt"] for clip in told["clips"]] == ["A cat", "A dog"]
+    assert [clip["provider_job"] for clip in told["clips"]] == ["acme-1", "acme-2"]
+
+
+def test_a_shared_clip_is_made_ready_for_everyone_who_waits_for_it(world: World) -> None:
+    world.film(Prompt="A ship")
+    records = []
+    for text in ("It sails on", "It sinks"):
+        record = world.row()
+        world.board.add("Scenes", Video=[record], Scene_no=1, Prompt="A ship")
+        world.board.add("Scenes", Video=[record], Scene_no=2, Prompt=text, Continue=True)
+        records.append(record)
+    runs = [world.trigger(record) for record in records]
+    assert [world.until(run, "done", "needs_attention").status for run in runs] == [RunStatus.DONE] * 2
+    assert len(world.bought) == 3
