@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from pipelines.domain.board_fields import TICKED_TABLES
 from pipelines.domain.footage import Card, ClipWork, FilmPlan, FilmReport, Footage, Prepared, Verdict
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.domain.order import Order, SceneOrder
@@ -421,8 +422,8 @@ class Board(Protocol):
     def ready(self, base_id: str, now: float) -> list[BoardRow]:
         """Rows whose Status is Ready and whose time has come."""
 
-    def ticked(self, base_id: str) -> tuple[list[BoardRow], list[BoardScene]]:
-        """Rows and scenes with a box ticked that we act on."""
+    def ticked(self, base_id: str, tables: Collection[str] = TICKED_TABLES) -> tuple[list[BoardRow], list[BoardScene]]:
+        """Rows and scenes with a box ticked that we act on: a call for each of `tables`."""
 
     def restores(self, base_id: str) -> list[BoardVersion]:
         """Versions with `Restore` ticked; none when the table is not there."""

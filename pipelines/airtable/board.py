@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import mimetypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from pipelines.airtable.book import NameBook
 from pipelines.airtable.client import APPEND, READ, Client
 from pipelines.airtable.field_map import RECORD_ID
 from pipelines.airtable.names import BaseNames, TableNames
-from pipelines.domain.board_fields import VIDEO_TICKS, BoardTable, SceneField, VersionField, VideoField
+from pipelines.domain.board_fields import TICKED_TABLES, VIDEO_TICKS, BoardTable, SceneField, VersionField, VideoField
 from pipelines.domain.errors import BoardDenied, RecordGone
 from pipelines.domain.run import Want
 from pipelines.ports import BoardRow, BoardScene, BoardSettings, BoardVersion, Written
@@ -93,13 +93,13 @@ class AirtableBoard:
 
         return self._book.use(base_id, read)
 
-    def ticked(self, base_id: str) -> tuple[list[BoardRow], list[BoardScene]]:
-        """Rows and scenes with a box ticked that we act on: two calls."""
+    def ticked(self, base_id: str, tables: Collection[str] = TICKED_TABLES) -> tuple[list[BoardRow], list[BoardScene]]:
+        """Rows and scenes with a box ticked that we act on: a call for each of `tables`."""
 
         def read(names: BaseNames) -> tuple[list[BoardRow], list[BoardScene]]:
             videos, scenes = names.table(BoardTable.VIDEOS), names.table(BoardTable.SCENES)
-            rows = self._ticked(base_id, videos, VIDEO_TICKS)
-            shots = self._ticked(base_id, scenes, (SceneField.REGENERATE,))
+            rows = self._ticked(base_id, videos, VIDEO_TICKS) if BoardTable.VIDEOS in tables else []
+            shots = self._ticked(base_id, scenes, (SceneField.REGENERATE,)) if BoardTable.SCENES in tables else []
             return [_row(record, videos) for record in rows], [_scene(record, scenes) for record in shots]
 
         return self._book.use(base_id, read)
@@ -134,7 +134,8 @@ class AirtableBoard:
 
     def flush(self, base_id: str, wants: Sequence[Want]) -> list[Written]:
         """Write what differs from `sent`, ten rows of one table a call: by id, or by upsert on `merge`."""
-        return self._book.use(base_id, lambda names: outbox.flush(self._client, base_id, names, wants))
+        tables = {want.table for want in wants}
+        return self._book.use(base_id, lambda names: outbox.flush(self._client, base_id, names, wants), tables)
 
     def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> Mapping[str, Any]:
         """Append a file of at most 5 MB to an attachment field of `Videos`; a file of that name and size that is

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from pipelines.airtable.answers import STALE_NAMES, Gone, Rejected
 from pipelines.airtable.client import META, Client
 from pipelines.airtable.field_map import FieldMap
-from pipelines.airtable.names import BaseNames, assumed, remembered, resolve
+from pipelines.airtable.names import BaseNames, MissingTable, assumed, remembered, resolve
 from pipelines.ports import Clock
 
 T = TypeVar("T")
@@ -39,6 +39,16 @@ class NameBook:
             return self._keep(base_id, stored["tables"])
         return self.refresh(base_id)
 
+    def newer(self, base_id: str) -> BaseNames:
+        """For a table that is missing: what another process has found since, else the schema, once a minute."""
+        stored = self._client.bases.state(base_id).get(KEY)
+        kept = self._memory.get(base_id)
+        if stored and stored["tables"] is not None:
+            names = self._keep(base_id, stored["tables"])
+            if (kept is not None and kept[1] != names) or 0 <= self._clock.now() - stored["at"] < MEMORY_S:
+                return names
+        return self.refresh(base_id)
+
     def refresh(self, base_id: str) -> BaseNames:
         """Look at the schema now."""
         schema = self.schema(base_id)
@@ -62,11 +72,20 @@ class NameBook:
             logger.info("the schema of %s cannot be read: %s", base_id, error.operator)
             return None
 
-    def use(self, base_id: str, action: Callable[[BaseNames], T]) -> T:
-        """`action` with the names; once more with fresh ones when Airtable does not know a name that we sent."""
+    def use(self, base_id: str, action: Callable[[BaseNames], T], tables: Collection[str] = ()) -> T:
+        """`action` with the names; once more with fresh ones when Airtable does not know a name that we sent, or a
+        table is missing. `tables`: those that `action` wants but does without.
+        """
         names = self.of(base_id)
+        if names.known and not all(names.has(table) for table in tables):
+            names = self.newer(base_id)
         try:
             return action(names)
+        except MissingTable:
+            fresh = self.newer(base_id)
+            if fresh == names:
+                raise
+            return action(fresh)
         except (Rejected, Gone) as error:
             if error.answer.kind not in STALE_NAMES or not names.known:
                 raise

@@ -19,6 +19,10 @@ from pipelines.domain.errors import BoardDenied
 Json = Mapping[str, Any]
 
 
+class MissingTable(BoardDenied):
+    """The base has no such table, as far as we know: what we know may be older than the table."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A field of the base: `key` goes over the wire (id or name), `label` is what people see."""
@@ -69,7 +73,7 @@ class BaseNames:
 
     def table(self, name: str | None) -> TableNames:
         """A table by our name, its own name or its id; empty means `Videos`. A table that is none of ours is taken
-        for another one of the same shape as `Videos`. Raises BoardDenied when it is not there.
+        for another one of the same shape as `Videos`. Raises MissingTable when it is not there.
         """
         if not name:
             name = BoardTable.VIDEOS
@@ -77,7 +81,7 @@ class BaseNames:
             if name in (ours, names.key, names.label):
                 return names
         if any(spec.name == name for spec in TABLES):
-            raise BoardDenied(
+            raise MissingTable(
                 f"airtable: no table {name}",
                 marketer=f"The base has no table “{name}”. Ask your operator to run: flask airtable setup",
             )

@@ -31,7 +31,7 @@ from pipelines.domain.board_fields import (
     VersionField,
     VideoField,
 )
-from pipelines.domain.errors import BoardDenied
+from pipelines.domain.errors import BoardDenied, NotConfigured
 from pipelines.ports import BoardChange, Clock
 from pipelines.signing import WrongSignature, verify_airtable
 
@@ -130,16 +130,22 @@ class Webhooks:
         return True
 
     def verify(self, body: bytes, mac: str | None) -> str:
-        """The base a ping is about. Raises signing.BadWebhook for what Airtable did not send to us."""
+        """The base a ping is about. Raises signing.BadWebhook for what Airtable did not send to us, or what we cannot
+        check since SECRET_KEY was changed.
+        """
         try:
             ping = json.loads(body)
             base_id, hook_id = str(ping["base"]["id"]), str(ping["webhook"]["id"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise WrongSignature("not a ping of Airtable") from error
         known = self.known(base_id)
         if known is None or known.id != hook_id:
             raise WrongSignature("a ping of a webhook that is not ours")
-        verify_airtable(self._bases.unseal(known.secret), mac=mac, body=body)
+        try:
+            secret = self._bases.unseal(known.secret)
+        except NotConfigured as error:
+            raise WrongSignature(error.operator) from error
+        verify_airtable(secret, mac=mac, body=body)
         return base_id
 
     def read(self, base_id: str) -> Changes:

@@ -130,6 +130,8 @@ class SettingsField(StrEnum):
 VIDEO_TICKS = (VideoField.GENERATE, VideoField.APPROVE, VideoField.CANCEL)
 ACTION_BOXES = frozenset({*VIDEO_TICKS, SceneField.REGENERATE, VersionField.RESTORE})
 """Boxes that start something, and that we untick when we have acted; the others are choices like any input."""
+TICKED_TABLES = frozenset({BoardTable.VIDEOS, BoardTable.SCENES})
+"""Where `Board.ticked` looks; `Versions` has a look of its own."""
 STATUS_OPTIONS = (*PERSON_STATUSES, *AIRTABLE_STATUS.values())
 SCENE_STATUS_OPTIONS = tuple(status.value for status in SceneStatus)
 

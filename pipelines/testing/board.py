@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelines.airtable import fields as cells
-from pipelines.domain.board_fields import BoardTable, SceneField, VersionField, VideoField, difference
+from pipelines.domain.board_fields import TICKED_TABLES, BoardTable, SceneField, VersionField, VideoField, difference
 from pipelines.domain.errors import BoardDenied, BoardQuota, RateLimited, RecordGone, ReelgridError, Unavailable
 from pipelines.domain.run import Want
 from pipelines.ports import BoardRow, BoardScene, BoardSettings, BoardVersion, Clock, Written
@@ -107,14 +107,19 @@ class MemoryBoard:
             rows = [cells.board_row(one, self._seen(BoardTable.VIDEOS, one)) for one in self.tables[BoardTable.VIDEOS]]
         return [row for row in rows if row.status == "Ready" and (row.scheduled_for or 0.0) <= now]
 
-    def ticked(self, base_id: str) -> tuple[list[BoardRow], list[BoardScene]]:  # noqa: ARG002 - one base
-        """Rows and scenes with a box ticked: two calls."""
-        with self._call("ticked", BoardTable.VIDEOS):
-            rows = [cells.board_row(one, self._seen(BoardTable.VIDEOS, one)) for one in self.tables[BoardTable.VIDEOS]]
-        with self._call("ticked", BoardTable.SCENES):
-            shots = [
-                cells.board_scene(one, self._seen(BoardTable.SCENES, one)) for one in self.tables[BoardTable.SCENES]
-            ]
+    def ticked(
+        self,
+        base_id: str,  # noqa: ARG002 - one base
+        tables: Collection[str] = TICKED_TABLES,
+    ) -> tuple[list[BoardRow], list[BoardScene]]:
+        """Rows and scenes with a box ticked: a call for each of `tables`."""
+        seen: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+        for table in (BoardTable.VIDEOS, BoardTable.SCENES):
+            if table in tables:
+                with self._call("ticked", table):
+                    seen[table] = [(one, self._seen(table, one)) for one in self.tables[table]]
+        rows = [cells.board_row(*one) for one in seen.get(BoardTable.VIDEOS, ())]
+        shots = [cells.board_scene(*one) for one in seen.get(BoardTable.SCENES, ())]
         return [row for row in rows if row.ticks], [shot for shot in shots if shot.regenerate]
 
     def restores(self, base_id: str) -> list[BoardVersion]:  # noqa: ARG002 - one base

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -266,3 +267,14 @@ def test_boxes_are_cleared_like_any_cell(world: World) -> None:
     scene = world.add("Scenes", {"Prompt": "A cat.", "Regenerate": True})
     world.board.flush(BASE, [want("w", "Scenes", {SceneField.REGENERATE: False}, record_id=scene)])
     assert "Regenerate" not in world.cells("Scenes", scene)
+
+
+def test_a_table_that_another_process_has_built_since_is_found_at_once(tmp_path: Path) -> None:
+    with World(tmp_path) as world:
+        pump = world.connect()
+        [early] = pump.board.flush(BASE, [want("w1", "Scenes", {"Prompt": "A cat."}, merge={"Scene Key": "k1"})])
+        assert not early.ok
+        assert "no table" in (early.error or "")
+        record = world.build().add("Videos", {"Title": "A cat"})
+        [late] = pump.board.flush(BASE, [want("w1", "Scenes", {"Video": [record]}, merge={"Scene Key": "k1"})])
+        assert late.ok, late.error

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -220,9 +221,16 @@ def airtable(house: House, *, webhook: str = "ach1", key: str = MAC, base: str =
 
 def test_a_ping_of_airtable_makes_its_base_due(house: House) -> None:
     """Answered with an empty body; a repeat does nothing; a forged one is refused."""
-    sealed = signing.seal(OUTSIDE["SECRET_KEY"], MAC)
+    hook = {
+        "id": "ach1",
+        "url": f"{OUTSIDE['PUBLIC_URL']}/api/webhook/airtable",
+        "secret": signing.seal(OUTSIDE["SECRET_KEY"], MAC),
+        "cursor": 1,
+        "expires_at": time.time() + 86_400,
+        "renewed_at": time.time(),
+    }
     with house.store.write() as tx:
-        tx.bases.add(Base(id=BASE, state={"webhook": {"id": "ach1", "secret": sealed}}))
+        tx.bases.add(Base(id=BASE, state={"webhook": hook}))
 
     def due() -> float | None:
         with house.store.read() as tx:
