@@ -16,7 +16,7 @@ from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.stages.services import Services
 from worker import broker, rq_worker, step
 from worker.pump import Pump
-from worker.supervisor import Supervisor
+from worker.supervisor import BROKER, Supervisor
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def main(settings: Settings, build: Build | None = None) -> int:
     url = broker_url(settings)
     children: list[tuple[str, Callable[[str], None]]] = []
     if settings.redis_url is None:
-        children.append(("broker", lambda _owner: broker.serve(broker_socket(settings))))
+        children.append((BROKER, lambda _owner: broker.serve(broker_socket(settings))))
     children.append(("pump", lambda owner: _pump(build(owner))))
     for queue in (STEPS_QUEUE, MEDIA_QUEUE):
         serve = partial(rq_worker.serve, url=url, queue_name=queue, give_back=store.release_owner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -83,6 +84,19 @@ def _work(owner: str, connection: Redis, queue_name: str, give_back: Callable[[s
         log_job_description=False,
     )
     worker.give_back = give_back
-    worker.work(logging_level="WARNING", with_scheduler=False)
-    if not worker._stop_requested and not worker._shutdown_requested_date:  # noqa: SLF001 - RQ has no public word for it
+    try:
+        worker.work(logging_level="WARNING", with_scheduler=False)
+    except (RedisError, OSError):
+        if _asked_to_stop(worker):
+            return
+        raise
+    finally:
+        # RQ's handlers would only talk to the broker; while it is away, a SIGTERM ends us as it ends anybody.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+    if not _asked_to_stop(worker):
         raise RuntimeError("RQ stopped although nobody asked it to")
+
+
+def _asked_to_stop(worker: Worker) -> bool:
+    return bool(worker._stop_requested or worker._shutdown_requested_date)  # noqa: SLF001 - RQ has no public word for it

@@ -30,6 +30,7 @@ GRACE_S = 20.0
 """After SIGTERM, so long may a step take to end before it is killed; its lease frees it for others."""
 CRASH_PAUSE_S = 0.5
 PR_SET_PDEATHSIG = 1
+BROKER = "broker"
 
 
 @dataclass(slots=True)
@@ -140,19 +141,27 @@ class Supervisor:
             logger.warning("no heartbeat: %s", error.operator)
 
     def _end(self) -> int:
-        """Ask all to stop, wait, kill what does not, free what they held."""
-        for child in self._children:
-            _signal(child.pid, signal.SIGTERM)
-        deadline = time.monotonic() + GRACE_S
-        left = {child.pid for child in self._children}
-        while left and time.monotonic() < deadline:
-            left = {pid for pid in left if not _ended(pid)}
-            time.sleep(POLL_S)
-        for pid in left:
-            _signal(pid, signal.SIGKILL)
+        """Ask all to stop, wait, kill what does not, free what they held. The broker goes last: who waits for it to
+        come back hears nothing else.
+        """
+        servers = {child.pid for child in self._children if child.kind == BROKER}
+        for pids in ({child.pid for child in self._children} - servers, servers):
+            _stop_all(pids)
         for child in self._children:
             self._free(child.owner)
         return 0
+
+
+def _stop_all(pids: set[int]) -> None:
+    for pid in pids:
+        _signal(pid, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE_S
+    left = set(pids)
+    while left and time.monotonic() < deadline:
+        left = {pid for pid in left if not _ended(pid)}
+        time.sleep(POLL_S)
+    for pid in left:
+        _signal(pid, signal.SIGKILL)
 
 
 def _signal(pid: int, number: int) -> None:

@@ -1,0 +1,143 @@
+"""What a chaos run did to the bill, the rows and the books, counted from outside wherever there is an outside."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.money import Account, Move, dollars
+from pipelines.domain.points import POINTS
+from pipelines.domain.run import Event, Run
+from pipelines.ports import Store, Tx
+from pipelines.stages import ledger
+from tools.chaos_points import Journal
+from tools.stack import Stack
+
+MARK = re.compile(r"chaos-[0-9a-z]+-(\d+)\b")
+"""Every order carries one in its prompts: so each line of the bill tells which run it is for."""
+
+
+@dataclass
+class Findings:
+    """The figures, and sentences for what must not be."""
+
+    figures: dict[str, Any] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    killed: dict[str, int] = field(default_factory=dict)
+    visits: list[dict[str, Any]] = field(default_factory=list)
+
+
+def examine(stack: Stack, store: Store, journal: Journal, records: Mapping[str, str], clips: int) -> Findings:
+    """Count everything. `records` maps run ids to the rows they write into."""
+    found = Findings(visits=journal.visits())
+    with store.read() as tx:
+        runs = tx.runs.find(order="created_at")
+        books = ledger.audit(tx)
+        found.faults += [f"audit: {problem}" for problem in books.problems]
+        found.faults += broken_chains(tx.events.find(name="status"))
+        found.faults += _untruthful(tx, runs)
+        quotes = {run.id: _most_held(tx, run) for run in runs}
+    found.figures |= _outcomes(runs)
+    found.figures |= _purchases(stack.sandbox("GET", "/bill"), runs, quotes, clips)
+    found.figures |= _attachments(stack, records, runs, found.faults)
+    found.figures |= {"ledger_balanced": not books.problems, **_points(found.visits)}
+    found.faults += [f"{name}: {found.figures[name]}" for name in _MUST_BE_ZERO if found.figures[name]]
+    return found
+
+
+_MUST_BE_ZERO = ("extra_paid", "extra_attachments", "over_budget_usd")
+
+
+def _outcomes(runs: Sequence[Run]) -> dict[str, int]:
+    statuses = Counter(run.status for run in runs)
+    return {"runs": len(runs), "done": statuses[RunStatus.DONE], "parked": statuses[RunStatus.NEEDS_ATTENTION]}
+
+
+def _untruthful(tx: Tx, runs: Sequence[Run]) -> list[str]:
+    """A run ends as done, or asks because money is in doubt; nothing else is a truthful end of these orders."""
+    faults = []
+    for run in runs:
+        doubtful = tx.generations.count(run_id=run.id, status="unknown")
+        if run.status is not RunStatus.DONE and not (run.status is RunStatus.NEEDS_ATTENTION and doubtful):
+            faults.append(f"{run.id} is {run.status.value}: {run.error or run.detail}")
+    return faults
+
+
+def _most_held(tx: Tx, run: Run) -> int:
+    """What was ever set aside for the run, less what was given back unused."""
+    moves = tx.ledger.find(run_id=run.id, account=Account.HELD.value, move=(Move.HOLD.value, Move.RELEASE.value))
+    return sum(entry.amount for entry in moves) + tx.balance(Account.HELD, run_id=run.id)
+
+
+def _purchases(bill: Mapping[str, Any], runs: Sequence[Run], quotes: Mapping[str, int], clips: int) -> dict[str, Any]:
+    charged = [line for line in bill["generations"] if line["charged"]]
+    by_prompt = Counter(line["prompt"] for line in charged)
+    spent: Counter[str] = Counter()
+    for line in charged:
+        spent[_mark_of(line["prompt"])] += round(line["usd"] * 1_000_000)
+    over = 0
+    for run in runs:
+        mark = _mark_of(str(run.order))
+        over += max(0, spent[mark] - max(quotes[run.id], run.quote_micro or 0))
+    return {
+        "scenes": len(runs) * clips,
+        "bought": len(charged),
+        "extra_paid": sum(count - 1 for count in by_prompt.values()),
+        "over_budget_usd": dollars(over),
+    }
+
+
+def _mark_of(text: str) -> str:
+    match = MARK.search(text)
+    return match.group(0) if match else ""
+
+
+def _attachments(stack: Stack, records: Mapping[str, str], runs: Sequence[Run], faults: list[str]) -> dict[str, int]:
+    extra = 0
+    for run in runs:
+        if run.id in records and run.status is RunStatus.DONE:
+            films = stack.row(records[run.id]).get("Final Video") or []
+            extra += max(0, len(films) - 1)
+            if not films:
+                faults.append(f"{run.id} is done and its row has no film")
+    return {"extra_attachments": extra}
+
+
+def broken_chains(events: Sequence[Event]) -> list[str]:
+    """One event per transition: each one of a row starts where the one before ended."""
+    faults, last = [], {}
+    for event in sorted(events, key=lambda one: one.id or 0):
+        expected = last.get(event.entity_id, event.old)
+        if event.old != expected:
+            faults.append(f"{event.entity_id} went {event.old} → {event.new} after {expected}")
+        last[event.entity_id] = event.new
+    return faults
+
+
+def _points(visits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    times = recovery_times(visits)
+    return {
+        "points_visited": len({visit["point"] for visit in visits} & set(POINTS)),
+        "points_total": len(POINTS),
+        "recover_p50_s": round(statistics.median(times), 2) if times else 0.0,
+        "recover_max_s": round(max(times), 2) if times else 0.0,
+    }
+
+
+def recovery_times(visits: Sequence[Mapping[str, Any]]) -> list[float]:
+    """For each death at a point: seconds until the same generation, or else the same run, was at any point again."""
+    times = []
+    for place, visit in enumerate(visits):
+        name = next((name for name in ("generation", "clip", "cut", "run") if visit.get(name)), None)
+        if not visit["died"] or name is None:
+            continue
+        later = (other["at"] for other in visits[place + 1 :] if other.get(name) == visit[name])
+        again = next(later, None)
+        if again is not None:
+            times.append(again - visit["at"])
+    return times

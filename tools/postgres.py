@@ -1,0 +1,62 @@
+"""A throw-away PostgreSQL server on a loopback port, for the tests and tools that need a real one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.stack import free_port
+
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
+"""Where this machine has PostgreSQL's programs; empty when it has none."""
+
+
+class Postgres:
+    """A cluster in a folder of its own."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+
+    def run(self, *command: str) -> None:
+        """Run one of PostgreSQL's own commands as a user it accepts (never root)."""
+        prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        program = str(BINARIES[0] / command[0])
+        subprocess.run([*prefix, program, *command[1:]], check=True, capture_output=True, cwd="/")
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -c fsync=off -c max_connections=200"
+        log = str(self.folder / "log")
+        self.run("pg_ctl", "-D", str(self.folder / "data"), "-l", log, "-o", options, "-w", "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it; `immediate` is as rough as a crash."""
+        self.run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "stop")
+
+    def fresh_url(self) -> str:
+        """The address of a new, empty database."""
+        name = f"t{uuid.uuid4().hex[:12]}"
+        self.run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", name)
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+
+
+@contextmanager
+def throw_away() -> Iterator[Postgres]:
+    """A running cluster that is gone afterwards."""
+    folder = Path("/tmp") / f"pg-{uuid.uuid4().hex[:8]}"  # a socket's path may have 107 characters at most
+    folder.mkdir(mode=0o777)
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+    cluster = Postgres(folder, free_port())
+    cluster.run("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+    cluster.start()
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
