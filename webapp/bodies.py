@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import Any, NoReturn, TypeVar
 
@@ -40,7 +41,7 @@ def read_bounded(limit: int) -> bytes:
 
     Werkzeug's own limit cuts a chunked body short and goes on with 200; only reading past the limit tells.
     """
-    request.max_content_length = None
+    request.max_content_length = sys.maxsize
     announced = request.content_length
     if announced is not None and announced > limit:
         _too_large(limit)

@@ -48,12 +48,12 @@ def until(changed: Callable[[], bool], seconds: float) -> None:
 
 def bounded(work: Callable[[], T], seconds: float = BOUND_S) -> T:
     """What `work` returns, if it does so in time; else, or when the other side is away, 504 with a sentence."""
-    with place() as got:
-        if not got:
-            raise HttpProblem(503, "Too many people are waiting right now; please try again.", (), {"Retry-After": "5"})
-        future: Future[T] = _pool.submit(work)
-        try:
-            return future.result(timeout=seconds)
-        except (TooLate, Retryable) as error:
-            future.cancel()
-            raise HttpProblem(504, SLOW, (), {"Retry-After": "10"}) from error
+    if not _places.acquire(blocking=False):
+        raise HttpProblem(503, "Too many people are waiting right now; please try again.", (), {"Retry-After": "5"})
+    future: Future[T] = _pool.submit(work)
+    # Not before the work is over: what hangs still occupies its place.
+    future.add_done_callback(lambda _: _places.release())
+    try:
+        return future.result(timeout=seconds)
+    except (TooLate, Retryable) as error:
+        raise HttpProblem(504, SLOW, (), {"Retry-After": "10"}) from error

@@ -96,12 +96,25 @@ def openrouter(token: str) -> Response:
 
 @bp.post("/sora/<token>")
 def sora(token: str) -> Response:
-    """A server of the /v1/videos protocol that calls back with the job itself: `{"id": …}`. The token is the proof."""
+    """A server of the /v1/videos protocol that calls back with the job itself: `{"id": …}`."""
+    return _by_token("sora", token)
+
+
+@bp.post("/omni/<token>")
+def omni(token: str) -> Response:
+    """The address that an Interaction names for itself: `{type, data: {id}}`. Google signs it with a key that would
+    have to be fetched from Google, for which a webhook does not wait.
+    """
+    return _by_token("omni", token)
+
+
+def _by_token(provider: str, token: str) -> Response:
+    """The token, which only we and the provider know, is the proof."""
     body = parse_object(read_bounded(WEBHOOK_LIMIT))
-    gen = _generation("sora", token)
+    gen = _generation(provider, token)
     job_id = _job_id(body)
     _belongs(gen, job_id)
-    return _arrived("sora", digest(token, body)[:32], body, token=token, job_id=job_id)
+    return _arrived(provider, digest(token, body)[:32], body, token=token, job_id=job_id)
 
 
 @bp.post("/airtable")

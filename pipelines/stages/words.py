@@ -110,6 +110,8 @@ def now_sentence(run: Run) -> str:
 def event_sentence(event: Event, scenes: Mapping[str, int]) -> str:
     """One line of the history. `scenes` maps scene ids to their numbers."""
     scene = scenes.get(str(event.detail.get("scene", event.entity_id)))
+    if event.entity == "airtable":
+        return f"Airtable: {event.detail.get('verb', '')} {event.detail.get('what', '')}."
     if event.name != "status":
         return str(event.detail.get("sentence") or _named(event, scene))
     new = event.new or ""
@@ -155,7 +157,7 @@ def _capital(text: str) -> str:
 def is_milestone(event: Event) -> bool:
     """Whether a marketer wants to read of it: the small steps of a request are the operator's."""
     small = {"planned", "submitting", "submitted", "running", "succeeded"}
-    if event.name in _OPERATORS:
+    if event.name in _OPERATORS or event.entity == "airtable":
         return False
     return not (event.entity == "generation" and event.new in small) and not (
         event.entity == "cut" and event.new in {"planned", "delivering"}

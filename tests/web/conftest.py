@@ -7,21 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import free_port
 from tests.web.house import OUTSIDE, House
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    """Out in the world: keys are needed, links are https."""
+    """Out in the world: keys are needed, links are https, and Airtable does not answer."""
     with House(tmp_path, **OUTSIDE) as made:
         yield made
 
 
 @pytest.fixture
-def lonely(tmp_path: Path) -> Iterator[House]:
-    """Out in the world, and Airtable does not answer."""
-    with House(tmp_path, **OUTSIDE, AIRTABLE_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}") as made:
+def board(tmp_path: Path) -> Iterator[House]:
+    """Out in the world, with an emulated Airtable."""
+    with House(tmp_path, airtable=True, **OUTSIDE) as made:
         yield made
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,19 +15,14 @@ from typing import Any, Self
 from flask import Flask
 from flask.testing import FlaskClient
 
-from pipelines.airtable.connect import connect
+from pipelines.bootstrap import build_services
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.order import Order, order_to_json
-from pipelines.domain.policy import Policy
 from pipelines.domain.run import Clip, Cut, Event, Generation, Run, Scene
-from pipelines.ports import Brief, MediaInput, Script
-from pipelines.providers.catalogue import load_catalogue
 from pipelines.sandbox.airtable import FIRST_BASE
 from pipelines.sandbox.app import Sandbox
-from pipelines.settings import Settings, load_settings
-from pipelines.signing import new_view_token, sign_media, sign_page
-from pipelines.stages.services import Services
-from pipelines.storage import build_store
+from pipelines.settings import load_settings
+from pipelines.signing import new_view_token
 from pipelines.store import SqlStore
 from webapp import create_app
 
@@ -34,6 +31,8 @@ RECORD = "recA1b2C3d4E5f6G7"
 KEY = "a-key-that-only-this-test-knows"
 KEYS = f"tester:{hashlib.sha256(KEY.encode()).hexdigest()}"
 OUTSIDE = {"PUBLIC_URL": "https://films.example.com", "API_KEYS": KEYS, "SECRET_KEY": "a secret key for tests only"}
+NOBODY = "http://127.0.0.1:9"
+"""The discard port: nobody answers there."""
 BEARER = {"Authorization": f"Bearer {KEY}"}
 
 
@@ -47,85 +46,41 @@ class Clock:
         return time.time() + self.shift
 
 
-class Points:
-    def reach(self, name: str, **ids: str) -> None:
-        """Nobody is killed here."""
-
-
 class Hints:
-    def send(self, hints: Sequence[tuple[str, str]]) -> bool:
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
         raise AssertionError("the web door never talks to the broker")
 
     def check(self) -> None:
         """It answers."""
 
 
-class Providers:
-    """Which vendors have a key; none is ever asked by the web door."""
-
-    def get(self, name: str) -> Any:
-        raise AssertionError("the web door never talks to a provider")
-
-    def configured(self, name: str) -> bool:
-        return name in {"local", "sora"}
-
-
-class Writer:
-    def write(self, brief: Brief) -> Script:
-        raise AssertionError("the web door writes nothing")
-
-    def soften(self, prompt: str, reason: str) -> Script:
-        raise AssertionError("the web door writes nothing")
-
-    def quote_micro(self, brief: Brief) -> int:
-        return 1000
-
-
-class Moderator:
-    def culprit(self, prompt: str, images: Sequence[MediaInput]) -> str | None:
-        return None
-
-
-@dataclass(frozen=True)
-class Links:
-    settings: Settings
-    now: Callable[[], float]
-
-    @property
-    def _secret(self) -> str:
-        assert self.settings.secret_key
-        return self.settings.secret_key.get_secret_value()
-
-    def media(self, key: str, filename: str, ttl_s: float) -> str:
-        return f"{self.settings.public_url}/media/{sign_media(self._secret, key, self.now() + ttl_s)}/{filename}"
-
-    def page(self, *, record_id: str | None = None, run_id: str | None = None) -> str:
-        kind, subject, path = ("record", record_id, "r") if record_id else ("run", run_id, "runs")
-        return f"{self.settings.public_url}/{path}/{subject}?t={sign_page(self._secret, kind, str(subject))}"
-
-    def video(self, token: str) -> str:
-        return f"{self.settings.public_url}/v/{token}"
-
-    def callback(self, provider: str, token: str) -> str | None:
-        return f"{self.settings.public_url}/api/webhook/{provider}/{token}"
+@cache
+def empty_database() -> Path:
+    """A database of the current schema; migrating once is enough for all tests of a process."""
+    path = Path(tempfile.mkdtemp(prefix="reelgrid-house-")) / "empty.db"
+    store = SqlStore(f"sqlite:///{path}")
+    store.migrate()
+    store.engine.dispose()
+    return path
 
 
 class House:
     """The application, its services, and a few hands to put rows into the database as the worker would."""
 
-    def __init__(self, folder: Path, **environ: str) -> None:
+    def __init__(self, folder: Path, *, airtable: bool = False, **environ: str) -> None:
         self.folder = folder
-        self.sandbox = Sandbox()
+        self.sandbox = Sandbox() if airtable else None
         self.environ = environ
         self.clock = Clock()
 
     def __enter__(self) -> Self:
-        self.sandbox.__enter__()
         base = {"AIRTABLE_API_KEY": "patReelgrid.test", "AIRTABLE_BASE_ID": BASE}
-        base["AIRTABLE_ENDPOINT_URL"] = f"{self.sandbox.url}/airtable"
+        base["AIRTABLE_ENDPOINT_URL"] = f"{self.sandbox.__enter__().url}/airtable" if self.sandbox else NOBODY
         self.settings = load_settings({**base, **self.environ}, self.folder)
-        self.store = SqlStore(self.settings.database_url)
-        self.services = self._services()
+        (self.folder / "var").mkdir(exist_ok=True)
+        shutil.copyfile(empty_database(), self.folder / "var" / "reelgrid.db")
+        self.services = build_services(self.settings, clock=self.clock, hints=Hints())
+        self.store = self.services.store
         self.app: Flask = create_app(self.services, self.settings)
         self.app.testing = True
         self.app.config["PROPAGATE_EXCEPTIONS"] = False
@@ -134,40 +89,8 @@ class House:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.store.engine.dispose()
-        self.sandbox.__exit__(kind, error, trace)
-
-    def _services(self) -> Services:
-        settings, store = self.settings, self.store
-        store.migrate()
-        airtable = connect(settings, store, self.clock)
-        policy = Policy(
-            run_cap_micro=settings.max_cost_per_run_micro,
-            day_cap_micro=settings.max_cost_per_day_micro,
-            default_model=settings.video_model,
-            default_base=settings.airtable_base_id,
-            public_url=settings.public_url,
-        )
-        nobody: Any = None
-        return Services(
-            owner="test",
-            policy=policy,
-            store=store,
-            clock=self.clock,
-            points=Points(),
-            hints=Hints(),
-            links=Links(settings, self.clock.now),
-            catalogue=load_catalogue(),
-            providers=Providers(),
-            writer=Writer(),
-            moderator=Moderator(),
-            board=airtable.board,
-            base_tools=airtable,
-            media=build_store(settings),
-            intake=nobody,
-            studio=nobody,
-            work=self.folder / "work",
-        )
+        if self.sandbox:
+            self.sandbox.__exit__(kind, error, trace)
 
     @property
     def client(self) -> FlaskClient:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,11 +16,10 @@ OTHER = "recZ9y8X7w6V5u4T3"
 
 
 @pytest.fixture
-def board(tmp_path: Path) -> Iterator[House]:
-    """Out in the world with a complete base, and one row in it."""
-    with House(tmp_path, **OUTSIDE) as made:
-        made.services.base_tools.setup(BASE, ["local/animatic"])
-        yield made
+def based(board: House) -> House:
+    """With a complete base."""
+    board.services.base_tools.setup(BASE, ["local/animatic"])
+    return board
 
 
 def token(kind: str, subject: str, expires_at: float | None = None) -> str:
@@ -148,52 +145,53 @@ def row(house: House, **fields: Any) -> str:
     """A row of the base, as a person makes one."""
     import requests
 
+    assert house.sandbox
     url = f"{house.sandbox.url}/airtable/_control/person/{BASE}/Videos"
     answer = requests.post(url, json={"fields": fields}, timeout=20)
     answer.raise_for_status()
     return str(answer.json()["id"])
 
 
-def test_a_row_without_a_run_shows_what_will_happen_and_starts_only_on_the_button(board: House) -> None:
+def test_a_row_without_a_run_shows_what_will_happen_and_starts_only_on_the_button(based: House) -> None:
     """GET three times: nothing. POST twice: one run."""
-    record = row(board, Title="Boots", **{"Master Prompt": "Boots in the rain", "Scene Count": 3})
-    client, link = board.client, f"/r/{record}?t={token('record', record)}"
+    record = row(based, Title="Boots", **{"Master Prompt": "Boots in the rain", "Scene Count": 3})
+    client, link = based.client, f"/r/{record}?t={token('record', record)}"
     for _ in range(3):
         assert client.get(link).status_code == 200
     client.get(link.replace("?", "/live?"))
-    assert board.runs() == []
+    assert based.runs() == []
     page = client.get(f"{link}&estimate=1")
     assert "Boots" in html(page)
     assert "3 scenes" in html(page)
     sent = form(page)
     answers = [client.post(link.replace("?", "/start?"), data=sent) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [303, 303]
-    (run,) = board.runs()
+    (run,) = based.runs()
     assert run.record_id == record
     assert "Waiting for its turn" in html(client.get(link))
 
 
-def test_a_row_that_cannot_be_made_says_why_and_has_no_button(board: House) -> None:
+def test_a_row_that_cannot_be_made_says_why_and_has_no_button(based: House) -> None:
     """In the words of the row."""
-    record = row(board, Title="Empty")
-    page = html(board.client.get(f"/r/{record}?t={token('record', record)}&estimate=1"))
+    record = row(based, Title="Empty")
+    page = html(based.client.get(f"/r/{record}?t={token('record', record)}&estimate=1"))
     assert "Master Prompt" in page
     assert "<button>Start" not in page
 
 
-def test_a_finished_row_can_be_made_anew_after_a_warning(board: House) -> None:
+def test_a_finished_row_can_be_made_anew_after_a_warning(based: House) -> None:
     """The old film is kept, and the page says so; an old form starts nothing."""
-    record = row(board, Title="Boots", **{"Master Prompt": "Boots"})
-    board.finished("run_a", record_id=record, base_id=BASE)
-    client, link = board.client, f"/r/{record}?t={token('record', record)}"
+    record = row(based, Title="Boots", **{"Master Prompt": "Boots"})
+    based.finished("run_a", record_id=record, base_id=BASE)
+    client, link = based.client, f"/r/{record}?t={token('record', record)}"
     assert "Make a new version" in html(client.get(link))
     page = client.get(f"{link}&new=1&estimate=1")
     assert "already has a film" in html(page)
     stale = form(page) | {"once": "first"}
     assert client.post(link.replace("?", "/start?"), data=stale).status_code == 303
-    assert len(board.runs()) == 1
+    assert len(based.runs()) == 1
     client.post(link.replace("?", "/start?"), data=form(page))
-    assert [run.number for run in sorted(board.runs(), key=lambda run: run.number)] == [1, 2]
+    assert [run.number for run in sorted(based.runs(), key=lambda run: run.number)] == [1, 2]
 
 
 def approval(house: House) -> tuple[Any, str]:

@@ -225,16 +225,16 @@ def test_what_is_no_json_object_is_refused_as_a_problem_document(
     assert house.runs() == []
 
 
-def test_an_estimate_reads_the_row_and_says_what_is_wrong_with_it(house: House) -> None:
+def test_an_estimate_reads_the_row_and_says_what_is_wrong_with_it(board: House) -> None:
     """A base without our tables is the operator's business, said in a sentence."""
-    answer = house.post("/api/estimate", {"record_id": RECORD})
+    answer = board.post("/api/estimate", {"record_id": RECORD})
     assert answer.status_code == 502
     assert "flask airtable setup" in answer.json["detail"]
 
 
-def test_an_estimate_when_airtable_is_away_is_504_with_a_sentence(lonely: House) -> None:
+def test_an_estimate_when_airtable_is_away_is_504_with_a_sentence(house: House) -> None:
     """Bounded: a script waits 12 seconds at most."""
-    answer = lonely.post("/api/estimate", {"record_id": RECORD})
+    answer = house.post("/api/estimate", {"record_id": RECORD})
     assert answer.status_code == 504
     assert "Nothing was started" in answer.json["detail"]
 
@@ -291,6 +291,6 @@ def test_a_validation_error_is_replayed_too_and_a_bad_key_refused(house: House) 
     assert bad.status_code == 400
 
 
-def test_a_trigger_does_not_need_the_broker_airtable_or_a_provider(lonely: House) -> None:
+def test_a_trigger_does_not_need_the_broker_airtable_or_a_provider(house: House) -> None:
     """All of them are away: the hints and providers of this house raise when they are asked."""
-    assert lonely.post("/api/process-record", {"record_id": RECORD}).status_code == 202
+    assert house.post("/api/process-record", {"record_id": RECORD}).status_code == 202

@@ -197,11 +197,17 @@ def test_an_openrouter_callback_is_signed_over_its_body(house: House) -> None:
     assert woken(house)
 
 
-def test_a_callback_with_our_token_adopts_a_request_whose_answer_was_lost(house: House) -> None:
+@pytest.mark.parametrize(
+    ("provider", "body"),
+    [("sora", {"id": "video_9"}), ("omni", {"type": "interaction.completed", "data": {"id": "video_9"}})],
+)
+def test_a_callback_with_our_token_adopts_a_request_whose_answer_was_lost(
+    house: House, provider: str, body: dict[str, Any]
+) -> None:
     """The token was made for exactly this request."""
-    waiting(house, "sora", status=GenerationStatus.UNKNOWN, provider_id=None)
-    assert house.client.post("/api/webhook/sora/guess", json={"id": "video_9"}).status_code == 404
-    assert house.client.post("/api/webhook/sora/token-1", json={"id": "video_9"}).status_code == 200
+    waiting(house, provider, status=GenerationStatus.UNKNOWN, provider_id=None)
+    assert house.client.post(f"/api/webhook/{provider}/guess", json=body).status_code == 404
+    assert house.client.post(f"/api/webhook/{provider}/token-1", json=body).status_code == 200
     found = generation(house)
     assert (found.status, found.provider_id) == (GenerationStatus.ADOPTED, "video_9")
 
@@ -250,7 +256,7 @@ def test_a_ping_of_airtable_makes_its_base_due(house: House) -> None:
     assert due() is None
 
 
-@pytest.mark.parametrize("route", ["openai", "gemini", "kie/t", "openrouter/t", "sora/t", "airtable"])
+@pytest.mark.parametrize("route", ["openai", "gemini", "kie/t", "openrouter/t", "sora/t", "omni/t", "airtable"])
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b"null", b'{"a":', b"x" * 300_000])
 def test_no_body_makes_a_webhook_fail_with_500(house: House, route: str, body: bytes) -> None:
     """Whatever arrives, signed or not."""

@@ -250,6 +250,7 @@ class RunView(RunSummary):
     plan: PlanView | None
     actions: list[str]
     choices: list[Choice]
+    airtable_calls: Annotated[int, Field(description="Calls to Airtable made for this run.")]
     scenes: list[SceneView]
     cuts: list[CutView]
     costs: list[QuoteLine]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
+from flask.cli import with_appcontext
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.stages.services import Services
@@ -18,6 +19,7 @@ Finding = dict[str, Any]
 
 @click.command("doctor", help="Check settings, services, providers, storage, webhooks and bases.")
 @as_json
+@with_appcontext
 @told
 def command(*, json_: bool) -> None:
     """Exit code 1 if something that is needed does not work."""

@@ -1,0 +1,143 @@
+"""The pages in a real browser: they follow the run by themselves and never pull a form from under somebody's hands."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import which
+
+import imageio_ffmpeg
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from werkzeug.serving import make_server
+
+from pipelines.domain.lifecycle import RunStatus, SceneStatus
+from pipelines.domain.run import Clip, Run
+from tests.conftest import needs
+from tests.web.house import House
+
+CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    needs("Chromium", found=CHROMIUM is not None)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh browser; what it complains of, scripts and policy included, fails the test."""
+    context = browser.new_context()
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on(
+        "console", lambda message: complaints.append(message.text) if message.type in {"error", "warning"} else None
+    )
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def address(home: House) -> Iterator[str]:
+    """The application on a port of this machine."""
+    server = make_server("127.0.0.1", 0, home.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Two seconds of moving picture."""
+    path: Path = tmp_path_factory.mktemp("film") / "film.mp4"
+    source = "testsrc2=size=320x180:rate=24:duration=2"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p"]
+    subprocess.run([*command, "-movflags", "+faststart", str(path)], check=True)
+    return path.read_bytes()
+
+
+def test_a_clip_appears_while_the_page_is_open(home: House, address: str, page: Page, film: bytes) -> None:
+    """Without a reload, and without disturbing a film that plays."""
+    home.put(Run(id="run_w", status=RunStatus.GENERATING, source="rest", order={"title": "Fox"}, detail="0 of 1."))
+    home.put(home.scene("run_w"))
+    page.goto(f"{address}/runs/run_w")
+    expect(page.locator("#part-scene-1 .waiting")).to_be_visible()
+    key = home.store_file("clip.mp4", film)
+    clip = Clip(
+        id="clip_w", run_id="run_w", scene_id="scene_run_w_1", fingerprint="", sha256="", key=key, size=len(film)
+    )
+    home.put(clip)
+    home.change("scenes", "scene_run_w_1", clip_id="clip_w", status=SceneStatus.DONE)
+    home.change("runs", "run_w", detail="1 of 1.", version=1)
+    expect(page.locator("#part-scene-1 video")).to_be_visible(timeout=20_000)
+    expect(page.locator(".sentence")).to_have_text("1 of 1.")
+    expect(page).to_have_title("85 % · Fox · Reelgrid")
+
+
+def test_a_new_scene_appears_too(home: House, address: str, page: Page) -> None:
+    """The page may be opened before the scenes are written."""
+    home.put(Run(id="run_w", status=RunStatus.WRITING, source="rest", order={"title": "Fox"}))
+    page.goto(f"{address}/runs/run_w")
+    expect(page.locator("#no-scenes")).to_be_visible()
+    home.put(home.scene("run_w", 1), home.scene("run_w", 2))
+    expect(page.locator("#part-scene-2")).to_be_visible(timeout=20_000)
+    expect(page.locator("#no-scenes")).to_have_count(0)
+
+
+def test_a_film_plays_and_seeks(home: House, address: str, page: Page, film: bytes) -> None:
+    """Under our own content security policy."""
+    home.finished(film=film)
+    page.goto(f"{address}/runs/run_finished")
+    player = page.locator("figure.film video")
+    expect(player).to_be_visible()
+    state = player.evaluate(
+        """async (video) => {
+            video.muted = true;
+            await video.play();
+            video.currentTime = 1.5;
+            await new Promise((done) => video.addEventListener("ended", done, { once: true }));
+            return [video.error, video.videoWidth, Math.round(video.duration)];
+        }"""
+    )
+    assert state == [None, 320, 2]
+
+
+def test_an_open_form_is_left_alone(home: House, address: str, page: Page, film: bytes) -> None:
+    """Whatever changes meanwhile, a half-written prompt stays; pressed twice, the button orders one clip."""
+    home.finished(film=film)
+    page.goto(f"{address}/runs/run_finished")
+    page.get_by_text("Make this scene again").click()
+    page.locator("textarea").fill("A hare, half written")
+    home.change("scenes", "scene_run_finished_1", seconds=5.0)
+    home.change("runs", "run_finished", detail="Something changed.", version=9)
+    expect(page.locator("textarea")).to_have_value("A hare, half written")
+    page.get_by_role("button", name="Make it again").dblclick()
+    expect(page.locator(".sentence")).to_contain_text("Making scene 1 again", timeout=20_000)
+    assert home.run("run_finished").take == 1
+
+
+def test_the_pages_fit_a_phone(home: House, address: str, page: Page, film: bytes) -> None:
+    """Nothing sticks out sideways."""
+    home.finished(film=film)
+    page.set_viewport_size({"width": 360, "height": 740})
+    for path in ("/", "/runs/run_finished", "/docs", "/sign-in"):
+        page.goto(f"{address}{path}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
+def test_a_film_opens_by_its_own_link(home: House, address: str, page: Page, film: bytes) -> None:
+    """As when somebody follows Video URL from the row."""
+    cut = home.finished(film=film)
+    page.goto(f"{address}/v/{cut.token}")
+    page.wait_for_function("document.querySelector('video')?.videoWidth === 320")

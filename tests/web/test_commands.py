@@ -1,0 +1,171 @@
+"""The command line, as an operator types it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.run import LedgerEntry, Run
+from tests.web.house import BASE, OUTSIDE, RECORD, House
+
+GROUPS = ("airtable", "doctor", "video", "keys", "runs", "ledger", "storage", "models", "stop", "bases")
+
+
+def flask(house: House, *words: str, stdin: str | None = None) -> Result:
+    return house.app.test_cli_runner().invoke(args=list(words), input=stdin)
+
+
+def told(house: House, *words: str, stdin: str | None = None) -> Any:
+    """What a command prints with --json."""
+    done = flask(house, *words, "--json", stdin=stdin)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_a_key_made_here_opens_the_api_and_a_revoked_one_does_not(house: House) -> None:
+    """The key is shown once; the list holds no secret."""
+    made = told(house, "keys", "create", "automation")
+    header = {"Authorization": f"Bearer {made['key']}"}
+    assert house.client.get("/api/runs", headers=header).status_code == 200
+    assert house.client.post("/api/stop", json={"on": True}, headers=header).status_code == 403
+    listed = flask(house, "keys", "list", "--json").stdout
+    assert json.loads(listed)[0]["name"] == "automation"
+    assert made["key"].rsplit("_", 1)[-1] not in listed
+    told(house, "keys", "revoke", made["id"])
+    assert house.client.get("/api/runs", headers=header).status_code == 401
+    assert flask(house, "keys", "revoke", made["id"]).exit_code == 1
+
+
+def test_a_run_is_listed_shown_approved_cancelled_and_retried(house: House) -> None:
+    """A refusal is one sentence and exit code 1."""
+    house.put(Run(id="run_p", status=RunStatus.NEEDS_APPROVAL, source="rest", approval="asked", order={"title": "Fox"}))
+    assert [run["run_id"] for run in told(house, "runs", "list", "--status", "needs_approval")] == ["run_p"]
+    assert "Fox" in flask(house, "runs", "list").output
+    refused = flask(house, "runs", "retry", "run_p")
+    assert refused.exit_code == 1
+    assert "Only a run that stopped" in refused.output
+    assert told(house, "runs", "approve", "run_p")["approval"] == "given"
+    assert told(house, "runs", "cancel", "run_p")["status"] == "cancelled"
+    assert told(house, "runs", "retry", "run_p")["status"] == "queued"
+    assert "Traceback" not in flask(house, "runs", "show", "run_unknown").output
+
+
+def test_links_are_handed_out_and_revoked(house: House) -> None:
+    """A revoked film answers 410."""
+    cut = house.finished(record_id=RECORD, base_id=BASE)
+    for subject in ("run_finished", RECORD):
+        url = told(house, "runs", "link", subject)["url"].removeprefix(OUTSIDE["PUBLIC_URL"])
+        assert house.client.get(url).status_code == 200
+    assert told(house, "runs", "revoke", "run_finished")["revoked"] == [cut.id]
+    assert house.client.get(f"/v/{cut.token}").status_code == 410
+
+
+def test_the_audit_fails_when_the_books_do_not_balance(house: House) -> None:
+    """So that a monitor notices."""
+    assert told(house, "ledger", "audit")["balanced"] is True
+    lonely = LedgerEntry(at=1, day="2026-11-20", move_id="m", move="hold", account="held", amount=5, run_id="run_x")
+    with house.store.write() as tx:
+        tx.ledger.add(lonely)
+    done = flask(house, "ledger", "audit")
+    assert done.exit_code == 1
+    assert told(house, "ledger", "show", "--by", "day", "--by", "model")["rows"] == []
+
+
+def test_the_storage_check_misses_a_lost_file(house: House) -> None:
+    """Exit code 1, and which."""
+    cut = house.finished()
+    assert told(house, "storage", "check")["files"] == 1
+    house.services.media.delete(cut.key or "")
+    done = flask(house, "storage", "check")
+    assert done.exit_code == 1
+    assert cut.key in done.output
+    assert told(house, "storage", "sweep") == {"deleted": 0}
+
+
+def test_the_stop_switch_is_turned_from_the_command_line(house: House) -> None:
+    """And everybody sees why."""
+    assert told(house, "stop", "on", "--reason", "Too dear")["reason"] == "Too dear"
+    assert house.get("/api/stop").json["on"] is True
+    assert "Too dear" in flask(house, "stop", "status").output
+    assert told(house, "stop", "off")["on"] is False
+
+
+def test_the_models_are_listed(house: House) -> None:
+    """With what they can do and cost."""
+    assert "local/animatic" in flask(house, "models", "list").output
+    assert any(model["default"] for model in told(house, "models", "list")["models"])
+
+
+def test_a_base_is_connected_with_a_token_nobody_sees_again(house: House) -> None:
+    """And forgotten on request."""
+    other = "appA1b2C3d4E5f6G7"
+    told(house, "bases", "add", other, "--token", "-", "--day-budget", "5", stdin="patSecret.token\n")
+    listed = flask(house, "bases", "list", "--json").stdout
+    assert other in listed
+    assert "patSecret" not in listed
+    assert house.post("/api/process-record", {"record_id": RECORD, "base_id": other}).status_code == 202
+    told(house, "bases", "remove", other)
+    assert flask(house, "bases", "remove", other).exit_code == 1
+    assert flask(house, "bases", "add", "nonsense").exit_code == 1
+
+
+def test_a_base_is_built_and_checked(board: House) -> None:
+    """Setup, then doctor, then the script."""
+    sick = flask(board, "airtable", "doctor")
+    assert sick.exit_code == 1
+    report = told(board, "airtable", "setup", "--no-push")
+    assert "Videos" in report["created"]
+    again = told(board, "airtable", "setup", "--no-push")
+    assert again["created"] == []
+    assert "process-record" in told(board, "airtable", "script")["script"]
+    checks = json.loads(flask(board, "airtable", "doctor", "--json").stdout)
+    assert {"name", "ok", "sentence", "fix", "warning"} <= set(checks[0])
+
+
+def test_the_doctor_tells_how_to_mend_what_is_wrong(house: House) -> None:
+    """One outage hides no other finding."""
+    done = flask(house, "doctor", "--json")
+    assert done.exit_code == 1
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    assert checks["database"]["ok"]
+    assert checks["storage"]["ok"]
+    assert checks["worker"]["warning"]
+    assert any(not check["ok"] and check["fix"] for name, check in checks.items() if name.startswith("airtable"))
+    assert "→" in flask(house, "doctor").output
+
+
+def test_every_command_explains_itself_and_speaks_json(house: House) -> None:
+    """`--help` for people, `--json` for programs."""
+    for group in GROUPS:
+        command = house.app.cli.commands[group]
+        for name, sub in getattr(command, "commands", {"": command}).items():
+            assert "--json" in [word for option in sub.params for word in option.opts], f"{group} {name}"
+            assert sub.help, f"{group} {name}"
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Iterator[House]:
+    with House(tmp_path) as made:
+        yield made
+
+
+def test_a_film_is_made_from_a_prompt_right_here(workshop: House, tmp_path: Path) -> None:
+    """No Airtable, no web, no worker."""
+    out = tmp_path / "out" / "film.mp4"
+    words = ("video", "make", "A fox at dawn", "--out", str(out), "--scenes", "2", "--seconds", "1")
+    assert told(workshop, *words, "--dry-run")["quote_usd"] == 0
+    assert not out.exists()
+    document = told(workshop, *words, "--resolution", "480p")
+    assert document["status"] == "done"
+    assert out.read_bytes()[4:8] == b"ftyp"
+    assert workshop.services.studio.probe(out).duration_s == pytest.approx(2.0, abs=0.1)
+    wrong = flask(workshop, "video", "make", "x", "--scenes", "0", "--model", "nonsense")
+    assert wrong.exit_code == 1
+    assert "scene_count" in wrong.output
+    assert "model" in wrong.output

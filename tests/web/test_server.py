@@ -1,0 +1,143 @@
+"""The web process as the Procfile starts it: bodies of any framing, quiet logs, many waiting readers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import free_port
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 40.0
+
+
+@dataclass
+class Server:
+    url: str
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """gunicorn, on an empty database."""
+    folder, port = tmp_path_factory.mktemp("server"), free_port()
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PORT": str(port), "VAR_DIR": str(folder / "var")}
+    log = folder / "log"
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:webapp.server", "webapp:create_app()"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=folder, env=environ, stdout=out, stderr=out)
+    made = Server(f"http://127.0.0.1:{port}", port, log, process)
+    try:
+        wait_for(made)
+        yield made
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def wait_for(server: Server) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{server.url}/health").status_code == 200:
+                return
+        except httpx.TransportError:
+            assert server.process.poll() is None, server.log.read_text()
+    pytest.fail(server.log.read_text())
+
+
+def pieces(size: int) -> Iterator[bytes]:
+    """A body whose length is not announced."""
+    yield b'{"master_prompt": "'
+    yield b"x" * size
+    yield b'"}'
+
+
+@pytest.mark.parametrize("size", [70_000, 3_000_000])
+def test_a_body_that_is_too_large_is_413_however_it_comes(server: Server, size: int) -> None:
+    """Announced or in chunks; the client reads the answer, not a broken pipe."""
+    url, kind = f"{server.url}/api/process-master-prompt", {"Content-Type": "application/json"}
+    chunked = httpx.post(url, content=pieces(size), headers=kind)
+    whole = httpx.post(url, content=b"".join(pieces(size)), headers=kind)
+    for answer in (chunked, whole):
+        assert answer.status_code == 413
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert "64 KiB" in answer.json()["detail"]
+
+
+def test_a_small_body_in_chunks_is_read_whole(server: Server) -> None:
+    """Some clients always send chunks."""
+    url, kind = f"{server.url}/api/process-master-prompt", {"Content-Type": "application/json"}
+    assert httpx.post(url, content=pieces(1000), headers=kind).status_code == 202
+    assert httpx.post(url, content=iter([b'{"master_', b'prompt": 5}']), headers=kind).status_code == 422
+
+
+def test_triggers_are_answered_while_many_wait(server: Server) -> None:
+    """More readers wait for a change than there are threads; a trigger is answered all the same."""
+    body = {"master_prompt": "A fox"}
+    run_id = httpx.post(f"{server.url}/api/process-master-prompt", json=body).json()["run_id"]
+    with ThreadPoolExecutor(12) as pool:
+        waiting = [pool.submit(httpx.get, f"{server.url}/api/runs/{run_id}?wait=60", timeout=90) for _ in range(12)]
+        answers = [httpx.post(f"{server.url}/api/process-master-prompt", json=body) for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [202] * 5
+        still = sum(not future.done() for future in waiting)
+        httpx.post(f"{server.url}/api/runs/{run_id}/cancel")
+        assert {future.result().status_code for future in waiting} == {200}
+    assert still <= 4
+
+
+def test_no_link_stands_in_the_log(server: Server) -> None:
+    """Signed links and permanent ones are as good as keys."""
+    token = "A" * 43
+    for path in (f"/v/{token}", f"/media/{token}", f"/runs/run_x?t={token}", f"/api/webhook/sora/{token}"):
+        httpx.get(f"{server.url}{path}")
+    httpx.get(f"{server.url}/health?last=1")
+    deadline = time.monotonic() + DEADLINE_S
+    while server.log.read_text().count('"GET /runs/run_x"') < 1:
+        assert time.monotonic() < deadline, server.log.read_text()
+    assert token not in server.log.read_text()
+
+
+def test_half_a_request_does_no_harm(server: Server) -> None:
+    """A client that dies in the middle of its body leaves nothing behind."""
+    with socket.create_connection(("127.0.0.1", server.port)) as half:
+        half.sendall(b"POST /api/process-record HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{")
+    assert httpx.get(f"{server.url}/health").status_code == 200
+
+
+def test_the_process_stops_when_asked(tmp_path: Path) -> None:
+    """And refuses to start on settings that cannot be used, listing them."""
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "PUBLIC_URL": "https://films.example.com",
+        "PORT": "x",
+    }
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:webapp.server", "webapp:create_app()"]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    for name in ("SECRET_KEY", "API_KEYS", "PORT"):
+        assert name in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_answers_are_json_that_people_can_read(server: Server) -> None:
+    """Letters stay letters, and fields keep their order."""
+    answer = httpx.post(f"{server.url}/api/process-master-prompt", json={"master_prompt": "Füchse", "title": "Füchse"})
+    text = httpx.get(answer.json()["status_url"].replace("127.0.0.1", "127.0.0.1")).text
+    assert "Füchse" in text
+    assert next(iter(json.loads(text))) == "run_id"
