@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-from webapp.openapi import about, description, resolve
+from webapp.openapi import about, description, resolve  # noqa: E402
 
-PAGE = Path(__file__).parents[1] / "docs/reference/http.md"
+PAGE = ROOT / "docs" / "reference" / "http.md"
 HEAD = """# HTTP
 
 Generated from the request and answer models by `python tools/docs_http.py`; the same as `/openapi.json` and `/docs`
@@ -27,7 +28,7 @@ TAIL = """
 | address | is |
 |---|---|
 | `POST /api/webhook/openai`, `/gemini` | Standard Webhooks, verified with the secret of the settings |
-| `POST /api/webhook/kie/{token}`, `/openrouter/{token}`, `/sora/{token}` | callbacks with our own token |
+| `POST /api/webhook/kie/{token}`, `/openrouter/{token}`, `/sora/{token}`, `/omni/{token}` | callbacks with our own token |
 | `POST /api/webhook/airtable` | Airtable's pings, verified with the MAC secret of the base's webhook |
 | `GET /`, `/r/{record_id}`, `/runs/{id}` | pages for people: by signed link, or after signing in with a key |
 | `GET /v/{token}` | the permanent link to a cut; Range and HEAD; `?download=1` saves it |
@@ -125,6 +126,17 @@ def _bounds(schema: dict[str, Any]) -> str:
     return f" ≤ {schema['maxLength']:,} characters" if "maxLength" in schema else ""
 
 
-if __name__ == "__main__":
+def main(arguments: list[str]) -> int:
+    """Write the page, or with `--check` only compare."""
+    if "--check" in arguments:
+        if PAGE.is_file() and PAGE.read_text("utf-8") == page():
+            return 0
+        print(f"out of date: {PAGE.relative_to(ROOT)}; run python tools/docs_http.py")
+        return 1
     PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page())
+    PAGE.write_text(page(), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
