@@ -123,7 +123,7 @@ def _watch(stack: Stack, run_id: str, console: Console) -> dict[str, Any]:
         while time.monotonic() < deadline:
             view = stack.get(f"/api/runs/{run_id}", params={"wait": 2}).json()
             scenes = view.get("scenes", [])
-            done = sum(scene.get("clip") is not None for scene in scenes)
+            done = sum(any(clip["current"] for clip in scene["clips"]) for scene in scenes)
             note = f"{done}/{len(scenes)} clips · ${view['cost_usd']:.2f}" if scenes else ""
             progress.update(task, completed=view["progress"], description=view["status"], note=note)
             if view["status"] in {"done", "failed", "cancelled", "needs_attention", "needs_approval"}:
@@ -187,10 +187,11 @@ def _tell(console: Console, result: dict[str, Any], view: dict[str, Any]) -> Non
     """What came out, for a person."""
     size = f"{result['width']}×{result['height']}, {result['duration_s']} s, H.264 + AAC" if result["file"] else ""
     console.print(f"\n[bold]{result['status'].upper()}[/bold]  {view.get('verdict') or view.get('error') or ''}")
+    # Links are printed whole, never cut to a column, so that they can be clicked and copied.
+    console.print(f"Film    {result['file']}", soft_wrap=True)
+    console.print(f"Page    {result['page_url']}", soft_wrap=True)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("Film", str(result["file"]))
-    table.add_row("", size)
-    table.add_row("Page", result["page_url"])
+    table.add_row("Format", size)
     table.add_row("Spent", f"${result['cost_usd']:.2f} of ${result['quote_usd']:.2f} quoted")
     table.add_row("Stages", "  ".join(f"{name} {seconds:.1f} s" for name, seconds in result["stages"].items()))
     table.add_row("Wall", f"{result['wall_s']} s, {result['airtable_calls']} Airtable calls for this video")
