@@ -29,7 +29,7 @@ def main(settings: Settings, build: Build | None = None) -> int:
     step.build = build
     store = make_store(settings, pooled=False)
     store.migrate()
-    preload()
+    preload(settings)
     url = broker_url(settings)
     children: list[tuple[str, Callable[[str], None]]] = []
     if settings.redis_url is None:
@@ -55,11 +55,11 @@ def _pump(services: Services) -> None:
     pump.run()
 
 
-def preload() -> None:
+def preload(settings: Settings) -> None:
     """Import the heavy libraries once, before forking: a horse then starts in milliseconds."""
     from pipelines import preload as heavy
 
-    heavy.load()
+    heavy.load(settings)
 
 
 def run() -> int:
