@@ -28,7 +28,7 @@ TAIL = """
 | address | is |
 |---|---|
 | `POST /api/webhook/openai`, `/gemini` | Standard Webhooks, verified with the secret of the settings |
-| `POST /api/webhook/kie/{token}`, `/openrouter/{token}`, `/sora/{token}`, `/omni/{token}` | callbacks with our own token |
+| `POST /api/webhook/{kie,openrouter,sora,omni}/{token}` | callbacks with our own token |
 | `POST /api/webhook/airtable` | Airtable's pings, verified with the MAC secret of the base's webhook |
 | `GET /`, `/r/{record_id}`, `/runs/{id}` | pages for people: by signed link, or after signing in with a key |
 | `GET /v/{token}` | the permanent link to a cut; Range and HEAD; `?download=1` saves it |

@@ -12,7 +12,7 @@ from typing import Any
 from flask import Response, g, json, request
 
 from pipelines.domain.errors import Problem, ReelgridError
-from pipelines.domain.keys import digest
+from pipelines.domain.keys import digest, new_id
 from pipelines.domain.run import Replay
 from webapp.context import actor, services
 from webapp.errors import HttpProblem, answer
@@ -33,7 +33,7 @@ class InFlight(HttpProblem):
 def once(data: dict[str, Any], handle: Callable[[], Response]) -> Response:
     """Handle the request, unless its `Idempotency-Key` has an answer already."""
     name = request.headers.get(HEADER)
-    g.replay_id = None
+    g.run_id = None
     if name is None:
         return handle()
     if not (name.isascii() and name.isprintable() and 0 < len(name) <= MAX_KEY):
@@ -45,11 +45,10 @@ def once(data: dict[str, Any], handle: Callable[[], Response]) -> Response:
 
 def guarded(id: str, body_hash: str, handle: Callable[[], Response]) -> Response:
     """Handle once per `id`; the answer is kept when it is final."""
-    mine = Replay(id=id, body_hash=body_hash, at=services().clock.now())
+    mine = Replay(id=id, body_hash=body_hash, at=services().clock.now(), body={"run_id": new_id("run")})
     kept = _taken(mine)
     if kept is not None:
         return kept
-    g.replay_id = id
     try:
         response = handle()
     except (HttpProblem, ReelgridError) as refusal:
@@ -64,13 +63,17 @@ def _taken(mine: Replay) -> Response | None:
     """The answer of an earlier request under this id, or None when ours is the first to be handled."""
     with services().store.write() as tx:
         if tx.replays.add(mine):
+            g.run_id = mine.body["run_id"]
             return None
         found = tx.replays.get(mine.id)
         if found is None:
             return None
         if _over(found, mine.at):
-            fresh = {"at": mine.at, "body_hash": mine.body_hash, "status": 0, "body": {}}
+            # Whoever died while handling it may have committed a run: the next one finds it under the same id.
+            body = mine.body if found.status else found.body
+            fresh = {"at": mine.at, "body_hash": mine.body_hash, "status": 0, "body": body}
             if tx.replays.change(found.id, {"at": found.at, "status": found.status}, **fresh):
+                g.run_id = body["run_id"]
                 return None
     if found.body_hash != mine.body_hash:
         raise HttpProblem(422, f"This {HEADER} was used for another request.", (Problem(HEADER, "was used already."),))

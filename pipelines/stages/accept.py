@@ -37,6 +37,8 @@ class StartRequest:
     record_id: str | None = None
     order: Order | None = None
     fresh: bool = False
+    run_id: str | None = None
+    """Chosen by whoever may have to repeat the request: it finds its own run again, whatever died in between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,9 @@ def start(services: Services, request: StartRequest, *, key_id: str | None = Non
 
 
 def _existing(tx: Tx, request: StartRequest) -> Started | None:
+    own = tx.runs.get(request.run_id) if request.run_id else None
+    if own is not None:
+        return Started(run_id=own.id, status=own.status, existing=True, quote_micro=own.quote_micro)
     if request.record_id is None:
         return None
     tx.serialise(f"record:{request.base_id}:{request.record_id}")
@@ -86,7 +91,7 @@ def _new(
     services: Services, tx: Tx, request: StartRequest, plan: Plan | None, key_id: str | None, now: float
 ) -> Started:
     run = Run(
-        id=new_id("run"),
+        id=request.run_id or new_id("run"),
         status=RunStatus.QUEUED,
         source=request.source,
         base_id=request.base_id,

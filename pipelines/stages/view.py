@@ -18,7 +18,6 @@ from pipelines.stages import view_parts as parts
 from pipelines.stages.services import Services
 from pipelines.stages.view_parts import Picture
 
-
 AIRTABLE = "airtable"
 """Calls to Airtable are counted among the events of the run they were made for, and shown as a number."""
 
@@ -181,11 +180,15 @@ def _run(tx: Tx, run_id: str) -> Run:
 
 def _picture(tx: Tx, run: Run) -> Picture:
     mine: dict[str, Any] = {"run_id": run.id}
+    scenes = tx.scenes.find(order="number", **mine)
+    clips = tx.clips.find(order="created_at", **mine)
+    # A scene that did not change shows the clip that an earlier run paid for.
+    reused = {scene.clip_id for scene in scenes if scene.clip_id} - {clip.id for clip in clips}
     return Picture(
         run=run,
-        scenes=tx.scenes.find(order="number", **mine),
+        scenes=scenes,
         generations=tx.generations.find(order="created_at", **mine),
-        clips=tx.clips.find(order="created_at", **mine),
+        clips=[*clips, *(tx.clips.find(id=tuple(reused)) if reused else ())],
         cuts=tx.cuts.find(order="created_at", **mine),
         events=tx.events.find(order="id", **mine),
         spent=tx.ledger.find(order="id", account=Account.SPENT.value, **mine),

@@ -226,3 +226,12 @@ def test_a_history_is_told_in_words(house: House) -> None:
     assert told[0] == "Scene 2: did not work out: refused by the video service's moderation."
     assert "nothing is bought twice" in told[1]
     assert told[2] == "Approved."
+
+
+def test_a_reused_clip_is_shown_in_the_run_that_reuses_it(house: House) -> None:
+    """Although an earlier run paid for it."""
+    house.finished("run_a")
+    house.put(a_run("run_b"), house.scene("run_b", clip_id="clip_run_a"))
+    scene = house.get("/api/runs/run_b").json["scenes"][0]
+    assert [(clip["clip_id"], clip["current"]) for clip in scene["clips"]] == [("clip_run_a", True)]
+    assert scene["progress"] == 1.0

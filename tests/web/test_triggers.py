@@ -294,3 +294,18 @@ def test_a_validation_error_is_replayed_too_and_a_bad_key_refused(house: House) 
 def test_a_trigger_does_not_need_the_broker_airtable_or_a_provider(house: House) -> None:
     """All of them are away: the hints and providers of this house raise when they are asked."""
     assert house.post("/api/process-record", {"record_id": RECORD}).status_code == 202
+
+
+def test_a_request_whose_handling_died_finds_its_run_again(house: House) -> None:
+    """The run was committed, the answer never was: the repeat under the same key gets that run, not a second."""
+    headers = {"Idempotency-Key": "once"}
+    body = {"master_prompt": "A fox"}
+    first = house.post("/api/process-master-prompt", body, headers=headers).json
+    with house.store.write() as tx:
+        (kept,) = tx.replays.find()
+        tx.replays.change(kept.id, status=0, body={"run_id": first["run_id"]})
+    assert house.post("/api/process-master-prompt", body, headers=headers).status_code == 409
+    house.clock.shift = 61
+    again = house.post("/api/process-master-prompt", body, headers=headers)
+    assert (again.status_code, again.json["run_id"], again.json["existing"]) == (202, first["run_id"], True)
+    assert len(house.runs()) == 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from flask import g
 from pydantic import BaseModel
 
 from pipelines.domain.errors import InvalidOrder, Problem
@@ -156,7 +158,7 @@ def _order(order: Order, source: str, *, dry_run: bool) -> Reply:
 def started(request: StartRequest) -> Reply:
     """Commit, and say where to look."""
     core = services()
-    run = accept.start(core, request, key_id=actor().key_id)
+    run = accept.start(core, replace(request, run_id=g.run_id), key_id=actor().key_id)
     url = f"{core.policy.public_url}/api/runs/{run.run_id}"
     body = answers.Accepted(
         run_id=run.run_id,

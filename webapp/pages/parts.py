@@ -51,7 +51,9 @@ def run_parts(run_id: str) -> tuple[dict[str, Any], dict[str, Part]]:
 def _dressed(run: dict[str, Any]) -> dict[str, Any]:
     """The API's view plus what only a page shows."""
     scenes = [_scene(scene, run["plan"]) for scene in run["scenes"]]
-    films = [cut for cut in run["cuts"] if cut["url"] and cut["current"]]
+    films = [cut for cut in run["cuts"] if cut["url"] and not cut["animatic"]]
+    # While a scene is made again, the film that is there stays to be seen.
+    films = [cut for cut in films if cut["take"] == max(film["take"] for film in films)]
     animatics = [cut for cut in run["cuts"] if cut["url"] and cut["animatic"]]
     extra = {
         "scenes": scenes,
