@@ -40,6 +40,7 @@ def test_a_record_is_accepted_at_once_and_unquoted(house: House) -> None:
         ({}, f"?recordId={RECORD}&baseId={BASE}"),
         ({"base_id": BASE}, f"?record_id={RECORD}"),
         (None, f"?record_id={RECORD}&fresh=true"),
+        ({"record": RECORD}, ""),
         ({"record_id": RECORD, "recordId": RECORD, "table": "Videos", "note": "ignored"}, ""),
     ],
 )

@@ -18,7 +18,7 @@ _MODEL = re.compile(r"[a-z0-9][a-z0-9_-]*/\S+", re.ASCII)
 _URL = re.compile(r"https?://[^\s/?#]+\S*")
 MAX_URL = 2048
 MAX_CLIP_SECONDS = 120
-ALIASES = {"recordId": "record_id", "baseId": "base_id"}
+ALIASES = {"recordId": "record_id", "record": "record_id", "baseId": "base_id"}
 
 
 def _matching(pattern: re.Pattern[str], words: str) -> AfterValidator:

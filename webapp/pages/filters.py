@@ -6,6 +6,7 @@ from datetime import datetime
 from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, request
+from markupsafe import Markup, escape
 
 from pipelines.domain.lifecycle import AIRTABLE_STATUS, MOVING, RunStatus
 from pipelines.domain.money import show, to_micro
@@ -65,6 +66,12 @@ def extra_word(name: str) -> str:
     return _EXTRAS.get(name, name.replace("_", " ").capitalize())
 
 
+def ticked(text: str) -> Markup:
+    """Text with `code` in it."""
+    pieces = [escape(piece) for piece in text.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(p) if n % 2 else p for n, p in enumerate(pieces))
+
+
 def local(url: str) -> str:
     """Our own absolute link as a path: the page may be open under another name of ours than PUBLIC_URL."""
     prefix = settings().public_url
@@ -83,5 +90,5 @@ def here(path: str) -> str:
 
 def register(app: Flask) -> None:
     """Make them known to the templates."""
-    for function in (usd, clock, seconds, size, tone, status_word, scene_tone, extra_word, local, here):
+    for function in (usd, clock, seconds, size, tone, status_word, scene_tone, extra_word, ticked, local, here):
         app.add_template_filter(function)

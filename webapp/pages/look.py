@@ -23,7 +23,7 @@ from webapp.context import Actor, services
 from webapp.errors import HttpProblem, from_domain, not_here
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import here
-from webapp.pages.parts import Part, live, part, run_parts, usage_days
+from webapp.pages.parts import Part, live, pace, part, run_parts, usage_days
 
 TABS = {"all": "All", "moving": "Moving", "yours": "Waiting for you", "done": "Done", "failed": "Failed"}
 _SHOWN: dict[str, tuple[str, ...] | None] = {
@@ -70,7 +70,7 @@ def index_live() -> Response:
     auth.page()
     _, runs, _ = _listed()
     moving = any(RunStatus(run["status"]) in MOVING for run in runs)
-    return live(_index_parts(runs), moving=moving)
+    return live(_index_parts(runs), every=pace(moving=moving))
 
 
 def _listed() -> tuple[str, list[dict[str, Any]], str | None]:
@@ -111,7 +111,7 @@ def run_live(run_id: str) -> Response:
     """The moving parts of a run's page."""
     enter_run(run_id)
     run, parts = run_parts(run_id)
-    return live(parts, moving=RunStatus(run["status"]) in MOVING, title=_title(run))
+    return live(parts, every=pace(moving=RunStatus(run["status"]) in MOVING), title=_title(run))
 
 
 def enter_run(run_id: str) -> Actor:
@@ -162,9 +162,9 @@ def record_page(record_id: str) -> str | Redirect:
 
 @bp.get("/r/<record_id>/live")
 def record_live(record_id: str) -> Response:
-    """What would happen now, read from the row."""
+    """What would happen now, read from the row: once, because every look is a call of the base's quota."""
     _, latest = enter_record(record_id)
-    return live({"estimate": _estimate(record_id, latest)}, moving=False)
+    return live({"estimate": _estimate(record_id, latest)}, every=0)
 
 
 def enter_record(record_id: str) -> tuple[Actor, str | None]:

@@ -97,14 +97,19 @@ def _left(run: dict[str, Any]) -> str | None:
     return f"About {seconds(max(5, round(rest / 5) * 5))} left." if rest else None
 
 
-def live(parts: Mapping[str, Part], *, moving: bool, title: str | None = None) -> Response:
-    """The parts as JSON, and when to ask again."""
+def live(parts: Mapping[str, Part], *, every: int, title: str | None = None) -> Response:
+    """The parts as JSON, and after how many seconds to ask again; 0 is never."""
     body = {
         "title": title,
-        "every": MOVING_S if moving else STOPPED_S,
+        "every": every,
         "parts": {name: {"mark": one.mark, "html": str(one.html)} for name, one in parts.items()},
     }
     return Response(json.dumps(body, ensure_ascii=False), mimetype="application/json")
+
+
+def pace(*, moving: bool) -> int:
+    """How soon a page that shows runs asks again."""
+    return MOVING_S if moving else STOPPED_S
 
 
 def usage_days(rows: list[dict[str, Any]], days: list[str], tall: float) -> list[dict[str, Any]]:

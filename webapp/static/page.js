@@ -67,7 +67,7 @@ const follow = async (url) => {
       }
     }
   } catch { pause = 10; }
-  setTimeout(follow, pause * 1000, url);
+  if (pause) setTimeout(follow, pause * 1000, url);
 };
 
 document.addEventListener("submit", (event) => {
