@@ -6,6 +6,7 @@ Shared by the demo, the acceptance tests, the kill tests and the benchmarks: the
 from __future__ import annotations
 
 import base64
+import ctypes
 import json
 import os
 import secrets
@@ -28,10 +29,17 @@ ROOT = Path(__file__).resolve().parent.parent
 BASE = "appReelgridDemo01"
 TOKEN = "patSandbox.demo"
 PATIENCE_S = 60.0
+PR_SET_PDEATHSIG = 1
 
 
 class StackError(RuntimeError):
     """A process did not come up, or went down; the message ends with what it last said."""
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel (Linux) for SIGTERM when we die, however we die: a stack never outlives whoever started it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass
@@ -56,6 +64,7 @@ class Service:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, before any thread of the child exists
             )
 
     @property
