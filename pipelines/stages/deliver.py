@@ -18,7 +18,8 @@ from pipelines.stages.stitch import films_of
 
 CHECKS_S = (2.0, 6.0, 20.0, 60.0)
 """Airtable fetches attachments some seconds after the write; these are the pauses before each look."""
-WAIT_FOR_FLUSH_S = 5.0
+WAIT_FOR_FLUSH_S = 60.0
+"""Whoever writes the row wakes the run; this is for a wake-up that was lost."""
 TRIES = 3
 UPLOAD_LIMIT = 5 * 1024 * 1024
 READY = "The film is ready."

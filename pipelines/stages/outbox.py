@@ -220,13 +220,16 @@ def want(
             return
         # Another process said something about this row at the same moment: what we say is added to it.
         old = tx.wants.get(want_id, lock=True) or row
+    # A row that is gone may be back when another run is started for it.
+    gone = old.gone and run_id in (None, old.run_id)
     due = due if old.next_at is None else min(due, old.next_at)
     tx.wants.change(
         want_id,
+        gone=gone,
         fields={**old.fields, **fields},
         run_id=run_id or old.run_id,
         flushes=flushes,
-        next_at=due,
+        next_at=None if gone else due,
         urgent=urgent or old.urgent,
         version=old.version + 1,
     )

@@ -34,16 +34,17 @@ class Call:
 class MemoryBoard:
     """ports.Board for one base. `size_of` tells how large the file behind a link is (None: it cannot be fetched).
 
-    Switches: `quota`, `denied`, `away`, `locked_until`; `lose_files` attachments are never fetched; files arrive
-    `arrive_after_s` after the write.
+    Switches: `quota`, `denied`, `away`, `locked_until`, `refused` (tables of which no row is taken); the next
+    `lose_films` films are never fetched; files arrive `arrive_after_s` after the write.
     """
 
     def __init__(self, clock: Clock, size_of: Sizes, *, arrive_after_s: float = 1.0) -> None:
         self.tables: dict[str, dict[str, dict[str, Any]]] = {name.value: {} for name in BoardTable}
         self.calls: list[Call] = []
         self.quota = self.denied = self.away = False
+        self.refused: set[str] = set()
         self.locked_until = 0.0
-        self.lose_files = 0
+        self.lose_films = 0
         self.arrive_after_s = arrive_after_s
         self.links: list[str] = []
         """Every link that was handed over for fetching."""
@@ -163,6 +164,8 @@ class MemoryBoard:
         return done
 
     def _written(self, want: Want) -> Written:
+        if want.table in self.refused:
+            return Written(want_id=want.id, ok=False, error=f"Airtable would not take a row of {want.table}.")
         record_id = want.record_id or self._by_key(want)
         if record_id not in self.tables[want.table]:
             return Written(want_id=want.id, ok=False, error="ROW_DOES_NOT_EXIST", gone=True)
@@ -184,7 +187,8 @@ class MemoryBoard:
     def _put(self, table: str, record_id: str, fields: Mapping[str, Any]) -> None:
         row = self.tables[table][record_id]
         for name, value in fields.items():
-            new = self._files(value, row.get(name) or []) if _is_files(value) else value
+            film = table == BoardTable.VIDEOS and name == VideoField.FINAL_VIDEO
+            new = self._files(value, row.get(name) or [], film=film) if _is_files(value) else value
             if new in (None, "", [], False):
                 row.pop(name, None)
             else:
@@ -198,7 +202,9 @@ class MemoryBoard:
             if video_row is not None and record_id not in video_row.get(VideoField.SCENES, []):
                 video_row[VideoField.SCENES] = [*video_row.get(VideoField.SCENES, []), record_id]
 
-    def _files(self, cell: Sequence[Mapping[str, Any]], old: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def _files(
+        self, cell: Sequence[Mapping[str, Any]], old: Sequence[Mapping[str, Any]], *, film: bool
+    ) -> list[dict[str, Any]]:
         """A new list of attachments: what is named by id stays, links are fetched later, or never."""
         kept = {item["id"]: dict(item) for item in old}
         files = []
@@ -209,8 +215,8 @@ class MemoryBoard:
             self.links.append(item["url"])
             file = {"id": f"att{next(self._ids):014d}", **item}
             self._arrivals[file["id"]] = self._clock.now() + self.arrive_after_s
-            if self.lose_files > 0:
-                self.lose_files -= 1
+            if film and self.lose_films > 0:
+                self.lose_films -= 1
                 self._arrivals[file["id"]] = float("inf")
             files.append(file)
         return files

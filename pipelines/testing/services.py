@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +100,7 @@ def make_services(folder: Path, **overrides: Any) -> Services:
     given = {name: value for name, value in overrides.items() if name in known}
     clock = given.get("clock") or FixedClock()
     media: MediaStore = given.get("media") or FileStore(folder / "media")
-    store = given.get("store") or SqlStore(f"sqlite:///{folder / 'truth.db'}")
-    store.migrate()
+    store = given.get("store") or _fresh_store(folder / "truth.db")
     defaults: dict[str, Any] = {
         "owner": "test",
         "policy": Policy(**{field.name: getattr(POLICY, field.name) for field in fields(Policy)} | policy),
@@ -120,6 +121,25 @@ def make_services(folder: Path, **overrides: Any) -> Services:
         "work": folder / "work",
     }
     return Services(**{**defaults, **given})
+
+
+def _fresh_store(path: Path) -> SqlStore:
+    """An empty database of the present schema; it is built once and copied."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_empty_database())
+    return SqlStore(f"sqlite:///{path}")
+
+
+@cache
+def _empty_database() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        store = SqlStore(f"sqlite:///{path}")
+        store.migrate()
+        with store.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        store.engine.dispose()
+        return path.read_bytes()
 
 
 def _vendors(clock: Any) -> list[ScriptedProvider]:

@@ -32,7 +32,7 @@ def approved(world: World, run: Run) -> Run:
 
 
 def test_scenes_and_a_free_preview_stand_in_the_base_while_it_waits(world: World) -> None:
-    record, run = waiting(world)
+    record, _ = waiting(world)
     cells = world.cells(record)
     assert cells["Status"] == "Needs Approval"
     assert cells["Estimated Cost"] == 1.2

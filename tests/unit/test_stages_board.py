@@ -1,0 +1,253 @@
+"""The row while a run goes on: few calls, nothing lost, the truth whatever Airtable does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.stages import control, flush
+from pipelines.testing import Outcome
+from tests.unit.stage_house import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World.build(tmp_path)
+
+
+SIX = "\n".join(f"Animal number {n}" for n in range(1, 7))
+
+
+def test_a_video_of_six_scenes_takes_at_most_twelve_calls(world: World) -> None:
+    record = world.row(Prompt=SIX)
+    world.make(record)
+    assert world.cells(record)["Status"] == "Done"
+    assert len(world.board.calls) <= 12, [(call.verb, call.table) for call in world.board.calls]
+
+
+def test_a_slow_written_video_takes_at_most_twelve_calls_too(world: World) -> None:
+    world.vendor().ready_after_s = 150.0
+    record = world.row(**{"Master Prompt": "A zoo", "Scene Count": 6})
+    began = world.clock.now()
+    world.make(record)
+    assert world.cells(record)["Status"] == "Done"
+    assert world.clock.now() - began > 150
+    assert len(world.board.calls) <= 12, [(call.verb, call.table) for call in world.board.calls]
+
+
+def test_the_film_is_written_before_progress_that_waits(world: World) -> None:
+    for number in range(11):
+        run = world.trigger(world.row(Prompt=f"Cat {number}"))
+        world.until(run, "generating")
+    film = world.until(world.trigger(world.row(Prompt="Cat 3")), "delivering")
+    flush.flush_due(world.services)
+    assert "Final Video" in world.cells(film.record_id or "")
+
+
+def test_files_that_never_arrive_are_sent_again_under_a_fresh_link(world: World) -> None:
+    record = world.row(Prompt="A cat")
+    run = world.trigger(record)
+    world.board.lose_films = 2
+    done = world.until(run, "done", "needs_attention")
+    world.settle()
+    assert done.status is RunStatus.DONE
+    assert len(world.events(done, "attached_again")) == 2
+    assert len(set(world.board.links)) == len(world.board.links)
+    assert world.cells(record)["Status"] == "Done"
+
+
+def test_files_that_airtable_cannot_fetch_at_all_ask_a_person_and_retrying_sends_new_links(world: World) -> None:
+    record = world.row(Prompt="A cat")
+    run = world.trigger(record)
+    world.board.lose_films = 99
+    stopped = world.until(run, "done", "needs_attention")
+    world.settle()
+    assert stopped.status is RunStatus.NEEDS_ATTENTION
+    assert "open it with Video URL" in world.cells(record)["Error"]
+    world.board.lose_films = 0
+    control.retry(world.services, run, "test")
+    assert world.until(run, "done", "needs_attention").status is RunStatus.DONE
+    assert world.bought == ["A cat"]
+    world.settle()
+    assert world.cells(record)["Status"] == "Done"
+
+
+def test_where_airtable_cannot_reach_us_small_films_are_uploaded(tmp_path: Path) -> None:
+    world = World.build(tmp_path, airtable_reaches_us=False)
+    record, first = world.film(Prompt="A cat\nA dog", Formats=["9:16"])
+    assert first.status is RunStatus.DONE
+    assert [file["filename"].rpartition("-")[2] for file in world.cells(record)["Final Video"]] == [
+        "16x9.mp4",
+        "9x16.mp4",
+    ]
+    assert world.cells(record)["Poster"]
+    assert world.board.links == []
+    world.make(record)
+    assert [file["filename"] for file in world.cells(record)["Final Video"]] == [
+        f"{record}-r2-16x9.mp4",
+        f"{record}-r2-9x16.mp4",
+    ]
+    assert [row["Run"] for row in world.board.rows("Versions")] == [1, 2]
+
+
+def test_with_the_quota_used_up_at_delivery_the_run_is_done_and_everything_arrives_later(world: World) -> None:
+    record = world.row(Prompt="A cat")
+    run = world.trigger(record)
+    world.until(run, "stitching")
+    world.board.quota = True
+    done = world.until(run, "done", "needs_attention")
+    assert done.status is RunStatus.DONE
+    assert "quota is used up" in done.detail
+    assert world.held() == 0
+    world.settle(patience_s=3600)
+    world.board.quota = False
+    world.settle()
+    cells = world.cells(record)
+    assert (cells["Status"], cells["Status Detail"]) == ("Done", "The film is ready.")
+    assert len(cells["Final Video"]) == 1
+    assert [row["Status"] for row in world.scene_rows()] == ["Done"]
+    assert len(world.board.rows("Versions")) == 1
+    assert world.run(run).detail == "The film is ready."
+
+
+def test_what_arrives_late_is_looked_after_like_anything_else(world: World) -> None:
+    record = world.row(Prompt="A cat")
+    run = world.trigger(record)
+    world.until(run, "stitching")
+    world.board.quota = True
+    world.until(run, "done")
+    world.board.quota, world.board.lose_films = False, 2
+    world.settle()
+    assert world.events(world.run(run), "attached_again")
+    assert world.run(run).status is RunStatus.DONE
+    assert len(world.cells(record)["Final Video"]) == 1
+
+
+def test_a_lock_out_in_the_middle_only_delays(world: World) -> None:
+    record = world.row(Prompt="A cat\nA dog")
+    run = world.trigger(record)
+    world.until(run, "generating")
+    world.board.locked_until = world.clock.now() + 30
+    assert world.until(run, "done", "needs_attention").status is RunStatus.DONE
+    world.settle()
+    assert world.cells(record)["Status"] == "Done"
+
+
+def test_a_lock_out_while_the_row_is_read_only_delays(world: World) -> None:
+    record = world.row(Prompt="A cat")
+    world.board.locked_until = world.clock.now() + 30
+    assert world.make(record).status is RunStatus.DONE
+
+
+def test_a_revoked_token_is_said_and_its_return_is_enough(world: World) -> None:
+    record = world.row(Prompt="A cat")
+    run = world.trigger(record)
+    world.until(run, "stitching")
+    world.board.denied = True
+    stopped = world.until(run, "done", "needs_attention")
+    assert stopped.status is RunStatus.NEEDS_ATTENTION
+    assert "Airtable refuses our access token" in (stopped.error or "")
+    world.board.denied = False
+    world.settle()
+    cells = world.cells(record)
+    assert (cells["Status"], cells.get("Error")) == ("Done", None)
+    assert len(cells["Final Video"]) == 1
+    assert world.run(run).status is RunStatus.DONE
+
+
+def test_a_token_that_is_revoked_before_the_row_is_read_asks_and_can_be_retried(world: World) -> None:
+    record = world.row(Prompt="A cat")
+    world.board.denied = True
+    run = world.until(world.trigger(record), "failed", "needs_attention")
+    assert run.status is RunStatus.NEEDS_ATTENTION
+    world.board.denied = False
+    control.retry(world.services, run.id, "test")
+    assert world.until(run.id, "done", "needs_attention").status is RunStatus.DONE
+
+
+def test_airtable_away_for_an_hour_loses_nothing(world: World) -> None:
+    record = world.row(Prompt="A cat")
+    run = world.trigger(record)
+    world.until(run, "stitching")
+    world.board.away = True
+    world.settle(patience_s=3600)
+    world.board.away = False
+    world.settle()
+    assert world.run(run).status is RunStatus.DONE
+    assert len(world.cells(record)["Final Video"]) == 1
+
+
+def test_a_row_deleted_while_its_film_is_made_leaves_the_film_on_the_page(world: World) -> None:
+    record = world.row(Prompt="A cat")
+    run = world.trigger(record)
+    world.until(run, "generating")
+    world.settle(patience_s=1)
+    world.board.delete("Videos", record)
+    done = world.until(run, "done", "needs_attention")
+    world.settle()
+    assert done.status is RunStatus.DONE
+    assert "row was deleted" in done.detail
+    assert len(world.cuts(done)) == 1
+    assert world.balanced()
+
+
+def test_a_row_deleted_between_writing_and_looking_is_no_trouble(world: World) -> None:
+    record = world.row(Prompt="A cat")
+    run = world.trigger(record)
+    world.until(run, "delivering")
+    flush.flush_due(world.services)
+    world.board.delete("Videos", record)
+    assert "row was deleted" in world.until(run, "done", "needs_attention").detail
+
+
+def test_input_fields_are_never_written(world: World) -> None:
+    record = world.row(Prompt="A cat\nA dog", Title="Pets", Generate=True, **{"Allow Rewrite": True, "Clip Seconds": 3})
+    before = {name: value for name, value in world.cells(record).items() if name != "Generate"}
+    world.make(record)
+    assert before.items() <= world.cells(record).items()
+
+
+def test_what_was_changed_in_a_row_after_its_run_stays(world: World) -> None:
+    _, run = world.film(Prompt="A cat")
+    (scene,) = world.scene_ids()
+    world.board.edit("Scenes", scene, Prompt="A lion", Caption="Roar")
+    control.regenerate(world.services, run.id, 1, {}, "test")
+    world.until(run.id, "done")
+    world.settle()
+    row = world.board.cells(scene, "Scenes")
+    assert (row["Prompt"], row["Caption"]) == ("A lion", "Roar")
+
+
+def test_a_refused_scene_is_named_in_the_row_and_its_siblings_are_kept(world: World) -> None:
+    world.vendor().script("dog", Outcome.REFUSE)
+    world.moderator.sentence = "the prompt (violence)"
+    record, run = world.film(Prompt="A cat\nA dog\nA cow")
+    cells = world.cells(record)
+    assert run.status is RunStatus.NEEDS_ATTENTION
+    assert cells["Status"] == "Needs Attention"
+    assert "Scene 2 is a placeholder. The video service refused this scene: the prompt (violence)." in cells["Error"]
+    assert len(cells["Final Video"]) == 1
+    assert {row["Prompt"]: row["Status"] for row in world.scene_rows()} == {
+        "A cat": "Done",
+        "A dog": "Refused",
+        "A cow": "Done",
+    }
+    assert world.bought == ["A cat", "A cow"]
+
+
+def test_a_row_that_airtable_never_takes_is_not_tried_for_ever(world: World) -> None:
+    world.board.refused = {"Versions"}
+    record, _ = world.film(Prompt="A cat")
+    tries = [call for call in world.board.calls if call.table == "Versions"]
+    assert 1 < len(tries) <= flush.REFUSALS
+    assert world.cells(record)["Status"] == "Done"
+
+
+def test_a_film_whose_row_airtable_never_takes_asks_a_person(world: World) -> None:
+    world.board.refused = {"Videos"}
+    record = world.row(Prompt="A cat")
+    run = world.until(world.trigger(record), "done", "needs_attention")
+    assert run.status is RunStatus.NEEDS_ATTENTION
+    assert "open it with Video URL" in (run.error or "")
