@@ -1,0 +1,47 @@
+"""The cutting room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pipelines.domain.footage import Card, ClipWork, FilmPlan, FilmReport, Footage, Prepared, Verdict
+
+T = TypeVar("T")
+
+
+class Studio(Protocol):
+    """Everything done to real video files. Paths are local; every method is a pure function of its inputs,
+    writes to a temporary name beside `dest` and renames, and may be run twice.
+    """
+
+    def probe(self, path: Path) -> Footage:
+        """Read the facts. Raises `UnplayableMedia` (domain.errors) with one clear reason."""
+
+    def prepare(self, work: ClipWork, dest: Path) -> Prepared:
+        """Bring one clip to its cut's target; copies the bytes when nothing deviates."""
+
+    def animatic(self, card: Card, dest: Path) -> Footage:
+        """Render a good-looking clip from a text, with motion and sound, that joins without re-encoding."""
+
+    def assemble(self, plan: FilmPlan, dest: Path) -> FilmReport:
+        """Join prepared pieces into one film, moov first, by the cheapest path that is right."""
+
+    def examine(self, film: Path, plan: FilmPlan) -> Verdict:
+        """Decode and measure the film before anybody sees it."""
+
+    def poster(self, film: Path, dest: Path) -> Path:
+        """Write the sharpest well-exposed frame as JPEG."""
+
+    def contact_sheet(self, film: Path, dest: Path) -> Path:
+        """Write a grid of frames as JPEG."""
+
+    def preview(self, film: Path, dest: Path) -> Path:
+        """Write a small looping silent MP4 of a few seconds."""
+
+    def last_frame(self, clip: Path, dest: Path) -> Path:
+        """Write the very last picture as PNG."""
+
+    def subtitles(self, plan: FilmPlan, report: FilmReport, dest_stem: Path) -> Sequence[Path]:
+        """Write `<stem>.srt` and `<stem>.vtt` from the plan's captions; empty when there are none."""

@@ -1,0 +1,111 @@
+"""Buying clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from pipelines.domain.lifecycle import GenerationStatus, Reason
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """Exactly what is bought. `first_frame`, `last_frame` and `references` are keys in our storage."""
+
+    model: str
+    """The catalogue id, `provider/slug`."""
+    prompt: str
+    seconds: float
+    width: int
+    height: int
+    aspect_ratio: str
+    resolution: str
+    fps: float = 24.0
+    audio: bool = True
+    seed: int | None = None
+    negative_prompt: str | None = None
+    first_frame: str | None = None
+    last_frame: str | None = None
+    references: tuple[str, ...] = ()
+    card: dict[str, Any] = field(default_factory=dict)
+    """For `local/animatic` only: number, total and heading of the scene."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaInput:
+    """A picture handed to a provider: a local file, and a signed public link to it when we have a public address."""
+
+    key: str
+    path: Path
+    content_type: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A request with its marks: the idempotency key, and the callback URL when we can be reached."""
+
+    request: GenerationRequest
+    idem_key: str
+    callback_url: str | None = None
+    inputs: Mapping[str, MediaInput] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A provider's job in our words. `status` is one of submitted, running, succeeded, failed, cancelled."""
+
+    id: str
+    status: GenerationStatus
+    progress: int = 0
+    reason: Reason | None = None
+    error: str | None = None
+    """The vendor's own words, for the operator."""
+    cost_micro: int | None = None
+    """The provider's own figure, where it reports one."""
+    result: dict[str, Any] = field(default_factory=dict)
+    """Where the file is: JSON, kept in the row; no secrets."""
+    created_at: float | None = None
+    expires_at: float | None = None
+
+
+class VideoProvider(Protocol):
+    """One vendor. Never retries a paid call; all errors are of domain.errors.
+
+    `submit` raises RateLimited or Unavailable only when the request provably was not taken, and Ambiguous when
+    that is unknown (read timeout, reset, 5xx).
+    """
+
+    name: str
+
+    def submit(self, submission: Submission) -> Job:
+        """Buy one generation: exactly one POST."""
+
+    def poll(self, job_id: str, request: GenerationRequest) -> Job:
+        """Ask once how a job is. Raises Expired when the provider has forgotten it."""
+
+    def find(self, submission: Submission, since: float) -> list[Job]:
+        """Jobs that could be this submission, created at or after `since`; only for ability `list`."""
+
+    def fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
+        """Stream the finished file to `dest`. Raises BadDelivery, Expired or Unavailable."""
+
+    def cancel(self, job_id: str) -> bool:
+        """Stop a job if the vendor can; False when it cannot."""
+
+    def check(self) -> str:
+        """A free call that proves key and address; one sentence for the doctor. Raises of the tree."""
+
+
+class Providers(Protocol):
+    """All configured vendors by name, made on first use."""
+
+    def get(self, name: str) -> VideoProvider:
+        """The adapter. Raises NotConfigured naming the setting that is missing."""
+
+    def configured(self, name: str) -> bool:
+        """Whether its key (or address) is set."""

@@ -1,0 +1,64 @@
+"""Writing scenes, softening them, and naming what was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+from pipelines.ports.video import MediaInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """What the scene writer is asked for."""
+
+    master_prompt: str
+    scenes: int
+    seconds: float
+    aspect_ratio: str
+    style_notes: str | None = None
+    title: str | None = None
+    max_prompt: int = 4000
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneText:
+    """One written scene."""
+
+    prompt: str
+    caption: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What came back: exactly as many scenes as asked, what it cost, and who wrote it (with notes for the row)."""
+
+    scenes: tuple[SceneText, ...]
+    writer: str
+    cost_micro: int = 0
+    title: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+class SceneWriter(Protocol):
+    """Expands a master prompt, and softens a refused one."""
+
+    def write(self, brief: Brief) -> Script:
+        """Raises Refused, Unavailable, RateLimited, NotConfigured or OutOfCredit."""
+
+    def soften(self, prompt: str, reason: str) -> Script:
+        """One scene: the prompt reworded so that moderation may pass it."""
+
+    def quote_micro(self, brief: Brief) -> int:
+        """What `write` may cost at most."""
+
+
+class Moderator(Protocol):
+    """Names the likely culprit of a refusal, at no cost."""
+
+    def culprit(self, prompt: str, images: Sequence[MediaInput]) -> str | None:
+        """A sentence such as "the prompt (violence)", or None when nothing stands out or nobody can be asked."""
