@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from pipelines.domain.footage import Card, ClipWork, FilmPlan, FilmReport, Footage, Prepared, Verdict
-
-T = TypeVar("T")
 
 
 class Studio(Protocol):

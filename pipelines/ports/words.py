@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
-
-T = TypeVar("T")
+from typing import Protocol
 
 from pipelines.ports.video import MediaInput
 
