@@ -105,6 +105,26 @@ class SqlTx:
         return [{**row._asdict(), "spent_micro": int(row.spent_micro)} for row in rows]
 
 
+class _Turns:
+    """SQLite's own busy handler sleeps; taking turns inside the process keeps the tail short.
+
+    A write inside a write would wait for itself: it is a defect, and is said at once.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._holder = threading.Lock(), 0
+
+    def __enter__(self) -> None:
+        if self._holder == threading.get_ident():
+            raise RuntimeError("a write inside a write: use the transaction that is open")
+        self._lock.acquire()
+        self._holder = threading.get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        self._holder = 0
+        self._lock.release()
+
+
 class SqlStore:
     """ports.Store over SQLAlchemy. One per process; open none before a fork."""
 
@@ -112,8 +132,7 @@ class SqlStore:
         self.url = url
         self.engine = make_engine(url, pooled=pooled)
         self._sqlite = self.engine.dialect.name == "sqlite"
-        # SQLite's own busy handler sleeps; taking turns inside the process keeps the tail short.
-        self._turn: AbstractContextManager[Any] = threading.Lock() if self._sqlite else nullcontext()
+        self._turn: AbstractContextManager[Any] = _Turns() if self._sqlite else nullcontext()
 
     @contextmanager
     def write(self) -> Iterator[SqlTx]:

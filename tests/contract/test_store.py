@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -183,3 +184,11 @@ def test_migrating_again_changes_nothing(store: Store) -> None:
     store.migrate()
     with store.read() as tx:
         assert tx.runs.count() == 1
+
+
+def test_a_write_inside_a_write_is_a_defect_and_is_said_at_once(tmp_path: Path) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path / 'truth.db'}")
+    store.migrate()
+    with store.write(), pytest.raises(RuntimeError, match="inside a write"), store.write():
+        pass
+    store.engine.dispose()
