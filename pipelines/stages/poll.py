@@ -16,6 +16,7 @@ from pipelines.domain.errors import (
     NotConfigured,
     Permanent,
     ProviderFailed,
+    RateLimited,
     ReelgridError,
     Refused,
     Retryable,
@@ -23,8 +24,8 @@ from pipelines.domain.errors import (
 )
 from pipelines.domain.lifecycle import IN_FLIGHT, GenerationStatus, Reason
 from pipelines.domain.run import Generation
-from pipelines.ports import Job
-from pipelines.stages import ledger, submit
+from pipelines.ports import Job, Tx
+from pipelines.stages import breaker, lanes, ledger, submit
 from pipelines.stages.moves import FREE, Actor, LostLease, move_generation, record
 from pipelines.stages.requests import request_from_json
 from pipelines.stages.services import Services
@@ -34,6 +35,10 @@ logger = logging.getLogger(__name__)
 _G = GenerationStatus
 LONGEST_POLL_S = 30.0
 GROWTH = 1.5
+POLLS = "poll:"
+"""Begins the name of the lane that holds back the polls of one provider."""
+MISSING, MISSING_S = "missing_since", 90.0
+"""A job that its provider does not know for so long in a row is gone."""
 CLAIM_S = 45.0
 """A row taken into a sweep is not due again for so long: a sweep that dies loses nothing but this time."""
 
@@ -54,12 +59,22 @@ def _take_due(services: Services, limit: int, run_id: str | None) -> list[Genera
     only: dict[str, Any] = {"run_id": run_id} if run_id else {}
     bounds = {"next_at": now + 0.001}
     with services.store.write() as tx:
+        only |= _in_service(services, tx, now)
         due = tx.generations.find(order="next_at", limit=limit, before=bounds, status=tuple(IN_FLIGHT), **only)
         taken = now + CLAIM_S
         fences = {gen.id: {"status": gen.status, "next_at": gen.next_at} for gen in due}
         return [
             replace(gen, next_at=taken) for gen in due if tx.generations.change(gen.id, fences[gen.id], next_at=taken)
         ]
+
+
+def _in_service(services: Services, tx: Tx, now: float) -> dict[str, Any]:
+    """Which providers may be asked: all but those that have asked everybody to wait."""
+    waiting = [lane.id for lane in tx.lanes.find(after={"not_before": now})]
+    paused = {name.removeprefix(POLLS) for name in waiting if name.startswith(POLLS)}
+    if not paused:
+        return {}
+    return {"provider": tuple({card.provider for card in services.catalogue.values()} - paused)}
 
 
 def poll_one(services: Services, gen: Generation) -> None:
@@ -75,8 +90,7 @@ def poll_one(services: Services, gen: Generation) -> None:
     except Retryable as error:
         _wait(services, actor, gen, error)
     except Expired as error:
-        # It was taken once and is not known any more: it may well be charged.
-        _fail(services, actor, gen, Reason.EXPIRED, error, cost=gen.reserve_micro)
+        _missing(services, actor, gen, error)
     except NotConfigured as error:
         # A changed key or address says nothing about a job that is paid for.
         _wait(services, actor, gen, Unavailable(error.operator, retry_after=LONGEST_POLL_S))
@@ -85,7 +99,13 @@ def poll_one(services: Services, gen: Generation) -> None:
 
 
 def _commit(services: Services, actor: Actor, gen: Generation, job: Job) -> None:
-    known = {"progress": job.progress, "polls": gen.polls + 1, "expires_at": job.expires_at or gen.expires_at}
+    known: dict[str, Any] = {
+        "progress": job.progress,
+        "polls": gen.polls + 1,
+        "expires_at": job.expires_at or gen.expires_at,
+    }
+    if MISSING in gen.result and job.status is not _G.SUCCEEDED:
+        known["result"] = {name: value for name, value in gen.result.items() if name != MISSING}
     if job.status is _G.CANCELLED:
         raise ProviderFailed(f"{gen.provider} cancelled {gen.provider_id}")
     if job.status is not _G.SUCCEEDED and gen.deadline_at is not None and actor.now > gen.deadline_at:
@@ -99,6 +119,7 @@ def _commit(services: Services, actor: Actor, gen: Generation, job: Job) -> None
         if job.status is _G.SUCCEEDED:
             done = {"result": job.result, "cost_micro": job.cost_micro, "next_at": actor.now}
             move_generation(tx, actor, gen, _G.SUCCEEDED, **known, **done)
+            breaker.note(tx, gen.model, actor.now, ok=True)
         elif job.status is _G.RUNNING and gen.status is not _G.RUNNING:
             move_generation(tx, actor, gen, _G.RUNNING, **known, next_at=_next(services, gen, actor.now))
         else:
@@ -130,6 +151,19 @@ def _charged(services: Services, gen: Generation, job: Job) -> int:
     return gen.reserve_micro if services.card(gen.model).charges_failures else 0
 
 
+def _missing(services: Services, actor: Actor, gen: Generation, error: Expired) -> None:
+    """The provider does not know the job: not yet (servers behind one address tell each other a little later), for a
+    moment, or not any more. In the last case it may well be charged.
+    """
+    since = float(gen.result.get(MISSING, actor.now))
+    if actor.now - since >= MISSING_S:
+        _fail(services, actor, gen, Reason.EXPIRED, error, cost=gen.reserve_micro)
+        return
+    with services.store.write() as tx:
+        tx.generations.change(gen.id, {"status": gen.status}, result={**gen.result, MISSING: since})
+    _wait(services, actor, gen, Unavailable(error.operator, retry_after=services.card(gen.model).poll_s))
+
+
 def _fail(
     services: Services, actor: Actor, gen: Generation, reason: Reason, error: ReelgridError, *, cost: int = 0
 ) -> None:
@@ -145,6 +179,8 @@ def _wait(services: Services, actor: Actor, gen: Generation, error: Retryable) -
     pause = error.retry_after if error.retry_after is not None else pause_s(services.card(gen.model), gen.polls + 1)
     logger.warning("polling %s: %s; again in %.0f s", gen.id, error.operator, pause)
     with services.store.write() as tx:
+        if isinstance(error, RateLimited):
+            lanes.hold_back(tx, f"{POLLS}{gen.provider}", actor.now + pause)
         overdue = gen.deadline_at is not None and actor.now > gen.deadline_at
         as_taken = {"status": gen.status, "next_at": gen.next_at}
         tx.generations.change(gen.id, as_taken, polls=gen.polls + 1, next_at=actor.now + pause)
@@ -173,6 +209,7 @@ def _abandon(services: Services, actor: Actor, gen: Generation) -> None:
         move_generation(tx, actor, gen, _G.ABANDONED, error=words, reason=reason, **later)
         if run is not None:
             ledger.write_off(tx, actor.now, run, gen)
+            breaker.note(tx, gen.model, actor.now, ok=False)
             submit.wake_if_generating(tx, run, actor.now)
 
 

@@ -243,7 +243,7 @@ def commit_job(
         if job.status is _G.SUCCEEDED:
             done = replace(actor, lease=None)
             move_generation(tx, done, gen, _G.SUCCEEDED, next_at=now, cost_micro=job.cost_micro, result=job.result)
-        breaker.note(tx, gen.model, now, ok=True)
+            breaker.note(tx, gen.model, now, ok=True)
 
 
 def must_be_unclaimed(tx: Tx, gen: Generation, job_id: str) -> None:
@@ -264,6 +264,10 @@ _REASONS: tuple[tuple[type[Permanent], Reason], ...] = (
     (InvalidOrder, Reason.INVALID),
     (NotConfigured, Reason.INVALID),
 )
+
+
+_TELLING = (Reason.PROVIDER_ERROR, Reason.EXPIRED, Reason.REFUSED)
+"""Reasons that say whether the provider is well; a wrong key or an empty account is our own trouble."""
 
 
 def reason_of(error: ReelgridError) -> Reason:
@@ -296,8 +300,9 @@ def _not_taken(tx: Tx, actor: Actor, gen: Generation, error: Retryable) -> None:
     pause = error.retry_after if error.retry_after is not None else pause
     again = {"attempts": tries, "next_at": actor.now + pause}
     move_generation(tx, actor, gen, _G.PLANNED, error=error.operator, **again)
+    if not isinstance(error, RateLimited):
+        breaker.note(tx, gen.model, actor.now, ok=False)
     lanes.hold_back(tx, f"create:{gen.provider}", actor.now + (error.retry_after or 0.0))
-    breaker.note(tx, gen.model, actor.now, ok=False)
 
 
 def fail(tx: Tx, actor: Actor, gen: Generation, reason: Reason, error: ReelgridError, *, cost: int = 0) -> None:
@@ -309,7 +314,8 @@ def fail(tx: Tx, actor: Actor, gen: Generation, reason: Reason, error: ReelgridE
             ledger.capture(tx, actor.now, run, gen, cost, 0.0)
         ledger.free(tx, actor.now, run, gen)
         wake_if_generating(tx, run, actor.now)
-    breaker.note(tx, gen.model, actor.now, ok=reason is not Reason.PROVIDER_ERROR)
+    if reason in _TELLING:
+        breaker.note(tx, gen.model, actor.now, ok=reason is Reason.REFUSED)
 
 
 def drop(tx: Tx, actor: Actor, gen: Generation, error: ReelgridError) -> None:
