@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,9 @@ KEYS = (
     "recover_max_s", "wall_s",
 )  # fmt: skip
 PATIENCE_S = 900.0
+TRIGGER_PATIENCE_S = 150.0
+"""A key whose request died with its server is free again after a minute."""
+CALLERS = 8
 FAULTS = {
     "lost_percent": 5,
     "error_after_percent": 3,
@@ -108,6 +112,9 @@ def database(kind: str, var: Path) -> Iterator[str]:
 def folder(keep: Path | None) -> Iterator[Path]:
     """A short path for everything, kept if asked."""
     var = keep or Path(tempfile.mkdtemp(prefix="chaos-"))
+    if keep is not None:
+        shutil.rmtree(keep, ignore_errors=True)
+    var.mkdir(exist_ok=True)
     try:
         yield var
     finally:
@@ -120,7 +127,6 @@ class Chaos:
 
     def __init__(self, wish: Wish) -> None:
         self._wish = wish
-        self.records: dict[str, str] = {}
 
     def run(self) -> Findings:
         """Order, kill, wait, count."""
@@ -152,15 +158,16 @@ class Chaos:
         return f"sora/sandbox-{self._wish.ability}"
 
     def _order_all(self, stack: Stack) -> None:
-        """Rows by trigger, rows by the queue, and orders over REST, in turn."""
-        for number in range(self._wish.runs):
-            mark = f"chaos-{self._wish.seed}-{number}"
-            if number % 2:
-                self._order_by_rest(stack, mark)
-            else:
-                self._order_by_row(stack, mark, queued=number % 8 == 4)
-        if any(not run for run in self.records):
-            raise StackError("a run without an id")
+        """Rows by trigger, rows by the queue, and orders over REST, in turn; several callers at once."""
+        with ThreadPoolExecutor(CALLERS) as callers:
+            list(callers.map(lambda number: self._order(stack, number), range(self._wish.runs)))
+
+    def _order(self, stack: Stack, number: int) -> None:
+        mark = f"chaos-{self._wish.seed}-{number}"
+        if number % 2:
+            self._order_by_rest(stack, mark)
+        else:
+            self._order_by_row(stack, mark, queued=number % 8 == 4)
 
     def _order_by_rest(self, stack: Stack, mark: str) -> None:
         body = {
@@ -175,7 +182,6 @@ class Chaos:
         lines = [f"{mark} shot {number}, a lantern is lit" for number in range(self._wish.clips)]
         fields = {"Title": mark, "Prompt": "\n".join(lines), "Clip Seconds": 1, "Resolution": "480p"}
         record = stack.add_row(fields | ({"Status": "Ready"} if queued else {}))
-        self.records[record] = mark
         if queued:
             _trigger(stack, "/api/process-queue", {"base_id": BASE}, mark)
         else:
@@ -213,7 +219,7 @@ def _trigger(stack: Stack, path: str, body: dict[str, Any], key: str) -> None:
             raise StackError(f"{path}: {answer.text}")
         return answer.status_code == httpx.codes.ACCEPTED
 
-    until(accepted, f"{path} to be accepted", 60.0, 0.2)
+    until(accepted, f"{path} to be accepted", TRIGGER_PATIENCE_S, 0.5)
 
 
 def table(found: Findings) -> str:

@@ -92,7 +92,7 @@ def _retry(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
         run = move_run(tx, who, run, _R.NEEDS_APPROVAL, **again)
         _hold_missing(services, tx, run, scenes, who.now)
     else:
-        _forgive(tx, scenes, who.now)
+        _forgive(tx, scenes)
         _hold_missing(services, tx, run, scenes, who.now)
         run = move_run(tx, who, run, _R.GENERATING, detail="Going on where it stopped.", **again)
         _wake_planned(tx, run, who.now)
@@ -100,11 +100,11 @@ def _retry(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
     return run
 
 
-def _forgive(tx: Tx, scenes: list[Scene], now: float) -> None:
+def _forgive(tx: Tx, scenes: list[Scene]) -> None:
     """Failures before now do not count on the ladder any more; refused scenes are tried again as they are."""
     for scene in scenes:
         if scene.clip_id is None:
-            fresh = {**scene.rung, "since": now}
+            fresh = {**scene.rung, "forgiven": tx.generations.count(scene_id=scene.id)}
             tx.scenes.change(scene.id, rung=fresh, status=SceneStatus.QUEUED, error=None)
 
 
@@ -167,7 +167,7 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         clip_id=None,
         status=SceneStatus.QUEUED,
         error=None,
-        rung={"since": who.now},
+        rung={"forgiven": tx.generations.count(scene_id=scene.id)},
         updated_at=who.now,
     )
     record(tx, who, "scene", scene.id, run.id, "regenerate", number=scene.number, changes=sorted(changes))
@@ -226,7 +226,7 @@ def _write_off(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation
         return _retry(services, tx, who, run)
     if run.status is not _R.GENERATING:
         return run
-    _forgive(tx, tx.scenes.find(id=gen.scene_id), who.now)
+    _forgive(tx, tx.scenes.find(id=gen.scene_id))
     _hold_missing(services, tx, run, tx.scenes.find(run_id=run.id, order="number"), who.now)
     return touch_run(tx, who, run, next_at=who.now)
 

@@ -24,8 +24,8 @@ _GONE = (GenerationStatus.FAILED, GenerationStatus.ABANDONED)
 
 def next_rung(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, tries: list[Generation]) -> Scene:
     """The scene as it should be tried now; unchanged when nothing failed, Failed when a person is needed."""
-    since = float(scene.rung.get("since", 0.0))
-    failures = [gen for gen in tries if gen.status in _GONE and gen.created_at >= since]
+    forgiven = int(scene.rung.get("forgiven", 0))
+    failures = [gen for gen in tries if gen.status in _GONE and gen.attempt > forgiven]
     if not failures:
         return scene
     allowed = order_from_json(run.order or {}).allow_rewrite
