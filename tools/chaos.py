@@ -197,7 +197,8 @@ class Chaos:
 
         def told() -> bool:
             with store.read() as tx:
-                return not tx.wants.count(gone=False) - tx.wants.count(gone=False, next_at=None)
+                wants = tx.wants.find(gone=False, table=("Videos", "Scenes", "Versions"))
+            return all(want.next_at is None for want in wants)
 
         with suppress(StackError):
             until(stopped, "all runs to stop", PATIENCE_S, 0.5)
