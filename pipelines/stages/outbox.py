@@ -202,7 +202,7 @@ def want(
     want_id = _want_id(tx, base_id, table, record_id, merge_key)
     old = tx.wants.get(want_id, lock=True)
     flushes = old.flushes if old is not None and run_id in (None, old.run_id) else 0
-    due = now if urgent else now + min(LONGEST_COALESCE_S, COALESCE_S * SLOWER.get(table, 3.0) ** min(flushes, 9))
+    due = now if urgent else now + _pause(table, flushes)
     if old is None:
         merge = {KEY_FIELDS[table]: merge_key} if merge_key and not record_id else {}
         row = Want(
@@ -233,6 +233,12 @@ def want(
         urgent=urgent or old.urgent,
         version=old.version + 1,
     )
+
+
+def _pause(table: str, flushes: int) -> float:
+    if table == BoardTable.SETTINGS:
+        return LONGEST_COALESCE_S
+    return min(LONGEST_COALESCE_S, COALESCE_S * SLOWER.get(table, 3.0) ** min(flushes, 9))
 
 
 def _want_id(tx: Tx, base_id: str, table: str, record_id: str | None, merge_key: str | None) -> str:

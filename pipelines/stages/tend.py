@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any
 
 from pipelines.domain.errors import ReelgridError
-from pipelines.domain.lifecycle import ACTIVE, IN_FLIGHT, MOVING, TERMINAL, GenerationStatus, RunStatus
-from pipelines.ports import Rows
+from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, TERMINAL, GenerationStatus, RunStatus
+from pipelines.domain.run import Clip, Cut
+from pipelines.ports import Rows, Tx
 from pipelines.stages import ticks, wishes
 from pipelines.stages.services import Services
 
@@ -20,13 +21,16 @@ DEAD_AFTER_S = 8.0
 """A process beats every 2 s; whoever misses four beats is dead, and its ordinary leases are free."""
 STEP_S = 2.0
 """A wall clock that falls behind the monotonic one by more than this was set back."""
-SETTINGS_S, POLL_S, TIDY_S = 15.0, 1800.0, 3600.0
+SETTINGS_S, RENEW_S, TIDY_S = 240.0, 3600.0, 3600.0
+POLL_S, POLL_BESIDE_PUSH_S = 3 * 3600.0, 24 * 3600.0
+"""A look at a base takes four calls: eight looks a day stay within the smallest monthly quota (1,000 calls)."""
+AT_ONCE = 200
 _HEAVY_RUNS = {RunStatus.STITCHING, RunStatus.NEEDS_APPROVAL}
 
 
 def split_by_weight(services: Services, kind: str, ids: Sequence[str]) -> tuple[list[str], list[str]]:
     """Rows whose step takes a moment, and rows whose step encodes or joins."""
-    if kind == "clips" or not ids:
+    if kind in ("clips", "cuts") or not ids:
         return [], list(ids)
     if kind not in ("runs", "generations"):
         return list(ids), []
@@ -54,7 +58,8 @@ class Keeper:
         self._mind_clock()
         self._bury_dead()
         self._every("settings", SETTINGS_S, self._read_switches)
-        self._every("ticks", POLL_S, self._look_for_ticks)
+        self._every("renew", RENEW_S, self._renew_push)
+        self._look_for_ticks()
         self._every("tidy", TIDY_S, lambda: tidy(self._services))
 
     def _every(self, name: str, seconds: float, duty: Callable[[], object]) -> None:
@@ -89,19 +94,24 @@ class Keeper:
             tx.processes.remove(name)
         logger.warning("%s is dead; %d leases are free", name, freed)
 
-    def _busy_bases(self) -> list[str]:
-        """Bases where a run is moving, or waits for a person who uses the base."""
-        with self._services.store.read() as tx:
-            runs = tx.runs.find(status=tuple(ACTIVE - {RunStatus.NEEDS_ATTENTION}))
-        return list(dict.fromkeys(run.base_id for run in runs if run.base_id))
-
     def _read_switches(self) -> None:
-        for base_id in self._busy_bases():
+        """Of bases where a run is moving: elsewhere nothing can be spent."""
+        with self._services.store.read() as tx:
+            runs = tx.runs.find(status=tuple(MOVING))
+        for base_id in dict.fromkeys(run.base_id for run in runs if run.base_id):
             wishes.look(self._services, base_id)
 
     def _look_for_ticks(self) -> None:
+        """The last resort beside triggers and push."""
+        tools = self._services.base_tools
+        for base in tools.bases.all():
+            pace = POLL_BESIDE_PUSH_S if tools.webhooks.known(base.id) else POLL_S
+            look = partial(ticks.look, self._services, base.id)
+            self._every(f"ticks of {base.id}", pace, partial(_quietly, look))
+
+    def _renew_push(self) -> None:
         for base in self._services.base_tools.bases.all():
-            _quietly(partial(ticks.look, self._services, base.id))
+            _quietly(partial(self._services.base_tools.webhooks.renew, base.id))
 
 
 def _quietly(duty: Callable[[], object]) -> None:
@@ -138,14 +148,29 @@ def tidy(services: Services) -> int:
 
 
 def _forget(services: Services, kind: str, before: float) -> int:
-    """First the row says that it is gone, then the file goes; files that others still need stay."""
+    """First the row says that it is gone, then its files go; what others still need stays."""
     with services.store.write() as tx:
         table: Rows[Any] = tx.clips if kind == "clips" else tx.cuts
-        old = table.find(before={"created_at": before}, deleted_at=None, limit=200)
-        over = [row for row in old if (run := tx.runs.get(row.run_id)) is None or run.status in TERMINAL]
+        old = table.find(before={"created_at": before}, order="created_at", deleted_at=None)
+        over = [row for row in old if _is_over(tx, row)][:AT_ONCE]
         for row in over:
             table.change(row.id, deleted_at=services.clock.now())
-        keys = [row.key for row in over if row.key and not table.count(key=row.key, deleted_at=None)]
-    for key in keys:
+        free = [row for row in over if row.key and not table.count(key=row.key, deleted_at=None)]
+    files = list(dict.fromkeys(key for row in free for key in _files_of(row)))
+    for key in files:
         services.media.delete(key)
-    return len(keys)
+    return len(files)
+
+
+def _is_over(tx: Tx, row: Clip | Cut) -> bool:
+    """Neither its own run nor one that reuses it has anything to do with it any more."""
+    users = {row.run_id}
+    if isinstance(row, Clip):
+        users |= {scene.run_id for scene in tx.scenes.find(clip_id=row.id)}
+    return all(run.status in TERMINAL for run in tx.runs.find(id=sorted(users)))
+
+
+def _files_of(row: Clip | Cut) -> list[str]:
+    """The file and all that was made from it: pieces and last frame, or poster, captions and provenance."""
+    made = row.prepared if isinstance(row, Clip) else {**row.extras, "poster": row.poster_key}
+    return [key for key in (row.key, *made.values()) if isinstance(key, str)]

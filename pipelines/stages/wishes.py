@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 
+from pipelines.domain.board_fields import BoardTable, SettingsField, settings_fields
 from pipelines.domain.errors import Busy, ReelgridError
 from pipelines.domain.run import Base
-from pipelines.stages import lanes, stop
+from pipelines.ports import Tx
+from pipelines.stages import lanes, ledger, outbox, stop
 from pipelines.stages.services import Services
 
 logger = logging.getLogger(__name__)
@@ -39,3 +41,16 @@ def read(services: Services, base_id: str) -> None:
         if base_id == services.policy.default_base:
             tx.bases.add(Base(id=base_id, created_at=now))
         tx.bases.change(base_id, board_cap_micro=row.day_budget_micro, settings_read_at=now)
+        if row.record_id is not None:
+            _tell(tx, now, base_id, row.record_id, stopped=stop.reason_if_on(tx, base_id))
+
+
+def _tell(tx: Tx, now: float, base_id: str, record_id: str, *, stopped: str | None) -> None:
+    """What was spent today, and whether anything may be; written seldom, at once only when that changes."""
+    status = f"Spending is stopped: {stopped}." if stopped else "Running."
+    spent = ledger.spent(tx, base_id=base_id, day=ledger.utc_day(now))
+    fields = {str(name): value for name, value in settings_fields(spent_today_micro=spent, status=status).items()}
+    known = tx.wants.find(base_id=base_id, table=BoardTable.SETTINGS, record_id=record_id, limit=1)
+    news = bool(known) and known[0].fields.get(SettingsField.STATUS) != status
+    where = {"base_id": base_id, "table": BoardTable.SETTINGS.value, "record_id": record_id}
+    outbox.want(tx, now, fields=fields, urgent=news, **where)

@@ -7,7 +7,7 @@ database is always a real one. Nothing that serves or works imports this package
 from pipelines.testing.board import MemoryBoard
 from pipelines.testing.clips import tiny_mp4
 from pipelines.testing.provider import Outcome, Purchase, ScriptedProvider, ScriptedProviders
-from pipelines.testing.services import CATALOGUE, House, make_services
+from pipelines.testing.services import CATALOGUE, House, MemoryTools, MemoryWebhooks, make_services
 from pipelines.testing.small import (
     FixedClock,
     MappedIntake,
@@ -25,6 +25,8 @@ __all__ = [
     "House",
     "MappedIntake",
     "MemoryBoard",
+    "MemoryTools",
+    "MemoryWebhooks",
     "NoPoints",
     "Outcome",
     "PlainLinks",

@@ -9,10 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import event
+
+from pipelines.airtable.webhooks import Changes
 from pipelines.domain.catalogue import Ability, ModelCard
+from pipelines.domain.errors import RecordGone
 from pipelines.domain.policy import Policy
 from pipelines.domain.run import Base, Run
-from pipelines.ports import MediaStore
+from pipelines.ports import BoardChange, MediaStore
 from pipelines.stages import flush, poll, runner
 from pipelines.stages.services import Services
 from pipelines.storage import FileStore
@@ -59,12 +63,48 @@ CATALOGUE: Mapping[str, ModelCard] = {card.id: card for card in _CARDS}
 """`acme/film` and `other/film` cost 10 cents a second and make 4, 8 or 12 seconds; `local/animatic` is free."""
 
 POLICY = Policy(run_cap_micro=20_000_000, day_cap_micro=100_000_000, default_model="acme/film", default_base=BASE)
-STEPPED = ("runs", "generations", "clips", "sweeps")
+STEPPED = ("runs", "generations", "clips", "sweeps", "bases")
 LEASED = (*STEPPED, "wants")
 _MOMENT_S = 0.001
 
 
-class _NoTools:
+class MemoryWebhooks:
+    """Airtable's push: what people `changed`, read once. `dropped`: Airtable has forgotten the webhook."""
+
+    def __init__(self) -> None:
+        self.changed: list[BoardChange] = []
+        self.cursor = 1
+        self.registered = 0
+        self.renewed = 0
+        self.dropped = False
+
+    def known(self, base_id: str) -> object | None:  # noqa: ARG002 - one base
+        """Whether push is on."""
+        return self if self.registered else None
+
+    def read(self, base_id: str) -> Changes:
+        """Everything since the cursor."""
+        if self.dropped:
+            raise RecordGone(f"the webhook of {base_id} is gone")
+        return Changes(self.cursor + len(self.changed), tuple(self.changed))
+
+    def advance(self, base_id: str, cursor: int) -> None:  # noqa: ARG002 - one base
+        """What was read was acted on."""
+        del self.changed[: cursor - self.cursor]
+        self.cursor = cursor
+
+    def register(self, base_id: str) -> None:  # noqa: ARG002 - one base
+        """Push is on (again)."""
+        self.registered += 1
+        self.dropped = False
+
+    def renew(self, base_id: str) -> bool:  # noqa: ARG002 - one base
+        """Prolonged."""
+        self.renewed += 1
+        return True
+
+
+class MemoryTools:
     """ports.BaseTools for a base that is there already."""
 
     class _Bases:
@@ -73,7 +113,9 @@ class _NoTools:
             return [Base(id=BASE)]
 
     bases = _Bases()
-    webhooks = None
+
+    def __init__(self) -> None:
+        self.webhooks = MemoryWebhooks()
 
     def setup(self, base_id: str, models: object) -> None:
         """Nothing to build."""
@@ -114,7 +156,7 @@ def make_services(folder: Path, **overrides: Any) -> Services:
         "writer": ScriptedWriter(),
         "moderator": ScriptedModerator(),
         "board": MemoryBoard(clock, lambda url: _size_in(media, url)),
-        "base_tools": _NoTools(),
+        "base_tools": MemoryTools(),
         "media": media,
         "intake": MappedIntake(media),
         "studio": QuietStudio(),
@@ -127,7 +169,13 @@ def _fresh_store(path: Path) -> SqlStore:
     """An empty database of the present schema; it is built once and copied."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(_empty_database())
-    return SqlStore(f"sqlite:///{path}")
+    store = SqlStore(f"sqlite:///{path}")
+    event.listen(store.engine, "connect", _trust_the_power_supply)
+    return store
+
+
+def _trust_the_power_supply(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 @cache
@@ -159,6 +207,8 @@ class House:
     """Services with the hands of pump and workers: time passes only while nothing is to be done."""
 
     services: Services
+    forgiving: bool = False
+    """Whether a defect in a step is handled as a worker does it; else it is raised."""
 
     def work(self) -> bool:
         """One round of everything that is due; whether there was anything."""
@@ -173,7 +223,9 @@ class House:
         """One step, with the outer edge that a worker has."""
         try:
             return runner.step(self.services, kind, row)
-        except Exception as error:  # noqa: BLE001 - the worker's outer edge
+        except Exception as error:
+            if not self.forgiving:
+                raise
             runner.stumble(self.services, kind, row, error)
             return True
 

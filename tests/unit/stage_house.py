@@ -34,8 +34,8 @@ class World(House):
     """A house with everything in it under its own type."""
 
     @classmethod
-    def build(cls, folder: Path, **overrides: Any) -> World:
-        return cls(make_services(folder, **overrides))
+    def build(cls, folder: Path, *, forgiving: bool = False, **overrides: Any) -> World:
+        return cls(make_services(folder, **overrides), forgiving)
 
     @property
     def board(self) -> MemoryBoard:

@@ -1,0 +1,255 @@
+"""What people do in the base without a script: ticked boxes, edited scenes, versions put back, rows that are ready."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.domain.board_fields import BoardTable
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.run import Base
+from pipelines.ports import BoardChange
+from pipelines.stages import accept, ping, ticks
+from pipelines.stages.tend import Keeper
+from pipelines.testing import MemoryWebhooks
+from tests.unit.stage_house import BASE, World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World.build(tmp_path)
+    with world.services.store.write() as tx:
+        tx.bases.add(Base(id=BASE))
+    return world
+
+
+def only_run(world: World) -> str:
+    with world.services.store.read() as tx:
+        (run,) = tx.runs.find()
+    return run.id
+
+
+def look(world: World) -> None:
+    ticks.look(world.services, BASE)
+    world.settle()
+
+
+def changed(world: World, table: str, record: str, *names: str, ticked: tuple[str, ...] = ()) -> None:
+    """People changed these cells, and Airtable pings."""
+    fields: Mapping[str, Any] = world.board.cells(record, table)
+    status = fields.get("Status")
+    hooks = world.services.base_tools.webhooks
+    assert isinstance(hooks, MemoryWebhooks)
+    change = BoardChange(
+        table=table,
+        record_id=record,
+        ticks=frozenset(ticked),
+        status=status,
+        changed=frozenset((*names, *ticked)),
+        fields=fields,
+    )
+    hooks.changed.append(change)
+    assert ping.pinged(world.services, BASE, f"ping-{hooks.cursor}-{len(hooks.changed)}-{world.clock.now()}")
+    world.settle()
+
+
+def test_a_ticked_generate_starts_once_and_is_cleared(world: World) -> None:
+    record = world.row(Prompt="A cat", Generate=True)
+    look(world)
+    look(world)
+    assert world.run(only_run(world)).status is RunStatus.DONE
+    assert "Generate" not in world.cells(record)
+    assert world.bought == ["A cat"]
+
+
+def test_approve_and_cancel_are_boxes_too(tmp_path: Path) -> None:
+    world = World.build(tmp_path, approval_above_micro=0)
+    first, _ = world.film(Prompt="A cat")
+    second, stopped = world.film(Prompt="A dog")
+    world.board.edit("Videos", first, Approve=True)
+    world.board.edit("Videos", second, Cancel=True)
+    look(world)
+    assert world.bought == ["A cat"]
+    assert world.run(stopped.id).status is RunStatus.CANCELLED
+    assert world.cells(first)["Status"] == "Done"
+    assert not {"Approve", "Cancel"} & {*world.cells(first), *world.cells(second)}
+
+
+@pytest.mark.parametrize("box", ["Approve", "Cancel"])
+def test_a_box_that_means_nothing_yet_is_cleared_with_a_sentence(world: World, box: str) -> None:
+    record = world.row(Prompt="A cat", **{box: True})
+    look(world)
+    cells = world.cells(record)
+    assert box not in cells
+    assert cells["Status Detail"] == "Nothing was started for this row yet: tick Generate first."
+
+
+def test_cancelling_what_is_over_says_so(world: World) -> None:
+    record, _ = world.film(Prompt="A cat")
+    world.board.edit("Videos", record, Cancel=True)
+    look(world)
+    assert world.cells(record)["Status Detail"] == "This run is over; it is done."
+    assert "Cancel" not in world.cells(record)
+
+
+def test_regenerate_makes_the_scene_of_the_row_as_it_stands_there(world: World) -> None:
+    record, _ = world.film(Prompt="A cat\nA dog")
+    dog = world.scene_ids()[1]
+    world.board.edit("Scenes", dog, Prompt="A wolf", Regenerate=True)
+    look(world)
+    assert world.bought == ["A cat", "A dog", "A wolf"]
+    row = world.board.cells(dog, "Scenes")
+    assert ("Regenerate" in row, row["Status"], row["Prompt"]) == (False, "Done", "A wolf")
+    assert "take2" in world.cells(record)["Final Video"][0]["filename"]
+
+
+def test_regenerate_that_cannot_be_is_said_in_the_scenes_row(world: World) -> None:
+    record = world.row(Prompt="A cat")
+    scene = world.board.add("Scenes", Video=[record], Prompt="A cat", Regenerate=True)
+    look(world)
+    row = world.board.cells(scene, "Scenes")
+    assert "Regenerate" not in row
+    assert row["Error"].startswith("This scene was never made")
+
+
+def test_restore_puts_an_old_film_back_without_making_anything(world: World) -> None:
+    record, first = world.film(Prompt="A cat")
+    before = world.cells(record)
+    world.board.edit("Videos", record, Prompt="A dog")
+    world.make(record)
+    films = len(world.studio.films)
+    versions: Mapping[str, Mapping[str, Any]] = world.board.tables[BoardTable.VERSIONS]
+    (old,) = [one for one, row in versions.items() if row["Run"] == 1]
+    world.board.edit("Versions", old, Restore=True)
+    look(world)
+    cells = world.cells(record)
+    assert [file["filename"] for file in cells["Final Video"]] == [f"{record}-r1-16x9.mp4"]
+    assert cells["Video URL"] == before["Video URL"]
+    assert cells["Status Detail"] == "The film of run 1 is back."
+    assert "Restore" not in world.board.cells(old, "Versions")
+    assert len(world.studio.films) == films
+    assert len(world.cuts(first)) == 1
+
+
+def test_a_version_that_is_not_kept_any_more_says_so(world: World) -> None:
+    record, run = world.film(Prompt="A cat")
+    with world.services.store.write() as tx:
+        tx.cuts.change(world.cuts(run)[0].id, deleted_at=1.0)
+    (version,) = world.board.tables[BoardTable.VERSIONS]
+    world.board.edit("Versions", version, Restore=True)
+    look(world)
+    assert world.cells(record)["Status Detail"] == "The film of run 1 is not kept any more."
+
+
+def test_the_queue_starts_ready_rows_whose_time_has_come(world: World) -> None:
+    now, later = world.row(Prompt="A cat", Status="Ready"), "2026-11-25T12:00:00.000Z"
+    waits = world.row(Prompt="A dog", Status="Ready", **{"Scheduled For": later})
+    world.row(Prompt="A cow", Status="Draft")
+    sweep = accept.sweep_queue(world.services, BASE)
+    world.settle()
+    done = accept.sweep_view(world.services, sweep)
+    assert (done.status, len(done.started)) == ("done", 1)
+    assert world.cells(now)["Status"] == "Done"
+    assert world.cells(waits)["Status"] == "Ready"
+    world.clock.pass_by(24 * 3600)
+    accept.sweep_queue(world.services, BASE)
+    world.settle()
+    assert world.bought == ["A cat", "A dog"]
+
+
+def test_a_queue_that_cannot_be_read_says_why(world: World) -> None:
+    world.board.denied = True
+    sweep = accept.sweep_queue(world.services, BASE)
+    world.settle()
+    found = accept.sweep_view(world.services, sweep)
+    assert (found.status, found.error) == ("failed", "Airtable refuses our access token: it was revoked.")
+
+
+def test_a_pushed_tick_starts_its_row_and_reads_no_other(world: World) -> None:
+    record = world.row(Prompt="A cat", Generate=True)
+    changed(world, "Videos", record, ticked=("Generate",))
+    assert world.cells(record)["Status"] == "Done"
+    assert world.calls("ticked") == 0
+
+
+def test_a_row_set_to_ready_is_started_by_its_push(world: World) -> None:
+    record = world.row(Prompt="A cat", Status="Ready")
+    changed(world, "Videos", record, "Status")
+    assert world.cells(record)["Status"] == "Done"
+
+
+def test_an_edited_scene_of_a_finished_run_is_stale_and_nothing_is_bought(world: World) -> None:
+    world.film(Prompt="A cat\nA dog")
+    dog = world.scene_ids()[1]
+    world.board.edit("Scenes", dog, Prompt="A wolf")
+    changed(world, "Scenes", dog, "Prompt")
+    assert world.board.cells(dog, "Scenes")["Status"] == "Stale"
+    assert world.bought == ["A cat", "A dog"]
+    world.board.edit("Scenes", dog, Prompt="A dog")
+    changed(world, "Scenes", dog, "Prompt")
+    assert world.board.cells(dog, "Scenes")["Status"] == "Done"
+
+
+def test_our_own_writes_make_no_scene_stale(world: World) -> None:
+    world.film(Prompt="A cat")
+    (cat,) = world.scene_ids()
+    changed(world, "Scenes", cat, *world.board.cells(cat, "Scenes"))
+    assert world.board.cells(cat, "Scenes")["Status"] == "Done"
+
+
+def test_pushed_regenerate_restore_and_settings_are_acted_on(world: World) -> None:
+    settings = world.board.add("Settings", Name="Reelgrid")
+    world.film(Prompt="A cat")
+    (scene,) = world.scene_ids()
+    world.board.edit("Scenes", scene, Regenerate=True)
+    changed(world, "Scenes", scene, ticked=("Regenerate",))
+    assert world.bought == ["A cat", "A cat"]
+    world.board.edit("Settings", settings, Stop_Spending=True)
+    changed(world, "Settings", settings, ticked=("Stop Spending",))
+    record = world.row(Prompt="A dog")
+    run = world.trigger(record)
+    world.settle(patience_s=60)
+    assert world.run(run).status is RunStatus.QUEUED
+    assert "Spending is stopped" in world.run(run).detail
+    world.board.edit("Settings", settings, Stop_Spending=False)
+    changed(world, "Settings", settings, "Stop Spending")
+    assert world.run(run).status is RunStatus.DONE
+
+
+def test_a_webhook_that_airtable_dropped_is_made_anew_and_nothing_is_missed(world: World) -> None:
+    hooks = world.services.base_tools.webhooks
+    hooks.dropped = True
+    record = world.row(Prompt="A cat", Generate=True)
+    ping.pinged(world.services, BASE, "ping-1")
+    world.settle()
+    assert hooks.registered == 1
+    assert world.cells(record)["Status"] == "Done"
+
+
+def test_what_was_spent_today_is_told_seldom(world: World) -> None:
+    settings = world.board.add("Settings", Name="Reelgrid")
+    for number in range(3):
+        world.film(Prompt=f"Cat {number}")
+    row = world.board.cells(settings, "Settings")
+    writes = [call for call in world.board.calls if call.verb == "write" and call.table == "Settings"]
+    assert row["Status"] == "Running."
+    assert row["Spent Today"] == 0.8
+    assert len(writes) <= 3
+
+
+def test_the_day_budget_of_the_base_is_a_cap(world: World) -> None:
+    world.board.add("Settings", Name="Reelgrid", **{"Day Budget": 0.5})
+    record, run = world.film(Prompt="A cat\nA dog")
+    assert run.status is RunStatus.NEEDS_ATTENTION
+    assert "Day Budget" in world.cells(record)["Error"]
+
+
+def test_the_keeper_looks_at_bases_seldom_and_less_where_push_is_on(world: World) -> None:
+    keeper = Keeper(world.services)
+    keeper.tick()
+    keeper.tick()
+    assert world.calls("ticked") == 3
+    assert world.services.base_tools.webhooks.renewed == 1
