@@ -20,7 +20,7 @@ HEAD = """# Models
 <!-- Written by tools/docs_models.py from pipelines/providers/catalogue.toml: change that file, not this page. -->
 
 The models that ship. Your own go into a file that `CATALOGUE` names: [Add a model](../how-to/add-a-model.md). What is
-configured on a running deployment is told by `flask models` and `GET /api/models`.
+configured on a running deployment is told by `flask models list` and `GET /api/models`.
 
 Prices are the vendors' list prices on the day given, and estimates: the actual cost is the vendor's own figure where it
 reports one. A resolution that is missing from a price is not offered.
