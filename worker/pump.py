@@ -21,7 +21,6 @@ TICK_S = 0.1
 RESEND_S = 3.0
 """A hint that was sent and led to nothing is sent again after this."""
 BATCH = 200
-MEDIA_KINDS = {"clips"}
 POLLERS = 8
 BROKEN_PAUSE_S = 1.0
 
@@ -62,7 +61,7 @@ class Pump:
 
     def run(self) -> None:
         """Run until stopped."""
-        dispatcher = Dispatcher(self._services, ("runs", "generations", "clips", "sweeps"))
+        dispatcher = Dispatcher(self._services, ("runs", "generations", "clips", "cuts", "sweeps", "bases"))
         loops: dict[str, tuple[Callable[[], object], float]] = {
             "dispatch": (dispatcher.tick, TICK_S),
             "poll": (lambda: poll.poll_due(self._services, executor=self._pollers), TICK_S),

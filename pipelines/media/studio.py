@@ -6,10 +6,25 @@ stay small.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.domain.footage import Card, ClipWork, FilmPlan, FilmReport, Footage, Prepared, Verdict
+from pipelines.domain.errors import UnplayableMedia
+from pipelines.domain.footage import (
+    Boundary,
+    Card,
+    ClipWork,
+    FilmPlan,
+    FilmReport,
+    Footage,
+    Prepared,
+    Target,
+    Verdict,
+)
+from pipelines.ports import Around
+
+logger = logging.getLogger(__name__)
 
 
 class FilmStudio:
@@ -33,11 +48,26 @@ class FilmStudio:
 
         return animatic(card, dest)
 
-    def assemble(self, plan: FilmPlan, dest: Path) -> FilmReport:
+    def seam(self, a: Path, b: Path, at: Boundary, target: Target, ready: Path, around: Around = (None, None)) -> None:
+        """Render one transition ahead, under the name by which `assemble` looks for it."""
+        from pipelines.media.seams import render_seam, seam_between
+
+        before, after = around
+        try:
+            seam = seam_between(a, b, at, target, before=before, after=after)
+            if seam is not None and not (ready / seam.name).exists():
+                ready.mkdir(parents=True, exist_ok=True)
+                render_seam(a, b, at, target, ready / seam.name, before=before, after=after)
+        except UnplayableMedia as error:
+            logger.info("no seam ahead: %s", error.operator)
+
+    def assemble(
+        self, plan: FilmPlan, dest: Path, *, ready: Path | None = None, encode_all: bool = False
+    ) -> FilmReport:
         """Join prepared pieces into one film, moov first, by the cheapest path that is right."""
         from pipelines.media.assemble import assemble
 
-        return assemble(plan, dest)
+        return assemble(plan, dest, ready=ready, encode_all=encode_all)
 
     def examine(self, film: Path, plan: FilmPlan) -> Verdict:
         """Decode and measure the film before anybody sees it."""

@@ -11,13 +11,14 @@ from pipelines.ports.board import (
     Written,
 )
 from pipelines.ports.files import Intake, Links, MediaStore, Stored
-from pipelines.ports.pictures import Studio
+from pipelines.ports.pictures import Around, Studio
 from pipelines.ports.sql import Rows, Store, Tx
 from pipelines.ports.video import GenerationRequest, Job, MediaInput, Providers, Submission, VideoProvider
 from pipelines.ports.words import Brief, Moderator, SceneText, SceneWriter, Script
 from pipelines.ports.work import Clock, Hints, Points
 
 __all__ = [
+    "Around",
     "BaseTools",
     "Board",
     "BoardChange",

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from pipelines.domain.footage import Card, ClipWork, FilmPlan, FilmReport, Footage, Prepared, Verdict
+from pipelines.domain.footage import (
+    Boundary,
+    Card,
+    ClipWork,
+    FilmPlan,
+    FilmReport,
+    Footage,
+    Prepared,
+    Target,
+    Verdict,
+)
+
+Around = tuple[Boundary | None, Boundary | None]
 
 
 class Studio(Protocol):
@@ -23,8 +35,19 @@ class Studio(Protocol):
     def animatic(self, card: Card, dest: Path) -> Footage:
         """Render a good-looking clip from a text, with motion and sound, that joins without re-encoding."""
 
-    def assemble(self, plan: FilmPlan, dest: Path) -> FilmReport:
-        """Join prepared pieces into one film, moov first, by the cheapest path that is right."""
+    def seam(self, a: Path, b: Path, at: Boundary, target: Target, ready: Path, around: Around = (None, None)) -> None:
+        """Render the pictures of one transition ahead into the folder `ready`, as soon as both pieces are there.
+
+        `around` are the boundaries before `a` and after `b`. A hard cut has none, and a pair that cannot be joined
+        by its tables is left to `assemble`.
+        """
+
+    def assemble(
+        self, plan: FilmPlan, dest: Path, *, ready: Path | None = None, encode_all: bool = False
+    ) -> FilmReport:
+        """Join prepared pieces into one film, moov first, by the cheapest path that is right. Seams found in `ready`
+        are taken; `encode_all` is the next path when a film did not pass its examination.
+        """
 
     def examine(self, film: Path, plan: FilmPlan) -> Verdict:
         """Decode and measure the film before anybody sees it."""

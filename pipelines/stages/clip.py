@@ -9,7 +9,7 @@ from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import MOVING
 from pipelines.domain.run import Clip, Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages import pieces
+from pipelines.stages import pieces, transitions
 from pipelines.stages.moves import FREE, Actor, record, wake_run
 from pipelines.stages.services import Services
 
@@ -26,6 +26,10 @@ def prepare_pieces(services: Services, actor: Actor, clip_id: str) -> None:
     prepared: dict[str, str] = {}
     for run, scene in users:
         prepared |= _work(services, run, scene, replace(clip, prepared={**clip.prepared, **prepared}))
+    with services.store.write() as tx:
+        tx.clips.change(clip.id, {"lease_token": actor.lease}, prepared={**clip.prepared, **prepared})
+    for run, scene in users:
+        transitions.render_ahead(services, run, scene)
     with services.store.write() as tx:
         for run_id in sorted({run.id for run, _ in users}):
             wake_run(tx, run_id, actor.now)

@@ -171,7 +171,7 @@ def _finish(
             attachment = {**cut.attachment, "waits": False, **({"id": item["id"]} if item else {})}
             tx.cuts.change(cut.id, attachment=attachment)
             if cut.status is not CutStatus.DELIVERED:
-                move_cut(tx, actor, cut, CutStatus.DELIVERED, delivered_at=now)
+                move_cut(tx, actor, cut, CutStatus.DELIVERED, delivered_at=now, next_at=now)
         ledger.release(tx, now, run)
         doubts = _doubts(tx, run)
         to = _R.NEEDS_ATTENTION if doubts else _R.DONE

@@ -13,7 +13,7 @@ from typing import Any
 from pipelines.domain.errors import BadDelivery, Busy, Permanent, ReelgridError, Retryable
 from pipelines.domain.lifecycle import MOVING
 from pipelines.domain.run import Run
-from pipelines.stages import clip, generate, lease, queue, run
+from pipelines.stages import clip, extras, generate, lease, push, queue, run
 from pipelines.stages.moves import Actor, LostLease
 from pipelines.stages.poll import poll_due
 from pipelines.stages.services import Services
@@ -43,7 +43,9 @@ STAGES: Mapping[str, Stage] = {
     "runs": Stage(run.advance, run.give_up),
     "generations": Stage(generate.advance, generate.give_up, renewed=False),
     "clips": Stage(clip.prepare_pieces, clip.give_up),
+    "cuts": Stage(extras.make, extras.give_up),
     "sweeps": Stage(queue.start_ready, queue.give_up),
+    "bases": Stage(push.read_changes, push.give_up),
 }
 
 

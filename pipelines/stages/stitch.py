@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.domain.errors import ReelgridError
-from pipelines.domain.footage import Boundary, Captions, Card, FilmPlan, FilmReport, Target, Transition, Verdict
+from pipelines.domain.footage import Captions, Card, FilmPlan, FilmReport, Target, Verdict
 from pipelines.domain.keys import new_id, new_token
 from pipelines.domain.lifecycle import CutStatus, RunStatus
-from pipelines.domain.order import Order, order_from_json
+from pipelines.domain.order import order_from_json
 from pipelines.domain.plan import plan_from_json
 from pipelines.domain.run import Clip, Cut, Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages import ledger, outbox, pieces
+from pipelines.stages import ledger, outbox, pieces, transitions
 from pipelines.stages.fetch import footage_to_json, sha256_of
-from pipelines.stages.moves import Actor, move_cut, move_run, record
+from pipelines.stages.moves import FREE, Actor, move_cut, move_run, record, touch_run
 from pipelines.stages.services import Services
 
 CARD_SECONDS = 2.5
+BUSY_PAUSE_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,12 @@ def make_cuts(services: Services, actor: Actor, run: Run) -> None:
     with services.store.read() as tx:
         scenes = tx.scenes.find(run_id=run.id, order="number")
         clips = _clips_of(tx, scenes)
+        busy = any(clip.lease_token and clip.lease_until > actor.now for clip in clips)
+    if busy:
+        # Somebody is making a piece of one of them right now: waiting a moment is cheaper than making it twice.
+        with services.store.write() as tx:
+            touch_run(tx, actor, run, next_at=services.clock.now() + BUSY_PAUSE_S, **FREE)
+        return
     cuts = [make_cut(services, actor, run, name, scenes, clips) for name in plan.formats]
     with services.store.write() as tx:
         detail = "Putting the film into the row." if run.record_id else "Finishing."
@@ -52,6 +59,7 @@ def make_cuts(services: Services, actor: Actor, run: Run) -> None:
         )
         outbox.show_films(services, tx, run, cuts)
     services.points.reach("deliver.wanted", run=run.id)
+    transitions.forget(services, run)
 
 
 def _clips_of(tx: Tx, scenes: Sequence[Scene]) -> list[Clip]:
@@ -138,9 +146,7 @@ def _make(
 ) -> _Made:
     plan = film_plan(services, run, name, scenes, clips, folder)
     film = folder / "film.mp4"
-    report = services.studio.assemble(plan, film)
-    services.points.reach("cut.assembled", run=run.id)
-    verdict = services.studio.examine(film, plan)
+    report, verdict = _assembled(services, run, plan, film)
     sha = sha256_of(film)
     stem = f"cuts/{sha[:2]}/{sha}"
     key = services.media.put_file(film, f"{stem}.mp4", "video/mp4", film_name(run, name, animatic=False)).key
@@ -150,23 +156,40 @@ def _make(
     return _Made(report=report, verdict=verdict, key=key, sha256=sha, poster_key=poster, extras=extras)
 
 
+def _assembled(services: Services, run: Run, plan: FilmPlan, film: Path) -> tuple[FilmReport, Verdict]:
+    """Join, look, and take the next path once when the look finds a fault; the better of the two is kept."""
+    report = services.studio.assemble(plan, film, ready=transitions.folder(services, run))
+    services.points.reach("cut.assembled", run=run.id)
+    verdict = services.studio.examine(film, plan)
+    if verdict.ok:
+        return report, verdict
+    again = film.with_name("again.mp4")
+    other = services.studio.assemble(plan, again, encode_all=True)
+    second = services.studio.examine(again, plan)
+    if len(second.faults) >= len(verdict.faults):
+        return report, verdict
+    again.replace(film)
+    notes = (*other.notes, f"Made again by encoding everything: {'; '.join(verdict.faults)}.")
+    return dataclasses.replace(other, path=film, notes=notes), second
+
+
 def film_plan(
     services: Services, run: Run, name: str, scenes: Sequence[Scene], clips: Sequence[Clip], folder: Path
 ) -> FilmPlan:
     """The pieces in order, with cards before and after where the row wants them."""
     order, target = order_from_json(run.order or {}), pieces.target_of(run, name)
     paths = [_piece(services, run, scene, clip, name) for scene, clip in zip(scenes, clips, strict=True)]
-    boundaries = [_boundary(order, scene) for scene in scenes[1:]]
+    boundaries = [transitions.between(order, scene) for scene in scenes[1:]]
     captions: list[str | None] = [scene.caption for scene in scenes]
     if order.captions is not Captions.SIDECAR:
         captions = [None] * len(scenes)
     if order.title_card:
         paths.insert(0, _card(services, order.title_card, target, folder / "title.mp4"))
-        boundaries.insert(0, _default_boundary(order))
+        boundaries.insert(0, transitions.between(order))
         captions.insert(0, None)
     if order.end_card:
         paths.append(_card(services, order.end_card, target, folder / "end.mp4"))
-        boundaries.append(_default_boundary(order))
+        boundaries.append(transitions.between(order))
         captions.append(None)
     music = pieces.local(services, order.music) if order.music else None
     return FilmPlan(
@@ -177,19 +200,6 @@ def film_plan(
 def _piece(services: Services, run: Run, scene: Scene, clip: Clip, name: str) -> Path:
     (work,) = (work for work in pieces.works(run, scene, clip) if work.format == name)
     return pieces.local(services, clip.prepared.get(work.key) or pieces.make(services, work))
-
-
-def _default_boundary(order: Order) -> Boundary:
-    hard = order.transition is Transition.CUT
-    return Boundary(kind=order.transition, seconds=0.0 if hard else order.transition_seconds)
-
-
-def _boundary(order: Order, scene: Scene) -> Boundary:
-    """Between the scene before and this one: its own wish, else the row's."""
-    if scene.transition is None:
-        return _default_boundary(order)
-    kind = Transition(scene.transition)
-    return Boundary(kind=kind, seconds=0.0 if kind is Transition.CUT else order.transition_seconds)
 
 
 def _card(services: Services, text: str, target: Target, path: Path) -> Path:

@@ -63,7 +63,7 @@ CATALOGUE: Mapping[str, ModelCard] = {card.id: card for card in _CARDS}
 """`acme/film` and `other/film` cost 10 cents a second and make 4, 8 or 12 seconds; `local/animatic` is free."""
 
 POLICY = Policy(run_cap_micro=20_000_000, day_cap_micro=100_000_000, default_model="acme/film", default_base=BASE)
-STEPPED = ("runs", "generations", "clips", "sweeps", "bases")
+STEPPED = tuple(runner.STAGES)
 LEASED = (*STEPPED, "wants")
 _MOMENT_S = 0.001
 

@@ -6,8 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.domain.footage import Card, ClipWork, FilmPlan, FilmReport, Footage, Prepared, Verdict
+from pipelines.domain.footage import (
+    Boundary,
+    Card,
+    ClipWork,
+    FilmPlan,
+    FilmReport,
+    Footage,
+    Prepared,
+    Target,
+    Verdict,
+)
 from pipelines.domain.keys import digest
+from pipelines.ports import Around
 from pipelines.testing.clips import tiny_mp4
 
 
@@ -19,6 +30,9 @@ class QuietStudio:
         self.cards: list[Card] = []
         self.films: list[FilmPlan] = []
         self.faults: tuple[str, ...] = ()
+        self.mendable = False
+        """Whether encoding everything mends the faults."""
+        self.seams: list[tuple[str, str]] = []
         self.broken: Exception | None = None
         """Raised by `assemble` as long as it is set."""
 
@@ -43,8 +57,20 @@ class QuietStudio:
         dest.write_bytes(tiny_mp4(card.seconds, repr(card)))
         return self.probe(dest)
 
-    def assemble(self, plan: FilmPlan, dest: Path) -> FilmReport:
-        """A film as long as its pieces."""
+    def seam(self, a: Path, b: Path, at: Boundary, target: Target, ready: Path, around: Around = (None, None)) -> None:  # noqa: ARG002 - a port
+        """Remembered as the names of the two pieces."""
+        self.seams.append((a.name, b.name))
+
+    def assemble(
+        self,
+        plan: FilmPlan,
+        dest: Path,
+        *,
+        ready: Path | None = None,  # noqa: ARG002 - a port
+        encode_all: bool = False,
+    ) -> FilmReport:
+        """A film as long as its pieces; one made by encoding everything has none of the `faults`."""
+        self.faults = () if encode_all and self.mendable else self.faults
         if self.broken is not None:
             raise self.broken
         self.films.append(plan)

@@ -1,0 +1,54 @@
+"""What happens round the join: seams ahead of it, a second path when the film has faults, a sheet and a preview after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.stage_house import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World.build(tmp_path)
+
+
+def test_a_film_with_a_fault_is_made_again_by_encoding_everything(world: World) -> None:
+    world.studio.faults, world.studio.mendable = ("black for 2.0 s from 00:03",), True
+    record, run = world.film(Prompt="A cat\nA dog")
+    assert world.cells(record)["Status"] == "Done"
+    assert len(world.studio.films) == 2
+    with world.services.store.read() as tx:
+        (cut,) = tx.cuts.find(run_id=run.id)
+    assert "black for 2.0 s" in cut.report["notes"][-1]
+
+
+def test_a_fault_that_stays_is_delivered_and_said(world: World) -> None:
+    world.studio.faults = ("black for 2.0 s from 00:03",)
+    record = world.row(Prompt="A cat\nA dog")
+    world.until(world.trigger(record), "needs_attention")
+    world.settle()
+    cells = world.cells(record)
+    assert cells["Status"] == "Needs Attention"
+    assert cells["Final Video"]
+    assert "black for 2.0 s" in cells["Error"]
+
+
+def test_seams_are_rendered_as_soon_as_both_neighbours_are_there(world: World) -> None:
+    world.film(Prompt="A cat\nA dog\nA fox", Transition="Crossfade", **{"Transition Seconds": 0.5})
+    assert len(set(world.studio.seams)) == 2
+
+
+def test_hard_cuts_have_no_seams(world: World) -> None:
+    world.film(Prompt="A cat\nA dog")
+    assert world.studio.seams == []
+
+
+def test_a_contact_sheet_and_a_preview_follow_the_delivery(world: World) -> None:
+    _, run = world.film(Prompt="A cat\nA dog")
+    world.settle()
+    with world.services.store.read() as tx:
+        (cut,) = tx.cuts.find(run_id=run.id)
+    for name in ("contact_sheet", "preview"):
+        assert world.services.media.stat(cut.extras[name]) is not None
