@@ -21,6 +21,7 @@ from pipelines.airtable.bases import Bases
 from pipelines.airtable.book import NameBook
 from pipelines.airtable.cells import Cells
 from pipelines.airtable.client import PUSH, REGISTER, Client
+from pipelines.airtable.fields import board_scene
 from pipelines.airtable.names import BaseNames, TableNames
 from pipelines.domain.board_fields import (
     ACTION_BOXES,
@@ -325,8 +326,15 @@ def _as_change(table: str, record_id: str, changed: frozenset[str], fields: Mapp
     cells = Cells(fields)
     ticks = frozenset(str(name) for name in fields if name in _BOXES and cells.flag(name))
     status = cells.text(VideoField.STATUS)
+    scene = board_scene(record_id, fields) if table == BoardTable.SCENES else None
     return BoardChange(
-        table=str(table), record_id=record_id, ticks=ticks, status=status, changed=changed, fields=dict(fields)
+        table=str(table),
+        record_id=record_id,
+        ticks=ticks,
+        status=status,
+        changed=changed,
+        fields=dict(fields),
+        scene=scene,
     )
 
 

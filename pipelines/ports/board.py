@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipelines.domain.board_fields import TICKED_TABLES
+from pipelines.domain.board_fields import ACTION_BOXES, TICKED_TABLES
 from pipelines.domain.order import Order, SceneOrder
 from pipelines.domain.run import (
     Want,
@@ -67,6 +67,13 @@ class BoardChange:
     changed: frozenset[str] = frozenset()
     """The watched fields that changed, and all that have a value in a new row."""
     fields: Mapping[str, Any] = field(default_factory=dict)
+    scene: BoardScene | None = None
+    """The row as read, where it is one of `Scenes`."""
+
+    @property
+    def inputs_changed(self) -> bool:
+        """Whether anything else changed than boxes and what Reelgrid writes."""
+        return bool(self.changed - ACTION_BOXES - {"Status"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipelines.domain.board_fields import BoardTable, VideoField
+from pipelines.domain.board_fields import ACTION_BOXES, BoardTable, VideoField
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.run import Want
@@ -169,11 +169,14 @@ def _refused(tx: Tx, now: float, want: Want, answer: Written) -> None:
 
 
 def _confirmed(tx: Tx, now: float, want: Want, current: Want, answer: Written) -> None:
-    sent = {**current.sent, **{name: want.fields[name] for name in answer.sent if name in want.fields}}
     changed = current.version != want.version
+    sent = {**current.sent, **{name: want.fields[name] for name in answer.sent if name in want.fields}}
+    # A box is unticked once: said for ever, it would undo a person's next tick; kept as sent, it is never said again.
+    once = {name for name, value in want.fields.items() if value is False and name in ACTION_BOXES}
     tx.wants.change(
         want.id,
-        sent=sent,
+        fields={name: value for name, value in current.fields.items() if changed or name not in once},
+        sent={name: value for name, value in sent.items() if name not in once},
         record_id=answer.record_id or current.record_id,
         gone=answer.gone,
         error=answer.error,

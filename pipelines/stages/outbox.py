@@ -10,6 +10,7 @@ from pipelines.domain.board_fields import (
     FileLink,
     SceneField,
     VersionField,
+    VideoField,
     delivery_fields,
     scene_fields,
     scene_state,
@@ -239,6 +240,27 @@ def _pause(table: str, flushes: int) -> float:
     if table == BoardTable.SETTINGS:
         return LONGEST_COALESCE_S
     return min(LONGEST_COALESCE_S, COALESCE_S * SLOWER.get(table, 3.0) ** min(flushes, 9))
+
+
+def is_unsaid(tx: Tx, base_id: str, record_id: str, name: str, table: str = BoardTable.VIDEOS) -> bool:
+    """Whether a cell shows something else than it should because our word for it is still on its way."""
+    found = tx.wants.get(_want_id(tx, base_id, table, record_id, None))
+    if found is None or found.gone or found.next_at is None or name not in found.fields:
+        return False
+    return name not in found.sent or found.sent[name] != found.fields[name]
+
+
+def show_again(services: Services, run_id: str) -> None:
+    """A person wrote over our `Status`, and the run goes on all the same: say it once more."""
+    with services.store.write() as tx:
+        run = tx.runs.get(run_id, lock=True)
+        if run is None or run.base_id is None or run.record_id is None:
+            return
+        known = tx.wants.get(_want_id(tx, run.base_id, BoardTable.VIDEOS, run.record_id, None), lock=True)
+        if known is not None:
+            sent = {name: value for name, value in known.sent.items() if name != VideoField.STATUS}
+            tx.wants.change(known.id, sent=sent, version=known.version + 1)
+        show_run(services, tx, run, urgent=True)
 
 
 def _want_id(tx: Tx, base_id: str, table: str, record_id: str | None, merge_key: str | None) -> str:

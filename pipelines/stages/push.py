@@ -1,107 +1,203 @@
-"""What people changed in a base, as Airtable's webhooks tell it: acted on first, then the cursor moves on.
+"""What people change in a base reaches us by Airtable's webhooks; where there are none, by a slow look now and then.
 
-Acting twice on one change does no harm, so a death in between costs nothing.
+A connected base is a row that comes due: when Airtable pings, when a scheduled video's time has come, and once in a
+while in any case. Its lease keeps everybody else out, so that no change is acted on by two at once.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
 
-from pipelines.domain.board_fields import VIDEO_TICKS, BoardTable, SceneField, VersionField, VideoField
-from pipelines.domain.errors import RecordGone, ReelgridError
-from pipelines.domain.lifecycle import STOPPED, SceneStatus
-from pipelines.domain.run import Scene
+from pipelines.domain.board_fields import ACTION_BOXES, TICKED_TABLES, BoardTable, VideoField
+from pipelines.domain.errors import BoardDenied, NotConfigured, RecordGone, ReelgridError
+from pipelines.domain.run import Base
 from pipelines.ports import BoardChange
-from pipelines.stages import outbox, queue, ticks, wishes
+from pipelines.stages import queue, stale, ticks, wishes
 from pipelines.stages.moves import FREE, Actor
 from pipelines.stages.services import Services
 
 logger = logging.getLogger(__name__)
 
-_READY = "Ready"
+POLL_S = 3 * 3600.0
+"""Without push, a look costs four calls: eight looks a day stay within the smallest monthly quota (1,000 calls)."""
+PUSHED_S = 6 * 3600.0
+"""With push, one call now and then finds what a lost ping would have told."""
+CHECK_S = 86_400.0
+"""Once a day the webhook is prolonged, switched on again or registered anew."""
+REFUSED_S = 3600.0
+"""Who was refused asks again after this."""
+READY = "Ready"
+_STATE = "push"
+_STARTS = frozenset({VideoField.STATUS.value, VideoField.SCHEDULED_FOR.value})
 
 
-def read_changes(services: Services, actor: Actor, base_id: str) -> None:
-    """A base was pinged: read everything since the cursor, and act on it."""
+class Ear(Enum):
+    """How we hear of changes in a base."""
+
+    NONE = "not at all: we look"
+    NEW = "by pings, since this moment: we look once"
+    PINGS = "by pings"
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What we remember about a base's push, beside the webhook itself: a part of Base.state."""
+
+    wanted: bool = True
+    problem: str = ""
+    """Why Airtable did not let us, for the operator."""
+    checked_at: float = 0.0
+    wake_at: float | None = None
+    """When the next scheduled video of the base is due."""
+
+
+def keep(services: Services) -> None:
+    """Every connected base comes due again and again. For the pump: cheap, and safe from several processes."""
+    now = services.clock.now()
+    for base in services.base_tools.bases.all():
+        if base.next_at is None:
+            with services.store.write() as tx:
+                tx.bases.add(Base(id=base.id, created_at=now))
+                tx.bases.change(base.id, {"next_at": None}, next_at=now)
+
+
+def advance(services: Services, actor: Actor, base_id: str) -> None:
+    """Act on what was changed in a base since last time, then rest until a ping or the next look."""
     with services.store.read() as tx:
         base = tx.bases.get(base_id)
     if base is None:
         return
-    webhooks = services.base_tools.webhooks
-    try:
-        changes = webhooks.read(base_id)
-        act_on(services, base_id, changes.rows)
-        webhooks.advance(base_id, changes.cursor)
-    except RecordGone:
-        # Airtable drops a webhook after a week of silence; what it would have told is read from the rows once.
-        webhooks.register(base_id)
+    ear = listen(services, base_id)
+    if ear is Ear.PINGS and not _drained(services, base_id):
+        ear = listen(services, base_id)
+    if ear is not Ear.PINGS:
         ticks.look(services, base_id)
-    with services.store.write() as tx:
-        mine = {"lease_token": actor.lease}
-        # A ping that came while we worked has made the base due anew: that stays.
-        if not tx.bases.change(base_id, {**mine, "next_at": base.next_at}, next_at=None, attempts=0, **FREE):
-            tx.bases.change(base_id, mine, attempts=0, **FREE)
+    if ear is Ear.NEW or _is_time(services, base_id):
+        _start_ready(services, base_id)
+    _rest(services, actor, base, POLL_S if ear is Ear.NONE else PUSHED_S)
 
 
 def give_up(services: Services, actor: Actor, base_id: str, error: ReelgridError) -> None:
-    """The changes cannot be read: the slow poll finds what is ticked, and the next ping tries again."""
-    logger.warning("the changes of %s cannot be read: %s", base_id, error.operator)
+    """The base cannot be read: it is looked at again later."""
+    logger.warning("changes in %s cannot be read: %s", base_id, error.operator)
+    with services.store.read() as tx:
+        base = tx.bases.get(base_id)
+    if base is not None:
+        _rest(services, actor, base, POLL_S)
+
+
+def _rest(services: Services, actor: Actor, base: Base, pause: float) -> None:
+    """Until the next look, unless a ping has come meanwhile: then the base is due at once."""
+    now, wake_at = services.clock.now(), known(services, base.id).wake_at
+    later = now + pause if wake_at is None else min(now + pause, max(wake_at, now))
     with services.store.write() as tx:
-        tx.bases.change(base_id, {"lease_token": actor.lease}, next_at=None, attempts=0, **FREE)
+        current = tx.bases.get(base.id, lock=True)
+        if current is not None:
+            next_at = later if current.next_at == base.next_at else current.next_at
+            tx.bases.change(base.id, {"lease_token": actor.lease}, next_at=next_at, attempts=0, **FREE)
+
+
+# ---------------------------------------------------------------- the webhook
+
+
+def listen(services: Services, base_id: str) -> Ear:
+    """See to it that Airtable pings us, if it can and we may; costs a call once a day."""
+    push, now = known(services, base_id), services.clock.now()
+    if not push.wanted or not services.policy.airtable_reaches_us:
+        return Ear.NONE
+    hooks = services.base_tools.webhooks
+    hook = hooks.known(base_id)
+    fine = hook is not None and hook.url == hooks.url
+    if push.problem and 0 <= now - push.checked_at < REFUSED_S:
+        return Ear.NONE
+    if fine and not push.problem and 0 <= now - push.checked_at < CHECK_S:
+        return Ear.PINGS
+    try:
+        found = hooks.register(base_id)
+    except (BoardDenied, NotConfigured) as error:
+        logger.info("no push for %s: %s", base_id, error.operator)
+        _note(services, base_id, problem=error.operator, checked_at=now)
+        return Ear.NONE
+    _note(services, base_id, problem="", checked_at=now)
+    return Ear.PINGS if hook is not None and hook.id == found.id else Ear.NEW
+
+
+def turn_on(services: Services, base_id: str) -> Ear:
+    """A person wants push: registered now, or the reason is in `known`. The worker looks at the base once."""
+    _note(services, base_id, wanted=True, problem="", checked_at=0.0)
+    ear = listen(services, base_id)
+    with services.store.write() as tx:
+        tx.bases.change(base_id, next_at=services.clock.now())
+    return ear
+
+
+def turn_off(services: Services, base_id: str) -> bool:
+    """No push any more, not even by itself; whether there was any."""
+    _note(services, base_id, wanted=False, problem="")
+    return bool(services.base_tools.webhooks.unregister(base_id))
+
+
+def known(services: Services, base_id: str) -> Push:
+    """What we remember."""
+    kept: dict[str, Any] = services.base_tools.bases.state(base_id).get(_STATE) or {}
+    return Push(**kept)
+
+
+def _note(services: Services, base_id: str, **changes: Any) -> None:
+    def merge(state: dict[str, Any]) -> dict[str, Any]:
+        return {**state, _STATE: {**asdict(Push()), **(state.get(_STATE) or {}), **changes}}
+
+    services.base_tools.bases.remember(base_id, merge)
+
+
+# ---------------------------------------------------------------- what was changed
+
+
+def _drained(services: Services, base_id: str) -> bool:
+    """Read and act; only then the cursor moves on. False when the webhook is gone, or ours no more to read."""
+    hooks = services.base_tools.webhooks
+    try:
+        changes = hooks.read(base_id)
+    except RecordGone:
+        _note(services, base_id, checked_at=0.0)
+        return False
+    except BoardDenied as error:
+        _note(services, base_id, problem=error.operator, checked_at=services.clock.now())
+        return False
+    act_on(services, base_id, changes.rows)
+    hooks.advance(base_id, changes.cursor)
+    return True
 
 
 def act_on(services: Services, base_id: str, changes: Sequence[BoardChange]) -> None:
-    """Boxes that were ticked, rows that are ready, scenes that were edited, versions and settings."""
-    for change in changes:
-        if change.table == BoardTable.VIDEOS:
-            for tick in sorted(change.ticks & change.changed & set(VIDEO_TICKS)):
-                ticks.act(services, base_id, change.record_id, tick)
-    for change in changes:
-        if change.table == BoardTable.SCENES and not change.ticks:
-            _mark_stale(services, change)
-    if any(SceneField.REGENERATE in change.ticks for change in changes):
-        ticks.act_on(services, base_id, *services.board.ticked(base_id))
-    if any(VersionField.RESTORE in change.ticks for change in changes):
+    """What changes ask for. They tell where to look, not what is ticked: a box may be cleared by now, because another
+    trigger was faster.
+    """
+    ticked = {change.table for change in changes if change.ticks & ACTION_BOXES}
+    if ticked & TICKED_TABLES:
+        ticks.act_on(services, base_id, *services.board.ticked(base_id, ticked & TICKED_TABLES))
+    if BoardTable.VERSIONS in ticked:
         ticks.restore_all(services, base_id)
-    if any(change.status == _READY and change.changed & _WHEN for change in changes):
-        queue.start_rows(services, base_id)
+    if any(_may_start(change) for change in changes):
+        _start_ready(services, base_id)
     if any(change.table == BoardTable.SETTINGS for change in changes):
         wishes.read(services, base_id)
+    stale.mark(services, base_id, [change.scene for change in changes if change.scene and change.inputs_changed])
 
 
-_WHEN = {VideoField.STATUS.value, VideoField.SCHEDULED_FOR.value}
+def _may_start(change: BoardChange) -> bool:
+    return change.table == BoardTable.VIDEOS and change.status == READY and bool(change.changed & _STARTS)
 
 
-def _mark_stale(services: Services, change: BoardChange) -> None:
-    """A scene whose film is made was edited: it says so, and nothing is bought unasked. Edited back, it is Done."""
-    scene = ticks.scene_of(services, change.record_id, None)
-    if scene is None or scene.status not in (SceneStatus.DONE, SceneStatus.STALE):
-        return
-    edited = _is_edited(scene, change)
-    if edited is None or edited == (scene.status is SceneStatus.STALE):
-        return
-    with services.store.write() as tx:
-        run = tx.runs.get(scene.run_id, lock=True)
-        if run is None or run.status not in STOPPED:
-            return
-        status = SceneStatus.STALE if edited else SceneStatus.DONE
-        if tx.scenes.change(scene.id, {"status": scene.status}, status=status, updated_at=services.clock.now()):
-            outbox.show_scene(services, tx, run, tx.scenes.get(scene.id) or scene, urgent=True)
+def _is_time(services: Services, base_id: str) -> bool:
+    wake_at = known(services, base_id).wake_at
+    return wake_at is not None and wake_at <= services.clock.now()
 
 
-def _is_edited(scene: Scene, change: BoardChange) -> bool | None:
-    """Whether the row says anything else than what was made; None when the change is about nothing of it."""
-    made = {
-        SceneField.PROMPT: scene.prompt,
-        SceneField.CAPTION: scene.caption,
-        SceneField.SECONDS: scene.seconds,
-        SceneField.MODEL: scene.model,
-        SceneField.TRANSITION: scene.transition,
-        SceneField.CONTINUE: scene.continues,
-    }
-    if SceneField.REFERENCE_IMAGE in change.changed:
-        return True
-    if not change.changed & set(made):
-        return None
-    return any((change.fields.get(name) or None) != (value or None) for name, value in made.items())
+def _start_ready(services: Services, base_id: str) -> None:
+    """Start what is ready and due, and remember when the next one is."""
+    _note(services, base_id, wake_at=queue.start_due(services, base_id).next_at)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from pipelines.domain.board_fields import VideoField
 from pipelines.domain.errors import ReelgridError
-from pipelines.stages import accept
+from pipelines.ports import BoardRow
+from pipelines.stages import accept, outbox
 from pipelines.stages.moves import FREE, Actor
 from pipelines.stages.services import Services
+
+HORIZON_S = 30 * 86_400.0
+"""How far ahead scheduled rows are looked for."""
 
 
 def start_ready(services: Services, actor: Actor, sweep_id: str) -> None:
@@ -22,12 +29,39 @@ def start_ready(services: Services, actor: Actor, sweep_id: str) -> None:
 
 def start_rows(services: Services, base_id: str, *, key_id: str | None = None) -> list[str]:
     """Start every ready row; the ids of the runs."""
-    runs = []
-    for row in services.board.ready(base_id, services.clock.now()):
-        request = accept.StartRequest(source="record", base_id=base_id, table=accept.VIDEOS, record_id=row.record_id)
-        runs.append(accept.start(services, request, key_id=key_id).run_id)
-        services.points.reach("queue.started", run=runs[-1])
-    return runs
+    rows = services.board.ready(base_id, services.clock.now())
+    runs = [_start(services, base_id, row, key_id) for row in rows]
+    return [run for run in runs if run is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Runs that were started, and when the next scheduled row is due."""
+
+    runs: tuple[str, ...]
+    next_at: float | None
+
+
+def start_due(services: Services, base_id: str) -> Due:
+    """Start every ready row whose time has come, and look ahead; one call."""
+    now = services.clock.now()
+    rows = services.board.ready(base_id, now + HORIZON_S)
+    runs = [_start(services, base_id, row, None) for row in rows if (row.scheduled_for or 0.0) <= now]
+    ahead = [row.scheduled_for for row in rows if row.scheduled_for is not None and row.scheduled_for > now]
+    return Due(tuple(run for run in runs if run is not None), min(ahead, default=None))
+
+
+def _start(services: Services, base_id: str, row: BoardRow, key_id: str | None) -> str | None:
+    """The run of a ready row, unless `Ready` only stands there because our own word for it has not arrived yet."""
+    with services.store.read() as tx:
+        if outbox.is_unsaid(tx, base_id, row.record_id, VideoField.STATUS):
+            return None
+    request = accept.StartRequest(source="record", base_id=base_id, table=accept.VIDEOS, record_id=row.record_id)
+    started = accept.start(services, request, key_id=key_id)
+    if started.existing:
+        outbox.show_again(services, started.run_id)
+    services.points.reach("queue.started", run=started.run_id)
+    return started.run_id
 
 
 def give_up(services: Services, actor: Actor, sweep_id: str, error: ReelgridError) -> None:

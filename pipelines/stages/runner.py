@@ -45,7 +45,7 @@ STAGES: Mapping[str, Stage] = {
     "clips": Stage(clip.prepare_pieces, clip.give_up),
     "cuts": Stage(extras.make, extras.give_up),
     "sweeps": Stage(queue.start_ready, queue.give_up),
-    "bases": Stage(push.read_changes, push.give_up),
+    "bases": Stage(push.advance, push.give_up),
 }
 
 

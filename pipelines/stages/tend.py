@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
-from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, TERMINAL, GenerationStatus, RunStatus
 from pipelines.domain.run import Clip, Cut
 from pipelines.ports import Rows, Tx
-from pipelines.stages import ticks, wishes
+from pipelines.stages import push, wishes
 from pipelines.stages.services import Services
 
 logger = logging.getLogger(__name__)
@@ -21,9 +19,7 @@ DEAD_AFTER_S = 8.0
 """A process beats every 2 s; whoever misses four beats is dead, and its ordinary leases are free."""
 STEP_S = 2.0
 """A wall clock that falls behind the monotonic one by more than this was set back."""
-SETTINGS_S, RENEW_S, TIDY_S = 240.0, 3600.0, 3600.0
-POLL_S, POLL_BESIDE_PUSH_S = 3 * 3600.0, 24 * 3600.0
-"""A look at a base takes four calls: eight looks a day stay within the smallest monthly quota (1,000 calls)."""
+SETTINGS_S, BASES_S, TIDY_S = 240.0, 60.0, 3600.0
 AT_ONCE = 200
 _HEAVY_RUNS = {RunStatus.STITCHING, RunStatus.NEEDS_APPROVAL}
 
@@ -58,8 +54,7 @@ class Keeper:
         self._mind_clock()
         self._bury_dead()
         self._every("settings", SETTINGS_S, self._read_switches)
-        self._every("renew", RENEW_S, self._renew_push)
-        self._look_for_ticks()
+        self._every("bases", BASES_S, lambda: push.keep(self._services))
         self._every("tidy", TIDY_S, lambda: tidy(self._services))
 
     def _every(self, name: str, seconds: float, duty: Callable[[], object]) -> None:
@@ -100,26 +95,6 @@ class Keeper:
             runs = tx.runs.find(status=tuple(MOVING))
         for base_id in dict.fromkeys(run.base_id for run in runs if run.base_id):
             wishes.look(self._services, base_id)
-
-    def _look_for_ticks(self) -> None:
-        """The last resort beside triggers and push."""
-        tools = self._services.base_tools
-        for base in tools.bases.all():
-            pace = POLL_BESIDE_PUSH_S if tools.webhooks.known(base.id) else POLL_S
-            look = partial(ticks.look, self._services, base.id)
-            self._every(f"ticks of {base.id}", pace, partial(_quietly, look))
-
-    def _renew_push(self) -> None:
-        for base in self._services.base_tools.bases.all():
-            _quietly(partial(self._services.base_tools.webhooks.renew, base.id))
-
-
-def _quietly(duty: Callable[[], object]) -> None:
-    """Airtable being away is said once in the log; the next round tries again."""
-    try:
-        duty()
-    except ReelgridError as error:
-        logger.warning("%s", error.operator)
 
 
 def ages(services: Services) -> dict[str, float]:

@@ -29,13 +29,23 @@ def look(services: Services, base_id: str) -> int:
 
 def act_on(services: Services, base_id: str, rows: Sequence[BoardRow], scenes: Sequence[BoardScene]) -> int:
     """Each box once: it is cleared by what acts on it."""
-    for row in rows:
-        for tick in sorted(row.ticks):
-            act(services, base_id, row.record_id, tick)
-    wanted = [scene for scene in scenes if scene.regenerate]
+    with services.store.read() as tx:
+        ticked = [
+            (row.record_id, tick)
+            for row in rows
+            for tick in sorted(row.ticks)
+            if not outbox.is_unsaid(tx, base_id, row.record_id, tick)
+        ]
+        wanted = [scene for scene in scenes if scene.regenerate and not _is_acted_on(tx, base_id, scene)]
+    for record_id, tick in ticked:
+        act(services, base_id, record_id, tick)
     for scene in wanted:
         _regenerate(services, base_id, scene)
-    return sum(len(row.ticks) for row in rows) + len(wanted)
+    return len(ticked) + len(wanted)
+
+
+def _is_acted_on(tx: Tx, base_id: str, scene: BoardScene) -> bool:
+    return outbox.is_unsaid(tx, base_id, scene.record_id, SceneField.REGENERATE, BoardTable.SCENES)
 
 
 def act(services: Services, base_id: str, record_id: str, tick: str) -> None:

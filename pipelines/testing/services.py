@@ -11,12 +11,13 @@ from typing import Any
 
 from sqlalchemy import event
 
+from pipelines.airtable.bases import Bases, Defaults
 from pipelines.airtable.webhooks import Changes
 from pipelines.domain.catalogue import Ability, ModelCard
 from pipelines.domain.errors import RecordGone
 from pipelines.domain.policy import Policy
-from pipelines.domain.run import Base, Run
-from pipelines.ports import BoardChange, MediaStore
+from pipelines.domain.run import Run
+from pipelines.ports import BoardChange, Clock, MediaStore, Store
 from pipelines.stages import flush, poll, runner
 from pipelines.stages.services import Services
 from pipelines.storage import FileStore
@@ -68,6 +69,14 @@ LEASED = (*STEPPED, "wants")
 _MOMENT_S = 0.001
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryHook:
+    """A webhook of Airtable."""
+
+    id: str
+    url: str
+
+
 class MemoryWebhooks:
     """Airtable's push: what people `changed`, read once. `dropped`: Airtable has forgotten the webhook."""
 
@@ -75,12 +84,13 @@ class MemoryWebhooks:
         self.changed: list[BoardChange] = []
         self.cursor = 1
         self.registered = 0
-        self.renewed = 0
         self.dropped = False
+        self.url = "https://reelgrid.test/api/webhook/airtable"
+        self._hook: MemoryHook | None = None
 
-    def known(self, base_id: str) -> object | None:  # noqa: ARG002 - one base
-        """Whether push is on."""
-        return self if self.registered else None
+    def known(self, base_id: str) -> MemoryHook | None:  # noqa: ARG002 - one base
+        """The webhook; None while push is off."""
+        return self._hook
 
     def read(self, base_id: str) -> Changes:
         """Everything since the cursor."""
@@ -93,28 +103,25 @@ class MemoryWebhooks:
         del self.changed[: cursor - self.cursor]
         self.cursor = cursor
 
-    def register(self, base_id: str) -> None:  # noqa: ARG002 - one base
-        """Push is on (again)."""
-        self.registered += 1
-        self.dropped = False
+    def register(self, base_id: str) -> MemoryHook:  # noqa: ARG002 - one base
+        """Push is on: by the webhook that lives, else by a new one."""
+        if self._hook is None or self.dropped:
+            self.registered += 1
+            self.dropped = False
+            self._hook = MemoryHook(f"ach{self.registered}", self.url)
+        return self._hook
 
-    def renew(self, base_id: str) -> bool:  # noqa: ARG002 - one base
-        """Prolonged."""
-        self.renewed += 1
-        return True
+    def unregister(self, base_id: str) -> bool:  # noqa: ARG002 - one base
+        """Push is off; whether it was on."""
+        was_on, self._hook = self._hook is not None, None
+        return was_on
 
 
 class MemoryTools:
     """ports.BaseTools for a base that is there already."""
 
-    class _Bases:
-        @staticmethod
-        def all() -> list[Base]:
-            return [Base(id=BASE)]
-
-    bases = _Bases()
-
-    def __init__(self) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.bases = Bases(store, clock, Defaults("a secret key for tests only", base_id=BASE))
         self.webhooks = MemoryWebhooks()
 
     def setup(self, base_id: str, models: object) -> None:
@@ -156,7 +163,7 @@ def make_services(folder: Path, **overrides: Any) -> Services:
         "writer": ScriptedWriter(),
         "moderator": ScriptedModerator(),
         "board": MemoryBoard(clock, lambda url: _size_in(media, url)),
-        "base_tools": MemoryTools(),
+        "base_tools": MemoryTools(store, clock),
         "media": media,
         "intake": MappedIntake(media),
         "studio": QuietStudio(),

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from pipelines.airtable.fields import board_scene
 from pipelines.domain.board_fields import BoardTable
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.run import Base
 from pipelines.ports import BoardChange
-from pipelines.stages import accept, ping, ticks
+from pipelines.stages import accept, ping, push, ticks
 from pipelines.stages.tend import Keeper
 from pipelines.testing import MemoryWebhooks
 from tests.unit.stage_house import BASE, World
@@ -21,8 +21,9 @@ from tests.unit.stage_house import BASE, World
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     world = World.build(tmp_path)
-    with world.services.store.write() as tx:
-        tx.bases.add(Base(id=BASE))
+    push.turn_on(world.services, BASE)
+    world.settle(patience_s=60)
+    world.board.calls.clear()
     return world
 
 
@@ -39,6 +40,14 @@ def look(world: World) -> None:
 
 def changed(world: World, table: str, record: str, *names: str, ticked: tuple[str, ...] = ()) -> None:
     """People changed these cells, and Airtable pings."""
+    told(world, table, record, *names, ticked=ticked)
+    hooks = world.services.base_tools.webhooks
+    assert ping.pinged(world.services, BASE, f"ping-{hooks.cursor}-{len(hooks.changed)}-{world.clock.now()}")
+    world.settle()
+
+
+def told(world: World, table: str, record: str, *names: str, ticked: tuple[str, ...] = ()) -> None:
+    """What the next reading of changes will say."""
     fields: Mapping[str, Any] = world.board.cells(record, table)
     status = fields.get("Status")
     hooks = world.services.base_tools.webhooks
@@ -50,10 +59,9 @@ def changed(world: World, table: str, record: str, *names: str, ticked: tuple[st
         status=status,
         changed=frozenset((*names, *ticked)),
         fields=fields,
+        scene=board_scene(record, fields) if table == BoardTable.SCENES else None,
     )
     hooks.changed.append(change)
-    assert ping.pinged(world.services, BASE, f"ping-{hooks.cursor}-{len(hooks.changed)}-{world.clock.now()}")
-    world.settle()
 
 
 def test_a_ticked_generate_starts_once_and_is_cleared(world: World) -> None:
@@ -168,11 +176,16 @@ def test_a_queue_that_cannot_be_read_says_why(world: World) -> None:
     assert (found.status, found.error) == ("failed", "Airtable refuses our access token: it was revoked.")
 
 
-def test_a_pushed_tick_starts_its_row_and_reads_no_other(world: World) -> None:
-    record = world.row(Prompt="A cat", Generate=True)
-    changed(world, "Videos", record, ticked=("Generate",))
-    assert world.cells(record)["Status"] == "Done"
-    assert world.calls("ticked") == 0
+def test_pushed_ticks_are_looked_up_in_one_call(world: World) -> None:
+    """What a change says may be served by now: the boxes as they are decide."""
+    records = [world.row(Prompt=prompt, Generate=True) for prompt in ("A cat", "A dog")]
+    served = world.row(Prompt="A cow")
+    for record in (*records, served):
+        told(world, "Videos", record, ticked=("Generate",))
+    ping.pinged(world.services, BASE, "ping-1")
+    world.settle()
+    assert [world.cells(record).get("Status") for record in (*records, served)] == ["Done", "Done", None]
+    assert world.calls("ticked") == 1
 
 
 def test_a_row_set_to_ready_is_started_by_its_push(world: World) -> None:
@@ -225,7 +238,7 @@ def test_a_webhook_that_airtable_dropped_is_made_anew_and_nothing_is_missed(worl
     record = world.row(Prompt="A cat", Generate=True)
     ping.pinged(world.services, BASE, "ping-1")
     world.settle()
-    assert hooks.registered == 1
+    assert hooks.registered == 2
     assert world.cells(record)["Status"] == "Done"
 
 
@@ -247,9 +260,16 @@ def test_the_day_budget_of_the_base_is_a_cap(world: World) -> None:
     assert "Day Budget" in world.cells(record)["Error"]
 
 
-def test_the_keeper_looks_at_bases_seldom_and_less_where_push_is_on(world: World) -> None:
-    keeper = Keeper(world.services)
-    keeper.tick()
-    keeper.tick()
-    assert world.calls("ticked") == 3
-    assert world.services.base_tools.webhooks.renewed == 1
+def test_a_base_is_looked_at_seldom_and_less_where_push_is_on(world: World) -> None:
+    """However often, and in however many processes, the pump comes by."""
+    for on, calls in ((True, 0), (False, 3)):
+        push.turn_on(world.services, BASE) if on else push.turn_off(world.services, BASE)
+        world.clock.pass_by(push.PUSHED_S + 1)
+        world.settle(patience_s=60)
+        world.board.calls.clear()
+        for _ in range(3):
+            Keeper(world.services).tick()
+            world.settle(patience_s=60)
+        world.clock.pass_by(push.POLL_S + 1)
+        world.settle(patience_s=60)
+        assert world.calls("ticked") == calls

@@ -9,7 +9,9 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
+from pipelines.domain.board_fields import moment
 from pipelines.domain.order_checks import usable
+from pipelines.stages import push
 from webapp.commands.output import as_json, checks_table, failed, show, told
 from webapp.context import services
 
@@ -35,25 +37,88 @@ def model_options() -> list[str]:
 
 @group.command("setup")
 @base_option
-@click.option("--push/--no-push", default=True, help="Also register Airtable's webhook, if this address is public.")
+@click.option(
+    "--push/--no-push", "with_push", default=True, help="Also register Airtable's webhook, if this address is public."
+)
 @as_json
 @told
-def setup(base_id: str | None, *, push: bool, json_: bool) -> None:
+def setup(base_id: str | None, *, with_push: bool, json_: bool) -> None:
     """Create missing tables and fields. Repeatable; never renames or deletes."""
     base = chosen(base_id)
     core = services()
     report = core.base_tools.setup(base, model_options())
-    document = {**dataclasses.asdict(report), "push": _push(base) if push else None}
+    document = {**dataclasses.asdict(report), "push": _push(base) if with_push else None}
     show(document, json_=json_, table=lambda: _print_report(document))
 
 
 def _push(base_id: str) -> str:
-    """Airtable can only ping an address that it reaches."""
+    """Register Airtable's webhook if that is possible; one sentence about it."""
     core = services()
     if not core.policy.airtable_reaches_us:
         return "not registered: this address cannot be reached from outside"
-    core.base_tools.webhooks.register(base_id)
+    if push.turn_on(core, base_id) is push.Ear.NONE:
+        return f"not registered: {push.known(core, base_id).problem}"
     return "registered"
+
+
+push_group = AppGroup("push", help="Airtable's webhooks: boxes act without any script.")
+group.add_command(push_group)
+
+
+@push_group.command("on")
+@base_option
+@as_json
+@told
+def push_on(base_id: str | None, *, json_: bool) -> None:
+    """Let Airtable tell us what people tick; exit code 1 if it cannot."""
+    base = chosen(base_id)
+    sentence = _push(base)
+    show({"base_id": base, "push": sentence}, json_=json_, table=lambda: click.echo(f"Push: {sentence}."))
+    if sentence != "registered":
+        raise SystemExit(1)
+
+
+@push_group.command("off")
+@base_option
+@as_json
+@told
+def push_off(base_id: str | None, *, json_: bool) -> None:
+    """Remove the webhook; boxes are then seen by a look every half hour."""
+    base = chosen(base_id)
+    was_on = push.turn_off(services(), base)
+    sentence = "off" if was_on else "off; it was not on"
+    show(
+        {"base_id": base, "push": "off", "was_on": was_on}, json_=json_, table=lambda: click.echo(f"Push: {sentence}.")
+    )
+
+
+@push_group.command("status")
+@base_option
+@as_json
+@told
+def push_status(base_id: str | None, *, json_: bool) -> None:
+    """Whether push works; exit code 1 if it should and does not."""
+    core, base = services(), chosen(base_id)
+    known, health = push.known(core, base), core.base_tools.webhooks.health(base)
+    problem = health.problem or (known.problem if known.wanted else "")
+    document = {
+        "base_id": base,
+        "wanted": known.wanted,
+        "registered": health.registered,
+        "problem": problem,
+        "expires_at": None if health.expires_at is None else moment(health.expires_at),
+    }
+    show(document, json_=json_, table=lambda: click.echo(_push_words(document)))
+    if problem:
+        raise SystemExit(1)
+
+
+def _push_words(status: dict[str, Any]) -> str:
+    if status["problem"]:
+        return f"Push does not work: {status['problem']}"
+    if status["registered"]:
+        return f"Push works. The webhook lives until {status['expires_at']} and is renewed every day."
+    return "Push is off." if not status["wanted"] else "Push is not registered yet: the worker does it, or push on."
 
 
 def _print_report(report: dict[str, Any]) -> None:

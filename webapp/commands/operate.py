@@ -9,8 +9,9 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
+from pipelines.domain.errors import ReelgridError
 from pipelines.domain.money import dollars, to_micro
-from pipelines.stages import control, ledger, tend, view
+from pipelines.stages import control, ledger, push, tend, view
 from webapp.api.operate import COLUMNS, catalogue, stopped
 from webapp.commands.output import ACTOR, as_json, print_table, show, told
 from webapp.context import services
@@ -188,6 +189,10 @@ def bases_list(*, json_: bool) -> None:
 @told
 def bases_remove(base_id: str, *, json_: bool) -> None:
     """Forget a base and its token; its runs stay."""
+    try:
+        push.turn_off(services(), base_id)
+    except ReelgridError as error:
+        click.echo(f"The webhook stays at Airtable until it expires: {error.operator}", err=True)
     if not services().base_tools.bases.disconnect(base_id):
         raise click.ClickException(f"{base_id} is not connected.")
     show({"base_id": base_id, "removed": True}, json_=json_, table=lambda: click.echo(f"{base_id} is forgotten."))
