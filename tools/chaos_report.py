@@ -110,7 +110,8 @@ def _attachments(stack: Stack, records: Mapping[str, str], runs: Sequence[Run], 
 
 def broken_chains(events: Sequence[Event]) -> list[str]:
     """One event per transition: each one of a row starts where the one before ended."""
-    faults, last = [], {}
+    faults: list[str] = []
+    last: dict[str, str | None] = {}
     for event in sorted(events, key=lambda one: one.id or 0):
         expected = last.get(event.entity_id, event.old)
         if event.old != expected:
