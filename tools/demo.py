@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -21,6 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from pipelines.domain.money import show, to_micro
 from tools.stack import BASE, ROOT, Stack, StackError
 
 PROMPT = (
@@ -68,6 +70,8 @@ def main() -> int:
     quiet = wish.as_json or not sys.stdout.isatty()
     console = Console(quiet=quiet, highlight=False)
     var = ROOT / "var" / "demo"
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     shutil.rmtree(var, ignore_errors=True)
     try:
         with console.status("Starting the sandbox, the database, the broker, web and worker …"):
@@ -124,7 +128,7 @@ def _watch(stack: Stack, run_id: str, console: Console) -> dict[str, Any]:
             view = stack.get(f"/api/runs/{run_id}", params={"wait": 2}).json()
             scenes = view.get("scenes", [])
             done = sum(any(clip["current"] for clip in scene["clips"]) for scene in scenes)
-            note = f"{done}/{len(scenes)} clips · ${view['cost_usd']:.2f}" if scenes else ""
+            note = f"{done}/{len(scenes)} clips · {show(to_micro(view['cost_usd']))}" if scenes else ""
             progress.update(task, completed=view["progress"], description=view["status"], note=note)
             if view["status"] in {"done", "failed", "cancelled", "needs_attention", "needs_approval"}:
                 return view
@@ -192,7 +196,7 @@ def _tell(console: Console, result: dict[str, Any], view: dict[str, Any]) -> Non
     console.print(f"Page    {result['page_url']}", soft_wrap=True)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("Format", size)
-    table.add_row("Spent", f"${result['cost_usd']:.2f} of ${result['quote_usd']:.2f} quoted")
+    table.add_row("Spent", f"{show(to_micro(result['cost_usd']))} of {show(to_micro(result['quote_usd']))} quoted")
     table.add_row("Stages", "  ".join(f"{name} {seconds:.1f} s" for name, seconds in result["stages"].items()))
     table.add_row("Wall", f"{result['wall_s']} s, {result['airtable_calls']} Airtable calls for this video")
     console.print(table)

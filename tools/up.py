@@ -22,6 +22,7 @@ def main() -> int:
         name: subprocess.Popen(command, shell=True, cwd=ROOT, env=environ) for name, command in procfile().items()
     }
     asked = False
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while all(process.poll() is None for process in running.values()):
             time.sleep(0.2)
