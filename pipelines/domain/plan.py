@@ -40,6 +40,8 @@ class PlannedScene:
     beside the prompt, under the names of `ports.GenerationRequest`. `first_frame` is one of the ordered references.
     """
     price_micro: int
+    softening_micro: int = 0
+    """What a softer wording may cost at most, where the order allows one after a refusal."""
     caption: str | None = None
     references: tuple[str, ...] = ()
     """Pictures the model only looks at; the one it starts from is `settings["first_frame"]`."""
@@ -78,11 +80,13 @@ def make_plan(
     default_model: str,
     scenes: Sequence[SceneOrder] | None = None,
     text_micro: int = 0,
+    softening_micro: Sequence[int] = (),
     today: date,
     origins: Mapping[str, str] = NO_ORIGINS,
 ) -> Plan:
     """The plan of an order. `scenes` (else the order's own) are written already; without any, `scene_count` scenes
-    wait for the writer, who may cost `text_micro`. `origins` maps a provider to its configured base URL.
+    wait for the writer, who may cost `text_micro`; `softening_micro` is what rewording each of them may cost. `origins`
+    maps a provider to its configured base URL.
 
     Raises InvalidOrder with every problem, each under its REST field name (`domain.labels` has the row's names).
     """
@@ -104,7 +108,7 @@ def make_plan(
         raise InvalidOrder(tuple(dict.fromkeys(problems)))
     model = order.model or default_model
     warnings = tuple(verdict.warning for verdict in verdicts.values() if verdict.warning)
-    return dataclasses.replace(_compose(order, model, cards, fitted, text_micro), warnings=warnings)
+    return dataclasses.replace(_compose(order, model, cards, fitted, text_micro, softening_micro), warnings=warnings)
 
 
 def format_size(plan: Plan, aspect_ratio: str) -> tuple[int, int]:
@@ -143,9 +147,18 @@ def _unknown_model(name: str, catalogue: Mapping[str, ModelCard]) -> str:
     return f"{name!r} is not in the catalogue. Choose {either(alike[:MAX_NAMED])}{more}."
 
 
-def _compose(order: Order, model: str, cards: Sequence[ModelCard], fitted: Sequence[Fitted], text_micro: int) -> Plan:
+def _compose(
+    order: Order,
+    model: str,
+    cards: Sequence[ModelCard],
+    fitted: Sequence[Fitted],
+    text_micro: int,
+    softening_micro: Sequence[int],
+) -> Plan:
+    softening = softening_micro or [0] * len(cards)
     scenes = tuple(
-        _planned(number, card, one) for number, (card, one) in enumerate(zip(cards, fitted, strict=True), start=1)
+        _planned(number, card, one, 0 if card.free else soft)
+        for number, (card, one, soft) in enumerate(zip(cards, fitted, softening, strict=True), start=1)
     )
     lead, frame = _lead(cards, fitted)
     same_shape = frame.aspect_ratio == order.aspect_ratio
@@ -158,7 +171,7 @@ def _compose(order: Order, model: str, cards: Sequence[ModelCard], fitted: Seque
         fps=lead.fps,
         formats=tuple(dict.fromkeys((order.aspect_ratio, *order.formats))),
         resolution=frame.resolution,
-        quote_micro=sum(scene.price_micro for scene in scenes) + text_micro,
+        quote_micro=sum(scene.price_micro + scene.softening_micro for scene in scenes) + text_micro,
         text_micro=text_micro,
         adapted=tuple(_numbered((note for one in fitted for note in one.adapted), len(scenes))),
         lines=_lines(scenes, text_micro),
@@ -172,7 +185,7 @@ def _lead(cards: Sequence[ModelCard], fitted: Sequence[Fitted]) -> tuple[ModelCa
     return max(frames, key=lambda pair: often[pair[0].id])
 
 
-def _planned(number: int, card: ModelCard, fitted: Fitted) -> PlannedScene:
+def _planned(number: int, card: ModelCard, fitted: Fitted, softening_micro: int) -> PlannedScene:
     frame, scene = fitted.frame, fitted.scene
     assert frame is not None, "only an order without problems is composed"  # noqa: S101 — narrows for the type checker
     settings = {
@@ -193,6 +206,7 @@ def _planned(number: int, card: ModelCard, fitted: Fitted) -> PlannedScene:
         model=card.id,
         settings=settings,
         price_micro=card.clip_price(frame.resolution, fitted.buy_seconds),
+        softening_micro=softening_micro,
         caption=scene.caption if scene else None,
         references=fitted.references,
         continues=fitted.continues,
@@ -226,7 +240,8 @@ def _lines(scenes: Sequence[PlannedScene], text_micro: int) -> tuple[tuple[str, 
         (f"{len(prices)} × {seconds:g} s of {model} at {resolution}", sum(prices))
         for (model, resolution, seconds), prices in kinds.items()
     ]
-    return (*lines, ("Scene writing", text_micro)) if text_micro else tuple(lines)
+    words = (("Scene writing", text_micro), ("Softer wordings", sum(scene.softening_micro for scene in scenes)))
+    return (*lines, *(line for line in words if line[1]))
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:

@@ -54,6 +54,9 @@ class SceneWriter(Protocol):
     def quote_micro(self, brief: Brief) -> int:
         """What `write` may cost at most."""
 
+    def quote_softening_micro(self, prompt: str) -> int:
+        """What `soften` of this prompt may cost at most."""
+
 
 class Moderator(Protocol):
     """Names the likely culprit of a refusal, at no cost."""

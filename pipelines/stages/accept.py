@@ -25,6 +25,8 @@ from pipelines.stages.moves import Actor, move_run, record, touch_run
 from pipelines.stages.services import Services
 
 VIDEOS = "Videos"
+WRITTEN = 2500
+"""Bytes that a prompt of the writer may have, before it is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +147,18 @@ def plan_order(services: Services, order: Order, scenes: list[SceneOrder] | None
         default_model=services.policy.default_model,
         scenes=written,
         text_micro=text,
+        softening_micro=_softening(services, order, written),
         today=datetime.fromtimestamp(services.clock.now(), UTC).date(),
         origins=dict(services.policy.model_origins),
     )
+
+
+def _softening(services: Services, order: Order, written: Sequence[SceneOrder] | None) -> list[int]:
+    """What a softer wording of each scene may cost, where the order allows it to be used."""
+    if not order.allow_rewrite:
+        return []
+    prompts = [scene.prompt for scene in written] if written is not None else [" " * WRITTEN] * order.scene_count
+    return [services.writer.quote_softening_micro(prompt) for prompt in prompts]
 
 
 def _brief(order: Order) -> Brief:

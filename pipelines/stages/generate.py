@@ -14,16 +14,23 @@ from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus, RunStat
 from pipelines.domain.order import order_from_json
 from pipelines.domain.progress import clips_sentence
 from pipelines.domain.run import Clip, Generation, Run, Scene
-from pipelines.ports import Tx
-from pipelines.stages import fetch, ledger, outbox, poll, rescue, settle, submit
+from pipelines.ports import GenerationRequest, Tx
+from pipelines.stages import fallback, fetch, ledger, outbox, poll, rescue, settle, submit
 from pipelines.stages.moves import Actor, move_run, record, touch_run
-from pipelines.stages.requests import cached_clip, fingerprint, request_for, request_to_json
+from pipelines.stages.requests import cached_clip, fingerprint, request_for, request_to_json, take_of
 from pipelines.stages.services import Services
 
 _G = GenerationStatus
 
+
+def _buy(services: Services, actor: Actor, gen: Generation) -> None:
+    """Buy it, unless its model is broken and another may take over."""
+    if not fallback.step_aside(services, actor, gen):
+        submit.buy(services, actor, gen)
+
+
 STEPS: Mapping[GenerationStatus, Callable[[Services, Actor, Generation], None]] = {
-    _G.PLANNED: submit.buy,
+    _G.PLANNED: _buy,
     _G.SUBMITTING: settle.clear_doubt,
     _G.UNKNOWN: settle.clear_doubt,
     _G.ABANDONED: poll.look_again,
@@ -73,7 +80,7 @@ class _Found:
 
     @property
     def of_this_take(self) -> list[Generation]:
-        return [gen for gen in self.generations if gen.request.get("card", {}).get("take") == self.scene.take]
+        return [gen for gen in self.generations if take_of(gen) == self.scene.take]
 
 
 def fan_out(services: Services, actor: Actor, run: Run) -> None:
@@ -90,7 +97,7 @@ def fan_out(services: Services, actor: Actor, run: Run) -> None:
 
 
 def _attend(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, total: int) -> None:
-    found = _Found(scene, tx.generations.find(scene_id=scene.id, order="created_at"))
+    found = _Found(scene, tx.generations.find(scene_id=scene.id, order="attempt"))
     if found.open is not None:
         return
     first_frame = None
@@ -103,19 +110,19 @@ def _attend(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, to
     scene = rescue.next_rung(services, tx, actor, run, scene, found.of_this_take)
     if scene.status is SceneStatus.FAILED:
         return
-    _reuse_or_plan(services, tx, actor, run, scene, total, first_frame)
-
-
-def _reuse_or_plan(
-    services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, total: int, first_frame: str | None
-) -> None:
-    order = order_from_json(run.order or {})
-    request = request_for(scene, total, order.title, first_frame=first_frame)
-    mark = fingerprint(request, scene.take)
+    title = order_from_json(run.order or {}).title
+    mark = fingerprint(request_for(scene, total, title, first_frame=first_frame), scene.take)
     clip = cached_clip(tx, scene, mark)
     if clip is not None:
         _reuse(services, tx, actor, run, scene, clip, mark)
         return
+    scene = rescue.around_broken(services, tx, actor, run, scene)
+    _plan(services, tx, actor, run, scene, request_for(scene, total, title, first_frame=first_frame))
+
+
+def _plan(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, request: GenerationRequest) -> None:
+    """Commit a part of the hold to one generation, which is bought by a step of its own."""
+    mark = fingerprint(request, scene.take)
     gen_id = new_id("gen")
     gen = Generation(
         id=gen_id,

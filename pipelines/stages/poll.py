@@ -48,10 +48,25 @@ def poll_due(
 ) -> int:
     """Poll every due generation at a provider once; returns how many."""
     due = _take_due(services, limit, run_id)
-    ask = partial(poll_one, services)
+    ask = partial(_poll_unless_paused, services, set())
     for _ in executor.map(ask, due) if executor else map(ask, due):
         pass
     return len(due)
+
+
+def _poll_unless_paused(services: Services, paused: set[str], gen: Generation) -> None:
+    """`paused` are providers that have asked everybody to wait since this sweep began: their rows are put back."""
+    if gen.provider not in paused:
+        if poll_one(services, gen):
+            paused.add(gen.provider)
+        return
+    with services.store.write() as tx:
+        tx.generations.change(gen.id, _as_taken(gen), next_at=services.clock.now())
+
+
+def _as_taken(gen: Generation) -> dict[str, Any]:
+    """Unchanged since the sweep took it: a callback may have made it due at once meanwhile, and then it stays so."""
+    return {"status": gen.status, "next_at": gen.next_at}
 
 
 def _take_due(services: Services, limit: int, run_id: str | None) -> list[Generation]:
@@ -77,8 +92,10 @@ def _in_service(services: Services, tx: Tx, now: float) -> dict[str, Any]:
     return {"provider": tuple({card.provider for card in services.catalogue.values()} - paused)}
 
 
-def poll_one(services: Services, gen: Generation) -> None:
-    """Ask once, and commit what the answer means. Never raises for what a provider may do."""
+def poll_one(services: Services, gen: Generation) -> bool:
+    """Ask once, and commit what the answer means; True when the provider asks everybody to wait. Never raises for what
+    a provider may do.
+    """
     actor = Actor("sweep", services.clock.now())
     try:
         job = services.providers.get(gen.provider).poll(gen.provider_id or "", request_from_json(gen.request))
@@ -89,6 +106,7 @@ def poll_one(services: Services, gen: Generation) -> None:
         logger.info("generation %s has moved on meanwhile", gen.id)
     except Retryable as error:
         _wait(services, actor, gen, error)
+        return isinstance(error, RateLimited)
     except Expired as error:
         _missing(services, actor, gen, error)
     except NotConfigured as error:
@@ -96,6 +114,7 @@ def poll_one(services: Services, gen: Generation) -> None:
         _wait(services, actor, gen, Unavailable(error.operator, retry_after=LONGEST_POLL_S))
     except Permanent as error:
         _fail(services, actor, gen, submit.reason_of(error), error)
+    return False
 
 
 def _commit(services: Services, actor: Actor, gen: Generation, job: Job) -> None:
@@ -123,9 +142,7 @@ def _commit(services: Services, actor: Actor, gen: Generation, job: Job) -> None
         elif job.status is _G.RUNNING and gen.status is not _G.RUNNING:
             move_generation(tx, actor, gen, _G.RUNNING, **known, next_at=_next(services, gen, actor.now))
         else:
-            # A callback may have made it due at once meanwhile; then it stays so.
-            as_taken = {"status": gen.status, "next_at": gen.next_at}
-            tx.generations.change(gen.id, as_taken, **known, next_at=_next(services, gen, actor.now))
+            tx.generations.change(gen.id, _as_taken(gen), **known, next_at=_next(services, gen, actor.now))
 
 
 def _next(services: Services, gen: Generation, now: float) -> float:
@@ -182,8 +199,7 @@ def _wait(services: Services, actor: Actor, gen: Generation, error: Retryable) -
         if isinstance(error, RateLimited):
             lanes.hold_back(tx, f"{POLLS}{gen.provider}", actor.now + pause)
         overdue = gen.deadline_at is not None and actor.now > gen.deadline_at
-        as_taken = {"status": gen.status, "next_at": gen.next_at}
-        tx.generations.change(gen.id, as_taken, polls=gen.polls + 1, next_at=actor.now + pause)
+        tx.generations.change(gen.id, _as_taken(gen), polls=gen.polls + 1, next_at=actor.now + pause)
         if overdue and not tx.events.count(entity_id=gen.id, name="unreachable"):
             record(tx, actor, "generation", gen.id, gen.run_id, "unreachable", error=error.operator)
     if gen.deadline_at is not None and actor.now > gen.deadline_at + UNREACHABLE_S:

@@ -11,7 +11,7 @@ from pipelines.domain.footage import Transition
 from pipelines.domain.keys import digest
 from pipelines.domain.order import SceneOrder
 from pipelines.domain.plan import Plan, PlannedScene
-from pipelines.domain.run import Clip, Scene
+from pipelines.domain.run import Clip, Generation, Scene
 from pipelines.ports import GenerationRequest, Tx
 
 _SENT = ("width", "height", "aspect_ratio", "resolution", "fps", "audio", "seed", "first_frame")
@@ -54,6 +54,12 @@ def _with_style(scene: Scene) -> str:
     return text if not limit or len(text) <= limit else scene.prompt
 
 
+def take_of(gen: Generation) -> int | None:
+    """Which take of its scene a generation was bought for."""
+    take: int | None = gen.request.get("card", {}).get("take")
+    return take
+
+
 def request_to_json(request: GenerationRequest) -> dict[str, Any]:
     """For the generation's row."""
     return dataclasses.asdict(request)
@@ -74,7 +80,8 @@ def fingerprint(request: GenerationRequest, take: int) -> str:
 
 def settings_of(planned: PlannedScene, card: ModelCard, style: str | None) -> dict[str, Any]:
     """What a scene remembers of its plan beside the prompt."""
-    more = {"buy_seconds": planned.buy_seconds, "price_micro": planned.price_micro, "max_prompt": card.max_prompt}
+    prices = {"price_micro": planned.price_micro, "softening_micro": planned.softening_micro}
+    more = {"buy_seconds": planned.buy_seconds, "max_prompt": card.max_prompt, **prices}
     return {**planned.settings, **more, "style": style}
 
 
@@ -96,5 +103,5 @@ def still_to_buy(tx: Tx, scenes: Sequence[Scene], plan: Plan, title: str | None)
     for scene in scenes:
         request = request_for(scene, len(plan.scenes), title)
         if scene.clip_id is None and (scene.continues or not cached_clip(tx, scene, fingerprint(request, scene.take))):
-            amount += int(scene.settings["price_micro"])
+            amount += int(scene.settings["price_micro"]) + int(scene.settings.get("softening_micro", 0))
     return amount

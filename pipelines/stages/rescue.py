@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from pipelines.domain.errors import InvalidOrder, ReelgridError, Retryable
+from pipelines.domain.errors import ReelgridError, Retryable
 from pipelines.domain.ladder import Rung, Step, next_step
 from pipelines.domain.lifecycle import GenerationStatus, Reason, SceneStatus
 from pipelines.domain.order import order_from_json
-from pipelines.domain.plan import PlannedScene
 from pipelines.domain.run import Generation, Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages import accept, breaker, ledger, outbox
+from pipelines.stages import breaker, ledger, outbox
+from pipelines.stages.fallback import Others, others_for, replan
 from pipelines.stages.moves import Actor, record
-from pipelines.stages.requests import scene_order, settings_of
+from pipelines.stages.requests import settings_of, take_of
 from pipelines.stages.services import Services
 from pipelines.stages.submit import pictures_of, submission_of
 
@@ -24,47 +24,42 @@ _GONE = (GenerationStatus.FAILED, GenerationStatus.ABANDONED)
 
 def next_rung(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, tries: list[Generation]) -> Scene:
     """The scene as it should be tried now; unchanged when nothing failed, Failed when a person is needed."""
-    forgiven = int(scene.rung.get("forgiven", 0))
-    failures = [gen for gen in tries if gen.status in _GONE and gen.attempt > forgiven]
+    failures = _failures(scene, tries)
     if not failures:
         return scene
-    allowed = order_from_json(run.order or {}).allow_rewrite
-    step = next_step(
-        failures,
-        services.card(failures[-1].model),
-        can_rewrite=allowed and bool(scene.rung.get("softened")) and not scene.rung.get("rewritten"),
-        fallbacks=_usable(services, tx, actor, run, scene),
-    )
-    return _Climb(services, tx, actor, run, scene, step, failures[-1]).go()
+    others = others_for(services, tx, run, scene, actor.now)
+    step = _step(services, run, scene, failures, others, rewrite=bool(scene.rung.get("softened")))
+    return _Climb(services, tx, actor, run, scene, step, others, failures[-1]).go()
 
 
-def _usable(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene) -> list[str]:
-    """Fallback models that are set up, not broken, and within what the run still holds."""
-    usable = []
-    for model in services.policy.fallback_models:
-        card = services.catalogue.get(model)
-        if card is None or not services.providers.configured(card.provider) or breaker.is_open(tx, model, actor.now):
-            continue
-        planned = replan(services, run, scene, model)
-        if planned is not None and planned.price_micro <= ledger.held(tx, run):
-            usable.append(model)
-    return usable
+def around_broken(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene) -> Scene:
+    """The scene with another model while the circuit of its own is open, if one may take over."""
+    if not breaker.is_open(tx, scene.model, actor.now):
+        return scene
+    others = others_for(services, tx, run, scene, actor.now)
+    if not others.affordable:
+        return scene
+    step = Step(Rung.OTHER_MODEL, others.affordable[0])
+    return _Climb(services, tx, actor, run, scene, step, others, None).go()
 
 
-def replan(services: Services, run: Run, scene: Scene, model: str) -> PlannedScene | None:
-    """The same scene fitted to another model, or None where it does not fit."""
-    order = order_from_json(run.order or {})
-    one = scene_order(scene, model, shared=order.references)
-    try:
-        plan = accept.plan_order(services, replace(order, adapt=True, model=model, scenes=(one,)), [one])
-    except InvalidOrder:
-        return None
-    return plan.scenes[0]
+def _failures(scene: Scene, tries: list[Generation]) -> list[Generation]:
+    forgiven = int(scene.rung.get("forgiven", 0))
+    return [gen for gen in tries if gen.status in _GONE and gen.attempt > forgiven]
+
+
+def _step(
+    services: Services, run: Run, scene: Scene, failures: list[Generation], others: Others, *, rewrite: bool
+) -> Step:
+    """`rewrite`: a softened prompt is at hand, or could be had."""
+    allowed = order_from_json(run.order or {}).allow_rewrite and not scene.rung.get("rewritten")
+    card = services.card(failures[-1].model)
+    return next_step(failures, card, can_rewrite=rewrite and allowed, fallbacks=others.affordable)
 
 
 @dataclass(frozen=True, slots=True)
 class _Climb:
-    """One rung, taken in the fan-out's transaction."""
+    """One rung, taken in the fan-out's transaction. `last` failed; None when a model is left before it is tried."""
 
     services: Services
     tx: Tx
@@ -72,7 +67,8 @@ class _Climb:
     run: Run
     scene: Scene
     step: Step
-    last: Generation
+    others: Others
+    last: Generation | None
 
     def go(self) -> Scene:
         """The scene after the rung."""
@@ -84,17 +80,20 @@ class _Climb:
         if self.step.rung is Rung.OTHER_MODEL and self.step.model:
             return self._switch(self.step.model)
         if self.step.rung is Rung.PLACEHOLDER:
-            return self._switch(PLACEHOLDER_MODEL, rung={**self.scene.rung, "placeholder": refusal_of(self.scene)})
+            sentence = refusal_of(self.scene) + self.others.advice()
+            return self._switch(PLACEHOLDER_MODEL, rung={**self.scene.rung, "placeholder": sentence})
         return self._change(status=SceneStatus.FAILED, error=self._why())
 
     def _why(self) -> str:
-        if self.last.reason == Reason.QUOTA.value:
-            return "The account at the video service is out of credit. Ask your operator, then retry."
-        if self.last.reason == Reason.INVALID.value:
-            return f"The video service did not accept this scene: {self.last.error or 'no reason given'}."
-        if self.last.status is GenerationStatus.ABANDONED:
+        if self.last is None or self.last.status is GenerationStatus.ABANDONED:
             return "The video service did not finish this scene in time; it may still be charged. Retry it if you like."
-        return "The video service failed on this scene again and again. Retry later or choose another model."
+        if self.last.reason == Reason.QUOTA.value:
+            why = "The account at the video service is out of credit. Ask your operator, then retry."
+        elif self.last.reason == Reason.INVALID.value:
+            why = f"The video service did not accept this scene: {self.last.error or 'no reason given'}."
+        else:
+            why = "The video service failed on this scene again and again. Retry later or choose another model."
+        return why + self.others.advice()
 
     def _switch(self, model: str, **changes: Any) -> Scene:
         planned = replan(self.services, self.run, self.scene, model)
@@ -105,11 +104,22 @@ class _Climb:
 
     def _change(self, **changes: Any) -> Scene:
         self.tx.scenes.change(self.scene.id, updated_at=self.actor.now, **changes)
-        detail = {"rung": self.step.rung.value, "model": self.step.model, "after": self.last.reason}
-        record(self.tx, self.actor, "scene", self.scene.id, self.run.id, "ladder", generation=self.last.id, **detail)
         scene = self.tx.scenes.get(self.scene.id) or self.scene
+        record(self.tx, self.actor, "scene", self.scene.id, self.run.id, "ladder", **self._detail(scene))
         outbox.show_scene(self.services, self.tx, self.run, scene)
         return scene
+
+    def _detail(self, scene: Scene) -> dict[str, Any]:
+        """For the history: what is tried now, after what, and what the try before and this one cost."""
+        tried = self.last
+        return {
+            "rung": self.step.rung.value,
+            "model": self.step.model,
+            "after": tried.reason if tried else "circuit open",
+            "generation": tried.id if tried else None,
+            "cost_micro": (tried.cost_micro or 0) if tried else 0,
+            "price_micro": 0 if self.step.rung is Rung.ASK else int(scene.settings["price_micro"]),
+        }
 
 
 def refusal_of(scene: Scene) -> str:
@@ -122,7 +132,7 @@ def refusal_of(scene: Scene) -> str:
 
 
 def explain_refusals(services: Services, actor: Actor, run: Run) -> None:
-    """Before the fan-out: name the culprit of each new refusal, and have a softer prompt at hand."""
+    """Before the fan-out: name the culprit of each new refusal, and have a softer prompt at hand where it is needed."""
     with services.store.read() as tx:
         scenes = tx.scenes.find(run_id=run.id, clip_id=None, order="number")
         refused = [(scene, last) for scene in scenes if (last := _unexplained(tx, scene)) is not None]
@@ -131,7 +141,7 @@ def explain_refusals(services: Services, actor: Actor, run: Run) -> None:
 
 
 def _unexplained(tx: Tx, scene: Scene) -> Generation | None:
-    generations = tx.generations.find(scene_id=scene.id, order="-created_at", limit=1)
+    generations = tx.generations.find(scene_id=scene.id, order="-attempt", limit=1)
     last = generations[0] if generations else None
     if last is None or last.reason != Reason.REFUSED.value or scene.rung.get("explained") == last.id:
         return None
@@ -145,16 +155,30 @@ def _explain(services: Services, actor: Actor, run: Run, scene: Scene, last: Gen
         submission = submission_of(services, last)
         pictures = [submission.inputs[key] for key in pictures_of(submission.request)]
         rung["culprit"] = services.moderator.culprit(scene.prompt, pictures)
-        if not rung.get("softened"):
+        if _softer_is_needed(services, actor, run, scene):
             script = services.writer.soften(scene.prompt, rung["culprit"] or last.error or "refused")
             rung["softened"], cost = script.scenes[0].prompt, script.cost_micro
     except Retryable:
         raise
     except ReelgridError as error:
         rung["note"] = error.operator
+    told: dict[str, Any] = {"culprit": rung.get("culprit"), "softer": rung.get("softened"), "cost_micro": cost}
     with services.store.write() as tx:
         ledger.spend_text(tx, actor.now, run, cost)
         tx.scenes.change(scene.id, {"clip_id": None}, rung=rung, updated_at=actor.now)
-        record(
-            tx, actor, "scene", scene.id, run.id, "explained", culprit=rung.get("culprit"), softer=rung.get("softened")
-        )
+        record(tx, actor, "scene", scene.id, run.id, "explained", **told)
+
+
+def _softer_is_needed(services: Services, actor: Actor, run: Run, scene: Scene) -> bool:
+    """A softer prompt is either the next try, for which money is set aside, or what the marketer reads at the end, for
+    which the scene's own money is left. It is never bought with the money of a clip.
+    """
+    with services.store.read() as tx:
+        tries = [gen for gen in tx.generations.find(scene_id=scene.id, order="attempt") if take_of(gen) == scene.take]
+        failures, others = _failures(scene, tries), others_for(services, tx, run, scene, actor.now)
+        if scene.rung.get("softened") or not failures:
+            return False
+        rung = _step(services, run, scene, failures, others, rewrite=True).rung
+        needed = int(scene.settings["price_micro"]) if rung is Rung.REWRITE else 0
+        left = ledger.held(tx, run) - needed
+    return rung in (Rung.REWRITE, Rung.PLACEHOLDER) and services.writer.quote_softening_micro(scene.prompt) <= left

@@ -13,6 +13,7 @@ from pipelines.domain.errors import (
     NotConfigured,
     OutOfCredit,
     RateLimited,
+    ReelgridError,
     Refused,
     Unavailable,
 )
@@ -78,6 +79,7 @@ class ScriptedProvider:
         self.asked: list[GenerationRequest] = []
         self.bought: list[Purchase] = []
         self.polls = 0
+        self.troubles: list[ReelgridError] = []
         self._clock = clock
         self._scripts: dict[str, list[Outcome]] = {}
         self._numbers = itertools.count(1)
@@ -123,8 +125,10 @@ class ScriptedProvider:
         return Outcome.SUCCEED
 
     def poll(self, job_id: str, request: GenerationRequest) -> Job:  # noqa: ARG002 - a port
-        """How a job is: done `ready_after_s` after it was bought."""
+        """How a job is: done `ready_after_s` after it was bought. `troubles` are raised first, one a poll."""
         self.polls += 1
+        if self.troubles:
+            raise self.troubles.pop(0)
         return self._job(self._purchase(job_id))
 
     def _purchase(self, job_id: str) -> Purchase:

@@ -117,6 +117,10 @@ class ScriptedWriter:
         """What writing costs."""
         return self.cost_micro
 
+    def quote_softening_micro(self, prompt: str) -> int:  # noqa: ARG002 - a port
+        """What softening costs."""
+        return self.cost_micro
+
     def _stumble(self) -> None:
         error, self.fail = self.fail, None
         if error is not None:

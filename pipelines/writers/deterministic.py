@@ -63,6 +63,11 @@ class DeterministicWriter(SceneWriter):
         """Nothing is bought."""
         return 0
 
+    @override
+    def quote_softening_micro(self, prompt: str) -> int:
+        """Nothing is bought."""
+        return 0
+
 
 def _film_of(brief: Brief) -> _Film:
     phrases = phrases_for(brief.master_prompt)

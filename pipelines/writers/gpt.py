@@ -107,9 +107,8 @@ class GptWriter(SceneWriter):
         """One scene, reworded. Raises as `write`, except Refused: word lists answer where the model declines."""
         work = self._new_work()
         instructions = f"{_instructions(SOFTEN)} {plain(one_line(reason))[:MAX_REASON]}"
-        limit = THINKING_TOKENS + SCENE_TOKENS + most_tokens(prompt)
         text = plain(prompt) or prompt
-        question = Question(instructions=instructions, text=text, shape=Reworded, limit=limit)
+        question = Question(instructions=instructions, text=text, shape=Reworded, limit=_softening_limit(prompt))
         answer = work.paid(self._model.ask(question))
         softer = _reworded(answer)
         if not softer:
@@ -130,6 +129,12 @@ class GptWriter(SceneWriter):
         question, again = _question(brief), _question(brief, more=True)
         asked = most_tokens(question.instructions) + most_tokens(question.text) + OVERHEAD_TOKENS
         return self._model.price.cost_micro(Usage(input=2 * asked, output=question.limit + again.limit))
+
+    @override
+    def quote_softening_micro(self, prompt: str) -> int:
+        """One answer of full length; every byte of the input counted as a token."""
+        asked = most_tokens(_instructions(SOFTEN)) + 4 * MAX_REASON + most_tokens(prompt) + OVERHEAD_TOKENS
+        return self._model.price.cost_micro(Usage(input=asked, output=_softening_limit(prompt)))
 
     def _new_work(self) -> _Work:
         if self._model.price.known:
@@ -185,6 +190,10 @@ class GptWriter(SceneWriter):
     def _signature(self, prompt_file: str) -> str:
         """Model and version of the prompt file, so that the history tells which wording led to which film."""
         return f"{self._model.name} {prompt_file}"
+
+
+def _softening_limit(prompt: str) -> int:
+    return THINKING_TOKENS + SCENE_TOKENS + most_tokens(prompt)
 
 
 def _question(brief: Brief, *, more: bool = False, correction: str = "") -> Question:
