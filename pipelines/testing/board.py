@@ -221,11 +221,14 @@ class MemoryBoard:
             files.append(file)
         return files
 
-    def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> Mapping[str, Any]:  # noqa: ARG002 - one base
-        """Append a file."""
+    def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> Mapping[str, Any]:
+        """Append a file, unless one of that name and size is there."""
+        size, kind = path.stat().st_size, _type_of(filename)
+        for known in self.attachments(base_id, BoardTable.VIDEOS, record_id, [field])[field]:
+            if (known["filename"], known.get("size", size)) == (filename, size):
+                return known
         with self._call("upload", BoardTable.VIDEOS, record_id):
             row = self._found(BoardTable.VIDEOS, record_id)
-            size, kind = path.stat().st_size, _type_of(filename)
             file = {"id": f"att{next(self._ids):014d}", "filename": filename, "size": size, "type": kind}
             self.tables[BoardTable.VIDEOS][record_id][field] = [*(row.get(field) or []), file]
             return file
