@@ -21,6 +21,7 @@ from pipelines.domain.run import Event
 from pipelines.ports import Clock, Hints, MediaStore, Points, Store, Studio, Tx
 from pipelines.queueing import NoHints, RqHints, socket_url
 from pipelines.settings import Origin, Settings
+from pipelines.settings.model import OPENAI_URL
 from pipelines.stages.services import Services
 
 logger = logging.getLogger(__name__)
@@ -129,7 +130,15 @@ def policy_of(settings: Settings, catalogue: Mapping[str, ModelCard], origins: M
         keep_clips_s=_days(settings.keep_clips_days),
         keep_cuts_s=_days(settings.keep_cuts_days),
         model_origins=tuple(sorted(origins.items())),
+        animatic_by_default="video_model" not in settings.model_fields_set and _pays_somewhere(settings),
     )
+
+
+def _pays_somewhere(settings: Settings) -> bool:
+    """Whether a video provider is set up. A key at OpenAI itself writes scenes only: its Videos API is switched off."""
+    sora = settings.sora_api_key if settings.sora_base_url != OPENAI_URL else None
+    keys = (sora, settings.gemini_api_key, settings.kie_api_key, settings.openrouter_api_key)
+    return any(keys) or settings.google_cloud_project is not None
 
 
 def _all_loopback(origins: Mapping[str, str]) -> bool:

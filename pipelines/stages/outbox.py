@@ -54,6 +54,7 @@ def show_run(
         progress=progress_of(run.status, ready, len(scenes)),
         cost_micro=ledger.spent(tx, run_id=run.id),
         page_url=services.links.page(record_id=run.record_id),
+        detail=" ".join([run.detail, *notes_of(services, run)]).strip() or None,
     )
     want(
         tx,
@@ -65,6 +66,15 @@ def show_run(
         fields=_plain(fields) | (extra or {}),
         urgent=urgent or run.status in STOPPED,
     )
+
+
+def notes_of(services: Services, run: Run) -> list[str]:
+    """What the marketer should know of the plan: what was adapted, what will change soon, and what is only a draft."""
+    plan = run.plan or {}
+    notes = [*plan.get("adapted", ()), *plan.get("warnings", ())]
+    if services.policy.animatic_by_default and plan and (run.order or {}).get("model") is None:
+        notes.append("This is a free animatic: name a Model in the row, or ask your operator to set VIDEO_MODEL.")
+    return notes
 
 
 def show_films(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> None:

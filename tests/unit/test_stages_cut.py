@@ -1,4 +1,4 @@
-"""What happens round the join: seams ahead of it, a second path when the film has faults, a sheet and a preview after."""
+"""What happens round the join: seams ahead of it, a second path for a faulty film, a sheet and a preview after."""
 
 from __future__ import annotations
 
@@ -52,3 +52,8 @@ def test_a_contact_sheet_and_a_preview_follow_the_delivery(world: World) -> None
         (cut,) = tx.cuts.find(run_id=run.id)
     for name in ("contact_sheet", "preview"):
         assert world.services.media.stat(cut.extras[name]) is not None
+
+
+def test_the_row_says_what_was_adapted(world: World) -> None:
+    record, _ = world.film(Prompt="A cat", Clip_Seconds=3, Aspect_Ratio="1:1")
+    assert "1:1" in world.cells(record)["Status Detail"]
