@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, NotAllowed, NotFound, Problem
 from pipelines.domain.lifecycle import (
+    ACTIVE,
     CANCELLABLE,
     OPEN,
     RETRYABLE_RUNS,
@@ -79,7 +80,18 @@ def retry(services: Services, run_id: str, actor: str) -> Run:
         run = _run(tx, run_id)
         if run.status not in RETRYABLE_RUNS:
             raise NotAllowed(marketer=f"Only a run that stopped can be retried; this one is {run.status.value}.")
+        _must_be_alone(tx, run)
         return _retry(services, tx, who, run)
+
+
+def _must_be_alone(tx: Tx, run: Run) -> None:
+    """Two runs of one row at once would write over each other."""
+    if run.record_id is None:
+        return
+    tx.serialise(f"record:{run.base_id}:{run.record_id}")
+    for other in tx.runs.find(status=tuple(ACTIVE), base_id=run.base_id, record_id=run.record_id):
+        if other.id != run.id:
+            raise NotAllowed(marketer=f"Run {other.number} of this row is not over yet; it is {other.status.value}.")
 
 
 def _retry(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
@@ -136,6 +148,7 @@ def regenerate(services: Services, run_id: str, number: int, changes: dict[str, 
         if not found:
             raise NotFound(f"scene {number} of {run_id}", marketer=f"This run has no scene {number}.")
         scene = found[0]
+        _must_be_alone(tx, run)
         if tx.generations.count(scene_id=scene.id, status=tuple(OPEN)):
             raise NotAllowed(marketer=f"Scene {number} is still being made, or its payment is in doubt.")
         price = _order_again(services, tx, who, run, scene, changes)
@@ -151,7 +164,7 @@ def regenerate(services: Services, run_id: str, number: int, changes: dict[str, 
 def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: dict[str, Any]) -> int:
     """Change the scene and forget its clip (which is kept); the price of the new one in micro-dollars."""
     order = order_from_json(run.order or {})
-    wish = _changed(scene, order, changes)
+    wish = _changed(run, scene, order, changes)
     plan = accept.plan_order(services, replace(order, adapt=True, scenes=(wish,), model=wish.model), [wish])
     planned = plan.scenes[0]
     takes = [clip.fingerprint for clip in tx.clips.find(scene_id=scene.id)]
@@ -171,18 +184,20 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         updated_at=who.now,
     )
     record(tx, who, "scene", scene.id, run.id, "regenerate", number=scene.number, changes=sorted(changes))
-    return planned.price_micro
+    return planned.price_micro + planned.softening_micro
 
 
 _CHANGEABLE = ("prompt", "model", "seconds", "caption")
 
 
-def _changed(scene: Scene, order: Order, changes: dict[str, Any]) -> SceneOrder:
+def _changed(run: Run, scene: Scene, order: Order, changes: dict[str, Any]) -> SceneOrder:
     unknown = [name for name in changes if name not in _CHANGEABLE]
     if unknown:
         allowed = ", ".join(_CHANGEABLE)
         raise InvalidOrder([Problem(name, f"cannot be changed; what can be is {allowed}") for name in unknown])
-    wish = scene_order(scene, shared=order.references)
+    # A placeholder was only made because the scene's own model refused.
+    model = plan_from_json(run.plan or {}).scenes[scene.number - 1].model if scene.rung.get("placeholder") else None
+    wish = scene_order(scene, model, shared=order.references)
     return replace(wish, **{name: value for name, value in changes.items() if value is not None})
 
 

@@ -226,7 +226,7 @@ class MemoryBoard:
         size, kind = path.stat().st_size, _type_of(filename)
         for known in self.attachments(base_id, BoardTable.VIDEOS, record_id, [field])[field]:
             if (known["filename"], known.get("size", size)) == (filename, size):
-                return known
+                return dict(known)
         with self._call("upload", BoardTable.VIDEOS, record_id):
             row = self._found(BoardTable.VIDEOS, record_id)
             file = {"id": f"att{next(self._ids):014d}", "filename": filename, "size": size, "type": kind}
