@@ -103,6 +103,17 @@ def test_neighbouring_jobs_have_colours_far_apart(sandbox):
     assert distances.min() > 30
 
 
+def test_a_word_may_name_the_vendor_that_it_is_for(sandbox):
+    assert create(sandbox, "A fox [[refuse:openai]]").status_code == 400
+    assert create(sandbox, "A fox [[refuse:kie]]").status_code == 200
+    for prompt in ("A fox [[fail]]", "A fox [[fail:openai]]", "A fox [[fail:kie]]"):
+        for _ in range(2):
+            create(sandbox, prompt)
+    sandbox.post("/vendors/_control", json={"finish": True})
+    statuses = [one["status"] for one in sandbox.get("/bill").get_json()["generations"]]
+    assert statuses == ["succeeded", *["failed"] * 4, *["succeeded"] * 2]
+
+
 @pytest.mark.parametrize("way", ["size", "fps", "sar", "mono", "silent"])
 def test_odd_changes_one_property_of_the_clip(sandbox, way):
     with av.open(io.BytesIO(clip(sandbox, f"A fox [[odd:{way}]]"))) as box:
@@ -274,7 +285,7 @@ def test_the_master_prompt_is_found_among_other_lines(text):
 
 def test_the_reference_page_names_every_dial_word_and_model():
     page = (Path(__file__).parents[2] / "docs/reference/sandbox-vendors.md").read_text(encoding="utf-8")
-    words = ["refuse", "fickle", "flag", "slow", "fail-once", "lost", "corrupt", "never", "odd"]
+    words = ["refuse", "fickle", "flag", "slow", "fail-once", "fail", "lost", "corrupt", "never", "odd"]
     models = [*openai_models.MODELS, *kie_models.MODELS, *openrouter_models.MODELS, *gemini.USD_PER_M, *veo.PRICES]
     expected = [*Faults.model_fields, *(f"[[{word}]]" for word in words), *models]
     assert [name for name in expected if f"`{name}`" not in page] == []

@@ -134,7 +134,7 @@ class Engine:
         return said and self.books.first_time(f"{order.vendor}|{word}|{order.prompt}")
 
     def _moderate(self, order: Order) -> None:
-        if "refuse" in magic.words(order.prompt) or self._first(order, "fickle"):
+        if magic.said(order.prompt, "refuse", order.vendor) or self._first(order, "fickle"):
             self.counts.kind(order.vendor, "refused")
             raise VendorSays("refused", "Your request was blocked by our moderation system.", param="prompt")
 
@@ -144,6 +144,8 @@ class Engine:
             return Outcome.NEVER
         if "flag" in said:
             return Outcome.FLAGGED
+        if magic.said(order.prompt, "fail", order.vendor):
+            return Outcome.FAILED
         return Outcome.FAILED if self._first(order, "fail-once") else Outcome.CLIP
 
     def _book(self, order: Order) -> Job:

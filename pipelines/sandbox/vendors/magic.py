@@ -1,10 +1,11 @@
 """Magic words: what a prompt may say in double square brackets to choose what happens to it.
 
-`[[refuse]]`     refused at create by moderation, never charged
+`[[refuse]]`     refused at create by moderation, never charged; `[[refuse:openai]]` by that vendor only
 `[[fickle]]`     refused the first time, accepted the second
 `[[flag]]`       accepted, then failed by moderation of the output, not charged
 `[[slow]]`       takes ten times as long
 `[[fail-once]]`  the first job with this prompt fails with a provider error (not charged), the next succeeds
+`[[fail]]`       every job with this prompt fails with a provider error, not charged; `[[fail:kie]]` at that vendor only
 `[[lost]]`       taken and billed, and the connection is dropped without an answer: first time for this prompt
 `[[corrupt]]`    the first fetch of the content is damaged: `:truncated` or `:html` chooses how
 `[[never]]`      stays in progress for ever
@@ -35,6 +36,12 @@ def spoken(prompt: str) -> list[str]:
 def without(prompt: str) -> str:
     """The prompt as a person would read it."""
     return " ".join(_WORD.sub(" ", prompt).split())
+
+
+def said(prompt: str, word: str, vendor: str) -> bool:
+    """Whether a prompt says `word` to this vendor: to all, or naming it."""
+    found = words(prompt)
+    return word in found and found[word] in {None, vendor}
 
 
 def choice(prompt: str, word: str, options: Sequence[str]) -> str | None:
