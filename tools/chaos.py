@@ -183,9 +183,9 @@ class Chaos:
         fields = {"Title": mark, "Prompt": "\n".join(lines), "Clip Seconds": 1, "Resolution": "480p"}
         record = stack.add_row(fields | ({"Status": "Ready"} if queued else {}))
         if queued:
-            _trigger(stack, "/api/process-queue", {"base_id": BASE}, mark)
+            _trigger(stack, "/api/process-queue", {"base_id": BASE})
         else:
-            _trigger(stack, "/api/process-record", {"record_id": record, "base_id": BASE}, mark)
+            _trigger(stack, "/api/process-record", {"record_id": record, "base_id": BASE})
 
     def _wait(self, store: Store, killer: Killer) -> None:
         """Until every run has stopped; then, undisturbed, until Airtable has been told everything."""
@@ -211,11 +211,12 @@ class Chaos:
             return {run.id: run.record_id for run in tx.runs.find() if run.record_id}
 
 
-def _trigger(stack: Stack, path: str, body: dict[str, Any], key: str) -> None:
-    """As a caller does: until it is accepted, under one key, so that asking again orders nothing twice."""
+def _trigger(stack: Stack, path: str, body: dict[str, Any], key: str | None = None) -> None:
+    """As a caller does: until it is accepted; under one key where no record tells that it is the same order."""
+    headers = {"Idempotency-Key": key} if key else {}
 
     def accepted() -> bool:
-        answer = httpx.post(f"{stack.url}{path}", json=body, headers={"Idempotency-Key": key}, timeout=10)
+        answer = httpx.post(f"{stack.url}{path}", json=body, headers=headers, timeout=10)
         if answer.status_code in (httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.BAD_REQUEST):
             raise StackError(f"{path}: {answer.text}")
         return answer.status_code == httpx.codes.ACCEPTED

@@ -1,0 +1,89 @@
+"""A process is killed at every named crash point; nothing is lost, paid twice or said wrongly."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.points import POINTS
+from tests.chaos.town import Town, town
+from tools.chaos_killer import Killer
+from tools.stack import until
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@contextmanager
+def kept_up(place: Town) -> Iterator[None]:
+    """Services that die are started again, as a platform does."""
+    platform = Killer(place.stack, "0", 3600.0)
+    platform.start()
+    try:
+        yield
+    finally:
+        platform.stop()
+
+
+def test_each_crash_point_kills_once_and_every_run_is_done(tmp_path: Path) -> None:
+    """Every point of the table is armed; a new one that no process reaches here fails this test."""
+    with town(tmp_path / "var") as place, kept_up(place):
+        for point in POINTS:
+            place.journal.die_at(point)
+        rows = [place.order_row("row-a"), place.order_row("row-b", ability="list")]
+        place.order("film-a")
+        place.order("film-b", ability="callback")
+        rows.append(place.order_row("row-c", queued=True))
+        _kill_the_worker_service(place)
+        runs = place.wait(5)
+        until(
+            lambda: all(place.journal.died_at(point) for point in POINTS),
+            f"a death at {[point for point in POINTS if not place.journal.died_at(point)]}",
+        )
+        until(lambda: all(len(place.films(row)) == 1 for row in rows), "one film in every row")
+        place.check_books()
+        assert [run.status for run in runs] == [RunStatus.DONE] * 5
+        assert len(place.bought()) == len(set(place.bought())) == 10
+        died = [visit["point"] for visit in place.journal.visits() if visit["died"]]
+        assert sorted(died) == sorted(POINTS)
+
+
+def _kill_the_worker_service(place: Town) -> None:
+    """All its processes at once, so that nobody frees what they held: that is the pump's part later."""
+    until(lambda: len(place.heartbeats()) > 1, "a heartbeat of the worker service")
+    supervisor = place.stack.services["worker"].process
+    assert supervisor is not None
+    os.killpg(supervisor.pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+class TestOneByOne:
+    """Each point alone, in a run of its own."""
+
+    @pytest.fixture(scope="class")
+    def place(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+        with town(tmp_path_factory.mktemp("one") / "var") as place, kept_up(place):
+            yield place
+
+    @pytest.mark.parametrize("ability", ["key", "list", "callback"])
+    @pytest.mark.parametrize("point", [name for name in POINTS if name not in ("dead.freed", "queue.started")])
+    def test_the_run_is_done_and_each_scene_bought_once(self, place: Town, point: str, ability: str) -> None:
+        if point.startswith("settle."):
+            place.journal.die_at("submit.answered")
+        if point == "settle.found" and ability == "callback":
+            pytest.skip("a callback is taken as it comes; nothing is looked for")
+        place.journal.die_at(point)
+        mark = f"{point}-{ability}".replace(".", "-")
+        before = len(place.runs())
+        record = place.order_row(mark, ability=ability)
+        (run,) = place.wait(before + 1)[before:]
+        place.done(run.id)
+        until(lambda: place.journal.died_at(point), f"a death at {point}")
+        until(lambda: len(place.films(record)) == 1, "one film in the row")
+        assert len(place.bought(mark)) == 2
+        place.check_books()
