@@ -63,7 +63,11 @@ def _wait_for_flush(services: Services, actor: Actor, run: Run, cuts: list[Cut],
     """The pump writes the row; when Airtable refused the file itself, a fresh link is tried."""
     if want.next_at is not None or want.lease_token:
         with services.store.write() as tx:
-            touch_run(tx, actor, run, next_at=services.clock.now() + WAIT_FOR_FLUSH_S, **FREE)
+            tx.runs.get(run.id, lock=True)
+            current = tx.wants.get(want.id)
+            # Written while we looked: nobody wakes a run that is being worked on.
+            pause = 1.0 if current is None or _sent(current) else WAIT_FOR_FLUSH_S
+            touch_run(tx, actor, run, next_at=services.clock.now() + pause, **FREE)
     else:
         _send_again(services, actor, run, cuts)
 
