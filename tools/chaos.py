@@ -40,7 +40,7 @@ KEYS = (
 )  # fmt: skip
 PATIENCE_S = 900.0
 TRIGGER_PATIENCE_S = 150.0
-"""A key whose request died with its server is free again after a minute."""
+"""A key whose request died with its server is free again after some seconds."""
 CALLERS = 8
 FAULTS = {
     "lost_percent": 5,
