@@ -15,7 +15,6 @@ from pipelines.stages.services import Services
 
 VERSION = 1
 """Rises when the way of preparing changes, so that old pieces are not taken for new ones."""
-LOUDNESS_LUFS = -16.0
 
 
 @dataclass(frozen=True, slots=True)

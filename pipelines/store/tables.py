@@ -65,7 +65,8 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
     "clips": [("fingerprint",), ("run_id",), ("sha256",)],
     "events": [("run_id", "id"), ("entity_id",)],
     "ledger": [("account", "run_id"), ("account", "generation_id"), ("day",)],
-    "wants": [("base_id", "next_at"), ("run_id",)],
+    "scenes": [("key",), ("clip_id",), ("board_record_id",)],
+    "wants": [("base_id", "next_at"), ("run_id",), ("record_id",)],
 }
 
 

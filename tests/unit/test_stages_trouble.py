@@ -123,11 +123,11 @@ def test_a_master_prompt_that_the_writer_refuses_fails_with_its_sentence(world: 
 def test_waiting_for_a_free_place_is_no_failed_attempt(tmp_path: Path) -> None:
     narrow = {**CATALOGUE, "acme/film": replace(CATALOGUE["acme/film"], max_in_flight=1)}
     world = World.build(tmp_path, catalogue=narrow)
-    world.vendor().ready_after_s = 120.0
+    world.vendor().ready_after_s = 20.0
     _, run = world.film(Prompt="\n".join(f"Cat {n}" for n in range(4)))
     assert run.status is RunStatus.DONE
     times = [purchase.at for purchase in world.vendor().bought]
-    assert all(later - earlier >= 120 for earlier, later in pairwise(times))
+    assert all(later - earlier >= 20 for earlier, later in pairwise(times))
     assert {gen.attempt for gen in world.generations(run)} == {1}
 
 
@@ -144,7 +144,7 @@ def test_the_stop_switch_only_delays_and_the_row_says_why(world: World) -> None:
     record = world.row(Prompt="A cat")
     control.set_stop(world.services, on=True, reason="budget review", actor="test")
     run = world.trigger(record)
-    world.settle(patience_s=2 * 3600)
+    world.settle(patience_s=300)
     assert world.bought == []
     assert "budget review" in world.run(run).detail
     assert "budget review" in world.cells(record)["Status Detail"]

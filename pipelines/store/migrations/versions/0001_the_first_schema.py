@@ -296,6 +296,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("scenes", schema=None) as batch_op:
+        batch_op.create_index("ix_scenes_board_record_id", ["board_record_id"], unique=False)
+        batch_op.create_index("ix_scenes_clip_id", ["clip_id"], unique=False)
+        batch_op.create_index("ix_scenes_key", ["key"], unique=False)
         batch_op.create_index("uq_scenes_run_id_number", ["run_id", "number"], unique=True)
 
     op.create_table(
@@ -353,6 +356,7 @@ def upgrade() -> None:
     with op.batch_alter_table("wants", schema=None) as batch_op:
         batch_op.create_index("ix_wants_base_id_next_at", ["base_id", "next_at"], unique=False)
         batch_op.create_index("ix_wants_due", ["next_at"], unique=False)
+        batch_op.create_index("ix_wants_record_id", ["record_id"], unique=False)
         batch_op.create_index("ix_wants_run_id", ["run_id"], unique=False)
 
     # ### end Alembic commands ###
