@@ -130,15 +130,22 @@ def turn_on(services: Services, base_id: str) -> Ear:
     """A person wants push: registered now, or the reason is in `known`. The worker looks at the base once."""
     _note(services, base_id, wanted=True, problem="", checked_at=0.0)
     ear = listen(services, base_id)
-    with services.store.write() as tx:
-        tx.bases.change(base_id, next_at=services.clock.now())
+    look_soon(services, base_id)
     return ear
 
 
 def turn_off(services: Services, base_id: str) -> bool:
     """No push any more, not even by itself; whether there was any."""
     _note(services, base_id, wanted=False, problem="")
-    return bool(services.base_tools.webhooks.unregister(base_id))
+    was_on = bool(services.base_tools.webhooks.unregister(base_id))
+    look_soon(services, base_id)
+    return was_on
+
+
+def look_soon(services: Services, base_id: str) -> bool:
+    """The worker looks at the base now; False when it is not connected."""
+    with services.store.write() as tx:
+        return tx.bases.change(base_id, next_at=services.clock.now())
 
 
 def known(services: Services, base_id: str) -> Push:

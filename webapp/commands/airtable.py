@@ -61,6 +61,19 @@ def _push(base_id: str) -> str:
     return "registered"
 
 
+@group.command("look")
+@base_option
+@as_json
+@told
+def look(base_id: str | None, *, json_: bool) -> None:
+    """Have the worker look now for ticked boxes and ready rows, instead of at its own pace."""
+    base = chosen(base_id)
+    push.keep(services())
+    if not push.look_soon(services(), base):
+        raise click.ClickException(f"{base} is not connected: flask bases add {base}")
+    show({"base_id": base, "due": True}, json_=json_, table=lambda: click.echo("The worker looks at the base now."))
+
+
 push_group = AppGroup("push", help="Airtable's webhooks: boxes act without any script.")
 group.add_command(push_group)
 
