@@ -16,7 +16,7 @@ from tests.chaos.town import Town, town
 from tools.chaos_killer import Killer
 from tools.stack import until
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("chaos")]
 
 
 @contextmanager
