@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-SECTIONS = ("media", "trigger", "sweep", "product")
+SECTIONS = ("media", "trigger", "sweep", "product", "airtable")
 """Each is a module `tools.bench_<name>` with a function `rows() -> list[dict]`."""
 
 
