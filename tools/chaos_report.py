@@ -130,14 +130,22 @@ def _points(visits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+OPEN_AFTER = ("submit.intended", "submit.answered", "submit.committed", "settle.doubted", "settle.found", "poll.answered",
+              "fetch.downloaded", "fetch.stored")  # fmt: skip
+"""After a death at these, the very generation has to be taken up again; after others, its run or clip."""
+
+
 def recovery_times(visits: Sequence[Mapping[str, Any]]) -> list[float]:
-    """For each death at a point: seconds until the same generation, or else the same run, was at any point again."""
+    """For each death in a worker or the pump: seconds until somebody reached a point for the same generation, clip or
+    run again. Webhooks that come in do not count.
+    """
+    inside = [visit for visit in visits if POINTS[visit["point"]].process != "web"]
     times = []
-    for place, visit in enumerate(visits):
-        name = next((name for name in ("generation", "clip", "cut", "run") if visit.get(name)), None)
-        if not visit["died"] or name is None:
+    for place, visit in enumerate(inside):
+        name = "generation" if visit["point"] in OPEN_AFTER else "clip" if visit.get("clip") else "run"
+        if not visit["died"] or not visit.get(name):
             continue
-        later = (other["at"] for other in visits[place + 1 :] if other.get(name) == visit[name])
+        later = (other["at"] for other in inside[place + 1 :] if other.get(name) == visit[name])
         again = next(later, None)
         if again is not None:
             times.append(again - visit["at"])
