@@ -173,6 +173,7 @@ def _fan_in(services: Services, tx: Tx, actor: Actor, run: Run) -> None:
         run = touch_run(tx, actor, run, next_at=None, detail=clips_sentence(ready, len(scenes)), **_FREE)
     else:
         run = _ask(tx, actor, run, scenes, doubtful)
+        outbox.show_scenes(services, tx, run)
     outbox.show_run(services, tx, run)
 
 

@@ -83,7 +83,7 @@ def _adopt(services: Services, tx: Tx, actor: Actor, gen: Generation, job_id: st
     deadline = now + services.card(gen.model).maximum_s
     known = {"provider_id": job_id, "submitted_at": now, "deadline_at": deadline, "error": None, "polls": 0}
     gen = move_generation(tx, actor, gen, _G.ADOPTED, next_at=now, **known)
-    record(tx, actor, "generation", gen.id, gen.run_id, "adopted", by="callback")
+    record(tx, actor, "generation", gen.id, gen.run_id, "adopted", scene=gen.scene_id, by="callback")
     run = tx.runs.get(gen.run_id, lock=True)
     if run is not None:
         tx.runs.change(run.id, version=run.version + 1, updated_at=now)

@@ -81,7 +81,7 @@ def move_generation(tx: Tx, actor: Actor, gen: Generation, to: GenerationStatus,
     values = {"next_at": None, "attempts": 0, **FREE, "updated_at": actor.now, **changes}
     if not tx.generations.change(gen.id, actor.fence(gen.status), status=to, **values):
         raise LostLease(gen.id)
-    note = {key: changes[key] for key in ("provider_id", "reason", "error") if changes.get(key)}
+    note = {key: changes[key] for key in ("provider_id", "reason", "error", "cost_micro") if changes.get(key)}
     record(tx, actor, "generation", gen.id, gen.run_id, "status", gen.status, to, scene=gen.scene_id, **note)
     return _fresh(tx.generations.get(gen.id))
 

@@ -238,7 +238,7 @@ def look_again(services: Services, actor: Actor, gen: Generation) -> None:
     with services.store.write() as tx:
         if job is not None and job.status is _G.SUCCEEDED:
             gen = move_generation(tx, actor, gen, _G.ADOPTED)
-            record(tx, actor, "generation", gen.id, gen.run_id, "adopted", by="a late look")
+            record(tx, actor, "generation", gen.id, gen.run_id, "adopted", scene=gen.scene_id, by="a late look")
             move_generation(tx, replace(actor, lease=None), gen, _G.SUCCEEDED, result=job.result, next_at=actor.now)
         else:
             later = actor.now + LATE_PAUSE_S if waiting else None

@@ -239,7 +239,7 @@ def commit_job(
         must_be_unclaimed(tx, gen, job.id)
         gen = move_generation(tx, actor, gen, _G.ADOPTED if adopted else _G.SUBMITTED, **values)
         if adopted:
-            record(tx, actor, "generation", gen.id, gen.run_id, "adopted", by=adopted)
+            record(tx, actor, "generation", gen.id, gen.run_id, "adopted", scene=gen.scene_id, by=adopted)
         if job.status is _G.SUCCEEDED:
             done = replace(actor, lease=None)
             move_generation(tx, done, gen, _G.SUCCEEDED, next_at=now, cost_micro=job.cost_micro, result=job.result)

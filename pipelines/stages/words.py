@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipelines.domain.lifecycle import RunStatus
@@ -68,7 +68,6 @@ _NAMED: Mapping[str, str] = {
     "approved": "approved",
     "retried": "going on where it stopped",
     "regenerate": "ordered again",
-    "adopted": "found again by its callback",
     "scenes_edited": "the scenes were edited before approval",
     "written": "the scenes are written",
     "reused": "unchanged, so its clip is reused at no cost",
@@ -80,7 +79,6 @@ _NAMED: Mapping[str, str] = {
     "kept_aside": "a late clip arrived and is kept",
     "not_prepared": "the clip could not be prepared ahead",
     "attached_again": "Airtable has not fetched the film; it is sent once more",
-    "explained": "a softer wording is suggested",
 }
 _RUNGS: Mapping[str, str] = {
     "again": "trying once more",
@@ -88,6 +86,11 @@ _RUNGS: Mapping[str, str] = {
     "other_model": "trying another model",
     "placeholder": "a placeholder stands in, until somebody changes the prompt",
     "ask": "a person has to decide",
+}
+_FOUND_BY: Mapping[str, str] = {
+    "callback": "its callback",
+    "list": "the video service's list",
+    "key": "its idempotency key",
 }
 _OPERATORS = frozenset({"not_prepared", "unreachable", "kept_aside", "in_doubt", "not_taken", "adopted"})
 """Events that repeat in other words what a status says, or that only the operator can use."""
@@ -118,20 +121,29 @@ def event_sentence(event: Event, scenes: Mapping[str, int]) -> str:
     if event.entity == "run":
         return _ended(_RUN.get(new, new), event.detail.get("error"), event.actor)
     if event.entity == "generation":
-        why = _REASONS.get(str(event.detail.get("reason")), "") if new == "failed" else ""
-        text = f"{_GENERATION.get(new, new)}: {why}" if why else _GENERATION.get(new, new)
+        text = _of_request(event, new)
         return f"Scene {scene}: {text}." if scene else f"{_capital(text)}."
     if event.entity == "cut":
         return f"Film {event.detail.get('format', '')}: {_CUT.get(new, new)}.".replace("  ", " ")
     return f"{_capital(event.entity)}: {new}."
 
 
+def _of_request(event: Event, new: str) -> str:
+    """What became of a paid request, with what it cost once that is known."""
+    text, cost = _GENERATION.get(new, new), event.detail.get("cost_micro")
+    why = _REASONS.get(str(event.detail.get("reason"))) if new == "failed" else None
+    text = f"{text}: {why}" if why else text
+    if cost:
+        return f"{text}, for {show(cost)}"
+    return f"{text}, at no cost" if new == "failed" else text
+
+
 def _named(event: Event, scene: int | None) -> str:
     text = _NAMED.get(event.name) or event.name.replace("_", " ").replace(".", " ")
     if event.name == "decided":
         text = _DECIDED.get(str(event.detail.get("choice")), text)
-    elif event.name == "ladder":
-        text = _ladder(event)
+    elif event.name in _TOLD:
+        text = _TOLD[event.name](event)
     number = scene or event.detail.get("number")
     return f"Scene {number}: {text}." if number else f"{_capital(text)}."
 
@@ -139,8 +151,26 @@ def _named(event: Event, scene: int | None) -> str:
 def _ladder(event: Event) -> str:
     """What is tried after a refusal or failure."""
     text = _RUNGS.get(str(event.detail.get("rung")), "trying something else")
-    model = event.detail.get("model")
-    return f"{text}, with {model}" if model else text
+    model, price = event.detail.get("model"), event.detail.get("price_micro")
+    return text + (f", with {model}" if model else "") + (f", for up to {show(price)}" if price else "")
+
+
+def _explained(event: Event) -> str:
+    """Why a prompt was probably refused, and what a softer one cost."""
+    culprit, cost = event.detail.get("culprit"), event.detail.get("cost_micro")
+    text = f"the likely culprit is {culprit}" if culprit else "nothing in the prompt or its pictures stands out"
+    if not event.detail.get("softer"):
+        return text
+    return f"{text}; a softer wording is suggested" + (f", for {show(cost)}" if cost else "")
+
+
+def _adopted(event: Event) -> str:
+    """By what a request whose answer was lost was found."""
+    by = str(event.detail.get("by"))
+    return f"found again by {_FOUND_BY.get(by, by)}"
+
+
+_TOLD: Mapping[str, Callable[[Event], str]] = {"ladder": _ladder, "explained": _explained, "adopted": _adopted}
 
 
 def _ended(text: str, error: Any, who: str) -> str:

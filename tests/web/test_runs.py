@@ -223,7 +223,7 @@ def test_a_history_is_told_in_words(house: House) -> None:
         Event(at=3, entity="run", entity_id="run_h", run_id="run_h", name="approved", actor="Ann"),
     )
     told = [event["sentence"] for event in house.get("/api/runs/run_h").json["events"]]
-    assert told[0] == "Scene 2: did not work out: refused by the video service's moderation."
+    assert told[0] == "Scene 2: did not work out: refused by the video service's moderation, at no cost."
     assert "nothing is bought twice" in told[1]
     assert told[2] == "Approved."
 
