@@ -48,14 +48,14 @@ class Result:
         assert answer.status_code == 200
         return answer.content
 
-    def events(self, name: str) -> list[dict[str, Any]]:
-        """The history's entries of one name."""
-        return [event for event in self.view["events"] if event["name"] == name]
+    def told(self, name: str) -> list[str]:
+        """The history's sentences about one kind of event."""
+        return [event["sentence"] for event in self.view["events"] if event["name"] == name]
 
 
 def history(view: dict[str, Any]) -> list[str]:
     """The history in short lines, for the message of a failed assertion."""
-    return [f"{e['entity']} {e['name']} {e.get('old')}→{e.get('new')} {e.get('detail')}" for e in view["events"]]
+    return [f"{event['name']}: {event['sentence']}" for event in view["events"]]
 
 
 def order(stack: Stack, prompts: list[str], **fields: Any) -> Ordered:
@@ -67,7 +67,7 @@ def order(stack: Stack, prompts: list[str], **fields: Any) -> Ordered:
 
 
 def bill(stack: Stack, prompts: list[str]) -> list[dict[str, Any]]:
-    """What the sandbox sold for these prompts, in their order, oldest first; Gemini is told the length in words, too."""
+    """What the sandbox sold for these prompts, in their order, oldest first; Gemini is told the length as well."""
     lines = stack.sandbox("GET", "/bill")["generations"]
     return [line for prompt in prompts for line in lines if line["prompt"].startswith(prompt)]
 

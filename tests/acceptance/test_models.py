@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.acceptance.films import Ordered, assert_shows, bill, order
@@ -11,7 +9,6 @@ from tools.stack import Stack
 
 pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(300)]
 
-QUICK = ("local/animatic", "kie/bytedance/seedance-2-mini")
 SLOW = (
     "sora/sora-2",
     "sora/sandbox-key",
@@ -59,9 +56,9 @@ def test_a_film_by_a_market_with_signed_callbacks(stack: Stack) -> None:
 
 
 @pytest.fixture(scope="module")
-def ordered(stack: Stack) -> Iterator[dict[str, Ordered]]:
+def ordered(stack: Stack) -> dict[str, Ordered]:
     """All at once, as a busy afternoon has it."""
-    yield {model: order(stack, prompts_for(model), Model=model) for model in SLOW}
+    return {model: order(stack, prompts_for(model), Model=model) for model in SLOW}
 
 
 @pytest.mark.slow
