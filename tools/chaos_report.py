@@ -130,8 +130,10 @@ def _points(visits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-OPEN_AFTER = ("submit.intended", "submit.answered", "submit.committed", "settle.doubted", "settle.found", "poll.answered",
-              "fetch.downloaded", "fetch.stored")  # fmt: skip
+OPEN_AFTER = frozenset(name for name in POINTS if name.partition(".")[0] in {"submit", "settle", "poll"}) | {
+    "fetch.downloaded",
+    "fetch.stored",
+}
 """After a death at these, the very generation has to be taken up again; after others, its run or clip."""
 
 
