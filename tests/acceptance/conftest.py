@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import http.server
 import ipaddress
+import json
 import ssl
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.acceptance.control_room import Room
 from tools.stack import Stack, free_port
 
 HOP = {"connection", "transfer-encoding", "host", "content-length"}
@@ -122,3 +124,17 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, s
 def stack(outside: tuple[Stack, str, ssl.SSLContext]) -> Stack:
     """The product, talked to from inside."""
     return outside[0]
+
+
+@pytest.fixture(scope="session")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    """A product with a key, in which films over 30 cents ask first; push is off unless a test wants it."""
+    stack = Stack(
+        tmp_path_factory.mktemp("control") / "var",
+        extra={"APPROVAL": "above:0.3", "WORKERS": "1"},
+        sandbox_environ={"SANDBOX_GENERATION_S": "0.3"},
+    )
+    with stack:
+        stack.flask("airtable", "push", "off")
+        made = stack.flask("keys", "create", "airtable", "--json")
+        yield Room(stack, json.loads(made.stdout)["key"])

@@ -10,23 +10,9 @@ import httpx
 import pytest
 
 from tests.acceptance.control_room import Browser, Room, hidden, run_in_airtable
-from tools.stack import BASE, Stack, until
+from tools.stack import BASE, until
 
 pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(240)]
-
-
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    """Films over 30 cents ask first; push is off unless a test wants it."""
-    stack = Stack(
-        tmp_path_factory.mktemp("control") / "var",
-        extra={"APPROVAL": "above:0.3", "WORKERS": "1"},
-        sandbox_environ={"SANDBOX_GENERATION_S": "0.3"},
-    )
-    with stack:
-        stack.flask("airtable", "push", "off")
-        made = stack.flask("keys", "create", "airtable", "--json")
-        yield Room(stack, httpx.Response(200, content=made.stdout).json()["key"])
 
 
 @pytest.fixture
