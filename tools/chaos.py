@@ -26,7 +26,7 @@ import httpx
 from pipelines.domain.lifecycle import STOPPED
 from pipelines.ports import Store
 from pipelines.store import SqlStore
-from tools.chaos_killer import Killer
+from tools.chaos_killer import Killer, dead_machine
 from tools.chaos_points import Journal
 from tools.chaos_report import Findings, examine
 from tools.postgres import BINARIES, throw_away
@@ -141,6 +141,7 @@ class Chaos:
                 killer.start()
                 try:
                     store = SqlStore(url)
+                    dead_machine(store)
                     self._order_all(stack)
                     self._wait(store, killer)
                     found = examine(stack, store, journal, self._records_by_run(store), wish.clips)

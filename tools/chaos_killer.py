@@ -7,10 +7,13 @@ import random
 import re
 import signal
 import threading
+import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+from pipelines.domain.run import Process
+from pipelines.ports import Store
 from tools.stack import Stack
 
 _STARTED = re.compile(r"worker\.supervisor: ([a-z]+)\d*-\S+ started as pid (\d+)")
@@ -42,6 +45,13 @@ def kill(pid: int, number: int = signal.SIGKILL) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def dead_machine(store: Store) -> None:
+    """Leave what a machine leaves that died whole: a process that never shows another heartbeat."""
+    row = Process(id="steps0-another-machine", kind="steps0", host="another-machine", pid=1, started_at=time.time())
+    with store.write() as tx:
+        tx.processes.add(row)
 
 
 class Processes:

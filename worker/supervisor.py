@@ -61,6 +61,7 @@ class Supervisor:
         """Keep the children alive until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        self.bury_former()
         for child in self._children:
             self._start(child)
         next_beat = 0.0
@@ -71,6 +72,20 @@ class Supervisor:
                 next_beat = time.monotonic() + BEAT_S
             time.sleep(POLL_S)
         return self._end()
+
+    def bury_former(self) -> None:
+        """Our predecessor was killed: what its processes on this machine held is free at once. A number that has been
+        given to another process meanwhile is left to the pump, which goes by heartbeats.
+        """
+        try:
+            with self._store.read() as tx:
+                former = tx.processes.find(host=socket.gethostname())
+        except ReelgridError as error:
+            logger.warning("who was here before is not known: %s", error.operator)
+            return
+        for process in former:
+            if not _lives(process.pid):
+                self._free(process.id)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._asked = True
@@ -169,6 +184,14 @@ def _signal(pid: int, number: int) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True
 
 
 def _ended(pid: int) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,7 @@ import pytest
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.points import POINTS
 from tests.chaos.town import Town, town
-from tools.chaos_killer import Killer
+from tools.chaos_killer import Killer, dead_machine
 from tools.stack import until
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("chaos")]
@@ -39,7 +37,7 @@ def test_each_crash_point_kills_once_and_every_run_is_done(tmp_path: Path) -> No
         place.order("film-a")
         place.order("film-b", ability="callback")
         rows.append(place.order_row("row-c", queued=True))
-        _kill_the_worker_service(place)
+        dead_machine(place.store)
         runs = place.wait(5)
         until(
             lambda: all(place.journal.died_at(point) for point in POINTS),
@@ -51,14 +49,6 @@ def test_each_crash_point_kills_once_and_every_run_is_done(tmp_path: Path) -> No
         assert len(place.bought()) == len(set(place.bought())) == 10
         died = [visit["point"] for visit in place.journal.visits() if visit["died"]]
         assert sorted(died) == sorted(POINTS)
-
-
-def _kill_the_worker_service(place: Town) -> None:
-    """All its processes at once, so that nobody frees what they held: that is the pump's part later."""
-    until(lambda: len(place.heartbeats()) > 1, "a heartbeat of the worker service")
-    supervisor = place.stack.services["worker"].process
-    assert supervisor is not None
-    os.killpg(supervisor.pid, signal.SIGKILL)
 
 
 @pytest.mark.slow
