@@ -1,0 +1,83 @@
+"""What goes wrong at Airtable while a film is made, with real processes: nothing is lost, no person is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.acceptance.control_room import Room
+from tools.stack import BASE, until
+
+pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(400), pytest.mark.slow]
+
+PATIENCE_S = 180.0
+"""Airtable's own penalty is 30 s, and we look for the quota's return after 30 s, then 60 s."""
+
+
+@pytest.fixture(autouse=True)
+def _mended(room: Room) -> Iterator[None]:
+    """Whatever a test broke at Airtable is whole again for the next."""
+    yield
+    room.stack.sandbox("DELETE", "/airtable/_control/faults")
+
+
+def faults(room: Room, **wishes: Any) -> None:
+    room.stack.sandbox("POST", "/airtable/_control/faults", wishes)
+
+
+def start(room: Room, words: str) -> tuple[str, str]:
+    """A film of two bought scenes; its row and run, at the moment when its clips are being made."""
+    prompts = f"{words}, first\n{words}, second"
+    record = room.row(Prompt=prompts, Model="sora/sora-2", Clip_Seconds=4, Resolution="720p", Max_Cost=2)
+    answer = room.stack.post("/api/process-record", {"record_id": record, "base_id": BASE}, headers=room.bearer)
+    run = str(answer.json()["run_id"])
+    until(lambda: view(room, run)["status"] == "needs_approval", "the question")
+    until(lambda: room.cells(record).get("Status") == "Needs Approval", "the question in the row", PATIENCE_S)
+    assert room.stack.post(f"/api/runs/{run}/approve", headers=room.bearer).status_code == 200
+    until(lambda: view(room, run)["status"] == "generating", "the clips to be ordered", pause_s=0.02)
+    return record, run
+
+
+def view(room: Room, run: str) -> dict[str, Any]:
+    return dict(room.stack.get(f"/api/runs/{run}", headers=room.bearer).json())
+
+
+def arrives(room: Room, record: str, words: str) -> None:
+    """In the end the row is as if nothing had happened, and every scene was paid for once."""
+    until(lambda: _is_whole(room.cells(record)), f"{words} in its row", PATIENCE_S)
+    assert sorted(room.bought(words)) == [f"{words}, first", f"{words}, second"]
+
+
+def _is_whole(cells: dict[str, Any]) -> bool:
+    film = (cells.get("Final Video") or [{}])[0]
+    fetched = film.get("type") == "video/mp4" and film.get("size", 0) > 10_000
+    return fetched and cells.get("Status") == "Done" and "Error" not in cells
+
+
+def test_a_monthly_quota_that_ends_at_delivery_delays_only_the_row(room: Room) -> None:
+    record, run = start(room, "A blue heron")
+    faults(room, quota_exhausted=True)
+    until(lambda: view(room, run)["status"] == "done", "the run to be done all the same", PATIENCE_S)
+    said = view(room, run)
+    assert "quota" in said["detail"]
+    assert next(cut["url"] for cut in said["cuts"] if cut["current"] and not cut["animatic"])
+    assert room.cells(record)["Status"] != "Done"
+    faults(room, quota_exhausted=False)
+    arrives(room, record, "A blue heron")
+
+
+def test_a_lock_out_in_the_middle_only_delays(room: Room) -> None:
+    record, _ = start(room, "A grey heron")
+    faults(room, lockout_now_s=5, base=BASE)
+    arrives(room, record, "A grey heron")
+
+
+def test_a_token_that_is_revoked_is_said_and_its_return_is_enough(room: Room) -> None:
+    record, run = start(room, "A white heron")
+    faults(room, revoke_token=True)
+    until(lambda: "token" in f"{view(room, run)['detail']} {view(room, run)['error']}", "the reason", PATIENCE_S)
+    assert room.cells(record)["Status"] != "Done"
+    faults(room, revoke_token=False)
+    arrives(room, record, "A white heron")
