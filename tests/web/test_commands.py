@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import Command, Group
 from click.testing import Result
 
 from pipelines.domain.lifecycle import RunStatus
@@ -143,10 +144,18 @@ def test_the_doctor_tells_how_to_mend_what_is_wrong(house: House) -> None:
 def test_every_command_explains_itself_and_speaks_json(house: House) -> None:
     """`--help` for people, `--json` for programs."""
     for group in GROUPS:
-        command = house.app.cli.commands[group]
-        for name, sub in getattr(command, "commands", {"": command}).items():
-            assert "--json" in [word for option in sub.params for word in option.opts], f"{group} {name}"
-            assert sub.help, f"{group} {name}"
+        for name, command in leaves(group, house.app.cli.commands[group]):
+            assert "--json" in [word for option in command.params for word in option.opts], name
+            assert command.help, name
+
+
+def leaves(name: str, command: Command) -> Iterator[tuple[str, Command]]:
+    """The commands that do something, below any groups."""
+    if not isinstance(command, Group):
+        yield name, command
+        return
+    for part, below in command.commands.items():
+        yield from leaves(f"{name} {part}", below)
 
 
 @pytest.fixture
