@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
@@ -39,6 +39,22 @@ class Rows(Protocol[T]):
 
     def change(self, id: str, when: Mapping[str, Any] | None = None, /, **changes: Any) -> bool:
         """Update the row if every column in `when` still has that value (a tuple: one of them)."""
+
+    def change_all(
+        self,
+        ids: Collection[str],
+        when: Mapping[str, Any] | None = None,
+        /,
+        *,
+        before: Mapping[str, Any],
+        **changes: Any,
+    ) -> set[str]:
+        """Update those of the rows that still match, in one statement, all to the same; which they were."""
+
+    def change_each(self, rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> None:
+        """`change` for many: (id, when, changes), all with the same columns; a row that does not match any more stays
+        as it is, and nobody is told.
+        """
 
     def find(
         self,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
+import time
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -39,48 +42,111 @@ POLLS = "poll:"
 """Begins the name of the lane that holds back the polls of one provider."""
 MISSING, MISSING_S = "missing_since", 90.0
 """A job that its provider does not know for so long in a row is gone."""
+TOGETHER, TOGETHER_S = 100, 0.5
+"""So many answers are committed together, or those of so long."""
+SILENT = 8
+"""After so many calls in a row without an answer, a provider is left alone for the rest of a sweep."""
 CLAIM_S = 45.0
 """A row taken into a sweep is not due again for so long: a sweep that dies loses nothing but this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What is to be committed about a generation that was taken into a sweep. `job` is None where nobody was asked."""
+
+    gen: Generation
+    at: float
+    job: Job | None = None
+
+    @property
+    def moves(self) -> GenerationStatus | None:
+        """The status that it goes on to; None while it only waits."""
+        said = self.job.status if self.job else None
+        return said if said is _G.SUCCEEDED or (said is _G.RUNNING and self.gen.status is not _G.RUNNING) else None
+
+
+class _Patience:
+    """Which providers are still asked in this sweep: none that wants everybody to wait, none that stays silent."""
+
+    def __init__(self) -> None:
+        self._waiting: set[str] = set()
+        self._silent: Counter[str] = Counter()
+
+    def lasts(self, provider: str) -> bool:
+        return provider not in self._waiting and self._silent[provider] < SILENT
+
+    def heard(self, provider: str, error: Retryable | None = None) -> None:
+        if isinstance(error, RateLimited):
+            self._waiting.add(provider)
+        self._silent[provider] = self._silent[provider] + 1 if error else 0
 
 
 def poll_due(
     services: Services, *, limit: int = 500, run_id: str | None = None, executor: Executor | None = None
 ) -> int:
-    """Poll every due generation at a provider once; returns how many."""
+    """Poll every due generation at a provider once; returns how many. Answers are committed some at a time: the disk is
+    slower than any provider.
+    """
     due = _take_due(services, limit, run_id)
-    ask = partial(_poll_unless_paused, services, set())
-    for _ in executor.map(ask, due) if executor else map(ask, due):
-        pass
+    ask = partial(_ask, services, _Patience())
+    together, since = list[_Answer](), time.monotonic()
+    for answer in executor.map(ask, due) if executor else map(ask, due):
+        together += [answer] if answer else []
+        if len(together) >= TOGETHER or time.monotonic() > since + TOGETHER_S:
+            _commit(services, together)
+            together, since = [], time.monotonic()
+    _commit(services, together)
     return len(due)
 
 
-def _poll_unless_paused(services: Services, paused: set[str], gen: Generation) -> None:
-    """`paused` are providers that have asked everybody to wait since this sweep began: their rows are put back."""
-    if gen.provider not in paused:
-        if poll_one(services, gen):
-            paused.add(gen.provider)
+def _commit(services: Services, answers: Sequence[_Answer]) -> None:
+    """One transaction for all: what has moved on meanwhile is left out."""
+    if not answers:
         return
     with services.store.write() as tx:
-        tx.generations.change(gen.id, _as_taken(gen), next_at=services.clock.now())
+        tx.generations.change_each([_waiting(services, one) for one in answers if one.moves is None])
+        for one in answers:
+            if one.moves is not None:
+                with suppress(LostLease):
+                    _move(services, tx, one.gen, one.job, one.moves, one.at)
 
 
-def _as_taken(gen: Generation) -> dict[str, Any]:
-    """Unchanged since the sweep took it: a callback may have made it due at once meanwhile, and then it stays so."""
-    return {"status": gen.status, "next_at": gen.next_at}
+def _waiting(services: Services, answer: _Answer) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Unchanged since the sweep took it, it waits on; a callback that made it due meanwhile is not undone."""
+    gen, job = answer.gen, answer.job
+    return gen.id, _as_taken(gen), _known(gen, job) | {"next_at": _next(services, gen, answer.at)}
+
+
+def _known(gen: Generation, job: Job | None) -> dict[str, Any]:
+    if job is None:
+        return {"progress": gen.progress, "polls": gen.polls, "expires_at": gen.expires_at}
+    return {"progress": job.progress, "polls": gen.polls + 1, "expires_at": job.expires_at or gen.expires_at}
+
+
+def _move(services: Services, tx: Tx, gen: Generation, job: Job | None, to: GenerationStatus, now: float) -> None:
+    """Raises LostLease."""
+    actor, known = Actor("sweep", now), _known(gen, job)
+    if job is not None and to is _G.SUCCEEDED:
+        done = {"result": job.result, "cost_micro": job.cost_micro, "next_at": now}
+        move_generation(tx, actor, gen, to, **known, **done)
+        breaker.note(tx, gen.model, now, ok=True)
+    else:
+        move_generation(tx, actor, gen, to, **known, next_at=_next(services, gen, now))
 
 
 def _take_due(services: Services, limit: int, run_id: str | None) -> list[Generation]:
     now = services.clock.now()
     only: dict[str, Any] = {"run_id": run_id} if run_id else {}
-    bounds = {"next_at": now + 0.001}
-    with services.store.write() as tx:
+    bounds, status = {"next_at": now + 0.001}, tuple(IN_FLIGHT)
+    with services.store.read() as tx:
         only |= _in_service(services, tx, now)
-        due = tx.generations.find(order="next_at", limit=limit, before=bounds, status=tuple(IN_FLIGHT), **only)
-        taken = now + CLAIM_S
-        fences = {gen.id: {"status": gen.status, "next_at": gen.next_at} for gen in due}
-        return [
-            replace(gen, next_at=taken) for gen in due if tx.generations.change(gen.id, fences[gen.id], next_at=taken)
-        ]
+        due = tx.generations.find(order="next_at", limit=limit, before=bounds, status=status, **only)
+    if not due:
+        return []
+    with services.store.write() as tx:
+        ids = [gen.id for gen in due]
+        mine = tx.generations.change_all(ids, {"status": status}, before=bounds, next_at=now + CLAIM_S)
+    return [replace(gen, next_at=now + CLAIM_S) for gen in due if gen.id in mine]
 
 
 def _in_service(services: Services, tx: Tx, now: float) -> dict[str, Any]:
@@ -92,21 +158,23 @@ def _in_service(services: Services, tx: Tx, now: float) -> dict[str, Any]:
     return {"provider": tuple({card.provider for card in services.catalogue.values()} - paused)}
 
 
-def poll_one(services: Services, gen: Generation) -> bool:
-    """Ask once, and commit what the answer means; True when the provider asks everybody to wait. Never raises for what
-    a provider may do.
+def _ask(services: Services, patience: _Patience, gen: Generation) -> _Answer | None:
+    """Ask once. What is still to be committed is returned; troubles are dealt with at once. Never raises for what a
+    provider may do.
     """
     actor = Actor("sweep", services.clock.now())
+    if not patience.lasts(gen.provider):
+        return _Answer(gen, actor.now)
     try:
         job = services.providers.get(gen.provider).poll(gen.provider_id or "", request_from_json(gen.request))
+        patience.heard(gen.provider)
         services.points.reach("poll.answered", run=gen.run_id, generation=gen.id)
-        actor = replace(actor, now=services.clock.now())
-        _commit(services, actor, gen, job)
+        return _judge(services, replace(actor, now=services.clock.now()), gen, job)
     except LostLease:
         logger.info("generation %s has moved on meanwhile", gen.id)
     except Retryable as error:
+        patience.heard(gen.provider, error)
         _wait(services, actor, gen, error)
-        return isinstance(error, RateLimited)
     except Expired as error:
         _missing(services, actor, gen, error)
     except NotConfigured as error:
@@ -114,35 +182,27 @@ def poll_one(services: Services, gen: Generation) -> bool:
         _wait(services, actor, gen, Unavailable(error.operator, retry_after=LONGEST_POLL_S))
     except Permanent as error:
         _fail(services, actor, gen, submit.reason_of(error), error)
-    return False
+    return None
 
 
-def _commit(services: Services, actor: Actor, gen: Generation, job: Job) -> None:
-    known: dict[str, Any] = {
-        "progress": job.progress,
-        "polls": gen.polls + 1,
-        "expires_at": job.expires_at or gen.expires_at,
-    }
-    if MISSING in gen.result and job.status is not _G.SUCCEEDED:
-        known["result"] = {name: value for name, value in gen.result.items() if name != MISSING}
+def _judge(services: Services, actor: Actor, gen: Generation, job: Job) -> _Answer | None:
+    """A bad end is committed at once; good news and no news are returned."""
     if job.status is _G.CANCELLED:
         raise ProviderFailed(f"{gen.provider} cancelled {gen.provider_id}")
     if job.status is not _G.SUCCEEDED and gen.deadline_at is not None and actor.now > gen.deadline_at:
         _abandon(services, actor, gen)
-        return
+        return None
     if job.status is _G.FAILED:
         error = _error_of(job)
         _fail(services, actor, gen, job.reason or Reason.PROVIDER_ERROR, error, cost=_charged(services, gen, job))
-        return
-    with services.store.write() as tx:
-        if job.status is _G.SUCCEEDED:
-            done = {"result": job.result, "cost_micro": job.cost_micro, "next_at": actor.now}
-            move_generation(tx, actor, gen, _G.SUCCEEDED, **known, **done)
-            breaker.note(tx, gen.model, actor.now, ok=True)
-        elif job.status is _G.RUNNING and gen.status is not _G.RUNNING:
-            move_generation(tx, actor, gen, _G.RUNNING, **known, next_at=_next(services, gen, actor.now))
-        else:
-            tx.generations.change(gen.id, _as_taken(gen), **known, next_at=_next(services, gen, actor.now))
+        return None
+    if MISSING in gen.result:
+        _found_again(services, gen)
+    return _Answer(gen, actor.now, job)
+
+
+def _as_taken(gen: Generation) -> dict[str, Any]:
+    return {"status": gen.status, "next_at": gen.next_at}
 
 
 def _next(services: Services, gen: Generation, now: float) -> float:
@@ -179,6 +239,12 @@ def _missing(services: Services, actor: Actor, gen: Generation, error: Expired) 
     with services.store.write() as tx:
         tx.generations.change(gen.id, {"status": gen.status}, result={**gen.result, MISSING: since})
     _wait(services, actor, gen, Unavailable(error.operator, retry_after=services.card(gen.model).poll_s))
+
+
+def _found_again(services: Services, gen: Generation) -> None:
+    known = {name: value for name, value in gen.result.items() if name != MISSING}
+    with services.store.write() as tx:
+        tx.generations.change(gen.id, {"status": gen.status}, result=known)
 
 
 def _fail(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Row
 
@@ -63,6 +63,34 @@ class SqlRows(Generic[T]):
         conditions = [condition(self._table, name, value) for name, value in (when or {}).items()]
         statement = update(self._table).where(self._table.c.id == id, *conditions).values(**changes)
         return self._connection.execute(statement).rowcount == 1
+
+    def change_all(
+        self,
+        ids: Collection[str],
+        when: Mapping[str, Any] | None = None,
+        /,
+        *,
+        before: Mapping[str, Any],
+        **changes: Any,
+    ) -> set[str]:
+        conditions = [condition(self._table, name, value) for name, value in (when or {}).items()]
+        conditions += [self._table.c[name] < value for name, value in before.items()]
+        statement = update(self._table).where(self._table.c.id.in_(list(ids)), *conditions).values(**changes)
+        return set(self._connection.execute(statement.returning(self._table.c.id)).scalars())
+
+    def change_each(self, rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> None:
+        if not rows:
+            return
+        _, when, changes = rows[0]
+        conditions = [self._table.c[name] == bindparam(f"when_{name}") for name in ("id", *when)]
+        statement = update(self._table).where(*conditions).values({name: bindparam(f"to_{name}") for name in changes})
+        values = [
+            {"when_id": row}
+            | {f"when_{name}": value for name, value in when.items()}
+            | {f"to_{name}": value for name, value in changes.items()}
+            for row, when, changes in rows
+        ]
+        self._connection.execute(statement, values)
 
     def find(
         self,

@@ -71,6 +71,24 @@ def test_the_same_unique_key_twice_is_refused_without_harm(store: Store) -> None
         assert [run.id for run in tx.runs.find()] == ["run_1", "run_3"]
 
 
+def test_many_rows_change_together_each_only_while_its_conditions_hold(store: Store) -> None:
+    flying, done = GenerationStatus.RUNNING, GenerationStatus.FETCHED
+    with store.write() as tx:
+        for number, status in enumerate((flying, flying, flying, done)):
+            tx.generations.add(a_generation(f"gen_{number}", status, next_at=NOW + number))
+    with store.write() as tx:
+        every = [f"gen_{number}" for number in range(4)]
+        taken = tx.generations.change_all(every, {"status": flying}, before={"next_at": NOW + 1.5}, next_at=NOW + 45.25)
+        assert taken == {"gen_0", "gen_1"}
+        as_taken = {"status": flying, "next_at": NOW + 45.25}
+        tx.generations.change_each([(row, as_taken, {"polls": 7, "expires_at": None}) for row in every])
+        tx.generations.change_each([])
+    with store.read() as tx:
+        rows = tx.generations.find(order="id")
+    assert [row.next_at for row in rows] == [NOW + 45.25, NOW + 45.25, NOW + 2, NOW + 3]
+    assert [row.polls for row in rows] == [7, 7, 0, 0]
+
+
 def test_a_change_happens_only_while_its_conditions_hold(store: Store) -> None:
     with store.write() as tx:
         tx.runs.add(a_run())
