@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -205,7 +206,10 @@ class Pinger:
         body = json.dumps(doc).encode()
         headers = {"Content-Type": "application/json", "X-Airtable-Content-MAC": mac(self.hook.secret, body)}
         try:
-            answer = httpx.post(url, content=body, headers=headers, timeout=PING_TIMEOUT_S, trust_env=False)
+            trust = ssl.create_default_context()
+            answer = httpx.post(
+                url, content=body, headers=headers, timeout=PING_TIMEOUT_S, trust_env=False, verify=trust
+            )
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             return f"The notification could not be delivered: {type(exc).__name__}"
         if answer.status_code not in (httpx.codes.OK, httpx.codes.NO_CONTENT) or answer.content:

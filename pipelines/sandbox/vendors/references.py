@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import ssl
 
 import httpx
 from PIL import Image, UnidentifiedImageError
@@ -38,7 +39,8 @@ def image_from_url(url: str, *, param: str) -> Image.Image:
     if url.startswith("data:"):
         return image_from_base64(url.partition(",")[2], param=param)
     try:
-        answer = httpx.get(url, timeout=FETCH_TIMEOUT_S, follow_redirects=True, trust_env=False)
+        trust = ssl.create_default_context()
+        answer = httpx.get(url, timeout=FETCH_TIMEOUT_S, follow_redirects=True, trust_env=False, verify=trust)
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
         raise VendorSays("invalid", f"The image could not be downloaded: {problem}", param=param) from problem
     if not answer.is_success or len(answer.content) > MAX_BYTES:
