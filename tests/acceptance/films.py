@@ -60,7 +60,11 @@ def history(view: dict[str, Any]) -> list[str]:
 
 def order(stack: Stack, prompts: list[str], **fields: Any) -> Ordered:
     """Trigger a row with one scene for each prompt."""
-    record = stack.add_row({"Prompt": "\n".join(prompts), "Clip Seconds": 4, **fields})
+    return trigger(stack, stack.add_row({"Prompt": "\n".join(prompts), "Clip Seconds": 4, **fields}))
+
+
+def trigger(stack: Stack, record: str) -> Ordered:
+    """Trigger a row that is there."""
     answer = stack.post("/api/process-record", {"base_id": BASE, "table": "Videos", "record_id": record})
     assert answer.status_code == 202, answer.text
     return Ordered(stack=stack, record_id=record, run_id=answer.json()["run_id"])
