@@ -130,12 +130,11 @@ def test_a_scene_that_every_model_refuses_becomes_a_placeholder_and_its_sibling_
 
 @pytest.mark.slow
 def test_a_softer_wording_is_used_where_the_row_allows_it(house: Stack, ordered: dict[str, Ordered]) -> None:
-    """The run shows the wording that was bought, the row keeps the marketer's; it costs no more than was quoted."""
+    """The run shows the wording that was bought, and it costs no more than was quoted."""
     result = ordered["softened"].wait()
     assert ladder(result) == [SOFTER]
     prompt = result.view["scenes"][0]["prompt"]
     assert "[[" not in prompt
-    assert result.scenes[0]["Prompt"] == CASES["softened"].prompts[0]
     assert [line["charged"] for line in bill(house, [prompt])] == [True]
     assert CLIP_USD < result.row["Actual Cost"] <= result.row["Estimated Cost"]
 
