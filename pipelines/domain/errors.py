@@ -60,6 +60,8 @@ class ReelgridError(Exception):
         self.operator = operator or self.marketer
         self.retry_after = retry_after
         """Seconds the other side asked us to wait, if it did."""
+        self.cost_micro = 0
+        """What was paid before it came to this, in micro-dollars: for an answer that refuses, for example."""
 
 
 class Retryable(ReelgridError):

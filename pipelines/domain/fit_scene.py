@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pipelines.domain.catalogue import ModelCard, Offer
 from pipelines.domain.errors import Problem
+from pipelines.domain.film_length import Share
 from pipelines.domain.fit import buy_seconds, either, lengths_in_words, nearest_offer, same_length
 from pipelines.domain.footage import Fit
 from pipelines.domain.order import Order, SceneOrder
@@ -40,11 +41,16 @@ class Fitted:
         return f"scenes[{self.number - 1}].{name}"
 
 
-def fit_scene(order: Order, scene: SceneOrder | None, index: int, card: ModelCard) -> Fitted:
-    """Scene `index` (from 0) on the model of `card`."""
+def fit_scene(
+    order: Order, scene: SceneOrder | None, index: int, card: ModelCard, share: Share | None = None
+) -> Fitted:
+    """Scene `index` (from 0) on the model of `card`; `share` is its part of a film whose whole length was ordered."""
     fitted = Fitted(number=index + 1, scene=scene)
     _fit_prompt(fitted, card)
-    _fit_length(fitted, order, card)
+    if share is not None:
+        _take_share(fitted, order, card, share)
+    else:
+        _fit_length(fitted, order, card)
     _fit_frame(fitted, order, card)
     _fit_continuity(fitted, order, card)
     _fit_pictures(fitted, order, card)
@@ -75,6 +81,13 @@ def _fit_length(fitted: Fitted, order: Order, card: ModelCard) -> None:
             return
         fitted.note(f"{bought:g} seconds are made and trimmed to {asked:g}, because {makes}.")
     fitted.seconds, fitted.buy_seconds = asked, bought
+
+
+def _take_share(fitted: Fitted, order: Order, card: ModelCard, share: Share) -> None:
+    fitted.seconds, fitted.buy_seconds = share.seconds, share.buy_seconds
+    if not same_length(share.seconds, share.buy_seconds):
+        makes = f"{card.id} makes clips of {lengths_in_words(card)}"
+        fitted.note(f"The clips are trimmed to a film of {order.film_seconds:g} seconds, because {makes}.")
 
 
 def _fit_frame(fitted: Fitted, order: Order, card: ModelCard) -> None:

@@ -33,13 +33,15 @@ class SceneOrder:
 class Order:
     """Everything that decides what is made and what it costs. Money in micro-dollars, times in seconds.
 
-    `references`, `logo` and `music` are URLs until accepted, then keys in our storage.
+    `references`, `logo` and `music` are URLs until accepted, then keys in our storage. `film_seconds` is shared among
+    the scenes that are still to be written; `scene_count` 0 then means as many as suit it.
     """
 
     master_prompt: str | None = None
     scenes: tuple[SceneOrder, ...] = ()
     scene_count: int = DEFAULT_SCENES
     clip_seconds: float | None = None
+    film_seconds: float | None = None
     aspect_ratio: str = "16:9"
     formats: tuple[str, ...] = ()
     fit: Fit = Fit.CROP

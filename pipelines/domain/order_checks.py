@@ -90,6 +90,12 @@ def is_length(seconds: float) -> bool:
 def _lengths(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[Problem]:
     if order.clip_seconds is not None and not is_length(order.clip_seconds):
         yield Problem("clip_seconds", f"must be a number of seconds above 0, not {order.clip_seconds:g}.")
+    if order.film_seconds is not None and not is_length(order.film_seconds):
+        yield Problem("film_seconds", f"must be a number of seconds above 0, not {order.film_seconds:g}.")
+    if order.film_seconds is not None and order.clip_seconds is not None and not scenes:
+        yield Problem(
+            "film_seconds", "cannot go with clip_seconds. Say how long the film is, or how long each clip is."
+        )
     for index, scene in enumerate(scenes):
         if scene.seconds is not None and not is_length(scene.seconds):
             yield Problem(f"scenes[{index}].seconds", f"must be a number of seconds above 0, not {scene.seconds:g}.")

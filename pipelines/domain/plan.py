@@ -15,6 +15,7 @@ from typing import Any
 
 from pipelines.domain.catalogue import ModelCard, Offer
 from pipelines.domain.errors import InvalidOrder, Problem
+from pipelines.domain.film_length import counted, shares
 from pipelines.domain.fit import either, film_size
 from pipelines.domain.fit_scene import Fitted, fit_scene
 from pipelines.domain.order import DEFAULT_SCENES, MAX_SCENES, Order, SceneOrder
@@ -90,6 +91,7 @@ def make_plan(
 
     Raises InvalidOrder with every problem, each under its REST field name (`domain.labels` has the row's names).
     """
+    order = counted(order, catalogue, default_model)
     written = scenes if scenes is not None else (order.scenes or None)
     choices, problems = _choose_models(order, written, catalogue, default_model)
     verdicts = {card.id: usable(card, today=today, origins=origins) for card in choices if card}
@@ -100,15 +102,26 @@ def make_plan(
     ]
     cards = [card for card in choices if card]
     problems += check_order(order, written, cards)
-    fitted = [
-        fit_scene(order, written[index] if written else None, index, card) for index, card in enumerate(choices) if card
-    ]
-    problems += [problem for one in fitted for problem in one.problems]
+    fitted, unfit = _fit(order, written, choices)
+    problems += unfit
     if problems:
         raise InvalidOrder(tuple(dict.fromkeys(problems)))
     model = order.model or default_model
     warnings = tuple(verdict.warning for verdict in verdicts.values() if verdict.warning)
     return dataclasses.replace(_compose(order, model, cards, fitted, text_micro, softening_micro), warnings=warnings)
+
+
+def _fit(
+    order: Order, written: Sequence[SceneOrder] | None, choices: Sequence[ModelCard | None]
+) -> tuple[list[Fitted], list[Problem]]:
+    """Every scene on its model, and what cannot be done."""
+    parts, problems = shares(order, choices[0]) if written is None and choices[0] else ([], [])
+    fitted = [
+        fit_scene(order, written[at] if written else None, at, card, parts[at] if parts else None)
+        for at, card in enumerate(choices)
+        if card
+    ]
+    return fitted, problems + [problem for one in fitted for problem in one.problems]
 
 
 def format_size(plan: Plan, aspect_ratio: str) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from pipelines.domain.board_fields import VideoField
 from pipelines.domain.errors import InvalidOrder, NotFound, OverBudget, Problem
+from pipelines.domain.film_length import counted
 from pipelines.domain.keys import new_id
 from pipelines.domain.labels import for_row
 from pipelines.domain.lifecycle import ACTIVE, RunStatus, SceneStatus
@@ -139,6 +140,7 @@ def _within_run_cap(services: Services, order: Order | None, plan: Plan) -> None
 
 def plan_order(services: Services, order: Order, scenes: list[SceneOrder] | None = None) -> Plan:
     """The one plan that quote, hold and submissions read. Raises InvalidOrder."""
+    order = counted(order, services.catalogue, services.policy.default_model)
     written = scenes if scenes is not None else (list(order.scenes) or None)
     text = 0 if written else services.writer.quote_micro(_brief(order))
     return make_plan(

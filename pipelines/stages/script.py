@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from pipelines.domain.keys import new_id, scene_key
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
@@ -11,7 +12,7 @@ from pipelines.domain.order import Order, SceneOrder, order_from_json
 from pipelines.domain.plan import Plan, plan_from_json, plan_to_json
 from pipelines.domain.run import Run, Scene
 from pipelines.ports import Brief, Tx
-from pipelines.stages import ledger, outbox, stop
+from pipelines.stages import ledger, outbox, stop, wording
 from pipelines.stages.moves import Actor, move_run, record, touch_run
 from pipelines.stages.requests import repeats, scene_order, settings_of, still_to_buy
 from pipelines.stages.services import Services
@@ -22,18 +23,18 @@ def write(services: Services, actor: Actor, run: Run) -> None:
     with services.store.read() as tx:
         stop.must_be_off(tx, run.base_id)
     plan, order = plan_from_json(run.plan or {}), order_from_json(run.order or {})
-    first = plan.scenes[0]
     brief = Brief(
         master_prompt=order.master_prompt or "",
         scenes=len(plan.scenes),
-        seconds=first.seconds,
+        seconds=round(fmean(scene.seconds for scene in plan.scenes), 2),
         aspect_ratio=order.aspect_ratio,
         style_notes=order.style_notes,
         title=order.title,
         max_prompt=min(services.card(scene.model).max_prompt for scene in plan.scenes),
         run_id=run.id,
     )
-    script = services.writer.write(brief)
+    with wording.booked(services, actor, run):
+        script = services.writer.write(brief)
     services.points.reach("script.written", run=run.id)
     texts = zip(plan.scenes, script.scenes, strict=True)
     written = tuple(replace(scene, prompt=text.prompt, caption=text.caption) for scene, text in texts)
@@ -158,7 +159,8 @@ def taken_over(tx: Tx, run: Run, order: Order, default_model: str) -> TakenOver 
 
 def _same_brief(old: Order, new: Order) -> bool:
     def read_by_writer(order: Order) -> tuple[object, ...]:
-        return (order.master_prompt, order.scene_count, order.style_notes, order.clip_seconds, order.title)
+        lengths = (order.scene_count, order.clip_seconds, order.film_seconds)
+        return (order.master_prompt, order.style_notes, order.title, *lengths)
 
     return not old.scenes and read_by_writer(old) == read_by_writer(new)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import InvalidOrder
+from pipelines.domain.film_length import SHORTEST_S, counted, shares
 from pipelines.domain.fit import buy_seconds, film_size, lines, nearest_shape, ratio
 from pipelines.domain.order import ASPECT_RATIOS, RESOLUTIONS, Order
 from pipelines.domain.plan import make_plan, plan_from_json, plan_to_json
@@ -61,6 +62,31 @@ def test_a_plan_buys_at_least_what_was_asked_only_what_is_offered_and_says_every
     assert exact or order.adapt
     assert (plan.width % 2, plan.height % 2) == (0, 0)
     assert plan_from_json(plan_to_json(plan)) == plan
+
+
+@given(
+    st.sampled_from(sorted(CATALOGUE)).map(CATALOGUE.__getitem__),
+    st.floats(0.5, 300).map(lambda value: round(value, 2)),
+    st.integers(0, 50),
+)
+def test_a_film_is_as_long_as_was_asked_and_no_scene_could_be_bought_shorter(
+    card: ModelCard, film: float, count: int
+) -> None:
+    order = counted(Order(model=card.id, film_seconds=film, scene_count=count, adapt=True), CATALOGUE, card.id)
+    found, problems = shares(order, card)
+    longest = max(card.durations or (card.max_seconds,))
+    assert bool(problems) is not (order.scene_count * SHORTEST_S <= film <= order.scene_count * longest + 1e-6)
+    if problems:
+        return
+    assert len(found) == order.scene_count
+    assert abs(sum(share.seconds for share in found) - film) <= (1 + len(found) / 2) / card.fps
+    shorter = [d for d in card.durations if d < found[0].buy_seconds]
+    step = found[0].buy_seconds - max(shorter, default=0) if card.durations else card.step_seconds
+    for share in found:
+        assert 0 < share.seconds <= share.buy_seconds
+        assert buy_seconds(card, share.buy_seconds) == share.buy_seconds
+    if found[0].buy_seconds > min(card.durations or (card.min_seconds,)):
+        assert sum(share.buy_seconds for share in found) - step < film
 
 
 @given(orders)

@@ -114,6 +114,71 @@ def test_a_length_above_what_the_model_makes_is_refused_even_with_adapt(model: s
     assert "clip_seconds" in problems_of(order(clip_seconds=seconds, model=model, adapt=True))
 
 
+def lengths_of(**fields: Any) -> list[tuple[float, float]]:
+    return [(scene.seconds, scene.buy_seconds) for scene in plan_for(order(**fields)).scenes]
+
+
+@pytest.mark.parametrize(
+    ("model", "film", "count", "bought"),
+    [
+        ("acme/stepped", 20, 0, [4] * 5),
+        ("acme/stepped", 20, 4, [8, 4, 4, 4]),
+        ("acme/stepped", 32, 4, [8] * 4),
+        ("acme/stepped", 12, 1, [12]),
+        ("acme/ranged", 30, 0, [5] * 6),
+        ("acme/ranged", 31, 4, [8, 8, 8, 7]),
+        ("acme/ranged", 2, 0, [3]),
+        ("acme/stepped", 600, 0, [12] * 50),
+    ],
+)
+def test_the_length_of_a_film_is_shared_among_scenes_in_lengths_that_the_model_makes(
+    model: str, film: float, count: int, bought: list[float]
+) -> None:
+    wish = {"model": model, "resolution": "1080p" if model == "acme/ranged" else "720p", "scene_count": count}
+    shares = lengths_of(film_seconds=film, adapt=film == 2, **wish)
+    assert [buy for _, buy in shares] == bought
+    assert sum(seconds for seconds, _ in shares) == film
+
+
+def test_with_adapt_a_film_is_trimmed_to_its_length_by_the_frame_and_nothing_is_bought_beyond_need() -> None:
+    plan = plan_for(order(film_seconds=30, scene_count=0, adapt=True))
+    assert [scene.buy_seconds for scene in plan.scenes] == [4] * 8
+    assert sum(scene.seconds for scene in plan.scenes) == pytest.approx(30)
+    assert all((scene.seconds * 24) == pytest.approx(round(scene.seconds * 24), abs=1e-4) for scene in plan.scenes)
+    assert plan.adapted == (
+        "The clips are trimmed to a film of 30 seconds, because acme/stepped makes clips of 4, 8 or 12 seconds.",
+    )
+
+
+def test_a_film_that_no_clips_add_up_to_is_refused_with_the_length_that_they_do() -> None:
+    assert problems_of(order(film_seconds=30, scene_count=4)) == {
+        "film_seconds": "acme/stepped makes clips of 4, 8 or 12 seconds: with 4 of them the film can be 32 seconds "
+        "long, not 30. With adapt, they are made and trimmed."
+    }
+
+
+def test_a_film_too_long_for_its_scenes_says_how_long_they_can_be() -> None:
+    assert problems_of(order(film_seconds=50, scene_count=4, adapt=True)) == {
+        "film_seconds": "is 50, and 4 scenes are at most 48 seconds with acme/stepped. Ask for more scenes."
+    }
+    assert "a shorter film" in problems_of(order(film_seconds=601, scene_count=0))["film_seconds"]
+
+
+def test_a_film_has_one_length_and_not_two() -> None:
+    assert "cannot go with clip_seconds" in problems_of(order(film_seconds=20, clip_seconds=4))["film_seconds"]
+    assert "above 0" in problems_of(order(film_seconds=0, scene_count=0))["film_seconds"]
+
+
+def test_crossfades_take_nothing_from_the_length_of_a_film() -> None:
+    wish = {"scene_count": 3, "transition": Transition.CROSSFADE, "transition_seconds": 1.0}
+    assert lengths_of(film_seconds=10, **wish) == [(4, 4)] * 3
+
+
+def test_a_scene_that_a_person_wrote_takes_no_part_of_a_films_length() -> None:
+    plan = plan_for(order(film_seconds=60, scenes=(SceneOrder(prompt="A wave", seconds=8),)))
+    assert [scene.buy_seconds for scene in plan.scenes] == [8]
+
+
 def test_a_resolution_goes_up_and_never_down() -> None:
     plan = plan_for(order(resolution="480p", adapt=True))
     assert (plan.resolution, plan.width, plan.height) == ("720p", 1280, 720)

@@ -10,7 +10,8 @@ import pytest
 from pipelines.domain.errors import NotAllowed
 from pipelines.domain.footage import Transition
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.stages import control
+from pipelines.domain.order import Order
+from pipelines.stages import accept, control
 from tests.unit.stage_house import World
 
 
@@ -60,6 +61,17 @@ def test_a_moving_run_cannot_be_regenerated(world: World) -> None:
     run = world.trigger(world.row(Prompt="A cat"))
     with pytest.raises(NotAllowed):
         control.regenerate(world.services, run, 1, {}, "test")
+
+
+def test_a_film_ordered_by_its_length_is_written_bought_and_trimmed_to_it(world: World) -> None:
+    wish = Order(master_prompt="A day at the sea", film_seconds=18, scene_count=0, adapt=True)
+    run = world.until(accept.start(world.services, accept.StartRequest(source="rest", order=wish)).run_id, "done")
+    scenes = world.scenes(run)
+    assert (sum(scene.seconds for scene in scenes), len(scenes)) == (pytest.approx(18), world.writer.briefs[0].scenes)
+    assert [purchase.request.seconds for purchase in world.vendor().bought] == [8.0, 4.0, 4.0, 4.0]
+    control.regenerate(world.services, run.id, 2, {"prompt": "A gull"}, "test")
+    world.until(run.id, "done")
+    assert world.scenes(run)[1].seconds == scenes[1].seconds
 
 
 def test_two_formats_are_cut_from_the_same_clips(world: World) -> None:

@@ -10,7 +10,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from pipelines.domain.footage import Captions, Fit, Transition
 from pipelines.domain.money import MICRO
-from pipelines.domain.order import ASPECT_RATIOS, MAX_PROMPT, MAX_SCENES, RESOLUTIONS, Order, SceneOrder
+from pipelines.domain.order import (
+    ASPECT_RATIOS,
+    DEFAULT_SCENES,
+    MAX_PROMPT,
+    MAX_SCENES,
+    RESOLUTIONS,
+    Order,
+    SceneOrder,
+)
 
 RECORD_ID = re.compile(r"rec[A-Za-z0-9]{14}", re.ASCII)
 BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)
@@ -96,6 +104,7 @@ TransitionWord = Annotated[
 ]
 CaptionsWord = Annotated[Literal["None", "Burned", "Sidecar"], _spelled(c.value for c in Captions)]
 Seconds = Annotated[float, Field(gt=0, le=MAX_CLIP_SECONDS, allow_inf_nan=False)]
+FilmSeconds = Annotated[float, Field(gt=0, le=MAX_SCENES * MAX_CLIP_SECONDS, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 DryRun = Annotated[bool, Field(description="Answer with plan, quote and problems; spend and start nothing.")]
 Fresh = Annotated[bool, Field(description="Buy every clip anew, also those that an earlier run paid for.")]
@@ -154,7 +163,13 @@ class MasterPromptOrder(_Look):
     """A film from one master prompt, without Airtable."""
 
     master_prompt: Prompt
-    scene_count: Annotated[int, Field(ge=1, le=MAX_SCENES)] = 4
+    scene_count: Annotated[
+        int | None, Field(ge=1, le=MAX_SCENES, description="4 when left out, or as many as suit `film_seconds`.")
+    ] = None
+    film_seconds: Annotated[
+        FilmSeconds | None,
+        Field(description="Of the whole film, without title and end card; shared among the scenes."),
+    ] = None
     clip_seconds: Annotated[Seconds | None, Field(description="The model's default when left out.")] = None
     formats: Annotated[list[AspectRatio], Field(max_length=4, description="More cuts of the same clips.")] = []
     fit: FitWord = "Crop"
@@ -174,6 +189,7 @@ class MasterPromptOrder(_Look):
         """The order this asks for."""
         same = self.model_dump(exclude={"max_cost_usd", "references", "dry_run", "formats"})
         words = {
+            "scene_count": self.scene_count or (DEFAULT_SCENES if self.film_seconds is None else 0),
             "fit": Fit(self.fit),
             "transition": Transition(self.transition),
             "captions": Captions(self.captions),
