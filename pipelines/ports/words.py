@@ -43,7 +43,7 @@ class Script:
 
 
 class SceneWriter(Protocol):
-    """Expands a master prompt, and softens a refused one."""
+    """Expands a master prompt, and softens a refused one. What was paid before an error is in its `cost_micro`."""
 
     def write(self, brief: Brief) -> Script:
         """Raises Refused, Unavailable, RateLimited, NotConfigured or OutOfCredit."""

@@ -11,7 +11,7 @@ from pipelines.domain.lifecycle import GenerationStatus, Reason, SceneStatus
 from pipelines.domain.order import order_from_json
 from pipelines.domain.run import Generation, Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages import breaker, ledger, outbox
+from pipelines.stages import breaker, ledger, outbox, wording
 from pipelines.stages.fallback import Others, others_for, replan
 from pipelines.stages.moves import Actor, record
 from pipelines.stages.requests import settings_of, take_of
@@ -156,7 +156,8 @@ def _explain(services: Services, actor: Actor, run: Run, scene: Scene, last: Gen
         pictures = [submission.inputs[key] for key in pictures_of(submission.request)]
         rung["culprit"] = services.moderator.culprit(scene.prompt, pictures)
         if _softer_is_needed(services, actor, run, scene):
-            script = services.writer.soften(scene.prompt, rung["culprit"] or last.error or "refused")
+            with wording.booked(services, actor, run):
+                script = services.writer.soften(scene.prompt, rung["culprit"] or last.error or "refused")
             rung["softened"], cost = script.scenes[0].prompt, script.cost_micro
     except Retryable:
         raise

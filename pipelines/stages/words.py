@@ -170,7 +170,17 @@ def _adopted(event: Event) -> str:
     return f"found again by {_FOUND_BY.get(by, by)}"
 
 
-_TOLD: Mapping[str, Callable[[Event], str]] = {"ladder": _ladder, "explained": _explained, "adopted": _adopted}
+def _paid_in_vain(event: Event) -> str:
+    """An answer of the language model that was of no use."""
+    return f"the language model was paid {show(int(event.detail['cost_micro']))} for an answer that cannot be used"
+
+
+_TOLD: Mapping[str, Callable[[Event], str]] = {
+    "ladder": _ladder,
+    "explained": _explained,
+    "adopted": _adopted,
+    "paid_in_vain": _paid_in_vain,
+}
 
 
 def _ended(text: str, error: Any, who: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,6 +73,15 @@ class _Work:
         self.answers += 1
         return answer
 
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """What ends in an error tells what it has cost until then: it is paid for all the same."""
+        try:
+            yield
+        except ReelgridError as error:
+            error.cost_micro += self.cost_micro
+            raise
+
 
 class GptWriter(SceneWriter):
     """The writer of `OPENAI_MODEL`. At most two answers are paid for per script."""
@@ -85,9 +95,14 @@ class GptWriter(SceneWriter):
         """Exactly `brief.scenes` scenes. Raises Refused, Unavailable, RateLimited, NotConfigured or OutOfCredit.
 
         A service that stays away raises, and the stage asks again: only an answer that cannot be used, or a server
-        that does not speak the protocol, leads to the offline writer, with a note.
+        that does not speak the protocol, leads to the offline writer, with a note. Every error says in `cost_micro`
+        what was paid before it.
         """
         work = self._new_work()
+        with work.counted():
+            return self._written(brief, work)
+
+    def _written(self, brief: Brief, work: _Work) -> Script:
         answer = work.paid(self._model.ask(_question(brief)))
         if answer is not None and answer.reply.truncated:
             answer = work.paid(self._model.ask(_question(brief, more=True)))
@@ -154,6 +169,7 @@ class GptWriter(SceneWriter):
             if not count:
                 raise
             # What the first answer brought is paid for and can be used.
+            work.cost_micro += error.cost_micro
             logger.info("%s did not correct its scenes: %s", self._model.name, error.operator)
             return first
         second = _script(answer) if answer else None

@@ -61,10 +61,13 @@ class LanguageModel:
     def ask(self, question: Question) -> Answer | None:
         """The answer, or None when the server understands neither way of asking.
 
-        Raises Refused, RateLimited, Unavailable, NotConfigured or OutOfCredit.
+        Raises Refused, RateLimited, Unavailable, NotConfigured or OutOfCredit, with what a failed answer cost.
         """
         reply = None if self._chat_only else self._understood(self._respond, question)
         reply = reply or self._understood(self._complete, question)
+        if reply is not None and reply.failure is not None:
+            reply.failure.cost_micro = self.price.cost_micro(reply.usage) if reply.usage else 0
+            raise reply.failure
         return Answer(reply=reply, cost_micro=self._cost(question, reply)) if reply else None
 
     def _cost(self, question: Question, reply: Reply) -> int:

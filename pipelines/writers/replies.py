@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from pipelines.domain.errors import RateLimited, Refused, Unavailable
+from pipelines.domain.errors import RateLimited, ReelgridError, Refused, Unavailable
 from pipelines.writers.prices import Usage
 from pipelines.writers.troubles import REFUSED_WORDS, error_for
 
@@ -21,12 +21,13 @@ _FENCE = re.compile(r"\A\s*```(?:json)?\s*|\s*```\s*\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One answer. `usage` is None where the server does not report it."""
+    """One answer. `usage` is None where the server does not report it; `failure` is raised once it is paid for."""
 
     text: str = ""
     refusal: str | None = None
     truncated: bool = False
     usage: Usage | None = None
+    failure: ReelgridError | None = None
 
     @property
     def json_text(self) -> str:
@@ -35,23 +36,23 @@ class Reply:
 
 
 def from_response(body: Any) -> Reply | None:
-    """Read the answer of `POST /responses`; None when it is no such answer. Raises as `_failed` does."""
+    """Read the answer of `POST /responses`; None when it is no such answer."""
     if not isinstance(body, Mapping) or not isinstance(body.get("output"), list):
         return None
+    usage = _usage(_mapping(body.get("usage")), "input_tokens", "output_tokens", "input_tokens_details")
     if body.get("status") == "failed":
-        raise _failed(_mapping(body.get("error")))
+        return Reply(usage=usage, failure=_failed(_mapping(body.get("error"))))
     parts = [part for item in _mappings(body["output"]) for part in _mappings(item.get("content"))]
     text = "".join(str(part.get("text") or "") for part in parts if part.get("type") == "output_text")
     refusals = [str(part.get("refusal") or "refused") for part in parts if part.get("type") == "refusal"]
     reason = _mapping(body.get("incomplete_details")).get("reason")
     if reason == "content_filter":
         refusals.append("content filter")
-    usage = _mapping(body.get("usage"))
     return Reply(
         text=text,
         refusal=refusals[0] if refusals else None,
         truncated=body.get("status") == "incomplete" and not refusals,
-        usage=_usage(usage, "input_tokens", "output_tokens", "input_tokens_details"),
+        usage=usage,
     )
 
 

@@ -13,6 +13,7 @@ from pipelines.ports import Brief, SceneWriter
 from pipelines.sandbox.app import Sandbox
 from pipelines.settings import load_settings
 from pipelines.writers import build_moderator, build_writer
+from tests.unit.stage_house import World
 
 FOX = "A red fox crosses a snowy forest. It finds a lantern. The lantern glows. The fox sleeps."
 Build = Callable[..., SceneWriter]
@@ -78,6 +79,20 @@ def test_an_answer_that_cannot_be_used_leads_to_the_offline_writer_with_a_note(
     assert (len(script.scenes), script.writer) == (4, "deterministic")
     assert said in script.notes[0]
     assert script.cost_micro > 0
+
+
+@pytest.mark.parametrize(("word", "ends"), [("refuse", "failed"), ("truncate", "done"), ("wrong", "done")])
+def test_a_run_costs_what_was_billed_for_its_words_even_where_they_are_of_no_use(
+    url: str, build: Build, tmp_path: Path, word: str, ends: str
+) -> None:
+    world, before = World.build(tmp_path, writer=build()), spent_micro(url)
+    record, run = world.film(**{"Master Prompt": f"A fox [[{word}-text]]. It sleeps.", "Model": "local/animatic"})
+    billed = spent_micro(url) - before
+    assert (run.status, billed > 0) == (ends, True)
+    assert billed <= world.cells(record)["Actual Cost"] * 1_000_000 <= billed + 2.01
+    assert world.balanced()
+    vain = [event.detail["cost_micro"] for event in world.events(run, "paid_in_vain")]
+    assert len(vain) == (1 if ends == "failed" else 0)
 
 
 def test_a_busy_service_is_asked_again_by_the_stage_and_not_by_us(build: Build) -> None:

@@ -139,14 +139,25 @@ def test_a_script_carries_its_cost_its_author_and_the_row_s_own_title(server: Se
 
 
 @pytest.mark.parametrize(
-    "recorded", ["refusal", "refused_by_policy", "content_filter", "filtered_answer", "chat_refusal", "chat_filtered"]
+    ("recorded", "cost"),
+    [
+        ("refusal", 284),
+        ("refused_by_policy", 0),
+        ("content_filter", 0),
+        ("filtered_answer", 284),
+        ("chat_refusal", 270),
+        ("chat_filtered", 270),
+    ],
 )
-def test_a_refusal_in_whatever_form_is_a_refusal(server: Server, writer: SceneWriter, recorded: str) -> None:
+def test_a_refusal_in_whatever_form_is_a_refusal_and_says_what_it_cost(
+    server: Server, writer: SceneWriter, recorded: str, cost: int
+) -> None:
     server.play(recorded)
     with pytest.raises(Refused) as caught:
         writer.write(BRIEF)
     assert "Master Prompt" in caught.value.marketer
     assert "sorry" not in caught.value.marketer
+    assert caught.value.cost_micro == cost
 
 
 @pytest.mark.parametrize("recorded", ["truncated_then_whole", "chat_truncated_then_whole"])
@@ -276,8 +287,19 @@ def test_the_wait_that_the_server_asks_for_is_passed_on(server: Server, writer: 
 
 def test_a_failure_inside_a_200_is_tried_again_later(server: Server, writer: SceneWriter) -> None:
     server.play("failed_in_200")
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable) as caught:
         writer.write(BRIEF)
+    assert caught.value.cost_micro == 284
+
+
+def test_half_an_answer_is_paid_for_where_the_service_is_away_for_the_whole(
+    server: Server, writer: SceneWriter
+) -> None:
+    server.play("truncated_twice")
+    server.exchanges[1] |= {"status": 503, "body": {"error": {"type": "server_error"}}}
+    with pytest.raises(Unavailable) as caught:
+        writer.write(BRIEF)
+    assert caught.value.cost_micro == 2082
 
 
 def test_a_server_that_is_not_there_is_unavailable(configured: Configure, server: Server) -> None:
