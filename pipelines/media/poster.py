@@ -12,7 +12,7 @@ from pipelines.media import encode
 from pipelines.media.glyphs import draw_line
 from pipelines.media.mp4_read import sniff
 from pipelines.media.probe import probe
-from pipelines.media.stills import DEMUXERS, last_picture, samples
+from pipelines.media.stills import DEMUXERS, last_picture, samples, to_image
 from pipelines.media.typefaces import Weight
 
 CANDIDATES = 12
@@ -32,15 +32,16 @@ PREVIEW_SHORT_SIDE = 320
 
 def score(image: Image.Image) -> float:
     """How well a picture stands for a film: sharp, neither dark nor blown out, with contrast and some colour."""
-    small = image.resize((SCORED_PX, max(2, round(SCORED_PX * image.height / image.width))), Image.Resampling.BOX)
-    rgb = np.asarray(small, dtype=np.float32)
+    rgb = np.asarray(image, dtype=np.float32)
     luma: NDArray[np.float32] = rgb @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     edges = 4 * luma[1:-1, 1:-1] - luma[:-2, 1:-1] - luma[2:, 1:-1] - luma[1:-1, :-2] - luma[1:-1, 2:]
     sharpness = float(np.log1p(edges.var()))
     clipped = float(np.mean((luma < 10) | (luma > 247)))  # noqa: PLR2004 - of 255: no detail left
     exposure = float(np.exp(-(((float(luma.mean()) - 118) / 75) ** 2))) * (1 - clipped)
     contrast = min(1.0, float(luma.std()) / 50)
-    colour = min(1.0, float((rgb.max(axis=2) - rgb.min(axis=2)).mean()) / 60)
+    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    colour = min(1.0, float(spread.mean()) / 60)
     return sharpness * (0.25 + exposure) * (0.4 + 0.6 * contrast) * (0.8 + 0.2 * colour)
 
 
@@ -52,8 +53,9 @@ def _save_jpeg(image: Image.Image, dest: Path) -> Path:
 
 def poster(film: Path, dest: Path) -> Path:
     """Write the sharpest well-exposed frame as JPEG. Raises `UnplayableMedia`."""
-    pictures = [image for _, image in samples(film, CANDIDATES)]
-    return _save_jpeg(max(pictures, key=score), dest)
+    frames = [frame for _, frame in samples(film, CANDIDATES, enough=CANDIDATES // 2)]
+    best = max(dict.fromkeys(frames), key=lambda frame: score(to_image(frame, SCORED_PX)))
+    return _save_jpeg(to_image(best), dest)
 
 
 def last_frame(clip: Path, dest: Path) -> Path:
@@ -66,7 +68,7 @@ def last_frame(clip: Path, dest: Path) -> Path:
 
 def contact_sheet(film: Path, dest: Path) -> Path:
     """Write a grid of frames, evenly spread and marked with their times, as JPEG. Raises `UnplayableMedia`."""
-    cells = samples(film, SHEET_CELLS)
+    cells = [(moment, to_image(frame)) for moment, frame in samples(film, SHEET_CELLS)]
     tall = cells[0][1].height > cells[0][1].width
     columns = 6 if tall else 4
     width = (SHEET_WIDTH - SHEET_GAP) // columns - SHEET_GAP

@@ -37,10 +37,14 @@ def open_film(path: Path) -> Iterator[tuple[av.container.InputContainer, av.Vide
         raise UnplayableMedia(f"{path.name} cannot be decoded: {error}") from error
 
 
-def to_image(frame: av.VideoFrame) -> Image.Image:
-    """The frame as an upright RGB picture; untagged colours are BT.709, as all that we make."""
+def to_image(frame: av.VideoFrame, width: int | None = None) -> Image.Image:
+    """The frame as an upright RGB picture, made `width` pixels wide before it is turned if that is given; untagged
+    colours are BT.709, as all that we make.
+    """
     matrix = BT709 if int(frame.colorspace) == UNSPECIFIED else int(frame.colorspace)
-    image: Image.Image = frame.reformat(format="rgb24", src_colorspace=matrix).to_image()  # type: ignore[no-untyped-call]
+    size = {} if width is None else {"width": width, "height": max(2, round(width * frame.height / frame.width))}
+    plain = frame.reformat(format="rgb24", src_colorspace=matrix, interpolation="AREA", **size)
+    image: Image.Image = plain.to_image()  # type: ignore[no-untyped-call]
     turn = round(frame.rotation) % 360
     return image.rotate(turn, expand=True) if turn else image
 
@@ -54,47 +58,59 @@ def length_s(file: av.container.InputContainer, stream: av.VideoStream) -> float
     return (file.duration or 0) / av.time_base
 
 
-def samples(path: Path, wanted: int) -> list[tuple[float, Image.Image]]:
-    """`wanted` pictures spread evenly over the film, each with its time in seconds.
+Timed = tuple[float, "av.VideoFrame"]
+"""A picture and its time in seconds."""
 
-    Keyframes stand for their surroundings when there are enough of them, at a tenth of the cost; a film with fewer
-    is short and decoded once from end to end. Raises `UnplayableMedia` when there is none.
+
+def samples(path: Path, wanted: int, *, enough: int | None = None) -> list[Timed]:
+    """Pictures nearest to `wanted` moments spread evenly over the film, in order.
+
+    Keyframes stand for their surroundings when there are `enough` of them (as many as wanted, unless said), at a
+    tenth of the cost; a film with fewer is short and decoded once from end to end. No more than `wanted` pictures
+    are held at a time. Raises `UnplayableMedia` when there is none.
     """
     with open_film(path) as (file, stream):
         whole = length_s(file, stream)
         moments = [whole * (index + 0.5) / wanted for index in range(wanted)]
         stream.codec_context.skip_frame = "NONKEY"
-        keys = list(_timed(file, stream))
-        if len(keys) >= wanted:
-            return [_shown(min(keys, key=lambda key: abs(key[0] - moment))) for moment in moments]
+        nearest, count = _nearest(_timed(file, stream), moments)
+        if count >= (enough or wanted):
+            return nearest
     with open_film(path) as (file, stream):
         stream.thread_type = "AUTO"
         return _walk(_timed(file, stream), moments)
 
 
-def _timed(file: av.container.InputContainer, stream: av.VideoStream) -> Iterator[tuple[float, av.VideoFrame]]:
+def _nearest(frames: Iterator[Timed], moments: list[float]) -> tuple[list[Timed], int]:
+    """For each moment the picture nearest to it, and how many pictures there were."""
+    found, count = list[Timed](), 0
+    for count, timed in enumerate(frames, 1):  # noqa: B007 - it is returned
+        if not found:
+            found = [timed] * len(moments)
+        closer = (abs(timed[0] - moment) < abs(had[0] - moment) for moment, had in zip(moments, found, strict=True))
+        found = [timed if better else had for better, had in zip(list(closer), found, strict=True)]
+    return found, count
+
+
+def _timed(file: av.container.InputContainer, stream: av.VideoStream) -> Iterator[Timed]:
     start = stream.start_time or 0
     for frame in file.decode(stream):
         ticks = (frame.pts if frame.pts is not None else start) - start
         yield float(ticks * stream.time_base) if stream.time_base else 0.0, frame
 
 
-def _shown(timed: tuple[float, av.VideoFrame]) -> tuple[float, Image.Image]:
-    return timed[0], to_image(timed[1])
-
-
-def _walk(frames: Iterator[tuple[float, av.VideoFrame]], moments: list[float]) -> list[tuple[float, Image.Image]]:
+def _walk(frames: Iterator[Timed], moments: list[float]) -> list[Timed]:
     """The first picture at or after each moment; the last one for moments after the end."""
-    found: list[tuple[float, Image.Image]] = []
-    timed: tuple[float, av.VideoFrame] | None = None
+    found: list[Timed] = []
+    timed: Timed | None = None
     for timed in frames:
         while len(found) < len(moments) and timed[0] >= moments[len(found)]:
-            found.append(_shown(timed))
+            found.append(timed)
         if len(found) == len(moments):
             return found
     if timed is None:
         raise UnplayableMedia("the film has no picture that can be decoded")
-    return found + [_shown(timed)] * (len(moments) - len(found))
+    return found + [timed] * (len(moments) - len(found))
 
 
 def last_picture(path: Path) -> Image.Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from pipelines.domain.board_fields import ACTION_BOXES, BoardTable, VideoField
@@ -36,25 +37,26 @@ def flush_due(services: Services) -> int:
 
 
 def _flush_base(services: Services, base_id: str) -> int:
-    batch = _take(services, base_id)
-    if not batch:
-        return 0
-    by_id = {want.id: want for want, _ in batch}
-    try:
-        answers = services.board.flush(base_id, [_resolved(services, want) for want in by_id.values()])
-    except ReelgridError as error:
-        _put_back(services, batch, error)
-        return 0
-    runs = {want.run_id or "" for want in by_id.values()}
-    services.points.reach("board.written", base=base_id, runs=",".join(sorted(runs)))
-    _commit(services, batch, {answer.want_id: answer for answer in answers})
-    services.points.reach("board.confirmed", base=base_id, runs=",".join(sorted(runs)))
-    return len(answers)
+    """Table by table: what Airtable has answered is known to us before the next call is made."""
+    batches, sent = _take(services, base_id), 0
+    while batches:
+        batch = batches.pop(0)
+        try:
+            answers = services.board.flush(base_id, [_resolved(services, want) for want, _ in batch])
+        except ReelgridError as error:
+            _put_back(services, [*batch, *chain.from_iterable(batches)], error)
+            break
+        runs = ",".join(sorted({want.run_id or "" for want, _ in batch}))
+        services.points.reach("board.written", base=base_id, runs=runs)
+        _commit(services, batch, {answer.want_id: answer for answer in answers})
+        services.points.reach("board.confirmed", base=base_id, runs=runs)
+        sent += len(answers)
+    return sent
 
 
-def _take(services: Services, base_id: str) -> list[tuple[Want, str]]:
+def _take(services: Services, base_id: str) -> list[list[tuple[Want, str]]]:
     """Claim the due rows of a base, and with them the others of the same tables that wait for their pause to end:
-    they fit into the same calls.
+    they fit into the same calls. One batch for each table.
     """
     now = services.clock.now()
     with services.store.read() as tx:
@@ -65,11 +67,12 @@ def _take(services: Services, base_id: str) -> list[tuple[Want, str]]:
     # What was refused a moment ago keeps its own pause.
     waiting = [want for want in waiting if not want.attempts]
     ranked = sorted({want.id: want for want in (*due, *waiting)}.values(), key=lambda w: (not w.urgent, w.next_at or 0))
-    taken: list[tuple[Want, str]] = []
+    batches = []
     for table in _urgent_first(ranked):
         mine = [want for want in ranked if want.table == table][:BATCH]
-        taken += [(want, token) for want in mine if (token := _claim(services, want, now))]
-    return taken
+        taken = [(want, token) for want in mine if (token := _claim(services, want, now))]
+        batches += [taken] if taken else []
+    return batches
 
 
 def _urgent_first(ranked: list[Want]) -> list[str]:
