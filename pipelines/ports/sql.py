@@ -75,6 +75,11 @@ class Rows(Protocol[T]):
     def remove(self, id: str) -> bool:
         """Delete a row that is no history (outbox, processes)."""
 
+    def remove_some(self, limit: int, *, before: Mapping[str, Any], **equals: Any) -> int:
+        """Delete at most so many rows that are no history, bounded as in `find`; how many there were. NULL is not
+        before anything.
+        """
+
 
 class Tx(Protocol):
     """One transaction. Everything in it is committed together, or not at all."""

@@ -118,6 +118,12 @@ class SqlRows(Generic[T]):
     def remove(self, id: str) -> bool:
         return self._connection.execute(delete(self._table).where(self._table.c.id == id)).rowcount == 1
 
+    def remove_some(self, limit: int, *, before: Mapping[str, Any], **equals: Any) -> int:
+        conditions = [condition(self._table, name, value) for name, value in equals.items()]
+        conditions += [self._table.c[name] < value for name, value in before.items()]
+        some = select(self._table.c.id).where(*conditions).limit(limit)
+        return self._connection.execute(delete(self._table).where(self._table.c.id.in_(some))).rowcount
+
     def _load(self, row: Row[Any]) -> T:
         values = row._asdict()
         for name, reader in self._readers.items():

@@ -107,6 +107,17 @@ def test_rows_are_found_in_order_between_bounds(store: Store) -> None:
     assert [event.name for event in found] == ["e3", "e2"]
 
 
+def test_of_old_rows_some_at_a_time_are_removed_and_others_stay(store: Store) -> None:
+    with store.write() as tx:
+        for second in range(5):
+            run_id = None if second < 4 else "run_1"
+            tx.events.add(Event(at=NOW + second, entity="airtable", entity_id="app", run_id=run_id, name=f"e{second}"))
+    with store.write() as tx:
+        old = {"before": {"at": NOW + 3}, "run_id": None}
+        assert [tx.events.remove_some(2, **old) for _ in range(3)] == [2, 1, 0]
+        assert [event.name for event in tx.events.find()] == ["e3", "e4"]
+
+
 def test_of_many_who_claim_a_due_row_exactly_one_gets_it(store: Store) -> None:
     with store.write() as tx:
         tx.runs.add(a_run(next_at=NOW))

@@ -10,7 +10,8 @@ import pytest
 
 from pipelines.domain.errors import NotAllowed, Refused
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.stages import control, runner
+from pipelines.domain.run import Event, InboxItem, QueueSweep, Replay
+from pipelines.stages import control, retention, runner
 from pipelines.stages.tend import tidy
 from pipelines.testing import CATALOGUE, Outcome
 from tests.unit.stage_house import World
@@ -279,3 +280,34 @@ def test_an_old_run_cannot_be_taken_up_while_a_newer_one_of_its_row_moves(world:
     world.trigger(record)
     with pytest.raises(NotAllowed, match="Run 2 of this row is not over yet"):
         control.regenerate(world.services, first.id, 1, {}, "test")
+
+
+def test_rows_that_only_guard_against_repeats_go_after_days_and_the_history_stays(world: World) -> None:
+    _, run = world.film(Prompt="A cat")
+    start, store = world.clock.now(), world.services.store
+    with store.write() as tx:
+        tx.inbox.add(InboxItem(id="acme:1", at=start, provider="acme"))
+        tx.replays.add(Replay(id="key", body_hash="", at=start, status=202))
+        tx.sweeps.add(QueueSweep(id="swp_over", base_id="app", created_at=start, finished_at=start))
+        tx.sweeps.add(QueueSweep(id="swp_open", base_id="app", created_at=start))
+        for run_id in (None, run.id):
+            tx.events.add(Event(at=start, entity="airtable", entity_id="app", run_id=run_id, name="call"))
+        events = tx.events.count(run_id=run.id)
+    left = []
+    for days in (1, 1.5, 6, 30):
+        world.clock.pass_by(days * DAY_S)
+        retention.forget(world.services)
+        with store.read() as tx:
+            left.append([tx.replays.count(), tx.inbox.count(), tx.events.count(run_id=None), tx.sweeps.count()])
+    assert left == [[1, 1, 1, 2], [0, 1, 1, 2], [0, 0, 1, 2], [0, 0, 0, 1]]
+    with store.read() as tx:
+        assert tx.events.count(run_id=run.id) == events
+        assert tx.sweeps.get("swp_open") is not None
+
+
+def test_many_old_rows_go_in_several_transactions(world: World) -> None:
+    with world.services.store.write() as tx:
+        for number in range(retention.AT_ONCE + 1):
+            tx.inbox.add(InboxItem(id=f"acme:{number}", at=world.clock.now(), provider="acme"))
+    world.clock.pass_by(8 * DAY_S)
+    assert retention.forget(world.services) == retention.AT_ONCE + 1

@@ -1,16 +1,20 @@
-"""The migrations and the records of the domain say the same."""
+"""The migrations, the records of the domain and the page about what is kept say the same."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from pipelines.stages.retention import KEPT
 from pipelines.store import SqlStore
 from pipelines.store.schema import HEAD, MIGRATIONS
-from pipelines.store.tables import metadata
+from pipelines.store.tables import RECORDS, metadata
+
+FILES = Path(__file__).resolve().parents[2] / "docs" / "reference" / "files.md"
 
 
 def test_the_migrations_lead_to_the_tables_that_the_records_want(tmp_path: Path) -> None:
@@ -24,3 +28,13 @@ def test_the_migrations_lead_to_the_tables_that_the_records_want(tmp_path: Path)
 
 def test_the_newest_migration_is_the_one_that_processes_expect() -> None:
     assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == HEAD
+
+
+def test_of_every_table_it_is_said_what_bounds_it() -> None:
+    """A new table that grows for ever is not forgotten: its bound has to be written down."""
+    section = FILES.read_text("utf-8").partition("## In the database")[2].partition("\n## ")[0]
+    rows = [line.split("|") for line in section.splitlines() if line.startswith("| `")]
+    bounds = {name: row[3] for row in rows for name in re.findall(r"`(\w+)`", row[1])}
+    assert set(bounds) == set(RECORDS)
+    for kept in KEPT:
+        assert f"kept {kept.days} days" in bounds[kept.table]
