@@ -7,15 +7,18 @@ this machine. That last part keeps out other hosts, and web pages that point the
 from __future__ import annotations
 
 import hmac
+from math import ceil
+from typing import cast
 from urllib.parse import urlsplit
 
-from flask import Flask, g, request, session
+from flask import Flask, current_app, g, request, session
 
 from pipelines import signing
 from pipelines.domain.run import ApiKey
 from pipelines.settings import Origin
 from webapp.context import Actor, actor, secret, services, settings
 from webapp.errors import HttpProblem
+from webapp.guesses import Guesses
 
 ALL = frozenset({"trigger", "read", "admin"})
 MAX_KEY = 512
@@ -24,10 +27,13 @@ TOUCH_S = 600.0
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="reelgrid"'}
 _OURS = frozenset({"same-origin", "none"})
 ENV = "env-"
+GUESSES = "reelgrid.guesses"
+TOO_MANY = "Too many wrong keys came from your address. Please try again in {} s."
 
 
 def register(app: Flask) -> None:
     """Ask who it is before anything else, so that 401 comes before 404."""
+    app.extensions[GUESSES] = Guesses()
     app.before_request(_identify)
 
 
@@ -50,7 +56,7 @@ def require(scope: str) -> None:
 
 
 def bearer() -> Actor | None:
-    """Whoever the Authorization header names; None without one. Raises 401 for a wrong key."""
+    """Whoever the Authorization header names; None without one. Raises 401 for a wrong key, 429 for too many."""
     header = request.headers.get("Authorization")
     if header is None:
         return None
@@ -62,7 +68,21 @@ def bearer() -> Actor | None:
 
 
 def known(key: str) -> Actor | None:
-    """The owner of a key: one of API_KEYS, or one of the table that is not revoked."""
+    """The owner of a key; None for a wrong one. Raises 429 when too many wrong ones came from the same address."""
+    guesses, now = cast("Guesses", current_app.extensions[GUESSES]), services().clock.now()
+    wait = guesses.wait(key, request.remote_addr, now)
+    if wait:
+        raise HttpProblem(429, TOO_MANY.format(ceil(wait)), (), {"Retry-After": str(ceil(wait))})
+    found = _owner(key)
+    if found is None:
+        guesses.was_wrong(request.remote_addr, now)
+    else:
+        guesses.was_right(key)
+    return found
+
+
+def _owner(key: str) -> Actor | None:
+    """One of API_KEYS, or one of the table that is not revoked."""
     if not 0 < len(key) <= MAX_KEY:
         return None
     for entry in settings().bootstrap_keys:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,12 +41,16 @@ STATUS: dict[type[ReelgridError], int] = {
     errors.BoardQuota: 503,
     errors.RateLimited: 503,
     errors.Busy: 503,
+    errors.TooMany: 429,
     errors.Unavailable: 503,
     signing.BadLink: 403,
     signing.Expired: 410,
     signing.BadWebhook: 401,
 }
 """What a domain error means over HTTP; a subclass counts as its nearest parent here, anything else as 500."""
+
+
+_WAIT = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
 @dataclass(eq=False)
@@ -73,7 +78,7 @@ class HttpProblem(Exception):
 def from_domain(error: ReelgridError) -> HttpProblem:
     """The problem that says to an HTTP client what a domain error says to a marketer."""
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
-    headers = {"Retry-After": str(round(error.retry_after or 5))} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    headers = {"Retry-After": str(ceil(error.retry_after or 5))} if status in _WAIT else {}
     problems = error.problems if isinstance(error, errors.InvalidOrder) else ()
     return HttpProblem(status, error.marketer, problems, headers)
 

@@ -6,6 +6,7 @@ what the marketer reads in the row, and what the operator reads in the log.
     │   ├── RateLimited            a vendor asked us to slow down
     │   ├── Unavailable            network, 5xx, a service that is down
     │   ├── Busy                   our own limit: in-flight cap, budget switch, disk
+    │   ├── TooMany                a key starts more than its pace allows
     │   └── BadDelivery            a download that was HTML, cut short or not playable yet
     └── Permanent                  a person or another path decides
         ├── InvalidOrder           what was asked cannot be made; lists every problem
@@ -90,6 +91,13 @@ class Busy(Retryable):
     """One of our own limits is reached for the moment."""
 
     default = "Waiting for a free place."
+
+
+class TooMany(Retryable):
+    """A key starts more than its pace allows. Nothing was started."""
+
+    blame = Blame.MARKETER
+    default = "Too much was started at once with this key. Nothing was started now; please try again in a moment."
 
 
 class BadDelivery(Retryable):

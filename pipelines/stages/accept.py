@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipelines.domain.board_fields import VideoField
-from pipelines.domain.errors import InvalidOrder, NotFound, OverBudget, Problem
+from pipelines.domain.errors import Busy, InvalidOrder, NotFound, OverBudget, Problem, TooMany
 from pipelines.domain.film_length import counted
 from pipelines.domain.keys import new_id
 from pipelines.domain.labels import for_row
@@ -21,13 +21,17 @@ from pipelines.domain.order import Order, SceneOrder, order_from_json, order_to_
 from pipelines.domain.plan import Plan, make_plan, plan_to_json
 from pipelines.domain.run import QueueSweep, Run
 from pipelines.ports import BoardRow, BoardScene, Brief, Tx
-from pipelines.stages import intake, ledger, outbox, script, stop, wishes
+from pipelines.stages import intake, lanes, ledger, outbox, script, stop, wishes
 from pipelines.stages.moves import Actor, move_run, record, touch_run
 from pipelines.stages.services import Services
 
 VIDEOS = "Videos"
 WRITTEN = 2500
 """Bytes that a prompt of the writer may have, before it is written."""
+STARTS_AT_ONCE, START_EVERY_S = 300, 0.25
+"""What one key may start: so many after a rest, then four a second. Far more than Airtable's automations ever send;
+it ends a loop that ran away. Money has limits of its own.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,8 @@ class StartRequest:
     record_id: str | None = None
     order: Order | None = None
     fresh: bool = False
+    paced: bool = False
+    """Asked for over HTTP: what it starts counts towards the pace of its key."""
     run_id: str | None = None
     """Chosen by whoever may have to repeat the request: it finds its own run again, whatever died in between."""
 
@@ -66,7 +72,9 @@ class Estimate:
 
 
 def start(services: Services, request: StartRequest, *, key_id: str | None = None) -> Started:
-    """Commit a run, or find the one that is already there. Raises InvalidOrder or OverBudget for what can be seen."""
+    """Commit a run, or find the one that is already there. Raises InvalidOrder or OverBudget for what can be seen, and
+    TooMany when a key starts more than its pace allows.
+    """
     plan = plan_order(services, request.order) if request.order is not None else None
     if plan is not None:
         _within_run_cap(services, request.order, plan)
@@ -111,11 +119,23 @@ def _new(
         updated_at=now,
         next_at=now,
     )
+    if request.paced:
+        take_turn(tx, key_id, now)
     if not tx.runs.add(run):
         raise RuntimeError(f"run number {run.number} of {run.record_id} is taken although its record is locked")
     record(tx, Actor("trigger", now), "run", run.id, run.id, "status", None, RunStatus.QUEUED, source=run.source)
     outbox.show_run(services, tx, run, urgent=True, extra={VideoField.GENERATE.value: False})
     return Started(run_id=run.id, status=run.status, existing=False, quote_micro=run.quote_micro)
+
+
+def take_turn(tx: Tx, key_id: str | None, now: float) -> None:
+    """In the transaction that starts something: whoever is told to wait has started nothing. Raises TooMany."""
+    if key_id is None:
+        return
+    try:
+        lanes.take_turn(tx, f"start:{key_id}", now, START_EVERY_S, STARTS_AT_ONCE)
+    except Busy as busy:
+        raise TooMany(busy.operator, retry_after=busy.retry_after) from busy
 
 
 def _next_number(tx: Tx, request: StartRequest) -> int:
@@ -306,10 +326,11 @@ def _once_a_field(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 def sweep_queue(services: Services, base_id: str, *, key_id: str | None = None) -> str:
-    """Commit a request to start every ready row of a base; the worker does it."""
+    """Commit a request to start every ready row of a base; the worker does it. Raises TooMany."""
     now = services.clock.now()
     sweep = QueueSweep(id=new_id("swp"), base_id=base_id, key_id=key_id, created_at=now, next_at=now)
     with services.store.write() as tx:
+        take_turn(tx, key_id, now)
         tx.sweeps.add(sweep)
     return sweep.id
 

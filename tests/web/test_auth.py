@@ -10,6 +10,7 @@ from pipelines import signing
 from pipelines.domain.run import ApiKey
 from tests.web.house import BEARER, KEY, RECORD, House
 from webapp.api import OPERATIONS
+from webapp.guesses import ADDRESSES, AT_ONCE, Guesses
 
 
 def add_key(house: House, *scopes: str) -> tuple[str, dict[str, str]]:
@@ -75,6 +76,63 @@ def test_a_key_of_the_table_works_until_it_is_revoked(house: House) -> None:
     assert row.last_used_at is not None
     house.change("keys", key_id, revoked_at=1.0)
     assert house.client.get("/api/runs", headers=header).status_code == 401
+
+
+def guess(house: House, key: str, address: str = "192.0.2.7") -> Any:
+    header = {"Authorization": f"Bearer {key}"}
+    return house.client.get("/api/runs", headers=header, environ_base={"REMOTE_ADDR": address})
+
+
+def test_whoever_shows_too_many_wrong_keys_has_to_wait(house: House) -> None:
+    """Others do not, and after the time that the answer names it is looked at again."""
+    answers = [guess(house, f"wrong-{number}").status_code for number in range(AT_ONCE + 1)]
+    assert answers == [401] * AT_ONCE + [429]
+    assert guess(house, "wrong", "192.0.2.8").status_code == 401
+    refused = guess(house, KEY)
+    assert refused.status_code == 429
+    assert refused.mimetype == "application/problem+json"
+    house.clock.shift += int(refused.headers["Retry-After"])
+    assert guess(house, KEY).status_code == 200
+
+
+def test_a_key_that_was_right_is_not_locked_out_by_its_neighbours_guesses(house: House) -> None:
+    """Airtable sends everybody's automations from the same addresses."""
+    assert guess(house, KEY).status_code == 200
+    for number in range(AT_ONCE + 1):
+        last = guess(house, f"wrong-{number}")
+    assert last.status_code == 429
+    assert guess(house, KEY).status_code == 200
+
+
+def test_one_network_of_ipv6_is_one_guesser_and_a_revoked_key_is_wrong(house: House) -> None:
+    """Whoever has a network has more addresses than we have memory."""
+    key_id, header = add_key(house, "read")
+    key = header["Authorization"].removeprefix("Bearer ")
+    assert guess(house, key, "2001:db8::1").status_code == 200
+    house.change("keys", key_id, revoked_at=1.0)
+    for number in range(AT_ONCE):
+        assert guess(house, key, f"2001:db8::{number:x}").status_code == 401
+    assert guess(house, "wrong", "2001:db8::ffff").status_code == 429
+    assert guess(house, "wrong", "2001:db8:0:1::1").status_code == 401
+
+
+def test_of_many_guessing_addresses_the_oldest_are_forgotten() -> None:
+    """The memory for it is bounded."""
+    guesses = Guesses()
+    for number in range(ADDRESSES + 1):
+        for _ in range(AT_ONCE if number == 0 else 1):
+            guesses.was_wrong(f"a{number}", 0.0)
+    assert guesses.wait("wrong", "a0", 0.0) == 0.0
+
+
+def test_the_form_for_a_key_has_the_same_patience(home: House) -> None:
+    """A person reads when to try again."""
+    home.app.config["WTF_CSRF_ENABLED"] = False
+    for number in range(AT_ONCE):
+        assert home.client.post("/sign-in", data={"key": f"wrong-{number}"}).status_code == 401
+    page = home.client.post("/sign-in", data={"key": "wrong"}, headers={"Accept": "text/html"})
+    assert page.status_code == 429
+    assert "try again in" in page.get_data(as_text=True)
 
 
 @pytest.mark.parametrize(

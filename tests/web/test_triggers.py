@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from pipelines.domain.errors import TooMany
 from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.run import Lane
+from pipelines.stages import accept
 from tests.web.house import BASE, BEARER, RECORD, House
 
 FOREIGN = "appForeign0000000"
@@ -310,3 +313,45 @@ def test_a_request_whose_handling_died_finds_its_run_again(house: House) -> None
     again = house.post("/api/process-master-prompt", body, headers=headers)
     assert (again.status_code, again.json["run_id"], again.json["existing"]) == (202, first["run_id"], True)
     assert len(house.runs()) == 1
+
+
+def use_up(house: House) -> None:
+    """The key of the tests has started so much that its next turn comes in a minute."""
+    full = house.clock.now() + accept.STARTS_AT_ONCE * accept.START_EVERY_S + 60
+    with house.store.write() as tx:
+        tx.lanes.remove("start:env-tester")
+        tx.lanes.add(Lane(id="start:env-tester", next_free_at=full))
+
+
+def test_a_key_that_starts_too_much_is_told_when_to_try_again_and_has_started_nothing(house: House) -> None:
+    """A script that ran away is ended by its pace, not by the budget."""
+    use_up(house)
+    film, sweep = {"master_prompt": "A fox"}, {}
+    for path, body in (("/api/process-master-prompt", film), ("/api/process-queue", sweep)):
+        answer = house.post(path, body, headers={"Idempotency-Key": "mine"})
+        assert answer.status_code == 429
+    assert house.runs() == []
+    house.clock.shift = float(answer.headers["Retry-After"])
+    again = house.post("/api/process-master-prompt", film, headers={"Idempotency-Key": "mine"})
+    assert again.status_code == 202
+
+
+def test_what_is_under_way_is_answered_however_much_the_key_has_started(house: House) -> None:
+    """A 429 never takes back what was accepted, and a rehearsal starts nothing."""
+    first = house.post("/api/process-record", {"record_id": RECORD}, headers={"Idempotency-Key": "one"})
+    use_up(house)
+    for headers in ({}, {"Idempotency-Key": "one"}):
+        again = house.post("/api/process-record", {"record_id": RECORD}, headers=headers)
+        assert (again.status_code, again.json["run_id"]) == (202, first.json["run_id"])
+    assert house.post("/api/process-master-prompt", {"master_prompt": "x", "dry_run": True}).status_code == 200
+    assert house.post("/api/process-record", {"record_id": RECORD[:-1] + "8"}).status_code == 429
+
+
+def test_a_key_may_start_hundreds_at_once_and_is_then_paced(house: House) -> None:
+    """As many as a big table sends; another key is not held up by it."""
+    with house.store.write() as tx:
+        for _ in range(accept.STARTS_AT_ONCE):
+            accept.take_turn(tx, "env-tester", 0.0)
+        with pytest.raises(TooMany):
+            accept.take_turn(tx, "env-tester", 0.0)
+        accept.take_turn(tx, "env-other", 0.0)

@@ -27,7 +27,7 @@ _SHOWN = {"key_id": "key"}
     tag="Operate",
     bodies=(StopSwitch,),
     answers={200: answers.Stopped},
-    problems=(400, 401, 403, 413, 415, 422),
+    problems=(400, 401, 403, 413, 415, 422, 429),
 )
 def stop(body: StopSwitch) -> Reply:
     """While it is on, nothing new is bought anywhere; runs wait where they are and go on when it is lifted."""
@@ -42,7 +42,7 @@ def stop(body: StopSwitch) -> Reply:
     scope="read",
     tag="Operate",
     answers={200: answers.Stopped},
-    problems=(401, 403),
+    problems=(401, 403, 429),
 )
 def stop_state() -> Reply:
     """On or off, since when and why."""
@@ -66,7 +66,7 @@ def stopped() -> answers.Stopped:
     tag="Operate",
     query=UsageQuery,
     answers={200: answers.Usage},
-    problems=(401, 403, 422),
+    problems=(401, 403, 422, 429),
 )
 def usage(query: UsageQuery) -> Reply:
     """Grouped by day (UTC), model, record, key or base, or several of them."""
@@ -92,7 +92,7 @@ def usage_of(names: list[str], since: str | None, until: str | None) -> dict[str
     scope="read",
     tag="Look",
     answers={200: answers.ModelList},
-    problems=(401, 403),
+    problems=(401, 403, 429),
 )
 def models() -> Reply:
     """What each model can do and costs, whether it is set up here, and when it ends."""

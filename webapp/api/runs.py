@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, Problem
@@ -18,8 +19,14 @@ from webapp.bodies import sentence
 from webapp.context import actor, services
 from webapp.errors import HttpProblem
 
-_ACTS = {200: answers.RunView}
-_ACT_PROBLEMS = (400, 401, 402, 403, 404, 409, 413, 415, 422)
+_decision = partial(
+    operation,
+    "POST",
+    scope="trigger",
+    tag="Decide",
+    answers={200: answers.RunView},
+    problems=(400, 401, 402, 403, 404, 409, 413, 415, 422, 429),
+)
 
 
 @operation(
@@ -30,7 +37,7 @@ _ACT_PROBLEMS = (400, 401, 402, 403, 404, 409, 413, 415, 422)
     tag="Look",
     query=RunQuery,
     answers={200: answers.RunList},
-    problems=(401, 403, 422),
+    problems=(401, 403, 422, 429),
 )
 def list_runs(query: RunQuery) -> Reply:
     """Filter by record, status and time; `next_cursor` is null on the last page."""
@@ -85,7 +92,7 @@ def _is_cursor(text: str | None) -> bool:
     tag="Look",
     query=WaitQuery,
     answers={200: answers.RunView},
-    problems=(401, 403, 404, 422),
+    problems=(401, 403, 404, 422, 429),
 )
 def get_run(run_id: str, query: WaitQuery) -> Reply:
     """With `?wait=30` the answer comes when something changes (or, given `version`, differs from that), when the run
@@ -102,16 +109,7 @@ def _changed(run_id: str, known: str) -> bool:
     return view.run_version(services(), run_id) != known or view.has_stopped(services(), run_id)
 
 
-@operation(
-    "POST",
-    "/api/runs/{run_id}/approve",
-    summary="Approve the quote and the scenes",
-    scope="trigger",
-    tag="Decide",
-    bodies=(RunAction,),
-    answers=_ACTS,
-    problems=_ACT_PROBLEMS,
-)
+@_decision("/api/runs/{run_id}/approve", summary="Approve the quote and the scenes", bodies=(RunAction,))
 def approve_run(run_id: str, body: RunAction) -> Reply:
     """The clips are bought then. 409 unless the run waits for approval."""
     if body.dry_run:
@@ -119,16 +117,7 @@ def approve_run(run_id: str, body: RunAction) -> Reply:
     return _shown(control.approve(services(), run_id, actor().name))
 
 
-@operation(
-    "POST",
-    "/api/runs/{run_id}/cancel",
-    summary="Cancel a run",
-    scope="trigger",
-    tag="Decide",
-    bodies=(RunAction,),
-    answers=_ACTS,
-    problems=_ACT_PROBLEMS,
-)
+@_decision("/api/runs/{run_id}/cancel", summary="Cancel a run", bodies=(RunAction,))
 def cancel_run(run_id: str, body: RunAction) -> Reply:
     """Stops what can be stopped and keeps what is paid for."""
     if body.dry_run:
@@ -136,16 +125,7 @@ def cancel_run(run_id: str, body: RunAction) -> Reply:
     return _shown(control.cancel(services(), run_id, actor().name))
 
 
-@operation(
-    "POST",
-    "/api/runs/{run_id}/retry",
-    summary="Go on with a stopped run",
-    scope="trigger",
-    tag="Decide",
-    bodies=(RunAction,),
-    answers=_ACTS,
-    problems=_ACT_PROBLEMS,
-)
+@_decision("/api/runs/{run_id}/retry", summary="Go on with a stopped run", bodies=(RunAction,))
 def retry_run(run_id: str, body: RunAction) -> Reply:
     """Every clip that is paid for is kept; only what is missing is bought."""
     if body.dry_run:
@@ -153,16 +133,7 @@ def retry_run(run_id: str, body: RunAction) -> Reply:
     return _shown(control.retry(services(), run_id, actor().name))
 
 
-@operation(
-    "POST",
-    "/api/runs/{run_id}/scenes/{n}/regenerate",
-    summary="Make one scene again",
-    scope="trigger",
-    tag="Decide",
-    bodies=(Regenerate,),
-    answers=_ACTS,
-    problems=_ACT_PROBLEMS,
-)
+@_decision("/api/runs/{run_id}/scenes/{n}/regenerate", summary="Make one scene again", bodies=(Regenerate,))
 def regenerate_scene(run_id: str, n: int, body: Regenerate) -> Reply:
     """A new clip for that scene, with whatever is changed, then a new cut. The old clip is kept."""
     changes = body.changes()
@@ -179,16 +150,7 @@ def regenerated(run_id: str, n: int, changes: dict[str, Any]) -> Run:
         raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
 
 
-@operation(
-    "POST",
-    "/api/generations/{generation_id}/decide",
-    summary="Decide about money in doubt",
-    scope="trigger",
-    tag="Decide",
-    bodies=(Decision,),
-    answers=_ACTS,
-    problems=_ACT_PROBLEMS,
-)
+@_decision("/api/generations/{generation_id}/decide", summary="Decide about money in doubt", bodies=(Decision,))
 def decide(generation_id: str, body: Decision) -> Reply:
     """When nobody knows whether a provider took a paid request, a person chooses; the run's `choices` say which."""
     return _shown(control.decide(services(), generation_id, body.choice, actor().name))

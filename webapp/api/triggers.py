@@ -30,7 +30,7 @@ def kind_of(data: dict[str, Any]) -> type[BaseModel]:
 
 _SPENDS: dict[str, Any] = {"scope": "trigger", "tag": "Start"}
 _STARTED: dict[int, type[BaseModel]] = {202: answers.Accepted, 200: answers.Estimate}
-_PROBLEMS = (400, 401, 402, 403, 409, 413, 415, 422, 503, 504)
+_PROBLEMS = (400, 401, 402, 403, 409, 413, 415, 422, 429, 503, 504)
 
 
 @operation(
@@ -111,7 +111,7 @@ def process_queue(body: QueueTrigger) -> Reply:
     scope="read",
     tag="Look",
     answers={200: answers.Sweep},
-    problems=(401, 404),
+    problems=(401, 404, 429),
 )
 def sweep(sweep_id: str) -> Reply:
     """Which runs a `process-queue` request has started."""
@@ -124,7 +124,7 @@ def sweep(sweep_id: str) -> Reply:
     summary="Plan and quote, nothing else",
     bodies=(RecordTrigger, MasterPromptOrder, ClipOrder),
     answers={200: answers.Estimate},
-    problems=(400, 401, 403, 404, 413, 415, 422, 502, 503, 504),
+    problems=(400, 401, 403, 404, 413, 415, 422, 429, 502, 503, 504),
     choose=kind_of,
     scope="read",
     tag="Start",
@@ -158,7 +158,7 @@ def _order(order: Order, source: str, *, dry_run: bool) -> Reply:
 def started(request: StartRequest) -> Reply:
     """Commit, and say where to look."""
     core = services()
-    run = accept.start(core, replace(request, run_id=g.run_id), key_id=actor().key_id)
+    run = accept.start(core, replace(request, run_id=g.run_id, paced=True), key_id=actor().key_id)
     url = f"{core.policy.public_url}/api/runs/{run.run_id}"
     body = answers.Accepted(
         run_id=run.run_id,

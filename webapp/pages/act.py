@@ -58,7 +58,7 @@ def start(record_id: str) -> Response | Redirect:
     target = here(url_for("pages.record_page", record_id=record_id))
     if request.form.get("once") != (latest or "first"):
         return redirect(target, 303)
-    order = StartRequest(source="record", base_id=base_of(latest), record_id=record_id)
+    order = StartRequest(source="record", base_id=base_of(latest), record_id=record_id, paced=True)
     return _once(target, lambda: accept.start(services(), order, key_id=actor().key_id))
 
 
