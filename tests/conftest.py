@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import socket
-import subprocess
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tools.postgres import BINARIES, Postgres, throw_away
+
 # How long an example takes says something about the machine, not about the product.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
-
-POSTGRES_BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
 
 
 def needs(tool: str, *, found: bool) -> None:
@@ -27,13 +23,6 @@ def needs(tool: str, *, found: bool) -> None:
         if os.environ.get("CI"):
             pytest.fail(f"{tool} is missing, and CI installs it")
         pytest.skip(f"{tool} is not on this machine")
-
-
-def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(autouse=True)
@@ -46,48 +35,11 @@ def _no_error_logs(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixt
     assert not errors, f"logged as ERROR: {errors}"
 
 
-class Postgres:
-    """A throw-away PostgreSQL cluster on a loopback port."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self.port = folder, port
-
-    def run(self, *command: str) -> None:
-        """Run one of PostgreSQL's own commands as a user it accepts (never root)."""
-        prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        program = str(POSTGRES_BINARIES[0] / command[0])
-        subprocess.run([*prefix, program, *command[1:]], check=True, capture_output=True, cwd="/")
-
-    def start(self) -> None:
-        """Start the server and wait until it answers."""
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -c fsync=off -c max_connections=200"
-        log = str(self.folder / "log")
-        self.run("pg_ctl", "-D", str(self.folder / "data"), "-l", log, "-o", options, "-w", "start")
-
-    def stop(self, mode: str = "immediate") -> None:
-        """Stop it; `immediate` is as rough as a crash."""
-        self.run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "stop")
-
-    def fresh_url(self) -> str:
-        """The address of a new, empty database."""
-        name = f"t{uuid.uuid4().hex[:12]}"
-        self.run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", name)
-        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
-
-
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    needs("PostgreSQL", found=bool(POSTGRES_BINARIES))
-    folder = Path("/tmp") / f"pg-{uuid.uuid4().hex[:8]}"  # a socket's path may have 107 characters at most
-    folder.mkdir(mode=0o777)
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-    cluster = Postgres(folder, free_port())
-    cluster.run("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-    cluster.start()
-    yield cluster
-    cluster.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+def postgres() -> Iterator[Postgres]:
+    needs("PostgreSQL", found=bool(BINARIES))
+    with throw_away() as cluster:
+        yield cluster
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -1,23 +1,55 @@
-"""`make docs` writes every generated document; with `--check` it only says which are out of date."""
+"""`make docs` writes every document that code writes; with `--check` it only says which are out of date.
+
+Each module here has `PAGES`: files, and the functions that give their text.
+"""
 
 from __future__ import annotations
 
-import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from tools import (
+    docs_airtable,
+    docs_commands,
+    docs_errors,
+    docs_http,
+    docs_index,
+    docs_lifecycle,
+    docs_looks,
+    docs_models,
+    docs_points,
+    env_example,
+)
+from tools.stack import ROOT
+
+# The index reads the titles of all others.
+MODULES = (docs_airtable, docs_commands, docs_errors, docs_http, docs_lifecycle, docs_models, docs_points, env_example)
+PAGES: Mapping[Path, Callable[[], str]] = {
+    path: text for module in (*MODULES, docs_index) for path, text in module.PAGES.items()
+}
+
+
+def outdated(path: Path) -> bool:
+    """Whether a file does not say what the code says."""
+    return not path.is_file() or path.read_text("utf-8") != PAGES[path]()
 
 
 def main(arguments: list[str]) -> int:
-    """Run every `tools/docs_*.py` and `tools/env_example.py`; the number of those that fail."""
-    scripts = [*sorted(HERE.glob("docs_*.py")), HERE / "env_example.py"]
-    failed = [
-        path.name for path in scripts if subprocess.run([sys.executable, str(path), *arguments], check=False).returncode
-    ]
-    if failed:
-        sys.stderr.write(f"not up to date: {', '.join(failed)} (make docs)\n")
-    return len(failed)
+    """Write or check, and say what happened. Pictures are drawn anew only when they have to be: it takes a while."""
+    stale = [_handle(path, check="--check" in arguments) for path in PAGES if outdated(path)]
+    pictures = docs_looks.main() if any(docs_looks.complaints()) else 0
+    return int(any(stale) or pictures)
+
+
+def _handle(path: Path, *, check: bool) -> bool:
+    """Whether the file is still out of date."""
+    if check:
+        print(f"out of date: {path.relative_to(ROOT)}; run make docs")
+        return True
+    path.write_text(PAGES[path](), "utf-8")
+    print(f"wrote {path.relative_to(ROOT)}")
+    return False
 
 
 if __name__ == "__main__":

@@ -1,27 +1,20 @@
-"""Write docs/reference/commands.md from the Makefile, the Procfile and the command line itself.
-
-With `--check` it only says whether the page is up to date.
-"""
+"""docs/reference/commands.md, from the Makefile, the Procfile and the command line itself."""
 
 from __future__ import annotations
 
 import re
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from flask import Flask
+
+from pipelines.settings import load_settings
+from tools.stack import procfile
+from webapp import create_app
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from flask import Flask  # noqa: E402
-
-from pipelines.settings import load_settings  # noqa: E402
-from tools.stack import procfile  # noqa: E402
-from webapp import create_app  # noqa: E402
-
 PAGE = ROOT / "docs" / "reference" / "commands.md"
 TARGET = re.compile(r"^([a-z-]+):.*?## (.*)$", re.MULTILINE)
 HEAD = """# Commands
@@ -114,21 +107,4 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def outdated() -> bool:
-    """Whether the page is not the one that would be written."""
-    return not PAGE.is_file() or PAGE.read_text("utf-8") != page()
-
-
-def main(arguments: list[str]) -> int:
-    """Write the page, or with `--check` only compare."""
-    if "--check" in arguments:
-        if outdated():
-            print(f"out of date: {PAGE.relative_to(ROOT)}; run python tools/docs_commands.py")
-            return 1
-        return 0
-    PAGE.write_text(page(), "utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+PAGES = {PAGE: page}

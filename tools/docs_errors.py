@@ -1,20 +1,17 @@
-"""Write docs/reference/errors.md from the exception tree. With `--check` it only says whether it is up to date."""
+"""docs/reference/errors.md, from the exception tree."""
 
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipelines import signing
+from pipelines.domain import errors
+from pipelines.domain.errors import Blame, Permanent, ReelgridError, Retryable
+from webapp.errors import STATUS
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from pipelines import signing  # noqa: E402
-from pipelines.domain import errors  # noqa: E402
-from pipelines.domain.errors import Blame, Permanent, ReelgridError, Retryable  # noqa: E402
-from webapp.errors import STATUS  # noqa: E402
-
 PAGE = ROOT / "docs" / "reference" / "errors.md"
 ACTS: dict[Blame, str] = {
     Blame.MARKETER: "whoever ordered",
@@ -89,21 +86,4 @@ def _sentence(kind: type[ReelgridError]) -> str:
     return "every problem, by field" if kind is errors.InvalidOrder else kind.default
 
 
-def outdated() -> bool:
-    """Whether the page is not the one that would be written."""
-    return not PAGE.is_file() or PAGE.read_text("utf-8") != page()
-
-
-def main(arguments: list[str]) -> int:
-    """Write the page, or with `--check` only compare."""
-    if "--check" in arguments:
-        if outdated():
-            print(f"out of date: {PAGE.relative_to(ROOT)}; run python tools/docs_errors.py")
-            return 1
-        return 0
-    PAGE.write_text(page(), "utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+PAGES = {PAGE: page}

@@ -1,26 +1,23 @@
-"""Write docs/reference/http.md from the operations of the API. Run: python tools/docs_http.py"""
+"""docs/reference/http.md, from the operations of the API."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
+from webapp.openapi import about, description, resolve
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from webapp.openapi import about, description, resolve  # noqa: E402
-
 PAGE = ROOT / "docs" / "reference" / "http.md"
 HEAD = """# HTTP
 
-Generated from the request and answer models by `python tools/docs_http.py`; the same as `/openapi.json` and `/docs`
-of a running deployment.
+Generated from the request and answer models; the same as `/openapi.json` and `/docs` of a running deployment.
 
 Everything is JSON. Send `Authorization: Bearer <key>`; on this machine, without keys, everything is open. Errors are
 RFC 9457 problem documents (`application/problem+json`) whose `errors` list every problem as `{field, message}`; 401
-comes before 404. `Idempotency-Key` is honoured on every POST for a day. `dry_run: true` on every POST that could spend
-answers with plan, quote and problems, and spends nothing. Bodies have at most 64 KiB.
+comes before 404. 429 and 503 say in `Retry-After` when to try again; nothing was started then. `Idempotency-Key` is
+honoured on every POST for a day. `dry_run: true` on every POST that could spend answers with plan, quote and problems,
+and spends nothing. Bodies have at most 64 KiB.
 """
 TAIL = """
 ## Beside the API
@@ -126,17 +123,4 @@ def _bounds(schema: dict[str, Any]) -> str:
     return f" ≤ {schema['maxLength']:,} characters" if "maxLength" in schema else ""
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or with `--check` only compare."""
-    if "--check" in arguments:
-        if PAGE.is_file() and PAGE.read_text("utf-8") == page():
-            return 0
-        print(f"out of date: {PAGE.relative_to(ROOT)}; run python tools/docs_http.py")
-        return 1
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(), "utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+PAGES = {PAGE: page}

@@ -1,12 +1,8 @@
-"""Write docs/index.md: every page of docs by its kind, with its title and first sentence.
-
-With `--check` it only says whether the page is up to date.
-"""
+"""docs/index.md: every page of docs by its kind, with its title and first sentence."""
 
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,21 +65,4 @@ def _first_sentence(text: str) -> str:
     return found.group(1).rstrip(":.") + "." if found else ""
 
 
-def outdated() -> bool:
-    """Whether the page is not the one that would be written."""
-    return not PAGE.is_file() or PAGE.read_text("utf-8") != page()
-
-
-def main(arguments: list[str]) -> int:
-    """Write the page, or with `--check` only compare."""
-    if "--check" in arguments:
-        if outdated():
-            print(f"out of date: {PAGE.relative_to(ROOT)}; run python tools/docs_index.py")
-            return 1
-        return 0
-    PAGE.write_text(page(), "utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+PAGES = {PAGE: page}

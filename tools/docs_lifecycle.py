@@ -1,21 +1,14 @@
-"""Write docs/reference/statuses.md, and the diagram in README.md, from the tables of the domain.
-
-`python tools/docs_lifecycle.py` writes both; with `--check` it only says which is out of date.
-"""
+"""docs/reference/statuses.md, and the diagram in README.md, from the tables of the domain."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from pipelines.domain.lifecycle import (  # noqa: E402
+from pipelines.domain.lifecycle import (
     ACTIVE,
     AIRTABLE_STATUS,
     CANCELLABLE,
@@ -38,6 +31,7 @@ from pipelines.domain.lifecycle import (  # noqa: E402
     mermaid,
 )
 
+ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "statuses.md"
 README = ROOT / "README.md"
 BLOCK = re.compile(r"(?<=<!-- states: written by tools/docs_lifecycle\.py -->\n).*?(?=<!-- /states -->)", re.DOTALL)
@@ -243,25 +237,4 @@ def readme() -> str:
     return BLOCK.sub(lambda _: _block(run_diagram()), text)
 
 
-TARGETS = {PAGE: page, README: readme}
-
-
-def outdated() -> list[Path]:
-    """The files that do not say what the domain says."""
-    return [path for path, text in TARGETS.items() if not path.is_file() or path.read_text("utf-8") != text()]
-
-
-def main(arguments: list[str]) -> int:
-    """Write or check, and say what happened."""
-    stale = outdated()
-    for path in stale:
-        if "--check" in arguments:
-            print(f"out of date: {path.relative_to(ROOT)}; run python tools/docs_lifecycle.py")
-        else:
-            path.write_text(TARGETS[path](), "utf-8")
-            print(f"wrote {path.relative_to(ROOT)}")
-    return 1 if stale and "--check" in arguments else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+PAGES = {PAGE: page, README: readme}

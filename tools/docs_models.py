@@ -1,19 +1,16 @@
-"""Write docs/reference/models.md from the catalogue that ships. `--check` only says whether it is up to date."""
+"""docs/reference/models.md, from the catalogue that ships."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipelines.domain.catalogue import Ability, ModelCard
+from pipelines.domain.fit import lengths_in_words, lines
+from pipelines.domain.money import MICRO
+from pipelines.providers import load_catalogue
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from pipelines.domain.catalogue import Ability, ModelCard  # noqa: E402
-from pipelines.domain.fit import lengths_in_words, lines  # noqa: E402
-from pipelines.domain.money import MICRO  # noqa: E402
-from pipelines.providers import load_catalogue  # noqa: E402
-
 PAGE = ROOT / "docs" / "reference" / "models.md"
 HEAD = """# Models
 
@@ -39,11 +36,6 @@ def page() -> str:
     rows = "\n".join(_row(card) for card in cards)
     table = f"| model | label | lengths | per second | sound | pictures |\n|---|---|---|---|---|---|\n{rows}\n"
     return "\n".join([HEAD, table, *(_section(card) for card in cards)])
-
-
-def outdated() -> bool:
-    """Whether the page is not the one that would be written."""
-    return not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page()
 
 
 def _row(card: ModelCard) -> str:
@@ -121,16 +113,4 @@ def _extras(card: ModelCard) -> str:
     return f"; {' and '.join(extras)}" if extras else ""
 
 
-def main() -> int:
-    """Write the page, or with `--check` only compare."""
-    if "--check" in sys.argv[1:]:
-        if outdated():
-            print(f"{PAGE.relative_to(ROOT)} is out of date: run python tools/docs_models.py")
-            return 1
-        return 0
-    PAGE.write_text(page(), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+PAGES = {PAGE: page}

@@ -1,18 +1,12 @@
-"""Write docs/explanation/what-happens-if-it-dies-here.md from the table of crash points.
-
-`python tools/docs_points.py` writes it; with `--check` it only says whether it is up to date.
-"""
+"""docs/explanation/what-happens-if-it-dies-here.md, from the table of crash points."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
+from pipelines.domain.points import POINTS, Point
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from pipelines.domain.points import POINTS, Point  # noqa: E402
-
 PAGE = ROOT / "docs" / "explanation" / "what-happens-if-it-dies-here.md"
 HEAD = """# What happens if it dies here
 
@@ -68,19 +62,4 @@ def _row(point: Point) -> str:
     return f"| `{point.name}` | {point.committed} | {point.recovery} |"
 
 
-def outdated() -> list[str]:
-    """The page's name if it differs from the code."""
-    written = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    return [] if written == page() else [PAGE.name]
-
-
-def main() -> int:
-    """Write the page, or with `--check` say whether it must be written."""
-    if "--check" in sys.argv[1:]:
-        return 1 if outdated() else 0
-    PAGE.write_text(page(), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+PAGES = {PAGE: page}

@@ -1,20 +1,13 @@
-"""Write `.env.example` and docs/reference/settings.md from the one description of every variable.
-
-python tools/env_example.py            writes both
-python tools/env_example.py --check    exits with 1 when one of them is out of date
-"""
+"""`.env.example` and docs/reference/settings.md, from the one description of every variable."""
 
 from __future__ import annotations
 
-import sys
 from itertools import groupby
 from pathlib import Path
 
+from pipelines.settings import Variable, variables
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from pipelines.settings import Variable, variables  # noqa: E402  (the repository is not installed)
-
 ENV_HEAD = """\
 # Every setting, with its default. Nothing here is needed for `make demo`: copy the file to .env and fill in what you
 # have. The environment wins over .env. Secrets may come from a file: set NAME_FILE to its path instead of NAME.
@@ -54,14 +47,6 @@ def settings_page() -> str:
     return "\n".join(blocks)
 
 
-TARGETS = {ROOT / ".env.example": env_example, ROOT / "docs" / "reference" / "settings.md": settings_page}
-
-
-def outdated() -> list[Path]:
-    """The generated files that do not say what the code says."""
-    return [path for path, text in TARGETS.items() if not path.is_file() or path.read_text("utf-8") != text()]
-
-
 def _env_lines(row: Variable) -> list[str]:
     plain = row.default if not {" ", "$"} & set(row.default) else ""
     note = f" Default: {row.default}." if row.default != plain else ""
@@ -74,19 +59,4 @@ def _table_row(row: Variable) -> str:
     return f"| `{row.name}`{mark} | {default} | {row.description.replace('|', chr(92) + '|')} |"
 
 
-def main(arguments: list[str]) -> int:
-    """Write or check, and say what happened."""
-    stale = outdated()
-    if "--check" in arguments:
-        for path in stale:
-            print(f"out of date: {path.relative_to(ROOT)}; run python tools/env_example.py")
-        return 1 if stale else 0
-    for path in stale:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(TARGETS[path](), "utf-8")
-        print(f"wrote {path.relative_to(ROOT)}")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+PAGES = {ROOT / ".env.example": env_example, ROOT / "docs" / "reference" / "settings.md": settings_page}

@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 
 from pipelines.domain.lifecycle import IN_FLIGHT
 from tests.chaos.town import Town, town
-from tests.conftest import Postgres
 from tools.chaos_killer import children, kill
+from tools.postgres import Postgres
 from tools.stack import Service, free_port, until
 from worker import broker
 

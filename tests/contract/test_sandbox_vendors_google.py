@@ -3,10 +3,7 @@
 import base64
 import io
 import json
-import threading
-import time
 import warnings
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import av
 import httpx
@@ -19,6 +16,7 @@ from PIL import Image
 from standardwebhooks import Webhook
 
 from pipelines.sandbox.app import Sandbox
+from tests.contract.sandbox_vendors import bill, called_back, control, until
 
 with warnings.catch_warnings():
     # google-genai 3.3.0 has an invalid escape in a docstring, told whenever it is compiled anew.
@@ -27,19 +25,7 @@ with warnings.catch_warnings():
     from google.genai import types
     from google.genai._gaos.lib import compat_errors
 
-DEADLINE_S = 30
 MODEL = "gemini-omni-1.2-flash"
-
-
-class Inbox(BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.posts.append((dict(self.headers), body))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *args):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +41,8 @@ def quick(url):
 
 @pytest.fixture
 def inbox():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Inbox)
-    server.posts = []
-    server.url = f"http://127.0.0.1:{server.server_port}/hook"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with called_back() as server:
+        yield server
 
 
 def gemini(url, key="key"):
@@ -84,25 +63,6 @@ def vertex(url):
         vertexai=True, project="p", location="us-central1", credentials=Credentials("token"), http_options=options
     ) as found:
         yield found
-
-
-def control(url, **changes):
-    answer = httpx.post(f"{url}/vendors/_control", json=changes)
-    assert answer.status_code == 200, answer.text
-
-
-def bill(url):
-    return httpx.get(f"{url}/bill").json()
-
-
-def until(condition):
-    end = time.monotonic() + DEADLINE_S
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < end, "the condition did not come true"
-        time.sleep(0.01)
 
 
 def make(client, text="A fox", *, more=None, **changes):
@@ -204,7 +164,7 @@ def test_a_static_webhook_is_signed_by_standard_webhooks(client, inbox):
     events = ["interaction.completed", "interaction.failed"]
     webhook = client.webhooks.create(name="mine", uri=inbox.url, subscribed_events=events)
     started = make(client)
-    headers, body = until(lambda: inbox.posts)[0]
+    _, headers, body = until(lambda: inbox.posts)[0]
     event = Webhook(webhook.new_signing_secret).verify(body, {key.lower(): value for key, value in headers.items()})
     assert (event["type"], event["data"]["id"]) == ("interaction.completed", started.id)
     assert client.webhooks.get(webhook.id).new_signing_secret is None
@@ -213,7 +173,7 @@ def test_a_static_webhook_is_signed_by_standard_webhooks(client, inbox):
 
 def test_a_dynamic_webhook_carries_a_token_of_the_published_key_and_the_metadata(url, client, inbox):
     started = make(client, webhook_config={"uris": [inbox.url], "user_metadata": {"token": "t1"}})
-    headers, body = until(lambda: inbox.posts)[0]
+    _, headers, body = until(lambda: inbox.posts)[0]
     event = json.loads(body)
     assert (event["data"]["id"], event["user_metadata"]) == (started.id, {"token": "t1"})
     head, claims, signature = ({key.lower(): value for key, value in headers.items()})["webhook-signature"].split(".")

@@ -5,9 +5,6 @@ import hashlib
 import hmac
 import io
 import json
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import av
 import httpx
@@ -15,19 +12,7 @@ import pytest
 from PIL import Image
 
 from pipelines.sandbox.app import Sandbox
-
-DEADLINE_S = 30
-
-
-class Inbox(BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.posts.append((self.headers, body))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *args):
-        pass
+from tests.contract.sandbox_vendors import bill, called_back, control, until
 
 
 @pytest.fixture
@@ -39,15 +24,8 @@ def url():
 
 @pytest.fixture
 def inbox():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Inbox)
-    server.posts = []
-    server.url = f"http://127.0.0.1:{server.server_port}/hook"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with called_back() as server:
+        yield server
 
 
 @pytest.fixture
@@ -60,25 +38,6 @@ def kie(url):
 def router(url):
     with httpx.Client(base_url=f"{url}/openrouter/api/v1", headers={"Authorization": "Bearer key"}) as client:
         yield client
-
-
-def control(url, **changes):
-    answer = httpx.post(f"{url}/vendors/_control", json=changes)
-    assert answer.status_code == 200, answer.text
-
-
-def bill(url):
-    return httpx.get(f"{url}/bill").json()
-
-
-def until(condition):
-    end = time.monotonic() + DEADLINE_S
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < end, "the condition did not come true"
-        time.sleep(0.01)
 
 
 def data_url():
@@ -154,7 +113,7 @@ def test_kie_takes_20_tasks_in_10_seconds_and_answers_the_next_with_a_real_429(u
 def test_kie_calls_back_with_a_signature_over_task_and_time_only(url, kie, inbox):
     control(url, secrets={"kie": "hmac-key"})
     task_id = taken(kie, callback=inbox.url)
-    headers, body = until(lambda: inbox.posts)[0]
+    _, headers, body = until(lambda: inbox.posts)[0]
     assert json.loads(body)["data"]["taskId"] == task_id
     signed = f"{task_id}.{headers['X-Webhook-Timestamp']}".encode()
     expected = base64.b64encode(hmac.new(b"hmac-key", signed, hashlib.sha256).digest()).decode()
@@ -164,7 +123,7 @@ def test_kie_calls_back_with_a_signature_over_task_and_time_only(url, kie, inbox
 def test_a_lost_kie_task_still_calls_back(kie, inbox):
     with pytest.raises(httpx.RemoteProtocolError):
         task(kie, "A fox [[lost]]", callback=inbox.url)
-    task_id = json.loads(until(lambda: inbox.posts)[0][1])["data"]["taskId"]
+    task_id = json.loads(until(lambda: inbox.posts)[0][2])["data"]["taskId"]
     assert record(kie, task_id)["state"] == "success"
 
 
@@ -240,7 +199,7 @@ def test_openrouter_webhooks_are_signed_over_time_and_body(url, router, inbox):
     control(url, secrets={"openrouter": "secret"})
     with pytest.raises(httpx.RemoteProtocolError):
         order(router, "A fox [[lost]]", callback_url=inbox.url)
-    headers, body = until(lambda: inbox.posts)[0]
+    _, headers, body = until(lambda: inbox.posts)[0]
     event = json.loads(body)
     assert event["type"] == "video.generation.completed"
     assert headers["X-OpenRouter-Idempotency-Key"] == f"{event['data']['id']}-completed"

@@ -3,9 +3,6 @@
 import base64
 import io
 import json
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import av
 import httpx
@@ -16,8 +13,7 @@ from pydantic import BaseModel
 from standardwebhooks import Webhook
 
 from pipelines.sandbox.app import Sandbox
-
-DEADLINE_S = 30
+from tests.contract.sandbox_vendors import bill, called_back, control, until
 
 
 class Scene(BaseModel):
@@ -30,17 +26,6 @@ class Scene(BaseModel):
 class Script(BaseModel):
     title: str
     scenes: list[Scene]
-
-
-class Inbox(BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.posts.append((self.path, dict(self.headers), body))
-        self.send_response(200 if len(self.server.posts) > self.server.refusals else 503)
-        self.end_headers()
-
-    def log_message(self, *args):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -56,41 +41,14 @@ def quick(url):
 
 @pytest.fixture
 def inbox():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Inbox)
-    server.posts, server.refusals = [], 0
-    server.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with called_back() as server:
+        yield server
 
 
 @pytest.fixture
 def client(url):
     with openai.OpenAI(api_key="key", base_url=f"{url}/openai/v1", max_retries=0) as found:
         yield found
-
-
-def control(url, **changes):
-    answer = httpx.post(f"{url}/vendors/_control", json=changes)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def bill(url):
-    return httpx.get(f"{url}/bill").json()
-
-
-def until(condition):
-    end = time.monotonic() + DEADLINE_S
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < end, "the condition did not come true"
-        time.sleep(0.01)
 
 
 def finished(client, video):

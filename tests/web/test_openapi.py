@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from openapi_spec_validator import validate
 
@@ -47,11 +46,3 @@ def test_the_page_about_the_api_needs_nobody_else(house: House) -> None:
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
     for entry in OPERATIONS:
         assert f'id="{entry.name}"' in page
-
-
-def test_the_reference_page_is_the_generated_one() -> None:
-    """docs/reference/http.md comes from tools/docs_http.py."""
-    from tools.docs_http import page
-
-    shown = Path(__file__).parents[2] / "docs/reference/http.md"
-    assert shown.read_text() == page(), "run: python tools/docs_http.py"

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import free_port
+from tools.stack import free_port
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 40.0

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus
 from pipelines.settings import variables
-from tools import docs_commands, docs_errors, docs_index, docs_lifecycle
+from tools import docs, docs_commands, docs_lifecycle
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -143,25 +143,14 @@ def test_every_status_that_is_mentioned_is_the_domains(page: Path) -> None:
     assert not words - known - GROUPS
 
 
-def test_statuses_and_the_diagram_of_the_readme_are_the_domains() -> None:
-    assert docs_lifecycle.outdated() == [], "run: python tools/docs_lifecycle.py"
+@pytest.mark.parametrize("path", docs.PAGES, ids=name_of)
+def test_what_code_writes_is_what_it_wrote(path: Path) -> None:
+    assert not docs.outdated(path), "run: make docs"
 
 
 def test_the_diagram_of_the_readme_loses_no_transition() -> None:
     """Drawn with a frame, and still every arrow of the table, and no other."""
     assert docs_lifecycle.expanded() == docs_lifecycle.run_edges()
-
-
-def test_the_page_of_errors_is_the_tree() -> None:
-    assert not docs_errors.outdated(), "run: python tools/docs_errors.py"
-
-
-def test_the_page_of_commands_is_what_the_commands_say() -> None:
-    assert not docs_commands.outdated(), "run: python tools/docs_commands.py"
-
-
-def test_the_index_lists_the_pages_that_are_there() -> None:
-    assert not docs_index.outdated(), "run: python tools/docs_index.py"
 
 
 def test_the_pictures_of_the_readme_are_small() -> None:

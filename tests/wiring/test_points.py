@@ -1,4 +1,4 @@
-"""Crash points: every name in the table is reached by the code, every one in the code is in the table and its page."""
+"""Crash points: every name in the table is reached by the code, every one in the code is in the table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from pipelines.domain.points import POINTS
-from tools.docs_points import PROCESSES, outdated
+from tools.docs_points import PROCESSES
 
 ROOT = Path(__file__).resolve().parents[2]
 REACHED = re.compile(r"points\.reach\(\s*\"([a-z_.]+)\"")
@@ -23,7 +23,3 @@ def test_every_point_belongs_to_a_process_and_says_how_it_goes_on() -> None:
         assert point.process in PROCESSES
         assert point.committed
         assert re.fullmatch(r"[A-Z].*\.", point.recovery), point.name
-
-
-def test_the_page_is_up_to_date() -> None:
-    assert outdated() == [], "run: python tools/docs_points.py"
