@@ -63,6 +63,10 @@ class Bases:
             found = [Base(id=default), *found]
         return found
 
+    def named(self, base_id: str | None) -> str | None:
+        """The base, unless it is the one that is meant when none is named."""
+        return None if base_id == self._defaults.base_id else base_id
+
     def knows(self, base_id: str) -> bool:
         """Whether triggers may name this base."""
         return any(base.id == base_id for base in self.all())

@@ -26,6 +26,7 @@ from pipelines.ports import BoardRow, BoardScene, BoardSettings, BoardVersion, W
 MAX_UPLOAD = 5 * 1024 * 1024
 """Airtable's page on upload attachment."""
 _READY = "Ready"
+_SETTINGS_ROWS = 10
 _LINKED_AT_ONCE = 400
 """Row ids in one formula: about 10,000 characters, which go by POST."""
 
@@ -117,18 +118,20 @@ class AirtableBoard:
         return self._optional(base_id, read, [])
 
     def settings(self, base_id: str) -> BoardSettings:
-        """The `Settings` row; all defaults when the table is not there or empty."""
+        """The `Settings` row; all defaults when the table is not there or empty. Where somebody has added a second
+        one, a box ticked in any of them counts, and the lowest budget.
+        """
 
         def read(names: BaseNames) -> BoardSettings:
             if not names.has(BoardTable.SETTINGS):
                 return BoardSettings()
             table = names.table(BoardTable.SETTINGS)
-            records = self._list(base_id, table, None, "settings", max_records=1)
-            return (
-                fields.board_settings(records[0]["id"], table.ours(records[0]["fields"]))
-                if records
-                else BoardSettings()
-            )
+            records = self._list(base_id, table, None, "settings", max_records=_SETTINGS_ROWS)
+            found = [fields.board_settings(record["id"], table.ours(record["fields"])) for record in records]
+            budgets = [row.day_budget_micro for row in found if row.day_budget_micro is not None]
+            stop = any(row.stop for row in found)
+            first = found[0].record_id if found else None
+            return BoardSettings(stop=stop, day_budget_micro=min(budgets, default=None), record_id=first)
 
         return self._optional(base_id, read, BoardSettings())
 

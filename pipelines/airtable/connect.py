@@ -39,7 +39,8 @@ class Airtable:
     def setup(self, base_id: str, models: Sequence[str]) -> SetupReport:
         """Build or complete a base; `models` become the options of the `Model` fields. Raises of the tree."""
         wanted = tuple(models)
-        return Setup(self.client, self.book, base_id, self.field_map.for_base(base_id), self.public_url, wanted).run()
+        mapped, formula = self.field_map.for_base(base_id), self.button_formula(base_id)
+        return Setup(self.client, self.book, base_id, mapped, formula, wanted).run()
 
     def doctor(self, base_id: str) -> list[Check]:
         """Check every assumption about a base."""
@@ -55,9 +56,9 @@ class Airtable:
         table = known["id"] if known else self.field_map.for_base(base_id or "").table(BoardTable.VIDEOS)
         return automation_script(self.public_url, table)
 
-    def button_formula(self) -> str:
+    def button_formula(self, base_id: str | None = None) -> str:
         """The formula of a button field that opens the record's page."""
-        return button_formula(self.public_url)
+        return button_formula(self.public_url, self.bases.named(base_id))
 
 
 def connect(

@@ -17,6 +17,8 @@ def automation_script(public_url: str, table: str) -> str:
     return text
 
 
-def button_formula(public_url: str) -> str:
-    """The formula of a button field with the action "Open URL": a page on which nothing starts by itself."""
-    return f'"{public_url}/r/" & RECORD_ID()'
+def button_formula(public_url: str, base_id: str | None = None) -> str:
+    """The formula of a button field with the action "Open URL": a page on which nothing starts by itself. `base_id`
+    is named for every base but the default one, in which an unknown row would be looked for otherwise.
+    """
+    return f'"{public_url}/r/" & RECORD_ID()' + (f' & "?base_id={base_id}"' if base_id else "")

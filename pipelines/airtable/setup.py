@@ -17,7 +17,6 @@ from pipelines.airtable.client import BUILD, READ, WRITE, Client
 from pipelines.airtable.field_map import FIELD_ID, TABLE_ID, FieldMap
 from pipelines.airtable.names import BaseNames
 from pipelines.airtable.schema import TABLES, FieldSpec, TableSpec, create_options, own_fields
-from pipelines.airtable.script import button_formula
 from pipelines.domain.board_fields import BoardTable, SettingsField, VideoField
 
 Json = dict[str, Any]
@@ -50,7 +49,7 @@ class Setup:
     book: NameBook
     base_id: str
     field_map: FieldMap
-    public_url: str
+    button_formula: str
     models: tuple[str, ...]
     created: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
@@ -75,7 +74,7 @@ class Setup:
         self._seen = None
         self._add_settings_row()
         self.book.refresh(self.base_id)
-        self.by_hand += manual_steps(self._schema(), self.public_url, self.book.of(self.base_id))
+        self.by_hand += manual_steps(self._schema(), self.button_formula, self.book.of(self.base_id))
         return SetupReport(tuple(self.created), tuple(self.kept), tuple(self.by_hand))
 
     def _schema(self) -> list[Json]:
@@ -195,7 +194,7 @@ def _field_steps(spec: TableSpec, body: Json, error: Rejected) -> tuple[str, ...
     )
 
 
-def manual_steps(schema: list[Json], public_url: str, names: BaseNames) -> Iterator[ByHand]:
+def manual_steps(schema: list[Json], formula: str, names: BaseNames) -> Iterator[ByHand]:
     """What no API can build, in the base's own words. The button is left out when the table has one."""
     videos = names.tables.get(BoardTable.VIDEOS)
     if videos is None:
@@ -213,7 +212,7 @@ def manual_steps(schema: list[Json], public_url: str, names: BaseNames) -> Itera
         ),
     )
     if not any(column["type"] == "button" for column in columns):
-        yield ByHand("Button to the progress page", _button_steps(videos.label, public_url))
+        yield ByHand("Button to the progress page", _button_steps(videos.label, formula))
     yield ByHand(
         "Kanban by status",
         (f"Open the table {videos.label} → Create… → Kanban.", f"Stack by {videos.label_of(VideoField.STATUS)}."),
@@ -227,9 +226,9 @@ def manual_steps(schema: list[Json], public_url: str, names: BaseNames) -> Itera
     )
 
 
-def _button_steps(table: str, public_url: str) -> tuple[str, ...]:
+def _button_steps(table: str, formula: str) -> tuple[str, ...]:
     return (
         f"Open the table {table}, click + right of the last column, choose Button.",
         "Label: Reelgrid. Action: Open URL.",
-        f"URL formula: {button_formula(public_url)}",
+        f"URL formula: {formula}",
     )

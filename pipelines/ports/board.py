@@ -149,8 +149,8 @@ class BaseTools(Protocol):
     def script(self, base_id: str | None = None) -> str:
         """The automation script with this deployment's values."""
 
-    def button_formula(self) -> str:
-        """The formula of a button field that opens the record's page."""
+    def button_formula(self, base_id: str | None = None) -> str:
+        """The formula of a button field that opens the record's page, in the default base or another one."""
 
     @property
     def bases(self) -> Any:

@@ -53,7 +53,7 @@ def show_run(
         now=services.clock.now(),
         progress=progress_of(run.status, ready, len(scenes)),
         cost_micro=ledger.spent(tx, run_id=run.id),
-        page_url=services.links.page(record_id=run.record_id),
+        page_url=_page_of(services, run),
         detail=" ".join([run.detail, *notes_of(services, run)]).strip() or None,
     )
     want(
@@ -66,6 +66,14 @@ def show_run(
         fields=_plain(fields) | (extra or {}),
         urgent=urgent or run.status in STOPPED,
     )
+
+
+def _page_of(services: Services, run: Run) -> str:
+    """The link to the row's page. Rows of a base that was duplicated have the same ids: other bases are named."""
+    link = services.links.page(record_id=run.record_id)
+    if run.base_id == services.policy.default_base:
+        return link
+    return f"{link}{'&' if '?' in link else '?'}base_id={run.base_id}"
 
 
 def notes_of(services: Services, run: Run) -> list[str]:

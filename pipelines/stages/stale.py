@@ -17,7 +17,7 @@ HINT = "Changed since its clip was made. Tick Regenerate for a new one; until th
 def mark(services: Services, base_id: str, rows: Sequence[BoardScene]) -> None:
     """Say of each edited row whether its clip still shows what stands there. Draft is a person's word, and stays."""
     for row in rows:
-        scene = ticks.scene_of(services, row.record_id, row.key)
+        scene = ticks.scene_of(services, base_id, row.record_id, row.key)
         if scene is not None and not row.regenerate and row.status != SceneStatus.DRAFT:
             _mark(services, base_id, row, scene)
 

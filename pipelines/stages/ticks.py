@@ -101,7 +101,7 @@ _ACTIONS: dict[str, Callable[[Services, str, str], None]] = {
 def _regenerate(services: Services, base_id: str, row: BoardScene) -> None:
     """One new clip for the scene of the row, from the text that stands there now."""
     note: dict[str, Any] = {SceneField.REGENERATE.value: False}
-    found = scene_of(services, row.record_id, row.key)
+    found = scene_of(services, base_id, row.record_id, row.key)
     try:
         if found is None:
             raise NotAllowed(marketer="This scene was never made: tick Generate in its row of Videos.")
@@ -115,12 +115,15 @@ def _regenerate(services: Services, base_id: str, row: BoardScene) -> None:
         outbox.want(tx, now, base_id=base_id, table=table, record_id=row.record_id, fields=note, urgent=True)
 
 
-def scene_of(services: Services, record_id: str, key: str | None) -> Scene | None:
-    """The newest scene that a row of `Scenes` shows."""
+def scene_of(services: Services, base_id: str, record_id: str, key: str | None) -> Scene | None:
+    """The newest scene that a row of `Scenes` shows. A base that was duplicated has the same ids and keys as the one
+    it was made from.
+    """
     with services.store.read() as tx:
-        found = tx.scenes.find(key=key, order="-updated_at", limit=1) if key else []
-        found = found or tx.scenes.find(board_record_id=record_id, order="-updated_at", limit=1)
-    return found[0] if found else None
+        found = tx.scenes.find(key=key, order="-updated_at") if key else []
+        found += tx.scenes.find(board_record_id=record_id, order="-updated_at")
+        here = {run.id for run in tx.runs.find(id=sorted({scene.run_id for scene in found}), base_id=base_id)}
+    return next((scene for scene in found if scene.run_id in here), None)
 
 
 def restore_all(services: Services, base_id: str) -> int:

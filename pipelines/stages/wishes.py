@@ -14,6 +14,7 @@ from pipelines.stages.services import Services
 logger = logging.getLogger(__name__)
 
 PACE_S = 60.0
+RUNNING = "Running."
 
 
 def look(services: Services, base_id: str | None) -> None:
@@ -47,10 +48,10 @@ def read(services: Services, base_id: str) -> None:
 
 def _tell(tx: Tx, now: float, base_id: str, record_id: str, *, stopped: str | None) -> None:
     """What was spent today, and whether anything may be; written seldom, at once only when that changes."""
-    status = f"Spending is stopped: {stopped}." if stopped else "Running."
+    status = f"Spending is stopped: {stopped}." if stopped else RUNNING
     spent = ledger.spent(tx, base_id=base_id, day=ledger.utc_day(now))
     fields = {str(name): value for name, value in settings_fields(spent_today_micro=spent, status=status).items()}
     known = tx.wants.find(base_id=base_id, table=BoardTable.SETTINGS, record_id=record_id, limit=1)
-    news = bool(known) and known[0].fields.get(SettingsField.STATUS) != status
+    news = (known[0].fields.get(SettingsField.STATUS) if known else RUNNING) != status
     where = {"base_id": base_id, "table": BoardTable.SETTINGS.value, "record_id": record_id}
     outbox.want(tx, now, fields=fields, urgent=news, **where)

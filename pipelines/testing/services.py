@@ -135,7 +135,7 @@ class MemoryTools:
         """No script."""
         return ""
 
-    def button_formula(self) -> str:
+    def button_formula(self, base_id: str | None = None) -> str:  # noqa: ARG002 - a port
         """No formula."""
         return ""
 

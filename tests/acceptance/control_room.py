@@ -48,10 +48,11 @@ def run_in_airtable(script: str, record_id: str, key: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Room:
-    """A deployment with one key, and its base."""
+    """A deployment with one key, and one of its bases."""
 
     stack: Stack
     key: str
+    base: str = BASE
 
     @property
     def bearer(self) -> dict[str, str]:
@@ -64,13 +65,40 @@ class Room:
     def row(self, **fields: Any) -> str:
         """A person adds a row for a short free film; field names with `_` for the spaces."""
         named = {name.replace("_", " "): value for name, value in fields.items()}
-        return self.stack.add_row({**SHORT, **named})
+        return self.add("Videos", {**SHORT, **named})
+
+    def add(self, table: str, fields: Mapping[str, Any]) -> str:
+        """A person adds a row to a table; its id."""
+        return str(self.person("POST", table, body={"fields": dict(fields)})["id"])
 
     def edit(self, record_id: str, fields: Mapping[str, Any], table: str = "Videos") -> None:
-        self.stack.sandbox("PATCH", f"/airtable/_control/person/{BASE}/{table}/{record_id}", {"fields": dict(fields)})
+        self.person("PATCH", table, record_id, body={"fields": dict(fields)})
+
+    def delete(self, record_id: str, table: str = "Videos") -> None:
+        self.person("DELETE", table, record_id)
 
     def cells(self, record_id: str, table: str = "Videos") -> dict[str, Any]:
-        return self.stack.row(record_id, table)
+        return dict(self.person("GET", table, record_id)["fields"])
+
+    def person(self, verb: str, *path: str, body: Any = None) -> Any:
+        """What somebody does or sees in Airtable's interface."""
+        return self.stack.sandbox(verb, "/".join(("/airtable/_control/person", self.base, *path)), body)
+
+    def calls(self) -> dict[str, Any]:
+        """What Airtable counted of our requests to this base."""
+        found: dict[str, Any] = self.stack.sandbox("GET", "/airtable/_control/stats")["bases"].get(self.base, {})
+        return found
+
+    def start(self, record_id: str) -> str:
+        """A trigger by the REST API; the run's id."""
+        body = {"record_id": record_id, "base_id": self.base}
+        answer = self.stack.post("/api/process-record", body, headers=self.bearer)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["run_id"])
+
+    def view(self, run_id: str) -> dict[str, Any]:
+        """Everything about a run, as the API tells it."""
+        return dict(self.stack.get(f"/api/runs/{run_id}", headers=self.bearer).json())
 
     def shows(self, record_id: str, status: str, table: str = "Videos", patience_s: float = 90.0) -> dict[str, Any]:
         """Wait until a row says so; another end is an error at once."""
@@ -97,7 +125,7 @@ class Room:
 
     def versions(self, record_id: str) -> dict[int, dict[str, Any]]:
         """The kept versions of a row by the number of their run."""
-        every = self.stack.sandbox("GET", f"/airtable/_control/person/{BASE}/Versions")["records"]
+        every = self.person("GET", "Versions")["records"]
         return {
             one["fields"]["Run"]: {"id": one["id"], **one["fields"]}
             for one in every

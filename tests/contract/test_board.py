@@ -152,6 +152,15 @@ def test_the_settings_row_is_read(world: World) -> None:
     world.edit("Settings", row, {"Stop Spending": None, "Day Budget": None})
 
 
+def test_a_stop_box_in_a_second_row_of_settings_counts_too(world: World) -> None:
+    """A person added a row instead of ticking the one that is there: money stops all the same."""
+    first = world.rows("Settings")[0]["id"]
+    second = world.add("Settings", {"Name": "Stop!", "Stop Spending": True, "Day Budget": 3})
+    settings = world.board.settings(BASE)
+    assert (settings.stop, settings.day_budget_micro, settings.record_id) == (True, 3_000_000, first)
+    world.control("DELETE", f"person/{BASE}/Settings/{second}")
+
+
 def test_attachments_are_verified_by_reading_them_again(world: World) -> None:
     record = world.add("Videos", {"Master Prompt": "A cat."})
     with Web() as web:

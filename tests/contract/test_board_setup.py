@@ -439,4 +439,6 @@ def test_the_automation_script_says_when_its_input_is_missing(world: World) -> N
 
 
 def test_the_button_opens_a_page_and_starts_nothing(world: World) -> None:
-    assert world.airtable.button_formula() == '"http://127.0.0.1:8000/r/" & RECORD_ID()'
+    plain = '"http://127.0.0.1:8000/r/" & RECORD_ID()'
+    assert [world.airtable.button_formula(base) for base in (None, BASE)] == [plain, plain]
+    assert world.airtable.button_formula("appTeamNorth00001") == f'{plain} & "?base_id=appTeamNorth00001"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -273,3 +274,17 @@ def test_a_base_is_looked_at_seldom_and_less_where_push_is_on(world: World) -> N
         world.clock.pass_by(push.POLL_S + 1)
         world.settle(patience_s=60)
         assert world.calls("ticked") == calls
+
+
+def test_a_duplicated_base_with_the_same_ids_and_keys_orders_its_own_scene_again(world: World) -> None:
+    """Airtable's Duplicate base keeps the ids of rows: what is ticked there must not buy for the first team."""
+    _, first = world.film(Prompt="A cat")
+    (scene,) = world.scene_ids()
+    other = "appDuplicated0001"
+    with world.services.store.write() as tx:
+        tx.runs.add(replace(first, id="run_other", base_id=other))
+        [known] = tx.scenes.find(run_id=first.id)
+        tx.scenes.add(replace(known, id="scn_other", run_id="run_other", updated_at=known.updated_at + 9))
+    found = [ticks.scene_of(world.services, base, scene, known.key) for base in (BASE, other)]
+    assert [one.run_id if one else None for one in found] == [first.id, "run_other"]
+    assert ticks.scene_of(world.services, "appThird000000001", scene, known.key) is None

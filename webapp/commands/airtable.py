@@ -96,7 +96,7 @@ def push_on(base_id: str | None, *, json_: bool) -> None:
 @as_json
 @told
 def push_off(base_id: str | None, *, json_: bool) -> None:
-    """Remove the webhook; boxes are then seen by a look every half hour."""
+    """Remove the webhook; boxes are then seen by a look every three hours."""
     base = chosen(base_id)
     was_on = push.turn_off(services(), base)
     sentence = "off" if was_on else "off; it was not on"
@@ -169,7 +169,7 @@ def checks_of(base_id: str) -> list[dict[str, Any]]:
 @told
 def script(base_id: str | None, *, json_: bool) -> None:
     """The automation script and the button formula, with this deployment's values."""
-    tools = services().base_tools
-    text, formula = tools.script(base_id or services().policy.default_base), tools.button_formula()
+    tools, base = services().base_tools, base_id or services().policy.default_base
+    text, formula = tools.script(base), tools.button_formula(base)
     heading = f"// Formula of a button field that opens the record's page:\n// {formula}\n"
     show({"script": text, "button_formula": formula}, json_=json_, table=lambda: click.echo(f"{text}\n{heading}"))
