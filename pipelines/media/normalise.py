@@ -166,7 +166,7 @@ def _encode_all(plan: _Plan, dest: Path) -> None:
     work, target = plan.work, plan.work.target
     source = read_source(work.source, DEMUXERS[sniff(work.source)])
     plan = _shown(plan, source)
-    with tempfile.TemporaryDirectory(prefix="reelgrid-") as folder:
+    with tempfile.TemporaryDirectory(dir=dest.parent) as folder:
         ink = Path(folder) / "overlay.png"
         overlaid = paint_overlay(target.width, target.height, work.caption, work.logo, ink)
         over = ["-i", str(ink)] if overlaid else []

@@ -44,7 +44,7 @@ def write_clip(paint: Callable[[float], Picture], frames: int, target: Target, s
     fps = float(target.fps)
     # Half a frame more than needed, because MoviePy rounds the number of frames down.
     clip = VideoClip(paint, duration=(frames + 0.5) / fps)
-    with tempfile.TemporaryDirectory(prefix="reelgrid-") as folder, encode.arriving(dest) as temporary:
+    with encode.arriving(dest) as temporary, tempfile.TemporaryDirectory(dir=dest.parent) as folder:
         wave_file = Path(folder) / "sound.wav"
         write_wave(sound, wave_file)
         try:

@@ -9,7 +9,7 @@ from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import MOVING
 from pipelines.domain.run import Clip, Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages import pieces, transitions
+from pipelines.stages import pieces, scratch, transitions
 from pipelines.stages.moves import FREE, Actor, record, wake_run
 from pipelines.stages.services import Services
 
@@ -74,7 +74,7 @@ def _last_frame(services: Services, clip: Clip) -> str:
 
 def local_copy(services: Services, clip: Clip) -> Path:
     """The clip's file on this machine."""
-    return pieces.local(services, clip.key)
+    return scratch.local(services, clip.key)
 
 
 def give_up(services: Services, actor: Actor, clip_id: str, error: ReelgridError) -> None:

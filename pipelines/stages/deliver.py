@@ -11,7 +11,7 @@ from pipelines.domain.errors import BoardDenied, BoardQuota, NotConfigured, Reco
 from pipelines.domain.lifecycle import CutStatus, RunStatus, SceneStatus
 from pipelines.domain.run import Cut, Run, Want
 from pipelines.ports import Tx
-from pipelines.stages import away, ledger, outbox, pieces, rescue
+from pipelines.stages import away, ledger, outbox, rescue, scratch
 from pipelines.stages.moves import FREE, Actor, move_cut, move_run, record, touch_run
 from pipelines.stages.services import Services
 from pipelines.stages.stitch import films_of
@@ -138,7 +138,7 @@ def _upload(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None
     uploads += [_Upload(_POSTERS, cut.poster_key, outbox.poster_name(cut)) for cut in small if cut.poster_key]
     ids: dict[str, list[dict[str, str]]] = {_FILMS: [], _POSTERS: []}
     for one in uploads:
-        path = pieces.local(services, one.key)
+        path = scratch.local(services, one.key)
         item = services.board.upload(run.base_id or "", run.record_id or "", one.field, path, one.filename)
         ids[one.field].append({"id": str(item["id"])})
     detail = None if len(small) == len(cuts) else f"{READY} {_TOO_LARGE}"

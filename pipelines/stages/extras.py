@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.domain.errors import ReelgridError
-from pipelines.stages import pieces
+from pipelines.stages import scratch
 from pipelines.stages.moves import FREE, Actor, record
 from pipelines.stages.services import Services
 
@@ -16,7 +16,7 @@ def make(services: Services, actor: Actor, cut_id: str) -> None:
         return
     folder = services.work / "extras" / cut.id
     folder.mkdir(parents=True, exist_ok=True)
-    film, stem = pieces.local(services, cut.key), cut.key.removesuffix(".mp4")
+    film, stem = scratch.local(services, cut.key), cut.key.removesuffix(".mp4")
     sheet = services.studio.contact_sheet(film, folder / "sheet.jpg")
     preview = services.studio.preview(film, folder / "preview.mp4")
     made = {

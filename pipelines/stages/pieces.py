@@ -11,6 +11,7 @@ from pipelines.domain.keys import digest
 from pipelines.domain.order import order_from_json
 from pipelines.domain.plan import format_size, plan_from_json
 from pipelines.domain.run import Clip, Run, Scene
+from pipelines.stages import scratch
 from pipelines.stages.services import Services
 
 VERSION = 1
@@ -59,25 +60,11 @@ def make(services: Services, work: PieceWork) -> str:
         return work.key
     dest = services.work / "pieces" / Path(work.key).name
     dest.parent.mkdir(parents=True, exist_ok=True)
-    logo = Logo(path=local(services, work.logo_key)) if work.logo_key else None
-    source = local(services, work.clip.key)
+    logo = Logo(path=scratch.local(services, work.logo_key)) if work.logo_key else None
+    source = scratch.local(services, work.clip.key)
     order = ClipWork(source=source, target=work.target, trim_s=work.trim_s, caption=work.caption, logo=logo)
     prepared = services.studio.prepare(order, dest)
     if prepared.changed:
         services.media.put_file(dest, work.key, "video/mp4")
     dest.unlink(missing_ok=True)
     return work.key if prepared.changed else work.clip.key
-
-
-def local(services: Services, key: str) -> Path:
-    """A stored file on this machine: the file itself where storage is our disk, else a copy in the scratch folder."""
-    path = services.media.local_path(key)
-    if path is not None:
-        return path
-    copy = services.work / "cache" / key.replace("/", "_")
-    if not copy.exists():
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        part = copy.with_suffix(".part")
-        services.media.fetch(key, part)
-        part.replace(copy)
-    return copy

@@ -17,7 +17,7 @@ from pipelines.domain.order import order_from_json
 from pipelines.domain.plan import plan_from_json
 from pipelines.domain.run import Clip, Cut, Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages import ledger, outbox, pieces, transitions
+from pipelines.stages import ledger, outbox, pieces, scratch, transitions
 from pipelines.stages.fetch import footage_to_json, sha256_of
 from pipelines.stages.moves import FREE, Actor, move_cut, move_run, record, touch_run
 from pipelines.stages.services import Services
@@ -191,7 +191,7 @@ def film_plan(
         paths.append(_card(services, order.end_card, target, folder / "end.mp4"))
         boundaries.append(transitions.between(order))
         captions.append(None)
-    music = pieces.local(services, order.music) if order.music else None
+    music = scratch.local(services, order.music) if order.music else None
     return FilmPlan(
         target=target, pieces=tuple(paths), boundaries=tuple(boundaries), captions=tuple(captions), music=music
     )
@@ -199,7 +199,7 @@ def film_plan(
 
 def _piece(services: Services, run: Run, scene: Scene, clip: Clip, name: str) -> Path:
     (work,) = (work for work in pieces.works(run, scene, clip) if work.format == name)
-    return pieces.local(services, clip.prepared.get(work.key) or pieces.make(services, work))
+    return scratch.local(services, clip.prepared.get(work.key) or pieces.make(services, work))
 
 
 def _card(services: Services, text: str, target: Target, path: Path) -> Path:

@@ -30,7 +30,7 @@ from pipelines.domain.errors import (
 from pipelines.domain.lifecycle import IN_FLIGHT, TERMINAL, GenerationStatus, Reason, RunStatus
 from pipelines.domain.run import Generation, Run
 from pipelines.ports import GenerationRequest, Job, MediaInput, Submission, Tx
-from pipelines.stages import breaker, lanes, ledger, stop
+from pipelines.stages import breaker, lanes, ledger, scratch, stop
 from pipelines.stages.moves import FREE, Actor, LostLease, move_generation, record, wake_run
 from pipelines.stages.requests import request_from_json
 from pipelines.stages.services import Services
@@ -99,10 +99,7 @@ def pictures_of(request: GenerationRequest) -> list[str]:
 
 
 def _input(services: Services, key: str) -> MediaInput:
-    path = services.work / "inputs" / key.replace("/", "_")
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        services.media.fetch(key, path)
+    path = scratch.local(services, key)
     kinds = {".png": "image/png", ".webp": "image/webp"}
     url = services.links.media(key, path.name, 24 * 3600.0) if services.policy.providers_reach_us else None
     return MediaInput(key=key, path=path, content_type=kinds.get(path.suffix, "image/jpeg"), url=url)

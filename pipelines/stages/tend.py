@@ -10,7 +10,7 @@ from typing import Any
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, TERMINAL, GenerationStatus, RunStatus
 from pipelines.domain.run import Clip, Cut
 from pipelines.ports import Rows, Tx
-from pipelines.stages import push, retention, wishes
+from pipelines.stages import push, retention, scratch, wishes
 from pipelines.stages.services import Services
 
 logger = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class Keeper:
         self._every("bases", BASES_S, lambda: push.keep(self._services))
         self._every("tidy", TIDY_S, lambda: tidy(self._services))
         self._every("forget", TIDY_S, lambda: retention.forget(self._services))
+        self._every("scratch", TIDY_S, lambda: scratch.sweep(self._services, time.time()))
 
     def _every(self, name: str, seconds: float, duty: Callable[[], object]) -> None:
         now = time.monotonic()

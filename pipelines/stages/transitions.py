@@ -9,7 +9,7 @@ from pipelines.domain.footage import Boundary, Transition
 from pipelines.domain.order import Order, order_from_json
 from pipelines.domain.plan import plan_from_json
 from pipelines.domain.run import Clip, Run, Scene
-from pipelines.stages import pieces
+from pipelines.stages import pieces, scratch
 from pipelines.stages.services import Services
 
 
@@ -54,7 +54,7 @@ def _piece(services: Services, run: Run, scene: Scene, clip: Clip | None, name: 
     if clip is None:
         return None
     keys = [clip.prepared.get(work.key) for work in pieces.works(run, scene, clip) if work.format == name]
-    return pieces.local(services, keys[0]) if keys and keys[0] else None
+    return scratch.local(services, keys[0]) if keys and keys[0] else None
 
 
 def forget(services: Services, run: Run) -> None:

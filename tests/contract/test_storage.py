@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import os
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,29 +14,18 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
 from pipelines.domain.errors import Expired, InvalidOrder, NotConfigured, Unavailable
 from pipelines.ports import MediaStore, Stored
 from pipelines.settings import load_settings
 from pipelines.storage import build_store, content_key
+from tests.contract.bucket import KEYS, bucket_store, s3
+
+__all__ = ["s3"]
 
 WHEN = datetime(2026, 11, 20, tzinfo=UTC)
-KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-example", "AWS_REGION": "us-east-1"}
 SMALL = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 100
 LARGE = os.urandom(1024 * 1024) * 19  # three parts, the last one short
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    """The address of an S3 server with the empty bucket `reels`."""
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    httpx.put(f"http://{host}:{port}/reels").raise_for_status()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(params=["files", "bucket"])
@@ -47,10 +34,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> MediaStore:
     if request.param == "files":
         return build_store(load_settings({}, tmp_path / "root"))
     return bucket_store(request.getfixturevalue("s3"), f"s3://reels/{tmp_path.name}", tmp_path)
-
-
-def bucket_store(endpoint: str, url: str, root: Path, **more: str) -> MediaStore:
-    return build_store(load_settings({**KEYS, "STORAGE_URL": url, "AWS_ENDPOINT_URL": endpoint, **more}, root))
 
 
 def film(folder: Path, body: bytes = SMALL, name: str = "film.mp4") -> Path:
