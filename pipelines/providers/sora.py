@@ -23,7 +23,7 @@ from urllib.parse import quote
 import httpx
 
 from pipelines.domain.catalogue import Ability, ModelCard
-from pipelines.domain.errors import Ambiguous, InvalidOrder, Problem, Unavailable
+from pipelines.domain.errors import Ambiguous, Expired, InvalidOrder, Problem, Unavailable
 from pipelines.ports import GenerationRequest, Job, Submission
 from pipelines.providers.base import (
     POLL_TIMEOUT_S,
@@ -157,7 +157,17 @@ class Provider(Adapter):
 
     def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:  # noqa: ARG002 — the job says all
         content = f"{self._url}/videos/{quote(job.id, safe='')}/content"
-        url = str(httpx.URL(f"{self._url}/").join(job.result.get("url") or content))
+        link = job.result.get("url")
+        if link:
+            try:
+                self._bring(str(httpx.URL(f"{self._url}/").join(link)), dest)
+            except Expired:
+                # Some servers have both, and their links die before the clip does.
+                link = None
+        if not link:
+            self._bring(content, dest)
+
+    def _bring(self, url: str, dest: Path) -> None:
         # Our key is for the server only, never for the storage it points to.
         headers = {"Authorization": f"Bearer {self._key}"} if same_origin(url, self._url) else {}
         self.download(url, dest, headers)

@@ -5,18 +5,28 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.domain.errors import BadDelivery, NotConfigured, ReelgridError, UnplayableMedia
+from pipelines.domain.errors import (
+    BadDelivery,
+    Expired,
+    NotConfigured,
+    ReelgridError,
+    Retryable,
+    Unavailable,
+    UnplayableMedia,
+)
 from pipelines.domain.footage import Footage
 from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import GenerationStatus, Reason, RunStatus, SceneStatus
 from pipelines.domain.run import Clip, Generation, Run, Scene
 from pipelines.ports import GenerationRequest, Job, Tx
 from pipelines.stages import lease, ledger, outbox, submit
-from pipelines.stages.moves import Actor, move_generation, move_run, record
+from pipelines.stages.moves import Actor, LostLease, move_generation, move_run, record
 from pipelines.stages.requests import request_from_json
 from pipelines.stages.services import Services
 
@@ -25,8 +35,24 @@ SHORTEST = 0.8
 """A clip that is shorter than this part of what was promised is not what was bought."""
 CHUNK = 1024 * 1024
 MEND_PAUSE_S = 60.0
+SOON_S = 900.0
+"""What expires within this time is fetched before everything else."""
+GONE, GONE_S = "gone_since", 120.0
+"""A file that its provider does not have for so long in a row will not come any more."""
+PAST_PATIENCE_S = 1.0
+"""The same, where its time is over."""
 
 logger = logging.getLogger(__name__)
+
+
+def kept_until(services: Services, gen: Generation) -> float:
+    """Until when the provider keeps the result: as it said itself, else as its model's card says."""
+    return gen.expires_at or (gen.submitted_at or gen.created_at) + services.card(gen.model).retention_s
+
+
+def due_at(expires_at: float, now: float) -> float:
+    """When a result is to be fetched: now, and what expires soon ahead of all that waits, the soonest first."""
+    return min(now, expires_at - SOON_S)
 
 
 def bring_home(services: Services, actor: Actor, gen: Generation) -> None:
@@ -35,8 +61,11 @@ def bring_home(services: Services, actor: Actor, gen: Generation) -> None:
     path = services.work / "fetch" / f"{gen.id}-{(actor.lease or '')[:8]}.mp4"
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with lease.renewed(services, "generations", gen.id, actor.lease or ""):
-            services.providers.get(gen.provider).fetch(_job(gen), request, path)
+        with lease.renewed(services, "generations", gen.id, actor.lease or ""), _in_time(services, gen):
+            try:
+                services.providers.get(gen.provider).fetch(_job(gen), request, path)
+            except Expired as error:
+                raise _gone(services, actor, gen, request, error) from error
             footage = _look(services, path, request)
         services.points.reach("fetch.downloaded", run=gen.run_id, generation=gen.id)
         clip = _keep(services, gen, path, footage)
@@ -45,6 +74,45 @@ def bring_home(services: Services, actor: Actor, gen: Generation) -> None:
         services.points.reach("fetch.committed", run=gen.run_id, generation=gen.id)
     finally:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _in_time(services: Services, gen: Generation) -> Iterator[None]:
+    """However long a provider asks us to wait, we come back before its copy expires."""
+    try:
+        yield
+    except Retryable as error:
+        left = kept_until(services, gen) - services.clock.now()
+        if error.retry_after is not None and left > 0:
+            error.retry_after = min(error.retry_after, left / 2)
+        raise
+
+
+def _gone(
+    services: Services, actor: Actor, gen: Generation, request: GenerationRequest, error: Expired
+) -> ReelgridError:
+    """Nothing is there: not yet (a job may be done before its file can be read), not under this link any more (it is
+    asked for again), or for good. The error to raise.
+    """
+    now = services.clock.now()
+    since = float(gen.result.get(GONE, now))
+    patience = GONE_S if now < kept_until(services, gen) else PAST_PATIENCE_S
+    if now - since >= patience:
+        return error
+    _note(services, actor, gen, result={**gen.result, GONE: since})
+    with suppress(Expired):
+        job = services.providers.get(gen.provider).poll(gen.provider_id or "", request)
+        if job.status is _G.SUCCEEDED:
+            fresh = {"result": {**job.result, GONE: since}, "expires_at": job.expires_at or gen.expires_at}
+            _note(services, actor, gen, **fresh)
+    return Unavailable(error.operator, retry_after=services.card(gen.model).poll_s)
+
+
+def _note(services: Services, actor: Actor, gen: Generation, **changes: Any) -> None:
+    """Keep what was learned about a result. Raises LostLease."""
+    with services.store.write() as tx:
+        if not tx.generations.change(gen.id, actor.fence(gen.status), **changes):
+            raise LostLease(gen.id)
 
 
 def _job(gen: Generation) -> Job:
@@ -132,8 +200,7 @@ def _go_on_if_complete(services: Services, tx: Tx, actor: Actor, run: Run) -> No
 
 def give_up(services: Services, actor: Actor, gen: Generation, error: ReelgridError) -> None:
     """It cannot be fetched. Where only our own settings are wrong, what is paid for waits for them to be put right."""
-    kept_until = gen.expires_at or (gen.submitted_at or gen.created_at) + services.card(gen.model).retention_s
-    if isinstance(error, NotConfigured) and actor.now < kept_until:
+    if isinstance(error, NotConfigured) and actor.now < kept_until(services, gen):
         logger.error("generation %s is paid for and cannot be fetched: %s", gen.id, error.operator)
         token, again = actor.lease or "", actor.now + MEND_PAUSE_S
         services.store.release("generations", gen.id, token, next_at=again, attempts=gen.attempts)

@@ -28,7 +28,7 @@ from pipelines.domain.errors import (
 from pipelines.domain.lifecycle import IN_FLIGHT, GenerationStatus, Reason
 from pipelines.domain.run import Generation
 from pipelines.ports import Job, Tx
-from pipelines.stages import breaker, lanes, ledger, submit
+from pipelines.stages import breaker, fetch, lanes, ledger, submit
 from pipelines.stages.moves import FREE, Actor, LostLease, move_generation, record
 from pipelines.stages.requests import request_from_json
 from pipelines.stages.services import Services
@@ -127,7 +127,8 @@ def _move(services: Services, tx: Tx, gen: Generation, job: Job | None, to: Gene
     """Raises LostLease."""
     actor, known = Actor("sweep", now), _known(gen, job)
     if job is not None and to is _G.SUCCEEDED:
-        done = {"result": job.result, "cost_micro": job.cost_micro, "next_at": now}
+        due = fetch.due_at(job.expires_at or fetch.kept_until(services, gen), now)
+        done = {"result": job.result, "cost_micro": job.cost_micro, "next_at": due}
         move_generation(tx, actor, gen, to, **known, **done)
         breaker.note(tx, gen.model, now, ok=True)
     else:

@@ -89,6 +89,8 @@ class _Climb:
             return "The video service did not finish this scene in time; it may still be charged. Retry it if you like."
         if self.last.reason == Reason.QUOTA.value:
             why = "The account at the video service is out of credit. Ask your operator, then retry."
+        elif self.last.reason == Reason.EXPIRED.value and self.last.cost_micro:
+            why = "The video service no longer has this clip, and it counts as paid. Retry to have it made again."
         elif self.last.reason == Reason.INVALID.value:
             why = f"The video service did not accept this scene: {self.last.error or 'no reason given'}."
         else:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from pipelines.domain.errors import (
     Ambiguous,
@@ -80,6 +81,9 @@ class ScriptedProvider:
         self.bought: list[Purchase] = []
         self.polls = 0
         self.troubles: list[ReelgridError] = []
+        self.fetch_troubles: list[ReelgridError] = []
+        self.keeps_s: float | None = None
+        """How long after its purchase a result is kept, if it says so."""
         self._clock = clock
         self._scripts: dict[str, list[Outcome]] = {}
         self._numbers = itertools.count(1)
@@ -136,14 +140,15 @@ class ScriptedProvider:
 
     def _job(self, purchase: Purchase) -> Job:
         ripe = self._clock.now() >= purchase.at + self.ready_after_s
-        made = {"id": purchase.job_id, "created_at": purchase.at}
+        made: dict[str, Any] = {"id": purchase.job_id, "created_at": purchase.at}
+        made |= {"expires_at": purchase.at + self.keeps_s} if self.keeps_s else {}
         if not ripe or purchase.outcome is Outcome.NEVER:
-            return Job(status=_G.RUNNING, progress=50, **made)  # type: ignore[arg-type]
+            return Job(status=_G.RUNNING, progress=50, **made)
         if purchase.outcome is Outcome.FLAG:
-            return Job(status=_G.FAILED, reason=Reason.REFUSED, error="moderation: flagged", **made)  # type: ignore[arg-type]
+            return Job(status=_G.FAILED, reason=Reason.REFUSED, error="moderation: flagged", **made)
         if purchase.outcome is Outcome.FAIL:
-            return Job(status=_G.FAILED, reason=Reason.PROVIDER_ERROR, error="gave up", **made)  # type: ignore[arg-type]
-        return Job(status=_G.SUCCEEDED, progress=100, **made)  # type: ignore[arg-type]
+            return Job(status=_G.FAILED, reason=Reason.PROVIDER_ERROR, error="gave up", **made)
+        return Job(status=_G.SUCCEEDED, progress=100, **made)
 
     def find(self, submission: Submission, since: float) -> list[Job]:
         """Jobs of the same prompt since then."""
@@ -151,7 +156,11 @@ class ScriptedProvider:
         return [self._job(purchase) for purchase in same]
 
     def fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
-        """A tiny playable clip of the ordered length that no other job has; or an HTML page."""
+        """A tiny playable clip of the ordered length that no other job has; or an HTML page. `fetch_troubles` are
+        raised first, one a fetch.
+        """
+        if self.fetch_troubles:
+            raise self.fetch_troubles.pop(0)
         purchase = self._purchase(job.id)
         damaged = purchase.outcome is Outcome.DAMAGED
         dest.write_bytes(b"<html>Sign in</html>" if damaged else tiny_mp4(request.seconds, f"{self.name}:{job.id}"))

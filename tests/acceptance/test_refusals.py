@@ -41,7 +41,9 @@ CASES = {
     "fickle": Case(["A cat [[fickle]] on a wall"], row={"fickle_filter": True}),
     "failing-once": Case(["A kite [[fail-once]] over a dune"]),
     "failing": Case(["A ferry in the morning", "A storm [[fail:openai]] at sea"]),
-    "damaged": Case(["A fox [[corrupt:html]] in snow", "A hare [[corrupt:truncated]] in grass"]),
+    "damaged": Case(
+        ["A fox [[corrupt:html]] in snow", "A hare [[corrupt:truncated]] in grass", "An elk [[corrupt:missing]] in fog"]
+    ),
     "odd": Case(["A mill [[odd:size]]", "A barn [[odd:fps]]", "A well [[odd:silent]]", "A gate [[odd:sar]]"]),
     "slow": Case(["A snail [[slow]] on a leaf"]),
     "never": Case(["A river delta", "A glacier [[never]] in spring"], row={"maximum_s": 4}),
@@ -177,11 +179,11 @@ def test_a_film_of_two_models_is_one_clean_film(house: Stack, ordered: dict[str,
 
 @pytest.mark.slow
 def test_damaged_files_are_fetched_again_and_not_bought_again(house: Stack, ordered: dict[str, Ordered]) -> None:
-    """A page of HTML, and half a file."""
+    """A page of HTML, half a file, and none yet."""
     result, lines = ordered["damaged"].wait(), bill(house, CASES["damaged"].prompts)
     assert_shows(result.film(house), lines)
-    assert [line["fetches"] for line in lines] == [2, 2]
-    assert result.row["Actual Cost"] == pytest.approx(2 * CLIP_USD)
+    assert [line["fetches"] for line in lines] == [2, 2, 2]
+    assert result.row["Actual Cost"] == pytest.approx(3 * CLIP_USD)
 
 
 @pytest.mark.slow

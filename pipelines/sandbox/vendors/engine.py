@@ -164,7 +164,7 @@ class Engine:
             plain=dials.palette is not None,
             outcome=self._outcome(order),
             odd=magic.choice(order.prompt, "odd", magic.ODDITIES),
-            damage=magic.choice(order.prompt, "corrupt", magic.DAMAGES),
+            damage=magic.damage(order.prompt),
             vendor=order.vendor,
             model=order.model,
             prompt=order.prompt,
@@ -267,6 +267,8 @@ class Engine:
             job.fetches += 1
             first = job.fetches == 1
             self.books.save(job)
+        if first and job.damage == magic.MISSING:
+            raise VendorSays("not_found", f"The assets of {job.id} were not found.")
         if first and job.damage == "html":
             return b"<!doctype html><title>502</title><h1>Bad gateway</h1>", "text/html; charset=utf-8"
         return (clip[: len(clip) // 2] if first and job.damage else clip), "video/mp4"

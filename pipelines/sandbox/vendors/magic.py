@@ -7,7 +7,8 @@
 `[[fail-once]]`  the first job with this prompt fails with a provider error (not charged), the next succeeds
 `[[fail]]`       every job with this prompt fails with a provider error, not charged; `[[fail:kie]]` at that vendor only
 `[[lost]]`       taken and billed, and the connection is dropped without an answer: first time for this prompt
-`[[corrupt]]`    the first fetch of the content is damaged: `:truncated` or `:html` chooses how
+`[[corrupt]]`    the first fetch of the content is damaged: `:truncated` or `:html` chooses how; `:missing`: it is not
+                 there yet, although the job is done
 `[[never]]`      stays in progress for ever
 `[[odd]]`        the clip differs from what was asked: `:size :fps :sar :mono :silent` chooses how
 """
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 
 _WORD = re.compile(r"\[\[\s*([a-z-]+)\s*(?::\s*([a-z]+)\s*)?\]\]", re.IGNORECASE)
 DAMAGES = ("truncated", "html")
+MISSING = "missing"
 ODDITIES = ("size", "fps", "sar", "mono", "silent")
 
 
@@ -42,6 +44,11 @@ def said(prompt: str, word: str, vendor: str) -> bool:
     """Whether a prompt says `word` to this vendor: to all, or naming it."""
     found = words(prompt)
     return word in found and found[word] in {None, vendor}
+
+
+def damage(prompt: str) -> str | None:
+    """How the first fetch of the content is damaged, if the prompt says so."""
+    return MISSING if words(prompt).get("corrupt") == MISSING else choice(prompt, "corrupt", DAMAGES)
 
 
 def choice(prompt: str, word: str, options: Sequence[str]) -> str | None:
