@@ -103,7 +103,7 @@ def sora(token: str) -> Response:
 @bp.post("/omni/<token>")
 def omni(token: str) -> Response:
     """The address that an Interaction names for itself: `{type, data: {id}}`. Google signs it with a key that would
-    have to be fetched from Google, for which a webhook does not wait.
+    have to be fetched from Google, for which a webhook does not wait; what it says is asked of Google anyway.
     """
     return _by_token("omni", token)
 

@@ -44,7 +44,9 @@ def advance(services: Services, actor: Actor, generation_id: str) -> None:
         gen = tx.generations.get(generation_id)
     if gen is None:
         return
-    if gen.status in STEPS:
+    if submit.CALLED_BACK in gen.result and gen.status in (_G.PLANNED, _G.ABANDONED):
+        settle.confirm(services, actor, gen)
+    elif gen.status in STEPS:
         STEPS[gen.status](services, actor, gen)
     else:
         services.store.release("generations", gen.id, actor.lease or "", next_at=gen.next_at, attempts=gen.attempts)

@@ -1,16 +1,16 @@
-"""A provider called back. A hint, never a truth: it may bind a job to its generation and make its next look due."""
+"""A provider called back. A hint, never a truth: it makes the next look due, and may name the job of a request whose
+answer was lost. The provider is asked about that job (`settle`) before it becomes ours.
+"""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
-from pipelines.domain.errors import Ambiguous
 from pipelines.domain.lifecycle import IN_DOUBT, IN_FLIGHT, GenerationStatus
 from pipelines.domain.run import Generation, InboxItem
 from pipelines.ports import Tx
 from pipelines.stages import submit
-from pipelines.stages.moves import Actor, LostLease, move_generation, record
+from pipelines.stages.moves import Actor, move_generation, record
 from pipelines.stages.services import Services
 
 _G = GenerationStatus
@@ -33,7 +33,7 @@ def arrived(
             return False
         item = InboxItem(id=f"{provider}:{delivery_id}", at=now, provider=provider, body=body or {})
         if tx.inbox.add(item):
-            _act(services, tx, gen, job_id, now)
+            _act(tx, gen, job_id, now)
     services.points.reach("hook.recorded", generation=gen.id)
     return True
 
@@ -48,7 +48,7 @@ def _find(tx: Tx, provider: str, token: str | None, job_id: str | None) -> Gener
     return found[0] if found else None
 
 
-def _act(services: Services, tx: Tx, found: Generation, job_id: str | None, now: float) -> None:
+def _act(tx: Tx, found: Generation, job_id: str | None, now: float) -> None:
     tx.runs.get(found.run_id, lock=True)
     gen = tx.generations.get(found.id, lock=True)
     if gen is None:
@@ -56,34 +56,27 @@ def _act(services: Services, tx: Tx, found: Generation, job_id: str | None, now:
     if gen.status in IN_FLIGHT:
         tx.generations.change(gen.id, {"status": gen.status}, next_at=now)
     elif job_id is not None and gen.provider_id is None and gen.status in _ADOPTABLE:
-        _keep_or_adopt(services, tx, gen, job_id, now)
+        # While the call itself may still be on its way, its answer has the first word.
+        due = {} if gen.status is _G.SUBMITTING else {"next_at": now}
+        tx.generations.change(gen.id, result={**gen.result, submit.CALLED_BACK: job_id}, **due)
 
 
 _ADOPTABLE = (*IN_DOUBT, _G.PLANNED, _G.ABANDONED)
 """Planned as well: the list said that a request never arrived, and here it is."""
 
 
-def _keep_or_adopt(services: Services, tx: Tx, gen: Generation, job_id: str, now: float) -> None:
-    """While the call itself may still be on its way, its answer has the first word: the id is kept for later."""
-    tx.generations.change(gen.id, result={**gen.result, "called_back": job_id})
-    if gen.status is not _G.SUBMITTING and gen.lease_until < now:
-        with suppress(LostLease, Ambiguous):
-            _adopt(services, tx, Actor("callback", now), gen, job_id)
-
-
 def adopt(services: Services, actor: Actor, gen: Generation, job_id: str) -> None:
-    """The answer was lost, but a callback that carried our own token told the job. Raises LostLease or Ambiguous."""
-    with services.store.write() as tx:
-        _adopt(services, tx, actor, gen, job_id)
+    """The answer was lost, but a callback that carried our own token told the job, and the provider knows it.
 
-
-def _adopt(services: Services, tx: Tx, actor: Actor, gen: Generation, job_id: str) -> None:
+    Raises LostLease, or Ambiguous when the job is another generation's.
+    """
     now = services.clock.now()
-    submit.must_be_unclaimed(tx, gen, job_id)
     deadline = now + services.card(gen.model).maximum_s
     known = {"provider_id": job_id, "submitted_at": now, "deadline_at": deadline, "error": None, "polls": 0}
-    gen = move_generation(tx, actor, gen, _G.ADOPTED, next_at=now, **known)
-    record(tx, actor, "generation", gen.id, gen.run_id, "adopted", scene=gen.scene_id, by="callback")
-    run = tx.runs.get(gen.run_id, lock=True)
-    if run is not None:
-        tx.runs.change(run.id, version=run.version + 1, updated_at=now)
+    with services.store.write() as tx:
+        run = tx.runs.get(gen.run_id, lock=True)
+        submit.must_be_unclaimed(tx, gen, job_id)
+        gen = move_generation(tx, actor, gen, _G.ADOPTED, next_at=now, **known)
+        record(tx, actor, "generation", gen.id, gen.run_id, "adopted", scene=gen.scene_id, by="callback")
+        if run is not None:
+            tx.runs.change(run.id, version=run.version + 1, updated_at=now)

@@ -6,21 +6,27 @@ long enough that it never arrived.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pipelines.domain.catalogue import Ability, ModelCard
-from pipelines.domain.errors import Ambiguous, InvalidOrder, Refused, Unavailable
+from pipelines.domain.errors import Ambiguous, Expired, InvalidOrder, ReelgridError, Refused, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.run import Generation
 from pipelines.ports import Job
 from pipelines.stages import hook, stop, submit
 from pipelines.stages.moves import FREE, Actor, LostLease, move_generation, record
+from pipelines.stages.requests import request_from_json
 from pipelines.stages.services import Services
+
+logger = logging.getLogger(__name__)
 
 _G = GenerationStatus
 CLOCK_SLACK_S = 5.0
 """A vendor's clock may be behind ours by this much when its jobs are matched by creation time."""
+HEARD, UNHEARD_S = "heard_since", 90.0
+"""A job that a callback named and its provider does not know for so long was never there."""
 LOOKS = 5
 """So many looks into a list, spread over its grace, before it counts as proof: a clock that jumps ahead proves none."""
 
@@ -31,11 +37,35 @@ def clear_doubt(services: Services, actor: Actor, gen: Generation) -> None:
     if gen.status is _G.SUBMITTING:
         gen = _to_unknown(services, actor, gen)
         services.points.reach("settle.doubted", run=gen.run_id, generation=gen.id)
-    called_back = gen.result.get("called_back")
-    if called_back:
-        hook.adopt(services, actor, gen, called_back)
+    if submit.CALLED_BACK in gen.result:
+        confirm(services, actor, gen)
         return
     _WAYS[card.ability](services, actor, gen, card)
+
+
+def confirm(services: Services, actor: Actor, gen: Generation) -> None:
+    """A callback named a job. Anybody can call back: it is ours once the provider, asked with our key, knows it."""
+    job_id = str(gen.result[submit.CALLED_BACK])
+    try:
+        services.providers.get(gen.provider).poll(job_id, request_from_json(gen.request))
+        hook.adopt(services, replace(actor, now=services.clock.now()), gen, job_id)
+    except (Expired, Ambiguous) as error:
+        _doubt_it(services, actor, gen, error)
+
+
+def _doubt_it(services: Services, actor: Actor, gen: Generation, error: ReelgridError) -> None:
+    """The provider does not know the job, or not yet; or it is another generation's."""
+    now = services.clock.now()
+    since = float(gen.result.get(HEARD, now))
+    if isinstance(error, Expired) and now - since < UNHEARD_S:
+        known, later = {**gen.result, HEARD: since}, now + services.card(gen.model).poll_s
+    else:
+        logger.warning("the callback of %s is not believed: %s", gen.id, error.operator)
+        known = {name: value for name, value in gen.result.items() if name not in (submit.CALLED_BACK, HEARD)}
+        later = now
+    with services.store.write() as tx:
+        if not tx.generations.change(gen.id, actor.fence(gen.status), result=known, next_at=later, **FREE):
+            raise LostLease(gen.id)
 
 
 def _to_unknown(services: Services, actor: Actor, gen: Generation) -> Generation:

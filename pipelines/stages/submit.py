@@ -45,6 +45,8 @@ LONGEST_PAUSE_S = 60.0
 TRIES = 20
 """After so many requests in a row that could not even be sent, the provider counts as failed."""
 STOPPED_PAUSE_S = 5.0
+CALLED_BACK = "called_back"
+"""In `result`: the job that a callback named, until the provider has confirmed it."""
 INSIST_S = 120.0
 """So long an answer is kept in hand while the database is away."""
 
@@ -138,13 +140,18 @@ def _commit_intent(services: Services, actor: Actor, gen: Generation) -> Generat
 
 
 def _put_aside(tx: Tx, actor: Actor, run: Run, gen: Generation) -> bool:
-    """Whether nobody wants this clip now: the run is over, its scene has one, or a person is asked first."""
+    """Whether nobody wants this clip now: the run is over, its scene has one, a person is asked first, or it may have
+    been bought already.
+    """
     scene = tx.scenes.get(gen.scene_id)
     if run.status in TERMINAL or scene is None or scene.clip_id is not None:
         ledger.free(tx, actor.now, run, move_generation(tx, actor, gen, _G.CANCELLED))
         return True
-    if run.status is RunStatus.NEEDS_ATTENTION:
-        if not tx.generations.change(gen.id, actor.fence(gen.status), next_at=None, **FREE):
+    current = tx.generations.get(gen.id) or gen
+    if current.result.get(CALLED_BACK) or run.status is RunStatus.NEEDS_ATTENTION:
+        # Heard of just now, it is not bought: its next step looks whether that is true.
+        later = actor.now if current.result.get(CALLED_BACK) else None
+        if not tx.generations.change(gen.id, actor.fence(gen.status), next_at=later, **FREE):
             raise LostLease(gen.id)
         return True
     if run.status is not RunStatus.GENERATING:

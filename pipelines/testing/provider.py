@@ -11,6 +11,7 @@ from typing import Any
 
 from pipelines.domain.errors import (
     Ambiguous,
+    Expired,
     NotConfigured,
     OutOfCredit,
     RateLimited,
@@ -136,7 +137,10 @@ class ScriptedProvider:
         return self._job(self._purchase(job_id))
 
     def _purchase(self, job_id: str) -> Purchase:
-        return next(purchase for purchase in self.bought if purchase.job_id == job_id)
+        for purchase in self.bought:
+            if purchase.job_id == job_id:
+                return purchase
+        raise Expired(f"{self.name} has no job {job_id}")
 
     def _job(self, purchase: Purchase) -> Job:
         ripe = self._clock.now() >= purchase.at + self.ready_after_s

@@ -13,6 +13,7 @@ from pipelines.domain.errors import NotAllowed, NotConfigured, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.ports import GenerationRequest, Job, Submission, Tx
 from pipelines.stages import control, hook
+from pipelines.stages.settle import UNHEARD_S
 from pipelines.store import SqlStore
 from pipelines.testing import Outcome, ScriptedProvider
 from tests.unit.doubt_house import doubtful_world, generations, history, order, problems
@@ -90,6 +91,45 @@ def test_a_callback_with_our_token_adopts_the_job(tmp_path: Path) -> None:
     world.until(run, "done")
     assert world.bought == ["a lamp"]
     assert [event.detail["by"] for event in history(world, "adopted")] == ["callback"]
+
+
+@pytest.mark.parametrize("ability", [Ability.CALLBACK, Ability.NONE])
+def test_a_callback_that_names_a_job_which_the_provider_does_not_have_changes_nothing(
+    tmp_path: Path, ability: Ability
+) -> None:
+    world = doubtful_world(tmp_path, ability)
+    world.vendor().script("a lamp", Outcome.AMBIGUOUS)
+    run = order(world, "a lamp")
+    while not (found := generations(world, run)) or found[0].status is not _G.UNKNOWN:
+        world.work()
+    token, job = found[0].callback_token, world.vendor().bought[0].job_id
+    hook.arrived(world.services, "acme", "forged", generation_token=token, job_id="acme-666")
+    began = world.clock.now()
+    while "called_back" in generations(world, run)[0].result:
+        if not world.work():
+            world.clock.pass_by(1.0)
+    assert UNHEARD_S <= world.clock.now() - began < 2 * UNHEARD_S
+    assert not history(world, "adopted")
+    hook.arrived(world.services, "acme", "true", generation_token=token, job_id=job)
+    world.until(run, "done")
+    assert (world.bought, problems(world)) == (["a lamp"], ())
+
+
+def test_a_callback_cannot_take_the_job_of_another_scene(tmp_path: Path) -> None:
+    world = doubtful_world(tmp_path, Ability.CALLBACK)
+    world.vendor().script("a lamp", Outcome.AMBIGUOUS)
+    run = order(world, "a lamp", "a boat")
+    while len(world.bought) < 2:
+        world.work()
+    lamp, boat = generations(world, run)
+    taken = next(p.job_id for p in world.vendor().bought if p.request.prompt == "a boat")
+    hook.arrived(world.services, "acme", "wrong", generation_token=lamp.callback_token, job_id=taken)
+    world.settle(patience_s=60.0)
+    assert not history(world, "adopted")
+    mine = next(p.job_id for p in world.vendor().bought if p.request.prompt == "a lamp")
+    hook.arrived(world.services, "acme", "right", generation_token=lamp.callback_token, job_id=mine)
+    world.until(run, "done")
+    assert {gen.id: gen.provider_id for gen in generations(world, run)} == {lamp.id: mine, boat.id: taken}
 
 
 def test_a_callback_that_comes_before_the_answer_is_kept_until_the_call_is_over(tmp_path: Path) -> None:

@@ -201,15 +201,16 @@ def test_an_openrouter_callback_is_signed_over_its_body(house: House) -> None:
     ("provider", "body"),
     [("sora", {"id": "video_9"}), ("omni", {"type": "interaction.completed", "data": {"id": "video_9"}})],
 )
-def test_a_callback_with_our_token_adopts_a_request_whose_answer_was_lost(
+def test_a_callback_with_our_token_names_the_job_of_a_request_whose_answer_was_lost(
     house: House, provider: str, body: dict[str, Any]
 ) -> None:
-    """The token was made for exactly this request."""
+    """The token was made for exactly this request; the job is ours when its provider has been asked."""
     waiting(house, provider, status=GenerationStatus.UNKNOWN, provider_id=None)
     assert house.client.post(f"/api/webhook/{provider}/guess", json=body).status_code == 404
     assert house.client.post(f"/api/webhook/{provider}/token-1", json=body).status_code == 200
     found = generation(house)
-    assert (found.status, found.provider_id) == (GenerationStatus.ADOPTED, "video_9")
+    assert (found.status, found.provider_id) == (GenerationStatus.UNKNOWN, None)
+    assert (found.result["called_back"], woken(house)) == ("video_9", True)
 
 
 def test_a_token_of_one_provider_opens_nothing_at_another(house: House) -> None:
