@@ -9,13 +9,15 @@ from typing import Any
 from pipelines.airtable.cells import Cells
 from pipelines.domain.board_fields import VIDEO_TICKS, SceneField, SettingsField, VersionField, VideoField
 from pipelines.domain.errors import Problem
-from pipelines.domain.footage import Captions, Fit, Transition
+from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
 from pipelines.domain.lifecycle import SceneStatus
 from pipelines.domain.order import (
     ASPECT_RATIOS,
     DEFAULT_SCENES,
     MAX_PROMPT,
     MAX_SCENES,
+    MAX_TRANSITION_S,
+    MIN_TRANSITION_S,
     RESOLUTIONS,
     Order,
     SceneOrder,
@@ -25,7 +27,6 @@ from pipelines.ports import BoardRow, BoardScene, BoardSettings, BoardVersion
 V, S = VideoField, SceneField
 Label = Callable[[str], str]
 MAX_CLIP_S = 60.0
-MAX_TRANSITION_S = 5.0
 _LIST_MARK = re.compile(
     r"\s*(?:[-*•–—]\s+(?:\[[ xX]\]\s+)?|\(?\d{1,2}[.)]\s+|(?:scene|shot|szene|escena|scène)\s*#?\d{1,2}\s*[:.)–—-]\s*)",
     re.IGNORECASE,
@@ -76,9 +77,11 @@ def _order(cells: Cells) -> Order:
         references=cells.files(V.REFERENCE_IMAGES, "image/"),
         max_cost_micro=cells.money(V.MAX_COST),
         transition=_transition(cells, V.TRANSITION) or Transition.CUT,
-        transition_seconds=cells.number(V.TRANSITION_SECONDS, 0.1, MAX_TRANSITION_S) or 0.5,
+        transition_seconds=cells.number(V.TRANSITION_SECONDS, MIN_TRANSITION_S, MAX_TRANSITION_S) or 0.5,
         captions=Captions(cells.choice(V.CAPTIONS, [kind.value for kind in Captions]) or Captions.NONE),
         logo=_one_file(cells, V.LOGO, "image/"),
+        logo_position=Corner(cells.choice(V.LOGO_POSITION, [corner.value for corner in Corner]) or Corner.TOP_RIGHT),
+        logo_opacity=_opacity(cells),
         music=_one_file(cells, V.MUSIC, "audio/"),
         title_card=cells.text(V.TITLE_CARD),
         end_card=cells.text(V.END_CARD),
@@ -86,6 +89,14 @@ def _order(cells: Cells) -> Order:
         allow_rewrite=cells.flag(V.ALLOW_REWRITE),
         adapt=True,
     )
+
+
+def _opacity(cells: Cells) -> float:
+    """A percent cell holds a share of 1; who types 85 into a plain number means percent too."""
+    number = cells.number(V.LOGO_OPACITY, 0, 100)
+    if number is None:
+        return LOGO_OPACITY
+    return number / 100 if number > 1 else number
 
 
 def _scenes(cells: Cells) -> tuple[SceneOrder, ...]:

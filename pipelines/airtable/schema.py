@@ -20,7 +20,7 @@ from pipelines.domain.board_fields import (
     VersionField,
     VideoField,
 )
-from pipelines.domain.footage import Captions, Fit, Transition
+from pipelines.domain.footage import Captions, Corner, Fit, Transition
 from pipelines.domain.order import ASPECT_RATIOS, MAX_SCENES, RESOLUTIONS
 
 _WORDS = frozenset({"singleLineText", "multilineText", "richText"})
@@ -34,6 +34,7 @@ INPUT_TYPES: Mapping[str, frozenset[str]] = {
     "multilineText": _ANY_TEXT,
     "number": _ANY_NUMBER,
     "currency": _ANY_NUMBER,
+    "percent": _ANY_NUMBER,
     "singleSelect": _ANY_TEXT | {"number"},
     "multipleSelects": _ANY_TEXT | {"multipleSelects"},
     "multipleAttachments": _ANY_FILE,
@@ -171,14 +172,18 @@ _VIDEO_INPUTS = (
     _in(V.REFERENCE_IMAGES, _FILES, "Pictures that the scenes should follow."),
     _in(V.MAX_COST, "currency", "This video may cost at most so much. Empty: the deployment's cap.", **_usd()),
     _in(V.TRANSITION, "singleSelect", "Between two scenes. Empty: Cut.", **_one_of(_TRANSITIONS)),
-    _in(V.TRANSITION_SECONDS, "number", "How long a transition takes. Empty: 0.5.", **_number(1)),
+    _in(V.TRANSITION_SECONDS, "number", "How long a transition takes, 0.2 to 2. Empty: 0.5.", **_number(1)),
     _in(V.CAPTIONS, "singleSelect", "Burned into the picture, as a file beside it, or none. Empty: None.",
         **_one_of([kind.value for kind in Captions])),
     _in(V.LOGO, _FILES, "One picture, laid into a corner of the video."),
+    _in(V.LOGO_POSITION, "singleSelect", "Which corner. Empty: Top Right.",
+        **_one_of([corner.value for corner in Corner])),
+    _in(V.LOGO_OPACITY, "percent", "100% hides what is behind the logo. Empty: 85%.", **_number(0)),
     _in(V.MUSIC, _FILES, "One sound file, laid under the video."),
     _in(V.TITLE_CARD, _SHORT, "Words on a card before the first scene. Empty: no card."),
     _in(V.END_CARD, _SHORT, "Words on a card after the last scene. Empty: no card."),
-    _in(V.LOUDNESS, "number", "Loudness of the sound in LUFS, such as -14. Empty: left as it is.", **_number(1)),
+    _in(V.LOUDNESS, "number", "Loudness of the sound in LUFS; -16 is usual online. Empty: left as it is.",
+        **_number(1)),
     _in(V.ALLOW_REWRITE, "checkbox", "Tick to let Reelgrid reword a scene that the video service refuses.",
         **_tick("grayBright")),
     _in(V.SCHEDULED_FOR, "dateTime", "With Status Ready: do not start before.", **_DATE_TIME),

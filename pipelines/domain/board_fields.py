@@ -49,6 +49,8 @@ class VideoField(StrEnum):
     TRANSITION_SECONDS = "Transition Seconds"
     CAPTIONS = "Captions"
     LOGO = "Logo"
+    LOGO_POSITION = "Logo Position"
+    LOGO_OPACITY = "Logo Opacity"
     MUSIC = "Music"
     TITLE_CARD = "Title Card"
     END_CARD = "End Card"

@@ -28,6 +28,19 @@ class Transition(StrEnum):
     DIP_WHITE = "Dip White"
 
 
+class Corner(StrEnum):
+    """Where a logo stands."""
+
+    TOP_LEFT = "Top Left"
+    TOP_RIGHT = "Top Right"
+    BOTTOM_LEFT = "Bottom Left"
+    BOTTOM_RIGHT = "Bottom Right"
+
+
+LOGO_OPACITY = 0.85
+"""Of a logo, unless said: 0 is invisible, 1 hides all behind it."""
+
+
 class Captions(StrEnum):
     """Where the scenes' caption texts go."""
 
@@ -74,11 +87,11 @@ class Boundary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logo:
-    """A picture laid over every clip: corner `top-left|top-right|bottom-left|bottom-right`, opacity 0 to 1."""
+    """A picture laid over every clip. `opacity` is 0 to 1."""
 
     path: Path
-    corner: str = "top-right"
-    opacity: float = 0.85
+    corner: Corner = Corner.TOP_RIGHT
+    opacity: float = LOGO_OPACITY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

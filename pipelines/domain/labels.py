@@ -27,6 +27,8 @@ FIELD_LABELS: dict[str, str] = {
     "transition_seconds": "Transition Seconds",
     "captions": "Captions",
     "logo": "Logo",
+    "logo_position": "Logo Position",
+    "logo_opacity": "Logo Opacity",
     "music": "Music",
     "title_card": "Title Card",
     "end_card": "End Card",

@@ -6,13 +6,14 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.domain.footage import Captions, Fit, Transition
+from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
 
 MAX_SCENES = 50
 MAX_PROMPT = 32_000
 DEFAULT_SCENES = 4
 ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:5")
 RESOLUTIONS = ("480p", "720p", "1080p")
+MIN_TRANSITION_S, MAX_TRANSITION_S = 0.2, 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,8 @@ class Order:
     transition_seconds: float = 0.5
     captions: Captions = Captions.NONE
     logo: str | None = None
+    logo_position: Corner = Corner.TOP_RIGHT
+    logo_opacity: float = LOGO_OPACITY
     music: str | None = None
     title_card: str | None = None
     end_card: str | None = None
@@ -77,6 +80,8 @@ def order_from_json(data: dict[str, Any]) -> Order:
         "fit": Fit(data["fit"]),
         "transition": Transition(data["transition"]),
         "captions": Captions(data["captions"]),
+        # Orders of before it could be chosen do not have it.
+        "logo_position": Corner(data.get("logo_position", Corner.TOP_RIGHT)),
     }
     return Order(**{**data, **lists, **enums, "scenes": scenes})
 

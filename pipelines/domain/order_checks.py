@@ -12,10 +12,18 @@ from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import Problem
 from pipelines.domain.fit import either
 from pipelines.domain.footage import Transition
-from pipelines.domain.order import ASPECT_RATIOS, MAX_PROMPT, MAX_SCENES, RESOLUTIONS, Order, SceneOrder
+from pipelines.domain.order import (
+    ASPECT_RATIOS,
+    MAX_PROMPT,
+    MAX_SCENES,
+    MAX_TRANSITION_S,
+    MIN_TRANSITION_S,
+    RESOLUTIONS,
+    Order,
+    SceneOrder,
+)
 
 SUNSET_WARNING = timedelta(days=30)
-MAX_TRANSITION_S = 5.0
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -100,10 +108,10 @@ def _lengths(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[Problem]:
         if scene.seconds is not None and not is_length(scene.seconds):
             yield Problem(f"scenes[{index}].seconds", f"must be a number of seconds above 0, not {scene.seconds:g}.")
     moving = order.transition != Transition.CUT or any(s.transition not in {None, Transition.CUT} for s in scenes)
-    if moving and not 0 < order.transition_seconds <= MAX_TRANSITION_S:
+    if moving and not MIN_TRANSITION_S <= order.transition_seconds <= MAX_TRANSITION_S:
         yield Problem(
             "transition_seconds",
-            f"must be above 0 and at most {MAX_TRANSITION_S:g} seconds, not {order.transition_seconds:g}.",
+            f"must be {MIN_TRANSITION_S:g} to {MAX_TRANSITION_S:g} seconds, not {order.transition_seconds:g}.",
         )
 
 

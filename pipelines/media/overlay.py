@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
 
 from pipelines.domain.errors import InvalidOrder, Problem
-from pipelines.domain.footage import Logo
+from pipelines.domain.footage import Corner, Logo
 from pipelines.media.glyphs import baseline, draw_line
 from pipelines.media.typefaces import Weight
 from pipelines.media.typeset import Block, Box, clean, fit, safe_area
@@ -24,6 +24,9 @@ LOGO_WIDTH, LOGO_HEIGHT = 0.22, 0.12
 """The box a logo is scaled into, as shares of the frame's shorter side and of its height."""
 
 LARGEST_LOGO_PX = 50_000_000
+
+_LEFT = {Corner.TOP_LEFT, Corner.BOTTOM_LEFT}
+_BOTTOM = {Corner.BOTTOM_LEFT, Corner.BOTTOM_RIGHT}
 
 
 def paint_overlay(width: int, height: int, caption: str | None, logo: Logo | None, dest: Path) -> bool:
@@ -95,7 +98,6 @@ def _paint_logo(canvas: Image.Image, logo: Logo) -> None:
     picture = ImageOps.contain(picture, room, Image.Resampling.LANCZOS)
     opacity = min(1.0, max(0.0, logo.opacity))
     picture.putalpha(picture.getchannel("A").point(lambda level: round(level * opacity)))
-    vertical, _, horizontal = logo.corner.partition("-")
-    x = safe.x if horizontal == "left" else safe.right - picture.width
-    y = safe.bottom - picture.height if vertical == "bottom" else safe.y
+    x = safe.x if logo.corner in _LEFT else safe.right - picture.width
+    y = safe.bottom - picture.height if logo.corner in _BOTTOM else safe.y
     canvas.alpha_composite(picture, (x, y))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
-from pipelines.domain.footage import Captions, ClipWork, Logo, Target
+from pipelines.domain.footage import Captions, ClipWork, Corner, Logo, Target
 from pipelines.domain.keys import digest
 from pipelines.domain.order import order_from_json
 from pipelines.domain.plan import format_size, plan_from_json
@@ -18,6 +19,14 @@ VERSION = 1
 """Rises when the way of preparing changes, so that old pieces are not taken for new ones."""
 
 
+class LogoWork(NamedTuple):
+    """A stored picture, and how it is laid over."""
+
+    key: str
+    corner: Corner
+    opacity: float
+
+
 @dataclass(frozen=True, slots=True)
 class PieceWork:
     """One clip for one format. `key` names the result by its inputs."""
@@ -27,12 +36,12 @@ class PieceWork:
     target: Target
     trim_s: float | None
     caption: str | None
-    logo_key: str | None
+    logo: LogoWork | None
 
     @property
     def key(self) -> str:
         """Where the piece is kept; the same inputs give the same piece."""
-        mark = digest(VERSION, self.clip.sha256, repr(self.target), self.trim_s, self.caption, self.logo_key)
+        mark = digest(VERSION, self.clip.sha256, repr(self.target), self.trim_s, self.caption, self.logo)
         return f"pieces/{mark[:2]}/piece-{mark}.mp4"
 
 
@@ -43,7 +52,8 @@ def works(run: Run, scene: Scene, clip: Clip) -> list[PieceWork]:
     length = float(clip.footage.get("duration_s", 0.0))
     frame = 1.0 / plan.fps
     trim = scene.seconds if scene.seconds and length > scene.seconds + frame else None
-    return [PieceWork(name, clip, target_of(run, name), trim, caption, order.logo) for name in plan.formats]
+    logo = LogoWork(order.logo, order.logo_position, order.logo_opacity) if order.logo else None
+    return [PieceWork(name, clip, target_of(run, name), trim, caption, logo) for name in plan.formats]
 
 
 def target_of(run: Run, format_name: str) -> Target:
@@ -60,7 +70,8 @@ def make(services: Services, work: PieceWork) -> str:
         return work.key
     dest = services.work / "pieces" / Path(work.key).name
     dest.parent.mkdir(parents=True, exist_ok=True)
-    logo = Logo(path=scratch.local(services, work.logo_key)) if work.logo_key else None
+    at = work.logo
+    logo = Logo(path=scratch.local(services, at.key), corner=at.corner, opacity=at.opacity) if at else None
     source = scratch.local(services, work.clip.key)
     order = ClipWork(source=source, target=work.target, trim_s=work.trim_s, caption=work.caption, logo=logo)
     prepared = services.studio.prepare(order, dest)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pipelines.domain.errors import InvalidOrder, UnplayableMedia
-from pipelines.domain.footage import ClipWork, Fit, Logo, Prepared
+from pipelines.domain.footage import ClipWork, Corner, Fit, Logo, Prepared
 from pipelines.media.normalise import encode_clip
 from pipelines.media.probe import deviations
 from pipelines.media.studio import FilmStudio
@@ -325,15 +325,15 @@ def test_a_blank_caption_changes_nothing(plain, prepare):
     assert prepare(plain, caption=" \n ").changed == ()
 
 
-@pytest.mark.parametrize("corner", ["top-left", "top-right", "bottom-left", "bottom-right"])
+@pytest.mark.parametrize("corner", Corner)
 def test_a_logo_stands_in_its_corner_with_its_colours_and_opacity(corner, prepare, tmp_path):
     Image.new("RGBA", (400, 200), (*shots.GREEN, 255)).save(tmp_path / "logo.png")
     source = clip(tmp_path / "s.mp4", *shots.colour("640x360", rgb=(0, 0, 0)), *tone(1))
     image = shots.frame(prepare(source, logo=Logo(path=tmp_path / "logo.png", corner=corner, opacity=1)).path)
     rows, columns = np.where(image[..., 1] > 110)
     safe = safe_area(640, 360)
-    assert (rows.min() < 180) == corner.startswith("top")
-    assert (columns.min() < 320) == corner.endswith("left")
+    assert (rows.min() < 180) == corner.startswith("Top")
+    assert (columns.min() < 320) == corner.endswith("Left")
     assert rows.min() >= safe.y - 2
     assert rows.max() <= safe.bottom + 2
     assert columns.min() >= safe.x - 2

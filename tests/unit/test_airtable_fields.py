@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipelines.airtable.fields import board_row, board_scene, board_settings, row_to_order
-from pipelines.domain.footage import Captions, Fit, Transition
+from pipelines.domain.footage import Captions, Corner, Fit, Transition
 from pipelines.domain.order import MAX_PROMPT, Order
 
 CAT = {"Master Prompt": "A cat."}
@@ -189,7 +189,7 @@ def test_choices_are_read_in_any_case() -> None:
         ("Formats", ["9:16", "2:1"], "it is “2:1”."),
         ("Captions", "Yes", "must be None, Burned or Sidecar"),
         ("Transition", ["Cut", "Crossfade"], "not several"),
-        ("Transition Seconds", 60, "from 0.1 to 5; it is 60."),
+        ("Transition Seconds", 60, "from 0.2 to 2; it is 60."),
         ("Loudness", 3, "from -40 to -5; it is 3."),
     ],
 )
@@ -235,6 +235,12 @@ def test_files_of_another_kind_are_refused_by_name(field: str, cell: Any, said: 
 def test_logo_and_music_are_one_file_each() -> None:
     order = order_of(Logo=[PICTURE], Music=[SONG])
     assert (order.logo, order.music) == (PICTURE["url"], SONG["url"])
+
+
+@pytest.mark.parametrize(("cell", "share"), [(0.4, 0.4), (40, 0.4), ("40 %", 0.4), (1, 1.0), (0, 0.0), (None, 0.85)])
+def test_a_logo_stands_where_and_as_clearly_as_the_row_says(cell: Any, share: float) -> None:
+    order = order_of(Logo=[PICTURE], Logo_Position="bottom left", Logo_Opacity=cell)
+    assert (order.logo_position, order.logo_opacity) == (Corner.BOTTOM_LEFT, pytest.approx(share))
 
 
 @pytest.mark.parametrize(

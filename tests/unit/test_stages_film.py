@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.domain.board_fields import BoardTable
 from pipelines.domain.errors import NotAllowed
-from pipelines.domain.footage import Transition
+from pipelines.domain.footage import Corner, Transition
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.order import Order
 from pipelines.stages import accept, control
@@ -81,6 +82,19 @@ def test_two_formats_are_cut_from_the_same_clips(world: World) -> None:
     names = [file["filename"] for file in world.cells(record)["Final Video"]]
     assert [name.rpartition("-")[2] for name in names] == ["16x9.mp4", "9x16.mp4"]
     assert len(world.cells(record)["Poster"]) == 2
+
+
+def test_a_logo_moved_to_another_corner_is_laid_over_the_same_clips_anew(world: World) -> None:
+    picture = "https://dl.airtable.test/logo"
+    world.intake.world[picture] = b"a logo"
+    cells = {"Prompt": "A cat", "Logo": [{"id": "att1", "url": picture, "type": "image/png"}]}
+    record, run = world.film(**cells, **{"Logo Position": "Top Left"})
+    world.board.edit(BoardTable.VIDEOS, record, **{"Logo Position": "Bottom Right", "Logo Opacity": 0.5})
+    again = world.make(record)
+    laid = [(work.logo.corner, work.logo.opacity) for work in world.studio.prepared if work.logo]
+    assert laid == [(Corner.TOP_LEFT, 0.85), (Corner.BOTTOM_RIGHT, 0.5)]
+    assert world.bought == ["A cat"]
+    assert again.number == run.number + 1
 
 
 def test_captions_are_burned_into_pieces_or_go_beside_the_film(world: World) -> None:

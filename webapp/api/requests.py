@@ -8,13 +8,15 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from pipelines.domain.footage import Captions, Fit, Transition
+from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
 from pipelines.domain.money import MICRO
 from pipelines.domain.order import (
     ASPECT_RATIOS,
     DEFAULT_SCENES,
     MAX_PROMPT,
     MAX_SCENES,
+    MAX_TRANSITION_S,
+    MIN_TRANSITION_S,
     RESOLUTIONS,
     Order,
     SceneOrder,
@@ -102,6 +104,9 @@ FitWord = Annotated[Literal["Crop", "Blur", "Letterbox"], _spelled(f.value for f
 TransitionWord = Annotated[
     Literal["Cut", "Crossfade", "Fade Black", "Dip White"], _spelled(t.value for t in Transition)
 ]
+CornerWord = Annotated[
+    Literal["Top Left", "Top Right", "Bottom Left", "Bottom Right"], _spelled(c.value for c in Corner)
+]
 CaptionsWord = Annotated[Literal["None", "Burned", "Sidecar"], _spelled(c.value for c in Captions)]
 Seconds = Annotated[float, Field(gt=0, le=MAX_CLIP_SECONDS, allow_inf_nan=False)]
 FilmSeconds = Annotated[float, Field(gt=0, le=MAX_SCENES * MAX_CLIP_SECONDS, allow_inf_nan=False)]
@@ -176,13 +181,15 @@ class MasterPromptOrder(_Look):
     style_notes: Annotated[str, Field(max_length=4000)] | None = None
     references: Annotated[list[Url], Field(max_length=8)] = []
     transition: TransitionWord = "Cut"
-    transition_seconds: Annotated[float, Field(ge=0.2, le=2, allow_inf_nan=False)] = 0.5
+    transition_seconds: Annotated[float, Field(ge=MIN_TRANSITION_S, le=MAX_TRANSITION_S, allow_inf_nan=False)] = 0.5
     captions: CaptionsWord = "None"
     logo: Url | None = None
+    logo_position: CornerWord = "Top Right"
+    logo_opacity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = LOGO_OPACITY
     music: Url | None = None
     title_card: Annotated[str, Field(max_length=200)] | None = None
     end_card: Annotated[str, Field(max_length=200)] | None = None
-    loudness_lufs: Annotated[float, Field(ge=-40, le=-8, allow_inf_nan=False)] | None = None
+    loudness_lufs: Annotated[float, Field(ge=-40, le=-5, allow_inf_nan=False)] | None = None
     allow_rewrite: bool = False
 
     def order(self) -> Order:
@@ -193,6 +200,7 @@ class MasterPromptOrder(_Look):
             "fit": Fit(self.fit),
             "transition": Transition(self.transition),
             "captions": Captions(self.captions),
+            "logo_position": Corner(self.logo_position),
             "formats": tuple(self.formats),
             "references": tuple(self.references),
         }
