@@ -299,6 +299,7 @@ class ModelView(Answer):
     durations_s: list[float]
     min_seconds: float
     max_seconds: float
+    step_seconds: Annotated[float | None, Field(description="Between two lengths; null where they are listed.")]
     default_seconds: float
     aspect_ratios: list[str]
     resolutions: list[str]
@@ -306,11 +307,21 @@ class ModelView(Answer):
     fps: float
     audio: bool
     image_to_video: bool
+    first_last_frame: bool
+    max_references: int
+    seed: bool
+    negative_prompt: bool
     max_prompt: int
     price_usd_per_second: dict[str, float]
     price_usd_per_clip: dict[str, float]
     price_date: str | None
     free: bool
+    typical_s: Annotated[float, Field(description="How long a clip usually takes, in seconds.")]
+    maximum_s: Annotated[float, Field(description="After this many seconds a clip is not waited for any more.")]
+    max_in_flight: Annotated[int, Field(description="How many clips are made at once.")]
+    creates_per_minute: float
+    ability: Annotated[str, Field(description="How a lost answer is settled: key, list, callback or none.")]
+    retention_s: Annotated[float, Field(description="How long the provider keeps a clip, where it does not say.")]
     sunset: str | None
     successor: str | None
     warning: str | None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
 from pipelines.domain.errors import ReelgridError
+from pipelines.domain.order_checks import usable
 from pipelines.stages.services import Services
 from webapp.commands.airtable import checks_of
 from webapp.commands.output import as_json, checks_table, failed, show, told
@@ -70,8 +72,9 @@ def _workers(core: Services) -> Finding:
 
 def _models(core: Services) -> Iterator[Finding]:
     default = core.policy.default_model
-    if default not in core.catalogue:
-        yield finding("model", f"VIDEO_MODEL {default} is not in the catalogue", ok=False, fix="flask models list")
+    yield from _chosen(core, "VIDEO_MODEL", default)
+    for model in core.policy.fallback_models:
+        yield from _chosen(core, "FALLBACK_MODELS", model, warning=True)
     for name in sorted({card.provider for card in core.catalogue.values()}):
         if core.providers.configured(name):
             fix = "Look at the provider's key and address."
@@ -80,6 +83,23 @@ def _models(core: Services) -> Iterator[Finding]:
     if core.policy.animatic_by_default:
         sentence = "a provider's key is set, but VIDEO_MODEL is not: rows get a free animatic"
         yield finding("model", sentence, ok=False, fix="Set VIDEO_MODEL to a model of flask models list.", warning=True)
+
+
+def _chosen(core: Services, setting: str, model: str, *, warning: bool = False) -> Iterator[Finding]:
+    """A model that a setting names: whether it is known, set up, and how long it will be there."""
+    name, card = f"model {model}", core.catalogue.get(model)
+    if card is None:
+        sentence = f"{setting} names {model}, which is not in the catalogue"
+        yield finding(name, sentence, ok=False, fix="Choose one of flask models list.", warning=warning)
+        return
+    today = datetime.fromtimestamp(core.clock.now(), UTC).date()
+    verdict = usable(card, today=today, origins=dict(core.policy.model_origins))
+    if verdict.refusal or verdict.warning:
+        sentence = verdict.refusal or verdict.warning or ""
+        yield finding(name, sentence, ok=False, fix=f"Change {setting}.", warning=warning or not verdict.refusal)
+    elif not core.providers.configured(card.provider):
+        fix = f"Set the key of {card.provider}, or change {setting}."
+        yield _tried(name, lambda: core.providers.get(card.provider).name, "", fix, warning=warning)
 
 
 def _webhooks() -> Iterator[Finding]:

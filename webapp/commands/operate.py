@@ -106,11 +106,12 @@ def models_list(*, json_: bool) -> None:
             "free" if model.free else ", ".join(f"{r} ${p:g}/s" for r, p in model.price_usd_per_second.items()),
             ", ".join(f"{s:g}" for s in model.durations_s) or f"{model.min_seconds:g}–{model.max_seconds:g}",
             " ".join(model.aspect_ratios),
+            model.price_date or "",
             model.warning or "",
         ]
         for model in found.models
     ]
-    columns = ("model", "set up", "price", "seconds", "aspect ratios", "")
+    columns = ("model", "set up", "estimated price", "seconds", "aspect ratios", "priced on", "")
     show(found.model_dump(), json_=json_, table=lambda: print_table(columns, rows))
 
 

@@ -1,0 +1,56 @@
+"""The catalogue as programs and operators see it: everything it knows, and what will not be there for long."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipelines.domain.catalogue import Ability
+from tests.web.house import OUTSIDE, House
+
+SORA = {"SORA_API_KEY": "k", "SORA_BASE_URL": "https://api.openai.com/v1"}
+
+
+def findings(folder: Path, **environ: str) -> dict[str, dict[str, Any]]:
+    """What the doctor says about the models that the settings name."""
+    with House(folder, **OUTSIDE, **environ) as house:
+        done = house.app.test_cli_runner().invoke(args=["doctor", "--json"])
+        return {check["name"]: check for check in json.loads(done.stdout) if check["name"].startswith("model ")}
+
+
+def ending(folder: Path, sunset: str) -> str:
+    """A catalogue in which OpenAI's own Sora ends on another day."""
+    path = folder / "models.toml"
+    path.write_text(f'[models."sora/sora-2"]\nsunset = {sunset}\n')
+    return str(path)
+
+
+def test_a_model_tells_all_that_the_catalogue_knows_of_it(house: House) -> None:
+    models = {model["id"]: model for model in house.get("/api/models").json["models"]}
+    omni, sora = models["omni/gemini-omni-1.2-flash"], models["sora/sora-2"]
+    assert (omni["first_last_frame"], omni["max_references"], omni["step_seconds"]) == (True, 6, 1)
+    assert (sora["step_seconds"], sora["ability"], sora["retention_s"]) == (None, "list", 3600)
+    for model in models.values():
+        assert model["ability"] in set(Ability)
+        assert 0 < model["typical_s"] <= model["maximum_s"]
+        assert model["max_in_flight"] > 0 < model["creates_per_minute"]
+        assert bool(model["price_usd_per_second"]) is (model["price_date"] is not None)
+
+
+def test_the_doctor_warns_of_a_model_that_ends_soon_and_refuses_one_that_has_ended(tmp_path: Path) -> None:
+    (gone,) = findings(tmp_path, **SORA, VIDEO_MODEL="sora/sora-2").values()
+    assert (gone["ok"], gone["warning"]) == (False, False)
+    assert "Use omni/gemini-omni-1.2-flash instead" in gone["sentence"]
+    day = (datetime.now(UTC) + timedelta(days=20)).date().isoformat()
+    (near,) = findings(tmp_path, **SORA, VIDEO_MODEL="sora/sora-2", CATALOGUE=ending(tmp_path, day)).values()
+    assert (near["ok"], near["warning"]) == (False, True)
+    assert day in near["sentence"]
+
+
+def test_the_doctor_looks_at_fallback_models_too(tmp_path: Path) -> None:
+    found = findings(tmp_path, FALLBACK_MODELS="kie/bytedance/seedance-2-mini,acme/none")
+    assert "KIE_API_KEY" in found["model kie/bytedance/seedance-2-mini"]["sentence"]
+    assert "not in the catalogue" in found["model acme/none"]["sentence"]
+    assert all(check["warning"] for check in found.values())
