@@ -21,6 +21,8 @@ class Policy:
     providers_reach_us: bool = True
     keep_clips_s: float | None = None
     keep_cuts_s: float | None = None
+    disclosure: str | None = None
+    """What the metadata of every film says of how it was made."""
     model_origins: tuple[tuple[str, str], ...] = ()
     """(provider, base URL) as configured; a sunset belongs to the vendor's own address."""
     animatic_by_default: bool = False

@@ -75,13 +75,14 @@ def _var(section: str, description: str, default: Any = None, *, shown: str | No
     return Field(default, description=description, json_schema_extra={"section": section, "shown": shown}, **field)
 
 
-HERE, DATA, BASE, WRITE, VIDEO, SPEND, LOGS = (
+HERE, DATA, BASE, WRITE, VIDEO, SPEND, FILMS, LOGS = (
     "This deployment",
     "Database, queue and storage",
     "Airtable",
     "Scene writing",
     "Video providers",
     "Spending and retention",
+    "Films",
     "Logs",
 )
 
@@ -211,6 +212,10 @@ class Settings(BaseSettings):
     )
     keep_clips_days: Days = _var(SPEND, "Days to keep clips, or forever.", 30)
     keep_cuts_days: Days = _var(SPEND, "Days to keep finished cuts, or forever.", None, shown="forever")
+
+    disclosure: str | None = _var(
+        FILMS, "What every film says of itself in its metadata, such as: Made with AI.", max_length=500
+    )
 
     log_level: Annotated[str, BeforeValidator(values.one_of("DEBUG", "INFO", "WARNING", "ERROR"))] = _var(
         LOGS, "The least severe message that is logged: DEBUG, INFO, WARNING or ERROR.", "INFO"

@@ -193,7 +193,12 @@ def film_plan(
         captions.append(None)
     music = scratch.local(services, order.music) if order.music else None
     return FilmPlan(
-        target=target, pieces=tuple(paths), boundaries=tuple(boundaries), captions=tuple(captions), music=music
+        target=target,
+        pieces=tuple(paths),
+        boundaries=tuple(boundaries),
+        captions=tuple(captions),
+        music=music,
+        disclosure=services.policy.disclosure,
     )
 
 

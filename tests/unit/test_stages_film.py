@@ -97,6 +97,12 @@ def test_a_logo_moved_to_another_corner_is_laid_over_the_same_clips_anew(world: 
     assert again.number == run.number + 1
 
 
+def test_every_film_carries_the_operators_disclosure(tmp_path: Path) -> None:
+    world = World.build(tmp_path, disclosure="Made with AI")
+    world.film(Prompt="A cat", Formats=["9:16"])
+    assert [plan.disclosure for plan in world.studio.films] == ["Made with AI", "Made with AI"]
+
+
 def test_captions_are_burned_into_pieces_or_go_beside_the_film(world: World) -> None:
     story = {"Master Prompt": "A day", "Scene Count": 2}
     world.film(Captions="Burned", **story)
