@@ -23,6 +23,7 @@ from pipelines.domain.run import QueueSweep, Run
 from pipelines.ports import BoardRow, BoardScene, Brief, Tx
 from pipelines.stages import intake, lanes, ledger, outbox, script, stop, wishes
 from pipelines.stages.moves import Actor, move_run, record, touch_run
+from pipelines.stages.requests import style_left_out
 from pipelines.stages.services import Services
 
 VIDEOS = "Videos"
@@ -208,6 +209,7 @@ def _estimate(services: Services, order: Order, scenes: list[SceneOrder] | None)
         plan = plan_order(services, order, scenes)
     except InvalidOrder as error:
         return Estimate(plan=None, quote_micro=None, problems=error.problems)
+    plan = _with_notes(services, plan, order.style_notes if scenes is not None else None)
     problems: tuple[Problem, ...] = ()
     try:
         _within_run_cap(services, order, plan)
@@ -314,7 +316,12 @@ def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading,
         problems += error.problems
     if plan is None or problems:
         raise InvalidOrder(_once_a_field(for_row(problems)) if run.record_id else tuple(problems))
-    return reading, plan
+    return reading, _with_notes(services, plan, reading.order.style_notes if reading.style else None)
+
+
+def _with_notes(services: Services, plan: Plan, style: str | None) -> Plan:
+    left_out = style_left_out(plan, services.catalogue, style)
+    return dataclasses.replace(plan, adapted=(*plan.adapted, *left_out))
 
 
 def _once_a_field(problems: Iterable[Problem]) -> tuple[Problem, ...]:

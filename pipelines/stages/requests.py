@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.domain.catalogue import ModelCard
@@ -49,9 +49,23 @@ def request_for(scene: Scene, total: int, title: str | None, *, first_frame: str
 
 
 def _with_style(scene: Scene) -> str:
-    style, limit = scene.settings.get("style"), int(scene.settings.get("max_prompt") or 0)
-    text = f"{scene.prompt}\n\nStyle: {style}" if style else scene.prompt
-    return text if not limit or len(text) <= limit else scene.prompt
+    return _styled(scene.prompt, scene.settings.get("style"), int(scene.settings.get("max_prompt") or 0))
+
+
+def _styled(prompt: str, style: str | None, limit: int) -> str:
+    text = f"{prompt}\n\nStyle: {style}" if style else prompt
+    return text if not limit or len(text) <= limit else prompt
+
+
+def style_left_out(plan: Plan, cards: Mapping[str, ModelCard], style: str | None) -> tuple[str, ...]:
+    """Said of scenes whose prompt leaves no room for the style note that would go with it."""
+    full = [
+        f"Scene {scene.number}: the style notes do not fit beside the prompt, because {scene.model} takes at most "
+        f"{cards[scene.model].max_prompt} characters. They are left out."
+        for scene in plan.scenes
+        if style and scene.prompt and _styled(scene.prompt, style, cards[scene.model].max_prompt) == scene.prompt
+    ]
+    return tuple(full)
 
 
 def take_of(gen: Generation) -> int | None:

@@ -10,6 +10,7 @@ import pytest
 from pipelines.domain.errors import Expired, InvalidOrder, OverBudget
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.order import Order, SceneOrder
+from pipelines.domain.plan import plan_from_json
 from pipelines.stages import accept, control
 from tests.unit.stage_house import BASE, World
 
@@ -161,6 +162,19 @@ def test_style_notes_go_with_scenes_that_a_person_wrote(world: World) -> None:
     world.make(record)
     assert world.bought == ["A ship\n\nStyle: film noir"]
     assert not world.writer.briefs
+
+
+def test_style_notes_that_do_not_fit_beside_a_prompt_are_said_to_be_left_out(world: World) -> None:
+    long = "A cat " * 700
+    record, run = world.film(Prompt=f"{long[:3990]}\nA dog", **{"Style Notes": "in pastel colours"})
+    assert run.status is RunStatus.DONE
+    assert ["pastel" in prompt for prompt in world.bought] == [False, True]
+    (note,) = plan_from_json(run.plan or {}).adapted
+    assert note.startswith("Scene 1: the style notes do not fit beside the prompt")
+    assert note in world.cells(record)["Status Detail"]
+    found = accept.dry_run(world.services, accept.StartRequest(source="record", base_id=BASE, record_id=record))
+    assert found.plan is not None
+    assert found.plan.adapted == (note,)
 
 
 def test_style_notes_are_the_writers_business_when_it_writes(world: World) -> None:
