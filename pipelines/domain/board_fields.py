@@ -140,15 +140,23 @@ SCENE_STATUS_OPTIONS = tuple(status.value for status in SceneStatus)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileLink:
-    """A file for an attachment cell: Airtable fetches `url` itself, some seconds later."""
+    """A file for an attachment cell: Airtable fetches `url` itself, some seconds later. One that it has is named by
+    its `id` instead, and not fetched again.
+    """
 
     url: str
     filename: str
+    id: str | None = None
 
 
-def attachments(new: Sequence[FileLink], keep: Sequence[str] = ()) -> list[dict[str, str]]:
+def attachments(files: Sequence[FileLink], keep: Sequence[str] = ()) -> list[dict[str, str]]:
     """The whole value of an attachment cell: ids to keep first, since what is not listed is removed."""
-    return [{"id": kept} for kept in keep] + [{"url": link.url, "filename": link.filename} for link in new]
+    return [{"id": kept} for kept in keep] + [_attachment(file) for file in files]
+
+
+def _attachment(file: FileLink) -> dict[str, str]:
+    name = {"filename": file.filename}
+    return {"id": file.id, **name} if file.id else {"url": file.url, **name}
 
 
 def moment(at: float | None) -> str | None:

@@ -11,7 +11,7 @@ from pipelines.domain.errors import BoardDenied, BoardQuota, NotConfigured, Reco
 from pipelines.domain.lifecycle import CutStatus, RunStatus, SceneStatus
 from pipelines.domain.run import Cut, Run, Want
 from pipelines.ports import Tx
-from pipelines.stages import away, ledger, outbox, rescue, scratch
+from pipelines.stages import arrivals, away, ledger, outbox, rescue, scratch
 from pipelines.stages.moves import FREE, Actor, move_cut, move_run, record, touch_run
 from pipelines.stages.services import Services
 from pipelines.stages.stitch import films_of
@@ -75,27 +75,18 @@ def _wait_for_flush(services: Services, actor: Actor, run: Run, cuts: list[Cut],
 def _verify(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None:
     """Re-read the cells: every film must be there with its size before the run is done."""
     cells = services.board.attachments(run.base_id or "", BoardTable.VIDEOS, run.record_id or "", [_FILMS, _POSTERS])
-    found = {cut.id: arrived(cut, cells.get(_FILMS, [])) for cut in cuts}
-    if all(found.values()):
-        services.points.reach("deliver.verified", run=run.id)
-        _finish(services, actor, run, found=found)
-        return
+    film, poster = arrivals.compare_cells(cuts, cells)
+    have = {**film.have, **poster.have}
     checks = int(cuts[0].attachment.get("checks", 0)) + 1
-    if checks >= len(CHECKS_S):
-        _send_again(services, actor, run, cuts)
-        return
-    with services.store.write() as tx:
-        _note(tx, cuts, checks=checks)
-        touch_run(tx, actor, run, next_at=services.clock.now() + CHECKS_S[checks], **FREE)
-
-
-def arrived(cut: Cut, cell: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The attachment that is this cut, fully ingested: its size is known and right, and its type is a video's."""
-    for item in cell:
-        right_size = item.get("size") == cut.size
-        if right_size and item.get("id") and str(item.get("type", "")).startswith("video/"):
-            return item
-    return None
+    if film.whole and poster.whole:
+        services.points.reach("deliver.verified", run=run.id)
+        _finish(services, actor, run, have=have)
+    elif film.lost or poster.lost or checks >= len(CHECKS_S):
+        _send_again(services, actor, run, cuts, have=have, only_posters=film.whole)
+    else:
+        with services.store.write() as tx:
+            _note(tx, cuts, checks=checks)
+            touch_run(tx, actor, run, next_at=services.clock.now() + CHECKS_S[checks], **FREE)
 
 
 def _note(tx: Tx, cuts: Sequence[Cut], **facts: Any) -> None:
@@ -104,10 +95,23 @@ def _note(tx: Tx, cuts: Sequence[Cut], **facts: Any) -> None:
         tx.cuts.change(cut.id, attachment={**cut.attachment, **facts})
 
 
-def _send_again(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None:
-    """Airtable refuses a link that failed before: a fresh one is made for each try; in the end a person is asked."""
+def _send_again(
+    services: Services,
+    actor: Actor,
+    run: Run,
+    cuts: list[Cut],
+    *,
+    have: Mapping[str, str] | None = None,
+    only_posters: bool = False,
+) -> None:
+    """Airtable refuses a link that failed before: a fresh one is made for each try of what it does not `have`; in the
+    end a person is asked, but not about a poster.
+    """
     tries = int(cuts[0].attachment.get("tries", 0)) + 1
     links = int(cuts[0].attachment.get("links", 0)) + 1
+    if tries >= TRIES and only_posters:
+        _finish(services, actor, run, have=have)
+        return
     with services.store.write() as tx:
         if tries >= TRIES:
             _note(tx, cuts, checks=0, tries=0, links=links)
@@ -116,7 +120,7 @@ def _send_again(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> 
         _note(tx, cuts, checks=0, tries=tries, links=links)
         run = touch_run(tx, actor, run, next_at=services.clock.now() + CHECKS_S[0], **FREE)
         record(tx, actor, "run", run.id, run.id, "attached_again", tries=tries)
-        outbox.show_films(services, tx, run, films_of(tx, run))
+        outbox.show_films(services, tx, run, films_of(tx, run), have=have or {})
 
 
 _NOT_FETCHED = (
@@ -163,16 +167,18 @@ def _finish(
     actor: Actor,
     run: Run,
     *,
-    found: Mapping[str, Mapping[str, Any] | None] | None = None,
+    have: Mapping[str, str] | None = None,
     detail: str | None = None,
     cells: dict[str, Any] | None = None,
 ) -> None:
     """Everything that was promised is there: give back what is left, and say so, with what a person should look at."""
     now = services.clock.now()
     with services.store.write() as tx:
-        for cut in films_of(tx, run):
-            item = (found or {}).get(cut.id)
-            attachment = {**cut.attachment, "waits": False, **({"id": item["id"]} if item else {})}
+        cuts = films_of(tx, run)
+        for cut in cuts:
+            known = (have or {}).get(outbox.film_name(cut))
+            attachment = arrivals.look_later(cut, BoardTable.VERSIONS) if have and cut is cuts[0] else cut.attachment
+            attachment = {**attachment, "waits": False, **({"id": known} if known else {})}
             tx.cuts.change(cut.id, attachment=attachment)
             if cut.status is not CutStatus.DELIVERED:
                 move_cut(tx, actor, cut, CutStatus.DELIVERED, delivered_at=now, next_at=now)

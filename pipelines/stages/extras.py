@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from pipelines.domain.errors import ReelgridError
-from pipelines.stages import scratch
+from pipelines.domain.run import Cut
+from pipelines.stages import arrivals, scratch
 from pipelines.stages.moves import FREE, Actor, record
 from pipelines.stages.services import Services
 
+TRIED = "extras"
 
-def make(services: Services, actor: Actor, cut_id: str) -> None:
-    """Make both and store them beside the film; nobody waits for them."""
+
+def advance(services: Services, actor: Actor, cut_id: str) -> None:
+    """First the extras, then a look whether Airtable has what it was given."""
     with services.store.read() as tx:
         cut = tx.cuts.get(cut_id)
-    if cut is None or cut.key is None or cut.deleted_at is not None:
+    if cut is not None and cut.attachment.get(TRIED):
+        arrivals.look(services, actor, cut_id)
+    elif cut is not None and cut.key is not None and cut.deleted_at is None:
+        make(services, actor, cut)
+
+
+def make(services: Services, actor: Actor, cut: Cut) -> None:
+    """Make both and store them beside the film; nobody waits for them."""
+    if cut.key is None:
         return
     folder = services.work / "extras" / cut.id
     folder.mkdir(parents=True, exist_ok=True)
@@ -26,19 +37,26 @@ def make(services: Services, actor: Actor, cut_id: str) -> None:
     for path in (sheet, preview):
         path.unlink(missing_ok=True)
     folder.rmdir()
-    _settle(services, actor, cut_id, made)
+    _settle(services, actor, cut.id, made)
 
 
 def _settle(services: Services, actor: Actor, cut_id: str, made: dict[str, str]) -> None:
     with services.store.write() as tx:
         cut = tx.cuts.get(cut_id, lock=True)
         if cut is not None:
-            extras = {**cut.extras, **made}
-            tx.cuts.change(cut_id, {"lease_token": actor.lease}, extras=extras, next_at=None, attempts=0, **FREE)
+            extras, known = {**cut.extras, **made}, {**cut.attachment, TRIED: True}
+            later = services.clock.now() + arrivals.PAUSES_S[0] if known.get(arrivals.LOOKS) else None
+            done = {"extras": extras, "attachment": known, "next_at": later}
+            tx.cuts.change(cut_id, {"lease_token": actor.lease}, attempts=0, **done, **FREE)
 
 
 def give_up(services: Services, actor: Actor, cut_id: str, error: ReelgridError) -> None:
     """The film is there without them."""
+    with services.store.read() as tx:
+        known = tx.cuts.get(cut_id)
+    if known is not None and known.attachment.get(TRIED):
+        arrivals.give_up(services, actor, cut_id, error)
+        return
     _settle(services, actor, cut_id, {})
     with services.store.write() as tx:
         cut = tx.cuts.get(cut_id)

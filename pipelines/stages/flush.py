@@ -97,7 +97,7 @@ def _resolved(services: Services, want: Want) -> Want:
 
 
 def _has_files(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(item, dict) and "url" in item for item in value)
+    return isinstance(value, list) and any(isinstance(item, dict) and "filename" in item for item in value)
 
 
 def _linked(services: Services, value: Any) -> Any:
@@ -107,6 +107,8 @@ def _linked(services: Services, value: Any) -> Any:
 
 
 def _link(services: Services, item: Mapping[str, Any]) -> dict[str, Any]:
+    if "id" in item:
+        return {"id": item["id"]}
     url = str(item.get("url", ""))
     if not url.startswith(STORED):
         return dict(item)

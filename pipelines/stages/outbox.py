@@ -85,52 +85,61 @@ def notes_of(services: Services, run: Run) -> list[str]:
     return notes
 
 
-def show_films(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> None:
-    """Say in the row which films there are, and keep them as a version."""
+def show_films(
+    services: Services, tx: Tx, run: Run, cuts: Sequence[Cut], *, have: Mapping[str, str] | None = None
+) -> None:
+    """Say in the row which films there are, and keep them as a version. `have`: ids by name of the files that Airtable
+    has already, when others have to be sent again.
+    """
     if run.record_id is None or run.base_id is None or not cuts:
         return
-    show_run(services, tx, run, urgent=True, extra=film_cells(services, cuts))
-    if not cuts[0].animatic:
+    show_run(services, tx, run, urgent=True, extra=film_cells(services, cuts, have=have))
+    if not cuts[0].animatic and have is None:
         _show_version(services, tx, run, cuts)
 
 
-def film_cells(services: Services, cuts: Sequence[Cut]) -> dict[str, Any]:
-    """The cells of a row that belong to its film. Files are left out where Airtable could not fetch them."""
+def film_cells(
+    services: Services, cuts: Sequence[Cut], *, mark: str = "", have: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The cells of a row that belong to its film. Files are left out where Airtable could not fetch them.
+
+    Airtable refuses a link that failed before: `mark` tells this giving from others; by default it is how many links
+    of the film were given.
+    """
     attach = services.policy.airtable_reaches_us
+    files = film_files(cuts, mark or str(cuts[0].attachment.get("links", 0)), have or {})
     fields = delivery_fields(
         video_url=services.links.video(cuts[0].token),
         duration_s=float(cuts[0].footage.get("duration_s", 0.0)),
-        films=_films(cuts) if attach else None,
-        posters=_posters(cuts) if attach else None,
+        films=files[VideoField.FINAL_VIDEO] if attach else None,
+        posters=files[VideoField.POSTER] if attach else None,
     )
     return _plain(fields)
 
 
-def _films(cuts: Sequence[Cut]) -> list[FileLink]:
-    return [FileLink(url=_link(cut, cut.key), filename=cut.filename or "film.mp4") for cut in cuts]
+def film_files(cuts: Sequence[Cut], mark: str, have: Mapping[str, str]) -> dict[str, list[FileLink]]:
+    """The files of `Final Video` and `Poster`, which `Videos` and `Versions` call alike."""
+    films = [(cut.key, film_name(cut)) for cut in cuts]
+    posters = [(cut.poster_key, poster_name(cut)) for cut in cuts if cut.poster_key]
 
+    def links(files: Sequence[tuple[str | None, str]]) -> list[FileLink]:
+        return [FileLink(url=f"{STORED}{key}#{mark}", filename=name, id=have.get(name)) for key, name in files]
 
-def _posters(cuts: Sequence[Cut]) -> list[FileLink]:
-    return [FileLink(url=_link(cut, cut.poster_key), filename=poster_name(cut)) for cut in cuts if cut.poster_key]
-
-
-def _link(cut: Cut, key: str | None) -> str:
-    """Airtable refuses a link that failed once: `links` counts how many were given."""
-    return f"{STORED}{key}#{cut.attachment.get('links', 0)}"
+    return {VideoField.FINAL_VIDEO.value: links(films), VideoField.POSTER.value: links(posters)}
 
 
 def _show_version(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> None:
-    key = version_key(run.record_id or run.id, run.number)
+    key, files = version_key(run.record_id or run.id, run.number), film_files(cuts, "0", {})
     fields = version_fields(
         key=key,
         record_id=run.record_id or "",
         run=run.number,
-        created_at=services.clock.now(),
+        created_at=cuts[0].created_at,
         cost_micro=ledger.spent(tx, run_id=run.id),
         model=str((run.plan or {}).get("model", "")),
         what_changed=what_changed(tx, run),
-        films=_films(cuts),
-        posters=_posters(cuts),
+        films=files[VersionField.FINAL_VIDEO],
+        posters=files[VersionField.POSTER],
     )
     if not services.policy.airtable_reaches_us:
         del fields[VersionField.FINAL_VIDEO], fields[VersionField.POSTER]
@@ -158,8 +167,14 @@ def what_changed(tx: Tx, run: Run) -> str:
     return f"New clip{'s' if len(new) > 1 else ''} for scene{'s' if len(new) > 1 else ''} {', '.join(new)}."
 
 
+def film_name(cut: Cut) -> str:
+    """What a cut is called in its cell."""
+    return cut.filename or "film.mp4"
+
+
 def poster_name(cut: Cut) -> str:
-    return (cut.filename or "film.mp4").removesuffix(".mp4") + ".jpg"
+    """What its poster is called."""
+    return film_name(cut).removesuffix(".mp4") + ".jpg"
 
 
 def show_scenes(services: Services, tx: Tx, run: Run, *, urgent: bool = False) -> None:

@@ -43,7 +43,7 @@ STAGES: Mapping[str, Stage] = {
     "runs": Stage(run.advance, run.give_up),
     "generations": Stage(generate.advance, generate.give_up, renewed=False),
     "clips": Stage(clip.prepare_pieces, clip.give_up),
-    "cuts": Stage(extras.make, extras.give_up),
+    "cuts": Stage(extras.advance, extras.give_up),
     "sweeps": Stage(queue.start_ready, queue.give_up),
     "bases": Stage(push.advance, push.give_up),
 }

@@ -11,7 +11,7 @@ from pipelines.domain.errors import NotAllowed, Permanent
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.run import Cut, Run, Scene
 from pipelines.ports import BoardRow, BoardScene, BoardVersion, Tx
-from pipelines.stages import accept, control, outbox, queue
+from pipelines.stages import accept, arrivals, control, outbox, queue
 from pipelines.stages.services import Services
 from pipelines.stages.stitch import films_of
 
@@ -144,13 +144,21 @@ def _restore(services: Services, base_id: str, version: BoardVersion) -> None:
     if record_id is None:
         return
     try:
-        said = _cells_of(services, base_id, record_id, version.run)
+        cuts = _restorable(services, base_id, record_id, version.run)
     except NotAllowed as error:
-        said = {VideoField.STATUS_DETAIL.value: error.marketer}
-    say(services, base_id, record_id, said)
+        say(services, base_id, record_id, {VideoField.STATUS_DETAIL.value: error.marketer})
+        return
+    detail = {VideoField.STATUS_DETAIL.value: f"The film of run {version.run} is back."}
+    # A link of its own: what we believe to be in the cell may have been removed there by hand.
+    say(services, base_id, record_id, outbox.film_cells(services, cuts, mark=f"back-{now:.0f}") | detail)
+    if services.policy.airtable_reaches_us:
+        with services.store.write() as tx:
+            cut = tx.cuts.get(cuts[0].id, lock=True) or cuts[0]
+            later = {"attachment": arrivals.look_later(cut, BoardTable.VIDEOS), "next_at": now + arrivals.PAUSES_S[0]}
+            tx.cuts.change(cut.id, **later)
 
 
-def _cells_of(services: Services, base_id: str, record_id: str, number: int | None) -> dict[str, Any]:
+def _restorable(services: Services, base_id: str, record_id: str, number: int | None) -> list[Cut]:
     run = last_run(services, base_id, record_id)
     if run.status in MOVING:
         raise NotAllowed(marketer=f"Wait until run {run.number} has ended, then restore.")
@@ -158,8 +166,7 @@ def _cells_of(services: Services, base_id: str, record_id: str, number: int | No
         cuts = _films_of(tx, base_id, record_id, number)
     if not cuts:
         raise NotAllowed(marketer=f"The film of run {number} is not kept any more.")
-    detail = f"The film of run {number} is back."
-    return {**outbox.film_cells(services, cuts), VideoField.STATUS_DETAIL.value: detail}
+    return cuts
 
 
 def _films_of(tx: Tx, base_id: str, record_id: str, number: int | None) -> list[Cut]:

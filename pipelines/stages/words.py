@@ -79,6 +79,7 @@ _NAMED: Mapping[str, str] = {
     "kept_aside": "a late clip arrived and is kept",
     "not_prepared": "the clip could not be prepared ahead",
     "attached_again": "Airtable has not fetched the film; it is sent once more",
+    "not_attached": "Airtable could not fetch a copy of the film; its link works",
 }
 _RUNGS: Mapping[str, str] = {
     "again": "trying once more",

@@ -18,6 +18,7 @@ from pipelines.ports import BoardRow, BoardScene, BoardSettings, BoardVersion, C
 BASE = "appMemory00000001"
 BATCH = 10
 REVOKED = "Airtable refuses our access token: it was revoked."
+_LOSING: Mapping[str, str] = {BoardTable.VIDEOS: "lose_films", BoardTable.VERSIONS: "lose_versions"}
 _TICKS = (VideoField.GENERATE, VideoField.APPROVE, VideoField.CANCEL)
 Sizes = Callable[[str], "int | None"]
 
@@ -35,7 +36,8 @@ class MemoryBoard:
     """ports.Board for one base. `size_of` tells how large the file behind a link is (None: it cannot be fetched).
 
     Switches: `quota`, `denied`, `away`, `locked_until`, `refused` (tables of which no row is taken); the next
-    `lose_films` films are never fetched; files arrive `arrive_after_s` after the write.
+    `lose_films` films of `Videos` and `lose_versions` of `Versions` are never fetched, and `vanish` says whether such
+    a file disappears from its cell or stays without size; files arrive `arrive_after_s` after the write.
     """
 
     def __init__(self, clock: Clock, size_of: Sizes, *, arrive_after_s: float = 1.0) -> None:
@@ -44,7 +46,8 @@ class MemoryBoard:
         self.quota = self.denied = self.away = False
         self.refused: set[str] = set()
         self.locked_until = 0.0
-        self.lose_films = 0
+        self.lose_films = self.lose_versions = 0
+        self.vanish = False
         self.arrive_after_s = arrive_after_s
         self.links: list[str] = []
         """Every link that was handed over for fetching."""
@@ -141,6 +144,19 @@ class MemoryBoard:
             row = self._found(table, record_id)
             return {name: list(row.get(name) or []) for name in fields}
 
+    def attachments_of(
+        self,
+        base_id: str,  # noqa: ARG002 - one base
+        table: str,
+        record_ids: Sequence[str],
+        fields: Sequence[str],
+        runs: Sequence[str] = (),  # noqa: ARG002 - nobody counts
+    ) -> dict[str, dict[str, list[Any]]]:
+        """Re-read attachment cells of many rows."""
+        with self._call("attachments", table, *record_ids):
+            rows = {one: self._seen(table, one) for one in record_ids if one in self.tables[table]}
+            return {one: {name: list(row.get(name) or []) for name in fields} for one, row in rows.items()}
+
     # ------------------------------------------------------------ writing
 
     def flush(self, base_id: str, wants: Sequence[Want]) -> list[Written]:  # noqa: ARG002 - one base
@@ -187,8 +203,8 @@ class MemoryBoard:
     def _put(self, table: str, record_id: str, fields: Mapping[str, Any]) -> None:
         row = self.tables[table][record_id]
         for name, value in fields.items():
-            film = table == BoardTable.VIDEOS and name == VideoField.FINAL_VIDEO
-            new = self._files(value, row.get(name) or [], film=film) if _is_files(value) else value
+            losing = _LOSING.get(table) if name == VideoField.FINAL_VIDEO else None
+            new = self._files(value, row.get(name) or [], losing) if _is_files(value) else value
             if new in (None, "", [], False):
                 row.pop(name, None)
             else:
@@ -203,7 +219,7 @@ class MemoryBoard:
                 video_row[VideoField.SCENES] = [*video_row.get(VideoField.SCENES, []), record_id]
 
     def _files(
-        self, cell: Sequence[Mapping[str, Any]], old: Sequence[Mapping[str, Any]], *, film: bool
+        self, cell: Sequence[Mapping[str, Any]], old: Sequence[Mapping[str, Any]], losing: str | None
     ) -> list[dict[str, Any]]:
         """A new list of attachments: what is named by id stays, links are fetched later, or never."""
         kept = {item["id"]: dict(item) for item in old}
@@ -215,9 +231,11 @@ class MemoryBoard:
             self.links.append(item["url"])
             file = {"id": f"att{next(self._ids):014d}", **item}
             self._arrivals[file["id"]] = self._clock.now() + self.arrive_after_s
-            if film and self.lose_films > 0:
-                self.lose_films -= 1
+            if losing is not None and getattr(self, losing) > 0:
+                setattr(self, losing, getattr(self, losing) - 1)
                 self._arrivals[file["id"]] = float("inf")
+                if self.vanish:
+                    continue
             files.append(file)
         return files
 

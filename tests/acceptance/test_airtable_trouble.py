@@ -81,3 +81,36 @@ def test_a_token_that_is_revoked_is_said_and_its_return_is_enough(room: Room) ->
     assert room.cells(record)["Status"] != "Done"
     faults(room, revoke_token=False)
     arrives(room, record, "A white heron")
+
+
+@pytest.mark.parametrize("failure", ["empty", "dead_url"])
+def test_a_film_whose_fetch_fails_silently_twice_arrives_by_the_third_link(room: Room, failure: str) -> None:
+    """Airtable answers every write with 200 and says nothing: only reading again shows it, and Done waits for that."""
+    words = f"A heron, {failure}"
+    video = {"field": "Final Video", "filename": "*.mp4"}
+    lost = [{"count": 2, "table": table, **video} for table in ("Videos", "Versions")]
+    # An emptied cell is noticed at once; a file that never gets a size is waited for, so one loss of those will do.
+    lost = lost if failure == "empty" else [{"count": 1, "table": "Videos", **video}]
+    faults(room, attachment_fetch_fails=lost, attachment_failure=failure)
+    record = room.row(Prompt=words)
+    run = room.start(record)
+    seen = until(lambda: _truthful(room.cells(record)), "the film in its row", PATIENCE_S)
+    assert len(seen["Final Video"]) == 1
+    again = [event for event in view(room, run)["events"] if event["name"] == "attached_again"]
+    assert len(again) == len(lost)
+    if failure == "empty":
+        assert "Final Video" in until(lambda: _copied(room, record), "the copy in Versions", PATIENCE_S)
+
+
+def _truthful(cells: dict[str, Any]) -> dict[str, Any] | None:
+    """The row once it is Done; it never says so without the film."""
+    if cells.get("Status") != "Done":
+        assert "Error" not in cells
+        return None
+    assert _is_whole(cells)
+    return cells
+
+
+def _copied(room: Room, record: str) -> dict[str, Any] | None:
+    version = room.versions(record).get(1, {})
+    return version if _is_whole({**version, "Status": "Done"}) else None

@@ -161,6 +161,15 @@ def test_a_stop_box_in_a_second_row_of_settings_counts_too(world: World) -> None
     world.control("DELETE", f"person/{BASE}/Settings/{second}")
 
 
+def test_attachments_of_many_rows_are_read_in_one_call_and_rows_that_are_gone_are_left_out(world: World) -> None:
+    records = [world.add("Videos", {"Title": f"Row {number}"}) for number in range(3)]
+    world.control("DELETE", f"person/{BASE}/Videos/{records[1]}")
+    world.calls.clear()
+    found = world.board.attachments_of(BASE, "Videos", records, ["Final Video", "No Such Field"], ["run_1", "run_2"])
+    assert found == {records[0]: {"Final Video": []}, records[2]: {"Final Video": []}}
+    assert world.calls == [(BASE, "read", "verify:run_1,run_2")]
+
+
 def test_attachments_are_verified_by_reading_them_again(world: World) -> None:
     record = world.add("Videos", {"Master Prompt": "A cat."})
     with Web() as web:

@@ -151,6 +151,16 @@ def test_ordered_failures_count_down_and_a_login_page_is_kept_as_if_it_were_the_
     assert ingested(board, row)[0]["type"] == "text/html"
 
 
+def test_failures_can_be_ordered_for_some_files_only(board: Board, web: Web) -> None:
+    film = {"count": 1, "table": "Videos", "field": "Final Video", "filename": "*.mp4"}
+    board.control("POST", "faults", {"attachment_fetch_fails": [{"count": 1, "table": "Scenes"}, film]})
+    url = web.serve("/one", b"0" * 100)
+    assert ingested(board, attach(board, {"url": url, "filename": "poster.jpg"}))
+    lost = attach(board, {"url": url, "filename": "film.mp4"})
+    until(lambda: cell(board, lost) == [])
+    assert ingested(board, attach(board, {"url": url, "filename": "film.mp4"})), "the order was for one"
+
+
 @pytest.mark.parametrize("refusal", ["details", "422"])
 def test_the_same_address_failing_twice_is_refused_at_once(board: Board, web: Web, refusal: str) -> None:
     board.control("POST", "faults", {"attachment_refusal": refusal})

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.stages import control, flush
+from pipelines.stages import control, flush, ticks
 from pipelines.testing import Outcome
-from tests.unit.stage_house import World
+from tests.unit.stage_house import BASE, World
 
 
 @pytest.fixture
@@ -56,6 +56,64 @@ def test_files_that_never_arrive_are_sent_again_under_a_fresh_link(world: World)
     assert len(world.events(done, "attached_again")) == 2
     assert len(set(world.board.links)) == len(world.board.links)
     assert world.cells(record)["Status"] == "Done"
+
+
+def test_a_film_that_vanishes_from_its_cell_is_sent_again_at_once_and_what_is_there_stays(world: World) -> None:
+    """No minutes of waiting for what is known to be lost, and no second fetch of what has arrived."""
+    world.board.vanish = True
+    record = world.row(Prompt="A cat", Formats=["9:16"])
+    run, world.board.lose_films = world.trigger(record), 1
+    began = world.until(run, "delivering").updated_at
+    done = world.until(run, "done", "needs_attention")
+    assert world.clock.now() - began < 10
+    world.settle()
+    assert len(world.events(done, "attached_again")) == 1
+    films = world.cells(record)["Final Video"]
+    assert [film["filename"].rpartition("-")[2] for film in films] == ["16x9.mp4", "9x16.mp4"]
+    fetches = [sum(link.endswith(f"-{name}.mp4") for link in world.board.links) for name in ("16x9", "9x16")]
+    assert fetches == [2 + 1, 1 + 1], "in Videos and in Versions; the one that had arrived is named by its id"
+
+
+def test_the_copy_in_versions_is_looked_after_once_for_all_and_sent_again_when_lost(world: World) -> None:
+    """Nobody waits for it; two lost fetches later it is there, under a third link."""
+    records = [world.row(Prompt=f"Cat {number}") for number in range(3)]
+    runs = [world.trigger(record) for record in records]
+    world.board.lose_versions = 2
+    for run in runs:
+        world.until(run, "done")
+    world.board.calls.clear()
+    world.settle()
+    assert [len(row["Final Video"]) for row in world.board.rows("Versions")] == [1, 1, 1]
+    looks = [call for call in world.board.calls if call.verb == "attachments" and call.table == "Versions"]
+    assert len(looks[0].rows) == 3, "one call for all of them"
+    assert len(looks) <= 7
+    for row in world.board.rows("Versions"):
+        assert row["Final Video"][0]["id"]
+    told = [event for run in runs for event in world.events(world.run(run), "attached_again")]
+    assert len(told) == 2
+    assert all(world.cells(record)["Status"] == "Done" for record in records)
+
+
+def test_a_copy_in_versions_that_never_arrives_is_said_there_and_the_film_stays_done(world: World) -> None:
+    world.board.lose_versions, world.board.vanish = 99, True
+    record, run = world.film(Prompt="A cat")
+    [version] = world.board.rows("Versions")
+    assert version["What Changed"].endswith("Airtable could not fetch the file; Restore still works.")
+    assert world.events(run, "not_attached")
+    assert world.cells(record)["Status"] == "Done"
+
+
+def test_a_film_that_somebody_put_back_is_looked_after_too(world: World) -> None:
+    record, _ = world.film(Prompt="A cat")
+    world.board.edit("Videos", record, Prompt="A dog")
+    world.make(record)
+    [old] = [one for one, row in world.board.tables["Versions"].items() if row["Run"] == 1]
+    world.board.edit("Versions", old, Restore=True)
+    world.board.lose_films, world.board.vanish = 2, True
+    ticks.look(world.services, BASE)
+    world.settle()
+    assert [film["filename"] for film in world.cells(record)["Final Video"]] == [f"{record}-r1-16x9.mp4"]
+    assert world.cells(record)["Status Detail"] == "The film of run 1 is back."
 
 
 def test_files_that_airtable_cannot_fetch_at_all_ask_a_person_and_retrying_sends_new_links(world: World) -> None:

@@ -87,7 +87,7 @@ def schedule(world: World, attachment: Attachment) -> None:
 
 def _ingest(world: World, attachment: Attachment) -> None:
     unreachable = urlsplit(attachment.source).hostname in world.limits.settings.unreachable_hosts
-    if unreachable or world.limits.attachment_fails():
+    if unreachable or world.limits.attachment_fails(**_place(world, attachment)):
         _fail(world, attachment)
         return
     try:
@@ -96,6 +96,19 @@ def _ingest(world: World, attachment: Attachment) -> None:
         _fail(world, attachment)
         return
     finish(world, attachment, content_type)
+
+
+def _place(world: World, attachment: Attachment) -> dict[str, str]:
+    """Where a file is to be, by names, for faults that concern only some."""
+    base = world.bases.get(attachment.base_id)
+    table = base.table(attachment.table_id) if base else None
+    column = table.field(attachment.field_id) if table else None
+    return {
+        "base": attachment.base_id,
+        "table": table.name if table else "",
+        "field": column.name if column else "",
+        "filename": attachment.filename,
+    }
 
 
 def finish(world: World, attachment: Attachment, content_type: str) -> None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from fnmatch import fnmatchcase
 from typing import Any
 
 from pipelines.sandbox.airtable import errors
 
 WINDOW_S = 1.0
+RULES = ("fail_next", "drop_answers", "attachment_fetch_fails")
+"""Faults of which so many are ordered, for all or for some of what happens."""
 
 
 @dataclass
@@ -29,7 +33,7 @@ class Settings:
     revoke_token: bool | str = False
     latency_s: float = 0.0
     attachment_delay_s: float = 0.0
-    attachment_fetch_fails: int = 0
+    attachment_fetch_fails: list[dict[str, Any]] = field(default_factory=list)
     attachment_failure: str = "empty"
     attachment_refusal: str = "details"
     attachment_ttl_s: float = 7200.0
@@ -49,6 +53,11 @@ class Call:
     verb: str
     kind: str
     token: str
+
+    @property
+    def place(self) -> dict[str, str]:
+        """What a rule may name."""
+        return {"base": self.base, "verb": self.verb, "kind": self.kind}
 
 
 @dataclass
@@ -125,24 +134,22 @@ class Limits:
 
     def failure(self, call: Call) -> dict[str, Any] | None:
         """The next ordered failure for a call like this one: `{status?, body?, headers?, after?}`."""
-        return self._take(self.settings.fail_next, call)
+        return self._take(self.settings.fail_next, call.place)
 
     def drops_answer(self, call: Call) -> bool:
         """Whether the answer to this call shall be lost after the work was done."""
-        return self._take(self.settings.drop_answers, call) is not None
+        return self._take(self.settings.drop_answers, call.place) is not None
 
-    def attachment_fails(self) -> bool:
-        """Whether the fetch that starts now is one of those ordered to fail."""
-        with self._lock:
-            if self.settings.attachment_fetch_fails <= 0:
-                return False
-            self.settings.attachment_fetch_fails -= 1
-            return True
+    def attachment_fails(self, **place: str) -> bool:
+        """Whether the fetch that starts now is one of those ordered to fail. `place`: base, table, field, filename;
+        a rule may have patterns such as `*.mp4`.
+        """
+        return self._take(self.settings.attachment_fetch_fails, place) is not None
 
-    def _take(self, rules: list[dict[str, Any]], call: Call) -> dict[str, Any] | None:
+    def _take(self, rules: list[dict[str, Any]], seen: Mapping[str, str]) -> dict[str, Any] | None:
         with self._lock:
             for rule in rules:
-                wanted = [rule.get(k) in (None, getattr(call, k)) for k in ("base", "verb", "kind")]
+                wanted = [fnmatchcase(value, str(rule.get(name) or "*")) for name, value in seen.items()]
                 if all(wanted) and rule["count"] > 0:
                     rule["count"] -= 1
                     return rule
@@ -155,13 +162,14 @@ class Limits:
             raise KeyError(min(unknown))
         with self._lock:
             for name, value in wishes.items():
-                setattr(self.settings, name, _rules(value) if name in ("fail_next", "drop_answers") else value)
+                setattr(self.settings, name, _rules(value) if name in RULES else value)
 
     def dump(self) -> dict[str, Any]:
         return {"settings": asdict(self.settings), "tokens": self.tokens}
 
     def load(self, doc: dict[str, Any]) -> None:
-        self.settings = Settings(**doc["settings"])
+        known = doc["settings"]
+        self.settings = Settings(**{**known, **{name: _rules(known.get(name)) for name in RULES}})
         self.tokens = doc["tokens"]
 
     def stats(self) -> dict[str, Any]:
