@@ -8,37 +8,15 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from PIL import Image
 
-from pipelines.domain.errors import InvalidOrder, UnplayableMedia
-from pipelines.domain.footage import ClipWork, Corner, Fit, Logo, Prepared
+from pipelines.domain.errors import UnplayableMedia
+from pipelines.domain.footage import ClipWork, Fit
 from pipelines.media.normalise import encode_clip
 from pipelines.media.probe import deviations
-from pipelines.media.studio import FilmStudio
-from pipelines.media.typeset import safe_area
 from tests.media import shots
 from tests.media.shots import AAC, TAGS, X264, clip, good, picture, remuxed, run, tone
 
 Maker = Callable[[Path], Path]
-
-
-@pytest.fixture(scope="module")
-def studio() -> FilmStudio:
-    return FilmStudio()
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return good(tmp_path_factory.mktemp("plain") / "good.mp4")
-
-
-@pytest.fixture
-def prepare(studio: FilmStudio, tmp_path: Path) -> Callable[..., Prepared]:
-    def prepared(source: Path, **more) -> Prepared:
-        work = ClipWork(source=source, **{"target": shots.target(), **more})
-        return studio.prepare(work, tmp_path / "out" / "piece.mp4")
-
-    return prepared
 
 
 def odd_fps(path: Path) -> Path:
@@ -290,65 +268,6 @@ def test_a_rotated_clip_stands_upright(prepare, tmp_path):
     image = shots.frame(prepare(tmp_path / "r.mp4").path)
     assert image[340, 320].min() > 200
     assert image[20, 320].max() < 40
-
-
-@pytest.mark.parametrize("size", [(640, 360), (360, 640), (480, 480), (432, 540)])
-@pytest.mark.parametrize("caption", ["Hi", "Every morning starts with one small light at the end of the pier. " * 4])
-def test_a_burned_caption_is_readable_and_inside_the_safe_area(size, caption, prepare, tmp_path):
-    source = clip(tmp_path / "s.mp4", *shots.colour(f"{size[0]}x{size[1]}", rgb=(120, 120, 120)), *tone(1))
-    piece = prepare(source, target=shots.target(*size), caption=caption)
-    image, safe = shots.frame(piece.path, 0.5), safe_area(*size)
-    left, top, right, bottom = shots.brightest(image, 200)
-    assert (left >= safe.x, right < safe.right) == (True, True)
-    assert (top >= safe.y, bottom < safe.bottom) == (True, True)
-    assert top > size[1] / 2
-    assert np.abs(image[10, size[0] // 2] - 120).max() <= 4
-    # Capitals on a phone 390 points wide: at least 9 points high.
-    assert min(bottom - top, 60) >= 0.7 * 0.036 * min(size) * 0.9
-    assert "the caption was burned in" in piece.changed
-
-
-def test_captions_in_other_scripts_are_burned_in_too(prepare, tmp_path):
-    plain = good(tmp_path / "s.mp4", seconds=0.2)
-    plain_image = shots.frame(plain)
-    for caption in (
-        "Жизнь — это море",
-        "كل صباح يبدأ بضوء صغير",
-        "כל בוקר מתחיל באור קטן",
-        "毎朝、小さな光から始まる",
-        "🎬 Go!",
-    ):
-        assert np.abs(shots.frame(prepare(plain, caption=caption).path) - plain_image).mean() > 0.5
-
-
-def test_a_blank_caption_changes_nothing(plain, prepare):
-    assert prepare(plain, caption=" \n ").changed == ()
-
-
-@pytest.mark.parametrize("corner", Corner)
-def test_a_logo_stands_in_its_corner_with_its_colours_and_opacity(corner, prepare, tmp_path):
-    Image.new("RGBA", (400, 200), (*shots.GREEN, 255)).save(tmp_path / "logo.png")
-    source = clip(tmp_path / "s.mp4", *shots.colour("640x360", rgb=(0, 0, 0)), *tone(1))
-    image = shots.frame(prepare(source, logo=Logo(path=tmp_path / "logo.png", corner=corner, opacity=1)).path)
-    rows, columns = np.where(image[..., 1] > 110)
-    safe = safe_area(640, 360)
-    assert (rows.min() < 180) == corner.startswith("Top")
-    assert (columns.min() < 320) == corner.endswith("Left")
-    assert rows.min() >= safe.y - 2
-    assert rows.max() <= safe.bottom + 2
-    assert columns.min() >= safe.x - 2
-    assert columns.max() <= safe.right + 2
-    assert np.abs(image[int(rows.mean()), int(columns.mean())] - shots.GREEN).max() <= 8
-    half = shots.frame(prepare(source, logo=Logo(path=tmp_path / "logo.png", corner=corner, opacity=0.5)).path)
-    assert 90 < half[int(rows.mean()), int(columns.mean())][1] < 130
-
-
-@pytest.mark.parametrize("content", [b"", b"<svg/>", b"\x89PNG\r\n\x1a\n broken"])
-def test_a_logo_that_is_no_picture_is_the_orders_fault(content, plain, prepare, tmp_path):
-    (tmp_path / "logo.png").write_bytes(content)
-    with pytest.raises(InvalidOrder, match="Logo"):
-        prepare(plain, logo=Logo(path=tmp_path / "logo.png"))
-    assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>not yet</html>", b"\x00" * 4000, b"#EXTM3U\n/etc/passwd\n"])

@@ -9,54 +9,12 @@ from typing import Any
 
 import pytest
 
-from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.footage import Fit, Transition
 from pipelines.domain.labels import for_clip, for_row
 from pipelines.domain.order import Order, SceneOrder
-from pipelines.domain.plan import Plan, format_size, make_plan, plan_from_json, plan_to_json
-
-TODAY = date(2026, 11, 20)
-STEPPED = ModelCard(
-    id="acme/stepped",
-    label="4, 8 or 12 seconds, two shapes, one resolution",
-    durations=(4, 8, 12),
-    sizes={"16:9 720p": "1280x720", "9:16 720p": "720x1280"},
-    prices={"720p": 100_000},
-    image_to_video=True,
-    max_prompt=100,
-)
-RANGED = ModelCard(
-    id="acme/ranged",
-    label="3 to 15 seconds",
-    min_seconds=3,
-    max_seconds=15,
-    default_seconds=5,
-    sizes={"16:9 480p": "864x496", "16:9 1080p": "1920x1080", "9:16 1080p": "1080x1920", "16:9 4k": "3840x2160"},
-    prices={"480p": 10_000, "1080p": 104_300},
-    clip_prices={"1080p": 20_000},
-    max_references=2,
-    image_to_video=True,
-)
-DRAFT = ModelCard(
-    id="local/draft", label="free", min_seconds=0.5, step_seconds=0.1, free=True, sizes={"16:9 720p": "1280x720"}
-)
-CARDS = {card.id: card for card in (STEPPED, RANGED, DRAFT)}
-
-
-def plan_for(order: Order, *cards: ModelCard, **options: Any) -> Plan:
-    catalogue = {**CARDS, **{card.id: card for card in cards}}
-    return make_plan(order, catalogue, **{"default_model": "acme/stepped", "today": TODAY, **options})
-
-
-def order(**fields: Any) -> Order:
-    return Order(**{"master_prompt": "A day at the sea", **fields})
-
-
-def problems_of(asked: Order, *cards: ModelCard, **options: Any) -> dict[str, str]:
-    with pytest.raises(InvalidOrder) as caught:
-        plan_for(asked, *cards, **options)
-    return {problem.field: problem.message for problem in caught.value.problems}
+from pipelines.domain.plan import format_size, plan_from_json, plan_to_json
+from tests.unit.plan_house import STEPPED, TODAY, order, plan_for, problems_of
 
 
 def test_an_order_without_wishes_gets_four_scenes_of_the_models_default_in_720p_landscape() -> None:
@@ -230,90 +188,6 @@ def test_further_formats_are_cut_from_the_same_clips_and_cost_nothing() -> None:
 def test_a_price_per_clip_comes_on_top_of_the_seconds() -> None:
     plan = plan_for(order(model="acme/ranged", resolution="1080p", scene_count=2))
     assert plan.quote_micro == 2 * (5 * 104_300 + 20_000)
-
-
-def test_every_problem_is_named_at_once() -> None:
-    asked = Order(
-        master_prompt=" ",
-        scene_count=1000,
-        clip_seconds=5,
-        aspect_ratio="3:2",
-        formats=("2:1",),
-        resolution="huge",
-        max_cost_micro=-1,
-        transition=Transition.CROSSFADE,
-        transition_seconds=0,
-    )
-    assert set(problems_of(asked)) == {
-        "master_prompt",
-        "scene_count",
-        "clip_seconds",
-        "aspect_ratio",
-        "formats",
-        "resolution",
-        "max_cost_usd",
-        "transition_seconds",
-    }
-
-
-@pytest.mark.parametrize("count", [0, -1, 51, 1000])
-def test_a_scene_count_outside_1_to_50_is_refused(count: int) -> None:
-    assert problems_of(order(scene_count=count)) == {
-        "scene_count": f"must be a whole number from 1 to 50, not {count}."
-    }
-
-
-@pytest.mark.parametrize("prompt", [None, "", " \n\t", "x" * 32_001])
-def test_a_master_prompt_is_1_to_32000_characters(prompt: str | None) -> None:
-    assert "32000" in problems_of(order(master_prompt=prompt))["master_prompt"]
-
-
-@pytest.mark.parametrize("seconds", [0.0, -4.0, float("nan"), float("inf")])
-def test_a_length_must_be_a_length(seconds: float) -> None:
-    assert "above 0" in problems_of(order(clip_seconds=seconds, adapt=True))["clip_seconds"]
-
-
-def test_written_scenes_need_no_master_prompt_and_keep_what_their_author_said() -> None:
-    scenes = (
-        SceneOrder(prompt="Dawn", caption="Morning", seconds=8, board_record_id="rec1"),
-        SceneOrder(prompt="Dusk", model="acme/ranged", seconds=4, transition=Transition.FADE_BLACK),
-    )
-    plan = plan_for(Order(scenes=scenes, resolution="720p", adapt=True))
-    first, second = plan.scenes
-    assert (first.prompt, first.caption, first.board_record_id, first.seconds) == ("Dawn", "Morning", "rec1", 8)
-    assert (second.model, second.transition, second.settings["resolution"]) == ("acme/ranged", "Fade Black", "1080p")
-    assert plan.adapted == (
-        "Scene 2: The picture is made in 1080p instead of 720p, because acme/ranged offers 480p or 1080p.",
-    )
-
-
-def test_scenes_from_the_writer_replace_the_orders_own() -> None:
-    plan = plan_for(order(scene_count=9), scenes=[SceneOrder(prompt="One"), SceneOrder(prompt="Two")])
-    assert [scene.prompt for scene in plan.scenes] == ["One", "Two"]
-
-
-def test_problems_of_a_scene_are_named_by_its_place() -> None:
-    scenes = (
-        SceneOrder(prompt="fine"),
-        SceneOrder(prompt="x" * 101),
-        SceneOrder(prompt=" ", seconds=5, model="acme/none", references=("a",)),
-        SceneOrder(prompt="fine", seconds=5),
-    )
-    found = problems_of(Order(scenes=scenes))
-    assert set(found) == {"scenes[1].prompt", "scenes[2].prompt", "scenes[2].model", "scenes[3].seconds"}
-    assert found["scenes[1].prompt"] == "has 101 characters; acme/stepped takes at most 100."
-
-
-def test_no_scenes_at_all_and_too_many_are_refused() -> None:
-    assert "not 0" in problems_of(order(), scenes=[])["scenes"]
-    assert "not 51" in problems_of(order(), scenes=[SceneOrder(prompt="x")] * 51)["scenes"]
-
-
-def test_an_unknown_model_is_answered_with_those_of_its_provider() -> None:
-    found = problems_of(order(model="acme/dream"))
-    assert found == {
-        "model": "'acme/dream' is not in the catalogue. Choose acme/stepped or acme/ranged or another of the catalogue."
-    }
 
 
 SUNSET = dataclasses.replace(
