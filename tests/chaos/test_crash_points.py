@@ -51,29 +51,31 @@ def test_each_crash_point_kills_once_and_every_run_is_done(tmp_path: Path) -> No
         assert sorted(died) == sorted(POINTS)
 
 
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """One town for all points, kept up."""
+    with town(tmp_path_factory.mktemp("one") / "var") as place, kept_up(place):
+        yield place
+
+
 @pytest.mark.slow
-class TestOneByOne:
-    """Each point alone, in a run of its own."""
-
-    @pytest.fixture(scope="class")
-    def place(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-        with town(tmp_path_factory.mktemp("one") / "var") as place, kept_up(place):
-            yield place
-
-    @pytest.mark.parametrize("ability", ["key", "list", "callback"])
-    @pytest.mark.parametrize("point", [name for name in POINTS if name not in ("dead.freed", "queue.started")])
-    def test_the_run_is_done_and_each_scene_bought_once(self, place: Town, point: str, ability: str) -> None:
-        if point.startswith("settle."):
-            place.journal.die_at("submit.answered")
-        if point == "settle.found" and ability == "callback":
-            pytest.skip("a callback is taken as it comes; nothing is looked for")
-        place.journal.die_at(point)
-        mark = f"{point}-{ability}".replace(".", "-")
-        before = len(place.runs())
-        record = place.order_row(mark, ability=ability)
-        (run,) = place.wait(before + 1)[before:]
-        place.done(run.id)
-        until(lambda: place.journal.died_at(point), f"a death at {point}")
-        until(lambda: len(place.films(record)) == 1, "one film in the row")
-        assert len(place.bought(mark)) == 2
-        place.check_books()
+@pytest.mark.parametrize("ability", ["key", "list", "callback"])
+@pytest.mark.parametrize("point", [name for name in POINTS if name not in ("dead.freed", "queue.started")])
+def test_a_run_that_meets_one_death_is_done_with_each_scene_bought_once(
+    lasting: Town, point: str, ability: str
+) -> None:
+    place = lasting
+    if point.startswith("settle."):
+        place.journal.die_at("submit.answered")
+    if point == "settle.found" and ability == "callback":
+        pytest.skip("a callback is taken as it comes; nothing is looked for")
+    place.journal.die_at(point)
+    mark = f"{point}-{ability}".replace(".", "-")
+    before = len(place.runs())
+    record = place.order_row(mark, ability=ability)
+    (run,) = place.wait(before + 1)[before:]
+    place.done(run.id)
+    until(lambda: place.journal.died_at(point), f"a death at {point}")
+    until(lambda: len(place.films(record)) == 1, "one film in the row")
+    assert len(place.bought(mark)) == 2
+    place.check_books()
