@@ -9,14 +9,23 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Table
 from sqlalchemy.engine import Row
 
+from pipelines.store.statements import (
+    LIMIT,
+    NOTHING,
+    adding,
+    changing,
+    counting,
+    finding,
+    getting,
+    removing,
+    shape_of,
+)
 from pipelines.store.tables import plain_type
 
 T = TypeVar("T")
-_MANY = (tuple, set, frozenset, list)
 
 
 @cache
@@ -28,15 +37,8 @@ def _readers(record: Any) -> dict[str, Any]:
     return {**enums, **tuples}
 
 
-def condition(table: Table, name: str, value: Any) -> ColumnElement[bool]:
-    """`column = value`, with None for NULL and a collection for "one of"."""
-    column = table.c[name]
-    if value is None:
-        return column.is_(None)
-    if isinstance(value, _MANY):
-        return column.in_(list(value))
-    matches: ColumnElement[bool] = column == value
-    return matches
+def _to(changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"to_{name}": value for name, value in changes.items()}
 
 
 class SqlRows(Generic[T]):
@@ -47,22 +49,20 @@ class SqlRows(Generic[T]):
         self._readers = _readers(typing.cast("Any", record))
 
     def get(self, id: str, *, lock: bool = False) -> T | None:
-        query = select(self._table).where(self._table.c.id == id)
-        row = self._connection.execute(query.with_for_update() if lock else query).first()
+        row = self._connection.execute(getting(self._table, lock=lock), {"is_id": id}).first()
         return self._load(row) if row is not None else None
 
     def add(self, row: T) -> bool:
         values = {f.name: getattr(row, f.name) for f in dataclasses.fields(row)}  # type: ignore[arg-type]
         if values.get("id", "") is None:
             del values["id"]
-        insert = sqlite.insert if self._connection.dialect.name == "sqlite" else postgresql.insert
-        statement = insert(self._table).values(**values).on_conflict_do_nothing().returning(self._table.c.id)
-        return self._connection.execute(statement).first() is not None
+        statement = adding(self._table, self._connection.dialect.name)
+        return self._connection.execute(statement, values).first() is not None
 
     def change(self, id: str, when: Mapping[str, Any] | None = None, /, **changes: Any) -> bool:
-        conditions = [condition(self._table, name, value) for name, value in (when or {}).items()]
-        statement = update(self._table).where(self._table.c.id == id, *conditions).values(**changes)
-        return self._connection.execute(statement).rowcount == 1
+        shape, values = shape_of({"id": id, **(when or {})})
+        statement = changing(self._table, shape, tuple(changes))
+        return self._connection.execute(statement, values | _to(changes)).rowcount == 1
 
     def change_all(
         self,
@@ -73,24 +73,16 @@ class SqlRows(Generic[T]):
         before: Mapping[str, Any],
         **changes: Any,
     ) -> set[str]:
-        conditions = [condition(self._table, name, value) for name, value in (when or {}).items()]
-        conditions += [self._table.c[name] < value for name, value in before.items()]
-        statement = update(self._table).where(self._table.c.id.in_(list(ids)), *conditions).values(**changes)
-        return set(self._connection.execute(statement.returning(self._table.c.id)).scalars())
+        shape, values = shape_of({"id": list(ids), **(when or {})}, before)
+        statement = changing(self._table, shape, tuple(changes)).returning(self._table.c.id)
+        return set(self._connection.execute(statement, values | _to(changes)).scalars())
 
     def change_each(self, rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> None:
         if not rows:
             return
-        _, when, changes = rows[0]
-        conditions = [self._table.c[name] == bindparam(f"when_{name}") for name in ("id", *when)]
-        statement = update(self._table).where(*conditions).values({name: bindparam(f"to_{name}") for name in changes})
-        values = [
-            {"when_id": row}
-            | {f"when_{name}": value for name, value in when.items()}
-            | {f"to_{name}": value for name, value in changes.items()}
-            for row, when, changes in rows
-        ]
-        self._connection.execute(statement, values)
+        shaped = [(*shape_of({"id": row, **when}), changes) for row, when, changes in rows]
+        statement = changing(self._table, shaped[0][0], tuple(shaped[0][2]))
+        self._connection.execute(statement, [values | _to(changes) for _, values, changes in shaped])
 
     def find(
         self,
@@ -101,28 +93,22 @@ class SqlRows(Generic[T]):
         after: Mapping[str, Any] | None = None,
         **equals: Any,
     ) -> list[T]:
-        conditions = [condition(self._table, name, value) for name, value in equals.items()]
-        conditions += [self._table.c[name] < value for name, value in (before or {}).items()]
-        conditions += [self._table.c[name] > value for name, value in (after or {}).items()]
-        column = self._table.c[order.lstrip("-")]
-        # By id within equal values: a page of a list must not depend on the database's mood.
-        ways = [c.desc() if order.startswith("-") else c.asc() for c in (column, self._table.c.id)]
-        query = select(self._table).where(*conditions).order_by(*ways).limit(limit)
-        return [self._load(row) for row in self._connection.execute(query)]
+        shape, values = shape_of(equals, before or NOTHING, after or NOTHING)
+        statement = finding(self._table, shape, order, limited=limit is not None)
+        return [self._load(row) for row in self._connection.execute(statement, values | {LIMIT: limit})]
 
     def count(self, **equals: Any) -> int:
-        conditions = [condition(self._table, name, value) for name, value in equals.items()]
-        query = select(func.count()).select_from(self._table).where(and_(True, *conditions))
-        return int(self._connection.execute(query).scalar_one())
+        shape, values = shape_of(equals)
+        return int(self._connection.execute(counting(self._table, shape), values).scalar_one())
 
     def remove(self, id: str) -> bool:
-        return self._connection.execute(delete(self._table).where(self._table.c.id == id)).rowcount == 1
+        shape, values = shape_of({"id": id})
+        return self._connection.execute(removing(self._table, shape, limited=False), values).rowcount == 1
 
     def remove_some(self, limit: int, *, before: Mapping[str, Any], **equals: Any) -> int:
-        conditions = [condition(self._table, name, value) for name, value in equals.items()]
-        conditions += [self._table.c[name] < value for name, value in before.items()]
-        some = select(self._table.c.id).where(*conditions).limit(limit)
-        return self._connection.execute(delete(self._table).where(self._table.c.id.in_(some))).rowcount
+        shape, values = shape_of(equals, before)
+        statement = removing(self._table, shape, limited=True)
+        return self._connection.execute(statement, values | {LIMIT: limit}).rowcount
 
     def _load(self, row: Row[Any]) -> T:
         values = row._asdict()

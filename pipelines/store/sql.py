@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -18,10 +21,12 @@ from pipelines.domain.money import Account
 from pipelines.domain.run import Lane
 from pipelines.ports import Rows
 from pipelines.store import schema
-from pipelines.store.rows import SqlRows, condition
+from pipelines.store.rows import SqlRows
+from pipelines.store.statements import shape_of, summing
 from pipelines.store.tables import RECORDS, TABLES, is_leased
 
 BUSY_MS = 30_000
+KNOCK_S, KNOCKING_S = (0.0005, 0.0025), 20.0
 AWAY = "Our database does not answer right now; we keep trying."
 LEASED = [name for name, record in RECORDS.items() if is_leased(record)]
 
@@ -37,7 +42,33 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     write = connection.get_execution_options().get("write", False)
+    if write and _came_in(connection.connection.cursor()):
+        return
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _came_in(cursor: Any) -> bool:
+    """Begin to write as soon as other processes let us; False when that does not come or fails, to be told as ever.
+
+    SQLite's own patience looks ever more rarely, at last every 100 ms: among several who write much, whoever waits
+    longest goes on waiting. Six processes that write all the time: 99 of 100 writes took up to 240–1,250 ms with it,
+    and up to 60–130 ms like this (two cores).
+    """
+    deadline = time.monotonic() + KNOCKING_S
+    cursor.execute("PRAGMA busy_timeout=0")
+    try:
+        while time.monotonic() < deadline:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    return False
+                time.sleep(random.uniform(*KNOCK_S))  # noqa: S311 - spreads load, guards nothing
+            else:
+                return True
+        return False
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
 
 
 def make_engine(url: str, *, pooled: bool = True) -> Engine:
@@ -85,10 +116,8 @@ class SqlTx:
             self.connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
 
     def balance(self, account: str, **equals: Any) -> int:
-        table = TABLES["ledger"]
-        conditions = [condition(table, name, value) for name, value in {"account": account, **equals}.items()]
-        query = select(func.coalesce(func.sum(table.c.amount), 0)).where(*conditions)
-        return int(self.connection.execute(query).scalar_one())
+        shape, values = shape_of({"account": account, **equals})
+        return int(self.connection.execute(summing(TABLES["ledger"], shape), values).scalar_one())
 
     def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
         table = TABLES["ledger"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DatabaseError
 
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.run import Event, Generation, LedgerEntry, Run
@@ -219,5 +221,38 @@ def test_a_write_inside_a_write_is_a_defect_and_is_said_at_once(tmp_path: Path) 
     store = SqlStore(f"sqlite:///{tmp_path / 'truth.db'}")
     store.migrate()
     with store.write(), pytest.raises(RuntimeError, match="inside a write"), store.write():
+        pass
+    store.engine.dispose()
+
+
+def test_a_write_comes_in_when_another_process_has_written(tmp_path: Path) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path / 'truth.db'}")
+    store.migrate()
+    other = sqlite3.connect(tmp_path / "truth.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    waiting, done = threading.Event(), threading.Event()
+
+    def write() -> None:
+        waiting.set()
+        with store.write() as tx:
+            tx.runs.add(a_run())
+        done.set()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    waiting.wait()
+    with store.read() as tx:
+        assert tx.runs.count() == 0
+    other.execute("COMMIT")
+    thread.join()
+    other.close()
+    assert done.is_set()
+    store.engine.dispose()
+
+
+def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "truth.db").write_bytes(b"no database at all, but long enough to be looked at" * 100)
+    store = SqlStore(f"sqlite:///{tmp_path / 'truth.db'}")
+    with pytest.raises(DatabaseError, match="not a database"), store.write():
         pass
     store.engine.dispose()

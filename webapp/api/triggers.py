@@ -178,12 +178,15 @@ def allowed_base(base_id: str | None) -> str:
     if chosen is None:
         problem = Problem("base_id", "is required, because no AIRTABLE_BASE_ID is set here.")
         raise HttpProblem(422, f"base_id {problem.message}", (problem,))
-    with core.store.read() as tx:
-        connected = chosen == core.policy.default_base or tx.bases.get(chosen) is not None
-    if not connected:
+    if chosen != core.policy.default_base and not _connected(chosen):
         problem = Problem("base_id", f"{chosen} is not connected here. Ask your operator: flask bases add {chosen}")
         raise HttpProblem(403, f"base_id {problem.message}", (problem,))
     return chosen
+
+
+def _connected(base_id: str) -> bool:
+    with services().store.read() as tx:
+        return tx.bases.get(base_id) is not None
 
 
 def _sweep(row: QueueSweep) -> answers.Sweep:

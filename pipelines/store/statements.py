@@ -1,0 +1,121 @@
+"""SQL for each shape of a question, built once: building it costs more than SQLite takes to answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Delete,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
+
+Shape = tuple[tuple[str, str], ...]
+"""Columns, and how each is compared: `null`, `in`, `is`, `below` or `above`."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+LIMIT = "at_most"
+_MANY = (tuple, set, frozenset, list)
+
+
+def shape_of(
+    equals: Mapping[str, Any], before: Mapping[str, Any] = NOTHING, after: Mapping[str, Any] = NOTHING
+) -> tuple[Shape, dict[str, Any]]:
+    """A condition without its values, and these by the names under which the statement asks for them. None is NULL, a
+    collection "one of"; bounds are strict.
+    """
+    shape: list[tuple[str, str]] = []
+    values: dict[str, Any] = {}
+    compared = [(name, _kind(value), value) for name, value in equals.items()]
+    compared += [(name, "below", value) for name, value in before.items()]
+    compared += [(name, "above", value) for name, value in after.items()]
+    for name, kind, value in compared:
+        shape.append((name, kind))
+        if value is not None:
+            values[f"{kind}_{name}"] = list(value) if kind == "in" else value
+    return tuple(shape), values
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    return "in" if isinstance(value, _MANY) else "is"
+
+
+def conditions(table: Table, shape: Shape) -> list[ColumnElement[bool]]:
+    """The condition in SQL, with places for its values."""
+    return [_condition(table.c[name], name, kind) for name, kind in shape]
+
+
+def _condition(column: ColumnElement[Any], name: str, kind: str) -> ColumnElement[bool]:
+    if kind == "null":
+        return column.is_(None)
+    if kind == "in":
+        return column.in_(bindparam(f"in_{name}", expanding=True))
+    place: BindParameter[Any] = bindparam(f"{kind}_{name}")
+    compared: dict[str, ColumnElement[bool]] = {"is": column == place, "below": column < place, "above": column > place}
+    return compared[kind]
+
+
+@cache
+def getting(table: Table, *, lock: bool) -> Select[Any]:
+    """A row by its id, which is asked for as `is_id`."""
+    query = select(table).where(*conditions(table, (("id", "is"),)))
+    return query.with_for_update() if lock else query
+
+
+@cache
+def finding(table: Table, shape: Shape, order: str, *, limited: bool) -> Select[Any]:
+    """Rows in order, at most `at_most` if limited."""
+    column = table.c[order.lstrip("-")]
+    # By id within equal values: a page of a list must not depend on the database's mood.
+    ways = [c.desc() if order.startswith("-") else c.asc() for c in (column, table.c.id)]
+    query = select(table).where(*conditions(table, shape)).order_by(*ways)
+    return query.limit(bindparam(LIMIT)) if limited else query
+
+
+@cache
+def counting(table: Table, shape: Shape) -> Select[Any]:
+    """How many rows match."""
+    return select(func.count()).select_from(table).where(*conditions(table, shape))
+
+
+@cache
+def adding(table: Table, dialect: str) -> ReturningInsert[Any]:
+    """A row, unless its id or a unique key is there; its id if it was added."""
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    return insert(table).on_conflict_do_nothing().returning(table.c.id)
+
+
+@cache
+def changing(table: Table, shape: Shape, names: tuple[str, ...]) -> Update:
+    """New values, asked for as `to_<column>`, in the rows that match."""
+    values: dict[str, BindParameter[Any]] = {name: bindparam(f"to_{name}") for name in names}
+    return update(table).where(*conditions(table, shape)).values(values)
+
+
+@cache
+def removing(table: Table, shape: Shape, *, limited: bool) -> Delete:
+    """The rows that match, at most `at_most` if limited."""
+    if not limited:
+        return delete(table).where(*conditions(table, shape))
+    some = select(table.c.id).where(*conditions(table, shape)).limit(bindparam(LIMIT))
+    return delete(table).where(table.c.id.in_(some))
+
+
+@cache
+def summing(table: Table, shape: Shape) -> Select[Any]:
+    """The sum of `amount` over the rows that match."""
+    return select(func.coalesce(func.sum(table.c.amount), 0)).where(*conditions(table, shape))
