@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,9 @@ from pipelines.domain.order import Order
 from pipelines.domain.plan import make_plan
 from pipelines.providers import CatalogueError, load_catalogue
 from tests.contract.providers_house import MORE_MODELS
-from tests.wire.play import play
 
 ROOT = Path(__file__).parents[2]
+BYTECODE = shutil.ignore_patterns("__pycache__")
 HOW_TO = ROOT / "docs" / "how-to"
 
 
@@ -29,29 +31,49 @@ def block(page: str, language: str) -> str:
     return "".join(line.removeprefix(found[1]) for line in found[2].splitlines(keepends=True))
 
 
-@pytest.fixture
-def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One file and one row, as the page has them; the row's file."""
-    (tmp_path / "acme.py").write_text(block("add-a-provider.md", "python"))
-    row = tmp_path / "acme.toml"
-    row.write_text(block("add-a-provider.md", "toml"))
-    monkeypatch.syspath_prepend(tmp_path)
-    return row
+@pytest.fixture(scope="module")
+def house_with_acme(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this repository in which somebody has followed the page."""
+    copy = tmp_path_factory.mktemp("acme")
+    for part in ("pipelines", "tests", "tools", "pyproject.toml"):
+        source = ROOT / part
+        bring = partial(shutil.copytree, ignore=BYTECODE) if source.is_dir() else shutil.copy
+        bring(source, copy / part)
+    (copy / "pipelines" / "providers" / "acme.py").write_text(block("add-a-provider.md", "python"))
+    with (copy / "pipelines" / "providers" / "catalogue.toml").open("a") as catalogue:
+        catalogue.write("\n" + block("add-a-provider.md", "toml"))
+    recordings = copy / "tests" / "wire" / "acme"
+    recordings.mkdir()
+    (recordings / "finished.json").write_text(block("add-a-provider.md", "json"))
+    (copy / "acme-proof.toml").write_text(block("add-a-provider.md", "toml proof"))
+    return copy
 
 
-def test_a_provider_of_one_file_and_one_row_is_found_by_the_contract_suite_and_keeps_its_promises(acme: Path) -> None:
-    environ = {**os.environ, MORE_MODELS: str(acme), "PYTHONPATH": str(acme.parent), "PYTEST_XDIST_WORKER": ""}
-    suite = ROOT / "tests" / "contract" / "test_providers.py"
-    command = [sys.executable, "-m", "pytest", str(suite), "-k", "acme", "-vv", "-p", "no:xdist"]
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+def test_a_provider_of_one_file_and_one_row_is_found_by_the_suite_and_keeps_its_promises(house_with_acme: Path) -> None:
+    (line, *_) = block("add-a-provider.md", "sh").splitlines()
+    setting, command, *words = shlex.split(line)
+    name, _, value = setting.partition("=")
+    assert (name, command) == (MORE_MODELS, "pytest")
+    environ = {**os.environ, name: value, "PYTEST_XDIST_WORKER": ""}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-vv", *words],
+        cwd=house_with_acme,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-3000:]
-    passed = re.findall(r"::(test_\w+)\[acme/clip\] PASSED", done.stdout)
-    assert len(set(passed)) >= 19, done.stdout
+    passed = re.findall(r"::(test_\w+)\[(?:acme/clip|acme/finished)\] PASSED", done.stdout)
+    assert len(set(passed)) >= 21, done.stdout
 
 
-def test_its_recording_plays(acme: Path, tmp_path: Path) -> None:
-    recorded = json.loads(block("add-a-provider.md", "json"))
-    play(recorded, load_catalogue(acme), tmp_path, account_key="")
+def test_the_file_of_the_page_is_as_strict_as_the_others(house_with_acme: Path) -> None:
+    file = "pipelines/providers/acme.py"
+    for words in (("ruff", "check", file), ("ruff", "format", "--check", file), ("mypy", file)):
+        command = [sys.executable, "-m", *words]
+        done = subprocess.run(command, cwd=house_with_acme, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
 
 
 def test_the_models_of_the_other_page_can_be_ordered(tmp_path: Path) -> None:
