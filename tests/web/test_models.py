@@ -39,6 +39,14 @@ def test_a_model_tells_all_that_the_catalogue_knows_of_it(house: House) -> None:
         assert bool(model["price_usd_per_second"]) is (model["price_date"] is not None)
 
 
+def test_the_list_shows_what_a_clip_costs_on_top_and_what_has_no_price(house: House) -> None:
+    lines = house.app.test_cli_runner().invoke(args=["models", "list"], color=False).output.splitlines()
+    told = {line.split()[0]: line for line in lines if line.strip()}
+    assert "4k $0.0525/s + $0.525" in told["kie/gemini-omni-video"]
+    assert "none, so not offered" in told["kie/kling-3.0"]
+    assert "free" in told["local/animatic"]
+
+
 def test_the_doctor_warns_of_a_model_that_ends_soon_and_refuses_one_that_has_ended(tmp_path: Path) -> None:
     (gone,) = findings(tmp_path, **SORA, VIDEO_MODEL="sora/sora-2").values()
     assert (gone["ok"], gone["warning"]) == (False, False)

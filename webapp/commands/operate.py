@@ -12,6 +12,7 @@ from flask.cli import AppGroup
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.money import dollars, to_micro
 from pipelines.stages import control, ledger, push, tend, view
+from webapp.api.answers import ModelView
 from webapp.api.operate import COLUMNS, catalogue, stopped
 from webapp.commands.output import ACTOR, as_json, print_table, show, told
 from webapp.context import services
@@ -103,7 +104,7 @@ def models_list(*, json_: bool) -> None:
         [
             model.id,
             "default" if model.default else "yes" if model.configured else "no key",
-            "free" if model.free else ", ".join(f"{r} ${p:g}/s" for r, p in model.price_usd_per_second.items()),
+            _price(model),
             ", ".join(f"{s:g}" for s in model.durations_s) or f"{model.min_seconds:g}–{model.max_seconds:g}",
             " ".join(model.aspect_ratios),
             model.price_date or "",
@@ -113,6 +114,18 @@ def models_list(*, json_: bool) -> None:
     ]
     columns = ("model", "set up", "estimated price", "seconds", "aspect ratios", "priced on", "")
     show(found.model_dump(), json_=json_, table=lambda: print_table(columns, rows))
+
+
+def _price(model: ModelView) -> str:
+    """What a second costs by resolution, and what each clip costs on top."""
+    if model.free:
+        return "free"
+    extra = model.price_usd_per_clip
+    parts = [
+        f"{name} ${price:g}/s" + (f" + ${extra[name]:g}" if name in extra else "")
+        for name, price in model.price_usd_per_second.items()
+    ]
+    return ", ".join(parts) or "none, so not offered"
 
 
 def _turn(*, on: bool, reason: str, json_: bool) -> None:
