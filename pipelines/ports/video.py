@@ -95,6 +95,9 @@ class VideoProvider(Protocol):
     def cancel(self, job_id: str) -> bool:
         """Stop a job if the vendor can; False when it cannot."""
 
+    def offered(self) -> str:
+        """The vendor's own list of models as the text of a catalogue file; empty where it has no list."""
+
     def check(self) -> str:
         """A free call that proves key and address; one sentence for the doctor. Raises of the tree."""
 

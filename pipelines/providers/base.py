@@ -32,6 +32,7 @@ from pipelines.domain.errors import (
 )
 from pipelines.net import download, guarded_client, total_time, translate_http, whole_file
 from pipelines.ports import GenerationRequest, Job, MediaInput, Studio, Submission
+from pipelines.providers.catalogue import catalogue_text
 from pipelines.providers.vocabulary import read_error
 from pipelines.settings import Origin, Settings
 
@@ -113,6 +114,11 @@ class Adapter(ABC):
         with self._told("check", self.name):
             return self._check()
 
+    def offered(self) -> str:
+        """The vendor's own list of models as the text of a catalogue file; empty where it has no list."""
+        with self._told("list", self.name):
+            return catalogue_text(self._offered())
+
     # ------------------------------------------------------------ what a vendor implements
 
     @abstractmethod
@@ -132,6 +138,9 @@ class Adapter(ABC):
 
     def _cancel(self, job_id: str) -> bool:  # noqa: ARG002 — the answer of most vendors
         return False
+
+    def _offered(self) -> dict[str, dict[str, Any]]:
+        return {}
 
     # ------------------------------------------------------------ what they share
 

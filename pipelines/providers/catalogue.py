@@ -51,6 +51,32 @@ def load_catalogue(extra: Path | None = None) -> dict[str, ModelCard]:
     return {**cards, **_cards(extra, merged)}
 
 
+def catalogue_text(rows: Mapping[str, Row]) -> str:
+    """Rows as the text of a catalogue file."""
+    tables = (
+        "\n".join([f"[models.{_toml(model)}]", *(f"{key} = {_toml(value)}" for key, value in row.items())])
+        for model, row in rows.items()
+    )
+    return "\n\n".join(tables) + "\n" if rows else ""
+
+
+def _toml(value: Any) -> str:
+    """A value in TOML; a JSON string without control characters is a TOML string."""
+    match value:
+        case bool() | str():
+            return json.dumps(value, ensure_ascii=False)
+        case dict():
+            return "{ " + ", ".join(f"{_toml(str(key))} = {_toml(entry)}" for key, entry in value.items()) + " }"
+        case list():
+            return "[" + ", ".join(map(_toml, value)) + "]"
+        case float():
+            return f"{value:g}"
+        case Decimal():
+            return f"{value:f}"
+        case _:
+            return str(value)
+
+
 def _rows(path: Path) -> dict[str, Row]:
     try:
         text = path.read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ Source: openrouter.ai/docs/api_reference/videos.md, read 2026-11.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +28,7 @@ from pipelines.providers.base import (
     submit_timeout,
     unpaid,
 )
+from pipelines.providers.openrouter_models import rows_of
 from pipelines.providers.video_object import job_from
 from pipelines.providers.vocabulary import create_error
 from pipelines.settings import Settings
@@ -93,6 +95,9 @@ class Provider(Adapter):
         credit = data if isinstance(data, dict) else {}
         left = float(credit.get("total_credits") or 0) - float(credit.get("total_usage") or 0)
         return f"openrouter: {self._url} answers and accepts our key; ${left:.2f} of credit left."
+
+    def _offered(self) -> dict[str, dict[str, Any]]:
+        return rows_of(self._read("/videos/models"), datetime.now(UTC).date())
 
     def _read(self, path: str) -> dict[str, Any]:
         with unpaid(self.name):

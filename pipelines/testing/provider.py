@@ -173,6 +173,10 @@ class ScriptedProvider:
         """It cannot be stopped."""
         return False
 
+    def offered(self) -> str:
+        """It lists nothing."""
+        return ""
+
     def check(self) -> str:
         """All is well."""
         return f"{self.name}: scripted."

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.domain.catalogue import Ability
+from pipelines.providers import load_catalogue
+from pipelines.sandbox.app import Sandbox
 from tests.web.house import OUTSIDE, House
 
 SORA = {"SORA_API_KEY": "k", "SORA_BASE_URL": "https://api.openai.com/v1"}
@@ -45,6 +47,21 @@ def test_the_list_shows_what_a_clip_costs_on_top_and_what_has_no_price(house: Ho
     assert "4k $0.0525/s + $0.525" in told["kie/gemini-omni-video"]
     assert "none, so not offered" in told["kie/kling-3.0"]
     assert "free" in told["local/animatic"]
+
+
+def test_what_a_vendor_lists_is_printed_as_a_file_for_the_catalogue(tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        router = {"OPENROUTER_API_KEY": "k", "OPENROUTER_BASE_URL": f"{sandbox.url}/openrouter/api/v1"}
+        with House(tmp_path, **OUTSIDE, **router) as house:
+            flask = house.app.test_cli_runner()
+            listed = tmp_path / "listed.toml"
+            listed.write_text(flask.invoke(args=["models", "offered", "openrouter"]).stdout)
+            silent = flask.invoke(args=["models", "offered", "local"])
+            unset = flask.invoke(args=["models", "offered", "kie"])
+    assert load_catalogue(listed)["openrouter/sandbox/clip"].prices == {"360p": 10_000, "720p": 20_000}
+    assert (silent.exit_code, unset.exit_code) == (1, 1)
+    assert "has no list" in silent.output
+    assert "KIE_API_KEY" in unset.output
 
 
 def test_the_doctor_warns_of_a_model_that_ends_soon_and_refuses_one_that_has_ended(tmp_path: Path) -> None:

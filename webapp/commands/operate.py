@@ -116,6 +116,18 @@ def models_list(*, json_: bool) -> None:
     show(found.model_dump(), json_=json_, table=lambda: print_table(columns, rows))
 
 
+@models_group.command("offered")
+@click.argument("provider")
+@as_json
+@told
+def models_offered(provider: str, *, json_: bool) -> None:
+    """Print what PROVIDER itself lists today as a file for CATALOGUE: look it over before you use it."""
+    text = services().providers.get(provider).offered()
+    if not text:
+        raise click.ClickException(f"{provider} has no list of its models that could be read.")
+    show({"provider": provider, "catalogue": text}, json_=json_, table=lambda: click.echo(text, nl=False))
+
+
 def _price(model: ModelView) -> str:
     """What a second costs by resolution, and what each clip costs on top."""
     if model.free:
