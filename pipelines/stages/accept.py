@@ -49,6 +49,10 @@ class StartRequest:
     """Asked for over HTTP: what it starts counts towards the pace of its key."""
     run_id: str | None = None
     """Chosen by whoever may have to repeat the request: it finds its own run again, whatever died in between."""
+    look: bool = True
+    """Whether the base is looked at when the row's run needs attention: a person may have ticked `Generate` for an
+    automation to send this, and a tick goes on with such a run where a repeated request must not.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +86,12 @@ def start(services: Services, request: StartRequest, *, key_id: str | None = Non
     services.points.reach("accept.before_commit")
     now = services.clock.now()
     with services.store.write() as tx:
-        started = _existing(tx, request) or _new(services, tx, request, plan, key_id, now)
+        started = _existing(tx, request, now) or _new(services, tx, request, plan, key_id, now)
     services.points.reach("accept.committed", run=started.run_id)
     return started
 
 
-def _existing(tx: Tx, request: StartRequest) -> Started | None:
+def _existing(tx: Tx, request: StartRequest, now: float) -> Started | None:
     own = tx.runs.get(request.run_id) if request.run_id else None
     if own is not None:
         return Started(run_id=own.id, status=own.status, existing=True, quote_micro=own.quote_micro)
@@ -95,6 +99,8 @@ def _existing(tx: Tx, request: StartRequest) -> Started | None:
         return None
     tx.serialise(f"record:{request.base_id}:{request.record_id}")
     for run in tx.runs.find(status=tuple(ACTIVE), base_id=request.base_id, record_id=request.record_id):
+        if request.look and run.status is RunStatus.NEEDS_ATTENTION:
+            tx.bases.change(request.base_id or "", next_at=now)
         return Started(run_id=run.id, status=run.status, existing=True, quote_micro=run.quote_micro)
     return None
 

@@ -20,7 +20,7 @@ from pipelines.domain.order import Order, SceneOrder, order_from_json
 from pipelines.domain.plan import plan_from_json
 from pipelines.domain.run import Generation, Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages import accept, ledger, outbox, stop
+from pipelines.stages import accept, advice, ledger, outbox, stop
 from pipelines.stages.moves import Actor, move_generation, move_run, record, touch_run
 from pipelines.stages.requests import scene_order, settings_of, still_to_buy
 from pipelines.stages.services import Services
@@ -82,6 +82,20 @@ def retry(services: Services, run_id: str, actor: str) -> Run:
             raise NotAllowed(marketer=f"Only a run that stopped can be retried; this one is {run.status.value}.")
         _must_be_alone(tx, run)
         return _retry(services, tx, who, run)
+
+
+def go_on(services: Services, run_id: str, actor: str) -> None:
+    """What `Generate` or `Ready` mean for a row that has a run: one that needs attention is retried, if that can help;
+    any other is left alone. Raises NotAllowed with what helps instead, and OverBudget.
+    """
+    with services.store.read() as tx:
+        run = tx.runs.get(run_id)
+        way = advice.way_on(tx, run) if run else None
+    if run is None or run.status is not _R.NEEDS_ATTENTION or way is None:
+        return
+    if not way.goes_on:
+        raise NotAllowed(marketer=way.value)
+    retry(services, run_id, actor)
 
 
 def _must_be_alone(tx: Tx, run: Run) -> None:

@@ -22,7 +22,7 @@ from pipelines.domain.lifecycle import STOPPED
 from pipelines.domain.progress import progress_of
 from pipelines.domain.run import Cut, Run, Scene, Want
 from pipelines.ports import Tx
-from pipelines.stages import ledger
+from pipelines.stages import advice, ledger
 from pipelines.stages.services import Services
 
 COALESCE_S = 8.0
@@ -54,7 +54,7 @@ def show_run(
         progress=progress_of(run.status, ready, len(scenes)),
         cost_micro=ledger.spent(tx, run_id=run.id),
         page_url=_page_of(services, run),
-        detail=" ".join([run.detail, *notes_of(services, run)]).strip() or None,
+        detail=" ".join([run.detail, *notes_of(services, run), *_advice(tx, run)]).strip() or None,
     )
     want(
         tx,
@@ -74,6 +74,11 @@ def _page_of(services: Services, run: Run) -> str:
     if run.base_id == services.policy.default_base:
         return link
     return f"{link}{'&' if '?' in link else '?'}base_id={run.base_id}"
+
+
+def _advice(tx: Tx, run: Run) -> list[str]:
+    way = advice.way_on(tx, run)
+    return [way.value] if way else []
 
 
 def notes_of(services: Services, run: Run) -> list[str]:
@@ -283,8 +288,8 @@ def is_unsaid(tx: Tx, base_id: str, record_id: str, name: str, table: str = Boar
     return name not in found.sent or found.sent[name] != found.fields[name]
 
 
-def show_again(services: Services, run_id: str) -> None:
-    """A person wrote over our `Status`, and the run goes on all the same: say it once more."""
+def show_again(services: Services, run_id: str, *, detail: str | None = None) -> None:
+    """A person wrote over our `Status`, and the run goes on all the same: say it once more, or why nothing is done."""
     with services.store.write() as tx:
         run = tx.runs.get(run_id, lock=True)
         if run is None or run.base_id is None or run.record_id is None:
@@ -293,7 +298,8 @@ def show_again(services: Services, run_id: str) -> None:
         if known is not None:
             sent = {name: value for name, value in known.sent.items() if name != VideoField.STATUS}
             tx.wants.change(known.id, sent=sent, version=known.version + 1)
-        show_run(services, tx, run, urgent=True)
+        extra = {VideoField.STATUS_DETAIL.value: detail} if detail else {}
+        show_run(services, tx, run, urgent=True, extra=extra)
 
 
 def _want_id(tx: Tx, base_id: str, table: str, record_id: str | None, merge_key: str | None) -> str:

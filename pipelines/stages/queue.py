@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from pipelines.domain.board_fields import VideoField
-from pipelines.domain.errors import ReelgridError
+from pipelines.domain.errors import Permanent, ReelgridError
 from pipelines.ports import BoardRow
-from pipelines.stages import accept, outbox
+from pipelines.stages import accept, control, outbox
 from pipelines.stages.moves import FREE, Actor
 from pipelines.stages.services import Services
 
+logger = logging.getLogger(__name__)
+
+ACTOR = "airtable"
 HORIZON_S = 30 * 86_400.0
 """How far ahead scheduled rows are looked for."""
 
@@ -56,12 +60,25 @@ def _start(services: Services, base_id: str, row: BoardRow, key_id: str | None) 
     with services.store.read() as tx:
         if outbox.is_unsaid(tx, base_id, row.record_id, VideoField.STATUS):
             return None
-    request = accept.StartRequest(source="record", base_id=base_id, table=accept.VIDEOS, record_id=row.record_id)
+    request = accept.StartRequest(
+        source="record", base_id=base_id, table=accept.VIDEOS, record_id=row.record_id, look=False
+    )
     started = accept.start(services, request, key_id=key_id)
     if started.existing:
-        outbox.show_again(services, started.run_id)
+        _go_on(services, started.run_id)
     services.points.reach("queue.started", run=started.run_id)
     return started.run_id
+
+
+def _go_on(services: Services, run_id: str) -> None:
+    """`Ready` on a row that has a run: it goes on if it has stopped, and its status is shown again in any case."""
+    try:
+        control.go_on(services, run_id, ACTOR)
+    except Permanent as error:
+        logger.info("Ready of run %s: %s", run_id, error.operator)
+        outbox.show_again(services, run_id, detail=error.marketer)
+    else:
+        outbox.show_again(services, run_id)
 
 
 def give_up(services: Services, actor: Actor, sweep_id: str, error: ReelgridError) -> None:

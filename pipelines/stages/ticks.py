@@ -76,8 +76,12 @@ def last_run(services: Services, base_id: str, record_id: str) -> Run:
 
 
 def _generate(services: Services, base_id: str, record_id: str) -> None:
-    request = accept.StartRequest(source="record", base_id=base_id, table=BoardTable.VIDEOS, record_id=record_id)
-    accept.start(services, request)
+    request = accept.StartRequest(
+        source="record", base_id=base_id, table=BoardTable.VIDEOS, record_id=record_id, look=False
+    )
+    started = accept.start(services, request)
+    if started.existing:
+        control.go_on(services, started.run_id, ACTOR)
 
 
 def _approve(services: Services, base_id: str, record_id: str) -> None:

@@ -15,7 +15,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.ports import BoardChange
 from pipelines.stages import accept, ping, push, ticks
 from pipelines.stages.tend import Keeper
-from pipelines.testing import MemoryWebhooks
+from pipelines.testing import MemoryWebhooks, Outcome
 from tests.unit.stage_house import BASE, World
 
 
@@ -288,3 +288,81 @@ def test_a_duplicated_base_with_the_same_ids_and_keys_orders_its_own_scene_again
     found = [ticks.scene_of(world.services, base, scene, known.key) for base in (BASE, other)]
     assert [one.run_id if one else None for one in found] == [first.id, "run_other"]
     assert ticks.scene_of(world.services, "appThird000000001", scene, known.key) is None
+
+
+def refused(world: World) -> tuple[str, str]:
+    """A film of which one scene was not made, because its model is out of credit; the row and its run."""
+    world.vendor().script("dog", Outcome.NO_CREDIT)
+    record, run = world.film(Prompt="A cat\nA dog")
+    assert run.status is RunStatus.NEEDS_ATTENTION
+    world.vendor().script("dog", Outcome.SUCCEED)
+    return record, run.id
+
+
+def test_the_row_says_what_to_tick_and_generate_goes_on_with_the_run_that_needs_attention(world: World) -> None:
+    record, run = refused(world)
+    assert world.cells(record)["Status Detail"].startswith(
+        "1 of 2 clips is ready. Tick Generate to try again as it is"
+    )
+    world.board.edit("Videos", record, Generate=True)
+    changed(world, "Videos", record, ticked=("Generate",))
+    cells = world.cells(record)
+    assert (cells["Status"], cells["Run"], cells["Run ID"]) == ("Done", 1, run)
+    assert not {"Generate", "Error"} & set(cells)
+    assert sorted(world.bought) == ["A cat", "A dog"], "what was paid for is kept"
+
+
+def test_ready_means_the_same_for_the_queue_and_for_a_look(world: World) -> None:
+    by_queue, first = refused(world)
+    world.board.edit("Videos", by_queue, Status="Ready")
+    accept.sweep_queue(world.services, BASE)
+    world.settle()
+    assert (world.run(first).status, world.cells(by_queue)["Status"]) == (RunStatus.DONE, "Done")
+    world.board.edit("Videos", by_queue, Prompt="A hen\nA dog that barks")
+    world.vendor().script("dog", Outcome.NO_CREDIT)
+    second = world.make(by_queue)
+    world.vendor().script("dog", Outcome.SUCCEED)
+    world.board.edit("Videos", by_queue, Status="Ready")
+    look(world)
+    assert (world.run(second.id).status, world.cells(by_queue)["Status"]) == (RunStatus.DONE, "Done")
+
+
+def test_a_repeated_request_does_not_go_on_by_itself_but_sees_the_box_that_a_person_ticked(world: World) -> None:
+    """An automation sends its request when `Generate` is ticked; one that is merely sent again buys nothing."""
+    push.turn_off(world.services, BASE)
+    world.settle(patience_s=60)
+    record, run = refused(world)
+    assert world.trigger(record) == run
+    world.settle(patience_s=60)
+    assert world.run(run).status is RunStatus.NEEDS_ATTENTION
+    world.board.edit("Videos", record, Generate=True)
+    assert world.trigger(record) == run
+    world.settle(patience_s=60)
+    assert world.run(run).status is RunStatus.DONE
+    assert "Generate" not in world.cells(record)
+
+
+def test_generate_cannot_mend_a_placeholder_and_says_what_can(world: World) -> None:
+    world.vendor().script("dog", Outcome.REFUSE)
+    record, run = world.film(Prompt="A cat\nA dog")
+    assert run.status is RunStatus.NEEDS_ATTENTION
+    assert "tick Regenerate there" in world.cells(record)["Status Detail"]
+    world.board.edit("Videos", record, Generate=True)
+    calls = len(world.board.calls)
+    look(world)
+    cells = world.cells(record)
+    assert (cells["Status"], "Generate" in cells) == ("Needs Attention", False)
+    assert cells["Status Detail"] == "Change Prompt in Scenes and tick Regenerate there: only that scene is made again."
+    assert len(world.board.calls) - calls <= 5, "nothing was joined and delivered again"
+
+
+def test_generate_does_not_decide_about_money_in_doubt(world: World) -> None:
+    world.vendor().script("dog", Outcome.LOST)
+    record = world.row(Prompt="A cat\nA dog")
+    run = world.until(world.trigger(record), "done", "needs_attention", rounds=5000)
+    world.settle(patience_s=60)
+    assert run.status is RunStatus.NEEDS_ATTENTION
+    world.board.edit("Videos", record, Generate=True)
+    look(world)
+    assert "decide there" in world.cells(record)["Status Detail"]
+    assert world.run(run.id).status is RunStatus.NEEDS_ATTENTION
