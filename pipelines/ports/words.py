@@ -57,6 +57,9 @@ class SceneWriter(Protocol):
     def quote_softening_micro(self, prompt: str) -> int:
         """What `soften` of this prompt may cost at most."""
 
+    def check(self) -> str:
+        """A free call that proves key, address and model; one sentence for the doctor. Raises of the tree."""
+
 
 class Moderator(Protocol):
     """Names the likely culprit of a refusal, at no cost."""

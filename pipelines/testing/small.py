@@ -121,6 +121,10 @@ class ScriptedWriter:
         """What softening costs."""
         return self.cost_micro
 
+    def check(self) -> str:
+        """All is well."""
+        return "scripted."
+
     def _stumble(self) -> None:
         error, self.fail = self.fail, None
         if error is not None:

@@ -68,6 +68,11 @@ class DeterministicWriter(SceneWriter):
         """Nothing is bought."""
         return 0
 
+    @override
+    def check(self) -> str:
+        """It needs nobody."""
+        return "Scenes are written without a language model, because OPENAI_API_KEY is not set."
+
 
 def _film_of(brief: Brief) -> _Film:
     phrases = phrases_for(brief.master_prompt)

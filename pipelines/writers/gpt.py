@@ -151,6 +151,11 @@ class GptWriter(SceneWriter):
         asked = most_tokens(_instructions(SOFTEN)) + 4 * MAX_REASON + most_tokens(prompt) + OVERHEAD_TOKENS
         return self._model.price.cost_micro(Usage(input=asked, output=_softening_limit(prompt)))
 
+    @override
+    def check(self) -> str:
+        """Whether the server answers, accepts our key and has the model. Raises as `write`."""
+        return self._model.check()
+
     def _new_work(self) -> _Work:
         if self._model.price.known:
             return _Work()

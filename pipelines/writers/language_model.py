@@ -10,14 +10,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
 
+from pipelines.domain.errors import NotConfigured, ReelgridError
 from pipelines.net import guarded_client
 from pipelines.settings import Settings
-from pipelines.writers.prices import Price, Usage, most_tokens, price_of
-from pipelines.writers.replies import Reply, from_completion, from_response
+from pipelines.writers.prices import Price, Usage, most_tokens, price_of, retirement
+from pipelines.writers.replies import Reply, from_completion, from_response, names_in
 from pipelines.writers.troubles import NO_SUCH_ROUTE, away, error_for
 
 READ_TIMEOUT_S = 180.0
@@ -69,6 +71,29 @@ class LanguageModel:
             reply.failure.cost_micro = self.price.cost_micro(reply.usage) if reply.usage else 0
             raise reply.failure
         return Answer(reply=reply, cost_micro=self._cost(question, reply)) if reply else None
+
+    def check(self) -> str:
+        """Ask the server which models it has, which is free. Raises NotConfigured, OutOfCredit, RateLimited or
+        Unavailable.
+        """
+        import openai
+
+        ends = retirement(self.name, self._settings.openai_base_url)
+        if ends is not None and ends <= datetime.now(UTC).date():
+            raise NotConfigured(f"{self.name} was switched off by OpenAI on {ends} (change OPENAI_MODEL)")
+        try:
+            listed = names_in(self._client.models.with_raw_response.list().http_response.json())
+        except openai.APIStatusError as error:
+            listed = _raised(error_for(error.status_code, _error_object(error.body), error.response.headers), error)
+        except openai.APIConnectionError as error:
+            raise away(error) from error
+        except ValueError:
+            listed = frozenset()
+        if listed and self.name not in listed:
+            raise NotConfigured(f"{self._settings.openai_base_url} does not have {self.name} (check OPENAI_MODEL)")
+        proof = "answers and has it" if listed else "answers, but does not list its models"
+        told = f"; OpenAI switches it off on {ends}" if ends else ""
+        return f"{self.name}: {self._settings.openai_base_url} {proof}{told}."
 
     def _cost(self, question: Question, reply: Reply) -> int:
         asked = most_tokens(question.instructions) + most_tokens(question.text)
@@ -123,6 +148,13 @@ class LanguageModel:
     @functools.cached_property
     def _client(self) -> Any:
         return client_of(self._settings, READ_TIMEOUT_S)
+
+
+def _raised(translated: ReelgridError | None, error: Exception) -> frozenset[str]:
+    """Nothing is listed by a server that does not know the question; other troubles are raised."""
+    if translated is not None:
+        raise translated from error
+    return frozenset()
 
 
 def client_of(settings: Settings, timeout_s: float) -> Any:

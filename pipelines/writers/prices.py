@@ -8,9 +8,12 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 PRICES = Path(__file__).with_name("prices.toml")
+OPENAI_URL = "https://api.openai.com/v1"
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
 
@@ -53,10 +56,23 @@ def price_of(model: str) -> Price:
     return Price(input=dearest.input, output=dearest.output, cached=dearest.cached, known=False)
 
 
+def retirement(model: str, base_url: str) -> date | None:
+    """The day on which OpenAI switches a model off; None where none is announced, and at other servers."""
+    if base_url.rstrip("/") != OPENAI_URL:
+        return None
+    found: date | None = _table()["retirements"].get(_SNAPSHOT.sub("", model))
+    return found
+
+
+@functools.cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(PRICES.read_text("utf-8"))
+
+
 @functools.cache
 def prices() -> Mapping[str, Price]:
     """The price table."""
-    table = tomllib.loads(PRICES.read_text("utf-8"))["models"]
+    table = _table()["models"]
     return {
         name: Price(input=row["input"], output=row["output"], cached=row.get("cached", row["input"]))
         for name, row in table.items()

@@ -73,6 +73,12 @@ def from_completion(body: Any) -> Reply | None:
     )
 
 
+def names_in(body: Any) -> frozenset[str]:
+    """The models that `GET /models` lists; none for what is no such answer."""
+    entries = _mappings(_mapping(body).get("data"))
+    return frozenset(str(entry["id"]) for entry in entries if entry.get("id"))
+
+
 def _failed(error: Mapping[str, Any]) -> RateLimited | Refused | Unavailable:
     """A response that was accepted and then failed carries its error inside an HTTP 200."""
     code = str(error.get("code") or "")

@@ -119,6 +119,19 @@ def test_a_wrong_key_an_empty_account_and_an_unknown_model_name_what_to_check(bu
         build(OPENAI_MODEL="gpt-0").write(brief())
 
 
+def test_the_doctor_learns_whether_key_address_and_model_are_right(url: str, build: Build, tmp_path: Path) -> None:
+    before = spent_micro(url)
+    assert build().check() == f"gpt-6-luna: {url}/openai/v1 answers and has it."
+    with pytest.raises(NotConfigured, match="OPENAI_API_KEY"):
+        build("bad-key").check()
+    with pytest.raises(NotConfigured, match="OPENAI_MODEL"):
+        build(OPENAI_MODEL="gpt-0").check()
+    with pytest.raises(Unavailable):
+        build(OPENAI_BASE_URL="http://127.0.0.1:9/v1").check()
+    assert "without a language model" in build_writer(load_settings({}, tmp_path)).check()
+    assert spent_micro(url) == before
+
+
 def test_a_softened_prompt_keeps_its_subject_and_loses_its_directives(build: Build) -> None:
     (scene,) = build().soften("Two foxes in the snow [[refuse]]", "the prompt (violence)").scenes
     assert "Two foxes in the snow" in scene.prompt

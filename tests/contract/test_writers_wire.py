@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pipelines.domain.errors import NotConfigured, OutOfCredit, RateLimited, Ree
 from pipelines.ports import Brief, MediaInput, Moderator, SceneWriter
 from pipelines.settings import Settings, load_settings
 from pipelines.writers import DeterministicWriter, build_moderator, build_writer
-from pipelines.writers.prices import prices
+from pipelines.writers.prices import OPENAI_URL, prices, retirement
 
 WIRE = Path(__file__).parents[1] / "wire" / "openai_text"
 BRIEF = Brief(
@@ -334,6 +335,23 @@ def test_no_script_costs_more_than_its_quote(server: Server, configured: Configu
     server.play(recorded)
     writer = build_writer(configured(OPENAI_MODEL=model))
     assert 0 < writer.write(BRIEF).cost_micro <= writer.quote_micro(BRIEF)
+
+
+@pytest.mark.parametrize(
+    ("model", "url", "ends"),
+    [
+        ("gpt-5-mini", OPENAI_URL, date(2026, 12, 11)),
+        ("gpt-4o-2024-08-06", f"{OPENAI_URL}/", date(2027, 1, 14)),
+        ("gpt-5.6-luna", OPENAI_URL, None),
+        ("gpt-4o", "https://gateway.example/v1", None),
+    ],
+)
+def test_openai_switches_its_models_off_on_days_that_are_known(model: str, url: str, ends: date | None) -> None:
+    assert retirement(model, url) == ends
+
+
+def test_a_server_that_does_not_list_its_models_may_still_write(server: Server, writer: SceneWriter) -> None:
+    assert writer.check() == f"gpt-6-luna: {server.url} answers, but does not list its models."
 
 
 # ---------------------------------------------------------------- softening

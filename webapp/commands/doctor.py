@@ -38,6 +38,8 @@ def all_checks(core: Services) -> Iterator[Finding]:
     yield _tried("storage", core.media.check, "takes and returns a file", "Look at STORAGE_URL and AWS_*.")
     yield _broker(core)
     yield _workers(core)
+    fix = "Look at OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL."
+    yield _tried("scene writer", core.writer.check, "answers", fix)
     yield from _models(core)
     yield from _webhooks()
     for base in core.base_tools.bases.all():
