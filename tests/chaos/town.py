@@ -44,10 +44,11 @@ class Town:
         }
         return self.post("/api/process-master-prompt", body, mark)["run_id"]
 
-    def order_row(self, mark: str, *, ability: str = "key", queued: bool = False) -> str:
-        """Order a film by a row of the base; the record's id."""
-        fields = {"Title": mark, "Prompt": f"{mark} one\n{mark} two", "Clip Seconds": 1, "Resolution": "480p"}
-        fields |= {"Model": f"sora/sandbox-{ability}"} | ({"Status": "Ready"} if queued else {})
+    def order_row(self, mark: str, *, ability: str = "key", queued: bool = False, master: bool = False) -> str:
+        """Order a film of two scenes by a row of the base, from a `master` prompt or as they are; the record's id."""
+        story = {"Master Prompt": f"{mark} a paper boat", "Scene Count": 2}
+        fields = {"Title": mark, "Clip Seconds": 1, "Resolution": "480p", "Model": f"sora/sandbox-{ability}"}
+        fields |= (story if master else {"Prompt": f"{mark} one\n{mark} two"}) | ({"Status": "Ready"} if queued else {})
         record = self.stack.add_row(fields)
         if queued:
             self.post("/api/process-queue", {"base_id": BASE})
