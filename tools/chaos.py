@@ -55,6 +55,8 @@ FAULTS = {
     "palette": 6,
 }
 """Replies lost after charging, 5xx after and before it, 429, callbacks lost and doubled, damaged files."""
+NOT_USED = {"GEMINI_API_KEY": "", "GOOGLE_CLOUD_PROJECT": ""}
+"""Google's library takes seconds to load whenever the worker service is started again."""
 COMMANDS = {
     "web": 'exec gunicorn --config python:webapp.server "tools.chaos_web:create()"',
     "worker": "exec python -m tools.chaos_worker",
@@ -133,7 +135,7 @@ class Chaos:
         wish, started = self._wish, time.monotonic()
         with folder(wish.keep) as var, database(wish.database, var) as url:
             journal = Journal(var / "chaos")
-            extra = {"DATABASE_URL": url, "MAX_COST_PER_DAY_USD": "100000", "VIDEO_MODEL": self._model}
+            extra = {"DATABASE_URL": url, "MAX_COST_PER_DAY_USD": "100000", "VIDEO_MODEL": self._model, **NOT_USED}
             extra |= journal.environ(wish.seed, wish.crash_percent)
             with Stack(var, extra=extra, commands=COMMANDS) as stack:
                 stack.sandbox("POST", "/vendors/_control", {**FAULTS, "seed": int(wish.seed, 36) % 2**31})

@@ -21,6 +21,7 @@ from worker import step
 logger = logging.getLogger(__name__)
 
 RETRY_S = 0.5
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 3.0
 WORKER_TTL_S = 30
 """How long one blocking pop lasts (less 15 s): short, so that a broker that came back empty is noticed soon."""
 
@@ -48,7 +49,9 @@ class HintWorker(Worker):
     """Gives back what a killed horse held, so that another takes it over at once and not only when its lease ends."""
 
     give_back: Callable[[str], object]
+    max_connection_wait_time = 2.0
     _ended: int | None = None
+    _deaths = 0
 
     def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
         """As RQ's; remembers how the horse ended."""
@@ -60,8 +63,11 @@ class HintWorker(Worker):
         try:
             super().monitor_work_horse(job, queue)
         finally:
+            self._deaths = self._deaths + 1 if self._ended else 0
             if self._ended:
                 self._give_back()
+                # What kills every horse at once must not keep the machine busy with dying.
+                time.sleep(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0**self._deaths))
 
     def _give_back(self) -> None:
         logger.warning("a horse of %s ended with status %s", self.name, self._ended)

@@ -133,7 +133,9 @@ class Store(Protocol):
         """Give a lease back and say when the row is due again."""
 
     def release_owner(self, owner: str) -> int:
-        """A process died: its ordinary leases are free at once. Paid submissions keep theirs to their end."""
+        """A process died: its ordinary leases are free at once, and their rows due at a slightly other time, so that a
+        new hint is sent for them. Paid submissions keep theirs to their end.
+        """
 
     def shift_time(self, seconds: float, now: float) -> bool:
         """The clock stepped back to `now`: bring every due time and lease back by as much. False when another process

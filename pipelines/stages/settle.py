@@ -16,6 +16,7 @@ from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.run import Generation
 from pipelines.ports import Job
 from pipelines.stages import hook, stop, submit
+from pipelines.stages.lease import LEASE_S
 from pipelines.stages.moves import FREE, Actor, LostLease, move_generation, record
 from pipelines.stages.requests import request_from_json
 from pipelines.stages.services import Services
@@ -69,7 +70,7 @@ def _doubt_it(services: Services, actor: Actor, gen: Generation, error: Reelgrid
 
 
 def _to_unknown(services: Services, actor: Actor, gen: Generation) -> Generation:
-    kept = {"lease_owner": actor.name, "lease_token": actor.lease, "lease_until": gen.lease_until}
+    kept = {"lease_owner": actor.name, "lease_token": actor.lease, "lease_until": actor.now + LEASE_S}
     with services.store.write() as tx:
         return move_generation(tx, actor, gen, _G.UNKNOWN, next_at=actor.now, error="no answer was recorded", **kept)
 

@@ -11,12 +11,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, or_, select, text, update
+from sqlalchemy import Connection, Engine, case, create_engine, event, func, make_url, or_, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from pipelines.domain.errors import Unavailable
 from pipelines.domain.keys import new_token
+from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.money import Account
 from pipelines.domain.run import Lane
 from pipelines.ports import Rows
@@ -27,6 +28,8 @@ from pipelines.store.tables import RECORDS, TABLES, is_leased
 
 BUSY_MS = 30_000
 KNOCK_S, KNOCKING_S = (0.0005, 0.0025), 20.0
+ANOTHER_S, DOUBT_S = 0.001, 10.0
+SUBMITTING = GenerationStatus.SUBMITTING.value
 AWAY = "Our database does not answer right now; we keep trying."
 LEASED = [name for name, record in RECORDS.items() if is_leased(record)]
 
@@ -191,7 +194,12 @@ class SqlStore:
     def claim(self, kind: str, id: str, *, owner: str, now: float, seconds: float) -> str | None:
         table, token = TABLES[kind], new_token()
         free = or_(table.c.lease_token.is_(None), table.c.lease_until < now)
-        lease = {"lease_owner": owner, "lease_token": token, "lease_until": now + seconds}
+        until: Any = now + seconds
+        if kind == "generations":
+            # Whoever settles a doubt says so at once. Should it die before, its lease looks like that of a paid POST,
+            # and nobody frees it.
+            until = case((table.c.status == SUBMITTING, now + min(seconds, DOUBT_S)), else_=until)
+        lease = {"lease_owner": owner, "lease_token": token, "lease_until": until}
         with self.write() as tx:
             statement = update(table).where(table.c.id == id, table.c.next_at <= now, free).values(**lease)
             return token if tx.connection.execute(statement).rowcount == 1 else None
@@ -213,8 +221,10 @@ class SqlStore:
                 mine = [table.c.lease_owner == owner]
                 if kind == "generations":
                     # A paid POST may still be on its way: only its lease's end proves that it is over.
-                    mine.append(table.c.status != "submitting")
-                free = {"lease_owner": None, "lease_token": None, "lease_until": 0.0}
+                    mine.append(table.c.status != SUBMITTING)
+                # Another due time: who has just sent a hint for the old one sends another at once.
+                due = {"next_at": table.c.next_at - ANOTHER_S}
+                free = {"lease_owner": None, "lease_token": None, "lease_until": 0.0, **due}
                 freed += tx.connection.execute(update(table).where(*mine).values(**free)).rowcount
         return freed
 

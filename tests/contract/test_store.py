@@ -161,7 +161,20 @@ def test_a_dead_process_loses_its_leases_but_not_that_of_a_paid_submission(store
     for generation in ("gen_1", "gen_2"):
         assert store.claim("generations", generation, owner="dead", now=NOW, seconds=60)
     assert store.release_owner("dead") == 1
-    assert ids(store.due("generations", NOW, 10)) == ["gen_2"]
+    ((found, due_at),) = store.due("generations", NOW, 10)
+    assert found == "gen_2"
+    assert due_at != NOW, "whoever sent a hint for the old time sends another"
+
+
+def test_whoever_takes_up_a_doubtful_submission_has_to_say_so_soon(store: Store) -> None:
+    """Its lease cannot be told from the one of the paid POST, which nobody frees."""
+    with store.write() as tx:
+        tx.generations.add(a_generation("gen_1", GenerationStatus.SUBMITTING, next_at=NOW))
+        tx.generations.add(a_generation("gen_2", GenerationStatus.UNKNOWN, next_at=NOW))
+    for generation in ("gen_1", "gen_2"):
+        assert store.claim("generations", generation, owner="w", now=NOW, seconds=60)
+    assert ids(store.due("generations", NOW + 15, 10)) == ["gen_1"]
+    assert len(store.due("generations", NOW + 61, 10)) == 2
 
 
 def test_when_the_clock_steps_back_due_times_and_leases_follow(store: Store) -> None:
