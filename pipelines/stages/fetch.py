@@ -37,6 +37,8 @@ CHUNK = 1024 * 1024
 MEND_PAUSE_S = 60.0
 SOON_S = 900.0
 """What expires within this time is fetched before everything else."""
+HURRY_S, HURRY_PAUSE_S, SHORTEST_PAUSE_S = 120.0, 5.0, 0.5
+"""In the last two minutes it is tried again every few seconds, whatever went wrong."""
 GONE, GONE_S = "gone_since", 120.0
 """A file that its provider does not have for so long in a row will not come any more."""
 PAST_PATIENCE_S = 1.0
@@ -78,13 +80,14 @@ def bring_home(services: Services, actor: Actor, gen: Generation) -> None:
 
 @contextmanager
 def _in_time(services: Services, gen: Generation) -> Iterator[None]:
-    """However long a provider asks us to wait, we come back before its copy expires."""
+    """However long we are asked to wait, or would wait after many tries: we come back before the copy expires."""
     try:
         yield
     except Retryable as error:
         left = kept_until(services, gen) - services.clock.now()
-        if error.retry_after is not None and left > 0:
-            error.retry_after = min(error.retry_after, left / 2)
+        pause = error.retry_after if error.retry_after is not None else HURRY_PAUSE_S if left < HURRY_S else None
+        if pause is not None and left > 0:
+            error.retry_after = min(pause, max(SHORTEST_PAUSE_S, left / 2))
         raise
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from pipelines.domain.errors import Expired, RateLimited
+from pipelines.domain.errors import BadDelivery, Expired, RateLimited
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.order import Order, SceneOrder
 from pipelines.ports import GenerationRequest, Job
@@ -105,6 +105,14 @@ def test_what_expires_soon_is_fetched_ahead_of_all_that_waits(world: World) -> N
         waiting = {gen.id: gen.run_id for gen in found if gen.status is GenerationStatus.SUCCEEDED}
     (first, _), *_ = world.services.store.due("generations", world.clock.now(), 100)
     assert waiting[first] == urgent
+
+
+def test_in_the_last_minutes_it_is_tried_again_every_few_seconds(world: World) -> None:
+    began = world.clock.now()
+    world.vendor().keeps_s = 110.0
+    world.vendor().fetch_troubles = [BadDelivery("half a file") for _ in range(8)]
+    assert world.until(ordered(world), "done", "needs_attention").status == "done"
+    assert world.clock.now() - began < 10.0 + 8 * 5.0 + 5.0
 
 
 def test_nobody_waits_longer_than_the_file_is_kept(world: World) -> None:
