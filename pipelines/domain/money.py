@@ -15,6 +15,7 @@ from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
 from enum import StrEnum
 
 MICRO = 1_000_000
+LEAST_SHOWN = 50
 
 
 class Account(StrEnum):
@@ -87,7 +88,9 @@ def dollars(micro: int) -> float:
 
 
 def show(micro: int) -> str:
-    """For people: `$1.20`, and as many decimals as a small amount needs."""
+    """For people: `$1.20`, and as many decimals as a small amount needs. Too little to be written is not nothing."""
+    if 0 < micro < LEAST_SHOWN:
+        return "under $0.0001"
     amount = Decimal(micro) / MICRO
     text = f"{amount:.2f}" if amount == 0 or abs(amount) >= Decimal("0.01") else f"{amount:.4f}"
     return f"${text}" if amount >= 0 else f"-${text[1:]}"

@@ -207,7 +207,7 @@ def dry_run(services: Services, request: StartRequest) -> Estimate:
     row = services.board.row(request.base_id or "", request.table or VIDEOS, request.record_id or "")
     order, scenes, problems = order_of_row(services, request.base_id or "", row, request.source)
     found = _estimate(services, order, scenes)
-    return dataclasses.replace(found, problems=(*problems, *for_row(found.problems)), title=order.title)
+    return dataclasses.replace(found, problems=_once_a_field((*problems, *for_row(found.problems))), title=order.title)
 
 
 def _estimate(services: Services, order: Order, scenes: list[SceneOrder] | None) -> Estimate:

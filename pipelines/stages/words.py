@@ -78,6 +78,7 @@ _NAMED: Mapping[str, str] = {
     "unreachable": "the video service does not answer",
     "kept_aside": "a late clip arrived and is kept",
     "not_prepared": "the clip could not be prepared ahead",
+    "attached": "the files are in the row",
     "attached_again": "Airtable has not fetched the film; it is sent once more",
     "not_attached": "Airtable could not fetch a copy of the film; its link works",
 }

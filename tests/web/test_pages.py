@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from pipelines import signing
-from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.run import Run
 from tests.web.house import BASE, BEARER, KEY, OUTSIDE, RECORD, House
+from webapp.pages.filters import usd
 
 OTHER = "recZ9y8X7w6V5u4T3"
 
@@ -292,3 +293,45 @@ def test_a_get_never_changes_anything(house: House) -> None:
             house.client.get(re.sub(r"<[^>]+>", "x", path), headers=BEARER)
             house.client.get(f"{re.sub(r'<[^>]+>', 'x', path)}?t={token('record', RECORD)}")
     assert (house.run("run_a"), len(house.runs())) == before
+
+
+def test_a_failed_run_without_scenes_promises_none_and_may_be_tried_again(house: House) -> None:
+    """Nothing was made, so there is no version to make anew."""
+    house.put(
+        Run(id="run_x", status=RunStatus.FAILED, source="record", base_id=BASE, record_id=RECORD, error="No row.")
+    )
+    page = html(house.client.get(f"/runs/run_x?t={token('run', 'run_x')}"))
+    assert "There are no scenes." in page
+    assert "appear here" not in page
+    for words in ("Try again", "Start anew", "Reads the row again"):
+        assert words in page
+    assert "Make a new version" not in page
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [(RunStatus.NEEDS_APPROVAL, "Planned"), (RunStatus.CANCELLED, "Not made"), (RunStatus.GENERATING, "Queued")],
+)
+def test_a_scene_is_only_called_queued_while_its_turn_will_come(house: House, status: RunStatus, word: str) -> None:
+    """What nobody makes any more does not wait in a queue."""
+    house.put(Run(id="run_x", status=status, source="rest"), house.scene("run_x"))
+    assert f"</span> {word}" in html(house.client.get(f"/runs/run_x?t={token('run', 'run_x')}"))
+
+
+def test_a_film_with_a_stand_in_says_so_and_the_suggested_prompt_is_at_hand(house: House) -> None:
+    """It is not the film yet; the marketer changes a word instead of writing anew."""
+    house.finished()
+    house.change("clips", "clip_run_finished", placeholder=True)
+    scene = "scene_run_finished_1"
+    house.change("scenes", scene, status=SceneStatus.REFUSED, rung={"softened": "A fox rests in dew."})
+    page = html(house.client.get(f"/runs/run_finished?t={token('run', 'run_finished')}"))
+    assert "Your film, with a placeholder for scene 1" in page
+    assert "with the suggested prompt" in page
+    assert ">A fox rests in dew.</textarea>" in page
+
+
+def test_money_too_little_to_be_written_is_not_nothing() -> None:
+    """A fraction of a cent stands in no bill as zero."""
+    assert [usd(amount) for amount in (None, 0.0, 0.00003, 0.0002, 1.5)] == [
+        "–", "$0.00", "under $0.0001", "$0.0002", "$1.50",
+    ]  # fmt: skip

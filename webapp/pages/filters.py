@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, request
@@ -24,9 +25,22 @@ def usd(amount: float | None) -> str:
     return "–" if amount is None else show(to_micro(amount))
 
 
-def clock(at: str) -> str:
+def cost_name(label: str) -> str:
+    """Models by their id, everything else as a sentence begins."""
+    return label if "/" in label else label[:1].upper() + label[1:]
+
+
+def film_name(cut: dict[str, Any], run: dict[str, Any]) -> str:
+    """What a person calls it."""
+    if cut["animatic"]:
+        return "Free animatic, before anything is bought"
+    stand_ins = [s["number"] for s in run["scenes"] if s["current_clip"] and s["current_clip"]["placeholder"]]
+    return "Your film" + (f", with a placeholder for scene {', '.join(map(str, stand_ins))}" if stand_ins else "")
+
+
+def clock(at: str, exact: bool = False) -> str:  # noqa: FBT001, FBT002 - filters take no keywords by habit
     """The moment in UTC, for those without a script; the script shows the reader's own time."""
-    return datetime.fromisoformat(at).strftime("%d %b %H:%M UTC")
+    return datetime.fromisoformat(at).strftime("%d %b %H:%M:%S UTC" if exact else "%d %b %H:%M UTC")
 
 
 def seconds(value: float | None) -> str:
@@ -90,5 +104,19 @@ def here(path: str) -> str:
 
 def register(app: Flask) -> None:
     """Make them known to the templates."""
-    for function in (usd, clock, seconds, size, tone, status_word, scene_tone, extra_word, ticked, local, here):
+    for function in (
+        usd,
+        cost_name,
+        film_name,
+        clock,
+        seconds,
+        size,
+        tone,
+        status_word,
+        scene_tone,
+        extra_word,
+        ticked,
+        local,
+        here,
+    ):
         app.add_template_filter(function)

@@ -11,7 +11,7 @@ from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
 from pipelines.domain.keys import digest
-from pipelines.domain.lifecycle import MOVING, RunStatus
+from pipelines.domain.lifecycle import MOVING, RunStatus, SceneStatus
 from pipelines.domain.run import Event
 from pipelines.stages import shares, view, words
 from webapp.api.operate import catalogue, stopped
@@ -50,10 +50,13 @@ def run_parts(run_id: str) -> tuple[dict[str, Any], dict[str, Part]]:
 
 def _dressed(run: dict[str, Any]) -> dict[str, Any]:
     """The API's view plus what only a page shows."""
-    scenes = [_scene(scene, run["plan"]) for scene in run["scenes"]]
+    suggested = _suggested(run["run_id"])
+    scenes = [_scene(scene, run) | {"suggested": suggested.get(scene["number"])} for scene in run["scenes"]]
     films = [cut for cut in run["cuts"] if cut["url"] and not cut["animatic"]]
     # While a scene is made again, the film that is there stays to be seen.
     films = [cut for cut in films if cut["take"] == max(film["take"] for film in films)]
+    formats = list((run["plan"] or {}).get("formats", ()))
+    films.sort(key=lambda cut: formats.index(cut["format"]) if cut["format"] in formats else len(formats))
     animatics = [cut for cut in run["cuts"] if cut["url"] and cut["animatic"]]
     extra = {
         "scenes": scenes,
@@ -66,14 +69,36 @@ def _dressed(run: dict[str, Any]) -> dict[str, Any]:
     return {**run, **extra}
 
 
-def _scene(scene: dict[str, Any], plan: dict[str, Any] | None) -> dict[str, Any]:
+def _suggested(run_id: str) -> dict[int, str]:
+    """Softer prompts for scenes that were refused, by scene."""
+    with services().store.read() as tx:
+        return {
+            scene.number: str(scene.rung["softened"])
+            for scene in tx.scenes.find(run_id=run_id, status=SceneStatus.REFUSED)
+            if scene.rung.get("softened")
+        }
+
+
+_WAITING = frozenset({"Queued", "Generating"})
+
+
+def _word(scene: dict[str, Any], status: str) -> str:
+    """How a scene is, as far as it is still true once the run has stopped."""
+    if scene["generations"] and scene["generations"][-1]["status"] == "unknown":
+        return "In doubt"
+    if scene["status"] in _WAITING and status in (RunStatus.CANCELLED, RunStatus.FAILED):
+        return "Not made"
+    if scene["status"] in _WAITING and status == RunStatus.NEEDS_APPROVAL:
+        return "Planned"
+    return str(scene["status"])
+
+
+def _scene(scene: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
     current = [clip for clip in scene["clips"] if clip["current"]]
-    planned = [one["price_usd"] for one in (plan or {}).get("scenes", []) if one["number"] == scene["number"]]
+    planned = [one["price_usd"] for one in (run["plan"] or {}).get("scenes", []) if one["number"] == scene["number"]]
     return {
         **scene,
-        "word": "In doubt"
-        if scene["generations"] and scene["generations"][-1]["status"] == "unknown"
-        else scene["status"],
+        "word": _word(scene, run["status"]),
         "current_clip": current[-1] if current else None,
         "older_clips": [clip for clip in scene["clips"] if not clip["current"] and clip["url"]],
         "spent_usd": sum(gen["cost_usd"] or 0 for gen in scene["generations"]),

@@ -6,7 +6,8 @@ const clocks = (root) => {
     const at = new Date(time.dateTime);
     const today = at.toDateString() === new Date().toDateString();
     const day = today ? {} : { day: "numeric", month: "short" };
-    time.textContent = at.toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit" });
+    const second = "exact" in time.dataset ? { second: "2-digit" } : {};
+    time.textContent = at.toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit", ...second });
     time.title = at.toLocaleString();
   }
 };
@@ -40,14 +41,26 @@ const place = (name) => {
   return part;
 };
 
+// Whoever goes by keyboard stays where they were, if the same thing is still there.
+const keepingFocus = (part, change) => {
+  const all = () => [...part.querySelectorAll("a, button, summary, video")];
+  const before = all().indexOf(document.activeElement);
+  const words = document.activeElement.textContent;
+  change();
+  const after = all()[before];
+  if (before >= 0 && after && after.textContent === words) after.focus({ preventScroll: true });
+};
+
 const show = (parts) => {
   for (const [name, { mark, html }] of Object.entries(parts)) {
     const part = place(name);
     if (!part || part.dataset.mark === mark || inUse(part)) continue;
     const open = [...part.querySelectorAll("details")].map((details) => details.open);
-    part.innerHTML = html;
+    keepingFocus(part, () => {
+      part.innerHTML = html;
+      part.querySelectorAll("details").forEach((details, n) => { details.open = open[n] ?? false; });
+    });
     part.dataset.mark = mark;
-    part.querySelectorAll("details").forEach((details, n) => { details.open = open[n] ?? false; });
     clocks(part);
     previews(part);
   }
