@@ -20,6 +20,7 @@ from pipelines.airtable.field_map import RECORD_ID
 from pipelines.airtable.names import BaseNames, TableNames
 from pipelines.domain.board_fields import TICKED_TABLES, VIDEO_TICKS, BoardTable, SceneField, VersionField, VideoField
 from pipelines.domain.errors import BoardDenied, RecordGone
+from pipelines.domain.lifecycle import SceneStatus
 from pipelines.domain.run import Want
 from pipelines.ports import BoardRow, BoardScene, BoardSettings, BoardVersion, Written
 
@@ -71,6 +72,28 @@ class AirtableBoard:
         ranked = [(self._rank(record, scenes), record, scenes) for record, scenes in self._book.use(base_id, read)]
         ranked.sort(key=lambda item: (item[0], linked.index(item[1]["id"])))
         return [_scene(record, scenes) for _rank, record, scenes in ranked]
+
+    def film_scenes(self, base_id: str, record_id: str, prefix: str, known: Sequence[str]) -> list[BoardScene] | None:
+        """The scenes of one film as a person left them, in one call; None when a column is missing that this needs."""
+
+        def read(names: BaseNames) -> list[tuple[Record, TableNames]] | None:
+            scenes = names.table(BoardTable.SCENES)
+            if not {SceneField.SCENE_KEY, SceneField.STATUS, SceneField.VIDEO} <= set(scenes.columns):
+                return None
+            key, status = _field(scenes, SceneField.SCENE_KEY), _field(scenes, SceneField.STATUS)
+            wanted = f.OR(
+                f.EQ(f.FIND(prefix, key), 1),
+                f.AND(f.NOT(key), f.EQ(status, SceneStatus.DRAFT.value)),
+                *[f.EQ(f.RECORD_ID(), one) for one in known],
+            )
+            return [(r, scenes) for r in self._list(base_id, scenes, wanted, f"scenes:{record_id}")]
+
+        found = self._book.use(base_id, read)
+        if found is None:
+            return None
+        ranked = sorted(found, key=lambda item: self._rank(*item))
+        rows = [_scene(record, scenes) for record, scenes in ranked]
+        return [row for row in rows if row.video_id == record_id]
 
     @staticmethod
     def _rank(record: Record, scenes: TableNames) -> float:

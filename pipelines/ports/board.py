@@ -112,6 +112,12 @@ class Board(Protocol):
     def scenes(self, base_id: str, row: BoardRow) -> list[BoardScene]:
         """The row's linked scenes, by number; no call when there are none."""
 
+    def film_scenes(self, base_id: str, record_id: str, prefix: str, known: Sequence[str]) -> list[BoardScene] | None:
+        """What a person left of one film's scenes, by number, in one call and without its row: rows whose key begins
+        with `prefix`, the `known` rows, and new Drafts without a key, as far as they are linked to the record. None
+        when the base lacks a column that this needs.
+        """
+
     def ready(self, base_id: str, now: float) -> list[BoardRow]:
         """Rows whose Status is Ready and whose time has come."""
 

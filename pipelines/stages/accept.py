@@ -131,7 +131,7 @@ def _new(
     if not tx.runs.add(run):
         raise RuntimeError(f"run number {run.number} of {run.record_id} is taken although its record is locked")
     record(tx, Actor("trigger", now), "run", run.id, run.id, "status", None, RunStatus.QUEUED, source=run.source)
-    outbox.show_run(services, tx, run, urgent=True, extra={VideoField.GENERATE.value: False})
+    outbox.show_run(services, tx, run, urgent=True, within_s=outbox.MOMENT_S, extra={VideoField.GENERATE.value: False})
     return Started(run_id=run.id, status=run.status, existing=False, quote_micro=run.quote_micro)
 
 

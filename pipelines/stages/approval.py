@@ -88,17 +88,16 @@ def _go_on(services: Services, actor: Actor, run: Run) -> None:
         detail = "Approved. Generating the clips."
         run = move_run(tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail=detail, quote_micro=quote)
         outbox.show_scenes(services, tx, run)
-        outbox.show_run(services, tx, run)
+        outbox.show_run(services, tx, run, urgent=True)
 
 
 def _plan_as_edited(services: Services, run: Run) -> Plan | None:
     """A new plan of the scenes as the base has them now; None when nobody changed anything. Raises InvalidOrder."""
     if run.record_id is None or run.base_id is None:
         return None
-    row = services.board.row(run.base_id, run.table or BoardTable.VIDEOS, run.record_id)
-    rows = services.board.scenes(run.base_id, row)
     with services.store.read() as tx:
         ours = tx.scenes.find(run_id=run.id, order="number")
+    rows = _left_in_base(services, run, run.base_id, run.record_id, ours)
     order = order_from_json(run.order or {})
     wanted, problems = _wanted(rows, ours, order)
     if problems:
@@ -110,6 +109,19 @@ def _plan_as_edited(services: Services, run: Run) -> Plan | None:
         raise InvalidOrder(for_row(error.problems)) from error
     old = plan_from_json(run.plan or {})
     return plan if _shots(plan) != _shots(old) else None
+
+
+def _left_in_base(
+    services: Services, run: Run, base_id: str, record_id: str, ours: Sequence[Scene]
+) -> list[BoardScene]:
+    """One call tells them. Where none is left that was there, the record may be gone: its row decides."""
+    written = [scene.board_record_id for scene in ours if scene.board_record_id]
+    prefix = ours[0].key.rpartition("-")[0] + "-" if ours else f"{record_id}-r{run.number}-"
+    rows = services.board.film_scenes(base_id, record_id, prefix, written)
+    if rows is not None and (rows or not written):
+        return rows
+    row = services.board.row(base_id, run.table or BoardTable.VIDEOS, record_id)
+    return services.board.scenes(base_id, row)
 
 
 def _shots(plan: Plan) -> list[PlannedScene]:

@@ -47,7 +47,8 @@ def approve(services: Services, run_id: str, actor: str) -> Run:
         who = Actor(actor, now)
         record(tx, who, "run", run.id, run.id, "approved")
         run = touch_run(tx, who, run, approval="given", next_at=now, detail="Approved.")
-        outbox.show_run(services, tx, run, urgent=True, extra={"Approve": False})
+        # The step that follows says in the same call that the clips are being made.
+        outbox.show_run(services, tx, run, urgent=True, within_s=outbox.SOON_S, extra={"Approve": False})
         return run
 
 
@@ -122,7 +123,7 @@ def _retry(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
         _hold_missing(services, tx, run, scenes, who.now)
         run = move_run(tx, who, run, _R.GENERATING, detail="Going on where it stopped.", **again)
         _wake_planned(tx, run, who.now)
-    outbox.show_run(services, tx, run, urgent=True)
+    outbox.show_run(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
     return run
 
 
@@ -171,7 +172,7 @@ def regenerate(services: Services, run_id: str, number: int, changes: dict[str, 
         quote = ledger.spent(tx, run_id=run.id) + price
         run = move_run(tx, who, run, _R.GENERATING, take=run.take + 1, quote_micro=quote, **again)
         outbox.show_scene(services, tx, run, tx.scenes.get(scene.id) or scene)
-        outbox.show_run(services, tx, run, urgent=True)
+        outbox.show_run(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
         return run
 
 

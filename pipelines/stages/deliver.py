@@ -18,6 +18,7 @@ from pipelines.stages.stitch import films_of
 
 CHECKS_S = (2.0, 6.0, 20.0, 60.0)
 """Airtable fetches attachments some seconds after the write; these are the pauses before each look."""
+LONGEST_FIRST_S, FETCHED_PER_S = 5.0, 5_000_000
 WAIT_FOR_FLUSH_S = 60.0
 """Whoever writes the row wakes the run; this is for a wake-up that was lost."""
 TRIES = 3
@@ -226,9 +227,16 @@ def resume(tx: Tx, run_id: str, now: float) -> None:
         if cuts:
             _note(tx, cuts, waits=False, checks=0)
             again: dict[str, Any] = {"detail": "Airtable is back; looking after the film.", "error": None}
-            move_run(tx, Actor("pump", now), run, _R.DELIVERING, next_at=now + 1.0, **again)
+            soon = now + first_look_s(cuts)
+            move_run(tx, Actor("pump", now), run, _R.DELIVERING, next_at=soon, **again)
     elif run.status is _R.DELIVERING and run.lease_token is None:
-        tx.runs.change(run_id, {"status": run.status, "lease_token": None}, next_at=now + 1.0)
+        soon = now + first_look_s(films_of(tx, run))
+        tx.runs.change(run_id, {"status": run.status, "lease_token": None}, next_at=soon)
+
+
+def first_look_s(cuts: Sequence[Cut]) -> float:
+    """When Airtable has probably fetched the files: a look that comes too early is a call for nothing."""
+    return min(LONGEST_FIRST_S, 1.0 + sum(cut.size or 0 for cut in cuts) / FETCHED_PER_S)
 
 
 def _doubts(tx: Tx, run: Run) -> list[str]:

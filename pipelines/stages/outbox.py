@@ -25,6 +25,8 @@ from pipelines.ports import Tx
 from pipelines.stages import advice, ledger
 from pipelines.stages.services import Services
 
+SOON_S, MOMENT_S = 2.5, 0.8
+"""What a person waits for is said this soon: time for the step that follows to add what it knows to the same call."""
 COALESCE_S = 8.0
 SLOWER: Mapping[str, float] = {BoardTable.VIDEOS: 3.0, BoardTable.SCENES: 15.0}
 LONGEST_COALESCE_S = 960.0
@@ -41,9 +43,15 @@ STORED = "store:"
 
 
 def show_run(
-    services: Services, tx: Tx, run: Run, *, urgent: bool = False, extra: dict[str, Any] | None = None
+    services: Services,
+    tx: Tx,
+    run: Run,
+    *,
+    urgent: bool = False,
+    within_s: float = 0.0,
+    extra: dict[str, Any] | None = None,
 ) -> None:
-    """Say in the record's row how its run is."""
+    """Say in the record's row how its run is. What is `urgent` may wait `within_s` for more to be said in one call."""
     if run.record_id is None or run.base_id is None:
         return
     scenes = tx.scenes.find(run_id=run.id)
@@ -65,6 +73,7 @@ def show_run(
         record_id=run.record_id,
         fields=_plain(fields) | (extra or {}),
         urgent=urgent or run.status in STOPPED,
+        within_s=within_s,
     )
 
 
@@ -182,13 +191,15 @@ def poster_name(cut: Cut) -> str:
     return film_name(cut).removesuffix(".mp4") + ".jpg"
 
 
-def show_scenes(services: Services, tx: Tx, run: Run, *, urgent: bool = False) -> None:
+def show_scenes(services: Services, tx: Tx, run: Run, *, urgent: bool = False, within_s: float = 0.0) -> None:
     """Write the run's scenes into `Scenes`: our own by upsert on their key, a person's by their id."""
     for scene in tx.scenes.find(run_id=run.id, order="number"):
-        show_scene(services, tx, run, scene, urgent=urgent)
+        show_scene(services, tx, run, scene, urgent=urgent, within_s=within_s)
 
 
-def show_scene(services: Services, tx: Tx, run: Run, scene: Scene, *, urgent: bool = False) -> None:
+def show_scene(
+    services: Services, tx: Tx, run: Run, scene: Scene, *, urgent: bool = False, within_s: float = 0.0
+) -> None:
     """Say in a scene's row how it is."""
     if run.record_id is None or run.base_id is None:
         return
@@ -210,6 +221,7 @@ def show_scene(services: Services, tx: Tx, run: Run, scene: Scene, *, urgent: bo
         merge_key=scene.key,
         fields=_plain(fields),
         urgent=urgent,
+        within_s=within_s,
     )
 
 
@@ -236,12 +248,13 @@ def want(
     record_id: str | None = None,
     merge_key: str | None = None,
     urgent: bool = False,
+    within_s: float = 0.0,
 ) -> None:
-    """Merge `fields` into what one row should say, due at once or when the present pause ends."""
+    """Merge `fields` into what one row should say: due within some seconds if urgent, else when the pause ends."""
     want_id = _want_id(tx, base_id, table, record_id, merge_key)
     old = tx.wants.get(want_id, lock=True)
     flushes = old.flushes if old is not None and run_id in (None, old.run_id) else 0
-    due = now if urgent else now + _pause(table, flushes)
+    due = now + (within_s if urgent else _pause(table, flushes))
     if old is None:
         merge = {KEY_FIELDS[table]: merge_key} if merge_key and not record_id else {}
         row = Want(

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 from pipelines.domain.board_fields import ACTION_BOXES, TICKED_TABLES, BoardTable, VideoField
 from pipelines.domain.errors import BoardDenied, NotConfigured, RecordGone, ReelgridError
@@ -30,6 +30,8 @@ CHECK_S = 86_400.0
 """Once a day the webhook is prolonged, switched on again or registered anew."""
 REFUSED_S = 3600.0
 """Who was refused asks again after this."""
+_LOOKS = ("payloads", "ticked", "ready")
+"""The calls by which a look hears and reads what people changed."""
 READY = "Ready"
 _STATE = "push"
 _STARTS = frozenset({VideoField.STATUS.value, VideoField.SCHEDULED_FOR.value})
@@ -72,12 +74,16 @@ def advance(services: Services, actor: Actor, base_id: str) -> None:
     if base is None:
         return
     ear = listen(services, base_id)
-    if ear is Ear.PINGS and not _drained(services, base_id):
-        ear = listen(services, base_id)
+    before = _last_event(services)
+    runs: list[str] = []
+    if ear is Ear.PINGS:
+        drained = _drained(services, base_id)
+        ear, runs = (ear, drained) if drained is not None else (listen(services, base_id), [])
     if ear is not Ear.PINGS:
-        ticks.look(services, base_id)
+        runs = ticks.look(services, base_id)
     if ear is Ear.NEW or _is_time(services, base_id):
-        _start_ready(services, base_id)
+        runs += _start_ready(services, base_id)
+    _charge(services, base_id, before, runs)
     _rest(services, actor, base, POLL_S if ear is Ear.NONE else PUSHED_S)
 
 
@@ -164,36 +170,40 @@ def _note(services: Services, base_id: str, **changes: Any) -> None:
 # ---------------------------------------------------------------- what was changed
 
 
-def _drained(services: Services, base_id: str) -> bool:
-    """Read and act; only then the cursor moves on. False when the webhook is gone, or ours no more to read."""
+def _drained(services: Services, base_id: str) -> list[str] | None:
+    """Read and act; only then the cursor moves on. The runs that it was about; None when the webhook is gone, or ours
+    no more to read.
+    """
     hooks = services.base_tools.webhooks
     try:
         changes = hooks.read(base_id)
     except RecordGone:
         _note(services, base_id, checked_at=0.0)
-        return False
+        return None
     except BoardDenied as error:
         _note(services, base_id, problem=error.operator, checked_at=services.clock.now())
-        return False
-    act_on(services, base_id, changes.rows)
+        return None
+    runs = act_on(services, base_id, changes.rows)
     hooks.advance(base_id, changes.cursor)
-    return True
+    return runs
 
 
-def act_on(services: Services, base_id: str, changes: Sequence[BoardChange]) -> None:
-    """What changes ask for. They tell where to look, not what is ticked: a box may be cleared by now, because another
-    trigger was faster.
+def act_on(services: Services, base_id: str, changes: Sequence[BoardChange]) -> list[str]:
+    """What changes ask for; the runs that they were about. They tell where to look, not what is ticked: a box may be
+    cleared by now, because another trigger was faster.
     """
+    runs: list[str] = []
     ticked = {change.table for change in changes if change.ticks & ACTION_BOXES}
     if ticked & TICKED_TABLES:
-        ticks.act_on(services, base_id, *services.board.ticked(base_id, ticked & TICKED_TABLES))
+        runs += ticks.act_on(services, base_id, *services.board.ticked(base_id, ticked & TICKED_TABLES))
     if BoardTable.VERSIONS in ticked:
-        ticks.restore_all(services, base_id)
+        runs += ticks.restore_all(services, base_id)
     if any(_may_start(change) for change in changes):
-        _start_ready(services, base_id)
+        runs += _start_ready(services, base_id)
     if any(change.table == BoardTable.SETTINGS for change in changes):
         wishes.read(services, base_id)
     stale.mark(services, base_id, [change.scene for change in changes if change.scene and change.inputs_changed])
+    return runs
 
 
 def _may_start(change: BoardChange) -> bool:
@@ -205,6 +215,25 @@ def _is_time(services: Services, base_id: str) -> bool:
     return wake_at is not None and wake_at <= services.clock.now()
 
 
-def _start_ready(services: Services, base_id: str) -> None:
-    """Start what is ready and due, and remember when the next one is."""
-    _note(services, base_id, wake_at=queue.start_due(services, base_id).next_at)
+def _start_ready(services: Services, base_id: str) -> list[str]:
+    """Start what is ready and due, and remember when the next one is; the runs."""
+    due = queue.start_due(services, base_id)
+    _note(services, base_id, wake_at=due.next_at)
+    return list(due.runs)
+
+
+def _last_event(services: Services) -> int:
+    with services.store.read() as tx:
+        last = tx.events.find(order="-id", limit=1)
+    return (last[0].id or 0) if last else 0
+
+
+def _charge(services: Services, base_id: str, before: int, runs: Sequence[str]) -> None:
+    """The calls of a look that was about one run are that run's; others stay shared by all of the base."""
+    if len(set(runs)) != 1:
+        return
+    look: dict[str, Any] = {"name": "call", "entity_id": base_id, "run_id": None, "after": {"id": before}}
+    with services.store.write() as tx:
+        for event in tx.events.find(order="id", **look):
+            if str(event.detail.get("what")).startswith(_LOOKS):
+                tx.events.change(cast("str", event.id), run_id=runs[0])

@@ -76,8 +76,9 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
         run = move_run(
             tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail="Generating the clips.", quote_micro=quote
         )
-    outbox.show_scenes(services, tx, run)
-    outbox.show_run(services, tx, run)
+    asked = run.status is RunStatus.NEEDS_APPROVAL
+    outbox.show_scenes(services, tx, run, urgent=True, within_s=outbox.SOON_S)
+    outbox.show_run(services, tx, run, urgent=asked, within_s=outbox.SOON_S)
 
 
 def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, style: str | None) -> list[Scene]:

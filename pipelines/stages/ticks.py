@@ -20,15 +20,15 @@ logger = logging.getLogger(__name__)
 ACTOR = "airtable"
 
 
-def look(services: Services, base_id: str) -> int:
-    """The slow poll: read what is ticked or ready, and act on it; returns how many things were done."""
+def look(services: Services, base_id: str) -> list[str]:
+    """The slow poll: read what is ticked or ready, and act on it; returns the runs that it was about."""
     rows, scenes = services.board.ticked(base_id)
-    done = act_on(services, base_id, rows, scenes) + restore_all(services, base_id)
-    return done + len(queue.start_rows(services, base_id))
+    runs = act_on(services, base_id, rows, scenes) + restore_all(services, base_id)
+    return runs + queue.start_rows(services, base_id)
 
 
-def act_on(services: Services, base_id: str, rows: Sequence[BoardRow], scenes: Sequence[BoardScene]) -> int:
-    """Each box once: it is cleared by what acts on it."""
+def act_on(services: Services, base_id: str, rows: Sequence[BoardRow], scenes: Sequence[BoardScene]) -> list[str]:
+    """Each box once: it is cleared by what acts on it. Returns the runs that were started or told something."""
     with services.store.read() as tx:
         ticked = [
             (row.record_id, tick)
@@ -37,33 +37,34 @@ def act_on(services: Services, base_id: str, rows: Sequence[BoardRow], scenes: S
             if not outbox.is_unsaid(tx, base_id, row.record_id, tick)
         ]
         wanted = [scene for scene in scenes if scene.regenerate and not _is_acted_on(tx, base_id, scene)]
-    for record_id, tick in ticked:
-        act(services, base_id, record_id, tick)
-    for scene in wanted:
-        _regenerate(services, base_id, scene)
-    return len(ticked) + len(wanted)
+    runs = [act(services, base_id, record_id, tick) for record_id, tick in ticked]
+    runs += [_regenerate(services, base_id, scene) for scene in wanted]
+    return [run for run in dict.fromkeys(runs) if run is not None]
 
 
 def _is_acted_on(tx: Tx, base_id: str, scene: BoardScene) -> bool:
     return outbox.is_unsaid(tx, base_id, scene.record_id, SceneField.REGENERATE, BoardTable.SCENES)
 
 
-def act(services: Services, base_id: str, record_id: str, tick: str) -> None:
-    """What a ticked box of `Videos` asks for. What is not possible right now is said in the row."""
+def act(services: Services, base_id: str, record_id: str, tick: str) -> str | None:
+    """What a ticked box of `Videos` asks for. What is not possible right now is said in the row; None then."""
     said: dict[str, Any] = {tick: False}
+    run = None
     try:
-        _ACTIONS[tick](services, base_id, record_id)
+        run = _ACTIONS[tick](services, base_id, record_id)
     except Permanent as error:
         logger.info("%s of %s: %s", tick, record_id, error.operator)
         said[VideoField.STATUS_DETAIL.value] = error.marketer
-    say(services, base_id, record_id, said)
+    say(services, base_id, record_id, said, within_s=outbox.SOON_S if run and tick == _APPROVE else outbox.MOMENT_S)
+    return run
 
 
-def say(services: Services, base_id: str, record_id: str, fields: dict[str, Any]) -> None:
-    """Write into a row of `Videos` right away."""
-    now, table = services.clock.now(), BoardTable.VIDEOS
+def say(services: Services, base_id: str, record_id: str, fields: dict[str, Any], *, within_s: float = 0.0) -> None:
+    """Write into a row of `Videos` right away, or within a moment."""
+    now = services.clock.now()
+    where: dict[str, Any] = {"base_id": base_id, "table": BoardTable.VIDEOS, "record_id": record_id}
     with services.store.write() as tx:
-        outbox.want(tx, now, base_id=base_id, table=table, record_id=record_id, fields=fields, urgent=True)
+        outbox.want(tx, now, fields=fields, urgent=True, within_s=within_s, **where)
 
 
 def last_run(services: Services, base_id: str, record_id: str) -> Run:
@@ -75,34 +76,37 @@ def last_run(services: Services, base_id: str, record_id: str) -> Run:
     return runs[0]
 
 
-def _generate(services: Services, base_id: str, record_id: str) -> None:
+def _generate(services: Services, base_id: str, record_id: str) -> str:
     request = accept.StartRequest(
         source="record", base_id=base_id, table=BoardTable.VIDEOS, record_id=record_id, look=False
     )
     started = accept.start(services, request)
     if started.existing:
         control.go_on(services, started.run_id, ACTOR)
+    return started.run_id
 
 
-def _approve(services: Services, base_id: str, record_id: str) -> None:
+def _approve(services: Services, base_id: str, record_id: str) -> str:
     run = last_run(services, base_id, record_id)
     # Ticked once more than needed: what was approved is approved.
     if run.status is RunStatus.NEEDS_APPROVAL or run.approval != "given":
         control.approve(services, run.id, ACTOR)
+    return run.id
 
 
-def _cancel(services: Services, base_id: str, record_id: str) -> None:
-    control.cancel(services, last_run(services, base_id, record_id).id, ACTOR)
+def _cancel(services: Services, base_id: str, record_id: str) -> str:
+    return control.cancel(services, last_run(services, base_id, record_id).id, ACTOR).id
 
 
-_ACTIONS: dict[str, Callable[[Services, str, str], None]] = {
+_APPROVE = VideoField.APPROVE.value
+_ACTIONS: dict[str, Callable[[Services, str, str], str]] = {
     VideoField.GENERATE.value: _generate,
     VideoField.APPROVE.value: _approve,
     VideoField.CANCEL.value: _cancel,
 }
 
 
-def _regenerate(services: Services, base_id: str, row: BoardScene) -> None:
+def _regenerate(services: Services, base_id: str, row: BoardScene) -> str | None:
     """One new clip for the scene of the row, from the text that stands there now."""
     note: dict[str, Any] = {SceneField.REGENERATE.value: False}
     found = scene_of(services, base_id, row.record_id, row.key)
@@ -117,6 +121,7 @@ def _regenerate(services: Services, base_id: str, row: BoardScene) -> None:
     now, table = services.clock.now(), BoardTable.SCENES
     with services.store.write() as tx:
         outbox.want(tx, now, base_id=base_id, table=table, record_id=row.record_id, fields=note, urgent=True)
+    return found.run_id if found else None
 
 
 def scene_of(services: Services, base_id: str, record_id: str, key: str | None) -> Scene | None:
@@ -130,15 +135,14 @@ def scene_of(services: Services, base_id: str, record_id: str, key: str | None) 
     return next((scene for scene in found if scene.run_id in here), None)
 
 
-def restore_all(services: Services, base_id: str) -> int:
-    """Put every version whose `Restore` is ticked back into its row; how many."""
+def restore_all(services: Services, base_id: str) -> list[str]:
+    """Put every version whose `Restore` is ticked back into its row; the runs whose films are back."""
     versions = [version for version in services.board.restores(base_id) if version.restore]
-    for version in versions:
-        _restore(services, base_id, version)
-    return len(versions)
+    runs = [_restore(services, base_id, version) for version in versions]
+    return [run for run in runs if run is not None]
 
 
-def _restore(services: Services, base_id: str, version: BoardVersion) -> None:
+def _restore(services: Services, base_id: str, version: BoardVersion) -> str | None:
     """The films of an earlier run, from our own storage, in the cells of the row; nothing is made anew."""
     record_id, now = version.video_id, services.clock.now()
     with services.store.write() as tx:
@@ -146,12 +150,12 @@ def _restore(services: Services, base_id: str, version: BoardVersion) -> None:
         table = BoardTable.VERSIONS
         outbox.want(tx, now, base_id=base_id, table=table, record_id=version.record_id, fields=fields, urgent=True)
     if record_id is None:
-        return
+        return None
     try:
         cuts = _restorable(services, base_id, record_id, version.run)
     except NotAllowed as error:
         say(services, base_id, record_id, {VideoField.STATUS_DETAIL.value: error.marketer})
-        return
+        return None
     detail = {VideoField.STATUS_DETAIL.value: f"The film of run {version.run} is back."}
     # A link of its own: what we believe to be in the cell may have been removed there by hand.
     say(services, base_id, record_id, outbox.film_cells(services, cuts, mark=f"back-{now:.0f}") | detail)
@@ -160,6 +164,7 @@ def _restore(services: Services, base_id: str, version: BoardVersion) -> None:
             cut = tx.cuts.get(cuts[0].id, lock=True) or cuts[0]
             later = {"attachment": arrivals.look_later(cut, BoardTable.VIDEOS), "next_at": now + arrivals.PAUSES_S[0]}
             tx.cuts.change(cut.id, **later)
+    return cuts[0].run_id
 
 
 def _restorable(services: Services, base_id: str, record_id: str, number: int | None) -> list[Cut]:

@@ -19,6 +19,7 @@ from pipelines.stages.services import Services
 from pipelines.stages.view_parts import Picture
 
 AIRTABLE = "airtable"
+MOST_CALLS = 1000
 """Calls to Airtable are counted among the events of the run they were made for, and shown as a number."""
 
 
@@ -26,6 +27,7 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
     """The full JSON of a run. Raises NotFound."""
     with services.store.read() as tx:
         picture = _picture(tx, _run(tx, run_id))
+        shared = _shared_calls(tx, picture.run, services.clock.now())
     scenes = [parts.scene_view(services, picture, scene) for scene in picture.scenes]
     events = [parts.event_view(picture, event) for event in picture.events if event.entity != AIRTABLE]
     cuts = [parts.cut_view(services, picture, cut) for cut in picture.cuts if cut.status is not CutStatus.PLANNED]
@@ -46,8 +48,18 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
         "cuts": cuts,
         "costs": parts.costs(picture.spent),
         "airtable_calls": sum(event.entity == AIRTABLE for event in picture.events),
+        "airtable_calls_shared": shared,
         "events": events,
     }
+
+
+def _shared_calls(tx: Tx, run: Run, now: float) -> int:
+    """Calls that were made for the whole base while the run went on: looks at its boxes and its Settings."""
+    if run.base_id is None:
+        return 0
+    span: dict[str, Any] = {"after": {"at": run.created_at}, "before": {"at": run.finished_at or now}}
+    same: dict[str, Any] = {"entity": AIRTABLE, "entity_id": run.base_id, "run_id": None}
+    return len(tx.events.find(limit=MOST_CALLS, **same, **span))
 
 
 def run_version(services: Services, run_id: str) -> str:

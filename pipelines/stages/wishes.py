@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from pipelines.domain.board_fields import BoardTable, SettingsField, settings_fields
 from pipelines.domain.errors import Busy, ReelgridError
@@ -53,5 +54,5 @@ def _tell(tx: Tx, now: float, base_id: str, record_id: str, *, stopped: str | No
     fields = {str(name): value for name, value in settings_fields(spent_today_micro=spent, status=status).items()}
     known = tx.wants.find(base_id=base_id, table=BoardTable.SETTINGS, record_id=record_id, limit=1)
     news = (known[0].fields.get(SettingsField.STATUS) if known else RUNNING) != status
-    where = {"base_id": base_id, "table": BoardTable.SETTINGS.value, "record_id": record_id}
+    where: dict[str, Any] = {"base_id": base_id, "table": BoardTable.SETTINGS.value, "record_id": record_id}
     outbox.want(tx, now, fields=fields, urgent=news, **where)

@@ -12,6 +12,7 @@ from typing import Any
 from pipelines.airtable import fields as cells
 from pipelines.domain.board_fields import TICKED_TABLES, BoardTable, SceneField, VersionField, VideoField, difference
 from pipelines.domain.errors import BoardDenied, BoardQuota, RateLimited, RecordGone, ReelgridError, Unavailable
+from pipelines.domain.lifecycle import SceneStatus
 from pipelines.domain.run import Want
 from pipelines.ports import BoardRow, BoardScene, BoardSettings, BoardVersion, Clock, Written
 
@@ -104,6 +105,23 @@ class MemoryBoard:
             found = [(one, self._seen(BoardTable.SCENES, one)) for one in linked]
         found.sort(key=lambda item: float(item[1].get(SceneField.NUMBER) or 1e9))
         return [cells.board_scene(record_id, fields) for record_id, fields in found]
+
+    def film_scenes(
+        self,
+        base_id: str,  # noqa: ARG002 - one base
+        record_id: str,
+        prefix: str,
+        known: Sequence[str],
+    ) -> list[BoardScene]:
+        """The scenes of one film as a person left them, by number."""
+        with self._call("scenes", BoardTable.SCENES, record_id):
+            table = self.tables[BoardTable.SCENES]
+            rows = [cells.board_scene(one, self._seen(BoardTable.SCENES, one)) for one in table]
+        ours = [row for row in rows if row.record_id in known or (row.key or "").startswith(prefix)]
+        new = [row for row in rows if not row.key and row.status == SceneStatus.DRAFT and row not in ours]
+        found = [row for row in (*ours, *new) if row.video_id == record_id]
+        places = {one: float(row.get(SceneField.NUMBER) or 1e9) for one, row in table.items()}
+        return sorted(found, key=lambda row: places[row.record_id])
 
     def ready(self, base_id: str, now: float) -> list[BoardRow]:  # noqa: ARG002 - one base
         """Rows whose Status is Ready and whose time has come."""

@@ -215,3 +215,24 @@ def test_an_upload_of_more_than_five_megabytes_is_not_tried(world: World, tmp_pa
     with pytest.raises(BoardDenied, match="at most"):
         world.board.upload(BASE, "recAAAAAAAAAAAAAA", VideoField.FINAL_VIDEO, path, "film.mp4")
     assert world.calls == []
+
+
+def test_the_scenes_of_one_film_are_read_in_one_call_with_what_a_person_added_and_moved(world: World) -> None:
+    record, other = (world.add("Videos", {"Title": title}) for title in ("Mine", "Other"))
+    prefix = f"{record}-r1-"
+
+    def scene(number: float, video: str, **fields: Any) -> str:
+        return world.add("Scenes", {"Scene #": number, "Video": [video], "Prompt": f"Shot {number}", **fields})
+
+    second = scene(2, record, **{"Scene Key": f"{prefix}02", "Status": "Queued"})
+    first = scene(1, record, **{"Scene Key": f"{prefix}01", "Status": "Queued"})
+    added = scene(1, record, Status="Draft")
+    known = scene(3, record, **{"Scene Key": f"{record}-r0-03", "Status": "Draft"})
+    scene(4, record, **{"Scene Key": f"{record}-r0-04", "Status": "Done"})
+    scene(5, other, Status="Draft")
+    scene(6, other, **{"Scene Key": f"{other}-r1-01", "Status": "Queued"})
+    world.calls.clear()
+    found = world.board.film_scenes(BASE, record, prefix, [known])
+    assert {row.record_id for row in found} == {first, second, added, known}
+    assert [row.number for row in found] == [1, 1, 2, 3]
+    assert world.calls == [(BASE, "read", f"scenes:{record}")]

@@ -15,7 +15,7 @@ from pipelines.bootstrap import CallCounter, build_services
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.run import Base, Clip, Run, Scene
 from pipelines.settings import load_settings
-from pipelines.stages import flush, ping, push, runner
+from pipelines.stages import flush, ping, push, runner, view
 from pipelines.stages.moves import Actor
 from pipelines.stages.services import Services
 from tests.contract.board_world import BASE, TOKEN, World
@@ -71,6 +71,7 @@ class House:
         self.flush()
 
     def flush(self) -> None:
+        self.world.clock.wait(1)
         flush.flush_due(self.services)
         self.world.clock.wait(2)
 
@@ -326,3 +327,21 @@ def test_an_edited_scene_of_a_finished_run_is_stale_until_the_edit_is_undone_and
         found = tx.scenes.get(scene)
     assert found is not None
     assert found.prompt == "A cat."
+
+
+def test_the_calls_of_a_look_that_was_about_one_run_are_charged_to_it_and_others_are_shown_as_shared(
+    house: House,
+) -> None:
+    house.look()
+    house.world.add("Videos", {"Master Prompt": "A cat.", "Generate": True})
+    house.look()
+    [run] = house.runs()
+    house.world.clock.wait(1)
+    house.look()
+    house.world.clock.wait(1)
+    seen = view.run_view(house.services, run.id)
+    assert (seen["airtable_calls"], seen["airtable_calls_shared"]) == (2, 1), "payloads and ticked; a look for nothing"
+    both = [house.world.add("Videos", {"Master Prompt": "A dog.", "Generate": True}) for _ in range(2)]
+    house.look()
+    others = [other for other in house.runs() if other.record_id in both]
+    assert [view.run_view(house.services, other.id)["airtable_calls"] for other in others] == [0, 0]

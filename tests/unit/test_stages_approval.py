@@ -154,3 +154,40 @@ def test_written_scenes_are_taken_as_edited_and_kept_for_the_next_run(world: Wor
     second = world.until(world.trigger(record), "needs_approval", "done", "generating")
     assert [scene.prompt for scene in world.scenes(second)] == ["A morning", "A day: shot 2"]
     assert len(world.writer.briefs) == 1
+
+
+SIX = "\n".join(f"Animal number {n}" for n in range(1, 7))
+
+
+def test_the_question_and_its_scenes_stand_in_the_base_within_seconds(world: World) -> None:
+    """Nobody looks at an empty table while the preview is made."""
+    run = world.until(world.trigger(world.row(Prompt=SIX)), "needs_approval")
+    asked = world.clock.now()
+    while not world.scene_rows():
+        if not world.work():
+            world.clock.pass_by(0.1)
+    assert world.clock.now() - asked <= 3.0
+    assert world.cells(run.record_id or "")["Status"] == "Needs Approval"
+
+
+def test_approval_of_six_scenes_and_making_one_again_take_few_calls(world: World) -> None:
+    record, run = waiting(world, Prompt=SIX)
+    approved(world, run)
+    assert world.cells(record)["Status"] == "Done"
+    calls = [(call.verb, call.table) for call in world.board.calls]
+    assert len(calls) <= 12, calls
+    world.board.calls.clear()
+    control.regenerate(world.services, run.id, 3, {}, "test")
+    world.until(run.id, "done")
+    world.settle()
+    again = [(call.verb, call.table) for call in world.board.calls]
+    assert len(again) <= 7, again
+
+
+def test_a_record_that_was_deleted_while_it_waited_is_not_made(world: World) -> None:
+    record, run = waiting(world)
+    for scene in world.scene_ids():
+        world.board.edit("Scenes", scene, Video=[])
+    world.board.delete("Videos", record)
+    stopped = approved(world, run)
+    assert (stopped.status, world.bought) == (RunStatus.FAILED, [])

@@ -301,9 +301,7 @@ def refused(world: World) -> tuple[str, str]:
 
 def test_the_row_says_what_to_tick_and_generate_goes_on_with_the_run_that_needs_attention(world: World) -> None:
     record, run = refused(world)
-    assert world.cells(record)["Status Detail"].startswith(
-        "1 of 2 clips is ready. Tick Generate to try again as it is"
-    )
+    assert world.cells(record)["Status Detail"].startswith("1 of 2 clips is ready. Tick Generate to try again as it is")
     world.board.edit("Videos", record, Generate=True)
     changed(world, "Videos", record, ticked=("Generate",))
     cells = world.cells(record)

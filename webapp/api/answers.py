@@ -251,6 +251,9 @@ class RunView(RunSummary):
     actions: list[str]
     choices: list[Choice]
     airtable_calls: Annotated[int, Field(description="Calls to Airtable made for this run.")]
+    airtable_calls_shared: Annotated[
+        int, Field(description="Calls made for the whole base meanwhile, such as looks at its boxes and its Settings.")
+    ]
     scenes: list[SceneView]
     cuts: list[CutView]
     costs: list[QuoteLine]
