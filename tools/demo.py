@@ -107,8 +107,9 @@ def _show(stack: Stack, wish: Wish, console: Console, began: float) -> int:
         print(json.dumps(result, indent=2, ensure_ascii=False))
     else:
         _tell(Console(highlight=False), result, view)
+        _say_where(Console(highlight=False), stack, record, result)
     if sys.stdout.isatty() and not wish.as_json:
-        _stay(Console(highlight=False), stack)
+        _stay(stack)
     return 0 if view["status"] == "done" else 1
 
 
@@ -191,15 +192,14 @@ def _tell(console: Console, result: dict[str, Any], view: dict[str, Any]) -> Non
     """What came out, for a person."""
     size = f"{result['width']}×{result['height']}, {result['duration_s']} s, H.264 + AAC" if result["file"] else ""
     console.print(f"\n[bold]{result['status'].upper()}[/bold]  {view.get('verdict') or view.get('error') or ''}")
-    # Links are printed whole, never cut to a column, so that they can be clicked and copied.
-    console.print(f"Film    {result['file']}", soft_wrap=True)
-    console.print(f"Page    {result['page_url']}", soft_wrap=True)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("Format", size)
-    table.add_row("Spent", f"{show(to_micro(result['cost_usd']))} of {show(to_micro(result['quote_usd']))} quoted")
+    quoted = "nothing was quoted" if result["quote_usd"] is None else f"of {show(to_micro(result['quote_usd']))} quoted"
+    table.add_row("Spent", f"{show(to_micro(result['cost_usd']))} {quoted}")
     table.add_row("Stages", "  ".join(f"{name} {seconds:.1f} s" for name, seconds in result["stages"].items()))
     table.add_row("Wall", f"{result['wall_s']} s, {result['airtable_calls']} Airtable calls for this video")
     console.print(table)
+    console.print()
     row = Table(title="The row, as Airtable has it now", title_justify="left", box=None, padding=(0, 2, 0, 0))
     row.add_column("Field", style="dim")
     row.add_column("Value", overflow="fold")
@@ -211,9 +211,21 @@ def _tell(console: Console, result: dict[str, Any], view: dict[str, Any]) -> Non
     console.print(row)
 
 
-def _stay(console: Console, stack: Stack) -> None:
+def _say_where(console: Console, stack: Stack, record: str, result: dict[str, Any]) -> None:
+    """The last words: where film, row and page are, and for how long. Links are printed whole, to be clicked."""
+    stays = sys.stdout.isatty()
+    console.print()
+    console.print(f"[bold]Film[/bold]  {result['file'] or 'none was made: see the page and the row'}", soft_wrap=True)
+    console.print(
+        f"[bold]Row[/bold]   {stack.sandbox_url}/  (Videos, {record}, in the emulated Airtable)", soft_wrap=True
+    )
+    console.print(f"[bold]Page[/bold]  {result['page_url']}", soft_wrap=True)
+    until = "are there until you press Ctrl-C" if stays else "end with this command; in a terminal they stay for a look"
+    console.print(f"The film is a file and stays. Row and page {until}.", soft_wrap=True)
+
+
+def _stay(stack: Stack) -> None:
     """Leave everything running for a look around."""
-    console.print(f"\nHave a look: the page above, the emulated Airtable at {stack.sandbox_url}/ — Ctrl-C ends it all.")
     with suppress(KeyboardInterrupt):
         while stack.services["web"].alive:
             time.sleep(0.5)
