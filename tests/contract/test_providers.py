@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from tests.contract.providers_house import (
 )
 
 CARDS = cheapest_cards(load_catalogue(more_models()))
+ON_OFFER = [card for card in load_catalogue(more_models()).values() if card.offers and not card.free]
 PAID = [card for card in CARDS if not card.free]
 every = pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
 every_paid = pytest.mark.parametrize("card", PAID, ids=lambda card: card.id)
@@ -83,6 +85,22 @@ def test_the_quoted_price_covers_what_the_vendor_charges(house: House, card: Mod
     quoted, charged = card.clip_price(request.resolution, request.seconds), round(house.bill()[0]["usd"] * 1_000_000)
     assert charged <= quoted
     assert job.cost_micro in {None, charged} or job.cost_micro == pytest.approx(charged, abs=100)
+
+
+@pytest.mark.parametrize("card", ON_OFFER, ids=lambda card: card.id)
+def test_every_frame_and_length_on_offer_is_taken_and_charged_no_more_than_quoted(
+    house: House, card: ModelCard
+) -> None:
+    house.turn(kie_creates_per_10s=0)
+    provider, lengths = house.provider(card), card.durations or (card.min_seconds, card.max_seconds)
+    for number, (offer, seconds) in enumerate(product(card.offers, {min(lengths), max(lengths)})):
+        frame = {name: getattr(offer, name) for name in ("width", "height", "aspect_ratio", "resolution")}
+        request = request_for(card, f"Heron {number}", seconds=seconds, **frame)
+        provider.submit(submission(request, key=f"k{number}"))
+        line = house.bill()[number]
+        assert line["seconds"] == seconds
+        assert line["size"] == f"{offer.width}x{offer.height}" or card.provider == "kie"
+        assert round(line["usd"] * 1_000_000) <= card.clip_price(offer.resolution, seconds)
 
 
 @every_paid
