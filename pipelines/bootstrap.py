@@ -129,6 +129,7 @@ def policy_of(settings: Settings, catalogue: Mapping[str, ModelCard], origins: M
         providers_reach_us=not here or _all_loopback(origins),
         keep_clips_s=_days(settings.keep_clips_days),
         keep_cuts_s=_days(settings.keep_cuts_days),
+        keep_old_films=settings.keep_old_films == "yes",
         disclosure=settings.disclosure,
         model_origins=tuple(sorted(origins.items())),
         animatic_by_default="video_model" not in settings.model_fields_set and _pays_somewhere(settings),

@@ -147,15 +147,22 @@ class FileLink:
     url: str
     filename: str
     id: str | None = None
+    size: int | None = None
+    """In bytes, where it is known: so a film that is in its cell already is recognised."""
 
 
-def attachments(files: Sequence[FileLink], keep: Sequence[str] = ()) -> list[dict[str, str]]:
+OTHERS: Mapping[str, Any] = {"others": True}
+"""In the wanted value of an attachment cell: whatever else stands there stays, behind what is named before."""
+
+
+def attachments(files: Sequence[FileLink], keep: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The whole value of an attachment cell: ids to keep first, since what is not listed is removed."""
     return [{"id": kept} for kept in keep] + [_attachment(file) for file in files]
 
 
-def _attachment(file: FileLink) -> dict[str, str]:
-    name = {"filename": file.filename}
+def _attachment(file: FileLink) -> dict[str, Any]:
+    name: dict[str, Any] = {"filename": file.filename}
+    name |= {"size": file.size} if file.size is not None else {}
     return {"id": file.id, **name} if file.id else {"url": file.url, **name}
 
 
@@ -206,14 +213,14 @@ def delivery_fields(
     duration_s: float,
     films: Sequence[FileLink] | None = None,
     posters: Sequence[FileLink] | None = None,
-    keep: Sequence[str] = (),
+    keep_others: bool = False,
 ) -> dict[str, Any]:
-    """What a finished cut adds to its row. `films` and `posters` None leave those cells as they are;
-    `keep` lists attachment ids of `Final Video` that stay.
+    """What a finished cut adds to its row. `films` and `posters` None leave those cells as they are; `keep_others`
+    leaves what stands in `Final Video` behind the new films.
     """
     fields: dict[str, Any] = {VideoField.VIDEO_URL: video_url, VideoField.DURATION: round(duration_s, 2)}
     if films is not None:
-        fields[VideoField.FINAL_VIDEO] = attachments(films, keep)
+        fields[VideoField.FINAL_VIDEO] = attachments(films) + [dict(OTHERS)] * keep_others
     if posters is not None:
         fields[VideoField.POSTER] = attachments(posters)
     return fields

@@ -21,6 +21,8 @@ class Policy:
     providers_reach_us: bool = True
     keep_clips_s: float | None = None
     keep_cuts_s: float | None = None
+    keep_old_films: bool = False
+    """Whether films of earlier runs stay in `Final Video`, behind the new ones."""
     disclosure: str | None = None
     """What the metadata of every film says of how it was made."""
     model_origins: tuple[tuple[str, str], ...] = ()

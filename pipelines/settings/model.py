@@ -158,6 +158,9 @@ class Settings(BaseSettings):
         AIRTABLE_CONTENT_URL,
         shown=f"{AIRTABLE_CONTENT_URL}, or AIRTABLE_ENDPOINT_URL when that is set",
     )
+    keep_old_films: Annotated[Literal["yes", "no"], BeforeValidator(values.one_of("yes", "no"))] = _var(
+        BASE, "Whether films of earlier runs stay in Final Video, behind the new one: yes or no.", "no"
+    )
     field_map: Path | None = _var(BASE, "A file that maps our field names to the base's names or field ids.")
 
     openai_api_key: SecretStr | None = _var(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.domain.board_fields import BoardTable, VideoField
+from pipelines.domain.board_fields import OTHERS, BoardTable, VideoField
 from pipelines.domain.errors import BoardDenied, BoardQuota, NotConfigured, RecordGone, ReelgridError
 from pipelines.domain.lifecycle import CutStatus, RunStatus, SceneStatus
 from pipelines.domain.run import Cut, Run, Want
@@ -141,13 +141,15 @@ def _upload(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None
     small = [cut for cut in cuts if (cut.size or 0) <= UPLOAD_LIMIT]
     uploads = [_Upload(_FILMS, cut.key or "", cut.filename or "film.mp4") for cut in small]
     uploads += [_Upload(_POSTERS, cut.poster_key, outbox.poster_name(cut)) for cut in small if cut.poster_key]
-    ids: dict[str, list[dict[str, str]]] = {_FILMS: [], _POSTERS: []}
+    ids: dict[str, list[dict[str, Any]]] = {_FILMS: [], _POSTERS: []}
     for one in uploads:
         path = scratch.local(services, one.key)
         item = services.board.upload(run.base_id or "", run.record_id or "", one.field, path, one.filename)
         ids[one.field].append({"id": str(item["id"])})
     detail = None if len(small) == len(cuts) else f"{READY} {_TOO_LARGE}"
     # Uploading adds to what was there: naming only the new files lets the old ones go.
+    if ids[_FILMS] and services.policy.keep_old_films:
+        ids[_FILMS].append(dict(OTHERS))
     _finish(services, actor, run, detail=detail, cells={name: files for name, files in ids.items() if files})
 
 

@@ -13,7 +13,7 @@ from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.run import Want
 from pipelines.ports import Tx, Written
-from pipelines.stages import away, deliver
+from pipelines.stages import away, deliver, keeping
 from pipelines.stages.moves import FREE, Actor, record
 from pipelines.stages.outbox import COALESCE_S, STORED
 from pipelines.stages.services import Services
@@ -42,7 +42,8 @@ def _flush_base(services: Services, base_id: str) -> int:
     while batches:
         batch = batches.pop(0)
         try:
-            answers = services.board.flush(base_id, [_resolved(services, want) for want, _ in batch])
+            wants = keeping.with_others(services, base_id, [_resolved(services, want) for want, _ in batch])
+            answers = services.board.flush(base_id, wants)
         except ReelgridError as error:
             _put_back(services, [*batch, *chain.from_iterable(batches)], error)
             break
@@ -97,7 +98,7 @@ def _resolved(services: Services, want: Want) -> Want:
 
 
 def _has_files(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(item, dict) and "filename" in item for item in value)
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)
 
 
 def _linked(services: Services, value: Any) -> Any:
@@ -107,8 +108,6 @@ def _linked(services: Services, value: Any) -> Any:
 
 
 def _link(services: Services, item: Mapping[str, Any]) -> dict[str, Any]:
-    if "id" in item:
-        return {"id": item["id"]}
     url = str(item.get("url", ""))
     if not url.startswith(STORED):
         return dict(item)

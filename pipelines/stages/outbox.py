@@ -127,17 +127,21 @@ def film_cells(
         duration_s=float(cuts[0].footage.get("duration_s", 0.0)),
         films=files[VideoField.FINAL_VIDEO] if attach else None,
         posters=files[VideoField.POSTER] if attach else None,
+        keep_others=services.policy.keep_old_films,
     )
     return _plain(fields)
 
 
 def film_files(cuts: Sequence[Cut], mark: str, have: Mapping[str, str]) -> dict[str, list[FileLink]]:
     """The files of `Final Video` and `Poster`, which `Videos` and `Versions` call alike."""
-    films = [(cut.key, film_name(cut)) for cut in cuts]
-    posters = [(cut.poster_key, poster_name(cut)) for cut in cuts if cut.poster_key]
+    films = [(cut.key, film_name(cut), cut.size) for cut in cuts]
+    posters = [(cut.poster_key, poster_name(cut), None) for cut in cuts if cut.poster_key]
 
-    def links(files: Sequence[tuple[str | None, str]]) -> list[FileLink]:
-        return [FileLink(url=f"{STORED}{key}#{mark}", filename=name, id=have.get(name)) for key, name in files]
+    def links(files: Sequence[tuple[str | None, str, int | None]]) -> list[FileLink]:
+        return [
+            FileLink(url=f"{STORED}{key}#{mark}", filename=name, id=have.get(name), size=size)
+            for key, name, size in files
+        ]
 
     return {VideoField.FINAL_VIDEO.value: links(films), VideoField.POSTER.value: links(posters)}
 

@@ -309,3 +309,43 @@ def test_a_film_whose_row_airtable_never_takes_asks_a_person(world: World) -> No
     run = world.until(world.trigger(record), "done", "needs_attention")
     assert run.status is RunStatus.NEEDS_ATTENTION
     assert "open it with Video URL" in (run.error or "")
+
+
+def names(world: World, record: str) -> list[str]:
+    return [film["filename"].removeprefix(f"{record}-") for film in world.cells(record)["Final Video"]]
+
+
+@pytest.mark.parametrize("reaches", [True, False])
+def test_old_films_are_replaced_or_kept_behind_the_new_one_as_configured(tmp_path: Path, *, reaches: bool) -> None:
+    for keep, expected in ((False, ["r2-16x9.mp4"]), (True, ["r2-16x9.mp4", "r1-16x9.mp4", "mine.mp4"])):
+        world = World.build(tmp_path / str(keep), keep_old_films=keep, airtable_reaches_us=reaches)
+        record = world.row(Prompt="A cat")
+        own = {"id": "attMine", "filename": "mine.mp4", "size": 9, "type": "video/mp4"}
+        world.board.tables["Videos"][record]["Final Video"] = [own]
+        world.make(record)
+        world.board.edit("Videos", record, Prompt="A dog")
+        world.make(record)
+        assert [name.removeprefix(f"{record}-") for name in names(world, record)] == expected
+
+
+def test_a_kept_film_never_stands_there_twice(tmp_path: Path) -> None:
+    """Not after a lost fetch, a new take, a restored version or a preview that waited for approval."""
+    world = World.build(tmp_path, keep_old_films=True, approval_above_micro=0)
+    record, run = world.film(Prompt="A cat")
+    assert names(world, record) == ["r1-16x9-animatic.mp4"]
+    world.board.vanish, world.board.lose_films = True, 1
+    control.approve(world.services, run.id, "test")
+    world.until(run.id, "done")
+    world.settle()
+    assert names(world, record) == ["r1-16x9.mp4"]
+    control.regenerate(world.services, run.id, 1, {}, "test")
+    world.until(run.id, "done")
+    world.settle()
+    assert names(world, record) == ["r1-take2-16x9.mp4", "r1-16x9.mp4"]
+    links = len(world.board.links)
+    [version] = world.board.tables["Versions"]
+    world.board.edit("Versions", version, Restore=True)
+    ticks.look(world.services, BASE)
+    world.settle()
+    assert names(world, record) == ["r1-take2-16x9.mp4", "r1-16x9.mp4"]
+    assert not [link for link in world.board.links[links:] if link.endswith("take2-16x9.mp4")], "it was there already"
