@@ -151,7 +151,7 @@ def _make(
     stem = f"cuts/{sha[:2]}/{sha}"
     key = services.media.put_file(film, f"{stem}.mp4", "video/mp4", film_name(run, name, animatic=False)).key
     services.studio.poster(film, folder / "poster.jpg")
-    poster = services.media.put_file(folder / "poster.jpg", f"{stem}-poster.jpg", "image/jpeg").key
+    poster = _beside(services, folder / "poster.jpg", stem, "image/jpeg")
     extras = _extras(services, run, plan, report, verdict, folder, stem, clips)
     return _Made(report=report, verdict=verdict, key=key, sha256=sha, poster_key=poster, extras=extras)
 
@@ -226,10 +226,10 @@ def _extras(
     extras = {}
     for path in services.studio.subtitles(plan, report, folder / "film"):
         kind = path.suffix.lstrip(".")
-        extras[kind] = services.media.put_file(path, f"{stem}-captions.{kind}", "text/plain; charset=utf-8").key
+        extras[kind] = _beside(services, path, stem, "text/plain; charset=utf-8")
     sidecar = folder / "provenance.json"
     sidecar.write_text(json.dumps(provenance(services, run, report, verdict, clips), indent=1, ensure_ascii=False))
-    extras["provenance"] = services.media.put_file(sidecar, f"{stem}-{run.id}-provenance.json", "application/json").key
+    extras["provenance"] = _beside(services, sidecar, stem, "application/json")
     return extras
 
 
@@ -239,6 +239,14 @@ def provenance(
     """Where every second of a film comes from: models, prompts, generations, costs, hashes, joins."""
     with services.store.read() as tx:
         generations = {gen.id: gen for gen in tx.generations.find(id=[clip.generation_id or "" for clip in clips])}
+def _beside(services: Services, path: Path, stem: str, content_type: str) -> str:
+    """Store what belongs to a film, under a name with a hash of its own: films of the same bytes may have other
+    captions, and a film that is put together again another way to tell of it.
+    """
+    key = f"{stem}-{sha256_of(path)[:12]}-{path.stem.replace('film', 'captions')}{path.suffix}"
+    return services.media.put_file(path, key, content_type).key
+
+
     sources = []
     for clip in clips:
         gen = generations.get(clip.generation_id or "")

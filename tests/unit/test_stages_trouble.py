@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.domain.errors import NotAllowed, Refused
+from pipelines.domain.errors import NotAllowed, Refused, Unavailable
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.run import Event, InboxItem, QueueSweep, Replay
 from pipelines.stages import control, retention, runner
@@ -223,6 +223,20 @@ def test_the_command_line_drives_a_run_to_its_end_alone(tmp_path: Path) -> None:
     assert seen[-1] is RunStatus.DONE
     with pytest.raises(KeyError):
         runner.drive(world.services, "run_none", on_change=lambda _row: None)
+
+
+def test_a_film_that_is_put_together_again_may_tell_of_itself_in_other_words(world: World) -> None:
+    """The films are the same, byte for byte; what stands beside them need not be."""
+    record = world.row(Prompt="A cat")
+
+    def die_late() -> None:
+        with world.services.store.write() as tx:
+            for clip in tx.clips.find():
+                tx.clips.change(clip.id, cost_micro=clip.cost_micro + 1_000)
+        raise Unavailable("the database was away")
+
+    world.points.at("cut.stored", die_late)
+    assert world.make(record).status is RunStatus.DONE
 
 
 # ---------------------------------------------------------------- keeping storage small
