@@ -136,11 +136,12 @@ def _forgive(tx: Tx, scenes: list[Scene]) -> None:
 
 
 def _hold_missing(services: Services, tx: Tx, run: Run, scenes: list[Scene], now: float) -> None:
+    """A request asks no base: its Day Budget is left to the worker, who reads it before anything is bought."""
     order, plan = order_from_json(run.order or {}), plan_from_json(run.plan or {})
     has_open = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))}
     missing = [scene for scene in scenes if scene.clip_id is None and scene.id not in has_open]
     due = still_to_buy(tx, missing, plan, order.title)
-    ledger.hold(tx, now, run, max(0, due - ledger.held(tx, run)), services.policy)
+    ledger.hold(tx, now, run, max(0, due - ledger.held(tx, run)), services.policy, board_read=False)
 
 
 def _wake_planned(tx: Tx, run: Run, now: float) -> None:
@@ -167,7 +168,7 @@ def regenerate(services: Services, run_id: str, number: int, changes: dict[str, 
         if tx.generations.count(scene_id=scene.id, status=tuple(OPEN)):
             raise NotAllowed(marketer=f"Scene {number} is still being made, or its payment is in doubt.")
         price = _order_again(services, tx, who, run, scene, changes)
-        ledger.hold(tx, now, run, price, services.policy)
+        ledger.hold(tx, now, run, price, services.policy, board_read=False)
         again = {"detail": f"Making scene {number} again.", "error": None, "finished_at": None, "next_at": now}
         quote = ledger.spent(tx, run_id=run.id) + price
         run = move_run(tx, who, run, _R.GENERATING, take=run.take + 1, quote_micro=quote, **again)

@@ -15,7 +15,7 @@ from pipelines.domain.order import order_from_json
 from pipelines.domain.progress import clips_sentence
 from pipelines.domain.run import Clip, Generation, Run, Scene
 from pipelines.ports import GenerationRequest, Tx
-from pipelines.stages import fallback, fetch, ledger, outbox, poll, rescue, settle, submit
+from pipelines.stages import fallback, fetch, ledger, outbox, poll, rescue, settle, submit, wishes
 from pipelines.stages.moves import Actor, move_run, record, touch_run
 from pipelines.stages.requests import cached_clip, fingerprint, request_for, request_to_json, take_of
 from pipelines.stages.services import Services
@@ -87,6 +87,7 @@ class _Found:
 
 def fan_out(services: Services, actor: Actor, run: Run) -> None:
     """Plan what is not bought yet, and go on to stitching when nothing is missing."""
+    _look_before_buying(services, run)
     rescue.explain_refusals(services, actor, run)
     with services.store.write() as tx:
         run = touch_run(tx, actor, run)
@@ -96,6 +97,15 @@ def fan_out(services: Services, actor: Actor, run: Run) -> None:
                 _attend(services, tx, actor, run, scene, len(scenes))
         _fan_in(services, tx, actor, run)
     services.points.reach("scenes.planned", run=run.id)
+
+
+def _look_before_buying(services: Services, run: Run) -> None:
+    """A person's retry or new clip over HTTP asks nobody: the base's wishes are read here, before it is bought."""
+    with services.store.read() as tx:
+        open_ones = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))}
+        missing = [scene for scene in tx.scenes.find(run_id=run.id, clip_id=None) if scene.id not in open_ones]
+    if missing:
+        wishes.look(services, run.base_id)
 
 
 def _attend(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, total: int) -> None:
@@ -144,6 +154,7 @@ def _plan(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, requ
         updated_at=actor.now,
     )
     try:
+        ledger.must_still_fit(tx, actor.now, run)
         ledger.reserve(tx, actor.now, run, gen)
     except OverBudget as error:
         tx.scenes.change(scene.id, status=SceneStatus.FAILED, error=error.marketer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,13 +64,15 @@ def spent(tx: Tx, **equals: Any) -> int:
     return tx.balance(Account.SPENT, **equals)
 
 
-def hold(tx: Tx, now: float, run: Run, amount: int, policy: Policy) -> None:
+def hold(tx: Tx, now: float, run: Run, amount: int, policy: Policy, *, board_read: bool = True) -> None:
     """Set `amount` aside for a run, or raise OverBudget naming the number that would pass.
 
     The caps are read in the very transaction that takes the hold, so that no two runs can pass one cap together.
+    `board_read`: whether the base's Settings were read before. Where nobody could, an old Day Budget must not refuse
+    what a person has just made room for: `must_still_fit` decides, before any of it is committed.
     """
     _alone(tx, run)
-    for cap in _caps(tx, now, run, policy):
+    for cap in _caps(tx, now, run, policy, board_read=board_read):
         if cap.used + amount > cap.limit:
             raise OverBudget(marketer=cap.refusal(amount))
     _move(tx, now, Move.HOLD, amount, run)
@@ -91,7 +93,7 @@ class _Cap:
         )
 
 
-def _caps(tx: Tx, now: float, run: Run, policy: Policy) -> list[_Cap]:
+def _caps(tx: Tx, now: float, run: Run, policy: Policy, *, board_read: bool) -> list[_Cap]:
     of_run = exposure(tx, run_id=run.id) + spent(tx, run_id=run.id)
     caps = [_Cap("the limit for one run", policy.run_cap_micro, of_run, "Ask your operator (MAX_COST_PER_RUN_USD).")]
     wish = (run.order or {}).get("max_cost_micro")
@@ -101,7 +103,7 @@ def _caps(tx: Tx, now: float, run: Run, policy: Policy) -> list[_Cap]:
     today = exposure(tx) + spent(tx, day=day)
     advice = "Try again tomorrow, or ask your operator (MAX_COST_PER_DAY_USD)."
     caps.append(_Cap("today's budget", policy.day_cap_micro, today, advice))
-    caps += _cap_of_key(tx, run, day) + _cap_of_base(tx, run, day)
+    caps += _cap_of_key(tx, run, day) + _cap_of_base(tx, run, day, board_read=board_read)
     return caps
 
 
@@ -113,13 +115,25 @@ def _cap_of_key(tx: Tx, run: Run, day: str) -> list[_Cap]:
     return [_Cap(f"the key {key.name}", key.day_cap_micro, used, "Ask your operator to raise the key's daily limit.")]
 
 
-def _cap_of_base(tx: Tx, run: Run, day: str) -> list[_Cap]:
+def _cap_of_base(tx: Tx, run: Run, day: str, *, board_read: bool = True) -> list[_Cap]:
     base = tx.bases.get(run.base_id) if run.base_id else None
-    limits = [cap for cap in (base.day_cap_micro, base.board_cap_micro) if cap is not None] if base else []
+    wishes = (base.day_cap_micro, base.board_cap_micro if board_read else None) if base else ()
+    limits = [cap for cap in wishes if cap is not None]
     if base is None or not limits:
         return []
     used = exposure(tx, base_id=base.id) + spent(tx, base_id=base.id, day=day)
     return [_Cap("this base's Day Budget", min(limits), used, "Raise Day Budget in the Settings table.")]
+
+
+def must_still_fit(tx: Tx, now: float, run: Run) -> None:
+    """Raises OverBudget when what a run has set aside is above its base's Day Budget as it was last read: the hold may
+    have been made without reading it, or the budget was lowered since.
+    """
+    _alone(tx, run)
+    amount = held(tx, run)
+    for cap in _cap_of_base(tx, run, utc_day(now)):
+        if cap.used > cap.limit:
+            raise OverBudget(marketer=replace(cap, used=cap.used - amount).refusal(amount))
 
 
 def release(tx: Tx, now: float, run: Run) -> None:

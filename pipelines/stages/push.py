@@ -132,6 +132,13 @@ def listen(services: Services, base_id: str) -> Ear:
     return Ear.PINGS if hook is not None and hook.id == found.id else Ear.NEW
 
 
+def is_on(services: Services, base_id: str) -> bool:
+    """Whether Airtable pings us about a base, as far as we know; asks nobody."""
+    push, hooks = known(services, base_id), services.base_tools.webhooks
+    hook = hooks.known(base_id) if push.wanted and not push.problem else None
+    return services.policy.airtable_reaches_us and hook is not None and hook.url == hooks.url
+
+
 def turn_on(services: Services, base_id: str) -> Ear:
     """A person wants push: registered now, or the reason is in `known`. The worker looks at the base once."""
     _note(services, base_id, wanted=True, problem="", checked_at=0.0)

@@ -12,17 +12,34 @@ from pipelines.domain.order import Order, SceneOrder, order_from_json
 from pipelines.domain.plan import Plan, plan_from_json, plan_to_json
 from pipelines.domain.run import Run, Scene
 from pipelines.ports import Brief, Tx
-from pipelines.stages import ledger, outbox, stop, wording
+from pipelines.stages import ledger, outbox, stop, wishes, wording
 from pipelines.stages.moves import Actor, move_run, record, touch_run
 from pipelines.stages.requests import repeats, scene_order, settings_of, still_to_buy
 from pipelines.stages.services import Services
 
 
 def write(services: Services, actor: Actor, run: Run) -> None:
-    """Expand the master prompt; the scenes and the change of status are one commit. Words cost money too."""
+    """Have the master prompt written, then set the money for its scenes aside. What was written is kept and booked
+    before that: words cost money too, and are not paid again where the hold has to wait or is refused.
+    """
+    _must_be_allowed(services, run)
+    plan = plan_from_json(run.plan or {})
+    if plan.scenes[0].prompt is None:
+        run, plan = _written(services, actor, run, plan)
+        _must_be_allowed(services, run)
+    with services.store.write() as tx:
+        enter(services, tx, actor, run, plan, style=None)
+    services.points.reach("script.committed", run=run.id)
+
+
+def _must_be_allowed(services: Services, run: Run) -> None:
+    wishes.look(services, run.base_id)
     with services.store.read() as tx:
         stop.must_be_off(tx, run.base_id)
-    plan, order = plan_from_json(run.plan or {}), order_from_json(run.order or {})
+
+
+def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Run, Plan]:
+    order = order_from_json(run.order or {})
     brief = Brief(
         master_prompt=order.master_prompt or "",
         scenes=len(plan.scenes),
@@ -42,9 +59,7 @@ def write(services: Services, actor: Actor, run: Run) -> None:
     with services.store.write() as tx:
         ledger.spend_text(tx, actor.now, run, script.cost_micro)
         record(tx, actor, "run", run.id, run.id, "written", by=script.writer, notes=list(script.notes))
-        run = touch_run(tx, actor, run, plan=plan_to_json(plan))
-        enter(services, tx, actor, run, plan, style=None)
-    services.points.reach("script.committed", run=run.id)
+        return touch_run(tx, actor, run, plan=plan_to_json(plan)), plan
 
 
 def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, style: str | None) -> None:

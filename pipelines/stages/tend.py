@@ -19,7 +19,9 @@ DEAD_AFTER_S = 8.0
 """A process beats every 2 s; whoever misses four beats is dead, and its ordinary leases are free."""
 STEP_S = 2.0
 """A wall clock that falls behind the monotonic one by more than this was set back."""
-SETTINGS_S, BASES_S, TIDY_S = 240.0, 60.0, 3600.0
+SETTINGS_S, BASES_S, TIDY_S = 5.0, 60.0, 3600.0
+PUSHED_SETTINGS_S = 240.0
+"""Where Airtable pings us we hear of a change in Settings at once; this is for the ping that is lost."""
 AT_ONCE = 200
 _HEAVY_RUNS = {RunStatus.STITCHING, RunStatus.NEEDS_APPROVAL}
 
@@ -92,11 +94,15 @@ class Keeper:
         logger.warning("%s is dead; %d leases are free", name, freed)
 
     def _read_switches(self) -> None:
-        """Of bases where a run is moving: elsewhere nothing can be spent."""
+        """Of bases where a run is moving: elsewhere nothing can be spent. `wishes` keeps the pace, whoever looks."""
         with self._services.store.read() as tx:
             runs = tx.runs.find(status=tuple(MOVING))
-        for base_id in dict.fromkeys(run.base_id for run in runs if run.base_id):
-            wishes.look(self._services, base_id)
+            known = {run.base_id: tx.bases.get(run.base_id) for run in runs if run.base_id}
+        now = self._services.clock.now()
+        for base_id, base in known.items():
+            age = now - (base.settings_read_at or 0.0) if base else PUSHED_SETTINGS_S
+            if not 0 <= age < PUSHED_SETTINGS_S or not push.is_on(self._services, base_id):
+                wishes.look(self._services, base_id)
 
 
 def ages(services: Services) -> dict[str, float]:

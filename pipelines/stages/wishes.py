@@ -1,4 +1,6 @@
-"""What a base's own `Settings` row says, Stop Spending and Day Budget: read before each hold, once a minute at most."""
+"""What a base's own `Settings` row says, Stop Spending and Day Budget: read before money is set aside or spent, and
+while runs are moving, once a minute at most.
+"""
 
 from __future__ import annotations
 
