@@ -231,6 +231,26 @@ def clear_ticks(ticks: frozenset[str] | Sequence[str]) -> dict[str, Any]:
     return dict.fromkeys(sorted(ticks), False)
 
 
+ROW_PROMPT, REWRITTEN = "row_prompt", "rewritten"
+"""In a scene's settings: the text of its row when another was ordered elsewhere. In its rung: the text that was
+refused, when a softer one was used.
+"""
+
+
+def prompt_in_row(scene: Scene) -> str:
+    """The text that stands in the scene's row: a person's, whatever else was bought for it."""
+    return str(scene.settings.get(ROW_PROMPT) or scene.rung.get(REWRITTEN) or scene.prompt)
+
+
+def made_with(scene: Scene) -> str | None:
+    """Said in the row when the clip was not made from the text that stands there; None when it was."""
+    if scene.clip_id is None or prompt_in_row(scene) == scene.prompt:
+        return None
+    if scene.rung.get(REWRITTEN):
+        return f"The video service refused this text. Made with a softer one: “{scene.prompt}”"
+    return f"Made with a prompt that was given on its page: “{scene.prompt}” Tick Regenerate to use this text instead."
+
+
 def scene_fields(
     scene: Scene,
     *,
@@ -249,7 +269,7 @@ def scene_fields(
     fields: dict[str, Any] = {
         SceneField.SCENE_KEY: scene.key,
         SceneField.NUMBER: scene.number,
-        SceneField.PROMPT: scene.prompt,
+        SceneField.PROMPT: prompt_in_row(scene),
         SceneField.CAPTION: scene.caption,
         SceneField.SECONDS: scene.seconds,
         SceneField.TRANSITION: scene.transition,
@@ -279,7 +299,7 @@ def scene_state(
         SceneField.ATTEMPTS: attempts,
         SceneField.COST: _dollars(cost_micro),
         SceneField.PROVIDER_JOB_ID: job_id,
-        SceneField.ERROR: shorten(scene.error),
+        SceneField.ERROR: shorten(scene.error or made_with(scene)),
         SceneField.CLIP_URL: clip_url,
         SceneField.LAST_UPDATE: moment(now),
     }

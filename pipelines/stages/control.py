@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from pipelines.domain.board_fields import ROW_PROMPT, prompt_in_row
 from pipelines.domain.errors import InvalidOrder, NotAllowed, NotFound, Problem
 from pipelines.domain.lifecycle import (
     ACTIVE,
@@ -26,6 +27,8 @@ from pipelines.stages.requests import scene_order, settings_of, still_to_buy
 from pipelines.stages.services import Services
 
 _R, _G = RunStatus, GenerationStatus
+ROW = "airtable"
+"""Who acts for what was ticked in a base: the prompt that comes along stands in the row."""
 
 
 def _run(tx: Tx, run_id: str) -> Run:
@@ -190,7 +193,8 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         caption=planned.caption,
         seconds=planned.seconds,
         model=planned.model,
-        settings=settings_of(planned, services.card(planned.model), scene.settings.get("style")),
+        settings=settings_of(planned, services.card(planned.model), scene.settings.get("style"))
+        | _text_of_row(scene, changes, from_row=who.name == ROW),
         references=planned.references,
         take=scene.take + 1000 + len(takes),
         clip_id=None,
@@ -201,6 +205,12 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
     )
     record(tx, who, "scene", scene.id, run.id, "regenerate", number=scene.number, changes=sorted(changes))
     return planned.price_micro + planned.softening_micro
+
+
+def _text_of_row(scene: Scene, changes: dict[str, Any], *, from_row: bool) -> dict[str, Any]:
+    """A prompt that is given elsewhere leaves the row's own text alone; the row says what was made (`made_with`)."""
+    text = None if from_row and changes.get("prompt") else prompt_in_row(scene)
+    return {} if text in (None, changes.get("prompt") or scene.prompt) else {ROW_PROMPT: text}
 
 
 _CHANGEABLE = ("prompt", "model", "seconds", "caption")

@@ -14,7 +14,7 @@ from pipelines.stages.services import Services
 
 logger = logging.getLogger(__name__)
 
-ACTOR = "airtable"
+ACTOR = control.ROW
 HORIZON_S = 30 * 86_400.0
 """How far ahead scheduled rows are looked for."""
 

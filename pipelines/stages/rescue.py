@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.domain.board_fields import REWRITTEN, ROW_PROMPT
 from pipelines.domain.errors import ReelgridError, Retryable
 from pipelines.domain.ladder import Rung, Step, next_step
 from pipelines.domain.lifecycle import GenerationStatus, Reason, SceneStatus
@@ -52,7 +53,7 @@ def _step(
     services: Services, run: Run, scene: Scene, failures: list[Generation], others: Others, *, rewrite: bool
 ) -> Step:
     """`rewrite`: a softened prompt is at hand, or could be had."""
-    allowed = order_from_json(run.order or {}).allow_rewrite and not scene.rung.get("rewritten")
+    allowed = order_from_json(run.order or {}).allow_rewrite and not scene.rung.get(REWRITTEN)
     card = services.card(failures[-1].model)
     return next_step(failures, card, can_rewrite=rewrite and allowed, fallbacks=others.affordable)
 
@@ -76,7 +77,7 @@ class _Climb:
             return self._change()
         if self.step.rung is Rung.REWRITE:
             softened = self.scene.rung["softened"]
-            return self._change(prompt=softened, rung={**self.scene.rung, "rewritten": self.scene.prompt})
+            return self._change(prompt=softened, rung={**self.scene.rung, REWRITTEN: self.scene.prompt})
         if self.step.rung is Rung.OTHER_MODEL and self.step.model:
             return self._switch(self.step.model)
         if self.step.rung is Rung.PLACEHOLDER:
@@ -101,7 +102,8 @@ class _Climb:
         planned = replan(self.services, self.run, self.scene, model)
         if planned is None:
             return self._change(status=SceneStatus.FAILED, error=self._why())
-        settings = settings_of(planned, self.services.card(model), self.scene.settings.get("style"))
+        kept = {name: self.scene.settings[name] for name in (ROW_PROMPT,) if name in self.scene.settings}
+        settings = settings_of(planned, self.services.card(model), self.scene.settings.get("style")) | kept
         return self._change(model=model, settings=settings, references=planned.references, **changes)
 
     def _change(self, **changes: Any) -> Scene:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipelines.domain.board_fields import BoardTable, SceneField
+from pipelines.domain.board_fields import BoardTable, SceneField, made_with, prompt_in_row
 from pipelines.domain.lifecycle import STOPPED, SceneStatus
 from pipelines.domain.run import Run, Scene
 from pipelines.ports import BoardScene, Tx
@@ -34,7 +34,7 @@ def _mark(services: Services, base_id: str, row: BoardScene, scene: Scene) -> No
             return
         fields = {
             SceneField.STATUS.value: status.value,
-            SceneField.ERROR.value: HINT if status is SceneStatus.STALE else None,
+            SceneField.ERROR.value: HINT if status is SceneStatus.STALE else made_with(scene),
         }
         outbox.want(
             tx, now, base_id=base_id, table=BoardTable.SCENES, record_id=row.record_id, fields=fields, urgent=True
@@ -55,7 +55,7 @@ def _is_made(tx: Tx, run: Run | None, scene: Scene | None) -> bool:
 def _differs(row: BoardScene, scene: Scene) -> bool:
     said = row.scene
     return (
-        said.prompt != scene.prompt
+        said.prompt not in (scene.prompt, prompt_in_row(scene))
         or (said.caption or None) != (scene.caption or None)
         or (said.seconds is not None and said.seconds != scene.seconds)
         or said.continues != scene.continues

@@ -17,7 +17,7 @@ from pipelines.stages.stitch import films_of
 
 logger = logging.getLogger(__name__)
 
-ACTOR = "airtable"
+ACTOR = control.ROW
 
 
 def look(services: Services, base_id: str) -> list[str]:

@@ -13,7 +13,7 @@ from pipelines.airtable.fields import board_scene
 from pipelines.domain.board_fields import BoardTable
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.ports import BoardChange
-from pipelines.stages import accept, ping, push, ticks
+from pipelines.stages import accept, control, ping, push, ticks
 from pipelines.stages.tend import Keeper
 from pipelines.testing import MemoryWebhooks, Outcome
 from tests.unit.stage_house import BASE, World
@@ -364,3 +364,36 @@ def test_generate_does_not_decide_about_money_in_doubt(world: World) -> None:
     look(world)
     assert "decide there" in world.cells(record)["Status Detail"]
     assert world.run(run.id).status is RunStatus.NEEDS_ATTENTION
+
+
+def test_a_prompt_given_on_the_page_is_told_in_the_row_whose_own_text_stays(world: World) -> None:
+    record, run = world.film(Prompt="A cat\nA dog")
+    dog = world.scene_ids()[1]
+    control.regenerate(world.services, run.id, 2, {"prompt": "A wolf"}, "page")
+    world.settle()
+    row = world.board.cells(dog, "Scenes")
+    assert (row["Prompt"], row["Status"]) == ("A dog", "Done")
+    assert row["Error"].startswith("Made with a prompt that was given on its page: “A wolf”")
+    world.board.edit("Scenes", dog, Caption="Woof")
+    changed(world, "Scenes", dog, "Caption")
+    world.board.edit("Scenes", dog, Caption=None)
+    changed(world, "Scenes", dog, "Caption")
+    row = world.board.cells(dog, "Scenes")
+    assert row["Status"] == "Done", "the text of the row was not edited"
+    assert "A wolf" in row["Error"]
+    world.board.edit("Scenes", dog, Regenerate=True)
+    look(world)
+    row = world.board.cells(dog, "Scenes")
+    assert (row["Prompt"], "Error" in row) == ("A dog", False)
+    assert world.bought == ["A cat", "A dog", "A wolf", "A dog"]
+    assert world.cells(record)["Status"] == "Done"
+
+
+def test_a_softer_wording_is_told_in_the_row_whose_own_text_stays(tmp_path: Path) -> None:
+    world = World.build(tmp_path)
+    world.vendor().script("gently", Outcome.SUCCEED)
+    world.vendor().script("dog", Outcome.REFUSE)
+    world.film(Prompt="A cat\nA dog", **{"Allow Rewrite": True})
+    row = world.board.cells(world.scene_ids()[1], "Scenes")
+    assert row["Prompt"] == "A dog"
+    assert row["Error"].startswith("The video service refused this text. Made with a softer one: “gently")
