@@ -163,3 +163,5 @@ class Verdict:
     sentence: str
     faults: tuple[str, ...] = ()
     measures: dict[str, float] = field(default_factory=dict)
+    curable: bool = True
+    """Whether another way of joining might do better: not when the clips themselves are black or stand still."""

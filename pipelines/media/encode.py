@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
-from pipelines.domain.errors import Busy, UnplayableMedia
+from pipelines.domain.errors import Unavailable, UnplayableMedia
 from pipelines.domain.footage import Target
 
 TIMEOUT_S = 900.0
@@ -44,13 +44,17 @@ def ffmpeg_exe() -> str:
 def ffmpeg(*args: str, timeout: float = TIMEOUT_S) -> str:
     """Run ffmpeg and return what it said.
 
-    Raises `UnplayableMedia` with its last words when it fails, `Busy` when it needs longer than `timeout` seconds.
+    Raises `UnplayableMedia` with its last words when it fails, `Unavailable` when it needs longer than `timeout`
+    seconds.
     """
     command = [ffmpeg_exe(), "-nostdin", "-hide_banner", "-y", *args]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as late:
-        raise Busy(f"ffmpeg was still busy after {timeout:.0f} s: {' '.join(args)}") from late
+        said = f"ffmpeg was still busy after {timeout:.0f} s: {' '.join(args)}"
+        raise Unavailable(
+            said, marketer="The film takes too long to make just now; it is tried again."
+        ) from late
     said = done.stderr.decode("utf-8", "replace")
     if done.returncode != 0:
         raise UnplayableMedia(f"ffmpeg ended with {done.returncode}: {last_words(said)} (arguments: {' '.join(args)})")

@@ -6,10 +6,9 @@ and all of the sound. A full decode belongs to tests.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ from pipelines.media.probe import faults_of, probe
 from pipelines.media.sound_mix import Samples, decode_blocks
 from pipelines.media.timeline import Slot, lay_out
 
-LOOKS_PER_SCENE = 4
+LOOKS_PER_SCENE = 6
 """Pictures looked at in each scene."""
 
 AROUND_JOIN = 3
@@ -38,7 +37,7 @@ FRAMES_INTO_SCENE = 15
 
 _BLACK_LUMA, _FLAT = 22.0, 3.0
 _STILL_MEAN, _STILL_PEAK = 0.6, 5.0
-_STILL_SCENE_S = 2.0
+_STRETCH_S = 2.0
 _CLIPPED_SHARE = 0.001
 _CHUNK_BLOCKS = 256
 _LATE_S = 0.030
@@ -54,6 +53,8 @@ class _Look:
     faults: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     measures: dict[str, float] = field(default_factory=dict)
+    incurable: int = 0
+    """How many faults are in the clips themselves."""
 
 
 def examine(film: Path, plan: FilmPlan) -> Verdict:
@@ -67,7 +68,11 @@ def examine(film: Path, plan: FilmPlan) -> Verdict:
     judged = "; ".join(look.faults) if look.faults else "looks right"
     remarks = f" ({'; '.join(look.remarks)})" if look.remarks else ""
     return Verdict(
-        ok=not look.faults, sentence=f"{facts}: {judged}{remarks}.", faults=tuple(look.faults), measures=look.measures
+        ok=not look.faults,
+        sentence=f"{facts}: {judged}{remarks}.",
+        faults=tuple(look.faults),
+        measures=look.measures,
+        curable=len(look.faults) > look.incurable,
     )
 
 
@@ -125,23 +130,66 @@ def _check_pictures(piece: Piece, slots: Sequence[Slot], look: _Look) -> None:
         for _ in decode(piece, low, high):
             pass
     for number, slot in enumerate(slots, 1):
-        seen = [_small(picture) for picture in _sampled(piece, slot)]
-        if seen and all(picture.mean() < _BLACK_LUMA and picture.std() < _FLAT for picture in seen):
-            look.faults.append(f"scene {number} is black")
-        elif _stands_still(seen) and slot.frames * piece.frame >= _STILL_SCENE_S:
-            look.faults.append(f"scene {number} stands still")
+        first, last = slot.start + slot.into.head, slot.stop - slot.out.tail
+        what = _nothing_happens(list(_sampled(piece, first, last)), piece, first, last)
+        if what is not None:
+            look.faults.append(f"scene {number} {what}")
+            look.incurable += 1
 
 
-def _sampled(piece: Piece, slot: Slot) -> Iterator[Picture]:
-    """Pictures of a scene that need no long decode: those that stand alone, or a few after its start."""
-    first, last = slot.start + slot.into.head, slot.stop - slot.out.tail
+def _nothing_happens(seen: Sequence[Seen], piece: Piece, first: int, last: int) -> str | None:
+    """What is wrong with a scene in which a long stretch, or all of it, is black or does not move."""
+    if seen and _are_black(*(picture for _, picture in seen)):
+        return "is black"
+    for what, same in (("is black", _are_black), ("stands still", _are_alike)):
+        begin, end = _longest(seen, same)
+        if len(seen) > 1 and (begin, end) == (seen[0][0], seen[-1][0]) and (last - first) * piece.frame >= _STRETCH_S:
+            return what
+        if (end - begin) * piece.frame >= _STRETCH_S:
+            times = [float((place - first) * piece.frame) for place in (begin, end)]
+            return f"{what} from {times[0]:.1f} to {times[1]:.1f} s"
+    return None
+
+
+Seen = tuple[int, Samples]
+"""A frame's place in the film, and its picture made small."""
+
+
+def _sampled(piece: Piece, first: int, last: int) -> Iterator[Seen]:
+    """Pictures of a scene that need no long decode: those that stand alone, or a few after its start. Where these say
+    that nothing happens, the rest of the scene is decoded before it is believed.
+    """
     alone = [index for index in piece.video.sync.tolist() if first <= index < last]
     if len(alone) >= LOOKS_PER_SCENE // 2:
-        step = max(1, len(alone) // LOOKS_PER_SCENE)
-        yield from (decode_alone(piece, place) for place in alone[::step][:LOOKS_PER_SCENE])
-    elif first < last:
-        end = min(last, first + FRAMES_INTO_SCENE)
-        yield from islice(decode(piece, first, end), 0, None, max(1, (end - first) // LOOKS_PER_SCENE))
+        step = -(-len(alone) // LOOKS_PER_SCENE)
+        yield from ((place, _small(decode_alone(piece, place))) for place in alone[::step])
+        return
+    soon = list(_every(piece, first, min(last, first + FRAMES_INTO_SCENE), LOOKS_PER_SCENE))
+    yield from soon
+    if soon and (_are_alike(*_ends(soon)) or _are_black(*_ends(soon))):
+        yield from _every(piece, soon[-1][0] + 1, last, LOOKS_PER_SCENE * 2)
+
+
+def _every(piece: Piece, first: int, last: int, count: int) -> Iterator[Seen]:
+    """About `count` frames of a stretch, and its last one."""
+    step = max(1, (last - first) // count)
+    for place, picture in enumerate(decode(piece, first, last) if first < last else (), first):
+        if (place - first) % step == 0 or place == last - 1:
+            yield place, _small(picture)
+
+
+def _ends(seen: Sequence[Seen]) -> tuple[Samples, Samples]:
+    return seen[0][1], seen[-1][1]
+
+
+def _longest(seen: Sequence[Seen], same: Callable[[Samples, Samples], bool]) -> tuple[int, int]:
+    """The longest stretch of neighbours that are the `same` as its first: places of its first and last frame."""
+    best, begin = (0, 0), 0
+    for index, (place, picture) in enumerate(seen):
+        if not same(seen[begin][1], picture):
+            begin = index
+        best = max(best, (seen[begin][0], place), key=lambda one: one[1] - one[0])
+    return best
 
 
 def _small(picture: Picture) -> Samples:
@@ -155,12 +203,14 @@ def _small(picture: Picture) -> Samples:
     return shrunk
 
 
-def _stands_still(seen: Sequence[Samples]) -> bool:
-    if len(seen) < 2:  # noqa: PLR2004 - one picture shows no movement
-        return False
-    changes = [np.abs(one - seen[0]) for one in seen[1:]]
-    # A small thing that moves changes few pixels by much; another encode of the same picture, many by little.
-    return all(float(change.mean()) < _STILL_MEAN and float(change.max()) < _STILL_PEAK for change in changes)
+def _are_black(*pictures: Samples) -> bool:
+    return all(float(picture.mean()) < _BLACK_LUMA and float(picture.std()) < _FLAT for picture in pictures)
+
+
+def _are_alike(one: Samples, other: Samples) -> bool:
+    """A small thing that moves changes few pixels by much; another encode of the same picture, many by little."""
+    change = np.abs(one - other)
+    return float(change.mean()) < _STILL_MEAN and float(change.max()) < _STILL_PEAK
 
 
 def _levels(piece: Piece) -> Levels | None:
@@ -182,6 +232,7 @@ def _check_sound(levels: Levels | None, piece: Piece, slots: Sequence[Slot], tar
     _name_silence(levels, piece, slots, look)
     if levels.clipped > _CLIPPED_SHARE:
         look.faults.append("the sound is distorted by clipping")
+        look.incurable += 1
     wanted = target.loudness_lufs
     if wanted is not None and abs(levels.loudness - wanted) > _OFF_LU:
         look.remarks.append(f"{abs(levels.loudness - wanted):.0f} LU {_louder(levels.loudness - wanted)} than asked")

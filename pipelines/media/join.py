@@ -18,10 +18,12 @@ import numpy as np
 from pipelines.media.avcc import AvcConfig, united, write_avcc
 from pipelines.media.mp4_boxes import Ints, box, children
 from pipelines.media.mp4_write import FileRange, Source, TrackTables, header, source_length, write_file
+from pipelines.media.picture import UNSPECIFIED
 from pipelines.media.piece import VISUAL_ENTRY_HEAD, Piece
 from pipelines.media.sound_grid import Packets, Share, shares
 
 _KEPT_WITH_PICTURE = {b"colr", b"pasp"}
+_BT709 = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,8 +81,9 @@ def clash(first: Piece, other: Piece, config: AvcConfig) -> str | None:
 
 
 def _meaning(piece: Piece) -> tuple[object, ...]:
-    """What is stated once for all: shape of pixels and colours."""
-    return (piece.sps.sar or Fraction(1), piece.sps.colours, bool(piece.sps.full_range))
+    """What is stated once for all: shape of pixels, colours. What is not stated is BT.709, as in all that we make."""
+    colours = tuple(_BT709 if code == UNSPECIFIED else code for code in piece.sps.colours or (UNSPECIFIED,) * 3)
+    return (piece.sps.sar or Fraction(1), colours, bool(piece.sps.full_range))
 
 
 def look_of(first: Piece, configs: Sequence[AvcConfig]) -> Look | None:

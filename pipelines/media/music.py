@@ -33,7 +33,7 @@ def mix_music(film: Path, music: Path, dest: Path) -> Path:
     facts = probe(film)
     seconds = facts.frames / facts.fps if facts.fps else facts.duration_s
     own = measure_loudness(film, ("-f", "mov")) if facts.audio_codec else None
-    gain = _bed_level(own) - _music_loudness(music).lufs
+    gain = _bed_level(own) - music_loudness(music).lufs
     bed = _bed(float(seconds), gain)
     samples = round(seconds * encode.SAMPLE_RATE)
     if own is None or own.silent:
@@ -62,7 +62,7 @@ def _bed_level(own: Loudness | None) -> float:
     return min(LOUDEST_LUFS, max(QUIETEST_LUFS, own.lufs - UNDER_SOUND_LU))
 
 
-def _music_loudness(music: Path) -> Loudness:
+def music_loudness(music: Path) -> Loudness:
     """Measure the music. Raises `InvalidOrder` when there is none to play."""
     problem = Problem("Music", "The file has no music we can play; use MP3, M4A, WAV, OGG or FLAC.")
     try:
@@ -75,11 +75,13 @@ def _music_loudness(music: Path) -> Loudness:
 
 
 def _bed(seconds: float, gain_db: float) -> str:
-    """The chain that turns the endless music into the film's bed."""
+    """The chain that turns the endless music into the film's bed. Where compressed music begins anew, its times jump:
+    they are counted afresh.
+    """
     fade_out = min(FADE_OUT_S, seconds / 3)
     fade_in = min(FADE_IN_S, seconds / 6)
     return (
-        f"aresample={encode.SAMPLE_RATE},aformat=channel_layouts=stereo,volume={gain_db:.2f}dB,"
+        f"aresample={encode.SAMPLE_RATE},asetpts=N/SR/TB,aformat=channel_layouts=stereo,volume={gain_db:.2f}dB,"
         f"atrim=end_sample={round(seconds * encode.SAMPLE_RATE)},"
         f"afade=t=in:d={fade_in:.3f},afade=t=out:st={seconds - fade_out:.3f}:d={fade_out:.3f}:curve=qsin"
     )

@@ -54,7 +54,7 @@ def prepare(work: ClipWork, dest: Path) -> Prepared:
     """Bring one clip to its cut's target; the bytes are copied when nothing deviates.
 
     Raises `UnplayableMedia` when the source is no video or cannot be mended, `InvalidOrder` when the logo is no
-    picture, `Busy` when the encoder is far too slow.
+    picture, `Unavailable` when the encoder is far too slow.
     """
     footage = probe(work.source)
     plan = _plan(work, footage)

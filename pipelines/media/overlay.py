@@ -95,7 +95,10 @@ def _paint_logo(canvas: Image.Image, logo: Logo) -> None:
     box = picture.getchannel("A").getbbox()
     picture = picture.crop(box) if box else picture
     room = (round(min(canvas.size) * LOGO_WIDTH), round(canvas.height * LOGO_HEIGHT))
-    picture = ImageOps.contain(picture, room, Image.Resampling.LANCZOS)
+    scale = min(room[0] / picture.width, room[1] / picture.height)
+    # A hairline stays visible.
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    picture = picture.resize(size, Image.Resampling.LANCZOS)
     opacity = min(1.0, max(0.0, logo.opacity))
     picture.putalpha(picture.getchannel("A").point(lambda level: round(level * opacity)))
     x = safe.x if logo.corner in _LEFT else safe.right - picture.width

@@ -87,10 +87,18 @@ def _decoded(piece: Piece, begin: int, end: int | None = None) -> Iterator[av.Vi
                 # for the interpreter for ever when the decoder is being closed.
                 packet = av.Packet(size)
                 packet.update(os.pread(file.fileno(), size, offset))
-                yield from decoder.decode(packet)
-            yield from decoder.decode(None)
+                yield from _whole(decoder.decode(packet))
+            yield from _whole(decoder.decode(None))
         except FFmpegError as error:
             raise damaged("a picture cannot be decoded") from error
+
+
+def _whole(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """Frames that are whole: libav paints over what is damaged and only marks it."""
+    for frame in frames:
+        if frame.is_corrupt:
+            raise damaged("a picture is damaged")
+        yield frame
 
 
 def blend(one: Picture, other: Picture, share: Fraction) -> Picture:

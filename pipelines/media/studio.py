@@ -36,6 +36,18 @@ class FilmStudio:
 
         return probe(path)
 
+    def check_logo(self, path: Path) -> None:
+        """Raise `InvalidOrder` when the file is no picture that can be laid over a film."""
+        from pipelines.media.overlay import open_picture
+
+        open_picture(path, "Logo")
+
+    def check_music(self, path: Path) -> None:
+        """Raise `InvalidOrder` when the file is no music that can be laid under a film."""
+        from pipelines.media.music import music_loudness
+
+        music_loudness(path)
+
     def prepare(self, work: ClipWork, dest: Path) -> Prepared:
         """Bring one clip to its cut's target; copies the bytes when nothing deviates."""
         from pipelines.media.normalise import prepare

@@ -57,7 +57,8 @@ def fade_of(boundary: Boundary, before: int, after: int, fps: Fraction) -> Fade:
         frames = min(frames, before // 2, after // 2)
         return Fade(boundary.kind, frames, frames) if frames else HARD
     half = max(1, frames // 2)
-    return Fade(boundary.kind, min(half, before // 2), min(half, after // 2))
+    tail, head = min(half, before // 2), min(half, after // 2)
+    return Fade(boundary.kind, tail, head) if tail or head else HARD
 
 
 def lay_out(frames: Sequence[int], boundaries: Sequence[Boundary], fps: Fraction) -> list[Slot]:

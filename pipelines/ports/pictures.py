@@ -29,6 +29,12 @@ class Studio(Protocol):
     def probe(self, path: Path) -> Footage:
         """Read the facts. Raises `UnplayableMedia` (domain.errors) with one clear reason."""
 
+    def check_logo(self, path: Path) -> None:
+        """Raise `InvalidOrder` when the file is no picture that can be laid over a film."""
+
+    def check_music(self, path: Path) -> None:
+        """Raise `InvalidOrder` when the file is no music that can be laid under a film."""
+
     def prepare(self, work: ClipWork, dest: Path) -> Prepared:
         """Bring one clip to its cut's target; copies the bytes when nothing deviates."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.run import Cut
 from pipelines.stages import arrivals, scratch
@@ -34,9 +36,7 @@ def make(services: Services, actor: Actor, cut: Cut) -> None:
         "contact_sheet": services.media.put_file(sheet, f"{stem}-sheet.jpg", "image/jpeg").key,
         "preview": services.media.put_file(preview, f"{stem}-preview.mp4", "video/mp4").key,
     }
-    for path in (sheet, preview):
-        path.unlink(missing_ok=True)
-    folder.rmdir()
+    shutil.rmtree(folder, ignore_errors=True)
     _settle(services, actor, cut.id, made)
 
 

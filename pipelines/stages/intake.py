@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from pipelines.domain.errors import InvalidOrder, Permanent, Problem
 from pipelines.domain.order import Order, SceneOrder
+from pipelines.stages import scratch
 from pipelines.stages.services import Services
 
 
@@ -17,8 +20,8 @@ def bring_all(
     order = replace(
         order,
         references=carrier.bring("references", order.references),
-        logo=carrier.one("logo", order.logo),
-        music=carrier.one("music", order.music),
+        logo=carrier.checked("logo", order.logo, services.studio.check_logo),
+        music=carrier.checked("music", order.music, services.studio.check_music),
         scenes=tuple(carrier.scene(index, scene) for index, scene in enumerate(order.scenes)),
     )
     brought = [carrier.scene(index, scene) for index, scene in enumerate(scenes)] if scenes is not None else None
@@ -42,6 +45,17 @@ class _Carrier:
         except Permanent as error:
             self.problems.append(Problem(field, f"The file could not be fetched. {error.marketer}"))
             return None
+
+    def checked(self, field: str, url: str | None, check: Callable[[Path], None]) -> str | None:
+        """What is laid over or under the film is looked at before anything is bought for it."""
+        key = self.one(field, url)
+        if key is None:
+            return None
+        try:
+            check(scratch.local(self._services, key))
+        except InvalidOrder as error:
+            self.problems += [Problem(field, problem.message) for problem in error.problems]
+        return key
 
     def bring(self, field: str, urls: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(key for url in urls if (key := self.one(field, url)) is not None)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.domain.errors import ReelgridError
+from pipelines.domain.errors import InvalidOrder, ReelgridError, Unavailable, UnplayableMedia
 from pipelines.domain.footage import Captions, Card, FilmPlan, FilmReport, Target, Verdict
 from pipelines.domain.keys import new_id, new_token
 from pipelines.domain.lifecycle import CutStatus, RunStatus
@@ -21,6 +23,8 @@ from pipelines.stages import ledger, outbox, pieces, scratch, transitions
 from pipelines.stages.fetch import footage_to_json, sha256_of
 from pipelines.stages.moves import FREE, Actor, move_cut, move_run, record, touch_run
 from pipelines.stages.services import Services
+
+logger = logging.getLogger(__name__)
 
 CARD_SECONDS = 2.5
 BUSY_PAUSE_S = 0.2
@@ -87,9 +91,7 @@ def make_cut(
         made = _make(services, run, name, scenes, clips, folder)
         services.points.reach("cut.stored", run=run.id, cut=cut.id)
     finally:
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
+        shutil.rmtree(folder, ignore_errors=True)
     values = {
         "key": made.key,
         "sha256": made.sha256,
@@ -161,11 +163,15 @@ def _assembled(services: Services, run: Run, plan: FilmPlan, film: Path) -> tupl
     report = services.studio.assemble(plan, film, ready=transitions.folder(services, run))
     services.points.reach("cut.assembled", run=run.id)
     verdict = services.studio.examine(film, plan)
-    if verdict.ok:
+    if verdict.ok or not verdict.curable:
         return report, verdict
     again = film.with_name("again.mp4")
-    other = services.studio.assemble(plan, again, encode_all=True)
-    second = services.studio.examine(again, plan)
+    try:
+        other = services.studio.assemble(plan, again, encode_all=True)
+        second = services.studio.examine(again, plan)
+    except (UnplayableMedia, Unavailable) as error:
+        logger.warning("%s: the second path failed as well: %s", run.id, error.operator)
+        return report, verdict
     if len(second.faults) >= len(verdict.faults):
         return report, verdict
     again.replace(film)
@@ -233,12 +239,6 @@ def _extras(
     return extras
 
 
-def provenance(
-    services: Services, run: Run, report: FilmReport, verdict: Verdict, clips: Sequence[Clip]
-) -> dict[str, Any]:
-    """Where every second of a film comes from: models, prompts, generations, costs, hashes, joins."""
-    with services.store.read() as tx:
-        generations = {gen.id: gen for gen in tx.generations.find(id=[clip.generation_id or "" for clip in clips])}
 def _beside(services: Services, path: Path, stem: str, content_type: str) -> str:
     """Store what belongs to a film, under a name with a hash of its own: films of the same bytes may have other
     captions, and a film that is put together again another way to tell of it.
@@ -247,6 +247,12 @@ def _beside(services: Services, path: Path, stem: str, content_type: str) -> str
     return services.media.put_file(path, key, content_type).key
 
 
+def provenance(
+    services: Services, run: Run, report: FilmReport, verdict: Verdict, clips: Sequence[Clip]
+) -> dict[str, Any]:
+    """Where every second of a film comes from: models, prompts, generations, costs, hashes, joins."""
+    with services.store.read() as tx:
+        generations = {gen.id: gen for gen in tx.generations.find(id=[clip.generation_id or "" for clip in clips])}
     sources = []
     for clip in clips:
         gen = generations.get(clip.generation_id or "")
@@ -279,8 +285,14 @@ def give_up(services: Services, actor: Actor, run: Run, error: ReelgridError) ->
     """No film could be made of clips that are all there: nothing is lost, a person looks."""
     with services.store.write() as tx:
         row = tx.runs.get(run.id, lock=True)
-        if row is not None and row.status is RunStatus.STITCHING:
+        if row is None or row.status is not RunStatus.STITCHING:
+            return
+        if isinstance(error, InvalidOrder):
+            # Going on would take the same order: a new run reads the corrected one, and reuses the clips.
+            to, why = RunStatus.FAILED, f"{error.marketer} Correct it and start again: the clips are kept and reused."
+        else:
+            to = RunStatus.NEEDS_ATTENTION
             why = f"The film could not be put together: {error.marketer} All clips are kept; retry, or regenerate one."
-            moved = move_run(tx, actor, row, RunStatus.NEEDS_ATTENTION, error=why, finished_at=actor.now)
-            ledger.release(tx, actor.now, moved)
-            outbox.show_run(services, tx, moved)
+        moved = move_run(tx, actor, row, to, error=why, finished_at=actor.now)
+        ledger.release(tx, actor.now, moved)
+        outbox.show_run(services, tx, moved)

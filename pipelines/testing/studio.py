@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.domain.errors import UnplayableMedia
+from pipelines.domain.errors import InvalidOrder, Problem, UnplayableMedia
 from pipelines.domain.footage import (
     Boundary,
     Card,
@@ -35,12 +35,24 @@ class QuietStudio:
         self.seams: list[tuple[str, str]] = []
         self.broken: Exception | None = None
         """Raised by `assemble` as long as it is set."""
+        self.broken_again: Exception | None = None
+        """Raised by `assemble` when it is to encode everything."""
 
     def probe(self, path: Path) -> Footage:
         """The facts of a real file."""
         from pipelines.media.probe import probe
 
         return probe(path)
+
+    def check_logo(self, path: Path) -> None:
+        """Anything but an empty file."""
+        if not path.stat().st_size:
+            raise InvalidOrder([Problem("Logo", "The file is no picture we can read; use PNG, JPEG or WebP.")])
+
+    def check_music(self, path: Path) -> None:
+        """Anything but an empty file."""
+        if not path.stat().st_size:
+            raise InvalidOrder([Problem("Music", "The file has no music we can play; use MP3, M4A, WAV, OGG or FLAC.")])
 
     def prepare(self, work: ClipWork, dest: Path) -> Prepared:
         """A copy; another file where it is trimmed, captioned or marked."""
@@ -71,8 +83,9 @@ class QuietStudio:
     ) -> FilmReport:
         """A film as long as its pieces; one made by encoding everything has none of the `faults`."""
         self.faults = () if encode_all and self.mendable else self.faults
-        if self.broken is not None:
-            raise self.broken
+        broken = self.broken or (self.broken_again if encode_all else None)
+        if broken is not None:
+            raise broken
         self.films.append(plan)
         lengths = [self.probe(piece).duration_s for piece in plan.pieces]
         names = [piece.read_bytes().hex()[-96:] for piece in plan.pieces]

@@ -55,6 +55,39 @@ def test_a_scene_that_does_not_move_is_named(clip: ClipFactory, tmp_path: Path, 
     assert examine(assemble(plan, tmp_path / "film.mp4").path, plan).faults == ("scene 1 stands still",)
 
 
+def test_a_stretch_in_which_nothing_happens_is_named_with_its_times(clip: ClipFactory, tmp_path: Path) -> None:
+    """Half of a scene may freeze or go black and the other half be fine; encoding it again would not help."""
+    frozen = "loop=loop=120:size=1:start=30,setpts=N/30/TB," + TAGS
+    dark = "drawbox=c=black:t=fill:enable='between(t,1,4)'," + TAGS
+    for picture, what in ((frozen, "stands still from "), (dark, "is black from ")):
+        plan = _plan(clip(0, seconds=2), clip(1, seconds=5, picture=picture))
+        verdict = examine(assemble(plan, tmp_path / "film.mp4").path, plan)
+        (fault,) = verdict.faults
+        assert fault.startswith(f"scene 2 {what}")
+        assert not verdict.curable
+
+
+def test_a_scene_that_begins_slowly_does_not_stand_still(clip: ClipFactory, tmp_path: Path) -> None:
+    """It holds its first picture for a moment, and has one place to start from."""
+    slow = "loop=loop=20:size=1:start=0,setpts=N/30/TB," + TAGS
+    plan = _plan(clip(0, seconds=2), clip(1, seconds=4, picture=slow, gop=300))
+    assert examine(assemble(plan, tmp_path / "film.mp4").path, plan).ok
+
+
+@pytest.mark.parametrize("place", [27, 28])
+def test_pictures_that_are_painted_over_are_no_pictures(clip: ClipFactory, tmp_path: Path, place: int) -> None:
+    """A decoder hides damage; a film with noise round its joins is not right."""
+    plan = _plan(clip(0), clip(1))
+    film = assemble(plan, tmp_path / "film.mp4").path
+    piece = open_piece(film)
+    assert piece is not None
+    size, offset = int(piece.video.sizes[place]), int(piece.video.offsets[place])
+    body = bytearray(film.read_bytes())
+    body[offset + size // 3 : offset + size] = bytes([7]) * (size - size // 3)
+    film.write_bytes(body)
+    assert "cannot be played" in "".join(examine(film, plan).faults)
+
+
 def test_silence_is_said_but_is_no_fault(clip: ClipFactory, tmp_path: Path) -> None:
     """A clip without sound may be meant that way."""
     plan = _plan(clip(0), clip(1, sound=None), clip(2))

@@ -19,7 +19,7 @@ from pipelines.media.assemble import assemble
 from pipelines.media.join import join_whole
 from pipelines.media.mp4_read import read_movie
 from pipelines.media.piece import open_piece
-from tests.media.clip_factory import TARGET, ClipFactory, frame_hashes, lag, run, samples_of, strictly_decodes
+from tests.media.clip_factory import TAGS, TARGET, ClipFactory, frame_hashes, lag, run, samples_of, strictly_decodes
 
 AWKWARD = (4 / 3, 73 / 30, 1.7, 0.5, 2.0, 31 / 30)
 
@@ -108,6 +108,19 @@ def test_a_film_without_sound_stays_without_and_one_silent_clip_becomes_silence(
             inside = heard[round(start * 48_000) + 4000 : round((start + 1) * 48_000) - 4000]
             assert (np.abs(inside).max() < 1e-4) == (piece == mute)
         assert report.paths == ("table",) * (len(pieces) - 1)
+
+
+def test_clips_that_state_no_colours_are_joined_with_those_that_do(clip: ClipFactory, tmp_path: Path) -> None:
+    """What is not stated is BT.709: nothing is encoded for the sake of a note."""
+    silent = "format=yuv420p,setsar=1,setparams=range=tv:color_primaries=unknown:color_trc=unknown:colorspace=unknown"
+    own = ("-x264-params", "sps-id=1")
+    looks = ((silent, ()), (TAGS, own), (silent, ()))
+    pieces = tuple(clip(0, seconds=0.5, size="1280x720", picture=look, video=more) for look, more in looks)
+    target = replace(TARGET, width=1280, height=720)
+    report = assemble(FilmPlan(target=target, pieces=pieces), tmp_path / "film.mp4")
+    assert report.notes == ()
+    strictly_decodes(report.path)
+    assert frame_hashes(report.path) == [found for piece in pieces for found in frame_hashes(piece)]
 
 
 def test_clips_of_one_frame_are_joined(clip: ClipFactory, tmp_path: Path) -> None:

@@ -64,6 +64,12 @@ def test_a_logo_stands_in_its_corner_with_its_colours_and_opacity(corner, prepar
     assert 90 < half[int(rows.mean()), int(columns.mean())][1] < 130
 
 
+@pytest.mark.parametrize("size", [(1, 5000), (5000, 1)])
+def test_a_logo_as_thin_as_a_hair_is_still_laid_over(size, plain, prepare, tmp_path):
+    Image.new("RGB", size, "white").save(tmp_path / "logo.png")
+    assert "the logo was laid over" in prepare(plain, logo=Logo(path=tmp_path / "logo.png")).changed
+
+
 @pytest.mark.parametrize("content", [b"", b"<svg/>", b"\x89PNG\r\n\x1a\n broken"])
 def test_a_logo_that_is_no_picture_is_the_orders_fault(content, plain, prepare, tmp_path):
     (tmp_path / "logo.png").write_bytes(content)

@@ -195,6 +195,15 @@ def test_a_clip_that_uses_the_seams_number_is_encoded_again(clip: ClipFactory, t
     assert assemble(FilmPlan(target=TARGET, pieces=pieces), tmp_path / "cut.mp4").notes == ()
 
 
+@pytest.mark.parametrize("kind", list(Transition))
+def test_clips_of_one_frame_have_no_room_for_a_transition(clip: ClipFactory, tmp_path: Path, kind: Transition) -> None:
+    """They are cut hard, whatever was asked."""
+    pieces = (clip(0, seconds=1 / 30), clip(1, seconds=1 / 30))
+    plan = FilmPlan(target=TARGET, pieces=pieces, boundaries=(Boundary(kind=kind, seconds=0.5),))
+    report = assemble(plan, tmp_path / "film.mp4")
+    assert report.footage.frames == 2
+
+
 def test_a_hard_cut_has_no_seam(clip: ClipFactory, tmp_path: Path) -> None:
     """Asking for one is an error, planning for one is not."""
     assert seam_between(clip(0), clip(1), CUT, TARGET) is None

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from pipelines.domain.errors import InvalidOrder
+from pipelines.domain.footage import FilmPlan
+from pipelines.media.assemble import assemble
 from pipelines.media.loudness import Loudness, gain_db, measure_loudness
 from pipelines.media.music import mix_music
 from pipelines.media.probe import probe
@@ -89,6 +91,17 @@ def test_the_usual_kinds_of_music_files_are_played(song, tmp_path, options):
     run("-i", str(song), *codec, str(tmp_path / name))
     mixed = mix_music(good(tmp_path / "f.mp4", seconds=1), tmp_path / name, tmp_path / "m.mp4")
     assert probe(mixed).frames == 30
+
+
+@pytest.mark.parametrize("kind", ["mp3", "m4a", "ogg", "wav", "flac"])
+def test_music_shorter_than_a_film_without_sound_is_repeated_under_it(song, tmp_path, kind):
+    music = tmp_path / f"song.{kind}"
+    run("-i", str(song), "-t", "1.7", str(music))
+    silent = [clip(tmp_path / f"{name}.mp4", *picture(seconds=2), audio=["-an"]) for name in ("one", "two")]
+    film = assemble(FilmPlan(target=shots.target(), pieces=tuple(silent), music=music), tmp_path / "film.mp4")
+    heard = sound(film.path)
+    assert len(heard) == pytest.approx(4 * 48_000, abs=1024)
+    assert min(level_db(part(heard, at, at + 0.4)) for at in (0.5, 1.5, 2.5)) > -40
 
 
 def test_loudness_agrees_with_the_standards_reference_tone(tmp_path):

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.domain.errors import UnplayableMedia
+from pipelines.domain.lifecycle import CutStatus
+from pipelines.domain.run import Cut
 from tests.unit.stage_house import World
 
 
@@ -33,6 +36,29 @@ def test_a_fault_that_stays_is_delivered_and_said(world: World) -> None:
     assert cells["Status"] == "Needs Attention"
     assert cells["Final Video"]
     assert "black for 2.0 s" in cells["Error"]
+
+
+def test_the_film_that_is_there_is_delivered_when_the_second_path_fails(world: World) -> None:
+    world.studio.faults, world.studio.broken_again = ("it is too short",), UnplayableMedia("the encoder fell over")
+    record = world.row(Prompt="A cat\nA dog")
+    world.until(world.trigger(record), "needs_attention")
+    world.settle()
+    assert world.cells(record)["Final Video"]
+    assert "it is too short" in world.cells(record)["Error"]
+
+
+def test_what_a_killed_try_left_does_not_keep_the_film_back(world: World) -> None:
+    run_id = world.trigger(world.row(Prompt="A cat\nA dog"))
+    world.until(run_id, "stitching")
+    planned = Cut(
+        id="cut_left", run_id=run_id, take=0, format="16:9", status=CutStatus.PLANNED, token="x", created_at=0.0
+    )
+    with world.services.store.write() as tx:
+        assert tx.cuts.add(planned)
+    left = world.services.work / "cuts" / planned.id / "tmp0123"
+    left.mkdir(parents=True)
+    (left / "sound.wav").write_bytes(b"half")
+    world.until(run_id, "done")
 
 
 def test_seams_are_rendered_as_soon_as_both_neighbours_are_there(world: World) -> None:

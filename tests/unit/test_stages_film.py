@@ -97,6 +97,18 @@ def test_a_logo_moved_to_another_corner_is_laid_over_the_same_clips_anew(world: 
     assert again.number == run.number + 1
 
 
+@pytest.mark.parametrize("field", ["Music", "Logo"])
+def test_a_file_of_another_kind_is_refused_before_anything_is_bought(world: World, field: str) -> None:
+    url = "https://dl.airtable.test/empty"
+    world.intake.world[url] = b""
+    kind = {"Music": "audio/mpeg", "Logo": "image/png"}[field]
+    record = world.row(Prompt="A cat", **{field: [{"id": "att1", "url": url, "type": kind}]})
+    world.make(record)
+    assert world.cells(record)["Status"] == "Failed"
+    assert world.cells(record)["Error"].startswith(f"{field}: The file ")
+    assert world.bought == []
+
+
 def test_every_film_carries_the_operators_disclosure(tmp_path: Path) -> None:
     world = World.build(tmp_path, disclosure="Made with AI")
     world.film(Prompt="A cat", Formats=["9:16"])
