@@ -180,6 +180,23 @@ def make_studio() -> Studio:
     return FilmStudio()
 
 
+@dataclass(frozen=True, slots=True)
+class Lettering:
+    """What this machine can write into pictures: cards and burned captions."""
+
+    scripts: Mapping[str, bool]
+    """Whether there are letters for a script, by its name, and they can be set."""
+    shaping: bool
+    """Whether letters that join or reorder can be set at all."""
+
+
+def lettering() -> Lettering:
+    """What this machine's fonts and libraries can set; they are looked at when asked."""
+    from pipelines.media import typefaces
+
+    return Lettering(typefaces.scripts_supported(), typefaces.shaping())
+
+
 def build_services(
     settings: Settings,
     *,

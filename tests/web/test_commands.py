@@ -11,9 +11,11 @@ import pytest
 from click import Command, Group
 from click.testing import Result
 
+from pipelines.bootstrap import Lettering
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.run import LedgerEntry, Run
 from tests.web.house import BASE, OUTSIDE, RECORD, House
+from webapp.commands.doctor import captions
 
 GROUPS = ("airtable", "doctor", "video", "keys", "runs", "ledger", "storage", "models", "stop", "bases")
 
@@ -139,6 +141,33 @@ def test_the_doctor_tells_how_to_mend_what_is_wrong(house: House) -> None:
     assert checks["worker"]["warning"]
     assert any(not check["ok"] and check["fix"] for name, check in checks.items() if name.startswith("airtable"))
     assert "→" in flask(house, "doctor").output
+
+
+def test_the_doctor_names_every_script_that_captions_may_be_in_or_how_to_get_it(house: House) -> None:
+    """Latin and Cyrillic come with the product; the rest depends on the machine's fonts."""
+    checks = {check["name"]: check for check in json.loads(flask(house, "doctor", "--json").stdout)}
+    here = checks["captions"]["sentence"]
+    assert "Latin, Cyrillic" in here
+    for script in ("Arabic", "Hebrew", "Devanagari", "CJK", "Emoji"):
+        missing = checks.get(f"captions in {script}")
+        assert (script in here) is (missing is None)
+        assert missing is None or missing["fix"].startswith("apt-get install fonts-noto-")
+
+
+@pytest.mark.parametrize(
+    ("script", "shaping", "fix"),
+    [
+        ("CJK", True, "apt-get install fonts-noto-cjk"),
+        ("Emoji", True, "apt-get install fonts-noto-color-emoji"),
+        ("Arabic", True, "apt-get install fonts-noto-core"),
+        ("Arabic", False, "apt-get install fonts-noto-core libfribidi0"),
+    ],
+)
+def test_what_mends_a_script_that_a_machine_cannot_set_is_named(script: str, shaping: bool, fix: str) -> None:
+    """It is a warning: films in other scripts are made all the same."""
+    good, bad = captions(Lettering({"Latin": True, script: False}, shaping))
+    assert good["sentence"] == "this machine can set Latin"
+    assert (bad["name"], bad["ok"], bad["warning"], bad["fix"]) == (f"captions in {script}", False, True, fix)
 
 
 def test_every_command_explains_itself_and_speaks_json(house: House) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
+from pipelines.bootstrap import Lettering, lettering
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.order_checks import usable
 from pipelines.stages.services import Services
@@ -42,6 +43,7 @@ def all_checks(core: Services) -> Iterator[Finding]:
     yield _tried("scene writer", core.writer.check, "answers", fix)
     yield from _models(core)
     yield from _webhooks()
+    yield from captions(lettering())
     for base in core.base_tools.bases.all():
         yield from _base(base.id)
 
@@ -117,6 +119,22 @@ def _webhooks() -> Iterator[Finding]:
         if key and not secret and not chosen.loopback:
             sentence = f"{name} is not set: its callbacks are not verified, or refused; we poll"
             yield finding("webhooks", sentence, ok=False, fix=f"Set {name}.", warning=True)
+
+
+_PACKAGES = {"CJK": "fonts-noto-cjk", "Emoji": "fonts-noto-color-emoji"}
+_OTHER_LETTERS, _SHAPING = "fonts-noto-core", "libfribidi0"
+"""Debian's names, for what is not in `_PACKAGES`, and for letters that join or reorder."""
+
+
+def captions(here: Lettering) -> Iterator[Finding]:
+    """Which scripts a burned caption or a card may be in, and the Debian packages that mend a missing one."""
+    missing = [script for script, there in here.scripts.items() if not there]
+    there = [script for script in here.scripts if script not in missing]
+    yield finding("captions", f"this machine can set {', '.join(there)}")
+    for script in missing:
+        packages = _PACKAGES.get(script, _OTHER_LETTERS) + ("" if here.shaping else f" {_SHAPING}")
+        sentence = "cannot be set in cards and burned captions on this machine"
+        yield finding(f"captions in {script}", sentence, ok=False, fix=f"apt-get install {packages}", warning=True)
 
 
 def _base(base_id: str) -> Iterator[Finding]:
