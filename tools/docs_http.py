@@ -85,8 +85,8 @@ def _operation(method: str, path: str, entry: dict[str, Any]) -> str:
 
 
 def _link(answer: dict[str, Any]) -> str:
-    name = _name(answer["content"]["application/json"]["schema"])
-    return f"[{name}](#{name.lower()})"
+    names = [_name(ref) for ref in _refs(answer)]
+    return " or ".join(f"[{name}](#{name.lower()})" for name in names)
 
 
 def _fields(schema: dict[str, Any]) -> str:

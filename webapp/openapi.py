@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -74,7 +75,9 @@ def description(public_url: str) -> dict[str, Any]:
 
 def _models() -> list[tuple[type[BaseModel], Any]]:
     sent = [(model, "validation") for entry in OPERATIONS for model in entry.bodies]
-    returned = [(model, "serialization") for entry in OPERATIONS for model in entry.answers.values()]
+    returned = [
+        (model, "serialization") for entry in OPERATIONS for status in entry.answers for model in entry.answered(status)
+    ]
     unique: dict[tuple[type[BaseModel], Any], None] = dict.fromkeys(
         [*sent, *returned, (ProblemDocument, "serialization")]
     )
@@ -105,7 +108,11 @@ def _operation(entry: Operation) -> dict[str, Any]:
 
 
 def _body(entry: Operation) -> dict[str, Any]:
-    refs = [_ref(model) for model in entry.bodies]
+    return _any_of(entry.bodies)
+
+
+def _any_of(models: Sequence[type[BaseModel]]) -> dict[str, Any]:
+    refs = [_ref(model) for model in models]
     return refs[0] if len(refs) == 1 else {"anyOf": refs}
 
 
@@ -116,10 +123,10 @@ def _ref(model: type[BaseModel]) -> dict[str, Any]:
 def _responses(entry: Operation) -> dict[str, Any]:
     answers = {
         str(status): {
-            "description": " ".join((model.__doc__ or "").split()),
-            "content": {"application/json": {"schema": _ref(model)}},
+            "description": " ".join(word for model in models for word in (model.__doc__ or "").split()),
+            "content": {"application/json": {"schema": _any_of(models)}},
         }
-        for status, model in entry.answers.items()
+        for status, models in ((status, entry.answered(status)) for status in entry.answers)
     }
     problem = {"application/problem+json": {"schema": _ref(ProblemDocument)}}
     refusals = {str(code): {"description": HTTPStatus(code).phrase, "content": problem} for code in entry.problems}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.labels import for_clip, for_row
@@ -10,11 +11,10 @@ from pipelines.domain.money import dollars
 from pipelines.domain.order import Order
 from pipelines.stages import accept, view, view_parts
 from pipelines.stages.accept import StartRequest
+from pipelines.stages.services import Services
 from webapp.api import answers
 from webapp.context import services
 from webapp.waiting import bounded
-
-MAX_ROWS = 100
 
 
 def usd(micro: int | None) -> float | None:
@@ -43,11 +43,15 @@ def of_order(order: Order, source: str) -> answers.Estimate:
 def of_queue(base_id: str) -> answers.QueueEstimate:
     """Which rows a sweep would start now, and what their orders would cost together. Raises like `of_record`."""
     core = services()
-    rows = bounded(lambda: core.board.ready(base_id, core.clock.now()))
+    return bounded(lambda: _queue(core, base_id))
+
+
+def _queue(core: Services, base_id: str) -> answers.QueueEstimate:
+    rows = core.board.ready(base_id, core.clock.now())
     total, problems = 0, []
-    for row in rows[:MAX_ROWS]:
+    for row in rows:
         try:
-            total += accept.plan_order(core, row.order).quote_micro
+            total += accept.plan_order(core, replace(row.order, adapt=True)).quote_micro
         except InvalidOrder as error:
             problems += [Problem(f"{row.record_id} {p.field}", p.message) for p in for_row(error.problems)]
         problems += [Problem(f"{row.record_id} {field}", sentence) for field, sentence in row.problems]

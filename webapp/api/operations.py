@@ -44,9 +44,14 @@ class Operation:
     handler: Handler
     bodies: tuple[type[BaseModel], ...] = ()
     query: type[BaseModel] | None = None
-    answers: dict[int, type[BaseModel]] = field(default_factory=dict)
+    answers: dict[int, type[BaseModel] | tuple[type[BaseModel], ...]] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
     choose: Callable[[dict[str, Any]], type[BaseModel]] | None = None
+
+    def answered(self, status: int) -> tuple[type[BaseModel], ...]:
+        """The models one of which an answer of this status is."""
+        models = self.answers[status]
+        return models if isinstance(models, tuple) else (models,)
 
     @property
     def rule(self) -> str:

@@ -194,7 +194,7 @@ class MasterPromptOrder(_Look):
 
     def order(self) -> Order:
         """The order this asks for."""
-        same = self.model_dump(exclude={"max_cost_usd", "references", "dry_run", "formats"})
+        same = self.model_dump(exclude={"max_cost_usd", "references", "dry_run", "formats", "for_"})
         words = {
             "scene_count": self.scene_count or (DEFAULT_SCENES if self.film_seconds is None else 0),
             "fit": Fit(self.fit),
@@ -220,6 +220,36 @@ class ClipOrder(_Look):
         scene = SceneOrder(prompt=self.prompt, seconds=self.seconds, references=pictures)
         same = self.model_dump(include={"model", "aspect_ratio", "resolution", "adapt", "fresh", "title"})
         return Order(scenes=(scene,), scene_count=1, clip_seconds=self.seconds, max_cost_micro=self._cap(), **same)
+
+
+For = Annotated[
+    Literal["process-record", "process-master-prompt", "process-queue", "generate-video"] | None,
+    Field(alias="for", description="Whose body this is; by default told from its fields."),
+]
+
+
+class RecordQuestion(RecordTrigger):
+    """A row to be quoted: with `for: process-master-prompt` from its Master Prompt, else as process-record would."""
+
+    for_: For = None
+
+
+class MasterPromptQuestion(MasterPromptOrder):
+    """A film from one master prompt, to be quoted."""
+
+    for_: For = None
+
+
+class ClipQuestion(ClipOrder):
+    """One clip, to be quoted."""
+
+    for_: For = None
+
+
+class QueueQuestion(QueueTrigger):
+    """All rows that are ready, to be quoted: a body of nothing but `base_id`, or an empty one, means this."""
+
+    for_: For = None
 
 
 class RunAction(Body):

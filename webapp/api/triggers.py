@@ -16,16 +16,40 @@ from pipelines.stages import accept
 from pipelines.stages.accept import StartRequest
 from webapp.api import answers, estimates
 from webapp.api.operations import Reply, operation
-from webapp.api.requests import ClipOrder, MasterPromptOrder, QueueTrigger, RecordTrigger
+from webapp.api.requests import (
+    ClipOrder,
+    ClipQuestion,
+    MasterPromptOrder,
+    MasterPromptQuestion,
+    QueueQuestion,
+    QueueTrigger,
+    RecordQuestion,
+    RecordTrigger,
+)
 from webapp.context import actor, services
 from webapp.errors import HttpProblem
 
 
 def kind_of(data: dict[str, Any]) -> type[BaseModel]:
-    """Which request a body is, by what only that one has."""
+    """Which question a body is: what it says in `for`, else by what only one request has."""
+    named = data.get("for")
+    if named == "process-master-prompt":
+        return MasterPromptQuestion if "master_prompt" in data else RecordQuestion
+    if isinstance(named, str) and named in _QUESTIONS:
+        return _QUESTIONS[named]
     if "prompt" in data:
-        return ClipOrder
-    return MasterPromptOrder if "master_prompt" in data else RecordTrigger
+        return ClipQuestion
+    if "master_prompt" in data:
+        return MasterPromptQuestion
+    return QueueQuestion if data.keys() <= _QUEUE_FIELDS else RecordQuestion
+
+
+_QUESTIONS: dict[str, type[BaseModel]] = {
+    "process-record": RecordQuestion,
+    "process-queue": QueueQuestion,
+    "generate-video": ClipQuestion,
+}
+_QUEUE_FIELDS = {"base_id", "dry_run", "for"}
 
 
 _SPENDS: dict[str, Any] = {"scope": "trigger", "tag": "Start"}
@@ -122,19 +146,24 @@ def sweep(sweep_id: str) -> Reply:
     "POST",
     "/api/estimate",
     summary="Plan and quote, nothing else",
-    bodies=(RecordTrigger, MasterPromptOrder, ClipOrder),
-    answers={200: answers.Estimate},
+    bodies=(RecordQuestion, MasterPromptQuestion, ClipQuestion, QueueQuestion),
+    answers={200: (answers.Estimate, answers.QueueEstimate)},
     problems=(400, 401, 403, 404, 413, 415, 422, 429, 502, 503, 504),
     choose=kind_of,
     scope="read",
     tag="Start",
 )
-def estimate(body: RecordTrigger | MasterPromptOrder | ClipOrder) -> Reply:
-    """Takes the body of any request above. For a row it is read now: 504 when Airtable is slow."""
-    if isinstance(body, RecordTrigger):
-        return Reply(estimates.of_record(_request(body, "record")))
-    source = "clip" if isinstance(body, ClipOrder) else "rest"
-    return Reply(estimates.of_order(body.order(), source))
+def estimate(body: RecordQuestion | MasterPromptQuestion | ClipQuestion | QueueQuestion) -> Reply:
+    """Takes the body of any request above; which one is told from its fields, or said in `for`. A row is quoted as
+    process-record would make it, with `for: process-master-prompt` from its Master Prompt; a body of nothing but
+    `base_id`, or an empty one, is that of process-queue. Rows are read now: 504 when Airtable is slow.
+    """
+    if isinstance(body, QueueQuestion):
+        return Reply(estimates.of_queue(allowed_base(body.base_id)))
+    if isinstance(body, RecordQuestion):
+        source = "master_prompt" if body.for_ == "process-master-prompt" else "record"
+        return Reply(estimates.of_record(_request(body, source)))
+    return Reply(estimates.of_order(body.order(), "clip" if isinstance(body, ClipQuestion) else "rest"))
 
 
 def _request(body: RecordTrigger, source: str) -> StartRequest:
