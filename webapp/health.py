@@ -79,6 +79,9 @@ def metrics() -> Response:
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
+NEAR_S = 60.0
+
+
 class _Collector:
     """Everything from SQL at the moment of asking: the same whichever process is asked."""
 
@@ -117,7 +120,9 @@ def _ages(name: str, text: str, rows: Any, statuses: Any, now: float) -> Metric:
     """0 when there is none in that status."""
     family = GaugeMetricFamily(name, text, labels=["status"])
     for status in sorted(statuses):
-        oldest = rows.find(order="updated_at", limit=1, status=status.value)
+        # A run that waits for its Scheduled For is not stuck.
+        due = {"before": {"next_at": now + NEAR_S}} if status is RunStatus.QUEUED else {}
+        oldest = rows.find(order="updated_at", limit=1, status=status.value, **due)
         family.add_metric([status.value], max(0.0, now - oldest[0].updated_at) if oldest else 0.0)
     return family
 

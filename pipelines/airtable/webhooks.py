@@ -334,6 +334,7 @@ def _as_change(table: str, record_id: str, changed: frozenset[str], fields: Mapp
         status=status,
         changed=changed,
         fields=dict(fields),
+        scheduled_for=cells.moment(VideoField.SCHEDULED_FOR) if table == BoardTable.VIDEOS else None,
         scene=scene,
     )
 

@@ -67,6 +67,7 @@ class BoardChange:
     changed: frozenset[str] = frozenset()
     """The watched fields that changed, and all that have a value in a new row."""
     fields: Mapping[str, Any] = field(default_factory=dict)
+    scheduled_for: float | None = None
     scene: BoardScene | None = None
     """The row as read, where it is one of `Scenes`."""
 

@@ -21,7 +21,7 @@ from pipelines.domain.order import Order, SceneOrder, order_from_json, order_to_
 from pipelines.domain.plan import Plan, make_plan, plan_to_json
 from pipelines.domain.run import QueueSweep, Run
 from pipelines.ports import BoardRow, BoardScene, Brief, Tx
-from pipelines.stages import intake, lanes, ledger, outbox, script, stop, wishes
+from pipelines.stages import intake, lanes, ledger, outbox, schedule, script, stop, wishes
 from pipelines.stages.moves import Actor, move_run, record, touch_run
 from pipelines.stages.requests import style_left_out
 from pipelines.stages.services import Services
@@ -49,6 +49,8 @@ class StartRequest:
     """Asked for over HTTP: what it starts counts towards the pace of its key."""
     run_id: str | None = None
     """Chosen by whoever may have to repeat the request: it finds its own run again, whatever died in between."""
+    not_before: float | None = None
+    """The row's `Scheduled For`, where whoever starts the run has just read it."""
     look: bool = True
     """Whether the base is looked at when the row's run needs attention: a person may have ticked `Generate` for an
     automation to send this, and a tick goes on with such a run where a repeated request must not.
@@ -108,6 +110,7 @@ def _existing(tx: Tx, request: StartRequest, now: float) -> Started | None:
 def _new(
     services: Services, tx: Tx, request: StartRequest, plan: Plan | None, key_id: str | None, now: float
 ) -> Started:
+    later = request.not_before if schedule.is_ahead(request.not_before, now) else None
     run = Run(
         id=request.run_id or new_id("run"),
         status=RunStatus.QUEUED,
@@ -120,11 +123,11 @@ def _new(
         order=order_to_json(request.order) if request.order else None,
         plan=plan_to_json(plan) if plan else None,
         quote_micro=plan.quote_micro if plan else None,
-        detail="Waiting for its turn.",
+        detail=schedule.sentence(later) if later else schedule.SOON,
         fresh=request.fresh,
         created_at=now,
         updated_at=now,
-        next_at=now,
+        next_at=later or now,
     )
     if request.paced:
         take_turn(tx, key_id, now)
@@ -261,8 +264,14 @@ def scene_problems(rows: Sequence[BoardScene]) -> tuple[Problem, ...]:
 
 
 def plan_run(services: Services, actor: Actor, run: Run) -> None:
-    """The worker's first step: read the row if there is one, plan, quote, set the money aside, go on."""
-    reading = _read_order(services, run)
+    """The worker's first step: read the row if there is one, plan, quote, set the money aside, go on. A row whose
+    time has not come waits for it, however it was started.
+    """
+    row = _row_of(services, run)
+    if row is not None and row.scheduled_for is not None and schedule.is_ahead(row.scheduled_for, actor.now):
+        schedule.wait(services, actor, run, row.scheduled_for)
+        return
+    reading = _read_order(services, run, row)
     services.points.reach("order.read", run=run.id)
     wishes.look(services, run.base_id)
     reading, plan = _planned(services, run, reading)
@@ -291,11 +300,16 @@ class _Reading:
     style: bool = False
 
 
-def _read_order(services: Services, run: Run) -> _Reading:
+def _row_of(services: Services, run: Run) -> BoardRow | None:
     if run.record_id is None:
+        return None
+    return services.board.row(run.base_id or "", run.table or VIDEOS, run.record_id)
+
+
+def _read_order(services: Services, run: Run, row: BoardRow | None) -> _Reading:
+    if row is None:
         order = order_from_json(run.order or {})
         return _Reading(order=order, scenes=list(order.scenes) or None, style=bool(order.scenes))
-    row = services.board.row(run.base_id or "", run.table or VIDEOS, run.record_id)
     order, scenes, problems = order_of_row(services, run.base_id or "", row, run.source)
     order = dataclasses.replace(order, fresh=run.fresh)
     if scenes is not None:

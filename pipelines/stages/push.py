@@ -16,7 +16,7 @@ from pipelines.domain.board_fields import ACTION_BOXES, TICKED_TABLES, BoardTabl
 from pipelines.domain.errors import BoardDenied, NotConfigured, RecordGone, ReelgridError
 from pipelines.domain.run import Base
 from pipelines.ports import BoardChange
-from pipelines.stages import queue, stale, ticks, wishes
+from pipelines.stages import queue, schedule, stale, ticks, wishes
 from pipelines.stages.moves import FREE, Actor
 from pipelines.stages.services import Services
 
@@ -200,6 +200,9 @@ def act_on(services: Services, base_id: str, changes: Sequence[BoardChange]) -> 
     cleared by now, because another trigger was faster.
     """
     runs: list[str] = []
+    for change in changes:
+        if change.table == BoardTable.VIDEOS and VideoField.SCHEDULED_FOR in change.changed:
+            _reschedule(services, base_id, change)
     ticked = {change.table for change in changes if change.ticks & ACTION_BOXES}
     if ticked & TICKED_TABLES:
         runs += ticks.act_on(services, base_id, *services.board.ticked(base_id, ticked & TICKED_TABLES))
@@ -211,6 +214,13 @@ def act_on(services: Services, base_id: str, changes: Sequence[BoardChange]) -> 
         wishes.read(services, base_id)
     stale.mark(services, base_id, [change.scene for change in changes if change.scene and change.inputs_changed])
     return runs
+
+
+def _reschedule(services: Services, base_id: str, change: BoardChange) -> None:
+    with services.store.read() as tx:
+        run = schedule.waiting_run(tx, base_id, change.record_id, services.clock.now())
+    if run is not None:
+        schedule.move(services, run, change.scheduled_for)
 
 
 def _may_start(change: BoardChange) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from pipelines.domain.board_fields import VideoField
+from pipelines.domain.board_fields import BoardTable, VideoField
 from pipelines.domain.errors import Permanent, ReelgridError
 from pipelines.ports import BoardRow
-from pipelines.stages import accept, control, outbox
+from pipelines.stages import accept, control, outbox, schedule
 from pipelines.stages.moves import FREE, Actor
 from pipelines.stages.services import Services
 
@@ -51,8 +53,19 @@ def start_due(services: Services, base_id: str) -> Due:
     now = services.clock.now()
     rows = services.board.ready(base_id, now + HORIZON_S)
     runs = [_start(services, base_id, row, None) for row in rows if (row.scheduled_for or 0.0) <= now]
-    ahead = [row.scheduled_for for row in rows if row.scheduled_for is not None and row.scheduled_for > now]
-    return Due(tuple(run for run in runs if run is not None), min(ahead, default=None))
+    ahead = {row.record_id: row.scheduled_for for row in rows if row.scheduled_for and row.scheduled_for > now}
+    _say_waiting(services, base_id, ahead)
+    return Due(tuple(run for run in runs if run is not None), min(ahead.values(), default=None))
+
+
+def _say_waiting(services: Services, base_id: str, ahead: Mapping[str, float]) -> None:
+    """A ready row says until when it waits; said again only when that changes."""
+    now = services.clock.now()
+    with services.store.write() as tx:
+        for record_id, at in ahead.items():
+            fields = {VideoField.STATUS_DETAIL.value: schedule.sentence(at)}
+            where: dict[str, Any] = {"base_id": base_id, "table": BoardTable.VIDEOS.value, "record_id": record_id}
+            outbox.want(tx, now, fields=fields, urgent=True, within_s=outbox.MOMENT_S, **where)
 
 
 def _start(services: Services, base_id: str, row: BoardRow, key_id: str | None) -> str | None:
@@ -65,6 +78,7 @@ def _start(services: Services, base_id: str, row: BoardRow, key_id: str | None) 
     )
     started = accept.start(services, request, key_id=key_id)
     if started.existing:
+        schedule.move(services, started.run_id, row.scheduled_for)
         _go_on(services, started.run_id)
     services.points.reach("queue.started", run=started.run_id)
     return started.run_id

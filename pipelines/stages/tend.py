@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, TERMINAL, GenerationStatus, RunStatus
 from pipelines.domain.run import Clip, Cut
 from pipelines.ports import Rows, Tx
-from pipelines.stages import push, retention, scratch, wishes
+from pipelines.stages import push, retention, schedule, scratch, wishes
 from pipelines.stages.services import Services
 
 logger = logging.getLogger(__name__)
@@ -96,9 +97,9 @@ class Keeper:
     def _read_switches(self) -> None:
         """Of bases where a run is moving: elsewhere nothing can be spent. `wishes` keeps the pace, whoever looks."""
         with self._services.store.read() as tx:
-            runs = tx.runs.find(status=tuple(MOVING))
+            now = self._services.clock.now()
+            runs = [run for run in tx.runs.find(status=tuple(MOVING)) if not schedule.waits(run, now)]
             known = {run.base_id: tx.bases.get(run.base_id) for run in runs if run.base_id}
-        now = self._services.clock.now()
         for base_id, base in known.items():
             age = now - (base.settings_read_at or 0.0) if base else PUSHED_SETTINGS_S
             if not 0 <= age < PUSHED_SETTINGS_S or not push.is_on(self._services, base_id):
@@ -111,7 +112,8 @@ def ages(services: Services) -> dict[str, float]:
     oldest: dict[str, float] = {}
     with services.store.read() as tx:
         for status in MOVING:
-            for run in tx.runs.find(status=status, order="updated_at", limit=1):
+            moving = (run for run in tx.runs.find(status=status, order="updated_at") if not schedule.waits(run, now))
+            for run in islice(moving, 1):
                 oldest[f"run {status.value}"] = now - run.updated_at
         for phase in (GenerationStatus.SUBMITTING, GenerationStatus.SUBMITTED, GenerationStatus.RUNNING):
             for gen in tx.generations.find(status=phase, order="updated_at", limit=1):

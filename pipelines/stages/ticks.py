@@ -11,7 +11,7 @@ from pipelines.domain.errors import NotAllowed, Permanent
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.run import Cut, Run, Scene
 from pipelines.ports import BoardRow, BoardScene, BoardVersion, Tx
-from pipelines.stages import accept, arrivals, control, outbox, queue
+from pipelines.stages import accept, arrivals, control, outbox, queue, schedule
 from pipelines.stages.services import Services
 from pipelines.stages.stitch import films_of
 
@@ -31,13 +31,13 @@ def act_on(services: Services, base_id: str, rows: Sequence[BoardRow], scenes: S
     """Each box once: it is cleared by what acts on it. Returns the runs that were started or told something."""
     with services.store.read() as tx:
         ticked = [
-            (row.record_id, tick)
+            (row, tick)
             for row in rows
             for tick in sorted(row.ticks)
             if not outbox.is_unsaid(tx, base_id, row.record_id, tick)
         ]
         wanted = [scene for scene in scenes if scene.regenerate and not _is_acted_on(tx, base_id, scene)]
-    runs = [act(services, base_id, record_id, tick) for record_id, tick in ticked]
+    runs = [act(services, base_id, row, tick) for row, tick in ticked]
     runs += [_regenerate(services, base_id, scene) for scene in wanted]
     return [run for run in dict.fromkeys(runs) if run is not None]
 
@@ -46,16 +46,16 @@ def _is_acted_on(tx: Tx, base_id: str, scene: BoardScene) -> bool:
     return outbox.is_unsaid(tx, base_id, scene.record_id, SceneField.REGENERATE, BoardTable.SCENES)
 
 
-def act(services: Services, base_id: str, record_id: str, tick: str) -> str | None:
+def act(services: Services, base_id: str, row: BoardRow, tick: str) -> str | None:
     """What a ticked box of `Videos` asks for. What is not possible right now is said in the row; None then."""
     said: dict[str, Any] = {tick: False}
     run = None
     try:
-        run = _ACTIONS[tick](services, base_id, record_id)
+        run = _ACTIONS[tick](services, base_id, row)
     except Permanent as error:
-        logger.info("%s of %s: %s", tick, record_id, error.operator)
+        logger.info("%s of %s: %s", tick, row.record_id, error.operator)
         said[VideoField.STATUS_DETAIL.value] = error.marketer
-    say(services, base_id, record_id, said, within_s=outbox.SOON_S if run and tick == _APPROVE else outbox.MOMENT_S)
+    say(services, base_id, row.record_id, said, within_s=outbox.SOON_S if run and tick == _APPROVE else outbox.MOMENT_S)
     return run
 
 
@@ -76,30 +76,30 @@ def last_run(services: Services, base_id: str, record_id: str) -> Run:
     return runs[0]
 
 
-def _generate(services: Services, base_id: str, record_id: str) -> str:
-    request = accept.StartRequest(
-        source="record", base_id=base_id, table=BoardTable.VIDEOS, record_id=record_id, look=False
-    )
+def _generate(services: Services, base_id: str, row: BoardRow) -> str:
+    where: dict[str, Any] = {"base_id": base_id, "table": BoardTable.VIDEOS, "record_id": row.record_id}
+    request = accept.StartRequest(source="record", not_before=row.scheduled_for, look=False, **where)
     started = accept.start(services, request)
     if started.existing:
+        schedule.move(services, started.run_id, row.scheduled_for)
         control.go_on(services, started.run_id, ACTOR)
     return started.run_id
 
 
-def _approve(services: Services, base_id: str, record_id: str) -> str:
-    run = last_run(services, base_id, record_id)
+def _approve(services: Services, base_id: str, row: BoardRow) -> str:
+    run = last_run(services, base_id, row.record_id)
     # Ticked once more than needed: what was approved is approved.
     if run.status is RunStatus.NEEDS_APPROVAL or run.approval != "given":
         control.approve(services, run.id, ACTOR)
     return run.id
 
 
-def _cancel(services: Services, base_id: str, record_id: str) -> str:
-    return control.cancel(services, last_run(services, base_id, record_id).id, ACTOR).id
+def _cancel(services: Services, base_id: str, row: BoardRow) -> str:
+    return control.cancel(services, last_run(services, base_id, row.record_id).id, ACTOR).id
 
 
 _APPROVE = VideoField.APPROVE.value
-_ACTIONS: dict[str, Callable[[Services, str, str], str]] = {
+_ACTIONS: dict[str, Callable[[Services, str, BoardRow], str]] = {
     VideoField.GENERATE.value: _generate,
     VideoField.APPROVE.value: _approve,
     VideoField.CANCEL.value: _cancel,

@@ -121,7 +121,7 @@ def test_a_callback_cannot_take_the_job_of_another_scene(tmp_path: Path) -> None
     run = order(world, "a lamp", "a boat")
     while len(world.bought) < 2:
         world.work()
-    lamp, boat = generations(world, run)
+    boat, lamp = sorted(generations(world, run), key=lambda gen: str(gen.request["prompt"]))
     taken = next(p.job_id for p in world.vendor().bought if p.request.prompt == "a boat")
     hook.arrived(world.services, "acme", "wrong", generation_token=lamp.callback_token, job_id=taken)
     world.settle(patience_s=60.0)
