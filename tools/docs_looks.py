@@ -186,7 +186,8 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "`Transition` and `Transition Seconds`",
         (
             "Between two scenes: `Cut` (default), `Crossfade`, `Fade Black`, `Dip White`. A scene's own `Transition` "
-            "goes before the film's. Seconds: 0.2 to 2. Only the frames of the transition are encoded again."
+            "says how it is entered from the scene before, whatever the film's is. Seconds: 0.2 to 2. Only the frames of "
+            "the transition are encoded again."
         ),
         ("transition-cut", "transition-crossfade", "transition-fade-black", "transition-dip-white"),
     ),

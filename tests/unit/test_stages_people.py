@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipelines.airtable.fields import board_scene
+from pipelines.airtable.schema import table
 from pipelines.domain.board_fields import BoardTable
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.ports import BoardChange
@@ -488,3 +489,15 @@ def test_a_ready_row_with_a_later_time_says_so_once(still: World) -> None:
     world.clock.pass_by(NINE_AT - world.clock.now())
     world.settle(patience_s=3600)
     assert world.cells(record)["Status"] == "Done"
+
+
+def test_a_scenes_own_transition_is_the_one_into_it_as_its_field_says(world: World) -> None:
+    record = world.row(Title="A farm", Transition="Dip White")
+    for number, prompt, own in ((1, "A cat", "Crossfade"), (2, "A dog", "Fade Black"), (3, "A cow", None)):
+        fields = {"Video": [record], "Scene #": number, "Prompt": prompt, "Status": "Draft", "Transition": own}
+        world.board.add(BoardTable.SCENES, **fields)
+    world.make(record)
+    kinds = [boundary.kind.value for boundary in world.studio.films[-1].boundaries]
+    assert kinds == ["Fade Black", "Dip White"]
+    (field,) = [one for one in table(BoardTable.SCENES).fields if one.name == "Transition"]
+    assert "From the scene before into this one" in field.description
