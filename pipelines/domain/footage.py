@@ -49,6 +49,18 @@ class Captions(StrEnum):
     SIDECAR = "Sidecar"
 
 
+RATES = tuple(Fraction(rate) for rate in (12, 15, 16, 18, 20, 24, 25, 30, 48, 50, 60))
+RATES += tuple(Fraction(rate * 1000, 1001) for rate in (24, 30, 48, 60))
+"""Frames a second that films have."""
+_NEAR = Fraction(1, 200)
+
+
+def exact_rate(fps: float | Fraction) -> Fraction:
+    """The frame rate that is meant: 29.97 is 30000/1001."""
+    nearest = min(RATES, key=lambda rate: abs(rate - Fraction(fps)))
+    return nearest if abs(nearest - Fraction(fps)) <= _NEAR else Fraction(fps).limit_denominator(1001)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footage:
     """What a probe found in a playable file. Durations in seconds, sizes in pixels and bytes."""

@@ -61,6 +61,7 @@ class Plan:
     """Of the film's first format; clips of another size are fitted."""
     height: int
     fps: float
+    """What the model is asked for, or what it is taken to make."""
     formats: tuple[str, ...]
     """The first is the film's own, the others are cut from the same clips. Their sizes: `format_size`."""
     quote_micro: int
@@ -72,6 +73,8 @@ class Plan:
     warnings: tuple[str, ...] = ()
     lines: tuple[tuple[str, int], ...] = field(default=())
     """The quote, line by line."""
+    film_fps: str | None = None
+    """Frames a second of the film as a fraction: those of its first clip. None until one is there."""
 
 
 def make_plan(

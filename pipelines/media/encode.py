@@ -52,9 +52,7 @@ def ffmpeg(*args: str, timeout: float = TIMEOUT_S) -> str:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as late:
         said = f"ffmpeg was still busy after {timeout:.0f} s: {' '.join(args)}"
-        raise Unavailable(
-            said, marketer="The film takes too long to make just now; it is tried again."
-        ) from late
+        raise Unavailable(said, marketer="The film takes too long to make just now; it is tried again.") from late
     said = done.stderr.decode("utf-8", "replace")
     if done.returncode != 0:
         raise UnplayableMedia(f"ffmpeg ended with {done.returncode}: {last_words(said)} (arguments: {' '.join(args)})")

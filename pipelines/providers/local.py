@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 from pipelines.domain.catalogue import ModelCard
-from pipelines.domain.footage import Card, Target
+from pipelines.domain.footage import Card, Target, exact_rate
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.ports import GenerationRequest, Job, Submission
@@ -46,7 +45,11 @@ def _card(request: GenerationRequest) -> Card:
     return Card(
         text=request.prompt,
         seconds=request.seconds,
-        target=Target(width=request.width, height=request.height, fps=Fraction(request.fps).limit_denominator(1001)),
+        target=Target(
+            width=request.width,
+            height=request.height,
+            fps=exact_rate(request.fps),
+        ),
         number=request.card.get("number"),
         total=request.card.get("total"),
         heading=request.card.get("heading"),

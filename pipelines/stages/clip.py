@@ -23,11 +23,17 @@ def prepare_pieces(services: Services, actor: Actor, clip_id: str) -> None:
         users = _users(tx, clip_id)
     if clip is None:
         return
+    users = [(pieces.settle_rate(services, run), scene) for run, scene in users]
     prepared: dict[str, str] = {}
+    changes: list[tuple[str, str]] = []
     for run, scene in users:
-        prepared |= _work(services, run, scene, replace(clip, prepared={**clip.prepared, **prepared}))
+        made, changed = _work(services, run, scene, replace(clip, prepared={**clip.prepared, **prepared}))
+        prepared |= made
+        changes += [(run.id, f"Scene {scene.number} was made to fit: {'; '.join(changed)}.")] if changed else []
     with services.store.write() as tx:
-        tx.clips.change(clip.id, {"lease_token": actor.lease}, prepared={**clip.prepared, **prepared})
+        if tx.clips.change(clip.id, {"lease_token": actor.lease}, prepared={**clip.prepared, **prepared}):
+            for run_id, sentence in changes:
+                record(tx, actor, "clip", clip.id, run_id, "note", sentence=sentence)
     for run, scene in users:
         transitions.render_ahead(services, run, scene)
     with services.store.write() as tx:
@@ -47,18 +53,21 @@ def _users(tx: Tx, clip_id: str) -> list[tuple[Run, Scene]]:
     return [(runs[scene.run_id], scene) for scene in scenes if scene.run_id in runs]
 
 
-def _work(services: Services, run: Run, scene: Scene, clip: Clip) -> dict[str, str]:
+def _work(services: Services, run: Run, scene: Scene, clip: Clip) -> tuple[dict[str, str], list[str]]:
+    """What was made, by its key, and in words what was changed."""
     with services.store.read() as tx:
         followers = tx.scenes.find(run_id=run.id, number=scene.number + 1, continues=True)
-    made = {}
+    made: dict[str, str] = {}
+    changed: dict[str, None] = {}
     if followers and "last_frame" not in clip.prepared:
         made["last_frame"] = _last_frame(services, clip)
     for work in pieces.works(run, scene, clip):
         key = work.key
         if key not in clip.prepared:
-            made[key] = pieces.make(services, work)
+            made[key], words = pieces.make(services, work)
+            changed |= dict.fromkeys(words)
             services.points.reach("piece.stored", run=run.id, clip=clip.id)
-    return made
+    return made, list(changed)
 
 
 def _last_frame(services: Services, clip: Clip) -> str:

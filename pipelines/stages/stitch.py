@@ -44,6 +44,7 @@ class _Made:
 
 def make_cuts(services: Services, actor: Actor, run: Run) -> None:
     """Make every format of the run's present take, then go on to delivery."""
+    run = pieces.settle_rate(services, run)
     plan = plan_from_json(run.plan or {})
     with services.store.read() as tx:
         scenes = tx.scenes.find(run_id=run.id, order="number")
@@ -210,7 +211,7 @@ def film_plan(
 
 def _piece(services: Services, run: Run, scene: Scene, clip: Clip, name: str) -> Path:
     (work,) = (work for work in pieces.works(run, scene, clip) if work.format == name)
-    return scratch.local(services, clip.prepared.get(work.key) or pieces.make(services, work))
+    return scratch.local(services, clip.prepared.get(work.key) or pieces.make(services, work).key)
 
 
 def _card(services: Services, text: str, target: Target, path: Path) -> Path:
@@ -253,6 +254,7 @@ def provenance(
     """Where every second of a film comes from: models, prompts, generations, costs, hashes, joins."""
     with services.store.read() as tx:
         generations = {gen.id: gen for gen in tx.generations.find(id=[clip.generation_id or "" for clip in clips])}
+        notes = tx.events.find(run_id=run.id, entity="clip", name="note", order="id")
     sources = []
     for clip in clips:
         gen = generations.get(clip.generation_id or "")
@@ -268,6 +270,7 @@ def provenance(
                 "provider_job": gen.provider_id if gen else None,
                 "cost_micro_usd": clip.cost_micro,
                 "placeholder": clip.placeholder,
+                "made_to_fit": [note.detail["sentence"] for note in notes if note.entity_id == clip.id],
             }
         )
     joins = {"paths": list(report.paths), "notes": list(report.notes), "starts_s": list(report.starts_s)}

@@ -10,20 +10,20 @@ from pathlib import Path
 SIDE, FPS = 32, 8
 
 
-def tiny_mp4(seconds: float, mark: str = "") -> bytes:
+def tiny_mp4(seconds: float, mark: str = "", fps: int = FPS) -> bytes:
     """A playable H.264 MP4 of `seconds`, 32 pixels square. Another `mark` gives other bytes of the same picture."""
     text = mark.encode()
-    return _encoded(round(seconds * FPS)) + struct.pack(">I4s", 8 + len(text), b"free") + text
+    return _encoded(round(seconds * fps), fps) + struct.pack(">I4s", 8 + len(text), b"free") + text
 
 
 @cache
-def _encoded(frames: int) -> bytes:
+def _encoded(frames: int, fps: int) -> bytes:
     import av
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tiny.mp4"
         with av.open(str(path), "w") as file:
-            stream = file.add_stream("libx264", rate=FPS)
+            stream = file.add_stream("libx264", rate=fps)
             stream.width = stream.height = SIDE
             stream.pix_fmt = "yuv420p"
             for _ in range(max(1, frames)):

@@ -21,7 +21,7 @@ from pipelines.domain.errors import (
 )
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.ports import Clock, GenerationRequest, Job, Submission, VideoProvider
-from pipelines.testing.clips import tiny_mp4
+from pipelines.testing.clips import FPS, tiny_mp4
 
 _G = GenerationStatus
 
@@ -83,6 +83,8 @@ class ScriptedProvider:
         self.polls = 0
         self.troubles: list[ReelgridError] = []
         self.fetch_troubles: list[ReelgridError] = []
+        self.fps = FPS
+        """Of its clips."""
         self.keeps_s: float | None = None
         """How long after its purchase a result is kept, if it says so."""
         self._clock = clock
@@ -167,7 +169,8 @@ class ScriptedProvider:
             raise self.fetch_troubles.pop(0)
         purchase = self._purchase(job.id)
         damaged = purchase.outcome is Outcome.DAMAGED
-        dest.write_bytes(b"<html>Sign in</html>" if damaged else tiny_mp4(request.seconds, f"{self.name}:{job.id}"))
+        clip = b"<html>Sign in</html>" if damaged else tiny_mp4(request.seconds, f"{self.name}:{job.id}", self.fps)
+        dest.write_bytes(clip)
 
     def cancel(self, job_id: str) -> bool:  # noqa: ARG002 - a port
         """It cannot be stopped."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,34 @@ def test_a_file_of_another_kind_is_refused_before_anything_is_bought(world: Worl
     assert world.cells(record)["Status"] == "Failed"
     assert world.cells(record)["Error"].startswith(f"{field}: The file ")
     assert world.bought == []
+
+
+def test_a_film_takes_the_frame_rate_of_its_first_clip_and_keeps_it(world: World) -> None:
+    world.vendor("acme").fps = 30
+    _, run = world.film(Prompt="A cat\nA dog")
+    assert {work.target.fps for work in world.studio.prepared} == {Fraction(30)}
+    assert world.studio.films[-1].target.fps == Fraction(30)
+    world.vendor("acme").fps = 25
+    control.regenerate(world.services, run.id, 2, {"prompt": "A wolf"}, "test")
+    world.until(run.id, "done")
+    assert world.studio.films[-1].target.fps == Fraction(30)
+
+
+def test_whole_pictures_are_wanted_where_the_transitions_end(world: World) -> None:
+    world.film(Prompt="A cat\nA dog", Transition="Crossfade", **{"Transition Seconds": 1.5})
+    world.film(Prompt="A cat\nA dog", Transition="Fade Black", **{"Transition Seconds": 1})
+    assert [work.fade_in_s for work in world.studio.prepared] == [1.5, 1.5, 0.5, 0.5]
+
+
+def test_the_history_and_the_provenance_say_what_was_changed_on_a_clip(world: World) -> None:
+    _, run = world.film(**{"Master Prompt": "A day", "Scene Count": 1}, Captions="Burned")
+    with world.services.store.read() as tx:
+        said = [event.detail["sentence"] for event in tx.events.find(run_id=run.id, entity="clip", name="note")]
+        (cut,) = tx.cuts.find(run_id=run.id)
+    assert said == ["Scene 1 was made to fit: caption."]
+    path = world.services.media.local_path(cut.extras["provenance"])
+    assert path is not None
+    assert json.loads(path.read_text())["clips"][0]["made_to_fit"] == said
 
 
 def test_every_film_carries_the_operators_disclosure(tmp_path: Path) -> None:
