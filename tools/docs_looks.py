@@ -14,19 +14,53 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipelines.domain.footage import Boundary, Card, ClipWork, Corner, FilmPlan, Fit, Logo, Transition
+from pipelines.airtable.schema import table
+from pipelines.domain.board_fields import BoardTable, VideoField
+from pipelines.domain.footage import (
+    Boundary,
+    Card,
+    ClipWork,
+    Corner,
+    FilmPlan,
+    FilmReport,
+    Fit,
+    Footage,
+    Logo,
+    Transition,
+)
 from pipelines.media.encode import ffmpeg
 from pipelines.media.music import mix_music
 from pipelines.media.normalise import prepare
 from pipelines.media.stills import samples, to_image
 from pipelines.media.studio import FilmStudio
-from tools.docs_shots import PORTRAIT, SQUARE, TALL, WIDE, Kit, make_kit, target
+from tools.docs_shots import FPS, PORTRAIT, SQUARE, TALL, WIDE, Kit, lighthouse, make_kit, shot, target
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference" / "looks.md"
 STILLS = PAGE.parent / "stills"
 LARGEST_TOTAL = 1_000_000
 CAPTION = "Every night, someone climbs the stairs to light the sea."
+RESOLUTIONS = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
+DETAIL = (0.2, 0.715, 0.32, 0.875)
+"""The part of the picture that tells resolutions apart, as shares of its sides: light on the sea."""
+UNSEEN = frozenset(
+    {
+        VideoField.TITLE,
+        VideoField.MASTER_PROMPT,
+        VideoField.PROMPT,
+        VideoField.SCENE_COUNT,
+        VideoField.CLIP_SECONDS,
+        VideoField.STYLE_NOTES,
+        VideoField.REFERENCE_IMAGES,
+        VideoField.MAX_COST,
+        VideoField.ALLOW_REWRITE,
+        VideoField.SCHEDULED_FOR,
+        VideoField.GENERATE,
+        VideoField.APPROVE,
+        VideoField.CANCEL,
+    }
+)
+"""Inputs of a row that say what is made and when, not what it looks like."""
 
 
 def frame_of(film: Path, share: float = 0.5) -> Image.Image:
@@ -54,7 +88,7 @@ def row(images: list[Image.Image], height: int = 200, gap: int = 10) -> Image.Im
 
 def prepared(kit: Kit, name: str, **work: object) -> Image.Image:
     """A frame of the night shot after `prepare` with these settings."""
-    order = ClipWork(source=kit.night, **{"target": target(), **work})  # type: ignore[arg-type]
+    order = ClipWork(**{"source": kit.night, "target": target(), **work})  # type: ignore[arg-type]
     return frame_of(prepare(order, kit.path(f"{name}.mp4")).path, 0.4)
 
 
@@ -70,6 +104,17 @@ def make_fits(kit: Kit) -> None:
     for fit in Fit:
         image = prepared(kit, f"fit-{fit}", target=target(TALL, fit))
         save(image, f"fit-{fit.value.lower()}", 420)
+
+
+def make_resolutions(kit: Kit) -> None:
+    """The same detail of one shot in each resolution, side by side."""
+    large = shot(lighthouse, (1920, 1080), 0.5, kit.path("large.mp4"), 196)
+    details = []
+    for name, size in RESOLUTIONS.items():
+        image = prepared(kit, f"resolution-{name}", source=large, target=target(size))
+        box = [share * side for share, side in zip(DETAIL, (*size, *size), strict=True)]
+        details.append(image.crop((round(box[0]), round(box[1]), round(box[2]), round(box[3]))))
+    save(row(details, 260), "resolution", 260)
 
 
 def make_transitions(kit: Kit) -> None:
@@ -163,6 +208,32 @@ def make_aids(kit: Kit) -> None:
             save(image, name.replace("_", "-"))
 
 
+MAKERS = (
+    make_aspects,
+    make_resolutions,
+    make_fits,
+    make_transitions,
+    make_overlays,
+    make_cards,
+    make_sounds,
+    make_aids,
+)
+
+
+def srt_sample() -> str:
+    """The subtitle file of a small film, as the product writes it."""
+    width, height = WIDE
+    facts = Footage(
+        duration_s=8, width=width, height=height, fps=FPS, frames=192,
+        video_codec="h264", audio_codec="aac", size_bytes=1,
+    )  # fmt: skip
+    report = FilmReport(path=Path("film.mp4"), footage=facts, sha256="", paths=(), starts_s=(0.0, 4.0))
+    plan = FilmPlan(target=target(), pieces=(Path("1.mp4"), Path("2.mp4")), captions=(CAPTION, "Then morning comes."))
+    with tempfile.TemporaryDirectory(prefix="looks-") as folder:
+        srt = FilmStudio().subtitles(plan, report, Path(folder) / "film")[0].read_text("utf-8")
+    return f"```srt\n{srt.strip()}\n```"
+
+
 # --- the page ---------------------------------------------------------------------------------------------------
 
 SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -173,6 +244,15 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "film of its own with its own poster, and no clip is bought twice."
         ),
         ("aspect-ratio",),
+    ),
+    (
+        "`Resolution`",
+        (
+            "`480p`, `720p` (default), `1080p`: the shorter side of the picture, in pixels. The still shows the same "
+            "detail in each, light on the water; a clip in a higher one costs more at most models. Where a model has "
+            "no such size, the row says which it makes instead."
+        ),
+        ("resolution",),
     ),
     (
         "`Fit`",
@@ -186,8 +266,8 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "`Transition` and `Transition Seconds`",
         (
             "Between two scenes: `Cut` (default), `Crossfade`, `Fade Black`, `Dip White`. A scene's own `Transition` "
-            "says how it is entered from the scene before, whatever the film's is. Seconds: 0.2 to 2. Only the frames of "
-            "the transition are encoded again."
+            "says how it is entered from the scene before, whatever the film's is. Seconds: 0.2 to 2. Only the frames "
+            "of the transition are encoded again."
         ),
         ("transition-cut", "transition-crossfade", "transition-fade-black", "transition-dip-white"),
     ),
@@ -196,7 +276,8 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         (
             "`None` (default), `Burned`, `Sidecar`. Burned captions are each scene's `Caption`, set inside the area "
             "that the networks' own buttons leave free, in any script this machine has fonts for (`flask doctor` says "
-            "which). `Sidecar` writes an SRT and a WebVTT file beside the film; the picture stays as it is."
+            "which). `Sidecar` writes an SRT and a WebVTT file beside the film, linked on its page; the picture stays "
+            "as it is. Of a film of two scenes:\n\n" + srt_sample()
         ),
         ("captions-burned", "captions-burned-tall"),
     ),
@@ -267,6 +348,11 @@ def complaints() -> Iterator[str]:
         yield f"{PAGE.relative_to(ROOT)} is not what tools/docs_looks.py writes"
     named = {f"{name}.webp" for _, _, stills in SECTIONS for name in stills}
     there = {path.name for path in STILLS.glob("*")}
+    headings = " ".join(heading for heading, _, _ in SECTIONS)
+    inputs = {field.name for field in table(BoardTable.VIDEOS).fields if not field.written} - UNSEEN
+    yield from (
+        f"{name} is a setting of a row, but not shown" for name in sorted(inputs) if f"`{name}`" not in headings
+    )
     yield from (f"the still {name} is missing" for name in sorted(named - there))
     yield from (f"the still {name} is on no page" for name in sorted(there - named))
     total = sum(path.stat().st_size for path in STILLS.glob("*"))
@@ -280,7 +366,7 @@ def main() -> int:
         STILLS.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="looks-") as folder:
             kit = make_kit(Path(folder))
-            for make in (make_aspects, make_fits, make_transitions, make_overlays, make_cards, make_sounds, make_aids):
+            for make in MAKERS:
                 make(kit)
         PAGE.write_text(page(), encoding="utf-8")
     found = list(complaints())
