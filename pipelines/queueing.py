@@ -23,6 +23,10 @@ STEPS_QUEUE, MEDIA_QUEUE = "steps", "media"
 JOB_TIMEOUT_S = 1800
 """A step renews its lease while it works; this only ends what hangs for good."""
 CONNECT_S = 0.3
+ENOUGH = 16
+"""Hints that may wait for a worker. More would wait so long that they are sent again, and keep the workers busy with
+rows that somebody has seen to; in SQL they wait in order.
+"""
 
 
 def connect(url: str, *, patient: bool = False) -> Redis:
@@ -45,7 +49,7 @@ class RqHints:
         self._redis = connect(url)
 
     def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
-        """Best effort: the pump sends again whatever is still due."""
+        """Best effort: the pump sends again whatever is still due. False also while enough hints wait already."""
         queue = Queue(MEDIA_QUEUE if media else STEPS_QUEUE, connection=self._redis, serializer=JSONSerializer)
         jobs = [
             Queue.prepare_data(
@@ -54,6 +58,8 @@ class RqHints:
             for hint in hints
         ]
         try:
+            if queue.count >= ENOUGH:
+                return False
             queue.enqueue_many(jobs)
         except (RedisError, OSError) as error:
             logger.warning("the broker does not answer: %s", error)

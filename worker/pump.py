@@ -21,12 +21,20 @@ TICK_S = 0.1
 RESEND_S = 3.0
 """A hint that was sent and led to nothing is sent again after this."""
 BATCH = 200
+AT_ONCE = 16
+"""Hints in one message to the broker."""
 POLLERS = 8
 BROKEN_PAUSE_S = 1.0
 
 
+Due = tuple[float, str, str]
+"""When a row came due, its kind and its id."""
+
+
 class Dispatcher:
-    """Sends a hint for each due row, and remembers for a moment that it did: until the row is due at another time."""
+    """Sends a hint for each due row, the oldest first, and remembers for a moment that it did: until the row is due at
+    another time. It stops where the broker has enough: what waits in SQL keeps its order and is never there twice.
+    """
 
     def __init__(self, services: Services, kinds: tuple[str, ...]) -> None:
         self._services, self._kinds = services, kinds
@@ -36,19 +44,23 @@ class Dispatcher:
         """Send what is due and was not sent just now; how many hints."""
         now = time.monotonic()
         self._sent = {hint: at for hint, at in self._sent.items() if now - at < RESEND_S}
-        count = 0
+        light: list[Due] = []
+        heavy: list[Due] = []
         for kind in self._kinds:
             due = self._services.store.due(kind, self._services.clock.now(), BATCH)
-            count += self._send(kind, {row: at for row, at in due if (kind, row, at) not in self._sent}, now)
-        return count
+            rows = {row: at for row, at in due if (kind, row, at) not in self._sent}
+            for found, ids in zip((light, heavy), tend.split_by_weight(self._services, kind, list(rows)), strict=True):
+                found += [(rows[row], kind, row) for row in ids]
+        return self._send(sorted(light), now, media=False) + self._send(sorted(heavy), now, media=True)
 
-    def _send(self, kind: str, rows: dict[str, float], now: float) -> int:
-        light, heavy = tend.split_by_weight(self._services, kind, list(rows))
-        for media, ids in ((False, light), (True, heavy)):
-            if ids and self._services.hints.send([(kind, row) for row in ids], media=media):
-                self._services.points.reach("hint.sent", kind=kind)
-                self._sent |= {(kind, row, rows[row]): now for row in ids}
-        return len(rows)
+    def _send(self, due: list[Due], now: float, *, media: bool) -> int:
+        for start in range(0, len(due), AT_ONCE):
+            some = due[start : start + AT_ONCE]
+            if not self._services.hints.send([(kind, row) for _, kind, row in some], media=media):
+                return start
+            self._services.points.reach("hint.sent", kind=some[0][1])
+            self._sent |= {(kind, row, at): now for at, kind, row in some}
+        return len(due)
 
 
 class Pump:

@@ -25,7 +25,7 @@ class Hints(Protocol):
 
     def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
         """Send `(kind, id)` pairs, `media` to the workers that do minutes of work. False when the broker does not
-        answer; never raises, never waits long.
+        answer, or has enough for the moment; never raises, never waits long.
         """
 
     def check(self) -> None:

@@ -7,7 +7,9 @@ import json
 import os
 import signal
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -15,11 +17,13 @@ import pytest
 from pipelines import queueing
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.order import Order
-from pipelines.domain.run import Run
+from pipelines.domain.run import QueueSweep, Run
 from pipelines.queueing import RqHints
 from pipelines.stages import accept
+from pipelines.testing import make_services
 from tests.worker.conftest import WorkerService
 from tools.stack import until
+from worker.pump import Dispatcher
 
 pytestmark = [pytest.mark.xdist_group("worker"), pytest.mark.timeout(120)]
 
@@ -102,6 +106,50 @@ def test_a_hint_in_redis_is_json_with_a_kind_and_an_id_and_nothing_else(broker: 
     data = zlib.decompress(redis.hget(b"rq:job:" + job, "data"))
     redis.close()
     assert json.loads(data) == [queueing.STEP, None, ["runs", "run_1"], {}]
+
+
+def test_a_broker_with_enough_hints_takes_no_more_until_somebody_works(broker: str) -> None:
+    """What waits too long is sent again; workers would be busy with rows that were seen to."""
+    hints = RqHints(broker)
+    assert hints.send([("runs", f"run_{number}") for number in range(queueing.ENOUGH)])
+    assert not hints.send([("runs", "run_late")])
+    assert hints.send([("clips", "clip_1")], media=True), "each kind of worker has its own"
+    redis = queueing.connect(broker)
+    assert redis.lpop("rq:queue:steps")
+    redis.close()
+    assert hints.send([("runs", "run_late")])
+
+
+def test_the_oldest_due_row_of_any_kind_gets_its_hint_first_and_none_gets_two(tmp_path: Path) -> None:
+    services = make_services(tmp_path)
+    hints = ShortQueue(room=2)
+    pump = Dispatcher(replace(services, hints=hints), ("runs", "sweeps"))
+    now = services.clock.now()
+    with services.store.write() as tx:
+        for age, name in ((3, "a"), (1, "c")):
+            tx.runs.add(Run(id=f"run_{name}", status=RunStatus.QUEUED, source="rest", next_at=now - age))
+        tx.sweeps.add(QueueSweep(id="swp_b", base_id="app", next_at=now - 2))
+    assert pump.tick() == 0, "all three do not fit"
+    hints.room = 3
+    assert [pump.tick(), pump.tick()] == [3, 0]
+    assert hints.sent == [("runs", "run_a"), ("sweeps", "swp_b"), ("runs", "run_c")]
+
+
+@dataclass
+class ShortQueue:
+    """Hints for workers that are busy."""
+
+    room: int
+    sent: list[tuple[str, str]] = field(default_factory=list)
+
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
+        if len(hints) > self.room:
+            return False
+        self.sent += hints
+        return True
+
+    def check(self) -> None:
+        """It answers."""
 
 
 def test_without_a_broker_a_hint_is_lost_at_once_and_nothing_is_raised(tmp_path: Path) -> None:
