@@ -76,6 +76,9 @@ def _wait_for_flush(services: Services, actor: Actor, run: Run, cuts: list[Cut],
 def _verify(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None:
     """Re-read the cells: every film must be there with its size before the run is done."""
     cells = services.board.attachments(run.base_id or "", BoardTable.VIDEOS, run.record_id or "", [_FILMS, _POSTERS])
+    if _FILMS not in cells:
+        _finish(services, actor, run, detail=_NO_COLUMN)
+        return
     film, poster = arrivals.compare_cells(cuts, cells)
     have = {**film.have, **poster.have}
     checks = int(cuts[0].attachment.get("checks", 0)) + 1
@@ -124,6 +127,10 @@ def _send_again(
         outbox.show_films(services, tx, run, films_of(tx, run), have=have or {})
 
 
+_NO_COLUMN = (
+    f"The film is ready: open it with Video URL. This base has no field “{_FILMS}” to put it into; your operator can "
+    "add it with flask airtable setup."
+)
 _NOT_FETCHED = (
     "Airtable could not fetch the film although it is ready: open it with Video URL. Ask your operator to run "
     "flask airtable doctor, then retry."
@@ -204,7 +211,7 @@ def _park(services: Services, actor: Actor, run: Run, shut: away.Away) -> None:
         _note(tx, films_of(tx, run), waits=True)
         record(tx, actor, "run", run.id, run.id, "parked", sentence=f"The row has to wait. {shut.sentence}")
         if not shut.by_itself or _doubts(tx, run):
-            _stop(services, tx, actor, run, f"{_ON_PAGE} {shut.sentence} It arrives here by itself after that.")
+            _stop(services, tx, actor, run, f"{_ON_PAGE} {shut.sentence.rstrip('.')}. {_BY_ITSELF}")
             return
         detail = "Airtable's monthly quota is used up: the film is on the progress page and arrives in the row later."
         ledger.release(tx, now, run)
@@ -214,6 +221,7 @@ def _park(services: Services, actor: Actor, run: Run, shut: away.Away) -> None:
         outbox.show_run(services, tx, run, extra={VideoField.STATUS_DETAIL.value: READY})
 
 
+_BY_ITSELF = "It arrives here by itself after that."
 _ON_PAGE = "The film is ready (open it on the progress page), but the row could not be written:"
 
 

@@ -36,8 +36,8 @@ class Call:
 class MemoryBoard:
     """ports.Board for one base. `size_of` tells how large the file behind a link is (None: it cannot be fetched).
 
-    Switches: `quota`, `denied`, `away`, `locked_until`, `refused` (tables of which no row is taken); the next
-    `lose_films` films of `Videos` and `lose_versions` of `Versions` are never fetched, and `vanish` says whether such
+    Switches: `quota`, `denied`, `away`, `locked_until`, `refused` (tables of which no row is taken), `missing`
+    (columns); the next `lose_films` films of `Videos` and `lose_versions` of `Versions` are never fetched, and `vanish` says whether such
     a file disappears from its cell or stays without size; files arrive `arrive_after_s` after the write.
     """
 
@@ -46,6 +46,7 @@ class MemoryBoard:
         self.calls: list[Call] = []
         self.quota = self.denied = self.away = False
         self.refused: set[str] = set()
+        self.missing: set[str] = set()
         self.locked_until = 0.0
         self.lose_films = self.lose_versions = 0
         self.vanish = False
@@ -160,7 +161,7 @@ class MemoryBoard:
         """Re-read attachment cells."""
         with self._call("attachments", table, record_id):
             row = self._found(table, record_id)
-            return {name: list(row.get(name) or []) for name in fields}
+            return {name: list(row.get(name) or []) for name in fields if name not in self.missing}
 
     def attachments_of(
         self,

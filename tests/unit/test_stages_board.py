@@ -349,3 +349,20 @@ def test_a_kept_film_never_stands_there_twice(tmp_path: Path) -> None:
     world.settle()
     assert names(world, record) == ["r1-take2-16x9.mp4", "r1-16x9.mp4"]
     assert not [link for link in world.board.links[links:] if link.endswith("take2-16x9.mp4")], "it was there already"
+
+
+def test_a_base_without_the_column_for_films_is_told_so_instead_of_being_asked_again_and_again(world: World) -> None:
+    """Somebody deleted the column while the film was made: nothing failed to be fetched, there is nowhere to put it."""
+    world.board.missing = {"Final Video"}
+    record, run = world.film(Prompt="A cat")
+    assert run.status is RunStatus.DONE
+    assert "no field “Final Video”" in world.cells(record)["Status Detail"]
+    assert not world.events(run, "attached_again")
+
+
+def test_what_is_said_of_a_revoked_token_reads_as_sentences(world: World) -> None:
+    run = world.trigger(world.row(Prompt="A cat"))
+    world.until(run, "stitching")
+    world.board.denied = True
+    error = world.until(run, "needs_attention").error or ""
+    assert error.endswith("it was revoked. It arrives here by itself after that.")
