@@ -17,7 +17,7 @@ from pipelines.domain.footage import ClipWork, Footage, Prepared, Target
 from pipelines.media import encode
 from pipelines.media.loudness import Loudness, gain_db, measure_loudness
 from pipelines.media.mp4_read import sniff
-from pipelines.media.overlay import paint_overlay
+from pipelines.media.overlay import has_room_for, paint_overlay
 from pipelines.media.picture import Source, chain, read_source
 from pipelines.media.probe import deviations, probe
 from pipelines.media.stills import DEMUXERS
@@ -86,6 +86,8 @@ def _plan(work: ClipWork, footage: Footage) -> _Plan:
         extras.append(f"trimmed from {seconds:.3g} s to {float(frames / work.target.fps):.3g} s")
     if work.caption and work.caption.strip():
         extras.append("the caption was burned in")
+        if not has_room_for(work.target.width, work.target.height, work.caption):
+            extras.append("the caption is too long for the picture and ends early")
     if work.logo is not None:
         extras.append("the logo was laid over")
     return _Plan(

@@ -10,7 +10,7 @@ from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.footage import Corner, Logo
 from pipelines.media.glyphs import baseline, draw_line
 from pipelines.media.typefaces import Weight
-from pipelines.media.typeset import Block, Box, clean, fit, safe_area
+from pipelines.media.typeset import ELLIPSIS, Block, Box, clean, fit, safe_area
 
 CAPTION_SIZES = (3.6, 5.8)
 """Smallest and largest type in hundredths of the shorter side: at least 14 points on a phone held upright."""
@@ -46,14 +46,25 @@ def paint_overlay(width: int, height: int, caption: str | None, logo: Logo | Non
     return True
 
 
-def _paint_caption(canvas: Image.Image, words: str) -> None:
-    """Bold white text in the lower middle of the safe area, on a dark plate just large enough."""
-    safe = safe_area(*canvas.size)
-    unit = min(canvas.size) / 100
+def has_room_for(width: int, height: int, caption: str) -> bool:
+    """Whether a caption fits into the frame whole; a longer one ends with an ellipsis."""
+    block, _, _ = _set_caption(width, height, clean(caption))
+    return clean(caption).endswith(ELLIPSIS) or not block.lines[-1].endswith(ELLIPSIS)
+
+
+def _set_caption(width: int, height: int, words: str) -> tuple[Block, int, int]:
+    """The caption in lines, and the room left and right and above and below it on its plate."""
+    safe, unit = safe_area(width, height), min(width, height) / 100
     pad_x, pad_y = round(2.4 * unit), round(1.5 * unit)
     room = Box(0, 0, safe.width - 2 * pad_x, round(safe.height * CAPTION_SHARE) - 2 * pad_y)
     smallest, largest = (round(units * unit) for units in CAPTION_SIZES)
-    block = fit(words, Weight.BOLD, room, range(smallest, largest + 1), CAPTION_LEADING)
+    return fit(words, Weight.BOLD, room, range(smallest, largest + 1), CAPTION_LEADING), pad_x, pad_y
+
+
+def _paint_caption(canvas: Image.Image, words: str) -> None:
+    """Bold white text in the lower middle of the safe area, on a dark plate just large enough."""
+    safe, unit = safe_area(*canvas.size), min(canvas.size) / 100
+    block, pad_x, pad_y = _set_caption(*canvas.size, words)
     plate = _plate(safe, block, pad_x, pad_y)
     _fill_plate(canvas, plate, round(1.6 * unit))
     for index, line in enumerate(block.lines):

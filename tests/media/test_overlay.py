@@ -42,6 +42,12 @@ def test_captions_in_other_scripts_are_burned_in_too(prepare, tmp_path):
         assert np.abs(shots.frame(prepare(plain, caption=caption).path) - plain_image).mean() > 0.5
 
 
+def test_a_caption_that_has_to_end_early_says_so(plain, prepare):
+    said = "the caption is too long for the picture and ends early"
+    assert said in prepare(plain, caption="Every morning starts with one small light. " * 40).changed
+    assert said not in prepare(plain, caption="Every morning starts with one small light.").changed
+
+
 def test_a_blank_caption_changes_nothing(plain, prepare):
     assert prepare(plain, caption=" \n ").changed == ()
 
