@@ -37,8 +37,9 @@ class MemoryBoard:
     """ports.Board for one base. `size_of` tells how large the file behind a link is (None: it cannot be fetched).
 
     Switches: `quota`, `denied`, `away`, `locked_until`, `refused` (tables of which no row is taken), `missing`
-    (columns); the next `lose_films` films of `Videos` and `lose_versions` of `Versions` are never fetched, and `vanish` says whether such
-    a file disappears from its cell or stays without size; files arrive `arrive_after_s` after the write.
+    (columns); the next `lose_films` films of `Videos` and `lose_versions` of `Versions` are never fetched, and `vanish`
+    says whether such a file disappears from its cell or stays without size; files arrive `arrive_after_s` after the
+    write.
     """
 
     def __init__(self, clock: Clock, size_of: Sizes, *, arrive_after_s: float = 1.0) -> None:
