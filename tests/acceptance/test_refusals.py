@@ -125,7 +125,7 @@ def test_a_scene_that_every_model_refuses_becomes_a_placeholder_and_its_sibling_
     assert result.row["Actual Cost"] == pytest.approx(CLIP_USD, abs=0.002)
     first, second = result.told("explained")
     assert "the likely culprit is the prompt" in first
-    assert "a softer wording is suggested, for $0.0" in second
+    assert "a softer wording is suggested, for " in second
     refusals = [sentence for sentence in result.told("status") if "did not work out" in sentence]
     assert [sentence.rpartition(", ")[2] for sentence in refusals] == ["at no cost.", "at no cost."]
 
