@@ -93,8 +93,11 @@ def _faster(name: str, ours: float, against: float, bar: float) -> Row:
 
 
 def _timed(work: Callable[[], object], output: Path) -> float:
-    """Seconds of one run that writes a new file: giving back an old one's memory is not part of the work."""
+    """Seconds of one run that writes a new file: giving back an old one's memory, or writing to the disk what others
+    left in memory, is not part of the work.
+    """
     output.unlink(missing_ok=True)
+    os.sync()
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
