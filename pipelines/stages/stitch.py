@@ -7,6 +7,7 @@ import json
 import logging
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,7 @@ def _make(
 ) -> _Made:
     plan = film_plan(services, run, name, scenes, clips, folder)
     film = folder / "film.mp4"
-    report, verdict = _assembled(services, run, plan, film)
+    report, verdict = _assembled(services, run, plan, film, folder / "poster.jpg")
     sha = sha256_of(film)
     stem = f"cuts/{sha[:2]}/{sha}"
     key = services.media.put_file(film, f"{stem}.mp4", "video/mp4", film_name(run, name, animatic=False)).key
@@ -159,13 +160,25 @@ def _make(
     return _Made(report=report, verdict=verdict, key=key, sha256=sha, poster_key=poster, extras=extras)
 
 
-def _assembled(services: Services, run: Run, plan: FilmPlan, film: Path) -> tuple[FilmReport, Verdict]:
-    """Join, look, and take the next path once when the look finds a fault; the better of the two is kept."""
+def _assembled(services: Services, run: Run, plan: FilmPlan, film: Path, poster: Path) -> tuple[FilmReport, Verdict]:
+    """Join and look, with the poster chosen meanwhile; where another way of joining may mend a fault, it is tried."""
     report = services.studio.assemble(plan, film, ready=transitions.folder(services, run))
     services.points.reach("cut.assembled", run=run.id)
-    verdict = services.studio.examine(film, plan)
-    if verdict.ok or not verdict.curable:
-        return report, verdict
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        chosen = beside.submit(services.studio.poster, film, poster)
+        verdict = services.studio.examine(film, plan)
+    if not verdict.ok and verdict.curable:
+        report, verdict = _second_try(services, run, plan, film, report, verdict)
+        services.studio.poster(film, poster)
+    else:
+        chosen.result()
+    return report, verdict
+
+
+def _second_try(
+    services: Services, run: Run, plan: FilmPlan, film: Path, report: FilmReport, verdict: Verdict
+) -> tuple[FilmReport, Verdict]:
+    """Encode everything; the better of the two films is kept under the name of the first."""
     again = film.with_name("again.mp4")
     try:
         other = services.studio.assemble(plan, again, encode_all=True)
