@@ -35,6 +35,9 @@ LONGEST_RUN_UP = 24
 FRAMES_INTO_SCENE = 15
 """Frames decoded of a scene that has too few pictures that stand alone."""
 
+Seen = tuple[int, Samples]
+"""A frame's place in the film, and its picture made small."""
+
 _BLACK_LUMA, _FLAT = 22.0, 3.0
 _STILL_MEAN, _STILL_PEAK = 0.6, 5.0
 _STRETCH_S = 2.0
@@ -149,10 +152,6 @@ def _nothing_happens(seen: Sequence[Seen], piece: Piece, first: int, last: int) 
             times = [float((place - first) * piece.frame) for place in (begin, end)]
             return f"{what} from {times[0]:.1f} to {times[1]:.1f} s"
     return None
-
-
-Seen = tuple[int, Samples]
-"""A frame's place in the film, and its picture made small."""
 
 
 def _sampled(piece: Piece, first: int, last: int) -> Iterator[Seen]:

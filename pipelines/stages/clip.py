@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import MOVING
@@ -75,15 +74,10 @@ def _last_frame(services: Services, clip: Clip) -> str:
     if services.media.stat(key) is None:
         path = services.work / "frames" / f"{clip.id}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        services.studio.last_frame(local_copy(services, clip), path)
+        services.studio.last_frame(scratch.local(services, clip.key), path)
         services.media.put_file(path, key, "image/png")
         path.unlink()
     return key
-
-
-def local_copy(services: Services, clip: Clip) -> Path:
-    """The clip's file on this machine."""
-    return scratch.local(services, clip.key)
 
 
 def give_up(services: Services, actor: Actor, clip_id: str, error: ReelgridError) -> None:
