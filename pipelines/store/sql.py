@@ -23,7 +23,7 @@ from pipelines.domain.run import Lane
 from pipelines.ports import Rows
 from pipelines.store import schema
 from pipelines.store.rows import SqlRows
-from pipelines.store.statements import shape_of, summing
+from pipelines.store.statements import moved_orders, shape_of, summing
 from pipelines.store.tables import RECORDS, TABLES, is_leased
 
 BUSY_MS = 30_000
@@ -235,8 +235,9 @@ class SqlStore:
                 return False
             for kind in LEASED:
                 table = TABLES[kind]
-                names = ["next_at", "lease_until", *_TIMES_OF_OURS.get(kind, ())]
-                moved = {name: table.c[name] - seconds for name in names}
+                moved = {name: table.c[name] - seconds for name in ("next_at", "lease_until")}
+                if kind == "generations":
+                    moved |= moved_orders(table, seconds, now)
                 tx.connection.execute(update(table).values(**moved))
             lanes = TABLES["lanes"]
             moved = {"next_free_at": lanes.c.next_free_at - seconds, "not_before": lanes.c.not_before - seconds}
@@ -259,8 +260,6 @@ class SqlStore:
 _CLOCK = "clock"
 """The lane that remembers the last step of the clock: several processes notice the same one."""
 _SAME_STEP_S = 60.0
-_TIMES_OF_OURS = {"generations": ("deadline_at", "intent_at", "submitted_at")}
-"""An intent from the future would hide the very job that it led to."""
 
 
 def _was_shifted(tx: SqlTx, seconds: float, now: float) -> bool:

@@ -14,7 +14,9 @@ from sqlalchemy import (
     Select,
     Table,
     Update,
+    and_,
     bindparam,
+    case,
     delete,
     func,
     select,
@@ -22,6 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
+
+from pipelines.domain.lifecycle import GenerationStatus
 
 Shape = tuple[tuple[str, str], ...]
 """Columns, and how each is compared: `null`, `in`, `is`, `below` or `above`."""
@@ -119,3 +123,15 @@ def removing(table: Table, shape: Shape, *, limited: bool) -> Delete:
 def summing(table: Table, shape: Shape) -> Select[Any]:
     """The sum of `amount` over the rows that match."""
     return select(func.coalesce(func.sum(table.c.amount), 0)).where(*conditions(table, shape))
+
+
+def moved_orders(table: Table, seconds: float, now: float) -> dict[str, Any]:
+    """The times of paid requests. An intent from the future would hide the very job that it led to; one that was
+    written after the step, before anybody noticed it, is right already, and so are its deadline and its lease.
+    """
+    intent, submitted = table.c.intent_at, table.c.submitted_at
+    since = {"intent_at": intent, "submitted_at": submitted, "deadline_at": func.coalesce(submitted, intent)}
+    moved = {name: case((told > now, table.c[name] - seconds), else_=table.c[name]) for name, told in since.items()}
+    right = and_(table.c.status == GenerationStatus.SUBMITTING.value, intent <= now)
+    lease = table.c.lease_until
+    return {**moved, "lease_until": case((right, lease), else_=lease - seconds)}

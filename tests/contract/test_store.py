@@ -186,6 +186,20 @@ def test_when_the_clock_steps_back_due_times_and_leases_follow(store: Store) -> 
     assert ids(store.due("runs", NOW - 3600 + 61, 10)) == ["run_1"]
 
 
+def test_when_the_clock_steps_back_an_order_written_by_the_new_hands_keeps_its_deadline_and_lease(store: Store) -> None:
+    before, after = NOW - 30, NOW - 3600
+    with store.write() as tx:
+        for name, told in (("before", before), ("after", after)):
+            times = {"next_at": told, "lease_until": told + 60, "deadline_at": told + 600}
+            tx.generations.add(a_generation(f"gen_{name}", GenerationStatus.SUBMITTING, intent_at=told, **times))
+    assert store.shift_time(3600, after + 1)
+    with store.read() as tx:
+        found = {gen.id: gen for gen in tx.generations.find()}
+    for name, told in (("before", before - 3600), ("after", after)):
+        gen = found[f"gen_{name}"]
+        assert (gen.intent_at, gen.lease_until, gen.deadline_at) == (told, told + 60, told + 600), name
+
+
 def test_balances_and_usage_are_sums_of_the_ledger(store: Store) -> None:
     with store.write() as tx:
         for generation, amount, seconds in (("gen_1", 400_000, 4.0), ("gen_2", 600_000, 8.0)):
