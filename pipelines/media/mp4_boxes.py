@@ -8,7 +8,6 @@ Knows no codec and no film.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +17,15 @@ from pipelines.domain.errors import UnplayableMedia
 
 Ints = NDArray[np.int64]
 
+U32, I32, U64 = np.dtype(">u4"), np.dtype(">i4"), np.dtype(">u8")
+"""Columns of tables."""
+
 MAX_BOXES = 2_000
 """Boxes in one parent. Real files have a few dozen; a file of empty boxes must not keep us busy."""
+
+
+_head = struct.Struct(">I4s").unpack_from
+_one = struct.Struct(">I").unpack_from
 
 
 class Box(NamedTuple):
@@ -35,25 +41,26 @@ def damaged(reason: str) -> UnplayableMedia:
     return UnplayableMedia(reason, marketer=f"The file is not a playable video: {reason}.")
 
 
-def children(data: bytes, start: int, end: int) -> Iterator[Box]:
-    """Walk the boxes in `data[start:end]`; zero bytes at the end are padding.
+def children(data: bytes, start: int, end: int) -> list[Box]:
+    """The boxes in `data[start:end]`; zero bytes at the end are padding.
 
     Raises `UnplayableMedia` when a box reaches beyond its parent.
     """
-    for _ in range(MAX_BOXES):
-        if end - start < 8:
-            return
-        size, kind = struct.unpack_from(">I4s", data, start)
+    found: list[Box] = []
+    while end - start >= 8:
+        size, kind = _head(data, start)
         header = 8
         if size == 1 and end - start >= 16:
             size, header = struct.unpack_from(">Q", data, start + 8)[0], 16
         if size == 0:
-            return
+            return found
         if size < header or size > end - start:
             raise damaged("a part of its index reaches beyond its place")
-        yield Box(kind, start + header, start + size)
+        if len(found) == MAX_BOXES:
+            raise damaged("its index has too many parts")
+        found.append(Box(kind, start + header, start + size))
         start += size
-    raise damaged("its index has too many parts")
+    return found
 
 
 class Parts(dict[bytes, Box]):
@@ -74,18 +81,23 @@ def parts(data: bytes, parent: Box, skip: int = 0) -> Parts:
 def fields(layout: str, data: bytes, box: Box, offset: int = 0) -> tuple[Any, ...]:
     """Unpack numbers at an offset of a box's payload, inside its bounds."""
     if offset + struct.calcsize(layout) > box.end - box.start:
-        raise damaged(f"the {box.kind.decode('latin-1')!r} part of its index is too short")
+        raise _too_short(box)
     return struct.unpack_from(layout, data, box.start + offset)
 
 
-def table(data: bytes, box: Box, columns: int, dtype: str = ">u4", skip: int = 4) -> NDArray[np.generic]:
-    """The rows of a counted table: shape (count, columns). `skip` bytes stand before the 32-bit count."""
-    count = fields(">I", data, box, skip)[0]
-    width = np.dtype(dtype).itemsize * columns
-    if count * width > box.end - box.start - skip - 4:
+def _too_short(box: Box) -> UnplayableMedia:
+    return damaged(f"the {box.kind.decode('latin-1')!r} part of its index is too short")
+
+
+def table(data: bytes, box: Box, columns: int, dtype: np.dtype[Any] = U32, skip: int = 4) -> NDArray[Any]:
+    """The numbers of a counted table, row after row. `skip` bytes stand before the 32-bit count of rows."""
+    room = box.end - box.start - skip - 4
+    if room < 0:
+        raise _too_short(box)
+    count = _one(data, box.start + skip)[0] * columns
+    if count * dtype.itemsize > room:
         raise damaged(f"the {box.kind.decode('latin-1')!r} part of its index claims more rows than it has")
-    rows = np.frombuffer(data, dtype, count * columns, box.start + skip + 4)
-    return rows.reshape(count, columns)
+    return np.frombuffer(data, dtype, count, box.start + skip + 4)
 
 
 def box(kind: bytes, *payload: bytes) -> bytes:

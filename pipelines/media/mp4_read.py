@@ -13,14 +13,29 @@ import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipelines.media.mp4_boxes import MAX_BOXES, Box, Ints, Parts, children, damaged, fields, parts, table
+from pipelines.media.mp4_boxes import (
+    I32,
+    MAX_BOXES,
+    U32,
+    U64,
+    Box,
+    Ints,
+    Parts,
+    children,
+    damaged,
+    fields,
+    parts,
+    table,
+)
 
 MAX_INDEX_BYTES = 64 << 20
 MAX_SAMPLES = 4_000_000
+_MAX_EDITS = 16
+_WIDE_EDIT = np.dtype("V20")
 _BRANDS = {b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid"}
 _EBML = b"\x1a\x45\xdf\xa3"
 
@@ -99,9 +114,9 @@ def sniff(path: Path) -> str:
 
 def read_movie(path: Path) -> Movie:
     """Parse the index. Raises `UnplayableMedia` with one reason when the file is damaged or cut short."""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
-        data = _load_index(file, size)
+        data = _load_index(file.fileno(), size)
     root = Box(b"moov", 8, len(data))
     index = parts(data, root)
     head = index[b"mvhd"]
@@ -131,14 +146,13 @@ def read_movie(path: Path) -> Movie:
     )
 
 
-def _load_index(file: BinaryIO, size: int) -> bytes:
+def _load_index(descriptor: int, size: int) -> bytes:
     """Walk the outer boxes by their headers alone and return `moov`, header included."""
     at, index = 0, None
     for _ in range(MAX_BOXES):
         if size - at < 8:
             break
-        file.seek(at)
-        head = file.read(16)
+        head = os.pread(descriptor, 16, at)
         length, kind = struct.unpack_from(">I4s", head)
         if length == 1 and len(head) == 16:
             length = struct.unpack_from(">Q", head, 8)[0]
@@ -155,8 +169,7 @@ def _load_index(file: BinaryIO, size: int) -> bytes:
         raise damaged("it has no index (moov); the file is cut short or not finished")
     if index[1] > MAX_INDEX_BYTES:
         raise damaged("its index is larger than any clip's")
-    file.seek(index[0])
-    return file.read(index[1])
+    return os.pread(descriptor, index[1], index[0])
 
 
 def _track(data: bytes, outer: Parts, media: Parts, kind: str, file_size: int, *, empty: bool) -> Track:
@@ -166,7 +179,7 @@ def _track(data: bytes, outer: Parts, media: Parts, kind: str, file_size: int, *
     if not timescale:
         raise damaged("a track's clock does not tick")
     sizes = np.zeros(0, np.int64) if empty else _sizes(data, tables, file_size)
-    durations, irregular = _runs(data, tables[b"stts"], ">u4", len(sizes))
+    durations, irregular = _runs(data, tables[b"stts"], U32, len(sizes))
     width, height, rotation, upright = _geometry(data, outer[b"tkhd"])
     return Track(
         kind=kind,
@@ -201,18 +214,17 @@ def _sizes(data: bytes, tables: Parts, file_size: int) -> Ints:
         raise damaged("its index claims more pictures or sound than the file can hold")
     if constant:
         return np.full(count, constant, np.int64)
-    return table(data, stsz, 1, skip=8).astype(np.int64)[:, 0]
+    return table(data, stsz, 1, skip=8).astype(np.int64)
 
 
-def _runs(data: bytes, box: Box, dtype: str, samples: int) -> tuple[Ints, bool]:
+def _runs(data: bytes, box: Box, dtype: np.dtype[Any], samples: int) -> tuple[Ints, bool]:
     """Expand (count, value) runs to one value per sample; True when the counts do not add up."""
-    counts = table(data, box, 2).astype(np.int64)[:, 0]
-    values = table(data, box, 2, dtype).astype(np.int64)[:, 1]
-    total = int(counts.sum())
-    if total == samples:
-        return np.repeat(values, counts), False
+    counts = table(data, box, 2)[0::2].astype(np.int64)
+    values = table(data, box, 2, dtype)[1::2].astype(np.int64)
+    if counts.sum() == samples:
+        return values.repeat(counts), False
     kept = np.minimum(np.maximum(samples - (np.cumsum(counts) - counts), 0), counts)
-    expanded = np.repeat(values, kept)
+    expanded = values.repeat(kept)
     if len(expanded) < samples:
         expanded = np.append(expanded, np.full(samples - len(expanded), values[-1] if len(values) else 0))
     return expanded, True
@@ -221,7 +233,7 @@ def _runs(data: bytes, box: Box, dtype: str, samples: int) -> tuple[Ints, bool]:
 def _composition(data: bytes, tables: Parts, samples: int) -> Ints:
     """Offsets from decode to display time; read as signed in both versions, as players do."""
     ctts = tables.get(b"ctts")
-    return np.zeros(samples, np.int64) if ctts is None else _runs(data, ctts, ">i4", samples)[0]
+    return np.zeros(samples, np.int64) if ctts is None else _runs(data, ctts, I32, samples)[0]
 
 
 def _sync(data: bytes, tables: Parts, samples: int) -> Ints:
@@ -229,38 +241,52 @@ def _sync(data: bytes, tables: Parts, samples: int) -> Ints:
     stss = tables.get(b"stss")
     if stss is None:
         return np.arange(samples, dtype=np.int64)
-    marked = table(data, stss, 1).astype(np.int64)[:, 0] - 1
+    marked = table(data, stss, 1).astype(np.int64) - 1
     if (marked[1:] <= marked[:-1]).any():
         marked = np.unique(marked)
+    if not len(marked) or (marked[0] >= 0 and marked[-1] < samples):
+        return marked
     inside: Ints = marked[(marked >= 0) & (marked < samples)]
     return inside
 
 
 def _chunk_places(data: bytes, tables: Parts, file_size: int) -> Ints:
     narrow = b"stco" in tables
-    chunks = table(data, tables[b"stco" if narrow else b"co64"], 1, ">u4" if narrow else ">u8")[:, 0]
-    if (chunks > np.uint64(file_size)).any():
+    chunks = table(data, tables[b"stco" if narrow else b"co64"], 1, U32 if narrow else U64)
+    if len(chunks) and chunks.max() > file_size:
         raise damaged("it is cut short: its index points beyond the end of the file")
     return chunks.astype(np.int64)
+
+
+def _per_chunk(data: bytes, stsc: Box, chunks: int) -> Ints:
+    """How many samples the index puts into each chunk."""
+    runs = table(data, stsc, 3).astype(np.int64)
+    first = runs[0::3] - 1
+    if not len(first) or first[0] != 0 or first[-1] >= chunks:
+        raise damaged("the places of its samples contradict each other")
+    lengths = np.empty(len(first), np.int64)
+    np.subtract(first[1:], first[:-1], out=lengths[:-1])
+    lengths[-1] = chunks - first[-1]
+    if lengths.min() <= 0:
+        raise damaged("the places of its samples contradict each other")
+    return runs[1::3].repeat(lengths)
 
 
 def _offsets(data: bytes, tables: Parts, sizes: Ints, file_size: int) -> Ints:
     """Where each sample lies in the file, from the chunk tables."""
     chunks = _chunk_places(data, tables, file_size)
-    runs = table(data, tables[b"stsc"], 3).astype(np.int64)
-    first = runs[:, 0] - 1
-    if not len(runs) or first[0] != 0 or (first[1:] <= first[:-1]).any() or first[-1] >= len(chunks):
-        raise damaged("the places of its samples contradict each other")
-    per_chunk = np.repeat(runs[:, 1], np.append(first[1:], len(chunks)) - first)
-    before = np.cumsum(per_chunk) - per_chunk
-    per_chunk = np.minimum(np.maximum(len(sizes) - before, 0), per_chunk)
-    if int(per_chunk.sum()) != len(sizes):
-        raise damaged("its index places fewer samples than it counts")
-    into = np.cumsum(sizes) - sizes
-    used = per_chunk > 0
-    chunk_start = into[before[used]]
-    offsets: Ints = np.repeat(chunks[used] - chunk_start, per_chunk[used]) + into
-    if int((offsets + sizes).max()) > file_size:
+    counts = _per_chunk(data, tables[b"stsc"], len(chunks))
+    upto = counts.cumsum()
+    if upto[-1] != len(sizes) or not counts.all():
+        counts = np.minimum(np.maximum(len(sizes) - upto + counts, 0), counts)
+        chunks, counts = chunks[counts > 0], counts[counts > 0]
+        upto = counts.cumsum()
+        if upto[-1] != len(sizes):
+            raise damaged("its index places fewer samples than it counts")
+    after = sizes.cumsum()
+    into = after - sizes
+    offsets: Ints = (chunks - into[upto - counts]).repeat(counts) + into
+    if (offsets + sizes).max() > file_size:
         raise damaged("it is cut short: its index points beyond the end of the file")
     return offsets
 
@@ -270,10 +296,10 @@ def _edits(data: bytes, outer: Parts) -> tuple[Edit, ...]:
     if elst is None:
         return ()
     if fields(">B", data, elst)[0] == 1:
-        rows = table(data, elst, 1, "V20")
-        return tuple(Edit(*struct.unpack(">Qqi", row.tobytes())) for row in rows[:16, 0])
-    rows = table(data, elst, 3, ">i4").astype(np.int64)
-    return tuple(Edit(int(length) & 0xFFFFFFFF, int(media), int(rate)) for length, media, rate in rows[:16])
+        wide = table(data, elst, 1, _WIDE_EDIT)
+        return tuple(Edit(*struct.unpack(">Qqi", row.tobytes())) for row in wide[:_MAX_EDITS])
+    rows = table(data, elst, 3, I32).reshape(-1, 3)[:_MAX_EDITS].tolist()
+    return tuple(Edit(length & 0xFFFFFFFF, media, rate) for length, media, rate in rows)
 
 
 def _geometry(data: bytes, tkhd: Box) -> tuple[int, int, int, bool]:
