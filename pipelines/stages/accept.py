@@ -133,7 +133,10 @@ def _new(
         take_turn(tx, key_id, now)
     if not tx.runs.add(run):
         raise RuntimeError(f"run number {run.number} of {run.record_id} is taken although its record is locked")
-    record(tx, Actor("trigger", now), "run", run.id, run.id, "status", None, RunStatus.QUEUED, source=run.source)
+    trigger = Actor("trigger", now)
+    record(tx, trigger, "run", run.id, run.id, "status", None, RunStatus.QUEUED, source=run.source)
+    if later:
+        schedule.note(tx, trigger, run.id, later)
     outbox.show_run(services, tx, run, urgent=True, within_s=outbox.MOMENT_S, extra={VideoField.GENERATE.value: False})
     return Started(run_id=run.id, status=run.status, existing=False, quote_micro=run.quote_micro)
 

@@ -98,7 +98,7 @@ class Keeper:
         """Of bases where a run is moving: elsewhere nothing can be spent. `wishes` keeps the pace, whoever looks."""
         with self._services.store.read() as tx:
             now = self._services.clock.now()
-            runs = [run for run in tx.runs.find(status=tuple(MOVING)) if not schedule.waits(run, now)]
+            runs = [run for run in tx.runs.find(status=tuple(MOVING)) if not schedule.waits(tx, run, now)]
             known = {run.base_id: tx.bases.get(run.base_id) for run in runs if run.base_id}
         for base_id, base in known.items():
             age = now - (base.settings_read_at or 0.0) if base else PUSHED_SETTINGS_S
@@ -112,8 +112,8 @@ def ages(services: Services) -> dict[str, float]:
     oldest: dict[str, float] = {}
     with services.store.read() as tx:
         for status in MOVING:
-            moving = (run for run in tx.runs.find(status=status, order="updated_at") if not schedule.waits(run, now))
-            for run in islice(moving, 1):
+            runs = tx.runs.find(status=status, order="updated_at")
+            for run in islice((run for run in runs if not schedule.waits(tx, run, now)), 1):
                 oldest[f"run {status.value}"] = now - run.updated_at
         for phase in (GenerationStatus.SUBMITTING, GenerationStatus.SUBMITTED, GenerationStatus.RUNNING):
             for gen in tx.generations.find(status=phase, order="updated_at", limit=1):

@@ -15,7 +15,7 @@ from pipelines.bootstrap import CallCounter, build_services
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.run import Base, Clip, Run, Scene
 from pipelines.settings import load_settings
-from pipelines.stages import flush, ping, push, runner, view
+from pipelines.stages import control, flush, ping, push, runner, tend, view
 from pipelines.stages.moves import Actor
 from pipelines.stages.services import Services
 from tests.contract.board_world import BASE, TOKEN, World
@@ -181,6 +181,34 @@ def test_ready_starts_a_row_and_a_later_hour_is_kept(house: House) -> None:
     clock.wait(3601)
     assert runner.step(house.services, "bases", BASE), "due by itself, without any ping"
     assert [run.record_id for run in house.runs()] == [now, later]
+
+
+def test_a_run_waits_for_its_hour_by_what_its_history_says_whatever_its_sentence_is(house: House) -> None:
+    """And one that is queued because spending is stopped is not taken for one that waits for its hour."""
+    house.look()
+    clock = house.world.clock
+    hour = datetime.fromtimestamp(clock.now() + 3600, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    timed = house.world.add("Videos", {"Master Prompt": "A cat.", "Generate": True, "Scheduled For": hour})
+    house.look()
+    [run] = house.runs()
+    clock.wait(60)
+    assert tend.ages(house.services) == {}, "nobody has to do anything about it"
+    with house.services.store.write() as tx:
+        tx.runs.change(run.id, detail="Wartet bis 10 Uhr.")
+    control.set_stop(house.services, on=True, reason="a holiday", actor="test")
+    stopped = house.world.add("Videos", {"Master Prompt": "A dog.", "Generate": True})
+    house.look()
+    other = next(one for one in house.runs() if one.record_id == stopped)
+    assert runner.step(house.services, "runs", other.id)
+    assert list(tend.ages(house.services)) == ["run queued"], "it is kept from going on"
+    house.world.edit("Videos", timed, {"Scheduled For": None})
+    house.look()
+    moved, left = sorted(house.runs(), key=lambda one: one.record_id != timed)
+    assert moved.next_at is not None
+    assert moved.next_at <= clock.now(), "it is due at once"
+    assert left.detail.startswith("Spending is stopped (a holiday).")
+    told = [event["sentence"] for event in view.run_view(house.services, run.id)["events"]]
+    assert any(sentence.startswith("Waiting until") for sentence in told)
 
 
 def test_ready_over_a_run_that_goes_on_is_answered_by_its_status(house: House) -> None:
