@@ -154,7 +154,6 @@ def _make(
     sha = sha256_of(film)
     stem = f"cuts/{sha[:2]}/{sha}"
     key = services.media.put_file(film, f"{stem}.mp4", "video/mp4", film_name(run, name, animatic=False)).key
-    services.studio.poster(film, folder / "poster.jpg")
     poster = _beside(services, folder / "poster.jpg", stem, "image/jpeg")
     extras = _extras(services, run, plan, report, verdict, folder, stem, clips)
     return _Made(report=report, verdict=verdict, key=key, sha256=sha, poster_key=poster, extras=extras)
