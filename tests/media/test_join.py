@@ -18,6 +18,7 @@ from pipelines.domain.footage import FilmPlan, FilmReport
 from pipelines.media.assemble import assemble
 from pipelines.media.join import join_whole
 from pipelines.media.mp4_read import read_movie
+from pipelines.media.mp4_write import FileRange, write_file
 from pipelines.media.piece import open_piece
 from tests.media.clip_factory import TAGS, TARGET, ClipFactory, frame_hashes, lag, run, samples_of, strictly_decodes
 
@@ -168,6 +169,31 @@ def test_a_film_is_a_pure_function_of_its_clips(clip: ClipFactory, tmp_path: Pat
     assert one.path.read_bytes() == two.path.read_bytes()
     assert one.sha256 == hashlib.sha256(one.path.read_bytes()).hexdigest()
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["one.mp4"]
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_large_files_are_copied_to_the_byte_from_any_place(tmp_path: Path, final: bool) -> None:
+    whole = np.random.default_rng(7).integers(0, 256, 9 << 20, np.uint8).tobytes()
+    source, dest = tmp_path / "source.bin", tmp_path / "film.bin"
+    source.write_bytes(whole)
+    ranges = [(0, 4 << 20), (4097, 8_388_607), (len(whole) - 5, 5), (12, 0)]
+    write_file(dest, b"head", [FileRange(source, start, length) for start, length in ranges], final=final)
+    assert dest.read_bytes() == b"head" + b"".join(whole[start : start + length] for start, length in ranges)
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_a_clip_that_is_cut_short_after_it_was_opened_makes_no_film(
+    clip: ClipFactory, tmp_path: Path, final: bool
+) -> None:
+    path, dest = tmp_path / "clip.mp4", tmp_path / "film.mp4"
+    path.write_bytes(clip(0).read_bytes())
+    piece = open_piece(path)
+    assert piece is not None
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+    with pytest.raises(OSError, match=r"clip\.mp4 ended before its time"):
+        join_whole([piece, piece], dest, final=final)
+    assert [each.name for each in tmp_path.iterdir()] == ["clip.mp4"]
 
 
 def test_the_disclosure_is_in_the_files_metadata(clip: ClipFactory, tmp_path: Path) -> None:
