@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipelines.domain.catalogue import ModelCard, Offer
 from pipelines.domain.errors import Problem
@@ -27,6 +28,10 @@ class Fitted:
     first_frame: str | None = None
     references: tuple[str, ...] = ()
     continues: bool = False
+    seed: int | None = None
+    negative_prompt: str | None = None
+    left_out: dict[str, Any] = field(default_factory=dict)
+    """What was ordered and a free draft does not show; for the model that makes the scene after it."""
     adapted: list[tuple[int, str]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -54,6 +59,9 @@ def fit_scene(
     _fit_frame(fitted, order, card)
     _fit_continuity(fitted, order, card)
     _fit_pictures(fitted, order, card)
+    fitted.seed = _if_able(fitted, order, card, "seed", able=card.seed)
+    fitted.negative_prompt = _if_able(fitted, order, card, "negative_prompt", able=card.negative_prompt)
+    _fit_negative_prompt(fitted, order, card)
     return fitted
 
 
@@ -151,6 +159,8 @@ def _fit_pictures(fitted: Fitted, order: Order, card: ModelCard) -> None:
     # A draft shows no pictures, and a scene that goes on from the one before carries its look on.
     if order.adapt and (card.free or (fitted.continues and not own)):
         fitted.note(f"The reference images are not used, because {card.id} {can}.")
+        if own:
+            fitted.left_out["references"] = list(own)
     else:
         name = fitted.own("references") if own else "references"
         fitted.problem(name, f"{card.id} {can}. Remove some or choose another model.")
@@ -180,3 +190,30 @@ def _fit_continuity(fitted: Fitted, order: Order, card: ModelCard) -> None:
         fitted.note(why)
     else:
         fitted.problem(fitted.own("continues"), why)
+
+
+def _if_able(fitted: Fitted, order: Order, card: ModelCard, name: str, *, able: bool) -> Any:
+    """What the scene, or else the order, says under this name; None where the model cannot follow it."""
+    wanted, field_name = _said(fitted, order, name)
+    if wanted in (None, "") or able:
+        return wanted if wanted != "" else None
+    words = name.replace("_", " ")
+    if order.adapt and card.free:
+        fitted.note(f"The {words} is not used, because {card.id} takes none.")
+        fitted.left_out[name] = wanted
+    else:
+        fitted.problem(field_name, f"{card.id} takes no {words}. Leave it out or choose another model.")
+    return None
+
+
+def _said(fitted: Fitted, order: Order, name: str) -> tuple[Any, str]:
+    """A wish with the field that its author wrote it into."""
+    own = getattr(fitted.scene, name, None)
+    return (getattr(order, name), name) if own is None else (own, fitted.own(name))
+
+
+def _fit_negative_prompt(fitted: Fitted, order: Order, card: ModelCard) -> None:
+    length = len(fitted.negative_prompt or "")
+    if length > card.max_prompt:
+        name = _said(fitted, order, "negative_prompt")[1]
+        fitted.problem(name, f"has {length} characters; {card.id} takes at most {card.max_prompt}.")

@@ -10,6 +10,8 @@ from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transi
 
 MAX_SCENES = 50
 MAX_PROMPT = 32_000
+MAX_SEED = 2**31 - 1
+"""Every vendor with seeds takes this many; some take more."""
 DEFAULT_SCENES = 4
 ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:5")
 RESOLUTIONS = ("480p", "720p", "1080p")
@@ -27,6 +29,9 @@ class SceneOrder:
     references: tuple[str, ...] = ()
     continues: bool = False
     transition: Transition | None = None
+    seed: int | None = None
+    negative_prompt: str | None = None
+    """What the clip should not show; empty for none although the order has one."""
     board_record_id: str | None = None
 
 
@@ -51,6 +56,9 @@ class Order:
     title: str | None = None
     style_notes: str | None = None
     references: tuple[str, ...] = ()
+    seed: int | None = None
+    """The same for every scene that has none of its own, and so is the negative prompt."""
+    negative_prompt: str | None = None
     max_cost_micro: int | None = None
     transition: Transition = Transition.CUT
     transition_seconds: float = 0.5

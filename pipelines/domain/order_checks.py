@@ -16,6 +16,7 @@ from pipelines.domain.order import (
     ASPECT_RATIOS,
     MAX_PROMPT,
     MAX_SCENES,
+    MAX_SEED,
     MAX_TRANSITION_S,
     MIN_TRANSITION_S,
     RESOLUTIONS,
@@ -41,6 +42,7 @@ def check_order(order: Order, scenes: Sequence[SceneOrder] | None, cards: Sequen
         *(_scene_list(scenes) if scenes is not None else _prompt_and_count(order)),
         *_shapes(order, cards),
         *_lengths(order, scenes or ()),
+        *_seeds(order, scenes or ()),
         *_amounts(order),
     ]
 
@@ -113,6 +115,13 @@ def _lengths(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[Problem]:
             "transition_seconds",
             f"must be {MIN_TRANSITION_S:g} to {MAX_TRANSITION_S:g} seconds, not {order.transition_seconds:g}.",
         )
+
+
+def _seeds(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[Problem]:
+    named = [("seed", order.seed), *((f"scenes[{index}].seed", scene.seed) for index, scene in enumerate(scenes))]
+    for field, seed in named:
+        if seed is not None and not 0 <= seed <= MAX_SEED:
+            yield Problem(field, f"must be a whole number from 0 to {MAX_SEED}, not {seed}.")
 
 
 def _amounts(order: Order) -> Iterator[Problem]:

@@ -37,8 +37,9 @@ class PlannedScene:
     buy_seconds: float
     model: str
     settings: dict[str, Any]
-    """width, height, aspect_ratio, resolution, fps, audio, seed and first_frame (None if not set): the request
-    beside the prompt, under the names of `ports.GenerationRequest`. `first_frame` is one of the ordered references.
+    """width, height, aspect_ratio, resolution, fps, audio, seed, negative_prompt and first_frame (None if not set): the
+    request beside the prompt, under the names of `ports.GenerationRequest`. `first_frame` is one of the ordered
+    references. `left_out`, where there is one, is what a free draft does not show.
     """
     price_micro: int
     softening_micro: int = 0
@@ -211,8 +212,10 @@ def _planned(number: int, card: ModelCard, fitted: Fitted, softening_micro: int)
         "resolution": frame.resolution,
         "fps": card.fps,
         "audio": card.audio,
-        "seed": None,
+        "seed": fitted.seed,
+        "negative_prompt": fitted.negative_prompt,
         "first_frame": fitted.first_frame,
+        **({"left_out": fitted.left_out} if fitted.left_out else {}),
     }
     return PlannedScene(
         number=number,

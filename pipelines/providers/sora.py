@@ -8,6 +8,8 @@ tolerances. A card's `options` say how a server wants to be asked:
     reference   "file" (default), "image_url" or "string": the form of the first picture
     extra       fields sent with every request, e.g. { fps = 24 }
 
+Servers of one's own (vLLM-Omni, SGLang) take `seed` and `negative_prompt` as well; their cards say so.
+
 The protocol: openai/openai-openapi, openapi.yaml at f85dbe2; what others answer was read in litellm 1.109.1,
 vllm-omni 0.30.0 and sglang 0.5.23.
 """
@@ -216,6 +218,10 @@ def _create_fields(submission: Submission, card: ModelCard) -> tuple[Body, dict[
     }
     if card.ability is Ability.CALLBACK and submission.callback_url:
         extra["callback_url"] = submission.callback_url
+    if request.seed is not None and card.seed:
+        extra["seed"] = request.seed
+    if request.negative_prompt and card.negative_prompt:
+        extra["negative_prompt"] = request.negative_prompt
     if card.options.get("body", "multipart") == "json":
         headers["Content-Type"] = "application/json"
     if request.first_frame:

@@ -316,6 +316,8 @@ def _read_order(services: Services, run: Run, row: BoardRow | None) -> _Reading:
     order, scenes, problems = order_of_row(services, run.base_id or "", row, run.source)
     order = dataclasses.replace(order, fresh=run.fresh)
     if scenes is not None:
+        with services.store.read() as tx:
+            scenes = script.with_wishes(tx, run, scenes, order.model or services.policy.default_model)
         return _Reading(order=order, scenes=scenes, problems=problems, style=True)
     with services.store.read() as tx:
         taken = script.taken_over(tx, run, order, services.policy.default_model)

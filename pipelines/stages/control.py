@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from pipelines.domain.board_fields import ROW_PROMPT, prompt_in_row
@@ -17,13 +16,13 @@ from pipelines.domain.lifecycle import (
     RunStatus,
     SceneStatus,
 )
-from pipelines.domain.order import Order, SceneOrder, order_from_json
+from pipelines.domain.order import order_from_json
 from pipelines.domain.plan import plan_from_json
 from pipelines.domain.run import Generation, Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages import accept, advice, ledger, outbox, stop
+from pipelines.stages import advice, ledger, outbox, reorder, stop
 from pipelines.stages.moves import Actor, move_generation, move_run, record, touch_run
-from pipelines.stages.requests import scene_order, settings_of, still_to_buy
+from pipelines.stages.requests import settings_of, still_to_buy
 from pipelines.stages.services import Services
 
 _R, _G = RunStatus, GenerationStatus
@@ -153,7 +152,7 @@ def _wake_planned(tx: Tx, run: Run, now: float) -> None:
 
 
 def regenerate(services: Services, run_id: str, number: int, changes: dict[str, Any], actor: str) -> Run:
-    """One new clip for one scene, then a new cut; the others are reused. `changes`: prompt, model, seconds, caption.
+    """One new clip for one scene, then a new cut; the others are reused. `changes`: see `reorder`.
 
     Raises NotAllowed, NotFound, InvalidOrder, OverBudget.
     """
@@ -182,9 +181,7 @@ def regenerate(services: Services, run_id: str, number: int, changes: dict[str, 
 
 def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: dict[str, Any]) -> int:
     """Change the scene and forget its clip (which is kept); the price of the new one in micro-dollars."""
-    order = order_from_json(run.order or {})
-    wish = _changed(run, scene, order, changes)
-    plan = accept.plan_order(services, replace(order, adapt=True, scenes=(wish,), model=wish.model), [wish])
+    plan = reorder.plan(services, run, scene, changes)
     planned = plan.scenes[0]
     takes = [clip.fingerprint for clip in tx.clips.find(scene_id=scene.id)]
     tx.scenes.change(
@@ -204,6 +201,7 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         updated_at=who.now,
     )
     record(tx, who, "scene", scene.id, run.id, "regenerate", number=scene.number, changes=sorted(changes))
+    reorder.tell(tx, who, scene, plan)
     return planned.price_micro + planned.softening_micro
 
 
@@ -211,20 +209,6 @@ def _text_of_row(scene: Scene, changes: dict[str, Any], *, from_row: bool) -> di
     """A prompt that is given elsewhere leaves the row's own text alone; the row says what was made (`made_with`)."""
     text = None if from_row and changes.get("prompt") else prompt_in_row(scene)
     return {} if text in (None, changes.get("prompt") or scene.prompt) else {ROW_PROMPT: text}
-
-
-_CHANGEABLE = ("prompt", "model", "seconds", "caption")
-
-
-def _changed(run: Run, scene: Scene, order: Order, changes: dict[str, Any]) -> SceneOrder:
-    unknown = [name for name in changes if name not in _CHANGEABLE]
-    if unknown:
-        allowed = ", ".join(_CHANGEABLE)
-        raise InvalidOrder([Problem(name, f"cannot be changed; what can be is {allowed}") for name in unknown])
-    # A placeholder was only made because the scene's own model refused.
-    model = plan_from_json(run.plan or {}).scenes[scene.number - 1].model if scene.rung.get("placeholder") else None
-    wish = scene_order(scene, model, shared=order.references)
-    return replace(wish, **{name: value for name, value in changes.items() if value is not None})
 
 
 def decide(services: Services, generation_id: str, choice: str, actor: str) -> Run:

@@ -8,12 +8,12 @@ from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.lifecycle import OPEN, GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.money import show
 from pipelines.domain.order import order_from_json
-from pipelines.domain.plan import PlannedScene
+from pipelines.domain.plan import Plan
 from pipelines.domain.run import Generation, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages import accept, breaker, ledger
 from pipelines.stages.moves import Actor, move_generation, wake_run
-from pipelines.stages.requests import scene_order
+from pipelines.stages.requests import order_of_one, scene_order
 from pipelines.stages.services import Services
 
 
@@ -52,9 +52,9 @@ def _prices(services: Services, tx: Tx, run: Run, scene: Scene, now: float) -> l
             continue
         if scene.continues and not card.image_to_video:
             continue
-        planned = None if breaker.is_open(tx, model, now) else replan(services, run, scene, model)
-        if planned is not None:
-            found.append((model, planned.price_micro))
+        plan = None if breaker.is_open(tx, model, now) else replan(services, run, scene, model)
+        if plan is not None:
+            found.append((model, plan.scenes[0].price_micro))
     return found
 
 
@@ -69,15 +69,14 @@ def _promised(tx: Tx, run: Run, scene: Scene) -> int:
     return sum(int(other.settings["price_micro"]) for other in waiting)
 
 
-def replan(services: Services, run: Run, scene: Scene, model: str) -> PlannedScene | None:
-    """The same scene fitted to another model, or None where it does not fit."""
+def replan(services: Services, run: Run, scene: Scene, model: str) -> Plan | None:
+    """The same scene alone, fitted to another model, or None where it does not fit."""
     order = order_from_json(run.order or {})
     one = scene_order(scene, model, shared=order.references)
     try:
-        plan = accept.plan_order(services, replace(order, adapt=True, model=model, scenes=(one,)), [one])
+        return accept.plan_order(services, order_of_one(order, one), [one])
     except InvalidOrder:
         return None
-    return plan.scenes[0]
 
 
 def step_aside(services: Services, actor: Actor, gen: Generation) -> bool:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, NotFound
 from pipelines.domain.labels import for_clip
-from pipelines.domain.order import SceneOrder, order_from_json
 from pipelines.domain.plan import plan_from_json
 from pipelines.domain.run import Run
 from pipelines.ports import Tx
-from pipelines.stages import accept
+from pipelines.stages import reorder
 from pipelines.stages.requests import still_to_buy
 from pipelines.stages.services import Services
 
@@ -39,14 +37,8 @@ def regeneration(services: Services, run_id: str, number: int, changes: dict[str
     if not found:
         raise NotFound(f"scene {number} of {run_id}", marketer=f"This run has no scene {number}.")
     scene = found[0]
-    wish = SceneOrder(
-        prompt=str(changes.get("prompt", scene.prompt)),
-        seconds=changes.get("seconds", scene.seconds),
-        model=changes.get("model", scene.model),
-    )
-    order = replace(order_from_json(run.order or {}), adapt=True, scenes=(wish,), model=wish.model)
     try:
-        return accept.plan_order(services, order, [wish]).quote_micro
+        return reorder.plan(services, run, scene, changes).quote_micro
     except InvalidOrder as error:
         raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
 

@@ -9,29 +9,39 @@ from typing import Any
 from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.footage import Transition
 from pipelines.domain.keys import digest
-from pipelines.domain.order import SceneOrder
+from pipelines.domain.order import Order, SceneOrder
 from pipelines.domain.plan import Plan, PlannedScene
 from pipelines.domain.run import Clip, Generation, Scene
 from pipelines.ports import GenerationRequest, Tx
 
-_SENT = ("width", "height", "aspect_ratio", "resolution", "fps", "audio", "seed", "first_frame")
+_SENT = ("width", "height", "aspect_ratio", "resolution", "fps", "audio", "seed", "negative_prompt", "first_frame")
 
 
 def scene_order(scene: Scene, model: str | None = None, *, shared: Sequence[str] = ()) -> SceneOrder:
     """A scene that exists, as an order of its own, for planning it again. `shared` are the pictures of its whole
     order, which come along anyway.
     """
-    start = scene.settings.get("first_frame")
+    left_out = scene.settings.get("left_out", {})
+    pictures = (scene.settings.get("first_frame"), *scene.references, *left_out.get("references", ()))
     return SceneOrder(
         prompt=scene.prompt,
         caption=scene.caption,
         seconds=scene.seconds,
         model=model or scene.model,
-        references=tuple(picture for picture in (start, *scene.references) if picture and picture not in shared),
+        references=tuple(picture for picture in pictures if picture and picture not in shared),
         continues=scene.continues,
         transition=Transition(scene.transition) if scene.transition else None,
+        seed=left_out.get("seed", scene.settings.get("seed")),
+        negative_prompt=left_out.get("negative_prompt", scene.settings.get("negative_prompt")),
         board_record_id=scene.board_record_id,
     )
+
+
+def order_of_one(order: Order, scene: SceneOrder) -> Order:
+    """An order for one scene that exists, to be fitted to its model: the scene has all that it took from the whole
+    order, or lost it on purpose.
+    """
+    return dataclasses.replace(order, adapt=True, model=scene.model, scenes=(scene,), seed=None, negative_prompt=None)
 
 
 def request_for(scene: Scene, total: int, title: str | None, *, first_frame: str | None = None) -> GenerationRequest:

@@ -12,7 +12,7 @@ from pipelines.domain.lifecycle import GenerationStatus, Reason, SceneStatus
 from pipelines.domain.order import order_from_json
 from pipelines.domain.run import Generation, Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages import breaker, ledger, outbox, wording
+from pipelines.stages import breaker, ledger, outbox, reorder, wording
 from pipelines.stages.fallback import Others, others_for, replan
 from pipelines.stages.moves import Actor, record
 from pipelines.stages.requests import settings_of, take_of
@@ -99,12 +99,15 @@ class _Climb:
         return why + self.others.advice()
 
     def _switch(self, model: str, **changes: Any) -> Scene:
-        planned = replan(self.services, self.run, self.scene, model)
-        if planned is None:
+        plan = replan(self.services, self.run, self.scene, model)
+        if plan is None:
             return self._change(status=SceneStatus.FAILED, error=self._why())
+        planned = plan.scenes[0]
         kept = {name: self.scene.settings[name] for name in (ROW_PROMPT,) if name in self.scene.settings}
         settings = settings_of(planned, self.services.card(model), self.scene.settings.get("style")) | kept
-        return self._change(model=model, settings=settings, references=planned.references, **changes)
+        scene = self._change(model=model, settings=settings, references=planned.references, **changes)
+        reorder.tell(self.tx, self.actor, scene, plan)
+        return scene
 
     def _change(self, **changes: Any) -> Scene:
         self.tx.scenes.change(self.scene.id, updated_at=self.actor.now, **changes)

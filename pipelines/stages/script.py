@@ -148,6 +148,27 @@ def _last_scenes(tx: Tx, run: Run) -> tuple[Run | None, list[Scene]]:
     return None, []
 
 
+def with_wishes(tx: Tx, run: Run, scenes: Sequence[SceneOrder], usual_model: str) -> list[SceneOrder]:
+    """What no row can say and an API call said of a scene of the run before goes with it as long as its words and its
+    model stay: otherwise its clip would be bought again.
+    """
+    before = [scene_order(scene) for scene in _last_scenes(tx, run)[1]]
+    known = dict(zip(_places(before), before, strict=True))
+    pairs = [(scene, known.get(place)) for scene, place in zip(scenes, _places(scenes), strict=True)]
+    return [
+        replace(scene, seed=old.seed, negative_prompt=old.negative_prompt)
+        if old and old.model == (scene.model or usual_model)
+        else scene
+        for scene, old in pairs
+    ]
+
+
+def _places(scenes: Sequence[SceneOrder]) -> list[tuple[str, int]]:
+    """Each prompt with how often it came before."""
+    prompts = [scene.prompt for scene in scenes]
+    return list(zip(prompts, repeats(prompts), strict=True))
+
+
 @dataclass(frozen=True, slots=True)
 class TakenOver:
     """Scenes of an earlier run; `style` says whether the style note goes with each of their prompts."""

@@ -28,6 +28,7 @@ from pipelines.domain.errors import (
     Unavailable,
 )
 from pipelines.domain.lifecycle import GenerationStatus, Reason
+from pipelines.domain.order import MAX_SEED
 from pipelines.media.studio import FilmStudio
 from pipelines.ports import MediaInput
 from pipelines.providers import load_catalogue
@@ -289,6 +290,20 @@ def test_a_picture_to_start_from_reaches_the_vendor_whatever_its_size(
     request = request_for(card, "A heron", first_frame=picture.key)
     house.provider(card).submit(submission(request, inputs=(picture,)))
     assert house.bill()[0]["image"] is True
+
+
+@pytest.mark.parametrize("card", [card for card in ON_OFFER if card.seed], ids=lambda card: card.id)
+def test_a_seed_reaches_the_vendor_of_every_model_that_has_one(house: House, card: ModelCard) -> None:
+    provider = house.provider(card)
+    for number, seed in enumerate((7, 0, MAX_SEED, None)):
+        provider.submit(submission(request_for(card, f"Heron {number}", seed=seed), key=f"k{number}"))
+    assert [line["seed"] for line in house.bill()] == [7, 0, MAX_SEED, None]
+
+
+@pytest.mark.parametrize("card", [card for card in ON_OFFER if card.negative_prompt], ids=lambda card: card.id)
+def test_what_should_not_be_seen_reaches_the_vendor_of_every_model_that_listens(house: House, card: ModelCard) -> None:
+    house.provider(card).submit(submission(request_for(card, "A heron", negative_prompt="people, boats")))
+    assert house.bill()[0]["negative_prompt"] == "people, boats"
 
 
 @every

@@ -36,6 +36,7 @@ def test_the_settings_of_a_scene_are_named_as_the_request_names_them() -> None:
         "fps": 24.0,
         "audio": False,
         "seed": None,
+        "negative_prompt": None,
         "first_frame": None,
     }
 

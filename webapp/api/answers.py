@@ -163,6 +163,8 @@ class SceneView(Answer):
     seconds: float
     status: str
     model: str
+    seed: int | None
+    negative_prompt: str | None
     error: str | None
     progress: Annotated[float, Field(ge=0, le=1)]
     clips: list[ClipView]

@@ -15,6 +15,7 @@ from pipelines.domain.order import (
     DEFAULT_SCENES,
     MAX_PROMPT,
     MAX_SCENES,
+    MAX_SEED,
     MAX_TRANSITION_S,
     MIN_TRANSITION_S,
     RESOLUTIONS,
@@ -108,6 +109,8 @@ CornerWord = Annotated[
     Literal["Top Left", "Top Right", "Bottom Left", "Bottom Right"], _spelled(c.value for c in Corner)
 ]
 CaptionsWord = Annotated[Literal["None", "Burned", "Sidecar"], _spelled(c.value for c in Captions)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+NegativePrompt = Annotated[str, Field(max_length=4000), AfterValidator(lambda text: text.strip() or None)]
 Seconds = Annotated[float, Field(gt=0, le=MAX_CLIP_SECONDS, allow_inf_nan=False)]
 FilmSeconds = Annotated[float, Field(gt=0, le=MAX_SCENES * MAX_CLIP_SECONDS, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
@@ -159,6 +162,10 @@ class _Look(Body):
     dry_run: DryRun = False
     max_cost_usd: Annotated[Dollars | None, Field(description="Refuse when the quote is above this.")] = None
     title: Annotated[str, Field(max_length=200)] | None = None
+    seed: Annotated[
+        Seed | None, Field(description="The same request with the same seed gives the same picture, or nearly.")
+    ] = None
+    negative_prompt: Annotated[NegativePrompt | None, Field(description="What should not be seen.")] = None
 
     def _cap(self) -> int | None:
         return None if self.max_cost_usd is None else int(self.max_cost_usd * MICRO)
@@ -207,6 +214,9 @@ class MasterPromptOrder(_Look):
         return Order(**{**same, **words}, max_cost_micro=self._cap())
 
 
+_SAME_FOR_A_CLIP = {"model", "aspect_ratio", "resolution", "adapt", "fresh", "title", "seed", "negative_prompt"}
+
+
 class ClipOrder(_Look):
     """One clip from one prompt, or from a picture and a prompt."""
 
@@ -218,7 +228,7 @@ class ClipOrder(_Look):
         """The order this asks for."""
         pictures = (self.image_url,) if self.image_url else ()
         scene = SceneOrder(prompt=self.prompt, seconds=self.seconds, references=pictures)
-        same = self.model_dump(include={"model", "aspect_ratio", "resolution", "adapt", "fresh", "title"})
+        same = self.model_dump(include=_SAME_FOR_A_CLIP)
         return Order(scenes=(scene,), scene_count=1, clip_seconds=self.seconds, max_cost_micro=self._cap(), **same)
 
 
@@ -265,12 +275,16 @@ class Regenerate(Body):
     model: Model | None = None
     seconds: Seconds | None = None
     caption: Annotated[str, Field(max_length=500)] | None = None
+    seed: Annotated[
+        Seed | None,
+        Field(description="null takes it away. Left out: as it was, or one more where nothing else is changed."),
+    ] = None
+    negative_prompt: Annotated[NegativePrompt | None, Field(description="null takes it away.")] = None
     dry_run: DryRun = False
 
     def changes(self) -> dict[str, Any]:
         """Only what was sent, in the order's words."""
-        given = self.model_dump(exclude={"dry_run"})
-        return {name: value for name, value in given.items() if value is not None}
+        return self.model_dump(exclude={"dry_run"}, exclude_unset=True)
 
 
 class Decision(Body):

@@ -71,6 +71,8 @@ class Order:
     callback_url: str | None = None
     idempotency_key: str | None = None
     reference: str | None = None
+    seed: int | None = None
+    negative_prompt: str | None = None
     lifetime_s: float = 3600.0
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -176,6 +178,8 @@ class Engine:
             callback_url=order.callback_url,
             idempotency_key=order.idempotency_key,
             reference=order.reference,
+            seed=order.seed,
+            negative_prompt=order.negative_prompt,
             lifetime_s=order.lifetime_s if dials.lifetime_s is None else dials.lifetime_s,
             details=order.details,
         )
@@ -316,6 +320,8 @@ def bill_line(job: Job, now: float) -> dict[str, Any]:
         "colour": job.colour,
         "tone_hz": job.tone_hz,
         "image": job.reference is not None,
+        "seed": job.seed,
+        "negative_prompt": job.negative_prompt,
         "odd": job.odd,
         "fetches": job.fetches,
         "deleted": job.deleted_at is not None,

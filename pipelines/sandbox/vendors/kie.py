@@ -20,6 +20,7 @@ from werkzeug.wrappers import Response
 from pipelines.sandbox.vendors.clips import thumbnail_png
 from pipelines.sandbox.vendors.delivery import Post, Signer
 from pipelines.sandbox.vendors.engine import DAY_S, Engine, Order, VendorSays, engine
+from pipelines.sandbox.vendors.extras import seed_of
 from pipelines.sandbox.vendors.frames import frame
 from pipelines.sandbox.vendors.gate import bearer, mount, open_route
 from pipelines.sandbox.vendors.kie_models import USD_PER_CREDIT, kie_model
@@ -118,6 +119,7 @@ def _order(body: dict[str, Any], asked: dict[str, Any]) -> Order:
         audio=bool(asked.get("sound", asked.get("generate_audio", True))),
         callback_url=body.get("callBackUrl"),
         reference=thumbnail_png(image) if image else None,
+        seed=seed_of(asked.get("seed"), param="input.seed"),
         lifetime_s=RETENTION_S,
         details={"param": json.dumps({key: body.get(key) for key in ("model", "callBackUrl", "input")})},
     )

@@ -27,6 +27,8 @@ class VideoModel:
     listed: bool = False
     idempotent: bool = False
     calls_back: bool = False
+    extras: bool = False
+    """Takes `seed` and `negative_prompt`, as vLLM-Omni and SGLang do and OpenAI never did."""
 
     def price(self, seconds: float, size: str) -> float:
         large = self.usd_per_s_large is not None and size not in SORA_SIZES[:2]
@@ -57,6 +59,7 @@ def _sandbox(name: str, *, listed: bool = False, idempotent: bool = False, calls
         listed=listed,
         idempotent=idempotent,
         calls_back=calls_back,
+        extras=True,
     )
 
 

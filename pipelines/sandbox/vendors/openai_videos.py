@@ -20,6 +20,7 @@ from werkzeug.wrappers import Response
 from pipelines.sandbox.vendors.clips import still, thumbnail_png
 from pipelines.sandbox.vendors.delivery import Post, standard_webhook
 from pipelines.sandbox.vendors.engine import Engine, Order, VendorSays, engine, picture_of
+from pipelines.sandbox.vendors.extras import form_seed_of, text_of
 from pipelines.sandbox.vendors.openai_common import VENDOR
 from pipelines.sandbox.vendors.openai_models import MODELS, VideoModel, video_model
 from pipelines.sandbox.vendors.references import image_from_bytes, image_from_url
@@ -66,6 +67,7 @@ def create() -> Response:
             size=(width, height),
             reference=thumbnail_png(image) if image else None,
             callback_url=_text(fields.get("callback_url")),
+            **_extras(model, fields),
         )
     )
     return flask.jsonify(video(job, time.time() if model.idempotent else job.at_create))
@@ -96,6 +98,8 @@ def _order(
     size: tuple[int, int],
     reference: str | None = None,
     callback_url: str | None = None,
+    seed: int | None = None,
+    negative_prompt: str | None = None,
     details: dict[str, Any] | None = None,
 ) -> Order:
     return Order(
@@ -108,10 +112,23 @@ def _order(
         usd=model.price(seconds, f"{size[0]}x{size[1]}"),
         id_prefix="video_",
         reference=reference,
+        seed=seed,
+        negative_prompt=negative_prompt,
         callback_url=callback_url if model.calls_back else None,
         idempotency_key=flask.request.headers.get("Idempotency-Key") if model.idempotent else None,
         details=details or {},
     )
+
+
+def _extras(model: VideoModel, fields: dict[str, Any]) -> dict[str, Any]:
+    found = {
+        "seed": form_seed_of(fields.get("seed"), param="seed"),
+        "negative_prompt": text_of(fields.get("negative_prompt"), param="negative_prompt"),
+    }
+    for name, value in found.items():
+        if value is not None and not model.extras:
+            raise VendorSays("invalid", f"Unknown parameter: '{name}'.", param=name)
+    return found
 
 
 def list_jobs() -> Response:

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response
 from pipelines.sandbox.vendors.clips import thumbnail_png
 from pipelines.sandbox.vendors.delivery import Post, Signer
 from pipelines.sandbox.vendors.engine import Engine, Order, VendorSays, engine
+from pipelines.sandbox.vendors.extras import seed_of
 from pipelines.sandbox.vendors.frames import frame
 from pipelines.sandbox.vendors.gate import bearer, mount, open_route
 from pipelines.sandbox.vendors.openai_videos import send
@@ -111,6 +112,7 @@ def _order(body: dict[str, Any]) -> Order:
         audio=audio,
         callback_url=callback if isinstance(callback, str) else None,
         reference=thumbnail_png(image) if image else None,
+        seed=seed_of(body.get("seed"), param="seed"),
         details={"user": body.get("user"), "session_id": body.get("session_id")},
     )
 

@@ -66,6 +66,8 @@ class Job:
     callback_url: str | None = None
     idempotency_key: str | None = None
     reference: str | None = None
+    seed: int | None = None
+    negative_prompt: str | None = None
     lifetime_s: float = 3600.0
     cancelled_at: float | None = None
     deleted_at: float | None = None

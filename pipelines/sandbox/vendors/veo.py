@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 
 from pipelines.sandbox.vendors.clips import thumbnail_png
 from pipelines.sandbox.vendors.engine import Engine, Order, VendorSays, engine
+from pipelines.sandbox.vendors.extras import seed_of, text_of
 from pipelines.sandbox.vendors.frames import frame
 from pipelines.sandbox.vendors.gate import mount, open_route
 from pipelines.sandbox.vendors.gemini_errors import api_key, shape
@@ -90,6 +91,8 @@ def _order(model: str, body: dict[str, Any]) -> Order:
         id_prefix="",
         audio=bool(asked.get("generateAudio", True)),
         reference=thumbnail_png(image) if image else None,
+        seed=seed_of(asked.get("seed"), param="parameters.seed"),
+        negative_prompt=text_of(asked.get("negativePrompt"), param="parameters.negativePrompt"),
         details={"storage_uri": asked.get("storageUri")},
     )
 

@@ -1,0 +1,81 @@
+"""A seed, and what should not be seen, as fields of the requests that make something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.domain.order import MAX_SEED
+from tests.web.house import OUTSIDE, House
+
+ROUTES = [
+    ("/api/process-master-prompt", {"master_prompt": "A day at the sea"}),
+    ("/api/generate-video", {"prompt": "A fox"}),
+    ("/api/estimate", {"prompt": "A fox"}),
+    ("/api/runs/run_finished/scenes/1/regenerate", {}),
+]
+VEO = "veo/veo-3.1-fast-generate-001"
+every_route = pytest.mark.parametrize(("path", "body"), ROUTES)
+
+
+@pytest.fixture
+def vertex(tmp_path: Path) -> Iterator[House]:
+    """With a project at Google, whose models take both."""
+    with House(tmp_path, **OUTSIDE, GOOGLE_CLOUD_PROJECT="p") as made:
+        made.finished()
+        yield made
+
+
+def problems(answer: Any) -> list[str]:
+    return [problem["field"] for problem in answer.json.get("errors") or answer.json["problems"]]
+
+
+@every_route
+@pytest.mark.parametrize("seed", [-1, MAX_SEED + 1, 1.5, "7", True, 10**30])
+def test_what_is_no_seed_is_refused_by_name(vertex: House, path: str, body: dict[str, Any], seed: Any) -> None:
+    answer = vertex.post(path, {**body, "seed": seed})
+    assert (answer.status_code, problems(answer)) == (422, ["seed"])
+
+
+@every_route
+@pytest.mark.parametrize("text", ["x" * 4001, 7, ["people"]])
+def test_what_is_no_negative_prompt_is_refused_by_name(
+    vertex: House, path: str, body: dict[str, Any], text: Any
+) -> None:
+    answer = vertex.post(path, {**body, "negative_prompt": text})
+    assert (answer.status_code, problems(answer)) == (422, ["negative_prompt"])
+
+
+@every_route
+def test_a_model_that_cannot_follow_them_is_said_before_anything_is_bought(
+    vertex: House, path: str, body: dict[str, Any]
+) -> None:
+    wishes = {"model": "veo/veo-3.1-lite-generate-001", "seed": 7, "negative_prompt": "people"}
+    answer = vertex.post(path, {**body, **wishes})
+    assert problems(answer) == ["seed", "negative_prompt"]
+    assert vertex.runs() == [vertex.run("run_finished")]
+
+
+@pytest.mark.parametrize(("path", "body"), ROUTES[:2])
+def test_they_are_part_of_the_order(vertex: House, path: str, body: dict[str, Any]) -> None:
+    answer = vertex.post(path, {**body, "model": VEO, "seed": 7, "negative_prompt": " people "})
+    assert answer.status_code == 202, answer.json
+    plan = vertex.run(answer.json["run_id"]).plan
+    assert plan
+    assert {(s["settings"]["seed"], s["settings"]["negative_prompt"]) for s in plan["scenes"]} == {(7, "people")}
+
+
+def test_a_scene_made_again_takes_them_and_shows_them(vertex: House) -> None:
+    path = "/api/runs/run_finished/scenes/1/regenerate"
+    body = {"model": VEO, "seed": 7, "negative_prompt": "people"}
+    scene = vertex.post(path, body).json["scenes"][0]
+    assert (scene["model"], scene["seed"], scene["negative_prompt"]) == (VEO, 7, "people")
+
+
+@pytest.mark.parametrize("none", [None, "", "  "])
+def test_an_empty_negative_prompt_is_none(vertex: House, none: str | None) -> None:
+    body = {"prompt": "A fox", "model": "veo/veo-3.1-lite-generate-001", "negative_prompt": none, "seed": None}
+    assert vertex.post("/api/estimate", body).json["problems"] == []
