@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import Boundary, Target, Transition
 from pipelines.media.avcc import AvcConfig
 from pipelines.media.join import Frames, Stretch, look_of, whole, write_film
@@ -132,8 +133,11 @@ def render(seam: Seam, dest: Path) -> Path:
 
 
 def load(path: Path, seam: Seam) -> tuple[AvcConfig, Stretch] | None:
-    """A rendered seam as a stretch of the film; None when the file is not what this seam wants."""
-    piece = open_piece(path)
+    """A rendered seam as a stretch of the film; None when the file is damaged or not what this seam wants."""
+    try:
+        piece = open_piece(path)
+    except UnplayableMedia:
+        return None
     if piece is None or piece.frames != seam.frames or piece.frame != seam.a.frame:
         return None
     return piece.config, next(iter(whole(piece, None)))

@@ -1,7 +1,10 @@
-"""A clip that has arrived is made ready for the film while the others are still being generated."""
+"""A clip that has arrived is made ready for the film while the others are still being generated, and with it the cards
+and transitions that it allows to be rendered.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.domain.errors import ReelgridError
@@ -30,14 +33,16 @@ def prepare_pieces(services: Services, actor: Actor, clip_id: str) -> None:
         prepared |= made
         changes += [(run.id, f"Scene {scene.number} was made to fit: {'; '.join(changed)}.")] if changed else []
     with services.store.write() as tx:
+        if "last_frame" in prepared:
+            # The next scene can be bought now: it need not wait for cards and transitions.
+            _wake(tx, users, actor.now)
         if tx.clips.change(clip.id, {"lease_token": actor.lease}, prepared={**clip.prepared, **prepared}):
             for run_id, sentence in changes:
                 record(tx, actor, "clip", clip.id, run_id, "note", sentence=sentence)
     for run, scene in users:
         transitions.render_ahead(services, run, scene)
     with services.store.write() as tx:
-        for run_id in sorted({run.id for run, _ in users}):
-            wake_run(tx, run_id, actor.now)
+        _wake(tx, users, actor.now)
         current = tx.clips.get(clip.id, lock=True) or clip
         # Another run may have reused the clip meanwhile.
         again = actor.now if {run.id for run, _ in _users(tx, clip_id)} - {run.id for run, _ in users} else None
@@ -50,6 +55,11 @@ def _users(tx: Tx, clip_id: str) -> list[tuple[Run, Scene]]:
     scenes = tx.scenes.find(clip_id=clip_id)
     runs = {run.id: run for run in tx.runs.find(id=[scene.run_id for scene in scenes], status=tuple(MOVING))}
     return [(runs[scene.run_id], scene) for scene in scenes if scene.run_id in runs]
+
+
+def _wake(tx: Tx, users: Sequence[tuple[Run, Scene]], now: float) -> None:
+    for run_id in sorted({run.id for run, _ in users}):
+        wake_run(tx, run_id, now)
 
 
 def _work(services: Services, run: Run, scene: Scene, clip: Clip) -> tuple[dict[str, str], list[str]]:
@@ -86,7 +96,6 @@ def give_up(services: Services, actor: Actor, clip_id: str, error: ReelgridError
         clip = tx.clips.get(clip_id)
         if clip is None:
             return
-        for run_id in sorted({run.id for run, _ in _users(tx, clip_id)}):
-            wake_run(tx, run_id, actor.now)
+        _wake(tx, _users(tx, clip_id), actor.now)
         record(tx, actor, "clip", clip.id, clip.run_id, "not_prepared", error=error.operator)
         tx.clips.change(clip_id, {"lease_token": actor.lease}, next_at=None, **FREE)

@@ -1,9 +1,12 @@
-"""Scratch space of one machine: copies of what is stored elsewhere, and what killed steps leave. All of it can go."""
+"""Scratch space of one machine: copies of what is stored elsewhere, what can be made again, and what killed steps
+leave. All of it can go.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +16,12 @@ LEFT_S = 86_400.0
 """No step takes a day: a file that nobody used for so long was left behind."""
 IN_USE_S = 3_600.0
 CACHE_BYTES = 4 << 30
-"""Copies of stored files may take so much of a disk, beyond those of the last hour."""
+"""Copies of stored files, and what can be made again, may take so much of a disk, beyond those of the last hour."""
+
+
+def cache(services: Services) -> Path:
+    """The folder of what is named by its content and comes back when it is needed: no name ever means another file."""
+    return services.work / "cache"
 
 
 def local(services: Services, key: str) -> Path:
@@ -21,12 +29,29 @@ def local(services: Services, key: str) -> Path:
     path = services.media.local_path(key)
     if path is not None:
         return path
-    copy = _cache(services) / key.replace("/", "_")
+    copy = cache(services) / key.replace("/", "_")
     try:
         os.utime(copy)
     except FileNotFoundError:
         services.media.fetch(key, copy)
     return copy
+
+
+def made(services: Services, name: str, make: Callable[[Path], object]) -> Path:
+    """A file of this machine that follows from its name alone: found, marked as used now, or made. Whoever wants it
+    while another process makes it waits for that; a process that dies making it leaves nothing in the way.
+    """
+    path = cache(services) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():
+            os.utime(path)
+        else:
+            make(path)
+            with path.open("rb") as file:
+                os.fsync(file)
+    return path
 
 
 def sweep(services: Services, now: float, *, cache_bytes: int = CACHE_BYTES) -> int:
@@ -37,7 +62,7 @@ def sweep(services: Services, now: float, *, cache_bytes: int = CACHE_BYTES) -> 
     left = {path for path, used, _ in files if used < now - LEFT_S}
     room = cache_bytes
     for path, used, size in sorted(files, key=lambda one: -one[1]):
-        if path.parent == _cache(services):
+        if path.parent == cache(services):
             room -= size
             left |= {path} if room < 0 and used < now - IN_USE_S else set()
     for path in left:

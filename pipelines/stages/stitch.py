@@ -6,28 +6,28 @@ import dataclasses
 import json
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, ReelgridError, Unavailable, UnplayableMedia
-from pipelines.domain.footage import Captions, Card, FilmPlan, FilmReport, Target, Verdict
+from pipelines.domain.footage import Captions, FilmPlan, FilmReport, Verdict
 from pipelines.domain.keys import new_id, new_token
 from pipelines.domain.lifecycle import CutStatus, RunStatus
 from pipelines.domain.order import order_from_json
 from pipelines.domain.plan import plan_from_json
 from pipelines.domain.run import Clip, Cut, Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages import ledger, outbox, pieces, scratch, transitions
+from pipelines.stages import cards, ledger, outbox, pieces, scratch, transitions
 from pipelines.stages.fetch import footage_to_json, sha256_of
 from pipelines.stages.moves import FREE, Actor, move_cut, move_run, record, touch_run
 from pipelines.stages.services import Services
+from pipelines.stages.transitions import Shot
 
 logger = logging.getLogger(__name__)
 
-CARD_SECONDS = 2.5
 BUSY_PAUSE_S = 0.2
 
 
@@ -65,7 +65,6 @@ def make_cuts(services: Services, actor: Actor, run: Run) -> None:
         )
         outbox.show_films(services, tx, run, cuts)
     services.points.reach("deliver.wanted", run=run.id)
-    transitions.forget(services, run)
 
 
 def _clips_of(tx: Tx, scenes: Sequence[Scene]) -> list[Clip]:
@@ -148,7 +147,7 @@ def film_name(run: Run, format_name: str, *, animatic: bool) -> str:
 def _make(
     services: Services, run: Run, name: str, scenes: Sequence[Scene], clips: Sequence[Clip], folder: Path
 ) -> _Made:
-    plan = film_plan(services, run, name, scenes, clips, folder)
+    plan = film_plan(services, run, name, scenes, clips)
     film = folder / "film.mp4"
     report, verdict = _assembled(services, run, plan, film, folder / "poster.jpg")
     sha = sha256_of(film)
@@ -161,7 +160,7 @@ def _make(
 
 def _assembled(services: Services, run: Run, plan: FilmPlan, film: Path, poster: Path) -> tuple[FilmReport, Verdict]:
     """Join and look, with the poster chosen meanwhile; where another way of joining may mend a fault, it is tried."""
-    report = services.studio.assemble(plan, film, ready=transitions.folder(services, run))
+    report = services.studio.assemble(plan, film, ready=scratch.cache(services))
     services.points.reach("cut.assembled", run=run.id)
     with ThreadPoolExecutor(max_workers=1) as beside:
         chosen = beside.submit(services.studio.poster, film, poster)
@@ -192,43 +191,29 @@ def _second_try(
     return dataclasses.replace(other, path=film, notes=notes), second
 
 
-def film_plan(
-    services: Services, run: Run, name: str, scenes: Sequence[Scene], clips: Sequence[Clip], folder: Path
-) -> FilmPlan:
+def film_plan(services: Services, run: Run, name: str, scenes: Sequence[Scene], clips: Sequence[Clip]) -> FilmPlan:
     """The pieces in order, with cards before and after where the row wants them."""
     order, target = order_from_json(run.order or {}), pieces.target_of(run, name)
-    paths = [_piece(services, run, scene, clip, name) for scene, clip in zip(scenes, clips, strict=True)]
-    boundaries = [transitions.between(order, scene) for scene in scenes[1:]]
-    captions: list[str | None] = [scene.caption for scene in scenes]
-    if order.captions is not Captions.SIDECAR:
-        captions = [None] * len(scenes)
-    if order.title_card:
-        paths.insert(0, _card(services, order.title_card, target, folder / "title.mp4"))
-        boundaries.insert(0, transitions.between(order))
-        captions.insert(0, None)
-    if order.end_card:
-        paths.append(_card(services, order.end_card, target, folder / "end.mp4"))
-        boundaries.append(transitions.between(order))
-        captions.append(None)
+    film, clip_of = transitions.shots(order, scenes), dict(zip((scene.id for scene in scenes), clips, strict=True))
+    beside = order.captions is Captions.SIDECAR
     music = scratch.local(services, order.music) if order.music else None
     return FilmPlan(
         target=target,
-        pieces=tuple(paths),
-        boundaries=tuple(boundaries),
-        captions=tuple(captions),
+        pieces=tuple(_shown(services, run, shot, clip_of, name) for shot in film),
+        boundaries=tuple(shot.into for shot in film[1:]),
+        captions=tuple(shot.scene.caption if shot.scene and beside else None for shot in film),
         music=music,
         disclosure=services.policy.disclosure,
     )
 
 
-def _piece(services: Services, run: Run, scene: Scene, clip: Clip, name: str) -> Path:
-    (work,) = (work for work in pieces.works(run, scene, clip) if work.format == name)
+def _shown(services: Services, run: Run, shot: Shot, clip_of: Mapping[str, Clip], name: str) -> Path:
+    """The card, or the scene's piece; made now where that was not done ahead."""
+    if shot.scene is None:
+        return cards.rendered(services, shot.card or "", pieces.target_of(run, name))
+    clip = clip_of[shot.scene.id]
+    (work,) = (work for work in pieces.works(run, shot.scene, clip) if work.format == name)
     return scratch.local(services, clip.prepared.get(work.key) or pieces.make(services, work).key)
-
-
-def _card(services: Services, text: str, target: Target, path: Path) -> Path:
-    services.studio.animatic(Card(text=text, seconds=CARD_SECONDS, target=target), path)
-    return path
 
 
 def _extras(

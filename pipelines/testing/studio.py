@@ -33,6 +33,8 @@ class QuietStudio:
         self.mendable = False
         """Whether encoding everything mends the faults."""
         self.seams: list[tuple[str, str]] = []
+        self.broken_card: Exception | None = None
+        """Raised by `animatic` as long as it is set."""
         self.broken: Exception | None = None
         """Raised by `assemble` as long as it is set."""
         self.broken_again: Exception | None = None
@@ -65,6 +67,8 @@ class QuietStudio:
 
     def animatic(self, card: Card, dest: Path) -> Footage:
         """A clip of the card's length."""
+        if self.broken_card is not None:
+            raise self.broken_card
         self.cards.append(card)
         dest.write_bytes(tiny_mp4(card.seconds, repr(card)))
         return self.probe(dest)

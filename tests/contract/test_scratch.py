@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.domain.errors import UnplayableMedia
 from pipelines.stages import scratch
 from pipelines.stages.services import Services
 from pipelines.testing.services import make_services
@@ -51,6 +52,33 @@ def test_a_file_that_nobody_used_for_a_day_goes_and_comes_back_when_it_is_needed
     assert scratch.sweep(services, time.time() + DAY + HOUR) == 1
     assert not path.exists()
     assert scratch.local(services, key).read_bytes() == CLIP
+
+
+def test_what_follows_from_its_name_is_made_once_however_many_want_it_and_goes_like_the_rest(
+    services: Services,
+) -> None:
+    makers: list[Path] = []
+
+    def make(path: Path) -> None:
+        makers.append(path)
+        path.write_bytes(CLIP)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: scratch.made(services, "card-a.mp4", make), range(16)))
+    assert (found, len(makers)) == ({makers[0]}, 1)
+    assert scratch.sweep(services, time.time() + HOUR) == 0
+    scratch.sweep(services, time.time() + DAY + HOUR)
+    assert list(copies(services)) == []
+    assert scratch.made(services, "card-a.mp4", make).read_bytes() == CLIP
+
+
+def test_what_could_not_be_made_leaves_nothing_in_the_way(services: Services) -> None:
+    def fail(path: Path) -> None:
+        raise UnplayableMedia(path.name)
+
+    with pytest.raises(UnplayableMedia):
+        scratch.made(services, "card-a.mp4", fail)
+    assert scratch.made(services, "card-a.mp4", lambda path: path.write_bytes(CLIP)).read_bytes() == CLIP
 
 
 def test_copies_give_way_beyond_their_share_of_the_disk_but_not_those_in_use(services: Services) -> None:

@@ -166,14 +166,15 @@ def test_a_seam_rendered_ahead_is_used_and_gives_the_same_film(clip: ClipFactory
     assert early.sha256 == late.sha256
 
 
-def test_a_damaged_ready_seam_is_rendered_again(clip: ClipFactory, tmp_path: Path) -> None:
-    """A seam of other frames under the right name is not believed."""
+@pytest.mark.parametrize("of_a_film", [True, False])
+def test_a_damaged_ready_seam_is_rendered_again(clip: ClipFactory, tmp_path: Path, *, of_a_film: bool) -> None:
+    """A seam of other frames under the right name is not believed, nor are zeros that a power failure left."""
     a, b = clip(0, seconds=2), clip(1, seconds=2)
     seam = seam_between(a, b, CROSS, TARGET)
     assert seam is not None
     ready = tmp_path / "ready"
     ready.mkdir()
-    (ready / seam.name).write_bytes(a.read_bytes())
+    (ready / seam.name).write_bytes(a.read_bytes() if of_a_film else bytes(a.stat().st_size))
     plan = FilmPlan(target=TARGET, pieces=(a, b), boundaries=(CROSS,))
     strictly_decodes(assemble(plan, tmp_path / "film.mp4", ready=ready).path)
 

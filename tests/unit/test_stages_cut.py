@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.domain.lifecycle import CutStatus
+from pipelines.domain.lifecycle import CutStatus, RunStatus
 from pipelines.domain.run import Cut
+from pipelines.stages import control
+from pipelines.testing import tiny_mp4
 from tests.unit.stage_house import World
 
 
@@ -64,6 +69,71 @@ def test_what_a_killed_try_left_does_not_keep_the_film_back(world: World) -> Non
 def test_seams_are_rendered_as_soon_as_both_neighbours_are_there(world: World) -> None:
     world.film(Prompt="A cat\nA dog\nA fox", Transition="Crossfade", **{"Transition Seconds": 0.5})
     assert len(set(world.studio.seams)) == 2
+
+
+CARDS = {"Title Card": "Spring", "End Card": "Buy now"}
+
+
+def order_of_two(world: World, **fields: object) -> str:
+    """A row whose second scene is bought only when the first is there, triggered."""
+    record = world.row(**CARDS, **fields)
+    world.board.add("Scenes", Video=[record], Scene_no=1, Prompt="A ship")
+    world.board.add("Scenes", Video=[record], Scene_no=2, Prompt="It sails on", Continue=True)
+    return world.trigger(record)
+
+
+def when_the_second_scene_is_bought(world: World, act: Callable[[], object]) -> None:
+    world.points.at("submit.committed", lambda: world.points.at("submit.committed", act))
+
+
+def test_cards_are_rendered_once_for_each_format_while_clips_are_still_being_made(world: World) -> None:
+    ahead: list[tuple[str, int]] = []
+    run_id = order_of_two(world, Formats=["9:16"])
+    made = world.studio.cards
+    when_the_second_scene_is_bought(world, lambda: ahead.extend((card.text, card.target.width) for card in made))
+    world.until(run_id, "done")
+    assert ahead == [("Spring", 1280), ("Buy now", 1280), ("Spring", 720), ("Buy now", 720)]
+    assert len(made) == 4
+    for film, first in zip(world.studio.films, (0, 2), strict=True):
+        shown = [tiny_mp4(card.seconds, repr(card)) for card in made[first : first + 2]]
+        assert [film.pieces[0].read_bytes(), film.pieces[-1].read_bytes()] == shown
+
+
+def test_the_seams_between_a_card_and_its_clip_are_rendered_ahead_too(world: World) -> None:
+    ahead: list[tuple[str, str]] = []
+    run_id = order_of_two(world, Transition="Crossfade")
+    when_the_second_scene_is_bought(world, lambda: ahead.extend(world.studio.seams))
+    world.until(run_id, "done")
+    joins = list(pairwise(piece.name for piece in world.studio.films[-1].pieces))
+    assert ahead == joins[:1]
+    assert set(world.studio.seams) == set(joins)
+
+
+def test_a_scene_made_again_finds_the_cards_and_seams_that_it_needs(world: World) -> None:
+    run_id = order_of_two(world)
+    world.until(run_id, "done")
+    control.regenerate(world.services, run_id, 2, {"prompt": "A wolf"}, "test")
+    world.until(run_id, "done")
+    assert (len(world.studio.films), len(world.studio.cards)) == (2, 2)
+
+
+def test_cards_whose_copies_are_gone_are_rendered_for_the_film(world: World) -> None:
+    run_id = order_of_two(world)
+    world.until(run_id, "stitching")
+    shutil.rmtree(world.services.work)
+    world.until(run_id, "done")
+    assert [card.text for card in world.studio.cards] == ["Spring", "Buy now"] * 2
+
+
+def test_a_card_that_cannot_be_rendered_keeps_no_clip_back_and_is_named_in_the_end(world: World) -> None:
+    world.studio.broken_card = UnplayableMedia("the encoder fell over")
+    record, run = world.film(Prompt="A cat", **CARDS)
+    assert run.status is RunStatus.NEEDS_ATTENTION
+    assert world.cells(record)["Error"].startswith("The film could not be put together")
+    assert world.events(run, "not_prepared") == []
+    world.studio.broken_card = None
+    control.retry(world.services, run.id, "test")
+    world.until(run.id, "done")
 
 
 def test_hard_cuts_have_no_seams(world: World) -> None:

@@ -1,0 +1,41 @@
+"""Cards are rendered while clips are still being made; the film is the same when they are not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from pipelines.media.studio import FilmStudio
+from tests.media.shots import frame_hashes
+from tests.unit.stage_house import World
+
+ORDER = {"Prompt": "A cat", "Resolution": "480p", "Transition": "Crossfade", "Title Card": "Spring"}
+
+
+def kept(world: World) -> dict[Path, int]:
+    """The card and the seam behind it, each as the file that it is: they stay for a next take."""
+    folder = world.services.work / "cache"
+    return {path: path.stat().st_ino for kind in ("card", "seam") for path in folder.glob(f"{kind}-*.mp4")}
+
+
+def film_of(world: World, run_id: str) -> Path:
+    run = world.until(run_id, "done", "needs_attention")
+    (cut,) = world.cuts(run)
+    path = world.services.media.local_path(cut.key or "")
+    assert path is not None
+    return path
+
+
+def test_a_film_is_the_same_to_the_byte_whether_its_cards_were_ahead_or_late(tmp_path: Path) -> None:
+    early, late = (World.build(tmp_path / name, studio=FilmStudio()) for name in ("early", "late"))
+    runs = [world.trigger(world.row(**ORDER)) for world in (early, late)]
+    for world, run_id in zip((early, late), runs, strict=True):
+        world.until(run_id, "stitching")
+    assert len(kept(early)) == 2
+    before = kept(early)
+    shutil.rmtree(late.services.work)
+    films = [film_of(world, run_id) for world, run_id in zip((early, late), runs, strict=True)]
+    assert films[0].read_bytes() == films[1].read_bytes()
+    assert len(frame_hashes(films[0])) == 144
+    assert kept(early) == before
+    assert {path.name for path in kept(late)} == {path.name for path in before}
