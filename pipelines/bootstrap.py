@@ -61,10 +61,14 @@ class SignedLinks:
         token = signing.sign_media(self.secret, key, self.clock.now() + ttl_s)
         return f"{self.base}/media/{token}/{quote(filename)}"
 
-    def page(self, *, record_id: str | None = None, run_id: str | None = None) -> str:
-        """A signed link that opens exactly one page."""
-        kind, subject, path = ("record", record_id, "r") if record_id else ("run", run_id, "runs")
-        return f"{self.base}/{path}/{subject}?t={signing.sign_page(self.secret, kind, subject or '')}"
+    def page(self, *, run_id: str) -> str:
+        """A signed link that opens exactly one run."""
+        return f"{self.base}/runs/{run_id}?t={signing.sign_page(self.secret, 'run', run_id)}"
+
+    def row_page(self, base_id: str, record_id: str) -> str:
+        """A signed link that opens exactly one row, in this base and in no copy of it."""
+        token = signing.sign_page(self.secret, "record", signing.row_subject(base_id, record_id))
+        return f"{self.base}/r/{record_id}?t={token}"
 
     def video(self, token: str) -> str:
         """The permanent link to a cut."""

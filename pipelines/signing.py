@@ -54,6 +54,15 @@ class Malformed(BadLink):
     """Not a signed link at all, or one of another shape."""
 
 
+class Outdated(BadLink):
+    """A link to a row that does not say which base the row is in: rows of a duplicated base have the same ids."""
+
+    default = (
+        "This link is from an earlier version of Reelgrid. The row's next run puts a fresh one into Progress Page; "
+        "until then use the row's button, or ask your operator for one: flask runs link, with the row's id."
+    )
+
+
 class BadWebhook(Permanent):
     """A webhook that is not believed. The sender is told nothing more than that."""
 
@@ -87,7 +96,9 @@ def read_media(secret: str, token: str, now: float) -> str:
 
 
 def sign_page(secret: str, kind: str, subject: str, expires_at: float | None = None) -> str:
-    """A token that opens the page of one `kind` (record, run) for one `subject`, for ever if no time is given."""
+    """A token that opens the page of one `kind` (record, run) for one `subject`, for ever if no time is given. The
+    subject of a record is its `row_subject`.
+    """
     expiry = None if expires_at is None else int(expires_at)
     return _serializer(secret, f"page:{kind}").dumps({"k": subject, "e": expiry})
 
@@ -95,6 +106,19 @@ def sign_page(secret: str, kind: str, subject: str, expires_at: float | None = N
 def read_page(secret: str, kind: str, token: str, now: float) -> str:
     """The subject a page token of this `kind` opens. Raises `Tampered`, `Expired` or `Malformed`."""
     return _opened(_serializer(secret, f"page:{kind}"), token, now)
+
+
+def row_subject(base_id: str, record_id: str) -> str:
+    """What the link of a row is signed for."""
+    return f"{base_id}/{record_id}"
+
+
+def read_row(subject: str) -> tuple[str, str]:
+    """The base and record of a `row_subject`. Raises `Outdated` for the subject of a link that names no base."""
+    base_id, slash, record_id = subject.partition("/")
+    if not slash:
+        raise Outdated("a link to a row names no base")
+    return base_id, record_id
 
 
 def new_view_token() -> str:

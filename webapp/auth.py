@@ -195,6 +195,16 @@ def _mark(key_id: str) -> str | None:
     return row.sha256[:16] if row else None
 
 
+def base_of_link(record_id: str) -> str | None:
+    """The base that the signed link of this request (`?t=`) names for a row; None without such a link."""
+    try:
+        subject = signing.read_page(secret(), "record", request.args.get("t", ""), services().clock.now())
+        base_id, named = signing.read_row(subject)
+    except signing.BadLink:
+        return None
+    return base_id if named == record_id else None
+
+
 def linked(opens: dict[str, str | None]) -> Actor | None:
     """Whoever holds a signed link (`?t=`) to one of these subjects, by kind. Raises 403 or 410 for a bad link."""
     token = request.args.get("t")
@@ -204,8 +214,10 @@ def linked(opens: dict[str, str | None]) -> Actor | None:
     for kind, subject in opens.items():
         try:
             opened_subject = signing.read_page(secret(), kind, token, services().clock.now())
+            if kind == "record":
+                signing.read_row(opened_subject)
         except signing.BadLink as error:
-            refusal = error if isinstance(error, signing.Expired) else refusal
+            refusal = error if isinstance(error, signing.Expired | signing.Outdated) else refusal
             continue
         if subject is not None and opened_subject == subject:
             return Actor("link", frozenset({"trigger"}))

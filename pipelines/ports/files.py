@@ -63,8 +63,11 @@ class Links(Protocol):
     def media(self, key: str, filename: str, ttl_s: float) -> str:
         """A signed link to a file that lives `ttl_s` seconds, absolute, for Airtable, providers and pages."""
 
-    def page(self, *, record_id: str | None = None, run_id: str | None = None) -> str:
-        """A signed link to the progress page of one record or run."""
+    def page(self, *, run_id: str) -> str:
+        """A signed link to the progress page of one run."""
+
+    def row_page(self, base_id: str, record_id: str) -> str:
+        """A signed link to the progress page of one row. It names the base: rows of a copy have the same ids."""
 
     def video(self, token: str) -> str:
         """The permanent link to a cut."""

@@ -61,7 +61,7 @@ def show_run(
         now=services.clock.now(),
         progress=progress_of(run.status, ready, len(scenes)),
         cost_micro=ledger.spent(tx, run_id=run.id),
-        page_url=_page_of(services, run),
+        page_url=_page_of(services, run.base_id, run.record_id),
         detail=" ".join([run.detail, *notes_of(services, run), *_advice(tx, run)]).strip() or None,
     )
     want(
@@ -77,12 +77,12 @@ def show_run(
     )
 
 
-def _page_of(services: Services, run: Run) -> str:
-    """The link to the row's page. Rows of a base that was duplicated have the same ids: other bases are named."""
-    link = services.links.page(record_id=run.record_id)
-    if run.base_id == services.policy.default_base:
+def _page_of(services: Services, base_id: str, record_id: str) -> str:
+    """The link to the row's page. Bases other than the default one are named in it, for people who are signed in."""
+    link = services.links.row_page(base_id, record_id)
+    if base_id == services.policy.default_base:
         return link
-    return f"{link}{'&' if '?' in link else '?'}base_id={run.base_id}"
+    return f"{link}{'&' if '?' in link else '?'}base_id={base_id}"
 
 
 def _advice(tx: Tx, run: Run) -> list[str]:

@@ -77,9 +77,13 @@ class PlainLinks:
         """The storage key behind a link of `media`."""
         return url.partition("/media/")[2].partition("/")[2].partition("?")[0]
 
-    def page(self, *, record_id: str | None = None, run_id: str | None = None) -> str:
-        """The progress page."""
-        return f"{self.base}/r/{record_id}" if record_id else f"{self.base}/runs/{run_id}"
+    def page(self, *, run_id: str) -> str:
+        """The progress page of a run."""
+        return f"{self.base}/runs/{run_id}"
+
+    def row_page(self, base_id: str, record_id: str) -> str:  # noqa: ARG002 - a port
+        """The progress page of a row."""
+        return f"{self.base}/r/{record_id}"
 
     def video(self, token: str) -> str:
         """The permanent link."""

@@ -68,6 +68,12 @@ def test_a_page_link_opens_one_kind_of_page_for_ever_or_for_a_while() -> None:
         signing.read_page(SECRET, "record", passing, now=11)
 
 
+def test_the_link_of_a_row_names_its_base_and_one_that_does_not_is_outdated() -> None:
+    assert signing.read_row(signing.row_subject("appA", "recB")) == ("appA", "recB")
+    with pytest.raises(signing.Outdated):
+        signing.read_row("recB")
+
+
 def test_a_link_for_one_purpose_is_refused_for_another_and_under_another_key() -> None:
     media = signing.sign_media(SECRET, "rec1", expires_at=1000)
     with pytest.raises(Tampered):

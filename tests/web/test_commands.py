@@ -45,6 +45,20 @@ def test_a_key_made_here_opens_the_api_and_a_revoked_one_does_not(house: House) 
     assert flask(house, "keys", "revoke", made["id"]).exit_code == 1
 
 
+def test_the_link_of_a_row_is_made_for_the_base_that_is_meant(house: House) -> None:
+    """Where the same id is a row of two bases, the operator says which."""
+    house.put(Run(id="run_n", status=RunStatus.DONE, source="record", base_id="appNorth000000001", record_id=RECORD))
+    path = told(house, "runs", "link", RECORD)["url"].removeprefix(OUTSIDE["PUBLIC_URL"])
+    assert house.client.get(path).status_code == 200
+    assert house.client.get(f"{path}&base_id={BASE}").status_code == 403
+    house.put(Run(id="run_o", status=RunStatus.DONE, source="record", base_id=BASE, record_id=RECORD))
+    refused = flask(house, "runs", "link", RECORD)
+    assert refused.exit_code == 1
+    assert f"has runs in appNorth000000001 and {BASE}: name one with --base" in refused.output.replace("\n", " ")
+    path = told(house, "runs", "link", RECORD, "--base", BASE)["url"].removeprefix(OUTSIDE["PUBLIC_URL"])
+    assert house.client.get(path).status_code == 200
+
+
 def test_a_run_is_listed_shown_approved_cancelled_and_retried(house: House) -> None:
     """A refusal is one sentence and exit code 1."""
     house.put(Run(id="run_p", status=RunStatus.NEEDS_APPROVAL, source="rest", approval="asked", order={"title": "Fox"}))

@@ -14,6 +14,7 @@ from tests.web.house import BASE, BEARER, KEY, OUTSIDE, RECORD, House
 from webapp.pages.filters import usd
 
 OTHER = "recZ9y8X7w6V5u4T3"
+COPY = "appCopyOfDemo0001"
 
 
 @pytest.fixture
@@ -23,7 +24,8 @@ def based(board: House) -> House:
     return board
 
 
-def token(kind: str, subject: str, expires_at: float | None = None) -> str:
+def token(kind: str, subject: str, expires_at: float | None = None, *, base: str = BASE) -> str:
+    subject = signing.row_subject(base, subject) if kind == "record" else subject
     return signing.sign_page(OUTSIDE["SECRET_KEY"], kind, subject, expires_at)
 
 
@@ -107,6 +109,52 @@ def test_the_link_of_a_record_opens_all_of_its_runs(house: House) -> None:
     assert house.client.get(f"/runs/run_a?t={good}").status_code == 200
     assert house.client.get(f"/runs/run_b?t={good}").status_code == 403
     assert house.client.get(f"/r/{OTHER}?t={good}").status_code == 403
+
+
+def test_the_link_of_a_row_does_not_open_the_row_of_the_same_id_in_a_copy_of_its_base(house: House) -> None:
+    """Airtable's *Duplicate base* keeps the ids of rows: the link is signed for the base, too."""
+    house.finished("run_ours", record_id=RECORD, base_id=BASE)
+    house.finished("run_copy", record_id=RECORD, base_id=COPY)
+    for base, mine, other in ((BASE, "run_ours", "run_copy"), (COPY, "run_copy", "run_ours")):
+        link = f"t={token('record', RECORD, base=base)}"
+        page = html(house.client.get(f"/r/{RECORD}?{link}"))
+        assert f"/runs/{mine}/live?{link}" in page
+        assert other not in page
+        foreign = COPY if base == BASE else BASE
+        assert house.client.get(f"/r/{RECORD}?{link}&base_id={foreign}").status_code == 403
+        assert house.client.get(f"/r/{RECORD}/live?{link}&base_id={foreign}").status_code == 403
+        assert house.client.get(f"/runs/{mine}?{link}").status_code == 200
+        assert house.client.get(f"/runs/{other}?{link}").status_code == 403
+        client = house.client
+        sent = {"csrf_token": hidden(client.get("/sign-in"), "csrf_token"), "once": "x"}
+        assert client.post(f"/r/{RECORD}/start?{link}&base_id={foreign}", data=sent).status_code == 403
+    assert len(house.runs()) == 2
+
+
+def test_a_link_of_before_bases_were_named_opens_nothing_and_says_where_to_get_a_fresh_one(house: House) -> None:
+    house.finished("run_a", record_id=RECORD, base_id=BASE)
+    old = signing.sign_page(OUTSIDE["SECRET_KEY"], "record", RECORD)
+    for path in (f"/r/{RECORD}", "/runs/run_a", f"/r/{RECORD}/live"):
+        answer = house.client.get(f"{path}?t={old}", headers=BROWSER)
+        assert answer.status_code == 403
+        assert "earlier version of Reelgrid" in html(answer)
+        assert "flask runs link" in html(answer)
+    page = house.app.test_cli_runner().invoke(args=["runs", "link", RECORD]).output.strip()
+    assert house.client.get(page.removeprefix(OUTSIDE["PUBLIC_URL"])).status_code == 200
+
+
+def test_a_person_who_is_signed_in_sees_the_row_of_the_base_that_is_named_else_of_the_default_one(
+    house: House,
+) -> None:
+    house.finished("run_ours", record_id=RECORD, base_id=BASE)
+    house.clock.shift = 60.0
+    house.finished("run_copy", record_id=RECORD, base_id=COPY)
+    client = house.client
+    client.post("/sign-in", data=form(client.get("/sign-in"), key=KEY, next="/"))
+    assert "/runs/run_ours/live" in html(client.get(f"/r/{RECORD}"))
+    assert "/runs/run_copy/live" in html(client.get(f"/r/{RECORD}?base_id={COPY}"))
+    house.finished("run_there", record_id=OTHER, base_id=COPY)
+    assert "/runs/run_there/live" in html(client.get(f"/r/{OTHER}")), "a row that is only known elsewhere"
 
 
 def test_a_page_shows_film_scenes_cost_and_history(house: House) -> None:

@@ -11,6 +11,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import show as money
 from pipelines.domain.money import to_micro
 from pipelines.stages import control, view
+from webapp.commands.airtable import chosen
 from webapp.commands.output import ACTOR, as_json, print_table, show, told
 from webapp.context import services
 
@@ -116,13 +117,23 @@ def _after(run_id: str, *, json_: bool) -> None:
 
 @group.command("link")
 @click.argument("subject")
+@click.option("--base", "base_id", help="The record's base; the one in which it has runs if not given.")
 @as_json
 @told
-def link(subject: str, *, json_: bool) -> None:
+def link(subject: str, base_id: str | None, *, json_: bool) -> None:
     """A signed link to the page of a run, or of a record (rec…)."""
     links = services().links
-    url = links.page(record_id=subject) if subject.startswith("rec") else links.page(run_id=subject)
+    is_row = subject.startswith("rec")
+    url = links.row_page(base_id or _base_of(subject), subject) if is_row else links.page(run_id=subject)
     show({"url": url}, json_=json_, table=lambda: click.echo(url))
+
+
+def _base_of(record_id: str) -> str:
+    """Rows of a base that was duplicated have the same ids: which one is meant has to be said then."""
+    bases = {run["base_id"] for run in view.record_view(services(), record_id)["runs"]}
+    if len(bases) > 1:
+        raise click.ClickException(f"{record_id} has runs in {' and '.join(sorted(bases))}: name one with --base.")
+    return chosen(next(iter(bases), None))
 
 
 @group.command("revoke")

@@ -15,11 +15,12 @@ from pipelines.stages.accept import StartRequest
 from webapp import auth, replays
 from webapp.api.requests import Decision, Regenerate
 from webapp.api.runs import regenerated
+from webapp.api.triggers import allowed_base
 from webapp.bodies import validated
 from webapp.context import actor, services
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import here
-from webapp.pages.look import base_of, enter_record, enter_run
+from webapp.pages.look import enter_record, enter_run
 
 _PRESSED = "pressed on the page"
 _UNTOLD = frozenset({"csrf_token"})
@@ -53,12 +54,12 @@ def _on_run(run_id: str, act: Callable[[], object]) -> Response | Redirect:
 @bp.post("/r/<record_id>/start")
 def start(record_id: str) -> Response | Redirect:
     """Start a run of a row. Whoever pressed first wins; everybody else is shown that run."""
-    _, latest = enter_record(record_id)
+    _, base_id, latest = enter_record(record_id)
     auth.require("trigger")
-    target = here(url_for("pages.record_page", record_id=record_id))
+    target = here(url_for("pages.record_page", record_id=record_id, base_id=base_id))
     if request.form.get("once") != (latest or "first"):
         return redirect(target, 303)
-    order = StartRequest(source="record", base_id=base_of(latest), record_id=record_id, paced=True)
+    order = StartRequest(source="record", base_id=allowed_base(base_id), record_id=record_id, paced=True)
     return _once(target, lambda: accept.start(services(), order, key_id=actor().key_id))
 
 

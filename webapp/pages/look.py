@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
+from pipelines import signing
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.stages import view
@@ -118,7 +119,8 @@ def enter_run(run_id: str) -> Actor:
     """A signed link opens this run, or every run of its record. Whoever may not look is not told what exists."""
     with services().store.read() as tx:
         run = tx.runs.get(run_id)
-    person = auth.page({"run": run_id, "record": run.record_id if run else None})
+    row = signing.row_subject(run.base_id, run.record_id) if run and run.base_id and run.record_id else None
+    person = auth.page({"run": run_id, "record": row})
     if run is None:
         raise not_here("run")
     return person
@@ -146,7 +148,7 @@ def _title(run: dict[str, Any]) -> str:
 @bp.get("/r/<record_id>")
 def record_page(record_id: str) -> str | Redirect:
     """A row: its newest run, or, when it has none or `new` is asked for, what would happen and what it costs."""
-    person, latest = enter_record(record_id)
+    person, base_id, latest = enter_record(record_id)
     if latest is not None and "new" not in request.args:
         return _run(person, latest)
     if latest is not None and RunStatus(_status(latest)) in MOVING:
@@ -154,27 +156,41 @@ def record_page(record_id: str) -> str | Redirect:
     return render_template(
         "start.html",
         record_id=record_id,
+        base_id=base_id,
         person=None if person.name == "link" else person,
-        estimate=_estimate(record_id, latest) if "estimate" in request.args else None,
-        live=here(url_for("pages.record_live", record_id=record_id, base_id=request.args.get("base_id"))),
+        estimate=_estimate(record_id, base_id, latest) if "estimate" in request.args else None,
+        live=here(url_for("pages.record_live", record_id=record_id, base_id=base_id)),
     )
 
 
 @bp.get("/r/<record_id>/live")
 def record_live(record_id: str) -> Response:
     """What would happen now, read from the row: once, because every look is a call of the base's quota."""
-    _, latest = enter_record(record_id)
-    return live({"estimate": _estimate(record_id, latest)}, every=0)
+    _, base_id, latest = enter_record(record_id)
+    return live({"estimate": _estimate(record_id, base_id, latest)}, every=0)
 
 
-def enter_record(record_id: str) -> tuple[Actor, str | None]:
-    """Let a person in to a row; also the id of its newest run. Raises 401, 403, 410, and 404 for no record id."""
-    person = auth.page({"record": record_id})
+def enter_record(record_id: str) -> tuple[Actor, str | None, str | None]:
+    """Let a person in to a row; also the base it is in and the id of its newest run there. Raises 401, 403, 410, and
+    404 for no record id.
+    """
+    named = request.args.get("base_id") or auth.base_of_link(record_id)
+    person = auth.page({"record": signing.row_subject(named, record_id) if named else None})
     if not RECORD_ID.fullmatch(record_id):
         raise not_here("row")
-    base_id = request.args.get("base_id")
-    runs = view.record_view(services(), record_id, base_id)["runs"]
-    return person, runs[0]["run_id"] if runs else None
+    base_id, runs = _runs_of(record_id, named)
+    return person, base_id, runs[0]["run_id"] if runs else None
+
+
+def _runs_of(record_id: str, named: str | None) -> tuple[str | None, list[dict[str, Any]]]:
+    """The base of a row and its runs there. Where nobody names the base, it is the default one, unless the row is
+    only known elsewhere.
+    """
+    runs = view.record_view(services(), record_id, named)["runs"]
+    default = services().policy.default_base
+    known = [run["base_id"] for run in runs]
+    base_id = named or (default if default in known or not known else known[0])
+    return base_id, [run for run in runs if run["base_id"] == base_id]
 
 
 def _status(run_id: str) -> str:
@@ -183,15 +199,8 @@ def _status(run_id: str) -> str:
     return run.status.value if run else RunStatus.FAILED.value
 
 
-def base_of(latest: str | None) -> str:
-    """The base a row is in: as the link says, else its last run's, else the default. Raises 403 or 422."""
-    with services().store.read() as tx:
-        run = tx.runs.get(latest) if latest else None
-    return allowed_base(request.args.get("base_id") or (run.base_id if run else None))
-
-
-def _estimate(record_id: str, latest: str | None) -> Part:
-    base_id = base_of(latest)
+def _estimate(record_id: str, base_id: str | None, latest: str | None) -> Part:
+    base_id = allowed_base(base_id)
     nothing = Estimate(ok=False, quote_usd=None, plan=None, problems=[], warnings=[], title=None)
     found, refusal = nothing, None
     try:
