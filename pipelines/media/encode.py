@@ -76,7 +76,7 @@ def arriving(dest: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def frame_count(seconds: float, fps: Fraction) -> int:
+def frame_count(seconds: float | Fraction, fps: Fraction) -> int:
     """How many frames a clip of this length has, at least one."""
     return max(1, round(Fraction(seconds).limit_denominator(1_000_000) * fps))
 

@@ -62,7 +62,7 @@ def prepare(work: ClipWork, dest: Path) -> Prepared:
         if not plan.changed:
             shutil.copyfile(work.source, temporary)
         else:
-            plan = _mend(plan, footage, temporary)
+            plan = _mend(plan, temporary)
     return Prepared(path=dest, footage=probe(dest), changed=plan.changed, loudness_lufs=plan.lufs)
 
 
@@ -71,7 +71,7 @@ def encode_clip(work: ClipWork, dest: Path, reason: str) -> Prepared:
     found = _plan(work, probe(work.source))
     plan = replace(found, picture=(*found.picture, reason))
     with encode.arriving(dest) as temporary:
-        _encode_all(plan, temporary)
+        _encode_all(plan, _source(work), temporary)
         _accept(temporary, work.target)
     return Prepared(path=dest, footage=probe(dest), changed=plan.changed, loudness_lufs=plan.lufs)
 
@@ -118,13 +118,18 @@ def _measured(work: ClipWork, footage: Footage) -> Loudness | None:
     return measure_loudness(work.source, ("-f", DEMUXERS[sniff(work.source)]))
 
 
-def _mend(plan: _Plan, footage: Footage, temporary: Path) -> _Plan:
+def _source(work: ClipWork) -> Source:
+    return read_source(work.source, DEMUXERS[sniff(work.source)])
+
+
+def _mend(plan: _Plan, temporary: Path) -> _Plan:
     """Touch the sound alone if that is enough, else encode all. Returns the plan that was followed."""
+    source = _source(plan.work)
     if not plan.picture:
-        _encode_sound(plan, footage, temporary)
+        _encode_sound(plan, source, temporary)
         if not deviations(temporary, plan.work.target):
             return plan
-    _encode_all(plan, temporary)
+    _encode_all(plan, source, temporary)
     _accept(temporary, plan.work.target)
     return plan
 
@@ -136,44 +141,48 @@ def _accept(path: Path, target: Target) -> None:
         raise UnplayableMedia(f"after encoding the clip still deviates: {'; '.join(left)}")
 
 
-def _sound_filter(plan: _Plan) -> str:
-    """The sound at its level, exactly as long as the picture: late starts and short ends become silence."""
+def _sound_filter(plan: _Plan, source: Source) -> str:
+    """The sound at its level, exactly as long as the picture: late starts and short ends become silence, and what is
+    heard in the moment before the first picture is left out.
+    """
     samples = round(plan.seconds * encode.SAMPLE_RATE)
     level = [f"volume={plan.gain_db}dB"] if plan.gain_db else []
-    steady = f"aresample={encode.SAMPLE_RATE}:async=1:first_pts=0"
+    steady = f"aresample={encode.SAMPLE_RATE}:async=1:first_pts=0:min_hard_comp=0.01"
     stereo = "aformat=channel_layouts=stereo"
-    return ",".join([steady, stereo, *level, "apad", f"atrim=end_sample={samples}"])
+    first = round(source.skipped * encode.SAMPLE_RATE)
+    begun = [f"atrim=start_sample={first}", "asetpts=PTS-STARTPTS"] if first else []
+    return ",".join([steady, stereo, *begun, *level, "apad", f"atrim=end_sample={samples}"])
 
 
-def _sound_input(*, has_sound: bool, index: int) -> tuple[list[str], str]:
+def _sound_input(source: Source, index: int) -> tuple[list[str], str]:
     """Further inputs, and the pad the sound comes from; silence when the clip has none."""
-    if has_sound:
+    if source.has_sound:
         return [], "[0:a:0]"
     return ["-f", "lavfi", "-i", f"anullsrc=r={encode.SAMPLE_RATE}:cl=stereo"], f"[{index}:a]"
 
 
-def _encode_sound(plan: _Plan, footage: Footage, dest: Path) -> None:
-    """Copy the picture, encode the sound (or add silence)."""
-    inputs, pad = _sound_input(has_sound=footage.audio_codec is not None, index=1)
+def _encode_sound(plan: _Plan, source: Source, dest: Path) -> None:
+    """Copy the picture, from its first frame on, and encode the sound (or add silence)."""
+    inputs, pad = _sound_input(source, index=1)
     encode.ffmpeg(
-        *("-v", "error", "-f", DEMUXERS[sniff(plan.work.source)], "-i", str(plan.work.source), *inputs),
-        *("-filter_complex", f"{pad}{_sound_filter(plan)}[sound]"),
-        *("-map", "0:v:0", "-c:v", "copy", "-video_track_timescale", str(encode.timescale(plan.work.target.fps))),
+        *("-v", "error", *source.input_options, "-i", str(plan.work.source), *inputs),
+        *("-filter_complex", f"{pad}{_sound_filter(plan, source)}[sound]"),
+        *("-map", f"0:v:{source.number}", "-c:v", "copy", "-bsf:v", "setts=pts=PTS-STARTPTS:dts=DTS-STARTPTS"),
+        *("-video_track_timescale", str(encode.timescale(plan.work.target.fps))),
         *("-map", "[sound]", *encode.audio_encoder(), *encode.container(), str(dest)),
     )
 
 
-def _encode_all(plan: _Plan, dest: Path) -> None:
+def _encode_all(plan: _Plan, source: Source, dest: Path) -> None:
     """One encode for everything: size, rate, colours, trim, caption, logo, level."""
     work, target = plan.work, plan.work.target
-    source = read_source(work.source, DEMUXERS[sniff(work.source)])
     plan = _shown(plan, source)
     with tempfile.TemporaryDirectory(dir=dest.parent) as folder:
         ink = Path(folder) / "overlay.png"
         overlaid = paint_overlay(target.width, target.height, work.caption, work.logo, ink)
         over = ["-i", str(ink)] if overlaid else []
-        silence, pad = _sound_input(has_sound=source.has_sound, index=2 if overlaid else 1)
-        graph = f"{chain(source, target, with_overlay=overlaid)};{pad}{_sound_filter(plan)}[sound]"
+        silence, pad = _sound_input(source, index=2 if overlaid else 1)
+        graph = f"{chain(source, target, with_overlay=overlaid)};{pad}{_sound_filter(plan, source)}[sound]"
         encode.ffmpeg(
             *("-v", "error", *source.input_options, "-i", str(work.source), *over, *silence),
             *("-filter_complex", graph, "-map", "[picture]", "-map", "[sound]", "-frames:v", str(plan.frames)),
@@ -188,8 +197,7 @@ def _borders(work: ClipWork) -> tuple[float, float]:
 
 
 def _shown(plan: _Plan, source: Source) -> _Plan:
-    """The plan for as many frames as the file really shows, where its edit list hides some."""
-    if source.seconds <= 0:
-        return plan
-    shown = min(plan.frames, encode.frame_count(source.seconds, plan.work.target.fps))
-    return replace(plan, frames=shown)
+    """The plan for as many frames as the file really shows, whatever its index said of its length."""
+    fps, trim_s = plan.work.target.fps, plan.work.trim_s
+    shown = encode.frame_count(source.seconds, fps)
+    return replace(plan, frames=shown if trim_s is None else min(shown, encode.frame_count(trim_s, fps)))

@@ -28,10 +28,14 @@ _TONE_MAP = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What the chain must know of a file. `shape` is width to height as shown; `seconds` is what is shown."""
+    """What the chain must know of a file: `number` is the film's place among its picture tracks, `shape` width to
+    height as shown, `seconds` what is shown, `skipped` how much sound at the head is left out for it.
+    """
 
     container: str
-    seconds: float
+    number: int
+    seconds: Fraction
+    skipped: Fraction
     shape: Fraction
     lines: int
     matrix: int
@@ -50,17 +54,22 @@ def read_source(path: Path, container: str) -> Source:
     import av
     from av.error import FFmpegError
 
+    # Not at the top: the join knows this module and is small without libav.
+    from pipelines.media.reel import film_track, read_reel
+
     try:
         with av.open(str(path), format=container, options={"protocol_whitelist": "file"}) as file:
-            stream = file.streams.video[0]
-            frame = next(file.decode(stream))
+            stream = film_track(file)
+            reel = read_reel(file, stream)
+            frame = reel.picture
             turned = round(frame.rotation) % 180 != 0
             aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
             shape = Fraction(frame.width, frame.height) * aspect
-            length = stream.duration * stream.time_base if stream.duration and stream.time_base else None
             return Source(
                 container=container,
-                seconds=float(length if length is not None else Fraction(file.duration or 0, av.time_base)),
+                number=file.streams.video.index(stream),
+                seconds=reel.seconds,
+                skipped=reel.skipped,
                 shape=1 / shape if turned else shape,
                 lines=min(frame.width, frame.height),
                 matrix=int(frame.colorspace),
@@ -68,7 +77,7 @@ def read_source(path: Path, container: str) -> Source:
                 interlaced=bool(frame.interlaced_frame),
                 has_sound=bool(file.streams.audio),
             )
-    except (FFmpegError, StopIteration, IndexError, ValueError) as error:
+    except (FFmpegError, ValueError) as error:
         raise UnplayableMedia(f"{path.name} cannot be decoded: {error}") from error
 
 
@@ -104,15 +113,16 @@ def _blurred(inside: str, colours: str, target: Target) -> str:
 
 
 def chain(source: Source, target: Target, *, with_overlay: bool) -> str:
-    """The whole graph from `[0:v:0]` (and the overlay's `[1:v]`) to `[picture]`.
+    """The whole graph from the film's track (and the overlay's `[1:v]`) to `[picture]`.
 
     It never ends: the last picture is held, and the caller says how many frames to take.
     """
-    steps = ["yadif=deint=interlaced"] if source.interlaced else []
+    steps = ["setpts=PTS-STARTPTS"] if source.skipped else []
+    steps += ["yadif=deint=interlaced"] if source.interlaced else []
     steps += [_TONE_MAP] if source.transfer in {PQ, HLG} else []
     steps += ["scale=w='max(2,trunc(iw*sar/2)*2)':h=ih", "setsar=1", *_fitted(source, target), "setsar=1"]
     steps += [f"fps={rate(target.fps)}:start_time=0", "tpad=stop=-1:stop_mode=clone"]
-    graph = f"[0:v:0]{','.join(steps)}"
+    graph = f"[0:v:{source.number}]{','.join(steps)}"
     if with_overlay:
         # Said here because overlay would turn the RGB picture into BT.601.
         ink = "[1:v]scale=out_color_matrix=bt709:out_range=tv,format=yuva420p[ink]"

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +19,27 @@ import numpy as np
 from pipelines.media.aac import PACKET, SoundKind, sound_kind
 from pipelines.media.avcc import NAL_IDR, NAL_PPS, NAL_SLICE, NAL_SPS, AvcConfig, Sps, parse_avcc, parse_sps
 from pipelines.media.mp4_boxes import Box, Ints, damaged, parts
-from pipelines.media.mp4_read import Movie, Track, read_movie
+from pipelines.media.mp4_read import Edit, Movie, Track, read_movie
 
 VISUAL_ENTRY_HEAD = 86
 _NORMAL_RATE = 1 << 16
 _SILENT_TRACKS = {"hint", "meta", "tmcd"}
-_MAX_PRIMING = 4 * PACKET
+_MAX_PRIMING = 8 * PACKET
+
+SLIGHT_DELAY_S = Fraction(1, 8)
+"""A picture that comes so soon after its sound is merely delayed, as in files without edit lists (a few frames for
+the order of decoding): the film begins with it. One that comes later is held from the first sound on.
+"""
+
+LONGEST_HOLD_S = 20
+"""Nobody means a first picture to stand for longer; such a start is a mistake in the index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Piece:
-    """A clip whose index is of the common kind. `rank` is each frame's place in the order of display."""
+    """A clip whose index is of the common kind. `rank` is each frame's place in the order of display; `lead` is how
+    many seconds after the file's first moment its first picture comes.
+    """
 
     path: Path
     movie: Movie
@@ -38,6 +49,7 @@ class Piece:
     sps: Sps
     sound: SoundKind | None
     rank: Ints
+    lead: Fraction = Fraction(0)
 
     @property
     def frames(self) -> int:
@@ -56,8 +68,16 @@ class Piece:
 
     @property
     def priming(self) -> int:
-        """Samples at the head of the sound that are there for the decoder only."""
-        return max(0, self.audio.edits[0].media_time) if self.audio and self.audio.edits else 0
+        """Samples at the head of the sound that are there for the decoder only, or before the first picture."""
+        if self.audio is None:
+            return 0
+        unheard = max(0, self.audio.edits[0].media_time) if self.audio.edits else 0
+        return unheard + round(skipped(self.lead) * self.audio.timescale)
+
+
+def skipped(lead: Fraction) -> Fraction:
+    """Seconds of sound before the first picture that are left out, so that the film begins with that picture."""
+    return Fraction(0) if SLIGHT_DELAY_S < lead <= LONGEST_HOLD_S else lead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +116,13 @@ def _container_reasons(movie: Movie) -> Iterator[str]:
     video = movie.video[0]
     if movie.fragmented:
         yield "the file is in fragments"
-    elif not len(video.sizes):
+    elif not any(len(track.sizes) for track in movie.video):
         raise damaged("it has no pictures")
-    elif not video.seconds:
+    elif not any(track.seconds for track in movie.video):
         raise damaged("its pictures take no time")
     if len(movie.video) > 1:
         yield "there is more than one picture track"
+        return
     if len(movie.audio) > 1:
         yield "there is more than one sound track"
     if set(movie.others) - _SILENT_TRACKS:
@@ -138,11 +159,20 @@ def _piece(movie: Movie) -> Piece:
         sps=parse_sps(config.sps[0]),
         sound=sound_kind(audio.entries[0]) if audio and audio.entries else None,
         rank=_display_rank(video),
+        lead=_lead(video, movie.timescale),
     )
 
 
 def _display_times(video: Track) -> Ints:
     return np.cumsum(video.durations) - video.durations + video.composition
+
+
+def _lead(video: Track, movie_timescale: int) -> Fraction:
+    """Empty edits before the picture; without an edit list the delay of its first frame, as libav reads both."""
+    if not video.edits:
+        return Fraction(max(0, int(_display_times(video).min())), video.timescale)
+    empty = sum(edit.length for edit in takewhile(lambda edit: edit.media_time < 0, video.edits))
+    return Fraction(empty, movie_timescale)
 
 
 def _display_rank(video: Track) -> Ints:
@@ -162,13 +192,14 @@ def _table_reasons(piece: Piece) -> Iterator[str]:
     shown = np.sort(_display_times(video))
     if (shown[1:] - shown[:-1] != step).any():
         yield "the frames are unevenly timed"
-    if not video.edits:
-        return
-    edit = video.edits[0]
-    length = Fraction(edit.length, piece.movie.timescale)
-    whole = len(video.edits) == 1 and edit.rate == _NORMAL_RATE and edit.media_time == int(shown[0])
-    # A length of 0 is how some writers say "the rest".
-    if not whole or (edit.length and abs(length - piece.seconds) > piece.frame):
+    if piece.lead > SLIGHT_DELAY_S:
+        yield "the picture starts late"
+    edits = [edit for edit in video.edits if edit.media_time >= 0] or [Edit(0, 0, _NORMAL_RATE)]
+    edit, early = edits[0], Fraction(int(shown[0]) - edits[0].media_time, video.timescale)
+    more = Fraction(edit.length, piece.movie.timescale) - piece.seconds
+    # A length of 0 is how some writers say "the rest"; a media time of 0 that the order of decoding is none of theirs.
+    length_is_right = not edit.length or -piece.frame <= more <= piece.frame + early
+    if len(edits) > 1 or edit.rate != _NORMAL_RATE or early < 0 or not length_is_right:
         yield "a part of the picture is hidden"
 
 
@@ -271,11 +302,28 @@ def _sound_reasons(piece: Piece) -> Iterator[str]:
         return
     if any(edit.media_time < 0 or edit.rate != _NORMAL_RATE for edit in audio.edits) or len(audio.edits) > 1:
         yield "a part of the sound is hidden or late"
-    elif piece.priming > _MAX_PRIMING:
+    elif piece.priming > _MAX_PRIMING or _ends_early(piece, audio):
         yield "a part of the sound is hidden"
     lacking = piece.video.seconds * piece.sound.rate - (int(audio.durations.sum()) - piece.priming)
     if lacking > PACKET:
         yield f"the sound is {float(lacking / piece.sound.rate):.2f} s shorter than the picture"
+
+
+def _ends_early(piece: Piece, audio: Track) -> bool:
+    """Whether an edit keeps sound from being heard that is there while the picture is shown."""
+    edit = audio.edits[0] if audio.edits and audio.edits[0].length else None
+    if edit is None:
+        return False
+    heard = Fraction(edit.length, piece.movie.timescale)
+    there = audio.seconds - Fraction(edit.media_time, audio.timescale)
+    return min(there, piece.seconds) - heard > Fraction(2 * PACKET, audio.timescale)
+
+
+def shown_seconds(piece: Piece) -> Fraction:
+    """Length of the film: the picture as its edit list shows it, its first frame held where it starts late."""
+    shown = Fraction(sum(edit.length for edit in piece.video.edits if edit.media_time >= 0), piece.movie.timescale)
+    hides = shown and piece.seconds - shown > piece.frame
+    return piece.lead - skipped(piece.lead) + (shown if hides else piece.seconds)
 
 
 def sound_ends(piece: Piece) -> Fraction:

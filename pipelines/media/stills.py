@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.media.mp4_read import sniff
 from pipelines.media.picture import UNSPECIFIED
+from pipelines.media.reel import film_track
 
 if TYPE_CHECKING:
     import av
@@ -30,9 +31,7 @@ def open_film(path: Path) -> Iterator[tuple[av.container.InputContainer, av.Vide
     try:
         options = {"protocol_whitelist": "file"}
         with av.open(str(path), format=DEMUXERS[sniff(path)], options=options) as file:
-            if not file.streams.video:
-                raise UnplayableMedia(f"{path.name} has no picture")
-            yield file, file.streams.video[0]
+            yield file, film_track(file)
     except (FFmpegError, ValueError) as error:
         raise UnplayableMedia(f"{path.name} cannot be decoded: {error}") from error
 
@@ -115,13 +114,20 @@ def _walk(frames: Iterator[Timed], moments: list[float]) -> list[Timed]:
 
 def last_picture(path: Path) -> Image.Image:
     """The very last picture, also when the sound goes on without it. Raises `UnplayableMedia`."""
+    # Where an edit list hides the end, all after the last keyframe may be hidden.
+    last = _last(path, near_end=True) or _last(path, near_end=False)
+    if last is None:
+        raise UnplayableMedia(f"{path.name} has no picture that can be decoded")
+    return to_image(last)
+
+
+def _last(path: Path, *, near_end: bool) -> av.VideoFrame | None:
+    """The last picture shown, decoding from the last keyframe or from the start."""
     with open_film(path) as (file, stream):
         stream.thread_type = "AUTO"
-        if stream.time_base:
+        if near_end and stream.time_base:
             file.seek(round(length_s(file, stream) / stream.time_base), stream=stream, backward=True)
         last: av.VideoFrame | None = None
-        for frame in file.decode(stream):
-            last = frame
-        if last is None:
-            raise UnplayableMedia(f"{path.name} has no picture that can be decoded")
-        return to_image(last)
+        for last in file.decode(stream):  # noqa: B007 - the last one is wanted
+            pass
+        return last

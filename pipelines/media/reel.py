@@ -1,0 +1,78 @@
+"""Which track of a file is the film, and from when to when its pictures are shown, as libav reads it.
+
+A player shows neither cover art nor the thumbnails some cameras and editors put before the film.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+from av.stream import Disposition
+
+from pipelines.media.mp4_boxes import damaged
+from pipelines.media.piece import skipped
+
+_STILLS = {"mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpeg2000", "jpegls"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reel:
+    """The first picture, how many there are, and when they are shown, in seconds after the file's first moment."""
+
+    picture: av.VideoFrame
+    frames: int
+    start: Fraction
+    stop: Fraction
+
+    @property
+    def skipped(self) -> Fraction:
+        """Seconds at the head of the sound that are left out, because the film begins with its first picture."""
+        return skipped(self.start)
+
+    @property
+    def seconds(self) -> Fraction:
+        """Length of the film."""
+        return self.stop - self.skipped
+
+
+def film_track(file: av.container.InputContainer) -> av.VideoStream:
+    """The picture track that is the film. Raises `UnplayableMedia` when there is none but covers."""
+    best = max(file.streams.video, key=_weight, default=None)
+    if best is None or best.disposition & Disposition.attached_pic:
+        raise damaged("it has no picture")
+    return best
+
+
+def _weight(stream: av.VideoStream) -> tuple[bool, bool, bool, bool, int]:
+    """Covers last; then what moves, what is no still by its codec, what is switched on, what is largest."""
+    codec = stream.codec_context
+    return (
+        not stream.disposition & Disposition.attached_pic,
+        stream.frames != 1,
+        codec is not None and codec.name not in _STILLS,
+        bool(stream.disposition & Disposition.default),
+        codec.width * codec.height if codec is not None else 0,
+    )
+
+
+def read_reel(file: av.container.InputContainer, stream: av.VideoStream) -> Reel:
+    """Walk the packets of a file just opened and decode the first picture. Raises `UnplayableMedia` without any.
+
+    The walk costs a reading of the file; what an index says of the length may be missing (WebM) or be the sound's.
+    """
+    picture: av.VideoFrame | None = None
+    spans: list[tuple[int, int]] = []
+    for packet in file.demux(stream):
+        if picture is None:
+            picture = next(iter(packet.decode()), None)
+        if packet.pts is not None and not packet.is_discard:
+            spans.append((packet.pts, packet.duration or 0))
+    if picture is None or not spans:
+        raise damaged("it has no pictures")
+    tick, begin = Fraction(stream.time_base or 0), Fraction(file.start_time or 0, av.time_base)
+    last, lasting = max(spans)
+    shown = lasting * tick or 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
+    start = max(Fraction(0), min(spans)[0] * tick - begin)
+    return Reel(picture=picture, frames=len(spans), start=start, stop=max(start, last * tick - begin) + shown)
