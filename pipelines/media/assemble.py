@@ -6,28 +6,27 @@ all are. Nothing is silently wrong: what was done, and why, is in the report.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.domain.footage import ClipWork, FilmPlan, FilmReport, Transition
+from pipelines.domain.footage import FilmPlan, FilmReport, Transition
 from pipelines.media.avcc import AvcConfig, set_number, united
 from pipelines.media.film import Body, by_turns, stretches
 from pipelines.media.film_sound import every_packet, score
 from pipelines.media.join import Look, Stretch, clash, join_whole, look_of, voice_of, write_film
+from pipelines.media.mend import mended
 from pipelines.media.mp4_boxes import damaged
 from pipelines.media.mp4_read import sniff
 from pipelines.media.music import mix_music
-from pipelines.media.normalise import encode_clip
 from pipelines.media.pictures import SEAM_SET
 from pipelines.media.piece import Piece, inspect, open_piece
 from pipelines.media.probe import deviations, faults_of, probe
-from pipelines.media.seams import Seam, body, content_hash, load, render
+from pipelines.media.seams import Seam, body, load, render
 from pipelines.media.timeline import HARD, Slot, lay_out
 
 _SEAMS_AT_A_TIME = 2
@@ -49,7 +48,7 @@ class _Work:
 def assemble(plan: FilmPlan, dest: Path, *, ready: Path | None = None, encode_all: bool = False) -> FilmReport:
     """Join prepared pieces into one film, moov first.
 
-    `ready` is a folder of seams rendered ahead (`seams.render_seam`); seams made here are left in it too.
+    `ready` is a folder of what was made ahead (`seams.render_seam`, `mend.beside`); what is made here stays there too.
     `encode_all` is the next path for a film that did not pass its examination: every piece is encoded again. May be
     run twice, also after a kill: work files have names derived from their content and are removed at the end.
     Raises `UnplayableMedia` when a piece cannot be decoded.
@@ -122,20 +121,12 @@ def _as_it_is(work: _Work, number: int, path: Path) -> Piece:
 
 
 def _mended(work: _Work, number: int, reason: str) -> Piece:
-    """A piece encoded again; one left over from a run that was killed is used."""
-    source, target = work.plan.pieces[number], replace(work.plan.target, loudness_lufs=None)
-    edges = _fade_seconds(work.plan, number - 1), _fade_seconds(work.plan, number)
-    recipe = repr((content_hash(source), target, edges))
-    dest = work.folder / f"piece-{hashlib.sha256(recipe.encode()).hexdigest()[:32]}.mp4"
+    """A piece encoded again: ahead, by a try that was killed, or now."""
     if number not in work.mended:
         work.notes.append(f"Scene {number + 1} was encoded again: {reason}.")
         work.mended.add(number)
-    if not dest.exists():
-        encode_clip(ClipWork(source=source, target=target, fade_in_s=edges[0], fade_out_s=edges[1]), dest, reason)
-    piece = open_piece(dest)
-    if piece is None:
-        raise UnplayableMedia(f"scene {number + 1} cannot be joined even after encoding it again")
-    return piece
+    fades = _fade_seconds(work.plan, number - 1), _fade_seconds(work.plan, number)
+    return mended(work.plan.pieces[number], work.plan.target, fades, reason, work.ready or work.folder)
 
 
 def _fade_seconds(plan: FilmPlan, boundary: int) -> float:

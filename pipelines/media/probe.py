@@ -15,7 +15,6 @@ import av
 from av.error import FFmpegError
 
 from pipelines.domain.footage import Footage, Target
-from pipelines.media.avcc import united
 from pipelines.media.mp4_boxes import damaged
 from pipelines.media.mp4_read import sniff
 from pipelines.media.piece import Inspection, Piece, codec_name, inspect, shown_seconds
@@ -83,11 +82,11 @@ def _libav_footage(path: Path, file: av.container.InputContainer, stream: av.Vid
     )
 
 
-def deviations(path: Path, target: Target, *, beside: Path | None = None) -> tuple[str, ...]:
+def deviations(path: Path, target: Target) -> tuple[str, ...]:
     """What keeps the file from being table-joined in a cut of this target, in words for the row; empty if nothing.
 
     Faults of the sound alone are the ones that contain the word "sound"; they can be mended without touching the
-    picture. `beside` is a clip the film already has: its decoder settings must be able to live with this one's.
+    picture. Whether its decoder settings can live with another clip's is not asked here: see `mend.beside`.
     Raises `UnplayableMedia` when the file is no usable video.
     """
     if sniff(path) != "mp4":
@@ -96,7 +95,7 @@ def deviations(path: Path, target: Target, *, beside: Path | None = None) -> tup
     found = inspect(path)
     if found.piece is None:
         probe(path)
-    faults = [*faults_of(found, target), *_settings_reasons(found.piece, beside)]
+    faults = [*faults_of(found, target), *_settings_reasons(found.piece)]
     if found.piece is not None and found.piece.sound is None and not found.sound:
         faults.append("there is no sound")
     return tuple(faults)
@@ -121,14 +120,8 @@ def _target_reasons(piece: Piece, target: Target) -> Iterator[str]:
         yield f"{_rate(1 / piece.frame)} frames a second instead of {_rate(target.fps)}"
 
 
-def _settings_reasons(piece: Piece | None, beside: Path | None) -> Iterator[str]:
-    other = inspect(beside, thorough=False).piece if beside else None
-    if piece is None:
-        return
-    if other is not None:
-        if united((other.config, piece.config)) is None:
-            yield "its decoder settings clash with the other clips'"
-    elif piece.sps.profile != _HIGH:
+def _settings_reasons(piece: Piece | None) -> Iterator[str]:
+    if piece is not None and piece.sps.profile != _HIGH:
         yield f"H.264 {_PROFILES.get(piece.sps.profile, 'of another')} profile instead of High"
 
 

@@ -60,6 +60,16 @@ class FilmStudio:
 
         return animatic(card, dest)
 
+    def beside(self, first: Path, piece: Path, target: Target, fades: tuple[float, float], ready: Path) -> Path:
+        """Encode a piece again ahead, where it clashes with the film's first."""
+        from pipelines.media.mend import beside
+
+        try:
+            return beside(first, piece, target, fades, ready)
+        except UnplayableMedia as error:
+            logger.info("not mended ahead: %s", error.operator)
+            return piece
+
     def seam(self, a: Path, b: Path, at: Boundary, target: Target, ready: Path, around: Around = (None, None)) -> None:
         """Render one transition ahead, under the name by which `assemble` looks for it."""
         from pipelines.media.seams import render_seam, seam_between

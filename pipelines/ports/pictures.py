@@ -41,6 +41,11 @@ class Studio(Protocol):
     def animatic(self, card: Card, dest: Path) -> Footage:
         """Render a good-looking clip from a text, with motion and sound, that joins without re-encoding."""
 
+    def beside(self, first: Path, piece: Path, target: Target, fades: tuple[float, float], ready: Path) -> Path:
+        """The piece as it stands in a film whose first clip is `first`: itself, or, where their decoder settings clash,
+        encoded again ahead into the folder `ready`. `fades`: seconds of the transitions at its ends.
+        """
+
     def seam(self, a: Path, b: Path, at: Boundary, target: Target, ready: Path, around: Around = (None, None)) -> None:
         """Render the pictures of one transition ahead into the folder `ready`, as soon as both pieces are there.
 
@@ -51,8 +56,8 @@ class Studio(Protocol):
     def assemble(
         self, plan: FilmPlan, dest: Path, *, ready: Path | None = None, encode_all: bool = False
     ) -> FilmReport:
-        """Join prepared pieces into one film, moov first, by the cheapest path that is right. Seams found in `ready`
-        are taken; `encode_all` is the next path when a film did not pass its examination.
+        """Join prepared pieces into one film, moov first, by the cheapest path that is right. What `seam` and
+        `beside` left in `ready` is taken; `encode_all` is the next path when a film did not pass its examination.
         """
 
     def examine(self, film: Path, plan: FilmPlan) -> Verdict:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.domain.footage import Boundary, Transition
+from pipelines.domain.footage import Boundary, Target, Transition
 from pipelines.domain.order import Order, order_from_json
 from pipelines.domain.plan import plan_from_json
 from pipelines.domain.run import Clip, Run, Scene
@@ -42,7 +42,7 @@ def between(order: Order, scene: Scene | None = None) -> Boundary:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reel:
+class _Draft:
     """One format of a run's film as far as it is there."""
 
     services: Services
@@ -51,22 +51,41 @@ class _Reel:
     shots: Sequence[Shot]
     clips: Mapping[str, Clip | None]
 
+    @property
+    def first(self) -> int:
+        """The place of the first scene, whose decoder settings the film keeps."""
+        return next(at for at, shot in enumerate(self.shots) if shot.scene is not None)
+
+    @property
+    def target(self) -> Target:
+        """What all pieces are brought to."""
+        return pieces.target_of(self.run, self.format)
+
     def path(self, at: int) -> Path | None:
-        """The prepared piece, or the card, that is shown in this place; None as long as it is missing."""
-        shot, target = self.shots[at], pieces.target_of(self.run, self.format)
+        """What is shown in this place as it stands in the film; None as long as it is missing."""
+        shot = self.shots[at]
         if shot.card is not None:
-            return cards.ahead(self.services, shot.card, target)
-        clip = self.clips.get(shot.scene.id) if shot.scene else None
-        if shot.scene is None or clip is None:
+            return cards.ahead(self.services, shot.card, self.target)
+        first, piece = self.piece(self.first), self.piece(at)
+        if piece is None or first is None or at == self.first:
+            return piece
+        following = self.shots[at + 1].into.seconds if at + 1 < len(self.shots) else 0.0
+        fades, ready = (shot.into.seconds, following), scratch.cache(self.services)
+        return self.services.studio.beside(first, piece, self.target, fades, ready)
+
+    def piece(self, at: int) -> Path | None:
+        """The prepared piece of the scene in this place; None as long as it is missing."""
+        scene = self.shots[at].scene
+        clip = self.clips.get(scene.id) if scene else None
+        if scene is None or clip is None:
             return None
-        works = pieces.works(self.run, shot.scene, clip)
+        works = pieces.works(self.run, scene, clip)
         key = next((clip.prepared.get(work.key) for work in works if work.format == self.format), None)
         return scratch.local(self.services, key) if key else None
 
     def render_seam(self, at: int) -> None:
         """How the film goes into this place, if that takes pictures of its own and both sides are there."""
-        shot = self.shots[at]
-        if not shot.into.seconds:
+        if not 0 < at < len(self.shots) or not self.shots[at].into.seconds:
             return
         before, after = self.path(at - 1), self.path(at)
         if before is None or after is None:
@@ -75,22 +94,26 @@ class _Reel:
             self.shots[at - 1].into if at > 1 else None,
             self.shots[at + 1].into if at + 1 < len(self.shots) else None,
         )
-        target, ready = pieces.target_of(self.run, self.format), scratch.cache(self.services)
-        self.services.studio.seam(before, after, shot.into, target, ready, around)
+        self.services.studio.seam(before, after, self.shots[at].into, self.target, scratch.cache(self.services), around)
+
+    def render(self, at: int) -> None:
+        """All that the scene in this place allows: the cards, what is shown here, and how the film goes into it and on
+        from it. Where it is the first, others may turn out to clash with it.
+        """
+        places = [place for place, shot in enumerate(self.shots) if shot.card or at in (place, self.first)]
+        changed = {place for place in places if self.path(place) != self.piece(place)} | {at}
+        for place in sorted({place + side for place in changed for side in (0, 1)}):
+            self.render_seam(place)
 
 
 def render_ahead(services: Services, run: Run, scene: Scene) -> None:
-    """The film's cards, and the seams on both sides of a scene whose piece has just been made."""
+    """What the join needs besides a scene's piece, which has just been made, as far as that can be had already."""
     order = order_from_json(run.order or {})
     with services.store.read() as tx:
         scenes = tx.scenes.find(run_id=run.id, order="number")
         clips = {one.id: tx.clips.get(one.clip_id) for one in scenes if one.clip_id}
     film = shots(order, scenes)
-    mine = next(at for at, shot in enumerate(film) if shot.scene is not None and shot.scene.id == scene.id)
+    mine = [at for at, shot in enumerate(film) if shot.scene is not None and shot.scene.id == scene.id]
     for name in plan_from_json(run.plan or {}).formats:
-        reel = _Reel(services, run, name, film, clips)
-        for at, shot in enumerate(film):
-            if shot.card is not None:
-                reel.path(at)
-        for at in range(max(1, mine), min(mine + 2, len(film))):
-            reel.render_seam(at)
+        for at in mine:
+            _Draft(services, run, name, film, clips).render(at)

@@ -32,6 +32,8 @@ class QuietStudio:
         self.faults: tuple[str, ...] = ()
         self.mendable = False
         """Whether encoding everything mends the faults."""
+        self.clashing = False
+        """Whether all other pieces clash with the first of their film."""
         self.seams: list[tuple[str, str]] = []
         self.broken_card: Exception | None = None
         """Raised by `animatic` as long as it is set."""
@@ -72,6 +74,15 @@ class QuietStudio:
         self.cards.append(card)
         dest.write_bytes(tiny_mp4(card.seconds, repr(card)))
         return self.probe(dest)
+
+    def beside(self, first: Path, piece: Path, target: Target, fades: tuple[float, float], ready: Path) -> Path:  # noqa: ARG002 - a port
+        """The piece, or a copy whose name tells of its fades."""
+        if not self.clashing:
+            return piece
+        ready.mkdir(parents=True, exist_ok=True)
+        copy = ready / f"mended-{fades[0]:g}-{fades[1]:g}-{piece.name}"
+        copy.write_bytes(piece.read_bytes())
+        return copy
 
     def seam(self, a: Path, b: Path, at: Boundary, target: Target, ready: Path, around: Around = (None, None)) -> None:  # noqa: ARG002 - a port
         """Remembered as the names of the two pieces."""

@@ -109,6 +109,23 @@ def test_the_seams_between_a_card_and_its_clip_are_rendered_ahead_too(world: Wor
     assert set(world.studio.seams) == set(joins)
 
 
+@pytest.mark.parametrize("slow", ["acme", "other"])
+def test_a_clip_that_clashes_with_the_first_is_mended_ahead_whichever_of_them_comes_later(
+    world: World, slow: str
+) -> None:
+    world.studio.clashing = True
+    world.vendor(slow).ready_after_s = 60.0
+    record = world.row(Transition="Crossfade")
+    for number, model in enumerate(("acme/film", "other/film", "other/film"), 1):
+        fields = {"Video": [record], "Scene #": number, "Prompt": f"Shot {number}", "Model": model, "Status": "Draft"}
+        world.board.add("Scenes", **fields)
+    world.until(world.trigger(record), "done")
+    assert world.vendor("other").prompts == ["Shot 2", "Shot 3"]
+    first, second, third = (piece.name for piece in world.studio.films[-1].pieces)
+    beside = (first, f"mended-0.5-0.5-{second}", f"mended-0.5-0-{third}")
+    assert set(pairwise(beside)) <= set(world.studio.seams)
+
+
 def test_a_scene_made_again_finds_the_cards_and_seams_that_it_needs(world: World) -> None:
     run_id = order_of_two(world)
     world.until(run_id, "done")
