@@ -20,10 +20,10 @@ HD_LINES = 720
 SAME_SHAPE = Fraction(1, 50)
 """Shapes closer than this are scaled to fit rather than cropped or padded: nobody sees 2 %."""
 
-_TONE_MAP = (
-    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,"
-    "zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
-)
+WHITE_NITS, BRIGHTEST = 203, 5
+"""Where ITU-R BT.2408 puts the white of paper, and how many times brighter a light may be (about 1,000 nits, for
+which phones and generators grade) before it is plain white.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,7 @@ class Source:
     lines: int
     matrix: int
     transfer: int
+    primaries: int
     interlaced: bool
     has_sound: bool
 
@@ -74,6 +75,7 @@ def read_source(path: Path, container: str) -> Source:
                 lines=min(frame.width, frame.height),
                 matrix=int(frame.colorspace),
                 transfer=int(frame.color_trc),
+                primaries=int(frame.color_primaries),
                 interlaced=bool(frame.interlaced_frame),
                 has_sound=bool(file.streams.audio),
             )
@@ -86,6 +88,27 @@ def _colours(source: Source) -> str:
     untagged = source.matrix == UNSPECIFIED and source.lines >= HD_LINES
     told = "in_color_matrix=bt709:" if untagged else ""
     return f"in_range=auto:out_range=tv:{told}out_color_matrix=bt709"
+
+
+def _tone_map(source: Source) -> str:
+    """From high dynamic range to ordinary: what is no brighter than paper keeps its colours, lights are pressed into
+    the rest. What is not said is BT.2020, as in all such files.
+    """
+    told = [
+        *(["setparams=colorspace=bt2020nc"] if source.matrix == UNSPECIFIED else []),
+        *(["setparams=color_primaries=bt2020"] if source.primaries == UNSPECIFIED else []),
+    ]
+    return ",".join(
+        [
+            *told,
+            f"zscale=transfer=linear:npl={WHITE_NITS}",
+            "format=gbrpf32le",
+            "zscale=primaries=bt709",
+            f"tonemap=mobius:param=0.5:desat=0:peak={BRIGHTEST}",
+            "zscale=transfer=bt709:matrix=bt709:range=tv",
+            "format=yuv420p",
+        ]
+    )
 
 
 def _fitted(source: Source, target: Target) -> list[str]:
@@ -119,7 +142,7 @@ def chain(source: Source, target: Target, *, with_overlay: bool) -> str:
     """
     steps = ["setpts=PTS-STARTPTS"] if source.skipped else []
     steps += ["yadif=deint=interlaced"] if source.interlaced else []
-    steps += [_TONE_MAP] if source.transfer in {PQ, HLG} else []
+    steps += [_tone_map(source)] if source.transfer in {PQ, HLG} else []
     steps += ["scale=w='max(2,trunc(iw*sar/2)*2)':h=ih", "setsar=1", *_fitted(source, target), "setsar=1"]
     steps += [f"fps={rate(target.fps)}:start_time=0", "tpad=stop=-1:stop_mode=clone"]
     graph = f"[0:v:{source.number}]{','.join(steps)}"
