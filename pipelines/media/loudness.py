@@ -36,11 +36,12 @@ class Loudness:
         return self.lufs <= SILENCE_LUFS
 
 
-def measure_loudness(path: Path, input_options: tuple[str, ...] = ()) -> Loudness | None:
-    """Measure the first sound track; None when there is nothing to measure. Raises `UnplayableMedia`."""
+def measure_loudness(path: Path, input_options: tuple[str, ...] = (), track: int = 0) -> Loudness | None:
+    """Measure a sound track, counted from 0; None when there is nothing to measure. Raises `UnplayableMedia`."""
     # framelog=quiet would be terser but is unknown to ffmpeg 5.
     meter = "ebur128=peak=true:framelog=verbose"
-    said = ffmpeg("-v", "info", *input_options, "-i", str(path), "-map", "0:a:0", "-af", meter, "-f", "null", "-")
+    source = ("-v", "info", *input_options, "-i", str(path), "-map", f"0:a:{track}")
+    said = ffmpeg(*source, "-af", meter, "-f", "null", "-")
     integrated, peak = _INTEGRATED.findall(said), _PEAK.findall(said)
     if not integrated or not peak:
         return None

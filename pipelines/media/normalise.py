@@ -28,9 +28,10 @@ ABOUT_SOUND = "sound"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """What is wrong with one clip and what will be done to it."""
+    """What is wrong with one clip and what will be done to it. `source` is known when the clip deviates."""
 
     work: ClipWork
+    source: Source | None
     frames: int
     picture: tuple[str, ...]
     sound: tuple[str, ...]
@@ -71,15 +72,16 @@ def encode_clip(work: ClipWork, dest: Path, reason: str) -> Prepared:
     found = _plan(work, probe(work.source))
     plan = replace(found, picture=(*found.picture, reason))
     with encode.arriving(dest) as temporary:
-        _encode_all(plan, _source(work), temporary)
+        _encode_all(plan, plan.source or _source(work), temporary)
         _accept(temporary, work.target)
     return Prepared(path=dest, footage=probe(dest), changed=plan.changed, loudness_lufs=plan.lufs)
 
 
 def _plan(work: ClipWork, footage: Footage) -> _Plan:
     reasons = deviations(work.source, work.target)
+    source = _source(work) if reasons else None
     seconds, frames, trimmed = _length(work, footage)
-    loudness = _measured(work, footage)
+    loudness = _measured(work, footage, source)
     gain = gain_db(loudness, work.target.loudness_lufs) if loudness and work.target.loudness_lufs is not None else 0.0
     extras = []
     if trimmed:
@@ -92,10 +94,12 @@ def _plan(work: ClipWork, footage: Footage) -> _Plan:
         extras.append("the logo was laid over")
     return _Plan(
         work=work,
+        source=source,
         frames=frames,
         picture=(*(reason for reason in reasons if ABOUT_SOUND not in reason), *extras),
         sound=(
             *(reason for reason in reasons if ABOUT_SOUND in reason),
+            *(["the sound cannot be decoded and became silence"] if source and source.garbled else []),
             *([f"the sound's level was changed by {gain:+.1f} dB"] if gain else []),
         ),
         gain_db=gain,
@@ -112,10 +116,11 @@ def _length(work: ClipWork, footage: Footage) -> tuple[float, int, bool]:
     return footage.duration_s, min(whole, wanted), wanted < whole
 
 
-def _measured(work: ClipWork, footage: Footage) -> Loudness | None:
+def _measured(work: ClipWork, footage: Footage, source: Source | None) -> Loudness | None:
     if work.target.loudness_lufs is None or footage.audio_codec is None:
         return None
-    return measure_loudness(work.source, ("-f", DEMUXERS[sniff(work.source)]))
+    track = source.sound if source and source.sound else 0
+    return measure_loudness(work.source, ("-f", DEMUXERS[sniff(work.source)]), track)
 
 
 def _source(work: ClipWork) -> Source:
@@ -124,7 +129,7 @@ def _source(work: ClipWork) -> Source:
 
 def _mend(plan: _Plan, temporary: Path) -> _Plan:
     """Touch the sound alone if that is enough, else encode all. Returns the plan that was followed."""
-    source = _source(plan.work)
+    source = plan.source or _source(plan.work)
     if not plan.picture:
         _encode_sound(plan, source, temporary)
         if not deviations(temporary, plan.work.target):
@@ -156,8 +161,8 @@ def _sound_filter(plan: _Plan, source: Source) -> str:
 
 def _sound_input(source: Source, index: int) -> tuple[list[str], str]:
     """Further inputs, and the pad the sound comes from; silence when the clip has none."""
-    if source.has_sound:
-        return [], "[0:a:0]"
+    if source.sound is not None:
+        return [], f"[0:a:{source.sound}]"
     return ["-f", "lavfi", "-i", f"anullsrc=r={encode.SAMPLE_RATE}:cl=stereo"], f"[{index}:a]"
 
 

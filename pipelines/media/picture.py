@@ -29,7 +29,8 @@ which phones and generators grade) before it is plain white.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """What the chain must know of a file: `number` is the film's place among its picture tracks, `shape` width to
-    height as shown, `seconds` what is shown, `skipped` how much sound at the head is left out for it.
+    height as shown, `seconds` what is shown, `skipped` how much sound at the head is left out for it. `sound` is the
+    place of its sound among the sound tracks, None without; `garbled` when there is some that cannot be decoded.
     """
 
     container: str
@@ -42,7 +43,8 @@ class Source:
     transfer: int
     primaries: int
     interlaced: bool
-    has_sound: bool
+    sound: int | None
+    garbled: bool
 
     @property
     def input_options(self) -> tuple[str, ...]:
@@ -77,7 +79,8 @@ def read_source(path: Path, container: str) -> Source:
                 transfer=int(frame.color_trc),
                 primaries=int(frame.color_primaries),
                 interlaced=bool(frame.interlaced_frame),
-                has_sound=bool(file.streams.audio),
+                sound=file.streams.audio.index(reel.sound) if reel.sound else None,
+                garbled=reel.garbled,
             )
     except (FFmpegError, ValueError) as error:
         raise UnplayableMedia(f"{path.name} cannot be decoded: {error}") from error

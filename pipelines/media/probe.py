@@ -31,13 +31,13 @@ def probe(path: Path) -> Footage:
     container = sniff(path)
     if container == "mp4":
         found = inspect(path)
-        if found.piece is not None:
+        if found.piece is not None and (found.piece.audio is None or found.piece.sound is not None):
             return _footage(found.piece)
     return _ask_libav(path, _CONTAINERS[container])
 
 
 def _footage(piece: Piece) -> Footage:
-    video, audio = piece.video, piece.audio
+    video = piece.video
     seconds = video.seconds
     return Footage(
         duration_s=float(shown_seconds(piece)),
@@ -46,7 +46,7 @@ def _footage(piece: Piece) -> Footage:
         fps=piece.frames / seconds if seconds else Fraction(0),
         frames=piece.frames,
         video_codec="h264",
-        audio_codec=None if audio is None else "aac" if piece.sound else audio.codec.strip(),
+        audio_codec="aac" if piece.sound else None,
         size_bytes=piece.movie.size,
         sample_rate=piece.sound.rate if piece.sound else None,
         channels=piece.sound.channels if piece.sound else None,
@@ -59,13 +59,13 @@ def _ask_libav(path: Path, container: str) -> Footage:
     try:
         with av.open(str(path), format=container, timeout=_PATIENCE_S, options={"protocol_whitelist": "file"}) as file:
             stream = film_track(file)
-            return _libav_footage(path, file, stream, read_reel(file, stream))
+            return _libav_footage(path, stream, read_reel(file, stream))
     except (FFmpegError, ValueError) as error:
         raise damaged("its pictures cannot be decoded") from error
 
 
-def _libav_footage(path: Path, file: av.container.InputContainer, stream: av.VideoStream, reel: Reel) -> Footage:
-    audio = file.streams.audio[0] if file.streams.audio else None
+def _libav_footage(path: Path, stream: av.VideoStream, reel: Reel) -> Footage:
+    audio = reel.sound
     rate = Fraction(stream.average_rate or stream.guessed_rate or 0)
     return Footage(
         duration_s=float(reel.seconds),

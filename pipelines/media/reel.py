@@ -19,12 +19,18 @@ _STILLS = {"mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpeg2000", "jpegls"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reel:
-    """The first picture, how many there are, and when they are shown, in seconds after the file's first moment."""
+    """The first picture, how many there are, and when they are shown, in seconds after the file's first moment.
+
+    `sound` is the track to be heard, None when there is none that can be decoded; `garbled` says that there is one
+    that cannot.
+    """
 
     picture: av.VideoFrame
     frames: int
     start: Fraction
     stop: Fraction
+    sound: av.AudioStream | None
+    garbled: bool
 
     @property
     def skipped(self) -> Fraction:
@@ -64,9 +70,13 @@ def read_reel(file: av.container.InputContainer, stream: av.VideoStream) -> Reel
     """
     picture: av.VideoFrame | None = None
     spans: list[tuple[int, int]] = []
-    for packet in file.demux(stream):
+    heard: set[int] = set()
+    for packet in file.demux(stream, *file.streams.audio):
+        if packet.stream_index != stream.index:
+            heard |= {packet.stream_index} if packet.size else set()
+            continue
         if picture is None:
-            picture = next(iter(packet.decode()), None)
+            picture = next(iter(stream.decode(packet)), None)
         if packet.pts is not None and not packet.is_discard:
             spans.append((packet.pts, packet.duration or 0))
     if picture is None or not spans:
@@ -75,4 +85,18 @@ def read_reel(file: av.container.InputContainer, stream: av.VideoStream) -> Reel
     last, lasting = max(spans)
     shown = lasting * tick or 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
     start = max(Fraction(0), min(spans)[0] * tick - begin)
-    return Reel(picture=picture, frames=len(spans), start=start, stop=max(start, last * tick - begin) + shown)
+    sound = _sound_track(file, heard)
+    return Reel(
+        picture=picture,
+        frames=len(spans),
+        start=start,
+        stop=max(start, last * tick - begin) + shown,
+        sound=sound,
+        garbled=bool(heard) and sound is None,
+    )
+
+
+def _sound_track(file: av.container.InputContainer, heard: set[int]) -> av.AudioStream | None:
+    """Of the tracks with sound in them, the first one that is switched on, if libav knows how to decode it."""
+    known = [stream for stream in file.streams.audio if stream.index in heard and stream.codec_context is not None]
+    return max(known, key=lambda stream: bool(stream.disposition & Disposition.default), default=None)

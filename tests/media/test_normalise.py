@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,6 +112,21 @@ def short_sound(path: Path) -> Path:
     return path
 
 
+def hollow_sound(path: Path) -> Path:
+    """A sound track that was promised and never written."""
+    data = bytearray(good(path.with_stem("whole")).read_bytes())
+    for table, count in ((b"stsz", 8), (b"stts", 4), (b"stsc", 4), (b"stco", 4)):
+        struct.pack_into(">I", data, data.rindex(table) + 4 + count, 0)
+    path.write_bytes(data)
+    return path
+
+
+def unknown_sound(path: Path) -> Path:
+    """Sound of a kind that no decoder here knows."""
+    path.write_bytes(good(path.with_stem("whole")).read_bytes().replace(b"mp4a", b"ac-5").replace(b"esds", b"dac5"))
+    return path
+
+
 PICTURE_FAULTS: dict[str, tuple[Maker, int]] = {
     "24 frames a second": (odd_fps, 60),
     "another size": (odd_size, 60),
@@ -129,6 +145,7 @@ PICTURE_FAULTS: dict[str, tuple[Maker, int]] = {
 }
 SOUND_FAULTS: dict[str, Maker] = {
     "no sound": no_sound,
+    "a sound track with nothing in it": hollow_sound,
     "mono at 44.1 kHz": with_sound("-c:a", "aac", "-ac", "1", "-ar", "44100"),
     "5.1 channels": with_sound("-c:a", "aac", "-ac", "6"),
     "MP3": with_sound("-c:a", "libmp3lame"),
@@ -160,6 +177,31 @@ def test_sound_that_deviates_is_mended_without_touching_the_picture(make, prepar
     assert deviations(piece.path, shots.target()) == ()
     assert shots.frame_hashes(piece.path) == shots.frame_hashes(source)
     assert abs(len(shots.sound(piece.path)) / 48_000 - 2) < 0.03
+
+
+@pytest.mark.parametrize("lufs", [None, -16.0])
+def test_sound_that_nobody_can_decode_becomes_silence_and_is_said(lufs, prepare, tmp_path):
+    source = unknown_sound(tmp_path / "source.mp4")
+    piece = prepare(source, target=shots.target(lufs=lufs))
+    assert "the sound cannot be decoded and became silence" in piece.changed
+    assert deviations(piece.path, shots.target()) == ()
+    assert shots.frame_hashes(piece.path) == shots.frame_hashes(tmp_path / "whole.mp4")
+    assert shots.level_db(shots.sound(piece.path)) < -90
+
+
+def test_of_two_sound_tracks_the_one_that_can_be_decoded_is_heard(prepare, tmp_path):
+    whole, both = good(tmp_path / "whole.mp4"), tmp_path / "both.mp4"
+    pcm = ["-map", "1:a", "-map", "0:a", "-c:v", "copy", "-c:a:0", "aac", "-c:a:1", "copy", "-brand", "isom"]
+    run("-i", str(whole), *tone(hertz=880), "-map", "0:v", *pcm, str(both))
+    data = bytearray(both.read_bytes())
+    at = data.index(b"mp4a", data.index(b"moov"))
+    data[at : at + 4] = b"ac-5"
+    data[data.index(b"esds", at) : data.index(b"esds", at) + 4] = b"dac5"
+    both.write_bytes(data)
+    piece = prepare(both, target=shots.target(lufs=-16.0))
+    assert shots.level_db(shots.sound(piece.path)) > -30
+    spectrum = np.abs(np.fft.rfft(shots.sound(piece.path)[:48_000, 0]))
+    assert int(np.argmax(spectrum)) == pytest.approx(440, abs=2)
 
 
 def test_all_mended_clips_share_one_set_of_decoder_settings(studio, tmp_path):
