@@ -1,17 +1,17 @@
 """Whether Airtable really has the files it was given links to, and fresh links for those that it failed to fetch.
 
 A failed fetch shows in no answer: the file vanishes from its cell, or stays there without a size. The film of a run is
-looked after by its delivery; here that is done for what nobody waits for: the copy in `Versions`, and a film that
-somebody put back. All that a base has to be looked after at one time is read in one call.
+looked after by its delivery; here that is done for what nobody waits for: the copy in `Versions`, the clips in
+`Scenes`, and a film that somebody put back. All that a table has to be looked after at one time is read in one call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.domain.board_fields import BoardTable, VersionField, VideoField, attachments
+from pipelines.domain.board_fields import BoardTable, SceneField, VersionField, VideoField, attachments
 from pipelines.domain.errors import BoardQuota, ReelgridError
 from pipelines.domain.keys import version_key
 from pipelines.domain.lifecycle import CutStatus
@@ -29,9 +29,9 @@ ALONG_S = 90.0
 """What is due within this time is read along."""
 AWAY_S = 3600.0
 AT_ONCE = 100
-_FILMS, _POSTERS = VideoField.FINAL_VIDEO.value, VideoField.POSTER.value
+_FILMS, _POSTERS, _CLIP = VideoField.FINAL_VIDEO.value, VideoField.POSTER.value, SceneField.CLIP.value
 LOOKS = "looks"
-"""Where a cut remembers what is to be looked after: by table, `checks` of this link, `tries` of all."""
+"""Where a cut remembers what is to be looked after: by table, `checks` of this link, `tries` of all, when (`at`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,132 +92,258 @@ def _is(file: File, item: Mapping[str, Any]) -> bool:
     return bool(right and item.get("size") and item.get("id") and str(item.get("type", "")).startswith(file.kind))
 
 
-def look_later(cut: Cut, table: str) -> dict[str, Any]:
-    """The `attachment` of a cut whose files in `table` are to be looked after."""
-    return {**cut.attachment, LOOKS: {**cut.attachment.get(LOOKS, {}), table: {"checks": 0, "tries": 0}}}
+def look_later(cut: Cut, *tables: str) -> dict[str, Any]:
+    """The `attachment` of a cut whose files in these tables are to be looked after."""
+    fresh = {table: {"checks": 0, "tries": 0} for table in tables}
+    return {**cut.attachment, LOOKS: {**cut.attachment.get(LOOKS, {}), **fresh}}
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """One row that should have a run's films."""
+class _Row:
+    """One row of the base, and the files that its cells should have."""
 
-    cut: Cut
-    run: Run
-    cuts: list[Cut]
     want: Want
+    files: Mapping[str, Sequence[File]]
 
     @property
     def is_written(self) -> bool:
         """Airtable has taken the links."""
-        return self.want.next_at is None and self.want.sent.get(_FILMS) == self.want.fields.get(_FILMS)
+        sent, fields = self.want.sent, self.want.fields
+        return self.want.next_at is None and all(sent.get(name) == fields.get(name) for name in self.files)
+
+    def compare(self, cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Arrival]:
+        """By field. Nobody misses files in a base that has no column for them."""
+        return {name: compare(files, cells[name]) for name, files in self.files.items() if name in cells}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The rows of one table that should have a run's files."""
+
+    cut: Cut
+    run: Run
+    cuts: list[Cut]
+    rows: list[_Row]
+
+    @property
+    def is_written(self) -> bool:
+        return all(row.is_written for row in self.rows)
 
 
 def look(services: Services, actor: Actor, cut_id: str) -> None:
-    """Look after the files of one delivered cut, and of all others of its base that are due about now."""
+    """Look after the files of one delivered cut, and of all others of its base that are due about now: one call for
+    each table.
+    """
     with services.store.read() as tx:
         cut = tx.cuts.get(cut_id)
         run = tx.runs.get(cut.run_id) if cut else None
-        table = next(iter(cut.attachment.get(LOOKS, {})), None) if cut else None
-        places = _places(tx, run.base_id, table, actor.now) if run and run.base_id and table else []
     if cut is None:
         return
-    base_id, written = (run.base_id or "") if run else "", {one.want.record_id or "": one for one in places}
-    written = {row: place for row, place in written.items() if row and place.is_written}
-    cells = {}
-    if written:
-        runs = [place.run.id for place in written.values()]
-        cells = services.board.attachments_of(base_id, str(table), list(written), (_FILMS, _POSTERS), runs)
+    known = {
+        table: bool(run and run.base_id and _look_at(services, actor, cut, run.base_id, table))
+        for table in _due(cut, actor.now)
+    }
+    with services.store.write() as tx:
+        _leave(tx, actor, cut, [table for table, is_known in known.items() if not is_known])
+
+
+def _due(cut: Cut, now: float) -> list[str]:
+    """The tables in which a cut's files are to be looked after about now."""
+    return [table for table, state in cut.attachment.get(LOOKS, {}).items() if state.get("at", 0.0) < now + ALONG_S]
+
+
+def _look_at(services: Services, actor: Actor, cut: Cut, base_id: str, table: str) -> bool:
+    """One table. False when nothing of this cut is to be looked after there any more."""
+    with services.store.read() as tx:
+        places = _places(tx, base_id, table, actor.now)
+    written = [place for place in places if place.is_written]
+    rows = {row.want.record_id: row for place in written for row in place.rows if row.want.record_id}
+    cells: Mapping[str, Mapping[str, Sequence[Any]]] = {}
+    if rows:
+        fields = list(dict.fromkeys(name for row in rows.values() for name in row.files))
+        runs = [place.run.id for place in written]
+        cells = services.board.attachments_of(base_id, table, list(rows), fields, runs)
     with services.store.write() as tx:
         for place in places:
-            _judge(services, tx, actor, place, str(table), cells.get(place.want.record_id or ""))
-        _leave(tx, actor, cut, str(table), known=cut.id in {place.cut.id for place in places})
+            _judge(services, tx, actor, place, table, cells)
+    return cut.id in {place.cut.id for place in places}
 
 
 def _places(tx: Tx, base_id: str, table: str, now: float) -> list[_Place]:
     due: dict[str, Any] = {"before": {"next_at": now + ALONG_S}, "after": {"next_at": 0.0}}
     cuts = tx.cuts.find(order="next_at", limit=AT_ONCE, status=CutStatus.DELIVERED, **due)
-    found = [_place(tx, base_id, table, cut) for cut in cuts if table in cut.attachment.get(LOOKS, {})]
+    found = [_place(tx, base_id, table, cut) for cut in cuts if table in _due(cut, now)]
     return [place for place in found if place is not None]
 
 
 def _place(tx: Tx, base_id: str, table: str, cut: Cut) -> _Place | None:
-    """None when the row is gone, or shows another film by now."""
+    """None when nothing is to be looked after: the row is gone, or shows another film by now."""
     run = tx.runs.get(cut.run_id)
     if run is None or run.base_id != base_id or run.record_id is None or run.take != cut.take:
         return None
-    name = version_key(run.record_id, run.number) if table == BoardTable.VERSIONS else run.record_id
-    want, cuts = tx.wants.get(f"{base_id}/{table}/{name}"), films_of(tx, run)
+    cuts = films_of(tx, run)
+    rows = _clip_rows(tx, run) if table == BoardTable.SCENES else _film_rows(tx, run, table, cuts)
+    return _Place(cut, run, cuts, rows) if rows else None
+
+
+def _film_rows(tx: Tx, run: Run, table: str, cuts: Sequence[Cut]) -> list[_Row]:
+    record_id = run.record_id or ""
+    name = version_key(record_id, run.number) if table == BoardTable.VERSIONS else record_id
+    want = tx.wants.get(f"{run.base_id}/{table}/{name}")
     if want is None or want.gone or want.error:
-        return None
+        return []
     shown = [str(item.get("filename")) for item in want.fields.get(_FILMS) or [] if "filename" in item]
-    return _Place(cut, run, cuts, want) if shown == [file.filename for file in films(cuts)] else None
+    if shown != [file.filename for file in films(cuts)]:
+        return []
+    return [_Row(want, {_FILMS: films(cuts), _POSTERS: posters(cuts)})]
+
+
+def _clip_rows(tx: Tx, run: Run) -> list[_Row]:
+    """The scenes whose clip was given to Airtable and never seen there."""
+    rows = []
+    for scene in tx.scenes.find(run_id=run.id, order="number"):
+        clip, want = tx.clips.get(scene.clip_id or ""), outbox.want_of_scene(tx, run, scene)
+        if clip is None or want is None or want.gone or want.error:
+            continue
+        unseen = [item for item in want.fields.get(_CLIP) or () if "id" not in item]
+        if unseen:
+            rows.append(_Row(want, {_CLIP: [File(str(item["filename"]), "video/", clip.size) for item in unseen]}))
+    return rows
 
 
 def _judge(
-    services: Services, tx: Tx, actor: Actor, place: _Place, table: str, cells: Mapping[str, Sequence[Any]] | None
+    services: Services,
+    tx: Tx,
+    actor: Actor,
+    place: _Place,
+    table: str,
+    cells: Mapping[str, Mapping[str, Sequence[Any]]],
 ) -> None:
     state = dict(place.cut.attachment[LOOKS][table])
     if not place.is_written:
-        _again(tx, actor, place, table, state, PAUSES_S[0])
+        _again(tx, actor, place.cut, table, state, PAUSES_S[0])
         return
-    film, poster = compare_cells(place.cuts, cells or {})
+    # A row that is gone misses nothing.
+    seen = [(row, row.compare(cells.get(row.want.record_id or "", {}))) for row in place.rows]
+    every = [arrival for _, found in seen for arrival in found.values()]
     state["checks"] += 1
-    if cells is None or (film.whole and poster.whole):
-        _again(tx, actor, place, table, None, None)
-    elif not (film.lost or poster.lost) and state["checks"] < len(PAUSES_S):
-        _again(tx, actor, place, table, state, PAUSES_S[state["checks"]])
-    elif state["tries"] + 1 >= TRIES:
-        record(tx, actor, "run", place.run.id, place.run.id, "not_attached", table=table)
-        _say(services, tx, place, table, _NOT_ATTACHED[table](place))
-        _again(tx, actor, place, table, None, None)
+    if table == BoardTable.SCENES:
+        _remember_clips(tx, seen)
+    if all(arrival.whole for arrival in every):
+        _again(tx, actor, place.cut, table, None, None)
+    elif not any(arrival.lost for arrival in every) and state["checks"] < len(PAUSES_S):
+        _again(tx, actor, place.cut, table, state, PAUSES_S[state["checks"]])
     else:
-        state |= {"checks": 0, "tries": state["tries"] + 1}
-        mark = f"{table[0].lower()}{state['tries']}-{place.want.flushes}"
-        cell = outbox.film_files(place.cuts, mark, {**film.have, **poster.have})
-        record(tx, actor, "run", place.run.id, place.run.id, "attached_again", tries=state["tries"], table=table)
-        _say(services, tx, place, table, {name: attachments(files) for name, files in cell.items()})
-        _again(tx, actor, place, table, state, PAUSES_S[0])
+        _mend(services, tx, actor, place, table, state, [one for one in seen if not _is_whole(one[1])])
 
 
-def _say(services: Services, tx: Tx, place: _Place, table: str, fields: dict[str, Any]) -> None:
-    want = place.want
+def _is_whole(found: Mapping[str, Arrival]) -> bool:
+    return all(arrival.whole for arrival in found.values())
+
+
+def _remember_clips(tx: Tx, seen: Sequence[tuple[_Row, Mapping[str, Arrival]]]) -> None:
+    """What was seen once is not looked after again when another scene is made anew."""
+    for row, found in seen:
+        want = tx.wants.get(row.want.id, lock=True)
+        cell = row.want.fields[_CLIP]
+        if _CLIP in found and found[_CLIP].whole and want is not None and want.fields.get(_CLIP) == cell:
+            known = [{**item, "id": found[_CLIP].have[str(item["filename"])]} for item in cell]
+            tx.wants.change(want.id, fields={**want.fields, _CLIP: known}, sent={**want.sent, _CLIP: known})
+
+
+def _mend(
+    services: Services,
+    tx: Tx,
+    actor: Actor,
+    place: _Place,
+    table: str,
+    state: dict[str, Any],
+    missing: Sequence[tuple[_Row, Mapping[str, Arrival]]],
+) -> None:
+    """A fresh link for what Airtable failed to fetch; in the end its row says that."""
+    run, now = place.run, services.clock.now()
+    tries = state["tries"] + 1
+    if tries >= TRIES:
+        record(tx, actor, "run", run.id, run.id, "not_attached", table=table, **_TOLD["lost"].get(table, {}))
+        for row, _ in missing:
+            _say(tx, now, row.want, _NOT_ATTACHED[table](run, row.want))
+        _again(tx, actor, place.cut, table, None, None)
+        return
+    told = _TOLD["again"].get(table, {})
+    record(tx, actor, "run", run.id, run.id, "attached_again", tries=tries, table=table, **told)
+    for row, found in missing:
+        mark = f"{table[0].lower()}{tries}-{row.want.flushes}"
+        _say(tx, now, row.want, _fresh_links(place, table, row, mark, found))
+    _again(tx, actor, place.cut, table, {**state, "checks": 0, "tries": tries}, PAUSES_S[0])
+
+
+_TOLD: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "again": {BoardTable.SCENES: {"sentence": "Airtable has not fetched a scene's clip; it is sent once more."}},
+    "lost": {BoardTable.SCENES: {"sentence": "Airtable could not fetch a scene's clip; its link works."}},
+}
+"""In the history, where it is not the film that is missing."""
+
+
+def _fresh_links(
+    place: _Place, table: str, row: _Row, mark: str, found: Mapping[str, Arrival]
+) -> dict[str, list[dict[str, Any]]]:
+    """The cells as they are wanted, with links that were never given before, and ids for what is there already."""
+    if table == BoardTable.SCENES:
+        return {_CLIP: [{**item, "url": f"{outbox.key_of(item)}#{mark}"} for item in row.want.fields[_CLIP]]}
+    have = {name: known for arrival in found.values() for name, known in arrival.have.items()}
+    return {name: attachments(files) for name, files in outbox.film_files(place.cuts, mark, have).items()}
+
+
+def _say(tx: Tx, now: float, want: Want, fields: dict[str, Any]) -> None:
     key = next(iter(want.merge.values()), None)
-    now = services.clock.now()
-    where: dict[str, Any] = {"base_id": want.base_id, "table": table, "record_id": want.record_id, "merge_key": key}
-    outbox.want(tx, now, fields=fields, run_id=want.run_id, urgent=True, **where)
+    where: dict[str, Any] = {"base_id": want.base_id, "table": want.table, "record_id": want.record_id}
+    outbox.want(tx, now, fields=fields, run_id=want.run_id, merge_key=key, urgent=True, **where)
 
 
-def _version_note(place: _Place) -> dict[str, Any]:
-    what = str(place.want.fields.get(VersionField.WHAT_CHANGED, ""))
+def _version_note(_run: Run, want: Want) -> dict[str, Any]:
+    what = str(want.fields.get(VersionField.WHAT_CHANGED, ""))
     return {VersionField.WHAT_CHANGED.value: f"{what} Airtable could not fetch the file; Restore still works.".strip()}
 
 
-def _row_note(place: _Place) -> dict[str, Any]:
-    sentence = f"The film of run {place.run.number} is back, but Airtable could not fetch it: open it with Video URL."
+def _row_note(run: Run, _want: Want) -> dict[str, Any]:
+    sentence = f"The film of run {run.number} is back, but Airtable could not fetch it: open it with Video URL."
     return {VideoField.STATUS_DETAIL.value: sentence}
 
 
-_NOT_ATTACHED = {BoardTable.VERSIONS.value: _version_note, BoardTable.VIDEOS.value: _row_note}
+def _clip_note(_run: Run, _want: Want) -> dict[str, Any]:
+    return {SceneField.ERROR.value: "Airtable could not fetch the clip, which is in the film: open it with Clip URL."}
 
 
-def _again(tx: Tx, actor: Actor, place: _Place, table: str, state: dict[str, int] | None, pause: float | None) -> None:
+_NOT_ATTACHED = {
+    BoardTable.VERSIONS.value: _version_note,
+    BoardTable.VIDEOS.value: _row_note,
+    BoardTable.SCENES.value: _clip_note,
+}
+
+
+def _again(tx: Tx, actor: Actor, cut: Cut, table: str, state: dict[str, Any] | None, pause: float | None) -> None:
     """Look again after `pause`, or never more. Whoever else works on the cut right now decides about it himself."""
-    cut = tx.cuts.get(place.cut.id, lock=True)
-    if cut is None or cut.lease_token not in (None, actor.lease):
+    current = tx.cuts.get(cut.id, lock=True)
+    if current is None or current.lease_token not in (None, actor.lease):
         return
-    looks = {**cut.attachment.get(LOOKS, {}), table: state}
-    looks = {name: kept for name, kept in looks.items() if kept is not None}
-    next_at = actor.now + pause if pause is not None else (actor.now if looks else None)
-    tx.cuts.change(cut.id, attachment={**cut.attachment, LOOKS: looks}, next_at=next_at)
+    looks = {**current.attachment.get(LOOKS, {}), table: None}
+    if state is not None and pause is not None:
+        looks[table] = {**state, "at": actor.now + pause}
+    _keep(tx, current, {name: kept for name, kept in looks.items() if kept is not None})
 
 
-def _leave(tx: Tx, actor: Actor, cut: Cut, table: str, *, known: bool) -> None:
+def _keep(tx: Tx, cut: Cut, looks: Mapping[str, Any], **changes: Any) -> None:
+    """Remember what is to be looked after, and come back when the first of it is due."""
+    next_at = min((float(state.get("at", 0.0)) or cut.next_at or 0.0 for state in looks.values()), default=None)
+    tx.cuts.change(cut.id, attachment={**cut.attachment, LOOKS: looks}, next_at=next_at, **changes)
+
+
+def _leave(tx: Tx, actor: Actor, cut: Cut, forget: Collection[str]) -> None:
     """The step is over; what has no place any more is not looked after any more."""
-    changes: dict[str, Any] = {}
-    if not known:
-        looks = {name: state for name, state in cut.attachment.get(LOOKS, {}).items() if name != table}
-        changes = {"attachment": {**cut.attachment, LOOKS: looks}, "next_at": actor.now if looks else None}
-    tx.cuts.change(cut.id, {"lease_token": actor.lease}, attempts=0, **changes, **FREE)
+    current = tx.cuts.get(cut.id, lock=True)
+    if current is not None and current.lease_token == actor.lease:
+        looks = {name: state for name, state in current.attachment.get(LOOKS, {}).items() if name not in forget}
+        _keep(tx, current, looks, attempts=0, **FREE)
 
 
 def give_up(services: Services, actor: Actor, cut_id: str, error: ReelgridError) -> None:

@@ -172,6 +172,10 @@ class _Upload:
 _TOO_LARGE = "Airtable cannot reach this computer and the film is over 5 MB: open it with Video URL."
 
 
+_LATER = (BoardTable.VERSIONS.value, BoardTable.SCENES.value)
+"""Where files are that nobody waits for."""
+
+
 def _finish(
     services: Services,
     actor: Actor,
@@ -187,7 +191,8 @@ def _finish(
         cuts = films_of(tx, run)
         for cut in cuts:
             known = (have or {}).get(outbox.film_name(cut))
-            attachment = arrivals.look_later(cut, BoardTable.VERSIONS) if have and cut is cuts[0] else cut.attachment
+            is_first = bool(have) and cut is cuts[0]
+            attachment = arrivals.look_later(cut, *_LATER) if is_first else cut.attachment
             attachment = {**attachment, "waits": False, **({"id": known} if known else {})}
             tx.cuts.change(cut.id, attachment=attachment)
             if cut.status is not CutStatus.DELIVERED:

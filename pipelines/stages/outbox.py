@@ -20,7 +20,7 @@ from pipelines.domain.board_fields import (
 from pipelines.domain.keys import version_key
 from pipelines.domain.lifecycle import STOPPED
 from pipelines.domain.progress import progress_of
-from pipelines.domain.run import Cut, Run, Scene, Want
+from pipelines.domain.run import Clip, Cut, Run, Scene, Want
 from pipelines.ports import Tx
 from pipelines.stages import advice, ledger
 from pipelines.stages.services import Services
@@ -214,7 +214,7 @@ def show_scene(
         fields = scene_fields(scene, record_id=run.record_id, **state)
     clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
     if clip is not None and services.policy.airtable_reaches_us:
-        fields[SceneField.CLIP] = [{"url": f"{STORED}{clip.key}#0", "filename": f"scene-{scene.number:02d}.mp4"}]
+        fields[SceneField.CLIP] = _clip_cell(tx, run, scene, clip)
     want(
         tx,
         services.clock.now(),
@@ -227,6 +227,25 @@ def show_scene(
         urgent=urgent,
         within_s=within_s,
     )
+
+
+def _clip_cell(tx: Tx, run: Run, scene: Scene, clip: Clip) -> list[dict[str, Any]]:
+    """The clip's file, under the link that it was given by last: a new one would have it fetched once more."""
+    known = want_of_scene(tx, run, scene)
+    cell: list[dict[str, Any]] = (known.fields.get(SceneField.CLIP) or []) if known else []
+    if [key_of(item) for item in cell] == [f"{STORED}{clip.key}"]:
+        return cell
+    return [{"url": f"{STORED}{clip.key}#0", "filename": f"scene-{scene.number:02d}.mp4"}]
+
+
+def key_of(item: Mapping[str, Any]) -> str:
+    """The storage key of a wanted file, with its prefix and without the mark that tells one giving from another."""
+    return str(item.get("url", "")).rpartition("#")[0]
+
+
+def want_of_scene(tx: Tx, run: Run, scene: Scene) -> Want | None:
+    """What a scene's row should say."""
+    return tx.wants.get(_want_id(tx, run.base_id or "", BoardTable.SCENES, scene.board_record_id, scene.key))
 
 
 def _scene_state(services: Services, tx: Tx, scene: Scene) -> dict[str, Any]:

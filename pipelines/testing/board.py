@@ -19,7 +19,11 @@ from pipelines.ports import BoardRow, BoardScene, BoardSettings, BoardVersion, C
 BASE = "appMemory00000001"
 BATCH = 10
 REVOKED = "Airtable refuses our access token: it was revoked."
-_LOSING: Mapping[str, str] = {BoardTable.VIDEOS: "lose_films", BoardTable.VERSIONS: "lose_versions"}
+_LOSING: Mapping[tuple[str, str], str] = {
+    (BoardTable.VIDEOS, VideoField.FINAL_VIDEO): "lose_films",
+    (BoardTable.VERSIONS, VideoField.FINAL_VIDEO): "lose_versions",
+    (BoardTable.SCENES, SceneField.CLIP): "lose_clips",
+}
 _TICKS = (VideoField.GENERATE, VideoField.APPROVE, VideoField.CANCEL)
 Sizes = Callable[[str], "int | None"]
 
@@ -37,9 +41,9 @@ class MemoryBoard:
     """ports.Board for one base. `size_of` tells how large the file behind a link is (None: it cannot be fetched).
 
     Switches: `quota`, `denied`, `away`, `locked_until`, `refused` (tables of which no row is taken), `missing`
-    (columns); the next `lose_films` films of `Videos` and `lose_versions` of `Versions` are never fetched, and `vanish`
-    says whether such a file disappears from its cell or stays without size; files arrive `arrive_after_s` after the
-    write.
+    (columns); the next `lose_films` films of `Videos`, `lose_versions` of `Versions` and `lose_clips` clips of `Scenes`
+    are never fetched, and `vanish` says whether such a file disappears from its cell or stays without size; files
+    arrive `arrive_after_s` after the write.
     """
 
     def __init__(self, clock: Clock, size_of: Sizes, *, arrive_after_s: float = 1.0) -> None:
@@ -49,7 +53,7 @@ class MemoryBoard:
         self.refused: set[str] = set()
         self.missing: set[str] = set()
         self.locked_until = 0.0
-        self.lose_films = self.lose_versions = 0
+        self.lose_films = self.lose_versions = self.lose_clips = 0
         self.vanish = False
         self.arrive_after_s = arrive_after_s
         self.links: list[str] = []
@@ -175,7 +179,8 @@ class MemoryBoard:
         """Re-read attachment cells of many rows."""
         with self._call("attachments", table, *record_ids):
             rows = {one: self._seen(table, one) for one in record_ids if one in self.tables[table]}
-            return {one: {name: list(row.get(name) or []) for name in fields} for one, row in rows.items()}
+            there = [name for name in fields if name not in self.missing]
+            return {one: {name: list(row.get(name) or []) for name in there} for one, row in rows.items()}
 
     # ------------------------------------------------------------ writing
 
@@ -223,7 +228,7 @@ class MemoryBoard:
     def _put(self, table: str, record_id: str, fields: Mapping[str, Any]) -> None:
         row = self.tables[table][record_id]
         for name, value in fields.items():
-            losing = _LOSING.get(table) if name == VideoField.FINAL_VIDEO else None
+            losing = _LOSING.get((table, name))
             new = self._files(value, row.get(name) or [], losing) if _is_files(value) else value
             if new in (None, "", [], False):
                 row.pop(name, None)
