@@ -270,6 +270,7 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
     """The worker's first step: read the row if there is one, plan, quote, set the money aside, go on. A row whose
     time has not come waits for it, however it was started.
     """
+    wishes.must_not_be_stopped(services, run.base_id)
     row = _row_of(services, run)
     if row is not None and row.scheduled_for is not None and schedule.is_ahead(row.scheduled_for, actor.now):
         schedule.wait(services, actor, run, row.scheduled_for)

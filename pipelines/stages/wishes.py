@@ -34,6 +34,17 @@ def look(services: Services, base_id: str | None) -> None:
         logger.warning("the Settings of %s cannot be read: %s", base_id, error.operator)
 
 
+def must_not_be_stopped(services: Services, base_id: str | None) -> None:
+    """Raises Busy while spending is stopped, so that what waits for that asks Airtable nothing else meanwhile."""
+    with services.store.read() as tx:
+        stopped = stop.reason_if_on(tx, base_id)
+    if stopped is None:
+        return
+    look(services, base_id)
+    with services.store.read() as tx:
+        stop.must_be_off(tx, base_id)
+
+
 def read(services: Services, base_id: str) -> None:
     """Read it now, and keep what it says."""
     row = services.board.settings(base_id)

@@ -149,6 +149,26 @@ def test_with_push_settings_are_read_now_and_then_only(world: World) -> None:
     assert world.calls("settings") <= 1
 
 
+def test_what_waits_while_spending_is_stopped_asks_airtable_for_nothing_but_its_settings(tmp_path: Path) -> None:
+    """An hour of waiting would use up a small quota otherwise, and afterwards both go on."""
+    world = World.build(tmp_path, approval_above_micro=500_000)
+    asked = world.until(world.trigger(world.row(Prompt="A dog\nA cow")), "needs_approval")
+    world.settle()
+    control.set_stop(world.services, on=True, reason="a holiday", actor="test")
+    control.approve(world.services, asked.id, "test")
+    queued = world.trigger(world.row(Prompt="A cat"))
+    world.settle()
+    world.board.calls.clear()
+    began = world.clock.now()
+    while world.clock.now() - began < 3600:
+        if not world.work():
+            world.clock.pass_by(5)
+    assert {call.verb for call in world.board.calls} <= {"settings"}
+    control.set_stop(world.services, on=False, reason="", actor="test")
+    for run in (asked.id, queued):
+        assert world.until(run, "done").status is RunStatus.DONE
+
+
 @pytest.mark.parametrize("pushed", [True, False])
 def test_a_video_of_six_scenes_takes_at_most_twelve_calls_and_without_push_one_more_a_minute(
     world: World, pushed: bool
