@@ -266,8 +266,9 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "`Transition` and `Transition Seconds`",
         (
             "Between two scenes: `Cut` (default), `Crossfade`, `Fade Black`, `Dip White`. A scene's own `Transition` "
-            "says how it is entered from the scene before, whatever the film's is. Seconds: 0.2 to 2. Only the frames "
-            "of the transition are encoded again."
+            "says how it is entered from the scene before, whatever the film's is. With `Fade Black` the film also "
+            "begins and ends in black, with its sound, for half of the seconds; on the first scene it says that the "
+            "film begins so. Seconds: 0.2 to 2. Only the frames of the transition are encoded again."
         ),
         ("transition-cut", "transition-crossfade", "transition-fade-black", "transition-dip-white"),
     ),

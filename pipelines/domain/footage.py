@@ -150,6 +150,8 @@ class FilmPlan:
     target: Target
     pieces: tuple[Path, ...]
     boundaries: tuple[Boundary, ...] = ()
+    ends: tuple[Boundary, Boundary] = (Boundary(), Boundary())
+    """How the film begins and how it ends: fades from and to a colour; anything else is nothing there."""
     captions: tuple[str | None, ...] = ()
     music: Path | None = None
     disclosure: str | None = None

@@ -27,7 +27,7 @@ from pipelines.media.pictures import SEAM_SET
 from pipelines.media.piece import Piece, inspect, open_piece
 from pipelines.media.probe import deviations, faults_of, probe
 from pipelines.media.seams import Seam, body, load, render
-from pipelines.media.timeline import HARD, Slot, lay_out
+from pipelines.media.timeline import HARD, Slot, joins, lay_out
 
 _SEAMS_AT_A_TIME = 2
 """Each is a short encode that cannot fill two cores by itself."""
@@ -58,7 +58,7 @@ def assemble(plan: FilmPlan, dest: Path, *, ready: Path | None = None, encode_al
     work = _Work(plan, dest.with_name(f".{dest.stem[:40]}.work"), ready, encode_all)
     try:
         pieces = _joinable(work)
-        slots = lay_out([piece.frames for piece in pieces], plan.boundaries, plan.target.fps)
+        slots = lay_out([piece.frames for piece in pieces], plan)
         digest = _write(work, pieces, slots, dest)
     finally:
         shutil.rmtree(work.folder, ignore_errors=True)
@@ -114,7 +114,7 @@ def _as_it_is(work: _Work, number: int, path: Path) -> Piece:
     faults = faults_of(found, work.plan.target)
     if found.piece is None or faults:
         return _mended(work, number, "; ".join(faults))
-    fading = any(boundary.kind is not Transition.CUT for boundary in work.plan.boundaries)
+    fading = any(boundary.kind is not Transition.CUT for boundary in joins(work.plan))
     if fading and SEAM_SET in {set_number(nal) for nal in (*found.piece.config.sps, *found.piece.config.pps)}:
         return _mended(work, number, "its decoder settings clash with the transitions'")
     return found.piece
@@ -125,12 +125,9 @@ def _mended(work: _Work, number: int, reason: str) -> Piece:
     if number not in work.mended:
         work.notes.append(f"Scene {number + 1} was encoded again: {reason}.")
         work.mended.add(number)
-    fades = _fade_seconds(work.plan, number - 1), _fade_seconds(work.plan, number)
+    into, out = joins(work.plan)[number : number + 2]
+    fades = into.seconds, out.seconds
     return mended(work.plan.pieces[number], work.plan.target, fades, reason, work.ready or work.folder)
-
-
-def _fade_seconds(plan: FilmPlan, boundary: int) -> float:
-    return plan.boundaries[boundary].seconds if 0 <= boundary < len(plan.boundaries) else 0.0
 
 
 def _write(work: _Work, pieces: Sequence[Piece], slots: Sequence[Slot], dest: Path) -> str:
@@ -154,7 +151,7 @@ def _write_joined(
     try:
         sound = score(pieces, slots, voice)
     except UnplayableMedia as error:
-        if any(slot.into is not HARD for slot in slots):
+        if any((slot.into, slot.out) != (HARD, HARD) for slot in slots):
             raise
         work.notes.append(f"The sound was copied without smoothing its joins: {error.operator}.")
         return join_whole(pieces, dest, comment, final=final) or ""
@@ -176,22 +173,39 @@ def _under_music(work: _Work, film: Path, look: Look, dest: Path) -> str:
 
 
 def _bodies(work: _Work, pieces: Sequence[Piece], slots: Sequence[Slot]) -> tuple[list[Body], list[AvcConfig]]:
-    """What is copied of each piece, with the seams between, two of which are rendered at a time."""
+    """What is copied of each piece, with the seams between and at the ends, two of which are rendered at a time."""
     spans = [body(piece, slot.into.head, slot.out.tail) for piece, slot in zip(pieces, slots, strict=True)]
-    wanted = {
-        number: Seam(a=a, b=b, fade=slot.out, stop=span[1], start=following[0])
-        for number, (slot, (a, b), (span, following)) in enumerate(
-            zip(slots[:-1], pairwise(pieces), pairwise(spans), strict=True)
-        )
-        if slot.out is not HARD
-    }
+    wanted = _wanted(pieces, slots, spans)
     with ThreadPoolExecutor(max_workers=_SEAMS_AT_A_TIME) as pool:
         made = dict(zip(wanted, pool.map(lambda seam: _seam(work, seam), wanted.values()), strict=True))
     bodies = [
-        Body(piece, span[0], span[1], made[number][1] if number in made else None)
-        for number, (piece, span) in enumerate(zip(pieces, spans, strict=True))
+        Body(
+            piece=piece,
+            start=span[0],
+            stop=span[1],
+            seam=made[number][1] if number in made else None,
+            opening=made[0][1] if number == 1 and 0 in made else None,
+        )
+        for number, (piece, span) in enumerate(zip(pieces, spans, strict=True), 1)
     ]
     return bodies, [config for config, _ in made.values()]
+
+
+def _wanted(pieces: Sequence[Piece], slots: Sequence[Slot], spans: Sequence[tuple[int, int]]) -> dict[int, Seam]:
+    """The film's seams by the number of pieces that stand before them."""
+    found = {
+        number: Seam(a=a, b=b, fade=slot.out, stop=span[1], start=following[0])
+        for number, (slot, (a, b), (span, following)) in enumerate(
+            zip(slots[:-1], pairwise(pieces), pairwise(spans), strict=True), 1
+        )
+        if slot.out is not HARD
+    }
+    first, last = pieces[0], pieces[-1]
+    if slots[0].into is not HARD:
+        found[0] = Seam(a=first, b=first, fade=slots[0].into, stop=first.frames, start=spans[0][0])
+    if slots[-1].out is not HARD:
+        found[len(pieces)] = Seam(a=last, b=last, fade=slots[-1].out, stop=spans[-1][1], start=0)
+    return found
 
 
 def _seam(work: _Work, wanted: Seam) -> tuple[AvcConfig, Stretch]:

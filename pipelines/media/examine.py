@@ -108,7 +108,7 @@ def _expected(plan: FilmPlan) -> list[Slot]:
         footage = probe(path)
         exact = footage.fps == fps
         frames.append(footage.frames if exact else max(1, round(footage.duration_s * float(fps))))
-    return lay_out(frames, plan.boundaries, fps)
+    return lay_out(frames, plan)
 
 
 def _check_length(piece: Piece, slots: Sequence[Slot], look: _Look) -> None:

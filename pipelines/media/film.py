@@ -20,17 +20,21 @@ from pipelines.media.sound_seam import Zone
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The frames of a piece that are copied (in decode order), and the seam that follows them, if any."""
+    """The frames of a piece that are copied (in decode order), the seam that follows them, if any, and the one that
+    stands before them at the start of a film.
+    """
 
     piece: Piece
     start: int
     stop: int
     seam: Stretch | None = None
+    opening: Stretch | None = None
 
     @property
     def untouched(self) -> bool:
-        """Whether the whole piece is copied and a hard cut follows."""
-        return self.seam is None and (self.start, self.stop) == (0, self.piece.frames)
+        """Whether the whole piece is copied, with hard cuts on both sides."""
+        seams = (self.opening, self.seam)
+        return seams == (None, None) and (self.start, self.stop) == (0, self.piece.frames)
 
 
 def stretches(bodies: Sequence[Body], score: Score | None, voice: Voice | None) -> list[Stretch]:
@@ -74,6 +78,8 @@ def by_turns(bodies: Sequence[Body], packets: Sequence[bytes], voice: Voice | No
 
 def _pictures(bodies: Sequence[Body]) -> Iterator[Stretch]:
     for body in bodies:
+        if body.opening is not None:
+            yield body.opening
         second = max(1, round(Fraction(1) / body.piece.frame))
         for start, stop in pairwise([*range(body.start, body.stop, second), body.stop]):
             yield _range(frames_of(body.piece, start, stop, 0), body.piece)

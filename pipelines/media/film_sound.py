@@ -41,8 +41,9 @@ def score(pieces: Sequence[Piece], slots: Sequence[Slot], voice: Voice) -> Score
     split = shares(pieces, starts, slots[-1].stop * frame, voice.rate, voice.priming)
     total = split[-1].start + split[-1].count + split[-1].silence
     parts = [_part(*each, voice) for each in zip(pieces, slots, split, [*split[1:], None], strict=True)]
-    spans = [_span(*each, voice) for each in zip(slots[1:], split[1:], [frame] * len(slots[1:]), strict=True)]
-    wanted = merged(spans, total)
+    spans = [_span(slot, share, frame, voice) for slot, share in zip(slots, split, strict=True)]
+    ends = [_end(slots[-1], total, frame, voice)] if slots[-1].out.tail else []
+    wanted = merged([*(spans if slots[0].into.head else spans[1:]), *ends], total)
     channels = next(piece.sound.channels for piece in pieces if piece.sound)
 
     def own(place: int) -> bytes:
@@ -95,6 +96,12 @@ def _span(slot: Slot, share: Share, frame: Fraction, voice: Voice) -> tuple[int,
         first = min(first, stream_place(begin * frame, voice.rate, voice.priming) // PACKET)
         last = max(last, -(-stream_place((slot.start + fade.head) * frame, voice.rate, voice.priming) // PACKET))
     return max(0, first - _MARGIN), last + _MARGIN
+
+
+def _end(slot: Slot, total: int, frame: Fraction, voice: Voice) -> tuple[int, int]:
+    """The packets in which the film's sound fades out."""
+    first = stream_place((slot.stop - slot.out.tail) * frame, voice.rate, voice.priming) // PACKET
+    return max(0, first - _MARGIN), total
 
 
 def kept(share: Share, end: int, zones: Sequence[Zone]) -> tuple[int, int]:

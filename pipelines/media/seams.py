@@ -49,7 +49,10 @@ def _closed_stop(piece: Piece, at: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seam:
-    """What lies between two bodies: the last frames of `a` from `stop`, a transition, those of `b` up to `start`."""
+    """What lies between two bodies: the last frames of `a` from `stop`, a transition, those of `b` up to `start`.
+
+    At the film's start and end one clip is both `a` and `b`, and no frame is taken from it on the far side.
+    """
 
     a: Piece
     b: Piece
@@ -76,34 +79,43 @@ def content_hash(path: Path) -> str:
 
 
 def seam_between(
-    a: Path,
-    b: Path,
+    a: Path | None,
+    b: Path | None,
     boundary: Boundary,
     target: Target,
     *,
     before: Boundary | None = None,
     after: Boundary | None = None,
 ) -> Seam | None:
-    """The seam of two prepared clips; None for a hard cut. May be asked as soon as both exist.
+    """The seam of two prepared clips; None for a hard cut. May be asked as soon as both exist. At the film's start
+    there is no `a`, at its end no `b`.
 
     `before` and `after` are the boundaries at the far sides of `a` and `b` (hard cuts if left out); they matter when
     a clip is too short, or has too few places to start from, for a body of its own.
     Raises `UnplayableMedia` when a clip cannot be joined by its tables.
     """
-    one, two = open_piece(a), open_piece(b)
-    if one is None or two is None:
-        raise damaged("it is not prepared for a transition")
-    fade = fade_of(boundary, one.frames, two.frames, target.fps)
-    head = fade_of(before, one.frames, one.frames, target.fps).head if before else 0
-    tail = fade_of(after, two.frames, two.frames, target.fps).tail if after else 0
-    if fade.kind is Transition.CUT:
+    one, two = _prepared(a), _prepared(b)
+    fade = fade_of(boundary, one.frames if one else 0, two.frames if two else 0, target.fps)
+    left, right = one or two, two or one
+    if fade.kind is Transition.CUT or left is None or right is None:
         return None
-    return Seam(a=one, b=two, fade=fade, stop=body(one, head, fade.tail)[1], start=body(two, fade.head, tail)[0])
+    head = fade_of(before, one.frames, one.frames, target.fps).head if before and one else 0
+    tail = fade_of(after, two.frames, two.frames, target.fps).tail if after and two else 0
+    stop = body(one, head, fade.tail)[1] if one else left.frames
+    start = body(two, fade.head, tail)[0] if two else 0
+    return Seam(a=left, b=right, fade=fade, stop=stop, start=start)
+
+
+def _prepared(path: Path | None) -> Piece | None:
+    piece = open_piece(path) if path is not None else None
+    if path is not None and piece is None:
+        raise damaged("it is not prepared for a transition")
+    return piece
 
 
 def render_seam(
-    a: Path,
-    b: Path,
+    a: Path | None,
+    b: Path | None,
     boundary: Boundary,
     target: Target,
     dest: Path,

@@ -70,7 +70,9 @@ class FilmStudio:
             logger.info("not mended ahead: %s", error.operator)
             return piece
 
-    def seam(self, a: Path, b: Path, at: Boundary, target: Target, ready: Path, around: Around = (None, None)) -> None:
+    def seam(
+        self, a: Path | None, b: Path | None, at: Boundary, target: Target, ready: Path, around: Around = (None, None)
+    ) -> None:
         """Render one transition ahead, under the name by which `assemble` looks for it."""
         from pipelines.media.seams import render_seam, seam_between
 

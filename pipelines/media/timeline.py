@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from pipelines.domain.footage import Boundary, Transition
+from pipelines.domain.footage import Boundary, FilmPlan, Transition
 
 SHORTEST_S, LONGEST_S = 0.2, 2.0
 """Transitions shorter than this look like a fault; longer ones leave too little of a clip."""
@@ -48,7 +48,9 @@ class Slot:
 
 
 def fade_of(boundary: Boundary, before: int, after: int, fps: Fraction) -> Fade:
-    """A boundary between pieces of `before` and `after` frames, in frames; no more than half of either is used."""
+    """A boundary between pieces of `before` and `after` frames, in frames; no more than half of either is used. At the
+    film's start there is nothing before, at its end nothing after: 0 frames.
+    """
     if boundary.kind is Transition.CUT or boundary.seconds <= 0:
         return HARD
     seconds = min(LONGEST_S, max(SHORTEST_S, boundary.seconds))
@@ -61,15 +63,21 @@ def fade_of(boundary: Boundary, before: int, after: int, fps: Fraction) -> Fade:
     return Fade(boundary.kind, tail, head) if tail or head else HARD
 
 
-def lay_out(frames: Sequence[int], boundaries: Sequence[Boundary], fps: Fraction) -> list[Slot]:
-    """Place the pieces one after the other. Missing boundaries are hard cuts."""
-    given = [*boundaries[: len(frames) - 1], *[Boundary()] * (len(frames) - 1 - len(boundaries))]
+def joins(plan: FilmPlan) -> list[Boundary]:
+    """How the film goes into each of its pieces, and out of the last. Missing boundaries are hard cuts."""
+    between = len(plan.pieces) - 1
+    given = plan.boundaries[:between]
+    return [plan.ends[0], *given, *[Boundary()] * (between - len(given)), plan.ends[1]]
+
+
+def lay_out(frames: Sequence[int], plan: FilmPlan) -> list[Slot]:
+    """Place the pieces, which have so many frames, one after the other."""
     fades = [
-        fade_of(boundary, before, after, fps)
-        for boundary, before, after in zip(given, frames[:-1], frames[1:], strict=True)
+        fade_of(boundary, before, after, plan.target.fps)
+        for boundary, before, after in zip(joins(plan), [0, *frames], [*frames, 0], strict=True)
     ]
     slots, start = [], 0
-    for count, into, out in zip(frames, [HARD, *fades], [*fades, HARD], strict=True):
+    for count, into, out in zip(frames, fades[:-1], fades[1:], strict=True):
         slots.append(Slot(start - into.overlap, count, into, out))
         start += count - into.overlap
     return slots

@@ -46,8 +46,11 @@ class Studio(Protocol):
         encoded again ahead into the folder `ready`. `fades`: seconds of the transitions at its ends.
         """
 
-    def seam(self, a: Path, b: Path, at: Boundary, target: Target, ready: Path, around: Around = (None, None)) -> None:
-        """Render the pictures of one transition ahead into the folder `ready`, as soon as both pieces are there.
+    def seam(
+        self, a: Path | None, b: Path | None, at: Boundary, target: Target, ready: Path, around: Around = (None, None)
+    ) -> None:
+        """Render the pictures of one transition ahead into the folder `ready`, as soon as both pieces are there. At the
+        film's start there is no `a`, at its end no `b`.
 
         `around` are the boundaries before `a` and after `b`. A hard cut has none, and a pair that cannot be joined
         by its tables is left to `assemble`.

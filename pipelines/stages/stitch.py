@@ -195,12 +195,14 @@ def film_plan(services: Services, run: Run, name: str, scenes: Sequence[Scene], 
     """The pieces in order, with cards before and after where the row wants them."""
     order, target = order_from_json(run.order or {}), pieces.target_of(run, name)
     film, clip_of = transitions.shots(order, scenes), dict(zip((scene.id for scene in scenes), clips, strict=True))
+    opening, *into, ending = transitions.joins(order, film)
     beside = order.captions is Captions.SIDECAR
     music = scratch.local(services, order.music) if order.music else None
     return FilmPlan(
         target=target,
         pieces=tuple(_shown(services, run, shot, clip_of, name) for shot in film),
-        boundaries=tuple(shot.into for shot in film[1:]),
+        boundaries=tuple(into),
+        ends=(opening, ending),
         captions=tuple(shot.scene.caption if shot.scene and beside else None for shot in film),
         music=music,
         disclosure=services.policy.disclosure,

@@ -35,6 +35,14 @@ def shots(order: Order, scenes: Sequence[Scene]) -> list[Shot]:
     return found
 
 
+def joins(order: Order, film: Sequence[Shot]) -> list[Boundary]:
+    """How the film goes into each of its shots, and out of the last: it begins and ends in black where that is how
+    its scenes are joined.
+    """
+    ends = [one if one.kind is Transition.FADE_BLACK else Boundary() for one in (film[0].into, between(order))]
+    return [ends[0], *(shot.into for shot in film[1:]), ends[1]]
+
+
 def between(order: Order, scene: Scene | None = None) -> Boundary:
     """Between what is shown before and this scene: its own wish, else the row's."""
     kind = Transition(scene.transition) if scene is not None and scene.transition else order.transition
@@ -49,6 +57,8 @@ class _Draft:
     run: Run
     format: str
     shots: Sequence[Shot]
+    joins: Sequence[Boundary]
+    """One more than there are shots."""
     clips: Mapping[str, Clip | None]
 
     @property
@@ -69,8 +79,7 @@ class _Draft:
         first, piece = self.piece(self.first), self.piece(at)
         if piece is None or first is None or at == self.first:
             return piece
-        following = self.shots[at + 1].into.seconds if at + 1 < len(self.shots) else 0.0
-        fades, ready = (shot.into.seconds, following), scratch.cache(self.services)
+        fades, ready = (self.joins[at].seconds, self.joins[at + 1].seconds), scratch.cache(self.services)
         return self.services.studio.beside(first, piece, self.target, fades, ready)
 
     def piece(self, at: int) -> Path | None:
@@ -84,17 +93,15 @@ class _Draft:
         return scratch.local(self.services, key) if key else None
 
     def render_seam(self, at: int) -> None:
-        """How the film goes into this place, if that takes pictures of its own and both sides are there."""
-        if not 0 < at < len(self.shots) or not self.shots[at].into.seconds:
+        """How the film goes into this place, if that takes pictures of its own and all that they show is there."""
+        if not self.joins[at].seconds:
             return
-        before, after = self.path(at - 1), self.path(at)
-        if before is None or after is None:
+        sides = {place: self.path(place) for place in (at - 1, at) if 0 <= place < len(self.shots)}
+        if None in sides.values():
             return
-        around = (
-            self.shots[at - 1].into if at > 1 else None,
-            self.shots[at + 1].into if at + 1 < len(self.shots) else None,
-        )
-        self.services.studio.seam(before, after, self.shots[at].into, self.target, scratch.cache(self.services), around)
+        around = (self.joins[at - 1] if at else None, self.joins[at + 1] if at < len(self.shots) else None)
+        before, after, ready = sides.get(at - 1), sides.get(at), scratch.cache(self.services)
+        self.services.studio.seam(before, after, self.joins[at], self.target, ready, around)
 
     def render(self, at: int) -> None:
         """All that the scene in this place allows: the cards, what is shown here, and how the film goes into it and on
@@ -116,4 +123,4 @@ def render_ahead(services: Services, run: Run, scene: Scene) -> None:
     mine = [at for at, shot in enumerate(film) if shot.scene is not None and shot.scene.id == scene.id]
     for name in plan_from_json(run.plan or {}).formats:
         for at in mine:
-            _Draft(services, run, name, film, clips).render(at)
+            _Draft(services, run, name, film, joins(order, film), clips).render(at)

@@ -84,9 +84,17 @@ class QuietStudio:
         copy.write_bytes(piece.read_bytes())
         return copy
 
-    def seam(self, a: Path, b: Path, at: Boundary, target: Target, ready: Path, around: Around = (None, None)) -> None:  # noqa: ARG002 - a port
-        """Remembered as the names of the two pieces."""
-        self.seams.append((a.name, b.name))
+    def seam(
+        self,
+        a: Path | None,
+        b: Path | None,
+        at: Boundary,  # noqa: ARG002 - a port
+        target: Target,  # noqa: ARG002 - a port
+        ready: Path,  # noqa: ARG002 - a port
+        around: Around = (None, None),  # noqa: ARG002 - a port
+    ) -> None:
+        """Remembered as the names of the two pieces; empty at the film's ends."""
+        self.seams.append((a.name if a else "", b.name if b else ""))
 
     def assemble(
         self,
@@ -104,7 +112,7 @@ class QuietStudio:
         self.films.append(plan)
         lengths = [self.probe(piece).duration_s for piece in plan.pieces]
         names = [piece.read_bytes().hex()[-96:] for piece in plan.pieces]
-        mark = digest(names, repr(plan.boundaries), repr(plan.target))
+        mark = digest(names, repr((plan.boundaries, plan.ends)), repr(plan.target))
         dest.write_bytes(tiny_mp4(sum(lengths), mark))
         starts = tuple(sum(lengths[:index]) for index in range(len(lengths)))
         paths = ("table",) * (len(plan.pieces) - 1)

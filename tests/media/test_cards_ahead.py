@@ -9,11 +9,11 @@ from pipelines.media.studio import FilmStudio
 from tests.media.shots import frame_hashes
 from tests.unit.stage_house import World
 
-ORDER = {"Prompt": "A cat", "Resolution": "480p", "Transition": "Crossfade", "Title Card": "Spring"}
+ORDER = {"Prompt": "A cat", "Resolution": "480p", "Transition": "Fade Black", "Title Card": "Spring"}
 
 
 def kept(world: World) -> dict[Path, int]:
-    """The card and the seam behind it, each as the file that it is: they stay for a next take."""
+    """The card, and the seams before it, behind it and at the end, each as the file that it is: they stay."""
     folder = world.services.work / "cache"
     return {path: path.stat().st_ino for kind in ("card", "seam") for path in folder.glob(f"{kind}-*.mp4")}
 
@@ -31,11 +31,11 @@ def test_a_film_is_the_same_to_the_byte_whether_its_cards_were_ahead_or_late(tmp
     runs = [world.trigger(world.row(**ORDER)) for world in (early, late)]
     for world, run_id in zip((early, late), runs, strict=True):
         world.until(run_id, "stitching")
-    assert len(kept(early)) == 2
+    assert len(kept(early)) == 4
     before = kept(early)
     shutil.rmtree(late.services.work)
     films = [film_of(world, run_id) for world, run_id in zip((early, late), runs, strict=True)]
     assert films[0].read_bytes() == films[1].read_bytes()
-    assert len(frame_hashes(films[0])) == 144
+    assert len(frame_hashes(films[0])) == 156
     assert kept(early) == before
     assert {path.name for path in kept(late)} == {path.name for path in before}

@@ -106,22 +106,26 @@ def _near(seen: list[int], colour: tuple[int, int, int]) -> bool:
 def test_a_browser_plays_across_every_join_and_after_a_seek(
     clip: ClipFactory, tmp_path: Path, kind: Transition, request: pytest.FixtureRequest
 ) -> None:
-    """Clips with other settings, clips encoded again and transitions, in one description: nothing stops the player."""
+    """Clips with other settings, clips encoded again, transitions and a beginning from black, in one description:
+    nothing stops the player.
+    """
     pieces = (
         clip(0, seconds=2),
         clip(1, seconds=2, video=("-x264-params", "sps-id=7")),
         clip(2, seconds=2, fps="24"),
         clip(3, seconds=2),
     )
-    boundaries = (Boundary(kind=kind, seconds=0.4),) * 3
-    report = assemble(FilmPlan(target=TARGET, pieces=pieces, boundaries=boundaries), tmp_path / "film.mp4")
+    boundaries, fading = (Boundary(kind=kind, seconds=0.4),) * 3, kind is not Transition.CUT
+    end = Boundary(kind=Transition.FADE_BLACK, seconds=0.4) if fading else Boundary()
+    plan = FilmPlan(target=TARGET, pieces=pieces, boundaries=boundaries, ends=(end, end))
+    report = assemble(plan, tmp_path / "film.mp4")
     page = request.getfixturevalue("page")
     played = page.evaluate(PLAY)
     assert played["corrupt"] == 0
     assert played["time"] == pytest.approx(played["length"], abs=0.05)
     assert played["length"] == pytest.approx(report.footage.duration_s, abs=0.05)
     for number, start in enumerate(report.starts_s):
-        after = start + (0.45 if number and kind is Transition.CROSSFADE else 0.02)
+        after = start + (0.45 if fading else 0.02)
         assert _near(page.evaluate(COLOUR_AT, after), COLOURS[number]), f"just after join {number}"
         if number:
             assert _near(page.evaluate(COLOUR_AT, start - 0.05), COLOURS[number - 1]), f"just before join {number}"

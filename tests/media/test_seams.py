@@ -16,6 +16,7 @@ from pipelines.media.avcc import set_number
 from pipelines.media.pictures import Picture
 from pipelines.media.piece import open_piece
 from pipelines.media.seams import render_seam, seam_between
+from pipelines.media.studio import FilmStudio
 from pipelines.media.timeline import fade_of, lay_out
 from tests.media.clip_factory import TARGET, ClipFactory, frame_hashes, lag, samples_of, strictly_decodes
 
@@ -98,6 +99,79 @@ def test_a_fade_through_black_or_white_takes_no_time_away(
     assert report.starts_s == (0.0, 2.0)
 
 
+def test_a_film_begins_in_black_and_ends_in_it(clip: ClipFactory, tmp_path: Path) -> None:
+    """Only its first and last frames are rendered, evenly rising and falling; the bodies keep their hashes."""
+    a, b = clip(0, seconds=2), clip(1, seconds=2)
+    report = assemble(FilmPlan(target=TARGET, pieces=(a, b), ends=(BLACK, BLACK)), tmp_path / "film.mp4")
+    strictly_decodes(report.path)
+    _even(report.path)
+    assert (report.paths, report.starts_s) == (("table",), (0.0, 2.0))
+    got, first, last = _frames(report.path), _frames(a), _frames(b)[-6:]
+    assert len(got) == 120
+    for n in range(6):
+        black = np.full_like(first[n], 128)
+        black[:108] = 16
+        assert _psnr(got[n], _mixed(black, first[n], n / 6)) > 36
+        assert _psnr(got[114 + n], _mixed(last[n], black, (n + 1) / 6)) > 36
+    hashes = frame_hashes(report.path)
+    assert hashes[15:60] == frame_hashes(a)[15:]
+    assert hashes[60:110] == frame_hashes(b)[:50]
+
+
+def test_the_sound_comes_up_with_the_picture_and_goes_with_it(clip: ClipFactory, tmp_path: Path) -> None:
+    """Silent in the first and last moment, the clips' own in between and in its place."""
+    slow = Boundary(kind=Transition.FADE_BLACK, seconds=1.0)
+    a, b = clip(0, seconds=3), clip(1, seconds=3)
+    heard = samples_of(assemble(FilmPlan(target=TARGET, pieces=(a, b), ends=(slow, slow)), tmp_path / "film.mp4").path)
+    loud = np.abs(heard[48_000:96_000]).max()
+    assert np.abs(heard[:700]).max() < 0.1 * loud
+    assert np.abs(heard[6 * 48_000 - 700 :]).max() < 0.1 * loud
+    assert abs(lag(heard, samples_of(a)[60_000:130_000], 60_000)) <= 512
+    assert abs(lag(heard, samples_of(b)[10_000:100_000], 3 * 48_000 + 10_000)) <= 512
+    assert abs(len(heard) / 48_000 - 6.0) <= 0.030
+
+
+@pytest.mark.parametrize("seconds", [2, 0.2, 1 / 30])
+@pytest.mark.parametrize("sound", ["anoisesrc=color=pink:r=48000", None])
+def test_one_clip_however_short_can_come_from_black_and_go_to_it(
+    clip: ClipFactory, tmp_path: Path, seconds: float, sound: str | None
+) -> None:
+    """With one place to start from it has no body of its own; a single frame stays as it is. No length is lost."""
+    piece = clip(0, seconds=seconds, gop=300, sound=sound)
+    report = assemble(FilmPlan(target=TARGET, pieces=(piece,), ends=(BLACK, BLACK)), tmp_path / "film.mp4")
+    strictly_decodes(report.path)
+    _even(report.path)
+    got = _frames(report.path)
+    assert len(got) == round(seconds * 30)
+    dark = [abs(float(got[at][:108].mean()) - 16) < 2 for at in (0, -1)]
+    assert dark == [len(got) > 1] * 2
+
+
+def test_ends_rendered_ahead_are_used_and_give_the_same_film(clip: ClipFactory, tmp_path: Path) -> None:
+    """As soon as the first or the last clip is there, with a crossfade on its other side."""
+    pieces = clip(0, seconds=2), clip(1, seconds=2)
+    plan = FilmPlan(target=TARGET, pieces=pieces, boundaries=(CROSS,), ends=(BLACK, BLACK))
+    late = assemble(plan, tmp_path / "late.mp4")
+    ready, studio = tmp_path / "ready", FilmStudio()
+    studio.seam(None, pieces[0], BLACK, TARGET, ready, (None, CROSS))
+    studio.seam(*pieces, CROSS, TARGET, ready, (BLACK, BLACK))
+    studio.seam(pieces[1], None, BLACK, TARGET, ready, (CROSS, None))
+    made = {path: path.stat().st_ino for path in ready.iterdir()}
+    assert len(made) == 3
+    early = assemble(plan, tmp_path / "early.mp4", ready=ready)
+    assert {path: path.stat().st_ino for path in ready.iterdir()} == made
+    assert early.sha256 == late.sha256
+
+
+@pytest.mark.parametrize("boundary", [CUT, CROSS])
+def test_what_needs_two_clips_is_nothing_at_an_end(clip: ClipFactory, tmp_path: Path, boundary: Boundary) -> None:
+    """The film is the one without."""
+    FilmStudio().seam(None, clip(0), boundary, TARGET, tmp_path / "ready")
+    assert not (tmp_path / "ready").exists()
+    report = assemble(FilmPlan(target=TARGET, pieces=(clip(0),), ends=(boundary, boundary)), tmp_path / "film.mp4")
+    assert frame_hashes(report.path) == frame_hashes(clip(0))
+
+
 def test_each_boundary_has_its_own_transition(clip: ClipFactory, tmp_path: Path) -> None:
     """Cut, crossfade and dip in one film; the report says the path of each."""
     pieces = tuple(clip(number, seconds=2) for number in range(4))
@@ -117,7 +191,7 @@ def test_clips_with_one_place_to_start_from_and_very_short_ones_still_fade(clip:
     report = assemble(plan, tmp_path / "film.mp4")
     strictly_decodes(report.path)
     _even(report.path)
-    slots = lay_out([60, 60, 12, 60], plan.boundaries, Fraction(30))
+    slots = lay_out([60, 60, 12, 60], plan)
     assert report.footage.frames == slots[-1].stop
     got, sources = _frames(report.path), [_frames(piece) for piece in pieces]
     for slot, source in zip(slots, sources, strict=True):

@@ -171,6 +171,42 @@ def test_cards_and_transitions_reach_the_film(world: World) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("row", "own", "ends"),
+    [
+        ("Fade Black", None, ("Fade Black", "Fade Black")),
+        ("Fade Black", "Cut", ("Cut", "Fade Black")),
+        ("Cut", "Fade Black", ("Fade Black", "Cut")),
+        ("Dip White", "Crossfade", ("Cut", "Cut")),
+    ],
+)
+def test_a_film_begins_in_black_as_its_first_scene_says_and_ends_in_it_as_the_row_says(
+    world: World, row: str, own: str | None, ends: tuple[str, str]
+) -> None:
+    record = world.row(Transition=row, **{"Transition Seconds": 1})
+    for number, transition in ((1, own), (2, None)):
+        fields = {"Video": [record], "Scene #": number, "Prompt": f"Shot {number}", "Transition": transition}
+        world.board.add("Scenes", **fields)
+    world.make(record)
+    plan = world.studio.films[-1]
+    assert tuple(end.kind.value for end in plan.ends) == ends
+    assert [end.seconds for end in plan.ends] == [float(kind != "Cut") for kind in ends]
+    first, last = (piece.name for piece in plan.pieces)
+    rendered = {("", first): ends[0], (last, ""): ends[1]}
+    assert set(world.studio.seams) - {(first, last)} == {seam for seam, kind in rendered.items() if kind != "Cut"}
+
+
+def test_a_title_card_comes_from_black_and_the_first_scene_from_the_card_as_it_says(world: World) -> None:
+    record = world.row(Transition="Fade Black", **{"Title Card": "Spring"})
+    world.board.add("Scenes", Video=[record], Scene_no=1, Prompt="A ship", Transition="Crossfade")
+    world.make(record)
+    plan = world.studio.films[-1]
+    assert [boundary.kind.value for boundary in plan.boundaries] == ["Crossfade"]
+    assert [end.kind.value for end in plan.ends] == ["Fade Black", "Fade Black"]
+    card, clip = (piece.name for piece in plan.pieces)
+    assert set(world.studio.seams) == {("", card), (card, clip), (clip, "")}
+
+
 def test_a_clip_longer_than_its_scene_is_trimmed(world: World) -> None:
     record, _ = world.film(Prompt="A cat", **{"Clip Seconds": 3})
     assert world.vendor().bought[0].request.seconds == 4
