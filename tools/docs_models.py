@@ -74,10 +74,14 @@ def _by_size(prices: dict[str, int]) -> list[tuple[str, int]]:
 def _pictures(card: ModelCard) -> str:
     can = [
         ("first frame", card.image_to_video),
-        ("last frame", card.first_last_frame),
+        (f"last frame{_up_to(card.last_frame_max_seconds)}", card.first_last_frame),
         (f"{card.max_references} references", card.max_references > 0),
     ]
     return ", ".join(name for name, able in can if able) or "none"
+
+
+def _up_to(seconds: float | None) -> str:
+    return "" if seconds is None else f" (up to {seconds:g} s)"
 
 
 def _section(card: ModelCard) -> str:

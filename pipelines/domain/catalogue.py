@@ -53,6 +53,9 @@ class ModelCard:
     audio: bool = False
     image_to_video: bool = False
     first_last_frame: bool = False
+    """Whether a clip can end on a given picture, when it also starts from one."""
+    last_frame_max_seconds: float | None = None
+    """The longest such clip, where other clips may be longer."""
     max_references: int = 0
     seed: bool = False
     negative_prompt: bool = False

@@ -26,6 +26,9 @@ class Fitted:
     buy_seconds: float = 0.0
     frame: Offer | None = None
     first_frame: str | None = None
+    must_start: bool = False
+    """Whether `first_frame` was ordered as such, and is no reference."""
+    last_frame: str | None = None
     references: tuple[str, ...] = ()
     continues: bool = False
     seed: int | None = None
@@ -47,9 +50,11 @@ class Fitted:
 
 
 def fit_scene(
-    order: Order, scene: SceneOrder | None, index: int, card: ModelCard, share: Share | None = None
+    order: Order, scene: SceneOrder | None, index: int, card: ModelCard, share: Share | None = None, *, follows: bool
 ) -> Fitted:
-    """Scene `index` (from 0) on the model of `card`; `share` is its part of a film whose whole length was ordered."""
+    """Scene `index` (from 0) on the model of `card`; `share` is its part of a film whose whole length was ordered, and
+    `follows` says whether there is a scene before it.
+    """
     fitted = Fitted(number=index + 1, scene=scene)
     _fit_prompt(fitted, card)
     if share is not None:
@@ -57,8 +62,12 @@ def fit_scene(
     else:
         _fit_length(fitted, order, card)
     _fit_frame(fitted, order, card)
-    _fit_continuity(fitted, order, card)
+    _fit_continuity(fitted, order, card, follows=follows)
+    fitted.first_frame = _if_able(fitted, order, card, "first_frame", able=card.image_to_video)
+    fitted.must_start = fitted.first_frame is not None
     _fit_pictures(fitted, order, card)
+    fitted.last_frame = _if_able(fitted, order, card, "last_frame", able=card.first_last_frame)
+    _fit_last_frame(fitted, order, card)
     fitted.seed = _if_able(fitted, order, card, "seed", able=card.seed)
     fitted.negative_prompt = _if_able(fitted, order, card, "negative_prompt", able=card.negative_prompt)
     _fit_negative_prompt(fitted, order, card)
@@ -149,7 +158,7 @@ def _fit_pictures(fitted: Fitted, order: Order, card: ModelCard) -> None:
     """A scene's own picture is what the model starts from, if it can; all others are references to look at."""
     own = fitted.scene.references if fitted.scene else ()
     pictures = list(dict.fromkeys((*own, *order.references)))
-    starts = card.image_to_video and not fitted.continues
+    starts = card.image_to_video and not fitted.continues and not fitted.must_start
     if pictures and starts and (own or not card.max_references):
         fitted.first_frame = pictures.pop(0)
     if len(pictures) <= card.max_references:
@@ -175,18 +184,18 @@ def _pictures_in_words(card: ModelCard, *, starts: bool) -> str:
     return "takes no reference images"
 
 
-def _fit_continuity(fitted: Fitted, order: Order, card: ModelCard) -> None:
+def _fit_continuity(fitted: Fitted, order: Order, card: ModelCard, *, follows: bool) -> None:
     """A draft that costs nothing may leave out what it cannot show; a paid clip may not."""
     if not (fitted.scene and fitted.scene.continues):
         return
-    if fitted.number == 1:
+    if not follows:
         why = "There is no scene before the first one to continue from."
     elif not card.image_to_video:
         why = f"{card.id} cannot start from the last picture of the scene before."
     else:
         fitted.continues = True
         return
-    if order.adapt and (card.free or fitted.number == 1):
+    if order.adapt and (card.free or not follows):
         fitted.note(why)
     else:
         fitted.problem(fitted.own("continues"), why)
@@ -217,3 +226,15 @@ def _fit_negative_prompt(fitted: Fitted, order: Order, card: ModelCard) -> None:
     if length > card.max_prompt:
         name = _said(fitted, order, "negative_prompt")[1]
         fitted.problem(name, f"has {length} characters; {card.id} takes at most {card.max_prompt}.")
+
+
+def _fit_last_frame(fitted: Fitted, order: Order, card: ModelCard) -> None:
+    """The way to a picture starts from one, and may be bound to be short."""
+    if fitted.last_frame is None:
+        return
+    name, longest, asked = _said(fitted, order, "last_frame")[1], card.last_frame_max_seconds, fitted.buy_seconds
+    if not (fitted.first_frame or fitted.continues):
+        fitted.problem(name, f"needs a picture from which scene {fitted.number} starts as well.")
+    if longest is not None and asked > longest:
+        is_too_long = f"scene {fitted.number} has {asked:g}"
+        fitted.problem(name, f"needs a clip of at most {longest:g} seconds on {card.id}; {is_too_long}.")

@@ -53,6 +53,7 @@ CLIP_FIELDS: dict[str, str] = {
     "scenes[0].seconds": "seconds",
     "scenes[0].model": "model",
     "scenes[0].references": "image_url",
+    "scenes[0].last_frame": "last_frame",
     "scenes[0].seed": "seed",
     "scenes[0].negative_prompt": "negative_prompt",
     "clip_seconds": "seconds",

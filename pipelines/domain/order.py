@@ -27,6 +27,9 @@ class SceneOrder:
     seconds: float | None = None
     model: str | None = None
     references: tuple[str, ...] = ()
+    first_frame: str | None = None
+    """Where the clip must start; a reference is that only where the model has no other use for it."""
+    last_frame: str | None = None
     continues: bool = False
     transition: Transition | None = None
     seed: int | None = None
@@ -39,8 +42,9 @@ class SceneOrder:
 class Order:
     """Everything that decides what is made and what it costs. Money in micro-dollars, times in seconds.
 
-    `references`, `logo` and `music` are URLs until accepted, then keys in our storage. `film_seconds` is shared among
-    the scenes that are still to be written; `scene_count` 0 then means as many as suit it.
+    `references`, both frames, `logo` and `music` are URLs until accepted, then keys in our storage. The film starts
+    from `first_frame` and ends on `last_frame`. `film_seconds` is shared among the scenes that are still to be written;
+    `scene_count` 0 then means as many as suit it.
     """
 
     master_prompt: str | None = None
@@ -56,6 +60,8 @@ class Order:
     title: str | None = None
     style_notes: str | None = None
     references: tuple[str, ...] = ()
+    first_frame: str | None = None
+    last_frame: str | None = None
     seed: int | None = None
     """The same for every scene that has none of its own, and so is the negative prompt."""
     negative_prompt: str | None = None

@@ -37,9 +37,9 @@ class PlannedScene:
     buy_seconds: float
     model: str
     settings: dict[str, Any]
-    """width, height, aspect_ratio, resolution, fps, audio, seed, negative_prompt and first_frame (None if not set): the
-    request beside the prompt, under the names of `ports.GenerationRequest`. `first_frame` is one of the ordered
-    references. `left_out`, where there is one, is what a free draft does not show.
+    """width, height, aspect_ratio, resolution, fps, audio, seed, negative_prompt, first_frame and last_frame (None if
+    not set): the request beside the prompt, under the names of `ports.GenerationRequest`. `first_frame` is one of the
+    ordered references, unless `must_start` is there. `left_out` is what a free draft does not show, if anything.
     """
     price_micro: int
     softening_micro: int = 0
@@ -88,10 +88,11 @@ def make_plan(
     softening_micro: Sequence[int] = (),
     today: date,
     origins: Mapping[str, str] = NO_ORIGINS,
+    follows: bool = False,
 ) -> Plan:
     """The plan of an order. `scenes` (else the order's own) are written already; without any, `scene_count` scenes
     wait for the writer, who may cost `text_micro`; `softening_micro` is what rewording each of them may cost. `origins`
-    maps a provider to its configured base URL.
+    maps a provider to its configured base URL. `follows`: the first of the scenes has one before it.
 
     Raises InvalidOrder with every problem, each under its REST field name (`domain.labels` has the row's names).
     """
@@ -106,7 +107,7 @@ def make_plan(
     ]
     cards = [card for card in choices if card]
     problems += check_order(order, written, cards)
-    fitted, unfit = _fit(order, written, choices)
+    fitted, unfit = _fit(order, written, choices, follows=follows)
     problems += unfit
     if problems:
         raise InvalidOrder(tuple(dict.fromkeys(problems)))
@@ -116,16 +117,30 @@ def make_plan(
 
 
 def _fit(
-    order: Order, written: Sequence[SceneOrder] | None, choices: Sequence[ModelCard | None]
+    order: Order, written: Sequence[SceneOrder] | None, choices: Sequence[ModelCard | None], *, follows: bool
 ) -> tuple[list[Fitted], list[Problem]]:
     """Every scene on its model, and what cannot be done."""
     parts, problems = shares(order, choices[0]) if written is None and choices[0] else ([], [])
     fitted = [
-        fit_scene(order, written[at] if written else None, at, card, parts[at] if parts else None)
+        fit_scene(
+            _with_frames(order, at, len(choices)),
+            written[at] if written else None,
+            at,
+            card,
+            parts[at] if parts else None,
+            follows=follows or at > 0,
+        )
         for at, card in enumerate(choices)
         if card
     ]
     return fitted, problems + [problem for one in fitted for problem in one.problems]
+
+
+def _with_frames(order: Order, at: int, count: int) -> Order:
+    """As it is for one scene: the film's first frame is the first scene's, its last frame the last one's."""
+    first = order.first_frame if at == 0 else None
+    last = order.last_frame if at == count - 1 else None
+    return dataclasses.replace(order, first_frame=first, last_frame=last)
 
 
 def format_size(plan: Plan, aspect_ratio: str) -> tuple[int, int]:
@@ -215,6 +230,8 @@ def _planned(number: int, card: ModelCard, fitted: Fitted, softening_micro: int)
         "seed": fitted.seed,
         "negative_prompt": fitted.negative_prompt,
         "first_frame": fitted.first_frame,
+        "last_frame": fitted.last_frame,
+        **({"must_start": True} if fitted.must_start else {}),
         **({"left_out": fitted.left_out} if fitted.left_out else {}),
     }
     return PlannedScene(

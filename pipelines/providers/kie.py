@@ -155,6 +155,8 @@ def _pictures(submission: Submission, card: ModelCard) -> dict[str, Any]:
     keys = [key for key in (request.first_frame, request.last_frame, *request.references) if key]
     if not keys:
         return {}
+    if request.last_frame:
+        raise InvalidOrder([Problem("last_frame", f"{card.id} has no field for a picture to end on.")])
     links = [link_of(picture(submission, key)) for key in keys]
     if "pictures" in options:
         return {options["pictures"]: links}

@@ -151,6 +151,7 @@ def create_fields(submission: Submission, card: ModelCard) -> dict[str, Any]:
             {"type": "text", "text": request.prompt},
             # The form of response_format.duration is documented nowhere, so the length is said in words as well.
             {"type": "text", "text": f"The video is {request.seconds:g} seconds long."},
+            *_ends(request),
             *_images(submission),
         ],
         "background": True,
@@ -175,6 +176,13 @@ def _task(request: GenerationRequest) -> str:
     if request.first_frame or request.last_frame:
         return "image_to_video"
     return "reference_to_video" if request.references else "text_to_video"
+
+
+def _ends(request: GenerationRequest) -> list[dict[str, Any]]:
+    """A picture has no role of its own in an interaction, so which is which is said in words, too."""
+    if not (request.first_frame and request.last_frame):
+        return []
+    return [{"type": "text", "text": "It starts from exactly the first picture and ends on exactly the second."}]
 
 
 def _images(submission: Submission) -> list[dict[str, Any]]:

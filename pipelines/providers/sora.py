@@ -224,6 +224,9 @@ def _create_fields(submission: Submission, card: ModelCard) -> tuple[Body, dict[
         extra["negative_prompt"] = request.negative_prompt
     if card.options.get("body", "multipart") == "json":
         headers["Content-Type"] = "application/json"
+    if request.last_frame or request.references:
+        name = "last_frame" if request.last_frame else "references"
+        raise InvalidOrder([Problem(name, "cannot be sent: this protocol has one picture, to start from.")])
     if request.first_frame:
         _add_reference(submission, card, fields, extra)
     return fields, headers, extra

@@ -171,8 +171,10 @@ def _within_run_cap(services: Services, order: Order | None, plan: Plan) -> None
             )
 
 
-def plan_order(services: Services, order: Order, scenes: list[SceneOrder] | None = None) -> Plan:
-    """The one plan that quote, hold and submissions read. Raises InvalidOrder."""
+def plan_order(
+    services: Services, order: Order, scenes: list[SceneOrder] | None = None, *, follows: bool = False
+) -> Plan:
+    """The one plan that quote, hold and submissions read; `follows` as in `make_plan`. Raises InvalidOrder."""
     order = counted(order, services.catalogue, services.policy.default_model)
     written = scenes if scenes is not None else (list(order.scenes) or None)
     text = 0 if written else services.writer.quote_micro(_brief(order))
@@ -185,6 +187,7 @@ def plan_order(services: Services, order: Order, scenes: list[SceneOrder] | None
         softening_micro=_softening(services, order, written),
         today=datetime.fromtimestamp(services.clock.now(), UTC).date(),
         origins=dict(services.policy.model_origins),
+        follows=follows,
     )
 
 

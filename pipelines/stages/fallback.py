@@ -74,7 +74,7 @@ def replan(services: Services, run: Run, scene: Scene, model: str) -> Plan | Non
     order = order_from_json(run.order or {})
     one = scene_order(scene, model, shared=order.references)
     try:
-        return accept.plan_order(services, order_of_one(order, one), [one])
+        return accept.plan_order(services, order_of_one(order, one), [one], follows=scene.number > 1)
     except InvalidOrder:
         return None
 

@@ -20,6 +20,8 @@ def bring_all(
     order = replace(
         order,
         references=carrier.bring("references", order.references),
+        first_frame=carrier.one("first_frame", order.first_frame),
+        last_frame=carrier.one("last_frame", order.last_frame),
         logo=carrier.checked("logo", order.logo, services.studio.check_logo),
         music=carrier.checked("music", order.music, services.studio.check_music),
         scenes=tuple(carrier.scene(index, scene) for index, scene in enumerate(order.scenes)),

@@ -31,7 +31,7 @@ def plan(services: Services, run: Run, scene: Scene, changes: dict[str, Any]) ->
     wish = _changed(before, changes)
     if scene.clip_id and "seed" not in changes and replace(wish, caption=before.caption) == before:
         wish = _with_next_seed(wish)
-    return accept.plan_order(services, order_of_one(order, wish), [wish])
+    return accept.plan_order(services, order_of_one(order, wish), [wish], follows=scene.number > 1)
 
 
 def tell(tx: Tx, actor: Actor, scene: Scene, plan: Plan) -> None:

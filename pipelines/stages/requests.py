@@ -14,7 +14,18 @@ from pipelines.domain.plan import Plan, PlannedScene
 from pipelines.domain.run import Clip, Generation, Scene
 from pipelines.ports import GenerationRequest, Tx
 
-_SENT = ("width", "height", "aspect_ratio", "resolution", "fps", "audio", "seed", "negative_prompt", "first_frame")
+_SENT = (
+    "width",
+    "height",
+    "aspect_ratio",
+    "resolution",
+    "fps",
+    "audio",
+    "seed",
+    "negative_prompt",
+    "first_frame",
+    "last_frame",
+)
 
 
 def scene_order(scene: Scene, model: str | None = None, *, shared: Sequence[str] = ()) -> SceneOrder:
@@ -22,7 +33,10 @@ def scene_order(scene: Scene, model: str | None = None, *, shared: Sequence[str]
     order, which come along anyway.
     """
     left_out = scene.settings.get("left_out", {})
-    pictures = (scene.settings.get("first_frame"), *scene.references, *left_out.get("references", ()))
+    ordered = {**scene.settings, **left_out}
+    must_start = scene.settings.get("must_start") or "first_frame" in left_out
+    start, first = (None, ordered.get("first_frame")) if must_start else (ordered.get("first_frame"), None)
+    pictures = (start, *scene.references, *left_out.get("references", ()))
     return SceneOrder(
         prompt=scene.prompt,
         caption=scene.caption,
@@ -31,8 +45,10 @@ def scene_order(scene: Scene, model: str | None = None, *, shared: Sequence[str]
         references=tuple(picture for picture in pictures if picture and picture not in shared),
         continues=scene.continues,
         transition=Transition(scene.transition) if scene.transition else None,
-        seed=left_out.get("seed", scene.settings.get("seed")),
-        negative_prompt=left_out.get("negative_prompt", scene.settings.get("negative_prompt")),
+        first_frame=first,
+        last_frame=ordered.get("last_frame"),
+        seed=ordered.get("seed"),
+        negative_prompt=ordered.get("negative_prompt"),
         board_record_id=scene.board_record_id,
     )
 
@@ -41,7 +57,8 @@ def order_of_one(order: Order, scene: SceneOrder) -> Order:
     """An order for one scene that exists, to be fitted to its model: the scene has all that it took from the whole
     order, or lost it on purpose.
     """
-    return dataclasses.replace(order, adapt=True, model=scene.model, scenes=(scene,), seed=None, negative_prompt=None)
+    alone = dataclasses.replace(order, adapt=True, model=scene.model, scenes=(scene,))
+    return dataclasses.replace(alone, seed=None, negative_prompt=None, first_frame=None, last_frame=None)
 
 
 def request_for(scene: Scene, total: int, title: str | None, *, first_frame: str | None = None) -> GenerationRequest:

@@ -280,6 +280,12 @@ def test_a_job_is_stopped_where_the_card_says_so(house: House, card: ModelCard) 
     assert house.bill()[0]["charged"] is not card.cancellable
 
 
+def pictures(folder: Path, *names: str) -> tuple[MediaInput, ...]:
+    for name in names:
+        Image.new("RGB", (400, 300), "teal").save(folder / f"{name}.png")
+    return tuple(MediaInput(key=name, path=folder / f"{name}.png", content_type="image/png") for name in names)
+
+
 @pytest.mark.parametrize("card", [card for card in PAID if card.image_to_video], ids=lambda card: card.id)
 def test_a_picture_to_start_from_reaches_the_vendor_whatever_its_size(
     house: House, card: ModelCard, tmp_path: Path
@@ -290,6 +296,15 @@ def test_a_picture_to_start_from_reaches_the_vendor_whatever_its_size(
     request = request_for(card, "A heron", first_frame=picture.key)
     house.provider(card).submit(submission(request, inputs=(picture,)))
     assert house.bill()[0]["image"] is True
+
+
+@pytest.mark.parametrize("card", [card for card in ON_OFFER if card.first_last_frame], ids=lambda card: card.id)
+def test_a_picture_to_end_on_reaches_the_vendor_beside_the_one_to_start_from(
+    house: House, card: ModelCard, tmp_path: Path
+) -> None:
+    request = request_for(card, "A heron", first_frame="start", last_frame="end")
+    house.provider(card).submit(submission(request, inputs=pictures(tmp_path, "start", "end")))
+    assert house.bill()[0]["images"] == 2
 
 
 @pytest.mark.parametrize("card", [card for card in ON_OFFER if card.seed], ids=lambda card: card.id)

@@ -38,6 +38,7 @@ def test_the_settings_of_a_scene_are_named_as_the_request_names_them() -> None:
         "seed": None,
         "negative_prompt": None,
         "first_frame": None,
+        "last_frame": None,
     }
 
 

@@ -1,4 +1,4 @@
-"""Seeds and negative prompts on their way: bought as ordered, kept through a fallback, changed with a new clip."""
+"""Seeds, negative prompts and frames: bought as ordered, kept through a fallback, changed with a new clip."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.domain.errors import InvalidOrder
+from pipelines.domain.errors import Expired, InvalidOrder
 from pipelines.domain.order import MAX_SEED, Order, SceneOrder
 from pipelines.domain.run import Run
 from pipelines.stages import accept, control, rehearse
@@ -136,3 +136,55 @@ def test_a_row_reuses_the_clip_that_an_api_call_gave_a_seed(tmp_path: Path) -> N
     house.board.edit("Videos", record, Model="other/film")
     house.make(record)
     assert sent(house, "other") == [(None, None)] * 2
+
+
+FRAMES = {"first_last_frame": True}
+BOTH = {"first_frame": "https://pictures.test/dawn.png", "last_frame": "https://pictures.test/dusk.png"}
+
+
+def frames(house: World, vendor: str) -> list[tuple[str | None, str | None]]:
+    return [(one.request.first_frame, one.request.last_frame) for one in house.vendor(vendor).bought]
+
+
+def framed(folder: Path, *, fallback: dict[str, bool]) -> World:
+    changed = {"acme/film": FRAMES, "other/film": fallback}
+    cards = {name: dataclasses.replace(card, **changed.get(name, {})) for name, card in CATALOGUE.items()}
+    house = World.build(folder, catalogue=cards, fallback_models=("other/film",))
+    house.intake.world.update({url: name.encode() for name, url in BOTH.items()})
+    return house
+
+
+def test_frames_are_brought_into_storage_and_bought_with_the_scene(tmp_path: Path) -> None:
+    house = framed(tmp_path, fallback=FRAMES)
+    house.vendor().script("lake", Outcome.FAIL)
+    run = film(house, "a lake", seed=None, negative_prompt=None, **BOTH)
+    assert run.status == "done"
+    first, last = frames(house, "other")[0]
+    assert first != last
+    assert all(key and house.services.media.stat(key) for key in (first, last))
+    again(house, run, prompt="a lake at night")
+    assert frames(house, "other") == [(first, last)] * 2
+
+
+def test_a_model_without_a_last_frame_does_not_take_over(tmp_path: Path) -> None:
+    house = framed(tmp_path, fallback={})
+    house.vendor().script("lake", Outcome.FAIL)
+    assert film(house, "a lake", seed=None, negative_prompt=None, **BOTH).status == "needs_attention"
+    assert frames(house, "other") == []
+
+
+def test_the_frames_of_a_scene_that_was_only_drafted_are_back_when_it_is_made(tmp_path: Path) -> None:
+    house = framed(tmp_path, fallback={})
+    wishes = {"seed": None, "negative_prompt": None, "model": "local/animatic", "adapt": True}
+    run = film(house, "a lake", **BOTH, **wishes)
+    assert frames(house, "acme") == []
+    again(house, run, model="acme/film")
+    assert [key for pair in frames(house, "acme") for key in pair] == [house.intake.bring(url) for url in BOTH.values()]
+
+
+def test_a_picture_to_end_on_that_is_not_there_is_named(tmp_path: Path) -> None:
+    house = framed(tmp_path, fallback={})
+    house.intake.world[BOTH["last_frame"]] = Expired("404")
+    run = film(house, "a lake", seed=None, negative_prompt=None, **BOTH)
+    assert run.status == "failed"
+    assert "last_frame" in (run.error or "")

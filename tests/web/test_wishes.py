@@ -1,4 +1,4 @@
-"""A seed, and what should not be seen, as fields of the requests that make something."""
+"""A seed, what should not be seen, and frames, as fields of the requests that make something."""
 
 from __future__ import annotations
 
@@ -79,3 +79,35 @@ def test_a_scene_made_again_takes_them_and_shows_them(vertex: House) -> None:
 def test_an_empty_negative_prompt_is_none(vertex: House, none: str | None) -> None:
     body = {"prompt": "A fox", "model": "veo/veo-3.1-lite-generate-001", "negative_prompt": none, "seed": None}
     assert vertex.post("/api/estimate", body).json["problems"] == []
+
+
+@pytest.mark.parametrize(("path", "body"), ROUTES[:3])
+@pytest.mark.parametrize("url", ["ftp://x/a.png", "file:///etc/passwd", "", 7, "x" * 3000])
+def test_a_frame_is_an_address_or_refused_by_name(vertex: House, path: str, body: dict[str, Any], url: Any) -> None:
+    answer = vertex.post(path, {**body, "last_frame": url})
+    assert (answer.status_code, problems(answer)) == (422, ["last_frame"])
+
+
+def test_a_clip_goes_from_one_picture_to_another(vertex: House) -> None:
+    body = {"prompt": "A fox", "model": VEO, "last_frame": "https://pictures.test/dusk.png"}
+    assert problems(vertex.post("/api/generate-video", body)) == ["last_frame"]
+    answer = vertex.post("/api/generate-video", {**body, "image_url": "https://pictures.test/dawn.png"})
+    assert answer.status_code == 202, answer.json
+    plan = vertex.run(answer.json["run_id"]).plan
+    assert plan
+    assert plan["scenes"][0]["settings"]["last_frame"] == body["last_frame"]
+
+
+def test_a_film_starts_from_a_picture(vertex: House) -> None:
+    body = {"master_prompt": "A day at the sea", "model": VEO, "first_frame": "https://pictures.test/dawn.png"}
+    answer = vertex.post("/api/process-master-prompt", body)
+    assert answer.status_code == 202, answer.json
+    plan = vertex.run(answer.json["run_id"]).plan
+    assert plan
+    assert [scene["settings"]["first_frame"] for scene in plan["scenes"]] == [body["first_frame"], None, None, None]
+
+
+def test_the_catalogue_says_how_long_the_way_between_two_pictures_may_be(vertex: House) -> None:
+    models = {model["id"]: model for model in vertex.get("/api/models").json["models"]}
+    assert models["omni/gemini-omni-1.2-flash"]["last_frame_max_seconds"] == 10
+    assert models[VEO]["last_frame_max_seconds"] is None

@@ -313,6 +313,7 @@ class ModelView(Answer):
     audio: bool
     image_to_video: bool
     first_last_frame: bool
+    last_frame_max_seconds: Annotated[float | None, Field(description="Of a clip that ends on a given picture.")]
     max_references: int
     seed: bool
     negative_prompt: bool

@@ -128,6 +128,7 @@ def _model(card: ModelCard, today: date) -> answers.ModelView:
         audio=card.audio,
         image_to_video=card.image_to_video,
         first_last_frame=card.first_last_frame,
+        last_frame_max_seconds=card.last_frame_max_seconds,
         max_references=card.max_references,
         seed=card.seed,
         negative_prompt=card.negative_prompt,

@@ -166,6 +166,9 @@ class _Look(Body):
         Seed | None, Field(description="The same request with the same seed gives the same picture, or nearly.")
     ] = None
     negative_prompt: Annotated[NegativePrompt | None, Field(description="What should not be seen.")] = None
+    last_frame: Annotated[
+        Url | None, Field(description="A picture to end on, on the way from the one that the last scene starts from.")
+    ] = None
 
     def _cap(self) -> int | None:
         return None if self.max_cost_usd is None else int(self.max_cost_usd * MICRO)
@@ -187,6 +190,7 @@ class MasterPromptOrder(_Look):
     fit: FitWord = "Crop"
     style_notes: Annotated[str, Field(max_length=4000)] | None = None
     references: Annotated[list[Url], Field(max_length=8)] = []
+    first_frame: Annotated[Url | None, Field(description="A picture that the film starts from; fetched by us.")] = None
     transition: TransitionWord = "Cut"
     transition_seconds: Annotated[float, Field(ge=MIN_TRANSITION_S, le=MAX_TRANSITION_S, allow_inf_nan=False)] = 0.5
     captions: CaptionsWord = "None"
@@ -214,7 +218,10 @@ class MasterPromptOrder(_Look):
         return Order(**{**same, **words}, max_cost_micro=self._cap())
 
 
-_SAME_FOR_A_CLIP = {"model", "aspect_ratio", "resolution", "adapt", "fresh", "title", "seed", "negative_prompt"}
+_SAME_FOR_A_CLIP = {
+    *("model", "aspect_ratio", "resolution", "adapt", "fresh", "title"),
+    *("seed", "negative_prompt", "last_frame"),
+}
 
 
 class ClipOrder(_Look):

@@ -71,6 +71,8 @@ class Order:
     callback_url: str | None = None
     idempotency_key: str | None = None
     reference: str | None = None
+    images: int = 0
+    """How many pictures came along; `reference` shows the first."""
     seed: int | None = None
     negative_prompt: str | None = None
     lifetime_s: float = 3600.0
@@ -178,6 +180,7 @@ class Engine:
             callback_url=order.callback_url,
             idempotency_key=order.idempotency_key,
             reference=order.reference,
+            images=order.images,
             seed=order.seed,
             negative_prompt=order.negative_prompt,
             lifetime_s=order.lifetime_s if dials.lifetime_s is None else dials.lifetime_s,
@@ -320,6 +323,7 @@ def bill_line(job: Job, now: float) -> dict[str, Any]:
         "colour": job.colour,
         "tone_hz": job.tone_hz,
         "image": job.reference is not None,
+        "images": job.images,
         "seed": job.seed,
         "negative_prompt": job.negative_prompt,
         "odd": job.odd,

@@ -90,7 +90,7 @@ def _order(body: dict[str, Any]) -> Order:
     aspect_ratio = str(wanted.get("aspect_ratio") or "16:9")
     if resolution not in TOKENS_PER_S or aspect_ratio not in {"16:9", "9:16"}:
         raise VendorSays("invalid", f"Unsupported video format {resolution} {aspect_ratio}.", param="response_format")
-    prompt, image = _input(body.get("input"))
+    prompt, images = _input(body.get("input"))
     tokens = _tokens(seconds, resolution, prompt)
     width, height = frame(resolution, aspect_ratio)
     return Order(
@@ -102,7 +102,8 @@ def _order(body: dict[str, Any]) -> Order:
         height=height,
         usd=round((tokens["video"] * USD_PER_M[model] + tokens["text"] * USD_PER_M_INPUT) / MILLION, 6),
         id_prefix=ID_PREFIX,
-        reference=thumbnail_png(image) if image else None,
+        reference=thumbnail_png(images[0]) if images else None,
+        images=len(images),
         lifetime_s=FILE_LIFETIME_S,
         details={
             "delivery": wanted.get("delivery", "inline"),
@@ -127,20 +128,21 @@ def _seconds(duration: Any) -> float:
     return float(match[1])
 
 
-def _input(value: Any) -> tuple[str, Image.Image | None]:
-    """The text and the first image of an input: a string, content parts, or steps of content parts."""
+def _input(value: Any) -> tuple[str, list[Image.Image]]:
+    """The text and the images of an input: a string, content parts, or steps of content parts."""
     parts = _parts(value)
     texts = [part if isinstance(part, str) else part.get("text", "") for part in parts]
     prompt = "\n".join(text for text in texts if text)
     if not prompt.strip():
         raise VendorSays("invalid", "The input contains no text.", param="input")
     images = [part for part in parts if isinstance(part, dict) and part.get("type") == "image"]
-    if not images:
-        return prompt, None
-    first = images[0]
-    if first.get("data"):
-        return prompt, image_from_base64(first["data"], param="input")
-    return prompt, image_from_url(str(first.get("uri")), param="input")
+    return prompt, [_picture(part) for part in images]
+
+
+def _picture(part: dict[str, Any]) -> Image.Image:
+    if part.get("data"):
+        return image_from_base64(part["data"], param="input")
+    return image_from_url(str(part.get("uri")), param="input")
 
 
 def _parts(value: Any) -> list[Any]:

@@ -106,7 +106,7 @@ def _order(body: dict[str, Any], asked: dict[str, Any]) -> Order:
     seconds = model.check_seconds(asked.get("duration"))
     resolution = model.check_resolution(asked.get("resolution") or asked.get("mode"))
     width, height = frame(model.resolution_name(resolution), str(asked.get("aspect_ratio") or "16:9"))
-    image = _image(asked)
+    images = _images(asked)
     return Order(
         vendor=VENDOR,
         model=model.slug,
@@ -118,20 +118,21 @@ def _order(body: dict[str, Any], asked: dict[str, Any]) -> Order:
         id_prefix="",
         audio=bool(asked.get("sound", asked.get("generate_audio", True))),
         callback_url=body.get("callBackUrl"),
-        reference=thumbnail_png(image) if image else None,
+        reference=thumbnail_png(images[0]) if images else None,
+        images=len(images),
         seed=seed_of(asked.get("seed"), param="input.seed"),
         lifetime_s=RETENTION_S,
         details={"param": json.dumps({key: body.get(key) for key in ("model", "callBackUrl", "input")})},
     )
 
 
-def _image(asked: dict[str, Any]) -> Image.Image | None:
+def _images(asked: dict[str, Any]) -> list[Image.Image]:
+    found = []
     for name in ("image_urls", "input_urls", "first_frame_url", "image_url"):
         value = asked.get(name)
-        url = value[0] if isinstance(value, list) and value else value
-        if isinstance(url, str) and url:
-            return image_from_url(url, param=f"input.{name}")
-    return None
+        urls = value if isinstance(value, list) else [value]
+        found += [image_from_url(url, param=f"input.{name}") for url in urls if isinstance(url, str) and url]
+    return found
 
 
 def record_info() -> Response:

@@ -112,6 +112,7 @@ def _order(
         usd=model.price(seconds, f"{size[0]}x{size[1]}"),
         id_prefix="video_",
         reference=reference,
+        images=1 if reference else 0,
         seed=seed,
         negative_prompt=negative_prompt,
         callback_url=callback_url if model.calls_back else None,

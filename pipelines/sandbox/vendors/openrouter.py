@@ -99,7 +99,7 @@ def _order(body: dict[str, Any]) -> Order:
     width, height, resolution = _size(model, body)
     audio = bool(body.get("generate_audio", True)) and model.audio
     callback = body.get("callback_url")
-    image = _image(body)
+    images = _images(model, body)
     return Order(
         vendor=VENDOR,
         model=model.slug,
@@ -111,7 +111,8 @@ def _order(body: dict[str, Any]) -> Order:
         id_prefix="gen-vid-",
         audio=audio,
         callback_url=callback if isinstance(callback, str) else None,
-        reference=thumbnail_png(image) if image else None,
+        reference=thumbnail_png(images[0]) if images else None,
+        images=len(images),
         seed=seed_of(body.get("seed"), param="seed"),
         details={"user": body.get("user"), "session_id": body.get("session_id")},
     )
@@ -132,13 +133,23 @@ def _size(model: RouterModel, body: dict[str, Any]) -> tuple[int, int, str]:
     return width, height, resolution
 
 
-def _image(body: dict[str, Any]) -> Image.Image | None:
-    pictures = [*(body.get("frame_images") or []), *(body.get("input_references") or [])]
-    for picture in pictures:
-        url = (picture.get("image_url") or {}).get("url") if isinstance(picture, dict) else None
-        if url:
-            return image_from_url(str(url), param="frame_images")
-    return None
+def _images(model: RouterModel, body: dict[str, Any]) -> list[Image.Image]:
+    """All pictures, frames first. A frame is of a type that the model supports, and each type comes once."""
+    frames, references = body.get("frame_images") or [], body.get("input_references") or []
+    kinds = [picture.get("frame_type") if isinstance(picture, dict) else None for picture in frames]
+    if len(set(kinds)) < len(kinds) or not set(kinds) <= set(model.frames):
+        raise VendorSays("invalid", f"{model.slug} does not support the frames {kinds}.", param="frame_images")
+    return [
+        *(_picture(entry, "frame_images") for entry in frames),
+        *(_picture(entry, "input_references") for entry in references),
+    ]
+
+
+def _picture(entry: Any, param: str) -> Image.Image:
+    url = (entry.get("image_url") or {}).get("url") if isinstance(entry, dict) else None
+    if not url or entry.get("type") != "image_url":
+        raise VendorSays("invalid", f"{param} must hold objects with type and image_url.", param=param)
+    return image_from_url(str(url), param=param)
 
 
 def retrieve(job_id: str) -> Response:

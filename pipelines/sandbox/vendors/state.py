@@ -66,6 +66,7 @@ class Job:
     callback_url: str | None = None
     idempotency_key: str | None = None
     reference: str | None = None
+    images: int = 0
     seed: int | None = None
     negative_prompt: str | None = None
     lifetime_s: float = 3600.0

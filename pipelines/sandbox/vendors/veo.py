@@ -79,7 +79,7 @@ def _order(model: str, body: dict[str, Any]) -> Order:
     if aspect_ratio not in {"16:9", "9:16"} or asked.get("sampleCount", 1) != 1:
         raise VendorSays("invalid", "aspectRatio must be 16:9 or 9:16, sampleCount 1.")
     width, height = frame(resolution, aspect_ratio)
-    image = _image(instance.get("image"))
+    images = _images(instance)
     return Order(
         vendor=VENDOR,
         model=model,
@@ -90,16 +90,26 @@ def _order(model: str, body: dict[str, Any]) -> Order:
         usd=round(seconds * prices[resolution], 6),
         id_prefix="",
         audio=bool(asked.get("generateAudio", True)),
-        reference=thumbnail_png(image) if image else None,
+        reference=thumbnail_png(images[0]) if images else None,
+        images=len(images),
         seed=seed_of(asked.get("seed"), param="parameters.seed"),
         negative_prompt=text_of(asked.get("negativePrompt"), param="parameters.negativePrompt"),
         details={"storage_uri": asked.get("storageUri")},
     )
 
 
-def _image(value: Any) -> Image.Image | None:
+def _images(instance: dict[str, Any]) -> list[Image.Image]:
+    """First frame, last frame, references. There is no last frame without a first one."""
+    if instance.get("lastFrame") and not instance.get("image"):
+        raise VendorSays("invalid", "lastFrame needs image as well.", param="instances[0].lastFrame")
+    references = [entry.get("image") for entry in instance.get("referenceImages") or []]
+    found = [instance.get("image"), instance.get("lastFrame"), *references]
+    return [_image(value) for value in found if value is not None]
+
+
+def _image(value: Any) -> Image.Image:
     if not isinstance(value, dict) or not value.get("bytesBase64Encoded"):
-        return None
+        raise VendorSays("invalid", "An image must have bytesBase64Encoded.", param="instances[0].image")
     return image_from_base64(str(value["bytesBase64Encoded"]), param="instances[0].image")
 
 
