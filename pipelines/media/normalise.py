@@ -19,6 +19,7 @@ from pipelines.media.loudness import Loudness, gain_db, measure_loudness
 from pipelines.media.mp4_read import sniff
 from pipelines.media.overlay import has_room_for, paint_overlay
 from pipelines.media.picture import Source, chain, read_source
+from pipelines.media.piece import inspect, skipped
 from pipelines.media.probe import deviations, probe
 from pipelines.media.stills import DEMUXERS
 
@@ -28,7 +29,7 @@ ABOUT_SOUND = "sound"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """What is wrong with one clip and what will be done to it. `source` is known when the clip deviates."""
+    """What is wrong with one clip and what will be done to it. `source` is known when its own index is not enough."""
 
     work: ClipWork
     source: Source | None
@@ -72,14 +73,15 @@ def encode_clip(work: ClipWork, dest: Path, reason: str) -> Prepared:
     found = _plan(work, probe(work.source))
     plan = replace(found, picture=(*found.picture, reason))
     with encode.arriving(dest) as temporary:
-        _encode_all(plan, plan.source or _source(work), temporary)
+        _encode_all(plan, temporary)
         _accept(temporary, work.target)
     return Prepared(path=dest, footage=probe(dest), changed=plan.changed, loudness_lufs=plan.lufs)
 
 
 def _plan(work: ClipWork, footage: Footage) -> _Plan:
     reasons = deviations(work.source, work.target)
-    source = _source(work) if reasons else None
+    about_picture = any(ABOUT_SOUND not in reason for reason in reasons)
+    source = _source(work) if about_picture or _plain(work.source) is None else None
     seconds, frames, trimmed = _length(work, footage)
     loudness = _measured(work, footage, source)
     gain = gain_db(loudness, work.target.loudness_lufs) if loudness and work.target.loudness_lufs is not None else 0.0
@@ -127,14 +129,38 @@ def _source(work: ClipWork) -> Source:
     return read_source(work.source, DEMUXERS[sniff(work.source)])
 
 
+@dataclass(frozen=True, slots=True)
+class _Tracks:
+    """Picture and place of the sound as ffmpeg counts them, and the seconds of sound at the head that are left out."""
+
+    picture: str
+    sound: int | None
+    skipped: Fraction
+
+
+def _plain(path: Path) -> _Tracks | None:
+    """The tracks of a clip whose index we can read, in a hundredth of the time libav takes; None of any other."""
+    piece = inspect(path, thorough=False).piece
+    if piece is None or (piece.audio is not None and piece.sound is None):
+        return None
+    return _Tracks("0:V:0", None if piece.audio is None else 0, skipped(piece.lead))
+
+
+def _tracks(plan: _Plan) -> _Tracks:
+    plain = None if plan.source else _plain(plan.work.source)
+    if plain is not None:
+        return plain
+    source = plan.source or _source(plan.work)
+    return _Tracks(f"0:v:{source.number}", source.sound, source.skipped)
+
+
 def _mend(plan: _Plan, temporary: Path) -> _Plan:
     """Touch the sound alone if that is enough, else encode all. Returns the plan that was followed."""
-    source = plan.source or _source(plan.work)
     if not plan.picture:
-        _encode_sound(plan, source, temporary)
+        _encode_sound(plan, _tracks(plan), temporary)
         if not deviations(temporary, plan.work.target):
             return plan
-    _encode_all(plan, source, temporary)
+    _encode_all(plan, temporary)
     _accept(temporary, plan.work.target)
     return plan
 
@@ -146,7 +172,7 @@ def _accept(path: Path, target: Target) -> None:
         raise UnplayableMedia(f"after encoding the clip still deviates: {'; '.join(left)}")
 
 
-def _sound_filter(plan: _Plan, source: Source) -> str:
+def _sound_filter(plan: _Plan, skipped_s: Fraction) -> str:
     """The sound at its level, exactly as long as the picture: late starts and short ends become silence, and what is
     heard in the moment before the first picture is left out.
     """
@@ -154,40 +180,41 @@ def _sound_filter(plan: _Plan, source: Source) -> str:
     level = [f"volume={plan.gain_db}dB"] if plan.gain_db else []
     steady = f"aresample={encode.SAMPLE_RATE}:async=1:first_pts=0:min_hard_comp=0.01"
     stereo = "aformat=channel_layouts=stereo"
-    first = round(source.skipped * encode.SAMPLE_RATE)
+    first = round(skipped_s * encode.SAMPLE_RATE)
     begun = [f"atrim=start_sample={first}", "asetpts=PTS-STARTPTS"] if first else []
     return ",".join([steady, stereo, *begun, *level, "apad", f"atrim=end_sample={samples}"])
 
 
-def _sound_input(source: Source, index: int) -> tuple[list[str], str]:
+def _sound_input(track: int | None, index: int) -> tuple[list[str], str]:
     """Further inputs, and the pad the sound comes from; silence when the clip has none."""
-    if source.sound is not None:
-        return [], f"[0:a:{source.sound}]"
+    if track is not None:
+        return [], f"[0:a:{track}]"
     return ["-f", "lavfi", "-i", f"anullsrc=r={encode.SAMPLE_RATE}:cl=stereo"], f"[{index}:a]"
 
 
-def _encode_sound(plan: _Plan, source: Source, dest: Path) -> None:
+def _encode_sound(plan: _Plan, tracks: _Tracks, dest: Path) -> None:
     """Copy the picture, from its first frame on, and encode the sound (or add silence)."""
-    inputs, pad = _sound_input(source, index=1)
+    inputs, pad = _sound_input(tracks.sound, index=1)
     encode.ffmpeg(
-        *("-v", "error", *source.input_options, "-i", str(plan.work.source), *inputs),
-        *("-filter_complex", f"{pad}{_sound_filter(plan, source)}[sound]"),
-        *("-map", f"0:v:{source.number}", "-c:v", "copy", "-bsf:v", "setts=pts=PTS-STARTPTS:dts=DTS-STARTPTS"),
+        *("-v", "error", "-f", DEMUXERS[sniff(plan.work.source)], "-i", str(plan.work.source), *inputs),
+        *("-filter_complex", f"{pad}{_sound_filter(plan, tracks.skipped)}[sound]"),
+        *("-map", tracks.picture, "-c:v", "copy", "-bsf:v", "setts=pts=PTS-STARTPTS:dts=DTS-STARTPTS"),
         *("-video_track_timescale", str(encode.timescale(plan.work.target.fps))),
         *("-map", "[sound]", *encode.audio_encoder(), *encode.container(), str(dest)),
     )
 
 
-def _encode_all(plan: _Plan, source: Source, dest: Path) -> None:
+def _encode_all(plan: _Plan, dest: Path) -> None:
     """One encode for everything: size, rate, colours, trim, caption, logo, level."""
     work, target = plan.work, plan.work.target
+    source = plan.source or _source(work)
     plan = _shown(plan, source)
     with tempfile.TemporaryDirectory(dir=dest.parent) as folder:
         ink = Path(folder) / "overlay.png"
         overlaid = paint_overlay(target.width, target.height, work.caption, work.logo, ink)
         over = ["-i", str(ink)] if overlaid else []
-        silence, pad = _sound_input(source, index=2 if overlaid else 1)
-        graph = f"{chain(source, target, with_overlay=overlaid)};{pad}{_sound_filter(plan, source)}[sound]"
+        silence, pad = _sound_input(source.sound, index=2 if overlaid else 1)
+        graph = f"{chain(source, target, with_overlay=overlaid)};{pad}{_sound_filter(plan, source.skipped)}[sound]"
         encode.ffmpeg(
             *("-v", "error", *source.input_options, "-i", str(work.source), *over, *silence),
             *("-filter_complex", graph, "-map", "[picture]", "-map", "[sound]", "-frames:v", str(plan.frames)),
