@@ -23,6 +23,9 @@ from pipelines.media.piece import inspect, skipped
 from pipelines.media.probe import deviations, probe
 from pipelines.media.stills import DEMUXERS
 
+_PAINTED_OVER = "corrupt decoded frame"
+"""What ffmpeg says, at its level "warning", of a picture that its decoder had to invent in part."""
+
 ABOUT_SOUND = "sound"
 """The word that marks a deviation which leaves the picture alone."""
 
@@ -73,7 +76,7 @@ def encode_clip(work: ClipWork, dest: Path, reason: str) -> Prepared:
     found = _plan(work, probe(work.source))
     plan = replace(found, picture=(*found.picture, reason))
     with encode.arriving(dest) as temporary:
-        _encode_all(plan, temporary)
+        plan = _encode_all(plan, temporary)
         _accept(temporary, work.target)
     return Prepared(path=dest, footage=probe(dest), changed=plan.changed, loudness_lufs=plan.lufs)
 
@@ -160,7 +163,7 @@ def _mend(plan: _Plan, temporary: Path) -> _Plan:
         _encode_sound(plan, _tracks(plan), temporary)
         if not deviations(temporary, plan.work.target):
             return plan
-    _encode_all(plan, temporary)
+    plan = _encode_all(plan, temporary)
     _accept(temporary, plan.work.target)
     return plan
 
@@ -204,8 +207,8 @@ def _encode_sound(plan: _Plan, tracks: _Tracks, dest: Path) -> None:
     )
 
 
-def _encode_all(plan: _Plan, dest: Path) -> None:
-    """One encode for everything: size, rate, colours, trim, caption, logo, level."""
+def _encode_all(plan: _Plan, dest: Path) -> _Plan:
+    """One encode for everything: size, rate, colours, trim, caption, logo, level. Returns what was done."""
     work, target = plan.work, plan.work.target
     source = plan.source or _source(work)
     plan = _shown(plan, source)
@@ -215,13 +218,15 @@ def _encode_all(plan: _Plan, dest: Path) -> None:
         over = ["-i", str(ink)] if overlaid else []
         silence, pad = _sound_input(source.sound, index=2 if overlaid else 1)
         graph = f"{chain(source, target, with_overlay=overlaid)};{pad}{_sound_filter(plan, source.skipped)}[sound]"
-        encode.ffmpeg(
-            *("-v", "error", *source.input_options, "-i", str(work.source), *over, *silence),
+        said = encode.ffmpeg(
+            *("-v", "warning", *source.input_options, "-i", str(work.source), *over, *silence),
             *("-filter_complex", graph, "-map", "[picture]", "-map", "[sound]", "-frames:v", str(plan.frames)),
             *("-r", encode.rate(target.fps), *encode.video_encoder(target)),
             *encode.keyframes(plan.frames, target.fps, *_borders(work)),
             *(*encode.audio_encoder(), *encode.container(), str(dest)),
         )
+    damage = ["damaged pictures in it were painted over"] if _PAINTED_OVER in said else []
+    return replace(plan, picture=(*plan.picture, *damage))
 
 
 def _borders(work: ClipWork) -> tuple[float, float]:

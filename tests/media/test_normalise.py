@@ -13,6 +13,7 @@ import pytest
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import ClipWork, Fit
 from pipelines.media.normalise import encode_clip
+from pipelines.media.piece import open_piece
 from pipelines.media.probe import deviations
 from tests.media import shots
 from tests.media.shots import AAC, TAGS, X264, clip, good, picture, remuxed, run, tone
@@ -202,6 +203,18 @@ def test_of_two_sound_tracks_the_one_that_can_be_decoded_is_heard(prepare, tmp_p
     assert shots.level_db(shots.sound(piece.path)) > -30
     spectrum = np.abs(np.fft.rfft(shots.sound(piece.path)[:48_000, 0]))
     assert int(np.argmax(spectrum)) == pytest.approx(440, abs=2)
+
+
+def test_a_damaged_picture_in_a_clip_that_is_encoded_is_painted_over_and_said(plain, prepare, tmp_path):
+    piece, damaged = open_piece(plain), tmp_path / "damaged.mp4"
+    assert piece is not None
+    body = bytearray(plain.read_bytes())
+    size, offset = int(piece.video.sizes[0]), int(piece.video.offsets[0])
+    body[offset + size // 3 : offset + size] = bytes([7]) * (size - size // 3)
+    damaged.write_bytes(body)
+    said = "damaged pictures in it were painted over"
+    assert said in prepare(damaged, target=shots.target(320, 180)).changed
+    assert said not in prepare(plain, target=shots.target(320, 180)).changed
 
 
 def test_all_mended_clips_share_one_set_of_decoder_settings(studio, tmp_path):
