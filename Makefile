@@ -10,8 +10,10 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
+# As it was written: a prompt may hold quotes and dollar signs, which neither make nor the shell should read.
+demo: override export PROMPT := $(value PROMPT)
 demo: .venv/.run ## From an Airtable row to a film, on this machine, with nothing to sign up for
-	@PROMPT="$(PROMPT)" SCENES="$(SCENES)" SECONDS_PER_CLIP="$(SECONDS)" MODEL="$(MODEL)" JSON="$(JSON)" $(BIN)/python -m tools.demo
+	@SCENES="$(SCENES)" SECONDS_PER_CLIP="$(SECONDS)" MODEL="$(MODEL)" JSON="$(JSON)" $(BIN)/python -m tools.demo
 
 test: .venv/.dev ## The test suite (the quick part: a few minutes)
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow" $(ARGS)
