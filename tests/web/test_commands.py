@@ -221,3 +221,42 @@ def test_a_film_is_made_from_a_prompt_right_here(workshop: House, tmp_path: Path
     assert wrong.exit_code == 1
     assert "scene_count" in wrong.output
     assert "model" in wrong.output
+
+
+@pytest.mark.parametrize(
+    ("alone", "command"),
+    [
+        ("models", "list"),
+        ("ledger", "audit"),
+        ("runs", "list"),
+        ("keys", "list"),
+        ("storage", "check"),
+        ("stop", "status"),
+        ("bases", "list"),
+    ],
+)
+def test_a_group_named_alone_looks(house: House, alone: str, command: str) -> None:
+    """With its options; it changes nothing."""
+    house.finished()
+    assert flask(house, alone).output == flask(house, alone, command).output
+    assert json.loads(flask(house, alone, "--json").stdout) == json.loads(flask(house, alone, command, "--json").stdout)
+    assert "Usage:" in flask(house, alone, "--help").output
+
+
+def test_the_books_alone_fail_as_their_audit_does(house: House) -> None:
+    """For whoever runs `flask ledger` from a timer."""
+    entry = LedgerEntry(at=1.0, day="2026-11-20", move_id="m", move="hold", account="held", amount=5, run_id="r")
+    with house.store.write() as tx:
+        tx.ledger.add(entry)
+    assert flask(house, "ledger").exit_code == 1
+
+
+@pytest.mark.parametrize("day", ["2026-99-99", "2026-02-30", "yesterday"])
+def test_spend_is_not_shown_from_a_day_that_does_not_exist(house: House, day: str) -> None:
+    """`Nothing was spent` would be a lie."""
+    assert flask(house, "ledger", "show", "--since", day).exit_code == 2
+
+
+def test_what_is_not_there_is_said_in_a_sentence(house: House) -> None:
+    """As on the pages."""
+    assert "There is no run run_unknown." in flask(house, "runs", "show", "run_unknown").output

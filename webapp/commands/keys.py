@@ -5,16 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 
 import click
-from flask.cli import AppGroup
 
 from pipelines import signing
 from pipelines.domain.money import dollars, to_micro
 from pipelines.domain.run import ApiKey
 from pipelines.stages.view_parts import iso
-from webapp.commands.output import as_json, print_table, show, told
+from webapp.commands.output import Group, as_json, print_table, show, told
 from webapp.context import services
 
-group = AppGroup("keys", help="Make, list and revoke API keys.")
+group = Group("keys", help="Make, list and revoke API keys.", alone="list")
 SCOPES = ("trigger", "read", "admin")
 
 

@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.money import dollars, to_micro
 from pipelines.stages import control, ledger, push, tend, view
 from webapp.api.answers import ModelView
 from webapp.api.operate import COLUMNS, catalogue, stopped
-from webapp.commands.output import ACTOR, as_json, print_table, show, told
+from webapp.commands.output import ACTOR, Group, as_json, print_table, show, told
 from webapp.context import services
 
 STDIN = "-"
+DAY = click.DateTime(["%Y-%m-%d"])
 
-ledger_group = AppGroup("ledger", help="What was spent and what is set aside.")
-storage_group = AppGroup("storage", help="Clips and films in storage.")
-models_group = AppGroup("models", help="The catalogue of models.")
-stop_group = AppGroup("stop", help="The Stop switch: while it is on, nothing new is bought anywhere.")
-bases_group = AppGroup("bases", help="Connected Airtable bases.")
+ledger_group = Group("ledger", help="What was spent and what is set aside.", alone="audit")
+storage_group = Group("storage", help="Clips and films in storage.", alone="check")
+models_group = Group("models", help="The catalogue of models.", alone="list")
+stop_group = Group("stop", help="The Stop switch: while it is on, nothing new is bought anywhere.", alone="status")
+bases_group = Group("bases", help="Connected Airtable bases.", alone="list")
 
 
 @ledger_group.command("show")
 @click.option("--by", multiple=True, type=click.Choice(list(COLUMNS)), help="May be given several times; day if not.")
-@click.option("--since", help="From this UTC day on, e.g. 2026-11-01.")
-@click.option("--until", help="Up to this UTC day.")
+@click.option("--since", type=DAY, metavar="DAY", help="From this UTC day on, e.g. 2026-11-01.")
+@click.option("--until", type=DAY, metavar="DAY", help="Up to this UTC day.")
 @as_json
 @told
-def ledger_show(by: tuple[str, ...], since: str | None, until: str | None, *, json_: bool) -> None:
+def ledger_show(by: tuple[str, ...], since: datetime | None, until: datetime | None, *, json_: bool) -> None:
     """Spend by day, model, record, key or base."""
     names = by or ("day",)
-    found = view.usage(services(), [COLUMNS[name] for name in names], since, until)
+    bounds = [day.strftime("%Y-%m-%d") if day else None for day in (since, until)]
+    found = view.usage(services(), [COLUMNS[name] for name in names], *bounds)
     rows = [[row[COLUMNS[name]] for name in names] + _figures(row) for row in found["rows"]]
     columns = (*names, "spent", "seconds", "generations")
     show(found, json_=json_, table=lambda: print_table(columns, rows, empty="Nothing was spent."))

@@ -8,16 +8,30 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
+from flask.cli import AppGroup
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.domain.errors import ReelgridError
+from pipelines.domain.errors import NotFound, ReelgridError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 ACTOR = "command line"
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print one JSON document.")
+
+
+class Group(AppGroup):
+    """Commands about one thing. Named alone, it does the one that looks: `flask models` is `flask models list`."""
+
+    def __init__(self, name: str, *, help: str, alone: str) -> None:
+        super().__init__(name, help=f"{help} Alone, it is `{alone}`.")
+        self._alone = alone
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click's; where no command is named, ours is."""
+        named = bool(args) and (not args[0].startswith("-") or args[0] == "--help")
+        return super().parse_args(ctx, args if named else [self._alone, *args])
 
 
 def told(command: F) -> F:
@@ -28,7 +42,8 @@ def told(command: F) -> F:
         try:
             return command(*args, **kwargs)
         except ReelgridError as error:
-            raise click.ClickException(error.operator) from error
+            sentence = error.marketer if isinstance(error, NotFound) else error.operator
+            raise click.ClickException(sentence) from error
 
     return wrapped  # type: ignore[return-value]
 

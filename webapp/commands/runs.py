@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import show as money
 from pipelines.domain.money import to_micro
 from pipelines.stages import control, view
 from webapp.commands.airtable import chosen
-from webapp.commands.output import ACTOR, as_json, print_table, show, told
+from webapp.commands.output import ACTOR, Group, as_json, print_table, show, told
 from webapp.context import services
 
-group = AppGroup("runs", help="Look at runs; retry, cancel, approve them; hand out and revoke links.")
+group = Group("runs", help="Look at runs; retry, cancel, approve them; hand out and revoke links.", alone="list")
 _STATUSES = [status.value for status in RunStatus]
 
 
