@@ -50,6 +50,8 @@ STATUS: dict[type[ReelgridError], int] = {
 """What a domain error means over HTTP; a subclass counts as its nearest parent here, anything else as 500."""
 
 
+_TO_BLAME = {401: "Authorization", 402: "max_cost_usd", 413: "body", 415: "Content-Type"}
+"""The part of a request that a refusal of its own status is about."""
 _WAIT = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
@@ -62,6 +64,12 @@ class HttpProblem(Exception):
     problems: tuple[Problem, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
 
+    def listed(self) -> tuple[Problem, ...]:
+        """Every problem. A request that is refused as a whole has one, whose field is empty if no part is to blame."""
+        if self.problems or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return self.problems
+        return (Problem(_TO_BLAME.get(self.status, ""), self.detail),)
+
     def document(self) -> dict[str, Any]:
         """The problem document's members."""
         phrase = HTTPStatus(self.status).phrase
@@ -71,7 +79,7 @@ class HttpProblem(Exception):
             "status": self.status,
             "detail": self.detail,
             "instance": request.path,
-            "errors": [{"field": p.field, "message": p.message} for p in self.problems],
+            "errors": [{"field": p.field, "message": p.message} for p in self.listed()],
         }
 
 

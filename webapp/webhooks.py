@@ -57,7 +57,6 @@ def _standard(provider: str, secrets: tuple[str, ...]) -> Response:
 def kie(token: str) -> Response:
     """kie.ai signs the task id but not the body, so only the id is taken from it; the token says whose it is."""
     body = parse_object(read_bounded(WEBHOOK_LIMIT))
-    gen = _generation("kie", token)
     task_id = _task_id(body)
     key = settings().kie_webhook_hmac_key
     headers = request.headers
@@ -70,7 +69,7 @@ def kie(token: str) -> Response:
             signature=headers.get("X-Webhook-Signature"),
             now=services().clock.now(),
         )
-    _belongs(gen, task_id)
+    _belongs(_generation("kie", token), task_id)
     return _arrived("kie", digest(token, task_id, body)[:32], body, token=token, job_id=task_id)
 
 

@@ -15,6 +15,7 @@ from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
 from enum import StrEnum
 
 MICRO = 1_000_000
+_CENT = MICRO // 100
 LEAST_SHOWN = 50
 
 
@@ -85,6 +86,12 @@ def price(per_second: int, seconds: float) -> int:
 def dollars(micro: int) -> float:
     """For JSON and Airtable's currency fields."""
     return round(micro / MICRO, 6)
+
+
+def show_enough(micro: int) -> str:
+    """As `show`, rounded up: who allows as much as is written allows enough."""
+    step = _CENT if micro >= _CENT else _CENT // 100
+    return show(-(-micro // step) * step)
 
 
 def show(micro: int) -> str:

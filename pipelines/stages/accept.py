@@ -16,7 +16,7 @@ from pipelines.domain.film_length import counted
 from pipelines.domain.keys import new_id
 from pipelines.domain.labels import for_row
 from pipelines.domain.lifecycle import ACTIVE, RunStatus, SceneStatus
-from pipelines.domain.money import show
+from pipelines.domain.money import show, show_enough
 from pipelines.domain.order import Order, SceneOrder, order_from_json, order_to_json
 from pipelines.domain.plan import Plan, make_plan, plan_to_json
 from pipelines.domain.run import QueueSweep, Run
@@ -165,9 +165,10 @@ def _within_run_cap(services: Services, order: Order | None, plan: Plan) -> None
         caps.append(("max_cost_usd", order.max_cost_micro))
     for name, cap in caps:
         if plan.quote_micro > cap:
+            need = show_enough(plan.quote_micro)
             raise OverBudget(
-                marketer=f"This would cost up to {show(plan.quote_micro)}, above {name} of {show(cap)}. "
-                f"Ask for fewer or shorter scenes, a cheaper model, or a limit of at least {show(plan.quote_micro)}."
+                marketer=f"This would cost up to {need}, above {name} of {show(cap)}. "
+                f"Ask for fewer or shorter scenes, a cheaper model, or a limit of at least {need}."
             )
 
 

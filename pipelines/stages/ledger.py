@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.domain.errors import OverBudget
 from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import MOVING, OPEN, GenerationStatus, RunStatus
-from pipelines.domain.money import Account, Move, entries, show
+from pipelines.domain.money import Account, Move, entries, show, show_enough
 from pipelines.domain.policy import Policy
 from pipelines.domain.run import Generation, LedgerEntry, Run
 from pipelines.ports import Tx
@@ -72,10 +72,16 @@ def hold(tx: Tx, now: float, run: Run, amount: int, policy: Policy, *, board_rea
     what a person has just made room for: `must_still_fit` decides, before any of it is committed.
     """
     _alone(tx, run)
-    for cap in _caps(tx, now, run, policy, board_read=board_read):
-        if cap.used + amount > cap.limit:
-            raise OverBudget(marketer=cap.refusal(amount))
+    refused = refusal(tx, now, run, amount, policy, board_read=board_read)
+    if refused is not None:
+        raise OverBudget(marketer=refused)
     _move(tx, now, Move.HOLD, amount, run)
+
+
+def refusal(tx: Tx, now: float, run: Run, amount: int, policy: Policy, *, board_read: bool = True) -> str | None:
+    """Why `amount` could not be set aside now, naming the number that would pass; None when it could."""
+    caps = _caps(tx, now, run, policy, board_read=board_read)
+    return next((cap.refusal(amount) for cap in caps if cap.used + amount > cap.limit), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +94,8 @@ class _Cap:
     def refusal(self, amount: int) -> str:
         free = max(0, self.limit - self.used)
         return (
-            f"This needs {show(amount)}, but {self.name} leaves {show(free)} of {show(self.limit)}. "
-            f"{self.advice} At least {show(self.used + amount)} would do."
+            f"This needs {show_enough(amount)}, but {self.name} leaves {show(free)} of {show(self.limit)}. "
+            f"{self.advice} At least {show_enough(self.used + amount)} would do."
         )
 
 

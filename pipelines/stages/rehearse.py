@@ -1,46 +1,91 @@
-"""What a person's decision about a run would cost at most. Reads only."""
+"""What a person's decision about a run would cost at most, and what stands against it. Reads only."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from pipelines.domain.errors import InvalidOrder, NotFound
+from pipelines.domain.errors import InvalidOrder, NotFound, Problem
 from pipelines.domain.labels import for_clip
-from pipelines.domain.plan import plan_from_json
+from pipelines.domain.lifecycle import OPEN, GenerationStatus
+from pipelines.domain.plan import Plan, plan_from_json
 from pipelines.domain.run import Run
 from pipelines.ports import Tx
-from pipelines.stages import reorder
+from pipelines.stages import ledger, reorder
 from pipelines.stages.requests import still_to_buy
 from pipelines.stages.services import Services
 
 
-def approval(services: Services, run_id: str) -> int:
-    """Micro-dollars of all clips that approving would buy. Raises NotFound."""
-    return retry(services, run_id)
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a decision would buy, for how many micro-dollars at most, and why it would be refused."""
+
+    run_id: str
+    price_micro: int
+    plan: Plan | None
+    problems: tuple[Problem, ...] = ()
 
 
-def retry(services: Services, run_id: str) -> int:
-    """Micro-dollars of the clips that are still missing; before the scenes are written, the quote. Raises NotFound."""
+def going_on(services: Services, run_id: str) -> Rehearsal:
+    """Of approving or retrying: all missing clips; before the scenes are written, the quote. Raises NotFound."""
     with services.store.read() as tx:
         run = _run(tx, run_id)
-        scenes = tx.scenes.find(run_id=run_id, order="number")
-        if not scenes or run.plan is None:
-            return run.quote_micro or 0
-        return still_to_buy(tx, scenes, plan_from_json(run.plan), (run.order or {}).get("title"))
+        return _priced(services, tx, run, _missing(tx, run, None), _plan_of(run))
 
 
-def regeneration(services: Services, run_id: str, number: int, changes: dict[str, Any]) -> int:
-    """Micro-dollars of one new clip. Raises NotFound, or InvalidOrder when the model cannot make what is asked."""
+def cancelling(services: Services, run_id: str) -> Rehearsal:
+    """Nothing is bought. Raises NotFound."""
+    with services.store.read() as tx:
+        return Rehearsal(run_id, 0, _plan_of(_run(tx, run_id)))
+
+
+def regeneration(services: Services, run_id: str, number: int, changes: dict[str, Any]) -> Rehearsal:
+    """Of one new clip. Raises NotFound, or InvalidOrder when the model cannot make what is asked."""
     with services.store.read() as tx:
         run = _run(tx, run_id)
         found = tx.scenes.find(run_id=run_id, number=number, limit=1)
-    if not found:
-        raise NotFound(f"scene {number} of {run_id}", marketer=f"This run has no scene {number}.")
-    scene = found[0]
-    try:
-        return reorder.plan(services, run, scene, changes).quote_micro
-    except InvalidOrder as error:
-        raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
+        if not found:
+            raise NotFound(f"scene {number} of {run_id}", marketer=f"This run has no scene {number}.")
+        try:
+            plan = reorder.plan(services, run, found[0], changes)
+        except InvalidOrder as error:
+            raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
+        return _priced(services, tx, run, plan.quote_micro, plan)
+
+
+def decision(services: Services, generation_id: str, choice: str) -> Rehearsal:
+    """Of money in doubt: only writing it off buys anything. Raises NotFound."""
+    with services.store.read() as tx:
+        gen = tx.generations.get(generation_id)
+        if gen is None:
+            raise NotFound(f"generation {generation_id}", marketer="There is no such generation.")
+        run = _run(tx, gen.run_id)
+        if gen.status is not GenerationStatus.UNKNOWN:
+            settled = Problem("choice", f"Nothing is in doubt here any more: the generation is {gen.status.value}.")
+            return Rehearsal(run.id, 0, _plan_of(run), (settled,))
+        price = _missing(tx, run, gen.scene_id) if choice == "write_off" else 0
+        return _priced(services, tx, run, price, _plan_of(run))
+
+
+def _missing(tx: Tx, run: Run, doubtful: str | None) -> int:
+    """Micro-dollars of the scenes without a clip or one on its way, which that of the `doubtful` scene is not."""
+    scenes = tx.scenes.find(run_id=run.id, order="number")
+    if not scenes or run.plan is None:
+        return run.quote_micro or 0
+    on_its_way = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))} - {doubtful}
+    missing = [scene for scene in scenes if scene.id not in on_its_way]
+    return still_to_buy(tx, missing, plan_from_json(run.plan), (run.order or {}).get("title"))
+
+
+def _priced(services: Services, tx: Tx, run: Run, price: int, plan: Plan | None) -> Rehearsal:
+    """What the run has set aside already need not be found again."""
+    amount = max(0, price - ledger.held(tx, run))
+    refused = ledger.refusal(tx, services.clock.now(), run, amount, services.policy, board_read=False)
+    return Rehearsal(run.id, price, plan, (Problem("max_cost_usd", refused),) if refused and amount else ())
+
+
+def _plan_of(run: Run) -> Plan | None:
+    return plan_from_json(run.plan) if run.plan else None
 
 
 def _run(tx: Tx, run_id: str) -> Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -139,10 +139,15 @@ def usage(services: Services, by: Sequence[str], since: str | None, until: str |
         rows = tx.usage(by, since=since, until=until)
         spent_today = tx.balance(Account.SPENT, day=today)
     return {
-        "rows": [{**row, "spent_usd": dollars(row.pop("spent_micro"))} for row in rows],
+        "rows": [_in_dollars(row) for row in rows],
         "spent_today_usd": dollars(spent_today),
         "day_cap_usd": dollars(services.policy.day_cap_micro),
     }
+
+
+def _in_dollars(row: Mapping[str, Any]) -> dict[str, Any]:
+    known = {name: value for name, value in row.items() if name != "spent_micro"}
+    return known | {"spent_usd": dollars(row["spent_micro"])}
 
 
 def plan_view(plan: Plan) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def test_a_new_clip_on_a_model_that_cannot_is_refused_and_so_is_its_rehearsal(tm
         rehearse.regeneration(house.services, run.id, 1, {"model": "other/film"})
     assert [problem.field for problem in caught.value.problems] == ["seed", "negative_prompt"]
     bare = {"model": "other/film", "seed": None, "negative_prompt": None}
-    assert rehearse.regeneration(house.services, run.id, 1, bare) == 400_000
+    assert rehearse.regeneration(house.services, run.id, 1, bare).price_micro == 400_000
     again(house, run, **bare)
     assert sent(house, "other") == [(None, None)]
 

@@ -24,7 +24,7 @@ class FieldProblem(Answer):
 
 
 class ProblemDocument(Answer):
-    """RFC 9457. `errors` lists every problem, not only the first."""
+    """RFC 9457. `errors` lists every problem, not only the first; an empty `field` means the request as a whole."""
 
     type: str
     title: str
@@ -108,12 +108,21 @@ class Estimate(Answer):
     title: str | None
 
 
+class RowPlan(Answer):
+    """What a row that is ready would be made into."""
+
+    record_id: str
+    quote_usd: float
+    plan: PlanView | None
+
+
 class QueueEstimate(Answer):
     """Which rows a queue sweep would start now."""
 
     ok: bool
     quote_usd: float | None
     records: list[str]
+    plans: list[RowPlan]
     problems: list[FieldProblem]
     warnings: list[str]
 
@@ -292,6 +301,7 @@ class Usage(Answer):
     spent_usd: Usd
     spent_today_usd: Usd
     day_cap_usd: Usd
+    next_cursor: str | None = None
 
 
 class ModelView(Answer):
@@ -339,6 +349,7 @@ class ModelList(Answer):
 
     default: str
     models: list[ModelView]
+    next_cursor: str | None = None
 
 
 class Stopped(Answer):
@@ -347,15 +358,6 @@ class Stopped(Answer):
     on: bool
     reason: str
     at: Time | None
-
-
-class Rehearsal(Answer):
-    """What an action on a run would cost at most; nothing was started or spent."""
-
-    ok: bool
-    quote_usd: float | None
-    problems: list[FieldProblem]
-    warnings: list[str]
 
 
 def plain(model: BaseModel) -> dict[str, Any]:

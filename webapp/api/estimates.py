@@ -9,6 +9,7 @@ from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.labels import for_clip, for_row
 from pipelines.domain.money import dollars
 from pipelines.domain.order import Order
+from pipelines.domain.plan import Plan
 from pipelines.stages import accept, view, view_parts
 from pipelines.stages.accept import StartRequest
 from pipelines.stages.services import Services
@@ -48,10 +49,15 @@ def of_queue(base_id: str) -> answers.QueueEstimate:
 
 def _queue(core: Services, base_id: str) -> answers.QueueEstimate:
     rows = core.board.ready(base_id, core.clock.now())
-    total, problems = 0, []
+    plans: list[answers.RowPlan] = []
+    problems: list[Problem] = []
+    total = 0
     for row in rows:
         try:
-            total += accept.plan_order(core, replace(row.order, adapt=True)).quote_micro
+            plan = accept.plan_order(core, replace(row.order, adapt=True))
+            total += plan.quote_micro
+            quote = dollars(plan.quote_micro)
+            plans.append(answers.RowPlan(record_id=row.record_id, quote_usd=quote, plan=plan_view(plan)))
         except InvalidOrder as error:
             problems += [Problem(f"{row.record_id} {p.field}", p.message) for p in for_row(error.problems)]
         problems += [Problem(f"{row.record_id} {field}", sentence) for field, sentence in row.problems]
@@ -60,6 +66,7 @@ def _queue(core: Services, base_id: str) -> answers.QueueEstimate:
         ok=not problems,
         quote_usd=dollars(total),
         records=[row.record_id for row in rows],
+        plans=plans,
         problems=listed(problems),
         warnings=warnings,
     )
@@ -67,15 +74,19 @@ def _queue(core: Services, base_id: str) -> answers.QueueEstimate:
 
 def _answer(found: accept.Estimate, problems: Sequence[Problem] | None = None) -> answers.Estimate:
     wrong = listed(found.problems if problems is None else problems)
-    plan = answers.PlanView.model_validate(view.plan_view(found.plan)) if found.plan else None
     return answers.Estimate(
         ok=not wrong,
         quote_usd=usd(found.quote_micro),
-        plan=plan,
+        plan=plan_view(found.plan),
         problems=wrong,
         warnings=list(found.warnings),
         title=found.title,
     )
+
+
+def plan_view(plan: Plan | None) -> answers.PlanView | None:
+    """A plan as the API writes it."""
+    return answers.PlanView.model_validate(view.plan_view(plan)) if plan else None
 
 
 def listed(problems: Sequence[Problem]) -> list[answers.FieldProblem]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from typing import Any, TypeVar
 
 from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import Problem
@@ -11,9 +13,11 @@ from pipelines.domain.order_checks import usable
 from pipelines.stages import control, view, view_parts
 from webapp.api import answers
 from webapp.api.operations import Reply, operation
-from webapp.api.requests import StopSwitch, UsageQuery
+from webapp.api.requests import PageQuery, StopSwitch, UsageQuery
 from webapp.context import actor, services
 from webapp.errors import HttpProblem
+
+T = TypeVar("T")
 
 COLUMNS = {"day": "day", "model": "model", "record": "record_id", "key": "key_id", "base": "base_id"}
 _SHOWN = {"key_id": "key"}
@@ -74,10 +78,19 @@ def usage(query: UsageQuery) -> Reply:
     if not names or any(name not in COLUMNS for name in names) or len(set(names)) < len(names):
         problem = Problem("by", f"must be one or several of {', '.join(COLUMNS)}.")
         raise HttpProblem(422, f"by {problem.message}", (problem,))
-    return Reply(usage_of(names, query.since, query.until))
+    found = usage_of(names, query.since, query.until)
+    rows, following = page(found["rows"], query)
+    return Reply({**found, "rows": rows, "next_cursor": following})
 
 
-def usage_of(names: list[str], since: str | None, until: str | None) -> dict[str, object]:
+def page(items: Sequence[T], query: PageQuery) -> tuple[Sequence[T], str | None]:
+    """The part of a list that is asked for, and the cursor of the next one."""
+    start = int(query.cursor or 0)
+    end = start + (query.limit or len(items))
+    return items[start:end], str(end) if end < len(items) else None
+
+
+def usage_of(names: list[str], since: str | None, until: str | None) -> dict[str, Any]:
     """The answer of /api/usage, for the API and the pages."""
     found = view.usage(services(), [COLUMNS[name] for name in names], since, until)
     rows = [{_SHOWN.get(column, column): value for column, value in row.items()} for row in found["rows"]]
@@ -91,12 +104,15 @@ def usage_of(names: list[str], since: str | None, until: str | None) -> dict[str
     summary="The catalogue of models",
     scope="read",
     tag="Look",
+    query=PageQuery,
     answers={200: answers.ModelList},
-    problems=(401, 403, 429),
+    problems=(401, 403, 422, 429),
 )
-def models() -> Reply:
+def models(query: PageQuery) -> Reply:
     """What each model can do and costs, whether it is set up here, and when it ends."""
-    return Reply(catalogue())
+    every = catalogue()
+    some, following = page(every.models, query)
+    return Reply(every.model_copy(update={"models": list(some), "next_cursor": following}))
 
 
 def catalogue() -> answers.ModelList:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
 from pipelines.domain.money import MICRO
@@ -27,6 +28,8 @@ RECORD_ID = re.compile(r"rec[A-Za-z0-9]{14}", re.ASCII)
 BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)
 _MODEL = re.compile(r"[a-z0-9][a-z0-9_-]*/\S+", re.ASCII)
 _URL = re.compile(r"https?://[^\s/?#]+\S*")
+_PLACE = re.compile(r"[0-9]{1,9}", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 MAX_URL = 2048
 MAX_CLIP_SECONDS = 120
 ALIASES = {"recordId": "record_id", "record": "record_id", "baseId": "base_id"}
@@ -67,6 +70,19 @@ def _table(name: str) -> str:
     return name
 
 
+def _day(text: str) -> str:
+    if not _DAY.fullmatch(text) or not _is_day(text):
+        raise ValueError("must be a day such as 2026-11-20.")
+    return text
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
 RecordId = Annotated[
     str,
     Field(
@@ -99,6 +115,8 @@ Model = Annotated[
     _matching(_MODEL, "a model as provider/slug, such as local/animatic; see /api/models"),
 ]
 Url = Annotated[str, Field(max_length=MAX_URL), _matching(_URL, "an address that starts with https://")]
+Place = Annotated[str, _matching(_PLACE, "the next_cursor of an earlier page")]
+Day = Annotated[str, AfterValidator(_day), Field(json_schema_extra={"format": "date"})]
 AspectRatio = Literal["16:9", "9:16", "1:1", "4:5"]
 Resolution = Literal["480p", "720p", "1080p"]
 FitWord = Annotated[Literal["Crop", "Blur", "Letterbox"], _spelled(f.value for f in Fit)]
@@ -301,6 +319,7 @@ class Decision(Body):
         Literal["wait", "write_off", "cancel"],
         Field(description="wait: look again. write_off: count it as spent and buy it again. cancel: stop the run."),
     ]
+    dry_run: DryRun = False
 
 
 class StopSwitch(Body):
@@ -334,19 +353,18 @@ class WaitQuery(BaseModel):
     version: Annotated[str | None, Field(max_length=64, description="`version` of the answer you have.")] = None
 
 
-class UsageQuery(BaseModel):
-    """Which spend, grouped how; days are UTC, both inclusive."""
+class PageQuery(BaseModel):
+    """A part of a list; all of it when `limit` is left out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    by: Annotated[str, Field(description="day, model, record, key, base: one, or several separated by commas.")] = "day"
-    since: Annotated[str | None, Field(json_schema_extra={"format": "date"})] = None
-    until: Annotated[str | None, Field(json_schema_extra={"format": "date"})] = None
+    limit: Annotated[int | None, Field(ge=1, le=200, description="At most so many; all when left out.")] = None
+    cursor: Annotated[Place | None, Field(description="`next_cursor` of the page before.")] = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _days(cls, data: Any) -> Any:
-        for name in ("since", "until"):
-            if isinstance(data, dict) and data.get(name) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", data[name]):
-                raise ValueError(f"{name} must be a day such as 2026-11-20.")
-        return data
+
+class UsageQuery(PageQuery):
+    """Which spend, grouped how; days are UTC, both inclusive."""
+
+    by: Annotated[str, Field(description="day, model, record, key, base: one, or several separated by commas.")] = "day"
+    since: Day | None = None
+    until: Day | None = None

@@ -24,8 +24,8 @@ _decision = partial(
     "POST",
     scope="trigger",
     tag="Decide",
-    answers={200: answers.RunView},
-    problems=(400, 401, 402, 403, 404, 409, 413, 415, 422, 429),
+    answers={200: (answers.RunView, answers.Estimate)},
+    problems=(400, 401, 402, 403, 404, 409, 413, 415, 422, 429, 503),
 )
 
 
@@ -113,7 +113,7 @@ def _changed(run_id: str, known: str) -> bool:
 def approve_run(run_id: str, body: RunAction) -> Reply:
     """The clips are bought then. 409 unless the run waits for approval."""
     if body.dry_run:
-        return _rehearsal(run_id, "approve", rehearse.approval(services(), run_id))
+        return _rehearsal("approve", rehearse.going_on(services(), run_id))
     return _shown(control.approve(services(), run_id, actor().name))
 
 
@@ -121,7 +121,7 @@ def approve_run(run_id: str, body: RunAction) -> Reply:
 def cancel_run(run_id: str, body: RunAction) -> Reply:
     """Stops what can be stopped and keeps what is paid for."""
     if body.dry_run:
-        return _rehearsal(run_id, "cancel", 0)
+        return _rehearsal("cancel", rehearse.cancelling(services(), run_id))
     return _shown(control.cancel(services(), run_id, actor().name))
 
 
@@ -129,7 +129,7 @@ def cancel_run(run_id: str, body: RunAction) -> Reply:
 def retry_run(run_id: str, body: RunAction) -> Reply:
     """Every clip that is paid for is kept; only what is missing is bought."""
     if body.dry_run:
-        return _rehearsal(run_id, "retry", rehearse.retry(services(), run_id))
+        return _rehearsal("retry", rehearse.going_on(services(), run_id))
     return _shown(control.retry(services(), run_id, actor().name))
 
 
@@ -138,7 +138,7 @@ def regenerate_scene(run_id: str, n: int, body: Regenerate) -> Reply:
     """A new clip for that scene, with whatever is changed, then a new cut. The old clip is kept."""
     changes = body.changes()
     if body.dry_run:
-        return _rehearsal(run_id, None, rehearse.regeneration(services(), run_id, n, changes))
+        return _rehearsal("regenerate", rehearse.regeneration(services(), run_id, n, changes))
     return _shown(regenerated(run_id, n, changes))
 
 
@@ -153,6 +153,8 @@ def regenerated(run_id: str, n: int, changes: dict[str, Any]) -> Run:
 @_decision("/api/generations/{generation_id}/decide", summary="Decide about money in doubt", bodies=(Decision,))
 def decide(generation_id: str, body: Decision) -> Reply:
     """When nobody knows whether a provider took a paid request, a person chooses; the run's `choices` say which."""
+    if body.dry_run:
+        return _rehearsal(None, rehearse.decision(services(), generation_id, body.choice))
     return _shown(control.decide(services(), generation_id, body.choice, actor().name))
 
 
@@ -160,15 +162,19 @@ def _shown(run: Run) -> Reply:
     return Reply(view.run_view(services(), run.id))
 
 
-def _rehearsal(run_id: str, action: str | None, price_micro: int) -> Reply:
-    """What the action would cost, and whether the run is in a status that allows it."""
-    run = view.run_view(services(), run_id)
-    allowed = action is None or action in run["actions"]
-    problem = Problem("status", f"A run that is {run['status']} cannot be asked to {action}.")
-    body = answers.Rehearsal(
-        ok=allowed,
-        quote_usd=estimates.usd(price_micro),
-        problems=[] if allowed else estimates.listed([problem]),
+def _rehearsal(action: str | None, found: rehearse.Rehearsal) -> Reply:
+    """What an action would cost, and whether the run's status and the budgets allow it."""
+    run = view.run_view(services(), found.run_id)
+    problems = found.problems
+    if action is not None and action not in run["actions"]:
+        refused = Problem("status", f"A run that is {run['status']} cannot be asked to {action}.")
+        problems = (refused, *problems)
+    body = answers.Estimate(
+        ok=not problems,
+        quote_usd=estimates.usd(found.price_micro),
+        plan=estimates.plan_view(found.plan),
+        problems=estimates.listed(problems),
         warnings=[],
+        title=run["title"],
     )
     return Reply(body)
