@@ -155,6 +155,19 @@ class FilmPlan:
     captions: tuple[str | None, ...] = ()
     music: Path | None = None
     disclosure: str | None = None
+    has_title_card: bool = False
+    """The first piece is one; and the last, where `has_end_card`."""
+    has_end_card: bool = False
+
+    @property
+    def scenes(self) -> int:
+        """How many pieces are scenes."""
+        return len(self.pieces) - self.has_title_card - self.has_end_card
+
+    def name(self, index: int) -> str:
+        """What people call a piece, counted from 0: cards are no scenes."""
+        number = index + 1 - self.has_title_card
+        return f"scene {number}" if 1 <= number <= self.scenes else "the title card" if number < 1 else "the end card"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,8 +103,9 @@ def _admit(work: _Work, number: int, path: Path) -> Piece:
     try:
         return _as_it_is(work, number, path)
     except UnplayableMedia as error:
-        reason = f"scene {number + 1}: {error.operator}"
-        raise UnplayableMedia(reason, marketer=f"Scene {number + 1} is not playable: {error.operator}.") from error
+        name = work.plan.name(number)
+        said = f"{_sentence(name)} is not playable: {error.operator}."
+        raise UnplayableMedia(f"{name}: {error.operator}", marketer=said) from error
 
 
 def _as_it_is(work: _Work, number: int, path: Path) -> Piece:
@@ -123,11 +124,15 @@ def _as_it_is(work: _Work, number: int, path: Path) -> Piece:
 def _mended(work: _Work, number: int, reason: str) -> Piece:
     """A piece encoded again: ahead, by a try that was killed, or now."""
     if number not in work.mended:
-        work.notes.append(f"Scene {number + 1} was encoded again: {reason}.")
+        work.notes.append(f"{_sentence(work.plan.name(number))} was encoded again: {reason}.")
         work.mended.add(number)
     into, out = joins(work.plan)[number : number + 2]
     fades = into.seconds, out.seconds
     return mended(work.plan.pieces[number], work.plan.target, fades, reason, work.ready or work.folder)
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _write(work: _Work, pieces: Sequence[Piece], slots: Sequence[Slot], dest: Path) -> str:

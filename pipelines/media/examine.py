@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.domain.footage import FilmPlan, Target, Verdict
+from pipelines.domain.footage import FilmPlan, Verdict
 from pipelines.media.levels import Levels, measure
 from pipelines.media.mp4_read import sniff
 from pipelines.media.pictures import Picture, closed_start, decode, decode_alone
@@ -94,9 +94,9 @@ def _measure(film: Path, plan: FilmPlan, look: _Look) -> str:
     with ThreadPoolExecutor(max_workers=1) as beside:
         levels = beside.submit(_levels, piece)
         if slots[-1].stop == piece.frames:
-            _check_pictures(piece, slots, look)
-        heard = _check_sound(levels.result(), piece, slots, plan.target, look)
-    scenes = f"{len(slots)} scene{'s' if len(slots) > 1 else ''}"
+            _check_pictures(piece, slots, plan, look)
+        heard = _check_sound(levels.result(), piece, slots, plan, look)
+    scenes = f"{plan.scenes} scene{'s' if plan.scenes > 1 else ''}"
     return f"{scenes}, {float(piece.seconds):.1f} s, {piece.sps.width}×{piece.sps.height}, {heard}"
 
 
@@ -124,20 +124,27 @@ def _check_length(piece: Piece, slots: Sequence[Slot], look: _Look) -> None:
             look.faults.append(f"the sound ends {-gap:.2f} s before the picture")
 
 
-def _check_pictures(piece: Piece, slots: Sequence[Slot], look: _Look) -> None:
+def _check_pictures(piece: Piece, slots: Sequence[Slot], plan: FilmPlan, look: _Look) -> None:
     """Decode round every join and a few pictures of every scene; name what is black or does not move."""
-    for slot in slots[1:]:
-        low, high = max(0, slot.start - AROUND_JOIN), min(piece.frames, slot.start + slot.into.head + AROUND_JOIN)
+    for first, last in _changed(slots):
+        low, high = max(0, first - AROUND_JOIN), min(piece.frames, last + AROUND_JOIN)
         if low - closed_start(piece, low) > LONGEST_RUN_UP:
-            low = slot.start
+            low = first
         for _ in decode(piece, low, high):
             pass
-    for number, slot in enumerate(slots, 1):
+    for index, slot in enumerate(slots):
         first, last = slot.start + slot.into.head, slot.stop - slot.out.tail
         what = _nothing_happens(list(_sampled(piece, first, last)), piece, first, last)
         if what is not None:
-            look.faults.append(f"scene {number} {what}")
+            look.faults.append(f"{plan.name(index)} {what}")
             look.incurable += 1
+
+
+def _changed(slots: Sequence[Slot]) -> Iterator[tuple[int, int]]:
+    """The frames from each join to the end of its transition, and those in which the film begins or ends."""
+    yield from ((slot.start, slot.start + slot.into.head) for slot in slots if slot.start or slot.into.head)
+    if slots[-1].out.tail:
+        yield slots[-1].stop - slots[-1].out.tail, slots[-1].stop
 
 
 def _nothing_happens(seen: Sequence[Seen], piece: Piece, first: int, last: int) -> str | None:
@@ -219,7 +226,7 @@ def _levels(piece: Piece) -> Levels | None:
     return measure(_chunks(piece), piece.sound.rate)
 
 
-def _check_sound(levels: Levels | None, piece: Piece, slots: Sequence[Slot], target: Target, look: _Look) -> str:
+def _check_sound(levels: Levels | None, piece: Piece, slots: Sequence[Slot], plan: FilmPlan, look: _Look) -> str:
     """How the film sounds, for the sentence."""
     if levels is None:
         look.faults.append("the film has no sound track")
@@ -228,11 +235,11 @@ def _check_sound(levels: Levels | None, piece: Piece, slots: Sequence[Slot], tar
     if levels.loudness is None:
         return "silent"
     look.measures["loudness_lufs"] = round(levels.loudness, 2)
-    _name_silence(levels, piece, slots, look)
+    _name_silence(levels, piece, slots, plan, look)
     if levels.clipped > _CLIPPED_SHARE:
         look.faults.append("the sound is distorted by clipping")
         look.incurable += 1
-    wanted = target.loudness_lufs
+    wanted = plan.target.loudness_lufs
     if wanted is not None and abs(levels.loudness - wanted) > _OFF_LU:
         look.remarks.append(f"{abs(levels.loudness - wanted):.0f} LU {_louder(levels.loudness - wanted)} than asked")
     return f"sound at {_minus(levels.loudness)} LUFS"
@@ -256,11 +263,11 @@ def _chunks(piece: Piece) -> Iterator[Samples]:
         yield chunk[:, piece.priming :] if begin == 0 else chunk
 
 
-def _name_silence(levels: Levels, piece: Piece, slots: Sequence[Slot], look: _Look) -> None:
+def _name_silence(levels: Levels, piece: Piece, slots: Sequence[Slot], plan: FilmPlan, look: _Look) -> None:
     """Silence may be meant, so it is said but is no fault."""
     silent = [
         str(number)
-        for number, slot in enumerate(slots, 1)
+        for number, slot in enumerate(slots[plan.has_title_card :][: plan.scenes], 1)
         if levels.silent(float(slot.start * piece.frame) + _EDGE_S, float(slot.stop * piece.frame) - _EDGE_S)
     ]
     if silent:

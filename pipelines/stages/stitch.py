@@ -206,6 +206,8 @@ def film_plan(services: Services, run: Run, name: str, scenes: Sequence[Scene], 
         captions=tuple(shot.scene.caption if shot.scene and beside else None for shot in film),
         music=music,
         disclosure=services.policy.disclosure,
+        has_title_card=film[0].card is not None,
+        has_end_card=film[-1].card is not None,
     )
 
 

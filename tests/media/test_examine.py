@@ -34,8 +34,9 @@ def test_a_good_film_is_called_right_in_one_sentence(clip: ClipFactory, tmp_path
 
 @pytest.mark.parametrize("kind", [Transition.CROSSFADE, Transition.FADE_BLACK, Transition.DIP_WHITE])
 def test_transitions_are_no_faults(clip: ClipFactory, tmp_path: Path, kind: Transition) -> None:
-    """A moment of black at a join is meant."""
-    plan = _plan(clip(0, seconds=2), clip(1, seconds=2), boundaries=(Boundary(kind=kind, seconds=1.0),))
+    """A moment of black at a join is meant, and at the film's ends."""
+    fade = Boundary(kind=kind, seconds=1.0)
+    plan = _plan(clip(0, seconds=2), clip(1, seconds=2), boundaries=(fade,), ends=(fade, fade))
     assert examine(assemble(plan, tmp_path / "film.mp4").path, plan).ok
 
 
@@ -46,6 +47,20 @@ def test_a_black_scene_is_named(clip: ClipFactory, tmp_path: Path, gop: int) -> 
     verdict = examine(assemble(plan, tmp_path / "film.mp4").path, plan)
     assert verdict.faults == ("scene 2 is black",)
     assert "scene 2 is black" in verdict.sentence
+
+
+def test_cards_are_no_scenes(clip: ClipFactory, tmp_path: Path) -> None:
+    """They are not counted, and a scene behind one has the number that it has in the row."""
+    black = clip(1, seconds=2.5, picture=BLACK, sound="anullsrc=r=48000:cl=stereo")
+    pieces = (clip(0, seconds=2), clip(2, seconds=2), black, clip(0, seconds=2))
+    plan = _plan(*pieces, has_title_card=True, has_end_card=True)
+    verdict = examine(assemble(plan, tmp_path / "film.mp4").path, plan)
+    assert verdict.sentence.startswith("2 scenes, 8.5 s")
+    assert verdict.faults == ("scene 2 is black",)
+    assert "scene 2 is silent" in verdict.sentence
+    assert [plan.name(index) for index in (0, 1, 3)] == ["the title card", "scene 1", "the end card"]
+    odd = replace(plan, pieces=(*pieces[:2], clip(1, fps="24"), *pieces[3:]))
+    assert assemble(odd, tmp_path / "odd.mp4").notes[0].startswith("Scene 2 was encoded again")
 
 
 @pytest.mark.parametrize("gop", [15, 300])
@@ -74,10 +89,11 @@ def test_a_scene_that_begins_slowly_does_not_stand_still(clip: ClipFactory, tmp_
     assert examine(assemble(plan, tmp_path / "film.mp4").path, plan).ok
 
 
-@pytest.mark.parametrize("place", [27, 28])
+@pytest.mark.parametrize("place", [4, 27, 28, 57])
 def test_pictures_that_are_painted_over_are_no_pictures(clip: ClipFactory, tmp_path: Path, place: int) -> None:
-    """A decoder hides damage; a film with noise round its joins is not right."""
-    plan = _plan(clip(0), clip(1))
+    """A decoder hides damage; a film with noise round its joins, or where it begins or ends, is not right."""
+    end = Boundary(kind=Transition.FADE_BLACK, seconds=0.4)
+    plan = _plan(clip(0), clip(1), ends=(end, end))
     film = assemble(plan, tmp_path / "film.mp4").path
     piece = open_piece(film)
     assert piece is not None

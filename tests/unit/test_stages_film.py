@@ -162,7 +162,7 @@ def test_cards_and_transitions_reach_the_film(world: World) -> None:
     world.make(record)
     plan = world.studio.films[-1]
     assert [card.text for card in world.studio.cards] == ["Spring", "Buy now"]
-    assert len(plan.pieces) == 5
+    assert (len(plan.pieces), plan.scenes) == (5, 3)
     assert [(boundary.kind, boundary.seconds) for boundary in plan.boundaries] == [
         (Transition.CROSSFADE, 0.5),
         (Transition.FADE_BLACK, 0.5),
