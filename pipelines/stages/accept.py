@@ -21,7 +21,7 @@ from pipelines.domain.order import Order, SceneOrder, order_from_json, order_to_
 from pipelines.domain.plan import Plan, make_plan, plan_to_json
 from pipelines.domain.run import QueueSweep, Run
 from pipelines.ports import BoardRow, BoardScene, Brief, Tx
-from pipelines.stages import intake, lanes, ledger, outbox, schedule, script, stop, wishes
+from pipelines.stages import intake, just_read, lanes, ledger, outbox, schedule, script, stop, wishes
 from pipelines.stages.moves import Actor, move_run, record, touch_run
 from pipelines.stages.requests import style_left_out
 from pipelines.stages.services import Services
@@ -51,6 +51,8 @@ class StartRequest:
     """Chosen by whoever may have to repeat the request: it finds its own run again, whatever died in between."""
     not_before: float | None = None
     """The row's `Scheduled For`, where whoever starts the run has just read it."""
+    row: BoardRow | None = None
+    """The row, where whoever starts the run has just read it."""
     look: bool = True
     """Whether the base is looked at when the row's run needs attention: a person may have ticked `Generate` for an
     automation to send this, and a tick goes on with such a run where a repeated request must not.
@@ -120,7 +122,7 @@ def _new(
         record_id=request.record_id,
         number=_next_number(tx, request),
         key_id=key_id,
-        order=order_to_json(request.order) if request.order else None,
+        order=order_to_json(request.order) if request.order else just_read.kept(None if later else request.row),
         plan=plan_to_json(plan) if plan else None,
         quote_micro=plan.quote_micro if plan else None,
         detail=schedule.sentence(later) if later else schedule.SOON,
@@ -311,7 +313,8 @@ class _Reading:
 def _row_of(services: Services, run: Run) -> BoardRow | None:
     if run.record_id is None:
         return None
-    return services.board.row(run.base_id or "", run.table or VIDEOS, run.record_id)
+    known = just_read.row_of(run, services.clock.now())
+    return known or services.board.row(run.base_id or "", run.table or VIDEOS, run.record_id)
 
 
 def _read_order(services: Services, run: Run, row: BoardRow | None) -> _Reading:

@@ -116,7 +116,9 @@ def _retry(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
     scenes = tx.scenes.find(run_id=run.id, order="number")
     again: dict[str, Any] = {"error": None, "next_at": who.now, "finished_at": None}
     if not scenes:
-        run = move_run(tx, who, run, _R.QUEUED, detail="Trying again.", approval=None, **again)
+        # Somebody may have mended the row: it is read once more.
+        order = run.order if run.record_id is None or run.plan is not None else None
+        run = move_run(tx, who, run, _R.QUEUED, detail="Trying again.", approval=None, order=order, **again)
     elif run.approval == "asked":
         run = move_run(tx, who, run, _R.NEEDS_APPROVAL, **again)
         _hold_missing(services, tx, run, scenes, who.now)

@@ -74,7 +74,7 @@ def _start(services: Services, base_id: str, row: BoardRow, key_id: str | None) 
         if outbox.is_unsaid(tx, base_id, row.record_id, VideoField.STATUS):
             return None
     request = accept.StartRequest(
-        source="record", base_id=base_id, table=accept.VIDEOS, record_id=row.record_id, look=False
+        source="record", base_id=base_id, table=accept.VIDEOS, record_id=row.record_id, row=row, look=False
     )
     started = accept.start(services, request, key_id=key_id)
     if started.existing:

@@ -78,7 +78,7 @@ def last_run(services: Services, base_id: str, record_id: str) -> Run:
 
 def _generate(services: Services, base_id: str, row: BoardRow) -> str:
     where: dict[str, Any] = {"base_id": base_id, "table": BoardTable.VIDEOS, "record_id": row.record_id}
-    request = accept.StartRequest(source="record", not_before=row.scheduled_for, look=False, **where)
+    request = accept.StartRequest(source="record", not_before=row.scheduled_for, row=row, look=False, **where)
     started = accept.start(services, request)
     if started.existing:
         schedule.move(services, started.run_id, row.scheduled_for)

@@ -135,6 +135,20 @@ def test_a_ticked_box_starts_its_row_for_two_calls_and_is_unticked_with_the_word
     assert "Generate" not in cells
 
 
+def test_the_run_of_a_ticked_box_takes_its_order_from_the_look_that_saw_it(house: House) -> None:
+    house.look()
+    made = {"Prompt": "A cat.\nA dog.", "Title": "Pets", "Generate": True, "Model": "local/animatic", "Clip Seconds": 2}
+    house.world.add("Videos", made)
+    house.look()
+    [run] = house.runs()
+    house.calls()
+    assert runner.step(house.services, "runs", run.id)
+    assert house.calls() == ["read settings"]
+    [run] = house.runs()
+    assert run.status is RunStatus.GENERATING
+    assert [scene["prompt"] for scene in (run.plan or {})["scenes"]] == ["A cat.", "A dog."]
+
+
 def test_a_box_ticked_again_after_the_run_starts_the_next_one_and_is_unticked_again(house: House) -> None:
     house.look()
     record = house.world.add("Videos", {"Master Prompt": "A cat.", "Generate": True})
