@@ -5,10 +5,13 @@ A player shows neither cover art nor the thumbnails some cameras and editors put
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import av
+from av.error import InvalidDataError
 from av.stream import Disposition
 
 from pipelines.media.mp4_boxes import damaged
@@ -76,11 +79,11 @@ def read_reel(file: av.container.InputContainer, stream: av.VideoStream) -> Reel
             heard |= {packet.stream_index} if packet.size else set()
             continue
         if picture is None:
-            picture = next(iter(stream.decode(packet)), None)
+            picture = _decoded(stream, packet)
         if packet.pts is not None and not packet.is_discard:
             spans.append((packet.pts, packet.duration or 0))
     if picture is None or not spans:
-        raise damaged("it has no pictures")
+        raise damaged("it has no pictures that can be decoded")
     tick, begin = Fraction(stream.time_base or 0), Fraction(file.start_time or 0, av.time_base)
     last, lasting = max(spans)
     shown = lasting * tick or 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
@@ -94,6 +97,13 @@ def read_reel(file: av.container.InputContainer, stream: av.VideoStream) -> Reel
         sound=sound,
         garbled=bool(heard) and sound is None,
     )
+
+
+def _decoded(stream: av.VideoStream, packet: av.Packet[Any]) -> av.VideoFrame | None:
+    """A picture, if one is ready; none for a damaged packet, behind which others may be whole."""
+    with suppress(InvalidDataError):
+        return next(iter(stream.decode(packet)), None)
+    return None
 
 
 def _sound_track(file: av.container.InputContainer, heard: set[int]) -> av.AudioStream | None:

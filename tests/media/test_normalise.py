@@ -205,16 +205,21 @@ def test_of_two_sound_tracks_the_one_that_can_be_decoded_is_heard(prepare, tmp_p
     assert int(np.argmax(spectrum)) == pytest.approx(440, abs=2)
 
 
-def test_a_damaged_picture_in_a_clip_that_is_encoded_is_painted_over_and_said(plain, prepare, tmp_path):
+@pytest.mark.parametrize("count", [1, 3])
+def test_damaged_pictures_in_a_clip_that_is_encoded_are_painted_over_and_said(count, plain, prepare, tmp_path):
     piece, damaged = open_piece(plain), tmp_path / "damaged.mp4"
     assert piece is not None
     body = bytearray(plain.read_bytes())
-    size, offset = int(piece.video.sizes[0]), int(piece.video.offsets[0])
-    body[offset + size // 3 : offset + size] = bytes([7]) * (size - size // 3)
+    for size, offset in zip(piece.video.sizes[:count].tolist(), piece.video.offsets[:count].tolist(), strict=True):
+        kept = min(1000, size // 2) if offset == piece.video.offsets[0] else 5
+        body[offset + kept : offset + size] = bytes(size - kept)
     damaged.write_bytes(body)
-    said = "damaged pictures in it were painted over"
-    assert said in prepare(damaged, target=shots.target(320, 180)).changed
-    assert said not in prepare(plain, target=shots.target(320, 180)).changed
+    said, small = "damaged pictures in it were painted over", shots.target(320, 180)
+    piece = prepare(damaged, target=small)
+    assert said in piece.changed
+    assert piece.footage.frames == 60
+    assert deviations(piece.path, small) == ()
+    assert said not in prepare(plain, target=small).changed
 
 
 def test_all_mended_clips_share_one_set_of_decoder_settings(studio, tmp_path):

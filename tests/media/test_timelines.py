@@ -136,6 +136,12 @@ TIMELINES: dict[str, Maker] = {
     ),
     "an edit list that begins inside a group": _edited("inside", seconds=1.3, skip=(1024 + 512 * 21, 1024 + 33_600)),
     "an edit list that ends early": _edited("early", seconds=1.0, skip=(1024, 1024)),
+    "an edit list that ends the sound early": lambda clip: _changed(
+        clip, "hushed", lambda data: _edit(_counted(clip), data, 1, seconds=1.0)
+    ),
+    "an edit list that begins the sound later": lambda clip: _changed(
+        clip, "begun", lambda data: _edit(_counted(clip), data, 1, seconds=1.5, skip=1024 + 24_000)
+    ),
     "cut before a keyframe": lambda clip: clip.edited(_counted(clip), "cut", "-ss", "0.7", "-i", "{}", "-c", "copy"),
 }
 
