@@ -9,6 +9,7 @@ import base64
 import ctypes
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -28,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 ROOT = Path(__file__).resolve().parent.parent
 BASE = "appReelgridDemo01"
 TOKEN = "patSandbox.demo"
-PATIENCE_S = 60.0
+PATIENCE_S = 100.0
 PR_SET_PDEATHSIG = 1
 
 
@@ -99,10 +100,14 @@ def procfile() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens on at this moment, and that no outgoing connection will be given before it is used: systems
+    take those from higher ranges.
+    """
+    for port in random.sample(range(15_000, 32_000), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise StackError("no free port was found")
 
 
 def until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_S, pause_s: float = 0.05) -> Any:
@@ -246,7 +251,7 @@ class Stack:
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, **options: Any) -> httpx.Response:
         """POST JSON to the product."""
-        return httpx.post(f"{self.url}{path}", json=dict(body or {}), timeout=30, **options)
+        return httpx.post(f"{self.url}{path}", json=dict(body or {}), timeout=60, **options)
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         """GET from the product."""
@@ -255,7 +260,7 @@ class Stack:
     def sandbox(self, method: str, path: str, body: Any = None) -> Any:
         """Talk to the sandbox: its control plane, its bill, or its Airtable as a client with our token."""
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        answer = httpx.request(method, f"{self.sandbox_url}{path}", json=body, headers=headers, timeout=30)
+        answer = httpx.request(method, f"{self.sandbox_url}{path}", json=body, headers=headers, timeout=60)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 

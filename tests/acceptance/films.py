@@ -27,7 +27,7 @@ class Ordered:
         """The outcome, which must be `status`."""
         view = self.stack.wait_run(self.run_id, patience_s=patience_s)
         assert view["status"] == status, (view["status"], view.get("error"), history(view))
-        until(lambda: self.stack.row(self.record_id).get("Status") in OVER, "the row's last status", 60)
+        until(lambda: self.stack.row(self.record_id).get("Status") in OVER, "the row's last status")
         row = self.stack.row(self.record_id)
         scenes = [self.stack.row(scene, "Scenes") for scene in row.get("Scenes", [])]
         return Result(view=view, row=row, scenes=sorted(scenes, key=lambda scene: scene["Scene #"]))

@@ -53,7 +53,7 @@ def film(outside: tuple[Stack, str, ssl.SSLContext]) -> Film:
     answer = httpx.post(f"{url}/api/process-record", json=body, verify=trust, timeout=30)
     assert answer.status_code == 202
     view = stack.wait_run(answer.json()["run_id"])
-    until(lambda: stack.row(record).get("Status") == "Done", "the row to say Done", 30)
+    until(lambda: stack.row(record).get("Status") == "Done", "the row to say Done")
     row = stack.row(record)
     attached = httpx.get(row["Final Video"][0]["url"], timeout=30).content
     return Film(
@@ -176,7 +176,7 @@ def test_a_row_with_wrong_fields_says_which_ones_to_change(stack: Stack) -> None
     record = stack.add_row({"Scene Count": 0, "Clip Seconds": -1, "Model": "sora/sora-2"})
     run = stack.post("/api/process-record", {"record_id": record, "base_id": BASE}).json()["run_id"]
     assert stack.wait_run(run)["status"] == "failed"
-    until(lambda: stack.row(record).get("Status") == "Failed", "the row to say Failed", 30)
+    until(lambda: stack.row(record).get("Status") == "Failed", "the row to say Failed")
     error = stack.row(record)["Error"]
     assert all(name in error for name in ("Master Prompt", "Scene Count", "Clip Seconds")), error
 

@@ -35,7 +35,7 @@ SANDBOX_MODELS = Path(__file__).parents[2] / "pipelines" / "sandbox" / "catalogu
 MORE_MODELS = "REELGRID_TEST_CATALOGUE"
 """Names a file of further models to be tested; `http://sandbox.invalid` in it stands for the sandbox."""
 ENDED = {GenerationStatus.SUCCEEDED, GenerationStatus.FAILED, GenerationStatus.CANCELLED}
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 def more_models() -> Path:

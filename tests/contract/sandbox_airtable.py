@@ -43,7 +43,7 @@ VIDEOS: list[dict[str, Any]] = [
 Found = TypeVar("Found")
 
 
-def until(probe: Callable[[], Found | None], seconds: float = 20.0) -> Found:
+def until(probe: Callable[[], Found | None], seconds: float = 60.0) -> Found:
     """The first true answer of the probe; fails when the deadline passes first."""
     deadline = time.monotonic() + seconds
     while not (found := probe()):
@@ -57,7 +57,7 @@ class Board:
 
     def __init__(self, *, state: Path | None = None) -> None:
         self.sandbox = Sandbox(state=state)
-        self.api = Api(TOKEN, endpoint_url=f"{self.sandbox.url}/airtable", timeout=(5, 20), retry_strategy=None)
+        self.api = Api(TOKEN, endpoint_url=f"{self.sandbox.url}/airtable", timeout=(60, 60), retry_strategy=None)
         self.base = self.api.base(FIRST_BASE)
 
     def __enter__(self) -> Self:
@@ -89,7 +89,7 @@ class Board:
 
     def control(self, verb: str, path: str, doc: Any = None) -> Any:
         """A call of the control plane, which must succeed."""
-        answer = requests.request(verb, f"{self.sandbox.url}/airtable/_control/{path}", json=doc, timeout=20)
+        answer = requests.request(verb, f"{self.sandbox.url}/airtable/_control/{path}", json=doc, timeout=60)
         answer.raise_for_status()
         return answer.json()
 
@@ -97,7 +97,7 @@ class Board:
         """A call of the API as it is on the wire."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         url = f"{self.sandbox.url}/airtable/v0/{path}"
-        return requests.request(verb, url, json=doc, headers=headers, timeout=20)
+        return requests.request(verb, url, json=doc, headers=headers, timeout=60)
 
     def person(self, table: str, fields: dict[str, Any], record: str = "") -> Any:
         """What somebody does in the grid: a new row, or an edit of one."""

@@ -13,7 +13,7 @@ import httpx
 
 from tools import stack
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 class Inbox(ThreadingHTTPServer):

@@ -81,12 +81,12 @@ def test_a_url_is_fetched_after_the_answer_and_then_described_and_served(board: 
         "Harbour.mp4",
     )
     assert done["url"].startswith(f"{board.sandbox.url}/airtable/attachments/")
-    assert requests.get(done["url"], timeout=10).content == film
-    part = requests.get(done["url"], headers={"Range": "bytes=2-9"}, timeout=10)
+    assert requests.get(done["url"], timeout=60).content == film
+    part = requests.get(done["url"], headers={"Range": "bytes=2-9"}, timeout=60)
     assert (part.status_code, part.content, part.headers["Content-Type"]) == (206, film[2:10], "video/mp4")
-    head = requests.head(done["url"], timeout=10)
+    head = requests.head(done["url"], timeout=60)
     assert (head.status_code, int(head.headers["Content-Length"])) == (200, len(film))
-    poster = Image.open(io.BytesIO(requests.get(done["thumbnails"]["large"]["url"], timeout=10).content))
+    poster = Image.open(io.BytesIO(requests.get(done["thumbnails"]["large"]["url"], timeout=60).content))
     assert poster.size == (64, 48)
     red, green, _ = poster.convert("RGB").resize((1, 1)).getpixel((0, 0))
     assert red > 120 > green
@@ -140,7 +140,7 @@ def test_a_failed_fetch_can_leave_a_dead_address_in_the_cell(board: Board, web: 
     until(lambda: cell(board, row)[0]["url"].startswith(board.sandbox.url))
     dead = cell(board, row)[0]
     assert "size" not in dead
-    assert requests.get(dead["url"], timeout=10).status_code == 404
+    assert requests.get(dead["url"], timeout=60).status_code == 404
 
 
 def test_ordered_failures_count_down_and_a_login_page_is_kept_as_if_it_were_the_file(board: Board, web: Web) -> None:
@@ -184,9 +184,9 @@ def test_addresses_expire_and_cannot_be_forged(board: Board, web: Web) -> None:
     row = attach(board, {"url": web.serve("/short", b"short")})
     url = ingested(board, row)[0]["url"]
     forged = url.replace("/u/", "/u/9")
-    assert [requests.get(u, timeout=10).status_code for u in (url, forged)] == [200, 403]
+    assert [requests.get(u, timeout=60).status_code for u in (url, forged)] == [200, 403]
     board.control("POST", "faults", {"attachment_ttl_s": -1})
-    assert requests.get(cell(board, row)[0]["url"], timeout=10).status_code == 410
+    assert requests.get(cell(board, row)[0]["url"], timeout=60).status_code == 410
 
 
 def test_an_upload_appends_and_answers_by_field_id(board: Board, film: bytes, tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_the_front_page_shows_the_rows_with_playable_attachments(board: Board, w
     row = attach(board, {"url": web.serve("/page.mp4", film), "filename": "page.mp4"})
     done = ingested(board, row)[0]
     board.videos.update(row["id"], {"Title": "<script>alert(1)</script>"})
-    page = requests.get(board.sandbox.url, timeout=10)
+    page = requests.get(board.sandbox.url, timeout=60)
     assert page.headers["Content-Type"].startswith("text/html")
     assert "&lt;script&gt;alert(1)" in page.text
     assert f"/{done['id']}/file/page.mp4" in page.text.partition("<video")[2]

@@ -38,7 +38,7 @@ def process(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 @contextmanager
 def client(url: str) -> Iterator[Any]:
-    api = Api(TOKEN, endpoint_url=f"{url}/airtable", timeout=(5, 20), retry_strategy=None)
+    api = Api(TOKEN, endpoint_url=f"{url}/airtable", timeout=(60, 60), retry_strategy=None)
     try:
         yield api.base(FIRST_BASE)
     finally:
@@ -49,17 +49,17 @@ def test_a_fresh_sandbox_prints_its_address_has_one_empty_base_and_ends_on_sigte
     with process() as (running, url):
         with client(url) as base:
             assert base.schema().tables == []
-        assert requests.get(url, timeout=10).status_code == 200
-        assert requests.get(f"{url}/bill", timeout=10).status_code == 200
+        assert requests.get(url, timeout=60).status_code == 200
+        assert requests.get(f"{url}/bill", timeout=60).status_code == 200
         running.send_signal(signal.SIGTERM)
-        assert running.wait(10) == 0
+        assert running.wait(60) == 0
 
 
 def test_a_killed_sandbox_loses_nothing(tmp_path: Path) -> None:
     with Web() as web:
         state = ("--state", str(tmp_path / "state"))
         with process(*state) as (running, url), client(url) as base:
-            requests.post(f"{url}/airtable/_control/faults", json=OFF | {"attachment_delay_s": 60}, timeout=10)
+            requests.post(f"{url}/airtable/_control/faults", json=OFF | {"attachment_delay_s": 60}, timeout=60)
             videos = base.create_table("Videos", VIDEOS)
             rows = videos.batch_create([{"Title": f"{n:02d}", "Status": "Ready"} for n in range(20)])
             videos.delete(rows[3]["id"])
@@ -69,7 +69,7 @@ def test_a_killed_sandbox_loses_nothing(tmp_path: Path) -> None:
             until(lambda: web.posts)
             running.kill()
         with process(*state) as (_, url), client(url) as base:
-            requests.post(f"{url}/airtable/_control/faults", json=OFF | {"attachment_delay_s": 0}, timeout=10)
+            requests.post(f"{url}/airtable/_control/faults", json=OFF | {"attachment_delay_s": 0}, timeout=60)
             kept = base.table("Videos").all()
             assert [row["fields"]["Title"] for row in kept] == [f"{n:02d}" for n in range(20) if n != 3]
             assert kept[1]["fields"]["Status"] == "Done"
@@ -89,7 +89,7 @@ def test_a_fetch_that_was_pending_at_the_kill_is_taken_up_and_its_bytes_survive_
         for _ in range(2):
             with Board(state=tmp_path) as board:
                 files = until(lambda b=board: _ready(b, row["id"]))
-                assert requests.get(files[0]["url"], timeout=10).content == b"late bytes"
+                assert requests.get(files[0]["url"], timeout=60).content == b"late bytes"
         assert web.gets == ["/late.bin"]
 
 

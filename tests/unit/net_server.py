@@ -76,7 +76,7 @@ def server() -> Iterator[Server]:
 
 
 def fetch(server: Server, url: str, dest: Path, max_bytes: int = 10**8, **more: object) -> Downloaded:
-    return download(url, dest, trusted=[server.origin], max_bytes=max_bytes, timeout=5, **more)  # type: ignore[arg-type]
+    return download(url, dest, trusted=[server.origin], max_bytes=max_bytes, timeout=30, **more)  # type: ignore[arg-type]
 
 
 def nothing_left(folder: Path) -> bool:

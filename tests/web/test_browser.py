@@ -18,6 +18,8 @@ from pipelines.domain.run import Clip, Run
 from tests.conftest import needs
 from tests.web.house import House
 
+expect.set_options(timeout=60_000)
+
 CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
 
 
@@ -35,6 +37,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A fresh browser; what it complains of, scripts and policy included, fails the test."""
     context = browser.new_context()
     opened = context.new_page()
+    opened.set_default_timeout(60_000)
     complaints: list[str] = []
     opened.on(
         "console", lambda message: complaints.append(message.text) if message.type in {"error", "warning"} else None
@@ -123,7 +126,7 @@ def test_an_open_form_is_left_alone(home: House, address: str, page: Page, film:
     home.change("runs", "run_finished", detail="Something changed.", version=9)
     expect(page.locator("textarea")).to_have_value("A hare, half written")
     page.get_by_role("button", name="Make it again").dblclick()
-    expect(page.locator(".sentence")).to_contain_text("Making scene 1 again", timeout=20_000)
+    expect(page.locator(".sentence")).to_contain_text("Making scene 1 again")
     assert home.run("run_finished").take == 1
 
 

@@ -25,7 +25,7 @@ from tests.worker.conftest import WorkerService
 from tools.stack import until
 from worker.pump import Dispatcher
 
-pytestmark = [pytest.mark.xdist_group("worker"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.xdist_group("worker"), pytest.mark.timeout(300)]
 
 
 def alive(pid: int) -> bool:
@@ -39,7 +39,7 @@ def alive(pid: int) -> bool:
 def test_asked_to_stop_it_ends_with_zero_and_leaves_no_process_and_no_lease(worker: WorkerService) -> None:
     children = [pid for kind in ("broker", "pump", "steps", "media") for pid in worker.pids(kind)]
     worker.process.send_signal(signal.SIGTERM)
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(60) == 0
     assert not any(alive(pid) for pid in children)
     with worker.services.store.read() as tx:
         assert tx.processes.count() == 0
