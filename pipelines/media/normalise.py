@@ -210,7 +210,7 @@ def _encode_sound(plan: _Plan, tracks: _Tracks, dest: Path) -> None:
 def _encode_all(plan: _Plan, dest: Path) -> _Plan:
     """One encode for everything: size, rate, colours, trim, caption, logo, level. Returns what was done."""
     work, target = plan.work, plan.work.target
-    source = plan.source or _source(work)
+    source = _begun(plan.source or _source(work), work.trim_s)
     plan = _shown(plan, source)
     with tempfile.TemporaryDirectory(dir=dest.parent) as folder:
         ink = Path(folder) / "overlay.png"
@@ -231,6 +231,15 @@ def _encode_all(plan: _Plan, dest: Path) -> _Plan:
 
 def _borders(work: ClipWork) -> tuple[float, float]:
     return work.fade_in_s or encode.DEFAULT_FADE_S, work.fade_out_s or encode.DEFAULT_FADE_S
+
+
+def _begun(source: Source, trim_s: float | None) -> Source:
+    """The source, begun with its picture rather than before it where else the last ones would be cut off."""
+    over = source.seconds - Fraction(trim_s) if trim_s is not None else Fraction(0)
+    if source.skipped or over <= 0:
+        return source
+    skip = min(source.lead, over)
+    return replace(source, skipped=skip, seconds=source.seconds - skip)
 
 
 def _shown(plan: _Plan, source: Source) -> _Plan:

@@ -29,13 +29,15 @@ which phones and generators grade) before it is plain white.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """What the chain must know of a file: `number` is the film's place among its picture tracks, `shape` width to
-    height as shown, `seconds` what is shown, `skipped` how much sound at the head is left out for it. `sound` is the
-    place of its sound among the sound tracks, None without; `garbled` when there is some that cannot be decoded.
+    height as shown, `seconds` what is shown. `lead` is when its first picture comes, of which `skipped` is left out;
+    before the rest that picture is held. `sound` is the place of its sound among the sound tracks, None without;
+    `garbled` when there is some that cannot be decoded.
     """
 
     container: str
     number: int
     seconds: Fraction
+    lead: Fraction
     skipped: Fraction
     shape: Fraction
     lines: int
@@ -72,6 +74,7 @@ def read_source(path: Path, container: str) -> Source:
                 container=container,
                 number=file.streams.video.index(stream),
                 seconds=reel.seconds,
+                lead=reel.start,
                 skipped=reel.skipped,
                 shape=1 / shape if turned else shape,
                 lines=min(frame.width, frame.height),
@@ -143,7 +146,7 @@ def chain(source: Source, target: Target, *, with_overlay: bool) -> str:
 
     It never ends: the last picture is held, and the caller says how many frames to take.
     """
-    steps = ["setpts=PTS-STARTPTS"] if source.skipped else []
+    steps = [f"setpts=PTS-{float(source.skipped):.6f}/TB"] if source.skipped else []
     steps += ["yadif=deint=interlaced"] if source.interlaced else []
     steps += [_tone_map(source)] if source.transfer in {PQ, HLG} else []
     steps += ["scale=w='max(2,trunc(iw*sar/2)*2)':h=ih", "setsar=1", *_fitted(source, target), "setsar=1"]

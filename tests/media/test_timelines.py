@@ -217,13 +217,16 @@ def test_a_clip_whose_picture_is_said_to_come_after_days_is_not_waited_for(
     assert piece.footage.frames == 60
 
 
-def test_a_trimmed_clip_counts_from_its_first_picture_held(
-    clip: ClipFactory, studio: FilmStudio, tmp_path: Path
+@pytest.mark.parametrize(("ordered", "held", "shown"), [(1.0, 0, 30), (2.0, 0, 60), (2.3, 9, 60), (3.0, 15, 60)])
+def test_a_first_picture_is_held_no_longer_than_the_ordered_length_has_room_for(
+    clip: ClipFactory, studio: FilmStudio, tmp_path: Path, ordered: float, held: int, shown: int
 ) -> None:
-    """What was ordered is what is made, also when the picture starts late."""
+    """Where a clip whose picture starts late is too long, it is the head without a picture that goes first."""
     source = TIMELINES["picture late"](clip)
-    piece = studio.prepare(ClipWork(source=source, target=TARGET, trim_s=1.0), tmp_path / "piece.mp4")
-    assert _numbers(piece.path) == [0] * 15 + list(range(15))
+    piece = studio.prepare(ClipWork(source=source, target=TARGET, trim_s=ordered), tmp_path / "piece.mp4")
+    assert _numbers(piece.path) == [0] * held + list(range(shown))
+    heard = _seen(source).sound[round((0.5 - held / 30) * 48_000) :][: len(samples_of(piece.path))]
+    assert abs(lag(samples_of(piece.path), heard, 0)) <= HALF_A_PACKET
 
 
 @pytest.mark.parametrize("name", ["picture late", "picture late in WebM", "an edit list that ends early", "fragments"])
