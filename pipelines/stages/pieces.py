@@ -16,7 +16,7 @@ from pipelines.ports import Tx
 from pipelines.stages import scratch
 from pipelines.stages.services import Services
 
-VERSION = 1
+VERSION = 2
 """Rises when the way of preparing changes, so that old pieces are not taken for new ones."""
 
 
