@@ -37,13 +37,17 @@ BEARER = {"Authorization": f"Bearer {KEY}"}
 
 
 class Clock:
-    """Real time, which a test may move."""
+    """Real time, which a test may move, or stop where it counts what happens within some seconds."""
 
     def __init__(self) -> None:
         self.shift = 0.0
+        self._still: float | None = None
 
     def now(self) -> float:
-        return time.time() + self.shift
+        return (time.time() if self._still is None else self._still) + self.shift
+
+    def stop(self) -> None:
+        self._still = time.time()
 
 
 class Hints:
