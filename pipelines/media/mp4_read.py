@@ -281,7 +281,7 @@ def _offsets(data: bytes, tables: Parts, sizes: Ints, file_size: int) -> Ints:
         counts = np.minimum(np.maximum(len(sizes) - upto + counts, 0), counts)
         chunks, counts = chunks[counts > 0], counts[counts > 0]
         upto = counts.cumsum()
-        if upto[-1] != len(sizes):
+        if not len(upto) or upto[-1] != len(sizes):
             raise damaged("its index places fewer samples than it counts")
     after = sizes.cumsum()
     into = after - sizes

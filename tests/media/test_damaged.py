@@ -91,6 +91,7 @@ CORPUS: dict[str, Callable[[bytes], bytes]] = {
     "4 billion runs": _table(b"stsc", _claim(0xFFFFFFFF)),
     "runs of 4 billion": _table(b"stsc", lambda body: body[:8] + struct.pack(">III", 1, 0xFFFFFFFF, 1) + body[20:]),
     "runs in a circle": _table(b"stsc", lambda body: body[:4] + struct.pack(">I6I", 2, 2, 5, 1, 1, 5, 1)),
+    "runs of nothing": _table(b"stsc", lambda body: body[:4] + struct.pack(">4I", 1, 1, 0, 1)),
     "no runs": _table(b"stsc", _claim(0)),
     "4 billion durations": _table(b"stts", _claim(0xFFFFFFFF)),
     "4 billion offsets": _table(b"ctts", _claim(0xFFFFFFFF)),
