@@ -73,7 +73,16 @@ def _take(services: Services, base_id: str) -> list[list[tuple[Want, str]]]:
         mine = [want for want in ranked if want.table == table][:BATCH]
         taken = [(want, token) for want in mine if (token := _claim(services, want, now))]
         batches += [taken] if taken else []
+    _begin(services, [one for batch in batches for one in batch])
     return batches
+
+
+def _begin(services: Services, taken: list[tuple[Want, str]]) -> None:
+    """What is urgent is on its way: from here on, the mark tells whether what is said meanwhile is urgent too."""
+    with services.store.write() as tx:
+        for want, token in taken:
+            if want.urgent:
+                tx.wants.change(want.id, {"lease_token": token, "version": want.version}, urgent=False)
 
 
 def _urgent_first(ranked: list[Want]) -> list[str]:
@@ -126,7 +135,7 @@ def _put_back(services: Services, batch: list[tuple[Want, str]], error: Reelgrid
         _lock_runs(tx, batch)
         away.note(tx, batch[0][0].base_id, error, now)
         for want, _ in batch:
-            tx.wants.change(want.id, error=error.operator)
+            tx.wants.change(want.id, error=error.operator, **({"urgent": True} if want.urgent else {}))
             if want.run_id and away.why(tx, want.base_id):
                 _wake_delivery(tx, want.run_id, now)
 
@@ -158,7 +167,7 @@ def _commit(services: Services, batch: list[tuple[Want, str]], answers: Mapping[
             if current is None or current.lease_token != token:
                 continue
             if answer is None:
-                tx.wants.change(want.id, next_at=now + _pause(0), **FREE)
+                tx.wants.change(want.id, next_at=now + _pause(0), urgent=want.urgent or current.urgent, **FREE)
             elif not answer.ok and not answer.gone:
                 _refused(tx, now, want, answer)
             else:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.stages import control, flush, ticks
+from pipelines.stages import control, flush, outbox, ticks
 from pipelines.testing import Outcome
 from tests.unit.stage_house import BASE, World
 
@@ -35,6 +35,29 @@ def test_a_slow_written_video_takes_at_most_twelve_calls_too(world: World) -> No
     assert world.cells(record)["Status"] == "Done"
     assert world.clock.now() - began > 150
     assert len(world.board.calls) <= 12, [(call.verb, call.table) for call in world.board.calls]
+
+
+@pytest.mark.parametrize("urgent", [True, False])
+def test_what_is_said_while_an_urgent_word_is_on_its_way_waits_its_own_time(world: World, *, urgent: bool) -> None:
+    """Else each urgent word is followed by a second call for whatever small thing happened in that moment."""
+    run = world.until(world.trigger(world.row(Prompt="A cat")), "generating")
+    world.clock.pass_by(3)
+
+    def meanwhile() -> None:
+        with world.services.store.write() as tx:
+            assert tx.runs.change(run.id, detail="Half of the clips are here.")
+            outbox.show_run(world.services, tx, tx.runs.get(run.id) or run, urgent=urgent)
+
+    world.points.at("board.written", meanwhile)
+    flush.flush_due(world.services)
+    assert "board.written" in world.points.reached
+    before = world.calls("write")
+    world.clock.pass_by(1)
+    flush.flush_due(world.services)
+    assert world.calls("write") - before == (1 if urgent else 0)
+    world.clock.pass_by(outbox.COALESCE_S)
+    flush.flush_due(world.services)
+    assert world.cells(run.record_id or "")["Status Detail"] == "Half of the clips are here."
 
 
 def test_the_film_is_written_before_progress_that_waits(world: World) -> None:
