@@ -271,7 +271,7 @@ def _starts_alone(descriptor: int, piece: Piece, index: int) -> bool:
     at = int(piece.video.offsets[index])
     end = at + int(piece.video.sizes[index])
     for _ in range(64):
-        head = os.pread(descriptor, min(256, end - at), at)
+        head = os.pread(descriptor, max(0, min(256, end - at)), at)
         if len(head) < 5:
             return False
         length, kind = int.from_bytes(head[:4], "big"), head[4] & 31

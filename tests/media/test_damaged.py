@@ -151,6 +151,17 @@ def test_a_file_cut_short_anywhere_is_refused(clip: ClipFactory, tmp_path: Path,
     assert _verdict(path)
 
 
+def test_a_keyframe_whose_parts_reach_beyond_it_is_no_whole_picture(sound_file: bytes, tmp_path: Path) -> None:
+    """The second part of the first frame claims to be another kind of part, and longer than the frame."""
+    at = struct.unpack_from(">I", sound_file, sound_file.index(b"stco") + 12)[0]
+    size = struct.unpack_from(">I", sound_file, sound_file.index(b"stsz") + 16)[0]
+    second = at + 4 + struct.unpack_from(">I", sound_file, at)[0]
+    assert second < at + size
+    path = tmp_path / "beyond.mp4"
+    path.write_bytes(sound_file[:second] + struct.pack(">IB", size, 6) + sound_file[second + 5 :])
+    assert "the film does not begin with a whole picture" in deviations(path, TARGET)
+
+
 def test_what_a_web_page_is_called(tmp_path: Path) -> None:
     """An error page under the name of a video is said to be one."""
     path = tmp_path / "clip.mp4"
