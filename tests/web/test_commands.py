@@ -260,3 +260,20 @@ def test_spend_is_not_shown_from_a_day_that_does_not_exist(house: House, day: st
 def test_what_is_not_there_is_said_in_a_sentence(house: House) -> None:
     """As on the pages."""
     assert "There is no run run_unknown." in flask(house, "runs", "show", "run_unknown").output
+
+
+@pytest.mark.parametrize("amount", ["NaN", "-5", "1e99", "much"])
+@pytest.mark.parametrize("words", [("keys", "create", "bob", "--day-cap"), ("bases", "add", BASE, "--day-budget")])
+def test_what_is_no_amount_of_money_is_refused_in_a_sentence(house: House, words: tuple[str, ...], amount: str) -> None:
+    """Neither a traceback nor a key that can never spend."""
+    done = flask(house, *words, amount)
+    assert done.exit_code == 2
+    assert "must be an amount of dollars, 0 or more" in done.output
+    assert told(house, "keys", "list") == []
+
+
+def test_no_link_is_made_or_revoked_for_a_run_that_is_not_there(house: House) -> None:
+    """A mistyped id is noticed."""
+    for command in ("link", "revoke"):
+        done = flask(house, "runs", command, "run_unknown")
+        assert (done.exit_code, "There is no run run_unknown." in done.output) == (1, True)

@@ -13,6 +13,7 @@ from pipelines.domain.run import Run
 from pipelines.stages import ledger, runner
 from tests.web.house import BEARER, NOBODY, OUTSIDE, House
 from webapp.api import answers
+from webapp.api.requests import MasterPromptOrder
 
 FILM = {"master_prompt": "A fox", "model": "sora/sora-2", "scene_count": 1}
 
@@ -104,6 +105,13 @@ def test_what_is_said_to_be_enough_is_enough(house: House) -> None:
     assert house.post("/api/process-master-prompt", {**body, "max_cost_usd": needed}).status_code == 202
     refused = ledger_refusal(house, 404_517)
     assert refused.endswith("At least $0.41 would do.")
+
+
+@pytest.mark.parametrize("cents", [402, 29, 57, 201, 410, 1999])
+def test_a_limit_is_as_high_as_it_is_written(cents: int) -> None:
+    """4.02 dollars are no binary fraction; a film for exactly so much is made."""
+    order = MasterPromptOrder(master_prompt="A fox", max_cost_usd=cents / 100).order()
+    assert order.max_cost_micro == cents * 10_000
 
 
 def money_at_the_end(sentence: str) -> float:

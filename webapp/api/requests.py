@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
-from pipelines.domain.money import MICRO
+from pipelines.domain.money import to_micro
 from pipelines.domain.order import (
     ASPECT_RATIOS,
     DEFAULT_SCENES,
@@ -189,7 +189,7 @@ class _Look(Body):
     ] = None
 
     def _cap(self) -> int | None:
-        return None if self.max_cost_usd is None else int(self.max_cost_usd * MICRO)
+        return None if self.max_cost_usd is None else to_micro(self.max_cost_usd)
 
 
 class MasterPromptOrder(_Look):

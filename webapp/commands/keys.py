@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import click
 
 from pipelines import signing
-from pipelines.domain.money import dollars, to_micro
+from pipelines.domain.money import dollars
 from pipelines.domain.run import ApiKey
 from pipelines.stages.view_parts import iso
-from webapp.commands.output import Group, as_json, print_table, show, told
+from webapp.commands.output import Group, Money, as_json, print_table, show, told
 from webapp.context import services
 
 group = Group("keys", help="Make, list and revoke API keys.", alone="list")
@@ -20,10 +18,10 @@ SCOPES = ("trigger", "read", "admin")
 @group.command("create")
 @click.argument("name")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="May be given several times.")
-@click.option("--day-cap", type=Decimal, help="What this key may spend a day, in dollars.")
+@click.option("--day-cap", type=Money(), help="What this key may spend a day, in dollars.")
 @as_json
 @told
-def create(name: str, scopes: tuple[str, ...], day_cap: Decimal | None, *, json_: bool) -> None:
+def create(name: str, scopes: tuple[str, ...], day_cap: int | None, *, json_: bool) -> None:
     """Make a key. It is shown once and not kept; only its hash is. Default scopes: trigger and read."""
     core, made = services(), signing.new_api_key()
     row = ApiKey(
@@ -31,7 +29,7 @@ def create(name: str, scopes: tuple[str, ...], day_cap: Decimal | None, *, json_
         name=name,
         sha256=made.sha256,
         scopes=scopes or ("trigger", "read"),
-        day_cap_micro=None if day_cap is None else to_micro(day_cap),
+        day_cap_micro=day_cap,
         created_at=core.clock.now(),
     )
     with core.store.write() as tx:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import click
 
 from pipelines.domain.errors import ReelgridError
-from pipelines.domain.money import dollars, to_micro
+from pipelines.domain.money import dollars
 from pipelines.stages import control, ledger, push, tend, view
 from webapp.api.answers import ModelView
 from webapp.api.operate import COLUMNS, catalogue, stopped
-from webapp.commands.output import ACTOR, Group, as_json, print_table, show, told
+from webapp.commands.output import ACTOR, Group, Money, as_json, print_table, show, told
 from webapp.context import services
 
 STDIN = "-"
@@ -179,14 +178,13 @@ def stop_status(*, json_: bool) -> None:
 @click.argument("base_id")
 @click.option("--token", help="A token of its own, kept encrypted; - reads it from standard input.")
 @click.option("--name", default="", help="What you call the base.")
-@click.option("--day-budget", type=Decimal, help="What this base may spend a day, in dollars.")
+@click.option("--day-budget", type=Money(), help="What this base may spend a day, in dollars.")
 @as_json
 @told
-def bases_add(base_id: str, token: str | None, name: str, day_budget: Decimal | None, *, json_: bool) -> None:
+def bases_add(base_id: str, token: str | None, name: str, day_budget: int | None, *, json_: bool) -> None:
     """Connect a base, or change its token, name or budget."""
     secret = sys.stdin.readline().strip() if token == STDIN else token
-    cap = None if day_budget is None else to_micro(day_budget)
-    base = services().base_tools.bases.connect(base_id, token=secret, name=name, day_cap_micro=cap)
+    base = services().base_tools.bases.connect(base_id, token=secret, name=name, day_cap_micro=day_budget)
     text = f"{base_id} is connected. Next: flask airtable setup --base {base_id}"
     show({"base_id": base.id, "name": base.name}, json_=json_, table=lambda: click.echo(text))
 

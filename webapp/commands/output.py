@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.domain.errors import NotFound, ReelgridError
+from pipelines.settings import values
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,6 +33,19 @@ class Group(AppGroup):
         """As click's; where no command is named, ours is."""
         named = bool(args) and (not args[0].startswith("-") or args[0] == "--help")
         return super().parse_args(ctx, args if named else [self._alone, *args])
+
+
+class Money(click.ParamType[int]):
+    """Dollars as a person writes them, in micro-dollars; as in the settings."""
+
+    name = "dollars"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Fails with a sentence for what is no amount."""
+        try:
+            return values.dollars(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def told(command: F) -> F:

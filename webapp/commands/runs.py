@@ -10,6 +10,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import show as money
 from pipelines.domain.money import to_micro
 from pipelines.stages import control, view
+from webapp.api.requests import RECORD_ID
 from webapp.commands.airtable import chosen
 from webapp.commands.output import ACTOR, Group, as_json, print_table, show, told
 from webapp.context import services
@@ -122,9 +123,17 @@ def _after(run_id: str, *, json_: bool) -> None:
 def link(subject: str, base_id: str | None, *, json_: bool) -> None:
     """A signed link to the page of a run, or of a record (rec…)."""
     links = services().links
-    is_row = subject.startswith("rec")
-    url = links.row_page(base_id or _base_of(subject), subject) if is_row else links.page(run_id=subject)
+    if RECORD_ID.fullmatch(subject):
+        url = links.row_page(base_id or _base_of(subject), subject)
+    else:
+        url = links.page(run_id=_existing(subject))
     show({"url": url}, json_=json_, table=lambda: click.echo(url))
+
+
+def _existing(run_id: str) -> str:
+    """Raises NotFound."""
+    view.run_version(services(), run_id)
+    return run_id
 
 
 def _base_of(record_id: str) -> str:
@@ -142,6 +151,7 @@ def _base_of(record_id: str) -> str:
 def revoke(run_id: str, *, json_: bool) -> None:
     """Revoke the permanent links to a run's films: they answer 410 from now on."""
     core = services()
+    _existing(run_id)
     with core.store.write() as tx:
         cuts = [cut.id for cut in tx.cuts.find(run_id=run_id, revoked_at=None)]
         for cut_id in cuts:
