@@ -92,22 +92,23 @@ class GuardedIntake:
         if "://" not in url:
             return url
         from pipelines.net.download import download
+        from pipelines.net.kinds import picture_suffix
 
         dest = self.work / "intake" / hashlib.sha256(url.encode()).hexdigest()[:32]
         dest.parent.mkdir(parents=True, exist_ok=True)
         got = download(url, dest, trusted=self.trusted, max_bytes=INTAKE_LIMIT)
-        suffix = SUFFIXES.get(got.content_type or "", Path(url.split("?", maxsplit=1)[0]).suffix[:6].lower() or ".bin")
+        named = SUFFIXES.get(got.content_type or "", Path(url.split("?", maxsplit=1)[0]).suffix[:6].lower() or ".bin")
+        suffix = picture_suffix(got.path) or (".bin" if named in PICTURES else named)
         key = f"inputs/{got.sha256[:2]}/{got.sha256}{suffix}"
-        self.media.put_file(got.path, key, got.content_type or "application/octet-stream")
+        self.media.put_file(got.path, key, PICTURES.get(suffix, got.content_type or "application/octet-stream"))
         got.path.unlink(missing_ok=True)
         return key
 
 
 INTAKE_LIMIT = 50 * 1024 * 1024
+PICTURES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 SUFFIXES = {
-    "image/jpeg": ".jpg",
-    "image/png": ".png",
-    "image/webp": ".webp",
+    **{content_type: suffix for suffix, content_type in PICTURES.items()},
     "audio/mpeg": ".mp3",
     "audio/mp4": ".m4a",
     "audio/wav": ".wav",

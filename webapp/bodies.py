@@ -137,6 +137,8 @@ def _words(line: Any) -> str:
         return _PLAIN[kind]
     if "error" in context:
         return str(context["error"])
+    if kind == "too_long":
+        return f"may hold at most {context['max_length']} entries, not {context['actual_length']}."
     if kind == "literal_error":
         return f"must be one of {context['expected'].replace(chr(39), '').replace(' or ', ', ')}."
     text = str(line["msg"]).removeprefix("Input ").removeprefix("String ").removeprefix("Value error, ")

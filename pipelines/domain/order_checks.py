@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -49,7 +50,7 @@ def check_order(order: Order, scenes: Sequence[SceneOrder] | None, cards: Sequen
 
 def _prompt_and_count(order: Order) -> Iterator[Problem]:
     text = order.master_prompt or ""
-    if not text.strip():
+    if is_blank(text):
         yield Problem("master_prompt", f"is empty. Write what the video should show, in 1 to {MAX_PROMPT} characters.")
     elif len(text) > MAX_PROMPT:
         yield Problem("master_prompt", f"has {len(text)} characters; at most {MAX_PROMPT} are allowed.")
@@ -61,12 +62,17 @@ def _scene_list(scenes: Sequence[SceneOrder]) -> Iterator[Problem]:
     if not 1 <= len(scenes) <= MAX_SCENES:
         yield Problem("scenes", f"must be 1 to {MAX_SCENES} scenes, not {len(scenes)}.")
     for index, scene in enumerate(scenes):
-        if not scene.prompt.strip():
+        if is_blank(scene.prompt):
             yield Problem(f"scenes[{index}].prompt", "is empty. Write what this scene shows.")
         elif len(scene.prompt) > MAX_PROMPT:
             yield Problem(
                 f"scenes[{index}].prompt", f"has {len(scene.prompt)} characters; at most {MAX_PROMPT} are allowed."
             )
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to read in it: only spaces, controls and marks that nobody sees."""
+    return not any(unicodedata.category(character)[0] in "LNPS" for character in text)
 
 
 def known_shapes(cards: Sequence[ModelCard]) -> tuple[str, ...]:

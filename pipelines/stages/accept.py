@@ -14,7 +14,7 @@ from pipelines.domain.board_fields import VideoField
 from pipelines.domain.errors import Busy, InvalidOrder, NotFound, OverBudget, Problem, TooMany
 from pipelines.domain.film_length import counted
 from pipelines.domain.keys import new_id
-from pipelines.domain.labels import for_row
+from pipelines.domain.labels import for_clip, for_row
 from pipelines.domain.lifecycle import ACTIVE, RunStatus, SceneStatus
 from pipelines.domain.money import show, show_enough
 from pipelines.domain.order import Order, SceneOrder, order_from_json, order_to_json
@@ -348,8 +348,15 @@ def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading,
     except InvalidOrder as error:
         problems += error.problems
     if plan is None or problems:
-        raise InvalidOrder(_once_a_field(for_row(problems)) if run.record_id else tuple(problems))
+        raise InvalidOrder(_as_written(run, problems))
     return reading, _with_notes(services, plan, reading.order.style_notes if reading.style else None)
+
+
+def _as_written(run: Run, problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Under the names of the fields that their author filled."""
+    if run.record_id:
+        return _once_a_field(for_row(problems))
+    return tuple(dict.fromkeys(for_clip(problems) if run.source == "clip" else problems))
 
 
 def _with_notes(services: Services, plan: Plan, style: str | None) -> Plan:

@@ -153,12 +153,16 @@ class MappedIntake:
         self._media = media
         self.world: dict[str, bytes | ReelgridError] = dict(world or {})
         self.fetched: list[str] = []
+        self.troubles: list[ReelgridError] = []
+        """Raised first, one a fetch."""
 
     def bring(self, url: str) -> str:
         """Into storage under a key that follows from the content."""
         if "://" not in url:
             return url
         self.fetched.append(url)
+        if self.troubles:
+            raise self.troubles.pop(0)
         found = self.world[url]
         if isinstance(found, ReelgridError):
             raise found

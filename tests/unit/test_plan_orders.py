@@ -40,7 +40,7 @@ def test_a_scene_count_outside_1_to_50_is_refused(count: int) -> None:
     }
 
 
-@pytest.mark.parametrize("prompt", [None, "", " \n\t", "x" * 32_001])
+@pytest.mark.parametrize("prompt", [None, "", " \n\t", "\u200b\x07", "x" * 32_001])
 def test_a_master_prompt_is_1_to_32000_characters(prompt: str | None) -> None:
     assert "32000" in problems_of(order(master_prompt=prompt))["master_prompt"]
 
@@ -91,3 +91,9 @@ def test_an_unknown_model_is_answered_with_those_of_its_provider() -> None:
     assert found == {
         "model": "'acme/dream' is not in the catalogue. Choose acme/stepped or acme/ranged or another of the catalogue."
     }
+
+
+@pytest.mark.parametrize("prompt", ["🦊🌊", "?", "7", "雨", "नदी"])
+def test_whatever_can_be_read_is_a_prompt(prompt: str) -> None:
+    assert plan_for(order(master_prompt=prompt)).quote_micro > 0
+    assert plan_for(Order(scenes=(SceneOrder(prompt=prompt),))).quote_micro > 0

@@ -165,6 +165,7 @@ def test_one_scene_is_made_again_and_its_problems_are_named(house: House) -> Non
     assert wrong.status_code == 422
     assert [problem["field"] for problem in wrong.json["errors"]] == ["model"]
     assert house.post("/api/runs/run_finished/scenes/9/regenerate", {}).status_code == 404
+    assert house.post(f"/api/runs/run_finished/scenes/{10**20}/regenerate", {}).status_code == 404
     again = house.post("/api/runs/run_finished/scenes/1/regenerate", {"prompt": "A hare."})
     assert again.status_code == 200, again.json
     assert (again.json["status"], again.json["scenes"][0]["prompt"]) == ("generating", "A hare.")

@@ -129,6 +129,7 @@ def test_a_master_prompt_is_quoted_at_once(house: House) -> None:
     ("body", "wrong"),
     [
         ({"master_prompt": "   "}, {"master_prompt"}),
+        ({"master_prompt": "\u200b\u202e\x07"}, {"master_prompt"}),
         ({"master_prompt": "x" * 33_000}, {"master_prompt"}),
         ({"master_prompt": "x", "scene_count": 0}, {"scene_count"}),
         ({"master_prompt": "x", "scene_count": -1}, {"scene_count"}),
@@ -140,6 +141,8 @@ def test_a_master_prompt_is_quoted_at_once(house: House) -> None:
         ({"master_prompt": "x", "model": "nonsense", "clip_seconds": 0}, {"model", "clip_seconds"}),
         ({"master_prompt": "x", "clip_seconds": 1e999}, {"body"}),
         ({"master_prompt": "x", "logo": "file:///etc/passwd", "references": ["ftp://x"]}, {"logo", "references[0]"}),
+        ({"master_prompt": "x", "references": ["https://x.test/a.png"] * 9}, {"references"}),
+        ({"master_prompt": "x", "logo": "https://ex%00mple.test/a", "music": "https://x:99999/a"}, {"logo", "music"}),
         ({"master_prompt": "x", "transition": "Wipe", "transition_seconds": 9}, {"transition", "transition_seconds"}),
         ({"scene_count": 3}, {"record_id"}),
     ],

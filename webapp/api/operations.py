@@ -10,6 +10,7 @@ from flask import Blueprint, Response, json, request
 from pydantic import BaseModel
 
 from pipelines.domain.errors import Problem
+from pipelines.domain.order import MAX_SCENES
 from webapp import auth, bodies, replays
 from webapp.api import answers
 from webapp.api.requests import ALIASES
@@ -56,7 +57,7 @@ class Operation:
     @property
     def rule(self) -> str:
         """The path as Flask writes it."""
-        return self.path.replace("{n}", "<int:n>").replace("{", "<").replace("}", ">")
+        return self.path.replace("{n}", f"<int(max={MAX_SCENES}):n>").replace("{", "<").replace("}", ">")
 
 
 OPERATIONS: list[Operation] = []

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -23,11 +24,13 @@ from pipelines.domain.order import (
     Order,
     SceneOrder,
 )
+from pipelines.domain.order_checks import is_blank
 
 RECORD_ID = re.compile(r"rec[A-Za-z0-9]{14}", re.ASCII)
 BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)
 _MODEL = re.compile(r"[a-z0-9][a-z0-9_-]*/\S+", re.ASCII)
 _URL = re.compile(r"https?://[^\s/?#]+\S*")
+_HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+")
 _PLACE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 MAX_URL = 2048
@@ -47,7 +50,7 @@ def _matching(pattern: re.Pattern[str], words: str) -> AfterValidator:
 def _prompt(text: str) -> str:
     """The measure is the author's characters, after trimming."""
     trimmed = text.strip()
-    if not trimmed:
+    if is_blank(trimmed):
         raise ValueError("must not be empty.")
     if len(trimmed) > MAX_PROMPT:
         raise ValueError(f"may have at most {MAX_PROMPT:,} characters; this has {len(trimmed):,}.")
@@ -62,6 +65,16 @@ def _spelled(words: Iterable[str]) -> BeforeValidator:
 
 def _folded(word: str) -> str:
     return word.strip().lower().replace("_", " ").replace("-", " ")
+
+
+def _address(text: str) -> str:
+    try:
+        host, _ = urlsplit(text).hostname, urlsplit(text).port
+    except ValueError:
+        host = None
+    if not (_URL.fullmatch(text) and host and _HOST.fullmatch(host)):
+        raise ValueError("must be an address that starts with https://.")
+    return text
 
 
 def _table(name: str) -> str:
@@ -114,7 +127,7 @@ Model = Annotated[
     ),
     _matching(_MODEL, "a model as provider/slug, such as local/animatic; see /api/models"),
 ]
-Url = Annotated[str, Field(max_length=MAX_URL), _matching(_URL, "an address that starts with https://")]
+Url = Annotated[str, Field(max_length=MAX_URL), AfterValidator(_address)]
 Place = Annotated[str, _matching(_PLACE, "the next_cursor of an earlier page")]
 Day = Annotated[str, AfterValidator(_day), Field(json_schema_extra={"format": "date"})]
 AspectRatio = Literal["16:9", "9:16", "1:1", "4:5"]

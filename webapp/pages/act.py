@@ -81,7 +81,7 @@ def retry(run_id: str) -> Response | Redirect:
     return _on_run(run_id, lambda: control.retry(services(), run_id, actor().name))
 
 
-@bp.post("/runs/<run_id>/scenes/<int:n>/regenerate")
+@bp.post("/runs/<run_id>/scenes/<int(max=50):n>/regenerate")
 def regenerate(run_id: str, n: int) -> Response | Redirect:
     """Make one scene again, with another prompt or model."""
     fields: dict[str, Any] = {name: request.form[name] for name in ("prompt", "model") if request.form.get(name)}
