@@ -164,6 +164,9 @@ def _look_at(services: Services, actor: Actor, cut: Cut, base_id: str, table: st
         runs = [place.run.id for place in written]
         cells = services.board.attachments_of(base_id, table, list(rows), fields, runs)
     with services.store.write() as tx:
+        # Runs before what their rows should say, as in every stage, so that no two transactions wait for each other.
+        for run_id in sorted({place.run.id for place in places}):
+            tx.runs.get(run_id, lock=True)
         for place in places:
             _judge(services, tx, actor, place, table, cells)
     return cut.id in {place.cut.id for place in places}

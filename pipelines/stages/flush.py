@@ -73,16 +73,7 @@ def _take(services: Services, base_id: str) -> list[list[tuple[Want, str]]]:
         mine = [want for want in ranked if want.table == table][:BATCH]
         taken = [(want, token) for want in mine if (token := _claim(services, want, now))]
         batches += [taken] if taken else []
-    _begin(services, [one for batch in batches for one in batch])
     return batches
-
-
-def _begin(services: Services, taken: list[tuple[Want, str]]) -> None:
-    """What is urgent is on its way: from here on, the mark tells whether what is said meanwhile is urgent too."""
-    with services.store.write() as tx:
-        for want, token in taken:
-            if want.urgent:
-                tx.wants.change(want.id, {"lease_token": token, "version": want.version}, urgent=False)
 
 
 def _urgent_first(ranked: list[Want]) -> list[str]:
@@ -90,11 +81,17 @@ def _urgent_first(ranked: list[Want]) -> list[str]:
 
 
 def _claim(services: Services, want: Want, now: float) -> str | None:
-    """A waiting row is made due first: it goes along."""
+    """A waiting row is made due first: it goes along. Once something urgent is on its way, the mark tells whether what
+    is said meanwhile is urgent too.
+    """
     if want.next_at is not None and want.next_at > now:
         with services.store.write() as tx:
             tx.wants.change(want.id, {"version": want.version}, next_at=now)
-    return services.store.claim("wants", want.id, owner=services.owner, now=now, seconds=LEASE_S)
+    token = services.store.claim("wants", want.id, owner=services.owner, now=now, seconds=LEASE_S)
+    if token is not None and want.urgent:
+        with services.store.write() as tx:
+            tx.wants.change(want.id, {"lease_token": token, "version": want.version}, urgent=False)
+    return token
 
 
 def _resolved(services: Services, want: Want) -> Want:
