@@ -85,9 +85,10 @@ class GuardedIntake:
 
     media: MediaStore
     work: Path
-    trusted: frozenset[Origin]
+    of_base: frozenset[Origin]
+    """Airtable's own servers where they are inside: for its attachments alone, not for what anybody names."""
 
-    def bring(self, url: str) -> str:
+    def bring(self, url: str, *, of_base: bool = False) -> str:
         """Download into storage; the key follows from the content. What is a key already stays one."""
         if "://" not in url:
             return url
@@ -96,7 +97,8 @@ class GuardedIntake:
 
         dest = self.work / "intake" / hashlib.sha256(url.encode()).hexdigest()[:32]
         dest.parent.mkdir(parents=True, exist_ok=True)
-        got = download(url, dest, trusted=self.trusted, max_bytes=INTAKE_LIMIT)
+        trusted = self.of_base if of_base else frozenset[Origin]()
+        got = download(url, dest, trusted=trusted, max_bytes=INTAKE_LIMIT)
         named = SUFFIXES.get(got.content_type or "", Path(url.split("?", maxsplit=1)[0]).suffix[:6].lower() or ".bin")
         suffix = picture_suffix(got.path) or (".bin" if named in PICTURES else named)
         key = f"inputs/{got.sha256[:2]}/{got.sha256}{suffix}"
@@ -225,7 +227,6 @@ def build_services(
     store, studio, media = make_store(settings), make_studio(), build_store(settings)
     work = settings.var / "work"
     airtable = connect(settings, store, clock, on_call=CallCounter(store, clock))
-    trusted = frozenset().union(*(settings.trusted_origins[vendor] for vendor in ("airtable", "storage")))
     return Services(
         owner=owner or f"{socket.gethostname()}-{os.getpid()}",
         policy=policy,
@@ -246,7 +247,7 @@ def build_services(
         board=airtable.board,
         base_tools=airtable,
         media=media,
-        intake=GuardedIntake(media, work, trusted),
+        intake=GuardedIntake(media, work, settings.trusted_origins["airtable"]),
         studio=studio,
         work=work,
     )

@@ -339,7 +339,7 @@ def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading,
     problems = list(reading.problems)
     plan = None
     try:
-        order, scenes = intake.bring_all(services, reading.order, reading.scenes)
+        order, scenes = intake.bring_all(services, reading.order, reading.scenes, of_base=run.record_id is not None)
         reading = dataclasses.replace(reading, order=order, scenes=scenes)
     except InvalidOrder as error:
         problems += error.problems

@@ -32,12 +32,12 @@ _NO_PICTURE = "The file is no picture we can read; use PNG, JPEG or WebP."
 
 
 def bring_all(
-    services: Services, order: Order, scenes: list[SceneOrder] | None
+    services: Services, order: Order, scenes: list[SceneOrder] | None, *, of_base: bool = True
 ) -> tuple[Order, list[SceneOrder] | None]:
     """The order with storage keys in place of addresses. Raises InvalidOrder naming each file that is not there or no
-    use, and Unavailable while a server does not answer.
+    use, and Unavailable while a server does not answer. `of_base`: the addresses are those of attachments of a row.
     """
-    carrier = _Carrier(services)
+    carrier = _Carrier(services, of_base=of_base)
     order = replace(
         order,
         references=carrier.pictures("references", order.references),
@@ -56,8 +56,8 @@ def bring_all(
 class _Carrier:
     """Collects what could not be fetched instead of stopping at the first."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, services: Services, *, of_base: bool) -> None:
+        self._services, self._of_base = services, of_base
         self._keys: dict[str, str] = {}
         self.problems: list[Problem] = []
 
@@ -82,8 +82,8 @@ class _Carrier:
     def _fetched(self, url: str) -> str:
         for _ in range(TRIES - 1):
             with suppress(BadDelivery):
-                return self._services.intake.bring(url)
-        return self._services.intake.bring(url)
+                return self._services.intake.bring(url, of_base=self._of_base)
+        return self._services.intake.bring(url, of_base=self._of_base)
 
     def checked(self, field: str, url: str | None, check: Callable[[Path], None]) -> str | None:
         """What is laid over or under the film is looked at before anything is bought for it."""

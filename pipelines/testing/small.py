@@ -156,7 +156,7 @@ class MappedIntake:
         self.troubles: list[ReelgridError] = []
         """Raised first, one a fetch."""
 
-    def bring(self, url: str) -> str:
+    def bring(self, url: str, *, of_base: bool = False) -> str:  # noqa: ARG002 - nothing is inside here
         """Into storage under a key that follows from the content."""
         if "://" not in url:
             return url

@@ -19,10 +19,11 @@ from pipelines.domain.errors import (
     Unavailable,
     UnplayableMedia,
 )
+from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.order import Order, SceneOrder
 from pipelines.domain.run import Run
 from pipelines.media.studio import FilmStudio
-from pipelines.stages import accept, intake
+from pipelines.stages import accept, intake, runner
 from pipelines.storage import FileStore
 from pipelines.testing import make_services
 from tests.unit.net_server import Server
@@ -135,3 +136,19 @@ def test_what_no_video_service_takes_as_a_picture_is_refused_by_its_field(
     assert [(p.field, p.message) for p in caught.value.problems] == [
         ("first_frame", "The file is no picture we can read; use PNG, JPEG or WebP.")
     ]
+
+
+def test_an_inside_address_is_airtables_own_for_a_row_and_nobodys_for_a_request(server: Server, tmp_path: Path) -> None:
+    """Whoever may order over HTTP must not reach our emulated or proxied Airtable through us."""
+    url = server.says("/picture.png", body=picture("PNG"), Content_Type="image/png")
+    assert brought(tmp_path, server, url)
+    media = FileStore(tmp_path / "media")
+    guarded = GuardedIntake(media, tmp_path / "work", frozenset({server.origin}))
+    services = make_services(tmp_path / "request", media=media, studio=FilmStudio(), intake=guarded)
+    order = Order(master_prompt="A fox", references=(url,))
+    run_id = accept.start(services, accept.StartRequest(source="rest", order=order)).run_id
+    runner.step(services, "runs", run_id)
+    with services.store.read() as tx:
+        run = tx.runs.get(run_id)
+    assert run
+    assert (run.status, "This address cannot be used" in (run.error or "")) == (RunStatus.FAILED, True)
