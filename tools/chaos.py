@@ -7,6 +7,7 @@ are rows of the emulated Airtable. Exit code 1 if anything was paid twice, lost,
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import secrets
@@ -236,6 +237,7 @@ def table(found: Findings) -> str:
 
 def main() -> int:
     """Run what the environment asks for; 0 if every promise was kept."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     wish = Wish.of_environment(os.environ)
     abilities = ABILITIES if wish.ability == "all" else (wish.ability,)
     results = []
