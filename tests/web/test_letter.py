@@ -98,6 +98,13 @@ def test_every_refusal_lists_its_problem(
     assert answer.json["errors"] == [{"field": field, "message": answer.json["detail"]}]
 
 
+def test_a_master_prompt_is_missed_under_both_of_its_names(house: House) -> None:
+    """Whoever misspells one is not sent to look for a row."""
+    answer = house.post("/api/process-master-prompt", {"master_promt": "A fox"})
+    assert answer.status_code == 422
+    assert {problem["field"] for problem in answer.json["errors"]} == {"record_id", "master_prompt"}
+
+
 def test_what_is_said_to_be_enough_is_enough(house: House) -> None:
     """The number is rounded up: a quote of $0.4045 does not pass a limit of $0.40."""
     body = {**FILM, "clip_seconds": 4, "max_cost_usd": 0.1}

@@ -26,6 +26,7 @@ from webapp.api.requests import (
     RecordQuestion,
     RecordTrigger,
 )
+from webapp.bodies import sentence
 from webapp.context import actor, services
 from webapp.errors import HttpProblem
 
@@ -42,6 +43,15 @@ def kind_of(data: dict[str, Any]) -> type[BaseModel]:
     if "master_prompt" in data:
         return MasterPromptQuestion
     return QueueQuestion if data.keys() <= _QUEUE_FIELDS else RecordQuestion
+
+
+def order_or_row(data: dict[str, Any]) -> type[BaseModel]:
+    """Whose master prompt is meant: the body's own, else the row's. Raises 422 where neither is named."""
+    if not {"master_prompt", "record_id"} & data.keys():
+        either = {"record_id": "master_prompt", "master_prompt": "record_id"}
+        problems = tuple(Problem(name, f"is required, unless there is {other}.") for name, other in either.items())
+        raise HttpProblem(422, sentence(problems), problems)
+    return MasterPromptOrder if "master_prompt" in data else RecordTrigger
 
 
 _QUESTIONS: dict[str, type[BaseModel]] = {
@@ -80,7 +90,7 @@ def process_record(body: RecordTrigger) -> Reply:
     bodies=(RecordTrigger, MasterPromptOrder),
     answers=_STARTED,
     problems=_PROBLEMS,
-    choose=lambda data: MasterPromptOrder if "master_prompt" in data else RecordTrigger,
+    choose=order_or_row,
     **_SPENDS,
 )
 def process_master_prompt(body: RecordTrigger | MasterPromptOrder) -> Reply:
