@@ -23,7 +23,7 @@ from pipelines.domain.run import QueueSweep, Run
 from pipelines.ports import BoardRow, BoardScene, Brief, Tx
 from pipelines.stages import intake, just_read, lanes, ledger, outbox, schedule, script, stop, wishes
 from pipelines.stages.moves import Actor, move_run, record, touch_run
-from pipelines.stages.requests import style_left_out
+from pipelines.stages.requests import not_set_up, style_left_out
 from pipelines.stages.services import Services
 
 VIDEOS = "Videos"
@@ -233,7 +233,8 @@ def _estimate(services: Services, order: Order, scenes: list[SceneOrder] | None)
         _within_run_cap(services, order, plan)
     except OverBudget as error:
         problems = (Problem("max_cost_usd", error.marketer),)
-    return Estimate(plan=plan, quote_micro=plan.quote_micro, problems=problems, warnings=plan.warnings)
+    warnings = (*plan.warnings, *not_set_up(plan, services.providers.configured))
+    return Estimate(plan=plan, quote_micro=plan.quote_micro, problems=problems, warnings=warnings)
 
 
 def order_of_row(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipelines.domain.catalogue import ModelCard
@@ -93,6 +93,13 @@ def style_left_out(plan: Plan, cards: Mapping[str, ModelCard], style: str | None
         if style and scene.prompt and _styled(scene.prompt, style, cards[scene.model].max_prompt) == scene.prompt
     ]
     return tuple(full)
+
+
+def not_set_up(plan: Plan, configured: Callable[[str], bool]) -> tuple[str, ...]:
+    """Said of models that have a price, but of whose provider the key is missing."""
+    models = dict.fromkeys(scene.model for scene in plan.scenes)
+    away = (model for model in models if not configured(model.partition("/")[0]))
+    return tuple(f"{model} is not set up here, so nothing can be made with it. Ask your operator." for model in away)
 
 
 def take_of(gen: Generation) -> int | None:

@@ -111,3 +111,14 @@ def test_the_catalogue_says_how_long_the_way_between_two_pictures_may_be(vertex:
     models = {model["id"]: model for model in vertex.get("/api/models").json["models"]}
     assert models["omni/gemini-omni-1.2-flash"]["last_frame_max_seconds"] == 10
     assert models[VEO]["last_frame_max_seconds"] is None
+
+
+def test_an_estimate_warns_of_a_model_that_is_not_set_up(vertex: House) -> None:
+    """It has a price all the same."""
+    body = {"prompt": "A fox", "model": "omni/gemini-omni-1.2-flash"}
+    found = vertex.post("/api/estimate", body).json
+    assert found["quote_usd"] > 0
+    assert found["warnings"] == [
+        "omni/gemini-omni-1.2-flash is not set up here, so nothing can be made with it. Ask your operator."
+    ]
+    assert vertex.post("/api/estimate", {**body, "model": VEO}).json["warnings"] == []
