@@ -120,7 +120,7 @@ def _kind(schema: dict[str, Any]) -> str:
 def _bounds(schema: dict[str, Any]) -> str:
     low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
     if low is not None and high is not None:
-        return f" {low:g}–{high:g}"
+        return f" {low:,.10g}–{high:,.10g}"
     return f" ≤ {schema['maxLength']:,} characters" if "maxLength" in schema else ""
 
 
