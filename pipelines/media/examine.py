@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import av
 import numpy as np
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import FilmPlan, Verdict
 from pipelines.media.levels import Levels, measure
 from pipelines.media.mp4_read import sniff
-from pipelines.media.pictures import Picture, closed_start, decode, decode_alone
+from pipelines.media.pictures import closed_start, decode_alone, decode_frames, luma
 from pipelines.media.piece import Piece, inspect, sound_ends
 from pipelines.media.probe import faults_of, probe
 from pipelines.media.sound_mix import Samples, decode_blocks
@@ -130,7 +131,7 @@ def _check_pictures(piece: Piece, slots: Sequence[Slot], plan: FilmPlan, look: _
         low, high = max(0, first - AROUND_JOIN), min(piece.frames, last + AROUND_JOIN)
         if low - closed_start(piece, low) > LONGEST_RUN_UP:
             low = first
-        for _ in decode(piece, low, high):
+        for _ in decode_frames(piece, low, high):
             pass
     for index, slot in enumerate(slots):
         first, last = slot.start + slot.into.head, slot.stop - slot.out.tail
@@ -179,9 +180,9 @@ def _sampled(piece: Piece, first: int, last: int) -> Iterator[Seen]:
 def _every(piece: Piece, first: int, last: int, count: int) -> Iterator[Seen]:
     """About `count` frames of a stretch, and its last one."""
     step = max(1, (last - first) // count)
-    for place, picture in enumerate(decode(piece, first, last) if first < last else (), first):
+    for place, frame in enumerate(decode_frames(piece, first, last) if first < last else (), first):
         if (place - first) % step == 0 or place == last - 1:
-            yield place, _small(picture)
+            yield place, _small(frame)
 
 
 def _ends(seen: Sequence[Seen]) -> tuple[Samples, Samples]:
@@ -198,12 +199,12 @@ def _longest(seen: Sequence[Seen], same: Callable[[Samples, Samples], bool]) -> 
     return best
 
 
-def _small(picture: Picture) -> Samples:
+def _small(frame: av.VideoFrame) -> Samples:
     """Luma at an eighth of the size, averaged, so that how it was encoded matters less than what it shows."""
-    luma = picture[: picture.shape[0] * 2 // 3]
-    height, width = luma.shape[0] // _SHRINK, luma.shape[1] // _SHRINK
+    picture = luma(frame)
+    height, width = picture.shape[0] // _SHRINK, picture.shape[1] // _SHRINK
     # Rows first: side by side in memory, they are added many at a time.
-    rows = luma[: height * _SHRINK, : width * _SHRINK].reshape(height, _SHRINK, -1).sum(axis=1, dtype=np.uint16)
+    rows = picture[: height * _SHRINK, : width * _SHRINK].reshape(height, _SHRINK, -1).sum(axis=1, dtype=np.uint16)
     tiles = rows.reshape(height, width, _SHRINK).sum(axis=2, dtype=np.uint16)
     shrunk: Samples = tiles / np.float32(_SHRINK * _SHRINK)
     return shrunk

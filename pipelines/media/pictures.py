@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import cast
 
 import av
 import numpy as np
@@ -22,6 +23,8 @@ from pipelines.media.piece import Piece
 
 Picture = NDArray[np.uint8]
 """Shape (height × 3/2, width): the luma plane, then both chroma planes."""
+Luma = NDArray[np.uint8]
+"""Shape (height, width): brightness alone."""
 
 SEAM_SET = 2
 """Parameter-set id of everything rendered for a transition; 0 is the providers', 1 is our normalised clips'."""
@@ -52,24 +55,39 @@ def is_closed(piece: Piece, index: int) -> bool:
 
 def decode(piece: Piece, start: int, stop: int) -> Iterator[Picture]:
     """Frames `start` to `stop` in the order of display. Raises `UnplayableMedia` when one is missing."""
+    for frame in decode_frames(piece, start, stop):
+        yield frame.to_ndarray(format="yuv420p").astype(np.uint8, copy=False)
+
+
+def decode_frames(piece: Piece, start: int, stop: int) -> Iterator[av.VideoFrame]:
+    """The same as libav has them, for those who only look."""
     begin = closed_start(piece, start)
     place = begin
-    for picture in _decoded(piece, begin):
+    for frame in _decoded(piece, begin):
         if place >= stop:
             break
         if place >= start:
-            yield picture.to_ndarray(format="yuv420p").astype(np.uint8, copy=False)
+            yield frame
         place += 1
     if place < stop:
         raise damaged("a picture cannot be decoded")
 
 
-def decode_alone(piece: Piece, index: int) -> Picture:
+def decode_alone(piece: Piece, index: int) -> av.VideoFrame:
     """A frame that needs no other. Raises `UnplayableMedia` when it does not decode."""
-    picture = next(_decoded(piece, index, index + 1), None)
-    if picture is None:
+    frame = next(_decoded(piece, index, index + 1), None)
+    if frame is None:
         raise damaged("a picture cannot be decoded")
-    return picture.to_ndarray(format="yuv420p").astype(np.uint8, copy=False)
+    return frame
+
+
+def luma(frame: av.VideoFrame) -> Luma:
+    """The brightness of a frame in 8-bit 4:2:0, read where it lies."""
+    plane = frame.planes[0]
+    # A plane is a buffer; PyAV's annotations leave that out.
+    rows = np.frombuffer(cast("bytes", plane), np.uint8).reshape(-1, plane.line_size)
+    shown: Luma = rows[: frame.height, : frame.width]
+    return shown
 
 
 def _decoded(piece: Piece, begin: int, end: int | None = None) -> Iterator[av.VideoFrame]:
