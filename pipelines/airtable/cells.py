@@ -192,7 +192,7 @@ class Cells:
         if number is None or (low <= number <= high and (not whole or number.is_integer())):
             return number
         kind = "a whole number" if whole else "a number"
-        self.complain(name, f"must be {kind} from {low:g} to {high:g}; it is {number:g}")
+        self.complain(name, f"must be {kind} from {low:,.10g} to {high:,.10g}; it is {number:,.10g}")
         return None
 
     def money(self, name: str) -> int | None:
