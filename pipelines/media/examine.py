@@ -127,14 +127,17 @@ def _check_length(piece: Piece, slots: Sequence[Slot], look: _Look) -> None:
 
 def _check_pictures(piece: Piece, slots: Sequence[Slot], plan: FilmPlan, look: _Look) -> None:
     """Decode round every join and a few pictures of every scene; name what is black or does not move."""
+    scenes = [(slot.start + slot.into.head, slot.stop - slot.out.tail) for slot in slots]
+    begun = {first for first, last in scenes if not _alone(piece, first, last)}
     for first, last in _changed(slots):
         low, high = max(0, first - AROUND_JOIN), min(piece.frames, last + AROUND_JOIN)
         if low - closed_start(piece, low) > LONGEST_RUN_UP:
             low = first
+        if low == first == last and first in begun:
+            continue
         for _ in decode_frames(piece, low, high):
             pass
-    for index, slot in enumerate(slots):
-        first, last = slot.start + slot.into.head, slot.stop - slot.out.tail
+    for index, (first, last) in enumerate(scenes):
         what = _nothing_happens(list(_sampled(piece, first, last)), piece, first, last)
         if what is not None:
             look.faults.append(f"{plan.name(index)} {what}")
@@ -166,8 +169,8 @@ def _sampled(piece: Piece, first: int, last: int) -> Iterator[Seen]:
     """Pictures of a scene that need no long decode: those that stand alone, or a few after its start. Where these say
     that nothing happens, the rest of the scene is decoded before it is believed.
     """
-    alone = [index for index in piece.video.sync.tolist() if first <= index < last]
-    if len(alone) >= LOOKS_PER_SCENE // 2:
+    alone = _alone(piece, first, last)
+    if alone:
         step = -(-len(alone) // LOOKS_PER_SCENE)
         yield from ((place, _small(decode_alone(piece, place))) for place in alone[::step])
         return
@@ -175,6 +178,12 @@ def _sampled(piece: Piece, first: int, last: int) -> Iterator[Seen]:
     yield from soon
     if soon and (_are_alike(*_ends(soon)) or _are_black(*_ends(soon))):
         yield from _every(piece, soon[-1][0] + 1, last, LOOKS_PER_SCENE * 2)
+
+
+def _alone(piece: Piece, first: int, last: int) -> list[int]:
+    """The pictures of a scene that stand alone, where they are enough to know it by; else its beginning is decoded."""
+    found = [index for index in piece.video.sync.tolist() if first <= index < last]
+    return found if len(found) >= LOOKS_PER_SCENE // 2 else []
 
 
 def _every(piece: Piece, first: int, last: int, count: int) -> Iterator[Seen]:

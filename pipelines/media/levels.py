@@ -19,6 +19,8 @@ _OFFSET_LUFS = -0.691
 _SILENT_DB = -70.0
 _FULL_SCALE = 0.9995
 _TAIL_S = 0.4
+_GRAIN = 76_800
+"""Transforms are a multiple of this long: quick to compute, and few enough for their filters to be kept."""
 _LOUDEST_WINDOWS, _WINDOW, _OVERSAMPLING = 8, 2048, 4
 
 
@@ -107,7 +109,7 @@ def _gated(energies: NDArray[np.float64]) -> float | None:
 def _weigh(samples: Samples, rate: int) -> NDArray[np.floating]:
     """The K weighting, applied in the frequency domain to samples followed by silence."""
     size = samples.shape[1] + round(rate * _TAIL_S)
-    size += -size % 4800
+    size += -size % _GRAIN
     spectrum = np.fft.rfft(samples, size) * _response(size, rate)
     weighted: NDArray[np.floating] = np.fft.irfft(spectrum, size)[:, : samples.shape[1]]
     return weighted
