@@ -9,61 +9,19 @@ from typing import Any
 
 import pytest
 
-from pipelines.airtable.fields import board_scene
 from pipelines.airtable.schema import table
 from pipelines.domain.board_fields import BoardTable
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.ports import BoardChange
 from pipelines.stages import accept, control, ping, push, ticks
 from pipelines.stages.tend import Keeper
-from pipelines.testing import MemoryWebhooks, Outcome
+from pipelines.testing import Outcome
+from tests.unit.people_house import changed, look, only_run, pushed, told
 from tests.unit.stage_house import BASE, World
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    world = World.build(tmp_path)
-    push.turn_on(world.services, BASE)
-    world.settle(patience_s=60)
-    world.board.calls.clear()
-    return world
-
-
-def only_run(world: World) -> str:
-    with world.services.store.read() as tx:
-        (run,) = tx.runs.find()
-    return run.id
-
-
-def look(world: World) -> None:
-    ticks.look(world.services, BASE)
-    world.settle()
-
-
-def changed(world: World, table: str, record: str, *names: str, ticked: tuple[str, ...] = ()) -> None:
-    """People changed these cells, and Airtable pings."""
-    told(world, table, record, *names, ticked=ticked)
-    hooks = world.services.base_tools.webhooks
-    assert ping.pinged(world.services, BASE, f"ping-{hooks.cursor}-{len(hooks.changed)}-{world.clock.now()}")
-    world.settle()
-
-
-def told(world: World, table: str, record: str, *names: str, ticked: tuple[str, ...] = ()) -> None:
-    """What the next reading of changes will say."""
-    fields: Mapping[str, Any] = world.board.cells(record, table)
-    status = fields.get("Status")
-    hooks = world.services.base_tools.webhooks
-    assert isinstance(hooks, MemoryWebhooks)
-    change = BoardChange(
-        table=table,
-        record_id=record,
-        ticks=frozenset(ticked),
-        status=status,
-        changed=frozenset((*names, *ticked)),
-        fields=fields,
-        scene=board_scene(record, fields) if table == BoardTable.SCENES else None,
-    )
-    hooks.changed.append(change)
+    return pushed(tmp_path)
 
 
 def test_a_ticked_generate_starts_once_and_is_cleared(world: World) -> None:
@@ -398,97 +356,6 @@ def test_a_softer_wording_is_told_in_the_row_whose_own_text_stays(tmp_path: Path
     row = world.board.cells(world.scene_ids()[1], "Scenes")
     assert row["Prompt"] == "A dog"
     assert row["Error"].startswith("The video service refused this text. Made with a softer one: “gently")
-
-
-NINE, NINE_AT = "2026-11-25T09:00:00.000Z", 1_795_597_200.0
-
-
-@pytest.fixture
-def still(world: World) -> World:
-    """Nobody lets time pass by looking for what is due."""
-    world.clock.pass_by(NINE_AT - world.clock.now() - 20 * 3600)
-    return world
-
-
-def test_generate_with_a_later_time_waits_for_it_says_so_and_starts_by_itself(still: World) -> None:
-    world = still
-    record = world.row(Prompt="A cat", Generate=True, **{"Scheduled For": NINE})
-    told(world, "Videos", record, ticked=("Generate",))
-    ping.pinged(world.services, BASE, "ping-nine")
-    world.settle(patience_s=3600)
-    cells = world.cells(record)
-    assert (cells["Status"], "Generate" in cells) == ("Queued", False)
-    assert cells["Status Detail"] == (
-        "Waiting until 25 Nov 2026, 09:00 UTC, as Scheduled For says. Empty it to start at once."
-    )
-    world.board.calls.clear()
-    for _ in range(6):
-        Keeper(world.services).tick()
-        world.clock.pass_by(2 * 3600)
-        world.settle(patience_s=3600)
-    assert (world.board.calls, world.bought) == ([], []), "waiting costs no calls"
-    world.clock.pass_by(NINE_AT - world.clock.now() - 1)
-    run = world.until(only_run(world), "done")
-    assert 0 <= (run.started_at or 0.0) - NINE_AT < 2
-    assert world.calls("row") == 1, "the row is read once, when its time has come"
-
-
-def test_the_time_can_be_moved_and_emptied_while_it_waits(still: World) -> None:
-    world = still
-    record = world.row(Prompt="A cat", Generate=True, **{"Scheduled For": NINE})
-    told(world, "Videos", record, ticked=("Generate",))
-    ping.pinged(world.services, BASE, "ping-nine")
-    world.settle(patience_s=3600)
-    later = replace_time(world, record, "2026-11-25T11:30:00.000Z")
-    assert world.run(only_run(world)).next_at == later
-    assert "11:30 UTC" in world.cells(record)["Status Detail"]
-    replace_time(world, record, None)
-    assert world.run(only_run(world)).status is RunStatus.DONE
-
-
-def replace_time(world: World, record: str, text: str | None) -> float | None:
-    """A person changes `Scheduled For`, and Airtable pings."""
-    world.board.edit("Videos", record, **{"Scheduled For": text})
-    at = None if text is None else NINE_AT + 2.5 * 3600
-    hooks = world.services.base_tools.webhooks
-    assert isinstance(hooks, MemoryWebhooks)
-    names = frozenset({"Scheduled For"})
-    hooks.changed.append(BoardChange(table="Videos", record_id=record, changed=names, scheduled_for=at))
-    ping.pinged(world.services, BASE, f"ping-{text}")
-    world.settle(patience_s=3600)
-    return at
-
-
-def test_a_request_for_a_row_with_a_later_time_waits_too_and_can_be_cancelled(still: World) -> None:
-    world = still
-    record = world.row(Prompt="A cat", **{"Scheduled For": NINE})
-    run = world.trigger(record)
-    world.settle(patience_s=3600)
-    assert "Waiting until 25 Nov 2026" in world.cells(record)["Status Detail"]
-    world.board.edit("Videos", record, Cancel=True)
-    changed_soon(world, record, "Cancel")
-    assert (world.run(run).status, world.bought) == (RunStatus.CANCELLED, [])
-
-
-def changed_soon(world: World, record: str, tick: str) -> None:
-    told(world, "Videos", record, ticked=(tick,))
-    ping.pinged(world.services, BASE, f"ping-{tick}-{world.clock.now()}")
-    world.settle(patience_s=3600)
-
-
-def test_a_ready_row_with_a_later_time_says_so_once(still: World) -> None:
-    world = still
-    record = world.row(Prompt="A cat", Status="Ready", **{"Scheduled For": NINE})
-    for number in range(2):
-        told(world, "Videos", record, "Status")
-        ping.pinged(world.services, BASE, f"ping-{number}")
-        world.settle(patience_s=3600)
-    cells = world.cells(record)
-    assert (cells["Status"], cells["Status Detail"][:26]) == ("Ready", "Waiting until 25 Nov 2026,")
-    assert world.calls("write") == 1
-    world.clock.pass_by(NINE_AT - world.clock.now())
-    world.settle(patience_s=3600)
-    assert world.cells(record)["Status"] == "Done"
 
 
 def test_a_scenes_own_transition_is_the_one_into_it_as_its_field_says(world: World) -> None:
