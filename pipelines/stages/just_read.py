@@ -12,8 +12,8 @@ from pipelines.domain.order import order_from_json, order_to_json
 from pipelines.domain.run import Run
 from pipelines.ports import BoardRow
 
-GOOD_FOR_S = 600.0
-"""Links to pictures and music in a row die after about two hours."""
+GOOD_FOR_S = 60.0
+"""Whoever corrects a row that has been waiting for its turn means the film that is still to be made."""
 
 
 def kept(row: BoardRow | None) -> dict[str, Any] | None:
