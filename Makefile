@@ -5,7 +5,7 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow check bench chaos up lock docs migration clean
+.PHONY: help demo test slow check bench chaos up lock docs snapshots migration clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ up: .venv/.run ## Web and worker on the settings in .env
 
 docs: .venv/.dev ## Write all generated documents anew
 	@$(BIN)/python -m tools.docs
+
+snapshots: .venv/.dev ## Write tests/snapshots anew: what others see (API, settings, base, commands, sentences)
+	@$(BIN)/python -m tools.snapshots
 
 lock: .venv/.dev ## Pin what requirements*.in ask for
 	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --upgrade requirements.in -o requirements.txt
