@@ -5,7 +5,7 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow check bench chaos up lock docs snapshots migration clean
+.PHONY: help demo test slow check bench figures chaos up lock docs snapshots migration clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ check: .venv/.dev ## Format, lint, types, import rules, generated documents
 
 bench: .venv/.dev ## Every claim of speed and size, side by side (SECTION=media, JSON=1)
 	@SECTION="$(SECTION)" JSON="$(JSON)" $(BIN)/python -m tools.bench
+
+figures: .venv/.dev ## Lengths, rooms, circles, types, by reading the code (AGAINST=COMMIT SUITE="9 min" SUITE_BEFORE=…)
+	@$(BIN)/python -m tools.figures $(if $(AGAINST),--against $(AGAINST)) $(if $(SUITE),--suite "$(SUITE)") $(if $(SUITE_BEFORE),--suite-before "$(SUITE_BEFORE)")
 
 chaos: .venv/.dev ## Kill everything at random and count the bill (RUNS CLIPS SEED DATABASE ABILITY JSON)
 	@RUNS="$(RUNS)" CLIPS="$(CLIPS)" SEED="$(SEED)" DATABASE="$(DATABASE)" ABILITY="$(ABILITY)" JSON="$(JSON)" $(BIN)/python -m tools.chaos
