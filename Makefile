@@ -5,7 +5,7 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow check bench figures chaos up lock docs snapshots migration clean
+.PHONY: help demo test slow check bench figures chaos up lock docs snapshots migration hooks release clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,12 @@ lock: .venv/.dev ## Pin what requirements*.in ask for
 
 migration: .venv/.dev ## A migration to the tables as they are now (M="why")
 	@$(BIN)/python -m tools.migration "$(M)"
+
+hooks: .venv/.dev ## Have git check format, imports and messages of your commits, and all of make check before a push
+	@$(BIN)/pre-commit install
+
+release: .venv/.dev ## Tag this commit as the version that the changelog names (VERSION=1.2.3)
+	@$(BIN)/python -m tools.release "$(VERSION)"
 
 clean: ## Remove the environment and what the demo left
 	rm -rf .venv var
