@@ -11,6 +11,7 @@ from pipelines.domain.board_fields import VIDEO_TICKS, SceneField, SettingsField
 from pipelines.domain.errors import Problem
 from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
 from pipelines.domain.lifecycle import SceneStatus
+from pipelines.domain.list_marks import scene_lines
 from pipelines.domain.order import (
     ASPECT_RATIOS,
     DEFAULT_SCENES,
@@ -27,10 +28,6 @@ from pipelines.ports import BoardRow, BoardScene, BoardSettings, BoardVersion
 V, S = VideoField, SceneField
 Label = Callable[[str], str]
 MAX_CLIP_S = 60.0
-_LIST_MARK = re.compile(
-    r"\s*(?:[-*•–—]\s+(?:\[[ xX]\]\s+)?|\(?\d{1,2}[.)]\s+|(?:scene|shot|szene|escena|scène)\s*#?\d{1,2}\s*[:.)–—-]\s*)",
-    re.IGNORECASE,
-)
 _SHAPES = {
     "landscape": "16:9",
     "widescreen": "16:9",
@@ -101,8 +98,7 @@ def _opacity(cells: Cells) -> float:
 
 def _scenes(cells: Cells) -> tuple[SceneOrder, ...]:
     """`Prompt`, one scene a line; the marks of a list are not part of a scene."""
-    lines = (cells.text(V.PROMPT) or "").splitlines()
-    prompts = [prompt for line in lines if (prompt := _LIST_MARK.sub("", line, count=1).strip())]
+    prompts = scene_lines(cells.text(V.PROMPT) or "")
     if len(prompts) > MAX_SCENES:
         cells.complain(V.PROMPT, f"has {len(prompts)} lines, each of them a scene; at most {MAX_SCENES} are possible")
         return ()

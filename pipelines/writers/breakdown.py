@@ -11,29 +11,21 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from pipelines.domain.list_marks import begins_counted, lines_of, open_paragraphs, read_list
 from pipelines.writers.language import Phrases, languages
 from pipelines.writers.text import directives, plain, sentence
 
-_NUMBERED = (
-    r"(?:scenes?|shots?|clip|take|szene|einstellung|bild|escena|toma|plano|scène|plan|cena|scena|inquadratura"
-    r"|сцена|кадр|план)\s*#?\s*\d{1,3}"
-)
-_TIME = r"\(?\[?\d{1,2}:\d{2}(?:\s*[-–—]\s*\d{1,2}:\d{2})?\]?\)?"
-_LISTED = re.compile(
-    rf"^\s*(?:[-*•▪◦–]\s+|\(?\d{{1,3}}[.):]\s+|{_TIME}\s*[-–—:.]*\s+|{_NUMBERED}\s*(?:[-–—:.)]+\s*|$))+(?P<text>.*)$",
-    re.IGNORECASE,
-)
-_INLINE = (
-    re.compile(rf"\b{_NUMBERED}\s*[-–—:.)]+\s", re.IGNORECASE),
-    re.compile(r"(?<!\S)\(?\d{1,2}\)\s"),
-)
-_MARKDOWN = re.compile(r"^[ \t]*#{1,6}[ \t]+|\*\*|__", re.MULTILINE)
+_HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+", re.MULTILINE)
+_EMPHASIS = re.compile(r"(?<!\w)(\*\*|__)(?=\S)(.{1,300}?)(?<=\S)\1(?!\w)")
 _WHOLE = r"\[\[[^\[\]]*\]\]"
 _SENTENCE = re.compile(
     rf"(?:{_WHOLE}|(?!{_WHOLE}).)+?(?:(?:[.!?…]+[\"'”’»)]*(?=\s|$|\[\[)|[。！？]+[」』”]*)(?:\s*{_WHOLE})*|$)"
 )
-_ABBREVIATION = re.compile(r"(?:^|[\s(.])(?:\w|Mr|Mrs|Ms|Dr|St|Prof|vs|bzw|ca|Nr|Sr|Sra|Mme|No|approx)\.$")
+_ABBREVIATION = re.compile(r"(?:^|[\s(.])(?:\w|Mr|Mrs|Ms|Dr|St|Prof|vs|bzw|ca|Nr|Sr|Sra|Mme|No|approx|INT|EXT|EST)\.$")
 _ABBREVIATION_LENGTH = 10
+_COUNTED = re.compile(r"(?:^|\s)\d{1,2}\.$")
+_SLUG_LINE = re.compile(r"(?:INT|EXT|EST|I/E)\b")
+"""Where a scene of a screenplay is set: "INT. HOUSE – NIGHT" is one thing, although it has a full stop and a dash."""
 _SHORT_CLAUSE = 12
 
 
@@ -68,7 +60,7 @@ class _Sorted:
 
 def break_down(master: str, phrases: Phrases, scenes: int) -> Breakdown:
     """Take a master prompt apart into exactly `scenes` beats."""
-    lines = _opened(_MARKDOWN.sub("", master)).splitlines()
+    lines = lines_of(open_paragraphs(_EMPHASIS.sub(r"\2", _HEADING.sub("", master))))
     found = _sorted(lines)
     listed = len(found.items)
     if listed <= 1:
@@ -90,22 +82,13 @@ def break_down(master: str, phrases: Phrases, scenes: int) -> Breakdown:
     )
 
 
-def _opened(text: str) -> str:
-    """A list that stands in one paragraph, one item a line."""
-    for pattern in _INLINE:
-        if len(pattern.findall(text)) > 1:
-            text = pattern.sub(lambda match: f"\n{match.group(0).strip()} ", text)
-    return text
-
-
 def _sorted(lines: Sequence[str]) -> _Sorted:
     found, running = _Sorted(), False
-    for line in lines:
-        item = _LISTED.match(line)
-        text = (item["text"] if item else line).strip()
+    for line in read_list(lines):
+        text = line.text
         if _labelled(text):
             found.look.append(text)
-        elif item:
+        elif line.marked:
             found.items.append(text)
             running = True
         elif not text:
@@ -149,23 +132,30 @@ def _sentences(line: str) -> Iterator[str]:
     pending = ""
     for match in _SENTENCE.finditer(line):
         pending = f"{pending} {match.group(0).strip()}".strip() if pending else match.group(0).strip()
-        if pending and not _ABBREVIATION.search(pending[-_ABBREVIATION_LENGTH:]):
+        if pending and not _goes_on(pending, line[match.end() :]):
             yield pending
             pending = ""
     if pending:
         yield pending
+
+
+def _goes_on(text: str, rest: str) -> bool:
+    """Whether the full stop at the end of `text` belongs to an abbreviation or, as in "24. Dezember", to a number."""
+    end = text[-_ABBREVIATION_LENGTH:]
+    return _ABBREVIATION.search(end) is not None or (_COUNTED.search(end) is not None and begins_counted(rest))
 
 
 def _clauses(text: str, phrases: Phrases) -> Iterator[str]:
+    """The text at its dashes, semicolons and words like "then"; what is too short alone keeps the mark that it had."""
     then = rf"|[,;–—]?\s+(?=(?:{phrases['then']})\b)" if phrases["then"] else ""
-    pending = ""
-    for part in re.split(rf"(?<=;)\s+|\s+[–—]\s+{then}", text, flags=re.IGNORECASE):
-        pending = f"{pending} {part}".strip()
-        if len(plain(pending)) >= _SHORT_CLAUSE:
-            yield pending
-            pending = ""
-    if pending:
-        yield pending
+    start = 0
+    for match in re.finditer(rf"(?<=;)\s+|\s+[–—]\s+{then}", text, flags=re.IGNORECASE):
+        clause = text[start : match.start()]
+        if len(plain(clause)) >= _SHORT_CLAUSE and not _SLUG_LINE.match(clause):
+            yield clause
+            start = match.end()
+    if text[start:]:
+        yield text[start:]
 
 
 def _finer(steps: list[str], phrases: Phrases, wanted: int) -> list[str]:

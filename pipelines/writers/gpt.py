@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from typing_extensions import override
 
 from pipelines.domain.errors import ReelgridError
+from pipelines.domain.list_marks import unnumbered
 from pipelines.ports import Brief, SceneText, SceneWriter, Script
 from pipelines.settings import Settings
 from pipelines.writers.deterministic import DeterministicWriter
@@ -253,7 +254,9 @@ def _script(answer: Answer) -> WrittenScript | None:
     except ValidationError:
         return None
     kept = [scene for scene in script.scenes if plain(scene.prompt)]
-    return script.model_copy(update={"scenes": kept})
+    texts = unnumbered([scene.prompt for scene in kept])
+    scenes = [scene.model_copy(update={"prompt": text}) for scene, text in zip(kept, texts, strict=True)]
+    return script.model_copy(update={"scenes": scenes})
 
 
 def _reworded(answer: Answer | None) -> str:

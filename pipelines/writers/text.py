@@ -12,6 +12,8 @@ MAX_CAPTION = 60
 DIRECTIVE = re.compile(r"\[\[[^\[\]]*\]\]")
 _SENTENCE_END = re.compile(r"[.!?…](?=\s)|[。！？]")
 _EDGES = " \t\n,;:–—-"
+_LEADING = re.compile(r"(?:[\s,;:]|[–—-]+(?=\s+\D))+")
+"""A hyphen before a number is a minus: it stays."""
 
 
 def directives(text: str) -> tuple[str, ...]:
@@ -58,14 +60,20 @@ def caption_of(text: str) -> str | None:
     first = whole[: end.end()] if end else whole
     if len(first) > MAX_CAPTION:
         first = shortened(first, MAX_CAPTION - 1).rstrip(_EDGES + ".!?") + "…"
-    first = first.strip(_EDGES).rstrip(".。")
+    first = _without_edges(first).rstrip(".。")
     return first[:1].upper() + first[1:] or None
 
 
 def sentence(text: str) -> str:
     """The text with a capital first letter and a full stop, ready to stand between other sentences."""
-    whole = text.strip(_EDGES)
+    whole = _without_edges(text)
     if not whole:
         return ""
     closed = whole if whole[-1] in ".!?…。！？\"'”’»」)" else f"{whole}."
     return closed[0].upper() + closed[1:]
+
+
+def _without_edges(text: str) -> str:
+    whole = text.rstrip(_EDGES)
+    leading = _LEADING.match(whole)
+    return whole[leading.end() :] if leading else whole
