@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from pipelines import signing
 from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import NotConfigured
 from pipelines.domain.policy import Policy
-from pipelines.domain.run import Event
-from pipelines.ports import Clock, Hints, MediaStore, Points, Store, Studio, Tx
+from pipelines.domain.records import Event
+from pipelines.ports import Clock, CrashPoints, FilmEditor, Hints, MediaStore, Store, Tx
 from pipelines.queueing import NoHints, RqHints, socket_url
+from pipelines.security import signing
 from pipelines.settings import Origin, Settings
 from pipelines.settings.model import OPENAI_URL
-from pipelines.stages.services import Services
+from pipelines.stages.kernel.services import Services
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class SystemClock:
         return time.time()
 
 
-class TracePoints:
+class TraceCrashPoints:
     """ports.Points for production: each point is a line in the debug log, with the ids it is about."""
 
     def reach(self, name: str, **ids: str) -> None:
@@ -175,16 +175,16 @@ def broker_url(settings: Settings) -> str:
 
 def make_store(settings: Settings, *, pooled: bool = True) -> Store:
     """The truth. `pooled=False` keeps no connection open between transactions, for processes that fork."""
-    from pipelines.store import SqlStore
+    from pipelines.database import SqlStore
 
     return SqlStore(settings.database_url, pooled=pooled)
 
 
-def make_studio() -> Studio:
+def make_editor() -> FilmEditor:
     """The cutting room; its heavy libraries load when they are used."""
-    from pipelines.media.studio import FilmStudio
+    from pipelines.media.editor import MediaEditor
 
-    return FilmStudio()
+    return MediaEditor()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +199,9 @@ class Lettering:
 
 def lettering() -> Lettering:
     """What this machine's fonts and libraries can set; they are looked at when asked."""
-    from pipelines.media import typefaces
+    from pipelines.media.text import fonts
 
-    return Lettering(typefaces.scripts_supported(), typefaces.shaping())
+    return Lettering(fonts.scripts_supported(), fonts.shaping())
 
 
 def build_services(
@@ -209,11 +209,11 @@ def build_services(
     *,
     owner: str | None = None,
     hints: Hints | None = None,
-    points: Points | None = None,
+    points: CrashPoints | None = None,
     clock: Clock | None = None,
 ) -> Services:
     """Everything on these settings. Tests and tools may hand in a clock or points of their own."""
-    from pipelines.airtable.connect import connect
+    from pipelines.airtable.connections import connect
     from pipelines.providers.catalogue import load_catalogue
     from pipelines.providers.registry import base_urls, build_providers
     from pipelines.storage import build_store
@@ -224,7 +224,7 @@ def build_services(
     clock = clock or SystemClock()
     catalogue = load_catalogue(settings.catalogue)
     policy = policy_of(settings, catalogue, base_urls(settings, catalogue))
-    store, studio, media = make_store(settings), make_studio(), build_store(settings)
+    store, editor, media = make_store(settings), make_editor(), build_store(settings)
     work = settings.var / "work"
     airtable = connect(settings, store, clock, on_call=CallCounter(store, clock))
     return Services(
@@ -232,7 +232,7 @@ def build_services(
         policy=policy,
         store=store,
         clock=clock,
-        points=points or TracePoints(),
+        points=points or TraceCrashPoints(),
         hints=hints or NoHints(),
         links=SignedLinks(
             settings.public_url.rstrip("/"),
@@ -241,14 +241,14 @@ def build_services(
             clock,
         ),
         catalogue=catalogue,
-        providers=build_providers(settings, catalogue, studio),
+        providers=build_providers(settings, catalogue, editor),
         writer=build_writer(settings),
         moderator=build_moderator(settings),
-        board=airtable.board,
+        airtable=airtable.airtable,
         base_tools=airtable,
         media=media,
         intake=GuardedIntake(media, work, settings.trusted_origins["airtable"]),
-        studio=studio,
+        editor=editor,
         work=work,
     )
 

@@ -16,16 +16,16 @@ HEAVY = (
     "httpx",
     "obstore",
     "sqlalchemy.dialects.sqlite",
-    "pipelines.airtable.connect",
+    "pipelines.airtable.connections",
     "pipelines.providers.sora",
     "pipelines.providers.local",
     "pipelines.writers",
-    "pipelines.media.assemble",
-    "pipelines.media.normalise",
-    "pipelines.media.animatic",
-    "pipelines.media.examine",
-    "pipelines.media.poster",
-    "pipelines.stages.runner",
+    "pipelines.media.join.assemble",
+    "pipelines.media.normalise.normalise",
+    "pipelines.media.cards.animatic",
+    "pipelines.media.review.examine",
+    "pipelines.media.review.poster",
+    "pipelines.stages.scheduler.steps",
 )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tools.demo import PROMPT
+from tools.demo.run import PROMPT
 from tools.stack import BASE, ROOT, Stack, until
 
 PICTURES = ROOT / "docs" / "pictures"

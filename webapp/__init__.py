@@ -8,11 +8,13 @@ from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
 from pipelines.settings import Settings, load_settings
-from pipelines.stages.services import Services
-from webapp import auth, commands, errors, health, media, openapi, pages, security, webhooks
+from pipelines.stages.kernel.services import Services
+from webapp import commands, errors, health, media, openapi, pages, security
+from webapp.access import auth
 from webapp.api import blueprint
 from webapp.bodies import JSON_LIMIT
 from webapp.context import SERVICES, SETTINGS
+from webapp.webhooks import inbound
 
 SESSION = timedelta(hours=12)
 
@@ -27,7 +29,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     app.extensions[SERVICES], app.extensions[SETTINGS] = core, chosen
     app.json.sort_keys = False  # type: ignore[attr-defined]
     csrf = CSRFProtect(app)
-    for exempt in (blueprint(), webhooks.bp, media.bp, health.bp, openapi.bp):
+    for exempt in (blueprint(), inbound.bp, media.bp, health.bp, openapi.bp):
         csrf.exempt(exempt)
         app.register_blueprint(exempt)
     app.register_blueprint(pages.bp)

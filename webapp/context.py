@@ -9,7 +9,7 @@ from flask import current_app, g
 
 from pipelines.domain.errors import NotConfigured
 from pipelines.settings import Settings
-from pipelines.stages.services import Services
+from pipelines.stages.kernel.services import Services
 
 SERVICES, SETTINGS = "reelgrid.services", "reelgrid.settings"
 

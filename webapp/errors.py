@@ -13,9 +13,9 @@ from flask import Flask, Response, json, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from pipelines import signing
 from pipelines.domain import errors
 from pipelines.domain.errors import Problem, ReelgridError
+from pipelines.security import signing
 
 logger = logging.getLogger(__name__)
 
@@ -37,14 +37,14 @@ STATUS: dict[type[ReelgridError], int] = {
     errors.RecordGone: 404,
     errors.ForbiddenAddress: 422,
     errors.Expired: 410,
-    errors.BoardDenied: 502,
-    errors.BoardQuota: 503,
+    errors.AirtableDenied: 502,
+    errors.AirtableQuota: 503,
     errors.RateLimited: 503,
     errors.Busy: 503,
     errors.TooMany: 429,
     errors.Unavailable: 503,
     signing.BadLink: 403,
-    signing.Expired: 410,
+    signing.LinkExpired: 410,
     signing.BadWebhook: 401,
 }
 """What a domain error means over HTTP; a subclass counts as its nearest parent here, anything else as 500."""

@@ -16,8 +16,8 @@ from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, GenerationStatus, RunStatus
 from pipelines.domain.money import Account, dollars
 from pipelines.ports import Tx
-from pipelines.stages.services import Services
-from webapp import auth
+from pipelines.stages.kernel.services import Services
+from webapp.access import auth
 from webapp.context import services
 
 logger = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ from flask import Blueprint, Response, request
 from werkzeug.datastructures import ContentRange
 from werkzeug.http import is_resource_modified, quote_etag
 
-from pipelines import signing
-from pipelines.domain.run import Cut
+from pipelines.domain.records import Cut
 from pipelines.ports import MediaStore, Stored
+from pipelines.security import signing
 from webapp.context import secret, services
 from webapp.errors import HttpProblem, not_here
 

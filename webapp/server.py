@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.net.logs import RedactingFilter, configure_logging
 from pipelines.settings import Settings, SettingsError, load_settings
-from webapp.waiting import THREADS
+from webapp.concurrency import THREADS
 
 
 def post_worker_init(worker: Any) -> None:

@@ -13,7 +13,7 @@ from pipelines.bootstrap import broker_socket, broker_url, build_services, make_
 from pipelines.net import configure_logging
 from pipelines.queueing import MEDIA_QUEUE, STEPS_QUEUE
 from pipelines.settings import Settings, SettingsError, load_settings
-from pipelines.stages.services import Services
+from pipelines.stages.kernel.services import Services
 from worker import broker, rq_worker, step
 from worker.pump import Pump
 from worker.supervisor import BROKER, Supervisor

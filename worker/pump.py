@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from pipelines.stages import flush, poll, tend
-from pipelines.stages.services import Services
+from pipelines.stages.delivery import flush
+from pipelines.stages.generations import poll
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.scheduler import maintenance
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,9 @@ class Dispatcher:
         for kind in self._kinds:
             due = self._services.store.due(kind, self._services.clock.now(), BATCH)
             rows = {row: at for row, at in due if (kind, row, at) not in self._sent}
-            for found, ids in zip((light, heavy), tend.split_by_weight(self._services, kind, list(rows)), strict=True):
+            for found, ids in zip(
+                (light, heavy), maintenance.split_by_weight(self._services, kind, list(rows)), strict=True
+            ):
                 found += [(rows[row], kind, row) for row in ids]
         return self._send(sorted(light), now, media=False) + self._send(sorted(heavy), now, media=True)
 
@@ -78,7 +82,7 @@ class Pump:
             "dispatch": (dispatcher.tick, TICK_S),
             "poll": (lambda: poll.poll_due(self._services, executor=self._pollers), TICK_S),
             "flush": (lambda: flush.flush_due(self._services), TICK_S),
-            "tend": (tend.Keeper(self._services).tick, 1.0),
+            "tend": (maintenance.Maintenance(self._services).tick, 1.0),
         }
         threads = [
             threading.Thread(target=self._loop, args=(name, work, pause), name=name, daemon=True)

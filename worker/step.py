@@ -9,8 +9,8 @@ from functools import cache
 
 from pipelines.bootstrap import build_services, rq_hints
 from pipelines.settings import load_settings
-from pipelines.stages import runner
-from pipelines.stages.services import Services
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.scheduler import steps
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def step(kind: str, row_id: str) -> None:
     """One step of one row; the outer edge of all work."""
     services = services_of(os.getpid())
     try:
-        runner.step(services, kind, row_id)
+        steps.step(services, kind, row_id)
     except Exception as error:
         logger.exception("step %s %s failed", kind, row_id)
-        runner.stumble(services, kind, row_id, error)
+        steps.record_failure(services, kind, row_id, error)

@@ -19,7 +19,7 @@ from types import FrameType
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.keys import new_id
-from pipelines.domain.run import Process
+from pipelines.domain.records import Process
 from pipelines.ports import Store
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Supervisor:
         """Keep the children alive until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        self.bury_former()
+        self.release_previous_instance()
         for child in self._children:
             self._start(child)
         next_beat = 0.0
@@ -73,7 +73,7 @@ class Supervisor:
             time.sleep(POLL_S)
         return self._end()
 
-    def bury_former(self) -> None:
+    def release_previous_instance(self) -> None:
         """Our predecessor was killed: what its processes on this machine held is free at once. A number that has been
         given to another process meanwhile is left to the pump, which goes by heartbeats.
         """

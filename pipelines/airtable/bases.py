@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.domain.errors import NotConfigured
-from pipelines.domain.run import Base
+from pipelines.domain.records import Base
 from pipelines.ports import Clock, Store, Tx
-from pipelines.signing import seal, unseal
+from pipelines.security.signing import seal, unseal
 
 _BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)
 State = dict[str, Any]

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipelines.domain.errors import BoardQuota, RateLimited
+from pipelines.domain.errors import AirtableQuota, RateLimited
 from pipelines.domain.keys import new_id
-from pipelines.domain.run import Lane
+from pipelines.domain.records import Lane
 from pipelines.ports import Clock, Store, Tx
 
 CAPACITY = 4
@@ -109,7 +109,7 @@ class Limiter:
     def acquire(self, base_id: str, max_wait: float = 30.0, *, metered: bool = True) -> str:
         """A ticket for one request, to be given back with `release`.
 
-        Raises RateLimited with `retry_after` when no turn comes within `max_wait` seconds, BoardQuota while the
+        Raises RateLimited with `retry_after` when no turn comes within `max_wait` seconds, AirtableQuota while the
         monthly quota is used up; now and then one caller gets through to see whether it is back.
         """
         waited = 0.0
@@ -131,7 +131,7 @@ class Limiter:
                 taken = replace(_probing(state, now) if metered else state, flights={**state.flights, ticket: now})
                 self._save(tx, base_id, taken, now)
         if stop > 0:
-            raise BoardQuota(f"airtable: quota of {base_id} used up", retry_after=stop)
+            raise AirtableQuota(f"airtable: quota of {base_id} used up", retry_after=stop)
         return ticket, wait
 
     def release(self, base_id: str, ticket: str, *, quota_is_back: bool = False) -> None:

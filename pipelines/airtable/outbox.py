@@ -12,13 +12,13 @@ from typing import Any
 
 from pyairtable import Api
 
-from pipelines.airtable.answers import FAILED_FILES, MISSING_ROW, MODEL_NOT_FOUND, STALE_NAMES, Gone, Rejected
-from pipelines.airtable.client import WRITE, Client
 from pipelines.airtable.field_map import RECORD_ID
-from pipelines.airtable.names import BaseNames, TableNames
-from pipelines.domain.board_fields import difference
-from pipelines.domain.errors import BoardDenied, BoardQuota, NotConfigured, Retryable
-from pipelines.domain.run import Want
+from pipelines.airtable.rows.answers import FAILED_FILES, MISSING_ROW, MODEL_NOT_FOUND, STALE_NAMES, Gone, Rejected
+from pipelines.airtable.rows.client import WRITE, Client
+from pipelines.airtable.rows.names import BaseNames, TableNames
+from pipelines.domain.airtable_fields import difference
+from pipelines.domain.errors import AirtableDenied, AirtableQuota, NotConfigured, Retryable
+from pipelines.domain.records import OutboxEntry
 from pipelines.ports import Written
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ _BAD_REQUEST, _UNPROCESSABLE = 400, 422
 class Item:
     """One row of a batch: what is still to be said, and which cells Airtable would not take."""
 
-    want: Want
+    want: OutboxEntry
     fields: Mapping[str, Any]
     refused: tuple[str, ...] = ()
 
@@ -40,13 +40,13 @@ class Item:
         return self.want.record_id is not None
 
 
-def flush(client: Client, base_id: str, names: BaseNames, wants: Sequence[Want]) -> list[Written]:
+def flush(client: Client, base_id: str, names: BaseNames, wants: Sequence[OutboxEntry]) -> list[Written]:
     """Write all of them. Raises only when nothing was written; what has no answer was not tried."""
     done: list[Written] = []
     for table, items in _batches(wants, done):
         try:
             done += _write_table(client, base_id, names, table, items)
-        except (Retryable, BoardQuota, BoardDenied, NotConfigured) as error:
+        except (Retryable, AirtableQuota, AirtableDenied, NotConfigured) as error:
             if not done:
                 raise
             logger.warning("the outbox of %s stops for now: %s", base_id, error.operator)
@@ -54,7 +54,7 @@ def flush(client: Client, base_id: str, names: BaseNames, wants: Sequence[Want])
     return done
 
 
-def _batches(wants: Sequence[Want], done: list[Written]) -> Iterator[tuple[str, list[Item]]]:
+def _batches(wants: Sequence[OutboxEntry], done: list[Written]) -> Iterator[tuple[str, list[Item]]]:
     """Rows of one table and one key, ten at a time. Rows that need no call are answered here."""
     groups: dict[tuple[str, tuple[str, ...]], list[Item]] = {}
     for want in wants:
@@ -74,7 +74,7 @@ def _batches(wants: Sequence[Want], done: list[Written]) -> Iterator[tuple[str, 
 def _write_table(client: Client, base_id: str, names: BaseNames, table: str, items: Sequence[Item]) -> list[Written]:
     try:
         columns = names.table(table)
-    except BoardDenied as error:
+    except AirtableDenied as error:
         return [Written(want_id=item.want.id, ok=False, error=error.marketer) for item in items]
     return Writer(client, base_id, columns).write(items)
 

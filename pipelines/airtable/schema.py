@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.domain.board_fields import (
+from pipelines.domain.airtable_fields import (
     SCENE_STATUS_OPTIONS,
     STATUS_OPTIONS,
-    BoardTable,
+    AirtableTable,
     SceneField,
     SettingsField,
     VersionField,
@@ -215,7 +215,7 @@ _VIDEO_OUTPUTS = (
     _out(V.FINISHED_AT, "dateTime", "When the run ended.", **_DATE_TIME),
     _out(V.LAST_UPDATE, "dateTime", "When Reelgrid last wrote here.", **_DATE_TIME),
     FieldSpec(
-        name=V.SCENES, type="multipleRecordLinks", written=True, inverse_of=(BoardTable.SCENES, S.VIDEO),
+        name=V.SCENES, type="multipleRecordLinks", written=True, inverse_of=(AirtableTable.SCENES, S.VIDEO),
         description="The scenes of this video.",
     ),
 )  # fmt: skip
@@ -223,7 +223,7 @@ _VIDEO_OUTPUTS = (
 _SCENES = (
     FieldSpec(name=S.SCENE_KEY, type=_SHORT, written=True, description="Names the scene. Leave it empty in rows that "
               "you add; never change it."),
-    _link(S.VIDEO, BoardTable.VIDEOS, "The video this scene belongs to."),
+    _link(S.VIDEO, AirtableTable.VIDEOS, "The video this scene belongs to."),
     _in(S.NUMBER, "number", "Order in the video.", **_number(0)),
     _in(S.PROMPT, _LONG, "What the scene shows."),
     _in(S.CAPTION, _LONG, "The words to show, with Captions on."),
@@ -247,7 +247,7 @@ _SCENES = (
 
 _VERSIONS = (
     _out(N.VERSION_KEY, _SHORT, "Names the version."),
-    _link(N.VIDEO, BoardTable.VIDEOS, "The video this is a version of."),
+    _link(N.VIDEO, AirtableTable.VIDEOS, "The video this is a version of."),
     _out(N.RUN, "number", "The run that made it.", **_number(0)),
     _out(N.FINAL_VIDEO, _FILES, "The video as it was then."),
     _out(N.POSTER, _FILES, "A still of it."),
@@ -269,12 +269,12 @@ _SETTINGS = (
 
 TABLES: tuple[TableSpec, ...] = (
     TableSpec(
-        name=BoardTable.VIDEOS, fields=_VIDEO_INPUTS + _VIDEO_OUTPUTS,
+        name=AirtableTable.VIDEOS, fields=_VIDEO_INPUTS + _VIDEO_OUTPUTS,
         description="One row, one video: the order and its result.",
     ),
-    TableSpec(name=BoardTable.SCENES, fields=_SCENES, description="The shots of each video."),
-    TableSpec(name=BoardTable.VERSIONS, fields=_VERSIONS, description="What earlier runs made.", optional=True),
-    TableSpec(name=BoardTable.SETTINGS, fields=_SETTINGS, description="Switches for this base.", optional=True),
+    TableSpec(name=AirtableTable.SCENES, fields=_SCENES, description="The shots of each video."),
+    TableSpec(name=AirtableTable.VERSIONS, fields=_VERSIONS, description="What earlier runs made.", optional=True),
+    TableSpec(name=AirtableTable.SETTINGS, fields=_SETTINGS, description="Switches for this base.", optional=True),
 )  # fmt: skip
 
 

@@ -16,25 +16,25 @@ from typing import Any
 
 from pyairtable import Api
 
-from pipelines.airtable.answers import Gone, Rejected
 from pipelines.airtable.bases import Bases
-from pipelines.airtable.book import NameBook
-from pipelines.airtable.cells import Cells
-from pipelines.airtable.client import PUSH, REGISTER, Client
-from pipelines.airtable.fields import board_scene
-from pipelines.airtable.names import BaseNames, TableNames
-from pipelines.domain.board_fields import (
+from pipelines.airtable.rows.answers import Gone, Rejected
+from pipelines.airtable.rows.cells import Cells
+from pipelines.airtable.rows.client import PUSH, REGISTER, Client
+from pipelines.airtable.rows.fields import airtable_scene
+from pipelines.airtable.rows.name_book import NameBook
+from pipelines.airtable.rows.names import BaseNames, TableNames
+from pipelines.domain.airtable_fields import (
     ACTION_BOXES,
     VIDEO_TICKS,
-    BoardTable,
+    AirtableTable,
     SceneField,
     SettingsField,
     VersionField,
     VideoField,
 )
-from pipelines.domain.errors import BoardDenied, NotConfigured
-from pipelines.ports import BoardChange, Clock
-from pipelines.signing import WrongSignature, verify_airtable
+from pipelines.domain.errors import AirtableDenied, NotConfigured
+from pipelines.ports import AirtableChange, Clock
+from pipelines.security.signing import WrongSignature, verify_airtable
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ KEY = "webhook"
 _UNPROCESSABLE = 422
 
 WATCHED: Mapping[str, tuple[str, ...]] = {
-    BoardTable.VIDEOS: (*VIDEO_TICKS, VideoField.STATUS, VideoField.SCHEDULED_FOR),
-    BoardTable.SCENES: (
+    AirtableTable.VIDEOS: (*VIDEO_TICKS, VideoField.STATUS, VideoField.SCHEDULED_FOR),
+    AirtableTable.SCENES: (
         SceneField.REGENERATE,
         SceneField.STATUS,
         SceneField.VIDEO,
@@ -62,8 +62,8 @@ WATCHED: Mapping[str, tuple[str, ...]] = {
         SceneField.TRANSITION,
         SceneField.MODEL,
     ),
-    BoardTable.VERSIONS: (VersionField.RESTORE, VersionField.VIDEO, VersionField.RUN),
-    BoardTable.SETTINGS: (SettingsField.STOP_SPENDING, SettingsField.DAY_BUDGET),
+    AirtableTable.VERSIONS: (VersionField.RESTORE, VersionField.VIDEO, VersionField.RUN),
+    AirtableTable.SETTINGS: (SettingsField.STOP_SPENDING, SettingsField.DAY_BUDGET),
 }
 _BOXES = ACTION_BOXES | {SettingsField.STOP_SPENDING}
 
@@ -94,7 +94,7 @@ class Changes:
     """What people changed, newest state of each row, in the order of the first change; `cursor` is for `advance`."""
 
     cursor: int
-    rows: tuple[BoardChange, ...] = field(default=())
+    rows: tuple[AirtableChange, ...] = field(default=())
 
 
 class Webhooks:
@@ -107,7 +107,7 @@ class Webhooks:
     def register(self, base_id: str) -> Hook:
         """The webhook of a base that pings this deployment: the known one if it lives, else a new one.
 
-        One of ours whose secret we do not have is removed first. Raises BoardDenied when the token lacks
+        One of ours whose secret we do not have is removed first. Raises AirtableDenied when the token lacks
         webhook:manage or schema.bases:read.
         """
         known = self.known(base_id)
@@ -158,7 +158,7 @@ class Webhooks:
         if known is None:
             return Changes(0)
         names, cursor, more = self._book.of(base_id), known.cursor, True
-        merged: dict[tuple[str, str], BoardChange] = {}
+        merged: dict[tuple[str, str], AirtableChange] = {}
         while more:
             page = self._payloads(base_id, known.id, cursor)
             for payload in page.get("payloads", []):
@@ -231,7 +231,7 @@ class Webhooks:
     def _create(self, base_id: str) -> Hook:
         watched = _watched_ids(self._book.of(base_id))
         if not watched:
-            raise BoardDenied(f"airtable: push for {base_id} needs a token with schema.bases:read, and the tables")
+            raise AirtableDenied(f"airtable: push for {base_id} needs a token with schema.bases:read, and the tables")
         try:
             answer = self._post_hook(base_id, watched, {"fromSources": list(PEOPLE)})
         except Rejected as error:
@@ -301,7 +301,7 @@ def _watched_ids(names: BaseNames) -> list[str]:
     return [table.columns[name].key for table, fields in there for name in fields if name in table.columns]
 
 
-def _changes(payload: Mapping[str, Any], names: BaseNames) -> Iterator[BoardChange]:
+def _changes(payload: Mapping[str, Any], names: BaseNames) -> Iterator[AirtableChange]:
     """The rows of one payload that are in tables of ours."""
     by_key = {table.key: table for table in names.tables.values()}
     for table_id, diff in (payload.get("changedTablesById") or {}).items():
@@ -317,28 +317,28 @@ def _changes(payload: Mapping[str, Any], names: BaseNames) -> Iterator[BoardChan
             yield _change(table, record_id, cells, others)
 
 
-def _change(table: TableNames, record_id: str, cells: Mapping[str, Any], others: Mapping[str, Any]) -> BoardChange:
+def _change(table: TableNames, record_id: str, cells: Mapping[str, Any], others: Mapping[str, Any]) -> AirtableChange:
     changed = table.ours(cells)
     return _as_change(table.spec.name, record_id, frozenset(changed), {**table.ours(others), **changed})
 
 
-def _as_change(table: str, record_id: str, changed: frozenset[str], fields: Mapping[str, Any]) -> BoardChange:
+def _as_change(table: str, record_id: str, changed: frozenset[str], fields: Mapping[str, Any]) -> AirtableChange:
     cells = Cells(fields)
     ticks = frozenset(str(name) for name in fields if name in _BOXES and cells.flag(name))
     status = cells.text(VideoField.STATUS)
-    scene = board_scene(record_id, fields) if table == BoardTable.SCENES else None
-    return BoardChange(
+    scene = airtable_scene(record_id, fields) if table == AirtableTable.SCENES else None
+    return AirtableChange(
         table=str(table),
         record_id=record_id,
         ticks=ticks,
         status=status,
         changed=changed,
         fields=dict(fields),
-        scheduled_for=cells.moment(VideoField.SCHEDULED_FOR) if table == BoardTable.VIDEOS else None,
+        scheduled_for=cells.moment(VideoField.SCHEDULED_FOR) if table == AirtableTable.VIDEOS else None,
         scene=scene,
     )
 
 
-def _later(old: BoardChange, new: BoardChange) -> BoardChange:
+def _later(old: AirtableChange, new: AirtableChange) -> AirtableChange:
     """Two changes of one row as one."""
     return _as_change(old.table, old.record_id, old.changed | new.changed, {**old.fields, **new.fields})

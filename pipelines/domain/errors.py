@@ -17,8 +17,8 @@ what the marketer reads in the row, and what the operator reads in the log.
         ├── OutOfCredit            the provider's account is empty or over quota
         ├── OverBudget             one of our caps would be passed
         ├── RecordGone             the row, the table or the base is not there (any more)
-        ├── BoardDenied            Airtable refused our token or our fields
-        ├── BoardQuota             Airtable's monthly quota is used up: writes wait
+        ├── AirtableDenied            Airtable refused our token or our fields
+        ├── AirtableQuota             Airtable's monthly quota is used up: writes wait
         ├── UnplayableMedia        a file that is no usable video
         ├── ForbiddenAddress       an address from outside that leads inside, or is none
         ├── NotAllowed             does not fit the present status of a run
@@ -167,14 +167,14 @@ class RecordGone(Permanent):
     default = "The row was not found. It may have been deleted."
 
 
-class BoardDenied(Permanent):
+class AirtableDenied(Permanent):
     """Airtable refused our token, a field or a value."""
 
     blame = Blame.OPERATOR
     default = "Airtable refused our write. Ask your operator to run: flask airtable doctor"
 
 
-class BoardQuota(Permanent):
+class AirtableQuota(Permanent):
     """The workspace's monthly API quota is used up: never retried soon, the outbox waits."""
 
     blame = Blame.OPERATOR

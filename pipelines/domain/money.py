@@ -28,7 +28,7 @@ class Account(StrEnum):
     SPENT = "spent"
 
 
-class Move(StrEnum):
+class Posting(StrEnum):
     """Why money moved."""
 
     HOLD = "hold"
@@ -42,14 +42,14 @@ class Move(StrEnum):
     """Money in doubt that a person gave up: counted as spent."""
 
 
-PATHS: dict[Move, tuple[Account, Account]] = {
-    Move.HOLD: (Account.BUDGET, Account.HELD),
-    Move.RELEASE: (Account.HELD, Account.BUDGET),
-    Move.RESERVE: (Account.HELD, Account.COMMITTED),
-    Move.FREE: (Account.COMMITTED, Account.HELD),
-    Move.CAPTURE: (Account.COMMITTED, Account.SPENT),
-    Move.OVERRUN: (Account.BUDGET, Account.SPENT),
-    Move.WRITE_OFF: (Account.COMMITTED, Account.SPENT),
+PATHS: dict[Posting, tuple[Account, Account]] = {
+    Posting.HOLD: (Account.BUDGET, Account.HELD),
+    Posting.RELEASE: (Account.HELD, Account.BUDGET),
+    Posting.RESERVE: (Account.HELD, Account.COMMITTED),
+    Posting.FREE: (Account.COMMITTED, Account.HELD),
+    Posting.CAPTURE: (Account.COMMITTED, Account.SPENT),
+    Posting.OVERRUN: (Account.BUDGET, Account.SPENT),
+    Posting.WRITE_OFF: (Account.COMMITTED, Account.SPENT),
 }
 
 
@@ -61,7 +61,7 @@ class Entry:
     amount: int
 
 
-def entries(move: Move, amount: int) -> tuple[Entry, Entry]:
+def entries(move: Posting, amount: int) -> tuple[Entry, Entry]:
     """The two balanced sides of moving `amount` micro-dollars. Raises ValueError for a negative amount."""
     if amount < 0:
         raise ValueError(f"{move.value}: a move cannot be negative ({amount})")

@@ -35,7 +35,7 @@ class SceneOrder:
     seed: int | None = None
     negative_prompt: str | None = None
     """What the clip should not show; empty for none although the order has one."""
-    board_record_id: str | None = None
+    airtable_record_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

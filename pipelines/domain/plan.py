@@ -49,7 +49,7 @@ class PlannedScene:
     """Pictures the model only looks at; the one it starts from is `settings["first_frame"]`."""
     continues: bool = False
     transition: str | None = None
-    board_record_id: str | None = None
+    airtable_record_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +247,7 @@ def _planned(number: int, card: ModelCard, fitted: Fitted, softening_micro: int)
         references=fitted.references,
         continues=fitted.continues,
         transition=scene.transition.value if scene and scene.transition else None,
-        board_record_id=scene.board_record_id if scene else None,
+        airtable_record_id=scene.airtable_record_id if scene else None,
     )
 
 

@@ -1,33 +1,35 @@
 """What the core needs of the outside, as Protocols. Adapters implement them; stages know nothing else."""
 
-from pipelines.ports.board import (
+from pipelines.ports.airtable import (
+    Airtable,
+    AirtableChange,
+    AirtableRow,
+    AirtableScene,
+    AirtableSettings,
+    AirtableVersion,
     BaseTools,
-    Board,
-    BoardChange,
-    BoardRow,
-    BoardScene,
-    BoardSettings,
-    BoardVersion,
     Written,
 )
+from pipelines.ports.database import Rows, Store, Tx
 from pipelines.ports.files import Intake, Links, MediaStore, Stored
-from pipelines.ports.pictures import Around, Studio
-from pipelines.ports.sql import Rows, Store, Tx
+from pipelines.ports.film_editor import Around, FilmEditor
+from pipelines.ports.runtime import Clock, CrashPoints, Hints
+from pipelines.ports.scene_writer import Brief, Moderator, SceneText, SceneWriter, Script
 from pipelines.ports.video import GenerationRequest, Job, MediaInput, Providers, Submission, VideoProvider
-from pipelines.ports.words import Brief, Moderator, SceneText, SceneWriter, Script
-from pipelines.ports.work import Clock, Hints, Points
 
 __all__ = [
+    "Airtable",
+    "AirtableChange",
+    "AirtableRow",
+    "AirtableScene",
+    "AirtableSettings",
+    "AirtableVersion",
     "Around",
     "BaseTools",
-    "Board",
-    "BoardChange",
-    "BoardRow",
-    "BoardScene",
-    "BoardSettings",
-    "BoardVersion",
     "Brief",
     "Clock",
+    "CrashPoints",
+    "FilmEditor",
     "GenerationRequest",
     "Hints",
     "Intake",
@@ -36,7 +38,6 @@ __all__ = [
     "MediaInput",
     "MediaStore",
     "Moderator",
-    "Points",
     "Providers",
     "Rows",
     "SceneText",
@@ -44,7 +45,6 @@ __all__ = [
     "Script",
     "Store",
     "Stored",
-    "Studio",
     "Submission",
     "Tx",
     "VideoProvider",

@@ -31,7 +31,7 @@ from pipelines.domain.errors import (
     Unavailable,
 )
 from pipelines.net import download, guarded_client, total_time, translate_http, whole_file
-from pipelines.ports import GenerationRequest, Job, MediaInput, Studio, Submission
+from pipelines.ports import FilmEditor, GenerationRequest, Job, MediaInput, Submission
 from pipelines.providers.catalogue import catalogue_text
 from pipelines.providers.vocabulary import read_error
 from pipelines.settings import Origin, Settings
@@ -51,7 +51,7 @@ class Context:
 
     settings: Settings
     catalogue: Mapping[str, ModelCard]
-    studio: Studio
+    editor: FilmEditor
 
 
 class Adapter(ABC):

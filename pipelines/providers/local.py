@@ -27,7 +27,7 @@ class Provider(Adapter):
         return self._done(job_id)
 
     def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:  # noqa: ARG002 — the request says all
-        self.context.studio.animatic(_card(request), dest)
+        self.context.editor.animatic(_card(request), dest)
 
     def _cancel(self, job_id: str) -> bool:  # noqa: ARG002 — there is nothing to stop
         return True

@@ -10,7 +10,7 @@ from functools import cache
 
 from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import NotConfigured
-from pipelines.ports import Studio, VideoProvider
+from pipelines.ports import FilmEditor, VideoProvider
 from pipelines.providers.base import Adapter, Context
 from pipelines.settings import Settings
 
@@ -62,9 +62,9 @@ class Registry:
         return _adapter(self._modules[name])
 
 
-def build_providers(settings: Settings, catalogue: Mapping[str, ModelCard], studio: Studio) -> Registry:
+def build_providers(settings: Settings, catalogue: Mapping[str, ModelCard], editor: FilmEditor) -> Registry:
     """All providers the catalogue names."""
-    return Registry(Context(settings=settings, catalogue=catalogue, studio=studio))
+    return Registry(Context(settings=settings, catalogue=catalogue, editor=editor))
 
 
 def base_urls(settings: Settings, catalogue: Mapping[str, ModelCard]) -> dict[str, str]:

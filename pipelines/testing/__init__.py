@@ -4,39 +4,39 @@ They implement the ports as the real adapters do, so that a test of a stage or o
 database is always a real one. Nothing that serves or works imports this package.
 """
 
-from pipelines.testing.board import MemoryBoard
+from pipelines.testing.airtable import MemoryAirtable
 from pipelines.testing.clips import tiny_mp4
-from pipelines.testing.provider import Outcome, Purchase, ScriptedProvider, ScriptedProviders
-from pipelines.testing.services import CATALOGUE, House, MemoryTools, MemoryWebhooks, make_services
-from pipelines.testing.small import (
+from pipelines.testing.fakes import (
     FixedClock,
     MappedIntake,
-    NoPoints,
+    NoCrashPoints,
     PlainLinks,
     QuietHints,
     ScriptedModerator,
     ScriptedWriter,
 )
-from pipelines.testing.studio import QuietStudio
+from pipelines.testing.film_editor import QuietFilmEditor
+from pipelines.testing.provider import Outcome, Purchase, ScriptedProvider, ScriptedProviders
+from pipelines.testing.services import CATALOGUE, MemoryTools, MemoryWebhooks, ServicesHarness, make_services
 
 __all__ = [
     "CATALOGUE",
     "FixedClock",
-    "House",
     "MappedIntake",
-    "MemoryBoard",
+    "MemoryAirtable",
     "MemoryTools",
     "MemoryWebhooks",
-    "NoPoints",
+    "NoCrashPoints",
     "Outcome",
     "PlainLinks",
     "Purchase",
+    "QuietFilmEditor",
     "QuietHints",
-    "QuietStudio",
     "ScriptedModerator",
     "ScriptedProvider",
     "ScriptedProviders",
     "ScriptedWriter",
+    "ServicesHarness",
     "make_services",
     "tiny_mp4",
 ]

@@ -13,27 +13,29 @@ from sqlalchemy import event
 
 from pipelines.airtable.bases import Bases, Defaults
 from pipelines.airtable.webhooks import Changes
+from pipelines.database import SqlStore
 from pipelines.domain.catalogue import Ability, ModelCard
 from pipelines.domain.errors import RecordGone
 from pipelines.domain.policy import Policy
-from pipelines.domain.run import Run
-from pipelines.ports import BoardChange, Clock, MediaStore, Store
-from pipelines.stages import flush, poll, runner
-from pipelines.stages.services import Services
+from pipelines.domain.records import Run
+from pipelines.ports import AirtableChange, Clock, MediaStore, Store
+from pipelines.stages.delivery import flush
+from pipelines.stages.generations import poll
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.scheduler import steps
 from pipelines.storage import FileStore
-from pipelines.store import SqlStore
-from pipelines.testing.board import BASE, MemoryBoard
-from pipelines.testing.provider import ScriptedProvider, ScriptedProviders
-from pipelines.testing.small import (
+from pipelines.testing.airtable import BASE, MemoryAirtable
+from pipelines.testing.fakes import (
     FixedClock,
     MappedIntake,
-    NoPoints,
+    NoCrashPoints,
     PlainLinks,
     QuietHints,
     ScriptedModerator,
     ScriptedWriter,
 )
-from pipelines.testing.studio import QuietStudio
+from pipelines.testing.film_editor import QuietFilmEditor
+from pipelines.testing.provider import ScriptedProvider, ScriptedProviders
 
 _SIZES = {"16:9 720p": "1280x720", "9:16 720p": "720x1280"}
 _PAID: dict[str, Any] = {
@@ -64,7 +66,7 @@ CATALOGUE: Mapping[str, ModelCard] = {card.id: card for card in _CARDS}
 """`acme/film` and `other/film` cost 10 cents a second and make 4, 8 or 12 seconds; `local/animatic` is free."""
 
 POLICY = Policy(run_cap_micro=20_000_000, day_cap_micro=100_000_000, default_model="acme/film", default_base=BASE)
-STEPPED = tuple(runner.STAGES)
+STEPPED = tuple(steps.STAGES)
 LEASED = (*STEPPED, "wants")
 _MOMENT_S = 0.001
 
@@ -81,7 +83,7 @@ class MemoryWebhooks:
     """Airtable's push: what people `changed`, read once. `dropped`: Airtable has forgotten the webhook."""
 
     def __init__(self) -> None:
-        self.changed: list[BoardChange] = []
+        self.changed: list[AirtableChange] = []
         self.cursor = 1
         self.registered = 0
         self.dropped = False
@@ -155,18 +157,18 @@ def make_services(folder: Path, **overrides: Any) -> Services:
         "policy": Policy(**{field.name: getattr(POLICY, field.name) for field in fields(Policy)} | policy),
         "store": store,
         "clock": clock,
-        "points": NoPoints(),
+        "points": NoCrashPoints(),
         "hints": QuietHints(),
         "links": PlainLinks(),
         "catalogue": CATALOGUE,
         "providers": ScriptedProviders(*_vendors(clock)),
         "writer": ScriptedWriter(),
         "moderator": ScriptedModerator(),
-        "board": MemoryBoard(clock, lambda url: _size_in(media, url)),
+        "board": MemoryAirtable(clock, lambda url: _size_in(media, url)),
         "base_tools": MemoryTools(store, clock),
         "media": media,
         "intake": MappedIntake(media),
-        "studio": QuietStudio(),
+        "studio": QuietFilmEditor(),
         "work": folder / "work",
     }
     return Services(**{**defaults, **given})
@@ -210,7 +212,7 @@ def _size_in(media: MediaStore, url: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class ServicesHarness:
     """Services with the hands of pump and workers: time passes only while nothing is to be done."""
 
     services: Services
@@ -229,11 +231,11 @@ class House:
     def step(self, kind: str, row: str) -> bool:
         """One step, with the outer edge that a worker has."""
         try:
-            return runner.step(self.services, kind, row)
+            return steps.step(self.services, kind, row)
         except Exception as error:
             if not self.forgiving:
                 raise
-            runner.stumble(self.services, kind, row, error)
+            steps.record_failure(self.services, kind, row, error)
             return True
 
     def settle(self, *, patience_s: float = 7200.0) -> None:

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.domain.crash_points import CRASH_POINTS
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.points import POINTS
-from tests.chaos.town import Town, town
-from tools.chaos_killer import Killer, dead_machine
+from tests.chaos.product_stack import ProductStack, product_stack
+from tools.chaos.killer import Killer, dead_machine
 from tools.stack import until
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("chaos")]
 
 
 @contextmanager
-def kept_up(place: Town) -> Iterator[None]:
+def kept_up(place: ProductStack) -> Iterator[None]:
     """Services that die are started again, as a platform does."""
     platform = Killer(place.stack, "0", 3600.0)
     platform.start()
@@ -30,8 +30,8 @@ def kept_up(place: Town) -> Iterator[None]:
 
 def test_each_crash_point_kills_once_and_every_run_is_done(tmp_path: Path) -> None:
     """Every point of the table is armed; a new one that no process reaches here fails this test."""
-    with town(tmp_path / "var") as place, kept_up(place):
-        for point in POINTS:
+    with product_stack(tmp_path / "var") as place, kept_up(place):
+        for point in CRASH_POINTS:
             place.journal.die_at(point)
         rows = [place.order_row("row-a"), place.order_row("row-b", ability="list")]
         place.order("film-a")
@@ -40,21 +40,21 @@ def test_each_crash_point_kills_once_and_every_run_is_done(tmp_path: Path) -> No
         dead_machine(place.store)
         runs = place.wait(5)
         until(
-            lambda: all(place.journal.died_at(point) for point in POINTS),
-            f"a death at {[point for point in POINTS if not place.journal.died_at(point)]}",
+            lambda: all(place.journal.died_at(point) for point in CRASH_POINTS),
+            f"a death at {[point for point in CRASH_POINTS if not place.journal.died_at(point)]}",
         )
         until(lambda: all(len(place.films(row)) == 1 for row in rows), "one film in every row")
         place.check_books()
         assert [run.status for run in runs] == [RunStatus.DONE] * 5
         assert len(place.bought()) == len(set(place.bought())) == 10
         died = [visit["point"] for visit in place.journal.visits() if visit["died"]]
-        assert sorted(died) == sorted(POINTS)
+        assert sorted(died) == sorted(CRASH_POINTS)
 
 
 @pytest.fixture(scope="module")
-def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProductStack]:
     """One town for all points, kept up."""
-    with town(tmp_path_factory.mktemp("one") / "var") as place, kept_up(place):
+    with product_stack(tmp_path_factory.mktemp("one") / "var") as place, kept_up(place):
         yield place
 
 
@@ -64,7 +64,7 @@ NEVER = {("submit.intended", "callback"), ("settle.found", "callback")}
 """What was never sent cannot call back, so a person is asked; and what calls back is not looked for."""
 CASES = [
     (point, ability)
-    for point in POINTS
+    for point in CRASH_POINTS
     for ability in ("key", "list", "callback")
     if point not in ELSEWHERE and (point, ability) not in NEVER
 ]
@@ -73,7 +73,7 @@ CASES = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("point", "ability"), CASES)
 def test_a_run_that_meets_one_death_is_done_with_each_scene_bought_once(
-    lasting: Town, point: str, ability: str
+    lasting: ProductStack, point: str, ability: str
 ) -> None:
     place = lasting
     if point.startswith("settle."):

@@ -12,8 +12,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from pipelines.domain.lifecycle import IN_FLIGHT
-from tests.chaos.town import Town, town
-from tools.chaos_killer import children, kill
+from tests.chaos.product_stack import ProductStack, product_stack
+from tools.chaos.killer import children, kill
 from tools.postgres import Postgres
 from tools.stack import Service, free_port, until
 from worker import broker
@@ -61,23 +61,25 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="module")
-def place(redis: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with town(tmp_path_factory.mktemp("survival") / "var", REDIS_URL=redis.url) as made:
+def place(redis: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProductStack]:
+    with product_stack(tmp_path_factory.mktemp("survival") / "var", REDIS_URL=redis.url) as made:
         yield made
 
 
-def in_flight(place: Town, run_id: str) -> bool:
+def in_flight(place: ProductStack, run_id: str) -> bool:
     with place.store.read() as tx:
         return tx.generations.count(run_id=run_id, status=tuple(IN_FLIGHT)) > 0
 
 
-def check(place: Town, run_id: str, mark: str) -> None:
+def check(place: ProductStack, run_id: str, mark: str) -> None:
     place.done(run_id)
     assert len(place.bought(mark)) == 2
     place.check_books()
 
 
-def test_an_order_is_taken_while_redis_is_gone_and_made_when_an_empty_one_is_back(place: Town, redis: Broker) -> None:
+def test_an_order_is_taken_while_redis_is_gone_and_made_when_an_empty_one_is_back(
+    place: ProductStack, redis: Broker
+) -> None:
     redis.kill()
     run = place.order("redis-gone")
     assert place.run(run).next_at is not None
@@ -85,7 +87,7 @@ def test_an_order_is_taken_while_redis_is_gone_and_made_when_an_empty_one_is_bac
     check(place, run, "redis-gone")
 
 
-def test_a_redis_that_forgets_everything_again_and_again_changes_nothing(place: Town, redis: Broker) -> None:
+def test_a_redis_that_forgets_everything_again_and_again_changes_nothing(place: ProductStack, redis: Broker) -> None:
     run = place.order("redis-wiped")
 
     def wiped_until_done() -> bool:
@@ -96,7 +98,7 @@ def test_a_redis_that_forgets_everything_again_and_again_changes_nothing(place: 
     check(place, run, "redis-wiped")
 
 
-def test_a_clock_that_steps_back_an_hour_delays_nothing_by_an_hour(place: Town) -> None:
+def test_a_clock_that_steps_back_an_hour_delays_nothing_by_an_hour(place: ProductStack) -> None:
     run = place.order("clock")
     until(lambda: in_flight(place, run), "a clip at the provider")
     place.journal.set_clock(-3600.0)
@@ -106,7 +108,7 @@ def test_a_clock_that_steps_back_an_hour_delays_nothing_by_an_hour(place: Town) 
     check(place, again, "clock-ahead")
 
 
-def test_an_orphaned_horse_that_finishes_late_still_tells_what_it_bought(place: Town) -> None:
+def test_an_orphaned_horse_that_finishes_late_still_tells_what_it_bought(place: ProductStack) -> None:
     place.stack.sandbox("POST", "/vendors/_control", {"vendor": "openai", "latency_s": 3.5})
     before = len(place.journal.visits())
     run = place.order("orphan", ability="none")
@@ -123,10 +125,10 @@ def test_an_orphaned_horse_that_finishes_late_still_tells_what_it_bought(place: 
 
 
 @pytest.fixture
-def twin(place: Town) -> Iterator[Service]:
+def twin(place: ProductStack) -> Iterator[Service]:
     """A second worker service on the same database, with a pump of its own."""
     var = place.stack.var
-    service = Service("twin", "exec python -m tools.chaos_worker", place.stack.environ(), var / "twin.log")
+    service = Service("twin", "exec python -m tools.chaos.worker", place.stack.environ(), var / "twin.log")
     known = set(place.heartbeats())
     service.start()
     until(lambda: len(set(place.heartbeats()) - known) >= 5, "the twin's heartbeats")
@@ -135,7 +137,7 @@ def twin(place: Town) -> Iterator[Service]:
 
 
 @pytest.mark.slow
-def test_two_pumps_at_once_buy_nothing_twice(place: Town, twin: Service) -> None:
+def test_two_pumps_at_once_buy_nothing_twice(place: ProductStack, twin: Service) -> None:
     assert twin.alive
     runs = [place.order(f"twins-{number}") for number in range(2)]
     for number, run in enumerate(runs):
@@ -143,7 +145,7 @@ def test_two_pumps_at_once_buy_nothing_twice(place: Town, twin: Service) -> None
 
 
 @pytest.mark.slow
-def test_a_machine_that_dies_whole_is_noticed_and_its_work_taken_over(place: Town, twin: Service) -> None:
+def test_a_machine_that_dies_whole_is_noticed_and_its_work_taken_over(place: ProductStack, twin: Service) -> None:
     mine = {name for name in place.heartbeats() if name not in (place.stack.var / "twin.log").read_text()}
     run = place.order("machine")
     until(lambda: in_flight(place, run), "a clip at the provider")
@@ -159,7 +161,7 @@ def test_a_machine_that_dies_whole_is_noticed_and_its_work_taken_over(place: Tow
 
 @pytest.mark.slow
 def test_a_database_that_restarts_under_everything_loses_nothing(postgres: Postgres, tmp_path: Path) -> None:
-    with town(tmp_path / "var", postgres.fresh_url()) as place:
+    with product_stack(tmp_path / "var", postgres.fresh_url()) as place:
         runs = [place.order(f"restart-{number}", ability="none") for number in range(2)]
         for run in runs:
             until(lambda run=run: in_flight(place, run), "a clip at the provider")

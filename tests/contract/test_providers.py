@@ -29,11 +29,11 @@ from pipelines.domain.errors import (
 )
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.domain.order import MAX_SEED
-from pipelines.media.studio import FilmStudio
+from pipelines.media.editor import MediaEditor
 from pipelines.ports import MediaInput
 from pipelines.providers import load_catalogue
-from tests.contract.providers_house import (
-    House,
+from tests.contract.provider_fixtures import (
+    ProviderHarness,
     cheapest_cards,
     finished,
     more_models,
@@ -51,13 +51,13 @@ every_paid = pytest.mark.parametrize("card", PAID, ids=lambda card: card.id)
 
 
 @pytest.fixture(scope="module")
-def open_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def open_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProviderHarness]:
     with open_house(tmp_path_factory.mktemp("house")) as house:
         yield house
 
 
 @pytest.fixture
-def house(open_for_all: House) -> Iterator[House]:
+def house(open_for_all: ProviderHarness) -> Iterator[ProviderHarness]:
     """The module's house with an empty bill and quick, quiet vendors."""
     open_for_all.turn(reset=True, generation_s=0.0, prerender=False)
     open_for_all.inbox.posts.clear()
@@ -67,20 +67,20 @@ def house(open_for_all: House) -> Iterator[House]:
 
 @every
 def test_a_clip_is_bought_once_polled_to_its_end_and_fetched_as_ordered(
-    house: House, card: ModelCard, tmp_path: Path
+    house: ProviderHarness, card: ModelCard, tmp_path: Path
 ) -> None:
     provider, request = house.provider(card), request_for(card, "A heron lifts off")
     job = finished(provider, provider.submit(submission(request)), request)
     assert (job.status, job.reason, job.progress) == (GenerationStatus.SUCCEEDED, None, 100)
     provider.fetch(job, request, tmp_path / "clip.mp4")
-    footage = FilmStudio().probe(tmp_path / "clip.mp4")
+    footage = MediaEditor().probe(tmp_path / "clip.mp4")
     assert (footage.width, footage.height) == (request.width, request.height) or card.provider == "kie"
     assert footage.duration_s == pytest.approx(request.seconds, abs=0.1)
     assert len(house.bill()) == (0 if card.free else 1)
 
 
 @every_paid
-def test_the_quoted_price_covers_what_the_vendor_charges(house: House, card: ModelCard) -> None:
+def test_the_quoted_price_covers_what_the_vendor_charges(house: ProviderHarness, card: ModelCard) -> None:
     provider, request = house.provider(card), request_for(card, "A heron lifts off")
     job = finished(provider, provider.submit(submission(request)), request)
     quoted, charged = card.clip_price(request.resolution, request.seconds), round(house.bill()[0]["usd"] * 1_000_000)
@@ -90,7 +90,7 @@ def test_the_quoted_price_covers_what_the_vendor_charges(house: House, card: Mod
 
 @pytest.mark.parametrize("card", ON_OFFER, ids=lambda card: card.id)
 def test_every_frame_and_length_on_offer_is_taken_and_charged_no_more_than_quoted(
-    house: House, card: ModelCard
+    house: ProviderHarness, card: ModelCard
 ) -> None:
     house.turn(kie_creates_per_10s=0)
     provider, lengths = house.provider(card), card.durations or (card.min_seconds, card.max_seconds)
@@ -105,14 +105,14 @@ def test_every_frame_and_length_on_offer_is_taken_and_charged_no_more_than_quote
 
 
 @every_paid
-def test_a_prompt_that_moderation_blocks_is_refused_and_costs_nothing(house: House, card: ModelCard) -> None:
+def test_a_prompt_that_moderation_blocks_is_refused_and_costs_nothing(house: ProviderHarness, card: ModelCard) -> None:
     with pytest.raises(Refused):
         house.provider(card).submit(submission(request_for(card, "[[refuse]] a fight")))
     assert house.bill() == []
 
 
 @every_paid
-def test_a_result_that_moderation_blocks_ends_as_refused(house: House, card: ModelCard) -> None:
+def test_a_result_that_moderation_blocks_ends_as_refused(house: ProviderHarness, card: ModelCard) -> None:
     provider, request = house.provider(card), request_for(card, "[[flag]] a fight")
     job = finished(provider, provider.submit(submission(request)), request)
     assert (job.status, job.reason) == (GenerationStatus.FAILED, Reason.REFUSED)
@@ -120,14 +120,14 @@ def test_a_result_that_moderation_blocks_ends_as_refused(house: House, card: Mod
 
 
 @every_paid
-def test_a_job_that_the_vendor_gives_up_ends_as_its_failure(house: House, card: ModelCard) -> None:
+def test_a_job_that_the_vendor_gives_up_ends_as_its_failure(house: ProviderHarness, card: ModelCard) -> None:
     provider, request = house.provider(card), request_for(card, "[[fail-once]] a storm")
     job = finished(provider, provider.submit(submission(request)), request)
     assert (job.status, job.reason) == (GenerationStatus.FAILED, Reason.PROVIDER_ERROR)
 
 
 @every_paid
-def test_a_rate_limit_says_how_long_to_wait_and_buys_nothing(house: House, card: ModelCard) -> None:
+def test_a_rate_limit_says_how_long_to_wait_and_buys_nothing(house: ProviderHarness, card: ModelCard) -> None:
     house.turn(rate_limit_percent=100, retry_after_s=7)
     with pytest.raises(RateLimited) as caught:
         house.provider(card).submit(submission(request_for(card, "A heron")))
@@ -137,7 +137,9 @@ def test_a_rate_limit_says_how_long_to_wait_and_buys_nothing(house: House, card:
 
 
 @every_paid
-def test_an_answer_that_is_lost_is_ambiguous_and_the_request_was_sent_once(house: House, card: ModelCard) -> None:
+def test_an_answer_that_is_lost_is_ambiguous_and_the_request_was_sent_once(
+    house: ProviderHarness, card: ModelCard
+) -> None:
     with pytest.raises(Ambiguous):
         house.provider(card).submit(submission(request_for(card, "[[lost]] a heron")))
     assert house.creates() == 1
@@ -145,7 +147,9 @@ def test_an_answer_that_is_lost_is_ambiguous_and_the_request_was_sent_once(house
 
 
 @every_paid
-def test_a_server_error_on_create_is_ambiguous_because_the_job_may_exist(house: House, card: ModelCard) -> None:
+def test_a_server_error_on_create_is_ambiguous_because_the_job_may_exist(
+    house: ProviderHarness, card: ModelCard
+) -> None:
     house.turn(error_after_percent=100)
     with pytest.raises(Ambiguous):
         house.provider(card).submit(submission(request_for(card, "A heron")))
@@ -153,7 +157,7 @@ def test_a_server_error_on_create_is_ambiguous_because_the_job_may_exist(house: 
 
 
 @pytest.mark.parametrize("card", [card for card in PAID if card.ability is Ability.KEY], ids=lambda card: card.id)
-def test_with_ability_key_sending_the_same_key_again_finds_the_job(house: House, card: ModelCard) -> None:
+def test_with_ability_key_sending_the_same_key_again_finds_the_job(house: ProviderHarness, card: ModelCard) -> None:
     provider, order = house.provider(card), submission(request_for(card, "[[lost]] a heron"))
     with pytest.raises(Ambiguous):
         provider.submit(order)
@@ -162,7 +166,7 @@ def test_with_ability_key_sending_the_same_key_again_finds_the_job(house: House,
 
 
 @pytest.mark.parametrize("card", [card for card in PAID if card.ability is Ability.LIST], ids=lambda card: card.id)
-def test_with_ability_list_a_lost_job_is_found_among_others(house: House, card: ModelCard) -> None:
+def test_with_ability_list_a_lost_job_is_found_among_others(house: ProviderHarness, card: ModelCard) -> None:
     provider, request = house.provider(card), request_for(card, "[[lost]] a heron")
     provider.submit(submission(request_for(card, "Something else"), key="k0"))
     with pytest.raises(Ambiguous):
@@ -173,7 +177,7 @@ def test_with_ability_list_a_lost_job_is_found_among_others(house: House, card: 
 
 
 @pytest.mark.parametrize("card", [card for card in PAID if card.ability is Ability.CALLBACK], ids=lambda card: card.id)
-def test_with_ability_callback_a_lost_job_names_itself_at_our_address(house: House, card: ModelCard) -> None:
+def test_with_ability_callback_a_lost_job_names_itself_at_our_address(house: ProviderHarness, card: ModelCard) -> None:
     provider, path = house.provider(card), "/api/webhook/tok3n"
     order = submission(request_for(card, "[[lost]] a heron"), callback=f"{house.inbox.url}{path}")
     with pytest.raises(Ambiguous):
@@ -183,7 +187,7 @@ def test_with_ability_callback_a_lost_job_names_itself_at_our_address(house: Hou
 
 
 @every_paid
-def test_a_server_that_cannot_be_reached_has_bought_nothing(house: House, card: ModelCard) -> None:
+def test_a_server_that_cannot_be_reached_has_bought_nothing(house: ProviderHarness, card: ModelCard) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -192,19 +196,19 @@ def test_a_server_that_cannot_be_reached_has_bought_nothing(house: House, card: 
 
 
 @every_paid
-def test_a_wrong_key_is_the_operators_to_mend(house: House, card: ModelCard) -> None:
+def test_a_wrong_key_is_the_operators_to_mend(house: ProviderHarness, card: ModelCard) -> None:
     with pytest.raises(NotConfigured):
         house.provider(card, key="bad-key").submit(submission(request_for(card, "A heron")))
 
 
 @every_paid
-def test_an_empty_account_is_told_from_a_rate_limit(house: House, card: ModelCard) -> None:
+def test_an_empty_account_is_told_from_a_rate_limit(house: ProviderHarness, card: ModelCard) -> None:
     with pytest.raises(OutOfCredit):
         house.provider(card, key="empty-account").submit(submission(request_for(card, "A heron")))
 
 
 @every_paid
-def test_a_request_the_vendor_finds_invalid_is_named_and_not_repeated(house: House, card: ModelCard) -> None:
+def test_a_request_the_vendor_finds_invalid_is_named_and_not_repeated(house: ProviderHarness, card: ModelCard) -> None:
     wrong = replace(request_for(card, "A heron"), seconds=59.0)
     with pytest.raises(InvalidOrder):
         house.provider(card).submit(submission(wrong))
@@ -212,7 +216,7 @@ def test_a_request_the_vendor_finds_invalid_is_named_and_not_repeated(house: Hou
 
 
 @every_paid
-def test_a_job_that_the_vendor_forgot_is_expired(house: House, card: ModelCard) -> None:
+def test_a_job_that_the_vendor_forgot_is_expired(house: ProviderHarness, card: ModelCard) -> None:
     provider, request = house.provider(card), request_for(card, "A heron")
     job = provider.submit(submission(request))
     house.turn(reset=True)
@@ -221,7 +225,9 @@ def test_a_job_that_the_vendor_forgot_is_expired(house: House, card: ModelCard) 
 
 
 @every_paid
-def test_a_paid_job_is_not_given_up_because_the_key_was_changed_meanwhile(house: House, card: ModelCard) -> None:
+def test_a_paid_job_is_not_given_up_because_the_key_was_changed_meanwhile(
+    house: ProviderHarness, card: ModelCard
+) -> None:
     request = request_for(card, "A heron")
     job = house.provider(card).submit(submission(request))
     with pytest.raises(Unavailable):
@@ -229,7 +235,9 @@ def test_a_paid_job_is_not_given_up_because_the_key_was_changed_meanwhile(house:
 
 
 @every_paid
-def test_a_result_that_the_vendor_no_longer_keeps_is_expired(house: House, card: ModelCard, tmp_path: Path) -> None:
+def test_a_result_that_the_vendor_no_longer_keeps_is_expired(
+    house: ProviderHarness, card: ModelCard, tmp_path: Path
+) -> None:
     provider, request = house.provider(card), request_for(card, "A heron")
     job = finished(provider, provider.submit(submission(request)), request)
     house.turn(reset=True)
@@ -239,7 +247,9 @@ def test_a_result_that_the_vendor_no_longer_keeps_is_expired(house: House, card:
 
 
 @every_paid
-def test_a_page_of_html_in_place_of_the_clip_is_fetched_again(house: House, card: ModelCard, tmp_path: Path) -> None:
+def test_a_page_of_html_in_place_of_the_clip_is_fetched_again(
+    house: ProviderHarness, card: ModelCard, tmp_path: Path
+) -> None:
     provider, request = house.provider(card), request_for(card, "[[corrupt:html]] a heron")
     job = finished(provider, provider.submit(submission(request)), request)
     clip = tmp_path / "clip.mp4"
@@ -248,7 +258,7 @@ def test_a_page_of_html_in_place_of_the_clip_is_fetched_again(house: House, card
             provider.fetch(job, request, clip)
         assert not clip.exists()
     provider.fetch(job, request, clip)
-    assert FilmStudio().probe(clip).duration_s == pytest.approx(request.seconds, abs=0.1)
+    assert MediaEditor().probe(clip).duration_s == pytest.approx(request.seconds, abs=0.1)
 
 
 def or_again(ask: Callable[[], Any]) -> Any:
@@ -260,19 +270,19 @@ def or_again(ask: Callable[[], Any]) -> Any:
 
 @every_paid
 def test_a_clip_that_comes_a_moment_after_its_job_is_done_can_be_fetched_then(
-    house: House, card: ModelCard, tmp_path: Path
+    house: ProviderHarness, card: ModelCard, tmp_path: Path
 ) -> None:
     """Until then it is not there, which the core takes for final only after a while."""
     provider, request = house.provider(card), request_for(card, "[[corrupt:missing]] a heron")
     bought = provider.submit(submission(request))
     job = or_again(lambda: finished(provider, bought, request))
     or_again(lambda: provider.fetch(job, request, tmp_path / "clip.mp4"))
-    assert FilmStudio().probe(tmp_path / "clip.mp4").duration_s == pytest.approx(request.seconds, abs=0.1)
+    assert MediaEditor().probe(tmp_path / "clip.mp4").duration_s == pytest.approx(request.seconds, abs=0.1)
     assert len(house.bill()) == 1
 
 
 @every_paid
-def test_a_job_is_stopped_where_the_card_says_so(house: House, card: ModelCard) -> None:
+def test_a_job_is_stopped_where_the_card_says_so(house: ProviderHarness, card: ModelCard) -> None:
     house.turn(generation_s=30)
     provider, request = house.provider(card), request_for(card, "A heron")
     job = provider.submit(submission(request))
@@ -288,7 +298,7 @@ def pictures(folder: Path, *names: str) -> tuple[MediaInput, ...]:
 
 @pytest.mark.parametrize("card", [card for card in PAID if card.image_to_video], ids=lambda card: card.id)
 def test_a_picture_to_start_from_reaches_the_vendor_whatever_its_size(
-    house: House, card: ModelCard, tmp_path: Path
+    house: ProviderHarness, card: ModelCard, tmp_path: Path
 ) -> None:
     path = tmp_path / "start.png"
     Image.new("RGB", (400, 300), "teal").save(path)
@@ -300,7 +310,7 @@ def test_a_picture_to_start_from_reaches_the_vendor_whatever_its_size(
 
 @pytest.mark.parametrize("card", [card for card in ON_OFFER if card.first_last_frame], ids=lambda card: card.id)
 def test_a_picture_to_end_on_reaches_the_vendor_beside_the_one_to_start_from(
-    house: House, card: ModelCard, tmp_path: Path
+    house: ProviderHarness, card: ModelCard, tmp_path: Path
 ) -> None:
     request = request_for(card, "A heron", first_frame="start", last_frame="end")
     house.provider(card).submit(submission(request, inputs=pictures(tmp_path, "start", "end")))
@@ -308,7 +318,7 @@ def test_a_picture_to_end_on_reaches_the_vendor_beside_the_one_to_start_from(
 
 
 @pytest.mark.parametrize("card", [card for card in ON_OFFER if card.seed], ids=lambda card: card.id)
-def test_a_seed_reaches_the_vendor_of_every_model_that_has_one(house: House, card: ModelCard) -> None:
+def test_a_seed_reaches_the_vendor_of_every_model_that_has_one(house: ProviderHarness, card: ModelCard) -> None:
     provider = house.provider(card)
     for number, seed in enumerate((7, 0, MAX_SEED, None)):
         provider.submit(submission(request_for(card, f"Heron {number}", seed=seed), key=f"k{number}"))
@@ -316,13 +326,17 @@ def test_a_seed_reaches_the_vendor_of_every_model_that_has_one(house: House, car
 
 
 @pytest.mark.parametrize("card", [card for card in ON_OFFER if card.negative_prompt], ids=lambda card: card.id)
-def test_what_should_not_be_seen_reaches_the_vendor_of_every_model_that_listens(house: House, card: ModelCard) -> None:
+def test_what_should_not_be_seen_reaches_the_vendor_of_every_model_that_listens(
+    house: ProviderHarness, card: ModelCard
+) -> None:
     house.provider(card).submit(submission(request_for(card, "A heron", negative_prompt="people, boats")))
     assert house.bill()[0]["negative_prompt"] == "people, boats"
 
 
 @every
-def test_the_doctor_learns_in_a_sentence_that_key_and_address_are_right(house: House, card: ModelCard) -> None:
+def test_the_doctor_learns_in_a_sentence_that_key_and_address_are_right(
+    house: ProviderHarness, card: ModelCard
+) -> None:
     sentence = house.provider(card).check()
     assert sentence.startswith(card.provider)
     assert sentence.endswith(".")
@@ -330,6 +344,6 @@ def test_the_doctor_learns_in_a_sentence_that_key_and_address_are_right(house: H
 
 
 @pytest.mark.parametrize("card", [c for c in PAID if c.provider != "veo"], ids=lambda card: card.id)
-def test_the_doctor_hears_of_a_wrong_key(house: House, card: ModelCard) -> None:
+def test_the_doctor_hears_of_a_wrong_key(house: ProviderHarness, card: ModelCard) -> None:
     with pytest.raises(NotConfigured):
         house.provider(card, key="bad-key").check()

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DatabaseError
 
+from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
-from pipelines.domain.run import Event, Generation, LedgerEntry, Run
+from pipelines.domain.records import Event, Generation, LedgerEntry, Run
 from pipelines.ports import Store
-from pipelines.store import SqlStore
 
 NOW = 1_800_000_000.0
 

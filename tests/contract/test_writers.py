@@ -13,7 +13,7 @@ from pipelines.ports import Brief, SceneWriter
 from pipelines.sandbox.app import Sandbox
 from pipelines.settings import load_settings
 from pipelines.writers import build_moderator, build_writer
-from tests.unit.stage_house import World
+from tests.stages.stage_fixtures import StageHarness
 
 FOX = "A red fox crosses a snowy forest. It finds a lantern. The lantern glows. The fox sleeps."
 Build = Callable[..., SceneWriter]
@@ -85,7 +85,7 @@ def test_an_answer_that_cannot_be_used_leads_to_the_offline_writer_with_a_note(
 def test_a_run_costs_what_was_billed_for_its_words_even_where_they_are_of_no_use(
     url: str, build: Build, tmp_path: Path, word: str, ends: str
 ) -> None:
-    world, before = World.build(tmp_path, writer=build()), spent_micro(url)
+    world, before = StageHarness.build(tmp_path, writer=build()), spent_micro(url)
     record, run = world.film(**{"Master Prompt": f"A fox [[{word}-text]]. It sleeps.", "Model": "local/animatic"})
     billed = spent_micro(url) - before
     assert (run.status, billed > 0) == (ends, True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.domain.footage import Target
-from pipelines.media.encode import ffmpeg_exe
+from pipelines.media.ffmpeg.encode import ffmpeg_exe
 
 SIZE = "192x108"
 TARGET = Target(width=192, height=108, fps=Fraction(30))

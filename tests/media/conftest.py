@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.domain.footage import ClipWork, Prepared
-from pipelines.media.studio import FilmStudio
+from pipelines.media.editor import MediaEditor
 from tests.media import shots
 from tests.media.clip_factory import ClipFactory
 
@@ -19,8 +19,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> ClipFactory:
 
 
 @pytest.fixture(scope="session")
-def studio() -> FilmStudio:
-    return FilmStudio()
+def editor() -> MediaEditor:
+    return MediaEditor()
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +29,9 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def prepare(studio: FilmStudio, tmp_path: Path) -> Callable[..., Prepared]:
+def prepare(editor: MediaEditor, tmp_path: Path) -> Callable[..., Prepared]:
     def prepared(source: Path, **more) -> Prepared:
         work = ClipWork(source=source, **{"target": shots.target(), **more})
-        return studio.prepare(work, tmp_path / "out" / "piece.mp4")
+        return editor.prepare(work, tmp_path / "out" / "piece.mp4")
 
     return prepared

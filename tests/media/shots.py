@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pipelines.domain.footage import Fit, Target
-from pipelines.media.encode import ffmpeg_exe
+from pipelines.media.ffmpeg.encode import ffmpeg_exe
 
 WIDTH, HEIGHT = 640, 360
 GREEN = (14, 222, 4)

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from pipelines.domain.footage import Card, ClipWork, FilmPlan, Target
-from pipelines.media.animatic import storyboard
-from pipelines.media.cards import title
-from pipelines.media.glyphs import clusters
-from pipelines.media.probe import deviations
-from pipelines.media.studio import FilmStudio
-from pipelines.media.typefaces import Weight, scripts_supported
-from pipelines.media.typeset import Box, clean, fit, safe_area
+from pipelines.media.cards.animatic import storyboard
+from pipelines.media.cards.cards import title
+from pipelines.media.clips.probe import deviations
+from pipelines.media.editor import MediaEditor
+from pipelines.media.text.fonts import Weight, scripts_supported
+from pipelines.media.text.layout import Box, clean, fit, safe_area
+from pipelines.media.text.shaping import clusters
 from tests.media import shots
 
 PROMPT = "A lighthouse keeper climbs the spiral stairs at dawn, golden light falling through dusty windows."
@@ -43,13 +43,13 @@ def card(text: str = PROMPT, size: tuple[int, int] = (640, 360), fps: int = 30, 
 
 
 @pytest.fixture(scope="module")
-def studio() -> FilmStudio:
-    return FilmStudio()
+def editor() -> MediaEditor:
+    return MediaEditor()
 
 
 @pytest.mark.parametrize("size", FORMATS.values(), ids=FORMATS)
-def test_a_clip_has_exactly_the_asked_size_rate_and_length_and_needs_no_mending(studio, tmp_path, size):
-    found = studio.animatic(card(size=size, seconds=1.5, fps=24), tmp_path / "a.mp4")
+def test_a_clip_has_exactly_the_asked_size_rate_and_length_and_needs_no_mending(editor, tmp_path, size):
+    found = editor.animatic(card(size=size, seconds=1.5, fps=24), tmp_path / "a.mp4")
     assert (found.width, found.height, found.fps, found.frames) == (*size, 24, 36)
     assert (found.video_codec, found.audio_codec, found.sample_rate, found.channels) == ("h264", "aac", 48_000, 2)
     assert deviations(tmp_path / "a.mp4", shots.target(*size, fps=24)) == ()
@@ -57,35 +57,35 @@ def test_a_clip_has_exactly_the_asked_size_rate_and_length_and_needs_no_mending(
     assert abs(len(shots.sound(tmp_path / "a.mp4")) - 1.5 * 48_000) <= 1024
 
 
-def test_clips_of_different_scenes_and_a_normalised_clip_share_their_decoder_settings(studio, tmp_path):
+def test_clips_of_different_scenes_and_a_normalised_clip_share_their_decoder_settings(editor, tmp_path):
     first, second, odd = tmp_path / "1.mp4", tmp_path / "2.mp4", tmp_path / "3.mp4"
-    studio.animatic(card(seed=1), first)
-    studio.animatic(card("Another scene", seed=9, number=3), second)
+    editor.animatic(card(seed=1), first)
+    editor.animatic(card("Another scene", seed=9, number=3), second)
     source = shots.clip(tmp_path / "s.mp4", *shots.picture(rate="25"), *shots.tone())
-    studio.prepare(ClipWork(source=source, target=shots.target()), odd)
-    film = studio.assemble(FilmPlan(target=shots.target(), pieces=(first, second, odd)), tmp_path / "film.mp4")
+    editor.prepare(ClipWork(source=source, target=shots.target()), odd)
+    film = editor.assemble(FilmPlan(target=shots.target(), pieces=(first, second, odd)), tmp_path / "film.mp4")
     assert (film.paths, film.notes) == (("table", "table"), ())
 
 
-def test_the_same_card_gives_the_same_bytes(studio, tmp_path):
-    studio.animatic(card(), tmp_path / "a.mp4")
-    studio.animatic(card(), tmp_path / "b.mp4")
+def test_the_same_card_gives_the_same_bytes(editor, tmp_path):
+    editor.animatic(card(), tmp_path / "a.mp4")
+    editor.animatic(card(), tmp_path / "b.mp4")
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
-def test_broadcast_rates_stay_exact(studio, tmp_path):
+def test_broadcast_rates_stay_exact(editor, tmp_path):
     exact = Target(width=320, height=180, fps=Fraction(30_000, 1001))
-    found = studio.animatic(Card(text="Rate", seconds=1, target=exact, number=1), tmp_path / "a.mp4")
+    found = editor.animatic(Card(text="Rate", seconds=1, target=exact, number=1), tmp_path / "a.mp4")
     assert (found.fps, found.frames) == (Fraction(30_000, 1001), 30)
 
 
-def test_a_card_of_one_frame_already_shows_its_words(studio, tmp_path):
-    assert studio.animatic(card("Blink", seconds=0.02), tmp_path / "a.mp4").frames == 1
+def test_a_card_of_one_frame_already_shows_its_words(editor, tmp_path):
+    assert editor.animatic(card("Blink", seconds=0.02), tmp_path / "a.mp4").frames == 1
     assert (shots.frame(tmp_path / "a.mp4").min(axis=2) > 200).sum() > 200
 
 
-def test_keyframes_stand_half_a_second_from_both_ends_where_a_transition_would_be(studio, tmp_path):
-    studio.animatic(card(seconds=3), tmp_path / "a.mp4")
+def test_keyframes_stand_half_a_second_from_both_ends_where_a_transition_would_be(editor, tmp_path):
+    editor.animatic(card(seconds=3), tmp_path / "a.mp4")
     with av.open(str(tmp_path / "a.mp4")) as file:
         times = sorted(float(p.pts * p.time_base) for p in file.demux(video=0) if p.is_keyframe and p.size)
     assert {0.5, 2.5} <= {round(time, 3) for time in times}
@@ -181,7 +181,7 @@ def test_the_bundled_font_sets_latin_and_cyrillic_on_any_machine():
 
 def test_importing_the_studio_loads_none_of_the_heavy_libraries():
     code = (
-        "import sys, pipelines.media.studio as s; s.FilmStudio();"
+        "import sys, pipelines.media.editor as s; s.MediaEditor();"
         "print([m for m in ('moviepy', 'av', 'PIL', 'numpy', 'imageio_ffmpeg') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tools.docs_looks import complaints
+from tools.docs.looks import complaints
 
 
 def test_the_page_of_looks_and_its_stills_are_complete():
-    assert list(complaints()) == [], "run: python tools/docs_looks.py"
+    assert list(complaints()) == [], "run: python tools/docs/looks.py"

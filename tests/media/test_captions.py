@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.domain.footage import FilmPlan, FilmReport, Footage
-from pipelines.media.studio import FilmStudio
+from pipelines.media.editor import MediaEditor
 from tests.media import shots
 
 LONG = "The keeper climbs the stairs while the first light of the day falls through the windows of the tower, " * 2
@@ -27,7 +27,7 @@ def write(tmp_path: Path, *captions: str | None, seconds: float = 4.0) -> tuple[
     starts = tuple(index * seconds for index in range(len(captions)))
     pieces = tuple(Path(f"{index}.mp4") for index in range(len(captions)))
     plan = FilmPlan(target=shots.target(), pieces=pieces, captions=captions)
-    srt, vtt = FilmStudio().subtitles(plan, report(starts, seconds * len(captions)), tmp_path / "film.v1")
+    srt, vtt = MediaEditor().subtitles(plan, report(starts, seconds * len(captions)), tmp_path / "film.v1")
     assert (srt.name, vtt.name) == ("film.v1.srt", "film.v1.vtt")
     return srt.read_text("utf-8"), vtt.read_text("utf-8")
 
@@ -59,7 +59,7 @@ def test_each_caption_is_shown_during_its_own_scene(tmp_path):
 
 def test_no_captions_give_no_files(tmp_path):
     plan = FilmPlan(target=shots.target(), pieces=(Path("1.mp4"),), captions=(None,))
-    assert list(FilmStudio().subtitles(plan, report((0.0,), 4), tmp_path / "film")) == []
+    assert list(MediaEditor().subtitles(plan, report((0.0,), 4), tmp_path / "film")) == []
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from pipelines.media.studio import FilmStudio
+from pipelines.media.editor import MediaEditor
 from tests.media.shots import frame_hashes
-from tests.unit.stage_house import World
+from tests.stages.stage_fixtures import StageHarness
 
 ORDER = {"Prompt": "A cat", "Resolution": "480p", "Transition": "Fade Black", "Title Card": "Spring"}
 
 
-def kept(world: World) -> dict[Path, int]:
+def kept(world: StageHarness) -> dict[Path, int]:
     """The card, and the seams before it, behind it and at the end, each as the file that it is: they stay."""
     folder = world.services.work / "cache"
     return {path: path.stat().st_ino for kind in ("card", "seam") for path in folder.glob(f"{kind}-*.mp4")}
 
 
-def film_of(world: World, run_id: str) -> Path:
+def film_of(world: StageHarness, run_id: str) -> Path:
     run = world.until(run_id, "done", "needs_attention")
     (cut,) = world.cuts(run)
     path = world.services.media.local_path(cut.key or "")
@@ -27,7 +27,7 @@ def film_of(world: World, run_id: str) -> Path:
 
 
 def test_a_film_is_the_same_to_the_byte_whether_its_cards_were_ahead_or_late(tmp_path: Path) -> None:
-    early, late = (World.build(tmp_path / name, studio=FilmStudio()) for name in ("early", "late"))
+    early, late = (StageHarness.build(tmp_path / name, editor=MediaEditor()) for name in ("early", "late"))
     runs = [world.trigger(world.row(**ORDER)) for world in (early, late)]
     for world, run_id in zip((early, late), runs, strict=True):
         world.until(run_id, "stitching")

@@ -11,8 +11,8 @@ import pytest
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import Prepared
-from pipelines.media.probe import deviations, probe
-from pipelines.media.studio import FilmStudio
+from pipelines.media.clips.probe import deviations, probe
+from pipelines.media.editor import MediaEditor
 from tests.media import shots
 from tests.media.shots import TAGS, as_array, clip, remuxed, run, tone
 
@@ -79,7 +79,7 @@ FILMS: dict[str, Maker] = {
 
 @pytest.mark.parametrize("make", FILMS.values(), ids=FILMS)
 def test_the_film_is_what_is_probed_made_to_fit_and_stood_for(
-    make: Maker, prepare: Callable[..., Prepared], studio: FilmStudio, tmp_path: Path
+    make: Maker, prepare: Callable[..., Prepared], editor: MediaEditor, tmp_path: Path
 ) -> None:
     source = make(tmp_path)
     facts = probe(source)
@@ -90,7 +90,7 @@ def test_the_film_is_what_is_probed_made_to_fit_and_stood_for(
     assert deviations(piece.path, shots.target()) == ()
     assert np.abs(shots.frame(piece.path, 0.5) - shots.GREEN).max() <= 8
     assert shots.level_db(shots.sound(piece.path)) > -30
-    for still in (studio.last_frame(source, tmp_path / "l.png"), studio.poster(source, tmp_path / "p.jpg")):
+    for still in (editor.last_frame(source, tmp_path / "l.png"), editor.poster(source, tmp_path / "p.jpg")):
         assert as_array(still).shape == (facts.height, facts.width, 3)
         assert np.abs(as_array(still) - shots.GREEN).max() <= 12
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import FilmPlan
-from pipelines.media.assemble import assemble
-from pipelines.media.examine import examine
-from pipelines.media.mp4_boxes import MAX_BOXES
-from pipelines.media.probe import deviations, probe
+from pipelines.media.clips.probe import deviations, probe
+from pipelines.media.join.assemble import assemble
+from pipelines.media.mp4.boxes import MAX_BOXES
+from pipelines.media.review.examine import examine
 from tests.media.clip_factory import TARGET, ClipFactory, rebuilt
 
 STBL = [b"moov", b"trak", b"mdia", b"minf", b"stbl"]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.domain.footage import Boundary, FilmPlan, Transition
-from pipelines.media.assemble import assemble
-from pipelines.media.examine import examine
-from pipelines.media.piece import open_piece
+from pipelines.media.clips.prepared_clip import open_piece
+from pipelines.media.join.assemble import assemble
+from pipelines.media.review.examine import examine
 from tests.media.clip_factory import TAGS, TARGET, ClipFactory
 
 BLACK = "drawbox=c=black:t=fill," + TAGS
@@ -155,9 +155,9 @@ def test_a_file_that_is_no_film_is_a_verdict_not_an_error(tmp_path: Path, clip: 
 
 def test_the_meter_agrees_with_ffmpegs(clip: ClipFactory) -> None:
     """Loudness and true peak by BS.1770 as another implementation measures them."""
-    from pipelines.media.levels import measure
-    from pipelines.media.loudness import measure_loudness
-    from pipelines.media.sound_mix import decode_blocks
+    from pipelines.media.audio.levels import measure
+    from pipelines.media.audio.loudness import measure_loudness
+    from pipelines.media.audio.mix import decode_blocks
 
     path = clip(3, seconds=4)
     piece, other = open_piece(path), measure_loudness(path)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipelines.domain.footage import Fit, Prepared
-from pipelines.media.probe import deviations
+from pipelines.media.clips.probe import deviations
 from tests.media import shots
 from tests.media.shots import run, tone
 

@@ -15,11 +15,11 @@ import pytest
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import FilmPlan, FilmReport
-from pipelines.media.assemble import assemble
-from pipelines.media.join import join_whole
-from pipelines.media.mp4_read import read_movie
-from pipelines.media.mp4_write import FileRange, write_file
-from pipelines.media.piece import open_piece
+from pipelines.media.clips.prepared_clip import open_piece
+from pipelines.media.join.assemble import assemble
+from pipelines.media.join.table_join import join_whole
+from pipelines.media.mp4.reader import read_movie
+from pipelines.media.mp4.writer import FileRange, write_file
 from tests.media.clip_factory import TAGS, TARGET, ClipFactory, frame_hashes, lag, run, samples_of, strictly_decodes
 
 AWKWARD = (4 / 3, 73 / 30, 1.7, 0.5, 2.0, 31 / 30)

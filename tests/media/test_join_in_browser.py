@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipelines.domain.footage import Boundary, FilmPlan, Transition
-from pipelines.media.assemble import assemble
+from pipelines.media.join.assemble import assemble
 from tests.conftest import needs
 from tests.media.clip_factory import TARGET, ClipFactory
 

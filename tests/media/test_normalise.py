@@ -12,9 +12,9 @@ import pytest
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import ClipWork, Fit
-from pipelines.media.normalise import encode_clip
-from pipelines.media.piece import open_piece
-from pipelines.media.probe import deviations
+from pipelines.media.clips.prepared_clip import open_piece
+from pipelines.media.clips.probe import deviations
+from pipelines.media.normalise.normalise import encode_clip
 from tests.media import shots
 from tests.media.shots import AAC, TAGS, X264, clip, good, picture, remuxed, run, tone
 
@@ -222,11 +222,11 @@ def test_damaged_pictures_in_a_clip_that_is_encoded_are_painted_over_and_said(co
     assert said not in prepare(plain, target=small).changed
 
 
-def test_all_mended_clips_share_one_set_of_decoder_settings(studio, tmp_path):
+def test_all_mended_clips_share_one_set_of_decoder_settings(editor, tmp_path):
     pieces = []
     for index, make in enumerate((odd_fps, odd_sar, full_range)):
         source = make(tmp_path / f"source{index}.mp4")
-        studio.prepare(ClipWork(source=source, target=shots.target()), tmp_path / f"piece{index}.mp4")
+        editor.prepare(ClipWork(source=source, target=shots.target()), tmp_path / f"piece{index}.mp4")
         pieces.append(tmp_path / f"piece{index}.mp4")
     with av.open(str(pieces[0])) as first:
         settings = first.streams.video[0].codec_context.extradata
@@ -369,9 +369,9 @@ def test_silence_is_not_amplified(prepare, tmp_path):
     assert shots.level_db(shots.sound(piece.path)) < -90
 
 
-def test_running_twice_gives_the_same_bytes(studio, tmp_path):
+def test_running_twice_gives_the_same_bytes(editor, tmp_path):
     work = ClipWork(source=odd_fps(tmp_path / "s.mp4"), target=shots.target(), caption="Again")
-    one, two = studio.prepare(work, tmp_path / "1.mp4"), studio.prepare(work, tmp_path / "2.mp4")
+    one, two = editor.prepare(work, tmp_path / "1.mp4"), editor.prepare(work, tmp_path / "2.mp4")
     assert one.path.read_bytes() == two.path.read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {"s.mp4", "1.mp4", "2.mp4"}
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.footage import Corner, Logo
-from pipelines.media.typeset import safe_area
+from pipelines.media.text.layout import safe_area
 from tests.media import shots
 from tests.media.shots import clip, good, tone
 

@@ -9,11 +9,11 @@ import av
 import numpy as np
 import pytest
 
-from pipelines.media.aac import sound_kind
-from pipelines.media.avcc import parse_avcc, parse_sps, set_number, united, write_avcc
-from pipelines.media.mp4_read import Track, read_movie
-from pipelines.media.mp4_write import TrackTables, header
-from pipelines.media.piece import inspect, open_piece
+from pipelines.media.clips.prepared_clip import inspect, open_piece
+from pipelines.media.mp4.aac import sound_kind
+from pipelines.media.mp4.avcc import parse_avcc, parse_sps, set_number, united, write_avcc
+from pipelines.media.mp4.reader import Track, read_movie
+from pipelines.media.mp4.writer import TrackTables, header
 from tests.media.clip_factory import ClipFactory
 
 

@@ -9,26 +9,26 @@ import pytest
 from PIL import Image, ImageFilter
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.media.poster import score
-from pipelines.media.probe import probe
-from pipelines.media.stills import samples
-from pipelines.media.studio import FilmStudio
+from pipelines.media.clips.frames import samples
+from pipelines.media.clips.probe import probe
+from pipelines.media.editor import MediaEditor
+from pipelines.media.review.poster import score
 from tests.media import shots
 from tests.media.shots import AAC, as_array, clip, good, picture, run, tone
 
 
 @pytest.fixture(scope="module")
-def studio() -> FilmStudio:
-    return FilmStudio()
+def editor() -> MediaEditor:
+    return MediaEditor()
 
 
-def test_the_poster_is_the_sharp_well_lit_part_of_the_film(studio, tmp_path):
+def test_the_poster_is_the_sharp_well_lit_part_of_the_film(editor, tmp_path):
     vf = (
         f"{shots.TAGS},gblur=sigma=12:enable='between(t,6,8)',"
         f"drawbox=color=black:t=fill:enable='lt(t,2)',drawbox=color=white:t=fill:enable='between(t,2,4)'"
     )
     film = clip(tmp_path / "film.mp4", *picture(seconds=8), *tone(8), vf=vf)
-    chosen = as_array(studio.poster(film, tmp_path / "poster.jpg"))
+    chosen = as_array(editor.poster(film, tmp_path / "poster.jpg"))
     assert chosen.shape == (360, 640, 3)
     distances = {at: np.abs(chosen - shots.frame(film, at)).mean() for at in (1, 3, 7)}
     assert min(distances.values()) > 15
@@ -54,27 +54,27 @@ def test_samples_are_spread_over_the_film_whatever_its_keyframes(tmp_path, keyfr
 
 
 @pytest.mark.parametrize("sound_s", [1, 2, 3.5], ids=["shorter", "equal", "longer"])
-def test_the_last_frame_is_the_last_one_however_long_the_sound_is(studio, tmp_path, sound_s):
+def test_the_last_frame_is_the_last_one_however_long_the_sound_is(editor, tmp_path, sound_s):
     whole = good(tmp_path / "whole.mp4")
     run("-i", str(whole), *tone(sound_s), "-map", "0:v", "-map", "1:a", "-c:v", "copy", *AAC, str(tmp_path / "c.mp4"))
-    found = as_array(studio.last_frame(tmp_path / "c.mp4", tmp_path / "last.png"))
+    found = as_array(editor.last_frame(tmp_path / "c.mp4", tmp_path / "last.png"))
     last, before = shots.frame(whole, 59 / 30 - 0.005), shots.frame(whole, 58 / 30 - 0.005)
     assert np.abs(found - last).mean() < 0.5
     assert np.abs(found - before).mean() > np.abs(found - last).mean()
 
 
-def test_the_last_frame_of_an_untagged_clip_keeps_its_colours(studio, tmp_path):
+def test_the_last_frame_of_an_untagged_clip_keeps_its_colours(editor, tmp_path):
     unmarked = f"{shots.TAGS},setparams=colorspace=unknown:color_primaries=unknown:color_trc=unknown"
     video = ["-c:v", "libx264", "-pix_fmt", "yuv420p"]
     source = clip(tmp_path / "g.mp4", *shots.colour("640x360"), *tone(1), vf=unmarked, video=video)
-    found = as_array(studio.last_frame(source, tmp_path / "last.png"))
+    found = as_array(editor.last_frame(source, tmp_path / "last.png"))
     assert np.abs(found[180, 320] - shots.GREEN).max() <= 6
 
 
-def test_a_contact_sheet_shows_twelve_moments_in_order(studio, tmp_path):
+def test_a_contact_sheet_shows_twelve_moments_in_order(editor, tmp_path):
     grey = "geq=lum='16+200*T/6':cb=128:cr=128,setsar=1"
     film = clip(tmp_path / "film.mp4", *picture(seconds=6), *tone(6), vf=grey)
-    sheet = as_array(studio.contact_sheet(film, tmp_path / "sheet.jpg"))
+    sheet = as_array(editor.contact_sheet(film, tmp_path / "sheet.jpg"))
     height, width, _ = sheet.shape
     cells = [
         sheet[int(height * (row + 0.4) / 3), int(width * (column + 0.5) / 4)].mean()
@@ -84,8 +84,8 @@ def test_a_contact_sheet_shows_twelve_moments_in_order(studio, tmp_path):
     assert all(later > earlier + 5 for earlier, later in pairwise(cells))
 
 
-def test_a_preview_is_short_small_and_silent(studio, tmp_path):
-    preview = studio.preview(good(tmp_path / "film.mp4", seconds=8), tmp_path / "preview.mp4")
+def test_a_preview_is_short_small_and_silent(editor, tmp_path):
+    preview = editor.preview(good(tmp_path / "film.mp4", seconds=8), tmp_path / "preview.mp4")
     facts = probe(preview)
     assert facts.audio_codec is None
     assert 2 < facts.duration_s <= 4
@@ -94,27 +94,27 @@ def test_a_preview_is_short_small_and_silent(studio, tmp_path):
 
 
 @pytest.mark.parametrize("frames", [1, 2, 20])
-def test_the_shortest_films_have_everything_too(studio, tmp_path, frames):
+def test_the_shortest_films_have_everything_too(editor, tmp_path, frames):
     film = good(tmp_path / "film.mp4", seconds=frames / 30)
-    assert as_array(studio.poster(film, tmp_path / "p.jpg")).shape == (360, 640, 3)
-    assert as_array(studio.last_frame(film, tmp_path / "l.png")).shape == (360, 640, 3)
-    assert as_array(studio.contact_sheet(film, tmp_path / "s.jpg")).shape[1] == 1600
-    assert probe(studio.preview(film, tmp_path / "v.mp4")).frames >= 1
+    assert as_array(editor.poster(film, tmp_path / "p.jpg")).shape == (360, 640, 3)
+    assert as_array(editor.last_frame(film, tmp_path / "l.png")).shape == (360, 640, 3)
+    assert as_array(editor.contact_sheet(film, tmp_path / "s.jpg")).shape[1] == 1600
+    assert probe(editor.preview(film, tmp_path / "v.mp4")).frames >= 1
 
 
 @pytest.mark.parametrize("size", ["360x640", "480x480"])
-def test_tall_and_square_films_keep_their_shape(studio, tmp_path, size):
+def test_tall_and_square_films_keep_their_shape(editor, tmp_path, size):
     film = good(tmp_path / "film.mp4", seconds=0.5, size=size)
     width, height = (int(part) for part in size.split("x"))
-    assert as_array(studio.poster(film, tmp_path / "p.jpg")).shape == (height, width, 3)
-    facts = probe(studio.preview(film, tmp_path / "v.mp4"))
+    assert as_array(editor.poster(film, tmp_path / "p.jpg")).shape == (height, width, 3)
+    facts = probe(editor.preview(film, tmp_path / "v.mp4"))
     assert facts.width / facts.height == pytest.approx(width / height, abs=0.02)
 
 
 @pytest.mark.parametrize("method", ["poster", "contact_sheet", "preview", "last_frame"])
 @pytest.mark.parametrize("content", [b"", b"<html/>", b"\x00\x00\x00\x18ftypmp42" + b"\x00" * 500])
-def test_what_is_no_video_is_refused_and_nothing_is_written(studio, tmp_path, method, content):
+def test_what_is_no_video_is_refused_and_nothing_is_written(editor, tmp_path, method, content):
     (tmp_path / "x.mp4").write_bytes(content)
     with pytest.raises(UnplayableMedia):
-        getattr(studio, method)(tmp_path / "x.mp4", tmp_path / "dest.jpg")
+        getattr(editor, method)(tmp_path / "x.mp4", tmp_path / "dest.jpg")
     assert [path.name for path in tmp_path.iterdir()] == ["x.mp4"]

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from pipelines.domain.footage import Boundary, FilmPlan, Transition
-from pipelines.media.assemble import assemble
-from pipelines.media.avcc import write_avcc
-from pipelines.media.join import Frames, Stretch, look_of, write_film
-from pipelines.media.piece import inspect, open_piece
-from pipelines.media.probe import deviations, probe
-from pipelines.media.studio import FilmStudio
+from pipelines.media.clips.prepared_clip import inspect, open_piece
+from pipelines.media.clips.probe import deviations, probe
+from pipelines.media.editor import MediaEditor
+from pipelines.media.join.assemble import assemble
+from pipelines.media.join.table_join import Frames, Stretch, look_of, write_film
+from pipelines.media.mp4.avcc import write_avcc
 from tests.media.clip_factory import TAGS, TARGET, ClipFactory, frame_hashes, rebuilt, strictly_decodes
 
 Maker = Callable[[ClipFactory], Path]
@@ -196,14 +196,14 @@ def test_a_clash_mended_as_soon_as_both_clips_are_there_gives_the_same_film(
     clip: ClipFactory, tmp_path: Path, boundary: Boundary
 ) -> None:
     """Only the clip behind the first is encoded, once; the join finds it and what was rendered round it."""
-    pieces, studio, ready = (clip(0), clip(1, video=("-crf", "35"))), FilmStudio(), tmp_path / "ready"
+    pieces, editor, ready = (clip(0), clip(1, video=("-crf", "35"))), MediaEditor(), tmp_path / "ready"
     plan = FilmPlan(target=TARGET, pieces=pieces, boundaries=(boundary,))
     late = assemble(plan, tmp_path / "late.mp4")
     fades = (boundary.seconds, 0.0)
-    assert studio.beside(pieces[0], clip(2), TARGET, fades, ready) == clip(2)
-    mended = studio.beside(pieces[0], pieces[1], TARGET, fades, ready)
-    assert studio.beside(pieces[0], pieces[1], TARGET, fades, ready) == mended
-    studio.seam(pieces[0], mended, boundary, TARGET, ready)
+    assert editor.beside(pieces[0], clip(2), TARGET, fades, ready) == clip(2)
+    mended = editor.beside(pieces[0], pieces[1], TARGET, fades, ready)
+    assert editor.beside(pieces[0], pieces[1], TARGET, fades, ready) == mended
+    editor.seam(pieces[0], mended, boundary, TARGET, ready)
     made = {path: path.stat().st_ino for path in ready.iterdir()}
     assert len(made) == 1 + bool(boundary.seconds)
     early = assemble(plan, tmp_path / "early.mp4", ready=ready)
@@ -215,11 +215,11 @@ def test_what_is_damaged_is_left_to_the_join(clip: ClipFactory, tmp_path: Path) 
     """Ahead of time nobody is told; and zeros in a mended clip's place, as a power failure leaves, are made again."""
     broken, odd, ready = tmp_path / "broken.mp4", clip(1, video=("-crf", "35")), tmp_path / "ready"
     broken.write_bytes(bytes(10_000))
-    assert FilmStudio().beside(broken, odd, TARGET, (0.0, 0.0), ready) == odd
-    mended = FilmStudio().beside(clip(0), odd, TARGET, (0.0, 0.0), ready)
+    assert MediaEditor().beside(broken, odd, TARGET, (0.0, 0.0), ready) == odd
+    mended = MediaEditor().beside(clip(0), odd, TARGET, (0.0, 0.0), ready)
     whole = mended.read_bytes()
     mended.write_bytes(bytes(len(whole)))
-    assert FilmStudio().beside(clip(0), odd, TARGET, (0.0, 0.0), ready).read_bytes() == whole
+    assert MediaEditor().beside(clip(0), odd, TARGET, (0.0, 0.0), ready).read_bytes() == whole
 
 
 def test_a_clip_without_sound_deviates_in_its_sound_only(clip: ClipFactory) -> None:

@@ -11,13 +11,13 @@ import pytest
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import Boundary, FilmPlan, Transition
-from pipelines.media.assemble import assemble
-from pipelines.media.avcc import set_number
-from pipelines.media.pictures import Picture
-from pipelines.media.piece import open_piece
-from pipelines.media.seams import render_seam, seam_between
-from pipelines.media.studio import FilmStudio
-from pipelines.media.timeline import fade_of, lay_out
+from pipelines.media.clips.coded_frames import Picture
+from pipelines.media.clips.prepared_clip import open_piece
+from pipelines.media.clips.timeline import fade_of, lay_out
+from pipelines.media.editor import MediaEditor
+from pipelines.media.join.assemble import assemble
+from pipelines.media.join.seams import render_seam, seam_between
+from pipelines.media.mp4.avcc import set_number
 from tests.media.clip_factory import TARGET, ClipFactory, frame_hashes, lag, samples_of, strictly_decodes
 
 CROSS = Boundary(kind=Transition.CROSSFADE, seconds=0.4)
@@ -152,10 +152,10 @@ def test_ends_rendered_ahead_are_used_and_give_the_same_film(clip: ClipFactory, 
     pieces = clip(0, seconds=2), clip(1, seconds=2)
     plan = FilmPlan(target=TARGET, pieces=pieces, boundaries=(CROSS,), ends=(BLACK, BLACK))
     late = assemble(plan, tmp_path / "late.mp4")
-    ready, studio = tmp_path / "ready", FilmStudio()
-    studio.seam(None, pieces[0], BLACK, TARGET, ready, (None, CROSS))
-    studio.seam(*pieces, CROSS, TARGET, ready, (BLACK, BLACK))
-    studio.seam(pieces[1], None, BLACK, TARGET, ready, (CROSS, None))
+    ready, editor = tmp_path / "ready", MediaEditor()
+    editor.seam(None, pieces[0], BLACK, TARGET, ready, (None, CROSS))
+    editor.seam(*pieces, CROSS, TARGET, ready, (BLACK, BLACK))
+    editor.seam(pieces[1], None, BLACK, TARGET, ready, (CROSS, None))
     made = {path: path.stat().st_ino for path in ready.iterdir()}
     assert len(made) == 3
     early = assemble(plan, tmp_path / "early.mp4", ready=ready)
@@ -166,7 +166,7 @@ def test_ends_rendered_ahead_are_used_and_give_the_same_film(clip: ClipFactory, 
 @pytest.mark.parametrize("boundary", [CUT, CROSS])
 def test_what_needs_two_clips_is_nothing_at_an_end(clip: ClipFactory, tmp_path: Path, boundary: Boundary) -> None:
     """The film is the one without."""
-    FilmStudio().seam(None, clip(0), boundary, TARGET, tmp_path / "ready")
+    MediaEditor().seam(None, clip(0), boundary, TARGET, tmp_path / "ready")
     assert not (tmp_path / "ready").exists()
     report = assemble(FilmPlan(target=TARGET, pieces=(clip(0),), ends=(boundary, boundary)), tmp_path / "film.mp4")
     assert frame_hashes(report.path) == frame_hashes(clip(0))

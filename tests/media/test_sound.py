@@ -7,11 +7,11 @@ import pytest
 
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.footage import FilmPlan
-from pipelines.media.assemble import assemble
-from pipelines.media.loudness import Loudness, gain_db, measure_loudness
-from pipelines.media.music import mix_music
-from pipelines.media.probe import probe
-from pipelines.media.score import compose
+from pipelines.media.audio.chime import compose
+from pipelines.media.audio.loudness import Loudness, gain_db, measure_loudness
+from pipelines.media.audio.music import mix_music
+from pipelines.media.clips.probe import probe
+from pipelines.media.join.assemble import assemble
 from tests.media import shots
 from tests.media.shots import clip, good, level_db, picture, remuxed, run, sound
 

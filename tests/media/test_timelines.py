@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from pipelines.domain.footage import ClipWork, FilmPlan
-from pipelines.media.assemble import assemble
-from pipelines.media.mp4_read import read_movie
-from pipelines.media.piece import SLIGHT_DELAY_S
-from pipelines.media.studio import FilmStudio
+from pipelines.media.clips.prepared_clip import SLIGHT_DELAY_S
+from pipelines.media.editor import MediaEditor
+from pipelines.media.join.assemble import assemble
+from pipelines.media.mp4.reader import read_movie
 from tests.media.clip_factory import TAGS, TARGET, ClipFactory, lag, run, samples_of, strictly_decodes
 
 HALF_A_PACKET = 512
@@ -148,7 +148,7 @@ TIMELINES: dict[str, Maker] = {
 
 @pytest.mark.parametrize("name", TIMELINES)
 def test_a_piece_shows_and_sounds_what_its_clip_did(
-    clip: ClipFactory, studio: FilmStudio, tmp_path: Path, name: str
+    clip: ClipFactory, editor: MediaEditor, tmp_path: Path, name: str
 ) -> None:
     """Each picture at its time (the first from the start on), none lost at the end, the sound in step with them.
 
@@ -158,7 +158,7 @@ def test_a_piece_shows_and_sounds_what_its_clip_did(
     seen = _seen(source)
     start = seen.pictures[0][0]
     skip = start if start <= SLIGHT_DELAY_S else 0.0
-    piece = studio.prepare(ClipWork(source=source, target=TARGET), tmp_path / "piece.mp4")
+    piece = editor.prepare(ClipWork(source=source, target=TARGET), tmp_path / "piece.mp4")
 
     times = np.array([at for at, _ in seen.pictures]) - skip
     count = round((seen.end - skip) * 30)
@@ -183,7 +183,7 @@ def _from_first_picture(heard: np.ndarray, path: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["no edit lists", "no edit list of the picture", "nothing taken away"])
 def test_clips_without_whole_edit_lists_are_joined_untouched_and_in_step(
-    clip: ClipFactory, studio: FilmStudio, tmp_path: Path, name: str
+    clip: ClipFactory, editor: MediaEditor, tmp_path: Path, name: str
 ) -> None:
     """Nothing is encoded for it; each clip's sound is within half a packet of its picture."""
     source = (
@@ -191,7 +191,7 @@ def test_clips_without_whole_edit_lists_are_joined_untouched_and_in_step(
         if name == "nothing taken away"
         else TIMELINES[name](clip)
     )
-    assert studio.prepare(ClipWork(source=source, target=TARGET), tmp_path / "piece.mp4").changed == ()
+    assert editor.prepare(ClipWork(source=source, target=TARGET), tmp_path / "piece.mp4").changed == ()
     other = clip(2, seconds=2.0, picture=COUNTED)
     film = assemble(FilmPlan(target=TARGET, pieces=(source, other, source)), tmp_path / "film.mp4")
     assert film.paths == ("table", "table")
@@ -205,7 +205,7 @@ def test_clips_without_whole_edit_lists_are_joined_untouched_and_in_step(
 
 
 def test_a_clip_whose_picture_is_said_to_come_after_days_is_not_waited_for(
-    clip: ClipFactory, studio: FilmStudio, tmp_path: Path
+    clip: ClipFactory, editor: MediaEditor, tmp_path: Path
 ) -> None:
     """A number in an index may be anything; the film begins with its picture."""
     source = _moved(clip, "days", "0.5", "0")
@@ -213,17 +213,17 @@ def test_a_clip_whose_picture_is_said_to_come_after_days_is_not_waited_for(
     at = data.index(b"elst")
     struct.pack_into(">i", data, at + 12, 0x7FFFFFFF)
     (tmp_path / "days.mp4").write_bytes(data)
-    piece = studio.prepare(ClipWork(source=tmp_path / "days.mp4", target=TARGET), tmp_path / "piece.mp4")
+    piece = editor.prepare(ClipWork(source=tmp_path / "days.mp4", target=TARGET), tmp_path / "piece.mp4")
     assert piece.footage.frames == 60
 
 
 @pytest.mark.parametrize(("ordered", "held", "shown"), [(1.0, 0, 30), (2.0, 0, 60), (2.3, 9, 60), (3.0, 15, 60)])
 def test_a_first_picture_is_held_no_longer_than_the_ordered_length_has_room_for(
-    clip: ClipFactory, studio: FilmStudio, tmp_path: Path, ordered: float, held: int, shown: int
+    clip: ClipFactory, editor: MediaEditor, tmp_path: Path, ordered: float, held: int, shown: int
 ) -> None:
     """Where a clip whose picture starts late is too long, it is the head without a picture that goes first."""
     source = TIMELINES["picture late"](clip)
-    piece = studio.prepare(ClipWork(source=source, target=TARGET, trim_s=ordered), tmp_path / "piece.mp4")
+    piece = editor.prepare(ClipWork(source=source, target=TARGET, trim_s=ordered), tmp_path / "piece.mp4")
     assert _numbers(piece.path) == [0] * held + list(range(shown))
     heard = _seen(source).sound[round((0.5 - held / 30) * 48_000) :][: len(samples_of(piece.path))]
     assert abs(lag(samples_of(piece.path), heard, 0)) <= HALF_A_PACKET
@@ -231,27 +231,27 @@ def test_a_first_picture_is_held_no_longer_than_the_ordered_length_has_room_for(
 
 @pytest.mark.parametrize("name", ["picture late", "picture late in WebM", "an edit list that ends early", "fragments"])
 def test_the_last_picture_is_the_last_that_is_shown(
-    clip: ClipFactory, studio: FilmStudio, tmp_path: Path, name: str
+    clip: ClipFactory, editor: MediaEditor, tmp_path: Path, name: str
 ) -> None:
     """Whatever the index says of the length."""
     source = TIMELINES[name](clip)
-    still = studio.last_frame(source, tmp_path / "last.png")
+    still = editor.last_frame(source, tmp_path / "last.png")
     run("-i", still, "-vf", "scale=out_color_matrix=bt709,format=yuv420p", tmp_path / "last.mp4")
     assert _numbers(tmp_path / "last.mp4")[0] == pytest.approx(_seen(source).pictures[-1][1], abs=1)
 
 
-def test_one_picture_is_a_film(clip: ClipFactory, studio: FilmStudio, tmp_path: Path) -> None:
+def test_one_picture_is_a_film(clip: ClipFactory, editor: MediaEditor, tmp_path: Path) -> None:
     """A clip of one frame, as it is and from another rate."""
     for number, fps in enumerate(("30", "24")):
         source = clip(1, seconds=1 / float(fps), fps=fps, picture=COUNTED)
-        piece = studio.prepare(ClipWork(source=source, target=TARGET), tmp_path / f"{number}.mp4")
+        piece = editor.prepare(ClipWork(source=source, target=TARGET), tmp_path / f"{number}.mp4")
         assert _numbers(piece.path) == [0]
 
 
-def test_a_long_gap_between_two_pictures_is_kept(clip: ClipFactory, studio: FilmStudio, tmp_path: Path) -> None:
+def test_a_long_gap_between_two_pictures_is_kept(clip: ClipFactory, editor: MediaEditor, tmp_path: Path) -> None:
     """One picture stands for a second and a half, as long as the clip showed it, and the rest follows in time."""
     gap = f"{COUNTED},select='lt(n,6)+gte(n,51)'"
     source = clip(1, seconds=2.0, picture=gap, video=("-fps_mode:v", "vfr"))
-    piece = studio.prepare(ClipWork(source=source, target=TARGET), tmp_path / "piece.mp4")
+    piece = editor.prepare(ClipWork(source=source, target=TARGET), tmp_path / "piece.mp4")
     assert _numbers(piece.path) == [*range(6), *[5] * 45, *range(51, 60)]
     assert abs(lag(samples_of(piece.path), samples_of(source), 0)) <= HALF_A_PACKET

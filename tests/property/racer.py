@@ -7,9 +7,10 @@ import threading
 import time
 from pathlib import Path
 
+from pipelines.database import SqlStore
 from pipelines.domain.order import Order, SceneOrder
-from pipelines.stages import accept, runner
-from pipelines.store import SqlStore
+from pipelines.stages.orders import accept
+from pipelines.stages.scheduler import steps
 from pipelines.testing import make_services
 
 THREADS = 8
@@ -24,7 +25,7 @@ def main(url: str, folder: str, day_cap_micro: int, gate: str) -> None:
     Path(folder, "ready").touch()
     while not Path(gate).exists():
         time.sleep(0.001)
-    threads = [threading.Thread(target=runner.step, args=(services, "runs", run)) for run in runs]
+    threads = [threading.Thread(target=steps.step, args=(services, "runs", run)) for run in runs]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -8,12 +8,12 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.airtable.fields import board_row, board_scene, board_settings, row_to_order
 from pipelines.airtable.limiter import CAPACITY, WINDOW_S, read_lane
+from pipelines.airtable.rows.fields import airtable_row, airtable_scene, airtable_settings, row_to_order
 from pipelines.airtable.schema import TABLES
-from pipelines.domain.board_fields import VideoField, difference
+from pipelines.domain.airtable_fields import VideoField, difference
 from pipelines.domain.order import MAX_SCENES, order_from_json, order_to_json
-from pipelines.domain.run import Lane
+from pipelines.domain.records import Lane
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=40), st.just("recAAAAAAAAAAAAAA")
@@ -44,14 +44,14 @@ def test_no_row_whatever_stands_in_it_raises_and_every_order_is_within_its_limit
     assert order.clip_seconds is None or (math.isfinite(order.clip_seconds) and order.clip_seconds > 0)
     assert all(problem.field and problem.message.endswith(".") for problem in problems)
     assert order_from_json(order_to_json(order)) == order
-    board_row("recA", fields)
+    airtable_row("recA", fields)
 
 
 @unhurried
 @given(SCENE_ROWS, SETTINGS_ROWS)
 def test_no_scene_and_no_settings_row_raises(scene: dict[str, Any], switches: dict[str, Any]) -> None:
-    board_scene("recS", scene)
-    budget = board_settings("recB", switches).day_budget_micro
+    airtable_scene("recS", scene)
+    budget = airtable_settings("recB", switches).day_budget_micro
     assert budget is None or budget >= 0
 
 

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.stages import ledger
-from pipelines.store import SqlStore
+from pipelines.stages.kernel import ledger
 from tools.stack import ROOT, until
 
 PRICE = 400_000

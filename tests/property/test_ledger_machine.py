@@ -14,8 +14,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from pipelines.domain.errors import OverBudget
 from pipelines.domain.lifecycle import GENERATION_TRANSITIONS, OPEN, GenerationStatus, RunStatus
 from pipelines.domain.policy import Policy
-from pipelines.domain.run import ApiKey, Generation, Run
-from pipelines.stages import ledger
+from pipelines.domain.records import ApiKey, Generation, Run
+from pipelines.stages.kernel import ledger
 from pipelines.testing import make_services
 
 _G = GenerationStatus

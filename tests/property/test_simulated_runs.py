@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from pipelines.domain.catalogue import Ability
+from pipelines.domain.crash_points import CRASH_POINTS
 from pipelines.domain.errors import Permanent
 from pipelines.domain.lifecycle import (
     CUT_TRANSITIONS,
@@ -21,14 +22,14 @@ from pipelines.domain.lifecycle import (
     GenerationStatus,
     RunStatus,
 )
-from pipelines.domain.points import POINTS
-from pipelines.stages import control, ledger
+from pipelines.stages.decisions import control
+from pipelines.stages.kernel import ledger
 from pipelines.testing import Outcome
-from tests.unit.doubt_house import doubtful_world, order
+from tests.stages.doubt_fixtures import doubtful_world, order
 
 _G = GenerationStatus
 TABLES: dict[str, Any] = {"run": RUN_TRANSITIONS, "generation": GENERATION_TRANSITIONS, "cut": CUT_TRANSITIONS}
-DEADLY = sorted(name for name, point in POINTS.items() if point.process != "web" and name != "dead.freed")
+DEADLY = sorted(name for name, point in CRASH_POINTS.items() if point.process != "web" and name != "dead.freed")
 OUTCOMES = st.sampled_from(
     [Outcome.AMBIGUOUS, Outcome.LOST, Outcome.FAIL, Outcome.REFUSE, Outcome.RATE_LIMIT, Outcome.AWAY, Outcome.SUCCEED]
 )

@@ -7,25 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.house import OUTSIDE, House
+from tests.web.web_fixtures import OUTSIDE, WebHarness
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def house(tmp_path: Path) -> Iterator[WebHarness]:
     """Out in the world: keys are needed, links are https, and Airtable does not answer."""
-    with House(tmp_path, **OUTSIDE) as made:
+    with WebHarness(tmp_path, **OUTSIDE) as made:
         yield made
 
 
 @pytest.fixture
-def board(tmp_path: Path) -> Iterator[House]:
+def airtable(tmp_path: Path) -> Iterator[WebHarness]:
     """Out in the world, with an emulated Airtable."""
-    with House(tmp_path, airtable=True, **OUTSIDE) as made:
+    with WebHarness(tmp_path, airtable=True, **OUTSIDE) as made:
         yield made
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
+def home(tmp_path: Path) -> Iterator[WebHarness]:
     """On this machine only, without keys."""
-    with House(tmp_path) as made:
+    with WebHarness(tmp_path) as made:
         yield made

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from pipelines import signing
-from pipelines.domain.run import ApiKey
-from tests.web.house import BEARER, KEY, RECORD, House
+from pipelines.domain.records import ApiKey
+from pipelines.security import signing
+from tests.web.web_fixtures import BEARER, KEY, RECORD, WebHarness
+from webapp.access.login_throttle import ADDRESSES, AT_ONCE, LoginThrottle
 from webapp.api import OPERATIONS
-from webapp.guesses import ADDRESSES, AT_ONCE, Guesses
 
 
-def add_key(house: House, *scopes: str) -> tuple[str, dict[str, str]]:
+def add_key(house: WebHarness, *scopes: str) -> tuple[str, dict[str, str]]:
     """A key of the table; its id and the header that shows it."""
     key = signing.new_api_key()
     with house.store.write() as tx:
@@ -32,7 +32,7 @@ def concrete(path: str) -> str:
 
 
 @pytest.mark.parametrize("entry", OPERATIONS, ids=lambda entry: entry.name)
-def test_no_operation_answers_without_a_key(house: House, entry: Any) -> None:
+def test_no_operation_answers_without_a_key(house: WebHarness, entry: Any) -> None:
     """401 before anything else, with the challenge that says how."""
     answer = house.client.open(concrete(entry.path), method=entry.method)
     assert answer.status_code == 401
@@ -41,7 +41,7 @@ def test_no_operation_answers_without_a_key(house: House, entry: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/nothing", "/api/runs/run_unknown", "/api/", "/metrics"])
-def test_a_stranger_learns_nothing_of_what_exists(house: House, path: str) -> None:
+def test_a_stranger_learns_nothing_of_what_exists(house: WebHarness, path: str) -> None:
     """401 comes before 404."""
     assert house.client.get(path).status_code == 401
     assert house.get("/api/runs/run_unknown").status_code == 404
@@ -61,12 +61,12 @@ def test_a_stranger_learns_nothing_of_what_exists(house: House, path: str) -> No
         "Bearer ümlaut",
     ],
 )
-def test_a_wrong_key_is_refused_whatever_it_looks_like(house: House, header: str) -> None:
+def test_a_wrong_key_is_refused_whatever_it_looks_like(house: WebHarness, header: str) -> None:
     """Never a 500."""
     assert house.client.get("/api/runs", headers={"Authorization": header}).status_code == 401
 
 
-def test_a_key_of_the_table_works_until_it_is_revoked(house: House) -> None:
+def test_a_key_of_the_table_works_until_it_is_revoked(house: WebHarness) -> None:
     """And its last use is remembered."""
     key_id, header = add_key(house, "trigger", "read")
     assert house.client.get("/api/runs", headers=header).status_code == 200
@@ -78,12 +78,12 @@ def test_a_key_of_the_table_works_until_it_is_revoked(house: House) -> None:
     assert house.client.get("/api/runs", headers=header).status_code == 401
 
 
-def guess(house: House, key: str, address: str = "192.0.2.7") -> Any:
+def guess(house: WebHarness, key: str, address: str = "192.0.2.7") -> Any:
     header = {"Authorization": f"Bearer {key}"}
     return house.client.get("/api/runs", headers=header, environ_base={"REMOTE_ADDR": address})
 
 
-def test_whoever_shows_too_many_wrong_keys_has_to_wait(house: House) -> None:
+def test_whoever_shows_too_many_wrong_keys_has_to_wait(house: WebHarness) -> None:
     """Others do not, and after the time that the answer names it is looked at again."""
     house.clock.stop()
     answers = [guess(house, f"wrong-{number}").status_code for number in range(AT_ONCE + 1)]
@@ -96,7 +96,7 @@ def test_whoever_shows_too_many_wrong_keys_has_to_wait(house: House) -> None:
     assert guess(house, KEY).status_code == 200
 
 
-def test_a_key_that_was_right_is_not_locked_out_by_its_neighbours_guesses(house: House) -> None:
+def test_a_key_that_was_right_is_not_locked_out_by_its_neighbours_guesses(house: WebHarness) -> None:
     """Airtable sends everybody's automations from the same addresses."""
     house.clock.stop()
     assert guess(house, KEY).status_code == 200
@@ -106,7 +106,7 @@ def test_a_key_that_was_right_is_not_locked_out_by_its_neighbours_guesses(house:
     assert guess(house, KEY).status_code == 200
 
 
-def test_one_network_of_ipv6_is_one_guesser_and_a_revoked_key_is_wrong(house: House) -> None:
+def test_one_network_of_ipv6_is_one_guesser_and_a_revoked_key_is_wrong(house: WebHarness) -> None:
     """Whoever has a network has more addresses than we have memory."""
     house.clock.stop()
     key_id, header = add_key(house, "read")
@@ -121,14 +121,14 @@ def test_one_network_of_ipv6_is_one_guesser_and_a_revoked_key_is_wrong(house: Ho
 
 def test_of_many_guessing_addresses_the_oldest_are_forgotten() -> None:
     """The memory for it is bounded."""
-    guesses = Guesses()
+    guesses = LoginThrottle()
     for number in range(ADDRESSES + 1):
         for _ in range(AT_ONCE if number == 0 else 1):
             guesses.was_wrong(f"a{number}", 0.0)
     assert guesses.wait("wrong", "a0", 0.0) == 0.0
 
 
-def test_the_form_for_a_key_has_the_same_patience(home: House) -> None:
+def test_the_form_for_a_key_has_the_same_patience(home: WebHarness) -> None:
     """A person reads when to try again."""
     home.clock.stop()
     home.app.config["WTF_CSRF_ENABLED"] = False
@@ -144,7 +144,7 @@ def test_the_form_for_a_key_has_the_same_patience(home: House) -> None:
     [(("read",), 200, 403, 403), (("trigger",), 200, 202, 403), (("admin",), 200, 202, 200)],
 )
 def test_a_scope_is_needed_for_what_it_names(
-    house: House, scopes: tuple[str, ...], reads: int, triggers: int, stops: int
+    house: WebHarness, scopes: tuple[str, ...], reads: int, triggers: int, stops: int
 ) -> None:
     """Reading, triggering and operating are different rights."""
     _, header = add_key(house, *scopes)
@@ -154,14 +154,14 @@ def test_a_scope_is_needed_for_what_it_names(
     assert house.client.post("/api/stop", json={"on": True}, headers=header).status_code == stops
 
 
-def test_on_loopback_without_keys_everything_is_open(home: House) -> None:
+def test_on_loopback_without_keys_everything_is_open(home: WebHarness) -> None:
     """A fresh clone works at once."""
     assert home.client.get("/api/runs").status_code == 200
     assert home.client.post("/api/process-record", json={"record_id": RECORD}).status_code == 202
     assert home.client.get("/").status_code == 200
 
 
-def test_the_first_key_closes_the_door_on_loopback_too(home: House) -> None:
+def test_the_first_key_closes_the_door_on_loopback_too(home: WebHarness) -> None:
     """Whoever made a key wants it to be asked for."""
     add_key(home, "read")
     assert home.client.get("/api/runs").status_code == 401
@@ -176,7 +176,7 @@ def test_the_first_key_closes_the_door_on_loopback_too(home: House) -> None:
         {"headers": {"X-Forwarded-For": "127.0.0.1"}, "environ_base": {"REMOTE_ADDR": "192.0.2.7"}},
     ],
 )
-def test_open_means_open_to_this_machine_only(home: House, stranger: dict[str, Any]) -> None:
+def test_open_means_open_to_this_machine_only(home: WebHarness, stranger: dict[str, Any]) -> None:
     """Another host, or a web page whose own name points to 127.0.0.1, is not this machine."""
     assert home.client.get("/api/runs", **stranger).status_code == 401
 
@@ -184,14 +184,14 @@ def test_open_means_open_to_this_machine_only(home: House, stranger: dict[str, A
 @pytest.mark.parametrize(
     "header", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}]
 )
-def test_a_web_page_of_somebody_else_cannot_use_the_open_door(home: House, header: dict[str, str]) -> None:
+def test_a_web_page_of_somebody_else_cannot_use_the_open_door(home: WebHarness, header: dict[str, str]) -> None:
     """A simple POST needs no permission from us, so we look at who sends it."""
     answer = home.client.post(f"/api/process-record?record_id={RECORD}", headers=header)
     assert answer.status_code == 403
     assert home.runs() == []
 
 
-def test_every_answer_tells_the_browser_to_be_careful(house: House) -> None:
+def test_every_answer_tells_the_browser_to_be_careful(house: WebHarness) -> None:
     """Nothing is cached, framed or guessed."""
     for path in ("/", "/api/runs", "/health", "/docs"):
         headers = house.client.get(path, headers=BEARER).headers

@@ -14,9 +14,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
-from pipelines.domain.run import Clip, Run
+from pipelines.domain.records import Clip, Run
 from tests.conftest import needs
-from tests.web.house import House
+from tests.web.web_fixtures import WebHarness
 
 expect.set_options(timeout=60_000)
 
@@ -49,7 +49,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
-def address(home: House) -> Iterator[str]:
+def address(home: WebHarness) -> Iterator[str]:
     """The application on a port of this machine."""
     server = make_server("127.0.0.1", 0, home.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -70,7 +70,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-def test_a_clip_appears_while_the_page_is_open(home: House, address: str, page: Page, film: bytes) -> None:
+def test_a_clip_appears_while_the_page_is_open(home: WebHarness, address: str, page: Page, film: bytes) -> None:
     """Without a reload, and without disturbing a film that plays."""
     home.put(Run(id="run_w", status=RunStatus.GENERATING, source="rest", order={"title": "Fox"}, detail="0 of 1."))
     home.put(home.scene("run_w"))
@@ -88,7 +88,7 @@ def test_a_clip_appears_while_the_page_is_open(home: House, address: str, page: 
     expect(page).to_have_title("85 % · Fox · Reelgrid")
 
 
-def test_a_new_scene_appears_too(home: House, address: str, page: Page) -> None:
+def test_a_new_scene_appears_too(home: WebHarness, address: str, page: Page) -> None:
     """The page may be opened before the scenes are written."""
     home.put(Run(id="run_w", status=RunStatus.WRITING, source="rest", order={"title": "Fox"}))
     page.goto(f"{address}/runs/run_w")
@@ -98,7 +98,7 @@ def test_a_new_scene_appears_too(home: House, address: str, page: Page) -> None:
     expect(page.locator("#no-scenes")).to_have_count(0)
 
 
-def test_a_film_plays_and_seeks(home: House, address: str, page: Page, film: bytes) -> None:
+def test_a_film_plays_and_seeks(home: WebHarness, address: str, page: Page, film: bytes) -> None:
     """Under our own content security policy."""
     home.finished(film=film)
     page.goto(f"{address}/runs/run_finished")
@@ -116,7 +116,7 @@ def test_a_film_plays_and_seeks(home: House, address: str, page: Page, film: byt
     assert state == [None, 320, 2]
 
 
-def test_an_open_form_is_left_alone(home: House, address: str, page: Page, film: bytes) -> None:
+def test_an_open_form_is_left_alone(home: WebHarness, address: str, page: Page, film: bytes) -> None:
     """Whatever changes meanwhile, a half-written prompt stays; pressed twice, the button orders one clip."""
     home.finished(film=film)
     page.goto(f"{address}/runs/run_finished")
@@ -130,7 +130,7 @@ def test_an_open_form_is_left_alone(home: House, address: str, page: Page, film:
     assert home.run("run_finished").take == 1
 
 
-def test_the_pages_fit_a_phone(home: House, address: str, page: Page, film: bytes) -> None:
+def test_the_pages_fit_a_phone(home: WebHarness, address: str, page: Page, film: bytes) -> None:
     """Nothing sticks out sideways."""
     home.finished(film=film)
     page.set_viewport_size({"width": 360, "height": 740})
@@ -139,7 +139,7 @@ def test_the_pages_fit_a_phone(home: House, address: str, page: Page, film: byte
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
 
 
-def test_a_film_opens_by_its_own_link(home: House, address: str, page: Page, film: bytes) -> None:
+def test_a_film_opens_by_its_own_link(home: WebHarness, address: str, page: Page, film: bytes) -> None:
     """As when somebody follows Video URL from the row."""
     cut = home.finished(film=film)
     page.goto(f"{address}/v/{cut.token}")

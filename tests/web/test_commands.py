@@ -13,25 +13,25 @@ from click.testing import Result
 
 from pipelines.bootstrap import Lettering
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.run import LedgerEntry, Run
-from tests.web.house import BASE, OUTSIDE, RECORD, House
+from pipelines.domain.records import LedgerEntry, Run
+from tests.web.web_fixtures import BASE, OUTSIDE, RECORD, WebHarness
 from webapp.commands.doctor import captions
 
 GROUPS = ("airtable", "doctor", "video", "keys", "runs", "ledger", "storage", "models", "stop", "bases")
 
 
-def flask(house: House, *words: str, stdin: str | None = None) -> Result:
+def flask(house: WebHarness, *words: str, stdin: str | None = None) -> Result:
     return house.app.test_cli_runner().invoke(args=list(words), input=stdin)
 
 
-def told(house: House, *words: str, stdin: str | None = None) -> Any:
+def told(house: WebHarness, *words: str, stdin: str | None = None) -> Any:
     """What a command prints with --json."""
     done = flask(house, *words, "--json", stdin=stdin)
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
 
-def test_a_key_made_here_opens_the_api_and_a_revoked_one_does_not(house: House) -> None:
+def test_a_key_made_here_opens_the_api_and_a_revoked_one_does_not(house: WebHarness) -> None:
     """The key is shown once; the list holds no secret."""
     made = told(house, "keys", "create", "automation")
     header = {"Authorization": f"Bearer {made['key']}"}
@@ -45,7 +45,7 @@ def test_a_key_made_here_opens_the_api_and_a_revoked_one_does_not(house: House) 
     assert flask(house, "keys", "revoke", made["id"]).exit_code == 1
 
 
-def test_the_link_of_a_row_is_made_for_the_base_that_is_meant(house: House) -> None:
+def test_the_link_of_a_row_is_made_for_the_base_that_is_meant(house: WebHarness) -> None:
     """Where the same id is a row of two bases, the operator says which."""
     house.put(Run(id="run_n", status=RunStatus.DONE, source="record", base_id="appNorth000000001", record_id=RECORD))
     path = told(house, "runs", "link", RECORD)["url"].removeprefix(OUTSIDE["PUBLIC_URL"])
@@ -59,7 +59,7 @@ def test_the_link_of_a_row_is_made_for_the_base_that_is_meant(house: House) -> N
     assert house.client.get(path).status_code == 200
 
 
-def test_a_run_is_listed_shown_approved_cancelled_and_retried(house: House) -> None:
+def test_a_run_is_listed_shown_approved_cancelled_and_retried(house: WebHarness) -> None:
     """A refusal is one sentence and exit code 1."""
     house.put(Run(id="run_p", status=RunStatus.NEEDS_APPROVAL, source="rest", approval="asked", order={"title": "Fox"}))
     assert [run["run_id"] for run in told(house, "runs", "list", "--status", "needs_approval")] == ["run_p"]
@@ -73,7 +73,7 @@ def test_a_run_is_listed_shown_approved_cancelled_and_retried(house: House) -> N
     assert "Traceback" not in flask(house, "runs", "show", "run_unknown").output
 
 
-def test_links_are_handed_out_and_revoked(house: House) -> None:
+def test_links_are_handed_out_and_revoked(house: WebHarness) -> None:
     """A revoked film answers 410."""
     cut = house.finished(record_id=RECORD, base_id=BASE)
     for subject in ("run_finished", RECORD):
@@ -83,7 +83,7 @@ def test_links_are_handed_out_and_revoked(house: House) -> None:
     assert house.client.get(f"/v/{cut.token}").status_code == 410
 
 
-def test_the_audit_fails_when_the_books_do_not_balance(house: House) -> None:
+def test_the_audit_fails_when_the_books_do_not_balance(house: WebHarness) -> None:
     """So that a monitor notices."""
     assert told(house, "ledger", "audit")["balanced"] is True
     lonely = LedgerEntry(at=1, day="2026-11-20", move_id="m", move="hold", account="held", amount=5, run_id="run_x")
@@ -94,7 +94,7 @@ def test_the_audit_fails_when_the_books_do_not_balance(house: House) -> None:
     assert told(house, "ledger", "show", "--by", "day", "--by", "model")["rows"] == []
 
 
-def test_the_storage_check_misses_a_lost_file(house: House) -> None:
+def test_the_storage_check_misses_a_lost_file(house: WebHarness) -> None:
     """Exit code 1, and which."""
     cut = house.finished()
     assert told(house, "storage", "check")["files"] == 1
@@ -105,7 +105,7 @@ def test_the_storage_check_misses_a_lost_file(house: House) -> None:
     assert told(house, "storage", "sweep") == {"deleted": 0}
 
 
-def test_the_stop_switch_is_turned_from_the_command_line(house: House) -> None:
+def test_the_stop_switch_is_turned_from_the_command_line(house: WebHarness) -> None:
     """And everybody sees why."""
     assert told(house, "stop", "on", "--reason", "Too dear")["reason"] == "Too dear"
     assert house.get("/api/stop").json["on"] is True
@@ -113,13 +113,13 @@ def test_the_stop_switch_is_turned_from_the_command_line(house: House) -> None:
     assert told(house, "stop", "off")["on"] is False
 
 
-def test_the_models_are_listed(house: House) -> None:
+def test_the_models_are_listed(house: WebHarness) -> None:
     """With what they can do and cost."""
     assert "local/animatic" in flask(house, "models", "list").output
     assert any(model["default"] for model in told(house, "models", "list")["models"])
 
 
-def test_a_base_is_connected_with_a_token_nobody_sees_again(house: House) -> None:
+def test_a_base_is_connected_with_a_token_nobody_sees_again(house: WebHarness) -> None:
     """And forgotten on request."""
     other = "appA1b2C3d4E5f6G7"
     told(house, "bases", "add", other, "--token", "-", "--day-budget", "5", stdin="patSecret.token\n")
@@ -132,20 +132,20 @@ def test_a_base_is_connected_with_a_token_nobody_sees_again(house: House) -> Non
     assert flask(house, "bases", "add", "nonsense").exit_code == 1
 
 
-def test_a_base_is_built_and_checked(board: House) -> None:
+def test_a_base_is_built_and_checked(airtable: WebHarness) -> None:
     """Setup, then doctor, then the script."""
-    sick = flask(board, "airtable", "doctor")
+    sick = flask(airtable, "airtable", "doctor")
     assert sick.exit_code == 1
-    report = told(board, "airtable", "setup", "--no-push")
+    report = told(airtable, "airtable", "setup", "--no-push")
     assert "Videos" in report["created"]
-    again = told(board, "airtable", "setup", "--no-push")
+    again = told(airtable, "airtable", "setup", "--no-push")
     assert again["created"] == []
-    assert "process-record" in told(board, "airtable", "script")["script"]
-    checks = json.loads(flask(board, "airtable", "doctor", "--json").stdout)
+    assert "process-record" in told(airtable, "airtable", "script")["script"]
+    checks = json.loads(flask(airtable, "airtable", "doctor", "--json").stdout)
     assert {"name", "ok", "sentence", "fix", "warning"} <= set(checks[0])
 
 
-def test_the_doctor_tells_how_to_mend_what_is_wrong(house: House) -> None:
+def test_the_doctor_tells_how_to_mend_what_is_wrong(house: WebHarness) -> None:
     """One outage hides no other finding."""
     done = flask(house, "doctor", "--json")
     assert done.exit_code == 1
@@ -157,7 +157,7 @@ def test_the_doctor_tells_how_to_mend_what_is_wrong(house: House) -> None:
     assert "→" in flask(house, "doctor").output
 
 
-def test_the_doctor_names_every_script_that_captions_may_be_in_or_how_to_get_it(house: House) -> None:
+def test_the_doctor_names_every_script_that_captions_may_be_in_or_how_to_get_it(house: WebHarness) -> None:
     """Latin and Cyrillic come with the product; the rest depends on the machine's fonts."""
     checks = {check["name"]: check for check in json.loads(flask(house, "doctor", "--json").stdout)}
     here = checks["captions"]["sentence"]
@@ -184,7 +184,7 @@ def test_what_mends_a_script_that_a_machine_cannot_set_is_named(script: str, sha
     assert (bad["name"], bad["ok"], bad["warning"], bad["fix"]) == (f"captions in {script}", False, True, fix)
 
 
-def test_every_command_explains_itself_and_speaks_json(house: House) -> None:
+def test_every_command_explains_itself_and_speaks_json(house: WebHarness) -> None:
     """`--help` for people, `--json` for programs."""
     for group in GROUPS:
         for name, command in leaves(group, house.app.cli.commands[group]):
@@ -202,12 +202,12 @@ def leaves(name: str, command: Command) -> Iterator[tuple[str, Command]]:
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Iterator[House]:
-    with House(tmp_path) as made:
+def workshop(tmp_path: Path) -> Iterator[WebHarness]:
+    with WebHarness(tmp_path) as made:
         yield made
 
 
-def test_a_film_is_made_from_a_prompt_right_here(workshop: House, tmp_path: Path) -> None:
+def test_a_film_is_made_from_a_prompt_right_here(workshop: WebHarness, tmp_path: Path) -> None:
     """No Airtable, no web, no worker."""
     out = tmp_path / "out" / "film.mp4"
     words = ("video", "make", "A fox at dawn", "--out", str(out), "--scenes", "2", "--seconds", "1")
@@ -216,7 +216,7 @@ def test_a_film_is_made_from_a_prompt_right_here(workshop: House, tmp_path: Path
     document = told(workshop, *words, "--resolution", "480p")
     assert document["status"] == "done"
     assert out.read_bytes()[4:8] == b"ftyp"
-    assert workshop.services.studio.probe(out).duration_s == pytest.approx(2.0, abs=0.1)
+    assert workshop.services.editor.probe(out).duration_s == pytest.approx(2.0, abs=0.1)
     wrong = flask(workshop, "video", "make", "x", "--scenes", "0", "--model", "nonsense")
     assert wrong.exit_code == 1
     assert "scene_count" in wrong.output
@@ -235,7 +235,7 @@ def test_a_film_is_made_from_a_prompt_right_here(workshop: House, tmp_path: Path
         ("bases", "list"),
     ],
 )
-def test_a_group_named_alone_looks(house: House, alone: str, command: str) -> None:
+def test_a_group_named_alone_looks(house: WebHarness, alone: str, command: str) -> None:
     """With its options; it changes nothing."""
     house.finished()
     assert flask(house, alone).output == flask(house, alone, command).output
@@ -243,7 +243,7 @@ def test_a_group_named_alone_looks(house: House, alone: str, command: str) -> No
     assert "Usage:" in flask(house, alone, "--help").output
 
 
-def test_the_books_alone_fail_as_their_audit_does(house: House) -> None:
+def test_the_books_alone_fail_as_their_audit_does(house: WebHarness) -> None:
     """For whoever runs `flask ledger` from a timer."""
     entry = LedgerEntry(at=1.0, day="2026-11-20", move_id="m", move="hold", account="held", amount=5, run_id="r")
     with house.store.write() as tx:
@@ -252,19 +252,21 @@ def test_the_books_alone_fail_as_their_audit_does(house: House) -> None:
 
 
 @pytest.mark.parametrize("day", ["2026-99-99", "2026-02-30", "yesterday"])
-def test_spend_is_not_shown_from_a_day_that_does_not_exist(house: House, day: str) -> None:
+def test_spend_is_not_shown_from_a_day_that_does_not_exist(house: WebHarness, day: str) -> None:
     """`Nothing was spent` would be a lie."""
     assert flask(house, "ledger", "show", "--since", day).exit_code == 2
 
 
-def test_what_is_not_there_is_said_in_a_sentence(house: House) -> None:
+def test_what_is_not_there_is_said_in_a_sentence(house: WebHarness) -> None:
     """As on the pages."""
     assert "There is no run run_unknown." in flask(house, "runs", "show", "run_unknown").output
 
 
 @pytest.mark.parametrize("amount", ["NaN", "-5", "1e99", "much"])
 @pytest.mark.parametrize("words", [("keys", "create", "bob", "--day-cap"), ("bases", "add", BASE, "--day-budget")])
-def test_what_is_no_amount_of_money_is_refused_in_a_sentence(house: House, words: tuple[str, ...], amount: str) -> None:
+def test_what_is_no_amount_of_money_is_refused_in_a_sentence(
+    house: WebHarness, words: tuple[str, ...], amount: str
+) -> None:
     """Neither a traceback nor a key that can never spend."""
     done = flask(house, *words, amount)
     assert done.exit_code == 2
@@ -272,7 +274,7 @@ def test_what_is_no_amount_of_money_is_refused_in_a_sentence(house: House, words
     assert told(house, "keys", "list") == []
 
 
-def test_no_link_is_made_or_revoked_for_a_run_that_is_not_there(house: House) -> None:
+def test_no_link_is_made_or_revoked_for_a_run_that_is_not_there(house: WebHarness) -> None:
     """A mistyped id is noticed."""
     for command in ("link", "revoke"):
         done = flask(house, "runs", command, "run_unknown")

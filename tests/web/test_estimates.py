@@ -9,20 +9,20 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.web.house import BASE, NOBODY, OUTSIDE, House
+from tests.web.web_fixtures import BASE, NOBODY, OUTSIDE, WebHarness
 
 LINES = "A boat\nA boat at night\nA boat in fog"
 
 
 @pytest.fixture
-def based(tmp_path: Path) -> Iterator[House]:
+def based(tmp_path: Path) -> Iterator[WebHarness]:
     """With a complete base, and a server of its own for Sora's protocol."""
-    with House(tmp_path, airtable=True, SORA_API_KEY="sk-test", SORA_BASE_URL=f"{NOBODY}/v1", **OUTSIDE) as made:
+    with WebHarness(tmp_path, airtable=True, SORA_API_KEY="sk-test", SORA_BASE_URL=f"{NOBODY}/v1", **OUTSIDE) as made:
         made.services.base_tools.setup(BASE, ["sora/sora-2"])
         yield made
 
 
-def add(house: House, *rows: dict[str, Any]) -> list[str]:
+def add(house: WebHarness, *rows: dict[str, Any]) -> list[str]:
     """A person adds rows to `Videos`: sora, four seconds a scene, $0.40 each."""
     assert house.sandbox
     same = {"Model": "sora/sora-2", "Clip Seconds": 4, "Resolution": "720p"}
@@ -30,14 +30,14 @@ def add(house: House, *rows: dict[str, Any]) -> list[str]:
         return [person.post("Videos", json={"fields": {**same, **row}}).json()["id"] for row in rows]
 
 
-def estimate(house: House, body: dict[str, Any]) -> Any:
+def estimate(house: WebHarness, body: dict[str, Any]) -> Any:
     answer = house.post("/api/estimate", body)
     assert answer.status_code == 200, answer.json
     assert house.runs() == []
     return answer.json
 
 
-def test_a_record_is_quoted_as_either_trigger_would_make_it(based: House) -> None:
+def test_a_record_is_quoted_as_either_trigger_would_make_it(based: WebHarness) -> None:
     """Three lines for process-record; for process-master-prompt two scenes that are yet to be written."""
     [row] = add(based, {"Prompt": LINES, "Master Prompt": "A day at sea", "Scene Count": 2})
     for body in ({"record_id": row}, {"record_id": row, "for": "process-record"}):
@@ -51,7 +51,7 @@ def test_a_record_is_quoted_as_either_trigger_would_make_it(based: House) -> Non
 
 
 @pytest.mark.parametrize("body", [{}, {"base_id": BASE}, {"baseId": BASE, "dry_run": True}, {"for": "process-queue"}])
-def test_the_body_of_process_queue_quotes_what_is_ready(based: House, body: dict[str, Any]) -> None:
+def test_the_body_of_process_queue_quotes_what_is_ready(based: WebHarness, body: dict[str, Any]) -> None:
     ready = add(based, {"Prompt": "A boat", "Status": "Ready"}, {"Prompt": "Two\nlines", "Status": "Ready"})
     add(based, {"Prompt": "A boat", "Status": "Draft"})
     found = estimate(based, body)
@@ -59,14 +59,14 @@ def test_the_body_of_process_queue_quotes_what_is_ready(based: House, body: dict
     assert found == based.post("/api/process-queue", {"dry_run": True}).json
 
 
-def test_every_ready_row_is_in_the_quote_however_many_there_are(based: House) -> None:
+def test_every_ready_row_is_in_the_quote_however_many_there_are(based: WebHarness) -> None:
     """More than a page of Airtable's."""
     rows = add(based, *({"Prompt": f"Boat {n}", "Status": "Ready"} for n in range(103)))
     found = estimate(based, {"for": "process-queue"})
     assert (len(found["records"]), found["quote_usd"]) == (len(rows), 41.2)
 
 
-def test_a_ready_row_is_fitted_to_its_model_as_its_run_would_be(based: House) -> None:
+def test_a_ready_row_is_fitted_to_its_model_as_its_run_would_be(based: WebHarness) -> None:
     """Five seconds are made as eight and trimmed: no problem of the row, and the price of eight."""
     [row] = add(based, {"Prompt": "A boat", "Clip Seconds": 5, "Status": "Ready"})
     found = estimate(based, {})
@@ -84,7 +84,7 @@ def test_a_ready_row_is_fitted_to_its_model_as_its_run_would_be(based: House) ->
         ({"for": "nonsense", "prompt": "A fox"}, "for"),
     ],
 )
-def test_what_is_missing_for_the_named_trigger_is_said(house: House, body: dict[str, str], field: str) -> None:
+def test_what_is_missing_for_the_named_trigger_is_said(house: WebHarness, body: dict[str, str], field: str) -> None:
     answer = house.post("/api/estimate", body)
     assert answer.status_code == 422
     assert field in [error["field"] for error in answer.json["errors"]]
@@ -97,11 +97,11 @@ def test_what_is_missing_for_the_named_trigger_is_said(house: House, body: dict[
         {"prompt": "A fox", "for": "generate-video"},
     ],
 )
-def test_orders_without_a_row_may_say_what_they_are_for(house: House, body: dict[str, str]) -> None:
+def test_orders_without_a_row_may_say_what_they_are_for(house: WebHarness, body: dict[str, str]) -> None:
     assert estimate(house, body)["ok"] is True
 
 
-def test_for_is_no_field_of_the_triggers_themselves(house: House) -> None:
+def test_for_is_no_field_of_the_triggers_themselves(house: WebHarness) -> None:
     """There the route says it; a misunderstanding would cost money."""
     answer = house.post("/api/process-master-prompt", {"master_prompt": "A fox", "for": "generate-video"})
     assert (answer.status_code, house.runs()) == (422, [])

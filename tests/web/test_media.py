@@ -6,25 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import signing
-from tests.web.house import OUTSIDE, House
+from pipelines.security import signing
+from tests.web.web_fixtures import OUTSIDE, WebHarness
 
 FILM = bytes(range(256)) * 40
 
 
-def link(house: House, name: str = "film.mp4", data: bytes = FILM) -> str:
+def link(house: WebHarness, name: str = "film.mp4", data: bytes = FILM) -> str:
     return house.services.links.media(house.store_file(name, data), name, 60).removeprefix(OUTSIDE["PUBLIC_URL"])
 
 
 @pytest.fixture(params=["media", "v"])
-def address(house: House, request: pytest.FixtureRequest) -> str:
+def address(house: WebHarness, request: pytest.FixtureRequest) -> str:
     """Both doors to a file."""
     if request.param == "media":
         return link(house)
     return f"/v/{house.finished(film=FILM).token}"
 
 
-def test_a_film_comes_whole_with_length_type_and_name(house: House, address: str) -> None:
+def test_a_film_comes_whole_with_length_type_and_name(house: WebHarness, address: str) -> None:
     """One plain answer, without a redirect."""
     answer = house.client.get(address)
     assert (answer.status_code, answer.data) == (200, FILM)
@@ -34,7 +34,7 @@ def test_a_film_comes_whole_with_length_type_and_name(house: House, address: str
     assert "private" in answer.headers["Cache-Control"]
 
 
-def test_head_says_the_same_without_the_bytes(house: House, address: str) -> None:
+def test_head_says_the_same_without_the_bytes(house: WebHarness, address: str) -> None:
     """Fetchers ask first."""
     whole, head = house.client.get(address), house.client.head(address)
     assert head.data == b""
@@ -53,7 +53,7 @@ def test_head_says_the_same_without_the_bytes(house: House, address: str) -> Non
     ],
 )
 def test_a_range_is_a_206_with_exactly_those_bytes(
-    house: House, address: str, wanted: str, part: bytes, place: str
+    house: WebHarness, address: str, wanted: str, part: bytes, place: str
 ) -> None:
     """This is how players seek."""
     answer = house.client.get(address, headers={"Range": wanted})
@@ -63,7 +63,7 @@ def test_a_range_is_a_206_with_exactly_those_bytes(
 
 
 @pytest.mark.parametrize("wanted", ["bytes=10240-", "bytes=20000-30000"])
-def test_a_range_beyond_the_end_is_416(house: House, address: str, wanted: str) -> None:
+def test_a_range_beyond_the_end_is_416(house: WebHarness, address: str, wanted: str) -> None:
     """With the size in it."""
     answer = house.client.get(address, headers={"Range": wanted})
     assert answer.status_code == 416
@@ -71,12 +71,12 @@ def test_a_range_beyond_the_end_is_416(house: House, address: str, wanted: str) 
 
 
 @pytest.mark.parametrize("wanted", ["bytes=5-2", "bytes=a-b", "items=0-5", "bytes=", "bytes=0-1,5-6"])
-def test_a_range_that_makes_no_sense_is_ignored(house: House, address: str, wanted: str) -> None:
+def test_a_range_that_makes_no_sense_is_ignored(house: WebHarness, address: str, wanted: str) -> None:
     """As RFC 9110 has it."""
     assert house.client.get(address, headers={"Range": wanted}).status_code == 200
 
 
-def test_what_the_browser_has_is_not_sent_again(house: House, address: str) -> None:
+def test_what_the_browser_has_is_not_sent_again(house: WebHarness, address: str) -> None:
     """By ETag; and a part of another version is refused."""
     etag = house.client.get(address).headers["ETag"]
     assert house.client.get(address, headers={"If-None-Match": etag}).status_code == 304
@@ -85,7 +85,7 @@ def test_what_the_browser_has_is_not_sent_again(house: House, address: str) -> N
     assert (same.status_code, other.status_code) == (206, 200)
 
 
-def test_a_signed_link_opens_one_file_for_a_while(house: House) -> None:
+def test_a_signed_link_opens_one_file_for_a_while(house: WebHarness) -> None:
     """Changed: 403. Too late: 410. Made for something else: 403."""
     address = link(house)
     token = address.split("/")[2]
@@ -97,7 +97,7 @@ def test_a_signed_link_opens_one_file_for_a_while(house: House) -> None:
     assert house.client.get(address).status_code == 410
 
 
-def test_a_file_that_is_no_longer_kept_is_410(house: House) -> None:
+def test_a_file_that_is_no_longer_kept_is_410(house: WebHarness) -> None:
     """Retention is no error of the reader."""
     address = link(house)
     house.services.media.delete(signing.read_media(OUTSIDE["SECRET_KEY"], address.split("/")[2], house.clock.now()))
@@ -106,7 +106,7 @@ def test_a_file_that_is_no_longer_kept_is_410(house: House) -> None:
     assert answer.mimetype == "application/problem+json"
 
 
-def test_a_permanent_link_lives_until_it_is_revoked(house: House) -> None:
+def test_a_permanent_link_lives_until_it_is_revoked(house: WebHarness) -> None:
     """Unguessable, and gone when the operator says so."""
     cut = house.finished()
     assert house.client.get("/v/" + "A" * 43).status_code == 404
@@ -117,7 +117,7 @@ def test_a_permanent_link_lives_until_it_is_revoked(house: House) -> None:
     assert house.client.get(f"/v/{cut.token}").status_code == 410
 
 
-def test_a_download_has_a_name_every_system_takes(house: House) -> None:
+def test_a_download_has_a_name_every_system_takes(house: WebHarness) -> None:
     """Words stay, slashes and control characters go."""
     cut = house.finished()
     answer = house.client.get(f"/v/{cut.token}?download=1")
@@ -129,7 +129,7 @@ def test_a_download_has_a_name_every_system_takes(house: House) -> None:
     assert not set("\r\n/\\") & set(name)
 
 
-def test_the_name_in_the_address_cannot_turn_a_file_into_a_page(house: House) -> None:
+def test_the_name_in_the_address_cannot_turn_a_file_into_a_page(house: WebHarness) -> None:
     """Files of strangers live on our origin."""
     token = link(house, "evil.html", b"<script>alert(1)</script>").split("/")[2]
     answer = house.client.get(f"/media/{token}/page.html")
@@ -137,7 +137,7 @@ def test_the_name_in_the_address_cannot_turn_a_file_into_a_page(house: House) ->
     assert answer.headers["Content-Disposition"].startswith("attachment")
 
 
-def test_the_link_of_a_clip_stays_the_same_while_a_page_is_open(house: House) -> None:
+def test_the_link_of_a_clip_stays_the_same_while_a_page_is_open(house: WebHarness) -> None:
     """Else every refresh would start the videos again."""
     house.finished()
 
@@ -147,7 +147,7 @@ def test_the_link_of_a_clip_stays_the_same_while_a_page_is_open(house: House) ->
     assert url() == url()
 
 
-def test_every_link_of_a_run_opens(house: House) -> None:
+def test_every_link_of_a_run_opens(house: WebHarness) -> None:
     """What the API hands out works."""
     house.finished()
     run = house.get("/api/runs/run_finished").json
@@ -156,7 +156,7 @@ def test_every_link_of_a_run_opens(house: House) -> None:
         assert house.client.get(url.removeprefix(OUTSIDE["PUBLIC_URL"])).status_code == 200, url
 
 
-def test_the_fonts_of_the_films_are_the_fonts_of_the_pages(house: House) -> None:
+def test_the_fonts_of_the_films_are_the_fonts_of_the_pages(house: WebHarness) -> None:
     """Served by us, no other host is asked."""
     css = (Path(__file__).parents[2] / "webapp/static/page.css").read_text()
     assert "http" not in css

@@ -6,19 +6,19 @@ import re
 
 from openapi_spec_validator import validate
 
-from tests.web.house import House
+from tests.web.web_fixtures import WebHarness
 from webapp.api import OPERATIONS
 from webapp.openapi import description
 
 
-def test_the_description_is_valid_openapi_31(house: House) -> None:
+def test_the_description_is_valid_openapi_31(house: WebHarness) -> None:
     """By the official schema, references resolved."""
     document = house.client.get("/openapi.json").json
     assert document["openapi"].startswith("3.1")
     validate(document)
 
 
-def test_every_route_of_the_api_is_described(house: House) -> None:
+def test_every_route_of_the_api_is_described(house: WebHarness) -> None:
     """And nothing is described that is not there."""
     rules = {
         re.sub(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>", r"{\1}", rule.rule)
@@ -40,7 +40,7 @@ def test_every_post_takes_an_idempotency_key_and_every_paying_one_a_dry_run() ->
             assert all("dry_run" in model.model_fields for model in entry.bodies), entry.name
 
 
-def test_the_page_about_the_api_needs_nobody_else(house: House) -> None:
+def test_the_page_about_the_api_needs_nobody_else(house: WebHarness) -> None:
     """No script, style or font from another host."""
     page = house.client.get("/docs").get_data(as_text=True)
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)

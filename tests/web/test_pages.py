@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipelines import signing
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
-from pipelines.domain.run import Run
-from tests.web.house import BASE, BEARER, KEY, OUTSIDE, RECORD, House
+from pipelines.domain.records import Run
+from pipelines.security import signing
+from tests.web.web_fixtures import BASE, BEARER, KEY, OUTSIDE, RECORD, WebHarness
 from webapp.pages.filters import usd
 
 OTHER = "recZ9y8X7w6V5u4T3"
@@ -18,10 +18,10 @@ COPY = "appCopyOfDemo0001"
 
 
 @pytest.fixture
-def based(board: House) -> House:
+def based(airtable: WebHarness) -> WebHarness:
     """With a complete base."""
-    board.services.base_tools.setup(BASE, ["local/animatic"])
-    return board
+    airtable.services.base_tools.setup(BASE, ["local/animatic"])
+    return airtable
 
 
 def token(kind: str, subject: str, expires_at: float | None = None, *, base: str = BASE) -> str:
@@ -50,7 +50,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 @pytest.mark.parametrize("path", ["/", "/runs/run_finished", "/runs/run_unknown", f"/r/{RECORD}", "/r/nonsense"])
-def test_a_stranger_is_asked_to_sign_in_whatever_exists(house: House, path: str) -> None:
+def test_a_stranger_is_asked_to_sign_in_whatever_exists(house: WebHarness, path: str) -> None:
     """401 comes before 404."""
     house.finished()
     answer = house.client.get(path, headers=BROWSER)
@@ -58,7 +58,7 @@ def test_a_stranger_is_asked_to_sign_in_whatever_exists(house: House, path: str)
     assert 'name="key"' in html(answer)
 
 
-def test_signing_in_with_a_key_leads_back_to_the_page(house: House) -> None:
+def test_signing_in_with_a_key_leads_back_to_the_page(house: WebHarness) -> None:
     """The session knows whose key it is, and ends when the person leaves."""
     house.finished()
     client = house.client
@@ -77,7 +77,7 @@ def test_signing_in_with_a_key_leads_back_to_the_page(house: House) -> None:
 @pytest.mark.parametrize(
     "target", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""]
 )
-def test_signing_in_never_leads_elsewhere(house: House, target: str) -> None:
+def test_signing_in_never_leads_elsewhere(house: WebHarness, target: str) -> None:
     """An open redirect would lend our name to anybody."""
     client = house.client
     asked = client.get("/sign-in")
@@ -85,7 +85,7 @@ def test_signing_in_never_leads_elsewhere(house: House, target: str) -> None:
     assert entered.headers["Location"] == "/"
 
 
-def test_a_signed_link_opens_one_run_and_nothing_else(house: House) -> None:
+def test_a_signed_link_opens_one_run_and_nothing_else(house: WebHarness) -> None:
     """Tampered, expired and foreign links do not."""
     house.finished()
     house.finished("run_other")
@@ -100,7 +100,7 @@ def test_a_signed_link_opens_one_run_and_nothing_else(house: House) -> None:
     assert house.client.get(f"/runs/run_finished?t={token('run', 'run_finished', 1.0)}").status_code == 410
 
 
-def test_the_link_of_a_record_opens_all_of_its_runs(house: House) -> None:
+def test_the_link_of_a_record_opens_all_of_its_runs(house: WebHarness) -> None:
     """And of no other record."""
     house.finished("run_a", record_id=RECORD, base_id=BASE)
     house.finished("run_b", record_id=OTHER, base_id=BASE)
@@ -111,7 +111,7 @@ def test_the_link_of_a_record_opens_all_of_its_runs(house: House) -> None:
     assert house.client.get(f"/r/{OTHER}?t={good}").status_code == 403
 
 
-def test_the_link_of_a_row_does_not_open_the_row_of_the_same_id_in_a_copy_of_its_base(house: House) -> None:
+def test_the_link_of_a_row_does_not_open_the_row_of_the_same_id_in_a_copy_of_its_base(house: WebHarness) -> None:
     """Airtable's *Duplicate base* keeps the ids of rows: the link is signed for the base, too."""
     house.finished("run_ours", record_id=RECORD, base_id=BASE)
     house.finished("run_copy", record_id=RECORD, base_id=COPY)
@@ -131,7 +131,7 @@ def test_the_link_of_a_row_does_not_open_the_row_of_the_same_id_in_a_copy_of_its
     assert len(house.runs()) == 2
 
 
-def test_a_link_of_before_bases_were_named_opens_nothing_and_says_where_to_get_a_fresh_one(house: House) -> None:
+def test_a_link_of_before_bases_were_named_opens_nothing_and_says_where_to_get_a_fresh_one(house: WebHarness) -> None:
     house.finished("run_a", record_id=RECORD, base_id=BASE)
     old = signing.sign_page(OUTSIDE["SECRET_KEY"], "record", RECORD)
     for path in (f"/r/{RECORD}", "/runs/run_a", f"/r/{RECORD}/live"):
@@ -144,7 +144,7 @@ def test_a_link_of_before_bases_were_named_opens_nothing_and_says_where_to_get_a
 
 
 def test_a_person_who_is_signed_in_sees_the_row_of_the_base_that_is_named_else_of_the_default_one(
-    house: House,
+    house: WebHarness,
 ) -> None:
     house.finished("run_ours", record_id=RECORD, base_id=BASE)
     house.clock.shift = 60.0
@@ -157,7 +157,7 @@ def test_a_person_who_is_signed_in_sees_the_row_of_the_base_that_is_named_else_o
     assert "/runs/run_there/live" in html(client.get(f"/r/{OTHER}")), "a row that is only known elsewhere"
 
 
-def test_a_page_shows_film_scenes_cost_and_history(house: House) -> None:
+def test_a_page_shows_film_scenes_cost_and_history(house: WebHarness) -> None:
     """All a marketer wants to know, without another host being asked."""
     cut = house.finished()
     page = html(house.client.get(f"/runs/run_finished?t={token('run', 'run_finished')}"))
@@ -167,7 +167,7 @@ def test_a_page_shows_film_scenes_cost_and_history(house: House) -> None:
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
 
 
-def test_what_people_write_cannot_become_code(house: House) -> None:
+def test_what_people_write_cannot_become_code(house: WebHarness) -> None:
     """Titles and prompts are text."""
     evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
     house.put(Run(id="run_e", status=RunStatus.FAILED, source="rest", order={"title": evil}, error=evil))
@@ -178,7 +178,7 @@ def test_what_people_write_cannot_become_code(house: House) -> None:
     assert "<script>alert" not in str(parts)
 
 
-def test_the_parts_of_a_page_keep_their_mark_until_they_look_different(house: House) -> None:
+def test_the_parts_of_a_page_keep_their_mark_until_they_look_different(house: WebHarness) -> None:
     """So that nothing moves under the reader's hands."""
     house.finished()
     address = f"/runs/run_finished/live?t={token('run', 'run_finished')}"
@@ -190,7 +190,7 @@ def test_the_parts_of_a_page_keep_their_mark_until_they_look_different(house: Ho
     assert [name for name in marks if marks[name] != third[name]] == ["scene-1"]
 
 
-def row(house: House, **fields: Any) -> str:
+def row(house: WebHarness, **fields: Any) -> str:
     """A row of the base, as a person makes one."""
     import requests
 
@@ -201,7 +201,7 @@ def row(house: House, **fields: Any) -> str:
     return str(answer.json()["id"])
 
 
-def test_a_row_without_a_run_shows_what_will_happen_and_starts_only_on_the_button(based: House) -> None:
+def test_a_row_without_a_run_shows_what_will_happen_and_starts_only_on_the_button(based: WebHarness) -> None:
     """GET three times: nothing. POST twice: one run."""
     record = row(based, Title="Boots", **{"Master Prompt": "Boots in the rain", "Scene Count": 3})
     client, link = based.client, f"/r/{record}?t={token('record', record)}"
@@ -220,7 +220,7 @@ def test_a_row_without_a_run_shows_what_will_happen_and_starts_only_on_the_butto
     assert "Waiting for its turn" in html(client.get(link))
 
 
-def test_a_row_that_cannot_be_made_says_why_and_has_no_button(based: House) -> None:
+def test_a_row_that_cannot_be_made_says_why_and_has_no_button(based: WebHarness) -> None:
     """In the words of the row."""
     record = row(based, Title="Empty")
     page = html(based.client.get(f"/r/{record}?t={token('record', record)}&estimate=1"))
@@ -228,7 +228,7 @@ def test_a_row_that_cannot_be_made_says_why_and_has_no_button(based: House) -> N
     assert "<button>Start" not in page
 
 
-def test_a_finished_row_can_be_made_anew_after_a_warning(based: House) -> None:
+def test_a_finished_row_can_be_made_anew_after_a_warning(based: WebHarness) -> None:
     """The old film is kept, and the page says so; an old form starts nothing."""
     record = row(based, Title="Boots", **{"Master Prompt": "Boots"})
     based.finished("run_a", record_id=record, base_id=BASE)
@@ -243,12 +243,12 @@ def test_a_finished_row_can_be_made_anew_after_a_warning(based: House) -> None:
     assert [run.number for run in sorted(based.runs(), key=lambda run: run.number)] == [1, 2]
 
 
-def approval(house: House) -> tuple[Any, str]:
+def approval(house: WebHarness) -> tuple[Any, str]:
     house.put(Run(id="run_p", status=RunStatus.NEEDS_APPROVAL, source="rest", approval="asked", quote_micro=2_000_000))
     return house.client, f"?t={token('run', 'run_p')}"
 
 
-def test_a_button_needs_our_own_page(house: House) -> None:
+def test_a_button_needs_our_own_page(house: WebHarness) -> None:
     """No token: 400. Another site: 403. Another run's link: 403. Ours: done."""
     client, link = approval(house)
     page = client.get(f"/runs/run_p{link}")
@@ -267,9 +267,9 @@ def test_a_button_needs_our_own_page(house: House) -> None:
     assert house.run("run_p").approval == "given"
 
 
-def test_a_key_that_only_reads_sees_no_buttons(house: House) -> None:
+def test_a_key_that_only_reads_sees_no_buttons(house: WebHarness) -> None:
     """And cannot press them anyway."""
-    from pipelines.domain.run import ApiKey
+    from pipelines.domain.records import ApiKey
 
     house.finished()
     key = signing.new_api_key()
@@ -285,7 +285,7 @@ def test_a_key_that_only_reads_sees_no_buttons(house: House) -> None:
     assert client.get("/runs/run_finished", headers=BROWSER).status_code == 401
 
 
-def test_a_double_click_makes_one_new_clip(house: House) -> None:
+def test_a_double_click_makes_one_new_clip(house: WebHarness) -> None:
     """The same form twice is one order."""
     house.finished()
     client, link = house.client, f"?t={token('run', 'run_finished')}"
@@ -296,7 +296,7 @@ def test_a_double_click_makes_one_new_clip(house: House) -> None:
     assert house.run("run_finished").take == 1
 
 
-def test_money_in_doubt_is_decided_on_the_page(house: House) -> None:
+def test_money_in_doubt_is_decided_on_the_page(house: WebHarness) -> None:
     """Three buttons; a link to another run decides nothing here."""
     house.put(
         Run(id="run_x", status=RunStatus.NEEDS_ATTENTION, source="rest"),
@@ -315,7 +315,7 @@ def test_money_in_doubt_is_decided_on_the_page(house: House) -> None:
     assert house.run("run_x").status == RunStatus.CANCELLED
 
 
-def test_the_history_page_lists_filters_and_stops(home: House) -> None:
+def test_the_history_page_lists_filters_and_stops(home: WebHarness) -> None:
     """Everything of the deployment at one address."""
     home.finished()
     home.put(Run(id="run_f", status=RunStatus.FAILED, source="rest", order={"title": "Glass city"}, error="No prompt."))
@@ -331,7 +331,7 @@ def test_the_history_page_lists_filters_and_stops(home: House) -> None:
     assert "Go on spending" in html(client.get("/"))
 
 
-def test_a_get_never_changes_anything(house: House) -> None:
+def test_a_get_never_changes_anything(house: WebHarness) -> None:
     """Scanners, prefetchers and histories follow every link."""
     house.finished("run_a", record_id=RECORD, base_id=BASE)
     before = house.run("run_a"), len(house.runs())
@@ -343,7 +343,7 @@ def test_a_get_never_changes_anything(house: House) -> None:
     assert (house.run("run_a"), len(house.runs())) == before
 
 
-def test_a_failed_run_without_scenes_promises_none_and_may_be_tried_again(house: House) -> None:
+def test_a_failed_run_without_scenes_promises_none_and_may_be_tried_again(house: WebHarness) -> None:
     """Nothing was made, so there is no version to make anew."""
     house.put(
         Run(id="run_x", status=RunStatus.FAILED, source="record", base_id=BASE, record_id=RECORD, error="No row.")
@@ -360,13 +360,15 @@ def test_a_failed_run_without_scenes_promises_none_and_may_be_tried_again(house:
     ("status", "word"),
     [(RunStatus.NEEDS_APPROVAL, "Planned"), (RunStatus.CANCELLED, "Not made"), (RunStatus.GENERATING, "Queued")],
 )
-def test_a_scene_is_only_called_queued_while_its_turn_will_come(house: House, status: RunStatus, word: str) -> None:
+def test_a_scene_is_only_called_queued_while_its_turn_will_come(
+    house: WebHarness, status: RunStatus, word: str
+) -> None:
     """What nobody makes any more does not wait in a queue."""
     house.put(Run(id="run_x", status=status, source="rest"), house.scene("run_x"))
     assert f"</span> {word}" in html(house.client.get(f"/runs/run_x?t={token('run', 'run_x')}"))
 
 
-def test_a_film_with_a_stand_in_says_so_and_the_suggested_prompt_is_at_hand(house: House) -> None:
+def test_a_film_with_a_stand_in_says_so_and_the_suggested_prompt_is_at_hand(house: WebHarness) -> None:
     """It is not the film yet; the marketer changes a word instead of writing anew."""
     house.finished()
     house.change("clips", "clip_run_finished", placeholder=True)

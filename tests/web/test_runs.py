@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
-from pipelines.domain.run import Event, Run
-from tests.web.house import RECORD, House
-from webapp import waiting
+from pipelines.domain.records import Event, Run
+from tests.web.web_fixtures import RECORD, WebHarness
+from webapp import concurrency
 from webapp.api import answers
 
 NOWHERE = "/api/runs/run_unknown"
@@ -21,7 +21,7 @@ def a_run(id: str, status: RunStatus = RunStatus.GENERATING, **more: Any) -> Run
     return Run(id=id, status=status, source="rest", order={"title": id}, **more)
 
 
-def test_everything_about_a_run_is_as_described(house: House) -> None:
+def test_everything_about_a_run_is_as_described(house: WebHarness) -> None:
     """The answer holds exactly what openapi.json says."""
     house.finished(number=3)
     view = answers.RunView.model_validate(house.get("/api/runs/run_finished").json, strict=False)
@@ -33,7 +33,7 @@ def test_everything_about_a_run_is_as_described(house: House) -> None:
     assert [event.sentence for event in view.events] == ["Finished."]
 
 
-def test_runs_are_listed_newest_first_page_by_page(house: House) -> None:
+def test_runs_are_listed_newest_first_page_by_page(house: WebHarness) -> None:
     """Also when many were made at the very same moment, none is skipped or shown twice."""
     house.put(*(a_run(f"run_{n:02d}", created_at=1000.0 + n // 4) for n in range(10)))
     seen, cursor = [], None
@@ -47,7 +47,7 @@ def test_runs_are_listed_newest_first_page_by_page(house: House) -> None:
     assert seen == [f"run_{n:02d}" for n in (9, 8, 7, 6, 5, 4, 3, 2, 1, 0)]
 
 
-def test_runs_are_found_by_record_status_and_time(house: House) -> None:
+def test_runs_are_found_by_record_status_and_time(house: WebHarness) -> None:
     """Filters add up."""
     house.put(
         a_run("run_a", created_at=1000.0, record_id=RECORD),
@@ -76,14 +76,14 @@ def test_runs_are_found_by_record_status_and_time(house: House) -> None:
         ("cursor=nan~x", {"cursor"}),
     ],
 )
-def test_every_wrong_filter_is_named(house: House, query: str, wrong: set[str]) -> None:
+def test_every_wrong_filter_is_named(house: WebHarness, query: str, wrong: set[str]) -> None:
     """A misspelt filter must not return everything."""
     answer = house.get(f"/api/runs?{query}")
     assert answer.status_code == 422
     assert {problem["field"] for problem in answer.json["errors"]} == wrong
 
 
-def test_waiting_ends_when_something_changes(house: House) -> None:
+def test_waiting_ends_when_something_changes(house: WebHarness) -> None:
     """The answer is there soon after the change, with the change in it."""
     house.put(a_run("run_w"))
     version = house.get("/api/runs/run_w").json["version"]
@@ -97,7 +97,7 @@ def test_waiting_ends_when_something_changes(house: House) -> None:
     assert box["detail"] == "Scene 1 is here."
 
 
-def test_waiting_for_a_run_that_has_stopped_ends_at_once(house: House) -> None:
+def test_waiting_for_a_run_that_has_stopped_ends_at_once(house: WebHarness) -> None:
     """Nothing will change by itself."""
     house.put(a_run("run_d", RunStatus.DONE))
     began = time.monotonic()
@@ -105,18 +105,19 @@ def test_waiting_for_a_run_that_has_stopped_ends_at_once(house: House) -> None:
     assert time.monotonic() - began < 30
 
 
-def test_waiting_takes_at_most_half_of_the_threads(house: House) -> None:
+def test_waiting_takes_at_most_half_of_the_threads(house: WebHarness) -> None:
     """Beyond that the answer comes at once, so that triggers are still answered."""
     house.put(a_run("run_w"))
     went_on = threading.Event()
     threads = [
-        threading.Thread(target=waiting.until, args=(went_on.is_set, 60.0), daemon=True) for _ in range(waiting.PLACES)
+        threading.Thread(target=concurrency.until, args=(went_on.is_set, 60.0), daemon=True)
+        for _ in range(concurrency.PLACES)
     ]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + 60
     while True:
-        with waiting.place() as got:
+        with concurrency.place() as got:
             if not got:
                 break
         assert time.monotonic() < deadline
@@ -128,7 +129,7 @@ def test_waiting_takes_at_most_half_of_the_threads(house: House) -> None:
         thread.join()
 
 
-def test_what_is_not_there_is_404(house: House) -> None:
+def test_what_is_not_there_is_404(house: WebHarness) -> None:
     """For every way to name a run."""
     for path in ("approve", "cancel", "retry", "scenes/1/regenerate"):
         assert house.post(f"{NOWHERE}/{path}", {}).status_code == 404
@@ -136,7 +137,7 @@ def test_what_is_not_there_is_404(house: House) -> None:
     assert house.post("/api/generations/gen_unknown/decide", {"choice": "wait"}).status_code == 404
 
 
-def test_a_run_is_approved_cancelled_and_retried_in_its_time(house: House) -> None:
+def test_a_run_is_approved_cancelled_and_retried_in_its_time(house: WebHarness) -> None:
     """What its status does not allow is 409, and says so."""
     house.put(a_run("run_p", RunStatus.NEEDS_APPROVAL, approval="asked"))
     assert house.post("/api/runs/run_p/retry", {}).status_code == 409
@@ -149,7 +150,7 @@ def test_a_run_is_approved_cancelled_and_retried_in_its_time(house: House) -> No
     assert retried.json["status"] == "queued"
 
 
-def test_a_rehearsed_decision_costs_nothing_and_changes_nothing(house: House) -> None:
+def test_a_rehearsed_decision_costs_nothing_and_changes_nothing(house: WebHarness) -> None:
     """`dry_run` on every POST that could spend."""
     house.put(a_run("run_p", RunStatus.NEEDS_APPROVAL, approval="asked", quote_micro=2_000_000))
     answer = house.post("/api/runs/run_p/approve", {"dry_run": True})
@@ -158,7 +159,7 @@ def test_a_rehearsed_decision_costs_nothing_and_changes_nothing(house: House) ->
     assert house.run("run_p").approval == "asked"
 
 
-def test_one_scene_is_made_again_and_its_problems_are_named(house: House) -> None:
+def test_one_scene_is_made_again_and_its_problems_are_named(house: WebHarness) -> None:
     """A new clip, then a new cut; the old clip stays."""
     house.finished()
     wrong = house.post("/api/runs/run_finished/scenes/1/regenerate", {"model": "nobody/nothing"})
@@ -172,7 +173,7 @@ def test_one_scene_is_made_again_and_its_problems_are_named(house: House) -> Non
     assert len(again.json["scenes"][0]["clips"]) == 1
 
 
-def test_money_in_doubt_comes_with_its_three_choices(house: House) -> None:
+def test_money_in_doubt_comes_with_its_three_choices(house: WebHarness) -> None:
     """Waiting, writing off and cancelling; anything else is refused."""
     house.put(
         a_run("run_x", RunStatus.NEEDS_ATTENTION, error="One request is in doubt."),
@@ -187,7 +188,7 @@ def test_money_in_doubt_comes_with_its_three_choices(house: House) -> None:
     assert house.post("/api/generations/gen_1/decide", {"choice": "wait"}).status_code == 200
 
 
-def test_the_stop_switch_is_pressed_and_lifted(house: House) -> None:
+def test_the_stop_switch_is_pressed_and_lifted(house: WebHarness) -> None:
     """With its reason, for everybody to see."""
     pressed = house.post("/api/stop", {"on": True, "reason": "Too dear"})
     assert (pressed.status_code, pressed.json["on"], pressed.json["reason"]) == (200, True, "Too dear")
@@ -197,7 +198,7 @@ def test_the_stop_switch_is_pressed_and_lifted(house: House) -> None:
     assert house.post("/api/stop", {}).status_code == 422
 
 
-def test_usage_is_grouped_as_asked(house: House) -> None:
+def test_usage_is_grouped_as_asked(house: WebHarness) -> None:
     """By several columns, too; a wrong one is named."""
     answer = house.get("/api/usage?by=day,model,record,key,base&since=2026-01-01")
     answers.Usage.model_validate(answer.json)
@@ -205,7 +206,7 @@ def test_usage_is_grouped_as_asked(house: House) -> None:
     assert house.get("/api/usage?since=last-week").status_code == 422
 
 
-def test_the_catalogue_says_what_is_set_up_and_what_ends(house: House) -> None:
+def test_the_catalogue_says_what_is_set_up_and_what_ends(house: WebHarness) -> None:
     """Capabilities, prices, sunset."""
     found = answers.ModelList.model_validate(house.get("/api/models").json)
     models = {model.id: model for model in found.models}
@@ -214,7 +215,7 @@ def test_the_catalogue_says_what_is_set_up_and_what_ends(house: House) -> None:
     assert models[found.default].default
 
 
-def test_a_history_is_told_in_words(house: House) -> None:
+def test_a_history_is_told_in_words(house: WebHarness) -> None:
     """Not in statuses."""
     house.put(a_run("run_h"), house.scene("run_h", 2))
     scene = {"scene": "scene_run_h_2", "reason": "refused"}
@@ -229,7 +230,7 @@ def test_a_history_is_told_in_words(house: House) -> None:
     assert told[2] == "Approved."
 
 
-def test_a_reused_clip_is_shown_in_the_run_that_reuses_it(house: House) -> None:
+def test_a_reused_clip_is_shown_in_the_run_that_reuses_it(house: WebHarness) -> None:
     """Although an earlier run paid for it."""
     house.finished("run_a")
     house.put(a_run("run_b"), house.scene("run_b", clip_id="clip_run_a"))

@@ -10,9 +10,9 @@ import pytest
 
 from pipelines.domain.errors import TooMany
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.run import Lane
-from pipelines.stages import accept
-from tests.web.house import BASE, BEARER, RECORD, House
+from pipelines.domain.records import Lane
+from pipelines.stages.orders import accept
+from tests.web.web_fixtures import BASE, BEARER, RECORD, WebHarness
 
 FOREIGN = "appForeign0000000"
 
@@ -24,7 +24,7 @@ def fields(answer: Any) -> dict[str, str]:
     return {problem["field"]: problem["message"] for problem in answer.json["errors"]}
 
 
-def test_a_record_is_accepted_at_once_and_unquoted(house: House) -> None:
+def test_a_record_is_accepted_at_once_and_unquoted(house: WebHarness) -> None:
     """The row is read later by a worker, so the answer has no quote, but says where to look."""
     answer = house.post("/api/process-record", {"record_id": RECORD})
     assert answer.status_code == 202
@@ -47,14 +47,14 @@ def test_a_record_is_accepted_at_once_and_unquoted(house: House) -> None:
         ({"record_id": RECORD, "recordId": RECORD, "table": "Videos", "note": "ignored"}, ""),
     ],
 )
-def test_both_spellings_work_in_body_and_query(house: House, body: Any, query: str) -> None:
+def test_both_spellings_work_in_body_and_query(house: WebHarness, body: Any, query: str) -> None:
     """Scripts in the field send either."""
     answer = house.post(f"/api/process-record{query}", body)
     assert answer.status_code == 202, answer.json
     assert house.runs()[0].fresh == ("fresh" in query)
 
 
-def test_two_different_records_in_one_request_are_refused(house: House) -> None:
+def test_two_different_records_in_one_request_are_refused(house: WebHarness) -> None:
     """Nobody guesses which of two was meant."""
     answer = house.post(f"/api/process-record?recordId={RECORD[:-1]}8", {"record_id": RECORD})
     assert answer.status_code == 422
@@ -62,7 +62,7 @@ def test_two_different_records_in_one_request_are_refused(house: House) -> None:
     assert house.runs() == []
 
 
-def test_the_same_trigger_five_times_at_once_is_one_run(house: House) -> None:
+def test_the_same_trigger_five_times_at_once_is_one_run(house: WebHarness) -> None:
     """Automations fire twice, people click twice."""
     gate, answers = threading.Barrier(5), []
 
@@ -91,7 +91,7 @@ def test_the_same_trigger_five_times_at_once_is_one_run(house: House) -> None:
         ({"record_id": RECORD, "base_id": "app1", "table": "a/b"}, {"base_id", "table"}),
     ],
 )
-def test_every_wrong_field_of_a_record_trigger_is_named(house: House, body: Any, wrong: set[str]) -> None:
+def test_every_wrong_field_of_a_record_trigger_is_named(house: WebHarness, body: Any, wrong: set[str]) -> None:
     """A script's author fixes all of it in one go."""
     answer = house.post("/api/process-record", body)
     assert answer.status_code == 422
@@ -99,19 +99,19 @@ def test_every_wrong_field_of_a_record_trigger_is_named(house: House, body: Any,
     assert house.runs() == []
 
 
-def test_a_foreign_base_is_refused_and_a_connected_one_is_taken(house: House) -> None:
+def test_a_foreign_base_is_refused_and_a_connected_one_is_taken(house: WebHarness) -> None:
     """Our token may see more bases than the operator meant."""
     refused = house.post("/api/process-record", {"record_id": RECORD, "base_id": FOREIGN})
     assert refused.status_code == 403
     assert set(fields(refused)) == {"base_id"}
-    from pipelines.domain.run import Base
+    from pipelines.domain.records import Base
 
     with house.store.write() as tx:
         tx.bases.add(Base(id=FOREIGN))
     assert house.post("/api/process-record", {"record_id": RECORD, "base_id": FOREIGN}).status_code == 202
 
 
-def test_a_master_prompt_is_quoted_at_once(house: House) -> None:
+def test_a_master_prompt_is_quoted_at_once(house: WebHarness) -> None:
     """Without a row everything is known at the trigger."""
     body = {"master_prompt": "A fox at dawn", "scene_count": 3, "model": "openrouter/bytedance/seedance-2-mini"}
     models = house.get("/api/models").json["models"]
@@ -147,7 +147,7 @@ def test_a_master_prompt_is_quoted_at_once(house: House) -> None:
         ({"scene_count": 3}, {"record_id", "master_prompt"}),
     ],
 )
-def test_every_wrong_field_of_an_order_is_named(house: House, body: Any, wrong: set[str]) -> None:
+def test_every_wrong_field_of_an_order_is_named(house: WebHarness, body: Any, wrong: set[str]) -> None:
     """All problems at once, and nothing is started."""
     answer = house.post("/api/process-master-prompt", body)
     assert answer.status_code in {400, 422}
@@ -155,7 +155,7 @@ def test_every_wrong_field_of_an_order_is_named(house: House, body: Any, wrong: 
     assert house.runs() == []
 
 
-def test_select_words_may_be_written_as_programs_write_them(house: House) -> None:
+def test_select_words_may_be_written_as_programs_write_them(house: WebHarness) -> None:
     """`fade_black` is `Fade Black`."""
     body = {"master_prompt": "x", "transition": "fade_black", "fit": "letterbox", "captions": "BURNED"}
     order = house.run(house.post("/api/process-master-prompt", body).json["run_id"]).order
@@ -163,7 +163,7 @@ def test_select_words_may_be_written_as_programs_write_them(house: House) -> Non
     assert (order["transition"], order["fit"], order["captions"]) == ("Fade Black", "Letterbox", "Burned")
 
 
-def test_what_the_model_cannot_do_is_refused_with_the_allowed_values_unless_adapt(house: House) -> None:
+def test_what_the_model_cannot_do_is_refused_with_the_allowed_values_unless_adapt(house: WebHarness) -> None:
     """The seconds and sizes of the catalogue decide, and each problem carries the request's own field name."""
     body = {"prompt": "A fox", "model": "sora/sora-2", "seconds": 5, "resolution": "1080p"}
     found = fields(house.post("/api/generate-video", body))
@@ -171,7 +171,7 @@ def test_what_the_model_cannot_do_is_refused_with_the_allowed_values_unless_adap
     assert "720p" in found["resolution"]
 
 
-def test_a_clip_is_one_scene(house: House) -> None:
+def test_a_clip_is_one_scene(house: WebHarness) -> None:
     """`generate-video` is a run with one scene, text or image to video."""
     answer = house.post("/api/generate-video", {"prompt": "A fox", "seconds": 3, "title": "Fox"})
     run = house.run(answer.json["run_id"])
@@ -180,7 +180,7 @@ def test_a_clip_is_one_scene(house: House) -> None:
     assert [scene["prompt"] for scene in run.order["scenes"]] == ["A fox"]
 
 
-def test_a_dry_run_answers_and_starts_nothing(house: House) -> None:
+def test_a_dry_run_answers_and_starts_nothing(house: WebHarness) -> None:
     """Plan, quote and problems."""
     body = {"master_prompt": "A fox", "scene_count": 2, "dry_run": True}
     answer = house.post("/api/process-master-prompt", body)
@@ -193,7 +193,7 @@ def test_a_dry_run_answers_and_starts_nothing(house: House) -> None:
     assert house.runs() == []
 
 
-def test_above_the_limit_of_one_run_is_402_that_names_the_number(house: House) -> None:
+def test_above_the_limit_of_one_run_is_402_that_names_the_number(house: WebHarness) -> None:
     """The refusal says what would do."""
     models = house.get("/api/models").json["models"]
     paid = next(m for m in models if not m["free"] and not m["warning"])
@@ -223,7 +223,7 @@ def test_above_the_limit_of_one_run_is_402_that_names_the_number(house: House) -
     ],
 )
 def test_what_is_no_json_object_is_refused_as_a_problem_document(
-    house: House, data: bytes, kind: str, status: int
+    house: WebHarness, data: bytes, kind: str, status: int
 ) -> None:
     """Never a 500, never a page of HTML."""
     answer = house.client.post("/api/process-record", data=data, content_type=kind, headers=BEARER)
@@ -232,14 +232,14 @@ def test_what_is_no_json_object_is_refused_as_a_problem_document(
     assert house.runs() == []
 
 
-def test_an_estimate_reads_the_row_and_says_what_is_wrong_with_it(board: House) -> None:
+def test_an_estimate_reads_the_row_and_says_what_is_wrong_with_it(airtable: WebHarness) -> None:
     """A base without our tables is the operator's business, said in a sentence."""
-    answer = board.post("/api/estimate", {"record_id": RECORD})
+    answer = airtable.post("/api/estimate", {"record_id": RECORD})
     assert answer.status_code == 502
     assert "flask airtable setup" in answer.json["detail"]
 
 
-def test_an_estimate_when_airtable_is_away_is_504_with_a_sentence(house: House) -> None:
+def test_an_estimate_when_airtable_is_away_is_504_with_a_sentence(house: WebHarness) -> None:
     """Bounded: a script waits 12 seconds at most."""
     answer = house.post("/api/estimate", {"record_id": RECORD})
     assert answer.status_code == 504
@@ -247,14 +247,14 @@ def test_an_estimate_when_airtable_is_away_is_504_with_a_sentence(house: House) 
 
 
 @pytest.mark.parametrize("body", [{"master_prompt": "A fox"}, {"prompt": "A fox"}])
-def test_an_estimate_takes_the_body_of_any_trigger(house: House, body: dict[str, str]) -> None:
+def test_an_estimate_takes_the_body_of_any_trigger(house: WebHarness, body: dict[str, str]) -> None:
     """What is sent decides what it is."""
     answer = house.post("/api/estimate", body)
     assert answer.status_code == 200
     assert answer.json["ok"] is True
 
 
-def test_the_queue_is_swept_by_a_worker(house: House) -> None:
+def test_the_queue_is_swept_by_a_worker(house: WebHarness) -> None:
     """One call for a scheduled automation."""
     answer = house.post("/api/process-queue", {})
     assert answer.status_code == 202
@@ -263,7 +263,7 @@ def test_the_queue_is_swept_by_a_worker(house: House) -> None:
     assert house.get("/api/sweeps/swp_unknown").status_code == 404
 
 
-def test_the_same_idempotency_key_gives_the_same_answer_and_one_run(house: House) -> None:
+def test_the_same_idempotency_key_gives_the_same_answer_and_one_run(house: WebHarness) -> None:
     """Another body under the key is an error, another key another run."""
     body = {"master_prompt": "A fox"}
     first = house.post("/api/process-master-prompt", body, headers={"Idempotency-Key": "one"})
@@ -277,7 +277,7 @@ def test_the_same_idempotency_key_gives_the_same_answer_and_one_run(house: House
     assert len(house.runs()) == 2
 
 
-def test_an_idempotency_key_is_forgotten_after_a_day(house: House) -> None:
+def test_an_idempotency_key_is_forgotten_after_a_day(house: WebHarness) -> None:
     """A name like `daily` may come back."""
     headers = {"Idempotency-Key": "daily"}
     house.post("/api/process-master-prompt", {"master_prompt": "A"}, headers=headers)
@@ -286,7 +286,7 @@ def test_an_idempotency_key_is_forgotten_after_a_day(house: House) -> None:
     assert len(house.runs()) == 2
 
 
-def test_a_validation_error_is_replayed_too_and_a_bad_key_refused(house: House) -> None:
+def test_a_validation_error_is_replayed_too_and_a_bad_key_refused(house: WebHarness) -> None:
     """A final refusal is an answer like any other."""
     headers = {"Idempotency-Key": "x"}
     first = house.post("/api/process-record", {"record_id": "rec"}, headers=headers)
@@ -298,12 +298,12 @@ def test_a_validation_error_is_replayed_too_and_a_bad_key_refused(house: House) 
     assert bad.status_code == 400
 
 
-def test_a_trigger_does_not_need_the_broker_airtable_or_a_provider(house: House) -> None:
+def test_a_trigger_does_not_need_the_broker_airtable_or_a_provider(house: WebHarness) -> None:
     """All of them are away: the hints and providers of this house raise when they are asked."""
     assert house.post("/api/process-record", {"record_id": RECORD}).status_code == 202
 
 
-def test_a_request_whose_handling_died_finds_its_run_again(house: House) -> None:
+def test_a_request_whose_handling_died_finds_its_run_again(house: WebHarness) -> None:
     """The run was committed, the answer never was: the repeat under the same key gets that run, not a second."""
     headers = {"Idempotency-Key": "once"}
     body = {"master_prompt": "A fox"}
@@ -318,7 +318,7 @@ def test_a_request_whose_handling_died_finds_its_run_again(house: House) -> None
     assert len(house.runs()) == 1
 
 
-def use_up(house: House) -> None:
+def use_up(house: WebHarness) -> None:
     """The key of the tests has started so much that its next turn comes in a minute."""
     full = house.clock.now() + accept.STARTS_AT_ONCE * accept.START_EVERY_S + 60
     with house.store.write() as tx:
@@ -326,7 +326,7 @@ def use_up(house: House) -> None:
         tx.lanes.add(Lane(id="start:env-tester", next_free_at=full))
 
 
-def test_a_key_that_starts_too_much_is_told_when_to_try_again_and_has_started_nothing(house: House) -> None:
+def test_a_key_that_starts_too_much_is_told_when_to_try_again_and_has_started_nothing(house: WebHarness) -> None:
     """A script that ran away is ended by its pace, not by the budget."""
     use_up(house)
     film, sweep = {"master_prompt": "A fox"}, {}
@@ -339,7 +339,7 @@ def test_a_key_that_starts_too_much_is_told_when_to_try_again_and_has_started_no
     assert again.status_code == 202
 
 
-def test_what_is_under_way_is_answered_however_much_the_key_has_started(house: House) -> None:
+def test_what_is_under_way_is_answered_however_much_the_key_has_started(house: WebHarness) -> None:
     """A 429 never takes back what was accepted, and a rehearsal starts nothing."""
     first = house.post("/api/process-record", {"record_id": RECORD}, headers={"Idempotency-Key": "one"})
     use_up(house)
@@ -350,7 +350,7 @@ def test_what_is_under_way_is_answered_however_much_the_key_has_started(house: H
     assert house.post("/api/process-record", {"record_id": RECORD[:-1] + "8"}).status_code == 429
 
 
-def test_a_key_may_start_hundreds_at_once_and_is_then_paced(house: House) -> None:
+def test_a_key_may_start_hundreds_at_once_and_is_then_paced(house: WebHarness) -> None:
     """As many as a big table sends; another key is not held up by it."""
     with house.store.write() as tx:
         for _ in range(accept.STARTS_AT_ONCE):

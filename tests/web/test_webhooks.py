@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from pipelines import signing
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
-from pipelines.domain.run import Base, Generation, Run
-from tests.web.house import BASE, OUTSIDE, House
+from pipelines.domain.records import Base, Generation, Run
+from pipelines.security import signing
+from tests.web.web_fixtures import BASE, OUTSIDE, WebHarness
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 ROUTER, KIE = "openrouter-secret", "kie-secret"
@@ -24,34 +24,36 @@ MAC = base64.b64encode(b"m" * 32).decode()
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def house(tmp_path: Path) -> Iterator[WebHarness]:
     secrets = {
         "OPENAI_WEBHOOK_SECRET": SECRET,
         "GEMINI_WEBHOOK_SECRET": SECRET,
         "OPENROUTER_WEBHOOK_SECRET": ROUTER,
         "KIE_WEBHOOK_HMAC_KEY": KIE,
     }
-    with House(tmp_path, **OUTSIDE, **secrets) as made:
+    with WebHarness(tmp_path, **OUTSIDE, **secrets) as made:
         made.put(Run(id="run_1", status=RunStatus.GENERATING, source="rest"), made.scene("run_1"))
         yield made
 
 
-def waiting(house: House, provider: str, **more: Any) -> None:
+def waiting(house: WebHarness, provider: str, **more: Any) -> None:
     house.put(house.generation("run_1", provider=provider, next_at=9e9, **more))
 
 
-def generation(house: House) -> Generation:
+def generation(house: WebHarness) -> Generation:
     with house.store.read() as tx:
         found = tx.generations.get("gen_1")
     assert found
     return found
 
 
-def woken(house: House) -> bool:
+def woken(house: WebHarness) -> bool:
     return (generation(house).next_at or 0.0) < 8e9
 
 
-def standard(house: House, body: bytes, *, id: str = "msg_1", secret: str = SECRET, age: float = 0.0) -> dict[str, str]:
+def standard(
+    house: WebHarness, body: bytes, *, id: str = "msg_1", secret: str = SECRET, age: float = 0.0
+) -> dict[str, str]:
     at = int(house.clock.now() - age)
     return {
         "webhook-id": id,
@@ -61,13 +63,13 @@ def standard(house: House, body: bytes, *, id: str = "msg_1", secret: str = SECR
     }
 
 
-def deliveries(house: House) -> int:
+def deliveries(house: WebHarness) -> int:
     with house.store.read() as tx:
         return int(tx.inbox.count())
 
 
 @pytest.mark.parametrize(("route", "provider"), [("openai", "sora"), ("gemini", "omni")])
-def test_a_signed_standard_webhook_makes_its_generation_due(house: House, route: str, provider: str) -> None:
+def test_a_signed_standard_webhook_makes_its_generation_due(house: WebHarness, route: str, provider: str) -> None:
     """Once: the repeat is answered with 200 and does nothing."""
     waiting(house, provider)
     body = json.dumps({"type": "video.completed", "data": {"id": "video_1"}}).encode()
@@ -93,7 +95,7 @@ def test_a_signed_standard_webhook_makes_its_generation_due(house: House, route:
         {"webhook-timestamp": None},
     ],
 )
-def test_a_forged_or_stale_webhook_is_401_and_changes_nothing(house: House, spoil: dict[str, str | None]) -> None:
+def test_a_forged_or_stale_webhook_is_401_and_changes_nothing(house: WebHarness, spoil: dict[str, str | None]) -> None:
     """And the sender learns no more than that."""
     waiting(house, "sora")
     body = b'{"type": "video.completed", "data": {"id": "video_1"}}'
@@ -104,7 +106,7 @@ def test_a_forged_or_stale_webhook_is_401_and_changes_nothing(house: House, spoi
     assert deliveries(house) == 0
 
 
-def test_a_changed_body_is_not_believed(house: House) -> None:
+def test_a_changed_body_is_not_believed(house: WebHarness) -> None:
     """The signature covers the raw bytes."""
     waiting(house, "sora")
     headers = standard(house, b'{"data": {"id": "video_2"}}')
@@ -112,14 +114,14 @@ def test_a_changed_body_is_not_believed(house: House) -> None:
     assert answer.status_code == 401
 
 
-def test_a_replay_after_five_minutes_is_refused(house: House) -> None:
+def test_a_replay_after_five_minutes_is_refused(house: WebHarness) -> None:
     """By its timestamp, whatever was remembered."""
     body = b'{"data": {"id": "video_1"}}'
     headers = standard(house, body, age=301)
     assert house.client.post("/api/webhook/openai", data=body, headers=headers).status_code == 401
 
 
-def test_a_signed_webhook_about_nothing_of_ours_is_answered_and_forgotten(house: House) -> None:
+def test_a_signed_webhook_about_nothing_of_ours_is_answered_and_forgotten(house: WebHarness) -> None:
     """The account may be shared with other programs."""
     waiting(house, "sora")
     for body in (b'{"data": {"id": "video_other"}}', b'{"data": "x"}', b"{}", b'{"data": {"id": 7}}'):
@@ -133,12 +135,12 @@ def test_a_signed_webhook_about_nothing_of_ours_is_answered_and_forgotten(house:
 
 def test_without_a_secret_nothing_is_believed(tmp_path: Path) -> None:
     """An unsigned door would let anybody knock our polling about."""
-    with House(tmp_path, **OUTSIDE) as house:
+    with WebHarness(tmp_path, **OUTSIDE) as house:
         body = b'{"data": {"id": "video_1"}}'
         assert house.client.post("/api/webhook/openai", data=body, headers=standard(house, body)).status_code == 401
 
 
-def kie_headers(house: House, task_id: str) -> dict[str, str]:
+def kie_headers(house: WebHarness, task_id: str) -> dict[str, str]:
     at = str(int(house.clock.now()))
     mac = hmac.digest(KIE.encode(), f"{task_id}.{at}".encode(), "sha256")
     return {"X-Webhook-Timestamp": at, "X-Webhook-Signature": base64.b64encode(mac).decode()}
@@ -147,7 +149,7 @@ def kie_headers(house: House, task_id: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     "body", [{"data": {"taskId": "task_1"}}, {"taskId": "task_1"}, {"data": {"task_id": "task_1"}}]
 )
-def test_a_kie_callback_needs_token_signature_and_task(house: House, body: dict[str, Any]) -> None:
+def test_a_kie_callback_needs_token_signature_and_task(house: WebHarness, body: dict[str, Any]) -> None:
     """Whichever field carries the id."""
     waiting(house, "kie", provider_id="task_1")
     assert house.client.post("/api/webhook/kie/token-1", json=body, headers=kie_headers(house, "x")).status_code == 401
@@ -163,7 +165,7 @@ def test_a_kie_callback_needs_token_signature_and_task(house: House, body: dict[
     assert woken(house)
 
 
-def test_a_kie_callback_that_contradicts_itself_is_refused(house: House) -> None:
+def test_a_kie_callback_that_contradicts_itself_is_refused(house: WebHarness) -> None:
     """Two ids, or the id of another task."""
     waiting(house, "kie", provider_id="task_1")
     twice = {"taskId": "task_1", "data": {"task_id": "task_2"}}
@@ -179,7 +181,7 @@ def test_a_kie_callback_that_contradicts_itself_is_refused(house: House) -> None
     assert not woken(house)
 
 
-def test_an_openrouter_callback_is_signed_over_its_body(house: House) -> None:
+def test_an_openrouter_callback_is_signed_over_its_body(house: WebHarness) -> None:
     """`t=…,v1=…`."""
     waiting(house, "openrouter", provider_id="job_1")
     body = json.dumps({"type": "video.generation.completed", "data": {"id": "job_1"}}).encode()
@@ -202,7 +204,7 @@ def test_an_openrouter_callback_is_signed_over_its_body(house: House) -> None:
     [("sora", {"id": "video_9"}), ("omni", {"type": "interaction.completed", "data": {"id": "video_9"}})],
 )
 def test_a_callback_with_our_token_names_the_job_of_a_request_whose_answer_was_lost(
-    house: House, provider: str, body: dict[str, Any]
+    house: WebHarness, provider: str, body: dict[str, Any]
 ) -> None:
     """The token was made for exactly this request; the job is ours when its provider has been asked."""
     waiting(house, provider, status=GenerationStatus.UNKNOWN, provider_id=None)
@@ -213,20 +215,20 @@ def test_a_callback_with_our_token_names_the_job_of_a_request_whose_answer_was_l
     assert (found.result["called_back"], woken(house)) == ("video_9", True)
 
 
-def test_a_token_of_one_provider_opens_nothing_at_another(house: House) -> None:
+def test_a_token_of_one_provider_opens_nothing_at_another(house: WebHarness) -> None:
     """Each callback address belongs to one provider."""
     waiting(house, "openrouter")
     assert house.client.post("/api/webhook/sora/token-1", json={"id": "video_1"}).status_code == 404
 
 
-def airtable(house: House, *, webhook: str = "ach1", key: str = MAC, base: str = BASE) -> Any:
+def airtable(house: WebHarness, *, webhook: str = "ach1", key: str = MAC, base: str = BASE) -> Any:
     body = json.dumps({"base": {"id": base}, "webhook": {"id": webhook}, "timestamp": "2026-11-20T10:00:00Z"}).encode()
     mac = hmac.digest(base64.b64decode(key), body, "sha256").hex()
     headers = {"X-Airtable-Content-MAC": f"hmac-sha256={mac}"}
     return house.client.post("/api/webhook/airtable", data=body, headers=headers)
 
 
-def test_a_ping_of_airtable_makes_its_base_due(house: House) -> None:
+def test_a_ping_of_airtable_makes_its_base_due(house: WebHarness) -> None:
     """Answered with an empty body; a repeat does nothing; a forged one is refused."""
     hook = {
         "id": "ach1",
@@ -259,7 +261,7 @@ def test_a_ping_of_airtable_makes_its_base_due(house: House) -> None:
 
 @pytest.mark.parametrize("route", ["openai", "gemini", "kie/t", "openrouter/t", "sora/t", "omni/t", "airtable"])
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b"null", b'{"a":', b"x" * 300_000])
-def test_no_body_makes_a_webhook_fail_with_500(house: House, route: str, body: bytes) -> None:
+def test_no_body_makes_a_webhook_fail_with_500(house: WebHarness, route: str, body: bytes) -> None:
     """Whatever arrives, signed or not."""
     answer = house.client.post(f"/api/webhook/{route}", data=body, headers={"Content-Type": "application/json"})
     assert 400 <= answer.status_code < 500

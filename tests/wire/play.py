@@ -16,7 +16,7 @@ from PIL import Image
 from pipelines.domain import errors
 from pipelines.domain.catalogue import Ability, ModelCard
 from pipelines.domain.lifecycle import GenerationStatus
-from pipelines.media.studio import FilmStudio
+from pipelines.media.editor import MediaEditor
 from pipelines.ports import GenerationRequest, Job, MediaInput, Submission, VideoProvider
 from pipelines.providers import build_providers
 from pipelines.settings import Settings, load_settings
@@ -116,7 +116,7 @@ def play(recorded: dict[str, Any], catalogue: Mapping[str, ModelCard], folder: P
         example = server.filled(recorded)
         card = card_for(example, catalogue, server.url)
         settings = settings_for(server.url, folder, account_key)
-        providers = build_providers(settings, {**catalogue, card.id: card}, FilmStudio())
+        providers = build_providers(settings, {**catalogue, card.id: card}, MediaEditor())
         with closing(providers):
             outcome = _outcome(providers.get(card.provider), example, submission_for(example, card, folder), dest)
     assert server.complaints == []

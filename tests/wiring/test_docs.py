@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus
 from pipelines.settings import variables
-from tools import docs, docs_commands, docs_lifecycle
+from tools.docs import build, command_line, lifecycle
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -35,7 +35,7 @@ PLACEHOLDER = re.compile(r"[A-Z]+_ID|[A-Z]+_KEY_ID")
 """`RUN_ID` in a command stands for a value."""
 LINK = re.compile(r"(?<!\\)\]\(([^)\s]+)(?:\s\"[^\"]*\")?\)")
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
-GROUPS = frozenset({docs_lifecycle.GROUP, "[*]"})
+GROUPS = frozenset({lifecycle.GROUP, "[*]"})
 
 
 def name_of(path: Path) -> str:
@@ -99,7 +99,7 @@ def test_every_page_is_reached_from_the_index() -> None:
 @every_page
 def test_every_make_target_that_is_mentioned_exists(page: Path) -> None:
     mentioned = re.findall(r"(?:^|[`\s])make ([a-z][a-z-]*)", code_of(page), re.MULTILINE)
-    unknown = set(mentioned) - {name for name, _ in docs_commands.targets()}
+    unknown = set(mentioned) - {name for name, _ in command_line.targets()}
     assert not unknown
 
 
@@ -107,7 +107,7 @@ def test_every_make_target_that_is_mentioned_exists(page: Path) -> None:
 def commands() -> dict[str, set[str]]:
     """Groups with their commands; a command without a group has none."""
     found: dict[str, set[str]] = {}
-    for words, _ in docs_commands.commands(docs_commands.application()):
+    for words, _ in command_line.commands(command_line.application()):
         found.setdefault(words[0], set()).update(words[1:])
     return found
 
@@ -143,14 +143,14 @@ def test_every_status_that_is_mentioned_is_the_domains(page: Path) -> None:
     assert not words - known - GROUPS
 
 
-@pytest.mark.parametrize("path", docs.PAGES, ids=name_of)
+@pytest.mark.parametrize("path", build.PAGES, ids=name_of)
 def test_what_code_writes_is_what_it_wrote(path: Path) -> None:
-    assert not docs.outdated(path), "run: make docs"
+    assert not build.outdated(path), "run: make docs"
 
 
 def test_the_diagram_of_the_readme_loses_no_transition() -> None:
     """Drawn with a frame, and still every arrow of the table, and no other."""
-    assert docs_lifecycle.expanded() == docs_lifecycle.run_edges()
+    assert lifecycle.expanded() == lifecycle.run_edges()
 
 
 def test_the_pictures_of_the_readme_are_small() -> None:

@@ -52,7 +52,7 @@ def test_untyped_values_and_helpers_used_once_are_counted(tmp_path: Path) -> Non
         "def _twice(name: str) -> int:\n    return {}.get(name, 1)\n"
         "def whole() -> int:\n    return _once({}) + _twice('a') + _twice('b')\n"
     )
-    (module,) = modules_of(tree(tmp_path, {"pipelines/domain/run.py": source}))
+    (module,) = modules_of(tree(tmp_path, {"pipelines/domain/records.py": source}))
     assert (any_names(module), any_mappings(module), keyed_gets(module)) == (2, 1, 1)
     assert [helper.name for helper in single_use([module])] == ["_once"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pipelines.domain.points import POINTS
-from tools.docs_points import PROCESSES
+from pipelines.domain.crash_points import CRASH_POINTS
+from tools.docs.crash_points import PROCESSES
 
 ROOT = Path(__file__).resolve().parents[2]
 REACHED = re.compile(r"points\.reach\(\s*\"([a-z_.]+)\"")
@@ -15,11 +15,11 @@ REACHED = re.compile(r"points\.reach\(\s*\"([a-z_.]+)\"")
 def test_the_table_and_the_code_name_the_same_points() -> None:
     sources = [*(ROOT / "pipelines" / "stages").glob("*.py"), *(ROOT / "worker").glob("*.py")]
     found = {name for path in sources for name in REACHED.findall(path.read_text())}
-    assert found == set(POINTS)
+    assert found == set(CRASH_POINTS)
 
 
 def test_every_point_belongs_to_a_process_and_says_how_it_goes_on() -> None:
-    for point in POINTS.values():
+    for point in CRASH_POINTS.values():
         assert point.process in PROCESSES
         assert point.committed
         assert re.fullmatch(r"[A-Z].*\.", point.recovery), point.name

@@ -9,10 +9,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from pipelines.stages.retention import KEPT
-from pipelines.store import SqlStore
-from pipelines.store.schema import HEAD, MIGRATIONS
-from pipelines.store.tables import RECORDS, metadata
+from pipelines.database import SqlStore
+from pipelines.database.schema import HEAD, MIGRATIONS
+from pipelines.database.tables import RECORDS, metadata
+from pipelines.stages.scheduler.retention import KEPT
 
 FILES = Path(__file__).resolve().parents[2] / "docs" / "reference" / "files.md"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from pipelines.settings import load_settings, variables
-from tools.env_example import env_example
+from tools.docs.settings import env_example
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("pipelines", "webapp", "worker")

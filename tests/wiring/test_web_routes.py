@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.house import OUTSIDE, House
+from tests.web.web_fixtures import OUTSIDE, WebHarness
 
 OPEN_TO_ALL = {
     "/health",
@@ -23,12 +23,12 @@ OWN_PROOF = ("/api/webhook/", "/media/", "/v/", "/static/fonts/")
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with House(tmp_path, **OUTSIDE) as made:
+def house(tmp_path: Path) -> Iterator[WebHarness]:
+    with WebHarness(tmp_path, **OUTSIDE) as made:
         yield made
 
 
-def test_every_other_route_asks_who_is_there(house: House) -> None:
+def test_every_other_route_asks_who_is_there(house: WebHarness) -> None:
     """A new route that forgets to ask fails here."""
     values = {
         "run_id": "run_x",
@@ -49,7 +49,7 @@ def test_every_other_route_asks_who_is_there(house: House) -> None:
             assert answer.status_code == 401, f"{method} {rule.rule}: {answer.status_code}"
 
 
-def test_every_page_only_form_is_protected_against_other_sites(house: House) -> None:
+def test_every_page_only_form_is_protected_against_other_sites(house: WebHarness) -> None:
     """A POST without our token is refused before anything else is looked at."""
     posts = [
         rule

@@ -14,7 +14,7 @@ import pytest
 from pipelines import queueing
 from pipelines.bootstrap import build_services
 from pipelines.settings import Settings, load_settings
-from pipelines.stages.services import Services
+from pipelines.stages.kernel.services import Services
 from tools.stack import ROOT, until
 
 

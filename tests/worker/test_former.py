@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
-from pipelines.domain.run import Generation, Process, Run
-from pipelines.store import SqlStore
+from pipelines.domain.records import Generation, Process, Run
 from worker.supervisor import Supervisor
 
 NOW = 1_795_521_600.0
@@ -44,7 +44,7 @@ def test_only_the_leases_of_the_dead_are_freed_and_never_that_of_a_paid_request(
     for name in processes:
         assert store.claim("runs", name, owner=name, now=NOW, seconds=60)
     assert store.claim("generations", "paid", owner="dead", now=NOW, seconds=60)
-    Supervisor(store, []).bury_former()
+    Supervisor(store, []).release_previous_instance()
     assert [row for row, _ in store.due("runs", NOW, 10)] == ["dead"]
     assert store.due("generations", NOW, 10) == []
     with store.read() as tx:

@@ -17,9 +17,9 @@ import pytest
 from pipelines import queueing
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.order import Order
-from pipelines.domain.run import QueueSweep, Run
+from pipelines.domain.records import QueueSweep, Run
 from pipelines.queueing import RqHints
-from pipelines.stages import accept
+from pipelines.stages.orders import accept
 from pipelines.testing import make_services
 from tests.worker.conftest import WorkerService
 from tools.stack import until

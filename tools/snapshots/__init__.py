@@ -16,7 +16,7 @@ import click
 
 from pipelines.airtable.schema import TABLES
 from pipelines.settings import variables
-from tools.docs_commands import application, commands
+from tools.docs.command_line import application, commands
 from tools.snapshots.sentences import sentences
 from tools.stack import ROOT
 from webapp.openapi import description

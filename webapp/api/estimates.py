@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.domain.errors import InvalidOrder, Problem
-from pipelines.domain.labels import for_clip, for_row
+from pipelines.domain.field_labels import for_clip, for_row
 from pipelines.domain.money import dollars
 from pipelines.domain.order import Order
 from pipelines.domain.plan import Plan
-from pipelines.stages import accept, view, view_parts
-from pipelines.stages.accept import StartRequest
-from pipelines.stages.services import Services
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.orders import accept
+from pipelines.stages.orders.accept import StartRequest
+from pipelines.stages.views import run_view, sections
 from webapp.api import answers
+from webapp.concurrency import bounded
 from webapp.context import services
-from webapp.waiting import bounded
 
 
 def usd(micro: int | None) -> float | None:
@@ -25,11 +26,11 @@ def usd(micro: int | None) -> float | None:
 
 def time(at: float) -> str:
     """A moment as the API writes it."""
-    return view_parts.iso(at) or ""
+    return sections.iso(at) or ""
 
 
 def of_record(request: StartRequest) -> answers.Estimate:
-    """Reads the row, for a few seconds at most. Raises 504 when Airtable is slow, RecordGone, BoardDenied."""
+    """Reads the row, for a few seconds at most. Raises 504 when Airtable is slow, RecordGone, AirtableDenied."""
     core = services()
     return _answer(bounded(lambda: accept.dry_run(core, request)))
 
@@ -48,7 +49,7 @@ def of_queue(base_id: str) -> answers.QueueEstimate:
 
 
 def _queue(core: Services, base_id: str) -> answers.QueueEstimate:
-    rows = core.board.ready(base_id, core.clock.now())
+    rows = core.airtable.ready(base_id, core.clock.now())
     plans: list[answers.RowPlan] = []
     problems: list[Problem] = []
     total = 0
@@ -86,7 +87,7 @@ def _answer(found: accept.Estimate, problems: Sequence[Problem] | None = None) -
 
 def plan_view(plan: Plan | None) -> answers.PlanView | None:
     """A plan as the API writes it."""
-    return answers.PlanView.model_validate(view.plan_view(plan)) if plan else None
+    return answers.PlanView.model_validate(run_view.plan_view(plan)) if plan else None
 
 
 def listed(problems: Sequence[Problem]) -> list[answers.FieldProblem]:

@@ -10,7 +10,8 @@ from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import Problem
 from pipelines.domain.money import dollars
 from pipelines.domain.order_checks import usable
-from pipelines.stages import control, view, view_parts
+from pipelines.stages.decisions import control
+from pipelines.stages.views import run_view, sections
 from webapp.api import answers
 from webapp.api.operations import Reply, operation
 from webapp.api.requests import PageQuery, StopSwitch, UsageQuery
@@ -59,7 +60,7 @@ def stopped() -> answers.Stopped:
         switch = tx.switches.get("stop")
     if switch is None:
         return answers.Stopped(on=False, reason="", at=None)
-    return answers.Stopped(on=switch.on, reason=switch.reason, at=view_parts.iso(switch.at))
+    return answers.Stopped(on=switch.on, reason=switch.reason, at=sections.iso(switch.at))
 
 
 @operation(
@@ -92,7 +93,7 @@ def page(items: Sequence[T], query: PageQuery) -> tuple[Sequence[T], str | None]
 
 def usage_of(names: list[str], since: str | None, until: str | None) -> dict[str, Any]:
     """The answer of /api/usage, for the API and the pages."""
-    found = view.usage(services(), [COLUMNS[name] for name in names], since, until)
+    found = run_view.usage(services(), [COLUMNS[name] for name in names], since, until)
     rows = [{_SHOWN.get(column, column): value for column, value in row.items()} for row in found["rows"]]
     total = round(sum(row["spent_usd"] for row in rows), 6)
     return {**found, "by": names, "rows": rows, "spent_usd": total}

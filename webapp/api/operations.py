@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from pipelines.domain.errors import Problem
 from pipelines.domain.order import MAX_SCENES
-from webapp import auth, bodies, replays
+from webapp import bodies, idempotency
+from webapp.access import auth
 from webapp.api import answers
 from webapp.api.requests import ALIASES
 from webapp.errors import HttpProblem
@@ -92,7 +93,7 @@ def _view(entry: Operation) -> Callable[..., Response]:
             query = bodies.validated(entry.query, _query()) if entry.query else None
             return as_response(entry.handler(**path, **({"query": query} if query else {})))
         data = _merged(bodies.read_json())
-        return replays.once(data, lambda: _answered(entry, data, path))
+        return idempotency.once(data, lambda: _answered(entry, data, path))
 
     return view
 

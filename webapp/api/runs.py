@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, Problem
-from pipelines.domain.labels import for_clip
+from pipelines.domain.field_labels import for_clip
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.run import Run
-from pipelines.stages import control, rehearse, view
-from webapp import waiting
+from pipelines.domain.records import Run
+from pipelines.stages.decisions import control, dry_run
+from pipelines.stages.views import run_view
+from webapp import concurrency
 from webapp.api import answers, estimates
 from webapp.api.operations import Reply, operation
 from webapp.api.requests import Decision, Regenerate, RunAction, RunQuery, WaitQuery
@@ -49,7 +50,7 @@ def list_runs(query: RunQuery) -> Reply:
     if problems:
         raise HttpProblem(422, sentence(tuple(problems)), tuple(problems))
     filters = {"record": query.record_id, "status": statuses, "since": since, "until": until}
-    runs, cursor = view.list_runs(services(), limit=query.limit, cursor=query.cursor, **filters)  # type: ignore[arg-type]
+    runs, cursor = run_view.list_runs(services(), limit=query.limit, cursor=query.cursor, **filters)  # type: ignore[arg-type]
     return Reply({"runs": runs, "next_cursor": cursor})
 
 
@@ -100,20 +101,20 @@ def get_run(run_id: str, query: WaitQuery) -> Reply:
     """
     core = services()
     if query.wait:
-        known = query.version or view.run_version(core, run_id)
-        waiting.until(lambda: _changed(run_id, known), query.wait)
-    return Reply(view.run_view(core, run_id))
+        known = query.version or run_view.run_version(core, run_id)
+        concurrency.until(lambda: _changed(run_id, known), query.wait)
+    return Reply(run_view.run_view(core, run_id))
 
 
 def _changed(run_id: str, known: str) -> bool:
-    return view.run_version(services(), run_id) != known or view.has_stopped(services(), run_id)
+    return run_view.run_version(services(), run_id) != known or run_view.has_stopped(services(), run_id)
 
 
 @_decision("/api/runs/{run_id}/approve", summary="Approve the quote and the scenes", bodies=(RunAction,))
 def approve_run(run_id: str, body: RunAction) -> Reply:
     """The clips are bought then. 409 unless the run waits for approval."""
     if body.dry_run:
-        return _rehearsal("approve", rehearse.going_on(services(), run_id))
+        return _rehearsal("approve", dry_run.going_on(services(), run_id))
     return _shown(control.approve(services(), run_id, actor().name))
 
 
@@ -121,7 +122,7 @@ def approve_run(run_id: str, body: RunAction) -> Reply:
 def cancel_run(run_id: str, body: RunAction) -> Reply:
     """Stops what can be stopped and keeps what is paid for."""
     if body.dry_run:
-        return _rehearsal("cancel", rehearse.cancelling(services(), run_id))
+        return _rehearsal("cancel", dry_run.cancelling(services(), run_id))
     return _shown(control.cancel(services(), run_id, actor().name))
 
 
@@ -129,7 +130,7 @@ def cancel_run(run_id: str, body: RunAction) -> Reply:
 def retry_run(run_id: str, body: RunAction) -> Reply:
     """Every clip that is paid for is kept; only what is missing is bought."""
     if body.dry_run:
-        return _rehearsal("retry", rehearse.going_on(services(), run_id))
+        return _rehearsal("retry", dry_run.going_on(services(), run_id))
     return _shown(control.retry(services(), run_id, actor().name))
 
 
@@ -138,7 +139,7 @@ def regenerate_scene(run_id: str, n: int, body: Regenerate) -> Reply:
     """A new clip for that scene, with whatever is changed, then a new cut. The old clip is kept."""
     changes = body.changes()
     if body.dry_run:
-        return _rehearsal("regenerate", rehearse.regeneration(services(), run_id, n, changes))
+        return _rehearsal("regenerate", dry_run.regeneration(services(), run_id, n, changes))
     return _shown(regenerated(run_id, n, changes))
 
 
@@ -154,17 +155,17 @@ def regenerated(run_id: str, n: int, changes: dict[str, Any]) -> Run:
 def decide(generation_id: str, body: Decision) -> Reply:
     """When nobody knows whether a provider took a paid request, a person chooses; the run's `choices` say which."""
     if body.dry_run:
-        return _rehearsal(None, rehearse.decision(services(), generation_id, body.choice))
+        return _rehearsal(None, dry_run.decision(services(), generation_id, body.choice))
     return _shown(control.decide(services(), generation_id, body.choice, actor().name))
 
 
 def _shown(run: Run) -> Reply:
-    return Reply(view.run_view(services(), run.id))
+    return Reply(run_view.run_view(services(), run.id))
 
 
-def _rehearsal(action: str | None, found: rehearse.Rehearsal) -> Reply:
+def _rehearsal(action: str | None, found: dry_run.DecisionPreview) -> Reply:
     """What an action would cost, and whether the run's status and the budgets allow it."""
-    run = view.run_view(services(), found.run_id)
+    run = run_view.run_view(services(), found.run_id)
     problems = found.problems
     if action is not None and action not in run["actions"]:
         refused = Problem("status", f"A run that is {run['status']} cannot be asked to {action}.")

@@ -9,11 +9,11 @@ from flask import g
 from pydantic import BaseModel
 
 from pipelines.domain.errors import InvalidOrder, Problem
-from pipelines.domain.labels import for_clip
+from pipelines.domain.field_labels import for_clip
 from pipelines.domain.order import Order
-from pipelines.domain.run import QueueSweep
-from pipelines.stages import accept
-from pipelines.stages.accept import StartRequest
+from pipelines.domain.records import QueueSweep
+from pipelines.stages.orders import accept
+from pipelines.stages.orders.accept import StartRequest
 from webapp.api import answers, estimates
 from webapp.api.operations import Reply, operation
 from webapp.api.requests import (

@@ -9,10 +9,10 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from pipelines.domain.board_fields import moment
+from pipelines.domain.airtable_fields import moment
 from pipelines.domain.order_checks import usable
-from pipelines.stages import push
-from webapp.commands.output import as_json, checks_table, failed, show, told
+from pipelines.stages.base_changes import webhook_push
+from webapp.commands.output import as_json, checks_table, failed, reports_errors, show
 from webapp.context import services
 
 group = AppGroup("airtable", help="Build, check and connect an Airtable base.")
@@ -41,7 +41,7 @@ def model_options() -> list[str]:
     "--push/--no-push", "with_push", default=True, help="Also register Airtable's webhook, if this address is public."
 )
 @as_json
-@told
+@reports_errors
 def setup(base_id: str | None, *, with_push: bool, json_: bool) -> None:
     """Create missing tables and fields. Repeatable; never renames or deletes."""
     base = chosen(base_id)
@@ -56,20 +56,20 @@ def _push(base_id: str) -> str:
     core = services()
     if not core.policy.airtable_reaches_us:
         return "not registered: this address cannot be reached from outside"
-    if push.turn_on(core, base_id) is push.Ear.NONE:
-        return f"not registered: {push.known(core, base_id).problem}"
+    if webhook_push.turn_on(core, base_id) is webhook_push.Ear.NONE:
+        return f"not registered: {webhook_push.known(core, base_id).problem}"
     return "registered"
 
 
 @group.command("look")
 @base_option
 @as_json
-@told
+@reports_errors
 def look(base_id: str | None, *, json_: bool) -> None:
     """Have the worker look now for ticked boxes and ready rows, instead of at its own pace."""
     base = chosen(base_id)
-    push.keep(services())
-    if not push.look_soon(services(), base):
+    webhook_push.keep(services())
+    if not webhook_push.look_soon(services(), base):
         raise click.ClickException(f"{base} is not connected: flask bases add {base}")
     show({"base_id": base, "due": True}, json_=json_, table=lambda: click.echo("The worker looks at the base now."))
 
@@ -81,7 +81,7 @@ group.add_command(push_group)
 @push_group.command("on")
 @base_option
 @as_json
-@told
+@reports_errors
 def push_on(base_id: str | None, *, json_: bool) -> None:
     """Let Airtable tell us what people tick; exit code 1 if it cannot."""
     base = chosen(base_id)
@@ -94,11 +94,11 @@ def push_on(base_id: str | None, *, json_: bool) -> None:
 @push_group.command("off")
 @base_option
 @as_json
-@told
+@reports_errors
 def push_off(base_id: str | None, *, json_: bool) -> None:
     """Remove the webhook; boxes are then seen by a look every three hours."""
     base = chosen(base_id)
-    was_on = push.turn_off(services(), base)
+    was_on = webhook_push.turn_off(services(), base)
     sentence = "off" if was_on else "off; it was not on"
     show(
         {"base_id": base, "push": "off", "was_on": was_on}, json_=json_, table=lambda: click.echo(f"Push: {sentence}.")
@@ -108,11 +108,11 @@ def push_off(base_id: str | None, *, json_: bool) -> None:
 @push_group.command("status")
 @base_option
 @as_json
-@told
+@reports_errors
 def push_status(base_id: str | None, *, json_: bool) -> None:
     """Whether push works; exit code 1 if it should and does not."""
     core, base = services(), chosen(base_id)
-    known, health = push.known(core, base), core.base_tools.webhooks.health(base)
+    known, health = webhook_push.known(core, base), core.base_tools.webhooks.health(base)
     problem = health.problem or (known.problem if known.wanted else "")
     document = {
         "base_id": base,
@@ -149,7 +149,7 @@ def _print_report(report: dict[str, Any]) -> None:
 @group.command("doctor")
 @base_option
 @as_json
-@told
+@reports_errors
 def doctor(base_id: str | None, *, json_: bool) -> None:
     """Check token, scopes, tables, fields, options, limits, push and links; exit code 1 if something is missing."""
     checks = checks_of(chosen(base_id))
@@ -166,7 +166,7 @@ def checks_of(base_id: str) -> list[dict[str, Any]]:
 @group.command("script")
 @base_option
 @as_json
-@told
+@reports_errors
 def script(base_id: str | None, *, json_: bool) -> None:
     """The automation script and the button formula, with this deployment's values."""
     tools, base = services().base_tools, base_id or services().policy.default_base

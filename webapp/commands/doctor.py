@@ -12,9 +12,9 @@ from flask.cli import with_appcontext
 from pipelines.bootstrap import Lettering, lettering
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.order_checks import usable
-from pipelines.stages.services import Services
+from pipelines.stages.kernel.services import Services
 from webapp.commands.airtable import checks_of
-from webapp.commands.output import as_json, checks_table, failed, show, told
+from webapp.commands.output import as_json, checks_table, failed, reports_errors, show
 from webapp.context import services, settings
 
 Finding = dict[str, Any]
@@ -23,7 +23,7 @@ Finding = dict[str, Any]
 @click.command("doctor", help="Check settings, services, providers, storage, webhooks and bases.")
 @as_json
 @with_appcontext
-@told
+@reports_errors
 def command(*, json_: bool) -> None:
     """Exit code 1 if something that is needed does not work."""
     checks = list(all_checks(services()))

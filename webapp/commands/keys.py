@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from pipelines import signing
 from pipelines.domain.money import dollars
-from pipelines.domain.run import ApiKey
-from pipelines.stages.view_parts import iso
-from webapp.commands.output import Group, Money, as_json, print_table, show, told
+from pipelines.domain.records import ApiKey
+from pipelines.security import signing
+from pipelines.stages.views.sections import iso
+from webapp.commands.output import Group, Money, as_json, print_table, reports_errors, show
 from webapp.context import services
 
 group = Group("keys", help="Make, list and revoke API keys.", alone="list")
@@ -20,7 +20,7 @@ SCOPES = ("trigger", "read", "admin")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="May be given several times.")
 @click.option("--day-cap", type=Money(), help="What this key may spend a day, in dollars.")
 @as_json
-@told
+@reports_errors
 def create(name: str, scopes: tuple[str, ...], day_cap: int | None, *, json_: bool) -> None:
     """Make a key. It is shown once and not kept; only its hash is. Default scopes: trigger and read."""
     core, made = services(), signing.new_api_key()
@@ -39,7 +39,7 @@ def create(name: str, scopes: tuple[str, ...], day_cap: int | None, *, json_: bo
 
 @group.command("list")
 @as_json
-@told
+@reports_errors
 def list_(*, json_: bool) -> None:
     """All keys, without the keys themselves."""
     with services().store.read() as tx:
@@ -66,7 +66,7 @@ def list_(*, json_: bool) -> None:
 @group.command("revoke")
 @click.argument("key_id")
 @as_json
-@told
+@reports_errors
 def revoke(key_id: str, *, json_: bool) -> None:
     """Stop a key from working, now and for ever."""
     core = services()

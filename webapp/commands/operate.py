@@ -10,10 +10,14 @@ import click
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.money import dollars
-from pipelines.stages import control, ledger, push, tend, view
+from pipelines.stages.base_changes import webhook_push
+from pipelines.stages.decisions import control
+from pipelines.stages.kernel import ledger
+from pipelines.stages.scheduler import maintenance
+from pipelines.stages.views import run_view
 from webapp.api.answers import ModelView
 from webapp.api.operate import COLUMNS, catalogue, stopped
-from webapp.commands.output import ACTOR, Group, Money, as_json, print_table, show, told
+from webapp.commands.output import ACTOR, Group, Money, as_json, print_table, reports_errors, show
 from webapp.context import services
 
 STDIN = "-"
@@ -31,12 +35,12 @@ bases_group = Group("bases", help="Connected Airtable bases.", alone="list")
 @click.option("--since", type=DAY, metavar="DAY", help="From this UTC day on, e.g. 2026-11-01.")
 @click.option("--until", type=DAY, metavar="DAY", help="Up to this UTC day.")
 @as_json
-@told
+@reports_errors
 def ledger_show(by: tuple[str, ...], since: datetime | None, until: datetime | None, *, json_: bool) -> None:
     """Spend by day, model, record, key or base."""
     names = by or ("day",)
     bounds = [day.strftime("%Y-%m-%d") if day else None for day in (since, until)]
-    found = view.usage(services(), [COLUMNS[name] for name in names], *bounds)
+    found = run_view.usage(services(), [COLUMNS[name] for name in names], *bounds)
     rows = [[row[COLUMNS[name]] for name in names] + _figures(row) for row in found["rows"]]
     columns = (*names, "spent", "seconds", "generations")
     show(found, json_=json_, table=lambda: print_table(columns, rows, empty="Nothing was spent."))
@@ -48,7 +52,7 @@ def _figures(row: dict[str, Any]) -> list[object]:
 
 @ledger_group.command("audit")
 @as_json
-@told
+@reports_errors
 def ledger_audit(*, json_: bool) -> None:
     """Check that the books balance; exit code 1 if they do not."""
     with services().store.read() as tx:
@@ -70,7 +74,7 @@ def _print_audit(found: dict[str, Any]) -> None:
 
 @storage_group.command("check")
 @as_json
-@told
+@reports_errors
 def storage_check(*, json_: bool) -> None:
     """A round trip with a tiny file, and whether every film and clip we know is there; exit code 1 if not."""
     core = services()
@@ -88,16 +92,16 @@ def storage_check(*, json_: bool) -> None:
 
 @storage_group.command("sweep")
 @as_json
-@told
+@reports_errors
 def storage_sweep(*, json_: bool) -> None:
     """Delete what has outlived KEEP_CLIPS_DAYS and KEEP_CUTS_DAYS, as the worker does every hour."""
-    deleted = tend.tidy(services())
+    deleted = maintenance.tidy(services())
     show({"deleted": deleted}, json_=json_, table=lambda: click.echo(f"{deleted} files were deleted."))
 
 
 @models_group.command("list")
 @as_json
-@told
+@reports_errors
 def models_list(*, json_: bool) -> None:
     """Every model: whether it is set up, what it can do and costs, when it ends."""
     found = catalogue()
@@ -120,7 +124,7 @@ def models_list(*, json_: bool) -> None:
 @models_group.command("offered")
 @click.argument("provider")
 @as_json
-@told
+@reports_errors
 def models_offered(provider: str, *, json_: bool) -> None:
     """Print what PROVIDER itself lists today as a file for CATALOGUE: look it over before you use it."""
     text = services().providers.get(provider).offered()
@@ -150,7 +154,7 @@ def _turn(*, on: bool, reason: str, json_: bool) -> None:
 @stop_group.command("on")
 @click.option("--reason", default="", help="Shown to everybody who waits.")
 @as_json
-@told
+@reports_errors
 def stop_on(reason: str, *, json_: bool) -> None:
     """Stop all new spending; runs wait where they are."""
     _turn(on=True, reason=reason, json_=json_)
@@ -158,7 +162,7 @@ def stop_on(reason: str, *, json_: bool) -> None:
 
 @stop_group.command("off")
 @as_json
-@told
+@reports_errors
 def stop_off(*, json_: bool) -> None:
     """Lift the switch; waiting runs go on."""
     _turn(on=False, reason="", json_=json_)
@@ -166,7 +170,7 @@ def stop_off(*, json_: bool) -> None:
 
 @stop_group.command("status")
 @as_json
-@told
+@reports_errors
 def stop_status(*, json_: bool) -> None:
     """Whether the switch is on, since when and why."""
     state = stopped()
@@ -180,7 +184,7 @@ def stop_status(*, json_: bool) -> None:
 @click.option("--name", default="", help="What you call the base.")
 @click.option("--day-budget", type=Money(), help="What this base may spend a day, in dollars.")
 @as_json
-@told
+@reports_errors
 def bases_add(base_id: str, token: str | None, name: str, day_budget: int | None, *, json_: bool) -> None:
     """Connect a base, or change its token, name or budget."""
     secret = sys.stdin.readline().strip() if token == STDIN else token
@@ -191,7 +195,7 @@ def bases_add(base_id: str, token: str | None, name: str, day_budget: int | None
 
 @bases_group.command("list")
 @as_json
-@told
+@reports_errors
 def bases_list(*, json_: bool) -> None:
     """The connected bases, without their tokens."""
     found = [
@@ -212,11 +216,11 @@ def bases_list(*, json_: bool) -> None:
 @bases_group.command("remove")
 @click.argument("base_id")
 @as_json
-@told
+@reports_errors
 def bases_remove(base_id: str, *, json_: bool) -> None:
     """Forget a base and its token; its runs stay."""
     try:
-        push.turn_off(services(), base_id)
+        webhook_push.turn_off(services(), base_id)
     except ReelgridError as error:
         click.echo(f"The webhook stays at Airtable until it expires: {error.operator}", err=True)
     if not services().base_tools.bases.disconnect(base_id):

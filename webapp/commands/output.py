@@ -48,7 +48,7 @@ class Money(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
-def told(command: F) -> F:
+def reports_errors(command: F) -> F:
     """An error of ours is a sentence and exit code 1, not a traceback."""
 
     @functools.wraps(command)

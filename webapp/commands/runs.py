@@ -9,10 +9,11 @@ import click
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import show as money
 from pipelines.domain.money import to_micro
-from pipelines.stages import control, view
+from pipelines.stages.decisions import control
+from pipelines.stages.views import run_view
 from webapp.api.requests import RECORD_ID
 from webapp.commands.airtable import chosen
-from webapp.commands.output import ACTOR, Group, as_json, print_table, show, told
+from webapp.commands.output import ACTOR, Group, as_json, print_table, reports_errors, show
 from webapp.context import services
 
 group = Group("runs", help="Look at runs; retry, cancel, approve them; hand out and revoke links.", alone="list")
@@ -24,10 +25,10 @@ _STATUSES = [status.value for status in RunStatus]
 @click.option("--status", "statuses", multiple=True, type=click.Choice(_STATUSES), help="May be given several times.")
 @click.option("--limit", default=20, type=click.IntRange(1, 200), show_default=True)
 @as_json
-@told
+@reports_errors
 def list_(record: str | None, statuses: tuple[str, ...], limit: int, *, json_: bool) -> None:
     """The newest runs."""
-    runs, _ = view.list_runs(services(), record=record, status=statuses or None, limit=limit)
+    runs, _ = run_view.list_runs(services(), record=record, status=statuses or None, limit=limit)
     rows = [
         [
             run["run_id"],
@@ -46,10 +47,10 @@ def list_(record: str | None, statuses: tuple[str, ...], limit: int, *, json_: b
 @group.command("show")
 @click.argument("run_id")
 @as_json
-@told
+@reports_errors
 def show_(run_id: str, *, json_: bool) -> None:
     """Everything about a run."""
-    run = view.run_view(services(), run_id)
+    run = run_view.run_view(services(), run_id)
     show(run, json_=json_, table=lambda: _print(run))
 
 
@@ -72,7 +73,7 @@ def _usd(amount: float | None) -> str:
 @group.command("retry")
 @click.argument("run_id")
 @as_json
-@told
+@reports_errors
 def retry(run_id: str, *, json_: bool) -> None:
     """Go on with a run that has stopped; what is paid for is kept."""
     control.retry(services(), run_id, ACTOR)
@@ -82,7 +83,7 @@ def retry(run_id: str, *, json_: bool) -> None:
 @group.command("cancel")
 @click.argument("run_id")
 @as_json
-@told
+@reports_errors
 def cancel(run_id: str, *, json_: bool) -> None:
     """Stop what can be stopped."""
     control.cancel(services(), run_id, ACTOR)
@@ -92,7 +93,7 @@ def cancel(run_id: str, *, json_: bool) -> None:
 @group.command("approve")
 @click.argument("run_id")
 @as_json
-@told
+@reports_errors
 def approve(run_id: str, *, json_: bool) -> None:
     """Go on with a run that waits for approval."""
     control.approve(services(), run_id, ACTOR)
@@ -103,7 +104,7 @@ def approve(run_id: str, *, json_: bool) -> None:
 @click.argument("generation_id")
 @click.argument("choice", type=click.Choice(control.CHOICES))
 @as_json
-@told
+@reports_errors
 def decide(generation_id: str, choice: str, *, json_: bool) -> None:
     """Settle money in doubt: wait for it, write it off and buy again, or cancel the run."""
     run = control.decide(services(), generation_id, choice, ACTOR)
@@ -111,7 +112,7 @@ def decide(generation_id: str, choice: str, *, json_: bool) -> None:
 
 
 def _after(run_id: str, *, json_: bool) -> None:
-    run = view.run_view(services(), run_id)
+    run = run_view.run_view(services(), run_id)
     show(run, json_=json_, table=lambda: click.echo(f"{run_id} is {run['status']}: {run['sentence']}"))
 
 
@@ -119,7 +120,7 @@ def _after(run_id: str, *, json_: bool) -> None:
 @click.argument("subject")
 @click.option("--base", "base_id", help="The record's base; the one in which it has runs if not given.")
 @as_json
-@told
+@reports_errors
 def link(subject: str, base_id: str | None, *, json_: bool) -> None:
     """A signed link to the page of a run, or of a record (rec…)."""
     links = services().links
@@ -132,13 +133,13 @@ def link(subject: str, base_id: str | None, *, json_: bool) -> None:
 
 def _existing(run_id: str) -> str:
     """Raises NotFound."""
-    view.run_version(services(), run_id)
+    run_view.run_version(services(), run_id)
     return run_id
 
 
 def _base_of(record_id: str) -> str:
     """Rows of a base that was duplicated have the same ids: which one is meant has to be said then."""
-    bases = {run["base_id"] for run in view.record_view(services(), record_id)["runs"]}
+    bases = {run["base_id"] for run in run_view.record_view(services(), record_id)["runs"]}
     if len(bases) > 1:
         raise click.ClickException(f"{record_id} has runs in {' and '.join(sorted(bases))}: name one with --base.")
     return chosen(next(iter(bases), None))
@@ -147,7 +148,7 @@ def _base_of(record_id: str) -> str:
 @group.command("revoke")
 @click.argument("run_id")
 @as_json
-@told
+@reports_errors
 def revoke(run_id: str, *, json_: bool) -> None:
     """Revoke the permanent links to a run's films: they answer 410 from now on."""
     core = services()

@@ -15,13 +15,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import show as money
 from pipelines.domain.money import to_micro
-from pipelines.domain.run import Run
-from pipelines.stages import accept, control, runner, view
-from pipelines.stages.accept import StartRequest
-from pipelines.stages.services import Services
+from pipelines.domain.records import Run
+from pipelines.stages.decisions import control
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.orders import accept
+from pipelines.stages.orders.accept import StartRequest
+from pipelines.stages.scheduler import steps
+from pipelines.stages.views import run_view
 from webapp.api.requests import MasterPromptOrder
 from webapp.bodies import validated
-from webapp.commands.output import ACTOR, as_json, show, told
+from webapp.commands.output import ACTOR, as_json, reports_errors, show
 from webapp.context import services
 from webapp.errors import HttpProblem
 
@@ -46,7 +49,7 @@ group = AppGroup("video", help="Make a film right here.")
 @click.option("--adapt", is_flag=True, help="Fit what the model cannot do exactly.")
 @click.option("--dry-run", is_flag=True, help="Print plan and quote, make nothing.")
 @as_json
-@told
+@reports_errors
 def make(out: Path, *, prompt: str, dry_run: bool, json_: bool, **wishes: Any) -> None:
     """Make a film from PROMPT and copy it to --out."""
     core = services()
@@ -56,7 +59,7 @@ def make(out: Path, *, prompt: str, dry_run: bool, json_: bool, **wishes: Any) -
         return
     run_id = accept.start(core, request).run_id
     run = _drive(core, run_id, quiet=json_)
-    document = view.run_view(core, run.id)
+    document = run_view.run_view(core, run.id)
     if run.status is not RunStatus.DONE:
         raise click.ClickException(f"{run.status.value}: {run.error or run.detail} (flask runs show {run.id})")
     file = _copy(core, run.id, out)
@@ -77,7 +80,7 @@ def _rehearse(core: Services, request: StartRequest, *, json_: bool) -> None:
     document = {
         "ok": not found.problems,
         "quote_usd": None if found.quote_micro is None else found.quote_micro / 1_000_000,
-        "plan": view.plan_view(found.plan) if found.plan else None,
+        "plan": run_view.plan_view(found.plan) if found.plan else None,
         "problems": [{"field": p.field, "message": p.message} for p in found.problems],
     }
     lines = [f"{p.field}: {p.message}" for p in found.problems]
@@ -100,7 +103,7 @@ def _drive(core: Services, run_id: str, *, quiet: bool) -> Run:
         task = progress.add_task("Starting.", total=1.0)
 
         def changed(run: Run) -> None:
-            share = view.run_view(core, run.id)["progress"]
+            share = run_view.run_view(core, run.id)["progress"]
             progress.update(task, description=run.detail or run.status.value, completed=share)
 
         return _until_stopped(core, run_id, changed)
@@ -108,7 +111,7 @@ def _drive(core: Services, run_id: str, *, quiet: bool) -> Run:
 
 def _until_stopped(core: Services, run_id: str, changed: Callable[[Run], None]) -> Run:
     try:
-        run = runner.drive(core, run_id, on_change=changed)
+        run = steps.drive(core, run_id, on_change=changed)
     except KeyboardInterrupt:
         control.cancel(core, run_id, ACTOR)
         raise click.ClickException(f"Cancelled. What is paid for is kept: flask runs retry {run_id}") from None
@@ -116,7 +119,7 @@ def _until_stopped(core: Services, run_id: str, changed: Callable[[Run], None]) 
         quote = money(run.quote_micro or 0)
         click.confirm(f"This costs up to {quote}. Go on?", abort=True, err=True)
         control.approve(core, run_id, ACTOR)
-        return runner.drive(core, run_id, on_change=changed)
+        return steps.drive(core, run_id, on_change=changed)
     return run
 
 

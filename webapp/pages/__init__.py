@@ -1,7 +1,7 @@
 """Pages for people. Importing the modules registers their routes."""
 
-from webapp.pages import act, look
+from webapp.pages import actions, views
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import register
 
-__all__ = ["act", "bp", "look", "register"]
+__all__ = ["actions", "bp", "register", "views"]

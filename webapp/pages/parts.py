@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import MOVING, RunStatus, SceneStatus
-from pipelines.domain.run import Event
-from pipelines.stages import shares, view, words
+from pipelines.domain.records import Event
+from pipelines.stages.views import run_view, sentences, timings
 from webapp.api.operate import catalogue, stopped
 from webapp.context import actor, services
 from webapp.pages.filters import seconds
@@ -38,7 +38,7 @@ def part(template: str, **context: Any) -> Part:
 
 def run_parts(run_id: str) -> tuple[dict[str, Any], dict[str, Part]]:
     """A run as the page needs it, and its parts. Raises NotFound."""
-    run = _dressed(view.run_view(services(), run_id))
+    run = _dressed(run_view.run_view(services(), run_id))
     may = actor().may("trigger")
     models = [model for model in catalogue().models if model.configured and model.warning is None] if may else []
     shared = {"run": run, "person_may_act": may, "models": models}
@@ -108,7 +108,7 @@ def _scene(scene: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
 
 def _told(event: Mapping[str, Any]) -> bool:
     fields = {name: event[name] for name in ("entity", "entity_id", "name", "old", "new", "actor")}
-    return words.is_milestone(Event(at=0.0, run_id=None, **fields))
+    return sentences.is_milestone(Event(at=0.0, run_id=None, **fields))
 
 
 def _left(run: dict[str, Any]) -> str | None:
@@ -118,7 +118,7 @@ def _left(run: dict[str, Any]) -> str | None:
     core = services()
     with core.store.read() as tx:
         gens = tx.generations.find(run_id=run["run_id"])
-    rest = shares.seconds_left(gens, core.catalogue, core.clock.now())
+    rest = timings.seconds_left(gens, core.catalogue, core.clock.now())
     return f"About {seconds(max(5, round(rest / 5) * 5))} left." if rest else None
 
 

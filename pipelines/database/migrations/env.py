@@ -1,0 +1,10 @@
+"""Alembic's entry point: it is handed an open connection by `store.schema`."""
+
+from alembic import context
+
+from pipelines.database.tables import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, compare_type=True)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,118 @@
+"""One implementation of `ports.Rows` for every table."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.engine import Row
+
+from pipelines.database.statements import (
+    LIMIT,
+    NOTHING,
+    adding,
+    changing,
+    counting,
+    finding,
+    getting,
+    removing,
+    shape_of,
+)
+from pipelines.database.tables import plain_type
+
+T = TypeVar("T")
+
+
+@cache
+def _readers(record: Any) -> dict[str, Any]:
+    """For each field whose SQL value is not yet its Python value, the type that makes it so."""
+    hints = {name: plain_type(hint)[0] for name, hint in typing.get_type_hints(record).items()}
+    enums = {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, StrEnum)}
+    tuples = {name: tuple for name, hint in hints.items() if typing.get_origin(hint) is tuple}
+    return {**enums, **tuples}
+
+
+def _to(changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"to_{name}": value for name, value in changes.items()}
+
+
+class SqlRows(Generic[T]):
+    """Frozen records of one table, through one connection."""
+
+    def __init__(self, connection: Connection, table: Table, record: type[T]) -> None:
+        self._connection, self._table, self._record = connection, table, record
+        self._readers = _readers(typing.cast("Any", record))
+
+    def get(self, id: str, *, lock: bool = False) -> T | None:
+        row = self._connection.execute(getting(self._table, lock=lock), {"is_id": id}).first()
+        return self._load(row) if row is not None else None
+
+    def add(self, row: T) -> bool:
+        values = {f.name: getattr(row, f.name) for f in dataclasses.fields(row)}  # type: ignore[arg-type]
+        if values.get("id", "") is None:
+            del values["id"]
+        statement = adding(self._table, self._connection.dialect.name)
+        return self._connection.execute(statement, values).first() is not None
+
+    def change(self, id: str, when: Mapping[str, Any] | None = None, /, **changes: Any) -> bool:
+        shape, values = shape_of({"id": id, **(when or {})})
+        statement = changing(self._table, shape, tuple(changes))
+        return self._connection.execute(statement, values | _to(changes)).rowcount == 1
+
+    def change_all(
+        self,
+        ids: Collection[str],
+        when: Mapping[str, Any] | None = None,
+        /,
+        *,
+        before: Mapping[str, Any],
+        **changes: Any,
+    ) -> set[str]:
+        shape, values = shape_of({"id": list(ids), **(when or {})}, before)
+        statement = changing(self._table, shape, tuple(changes)).returning(self._table.c.id)
+        return set(self._connection.execute(statement, values | _to(changes)).scalars())
+
+    def change_each(self, rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> None:
+        if not rows:
+            return
+        shaped = [(*shape_of({"id": row, **when}), changes) for row, when, changes in rows]
+        statement = changing(self._table, shaped[0][0], tuple(shaped[0][2]))
+        self._connection.execute(statement, [values | _to(changes) for _, values, changes in shaped])
+
+    def find(
+        self,
+        *,
+        order: str = "id",
+        limit: int | None = None,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+        **equals: Any,
+    ) -> list[T]:
+        shape, values = shape_of(equals, before or NOTHING, after or NOTHING)
+        statement = finding(self._table, shape, order, limited=limit is not None)
+        return [self._load(row) for row in self._connection.execute(statement, values | {LIMIT: limit})]
+
+    def count(self, **equals: Any) -> int:
+        shape, values = shape_of(equals)
+        return int(self._connection.execute(counting(self._table, shape), values).scalar_one())
+
+    def remove(self, id: str) -> bool:
+        shape, values = shape_of({"id": id})
+        return self._connection.execute(removing(self._table, shape, limited=False), values).rowcount == 1
+
+    def remove_some(self, limit: int, *, before: Mapping[str, Any], **equals: Any) -> int:
+        shape, values = shape_of(equals, before)
+        statement = removing(self._table, shape, limited=True)
+        return self._connection.execute(statement, values | {LIMIT: limit}).rowcount
+
+    def _load(self, row: Row[Any]) -> T:
+        values = row._asdict()
+        for name, reader in self._readers.items():
+            if values[name] is not None:
+                values[name] = reader(values[name])
+        return self._record(**values)

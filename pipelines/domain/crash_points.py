@@ -1,0 +1,59 @@
+"""Named places between two effects: what is true there, and what happens if a process dies at that very moment.
+
+The same names are spans in traces and entries in histories. The page "what happens if it dies here" is generated
+from this table, and the chaos suite visits every row of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CrashPoint:
+    """One place: in which process, what has been committed, and how the run goes on after a death here."""
+
+    name: str
+    process: str
+    committed: str
+    recovery: str
+
+
+_ROWS = (
+    ("accept.before_commit", "web", "nothing", "No answer went out; the caller sends the trigger again."),
+    ("accept.committed", "web", "the run, queued", "The pump finds the due row; a second trigger gets the same run."),
+    ("hint.sent", "pump", "nothing", "Whatever is still due is hinted again; a hint too many finds nothing to do."),
+    ("queue.started", "worker", "some of a queue's runs", "The rows are read again; what runs already is found."),
+    ("order.read", "worker", "the run, queued", "The row is read again: reading is free."),
+    ("order.planned", "worker", "plan, quote and hold", "The next step starts from the committed plan."),
+    ("script.written", "worker", "the plan", "The scenes are written again: cheap, and within the hold."),
+    ("script.committed", "worker", "all scenes", "The pump sends the next hint."),
+    ("scenes.planned", "worker", "one planned generation per scene", "Each is due by itself."),
+    ("submit.intended", "worker", "the intent: submitting", "Settled by the provider's ability; never sent blindly."),
+    ("submit.answered", "worker", "the intent: submitting", "The job exists: same key, list, callback or a person."),
+    ("submit.committed", "worker", "the provider's id", "The sweep polls it."),
+    ("settle.doubted", "worker", "the doubt: unknown", "The next look is due at once."),
+    ("settle.found", "worker", "the doubt: unknown", "It is looked for again: the same key, the same list."),
+    ("poll.answered", "pump", "the provider's id", "It is polled again: polling is free."),
+    (
+        "hook.recorded",
+        "web",
+        "the delivery in the inbox",
+        "The generation is due already; the sweep asks the provider.",
+    ),
+    ("fetch.downloaded", "worker", "succeeded", "It is fetched again, before the provider's copy expires."),
+    ("fetch.stored", "worker", "succeeded; the file is in storage", "The put is repeated: the key is its content."),
+    ("fetch.committed", "worker", "clip, cost and scene", "The pump sends the run's next hint."),
+    ("piece.stored", "worker", "the clip", "The piece is made again under the same key."),
+    ("cut.assembled", "worker", "stitching", "The film is assembled again: a pure function of its clips."),
+    ("cut.stored", "worker", "stitching; the file is in storage", "The put is repeated under the same key."),
+    ("cut.committed", "worker", "the cut", "Delivery starts from the committed cut."),
+    ("deliver.wanted", "worker", "what the row should say", "The pump flushes the outbox."),
+    ("board.written", "pump", "what the row should say", "The same values are written again: an upsert or a PATCH."),
+    ("board.confirmed", "pump", "what Airtable confirmed", "Verification starts when due."),
+    ("deliver.verified", "worker", "delivering", "The attachment is read again."),
+    ("deliver.finished", "worker", "done, and the row's last words", "The pump flushes the outbox."),
+    ("dead.freed", "pump", "a dead process's leases", "It is buried again; its steps are taken over already."),
+)
+
+CRASH_POINTS: dict[str, CrashPoint] = {row[0]: CrashPoint(*row) for row in _ROWS}

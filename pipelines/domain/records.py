@@ -1,0 +1,325 @@
+"""What is remembered, one frozen record per row of SQL. Times are seconds since the epoch, money micro-dollars.
+
+`next_at` is when a row wants attention (None: never by itself); a `lease_*` triple says who is working on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus, SceneStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leased:
+    """A row that a step works on. `attempts` counts failed tries of the present step."""
+
+    next_at: float | None = None
+    lease_owner: str | None = None
+    lease_token: str | None = None
+    lease_until: float = 0.0
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(Leased):
+    """One execution of an order. `plan` is what was quoted and will be submitted: domain.plan.Plan as JSON."""
+
+    id: str
+    status: RunStatus
+    source: str
+    """`record` (the row decides), `master_prompt` (the row's, always through GPT), `rest` or `clip`."""
+    base_id: str | None = None
+    table: str | None = None
+    record_id: str | None = None
+    number: int = 1
+    key_id: str | None = None
+    order: dict[str, Any] | None = None
+    plan: dict[str, Any] | None = None
+    quote_micro: int | None = None
+    detail: str = ""
+    """One sentence for the marketer: what is happening."""
+    error: str | None = None
+    """One sentence for the marketer: what went wrong and what to do."""
+    verdict: str | None = None
+    approval: str | None = None
+    """None, `asked` or `given`."""
+    fresh: bool = False
+    take: int = 0
+    """Counts the cuts of this run: 0 for the first, more after regenerating."""
+    created_at: float = 0.0
+    updated_at: float = 0.0
+    started_at: float | None = None
+    finished_at: float | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One shot of a run. `settings` is what is submitted beside the prompt; `rung` how far the refusal ladder went."""
+
+    id: str
+    run_id: str
+    number: int
+    key: str
+    prompt: str
+    status: SceneStatus = SceneStatus.QUEUED
+    caption: str | None = None
+    seconds: float = 0.0
+    """What the film shows; the model may have to be asked for more."""
+    model: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    references: tuple[str, ...] = ()
+    continues: bool = False
+    transition: str | None = None
+    take: int = 0
+    fingerprint: str = ""
+    clip_id: str | None = None
+    error: str | None = None
+    rung: dict[str, Any] = field(default_factory=dict)
+    airtable_record_id: str | None = None
+    updated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation(Leased):
+    """One paid request. While it is open, `reserve_micro` of the run's hold is committed to it."""
+
+    id: str
+    run_id: str
+    scene_id: str
+    status: GenerationStatus
+    provider: str
+    model: str
+    request: dict[str, Any]
+    """`GenerationRequest` of ports as JSON: exactly what is sent."""
+    idem_key: str
+    callback_token: str
+    attempt: int = 1
+    fingerprint: str = ""
+    reserve_micro: int = 0
+    cost_micro: int | None = None
+    intent_at: float | None = None
+    submitted_at: float | None = None
+    provider_id: str | None = None
+    progress: int = 0
+    result: dict[str, Any] = field(default_factory=dict)
+    """What the provider said of the finished job: where to fetch it, its own cost."""
+    reason: str | None = None
+    error: str | None = None
+    deadline_at: float | None = None
+    expires_at: float | None = None
+    polls: int = 0
+    clip_id: str | None = None
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip(Leased):
+    """One video file for a scene, in our storage. `prepared` maps a piece key to the storage key of that piece."""
+
+    id: str
+    run_id: str
+    scene_id: str
+    fingerprint: str
+    sha256: str
+    key: str
+    size: int
+    model: str = ""
+    generation_id: str | None = None
+    cost_micro: int = 0
+    placeholder: bool = False
+    footage: dict[str, Any] = field(default_factory=dict)
+    prepared: dict[str, Any] = field(default_factory=dict)
+    created_at: float = 0.0
+    deleted_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut(Leased):
+    """One stitched output of a run. `token` makes the permanent link `/v/{token}`."""
+
+    id: str
+    run_id: str
+    take: int
+    format: str
+    status: CutStatus
+    token: str
+    animatic: bool = False
+    key: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+    filename: str | None = None
+    poster_key: str | None = None
+    extras: dict[str, Any] = field(default_factory=dict)
+    """Storage keys of contact sheet, preview, captions and the provenance sidecar."""
+    footage: dict[str, Any] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
+    verdict: dict[str, Any] = field(default_factory=dict)
+    attachment: dict[str, Any] = field(default_factory=dict)
+    """What Airtable said of it: id, state, checks made."""
+    created_at: float = 0.0
+    delivered_at: float | None = None
+    revoked_at: float | None = None
+    deleted_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened. History, progress page and audit are read from these."""
+
+    at: float
+    entity: str
+    entity_id: str
+    run_id: str | None
+    name: str
+    old: str | None = None
+    new: str | None = None
+    actor: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """One side of a move of money; append only."""
+
+    at: float
+    day: str
+    """UTC day, `2026-11-20`."""
+    move_id: str
+    move: str
+    account: str
+    amount: int
+    run_id: str
+    generation_id: str | None = None
+    key_id: str | None = None
+    base_id: str | None = None
+    record_id: str | None = None
+    model: str | None = None
+    seconds: float = 0.0
+    memo: str = ""
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxEntry(Leased):
+    """What one Airtable row should say. The outbox: `fields` is desired, `sent` what Airtable has confirmed."""
+
+    id: str
+    base_id: str
+    table: str
+    record_id: str | None = None
+    merge: dict[str, Any] = field(default_factory=dict)
+    """For rows that we create: the upsert key field and its value."""
+    run_id: str | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    sent: dict[str, Any] = field(default_factory=dict)
+    urgent: bool = False
+    version: int = 0
+    flushes: int = 0
+    """Writes since the run began: progress is written ever more rarely."""
+    error: str | None = None
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxItem:
+    """A webhook delivery seen once; `id` is `<provider>:<delivery id>`."""
+
+    id: str
+    at: float
+    provider: str
+    body: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key's public half. Scopes: trigger, read, admin."""
+
+    id: str
+    name: str
+    sha256: str
+    scopes: tuple[str, ...] = ("trigger", "read")
+    day_cap_micro: int | None = None
+    created_at: float = 0.0
+    last_used_at: float | None = None
+    revoked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """The answer kept for an `Idempotency-Key`; `status` 0 while the first request is being handled."""
+
+    id: str
+    body_hash: str
+    at: float
+    status: int = 0
+    body: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """A named operator's switch, such as `stop` or a broken model's circuit."""
+
+    id: str
+    on: bool
+    at: float
+    reason: str = ""
+    actor: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A living process; `beat` rises while it lives, whatever the clock does."""
+
+    id: str
+    kind: str
+    host: str
+    pid: int
+    started_at: float
+    beat: int = 0
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base(Leased):
+    """A connected Airtable base. `sealed_token` is encrypted; `state` keeps ids, webhook and cursor."""
+
+    id: str
+    name: str = ""
+    sealed_token: str | None = None
+    day_cap_micro: int | None = None
+    """The operator's limit for the base."""
+    board_cap_micro: int | None = None
+    """The marketers' own, from `Day Budget` in the base; the lower one counts."""
+    state: dict[str, Any] = field(default_factory=dict)
+    settings_read_at: float = 0.0
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A shared rate limit, e.g. `airtable:<base>`: the next free moment, and until when all must wait."""
+
+    id: str
+    next_free_at: float = 0.0
+    not_before: float = 0.0
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSweep(Leased):
+    """One `process-queue` request: start every ready row of a base."""
+
+    id: str
+    base_id: str
+    status: str = "queued"
+    key_id: str | None = None
+    started: tuple[str, ...] = ()
+    error: str | None = None
+    created_at: float = 0.0
+    finished_at: float | None = None

@@ -1,0 +1,133 @@
+"""Pictures out of a film, upright and in the right colours, decoding no more than needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.domain.errors import UnplayableMedia
+from pipelines.media.clips.filters import UNSPECIFIED
+from pipelines.media.clips.video_track import film_track
+from pipelines.media.mp4.reader import sniff
+
+if TYPE_CHECKING:
+    import av
+    from PIL import Image
+
+DEMUXERS = {"mp4": "mov", "webm": "matroska"}
+"""What our sniffing calls a file, and libav's demuxer for it."""
+
+BT709 = 1
+
+
+@contextmanager
+def open_film(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """The file and its picture track. What goes wrong inside the block is raised as `UnplayableMedia`."""
+    import av
+    from av.error import FFmpegError
+
+    try:
+        options = {"protocol_whitelist": "file"}
+        with av.open(str(path), format=DEMUXERS[sniff(path)], options=options) as file:
+            yield file, film_track(file)
+    except (FFmpegError, ValueError) as error:
+        raise UnplayableMedia(f"{path.name} cannot be decoded: {error}") from error
+
+
+def to_image(frame: av.VideoFrame, width: int | None = None) -> Image.Image:
+    """The frame as an upright RGB picture, made `width` pixels wide before it is turned if that is given; untagged
+    colours are BT.709, as all that we make.
+    """
+    matrix = BT709 if int(frame.colorspace) == UNSPECIFIED else int(frame.colorspace)
+    size = {} if width is None else {"width": width, "height": max(2, round(width * frame.height / frame.width))}
+    plain = frame.reformat(format="rgb24", src_colorspace=matrix, interpolation="AREA", **size)
+    image: Image.Image = plain.to_image()  # type: ignore[no-untyped-call]
+    turn = round(frame.rotation) % 360
+    return image.rotate(turn, expand=True) if turn else image
+
+
+def length_s(file: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """Seconds of picture as the index says."""
+    import av
+
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return (file.duration or 0) / av.time_base
+
+
+Timed = tuple[float, "av.VideoFrame"]
+"""A picture and its time in seconds."""
+
+
+def samples(path: Path, wanted: int, *, enough: int | None = None) -> list[Timed]:
+    """Pictures nearest to `wanted` moments spread evenly over the film, in order.
+
+    Keyframes stand for their surroundings when there are `enough` of them (as many as wanted, unless said), at a
+    tenth of the cost; a film with fewer is short and decoded once from end to end. No more than `wanted` pictures
+    are held at a time. Raises `UnplayableMedia` when there is none.
+    """
+    with open_film(path) as (file, stream):
+        whole = length_s(file, stream)
+        moments = [whole * (index + 0.5) / wanted for index in range(wanted)]
+        stream.codec_context.skip_frame = "NONKEY"
+        nearest, count = _nearest(_timed(file, stream), moments)
+        if count >= (enough or wanted):
+            return nearest
+    with open_film(path) as (file, stream):
+        stream.thread_type = "AUTO"
+        return _walk(_timed(file, stream), moments)
+
+
+def _nearest(frames: Iterator[Timed], moments: list[float]) -> tuple[list[Timed], int]:
+    """For each moment the picture nearest to it, and how many pictures there were."""
+    found, count = list[Timed](), 0
+    for count, timed in enumerate(frames, 1):  # noqa: B007 - it is returned
+        if not found:
+            found = [timed] * len(moments)
+        closer = (abs(timed[0] - moment) < abs(had[0] - moment) for moment, had in zip(moments, found, strict=True))
+        found = [timed if better else had for better, had in zip(list(closer), found, strict=True)]
+    return found, count
+
+
+def _timed(file: av.container.InputContainer, stream: av.VideoStream) -> Iterator[Timed]:
+    start = stream.start_time or 0
+    for frame in file.decode(stream):
+        ticks = (frame.pts if frame.pts is not None else start) - start
+        yield float(ticks * stream.time_base) if stream.time_base else 0.0, frame
+
+
+def _walk(frames: Iterator[Timed], moments: list[float]) -> list[Timed]:
+    """The first picture at or after each moment; the last one for moments after the end."""
+    found: list[Timed] = []
+    timed: Timed | None = None
+    for timed in frames:
+        while len(found) < len(moments) and timed[0] >= moments[len(found)]:
+            found.append(timed)
+        if len(found) == len(moments):
+            return found
+    if timed is None:
+        raise UnplayableMedia("the film has no picture that can be decoded")
+    return found + [timed] * (len(moments) - len(found))
+
+
+def last_picture(path: Path) -> Image.Image:
+    """The very last picture, also when the sound goes on without it. Raises `UnplayableMedia`."""
+    # Where an edit list hides the end, all after the last keyframe may be hidden.
+    last = _last(path, near_end=True) or _last(path, near_end=False)
+    if last is None:
+        raise UnplayableMedia(f"{path.name} has no picture that can be decoded")
+    return to_image(last)
+
+
+def _last(path: Path, *, near_end: bool) -> av.VideoFrame | None:
+    """The last picture shown, decoding from the last keyframe or from the start."""
+    with open_film(path) as (file, stream):
+        stream.thread_type = "AUTO"
+        if near_end and stream.time_base:
+            file.seek(round(length_s(file, stream) / stream.time_base), stream=stream, backward=True)
+        last: av.VideoFrame | None = None
+        for last in file.decode(stream):  # noqa: B007 - the last one is wanted
+            pass
+        return last

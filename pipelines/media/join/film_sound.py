@@ -1,0 +1,150 @@
+"""The film's sound as a list of packets: the clips' own wherever possible, ours round every join."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from pipelines.domain.footage import Transition
+from pipelines.media.audio.mix import Part, Ramp, stream_place
+from pipelines.media.audio.packet_grid import Packets, Share, shares
+from pipelines.media.audio.sound_joins import Zone, merged, zone
+from pipelines.media.clips.prepared_clip import Piece
+from pipelines.media.clips.timeline import Fade, Slot
+from pipelines.media.join.table_join import Stretch, Voice
+from pipelines.media.mp4.aac import PACKET
+from pipelines.media.mp4.boxes import Ints
+
+_ZONES_AT_A_TIME = 2
+_MARGIN = 2
+"""Packets on either side of a join that carry a part of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Whose packets sound where: each piece's share of the grid, and the zones we encode in their stead."""
+
+    shares: tuple[Share, ...]
+    total: int
+    zones: tuple[Zone, ...]
+
+
+def score(pieces: Sequence[Piece], slots: Sequence[Slot], voice: Voice) -> Score:
+    """Plan the film's sound and encode what no clip has. Raises `UnplayableMedia` when a clip's does not decode."""
+    frame = pieces[0].frame
+    starts = [slot.start * frame for slot in slots]
+    split = shares(pieces, starts, slots[-1].stop * frame, voice.rate, voice.priming)
+    total = split[-1].start + split[-1].count + split[-1].silence
+    parts = [_part(*each, voice) for each in zip(pieces, slots, split, [*split[1:], None], strict=True)]
+    spans = [_span(slot, share, frame, voice) for slot, share in zip(slots, split, strict=True)]
+    ends = [_end(slots[-1], total, frame, voice)] if slots[-1].out.tail else []
+    wanted = merged([*(spans if slots[0].into.head else spans[1:]), *ends], total)
+    channels = next(piece.sound.channels for piece in pieces if piece.sound)
+
+    def own(place: int) -> bytes:
+        index = max(number for number, share in enumerate(split) if share.start <= place)
+        return packet_of(pieces[index], split[index], place)
+
+    def rendered(span: tuple[int, int]) -> Zone:
+        return zone(parts, *span, total, voice.rate, channels, own)
+
+    with ThreadPoolExecutor(max_workers=_ZONES_AT_A_TIME) as pool:
+        return Score(shares=tuple(split), total=total, zones=tuple(pool.map(rendered, wanted)))
+
+
+def packet_of(piece: Piece, share: Share, place: int) -> bytes:
+    """The bytes of the piece's packet at a place of the film."""
+    index = place - share.start
+    if piece.audio is None or index >= share.count:
+        return share.silent_packet
+    index += share.first
+    with piece.path.open("rb", buffering=0) as file:
+        return os.pread(file.fileno(), int(piece.audio.sizes[index]), int(piece.audio.offsets[index]))
+
+
+def _part(piece: Piece, slot: Slot, share: Share, following: Share | None, voice: Voice) -> Part:
+    """A piece is heard in its own share, and longer where it fades into the next."""
+
+    def place(frames: int) -> int:
+        return stream_place((slot.start + frames) * piece.frame, voice.rate, voice.priming)
+
+    end = place(slot.frames)
+    hard = slot.out.overlap == 0 and following is not None
+    rise = Ramp(place(0), place(slot.into.head)) if slot.into.head else None
+    fall = Ramp(place(slot.frames - slot.out.tail), end) if slot.out.tail else None
+    return Part(
+        piece=piece,
+        share=share,
+        start=place(0) if slot.into.overlap else share.start * PACKET,
+        stop=following.start * PACKET if hard and following else end + PACKET,
+        rise=rise,
+        fall=fall,
+    )
+
+
+def _span(slot: Slot, share: Share, frame: Fraction, voice: Voice) -> tuple[int, int]:
+    """The packets that a join touches: where it happens, and the half that overlaps on either side."""
+    fade: Fade = slot.into
+    first = last = share.start
+    if fade.kind is not Transition.CUT:
+        begin = slot.start if fade.overlap else slot.start - fade.tail
+        first = min(first, stream_place(begin * frame, voice.rate, voice.priming) // PACKET)
+        last = max(last, -(-stream_place((slot.start + fade.head) * frame, voice.rate, voice.priming) // PACKET))
+    return max(0, first - _MARGIN), last + _MARGIN
+
+
+def _end(slot: Slot, total: int, frame: Fraction, voice: Voice) -> tuple[int, int]:
+    """The packets in which the film's sound fades out."""
+    first = stream_place((slot.stop - slot.out.tail) * frame, voice.rate, voice.priming) // PACKET
+    return max(0, first - _MARGIN), total
+
+
+def kept(share: Share, end: int, zones: Sequence[Zone]) -> tuple[int, int]:
+    """The places of a piece's packets that no zone replaces; empty (n, n) when none is left."""
+    low, high = share.start, end
+    for each in zones:
+        if each.first <= low < each.last:
+            low = each.last
+        if low < each.first < high:
+            high = each.first
+    return (low, high) if low < high else (low, low)
+
+
+def all_packets(pieces: Sequence[Piece], found: Score) -> list[bytes]:
+    """Every packet of the film, in order."""
+    packets: list[bytes] = []
+    for piece, share in zip(pieces, found.shares, strict=True):
+        packets += own_packets(piece, share)
+        packets += [share.silent_packet] * share.silence
+    for each in found.zones:
+        packets[each.first : each.last] = each.packets
+    return packets
+
+
+def own_packets(piece: Piece, share: Share) -> list[bytes]:
+    """The packets a piece brings to the film."""
+    return _packets(piece, slice(share.first, share.first + share.count))
+
+
+def every_packet(piece: Piece) -> list[bytes]:
+    """All packets of a file."""
+    return _packets(piece, slice(None))
+
+
+def _packets(piece: Piece, chosen: slice) -> list[bytes]:
+    if piece.audio is None:
+        return []
+    places = zip(piece.audio.sizes[chosen].tolist(), piece.audio.offsets[chosen].tolist(), strict=True)
+    with piece.path.open("rb", buffering=0) as file:
+        return [os.pread(file.fileno(), size, offset) for size, offset in places]
+
+
+def spoken(packets: Sequence[bytes]) -> Stretch:
+    """Packets as a stretch of the film, from memory."""
+    sizes: Ints = np.array([len(packet) for packet in packets], np.int64)
+    return Stretch(b"".join(packets), packets=Packets(np.cumsum(sizes) - sizes, sizes))

@@ -1,0 +1,117 @@
+"""What is burned into a clip: a caption and a logo, painted once as a transparent picture of the frame's size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
+
+from pipelines.domain.errors import InvalidOrder, Problem
+from pipelines.domain.footage import Corner, Logo
+from pipelines.media.text.fonts import Weight
+from pipelines.media.text.layout import ELLIPSIS, Block, Box, clean, fit, safe_area
+from pipelines.media.text.shaping import baseline, draw_line
+
+CAPTION_SIZES = (3.6, 5.8)
+"""Smallest and largest type in hundredths of the shorter side: at least 14 points on a phone held upright."""
+
+CAPTION_LEADING = 1.26
+CAPTION_SHARE = 0.34
+"""The most of the safe area's height that a caption may take."""
+
+PLATE = (0, 0, 0, 150)
+LOGO_WIDTH, LOGO_HEIGHT = 0.22, 0.12
+"""The box a logo is scaled into, as shares of the frame's shorter side and of its height."""
+
+LARGEST_LOGO_PX = 50_000_000
+
+_LEFT = {Corner.TOP_LEFT, Corner.BOTTOM_LEFT}
+_BOTTOM = {Corner.BOTTOM_LEFT, Corner.BOTTOM_RIGHT}
+
+
+def paint_overlay(width: int, height: int, caption: str | None, logo: Logo | None, dest: Path) -> bool:
+    """Write the overlay as PNG; False, and no file, when there is nothing to show.
+
+    Raises `InvalidOrder` when the logo is no picture.
+    """
+    words = clean(caption or "")
+    if not words and logo is None:
+        return False
+    canvas = Image.new("RGBA", (width, height))
+    if logo is not None:
+        _paint_logo(canvas, logo)
+    if words:
+        _paint_caption(canvas, words)
+    canvas.save(dest, "PNG", compress_level=1)
+    return True
+
+
+def has_room_for(width: int, height: int, caption: str) -> bool:
+    """Whether a caption fits into the frame whole; a longer one ends with an ellipsis."""
+    block, _, _ = _set_caption(width, height, clean(caption))
+    return clean(caption).endswith(ELLIPSIS) or not block.lines[-1].endswith(ELLIPSIS)
+
+
+def _set_caption(width: int, height: int, words: str) -> tuple[Block, int, int]:
+    """The caption in lines, and the room left and right and above and below it on its plate."""
+    safe, unit = safe_area(width, height), min(width, height) / 100
+    pad_x, pad_y = round(2.4 * unit), round(1.5 * unit)
+    room = Box(0, 0, safe.width - 2 * pad_x, round(safe.height * CAPTION_SHARE) - 2 * pad_y)
+    smallest, largest = (round(units * unit) for units in CAPTION_SIZES)
+    return fit(words, Weight.BOLD, room, range(smallest, largest + 1), CAPTION_LEADING), pad_x, pad_y
+
+
+def _paint_caption(canvas: Image.Image, words: str) -> None:
+    """Bold white text in the lower middle of the safe area, on a dark plate just large enough."""
+    safe, unit = safe_area(*canvas.size), min(canvas.size) / 100
+    block, pad_x, pad_y = _set_caption(*canvas.size, words)
+    plate = _plate(safe, block, pad_x, pad_y)
+    _fill_plate(canvas, plate, round(1.6 * unit))
+    for index, line in enumerate(block.lines):
+        ink = draw_line(line, Weight.BOLD, block.size, (255, 255, 255), rtl=block.rtl)
+        x = plate.x + (plate.width - ink.width) // 2
+        y = plate.y + pad_y + index * block.leading + round(block.leading * 0.77) - baseline(block.size)
+        canvas.alpha_composite(ink, (max(0, x), max(0, y)))
+
+
+def _plate(safe: Box, block: Block, pad_x: int, pad_y: int) -> Box:
+    width = min(safe.width, block.width + 2 * pad_x)
+    height = block.height + 2 * pad_y
+    return Box(safe.x + (safe.width - width) // 2, safe.bottom - height, width, height)
+
+
+def _fill_plate(canvas: Image.Image, plate: Box, radius: int) -> None:
+    """A rounded dark rectangle, drawn four times as large and scaled down for smooth corners."""
+    large = Image.new("L", (plate.width * 4, plate.height * 4))
+    ImageDraw.Draw(large).rounded_rectangle((0, 0, large.width - 1, large.height - 1), radius * 4, fill=PLATE[3])
+    shade = Image.new("RGBA", (plate.width, plate.height), PLATE[:3])
+    shade.putalpha(large.resize(shade.size, Image.Resampling.BOX))
+    canvas.alpha_composite(shade, (plate.x, plate.y))
+
+
+def open_picture(path: Path, field: str) -> Image.Image:
+    """A picture that came from outside, upright, with transparency. Raises `InvalidOrder` naming the field."""
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > LARGEST_LOGO_PX:
+                raise InvalidOrder([Problem(field, "The picture is too large; use one of at most 50 megapixels.")])
+            return ImageOps.exif_transpose(image).convert("RGBA")
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
+        raise InvalidOrder([Problem(field, "The file is no picture we can read; use PNG, JPEG or WebP.")]) from error
+
+
+def _paint_logo(canvas: Image.Image, logo: Logo) -> None:
+    safe = safe_area(*canvas.size)
+    picture = open_picture(logo.path, "Logo")
+    box = picture.getchannel("A").getbbox()
+    picture = picture.crop(box) if box else picture
+    room = (round(min(canvas.size) * LOGO_WIDTH), round(canvas.height * LOGO_HEIGHT))
+    scale = min(room[0] / picture.width, room[1] / picture.height)
+    # A hairline stays visible.
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    picture = picture.resize(size, Image.Resampling.LANCZOS)
+    opacity = min(1.0, max(0.0, logo.opacity))
+    picture.putalpha(picture.getchannel("A").point(lambda level: round(level * opacity)))
+    x = safe.x if logo.corner in _LEFT else safe.right - picture.width
+    y = safe.bottom - picture.height if logo.corner in _BOTTOM else safe.y
+    canvas.alpha_composite(picture, (x, y))

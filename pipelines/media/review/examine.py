@@ -1,0 +1,286 @@
+"""A look at a finished cut before anybody sees it: its index, its joins, its pictures and its sound.
+
+Fast enough to run before every delivery: the index whole, a few frames at each join, the frames that stand alone,
+and all of the sound. A full decode belongs to tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import numpy as np
+
+from pipelines.domain.errors import UnplayableMedia
+from pipelines.domain.footage import FilmPlan, Verdict
+from pipelines.media.audio.levels import Levels, measure
+from pipelines.media.audio.mix import Samples, decode_blocks
+from pipelines.media.clips.coded_frames import closed_start, decode_alone, decode_frames, luma
+from pipelines.media.clips.prepared_clip import Piece, inspect, sound_ends
+from pipelines.media.clips.probe import faults_of, probe
+from pipelines.media.clips.timeline import Slot, lay_out
+from pipelines.media.mp4.reader import sniff
+
+LOOKS_PER_SCENE = 6
+"""Pictures looked at in each scene."""
+
+AROUND_JOIN = 3
+"""Frames decoded on either side of a join."""
+
+LONGEST_RUN_UP = 24
+"""Frames decoded only to get at the last ones before a join; those of a copied body are not worth more."""
+
+FRAMES_INTO_SCENE = 15
+"""Frames decoded of a scene that has too few pictures that stand alone."""
+
+Seen = tuple[int, Samples]
+"""A frame's place in the film, and its picture made small."""
+
+_BLACK_LUMA, _FLAT = 22.0, 3.0
+_STILL_MEAN, _STILL_PEAK = 0.6, 5.0
+_STRETCH_S = 2.0
+_CLIPPED_SHARE = 0.001
+_CHUNK_BLOCKS = 256
+_LATE_S = 0.030
+_OFF_LU = 3.0
+_SHRINK = 8
+_EDGE_S = 0.15
+
+
+@dataclass(slots=True)
+class _Look:
+    """What was seen and heard so far."""
+
+    faults: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    measures: dict[str, float] = field(default_factory=dict)
+    incurable: int = 0
+    """How many faults are in the clips themselves."""
+
+
+def examine(film: Path, plan: FilmPlan) -> Verdict:
+    """Judge a film by its plan. Never raises for a bad film: what is wrong with it is in `faults`."""
+    look = _Look()
+    try:
+        facts = _measure(film, plan, look)
+    except UnplayableMedia as error:
+        look.faults.append(f"the film cannot be played ({error.operator})")
+        facts = "The film"
+    judged = "; ".join(look.faults) if look.faults else "looks right"
+    remarks = f" ({'; '.join(look.remarks)})" if look.remarks else ""
+    return Verdict(
+        ok=not look.faults,
+        sentence=f"{facts}: {judged}{remarks}.",
+        faults=tuple(look.faults),
+        measures=look.measures,
+        curable=len(look.faults) > look.incurable,
+    )
+
+
+def _measure(film: Path, plan: FilmPlan, look: _Look) -> str:
+    """Look at everything; returns the facts for the sentence."""
+    if sniff(film) != "mp4":
+        look.faults.append("the file is not an MP4")
+        return "The film"
+    found = inspect(film)
+    look.faults += faults_of(found, plan.target)
+    piece = found.piece
+    if piece is None:
+        return "The film"
+    slots = _expected(plan)
+    _check_length(piece, slots, look)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        levels = beside.submit(_levels, piece)
+        if slots[-1].stop == piece.frames:
+            _check_pictures(piece, slots, plan, look)
+        heard = _check_sound(levels.result(), piece, slots, plan, look)
+    scenes = f"{plan.scenes} scene{'s' if plan.scenes > 1 else ''}"
+    return f"{scenes}, {float(piece.seconds):.1f} s, {piece.sps.width}×{piece.sps.height}, {heard}"
+
+
+def _expected(plan: FilmPlan) -> list[Slot]:
+    """Where each scene should be, from the pieces themselves."""
+    fps = plan.target.fps
+    frames = []
+    for path in plan.pieces:
+        footage = probe(path)
+        exact = footage.fps == fps
+        frames.append(footage.frames if exact else max(1, round(footage.duration_s * float(fps))))
+    return lay_out(frames, plan)
+
+
+def _check_length(piece: Piece, slots: Sequence[Slot], look: _Look) -> None:
+    """Length as planned, sound and picture ending together, every scene after a hard cut begun by a whole picture."""
+    expected = slots[-1].stop * piece.frame
+    look.measures["duration_s"] = float(piece.seconds)
+    if abs(piece.seconds - expected) > piece.frame * len(slots) / 2:
+        look.faults.append(f"it is {float(piece.seconds):.2f} s long instead of {float(expected):.2f} s")
+    if piece.audio is not None:
+        gap = float(sound_ends(piece) - piece.seconds)
+        look.measures["sound_end_gap_s"] = gap
+        if gap < -_LATE_S:
+            look.faults.append(f"the sound ends {-gap:.2f} s before the picture")
+
+
+def _check_pictures(piece: Piece, slots: Sequence[Slot], plan: FilmPlan, look: _Look) -> None:
+    """Decode round every join and a few pictures of every scene; name what is black or does not move."""
+    scenes = [(slot.start + slot.into.head, slot.stop - slot.out.tail) for slot in slots]
+    begun = {first for first, last in scenes if not _alone(piece, first, last)}
+    for first, last in _changed(slots):
+        low, high = max(0, first - AROUND_JOIN), min(piece.frames, last + AROUND_JOIN)
+        if low - closed_start(piece, low) > LONGEST_RUN_UP:
+            low = first
+        if low == first == last and first in begun:
+            continue
+        for _ in decode_frames(piece, low, high):
+            pass
+    for index, (first, last) in enumerate(scenes):
+        what = _nothing_happens(list(_sampled(piece, first, last)), piece, first, last)
+        if what is not None:
+            look.faults.append(f"{plan.name(index)} {what}")
+            look.incurable += 1
+
+
+def _changed(slots: Sequence[Slot]) -> Iterator[tuple[int, int]]:
+    """The frames from each join to the end of its transition, and those in which the film begins or ends."""
+    yield from ((slot.start, slot.start + slot.into.head) for slot in slots if slot.start or slot.into.head)
+    if slots[-1].out.tail:
+        yield slots[-1].stop - slots[-1].out.tail, slots[-1].stop
+
+
+def _nothing_happens(seen: Sequence[Seen], piece: Piece, first: int, last: int) -> str | None:
+    """What is wrong with a scene in which a long stretch, or all of it, is black or does not move."""
+    if seen and _are_black(*(picture for _, picture in seen)):
+        return "is black"
+    for what, same in (("is black", _are_black), ("stands still", _are_alike)):
+        begin, end = _longest(seen, same)
+        if len(seen) > 1 and (begin, end) == (seen[0][0], seen[-1][0]) and (last - first) * piece.frame >= _STRETCH_S:
+            return what
+        if (end - begin) * piece.frame >= _STRETCH_S:
+            times = [float((place - first) * piece.frame) for place in (begin, end)]
+            return f"{what} from {times[0]:.1f} to {times[1]:.1f} s"
+    return None
+
+
+def _sampled(piece: Piece, first: int, last: int) -> Iterator[Seen]:
+    """Pictures of a scene that need no long decode: those that stand alone, or a few after its start. Where these say
+    that nothing happens, the rest of the scene is decoded before it is believed.
+    """
+    alone = _alone(piece, first, last)
+    if alone:
+        step = -(-len(alone) // LOOKS_PER_SCENE)
+        yield from ((place, _small(decode_alone(piece, place))) for place in alone[::step])
+        return
+    soon = list(_every(piece, first, min(last, first + FRAMES_INTO_SCENE), LOOKS_PER_SCENE))
+    yield from soon
+    if soon and (_are_alike(*_ends(soon)) or _are_black(*_ends(soon))):
+        yield from _every(piece, soon[-1][0] + 1, last, LOOKS_PER_SCENE * 2)
+
+
+def _alone(piece: Piece, first: int, last: int) -> list[int]:
+    """The pictures of a scene that stand alone, where they are enough to know it by; else its beginning is decoded."""
+    found = [index for index in piece.video.sync.tolist() if first <= index < last]
+    return found if len(found) >= LOOKS_PER_SCENE // 2 else []
+
+
+def _every(piece: Piece, first: int, last: int, count: int) -> Iterator[Seen]:
+    """About `count` frames of a stretch, and its last one."""
+    step = max(1, (last - first) // count)
+    for place, frame in enumerate(decode_frames(piece, first, last) if first < last else (), first):
+        if (place - first) % step == 0 or place == last - 1:
+            yield place, _small(frame)
+
+
+def _ends(seen: Sequence[Seen]) -> tuple[Samples, Samples]:
+    return seen[0][1], seen[-1][1]
+
+
+def _longest(seen: Sequence[Seen], same: Callable[[Samples, Samples], bool]) -> tuple[int, int]:
+    """The longest stretch of neighbours that are the `same` as its first: places of its first and last frame."""
+    best, begin = (0, 0), 0
+    for index, (place, picture) in enumerate(seen):
+        if not same(seen[begin][1], picture):
+            begin = index
+        best = max(best, (seen[begin][0], place), key=lambda one: one[1] - one[0])
+    return best
+
+
+def _small(frame: av.VideoFrame) -> Samples:
+    """Luma at an eighth of the size, averaged, so that how it was encoded matters less than what it shows."""
+    picture = luma(frame)
+    height, width = picture.shape[0] // _SHRINK, picture.shape[1] // _SHRINK
+    # Rows first: side by side in memory, they are added many at a time.
+    rows = picture[: height * _SHRINK, : width * _SHRINK].reshape(height, _SHRINK, -1).sum(axis=1, dtype=np.uint16)
+    tiles = rows.reshape(height, width, _SHRINK).sum(axis=2, dtype=np.uint16)
+    shrunk: Samples = tiles / np.float32(_SHRINK * _SHRINK)
+    return shrunk
+
+
+def _are_black(*pictures: Samples) -> bool:
+    return all(float(picture.mean()) < _BLACK_LUMA and float(picture.std()) < _FLAT for picture in pictures)
+
+
+def _are_alike(one: Samples, other: Samples) -> bool:
+    """A small thing that moves changes few pixels by much; another encode of the same picture, many by little."""
+    change = np.abs(one - other)
+    return float(change.mean()) < _STILL_MEAN and float(change.max()) < _STILL_PEAK
+
+
+def _levels(piece: Piece) -> Levels | None:
+    """Decode and measure all sound; None without any."""
+    if piece.audio is None or piece.sound is None:
+        return None
+    return measure(_chunks(piece), piece.sound.rate)
+
+
+def _check_sound(levels: Levels | None, piece: Piece, slots: Sequence[Slot], plan: FilmPlan, look: _Look) -> str:
+    """How the film sounds, for the sentence."""
+    if levels is None:
+        look.faults.append("the film has no sound track")
+        return "no sound"
+    look.measures["true_peak_db"] = round(levels.peak_db, 2)
+    if levels.loudness is None:
+        return "silent"
+    look.measures["loudness_lufs"] = round(levels.loudness, 2)
+    _name_silence(levels, piece, slots, plan, look)
+    if levels.clipped > _CLIPPED_SHARE:
+        look.faults.append("the sound is distorted by clipping")
+        look.incurable += 1
+    wanted = plan.target.loudness_lufs
+    if wanted is not None and abs(levels.loudness - wanted) > _OFF_LU:
+        look.remarks.append(f"{abs(levels.loudness - wanted):.0f} LU {_louder(levels.loudness - wanted)} than asked")
+    return f"sound at {_minus(levels.loudness)} LUFS"
+
+
+def _louder(difference: float) -> str:
+    return "louder" if difference > 0 else "quieter"
+
+
+def _minus(value: float) -> str:
+    """A whole number with a real minus sign, as people print it."""
+    return f"{value:.0f}".replace("-", "−")
+
+
+def _chunks(piece: Piece) -> Iterator[Samples]:
+    if piece.audio is None or piece.sound is None:
+        return
+    total = len(piece.audio.sizes)
+    for begin in range(0, total, _CHUNK_BLOCKS):
+        chunk = decode_blocks(piece, begin, min(total, begin + _CHUNK_BLOCKS), piece.sound.channels)
+        yield chunk[:, piece.priming :] if begin == 0 else chunk
+
+
+def _name_silence(levels: Levels, piece: Piece, slots: Sequence[Slot], plan: FilmPlan, look: _Look) -> None:
+    """Silence may be meant, so it is said but is no fault."""
+    silent = [
+        str(number)
+        for number, slot in enumerate(slots[plan.has_title_card :][: plan.scenes], 1)
+        if levels.silent(float(slot.start * piece.frame) + _EDGE_S, float(slot.stop * piece.frame) - _EDGE_S)
+    ]
+    if silent:
+        look.remarks.append(
+            f"scene {', '.join(silent)} is silent" if len(silent) == 1 else f"scenes {', '.join(silent)} are silent"
+        )

@@ -1,0 +1,124 @@
+"""What stands for a film before it plays: poster, contact sheet, preview; and the last frame for the next scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipelines.media.clips.frames import DEMUXERS, last_picture, samples, to_image
+from pipelines.media.clips.probe import probe
+from pipelines.media.ffmpeg import encode
+from pipelines.media.mp4.reader import sniff
+from pipelines.media.text.fonts import Weight
+from pipelines.media.text.shaping import draw_line
+
+CANDIDATES = 12
+JPEG_QUALITY = 88
+SCORED_PX = 320
+"""Candidates are compared at this width: what is sharp here is sharp in a grid of rows."""
+
+SHEET_CELLS = 12
+SHEET_WIDTH = 1600
+SHEET_GAP = 12
+SHEET_GROUND = (16, 17, 22)
+
+PREVIEW_PARTS = 4
+PREVIEW_PART_S = 0.8
+PREVIEW_SHORT_SIDE = 320
+
+
+def score(image: Image.Image) -> float:
+    """How well a picture stands for a film: sharp, neither dark nor blown out, with contrast and some colour."""
+    rgb = np.asarray(image, dtype=np.float32)
+    luma: NDArray[np.float32] = rgb @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    edges = 4 * luma[1:-1, 1:-1] - luma[:-2, 1:-1] - luma[2:, 1:-1] - luma[1:-1, :-2] - luma[1:-1, 2:]
+    sharpness = float(np.log1p(edges.var()))
+    clipped = float(np.mean((luma < 10) | (luma > 247)))  # noqa: PLR2004 - of 255: no detail left
+    exposure = float(np.exp(-(((float(luma.mean()) - 118) / 75) ** 2))) * (1 - clipped)
+    contrast = min(1.0, float(luma.std()) / 50)
+    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    colour = min(1.0, float(spread.mean()) / 60)
+    return sharpness * (0.25 + exposure) * (0.4 + 0.6 * contrast) * (0.8 + 0.2 * colour)
+
+
+def _save_jpeg(image: Image.Image, dest: Path) -> Path:
+    with encode.arriving(dest) as temporary:
+        image.convert("RGB").save(temporary, "JPEG", quality=JPEG_QUALITY, optimize=True, progressive=True)
+    return dest
+
+
+def poster(film: Path, dest: Path) -> Path:
+    """Write the sharpest well-exposed frame as JPEG. Raises `UnplayableMedia`."""
+    frames = [frame for _, frame in samples(film, CANDIDATES, enough=CANDIDATES // 2)]
+    best = max(dict.fromkeys(frames), key=lambda frame: score(to_image(frame, SCORED_PX)))
+    return _save_jpeg(to_image(best), dest)
+
+
+def last_frame(clip: Path, dest: Path) -> Path:
+    """Write the very last picture as PNG. Raises `UnplayableMedia`."""
+    image = last_picture(clip)
+    with encode.arriving(dest) as temporary:
+        image.save(temporary, "PNG", compress_level=3)
+    return dest
+
+
+def contact_sheet(film: Path, dest: Path) -> Path:
+    """Write a grid of frames, evenly spread and marked with their times, as JPEG. Raises `UnplayableMedia`."""
+    cells = [(moment, to_image(frame)) for moment, frame in samples(film, SHEET_CELLS)]
+    tall = cells[0][1].height > cells[0][1].width
+    columns = 6 if tall else 4
+    width = (SHEET_WIDTH - SHEET_GAP) // columns - SHEET_GAP
+    height = round(width * cells[0][1].height / cells[0][1].width)
+    rows = -(-len(cells) // columns)
+    sheet = Image.new("RGB", (SHEET_WIDTH, SHEET_GAP + rows * (height + SHEET_GAP)), SHEET_GROUND)
+    for index, (moment, image) in enumerate(cells):
+        row, column = divmod(index, columns)
+        place = (SHEET_GAP + column * (width + SHEET_GAP), SHEET_GAP + row * (height + SHEET_GAP))
+        sheet.paste(_cell(image.resize((width, height), Image.Resampling.LANCZOS), moment), place)
+    return _save_jpeg(sheet, dest)
+
+
+def _cell(image: Image.Image, moment: float) -> Image.Image:
+    """One frame with its time on a small dark tag."""
+    label = draw_line(f"{int(moment // 60)}:{moment % 60:04.1f}", Weight.BOLD, 17, (255, 255, 255))
+    tag = Image.new("RGBA", (label.width + 12, label.height + 4), (0, 0, 0, 150))
+    tag.alpha_composite(label, (6, 2))
+    canvas = image.convert("RGBA")
+    canvas.alpha_composite(tag, (8, canvas.height - tag.height - 8))
+    return canvas.convert("RGB")
+
+
+def preview(film: Path, dest: Path) -> Path:
+    """Write a small silent MP4 that loops: a few short looks across the film. Raises `UnplayableMedia`."""
+    facts = probe(film)
+    starts, part_s = _looks(facts.duration_s)
+    demuxer = DEMUXERS[sniff(film)]
+    inputs = [
+        word
+        for start in starts
+        for word in ("-f", demuxer, "-ss", f"{start:.3f}", "-t", f"{part_s:.3f}", "-i", str(film))
+    ]
+    scale = f"scale='if(gt(iw,ih),-2,{PREVIEW_SHORT_SIDE})':'if(gt(iw,ih),{PREVIEW_SHORT_SIDE},-2)':flags=area"
+    chains = "".join(
+        f"[{index}:v:0]{scale},setsar=1,fps=15,setpts=PTS-STARTPTS[v{index}];" for index in range(len(starts))
+    )
+    joined = "".join(f"[v{index}]" for index in range(len(starts)))
+    with encode.arriving(dest) as temporary:
+        encode.ffmpeg(
+            *("-v", "error", *inputs, "-filter_complex", f"{chains}{joined}concat=n={len(starts)}:v=1[small]"),
+            *("-map", "[small]", "-an", "-c:v", "libx264", "-preset", encode.PRESET, "-crf", "30"),
+            *("-pix_fmt", "yuv420p", *encode.container(), str(temporary)),
+        )
+    return dest
+
+
+def _looks(seconds: float) -> tuple[list[float], float]:
+    """Where the looks begin and how long they are; a short film is shown whole."""
+    if seconds <= PREVIEW_PARTS * PREVIEW_PART_S:
+        return [0.0], max(seconds, 0.1)
+    room = seconds - PREVIEW_PART_S
+    return [room * (index + 0.5) / PREVIEW_PARTS for index in range(PREVIEW_PARTS)], PREVIEW_PART_S

@@ -1,0 +1,177 @@
+"""The conversation with Airtable."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipelines.domain.airtable_fields import ACTION_BOXES, TICKED_TABLES
+from pipelines.domain.order import Order, SceneOrder
+from pipelines.domain.records import OutboxEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AirtableRow:
+    """A `Videos` row as an order. `problems` of the row's own fields are (field, sentence) pairs."""
+
+    record_id: str
+    order: Order
+    status: str | None
+    problems: tuple[tuple[str, str], ...] = ()
+    ticks: frozenset[str] = frozenset()
+    """Which of Generate, Approve, Cancel are ticked."""
+    scheduled_for: float | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """The row by our own field names, raw."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AirtableScene:
+    """A `Scenes` row as a person left it."""
+
+    record_id: str
+    number: int | None
+    scene: SceneOrder
+    status: str | None
+    key: str | None = None
+    regenerate: bool = False
+    video_id: str | None = None
+    """The row of `Videos` it is linked to."""
+    problems: tuple[tuple[str, str], ...] = ()
+    """(field, sentence) pairs, as in `AirtableRow`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AirtableVersion:
+    """A `Versions` row."""
+
+    record_id: str
+    video_id: str | None
+    run: int | None
+    restore: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AirtableChange:
+    """One row that a person changed, as Airtable's webhooks tell it: `table` by our name, watched cells by ours."""
+
+    table: str
+    record_id: str
+    ticks: frozenset[str] = frozenset()
+    """Boxes that are ticked now."""
+    status: str | None = None
+    changed: frozenset[str] = frozenset()
+    """The watched fields that changed, and all that have a value in a new row."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    scheduled_for: float | None = None
+    scene: AirtableScene | None = None
+    """The row as read, where it is one of `Scenes`."""
+
+    @property
+    def inputs_changed(self) -> bool:
+        """Whether anything else changed than boxes and what Reelgrid writes."""
+        return bool(self.changed - ACTION_BOXES - {"Status"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AirtableSettings:
+    """The `Settings` row."""
+
+    stop: bool = False
+    day_budget_micro: int | None = None
+    record_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What Airtable answered for one outbox row. With `ok`, `error` says which cells it would not take; those that
+    it took are `sent`, to be kept in the outbox row.
+    """
+
+    want_id: str
+    ok: bool
+    record_id: str | None = None
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """The row as it is now, by our own field names."""
+    error: str | None = None
+    gone: bool = False
+
+
+class Airtable(Protocol):
+    """The conversation with Airtable. Every call passes the shared limiter; errors: RecordGone, AirtableDenied,
+    AirtableQuota, RateLimited (with retry_after), Unavailable.
+    """
+
+    def row(self, base_id: str, table: str, record_id: str) -> AirtableRow:
+        """Read one order."""
+
+    def scenes(self, base_id: str, row: AirtableRow) -> list[AirtableScene]:
+        """The row's linked scenes, by number; no call when there are none."""
+
+    def film_scenes(
+        self, base_id: str, record_id: str, prefix: str, known: Sequence[str]
+    ) -> list[AirtableScene] | None:
+        """What a person left of one film's scenes, by number, in one call and without its row: rows whose key begins
+        with `prefix`, the `known` rows, and new Drafts without a key, as far as they are linked to the record. None
+        when the base lacks a column that this needs.
+        """
+
+    def ready(self, base_id: str, now: float) -> list[AirtableRow]:
+        """Rows whose Status is Ready and whose time has come."""
+
+    def ticked(
+        self, base_id: str, tables: Collection[str] = TICKED_TABLES
+    ) -> tuple[list[AirtableRow], list[AirtableScene]]:
+        """Rows and scenes with a box ticked that we act on: a call for each of `tables`."""
+
+    def restores(self, base_id: str) -> list[AirtableVersion]:
+        """Versions with `Restore` ticked; none when the table is not there."""
+
+    def settings(self, base_id: str) -> AirtableSettings:
+        """The `Settings` row; all defaults when the table is not there."""
+
+    def flush(self, base_id: str, wants: Sequence[OutboxEntry]) -> list[Written]:
+        """Write what differs from `sent`, ten rows of one table a call: by id, or by upsert on `merge`.
+
+        Raises only when nothing was written; a want without an answer was not tried and stays as it is.
+        """
+
+    def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> Mapping[str, Any]:
+        """Append a file of at most 5 MB to an attachment field."""
+
+    def attachments(self, base_id: str, table: str, record_id: str, fields: Sequence[str]) -> dict[str, list[Any]]:
+        """Re-read attachment cells, to verify that Airtable really has the files."""
+
+    def attachments_of(
+        self, base_id: str, table: str, record_ids: Sequence[str], fields: Sequence[str], runs: Sequence[str] = ()
+    ) -> dict[str, dict[str, list[Any]]]:
+        """The same for many rows in one call (a hundred a page), made for these runs; rows that are gone are left
+        out.
+        """
+
+
+class BaseTools(Protocol):
+    """Building and checking bases, for the command line and the pump. Reports are the Airtable room's own records."""
+
+    def setup(self, base_id: str, models: Sequence[str]) -> Any:
+        """Build or complete a base; `models` become the options of the Model fields."""
+
+    def doctor(self, base_id: str) -> list[Any]:
+        """Check every assumption about a base; each check has `name`, `ok`, `sentence` and `fix`."""
+
+    def script(self, base_id: str | None = None) -> str:
+        """The automation script with this deployment's values."""
+
+    def button_formula(self, base_id: str | None = None) -> str:
+        """The formula of a button field that opens the record's page, in the default base or another one."""
+
+    @property
+    def bases(self) -> Any:
+        """Connecting and disconnecting bases."""
+
+    @property
+    def webhooks(self) -> Any:
+        """Airtable's push: registering, renewing and reading what changed."""

@@ -1,0 +1,149 @@
+"""The truth: tables of frozen records, changed by compare-and-set."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeVar
+
+from pipelines.domain.records import (
+    ApiKey,
+    Base,
+    Clip,
+    Cut,
+    Event,
+    Generation,
+    InboxItem,
+    Lane,
+    LedgerEntry,
+    OutboxEntry,
+    Process,
+    QueueSweep,
+    Replay,
+    Run,
+    Scene,
+    Switch,
+)
+
+T = TypeVar("T")
+
+
+class Rows(Protocol[T]):
+    """One table of frozen records. Every change is a compare-and-set."""
+
+    def get(self, id: str, *, lock: bool = False) -> T | None:
+        """The row, or None. `lock` keeps others out of it until the transaction ends."""
+
+    def add(self, row: T) -> bool:
+        """Insert; False if the id or a unique key is already there (nothing changes then)."""
+
+    def change(self, id: str, when: Mapping[str, Any] | None = None, /, **changes: Any) -> bool:
+        """Update the row if every column in `when` still has that value (a tuple: one of them)."""
+
+    def change_all(
+        self,
+        ids: Collection[str],
+        when: Mapping[str, Any] | None = None,
+        /,
+        *,
+        before: Mapping[str, Any],
+        **changes: Any,
+    ) -> set[str]:
+        """Update those of the rows that still match, in one statement, all to the same; which they were."""
+
+    def change_each(self, rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> None:
+        """`change` for many: (id, when, changes), all with the same columns; a row that does not match any more stays
+        as it is, and nobody is told.
+        """
+
+    def find(
+        self,
+        *,
+        order: str = "id",
+        limit: int | None = None,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+        **equals: Any,
+    ) -> list[T]:
+        """Rows whose columns equal the values (a tuple or set: one of them; None: NULL); `before` and `after` bound
+        columns strictly below and above; `order` is a column, `-column` descending.
+        """
+
+    def count(self, **equals: Any) -> int:
+        """How many rows match."""
+
+    def remove(self, id: str) -> bool:
+        """Delete a row that is no history (outbox, processes)."""
+
+    def remove_some(self, limit: int, *, before: Mapping[str, Any], **equals: Any) -> int:
+        """Delete at most so many rows that are no history, bounded as in `find`; how many there were. NULL is not
+        before anything.
+        """
+
+
+class Tx(Protocol):
+    """One transaction. Everything in it is committed together, or not at all."""
+
+    runs: Rows[Run]
+    scenes: Rows[Scene]
+    generations: Rows[Generation]
+    clips: Rows[Clip]
+    cuts: Rows[Cut]
+    events: Rows[Event]
+    ledger: Rows[LedgerEntry]
+    wants: Rows[OutboxEntry]
+    inbox: Rows[InboxItem]
+    keys: Rows[ApiKey]
+    replays: Rows[Replay]
+    switches: Rows[Switch]
+    processes: Rows[Process]
+    bases: Rows[Base]
+    lanes: Rows[Lane]
+    sweeps: Rows[QueueSweep]
+
+    def serialise(self, name: str) -> None:
+        """Keep every other transaction that names the same thing out until this one ends."""
+
+    def balance(self, account: str, **equals: Any) -> int:
+        """Sum of the ledger's amounts in an account, in micro-dollars."""
+
+    def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
+        """Spend grouped by columns of the ledger: rows with the columns, `spent_micro`, `seconds`, `generations`."""
+
+
+class Store(Protocol):
+    """The truth."""
+
+    def write(self) -> AbstractContextManager[Tx]:
+        """A transaction that commits when the block ends without an exception."""
+
+    def read(self) -> AbstractContextManager[Tx]:
+        """A snapshot to read from; nothing is committed."""
+
+    def due(self, kind: str, now: float, limit: int) -> list[tuple[str, float]]:
+        """Rows of a leased table whose `next_at` has come and that nobody holds: their ids, and since when."""
+
+    def claim(self, kind: str, id: str, *, owner: str, now: float, seconds: float) -> str | None:
+        """Take the lease of a row: the token, or None when somebody holds it or it is not due any more."""
+
+    def renew(self, kind: str, id: str, token: str, until: float) -> bool:
+        """Prolong a lease that is still ours."""
+
+    def release(self, kind: str, id: str, token: str, *, next_at: float | None, attempts: int) -> bool:
+        """Give a lease back and say when the row is due again."""
+
+    def release_owner(self, owner: str) -> int:
+        """A process died: its ordinary leases are free at once, and their rows due at a slightly other time, so that a
+        new hint is sent for them. Paid submissions keep theirs to their end.
+        """
+
+    def shift_time(self, seconds: float, now: float) -> bool:
+        """The clock stepped back to `now`: bring every due time and lease back by as much. False when another process
+        has done it already for this step.
+        """
+
+    def migrate(self) -> None:
+        """Bring the schema up to date, under a lock. Safe from many processes at once."""
+
+    def check(self) -> None:
+        """Raise Unavailable unless the database answers."""

@@ -1,0 +1,82 @@
+"""The cutting room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from pipelines.domain.footage import (
+    Boundary,
+    Card,
+    ClipWork,
+    FilmPlan,
+    FilmReport,
+    Footage,
+    Prepared,
+    Target,
+    Verdict,
+)
+
+Around = tuple[Boundary | None, Boundary | None]
+
+
+class FilmEditor(Protocol):
+    """Everything done to real video files. Paths are local; every method is a pure function of its inputs,
+    writes to a temporary name beside `dest` and renames, and may be run twice.
+    """
+
+    def probe(self, path: Path) -> Footage:
+        """Read the facts. Raises `UnplayableMedia` (domain.errors) with one clear reason."""
+
+    def check_logo(self, path: Path) -> None:
+        """Raise `InvalidOrder` when the file is no picture that can be laid over a film."""
+
+    def check_music(self, path: Path) -> None:
+        """Raise `InvalidOrder` when the file is no music that can be laid under a film."""
+
+    def prepare(self, work: ClipWork, dest: Path) -> Prepared:
+        """Bring one clip to its cut's target; copies the bytes when nothing deviates."""
+
+    def animatic(self, card: Card, dest: Path) -> Footage:
+        """Render a good-looking clip from a text, with motion and sound, that joins without re-encoding."""
+
+    def beside(self, first: Path, piece: Path, target: Target, fades: tuple[float, float], ready: Path) -> Path:
+        """The piece as it stands in a film whose first clip is `first`: itself, or, where their decoder settings clash,
+        encoded again ahead into the folder `ready`. `fades`: seconds of the transitions at its ends.
+        """
+
+    def seam(
+        self, a: Path | None, b: Path | None, at: Boundary, target: Target, ready: Path, around: Around = (None, None)
+    ) -> None:
+        """Render the pictures of one transition ahead into the folder `ready`, as soon as both pieces are there. At the
+        film's start there is no `a`, at its end no `b`.
+
+        `around` are the boundaries before `a` and after `b`. A hard cut has none, and a pair that cannot be joined
+        by its tables is left to `assemble`.
+        """
+
+    def assemble(
+        self, plan: FilmPlan, dest: Path, *, ready: Path | None = None, encode_all: bool = False
+    ) -> FilmReport:
+        """Join prepared pieces into one film, moov first, by the cheapest path that is right. What `seam` and
+        `beside` left in `ready` is taken; `encode_all` is the next path when a film did not pass its examination.
+        """
+
+    def examine(self, film: Path, plan: FilmPlan) -> Verdict:
+        """Decode and measure the film before anybody sees it."""
+
+    def poster(self, film: Path, dest: Path) -> Path:
+        """Write the sharpest well-exposed frame as JPEG."""
+
+    def contact_sheet(self, film: Path, dest: Path) -> Path:
+        """Write a grid of frames as JPEG."""
+
+    def preview(self, film: Path, dest: Path) -> Path:
+        """Write a small looping silent MP4 of a few seconds."""
+
+    def last_frame(self, clip: Path, dest: Path) -> Path:
+        """Write the very last picture as PNG."""
+
+    def subtitles(self, plan: FilmPlan, report: FilmReport, dest_stem: Path) -> Sequence[Path]:
+        """Write `<stem>.srt` and `<stem>.vtt` from the plan's captions; empty when there are none."""

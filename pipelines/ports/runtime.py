@@ -1,0 +1,32 @@
+"""Time, named places, and waking the workers up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """The only source of time for stages."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+
+class CrashPoints(Protocol):
+    """Named places between two effects (domain.points): spans of a trace, and where tests let a process die."""
+
+    def reach(self, name: str, **ids: str) -> None:
+        """We are at `name` now."""
+
+
+class Hints(Protocol):
+    """A throw-away message to the workers: look at this row. Losing it costs a few seconds, nothing else."""
+
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
+        """Send `(kind, id)` pairs, `media` to the workers that do minutes of work. False when the broker does not
+        answer, or has enough for the moment; never raises, never waits long.
+        """
+
+    def check(self) -> None:
+        """Raise Unavailable unless the broker answers."""

@@ -1,0 +1,190 @@
+"""Acting on boxes that people tick in the base, however we learn of them: push, a trigger, or the slow poll."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pipelines.domain.airtable_fields import AirtableTable, SceneField, VersionField, VideoField
+from pipelines.domain.errors import NotAllowed, Permanent
+from pipelines.domain.lifecycle import MOVING, RunStatus
+from pipelines.domain.records import Cut, Run, Scene
+from pipelines.ports import AirtableRow, AirtableScene, AirtableVersion, Tx
+from pipelines.stages.base_changes import queue_sweep
+from pipelines.stages.decisions import control
+from pipelines.stages.delivery import verify_attachments
+from pipelines.stages.films.stitch import films_of
+from pipelines.stages.kernel import outbox, schedule
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.orders import accept
+
+logger = logging.getLogger(__name__)
+
+ACTOR = control.ROW
+
+
+def look(services: Services, base_id: str) -> list[str]:
+    """The slow poll: read what is ticked or ready, and act on it; returns the runs that it was about."""
+    rows, scenes = services.airtable.ticked(base_id)
+    runs = act_on(services, base_id, rows, scenes) + restore_all(services, base_id)
+    return runs + queue_sweep.start_rows(services, base_id)
+
+
+def act_on(services: Services, base_id: str, rows: Sequence[AirtableRow], scenes: Sequence[AirtableScene]) -> list[str]:
+    """Each box once: it is cleared by what acts on it. Returns the runs that were started or told something."""
+    with services.store.read() as tx:
+        ticked = [
+            (row, tick)
+            for row in rows
+            for tick in sorted(row.ticks)
+            if not outbox.is_unsaid(tx, base_id, row.record_id, tick)
+        ]
+        wanted = [scene for scene in scenes if scene.regenerate and not _is_acted_on(tx, base_id, scene)]
+    runs = [act(services, base_id, row, tick) for row, tick in ticked]
+    runs += [_regenerate(services, base_id, scene) for scene in wanted]
+    return [run for run in dict.fromkeys(runs) if run is not None]
+
+
+def _is_acted_on(tx: Tx, base_id: str, scene: AirtableScene) -> bool:
+    return outbox.is_unsaid(tx, base_id, scene.record_id, SceneField.REGENERATE, AirtableTable.SCENES)
+
+
+def act(services: Services, base_id: str, row: AirtableRow, tick: str) -> str | None:
+    """What a ticked box of `Videos` asks for. What is not possible right now is said in the row; None then."""
+    said: dict[str, Any] = {tick: False}
+    run = None
+    try:
+        run = _ACTIONS[tick](services, base_id, row)
+    except Permanent as error:
+        logger.info("%s of %s: %s", tick, row.record_id, error.operator)
+        said[VideoField.STATUS_DETAIL.value] = error.marketer
+    say(services, base_id, row.record_id, said, within_s=outbox.SOON_S if run and tick == _APPROVE else outbox.MOMENT_S)
+    return run
+
+
+def say(services: Services, base_id: str, record_id: str, fields: dict[str, Any], *, within_s: float = 0.0) -> None:
+    """Write into a row of `Videos` right away, or within a moment."""
+    now = services.clock.now()
+    where: dict[str, Any] = {"base_id": base_id, "table": AirtableTable.VIDEOS, "record_id": record_id}
+    with services.store.write() as tx:
+        outbox.want(tx, now, fields=fields, urgent=True, within_s=within_s, **where)
+
+
+def last_run(services: Services, base_id: str, record_id: str) -> Run:
+    """The record's newest run. Raises NotAllowed when it never had one."""
+    with services.store.read() as tx:
+        runs = tx.runs.find(base_id=base_id, record_id=record_id, order="-number", limit=1)
+    if not runs:
+        raise NotAllowed(marketer="Nothing was started for this row yet: tick Generate first.")
+    return runs[0]
+
+
+def _generate(services: Services, base_id: str, row: AirtableRow) -> str:
+    where: dict[str, Any] = {"base_id": base_id, "table": AirtableTable.VIDEOS, "record_id": row.record_id}
+    request = accept.StartRequest(source="record", not_before=row.scheduled_for, row=row, look=False, **where)
+    started = accept.start(services, request)
+    if started.existing:
+        schedule.move(services, started.run_id, row.scheduled_for)
+        control.go_on(services, started.run_id, ACTOR)
+    return started.run_id
+
+
+def _approve(services: Services, base_id: str, row: AirtableRow) -> str:
+    run = last_run(services, base_id, row.record_id)
+    # Ticked once more than needed: what was approved is approved.
+    if run.status is RunStatus.NEEDS_APPROVAL or run.approval != "given":
+        control.approve(services, run.id, ACTOR)
+    return run.id
+
+
+def _cancel(services: Services, base_id: str, row: AirtableRow) -> str:
+    return control.cancel(services, last_run(services, base_id, row.record_id).id, ACTOR).id
+
+
+_APPROVE = VideoField.APPROVE.value
+_ACTIONS: dict[str, Callable[[Services, str, AirtableRow], str]] = {
+    VideoField.GENERATE.value: _generate,
+    VideoField.APPROVE.value: _approve,
+    VideoField.CANCEL.value: _cancel,
+}
+
+
+def _regenerate(services: Services, base_id: str, row: AirtableScene) -> str | None:
+    """One new clip for the scene of the row, from the text that stands there now."""
+    note: dict[str, Any] = {SceneField.REGENERATE.value: False}
+    found = scene_of(services, base_id, row.record_id, row.key)
+    try:
+        if found is None:
+            raise NotAllowed(marketer="This scene was never made: tick Generate in its row of Videos.")
+        wishes = {"prompt": row.scene.prompt, "caption": row.scene.caption, "seconds": row.scene.seconds}
+        changes = {name: value for name, value in wishes.items() if value is not None}
+        control.regenerate(services, found.run_id, found.number, changes, ACTOR)
+    except Permanent as error:
+        note[SceneField.ERROR.value] = error.marketer
+    now, table = services.clock.now(), AirtableTable.SCENES
+    with services.store.write() as tx:
+        outbox.want(tx, now, base_id=base_id, table=table, record_id=row.record_id, fields=note, urgent=True)
+    return found.run_id if found else None
+
+
+def scene_of(services: Services, base_id: str, record_id: str, key: str | None) -> Scene | None:
+    """The newest scene that a row of `Scenes` shows. A base that was duplicated has the same ids and keys as the one
+    it was made from.
+    """
+    with services.store.read() as tx:
+        found = tx.scenes.find(key=key, order="-updated_at") if key else []
+        found += tx.scenes.find(airtable_record_id=record_id, order="-updated_at")
+        here = {run.id for run in tx.runs.find(id=sorted({scene.run_id for scene in found}), base_id=base_id)}
+    return next((scene for scene in found if scene.run_id in here), None)
+
+
+def restore_all(services: Services, base_id: str) -> list[str]:
+    """Put every version whose `Restore` is ticked back into its row; the runs whose films are back."""
+    versions = [version for version in services.airtable.restores(base_id) if version.restore]
+    runs = [_restore(services, base_id, version) for version in versions]
+    return [run for run in runs if run is not None]
+
+
+def _restore(services: Services, base_id: str, version: AirtableVersion) -> str | None:
+    """The films of an earlier run, from our own storage, in the cells of the row; nothing is made anew."""
+    record_id, now = version.video_id, services.clock.now()
+    with services.store.write() as tx:
+        fields = {VersionField.RESTORE.value: False}
+        table = AirtableTable.VERSIONS
+        outbox.want(tx, now, base_id=base_id, table=table, record_id=version.record_id, fields=fields, urgent=True)
+    if record_id is None:
+        return None
+    try:
+        cuts = _restorable(services, base_id, record_id, version.run)
+    except NotAllowed as error:
+        say(services, base_id, record_id, {VideoField.STATUS_DETAIL.value: error.marketer})
+        return None
+    detail = {VideoField.STATUS_DETAIL.value: f"The film of run {version.run} is back."}
+    # A link of its own: what we believe to be in the cell may have been removed there by hand.
+    say(services, base_id, record_id, outbox.film_cells(services, cuts, mark=f"back-{now:.0f}") | detail)
+    if services.policy.airtable_reaches_us:
+        with services.store.write() as tx:
+            cut = tx.cuts.get(cuts[0].id, lock=True) or cuts[0]
+            later = {
+                "attachment": verify_attachments.look_later(cut, AirtableTable.VIDEOS),
+                "next_at": now + verify_attachments.PAUSES_S[0],
+            }
+            tx.cuts.change(cut.id, **later)
+    return cuts[0].run_id
+
+
+def _restorable(services: Services, base_id: str, record_id: str, number: int | None) -> list[Cut]:
+    run = last_run(services, base_id, record_id)
+    if run.status in MOVING:
+        raise NotAllowed(marketer=f"Wait until run {run.number} has ended, then restore.")
+    with services.store.read() as tx:
+        cuts = _films_of(tx, base_id, record_id, number)
+    if not cuts:
+        raise NotAllowed(marketer=f"The film of run {number} is not kept any more.")
+    return cuts
+
+
+def _films_of(tx: Tx, base_id: str, record_id: str, number: int | None) -> list[Cut]:
+    runs = tx.runs.find(base_id=base_id, record_id=record_id, number=number or 0)
+    return [cut for cut in films_of(tx, runs[0]) if cut.key is not None] if runs else []

@@ -1,0 +1,104 @@
+"""`process-queue`: start every row of a base that is ready and whose time has come."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.domain.airtable_fields import AirtableTable, VideoField
+from pipelines.domain.errors import Permanent, ReelgridError
+from pipelines.ports import AirtableRow
+from pipelines.stages.decisions import control
+from pipelines.stages.kernel import outbox, schedule
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import FREE, Actor
+from pipelines.stages.orders import accept
+
+logger = logging.getLogger(__name__)
+
+ACTOR = control.ROW
+HORIZON_S = 30 * 86_400.0
+"""How far ahead scheduled rows are looked for."""
+
+
+def start_ready(services: Services, actor: Actor, sweep_id: str) -> None:
+    """Read the ready rows and start each; a row that has an active run keeps it."""
+    with services.store.read() as tx:
+        sweep = tx.sweeps.get(sweep_id)
+    if sweep is None or sweep.status != "queued":
+        return
+    started = tuple(start_rows(services, sweep.base_id, key_id=sweep.key_id))
+    done = {"status": "done", "started": started, "finished_at": services.clock.now(), "next_at": None}
+    with services.store.write() as tx:
+        tx.sweeps.change(sweep.id, {"lease_token": actor.lease}, **done, **FREE)
+
+
+def start_rows(services: Services, base_id: str, *, key_id: str | None = None) -> list[str]:
+    """Start every ready row; the ids of the runs."""
+    rows = services.airtable.ready(base_id, services.clock.now())
+    runs = [_start(services, base_id, row, key_id) for row in rows]
+    return [run for run in runs if run is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Runs that were started, and when the next scheduled row is due."""
+
+    runs: tuple[str, ...]
+    next_at: float | None
+
+
+def start_due(services: Services, base_id: str) -> Due:
+    """Start every ready row whose time has come, and look ahead; one call."""
+    now = services.clock.now()
+    rows = services.airtable.ready(base_id, now + HORIZON_S)
+    runs = [_start(services, base_id, row, None) for row in rows if (row.scheduled_for or 0.0) <= now]
+    ahead = {row.record_id: row.scheduled_for for row in rows if row.scheduled_for and row.scheduled_for > now}
+    _say_waiting(services, base_id, ahead)
+    return Due(tuple(run for run in runs if run is not None), min(ahead.values(), default=None))
+
+
+def _say_waiting(services: Services, base_id: str, ahead: Mapping[str, float]) -> None:
+    """A ready row says until when it waits; said again only when that changes."""
+    now = services.clock.now()
+    with services.store.write() as tx:
+        for record_id, at in ahead.items():
+            fields = {VideoField.STATUS_DETAIL.value: schedule.sentence(at)}
+            where: dict[str, Any] = {"base_id": base_id, "table": AirtableTable.VIDEOS.value, "record_id": record_id}
+            outbox.want(tx, now, fields=fields, urgent=True, within_s=outbox.MOMENT_S, **where)
+
+
+def _start(services: Services, base_id: str, row: AirtableRow, key_id: str | None) -> str | None:
+    """The run of a ready row, unless `Ready` only stands there because our own word for it has not arrived yet."""
+    with services.store.read() as tx:
+        if outbox.is_unsaid(tx, base_id, row.record_id, VideoField.STATUS):
+            return None
+    request = accept.StartRequest(
+        source="record", base_id=base_id, table=accept.VIDEOS, record_id=row.record_id, row=row, look=False
+    )
+    started = accept.start(services, request, key_id=key_id)
+    if started.existing:
+        schedule.move(services, started.run_id, row.scheduled_for)
+        _go_on(services, started.run_id)
+    services.points.reach("queue.started", run=started.run_id)
+    return started.run_id
+
+
+def _go_on(services: Services, run_id: str) -> None:
+    """`Ready` on a row that has a run: it goes on if it has stopped, and its status is shown again in any case."""
+    try:
+        control.go_on(services, run_id, ACTOR)
+    except Permanent as error:
+        logger.info("Ready of run %s: %s", run_id, error.operator)
+        outbox.show_again(services, run_id, detail=error.marketer)
+    else:
+        outbox.show_again(services, run_id)
+
+
+def give_up(services: Services, actor: Actor, sweep_id: str, error: ReelgridError) -> None:
+    """The base could not be read: whoever asked reads why."""
+    failed = {"status": "failed", "error": error.marketer, "finished_at": actor.now, "next_at": None}
+    with services.store.write() as tx:
+        tx.sweeps.change(sweep_id, {"lease_token": actor.lease}, **failed, **FREE)

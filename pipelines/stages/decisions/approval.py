@@ -1,0 +1,181 @@
+"""Before money is spent: a free animatic to look at, scenes to edit in the base, and exactly what was approved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipelines.domain.airtable_fields import AirtableTable
+from pipelines.domain.errors import InvalidOrder, OverBudget, Problem, ReelgridError
+from pipelines.domain.field_labels import for_row
+from pipelines.domain.footage import Card
+from pipelines.domain.keys import digest, new_id
+from pipelines.domain.lifecycle import RunStatus, SceneStatus
+from pipelines.domain.order import Order, SceneOrder, order_from_json
+from pipelines.domain.plan import Plan, PlannedScene, plan_from_json, plan_to_json
+from pipelines.domain.records import Clip, Run, Scene
+from pipelines.ports import AirtableScene, Tx
+from pipelines.stages.films import pieces, stitch
+from pipelines.stages.generations.fetch import footage_to_json, sha256_of
+from pipelines.stages.generations.requests import scene_order, still_to_buy
+from pipelines.stages.kernel import base_settings, ledger, outbox, stop_switch
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_run
+from pipelines.stages.orders import accept, intake, script
+
+
+def advance(services: Services, actor: Actor, run: Run) -> None:
+    """Make the animatic, then wait; once approved, take the scenes as they are now and go on."""
+    if run.approval == "given":
+        _go_on(services, actor, run)
+    else:
+        _show_animatic(services, actor, run)
+
+
+def _show_animatic(services: Services, actor: Actor, run: Run) -> None:
+    plan = plan_from_json(run.plan or {})
+    with services.store.read() as tx:
+        scenes = tx.scenes.find(run_id=run.id, order="number")
+    clips = [_card_clip(services, run, scene, len(scenes)) for scene in scenes]
+    cut = stitch.make_cut(services, actor, run, plan.formats[0], scenes, clips, animatic=True)
+    with services.store.write() as tx:
+        current = tx.runs.get(run.id, lock=True)
+        # Somebody may have approved while the preview was being made.
+        again = actor.now if current is not None and current.approval == "given" else None
+        run = touch_run(tx, actor, run, next_at=again, **FREE)
+        outbox.show_films(services, tx, run, [cut])
+
+
+def _card_clip(services: Services, run: Run, scene: Scene, total: int) -> Clip:
+    """A scene's card as a clip that no row of SQL knows: it is free and made again whenever wanted."""
+    order = order_from_json(run.order or {})
+    target = replace(pieces.target_of(run, plan_from_json(run.plan or {}).formats[0]), loudness_lufs=None)
+    card = Card(
+        text=scene.prompt, seconds=scene.seconds, target=target, number=scene.number, total=total, heading=order.title
+    )
+    mark = digest("card", repr(card))
+    path = services.work / "cards" / f"{mark}.mp4"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    footage = services.editor.animatic(card, path)
+    sha = sha256_of(path)
+    stored = services.media.put_file(path, f"cards/{mark[:2]}/{mark}-{sha[:8]}.mp4", "video/mp4")
+    path.unlink()
+    return Clip(
+        id=new_id("clip"),
+        run_id=run.id,
+        scene_id=scene.id,
+        fingerprint="",
+        sha256=sha,
+        key=stored.key,
+        size=stored.size,
+        model="local/animatic",
+        footage=footage_to_json(footage),
+    )
+
+
+def _go_on(services: Services, actor: Actor, run: Run) -> None:
+    """Exactly what a person left in the base is planned, quoted and generated."""
+    base_settings.look(services, run.base_id)
+    base_settings.must_not_be_stopped(services, run.base_id)
+    plan = _plan_as_edited(services, run)
+    with services.store.write() as tx:
+        stop_switch.must_be_off(tx, run.base_id)
+        run = touch_run(tx, actor, run, error=None)
+        if plan is not None:
+            run = _replace_scenes(services, tx, actor, run, plan)
+        scenes = tx.scenes.find(run_id=run.id, order="number")
+        due = still_to_buy(tx, scenes, plan_from_json(run.plan or {}), (run.order or {}).get("title"))
+        ledger.release(tx, actor.now, run)
+        ledger.hold(tx, actor.now, run, due, services.policy)
+        quote = due + ledger.spent(tx, run_id=run.id)
+        detail = "Approved. Generating the clips."
+        run = transition_run(tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail=detail, quote_micro=quote)
+        outbox.show_scenes(services, tx, run)
+        outbox.show_run(services, tx, run, urgent=True)
+
+
+def _plan_as_edited(services: Services, run: Run) -> Plan | None:
+    """A new plan of the scenes as the base has them now; None when nobody changed anything. Raises InvalidOrder."""
+    if run.record_id is None or run.base_id is None:
+        return None
+    with services.store.read() as tx:
+        ours = tx.scenes.find(run_id=run.id, order="number")
+    rows = _left_in_base(services, run, run.base_id, run.record_id, ours)
+    order = order_from_json(run.order or {})
+    wanted, problems = _wanted(rows, ours, order)
+    if problems:
+        raise InvalidOrder(problems)
+    try:
+        order, brought = intake.bring_all(services, order, wanted)
+        plan = accept.plan_order(services, replace(order, adapt=True), brought)
+    except InvalidOrder as error:
+        raise InvalidOrder(for_row(error.problems)) from error
+    old = plan_from_json(run.plan or {})
+    return plan if _shots(plan) != _shots(old) else None
+
+
+def _left_in_base(
+    services: Services, run: Run, base_id: str, record_id: str, ours: Sequence[Scene]
+) -> list[AirtableScene]:
+    """One call tells them. Where none is left that was there, the record may be gone: its row decides."""
+    written = [scene.airtable_record_id for scene in ours if scene.airtable_record_id]
+    prefix = ours[0].key.rpartition("-")[0] + "-" if ours else f"{record_id}-r{run.number}-"
+    rows = services.airtable.film_scenes(base_id, record_id, prefix, written)
+    if rows is not None and (rows or not written):
+        return rows
+    row = services.airtable.row(base_id, run.table or AirtableTable.VIDEOS, record_id)
+    return services.airtable.scenes(base_id, row)
+
+
+def _shots(plan: Plan) -> list[PlannedScene]:
+    return [replace(scene, airtable_record_id=None) for scene in plan.scenes]
+
+
+def _wanted(
+    rows: Sequence[AirtableScene], ours: Sequence[Scene], order: Order
+) -> tuple[list[SceneOrder], tuple[Problem, ...]]:
+    """The rows of this run and new ones, in the base's order. A scene that has not reached the base yet stays; one that
+    was there and is not any more was deleted.
+    """
+    by_key = {scene.key: scene for scene in ours}
+    present = [row for row in rows if row.key in by_key or (row.status == SceneStatus.DRAFT and not row.key)]
+    unwritten = [
+        scene for scene in ours if scene.airtable_record_id is None and scene.key not in {r.key for r in present}
+    ]
+    placed = [(_place(row), _as_order(row, by_key.get(row.key or ""), order)) for row in present]
+    placed += [(float(scene.number), scene_order(scene, shared=order.references)) for scene in unwritten]
+    wanted = [scene for _, scene in sorted(placed, key=lambda one: one[0])]
+    return wanted, accept.scene_problems(present)
+
+
+def _place(row: AirtableScene) -> float:
+    return float("inf") if row.number is None else float(row.number)
+
+
+def _as_order(row: AirtableScene, ours: Scene | None, order: Order) -> SceneOrder:
+    """Pictures that we know already need not be fetched again, unless the row has some of its own now."""
+    known = scene_order(ours, shared=order.references).references if ours else ()
+    return replace(row.scene, airtable_record_id=row.record_id, references=row.scene.references or known)
+
+
+def _replace_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan) -> Run:
+    old = tx.scenes.find(run_id=run.id)
+    styled = any(scene.settings.get("style") for scene in old)
+    for scene in old:
+        tx.scenes.remove(scene.id)
+    run = touch_run(tx, actor, run, plan=plan_to_json(plan))
+    style = (run.order or {}).get("style_notes") if styled else None
+    script.keep_scenes(services, tx, actor, run, plan, style=style)
+    record(tx, actor, "run", run.id, run.id, "scenes_edited", count=len(plan.scenes))
+    return run
+
+
+def give_up(services: Services, actor: Actor, run: Run, error: ReelgridError) -> bool:
+    """What a person can mend in the base goes back to them, and the run waits on; False when it cannot be mended."""
+    if not isinstance(error, InvalidOrder | OverBudget):
+        return False
+    again = {"approval": "asked", "detail": "Please change what is named, then approve again.", "next_at": None}
+    with services.store.write() as tx:
+        run = touch_run(tx, actor, run, error=error.marketer, **again, **FREE)
+        outbox.show_run(services, tx, run, urgent=True)
+    return True

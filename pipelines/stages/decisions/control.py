@@ -1,0 +1,279 @@
+"""What a person may do to a run: approve, cancel, retry, order one scene again, settle money in doubt, stop all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pipelines.domain.airtable_fields import ROW_PROMPT, prompt_in_row
+from pipelines.domain.errors import InvalidOrder, NotAllowed, NotFound, Problem
+from pipelines.domain.lifecycle import (
+    ACTIVE,
+    CANCELLABLE,
+    OPEN,
+    RETRYABLE_RUNS,
+    GenerationStatus,
+    RunStatus,
+    SceneStatus,
+)
+from pipelines.domain.order import order_from_json
+from pipelines.domain.plan import plan_from_json
+from pipelines.domain.records import Generation, Run, Scene
+from pipelines.ports import Tx
+from pipelines.stages.generations.requests import settings_of, still_to_buy
+from pipelines.stages.kernel import ledger, next_action, outbox, stop_switch
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_generation, transition_run
+from pipelines.stages.orders import regenerate_scene
+
+_R, _G = RunStatus, GenerationStatus
+ROW = "airtable"
+"""Who acts for what was ticked in a base: the prompt that comes along stands in the row."""
+
+
+def _run(tx: Tx, run_id: str) -> Run:
+    run = tx.runs.get(run_id, lock=True)
+    if run is None:
+        raise NotFound(f"run {run_id}", marketer=f"There is no run {run_id}.")
+    return run
+
+
+def approve(services: Services, run_id: str, actor: str) -> Run:
+    """Go on with the scenes as they are. Twice is once. Raises NotAllowed, NotFound."""
+    now = services.clock.now()
+    with services.store.write() as tx:
+        run = _run(tx, run_id)
+        if run.approval == "given":
+            return run
+        if run.status is not _R.NEEDS_APPROVAL:
+            raise NotAllowed(marketer=f"This run does not wait for approval; it is {run.status.value}.")
+        who = Actor(actor, now)
+        record(tx, who, "run", run.id, run.id, "approved")
+        run = touch_run(tx, who, run, approval="given", next_at=now, detail="Approved.")
+        # The step that follows says in the same call that the clips are being made.
+        outbox.show_run(services, tx, run, urgent=True, within_s=outbox.SOON_S, extra={"Approve": False})
+        return run
+
+
+def cancel(services: Services, run_id: str, actor: str) -> Run:
+    """Stop what can be stopped; what is paid for is kept, and what is being made is still fetched."""
+    who = Actor(actor, services.clock.now())
+    with services.store.write() as tx:
+        run = _run(tx, run_id)
+        if run.status is _R.CANCELLED:
+            return run
+        if run.status not in CANCELLABLE:
+            raise NotAllowed(marketer=f"This run is over; it is {run.status.value}.")
+        return _cancel(services, tx, who, run)
+
+
+def _cancel(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
+    for gen in tx.generations.find(run_id=run.id, status=_G.PLANNED):
+        ledger.free(tx, who.now, run, transition_generation(tx, who, gen, _G.CANCELLED))
+    detail = "Cancelled. Clips that are paid for are kept."
+    run = transition_run(tx, who, run, _R.CANCELLED, detail=detail, finished_at=who.now)
+    ledger.release(tx, who.now, run)
+    outbox.show_run(services, tx, run, urgent=True, extra={"Cancel": False})
+    return run
+
+
+def retry(services: Services, run_id: str, actor: str) -> Run:
+    """Go on where it stopped: every paid clip is kept, only what is missing is bought. Raises OverBudget."""
+    who = Actor(actor, services.clock.now())
+    with services.store.write() as tx:
+        run = _run(tx, run_id)
+        if run.status not in RETRYABLE_RUNS:
+            raise NotAllowed(marketer=f"Only a run that stopped can be retried; this one is {run.status.value}.")
+        _must_be_alone(tx, run)
+        return _retry(services, tx, who, run)
+
+
+def go_on(services: Services, run_id: str, actor: str) -> None:
+    """What `Generate` or `Ready` mean for a row that has a run: one that needs attention is retried, if that can help;
+    any other is left alone. Raises NotAllowed with what helps instead, and OverBudget.
+    """
+    with services.store.read() as tx:
+        run = tx.runs.get(run_id)
+        way = next_action.next_action(tx, run) if run else None
+    if run is None or run.status is not _R.NEEDS_ATTENTION or way is None:
+        return
+    if not way.goes_on:
+        raise NotAllowed(marketer=way.value)
+    retry(services, run_id, actor)
+
+
+def _must_be_alone(tx: Tx, run: Run) -> None:
+    """Two runs of one row at once would write over each other."""
+    if run.record_id is None:
+        return
+    tx.serialise(f"record:{run.base_id}:{run.record_id}")
+    for other in tx.runs.find(status=tuple(ACTIVE), base_id=run.base_id, record_id=run.record_id):
+        if other.id != run.id:
+            raise NotAllowed(marketer=f"Run {other.number} of this row is not over yet; it is {other.status.value}.")
+
+
+def _retry(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
+    record(tx, who, "run", run.id, run.id, "retried")
+    scenes = tx.scenes.find(run_id=run.id, order="number")
+    again: dict[str, Any] = {"error": None, "next_at": who.now, "finished_at": None}
+    if not scenes:
+        # Somebody may have mended the row: it is read once more.
+        order = run.order if run.record_id is None or run.plan is not None else None
+        run = transition_run(tx, who, run, _R.QUEUED, detail="Trying again.", approval=None, order=order, **again)
+    elif run.approval == "asked":
+        run = transition_run(tx, who, run, _R.NEEDS_APPROVAL, **again)
+        _hold_missing(services, tx, run, scenes, who.now)
+    else:
+        _forgive(tx, scenes)
+        _hold_missing(services, tx, run, scenes, who.now)
+        run = transition_run(tx, who, run, _R.GENERATING, detail="Going on where it stopped.", **again)
+        _wake_planned(tx, run, who.now)
+    outbox.show_run(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
+    return run
+
+
+def _forgive(tx: Tx, scenes: list[Scene]) -> None:
+    """Failures before now do not count on the ladder any more; refused scenes are tried again as they are."""
+    for scene in scenes:
+        if scene.clip_id is None:
+            fresh = {**scene.rung, "forgiven": tx.generations.count(scene_id=scene.id)}
+            tx.scenes.change(scene.id, rung=fresh, status=SceneStatus.QUEUED, error=None)
+
+
+def _hold_missing(services: Services, tx: Tx, run: Run, scenes: list[Scene], now: float) -> None:
+    """A request asks no base: its Day Budget is left to the worker, who reads it before anything is bought."""
+    order, plan = order_from_json(run.order or {}), plan_from_json(run.plan or {})
+    has_open = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))}
+    missing = [scene for scene in scenes if scene.clip_id is None and scene.id not in has_open]
+    due = still_to_buy(tx, missing, plan, order.title)
+    ledger.hold(tx, now, run, max(0, due - ledger.held(tx, run)), services.policy, board_read=False)
+
+
+def _wake_planned(tx: Tx, run: Run, now: float) -> None:
+    for gen in tx.generations.find(run_id=run.id, status=(_G.PLANNED, _G.SUCCEEDED)):
+        tx.generations.change(gen.id, next_at=now)
+
+
+def regenerate(services: Services, run_id: str, number: int, changes: dict[str, Any], actor: str) -> Run:
+    """One new clip for one scene, then a new cut; the others are reused. `changes`: see `reorder`.
+
+    Raises NotAllowed, NotFound, InvalidOrder, OverBudget.
+    """
+    now = services.clock.now()
+    who = Actor(actor, now)
+    with services.store.write() as tx:
+        run = _run(tx, run_id)
+        if run.status not in (_R.DONE, _R.NEEDS_ATTENTION, _R.FAILED, _R.CANCELLED):
+            raise NotAllowed(marketer=f"Wait until this run has stopped; it is {run.status.value}.")
+        found = tx.scenes.find(run_id=run.id, number=number)
+        if not found:
+            raise NotFound(f"scene {number} of {run_id}", marketer=f"This run has no scene {number}.")
+        scene = found[0]
+        _must_be_alone(tx, run)
+        if tx.generations.count(scene_id=scene.id, status=tuple(OPEN)):
+            raise NotAllowed(marketer=f"Scene {number} is still being made, or its payment is in doubt.")
+        price = _order_again(services, tx, who, run, scene, changes)
+        ledger.hold(tx, now, run, price, services.policy, board_read=False)
+        again = {"detail": f"Making scene {number} again.", "error": None, "finished_at": None, "next_at": now}
+        quote = ledger.spent(tx, run_id=run.id) + price
+        run = transition_run(tx, who, run, _R.GENERATING, take=run.take + 1, quote_micro=quote, **again)
+        outbox.show_scene(services, tx, run, tx.scenes.get(scene.id) or scene)
+        outbox.show_run(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
+        return run
+
+
+def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: dict[str, Any]) -> int:
+    """Change the scene and forget its clip (which is kept); the price of the new one in micro-dollars."""
+    plan = regenerate_scene.plan(services, run, scene, changes)
+    planned = plan.scenes[0]
+    takes = [clip.fingerprint for clip in tx.clips.find(scene_id=scene.id)]
+    tx.scenes.change(
+        scene.id,
+        prompt=planned.prompt or scene.prompt,
+        caption=planned.caption,
+        seconds=planned.seconds,
+        model=planned.model,
+        settings=settings_of(planned, services.card(planned.model), scene.settings.get("style"))
+        | _text_of_row(scene, changes, from_row=who.name == ROW),
+        references=planned.references,
+        take=scene.take + 1000 + len(takes),
+        clip_id=None,
+        status=SceneStatus.QUEUED,
+        error=None,
+        rung={"forgiven": tx.generations.count(scene_id=scene.id)},
+        updated_at=who.now,
+    )
+    record(tx, who, "scene", scene.id, run.id, "regenerate", number=scene.number, changes=sorted(changes))
+    regenerate_scene.tell(tx, who, scene, plan)
+    return planned.price_micro + planned.softening_micro
+
+
+def _text_of_row(scene: Scene, changes: dict[str, Any], *, from_row: bool) -> dict[str, Any]:
+    """A prompt that is given elsewhere leaves the row's own text alone; the row says what was made (`made_with`)."""
+    text = None if from_row and changes.get("prompt") else prompt_in_row(scene)
+    return {} if text in (None, changes.get("prompt") or scene.prompt) else {ROW_PROMPT: text}
+
+
+def decide(services: Services, generation_id: str, choice: str, actor: str) -> Run:
+    """Settle money in doubt: `wait` a little longer, `write_off` and buy again, or `cancel` the run.
+
+    Raises NotFound, InvalidOrder, NotAllowed, and OverBudget when buying again does not fit (nothing changes then).
+    """
+    who = Actor(actor, services.clock.now())
+    if choice not in CHOICES:
+        raise InvalidOrder([Problem("choice", f"is one of {', '.join(CHOICES)}")])
+    with services.store.read() as tx:
+        found = tx.generations.get(generation_id)
+    if found is None:
+        raise NotFound(f"generation {generation_id}", marketer="There is no such generation.")
+    with services.store.write() as tx:
+        run = _run(tx, found.run_id)
+        gen = tx.generations.get(generation_id, lock=True) or found
+        if gen.status is not _G.UNKNOWN:
+            raise NotAllowed(marketer=f"Nothing is in doubt here any more: the generation is {gen.status.value}.")
+        record(tx, who, "generation", gen.id, run.id, "decided", choice=choice)
+        return _DECISIONS[choice](services, tx, who, run, gen)
+
+
+def _wait(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation) -> Run:
+    """The run goes on waiting; if nothing turns up, it asks again."""
+    tx.generations.change(gen.id, next_at=who.now)
+    again: dict[str, Any] = {"detail": "Looking once more for the clip.", "error": None, "next_at": None}
+    if run.status is _R.NEEDS_ATTENTION:
+        run = transition_run(tx, who, run, _R.GENERATING, **again, finished_at=None)
+        _wake_planned(tx, run, who.now)
+        outbox.show_run(services, tx, run, urgent=True)
+        return run
+    return touch_run(tx, who, run, detail=again["detail"])
+
+
+def _write_off(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation) -> Run:
+    """It counts as spent; should the clip turn up after all, it is taken and not paid again."""
+    ledger.write_off(tx, who.now, run, transition_generation(tx, who, gen, _G.ABANDONED))
+    if run.status in RETRYABLE_RUNS:
+        return _retry(services, tx, who, run)
+    if run.status is not _R.GENERATING:
+        return run
+    _forgive(tx, tx.scenes.find(id=gen.scene_id))
+    _hold_missing(services, tx, run, tx.scenes.find(run_id=run.id, order="number"), who.now)
+    return touch_run(tx, who, run, next_at=who.now)
+
+
+def _write_off_and_cancel(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation) -> Run:
+    ledger.write_off(tx, who.now, run, transition_generation(tx, who, gen, _G.ABANDONED))
+    return _cancel(services, tx, who, run) if run.status in CANCELLABLE else run
+
+
+_DECISIONS: dict[str, Callable[[Services, Tx, Actor, Run, Generation], Run]] = {
+    "wait": _wait,
+    "write_off": _write_off,
+    "cancel": _write_off_and_cancel,
+}
+CHOICES = tuple(_DECISIONS)
+
+
+def set_stop(services: Services, *, on: bool, reason: str, actor: str) -> None:
+    """The Stop switch for all new spending."""
+    with services.store.write() as tx:
+        stop_switch.turn(tx, on=on, now=services.clock.now(), reason=reason, actor=actor)
+        record(tx, Actor(actor, services.clock.now()), "switch", stop_switch.NAME, None, "stop", on=on, reason=reason)

@@ -1,0 +1,96 @@
+"""What a person's decision about a run would cost at most, and what stands against it. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.domain.errors import InvalidOrder, NotFound, Problem
+from pipelines.domain.field_labels import for_clip
+from pipelines.domain.lifecycle import OPEN, GenerationStatus
+from pipelines.domain.plan import Plan, plan_from_json
+from pipelines.domain.records import Run
+from pipelines.ports import Tx
+from pipelines.stages.generations.requests import still_to_buy
+from pipelines.stages.kernel import ledger
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.orders import regenerate_scene
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionPreview:
+    """What a decision would buy, for how many micro-dollars at most, and why it would be refused."""
+
+    run_id: str
+    price_micro: int
+    plan: Plan | None
+    problems: tuple[Problem, ...] = ()
+
+
+def going_on(services: Services, run_id: str) -> DecisionPreview:
+    """Of approving or retrying: all missing clips; before the scenes are written, the quote. Raises NotFound."""
+    with services.store.read() as tx:
+        run = _run(tx, run_id)
+        return _priced(services, tx, run, _missing(tx, run, None), _plan_of(run))
+
+
+def cancelling(services: Services, run_id: str) -> DecisionPreview:
+    """Nothing is bought. Raises NotFound."""
+    with services.store.read() as tx:
+        return DecisionPreview(run_id, 0, _plan_of(_run(tx, run_id)))
+
+
+def regeneration(services: Services, run_id: str, number: int, changes: dict[str, Any]) -> DecisionPreview:
+    """Of one new clip. Raises NotFound, or InvalidOrder when the model cannot make what is asked."""
+    with services.store.read() as tx:
+        run = _run(tx, run_id)
+        found = tx.scenes.find(run_id=run_id, number=number, limit=1)
+        if not found:
+            raise NotFound(f"scene {number} of {run_id}", marketer=f"This run has no scene {number}.")
+        try:
+            plan = regenerate_scene.plan(services, run, found[0], changes)
+        except InvalidOrder as error:
+            raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
+        return _priced(services, tx, run, plan.quote_micro, plan)
+
+
+def decision(services: Services, generation_id: str, choice: str) -> DecisionPreview:
+    """Of money in doubt: only writing it off buys anything. Raises NotFound."""
+    with services.store.read() as tx:
+        gen = tx.generations.get(generation_id)
+        if gen is None:
+            raise NotFound(f"generation {generation_id}", marketer="There is no such generation.")
+        run = _run(tx, gen.run_id)
+        if gen.status is not GenerationStatus.UNKNOWN:
+            settled = Problem("choice", f"Nothing is in doubt here any more: the generation is {gen.status.value}.")
+            return DecisionPreview(run.id, 0, _plan_of(run), (settled,))
+        price = _missing(tx, run, gen.scene_id) if choice == "write_off" else 0
+        return _priced(services, tx, run, price, _plan_of(run))
+
+
+def _missing(tx: Tx, run: Run, doubtful: str | None) -> int:
+    """Micro-dollars of the scenes without a clip or one on its way, which that of the `doubtful` scene is not."""
+    scenes = tx.scenes.find(run_id=run.id, order="number")
+    if not scenes or run.plan is None:
+        return run.quote_micro or 0
+    on_its_way = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))} - {doubtful}
+    missing = [scene for scene in scenes if scene.id not in on_its_way]
+    return still_to_buy(tx, missing, plan_from_json(run.plan), (run.order or {}).get("title"))
+
+
+def _priced(services: Services, tx: Tx, run: Run, price: int, plan: Plan | None) -> DecisionPreview:
+    """What the run has set aside already need not be found again."""
+    amount = max(0, price - ledger.held(tx, run))
+    refused = ledger.refusal(tx, services.clock.now(), run, amount, services.policy, board_read=False)
+    return DecisionPreview(run.id, price, plan, (Problem("max_cost_usd", refused),) if refused and amount else ())
+
+
+def _plan_of(run: Run) -> Plan | None:
+    return plan_from_json(run.plan) if run.plan else None
+
+
+def _run(tx: Tx, run_id: str) -> Run:
+    run = tx.runs.get(run_id)
+    if run is None:
+        raise NotFound(f"run {run_id}", marketer=f"There is no run {run_id}.")
+    return run

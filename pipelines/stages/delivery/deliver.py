@@ -1,0 +1,286 @@
+"""Putting the film into the row, and making sure that Airtable really has it before anybody says done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.domain.airtable_fields import OTHERS, AirtableTable, VideoField
+from pipelines.domain.errors import AirtableDenied, AirtableQuota, NotConfigured, RecordGone, ReelgridError
+from pipelines.domain.lifecycle import CutStatus, RunStatus, SceneStatus
+from pipelines.domain.records import Cut, OutboxEntry, Run
+from pipelines.ports import Tx
+from pipelines.stages.delivery import verify_attachments
+from pipelines.stages.films.stitch import films_of
+from pipelines.stages.kernel import base_outages, ledger, outbox, scratch
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_cut, transition_run
+from pipelines.stages.recovery import refusals
+
+CHECKS_S = (2.0, 6.0, 20.0, 60.0)
+"""Airtable fetches attachments some seconds after the write; these are the pauses before each look."""
+LONGEST_FIRST_S, FETCHED_PER_S = 5.0, 5_000_000
+WAIT_FOR_FLUSH_S = 60.0
+"""Whoever writes the row wakes the run; this is for a wake-up that was lost."""
+TRIES = 3
+UPLOAD_LIMIT = 5 * 1024 * 1024
+READY = "The film is ready."
+_FILMS, _POSTERS = VideoField.FINAL_VIDEO.value, VideoField.POSTER.value
+_R = RunStatus
+
+
+def advance(services: Services, actor: Actor, run: Run) -> None:
+    """One look at how far the delivery is."""
+    if run.record_id is None or run.base_id is None:
+        _finish(services, actor, run)
+        return
+    with services.store.read() as tx:
+        cuts = films_of(tx, run)
+        want = tx.wants.get(f"{run.base_id}/{AirtableTable.VIDEOS}/{run.record_id}")
+        shut = base_outages.why(tx, run.base_id)
+    if want is not None and want.gone:
+        _finish(services, actor, run, detail=_GONE)
+    elif shut is not None:
+        _park(services, actor, run, shut)
+    elif want is not None and not _sent(want):
+        _wait_for_flush(services, actor, run, cuts, want)
+    elif not services.policy.airtable_reaches_us:
+        _upload(services, actor, run, cuts)
+    else:
+        _verify(services, actor, run, cuts)
+
+
+_GONE = "The row was deleted meanwhile; the film is on the progress page."
+
+
+def _sent(want: OutboxEntry) -> bool:
+    """Airtable has taken what belongs to the film: the files' links, or the film's own link at least."""
+    return all(name in want.sent and want.sent[name] == want.fields[name] for name in _OF_FILM if name in want.fields)
+
+
+_OF_FILM = (_FILMS, VideoField.VIDEO_URL.value)
+
+
+def _wait_for_flush(services: Services, actor: Actor, run: Run, cuts: list[Cut], want: OutboxEntry) -> None:
+    """The pump writes the row; when Airtable refused the file itself, a fresh link is tried."""
+    if want.next_at is not None or want.lease_token:
+        with services.store.write() as tx:
+            tx.runs.get(run.id, lock=True)
+            current = tx.wants.get(want.id)
+            # Written while we looked: nobody wakes a run that is being worked on.
+            pause = 1.0 if current is None or _sent(current) else WAIT_FOR_FLUSH_S
+            touch_run(tx, actor, run, next_at=services.clock.now() + pause, **FREE)
+    else:
+        _send_again(services, actor, run, cuts)
+
+
+def _verify(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None:
+    """Re-read the cells: every film must be there with its size before the run is done."""
+    cells = services.airtable.attachments(
+        run.base_id or "", AirtableTable.VIDEOS, run.record_id or "", [_FILMS, _POSTERS]
+    )
+    if _FILMS not in cells:
+        _finish(services, actor, run, detail=_NO_COLUMN)
+        return
+    film, poster = verify_attachments.compare_cells(cuts, cells)
+    have = {**film.have, **poster.have}
+    checks = int(cuts[0].attachment.get("checks", 0)) + 1
+    if film.whole and poster.whole:
+        services.points.reach("deliver.verified", run=run.id)
+        _finish(services, actor, run, have=have)
+    elif film.lost or poster.lost or checks >= len(CHECKS_S):
+        _send_again(services, actor, run, cuts, have=have, only_posters=film.whole)
+    else:
+        with services.store.write() as tx:
+            _note(tx, cuts, checks=checks)
+            touch_run(tx, actor, run, next_at=services.clock.now() + CHECKS_S[checks], **FREE)
+
+
+def _note(tx: Tx, cuts: Sequence[Cut], **facts: Any) -> None:
+    """Remember of all films: `checks` and `tries` of this round, `links` given ever, whether one `waits`."""
+    for cut in cuts:
+        tx.cuts.change(cut.id, attachment={**cut.attachment, **facts})
+
+
+def _send_again(
+    services: Services,
+    actor: Actor,
+    run: Run,
+    cuts: list[Cut],
+    *,
+    have: Mapping[str, str] | None = None,
+    only_posters: bool = False,
+) -> None:
+    """Airtable refuses a link that failed before: a fresh one is made for each try of what it does not `have`; in the
+    end a person is asked, but not about a poster.
+    """
+    tries = int(cuts[0].attachment.get("tries", 0)) + 1
+    links = int(cuts[0].attachment.get("links", 0)) + 1
+    if tries >= TRIES and only_posters:
+        _finish(services, actor, run, have=have)
+        return
+    with services.store.write() as tx:
+        if tries >= TRIES:
+            _note(tx, cuts, checks=0, tries=0, links=links)
+            _stop(services, tx, actor, run, _NOT_FETCHED)
+            return
+        _note(tx, cuts, checks=0, tries=tries, links=links)
+        run = touch_run(tx, actor, run, next_at=services.clock.now() + CHECKS_S[0], **FREE)
+        record(tx, actor, "run", run.id, run.id, "attached_again", tries=tries)
+        outbox.show_films(services, tx, run, films_of(tx, run), have=have or {})
+
+
+_NO_COLUMN = (
+    f"The film is ready: open it with Video URL. This base has no field “{_FILMS}” to put it into; your operator can "
+    "add it with flask airtable setup."
+)
+_NOT_FETCHED = (
+    "Airtable could not fetch the film although it is ready: open it with Video URL. Ask your operator to run "
+    "flask airtable doctor, then retry."
+)
+
+
+def _stop(services: Services, tx: Tx, actor: Actor, run: Run, error: str) -> None:
+    run = transition_run(tx, actor, run, _R.NEEDS_ATTENTION, error=error, detail="", finished_at=services.clock.now())
+    ledger.release(tx, services.clock.now(), run)
+    outbox.show_run(services, tx, run)
+
+
+def _upload(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None:
+    """Airtable cannot reach this machine: small films are uploaded, the others have their link."""
+    small = [cut for cut in cuts if (cut.size or 0) <= UPLOAD_LIMIT]
+    uploads = [_Upload(_FILMS, cut.key or "", cut.filename or "film.mp4") for cut in small]
+    uploads += [_Upload(_POSTERS, cut.poster_key, outbox.poster_name(cut)) for cut in small if cut.poster_key]
+    ids: dict[str, list[dict[str, Any]]] = {_FILMS: [], _POSTERS: []}
+    for one in uploads:
+        path = scratch.local(services, one.key)
+        item = services.airtable.upload(run.base_id or "", run.record_id or "", one.field, path, one.filename)
+        ids[one.field].append({"id": str(item["id"])})
+    detail = None if len(small) == len(cuts) else f"{READY} {_TOO_LARGE}"
+    # Uploading adds to what was there: naming only the new files lets the old ones go.
+    if ids[_FILMS] and services.policy.keep_old_films:
+        ids[_FILMS].append(dict(OTHERS))
+    _finish(services, actor, run, detail=detail, cells={name: files for name, files in ids.items() if files})
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    """One file for one cell."""
+
+    field: str
+    key: str
+    filename: str
+
+
+_TOO_LARGE = "Airtable cannot reach this computer and the film is over 5 MB: open it with Video URL."
+
+
+_LATER = (AirtableTable.VERSIONS.value, AirtableTable.SCENES.value)
+"""Where files are that nobody waits for."""
+
+
+def _finish(
+    services: Services,
+    actor: Actor,
+    run: Run,
+    *,
+    have: Mapping[str, str] | None = None,
+    detail: str | None = None,
+    cells: dict[str, Any] | None = None,
+) -> None:
+    """Everything that was promised is there: give back what is left, and say so, with what a person should look at."""
+    now = services.clock.now()
+    with services.store.write() as tx:
+        cuts = films_of(tx, run)
+        for cut in cuts:
+            known = (have or {}).get(outbox.film_name(cut))
+            is_first = bool(have) and cut is cuts[0]
+            attachment = verify_attachments.look_later(cut, *_LATER) if is_first else cut.attachment
+            attachment = {**attachment, "waits": False, **({"id": known} if known else {})}
+            tx.cuts.change(cut.id, attachment=attachment)
+            if cut.status is not CutStatus.DELIVERED:
+                transition_cut(tx, actor, cut, CutStatus.DELIVERED, delivered_at=now, next_at=now)
+        ledger.release(tx, now, run)
+        doubts = _doubts(tx, run)
+        to = _R.NEEDS_ATTENTION if doubts else _R.DONE
+        sentence = detail or (READY if not doubts else "The film is ready, with something to look at.")
+        run = transition_run(tx, actor, run, to, detail=sentence, error=" ".join(doubts) or None, finished_at=now)
+        outbox.show_scenes(services, tx, run, urgent=True)
+        outbox.show_run(services, tx, run, urgent=True, extra=cells)
+    services.points.reach("deliver.finished", run=run.id)
+
+
+def _park(services: Services, actor: Actor, run: Run, shut: base_outages.Away) -> None:
+    """The base refuses us for longer than a pause: the film is safe, its link works, and it arrives when the base is
+    open again (`resume`). What waits for a person says so.
+    """
+    now = services.clock.now()
+    with services.store.write() as tx:
+        _note(tx, films_of(tx, run), waits=True)
+        record(tx, actor, "run", run.id, run.id, "parked", sentence=f"The row has to wait. {shut.sentence}")
+        if not shut.by_itself or _doubts(tx, run):
+            _stop(services, tx, actor, run, f"{_ON_PAGE} {shut.sentence.rstrip('.')}. {_BY_ITSELF}")
+            return
+        detail = "Airtable's monthly quota is used up: the film is on the progress page and arrives in the row later."
+        ledger.release(tx, now, run)
+        run = transition_run(tx, actor, run, _R.DONE, detail=detail, finished_at=now)
+        outbox.show_scenes(services, tx, run)
+        # By the time that anybody reads it there, the quota is back.
+        outbox.show_run(services, tx, run, extra={VideoField.STATUS_DETAIL.value: READY})
+
+
+_BY_ITSELF = "It arrives here by itself after that."
+_ON_PAGE = "The film is ready (open it on the progress page), but the row could not be written:"
+
+
+def resume(tx: Tx, run_id: str, now: float) -> None:
+    """The row was written. A delivery that waits for that looks soon whether Airtable has fetched the film; one that
+    was parked is taken up again.
+    """
+    run = tx.runs.get(run_id, lock=True)
+    if run is None:
+        return
+    if run.status in (_R.DONE, _R.NEEDS_ATTENTION):
+        cuts = [cut for cut in films_of(tx, run) if cut.attachment.get("waits")]
+        if cuts:
+            _note(tx, cuts, waits=False, checks=0)
+            again: dict[str, Any] = {"detail": "Airtable is back; looking after the film.", "error": None}
+            soon = now + first_look_s(cuts)
+            transition_run(tx, Actor("pump", now), run, _R.DELIVERING, next_at=soon, **again)
+    elif run.status is _R.DELIVERING and run.lease_token is None:
+        soon = now + first_look_s(films_of(tx, run))
+        tx.runs.change(run_id, {"status": run.status, "lease_token": None}, next_at=soon)
+
+
+def first_look_s(cuts: Sequence[Cut]) -> float:
+    """When Airtable has probably fetched the files: a look that comes too early is a call for nothing."""
+    return min(LONGEST_FIRST_S, 1.0 + sum(cut.size or 0 for cut in cuts) / FETCHED_PER_S)
+
+
+def _doubts(tx: Tx, run: Run) -> list[str]:
+    """What is delivered but not as it should be: placeholders and faults that the look at the film found."""
+    scenes = tx.scenes.find(run_id=run.id, order="number")
+    doubts = []
+    for scene in scenes:
+        clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
+        if clip is not None and clip.placeholder:
+            sentence = str(scene.rung.get("placeholder") or refusals.refusal_of(scene))
+            doubts.append(f"Scene {scene.number} is a placeholder. {sentence}")
+            tx.scenes.change(scene.id, status=SceneStatus.REFUSED, error=sentence)
+    for cut in films_of(tx, run):
+        faults = cut.verdict.get("faults") or []
+        if faults:
+            doubts.append(f"The {cut.format} film was looked at: {'; '.join(faults)}.")
+    return doubts
+
+
+def give_up(services: Services, actor: Actor, run: Run, error: ReelgridError) -> None:
+    """The row cannot be written or read: the film is safe, its link works, and it arrives when the base is back."""
+    if isinstance(error, RecordGone):
+        _finish(services, actor, run, detail=_GONE)
+        return
+    if isinstance(error, AirtableQuota | AirtableDenied | NotConfigured):
+        with services.store.write() as tx:
+            base_outages.note(tx, run.base_id or "", error, services.clock.now())
+    _park(services, actor, run, base_outages.Away(error.marketer, by_itself=isinstance(error, AirtableQuota)))

@@ -1,0 +1,67 @@
+"""What goes with a film that is delivered already: a contact sheet and a small looping preview."""
+
+from __future__ import annotations
+
+import shutil
+
+from pipelines.domain.errors import ReelgridError
+from pipelines.domain.records import Cut
+from pipelines.stages.delivery import verify_attachments
+from pipelines.stages.kernel import scratch
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import FREE, Actor, record
+
+TRIED = "extras"
+
+
+def advance(services: Services, actor: Actor, cut_id: str) -> None:
+    """First the extras, then a look whether Airtable has what it was given."""
+    with services.store.read() as tx:
+        cut = tx.cuts.get(cut_id)
+    if cut is not None and cut.attachment.get(TRIED):
+        verify_attachments.look(services, actor, cut_id)
+    elif cut is not None and cut.key is not None and cut.deleted_at is None:
+        make(services, actor, cut)
+
+
+def make(services: Services, actor: Actor, cut: Cut) -> None:
+    """Make both and store them beside the film; nobody waits for them."""
+    if cut.key is None:
+        return
+    folder = services.work / "extras" / cut.id
+    folder.mkdir(parents=True, exist_ok=True)
+    film, stem = scratch.local(services, cut.key), cut.key.removesuffix(".mp4")
+    sheet = services.editor.contact_sheet(film, folder / "sheet.jpg")
+    preview = services.editor.preview(film, folder / "preview.mp4")
+    made = {
+        "contact_sheet": services.media.put_file(sheet, f"{stem}-sheet.jpg", "image/jpeg").key,
+        "preview": services.media.put_file(preview, f"{stem}-preview.mp4", "video/mp4").key,
+    }
+    shutil.rmtree(folder, ignore_errors=True)
+    _settle(services, actor, cut.id, made)
+
+
+def _settle(services: Services, actor: Actor, cut_id: str, made: dict[str, str]) -> None:
+    with services.store.write() as tx:
+        cut = tx.cuts.get(cut_id, lock=True)
+        if cut is not None:
+            extras, known = {**cut.extras, **made}, {**cut.attachment, TRIED: True}
+            later = (
+                services.clock.now() + verify_attachments.PAUSES_S[0] if known.get(verify_attachments.LOOKS) else None
+            )
+            done = {"extras": extras, "attachment": known, "next_at": later}
+            tx.cuts.change(cut_id, {"lease_token": actor.lease}, attempts=0, **done, **FREE)
+
+
+def give_up(services: Services, actor: Actor, cut_id: str, error: ReelgridError) -> None:
+    """The film is there without them."""
+    with services.store.read() as tx:
+        known = tx.cuts.get(cut_id)
+    if known is not None and known.attachment.get(TRIED):
+        verify_attachments.give_up(services, actor, cut_id, error)
+        return
+    _settle(services, actor, cut_id, {})
+    with services.store.write() as tx:
+        cut = tx.cuts.get(cut_id)
+        if cut is not None:
+            record(tx, actor, "cut", cut_id, cut.run_id, "no_extras", error=error.operator)

@@ -1,0 +1,361 @@
+"""Whether Airtable really has the files it was given links to, and fresh links for those that it failed to fetch.
+
+A failed fetch shows in no answer: the file vanishes from its cell, or stays there without a size. The film of a run is
+looked after by its delivery; here that is done for what nobody waits for: the copy in `Versions`, the clips in
+`Scenes`, and a film that somebody put back. All that a table has to be looked after at one time is read in one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.domain.airtable_fields import AirtableTable, SceneField, VersionField, VideoField, attachments
+from pipelines.domain.errors import AirtableQuota, ReelgridError
+from pipelines.domain.keys import version_key
+from pipelines.domain.lifecycle import CutStatus
+from pipelines.domain.records import Cut, OutboxEntry, Run
+from pipelines.ports import Tx
+from pipelines.stages.films.stitch import films_of
+from pipelines.stages.kernel import outbox
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import FREE, Actor, record
+
+PAUSES_S = (20.0, 60.0, 180.0)
+"""Nobody waits for these files, so the first look comes when Airtable is done with nearly all of them."""
+TRIES = 3
+ALONG_S = 90.0
+"""What is due within this time is read along."""
+AWAY_S = 3600.0
+AT_ONCE = 100
+_FILMS, _POSTERS, _CLIP = VideoField.FINAL_VIDEO.value, VideoField.POSTER.value, SceneField.CLIP.value
+LOOKS = "looks"
+"""Where a cut remembers what is to be looked after: by table, `checks` of this link, `tries` of all, when (`at`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a cell should have. A poster's size is not known beforehand: its name tells it."""
+
+    filename: str
+    kind: str
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a cell compares with what it should have: ids by file name, whether all are there, whether one is lost."""
+
+    have: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = True
+    lost: bool = False
+
+
+def films(cuts: Sequence[Cut]) -> list[File]:
+    """The films of a row."""
+    return [File(outbox.film_name(cut), "video/", cut.size) for cut in cuts]
+
+
+def posters(cuts: Sequence[Cut]) -> list[File]:
+    """Their posters."""
+    return [File(outbox.poster_name(cut), "image/") for cut in cuts if cut.poster_key]
+
+
+def compare(files: Sequence[File], cell: Sequence[Mapping[str, Any]]) -> Arrival:
+    """A file has arrived when its size is known and right, and its type is what it should be. One is lost when too few
+    are still on their way: a cell that was emptied, or a page that was stored in the film's place.
+    """
+    have: dict[str, str] = {}
+    names = {file.filename for file in files}
+    for file in files:
+        # Two formats may have the same size: what bears another's name is the other's.
+        others = names - {file.filename}
+        mine = [item for item in cell if _is(file, item) and item.get("filename") not in others]
+        ids = [str(item["id"]) for item in mine if item["id"] not in have.values()]
+        if ids:
+            have[file.filename] = ids[0]
+    on_their_way = sum("size" not in item for item in cell)
+    missing = len(files) - len(have)
+    return Arrival(have, whole=missing == 0, lost=missing > on_their_way)
+
+
+def compare_cells(cuts: Sequence[Cut], cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[Arrival, Arrival]:
+    """Films and posters. Nobody misses posters in a base that has no column for them."""
+    film = compare(films(cuts), cells.get(_FILMS, ()))
+    return film, compare(posters(cuts), cells[_POSTERS]) if _POSTERS in cells else Arrival()
+
+
+def _is(file: File, item: Mapping[str, Any]) -> bool:
+    """Fully ingested, and this file."""
+    right = item.get("size") == file.size if file.size is not None else item.get("filename") == file.filename
+    return bool(right and item.get("size") and item.get("id") and str(item.get("type", "")).startswith(file.kind))
+
+
+def look_later(cut: Cut, *tables: str) -> dict[str, Any]:
+    """The `attachment` of a cut whose files in these tables are to be looked after."""
+    fresh = {table: {"checks": 0, "tries": 0} for table in tables}
+    return {**cut.attachment, LOOKS: {**cut.attachment.get(LOOKS, {}), **fresh}}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row of the base, and the files that its cells should have."""
+
+    want: OutboxEntry
+    files: Mapping[str, Sequence[File]]
+
+    @property
+    def is_written(self) -> bool:
+        """Airtable has taken the links."""
+        sent, fields = self.want.sent, self.want.fields
+        return self.want.next_at is None and all(sent.get(name) == fields.get(name) for name in self.files)
+
+    def compare(self, cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Arrival]:
+        """By field. Nobody misses files in a base that has no column for them."""
+        return {name: compare(files, cells[name]) for name, files in self.files.items() if name in cells}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The rows of one table that should have a run's files."""
+
+    cut: Cut
+    run: Run
+    cuts: list[Cut]
+    rows: list[_Row]
+
+    @property
+    def is_written(self) -> bool:
+        return all(row.is_written for row in self.rows)
+
+
+def look(services: Services, actor: Actor, cut_id: str) -> None:
+    """Look after the files of one delivered cut, and of all others of its base that are due about now: one call for
+    each table.
+    """
+    with services.store.read() as tx:
+        cut = tx.cuts.get(cut_id)
+        run = tx.runs.get(cut.run_id) if cut else None
+    if cut is None:
+        return
+    known = {
+        table: bool(run and run.base_id and _look_at(services, actor, cut, run.base_id, table))
+        for table in _due(cut, actor.now)
+    }
+    with services.store.write() as tx:
+        _leave(tx, actor, cut, [table for table, is_known in known.items() if not is_known])
+
+
+def _due(cut: Cut, now: float) -> list[str]:
+    """The tables in which a cut's files are to be looked after about now."""
+    return [table for table, state in cut.attachment.get(LOOKS, {}).items() if state.get("at", 0.0) < now + ALONG_S]
+
+
+def _look_at(services: Services, actor: Actor, cut: Cut, base_id: str, table: str) -> bool:
+    """One table. False when nothing of this cut is to be looked after there any more."""
+    with services.store.read() as tx:
+        places = _places(tx, base_id, table, actor.now)
+    written = [place for place in places if place.is_written]
+    rows = {row.want.record_id: row for place in written for row in place.rows if row.want.record_id}
+    cells: Mapping[str, Mapping[str, Sequence[Any]]] = {}
+    if rows:
+        fields = list(dict.fromkeys(name for row in rows.values() for name in row.files))
+        runs = [place.run.id for place in written]
+        cells = services.airtable.attachments_of(base_id, table, list(rows), fields, runs)
+    with services.store.write() as tx:
+        # Runs before what their rows should say, as in every stage, so that no two transactions wait for each other.
+        for run_id in sorted({place.run.id for place in places}):
+            tx.runs.get(run_id, lock=True)
+        for place in places:
+            _judge(services, tx, actor, place, table, cells)
+    return cut.id in {place.cut.id for place in places}
+
+
+def _places(tx: Tx, base_id: str, table: str, now: float) -> list[_Place]:
+    due: dict[str, Any] = {"before": {"next_at": now + ALONG_S}, "after": {"next_at": 0.0}}
+    cuts = tx.cuts.find(order="next_at", limit=AT_ONCE, status=CutStatus.DELIVERED, **due)
+    found = [_place(tx, base_id, table, cut) for cut in cuts if table in _due(cut, now)]
+    return [place for place in found if place is not None]
+
+
+def _place(tx: Tx, base_id: str, table: str, cut: Cut) -> _Place | None:
+    """None when nothing is to be looked after: the row is gone, or shows another film by now."""
+    run = tx.runs.get(cut.run_id)
+    if run is None or run.base_id != base_id or run.record_id is None or run.take != cut.take:
+        return None
+    cuts = films_of(tx, run)
+    rows = _clip_rows(tx, run) if table == AirtableTable.SCENES else _film_rows(tx, run, table, cuts)
+    return _Place(cut, run, cuts, rows) if rows else None
+
+
+def _film_rows(tx: Tx, run: Run, table: str, cuts: Sequence[Cut]) -> list[_Row]:
+    record_id = run.record_id or ""
+    name = version_key(record_id, run.number) if table == AirtableTable.VERSIONS else record_id
+    want = tx.wants.get(f"{run.base_id}/{table}/{name}")
+    if want is None or want.gone or want.error:
+        return []
+    shown = [str(item.get("filename")) for item in want.fields.get(_FILMS) or [] if "filename" in item]
+    if shown != [file.filename for file in films(cuts)]:
+        return []
+    return [_Row(want, {_FILMS: films(cuts), _POSTERS: posters(cuts)})]
+
+
+def _clip_rows(tx: Tx, run: Run) -> list[_Row]:
+    """The scenes whose clip was given to Airtable and never seen there."""
+    rows = []
+    for scene in tx.scenes.find(run_id=run.id, order="number"):
+        clip, want = tx.clips.get(scene.clip_id or ""), outbox.want_of_scene(tx, run, scene)
+        if clip is None or want is None or want.gone or want.error:
+            continue
+        unseen = [item for item in want.fields.get(_CLIP) or () if "id" not in item]
+        if unseen:
+            rows.append(_Row(want, {_CLIP: [File(str(item["filename"]), "video/", clip.size) for item in unseen]}))
+    return rows
+
+
+def _judge(
+    services: Services,
+    tx: Tx,
+    actor: Actor,
+    place: _Place,
+    table: str,
+    cells: Mapping[str, Mapping[str, Sequence[Any]]],
+) -> None:
+    state = dict(place.cut.attachment[LOOKS][table])
+    if not place.is_written:
+        _again(tx, actor, place.cut, table, state, PAUSES_S[0])
+        return
+    # A row that is gone misses nothing.
+    seen = [(row, row.compare(cells.get(row.want.record_id or "", {}))) for row in place.rows]
+    every = [arrival for _, found in seen for arrival in found.values()]
+    state["checks"] += 1
+    if table == AirtableTable.SCENES:
+        _remember_clips(tx, seen)
+    if all(arrival.whole for arrival in every):
+        _again(tx, actor, place.cut, table, None, None)
+    elif not any(arrival.lost for arrival in every) and state["checks"] < len(PAUSES_S):
+        _again(tx, actor, place.cut, table, state, PAUSES_S[state["checks"]])
+    else:
+        _mend(services, tx, actor, place, table, state, [one for one in seen if not _is_whole(one[1])])
+
+
+def _is_whole(found: Mapping[str, Arrival]) -> bool:
+    return all(arrival.whole for arrival in found.values())
+
+
+def _remember_clips(tx: Tx, seen: Sequence[tuple[_Row, Mapping[str, Arrival]]]) -> None:
+    """What was seen once is not looked after again when another scene is made anew."""
+    for row, found in seen:
+        want = tx.wants.get(row.want.id, lock=True)
+        cell = row.want.fields[_CLIP]
+        if _CLIP in found and found[_CLIP].whole and want is not None and want.fields.get(_CLIP) == cell:
+            known = [{**item, "id": found[_CLIP].have[str(item["filename"])]} for item in cell]
+            tx.wants.change(want.id, fields={**want.fields, _CLIP: known}, sent={**want.sent, _CLIP: known})
+
+
+def _mend(
+    services: Services,
+    tx: Tx,
+    actor: Actor,
+    place: _Place,
+    table: str,
+    state: dict[str, Any],
+    missing: Sequence[tuple[_Row, Mapping[str, Arrival]]],
+) -> None:
+    """A fresh link for what Airtable failed to fetch; in the end its row says that."""
+    run, now = place.run, services.clock.now()
+    tries = state["tries"] + 1
+    if tries >= TRIES:
+        record(tx, actor, "run", run.id, run.id, "not_attached", table=table, **_TOLD["lost"].get(table, {}))
+        for row, _ in missing:
+            _say(tx, now, row.want, _NOT_ATTACHED[table](run, row.want))
+        _again(tx, actor, place.cut, table, None, None)
+        return
+    told = _TOLD["again"].get(table, {})
+    record(tx, actor, "run", run.id, run.id, "attached_again", tries=tries, table=table, **told)
+    for row, found in missing:
+        mark = f"{table[0].lower()}{tries}-{row.want.flushes}"
+        _say(tx, now, row.want, _fresh_links(place, table, row, mark, found))
+    _again(tx, actor, place.cut, table, {**state, "checks": 0, "tries": tries}, PAUSES_S[0])
+
+
+_TOLD: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "again": {AirtableTable.SCENES: {"sentence": "Airtable has not fetched a scene's clip; it is sent once more."}},
+    "lost": {AirtableTable.SCENES: {"sentence": "Airtable could not fetch a scene's clip; its link works."}},
+}
+"""In the history, where it is not the film that is missing."""
+
+
+def _fresh_links(
+    place: _Place, table: str, row: _Row, mark: str, found: Mapping[str, Arrival]
+) -> dict[str, list[dict[str, Any]]]:
+    """The cells as they are wanted, with links that were never given before, and ids for what is there already."""
+    if table == AirtableTable.SCENES:
+        return {_CLIP: [{**item, "url": f"{outbox.key_of(item)}#{mark}"} for item in row.want.fields[_CLIP]]}
+    have = {name: known for arrival in found.values() for name, known in arrival.have.items()}
+    return {name: attachments(files) for name, files in outbox.film_files(place.cuts, mark, have).items()}
+
+
+def _say(tx: Tx, now: float, want: OutboxEntry, fields: dict[str, Any]) -> None:
+    key = next(iter(want.merge.values()), None)
+    where: dict[str, Any] = {"base_id": want.base_id, "table": want.table, "record_id": want.record_id}
+    outbox.want(tx, now, fields=fields, run_id=want.run_id, merge_key=key, urgent=True, **where)
+
+
+def _version_note(_run: Run, want: OutboxEntry) -> dict[str, Any]:
+    what = str(want.fields.get(VersionField.WHAT_CHANGED, ""))
+    return {VersionField.WHAT_CHANGED.value: f"{what} Airtable could not fetch the file; Restore still works.".strip()}
+
+
+def _row_note(run: Run, _want: OutboxEntry) -> dict[str, Any]:
+    sentence = f"The film of run {run.number} is back, but Airtable could not fetch it: open it with Video URL."
+    return {VideoField.STATUS_DETAIL.value: sentence}
+
+
+def _clip_note(_run: Run, _want: OutboxEntry) -> dict[str, Any]:
+    return {SceneField.ERROR.value: "Airtable could not fetch the clip, which is in the film: open it with Clip URL."}
+
+
+_NOT_ATTACHED = {
+    AirtableTable.VERSIONS.value: _version_note,
+    AirtableTable.VIDEOS.value: _row_note,
+    AirtableTable.SCENES.value: _clip_note,
+}
+
+
+def _again(tx: Tx, actor: Actor, cut: Cut, table: str, state: dict[str, Any] | None, pause: float | None) -> None:
+    """Look again after `pause`, or never more. Whoever else works on the cut right now decides about it himself."""
+    current = tx.cuts.get(cut.id, lock=True)
+    if current is None or current.lease_token not in (None, actor.lease):
+        return
+    looks = {**current.attachment.get(LOOKS, {}), table: None}
+    if state is not None and pause is not None:
+        looks[table] = {**state, "at": actor.now + pause}
+    _keep(tx, current, {name: kept for name, kept in looks.items() if kept is not None})
+
+
+def _keep(tx: Tx, cut: Cut, looks: Mapping[str, Any], **changes: Any) -> None:
+    """Remember what is to be looked after, and come back when the first of it is due."""
+    next_at = min((float(state.get("at", 0.0)) or cut.next_at or 0.0 for state in looks.values()), default=None)
+    tx.cuts.change(cut.id, attachment={**cut.attachment, LOOKS: looks}, next_at=next_at, **changes)
+
+
+def _leave(tx: Tx, actor: Actor, cut: Cut, forget: Collection[str]) -> None:
+    """The step is over; what has no place any more is not looked after any more."""
+    current = tx.cuts.get(cut.id, lock=True)
+    if current is not None and current.lease_token == actor.lease:
+        looks = {name: state for name, state in current.attachment.get(LOOKS, {}).items() if name not in forget}
+        _keep(tx, current, looks, attempts=0, **FREE)
+
+
+def give_up(services: Services, actor: Actor, cut_id: str, error: ReelgridError) -> None:
+    """The base cannot be read: with its quota used up we look again later, else the film's own link has to do."""
+    with services.store.write() as tx:
+        cut = tx.cuts.get(cut_id, lock=True)
+        if cut is None:
+            return
+        changes: dict[str, Any] = {"next_at": actor.now + AWAY_S}
+        if not isinstance(error, AirtableQuota):
+            changes = {"next_at": None, "attachment": {**cut.attachment, LOOKS: {}}}
+        tx.cuts.change(cut_id, {"lease_token": actor.lease}, attempts=0, **changes, **FREE)

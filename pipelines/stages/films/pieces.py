@@ -1,0 +1,138 @@
+"""A piece is one clip as one cut needs it: right size, rate and sound, captioned if wanted. Content-addressed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+from pipelines.domain.footage import RATES, Captions, ClipWork, Corner, Logo, Target, Transition, exact_rate
+from pipelines.domain.keys import digest
+from pipelines.domain.order import Order, order_from_json
+from pipelines.domain.plan import Plan, format_size, plan_from_json
+from pipelines.domain.records import Clip, Run, Scene
+from pipelines.ports import Tx
+from pipelines.stages.kernel import scratch
+from pipelines.stages.kernel.services import Services
+
+VERSION = 2
+"""Rises when the way of preparing changes, so that old pieces are not taken for new ones."""
+
+
+class LogoWork(NamedTuple):
+    """A stored picture, and how it is laid over."""
+
+    key: str
+    corner: Corner
+    opacity: float
+
+
+@dataclass(frozen=True, slots=True)
+class PieceWork:
+    """One clip for one format. `key` names the result by its inputs. `fade_s`: how much of either end a transition
+    may take.
+    """
+
+    format: str
+    clip: Clip
+    target: Target
+    trim_s: float | None
+    caption: str | None
+    logo: LogoWork | None
+    fade_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """Where the piece is kept; the same inputs give the same piece."""
+        mark = digest(VERSION, self.clip.sha256, repr(self.target), self.trim_s, self.caption, self.logo, self.fade_s)
+        return f"pieces/{mark[:2]}/piece-{mark}.mp4"
+
+
+def works(run: Run, scene: Scene, clip: Clip) -> list[PieceWork]:
+    """One work for each format of the run."""
+    order, plan = order_from_json(run.order or {}), plan_from_json(run.plan or {})
+    caption = scene.caption if order.captions is Captions.BURNED else None
+    length = float(clip.footage.get("duration_s", 0.0))
+    frame = 1.0 / float(film_rate(plan))
+    trim = scene.seconds if scene.seconds and length > scene.seconds + frame else None
+    logo = LogoWork(order.logo, order.logo_position, order.logo_opacity) if order.logo else None
+    fade_s = _fade_s(order, scene)
+    return [PieceWork(name, clip, target_of(run, name), trim, caption, logo, fade_s) for name in plan.formats]
+
+
+def _fade_s(order: Order, scene: Scene) -> float:
+    """Where whole pictures are wanted, so that a transition touches nothing beyond it. A crossfade takes its whole
+    length of both clips, a fade through black or white half of it.
+    """
+    kinds = {order.transition, Transition(scene.transition or order.transition)} - {Transition.CUT}
+    if not kinds:
+        return 0.0
+    return order.transition_seconds if Transition.CROSSFADE in kinds else order.transition_seconds / 2
+
+
+def target_of(run: Run, format_name: str) -> Target:
+    """What every clip of one cut is brought to."""
+    order, plan = order_from_json(run.order or {}), plan_from_json(run.plan or {})
+    width, height = format_size(plan, format_name)
+    rate = film_rate(plan)
+    return Target(width=width, height=height, fps=rate, fit=order.fit, loudness_lufs=order.loudness_lufs)
+
+
+def film_rate(plan: Plan) -> Fraction:
+    """Frames a second of the film: its first clip's, else what its model is taken to make."""
+    if plan.film_fps is not None:
+        return Fraction(plan.film_fps)
+    return exact_rate(plan.fps)
+
+
+def settle_rate(services: Services, run: Run) -> Run:
+    """Nobody orders a frame rate: the film takes that of its first clip, once, so that nothing is encoded for it."""
+    if run.plan is None or run.plan.get("film_fps") is not None:
+        return run
+    with services.store.write() as tx:
+        row = tx.runs.get(run.id, lock=True) or run
+        plan = row.plan or run.plan
+        if plan.get("film_fps") is None:
+            plan = {**plan, "film_fps": str(_first_rate(tx, row) or film_rate(plan_from_json(plan)))}
+            tx.runs.change(row.id, plan=plan)
+        return replace(run, plan=plan)
+
+
+def _first_rate(tx: Tx, run: Run) -> Fraction | None:
+    scenes = tx.scenes.find(run_id=run.id, order="number")
+    clips = [clip for scene in scenes if scene.clip_id and (clip := tx.clips.get(scene.clip_id))]
+    rates = [exact_rate(Fraction(str(clip.footage.get("fps", 0)))) for clip in clips if not clip.placeholder]
+    return rates[0] if rates and rates[0] in RATES else None
+
+
+class Made(NamedTuple):
+    """A stored piece, and in words what had to be changed for it."""
+
+    key: str
+    changed: tuple[str, ...] = ()
+
+
+def make(services: Services, work: PieceWork) -> Made:
+    """Prepare the piece and store it, unless it is there. A clip that is right as it is is its own piece."""
+    if services.media.stat(work.key) is not None:
+        return Made(work.key)
+    dest = services.work / "pieces" / Path(work.key).name
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    at = work.logo
+    logo = Logo(path=scratch.local(services, at.key), corner=at.corner, opacity=at.opacity) if at else None
+    source = scratch.local(services, work.clip.key)
+    order = ClipWork(
+        source=source,
+        target=work.target,
+        trim_s=work.trim_s,
+        caption=work.caption,
+        logo=logo,
+        fade_in_s=work.fade_s,
+        fade_out_s=work.fade_s,
+    )
+    prepared = services.editor.prepare(order, dest)
+    if prepared.changed:
+        services.media.put_file(dest, work.key, "video/mp4")
+    dest.unlink(missing_ok=True)
+    return Made(work.key, prepared.changed) if prepared.changed else Made(work.clip.key)

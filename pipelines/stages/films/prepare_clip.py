@@ -1,0 +1,102 @@
+"""A clip that has arrived is made ready for the film while the others are still being generated, and with it the cards
+and transitions that it allows to be rendered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipelines.domain.errors import ReelgridError
+from pipelines.domain.lifecycle import MOVING
+from pipelines.domain.records import Clip, Run, Scene
+from pipelines.ports import Tx
+from pipelines.stages.films import pieces, timeline
+from pipelines.stages.kernel import scratch
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import FREE, Actor, record, wake_run
+
+
+def prepare_pieces(services: Services, actor: Actor, clip_id: str) -> None:
+    """Cut out the last frame if a next scene starts from it, and prepare one piece for each format of each run that
+    has the clip: reused, it works for others than the one it was bought for.
+    """
+    with services.store.read() as tx:
+        clip = tx.clips.get(clip_id)
+        users = _users(tx, clip_id)
+    if clip is None:
+        return
+    users = [(pieces.settle_rate(services, run), scene) for run, scene in users]
+    prepared: dict[str, str] = {}
+    changes: list[tuple[str, str]] = []
+    for run, scene in users:
+        made, changed = _work(services, run, scene, replace(clip, prepared={**clip.prepared, **prepared}))
+        prepared |= made
+        changes += [(run.id, f"Scene {scene.number} was made to fit: {'; '.join(changed)}.")] if changed else []
+    with services.store.write() as tx:
+        if "last_frame" in prepared:
+            # The next scene can be bought now: it need not wait for cards and transitions.
+            _wake(tx, users, actor.now)
+        if tx.clips.change(clip.id, {"lease_token": actor.lease}, prepared={**clip.prepared, **prepared}):
+            for run_id, sentence in changes:
+                record(tx, actor, "clip", clip.id, run_id, "note", sentence=sentence)
+    for run, scene in users:
+        timeline.render_ahead(services, run, scene)
+    with services.store.write() as tx:
+        _wake(tx, users, actor.now)
+        current = tx.clips.get(clip.id, lock=True) or clip
+        # Another run may have reused the clip meanwhile.
+        again = actor.now if {run.id for run, _ in _users(tx, clip_id)} - {run.id for run, _ in users} else None
+        known = {**current.prepared, **prepared}
+        tx.clips.change(clip.id, {"lease_token": actor.lease}, prepared=known, next_at=again, attempts=0, **FREE)
+
+
+def _users(tx: Tx, clip_id: str) -> list[tuple[Run, Scene]]:
+    """Scenes that have the clip, with their runs, as long as those move."""
+    scenes = tx.scenes.find(clip_id=clip_id)
+    runs = {run.id: run for run in tx.runs.find(id=[scene.run_id for scene in scenes], status=tuple(MOVING))}
+    return [(runs[scene.run_id], scene) for scene in scenes if scene.run_id in runs]
+
+
+def _wake(tx: Tx, users: Sequence[tuple[Run, Scene]], now: float) -> None:
+    for run_id in sorted({run.id for run, _ in users}):
+        wake_run(tx, run_id, now)
+
+
+def _work(services: Services, run: Run, scene: Scene, clip: Clip) -> tuple[dict[str, str], list[str]]:
+    """What was made, by its key, and in words what was changed."""
+    with services.store.read() as tx:
+        followers = tx.scenes.find(run_id=run.id, number=scene.number + 1, continues=True)
+    made: dict[str, str] = {}
+    changed: dict[str, None] = {}
+    if followers and "last_frame" not in clip.prepared:
+        made["last_frame"] = _last_frame(services, clip)
+    for work in pieces.works(run, scene, clip):
+        key = work.key
+        if key not in clip.prepared:
+            made[key], words = pieces.make(services, work)
+            changed |= dict.fromkeys(words)
+            services.points.reach("piece.stored", run=run.id, clip=clip.id)
+    return made, list(changed)
+
+
+def _last_frame(services: Services, clip: Clip) -> str:
+    key = f"frames/{clip.sha256[:2]}/{clip.sha256}-last.png"
+    if services.media.stat(key) is None:
+        path = services.work / "frames" / f"{clip.id}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        services.editor.last_frame(scratch.local(services, clip.key), path)
+        services.media.put_file(path, key, "image/png")
+        path.unlink()
+    return key
+
+
+def give_up(services: Services, actor: Actor, clip_id: str, error: ReelgridError) -> None:
+    """It could not be made ready ahead of time: the stitching step tries again and says what is wrong."""
+    with services.store.write() as tx:
+        clip = tx.clips.get(clip_id)
+        if clip is None:
+            return
+        _wake(tx, _users(tx, clip_id), actor.now)
+        record(tx, actor, "clip", clip.id, clip.run_id, "not_prepared", error=error.operator)
+        tx.clips.change(clip_id, {"lease_token": actor.lease}, next_at=None, **FREE)

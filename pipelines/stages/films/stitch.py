@@ -1,0 +1,303 @@
+"""From clips to films: one cut per format, each looked at before anybody sees it. A pure function of its inputs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.domain.errors import InvalidOrder, ReelgridError, Unavailable, UnplayableMedia
+from pipelines.domain.footage import Captions, FilmPlan, FilmReport, Verdict
+from pipelines.domain.keys import new_id, new_token
+from pipelines.domain.lifecycle import CutStatus, RunStatus
+from pipelines.domain.order import order_from_json
+from pipelines.domain.plan import plan_from_json
+from pipelines.domain.records import Clip, Cut, Run, Scene
+from pipelines.ports import Tx
+from pipelines.stages.films import cards, pieces, timeline
+from pipelines.stages.films.timeline import Shot
+from pipelines.stages.generations.fetch import footage_to_json, sha256_of
+from pipelines.stages.kernel import ledger, outbox, scratch
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_cut, transition_run
+
+logger = logging.getLogger(__name__)
+
+BUSY_PAUSE_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A finished film with everything that goes with it, all in storage."""
+
+    report: FilmReport
+    verdict: Verdict
+    key: str
+    sha256: str
+    poster_key: str
+    extras: dict[str, str]
+
+
+def make_cuts(services: Services, actor: Actor, run: Run) -> None:
+    """Make every format of the run's present take, then go on to delivery."""
+    run = pieces.settle_rate(services, run)
+    plan = plan_from_json(run.plan or {})
+    with services.store.read() as tx:
+        scenes = tx.scenes.find(run_id=run.id, order="number")
+        clips = _clips_of(tx, scenes)
+        busy = any(clip.lease_token and clip.lease_until > actor.now for clip in clips)
+    if busy:
+        # Somebody is making a piece of one of them right now: waiting a moment is cheaper than making it twice.
+        with services.store.write() as tx:
+            touch_run(tx, actor, run, next_at=services.clock.now() + BUSY_PAUSE_S, **FREE)
+        return
+    cuts = [make_cut(services, actor, run, name, scenes, clips) for name in plan.formats]
+    with services.store.write() as tx:
+        detail = "Putting the film into the row." if run.record_id else "Finishing."
+        verdict = str(cuts[0].verdict.get("sentence", ""))
+        run = transition_run(
+            tx, actor, run, RunStatus.DELIVERING, next_at=actor.now, detail=detail, verdict=verdict, error=None
+        )
+        outbox.show_films(services, tx, run, cuts)
+    services.points.reach("deliver.wanted", run=run.id)
+
+
+def _clips_of(tx: Tx, scenes: Sequence[Scene]) -> list[Clip]:
+    clips = [tx.clips.get(scene.clip_id) for scene in scenes if scene.clip_id]
+    return [clip for clip in clips if clip is not None]
+
+
+def make_cut(
+    services: Services,
+    actor: Actor,
+    run: Run,
+    name: str,
+    scenes: Sequence[Scene],
+    clips: Sequence[Clip],
+    *,
+    animatic: bool = False,
+) -> Cut:
+    """One cut: planned in SQL, made, examined, stored, committed. Already made, it is found again."""
+    cut = _planned(services, actor, run, name, animatic=animatic)
+    if cut.status is not CutStatus.PLANNED:
+        return cut
+    folder = services.work / "cuts" / cut.id
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        made = _make(services, run, name, scenes, clips, folder)
+        services.points.reach("cut.stored", run=run.id, cut=cut.id)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    values = {
+        "key": made.key,
+        "sha256": made.sha256,
+        "size": made.report.footage.size_bytes,
+        "filename": film_name(run, name, animatic=animatic),
+        "poster_key": made.poster_key,
+        "extras": made.extras,
+        "footage": footage_to_json(made.report.footage),
+        "report": {"paths": list(made.report.paths), "notes": list(made.report.notes)},
+        "verdict": {"ok": made.verdict.ok, "sentence": made.verdict.sentence, "faults": list(made.verdict.faults)},
+    }
+    with services.store.write() as tx:
+        for note in made.report.notes:
+            record(tx, actor, "cut", cut.id, run.id, "note", sentence=note)
+        cut = transition_cut(tx, actor, cut, CutStatus.MADE, **values)
+    services.points.reach("cut.committed", run=run.id, cut=cut.id)
+    return cut
+
+
+def _planned(services: Services, actor: Actor, run: Run, name: str, *, animatic: bool) -> Cut:
+    cut = Cut(
+        id=new_id("cut"),
+        run_id=run.id,
+        take=run.take,
+        format=name,
+        status=CutStatus.PLANNED,
+        token=new_token(),
+        animatic=animatic,
+        created_at=actor.now,
+    )
+    with services.store.write() as tx:
+        tx.cuts.add(cut)
+        return tx.cuts.find(run_id=run.id, take=run.take, format=name, animatic=animatic)[0]
+
+
+def films_of(tx: Tx, run: Run) -> list[Cut]:
+    """The films of a run's present take that are kept, in the order of its formats: the first is the film's own."""
+    formats = list(plan_from_json(run.plan).formats) if run.plan else []
+    cuts = tx.cuts.find(run_id=run.id, take=run.take, animatic=False, deleted_at=None)
+    return sorted((cut for cut in cuts if cut.format in formats), key=lambda cut: formats.index(cut.format))
+
+
+def film_name(run: Run, format_name: str, *, animatic: bool) -> str:
+    """A name that a person recognises among downloads: `spring-sale-r2-16x9.mp4`."""
+    title = str((run.order or {}).get("title") or "").strip().lower()
+    words = "".join(char if char.isalnum() else "-" for char in title)[:40].strip("-") or (run.record_id or run.id)
+    take = f"-take{run.take + 1}" if run.take else ""
+    kind = "-animatic" if animatic else ""
+    return f"{words}-r{run.number}{take}-{format_name.replace(':', 'x')}{kind}.mp4"
+
+
+def _make(
+    services: Services, run: Run, name: str, scenes: Sequence[Scene], clips: Sequence[Clip], folder: Path
+) -> _Made:
+    plan = film_plan(services, run, name, scenes, clips)
+    film = folder / "film.mp4"
+    report, verdict = _assembled(services, run, plan, film, folder / "poster.jpg")
+    sha = sha256_of(film)
+    stem = f"cuts/{sha[:2]}/{sha}"
+    key = services.media.put_file(film, f"{stem}.mp4", "video/mp4", film_name(run, name, animatic=False)).key
+    poster = _beside(services, folder / "poster.jpg", stem, "image/jpeg")
+    extras = _extras(services, run, plan, report, verdict, folder, stem, clips)
+    return _Made(report=report, verdict=verdict, key=key, sha256=sha, poster_key=poster, extras=extras)
+
+
+def _assembled(services: Services, run: Run, plan: FilmPlan, film: Path, poster: Path) -> tuple[FilmReport, Verdict]:
+    """Join and look, with the poster chosen meanwhile; where another way of joining may mend a fault, it is tried."""
+    report = services.editor.assemble(plan, film, ready=scratch.cache(services))
+    services.points.reach("cut.assembled", run=run.id)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        chosen = beside.submit(services.editor.poster, film, poster)
+        verdict = services.editor.examine(film, plan)
+    if not verdict.ok and verdict.curable:
+        report, verdict = _second_try(services, run, plan, film, report, verdict)
+        services.editor.poster(film, poster)
+    else:
+        chosen.result()
+    return report, verdict
+
+
+def _second_try(
+    services: Services, run: Run, plan: FilmPlan, film: Path, report: FilmReport, verdict: Verdict
+) -> tuple[FilmReport, Verdict]:
+    """Encode everything; the better of the two films is kept under the name of the first."""
+    again = film.with_name("again.mp4")
+    try:
+        other = services.editor.assemble(plan, again, encode_all=True)
+        second = services.editor.examine(again, plan)
+    except (UnplayableMedia, Unavailable) as error:
+        logger.warning("%s: the second path failed as well: %s", run.id, error.operator)
+        return report, verdict
+    if len(second.faults) >= len(verdict.faults):
+        return report, verdict
+    again.replace(film)
+    notes = (*other.notes, f"Made again by encoding everything: {'; '.join(verdict.faults)}.")
+    return dataclasses.replace(other, path=film, notes=notes), second
+
+
+def film_plan(services: Services, run: Run, name: str, scenes: Sequence[Scene], clips: Sequence[Clip]) -> FilmPlan:
+    """The pieces in order, with cards before and after where the row wants them."""
+    order, target = order_from_json(run.order or {}), pieces.target_of(run, name)
+    film, clip_of = timeline.shots(order, scenes), dict(zip((scene.id for scene in scenes), clips, strict=True))
+    opening, *into, ending = timeline.joins(order, film)
+    beside = order.captions is Captions.SIDECAR
+    music = scratch.local(services, order.music) if order.music else None
+    return FilmPlan(
+        target=target,
+        pieces=tuple(_shown(services, run, shot, clip_of, name) for shot in film),
+        boundaries=tuple(into),
+        ends=(opening, ending),
+        captions=tuple(shot.scene.caption if shot.scene and beside else None for shot in film),
+        music=music,
+        disclosure=services.policy.disclosure,
+        has_title_card=film[0].card is not None,
+        has_end_card=film[-1].card is not None,
+    )
+
+
+def _shown(services: Services, run: Run, shot: Shot, clip_of: Mapping[str, Clip], name: str) -> Path:
+    """The card, or the scene's piece; made now where that was not done ahead."""
+    if shot.scene is None:
+        return cards.rendered(services, shot.card or "", pieces.target_of(run, name))
+    clip = clip_of[shot.scene.id]
+    (work,) = (work for work in pieces.works(run, shot.scene, clip) if work.format == name)
+    return scratch.local(services, clip.prepared.get(work.key) or pieces.make(services, work).key)
+
+
+def _extras(
+    services: Services,
+    run: Run,
+    plan: FilmPlan,
+    report: FilmReport,
+    verdict: Verdict,
+    folder: Path,
+    stem: str,
+    clips: Sequence[Clip],
+) -> dict[str, str]:
+    """Captions beside the film and the provenance sidecar."""
+    extras = {}
+    for path in services.editor.subtitles(plan, report, folder / "film"):
+        kind = path.suffix.lstrip(".")
+        extras[kind] = _beside(services, path, stem, "text/plain; charset=utf-8")
+    sidecar = folder / "provenance.json"
+    sidecar.write_text(json.dumps(provenance(services, run, report, verdict, clips), indent=1, ensure_ascii=False))
+    extras["provenance"] = _beside(services, sidecar, stem, "application/json")
+    return extras
+
+
+def _beside(services: Services, path: Path, stem: str, content_type: str) -> str:
+    """Store what belongs to a film, under a name with a hash of its own: films of the same bytes may have other
+    captions, and a film that is put together again another way to tell of it.
+    """
+    key = f"{stem}-{sha256_of(path)[:12]}-{path.stem.replace('film', 'captions')}{path.suffix}"
+    return services.media.put_file(path, key, content_type).key
+
+
+def provenance(
+    services: Services, run: Run, report: FilmReport, verdict: Verdict, clips: Sequence[Clip]
+) -> dict[str, Any]:
+    """Where every second of a film comes from: models, prompts, generations, costs, hashes, joins."""
+    with services.store.read() as tx:
+        generations = {gen.id: gen for gen in tx.generations.find(id=[clip.generation_id or "" for clip in clips])}
+        notes = tx.events.find(run_id=run.id, entity="clip", name="note", order="id")
+    sources = []
+    for clip in clips:
+        gen = generations.get(clip.generation_id or "")
+        request = gen.request if gen else {}
+        sources.append(
+            {
+                "clip": clip.id,
+                "sha256": clip.sha256,
+                "model": clip.model,
+                "prompt": request.get("prompt"),
+                "seed": request.get("seed"),
+                "generation": clip.generation_id,
+                "provider_job": gen.provider_id if gen else None,
+                "cost_micro_usd": clip.cost_micro,
+                "placeholder": clip.placeholder,
+                "made_to_fit": [note.detail["sentence"] for note in notes if note.entity_id == clip.id],
+            }
+        )
+    joins = {"paths": list(report.paths), "notes": list(report.notes), "starts_s": list(report.starts_s)}
+    return {
+        "run": run.id,
+        "record": run.record_id,
+        "film_sha256": report.sha256,
+        "clips": sources,
+        "joins": joins,
+        "verdict": dataclasses.asdict(verdict),
+    }
+
+
+def give_up(services: Services, actor: Actor, run: Run, error: ReelgridError) -> None:
+    """No film could be made of clips that are all there: nothing is lost, a person looks."""
+    with services.store.write() as tx:
+        row = tx.runs.get(run.id, lock=True)
+        if row is None or row.status is not RunStatus.STITCHING:
+            return
+        if isinstance(error, InvalidOrder):
+            # Going on would take the same order: a new run reads the corrected one, and reuses the clips.
+            to, why = RunStatus.FAILED, f"{error.marketer} Correct it and start again: the clips are kept and reused."
+        else:
+            to = RunStatus.NEEDS_ATTENTION
+            why = f"The film could not be put together: {error.marketer} All clips are kept; retry, or regenerate one."
+        moved = transition_run(tx, actor, row, to, error=why, finished_at=actor.now)
+        ledger.release(tx, actor.now, moved)
+        outbox.show_run(services, tx, moved)

@@ -1,0 +1,127 @@
+"""What a film shows, in order, and how it goes from one thing to the next. Whatever the join needs besides the pieces
+is rendered as soon as it can be, so that little is left to do when the last clip arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.domain.footage import Boundary, Target, Transition
+from pipelines.domain.order import Order, order_from_json
+from pipelines.domain.plan import plan_from_json
+from pipelines.domain.records import Clip, Run, Scene
+from pipelines.stages.films import cards, pieces
+from pipelines.stages.kernel import scratch
+from pipelines.stages.kernel.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A scene, or the text of a card; and how the film goes `into` it from what it showed before."""
+
+    into: Boundary
+    scene: Scene | None = None
+    card: str | None = None
+
+
+def shots(order: Order, scenes: Sequence[Scene]) -> list[Shot]:
+    """Everything that the film shows: the title card, the scenes, the end card."""
+    found = [Shot(between(order, scene), scene=scene) for scene in scenes]
+    if order.title_card:
+        found.insert(0, Shot(between(order), card=order.title_card))
+    if order.end_card:
+        found.append(Shot(between(order), card=order.end_card))
+    return found
+
+
+def joins(order: Order, film: Sequence[Shot]) -> list[Boundary]:
+    """How the film goes into each of its shots, and out of the last: it begins and ends in black where that is how
+    its scenes are joined.
+    """
+    ends = [one if one.kind is Transition.FADE_BLACK else Boundary() for one in (film[0].into, between(order))]
+    return [ends[0], *(shot.into for shot in film[1:]), ends[1]]
+
+
+def between(order: Order, scene: Scene | None = None) -> Boundary:
+    """Between what is shown before and this scene: its own wish, else the row's."""
+    kind = Transition(scene.transition) if scene is not None and scene.transition else order.transition
+    return Boundary(kind=kind, seconds=0.0 if kind is Transition.CUT else order.transition_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """One format of a run's film as far as it is there."""
+
+    services: Services
+    run: Run
+    format: str
+    shots: Sequence[Shot]
+    joins: Sequence[Boundary]
+    """One more than there are shots."""
+    clips: Mapping[str, Clip | None]
+
+    @property
+    def first(self) -> int:
+        """The place of the first scene, whose decoder settings the film keeps."""
+        return next(at for at, shot in enumerate(self.shots) if shot.scene is not None)
+
+    @property
+    def target(self) -> Target:
+        """What all pieces are brought to."""
+        return pieces.target_of(self.run, self.format)
+
+    def path(self, at: int) -> Path | None:
+        """What is shown in this place as it stands in the film; None as long as it is missing."""
+        shot = self.shots[at]
+        if shot.card is not None:
+            return cards.ahead(self.services, shot.card, self.target)
+        first, piece = self.piece(self.first), self.piece(at)
+        if piece is None or first is None or at == self.first:
+            return piece
+        fades, ready = (self.joins[at].seconds, self.joins[at + 1].seconds), scratch.cache(self.services)
+        return self.services.editor.beside(first, piece, self.target, fades, ready)
+
+    def piece(self, at: int) -> Path | None:
+        """The prepared piece of the scene in this place; None as long as it is missing."""
+        scene = self.shots[at].scene
+        clip = self.clips.get(scene.id) if scene else None
+        if scene is None or clip is None:
+            return None
+        works = pieces.works(self.run, scene, clip)
+        key = next((clip.prepared.get(work.key) for work in works if work.format == self.format), None)
+        return scratch.local(self.services, key) if key else None
+
+    def render_seam(self, at: int) -> None:
+        """How the film goes into this place, if that takes pictures of its own and all that they show is there."""
+        if not self.joins[at].seconds:
+            return
+        sides = {place: self.path(place) for place in (at - 1, at) if 0 <= place < len(self.shots)}
+        if None in sides.values():
+            return
+        around = (self.joins[at - 1] if at else None, self.joins[at + 1] if at < len(self.shots) else None)
+        before, after, ready = sides.get(at - 1), sides.get(at), scratch.cache(self.services)
+        self.services.editor.seam(before, after, self.joins[at], self.target, ready, around)
+
+    def render(self, at: int) -> None:
+        """All that the scene in this place allows: the cards, what is shown here, and how the film goes into it and on
+        from it. Where it is the first, others may turn out to clash with it.
+        """
+        places = [place for place, shot in enumerate(self.shots) if shot.card or at in (place, self.first)]
+        changed = {place for place in places if self.path(place) != self.piece(place)} | {at}
+        for place in sorted({place + side for place in changed for side in (0, 1)}):
+            self.render_seam(place)
+
+
+def render_ahead(services: Services, run: Run, scene: Scene) -> None:
+    """What the join needs besides a scene's piece, which has just been made, as far as that can be had already."""
+    order = order_from_json(run.order or {})
+    with services.store.read() as tx:
+        scenes = tx.scenes.find(run_id=run.id, order="number")
+        clips = {one.id: tx.clips.get(one.clip_id) for one in scenes if one.clip_id}
+    film = shots(order, scenes)
+    mine = [at for at, shot in enumerate(film) if shot.scene is not None and shot.scene.id == scene.id]
+    for name in plan_from_json(run.plan or {}).formats:
+        for at in mine:
+            _Draft(services, run, name, film, joins(order, film), clips).render(at)

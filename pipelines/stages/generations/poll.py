@@ -1,0 +1,315 @@
+"""Watching what is at the providers: one sweep over the rows that are due, whoever waits for them."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.errors import (
+    Expired,
+    NotConfigured,
+    Permanent,
+    ProviderFailed,
+    RateLimited,
+    ReelgridError,
+    Refused,
+    Retryable,
+    Unavailable,
+)
+from pipelines.domain.lifecycle import IN_FLIGHT, GenerationStatus, Reason
+from pipelines.domain.records import Generation
+from pipelines.ports import Job, Tx
+from pipelines.stages.generations import fetch, submit
+from pipelines.stages.generations.requests import request_from_json
+from pipelines.stages.kernel import circuit_breaker, ledger, rate_limits
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation
+
+logger = logging.getLogger(__name__)
+
+_G = GenerationStatus
+LONGEST_POLL_S = 30.0
+GROWTH = 1.5
+POLLS = "poll:"
+"""Begins the name of the lane that holds back the polls of one provider."""
+MISSING, MISSING_S = "missing_since", 90.0
+"""A job that its provider does not know for so long in a row is gone."""
+TOGETHER, TOGETHER_S = 100, 0.5
+"""So many answers are committed together, or those of so long."""
+SILENT = 8
+"""After so many calls in a row without an answer, a provider is left alone for the rest of a sweep."""
+CLAIM_S = 45.0
+"""A row taken into a sweep is not due again for so long: a sweep that dies loses nothing but this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What is to be committed about a generation that was taken into a sweep. `job` is None where nobody was asked."""
+
+    gen: Generation
+    at: float
+    job: Job | None = None
+
+    @property
+    def moves(self) -> GenerationStatus | None:
+        """The status that it goes on to; None while it only waits."""
+        said = self.job.status if self.job else None
+        return said if said is _G.SUCCEEDED or (said is _G.RUNNING and self.gen.status is not _G.RUNNING) else None
+
+
+class _ProviderBackoff:
+    """Which providers are still asked in this sweep: none that wants everybody to wait, none that stays silent."""
+
+    def __init__(self) -> None:
+        self._waiting: set[str] = set()
+        self._silent: Counter[str] = Counter()
+
+    def lasts(self, provider: str) -> bool:
+        return provider not in self._waiting and self._silent[provider] < SILENT
+
+    def heard(self, provider: str, error: Retryable | None = None) -> None:
+        if isinstance(error, RateLimited):
+            self._waiting.add(provider)
+        self._silent[provider] = self._silent[provider] + 1 if error else 0
+
+
+def poll_due(
+    services: Services, *, limit: int = 500, run_id: str | None = None, executor: Executor | None = None
+) -> int:
+    """Poll every due generation at a provider once; returns how many. Answers are committed some at a time: the disk is
+    slower than any provider.
+    """
+    due = _take_due(services, limit, run_id)
+    ask = partial(_ask, services, _ProviderBackoff())
+    together, since = list[_Answer](), time.monotonic()
+    for answer in executor.map(ask, due) if executor else map(ask, due):
+        together += [answer] if answer else []
+        if len(together) >= TOGETHER or time.monotonic() > since + TOGETHER_S:
+            _commit(services, together)
+            together, since = [], time.monotonic()
+    _commit(services, together)
+    return len(due)
+
+
+def _commit(services: Services, answers: Sequence[_Answer]) -> None:
+    """One transaction for all: what has moved on meanwhile is left out."""
+    if not answers:
+        return
+    with services.store.write() as tx:
+        tx.generations.change_each([_waiting(services, one) for one in answers if one.moves is None])
+        for one in answers:
+            if one.moves is not None:
+                with suppress(LostLease):
+                    _move(services, tx, one.gen, one.job, one.moves, one.at)
+
+
+def _waiting(services: Services, answer: _Answer) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Unchanged since the sweep took it, it waits on; a callback that made it due meanwhile is not undone."""
+    gen, job = answer.gen, answer.job
+    return gen.id, _as_taken(gen), _known(gen, job) | {"next_at": _next(services, gen, answer.at)}
+
+
+def _known(gen: Generation, job: Job | None) -> dict[str, Any]:
+    if job is None:
+        return {"progress": gen.progress, "polls": gen.polls, "expires_at": gen.expires_at}
+    return {"progress": job.progress, "polls": gen.polls + 1, "expires_at": job.expires_at or gen.expires_at}
+
+
+def _move(services: Services, tx: Tx, gen: Generation, job: Job | None, to: GenerationStatus, now: float) -> None:
+    """Raises LostLease."""
+    actor, known = Actor("sweep", now), _known(gen, job)
+    if job is not None and to is _G.SUCCEEDED:
+        due = fetch.due_at(job.expires_at or fetch.kept_until(services, gen), now)
+        done = {"result": job.result, "cost_micro": job.cost_micro, "next_at": due}
+        transition_generation(tx, actor, gen, to, **known, **done)
+        circuit_breaker.note(tx, gen.model, now, ok=True)
+    else:
+        transition_generation(tx, actor, gen, to, **known, next_at=_next(services, gen, now))
+
+
+def _take_due(services: Services, limit: int, run_id: str | None) -> list[Generation]:
+    now = services.clock.now()
+    only: dict[str, Any] = {"run_id": run_id} if run_id else {}
+    bounds, status = {"next_at": now + 0.001}, tuple(IN_FLIGHT)
+    with services.store.read() as tx:
+        only |= _in_service(services, tx, now)
+        due = tx.generations.find(order="next_at", limit=limit, before=bounds, status=status, **only)
+    if not due:
+        return []
+    with services.store.write() as tx:
+        ids = [gen.id for gen in due]
+        mine = tx.generations.change_all(ids, {"status": status}, before=bounds, next_at=now + CLAIM_S)
+    return [replace(gen, next_at=now + CLAIM_S) for gen in due if gen.id in mine]
+
+
+def _in_service(services: Services, tx: Tx, now: float) -> dict[str, Any]:
+    """Which providers may be asked: all but those that have asked everybody to wait."""
+    waiting = [lane.id for lane in tx.lanes.find(after={"not_before": now})]
+    paused = {name.removeprefix(POLLS) for name in waiting if name.startswith(POLLS)}
+    if not paused:
+        return {}
+    return {"provider": tuple({card.provider for card in services.catalogue.values()} - paused)}
+
+
+def _ask(services: Services, patience: _ProviderBackoff, gen: Generation) -> _Answer | None:
+    """Ask once. What is still to be committed is returned; troubles are dealt with at once. Never raises for what a
+    provider may do.
+    """
+    actor = Actor("sweep", services.clock.now())
+    if not patience.lasts(gen.provider):
+        return _Answer(gen, actor.now)
+    try:
+        job = services.providers.get(gen.provider).poll(gen.provider_id or "", request_from_json(gen.request))
+        patience.heard(gen.provider)
+        services.points.reach("poll.answered", run=gen.run_id, generation=gen.id)
+        return _judge(services, replace(actor, now=services.clock.now()), gen, job)
+    except LostLease:
+        logger.info("generation %s has moved on meanwhile", gen.id)
+    except Retryable as error:
+        patience.heard(gen.provider, error)
+        _wait(services, actor, gen, error)
+    except Expired as error:
+        _missing(services, actor, gen, error)
+    except NotConfigured as error:
+        # A changed key or address says nothing about a job that is paid for.
+        _wait(services, actor, gen, Unavailable(error.operator, retry_after=LONGEST_POLL_S))
+    except Permanent as error:
+        _fail(services, actor, gen, submit.reason_of(error), error)
+    return None
+
+
+def _judge(services: Services, actor: Actor, gen: Generation, job: Job) -> _Answer | None:
+    """A bad end is committed at once; good news and no news are returned."""
+    if job.status is _G.CANCELLED:
+        raise ProviderFailed(f"{gen.provider} cancelled {gen.provider_id}")
+    if job.status is not _G.SUCCEEDED and gen.deadline_at is not None and actor.now > gen.deadline_at:
+        _abandon(services, actor, gen)
+        return None
+    if job.status is _G.FAILED:
+        error = _error_of(job)
+        _fail(services, actor, gen, job.reason or Reason.PROVIDER_ERROR, error, cost=_charged(services, gen, job))
+        return None
+    if MISSING in gen.result:
+        _found_again(services, gen)
+    return _Answer(gen, actor.now, job)
+
+
+def _as_taken(gen: Generation) -> dict[str, Any]:
+    return {"status": gen.status, "next_at": gen.next_at}
+
+
+def _next(services: Services, gen: Generation, now: float) -> float:
+    return now + pause_s(services.card(gen.model), gen.polls)
+
+
+def pause_s(card: ModelCard, polls: int) -> float:
+    """Seconds until the next poll: growing from the model's own interval, with jitter."""
+    grown = min(max(LONGEST_POLL_S, card.poll_s), card.poll_s * GROWTH ** min(polls, 12))
+    return grown * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
+
+
+def _error_of(job: Job) -> ReelgridError:
+    words = job.error or "no reason given"
+    if job.reason is Reason.REFUSED:
+        return Refused(words)
+    return Expired(words) if job.reason is Reason.EXPIRED else ProviderFailed(words)
+
+
+def _charged(services: Services, gen: Generation, job: Job) -> int:
+    if job.cost_micro is not None:
+        return job.cost_micro
+    return gen.reserve_micro if services.card(gen.model).charges_failures else 0
+
+
+def _missing(services: Services, actor: Actor, gen: Generation, error: Expired) -> None:
+    """The provider does not know the job: not yet (servers behind one address tell each other a little later), for a
+    moment, or not any more. In the last case it may well be charged.
+    """
+    since = float(gen.result.get(MISSING, actor.now))
+    if actor.now - since >= MISSING_S:
+        _fail(services, actor, gen, Reason.EXPIRED, error, cost=gen.reserve_micro)
+        return
+    with services.store.write() as tx:
+        tx.generations.change(gen.id, {"status": gen.status}, result={**gen.result, MISSING: since})
+    _wait(services, actor, gen, Unavailable(error.operator, retry_after=services.card(gen.model).poll_s))
+
+
+def _found_again(services: Services, gen: Generation) -> None:
+    known = {name: value for name, value in gen.result.items() if name != MISSING}
+    with services.store.write() as tx:
+        tx.generations.change(gen.id, {"status": gen.status}, result=known)
+
+
+def _fail(
+    services: Services, actor: Actor, gen: Generation, reason: Reason, error: ReelgridError, *, cost: int = 0
+) -> None:
+    try:
+        with services.store.write() as tx:
+            submit.fail(tx, actor, gen, reason, error, cost=cost)
+    except LostLease:
+        logger.info("generation %s has moved on meanwhile", gen.id)
+
+
+def _wait(services: Services, actor: Actor, gen: Generation, error: Retryable) -> None:
+    """The provider does not answer: wait, and say so once in a while; its deadline is far."""
+    pause = error.retry_after if error.retry_after is not None else pause_s(services.card(gen.model), gen.polls + 1)
+    logger.warning("polling %s: %s; again in %.0f s", gen.id, error.operator, pause)
+    with services.store.write() as tx:
+        if isinstance(error, RateLimited):
+            rate_limits.hold_back(tx, f"{POLLS}{gen.provider}", actor.now + pause)
+        overdue = gen.deadline_at is not None and actor.now > gen.deadline_at
+        tx.generations.change(gen.id, _as_taken(gen), polls=gen.polls + 1, next_at=actor.now + pause)
+        if overdue and not tx.events.count(entity_id=gen.id, name="unreachable"):
+            record(tx, actor, "generation", gen.id, gen.run_id, "unreachable", error=error.operator)
+    if gen.deadline_at is not None and actor.now > gen.deadline_at + UNREACHABLE_S:
+        with suppress(LostLease):
+            _abandon(services, actor, gen)
+
+
+UNREACHABLE_S = 6 * 3600.0
+"""A provider that is away for so long after the deadline is not waited for any more."""
+LATE_PAUSE_S = 600.0
+LATE_LOOKS = 12
+
+
+def _abandon(services: Services, actor: Actor, gen: Generation) -> None:
+    """Past its deadline nobody waits for it any more. It may be charged for, so it counts as spent; a result that
+    turns up later is still taken.
+    """
+    words = f"still not finished after {services.card(gen.model).maximum_s:.0f} s"
+    with services.store.write() as tx:
+        run = tx.runs.get(gen.run_id, lock=True)
+        reason = Reason.PROVIDER_ERROR.value
+        later = {"next_at": actor.now + LATE_PAUSE_S, "polls": 0}
+        transition_generation(tx, actor, gen, _G.ABANDONED, error=words, reason=reason, **later)
+        if run is not None:
+            ledger.write_off(tx, actor.now, run, gen)
+            circuit_breaker.note(tx, gen.model, actor.now, ok=False)
+            submit.wake_if_generating(tx, run, actor.now)
+
+
+def look_again(services: Services, actor: Actor, gen: Generation) -> None:
+    """A step of an abandoned generation: has its result turned up after all?"""
+    job = None
+    if gen.provider_id is not None and gen.polls < LATE_LOOKS:
+        job = services.providers.get(gen.provider).poll(gen.provider_id, request_from_json(gen.request))
+    waiting = job is not None and job.status in (_G.SUBMITTED, _G.RUNNING)
+    with services.store.write() as tx:
+        if job is not None and job.status is _G.SUCCEEDED:
+            gen = transition_generation(tx, actor, gen, _G.ADOPTED)
+            record(tx, actor, "generation", gen.id, gen.run_id, "adopted", scene=gen.scene_id, by="a late look")
+            transition_generation(
+                tx, replace(actor, lease=None), gen, _G.SUCCEEDED, result=job.result, next_at=actor.now
+            )
+        else:
+            later = actor.now + LATE_PAUSE_S if waiting else None
+            tx.generations.change(gen.id, {"lease_token": actor.lease}, next_at=later, polls=gen.polls + 1, **FREE)

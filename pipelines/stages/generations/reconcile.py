@@ -1,0 +1,189 @@
+"""Clearing doubt: a paid request whose answer we do not have. What may be done depends on the provider's ability.
+
+It is never sent again blindly: only under the same idempotency key, or when the provider's own list has shown for
+long enough that it never arrived.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from pipelines.domain.catalogue import Ability, ModelCard
+from pipelines.domain.errors import Ambiguous, Expired, InvalidOrder, ReelgridError, Refused, Unavailable
+from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.records import Generation
+from pipelines.ports import Job
+from pipelines.stages.generations import callback, submit
+from pipelines.stages.generations.requests import request_from_json
+from pipelines.stages.kernel import stop_switch
+from pipelines.stages.kernel.leases import LEASE_S
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation
+
+logger = logging.getLogger(__name__)
+
+_G = GenerationStatus
+CLOCK_SLACK_S = 5.0
+"""A vendor's clock may be behind ours by this much when its jobs are matched by creation time."""
+HEARD, UNHEARD_S = "heard_since", 90.0
+"""A job that a callback named and its provider does not know for so long was never there."""
+LOOKS = 5
+"""So many looks into a list, spread over its grace, before it counts as proof: a clock that jumps ahead proves none."""
+
+
+def clear_doubt(services: Services, actor: Actor, gen: Generation) -> None:
+    """One try to learn what became of a request. The lease of its POST has expired, so the call itself is over."""
+    card = services.card(gen.model)
+    if gen.status is _G.SUBMITTING:
+        gen = _to_unknown(services, actor, gen)
+        services.points.reach("settle.doubted", run=gen.run_id, generation=gen.id)
+    if submit.CALLED_BACK in gen.result:
+        confirm(services, actor, gen)
+        return
+    _WAYS[card.ability](services, actor, gen, card)
+
+
+def confirm(services: Services, actor: Actor, gen: Generation) -> None:
+    """A callback named a job. Anybody can call back: it is ours once the provider, asked with our key, knows it."""
+    job_id = str(gen.result[submit.CALLED_BACK])
+    try:
+        services.providers.get(gen.provider).poll(job_id, request_from_json(gen.request))
+        callback.adopt(services, replace(actor, now=services.clock.now()), gen, job_id)
+    except (Expired, Ambiguous) as error:
+        _doubt_it(services, actor, gen, error)
+
+
+def _doubt_it(services: Services, actor: Actor, gen: Generation, error: ReelgridError) -> None:
+    """The provider does not know the job, or not yet; or it is another generation's."""
+    now = services.clock.now()
+    since = float(gen.result.get(HEARD, now))
+    if isinstance(error, Expired) and now - since < UNHEARD_S:
+        known, later = {**gen.result, HEARD: since}, now + services.card(gen.model).poll_s
+    else:
+        logger.warning("the callback of %s is not believed: %s", gen.id, error.operator)
+        known = {name: value for name, value in gen.result.items() if name not in (submit.CALLED_BACK, HEARD)}
+        later = now
+    with services.store.write() as tx:
+        if not tx.generations.change(gen.id, actor.fence(gen.status), result=known, next_at=later, **FREE):
+            raise LostLease(gen.id)
+
+
+def _to_unknown(services: Services, actor: Actor, gen: Generation) -> Generation:
+    kept = {"lease_owner": actor.name, "lease_token": actor.lease, "lease_until": actor.now + LEASE_S}
+    with services.store.write() as tx:
+        return transition_generation(
+            tx, actor, gen, _G.UNKNOWN, next_at=actor.now, error="no answer was recorded", **kept
+        )
+
+
+def _same_key(services: Services, actor: Actor, gen: Generation, _card: ModelCard) -> None:
+    """Under the same key the provider answers with the job it has, or makes it now: so only if it is still wanted.
+
+    An answer that is about us (no credit, a changed key) says nothing about the first request: a person decides.
+    """
+    with services.store.read() as tx:
+        run = tx.runs.get(gen.run_id)
+        stop_switch.must_be_off(tx, run.base_id if run else None)
+    if run is None or run.status not in (RunStatus.GENERATING, RunStatus.NEEDS_ATTENTION):
+        leave_to_person(services, actor, gen)
+        return
+    try:
+        job = services.providers.get(gen.provider).submit(submit.submission_of(services, gen))
+    except Ambiguous as error:
+        raise Unavailable(error.operator) from error
+    except (Refused, InvalidOrder) as error:
+        with services.store.write() as tx:
+            submit.fail(tx, replace(actor, now=services.clock.now()), gen, submit.reason_of(error), error)
+        return
+    _adopt(services, actor, gen, job, "key")
+
+
+def _adopt(services: Services, actor: Actor, gen: Generation, job: Job, by: str) -> None:
+    services.points.reach("settle.found", run=gen.run_id, generation=gen.id)
+    try:
+        submit.commit_job(services, actor, gen, job, adopted=by)
+    except Ambiguous as error:
+        raise Unavailable(f"{error.operator}; looking again") from error
+
+
+def _look_in_list(services: Services, actor: Actor, gen: Generation, card: ModelCard) -> None:
+    since = (gen.intent_at or gen.created_at) - CLOCK_SLACK_S
+    jobs = services.providers.get(gen.provider).find(submit.submission_of(services, gen), since)
+    job = _unclaimed(services, gen, jobs, since)
+    now = services.clock.now()
+    if job is not None and _twin_is_sending(services, gen, now):
+        _look_later(services, actor, gen, now + _pause(card))
+    elif job is not None:
+        _adopt(services, actor, gen, job, "list")
+    elif gen.polls < LOOKS or now < submit.over_at(gen, card) + card.list_grace_s:
+        # A list may lag behind: "not there" proves something only after a while.
+        _look_later(services, actor, gen, now + _pause(card))
+    else:
+        with services.store.write() as tx:
+            transition_generation(tx, actor, gen, _G.PLANNED, next_at=now, error=None, polls=0)
+            record(tx, actor, "generation", gen.id, gen.run_id, "not_taken", checked="list")
+
+
+def _unclaimed(services: Services, gen: Generation, jobs: list[Job], since: float) -> Job | None:
+    """The first matching job after the intent that no other generation has; an earlier one only if there is no other,
+    because the vendor's clock may be behind.
+    """
+    with services.store.read() as tx:
+        free = [job for job in jobs if not tx.generations.count(provider=gen.provider, provider_id=job.id)]
+    return min(free, key=lambda job: ((job.created_at or 0.0) < since, job.created_at or 0.0), default=None)
+
+
+_ALIKE = ("prompt", "seconds", "width", "height")
+
+
+def _twin_is_sending(services: Services, gen: Generation, now: float) -> bool:
+    """An equal request is on its way at this moment: the job that was found may be its own."""
+    with services.store.read() as tx:
+        sending = tx.generations.find(status=_G.SUBMITTING, model=gen.model)
+    others = (other for other in sending if other.id != gen.id and other.lease_until >= now)
+    return any(all(other.request.get(name) == gen.request.get(name) for name in _ALIKE) for other in others)
+
+
+def _pause(card: ModelCard) -> float:
+    return max(0.5, card.list_grace_s / LOOKS)
+
+
+def _look_later(services: Services, actor: Actor, gen: Generation, when: float) -> None:
+    with services.store.write() as tx:
+        if not tx.generations.change(gen.id, actor.fence(gen.status), next_at=when, polls=gen.polls + 1, **FREE):
+            raise LostLease(gen.id)
+
+
+def _wait_for_callback(services: Services, actor: Actor, gen: Generation, card: ModelCard) -> None:
+    """The callback adopts it (stages.hook). The grace exceeds the longest generation, so nothing comes after it."""
+    over_at = submit.over_at(gen, card) + card.maximum_s
+    now = services.clock.now()
+    if now >= over_at or services.links.callback(gen.provider, gen.callback_token) is None:
+        leave_to_person(services, actor, gen)
+    else:
+        _look_later(services, actor, gen, min(over_at, now + 5.0))
+
+
+def leave_to_person(services: Services, actor: Actor, gen: Generation) -> None:
+    """Nothing more can be learned by us: the money stays counted, and the run asks."""
+    with services.store.write() as tx:
+        run = tx.runs.get(gen.run_id, lock=True)
+        if not tx.generations.change(gen.id, actor.fence(gen.status), next_at=None, **FREE):
+            raise LostLease(gen.id)
+        record(tx, actor, "generation", gen.id, gen.run_id, "in_doubt", scene=gen.scene_id)
+        if run is not None:
+            submit.wake_if_generating(tx, run, services.clock.now())
+
+
+def _ask(services: Services, actor: Actor, gen: Generation, _card: ModelCard) -> None:
+    leave_to_person(services, actor, gen)
+
+
+_WAYS: Mapping[Ability, Callable[[Services, Actor, Generation, ModelCard], None]] = {
+    Ability.KEY: _same_key,
+    Ability.LIST: _look_in_list,
+    Ability.CALLBACK: _wait_for_callback,
+    Ability.NONE: _ask,
+}

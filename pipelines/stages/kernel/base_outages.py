@@ -1,0 +1,45 @@
+"""Whether a base refuses our writes for longer than a pause: its quota is used up, or our token is not taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipelines.domain.errors import AirtableDenied, AirtableQuota, NotConfigured, ReelgridError
+from pipelines.domain.records import Switch
+from pipelines.ports import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Why a base is shut. `by_itself`: it opens again without anybody's help."""
+
+    sentence: str
+    by_itself: bool
+
+
+def _name(base_id: str) -> str:
+    return f"board:{base_id}"
+
+
+def note(tx: Tx, base_id: str, error: ReelgridError | None, now: float) -> None:
+    """Remember how the last call went; an error that passes soon says nothing."""
+    if error is not None and not isinstance(error, AirtableQuota | AirtableDenied | NotConfigured):
+        return
+    switch = tx.switches.get(_name(base_id))
+    if error is None:
+        if switch is not None and switch.on:
+            tx.switches.change(switch.id, on=False, at=now)
+        return
+    detail = {"by_itself": isinstance(error, AirtableQuota)}
+    if switch is None:
+        tx.switches.add(Switch(id=_name(base_id), on=True, at=now, reason=error.marketer, detail=detail))
+    elif not switch.on or switch.reason != error.marketer:
+        tx.switches.change(switch.id, on=True, at=now, reason=error.marketer, detail=detail)
+
+
+def why(tx: Tx, base_id: str) -> Away | None:
+    """Why nothing can be written there now; None when all is well."""
+    switch = tx.switches.get(_name(base_id))
+    if switch is None or not switch.on:
+        return None
+    return Away(switch.reason, bool(switch.detail.get("by_itself")))

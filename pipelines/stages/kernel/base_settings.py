@@ -1,0 +1,71 @@
+"""What a base's own `Settings` row says, Stop Spending and Day Budget: read before money is set aside or spent, and
+while runs are moving, once a minute at most.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from pipelines.domain.airtable_fields import AirtableTable, SettingsField, settings_fields
+from pipelines.domain.errors import Busy, ReelgridError
+from pipelines.domain.records import Base
+from pipelines.ports import Tx
+from pipelines.stages.kernel import ledger, outbox, rate_limits, stop_switch
+from pipelines.stages.kernel.services import Services
+
+logger = logging.getLogger(__name__)
+
+PACE_S = 60.0
+RUNNING = "Running."
+
+
+def look(services: Services, base_id: str | None) -> None:
+    """Read the row unless some process did within the last minute. Airtable being away leaves what was known."""
+    if base_id is None:
+        return
+    try:
+        with services.store.write() as tx:
+            rate_limits.take_turn(tx, f"settings:{base_id}", services.clock.now(), PACE_S)
+        read(services, base_id)
+    except Busy:
+        return
+    except ReelgridError as error:
+        logger.warning("the Settings of %s cannot be read: %s", base_id, error.operator)
+
+
+def must_not_be_stopped(services: Services, base_id: str | None) -> None:
+    """Raises Busy while spending is stopped, so that what waits for that asks Airtable nothing else meanwhile."""
+    with services.store.read() as tx:
+        stopped = stop_switch.reason_if_on(tx, base_id)
+    if stopped is None:
+        return
+    look(services, base_id)
+    with services.store.read() as tx:
+        stop_switch.must_be_off(tx, base_id)
+
+
+def read(services: Services, base_id: str) -> None:
+    """Read it now, and keep what it says."""
+    row = services.airtable.settings(base_id)
+    now, name = services.clock.now(), f"{stop_switch.NAME}:{base_id}"
+    with services.store.write() as tx:
+        old = tx.switches.get(name)
+        if (old.on if old else False) != row.stop:
+            stop_switch.turn(tx, on=row.stop, now=now, reason="Stop Spending in Settings", actor="airtable", name=name)
+        if base_id == services.policy.default_base:
+            tx.bases.add(Base(id=base_id, created_at=now))
+        tx.bases.change(base_id, board_cap_micro=row.day_budget_micro, settings_read_at=now)
+        if row.record_id is not None:
+            _tell(tx, now, base_id, row.record_id, stopped=stop_switch.reason_if_on(tx, base_id))
+
+
+def _tell(tx: Tx, now: float, base_id: str, record_id: str, *, stopped: str | None) -> None:
+    """What was spent today, and whether anything may be; written seldom, at once only when that changes."""
+    status = f"Spending is stopped: {stopped}." if stopped else RUNNING
+    spent = ledger.spent(tx, base_id=base_id, day=ledger.utc_day(now))
+    fields = {str(name): value for name, value in settings_fields(spent_today_micro=spent, status=status).items()}
+    known = tx.wants.find(base_id=base_id, table=AirtableTable.SETTINGS, record_id=record_id, limit=1)
+    news = (known[0].fields.get(SettingsField.STATUS) if known else RUNNING) != status
+    where: dict[str, Any] = {"base_id": base_id, "table": AirtableTable.SETTINGS.value, "record_id": record_id}
+    outbox.want(tx, now, fields=fields, urgent=news, **where)

@@ -1,0 +1,349 @@
+"""What the rows of the base should say. Stages state it in their own transaction; the pump sends it (sweep.flush)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipelines.domain.airtable_fields import (
+    AirtableTable,
+    FileLink,
+    SceneField,
+    VersionField,
+    VideoField,
+    delivery_fields,
+    scene_fields,
+    scene_state,
+    version_fields,
+    video_fields,
+)
+from pipelines.domain.keys import version_key
+from pipelines.domain.lifecycle import STOPPED
+from pipelines.domain.progress import progress_of
+from pipelines.domain.records import Clip, Cut, OutboxEntry, Run, Scene
+from pipelines.ports import Tx
+from pipelines.stages.kernel import ledger, next_action
+from pipelines.stages.kernel.services import Services
+
+SOON_S, MOMENT_S = 2.5, 0.8
+"""What a person waits for is said this soon: time for the step that follows to add what it knows to the same call."""
+COALESCE_S = 8.0
+SLOWER: Mapping[str, float] = {AirtableTable.VIDEOS: 3.0, AirtableTable.SCENES: 15.0}
+LONGEST_COALESCE_S = 960.0
+"""Progress waits 8 s, then so many times longer each time, so that a video costs few calls however long it takes."""
+
+KEY_FIELDS: Mapping[str, str] = {
+    AirtableTable.SCENES: SceneField.SCENE_KEY.value,
+    AirtableTable.VERSIONS: VersionField.VERSION_KEY.value,
+}
+"""The field that an upsert of rows of our own merges on."""
+
+STORED = "store:"
+"""An attachment is wanted by its storage key; the link is signed when it is sent."""
+
+
+def show_run(
+    services: Services,
+    tx: Tx,
+    run: Run,
+    *,
+    urgent: bool = False,
+    within_s: float = 0.0,
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """Say in the record's row how its run is. What is `urgent` may wait `within_s` for more to be said in one call."""
+    if run.record_id is None or run.base_id is None:
+        return
+    scenes = tx.scenes.find(run_id=run.id)
+    ready = sum(scene.clip_id is not None for scene in scenes)
+    fields = video_fields(
+        run,
+        now=services.clock.now(),
+        progress=progress_of(run.status, ready, len(scenes)),
+        cost_micro=ledger.spent(tx, run_id=run.id),
+        page_url=_page_of(services, run.base_id, run.record_id),
+        detail=" ".join([run.detail, *notes_of(services, run), *_advice(tx, run)]).strip() or None,
+    )
+    want(
+        tx,
+        services.clock.now(),
+        base_id=run.base_id,
+        table=AirtableTable.VIDEOS,
+        run_id=run.id,
+        record_id=run.record_id,
+        fields=_plain(fields) | (extra or {}),
+        urgent=urgent or run.status in STOPPED,
+        within_s=within_s,
+    )
+
+
+def _page_of(services: Services, base_id: str, record_id: str) -> str:
+    """The link to the row's page. Bases other than the default one are named in it, for people who are signed in."""
+    link = services.links.row_page(base_id, record_id)
+    if base_id == services.policy.default_base:
+        return link
+    return f"{link}{'&' if '?' in link else '?'}base_id={base_id}"
+
+
+def _advice(tx: Tx, run: Run) -> list[str]:
+    way = next_action.next_action(tx, run)
+    return [way.value] if way else []
+
+
+def notes_of(services: Services, run: Run) -> list[str]:
+    """What the marketer should know of the plan: what was adapted, what will change soon, and what is only a draft."""
+    plan = run.plan or {}
+    notes = [*plan.get("adapted", ()), *plan.get("warnings", ())]
+    if services.policy.animatic_by_default and plan and (run.order or {}).get("model") is None:
+        notes.append("This is a free animatic: name a Model in the row, or ask your operator to set VIDEO_MODEL.")
+    return notes
+
+
+def show_films(
+    services: Services, tx: Tx, run: Run, cuts: Sequence[Cut], *, have: Mapping[str, str] | None = None
+) -> None:
+    """Say in the row which films there are, and keep them as a version. `have`: ids by name of the files that Airtable
+    has already, when others have to be sent again.
+    """
+    if run.record_id is None or run.base_id is None or not cuts:
+        return
+    show_run(services, tx, run, urgent=True, extra=film_cells(services, cuts, have=have))
+    if not cuts[0].animatic and have is None:
+        _show_version(services, tx, run, cuts)
+
+
+def film_cells(
+    services: Services, cuts: Sequence[Cut], *, mark: str = "", have: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The cells of a row that belong to its film. Files are left out where Airtable could not fetch them.
+
+    Airtable refuses a link that failed before: `mark` tells this giving from others; by default it is how many links
+    of the film were given.
+    """
+    attach = services.policy.airtable_reaches_us
+    files = film_files(cuts, mark or str(cuts[0].attachment.get("links", 0)), have or {})
+    fields = delivery_fields(
+        video_url=services.links.video(cuts[0].token),
+        duration_s=float(cuts[0].footage.get("duration_s", 0.0)),
+        films=files[VideoField.FINAL_VIDEO] if attach else None,
+        posters=files[VideoField.POSTER] if attach else None,
+        keep_others=services.policy.keep_old_films,
+    )
+    return _plain(fields)
+
+
+def film_files(cuts: Sequence[Cut], mark: str, have: Mapping[str, str]) -> dict[str, list[FileLink]]:
+    """The files of `Final Video` and `Poster`, which `Videos` and `Versions` call alike."""
+    films = [(cut.key, film_name(cut), cut.size) for cut in cuts]
+    posters = [(cut.poster_key, poster_name(cut), None) for cut in cuts if cut.poster_key]
+
+    def links(files: Sequence[tuple[str | None, str, int | None]]) -> list[FileLink]:
+        return [
+            FileLink(url=f"{STORED}{key}#{mark}", filename=name, id=have.get(name), size=size)
+            for key, name, size in files
+        ]
+
+    return {VideoField.FINAL_VIDEO.value: links(films), VideoField.POSTER.value: links(posters)}
+
+
+def _show_version(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> None:
+    key, files = version_key(run.record_id or run.id, run.number), film_files(cuts, "0", {})
+    fields = version_fields(
+        key=key,
+        record_id=run.record_id or "",
+        run=run.number,
+        created_at=cuts[0].created_at,
+        cost_micro=ledger.spent(tx, run_id=run.id),
+        model=str((run.plan or {}).get("model", "")),
+        what_changed=what_changed(tx, run),
+        films=files[VersionField.FINAL_VIDEO],
+        posters=files[VersionField.POSTER],
+    )
+    if not services.policy.airtable_reaches_us:
+        del fields[VersionField.FINAL_VIDEO], fields[VersionField.POSTER]
+    want(
+        tx,
+        services.clock.now(),
+        base_id=run.base_id or "",
+        table=AirtableTable.VERSIONS,
+        run_id=run.id,
+        merge_key=key,
+        fields=_plain(fields),
+    )
+
+
+def what_changed(tx: Tx, run: Run) -> str:
+    """One sentence for the version: the first one, which scenes are new, or that all clips were reused."""
+    if run.number == 1 and run.take == 0:
+        return "First version."
+    earlier = tx.cuts.find(run_id=run.id, before={"take": run.take}, animatic=False, order="-take", limit=1)
+    since = earlier[0].created_at if earlier else 0.0
+    clips = {clip.id for clip in tx.clips.find(run_id=run.id) if clip.created_at > since}
+    new = [str(scene.number) for scene in tx.scenes.find(run_id=run.id, order="number") if scene.clip_id in clips]
+    if not new:
+        return "The same clips, put together anew."
+    return f"New clip{'s' if len(new) > 1 else ''} for scene{'s' if len(new) > 1 else ''} {', '.join(new)}."
+
+
+def film_name(cut: Cut) -> str:
+    """What a cut is called in its cell."""
+    return cut.filename or "film.mp4"
+
+
+def poster_name(cut: Cut) -> str:
+    """What its poster is called."""
+    return film_name(cut).removesuffix(".mp4") + ".jpg"
+
+
+def show_scenes(services: Services, tx: Tx, run: Run, *, urgent: bool = False, within_s: float = 0.0) -> None:
+    """Write the run's scenes into `Scenes`: our own by upsert on their key, a person's by their id."""
+    for scene in tx.scenes.find(run_id=run.id, order="number"):
+        show_scene(services, tx, run, scene, urgent=urgent, within_s=within_s)
+
+
+def show_scene(
+    services: Services, tx: Tx, run: Run, scene: Scene, *, urgent: bool = False, within_s: float = 0.0
+) -> None:
+    """Say in a scene's row how it is."""
+    if run.record_id is None or run.base_id is None:
+        return
+    state = _scene_state(services, tx, scene)
+    if scene.airtable_record_id:
+        fields = scene_state(scene, **state) | {SceneField.SCENE_KEY: scene.key, SceneField.MODEL: scene.model}
+    else:
+        fields = scene_fields(scene, record_id=run.record_id, **state)
+    clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
+    if clip is not None and services.policy.airtable_reaches_us:
+        fields[SceneField.CLIP] = _clip_cell(tx, run, scene, clip)
+    want(
+        tx,
+        services.clock.now(),
+        base_id=run.base_id,
+        table=AirtableTable.SCENES,
+        run_id=run.id,
+        record_id=scene.airtable_record_id,
+        merge_key=scene.key,
+        fields=_plain(fields),
+        urgent=urgent,
+        within_s=within_s,
+    )
+
+
+def _clip_cell(tx: Tx, run: Run, scene: Scene, clip: Clip) -> list[dict[str, Any]]:
+    """The clip's file, under the link that it was given by last: a new one would have it fetched once more."""
+    known = want_of_scene(tx, run, scene)
+    cell: list[dict[str, Any]] = (known.fields.get(SceneField.CLIP) or []) if known else []
+    if [key_of(item) for item in cell] == [f"{STORED}{clip.key}"]:
+        return cell
+    return [{"url": f"{STORED}{clip.key}#0", "filename": f"scene-{scene.number:02d}.mp4"}]
+
+
+def key_of(item: Mapping[str, Any]) -> str:
+    """The storage key of a wanted file, with its prefix and without the mark that tells one giving from another."""
+    return str(item.get("url", "")).rpartition("#")[0]
+
+
+def want_of_scene(tx: Tx, run: Run, scene: Scene) -> OutboxEntry | None:
+    """What a scene's row should say."""
+    return tx.wants.get(_want_id(tx, run.base_id or "", AirtableTable.SCENES, scene.airtable_record_id, scene.key))
+
+
+def _scene_state(services: Services, tx: Tx, scene: Scene) -> dict[str, Any]:
+    generations = tx.generations.find(scene_id=scene.id, order="-created_at")
+    clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
+    return {
+        "now": services.clock.now(),
+        "attempts": len(generations),
+        "cost_micro": sum(gen.cost_micro or 0 for gen in generations) if generations else None,
+        "job_id": next((gen.provider_id for gen in generations if gen.provider_id), None),
+        "clip_url": None if clip is None else services.links.page(run_id=scene.run_id),
+    }
+
+
+def want(
+    tx: Tx,
+    now: float,
+    *,
+    base_id: str,
+    table: str,
+    fields: dict[str, Any],
+    run_id: str | None = None,
+    record_id: str | None = None,
+    merge_key: str | None = None,
+    urgent: bool = False,
+    within_s: float = 0.0,
+) -> None:
+    """Merge `fields` into what one row should say: due within some seconds if urgent, else when the pause ends."""
+    want_id = _want_id(tx, base_id, table, record_id, merge_key)
+    old = tx.wants.get(want_id, lock=True)
+    flushes = old.flushes if old is not None and run_id in (None, old.run_id) else 0
+    due = now + (within_s if urgent else _pause(table, flushes))
+    if old is None:
+        merge = {KEY_FIELDS[table]: merge_key} if merge_key and not record_id else {}
+        row = OutboxEntry(
+            id=want_id,
+            base_id=base_id,
+            table=table,
+            record_id=record_id,
+            merge=merge,
+            run_id=run_id,
+            fields=fields,
+            next_at=due,
+            urgent=urgent,
+        )
+        if tx.wants.add(row):
+            return
+        # Another process said something about this row at the same moment: what we say is added to it.
+        old = tx.wants.get(want_id, lock=True) or row
+    # A row that is gone may be back when another run is started for it.
+    gone = old.gone and run_id in (None, old.run_id)
+    due = due if old.next_at is None else min(due, old.next_at)
+    tx.wants.change(
+        want_id,
+        gone=gone,
+        fields={**old.fields, **fields},
+        run_id=run_id or old.run_id,
+        flushes=flushes,
+        next_at=None if gone else due,
+        urgent=urgent or old.urgent,
+        version=old.version + 1,
+    )
+
+
+def _pause(table: str, flushes: int) -> float:
+    if table == AirtableTable.SETTINGS:
+        return LONGEST_COALESCE_S
+    return min(LONGEST_COALESCE_S, COALESCE_S * SLOWER.get(table, 3.0) ** min(flushes, 9))
+
+
+def is_unsaid(tx: Tx, base_id: str, record_id: str, name: str, table: str = AirtableTable.VIDEOS) -> bool:
+    """Whether a cell shows something else than it should because our word for it is still on its way."""
+    found = tx.wants.get(_want_id(tx, base_id, table, record_id, None))
+    if found is None or found.gone or found.next_at is None or name not in found.fields:
+        return False
+    return name not in found.sent or found.sent[name] != found.fields[name]
+
+
+def show_again(services: Services, run_id: str, *, detail: str | None = None) -> None:
+    """A person wrote over our `Status`, and the run goes on all the same: say it once more, or why nothing is done."""
+    with services.store.write() as tx:
+        run = tx.runs.get(run_id, lock=True)
+        if run is None or run.base_id is None or run.record_id is None:
+            return
+        known = tx.wants.get(_want_id(tx, run.base_id, AirtableTable.VIDEOS, run.record_id, None), lock=True)
+        if known is not None:
+            sent = {name: value for name, value in known.sent.items() if name != VideoField.STATUS}
+            tx.wants.change(known.id, sent=sent, version=known.version + 1)
+        extra = {VideoField.STATUS_DETAIL.value: detail} if detail else {}
+        show_run(services, tx, run, urgent=True, extra=extra)
+
+
+def _want_id(tx: Tx, base_id: str, table: str, record_id: str | None, merge_key: str | None) -> str:
+    """One outbox row for each row of the base, whether it was known by key first or by id."""
+    known = tx.wants.find(base_id=base_id, table=table, record_id=record_id, limit=1) if record_id else []
+    return known[0].id if known else f"{base_id}/{table}/{record_id or merge_key}"
+
+
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    """Field names as plain text, for JSON."""
+    return {str(name): value for name, value in fields.items()}

@@ -1,0 +1,56 @@
+"""Everything a stage may use, handed to it as one frozen value. Built by `pipelines.bootstrap`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.errors import NotConfigured
+from pipelines.domain.policy import Policy
+from pipelines.ports import (
+    Airtable,
+    BaseTools,
+    Clock,
+    CrashPoints,
+    FilmEditor,
+    Hints,
+    Intake,
+    Links,
+    MediaStore,
+    Moderator,
+    Providers,
+    SceneWriter,
+    Store,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Ports, the operator's policy and the catalogue. `work` is this machine's scratch folder."""
+
+    owner: str
+    """Who holds the leases: the name of this process."""
+    policy: Policy
+    store: Store
+    clock: Clock
+    points: CrashPoints
+    hints: Hints
+    links: Links
+    catalogue: Mapping[str, ModelCard]
+    providers: Providers
+    writer: SceneWriter
+    moderator: Moderator
+    airtable: Airtable
+    base_tools: BaseTools
+    media: MediaStore
+    intake: Intake
+    editor: FilmEditor
+    work: Path
+
+    def card(self, model: str) -> ModelCard:
+        """The catalogue's row of a model that a committed plan names. Raises NotConfigured if it has left since."""
+        if model not in self.catalogue:
+            raise NotConfigured(f"model {model} is not in the catalogue any more")
+        return self.catalogue[model]

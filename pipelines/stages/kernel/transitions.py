@@ -1,0 +1,127 @@
+"""The only place where statuses change: checked against the tables, fenced by lease and status, recorded as events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pipelines.domain.lifecycle import (
+    CUT_TRANSITIONS,
+    GENERATION_TRANSITIONS,
+    RUN_TRANSITIONS,
+    CutStatus,
+    GenerationStatus,
+    RunStatus,
+    check,
+)
+from pipelines.domain.records import Cut, Event, Generation, Run
+from pipelines.ports import Tx
+
+T = TypeVar("T")
+
+FREE: Mapping[str, Any] = {"lease_owner": None, "lease_token": None, "lease_until": 0.0}
+"""The lease columns of a row that nobody works on."""
+
+
+class LostLease(Exception):
+    """The row changed under us: commit nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something, and (for a step) the lease that fences it."""
+
+    name: str
+    now: float
+    lease: str | None = None
+    """None for a person or the pump: the status alone is the fence."""
+
+    def fence(self, status: str) -> dict[str, Any]:
+        """The conditions under which a commit may happen."""
+        return {"status": status} | ({"lease_token": self.lease} if self.lease else {})
+
+
+def transition_run(tx: Tx, actor: Actor, run: Run, to: RunStatus, **changes: Any) -> Run:
+    """Change a run's status. The lease is given back; `next_at` is None unless given. Raises LostLease."""
+    check(RUN_TRANSITIONS, run.status, to)
+    version = _next_version(tx, run)
+    values = {"next_at": None, "attempts": 0, **FREE, "updated_at": actor.now, "version": version, **changes}
+    if not tx.runs.change(run.id, actor.fence(run.status), status=to, **values):
+        raise LostLease(run.id)
+    note = {key: changes[key] for key in ("detail", "error") if changes.get(key)}
+    record(tx, actor, "run", run.id, run.id, "status", run.status, to, **note)
+    return _fresh(tx.runs.get(run.id))
+
+
+def touch_run(tx: Tx, actor: Actor, run: Run, **changes: Any) -> Run:
+    """Change a run without changing its status, e.g. its sentence or when it is due. Raises LostLease."""
+    values = {"updated_at": actor.now, "version": _next_version(tx, run), **changes}
+    if not tx.runs.change(run.id, actor.fence(run.status), **values):
+        raise LostLease(run.id)
+    return _fresh(tx.runs.get(run.id))
+
+
+def _next_version(tx: Tx, run: Run) -> int:
+    """Locks the row: who read it a while ago must not turn its version back, or watchers would miss a change."""
+    current = tx.runs.get(run.id, lock=True)
+    return max(run.version, current.version if current else 0) + 1
+
+
+def wake_run(tx: Tx, run_id: str, now: float) -> None:
+    """Something a run waits for has happened: it is due now, and whoever watches it sees a new version."""
+    run = tx.runs.get(run_id, lock=True)
+    if run is not None:
+        tx.runs.change(run_id, next_at=now, version=run.version + 1, updated_at=now)
+
+
+def transition_generation(tx: Tx, actor: Actor, gen: Generation, to: GenerationStatus, **changes: Any) -> Generation:
+    """Change a generation's status. The lease is given back unless `changes` keep it. Raises LostLease."""
+    check(GENERATION_TRANSITIONS, gen.status, to)
+    values = {"next_at": None, "attempts": 0, **FREE, "updated_at": actor.now, **changes}
+    if not tx.generations.change(gen.id, actor.fence(gen.status), status=to, **values):
+        raise LostLease(gen.id)
+    note = {key: changes[key] for key in ("provider_id", "reason", "error", "cost_micro") if changes.get(key)}
+    record(tx, actor, "generation", gen.id, gen.run_id, "status", gen.status, to, scene=gen.scene_id, **note)
+    return _fresh(tx.generations.get(gen.id))
+
+
+def transition_cut(tx: Tx, actor: Actor, cut: Cut, to: CutStatus, **changes: Any) -> Cut:
+    """Change a cut's status. Raises LostLease."""
+    check(CUT_TRANSITIONS, cut.status, to)
+    if not tx.cuts.change(cut.id, {"status": cut.status}, status=to, **changes):
+        raise LostLease(cut.id)
+    record(tx, actor, "cut", cut.id, cut.run_id, "status", cut.status, to, format=cut.format)
+    return _fresh(tx.cuts.get(cut.id))
+
+
+def record(
+    tx: Tx,
+    actor: Actor,
+    entity: str,
+    entity_id: str,
+    run_id: str | None,
+    name: str,
+    old: str | None = None,
+    new: str | None = None,
+    **detail: Any,
+) -> None:
+    """Append one event to the history."""
+    row = Event(
+        at=actor.now,
+        entity=entity,
+        entity_id=entity_id,
+        run_id=run_id,
+        name=name,
+        old=old,
+        new=new,
+        actor=actor.name,
+        detail=detail,
+    )
+    tx.events.add(row)
+
+
+def _fresh(row: T | None) -> T:
+    if row is None:
+        raise LostLease
+    return row

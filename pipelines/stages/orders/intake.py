@@ -1,0 +1,120 @@
+"""Pictures, logo and music of an order are brought into our storage when the run starts: Airtable's links die soon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pipelines.domain.errors import (
+    BadDelivery,
+    Expired,
+    InvalidOrder,
+    Permanent,
+    Problem,
+    RateLimited,
+    ReelgridError,
+    Unavailable,
+)
+from pipelines.domain.order import Order, SceneOrder
+from pipelines.stages.kernel import scratch
+from pipelines.stages.kernel.services import Services
+
+TRIES = 3
+"""A file may be cut short on its way once or twice."""
+PICTURES = frozenset({".png", ".jpg", ".webp"})
+"""What every video service takes."""
+_NOT_THERE = "There is nothing at this address, or it is not public."
+_NO_FILE = "What comes from this address is a page or a part of a file."
+_NO_PICTURE = "The file is no picture we can read; use PNG, JPEG or WebP."
+
+
+def bring_all(
+    services: Services, order: Order, scenes: list[SceneOrder] | None, *, of_base: bool = True
+) -> tuple[Order, list[SceneOrder] | None]:
+    """The order with storage keys in place of addresses. Raises InvalidOrder naming each file that is not there or no
+    use, and Unavailable while a server does not answer. `of_base`: the addresses are those of attachments of a row.
+    """
+    carrier = _Carrier(services, of_base=of_base)
+    order = replace(
+        order,
+        references=carrier.pictures("references", order.references),
+        first_frame=carrier.picture("first_frame", order.first_frame),
+        last_frame=carrier.picture("last_frame", order.last_frame),
+        logo=carrier.checked("logo", order.logo, services.editor.check_logo),
+        music=carrier.checked("music", order.music, services.editor.check_music),
+        scenes=tuple(carrier.scene(index, scene) for index, scene in enumerate(order.scenes)),
+    )
+    brought = [carrier.scene(index, scene) for index, scene in enumerate(scenes)] if scenes is not None else None
+    if carrier.problems:
+        raise InvalidOrder(tuple(dict.fromkeys(carrier.problems)))
+    return order, brought
+
+
+class _Carrier:
+    """Collects what could not be fetched instead of stopping at the first."""
+
+    def __init__(self, services: Services, *, of_base: bool) -> None:
+        self._services, self._of_base = services, of_base
+        self._keys: dict[str, str] = {}
+        self.problems: list[Problem] = []
+
+    def one(self, field: str, url: str | None) -> str | None:
+        if url is None:
+            return None
+        try:
+            return self._bring(url)
+        except (Permanent, BadDelivery) as error:
+            self.problems.append(Problem(field, f"The file could not be fetched. {_why(error)}"))
+            return None
+        except (Unavailable, RateLimited) as error:
+            words = f"{urlsplit(url).hostname} does not hand out a file of this order right now; we keep trying."
+            raise Unavailable(f"{field}: {error.operator}", marketer=words, retry_after=error.retry_after) from error
+
+    def _bring(self, url: str) -> str:
+        """Once for all places that name it."""
+        if url not in self._keys:
+            self._keys[url] = self._fetched(url)
+        return self._keys[url]
+
+    def _fetched(self, url: str) -> str:
+        for _ in range(TRIES - 1):
+            with suppress(BadDelivery):
+                return self._services.intake.bring(url, of_base=self._of_base)
+        return self._services.intake.bring(url, of_base=self._of_base)
+
+    def checked(self, field: str, url: str | None, check: Callable[[Path], None]) -> str | None:
+        """What is laid over or under the film is looked at before anything is bought for it."""
+        key = self.one(field, url)
+        if key is None:
+            return None
+        try:
+            check(scratch.local(self._services, key))
+        except InvalidOrder as error:
+            self.problems += [Problem(field, problem.message) for problem in error.problems]
+        return key
+
+    def picture(self, field: str, url: str | None) -> str | None:
+        """What a video service will be shown. One that is ours already was looked at when it came."""
+        if url is None or "://" not in url:
+            return url
+        known = len(self.problems)
+        key = self.checked(field, url, self._services.editor.check_logo)
+        if key is not None and len(self.problems) == known and Path(key).suffix not in PICTURES:
+            self.problems.append(Problem(field, _NO_PICTURE))
+        return key
+
+    def pictures(self, field: str, urls: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(key for url in urls if (key := self.picture(field, url)) is not None)
+
+    def scene(self, index: int, scene: SceneOrder) -> SceneOrder:
+        return replace(scene, references=self.pictures(f"scenes[{index}].references", scene.references))
+
+
+def _why(error: ReelgridError) -> str:
+    """What the errors of a download mean for a file that a person named."""
+    if isinstance(error, Expired):
+        return _NOT_THERE
+    return _NO_FILE if isinstance(error, BadDelivery) else error.marketer

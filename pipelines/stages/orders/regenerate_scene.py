@@ -1,0 +1,56 @@
+"""One scene ordered again: what it was, with what a person changes, as an order of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pipelines.domain.errors import InvalidOrder, Problem
+from pipelines.domain.order import MAX_SEED, SceneOrder, order_from_json
+from pipelines.domain.plan import Plan, plan_from_json
+from pipelines.domain.records import Run, Scene
+from pipelines.ports import Tx
+from pipelines.stages.generations.requests import order_of_one, scene_order
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import Actor, record
+from pipelines.stages.orders import accept
+
+CHANGEABLE = ("prompt", "model", "seconds", "caption", "seed", "negative_prompt")
+REMOVABLE = frozenset({"seed", "negative_prompt"})
+"""What None takes away; anywhere else None means: as it was."""
+
+
+def plan(services: Services, run: Run, scene: Scene, changes: dict[str, Any]) -> Plan:
+    """The plan of one new clip. Raises InvalidOrder when that cannot be changed, or the model cannot make it."""
+    unknown = [name for name in changes if name not in CHANGEABLE]
+    if unknown:
+        allowed = ", ".join(CHANGEABLE)
+        raise InvalidOrder([Problem(name, f"cannot be changed; what can be is {allowed}") for name in unknown])
+    order = order_from_json(run.order or {})
+    before = _as_it_was(run, scene, order.references)
+    wish = _changed(before, changes)
+    if scene.clip_id and "seed" not in changes and replace(wish, caption=before.caption) == before:
+        wish = _with_next_seed(wish)
+    return accept.plan_order(services, order_of_one(order, wish), [wish], follows=scene.number > 1)
+
+
+def tell(tx: Tx, actor: Actor, scene: Scene, plan: Plan) -> None:
+    """What was adapted for the new clip, for the history."""
+    for note in plan.adapted:
+        record(tx, actor, "scene", scene.id, scene.run_id, "note", sentence=f"Scene {scene.number}: {note}")
+
+
+def _as_it_was(run: Run, scene: Scene, shared: tuple[str, ...]) -> SceneOrder:
+    # A placeholder was only made because the scene's own model refused.
+    model = plan_from_json(run.plan or {}).scenes[scene.number - 1].model if scene.rung.get("placeholder") else None
+    return scene_order(scene, model, shared=shared)
+
+
+def _changed(before: SceneOrder, changes: dict[str, Any]) -> SceneOrder:
+    given = {name: value for name, value in changes.items() if value is not None or name in REMOVABLE}
+    return replace(before, **given)
+
+
+def _with_next_seed(wish: SceneOrder) -> SceneOrder:
+    """The same words with the same seed are the same clip, and nobody pays for that again on purpose."""
+    return wish if wish.seed is None else replace(wish, seed=(wish.seed + 1) % (MAX_SEED + 1))

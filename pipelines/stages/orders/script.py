@@ -1,0 +1,214 @@
+"""Scenes: written by the writer, by a person, or taken over from the run before; then approved, or generated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from pipelines.domain.keys import new_id, scene_key
+from pipelines.domain.lifecycle import RunStatus, SceneStatus
+from pipelines.domain.order import Order, SceneOrder, order_from_json
+from pipelines.domain.plan import Plan, plan_from_json, plan_to_json
+from pipelines.domain.records import Run, Scene
+from pipelines.ports import Brief, Tx
+from pipelines.stages.generations import text_costs
+from pipelines.stages.generations.requests import repeats, scene_order, settings_of, still_to_buy
+from pipelines.stages.kernel import base_settings, ledger, outbox, stop_switch
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
+
+
+def write(services: Services, actor: Actor, run: Run) -> None:
+    """Have the master prompt written, then set the money for its scenes aside. What was written is kept and booked
+    before that: words cost money too, and are not paid again where the hold has to wait or is refused.
+    """
+    _must_be_allowed(services, run)
+    plan = plan_from_json(run.plan or {})
+    if plan.scenes[0].prompt is None:
+        run, plan = _written(services, actor, run, plan)
+        _must_be_allowed(services, run)
+    with services.store.write() as tx:
+        enter(services, tx, actor, run, plan, style=None)
+    services.points.reach("script.committed", run=run.id)
+
+
+def _must_be_allowed(services: Services, run: Run) -> None:
+    base_settings.look(services, run.base_id)
+    with services.store.read() as tx:
+        stop_switch.must_be_off(tx, run.base_id)
+
+
+def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Run, Plan]:
+    order = order_from_json(run.order or {})
+    brief = Brief(
+        master_prompt=order.master_prompt or "",
+        scenes=len(plan.scenes),
+        seconds=round(fmean(scene.seconds for scene in plan.scenes), 2),
+        aspect_ratio=order.aspect_ratio,
+        style_notes=order.style_notes,
+        title=order.title,
+        max_prompt=min(services.card(scene.model).max_prompt for scene in plan.scenes),
+        run_id=run.id,
+    )
+    with text_costs.booked(services, actor, run):
+        script = services.writer.write(brief)
+    services.points.reach("script.written", run=run.id)
+    texts = zip(plan.scenes, script.scenes, strict=True)
+    written = tuple(replace(scene, prompt=text.prompt, caption=text.caption) for scene, text in texts)
+    plan = replace(plan, scenes=written, warnings=(*plan.warnings, *script.notes))
+    with services.store.write() as tx:
+        ledger.spend_text(tx, actor.now, run, script.cost_micro)
+        record(tx, actor, "run", run.id, run.id, "written", by=script.writer, notes=list(script.notes))
+        return touch_run(tx, actor, run, plan=plan_to_json(plan)), plan
+
+
+def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, style: str | None) -> None:
+    """All prompts are known: keep the scenes, set aside what they cost, then ask for approval or start generating.
+    `style` goes with each prompt, unless the writer has worked it in.
+    """
+    order = order_from_json(run.order or {})
+    scenes = keep_scenes(services, tx, actor, run, plan, style=style)
+    for note in (*plan.adapted, *plan.warnings):
+        record(tx, actor, "run", run.id, run.id, "note", sentence=note)
+    due = still_to_buy(tx, scenes, plan, order.title)
+    ledger.release(tx, actor.now, run)
+    ledger.hold(tx, actor.now, run, due, services.policy)
+    quote = due + ledger.spent(tx, run_id=run.id)
+    threshold = services.policy.approval_above_micro
+    if threshold is not None and (threshold == 0 or due > threshold) and run.approval != "given":
+        detail = "Please look at the scenes and the free preview, then approve."
+        run = transition_run(
+            tx,
+            actor,
+            run,
+            RunStatus.NEEDS_APPROVAL,
+            approval="asked",
+            detail=detail,
+            next_at=actor.now,
+            quote_micro=quote,
+        )
+    else:
+        run = transition_run(
+            tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail="Generating the clips.", quote_micro=quote
+        )
+    asked = run.status is RunStatus.NEEDS_APPROVAL
+    outbox.show_scenes(services, tx, run, urgent=True, within_s=outbox.SOON_S)
+    outbox.show_run(services, tx, run, urgent=asked, within_s=outbox.SOON_S)
+
+
+def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, style: str | None) -> list[Scene]:
+    """Insert the plan's scenes, each with the take that tells it from equal ones."""
+    takes = _takes(tx, run, [planned.prompt or "" for planned in plan.scenes])
+    owner = run.record_id or run.id
+    scenes = []
+    for planned, take in zip(plan.scenes, takes, strict=True):
+        scene = Scene(
+            id=new_id("scn"),
+            run_id=run.id,
+            number=planned.number,
+            key=scene_key(owner, run.number, planned.number),
+            prompt=planned.prompt or "",
+            caption=planned.caption,
+            seconds=planned.seconds,
+            model=planned.model,
+            settings=settings_of(planned, services.card(planned.model), style)
+            | ({"fresh": run.id} if run.fresh else {}),
+            references=planned.references,
+            continues=planned.continues,
+            transition=planned.transition,
+            take=take,
+            airtable_record_id=planned.airtable_record_id,
+            status=SceneStatus.QUEUED,
+            updated_at=actor.now,
+        )
+        tx.scenes.add(scene)
+        scenes.append(scene)
+    return scenes
+
+
+def _takes(tx: Tx, run: Run, prompts: Sequence[str]) -> list[int]:
+    """Equal prompts are told apart by counting; one that was ordered again in the run before keeps that take, whose
+    clip is the one that somebody wanted.
+    """
+    before = _last_scenes(tx, run)[1]
+    counts = repeats([scene.prompt for scene in before])
+    known = {(scene.prompt, count): scene.take for scene, count in zip(before, counts, strict=True)}
+    return [known.get(key, key[1]) for key in zip(prompts, repeats(prompts), strict=True)]
+
+
+def _last_scenes(tx: Tx, run: Run) -> tuple[Run | None, list[Scene]]:
+    """The record's newest earlier run that has scenes."""
+    if run.record_id is None:
+        return None, []
+    before = {"number": run.number}
+    for earlier in tx.runs.find(order="-number", before=before, base_id=run.base_id, record_id=run.record_id):
+        scenes = tx.scenes.find(run_id=earlier.id, order="number")
+        if scenes:
+            return earlier, scenes
+    return None, []
+
+
+def with_wishes(tx: Tx, run: Run, scenes: Sequence[SceneOrder], usual_model: str) -> list[SceneOrder]:
+    """What no row can say and an API call said of a scene of the run before goes with it as long as its words and its
+    model stay: otherwise its clip would be bought again.
+    """
+    before = [scene_order(scene) for scene in _last_scenes(tx, run)[1]]
+    known = dict(zip(_places(before), before, strict=True))
+    pairs = [(scene, known.get(place)) for scene, place in zip(scenes, _places(scenes), strict=True)]
+    return [
+        replace(scene, seed=old.seed, negative_prompt=old.negative_prompt)
+        if old and old.model == (scene.model or usual_model)
+        else scene
+        for scene, old in pairs
+    ]
+
+
+def _places(scenes: Sequence[SceneOrder]) -> list[tuple[str, int]]:
+    """Each prompt with how often it came before."""
+    prompts = [scene.prompt for scene in scenes]
+    return list(zip(prompts, repeats(prompts), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """Scenes of an earlier run; `style` says whether the style note goes with each of their prompts."""
+
+    scenes: list[SceneOrder]
+    style: bool
+
+
+def taken_over(tx: Tx, run: Run, order: Order, default_model: str) -> TakenOver | None:
+    """The scenes of the record's last run when the same text asked for them: they need not be written again,
+    and their clips are there. None when anything that the writer reads has changed, or `fresh` was asked.
+    """
+    if run.fresh or order.scenes:
+        return None
+    earlier, scenes = _last_scenes(tx, run)
+    if earlier is None or earlier.order is None or earlier.plan is None:
+        return None
+    old, model = order_from_json(earlier.order), plan_from_json(earlier.plan).model
+    if not _same_brief(old, order):
+        return None
+    same = model == (order.model or default_model)
+    orders = [_again(scene, old, model) if same else _text_of(scene) for scene in scenes]
+    return TakenOver(orders, any(scene.settings.get("style") for scene in scenes))
+
+
+def _same_brief(old: Order, new: Order) -> bool:
+    def read_by_writer(order: Order) -> tuple[object, ...]:
+        lengths = (order.scene_count, order.clip_seconds, order.film_seconds)
+        return (order.master_prompt, order.style_notes, order.title, *lengths)
+
+    return not old.scenes and read_by_writer(old) == read_by_writer(new)
+
+
+def _again(scene: Scene, order: Order, usual_model: str) -> SceneOrder:
+    """The scene as it became: with the model it was moved to, unless that only made a placeholder."""
+    moved = scene.model != usual_model and not scene.rung.get("placeholder")
+    again = scene_order(scene, shared=order.references)
+    return replace(again, model=scene.model if moved else None, airtable_record_id=None)
+
+
+def _text_of(scene: Scene) -> SceneOrder:
+    return SceneOrder(prompt=scene.prompt, caption=scene.caption)

@@ -1,0 +1,220 @@
+"""The paid part. Fans a run out into one generation per scene, and in again when every scene has its clip.
+
+A generation's own steps live next door: `submit` buys, `settle` clears doubt, `poll` watches, `fetch` brings home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pipelines.domain.errors import OverBudget, ReelgridError
+from pipelines.domain.keys import idempotency_key, new_id, new_token
+from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus, RunStatus, SceneStatus
+from pipelines.domain.order import order_from_json
+from pipelines.domain.progress import clips_sentence
+from pipelines.domain.records import Clip, Generation, Run, Scene
+from pipelines.ports import GenerationRequest, Tx
+from pipelines.stages.generations import fetch, poll, reconcile, submit
+from pipelines.stages.generations.requests import cached_clip, fingerprint, request_for, request_to_json, take_of
+from pipelines.stages.kernel import base_settings, ledger, outbox
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
+from pipelines.stages.recovery import fallback, refusals
+
+_G = GenerationStatus
+
+
+def _buy(services: Services, actor: Actor, gen: Generation) -> None:
+    """Buy it, unless its model is broken and another may take over."""
+    if not fallback.step_aside(services, actor, gen):
+        submit.buy(services, actor, gen)
+
+
+STEPS: Mapping[GenerationStatus, Callable[[Services, Actor, Generation], None]] = {
+    _G.PLANNED: _buy,
+    _G.SUBMITTING: reconcile.clear_doubt,
+    _G.UNKNOWN: reconcile.clear_doubt,
+    _G.ABANDONED: poll.look_again,
+    _G.SUCCEEDED: fetch.download_clip,
+}
+
+
+def advance(services: Services, actor: Actor, generation_id: str) -> None:
+    """One step of one generation. What is at the provider is polled by the sweep, not here."""
+    with services.store.read() as tx:
+        gen = tx.generations.get(generation_id)
+    if gen is None:
+        return
+    if submit.CALLED_BACK in gen.result and gen.status in (_G.PLANNED, _G.ABANDONED):
+        reconcile.confirm(services, actor, gen)
+    elif gen.status in STEPS:
+        STEPS[gen.status](services, actor, gen)
+    else:
+        services.store.release("generations", gen.id, actor.lease or "", next_at=gen.next_at, attempts=gen.attempts)
+
+
+def give_up(services: Services, actor: Actor, generation_id: str, error: ReelgridError) -> None:
+    """A step of a generation cannot succeed: it failed, or stays in doubt, and its run looks what follows."""
+    with services.store.read() as tx:
+        gen = tx.generations.get(generation_id)
+    if gen is None:
+        return
+    if gen.status in IN_DOUBT:
+        reconcile.leave_to_person(services, actor, gen)
+    elif gen.status is _G.SUCCEEDED:
+        fetch.give_up(services, actor, gen, error)
+    elif gen.status is _G.PLANNED:
+        with services.store.write() as tx:
+            submit.drop(tx, actor, gen, error)
+    else:
+        services.store.release("generations", gen.id, actor.lease or "", next_at=None, attempts=gen.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the fan-out sees of one scene."""
+
+    scene: Scene
+    generations: list[Generation]
+
+    @property
+    def open(self) -> Generation | None:
+        return next((gen for gen in self.generations if gen.status in OPEN), None)
+
+    @property
+    def of_this_take(self) -> list[Generation]:
+        return [gen for gen in self.generations if take_of(gen) == self.scene.take]
+
+
+def fan_out(services: Services, actor: Actor, run: Run) -> None:
+    """Plan what is not bought yet, and go on to stitching when nothing is missing."""
+    _look_before_buying(services, run)
+    refusals.explain_refusals(services, actor, run)
+    with services.store.write() as tx:
+        run = touch_run(tx, actor, run)
+        scenes = tx.scenes.find(run_id=run.id, order="number")
+        for scene in scenes:
+            if scene.clip_id is None:
+                _attend(services, tx, actor, run, scene, len(scenes))
+        _fan_in(services, tx, actor, run)
+    services.points.reach("scenes.planned", run=run.id)
+
+
+def _look_before_buying(services: Services, run: Run) -> None:
+    """A person's retry or new clip over HTTP asks nobody: the base's wishes are read here, before it is bought."""
+    with services.store.read() as tx:
+        open_ones = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))}
+        missing = [scene for scene in tx.scenes.find(run_id=run.id, clip_id=None) if scene.id not in open_ones]
+    if missing:
+        base_settings.look(services, run.base_id)
+
+
+def _attend(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, total: int) -> None:
+    found = _Found(scene, tx.generations.find(scene_id=scene.id, order="attempt"))
+    if found.open is not None:
+        return
+    first_frame = None
+    if scene.continues and scene.number > 1:
+        before = tx.scenes.find(run_id=run.id, number=scene.number - 1)[0]
+        clip = tx.clips.get(before.clip_id) if before.clip_id else None
+        if clip is None or "last_frame" not in clip.prepared:
+            return
+        first_frame = clip.prepared["last_frame"]
+    scene = refusals.next_rung(services, tx, actor, run, scene, found.of_this_take)
+    if scene.status is SceneStatus.FAILED:
+        return
+    title = order_from_json(run.order or {}).title
+    mark = fingerprint(request_for(scene, total, title, first_frame=first_frame), scene.take)
+    clip = cached_clip(tx, scene, mark)
+    if clip is not None:
+        _reuse(services, tx, actor, run, scene, clip, mark)
+        return
+    scene = refusals.around_broken(services, tx, actor, run, scene)
+    _plan(services, tx, actor, run, scene, request_for(scene, total, title, first_frame=first_frame))
+
+
+def _plan(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, request: GenerationRequest) -> None:
+    """Commit a part of the hold to one generation, which is bought by a step of its own."""
+    mark = fingerprint(request, scene.take)
+    gen_id = new_id("gen")
+    gen = Generation(
+        id=gen_id,
+        run_id=run.id,
+        scene_id=scene.id,
+        status=_G.PLANNED,
+        provider=services.card(scene.model).provider,
+        model=scene.model,
+        request=request_to_json(request),
+        idem_key=idempotency_key(gen_id, 1),
+        callback_token=new_token(),
+        attempt=tx.generations.count(scene_id=scene.id) + 1,
+        fingerprint=mark,
+        reserve_micro=int(scene.settings["price_micro"]),
+        next_at=actor.now,
+        created_at=actor.now,
+        updated_at=actor.now,
+    )
+    try:
+        ledger.must_still_fit(tx, actor.now, run)
+        ledger.reserve(tx, actor.now, run, gen)
+    except OverBudget as error:
+        tx.scenes.change(scene.id, status=SceneStatus.FAILED, error=error.marketer)
+        record(tx, actor, "scene", scene.id, run.id, "over_budget", model=scene.model)
+        return
+    tx.generations.add(gen)
+    tx.scenes.change(scene.id, status=SceneStatus.GENERATING, fingerprint=mark, error=None, updated_at=actor.now)
+    record(tx, actor, "generation", gen.id, run.id, "status", None, gen.status, scene=scene.id, model=gen.model)
+
+
+def _reuse(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, clip: Clip, mark: str) -> None:
+    done = {"status": SceneStatus.DONE, "error": None, "updated_at": actor.now}
+    tx.scenes.change(scene.id, clip_id=clip.id, fingerprint=mark, **done)
+    tx.clips.change(clip.id, next_at=actor.now)
+    record(tx, actor, "scene", scene.id, run.id, "reused", clip=clip.id, saved_micro=clip.cost_micro)
+    outbox.show_scene(services, tx, run, tx.scenes.get(scene.id) or scene)
+
+
+def _fan_in(services: Services, tx: Tx, actor: Actor, run: Run) -> None:
+    """Stitch, wait, or ask a person: decided from committed rows alone."""
+    scenes = tx.scenes.find(run_id=run.id, order="number")
+    ready = sum(scene.clip_id is not None for scene in scenes)
+    open_ones = tx.generations.find(run_id=run.id, status=tuple(OPEN))
+    doubtful = [gen for gen in open_ones if gen.status is _G.UNKNOWN and gen.next_at is None]
+    if ready == len(scenes):
+        detail = "Putting the film together."
+        run = transition_run(tx, actor, run, RunStatus.STITCHING, next_at=actor.now, detail=detail)
+    elif len(open_ones) > len(doubtful) or any(_waits_for_frame(tx, scene) for scene in scenes):
+        run = touch_run(tx, actor, run, next_at=None, detail=clips_sentence(ready, len(scenes)), **_FREE)
+    else:
+        run = _ask(tx, actor, run, scenes, doubtful)
+        outbox.show_scenes(services, tx, run)
+    outbox.show_run(services, tx, run)
+
+
+_FREE = {"lease_owner": None, "lease_token": None, "lease_until": 0.0, "attempts": 0}
+
+
+def _waits_for_frame(tx: Tx, scene: Scene) -> bool:
+    """The scene before it is there, and its last frame is being cut out."""
+    if scene.clip_id is not None or not scene.continues or scene.number == 1:
+        return False
+    before = tx.scenes.find(run_id=scene.run_id, number=scene.number - 1)[0]
+    clip = tx.clips.get(before.clip_id) if before.clip_id else None
+    return clip is not None and "last_frame" not in clip.prepared and clip.next_at is not None
+
+
+def _ask(tx: Tx, actor: Actor, run: Run, scenes: list[Scene], doubtful: list[Generation]) -> Run:
+    missing = [scene for scene in scenes if scene.clip_id is None]
+    if doubtful:
+        numbers = ", ".join(str(scene.number) for scene in missing if scene.id in {g.scene_id for g in doubtful})
+        error = (
+            f"Scene {numbers}: the video service never answered, and may have charged for it. On the progress page "
+            "choose: wait, write it off and retry, or cancel. The other clips are safe."
+        )
+    else:
+        reasons = "; ".join(f"Scene {scene.number}: {scene.error or 'not made'}" for scene in missing[:5])
+        error = f"{reasons} Everything that was paid for is kept; change what is named, then retry."
+    ledger.release(tx, actor.now, run)
+    detail = clips_sentence(len(scenes) - len(missing), len(scenes))
+    return transition_run(tx, actor, run, RunStatus.NEEDS_ATTENTION, error=error, detail=detail, finished_at=actor.now)

@@ -1,0 +1,194 @@
+"""The refusal ladder and the fallback, rung by rung: one scene's trouble never costs its siblings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.domain.airtable_fields import REWRITTEN, ROW_PROMPT
+from pipelines.domain.errors import ReelgridError, Retryable
+from pipelines.domain.lifecycle import GenerationStatus, Reason, SceneStatus
+from pipelines.domain.order import order_from_json
+from pipelines.domain.records import Generation, Run, Scene
+from pipelines.domain.refusal_ladder import Rung, Step, next_step
+from pipelines.ports import Tx
+from pipelines.stages.generations import text_costs
+from pipelines.stages.generations.requests import settings_of, take_of
+from pipelines.stages.generations.submit import pictures_of, submission_of
+from pipelines.stages.kernel import circuit_breaker, ledger, outbox
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import Actor, record
+from pipelines.stages.orders import regenerate_scene
+from pipelines.stages.recovery.fallback import Others, others_for, replan
+
+PLACEHOLDER_MODEL = "local/animatic"
+_GONE = (GenerationStatus.FAILED, GenerationStatus.ABANDONED)
+
+
+def next_rung(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, tries: list[Generation]) -> Scene:
+    """The scene as it should be tried now; unchanged when nothing failed, Failed when a person is needed."""
+    failures = _failures(scene, tries)
+    if not failures:
+        return scene
+    others = others_for(services, tx, run, scene, actor.now)
+    step = _step(services, run, scene, failures, others, rewrite=bool(scene.rung.get("softened")))
+    return _Climb(services, tx, actor, run, scene, step, others, failures[-1]).go()
+
+
+def around_broken(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene) -> Scene:
+    """The scene with another model while the circuit of its own is open, if one may take over."""
+    if not circuit_breaker.is_open(tx, scene.model, actor.now):
+        return scene
+    others = others_for(services, tx, run, scene, actor.now)
+    if not others.affordable:
+        return scene
+    step = Step(Rung.OTHER_MODEL, others.affordable[0])
+    return _Climb(services, tx, actor, run, scene, step, others, None).go()
+
+
+def _failures(scene: Scene, tries: list[Generation]) -> list[Generation]:
+    forgiven = int(scene.rung.get("forgiven", 0))
+    return [gen for gen in tries if gen.status in _GONE and gen.attempt > forgiven]
+
+
+def _step(
+    services: Services, run: Run, scene: Scene, failures: list[Generation], others: Others, *, rewrite: bool
+) -> Step:
+    """`rewrite`: a softened prompt is at hand, or could be had."""
+    allowed = order_from_json(run.order or {}).allow_rewrite and not scene.rung.get(REWRITTEN)
+    card = services.card(failures[-1].model)
+    return next_step(failures, card, can_rewrite=rewrite and allowed, fallbacks=others.affordable)
+
+
+@dataclass(frozen=True, slots=True)
+class _Climb:
+    """One rung, taken in the fan-out's transaction. `last` failed; None when a model is left before it is tried."""
+
+    services: Services
+    tx: Tx
+    actor: Actor
+    run: Run
+    scene: Scene
+    step: Step
+    others: Others
+    last: Generation | None
+
+    def go(self) -> Scene:
+        """The scene after the rung."""
+        if self.step.rung is Rung.AGAIN:
+            return self._change()
+        if self.step.rung is Rung.REWRITE:
+            softened = self.scene.rung["softened"]
+            return self._change(prompt=softened, rung={**self.scene.rung, REWRITTEN: self.scene.prompt})
+        if self.step.rung is Rung.OTHER_MODEL and self.step.model:
+            return self._switch(self.step.model)
+        if self.step.rung is Rung.PLACEHOLDER:
+            sentence = refusal_of(self.scene) + self.others.advice()
+            return self._switch(PLACEHOLDER_MODEL, rung={**self.scene.rung, "placeholder": sentence})
+        return self._change(status=SceneStatus.FAILED, error=self._why())
+
+    def _why(self) -> str:
+        if self.last is None or self.last.status is GenerationStatus.ABANDONED:
+            return "The video service did not finish this scene in time; it may still be charged. Retry it if you like."
+        if self.last.reason == Reason.QUOTA.value:
+            why = "The account at the video service is out of credit. Ask your operator, then retry."
+        elif self.last.reason == Reason.EXPIRED.value and self.last.cost_micro:
+            why = "The video service no longer has this clip, and it counts as paid. Retry to have it made again."
+        elif self.last.reason == Reason.INVALID.value:
+            why = f"The video service did not accept this scene: {self.last.error or 'no reason given'}."
+        else:
+            why = "The video service failed on this scene again and again. Retry later or choose another model."
+        return why + self.others.advice()
+
+    def _switch(self, model: str, **changes: Any) -> Scene:
+        plan = replan(self.services, self.run, self.scene, model)
+        if plan is None:
+            return self._change(status=SceneStatus.FAILED, error=self._why())
+        planned = plan.scenes[0]
+        kept = {name: self.scene.settings[name] for name in (ROW_PROMPT,) if name in self.scene.settings}
+        settings = settings_of(planned, self.services.card(model), self.scene.settings.get("style")) | kept
+        scene = self._change(model=model, settings=settings, references=planned.references, **changes)
+        regenerate_scene.tell(self.tx, self.actor, scene, plan)
+        return scene
+
+    def _change(self, **changes: Any) -> Scene:
+        self.tx.scenes.change(self.scene.id, updated_at=self.actor.now, **changes)
+        scene = self.tx.scenes.get(self.scene.id) or self.scene
+        record(self.tx, self.actor, "scene", self.scene.id, self.run.id, "ladder", **self._detail(scene))
+        outbox.show_scene(self.services, self.tx, self.run, scene)
+        return scene
+
+    def _detail(self, scene: Scene) -> dict[str, Any]:
+        """For the history: what is tried now, after what, and what the try before and this one cost."""
+        tried = self.last
+        return {
+            "rung": self.step.rung.value,
+            "model": self.step.model,
+            "after": tried.reason if tried else "circuit open",
+            "generation": tried.id if tried else None,
+            "cost_micro": (tried.cost_micro or 0) if tried else 0,
+            "price_micro": 0 if self.step.rung is Rung.ASK else int(scene.settings["price_micro"]),
+        }
+
+
+def refusal_of(scene: Scene) -> str:
+    """What the marketer reads about a refused scene: why, and what could be tried."""
+    culprit = scene.rung.get("culprit")
+    why = f"The video service refused this scene: {culprit}." if culprit else "The video service refused this scene."
+    softer = scene.rung.get("softened")
+    advice = f" Suggested prompt: {softer}" if softer else " Change its prompt and regenerate it."
+    return why + advice
+
+
+def explain_refusals(services: Services, actor: Actor, run: Run) -> None:
+    """Before the fan-out: name the culprit of each new refusal, and have a softer prompt at hand where it is needed."""
+    with services.store.read() as tx:
+        scenes = tx.scenes.find(run_id=run.id, clip_id=None, order="number")
+        refused = [(scene, last) for scene in scenes if (last := _unexplained(tx, scene)) is not None]
+    for scene, last in refused:
+        _explain(services, actor, run, scene, last)
+
+
+def _unexplained(tx: Tx, scene: Scene) -> Generation | None:
+    generations = tx.generations.find(scene_id=scene.id, order="-attempt", limit=1)
+    last = generations[0] if generations else None
+    if last is None or last.reason != Reason.REFUSED.value or scene.rung.get("explained") == last.id:
+        return None
+    return last
+
+
+def _explain(services: Services, actor: Actor, run: Run, scene: Scene, last: Generation) -> None:
+    rung: dict[str, Any] = {**scene.rung, "explained": last.id}
+    cost = 0
+    try:
+        submission = submission_of(services, last)
+        pictures = [submission.inputs[key] for key in pictures_of(submission.request)]
+        rung["culprit"] = services.moderator.culprit(scene.prompt, pictures)
+        if _softer_is_needed(services, actor, run, scene):
+            with text_costs.booked(services, actor, run):
+                script = services.writer.soften(scene.prompt, rung["culprit"] or last.error or "refused")
+            rung["softened"], cost = script.scenes[0].prompt, script.cost_micro
+    except Retryable:
+        raise
+    except ReelgridError as error:
+        rung["note"] = error.operator
+    told: dict[str, Any] = {"culprit": rung.get("culprit"), "softer": rung.get("softened"), "cost_micro": cost}
+    with services.store.write() as tx:
+        ledger.spend_text(tx, actor.now, run, cost)
+        tx.scenes.change(scene.id, {"clip_id": None}, rung=rung, updated_at=actor.now)
+        record(tx, actor, "scene", scene.id, run.id, "explained", **told)
+
+
+def _softer_is_needed(services: Services, actor: Actor, run: Run, scene: Scene) -> bool:
+    """A softer prompt is either the next try, for which money is set aside, or what the marketer reads at the end, for
+    which the scene's own money is left. It is never bought with the money of a clip.
+    """
+    with services.store.read() as tx:
+        tries = [gen for gen in tx.generations.find(scene_id=scene.id, order="attempt") if take_of(gen) == scene.take]
+        failures, others = _failures(scene, tries), others_for(services, tx, run, scene, actor.now)
+        if scene.rung.get("softened") or not failures:
+            return False
+        rung = _step(services, run, scene, failures, others, rewrite=True).rung
+        needed = int(scene.settings["price_micro"]) if rung is Rung.REWRITE else 0
+        left = ledger.held(tx, run) - needed
+    return rung in (Rung.REWRITE, Rung.PLACEHOLDER) and services.writer.quote_softening_micro(scene.prompt) <= left

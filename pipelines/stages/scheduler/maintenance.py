@@ -1,0 +1,163 @@
+"""What the pump does besides: notices dead processes and stepped clocks, reads switches, keeps storage small."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Any
+
+from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, TERMINAL, GenerationStatus, RunStatus
+from pipelines.domain.records import Clip, Cut
+from pipelines.ports import Rows, Tx
+from pipelines.stages.base_changes import webhook_push
+from pipelines.stages.kernel import base_settings, schedule, scratch
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.scheduler import retention
+
+logger = logging.getLogger(__name__)
+
+DEAD_AFTER_S = 8.0
+"""A process beats every 2 s; whoever misses four beats is dead, and its ordinary leases are free."""
+STEP_S = 2.0
+"""A wall clock that falls behind the monotonic one by more than this was set back."""
+SETTINGS_S, BASES_S, TIDY_S = 5.0, 60.0, 3600.0
+PUSHED_SETTINGS_S = 240.0
+"""Where Airtable pings us we hear of a change in Settings at once; this is for the ping that is lost."""
+AT_ONCE = 200
+_HEAVY_RUNS = {RunStatus.STITCHING, RunStatus.NEEDS_APPROVAL}
+
+
+def split_by_weight(services: Services, kind: str, ids: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Rows whose step takes a moment, and rows whose step encodes or joins."""
+    if kind in ("clips", "cuts") or not ids:
+        return [], list(ids)
+    if kind not in ("runs", "generations"):
+        return list(ids), []
+    with services.store.read() as tx:
+        if kind == "runs":
+            found = {run.id: run.status in _HEAVY_RUNS for run in tx.runs.find(id=list(ids))}
+        else:
+            # What is at a provider is not stepped but polled.
+            gens = [gen for gen in tx.generations.find(id=list(ids)) if gen.status not in IN_FLIGHT]
+            found = {gen.id: gen.status is GenerationStatus.SUCCEEDED and gen.provider == "local" for gen in gens}
+    return [row for row in ids if found.get(row) is False], [row for row in ids if found.get(row)]
+
+
+class Maintenance:
+    """Remembers between ticks what only this process can know: beats seen, clocks compared, when it last looked."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._beats: dict[str, tuple[int, float]] = {}
+        self._clock = (services.clock.now(), time.monotonic())
+        self._looked: dict[str, float] = {}
+
+    def tick(self) -> None:
+        """One round; each duty at its own pace."""
+        self._detect_clock_step()
+        self._release_dead_workers()
+        self._every("settings", SETTINGS_S, self._read_switches)
+        self._every("bases", BASES_S, lambda: webhook_push.keep(self._services))
+        self._every("tidy", TIDY_S, lambda: tidy(self._services))
+        self._every("forget", TIDY_S, lambda: retention.forget(self._services))
+        self._every("scratch", TIDY_S, lambda: scratch.sweep(self._services, time.time()))
+
+    def _every(self, name: str, seconds: float, duty: Callable[[], object]) -> None:
+        now = time.monotonic()
+        if now - self._looked.get(name, now - seconds) >= seconds:
+            self._looked[name] = now
+            duty()
+
+    def _detect_clock_step(self) -> None:
+        wall, steady = self._services.clock.now(), time.monotonic()
+        step = (wall - self._clock[0]) - (steady - self._clock[1])
+        self._clock = (wall, steady)
+        if step < -STEP_S and self._services.store.shift_time(-step, wall):
+            logger.warning("the clock was set back by %.0f s; due times follow", -step)
+
+    def _release_dead_workers(self) -> None:
+        now = time.monotonic()
+        with self._services.store.read() as tx:
+            living = {process.id: process.beat for process in tx.processes.find()}
+        for name, beat in living.items():
+            seen = self._beats.get(name)
+            if seen is None or seen[0] != beat:
+                self._beats[name] = (beat, now)
+            elif now - seen[1] > DEAD_AFTER_S:
+                self._release_worker(name)
+        self._beats = {name: seen for name, seen in self._beats.items() if name in living}
+
+    def _release_worker(self, name: str) -> None:
+        freed = self._services.store.release_owner(name)
+        self._services.points.reach("dead.freed", owner=name)
+        with self._services.store.write() as tx:
+            tx.processes.remove(name)
+        logger.warning("%s is dead; %d leases are free", name, freed)
+
+    def _read_switches(self) -> None:
+        """Of bases where a run is moving: elsewhere nothing can be spent. `wishes` keeps the pace, whoever looks."""
+        with self._services.store.read() as tx:
+            now = self._services.clock.now()
+            runs = [run for run in tx.runs.find(status=tuple(MOVING)) if not schedule.waits(tx, run, now)]
+            known = {run.base_id: tx.bases.get(run.base_id) for run in runs if run.base_id}
+        for base_id, base in known.items():
+            age = now - (base.settings_read_at or 0.0) if base else PUSHED_SETTINGS_S
+            if not 0 <= age < PUSHED_SETTINGS_S or not webhook_push.is_on(self._services, base_id):
+                base_settings.look(self._services, base_id)
+
+
+def ages(services: Services) -> dict[str, float]:
+    """Seconds since the oldest run and generation in each moving status changed, for metrics and alarms."""
+    now = services.clock.now()
+    oldest: dict[str, float] = {}
+    with services.store.read() as tx:
+        for status in MOVING:
+            runs = tx.runs.find(status=status, order="updated_at")
+            for run in islice((run for run in runs if not schedule.waits(tx, run, now)), 1):
+                oldest[f"run {status.value}"] = now - run.updated_at
+        for phase in (GenerationStatus.SUBMITTING, GenerationStatus.SUBMITTED, GenerationStatus.RUNNING):
+            for gen in tx.generations.find(status=phase, order="updated_at", limit=1):
+                oldest[f"generation {phase.value}"] = now - gen.updated_at
+    return oldest
+
+
+def tidy(services: Services) -> int:
+    """Delete what has outlived its retention: clips and cuts of finished runs; returns how many files."""
+    now, policy = services.clock.now(), services.policy
+    deleted = 0
+    if policy.keep_clips_s is not None:
+        deleted += _forget(services, "clips", now - policy.keep_clips_s)
+    if policy.keep_cuts_s is not None:
+        deleted += _forget(services, "cuts", now - policy.keep_cuts_s)
+    return deleted
+
+
+def _forget(services: Services, kind: str, before: float) -> int:
+    """First the row says that it is gone, then its files go; what others still need stays."""
+    with services.store.write() as tx:
+        table: Rows[Any] = tx.clips if kind == "clips" else tx.cuts
+        old = table.find(before={"created_at": before}, order="created_at", deleted_at=None)
+        over = [row for row in old if _is_over(tx, row)][:AT_ONCE]
+        for row in over:
+            table.change(row.id, deleted_at=services.clock.now())
+        free = [row for row in over if row.key and not table.count(key=row.key, deleted_at=None)]
+    files = list(dict.fromkeys(key for row in free for key in _files_of(row)))
+    for key in files:
+        services.media.delete(key)
+    return len(files)
+
+
+def _is_over(tx: Tx, row: Clip | Cut) -> bool:
+    """Neither its own run nor one that reuses it has anything to do with it any more."""
+    users = {row.run_id}
+    if isinstance(row, Clip):
+        users |= {scene.run_id for scene in tx.scenes.find(clip_id=row.id)}
+    return all(run.status in TERMINAL for run in tx.runs.find(id=sorted(users)))
+
+
+def _files_of(row: Clip | Cut) -> list[str]:
+    """The file and all that was made from it: pieces and last frame, or poster, captions and provenance."""
+    made = row.prepared if isinstance(row, Clip) else {**row.extras, "poster": row.poster_key}
+    return [key for key in (row.key, *made.values()) if isinstance(key, str)]

@@ -1,0 +1,165 @@
+"""One step: claim a row, let its stage do one effect, commit under the lease, or say when to try again."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.domain.errors import BadDelivery, Busy, Permanent, ReelgridError, Retryable
+from pipelines.domain.lifecycle import MOVING
+from pipelines.domain.records import Run
+from pipelines.stages.base_changes import queue_sweep, webhook_push
+from pipelines.stages.delivery import extras
+from pipelines.stages.films import prepare_clip
+from pipelines.stages.generations.poll import poll_due
+from pipelines.stages.kernel import leases
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import Actor, LostLease
+from pipelines.stages.recovery import fan_out
+from pipelines.stages.scheduler import run_steps
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+PATIENCE = 30
+"""After so many failed tries in a row (about half an hour) a person is asked."""
+PATIENCE_WITH_PAID = 300
+"""What is paid for is fetched until the provider says that it is gone; this many tries are about five hours."""
+PATIENCE_WITH_DAMAGE = 8
+"""A file that arrives damaged so often in a row will not get better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How one kind of row is worked on: its stage, and what to do when trying again cannot help."""
+
+    work: Callable[[Services, Actor, str], None]
+    give_up: Callable[[Services, Actor, str, ReelgridError], None]
+    renewed: bool = True
+    """False where only the end of the first lease may prove that a paid call is over (what fetches renews itself)."""
+
+
+STAGES: Mapping[str, Stage] = {
+    "runs": Stage(run_steps.advance, run_steps.give_up),
+    "generations": Stage(fan_out.advance, fan_out.give_up, renewed=False),
+    "clips": Stage(prepare_clip.prepare_pieces, prepare_clip.give_up),
+    "cuts": Stage(extras.advance, extras.give_up),
+    "sweeps": Stage(queue_sweep.start_ready, queue_sweep.give_up),
+    "bases": Stage(webhook_push.advance, webhook_push.give_up),
+}
+
+
+def step(services: Services, kind: str, id: str) -> bool:
+    """Do what one row wants now. False when there is nothing to do, or somebody else does it."""
+    token = services.store.claim(kind, id, owner=services.owner, now=services.clock.now(), seconds=leases.LEASE_S)
+    if token is None:
+        return False
+    actor = Actor(services.owner, services.clock.now(), token)
+    stage = STAGES[kind]
+    try:
+        with leases.renewed(services, kind, id, token) if stage.renewed else nullcontext():
+            stage.work(services, actor, id)
+    except LostLease:
+        logger.info("somebody else has %s %s; nothing committed", kind, id)
+    except Busy as error:
+        _wait_turn(services, kind, id, token, error)
+    except Retryable as error:
+        _try_later(services, kind, id, token, error)
+    except Permanent as error:
+        _conclude(services, stage, Actor(services.owner, services.clock.now(), token), id, error)
+    return True
+
+
+def record_failure(services: Services, kind: str, id: str, error: BaseException) -> None:
+    """A defect of ours stopped a step (the outer edge caught it): the row waits, and asks a person in the end."""
+    with services.store.read() as tx:
+        row: Any = getattr(tx, kind).get(id)
+    if row is None or row.lease_owner != services.owner or not row.lease_token:
+        return
+    wrapped = Retryable(f"{type(error).__name__}: {error}")
+    _try_later(services, kind, id, row.lease_token, wrapped)
+
+
+def _wait_turn(services: Services, kind: str, id: str, token: str, error: Busy) -> None:
+    """Our own limits and switches: however long it takes, it is no failure, and the run says for what it waits."""
+    logger.debug("%s %s waits: %s", kind, id, error.operator)
+    with services.store.read() as tx:
+        row: Any = getattr(tx, kind).get(id)
+    pause = error.retry_after if error.retry_after is not None else FIRST_PAUSE_S
+    services.store.release(kind, id, token, next_at=services.clock.now() + pause, attempts=row.attempts if row else 0)
+    if row is not None and kind in ("runs", "generations"):
+        run_steps.say_waiting(services, row.id if kind == "runs" else row.run_id, error)
+
+
+def _try_later(services: Services, kind: str, id: str, token: str, error: Retryable) -> None:
+    with services.store.read() as tx:
+        row: Any = getattr(tx, kind).get(id)
+    if row is None:
+        return
+    attempts = row.attempts + 1
+    if attempts > _patience(kind, error):
+        actor = Actor(services.owner, services.clock.now(), token)
+        _conclude(services, STAGES[kind], actor, id, Permanent(error.operator, marketer=error.marketer))
+        return
+    pause = error.retry_after if error.retry_after is not None else backoff(attempts)
+    logger.warning("%s %s: %s; again in %.1f s", kind, id, error.operator, pause)
+    services.store.release(kind, id, token, next_at=services.clock.now() + pause, attempts=attempts)
+
+
+def _patience(kind: str, error: Retryable) -> int:
+    if isinstance(error, BadDelivery):
+        return PATIENCE_WITH_DAMAGE
+    return PATIENCE_WITH_PAID if kind == "generations" else PATIENCE
+
+
+def _conclude(services: Services, stage: Stage, actor: Actor, id: str, error: ReelgridError) -> None:
+    try:
+        stage.give_up(services, actor, id, error)
+    except LostLease:
+        logger.info("somebody else has %s; nothing committed", id)
+
+
+def backoff(attempts: int) -> float:
+    """Seconds until the next try: doubling from one, up to a minute, with jitter."""
+    pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(attempts - 1, 10))
+    return pause * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, guards nothing
+
+
+def drive(services: Services, run_id: str, *, on_change: Callable[[Run], None], tick_s: float = 0.05) -> Run:
+    """Work on one run in this process until it stops: for the command line, which has no workers."""
+    version = -1
+    while True:
+        with services.store.read() as tx:
+            row = tx.runs.get(run_id)
+        if row is None:
+            raise KeyError(run_id)
+        if row.version != version:
+            version = row.version
+            on_change(row)
+        if row.status not in MOVING:
+            return row
+        if not _work_once(services, run_id):
+            time.sleep(tick_s)
+
+
+def _work_once(services: Services, run_id: str) -> bool:
+    worked = poll_due(services, run_id=run_id) > 0
+    now = services.clock.now()
+    for kind in ("runs", "generations", "clips"):
+        for row_id, _ in services.store.due(kind, now, 100):
+            if _belongs(services, kind, row_id, run_id):
+                worked = step(services, kind, row_id) or worked
+    return worked
+
+
+def _belongs(services: Services, kind: str, id: str, run_id: str) -> bool:
+    if kind == "runs":
+        return id == run_id
+    with services.store.read() as tx:
+        row: Any = getattr(tx, kind).get(id)
+    return row is not None and row.run_id == run_id

@@ -1,0 +1,253 @@
+"""Everything about runs as JSON: one source for the API, the pages and the command line. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pipelines.domain.errors import NotFound
+from pipelines.domain.keys import digest
+from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, CutStatus, RunStatus
+from pipelines.domain.money import Account, dollars
+from pipelines.domain.plan import Plan, plan_from_json
+from pipelines.domain.records import Event, Generation, Run
+from pipelines.ports import Tx
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.views import sections as parts
+from pipelines.stages.views import sentences, timings
+from pipelines.stages.views.sections import Picture
+
+AIRTABLE = "airtable"
+MOST_CALLS = 1000
+"""Calls to Airtable are counted among the events of the run they were made for, and shown as a number."""
+
+
+def run_view(services: Services, run_id: str) -> dict[str, Any]:
+    """The full JSON of a run. Raises NotFound."""
+    with services.store.read() as tx:
+        picture = _picture(tx, _run(tx, run_id))
+        shared = _shared_calls(tx, picture.run, services.clock.now())
+    scenes = [parts.scene_view(services, picture, scene) for scene in picture.scenes]
+    events = [parts.event_view(picture, event) for event in picture.events if event.entity != AIRTABLE]
+    cuts = [parts.cut_view(services, picture, cut) for cut in picture.cuts if cut.status is not CutStatus.PLANNED]
+    run = picture.run
+    return {
+        **_summary(services, picture),
+        "version": _version(picture),
+        "detail": run.detail,
+        "verdict": run.verdict,
+        "approval": run.approval,
+        "key": run.key_id,
+        "started_at": parts.iso(run.started_at),
+        "held_usd": dollars(picture.held_micro),
+        "plan": plan_view(plan_from_json(run.plan)) if run.plan else None,
+        "actions": actions(run),
+        "choices": parts.choices(picture),
+        "scenes": scenes,
+        "cuts": cuts,
+        "costs": parts.costs(picture.spent),
+        "airtable_calls": sum(event.entity == AIRTABLE for event in picture.events),
+        "airtable_calls_shared": shared,
+        "events": events,
+    }
+
+
+def _shared_calls(tx: Tx, run: Run, now: float) -> int:
+    """Calls that were made for the whole base while the run went on: looks at its boxes and its Settings."""
+    if run.base_id is None:
+        return 0
+    span: dict[str, Any] = {"after": {"at": run.created_at}, "before": {"at": run.finished_at or now}}
+    same: dict[str, Any] = {"entity": AIRTABLE, "entity_id": run.base_id, "run_id": None}
+    return len(tx.events.find(limit=MOST_CALLS, **same, **span))
+
+
+def run_version(services: Services, run_id: str) -> str:
+    """Changes whenever `run_view` would; cheaper. Raises NotFound."""
+    with services.store.read() as tx:
+        run = _run(tx, run_id)
+        last = tx.events.find(run_id=run_id, order="-id", limit=1)
+        gens = tx.generations.find(run_id=run_id, order="-updated_at", limit=1)
+    return _mark(run, last, gens)
+
+
+def _version(picture: Picture) -> str:
+    newest = sorted(picture.generations, key=lambda gen: -gen.updated_at)[:1]
+    return _mark(picture.run, picture.events[-1:], newest)
+
+
+def _mark(run: Run, last: Sequence[Event], gens: Sequence[Generation]) -> str:
+    return digest(run.version, run.updated_at, run.status, [e.id for e in last], [g.updated_at for g in gens])[:16]
+
+
+def has_stopped(services: Services, run_id: str) -> bool:
+    """Whether nothing happens to the run by itself any more. Raises NotFound."""
+    with services.store.read() as tx:
+        return _run(tx, run_id).status in STOPPED
+
+
+def list_runs(
+    services: Services,
+    *,
+    record: str | None = None,
+    status: Sequence[str] | None = None,
+    since: float | None = None,
+    until: float | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Summaries, newest first, and the cursor of the next page. Raises ValueError for a cursor that is not ours."""
+    equals: dict[str, Any] = {"record_id": record} if record else {}
+    if status:
+        equals["status"] = tuple(status)
+    # `after` is strict, and `since` is meant to be included.
+    after = {"created_at": since - 1e-6} if since is not None else None
+    with services.store.read() as tx:
+        runs = _page(tx, equals, after, until, limit + 1, cursor)
+        pictures = [_short(tx, run) for run in runs[:limit]]
+    more = f"{runs[limit - 1].created_at!r}~{runs[limit - 1].id}" if len(runs) > limit else None
+    return [_summary(services, picture) for picture in pictures], more
+
+
+def _page(
+    tx: Tx, equals: dict[str, Any], after: dict[str, float] | None, until: float | None, limit: int, cursor: str | None
+) -> list[Run]:
+    """Newest first, by id within one moment: a queue sweep starts many runs at once."""
+    found: list[Run] = []
+    before = {"created_at": until} if until is not None else None
+    if cursor:
+        moment, _, last_id = cursor.partition("~")
+        at = float(moment)
+        found = tx.runs.find(order="-id", before={"id": last_id}, limit=limit, **{**equals, "created_at": at})
+        before = {"created_at": at}
+    found += tx.runs.find(order="-created_at", before=before, after=after, limit=limit, **equals)
+    return found[:limit]
+
+
+def record_view(services: Services, record_id: str, base_id: str | None = None) -> dict[str, Any]:
+    """All runs of a record, newest first; empty for a record that never had one."""
+    same: dict[str, Any] = {"record_id": record_id, **({"base_id": base_id} if base_id else {})}
+    with services.store.read() as tx:
+        pictures = [_short(tx, run) for run in tx.runs.find(order="-created_at", **same)]
+    return {"record_id": record_id, "runs": [_summary(services, picture) for picture in pictures]}
+
+
+def usage(services: Services, by: Sequence[str], since: str | None, until: str | None) -> dict[str, Any]:
+    """Spend grouped by columns of the ledger (day, model, record_id, key_id, base_id), and today's against the cap."""
+    today = datetime.fromtimestamp(services.clock.now(), UTC).strftime("%Y-%m-%d")
+    with services.store.read() as tx:
+        rows = tx.usage(by, since=since, until=until)
+        spent_today = tx.balance(Account.SPENT, day=today)
+    return {
+        "rows": [_in_dollars(row) for row in rows],
+        "spent_today_usd": dollars(spent_today),
+        "day_cap_usd": dollars(services.policy.day_cap_micro),
+    }
+
+
+def _in_dollars(row: Mapping[str, Any]) -> dict[str, Any]:
+    known = {name: value for name, value in row.items() if name != "spent_micro"}
+    return known | {"spent_usd": dollars(row["spent_micro"])}
+
+
+def plan_view(plan: Plan) -> dict[str, Any]:
+    """A plan as people and programs read it."""
+    scenes = [
+        {
+            "number": scene.number,
+            "prompt": scene.prompt,
+            "seconds": scene.seconds,
+            "model": scene.model,
+            "width": scene.settings["width"],
+            "height": scene.settings["height"],
+            "price_usd": dollars(scene.price_micro),
+        }
+        for scene in plan.scenes
+    ]
+    return {
+        "model": plan.model,
+        "width": plan.width,
+        "height": plan.height,
+        "fps": plan.fps,
+        "formats": list(plan.formats),
+        "seconds": round(sum(scene.seconds for scene in plan.scenes), 3),
+        "scenes": scenes,
+        "adapted": list(plan.adapted),
+        "lines": [{"label": label, "usd": dollars(amount)} for label, amount in plan.lines],
+    }
+
+
+def actions(run: Run) -> list[str]:
+    """What a person may do with the run now."""
+    may = {
+        "approve": run.status is RunStatus.NEEDS_APPROVAL,
+        "cancel": run.status in CANCELLABLE,
+        "retry": run.status in RETRYABLE_RUNS,
+        "regenerate": run.status in STOPPED,
+    }
+    return [name for name, allowed in may.items() if allowed]
+
+
+def _run(tx: Tx, run_id: str) -> Run:
+    run = tx.runs.get(run_id)
+    if run is None:
+        raise NotFound(f"run {run_id}", marketer=f"There is no run {run_id}.")
+    return run
+
+
+def _picture(tx: Tx, run: Run) -> Picture:
+    mine: dict[str, Any] = {"run_id": run.id}
+    scenes = tx.scenes.find(order="number", **mine)
+    clips = tx.clips.find(order="created_at", **mine)
+    # A scene that did not change shows the clip that an earlier run paid for.
+    reused = {scene.clip_id for scene in scenes if scene.clip_id} - {clip.id for clip in clips}
+    return Picture(
+        run=run,
+        scenes=scenes,
+        generations=tx.generations.find(order="created_at", **mine),
+        clips=[*clips, *(tx.clips.find(id=tuple(reused)) if reused else ())],
+        cuts=tx.cuts.find(order="created_at", **mine),
+        events=tx.events.find(order="id", **mine),
+        spent=tx.ledger.find(order="id", account=Account.SPENT.value, **mine),
+        held_micro=tx.balance(Account.HELD, **mine) + tx.balance(Account.COMMITTED, **mine),
+    )
+
+
+def _short(tx: Tx, run: Run) -> Picture:
+    """Only what a summary needs."""
+    mine: dict[str, Any] = {"run_id": run.id}
+    moving = run.status not in STOPPED
+    return Picture(
+        run=run,
+        scenes=tx.scenes.find(order="number", **mine),
+        generations=tx.generations.find(order="created_at", **mine) if moving else (),
+        clips=(),
+        cuts=(),
+        events=(),
+        spent=tx.ledger.find(order="id", account=Account.SPENT.value, **mine),
+        held_micro=0,
+    )
+
+
+def _summary(services: Services, picture: Picture) -> dict[str, Any]:
+    run = picture.run
+    done = [parts.scene_share(services, picture, scene) for scene in picture.scenes]
+    return {
+        "run_id": run.id,
+        "status": run.status.value,
+        "sentence": sentences.now_sentence(run),
+        "title": parts.title(run),
+        "source": run.source,
+        "record_id": run.record_id,
+        "base_id": run.base_id,
+        "number": run.number,
+        "progress": timings.of_run(run, done),
+        "quote_usd": None if run.quote_micro is None else dollars(run.quote_micro),
+        "cost_usd": dollars(sum(entry.amount for entry in picture.spent)),
+        "error": run.error,
+        "created_at": parts.iso(run.created_at),
+        "updated_at": parts.iso(run.updated_at),
+        "finished_at": parts.iso(run.finished_at),
+        "status_url": f"{services.policy.public_url}/api/runs/{run.id}",
+        "page_url": services.links.page(run_id=run.id),
+    }

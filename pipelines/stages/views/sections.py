@@ -1,0 +1,194 @@
+"""The pieces of a run's JSON: one function per kind of row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.domain.money import dollars
+from pipelines.domain.records import Clip, Cut, Event, Generation, LedgerEntry, Run, Scene
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.views import sentences, timings
+
+LINK_S = 6 * 3600.0
+"""How long a link to a clip or poster lives at least."""
+_STEP_S = 3600.0
+TITLE_CHARS = 70
+CHOICES = {
+    "wait": "Wait and look again",
+    "write_off": "Count it as spent and make the scene again",
+    "cancel": "Cancel the run and keep what is paid for",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """All rows of one run, read in one transaction."""
+
+    run: Run
+    scenes: Sequence[Scene]
+    generations: Sequence[Generation]
+    clips: Sequence[Clip]
+    cuts: Sequence[Cut]
+    events: Sequence[Event]
+    spent: Sequence[LedgerEntry]
+    held_micro: int
+
+
+def iso(at: float | None) -> str | None:
+    """Seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def title(run: Run) -> str:
+    """The order's title, else its first words, else what it belongs to."""
+    order = run.order or {}
+    scenes = order.get("scenes") or [{}]
+    text = str(order.get("title") or order.get("master_prompt") or scenes[0].get("prompt") or "")
+    line = " ".join(text.split())
+    if not line:
+        return f"Row {run.record_id}" if run.record_id else "Untitled"
+    return line if len(line) <= TITLE_CHARS else f"{line[:TITLE_CHARS].rsplit(' ', 1)[0].rstrip(',.;:')}…"
+
+
+def _latest(picture: Picture, scene: Scene) -> Generation | None:
+    mine = [gen for gen in picture.generations if gen.scene_id == scene.id]
+    return mine[-1] if mine else None
+
+
+def scene_share(services: Services, picture: Picture, scene: Scene) -> float:
+    gen = _latest(picture, scene)
+    card = services.catalogue.get(gen.model) if gen else None
+    return timings.of_scene(scene, gen, card, services.clock.now())
+
+
+def scene_view(services: Services, picture: Picture, scene: Scene) -> dict[str, Any]:
+    gens = [gen for gen in picture.generations if gen.scene_id == scene.id]
+    clips = [clip for clip in picture.clips if clip.scene_id == scene.id or clip.id == scene.clip_id]
+    adopted = {event.entity_id for event in picture.events if event.new == GenerationStatus.ADOPTED}
+    return {
+        "number": scene.number,
+        "key": scene.key,
+        "prompt": scene.prompt,
+        "caption": scene.caption,
+        "seconds": scene.seconds,
+        "status": scene.status.value,
+        "model": scene.model,
+        "seed": scene.settings.get("seed"),
+        "negative_prompt": scene.settings.get("negative_prompt"),
+        "error": scene.error,
+        "progress": scene_share(services, picture, scene),
+        "clips": [_clip(services, scene, clip) for clip in clips],
+        "generations": [_generation(gen, adopted=gen.id in adopted) for gen in gens],
+    }
+
+
+def _clip(services: Services, scene: Scene, clip: Clip) -> dict[str, Any]:
+    name = f"scene-{scene.number:02d}.mp4"
+    return {
+        "clip_id": clip.id,
+        "url": None if clip.deleted_at else _link(services, clip.key, name),
+        "current": clip.id == scene.clip_id,
+        "placeholder": clip.placeholder,
+        "model": clip.model,
+        "duration_s": clip.footage.get("duration_s"),
+        "width": clip.footage.get("width"),
+        "height": clip.footage.get("height"),
+        "size": clip.size,
+        "cost_usd": dollars(clip.cost_micro),
+        "created_at": iso(clip.created_at),
+    }
+
+
+def _link(services: Services, key: str, filename: str) -> str:
+    """A link that stays the same for an hour: a page that refreshes must not start its videos again."""
+    now = services.clock.now()
+    until = (now // _STEP_S + 1) * _STEP_S + LINK_S + 0.5
+    return services.links.media(key, filename, until - now)
+
+
+def _generation(gen: Generation, *, adopted: bool) -> dict[str, Any]:
+    return {
+        "generation_id": gen.id,
+        "attempt": gen.attempt,
+        "status": gen.status.value,
+        "provider": gen.provider,
+        "model": gen.model,
+        "provider_job_id": gen.provider_id,
+        "progress": gen.progress,
+        "reserved_usd": dollars(gen.reserve_micro),
+        "cost_usd": None if gen.cost_micro is None else dollars(gen.cost_micro),
+        "reason": gen.reason,
+        "error": gen.error,
+        "adopted": adopted,
+        "created_at": iso(gen.created_at),
+        "submitted_at": iso(gen.submitted_at),
+    }
+
+
+def cut_view(services: Services, picture: Picture, cut: Cut) -> dict[str, Any]:
+    there = cut.key is not None and cut.deleted_at is None
+    url = services.links.video(cut.token) if there and cut.revoked_at is None else None
+    extras = {name: key for name, key in cut.extras.items() if isinstance(key, str)}
+    return {
+        "cut_id": cut.id,
+        "take": cut.take,
+        "format": cut.format,
+        "status": cut.status.value,
+        "animatic": cut.animatic,
+        "current": cut.take == picture.run.take and not cut.animatic,
+        "url": url,
+        "download_url": f"{url}?download=1" if url else None,
+        "poster_url": _link(services, cut.poster_key, "poster.jpg") if cut.poster_key else None,
+        "extras": {name: _link(services, key, key.rsplit("/", 1)[-1]) for name, key in extras.items()},
+        "filename": cut.filename,
+        "duration_s": cut.footage.get("duration_s"),
+        "width": cut.footage.get("width"),
+        "height": cut.footage.get("height"),
+        "size": cut.size,
+        "verdict": cut.verdict.get("sentence"),
+        "created_at": iso(cut.created_at),
+        "delivered_at": iso(cut.delivered_at),
+    }
+
+
+def event_view(picture: Picture, event: Event) -> dict[str, Any]:
+    numbers = {scene.id: scene.number for scene in picture.scenes}
+    return {
+        "at": iso(event.at),
+        "name": event.name,
+        "entity": event.entity,
+        "entity_id": event.entity_id,
+        "old": event.old,
+        "new": event.new,
+        "actor": event.actor,
+        "sentence": sentences.event_sentence(event, numbers),
+    }
+
+
+def choices(picture: Picture) -> list[dict[str, Any]]:
+    numbers = {scene.id: scene.number for scene in picture.scenes}
+    return [
+        {
+            "generation_id": gen.id,
+            "scene": numbers.get(gen.scene_id, 0),
+            "question": sentences.doubt_question(gen, numbers.get(gen.scene_id, 0)),
+            "amount_usd": dollars(gen.reserve_micro),
+            "options": dict(CHOICES),
+        }
+        for gen in picture.generations
+        if gen.status is GenerationStatus.UNKNOWN
+    ]
+
+
+def costs(spent: Sequence[LedgerEntry]) -> list[dict[str, Any]]:
+    totals: dict[str, int] = {}
+    for entry in spent:
+        label = entry.model or entry.memo or "Other"
+        totals[label] = totals.get(label, 0) + entry.amount
+    return [{"label": label, "usd": dollars(amount)} for label, amount in totals.items()]

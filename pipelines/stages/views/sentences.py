@@ -1,0 +1,214 @@
+"""What happened and what is happening, in sentences for a marketer. Pure: from rows to text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.money import show
+from pipelines.domain.records import Event, Generation, Run
+
+_S = RunStatus
+_NOW: Mapping[RunStatus, str] = {
+    _S.QUEUED: "Waiting for its turn.",
+    _S.WRITING: "Writing the scenes.",
+    _S.NEEDS_APPROVAL: "Waiting for your approval.",
+    _S.GENERATING: "Making the clips.",
+    _S.STITCHING: "All clips are here. Joining them into your film.",
+    _S.DELIVERING: "The film is ready. Putting it where you asked for it.",
+    _S.DONE: "Your film is ready.",
+    _S.FAILED: "This did not work out.",
+    _S.CANCELLED: "Cancelled. What is paid for is kept.",
+    _S.NEEDS_ATTENTION: "This needs a decision from you.",
+}
+_RUN: Mapping[str, str] = {
+    "queued": "Ordered",
+    "writing": "Started writing the scenes",
+    "needs_approval": "Asked for approval",
+    "generating": "Started making the clips",
+    "stitching": "All clips are here; joining them",
+    "delivering": "The film is ready to be delivered",
+    "done": "Finished",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+    "needs_attention": "Stopped, because a person has to decide",
+}
+_GENERATION: Mapping[str, str] = {
+    "planned": "planned",
+    "submitting": "sending the request",
+    "submitted": "accepted by the video service",
+    "running": "being made",
+    "succeeded": "made; fetching the file",
+    "fetched": "clip is here",
+    "failed": "did not work out",
+    "unknown": "no answer; it is not known whether the request was taken",
+    "adopted": "found again at the video service; nothing is bought twice",
+    "abandoned": "given up and counted as spent",
+    "cancelled": "cancelled",
+}
+_CUT: Mapping[str, str] = {
+    "planned": "planned",
+    "made": "joined",
+    "delivering": "handed over",
+    "delivered": "delivered",
+}
+_REASONS: Mapping[str, str] = {
+    "refused": "refused by the video service's moderation",
+    "invalid": "the video service did not accept the request",
+    "quota": "the account at the video service is out of credit",
+    "provider_error": "the video service gave up on it",
+    "expired": "the video service no longer has it",
+}
+_PEOPLE = frozenset({"link", "open"})
+"""Names of actors that say nothing to a reader."""
+
+
+_NAMED: Mapping[str, str] = {
+    "approved": "approved",
+    "retried": "going on where it stopped",
+    "regenerate": "ordered again",
+    "scenes_edited": "the scenes were edited before approval",
+    "written": "the scenes are written",
+    "reused": "unchanged, so its clip is reused at no cost",
+    "over_budget": "a new clip would go over the budget",
+    "in_doubt": "it is not known whether the request was taken",
+    "not_taken": "the video service never got the request; it is sent again",
+    "lost": "the video service no longer has the clip",
+    "unreachable": "the video service does not answer",
+    "kept_aside": "a late clip arrived and is kept",
+    "not_prepared": "the clip could not be prepared ahead",
+    "attached": "the files are in the row",
+    "attached_again": "Airtable has not fetched the film; it is sent once more",
+    "not_attached": "Airtable could not fetch a copy of the film; its link works",
+}
+_RUNGS: Mapping[str, str] = {
+    "again": "trying once more",
+    "rewrite": "trying a softer wording",
+    "other_model": "trying another model",
+    "placeholder": "a placeholder stands in, until somebody changes the prompt",
+    "ask": "a person has to decide",
+}
+_FOUND_BY: Mapping[str, str] = {
+    "callback": "its callback",
+    "list": "the video service's list",
+    "key": "its idempotency key",
+}
+_OPERATORS = frozenset({"not_prepared", "unreachable", "kept_aside", "in_doubt", "not_taken", "adopted"})
+"""Events that repeat in other words what a status says, or that only the operator can use."""
+_DECIDED: Mapping[str, str] = {
+    "wait": "decided to wait for it",
+    "write_off": "given up; counted as spent and bought again",
+    "cancel": "given up; the run is cancelled",
+}
+
+
+def now_sentence(run: Run) -> str:
+    """One sentence: where the run is, or why it stopped and what to do."""
+    if run.status in {_S.FAILED, _S.NEEDS_ATTENTION} and run.error:
+        return run.error
+    if run.status in {_S.DONE, _S.CANCELLED}:
+        return run.detail if run.detail and run.status is _S.DONE else _NOW[run.status]
+    return run.detail or _NOW[run.status]
+
+
+def event_sentence(event: Event, scenes: Mapping[str, int]) -> str:
+    """One line of the history. `scenes` maps scene ids to their numbers."""
+    scene = scenes.get(str(event.detail.get("scene", event.entity_id)))
+    if event.entity == "airtable":
+        return f"Airtable: {event.detail.get('verb', '')} {event.detail.get('what', '')}."
+    if event.name != "status":
+        return str(event.detail.get("sentence") or _named(event, scene))
+    new = event.new or ""
+    if event.entity == "run":
+        return _ended(_RUN.get(new, new), event.detail.get("error"), event.actor)
+    if event.entity == "generation":
+        text = _of_request(event, new)
+        return f"Scene {scene}: {text}." if scene else f"{_capital(text)}."
+    if event.entity == "cut":
+        return f"Film {event.detail.get('format', '')}: {_CUT.get(new, new)}.".replace("  ", " ")
+    return f"{_capital(event.entity)}: {new}."
+
+
+def _of_request(event: Event, new: str) -> str:
+    """What became of a paid request, with what it cost once that is known."""
+    text, cost = _GENERATION.get(new, new), event.detail.get("cost_micro")
+    why = _REASONS.get(str(event.detail.get("reason"))) if new == "failed" else None
+    text = f"{text}: {why}" if why else text
+    if cost:
+        return f"{text}, for {show(cost)}"
+    return f"{text}, at no cost" if new == "failed" else text
+
+
+def _named(event: Event, scene: int | None) -> str:
+    text = _NAMED.get(event.name) or event.name.replace("_", " ").replace(".", " ")
+    if event.name == "decided":
+        text = _DECIDED.get(str(event.detail.get("choice")), text)
+    elif event.name in _TOLD:
+        text = _TOLD[event.name](event)
+    number = scene or event.detail.get("number")
+    return f"Scene {number}: {text}." if number else f"{_capital(text)}."
+
+
+def _ladder(event: Event) -> str:
+    """What is tried after a refusal or failure."""
+    text = _RUNGS.get(str(event.detail.get("rung")), "trying something else")
+    model, price = event.detail.get("model"), event.detail.get("price_micro")
+    return text + (f", with {model}" if model else "") + (f", for up to {show(price)}" if price else "")
+
+
+def _explained(event: Event) -> str:
+    """Why a prompt was probably refused, and what a softer one cost."""
+    culprit, cost = event.detail.get("culprit"), event.detail.get("cost_micro")
+    text = f"the likely culprit is {culprit}" if culprit else "nothing in the prompt or its pictures stands out"
+    if not event.detail.get("softer"):
+        return text
+    return f"{text}; a softer wording is suggested" + (f", for {show(cost)}" if cost else "")
+
+
+def _adopted(event: Event) -> str:
+    """By what a request whose answer was lost was found."""
+    by = str(event.detail.get("by"))
+    return f"found again by {_FOUND_BY.get(by, by)}"
+
+
+def _paid_in_vain(event: Event) -> str:
+    """An answer of the language model that was of no use."""
+    return f"the language model was paid {show(int(event.detail['cost_micro']))} for an answer that cannot be used"
+
+
+_TOLD: Mapping[str, Callable[[Event], str]] = {
+    "ladder": _ladder,
+    "explained": _explained,
+    "adopted": _adopted,
+    "paid_in_vain": _paid_in_vain,
+}
+
+
+def _ended(text: str, error: Any, who: str) -> str:
+    if error:
+        return f"{text}: {error}"
+    by = f" by {who}" if text == "Cancelled" and who and who not in _PEOPLE else ""
+    return f"{text}{by}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def is_milestone(event: Event) -> bool:
+    """Whether a marketer wants to read of it: the small steps of a request are the operator's."""
+    small = {"planned", "submitting", "submitted", "running", "succeeded"}
+    if event.name in _OPERATORS or event.entity == "airtable":
+        return False
+    return not (event.entity == "generation" and event.new in small) and not (
+        event.entity == "cut" and event.new in {"planned", "delivering"}
+    )
+
+
+def doubt_question(gen: Generation, scene: int) -> str:
+    """What a person is asked about money in doubt."""
+    return (
+        f"Scene {scene}: we sent the request to {gen.model} and got no answer, so we do not know whether it was "
+        f"taken. If it was, it cost up to {show(gen.reserve_micro)}. What shall we do?"
+    )

@@ -1,0 +1,181 @@
+"""The small fakes: time, crash points, hints, links, words and files from outside."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from pipelines.domain.errors import ReelgridError
+from pipelines.ports import Brief, MediaInput, MediaStore, SceneText, Script
+
+MONDAY_NOON = 1_795_521_600.0
+"""Where a `FixedClock` stands at first: 2026-11-24 12:00 UTC."""
+
+
+class FixedClock:
+    """Time that passes only when a test says so."""
+
+    def __init__(self, now: float = MONDAY_NOON) -> None:
+        self._now, self._lock = now, threading.Lock()
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        with self._lock:
+            return self._now
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time pass."""
+        with self._lock:
+            self._now += seconds
+
+
+class NoCrashPoints:
+    """Crash points at which nobody dies; `reached` lists those that were passed, `at` does something at one."""
+
+    def __init__(self) -> None:
+        self.reached: list[str] = []
+        self._acts: dict[str, Callable[[], object]] = {}
+
+    def at(self, name: str, act: Callable[[], object]) -> None:
+        """Do something once, when `name` is reached."""
+        self._acts[name] = act
+
+    def reach(self, name: str, **_ids: str) -> None:
+        """We are at `name` now."""
+        self.reached.append(name)
+        act = self._acts.pop(name, None)
+        if act is not None:
+            act()
+
+
+class QuietHints:
+    """Hints that go nowhere: a test drives the steps itself."""
+
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:  # noqa: ARG002 - a port
+        """As if they had been sent."""
+        return True
+
+    def check(self) -> None:
+        """The broker answers."""
+
+
+class PlainLinks:
+    """Readable links; each one to a file is another, as signed ones are."""
+
+    def __init__(self, base: str = "https://reelgrid.test") -> None:
+        self.base = base
+        self._count = itertools.count(1)
+
+    def media(self, key: str, filename: str, ttl_s: float) -> str:  # noqa: ARG002 - a port
+        """A link to a file; `key_of` reads it."""
+        return f"{self.base}/media/{next(self._count)}/{key}?name={filename}"
+
+    @staticmethod
+    def key_of(url: str) -> str:
+        """The storage key behind a link of `media`."""
+        return url.partition("/media/")[2].partition("/")[2].partition("?")[0]
+
+    def page(self, *, run_id: str) -> str:
+        """The progress page of a run."""
+        return f"{self.base}/runs/{run_id}"
+
+    def row_page(self, base_id: str, record_id: str) -> str:  # noqa: ARG002 - a port
+        """The progress page of a row."""
+        return f"{self.base}/r/{record_id}"
+
+    def video(self, token: str) -> str:
+        """The permanent link."""
+        return f"{self.base}/v/{token}"
+
+    def callback(self, provider: str, token: str) -> str | None:
+        """The callback address."""
+        return f"{self.base}/api/webhook/{provider}/{token}"
+
+
+class ScriptedWriter:
+    """Writes `<master prompt>: shot n`, softens by `gently: <prompt>`; `cost_micro` a time. `fail` is raised once."""
+
+    def __init__(self, *, cost_micro: int = 0) -> None:
+        self.cost_micro = cost_micro
+        self.fail: ReelgridError | None = None
+        self.briefs: list[Brief] = []
+        self.softened: list[str] = []
+
+    def write(self, brief: Brief) -> Script:
+        """As many scenes as asked."""
+        self._stumble()
+        self.briefs.append(brief)
+        numbers = range(1, brief.scenes + 1)
+        scenes = tuple(SceneText(prompt=f"{brief.master_prompt}: shot {n}", caption=f"Shot {n}") for n in numbers)
+        return Script(scenes=scenes, writer="scripted", cost_micro=self.cost_micro)
+
+    def soften(self, prompt: str, reason: str) -> Script:  # noqa: ARG002 - a port
+        """The prompt, gently."""
+        self._stumble()
+        self.softened.append(prompt)
+        return Script(scenes=(SceneText(prompt=f"gently: {prompt}"),), writer="scripted", cost_micro=self.cost_micro)
+
+    def quote_micro(self, brief: Brief) -> int:  # noqa: ARG002 - a port
+        """What writing costs."""
+        return self.cost_micro
+
+    def quote_softening_micro(self, prompt: str) -> int:  # noqa: ARG002 - a port
+        """What softening costs."""
+        return self.cost_micro
+
+    def check(self) -> str:
+        """All is well."""
+        return "scripted."
+
+    def _stumble(self) -> None:
+        error, self.fail = self.fail, None
+        if error is not None:
+            raise error
+
+
+class ScriptedModerator:
+    """Always names `sentence`."""
+
+    def __init__(self, sentence: str | None = None) -> None:
+        self.sentence = sentence
+
+    def culprit(self, prompt: str, images: Sequence[MediaInput]) -> str | None:  # noqa: ARG002 - a port
+        """The likely culprit."""
+        return self.sentence
+
+
+class MappedIntake:
+    """The outside world as a mapping of addresses to bytes, or to the error that fetching raises."""
+
+    def __init__(self, media: MediaStore, world: Mapping[str, bytes | ReelgridError] | None = None) -> None:
+        self._media = media
+        self.world: dict[str, bytes | ReelgridError] = dict(world or {})
+        self.fetched: list[str] = []
+        self.troubles: list[ReelgridError] = []
+        """Raised first, one a fetch."""
+
+    def bring(self, url: str, *, of_base: bool = False) -> str:  # noqa: ARG002 - nothing is inside here
+        """Into storage under a key that follows from the content."""
+        if "://" not in url:
+            return url
+        self.fetched.append(url)
+        if self.troubles:
+            raise self.troubles.pop(0)
+        found = self.world[url]
+        if isinstance(found, ReelgridError):
+            raise found
+        return self._keep(found)
+
+    def _keep(self, content: bytes) -> str:
+        import tempfile
+        from pathlib import Path
+
+        sha = hashlib.sha256(content).hexdigest()
+        key = f"inputs/{sha[:2]}/{sha}.png"
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "file"
+            path.write_bytes(content)
+            self._media.put_file(path, key, "image/png")
+        return key

@@ -1,0 +1,159 @@
+"""A cutting room that cuts nothing: tiny real MP4s of the right length, and a record of what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.domain.errors import InvalidOrder, Problem, UnplayableMedia
+from pipelines.domain.footage import (
+    Boundary,
+    Card,
+    ClipWork,
+    FilmPlan,
+    FilmReport,
+    Footage,
+    Prepared,
+    Target,
+    Verdict,
+)
+from pipelines.domain.keys import digest
+from pipelines.ports import Around
+from pipelines.testing.clips import tiny_mp4
+
+
+class QuietFilmEditor:
+    """ports.Studio. Lengths are true, pictures are black; `faults` are found in the next film that is examined."""
+
+    def __init__(self) -> None:
+        self.prepared: list[ClipWork] = []
+        self.cards: list[Card] = []
+        self.films: list[FilmPlan] = []
+        self.faults: tuple[str, ...] = ()
+        self.mendable = False
+        """Whether encoding everything mends the faults."""
+        self.clashing = False
+        """Whether all other pieces clash with the first of their film."""
+        self.seams: list[tuple[str, str]] = []
+        self.broken_card: Exception | None = None
+        """Raised by `animatic` as long as it is set."""
+        self.broken: Exception | None = None
+        """Raised by `assemble` as long as it is set."""
+        self.broken_again: Exception | None = None
+        """Raised by `assemble` when it is to encode everything."""
+
+    def probe(self, path: Path) -> Footage:
+        """The facts of a real file."""
+        from pipelines.media.clips.probe import probe
+
+        return probe(path)
+
+    def check_logo(self, path: Path) -> None:
+        """Anything but an empty file."""
+        if not path.stat().st_size:
+            raise InvalidOrder([Problem("Logo", "The file is no picture we can read; use PNG, JPEG or WebP.")])
+
+    def check_music(self, path: Path) -> None:
+        """Anything but an empty file."""
+        if not path.stat().st_size:
+            raise InvalidOrder([Problem("Music", "The file has no music we can play; use MP3, M4A, WAV, OGG or FLAC.")])
+
+    def prepare(self, work: ClipWork, dest: Path) -> Prepared:
+        """A copy; another file where it is trimmed, captioned or marked."""
+        self.prepared.append(work)
+        changed = tuple(name for name in ("trim_s", "caption", "logo") if getattr(work, name) is not None)
+        seconds = work.trim_s or self.probe(work.source).duration_s
+        mark = digest(work.source.name, work.trim_s, work.caption, repr(work.logo)) if changed else ""
+        dest.write_bytes(tiny_mp4(seconds, mark) if changed else work.source.read_bytes())
+        return Prepared(path=dest, footage=self.probe(dest), changed=changed)
+
+    def animatic(self, card: Card, dest: Path) -> Footage:
+        """A clip of the card's length."""
+        if self.broken_card is not None:
+            raise self.broken_card
+        self.cards.append(card)
+        dest.write_bytes(tiny_mp4(card.seconds, repr(card)))
+        return self.probe(dest)
+
+    def beside(self, first: Path, piece: Path, target: Target, fades: tuple[float, float], ready: Path) -> Path:  # noqa: ARG002 - a port
+        """The piece, or a copy whose name tells of its fades."""
+        if not self.clashing:
+            return piece
+        ready.mkdir(parents=True, exist_ok=True)
+        copy = ready / f"mended-{fades[0]:g}-{fades[1]:g}-{piece.name}"
+        copy.write_bytes(piece.read_bytes())
+        return copy
+
+    def seam(
+        self,
+        a: Path | None,
+        b: Path | None,
+        at: Boundary,  # noqa: ARG002 - a port
+        target: Target,  # noqa: ARG002 - a port
+        ready: Path,  # noqa: ARG002 - a port
+        around: Around = (None, None),  # noqa: ARG002 - a port
+    ) -> None:
+        """Remembered as the names of the two pieces; empty at the film's ends."""
+        self.seams.append((a.name if a else "", b.name if b else ""))
+
+    def assemble(
+        self,
+        plan: FilmPlan,
+        dest: Path,
+        *,
+        ready: Path | None = None,  # noqa: ARG002 - a port
+        encode_all: bool = False,
+    ) -> FilmReport:
+        """A film as long as its pieces; one made by encoding everything has none of the `faults`."""
+        self.faults = () if encode_all and self.mendable else self.faults
+        broken = self.broken or (self.broken_again if encode_all else None)
+        if broken is not None:
+            raise broken
+        self.films.append(plan)
+        lengths = [self.probe(piece).duration_s for piece in plan.pieces]
+        names = [piece.read_bytes().hex()[-96:] for piece in plan.pieces]
+        mark = digest(names, repr((plan.boundaries, plan.ends)), repr(plan.target))
+        dest.write_bytes(tiny_mp4(sum(lengths), mark))
+        starts = tuple(sum(lengths[:index]) for index in range(len(lengths)))
+        paths = ("table",) * (len(plan.pieces) - 1)
+        return FilmReport(path=dest, footage=self.probe(dest), sha256=mark, paths=paths, starts_s=starts)
+
+    def examine(self, film: Path, plan: FilmPlan) -> Verdict:  # noqa: ARG002 - a port
+        """Fine, unless a test set `faults`."""
+        faults = self.faults
+        sentence = "; ".join(faults) or "Looks right from the first frame to the last."
+        return Verdict(ok=not faults, sentence=sentence, faults=faults)
+
+    def poster(self, film: Path, dest: Path) -> Path:
+        """A file that only its film has."""
+        return _picture(film, dest)
+
+    def contact_sheet(self, film: Path, dest: Path) -> Path:
+        """A file that only its film has."""
+        return _picture(film, dest)
+
+    def preview(self, film: Path, dest: Path) -> Path:
+        """The film itself."""
+        dest.write_bytes(film.read_bytes())
+        return dest
+
+    def last_frame(self, clip: Path, dest: Path) -> Path:
+        """A file that only its clip has."""
+        if not clip.exists():
+            raise UnplayableMedia("there is no such clip")
+        return _picture(clip, dest)
+
+    def subtitles(self, plan: FilmPlan, report: FilmReport, dest_stem: Path) -> Sequence[Path]:  # noqa: ARG002 - a port
+        """The captions, a line each."""
+        lines = [caption for caption in plan.captions if caption]
+        if not lines:
+            return ()
+        paths = [dest_stem.with_suffix(suffix) for suffix in (".srt", ".vtt")]
+        for path in paths:
+            path.write_text("\n".join(lines))
+        return paths
+
+
+def _picture(source: Path, dest: Path) -> Path:
+    dest.write_text(digest("picture", source.read_bytes().hex()))
+    return dest

@@ -1,0 +1,125 @@
+"""The whole product as real processes with crash points, for tests that kill them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.database import SqlStore
+from pipelines.domain.lifecycle import STOPPED, RunStatus
+from pipelines.domain.records import Run
+from pipelines.stages.kernel import ledger
+from tools.chaos.harness import COMMANDS
+from tools.chaos.killer import Processes
+from tools.chaos.points import Journal
+from tools.chaos.report import broken_chains
+from tools.stack import BASE, Stack, until
+
+PATIENCE_S = 100.0
+
+
+@dataclass
+class ProductStack:
+    """A stack, its journal of crash points, and a look into its database."""
+
+    stack: Stack
+    journal: Journal
+    store: SqlStore
+
+    @property
+    def processes(self) -> Processes:
+        return Processes(self.stack)
+
+    def order(self, mark: str, *, ability: str = "key", scenes: int = 2) -> str:
+        """Order a film over REST; the run's id."""
+        body = {
+            "master_prompt": f"{mark} a paper boat",
+            "scene_count": scenes,
+            "clip_seconds": 1,
+            "resolution": "480p",
+            "model": f"sora/sandbox-{ability}",
+        }
+        return self.post("/api/process-master-prompt", body, mark)["run_id"]
+
+    def order_row(self, mark: str, *, ability: str = "key", queued: bool = False, master: bool = False) -> str:
+        """Order a film of two scenes by a row of the base, from a `master` prompt or as they are; the record's id."""
+        story = {"Master Prompt": f"{mark} a paper boat", "Scene Count": 2}
+        fields = {"Title": mark, "Clip Seconds": 1, "Resolution": "480p", "Model": f"sora/sandbox-{ability}"}
+        fields |= (story if master else {"Prompt": f"{mark} one\n{mark} two"}) | ({"Status": "Ready"} if queued else {})
+        record = self.stack.add_row(fields)
+        if queued:
+            self.post("/api/process-queue", {"base_id": BASE})
+        else:
+            self.post("/api/process-record", {"record_id": record, "base_id": BASE})
+        return record
+
+    def post(self, path: str, body: dict[str, Any], key: str | None = None) -> dict[str, Any]:
+        """Until it is accepted, as a caller does whose server dies; a record needs no key of its own."""
+        headers = {"Idempotency-Key": key} if key else {}
+
+        def accepted() -> dict[str, Any] | None:
+            answer = self.stack.post(path, body, headers=headers)
+            assert answer.status_code not in (400, 422), answer.text
+            return answer.json() if answer.status_code == 202 else None
+
+        return dict(until(accepted, f"{path} to be accepted", PATIENCE_S, 0.2))
+
+    def heartbeats(self) -> dict[str, int]:
+        """The beat of every process that has shown one."""
+        with self.store.read() as tx:
+            return {process.id: process.beat for process in tx.processes.find()}
+
+    def runs(self) -> list[Run]:
+        with self.store.read() as tx:
+            return tx.runs.find(order="created_at")
+
+    def run(self, run_id: str) -> Run:
+        return next(run for run in self.runs() if run.id == run_id)
+
+    def wait(self, count: int) -> list[Run]:
+        """Until so many runs are there and all have stopped."""
+
+        def over() -> list[Run] | None:
+            runs = self.runs()
+            return runs if len(runs) >= count and all(run.status in STOPPED for run in runs) else None
+
+        return list(until(over, f"{count} runs to stop", PATIENCE_S, 0.2))
+
+    def done(self, run_id: str) -> Run:
+        """Until the run is done."""
+        until(lambda: self.run(run_id).status in STOPPED, f"{run_id} to stop", PATIENCE_S, 0.2)
+        run = self.run(run_id)
+        assert run.status is RunStatus.DONE, run.error or run.detail
+        return run
+
+    def bought(self, mark: str = "") -> list[str]:
+        """The prompts on the bill that contain the mark."""
+        lines = self.stack.sandbox("GET", "/bill")["generations"]
+        return sorted(line["prompt"] for line in lines if line["charged"] and mark in line["prompt"])
+
+    def films(self, record: str) -> list[dict[str, Any]]:
+        return list(self.stack.row(record).get("Final Video") or [])
+
+    def check_books(self) -> None:
+        """Balanced, and one event for each transition."""
+        with self.store.read() as tx:
+            assert ledger.audit(tx).problems == ()
+            assert broken_chains(tx.events.find(name="status")) == []
+
+
+@contextmanager
+def product_stack(var: Path, url: str | None = None, **extra: str) -> Iterator[ProductStack]:
+    """Everything, up and running; `extra` are more settings."""
+    journal = Journal(var / "chaos")
+    address = url or f"sqlite:///{var / 'reelgrid.db'}"
+    settings = {"DATABASE_URL": address, **journal.environ(), **extra}
+    with Stack(var, extra=settings, commands=COMMANDS) as stack:
+        stack.sandbox("POST", "/vendors/_control", {"generation_s": 0.5, "palette": 4})
+        store = SqlStore(address)
+        try:
+            yield ProductStack(stack, journal, store)
+        finally:
+            store.engine.dispose()

@@ -1,0 +1,108 @@
+"""Log lines carry no secret, whoever wrote them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.net import RedactingFilter, redact
+from pipelines.security.signing import new_api_key, new_view_token, new_webhook_secret, sign_media
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRETS = {
+    "bearer": ("Authorization: Bearer {}", "abcdef.123456"),
+    "basic": ("{{'Authorization': 'Basic {}'}}", "dXNlcjpodW50ZXIy"),
+    "openai": ("key {}", "sk-proj-abc_DEF-1234567890"),
+    "airtable": ("token={} x", "patABCDEFGHIJKLMN.0123456789abcdef0123456789abcdef"),
+    "airtable bare": ("using {}!", "patABCDEFGHIJKLMN.0123456789abcdef0123456789abcdef"),
+    "webhook": ("secret {}", new_webhook_secret()),
+    "ours": ("{}", new_api_key().key),
+    "s3": ("GET https://s3/b/k?X-Amz-Credential=a&X-Amz-Signature={}&x=1", "0a1b2c3d4e5f"),
+    "signed query": ("/runs/1?t={}", "abc.def"),
+    "gemini": ("https://g/v1beta/files?key={}", "AIzaSyA-1234567890abcdefghij"),
+    "gemini bare": ("{}", "AIzaSyA-1234567890abcdefghij"),
+    "media link": ("/media/{}/film.mp4", sign_media("s" * 32, "cuts/a.mp4", 10)),
+    "view link": ("GET /v/{} 200", new_view_token()),
+    "callback": ("/api/webhook/kie/{}", new_view_token()),
+    "database": ("postgresql://user:{}@host/db", "hunter2"),
+}
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_each_kind_of_secret_is_hidden(kind: str) -> None:
+    around, secret = SECRETS[kind]
+    shown = redact(around.format(secret))
+    assert secret not in shown
+    assert "[hidden]" in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "run run_12 of recABCDEFGHIJKLMN is done in 3.2 s: /media/clips/a.mp4",
+        "a basic understanding, sk-1, patience, whsec",
+        "https://api.example/v1/videos?limit=20&after=video_1",
+        "/v/short and /runs/1?tab=costs",
+    ],
+)
+def test_ordinary_words_stay(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_a_filtered_record_hides_arguments_and_tracebacks() -> None:
+    try:
+        int("sk-secret-in-a-traceback")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, "f", 1, "calling %s", ("https://u:hunter2@h/",), sys.exc_info())
+    assert RedactingFilter().filter(record)
+    shown = logging.Formatter().format(record)
+    assert "hunter2" not in shown
+    assert "sk-secret" not in shown
+    assert "ValueError" in shown
+
+
+PROGRAM = """
+import logging, sys
+from pipelines.net import configure_logging
+configure_logging("INFO", sys.argv[1])
+log = logging.getLogger("pipelines.demo")
+log.info("step of %s with %s", "run_1", "sk-abcdefghijkl", extra={"run_id": "run_1", "link": "/v/" + "a" * 43})
+log.debug("not shown")
+logging.getLogger("httpx").info("HTTP Request: GET https://host/?X-Amz-Signature=1234567890")
+logging.getLogger("urllib3.connectionpool").info("chatty")
+try:
+    1 / 0
+except ZeroDivisionError:
+    log.exception("it broke")
+print("stdout is for results")
+"""
+
+
+def run(style: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, style], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+
+
+def test_json_logs_are_one_redacted_object_a_line_on_standard_error() -> None:
+    done = run("json")
+    assert done.stdout == "stdout is for results\n"
+    first, second = [json.loads(line) for line in done.stderr.splitlines()]
+    assert first["message"] == "step of run_1 with sk-[hidden]"
+    assert (first["level"], first["logger"], first["run_id"]) == ("INFO", "pipelines.demo", "run_1")
+    assert first["link"] == "/v/[hidden]"
+    assert "ZeroDivisionError" in second["traceback"]
+
+
+def test_text_logs_are_redacted_and_the_http_clients_are_quiet() -> None:
+    shown = run("text").stderr
+    assert "step of run_1 with sk-[hidden]" in shown
+    assert "ZeroDivisionError" in shown
+    assert "Amz" not in shown
+    assert "chatty" not in shown
+    assert "not shown" not in shown

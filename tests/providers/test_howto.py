@@ -1,0 +1,101 @@
+"""The two how-tos about models and providers do what they say, word for word."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pipelines.domain.order import Order
+from pipelines.domain.plan import make_plan
+from pipelines.providers import CatalogueError, load_catalogue
+from tests.contract.provider_fixtures import MORE_MODELS
+
+ROOT = Path(__file__).parents[2]
+BYTECODE = shutil.ignore_patterns("__pycache__")
+HOW_TO = ROOT / "docs" / "how-to"
+
+
+def block(page: str, language: str) -> str:
+    """The page's code in one language, without its indentation."""
+    found = re.search(rf"^( *)```{language}\n(.*?)^ *```$", (HOW_TO / page).read_text(), re.DOTALL | re.MULTILINE)
+    assert found, f"{page} has no {language}"
+    return "".join(line.removeprefix(found[1]) for line in found[2].splitlines(keepends=True))
+
+
+@pytest.fixture(scope="module")
+def house_with_acme(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this repository in which somebody has followed the page."""
+    copy = tmp_path_factory.mktemp("acme")
+    for part in ("pipelines", "tests", "tools", "pyproject.toml"):
+        source = ROOT / part
+        bring = partial(shutil.copytree, ignore=BYTECODE) if source.is_dir() else shutil.copy
+        bring(source, copy / part)
+    (copy / "pipelines" / "providers" / "acme.py").write_text(block("add-a-provider.md", "python"))
+    with (copy / "pipelines" / "providers" / "catalogue.toml").open("a") as catalogue:
+        catalogue.write("\n" + block("add-a-provider.md", "toml"))
+    recordings = copy / "tests" / "wire" / "acme"
+    recordings.mkdir()
+    (recordings / "finished.json").write_text(block("add-a-provider.md", "json"))
+    (copy / "acme-proof.toml").write_text(block("add-a-provider.md", "toml proof"))
+    return copy
+
+
+def test_a_provider_of_one_file_and_one_row_is_found_by_the_suite_and_keeps_its_promises(house_with_acme: Path) -> None:
+    (line, *_) = block("add-a-provider.md", "sh").splitlines()
+    setting, command, *words = shlex.split(line)
+    name, _, value = setting.partition("=")
+    assert (name, command) == (MORE_MODELS, "pytest")
+    environ = {**os.environ, name: value, "PYTEST_XDIST_WORKER": ""}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-vv", *words],
+        cwd=house_with_acme,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    passed = re.findall(r"::(test_\w+)\[(?:acme/clip|acme/finished)\] PASSED", done.stdout)
+    assert len(set(passed)) >= 21, done.stdout
+
+
+def test_the_file_of_the_page_is_as_strict_as_the_others(house_with_acme: Path) -> None:
+    file = "pipelines/providers/acme.py"
+    for words in (("ruff", "check", file), ("ruff", "format", "--check", file), ("mypy", file)):
+        command = [sys.executable, "-m", *words]
+        done = subprocess.run(command, cwd=house_with_acme, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+def test_the_models_of_the_other_page_can_be_ordered(tmp_path: Path) -> None:
+    path = tmp_path / "my-models.toml"
+    path.write_text(block("add-a-model.md", "toml"))
+    catalogue = load_catalogue(path)
+    order = Order(master_prompt="A day at the sea", scene_count=2, model="sora/wan-2.2-a14b")
+    plan = make_plan(order, catalogue, default_model="local/animatic", today=date(2026, 11, 20))
+    assert (plan.quote_micro, plan.width, plan.fps) == (300_000, 1280, 16)
+    kling = make_plan(
+        Order(master_prompt="A day at the sea", scene_count=1, model="kie/kling-3.0"),
+        catalogue,
+        default_model="local/animatic",
+        today=date(2026, 11, 20),
+    )
+    assert kling.quote_micro == 500_000
+
+
+def test_a_mistake_in_a_models_file_is_told_with_everything_else_that_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "my-models.toml"
+    path.write_text(block("add-a-model.md", "toml").replace("durations = [5]", "durations = [6]\nprize = 3"))
+    with pytest.raises(CatalogueError) as caught:
+        load_catalogue(path)
+    assert str(path) in str(caught.value)
+    assert any("prize is not known" in sentence for _, sentence in caught.value.problems)

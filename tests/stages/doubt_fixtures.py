@@ -1,0 +1,47 @@
+"""A world whose one paid model has a chosen way of settling a lost answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipelines.domain.catalogue import Ability
+from pipelines.domain.order import Order, SceneOrder
+from pipelines.domain.records import Event, Generation
+from pipelines.stages.kernel import ledger
+from pipelines.stages.orders import accept
+from pipelines.testing import CATALOGUE
+from tests.stages.stage_fixtures import StageHarness
+
+TIMING = {"submit_timeout_s": 60.0, "list_grace_s": 60.0}
+
+
+def doubtful_world(folder: Path, ability: Ability, **overrides: Any) -> StageHarness:
+    cards = dict(CATALOGUE)
+    cards["acme/film"] = replace(cards["acme/film"], ability=ability, **TIMING)
+    world = StageHarness.build(folder, catalogue=cards, **overrides)
+    world.vendor().honours_keys = ability is Ability.KEY
+    return world
+
+
+def order(world: StageHarness, *prompts: str, max_cost_micro: int | None = None) -> str:
+    """Start a run of these scenes over REST."""
+    wishes = tuple(SceneOrder(prompt=prompt) for prompt in prompts)
+    request = accept.StartRequest(source="rest", order=Order(scenes=wishes, max_cost_micro=max_cost_micro))
+    return accept.start(world.services, request).run_id
+
+
+def generations(world: StageHarness, run_id: str) -> list[Generation]:
+    with world.services.store.read() as tx:
+        return tx.generations.find(run_id=run_id, order="created_at")
+
+
+def history(world: StageHarness, name: str) -> list[Event]:
+    with world.services.store.read() as tx:
+        return tx.events.find(name=name)
+
+
+def problems(world: StageHarness) -> tuple[str, ...]:
+    with world.services.store.read() as tx:
+        return ledger.audit(tx).problems

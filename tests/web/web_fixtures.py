@@ -1,0 +1,209 @@
+"""What the tests of the web door share: the application on a real database, real files and a real (emulated) base."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from pipelines.bootstrap import build_services
+from pipelines.database import SqlStore
+from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus, SceneStatus
+from pipelines.domain.order import Order, order_to_json
+from pipelines.domain.records import Clip, Cut, Event, Generation, Run, Scene
+from pipelines.sandbox.airtable import FIRST_BASE
+from pipelines.sandbox.app import Sandbox
+from pipelines.security.signing import new_view_token
+from pipelines.settings import load_settings
+from webapp import create_app
+
+BASE = FIRST_BASE
+RECORD = "recA1b2C3d4E5f6G7"
+KEY = "a-key-that-only-this-test-knows"
+KEYS = f"tester:{hashlib.sha256(KEY.encode()).hexdigest()}"
+OUTSIDE = {"PUBLIC_URL": "https://films.example.com", "API_KEYS": KEYS, "SECRET_KEY": "a secret key for tests only"}
+NOBODY = "http://127.0.0.1:9"
+"""The discard port: nobody answers there."""
+BEARER = {"Authorization": f"Bearer {KEY}"}
+
+
+class Clock:
+    """Real time, which a test may move, or stop where it counts what happens within some seconds."""
+
+    def __init__(self) -> None:
+        self.shift = 0.0
+        self._still: float | None = None
+
+    def now(self) -> float:
+        return (time.time() if self._still is None else self._still) + self.shift
+
+    def stop(self) -> None:
+        self._still = time.time()
+
+
+class Hints:
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
+        raise AssertionError("the web door never talks to the broker")
+
+    def check(self) -> None:
+        """It answers."""
+
+
+@cache
+def empty_database() -> Path:
+    """A database of the current schema; migrating once is enough for all tests of a process."""
+    path = Path(tempfile.mkdtemp(prefix="reelgrid-house-")) / "empty.db"
+    store = SqlStore(f"sqlite:///{path}")
+    store.migrate()
+    store.engine.dispose()
+    return path
+
+
+class WebHarness:
+    """The application, its services, and a few hands to put rows into the database as the worker would."""
+
+    def __init__(self, folder: Path, *, airtable: bool = False, **environ: str) -> None:
+        self.folder = folder
+        self.sandbox = Sandbox() if airtable else None
+        self.environ = environ
+        self.clock = Clock()
+
+    def __enter__(self) -> Self:
+        base = {"AIRTABLE_API_KEY": "patReelgrid.test", "AIRTABLE_BASE_ID": BASE}
+        base["AIRTABLE_ENDPOINT_URL"] = f"{self.sandbox.__enter__().url}/airtable" if self.sandbox else NOBODY
+        self.settings = load_settings({**base, **self.environ}, self.folder)
+        (self.folder / "var").mkdir(exist_ok=True)
+        shutil.copyfile(empty_database(), self.folder / "var" / "reelgrid.db")
+        self.services = build_services(self.settings, clock=self.clock, hints=Hints())
+        self.store = self.services.store
+        self.app: Flask = create_app(self.services, self.settings)
+        self.app.testing = True
+        self.app.config["PROPAGATE_EXCEPTIONS"] = False
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.sandbox:
+            self.sandbox.__exit__(kind, error, trace)
+
+    @property
+    def client(self) -> FlaskClient:
+        return self.app.test_client()
+
+    def post(self, path: str, body: Any = None, **more: Any) -> Any:
+        """A POST as a program with the key sends it."""
+        headers = {**BEARER, **more.pop("headers", {})}
+        return self.client.post(path, json=body, headers=headers, **more)
+
+    def get(self, path: str, **more: Any) -> Any:
+        return self.client.get(path, headers={**BEARER, **more.pop("headers", {})}, **more)
+
+    def run(self, run_id: str) -> Run:
+        with self.store.read() as tx:
+            run = tx.runs.get(run_id)
+        assert run
+        return run
+
+    def runs(self) -> list[Run]:
+        with self.store.read() as tx:
+            return list(tx.runs.find())
+
+    def put(self, *rows: Any) -> None:
+        """Insert rows as they are."""
+        tables = {Run: "runs", Scene: "scenes", Generation: "generations", Clip: "clips", Cut: "cuts", Event: "events"}
+        with self.store.write() as tx:
+            for row in rows:
+                assert getattr(tx, tables[type(row)]).add(row)
+
+    def change(self, table: str, id: str, **changes: Any) -> None:
+        with self.store.write() as tx:
+            assert getattr(tx, table).change(id, **changes)
+
+    def store_file(self, name: str, data: bytes) -> str:
+        """Put bytes into storage; the key."""
+        source = self.folder / "source"
+        source.write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        key = f"test/{digest[:2]}/{digest}{Path(name).suffix}"
+        self.services.media.put_file(source, key, "video/mp4")
+        return key
+
+    def finished(self, run_id: str = "run_finished", *, film: bytes = b"\0" * 3000, **run: Any) -> Cut:
+        """A run that is done, with one scene, its clip and its film."""
+        now = self.clock.now()
+        key = self.store_file("film.mp4", film)
+        cut = Cut(
+            id=f"cut_{run_id}",
+            run_id=run_id,
+            take=0,
+            format="16:9",
+            status=CutStatus.DELIVERED,
+            token=new_view_token(),
+            key=key,
+            sha256=hashlib.sha256(film).hexdigest(),
+            size=len(film),
+            filename="A fox at dawn – run 1.mp4",
+            footage={"duration_s": 8.0, "width": 1280, "height": 720},
+            created_at=now,
+        )
+        scene = self.scene(run_id, clip_id=f"clip_{run_id}", status=SceneStatus.DONE)
+        clip = Clip(
+            id=f"clip_{run_id}",
+            run_id=run_id,
+            scene_id=scene.id,
+            fingerprint="f",
+            sha256=cut.sha256 or "",
+            key=key,
+            size=len(film),
+            model="local/animatic",
+            footage={"duration_s": 4.0, "width": 1280, "height": 720},
+            created_at=now,
+        )
+        order = order_to_json(Order(master_prompt="A fox at dawn", title="A fox at dawn"))
+        self.put(
+            Run(id=run_id, status=RunStatus.DONE, source="rest", order=order, created_at=now, updated_at=now, **run),
+            scene,
+            clip,
+            cut,
+            Event(at=now, entity="run", entity_id=run_id, run_id=run_id, name="status", new="done"),
+        )
+        return cut
+
+    def scene(self, run_id: str, number: int = 1, **more: Any) -> Scene:
+        return Scene(
+            id=f"scene_{run_id}_{number}",
+            run_id=run_id,
+            number=number,
+            key=f"{run_id}-{number:02d}",
+            prompt="A fox walks through dew.",
+            seconds=4.0,
+            model="local/animatic",
+            settings={"price_micro": 0},
+            **more,
+        )
+
+    def generation(self, run_id: str, **more: Any) -> Generation:
+        """One generation at sora, running unless told otherwise."""
+        fields: dict[str, Any] = {
+            "id": "gen_1",
+            "scene_id": f"scene_{run_id}_1",
+            "status": GenerationStatus.RUNNING,
+            "provider": "sora",
+            "model": "sora/sora-2",
+            "idem_key": "idem-1",
+            "callback_token": "token-1",
+            "provider_id": "video_1",
+            "reserve_micro": 400_000,
+            **more,
+        }
+        return Generation(run_id=run_id, request={}, **fields)

@@ -1,0 +1,154 @@
+"""What a chaos run did to the bill, the rows and the books, counted from outside wherever there is an outside."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.domain.crash_points import CRASH_POINTS
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.money import Account, Posting, dollars
+from pipelines.domain.records import Event, Run
+from pipelines.ports import Store, Tx
+from pipelines.stages.kernel import ledger
+from tools.chaos.points import Journal
+from tools.stack import Stack
+
+MARK = re.compile(r"chaos-[0-9a-z]+-(\d+)\b")
+"""Every order carries one in its prompts: so each line of the bill tells which run it is for."""
+
+
+@dataclass
+class Findings:
+    """The figures, and sentences for what must not be."""
+
+    figures: dict[str, Any] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    killed: dict[str, int] = field(default_factory=dict)
+    visits: list[dict[str, Any]] = field(default_factory=list)
+
+
+def examine(stack: Stack, store: Store, journal: Journal, records: Mapping[str, str], clips: int) -> Findings:
+    """Count everything. `records` maps run ids to the rows they write into."""
+    found = Findings(visits=journal.visits())
+    with store.read() as tx:
+        runs = tx.runs.find(order="created_at")
+        books = ledger.audit(tx)
+        found.faults += [f"audit: {problem}" for problem in books.problems]
+        found.faults += broken_chains(tx.events.find(name="status"))
+        found.faults += _untruthful(tx, runs)
+        quotes = {run.id: _most_held(tx, run) for run in runs}
+    found.figures |= _outcomes(runs)
+    found.figures |= _purchases(stack.sandbox("GET", "/bill"), runs, quotes, clips)
+    found.figures |= _attachments(stack, records, runs, found.faults)
+    found.figures |= {"ledger_balanced": not books.problems, **_points(found.visits)}
+    found.faults += [f"{name}: {found.figures[name]}" for name in _MUST_BE_ZERO if found.figures[name]]
+    return found
+
+
+_MUST_BE_ZERO = ("extra_paid", "extra_attachments", "over_budget_usd")
+
+
+def _outcomes(runs: Sequence[Run]) -> dict[str, int]:
+    statuses = Counter(run.status for run in runs)
+    return {"runs": len(runs), "done": statuses[RunStatus.DONE], "parked": statuses[RunStatus.NEEDS_ATTENTION]}
+
+
+def _untruthful(tx: Tx, runs: Sequence[Run]) -> list[str]:
+    """A run ends as done, or asks because money is in doubt; nothing else is a truthful end of these orders."""
+    faults = []
+    for run in runs:
+        doubtful = tx.generations.count(run_id=run.id, status="unknown")
+        if run.status is not RunStatus.DONE and not (run.status is RunStatus.NEEDS_ATTENTION and doubtful):
+            faults.append(f"{run.id} is {run.status.value}: {run.error or run.detail}")
+    return faults
+
+
+def _most_held(tx: Tx, run: Run) -> int:
+    """What was ever set aside for the run, less what was given back unused."""
+    moves = tx.ledger.find(run_id=run.id, account=Account.HELD.value, move=(Posting.HOLD.value, Posting.RELEASE.value))
+    return sum(entry.amount for entry in moves) + tx.balance(Account.HELD, run_id=run.id)
+
+
+def _purchases(bill: Mapping[str, Any], runs: Sequence[Run], quotes: Mapping[str, int], clips: int) -> dict[str, Any]:
+    charged = [line for line in bill["generations"] if line["charged"]]
+    by_prompt = Counter(line["prompt"] for line in charged)
+    spent: Counter[str] = Counter()
+    for line in charged:
+        spent[_mark_of(line["prompt"])] += round(line["usd"] * 1_000_000)
+    over = 0
+    for run in runs:
+        mark = _mark_of(str(run.order))
+        over += max(0, spent[mark] - max(quotes[run.id], run.quote_micro or 0))
+    return {
+        "scenes": len(runs) * clips,
+        "bought": len(charged),
+        "extra_paid": sum(count - 1 for count in by_prompt.values()),
+        "over_budget_usd": dollars(over),
+    }
+
+
+def _mark_of(text: str) -> str:
+    match = MARK.search(text)
+    return match.group(0) if match else ""
+
+
+def _attachments(stack: Stack, records: Mapping[str, str], runs: Sequence[Run], faults: list[str]) -> dict[str, int]:
+    extra = 0
+    for run in runs:
+        if run.id in records and run.status is RunStatus.DONE:
+            films = stack.row(records[run.id]).get("Final Video") or []
+            extra += max(0, len(films) - 1)
+            if not films:
+                faults.append(f"{run.id} is done and its row has no film")
+    return {"extra_attachments": extra}
+
+
+def broken_chains(events: Sequence[Event]) -> list[str]:
+    """One event per transition: each one of a row starts where the one before ended."""
+    faults: list[str] = []
+    last: dict[str, str | None] = {}
+    for event in sorted(events, key=lambda one: one.id or 0):
+        expected = last.get(event.entity_id, event.old)
+        if event.old != expected:
+            faults.append(f"{event.entity_id} went {event.old} → {event.new} after {expected}")
+        last[event.entity_id] = event.new
+    return faults
+
+
+def _points(visits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    times = recovery_times(visits)
+    return {
+        "points_visited": len({visit["point"] for visit in visits} & set(CRASH_POINTS)),
+        "points_total": len(CRASH_POINTS),
+        "recover_p50_s": round(statistics.median(times), 2) if times else 0.0,
+        "recover_max_s": round(max(times), 2) if times else 0.0,
+    }
+
+
+OPEN_AFTER = frozenset(name for name in CRASH_POINTS if name.partition(".")[0] in {"submit", "settle", "poll"}) | {
+    "fetch.downloaded",
+    "fetch.stored",
+}
+"""After a death at these, the very generation has to be taken up again; after others, its run or clip."""
+
+
+def recovery_times(visits: Sequence[Mapping[str, Any]]) -> list[float]:
+    """For each death in a worker or the pump: seconds until somebody reached a point for the same generation, clip or
+    run again. Webhooks that come in do not count.
+    """
+    inside = [visit for visit in visits if CRASH_POINTS[visit["point"]].process != "web"]
+    times = []
+    for place, visit in enumerate(inside):
+        name = "generation" if visit["point"] in OPEN_AFTER else "clip" if visit.get("clip") else "run"
+        if not visit["died"] or not visit.get(name):
+            continue
+        later = (other["at"] for other in inside[place + 1 :] if other.get(name) == visit[name])
+        again = next(later, None)
+        if again is not None:
+            times.append(again - visit["at"])
+    return times

@@ -1,0 +1,65 @@
+"""docs/explanation/what-happens-if-it-dies-here.md, from the table of crash points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.domain.crash_points import CRASH_POINTS, CrashPoint
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "explanation" / "what-happens-if-it-dies-here.md"
+HEAD = """# What happens if it dies here
+
+A process may be killed between any two effects, and nothing is lost or paid for twice. Each place between two effects
+has a name. The names below are the ones in the debug log (`point fetch.stored {...}`), and tests kill a process at
+every single one.
+
+<!-- The tables are written by tools/docs/crash_points.py from pipelines/domain/crash_points.py: change that, not this page. -->
+
+Three rules make every row true. What is committed in SQL is the truth; a hint in Redis is only a hint, and the pump
+sends it again from the rows that are due. A step holds its row by a lease and commits only while the lease is still its
+own, so a late twin commits nothing. Whatever is made gets its name from its content, so making it again is harmless.
+"""
+PROCESSES = {
+    "web": ("In the web process", "It starts again within a second; a request without an answer was not accepted."),
+    "worker": (
+        "In a worker",
+        """A killed horse is noticed at once, a whole dead machine within ten seconds by its missing heartbeat; then its
+steps are taken over. Only the lease of a paid request lasts longer than the request itself can.""",
+    ),
+    "pump": ("In the pump", "It starts again at once and reads from SQL what is due. Two pumps at a time do no harm."),
+}
+TAIL = """## The one window that nobody can close alone
+
+Between `submit.intended` and `submit.committed` a provider may have taken a paid request although we do not know its
+id. What settles it is an ability of the provider: [how doubt is settled](../decisions/0010-ambiguous-submissions.md).
+
+## Try it
+
+`make chaos` kills every kind of process at random, loses and damages replies, and counts the emulated provider's bill.
+The seed it prints repeats its choices:
+
+```sh
+make chaos RUNS=40 CLIPS=4 SEED=7d3 DATABASE=postgres ABILITY=list
+```
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join([HEAD, *(_section(process) for process in PROCESSES), TAIL])
+
+
+def _section(process: str) -> str:
+    title, about = PROCESSES[process]
+    rows = [_row(point) for point in CRASH_POINTS.values() if point.process == process]
+    return "\n".join(
+        [f"## {title}\n", f"{about}\n", "| point | committed by then | afterwards |", "|---|---|---|", *rows, ""]
+    )
+
+
+def _row(point: CrashPoint) -> str:
+    return f"| `{point.name}` | {point.committed} | {point.recovery} |"
+
+
+PAGES = {PAGE: page}

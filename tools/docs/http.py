@@ -1,0 +1,127 @@
+"""docs/reference/http.md, from the operations of the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from webapp.openapi import about, description, resolve
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "reference" / "http.md"
+HEAD = """# HTTP
+
+Generated from the request and answer models; the same as `/openapi.json` and `/docs` of a running deployment.
+
+Everything is JSON. Send `Authorization: Bearer <key>`; on this machine, without keys, everything is open. Errors are
+RFC 9457 problem documents (`application/problem+json`) whose `errors` list every problem as `{field, message}`, with an
+empty field where the request as a whole is refused; 401 comes before 404. 429 and 503 say in `Retry-After` when to try
+again; nothing was started then. `Idempotency-Key` is honoured on every POST for a day. `dry_run: true` on every POST
+that could spend answers with plan, quote and problems, and spends nothing. Lists take `limit` (1–200) and `cursor`,
+which is `next_cursor` of the page before. Bodies have at most 64 KiB.
+"""
+TAIL = """
+## Beside the API
+
+| address | is |
+|---|---|
+| `POST /api/webhook/openai`, `/gemini` | Standard Webhooks, verified with the secret of the settings |
+| `POST /api/webhook/{kie,openrouter,sora,omni}/{token}` | callbacks with our own token |
+| `POST /api/webhook/airtable` | Airtable's pings, verified with the MAC secret of the base's webhook |
+| `GET /`, `/r/{record_id}`, `/runs/{id}` | pages for people: by signed link, or after signing in with a key |
+| `GET /v/{token}` | the permanent link to a cut; Range and HEAD; `?download=1` saves it |
+| `GET /media/{token}/{name}` | a signed, expiring link to a file; Range and HEAD |
+| `GET /health` | 200 while the process answers |
+| `GET /ready` | 200 when database and storage answer, else 503; each dependency by name |
+| `GET /metrics` | Prometheus; needs a key with `read` |
+"""
+
+
+def page() -> str:
+    """The whole page as Markdown."""
+    api = description("")
+    parts = [HEAD]
+    for tag in api["tags"]:
+        parts.append(f"\n## {tag['name']}\n\n{tag['description']}\n")
+        parts += [
+            _operation(method, path, entry)
+            for path, methods in api["paths"].items()
+            for method, entry in methods.items()
+            if tag["name"] in entry["tags"]
+        ]
+    parts.append("\n## Answers\n")
+    shown = {name: schema for name, schema in api["components"]["schemas"].items() if name not in _sent(api)}
+    parts += [f"\n### {name}\n\n{schema.get('description', '')}\n\n{_fields(schema)}" for name, schema in shown.items()]
+    return "".join(parts) + TAIL
+
+
+def _sent(api: dict[str, Any]) -> set[str]:
+    bodies = [e["requestBody"] for methods in api["paths"].values() for e in methods.values() if "requestBody" in e]
+    return {_name(ref) for body in bodies for ref in _refs(body)}
+
+
+def _refs(body: dict[str, Any]) -> list[dict[str, Any]]:
+    schema = body["content"]["application/json"]["schema"]
+    return list(schema.get("anyOf", [schema]))
+
+
+def _name(ref: dict[str, Any]) -> str:
+    return str(ref["$ref"]).rsplit("/", 1)[-1]
+
+
+def _operation(method: str, path: str, entry: dict[str, Any]) -> str:
+    lines = [f"\n### `{method.upper()} {path}`\n\n{entry['description']}\n"]
+    query = [p for p in entry.get("parameters", []) if p["in"] == "query"]
+    if query:
+        rows = "".join(f"| `{p['name']}` | {_kind(p['schema'])} | {p['description']} |\n" for p in query)
+        lines.append(f"\n| query | | |\n|---|---|---|\n{rows}")
+    refs = _refs(entry["requestBody"]) if "requestBody" in entry else []
+    for n, ref in enumerate(refs):
+        lead = "\nBody:\n\n" if n == 0 else "\nOr:\n\n"
+        lines.append(lead + _fields(resolve(ref)))
+    answers = [f"{code} {_link(answer)}" for code, answer in entry["responses"].items() if code < "300"]
+    problems = ", ".join(code for code in entry["responses"] if code >= "300")
+    lines.append(f"\nAnswers: {', '.join(answers)}. Problems: {problems}.\n")
+    return "".join(lines)
+
+
+def _link(answer: dict[str, Any]) -> str:
+    names = [_name(ref) for ref in _refs(answer)]
+    return " or ".join(f"[{name}](#{name.lower()})" for name in names)
+
+
+def _fields(schema: dict[str, Any]) -> str:
+    required = schema.get("required", [])
+    rows = [
+        f"| `{name}`{' (required)' if name in required else ''} | {_kind(field)} | {_about(field)} |"
+        for name, field in schema.get("properties", {}).items()
+    ]
+    return "| field | | |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def _about(field: dict[str, Any]) -> str:
+    text = about(field)
+    default = field.get("default")
+    return f"{text} Default `{default}`.".strip() if default not in (None, [], "") else text
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return _name(schema)
+    if "anyOf" in schema:
+        return " or ".join(_kind(part) for part in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if schema.get("type") == "array":
+        return f"list of {_kind(schema['items'])}"
+    return str(schema.get("type", "any")) + _bounds(schema)
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
+    if low is not None and high is not None:
+        return f" {low:,.10g}–{high:,.10g}"
+    return f" ≤ {schema['maxLength']:,} characters" if "maxLength" in schema else ""
+
+
+PAGES = {PAGE: page}

@@ -1,0 +1,109 @@
+"""`Idempotency-Key`: the same POST sent again gets the same answer and does nothing again.
+
+After draft-ietf-httpapi-idempotency-key-header-07: another content under a key is 422, one that is still being
+handled 409. Answers of 2xx and final 4xx are kept a day; a 5xx is not, because trying again may help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, g, json, request
+
+from pipelines.domain.errors import Problem, ReelgridError
+from pipelines.domain.keys import digest, new_id
+from pipelines.domain.records import Replay
+from webapp.context import actor, services
+from webapp.errors import HttpProblem, answer
+
+HEADER = "Idempotency-Key"
+MAX_KEY = 255
+KEPT_S = 24 * 3600.0
+IN_FLIGHT_S = 20.0
+"""A request is answered or dead after this: then its key may be taken over."""
+_PASSING = frozenset({401, 403, 408, 409, 425, 429})
+"""Refusals that may be different the next time."""
+
+
+class InFlight(HttpProblem):
+    """The first of two equal requests is still being handled."""
+
+
+def once(data: dict[str, Any], handle: Callable[[], Response]) -> Response:
+    """Handle the request, unless its `Idempotency-Key` has an answer already."""
+    name = request.headers.get(HEADER)
+    g.run_id = None
+    if name is None:
+        return handle()
+    if not (name.isascii() and name.isprintable() and 0 < len(name) <= MAX_KEY):
+        problem = Problem(HEADER, f"must be 1 to {MAX_KEY} printable ASCII characters.")
+        raise HttpProblem(400, f"{HEADER} {problem.message}", (problem,))
+    replay_id = digest("replay", actor().key_id, request.method, request.path, name)
+    return guarded(replay_id, digest(data), handle)
+
+
+def guarded(id: str, body_hash: str, handle: Callable[[], Response]) -> Response:
+    """Handle once per `id`; the answer is kept when it is final."""
+    mine = Replay(id=id, body_hash=body_hash, at=services().clock.now(), body={"run_id": new_id("run")})
+    kept = _taken(mine)
+    if kept is not None:
+        return kept
+    try:
+        response = handle()
+    except (HttpProblem, ReelgridError) as refusal:
+        response = answer(refusal)
+    except BaseException:
+        _forget(mine)
+        raise
+    return _keep(mine, response)
+
+
+def _taken(mine: Replay) -> Response | None:
+    """The answer of an earlier request under this id, or None when ours is the first to be handled."""
+    with services().store.write() as tx:
+        if tx.replays.add(mine):
+            g.run_id = mine.body["run_id"]
+            return None
+        found = tx.replays.get(mine.id)
+        if found is None:
+            return None
+        if _over(found, mine.at):
+            # Whoever died while handling it may have committed a run: the next one finds it under the same id.
+            body = mine.body if found.status else found.body
+            fresh = {"at": mine.at, "body_hash": mine.body_hash, "status": 0, "body": body}
+            if tx.replays.change(found.id, {"at": found.at, "status": found.status}, **fresh):
+                g.run_id = body["run_id"]
+                return None
+    if found.body_hash != mine.body_hash:
+        raise HttpProblem(422, f"This {HEADER} was used for another request.", (Problem(HEADER, "was used already."),))
+    if not found.status:
+        raise InFlight(409, "The first request with this key is still being handled.", (), {"Retry-After": "1"})
+    return _replayed(found)
+
+
+def _over(found: Replay, now: float) -> bool:
+    return now - found.at > (KEPT_S if found.status else IN_FLIGHT_S)
+
+
+def _replayed(found: Replay) -> Response:
+    headers = {"Idempotent-Replayed": "true", **found.body.get("headers", {})}
+    return Response(found.body["text"], found.status, headers, mimetype=found.body["type"])
+
+
+def _keep(mine: Replay, response: Response) -> Response:
+    if response.status_code >= 500 or response.status_code in _PASSING:  # noqa: PLR2004
+        _forget(mine)
+        return response
+    headers = {"Location": response.headers["Location"]} if "Location" in response.headers else {}
+    kept = {"text": response.get_data(as_text=True), "type": response.mimetype, "headers": headers}
+    with services().store.write() as tx:
+        tx.replays.change(mine.id, {"at": mine.at}, status=response.status_code, body=json.loads(json.dumps(kept)))
+    return response
+
+
+def _forget(mine: Replay) -> None:
+    with services().store.write() as tx:
+        found = tx.replays.get(mine.id)
+        if found is not None and found.at == mine.at and not found.status:
+            tx.replays.remove(mine.id)
