@@ -164,11 +164,11 @@ def make_services(folder: Path, **overrides: Any) -> Services:
         "providers": ScriptedProviders(*_vendors(clock)),
         "writer": ScriptedWriter(),
         "moderator": ScriptedModerator(),
-        "board": MemoryAirtable(clock, lambda url: _size_in(media, url)),
+        "airtable": MemoryAirtable(clock, lambda url: _size_in(media, url)),
         "base_tools": MemoryTools(store, clock),
         "media": media,
         "intake": MappedIntake(media),
-        "studio": QuietFilmEditor(),
+        "editor": QuietFilmEditor(),
         "work": folder / "work",
     }
     return Services(**{**defaults, **given})

@@ -13,7 +13,7 @@ REACHED = re.compile(r"points\.reach\(\s*\"([a-z_.]+)\"")
 
 
 def test_the_table_and_the_code_name_the_same_points() -> None:
-    sources = [*(ROOT / "pipelines" / "stages").glob("*.py"), *(ROOT / "worker").glob("*.py")]
+    sources = [*(ROOT / "pipelines" / "stages").rglob("*.py"), *(ROOT / "worker").glob("*.py")]
     found = {name for path in sources for name in REACHED.findall(path.read_text())}
     assert found == set(CRASH_POINTS)
 

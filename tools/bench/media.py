@@ -64,7 +64,10 @@ paths = [Path(path) for path in sys.argv[3:]]
 print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
 """
 PEAK_JOIN = (
-    "from pipelines.media.join.table_join import join_whole\nfrom pipelines.media.clips.prepared_clip import open_piece",
+    (
+        "from pipelines.media.clips.prepared_clip import open_piece\n"
+        "from pipelines.media.join.table_join import join_whole"
+    ),
     "join_whole([open_piece(path) for path in paths], Path(sys.argv[2]))",
 )
 PEAK_FILM = (

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 SECTIONS = ("media", "trigger", "sweep", "product", "airtable")
-"""Each is a module `tools.bench_<name>` with a function `rows() -> list[dict]`."""
+"""Each is a module `tools.bench.<name>` with a function `rows() -> list[dict]`."""
 
 
 def row(section: str, name: str, ours: float, against: float, bar: float, *, unit: str = "") -> dict[str, Any]:
@@ -31,7 +31,7 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     for name in SECTIONS:
         if wanted in ("", name):
-            rows += importlib.import_module(f"tools.bench_{name}").rows()
+            rows += importlib.import_module(f"tools.bench.{name}").rows()
     if os.environ.get("JSON"):
         print(json.dumps({"rows": rows}, indent=2, ensure_ascii=False))
     else:
@@ -46,7 +46,3 @@ def _show(rows: list[dict[str, Any]]) -> None:
     for one in rows:
         table.add_row(*(str(one[column]) for column in ("section", "name", "ours", "against", "ratio", "bar", "ok")))
     Console().print(table)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -254,7 +254,3 @@ def main() -> int:
         figures = [found.figures for found in results]
         print(json.dumps(figures[0] if len(figures) == 1 else {"results": figures}))
     return 1 if any(found.faults for found in results) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -229,7 +229,3 @@ def _stay(stack: Stack) -> None:
     with suppress(KeyboardInterrupt):
         while stack.services["web"].alive:
             time.sleep(0.5)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,7 +5,6 @@ Each module here has `PAGES`: files, and the functions that give their text.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -39,7 +38,3 @@ def _handle(path: Path, *, check: bool) -> bool:
     path.write_text(PAGES[path](), "utf-8")
     print(f"wrote {path.relative_to(ROOT)}")
     return False
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

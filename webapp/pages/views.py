@@ -42,7 +42,7 @@ PER_PAGE = 30
 @bp.get(f"/static/fonts/<any({', '.join(repr(name) for name in FONTS)}):name>")
 def font(name: str) -> Response:
     """The typeface of the films is the typeface of the pages."""
-    data = files("pipelines").joinpath("media", "fonts", name).read_bytes()
+    data = files("pipelines").joinpath("media", "text", "font_files", name).read_bytes()
     return Response(data, mimetype="font/otf", headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 

@@ -1,4 +1,4 @@
-"""What the rows of the base should say. Stages state it in their own transaction; the pump sends it (sweep.flush)."""
+"""What the rows of the base should say. Stages state it in their own transaction; `delivery.flush` sends it."""
 
 from __future__ import annotations
 
