@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from pipelines.domain.list_marks import begins_counted, lines_of, open_paragraphs, read_list
+from pipelines.domain.orders.list_marks import begins_counted, lines_of, open_paragraphs, read_list
 from pipelines.writers.language import Phrases, languages
 from pipelines.writers.text import directives, plain, sentence
 

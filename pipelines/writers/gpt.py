@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from typing_extensions import override
 
 from pipelines.domain.errors import ReelgridError
-from pipelines.domain.list_marks import unnumbered
+from pipelines.domain.orders.list_marks import unnumbered
 from pipelines.ports import Brief, SceneText, SceneWriter, Script
 from pipelines.settings import Settings
 from pipelines.writers.deterministic import DeterministicWriter

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.airtable.rows.fields import airtable_row, airtable_scene, airtable_settings, row_to_order
 from pipelines.domain.footage import Captions, Corner, Fit, Transition
-from pipelines.domain.order import MAX_PROMPT, Order
+from pipelines.domain.orders.order import MAX_PROMPT, Order
 
 CAT = {"Master Prompt": "A cat."}
 PICTURE = {"id": "att1", "url": "https://v5.airtableusercontent.com/a", "filename": "a.png", "type": "image/png"}

@@ -28,7 +28,7 @@ from pipelines.domain.errors import (
     Unavailable,
 )
 from pipelines.domain.lifecycle import GenerationStatus, Reason
-from pipelines.domain.order import MAX_SEED
+from pipelines.domain.orders.order import MAX_SEED
 from pipelines.media.editor import MediaEditor
 from pipelines.ports import MediaInput
 from pipelines.providers import load_catalogue

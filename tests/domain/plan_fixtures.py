@@ -9,8 +9,8 @@ import pytest
 
 from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import InvalidOrder
-from pipelines.domain.order import Order
-from pipelines.domain.plan import Plan, make_plan
+from pipelines.domain.orders.order import Order
+from pipelines.domain.planning.plan import Plan, make_plan
 
 TODAY = date(2026, 11, 20)
 STEPPED = ModelCard(

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from pipelines.domain.errors import InvalidOrder
-from pipelines.domain.field_labels import for_clip, for_row
 from pipelines.domain.footage import Fit, Transition
-from pipelines.domain.order import Order, SceneOrder
-from pipelines.domain.plan import format_size, plan_from_json, plan_to_json
+from pipelines.domain.orders.field_labels import for_clip, for_row
+from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.planning.plan import format_size, plan_from_json, plan_to_json
 from tests.domain.plan_fixtures import STEPPED, TODAY, order, plan_for, problems_of
 
 

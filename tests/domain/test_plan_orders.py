@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.domain.footage import Transition
-from pipelines.domain.order import Order, SceneOrder
+from pipelines.domain.orders.order import Order, SceneOrder
 from tests.domain.plan_fixtures import order, plan_for, problems_of
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.domain.order import MAX_SEED, Order, SceneOrder, order_from_json, order_to_json
-from pipelines.domain.plan import plan_from_json, plan_to_json
+from pipelines.domain.orders.order import MAX_SEED, Order, SceneOrder, order_from_json, order_to_json
+from pipelines.domain.planning.plan import plan_from_json, plan_to_json
 from tests.domain.plan_fixtures import STEPPED, order, plan_for, problems_of
 
 ABLE = dataclasses.replace(STEPPED, id="acme/able", seed=True, negative_prompt=True)

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from pipelines.database import SqlStore
-from pipelines.domain.order import Order, SceneOrder
+from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.stages.orders import accept
 from pipelines.stages.scheduler import steps
 from pipelines.testing import make_services

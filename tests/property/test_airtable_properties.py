@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pipelines.airtable.limiter import CAPACITY, WINDOW_S, read_lane
 from pipelines.airtable.rows.fields import airtable_row, airtable_scene, airtable_settings, row_to_order
 from pipelines.airtable.schema import TABLES
-from pipelines.domain.airtable_fields import VideoField, difference
-from pipelines.domain.order import MAX_SCENES, order_from_json, order_to_json
+from pipelines.domain.orders.airtable_fields import VideoField, difference
+from pipelines.domain.orders.order import MAX_SCENES, order_from_json, order_to_json
 from pipelines.domain.records import Lane
 
 SCALARS = st.one_of(

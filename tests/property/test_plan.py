@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import InvalidOrder
-from pipelines.domain.film_length import SHORTEST_S, counted, shares
-from pipelines.domain.fit import buy_seconds, film_size, lines, nearest_shape, ratio
-from pipelines.domain.order import ASPECT_RATIOS, RESOLUTIONS, Order
-from pipelines.domain.plan import make_plan, plan_from_json, plan_to_json
+from pipelines.domain.orders.order import ASPECT_RATIOS, RESOLUTIONS, Order
+from pipelines.domain.planning.film_length import SHORTEST_S, counted, shares
+from pipelines.domain.planning.fit import buy_seconds, film_size, lines, nearest_shape, ratio
+from pipelines.domain.planning.plan import make_plan, plan_from_json, plan_to_json
 from pipelines.providers import load_catalogue
 
 TODAY = date(2026, 11, 20)

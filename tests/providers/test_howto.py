@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.domain.order import Order
-from pipelines.domain.plan import make_plan
+from pipelines.domain.orders.order import Order
+from pipelines.domain.planning.plan import make_plan
 from pipelines.providers import CatalogueError, load_catalogue
 from tests.contract.provider_fixtures import MORE_MODELS
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.domain.catalogue import Ability
-from pipelines.domain.order import Order, SceneOrder
+from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Event, Generation
 from pipelines.stages.kernel import ledger
 from pipelines.stages.orders import accept

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.domain.list_marks import read_list, scene_lines, unnumbered
+from pipelines.domain.orders.list_marks import read_list, scene_lines, unnumbered
 from pipelines.ports import Brief
 from pipelines.writers import DeterministicWriter
 from pipelines.writers.breakdown import break_down

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.domain.order import MAX_SEED
+from pipelines.domain.orders.order import MAX_SEED
 from tests.web.web_fixtures import OUTSIDE, WebHarness
 
 ROUTES = [

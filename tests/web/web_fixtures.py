@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from pipelines.bootstrap import build_services
 from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus, SceneStatus
-from pipelines.domain.order import Order, order_to_json
+from pipelines.domain.orders.order import Order, order_to_json
 from pipelines.domain.records import Clip, Cut, Event, Generation, Run, Scene
 from pipelines.sandbox.airtable import FIRST_BASE
 from pipelines.sandbox.app import Sandbox

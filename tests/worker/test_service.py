@@ -16,7 +16,7 @@ import pytest
 
 from pipelines import queueing
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.order import Order
+from pipelines.domain.orders.order import Order
 from pipelines.domain.records import QueueSweep, Run
 from pipelines.queueing import RqHints
 from pipelines.stages.orders import accept

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.domain.catalogue import Ability, ModelCard
-from pipelines.domain.fit import lengths_in_words, lines
 from pipelines.domain.money import MICRO
+from pipelines.domain.planning.fit import lengths_in_words, lines
 from pipelines.providers import load_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.domain.errors import InvalidOrder, Problem
-from pipelines.domain.field_labels import for_clip, for_row
 from pipelines.domain.money import dollars
-from pipelines.domain.order import Order
-from pipelines.domain.plan import Plan
+from pipelines.domain.orders.field_labels import for_clip, for_row
+from pipelines.domain.orders.order import Order
+from pipelines.domain.planning.plan import Plan
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest

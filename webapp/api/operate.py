@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import Problem
 from pipelines.domain.money import dollars
-from pipelines.domain.order_checks import usable
+from pipelines.domain.orders.checks import usable
 from pipelines.stages.decisions import control
 from pipelines.stages.views import run_view, sections
 from webapp.api import answers

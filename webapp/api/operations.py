@@ -10,7 +10,7 @@ from flask import Blueprint, Response, json, request
 from pydantic import BaseModel
 
 from pipelines.domain.errors import Problem
-from pipelines.domain.order import MAX_SCENES
+from pipelines.domain.orders.order import MAX_SCENES
 from webapp import bodies, idempotency
 from webapp.access import auth
 from webapp.api import answers

@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
 from pipelines.domain.money import to_micro
-from pipelines.domain.order import (
+from pipelines.domain.orders.checks import is_blank
+from pipelines.domain.orders.order import (
     ASPECT_RATIOS,
     DEFAULT_SCENES,
     MAX_PROMPT,
@@ -24,7 +25,6 @@ from pipelines.domain.order import (
     Order,
     SceneOrder,
 )
-from pipelines.domain.order_checks import is_blank
 
 RECORD_ID = re.compile(r"rec[A-Za-z0-9]{14}", re.ASCII)
 BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, Problem
-from pipelines.domain.field_labels import for_clip
 from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.orders.field_labels import for_clip
 from pipelines.domain.records import Run
 from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.views import run_view

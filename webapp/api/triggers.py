@@ -9,8 +9,8 @@ from flask import g
 from pydantic import BaseModel
 
 from pipelines.domain.errors import InvalidOrder, Problem
-from pipelines.domain.field_labels import for_clip
-from pipelines.domain.order import Order
+from pipelines.domain.orders.field_labels import for_clip
+from pipelines.domain.orders.order import Order
 from pipelines.domain.records import QueueSweep
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest

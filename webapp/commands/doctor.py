@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 
 from pipelines.bootstrap import Lettering, lettering
 from pipelines.domain.errors import ReelgridError
-from pipelines.domain.order_checks import usable
+from pipelines.domain.orders.checks import usable
 from pipelines.stages.kernel.services import Services
 from webapp.commands.airtable import checks_of
 from webapp.commands.output import as_json, checks_table, failed, reports_errors, show

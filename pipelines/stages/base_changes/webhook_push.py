@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, cast
 
-from pipelines.domain.airtable_fields import ACTION_BOXES, TICKED_TABLES, AirtableTable, VideoField
 from pipelines.domain.errors import AirtableDenied, NotConfigured, RecordGone, ReelgridError
+from pipelines.domain.orders.airtable_fields import ACTION_BOXES, TICKED_TABLES, AirtableTable, VideoField
 from pipelines.domain.records import Base
 from pipelines.ports import AirtableChange
 from pipelines.stages.base_changes import checkboxes, queue_sweep, stale_scenes

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipelines.domain.airtable_fields import AirtableTable
 from pipelines.domain.errors import InvalidOrder, OverBudget, Problem, ReelgridError
-from pipelines.domain.field_labels import for_row
 from pipelines.domain.footage import Card
 from pipelines.domain.keys import digest, new_id
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
-from pipelines.domain.order import Order, SceneOrder, order_from_json
-from pipelines.domain.plan import Plan, PlannedScene, plan_from_json, plan_to_json
+from pipelines.domain.orders.airtable_fields import AirtableTable
+from pipelines.domain.orders.field_labels import for_row
+from pipelines.domain.orders.order import Order, SceneOrder, order_from_json
+from pipelines.domain.planning.plan import Plan, PlannedScene, plan_from_json, plan_to_json
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.ports import AirtableScene, Tx
 from pipelines.stages.films import pieces, stitch

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pipelines.domain.airtable_fields import ROW_PROMPT, prompt_in_row
 from pipelines.domain.errors import InvalidOrder, NotAllowed, NotFound, Problem
 from pipelines.domain.lifecycle import (
     ACTIVE,
@@ -16,8 +15,9 @@ from pipelines.domain.lifecycle import (
     RunStatus,
     SceneStatus,
 )
-from pipelines.domain.order import order_from_json
-from pipelines.domain.plan import plan_from_json
+from pipelines.domain.orders.airtable_fields import ROW_PROMPT, prompt_in_row
+from pipelines.domain.orders.order import order_from_json
+from pipelines.domain.planning.plan import plan_from_json
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.generations.requests import settings_of, still_to_buy

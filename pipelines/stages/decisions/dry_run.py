@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, NotFound, Problem
-from pipelines.domain.field_labels import for_clip
 from pipelines.domain.lifecycle import OPEN, GenerationStatus
-from pipelines.domain.plan import Plan, plan_from_json
+from pipelines.domain.orders.field_labels import for_clip
+from pipelines.domain.planning.plan import Plan, plan_from_json
 from pipelines.domain.records import Run
 from pipelines.ports import Tx
 from pipelines.stages.generations.requests import still_to_buy

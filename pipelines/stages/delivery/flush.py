@@ -8,9 +8,9 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from pipelines.domain.airtable_fields import ACTION_BOXES, AirtableTable, VideoField
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.orders.airtable_fields import ACTION_BOXES, AirtableTable, VideoField
 from pipelines.domain.records import OutboxEntry
 from pipelines.ports import Tx, Written
 from pipelines.stages.delivery import deliver, keep_old_films

@@ -11,10 +11,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.domain.airtable_fields import AirtableTable, SceneField, VersionField, VideoField, attachments
 from pipelines.domain.errors import AirtableQuota, ReelgridError
 from pipelines.domain.keys import version_key
 from pipelines.domain.lifecycle import CutStatus
+from pipelines.domain.orders.airtable_fields import AirtableTable, SceneField, VersionField, VideoField, attachments
 from pipelines.domain.records import Cut, OutboxEntry, Run
 from pipelines.ports import Tx
 from pipelines.stages.films.stitch import films_of

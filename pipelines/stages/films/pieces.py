@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from pipelines.domain.footage import RATES, Captions, ClipWork, Corner, Logo, Target, Transition, exact_rate
 from pipelines.domain.keys import digest
-from pipelines.domain.order import Order, order_from_json
-from pipelines.domain.plan import Plan, format_size, plan_from_json
+from pipelines.domain.orders.order import Order, order_from_json
+from pipelines.domain.planning.plan import Plan, format_size, plan_from_json
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.kernel import scratch

@@ -16,8 +16,8 @@ from pipelines.domain.errors import InvalidOrder, ReelgridError, Unavailable, Un
 from pipelines.domain.footage import Captions, FilmPlan, FilmReport, Verdict
 from pipelines.domain.keys import new_id, new_token
 from pipelines.domain.lifecycle import CutStatus, RunStatus
-from pipelines.domain.order import order_from_json
-from pipelines.domain.plan import plan_from_json
+from pipelines.domain.orders.order import order_from_json
+from pipelines.domain.planning.plan import plan_from_json
 from pipelines.domain.records import Clip, Cut, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.films import cards, pieces, timeline

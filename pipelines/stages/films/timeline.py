@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.domain.footage import Boundary, Target, Transition
-from pipelines.domain.order import Order, order_from_json
-from pipelines.domain.plan import plan_from_json
+from pipelines.domain.orders.order import Order, order_from_json
+from pipelines.domain.planning.plan import plan_from_json
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.stages.films import cards, pieces
 from pipelines.stages.kernel import scratch

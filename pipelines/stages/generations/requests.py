@@ -9,8 +9,8 @@ from typing import Any
 from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.footage import Transition
 from pipelines.domain.keys import digest
-from pipelines.domain.order import Order, SceneOrder
-from pipelines.domain.plan import Plan, PlannedScene
+from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.planning.plan import Plan, PlannedScene
 from pipelines.domain.records import Clip, Generation, Scene
 from pipelines.ports import GenerationRequest, Tx
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipelines.domain.circuit_breaker import is_broken, remembered
 from pipelines.domain.errors import Busy
 from pipelines.domain.records import Switch
+from pipelines.domain.recovery.circuit_breaker import is_broken, remembered
 from pipelines.ports import Tx
 
 OPEN_S = 30.0

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.domain.airtable_fields import (
+from pipelines.domain.keys import version_key
+from pipelines.domain.lifecycle import STOPPED
+from pipelines.domain.orders.airtable_fields import (
     AirtableTable,
     FileLink,
     SceneField,
@@ -17,8 +19,6 @@ from pipelines.domain.airtable_fields import (
     version_fields,
     video_fields,
 )
-from pipelines.domain.keys import version_key
-from pipelines.domain.lifecycle import STOPPED
 from pipelines.domain.progress import progress_of
 from pipelines.domain.records import Clip, Cut, OutboxEntry, Run, Scene
 from pipelines.ports import Tx

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipelines.domain.airtable_fields import VideoField
 from pipelines.domain.errors import Busy, InvalidOrder, NotFound, OverBudget, Problem, TooMany
-from pipelines.domain.field_labels import for_clip, for_row
-from pipelines.domain.film_length import counted
 from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import ACTIVE, RunStatus, SceneStatus
 from pipelines.domain.money import show, show_enough
-from pipelines.domain.order import Order, SceneOrder, order_from_json, order_to_json
-from pipelines.domain.plan import Plan, make_plan, plan_to_json
+from pipelines.domain.orders.airtable_fields import VideoField
+from pipelines.domain.orders.field_labels import for_clip, for_row
+from pipelines.domain.orders.order import Order, SceneOrder, order_from_json, order_to_json
+from pipelines.domain.planning.film_length import counted
+from pipelines.domain.planning.plan import Plan, make_plan, plan_to_json
 from pipelines.domain.records import QueueSweep, Run
 from pipelines.ports import AirtableRow, AirtableScene, Brief, Tx
 from pipelines.stages.generations.requests import not_set_up, style_left_out

@@ -18,7 +18,7 @@ from pipelines.domain.errors import (
     ReelgridError,
     Unavailable,
 )
-from pipelines.domain.order import Order, SceneOrder
+from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 

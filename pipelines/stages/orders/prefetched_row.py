@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.domain.airtable_fields import VideoField
-from pipelines.domain.order import order_from_json, order_to_json
+from pipelines.domain.orders.airtable_fields import VideoField
+from pipelines.domain.orders.order import order_from_json, order_to_json
 from pipelines.domain.records import Run
 from pipelines.ports import AirtableRow
 

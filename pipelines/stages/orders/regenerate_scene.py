@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, Problem
-from pipelines.domain.order import MAX_SEED, SceneOrder, order_from_json
-from pipelines.domain.plan import Plan, plan_from_json
+from pipelines.domain.orders.order import MAX_SEED, SceneOrder, order_from_json
+from pipelines.domain.planning.plan import Plan, plan_from_json
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.generations.requests import order_of_one, scene_order

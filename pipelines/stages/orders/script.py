@@ -8,8 +8,8 @@ from statistics import fmean
 
 from pipelines.domain.keys import new_id, scene_key
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
-from pipelines.domain.order import Order, SceneOrder, order_from_json
-from pipelines.domain.plan import Plan, plan_from_json, plan_to_json
+from pipelines.domain.orders.order import Order, SceneOrder, order_from_json
+from pipelines.domain.planning.plan import Plan, plan_from_json, plan_to_json
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Brief, Tx
 from pipelines.stages.generations import text_costs

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.lifecycle import OPEN, GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.money import show
-from pipelines.domain.order import order_from_json
-from pipelines.domain.plan import Plan
+from pipelines.domain.orders.order import order_from_json
+from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.generations.requests import order_of_one, scene_order

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pipelines.domain.errors import OverBudget, ReelgridError
 from pipelines.domain.keys import idempotency_key, new_id, new_token
 from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus, RunStatus, SceneStatus
-from pipelines.domain.order import order_from_json
+from pipelines.domain.orders.order import order_from_json
 from pipelines.domain.progress import clips_sentence
 from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.ports import GenerationRequest, Tx

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.domain.airtable_fields import REWRITTEN, ROW_PROMPT
 from pipelines.domain.errors import ReelgridError, Retryable
 from pipelines.domain.lifecycle import GenerationStatus, Reason, SceneStatus
-from pipelines.domain.order import order_from_json
+from pipelines.domain.orders.airtable_fields import REWRITTEN, ROW_PROMPT
+from pipelines.domain.orders.order import order_from_json
 from pipelines.domain.records import Generation, Run, Scene
-from pipelines.domain.refusal_ladder import Rung, Step, next_step
+from pipelines.domain.recovery.refusal_ladder import Rung, Step, next_step
 from pipelines.ports import Tx
 from pipelines.stages.generations import text_costs
 from pipelines.stages.generations.requests import settings_of, take_of

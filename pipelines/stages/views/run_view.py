@@ -10,7 +10,7 @@ from pipelines.domain.errors import NotFound
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, CutStatus, RunStatus
 from pipelines.domain.money import Account, dollars
-from pipelines.domain.plan import Plan, plan_from_json
+from pipelines.domain.planning.plan import Plan, plan_from_json
 from pipelines.domain.records import Event, Generation, Run
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services

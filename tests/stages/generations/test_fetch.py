@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from pipelines.domain.errors import BadDelivery, Expired, RateLimited
 from pipelines.domain.lifecycle import GenerationStatus
-from pipelines.domain.order import Order, SceneOrder
+from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.ports import GenerationRequest, Job
 from pipelines.stages.generations import poll
 from pipelines.stages.generations.fetch import GONE_S

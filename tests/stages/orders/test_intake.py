@@ -20,7 +20,7 @@ from pipelines.domain.errors import (
     UnplayableMedia,
 )
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.order import Order, SceneOrder
+from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Run
 from pipelines.media.editor import MediaEditor
 from pipelines.stages.orders import accept, intake

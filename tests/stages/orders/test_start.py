@@ -9,8 +9,8 @@ import pytest
 
 from pipelines.domain.errors import Expired, InvalidOrder, OverBudget
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.order import Order, SceneOrder
-from pipelines.domain.plan import plan_from_json
+from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.planning.plan import plan_from_json
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from tests.stages.stage_fixtures import BASE, StageHarness

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines.domain.errors import Expired, InvalidOrder
-from pipelines.domain.order import MAX_SEED, Order, SceneOrder
+from pipelines.domain.orders.order import MAX_SEED, Order, SceneOrder
 from pipelines.domain.records import Run
 from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.orders import accept

@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 
 from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import Problem
-from pipelines.domain.fit import either
 from pipelines.domain.footage import Transition
-from pipelines.domain.order import (
+from pipelines.domain.orders.order import (
     ASPECT_RATIOS,
     MAX_PROMPT,
     MAX_SCENES,
@@ -24,6 +23,7 @@ from pipelines.domain.order import (
     Order,
     SceneOrder,
 )
+from pipelines.domain.planning.fit import either
 
 SUNSET_WARNING = timedelta(days=30)
 _PORTS = {"http": 80, "https": 443}

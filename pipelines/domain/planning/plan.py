@@ -15,11 +15,11 @@ from typing import Any
 
 from pipelines.domain.catalogue import ModelCard, Offer
 from pipelines.domain.errors import InvalidOrder, Problem
-from pipelines.domain.film_length import counted, shares
-from pipelines.domain.fit import either, film_size
-from pipelines.domain.fit_scene import Fitted, fit_scene
-from pipelines.domain.order import DEFAULT_SCENES, MAX_SCENES, Order, SceneOrder
-from pipelines.domain.order_checks import check_order, usable
+from pipelines.domain.orders.checks import check_order, usable
+from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_SCENES, Order, SceneOrder
+from pipelines.domain.planning.film_length import counted, shares
+from pipelines.domain.planning.fit import either, film_size
+from pipelines.domain.planning.fit_scene import Fitted, fit_scene
 
 NO_ORIGINS: Mapping[str, str] = MappingProxyType({})
 MAX_NAMED = 8

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from pipelines.domain.catalogue import ModelCard
 from pipelines.domain.errors import Problem
-from pipelines.domain.fit import lengths_in_words, same_length
 from pipelines.domain.footage import Transition
-from pipelines.domain.order import DEFAULT_SCENES, MAX_SCENES, Order
+from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_SCENES, Order
+from pipelines.domain.planning.fit import lengths_in_words, same_length
 
 SHORTEST_S = 0.5
 """No scene is shown for less."""
