@@ -19,7 +19,7 @@ from pipelines.domain.policy import Policy
 from pipelines.domain.records import Event
 from pipelines.ports import Clock, CrashPoints, FilmEditor, Hints, MediaStore, Store, Tx
 from pipelines.queueing import NoHints, RqHints, socket_url
-from pipelines.security import signing
+from pipelines.security import links
 from pipelines.settings import Origin, Settings
 from pipelines.settings.model import OPENAI_URL
 from pipelines.stages.kernel.services import Services
@@ -58,16 +58,16 @@ class SignedLinks:
 
     def media(self, key: str, filename: str, ttl_s: float) -> str:
         """A signed link to a file in storage, served by the web process."""
-        token = signing.sign_media(self.secret, key, self.clock.now() + ttl_s)
+        token = links.sign_media(self.secret, key, self.clock.now() + ttl_s)
         return f"{self.base}/media/{token}/{quote(filename)}"
 
     def page(self, *, run_id: str) -> str:
         """A signed link that opens exactly one run."""
-        return f"{self.base}/runs/{run_id}?t={signing.sign_page(self.secret, 'run', run_id)}"
+        return f"{self.base}/runs/{run_id}?t={links.sign_page(self.secret, 'run', run_id)}"
 
     def row_page(self, base_id: str, record_id: str) -> str:
         """A signed link that opens exactly one row, in this base and in no copy of it."""
-        token = signing.sign_page(self.secret, "record", signing.row_subject(base_id, record_id))
+        token = links.sign_page(self.secret, "record", links.row_subject(base_id, record_id))
         return f"{self.base}/r/{record_id}?t={token}"
 
     def video(self, token: str) -> str:

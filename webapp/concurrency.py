@@ -16,7 +16,7 @@ from webapp.errors import HttpProblem
 T = TypeVar("T")
 
 THREADS = 8
-"""Threads of one web process; gunicorn.conf.py sets as many."""
+"""Threads of one web process; webapp.server sets as many."""
 PLACES = THREADS // 2
 LOOK_S = 0.25
 BOUND_S = 8.0

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from pipelines.domain import errors
 from pipelines.domain.errors import Problem, ReelgridError
-from pipelines.security import signing
+from pipelines.security import links, webhook_signatures
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +43,9 @@ STATUS: dict[type[ReelgridError], int] = {
     errors.Busy: 503,
     errors.TooMany: 429,
     errors.Unavailable: 503,
-    signing.BadLink: 403,
-    signing.LinkExpired: 410,
-    signing.BadWebhook: 401,
+    links.BadLink: 403,
+    links.LinkExpired: 410,
+    webhook_signatures.BadWebhook: 401,
 }
 """What a domain error means over HTTP; a subclass counts as its nearest parent here, anything else as 500."""
 

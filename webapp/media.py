@@ -17,7 +17,7 @@ from werkzeug.http import is_resource_modified, quote_etag
 
 from pipelines.domain.records import Cut
 from pipelines.ports import MediaStore, Stored
-from pipelines.security import signing
+from pipelines.security import links
 from webapp.context import secret, services
 from webapp.errors import HttpProblem, not_here
 
@@ -45,7 +45,7 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f"\\/:*?<>|]+')
 @bp.route("/media/<token>/<filename>", methods=["GET", "HEAD"])
 def signed(token: str, filename: str | None = None) -> Response:
     """A file by a signed link. 403 for a link we did not sign, 410 for one whose time has run out."""
-    key = signing.read_media(secret(), token, services().clock.now())
+    key = links.read_media(secret(), token, services().clock.now())
     name = filename or key.rsplit("/", 1)[-1]
     return _file(key, name, max_age=3600, immutable=True)
 
@@ -63,7 +63,7 @@ def video(token: str) -> Response:
 
 
 def _cut(token: str) -> Cut | None:
-    if not signing.is_view_token(token):
+    if not links.is_view_token(token):
         return None
     with services().store.read() as tx:
         found = tx.cuts.find(token=token, limit=1)

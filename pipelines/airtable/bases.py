@@ -14,7 +14,7 @@ from typing import Any
 from pipelines.domain.errors import NotConfigured
 from pipelines.domain.records import Base
 from pipelines.ports import Clock, Store, Tx
-from pipelines.security.signing import seal, unseal
+from pipelines.security.sealing import seal, unseal
 
 _BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)
 State = dict[str, Any]

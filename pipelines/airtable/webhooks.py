@@ -34,7 +34,7 @@ from pipelines.domain.orders.airtable_fields import (
     VideoField,
 )
 from pipelines.ports import AirtableChange, Clock
-from pipelines.security.signing import WrongSignature, verify_airtable
+from pipelines.security.webhook_signatures import WrongSignature, verify_airtable
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class Webhooks:
         return True
 
     def verify(self, body: bytes, mac: str | None) -> str:
-        """The base a ping is about. Raises signing.BadWebhook for what Airtable did not send to us, or what we cannot
+        """The base a ping is about. Raises BadWebhook for what Airtable did not send to us, or what we cannot
         check since SECRET_KEY was changed.
         """
         try:

@@ -15,7 +15,7 @@ from pipelines.bootstrap import CallCounter, build_services
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.records import Base, Clip, Run, Scene
 from pipelines.settings import load_settings
-from pipelines.stages.base_changes import ping, webhook_push
+from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.decisions import control
 from pipelines.stages.delivery import flush
 from pipelines.stages.kernel.services import Services
@@ -251,8 +251,8 @@ def test_a_ping_during_the_work_makes_the_base_due_again(house: House) -> None:
     assert not steps.step(services, "bases", BASE), "one at a time"
     before = house.base()
     clock.wait(1)
-    assert ping.pinged(services, BASE, "delivery-1")
-    assert not ping.pinged(services, BASE, "delivery-1"), "a repeat is nothing"
+    assert webhook_push.pinged(services, BASE, "delivery-1")
+    assert not webhook_push.pinged(services, BASE, "delivery-1"), "a repeat is nothing"
     webhook_push._rest(services, Actor("another", clock.now(), token), before, webhook_push.PUSHED_S)
     assert house.base().next_at == clock.now()
     assert steps.step(services, "bases", BASE)

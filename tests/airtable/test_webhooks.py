@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.airtable.connections import AirtableTools
 from pipelines.domain.errors import AirtableDenied, RecordGone
-from pipelines.security.signing import BadWebhook
+from pipelines.security.webhook_signatures import BadWebhook
 from tests.airtable.airtable_fixtures import BASE, AirtableHarness, want
 from tests.sandbox.airtable.sandbox_airtable import Web, until
 

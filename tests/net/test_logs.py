@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.net import RedactingFilter, redact
-from pipelines.security.signing import new_api_key, new_view_token, new_webhook_secret, sign_media
+from pipelines.security.api_keys import new_api_key
+from pipelines.security.links import new_view_token, sign_media
+from pipelines.security.webhook_signatures import new_webhook_secret
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRETS = {

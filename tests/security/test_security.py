@@ -16,17 +16,9 @@ from itsdangerous import URLSafeSerializer
 from standardwebhooks import Webhook
 
 from pipelines.domain.errors import NotConfigured
-from pipelines.security import signing
-from pipelines.security.signing import (
-    BadLink,
-    BadWebhook,
-    LinkExpired,
-    Malformed,
-    MissingSignature,
-    Stale,
-    Tampered,
-    WrongSignature,
-)
+from pipelines.security import api_keys, links, sealing, webhook_signatures
+from pipelines.security.links import BadLink, LinkExpired, Malformed, Tampered
+from pipelines.security.webhook_signatures import BadWebhook, MissingSignature, Stale, WrongSignature
 
 SECRET = "0123456789abcdef0123456789abcdef"
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -54,95 +46,95 @@ def standard(**changed: object) -> None:
         "live": [WHSEC], "message_id": MESSAGE, "timestamp": str(TS), "signature": SIGNATURE, "body": BODY, "now": TS,
     }  # fmt: skip
     facts |= changed
-    signing.verify_standard_webhook(facts.pop("live"), **facts)  # type: ignore[arg-type]
+    webhook_signatures.verify_standard_webhook(facts.pop("live"), **facts)  # type: ignore[arg-type]
 
 
 # --- links
 
 
 def test_a_media_link_opens_its_file_until_it_expires() -> None:
-    token = signing.sign_media(SECRET, "cuts/2026/11/a.mp4", expires_at=1000)
-    assert signing.read_media(SECRET, token, now=999) == "cuts/2026/11/a.mp4"
+    token = links.sign_media(SECRET, "cuts/2026/11/a.mp4", expires_at=1000)
+    assert links.read_media(SECRET, token, now=999) == "cuts/2026/11/a.mp4"
     with pytest.raises(LinkExpired):
-        signing.read_media(SECRET, token, now=1000)
+        links.read_media(SECRET, token, now=1000)
 
 
 def test_a_page_link_opens_one_kind_of_page_for_ever_or_for_a_while() -> None:
-    lasting = signing.sign_page(SECRET, "record", "rec1")
-    assert signing.read_page(SECRET, "record", lasting, now=9e9) == "rec1"
+    lasting = links.sign_page(SECRET, "record", "rec1")
+    assert links.read_page(SECRET, "record", lasting, now=9e9) == "rec1"
     with pytest.raises(Tampered):
-        signing.read_page(SECRET, "run", lasting, now=0)
-    passing = signing.sign_page(SECRET, "record", "rec1", expires_at=10)
+        links.read_page(SECRET, "run", lasting, now=0)
+    passing = links.sign_page(SECRET, "record", "rec1", expires_at=10)
     with pytest.raises(LinkExpired):
-        signing.read_page(SECRET, "record", passing, now=11)
+        links.read_page(SECRET, "record", passing, now=11)
 
 
 def test_the_link_of_a_row_names_its_base_and_one_that_does_not_is_outdated() -> None:
-    assert signing.read_row(signing.row_subject("appA", "recB")) == ("appA", "recB")
-    with pytest.raises(signing.Outdated):
-        signing.read_row("recB")
+    assert links.read_row(links.row_subject("appA", "recB")) == ("appA", "recB")
+    with pytest.raises(links.Outdated):
+        links.read_row("recB")
 
 
 def test_a_link_for_one_purpose_is_refused_for_another_and_under_another_key() -> None:
-    media = signing.sign_media(SECRET, "rec1", expires_at=1000)
+    media = links.sign_media(SECRET, "rec1", expires_at=1000)
     with pytest.raises(Tampered):
-        signing.read_page(SECRET, "record", media, now=0)
+        links.read_page(SECRET, "record", media, now=0)
     with pytest.raises(Tampered):
-        signing.read_media(SECRET[::-1], media, now=0)
+        links.read_media(SECRET[::-1], media, now=0)
 
 
 def test_changing_any_character_of_a_link_is_noticed() -> None:
-    token = signing.sign_media(SECRET, "cuts/a.mp4", expires_at=1000)
+    token = links.sign_media(SECRET, "cuts/a.mp4", expires_at=1000)
     for position, letter in enumerate(token[:-1]):  # the last character has spare bits in base64
         changed = token[:position] + ("A" if letter != "A" else "B") + token[position + 1 :]
         with pytest.raises(BadLink):
-            signing.read_media(SECRET, changed, now=0)
+            links.read_media(SECRET, changed, now=0)
 
 
 def test_a_signed_payload_of_another_shape_is_malformed() -> None:
-    serializer: URLSafeSerializer = signing._serializer(SECRET, "media")
+    serializer: URLSafeSerializer = links._serializer(SECRET, "media")
     for payload in ("cuts/a.mp4", {"k": 1, "e": 5}, {"k": "a", "e": "never"}, {"k": "a"}, None):
         with pytest.raises(Malformed):
-            signing.read_media(SECRET, str(serializer.dumps(payload)), now=0)
+            links.read_media(SECRET, str(serializer.dumps(payload)), now=0)
 
 
 @given(st.text(st.characters(codec=None, categories=None)))
 def test_no_text_makes_reading_a_link_crash(text: str) -> None:
     with pytest.raises(BadLink):
-        signing.read_media(SECRET, text, now=0)
+        links.read_media(SECRET, text, now=0)
 
 
 def test_view_tokens_are_unguessable_and_recognised_by_shape() -> None:
-    tokens = {signing.new_view_token() for _ in range(100)}
+    tokens = {links.new_view_token() for _ in range(100)}
     assert len(tokens) == 100
-    assert all(signing.is_view_token(token) and len(token) == 43 for token in tokens)
+    assert all(links.is_view_token(token) and len(token) == 43 for token in tokens)
     for text in ("", "a" * 42, "a" * 44, "../" + "a" * 40, "a" * 43 + "\n", "é" * 43):
-        assert not signing.is_view_token(text)
+        assert not links.is_view_token(text)
 
 
 # --- API keys
 
 
 def test_a_new_api_key_is_found_by_its_id_and_believed_by_its_hash() -> None:
-    identity, key, sha256 = signing.new_api_key()
-    assert signing.parse_api_key(key) == identity
+    identity, key, sha256 = api_keys.new_api_key()
+    assert api_keys.parse_api_key(key) == identity
     assert key.startswith(f"rg_{identity}_")
     assert sha256 == hashlib.sha256(key.encode()).hexdigest()
-    assert signing.api_key_matches(key, sha256)
-    assert not signing.api_key_matches(key[:-1] + "!", sha256)
-    assert not signing.api_key_matches(key, None)
+    assert api_keys.api_key_matches(key, sha256)
+    assert not api_keys.api_key_matches(key[:-1] + "!", sha256)
+    assert not api_keys.api_key_matches(key, None)
     assert identity not in sha256
 
 
 def test_the_dummy_hash_of_unknown_ids_opens_nothing() -> None:
-    assert not signing.api_key_matches("", None)
-    assert not signing.api_key_matches("x", "")
+    assert not api_keys.api_key_matches("", None)
+    assert not api_keys.api_key_matches("x", "")
 
 
 @given(st.text(st.characters(codec=None, categories=None)))
 def test_no_text_makes_parsing_or_comparing_a_key_crash(text: str) -> None:
-    assert signing.parse_api_key(text) is None
-    assert not signing.api_key_matches(text, "0" * 64)
+    assert api_keys.parse_api_key(text) is None
+    assert not api_keys.api_key_matches(text, "0" * 64)
 
 
 # --- Standard Webhooks
@@ -150,13 +142,13 @@ def test_no_text_makes_parsing_or_comparing_a_key_crash(text: str) -> None:
 
 def test_the_published_standard_webhooks_vector_is_believed_and_reproduced() -> None:
     standard()
-    assert signing.sign_standard_webhook(WHSEC, MESSAGE, TS, BODY) == SIGNATURE
+    assert webhook_signatures.sign_standard_webhook(WHSEC, MESSAGE, TS, BODY) == SIGNATURE
 
 
 def test_our_signature_is_what_the_reference_library_makes_and_believes() -> None:
-    secret = signing.new_webhook_secret()
+    secret = webhook_signatures.new_webhook_secret()
     now = datetime.now(UTC)
-    ours = signing.sign_standard_webhook(secret, "msg_1", int(now.timestamp()), BODY)
+    ours = webhook_signatures.sign_standard_webhook(secret, "msg_1", int(now.timestamp()), BODY)
     assert ours == Webhook(secret).sign("msg_1", now, BODY.decode())
     headers = {"webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": ours}
     assert Webhook(secret).verify(BODY.decode(), headers) == json.loads(BODY)
@@ -222,26 +214,26 @@ def test_a_secret_without_its_prefix_is_the_operators_mistake() -> None:
     with pytest.raises(NotConfigured):
         standard(live=[WHSEC.removeprefix("whsec_")])
     with pytest.raises(NotConfigured):
-        signing.sign_standard_webhook("secret", MESSAGE, TS, BODY)
+        webhook_signatures.sign_standard_webhook("secret", MESSAGE, TS, BODY)
 
 
 # --- Airtable
 
 
 def test_the_airtable_vector_is_believed() -> None:
-    signing.verify_airtable(AIRTABLE_SECRET, mac=AIRTABLE_MAC, body=AIRTABLE_BODY)
+    webhook_signatures.verify_airtable(AIRTABLE_SECRET, mac=AIRTABLE_MAC, body=AIRTABLE_BODY)
 
 
 @given(header, st.binary(max_size=40))
 def test_a_forged_airtable_ping_is_refused_and_never_crashes(mac: str | None, body: bytes) -> None:
     for text in (mac, f"hmac-sha256={mac}", AIRTABLE_MAC):
         with pytest.raises(BadWebhook):
-            signing.verify_airtable(AIRTABLE_SECRET, mac=text, body=body)
+            webhook_signatures.verify_airtable(AIRTABLE_SECRET, mac=text, body=body)
 
 
 def test_an_airtable_secret_that_is_no_base64_is_the_operators_mistake() -> None:
     with pytest.raises(NotConfigured):
-        signing.verify_airtable("é", mac=AIRTABLE_MAC, body=AIRTABLE_BODY)
+        webhook_signatures.verify_airtable("é", mac=AIRTABLE_MAC, body=AIRTABLE_BODY)
 
 
 # --- kie.ai
@@ -256,7 +248,7 @@ def test_a_kie_callback_is_believed_for_its_task_and_time_only() -> None:
         task: str = "task1", timestamp: str | None = str(TS), signature: str | None = None, now: float = TS
     ) -> None:
         signed = kie_signature("task1", TS) if signature is None else signature
-        signing.verify_kie("kie-key", task_id=task, timestamp=timestamp, signature=signed, now=now)
+        webhook_signatures.verify_kie("kie-key", task_id=task, timestamp=timestamp, signature=signed, now=now)
 
     verify()
     refused: list[tuple[Callable[[], None], type[BadWebhook]]] = [
@@ -275,7 +267,7 @@ def test_a_kie_callback_is_believed_for_its_task_and_time_only() -> None:
 def test_nothing_sent_makes_a_kie_check_crash(task: str, timestamp: str | None, signature: str | None) -> None:
     for stamp in (timestamp, str(TS)):
         with pytest.raises(BadWebhook):
-            signing.verify_kie("kie-key", task_id=task, timestamp=stamp, signature=signature, now=TS)
+            webhook_signatures.verify_kie("kie-key", task_id=task, timestamp=stamp, signature=signature, now=TS)
 
 
 # --- OpenRouter
@@ -287,35 +279,35 @@ def openrouter_signature(body: bytes, timestamp: int = TS) -> str:
 
 def test_an_openrouter_callback_is_believed_by_any_live_secret() -> None:
     signature = f"t={TS},v1={openrouter_signature(BODY)}"
-    signing.verify_openrouter(["old", "or-secret"], signature=signature, body=BODY, now=TS + 299)
-    signing.verify_openrouter(
+    webhook_signatures.verify_openrouter(["old", "or-secret"], signature=signature, body=BODY, now=TS + 299)
+    webhook_signatures.verify_openrouter(
         ["or-secret"], signature=f"t={TS}, v1=00, v1={openrouter_signature(BODY)}", body=BODY, now=TS
     )
     with pytest.raises(WrongSignature):
-        signing.verify_openrouter(["or-secret"], signature=signature, body=BODY + b"x", now=TS)
+        webhook_signatures.verify_openrouter(["or-secret"], signature=signature, body=BODY + b"x", now=TS)
     with pytest.raises(WrongSignature):
-        signing.verify_openrouter(["old"], signature=signature, body=BODY, now=TS)
+        webhook_signatures.verify_openrouter(["old"], signature=signature, body=BODY, now=TS)
     with pytest.raises(Stale):
-        signing.verify_openrouter(["or-secret"], signature=signature, body=BODY, now=TS + 301)
+        webhook_signatures.verify_openrouter(["or-secret"], signature=signature, body=BODY, now=TS + 301)
     with pytest.raises(MissingSignature):
-        signing.verify_openrouter(["or-secret"], signature=f"t=1,{signature}", body=BODY, now=TS)
+        webhook_signatures.verify_openrouter(["or-secret"], signature=f"t=1,{signature}", body=BODY, now=TS)
 
 
 @given(header, st.binary(max_size=40))
 def test_nothing_sent_makes_an_openrouter_check_crash(signature: str | None, body: bytes) -> None:
     for text in (signature, f"t={TS},v1={signature}"):
         with pytest.raises(BadWebhook):
-            signing.verify_openrouter(["or-secret"], signature=text, body=body, now=TS)
+            webhook_signatures.verify_openrouter(["or-secret"], signature=text, body=body, now=TS)
 
 
 # --- secrets at rest
 
 
 def test_a_sealed_secret_opens_under_the_same_key_only() -> None:
-    sealed = signing.seal(SECRET, "mac-secret é")
+    sealed = sealing.seal(SECRET, "mac-secret é")
     assert "mac-secret" not in sealed
-    assert signing.unseal(SECRET, sealed) == "mac-secret é"
-    assert signing.seal(SECRET, "mac-secret é") != sealed
+    assert sealing.unseal(SECRET, sealed) == "mac-secret é"
+    assert sealing.seal(SECRET, "mac-secret é") != sealed
     for key, text in ((SECRET[::-1], sealed), (SECRET, sealed[:-4] + "AAA="), (SECRET, ""), (SECRET, "\udcff")):
         with pytest.raises(NotConfigured):
-            signing.unseal(key, text)
+            sealing.unseal(key, text)

@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.airtable.rows.fields import airtable_scene
 from pipelines.domain.orders.airtable_fields import AirtableTable
 from pipelines.ports import AirtableChange
-from pipelines.stages.base_changes import checkboxes, ping, webhook_push
+from pipelines.stages.base_changes import checkboxes, webhook_push
 from pipelines.testing import MemoryWebhooks
 from tests.stages.stage_fixtures import BASE, StageHarness
 
@@ -38,7 +38,7 @@ def changed(world: StageHarness, table: str, record: str, *names: str, ticked: t
     """People changed these cells, and Airtable pings."""
     told(world, table, record, *names, ticked=ticked)
     hooks = world.services.base_tools.webhooks
-    assert ping.pinged(world.services, BASE, f"ping-{hooks.cursor}-{len(hooks.changed)}-{world.clock.now()}")
+    assert webhook_push.pinged(world.services, BASE, f"ping-{hooks.cursor}-{len(hooks.changed)}-{world.clock.now()}")
     world.settle()
 
 

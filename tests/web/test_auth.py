@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipelines.domain.records import ApiKey
-from pipelines.security import signing
+from pipelines.security import api_keys
 from tests.web.web_fixtures import BEARER, KEY, RECORD, WebHarness
 from webapp.access.login_throttle import ADDRESSES, AT_ONCE, LoginThrottle
 from webapp.api import OPERATIONS
@@ -15,7 +15,7 @@ from webapp.api import OPERATIONS
 
 def add_key(house: WebHarness, *scopes: str) -> tuple[str, dict[str, str]]:
     """A key of the table; its id and the header that shows it."""
-    key = signing.new_api_key()
+    key = api_keys.new_api_key()
     with house.store.write() as tx:
         tx.keys.add(ApiKey(id=key.id, name="made", sha256=key.sha256, scopes=scopes))
     return key.id, {"Authorization": f"Bearer {key.key}"}

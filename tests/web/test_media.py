@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.security import signing
+from pipelines.security import links
 from tests.web.web_fixtures import OUTSIDE, WebHarness
 
 FILM = bytes(range(256)) * 40
@@ -91,7 +91,7 @@ def test_a_signed_link_opens_one_file_for_a_while(house: WebHarness) -> None:
     token = address.split("/")[2]
     assert house.client.get(address.replace(token, token[:-2] + "xx")).status_code == 403
     assert house.client.get("/media/rubbish").status_code == 403
-    page = signing.sign_page(OUTSIDE["SECRET_KEY"], "run", "run_1")
+    page = links.sign_page(OUTSIDE["SECRET_KEY"], "run", "run_1")
     assert house.client.get(f"/media/{page}").status_code == 403
     house.clock.shift = 61
     assert house.client.get(address).status_code == 410
@@ -100,7 +100,7 @@ def test_a_signed_link_opens_one_file_for_a_while(house: WebHarness) -> None:
 def test_a_file_that_is_no_longer_kept_is_410(house: WebHarness) -> None:
     """Retention is no error of the reader."""
     address = link(house)
-    house.services.media.delete(signing.read_media(OUTSIDE["SECRET_KEY"], address.split("/")[2], house.clock.now()))
+    house.services.media.delete(links.read_media(OUTSIDE["SECRET_KEY"], address.split("/")[2], house.clock.now()))
     answer = house.client.get(address)
     assert answer.status_code == 410
     assert answer.mimetype == "application/problem+json"

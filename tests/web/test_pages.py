@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.records import Run
-from pipelines.security import signing
+from pipelines.security import api_keys, links
 from tests.web.web_fixtures import BASE, BEARER, KEY, OUTSIDE, RECORD, WebHarness
 from webapp.pages.filters import usd
 
@@ -25,8 +25,8 @@ def based(airtable: WebHarness) -> WebHarness:
 
 
 def token(kind: str, subject: str, expires_at: float | None = None, *, base: str = BASE) -> str:
-    subject = signing.row_subject(base, subject) if kind == "record" else subject
-    return signing.sign_page(OUTSIDE["SECRET_KEY"], kind, subject, expires_at)
+    subject = links.row_subject(base, subject) if kind == "record" else subject
+    return links.sign_page(OUTSIDE["SECRET_KEY"], kind, subject, expires_at)
 
 
 def hidden(page: Any, name: str) -> str:
@@ -133,7 +133,7 @@ def test_the_link_of_a_row_does_not_open_the_row_of_the_same_id_in_a_copy_of_its
 
 def test_a_link_of_before_bases_were_named_opens_nothing_and_says_where_to_get_a_fresh_one(house: WebHarness) -> None:
     house.finished("run_a", record_id=RECORD, base_id=BASE)
-    old = signing.sign_page(OUTSIDE["SECRET_KEY"], "record", RECORD)
+    old = links.sign_page(OUTSIDE["SECRET_KEY"], "record", RECORD)
     for path in (f"/r/{RECORD}", "/runs/run_a", f"/r/{RECORD}/live"):
         answer = house.client.get(f"{path}?t={old}", headers=BROWSER)
         assert answer.status_code == 403
@@ -272,7 +272,7 @@ def test_a_key_that_only_reads_sees_no_buttons(house: WebHarness) -> None:
     from pipelines.domain.records import ApiKey
 
     house.finished()
-    key = signing.new_api_key()
+    key = api_keys.new_api_key()
     with house.store.write() as tx:
         tx.keys.add(ApiKey(id=key.id, name="reader", sha256=key.sha256, scopes=("read",)))
     client = house.client

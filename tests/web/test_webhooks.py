@@ -15,7 +15,7 @@ import pytest
 
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import Base, Generation, Run
-from pipelines.security import signing
+from pipelines.security import sealing, webhook_signatures
 from tests.web.web_fixtures import BASE, OUTSIDE, WebHarness
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
@@ -58,7 +58,7 @@ def standard(
     return {
         "webhook-id": id,
         "webhook-timestamp": str(at),
-        "webhook-signature": signing.sign_standard_webhook(secret, id, at, body),
+        "webhook-signature": webhook_signatures.sign_standard_webhook(secret, id, at, body),
         "Content-Type": "application/json",
     }
 
@@ -233,7 +233,7 @@ def test_a_ping_of_airtable_makes_its_base_due(house: WebHarness) -> None:
     hook = {
         "id": "ach1",
         "url": f"{OUTSIDE['PUBLIC_URL']}/api/webhook/airtable",
-        "secret": signing.seal(OUTSIDE["SECRET_KEY"], MAC),
+        "secret": sealing.seal(OUTSIDE["SECRET_KEY"], MAC),
         "cursor": 1,
         "expires_at": time.time() + 86_400,
         "renewed_at": time.time(),

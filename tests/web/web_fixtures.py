@@ -22,7 +22,7 @@ from pipelines.domain.orders.order import Order, order_to_json
 from pipelines.domain.records import Clip, Cut, Event, Generation, Run, Scene
 from pipelines.sandbox.airtable import FIRST_BASE
 from pipelines.sandbox.app import Sandbox
-from pipelines.security.signing import new_view_token
+from pipelines.security.links import new_view_token
 from pipelines.settings import load_settings
 from webapp import create_app
 

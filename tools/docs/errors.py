@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from pipelines.domain import errors
 from pipelines.domain.errors import Blame, Permanent, ReelgridError, Retryable
-from pipelines.security import signing
+from pipelines.security import links, webhook_signatures
 from webapp.errors import STATUS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,8 +55,8 @@ KINDS: tuple[tuple[type[ReelgridError], str, str], ...] = (
 def page() -> str:
     """The whole page."""
     parts = [HEAD, *(f"## {title}\n\n{why}\n\n{_table(_leaves(kind, errors.__name__))}" for kind, title, why in KINDS)]
-    links = _table(_leaves(Permanent, signing.__name__))
-    parts.append(f"## Links and webhooks\n\nWhat comes with a signature that does not hold.\n\n{links}")
+    signed = _table(chain(*(_leaves(Permanent, room.__name__) for room in (links, webhook_signatures))))
+    parts.append(f"## Links and webhooks\n\nWhat comes with a signature that does not hold.\n\n{signed}")
     return "\n".join(parts)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from flask import Flask, current_app, g, request, session
 
 from pipelines.domain.records import ApiKey
-from pipelines.security import signing
+from pipelines.security import api_keys, links
 from pipelines.settings import Origin
 from webapp.access.login_throttle import LoginThrottle
 from webapp.context import Actor, actor, secret, services, settings
@@ -86,10 +86,10 @@ def _owner(key: str) -> Actor | None:
     if not 0 < len(key) <= MAX_KEY:
         return None
     for entry in settings().bootstrap_keys:
-        if signing.api_key_matches(key, entry.sha256):
+        if api_keys.api_key_matches(key, entry.sha256):
             return Actor(entry.name, ALL, f"{ENV}{entry.name}")
-    row = _row(signing.parse_api_key(key) or "")
-    if not signing.api_key_matches(key, row.sha256 if row else None) or row is None:
+    row = _row(api_keys.parse_api_key(key) or "")
+    if not api_keys.api_key_matches(key, row.sha256 if row else None) or row is None:
         return None
     _touch(row)
     return Actor(row.name, frozenset(row.scopes), row.id)
@@ -198,9 +198,9 @@ def _mark(key_id: str) -> str | None:
 def base_of_link(record_id: str) -> str | None:
     """The base that the signed link of this request (`?t=`) names for a row; None without such a link."""
     try:
-        subject = signing.read_page(secret(), "record", request.args.get("t", ""), services().clock.now())
-        base_id, named = signing.read_row(subject)
-    except signing.BadLink:
+        subject = links.read_page(secret(), "record", request.args.get("t", ""), services().clock.now())
+        base_id, named = links.read_row(subject)
+    except links.BadLink:
         return None
     return base_id if named == record_id else None
 
@@ -210,14 +210,14 @@ def linked(opens: dict[str, str | None]) -> Actor | None:
     token = request.args.get("t")
     if not token:
         return None
-    refusal: signing.BadLink = signing.Malformed("a link opens another page")
+    refusal: links.BadLink = links.Malformed("a link opens another page")
     for kind, subject in opens.items():
         try:
-            opened_subject = signing.read_page(secret(), kind, token, services().clock.now())
+            opened_subject = links.read_page(secret(), kind, token, services().clock.now())
             if kind == "record":
-                signing.read_row(opened_subject)
-        except signing.BadLink as error:
-            refusal = error if isinstance(error, signing.LinkExpired | signing.Outdated) else refusal
+                links.read_row(opened_subject)
+        except links.BadLink as error:
+            refusal = error if isinstance(error, links.LinkExpired | links.Outdated) else refusal
             continue
         if subject is not None and opened_subject == subject:
             return Actor("link", frozenset({"trigger"}))

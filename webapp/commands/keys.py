@@ -6,7 +6,7 @@ import click
 
 from pipelines.domain.money import dollars
 from pipelines.domain.records import ApiKey
-from pipelines.security import signing
+from pipelines.security import api_keys
 from pipelines.stages.views.sections import iso
 from webapp.commands.output import Group, Money, as_json, print_table, reports_errors, show
 from webapp.context import services
@@ -23,7 +23,7 @@ SCOPES = ("trigger", "read", "admin")
 @reports_errors
 def create(name: str, scopes: tuple[str, ...], day_cap: int | None, *, json_: bool) -> None:
     """Make a key. It is shown once and not kept; only its hash is. Default scopes: trigger and read."""
-    core, made = services(), signing.new_api_key()
+    core, made = services(), api_keys.new_api_key()
     row = ApiKey(
         id=made.id,
         name=name,

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as Redirect
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import MOVING, RunStatus
-from pipelines.security import signing
+from pipelines.security import links
 from pipelines.stages.orders.accept import StartRequest
 from pipelines.stages.views import run_view
 from webapp.access import auth
@@ -119,7 +119,7 @@ def enter_run(run_id: str) -> Actor:
     """A signed link opens this run, or every run of its record. Whoever may not look is not told what exists."""
     with services().store.read() as tx:
         run = tx.runs.get(run_id)
-    row = signing.row_subject(run.base_id, run.record_id) if run and run.base_id and run.record_id else None
+    row = links.row_subject(run.base_id, run.record_id) if run and run.base_id and run.record_id else None
     person = auth.page({"run": run_id, "record": row})
     if run is None:
         raise not_here("run")
@@ -175,7 +175,7 @@ def enter_record(record_id: str) -> tuple[Actor, str | None, str | None]:
     404 for no record id.
     """
     named = request.args.get("base_id") or auth.base_of_link(record_id)
-    person = auth.page({"record": signing.row_subject(named, record_id) if named else None})
+    person = auth.page({"record": links.row_subject(named, record_id) if named else None})
     if not RECORD_ID.fullmatch(record_id):
         raise not_here("row")
     base_id, runs = _runs_of(record_id, named)

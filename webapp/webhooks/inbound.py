@@ -12,8 +12,8 @@ from flask import Blueprint, Response, request
 
 from pipelines.domain.keys import digest
 from pipelines.domain.records import Generation
-from pipelines.security import signing
-from pipelines.stages.base_changes import ping
+from pipelines.security import webhook_signatures
+from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.generations import callback
 from webapp.bodies import WEBHOOK_LIMIT, parse_object, read_bounded
 from webapp.context import services, settings
@@ -42,7 +42,7 @@ def _standard(provider: str, secrets: tuple[str, ...]) -> Response:
     headers = request.headers
     if not secrets:
         raise HttpProblem(401, _REFUSED)
-    signing.verify_standard_webhook(
+    webhook_signatures.verify_standard_webhook(
         secrets,
         message_id=headers.get("webhook-id"),
         timestamp=headers.get("webhook-timestamp"),
@@ -63,7 +63,7 @@ def kie(token: str) -> Response:
     headers = request.headers
     timestamp = headers.get("X-Webhook-Timestamp")
     if key is not None:
-        signing.verify_kie(
+        webhook_signatures.verify_kie(
             key.get_secret_value(),
             task_id=task_id,
             timestamp=timestamp,
@@ -80,7 +80,7 @@ def openrouter(token: str) -> Response:
     raw = read_bounded(WEBHOOK_LIMIT)
     live = settings().openrouter_webhook_secret
     if live is not None:
-        signing.verify_openrouter(
+        webhook_signatures.verify_openrouter(
             [live.get_secret_value()],
             signature=request.headers.get("X-OpenRouter-Signature"),
             body=raw,
@@ -123,7 +123,7 @@ def airtable() -> Response:
     raw = read_bounded(WEBHOOK_LIMIT)
     core = services()
     base_id = core.base_tools.webhooks.verify(raw, request.headers.get("X-Airtable-Content-MAC"))
-    ping.pinged(core, base_id, digest(raw.hex())[:32])
+    webhook_push.pinged(core, base_id, digest(raw.hex())[:32])
     return Response(status=204)
 
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from pipelines.domain.errors import AirtableDenied, NotConfigured, RecordGone, ReelgridError
 from pipelines.domain.orders.airtable_fields import ACTION_BOXES, TICKED_TABLES, AirtableTable, VideoField
-from pipelines.domain.records import Base
+from pipelines.domain.records import Base, InboxItem
 from pipelines.ports import AirtableChange
 from pipelines.stages.base_changes import checkboxes, queue_sweep, stale_scenes
 from pipelines.stages.kernel import base_settings, schedule
@@ -23,6 +23,7 @@ from pipelines.stages.kernel.transitions import FREE, Actor
 
 logger = logging.getLogger(__name__)
 
+PROVIDER = "airtable"
 POLL_S = 3 * 3600.0
 """Without push, a look costs four calls: eight looks a day stay within the smallest monthly quota (1,000 calls)."""
 PUSHED_S = 6 * 3600.0
@@ -255,3 +256,14 @@ def _charge(services: Services, base_id: str, before: int, runs: Sequence[str]) 
         for event in tx.events.find(order="id", **look):
             if str(event.detail.get("what")).startswith(_LOOKS):
                 tx.events.change(cast("str", event.id), run_id=runs[0])
+
+
+def pinged(services: Services, base_id: str, delivery_id: str) -> bool:
+    """Record a verified ping once and make its base due; False for a repeat or a base that is not connected."""
+    now = services.clock.now()
+    with services.store.write() as tx:
+        if tx.bases.get(base_id, lock=True) is None:
+            return False
+        if not tx.inbox.add(InboxItem(id=f"{PROVIDER}:{delivery_id}", at=now, provider=PROVIDER)):
+            return False
+        return tx.bases.change(base_id, next_at=now)

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.ports import AirtableChange
-from pipelines.stages.base_changes import ping
+from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.scheduler.maintenance import Maintenance
 from pipelines.testing import MemoryWebhooks
 from tests.stages.people_fixtures import only_run, pushed, told
@@ -28,7 +28,7 @@ def world(tmp_path: Path) -> StageHarness:
 def test_generate_with_a_later_time_waits_for_it_says_so_and_starts_by_itself(world: StageHarness) -> None:
     record = world.row(Prompt="A cat", Generate=True, **{"Scheduled For": NINE})
     told(world, "Videos", record, ticked=("Generate",))
-    ping.pinged(world.services, BASE, "ping-nine")
+    webhook_push.pinged(world.services, BASE, "ping-nine")
     world.settle(patience_s=3600)
     cells = world.cells(record)
     assert (cells["Status"], "Generate" in cells) == ("Queued", False)
@@ -50,7 +50,7 @@ def test_generate_with_a_later_time_waits_for_it_says_so_and_starts_by_itself(wo
 def test_the_time_can_be_moved_and_emptied_while_it_waits(world: StageHarness) -> None:
     record = world.row(Prompt="A cat", Generate=True, **{"Scheduled For": NINE})
     told(world, "Videos", record, ticked=("Generate",))
-    ping.pinged(world.services, BASE, "ping-nine")
+    webhook_push.pinged(world.services, BASE, "ping-nine")
     world.settle(patience_s=3600)
     later = replace_time(world, record, "2026-11-25T11:30:00.000Z")
     assert world.run(only_run(world)).next_at == later
@@ -67,7 +67,7 @@ def replace_time(world: StageHarness, record: str, text: str | None) -> float | 
     assert isinstance(hooks, MemoryWebhooks)
     names = frozenset({"Scheduled For"})
     hooks.changed.append(AirtableChange(table="Videos", record_id=record, changed=names, scheduled_for=at))
-    ping.pinged(world.services, BASE, f"ping-{text}")
+    webhook_push.pinged(world.services, BASE, f"ping-{text}")
     world.settle(patience_s=3600)
     return at
 
@@ -84,7 +84,7 @@ def test_a_request_for_a_row_with_a_later_time_waits_too_and_can_be_cancelled(wo
 
 def changed_soon(world: StageHarness, record: str, tick: str) -> None:
     told(world, "Videos", record, ticked=(tick,))
-    ping.pinged(world.services, BASE, f"ping-{tick}-{world.clock.now()}")
+    webhook_push.pinged(world.services, BASE, f"ping-{tick}-{world.clock.now()}")
     world.settle(patience_s=3600)
 
 
@@ -92,7 +92,7 @@ def test_a_ready_row_with_a_later_time_says_so_once(world: StageHarness) -> None
     record = world.row(Prompt="A cat", Status="Ready", **{"Scheduled For": NINE})
     for number in range(2):
         told(world, "Videos", record, "Status")
-        ping.pinged(world.services, BASE, f"ping-{number}")
+        webhook_push.pinged(world.services, BASE, f"ping-{number}")
         world.settle(patience_s=3600)
     cells = world.cells(record)
     assert (cells["Status"], cells["Status Detail"][:26]) == ("Ready", "Waiting until 25 Nov 2026,")

@@ -12,7 +12,7 @@ import pytest
 from pipelines.airtable.schema import table
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.airtable_fields import AirtableTable
-from pipelines.stages.base_changes import checkboxes, ping, webhook_push
+from pipelines.stages.base_changes import checkboxes, webhook_push
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from pipelines.stages.scheduler.maintenance import Maintenance
@@ -144,7 +144,7 @@ def test_pushed_ticks_are_looked_up_in_one_call(world: StageHarness) -> None:
     served = world.row(Prompt="A cow")
     for record in (*records, served):
         told(world, "Videos", record, ticked=("Generate",))
-    ping.pinged(world.services, BASE, "ping-1")
+    webhook_push.pinged(world.services, BASE, "ping-1")
     world.settle()
     assert [world.cells(record).get("Status") for record in (*records, served)] == ["Done", "Done", None]
     assert world.calls("ticked") == 1
@@ -198,7 +198,7 @@ def test_a_webhook_that_airtable_dropped_is_made_anew_and_nothing_is_missed(worl
     hooks = world.services.base_tools.webhooks
     hooks.dropped = True
     record = world.row(Prompt="A cat", Generate=True)
-    ping.pinged(world.services, BASE, "ping-1")
+    webhook_push.pinged(world.services, BASE, "ping-1")
     world.settle()
     assert hooks.registered == 2
     assert world.cells(record)["Status"] == "Done"

@@ -1,0 +1,121 @@
+"""Signed links to files and pages, and the unguessable tokens of films.
+
+Text from outside is refused with one of our own errors, whatever it looks like; nothing else is ever raised for
+it. Comparisons take constant time and are made on bytes. Time is handed in as `now`, in Unix seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from typing import Any
+
+from itsdangerous import BadData, BadSignature, URLSafeSerializer
+
+from pipelines.domain.errors import Blame, Permanent
+
+_TOKEN_BYTES = 32
+
+
+_VIEW_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+
+
+class BadLink(Permanent):
+    """A signed link that does not open."""
+
+    blame = Blame.MARKETER
+    default = "This link is not valid. Open the newest one from the row."
+
+
+class Tampered(BadLink):
+    """The signature does not fit: changed, made for something else, or signed with another key."""
+
+
+class LinkExpired(BadLink):
+    """The link was good until its time ran out."""
+
+    default = "This link has expired. Open the newest one from the row."
+
+
+class Malformed(BadLink):
+    """Not a signed link at all, or one of another shape."""
+
+
+class Outdated(BadLink):
+    """A link to a row that does not say which base the row is in: rows of a duplicated base have the same ids."""
+
+    default = (
+        "This link is from an earlier version of Reelgrid. The row's next run puts a fresh one into Progress Page; "
+        "until then use the row's button, or ask your operator for one: flask runs link, with the row's id."
+    )
+
+
+def sign_media(secret: str, key: str, expires_at: float) -> str:
+    """A token for `/media/<token>` that opens the stored file `key` until `expires_at`."""
+    return _serializer(secret, "media").dumps({"k": key, "e": int(expires_at)})
+
+
+def read_media(secret: str, token: str, now: float) -> str:
+    """The storage key a media token opens. Raises `Tampered`, `Expired` or `Malformed`."""
+    return _opened(_serializer(secret, "media"), token, now)
+
+
+def sign_page(secret: str, kind: str, subject: str, expires_at: float | None = None) -> str:
+    """A token that opens the page of one `kind` (record, run) for one `subject`, for ever if no time is given. The
+    subject of a record is its `row_subject`.
+    """
+    expiry = None if expires_at is None else int(expires_at)
+    return _serializer(secret, f"page:{kind}").dumps({"k": subject, "e": expiry})
+
+
+def read_page(secret: str, kind: str, token: str, now: float) -> str:
+    """The subject a page token of this `kind` opens. Raises `Tampered`, `Expired` or `Malformed`."""
+    return _opened(_serializer(secret, f"page:{kind}"), token, now)
+
+
+def row_subject(base_id: str, record_id: str) -> str:
+    """What the link of a row is signed for."""
+    return f"{base_id}/{record_id}"
+
+
+def read_row(subject: str) -> tuple[str, str]:
+    """The base and record of a `row_subject`. Raises `Outdated` for the subject of a link that names no base."""
+    base_id, slash, record_id = subject.partition("/")
+    if not slash:
+        raise Outdated("a link to a row names no base")
+    return base_id, record_id
+
+
+def new_view_token() -> str:
+    """A permanent, unguessable token for `/v/<token>`: 32 random bytes, 43 characters."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def is_view_token(text: str) -> bool:
+    """Whether the text has the shape of a view token, before anything is looked up."""
+    return _VIEW_TOKEN.fullmatch(text) is not None
+
+
+def _serializer(secret: str, purpose: str) -> URLSafeSerializer:
+    return URLSafeSerializer(
+        secret,
+        salt=f"reelgrid:{purpose}",
+        signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+    )
+
+
+def _opened(serializer: URLSafeSerializer, token: str, now: float) -> str:
+    try:
+        payload: Any = serializer.loads(token)
+    except BadSignature as error:
+        raise (Tampered if "." in token else Malformed)("a link's signature does not fit") from error
+    except (BadData, ValueError) as error:
+        raise Malformed("a link cannot be read") from error
+    match payload:
+        case {"k": str(subject), "e": int() | None as expiry}:
+            if expiry is not None and now >= expiry:
+                raise LinkExpired("a link is past its time")
+            return subject
+        case _:
+            raise Malformed("a link holds something else")
