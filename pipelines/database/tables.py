@@ -61,7 +61,7 @@ UNIQUE: dict[str, list[tuple[str, ...]]] = {
 
 INDEXES: dict[str, list[tuple[str, ...]]] = {
     "runs": [("status",), ("record_id",), ("created_at",)],
-    "generations": [("run_id",), ("scene_id",), ("status", "next_at"), ("model", "status")],
+    "generations": [("run_id",), ("scene_id",), ("status", "next_at"), ("model", "status"), ("fingerprint", "status")],
     "clips": [("fingerprint",), ("run_id",), ("sha256",)],
     "events": [("run_id", "id"), ("entity_id",)],
     "ledger": [("account", "run_id"), ("account", "generation_id"), ("day",)],

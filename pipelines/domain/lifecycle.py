@@ -133,6 +133,9 @@ IN_FLIGHT = frozenset({_G.SUBMITTED, _G.RUNNING, _G.ADOPTED})
 OPEN = frozenset({_G.PLANNED, _G.SUBMITTING, _G.UNKNOWN, _G.SUCCEEDED}) | IN_FLIGHT
 """Money is set aside for these; a scene has at most one."""
 
+BEING_MADE = IN_FLIGHT | {_G.SUBMITTING, _G.UNKNOWN, _G.SUCCEEDED}
+"""Sent, or perhaps sent: a clip may come of it that serves every equal scene."""
+
 IN_DOUBT = frozenset({_G.SUBMITTING, _G.UNKNOWN})
 
 AIRTABLE_STATUS: Mapping[RunStatus, str] = {

@@ -240,7 +240,7 @@ class MemoryAirtable:
         for name, value in fields.items():
             losing = _LOSING.get((table, name))
             new = self._files(value, row.get(name) or [], losing) if _is_files(value) else value
-            if new in (None, "", [], False):
+            if new is False or new in (None, "", []):
                 row.pop(name, None)
             else:
                 row[name] = new

@@ -20,7 +20,7 @@ from pipelines.stages.generations.requests import request_from_json
 from pipelines.stages.kernel import stop_switch
 from pipelines.stages.kernel.leases import LEASE_S
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation
+from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation, wake_equal
 
 logger = logging.getLogger(__name__)
 
@@ -173,6 +173,7 @@ def leave_to_person(services: Services, actor: Actor, gen: Generation) -> None:
         if not tx.generations.change(gen.id, actor.fence(gen.status), next_at=None, **FREE):
             raise LostLease(gen.id)
         record(tx, actor, "generation", gen.id, gen.run_id, "in_doubt", scene=gen.scene_id)
+        wake_equal(tx, replace(actor, now=services.clock.now()), gen)
         if run is not None:
             submit.wake_if_generating(tx, run, services.clock.now())
 

@@ -138,15 +138,25 @@ def repeats(prompts: Sequence[str]) -> list[int]:
     return [prompts[:index].count(prompt) for index, prompt in enumerate(prompts)]
 
 
+def shared_with(scene: Scene, mark: str) -> dict[str, Any]:
+    """Which clips and generations may serve this scene, as columns of both tables: the same purchase by the same owner.
+    `fresh` runs share only with themselves. All runs are the operator's; whoever else may own one is told apart here.
+    """
+    own = {"run_id": scene.run_id} if scene.settings.get("fresh") else {}
+    return {"fingerprint": mark, **own}
+
+
 def cached_clip(tx: Tx, scene: Scene, mark: str) -> Clip | None:
-    """The newest clip that was bought with this fingerprint and is still ours; `fresh` runs take only their own."""
-    own: dict[str, Any] = {"run_id": scene.run_id} if scene.settings.get("fresh") else {}
-    found = tx.clips.find(order="-created_at", limit=1, fingerprint=mark, deleted_at=None, placeholder=False, **own)
+    """The newest clip that was bought with this fingerprint and is still ours."""
+    shared = shared_with(scene, mark)
+    found = tx.clips.find(order="-created_at", limit=1, deleted_at=None, placeholder=False, **shared)
     return found[0] if found else None
 
 
 def still_to_buy(tx: Tx, scenes: Sequence[Scene], plan: Plan, title: str | None) -> int:
-    """Micro-dollars for the scenes whose clip is not there yet. One that continues another is counted in full."""
+    """Micro-dollars for the scenes whose clip is not there yet. One that continues another is counted in full, and so
+    is one that is being bought for somebody else: that purchase may still fail, and this one must then be paid for.
+    """
     amount = 0
     for scene in scenes:
         request = request_for(scene, len(plan.scenes), title)

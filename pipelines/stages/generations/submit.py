@@ -30,6 +30,7 @@ from pipelines.domain.errors import (
 from pipelines.domain.lifecycle import IN_FLIGHT, TERMINAL, GenerationStatus, Reason, RunStatus
 from pipelines.domain.records import Generation, Run
 from pipelines.ports import GenerationRequest, Job, MediaInput, Submission, Tx
+from pipelines.stages.generations import reuse
 from pipelines.stages.generations.requests import request_from_json
 from pipelines.stages.kernel import circuit_breaker, ledger, rate_limits, scratch, stop_switch
 from pipelines.stages.kernel.services import Services
@@ -120,6 +121,7 @@ def _commit_intent(services: Services, actor: Actor, gen: Generation) -> Generat
         run = tx.runs.get(gen.run_id, lock=True)
         if run is None or _put_aside(tx, actor, run, gen):
             return None
+        reuse.must_be_only(tx, gen)
         stop_switch.must_be_off(tx, run.base_id)
         _must_fit_in_flight(tx, gen, card)
         circuit_breaker.must_be_closed(tx, gen.model, now)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pipelines.domain.lifecycle import (
+    BEING_MADE,
     CUT_TRANSITIONS,
     GENERATION_TRANSITIONS,
     RUN_TRANSITIONS,
@@ -83,7 +84,19 @@ def transition_generation(tx: Tx, actor: Actor, gen: Generation, to: GenerationS
         raise LostLease(gen.id)
     note = {key: changes[key] for key in ("provider_id", "reason", "error", "cost_micro") if changes.get(key)}
     record(tx, actor, "generation", gen.id, gen.run_id, "status", gen.status, to, scene=gen.scene_id, **note)
+    if gen.fingerprint and gen.status in BEING_MADE and to not in BEING_MADE:
+        wake_equal(tx, actor, gen)
     return _fresh(tx.generations.get(gen.id))
+
+
+def wake_equal(tx: Tx, actor: Actor, gen: Generation) -> None:
+    """A purchase is over, or only a person can say how it ends: equal ones that waited for its clip look again.
+
+    They are not sent yet, so that nobody who waits can wait for another who waits.
+    """
+    for other in tx.generations.find(fingerprint=gen.fingerprint, status=GenerationStatus.PLANNED):
+        if other.id != gen.id and other.next_at is not None:
+            tx.generations.change(other.id, {"status": other.status}, next_at=actor.now)
 
 
 def transition_cut(tx: Tx, actor: Actor, cut: Cut, to: CutStatus, **changes: Any) -> Cut:

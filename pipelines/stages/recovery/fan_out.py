@@ -15,7 +15,7 @@ from pipelines.domain.orders.order import order_from_json
 from pipelines.domain.progress import clips_sentence
 from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.ports import GenerationRequest, Tx
-from pipelines.stages.generations import fetch, poll, reconcile, submit
+from pipelines.stages.generations import fetch, poll, reconcile, reuse, submit
 from pipelines.stages.generations.requests import cached_clip, fingerprint, request_for, request_to_json, take_of
 from pipelines.stages.kernel import base_settings, ledger, outbox
 from pipelines.stages.kernel.services import Services
@@ -26,8 +26,8 @@ _G = GenerationStatus
 
 
 def _buy(services: Services, actor: Actor, gen: Generation) -> None:
-    """Buy it, unless its model is broken and another may take over."""
-    if not fallback.step_aside(services, actor, gen):
+    """Buy it, unless an equal clip is there, or its model is broken and another may take over."""
+    if not reuse.is_served(services, actor, gen) and not fallback.step_aside(services, actor, gen):
         submit.buy(services, actor, gen)
 
 
