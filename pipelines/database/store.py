@@ -107,6 +107,7 @@ class SqlTx:
     bases: Rows[Any]
     lanes: Rows[Any]
     sweeps: Rows[Any]
+    texts: Rows[Any]
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -213,10 +214,12 @@ class SqlStore:
         with self.write() as tx:
             return self._rows(tx, kind).change(id, {"lease_token": token}, next_at=next_at, attempts=attempts, **free)
 
-    def release_owner(self, owner: str) -> int:
+    def release_owner(self, owner: str, *, certain: bool = True) -> int:
         freed = 0
         with self.write() as tx:
             for kind in LEASED:
+                if kind == "texts" and not certain:
+                    continue
                 table = TABLES[kind]
                 mine = [table.c.lease_owner == owner]
                 if kind == "generations":

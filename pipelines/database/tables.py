@@ -29,6 +29,7 @@ from pipelines.domain.records import (
     Run,
     Scene,
     Switch,
+    TextRequest,
 )
 
 metadata = MetaData()
@@ -50,6 +51,7 @@ RECORDS: dict[str, type[Any]] = {
     "bases": Base,
     "lanes": Lane,
     "sweeps": QueueSweep,
+    "texts": TextRequest,
 }
 
 UNIQUE: dict[str, list[tuple[str, ...]]] = {

@@ -323,3 +323,16 @@ class QueueSweep(Leased):
     error: str | None = None
     created_at: float = 0.0
     finished_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRequest(Leased):
+    """One question to the scene writer, from before it is asked until its answer is used: a text is not paid twice."""
+
+    id: str
+    run_id: str
+    asked_at: float = 0.0
+    answered: bool = False
+    answer: dict[str, Any] = field(default_factory=dict)
+    doubted: float = 0.0
+    """The end of the lease that was given to an asker who had not prolonged his: unless he does now, he is dead."""

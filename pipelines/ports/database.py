@@ -23,6 +23,7 @@ from pipelines.domain.records import (
     Run,
     Scene,
     Switch,
+    TextRequest,
 )
 
 T = TypeVar("T")
@@ -100,6 +101,7 @@ class Tx(Protocol):
     bases: Rows[Base]
     lanes: Rows[Lane]
     sweeps: Rows[QueueSweep]
+    texts: Rows[TextRequest]
 
     def serialise(self, name: str) -> None:
         """Keep every other transaction that names the same thing out until this one ends."""
@@ -132,9 +134,10 @@ class Store(Protocol):
     def release(self, kind: str, id: str, token: str, *, next_at: float | None, attempts: int) -> bool:
         """Give a lease back and say when the row is due again."""
 
-    def release_owner(self, owner: str) -> int:
+    def release_owner(self, owner: str, *, certain: bool = True) -> int:
         """A process died: its ordinary leases are free at once, and their rows due at a slightly other time, so that a
-        new hint is sent for them. Paid submissions keep theirs to their end.
+        new hint is sent for them. Paid submissions keep theirs to their end, and so do questions to the writer where
+        the death is not `certain` but only follows from silence.
         """
 
     def shift_time(self, seconds: float, now: float) -> bool:

@@ -175,14 +175,14 @@ def _post(services: Services, actor: Actor, gen: Generation, send: Callable[[], 
         job = send()
     except ReelgridError as error:
         failure = error
-        _insist(lambda: _commit_error(services, actor, gen, failure))
+        insist(lambda: _commit_error(services, actor, gen, failure))
         return
     services.points.reach("submit.answered", run=gen.run_id, generation=gen.id)
-    _insist(lambda: _commit_answer(services, actor, gen, job))
+    insist(lambda: _commit_answer(services, actor, gen, job))
     services.points.reach("submit.committed", run=gen.run_id, generation=gen.id)
 
 
-def _insist(commit: Callable[[], None]) -> None:
+def insist(commit: Callable[[], None]) -> None:
     """What the provider answered is not thrown away because the database restarts at this moment."""
     until, pause = time.monotonic() + INSIST_S, 0.1
     while True:

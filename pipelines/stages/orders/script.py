@@ -12,7 +12,7 @@ from pipelines.domain.orders.order import Order, SceneOrder, order_from_json
 from pipelines.domain.planning.plan import Plan, plan_from_json, plan_to_json
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Brief, Tx
-from pipelines.stages.generations import text_costs
+from pipelines.stages.generations import text_requests
 from pipelines.stages.generations.requests import repeats, scene_order, settings_of, still_to_buy
 from pipelines.stages.kernel import base_settings, ledger, outbox, stop_switch
 from pipelines.stages.kernel.services import Services
@@ -51,14 +51,14 @@ def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Ru
         max_prompt=min(services.card(scene.model).max_prompt for scene in plan.scenes),
         run_id=run.id,
     )
-    with text_costs.booked(services, actor, run):
-        script = services.writer.write(brief)
+    question = text_requests.question_of(run, "write", brief)
+    script = text_requests.answered(services, actor, run, question, lambda: services.writer.write(brief))
     services.points.reach("script.written", run=run.id)
     texts = zip(plan.scenes, script.scenes, strict=True)
     written = tuple(replace(scene, prompt=text.prompt, caption=text.caption) for scene, text in texts)
     plan = replace(plan, scenes=written, warnings=(*plan.warnings, *script.notes))
     with services.store.write() as tx:
-        ledger.spend_text(tx, actor.now, run, script.cost_micro)
+        text_requests.used(tx, question)
         record(tx, actor, "run", run.id, run.id, "written", by=script.writer, notes=list(script.notes))
         return touch_run(tx, actor, run, plan=plan_to_json(plan)), plan
 

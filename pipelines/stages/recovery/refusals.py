@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pipelines.domain.errors import ReelgridError, Retryable
@@ -12,7 +13,7 @@ from pipelines.domain.orders.order import order_from_json
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.domain.recovery.refusal_ladder import Rung, Step, next_step
 from pipelines.ports import Tx
-from pipelines.stages.generations import text_costs
+from pipelines.stages.generations import text_requests
 from pipelines.stages.generations.requests import settings_of, take_of
 from pipelines.stages.generations.submit import pictures_of, submission_of
 from pipelines.stages.kernel import circuit_breaker, ledger, outbox
@@ -159,14 +160,15 @@ def _unexplained(tx: Tx, scene: Scene) -> Generation | None:
 
 def _explain(services: Services, actor: Actor, run: Run, scene: Scene, last: Generation) -> None:
     rung: dict[str, Any] = {**scene.rung, "explained": last.id}
-    cost = 0
+    question, cost = text_requests.question_of(run, "soften", last.id), 0
     try:
         submission = submission_of(services, last)
         pictures = [submission.inputs[key] for key in pictures_of(submission.request)]
         rung["culprit"] = services.moderator.culprit(scene.prompt, pictures)
         if _softer_is_needed(services, actor, run, scene):
-            with text_costs.booked(services, actor, run):
-                script = services.writer.soften(scene.prompt, rung["culprit"] or last.error or "refused")
+            why = rung["culprit"] or last.error or "refused"
+            ask = partial(services.writer.soften, scene.prompt, why)
+            script = text_requests.answered(services, actor, run, question, ask)
             rung["softened"], cost = script.scenes[0].prompt, script.cost_micro
     except Retryable:
         raise
@@ -174,7 +176,7 @@ def _explain(services: Services, actor: Actor, run: Run, scene: Scene, last: Gen
         rung["note"] = error.operator
     told: dict[str, Any] = {"culprit": rung.get("culprit"), "softer": rung.get("softened"), "cost_micro": cost}
     with services.store.write() as tx:
-        ledger.spend_text(tx, actor.now, run, cost)
+        text_requests.used(tx, question)
         tx.scenes.change(scene.id, {"clip_id": None}, rung=rung, updated_at=actor.now)
         record(tx, actor, "scene", scene.id, run.id, "explained", **told)
 

@@ -15,11 +15,10 @@ from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.kernel import base_settings, schedule, scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.scheduler import retention
+from pipelines.stages.scheduler.heartbeats import Heartbeats
 
 logger = logging.getLogger(__name__)
 
-DEAD_AFTER_S = 8.0
-"""A process beats every 2 s; whoever misses four beats is dead, and its ordinary leases are free."""
 STEP_S = 2.0
 """A wall clock that falls behind the monotonic one by more than this was set back."""
 SETTINGS_S, BASES_S, TIDY_S = 5.0, 60.0, 3600.0
@@ -50,7 +49,7 @@ class Maintenance:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._beats: dict[str, tuple[int, float]] = {}
+        self._heartbeats = Heartbeats(services.owner)
         self._clock = (services.clock.now(), time.monotonic())
         self._looked: dict[str, float] = {}
 
@@ -78,19 +77,13 @@ class Maintenance:
             logger.warning("the clock was set back by %.0f s; due times follow", -step)
 
     def _release_dead_workers(self) -> None:
-        now = time.monotonic()
         with self._services.store.read() as tx:
-            living = {process.id: process.beat for process in tx.processes.find()}
-        for name, beat in living.items():
-            seen = self._beats.get(name)
-            if seen is None or seen[0] != beat:
-                self._beats[name] = (beat, now)
-            elif now - seen[1] > DEAD_AFTER_S:
-                self._release_worker(name)
-        self._beats = {name: seen for name, seen in self._beats.items() if name in living}
+            beats = {process.id: process.beat for process in tx.processes.find()}
+        for name in self._heartbeats.dead(beats, time.monotonic()):
+            self._release_worker(name)
 
     def _release_worker(self, name: str) -> None:
-        freed = self._services.store.release_owner(name)
+        freed = self._services.store.release_owner(name, certain=False)
         self._services.points.reach("dead.freed", owner=name)
         with self._services.store.write() as tx:
             tx.processes.remove(name)

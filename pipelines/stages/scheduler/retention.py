@@ -31,6 +31,8 @@ KEPT = (
     # Answers to Idempotency-Keys count for a day; buttons of pages are guarded in the same table.
     Kept("replays", "at", 2),
     Kept("sweeps", "finished_at", 30),
+    # An answer of the scene writer is deleted when it is used; this is for runs that ended in between.
+    Kept("texts", "asked_at", 30),
     # Calls to Airtable that no run asked for, such as a look at a quiet base: they come without any film being made.
     Kept("events", "at", 30, {"entity": "airtable", "run_id": None}),
 )
