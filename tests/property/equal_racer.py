@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelines.bootstrap import SystemClock
 from pipelines.database import SqlStore
-from pipelines.domain.order import Order, SceneOrder
+from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.stages.orders import accept
 from pipelines.stages.scheduler import steps
 from pipelines.storage import FileStore

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.domain.catalogue import Ability
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
-from pipelines.domain.order import Order, SceneOrder
+from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Run
 from pipelines.stages.decisions import control
 from pipelines.stages.kernel import ledger
