@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import NotConfigured
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import Event
@@ -117,7 +117,7 @@ SUFFIXES = {
 }
 
 
-def policy_of(settings: Settings, catalogue: Mapping[str, ModelCard], origins: Mapping[str, str]) -> Policy:
+def policy_of(settings: Settings, catalogue: Mapping[str, CatalogueModel], origins: Mapping[str, str]) -> Policy:
     """The operator's decisions as the stages need them."""
     here = settings.loopback
     airtable_is_here = Origin.of(settings.airtable_endpoint_url).loopback

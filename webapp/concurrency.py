@@ -18,7 +18,7 @@ T = TypeVar("T")
 THREADS = 8
 """Threads of one web process; webapp.server sets as many."""
 PLACES = THREADS // 2
-LOOK_S = 0.25
+POLL_INTERVAL_S = 0.25
 BOUND_S = 8.0
 """An Airtable script waits 12 s for an answer; a read on its behalf must end well before."""
 SLOW = "Airtable does not answer right now, so there is no estimate. Nothing was started; please try again."
@@ -43,7 +43,7 @@ def until(changed: Callable[[], bool], seconds: float) -> None:
     with place() as got:
         end = time.monotonic() + seconds
         while got and not changed() and (left := end - time.monotonic()) > 0:
-            time.sleep(min(LOOK_S, left))
+            time.sleep(min(POLL_INTERVAL_S, left))
 
 
 def bounded(work: Callable[[], T], seconds: float = BOUND_S) -> T:

@@ -142,7 +142,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 
 
 def _waiting(tx: Tx) -> float:
-    return float(tx.wants.count() - tx.wants.count(next_at=None))
+    return float(tx.outbox.count() - tx.outbox.count(next_at=None))
 
 
 def _stopped(tx: Tx) -> bool:

@@ -170,10 +170,10 @@ class AirtableAdapter:
 
         return self._optional(base_id, read, AirtableSettings())
 
-    def flush(self, base_id: str, wants: Sequence[OutboxEntry]) -> list[Written]:
+    def flush(self, base_id: str, entries: Sequence[OutboxEntry]) -> list[Written]:
         """Write what differs from `sent`, ten rows of one table a call: by id, or by upsert on `merge`."""
-        tables = {want.table for want in wants}
-        return self._book.use(base_id, lambda names: outbox.flush(self._client, base_id, names, wants), tables)
+        tables = {want.table for want in entries}
+        return self._book.use(base_id, lambda names: outbox.flush(self._client, base_id, names, entries), tables)
 
     def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> Mapping[str, Any]:
         """Append a file of at most 5 MB to an attachment field of `Videos`; a file of that name and size that is

@@ -40,10 +40,10 @@ class Item:
         return self.want.record_id is not None
 
 
-def flush(client: Client, base_id: str, names: BaseNames, wants: Sequence[OutboxEntry]) -> list[Written]:
+def flush(client: Client, base_id: str, names: BaseNames, entries: Sequence[OutboxEntry]) -> list[Written]:
     """Write all of them. Raises only when nothing was written; what has no answer was not tried."""
     done: list[Written] = []
-    for table, items in _batches(wants, done):
+    for table, items in _batches(entries, done):
         try:
             done += _write_table(client, base_id, names, table, items)
         except (Retryable, AirtableQuota, AirtableDenied, NotConfigured) as error:
@@ -54,10 +54,10 @@ def flush(client: Client, base_id: str, names: BaseNames, wants: Sequence[Outbox
     return done
 
 
-def _batches(wants: Sequence[OutboxEntry], done: list[Written]) -> Iterator[tuple[str, list[Item]]]:
+def _batches(entries: Sequence[OutboxEntry], done: list[Written]) -> Iterator[tuple[str, list[Item]]]:
     """Rows of one table and one key, ten at a time. Rows that need no call are answered here."""
     groups: dict[tuple[str, tuple[str, ...]], list[Item]] = {}
-    for want in wants:
+    for want in entries:
         changed = difference(want.fields, want.sent)
         if want.record_id is None and not want.merge:
             done.append(Written(want_id=want.id, ok=False, error="neither a row id nor a key: never written"))

@@ -98,7 +98,7 @@ class SqlTx:
     cuts: Rows[Any]
     events: Rows[Any]
     ledger: Rows[Any]
-    wants: Rows[Any]
+    outbox: Rows[Any]
     inbox: Rows[Any]
     keys: Rows[Any]
     replays: Rows[Any]

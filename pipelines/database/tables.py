@@ -42,7 +42,7 @@ RECORDS: dict[str, type[Any]] = {
     "cuts": Cut,
     "events": Event,
     "ledger": LedgerEntry,
-    "wants": OutboxEntry,
+    "outbox": OutboxEntry,
     "inbox": InboxItem,
     "keys": ApiKey,
     "replays": Replay,
@@ -68,7 +68,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
     "events": [("run_id", "id"), ("entity_id",)],
     "ledger": [("account", "run_id"), ("account", "generation_id"), ("day",)],
     "scenes": [("key",), ("clip_id",), ("airtable_record_id",)],
-    "wants": [("base_id", "next_at"), ("run_id",), ("record_id",)],
+    "outbox": [("base_id", "next_at"), ("run_id",), ("record_id",)],
 }
 
 

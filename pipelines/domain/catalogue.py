@@ -34,7 +34,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCard:
+class CatalogueModel:
     """One model. Prices in micro-dollars per second by resolution (`720p`); lengths in seconds; sizes `WxH`."""
 
     id: str

@@ -55,17 +55,17 @@ PATHS: dict[Posting, tuple[Account, Account]] = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One side of a move."""
+    """One side of a posting."""
 
     account: Account
     amount: int
 
 
-def entries(move: Posting, amount: int) -> tuple[Entry, Entry]:
+def entries(posting: Posting, amount: int) -> tuple[Entry, Entry]:
     """The two balanced sides of moving `amount` micro-dollars. Raises ValueError for a negative amount."""
     if amount < 0:
-        raise ValueError(f"{move.value}: a move cannot be negative ({amount})")
-    source, target = PATHS[move]
+        raise ValueError(f"{posting.value}: a posting cannot be negative ({amount})")
+    source, target = PATHS[posting]
     return Entry(source, -amount), Entry(target, amount)
 
 

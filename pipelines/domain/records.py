@@ -77,7 +77,7 @@ class Scene:
     fingerprint: str = ""
     clip_id: str | None = None
     error: str | None = None
-    rung: dict[str, Any] = field(default_factory=dict)
+    attempt_level: dict[str, Any] = field(default_factory=dict)
     airtable_record_id: str | None = None
     updated_at: float = 0.0
 
@@ -184,13 +184,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
-    """One side of a move of money; append only."""
+    """One side of a posting; append only."""
 
     at: float
     day: str
     """UTC day, `2026-11-20`."""
-    move_id: str
-    move: str
+    posting_id: str
+    posting: str
     account: str
     amount: int
     run_id: str
@@ -294,7 +294,7 @@ class Base(Leased):
     sealed_token: str | None = None
     day_cap_micro: int | None = None
     """The operator's limit for the base."""
-    board_cap_micro: int | None = None
+    airtable_cap_micro: int | None = None
     """The marketers' own, from `Day Budget` in the base; the lower one counts."""
     state: dict[str, Any] = field(default_factory=dict)
     settings_read_at: float = 0.0

@@ -92,7 +92,7 @@ class Tx(Protocol):
     cuts: Rows[Cut]
     events: Rows[Event]
     ledger: Rows[LedgerEntry]
-    wants: Rows[OutboxEntry]
+    outbox: Rows[OutboxEntry]
     inbox: Rows[InboxItem]
     keys: Rows[ApiKey]
     replays: Rows[Replay]

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import httpx
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import (
     Ambiguous,
     BadDelivery,
@@ -50,7 +50,7 @@ class Context:
     """What an adapter is made from."""
 
     settings: Settings
-    catalogue: Mapping[str, ModelCard]
+    catalogue: Mapping[str, CatalogueModel]
     editor: FilmEditor
 
 
@@ -122,7 +122,7 @@ class Adapter(ABC):
     # ------------------------------------------------------------ what a vendor implements
 
     @abstractmethod
-    def _submit(self, submission: Submission, card: ModelCard) -> Job: ...
+    def _submit(self, submission: Submission, card: CatalogueModel) -> Job: ...
 
     @abstractmethod
     def _poll(self, job_id: str, request: GenerationRequest) -> Job: ...
@@ -144,7 +144,7 @@ class Adapter(ABC):
 
     # ------------------------------------------------------------ what they share
 
-    def card(self, request: GenerationRequest) -> ModelCard:
+    def card(self, request: GenerationRequest) -> CatalogueModel:
         """The model's card. Raises NotConfigured when an operator took it out of the catalogue meanwhile."""
         try:
             return self.context.catalogue[request.model]
@@ -234,7 +234,7 @@ def unpaid(vendor: str) -> Iterator[None]:
         raise translate_http(error, vendor=vendor) from error
 
 
-def submit_timeout(card: ModelCard) -> httpx.Timeout:
+def submit_timeout(card: CatalogueModel) -> httpx.Timeout:
     """For the parts of a POST; the whole of it ends within `card.submit_timeout_s` by `net.total_time`."""
     return httpx.Timeout(card.submit_timeout_s, connect=min(CONNECT_TIMEOUT_S, card.submit_timeout_s / 2))
 

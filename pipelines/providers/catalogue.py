@@ -1,6 +1,6 @@
 """The catalogue of models: a data file that ships, and one that an operator adds. Loads no vendor's SDK.
 
-A file holds one table per model, `[models."provider/slug"]`. Its keys are the fields of `ModelCard`, except that
+A file holds one table per model, `[models."provider/slug"]`. Its keys are the fields of `CatalogueModel`, except that
 prices are written in dollars: `usd_per_second` and `usd_per_clip`, each by resolution. A row of a model that is there
 already changes only what it names. docs/how-to/add-a-model.md walks through one.
 """
@@ -17,15 +17,15 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import NotConfigured
 from pipelines.domain.money import to_micro
 from pipelines.domain.planning.fit import lines, ratio
 
 SHIPPED = Path(__file__).with_name("catalogue.toml")
 _PRICES = {"usd_per_second": "prices", "usd_per_clip": "clip_prices"}
-_FIELDS = {field.name for field in dataclasses.fields(ModelCard)} - {"id", *_PRICES.values()}
-_CARD = TypeAdapter(ModelCard)
+_FIELDS = {field.name for field in dataclasses.fields(CatalogueModel)} - {"id", *_PRICES.values()}
+_CARD = TypeAdapter(CatalogueModel)
 _MAX_EDGE = 8192
 
 Row = dict[str, Any]
@@ -40,7 +40,7 @@ class CatalogueError(NotConfigured):
         super().__init__(f"The catalogue {path} needs attention:\n{listed}")
 
 
-def load_catalogue(extra: Path | None = None) -> dict[str, ModelCard]:
+def load_catalogue(extra: Path | None = None) -> dict[str, CatalogueModel]:
     """All models by id, in the files' order. Raises CatalogueError naming the file and every problem in it."""
     rows = _rows(SHIPPED)
     cards = _cards(SHIPPED, rows)
@@ -95,7 +95,7 @@ def _rows(path: Path) -> dict[str, Row]:
     return models
 
 
-def _cards(path: Path, rows: Mapping[str, Row]) -> dict[str, ModelCard]:
+def _cards(path: Path, rows: Mapping[str, Row]) -> dict[str, CatalogueModel]:
     problems: list[tuple[str, str]] = []
     cards = {model: card for model, row in rows.items() if (card := _card(model, row, problems))}
     problems += [(model, sentence) for model, card in cards.items() for sentence in _faults(card)]
@@ -104,7 +104,7 @@ def _cards(path: Path, rows: Mapping[str, Row]) -> dict[str, ModelCard]:
     return cards
 
 
-def _card(model: str, row: Row, problems: list[tuple[str, str]]) -> ModelCard | None:
+def _card(model: str, row: Row, problems: list[tuple[str, str]]) -> CatalogueModel | None:
     provider, _, slug = model.partition("/")
     found = [] if provider and slug and not set(model) & set(" \t\n") else ["must be named provider/slug."]
     found += [
@@ -154,7 +154,7 @@ def _plain(value: Any) -> Any:
             return value
 
 
-def _faults(card: ModelCard) -> Iterator[str]:
+def _faults(card: CatalogueModel) -> Iterator[str]:
     """What the types cannot say."""
     yield from _frame_faults(card)
     yield from _length_faults(card)
@@ -168,7 +168,7 @@ def _faults(card: ModelCard) -> Iterator[str]:
         yield "max_prompt, max_in_flight and creates_per_minute must be above 0."
 
 
-def _frame_faults(card: ModelCard) -> Iterator[str]:
+def _frame_faults(card: CatalogueModel) -> Iterator[str]:
     for key, size in card.sizes.items():
         if not (_is(key, _frame_key) and _is(size, _pixels)):
             yield f'sizes: {key!r} = {size!r} must read like "16:9 720p" = "1280x720", in even pixels to {_MAX_EDGE}.'
@@ -196,7 +196,7 @@ def _pixels(text: str) -> None:
         raise ValueError(text)
 
 
-def _length_faults(card: ModelCard) -> Iterator[str]:
+def _length_faults(card: CatalogueModel) -> Iterator[str]:
     if any(length <= 0 for length in card.durations):
         yield "durations must be above 0 seconds."
     if not card.durations and not (0 < card.min_seconds <= card.max_seconds and card.step_seconds > 0):

@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Ambiguous, Expired, InvalidOrder, Problem, ProviderFailed, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.ports import GenerationRequest, Job, Submission
@@ -66,7 +66,7 @@ class Provider(Adapter):
         """Its address."""
         return settings.kie_base_url
 
-    def _submit(self, submission: Submission, card: ModelCard) -> Job:
+    def _submit(self, submission: Submission, card: CatalogueModel) -> Job:
         body = create_body(submission, card)
         with paid(self.name):
             answer = self._http.post(f"{self._url}/api/v1/jobs/createTask", json=body, timeout=submit_timeout(card))
@@ -130,7 +130,7 @@ def _unnumbered(body: Any) -> Any:
     return {name: value for name, value in body.items() if name != "code"} if isinstance(body, dict) else body
 
 
-def create_body(submission: Submission, card: ModelCard) -> dict[str, Any]:
+def create_body(submission: Submission, card: CatalogueModel) -> dict[str, Any]:
     """The JSON of createTask."""
     request, options = submission.request, card.options
     seconds = f"{request.seconds:g}"
@@ -150,7 +150,7 @@ def create_body(submission: Submission, card: ModelCard) -> dict[str, Any]:
     return body
 
 
-def _pictures(submission: Submission, card: ModelCard) -> dict[str, Any]:
+def _pictures(submission: Submission, card: CatalogueModel) -> dict[str, Any]:
     request, options = submission.request, card.options
     keys = [key for key in (request.first_frame, request.last_frame, *request.references) if key]
     if not keys:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.footage import Card, Target, exact_rate
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import GenerationStatus
@@ -19,7 +19,7 @@ class Provider(Adapter):
 
     name = "local"
 
-    def _submit(self, submission: Submission, card: ModelCard) -> Job:  # noqa: ARG002 — every local model is alike
+    def _submit(self, submission: Submission, card: CatalogueModel) -> Job:  # noqa: ARG002 — every local model is alike
         # The same key gives the same job, so that asking twice is harmless.
         return self._done(f"animatic_{digest(submission.idem_key)[:24]}")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Ambiguous, BadDelivery, Expired, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.ports import GenerationRequest, Job, Submission
@@ -75,7 +75,7 @@ class Provider(Adapter):
         """Its address."""
         return settings.gemini_base_url
 
-    def _submit(self, submission: Submission, card: ModelCard) -> Job:
+    def _submit(self, submission: Submission, card: CatalogueModel) -> Job:
         fields = create_fields(submission, card)
         with paid(self.name):
             answer = self._answer(self._interactions.create, **fields, timeout=submit_timeout(card))
@@ -142,7 +142,7 @@ class Provider(Adapter):
         return answer
 
 
-def create_fields(submission: Submission, card: ModelCard) -> dict[str, Any]:
+def create_fields(submission: Submission, card: CatalogueModel) -> dict[str, Any]:
     """The arguments of `interactions.create`."""
     request = submission.request
     fields: dict[str, Any] = {
@@ -199,7 +199,7 @@ def _images(submission: Submission) -> list[dict[str, Any]]:
     ]
 
 
-def job_from(body: Mapping[str, Any], card: ModelCard) -> Job:
+def job_from(body: Mapping[str, Any], card: CatalogueModel) -> Job:
     """An Interaction in our words."""
     word = str(body.get("status") or "").lower()
     status = GenerationStatus.FAILED if word in _ENDED_BADLY else status_of(word)
@@ -248,7 +248,7 @@ def _reason(word: str, words: Words) -> Reason:
     return Reason.QUOTA if word == "budget_exceeded" else reason_of(words)
 
 
-def _cost(usage: Any, card: ModelCard) -> int | None:
+def _cost(usage: Any, card: CatalogueModel) -> int | None:
     """Micro-dollars from the reported tokens: a dollar per million tokens is a micro-dollar per token."""
     prices = card.options.get("usd_per_million")
     if not isinstance(usage, dict) or not isinstance(prices, dict):

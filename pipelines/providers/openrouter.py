@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import httpx
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Ambiguous, Expired, Unavailable
 from pipelines.ports import GenerationRequest, Job, Submission
 from pipelines.providers.base import (
@@ -56,7 +56,7 @@ class Provider(Adapter):
         """Its address."""
         return settings.openrouter_base_url
 
-    def _submit(self, submission: Submission, card: ModelCard) -> Job:
+    def _submit(self, submission: Submission, card: CatalogueModel) -> Job:
         body = create_body(submission, card)
         with paid(self.name):
             answer = self._http.post(
@@ -105,7 +105,7 @@ class Provider(Adapter):
         return check_answer(answer, vendor=self.name)
 
 
-def create_body(submission: Submission, card: ModelCard) -> dict[str, Any]:
+def create_body(submission: Submission, card: CatalogueModel) -> dict[str, Any]:
     """The JSON of a create."""
     request = submission.request
     body: dict[str, Any] = {

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from functools import cache
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import NotConfigured
 from pipelines.ports import FilmEditor, VideoProvider
 from pipelines.providers.base import Adapter, Context
@@ -62,18 +62,18 @@ class Registry:
         return _adapter(self._modules[name])
 
 
-def build_providers(settings: Settings, catalogue: Mapping[str, ModelCard], editor: FilmEditor) -> Registry:
+def build_providers(settings: Settings, catalogue: Mapping[str, CatalogueModel], editor: FilmEditor) -> Registry:
     """All providers the catalogue names."""
     return Registry(Context(settings=settings, catalogue=catalogue, editor=editor))
 
 
-def base_urls(settings: Settings, catalogue: Mapping[str, ModelCard]) -> dict[str, str]:
+def base_urls(settings: Settings, catalogue: Mapping[str, CatalogueModel]) -> dict[str, str]:
     """Where each provider's requests go: the `origins` of `domain.plan.make_plan`."""
     urls = {name: _adapter(module).base_url(settings) for name, module in adapter_modules(catalogue).items()}
     return {name: url for name, url in urls.items() if url}
 
 
-def adapter_modules(catalogue: Mapping[str, ModelCard]) -> dict[str, str]:
+def adapter_modules(catalogue: Mapping[str, CatalogueModel]) -> dict[str, str]:
     """Provider → dotted module: a neighbour of this one, unless a row's option `adapter` names another."""
     modules: dict[str, str] = {}
     for card in catalogue.values():

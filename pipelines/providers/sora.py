@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 import httpx
 
-from pipelines.domain.catalogue import Ability, ModelCard
+from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.errors import Ambiguous, Expired, InvalidOrder, Problem, Unavailable
 from pipelines.ports import GenerationRequest, Job, Submission
 from pipelines.providers.base import (
@@ -91,7 +91,7 @@ class Provider(Adapter):
 
     # ------------------------------------------------------------ create
 
-    def _submit(self, submission: Submission, card: ModelCard) -> Job:
+    def _submit(self, submission: Submission, card: CatalogueModel) -> Job:
         fields, headers, extra = _create_fields(submission, card)
         headers["Idempotency-Key"] = submission.idem_key
         with paid(self.name):
@@ -205,7 +205,7 @@ class Provider(Adapter):
         return answer
 
 
-def _create_fields(submission: Submission, card: ModelCard) -> tuple[Body, dict[str, str], Body]:
+def _create_fields(submission: Submission, card: CatalogueModel) -> tuple[Body, dict[str, str], Body]:
     """The SDK's arguments, headers and further body fields of a create."""
     request = submission.request
     extra: Body = dict(card.options.get("extra", {}))
@@ -232,7 +232,7 @@ def _create_fields(submission: Submission, card: ModelCard) -> tuple[Body, dict[
     return fields, headers, extra
 
 
-def _add_reference(submission: Submission, card: ModelCard, fields: Body, extra: Body) -> None:
+def _add_reference(submission: Submission, card: CatalogueModel, fields: Body, extra: Body) -> None:
     request = submission.request
     first = picture(submission, request.first_frame or "")
     match card.options.get("reference", "file"):
@@ -255,7 +255,7 @@ def _is_job(body: Any) -> bool:
     return _has_id(body) and body.get("object") == "video"
 
 
-def _could_be(body: Mapping[str, Any], request: GenerationRequest, card: ModelCard) -> bool:
+def _could_be(body: Mapping[str, Any], request: GenerationRequest, card: CatalogueModel) -> bool:
     """Whether a listed job can be ours. What the server does not tell speaks for it."""
     told = {name: body.get(name) for name in ("prompt", "seconds", "size", "model")}
     if told["prompt"] and str(told["prompt"]).strip() != request.prompt.strip():

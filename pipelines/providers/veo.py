@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Ambiguous, BadDelivery, Expired, NotConfigured, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.ports import GenerationRequest, Job, Submission
@@ -50,7 +50,7 @@ class Provider(Adapter):
         """Its address, where it is not Google's own."""
         return settings.google_cloud_base_url
 
-    def _submit(self, submission: Submission, card: ModelCard) -> Job:
+    def _submit(self, submission: Submission, card: CatalogueModel) -> Job:
         source, config = create_arguments(submission, card)
         client = self._client(card.submit_timeout_s)
         with paid(self.name):
@@ -158,11 +158,11 @@ def _said(call: Callable[..., Any], *arguments: Any, **named: Any) -> types.Gene
     return operation
 
 
-def _slug(card: ModelCard) -> str:
+def _slug(card: CatalogueModel) -> str:
     return str(card.options.get("slug", card.slug))
 
 
-def create_arguments(submission: Submission, card: ModelCard) -> tuple[Any, Any]:
+def create_arguments(submission: Submission, card: CatalogueModel) -> tuple[Any, Any]:
     """The source and configuration of `generate_videos`."""
     from google.genai import types
 

@@ -194,45 +194,45 @@ class MemoryAirtable:
 
     # ------------------------------------------------------------ writing
 
-    def flush(self, base_id: str, wants: Sequence[OutboxEntry]) -> list[Written]:  # noqa: ARG002 - one base
+    def flush(self, base_id: str, entries: Sequence[OutboxEntry]) -> list[Written]:  # noqa: ARG002 - one base
         """Write what differs, ten rows of one table and one way of finding them a call."""
         done: list[Written] = []
         groups: dict[tuple[str, bool], list[OutboxEntry]] = {}
-        for want in wants:
-            if want.record_id is not None and not difference(want.fields, want.sent):
-                done.append(Written(want_id=want.id, ok=True, record_id=want.record_id))
+        for entry in entries:
+            if entry.record_id is not None and not difference(entry.fields, entry.sent):
+                done.append(Written(want_id=entry.id, ok=True, record_id=entry.record_id))
             else:
-                groups.setdefault((want.table, want.record_id is not None), []).append(want)
+                groups.setdefault((entry.table, entry.record_id is not None), []).append(entry)
         batches = [some[i : i + BATCH] for some in groups.values() for i in range(0, len(some), BATCH)]
         for batch in batches:
             try:
-                with self._call("write", batch[0].table, *(want.id for want in batch)):
-                    done += [self._written(want) for want in batch]
+                with self._call("write", batch[0].table, *(entry.id for entry in batch)):
+                    done += [self._written(entry) for entry in batch]
             except ReelgridError:
                 if not done:
                     raise
                 break
         return done
 
-    def _written(self, want: OutboxEntry) -> Written:
-        if want.table in self.refused:
-            return Written(want_id=want.id, ok=False, error=f"Airtable would not take a row of {want.table}.")
-        record_id = want.record_id or self._by_key(want)
-        if record_id not in self.tables[want.table]:
-            return Written(want_id=want.id, ok=False, error="ROW_DOES_NOT_EXIST", gone=True)
-        changed = difference(want.fields, want.sent)
-        self._put(want.table, record_id, changed)
+    def _written(self, entry: OutboxEntry) -> Written:
+        if entry.table in self.refused:
+            return Written(want_id=entry.id, ok=False, error=f"Airtable would not take a row of {entry.table}.")
+        record_id = entry.record_id or self._by_key(entry)
+        if record_id not in self.tables[entry.table]:
+            return Written(want_id=entry.id, ok=False, error="ROW_DOES_NOT_EXIST", gone=True)
+        changed = difference(entry.fields, entry.sent)
+        self._put(entry.table, record_id, changed)
         return Written(
-            want_id=want.id, ok=True, record_id=record_id, sent=changed, fields=self._seen(want.table, record_id)
+            want_id=entry.id, ok=True, record_id=record_id, sent=changed, fields=self._seen(entry.table, record_id)
         )
 
-    def _by_key(self, want: OutboxEntry) -> str:
-        ((name, value),) = want.merge.items()
-        for record_id, row in self.tables[want.table].items():
+    def _by_key(self, entry: OutboxEntry) -> str:
+        ((name, value),) = entry.merge.items()
+        for record_id, row in self.tables[entry.table].items():
             if row.get(name) == value:
                 return record_id
         record_id = f"rec{next(self._ids):014d}"
-        self.tables[want.table][record_id] = {name: value}
+        self.tables[entry.table][record_id] = {name: value}
         return record_id
 
     def _put(self, table: str, record_id: str, fields: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import event
 from pipelines.airtable.bases import Bases, Defaults
 from pipelines.airtable.webhooks import Changes
 from pipelines.database import SqlStore
-from pipelines.domain.catalogue import Ability, ModelCard
+from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.errors import RecordGone
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import Run
@@ -49,10 +49,10 @@ _PAID: dict[str, Any] = {
     "creates_per_minute": 6000.0,
 }
 _CARDS = (
-    ModelCard(id="acme/film", label="the usual one: $0.10 a second", **_PAID),
-    ModelCard(id="acme/fickle", label="its filter is fickle", fickle_filter=True, **_PAID),
-    ModelCard(id="other/film", label="another vendor's", **_PAID),
-    ModelCard(
+    CatalogueModel(id="acme/film", label="the usual one: $0.10 a second", **_PAID),
+    CatalogueModel(id="acme/fickle", label="its filter is fickle", fickle_filter=True, **_PAID),
+    CatalogueModel(id="other/film", label="another vendor's", **_PAID),
+    CatalogueModel(
         id="local/animatic",
         label="free",
         free=True,
@@ -62,12 +62,12 @@ _CARDS = (
         ability=Ability.KEY,
     ),
 )
-CATALOGUE: Mapping[str, ModelCard] = {card.id: card for card in _CARDS}
+CATALOGUE: Mapping[str, CatalogueModel] = {card.id: card for card in _CARDS}
 """`acme/film` and `other/film` cost 10 cents a second and make 4, 8 or 12 seconds; `local/animatic` is free."""
 
 POLICY = Policy(run_cap_micro=20_000_000, day_cap_micro=100_000_000, default_model="acme/film", default_base=BASE)
 STEPPED = tuple(steps.STAGES)
-LEASED = (*STEPPED, "wants")
+LEASED = (*STEPPED, "outbox")
 _MOMENT_S = 0.001
 
 

@@ -75,7 +75,7 @@ def catalogue(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("refusals")
     settings = {"FALLBACK_MODELS": OTHER, "CATALOGUE": str(catalogue(folder))}
     with Stack(folder / "var", extra=settings, sandbox_environ={"SANDBOX_GENERATION_S": "0.4"}) as stack:
@@ -83,13 +83,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def ordered(house: Stack) -> dict[str, Ordered]:
+def ordered(harness: Stack) -> dict[str, Ordered]:
     """Everything at once, because trouble does not queue."""
     cases = {
-        name: order(house, case.prompts, Model=f"sora/{name}", **{"Title": name, **case.fields})
+        name: order(harness, case.prompts, Model=f"sora/{name}", **{"Title": name, **case.fields})
         for name, case in CASES.items()
     }
-    return cases | {model: order(house, prompts, Model=model) for model, prompts in LOST_AT.items()}
+    return cases | {model: order(harness, prompts, Model=model) for model, prompts in LOST_AT.items()}
 
 
 AGAIN, SOFTER = "trying once more, for up to $0.40.", "trying a softer wording, for up to $0.40."
@@ -102,14 +102,14 @@ def ladder(result: Result) -> list[str]:
     return [sentence.partition(": ")[2] for sentence in result.told("ladder")]
 
 
-def sold(house: Stack, name: str) -> list[tuple[str, bool]]:
+def sold(harness: Stack, name: str) -> list[tuple[str, bool]]:
     """What the vendors took for a case: vendor, and whether it is charged."""
-    return [(line["vendor"], line["charged"]) for line in bill(house, CASES[name].prompts)]
+    return [(line["vendor"], line["charged"]) for line in bill(harness, CASES[name].prompts)]
 
 
 @pytest.mark.slow
 def test_a_scene_that_every_model_refuses_becomes_a_placeholder_and_its_sibling_keeps_its_clip(
-    house: Stack, ordered: dict[str, Ordered]
+    harness: Stack, ordered: dict[str, Ordered]
 ) -> None:
     """The film is there, the row names the culprit and suggests another wording, and asks for attention."""
     result = ordered["refused"].wait("needs_attention")
@@ -120,8 +120,8 @@ def test_a_scene_that_every_model_refuses_becomes_a_placeholder_and_its_sibling_
     assert "Suggested prompt" in error
     assert [scene["Status"] for scene in result.scenes] == ["Done", "Refused"]
     assert ladder(result) == [ELSEWHERE, PLACEHOLDER]
-    assert sold(house, "refused") == [("openai", True)]
-    assert len(pictures(result.film(house))) == 8 * 24
+    assert sold(harness, "refused") == [("openai", True)]
+    assert len(pictures(result.film(harness))) == 8 * 24
     assert result.row["Actual Cost"] == pytest.approx(CLIP_USD, abs=0.002)
     first, second = result.told("explained")
     assert "the likely culprit is the prompt" in first
@@ -131,84 +131,84 @@ def test_a_scene_that_every_model_refuses_becomes_a_placeholder_and_its_sibling_
 
 
 @pytest.mark.slow
-def test_a_softer_wording_is_used_where_the_row_allows_it(house: Stack, ordered: dict[str, Ordered]) -> None:
+def test_a_softer_wording_is_used_where_the_row_allows_it(harness: Stack, ordered: dict[str, Ordered]) -> None:
     """The run shows the wording that was bought, and it costs no more than was quoted."""
     result = ordered["softened"].wait()
     assert ladder(result) == [SOFTER]
     prompt = result.view["scenes"][0]["prompt"]
     assert "[[" not in prompt
-    assert [line["charged"] for line in bill(house, [prompt])] == [True]
+    assert [line["charged"] for line in bill(harness, [prompt])] == [True]
     assert CLIP_USD < result.row["Actual Cost"] <= result.row["Estimated Cost"]
 
 
 @pytest.mark.slow
 def test_a_result_that_moderation_takes_back_costs_nothing_and_ends_in_a_placeholder(
-    house: Stack, ordered: dict[str, Ordered]
+    harness: Stack, ordered: dict[str, Ordered]
 ) -> None:
     result = ordered["flagged"].wait("needs_attention")
-    assert sold(house, "flagged") == [("openai", True), ("openai", False), ("kie", False)]
+    assert sold(harness, "flagged") == [("openai", True), ("openai", False), ("kie", False)]
     assert "Scene 2 is a placeholder" in result.row["Error"]
-    assert len(pictures(result.film(house))) == 8 * 24
+    assert len(pictures(result.film(harness))) == 8 * 24
 
 
 @pytest.mark.slow
-def test_a_fickle_filter_is_asked_again(house: Stack, ordered: dict[str, Ordered]) -> None:
+def test_a_fickle_filter_is_asked_again(harness: Stack, ordered: dict[str, Ordered]) -> None:
     result = ordered["fickle"].wait()
     assert ladder(result) == [AGAIN]
-    assert sold(house, "fickle") == [("openai", True)]
+    assert sold(harness, "fickle") == [("openai", True)]
 
 
 @pytest.mark.slow
-def test_a_job_that_failed_once_is_bought_again_and_paid_once(house: Stack, ordered: dict[str, Ordered]) -> None:
+def test_a_job_that_failed_once_is_bought_again_and_paid_once(harness: Stack, ordered: dict[str, Ordered]) -> None:
     result = ordered["failing-once"].wait()
     assert ladder(result) == [AGAIN]
-    assert sold(house, "failing-once") == [("openai", False), ("openai", True)]
+    assert sold(harness, "failing-once") == [("openai", False), ("openai", True)]
     assert result.row["Actual Cost"] == pytest.approx(CLIP_USD)
 
 
 @pytest.mark.slow
-def test_a_film_of_two_models_is_one_clean_film(house: Stack, ordered: dict[str, Ordered]) -> None:
+def test_a_film_of_two_models_is_one_clean_film(harness: Stack, ordered: dict[str, Ordered]) -> None:
     """The first model fails three times on the second scene; another, within what is set aside, takes it over."""
     result = ordered["failing"].wait()
     assert ladder(result) == [AGAIN, AGAIN, ELSEWHERE]
     assert [scene["Model"] for scene in result.scenes] == ["sora/failing", OTHER]
-    assert_shows(result.film(house), [line for line in bill(house, CASES["failing"].prompts) if line["charged"]])
+    assert_shows(result.film(harness), [line for line in bill(harness, CASES["failing"].prompts) if line["charged"]])
     assert "looks right" in result.row["Verdict"]
     assert result.row["Actual Cost"] == pytest.approx(CLIP_USD + OTHER_USD)
 
 
 @pytest.mark.slow
-def test_damaged_files_are_fetched_again_and_not_bought_again(house: Stack, ordered: dict[str, Ordered]) -> None:
+def test_damaged_files_are_fetched_again_and_not_bought_again(harness: Stack, ordered: dict[str, Ordered]) -> None:
     """A page of HTML, half a file, and none yet."""
-    result, lines = ordered["damaged"].wait(), bill(house, CASES["damaged"].prompts)
-    assert_shows(result.film(house), lines)
+    result, lines = ordered["damaged"].wait(), bill(harness, CASES["damaged"].prompts)
+    assert_shows(result.film(harness), lines)
     assert [line["fetches"] for line in lines] == [2, 2, 2]
     assert result.row["Actual Cost"] == pytest.approx(3 * CLIP_USD)
 
 
 @pytest.mark.slow
 def test_clips_of_another_size_rate_shape_or_without_sound_become_one_even_film(
-    house: Stack, ordered: dict[str, Ordered]
+    harness: Stack, ordered: dict[str, Ordered]
 ) -> None:
     result = ordered["odd"].wait()
     assert "looks right" in result.row["Verdict"]
-    assert_shows(result.film(house), bill(house, CASES["odd"].prompts))
+    assert_shows(result.film(harness), bill(harness, CASES["odd"].prompts))
 
 
 @pytest.mark.slow
-def test_a_slow_job_is_waited_for(house: Stack, ordered: dict[str, Ordered]) -> None:
+def test_a_slow_job_is_waited_for(harness: Stack, ordered: dict[str, Ordered]) -> None:
     result = ordered["slow"].wait()
-    assert (ladder(result), sold(house, "slow")) == ([], [("openai", True)])
+    assert (ladder(result), sold(harness, "slow")) == ([], [("openai", True)])
 
 
 @pytest.mark.slow
 def test_a_job_that_never_ends_is_counted_and_asked_about_after_its_deadline(
-    house: Stack, ordered: dict[str, Ordered]
+    harness: Stack, ordered: dict[str, Ordered]
 ) -> None:
     """It may be charged for, so it is not bought again by itself; the sibling's clip is kept."""
     result = ordered["never"].wait("needs_attention")
     assert "did not finish this scene in time" in result.row["Error"]
-    assert sold(house, "never") == [("openai", True), ("openai", True)]
+    assert sold(harness, "never") == [("openai", True), ("openai", True)]
     assert result.row["Actual Cost"] == pytest.approx(2 * CLIP_USD)
     assert [scene["Status"] for scene in result.scenes] == ["Done", "Failed"]
 
@@ -216,38 +216,38 @@ def test_a_job_that_never_ends_is_counted_and_asked_about_after_its_deadline(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FOUND_BY)
 def test_a_lost_answer_is_found_again_by_what_the_provider_offers(
-    house: Stack, ordered: dict[str, Ordered], name: str
+    harness: Stack, ordered: dict[str, Ordered], name: str
 ) -> None:
     result = ordered[name].wait()
     assert result.told("adopted") == [f"Scene 1: found again by {FOUND_BY[name]}."], history(result.view)
-    assert sold(house, name) == [("openai", True)]
+    assert sold(harness, name) == [("openai", True)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", LOST_AT)
 def test_a_lost_answer_is_found_again_at_vendors_that_call_back(
-    house: Stack, ordered: dict[str, Ordered], model: str
+    harness: Stack, ordered: dict[str, Ordered], model: str
 ) -> None:
     """The callback carries our own token, so it can only be this request's."""
     result = ordered[model].wait()
     assert result.told("adopted") == ["Scene 1: found again by its callback."], history(result.view)
-    assert [line["charged"] for line in bill(house, LOST_AT[model])] == [True]
+    assert [line["charged"] for line in bill(harness, LOST_AT[model])] == [True]
 
 
 @pytest.mark.slow
-def test_a_lost_answer_that_nobody_can_find_is_a_persons_to_decide(house: Stack, ordered: dict[str, Ordered]) -> None:
+def test_a_lost_answer_that_nobody_can_find_is_a_persons_to_decide(harness: Stack, ordered: dict[str, Ordered]) -> None:
     """Counted as committed, never sent again, and the sibling's clip is kept."""
     result = ordered["lost-none"].wait("needs_attention")
-    assert sold(house, "lost-none") == [("openai", True), ("openai", True)]
+    assert sold(harness, "lost-none") == [("openai", True), ("openai", True)]
     assert "never answered, and may have charged for it" in result.row["Error"]
     assert [scene["Status"] for scene in result.scenes] == ["Done", "Generating"]
 
 
 @pytest.mark.slow
-def test_the_books_balance_after_all_that(house: Stack, ordered: dict[str, Ordered]) -> None:
+def test_the_books_balance_after_all_that(harness: Stack, ordered: dict[str, Ordered]) -> None:
     for one in ordered.values():
-        house.wait_run(one.run_id)
-    told = json.loads(house.flask("ledger", "audit", "--json").stdout)
+        harness.wait_run(one.run_id)
+    told = json.loads(harness.flask("ledger", "audit", "--json").stdout)
     assert told["balanced"] is True, told
 
 

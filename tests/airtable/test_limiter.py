@@ -172,23 +172,23 @@ def _read_rows(folder: str, url: str, record: str, count: int) -> None:
 
 
 def test_processes_together_stay_within_five_requests_a_second_and_are_never_locked_out(tmp_path: Path) -> None:
-    with AirtableHarness(tmp_path) as world:
-        world.build()
-        record = world.add("Videos", {"Master Prompt": "A cat."})
-        world.faults(rate_limit=5, token_rate_limit=50)
-        world.control("DELETE", "stats")
+    with AirtableHarness(tmp_path) as harness:
+        harness.build()
+        record = harness.add("Videos", {"Master Prompt": "A cat."})
+        harness.faults(rate_limit=5, token_rate_limit=50)
+        harness.control("DELETE", "stats")
         # The world's clock is its own; the processes below start from an empty lane of real time.
-        with world.store.write() as tx:
+        with harness.store.write() as tx:
             tx.lanes.remove(lane_id(BASE))
         spawn = multiprocessing.get_context("spawn")
-        arguments = (str(tmp_path), world.url, record, 4)
+        arguments = (str(tmp_path), harness.url, record, 4)
         processes = [spawn.Process(target=_read_rows, args=arguments) for _ in range(3)]
         for process in processes:
             process.start()
         for process in processes:
             process.join(60)
         assert [process.exitcode for process in processes] == [0, 0, 0]
-        stats = world.control("GET", "stats")["bases"][BASE]
+        stats = harness.control("GET", "stats")["bases"][BASE]
     assert stats["total"] >= 12
     assert stats["max_per_second"] <= 5
     assert (stats["lockouts"], stats["refused_429"]) == (0, 0)

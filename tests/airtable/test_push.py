@@ -30,30 +30,30 @@ OUTSIDE = "https://films.example.com"
 class House:
     """Real services on the sandbox's Airtable, and the hands of the pump for the base."""
 
-    def __init__(self, world: AirtableHarness, **environ: str) -> None:
-        self.world = world
+    def __init__(self, harness: AirtableHarness, **environ: str) -> None:
+        self.world = harness
         variables = {
             "AIRTABLE_API_KEY": TOKEN,
             "AIRTABLE_BASE_ID": BASE,
-            "AIRTABLE_ENDPOINT_URL": world.url,
+            "AIRTABLE_ENDPOINT_URL": harness.url,
             "PUBLIC_URL": OUTSIDE,
             "SECRET_KEY": "a secret key for tests only",
             "API_KEYS": "tester:" + "0" * 64,
-            "VAR_DIR": str(world.folder),
-            "DATABASE_URL": f"sqlite:///{world.folder / 'truth.db'}",
-            "STORAGE_URL": f"file:{world.folder / 'media'}",
+            "VAR_DIR": str(harness.folder),
+            "DATABASE_URL": f"sqlite:///{harness.folder / 'truth.db'}",
+            "STORAGE_URL": f"file:{harness.folder / 'media'}",
             **environ,
         }
-        settings = load_settings(variables, world.folder)
-        built = build_services(settings, clock=world.clock)
-        counter = CallCounter(built.store, world.clock)
-        airtable = connect(settings, built.store, world.clock, on_call=counter, wait=world.clock.wait)
+        settings = load_settings(variables, harness.folder)
+        built = build_services(settings, clock=harness.clock)
+        counter = CallCounter(built.store, harness.clock)
+        airtable = connect(settings, built.store, harness.clock, on_call=counter, wait=harness.clock.wait)
         self.services: Services = replace(built, airtable=airtable.airtable, base_tools=airtable)
         self.hooks = self.services.base_tools.webhooks
 
     def look(self) -> None:
         """The base comes due, and one step works on it."""
-        webhook_push.keep(self.services)
+        webhook_push.schedule_polls(self.services)
         with self.services.store.write() as tx:
             tx.bases.change(BASE, next_at=self.world.clock.now())
         assert steps.step(self.services, "bases", BASE)
@@ -90,8 +90,8 @@ class House:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirtableHarness]:
-    with AirtableHarness(tmp_path_factory.mktemp("push")) as world:
-        yield world.build()
+    with AirtableHarness(tmp_path_factory.mktemp("push")) as harness:
+        yield harness.build()
 
 
 @pytest.fixture
@@ -251,8 +251,8 @@ def test_a_ping_during_the_work_makes_the_base_due_again(house: House) -> None:
     assert not steps.step(services, "bases", BASE), "one at a time"
     before = house.base()
     clock.wait(1)
-    assert webhook_push.pinged(services, BASE, "delivery-1")
-    assert not webhook_push.pinged(services, BASE, "delivery-1"), "a repeat is nothing"
+    assert webhook_push.record_ping(services, BASE, "delivery-1")
+    assert not webhook_push.record_ping(services, BASE, "delivery-1"), "a repeat is nothing"
     webhook_push._rest(services, Actor("another", clock.now(), token), before, webhook_push.PUSHED_S)
     assert house.base().next_at == clock.now()
     assert steps.step(services, "bases", BASE)
@@ -308,7 +308,7 @@ def test_without_the_scope_the_base_is_looked_at_now_and_then(house: House) -> N
 def test_a_deployment_that_airtable_cannot_reach_registers_nothing(house: House) -> None:
     laptop = House(house.world, PUBLIC_URL="http://127.0.0.1:8000", AIRTABLE_ENDPOINT_URL=house.world.url)
     services = replace(laptop.services, policy=replace(laptop.services.policy, airtable_reaches_us=False))
-    assert webhook_push.listen(services, BASE) is webhook_push.Ear.NONE
+    assert webhook_push.ensure_registered(services, BASE) is webhook_push.PushState.NONE
     assert laptop.hooks.known(BASE) is None
 
 
@@ -317,7 +317,7 @@ def test_push_is_off_when_a_person_says_so_and_stays_off(house: House) -> None:
     assert webhook_push.turn_off(house.services, BASE)
     house.look()
     assert house.hooks.known(BASE) is None
-    assert webhook_push.turn_on(house.services, BASE) is webhook_push.Ear.NEW
+    assert webhook_push.turn_on(house.services, BASE) is webhook_push.PushState.NEW
     assert house.hooks.known(BASE) is not None
 
 

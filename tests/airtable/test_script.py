@@ -17,9 +17,9 @@ from tests.conftest import needs
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[AirtableHarness]:
-    with AirtableHarness(tmp_path) as world:
-        yield world
+def harness(tmp_path: Path) -> Iterator[AirtableHarness]:
+    with AirtableHarness(tmp_path) as harness:
+        yield harness
 
 
 HARNESS = """
@@ -53,9 +53,9 @@ def run_script(script: str, **told: Any) -> dict[str, Any]:
     return found
 
 
-def test_the_automation_script_starts_the_row_and_shows_the_page(world: AirtableHarness) -> None:
+def test_the_automation_script_starts_the_row_and_shows_the_page(harness: AirtableHarness) -> None:
     answer = {"run_id": "run_1", "existing": False, "page_url": "http://x/runs/run_1", "status_url": "http://x/api"}
-    seen = run_script(world.tools.script(), answer=json.dumps(answer))
+    seen = run_script(harness.tools.script(), answer=json.dumps(answer))
     assert seen["request"]["url"] == "http://127.0.0.1:8000/api/process-record"
     assert seen["request"]["method"] == "POST"
     assert seen["request"]["headers"]["Authorization"] == "Bearer rg_key"
@@ -65,25 +65,25 @@ def test_the_automation_script_starts_the_row_and_shows_the_page(world: Airtable
     assert "error" not in seen
 
 
-def test_the_script_for_a_known_base_survives_a_renamed_table(world: AirtableHarness) -> None:
-    world.build()
-    table = world.tools.book.of(BASE).table("Videos").key
-    seen = run_script(world.tools.script(BASE))
+def test_the_script_for_a_known_base_survives_a_renamed_table(harness: AirtableHarness) -> None:
+    harness.build()
+    table = harness.tools.book.of(BASE).table("Videos").key
+    seen = run_script(harness.tools.script(BASE))
     assert seen["request"]["body"]["table"] == f"tbl-{table}"
 
 
-def test_the_automation_script_fails_visibly_when_reelgrid_says_no(world: AirtableHarness) -> None:
-    seen = run_script(world.tools.script(), status=401, answer='{"title": "Unauthorized"}')
+def test_the_automation_script_fails_visibly_when_reelgrid_says_no(harness: AirtableHarness) -> None:
+    seen = run_script(harness.tools.script(), status=401, answer='{"title": "Unauthorized"}')
     assert seen["error"] == 'Reelgrid answered 401: {"title": "Unauthorized"}'
 
 
-def test_the_automation_script_says_when_its_input_is_missing(world: AirtableHarness) -> None:
-    seen = run_script(world.tools.script(), config={})
+def test_the_automation_script_says_when_its_input_is_missing(harness: AirtableHarness) -> None:
+    seen = run_script(harness.tools.script(), config={})
     assert "recordId" in seen["error"]
     assert "request" not in seen
 
 
-def test_the_button_opens_a_page_and_starts_nothing(world: AirtableHarness) -> None:
+def test_the_button_opens_a_page_and_starts_nothing(harness: AirtableHarness) -> None:
     plain = '"http://127.0.0.1:8000/r/" & RECORD_ID()'
-    assert [world.tools.button_formula(base) for base in (None, BASE)] == [plain, plain]
-    assert world.tools.button_formula("appTeamNorth00001") == f'{plain} & "?base_id=appTeamNorth00001"'
+    assert [harness.tools.button_formula(base) for base in (None, BASE)] == [plain, plain]
+    assert harness.tools.button_formula("appTeamNorth00001") == f'{plain} & "?base_id=appTeamNorth00001"'

@@ -35,14 +35,14 @@ Video = "Film"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[AirtableHarness]:
-    with AirtableHarness(tmp_path) as world:
-        yield world
+def harness(tmp_path: Path) -> Iterator[AirtableHarness]:
+    with AirtableHarness(tmp_path) as harness:
+        yield harness
 
 
-def schema(world: AirtableHarness) -> dict[str, dict[str, Any]]:
+def schema(harness: AirtableHarness) -> dict[str, dict[str, Any]]:
     """The base's tables by name, with their fields by name."""
-    found = world.tools.book.schema(BASE) or []
+    found = harness.tools.book.schema(BASE) or []
     return {table["name"]: {column["name"]: column for column in table["fields"]} for table in found}
 
 
@@ -50,10 +50,10 @@ def by_name(checks: list[Check]) -> dict[str, Check]:
     return {check.name: check for check in checks}
 
 
-def test_setup_builds_every_table_and_field_with_types_options_and_descriptions(world: AirtableHarness) -> None:
-    report = world.tools.setup(BASE, MODELS)
+def test_setup_builds_every_table_and_field_with_types_options_and_descriptions(harness: AirtableHarness) -> None:
+    report = harness.tools.setup(BASE, MODELS)
     assert set(report.created) == {"Videos", "Scenes", "Versions", "Settings", "Settings row"}
-    built = schema(world)
+    built = schema(harness)
     for spec in TABLES:
         for item in spec.fields:
             column = built[spec.name][item.name]
@@ -65,80 +65,82 @@ def test_setup_builds_every_table_and_field_with_types_options_and_descriptions(
     assert [choice["name"] for choice in built["Videos"]["Model"]["options"]["choices"]] == list(MODELS)
 
 
-def test_setup_again_creates_nothing(world: AirtableHarness) -> None:
-    world.tools.setup(BASE, MODELS)
-    before = schema(world)
-    again = world.tools.setup(BASE, MODELS)
+def test_setup_again_creates_nothing(harness: AirtableHarness) -> None:
+    harness.tools.setup(BASE, MODELS)
+    before = schema(harness)
+    again = harness.tools.setup(BASE, MODELS)
     assert again.created == ()
     assert "Videos.Status" in again.kept
-    assert schema(world) == before
-    assert len(world.rows("Settings")) == 1
+    assert schema(harness) == before
+    assert len(harness.rows("Settings")) == 1
 
 
-def test_setup_completes_a_base_that_somebody_began(world: AirtableHarness) -> None:
+def test_setup_completes_a_base_that_somebody_began(harness: AirtableHarness) -> None:
     fields = [{"name": "Title", "type": "singleLineText"}, {"name": "Master Prompt", "type": "richText"}]
-    world.control("POST", f"bases/{BASE}/tables", {"name": "Videos", "fields": fields})
-    report = world.tools.setup(BASE, MODELS)
+    harness.control("POST", f"bases/{BASE}/tables", {"name": "Videos", "fields": fields})
+    report = harness.tools.setup(BASE, MODELS)
     assert "Videos.Status" in report.created
     assert "Videos.Master Prompt" in report.kept
-    assert schema(world)["Videos"]["Master Prompt"]["type"] == "richText", "what is there is never changed"
-    assert "Scenes" in schema(world)["Videos"], "the far end of the link is there"
+    assert schema(harness)["Videos"]["Master Prompt"]["type"] == "richText", "what is there is never changed"
+    assert "Scenes" in schema(harness)["Videos"], "the far end of the link is there"
 
 
-def test_a_renamed_column_is_neither_built_again_nor_missed(world: AirtableHarness) -> None:
-    world.build()
-    world.rename_field("Videos", "Master Prompt", "Idea")
-    world.control("PATCH", f"bases/{BASE}/tables/Scenes", {"name": "Shots"})
-    assert world.tools.setup(BASE, MODELS).created == ()
-    checks = by_name(world.tools.doctor(BASE))
+def test_a_renamed_column_is_neither_built_again_nor_missed(harness: AirtableHarness) -> None:
+    harness.build()
+    harness.rename_field("Videos", "Master Prompt", "Idea")
+    harness.control("PATCH", f"bases/{BASE}/tables/Scenes", {"name": "Shots"})
+    assert harness.tools.setup(BASE, MODELS).created == ()
+    checks = by_name(harness.tools.doctor(BASE))
     assert checks["table Videos"].ok
     assert checks["table Scenes"].ok
 
 
-def test_setup_goes_on_where_it_broke_off(world: AirtableHarness) -> None:
-    world.faults(drop_answers=[{"verb": "POST", "kind": "meta", "count": 1}])
+def test_setup_goes_on_where_it_broke_off(harness: AirtableHarness) -> None:
+    harness.faults(drop_answers=[{"verb": "POST", "kind": "meta", "count": 1}])
     with pytest.raises(Exception, match="airtable"):
-        world.tools.setup(BASE, MODELS)
-    report = world.tools.setup(BASE, MODELS)
+        harness.tools.setup(BASE, MODELS)
+    report = harness.tools.setup(BASE, MODELS)
     assert "Videos" in report.kept
-    assert set(schema(world)) >= {"Videos", "Scenes", "Versions", "Settings"}
+    assert set(schema(harness)) >= {"Videos", "Scenes", "Versions", "Settings"}
 
 
-def test_what_no_api_can_build_comes_as_clicks_with_this_deployments_values(world: AirtableHarness) -> None:
-    report = world.tools.setup(BASE, MODELS)
+def test_what_no_api_can_build_comes_as_clicks_with_this_deployments_values(harness: AirtableHarness) -> None:
+    report = harness.tools.setup(BASE, MODELS)
     text = "\n".join(step for item in report.by_hand for step in item.steps)
     assert '"http://127.0.0.1:8000/r/" & RECORD_ID()' in text
     assert "When a record matches conditions" in text
     assert "REELGRID_KEY" in text
-    world.add_field("Videos", "Reelgrid", "button", {"label": "Reelgrid"})
-    titles = [item.title for item in world.tools.setup(BASE, MODELS).by_hand]
+    harness.add_field("Videos", "Reelgrid", "button", {"label": "Reelgrid"})
+    titles = [item.title for item in harness.tools.setup(BASE, MODELS).by_hand]
     assert not any("Button to" in title for title in titles), "a base that has its button is not asked for it"
 
 
 def test_ids_of_the_field_map_that_the_base_does_not_have_are_left_to_a_person(
-    world: AirtableHarness, tmp_path: Path
+    harness: AirtableHarness, tmp_path: Path
 ) -> None:
     (tmp_path / "map.toml").write_text(
         '[tables]\nVideos = "tblAAAAAAAAAAAAAA"\n[fields.Settings]\nStatus = "fldAAAAAAAAAAAAAA"'
     )
-    report = world.connect(FIELD_MAP=str(tmp_path / "map.toml")).setup(BASE, MODELS)
+    report = harness.connect(FIELD_MAP=str(tmp_path / "map.toml")).setup(BASE, MODELS)
     titles = [item.title for item in report.by_hand]
     assert titles[:4] == ["Table Videos", "Table Scenes", "Table Versions", "Settings.Status"]
-    assert "Status" not in schema(world)["Settings"]
+    assert "Status" not in schema(harness)["Settings"]
     assert "tblAAAAAAAAAAAAAA" in report.by_hand[0].steps[0]
 
 
-def test_setup_names_the_scope_that_the_token_lacks(world: AirtableHarness) -> None:
-    world.control("POST", "tokens", {"token": "patReelgrid.few", "scopes": ["data.records:read", "schema.bases:read"]})
+def test_setup_names_the_scope_that_the_token_lacks(harness: AirtableHarness) -> None:
+    harness.control(
+        "POST", "tokens", {"token": "patReelgrid.few", "scopes": ["data.records:read", "schema.bases:read"]}
+    )
     with pytest.raises(AirtableDenied) as refused:
-        world.connect(AIRTABLE_API_KEY="patReelgrid.few").setup(BASE, MODELS)
+        harness.connect(AIRTABLE_API_KEY="patReelgrid.few").setup(BASE, MODELS)
     assert "schema.bases:write" in refused.value.marketer
 
 
-def test_the_doctor_is_content_with_what_setup_built(world: AirtableHarness) -> None:
-    world.tools.setup(BASE, MODELS)
-    world.clock.set(time.time())
-    checks = by_name(world.tools.doctor(BASE))
+def test_the_doctor_is_content_with_what_setup_built(harness: AirtableHarness) -> None:
+    harness.tools.setup(BASE, MODELS)
+    harness.clock.set(time.time())
+    checks = by_name(harness.tools.doctor(BASE))
     bad = {name for name, check in checks.items() if not check.ok}
     assert bad == {"media links"}, "Airtable cannot reach a loopback address"
     assert checks["media links"].warning
@@ -147,18 +149,18 @@ def test_the_doctor_is_content_with_what_setup_built(world: AirtableHarness) -> 
     )
 
 
-def test_every_finding_of_the_doctor_says_how_to_mend_it(world: AirtableHarness) -> None:
-    world.tools.setup(BASE, MODELS)
-    world.delete_field("Videos", "Verdict")
-    world.delete_field("Scenes", "Attempts")
-    world.add_field("Scenes", "Attempts", "checkbox", {"icon": "check", "color": "redBright"})
-    world.delete_field("Videos", "Fit")
-    world.add_field("Videos", "Fit", "singleSelect", {"choices": [{"name": "Crop"}]})
-    world.add_field("Videos", "Page", "formula", {"formula": '"https://old.example/r/" & RECORD_ID()'})
+def test_every_finding_of_the_doctor_says_how_to_mend_it(harness: AirtableHarness) -> None:
+    harness.tools.setup(BASE, MODELS)
+    harness.delete_field("Videos", "Verdict")
+    harness.delete_field("Scenes", "Attempts")
+    harness.add_field("Scenes", "Attempts", "checkbox", {"icon": "check", "color": "redBright"})
+    harness.delete_field("Videos", "Fit")
+    harness.add_field("Videos", "Fit", "singleSelect", {"choices": [{"name": "Crop"}]})
+    harness.add_field("Videos", "Page", "formula", {"formula": '"https://old.example/r/" & RECORD_ID()'})
     for _ in range(2):
-        world.add("Scenes", {"Scene Key": "twice"})
-    world.tools.limiter.quota_used_up(BASE)
-    checks = by_name(world.tools.doctor(BASE))
+        harness.add("Scenes", {"Scene Key": "twice"})
+    harness.tools.limiter.quota_used_up(BASE)
+    checks = by_name(harness.tools.doctor(BASE))
     assert "Verdict" in checks["table Videos"].sentence
     assert "checkbox" in checks["field Scenes.Attempts"].sentence
     assert "Blur" in checks["options Videos.Fit"].sentence
@@ -168,26 +170,26 @@ def test_every_finding_of_the_doctor_says_how_to_mend_it(world: AirtableHarness)
     assert all(check.fix for check in checks.values() if not check.ok)
 
 
-def test_the_doctor_finds_two_scenes_with_one_key(world: AirtableHarness) -> None:
-    world.tools.setup(BASE, MODELS)
+def test_the_doctor_finds_two_scenes_with_one_key(harness: AirtableHarness) -> None:
+    harness.tools.setup(BASE, MODELS)
     for _ in range(2):
-        world.add("Scenes", {"Scene Key": "twice"})
-    check = by_name(world.tools.doctor(BASE))["scene keys"]
+        harness.add("Scenes", {"Scene Key": "twice"})
+    check = by_name(harness.tools.doctor(BASE))["scene keys"]
     assert not check.ok
     assert "twice" in check.sentence
 
 
-def test_the_doctor_stops_at_a_token_that_is_not_valid(world: AirtableHarness) -> None:
-    world.faults(revoke_token=True)
-    [check] = world.tools.doctor(BASE)
+def test_the_doctor_stops_at_a_token_that_is_not_valid(harness: AirtableHarness) -> None:
+    harness.faults(revoke_token=True)
+    [check] = harness.tools.doctor(BASE)
     assert (check.name, check.ok) == ("token", False)
     assert "AIRTABLE_API_KEY" in check.fix
 
 
-def test_the_doctor_names_each_missing_scope_and_what_it_is_for(world: AirtableHarness) -> None:
-    world.tools.setup(BASE, MODELS)
-    world.control("POST", "tokens", {"token": "patReelgrid.few", "scopes": ["data.records:read"]})
-    checks = by_name(world.connect(AIRTABLE_API_KEY="patReelgrid.few").doctor(BASE))
+def test_the_doctor_names_each_missing_scope_and_what_it_is_for(harness: AirtableHarness) -> None:
+    harness.tools.setup(BASE, MODELS)
+    harness.control("POST", "tokens", {"token": "patReelgrid.few", "scopes": ["data.records:read"]})
+    checks = by_name(harness.connect(AIRTABLE_API_KEY="patReelgrid.few").doctor(BASE))
     assert checks["scope data.records:read"].ok
     assert not checks["scope data.records:write"].ok
     assert not checks["scope data.records:write"].warning
@@ -196,81 +198,81 @@ def test_the_doctor_names_each_missing_scope_and_what_it_is_for(world: AirtableH
     assert "schema.bases:read" in checks["base"].fix
 
 
-def test_the_doctor_says_when_the_base_is_not_in_the_tokens_list(world: AirtableHarness) -> None:
-    world.control("POST", "tokens", {"token": "patReelgrid.blind", "bases": ["appOtherBase00001"]})
-    checks = by_name(world.connect(AIRTABLE_API_KEY="patReelgrid.blind").doctor(BASE))
+def test_the_doctor_says_when_the_base_is_not_in_the_tokens_list(harness: AirtableHarness) -> None:
+    harness.control("POST", "tokens", {"token": "patReelgrid.blind", "bases": ["appOtherBase00001"]})
+    checks = by_name(harness.connect(AIRTABLE_API_KEY="patReelgrid.blind").doctor(BASE))
     assert not checks["base"].ok
     assert "Access" in checks["base"].fix
 
 
 def test_a_base_in_another_language_is_built_read_and_written_by_its_own_names(tmp_path: Path) -> None:
     (tmp_path / "names.toml").write_text(GERMAN)
-    with AirtableHarness(tmp_path, FIELD_MAP=str(tmp_path / "names.toml")) as world:
-        world.tools.setup(BASE, MODELS)
-        assert "Drehbuch" in schema(world)["Filme"]
-        record = world.add("Filme", {"Drehbuch": "Eine Katze.", "Los": True, "Anzahl Szenen": 99})
-        row = world.airtable.row(BASE, "Filme", record)
+    with AirtableHarness(tmp_path, FIELD_MAP=str(tmp_path / "names.toml")) as harness:
+        harness.tools.setup(BASE, MODELS)
+        assert "Drehbuch" in schema(harness)["Filme"]
+        record = harness.add("Filme", {"Drehbuch": "Eine Katze.", "Los": True, "Anzahl Szenen": 99})
+        row = harness.airtable.row(BASE, "Filme", record)
         assert row.order.master_prompt == "Eine Katze."
         assert row.ticks == {"Generate"}
         assert row.problems == (("Anzahl Szenen", "must be a whole number from 1 to 50; it is 99."),)
         scene = want("s", "Scenes", {"Prompt": "Katze", "Video": [record]}, merge={"Scene Key": f"{record}-r1-01"})
         video = want("v", "Videos", {"Status": "Done", "Generate": False}, record_id=record)
-        assert all(one.ok for one in world.airtable.flush(BASE, [scene, video]))
-        assert world.cells("Filme", record)["Stand"] == "Done"
-        again = world.airtable.row(BASE, "Videos", record)
-        assert [one.scene.prompt for one in world.airtable.scenes(BASE, again)] == ["Katze"]
-        assert '"Filme"' in world.tools.script()
+        assert all(one.ok for one in harness.airtable.flush(BASE, [scene, video]))
+        assert harness.cells("Filme", record)["Stand"] == "Done"
+        again = harness.airtable.row(BASE, "Videos", record)
+        assert [one.scene.prompt for one in harness.airtable.scenes(BASE, again)] == ["Katze"]
+        assert '"Filme"' in harness.tools.script()
 
 
-def test_a_renamed_column_breaks_nothing_and_costs_at_most_one_look(world: AirtableHarness) -> None:
-    world.build()
-    record = world.add("Videos", {"Master Prompt": "A cat.", "Status": "Ready"})
-    world.airtable.row(BASE, "Videos", record)
-    world.rename_field("Videos", "Master Prompt", "Idea")
-    world.rename_field("Videos", "Status", "State")
-    assert world.airtable.row(BASE, "Videos", record).order.master_prompt == "A cat."
-    world.calls.clear()
-    assert [row.record_id for row in world.airtable.ready(BASE, 2e9)] == [record]
-    assert [verb for _base, verb, _what in world.calls] == ["read", "meta", "read"]
-    world.airtable.flush(BASE, [want("w", "Videos", {"Status": "Done"}, record_id=record)])
-    assert world.cells("Videos", record)["State"] == "Done"
-    row = world.airtable.row(BASE, "Videos", world.add("Videos", {}))
+def test_a_renamed_column_breaks_nothing_and_costs_at_most_one_look(harness: AirtableHarness) -> None:
+    harness.build()
+    record = harness.add("Videos", {"Master Prompt": "A cat.", "Status": "Ready"})
+    harness.airtable.row(BASE, "Videos", record)
+    harness.rename_field("Videos", "Master Prompt", "Idea")
+    harness.rename_field("Videos", "Status", "State")
+    assert harness.airtable.row(BASE, "Videos", record).order.master_prompt == "A cat."
+    harness.calls.clear()
+    assert [row.record_id for row in harness.airtable.ready(BASE, 2e9)] == [record]
+    assert [verb for _base, verb, _what in harness.calls] == ["read", "meta", "read"]
+    harness.airtable.flush(BASE, [want("w", "Videos", {"Status": "Done"}, record_id=record)])
+    assert harness.cells("Videos", record)["State"] == "Done"
+    row = harness.airtable.row(BASE, "Videos", harness.add("Videos", {}))
     assert row.problems[0][0] == "Idea", "sentences use the name that people see"
 
 
-def test_a_renamed_table_breaks_nothing(world: AirtableHarness) -> None:
-    world.build()
-    record = world.add("Videos", {"Master Prompt": "A cat."})
-    world.control("PATCH", f"bases/{BASE}/tables/Videos", {"name": "Clips"})
-    assert world.airtable.row(BASE, "Videos", record).order.master_prompt == "A cat."
+def test_a_renamed_table_breaks_nothing(harness: AirtableHarness) -> None:
+    harness.build()
+    record = harness.add("Videos", {"Master Prompt": "A cat."})
+    harness.control("PATCH", f"bases/{BASE}/tables/Videos", {"name": "Clips"})
+    assert harness.airtable.row(BASE, "Videos", record).order.master_prompt == "A cat."
 
 
-def test_a_table_made_anew_is_found_after_one_refusal(world: AirtableHarness) -> None:
-    world.build()
-    world.airtable.ready(BASE, 2e9)
-    world.control("PATCH", f"bases/{BASE}/tables/Settings", {"name": "Old settings"})
-    world.control(
+def test_a_table_made_anew_is_found_after_one_refusal(harness: AirtableHarness) -> None:
+    harness.build()
+    harness.airtable.ready(BASE, 2e9)
+    harness.control("PATCH", f"bases/{BASE}/tables/Settings", {"name": "Old settings"})
+    harness.control(
         "POST",
         f"bases/{BASE}/tables",
         {"name": "Settings", "fields": [{"name": "Name", "type": "singleLineText"}, {"name": "Status", "type": "url"}]},
     )
-    world.clock.wait(4000)
-    world.add("Settings", {"Name": "new"})
-    assert world.airtable.settings(BASE).record_id == world.rows("Settings")[0]["id"]
+    harness.clock.wait(4000)
+    harness.add("Settings", {"Name": "new"})
+    assert harness.airtable.settings(BASE).record_id == harness.rows("Settings")[0]["id"]
 
 
-def test_inputs_may_be_computed_by_airtable(world: AirtableHarness, tmp_path: Path) -> None:
-    world.build()
-    link = {"linkedTableId": world.tools.book.of(BASE).table("Videos").key}
-    world.add_field("Videos", "Script by AI", "aiText")
-    world.add_field("Videos", "Length", "duration", {"durationFormat": "h:mm:ss"})
-    world.add_field("Videos", "Budget", "singleLineText")
-    world.add_field("Videos", "Notes", "richText")
-    world.add_field("Videos", "Campaign", "multipleRecordLinks", link)
-    campaign = next(column for name, column in schema(world)["Videos"].items() if name == "Campaign")
-    title = schema(world)["Videos"]["Title"]["id"]
+def test_inputs_may_be_computed_by_airtable(harness: AirtableHarness, tmp_path: Path) -> None:
+    harness.build()
+    link = {"linkedTableId": harness.tools.book.of(BASE).table("Videos").key}
+    harness.add_field("Videos", "Script by AI", "aiText")
+    harness.add_field("Videos", "Length", "duration", {"durationFormat": "h:mm:ss"})
+    harness.add_field("Videos", "Budget", "singleLineText")
+    harness.add_field("Videos", "Notes", "richText")
+    harness.add_field("Videos", "Campaign", "multipleRecordLinks", link)
+    campaign = next(column for name, column in schema(harness)["Videos"].items() if name == "Campaign")
+    title = schema(harness)["Videos"]["Title"]["id"]
     looked_up = {"recordLinkFieldId": campaign["id"], "fieldIdInLinkedTable": title}
-    world.add_field("Videos", "Campaign title", "multipleLookupValues", looked_up)
+    harness.add_field("Videos", "Campaign title", "multipleLookupValues", looked_up)
     names = {
         "Master Prompt": "Script by AI",
         "Clip Seconds": "Length",
@@ -279,11 +281,11 @@ def test_inputs_may_be_computed_by_airtable(world: AirtableHarness, tmp_path: Pa
         "Title Card": "Campaign title",
     }
     (tmp_path / "map.json").write_text(json.dumps({"fields": {"Videos": names}}))
-    mapped = world.connect(FIELD_MAP=str(tmp_path / "map.json"))
+    mapped = harness.connect(FIELD_MAP=str(tmp_path / "map.json"))
     mapped.book.refresh(BASE)
-    spring = world.add("Videos", {"Title": "Spring"})
+    spring = harness.add("Videos", {"Title": "Spring"})
     note = 'Ask <airtable:mention id="menE1i9oBaGX3DseR">@Alexa</airtable:mention>.\n'
-    record = world.add(
+    record = harness.add(
         "Videos",
         {"Script by AI": "A cat.", "Length": 8, "Budget": "$4.50", "Notes": note, "Campaign": [spring]},
     )
@@ -291,7 +293,7 @@ def test_inputs_may_be_computed_by_airtable(world: AirtableHarness, tmp_path: Pa
     assert row.problems == ()
     assert (row.order.master_prompt, row.order.clip_seconds, row.order.max_cost_micro) == ("A cat.", 8, 4_500_000)
     assert (row.order.style_notes, row.order.title_card) == ("Ask @Alexa.", "Spring")
-    world.edit("Videos", record, {"Script by AI": {"state": "loading", "value": None, "isStale": False}})
+    harness.edit("Videos", record, {"Script by AI": {"state": "loading", "value": None, "isStale": False}})
     [(field, sentence)] = mapped.airtable.row(BASE, "Videos", record).problems
     assert field == "Script by AI"
     assert "still being written" in sentence
@@ -299,15 +301,15 @@ def test_inputs_may_be_computed_by_airtable(world: AirtableHarness, tmp_path: Pa
     assert not [name for name in checks if name.startswith("field ")], "the doctor accepts all of these types"
 
 
-def test_without_the_schema_scope_names_are_used(world: AirtableHarness) -> None:
-    world.build()
+def test_without_the_schema_scope_names_are_used(harness: AirtableHarness) -> None:
+    harness.build()
     scopes = ["data.records:read", "data.records:write"]
-    world.control("POST", "tokens", {"token": "patReelgrid.run", "scopes": scopes})
-    plain = world.connect(AIRTABLE_API_KEY="patReelgrid.run")
+    harness.control("POST", "tokens", {"token": "patReelgrid.run", "scopes": scopes})
+    plain = harness.connect(AIRTABLE_API_KEY="patReelgrid.run")
     plain.book.refresh(BASE)
-    record = world.add("Videos", {"Master Prompt": "A cat."})
+    record = harness.add("Videos", {"Master Prompt": "A cat."})
     assert plain.airtable.row(BASE, "Videos", record).order.master_prompt == "A cat."
-    world.delete_field("Videos", "Verdict")
+    harness.delete_field("Videos", "Verdict")
     [written] = plain.airtable.flush(
         BASE, [want("w", "Videos", {"Status": "Done", "Verdict": "fine"}, record_id=record)]
     )
@@ -316,16 +318,16 @@ def test_without_the_schema_scope_names_are_used(world: AirtableHarness) -> None
     assert plain.airtable.settings(BASE).record_id is not None
 
 
-def test_ids_in_the_field_map_need_the_schema_scope_and_say_so(world: AirtableHarness, tmp_path: Path) -> None:
-    world.build()
-    column = schema(world)["Videos"]["Title"]["id"]
+def test_ids_in_the_field_map_need_the_schema_scope_and_say_so(harness: AirtableHarness, tmp_path: Path) -> None:
+    harness.build()
+    column = schema(harness)["Videos"]["Title"]["id"]
     (tmp_path / "ids.json").write_text(json.dumps({"fields": {"Videos": {"Master Prompt": column}}}))
-    mapped = world.connect(FIELD_MAP=str(tmp_path / "ids.json"))
+    mapped = harness.connect(FIELD_MAP=str(tmp_path / "ids.json"))
     mapped.book.refresh(BASE)
-    record = world.add("Videos", {"Title": "A cat."})
+    record = harness.add("Videos", {"Title": "A cat."})
     assert mapped.airtable.row(BASE, "Videos", record).order.master_prompt == "A cat."
-    world.control("POST", "tokens", {"token": "patReelgrid.run", "scopes": ["data.records:read"]})
-    blind = world.connect(FIELD_MAP=str(tmp_path / "ids.json"), AIRTABLE_API_KEY="patReelgrid.run")
+    harness.control("POST", "tokens", {"token": "patReelgrid.run", "scopes": ["data.records:read"]})
+    blind = harness.connect(FIELD_MAP=str(tmp_path / "ids.json"), AIRTABLE_API_KEY="patReelgrid.run")
     with pytest.raises(AirtableDenied, match=r"schema\.bases:read"):
         blind.book.refresh(BASE)
 
@@ -342,23 +344,23 @@ def test_ids_in_the_field_map_need_the_schema_scope_and_say_so(world: AirtableHa
     ],
 )
 def test_a_field_map_that_cannot_be_right_is_refused_by_name(
-    world: AirtableHarness, tmp_path: Path, text: str, named: str
+    harness: AirtableHarness, tmp_path: Path, text: str, named: str
 ) -> None:
     (tmp_path / "map.toml").write_text(text)
     with pytest.raises(NotConfigured, match=named):
-        world.connect(FIELD_MAP=str(tmp_path / "map.toml"))
+        harness.connect(FIELD_MAP=str(tmp_path / "map.toml"))
 
 
-def test_bases_have_their_own_tokens_sealed_at_rest(world: AirtableHarness) -> None:
+def test_bases_have_their_own_tokens_sealed_at_rest(harness: AirtableHarness) -> None:
     other = "appOtherBase00001"
-    world.control("POST", "bases", {"id": other, "name": "Other"})
-    world.control("POST", "tokens", {"token": "patOther.secret", "bases": [other]})
-    bases = world.tools.bases
+    harness.control("POST", "bases", {"id": other, "name": "Other"})
+    harness.control("POST", "tokens", {"token": "patOther.secret", "bases": [other]})
+    bases = harness.tools.bases
     bases.connect(other, token="patOther.secret", name="Other", day_cap_micro=5_000_000)
-    world.tools.setup(other, MODELS)
+    harness.tools.setup(other, MODELS)
     assert bases.knows(other)
     assert not bases.knows("appStranger000001")
-    with world.store.read() as tx:
+    with harness.store.read() as tx:
         row = tx.bases.get(other)
     assert row is not None
     assert "patOther" not in (row.sealed_token or "")
@@ -372,6 +374,6 @@ def test_bases_have_their_own_tokens_sealed_at_rest(world: AirtableHarness) -> N
     assert not bases.knows(other)
 
 
-def test_a_base_without_any_token_says_which_setting_is_missing(world: AirtableHarness) -> None:
+def test_a_base_without_any_token_says_which_setting_is_missing(harness: AirtableHarness) -> None:
     with pytest.raises(NotConfigured, match="AIRTABLE_API_KEY"):
-        world.connect(AIRTABLE_API_KEY="").airtable.ready(BASE, 0)
+        harness.connect(AIRTABLE_API_KEY="").airtable.ready(BASE, 0)

@@ -17,26 +17,26 @@ from tests.sandbox.airtable.sandbox_airtable import Web, until
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[AirtableHarness, Web]]:
-    with Web() as web, AirtableHarness(tmp_path_factory.mktemp("push"), PUBLIC_URL=web.url) as world:
-        world.faults(ping_delay_s=0.0, ping_retry_s=0.05)
-        world.build()
-        yield world, web
+    with Web() as web, AirtableHarness(tmp_path_factory.mktemp("push"), PUBLIC_URL=web.url) as harness:
+        harness.faults(ping_delay_s=0.0, ping_retry_s=0.05)
+        harness.build()
+        yield harness, web
 
 
 @pytest.fixture
-def world(running: tuple[AirtableHarness, Web]) -> AirtableHarness:
+def harness(running: tuple[AirtableHarness, Web]) -> AirtableHarness:
     """The module's base without webhooks and rows."""
-    world = running[0]
-    api = world.tools.client.api(BASE)
-    for hook in hooks(world):
+    harness = running[0]
+    api = harness.tools.client.api(BASE)
+    for hook in hooks(harness):
         api.delete(api.build_url("bases", BASE, "webhooks", hook))
-    world.tools.bases.disconnect(BASE)
+    harness.tools.bases.disconnect(BASE)
     for table in ("Videos", "Scenes"):
-        for row in world.rows(table):
-            world.control("DELETE", f"person/{BASE}/{table}/{row['id']}")
+        for row in harness.rows(table):
+            harness.control("DELETE", f"person/{BASE}/{table}/{row['id']}")
     # Payload times are the sandbox's; ours only has to agree roughly with the webhook's expiry.
-    world.clock.set(time.time())
-    return world
+    harness.clock.set(time.time())
+    return harness
 
 
 @pytest.fixture
@@ -47,72 +47,72 @@ def web(running: tuple[AirtableHarness, Web]) -> Web:
     return web
 
 
-def the_ping(world: AirtableHarness, web: Web) -> tuple[bytes, str | None]:
+def the_ping(harness: AirtableHarness, web: Web) -> tuple[bytes, str | None]:
     """The first ping of the webhook that lives now, with its MAC: those of earlier ones may still arrive."""
-    hook = world.tools.webhooks.known(BASE)
+    hook = harness.tools.webhooks.known(BASE)
     assert hook is not None
     headers, body = until(lambda: next((post for post in web.posts if hook.id.encode() in post[1]), None))
     return body, {name.lower(): value for name, value in headers.items()}.get("x-airtable-content-mac")
 
 
-def hooks(world: AirtableHarness, airtable: AirtableTools | None = None) -> list[str]:
-    client = (airtable or world.tools).client
+def hooks(harness: AirtableHarness, airtable: AirtableTools | None = None) -> list[str]:
+    client = (airtable or harness.tools).client
     api = client.api(BASE)
     return [hook["id"] for hook in api.get(api.build_url("bases", BASE, "webhooks"))["webhooks"]]
 
 
-def test_a_ticked_box_arrives_as_a_change_with_its_row(world: AirtableHarness, web: Web) -> None:
-    world.tools.webhooks.register(BASE)
-    record = world.add("Videos", {"Master Prompt": "A cat."})
-    world.edit("Videos", record, {"Generate": True})
-    body, mac = the_ping(world, web)
-    assert world.tools.webhooks.verify(body, mac) == BASE
-    [change] = world.tools.webhooks.read(BASE).rows
+def test_a_ticked_box_arrives_as_a_change_with_its_row(harness: AirtableHarness, web: Web) -> None:
+    harness.tools.webhooks.register(BASE)
+    record = harness.add("Videos", {"Master Prompt": "A cat."})
+    harness.edit("Videos", record, {"Generate": True})
+    body, mac = the_ping(harness, web)
+    assert harness.tools.webhooks.verify(body, mac) == BASE
+    [change] = harness.tools.webhooks.read(BASE).rows
     assert (change.table, change.record_id, change.ticks) == ("Videos", record, {"Generate"})
     assert "Generate" in change.changed
 
 
-def test_many_changes_of_one_row_come_as_one(world: AirtableHarness) -> None:
-    world.tools.webhooks.register(BASE)
-    record = world.add("Videos", {"Master Prompt": "A cat.", "Status": "Draft"})
+def test_many_changes_of_one_row_come_as_one(harness: AirtableHarness) -> None:
+    harness.tools.webhooks.register(BASE)
+    record = harness.add("Videos", {"Master Prompt": "A cat.", "Status": "Draft"})
     for _ in range(30):
-        world.edit("Videos", record, {"Generate": True})
-        world.edit("Videos", record, {"Generate": False})
-    world.edit("Videos", record, {"Status": "Ready"})
-    [change] = world.tools.webhooks.read(BASE).rows
+        harness.edit("Videos", record, {"Generate": True})
+        harness.edit("Videos", record, {"Generate": False})
+    harness.edit("Videos", record, {"Status": "Ready"})
+    [change] = harness.tools.webhooks.read(BASE).rows
     assert (change.ticks, change.status) == (frozenset(), "Ready")
     assert change.changed >= {"Generate", "Status"}
 
 
-def test_the_cursor_moves_only_when_changes_were_acted_on(world: AirtableHarness) -> None:
-    push = world.tools.webhooks
+def test_the_cursor_moves_only_when_changes_were_acted_on(harness: AirtableHarness) -> None:
+    push = harness.tools.webhooks
     push.register(BASE)
-    first = world.add("Videos", {"Generate": True})
+    first = harness.add("Videos", {"Generate": True})
     seen = push.read(BASE)
     assert push.read(BASE) == seen, "a process that dies after reading loses nothing"
     push.advance(BASE, seen.cursor)
     assert push.read(BASE).rows == ()
     push.advance(BASE, 1)
     assert push.read(BASE).rows == (), "a late twin does not bring the cursor back"
-    second = world.add("Videos", {"Generate": True})
+    second = harness.add("Videos", {"Generate": True})
     assert [change.record_id for change in push.read(BASE).rows] == [second] != [first]
 
 
-def test_our_own_writes_are_not_heard(world: AirtableHarness) -> None:
-    push = world.tools.webhooks
-    record = world.add("Videos", {"Master Prompt": "A cat."})
+def test_our_own_writes_are_not_heard(harness: AirtableHarness) -> None:
+    push = harness.tools.webhooks
+    record = harness.add("Videos", {"Master Prompt": "A cat."})
     push.register(BASE)
-    world.airtable.flush(BASE, [want("w", "Videos", {"Status": "Done", "Generate": False}, record_id=record)])
+    harness.airtable.flush(BASE, [want("w", "Videos", {"Status": "Done", "Generate": False}, record_id=record)])
     assert push.read(BASE).rows == ()
 
 
-def test_edits_of_a_scene_say_what_changed(world: AirtableHarness) -> None:
-    push = world.tools.webhooks
-    video = world.add("Videos", {"Master Prompt": "A cat."})
-    scene = world.add("Scenes", {"Prompt": "A cat.", "Video": [video], "Status": "Done"})
+def test_edits_of_a_scene_say_what_changed(harness: AirtableHarness) -> None:
+    push = harness.tools.webhooks
+    video = harness.add("Videos", {"Master Prompt": "A cat."})
+    scene = harness.add("Scenes", {"Prompt": "A cat.", "Video": [video], "Status": "Done"})
     push.register(BASE)
-    world.edit("Scenes", scene, {"Prompt": "A dog."})
-    world.edit("Scenes", scene, {"Clip URL": "https://elsewhere.example/"})
+    harness.edit("Scenes", scene, {"Prompt": "A dog."})
+    harness.edit("Scenes", scene, {"Clip URL": "https://elsewhere.example/"})
     [change] = push.read(BASE).rows
     assert (change.table, change.record_id, change.status) == ("Scenes", scene, "Done")
     assert change.changed == {"Prompt"}
@@ -120,18 +120,18 @@ def test_edits_of_a_scene_say_what_changed(world: AirtableHarness) -> None:
     assert change.fields["Video"][0]["id"] == video
 
 
-def test_a_ping_for_nothing_finds_nothing(world: AirtableHarness) -> None:
-    world.tools.webhooks.register(BASE)
-    assert world.tools.webhooks.read(BASE).rows == ()
-    assert world.tools.webhooks.read("appOtherBase00001").rows == ()
+def test_a_ping_for_nothing_finds_nothing(harness: AirtableHarness) -> None:
+    harness.tools.webhooks.register(BASE)
+    assert harness.tools.webhooks.read(BASE).rows == ()
+    assert harness.tools.webhooks.read("appOtherBase00001").rows == ()
 
 
 @pytest.mark.parametrize("change", ["body", "mac", "none", "stranger", "garbage", "list"])
-def test_what_airtable_did_not_send_is_not_believed(world: AirtableHarness, web: Web, change: str) -> None:
-    push = world.tools.webhooks
+def test_what_airtable_did_not_send_is_not_believed(harness: AirtableHarness, web: Web, change: str) -> None:
+    push = harness.tools.webhooks
     push.register(BASE)
-    world.add("Videos", {"Generate": True})
-    body, mac = the_ping(world, web)
+    harness.add("Videos", {"Generate": True})
+    body, mac = the_ping(harness, web)
     forged = {
         "body": (body.replace(b"20", b"19"), mac),
         "mac": (body, "hmac-sha256=" + "0" * 64),
@@ -144,88 +144,90 @@ def test_what_airtable_did_not_send_is_not_believed(world: AirtableHarness, web:
         push.verify(*forged)
 
 
-def test_registering_again_keeps_the_webhook_and_its_cursor(world: AirtableHarness) -> None:
-    push = world.tools.webhooks
+def test_registering_again_keeps_the_webhook_and_its_cursor(harness: AirtableHarness) -> None:
+    push = harness.tools.webhooks
     hook = push.register(BASE)
-    world.add("Videos", {"Generate": True})
+    harness.add("Videos", {"Generate": True})
     push.advance(BASE, push.read(BASE).cursor)
     again = push.register(BASE)
     assert (again.id, again.cursor) == (hook.id, 2)
-    assert hooks(world) == [hook.id]
+    assert hooks(harness) == [hook.id]
 
 
-def test_a_webhook_of_ours_whose_secret_is_lost_is_replaced_and_a_foreign_one_stays(world: AirtableHarness) -> None:
-    api = world.tools.client.api(BASE)
+def test_a_webhook_of_ours_whose_secret_is_lost_is_replaced_and_a_foreign_one_stays(harness: AirtableHarness) -> None:
+    api = harness.tools.client.api(BASE)
     url = api.build_url("bases", BASE, "webhooks")
     specification = {"options": {"filters": {"dataTypes": ["tableData"]}}}
     foreign = api.post(url, json={"notificationUrl": "https://other.example/", "specification": specification})["id"]
-    lost = api.post(url, json={"notificationUrl": world.tools.webhooks.url, "specification": specification})["id"]
-    ours = world.tools.webhooks.register(BASE)
-    assert lost not in hooks(world)
-    assert set(hooks(world)) == {foreign, ours.id}
+    lost = api.post(url, json={"notificationUrl": harness.tools.webhooks.url, "specification": specification})["id"]
+    ours = harness.tools.webhooks.register(BASE)
+    assert lost not in hooks(harness)
+    assert set(hooks(harness)) == {foreign, ours.id}
 
 
-def test_the_mac_secret_is_sealed_at_rest(world: AirtableHarness) -> None:
-    hook = world.tools.webhooks.register(BASE)
-    kept = world.tools.bases.state(BASE)["webhook"]["secret"]
+def test_the_mac_secret_is_sealed_at_rest(harness: AirtableHarness) -> None:
+    hook = harness.tools.webhooks.register(BASE)
+    kept = harness.tools.bases.state(BASE)["webhook"]["secret"]
     assert kept == hook.secret
-    assert len(world.tools.bases.unseal(kept)) > 40
-    assert world.tools.bases.unseal(kept) not in kept
+    assert len(harness.tools.bases.unseal(kept)) > 40
+    assert harness.tools.bases.unseal(kept) not in kept
 
 
-def test_the_webhook_is_renewed_once_a_day(world: AirtableHarness) -> None:
-    push = world.tools.webhooks
+def test_the_webhook_is_renewed_once_a_day(harness: AirtableHarness) -> None:
+    push = harness.tools.webhooks
     assert not push.renew(BASE), "there is none"
     push.register(BASE)
     assert not push.renew(BASE)
-    world.clock.wait(90_000)
+    harness.clock.wait(90_000)
     assert push.renew(BASE)
     assert not push.renew(BASE)
 
 
-def test_a_webhook_that_airtable_dropped_is_registered_anew(world: AirtableHarness) -> None:
-    push = world.tools.webhooks
+def test_a_webhook_that_airtable_dropped_is_registered_anew(harness: AirtableHarness) -> None:
+    push = harness.tools.webhooks
     old = push.register(BASE)
-    api = world.tools.client.api(BASE)
+    api = harness.tools.client.api(BASE)
     api.delete(api.build_url("bases", BASE, "webhooks", old.id))
     with pytest.raises(RecordGone):
         push.read(BASE)
     assert push.health(BASE).problem
-    world.clock.wait(90_000)
+    harness.clock.wait(90_000)
     assert push.renew(BASE)
-    assert hooks(world) != [old.id]
+    assert hooks(harness) != [old.id]
     assert push.health(BASE).problem == ""
 
 
 def test_notifications_that_airtable_switched_off_are_seen_and_switched_on_again(
-    world: AirtableHarness, web: Web
+    harness: AirtableHarness, web: Web
 ) -> None:
-    push = world.tools.webhooks
+    push = harness.tools.webhooks
     hook = push.register(BASE)
-    api = world.tools.client.api(BASE)
+    api = harness.tools.client.api(BASE)
     api.post(api.build_url("bases", BASE, "webhooks", hook.id, "enableNotifications"), json={"enable": False})
     assert "switched notifications off" in push.health(BASE).problem
     assert push.register(BASE).id == hook.id
     assert push.health(BASE).problem == ""
 
 
-def test_pings_that_do_not_arrive_are_reported(world: AirtableHarness, web: Web) -> None:
-    world.tools.webhooks.register(BASE)
+def test_pings_that_do_not_arrive_are_reported(harness: AirtableHarness, web: Web) -> None:
+    harness.tools.webhooks.register(BASE)
     web.post_answers += [500] * 20
-    world.add("Videos", {"Generate": True})
-    until(lambda: world.tools.webhooks.health(BASE).problem)
+    harness.add("Videos", {"Generate": True})
+    until(lambda: harness.tools.webhooks.health(BASE).problem)
 
 
-def test_push_is_switched_off_without_a_trace(world: AirtableHarness) -> None:
-    push = world.tools.webhooks
+def test_push_is_switched_off_without_a_trace(harness: AirtableHarness) -> None:
+    push = harness.tools.webhooks
     push.register(BASE)
     assert push.unregister(BASE)
-    assert hooks(world) == []
+    assert hooks(harness) == []
     assert push.known(BASE) is None
     assert not push.unregister(BASE)
 
 
-def test_push_without_the_scope_is_refused_with_a_reason(world: AirtableHarness) -> None:
-    world.control("POST", "tokens", {"token": "patReelgrid.few", "scopes": ["data.records:read", "schema.bases:read"]})
+def test_push_without_the_scope_is_refused_with_a_reason(harness: AirtableHarness) -> None:
+    harness.control(
+        "POST", "tokens", {"token": "patReelgrid.few", "scopes": ["data.records:read", "schema.bases:read"]}
+    )
     with pytest.raises(AirtableDenied):
-        world.connect(AIRTABLE_API_KEY="patReelgrid.few").webhooks.register(BASE)
+        harness.connect(AIRTABLE_API_KEY="patReelgrid.few").webhooks.register(BASE)

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.media.editor import MediaEditor
 from pipelines.ports import GenerationRequest, Job, MediaInput, Submission, VideoProvider
@@ -80,7 +80,7 @@ class ProviderHarness:
     sandbox: Sandbox
     inbox: Inbox
     folder: Path
-    catalogue: dict[str, ModelCard] = field(default_factory=dict)
+    catalogue: dict[str, CatalogueModel] = field(default_factory=dict)
     _open: list[Registry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -90,7 +90,7 @@ class ProviderHarness:
         self.account = self.folder / "account.json"
         write_google_account(self.account, f"{self.inbox.url}/token")
 
-    def provider(self, card: ModelCard, *, key: str = "test-key", at: str | None = None) -> VideoProvider:
+    def provider(self, card: CatalogueModel, *, key: str = "test-key", at: str | None = None) -> VideoProvider:
         """The adapter of a model, with this key; `at` replaces the sandbox's address."""
         self.inbox.token = key
         url = at or self.sandbox.url
@@ -152,9 +152,9 @@ def open_house(folder: Path) -> Iterator[ProviderHarness]:
     inbox.close()
 
 
-def cheapest_cards(catalogue: dict[str, ModelCard]) -> list[ModelCard]:
+def cheapest_cards(catalogue: dict[str, CatalogueModel]) -> list[CatalogueModel]:
     """For each provider and ability, the offered model with the smallest picture and price."""
-    best: dict[tuple[str, str], ModelCard] = {}
+    best: dict[tuple[str, str], CatalogueModel] = {}
     for card in catalogue.values():
         if card.offers:
             key = (card.provider, card.ability)
@@ -162,12 +162,12 @@ def cheapest_cards(catalogue: dict[str, ModelCard]) -> list[ModelCard]:
     return list(best.values())
 
 
-def _effort(card: ModelCard) -> tuple[float, float]:
+def _effort(card: CatalogueModel) -> tuple[float, float]:
     request = request_for(card, "x")
     return request.width * request.height * request.seconds, card.clip_price(request.resolution, request.seconds)
 
 
-def request_for(card: ModelCard, prompt: str, **changes: Any) -> GenerationRequest:
+def request_for(card: CatalogueModel, prompt: str, **changes: Any) -> GenerationRequest:
     """The smallest request that a model takes."""
     offer = min(card.offers, key=lambda offer: offer.width * offer.height)
     fields: dict[str, Any] = {

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipelines.domain.catalogue import Ability, ModelCard
+from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.errors import (
     Ambiguous,
     BadDelivery,
@@ -52,12 +52,12 @@ every_paid = pytest.mark.parametrize("card", PAID, ids=lambda card: card.id)
 
 @pytest.fixture(scope="module")
 def open_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProviderHarness]:
-    with open_house(tmp_path_factory.mktemp("house")) as house:
-        yield house
+    with open_house(tmp_path_factory.mktemp("house")) as harness:
+        yield harness
 
 
 @pytest.fixture
-def house(open_for_all: ProviderHarness) -> Iterator[ProviderHarness]:
+def harness(open_for_all: ProviderHarness) -> Iterator[ProviderHarness]:
     """The module's house with an empty bill and quick, quiet vendors."""
     open_for_all.turn(reset=True, generation_s=0.0, prerender=False)
     open_for_all.inbox.posts.clear()
@@ -67,180 +67,188 @@ def house(open_for_all: ProviderHarness) -> Iterator[ProviderHarness]:
 
 @every
 def test_a_clip_is_bought_once_polled_to_its_end_and_fetched_as_ordered(
-    house: ProviderHarness, card: ModelCard, tmp_path: Path
+    harness: ProviderHarness, card: CatalogueModel, tmp_path: Path
 ) -> None:
-    provider, request = house.provider(card), request_for(card, "A heron lifts off")
+    provider, request = harness.provider(card), request_for(card, "A heron lifts off")
     job = finished(provider, provider.submit(submission(request)), request)
     assert (job.status, job.reason, job.progress) == (GenerationStatus.SUCCEEDED, None, 100)
     provider.fetch(job, request, tmp_path / "clip.mp4")
     footage = MediaEditor().probe(tmp_path / "clip.mp4")
     assert (footage.width, footage.height) == (request.width, request.height) or card.provider == "kie"
     assert footage.duration_s == pytest.approx(request.seconds, abs=0.1)
-    assert len(house.bill()) == (0 if card.free else 1)
+    assert len(harness.bill()) == (0 if card.free else 1)
 
 
 @every_paid
-def test_the_quoted_price_covers_what_the_vendor_charges(house: ProviderHarness, card: ModelCard) -> None:
-    provider, request = house.provider(card), request_for(card, "A heron lifts off")
+def test_the_quoted_price_covers_what_the_vendor_charges(harness: ProviderHarness, card: CatalogueModel) -> None:
+    provider, request = harness.provider(card), request_for(card, "A heron lifts off")
     job = finished(provider, provider.submit(submission(request)), request)
-    quoted, charged = card.clip_price(request.resolution, request.seconds), round(house.bill()[0]["usd"] * 1_000_000)
+    quoted, charged = card.clip_price(request.resolution, request.seconds), round(harness.bill()[0]["usd"] * 1_000_000)
     assert charged <= quoted
     assert job.cost_micro in {None, charged} or job.cost_micro == pytest.approx(charged, abs=100)
 
 
 @pytest.mark.parametrize("card", ON_OFFER, ids=lambda card: card.id)
 def test_every_frame_and_length_on_offer_is_taken_and_charged_no_more_than_quoted(
-    house: ProviderHarness, card: ModelCard
+    harness: ProviderHarness, card: CatalogueModel
 ) -> None:
-    house.turn(kie_creates_per_10s=0)
-    provider, lengths = house.provider(card), card.durations or (card.min_seconds, card.max_seconds)
+    harness.turn(kie_creates_per_10s=0)
+    provider, lengths = harness.provider(card), card.durations or (card.min_seconds, card.max_seconds)
     for number, (offer, seconds) in enumerate(product(card.offers, {min(lengths), max(lengths)})):
         frame = {name: getattr(offer, name) for name in ("width", "height", "aspect_ratio", "resolution")}
         request = request_for(card, f"Heron {number}", seconds=seconds, **frame)
         provider.submit(submission(request, key=f"k{number}"))
-        line = house.bill()[number]
+        line = harness.bill()[number]
         assert line["seconds"] == seconds
         assert line["size"] == f"{offer.width}x{offer.height}" or card.provider == "kie"
         assert round(line["usd"] * 1_000_000) <= card.clip_price(offer.resolution, seconds)
 
 
 @every_paid
-def test_a_prompt_that_moderation_blocks_is_refused_and_costs_nothing(house: ProviderHarness, card: ModelCard) -> None:
+def test_a_prompt_that_moderation_blocks_is_refused_and_costs_nothing(
+    harness: ProviderHarness, card: CatalogueModel
+) -> None:
     with pytest.raises(Refused):
-        house.provider(card).submit(submission(request_for(card, "[[refuse]] a fight")))
-    assert house.bill() == []
+        harness.provider(card).submit(submission(request_for(card, "[[refuse]] a fight")))
+    assert harness.bill() == []
 
 
 @every_paid
-def test_a_result_that_moderation_blocks_ends_as_refused(house: ProviderHarness, card: ModelCard) -> None:
-    provider, request = house.provider(card), request_for(card, "[[flag]] a fight")
+def test_a_result_that_moderation_blocks_ends_as_refused(harness: ProviderHarness, card: CatalogueModel) -> None:
+    provider, request = harness.provider(card), request_for(card, "[[flag]] a fight")
     job = finished(provider, provider.submit(submission(request)), request)
     assert (job.status, job.reason) == (GenerationStatus.FAILED, Reason.REFUSED)
     assert job.error
 
 
 @every_paid
-def test_a_job_that_the_vendor_gives_up_ends_as_its_failure(house: ProviderHarness, card: ModelCard) -> None:
-    provider, request = house.provider(card), request_for(card, "[[fail-once]] a storm")
+def test_a_job_that_the_vendor_gives_up_ends_as_its_failure(harness: ProviderHarness, card: CatalogueModel) -> None:
+    provider, request = harness.provider(card), request_for(card, "[[fail-once]] a storm")
     job = finished(provider, provider.submit(submission(request)), request)
     assert (job.status, job.reason) == (GenerationStatus.FAILED, Reason.PROVIDER_ERROR)
 
 
 @every_paid
-def test_a_rate_limit_says_how_long_to_wait_and_buys_nothing(house: ProviderHarness, card: ModelCard) -> None:
-    house.turn(rate_limit_percent=100, retry_after_s=7)
+def test_a_rate_limit_says_how_long_to_wait_and_buys_nothing(harness: ProviderHarness, card: CatalogueModel) -> None:
+    harness.turn(rate_limit_percent=100, retry_after_s=7)
     with pytest.raises(RateLimited) as caught:
-        house.provider(card).submit(submission(request_for(card, "A heron")))
+        harness.provider(card).submit(submission(request_for(card, "A heron")))
     assert caught.value.retry_after == 7
-    assert house.creates() == 1
-    assert house.bill() == []
+    assert harness.creates() == 1
+    assert harness.bill() == []
 
 
 @every_paid
 def test_an_answer_that_is_lost_is_ambiguous_and_the_request_was_sent_once(
-    house: ProviderHarness, card: ModelCard
+    harness: ProviderHarness, card: CatalogueModel
 ) -> None:
     with pytest.raises(Ambiguous):
-        house.provider(card).submit(submission(request_for(card, "[[lost]] a heron")))
-    assert house.creates() == 1
-    assert len(house.bill()) == 1
+        harness.provider(card).submit(submission(request_for(card, "[[lost]] a heron")))
+    assert harness.creates() == 1
+    assert len(harness.bill()) == 1
 
 
 @every_paid
 def test_a_server_error_on_create_is_ambiguous_because_the_job_may_exist(
-    house: ProviderHarness, card: ModelCard
+    harness: ProviderHarness, card: CatalogueModel
 ) -> None:
-    house.turn(error_after_percent=100)
+    harness.turn(error_after_percent=100)
     with pytest.raises(Ambiguous):
-        house.provider(card).submit(submission(request_for(card, "A heron")))
-    assert house.creates() == len(house.bill()) == 1
+        harness.provider(card).submit(submission(request_for(card, "A heron")))
+    assert harness.creates() == len(harness.bill()) == 1
 
 
 @pytest.mark.parametrize("card", [card for card in PAID if card.ability is Ability.KEY], ids=lambda card: card.id)
-def test_with_ability_key_sending_the_same_key_again_finds_the_job(house: ProviderHarness, card: ModelCard) -> None:
-    provider, order = house.provider(card), submission(request_for(card, "[[lost]] a heron"))
+def test_with_ability_key_sending_the_same_key_again_finds_the_job(
+    harness: ProviderHarness, card: CatalogueModel
+) -> None:
+    provider, order = harness.provider(card), submission(request_for(card, "[[lost]] a heron"))
     with pytest.raises(Ambiguous):
         provider.submit(order)
-    assert provider.submit(order).id == house.bill()[0]["id"]
-    assert len(house.bill()) == 1
+    assert provider.submit(order).id == harness.bill()[0]["id"]
+    assert len(harness.bill()) == 1
 
 
 @pytest.mark.parametrize("card", [card for card in PAID if card.ability is Ability.LIST], ids=lambda card: card.id)
-def test_with_ability_list_a_lost_job_is_found_among_others(house: ProviderHarness, card: ModelCard) -> None:
-    provider, request = house.provider(card), request_for(card, "[[lost]] a heron")
+def test_with_ability_list_a_lost_job_is_found_among_others(harness: ProviderHarness, card: CatalogueModel) -> None:
+    provider, request = harness.provider(card), request_for(card, "[[lost]] a heron")
     provider.submit(submission(request_for(card, "Something else"), key="k0"))
     with pytest.raises(Ambiguous):
         provider.submit(submission(request))
-    lost = next(line for line in house.bill() if "heron" in line["prompt"])
+    lost = next(line for line in harness.bill() if "heron" in line["prompt"])
     assert [job.id for job in provider.find(submission(request), since=lost["at"])] == [lost["id"]]
     assert provider.find(submission(request), since=lost["at"] + 3600) == []
 
 
 @pytest.mark.parametrize("card", [card for card in PAID if card.ability is Ability.CALLBACK], ids=lambda card: card.id)
-def test_with_ability_callback_a_lost_job_names_itself_at_our_address(house: ProviderHarness, card: ModelCard) -> None:
-    provider, path = house.provider(card), "/api/webhook/tok3n"
-    order = submission(request_for(card, "[[lost]] a heron"), callback=f"{house.inbox.url}{path}")
+def test_with_ability_callback_a_lost_job_names_itself_at_our_address(
+    harness: ProviderHarness, card: CatalogueModel
+) -> None:
+    provider, path = harness.provider(card), "/api/webhook/tok3n"
+    order = submission(request_for(card, "[[lost]] a heron"), callback=f"{harness.inbox.url}{path}")
     with pytest.raises(Ambiguous):
         provider.submit(order)
-    job_id = house.bill()[0]["id"]
-    until(lambda: any(at == path and job_id.encode() in body for at, body in house.inbox.posts), "the callback")
+    job_id = harness.bill()[0]["id"]
+    until(lambda: any(at == path and job_id.encode() in body for at, body in harness.inbox.posts), "the callback")
 
 
 @every_paid
-def test_a_server_that_cannot_be_reached_has_bought_nothing(house: ProviderHarness, card: ModelCard) -> None:
+def test_a_server_that_cannot_be_reached_has_bought_nothing(harness: ProviderHarness, card: CatalogueModel) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
         with pytest.raises(Unavailable):
-            house.provider(card, at=nowhere).submit(submission(request_for(card, "A heron")))
+            harness.provider(card, at=nowhere).submit(submission(request_for(card, "A heron")))
 
 
 @every_paid
-def test_a_wrong_key_is_the_operators_to_mend(house: ProviderHarness, card: ModelCard) -> None:
+def test_a_wrong_key_is_the_operators_to_mend(harness: ProviderHarness, card: CatalogueModel) -> None:
     with pytest.raises(NotConfigured):
-        house.provider(card, key="bad-key").submit(submission(request_for(card, "A heron")))
+        harness.provider(card, key="bad-key").submit(submission(request_for(card, "A heron")))
 
 
 @every_paid
-def test_an_empty_account_is_told_from_a_rate_limit(house: ProviderHarness, card: ModelCard) -> None:
+def test_an_empty_account_is_told_from_a_rate_limit(harness: ProviderHarness, card: CatalogueModel) -> None:
     with pytest.raises(OutOfCredit):
-        house.provider(card, key="empty-account").submit(submission(request_for(card, "A heron")))
+        harness.provider(card, key="empty-account").submit(submission(request_for(card, "A heron")))
 
 
 @every_paid
-def test_a_request_the_vendor_finds_invalid_is_named_and_not_repeated(house: ProviderHarness, card: ModelCard) -> None:
+def test_a_request_the_vendor_finds_invalid_is_named_and_not_repeated(
+    harness: ProviderHarness, card: CatalogueModel
+) -> None:
     wrong = replace(request_for(card, "A heron"), seconds=59.0)
     with pytest.raises(InvalidOrder):
-        house.provider(card).submit(submission(wrong))
-    assert house.creates() == 1
+        harness.provider(card).submit(submission(wrong))
+    assert harness.creates() == 1
 
 
 @every_paid
-def test_a_job_that_the_vendor_forgot_is_expired(house: ProviderHarness, card: ModelCard) -> None:
-    provider, request = house.provider(card), request_for(card, "A heron")
+def test_a_job_that_the_vendor_forgot_is_expired(harness: ProviderHarness, card: CatalogueModel) -> None:
+    provider, request = harness.provider(card), request_for(card, "A heron")
     job = provider.submit(submission(request))
-    house.turn(reset=True)
+    harness.turn(reset=True)
     with pytest.raises(Expired):
         provider.poll(job.id, request)
 
 
 @every_paid
 def test_a_paid_job_is_not_given_up_because_the_key_was_changed_meanwhile(
-    house: ProviderHarness, card: ModelCard
+    harness: ProviderHarness, card: CatalogueModel
 ) -> None:
     request = request_for(card, "A heron")
-    job = house.provider(card).submit(submission(request))
+    job = harness.provider(card).submit(submission(request))
     with pytest.raises(Unavailable):
-        house.provider(card, key="bad-key").poll(job.id, request)
+        harness.provider(card, key="bad-key").poll(job.id, request)
 
 
 @every_paid
 def test_a_result_that_the_vendor_no_longer_keeps_is_expired(
-    house: ProviderHarness, card: ModelCard, tmp_path: Path
+    harness: ProviderHarness, card: CatalogueModel, tmp_path: Path
 ) -> None:
-    provider, request = house.provider(card), request_for(card, "A heron")
+    provider, request = harness.provider(card), request_for(card, "A heron")
     job = finished(provider, provider.submit(submission(request)), request)
-    house.turn(reset=True)
+    harness.turn(reset=True)
     with pytest.raises(Expired):
         provider.fetch(job, request, tmp_path / "clip.mp4")
     assert not (tmp_path / "clip.mp4").exists()
@@ -248,12 +256,12 @@ def test_a_result_that_the_vendor_no_longer_keeps_is_expired(
 
 @every_paid
 def test_a_page_of_html_in_place_of_the_clip_is_fetched_again(
-    house: ProviderHarness, card: ModelCard, tmp_path: Path
+    harness: ProviderHarness, card: CatalogueModel, tmp_path: Path
 ) -> None:
-    provider, request = house.provider(card), request_for(card, "[[corrupt:html]] a heron")
+    provider, request = harness.provider(card), request_for(card, "[[corrupt:html]] a heron")
     job = finished(provider, provider.submit(submission(request)), request)
     clip = tmp_path / "clip.mp4"
-    if house.bill()[0]["fetches"] == 0:  # Veo's clip comes inside the answer to a poll, which took the damage
+    if harness.bill()[0]["fetches"] == 0:  # Veo's clip comes inside the answer to a poll, which took the damage
         with pytest.raises(BadDelivery):
             provider.fetch(job, request, clip)
         assert not clip.exists()
@@ -270,24 +278,24 @@ def or_again(ask: Callable[[], Any]) -> Any:
 
 @every_paid
 def test_a_clip_that_comes_a_moment_after_its_job_is_done_can_be_fetched_then(
-    house: ProviderHarness, card: ModelCard, tmp_path: Path
+    harness: ProviderHarness, card: CatalogueModel, tmp_path: Path
 ) -> None:
     """Until then it is not there, which the core takes for final only after a while."""
-    provider, request = house.provider(card), request_for(card, "[[corrupt:missing]] a heron")
+    provider, request = harness.provider(card), request_for(card, "[[corrupt:missing]] a heron")
     bought = provider.submit(submission(request))
     job = or_again(lambda: finished(provider, bought, request))
     or_again(lambda: provider.fetch(job, request, tmp_path / "clip.mp4"))
     assert MediaEditor().probe(tmp_path / "clip.mp4").duration_s == pytest.approx(request.seconds, abs=0.1)
-    assert len(house.bill()) == 1
+    assert len(harness.bill()) == 1
 
 
 @every_paid
-def test_a_job_is_stopped_where_the_card_says_so(house: ProviderHarness, card: ModelCard) -> None:
-    house.turn(generation_s=30)
-    provider, request = house.provider(card), request_for(card, "A heron")
+def test_a_job_is_stopped_where_the_card_says_so(harness: ProviderHarness, card: CatalogueModel) -> None:
+    harness.turn(generation_s=30)
+    provider, request = harness.provider(card), request_for(card, "A heron")
     job = provider.submit(submission(request))
     assert provider.cancel(job.id) is card.cancellable
-    assert house.bill()[0]["charged"] is not card.cancellable
+    assert harness.bill()[0]["charged"] is not card.cancellable
 
 
 def pictures(folder: Path, *names: str) -> tuple[MediaInput, ...]:
@@ -298,52 +306,52 @@ def pictures(folder: Path, *names: str) -> tuple[MediaInput, ...]:
 
 @pytest.mark.parametrize("card", [card for card in PAID if card.image_to_video], ids=lambda card: card.id)
 def test_a_picture_to_start_from_reaches_the_vendor_whatever_its_size(
-    house: ProviderHarness, card: ModelCard, tmp_path: Path
+    harness: ProviderHarness, card: CatalogueModel, tmp_path: Path
 ) -> None:
     path = tmp_path / "start.png"
     Image.new("RGB", (400, 300), "teal").save(path)
     picture = MediaInput(key="inputs/start.png", path=path, content_type="image/png")
     request = request_for(card, "A heron", first_frame=picture.key)
-    house.provider(card).submit(submission(request, inputs=(picture,)))
-    assert house.bill()[0]["image"] is True
+    harness.provider(card).submit(submission(request, inputs=(picture,)))
+    assert harness.bill()[0]["image"] is True
 
 
 @pytest.mark.parametrize("card", [card for card in ON_OFFER if card.first_last_frame], ids=lambda card: card.id)
 def test_a_picture_to_end_on_reaches_the_vendor_beside_the_one_to_start_from(
-    house: ProviderHarness, card: ModelCard, tmp_path: Path
+    harness: ProviderHarness, card: CatalogueModel, tmp_path: Path
 ) -> None:
     request = request_for(card, "A heron", first_frame="start", last_frame="end")
-    house.provider(card).submit(submission(request, inputs=pictures(tmp_path, "start", "end")))
-    assert house.bill()[0]["images"] == 2
+    harness.provider(card).submit(submission(request, inputs=pictures(tmp_path, "start", "end")))
+    assert harness.bill()[0]["images"] == 2
 
 
 @pytest.mark.parametrize("card", [card for card in ON_OFFER if card.seed], ids=lambda card: card.id)
-def test_a_seed_reaches_the_vendor_of_every_model_that_has_one(house: ProviderHarness, card: ModelCard) -> None:
-    provider = house.provider(card)
+def test_a_seed_reaches_the_vendor_of_every_model_that_has_one(harness: ProviderHarness, card: CatalogueModel) -> None:
+    provider = harness.provider(card)
     for number, seed in enumerate((7, 0, MAX_SEED, None)):
         provider.submit(submission(request_for(card, f"Heron {number}", seed=seed), key=f"k{number}"))
-    assert [line["seed"] for line in house.bill()] == [7, 0, MAX_SEED, None]
+    assert [line["seed"] for line in harness.bill()] == [7, 0, MAX_SEED, None]
 
 
 @pytest.mark.parametrize("card", [card for card in ON_OFFER if card.negative_prompt], ids=lambda card: card.id)
 def test_what_should_not_be_seen_reaches_the_vendor_of_every_model_that_listens(
-    house: ProviderHarness, card: ModelCard
+    harness: ProviderHarness, card: CatalogueModel
 ) -> None:
-    house.provider(card).submit(submission(request_for(card, "A heron", negative_prompt="people, boats")))
-    assert house.bill()[0]["negative_prompt"] == "people, boats"
+    harness.provider(card).submit(submission(request_for(card, "A heron", negative_prompt="people, boats")))
+    assert harness.bill()[0]["negative_prompt"] == "people, boats"
 
 
 @every
 def test_the_doctor_learns_in_a_sentence_that_key_and_address_are_right(
-    house: ProviderHarness, card: ModelCard
+    harness: ProviderHarness, card: CatalogueModel
 ) -> None:
-    sentence = house.provider(card).check()
+    sentence = harness.provider(card).check()
     assert sentence.startswith(card.provider)
     assert sentence.endswith(".")
-    assert house.bill() == []
+    assert harness.bill() == []
 
 
 @pytest.mark.parametrize("card", [c for c in PAID if c.provider != "veo"], ids=lambda card: card.id)
-def test_the_doctor_hears_of_a_wrong_key(house: ProviderHarness, card: ModelCard) -> None:
+def test_the_doctor_hears_of_a_wrong_key(harness: ProviderHarness, card: CatalogueModel) -> None:
     with pytest.raises(NotConfigured):
-        house.provider(card, key="bad-key").check()
+        harness.provider(card, key="bad-key").check()

@@ -40,7 +40,7 @@ def ids(due: list[tuple[str, float]]) -> list[str]:
 
 
 def entry(account: str, amount: int, **fields: object) -> LedgerEntry:
-    base = {"at": NOW, "day": "2027-01-15", "move_id": "m", "move": "capture", "run_id": "run_1"}
+    base = {"at": NOW, "day": "2027-01-15", "posting_id": "m", "posting": "capture", "run_id": "run_1"}
     return LedgerEntry(account=account, amount=amount, **{**base, **fields})  # type: ignore[arg-type]
 
 

@@ -85,13 +85,13 @@ def test_an_answer_that_cannot_be_used_leads_to_the_offline_writer_with_a_note(
 def test_a_run_costs_what_was_billed_for_its_words_even_where_they_are_of_no_use(
     url: str, build: Build, tmp_path: Path, word: str, ends: str
 ) -> None:
-    world, before = StageHarness.build(tmp_path, writer=build()), spent_micro(url)
-    record, run = world.film(**{"Master Prompt": f"A fox [[{word}-text]]. It sleeps.", "Model": "local/animatic"})
+    harness, before = StageHarness.build(tmp_path, writer=build()), spent_micro(url)
+    record, run = harness.film(**{"Master Prompt": f"A fox [[{word}-text]]. It sleeps.", "Model": "local/animatic"})
     billed = spent_micro(url) - before
     assert (run.status, billed > 0) == (ends, True)
-    assert billed <= world.cells(record)["Actual Cost"] * 1_000_000 <= billed + 2.01
-    assert world.balanced()
-    vain = [event.detail["cost_micro"] for event in world.events(run, "paid_in_vain")]
+    assert billed <= harness.cells(record)["Actual Cost"] * 1_000_000 <= billed + 2.01
+    assert harness.balanced()
+    vain = [event.detail["cost_micro"] for event in harness.events(run, "paid_in_vain")]
     assert len(vain) == (1 if ends == "failed" else 0)
 
 

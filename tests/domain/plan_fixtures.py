@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.plan import Plan, make_plan
 
 TODAY = date(2026, 11, 20)
-STEPPED = ModelCard(
+STEPPED = CatalogueModel(
     id="acme/stepped",
     label="4, 8 or 12 seconds, two shapes, one resolution",
     durations=(4, 8, 12),
@@ -22,7 +22,7 @@ STEPPED = ModelCard(
     image_to_video=True,
     max_prompt=100,
 )
-RANGED = ModelCard(
+RANGED = CatalogueModel(
     id="acme/ranged",
     label="3 to 15 seconds",
     min_seconds=3,
@@ -34,13 +34,13 @@ RANGED = ModelCard(
     max_references=2,
     image_to_video=True,
 )
-DRAFT = ModelCard(
+DRAFT = CatalogueModel(
     id="local/draft", label="free", min_seconds=0.5, step_seconds=0.1, free=True, sizes={"16:9 720p": "1280x720"}
 )
 CARDS = {card.id: card for card in (STEPPED, RANGED, DRAFT)}
 
 
-def plan_for(order: Order, *cards: ModelCard, **options: Any) -> Plan:
+def plan_for(order: Order, *cards: CatalogueModel, **options: Any) -> Plan:
     catalogue = {**CARDS, **{card.id: card for card in cards}}
     return make_plan(order, catalogue, **{"default_model": "acme/stepped", "today": TODAY, **options})
 
@@ -49,7 +49,7 @@ def order(**fields: Any) -> Order:
     return Order(**{"master_prompt": "A day at the sea", **fields})
 
 
-def problems_of(asked: Order, *cards: ModelCard, **options: Any) -> dict[str, str]:
+def problems_of(asked: Order, *cards: CatalogueModel, **options: Any) -> dict[str, str]:
     with pytest.raises(InvalidOrder) as caught:
         plan_for(asked, *cards, **options)
     return {problem.field: problem.message for problem in caught.value.problems}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.domain.footage import Boundary, FilmPlan, Transition
-from pipelines.media.clips.prepared_clip import open_piece
+from pipelines.media.clips.prepared_clip import open_prepared_clip
 from pipelines.media.join.assemble import assemble
 from pipelines.media.review.examine import examine
 from tests.media.clip_factory import TAGS, TARGET, ClipFactory
@@ -95,7 +95,7 @@ def test_pictures_that_are_painted_over_are_no_pictures(clip: ClipFactory, tmp_p
     end = Boundary(kind=Transition.FADE_BLACK, seconds=0.4)
     plan = _plan(clip(0), clip(1), ends=(end, end))
     film = assemble(plan, tmp_path / "film.mp4").path
-    piece = open_piece(film)
+    piece = open_prepared_clip(film)
     assert piece is not None
     size, offset = int(piece.video.sizes[place]), int(piece.video.offsets[place])
     body = bytearray(film.read_bytes())
@@ -160,7 +160,7 @@ def test_the_meter_agrees_with_ffmpegs(clip: ClipFactory) -> None:
     from pipelines.media.audio.mix import decode_blocks
 
     path = clip(3, seconds=4)
-    piece, other = open_piece(path), measure_loudness(path)
+    piece, other = open_prepared_clip(path), measure_loudness(path)
     assert piece is not None
     assert piece.audio is not None
     assert other is not None

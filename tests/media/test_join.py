@@ -15,7 +15,7 @@ import pytest
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import FilmPlan, FilmReport
-from pipelines.media.clips.prepared_clip import open_piece
+from pipelines.media.clips.prepared_clip import open_prepared_clip
 from pipelines.media.join.assemble import assemble
 from pipelines.media.join.table_join import join_whole
 from pipelines.media.mp4.reader import read_movie
@@ -82,7 +82,7 @@ def test_sound_is_smooth_across_a_join_of_one_clip_cut_in_two(clip: ClipFactory,
     """A tone that runs on through a hard cut has no click there; copied packets alone would have one."""
     tone = clip(0, seconds=64 / 30, sound="sine=frequency=750:r=48000")
     plain, smooth = tmp_path / "plain.mp4", tmp_path / "smooth.mp4"
-    piece = open_piece(tone)
+    piece = open_prepared_clip(tone)
     assert piece is not None
     join_whole([piece, piece], plain)
     _film([tone, tone], smooth)
@@ -187,7 +187,7 @@ def test_a_clip_that_is_cut_short_after_it_was_opened_makes_no_film(
 ) -> None:
     path, dest = tmp_path / "clip.mp4", tmp_path / "film.mp4"
     path.write_bytes(clip(0).read_bytes())
-    piece = open_piece(path)
+    piece = open_prepared_clip(path)
     assert piece is not None
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size // 2)
@@ -214,7 +214,7 @@ def test_nothing_to_join_is_said(tmp_path: Path) -> None:
 def test_the_sound_round_a_join_is_what_the_clips_sound_like(clip: ClipFactory, tmp_path: Path) -> None:
     """Against the clips' own decoded samples, a join is as true as any encode; copied packets alone are noise there."""
     pieces = [clip(number, seconds=64 / 30) for number in range(2)]
-    opened = [piece for piece in map(open_piece, pieces) if piece is not None]
+    opened = [piece for piece in map(open_prepared_clip, pieces) if piece is not None]
     join_whole(opened, tmp_path / "plain.mp4")
     _film(pieces, tmp_path / "smooth.mp4")
     ideal = np.concatenate([samples_of(piece)[:102_400] for piece in pieces])
@@ -271,7 +271,7 @@ def test_sound_that_cannot_be_decoded_is_copied_and_said(clip: ClipFactory, tmp_
     """A clip whose packets are rotten does not cost the film its pictures."""
     good, rotten = clip(0), tmp_path / "rotten.mp4"
     data = bytearray(clip(1).read_bytes())
-    piece = open_piece(clip(1))
+    piece = open_prepared_clip(clip(1))
     assert piece is not None
     assert piece.audio is not None
     for place, size in zip(piece.audio.offsets.tolist(), piece.audio.sizes.tolist(), strict=True):

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import ClipWork, Fit
-from pipelines.media.clips.prepared_clip import open_piece
+from pipelines.media.clips.prepared_clip import open_prepared_clip
 from pipelines.media.clips.probe import deviations
 from pipelines.media.normalise.normalise import encode_clip
 from tests.media import shots
@@ -207,7 +207,7 @@ def test_of_two_sound_tracks_the_one_that_can_be_decoded_is_heard(prepare, tmp_p
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_damaged_pictures_in_a_clip_that_is_encoded_are_painted_over_and_said(count, plain, prepare, tmp_path):
-    piece, damaged = open_piece(plain), tmp_path / "damaged.mp4"
+    piece, damaged = open_prepared_clip(plain), tmp_path / "damaged.mp4"
     assert piece is not None
     body = bytearray(plain.read_bytes())
     for size, offset in zip(piece.video.sizes[:count].tolist(), piece.video.offsets[:count].tolist(), strict=True):

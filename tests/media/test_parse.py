@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from pipelines.media.clips.prepared_clip import inspect, open_piece
+from pipelines.media.clips.prepared_clip import inspect, open_prepared_clip
 from pipelines.media.mp4.aac import sound_kind
 from pipelines.media.mp4.avcc import parse_avcc, parse_sps, set_number, united, write_avcc
 from pipelines.media.mp4.reader import Track, read_movie
@@ -45,7 +45,7 @@ def test_every_sample_is_where_and_when_libav_finds_it(clip: ClipFactory, contai
 
 def test_the_settings_of_picture_and_sound_are_read(clip: ClipFactory) -> None:
     """Size, shape of pixels, colours and range come from the parameter sets; rate and channels from the sound's."""
-    piece = open_piece(clip(0))
+    piece = open_prepared_clip(clip(0))
     assert piece is not None
     sps = piece.sps
     assert (sps.width, sps.height, sps.sar, sps.colours, sps.full_range) == (192, 108, 1, (1, 1, 1), False)
@@ -57,7 +57,7 @@ def test_the_settings_of_picture_and_sound_are_read(clip: ClipFactory) -> None:
 
 def test_a_decoder_configuration_survives_a_round_trip(clip: ClipFactory) -> None:
     """What is parsed can be written and parsed again without a change."""
-    piece = open_piece(clip(0))
+    piece = open_prepared_clip(clip(0))
     assert piece is not None
     assert parse_avcc(write_avcc(piece.config)) == piece.config
 
@@ -65,9 +65,9 @@ def test_a_decoder_configuration_survives_a_round_trip(clip: ClipFactory) -> Non
 def test_settings_unite_by_their_numbers_and_clash_only_on_different_contents(clip: ClipFactory) -> None:
     """Different numbers live together; the same number with other bytes does not."""
     zero, other, one = (
-        open_piece(clip(0)),
-        open_piece(clip(0, video=("-crf", "40"))),
-        open_piece(clip(0, video=("-x264-params", "sps-id=1"))),
+        open_prepared_clip(clip(0)),
+        open_prepared_clip(clip(0, video=("-crf", "40"))),
+        open_prepared_clip(clip(0, video=("-x264-params", "sps-id=1"))),
     )
     assert zero is not None
     assert other is not None
@@ -129,7 +129,7 @@ def test_sound_with_band_replication_is_not_plain() -> None:
 def test_offsets_beyond_four_gigabytes_are_read(tmp_path: Path, clip: ClipFactory) -> None:
     """A sparse file of more than 4 GiB is indexed with 64-bit places, and its last frames are found there."""
     source = clip(0)
-    piece = open_piece(source)
+    piece = open_prepared_clip(source)
     assert piece is not None
     hole = 5 << 30
     video = piece.video

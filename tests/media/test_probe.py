@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from pipelines.domain.footage import Boundary, FilmPlan, Transition
-from pipelines.media.clips.prepared_clip import inspect, open_piece
+from pipelines.media.clips.prepared_clip import inspect, open_prepared_clip
 from pipelines.media.clips.probe import deviations, probe
 from pipelines.media.editor import MediaEditor
 from pipelines.media.join.assemble import assemble
-from pipelines.media.join.table_join import Frames, Stretch, look_of, write_film
+from pipelines.media.join.table_join import Frames, Stretch, picture_format_of, write_film
 from pipelines.media.mp4.avcc import write_avcc
 from tests.media.clip_factory import TAGS, TARGET, ClipFactory, frame_hashes, rebuilt, strictly_decodes
 
@@ -27,7 +27,7 @@ def _short_lengths(clip: ClipFactory) -> Path:
     """A clip whose NAL units have two-byte lengths."""
     source = clip(1, sound=None)
     dest = source.with_name("two-byte.mp4")
-    piece = open_piece(source)
+    piece = open_prepared_clip(source)
     assert piece is not None
     data, samples = source.read_bytes(), []
     for offset, size in zip(piece.video.offsets.tolist(), piece.video.sizes.tolist(), strict=True):
@@ -38,7 +38,7 @@ def _short_lengths(clip: ClipFactory) -> Path:
             at += 4 + length
         samples.append(b"".join(parts))
     sizes = np.array([len(sample) for sample in samples], np.int64)
-    look = look_of(piece, [piece.config])
+    look = picture_format_of(piece, [piece.config])
     assert look is not None
     was = write_avcc(piece.config)
     look = replace(look, entry=look.entry.replace(was, was[:4] + bytes((was[4] & 0xFC | 1,)) + was[5:]))

@@ -12,7 +12,7 @@ import pytest
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import Boundary, FilmPlan, Transition
 from pipelines.media.clips.coded_frames import Picture
-from pipelines.media.clips.prepared_clip import open_piece
+from pipelines.media.clips.prepared_clip import open_prepared_clip
 from pipelines.media.clips.timeline import fade_of, lay_out
 from pipelines.media.editor import MediaEditor
 from pipelines.media.join.assemble import assemble
@@ -256,7 +256,7 @@ def test_a_damaged_ready_seam_is_rendered_again(clip: ClipFactory, tmp_path: Pat
 def test_seams_have_a_number_of_their_own(clip: ClipFactory, tmp_path: Path) -> None:
     """The film's one description holds the clips' settings and the seams' under different numbers."""
     plan = FilmPlan(target=TARGET, pieces=(clip(0, seconds=2), clip(1, seconds=2)), boundaries=(CROSS,))
-    piece = open_piece(assemble(plan, tmp_path / "film.mp4").path)
+    piece = open_prepared_clip(assemble(plan, tmp_path / "film.mp4").path)
     assert piece is not None
     assert [set_number(nal) for nal in piece.config.sps] == [0, 2]
 

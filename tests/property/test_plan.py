@@ -8,7 +8,7 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.orders.order import ASPECT_RATIOS, RESOLUTIONS, Order
 from pipelines.domain.planning.film_length import SHORTEST_S, counted, shares
@@ -70,7 +70,7 @@ def test_a_plan_buys_at_least_what_was_asked_only_what_is_offered_and_says_every
     st.integers(0, 50),
 )
 def test_a_film_is_as_long_as_was_asked_and_no_scene_could_be_bought_shorter(
-    card: ModelCard, film: float, count: int
+    card: CatalogueModel, film: float, count: int
 ) -> None:
     order = counted(Order(model=card.id, film_seconds=film, scene_count=count, adapt=True), CATALOGUE, card.id)
     found, problems = shares(order, card)
@@ -103,7 +103,7 @@ def test_adapting_never_refuses_what_is_possible_without(order: Order) -> None:
 
 
 @given(st.sampled_from(sorted(CATALOGUE)).map(CATALOGUE.__getitem__), st.floats(0.01, 100))
-def test_the_length_bought_is_the_shortest_that_is_long_enough(card: ModelCard, asked: float) -> None:
+def test_the_length_bought_is_the_shortest_that_is_long_enough(card: CatalogueModel, asked: float) -> None:
     bought = buy_seconds(card, asked)
     if bought is None:
         assert asked > max(card.durations or (card.max_seconds,)) - card.step_seconds

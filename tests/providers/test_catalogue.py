@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.domain.catalogue import Ability, ModelCard
+from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.errors import NotConfigured
 from pipelines.media.editor import MediaEditor
 from pipelines.providers import CatalogueError, Registry, base_urls, build_providers, load_catalogue
@@ -34,13 +34,13 @@ def problems_in(text: str, folder: Path, suffix: str = ".toml") -> list[tuple[st
     return list(caught.value.problems)
 
 
-def registry(environ: dict[str, str], folder: Path, *cards: ModelCard) -> Registry:
+def registry(environ: dict[str, str], folder: Path, *cards: CatalogueModel) -> Registry:
     catalogue = {**load_catalogue(), **{card.id: card for card in cards}}
     return build_providers(load_settings(environ, folder), catalogue, MediaEditor())
 
 
 @pytest.mark.parametrize("card", load_catalogue(SANDBOX_MODELS).values(), ids=lambda card: card.id)
-def test_a_shipped_model_names_a_successor_that_is_there_and_offers_what_it_prices(card: ModelCard) -> None:
+def test_a_shipped_model_names_a_successor_that_is_there_and_offers_what_it_prices(card: CatalogueModel) -> None:
     assert card.successor is None or card.successor in load_catalogue()
     assert (card.sunset is None) is (card.successor is None)
     named = {key.split()[1] for key in card.sizes}
@@ -142,7 +142,7 @@ def test_a_server_of_ones_own_needs_no_key(tmp_path: Path) -> None:
 def test_an_unknown_provider_and_an_adapter_that_is_not_there_are_told(tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match="acme"):
         registry({}, tmp_path).get("acme")
-    card = ModelCard(id="acme/x", label="X", options={"adapter": "nowhere.acme"})
+    card = CatalogueModel(id="acme/x", label="X", options={"adapter": "nowhere.acme"})
     with pytest.raises(NotConfigured, match=r"nowhere\.acme|nowhere"):
         registry({}, tmp_path, card).get("acme")
     assert not registry({}, tmp_path).configured("acme")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.providers import load_catalogue
 from pipelines.providers.catalogue import catalogue_text
 from pipelines.providers.openrouter_models import rows_of
@@ -29,13 +29,13 @@ ENTRY: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProviderHarness]:
-    with open_house(tmp_path_factory.mktemp("house")) as house:
-        yield house
-        house.close()
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProviderHarness]:
+    with open_house(tmp_path_factory.mktemp("house")) as harness:
+        yield harness
+        harness.close()
 
 
-def card_of(folder: Path, **changes: Any) -> ModelCard:
+def card_of(folder: Path, **changes: Any) -> CatalogueModel:
     """A listed model, through the file, as it can be ordered."""
     path = folder / "listed.toml"
     path.write_text(catalogue_text(rows_of({"data": [{**ENTRY, **changes}]}, date(2026, 11, 20))))
@@ -43,21 +43,21 @@ def card_of(folder: Path, **changes: Any) -> ModelCard:
 
 
 def test_the_list_of_the_vendor_can_be_ordered_from_and_quotes_what_it_charges(
-    house: ProviderHarness, tmp_path: Path
+    harness: ProviderHarness, tmp_path: Path
 ) -> None:
-    router = house.provider(house.catalogue["openrouter/alibaba/wan-3.0"])
+    router = harness.provider(harness.catalogue["openrouter/alibaba/wan-3.0"])
     path = tmp_path / "listed.toml"
     path.write_text(router.offered())
     listed = load_catalogue(path)
-    house.catalogue |= listed
+    harness.catalogue |= listed
     for slug in ("google/veo-3.1", "bytedance/seedance-2-mini", "alibaba/wan-3.0", "sandbox/clip"):
         card = listed[f"openrouter/{slug}"]
-        house.turn(reset=True, generation_s=0.0, prerender=False)
+        harness.turn(reset=True, generation_s=0.0, prerender=False)
         request = request_for(card, "A heron lifts off")
-        provider = house.provider(card)
+        provider = harness.provider(card)
         job = finished(provider, provider.submit(submission(request)), request)
         assert job.status == "succeeded", job.error
-        assert round(house.bill()[0]["usd"] * 1_000_000) == card.clip_price(request.resolution, request.seconds)
+        assert round(harness.bill()[0]["usd"] * 1_000_000) == card.clip_price(request.resolution, request.seconds)
 
 
 def test_a_listed_model_says_what_it_can(tmp_path: Path) -> None:

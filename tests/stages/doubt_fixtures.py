@@ -20,28 +20,28 @@ TIMING = {"submit_timeout_s": 60.0, "list_grace_s": 60.0}
 def doubtful_world(folder: Path, ability: Ability, **overrides: Any) -> StageHarness:
     cards = dict(CATALOGUE)
     cards["acme/film"] = replace(cards["acme/film"], ability=ability, **TIMING)
-    world = StageHarness.build(folder, catalogue=cards, **overrides)
-    world.vendor().honours_keys = ability is Ability.KEY
-    return world
+    harness = StageHarness.build(folder, catalogue=cards, **overrides)
+    harness.vendor().honours_keys = ability is Ability.KEY
+    return harness
 
 
-def order(world: StageHarness, *prompts: str, max_cost_micro: int | None = None) -> str:
+def order(harness: StageHarness, *prompts: str, max_cost_micro: int | None = None) -> str:
     """Start a run of these scenes over REST."""
     wishes = tuple(SceneOrder(prompt=prompt) for prompt in prompts)
     request = accept.StartRequest(source="rest", order=Order(scenes=wishes, max_cost_micro=max_cost_micro))
-    return accept.start(world.services, request).run_id
+    return accept.start(harness.services, request).run_id
 
 
-def generations(world: StageHarness, run_id: str) -> list[Generation]:
-    with world.services.store.read() as tx:
+def generations(harness: StageHarness, run_id: str) -> list[Generation]:
+    with harness.services.store.read() as tx:
         return tx.generations.find(run_id=run_id, order="created_at")
 
 
-def history(world: StageHarness, name: str) -> list[Event]:
-    with world.services.store.read() as tx:
+def history(harness: StageHarness, name: str) -> list[Event]:
+    with harness.services.store.read() as tx:
         return tx.events.find(name=name)
 
 
-def problems(world: StageHarness) -> tuple[str, ...]:
-    with world.services.store.read() as tx:
+def problems(harness: StageHarness) -> tuple[str, ...]:
+    with harness.services.store.read() as tx:
         return ledger.audit(tx).problems

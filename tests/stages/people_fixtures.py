@@ -16,37 +16,39 @@ from tests.stages.stage_fixtures import BASE, StageHarness
 
 def pushed(tmp_path: Path) -> StageHarness:
     """A house that Airtable pings, before anything happens."""
-    world = StageHarness.build(tmp_path)
-    webhook_push.turn_on(world.services, BASE)
-    world.settle(patience_s=60)
-    world.airtable.calls.clear()
-    return world
+    harness = StageHarness.build(tmp_path)
+    webhook_push.turn_on(harness.services, BASE)
+    harness.settle(patience_s=60)
+    harness.airtable.calls.clear()
+    return harness
 
 
-def only_run(world: StageHarness) -> str:
-    with world.services.store.read() as tx:
+def only_run(harness: StageHarness) -> str:
+    with harness.services.store.read() as tx:
         (run,) = tx.runs.find()
     return run.id
 
 
-def look(world: StageHarness) -> None:
-    checkboxes.look(world.services, BASE)
-    world.settle()
+def look(harness: StageHarness) -> None:
+    checkboxes.poll_checkboxes(harness.services, BASE)
+    harness.settle()
 
 
-def changed(world: StageHarness, table: str, record: str, *names: str, ticked: tuple[str, ...] = ()) -> None:
+def changed(harness: StageHarness, table: str, record: str, *names: str, ticked: tuple[str, ...] = ()) -> None:
     """People changed these cells, and Airtable pings."""
-    told(world, table, record, *names, ticked=ticked)
-    hooks = world.services.base_tools.webhooks
-    assert webhook_push.pinged(world.services, BASE, f"ping-{hooks.cursor}-{len(hooks.changed)}-{world.clock.now()}")
-    world.settle()
+    told(harness, table, record, *names, ticked=ticked)
+    hooks = harness.services.base_tools.webhooks
+    assert webhook_push.record_ping(
+        harness.services, BASE, f"ping-{hooks.cursor}-{len(hooks.changed)}-{harness.clock.now()}"
+    )
+    harness.settle()
 
 
-def told(world: StageHarness, table: str, record: str, *names: str, ticked: tuple[str, ...] = ()) -> None:
+def told(harness: StageHarness, table: str, record: str, *names: str, ticked: tuple[str, ...] = ()) -> None:
     """What the next reading of changes will say."""
-    fields: Mapping[str, Any] = world.airtable.cells(record, table)
+    fields: Mapping[str, Any] = harness.airtable.cells(record, table)
     status = fields.get("Status")
-    hooks = world.services.base_tools.webhooks
+    hooks = harness.services.base_tools.webhooks
     assert isinstance(hooks, MemoryWebhooks)
     change = AirtableChange(
         table=table,

@@ -303,10 +303,10 @@ def test_a_link_leads_back_to_its_file_and_no_two_are_alike() -> None:
 
 
 def test_a_house_says_that_nothing_is_due_instead_of_waiting_for_ever(tmp_path: Path) -> None:
-    house = ServicesHarness(make_services(tmp_path))
-    house.settle()
+    harness = ServicesHarness(make_services(tmp_path))
+    harness.settle()
     with pytest.raises(KeyError):
-        house.until("run_none", "done")
+        harness.until("run_none", "done")
 
 
 def test_the_writer_stumbles_once_and_then_writes() -> None:

@@ -162,15 +162,15 @@ def test_every_line_gives_one_line_whatever_stands_in_it(lines: list[str]) -> No
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_row_buys_its_prompts_as_they_were_written(tmp_path: Path, text: str) -> None:
-    world = StageHarness.build(tmp_path)
-    world.film(Prompt=f"{text}\nA dog runs")
-    assert world.bought == [text, "A dog runs"]
+    harness = StageHarness.build(tmp_path)
+    harness.film(Prompt=f"{text}\nA dog runs")
+    assert harness.bought == [text, "A dog runs"]
 
 
 def test_a_row_buys_the_scenes_of_a_list_without_its_marks(tmp_path: Path) -> None:
-    world = StageHarness.build(tmp_path)
-    world.film(Prompt="Shot 1: Wide shot – a harbour\nScene 2 - A dog\n3. A cat\n• A cow")
-    assert world.bought == ["Wide shot – a harbour", "A dog", "A cat", "A cow"]
+    harness = StageHarness.build(tmp_path)
+    harness.film(Prompt="Shot 1: Wide shot – a harbour\nScene 2 - A dog\n3. A cat\n• A cow")
+    assert harness.bought == ["Wide shot – a harbour", "A dog", "A cat", "A cow"]
 
 
 # ---------------------------------------------------------------- the writer that works without a model

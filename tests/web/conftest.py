@@ -11,7 +11,7 @@ from tests.web.web_fixtures import OUTSIDE, WebHarness
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[WebHarness]:
+def harness(tmp_path: Path) -> Iterator[WebHarness]:
     """Out in the world: keys are needed, links are https, and Airtable does not answer."""
     with WebHarness(tmp_path, **OUTSIDE) as made:
         yield made

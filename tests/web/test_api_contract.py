@@ -20,61 +20,61 @@ FILM = {"master_prompt": "A fox", "model": "sora/sora-2", "scene_count": 1}
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[WebHarness]:
+def harness(tmp_path: Path) -> Iterator[WebHarness]:
     """Out in the world, with a server of its own for Sora's protocol."""
     with WebHarness(tmp_path, SORA_API_KEY="sk-test", SORA_BASE_URL=f"{NOBODY}/v1", **OUTSIDE) as made:
         yield made
 
 
-def spend(house: WebHarness, *amounts: int) -> None:
+def spend(harness: WebHarness, *amounts: int) -> None:
     """One run of its own row for each amount, in micro-dollars."""
     for number, amount in enumerate(amounts):
         run = Run(id=f"run_{number}", status=RunStatus.DONE, source="record", record_id=f"rec{number:014d}")
-        house.put(run)
-        with house.store.write() as tx:
-            ledger.hold(tx, house.clock.now(), run, amount, house.services.policy)
-            ledger.spend_text(tx, house.clock.now(), run, amount)
+        harness.put(run)
+        with harness.store.write() as tx:
+            ledger.hold(tx, harness.clock.now(), run, amount, harness.services.policy)
+            ledger.spend_text(tx, harness.clock.now(), run, amount)
 
 
-def stopped(house: WebHarness, status: RunStatus = RunStatus.NEEDS_ATTENTION, **more: Any) -> str:
+def stopped(harness: WebHarness, status: RunStatus = RunStatus.NEEDS_ATTENTION, **more: Any) -> str:
     """A run of one scene that has no clip, and nothing set aside; its id."""
     order = {"prompt": "A fox", "model": "sora/sora-2", "seconds": 4}
-    run_id = str(house.post("/api/generate-video", order).json["run_id"])
-    steps.step(house.services, "runs", run_id)
-    with house.store.write() as tx:
-        ledger.release(tx, house.clock.now(), house.run(run_id))
-    house.change("runs", run_id, status=status, **more)
+    run_id = str(harness.post("/api/generate-video", order).json["run_id"])
+    steps.step(harness.services, "runs", run_id)
+    with harness.store.write() as tx:
+        ledger.release(tx, harness.clock.now(), harness.run(run_id))
+    harness.change("runs", run_id, status=status, **more)
     return run_id
 
 
-def test_spend_is_answered_as_described(house: WebHarness) -> None:
+def test_spend_is_answered_as_described(harness: WebHarness) -> None:
     """The description says that nothing else comes back."""
-    spend(house, 400_000)
-    found = answers.Usage.model_validate(house.get("/api/usage?by=day,record").json)
+    spend(harness, 400_000)
+    found = answers.Usage.model_validate(harness.get("/api/usage?by=day,record").json)
     assert [row.spent_usd for row in found.rows] == [0.4]
 
 
-def test_every_list_is_read_in_pages(house: WebHarness) -> None:
+def test_every_list_is_read_in_pages(harness: WebHarness) -> None:
     """By `limit` and `cursor`; without a limit all of it comes, and the sum is that of all."""
-    spend(house, 1_000_000, 2_000_000, 3_000_000)
-    whole = house.get("/api/usage?by=record").json
+    spend(harness, 1_000_000, 2_000_000, 3_000_000)
+    whole = harness.get("/api/usage?by=record").json
     assert whole["next_cursor"] is None
-    first = house.get("/api/usage?by=record&limit=2").json
-    second = house.get(f"/api/usage?by=record&limit=2&cursor={first['next_cursor']}").json
+    first = harness.get("/api/usage?by=record&limit=2").json
+    second = harness.get(f"/api/usage?by=record&limit=2&cursor={first['next_cursor']}").json
     assert first["rows"] + second["rows"] == whole["rows"]
     assert (first["spent_usd"], second["next_cursor"]) == (6.0, None)
-    models = house.get("/api/models").json["models"]
-    page = answers.ModelList.model_validate(house.get("/api/models?limit=1&cursor=1").json)
+    models = harness.get("/api/models").json["models"]
+    page = answers.ModelList.model_validate(harness.get("/api/models?limit=1&cursor=1").json)
     assert [model.id for model in page.models] == [models[1]["id"]]
     for path in ("/api/models", "/api/usage", "/api/runs"):
         for wrong in ("limit=0", "limit=201", "limit=x", "cursor=x"):
-            assert house.get(f"{path}?{wrong}").status_code == 422, (path, wrong)
+            assert harness.get(f"{path}?{wrong}").status_code == 422, (path, wrong)
 
 
 @pytest.mark.parametrize("day", ["2026-13-45", "2026-02-30", "yesterday", "2026-1-1", "20261120"])
-def test_a_day_that_does_not_exist_is_refused_by_name(house: WebHarness, day: str) -> None:
+def test_a_day_that_does_not_exist_is_refused_by_name(harness: WebHarness, day: str) -> None:
     """An empty answer would read as: nothing was spent."""
-    answer = house.get(f"/api/usage?since={day}")
+    answer = harness.get(f"/api/usage?since={day}")
     assert answer.status_code == 422
     assert [problem["field"] for problem in answer.json["errors"]] == ["since"]
 
@@ -91,27 +91,27 @@ def test_a_day_that_does_not_exist_is_refused_by_name(house: WebHarness, day: st
     ],
 )
 def test_every_refusal_lists_its_problem(
-    house: WebHarness, method: str, path: str, body: Any, status: int, field: str
+    harness: WebHarness, method: str, path: str, body: Any, status: int, field: str
 ) -> None:
     """Whoever reads only `errors` is told, too."""
-    answer = house.client.open(path, method=method, json=body, headers=BEARER)
+    answer = harness.client.open(path, method=method, json=body, headers=BEARER)
     assert answer.status_code == status
     assert answer.json["errors"] == [{"field": field, "message": answer.json["detail"]}]
 
 
-def test_a_master_prompt_is_missed_under_both_of_its_names(house: WebHarness) -> None:
+def test_a_master_prompt_is_missed_under_both_of_its_names(harness: WebHarness) -> None:
     """Whoever misspells one is not sent to look for a row."""
-    answer = house.post("/api/process-master-prompt", {"master_promt": "A fox"})
+    answer = harness.post("/api/process-master-prompt", {"master_promt": "A fox"})
     assert answer.status_code == 422
     assert {problem["field"] for problem in answer.json["errors"]} == {"record_id", "master_prompt"}
 
 
-def test_what_is_said_to_be_enough_is_enough(house: WebHarness) -> None:
+def test_what_is_said_to_be_enough_is_enough(harness: WebHarness) -> None:
     """The number is rounded up: a quote of $0.4045 does not pass a limit of $0.40."""
     body = {**FILM, "clip_seconds": 4, "max_cost_usd": 0.1}
-    needed = money_at_the_end(house.post("/api/process-master-prompt", body).json["detail"])
-    assert house.post("/api/process-master-prompt", {**body, "max_cost_usd": needed}).status_code == 202
-    refused = ledger_refusal(house, 404_517)
+    needed = money_at_the_end(harness.post("/api/process-master-prompt", body).json["detail"])
+    assert harness.post("/api/process-master-prompt", {**body, "max_cost_usd": needed}).status_code == 202
+    refused = ledger_refusal(harness, 404_517)
     assert refused.endswith("At least $0.41 would do.")
 
 
@@ -126,64 +126,64 @@ def money_at_the_end(sentence: str) -> float:
     return float(sentence.rstrip(".").rpartition("$")[2])
 
 
-def ledger_refusal(house: WebHarness, amount: int) -> str:
+def ledger_refusal(harness: WebHarness, amount: int) -> str:
     run = Run(id="run_x", status=RunStatus.GENERATING, source="rest", order={"max_cost_micro": 400_000})
-    with house.store.read() as tx:
-        found = ledger.refusal(tx, house.clock.now(), run, amount, house.services.policy)
+    with harness.store.read() as tx:
+        found = ledger.refusal(tx, harness.clock.now(), run, amount, harness.services.policy)
     assert found
     return found
 
 
-def test_a_rehearsed_decision_is_answered_as_a_plan_with_its_quote_and_problems(house: WebHarness) -> None:
+def test_a_rehearsed_decision_is_answered_as_a_plan_with_its_quote_and_problems(harness: WebHarness) -> None:
     """As for every POST that could spend."""
-    run_id = stopped(house)
-    found = answers.Estimate.model_validate(house.post(f"/api/runs/{run_id}/retry", {"dry_run": True}).json)
+    run_id = stopped(harness)
+    found = answers.Estimate.model_validate(harness.post(f"/api/runs/{run_id}/retry", {"dry_run": True}).json)
     assert (found.ok, found.quote_usd, found.problems) == (True, 0.4, [])
     assert found.plan
     assert found.plan.model == "sora/sora-2"
     one = answers.Estimate.model_validate(
-        house.post(f"/api/runs/{run_id}/scenes/1/regenerate", {"dry_run": True, "model": "local/animatic"}).json
+        harness.post(f"/api/runs/{run_id}/scenes/1/regenerate", {"dry_run": True, "model": "local/animatic"}).json
     )
     assert one.plan
     assert (one.ok, one.quote_usd, one.plan.model) == (True, 0.0, "local/animatic")
-    assert house.run(run_id).status is RunStatus.NEEDS_ATTENTION
+    assert harness.run(run_id).status is RunStatus.NEEDS_ATTENTION
 
 
-def test_a_rehearsal_names_what_would_refuse_the_real_thing(house: WebHarness) -> None:
+def test_a_rehearsal_names_what_would_refuse_the_real_thing(harness: WebHarness) -> None:
     """The status of the run, and a budget that is used up."""
-    run_id = stopped(house, RunStatus.NEEDS_APPROVAL, approval="asked")
+    run_id = stopped(harness, RunStatus.NEEDS_APPROVAL, approval="asked")
     path = f"/api/runs/{run_id}/scenes/1/regenerate"
-    assert house.post(path, {}).status_code == 409
-    assert [problem["field"] for problem in house.post(path, {"dry_run": True}).json["problems"]] == ["status"]
-    order = house.run(run_id).order or {}
-    house.change("runs", run_id, status=RunStatus.NEEDS_ATTENTION, order={**order, "max_cost_micro": 100_000})
-    rehearsed = house.post(f"/api/runs/{run_id}/retry", {"dry_run": True}).json
-    real = house.post(f"/api/runs/{run_id}/retry", {})
+    assert harness.post(path, {}).status_code == 409
+    assert [problem["field"] for problem in harness.post(path, {"dry_run": True}).json["problems"]] == ["status"]
+    order = harness.run(run_id).order or {}
+    harness.change("runs", run_id, status=RunStatus.NEEDS_ATTENTION, order={**order, "max_cost_micro": 100_000})
+    rehearsed = harness.post(f"/api/runs/{run_id}/retry", {"dry_run": True}).json
+    real = harness.post(f"/api/runs/{run_id}/retry", {})
     assert real.status_code == 402
     assert rehearsed["problems"] == real.json["errors"]
     assert rehearsed["ok"] is False
 
 
-def test_money_in_doubt_is_rehearsed_as_well(house: WebHarness) -> None:
+def test_money_in_doubt_is_rehearsed_as_well(harness: WebHarness) -> None:
     """Writing off buys the clip again; waiting and cancelling buy nothing."""
-    run_id = stopped(house)
-    with house.store.read() as tx:
+    run_id = stopped(harness)
+    with harness.store.read() as tx:
         (scene,) = tx.scenes.find(run_id=run_id)
-    house.put(house.generation(run_id, scene_id=scene.id, status=GenerationStatus.UNKNOWN, provider_id=None))
+    harness.put(harness.generation(run_id, scene_id=scene.id, status=GenerationStatus.UNKNOWN, provider_id=None))
     quotes = {
-        choice: house.post("/api/generations/gen_1/decide", {"choice": choice, "dry_run": True}).json["quote_usd"]
+        choice: harness.post("/api/generations/gen_1/decide", {"choice": choice, "dry_run": True}).json["quote_usd"]
         for choice in ("wait", "write_off", "cancel")
     }
     assert quotes == {"wait": 0.0, "write_off": 0.4, "cancel": 0.0}
-    with house.store.read() as tx:
+    with harness.store.read() as tx:
         assert tx.generations.count(status=GenerationStatus.UNKNOWN) == 1
-    house.change("generations", "gen_1", status=GenerationStatus.FAILED)
-    late = house.post("/api/generations/gen_1/decide", {"choice": "write_off", "dry_run": True}).json
+    harness.change("generations", "gen_1", status=GenerationStatus.FAILED)
+    late = harness.post("/api/generations/gen_1/decide", {"choice": "write_off", "dry_run": True}).json
     assert (late["ok"], late["problems"][0]["field"]) == (False, "choice")
 
 
 def test_a_forged_callback_is_refused_before_it_is_told_whether_there_is_such_a_one(tmp_path: Path) -> None:
     """401 comes before 404."""
-    with WebHarness(tmp_path, KIE_WEBHOOK_HMAC_KEY="a key of kie.ai's", **OUTSIDE) as house:
-        answer = house.client.post("/api/webhook/kie/nobodys-token", json={"taskId": "task_1"})
+    with WebHarness(tmp_path, KIE_WEBHOOK_HMAC_KEY="a key of kie.ai's", **OUTSIDE) as harness:
+        answer = harness.client.post("/api/webhook/kie/nobodys-token", json={"taskId": "task_1"})
     assert answer.status_code == 401

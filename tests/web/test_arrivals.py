@@ -29,50 +29,50 @@ def served(tmp_path: Path) -> Iterator[WebHarness]:
         listener.bind(("127.0.0.1", 0))
         listener.listen(32)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with WebHarness(tmp_path, airtable=True, PUBLIC_URL=url) as house:
-            house.services.base_tools.setup(BASE, ["local/animatic"])
-            server = make_server("127.0.0.1", 0, house.app, threaded=True, fd=listener.fileno())
+        with WebHarness(tmp_path, airtable=True, PUBLIC_URL=url) as harness:
+            harness.services.base_tools.setup(BASE, ["local/animatic"])
+            server = make_server("127.0.0.1", 0, harness.app, threaded=True, fd=listener.fileno())
             thread = threading.Thread(target=server.serve_forever, daemon=True)
             thread.start()
-            yield house
+            yield harness
             server.shutdown()
             thread.join()
 
 
-def airtable(house: WebHarness, verb: str, path: str, doc: Any = None) -> Any:
+def airtable(harness: WebHarness, verb: str, path: str, doc: Any = None) -> Any:
     """Its control plane."""
-    assert house.sandbox
-    answer = requests.request(verb, f"{house.sandbox.url}/airtable/_control/{path}", json=doc, timeout=20)
+    assert harness.sandbox
+    answer = requests.request(verb, f"{harness.sandbox.url}/airtable/_control/{path}", json=doc, timeout=20)
     answer.raise_for_status()
     return answer.json()
 
 
-def cells(house: WebHarness) -> dict[str, Any]:
+def cells(harness: WebHarness) -> dict[str, Any]:
     """The only row of `Scenes`."""
-    [row] = airtable(house, "GET", f"person/{BASE}/Scenes")["records"]
+    [row] = airtable(harness, "GET", f"person/{BASE}/Scenes")["records"]
     return dict(row["fields"])
 
 
-def delivered(house: WebHarness) -> Cut:
+def delivered(harness: WebHarness) -> Cut:
     """A film in its row, whose clip was just given to Airtable."""
-    record = airtable(house, "POST", f"person/{BASE}/Videos", {"fields": {"Title": "A fox"}})["id"]
-    cut = house.finished("run_a", film=FILM, record_id=record, base_id=BASE)
-    with house.store.write() as tx:
+    record = airtable(harness, "POST", f"person/{BASE}/Videos", {"fields": {"Title": "A fox"}})["id"]
+    cut = harness.finished("run_a", film=FILM, record_id=record, base_id=BASE)
+    with harness.store.write() as tx:
         run = tx.runs.get("run_a")
         assert run
-        outbox.show_scenes(house.services, tx, run, urgent=True)
-        known = {**verify_attachments.look_later(cut, "Scenes"), extras.TRIED: True}
-        tx.cuts.change(cut.id, attachment=known, next_at=house.clock.now())
+        outbox.show_scenes(harness.services, tx, run, urgent=True)
+        known = {**verify_attachments.schedule_verification(cut, "Scenes"), extras.TRIED: True}
+        tx.cuts.change(cut.id, attachment=known, next_at=harness.clock.now())
     return cut
 
 
-def look(house: WebHarness, cut: Cut) -> dict[str, Any]:
+def look(harness: WebHarness, cut: Cut) -> dict[str, Any]:
     """What is due is sent; then the moment of the next look has come. What is still to be looked after."""
-    flush.flush_due(house.services)
-    until(lambda: _is_settled(cells(house)), "Airtable to have tried")
-    house.clock.shift += verify_attachments.PAUSES_S[0] + 1
-    assert steps.step(house.services, "cuts", cut.id)
-    with house.store.read() as tx:
+    flush.flush_due(harness.services)
+    until(lambda: _is_settled(cells(harness)), "Airtable to have tried")
+    harness.clock.shift += verify_attachments.PAUSES_S[0] + 1
+    assert steps.step(harness.services, "cuts", cut.id)
+    with harness.store.read() as tx:
         found = tx.cuts.get(cut.id)
     assert found
     return dict(found.attachment[verify_attachments.LOOKS])
@@ -105,7 +105,7 @@ def test_a_clip_that_has_arrived_is_neither_looked_at_nor_sent_again(served: Web
         assert current
         assert current.next_at is None
         outbox.show_scenes(served.services, tx, run, urgent=True)
-        attachment = verify_attachments.look_later(current, "Scenes")
+        attachment = verify_attachments.schedule_verification(current, "Scenes")
         tx.cuts.change(cut.id, attachment=attachment, next_at=served.clock.now())
     [first] = cells(served)["Clip"]
     assert look(served, cut) == {}

@@ -13,10 +13,10 @@ from webapp.access.login_throttle import ADDRESSES, AT_ONCE, LoginThrottle
 from webapp.api import OPERATIONS
 
 
-def add_key(house: WebHarness, *scopes: str) -> tuple[str, dict[str, str]]:
+def add_key(harness: WebHarness, *scopes: str) -> tuple[str, dict[str, str]]:
     """A key of the table; its id and the header that shows it."""
     key = api_keys.new_api_key()
-    with house.store.write() as tx:
+    with harness.store.write() as tx:
         tx.keys.add(ApiKey(id=key.id, name="made", sha256=key.sha256, scopes=scopes))
     return key.id, {"Authorization": f"Bearer {key.key}"}
 
@@ -32,19 +32,19 @@ def concrete(path: str) -> str:
 
 
 @pytest.mark.parametrize("entry", OPERATIONS, ids=lambda entry: entry.name)
-def test_no_operation_answers_without_a_key(house: WebHarness, entry: Any) -> None:
+def test_no_operation_answers_without_a_key(harness: WebHarness, entry: Any) -> None:
     """401 before anything else, with the challenge that says how."""
-    answer = house.client.open(concrete(entry.path), method=entry.method)
+    answer = harness.client.open(concrete(entry.path), method=entry.method)
     assert answer.status_code == 401
     assert answer.mimetype == "application/problem+json"
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 @pytest.mark.parametrize("path", ["/api/nothing", "/api/runs/run_unknown", "/api/", "/metrics"])
-def test_a_stranger_learns_nothing_of_what_exists(house: WebHarness, path: str) -> None:
+def test_a_stranger_learns_nothing_of_what_exists(harness: WebHarness, path: str) -> None:
     """401 comes before 404."""
-    assert house.client.get(path).status_code == 401
-    assert house.get("/api/runs/run_unknown").status_code == 404
+    assert harness.client.get(path).status_code == 401
+    assert harness.get("/api/runs/run_unknown").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -61,62 +61,62 @@ def test_a_stranger_learns_nothing_of_what_exists(house: WebHarness, path: str) 
         "Bearer ümlaut",
     ],
 )
-def test_a_wrong_key_is_refused_whatever_it_looks_like(house: WebHarness, header: str) -> None:
+def test_a_wrong_key_is_refused_whatever_it_looks_like(harness: WebHarness, header: str) -> None:
     """Never a 500."""
-    assert house.client.get("/api/runs", headers={"Authorization": header}).status_code == 401
+    assert harness.client.get("/api/runs", headers={"Authorization": header}).status_code == 401
 
 
-def test_a_key_of_the_table_works_until_it_is_revoked(house: WebHarness) -> None:
+def test_a_key_of_the_table_works_until_it_is_revoked(harness: WebHarness) -> None:
     """And its last use is remembered."""
-    key_id, header = add_key(house, "trigger", "read")
-    assert house.client.get("/api/runs", headers=header).status_code == 200
-    with house.store.read() as tx:
+    key_id, header = add_key(harness, "trigger", "read")
+    assert harness.client.get("/api/runs", headers=header).status_code == 200
+    with harness.store.read() as tx:
         row = tx.keys.get(key_id)
     assert row
     assert row.last_used_at is not None
-    house.change("keys", key_id, revoked_at=1.0)
-    assert house.client.get("/api/runs", headers=header).status_code == 401
+    harness.change("keys", key_id, revoked_at=1.0)
+    assert harness.client.get("/api/runs", headers=header).status_code == 401
 
 
-def guess(house: WebHarness, key: str, address: str = "192.0.2.7") -> Any:
+def guess(harness: WebHarness, key: str, address: str = "192.0.2.7") -> Any:
     header = {"Authorization": f"Bearer {key}"}
-    return house.client.get("/api/runs", headers=header, environ_base={"REMOTE_ADDR": address})
+    return harness.client.get("/api/runs", headers=header, environ_base={"REMOTE_ADDR": address})
 
 
-def test_whoever_shows_too_many_wrong_keys_has_to_wait(house: WebHarness) -> None:
+def test_whoever_shows_too_many_wrong_keys_has_to_wait(harness: WebHarness) -> None:
     """Others do not, and after the time that the answer names it is looked at again."""
-    house.clock.stop()
-    answers = [guess(house, f"wrong-{number}").status_code for number in range(AT_ONCE + 1)]
+    harness.clock.stop()
+    answers = [guess(harness, f"wrong-{number}").status_code for number in range(AT_ONCE + 1)]
     assert answers == [401] * AT_ONCE + [429]
-    assert guess(house, "wrong", "192.0.2.8").status_code == 401
-    refused = guess(house, KEY)
+    assert guess(harness, "wrong", "192.0.2.8").status_code == 401
+    refused = guess(harness, KEY)
     assert refused.status_code == 429
     assert refused.mimetype == "application/problem+json"
-    house.clock.shift += int(refused.headers["Retry-After"])
-    assert guess(house, KEY).status_code == 200
+    harness.clock.shift += int(refused.headers["Retry-After"])
+    assert guess(harness, KEY).status_code == 200
 
 
-def test_a_key_that_was_right_is_not_locked_out_by_its_neighbours_guesses(house: WebHarness) -> None:
+def test_a_key_that_was_right_is_not_locked_out_by_its_neighbours_guesses(harness: WebHarness) -> None:
     """Airtable sends everybody's automations from the same addresses."""
-    house.clock.stop()
-    assert guess(house, KEY).status_code == 200
+    harness.clock.stop()
+    assert guess(harness, KEY).status_code == 200
     for number in range(AT_ONCE + 1):
-        last = guess(house, f"wrong-{number}")
+        last = guess(harness, f"wrong-{number}")
     assert last.status_code == 429
-    assert guess(house, KEY).status_code == 200
+    assert guess(harness, KEY).status_code == 200
 
 
-def test_one_network_of_ipv6_is_one_guesser_and_a_revoked_key_is_wrong(house: WebHarness) -> None:
+def test_one_network_of_ipv6_is_one_guesser_and_a_revoked_key_is_wrong(harness: WebHarness) -> None:
     """Whoever has a network has more addresses than we have memory."""
-    house.clock.stop()
-    key_id, header = add_key(house, "read")
+    harness.clock.stop()
+    key_id, header = add_key(harness, "read")
     key = header["Authorization"].removeprefix("Bearer ")
-    assert guess(house, key, "2001:db8::1").status_code == 200
-    house.change("keys", key_id, revoked_at=1.0)
+    assert guess(harness, key, "2001:db8::1").status_code == 200
+    harness.change("keys", key_id, revoked_at=1.0)
     for number in range(AT_ONCE):
-        assert guess(house, key, f"2001:db8::{number:x}").status_code == 401
-    assert guess(house, "wrong", "2001:db8::ffff").status_code == 429
-    assert guess(house, "wrong", "2001:db8:0:1::1").status_code == 401
+        assert guess(harness, key, f"2001:db8::{number:x}").status_code == 401
+    assert guess(harness, "wrong", "2001:db8::ffff").status_code == 429
+    assert guess(harness, "wrong", "2001:db8:0:1::1").status_code == 401
 
 
 def test_of_many_guessing_addresses_the_oldest_are_forgotten() -> None:
@@ -144,14 +144,14 @@ def test_the_form_for_a_key_has_the_same_patience(home: WebHarness) -> None:
     [(("read",), 200, 403, 403), (("trigger",), 200, 202, 403), (("admin",), 200, 202, 200)],
 )
 def test_a_scope_is_needed_for_what_it_names(
-    house: WebHarness, scopes: tuple[str, ...], reads: int, triggers: int, stops: int
+    harness: WebHarness, scopes: tuple[str, ...], reads: int, triggers: int, stops: int
 ) -> None:
     """Reading, triggering and operating are different rights."""
-    _, header = add_key(house, *scopes)
-    assert house.client.get("/api/runs", headers=header).status_code == reads
+    _, header = add_key(harness, *scopes)
+    assert harness.client.get("/api/runs", headers=header).status_code == reads
     body = {"record_id": RECORD}
-    assert house.client.post("/api/process-record", json=body, headers=header).status_code == triggers
-    assert house.client.post("/api/stop", json={"on": True}, headers=header).status_code == stops
+    assert harness.client.post("/api/process-record", json=body, headers=header).status_code == triggers
+    assert harness.client.post("/api/stop", json={"on": True}, headers=header).status_code == stops
 
 
 def test_on_loopback_without_keys_everything_is_open(home: WebHarness) -> None:
@@ -191,10 +191,10 @@ def test_a_web_page_of_somebody_else_cannot_use_the_open_door(home: WebHarness, 
     assert home.runs() == []
 
 
-def test_every_answer_tells_the_browser_to_be_careful(house: WebHarness) -> None:
+def test_every_answer_tells_the_browser_to_be_careful(harness: WebHarness) -> None:
     """Nothing is cached, framed or guessed."""
     for path in ("/", "/api/runs", "/health", "/docs"):
-        headers = house.client.get(path, headers=BEARER).headers
+        headers = harness.client.get(path, headers=BEARER).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]

@@ -20,116 +20,120 @@ from webapp.commands.doctor import captions
 GROUPS = ("airtable", "doctor", "video", "keys", "runs", "ledger", "storage", "models", "stop", "bases")
 
 
-def flask(house: WebHarness, *words: str, stdin: str | None = None) -> Result:
-    return house.app.test_cli_runner().invoke(args=list(words), input=stdin)
+def flask(harness: WebHarness, *words: str, stdin: str | None = None) -> Result:
+    return harness.app.test_cli_runner().invoke(args=list(words), input=stdin)
 
 
-def told(house: WebHarness, *words: str, stdin: str | None = None) -> Any:
+def told(harness: WebHarness, *words: str, stdin: str | None = None) -> Any:
     """What a command prints with --json."""
-    done = flask(house, *words, "--json", stdin=stdin)
+    done = flask(harness, *words, "--json", stdin=stdin)
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
 
-def test_a_key_made_here_opens_the_api_and_a_revoked_one_does_not(house: WebHarness) -> None:
+def test_a_key_made_here_opens_the_api_and_a_revoked_one_does_not(harness: WebHarness) -> None:
     """The key is shown once; the list holds no secret."""
-    made = told(house, "keys", "create", "automation")
+    made = told(harness, "keys", "create", "automation")
     header = {"Authorization": f"Bearer {made['key']}"}
-    assert house.client.get("/api/runs", headers=header).status_code == 200
-    assert house.client.post("/api/stop", json={"on": True}, headers=header).status_code == 403
-    listed = flask(house, "keys", "list", "--json").stdout
+    assert harness.client.get("/api/runs", headers=header).status_code == 200
+    assert harness.client.post("/api/stop", json={"on": True}, headers=header).status_code == 403
+    listed = flask(harness, "keys", "list", "--json").stdout
     assert json.loads(listed)[0]["name"] == "automation"
     assert made["key"].rsplit("_", 1)[-1] not in listed
-    told(house, "keys", "revoke", made["id"])
-    assert house.client.get("/api/runs", headers=header).status_code == 401
-    assert flask(house, "keys", "revoke", made["id"]).exit_code == 1
+    told(harness, "keys", "revoke", made["id"])
+    assert harness.client.get("/api/runs", headers=header).status_code == 401
+    assert flask(harness, "keys", "revoke", made["id"]).exit_code == 1
 
 
-def test_the_link_of_a_row_is_made_for_the_base_that_is_meant(house: WebHarness) -> None:
+def test_the_link_of_a_row_is_made_for_the_base_that_is_meant(harness: WebHarness) -> None:
     """Where the same id is a row of two bases, the operator says which."""
-    house.put(Run(id="run_n", status=RunStatus.DONE, source="record", base_id="appNorth000000001", record_id=RECORD))
-    path = told(house, "runs", "link", RECORD)["url"].removeprefix(OUTSIDE["PUBLIC_URL"])
-    assert house.client.get(path).status_code == 200
-    assert house.client.get(f"{path}&base_id={BASE}").status_code == 403
-    house.put(Run(id="run_o", status=RunStatus.DONE, source="record", base_id=BASE, record_id=RECORD))
-    refused = flask(house, "runs", "link", RECORD)
+    harness.put(Run(id="run_n", status=RunStatus.DONE, source="record", base_id="appNorth000000001", record_id=RECORD))
+    path = told(harness, "runs", "link", RECORD)["url"].removeprefix(OUTSIDE["PUBLIC_URL"])
+    assert harness.client.get(path).status_code == 200
+    assert harness.client.get(f"{path}&base_id={BASE}").status_code == 403
+    harness.put(Run(id="run_o", status=RunStatus.DONE, source="record", base_id=BASE, record_id=RECORD))
+    refused = flask(harness, "runs", "link", RECORD)
     assert refused.exit_code == 1
     assert f"has runs in appNorth000000001 and {BASE}: name one with --base" in refused.output.replace("\n", " ")
-    path = told(house, "runs", "link", RECORD, "--base", BASE)["url"].removeprefix(OUTSIDE["PUBLIC_URL"])
-    assert house.client.get(path).status_code == 200
+    path = told(harness, "runs", "link", RECORD, "--base", BASE)["url"].removeprefix(OUTSIDE["PUBLIC_URL"])
+    assert harness.client.get(path).status_code == 200
 
 
-def test_a_run_is_listed_shown_approved_cancelled_and_retried(house: WebHarness) -> None:
+def test_a_run_is_listed_shown_approved_cancelled_and_retried(harness: WebHarness) -> None:
     """A refusal is one sentence and exit code 1."""
-    house.put(Run(id="run_p", status=RunStatus.NEEDS_APPROVAL, source="rest", approval="asked", order={"title": "Fox"}))
-    assert [run["run_id"] for run in told(house, "runs", "list", "--status", "needs_approval")] == ["run_p"]
-    assert "Fox" in flask(house, "runs", "list").output
-    refused = flask(house, "runs", "retry", "run_p")
+    harness.put(
+        Run(id="run_p", status=RunStatus.NEEDS_APPROVAL, source="rest", approval="asked", order={"title": "Fox"})
+    )
+    assert [run["run_id"] for run in told(harness, "runs", "list", "--status", "needs_approval")] == ["run_p"]
+    assert "Fox" in flask(harness, "runs", "list").output
+    refused = flask(harness, "runs", "retry", "run_p")
     assert refused.exit_code == 1
     assert "Only a run that stopped" in refused.output
-    assert told(house, "runs", "approve", "run_p")["approval"] == "given"
-    assert told(house, "runs", "cancel", "run_p")["status"] == "cancelled"
-    assert told(house, "runs", "retry", "run_p")["status"] == "queued"
-    assert "Traceback" not in flask(house, "runs", "show", "run_unknown").output
+    assert told(harness, "runs", "approve", "run_p")["approval"] == "given"
+    assert told(harness, "runs", "cancel", "run_p")["status"] == "cancelled"
+    assert told(harness, "runs", "retry", "run_p")["status"] == "queued"
+    assert "Traceback" not in flask(harness, "runs", "show", "run_unknown").output
 
 
-def test_links_are_handed_out_and_revoked(house: WebHarness) -> None:
+def test_links_are_handed_out_and_revoked(harness: WebHarness) -> None:
     """A revoked film answers 410."""
-    cut = house.finished(record_id=RECORD, base_id=BASE)
+    cut = harness.finished(record_id=RECORD, base_id=BASE)
     for subject in ("run_finished", RECORD):
-        url = told(house, "runs", "link", subject)["url"].removeprefix(OUTSIDE["PUBLIC_URL"])
-        assert house.client.get(url).status_code == 200
-    assert told(house, "runs", "revoke", "run_finished")["revoked"] == [cut.id]
-    assert house.client.get(f"/v/{cut.token}").status_code == 410
+        url = told(harness, "runs", "link", subject)["url"].removeprefix(OUTSIDE["PUBLIC_URL"])
+        assert harness.client.get(url).status_code == 200
+    assert told(harness, "runs", "revoke", "run_finished")["revoked"] == [cut.id]
+    assert harness.client.get(f"/v/{cut.token}").status_code == 410
 
 
-def test_the_audit_fails_when_the_books_do_not_balance(house: WebHarness) -> None:
+def test_the_audit_fails_when_the_books_do_not_balance(harness: WebHarness) -> None:
     """So that a monitor notices."""
-    assert told(house, "ledger", "audit")["balanced"] is True
-    lonely = LedgerEntry(at=1, day="2026-11-20", move_id="m", move="hold", account="held", amount=5, run_id="run_x")
-    with house.store.write() as tx:
+    assert told(harness, "ledger", "audit")["balanced"] is True
+    lonely = LedgerEntry(
+        at=1, day="2026-11-20", posting_id="m", posting="hold", account="held", amount=5, run_id="run_x"
+    )
+    with harness.store.write() as tx:
         tx.ledger.add(lonely)
-    done = flask(house, "ledger", "audit")
+    done = flask(harness, "ledger", "audit")
     assert done.exit_code == 1
-    assert told(house, "ledger", "show", "--by", "day", "--by", "model")["rows"] == []
+    assert told(harness, "ledger", "show", "--by", "day", "--by", "model")["rows"] == []
 
 
-def test_the_storage_check_misses_a_lost_file(house: WebHarness) -> None:
+def test_the_storage_check_misses_a_lost_file(harness: WebHarness) -> None:
     """Exit code 1, and which."""
-    cut = house.finished()
-    assert told(house, "storage", "check")["files"] == 1
-    house.services.media.delete(cut.key or "")
-    done = flask(house, "storage", "check")
+    cut = harness.finished()
+    assert told(harness, "storage", "check")["files"] == 1
+    harness.services.media.delete(cut.key or "")
+    done = flask(harness, "storage", "check")
     assert done.exit_code == 1
     assert cut.key in done.output
-    assert told(house, "storage", "sweep") == {"deleted": 0}
+    assert told(harness, "storage", "sweep") == {"deleted": 0}
 
 
-def test_the_stop_switch_is_turned_from_the_command_line(house: WebHarness) -> None:
+def test_the_stop_switch_is_turned_from_the_command_line(harness: WebHarness) -> None:
     """And everybody sees why."""
-    assert told(house, "stop", "on", "--reason", "Too dear")["reason"] == "Too dear"
-    assert house.get("/api/stop").json["on"] is True
-    assert "Too dear" in flask(house, "stop", "status").output
-    assert told(house, "stop", "off")["on"] is False
+    assert told(harness, "stop", "on", "--reason", "Too dear")["reason"] == "Too dear"
+    assert harness.get("/api/stop").json["on"] is True
+    assert "Too dear" in flask(harness, "stop", "status").output
+    assert told(harness, "stop", "off")["on"] is False
 
 
-def test_the_models_are_listed(house: WebHarness) -> None:
+def test_the_models_are_listed(harness: WebHarness) -> None:
     """With what they can do and cost."""
-    assert "local/animatic" in flask(house, "models", "list").output
-    assert any(model["default"] for model in told(house, "models", "list")["models"])
+    assert "local/animatic" in flask(harness, "models", "list").output
+    assert any(model["default"] for model in told(harness, "models", "list")["models"])
 
 
-def test_a_base_is_connected_with_a_token_nobody_sees_again(house: WebHarness) -> None:
+def test_a_base_is_connected_with_a_token_nobody_sees_again(harness: WebHarness) -> None:
     """And forgotten on request."""
     other = "appA1b2C3d4E5f6G7"
-    told(house, "bases", "add", other, "--token", "-", "--day-budget", "5", stdin="patSecret.token\n")
-    listed = flask(house, "bases", "list", "--json").stdout
+    told(harness, "bases", "add", other, "--token", "-", "--day-budget", "5", stdin="patSecret.token\n")
+    listed = flask(harness, "bases", "list", "--json").stdout
     assert other in listed
     assert "patSecret" not in listed
-    assert house.post("/api/process-record", {"record_id": RECORD, "base_id": other}).status_code == 202
-    told(house, "bases", "remove", other)
-    assert flask(house, "bases", "remove", other).exit_code == 1
-    assert flask(house, "bases", "add", "nonsense").exit_code == 1
+    assert harness.post("/api/process-record", {"record_id": RECORD, "base_id": other}).status_code == 202
+    told(harness, "bases", "remove", other)
+    assert flask(harness, "bases", "remove", other).exit_code == 1
+    assert flask(harness, "bases", "add", "nonsense").exit_code == 1
 
 
 def test_a_base_is_built_and_checked(airtable: WebHarness) -> None:
@@ -145,21 +149,21 @@ def test_a_base_is_built_and_checked(airtable: WebHarness) -> None:
     assert {"name", "ok", "sentence", "fix", "warning"} <= set(checks[0])
 
 
-def test_the_doctor_tells_how_to_mend_what_is_wrong(house: WebHarness) -> None:
+def test_the_doctor_tells_how_to_mend_what_is_wrong(harness: WebHarness) -> None:
     """One outage hides no other finding."""
-    done = flask(house, "doctor", "--json")
+    done = flask(harness, "doctor", "--json")
     assert done.exit_code == 1
     checks = {check["name"]: check for check in json.loads(done.stdout)}
     assert checks["database"]["ok"]
     assert checks["storage"]["ok"]
     assert checks["worker"]["warning"]
     assert any(not check["ok"] and check["fix"] for name, check in checks.items() if name.startswith("airtable"))
-    assert "→" in flask(house, "doctor").output
+    assert "→" in flask(harness, "doctor").output
 
 
-def test_the_doctor_names_every_script_that_captions_may_be_in_or_how_to_get_it(house: WebHarness) -> None:
+def test_the_doctor_names_every_script_that_captions_may_be_in_or_how_to_get_it(harness: WebHarness) -> None:
     """Latin and Cyrillic come with the product; the rest depends on the machine's fonts."""
-    checks = {check["name"]: check for check in json.loads(flask(house, "doctor", "--json").stdout)}
+    checks = {check["name"]: check for check in json.loads(flask(harness, "doctor", "--json").stdout)}
     here = checks["captions"]["sentence"]
     assert "Latin, Cyrillic" in here
     for script in ("Arabic", "Hebrew", "Devanagari", "CJK", "Emoji"):
@@ -184,10 +188,10 @@ def test_what_mends_a_script_that_a_machine_cannot_set_is_named(script: str, sha
     assert (bad["name"], bad["ok"], bad["warning"], bad["fix"]) == (f"captions in {script}", False, True, fix)
 
 
-def test_every_command_explains_itself_and_speaks_json(house: WebHarness) -> None:
+def test_every_command_explains_itself_and_speaks_json(harness: WebHarness) -> None:
     """`--help` for people, `--json` for programs."""
     for group in GROUPS:
-        for name, command in leaves(group, house.app.cli.commands[group]):
+        for name, command in leaves(group, harness.app.cli.commands[group]):
             assert "--json" in [word for option in command.params for word in option.opts], name
             assert command.help, name
 
@@ -235,47 +239,49 @@ def test_a_film_is_made_from_a_prompt_right_here(workshop: WebHarness, tmp_path:
         ("bases", "list"),
     ],
 )
-def test_a_group_named_alone_looks(house: WebHarness, alone: str, command: str) -> None:
+def test_a_group_named_alone_looks(harness: WebHarness, alone: str, command: str) -> None:
     """With its options; it changes nothing."""
-    house.finished()
-    assert flask(house, alone).output == flask(house, alone, command).output
-    assert json.loads(flask(house, alone, "--json").stdout) == json.loads(flask(house, alone, command, "--json").stdout)
-    assert "Usage:" in flask(house, alone, "--help").output
+    harness.finished()
+    assert flask(harness, alone).output == flask(harness, alone, command).output
+    assert json.loads(flask(harness, alone, "--json").stdout) == json.loads(
+        flask(harness, alone, command, "--json").stdout
+    )
+    assert "Usage:" in flask(harness, alone, "--help").output
 
 
-def test_the_books_alone_fail_as_their_audit_does(house: WebHarness) -> None:
+def test_the_books_alone_fail_as_their_audit_does(harness: WebHarness) -> None:
     """For whoever runs `flask ledger` from a timer."""
-    entry = LedgerEntry(at=1.0, day="2026-11-20", move_id="m", move="hold", account="held", amount=5, run_id="r")
-    with house.store.write() as tx:
+    entry = LedgerEntry(at=1.0, day="2026-11-20", posting_id="m", posting="hold", account="held", amount=5, run_id="r")
+    with harness.store.write() as tx:
         tx.ledger.add(entry)
-    assert flask(house, "ledger").exit_code == 1
+    assert flask(harness, "ledger").exit_code == 1
 
 
 @pytest.mark.parametrize("day", ["2026-99-99", "2026-02-30", "yesterday"])
-def test_spend_is_not_shown_from_a_day_that_does_not_exist(house: WebHarness, day: str) -> None:
+def test_spend_is_not_shown_from_a_day_that_does_not_exist(harness: WebHarness, day: str) -> None:
     """`Nothing was spent` would be a lie."""
-    assert flask(house, "ledger", "show", "--since", day).exit_code == 2
+    assert flask(harness, "ledger", "show", "--since", day).exit_code == 2
 
 
-def test_what_is_not_there_is_said_in_a_sentence(house: WebHarness) -> None:
+def test_what_is_not_there_is_said_in_a_sentence(harness: WebHarness) -> None:
     """As on the pages."""
-    assert "There is no run run_unknown." in flask(house, "runs", "show", "run_unknown").output
+    assert "There is no run run_unknown." in flask(harness, "runs", "show", "run_unknown").output
 
 
 @pytest.mark.parametrize("amount", ["NaN", "-5", "1e99", "much"])
 @pytest.mark.parametrize("words", [("keys", "create", "bob", "--day-cap"), ("bases", "add", BASE, "--day-budget")])
 def test_what_is_no_amount_of_money_is_refused_in_a_sentence(
-    house: WebHarness, words: tuple[str, ...], amount: str
+    harness: WebHarness, words: tuple[str, ...], amount: str
 ) -> None:
     """Neither a traceback nor a key that can never spend."""
-    done = flask(house, *words, amount)
+    done = flask(harness, *words, amount)
     assert done.exit_code == 2
     assert "must be an amount of dollars, 0 or more" in done.output
-    assert told(house, "keys", "list") == []
+    assert told(harness, "keys", "list") == []
 
 
-def test_no_link_is_made_or_revoked_for_a_run_that_is_not_there(house: WebHarness) -> None:
+def test_no_link_is_made_or_revoked_for_a_run_that_is_not_there(harness: WebHarness) -> None:
     """A mistyped id is noticed."""
     for command in ("link", "revoke"):
-        done = flask(house, "runs", command, "run_unknown")
+        done = flask(harness, "runs", command, "run_unknown")
         assert (done.exit_code, "There is no run run_unknown." in done.output) == (1, True)

@@ -22,18 +22,18 @@ def based(tmp_path: Path) -> Iterator[WebHarness]:
         yield made
 
 
-def add(house: WebHarness, *rows: dict[str, Any]) -> list[str]:
+def add(harness: WebHarness, *rows: dict[str, Any]) -> list[str]:
     """A person adds rows to `Videos`: sora, four seconds a scene, $0.40 each."""
-    assert house.sandbox
+    assert harness.sandbox
     same = {"Model": "sora/sora-2", "Clip Seconds": 4, "Resolution": "720p"}
-    with httpx.Client(base_url=f"{house.sandbox.url}/airtable/_control/person/{BASE}/") as person:
+    with httpx.Client(base_url=f"{harness.sandbox.url}/airtable/_control/person/{BASE}/") as person:
         return [person.post("Videos", json={"fields": {**same, **row}}).json()["id"] for row in rows]
 
 
-def estimate(house: WebHarness, body: dict[str, Any]) -> Any:
-    answer = house.post("/api/estimate", body)
+def estimate(harness: WebHarness, body: dict[str, Any]) -> Any:
+    answer = harness.post("/api/estimate", body)
     assert answer.status_code == 200, answer.json
-    assert house.runs() == []
+    assert harness.runs() == []
     return answer.json
 
 
@@ -84,8 +84,8 @@ def test_a_ready_row_is_fitted_to_its_model_as_its_run_would_be(based: WebHarnes
         ({"for": "nonsense", "prompt": "A fox"}, "for"),
     ],
 )
-def test_what_is_missing_for_the_named_trigger_is_said(house: WebHarness, body: dict[str, str], field: str) -> None:
-    answer = house.post("/api/estimate", body)
+def test_what_is_missing_for_the_named_trigger_is_said(harness: WebHarness, body: dict[str, str], field: str) -> None:
+    answer = harness.post("/api/estimate", body)
     assert answer.status_code == 422
     assert field in [error["field"] for error in answer.json["errors"]]
 
@@ -97,11 +97,11 @@ def test_what_is_missing_for_the_named_trigger_is_said(house: WebHarness, body: 
         {"prompt": "A fox", "for": "generate-video"},
     ],
 )
-def test_orders_without_a_row_may_say_what_they_are_for(house: WebHarness, body: dict[str, str]) -> None:
-    assert estimate(house, body)["ok"] is True
+def test_orders_without_a_row_may_say_what_they_are_for(harness: WebHarness, body: dict[str, str]) -> None:
+    assert estimate(harness, body)["ok"] is True
 
 
-def test_for_is_no_field_of_the_triggers_themselves(house: WebHarness) -> None:
+def test_for_is_no_field_of_the_triggers_themselves(harness: WebHarness) -> None:
     """There the route says it; a misunderstanding would cost money."""
-    answer = house.post("/api/process-master-prompt", {"master_prompt": "A fox", "for": "generate-video"})
-    assert (answer.status_code, house.runs()) == (422, [])
+    answer = harness.post("/api/process-master-prompt", {"master_prompt": "A fox", "for": "generate-video"})
+    assert (answer.status_code, harness.runs()) == (422, [])

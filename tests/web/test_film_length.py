@@ -19,8 +19,8 @@ def house_of_sora(tmp_path: Path) -> Iterator[WebHarness]:
         yield made
 
 
-def estimate(house: WebHarness, **changes: object) -> dict:
-    answer = house.post("/api/estimate", {**FILM, **changes})
+def estimate(harness: WebHarness, **changes: object) -> dict:
+    answer = harness.post("/api/estimate", {**FILM, **changes})
     assert answer.status_code == 200, answer.json
     found: dict = answer.json
     return found

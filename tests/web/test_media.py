@@ -12,21 +12,21 @@ from tests.web.web_fixtures import OUTSIDE, WebHarness
 FILM = bytes(range(256)) * 40
 
 
-def link(house: WebHarness, name: str = "film.mp4", data: bytes = FILM) -> str:
-    return house.services.links.media(house.store_file(name, data), name, 60).removeprefix(OUTSIDE["PUBLIC_URL"])
+def link(harness: WebHarness, name: str = "film.mp4", data: bytes = FILM) -> str:
+    return harness.services.links.media(harness.store_file(name, data), name, 60).removeprefix(OUTSIDE["PUBLIC_URL"])
 
 
 @pytest.fixture(params=["media", "v"])
-def address(house: WebHarness, request: pytest.FixtureRequest) -> str:
+def address(harness: WebHarness, request: pytest.FixtureRequest) -> str:
     """Both doors to a file."""
     if request.param == "media":
-        return link(house)
-    return f"/v/{house.finished(film=FILM).token}"
+        return link(harness)
+    return f"/v/{harness.finished(film=FILM).token}"
 
 
-def test_a_film_comes_whole_with_length_type_and_name(house: WebHarness, address: str) -> None:
+def test_a_film_comes_whole_with_length_type_and_name(harness: WebHarness, address: str) -> None:
     """One plain answer, without a redirect."""
-    answer = house.client.get(address)
+    answer = harness.client.get(address)
     assert (answer.status_code, answer.data) == (200, FILM)
     assert (answer.headers["Content-Length"], answer.mimetype) == (str(len(FILM)), "video/mp4")
     assert answer.headers["Accept-Ranges"] == "bytes"
@@ -34,9 +34,9 @@ def test_a_film_comes_whole_with_length_type_and_name(house: WebHarness, address
     assert "private" in answer.headers["Cache-Control"]
 
 
-def test_head_says_the_same_without_the_bytes(house: WebHarness, address: str) -> None:
+def test_head_says_the_same_without_the_bytes(harness: WebHarness, address: str) -> None:
     """Fetchers ask first."""
-    whole, head = house.client.get(address), house.client.head(address)
+    whole, head = harness.client.get(address), harness.client.head(address)
     assert head.data == b""
     for name in ("Content-Length", "Content-Type", "ETag", "Accept-Ranges", "Content-Disposition"):
         assert head.headers[name] == whole.headers[name]
@@ -53,113 +53,113 @@ def test_head_says_the_same_without_the_bytes(house: WebHarness, address: str) -
     ],
 )
 def test_a_range_is_a_206_with_exactly_those_bytes(
-    house: WebHarness, address: str, wanted: str, part: bytes, place: str
+    harness: WebHarness, address: str, wanted: str, part: bytes, place: str
 ) -> None:
     """This is how players seek."""
-    answer = house.client.get(address, headers={"Range": wanted})
+    answer = harness.client.get(address, headers={"Range": wanted})
     assert (answer.status_code, answer.data) == (206, part)
     assert answer.headers["Content-Range"] == place
     assert answer.headers["Content-Length"] == str(len(part))
 
 
 @pytest.mark.parametrize("wanted", ["bytes=10240-", "bytes=20000-30000"])
-def test_a_range_beyond_the_end_is_416(house: WebHarness, address: str, wanted: str) -> None:
+def test_a_range_beyond_the_end_is_416(harness: WebHarness, address: str, wanted: str) -> None:
     """With the size in it."""
-    answer = house.client.get(address, headers={"Range": wanted})
+    answer = harness.client.get(address, headers={"Range": wanted})
     assert answer.status_code == 416
     assert answer.headers["Content-Range"] == "bytes */10240"
 
 
 @pytest.mark.parametrize("wanted", ["bytes=5-2", "bytes=a-b", "items=0-5", "bytes=", "bytes=0-1,5-6"])
-def test_a_range_that_makes_no_sense_is_ignored(house: WebHarness, address: str, wanted: str) -> None:
+def test_a_range_that_makes_no_sense_is_ignored(harness: WebHarness, address: str, wanted: str) -> None:
     """As RFC 9110 has it."""
-    assert house.client.get(address, headers={"Range": wanted}).status_code == 200
+    assert harness.client.get(address, headers={"Range": wanted}).status_code == 200
 
 
-def test_what_the_browser_has_is_not_sent_again(house: WebHarness, address: str) -> None:
+def test_what_the_browser_has_is_not_sent_again(harness: WebHarness, address: str) -> None:
     """By ETag; and a part of another version is refused."""
-    etag = house.client.get(address).headers["ETag"]
-    assert house.client.get(address, headers={"If-None-Match": etag}).status_code == 304
-    same = house.client.get(address, headers={"Range": "bytes=0-9", "If-Range": etag})
-    other = house.client.get(address, headers={"Range": "bytes=0-9", "If-Range": '"other"'})
+    etag = harness.client.get(address).headers["ETag"]
+    assert harness.client.get(address, headers={"If-None-Match": etag}).status_code == 304
+    same = harness.client.get(address, headers={"Range": "bytes=0-9", "If-Range": etag})
+    other = harness.client.get(address, headers={"Range": "bytes=0-9", "If-Range": '"other"'})
     assert (same.status_code, other.status_code) == (206, 200)
 
 
-def test_a_signed_link_opens_one_file_for_a_while(house: WebHarness) -> None:
+def test_a_signed_link_opens_one_file_for_a_while(harness: WebHarness) -> None:
     """Changed: 403. Too late: 410. Made for something else: 403."""
-    address = link(house)
+    address = link(harness)
     token = address.split("/")[2]
-    assert house.client.get(address.replace(token, token[:-2] + "xx")).status_code == 403
-    assert house.client.get("/media/rubbish").status_code == 403
+    assert harness.client.get(address.replace(token, token[:-2] + "xx")).status_code == 403
+    assert harness.client.get("/media/rubbish").status_code == 403
     page = links.sign_page(OUTSIDE["SECRET_KEY"], "run", "run_1")
-    assert house.client.get(f"/media/{page}").status_code == 403
-    house.clock.shift = 61
-    assert house.client.get(address).status_code == 410
+    assert harness.client.get(f"/media/{page}").status_code == 403
+    harness.clock.shift = 61
+    assert harness.client.get(address).status_code == 410
 
 
-def test_a_file_that_is_no_longer_kept_is_410(house: WebHarness) -> None:
+def test_a_file_that_is_no_longer_kept_is_410(harness: WebHarness) -> None:
     """Retention is no error of the reader."""
-    address = link(house)
-    house.services.media.delete(links.read_media(OUTSIDE["SECRET_KEY"], address.split("/")[2], house.clock.now()))
-    answer = house.client.get(address)
+    address = link(harness)
+    harness.services.media.delete(links.read_media(OUTSIDE["SECRET_KEY"], address.split("/")[2], harness.clock.now()))
+    answer = harness.client.get(address)
     assert answer.status_code == 410
     assert answer.mimetype == "application/problem+json"
 
 
-def test_a_permanent_link_lives_until_it_is_revoked(house: WebHarness) -> None:
+def test_a_permanent_link_lives_until_it_is_revoked(harness: WebHarness) -> None:
     """Unguessable, and gone when the operator says so."""
-    cut = house.finished()
-    assert house.client.get("/v/" + "A" * 43).status_code == 404
-    assert house.client.get("/v/short").status_code == 404
-    house.clock.shift = 10 * 365 * 86_400
-    assert house.client.get(f"/v/{cut.token}").status_code == 200
-    house.change("cuts", cut.id, revoked_at=1.0)
-    assert house.client.get(f"/v/{cut.token}").status_code == 410
+    cut = harness.finished()
+    assert harness.client.get("/v/" + "A" * 43).status_code == 404
+    assert harness.client.get("/v/short").status_code == 404
+    harness.clock.shift = 10 * 365 * 86_400
+    assert harness.client.get(f"/v/{cut.token}").status_code == 200
+    harness.change("cuts", cut.id, revoked_at=1.0)
+    assert harness.client.get(f"/v/{cut.token}").status_code == 410
 
 
-def test_a_download_has_a_name_every_system_takes(house: WebHarness) -> None:
+def test_a_download_has_a_name_every_system_takes(harness: WebHarness) -> None:
     """Words stay, slashes and control characters go."""
-    cut = house.finished()
-    answer = house.client.get(f"/v/{cut.token}?download=1")
+    cut = harness.finished()
+    answer = harness.client.get(f"/v/{cut.token}?download=1")
     name = answer.headers["Content-Disposition"]
     assert name.startswith('attachment; filename="A fox at dawn')
     assert "filename*=UTF-8''A%20fox%20at%20dawn%20%E2%80%93%20run%201.mp4" in name
-    house.change("cuts", cut.id, filename='../../etc/"x"\r\nSet-Cookie: a=b.mp4')
-    name = house.client.get(f"/v/{cut.token}").headers["Content-Disposition"]
+    harness.change("cuts", cut.id, filename='../../etc/"x"\r\nSet-Cookie: a=b.mp4')
+    name = harness.client.get(f"/v/{cut.token}").headers["Content-Disposition"]
     assert not set("\r\n/\\") & set(name)
 
 
-def test_the_name_in_the_address_cannot_turn_a_file_into_a_page(house: WebHarness) -> None:
+def test_the_name_in_the_address_cannot_turn_a_file_into_a_page(harness: WebHarness) -> None:
     """Files of strangers live on our origin."""
-    token = link(house, "evil.html", b"<script>alert(1)</script>").split("/")[2]
-    answer = house.client.get(f"/media/{token}/page.html")
+    token = link(harness, "evil.html", b"<script>alert(1)</script>").split("/")[2]
+    answer = harness.client.get(f"/media/{token}/page.html")
     assert answer.mimetype == "application/octet-stream"
     assert answer.headers["Content-Disposition"].startswith("attachment")
 
 
-def test_the_link_of_a_clip_stays_the_same_while_a_page_is_open(house: WebHarness) -> None:
+def test_the_link_of_a_clip_stays_the_same_while_a_page_is_open(harness: WebHarness) -> None:
     """Else every refresh would start the videos again."""
-    house.finished()
+    harness.finished()
 
     def url() -> str:
-        return str(house.get("/api/runs/run_finished").json["scenes"][0]["clips"][0]["url"])
+        return str(harness.get("/api/runs/run_finished").json["scenes"][0]["clips"][0]["url"])
 
     assert url() == url()
 
 
-def test_every_link_of_a_run_opens(house: WebHarness) -> None:
+def test_every_link_of_a_run_opens(harness: WebHarness) -> None:
     """What the API hands out works."""
-    house.finished()
-    run = house.get("/api/runs/run_finished").json
+    harness.finished()
+    run = harness.get("/api/runs/run_finished").json
     urls = [run["cuts"][0]["url"], run["cuts"][0]["download_url"], run["scenes"][0]["clips"][0]["url"]]
     for url in urls:
-        assert house.client.get(url.removeprefix(OUTSIDE["PUBLIC_URL"])).status_code == 200, url
+        assert harness.client.get(url.removeprefix(OUTSIDE["PUBLIC_URL"])).status_code == 200, url
 
 
-def test_the_fonts_of_the_films_are_the_fonts_of_the_pages(house: WebHarness) -> None:
+def test_the_fonts_of_the_films_are_the_fonts_of_the_pages(harness: WebHarness) -> None:
     """Served by us, no other host is asked."""
     css = (Path(__file__).parents[2] / "webapp/static/page.css").read_text()
     assert "http" not in css
     for name in ("Inter-Regular.otf", "Inter-Bold.otf", "InterDisplay-SemiBold.otf"):
         assert f"fonts/{name}" in css
-        assert house.client.get(f"/static/fonts/{name}").status_code == 200
+        assert harness.client.get(f"/static/fonts/{name}").status_code == 200

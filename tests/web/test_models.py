@@ -17,8 +17,8 @@ SORA = {"SORA_API_KEY": "k", "SORA_BASE_URL": "https://api.openai.com/v1"}
 
 def findings(folder: Path, **environ: str) -> dict[str, dict[str, Any]]:
     """What the doctor says about the models that the settings name."""
-    with WebHarness(folder, **OUTSIDE, **environ) as house:
-        done = house.app.test_cli_runner().invoke(args=["doctor", "--json"])
+    with WebHarness(folder, **OUTSIDE, **environ) as harness:
+        done = harness.app.test_cli_runner().invoke(args=["doctor", "--json"])
         return {check["name"]: check for check in json.loads(done.stdout) if check["name"].startswith("model ")}
 
 
@@ -29,8 +29,8 @@ def ending(folder: Path, sunset: str) -> str:
     return str(path)
 
 
-def test_a_model_tells_all_that_the_catalogue_knows_of_it(house: WebHarness) -> None:
-    models = {model["id"]: model for model in house.get("/api/models").json["models"]}
+def test_a_model_tells_all_that_the_catalogue_knows_of_it(harness: WebHarness) -> None:
+    models = {model["id"]: model for model in harness.get("/api/models").json["models"]}
     omni, sora = models["omni/gemini-omni-1.2-flash"], models["sora/sora-2"]
     assert (omni["first_last_frame"], omni["max_references"], omni["step_seconds"]) == (True, 6, 1)
     assert (sora["step_seconds"], sora["ability"], sora["retention_s"]) == (None, "list", 3600)
@@ -41,8 +41,8 @@ def test_a_model_tells_all_that_the_catalogue_knows_of_it(house: WebHarness) -> 
         assert bool(model["price_usd_per_second"]) is (model["price_date"] is not None)
 
 
-def test_the_list_shows_what_a_clip_costs_on_top_and_what_has_no_price(house: WebHarness) -> None:
-    lines = house.app.test_cli_runner().invoke(args=["models", "list"], color=False).output.splitlines()
+def test_the_list_shows_what_a_clip_costs_on_top_and_what_has_no_price(harness: WebHarness) -> None:
+    lines = harness.app.test_cli_runner().invoke(args=["models", "list"], color=False).output.splitlines()
     told = {line.split()[0]: line for line in lines if line.strip()}
     assert "4k $0.0525/s + $0.525" in told["kie/gemini-omni-video"]
     assert "none, so not offered" in told["kie/kling-3.0"]
@@ -52,8 +52,8 @@ def test_the_list_shows_what_a_clip_costs_on_top_and_what_has_no_price(house: We
 def test_what_a_vendor_lists_is_printed_as_a_file_for_the_catalogue(tmp_path: Path) -> None:
     with Sandbox() as sandbox:
         router = {"OPENROUTER_API_KEY": "k", "OPENROUTER_BASE_URL": f"{sandbox.url}/openrouter/api/v1"}
-        with WebHarness(tmp_path, **OUTSIDE, **router) as house:
-            flask = house.app.test_cli_runner()
+        with WebHarness(tmp_path, **OUTSIDE, **router) as harness:
+            flask = harness.app.test_cli_runner()
             listed = tmp_path / "listed.toml"
             listed.write_text(flask.invoke(args=["models", "offered", "openrouter"]).stdout)
             silent = flask.invoke(args=["models", "offered", "local"])

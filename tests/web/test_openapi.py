@@ -11,21 +11,21 @@ from webapp.api import OPERATIONS
 from webapp.openapi import description
 
 
-def test_the_description_is_valid_openapi_31(house: WebHarness) -> None:
+def test_the_description_is_valid_openapi_31(harness: WebHarness) -> None:
     """By the official schema, references resolved."""
-    document = house.client.get("/openapi.json").json
+    document = harness.client.get("/openapi.json").json
     assert document["openapi"].startswith("3.1")
     validate(document)
 
 
-def test_every_route_of_the_api_is_described(house: WebHarness) -> None:
+def test_every_route_of_the_api_is_described(harness: WebHarness) -> None:
     """And nothing is described that is not there."""
     rules = {
         re.sub(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>", r"{\1}", rule.rule)
-        for rule in house.app.url_map.iter_rules()
+        for rule in harness.app.url_map.iter_rules()
         if rule.rule.startswith("/api/") and "/webhook/" not in rule.rule
     }
-    assert rules == set(house.client.get("/openapi.json").json["paths"])
+    assert rules == set(harness.client.get("/openapi.json").json["paths"])
 
 
 def test_every_post_takes_an_idempotency_key_and_every_paying_one_a_dry_run() -> None:
@@ -40,9 +40,9 @@ def test_every_post_takes_an_idempotency_key_and_every_paying_one_a_dry_run() ->
             assert all("dry_run" in model.model_fields for model in entry.bodies), entry.name
 
 
-def test_the_page_about_the_api_needs_nobody_else(house: WebHarness) -> None:
+def test_the_page_about_the_api_needs_nobody_else(harness: WebHarness) -> None:
     """No script, style or font from another host."""
-    page = house.client.get("/docs").get_data(as_text=True)
+    page = harness.client.get("/docs").get_data(as_text=True)
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
     for entry in OPERATIONS:
         assert f'id="{entry.name}"' in page

@@ -50,18 +50,18 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 @pytest.mark.parametrize("path", ["/", "/runs/run_finished", "/runs/run_unknown", f"/r/{RECORD}", "/r/nonsense"])
-def test_a_stranger_is_asked_to_sign_in_whatever_exists(house: WebHarness, path: str) -> None:
+def test_a_stranger_is_asked_to_sign_in_whatever_exists(harness: WebHarness, path: str) -> None:
     """401 comes before 404."""
-    house.finished()
-    answer = house.client.get(path, headers=BROWSER)
+    harness.finished()
+    answer = harness.client.get(path, headers=BROWSER)
     assert answer.status_code == 401
     assert 'name="key"' in html(answer)
 
 
-def test_signing_in_with_a_key_leads_back_to_the_page(house: WebHarness) -> None:
+def test_signing_in_with_a_key_leads_back_to_the_page(harness: WebHarness) -> None:
     """The session knows whose key it is, and ends when the person leaves."""
-    house.finished()
-    client = house.client
+    harness.finished()
+    client = harness.client
     asked = client.get("/runs/run_finished", headers=BROWSER)
     wrong = client.post("/sign-in", data=form(asked, key="wrong", next="/runs/run_finished"))
     assert wrong.status_code == 401
@@ -77,125 +77,125 @@ def test_signing_in_with_a_key_leads_back_to_the_page(house: WebHarness) -> None
 @pytest.mark.parametrize(
     "target", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""]
 )
-def test_signing_in_never_leads_elsewhere(house: WebHarness, target: str) -> None:
+def test_signing_in_never_leads_elsewhere(harness: WebHarness, target: str) -> None:
     """An open redirect would lend our name to anybody."""
-    client = house.client
+    client = harness.client
     asked = client.get("/sign-in")
     entered = client.post("/sign-in", data=form(asked, key=KEY, next=target))
     assert entered.headers["Location"] == "/"
 
 
-def test_a_signed_link_opens_one_run_and_nothing_else(house: WebHarness) -> None:
+def test_a_signed_link_opens_one_run_and_nothing_else(harness: WebHarness) -> None:
     """Tampered, expired and foreign links do not."""
-    house.finished()
-    house.finished("run_other")
+    harness.finished()
+    harness.finished("run_other")
     good = token("run", "run_finished")
-    assert house.client.get(f"/runs/run_finished?t={good}").status_code == 200
-    assert house.client.get(f"/runs/run_other?t={good}").status_code == 403
-    assert house.client.get(f"/runs/run_unknown?t={good}").status_code == 403
-    assert house.client.get(f"/?t={good}", headers=BROWSER).status_code == 403
-    assert house.client.get(f"/r/{RECORD}?t={good}").status_code == 403
-    assert house.client.get(f"/runs/run_finished?t={good[:-2]}xx").status_code == 403
-    assert house.client.get(f"/runs/run_finished?t={token('record', 'run_finished')}").status_code == 403
-    assert house.client.get(f"/runs/run_finished?t={token('run', 'run_finished', 1.0)}").status_code == 410
+    assert harness.client.get(f"/runs/run_finished?t={good}").status_code == 200
+    assert harness.client.get(f"/runs/run_other?t={good}").status_code == 403
+    assert harness.client.get(f"/runs/run_unknown?t={good}").status_code == 403
+    assert harness.client.get(f"/?t={good}", headers=BROWSER).status_code == 403
+    assert harness.client.get(f"/r/{RECORD}?t={good}").status_code == 403
+    assert harness.client.get(f"/runs/run_finished?t={good[:-2]}xx").status_code == 403
+    assert harness.client.get(f"/runs/run_finished?t={token('record', 'run_finished')}").status_code == 403
+    assert harness.client.get(f"/runs/run_finished?t={token('run', 'run_finished', 1.0)}").status_code == 410
 
 
-def test_the_link_of_a_record_opens_all_of_its_runs(house: WebHarness) -> None:
+def test_the_link_of_a_record_opens_all_of_its_runs(harness: WebHarness) -> None:
     """And of no other record."""
-    house.finished("run_a", record_id=RECORD, base_id=BASE)
-    house.finished("run_b", record_id=OTHER, base_id=BASE)
+    harness.finished("run_a", record_id=RECORD, base_id=BASE)
+    harness.finished("run_b", record_id=OTHER, base_id=BASE)
     good = token("record", RECORD)
-    assert "A fox at dawn" in html(house.client.get(f"/r/{RECORD}?t={good}"))
-    assert house.client.get(f"/runs/run_a?t={good}").status_code == 200
-    assert house.client.get(f"/runs/run_b?t={good}").status_code == 403
-    assert house.client.get(f"/r/{OTHER}?t={good}").status_code == 403
+    assert "A fox at dawn" in html(harness.client.get(f"/r/{RECORD}?t={good}"))
+    assert harness.client.get(f"/runs/run_a?t={good}").status_code == 200
+    assert harness.client.get(f"/runs/run_b?t={good}").status_code == 403
+    assert harness.client.get(f"/r/{OTHER}?t={good}").status_code == 403
 
 
-def test_the_link_of_a_row_does_not_open_the_row_of_the_same_id_in_a_copy_of_its_base(house: WebHarness) -> None:
+def test_the_link_of_a_row_does_not_open_the_row_of_the_same_id_in_a_copy_of_its_base(harness: WebHarness) -> None:
     """Airtable's *Duplicate base* keeps the ids of rows: the link is signed for the base, too."""
-    house.finished("run_ours", record_id=RECORD, base_id=BASE)
-    house.finished("run_copy", record_id=RECORD, base_id=COPY)
+    harness.finished("run_ours", record_id=RECORD, base_id=BASE)
+    harness.finished("run_copy", record_id=RECORD, base_id=COPY)
     for base, mine, other in ((BASE, "run_ours", "run_copy"), (COPY, "run_copy", "run_ours")):
         link = f"t={token('record', RECORD, base=base)}"
-        page = html(house.client.get(f"/r/{RECORD}?{link}"))
+        page = html(harness.client.get(f"/r/{RECORD}?{link}"))
         assert f"/runs/{mine}/live?{link}" in page
         assert other not in page
         foreign = COPY if base == BASE else BASE
-        assert house.client.get(f"/r/{RECORD}?{link}&base_id={foreign}").status_code == 403
-        assert house.client.get(f"/r/{RECORD}/live?{link}&base_id={foreign}").status_code == 403
-        assert house.client.get(f"/runs/{mine}?{link}").status_code == 200
-        assert house.client.get(f"/runs/{other}?{link}").status_code == 403
-        client = house.client
+        assert harness.client.get(f"/r/{RECORD}?{link}&base_id={foreign}").status_code == 403
+        assert harness.client.get(f"/r/{RECORD}/live?{link}&base_id={foreign}").status_code == 403
+        assert harness.client.get(f"/runs/{mine}?{link}").status_code == 200
+        assert harness.client.get(f"/runs/{other}?{link}").status_code == 403
+        client = harness.client
         sent = {"csrf_token": hidden(client.get("/sign-in"), "csrf_token"), "once": "x"}
         assert client.post(f"/r/{RECORD}/start?{link}&base_id={foreign}", data=sent).status_code == 403
-    assert len(house.runs()) == 2
+    assert len(harness.runs()) == 2
 
 
-def test_a_link_of_before_bases_were_named_opens_nothing_and_says_where_to_get_a_fresh_one(house: WebHarness) -> None:
-    house.finished("run_a", record_id=RECORD, base_id=BASE)
+def test_a_link_of_before_bases_were_named_opens_nothing_and_says_where_to_get_a_fresh_one(harness: WebHarness) -> None:
+    harness.finished("run_a", record_id=RECORD, base_id=BASE)
     old = links.sign_page(OUTSIDE["SECRET_KEY"], "record", RECORD)
     for path in (f"/r/{RECORD}", "/runs/run_a", f"/r/{RECORD}/live"):
-        answer = house.client.get(f"{path}?t={old}", headers=BROWSER)
+        answer = harness.client.get(f"{path}?t={old}", headers=BROWSER)
         assert answer.status_code == 403
         assert "earlier version of Reelgrid" in html(answer)
         assert "flask runs link" in html(answer)
-    page = house.app.test_cli_runner().invoke(args=["runs", "link", RECORD]).output.strip()
-    assert house.client.get(page.removeprefix(OUTSIDE["PUBLIC_URL"])).status_code == 200
+    page = harness.app.test_cli_runner().invoke(args=["runs", "link", RECORD]).output.strip()
+    assert harness.client.get(page.removeprefix(OUTSIDE["PUBLIC_URL"])).status_code == 200
 
 
 def test_a_person_who_is_signed_in_sees_the_row_of_the_base_that_is_named_else_of_the_default_one(
-    house: WebHarness,
+    harness: WebHarness,
 ) -> None:
-    house.finished("run_ours", record_id=RECORD, base_id=BASE)
-    house.clock.shift = 60.0
-    house.finished("run_copy", record_id=RECORD, base_id=COPY)
-    client = house.client
+    harness.finished("run_ours", record_id=RECORD, base_id=BASE)
+    harness.clock.shift = 60.0
+    harness.finished("run_copy", record_id=RECORD, base_id=COPY)
+    client = harness.client
     client.post("/sign-in", data=form(client.get("/sign-in"), key=KEY, next="/"))
     assert "/runs/run_ours/live" in html(client.get(f"/r/{RECORD}"))
     assert "/runs/run_copy/live" in html(client.get(f"/r/{RECORD}?base_id={COPY}"))
-    house.finished("run_there", record_id=OTHER, base_id=COPY)
+    harness.finished("run_there", record_id=OTHER, base_id=COPY)
     assert "/runs/run_there/live" in html(client.get(f"/r/{OTHER}")), "a row that is only known elsewhere"
 
 
-def test_a_page_shows_film_scenes_cost_and_history(house: WebHarness) -> None:
+def test_a_page_shows_film_scenes_cost_and_history(harness: WebHarness) -> None:
     """All a marketer wants to know, without another host being asked."""
-    cut = house.finished()
-    page = html(house.client.get(f"/runs/run_finished?t={token('run', 'run_finished')}"))
+    cut = harness.finished()
+    page = html(harness.client.get(f"/runs/run_finished?t={token('run', 'run_finished')}"))
     assert f'src="/v/{cut.token}"' in page
     assert "A fox walks through dew." in page
     assert "Finished." in page
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
 
 
-def test_what_people_write_cannot_become_code(house: WebHarness) -> None:
+def test_what_people_write_cannot_become_code(harness: WebHarness) -> None:
     """Titles and prompts are text."""
     evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
-    house.put(Run(id="run_e", status=RunStatus.FAILED, source="rest", order={"title": evil}, error=evil))
-    page = html(house.client.get(f"/runs/run_e?t={token('run', 'run_e')}"))
+    harness.put(Run(id="run_e", status=RunStatus.FAILED, source="rest", order={"title": evil}, error=evil))
+    page = html(harness.client.get(f"/runs/run_e?t={token('run', 'run_e')}"))
     assert "<script>alert" not in page
     assert "<img src=x" not in page
-    parts = house.client.get(f"/runs/run_e/live?t={token('run', 'run_e')}").json["parts"]
+    parts = harness.client.get(f"/runs/run_e/live?t={token('run', 'run_e')}").json["parts"]
     assert "<script>alert" not in str(parts)
 
 
-def test_the_parts_of_a_page_keep_their_mark_until_they_look_different(house: WebHarness) -> None:
+def test_the_parts_of_a_page_keep_their_mark_until_they_look_different(harness: WebHarness) -> None:
     """So that nothing moves under the reader's hands."""
-    house.finished()
+    harness.finished()
     address = f"/runs/run_finished/live?t={token('run', 'run_finished')}"
-    first, second = house.client.get(address).json["parts"], house.client.get(address).json["parts"]
+    first, second = harness.client.get(address).json["parts"], harness.client.get(address).json["parts"]
     marks = {name: part["mark"] for name, part in first.items()}
     assert marks == {name: part["mark"] for name, part in second.items()}
-    house.change("scenes", "scene_run_finished_1", prompt="A hare.")
-    third = {name: part["mark"] for name, part in house.client.get(address).json["parts"].items()}
+    harness.change("scenes", "scene_run_finished_1", prompt="A hare.")
+    third = {name: part["mark"] for name, part in harness.client.get(address).json["parts"].items()}
     assert [name for name in marks if marks[name] != third[name]] == ["scene-1"]
 
 
-def row(house: WebHarness, **fields: Any) -> str:
+def row(harness: WebHarness, **fields: Any) -> str:
     """A row of the base, as a person makes one."""
     import requests
 
-    assert house.sandbox
-    url = f"{house.sandbox.url}/airtable/_control/person/{BASE}/Videos"
+    assert harness.sandbox
+    url = f"{harness.sandbox.url}/airtable/_control/person/{BASE}/Videos"
     answer = requests.post(url, json={"fields": fields}, timeout=20)
     answer.raise_for_status()
     return str(answer.json()["id"])
@@ -243,14 +243,16 @@ def test_a_finished_row_can_be_made_anew_after_a_warning(based: WebHarness) -> N
     assert [run.number for run in sorted(based.runs(), key=lambda run: run.number)] == [1, 2]
 
 
-def approval(house: WebHarness) -> tuple[Any, str]:
-    house.put(Run(id="run_p", status=RunStatus.NEEDS_APPROVAL, source="rest", approval="asked", quote_micro=2_000_000))
-    return house.client, f"?t={token('run', 'run_p')}"
+def approval(harness: WebHarness) -> tuple[Any, str]:
+    harness.put(
+        Run(id="run_p", status=RunStatus.NEEDS_APPROVAL, source="rest", approval="asked", quote_micro=2_000_000)
+    )
+    return harness.client, f"?t={token('run', 'run_p')}"
 
 
-def test_a_button_needs_our_own_page(house: WebHarness) -> None:
+def test_a_button_needs_our_own_page(harness: WebHarness) -> None:
     """No token: 400. Another site: 403. Another run's link: 403. Ours: done."""
-    client, link = approval(house)
+    client, link = approval(harness)
     page = client.get(f"/runs/run_p{link}")
     assert "up to $2.00" in html(page)
     target = f"/runs/run_p/approve{link}"
@@ -259,60 +261,60 @@ def test_a_button_needs_our_own_page(house: WebHarness) -> None:
         assert client.post(target, data=form(page), headers=header).status_code == 403
     foreign = f"/runs/run_p/approve?t={token('run', 'run_x')}"
     assert client.post(foreign, data=form(page)).status_code == 403
-    assert house.run("run_p").approval == "asked"
+    assert harness.run("run_p").approval == "asked"
     good = client.post(
         target, data=form(page), headers={"Sec-Fetch-Site": "same-origin", "Origin": "https://films.example.com"}
     )
     assert good.status_code == 303
-    assert house.run("run_p").approval == "given"
+    assert harness.run("run_p").approval == "given"
 
 
-def test_a_key_that_only_reads_sees_no_buttons(house: WebHarness) -> None:
+def test_a_key_that_only_reads_sees_no_buttons(harness: WebHarness) -> None:
     """And cannot press them anyway."""
     from pipelines.domain.records import ApiKey
 
-    house.finished()
+    harness.finished()
     key = api_keys.new_api_key()
-    with house.store.write() as tx:
+    with harness.store.write() as tx:
         tx.keys.add(ApiKey(id=key.id, name="reader", sha256=key.sha256, scopes=("read",)))
-    client = house.client
+    client = harness.client
     client.post("/sign-in", data=form(client.get("/sign-in"), key=key.key, next="/"))
     page = client.get("/runs/run_finished")
     assert "Make this scene again" not in html(page)
     sent = {"csrf_token": hidden(client.get("/sign-in"), "csrf_token"), "once": "x", "prompt": "A hare."}
     assert client.post("/runs/run_finished/scenes/1/regenerate", data=sent).status_code == 403
-    house.change("keys", key.id, revoked_at=1.0)
+    harness.change("keys", key.id, revoked_at=1.0)
     assert client.get("/runs/run_finished", headers=BROWSER).status_code == 401
 
 
-def test_a_double_click_makes_one_new_clip(house: WebHarness) -> None:
+def test_a_double_click_makes_one_new_clip(harness: WebHarness) -> None:
     """The same form twice is one order."""
-    house.finished()
-    client, link = house.client, f"?t={token('run', 'run_finished')}"
+    harness.finished()
+    client, link = harness.client, f"?t={token('run', 'run_finished')}"
     page = client.get(f"/runs/run_finished{link}")
     sent = form(page, prompt="A hare.", model="local/animatic")
     for _ in range(2):
         assert client.post(f"/runs/run_finished/scenes/1/regenerate{link}", data=sent).status_code == 303
-    assert house.run("run_finished").take == 1
+    assert harness.run("run_finished").take == 1
 
 
-def test_money_in_doubt_is_decided_on_the_page(house: WebHarness) -> None:
+def test_money_in_doubt_is_decided_on_the_page(harness: WebHarness) -> None:
     """Three buttons; a link to another run decides nothing here."""
-    house.put(
+    harness.put(
         Run(id="run_x", status=RunStatus.NEEDS_ATTENTION, source="rest"),
-        house.scene("run_x"),
-        house.generation("run_x", status=GenerationStatus.UNKNOWN, provider_id=None),
+        harness.scene("run_x"),
+        harness.generation("run_x", status=GenerationStatus.UNKNOWN, provider_id=None),
         Run(id="run_y", status=RunStatus.NEEDS_ATTENTION, source="rest"),
     )
-    client, link = house.client, f"?t={token('run', 'run_x')}"
+    client, link = harness.client, f"?t={token('run', 'run_x')}"
     page = client.get(f"/runs/run_x{link}")
     assert html(page).count('name="choice"') == 3
     elsewhere = f"/runs/run_y/generations/gen_1/decide?t={token('run', 'run_y')}"
     client.post(elsewhere, data=form(page, choice="write_off"))
-    with house.store.read() as tx:
+    with harness.store.read() as tx:
         assert tx.generations.get("gen_1").status == GenerationStatus.UNKNOWN
     client.post(f"/runs/run_x/generations/gen_1/decide{link}", data=form(page, choice="cancel"))
-    assert house.run("run_x").status == RunStatus.CANCELLED
+    assert harness.run("run_x").status == RunStatus.CANCELLED
 
 
 def test_the_history_page_lists_filters_and_stops(home: WebHarness) -> None:
@@ -331,24 +333,24 @@ def test_the_history_page_lists_filters_and_stops(home: WebHarness) -> None:
     assert "Go on spending" in html(client.get("/"))
 
 
-def test_a_get_never_changes_anything(house: WebHarness) -> None:
+def test_a_get_never_changes_anything(harness: WebHarness) -> None:
     """Scanners, prefetchers and histories follow every link."""
-    house.finished("run_a", record_id=RECORD, base_id=BASE)
-    before = house.run("run_a"), len(house.runs())
-    for rule in house.app.url_map.iter_rules():
+    harness.finished("run_a", record_id=RECORD, base_id=BASE)
+    before = harness.run("run_a"), len(harness.runs())
+    for rule in harness.app.url_map.iter_rules():
         if "GET" in (rule.methods or ()):
             path = rule.rule.replace("<run_id>", "run_a").replace("<record_id>", RECORD)
-            house.client.get(re.sub(r"<[^>]+>", "x", path), headers=BEARER)
-            house.client.get(f"{re.sub(r'<[^>]+>', 'x', path)}?t={token('record', RECORD)}")
-    assert (house.run("run_a"), len(house.runs())) == before
+            harness.client.get(re.sub(r"<[^>]+>", "x", path), headers=BEARER)
+            harness.client.get(f"{re.sub(r'<[^>]+>', 'x', path)}?t={token('record', RECORD)}")
+    assert (harness.run("run_a"), len(harness.runs())) == before
 
 
-def test_a_failed_run_without_scenes_promises_none_and_may_be_tried_again(house: WebHarness) -> None:
+def test_a_failed_run_without_scenes_promises_none_and_may_be_tried_again(harness: WebHarness) -> None:
     """Nothing was made, so there is no version to make anew."""
-    house.put(
+    harness.put(
         Run(id="run_x", status=RunStatus.FAILED, source="record", base_id=BASE, record_id=RECORD, error="No row.")
     )
-    page = html(house.client.get(f"/runs/run_x?t={token('run', 'run_x')}"))
+    page = html(harness.client.get(f"/runs/run_x?t={token('run', 'run_x')}"))
     assert "There are no scenes." in page
     assert "appear here" not in page
     for words in ("Try again", "Start anew", "Reads the row again"):
@@ -361,20 +363,20 @@ def test_a_failed_run_without_scenes_promises_none_and_may_be_tried_again(house:
     [(RunStatus.NEEDS_APPROVAL, "Planned"), (RunStatus.CANCELLED, "Not made"), (RunStatus.GENERATING, "Queued")],
 )
 def test_a_scene_is_only_called_queued_while_its_turn_will_come(
-    house: WebHarness, status: RunStatus, word: str
+    harness: WebHarness, status: RunStatus, word: str
 ) -> None:
     """What nobody makes any more does not wait in a queue."""
-    house.put(Run(id="run_x", status=status, source="rest"), house.scene("run_x"))
-    assert f"</span> {word}" in html(house.client.get(f"/runs/run_x?t={token('run', 'run_x')}"))
+    harness.put(Run(id="run_x", status=status, source="rest"), harness.scene("run_x"))
+    assert f"</span> {word}" in html(harness.client.get(f"/runs/run_x?t={token('run', 'run_x')}"))
 
 
-def test_a_film_with_a_stand_in_says_so_and_the_suggested_prompt_is_at_hand(house: WebHarness) -> None:
+def test_a_film_with_a_stand_in_says_so_and_the_suggested_prompt_is_at_hand(harness: WebHarness) -> None:
     """It is not the film yet; the marketer changes a word instead of writing anew."""
-    house.finished()
-    house.change("clips", "clip_run_finished", placeholder=True)
+    harness.finished()
+    harness.change("clips", "clip_run_finished", placeholder=True)
     scene = "scene_run_finished_1"
-    house.change("scenes", scene, status=SceneStatus.REFUSED, rung={"softened": "A fox rests in dew."})
-    page = html(house.client.get(f"/runs/run_finished?t={token('run', 'run_finished')}"))
+    harness.change("scenes", scene, status=SceneStatus.REFUSED, attempt_level={"softened": "A fox rests in dew."})
+    page = html(harness.client.get(f"/runs/run_finished?t={token('run', 'run_finished')}"))
     assert "Your film, with a placeholder for scene 1" in page
     assert "with the suggested prompt" in page
     assert ">A fox rests in dew.</textarea>" in page

@@ -21,10 +21,10 @@ def a_run(id: str, status: RunStatus = RunStatus.GENERATING, **more: Any) -> Run
     return Run(id=id, status=status, source="rest", order={"title": id}, **more)
 
 
-def test_everything_about_a_run_is_as_described(house: WebHarness) -> None:
+def test_everything_about_a_run_is_as_described(harness: WebHarness) -> None:
     """The answer holds exactly what openapi.json says."""
-    house.finished(number=3)
-    view = answers.RunView.model_validate(house.get("/api/runs/run_finished").json, strict=False)
+    harness.finished(number=3)
+    view = answers.RunView.model_validate(harness.get("/api/runs/run_finished").json, strict=False)
     assert (view.status, view.progress, view.title, view.number) == ("done", 1.0, "A fox at dawn", 3)
     assert view.scenes[0].clips[0].current
     assert view.cuts[0].url
@@ -33,12 +33,12 @@ def test_everything_about_a_run_is_as_described(house: WebHarness) -> None:
     assert [event.sentence for event in view.events] == ["Finished."]
 
 
-def test_runs_are_listed_newest_first_page_by_page(house: WebHarness) -> None:
+def test_runs_are_listed_newest_first_page_by_page(harness: WebHarness) -> None:
     """Also when many were made at the very same moment, none is skipped or shown twice."""
-    house.put(*(a_run(f"run_{n:02d}", created_at=1000.0 + n // 4) for n in range(10)))
+    harness.put(*(a_run(f"run_{n:02d}", created_at=1000.0 + n // 4) for n in range(10)))
     seen, cursor = [], None
     for _ in range(10):
-        page = house.get(f"/api/runs?limit=3{f'&cursor={cursor}' if cursor else ''}").json
+        page = harness.get(f"/api/runs?limit=3{f'&cursor={cursor}' if cursor else ''}").json
         answers.RunList.model_validate(page)
         seen += [run["run_id"] for run in page["runs"]]
         cursor = page["next_cursor"]
@@ -47,16 +47,16 @@ def test_runs_are_listed_newest_first_page_by_page(house: WebHarness) -> None:
     assert seen == [f"run_{n:02d}" for n in (9, 8, 7, 6, 5, 4, 3, 2, 1, 0)]
 
 
-def test_runs_are_found_by_record_status_and_time(house: WebHarness) -> None:
+def test_runs_are_found_by_record_status_and_time(harness: WebHarness) -> None:
     """Filters add up."""
-    house.put(
+    harness.put(
         a_run("run_a", created_at=1000.0, record_id=RECORD),
         a_run("run_b", RunStatus.DONE, created_at=2000.0, record_id=RECORD, number=2),
         a_run("run_c", RunStatus.FAILED, created_at=3000.0),
     )
 
     def found(query: str) -> list[str]:
-        return [run["run_id"] for run in house.get(f"/api/runs?{query}").json["runs"]]
+        return [run["run_id"] for run in harness.get(f"/api/runs?{query}").json["runs"]]
 
     assert found(f"record_id={RECORD}") == ["run_b", "run_a"]
     assert found("status=done,failed") == ["run_c", "run_b"]
@@ -76,38 +76,38 @@ def test_runs_are_found_by_record_status_and_time(house: WebHarness) -> None:
         ("cursor=nan~x", {"cursor"}),
     ],
 )
-def test_every_wrong_filter_is_named(house: WebHarness, query: str, wrong: set[str]) -> None:
+def test_every_wrong_filter_is_named(harness: WebHarness, query: str, wrong: set[str]) -> None:
     """A misspelt filter must not return everything."""
-    answer = house.get(f"/api/runs?{query}")
+    answer = harness.get(f"/api/runs?{query}")
     assert answer.status_code == 422
     assert {problem["field"] for problem in answer.json["errors"]} == wrong
 
 
-def test_waiting_ends_when_something_changes(house: WebHarness) -> None:
+def test_waiting_ends_when_something_changes(harness: WebHarness) -> None:
     """The answer is there soon after the change, with the change in it."""
-    house.put(a_run("run_w"))
-    version = house.get("/api/runs/run_w").json["version"]
+    harness.put(a_run("run_w"))
+    version = harness.get("/api/runs/run_w").json["version"]
     box: dict[str, Any] = {}
     thread = threading.Thread(
-        target=lambda: box.update(house.get(f"/api/runs/run_w?wait=60&version={version}").json), daemon=True
+        target=lambda: box.update(harness.get(f"/api/runs/run_w?wait=60&version={version}").json), daemon=True
     )
     thread.start()
-    house.change("runs", "run_w", detail="Scene 1 is here.", version=1, updated_at=5.0)
+    harness.change("runs", "run_w", detail="Scene 1 is here.", version=1, updated_at=5.0)
     thread.join(timeout=50)
     assert box["detail"] == "Scene 1 is here."
 
 
-def test_waiting_for_a_run_that_has_stopped_ends_at_once(house: WebHarness) -> None:
+def test_waiting_for_a_run_that_has_stopped_ends_at_once(harness: WebHarness) -> None:
     """Nothing will change by itself."""
-    house.put(a_run("run_d", RunStatus.DONE))
+    harness.put(a_run("run_d", RunStatus.DONE))
     began = time.monotonic()
-    assert house.get("/api/runs/run_d?wait=60").status_code == 200
+    assert harness.get("/api/runs/run_d?wait=60").status_code == 200
     assert time.monotonic() - began < 30
 
 
-def test_waiting_takes_at_most_half_of_the_threads(house: WebHarness) -> None:
+def test_waiting_takes_at_most_half_of_the_threads(harness: WebHarness) -> None:
     """Beyond that the answer comes at once, so that triggers are still answered."""
-    house.put(a_run("run_w"))
+    harness.put(a_run("run_w"))
     went_on = threading.Event()
     threads = [
         threading.Thread(target=concurrency.until, args=(went_on.is_set, 60.0), daemon=True)
@@ -122,118 +122,118 @@ def test_waiting_takes_at_most_half_of_the_threads(house: WebHarness) -> None:
                 break
         assert time.monotonic() < deadline
     began = time.monotonic()
-    assert house.get("/api/runs/run_w?wait=60").status_code == 200
+    assert harness.get("/api/runs/run_w?wait=60").status_code == 200
     assert time.monotonic() - began < 30
     went_on.set()
     for thread in threads:
         thread.join()
 
 
-def test_what_is_not_there_is_404(house: WebHarness) -> None:
+def test_what_is_not_there_is_404(harness: WebHarness) -> None:
     """For every way to name a run."""
     for path in ("approve", "cancel", "retry", "scenes/1/regenerate"):
-        assert house.post(f"{NOWHERE}/{path}", {}).status_code == 404
-    assert house.get(f"{NOWHERE}?wait=5").status_code == 404
-    assert house.post("/api/generations/gen_unknown/decide", {"choice": "wait"}).status_code == 404
+        assert harness.post(f"{NOWHERE}/{path}", {}).status_code == 404
+    assert harness.get(f"{NOWHERE}?wait=5").status_code == 404
+    assert harness.post("/api/generations/gen_unknown/decide", {"choice": "wait"}).status_code == 404
 
 
-def test_a_run_is_approved_cancelled_and_retried_in_its_time(house: WebHarness) -> None:
+def test_a_run_is_approved_cancelled_and_retried_in_its_time(harness: WebHarness) -> None:
     """What its status does not allow is 409, and says so."""
-    house.put(a_run("run_p", RunStatus.NEEDS_APPROVAL, approval="asked"))
-    assert house.post("/api/runs/run_p/retry", {}).status_code == 409
-    approved = house.post("/api/runs/run_p/approve")
+    harness.put(a_run("run_p", RunStatus.NEEDS_APPROVAL, approval="asked"))
+    assert harness.post("/api/runs/run_p/retry", {}).status_code == 409
+    approved = harness.post("/api/runs/run_p/approve")
     assert approved.status_code == 200
     assert approved.json["approval"] == "given"
-    assert house.post("/api/runs/run_p/cancel").json["status"] == "cancelled"
-    assert house.post("/api/runs/run_p/cancel").status_code == 200
-    retried = house.post("/api/runs/run_p/retry", {})
+    assert harness.post("/api/runs/run_p/cancel").json["status"] == "cancelled"
+    assert harness.post("/api/runs/run_p/cancel").status_code == 200
+    retried = harness.post("/api/runs/run_p/retry", {})
     assert retried.json["status"] == "queued"
 
 
-def test_a_rehearsed_decision_costs_nothing_and_changes_nothing(house: WebHarness) -> None:
+def test_a_rehearsed_decision_costs_nothing_and_changes_nothing(harness: WebHarness) -> None:
     """`dry_run` on every POST that could spend."""
-    house.put(a_run("run_p", RunStatus.NEEDS_APPROVAL, approval="asked", quote_micro=2_000_000))
-    answer = house.post("/api/runs/run_p/approve", {"dry_run": True})
+    harness.put(a_run("run_p", RunStatus.NEEDS_APPROVAL, approval="asked", quote_micro=2_000_000))
+    answer = harness.post("/api/runs/run_p/approve", {"dry_run": True})
     assert (answer.status_code, answer.json["ok"], answer.json["quote_usd"]) == (200, True, 2.0)
-    assert house.post("/api/runs/run_p/retry", {"dry_run": True}).json["ok"] is False
-    assert house.run("run_p").approval == "asked"
+    assert harness.post("/api/runs/run_p/retry", {"dry_run": True}).json["ok"] is False
+    assert harness.run("run_p").approval == "asked"
 
 
-def test_one_scene_is_made_again_and_its_problems_are_named(house: WebHarness) -> None:
+def test_one_scene_is_made_again_and_its_problems_are_named(harness: WebHarness) -> None:
     """A new clip, then a new cut; the old clip stays."""
-    house.finished()
-    wrong = house.post("/api/runs/run_finished/scenes/1/regenerate", {"model": "nobody/nothing"})
+    harness.finished()
+    wrong = harness.post("/api/runs/run_finished/scenes/1/regenerate", {"model": "nobody/nothing"})
     assert wrong.status_code == 422
     assert [problem["field"] for problem in wrong.json["errors"]] == ["model"]
-    assert house.post("/api/runs/run_finished/scenes/9/regenerate", {}).status_code == 404
-    assert house.post(f"/api/runs/run_finished/scenes/{10**20}/regenerate", {}).status_code == 404
-    again = house.post("/api/runs/run_finished/scenes/1/regenerate", {"prompt": "A hare."})
+    assert harness.post("/api/runs/run_finished/scenes/9/regenerate", {}).status_code == 404
+    assert harness.post(f"/api/runs/run_finished/scenes/{10**20}/regenerate", {}).status_code == 404
+    again = harness.post("/api/runs/run_finished/scenes/1/regenerate", {"prompt": "A hare."})
     assert again.status_code == 200, again.json
     assert (again.json["status"], again.json["scenes"][0]["prompt"]) == ("generating", "A hare.")
     assert len(again.json["scenes"][0]["clips"]) == 1
 
 
-def test_money_in_doubt_comes_with_its_three_choices(house: WebHarness) -> None:
+def test_money_in_doubt_comes_with_its_three_choices(harness: WebHarness) -> None:
     """Waiting, writing off and cancelling; anything else is refused."""
-    house.put(
+    harness.put(
         a_run("run_x", RunStatus.NEEDS_ATTENTION, error="One request is in doubt."),
-        house.scene("run_x"),
-        house.generation("run_x", status=GenerationStatus.UNKNOWN, provider_id=None),
+        harness.scene("run_x"),
+        harness.generation("run_x", status=GenerationStatus.UNKNOWN, provider_id=None),
     )
-    run = house.get("/api/runs/run_x").json
+    run = harness.get("/api/runs/run_x").json
     answers.RunView.model_validate(run)
     assert set(run["choices"][0]["options"]) == {"wait", "write_off", "cancel"}
     assert run["choices"][0]["amount_usd"] == 0.4
-    assert house.post("/api/generations/gen_1/decide", {"choice": "pray"}).status_code == 422
-    assert house.post("/api/generations/gen_1/decide", {"choice": "wait"}).status_code == 200
+    assert harness.post("/api/generations/gen_1/decide", {"choice": "pray"}).status_code == 422
+    assert harness.post("/api/generations/gen_1/decide", {"choice": "wait"}).status_code == 200
 
 
-def test_the_stop_switch_is_pressed_and_lifted(house: WebHarness) -> None:
+def test_the_stop_switch_is_pressed_and_lifted(harness: WebHarness) -> None:
     """With its reason, for everybody to see."""
-    pressed = house.post("/api/stop", {"on": True, "reason": "Too dear"})
+    pressed = harness.post("/api/stop", {"on": True, "reason": "Too dear"})
     assert (pressed.status_code, pressed.json["on"], pressed.json["reason"]) == (200, True, "Too dear")
-    assert house.get("/api/stop").json["on"] is True
-    assert house.post("/api/stop", {"on": False}).json["on"] is False
-    assert house.post("/api/stop", {"on": "yes"}).status_code == 422
-    assert house.post("/api/stop", {}).status_code == 422
+    assert harness.get("/api/stop").json["on"] is True
+    assert harness.post("/api/stop", {"on": False}).json["on"] is False
+    assert harness.post("/api/stop", {"on": "yes"}).status_code == 422
+    assert harness.post("/api/stop", {}).status_code == 422
 
 
-def test_usage_is_grouped_as_asked(house: WebHarness) -> None:
+def test_usage_is_grouped_as_asked(harness: WebHarness) -> None:
     """By several columns, too; a wrong one is named."""
-    answer = house.get("/api/usage?by=day,model,record,key,base&since=2026-01-01")
+    answer = harness.get("/api/usage?by=day,model,record,key,base&since=2026-01-01")
     answers.Usage.model_validate(answer.json)
-    assert house.get("/api/usage?by=colour").status_code == 422
-    assert house.get("/api/usage?since=last-week").status_code == 422
+    assert harness.get("/api/usage?by=colour").status_code == 422
+    assert harness.get("/api/usage?since=last-week").status_code == 422
 
 
-def test_the_catalogue_says_what_is_set_up_and_what_ends(house: WebHarness) -> None:
+def test_the_catalogue_says_what_is_set_up_and_what_ends(harness: WebHarness) -> None:
     """Capabilities, prices, sunset."""
-    found = answers.ModelList.model_validate(house.get("/api/models").json)
+    found = answers.ModelList.model_validate(harness.get("/api/models").json)
     models = {model.id: model for model in found.models}
     assert models["local/animatic"].configured
     assert models["local/animatic"].free
     assert models[found.default].default
 
 
-def test_a_history_is_told_in_words(house: WebHarness) -> None:
+def test_a_history_is_told_in_words(harness: WebHarness) -> None:
     """Not in statuses."""
-    house.put(a_run("run_h"), house.scene("run_h", 2))
+    harness.put(a_run("run_h"), harness.scene("run_h", 2))
     scene = {"scene": "scene_run_h_2", "reason": "refused"}
-    house.put(
+    harness.put(
         Event(at=1, entity="generation", entity_id="g", run_id="run_h", name="status", new="failed", detail=scene),
         Event(at=2, entity="generation", entity_id="g", run_id="run_h", name="status", new="adopted", detail=scene),
         Event(at=3, entity="run", entity_id="run_h", run_id="run_h", name="approved", actor="Ann"),
     )
-    told = [event["sentence"] for event in house.get("/api/runs/run_h").json["events"]]
+    told = [event["sentence"] for event in harness.get("/api/runs/run_h").json["events"]]
     assert told[0] == "Scene 2: did not work out: refused by the video service's moderation, at no cost."
     assert "nothing is bought twice" in told[1]
     assert told[2] == "Approved."
 
 
-def test_a_reused_clip_is_shown_in_the_run_that_reuses_it(house: WebHarness) -> None:
+def test_a_reused_clip_is_shown_in_the_run_that_reuses_it(harness: WebHarness) -> None:
     """Although an earlier run paid for it."""
-    house.finished("run_a")
-    house.put(a_run("run_b"), house.scene("run_b", clip_id="clip_run_a"))
-    scene = house.get("/api/runs/run_b").json["scenes"][0]
+    harness.finished("run_a")
+    harness.put(a_run("run_b"), harness.scene("run_b", clip_id="clip_run_a"))
+    scene = harness.get("/api/runs/run_b").json["scenes"][0]
     assert [(clip["clip_id"], clip["current"]) for clip in scene["clips"]] == [("clip_run_a", True)]
     assert scene["progress"] == 1.0

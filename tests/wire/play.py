@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pipelines.domain import errors
-from pipelines.domain.catalogue import Ability, ModelCard
+from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.media.editor import MediaEditor
 from pipelines.ports import GenerationRequest, Job, MediaInput, Submission, VideoProvider
@@ -53,7 +53,7 @@ def settings_for(url: str, folder: Path, account_key: str) -> Settings:
     return load_settings(environ, folder)
 
 
-def card_for(example: dict[str, Any], catalogue: Mapping[str, ModelCard], url: str) -> ModelCard:
+def card_for(example: dict[str, Any], catalogue: Mapping[str, CatalogueModel], url: str) -> CatalogueModel:
     card = catalogue[example["model"]]
     changes = dict(example.get("card", {}))
     options = {**card.options, "address": url, **changes.pop("options", {})}
@@ -62,7 +62,7 @@ def card_for(example: dict[str, Any], catalogue: Mapping[str, ModelCard], url: s
     return dataclasses.replace(card, options=options, **changes)
 
 
-def submission_for(example: dict[str, Any], card: ModelCard, folder: Path) -> Submission:
+def submission_for(example: dict[str, Any], card: CatalogueModel, folder: Path) -> Submission:
     inputs = {}
     wishes: dict[str, Any] = {}
     if "picture" in example:
@@ -109,7 +109,7 @@ def assert_job(expected: dict[str, Any], job: Job) -> None:
     assert {name: found[name] for name in expected} == expected
 
 
-def play(recorded: dict[str, Any], catalogue: Mapping[str, ModelCard], folder: Path, account_key: str) -> None:
+def play(recorded: dict[str, Any], catalogue: Mapping[str, CatalogueModel], folder: Path, account_key: str) -> None:
     """Let the adapter act, compare what it sent with the recording, and what it made of the answer with `gives`."""
     dest = folder / "clip.mp4"
     with Replay(recorded["exchange"]) as server:

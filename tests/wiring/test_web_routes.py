@@ -23,12 +23,12 @@ OWN_PROOF = ("/api/webhook/", "/media/", "/v/", "/static/fonts/")
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[WebHarness]:
+def harness(tmp_path: Path) -> Iterator[WebHarness]:
     with WebHarness(tmp_path, **OUTSIDE) as made:
         yield made
 
 
-def test_every_other_route_asks_who_is_there(house: WebHarness) -> None:
+def test_every_other_route_asks_who_is_there(harness: WebHarness) -> None:
     """A new route that forgets to ask fails here."""
     values = {
         "run_id": "run_x",
@@ -37,28 +37,28 @@ def test_every_other_route_asks_who_is_there(house: WebHarness) -> None:
         "generation_id": "gen_x",
         "sweep_id": "swp_x",
     }
-    house.app.config["WTF_CSRF_ENABLED"] = False
-    for rule in house.app.url_map.iter_rules():
+    harness.app.config["WTF_CSRF_ENABLED"] = False
+    for rule in harness.app.url_map.iter_rules():
         if rule.rule in OPEN_TO_ALL or rule.rule.startswith(OWN_PROOF) or rule.endpoint == "pages.leave":
             continue
         arguments = {name: values[name] for name in rule.arguments}
-        path = house.app.url_map.bind("x").build(rule.endpoint, arguments, method=min(rule.methods or ()))
+        path = harness.app.url_map.bind("x").build(rule.endpoint, arguments, method=min(rule.methods or ()))
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
             form = {"choice": "wait", "prompt": "x"} if not path.startswith("/api/") else None
-            answer = house.client.open(path, method=method, data=form)
+            answer = harness.client.open(path, method=method, data=form)
             assert answer.status_code == 401, f"{method} {rule.rule}: {answer.status_code}"
 
 
-def test_every_page_only_form_is_protected_against_other_sites(house: WebHarness) -> None:
+def test_every_page_only_form_is_protected_against_other_sites(harness: WebHarness) -> None:
     """A POST without our token is refused before anything else is looked at."""
     posts = [
         rule
-        for rule in house.app.url_map.iter_rules()
+        for rule in harness.app.url_map.iter_rules()
         if rule.endpoint.startswith("pages.") and "POST" in (rule.methods or ())
     ]
     assert len(posts) >= 8
     values = {"run_id": "run_x", "record_id": "recA1b2C3d4E5f6G7", "n": 1, "generation_id": "gen_x"}
     for rule in posts:
         arguments = {name: values[name] for name in rule.arguments}
-        path = house.app.url_map.bind("x").build(rule.endpoint, arguments, method="POST")
-        assert house.client.post(path).status_code == 400, rule.rule
+        path = harness.app.url_map.bind("x").build(rule.endpoint, arguments, method="POST")
+        assert harness.client.post(path).status_code == 400, rule.rule

@@ -26,7 +26,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from pipelines.domain.footage import Boundary, ClipWork, FilmPlan, Target, Transition
-from pipelines.media.clips.prepared_clip import Piece, open_piece
+from pipelines.media.clips.prepared_clip import PreparedClip, open_prepared_clip
 from pipelines.media.ffmpeg.encode import ffmpeg, ffmpeg_exe
 from pipelines.media.join.assemble import assemble
 from pipelines.media.join.table_join import join_whole
@@ -65,10 +65,10 @@ print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[
 """
 PEAK_JOIN = (
     (
-        "from pipelines.media.clips.prepared_clip import open_piece\n"
+        "from pipelines.media.clips.prepared_clip import open_prepared_clip\n"
         "from pipelines.media.join.table_join import join_whole"
     ),
-    "join_whole([open_piece(path) for path in paths], Path(sys.argv[2]))",
+    "join_whole([open_prepared_clip(path) for path in paths], Path(sys.argv[2]))",
 )
 PEAK_FILM = (
     """from fractions import Fraction
@@ -154,8 +154,8 @@ def _join(paths: Sequence[Path], dest: Path) -> None:
     join_whole([_piece(path) for path in paths], dest, final=False)
 
 
-def _piece(path: Path) -> Piece:
-    piece = open_piece(path)
+def _piece(path: Path) -> PreparedClip:
+    piece = open_prepared_clip(path)
     if piece is None:
         raise SystemExit(f"{path.name} should be joinable")
     return piece

@@ -201,7 +201,7 @@ class Chaos:
 
         def told() -> bool:
             with store.read() as tx:
-                wants = tx.wants.find(gone=False, table=("Videos", "Scenes", "Versions"))
+                wants = tx.outbox.find(gone=False, table=("Videos", "Scenes", "Versions"))
             return all(want.next_at is None for want in wants)
 
         with suppress(StackError):

@@ -70,7 +70,9 @@ def _untruthful(tx: Tx, runs: Sequence[Run]) -> list[str]:
 
 def _most_held(tx: Tx, run: Run) -> int:
     """What was ever set aside for the run, less what was given back unused."""
-    moves = tx.ledger.find(run_id=run.id, account=Account.HELD.value, move=(Posting.HOLD.value, Posting.RELEASE.value))
+    moves = tx.ledger.find(
+        run_id=run.id, account=Account.HELD.value, posting=(Posting.HOLD.value, Posting.RELEASE.value)
+    )
     return sum(entry.amount for entry in moves) + tx.balance(Account.HELD, run_id=run.id)
 
 

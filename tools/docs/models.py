@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.domain.catalogue import Ability, ModelCard
+from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.money import MICRO
 from pipelines.domain.planning.fit import lengths_in_words, lines
 from pipelines.providers import load_catalogue
@@ -38,7 +38,7 @@ def page() -> str:
     return "\n".join([HEAD, table, *(_section(card) for card in cards)])
 
 
-def _row(card: ModelCard) -> str:
+def _row(card: CatalogueModel) -> str:
     cells = (
         f"`{card.id}`",
         card.label,
@@ -50,7 +50,7 @@ def _row(card: ModelCard) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _prices(card: ModelCard) -> str:
+def _prices(card: CatalogueModel) -> str:
     if card.free:
         return "free"
     if not card.offers:
@@ -71,7 +71,7 @@ def _by_size(prices: dict[str, int]) -> list[tuple[str, int]]:
     return sorted(prices.items(), key=lambda entry: lines(entry[0]))
 
 
-def _pictures(card: ModelCard) -> str:
+def _pictures(card: CatalogueModel) -> str:
     can = [
         ("first frame", card.image_to_video),
         (f"last frame{_up_to(card.last_frame_max_seconds)}", card.first_last_frame),
@@ -84,12 +84,12 @@ def _up_to(seconds: float | None) -> str:
     return "" if seconds is None else f" (up to {seconds:g} s)"
 
 
-def _section(card: ModelCard) -> str:
+def _section(card: CatalogueModel) -> str:
     facts = "\n".join(f"- {fact}" for fact in _facts(card))
     return f"## `{card.id}`\n\n{card.label}. {card.notes}".rstrip() + f"\n\n{facts}\n"
 
 
-def _facts(card: ModelCard) -> Iterator[str]:
+def _facts(card: CatalogueModel) -> Iterator[str]:
     yield f"Lengths: {lengths_in_words(card)}; {card.default_seconds:g} when nothing is said."
     yield f"Frames: {_frames(card)}; {card.fps:g} a second."
     if card.price_date:
@@ -104,7 +104,7 @@ def _facts(card: ModelCard) -> Iterator[str]:
         yield f"Switched off{where} on {card.sunset}{f'; then use `{card.successor}`' if card.successor else ''}."
 
 
-def _frames(card: ModelCard) -> str:
+def _frames(card: CatalogueModel) -> str:
     offered = card.offers or ()
     return (
         ", ".join(f"{one.width}×{one.height} ({one.aspect_ratio} {one.resolution})" for one in offered)
@@ -112,7 +112,7 @@ def _frames(card: ModelCard) -> str:
     )
 
 
-def _extras(card: ModelCard) -> str:
+def _extras(card: CatalogueModel) -> str:
     extras = [name for name, able in (("seed", card.seed), ("negative prompt", card.negative_prompt)) if able]
     return f"; {' and '.join(extras)}" if extras else ""
 

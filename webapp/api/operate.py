@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Problem
 from pipelines.domain.money import dollars
 from pipelines.domain.orders.checks import usable
@@ -124,7 +124,7 @@ def catalogue() -> answers.ModelList:
     return answers.ModelList(default=core.policy.default_model, models=cards)
 
 
-def _model(card: ModelCard, today: date) -> answers.ModelView:
+def _model(card: CatalogueModel, today: date) -> answers.ModelView:
     core = services()
     verdict = usable(card, today=today, origins=dict(core.policy.model_origins))
     offers = card.offers

@@ -182,7 +182,7 @@ class QueueTrigger(BaseModel):
     dry_run: DryRun = False
 
 
-class _Look(Body):
+class _FilmOptions(Body):
     """What every order without a row may say."""
 
     model: Model | None = None
@@ -205,7 +205,7 @@ class _Look(Body):
         return None if self.max_cost_usd is None else to_micro(self.max_cost_usd)
 
 
-class MasterPromptOrder(_Look):
+class MasterPromptOrder(_FilmOptions):
     """A film from one master prompt, without Airtable."""
 
     master_prompt: Prompt
@@ -255,7 +255,7 @@ _SAME_FOR_A_CLIP = {
 }
 
 
-class ClipOrder(_Look):
+class ClipOrder(_FilmOptions):
     """One clip from one prompt, or from a picture and a prompt."""
 
     prompt: Prompt

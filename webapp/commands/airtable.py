@@ -56,7 +56,7 @@ def _push(base_id: str) -> str:
     core = services()
     if not core.policy.airtable_reaches_us:
         return "not registered: this address cannot be reached from outside"
-    if webhook_push.turn_on(core, base_id) is webhook_push.Ear.NONE:
+    if webhook_push.turn_on(core, base_id) is webhook_push.PushState.NONE:
         return f"not registered: {webhook_push.known(core, base_id).problem}"
     return "registered"
 
@@ -68,8 +68,8 @@ def _push(base_id: str) -> str:
 def look(base_id: str | None, *, json_: bool) -> None:
     """Have the worker look now for ticked boxes and ready rows, instead of at its own pace."""
     base = chosen(base_id)
-    webhook_push.keep(services())
-    if not webhook_push.look_soon(services(), base):
+    webhook_push.schedule_polls(services())
+    if not webhook_push.poll_soon(services(), base):
         raise click.ClickException(f"{base} is not connected: flask bases add {base}")
     show({"base_id": base, "due": True}, json_=json_, table=lambda: click.echo("The worker looks at the base now."))
 

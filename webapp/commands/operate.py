@@ -95,7 +95,7 @@ def storage_check(*, json_: bool) -> None:
 @reports_errors
 def storage_sweep(*, json_: bool) -> None:
     """Delete what has outlived KEEP_CLIPS_DAYS and KEEP_CUTS_DAYS, as the worker does every hour."""
-    deleted = maintenance.tidy(services())
+    deleted = maintenance.clean_up(services())
     show({"deleted": deleted}, json_=json_, table=lambda: click.echo(f"{deleted} files were deleted."))
 
 

@@ -123,7 +123,7 @@ def airtable() -> Response:
     raw = read_bounded(WEBHOOK_LIMIT)
     core = services()
     base_id = core.base_tools.webhooks.verify(raw, request.headers.get("X-Airtable-Content-MAC"))
-    webhook_push.pinged(core, base_id, digest(raw.hex())[:32])
+    webhook_push.record_ping(core, base_id, digest(raw.hex())[:32])
     return Response(status=204)
 
 
@@ -171,5 +171,5 @@ def _arrived(
     provider: str, delivery_id: str, body: dict[str, Any], *, token: str | None = None, job_id: str | None = None
 ) -> Response:
     """Remember and wake; 200 also for a repeat, so that the sender stops."""
-    callback.arrived(services(), provider, delivery_id, generation_token=token, job_id=job_id, body=body)
+    callback.receive(services(), provider, delivery_id, generation_token=token, job_id=job_id, body=body)
     return Response('{"received":true}', 200, mimetype="application/json")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from urllib.parse import urlsplit
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Problem
 from pipelines.domain.footage import Transition
 from pipelines.domain.orders.order import (
@@ -37,7 +37,7 @@ class Usable:
     warning: str | None = None
 
 
-def check_order(order: Order, scenes: Sequence[SceneOrder] | None, cards: Sequence[ModelCard]) -> list[Problem]:
+def check_order(order: Order, scenes: Sequence[SceneOrder] | None, cards: Sequence[CatalogueModel]) -> list[Problem]:
     """Everything wrong with the order whatever the model; `cards` only widen what shapes and resolutions are known."""
     return [
         *(_scene_list(scenes) if scenes is not None else _prompt_and_count(order)),
@@ -75,19 +75,19 @@ def is_blank(text: str) -> bool:
     return not any(unicodedata.category(character)[0] in "LNPS" for character in text)
 
 
-def known_shapes(cards: Sequence[ModelCard]) -> tuple[str, ...]:
+def known_shapes(cards: Sequence[CatalogueModel]) -> tuple[str, ...]:
     """The aspect ratios an order may name."""
     offered = (offer.aspect_ratio for card in cards for offer in card.offers)
     return tuple(dict.fromkeys((*ASPECT_RATIOS, *offered)))
 
 
-def known_resolutions(cards: Sequence[ModelCard]) -> tuple[str, ...]:
+def known_resolutions(cards: Sequence[CatalogueModel]) -> tuple[str, ...]:
     """The resolutions an order may name."""
     offered = (offer.resolution for card in cards for offer in card.offers)
     return tuple(dict.fromkeys((*RESOLUTIONS, *offered)))
 
 
-def _shapes(order: Order, cards: Sequence[ModelCard]) -> Iterator[Problem]:
+def _shapes(order: Order, cards: Sequence[CatalogueModel]) -> Iterator[Problem]:
     shapes, resolutions = known_shapes(cards), known_resolutions(cards)
     if order.aspect_ratio not in shapes:
         yield Problem("aspect_ratio", f"must be {either(shapes)}, not {order.aspect_ratio!r}.")
@@ -135,7 +135,7 @@ def _amounts(order: Order) -> Iterator[Problem]:
         yield Problem("max_cost_usd", "must be 0 or more dollars.")
 
 
-def usable(card: ModelCard, *, today: date, origins: Mapping[str, str]) -> Usable:
+def usable(card: CatalogueModel, *, today: date, origins: Mapping[str, str]) -> Usable:
     """Whether the model can be ordered: it has a price, and its vendor still runs it where we would send the order.
 
     A sunset with a `vendor_origin` binds only while the provider's configured address, in `origins`, is that
@@ -153,7 +153,7 @@ def usable(card: ModelCard, *, today: date, origins: Mapping[str, str]) -> Usabl
     return Usable()
 
 
-def _lives_elsewhere(card: ModelCard, origins: Mapping[str, str]) -> bool:
+def _lives_elsewhere(card: CatalogueModel, origins: Mapping[str, str]) -> bool:
     configured = origins.get(card.provider)
     if card.vendor_origin is None or configured is None:
         return False

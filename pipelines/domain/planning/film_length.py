@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Problem
 from pipelines.domain.footage import Transition
 from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_SCENES, Order
@@ -28,7 +28,7 @@ class Share:
     buy_seconds: float
 
 
-def counted(order: Order, catalogue: Mapping[str, ModelCard], default_model: str) -> Order:
+def counted(order: Order, catalogue: Mapping[str, CatalogueModel], default_model: str) -> Order:
     """The order with a number of scenes, where it only tells how long the film is: as many as make each about as long
     as the model's usual clip.
     """
@@ -41,7 +41,7 @@ def counted(order: Order, catalogue: Mapping[str, ModelCard], default_model: str
     return replace(order, scene_count=_nearest_count(order, card, min(max(1, usual), MAX_SCENES)))
 
 
-def _nearest_count(order: Order, card: ModelCard, usual: int) -> int:
+def _nearest_count(order: Order, card: CatalogueModel, usual: int) -> int:
     """The number near `usual` that wastes fewest seconds; a higher one where clips cannot be long enough."""
     _, longest = _bounds(card)
     enough = [n for n in range(1, MAX_SCENES + 1) if n * longest >= _needed(order, n) - 10**-_DIGITS]
@@ -50,7 +50,7 @@ def _nearest_count(order: Order, card: ModelCard, usual: int) -> int:
     return min(near, key=lambda n: (round(wasted[n], _DIGITS), abs(n - usual)), default=MAX_SCENES)
 
 
-def shares(order: Order, card: ModelCard) -> tuple[list[Share], list[Problem]]:
+def shares(order: Order, card: CatalogueModel) -> tuple[list[Share], list[Problem]]:
     """What each scene of an order with `film_seconds` gets, or what is wrong with that; both empty without any."""
     if order.film_seconds is None or not order.film_seconds > 0 or not 1 <= order.scene_count <= MAX_SCENES:
         return [], []
@@ -77,12 +77,12 @@ def _needed(order: Order, count: int) -> float:
     return (order.film_seconds or 0.0) + (count - 1) * overlap
 
 
-def _bounds(card: ModelCard) -> tuple[float, float]:
+def _bounds(card: CatalogueModel) -> tuple[float, float]:
     lengths = card.durations or (card.min_seconds, card.max_seconds)
     return min(lengths), max(lengths)
 
 
-def _buy(card: ModelCard, count: int, needed: float) -> list[float] | None:
+def _buy(card: CatalogueModel, count: int, needed: float) -> list[float] | None:
     """Lengths that the model makes, longest first: the smallest sum that is enough, as even as can be. None when even
     the longest clips are too short together.
     """
@@ -126,7 +126,7 @@ def _trimmed(bought: Sequence[float], needed: float, fps: float) -> list[Share]:
     return found
 
 
-def _too_long(order: Order, card: ModelCard) -> str:
+def _too_long(order: Order, card: CatalogueModel) -> str:
     _, longest = _bounds(card)
     most = order.scene_count * longest - (_needed(order, order.scene_count) - (order.film_seconds or 0.0))
     scenes = "one scene is" if order.scene_count == 1 else f"{order.scene_count} scenes are"
@@ -134,7 +134,7 @@ def _too_long(order: Order, card: ModelCard) -> str:
     return f"is {order.film_seconds:g}, and {scenes} at most {most:g} seconds with {card.id}. Ask for {instead}."
 
 
-def _does_not_add_up(order: Order, card: ModelCard, total: float) -> str:
+def _does_not_add_up(order: Order, card: CatalogueModel, total: float) -> str:
     film = total - (_needed(order, order.scene_count) - (order.film_seconds or 0.0))
     return (
         f"{card.id} makes clips of {lengths_in_words(card)}: with {order.scene_count} of them the film can be "

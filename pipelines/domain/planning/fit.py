@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from pipelines.domain.catalogue import ModelCard, Offer
+from pipelines.domain.catalogue import CatalogueModel, Offer
 
 _NAMED_LINES = {"1k": 1024, "2k": 1440, "4k": 2160}
 _TOLERANCE = 1e-6
@@ -50,7 +50,7 @@ def nearest_shape(aspect_ratio: str, offered: Sequence[str]) -> str:
     return max(offered, key=lambda candidate: min(ratio(candidate) / asked, asked / ratio(candidate)))
 
 
-def nearest_offer(card: ModelCard, aspect_ratio: str, resolution: str) -> Offer | None:
+def nearest_offer(card: CatalogueModel, aspect_ratio: str, resolution: str) -> Offer | None:
     """The offer that serves the asked frame with nothing lost: the same or nearest shape, the same resolution or the
     next one up. None when every resolution of that shape is too low.
     """
@@ -62,7 +62,7 @@ def nearest_offer(card: ModelCard, aspect_ratio: str, resolution: str) -> Offer 
     return min(enough, key=lambda offer: lines(offer.resolution), default=None)
 
 
-def buy_seconds(card: ModelCard, seconds: float) -> float | None:
+def buy_seconds(card: CatalogueModel, seconds: float) -> float | None:
     """The shortest length the model makes that is at least `seconds`; None when that is longer than it can."""
     if card.durations:
         return min((length for length in card.durations if length >= seconds - _TOLERANCE), default=None)
@@ -76,7 +76,7 @@ def same_length(one: float, other: float) -> bool:
     return abs(one - other) <= _TOLERANCE
 
 
-def lengths_in_words(card: ModelCard) -> str:
+def lengths_in_words(card: CatalogueModel) -> str:
     """What lengths a model makes, for a sentence: `4, 8 or 12 seconds`."""
     if card.durations:
         return f"{either([f'{length:g}' for length in card.durations])} seconds"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.domain.catalogue import ModelCard, Offer
+from pipelines.domain.catalogue import CatalogueModel, Offer
 from pipelines.domain.errors import Problem
 from pipelines.domain.footage import Fit
 from pipelines.domain.orders.checks import is_length, known_resolutions, known_shapes
@@ -50,7 +50,13 @@ class Fitted:
 
 
 def fit_scene(
-    order: Order, scene: SceneOrder | None, index: int, card: ModelCard, share: Share | None = None, *, follows: bool
+    order: Order,
+    scene: SceneOrder | None,
+    index: int,
+    card: CatalogueModel,
+    share: Share | None = None,
+    *,
+    follows: bool,
 ) -> Fitted:
     """Scene `index` (from 0) on the model of `card`; `share` is its part of a film whose whole length was ordered, and
     `follows` says whether there is a scene before it.
@@ -74,13 +80,13 @@ def fit_scene(
     return fitted
 
 
-def _fit_prompt(fitted: Fitted, card: ModelCard) -> None:
+def _fit_prompt(fitted: Fitted, card: CatalogueModel) -> None:
     length = len(fitted.scene.prompt) if fitted.scene else 0
     if length > card.max_prompt:
         fitted.problem(fitted.own("prompt"), f"has {length} characters; {card.id} takes at most {card.max_prompt}.")
 
 
-def _fit_length(fitted: Fitted, order: Order, card: ModelCard) -> None:
+def _fit_length(fitted: Fitted, order: Order, card: CatalogueModel) -> None:
     of_scene = fitted.scene.seconds if fitted.scene else None
     name = fitted.own("seconds") if of_scene is not None else "clip_seconds"
     asked = of_scene if of_scene is not None else order.clip_seconds
@@ -100,14 +106,14 @@ def _fit_length(fitted: Fitted, order: Order, card: ModelCard) -> None:
     fitted.seconds, fitted.buy_seconds = asked, bought
 
 
-def _take_share(fitted: Fitted, order: Order, card: ModelCard, share: Share) -> None:
+def _take_share(fitted: Fitted, order: Order, card: CatalogueModel, share: Share) -> None:
     fitted.seconds, fitted.buy_seconds = share.seconds, share.buy_seconds
     if not same_length(share.seconds, share.buy_seconds):
         makes = f"{card.id} makes clips of {lengths_in_words(card)}"
         fitted.note(f"The clips are trimmed to a film of {order.film_seconds:g} seconds, because {makes}.")
 
 
-def _fit_frame(fitted: Fitted, order: Order, card: ModelCard) -> None:
+def _fit_frame(fitted: Fitted, order: Order, card: CatalogueModel) -> None:
     if order.aspect_ratio not in known_shapes([card]) or order.resolution not in known_resolutions([card]):
         return
     frame = nearest_offer(card, order.aspect_ratio, order.resolution)
@@ -121,7 +127,7 @@ def _fit_frame(fitted: Fitted, order: Order, card: ModelCard) -> None:
     fitted.frame = frame
 
 
-def _no_frame(fitted: Fitted, order: Order, card: ModelCard) -> None:
+def _no_frame(fitted: Fitted, order: Order, card: CatalogueModel) -> None:
     offered = list(dict.fromkeys(offer.resolution for offer in card.offers))
     if offered:
         fitted.problem("resolution", f"{card.id} offers {either(offered)}, not {order.resolution}.")
@@ -130,7 +136,7 @@ def _no_frame(fitted: Fitted, order: Order, card: ModelCard) -> None:
         fitted.problem("aspect_ratio", f"{card.id} offers {either(shapes)}, not {order.aspect_ratio}.")
 
 
-def _other_shape(fitted: Fitted, order: Order, card: ModelCard, frame: Offer) -> None:
+def _other_shape(fitted: Fitted, order: Order, card: CatalogueModel, frame: Offer) -> None:
     shapes = list(dict.fromkeys(offer.aspect_ratio for offer in card.offers))
     if not order.adapt:
         how = f"With adapt, {frame.aspect_ratio} is made and {_FITTED[order.fit]}."
@@ -142,7 +148,7 @@ def _other_shape(fitted: Fitted, order: Order, card: ModelCard, frame: Offer) ->
     )
 
 
-def _other_resolution(fitted: Fitted, order: Order, card: ModelCard, frame: Offer) -> None:
+def _other_resolution(fitted: Fitted, order: Order, card: CatalogueModel, frame: Offer) -> None:
     offered = [offer.resolution for offer in card.offers if offer.aspect_ratio == frame.aspect_ratio]
     if not order.adapt:
         how = f"With adapt, {frame.resolution} is made."
@@ -154,7 +160,7 @@ def _other_resolution(fitted: Fitted, order: Order, card: ModelCard, frame: Offe
     )
 
 
-def _fit_pictures(fitted: Fitted, order: Order, card: ModelCard) -> None:
+def _fit_pictures(fitted: Fitted, order: Order, card: CatalogueModel) -> None:
     """A scene's own picture is what the model starts from, if it can; all others are references to look at."""
     own = fitted.scene.references if fitted.scene else ()
     pictures = list(dict.fromkeys((*own, *order.references)))
@@ -175,7 +181,7 @@ def _fit_pictures(fitted: Fitted, order: Order, card: ModelCard) -> None:
         fitted.problem(name, f"{card.id} {can}. Remove some or choose another model.")
 
 
-def _pictures_in_words(card: ModelCard, *, starts: bool) -> str:
+def _pictures_in_words(card: CatalogueModel, *, starts: bool) -> str:
     most = card.max_references + (1 if starts else 0)
     if most:
         return f"takes at most {most} reference image{'s' if most > 1 else ''} a scene"
@@ -184,7 +190,7 @@ def _pictures_in_words(card: ModelCard, *, starts: bool) -> str:
     return "takes no reference images"
 
 
-def _fit_continuity(fitted: Fitted, order: Order, card: ModelCard, *, follows: bool) -> None:
+def _fit_continuity(fitted: Fitted, order: Order, card: CatalogueModel, *, follows: bool) -> None:
     """A draft that costs nothing may leave out what it cannot show; a paid clip may not."""
     if not (fitted.scene and fitted.scene.continues):
         return
@@ -201,7 +207,7 @@ def _fit_continuity(fitted: Fitted, order: Order, card: ModelCard, *, follows: b
         fitted.problem(fitted.own("continues"), why)
 
 
-def _if_able(fitted: Fitted, order: Order, card: ModelCard, name: str, *, able: bool) -> Any:
+def _if_able(fitted: Fitted, order: Order, card: CatalogueModel, name: str, *, able: bool) -> Any:
     """What the scene, or else the order, says under this name; None where the model cannot follow it."""
     wanted, field_name = _said(fitted, order, name)
     if wanted in (None, "") or able:
@@ -221,14 +227,14 @@ def _said(fitted: Fitted, order: Order, name: str) -> tuple[Any, str]:
     return (getattr(order, name), name) if own is None else (own, fitted.own(name))
 
 
-def _fit_negative_prompt(fitted: Fitted, order: Order, card: ModelCard) -> None:
+def _fit_negative_prompt(fitted: Fitted, order: Order, card: CatalogueModel) -> None:
     length = len(fitted.negative_prompt or "")
     if length > card.max_prompt:
         name = _said(fitted, order, "negative_prompt")[1]
         fitted.problem(name, f"has {length} characters; {card.id} takes at most {card.max_prompt}.")
 
 
-def _fit_last_frame(fitted: Fitted, order: Order, card: ModelCard) -> None:
+def _fit_last_frame(fitted: Fitted, order: Order, card: CatalogueModel) -> None:
     """The way to a picture starts from one, and may be bound to be short."""
     if fitted.last_frame is None:
         return

@@ -13,7 +13,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any
 
-from pipelines.domain.catalogue import ModelCard, Offer
+from pipelines.domain.catalogue import CatalogueModel, Offer
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.orders.checks import check_order, usable
 from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_SCENES, Order, SceneOrder
@@ -80,7 +80,7 @@ class Plan:
 
 def make_plan(
     order: Order,
-    catalogue: Mapping[str, ModelCard],
+    catalogue: Mapping[str, CatalogueModel],
     *,
     default_model: str,
     scenes: Sequence[SceneOrder] | None = None,
@@ -117,7 +117,7 @@ def make_plan(
 
 
 def _fit(
-    order: Order, written: Sequence[SceneOrder] | None, choices: Sequence[ModelCard | None], *, follows: bool
+    order: Order, written: Sequence[SceneOrder] | None, choices: Sequence[CatalogueModel | None], *, follows: bool
 ) -> tuple[list[Fitted], list[Problem]]:
     """Every scene on its model, and what cannot be done."""
     parts, problems = shares(order, choices[0]) if written is None and choices[0] else ([], [])
@@ -151,8 +151,8 @@ def format_size(plan: Plan, aspect_ratio: str) -> tuple[int, int]:
 
 
 def _choose_models(
-    order: Order, written: Sequence[SceneOrder] | None, catalogue: Mapping[str, ModelCard], default_model: str
-) -> tuple[list[ModelCard | None], list[Problem]]:
+    order: Order, written: Sequence[SceneOrder] | None, catalogue: Mapping[str, CatalogueModel], default_model: str
+) -> tuple[list[CatalogueModel | None], list[Problem]]:
     """The card of each scene, None where there is none."""
     count = len(written) if written is not None else order.scene_count
     # A wrong count is one problem; the rest of the order is still checked, on as many scenes as there may be.
@@ -172,7 +172,7 @@ def _model_field(written: Sequence[SceneOrder] | None, index: int) -> str:
     return f"scenes[{index}].model" if written and written[index].model else "model"
 
 
-def _unknown_model(name: str, catalogue: Mapping[str, ModelCard]) -> str:
+def _unknown_model(name: str, catalogue: Mapping[str, CatalogueModel]) -> str:
     provider = name.partition("/")[0]
     alike = [known for known, card in catalogue.items() if card.provider == provider] or list(catalogue)
     more = " or another of the catalogue" if len(alike[:MAX_NAMED]) < len(catalogue) else ""
@@ -182,7 +182,7 @@ def _unknown_model(name: str, catalogue: Mapping[str, ModelCard]) -> str:
 def _compose(
     order: Order,
     model: str,
-    cards: Sequence[ModelCard],
+    cards: Sequence[CatalogueModel],
     fitted: Sequence[Fitted],
     text_micro: int,
     softening_micro: Sequence[int],
@@ -210,14 +210,14 @@ def _compose(
     )
 
 
-def _lead(cards: Sequence[ModelCard], fitted: Sequence[Fitted]) -> tuple[ModelCard, Offer]:
+def _lead(cards: Sequence[CatalogueModel], fitted: Sequence[Fitted]) -> tuple[CatalogueModel, Offer]:
     """The model that makes most scenes decides the film's frame, so that fewest clips must be converted."""
     frames = [(card, one.frame) for card, one in zip(cards, fitted, strict=True) if one.frame]
     often = Counter(card.id for card, _ in frames)
     return max(frames, key=lambda pair: often[pair[0].id])
 
 
-def _planned(number: int, card: ModelCard, fitted: Fitted, softening_micro: int) -> PlannedScene:
+def _planned(number: int, card: CatalogueModel, fitted: Fitted, softening_micro: int) -> PlannedScene:
     frame, scene = fitted.frame, fitted.scene
     assert frame is not None, "only an order without problems is composed"  # noqa: S101 — narrows for the type checker
     settings = {

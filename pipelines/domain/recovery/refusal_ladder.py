@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.domain.records import Generation
 
@@ -19,7 +19,7 @@ REROLLS = 2
 SAME_MODEL_TRIES = 3
 
 
-class Rung(StrEnum):
+class AttemptKind(StrEnum):
     """What to do."""
 
     AGAIN = "again"
@@ -33,11 +33,13 @@ class Rung(StrEnum):
 class Step:
     """The next rung; `model` names the other model where there is one."""
 
-    rung: Rung
+    attempt_level: AttemptKind
     model: str | None = None
 
 
-def next_step(failures: Sequence[Generation], card: ModelCard, *, can_rewrite: bool, fallbacks: Sequence[str]) -> Step:
+def next_step(
+    failures: Sequence[Generation], card: CatalogueModel, *, can_rewrite: bool, fallbacks: Sequence[str]
+) -> Step:
     """`failures` are the failed generations of this scene's present take, oldest first; `card` is of the model used
     last; `can_rewrite`: a softened prompt is at hand, allowed and not tried; `fallbacks` are affordable models
     """
@@ -45,21 +47,21 @@ def next_step(failures: Sequence[Generation], card: ModelCard, *, can_rewrite: b
     here = [gen for gen in failures if gen.model == last.model and gen.status is GenerationStatus.FAILED]
     tried = {gen.model for gen in failures}
     others = [model for model in fallbacks if model not in tried]
-    other = Step(Rung.OTHER_MODEL, others[0]) if others else None
+    other = Step(AttemptKind.OTHER_MODEL, others[0]) if others else None
     if last.reason == Reason.REFUSED:
         return _after_refusal(here, card, other, rewrite=can_rewrite)
     if last.status is GenerationStatus.ABANDONED or last.cost_micro:
         # Paid for, or perhaps: whether this scene is paid for a second time is for a person to say.
-        return Step(Rung.ASK)
+        return Step(AttemptKind.ASK)
     if last.reason in (Reason.PROVIDER_ERROR, Reason.EXPIRED) and len(here) < SAME_MODEL_TRIES:
-        return Step(Rung.AGAIN)
-    return other or Step(Rung.ASK)
+        return Step(AttemptKind.AGAIN)
+    return other or Step(AttemptKind.ASK)
 
 
-def _after_refusal(here: Sequence[Generation], card: ModelCard, other: Step | None, *, rewrite: bool) -> Step:
+def _after_refusal(here: Sequence[Generation], card: CatalogueModel, other: Step | None, *, rewrite: bool) -> Step:
     refusals = sum(gen.reason == Reason.REFUSED for gen in here)
     if card.fickle_filter and refusals <= REROLLS:
-        return Step(Rung.AGAIN)
+        return Step(AttemptKind.AGAIN)
     if rewrite:
-        return Step(Rung.REWRITE)
-    return other or Step(Rung.PLACEHOLDER)
+        return Step(AttemptKind.REWRITE)
+    return other or Step(AttemptKind.PLACEHOLDER)

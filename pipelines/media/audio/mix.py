@@ -17,7 +17,7 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from pipelines.media.audio.packet_grid import Share
-from pipelines.media.clips.prepared_clip import Piece
+from pipelines.media.clips.prepared_clip import PreparedClip
 from pipelines.media.mp4.aac import PACKET
 from pipelines.media.mp4.boxes import damaged
 
@@ -39,7 +39,7 @@ class Ramp:
 class Part:
     """One piece in the film's sound: it is heard from sample `start` to `stop` of the film's stream."""
 
-    piece: Piece
+    piece: PreparedClip
     share: Share
     start: int
     stop: int
@@ -47,7 +47,7 @@ class Part:
     fall: Ramp | None = None
 
 
-def decode_blocks(piece: Piece, first: int, last: int, channels: int) -> Samples:
+def decode_blocks(piece: PreparedClip, first: int, last: int, channels: int) -> Samples:
     """Blocks `first` to `last` of a piece as its decoder puts them out; silence where it has no packets."""
     found = np.zeros((channels, (last - first) * PACKET), np.float32)
     audio = piece.audio
@@ -61,7 +61,7 @@ def decode_blocks(piece: Piece, first: int, last: int, channels: int) -> Samples
     return found
 
 
-def _decoded(piece: Piece, begin: int, end: int) -> Iterator[Samples]:
+def _decoded(piece: PreparedClip, begin: int, end: int) -> Iterator[Samples]:
     """Decode packets straight from the file, by the index."""
     audio, sound = piece.audio, piece.sound
     if audio is None or sound is None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from pipelines.media.clips.prepared_clip import Piece
+from pipelines.media.clips.prepared_clip import PreparedClip
 from pipelines.media.mp4.aac import PACKET
 from pipelines.media.mp4.boxes import Ints
 
@@ -47,7 +47,9 @@ def nearest(value: Fraction) -> int:
     return (2 * value.numerator + value.denominator) // (2 * value.denominator)
 
 
-def shares(pieces: Sequence[Piece], starts: Sequence[Fraction], end: Fraction, rate: int, priming: int) -> list[Share]:
+def shares(
+    pieces: Sequence[PreparedClip], starts: Sequence[Fraction], end: Fraction, rate: int, priming: int
+) -> list[Share]:
     """Split the film's grid among its pieces, each from its start (in seconds of the film) to the next one's.
 
     `priming` in samples stands before the film's first picture.
@@ -63,7 +65,7 @@ def shares(pieces: Sequence[Piece], starts: Sequence[Fraction], end: Fraction, r
     return found
 
 
-def _share(piece: Piece, start: int, wanted: int, heard: Fraction, silent: bytes) -> Share:
+def _share(piece: PreparedClip, start: int, wanted: int, heard: Fraction, silent: bytes) -> Share:
     """`heard` is the film's sound position less the piece's picture position, in samples, where the piece begins."""
     available = len(piece.audio.sizes) if piece.audio else 0
     first = max(0, nearest((heard + piece.priming) / PACKET))

@@ -17,7 +17,7 @@ from av.error import FFmpegError
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
-from pipelines.media.clips.prepared_clip import Piece
+from pipelines.media.clips.prepared_clip import PreparedClip
 from pipelines.media.mp4.avcc import AvcConfig, config_from_annex_b, length_prefixed, write_avcc
 from pipelines.media.mp4.boxes import damaged
 
@@ -42,24 +42,24 @@ class Coded:
     alone: bool
 
 
-def closed_start(piece: Piece, at: int) -> int:
+def closed_start(piece: PreparedClip, at: int) -> int:
     """The last place at or before frame `at` where a decoder can begin: an IDR with all before it shown."""
     places = [index for index in piece.video.sync.tolist() if index <= at and is_closed(piece, index)]
     return places[-1] if places else 0
 
 
-def is_closed(piece: Piece, index: int) -> bool:
+def is_closed(piece: PreparedClip, index: int) -> bool:
     """Whether exactly the first `index` frames are shown by the first `index` decoded."""
     return index == 0 or int(piece.rank[:index].max()) == index - 1
 
 
-def decode(piece: Piece, start: int, stop: int) -> Iterator[Picture]:
+def decode(piece: PreparedClip, start: int, stop: int) -> Iterator[Picture]:
     """Frames `start` to `stop` in the order of display. Raises `UnplayableMedia` when one is missing."""
     for frame in decode_frames(piece, start, stop):
         yield frame.to_ndarray(format="yuv420p").astype(np.uint8, copy=False)
 
 
-def decode_frames(piece: Piece, start: int, stop: int) -> Iterator[av.VideoFrame]:
+def decode_frames(piece: PreparedClip, start: int, stop: int) -> Iterator[av.VideoFrame]:
     """The same as libav has them, for those who only look."""
     begin = closed_start(piece, start)
     place = begin
@@ -73,7 +73,7 @@ def decode_frames(piece: Piece, start: int, stop: int) -> Iterator[av.VideoFrame
         raise damaged("a picture cannot be decoded")
 
 
-def decode_alone(piece: Piece, index: int) -> av.VideoFrame:
+def decode_alone(piece: PreparedClip, index: int) -> av.VideoFrame:
     """A frame that needs no other. Raises `UnplayableMedia` when it does not decode."""
     frame = next(_decoded(piece, index, index + 1), None)
     if frame is None:
@@ -90,7 +90,7 @@ def luma(frame: av.VideoFrame) -> Luma:
     return shown
 
 
-def _decoded(piece: Piece, begin: int, end: int | None = None) -> Iterator[av.VideoFrame]:
+def _decoded(piece: PreparedClip, begin: int, end: int | None = None) -> Iterator[av.VideoFrame]:
     """Feed frames in the order of decoding, straight from the file by the index."""
     decoder = av.CodecContext.create("h264", "r")
     decoder.extradata = write_avcc(piece.config)
@@ -136,7 +136,7 @@ def plain(like: Picture, luma: int) -> Picture:
     return picture
 
 
-def encode(pictures: Iterable[Picture], fps: Fraction, like: Piece) -> tuple[AvcConfig, list[Coded]]:
+def encode(pictures: Iterable[Picture], fps: Fraction, like: PreparedClip) -> tuple[AvcConfig, list[Coded]]:
     """Encode pictures as one closed group that begins with an IDR, tagged as the piece is."""
     encoder: av.VideoCodecContext | None = None
     coded: list[tuple[int, bytes, bool]] = []
@@ -157,7 +157,7 @@ def _taken(packet: av.Packet[av.VideoStream]) -> tuple[int, bytes, bool]:
     return int(packet.pts or 0), length_prefixed(bytes(packet)), packet.is_keyframe
 
 
-def _encoder(picture: Picture, fps: Fraction, like: Piece) -> av.VideoCodecContext:
+def _encoder(picture: Picture, fps: Fraction, like: PreparedClip) -> av.VideoCodecContext:
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = picture.shape[1], picture.shape[0] * 2 // 3, "yuv420p"
     encoder.framerate, encoder.time_base = fps, 1 / fps

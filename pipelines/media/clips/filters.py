@@ -60,12 +60,12 @@ def read_source(path: Path, container: str) -> Source:
     from av.error import FFmpegError
 
     # Not at the top: the join knows this module and is small without libav.
-    from pipelines.media.clips.video_track import film_track, read_reel
+    from pipelines.media.clips.video_track import film_track, read_video_track
 
     try:
         with av.open(str(path), format=container, options={"protocol_whitelist": "file"}) as file:
             stream = film_track(file)
-            reel = read_reel(file, stream)
+            reel = read_video_track(file, stream)
             frame = reel.picture
             turned = round(frame.rotation) % 180 != 0
             aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)

@@ -36,7 +36,7 @@ LONGEST_HOLD_S = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Piece:
+class PreparedClip:
     """A clip whose index is of the common kind. `rank` is each frame's place in the order of display; `lead` is how
     many seconds after the file's first moment its first picture comes.
     """
@@ -85,7 +85,7 @@ class Inspection:
     """What the index of an MP4 says: the piece when it is of the common kind, and what deviates from that kind."""
 
     movie: Movie
-    piece: Piece | None
+    piece: PreparedClip | None
     picture: tuple[str, ...]
     sound: tuple[str, ...]
 
@@ -140,7 +140,7 @@ def codec_name(code: str) -> str:
     return names.get(code, code.strip() or "unknown")
 
 
-def _piece(movie: Movie) -> Piece:
+def _piece(movie: Movie) -> PreparedClip:
     video = movie.video[0]
     entry = video.entries[0]
     if len(entry) < VISUAL_ENTRY_HEAD:
@@ -150,7 +150,7 @@ def _piece(movie: Movie) -> Piece:
         raise damaged("its decoder settings are missing")
     config = parse_avcc(entry[avcc.start : avcc.end])
     audio = movie.audio[0] if movie.audio and len(movie.audio[0].sizes) else None
-    return Piece(
+    return PreparedClip(
         path=movie.path,
         movie=movie,
         video=video,
@@ -182,7 +182,7 @@ def _display_rank(video: Track) -> Ints:
     return rank
 
 
-def _table_reasons(piece: Piece) -> Iterator[str]:
+def _table_reasons(piece: PreparedClip) -> Iterator[str]:
     """Timing: one frame duration for all, displayed exactly one apart, nothing hidden by an edit."""
     video = piece.video
     step = int(video.durations[0])
@@ -203,7 +203,7 @@ def _table_reasons(piece: Piece) -> Iterator[str]:
         yield "a part of the picture is hidden"
 
 
-def _picture_reasons(piece: Piece) -> Iterator[str]:
+def _picture_reasons(piece: PreparedClip) -> Iterator[str]:
     """What the target promises of every picture, whatever its size and rate."""
     sps, video = piece.sps, piece.video
     if not video.upright:
@@ -231,7 +231,7 @@ def _stretched(entry: bytes) -> bool:
     return pasp is not None and entry[pasp.start : pasp.start + 4] != entry[pasp.start + 4 : pasp.start + 8]
 
 
-def _nal_reasons(piece: Piece, *, thorough: bool) -> Iterator[str]:
+def _nal_reasons(piece: PreparedClip, *, thorough: bool) -> Iterator[str]:
     """Look at the head of each frame that claims to stand alone, and at the first bytes of some others."""
     if piece.config.length_size != 4:
         return
@@ -246,7 +246,7 @@ def _nal_reasons(piece: Piece, *, thorough: bool) -> Iterator[str]:
         yield "the pictures lean on others across their groups (open GOP)"
 
 
-LOOKS = 60
+PROBED_STARTS = 60
 """Frames looked at when a file arrives."""
 
 MAX_STARTS = 2_000
@@ -257,7 +257,7 @@ def _refuse_empty_frames(descriptor: int, video: Track) -> None:
     """Raise `UnplayableMedia` when the bytes where frames should be, looked at here and there, are not frames."""
     if (video.sizes < 5).any():
         raise damaged("its pictures are empty")
-    chosen = slice(None, None, max(1, len(video.sizes) // LOOKS))
+    chosen = slice(None, None, max(1, len(video.sizes) // PROBED_STARTS))
     read = b"".join(os.pread(descriptor, 5, place) for place in video.offsets[chosen].tolist())
     heads = np.frombuffer(read, np.uint8).reshape(-1, 5).astype(np.int64)
     lengths = heads[:, :4] @ np.array([1 << 24, 1 << 16, 1 << 8, 1])
@@ -266,7 +266,7 @@ def _refuse_empty_frames(descriptor: int, video: Track) -> None:
         raise damaged("its pictures are damaged")
 
 
-def _starts_alone(descriptor: int, piece: Piece, index: int) -> bool:
+def _starts_alone(descriptor: int, piece: PreparedClip, index: int) -> bool:
     """Whether the frame is an IDR whose parameter sets, if it carries any, are the ones in the header."""
     at = int(piece.video.offsets[index])
     end = at + int(piece.video.sizes[index])
@@ -285,7 +285,7 @@ def _starts_alone(descriptor: int, piece: Piece, index: int) -> bool:
     return False
 
 
-def _sound_reasons(piece: Piece) -> Iterator[str]:
+def _sound_reasons(piece: PreparedClip) -> Iterator[str]:
     """What keeps the sound's packets from being copied."""
     audio = piece.audio
     if audio is None:
@@ -309,7 +309,7 @@ def _sound_reasons(piece: Piece) -> Iterator[str]:
         yield f"the sound is {float(lacking / piece.sound.rate):.2f} s shorter than the picture"
 
 
-def _ends_early(piece: Piece, audio: Track) -> bool:
+def _ends_early(piece: PreparedClip, audio: Track) -> bool:
     """Whether an edit keeps sound from being heard that is there while the picture is shown."""
     edit = audio.edits[0] if audio.edits and audio.edits[0].length else None
     if edit is None:
@@ -319,21 +319,21 @@ def _ends_early(piece: Piece, audio: Track) -> bool:
     return min(there, piece.seconds) - heard > Fraction(2 * PACKET, audio.timescale)
 
 
-def shown_seconds(piece: Piece) -> Fraction:
+def shown_seconds(piece: PreparedClip) -> Fraction:
     """Length of the film: the picture as its edit list shows it, its first frame held where it starts late."""
     shown = Fraction(sum(edit.length for edit in piece.video.edits if edit.media_time >= 0), piece.movie.timescale)
     hides = shown and piece.seconds - shown > piece.frame
     return piece.lead - skipped(piece.lead) + (shown if hides else piece.seconds)
 
 
-def sound_ends(piece: Piece) -> Fraction:
+def sound_ends(piece: PreparedClip) -> Fraction:
     """Seconds of sound after priming; 0 without sound."""
     if piece.audio is None or piece.sound is None:
         return Fraction(0)
     return Fraction(int(piece.audio.durations.sum()) - piece.priming, piece.sound.rate)
 
 
-def open_piece(path: Path) -> Piece | None:
+def open_prepared_clip(path: Path) -> PreparedClip | None:
     """The piece when its tables may be joined, else None. Raises `UnplayableMedia` when it is damaged."""
     found = inspect(path, thorough=False)
     return found.piece if found.joinable else None

@@ -15,8 +15,8 @@ import av
 from av.error import FFmpegError
 
 from pipelines.domain.footage import Footage, Target
-from pipelines.media.clips.prepared_clip import Inspection, Piece, codec_name, inspect, shown_seconds
-from pipelines.media.clips.video_track import Reel, film_track, read_reel
+from pipelines.media.clips.prepared_clip import Inspection, PreparedClip, codec_name, inspect, shown_seconds
+from pipelines.media.clips.video_track import VideoTrack, film_track, read_video_track
 from pipelines.media.mp4.boxes import damaged
 from pipelines.media.mp4.reader import sniff
 
@@ -36,7 +36,7 @@ def probe(path: Path) -> Footage:
     return _ask_libav(path, _CONTAINERS[container])
 
 
-def _footage(piece: Piece) -> Footage:
+def _footage(piece: PreparedClip) -> Footage:
     video = piece.video
     seconds = video.seconds
     return Footage(
@@ -59,12 +59,12 @@ def _ask_libav(path: Path, container: str) -> Footage:
     try:
         with av.open(str(path), format=container, timeout=_PATIENCE_S, options={"protocol_whitelist": "file"}) as file:
             stream = film_track(file)
-            return _libav_footage(path, stream, read_reel(file, stream))
+            return _libav_footage(path, stream, read_video_track(file, stream))
     except (FFmpegError, ValueError) as error:
         raise damaged("its pictures cannot be decoded") from error
 
 
-def _libav_footage(path: Path, stream: av.VideoStream, reel: Reel) -> Footage:
+def _libav_footage(path: Path, stream: av.VideoStream, reel: VideoTrack) -> Footage:
     audio = reel.sound
     rate = Fraction(stream.average_rate or stream.guessed_rate or 0)
     return Footage(
@@ -111,7 +111,7 @@ def faults_of(found: Inspection, target: Target) -> tuple[str, ...]:
     return (*found.picture, *_target_reasons(found.piece, target), *found.sound, *_sound_target(found))
 
 
-def _target_reasons(piece: Piece, target: Target) -> Iterator[str]:
+def _target_reasons(piece: PreparedClip, target: Target) -> Iterator[str]:
     sps = piece.sps
     if (sps.width, sps.height) != (target.width, target.height):
         yield f"{sps.width}×{sps.height} instead of {target.width}×{target.height}"
@@ -120,7 +120,7 @@ def _target_reasons(piece: Piece, target: Target) -> Iterator[str]:
         yield f"{_rate(1 / piece.frame)} frames a second instead of {_rate(target.fps)}"
 
 
-def _settings_reasons(piece: Piece | None) -> Iterator[str]:
+def _settings_reasons(piece: PreparedClip | None) -> Iterator[str]:
     if piece is not None and piece.sps.profile != _HIGH:
         yield f"H.264 {_PROFILES.get(piece.sps.profile, 'of another')} profile instead of High"
 

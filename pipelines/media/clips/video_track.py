@@ -21,7 +21,7 @@ _STILLS = {"mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpeg2000", "jpegls"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reel:
+class VideoTrack:
     """The first picture, how many there are, and when they are shown, in seconds after the file's first moment.
 
     `sound` is the track to be heard, None when there is none that can be decoded; `garbled` says that there is one
@@ -66,7 +66,7 @@ def _weight(stream: av.VideoStream) -> tuple[bool, bool, bool, bool, int]:
     )
 
 
-def read_reel(file: av.container.InputContainer, stream: av.VideoStream) -> Reel:
+def read_video_track(file: av.container.InputContainer, stream: av.VideoStream) -> VideoTrack:
     """Walk the packets of a file just opened and decode the first picture. Raises `UnplayableMedia` without any.
 
     The walk costs a reading of the file; what an index says of the length may be missing (WebM) or be the sound's.
@@ -89,7 +89,7 @@ def read_reel(file: av.container.InputContainer, stream: av.VideoStream) -> Reel
     shown = lasting * tick or 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
     start = max(Fraction(0), min(spans)[0] * tick - begin)
     sound = _sound_track(file, heard)
-    return Reel(
+    return VideoTrack(
         picture=picture,
         frames=len(spans),
         start=start,

@@ -17,14 +17,22 @@ from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import FilmPlan, FilmReport, Transition
 from pipelines.media.audio.music import mix_music
 from pipelines.media.clips.coded_frames import SEAM_SET
-from pipelines.media.clips.prepared_clip import Piece, inspect, open_piece
+from pipelines.media.clips.prepared_clip import PreparedClip, inspect, open_prepared_clip
 from pipelines.media.clips.probe import deviations, faults_of, probe
 from pipelines.media.clips.timeline import HARD, Slot, joins, lay_out
-from pipelines.media.join.conform import mended
+from pipelines.media.join.conform import conformed
 from pipelines.media.join.film_layout import Body, by_turns, stretches
-from pipelines.media.join.film_sound import every_packet, score
+from pipelines.media.join.film_sound import every_packet, plan_sound
 from pipelines.media.join.seams import Seam, body, load, render
-from pipelines.media.join.table_join import Look, Stretch, clash, join_whole, look_of, voice_of, write_film
+from pipelines.media.join.table_join import (
+    PictureFormat,
+    Stretch,
+    clash,
+    join_whole,
+    picture_format_of,
+    sound_format_of,
+    write_film,
+)
 from pipelines.media.mp4.avcc import AvcConfig, set_number, united
 from pipelines.media.mp4.boxes import damaged
 from pipelines.media.mp4.reader import sniff
@@ -80,25 +88,25 @@ def _path_taken(work: _Work, number: int, slot: Slot) -> str:
     return "table" if slot.into is HARD else "seam"
 
 
-def _joinable(work: _Work) -> list[Piece]:
+def _joinable(work: _Work) -> list[PreparedClip]:
     """Open every piece; encode again those that deviate, then those that clash, at last all of them."""
     if work.encode_all:
         again = "the first version did not pass its examination"
-        return [_mended(work, number, again) for number in range(len(work.plan.pieces))]
+        return [_conformed(work, number, again) for number in range(len(work.plan.pieces))]
     pieces = [_admit(work, number, path) for number, path in enumerate(work.plan.pieces)]
     first = next((piece for number, piece in enumerate(pieces) if number not in work.mended), pieces[0])
     config: AvcConfig = first.config
     for number, piece in enumerate(pieces):
         reason = None if piece is first else clash(first, piece, config)
         if reason:
-            pieces[number] = _mended(work, number, reason)
+            pieces[number] = _conformed(work, number, reason)
         config = united((config, pieces[number].config)) or config
     if any(clash(first, piece, piece.config) for piece in pieces) or not united([piece.config for piece in pieces]):
-        pieces = [_mended(work, number, "the clips' settings clash") for number in range(len(pieces))]
+        pieces = [_conformed(work, number, "the clips' settings clash") for number in range(len(pieces))]
     return pieces
 
 
-def _admit(work: _Work, number: int, path: Path) -> Piece:
+def _admit(work: _Work, number: int, path: Path) -> PreparedClip:
     """A piece as it is, if its tables may be joined and it has the film's size and rate; else encoded again."""
     try:
         return _as_it_is(work, number, path)
@@ -108,37 +116,37 @@ def _admit(work: _Work, number: int, path: Path) -> Piece:
         raise UnplayableMedia(f"{name}: {error.operator}", marketer=said) from error
 
 
-def _as_it_is(work: _Work, number: int, path: Path) -> Piece:
+def _as_it_is(work: _Work, number: int, path: Path) -> PreparedClip:
     if sniff(path) != "mp4":
-        return _mended(work, number, "; ".join(deviations(path, work.plan.target)))
+        return _conformed(work, number, "; ".join(deviations(path, work.plan.target)))
     found = inspect(path, thorough=False)
     faults = faults_of(found, work.plan.target)
     if found.piece is None or faults:
-        return _mended(work, number, "; ".join(faults))
+        return _conformed(work, number, "; ".join(faults))
     fading = any(boundary.kind is not Transition.CUT for boundary in joins(work.plan))
     if fading and SEAM_SET in {set_number(nal) for nal in (*found.piece.config.sps, *found.piece.config.pps)}:
-        return _mended(work, number, "its decoder settings clash with the transitions'")
+        return _conformed(work, number, "its decoder settings clash with the transitions'")
     return found.piece
 
 
-def _mended(work: _Work, number: int, reason: str) -> Piece:
+def _conformed(work: _Work, number: int, reason: str) -> PreparedClip:
     """A piece encoded again: ahead, by a try that was killed, or now."""
     if number not in work.mended:
         work.notes.append(f"{_sentence(work.plan.name(number))} was encoded again: {reason}.")
         work.mended.add(number)
     into, out = joins(work.plan)[number : number + 2]
     fades = into.seconds, out.seconds
-    return mended(work.plan.pieces[number], work.plan.target, fades, reason, work.ready or work.folder)
+    return conformed(work.plan.pieces[number], work.plan.target, fades, reason, work.ready or work.folder)
 
 
 def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _write(work: _Work, pieces: Sequence[Piece], slots: Sequence[Slot], dest: Path) -> str:
+def _write(work: _Work, pieces: Sequence[PreparedClip], slots: Sequence[Slot], dest: Path) -> str:
     """Render what is missing and write the film. Returns its SHA-256 in hex."""
     bodies, configs = _bodies(work, pieces, slots)
-    look = look_of(pieces[0], [*(piece.config for piece in pieces), *configs])
+    look = picture_format_of(pieces[0], [*(piece.config for piece in pieces), *configs])
     if look is None:
         raise damaged("its decoder settings clash with those of the transitions")
     place = work.folder / "film.mp4" if work.plan.music else dest
@@ -147,14 +155,19 @@ def _write(work: _Work, pieces: Sequence[Piece], slots: Sequence[Slot], dest: Pa
 
 
 def _write_joined(
-    work: _Work, pieces: Sequence[Piece], slots: Sequence[Slot], bodies: Sequence[Body], look: Look, dest: Path
+    work: _Work,
+    pieces: Sequence[PreparedClip],
+    slots: Sequence[Slot],
+    bodies: Sequence[Body],
+    look: PictureFormat,
+    dest: Path,
 ) -> str:
     comment = work.plan.disclosure
-    voice, final = voice_of(pieces), work.plan.music is None
+    voice, final = sound_format_of(pieces), work.plan.music is None
     if voice is None:
         return write_film(stretches(bodies, None, None), look, None, dest, comment, final=final)
     try:
-        sound = score(pieces, slots, voice)
+        sound = plan_sound(pieces, slots, voice)
     except UnplayableMedia as error:
         if any((slot.into, slot.out) != (HARD, HARD) for slot in slots):
             raise
@@ -163,21 +176,24 @@ def _write_joined(
     return write_film(stretches(bodies, sound, voice), look, voice, dest, comment, final=final)
 
 
-def _under_music(work: _Work, film: Path, look: Look, dest: Path) -> str:
+def _under_music(work: _Work, film: Path, look: PictureFormat, dest: Path) -> str:
     """Lay music under a joined film: the sound comes from the mixer, the picture and its index stay ours."""
     if work.plan.music is None:
         raise AssertionError("there is no music")
-    mixed, picture = open_piece(mix_music(film, work.plan.music, work.folder / "mixed.mp4")), open_piece(film)
+    mixed, picture = (
+        open_prepared_clip(mix_music(film, work.plan.music, work.folder / "mixed.mp4")),
+        open_prepared_clip(film),
+    )
     if mixed is None or picture is None:
         raise damaged("the film with its music cannot be read back")
-    voice = voice_of([mixed])
+    voice = sound_format_of([mixed])
     if voice is None:
         raise damaged("the film with its music has no sound")
     turns = by_turns([Body(picture, 0, picture.frames)], every_packet(mixed), voice)
     return write_film(list(turns), look, voice, dest, work.plan.disclosure)
 
 
-def _bodies(work: _Work, pieces: Sequence[Piece], slots: Sequence[Slot]) -> tuple[list[Body], list[AvcConfig]]:
+def _bodies(work: _Work, pieces: Sequence[PreparedClip], slots: Sequence[Slot]) -> tuple[list[Body], list[AvcConfig]]:
     """What is copied of each piece, with the seams between and at the ends, two of which are rendered at a time."""
     spans = [body(piece, slot.into.head, slot.out.tail) for piece, slot in zip(pieces, slots, strict=True)]
     wanted = _wanted(pieces, slots, spans)
@@ -196,7 +212,7 @@ def _bodies(work: _Work, pieces: Sequence[Piece], slots: Sequence[Slot]) -> tupl
     return bodies, [config for config, _ in made.values()]
 
 
-def _wanted(pieces: Sequence[Piece], slots: Sequence[Slot], spans: Sequence[tuple[int, int]]) -> dict[int, Seam]:
+def _wanted(pieces: Sequence[PreparedClip], slots: Sequence[Slot], spans: Sequence[tuple[int, int]]) -> dict[int, Seam]:
     """The film's seams by the number of pieces that stand before them."""
     found = {
         number: Seam(a=a, b=b, fade=slot.out, stop=span[1], start=following[0])

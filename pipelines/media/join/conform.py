@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import ClipWork, Target
-from pipelines.media.clips.prepared_clip import Piece, open_piece
+from pipelines.media.clips.prepared_clip import PreparedClip, open_prepared_clip
 from pipelines.media.join.seams import content_hash
 from pipelines.media.join.table_join import clash
 from pipelines.media.normalise.normalise import encode_clip
@@ -24,7 +24,7 @@ _RECIPE = "1"
 """Part of every name: raise it when pieces would come out differently."""
 
 
-def mended(source: Path, target: Target, fades: Fades, reason: str, folder: Path) -> Piece:
+def conformed(source: Path, target: Target, fades: Fades, reason: str, folder: Path) -> PreparedClip:
     """The piece encoded again: found in the folder, or made there. Raises `UnplayableMedia` when it cannot be."""
     target = replace(target, loudness_lufs=None)
     recipe = repr((_RECIPE, content_hash(source), target, fades))
@@ -42,13 +42,13 @@ def beside(first: Path, piece: Path, target: Target, fades: Fades, folder: Path)
     """The piece as it stands in a film whose first clip is `first`: itself, or encoded again into the folder where
     the two clash. Raises `UnplayableMedia` when one of them is damaged.
     """
-    one, other = open_piece(first), open_piece(piece)
+    one, other = open_prepared_clip(first), open_prepared_clip(piece)
     reason = clash(one, other, one.config) if one is not None and other is not None else None
-    return piece if reason is None else mended(piece, target, fades, reason, folder).path
+    return piece if reason is None else conformed(piece, target, fades, reason, folder).path
 
 
-def _opened(path: Path) -> Piece | None:
+def _opened(path: Path) -> PreparedClip | None:
     try:
-        return open_piece(path)
+        return open_prepared_clip(path)
     except UnplayableMedia:
         return None

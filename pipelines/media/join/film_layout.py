@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 
 from pipelines.media.audio.sound_joins import Zone
-from pipelines.media.clips.prepared_clip import Piece
-from pipelines.media.join.film_sound import Score, all_packets, kept, spoken
-from pipelines.media.join.table_join import Frames, Stretch, Voice, frames_of, whole
+from pipelines.media.clips.prepared_clip import PreparedClip
+from pipelines.media.join.film_sound import SoundPlan, all_packets, kept, spoken
+from pipelines.media.join.table_join import Frames, SoundFormat, Stretch, frames_of, whole
 from pipelines.media.mp4.aac import PACKET
 from pipelines.media.mp4.boxes import Ints
 from pipelines.media.mp4.writer import FileRange
@@ -24,7 +24,7 @@ class Body:
     stands before them at the start of a film.
     """
 
-    piece: Piece
+    piece: PreparedClip
     start: int
     stop: int
     seam: Stretch | None = None
@@ -37,7 +37,7 @@ class Body:
         return seams == (None, None) and (self.start, self.stop) == (0, self.piece.frames)
 
 
-def stretches(bodies: Sequence[Body], score: Score | None, voice: Voice | None) -> list[Stretch]:
+def stretches(bodies: Sequence[Body], score: SoundPlan | None, voice: SoundFormat | None) -> list[Stretch]:
     """The film: pieces as they lie in their files when only hard cuts join them, else picture and sound by turns."""
     if all(body.untouched for body in bodies):
         return list(_as_they_lie(bodies, score))
@@ -45,7 +45,7 @@ def stretches(bodies: Sequence[Body], score: Score | None, voice: Voice | None) 
     return list(by_turns(bodies, packets, voice))
 
 
-def _as_they_lie(bodies: Sequence[Body], score: Score | None) -> Iterator[Stretch]:
+def _as_they_lie(bodies: Sequence[Body], score: SoundPlan | None) -> Iterator[Stretch]:
     if score is None:
         for body in bodies:
             yield from whole(body.piece, None)
@@ -61,7 +61,7 @@ def _as_they_lie(bodies: Sequence[Body], score: Score | None) -> Iterator[Stretc
             yield spoken(waiting.pop(0).packets)
 
 
-def by_turns(bodies: Sequence[Body], packets: Sequence[bytes], voice: Voice | None) -> Iterator[Stretch]:
+def by_turns(bodies: Sequence[Body], packets: Sequence[bytes], voice: SoundFormat | None) -> Iterator[Stretch]:
     """About a second of sound, then its pictures, so that a player never has to reach far."""
     shown, said = 0, 0
     frame = bodies[0].piece.frame
@@ -87,7 +87,7 @@ def _pictures(bodies: Sequence[Body]) -> Iterator[Stretch]:
             yield body.seam
 
 
-def _range(frames: Frames, piece: Piece) -> Stretch:
+def _range(frames: Frames, piece: PreparedClip) -> Stretch:
     """The bytes from the first to the last of some frames."""
     low = int(frames.offsets.min())
     high = int((frames.offsets + frames.sizes).max())

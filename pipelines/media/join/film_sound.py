@@ -14,9 +14,9 @@ from pipelines.domain.footage import Transition
 from pipelines.media.audio.mix import Part, Ramp, stream_place
 from pipelines.media.audio.packet_grid import Packets, Share, shares
 from pipelines.media.audio.sound_joins import Zone, merged, zone
-from pipelines.media.clips.prepared_clip import Piece
+from pipelines.media.clips.prepared_clip import PreparedClip
 from pipelines.media.clips.timeline import Fade, Slot
-from pipelines.media.join.table_join import Stretch, Voice
+from pipelines.media.join.table_join import SoundFormat, Stretch
 from pipelines.media.mp4.aac import PACKET
 from pipelines.media.mp4.boxes import Ints
 
@@ -26,7 +26,7 @@ _MARGIN = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
+class SoundPlan:
     """Whose packets sound where: each piece's share of the grid, and the zones we encode in their stead."""
 
     shares: tuple[Share, ...]
@@ -34,7 +34,7 @@ class Score:
     zones: tuple[Zone, ...]
 
 
-def score(pieces: Sequence[Piece], slots: Sequence[Slot], voice: Voice) -> Score:
+def plan_sound(pieces: Sequence[PreparedClip], slots: Sequence[Slot], voice: SoundFormat) -> SoundPlan:
     """Plan the film's sound and encode what no clip has. Raises `UnplayableMedia` when a clip's does not decode."""
     frame = pieces[0].frame
     starts = [slot.start * frame for slot in slots]
@@ -54,10 +54,10 @@ def score(pieces: Sequence[Piece], slots: Sequence[Slot], voice: Voice) -> Score
         return zone(parts, *span, total, voice.rate, channels, own)
 
     with ThreadPoolExecutor(max_workers=_ZONES_AT_A_TIME) as pool:
-        return Score(shares=tuple(split), total=total, zones=tuple(pool.map(rendered, wanted)))
+        return SoundPlan(shares=tuple(split), total=total, zones=tuple(pool.map(rendered, wanted)))
 
 
-def packet_of(piece: Piece, share: Share, place: int) -> bytes:
+def packet_of(piece: PreparedClip, share: Share, place: int) -> bytes:
     """The bytes of the piece's packet at a place of the film."""
     index = place - share.start
     if piece.audio is None or index >= share.count:
@@ -67,7 +67,7 @@ def packet_of(piece: Piece, share: Share, place: int) -> bytes:
         return os.pread(file.fileno(), int(piece.audio.sizes[index]), int(piece.audio.offsets[index]))
 
 
-def _part(piece: Piece, slot: Slot, share: Share, following: Share | None, voice: Voice) -> Part:
+def _part(piece: PreparedClip, slot: Slot, share: Share, following: Share | None, voice: SoundFormat) -> Part:
     """A piece is heard in its own share, and longer where it fades into the next."""
 
     def place(frames: int) -> int:
@@ -87,7 +87,7 @@ def _part(piece: Piece, slot: Slot, share: Share, following: Share | None, voice
     )
 
 
-def _span(slot: Slot, share: Share, frame: Fraction, voice: Voice) -> tuple[int, int]:
+def _span(slot: Slot, share: Share, frame: Fraction, voice: SoundFormat) -> tuple[int, int]:
     """The packets that a join touches: where it happens, and the half that overlaps on either side."""
     fade: Fade = slot.into
     first = last = share.start
@@ -98,7 +98,7 @@ def _span(slot: Slot, share: Share, frame: Fraction, voice: Voice) -> tuple[int,
     return max(0, first - _MARGIN), last + _MARGIN
 
 
-def _end(slot: Slot, total: int, frame: Fraction, voice: Voice) -> tuple[int, int]:
+def _end(slot: Slot, total: int, frame: Fraction, voice: SoundFormat) -> tuple[int, int]:
     """The packets in which the film's sound fades out."""
     first = stream_place((slot.stop - slot.out.tail) * frame, voice.rate, voice.priming) // PACKET
     return max(0, first - _MARGIN), total
@@ -115,7 +115,7 @@ def kept(share: Share, end: int, zones: Sequence[Zone]) -> tuple[int, int]:
     return (low, high) if low < high else (low, low)
 
 
-def all_packets(pieces: Sequence[Piece], found: Score) -> list[bytes]:
+def all_packets(pieces: Sequence[PreparedClip], found: SoundPlan) -> list[bytes]:
     """Every packet of the film, in order."""
     packets: list[bytes] = []
     for piece, share in zip(pieces, found.shares, strict=True):
@@ -126,17 +126,17 @@ def all_packets(pieces: Sequence[Piece], found: Score) -> list[bytes]:
     return packets
 
 
-def own_packets(piece: Piece, share: Share) -> list[bytes]:
+def own_packets(piece: PreparedClip, share: Share) -> list[bytes]:
     """The packets a piece brings to the film."""
     return _packets(piece, slice(share.first, share.first + share.count))
 
 
-def every_packet(piece: Piece) -> list[bytes]:
+def every_packet(piece: PreparedClip) -> list[bytes]:
     """All packets of a file."""
     return _packets(piece, slice(None))
 
 
-def _packets(piece: Piece, chosen: slice) -> list[bytes]:
+def _packets(piece: PreparedClip, chosen: slice) -> list[bytes]:
     if piece.audio is None:
         return []
     places = zip(piece.audio.sizes[chosen].tolist(), piece.audio.offsets[chosen].tolist(), strict=True)

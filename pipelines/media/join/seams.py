@@ -19,9 +19,9 @@ import numpy as np
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import Boundary, Target, Transition
 from pipelines.media.clips.coded_frames import BLACK, WHITE, Coded, Picture, blend, decode, encode, is_closed, plain
-from pipelines.media.clips.prepared_clip import Piece, open_piece
+from pipelines.media.clips.prepared_clip import PreparedClip, open_prepared_clip
 from pipelines.media.clips.timeline import Fade, fade_of
-from pipelines.media.join.table_join import Frames, Stretch, look_of, whole, write_film
+from pipelines.media.join.table_join import Frames, Stretch, picture_format_of, whole, write_film
 from pipelines.media.mp4.avcc import AvcConfig
 from pipelines.media.mp4.boxes import damaged
 
@@ -29,7 +29,7 @@ _RECIPE = "1"
 """Part of every seam's name: raise it when seams would come out differently."""
 
 
-def body(piece: Piece, head: int, tail: int) -> tuple[int, int]:
+def body(piece: PreparedClip, head: int, tail: int) -> tuple[int, int]:
     """Frames that can be copied when the first `head` and the last `tail` are changed; empty (n, n) if none can."""
     end = piece.frames - tail
     start = 0 if head == 0 else next((i for i in piece.video.sync.tolist() if i >= head and is_closed(piece, i)), end)
@@ -41,7 +41,7 @@ def body(piece: Piece, head: int, tail: int) -> tuple[int, int]:
     return middle, middle
 
 
-def _closed_stop(piece: Piece, at: int) -> int:
+def _closed_stop(piece: PreparedClip, at: int) -> int:
     """The last place at or before `at` at which exactly the frames before it are decoded and shown."""
     closed = np.flatnonzero(np.maximum.accumulate(piece.rank[:at]) == np.arange(at))
     return int(closed[-1]) + 1 if len(closed) else 0
@@ -54,8 +54,8 @@ class Seam:
     At the film's start and end one clip is both `a` and `b`, and no frame is taken from it on the far side.
     """
 
-    a: Piece
-    b: Piece
+    a: PreparedClip
+    b: PreparedClip
     fade: Fade
     stop: int
     start: int
@@ -106,8 +106,8 @@ def seam_between(
     return Seam(a=left, b=right, fade=fade, stop=stop, start=start)
 
 
-def _prepared(path: Path | None) -> Piece | None:
-    piece = open_piece(path) if path is not None else None
+def _prepared(path: Path | None) -> PreparedClip | None:
+    piece = open_prepared_clip(path) if path is not None else None
     if path is not None and piece is None:
         raise damaged("it is not prepared for a transition")
     return piece
@@ -137,7 +137,7 @@ def render_seam(
 def render(seam: Seam, dest: Path) -> Path:
     """Decode, mix and encode a seam into a small MP4 of its own."""
     config, coded = encode(pictures(seam), 1 / seam.a.frame, seam.a)
-    look = look_of(seam.a, [config])
+    look = picture_format_of(seam.a, [config])
     if look is None:
         raise damaged("its decoder settings clash")
     write_film([stretch_of(coded)], look, None, dest, final=False)
@@ -147,7 +147,7 @@ def render(seam: Seam, dest: Path) -> Path:
 def load(path: Path, seam: Seam) -> tuple[AvcConfig, Stretch] | None:
     """A rendered seam as a stretch of the film; None when the file is damaged or not what this seam wants."""
     try:
-        piece = open_piece(path)
+        piece = open_prepared_clip(path)
     except UnplayableMedia:
         return None
     if piece is None or piece.frames != seam.frames or piece.frame != seam.a.frame:

@@ -17,7 +17,7 @@ import numpy as np
 
 from pipelines.media.audio.packet_grid import Packets, Share, shares
 from pipelines.media.clips.filters import UNSPECIFIED
-from pipelines.media.clips.prepared_clip import VISUAL_ENTRY_HEAD, Piece
+from pipelines.media.clips.prepared_clip import VISUAL_ENTRY_HEAD, PreparedClip
 from pipelines.media.mp4.avcc import AvcConfig, united, write_avcc
 from pipelines.media.mp4.boxes import Ints, box, children
 from pipelines.media.mp4.writer import FileRange, Source, TrackTables, header, source_length, write_file
@@ -46,7 +46,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class PictureFormat:
     """What the film's index says once for every picture. `step` is one picture in ticks of `timescale`."""
 
     entry: bytes
@@ -57,7 +57,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Voice:
+class SoundFormat:
     """What the film's index says once for all sound: sample entry, rate in Hz, samples to skip at the start."""
 
     entry: bytes
@@ -65,7 +65,7 @@ class Voice:
     priming: int
 
 
-def clash(first: Piece, other: Piece, config: AvcConfig) -> str | None:
+def clash(first: PreparedClip, other: PreparedClip, config: AvcConfig) -> str | None:
     """Why a piece cannot follow in a film begun by `first` whose decoder settings so far are `config`."""
     if (first.sps.width, first.sps.height) != (other.sps.width, other.sps.height):
         return "another size"
@@ -80,13 +80,13 @@ def clash(first: Piece, other: Piece, config: AvcConfig) -> str | None:
     return None
 
 
-def _meaning(piece: Piece) -> tuple[object, ...]:
+def _meaning(piece: PreparedClip) -> tuple[object, ...]:
     """What is stated once for all: shape of pixels, colours. What is not stated is BT.709, as in all that we make."""
     colours = tuple(_BT709 if code == UNSPECIFIED else code for code in piece.sps.colours or (UNSPECIFIED,) * 3)
     return (piece.sps.sar or Fraction(1), colours, bool(piece.sps.full_range))
 
 
-def look_of(first: Piece, configs: Sequence[AvcConfig]) -> Look | None:
+def picture_format_of(first: PreparedClip, configs: Sequence[AvcConfig]) -> PictureFormat | None:
     """The film's look from its first piece and the decoder settings of all; None when those clash."""
     config = united(configs)
     if config is None:
@@ -98,7 +98,7 @@ def look_of(first: Piece, configs: Sequence[AvcConfig]) -> Look | None:
         if inner.kind in _KEPT_WITH_PICTURE
     ]
     body = entry[8:VISUAL_ENTRY_HEAD]
-    return Look(
+    return PictureFormat(
         entry=box(b"avc1", body, box(b"avcC", write_avcc(config)), *kept),
         timescale=first.video.timescale,
         step=int(first.video.durations[0]),
@@ -107,13 +107,13 @@ def look_of(first: Piece, configs: Sequence[AvcConfig]) -> Look | None:
     )
 
 
-def voice_of(pieces: Sequence[Piece]) -> Voice | None:
+def sound_format_of(pieces: Sequence[PreparedClip]) -> SoundFormat | None:
     """The film's voice from the first piece that has sound; None when no piece has any."""
     spoken = next((piece for piece in pieces if piece.audio and piece.sound), None)
     if spoken is None or spoken.audio is None or spoken.sound is None:
         return None
     priming = spoken.priming if pieces[0].audio else 1024
-    return Voice(entry=_without_bitrate(spoken.audio.entries[0]), rate=spoken.sound.rate, priming=priming)
+    return SoundFormat(entry=_without_bitrate(spoken.audio.entries[0]), rate=spoken.sound.rate, priming=priming)
 
 
 def _without_bitrate(entry: bytes) -> bytes:
@@ -123,7 +123,7 @@ def _without_bitrate(entry: bytes) -> bytes:
     return struct.pack(">I4s", head + sum(map(len, inner)), b"mp4a") + entry[8:head] + b"".join(inner)
 
 
-def frames_of(piece: Piece, start: int, stop: int, base: int) -> Frames:
+def frames_of(piece: PreparedClip, start: int, stop: int, base: int) -> Frames:
     """Frames `start` to `stop` (in decode order, both at closed places), their offsets counted from `base`."""
     sync = piece.video.sync
     return Frames(
@@ -134,7 +134,7 @@ def frames_of(piece: Piece, start: int, stop: int, base: int) -> Frames:
     )
 
 
-def whole(piece: Piece, share: Share | None, low: int = 0, high: int = 1 << 40) -> Iterator[Stretch]:
+def whole(piece: PreparedClip, share: Share | None, low: int = 0, high: int = 1 << 40) -> Iterator[Stretch]:
     """A piece as it is, with its share of the film's sound: its range of bytes, then silence for what it lacks.
 
     `low` and `high` are places of the film's sound; packets outside them are left out.
@@ -161,12 +161,14 @@ def silent_stretch(packet: bytes, count: int) -> Stretch:
     return Stretch(packet * count, packets=Packets(np.cumsum(sizes) - sizes, sizes))
 
 
-def join_whole(pieces: Sequence[Piece], dest: Path, comment: str | None = None, *, final: bool = True) -> str | None:
+def join_whole(
+    pieces: Sequence[PreparedClip], dest: Path, comment: str | None = None, *, final: bool = True
+) -> str | None:
     """Join pieces end to end by hard cuts, every packet of sound copied. Returns as `write_film`, None on a clash."""
-    look = look_of(pieces[0], [piece.config for piece in pieces])
+    look = picture_format_of(pieces[0], [piece.config for piece in pieces])
     if look is None:
         return None
-    voice = voice_of(pieces)
+    voice = sound_format_of(pieces)
     starts = list(accumulate((piece.seconds for piece in pieces), initial=Fraction(0)))
     split = shares(pieces, starts[:-1], starts[-1], voice.rate, voice.priming) if voice else [None] * len(pieces)
     stretches = [stretch for piece, share in zip(pieces, split, strict=True) for stretch in whole(piece, share)]
@@ -175,8 +177,8 @@ def join_whole(pieces: Sequence[Piece], dest: Path, comment: str | None = None, 
 
 def write_film(
     stretches: Sequence[Stretch],
-    look: Look,
-    voice: Voice | None,
+    look: PictureFormat,
+    voice: SoundFormat | None,
     dest: Path,
     comment: str | None = None,
     *,
@@ -194,7 +196,7 @@ def write_film(
     return write_file(dest, header(tracks, places[-1], comment), sources, final=final)
 
 
-def _picture_track(stretches: Sequence[Stretch], places: Sequence[int], look: Look) -> TrackTables:
+def _picture_track(stretches: Sequence[Stretch], places: Sequence[int], look: PictureFormat) -> TrackTables:
     found = [(stretch.frames, place) for stretch, place in zip(stretches, places, strict=False) if stretch.frames]
     counts = [len(frames.sizes) for frames, _ in found]
     before = np.cumsum([0, *counts]).tolist()
@@ -219,7 +221,9 @@ def _picture_track(stretches: Sequence[Stretch], places: Sequence[int], look: Lo
     )
 
 
-def _sound_track(stretches: Sequence[Stretch], places: Sequence[int], voice: Voice, picture: Fraction) -> TrackTables:
+def _sound_track(
+    stretches: Sequence[Stretch], places: Sequence[int], voice: SoundFormat, picture: Fraction
+) -> TrackTables:
     found = [(stretch.packets, place) for stretch, place in zip(stretches, places, strict=False) if stretch.packets]
     sizes = np.concatenate([packets.sizes for packets, _ in found])
     heard = Fraction(len(sizes) * 1024 - voice.priming, voice.rate)

@@ -19,12 +19,12 @@ from pipelines.domain.footage import FilmPlan, Verdict
 from pipelines.media.audio.levels import Levels, measure
 from pipelines.media.audio.mix import Samples, decode_blocks
 from pipelines.media.clips.coded_frames import closed_start, decode_alone, decode_frames, luma
-from pipelines.media.clips.prepared_clip import Piece, inspect, sound_ends
+from pipelines.media.clips.prepared_clip import PreparedClip, inspect, sound_ends
 from pipelines.media.clips.probe import faults_of, probe
 from pipelines.media.clips.timeline import Slot, lay_out
 from pipelines.media.mp4.reader import sniff
 
-LOOKS_PER_SCENE = 6
+SAMPLES_PER_SCENE = 6
 """Pictures looked at in each scene."""
 
 AROUND_JOIN = 3
@@ -51,7 +51,7 @@ _EDGE_S = 0.15
 
 
 @dataclass(slots=True)
-class _Look:
+class _Examination:
     """What was seen and heard so far."""
 
     faults: list[str] = field(default_factory=list)
@@ -63,7 +63,7 @@ class _Look:
 
 def examine(film: Path, plan: FilmPlan) -> Verdict:
     """Judge a film by its plan. Never raises for a bad film: what is wrong with it is in `faults`."""
-    look = _Look()
+    look = _Examination()
     try:
         facts = _measure(film, plan, look)
     except UnplayableMedia as error:
@@ -80,7 +80,7 @@ def examine(film: Path, plan: FilmPlan) -> Verdict:
     )
 
 
-def _measure(film: Path, plan: FilmPlan, look: _Look) -> str:
+def _measure(film: Path, plan: FilmPlan, look: _Examination) -> str:
     """Look at everything; returns the facts for the sentence."""
     if sniff(film) != "mp4":
         look.faults.append("the file is not an MP4")
@@ -112,7 +112,7 @@ def _expected(plan: FilmPlan) -> list[Slot]:
     return lay_out(frames, plan)
 
 
-def _check_length(piece: Piece, slots: Sequence[Slot], look: _Look) -> None:
+def _check_length(piece: PreparedClip, slots: Sequence[Slot], look: _Examination) -> None:
     """Length as planned, sound and picture ending together, every scene after a hard cut begun by a whole picture."""
     expected = slots[-1].stop * piece.frame
     look.measures["duration_s"] = float(piece.seconds)
@@ -125,7 +125,7 @@ def _check_length(piece: Piece, slots: Sequence[Slot], look: _Look) -> None:
             look.faults.append(f"the sound ends {-gap:.2f} s before the picture")
 
 
-def _check_pictures(piece: Piece, slots: Sequence[Slot], plan: FilmPlan, look: _Look) -> None:
+def _check_pictures(piece: PreparedClip, slots: Sequence[Slot], plan: FilmPlan, look: _Examination) -> None:
     """Decode round every join and a few pictures of every scene; name what is black or does not move."""
     scenes = [(slot.start + slot.into.head, slot.stop - slot.out.tail) for slot in slots]
     begun = {first for first, last in scenes if not _alone(piece, first, last)}
@@ -151,7 +151,7 @@ def _changed(slots: Sequence[Slot]) -> Iterator[tuple[int, int]]:
         yield slots[-1].stop - slots[-1].out.tail, slots[-1].stop
 
 
-def _nothing_happens(seen: Sequence[Seen], piece: Piece, first: int, last: int) -> str | None:
+def _nothing_happens(seen: Sequence[Seen], piece: PreparedClip, first: int, last: int) -> str | None:
     """What is wrong with a scene in which a long stretch, or all of it, is black or does not move."""
     if seen and _are_black(*(picture for _, picture in seen)):
         return "is black"
@@ -165,28 +165,28 @@ def _nothing_happens(seen: Sequence[Seen], piece: Piece, first: int, last: int) 
     return None
 
 
-def _sampled(piece: Piece, first: int, last: int) -> Iterator[Seen]:
+def _sampled(piece: PreparedClip, first: int, last: int) -> Iterator[Seen]:
     """Pictures of a scene that need no long decode: those that stand alone, or a few after its start. Where these say
     that nothing happens, the rest of the scene is decoded before it is believed.
     """
     alone = _alone(piece, first, last)
     if alone:
-        step = -(-len(alone) // LOOKS_PER_SCENE)
+        step = -(-len(alone) // SAMPLES_PER_SCENE)
         yield from ((place, _small(decode_alone(piece, place))) for place in alone[::step])
         return
-    soon = list(_every(piece, first, min(last, first + FRAMES_INTO_SCENE), LOOKS_PER_SCENE))
+    soon = list(_every(piece, first, min(last, first + FRAMES_INTO_SCENE), SAMPLES_PER_SCENE))
     yield from soon
     if soon and (_are_alike(*_ends(soon)) or _are_black(*_ends(soon))):
-        yield from _every(piece, soon[-1][0] + 1, last, LOOKS_PER_SCENE * 2)
+        yield from _every(piece, soon[-1][0] + 1, last, SAMPLES_PER_SCENE * 2)
 
 
-def _alone(piece: Piece, first: int, last: int) -> list[int]:
+def _alone(piece: PreparedClip, first: int, last: int) -> list[int]:
     """The pictures of a scene that stand alone, where they are enough to know it by; else its beginning is decoded."""
     found = [index for index in piece.video.sync.tolist() if first <= index < last]
-    return found if len(found) >= LOOKS_PER_SCENE // 2 else []
+    return found if len(found) >= SAMPLES_PER_SCENE // 2 else []
 
 
-def _every(piece: Piece, first: int, last: int, count: int) -> Iterator[Seen]:
+def _every(piece: PreparedClip, first: int, last: int, count: int) -> Iterator[Seen]:
     """About `count` frames of a stretch, and its last one."""
     step = max(1, (last - first) // count)
     for place, frame in enumerate(decode_frames(piece, first, last) if first < last else (), first):
@@ -229,14 +229,16 @@ def _are_alike(one: Samples, other: Samples) -> bool:
     return float(change.mean()) < _STILL_MEAN and float(change.max()) < _STILL_PEAK
 
 
-def _levels(piece: Piece) -> Levels | None:
+def _levels(piece: PreparedClip) -> Levels | None:
     """Decode and measure all sound; None without any."""
     if piece.audio is None or piece.sound is None:
         return None
     return measure(_chunks(piece), piece.sound.rate)
 
 
-def _check_sound(levels: Levels | None, piece: Piece, slots: Sequence[Slot], plan: FilmPlan, look: _Look) -> str:
+def _check_sound(
+    levels: Levels | None, piece: PreparedClip, slots: Sequence[Slot], plan: FilmPlan, look: _Examination
+) -> str:
     """How the film sounds, for the sentence."""
     if levels is None:
         look.faults.append("the film has no sound track")
@@ -264,7 +266,7 @@ def _minus(value: float) -> str:
     return f"{value:.0f}".replace("-", "−")
 
 
-def _chunks(piece: Piece) -> Iterator[Samples]:
+def _chunks(piece: PreparedClip) -> Iterator[Samples]:
     if piece.audio is None or piece.sound is None:
         return
     total = len(piece.audio.sizes)
@@ -273,7 +275,9 @@ def _chunks(piece: Piece) -> Iterator[Samples]:
         yield chunk[:, piece.priming :] if begin == 0 else chunk
 
 
-def _name_silence(levels: Levels, piece: Piece, slots: Sequence[Slot], plan: FilmPlan, look: _Look) -> None:
+def _name_silence(
+    levels: Levels, piece: PreparedClip, slots: Sequence[Slot], plan: FilmPlan, look: _Examination
+) -> None:
     """Silence may be meant, so it is said but is no fault."""
     silent = [
         str(number)

@@ -95,7 +95,7 @@ def _cell(image: Image.Image, moment: float) -> Image.Image:
 def preview(film: Path, dest: Path) -> Path:
     """Write a small silent MP4 that loops: a few short looks across the film. Raises `UnplayableMedia`."""
     facts = probe(film)
-    starts, part_s = _looks(facts.duration_s)
+    starts, part_s = _preview_parts(facts.duration_s)
     demuxer = DEMUXERS[sniff(film)]
     inputs = [
         word
@@ -116,7 +116,7 @@ def preview(film: Path, dest: Path) -> Path:
     return dest
 
 
-def _looks(seconds: float) -> tuple[list[float], float]:
+def _preview_parts(seconds: float) -> tuple[list[float], float]:
     """Where the looks begin and how long they are; a short film is shown whole."""
     if seconds <= PREVIEW_PARTS * PREVIEW_PART_S:
         return [0.0], max(seconds, 0.1)

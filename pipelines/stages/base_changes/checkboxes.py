@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 ACTOR = control.ROW
 
 
-def look(services: Services, base_id: str) -> list[str]:
+def poll_checkboxes(services: Services, base_id: str) -> list[str]:
     """The slow poll: read what is ticked or ready, and act on it; returns the runs that it was about."""
     rows, scenes = services.airtable.ticked(base_id)
     runs = act_on(services, base_id, rows, scenes) + restore_all(services, base_id)
@@ -68,7 +68,7 @@ def say(services: Services, base_id: str, record_id: str, fields: dict[str, Any]
     now = services.clock.now()
     where: dict[str, Any] = {"base_id": base_id, "table": AirtableTable.VIDEOS, "record_id": record_id}
     with services.store.write() as tx:
-        outbox.want(tx, now, fields=fields, urgent=True, within_s=within_s, **where)
+        outbox.put(tx, now, fields=fields, urgent=True, within_s=within_s, **where)
 
 
 def last_run(services: Services, base_id: str, record_id: str) -> Run:
@@ -85,7 +85,7 @@ def _generate(services: Services, base_id: str, row: AirtableRow) -> str:
     request = accept.StartRequest(source="record", not_before=row.scheduled_for, row=row, look=False, **where)
     started = accept.start(services, request)
     if started.existing:
-        schedule.move(services, started.run_id, row.scheduled_for)
+        schedule.reschedule(services, started.run_id, row.scheduled_for)
         control.go_on(services, started.run_id, ACTOR)
     return started.run_id
 
@@ -124,7 +124,7 @@ def _regenerate(services: Services, base_id: str, row: AirtableScene) -> str | N
         note[SceneField.ERROR.value] = error.marketer
     now, table = services.clock.now(), AirtableTable.SCENES
     with services.store.write() as tx:
-        outbox.want(tx, now, base_id=base_id, table=table, record_id=row.record_id, fields=note, urgent=True)
+        outbox.put(tx, now, base_id=base_id, table=table, record_id=row.record_id, fields=note, urgent=True)
     return found.run_id if found else None
 
 
@@ -152,7 +152,7 @@ def _restore(services: Services, base_id: str, version: AirtableVersion) -> str 
     with services.store.write() as tx:
         fields = {VersionField.RESTORE.value: False}
         table = AirtableTable.VERSIONS
-        outbox.want(tx, now, base_id=base_id, table=table, record_id=version.record_id, fields=fields, urgent=True)
+        outbox.put(tx, now, base_id=base_id, table=table, record_id=version.record_id, fields=fields, urgent=True)
     if record_id is None:
         return None
     try:
@@ -167,7 +167,7 @@ def _restore(services: Services, base_id: str, version: AirtableVersion) -> str 
         with services.store.write() as tx:
             cut = tx.cuts.get(cuts[0].id, lock=True) or cuts[0]
             later = {
-                "attachment": verify_attachments.look_later(cut, AirtableTable.VIDEOS),
+                "attachment": verify_attachments.schedule_verification(cut, AirtableTable.VIDEOS),
                 "next_at": now + verify_attachments.PAUSES_S[0],
             }
             tx.cuts.change(cut.id, **later)

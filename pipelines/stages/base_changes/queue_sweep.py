@@ -67,7 +67,7 @@ def _say_waiting(services: Services, base_id: str, ahead: Mapping[str, float]) -
         for record_id, at in ahead.items():
             fields = {VideoField.STATUS_DETAIL.value: schedule.sentence(at)}
             where: dict[str, Any] = {"base_id": base_id, "table": AirtableTable.VIDEOS.value, "record_id": record_id}
-            outbox.want(tx, now, fields=fields, urgent=True, within_s=outbox.MOMENT_S, **where)
+            outbox.put(tx, now, fields=fields, urgent=True, within_s=outbox.MOMENT_S, **where)
 
 
 def _start(services: Services, base_id: str, row: AirtableRow, key_id: str | None) -> str | None:
@@ -80,7 +80,7 @@ def _start(services: Services, base_id: str, row: AirtableRow, key_id: str | Non
     )
     started = accept.start(services, request, key_id=key_id)
     if started.existing:
-        schedule.move(services, started.run_id, row.scheduled_for)
+        schedule.reschedule(services, started.run_id, row.scheduled_for)
         _go_on(services, started.run_id)
     services.points.reach("queue.started", run=started.run_id)
     return started.run_id

@@ -37,7 +37,7 @@ def _mark(services: Services, base_id: str, row: AirtableScene, scene: Scene) ->
             SceneField.STATUS.value: status.value,
             SceneField.ERROR.value: HINT if status is SceneStatus.STALE else made_with(scene),
         }
-        outbox.want(
+        outbox.put(
             tx, now, base_id=base_id, table=AirtableTable.SCENES, record_id=row.record_id, fields=fields, urgent=True
         )
 

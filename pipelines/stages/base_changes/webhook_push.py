@@ -32,14 +32,14 @@ CHECK_S = 86_400.0
 """Once a day the webhook is prolonged, switched on again or registered anew."""
 REFUSED_S = 3600.0
 """Who was refused asks again after this."""
-_LOOKS = ("payloads", "ticked", "ready")
+_POLL_INTERVALS = ("payloads", "ticked", "ready")
 """The calls by which a look hears and reads what people changed."""
 READY = "Ready"
 _STATE = "push"
 _STARTS = frozenset({VideoField.STATUS.value, VideoField.SCHEDULED_FOR.value})
 
 
-class Ear(Enum):
+class PushState(Enum):
     """How we hear of changes in a base."""
 
     NONE = "not at all: we look"
@@ -59,7 +59,7 @@ class Push:
     """When the next scheduled video of the base is due."""
 
 
-def keep(services: Services) -> None:
+def schedule_polls(services: Services) -> None:
     """Every connected base comes due again and again. For the pump: cheap, and safe from several processes."""
     now = services.clock.now()
     for base in services.base_tools.bases.all():
@@ -75,18 +75,18 @@ def advance(services: Services, actor: Actor, base_id: str) -> None:
         base = tx.bases.get(base_id)
     if base is None:
         return
-    ear = listen(services, base_id)
+    ear = ensure_registered(services, base_id)
     before = _last_event(services)
     runs: list[str] = []
-    if ear is Ear.PINGS:
-        drained = _drained(services, base_id)
-        ear, runs = (ear, drained) if drained is not None else (listen(services, base_id), [])
-    if ear is not Ear.PINGS:
-        runs = checkboxes.look(services, base_id)
-    if ear is Ear.NEW or _is_time(services, base_id):
+    if ear is PushState.PINGS:
+        drained = _process_changes(services, base_id)
+        ear, runs = (ear, drained) if drained is not None else (ensure_registered(services, base_id), [])
+    if ear is not PushState.PINGS:
+        runs = checkboxes.poll_checkboxes(services, base_id)
+    if ear is PushState.NEW or _is_time(services, base_id):
         runs += _start_ready(services, base_id)
     _charge(services, base_id, before, runs)
-    _rest(services, actor, base, POLL_S if ear is Ear.NONE else PUSHED_S)
+    _rest(services, actor, base, POLL_S if ear is PushState.NONE else PUSHED_S)
 
 
 def give_up(services: Services, actor: Actor, base_id: str, error: ReelgridError) -> None:
@@ -112,26 +112,26 @@ def _rest(services: Services, actor: Actor, base: Base, pause: float) -> None:
 # ---------------------------------------------------------------- the webhook
 
 
-def listen(services: Services, base_id: str) -> Ear:
+def ensure_registered(services: Services, base_id: str) -> PushState:
     """See to it that Airtable pings us, if it can and we may; costs a call once a day."""
     push, now = known(services, base_id), services.clock.now()
     if not push.wanted or not services.policy.airtable_reaches_us:
-        return Ear.NONE
+        return PushState.NONE
     hooks = services.base_tools.webhooks
     hook = hooks.known(base_id)
     fine = hook is not None and hook.url == hooks.url
     if push.problem and 0 <= now - push.checked_at < REFUSED_S:
-        return Ear.NONE
+        return PushState.NONE
     if fine and not push.problem and 0 <= now - push.checked_at < CHECK_S:
-        return Ear.PINGS
+        return PushState.PINGS
     try:
         found = hooks.register(base_id)
     except (AirtableDenied, NotConfigured) as error:
         logger.info("no push for %s: %s", base_id, error.operator)
         _note(services, base_id, problem=error.operator, checked_at=now)
-        return Ear.NONE
+        return PushState.NONE
     _note(services, base_id, problem="", checked_at=now)
-    return Ear.PINGS if hook is not None and hook.id == found.id else Ear.NEW
+    return PushState.PINGS if hook is not None and hook.id == found.id else PushState.NEW
 
 
 def is_on(services: Services, base_id: str) -> bool:
@@ -141,11 +141,11 @@ def is_on(services: Services, base_id: str) -> bool:
     return services.policy.airtable_reaches_us and hook is not None and hook.url == hooks.url
 
 
-def turn_on(services: Services, base_id: str) -> Ear:
+def turn_on(services: Services, base_id: str) -> PushState:
     """A person wants push: registered now, or the reason is in `known`. The worker looks at the base once."""
     _note(services, base_id, wanted=True, problem="", checked_at=0.0)
-    ear = listen(services, base_id)
-    look_soon(services, base_id)
+    ear = ensure_registered(services, base_id)
+    poll_soon(services, base_id)
     return ear
 
 
@@ -153,11 +153,11 @@ def turn_off(services: Services, base_id: str) -> bool:
     """No push any more, not even by itself; whether there was any."""
     _note(services, base_id, wanted=False, problem="")
     was_on = bool(services.base_tools.webhooks.unregister(base_id))
-    look_soon(services, base_id)
+    poll_soon(services, base_id)
     return was_on
 
 
-def look_soon(services: Services, base_id: str) -> bool:
+def poll_soon(services: Services, base_id: str) -> bool:
     """The worker looks at the base now; False when it is not connected."""
     with services.store.write() as tx:
         return tx.bases.change(base_id, next_at=services.clock.now())
@@ -179,7 +179,7 @@ def _note(services: Services, base_id: str, **changes: Any) -> None:
 # ---------------------------------------------------------------- what was changed
 
 
-def _drained(services: Services, base_id: str) -> list[str] | None:
+def _process_changes(services: Services, base_id: str) -> list[str] | None:
     """Read and act; only then the cursor moves on. The runs that it was about; None when the webhook is gone, or ours
     no more to read.
     """
@@ -222,7 +222,7 @@ def _reschedule(services: Services, base_id: str, change: AirtableChange) -> Non
     with services.store.read() as tx:
         run = schedule.waiting_run(tx, base_id, change.record_id, services.clock.now())
     if run is not None:
-        schedule.move(services, run, change.scheduled_for)
+        schedule.reschedule(services, run, change.scheduled_for)
 
 
 def _may_start(change: AirtableChange) -> bool:
@@ -254,11 +254,11 @@ def _charge(services: Services, base_id: str, before: int, runs: Sequence[str]) 
     look: dict[str, Any] = {"name": "call", "entity_id": base_id, "run_id": None, "after": {"id": before}}
     with services.store.write() as tx:
         for event in tx.events.find(order="id", **look):
-            if str(event.detail.get("what")).startswith(_LOOKS):
+            if str(event.detail.get("what")).startswith(_POLL_INTERVALS):
                 tx.events.change(cast("str", event.id), run_id=runs[0])
 
 
-def pinged(services: Services, base_id: str, delivery_id: str) -> bool:
+def record_ping(services: Services, base_id: str, delivery_id: str) -> bool:
     """Record a verified ping once and make its base due; False for a repeat or a base that is not connected."""
     now = services.clock.now()
     with services.store.write() as tx:

@@ -75,7 +75,7 @@ def _card_clip(services: Services, run: Run, scene: Scene, total: int) -> Clip:
 
 def _go_on(services: Services, actor: Actor, run: Run) -> None:
     """Exactly what a person left in the base is planned, quoted and generated."""
-    base_settings.look(services, run.base_id)
+    base_settings.refresh(services, run.base_id)
     base_settings.must_not_be_stopped(services, run.base_id)
     plan = _plan_as_edited(services, run)
     with services.store.write() as tx:

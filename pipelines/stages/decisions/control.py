@@ -136,8 +136,8 @@ def _forgive(tx: Tx, scenes: list[Scene]) -> None:
     """Failures before now do not count on the ladder any more; refused scenes are tried again as they are."""
     for scene in scenes:
         if scene.clip_id is None:
-            fresh = {**scene.rung, "forgiven": tx.generations.count(scene_id=scene.id)}
-            tx.scenes.change(scene.id, rung=fresh, status=SceneStatus.QUEUED, error=None)
+            fresh = {**scene.attempt_level, "forgiven": tx.generations.count(scene_id=scene.id)}
+            tx.scenes.change(scene.id, attempt_level=fresh, status=SceneStatus.QUEUED, error=None)
 
 
 def _hold_missing(services: Services, tx: Tx, run: Run, scenes: list[Scene], now: float) -> None:
@@ -193,14 +193,14 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         caption=planned.caption,
         seconds=planned.seconds,
         model=planned.model,
-        settings=settings_of(planned, services.card(planned.model), scene.settings.get("style"))
+        settings=settings_of(planned, services.catalogue_model(planned.model), scene.settings.get("style"))
         | _text_of_row(scene, changes, from_row=who.name == ROW),
         references=planned.references,
         take=scene.take + 1000 + len(takes),
         clip_id=None,
         status=SceneStatus.QUEUED,
         error=None,
-        rung={"forgiven": tx.generations.count(scene_id=scene.id)},
+        attempt_level={"forgiven": tx.generations.count(scene_id=scene.id)},
         updated_at=who.now,
     )
     record(tx, who, "scene", scene.id, run.id, "regenerate", number=scene.number, changes=sorted(changes))
@@ -275,5 +275,5 @@ CHOICES = tuple(_DECISIONS)
 def set_stop(services: Services, *, on: bool, reason: str, actor: str) -> None:
     """The Stop switch for all new spending."""
     with services.store.write() as tx:
-        stop_switch.turn(tx, on=on, now=services.clock.now(), reason=reason, actor=actor)
+        stop_switch.set_switch(tx, on=on, now=services.clock.now(), reason=reason, actor=actor)
         record(tx, Actor(actor, services.clock.now()), "switch", stop_switch.NAME, None, "stop", on=on, reason=reason)

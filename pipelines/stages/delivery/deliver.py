@@ -37,14 +37,14 @@ def advance(services: Services, actor: Actor, run: Run) -> None:
         return
     with services.store.read() as tx:
         cuts = films_of(tx, run)
-        want = tx.wants.get(f"{run.base_id}/{AirtableTable.VIDEOS}/{run.record_id}")
-        shut = base_outages.why(tx, run.base_id)
-    if want is not None and want.gone:
+        entry = tx.outbox.get(f"{run.base_id}/{AirtableTable.VIDEOS}/{run.record_id}")
+        shut = base_outages.current_outage(tx, run.base_id)
+    if entry is not None and entry.gone:
         _finish(services, actor, run, detail=_GONE)
     elif shut is not None:
         _park(services, actor, run, shut)
-    elif want is not None and not _sent(want):
-        _wait_for_flush(services, actor, run, cuts, want)
+    elif entry is not None and not _sent(entry):
+        _wait_for_flush(services, actor, run, cuts, entry)
     elif not services.policy.airtable_reaches_us:
         _upload(services, actor, run, cuts)
     else:
@@ -54,20 +54,22 @@ def advance(services: Services, actor: Actor, run: Run) -> None:
 _GONE = "The row was deleted meanwhile; the film is on the progress page."
 
 
-def _sent(want: OutboxEntry) -> bool:
+def _sent(entry: OutboxEntry) -> bool:
     """Airtable has taken what belongs to the film: the files' links, or the film's own link at least."""
-    return all(name in want.sent and want.sent[name] == want.fields[name] for name in _OF_FILM if name in want.fields)
+    return all(
+        name in entry.sent and entry.sent[name] == entry.fields[name] for name in _OF_FILM if name in entry.fields
+    )
 
 
 _OF_FILM = (_FILMS, VideoField.VIDEO_URL.value)
 
 
-def _wait_for_flush(services: Services, actor: Actor, run: Run, cuts: list[Cut], want: OutboxEntry) -> None:
+def _wait_for_flush(services: Services, actor: Actor, run: Run, cuts: list[Cut], entry: OutboxEntry) -> None:
     """The pump writes the row; when Airtable refused the file itself, a fresh link is tried."""
-    if want.next_at is not None or want.lease_token:
+    if entry.next_at is not None or entry.lease_token:
         with services.store.write() as tx:
             tx.runs.get(run.id, lock=True)
-            current = tx.wants.get(want.id)
+            current = tx.outbox.get(entry.id)
             # Written while we looked: nobody wakes a run that is being worked on.
             pause = 1.0 if current is None or _sent(current) else WAIT_FOR_FLUSH_S
             touch_run(tx, actor, run, next_at=services.clock.now() + pause, **FREE)
@@ -196,7 +198,7 @@ def _finish(
         for cut in cuts:
             known = (have or {}).get(outbox.film_name(cut))
             is_first = bool(have) and cut is cuts[0]
-            attachment = verify_attachments.look_later(cut, *_LATER) if is_first else cut.attachment
+            attachment = verify_attachments.schedule_verification(cut, *_LATER) if is_first else cut.attachment
             attachment = {**attachment, "waits": False, **({"id": known} if known else {})}
             tx.cuts.change(cut.id, attachment=attachment)
             if cut.status is not CutStatus.DELIVERED:
@@ -211,7 +213,7 @@ def _finish(
     services.points.reach("deliver.finished", run=run.id)
 
 
-def _park(services: Services, actor: Actor, run: Run, shut: base_outages.Away) -> None:
+def _park(services: Services, actor: Actor, run: Run, shut: base_outages.Outage) -> None:
     """The base refuses us for longer than a pause: the film is safe, its link works, and it arrives when the base is
     open again (`resume`). What waits for a person says so.
     """
@@ -246,14 +248,14 @@ def resume(tx: Tx, run_id: str, now: float) -> None:
         if cuts:
             _note(tx, cuts, waits=False, checks=0)
             again: dict[str, Any] = {"detail": "Airtable is back; looking after the film.", "error": None}
-            soon = now + first_look_s(cuts)
+            soon = now + first_check_s(cuts)
             transition_run(tx, Actor("pump", now), run, _R.DELIVERING, next_at=soon, **again)
     elif run.status is _R.DELIVERING and run.lease_token is None:
-        soon = now + first_look_s(films_of(tx, run))
+        soon = now + first_check_s(films_of(tx, run))
         tx.runs.change(run_id, {"status": run.status, "lease_token": None}, next_at=soon)
 
 
-def first_look_s(cuts: Sequence[Cut]) -> float:
+def first_check_s(cuts: Sequence[Cut]) -> float:
     """When Airtable has probably fetched the files: a look that comes too early is a call for nothing."""
     return min(LONGEST_FIRST_S, 1.0 + sum(cut.size or 0 for cut in cuts) / FETCHED_PER_S)
 
@@ -265,7 +267,7 @@ def _doubts(tx: Tx, run: Run) -> list[str]:
     for scene in scenes:
         clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
         if clip is not None and clip.placeholder:
-            sentence = str(scene.rung.get("placeholder") or refusals.refusal_of(scene))
+            sentence = str(scene.attempt_level.get("placeholder") or refusals.refusal_of(scene))
             doubts.append(f"Scene {scene.number} is a placeholder. {sentence}")
             tx.scenes.change(scene.id, status=SceneStatus.REFUSED, error=sentence)
     for cut in films_of(tx, run):
@@ -282,5 +284,5 @@ def give_up(services: Services, actor: Actor, run: Run, error: ReelgridError) ->
         return
     if isinstance(error, AirtableQuota | AirtableDenied | NotConfigured):
         with services.store.write() as tx:
-            base_outages.note(tx, run.base_id or "", error, services.clock.now())
-    _park(services, actor, run, base_outages.Away(error.marketer, by_itself=isinstance(error, AirtableQuota)))
+            base_outages.record_result(tx, run.base_id or "", error, services.clock.now())
+    _park(services, actor, run, base_outages.Outage(error.marketer, by_itself=isinstance(error, AirtableQuota)))

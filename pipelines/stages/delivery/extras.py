@@ -19,7 +19,7 @@ def advance(services: Services, actor: Actor, cut_id: str) -> None:
     with services.store.read() as tx:
         cut = tx.cuts.get(cut_id)
     if cut is not None and cut.attachment.get(TRIED):
-        verify_attachments.look(services, actor, cut_id)
+        verify_attachments.verify(services, actor, cut_id)
     elif cut is not None and cut.key is not None and cut.deleted_at is None:
         make(services, actor, cut)
 

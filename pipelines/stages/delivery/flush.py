@@ -33,8 +33,8 @@ def flush_due(services: Services) -> int:
     """Send what is due, base by base; returns how many rows were sent."""
     now = services.clock.now()
     with services.store.read() as tx:
-        due = tx.wants.find(order="next_at", limit=200, before={"next_at": now + 0.001}, gone=False)
-    return sum(_flush_base(services, base_id) for base_id in dict.fromkeys(want.base_id for want in due))
+        due = tx.outbox.find(order="next_at", limit=200, before={"next_at": now + 0.001}, gone=False)
+    return sum(_flush_base(services, base_id) for base_id in dict.fromkeys(entry.base_id for entry in due))
 
 
 def _flush_base(services: Services, base_id: str) -> int:
@@ -43,12 +43,14 @@ def _flush_base(services: Services, base_id: str) -> int:
     while batches:
         batch = batches.pop(0)
         try:
-            wants = keep_old_films.with_others(services, base_id, [_resolved(services, want) for want, _ in batch])
-            answers = services.airtable.flush(base_id, wants)
+            entries = keep_old_films.with_kept_films(
+                services, base_id, [_resolved(services, entry) for entry, _ in batch]
+            )
+            answers = services.airtable.flush(base_id, entries)
         except ReelgridError as error:
             _put_back(services, [*batch, *chain.from_iterable(batches)], error)
             break
-        runs = ",".join(sorted({want.run_id or "" for want, _ in batch}))
+        runs = ",".join(sorted({entry.run_id or "" for entry, _ in batch}))
         services.points.reach("board.written", base=base_id, runs=runs)
         _commit(services, batch, {answer.want_id: answer for answer in answers})
         services.points.reach("board.confirmed", base=base_id, runs=runs)
@@ -62,46 +64,48 @@ def _take(services: Services, base_id: str) -> list[list[tuple[OutboxEntry, str]
     """
     now = services.clock.now()
     with services.store.read() as tx:
-        due = tx.wants.find(order="next_at", limit=100, before={"next_at": now + 0.001}, base_id=base_id, gone=False)
-        tables = {want.table for want in due}
+        due = tx.outbox.find(order="next_at", limit=100, before={"next_at": now + 0.001}, base_id=base_id, gone=False)
+        tables = {entry.table for entry in due}
         later = {"next_at": now}
-        waiting = tx.wants.find(order="next_at", limit=100, after=later, base_id=base_id, gone=False, table=tables)
+        waiting = tx.outbox.find(order="next_at", limit=100, after=later, base_id=base_id, gone=False, table=tables)
     # What was refused a moment ago keeps its own pause.
-    waiting = [want for want in waiting if not want.attempts]
-    ranked = sorted({want.id: want for want in (*due, *waiting)}.values(), key=lambda w: (not w.urgent, w.next_at or 0))
+    waiting = [entry for entry in waiting if not entry.attempts]
+    ranked = sorted(
+        {entry.id: entry for entry in (*due, *waiting)}.values(), key=lambda w: (not w.urgent, w.next_at or 0)
+    )
     batches = []
     for table in _urgent_first(ranked):
-        mine = [want for want in ranked if want.table == table][:BATCH]
-        taken = [(want, token) for want in mine if (token := _claim(services, want, now))]
+        mine = [entry for entry in ranked if entry.table == table][:BATCH]
+        taken = [(entry, token) for entry in mine if (token := _claim(services, entry, now))]
         batches += [taken] if taken else []
     return batches
 
 
 def _urgent_first(ranked: list[OutboxEntry]) -> list[str]:
-    return list(dict.fromkeys(want.table for want in ranked))
+    return list(dict.fromkeys(entry.table for entry in ranked))
 
 
-def _claim(services: Services, want: OutboxEntry, now: float) -> str | None:
+def _claim(services: Services, entry: OutboxEntry, now: float) -> str | None:
     """A waiting row is made due first: it goes along. Once something urgent is on its way, the mark tells whether what
     is said meanwhile is urgent too.
     """
-    if want.next_at is not None and want.next_at > now:
+    if entry.next_at is not None and entry.next_at > now:
         with services.store.write() as tx:
-            tx.wants.change(want.id, {"version": want.version}, next_at=now)
-    token = services.store.claim("wants", want.id, owner=services.owner, now=now, seconds=LEASE_S)
-    if token is not None and want.urgent:
+            tx.outbox.change(entry.id, {"version": entry.version}, next_at=now)
+    token = services.store.claim("outbox", entry.id, owner=services.owner, now=now, seconds=LEASE_S)
+    if token is not None and entry.urgent:
         with services.store.write() as tx:
-            tx.wants.change(want.id, {"lease_token": token, "version": want.version}, urgent=False)
+            tx.outbox.change(entry.id, {"lease_token": token, "version": entry.version}, urgent=False)
     return token
 
 
-def _resolved(services: Services, want: OutboxEntry) -> OutboxEntry:
+def _resolved(services: Services, entry: OutboxEntry) -> OutboxEntry:
     """Stored files become signed links at the last moment; a cell whose files Airtable has is not sent again."""
     fields = {
-        name: value for name, value in want.fields.items() if not _has_files(value) or want.sent.get(name) != value
+        name: value for name, value in entry.fields.items() if not _has_files(value) or entry.sent.get(name) != value
     }
-    sent = {name: value for name, value in want.sent.items() if name in fields and not _has_files(value)}
-    return replace(want, fields={name: _linked(services, value) for name, value in fields.items()}, sent=sent)
+    sent = {name: value for name, value in entry.sent.items() if name in fields and not _has_files(value)}
+    return replace(entry, fields={name: _linked(services, value) for name, value in fields.items()}, sent=sent)
 
 
 def _has_files(value: Any) -> bool:
@@ -126,21 +130,21 @@ def _put_back(services: Services, batch: list[tuple[OutboxEntry, str]], error: R
     """Nothing was written: everything waits. Where the base is shut, deliveries are parked (stages.deliver)."""
     now = services.clock.now()
     logger.warning("Airtable: %s", error.operator)
-    for want, token in batch:
-        pause = error.retry_after if error.retry_after is not None else _pause(want.attempts)
-        services.store.release("wants", want.id, token, next_at=now + pause, attempts=want.attempts + 1)
+    for entry, token in batch:
+        pause = error.retry_after if error.retry_after is not None else _pause(entry.attempts)
+        services.store.release("outbox", entry.id, token, next_at=now + pause, attempts=entry.attempts + 1)
     with services.store.write() as tx:
         _lock_runs(tx, batch)
-        base_outages.note(tx, batch[0][0].base_id, error, now)
-        for want, _ in batch:
-            tx.wants.change(want.id, error=error.operator, **({"urgent": True} if want.urgent else {}))
-            if want.run_id and base_outages.why(tx, want.base_id):
-                _wake_delivery(tx, want.run_id, now)
+        base_outages.record_result(tx, batch[0][0].base_id, error, now)
+        for entry, _ in batch:
+            tx.outbox.change(entry.id, error=error.operator, **({"urgent": True} if entry.urgent else {}))
+            if entry.run_id and base_outages.current_outage(tx, entry.base_id):
+                _wake_delivery(tx, entry.run_id, now)
 
 
 def _lock_runs(tx: Tx, batch: list[tuple[OutboxEntry, str]]) -> None:
     """Runs before what their rows should say, as in every stage, so that no two transactions wait for each other."""
-    for run_id in sorted({want.run_id for want, _ in batch if want.run_id}):
+    for run_id in sorted({entry.run_id for entry, _ in batch if entry.run_id}):
         tx.runs.get(run_id, lock=True)
 
 
@@ -158,34 +162,34 @@ def _commit(services: Services, batch: list[tuple[OutboxEntry, str]], answers: M
     now = services.clock.now()
     with services.store.write() as tx:
         _lock_runs(tx, batch)
-        base_outages.note(tx, batch[0][0].base_id, None, now)
-        for want, token in batch:
-            answer = answers.get(want.id)
-            current = tx.wants.get(want.id, lock=True)
+        base_outages.record_result(tx, batch[0][0].base_id, None, now)
+        for entry, token in batch:
+            answer = answers.get(entry.id)
+            current = tx.outbox.get(entry.id, lock=True)
             if current is None or current.lease_token != token:
                 continue
             if answer is None:
-                tx.wants.change(want.id, next_at=now + _pause(0), urgent=want.urgent or current.urgent, **FREE)
+                tx.outbox.change(entry.id, next_at=now + _pause(0), urgent=entry.urgent or current.urgent, **FREE)
             elif not answer.ok and not answer.gone:
-                _refused(tx, now, want, answer)
+                _refused(tx, now, entry, answer)
             else:
-                _confirmed(tx, now, want, current, answer)
+                _confirmed(tx, now, entry, current, answer)
 
 
-def _refused(tx: Tx, now: float, want: OutboxEntry, answer: Written) -> None:
+def _refused(tx: Tx, now: float, entry: OutboxEntry, answer: Written) -> None:
     """Airtable takes nothing of this row: tried a few times more, then left until something new is to be said."""
-    over = want.attempts + 1 >= REFUSALS
-    again = None if over else now + _pause(want.attempts)
-    tx.wants.change(want.id, attempts=want.attempts + 1, error=answer.error, next_at=again, **FREE)
+    over = entry.attempts + 1 >= REFUSALS
+    again = None if over else now + _pause(entry.attempts)
+    tx.outbox.change(entry.id, attempts=entry.attempts + 1, error=answer.error, next_at=again, **FREE)
 
 
-def _confirmed(tx: Tx, now: float, want: OutboxEntry, current: OutboxEntry, answer: Written) -> None:
-    changed = current.version != want.version
-    sent = {**current.sent, **{name: want.fields[name] for name in answer.sent if name in want.fields}}
+def _confirmed(tx: Tx, now: float, entry: OutboxEntry, current: OutboxEntry, answer: Written) -> None:
+    changed = current.version != entry.version
+    sent = {**current.sent, **{name: entry.fields[name] for name in answer.sent if name in entry.fields}}
     # A box is unticked once: said for ever, it would undo a person's next tick; kept as sent, it is never said again.
-    once = {name for name, value in want.fields.items() if value is False and name in ACTION_BOXES}
-    tx.wants.change(
-        want.id,
+    once = {name for name, value in entry.fields.items() if value is False and name in ACTION_BOXES}
+    tx.outbox.change(
+        entry.id,
         fields={name: value for name, value in current.fields.items() if changed or name not in once},
         sent={name: value for name, value in sent.items() if name not in once},
         record_id=answer.record_id or current.record_id,
@@ -197,11 +201,11 @@ def _confirmed(tx: Tx, now: float, want: OutboxEntry, current: OutboxEntry, answ
         next_at=(now if current.urgent else now + COALESCE_S) if changed and not answer.gone else None,
         **FREE,
     )
-    if answer.record_id and want.table == AirtableTable.SCENES and want.run_id:
-        key = next(iter(want.merge.values()), "")
-        for scene in tx.scenes.find(run_id=want.run_id, key=key, airtable_record_id=None):
+    if answer.record_id and entry.table == AirtableTable.SCENES and entry.run_id:
+        key = next(iter(entry.merge.values()), "")
+        for scene in tx.scenes.find(run_id=entry.run_id, key=key, airtable_record_id=None):
             tx.scenes.change(scene.id, airtable_record_id=answer.record_id)
-    if want.run_id and want.table == AirtableTable.VIDEOS:
+    if entry.run_id and entry.table == AirtableTable.VIDEOS:
         if VideoField.FINAL_VIDEO in answer.sent:
-            record(tx, Actor("outbox", now), "run", want.run_id, want.run_id, "attached")
-        deliver.resume(tx, want.run_id, now)
+            record(tx, Actor("outbox", now), "run", entry.run_id, entry.run_id, "attached")
+        deliver.resume(tx, entry.run_id, now)

@@ -18,27 +18,27 @@ _FILMS = VideoField.FINAL_VIDEO.value
 _PREVIEW = "-animatic.mp4"
 
 
-def with_others(services: Services, base_id: str, wants: Sequence[OutboxEntry]) -> list[OutboxEntry]:
+def with_kept_films(services: Services, base_id: str, entries: Sequence[OutboxEntry]) -> list[OutboxEntry]:
     """The wants as they are sent: with the ids of what stays, and without what only we need to know of a file."""
-    keeping = {want.record_id: want for want in wants if want.record_id and _keeps(want)}
+    keeping = {entry.record_id: entry for entry in entries if entry.record_id and _keeps(entry)}
     cells: Mapping[str, Mapping[str, list[Any]]] = {}
     if keeping:
-        runs = [want.run_id for want in keeping.values() if want.run_id]
+        runs = [entry.run_id for entry in keeping.values() if entry.run_id]
         cells = services.airtable.attachments_of(base_id, AirtableTable.VIDEOS, list(keeping), [_FILMS], runs)
-    return [_sent(want, cells.get(want.record_id or "", {}).get(_FILMS, [])) for want in wants]
+    return [_sent(entry, cells.get(entry.record_id or "", {}).get(_FILMS, [])) for entry in entries]
 
 
-def _keeps(want: OutboxEntry) -> bool:
-    cell = want.fields.get(_FILMS)
+def _keeps(entry: OutboxEntry) -> bool:
+    cell = entry.fields.get(_FILMS)
     return isinstance(cell, list) and OTHERS in cell
 
 
-def _sent(want: OutboxEntry, there: Sequence[Mapping[str, Any]]) -> OutboxEntry:
-    fields = dict(want.fields)
-    for name, value in want.fields.items():
+def _sent(entry: OutboxEntry, there: Sequence[Mapping[str, Any]]) -> OutboxEntry:
+    fields = dict(entry.fields)
+    for name, value in entry.fields.items():
         if isinstance(value, list) and any(isinstance(item, dict) for item in value):
             fields[name] = joined(value, there if name == _FILMS else ())
-    return replace(want, fields=fields)
+    return replace(entry, fields=fields)
 
 
 def joined(wanted: Sequence[Mapping[str, Any]], there: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

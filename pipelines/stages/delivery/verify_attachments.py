@@ -92,7 +92,7 @@ def _is(file: File, item: Mapping[str, Any]) -> bool:
     return bool(right and item.get("size") and item.get("id") and str(item.get("type", "")).startswith(file.kind))
 
 
-def look_later(cut: Cut, *tables: str) -> dict[str, Any]:
+def schedule_verification(cut: Cut, *tables: str) -> dict[str, Any]:
     """The `attachment` of a cut whose files in these tables are to be looked after."""
     fresh = {table: {"checks": 0, "tries": 0} for table in tables}
     return {**cut.attachment, LOOKS: {**cut.attachment.get(LOOKS, {}), **fresh}}
@@ -102,14 +102,14 @@ def look_later(cut: Cut, *tables: str) -> dict[str, Any]:
 class _Row:
     """One row of the base, and the files that its cells should have."""
 
-    want: OutboxEntry
+    entry: OutboxEntry
     files: Mapping[str, Sequence[File]]
 
     @property
     def is_written(self) -> bool:
         """Airtable has taken the links."""
-        sent, fields = self.want.sent, self.want.fields
-        return self.want.next_at is None and all(sent.get(name) == fields.get(name) for name in self.files)
+        sent, fields = self.entry.sent, self.entry.fields
+        return self.entry.next_at is None and all(sent.get(name) == fields.get(name) for name in self.files)
 
     def compare(self, cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Arrival]:
         """By field. Nobody misses files in a base that has no column for them."""
@@ -130,7 +130,7 @@ class _Place:
         return all(row.is_written for row in self.rows)
 
 
-def look(services: Services, actor: Actor, cut_id: str) -> None:
+def verify(services: Services, actor: Actor, cut_id: str) -> None:
     """Look after the files of one delivered cut, and of all others of its base that are due about now: one call for
     each table.
     """
@@ -140,7 +140,7 @@ def look(services: Services, actor: Actor, cut_id: str) -> None:
     if cut is None:
         return
     known = {
-        table: bool(run and run.base_id and _look_at(services, actor, cut, run.base_id, table))
+        table: bool(run and run.base_id and _verify_table(services, actor, cut, run.base_id, table))
         for table in _due(cut, actor.now)
     }
     with services.store.write() as tx:
@@ -152,12 +152,12 @@ def _due(cut: Cut, now: float) -> list[str]:
     return [table for table, state in cut.attachment.get(LOOKS, {}).items() if state.get("at", 0.0) < now + ALONG_S]
 
 
-def _look_at(services: Services, actor: Actor, cut: Cut, base_id: str, table: str) -> bool:
+def _verify_table(services: Services, actor: Actor, cut: Cut, base_id: str, table: str) -> bool:
     """One table. False when nothing of this cut is to be looked after there any more."""
     with services.store.read() as tx:
         places = _places(tx, base_id, table, actor.now)
     written = [place for place in places if place.is_written]
-    rows = {row.want.record_id: row for place in written for row in place.rows if row.want.record_id}
+    rows = {row.entry.record_id: row for place in written for row in place.rows if row.entry.record_id}
     cells: Mapping[str, Mapping[str, Sequence[Any]]] = {}
     if rows:
         fields = list(dict.fromkeys(name for row in rows.values() for name in row.files))
@@ -192,25 +192,25 @@ def _place(tx: Tx, base_id: str, table: str, cut: Cut) -> _Place | None:
 def _film_rows(tx: Tx, run: Run, table: str, cuts: Sequence[Cut]) -> list[_Row]:
     record_id = run.record_id or ""
     name = version_key(record_id, run.number) if table == AirtableTable.VERSIONS else record_id
-    want = tx.wants.get(f"{run.base_id}/{table}/{name}")
-    if want is None or want.gone or want.error:
+    entry = tx.outbox.get(f"{run.base_id}/{table}/{name}")
+    if entry is None or entry.gone or entry.error:
         return []
-    shown = [str(item.get("filename")) for item in want.fields.get(_FILMS) or [] if "filename" in item]
+    shown = [str(item.get("filename")) for item in entry.fields.get(_FILMS) or [] if "filename" in item]
     if shown != [file.filename for file in films(cuts)]:
         return []
-    return [_Row(want, {_FILMS: films(cuts), _POSTERS: posters(cuts)})]
+    return [_Row(entry, {_FILMS: films(cuts), _POSTERS: posters(cuts)})]
 
 
 def _clip_rows(tx: Tx, run: Run) -> list[_Row]:
     """The scenes whose clip was given to Airtable and never seen there."""
     rows = []
     for scene in tx.scenes.find(run_id=run.id, order="number"):
-        clip, want = tx.clips.get(scene.clip_id or ""), outbox.want_of_scene(tx, run, scene)
-        if clip is None or want is None or want.gone or want.error:
+        clip, entry = tx.clips.get(scene.clip_id or ""), outbox.entry_of_scene(tx, run, scene)
+        if clip is None or entry is None or entry.gone or entry.error:
             continue
-        unseen = [item for item in want.fields.get(_CLIP) or () if "id" not in item]
+        unseen = [item for item in entry.fields.get(_CLIP) or () if "id" not in item]
         if unseen:
-            rows.append(_Row(want, {_CLIP: [File(str(item["filename"]), "video/", clip.size) for item in unseen]}))
+            rows.append(_Row(entry, {_CLIP: [File(str(item["filename"]), "video/", clip.size) for item in unseen]}))
     return rows
 
 
@@ -227,7 +227,7 @@ def _judge(
         _again(tx, actor, place.cut, table, state, PAUSES_S[0])
         return
     # A row that is gone misses nothing.
-    seen = [(row, row.compare(cells.get(row.want.record_id or "", {}))) for row in place.rows]
+    seen = [(row, row.compare(cells.get(row.entry.record_id or "", {}))) for row in place.rows]
     every = [arrival for _, found in seen for arrival in found.values()]
     state["checks"] += 1
     if table == AirtableTable.SCENES:
@@ -237,7 +237,7 @@ def _judge(
     elif not any(arrival.lost for arrival in every) and state["checks"] < len(PAUSES_S):
         _again(tx, actor, place.cut, table, state, PAUSES_S[state["checks"]])
     else:
-        _mend(services, tx, actor, place, table, state, [one for one in seen if not _is_whole(one[1])])
+        _resend(services, tx, actor, place, table, state, [one for one in seen if not _is_whole(one[1])])
 
 
 def _is_whole(found: Mapping[str, Arrival]) -> bool:
@@ -247,14 +247,14 @@ def _is_whole(found: Mapping[str, Arrival]) -> bool:
 def _remember_clips(tx: Tx, seen: Sequence[tuple[_Row, Mapping[str, Arrival]]]) -> None:
     """What was seen once is not looked after again when another scene is made anew."""
     for row, found in seen:
-        want = tx.wants.get(row.want.id, lock=True)
-        cell = row.want.fields[_CLIP]
-        if _CLIP in found and found[_CLIP].whole and want is not None and want.fields.get(_CLIP) == cell:
+        entry = tx.outbox.get(row.entry.id, lock=True)
+        cell = row.entry.fields[_CLIP]
+        if _CLIP in found and found[_CLIP].whole and entry is not None and entry.fields.get(_CLIP) == cell:
             known = [{**item, "id": found[_CLIP].have[str(item["filename"])]} for item in cell]
-            tx.wants.change(want.id, fields={**want.fields, _CLIP: known}, sent={**want.sent, _CLIP: known})
+            tx.outbox.change(entry.id, fields={**entry.fields, _CLIP: known}, sent={**entry.sent, _CLIP: known})
 
 
-def _mend(
+def _resend(
     services: Services,
     tx: Tx,
     actor: Actor,
@@ -269,14 +269,14 @@ def _mend(
     if tries >= TRIES:
         record(tx, actor, "run", run.id, run.id, "not_attached", table=table, **_TOLD["lost"].get(table, {}))
         for row, _ in missing:
-            _say(tx, now, row.want, _NOT_ATTACHED[table](run, row.want))
+            _say(tx, now, row.entry, _NOT_ATTACHED[table](run, row.entry))
         _again(tx, actor, place.cut, table, None, None)
         return
     told = _TOLD["again"].get(table, {})
     record(tx, actor, "run", run.id, run.id, "attached_again", tries=tries, table=table, **told)
     for row, found in missing:
-        mark = f"{table[0].lower()}{tries}-{row.want.flushes}"
-        _say(tx, now, row.want, _fresh_links(place, table, row, mark, found))
+        mark = f"{table[0].lower()}{tries}-{row.entry.flushes}"
+        _say(tx, now, row.entry, _fresh_links(place, table, row, mark, found))
     _again(tx, actor, place.cut, table, {**state, "checks": 0, "tries": tries}, PAUSES_S[0])
 
 
@@ -292,19 +292,19 @@ def _fresh_links(
 ) -> dict[str, list[dict[str, Any]]]:
     """The cells as they are wanted, with links that were never given before, and ids for what is there already."""
     if table == AirtableTable.SCENES:
-        return {_CLIP: [{**item, "url": f"{outbox.key_of(item)}#{mark}"} for item in row.want.fields[_CLIP]]}
+        return {_CLIP: [{**item, "url": f"{outbox.key_of(item)}#{mark}"} for item in row.entry.fields[_CLIP]]}
     have = {name: known for arrival in found.values() for name, known in arrival.have.items()}
     return {name: attachments(files) for name, files in outbox.film_files(place.cuts, mark, have).items()}
 
 
-def _say(tx: Tx, now: float, want: OutboxEntry, fields: dict[str, Any]) -> None:
-    key = next(iter(want.merge.values()), None)
-    where: dict[str, Any] = {"base_id": want.base_id, "table": want.table, "record_id": want.record_id}
-    outbox.want(tx, now, fields=fields, run_id=want.run_id, merge_key=key, urgent=True, **where)
+def _say(tx: Tx, now: float, entry: OutboxEntry, fields: dict[str, Any]) -> None:
+    key = next(iter(entry.merge.values()), None)
+    where: dict[str, Any] = {"base_id": entry.base_id, "table": entry.table, "record_id": entry.record_id}
+    outbox.put(tx, now, fields=fields, run_id=entry.run_id, merge_key=key, urgent=True, **where)
 
 
-def _version_note(_run: Run, want: OutboxEntry) -> dict[str, Any]:
-    what = str(want.fields.get(VersionField.WHAT_CHANGED, ""))
+def _version_note(_run: Run, entry: OutboxEntry) -> dict[str, Any]:
+    what = str(entry.fields.get(VersionField.WHAT_CHANGED, ""))
     return {VersionField.WHAT_CHANGED.value: f"{what} Airtable could not fetch the file; Restore still works.".strip()}
 
 

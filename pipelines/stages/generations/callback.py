@@ -16,7 +16,7 @@ from pipelines.stages.kernel.transitions import Actor, record, transition_genera
 _G = GenerationStatus
 
 
-def arrived(
+def receive(
     services: Services,
     provider: str,
     delivery_id: str,
@@ -71,7 +71,7 @@ def adopt(services: Services, actor: Actor, gen: Generation, job_id: str) -> Non
     Raises LostLease, or Ambiguous when the job is another generation's.
     """
     now = services.clock.now()
-    deadline = now + services.card(gen.model).maximum_s
+    deadline = now + services.catalogue_model(gen.model).maximum_s
     known = {"provider_id": job_id, "submitted_at": now, "deadline_at": deadline, "error": None, "polls": 0}
     with services.store.write() as tx:
         run = tx.runs.get(gen.run_id, lock=True)

@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 def kept_until(services: Services, gen: Generation) -> float:
     """Until when the provider keeps the result: as it said itself, else as its model's card says."""
-    return gen.expires_at or (gen.submitted_at or gen.created_at) + services.card(gen.model).retention_s
+    return gen.expires_at or (gen.submitted_at or gen.created_at) + services.catalogue_model(gen.model).retention_s
 
 
 def due_at(expires_at: float, now: float) -> float:
@@ -69,7 +69,7 @@ def download_clip(services: Services, actor: Actor, gen: Generation) -> None:
                 services.providers.get(gen.provider).fetch(_job(gen), request, path)
             except Expired as error:
                 raise _handle_missing(services, actor, gen, request, error) from error
-            footage = _look(services, path, request)
+            footage = _probe(services, path, request)
         services.points.reach("fetch.downloaded", run=gen.run_id, generation=gen.id)
         clip = _keep(services, gen, path, footage)
         services.points.reach("fetch.stored", run=gen.run_id, generation=gen.id)
@@ -109,7 +109,7 @@ def _handle_missing(
         if job.status is _G.SUCCEEDED:
             fresh = {"result": {**job.result, GONE: since}, "expires_at": job.expires_at or gen.expires_at}
             _note(services, actor, gen, **fresh)
-    return Unavailable(error.operator, retry_after=services.card(gen.model).poll_s)
+    return Unavailable(error.operator, retry_after=services.catalogue_model(gen.model).poll_s)
 
 
 def _note(services: Services, actor: Actor, gen: Generation, **changes: Any) -> None:
@@ -123,7 +123,7 @@ def _job(gen: Generation) -> Job:
     return Job(id=gen.provider_id or "", status=_G.SUCCEEDED, result=gen.result, cost_micro=gen.cost_micro)
 
 
-def _look(services: Services, path: Path, request: GenerationRequest) -> Footage:
+def _probe(services: Services, path: Path, request: GenerationRequest) -> Footage:
     """Raises BadDelivery unless it is a playable video of about the promised length."""
     try:
         footage = services.editor.probe(path)
@@ -171,7 +171,7 @@ def _commit(services: Services, actor: Actor, gen: Generation, clip: Clip) -> No
     with services.store.write() as tx:
         run = tx.runs.get(gen.run_id, lock=True)
         scene = tx.scenes.get(gen.scene_id)
-        placeholder = bool(scene and scene.rung.get("placeholder"))
+        placeholder = bool(scene and scene.attempt_level.get("placeholder"))
         tx.clips.add(replace(clip, cost_micro=cost, placeholder=placeholder, created_at=actor.now, next_at=actor.now))
         gen = transition_generation(tx, actor, gen, _G.FETCHED, cost_micro=cost, clip_id=clip.id)
         if run is None:

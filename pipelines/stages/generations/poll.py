@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import (
     Expired,
     NotConfigured,
@@ -109,7 +109,7 @@ def _commit(services: Services, answers: Sequence[_Answer]) -> None:
         for one in answers:
             if one.moves is not None:
                 with suppress(LostLease):
-                    _move(services, tx, one.gen, one.job, one.moves, one.at)
+                    _transition(services, tx, one.gen, one.job, one.moves, one.at)
 
 
 def _waiting(services: Services, answer: _Answer) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -124,14 +124,14 @@ def _known(gen: Generation, job: Job | None) -> dict[str, Any]:
     return {"progress": job.progress, "polls": gen.polls + 1, "expires_at": job.expires_at or gen.expires_at}
 
 
-def _move(services: Services, tx: Tx, gen: Generation, job: Job | None, to: GenerationStatus, now: float) -> None:
+def _transition(services: Services, tx: Tx, gen: Generation, job: Job | None, to: GenerationStatus, now: float) -> None:
     """Raises LostLease."""
     actor, known = Actor("sweep", now), _known(gen, job)
     if job is not None and to is _G.SUCCEEDED:
         due = fetch.due_at(job.expires_at or fetch.kept_until(services, gen), now)
         done = {"result": job.result, "cost_micro": job.cost_micro, "next_at": due}
         transition_generation(tx, actor, gen, to, **known, **done)
-        circuit_breaker.note(tx, gen.model, now, ok=True)
+        circuit_breaker.record_outcome(tx, gen.model, now, ok=True)
     else:
         transition_generation(tx, actor, gen, to, **known, next_at=_next(services, gen, now))
 
@@ -208,10 +208,10 @@ def _as_taken(gen: Generation) -> dict[str, Any]:
 
 
 def _next(services: Services, gen: Generation, now: float) -> float:
-    return now + pause_s(services.card(gen.model), gen.polls)
+    return now + pause_s(services.catalogue_model(gen.model), gen.polls)
 
 
-def pause_s(card: ModelCard, polls: int) -> float:
+def pause_s(card: CatalogueModel, polls: int) -> float:
     """Seconds until the next poll: growing from the model's own interval, with jitter."""
     grown = min(max(LONGEST_POLL_S, card.poll_s), card.poll_s * GROWTH ** min(polls, 12))
     return grown * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
@@ -227,7 +227,7 @@ def _error_of(job: Job) -> ReelgridError:
 def _charged(services: Services, gen: Generation, job: Job) -> int:
     if job.cost_micro is not None:
         return job.cost_micro
-    return gen.reserve_micro if services.card(gen.model).charges_failures else 0
+    return gen.reserve_micro if services.catalogue_model(gen.model).charges_failures else 0
 
 
 def _missing(services: Services, actor: Actor, gen: Generation, error: Expired) -> None:
@@ -240,7 +240,7 @@ def _missing(services: Services, actor: Actor, gen: Generation, error: Expired) 
         return
     with services.store.write() as tx:
         tx.generations.change(gen.id, {"status": gen.status}, result={**gen.result, MISSING: since})
-    _wait(services, actor, gen, Unavailable(error.operator, retry_after=services.card(gen.model).poll_s))
+    _wait(services, actor, gen, Unavailable(error.operator, retry_after=services.catalogue_model(gen.model).poll_s))
 
 
 def _found_again(services: Services, gen: Generation) -> None:
@@ -261,7 +261,11 @@ def _fail(
 
 def _wait(services: Services, actor: Actor, gen: Generation, error: Retryable) -> None:
     """The provider does not answer: wait, and say so once in a while; its deadline is far."""
-    pause = error.retry_after if error.retry_after is not None else pause_s(services.card(gen.model), gen.polls + 1)
+    pause = (
+        error.retry_after
+        if error.retry_after is not None
+        else pause_s(services.catalogue_model(gen.model), gen.polls + 1)
+    )
     logger.warning("polling %s: %s; again in %.0f s", gen.id, error.operator, pause)
     with services.store.write() as tx:
         if isinstance(error, RateLimited):
@@ -278,14 +282,14 @@ def _wait(services: Services, actor: Actor, gen: Generation, error: Retryable) -
 UNREACHABLE_S = 6 * 3600.0
 """A provider that is away for so long after the deadline is not waited for any more."""
 LATE_PAUSE_S = 600.0
-LATE_LOOKS = 12
+LATE_POLLS = 12
 
 
 def _abandon(services: Services, actor: Actor, gen: Generation) -> None:
     """Past its deadline nobody waits for it any more. It may be charged for, so it counts as spent; a result that
     turns up later is still taken.
     """
-    words = f"still not finished after {services.card(gen.model).maximum_s:.0f} s"
+    words = f"still not finished after {services.catalogue_model(gen.model).maximum_s:.0f} s"
     with services.store.write() as tx:
         run = tx.runs.get(gen.run_id, lock=True)
         reason = Reason.PROVIDER_ERROR.value
@@ -293,14 +297,14 @@ def _abandon(services: Services, actor: Actor, gen: Generation) -> None:
         transition_generation(tx, actor, gen, _G.ABANDONED, error=words, reason=reason, **later)
         if run is not None:
             ledger.write_off(tx, actor.now, run, gen)
-            circuit_breaker.note(tx, gen.model, actor.now, ok=False)
+            circuit_breaker.record_outcome(tx, gen.model, actor.now, ok=False)
             submit.wake_if_generating(tx, run, actor.now)
 
 
-def look_again(services: Services, actor: Actor, gen: Generation) -> None:
+def poll_late(services: Services, actor: Actor, gen: Generation) -> None:
     """A step of an abandoned generation: has its result turned up after all?"""
     job = None
-    if gen.provider_id is not None and gen.polls < LATE_LOOKS:
+    if gen.provider_id is not None and gen.polls < LATE_POLLS:
         job = services.providers.get(gen.provider).poll(gen.provider_id, request_from_json(gen.request))
     waiting = job is not None and job.status in (_G.SUBMITTED, _G.RUNNING)
     with services.store.write() as tx:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from pipelines.domain.catalogue import Ability, ModelCard
+from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.errors import Ambiguous, Expired, InvalidOrder, ReelgridError, Refused, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import Generation
@@ -29,13 +29,13 @@ CLOCK_SLACK_S = 5.0
 """A vendor's clock may be behind ours by this much when its jobs are matched by creation time."""
 HEARD, UNHEARD_S = "heard_since", 90.0
 """A job that a callback named and its provider does not know for so long was never there."""
-LOOKS = 5
+LIST_TRIES = 5
 """So many looks into a list, spread over its grace, before it counts as proof: a clock that jumps ahead proves none."""
 
 
 def clear_doubt(services: Services, actor: Actor, gen: Generation) -> None:
     """One try to learn what became of a request. The lease of its POST has expired, so the call itself is over."""
-    card = services.card(gen.model)
+    card = services.catalogue_model(gen.model)
     if gen.status is _G.SUBMITTING:
         gen = _to_unknown(services, actor, gen)
         services.points.reach("settle.doubted", run=gen.run_id, generation=gen.id)
@@ -60,7 +60,7 @@ def _doubt_it(services: Services, actor: Actor, gen: Generation, error: Reelgrid
     now = services.clock.now()
     since = float(gen.result.get(HEARD, now))
     if isinstance(error, Expired) and now - since < UNHEARD_S:
-        known, later = {**gen.result, HEARD: since}, now + services.card(gen.model).poll_s
+        known, later = {**gen.result, HEARD: since}, now + services.catalogue_model(gen.model).poll_s
     else:
         logger.warning("the callback of %s is not believed: %s", gen.id, error.operator)
         known = {name: value for name, value in gen.result.items() if name not in (submit.CALLED_BACK, HEARD)}
@@ -78,7 +78,7 @@ def _to_unknown(services: Services, actor: Actor, gen: Generation) -> Generation
         )
 
 
-def _same_key(services: Services, actor: Actor, gen: Generation, _card: ModelCard) -> None:
+def _same_key(services: Services, actor: Actor, gen: Generation, _card: CatalogueModel) -> None:
     """Under the same key the provider answers with the job it has, or makes it now: so only if it is still wanted.
 
     An answer that is about us (no credit, a changed key) says nothing about the first request: a person decides.
@@ -108,18 +108,18 @@ def _adopt(services: Services, actor: Actor, gen: Generation, job: Job, by: str)
         raise Unavailable(f"{error.operator}; looking again") from error
 
 
-def _look_in_list(services: Services, actor: Actor, gen: Generation, card: ModelCard) -> None:
+def _find_in_list(services: Services, actor: Actor, gen: Generation, card: CatalogueModel) -> None:
     since = (gen.intent_at or gen.created_at) - CLOCK_SLACK_S
     jobs = services.providers.get(gen.provider).find(submit.submission_of(services, gen), since)
     job = _unclaimed(services, gen, jobs, since)
     now = services.clock.now()
     if job is not None and _twin_is_sending(services, gen, now):
-        _look_later(services, actor, gen, now + _pause(card))
+        _retry_later(services, actor, gen, now + _pause(card))
     elif job is not None:
         _adopt(services, actor, gen, job, "list")
-    elif gen.polls < LOOKS or now < submit.over_at(gen, card) + card.list_grace_s:
+    elif gen.polls < LIST_TRIES or now < submit.over_at(gen, card) + card.list_grace_s:
         # A list may lag behind: "not there" proves something only after a while.
-        _look_later(services, actor, gen, now + _pause(card))
+        _retry_later(services, actor, gen, now + _pause(card))
     else:
         with services.store.write() as tx:
             transition_generation(tx, actor, gen, _G.PLANNED, next_at=now, error=None, polls=0)
@@ -146,24 +146,24 @@ def _twin_is_sending(services: Services, gen: Generation, now: float) -> bool:
     return any(all(other.request.get(name) == gen.request.get(name) for name in _ALIKE) for other in others)
 
 
-def _pause(card: ModelCard) -> float:
-    return max(0.5, card.list_grace_s / LOOKS)
+def _pause(card: CatalogueModel) -> float:
+    return max(0.5, card.list_grace_s / LIST_TRIES)
 
 
-def _look_later(services: Services, actor: Actor, gen: Generation, when: float) -> None:
+def _retry_later(services: Services, actor: Actor, gen: Generation, when: float) -> None:
     with services.store.write() as tx:
         if not tx.generations.change(gen.id, actor.fence(gen.status), next_at=when, polls=gen.polls + 1, **FREE):
             raise LostLease(gen.id)
 
 
-def _wait_for_callback(services: Services, actor: Actor, gen: Generation, card: ModelCard) -> None:
+def _wait_for_callback(services: Services, actor: Actor, gen: Generation, card: CatalogueModel) -> None:
     """The callback adopts it (stages.hook). The grace exceeds the longest generation, so nothing comes after it."""
     over_at = submit.over_at(gen, card) + card.maximum_s
     now = services.clock.now()
     if now >= over_at or services.links.callback(gen.provider, gen.callback_token) is None:
         leave_to_person(services, actor, gen)
     else:
-        _look_later(services, actor, gen, min(over_at, now + 5.0))
+        _retry_later(services, actor, gen, min(over_at, now + 5.0))
 
 
 def leave_to_person(services: Services, actor: Actor, gen: Generation) -> None:
@@ -178,13 +178,13 @@ def leave_to_person(services: Services, actor: Actor, gen: Generation) -> None:
             submit.wake_if_generating(tx, run, services.clock.now())
 
 
-def _ask(services: Services, actor: Actor, gen: Generation, _card: ModelCard) -> None:
+def _ask(services: Services, actor: Actor, gen: Generation, _card: CatalogueModel) -> None:
     leave_to_person(services, actor, gen)
 
 
-_WAYS: Mapping[Ability, Callable[[Services, Actor, Generation, ModelCard], None]] = {
+_WAYS: Mapping[Ability, Callable[[Services, Actor, Generation, CatalogueModel], None]] = {
     Ability.KEY: _same_key,
-    Ability.LIST: _look_in_list,
+    Ability.LIST: _find_in_list,
     Ability.CALLBACK: _wait_for_callback,
     Ability.NONE: _ask,
 }

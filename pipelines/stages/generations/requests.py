@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.footage import Transition
 from pipelines.domain.keys import digest
 from pipelines.domain.orders.order import Order, SceneOrder
@@ -84,7 +84,7 @@ def _styled(prompt: str, style: str | None, limit: int) -> str:
     return text if not limit or len(text) <= limit else prompt
 
 
-def style_left_out(plan: Plan, cards: Mapping[str, ModelCard], style: str | None) -> tuple[str, ...]:
+def style_left_out(plan: Plan, cards: Mapping[str, CatalogueModel], style: str | None) -> tuple[str, ...]:
     """Said of scenes whose prompt leaves no room for the style note that would go with it."""
     full = [
         f"Scene {scene.number}: the style notes do not fit beside the prompt, because {scene.model} takes at most "
@@ -126,7 +126,7 @@ def fingerprint(request: GenerationRequest, take: int) -> str:
     return digest("clip", bought, take)
 
 
-def settings_of(planned: PlannedScene, card: ModelCard, style: str | None) -> dict[str, Any]:
+def settings_of(planned: PlannedScene, card: CatalogueModel, style: str | None) -> dict[str, Any]:
     """What a scene remembers of its plan beside the prompt."""
     prices = {"price_micro": planned.price_micro, "softening_micro": planned.softening_micro}
     more = {"buy_seconds": planned.buy_seconds, "max_prompt": card.max_prompt, **prices}

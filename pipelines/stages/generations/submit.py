@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import (
     Ambiguous,
     Busy,
@@ -52,12 +52,12 @@ INSIST_S = 120.0
 """So long an answer is kept in hand while the database is away."""
 
 
-def margin_s(card: ModelCard) -> float:
+def margin_s(card: CatalogueModel) -> float:
     """The lease of a paid request outlives its total timeout by this: when it has expired, the call is over."""
     return max(2.0, card.submit_timeout_s / 4)
 
 
-def over_at(gen: Generation, card: ModelCard) -> float:
+def over_at(gen: Generation, card: CatalogueModel) -> float:
     """From this moment on the paid call is certainly over, however it ended."""
     return (gen.intent_at or gen.created_at) + card.submit_timeout_s + margin_s(card)
 
@@ -70,7 +70,7 @@ def buy(services: Services, actor: Actor, gen: Generation) -> None:
     if intended is None:
         return
     services.points.reach("submit.intended", run=gen.run_id, generation=gen.id)
-    if services.clock.now() > (intended.intent_at or 0.0) + margin_s(services.card(gen.model)) / 2:
+    if services.clock.now() > (intended.intent_at or 0.0) + margin_s(services.catalogue_model(gen.model)) / 2:
         # This process stood still (a paused container, a laptop asleep): the lease would not outlive the call.
         _take_back(services, actor, intended)
         return
@@ -114,7 +114,7 @@ def _commit_intent(services: Services, actor: Actor, gen: Generation) -> Generat
     """Every gate is passed in the transaction that commits the intent. Raises Busy when it is not our turn; None when
     the clip is not wanted any more.
     """
-    card = services.card(gen.model)
+    card = services.catalogue_model(gen.model)
     with services.store.write() as tx:
         now = services.clock.now()
         actor = replace(actor, now=now)
@@ -126,7 +126,7 @@ def _commit_intent(services: Services, actor: Actor, gen: Generation) -> Generat
         _must_fit_in_flight(tx, gen, card)
         circuit_breaker.must_be_closed(tx, gen.model, now)
         spacing, burst = 60.0 / card.creates_per_minute, max(1, int(card.creates_per_minute / BURSTS_PER_MINUTE))
-        rate_limits.take_turn(tx, f"create:{gen.provider}", now, spacing, burst)
+        rate_limits.acquire(tx, f"create:{gen.provider}", now, spacing, burst)
         lease_until = now + card.submit_timeout_s + margin_s(card)
         return transition_generation(
             tx,
@@ -163,7 +163,7 @@ def _put_aside(tx: Tx, actor: Actor, run: Run, gen: Generation) -> bool:
     return False
 
 
-def _must_fit_in_flight(tx: Tx, gen: Generation, card: ModelCard) -> None:
+def _must_fit_in_flight(tx: Tx, gen: Generation, card: CatalogueModel) -> None:
     tx.serialise(f"in-flight:{gen.provider}")
     busy = tx.generations.count(model=gen.model, status=(*IN_FLIGHT, _G.SUBMITTING))
     if busy >= card.max_in_flight:
@@ -229,7 +229,7 @@ def commit_job(
 
     Raises Ambiguous when another generation has this very job.
     """
-    card, now = services.card(gen.model), services.clock.now()
+    card, now = services.catalogue_model(gen.model), services.clock.now()
     actor = replace(actor, now=now)
     values = {
         "provider_id": job.id,
@@ -253,7 +253,7 @@ def commit_job(
             transition_generation(
                 tx, done, gen, _G.SUCCEEDED, next_at=now, cost_micro=job.cost_micro, result=job.result
             )
-            circuit_breaker.note(tx, gen.model, now, ok=True)
+            circuit_breaker.record_outcome(tx, gen.model, now, ok=True)
 
 
 def must_be_unclaimed(tx: Tx, gen: Generation, job_id: str) -> None:
@@ -263,7 +263,7 @@ def must_be_unclaimed(tx: Tx, gen: Generation, job_id: str) -> None:
         raise Ambiguous(f"{gen.provider} job {job_id} belongs to another generation")
 
 
-def first_poll_s(card: ModelCard) -> float:
+def first_poll_s(card: CatalogueModel) -> float:
     """Asking before half of the usual time has passed is only noise."""
     return min(card.typical_s * 0.5, 4 * card.poll_s)
 
@@ -291,7 +291,7 @@ def _commit_error(services: Services, actor: Actor, gen: Generation, error: Reel
         with services.store.write() as tx:
             if isinstance(error, Ambiguous):
                 transition_generation(tx, later, gen, _G.UNKNOWN, error=error.operator, next_at=later.now)
-                circuit_breaker.note(tx, gen.model, later.now, ok=False)
+                circuit_breaker.record_outcome(tx, gen.model, later.now, ok=False)
             elif isinstance(error, Retryable):
                 _not_taken(tx, later, gen, error)
             else:
@@ -311,7 +311,7 @@ def _not_taken(tx: Tx, actor: Actor, gen: Generation, error: Retryable) -> None:
     again = {"attempts": tries, "next_at": actor.now + pause}
     transition_generation(tx, actor, gen, _G.PLANNED, error=error.operator, **again)
     if not isinstance(error, RateLimited):
-        circuit_breaker.note(tx, gen.model, actor.now, ok=False)
+        circuit_breaker.record_outcome(tx, gen.model, actor.now, ok=False)
     rate_limits.hold_back(tx, f"create:{gen.provider}", actor.now + (error.retry_after or 0.0))
 
 
@@ -325,7 +325,7 @@ def fail(tx: Tx, actor: Actor, gen: Generation, reason: Reason, error: ReelgridE
         ledger.free(tx, actor.now, run, gen)
         wake_if_generating(tx, run, actor.now)
     if reason in _TELLING:
-        circuit_breaker.note(tx, gen.model, actor.now, ok=reason is Reason.REFUSED)
+        circuit_breaker.record_outcome(tx, gen.model, actor.now, ok=reason is Reason.REFUSED)
 
 
 def drop(tx: Tx, actor: Actor, gen: Generation, error: ReelgridError) -> None:

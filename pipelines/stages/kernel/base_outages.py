@@ -10,7 +10,7 @@ from pipelines.ports import Tx
 
 
 @dataclass(frozen=True, slots=True)
-class Away:
+class Outage:
     """Why a base is shut. `by_itself`: it opens again without anybody's help."""
 
     sentence: str
@@ -21,7 +21,7 @@ def _name(base_id: str) -> str:
     return f"board:{base_id}"
 
 
-def note(tx: Tx, base_id: str, error: ReelgridError | None, now: float) -> None:
+def record_result(tx: Tx, base_id: str, error: ReelgridError | None, now: float) -> None:
     """Remember how the last call went; an error that passes soon says nothing."""
     if error is not None and not isinstance(error, AirtableQuota | AirtableDenied | NotConfigured):
         return
@@ -37,9 +37,9 @@ def note(tx: Tx, base_id: str, error: ReelgridError | None, now: float) -> None:
         tx.switches.change(switch.id, on=True, at=now, reason=error.marketer, detail=detail)
 
 
-def why(tx: Tx, base_id: str) -> Away | None:
+def current_outage(tx: Tx, base_id: str) -> Outage | None:
     """Why nothing can be written there now; None when all is well."""
     switch = tx.switches.get(_name(base_id))
     if switch is None or not switch.on:
         return None
-    return Away(switch.reason, bool(switch.detail.get("by_itself")))
+    return Outage(switch.reason, bool(switch.detail.get("by_itself")))

@@ -20,13 +20,13 @@ PACE_S = 60.0
 RUNNING = "Running."
 
 
-def look(services: Services, base_id: str | None) -> None:
+def refresh(services: Services, base_id: str | None) -> None:
     """Read the row unless some process did within the last minute. Airtable being away leaves what was known."""
     if base_id is None:
         return
     try:
         with services.store.write() as tx:
-            rate_limits.take_turn(tx, f"settings:{base_id}", services.clock.now(), PACE_S)
+            rate_limits.acquire(tx, f"settings:{base_id}", services.clock.now(), PACE_S)
         read(services, base_id)
     except Busy:
         return
@@ -40,7 +40,7 @@ def must_not_be_stopped(services: Services, base_id: str | None) -> None:
         stopped = stop_switch.reason_if_on(tx, base_id)
     if stopped is None:
         return
-    look(services, base_id)
+    refresh(services, base_id)
     with services.store.read() as tx:
         stop_switch.must_be_off(tx, base_id)
 
@@ -52,10 +52,12 @@ def read(services: Services, base_id: str) -> None:
     with services.store.write() as tx:
         old = tx.switches.get(name)
         if (old.on if old else False) != row.stop:
-            stop_switch.turn(tx, on=row.stop, now=now, reason="Stop Spending in Settings", actor="airtable", name=name)
+            stop_switch.set_switch(
+                tx, on=row.stop, now=now, reason="Stop Spending in Settings", actor="airtable", name=name
+            )
         if base_id == services.policy.default_base:
             tx.bases.add(Base(id=base_id, created_at=now))
-        tx.bases.change(base_id, board_cap_micro=row.day_budget_micro, settings_read_at=now)
+        tx.bases.change(base_id, airtable_cap_micro=row.day_budget_micro, settings_read_at=now)
         if row.record_id is not None:
             _tell(tx, now, base_id, row.record_id, stopped=stop_switch.reason_if_on(tx, base_id))
 
@@ -65,7 +67,7 @@ def _tell(tx: Tx, now: float, base_id: str, record_id: str, *, stopped: str | No
     status = f"Spending is stopped: {stopped}." if stopped else RUNNING
     spent = ledger.spent(tx, base_id=base_id, day=ledger.utc_day(now))
     fields = {str(name): value for name, value in settings_fields(spent_today_micro=spent, status=status).items()}
-    known = tx.wants.find(base_id=base_id, table=AirtableTable.SETTINGS, record_id=record_id, limit=1)
+    known = tx.outbox.find(base_id=base_id, table=AirtableTable.SETTINGS, record_id=record_id, limit=1)
     news = (known[0].fields.get(SettingsField.STATUS) if known else RUNNING) != status
     where: dict[str, Any] = {"base_id": base_id, "table": AirtableTable.SETTINGS.value, "record_id": record_id}
-    outbox.want(tx, now, fields=fields, urgent=news, **where)
+    outbox.put(tx, now, fields=fields, urgent=news, **where)

@@ -15,7 +15,7 @@ def _name(model: str) -> str:
     return f"circuit:{model}"
 
 
-def note(tx: Tx, model: str, now: float, *, ok: bool) -> None:
+def record_outcome(tx: Tx, model: str, now: float, *, ok: bool) -> None:
     """Remember how a job ended. Only a fault of the provider is not `ok`: refusals, bad requests and rate limits are
     answers of a provider that is well. A good end closes the circuit; the faults before it are not forgotten at once.
     """

@@ -23,16 +23,18 @@ def utc_day(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
 
 
-def _move(tx: Tx, now: float, move: Posting, amount: int, run: Run, gen: Generation | None = None, **more: Any) -> None:
+def _post(
+    tx: Tx, now: float, posting: Posting, amount: int, run: Run, gen: Generation | None = None, **more: Any
+) -> None:
     if amount == 0:
         return
-    move_id = new_id("mov")
-    for side in entries(move, amount):
+    posting_id = new_id("mov")
+    for side in entries(posting, amount):
         row = LedgerEntry(
             at=now,
             day=utc_day(now),
-            move_id=move_id,
-            move=move.value,
+            posting_id=posting_id,
+            posting=posting.value,
             account=side.account.value,
             amount=side.amount,
             run_id=run.id,
@@ -75,7 +77,7 @@ def hold(tx: Tx, now: float, run: Run, amount: int, policy: Policy, *, board_rea
     refused = refusal(tx, now, run, amount, policy, board_read=board_read)
     if refused is not None:
         raise OverBudget(marketer=refused)
-    _move(tx, now, Posting.HOLD, amount, run)
+    _post(tx, now, Posting.HOLD, amount, run)
 
 
 def refusal(tx: Tx, now: float, run: Run, amount: int, policy: Policy, *, board_read: bool = True) -> str | None:
@@ -123,7 +125,7 @@ def _cap_of_key(tx: Tx, run: Run, day: str) -> list[_Cap]:
 
 def _cap_of_base(tx: Tx, run: Run, day: str, *, board_read: bool = True) -> list[_Cap]:
     base = tx.bases.get(run.base_id) if run.base_id else None
-    wishes = (base.day_cap_micro, base.board_cap_micro if board_read else None) if base else ()
+    wishes = (base.day_cap_micro, base.airtable_cap_micro if board_read else None) if base else ()
     limits = [cap for cap in wishes if cap is not None]
     if base is None or not limits:
         return []
@@ -145,7 +147,7 @@ def must_still_fit(tx: Tx, now: float, run: Run) -> None:
 def release(tx: Tx, now: float, run: Run) -> None:
     """Give back all that a run has set aside and not committed."""
     _alone(tx, run)
-    _move(tx, now, Posting.RELEASE, tx.balance(Account.HELD, run_id=run.id), run)
+    _post(tx, now, Posting.RELEASE, tx.balance(Account.HELD, run_id=run.id), run)
 
 
 def held(tx: Tx, run: Run) -> int:
@@ -158,13 +160,13 @@ def reserve(tx: Tx, now: float, run: Run, gen: Generation) -> None:
     _alone(tx, run)
     if held(tx, run) < gen.reserve_micro:
         raise OverBudget(f"run {run.id} holds less than generation {gen.id} may cost")
-    _move(tx, now, Posting.RESERVE, gen.reserve_micro, run, gen)
+    _post(tx, now, Posting.RESERVE, gen.reserve_micro, run, gen)
 
 
 def free(tx: Tx, now: float, run: Run, gen: Generation) -> None:
     """A generation cost nothing: its part goes back to the hold, and home if the run has stopped meanwhile."""
     _alone(tx, run)
-    _move(tx, now, Posting.FREE, tx.balance(Account.COMMITTED, generation_id=gen.id), run, gen)
+    _post(tx, now, Posting.FREE, tx.balance(Account.COMMITTED, generation_id=gen.id), run, gen)
     _settle(tx, now, run)
 
 
@@ -176,9 +178,9 @@ def capture(tx: Tx, now: float, run: Run, gen: Generation, cost: int, seconds: f
     _alone(tx, run)
     cost = max(0, cost - tx.balance(Account.SPENT, generation_id=gen.id))
     committed = tx.balance(Account.COMMITTED, generation_id=gen.id)
-    _move(tx, now, Posting.CAPTURE, min(cost, committed), run, gen, seconds=seconds)
-    _move(tx, now, Posting.FREE, max(0, committed - cost), run, gen)
-    _move(tx, now, Posting.OVERRUN, max(0, cost - committed), run, gen, memo="charged above the list price")
+    _post(tx, now, Posting.CAPTURE, min(cost, committed), run, gen, seconds=seconds)
+    _post(tx, now, Posting.FREE, max(0, committed - cost), run, gen)
+    _post(tx, now, Posting.OVERRUN, max(0, cost - committed), run, gen, memo="charged above the list price")
     _settle(tx, now, run)
 
 
@@ -186,16 +188,16 @@ def write_off(tx: Tx, now: float, run: Run, gen: Generation) -> None:
     """Money in doubt that a person gives up: counted as spent."""
     _alone(tx, run)
     committed = tx.balance(Account.COMMITTED, generation_id=gen.id)
-    _move(tx, now, Posting.WRITE_OFF, committed, run, gen, memo="in doubt, written off")
+    _post(tx, now, Posting.WRITE_OFF, committed, run, gen, memo="in doubt, written off")
 
 
 def spend_text(tx: Tx, now: float, run: Run, cost: int) -> None:
     """What the writer cost, out of the hold; above it only what the vendor really charged more than it said."""
     _alone(tx, run)
     amount = min(cost, held(tx, run))
-    _move(tx, now, Posting.RESERVE, amount, run)
-    _move(tx, now, Posting.CAPTURE, amount, run, memo="scene writing")
-    _move(tx, now, Posting.OVERRUN, cost - amount, run, memo="scene writing above its estimate")
+    _post(tx, now, Posting.RESERVE, amount, run)
+    _post(tx, now, Posting.CAPTURE, amount, run, memo="scene writing")
+    _post(tx, now, Posting.OVERRUN, cost - amount, run, memo="scene writing above its estimate")
 
 
 def _settle(tx: Tx, now: float, run: Run) -> None:

@@ -64,7 +64,7 @@ def show_run(
         page_url=_page_of(services, run.base_id, run.record_id),
         detail=" ".join([run.detail, *notes_of(services, run), *_advice(tx, run)]).strip() or None,
     )
-    want(
+    put(
         tx,
         services.clock.now(),
         base_id=run.base_id,
@@ -161,7 +161,7 @@ def _show_version(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> 
     )
     if not services.policy.airtable_reaches_us:
         del fields[VersionField.FINAL_VIDEO], fields[VersionField.POSTER]
-    want(
+    put(
         tx,
         services.clock.now(),
         base_id=run.base_id or "",
@@ -215,7 +215,7 @@ def show_scene(
     clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
     if clip is not None and services.policy.airtable_reaches_us:
         fields[SceneField.CLIP] = _clip_cell(tx, run, scene, clip)
-    want(
+    put(
         tx,
         services.clock.now(),
         base_id=run.base_id,
@@ -231,7 +231,7 @@ def show_scene(
 
 def _clip_cell(tx: Tx, run: Run, scene: Scene, clip: Clip) -> list[dict[str, Any]]:
     """The clip's file, under the link that it was given by last: a new one would have it fetched once more."""
-    known = want_of_scene(tx, run, scene)
+    known = entry_of_scene(tx, run, scene)
     cell: list[dict[str, Any]] = (known.fields.get(SceneField.CLIP) or []) if known else []
     if [key_of(item) for item in cell] == [f"{STORED}{clip.key}"]:
         return cell
@@ -243,9 +243,9 @@ def key_of(item: Mapping[str, Any]) -> str:
     return str(item.get("url", "")).rpartition("#")[0]
 
 
-def want_of_scene(tx: Tx, run: Run, scene: Scene) -> OutboxEntry | None:
+def entry_of_scene(tx: Tx, run: Run, scene: Scene) -> OutboxEntry | None:
     """What a scene's row should say."""
-    return tx.wants.get(_want_id(tx, run.base_id or "", AirtableTable.SCENES, scene.airtable_record_id, scene.key))
+    return tx.outbox.get(_entry_id(tx, run.base_id or "", AirtableTable.SCENES, scene.airtable_record_id, scene.key))
 
 
 def _scene_state(services: Services, tx: Tx, scene: Scene) -> dict[str, Any]:
@@ -260,7 +260,7 @@ def _scene_state(services: Services, tx: Tx, scene: Scene) -> dict[str, Any]:
     }
 
 
-def want(
+def put(
     tx: Tx,
     now: float,
     *,
@@ -274,8 +274,8 @@ def want(
     within_s: float = 0.0,
 ) -> None:
     """Merge `fields` into what one row should say: due within some seconds if urgent, else when the pause ends."""
-    want_id = _want_id(tx, base_id, table, record_id, merge_key)
-    old = tx.wants.get(want_id, lock=True)
+    want_id = _entry_id(tx, base_id, table, record_id, merge_key)
+    old = tx.outbox.get(want_id, lock=True)
     flushes = old.flushes if old is not None and run_id in (None, old.run_id) else 0
     due = now + (within_s if urgent else _pause(table, flushes))
     if old is None:
@@ -291,14 +291,14 @@ def want(
             next_at=due,
             urgent=urgent,
         )
-        if tx.wants.add(row):
+        if tx.outbox.add(row):
             return
         # Another process said something about this row at the same moment: what we say is added to it.
-        old = tx.wants.get(want_id, lock=True) or row
+        old = tx.outbox.get(want_id, lock=True) or row
     # A row that is gone may be back when another run is started for it.
     gone = old.gone and run_id in (None, old.run_id)
     due = due if old.next_at is None else min(due, old.next_at)
-    tx.wants.change(
+    tx.outbox.change(
         want_id,
         gone=gone,
         fields={**old.fields, **fields},
@@ -318,7 +318,7 @@ def _pause(table: str, flushes: int) -> float:
 
 def is_unsaid(tx: Tx, base_id: str, record_id: str, name: str, table: str = AirtableTable.VIDEOS) -> bool:
     """Whether a cell shows something else than it should because our word for it is still on its way."""
-    found = tx.wants.get(_want_id(tx, base_id, table, record_id, None))
+    found = tx.outbox.get(_entry_id(tx, base_id, table, record_id, None))
     if found is None or found.gone or found.next_at is None or name not in found.fields:
         return False
     return name not in found.sent or found.sent[name] != found.fields[name]
@@ -330,17 +330,17 @@ def show_again(services: Services, run_id: str, *, detail: str | None = None) ->
         run = tx.runs.get(run_id, lock=True)
         if run is None or run.base_id is None or run.record_id is None:
             return
-        known = tx.wants.get(_want_id(tx, run.base_id, AirtableTable.VIDEOS, run.record_id, None), lock=True)
+        known = tx.outbox.get(_entry_id(tx, run.base_id, AirtableTable.VIDEOS, run.record_id, None), lock=True)
         if known is not None:
             sent = {name: value for name, value in known.sent.items() if name != VideoField.STATUS}
-            tx.wants.change(known.id, sent=sent, version=known.version + 1)
+            tx.outbox.change(known.id, sent=sent, version=known.version + 1)
         extra = {VideoField.STATUS_DETAIL.value: detail} if detail else {}
         show_run(services, tx, run, urgent=True, extra=extra)
 
 
-def _want_id(tx: Tx, base_id: str, table: str, record_id: str | None, merge_key: str | None) -> str:
+def _entry_id(tx: Tx, base_id: str, table: str, record_id: str | None, merge_key: str | None) -> str:
     """One outbox row for each row of the base, whether it was known by key first or by id."""
-    known = tx.wants.find(base_id=base_id, table=table, record_id=record_id, limit=1) if record_id else []
+    known = tx.outbox.find(base_id=base_id, table=table, record_id=record_id, limit=1) if record_id else []
     return known[0].id if known else f"{base_id}/{table}/{record_id or merge_key}"
 
 

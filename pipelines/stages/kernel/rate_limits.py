@@ -7,7 +7,7 @@ from pipelines.domain.records import Lane
 from pipelines.ports import Tx
 
 
-def take_turn(tx: Tx, name: str, now: float, spacing_s: float, burst: int = 1) -> None:
+def acquire(tx: Tx, name: str, now: float, spacing_s: float, burst: int = 1) -> None:
     """Take the next turn in a lane whose turns are `spacing_s` apart on average; `burst` may come at once after a rest.
 
     Raises Busy with the time to wait.

@@ -39,7 +39,7 @@ def sentence(at: float) -> str:
     return f"Waiting until {when}, as Scheduled For says. Empty it to start at once."
 
 
-def note(tx: Tx, actor: Actor, run_id: str, at: float) -> None:
+def record_schedule(tx: Tx, actor: Actor, run_id: str, at: float) -> None:
     """Into the history: the run is due `at`, because its row says so."""
     record(tx, actor, "run", run_id, run_id, SCHEDULED, at=at, sentence=sentence(at))
 
@@ -48,11 +48,11 @@ def wait(services: Services, actor: Actor, run: Run, at: float) -> None:
     """The row that was read names a later time."""
     with services.store.write() as tx:
         run = touch_run(tx, actor, run, next_at=at, attempts=0, detail=sentence(at), **FREE)
-        note(tx, actor, run.id, at)
+        record_schedule(tx, actor, run.id, at)
         outbox.show_run(services, tx, run, urgent=True)
 
 
-def move(services: Services, run_id: str, at: float | None) -> None:
+def reschedule(services: Services, run_id: str, at: float | None) -> None:
     """Somebody changed the time of a row whose run waits, or emptied it."""
     now = services.clock.now()
     with services.store.write() as tx:
@@ -62,7 +62,7 @@ def move(services: Services, run_id: str, at: float | None) -> None:
         actor = Actor(_PERSON, now)
         if at is not None and is_ahead(at, now):
             run = touch_run(tx, actor, run, next_at=at, detail=sentence(at))
-            note(tx, actor, run.id, at)
+            record_schedule(tx, actor, run.id, at)
         else:
             run = touch_run(tx, actor, run, next_at=now, detail=SOON)
         outbox.show_run(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)

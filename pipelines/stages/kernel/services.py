@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import NotConfigured
 from pipelines.domain.policy import Policy
 from pipelines.ports import (
@@ -38,7 +38,7 @@ class Services:
     points: CrashPoints
     hints: Hints
     links: Links
-    catalogue: Mapping[str, ModelCard]
+    catalogue: Mapping[str, CatalogueModel]
     providers: Providers
     writer: SceneWriter
     moderator: Moderator
@@ -49,7 +49,7 @@ class Services:
     editor: FilmEditor
     work: Path
 
-    def card(self, model: str) -> ModelCard:
+    def catalogue_model(self, model: str) -> CatalogueModel:
         """The catalogue's row of a model that a committed plan names. Raises NotConfigured if it has left since."""
         if model not in self.catalogue:
             raise NotConfigured(f"model {model} is not in the catalogue any more")

@@ -10,7 +10,7 @@ NAME = "stop"
 PAUSE_S = 5.0
 
 
-def turn(tx: Tx, *, on: bool, now: float, reason: str, actor: str, name: str = NAME) -> None:
+def set_switch(tx: Tx, *, on: bool, now: float, reason: str, actor: str, name: str = NAME) -> None:
     """Set the switch (or a base's own, `stop:<base>`)."""
     if not tx.switches.change(name, on=on, at=now, reason=reason, actor=actor):
         tx.switches.add(Switch(id=name, on=on, at=now, reason=reason, actor=actor))

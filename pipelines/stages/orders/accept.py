@@ -133,23 +133,23 @@ def _new(
         next_at=later or now,
     )
     if request.paced:
-        take_turn(tx, key_id, now)
+        acquire_turn(tx, key_id, now)
     if not tx.runs.add(run):
         raise RuntimeError(f"run number {run.number} of {run.record_id} is taken although its record is locked")
     trigger = Actor("trigger", now)
     record(tx, trigger, "run", run.id, run.id, "status", None, RunStatus.QUEUED, source=run.source)
     if later:
-        schedule.note(tx, trigger, run.id, later)
+        schedule.record_schedule(tx, trigger, run.id, later)
     outbox.show_run(services, tx, run, urgent=True, within_s=outbox.MOMENT_S, extra={VideoField.GENERATE.value: False})
     return Started(run_id=run.id, status=run.status, existing=False, quote_micro=run.quote_micro)
 
 
-def take_turn(tx: Tx, key_id: str | None, now: float) -> None:
+def acquire_turn(tx: Tx, key_id: str | None, now: float) -> None:
     """In the transaction that starts something: whoever is told to wait has started nothing. Raises TooMany."""
     if key_id is None:
         return
     try:
-        rate_limits.take_turn(tx, f"start:{key_id}", now, START_EVERY_S, STARTS_AT_ONCE)
+        rate_limits.acquire(tx, f"start:{key_id}", now, START_EVERY_S, STARTS_AT_ONCE)
     except Busy as busy:
         raise TooMany(busy.operator, retry_after=busy.retry_after) from busy
 
@@ -285,7 +285,7 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
         return
     reading = _read_order(services, run, row)
     services.points.reach("order.read", run=run.id)
-    base_settings.look(services, run.base_id)
+    base_settings.refresh(services, run.base_id)
     reading, plan = _planned(services, run, reading)
     order = reading.order
     with services.store.write() as tx:
@@ -330,7 +330,7 @@ def _read_order(services: Services, run: Run, row: AirtableRow | None) -> _Readi
             scenes = script.with_wishes(tx, run, scenes, order.model or services.policy.default_model)
         return _Reading(order=order, scenes=scenes, problems=problems, style=True)
     with services.store.read() as tx:
-        taken = script.taken_over(tx, run, order, services.policy.default_model)
+        taken = script.inherited(tx, run, order, services.policy.default_model)
     if taken is None:
         return _Reading(order=order, scenes=None, problems=problems)
     return _Reading(order=order, scenes=taken.scenes, problems=problems, style=taken.style)
@@ -379,7 +379,7 @@ def sweep_queue(services: Services, base_id: str, *, key_id: str | None = None) 
     now = services.clock.now()
     sweep = QueueSweep(id=new_id("swp"), base_id=base_id, key_id=key_id, created_at=now, next_at=now)
     with services.store.write() as tx:
-        take_turn(tx, key_id, now)
+        acquire_turn(tx, key_id, now)
         tx.sweeps.add(sweep)
     return sweep.id
 

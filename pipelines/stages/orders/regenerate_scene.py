@@ -42,7 +42,11 @@ def tell(tx: Tx, actor: Actor, scene: Scene, plan: Plan) -> None:
 
 def _as_it_was(run: Run, scene: Scene, shared: tuple[str, ...]) -> SceneOrder:
     # A placeholder was only made because the scene's own model refused.
-    model = plan_from_json(run.plan or {}).scenes[scene.number - 1].model if scene.rung.get("placeholder") else None
+    model = (
+        plan_from_json(run.plan or {}).scenes[scene.number - 1].model
+        if scene.attempt_level.get("placeholder")
+        else None
+    )
     return scene_order(scene, model, shared=shared)
 
 

@@ -34,7 +34,7 @@ def write(services: Services, actor: Actor, run: Run) -> None:
 
 
 def _must_be_allowed(services: Services, run: Run) -> None:
-    base_settings.look(services, run.base_id)
+    base_settings.refresh(services, run.base_id)
     with services.store.read() as tx:
         stop_switch.must_be_off(tx, run.base_id)
 
@@ -48,7 +48,7 @@ def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Ru
         aspect_ratio=order.aspect_ratio,
         style_notes=order.style_notes,
         title=order.title,
-        max_prompt=min(services.card(scene.model).max_prompt for scene in plan.scenes),
+        max_prompt=min(services.catalogue_model(scene.model).max_prompt for scene in plan.scenes),
         run_id=run.id,
     )
     question = text_requests.question_of(run, "write", brief)
@@ -112,7 +112,7 @@ def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, 
             caption=planned.caption,
             seconds=planned.seconds,
             model=planned.model,
-            settings=settings_of(planned, services.card(planned.model), style)
+            settings=settings_of(planned, services.catalogue_model(planned.model), style)
             | ({"fresh": run.id} if run.fresh else {}),
             references=planned.references,
             continues=planned.continues,
@@ -171,14 +171,14 @@ def _places(scenes: Sequence[SceneOrder]) -> list[tuple[str, int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenOver:
+class Inherited:
     """Scenes of an earlier run; `style` says whether the style note goes with each of their prompts."""
 
     scenes: list[SceneOrder]
     style: bool
 
 
-def taken_over(tx: Tx, run: Run, order: Order, default_model: str) -> TakenOver | None:
+def inherited(tx: Tx, run: Run, order: Order, default_model: str) -> Inherited | None:
     """The scenes of the record's last run when the same text asked for them: they need not be written again,
     and their clips are there. None when anything that the writer reads has changed, or `fresh` was asked.
     """
@@ -192,7 +192,7 @@ def taken_over(tx: Tx, run: Run, order: Order, default_model: str) -> TakenOver 
         return None
     same = model == (order.model or default_model)
     orders = [_again(scene, old, model) if same else _text_of(scene) for scene in scenes]
-    return TakenOver(orders, any(scene.settings.get("style") for scene in scenes))
+    return Inherited(orders, any(scene.settings.get("style") for scene in scenes))
 
 
 def _same_brief(old: Order, new: Order) -> bool:
@@ -205,7 +205,7 @@ def _same_brief(old: Order, new: Order) -> bool:
 
 def _again(scene: Scene, order: Order, usual_model: str) -> SceneOrder:
     """The scene as it became: with the model it was moved to, unless that only made a placeholder."""
-    moved = scene.model != usual_model and not scene.rung.get("placeholder")
+    moved = scene.model != usual_model and not scene.attempt_level.get("placeholder")
     again = scene_order(scene, shared=order.references)
     return replace(again, model=scene.model if moved else None, airtable_record_id=None)
 

@@ -35,7 +35,7 @@ STEPS: Mapping[GenerationStatus, Callable[[Services, Actor, Generation], None]] 
     _G.PLANNED: _buy,
     _G.SUBMITTING: reconcile.clear_doubt,
     _G.UNKNOWN: reconcile.clear_doubt,
-    _G.ABANDONED: poll.look_again,
+    _G.ABANDONED: poll.poll_late,
     _G.SUCCEEDED: fetch.download_clip,
 }
 
@@ -89,7 +89,7 @@ class _Found:
 
 def fan_out(services: Services, actor: Actor, run: Run) -> None:
     """Plan what is not bought yet, and go on to stitching when nothing is missing."""
-    _look_before_buying(services, run)
+    _check_before_buying(services, run)
     refusals.explain_refusals(services, actor, run)
     with services.store.write() as tx:
         run = touch_run(tx, actor, run)
@@ -101,13 +101,13 @@ def fan_out(services: Services, actor: Actor, run: Run) -> None:
     services.points.reach("scenes.planned", run=run.id)
 
 
-def _look_before_buying(services: Services, run: Run) -> None:
+def _check_before_buying(services: Services, run: Run) -> None:
     """A person's retry or new clip over HTTP asks nobody: the base's wishes are read here, before it is bought."""
     with services.store.read() as tx:
         open_ones = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))}
         missing = [scene for scene in tx.scenes.find(run_id=run.id, clip_id=None) if scene.id not in open_ones]
     if missing:
-        base_settings.look(services, run.base_id)
+        base_settings.refresh(services, run.base_id)
 
 
 def _attend(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, total: int) -> None:
@@ -121,7 +121,7 @@ def _attend(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, to
         if clip is None or "last_frame" not in clip.prepared:
             return
         first_frame = clip.prepared["last_frame"]
-    scene = refusals.next_rung(services, tx, actor, run, scene, found.of_this_take)
+    scene = refusals.next_attempt(services, tx, actor, run, scene, found.of_this_take)
     if scene.status is SceneStatus.FAILED:
         return
     title = order_from_json(run.order or {}).title
@@ -143,7 +143,7 @@ def _plan(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, requ
         run_id=run.id,
         scene_id=scene.id,
         status=_G.PLANNED,
-        provider=services.card(scene.model).provider,
+        provider=services.catalogue_model(scene.model).provider,
         model=scene.model,
         request=request_to_json(request),
         idem_key=idempotency_key(gen_id, 1),

@@ -11,7 +11,7 @@ from pipelines.domain.lifecycle import GenerationStatus, Reason, SceneStatus
 from pipelines.domain.orders.airtable_fields import REWRITTEN, ROW_PROMPT
 from pipelines.domain.orders.order import order_from_json
 from pipelines.domain.records import Generation, Run, Scene
-from pipelines.domain.recovery.refusal_ladder import Rung, Step, next_step
+from pipelines.domain.recovery.refusal_ladder import AttemptKind, Step, next_step
 from pipelines.ports import Tx
 from pipelines.stages.generations import text_requests
 from pipelines.stages.generations.requests import settings_of, take_of
@@ -26,14 +26,14 @@ PLACEHOLDER_MODEL = "local/animatic"
 _GONE = (GenerationStatus.FAILED, GenerationStatus.ABANDONED)
 
 
-def next_rung(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, tries: list[Generation]) -> Scene:
+def next_attempt(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, tries: list[Generation]) -> Scene:
     """The scene as it should be tried now; unchanged when nothing failed, Failed when a person is needed."""
     failures = _failures(scene, tries)
     if not failures:
         return scene
     others = others_for(services, tx, run, scene, actor.now)
-    step = _step(services, run, scene, failures, others, rewrite=bool(scene.rung.get("softened")))
-    return _Climb(services, tx, actor, run, scene, step, others, failures[-1]).go()
+    step = _step(services, run, scene, failures, others, rewrite=bool(scene.attempt_level.get("softened")))
+    return _Recovery(services, tx, actor, run, scene, step, others, failures[-1]).go()
 
 
 def around_broken(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene) -> Scene:
@@ -43,12 +43,12 @@ def around_broken(services: Services, tx: Tx, actor: Actor, run: Run, scene: Sce
     others = others_for(services, tx, run, scene, actor.now)
     if not others.affordable:
         return scene
-    step = Step(Rung.OTHER_MODEL, others.affordable[0])
-    return _Climb(services, tx, actor, run, scene, step, others, None).go()
+    step = Step(AttemptKind.OTHER_MODEL, others.affordable[0])
+    return _Recovery(services, tx, actor, run, scene, step, others, None).go()
 
 
 def _failures(scene: Scene, tries: list[Generation]) -> list[Generation]:
-    forgiven = int(scene.rung.get("forgiven", 0))
+    forgiven = int(scene.attempt_level.get("forgiven", 0))
     return [gen for gen in tries if gen.status in _GONE and gen.attempt > forgiven]
 
 
@@ -56,13 +56,13 @@ def _step(
     services: Services, run: Run, scene: Scene, failures: list[Generation], others: Others, *, rewrite: bool
 ) -> Step:
     """`rewrite`: a softened prompt is at hand, or could be had."""
-    allowed = order_from_json(run.order or {}).allow_rewrite and not scene.rung.get(REWRITTEN)
-    card = services.card(failures[-1].model)
+    allowed = order_from_json(run.order or {}).allow_rewrite and not scene.attempt_level.get(REWRITTEN)
+    card = services.catalogue_model(failures[-1].model)
     return next_step(failures, card, can_rewrite=rewrite and allowed, fallbacks=others.affordable)
 
 
 @dataclass(frozen=True, slots=True)
-class _Climb:
+class _Recovery:
     """One rung, taken in the fan-out's transaction. `last` failed; None when a model is left before it is tried."""
 
     services: Services
@@ -76,16 +76,18 @@ class _Climb:
 
     def go(self) -> Scene:
         """The scene after the rung."""
-        if self.step.rung is Rung.AGAIN:
+        if self.step.attempt_level is AttemptKind.AGAIN:
             return self._change()
-        if self.step.rung is Rung.REWRITE:
-            softened = self.scene.rung["softened"]
-            return self._change(prompt=softened, rung={**self.scene.rung, REWRITTEN: self.scene.prompt})
-        if self.step.rung is Rung.OTHER_MODEL and self.step.model:
+        if self.step.attempt_level is AttemptKind.REWRITE:
+            softened = self.scene.attempt_level["softened"]
+            return self._change(
+                prompt=softened, attempt_level={**self.scene.attempt_level, REWRITTEN: self.scene.prompt}
+            )
+        if self.step.attempt_level is AttemptKind.OTHER_MODEL and self.step.model:
             return self._switch(self.step.model)
-        if self.step.rung is Rung.PLACEHOLDER:
+        if self.step.attempt_level is AttemptKind.PLACEHOLDER:
             sentence = refusal_of(self.scene) + self.others.advice()
-            return self._switch(PLACEHOLDER_MODEL, rung={**self.scene.rung, "placeholder": sentence})
+            return self._switch(PLACEHOLDER_MODEL, attempt_level={**self.scene.attempt_level, "placeholder": sentence})
         return self._change(status=SceneStatus.FAILED, error=self._why())
 
     def _why(self) -> str:
@@ -107,7 +109,7 @@ class _Climb:
             return self._change(status=SceneStatus.FAILED, error=self._why())
         planned = plan.scenes[0]
         kept = {name: self.scene.settings[name] for name in (ROW_PROMPT,) if name in self.scene.settings}
-        settings = settings_of(planned, self.services.card(model), self.scene.settings.get("style")) | kept
+        settings = settings_of(planned, self.services.catalogue_model(model), self.scene.settings.get("style")) | kept
         scene = self._change(model=model, settings=settings, references=planned.references, **changes)
         regenerate_scene.tell(self.tx, self.actor, scene, plan)
         return scene
@@ -123,20 +125,20 @@ class _Climb:
         """For the history: what is tried now, after what, and what the try before and this one cost."""
         tried = self.last
         return {
-            "rung": self.step.rung.value,
+            "rung": self.step.attempt_level.value,
             "model": self.step.model,
             "after": tried.reason if tried else "circuit open",
             "generation": tried.id if tried else None,
             "cost_micro": (tried.cost_micro or 0) if tried else 0,
-            "price_micro": 0 if self.step.rung is Rung.ASK else int(scene.settings["price_micro"]),
+            "price_micro": 0 if self.step.attempt_level is AttemptKind.ASK else int(scene.settings["price_micro"]),
         }
 
 
 def refusal_of(scene: Scene) -> str:
     """What the marketer reads about a refused scene: why, and what could be tried."""
-    culprit = scene.rung.get("culprit")
+    culprit = scene.attempt_level.get("culprit")
     why = f"The video service refused this scene: {culprit}." if culprit else "The video service refused this scene."
-    softer = scene.rung.get("softened")
+    softer = scene.attempt_level.get("softened")
     advice = f" Suggested prompt: {softer}" if softer else " Change its prompt and regenerate it."
     return why + advice
 
@@ -153,31 +155,35 @@ def explain_refusals(services: Services, actor: Actor, run: Run) -> None:
 def _unexplained(tx: Tx, scene: Scene) -> Generation | None:
     generations = tx.generations.find(scene_id=scene.id, order="-attempt", limit=1)
     last = generations[0] if generations else None
-    if last is None or last.reason != Reason.REFUSED.value or scene.rung.get("explained") == last.id:
+    if last is None or last.reason != Reason.REFUSED.value or scene.attempt_level.get("explained") == last.id:
         return None
     return last
 
 
 def _explain(services: Services, actor: Actor, run: Run, scene: Scene, last: Generation) -> None:
-    rung: dict[str, Any] = {**scene.rung, "explained": last.id}
+    attempt_level: dict[str, Any] = {**scene.attempt_level, "explained": last.id}
     question, cost = text_requests.question_of(run, "soften", last.id), 0
     try:
         submission = submission_of(services, last)
         pictures = [submission.inputs[key] for key in pictures_of(submission.request)]
-        rung["culprit"] = services.moderator.culprit(scene.prompt, pictures)
+        attempt_level["culprit"] = services.moderator.culprit(scene.prompt, pictures)
         if _softer_is_needed(services, actor, run, scene):
-            why = rung["culprit"] or last.error or "refused"
+            why = attempt_level["culprit"] or last.error or "refused"
             ask = partial(services.writer.soften, scene.prompt, why)
             script = text_requests.answered(services, actor, run, question, ask)
-            rung["softened"], cost = script.scenes[0].prompt, script.cost_micro
+            attempt_level["softened"], cost = script.scenes[0].prompt, script.cost_micro
     except Retryable:
         raise
     except ReelgridError as error:
-        rung["note"] = error.operator
-    told: dict[str, Any] = {"culprit": rung.get("culprit"), "softer": rung.get("softened"), "cost_micro": cost}
+        attempt_level["note"] = error.operator
+    told: dict[str, Any] = {
+        "culprit": attempt_level.get("culprit"),
+        "softer": attempt_level.get("softened"),
+        "cost_micro": cost,
+    }
     with services.store.write() as tx:
         text_requests.used(tx, question)
-        tx.scenes.change(scene.id, {"clip_id": None}, rung=rung, updated_at=actor.now)
+        tx.scenes.change(scene.id, {"clip_id": None}, attempt_level=attempt_level, updated_at=actor.now)
         record(tx, actor, "scene", scene.id, run.id, "explained", **told)
 
 
@@ -188,9 +194,12 @@ def _softer_is_needed(services: Services, actor: Actor, run: Run, scene: Scene) 
     with services.store.read() as tx:
         tries = [gen for gen in tx.generations.find(scene_id=scene.id, order="attempt") if take_of(gen) == scene.take]
         failures, others = _failures(scene, tries), others_for(services, tx, run, scene, actor.now)
-        if scene.rung.get("softened") or not failures:
+        if scene.attempt_level.get("softened") or not failures:
             return False
-        rung = _step(services, run, scene, failures, others, rewrite=True).rung
-        needed = int(scene.settings["price_micro"]) if rung is Rung.REWRITE else 0
+        attempt_level = _step(services, run, scene, failures, others, rewrite=True).attempt_level
+        needed = int(scene.settings["price_micro"]) if attempt_level is AttemptKind.REWRITE else 0
         left = ledger.held(tx, run) - needed
-    return rung in (Rung.REWRITE, Rung.PLACEHOLDER) and services.writer.quote_softening_micro(scene.prompt) <= left
+    return (
+        attempt_level in (AttemptKind.REWRITE, AttemptKind.PLACEHOLDER)
+        and services.writer.quote_softening_micro(scene.prompt) <= left
+    )

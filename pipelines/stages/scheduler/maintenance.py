@@ -58,8 +58,8 @@ class Maintenance:
         self._detect_clock_step()
         self._release_dead_workers()
         self._every("settings", SETTINGS_S, self._read_switches)
-        self._every("bases", BASES_S, lambda: webhook_push.keep(self._services))
-        self._every("tidy", TIDY_S, lambda: tidy(self._services))
+        self._every("bases", BASES_S, lambda: webhook_push.schedule_polls(self._services))
+        self._every("tidy", TIDY_S, lambda: clean_up(self._services))
         self._every("forget", TIDY_S, lambda: retention.forget(self._services))
         self._every("scratch", TIDY_S, lambda: scratch.sweep(self._services, time.time()))
 
@@ -98,7 +98,7 @@ class Maintenance:
         for base_id, base in known.items():
             age = now - (base.settings_read_at or 0.0) if base else PUSHED_SETTINGS_S
             if not 0 <= age < PUSHED_SETTINGS_S or not webhook_push.is_on(self._services, base_id):
-                base_settings.look(self._services, base_id)
+                base_settings.refresh(self._services, base_id)
 
 
 def ages(services: Services) -> dict[str, float]:
@@ -116,7 +116,7 @@ def ages(services: Services) -> dict[str, float]:
     return oldest
 
 
-def tidy(services: Services) -> int:
+def clean_up(services: Services) -> int:
     """Delete what has outlived its retention: clips and cuts of finished runs; returns how many files."""
     now, policy = services.clock.now(), services.policy
     deleted = 0

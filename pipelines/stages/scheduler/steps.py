@@ -26,11 +26,11 @@ from pipelines.stages.scheduler import run_steps
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
-PATIENCE = 30
+MAX_TRIES = 30
 """After so many failed tries in a row (about half an hour) a person is asked."""
-PATIENCE_WITH_PAID = 300
+MAX_TRIES_PAID = 300
 """What is paid for is fetched until the provider says that it is gone; this many tries are about five hours."""
-PATIENCE_WITH_DAMAGE = 8
+MAX_TRIES_DAMAGED = 8
 """A file that arrives damaged so often in a row will not get better."""
 
 
@@ -102,7 +102,7 @@ def _try_later(services: Services, kind: str, id: str, token: str, error: Retrya
     if row is None:
         return
     attempts = row.attempts + 1
-    if attempts > _patience(kind, error):
+    if attempts > _max_tries(kind, error):
         actor = Actor(services.owner, services.clock.now(), token)
         _conclude(services, STAGES[kind], actor, id, Permanent(error.operator, marketer=error.marketer))
         return
@@ -111,10 +111,10 @@ def _try_later(services: Services, kind: str, id: str, token: str, error: Retrya
     services.store.release(kind, id, token, next_at=services.clock.now() + pause, attempts=attempts)
 
 
-def _patience(kind: str, error: Retryable) -> int:
+def _max_tries(kind: str, error: Retryable) -> int:
     if isinstance(error, BadDelivery):
-        return PATIENCE_WITH_DAMAGE
-    return PATIENCE_WITH_PAID if kind == "generations" else PATIENCE
+        return MAX_TRIES_DAMAGED
+    return MAX_TRIES_PAID if kind == "generations" else MAX_TRIES
 
 
 def _conclude(services: Services, stage: Stage, actor: Actor, id: str, error: ReelgridError) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pipelines.domain.catalogue import ModelCard
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.lifecycle import IN_DOUBT, MOVING, GenerationStatus, RunStatus
 from pipelines.domain.progress import progress_of
 from pipelines.domain.records import Generation, Run, Scene
@@ -23,7 +23,7 @@ def of_run(run: Run, scenes: Sequence[float]) -> float:
     return round(floor + _CLIPS * sum(scenes) / len(scenes), 4)
 
 
-def of_scene(scene: Scene, gen: Generation | None, card: ModelCard | None, now: float) -> float:
+def of_scene(scene: Scene, gen: Generation | None, card: CatalogueModel | None, now: float) -> float:
     """1 with a clip; else what the provider says, or a guess by the model's typical time."""
     if gen is None or gen.status in _OVER:
         return 1.0 if scene.clip_id else 0.0
@@ -44,7 +44,7 @@ _OVER = frozenset(
 )
 
 
-def seconds_left(gens: Sequence[Generation], cards: Mapping[str, ModelCard], now: float) -> float | None:
+def seconds_left(gens: Sequence[Generation], cards: Mapping[str, CatalogueModel], now: float) -> float | None:
     """About how long the slowest open generation still takes; None when nothing is known or it is overdue."""
     rest = [
         cards[gen.model].typical_s - (now - gen.submitted_at)

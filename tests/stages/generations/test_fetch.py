@@ -21,45 +21,45 @@ PRICE = 400_000
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> StageHarness:
+def harness(tmp_path: Path) -> StageHarness:
     return StageHarness.build(tmp_path)
 
 
-def ordered(world: StageHarness, prompt: str = "a lake", model: str = "acme/film") -> str:
+def ordered(harness: StageHarness, prompt: str = "a lake", model: str = "acme/film") -> str:
     wish = Order(scenes=(SceneOrder(prompt=prompt),), model=model)
-    return accept.start(world.services, accept.StartRequest(source="rest", order=wish)).run_id
+    return accept.start(harness.services, accept.StartRequest(source="rest", order=wish)).run_id
 
 
 def gone(times: int) -> list[Expired]:
     return [Expired("the download answered 404") for _ in range(times)]
 
 
-def test_a_file_that_is_not_there_yet_is_fetched_a_little_later_and_not_bought_again(world: StageHarness) -> None:
-    world.vendor().fetch_troubles = [*gone(3)]
-    run = world.until(ordered(world), "done", "needs_attention")
+def test_a_file_that_is_not_there_yet_is_fetched_a_little_later_and_not_bought_again(harness: StageHarness) -> None:
+    harness.vendor().fetch_troubles = [*gone(3)]
+    run = harness.until(ordered(harness), "done", "needs_attention")
     assert run.status == "done"
-    assert (world.bought, world.balanced()) == (["a lake"], True)
+    assert (harness.bought, harness.balanced()) == (["a lake"], True)
 
 
-def test_a_file_that_stays_away_is_given_up_counted_and_said(world: StageHarness) -> None:
-    began = world.clock.now()
-    world.vendor().fetch_troubles = [*gone(1000)]
-    run = world.until(ordered(world), "done", "needs_attention")
-    assert GONE_S <= world.clock.now() - began < 2 * GONE_S
+def test_a_file_that_stays_away_is_given_up_counted_and_said(harness: StageHarness) -> None:
+    began = harness.clock.now()
+    harness.vendor().fetch_troubles = [*gone(1000)]
+    run = harness.until(ordered(harness), "done", "needs_attention")
+    assert GONE_S <= harness.clock.now() - began < 2 * GONE_S
     assert "no longer has this clip" in (run.error or "")
     assert "counts as paid" in (run.error or "")
-    (gen,) = world.generations(run)
+    (gen,) = harness.generations(run)
     assert (gen.status, gen.reason, gen.cost_micro) == ("failed", "expired", PRICE)
-    assert (world.bought, world.balanced()) == (["a lake"], True)
+    assert (harness.bought, harness.balanced()) == (["a lake"], True)
 
 
-def test_past_its_time_a_file_is_looked_for_once_more_and_no_longer(world: StageHarness) -> None:
-    began = world.clock.now()
-    world.vendor().keeps_s = 1.0
-    world.vendor().fetch_troubles = [*gone(1000)]
-    world.until(ordered(world), "needs_attention")
-    assert world.clock.now() - began < GONE_S / 2
-    assert len(world.vendor().fetch_troubles) == 1000 - 2
+def test_past_its_time_a_file_is_looked_for_once_more_and_no_longer(harness: StageHarness) -> None:
+    began = harness.clock.now()
+    harness.vendor().keeps_s = 1.0
+    harness.vendor().fetch_troubles = [*gone(1000)]
+    harness.until(ordered(harness), "needs_attention")
+    assert harness.clock.now() - began < GONE_S / 2
+    assert len(harness.vendor().fetch_troubles) == 1000 - 2
 
 
 class _ShortLinks(ScriptedProvider):
@@ -85,40 +85,40 @@ class _ShortLinks(ScriptedProvider):
 def test_a_link_that_died_is_asked_for_again(tmp_path: Path) -> None:
     clock = FixedClock()
     vendor = _ShortLinks("acme", clock)
-    world = StageHarness.build(tmp_path, clock=clock, providers=ScriptedProviders(vendor))
-    assert world.until(ordered(world), "done", "needs_attention").status == "done"
+    harness = StageHarness.build(tmp_path, clock=clock, providers=ScriptedProviders(vendor))
+    assert harness.until(ordered(harness), "done", "needs_attention").status == "done"
     assert (vendor.links, vendor.prompts) == (2, ["a lake"])
 
 
-def test_what_expires_soon_is_fetched_ahead_of_all_that_waits(world: StageHarness) -> None:
-    world.vendor("other").keeps_s = 60.0
-    patient = [ordered(world, f"lake {number}") for number in range(3)]
-    urgent = ordered(world, "a cliff", model="other/film")
+def test_what_expires_soon_is_fetched_ahead_of_all_that_waits(harness: StageHarness) -> None:
+    harness.vendor("other").keeps_s = 60.0
+    patient = [ordered(harness, f"lake {number}") for number in range(3)]
+    urgent = ordered(harness, "a cliff", model="other/film")
     waiting: dict[str, str] = {}
     while len(waiting) < 4:
         for kind in ("runs", "generations"):
-            for row, _ in world.services.store.due(kind, world.clock.now(), 100):
+            for row, _ in harness.services.store.due(kind, harness.clock.now(), 100):
                 if row not in waiting:
-                    world.step(kind, row)
-        world.clock.pass_by(1.0)
-        poll.poll_due(world.services)
-        found = [gen for run in (*patient, urgent) for gen in world.generations(world.run(run))]
+                    harness.step(kind, row)
+        harness.clock.pass_by(1.0)
+        poll.poll_due(harness.services)
+        found = [gen for run in (*patient, urgent) for gen in harness.generations(harness.run(run))]
         waiting = {gen.id: gen.run_id for gen in found if gen.status is GenerationStatus.SUCCEEDED}
-    (first, _), *_ = world.services.store.due("generations", world.clock.now(), 100)
+    (first, _), *_ = harness.services.store.due("generations", harness.clock.now(), 100)
     assert waiting[first] == urgent
 
 
-def test_in_the_last_minutes_it_is_tried_again_every_few_seconds(world: StageHarness) -> None:
-    began = world.clock.now()
-    world.vendor().keeps_s = 110.0
-    world.vendor().fetch_troubles = [BadDelivery("half a file") for _ in range(8)]
-    assert world.until(ordered(world), "done", "needs_attention").status == "done"
-    assert world.clock.now() - began < 10.0 + 8 * 5.0 + 10.0
+def test_in_the_last_minutes_it_is_tried_again_every_few_seconds(harness: StageHarness) -> None:
+    began = harness.clock.now()
+    harness.vendor().keeps_s = 110.0
+    harness.vendor().fetch_troubles = [BadDelivery("half a file") for _ in range(8)]
+    assert harness.until(ordered(harness), "done", "needs_attention").status == "done"
+    assert harness.clock.now() - began < 10.0 + 8 * 5.0 + 10.0
 
 
-def test_nobody_waits_longer_than_the_file_is_kept(world: StageHarness) -> None:
-    began = world.clock.now()
-    world.vendor().keeps_s = 600.0
-    world.vendor().fetch_troubles = [RateLimited("429", retry_after=3600.0)]
-    assert world.until(ordered(world), "done", "needs_attention").status == "done"
-    assert world.clock.now() - began < 600.0
+def test_nobody_waits_longer_than_the_file_is_kept(harness: StageHarness) -> None:
+    began = harness.clock.now()
+    harness.vendor().keeps_s = 600.0
+    harness.vendor().fetch_troubles = [RateLimited("429", retry_after=3600.0)]
+    assert harness.until(ordered(harness), "done", "needs_attention").status == "done"
+    assert harness.clock.now() - began < 600.0

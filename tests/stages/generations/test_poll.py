@@ -10,48 +10,48 @@ from pipelines.stages.generations.poll import MISSING_S
 from tests.stages.stage_fixtures import StageHarness
 
 
-def film(house: StageHarness, prompts: str, **fields: str) -> str:
-    return house.trigger(house.row(**{"Prompt": prompts, "Clip Seconds": 4, "Model": "acme/film", **fields}))
+def film(harness: StageHarness, prompts: str, **fields: str) -> str:
+    return harness.trigger(harness.row(**{"Prompt": prompts, "Clip Seconds": 4, "Model": "acme/film", **fields}))
 
 
 def test_a_provider_that_asks_to_wait_is_not_polled_for_any_job_until_then(tmp_path: Path) -> None:
     """And the others are polled as usual."""
-    house = StageHarness.build(tmp_path)
-    acme, other = house.vendor("acme"), house.vendor("other")
+    harness = StageHarness.build(tmp_path)
+    acme, other = harness.vendor("acme"), harness.vendor("other")
     acme.ready_after_s = other.ready_after_s = 300.0
-    runs = [film(house, "a lake\na hill\na fen"), film(house, "a dune", Model="other/film")]
+    runs = [film(harness, "a lake\na hill\na fen"), film(harness, "a dune", Model="other/film")]
     while len(acme.bought) + len(other.bought) < 4:
-        house.work()
+        harness.work()
     acme.troubles = [RateLimited("429", retry_after=40.0)]
-    house.clock.pass_by(30.0)
-    poll.poll_due(house.services)
+    harness.clock.pass_by(30.0)
+    poll.poll_due(harness.services)
     assert (acme.polls, other.polls) == (1, 1)
-    house.clock.pass_by(39.0)
-    poll.poll_due(house.services)
+    harness.clock.pass_by(39.0)
+    poll.poll_due(harness.services)
     assert (acme.polls, other.polls) == (1, 2)
-    house.clock.pass_by(2.0)
-    poll.poll_due(house.services)
+    harness.clock.pass_by(2.0)
+    poll.poll_due(harness.services)
     assert acme.polls == 4
-    assert [house.until(run, "done").status for run in runs] == ["done", "done"]
+    assert [harness.until(run, "done").status for run in runs] == ["done", "done"]
 
 
 def test_a_job_that_is_not_known_yet_is_not_lost(tmp_path: Path) -> None:
     """Two servers behind one address: the second hears of the job a little later."""
-    house = StageHarness.build(tmp_path)
-    run = film(house, "a lake")
-    house.vendor("acme").troubles = [Expired("404"), Expired("404"), Expired("404")]
-    assert house.until(run, "done", "needs_attention").status == "done"
-    assert len(house.vendor("acme").bought) == 1
+    harness = StageHarness.build(tmp_path)
+    run = film(harness, "a lake")
+    harness.vendor("acme").troubles = [Expired("404"), Expired("404"), Expired("404")]
+    assert harness.until(run, "done", "needs_attention").status == "done"
+    assert len(harness.vendor("acme").bought) == 1
 
 
 def test_a_job_that_stays_unknown_is_given_up_and_counted(tmp_path: Path) -> None:
     """A server that keeps its jobs in memory was started anew."""
-    house = StageHarness.build(tmp_path)
-    began = house.clock.now()
-    house.vendor("acme").troubles = [Expired("404") for _ in range(100)]
-    run = house.until(film(house, "a lake"), "done", "needs_attention")
+    harness = StageHarness.build(tmp_path)
+    began = harness.clock.now()
+    harness.vendor("acme").troubles = [Expired("404") for _ in range(100)]
+    run = harness.until(film(harness, "a lake"), "done", "needs_attention")
     assert run.status == "needs_attention"
-    assert MISSING_S <= house.clock.now() - began < 2 * MISSING_S
-    assert house.generations(run)[0].cost_micro == 400_000
-    assert len(house.vendor("acme").bought) == 1
-    assert house.balanced()
+    assert MISSING_S <= harness.clock.now() - began < 2 * MISSING_S
+    assert harness.generations(run)[0].cost_micro == 400_000
+    assert len(harness.vendor("acme").bought) == 1
+    assert harness.balanced()

@@ -27,150 +27,150 @@ _G = GenerationStatus
 def test_a_lost_answer_is_settled_and_each_scene_is_bought_once(
     tmp_path: Path, ability: Ability, lost: Outcome
 ) -> None:
-    world = doubtful_world(tmp_path, ability)
-    world.vendor().script("a lamp", lost, Outcome.SUCCEED)
-    run = order(world, "a lamp", "a boat")
-    world.until(run, "done")
-    assert sorted(world.bought) == ["a boat", "a lamp"]
-    assert problems(world) == ()
+    harness = doubtful_world(tmp_path, ability)
+    harness.vendor().script("a lamp", lost, Outcome.SUCCEED)
+    run = order(harness, "a lamp", "a boat")
+    harness.until(run, "done")
+    assert sorted(harness.bought) == ["a boat", "a lamp"]
+    assert problems(harness) == ()
 
 
 @pytest.mark.parametrize(("ability", "means"), [(Ability.KEY, "key"), (Ability.LIST, "list")])
 def test_an_adopted_generation_is_marked_so_in_the_history(tmp_path: Path, ability: Ability, means: str) -> None:
-    world = doubtful_world(tmp_path, ability)
-    world.vendor().script("a lamp", Outcome.AMBIGUOUS)
-    world.until(order(world, "a lamp"), "done")
-    assert [event.detail["by"] for event in history(world, "adopted")] == [means]
+    harness = doubtful_world(tmp_path, ability)
+    harness.vendor().script("a lamp", Outcome.AMBIGUOUS)
+    harness.until(order(harness, "a lamp"), "done")
+    assert [event.detail["by"] for event in history(harness, "adopted")] == [means]
 
 
 def test_a_list_that_lags_behind_proves_nothing(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.LIST)
-    vendor = world.vendor()
-    hidden_until = world.clock.now() + 90.0
+    harness = doubtful_world(tmp_path, Ability.LIST)
+    vendor = harness.vendor()
+    hidden_until = harness.clock.now() + 90.0
     found = vendor.find
     lagging: Callable[[Submission, float], list[Job]] = lambda submission, since: (  # noqa: E731
-        found(submission, since) if world.clock.now() >= hidden_until else []
+        found(submission, since) if harness.clock.now() >= hidden_until else []
     )
     vendor.find = lagging  # type: ignore[method-assign]
     vendor.script("a lamp", Outcome.AMBIGUOUS)
-    world.until(order(world, "a lamp"), "done")
-    assert world.bought == ["a lamp"]
+    harness.until(order(harness, "a lamp"), "done")
+    assert harness.bought == ["a lamp"]
 
 
 def test_a_clock_that_jumps_ahead_does_not_shorten_the_grace_of_a_list(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.LIST)
-    vendor = world.vendor()
+    harness = doubtful_world(tmp_path, Ability.LIST)
+    vendor = harness.vendor()
     vendor.script("a lamp", Outcome.AMBIGUOUS)
     looks = iter([True, True])
     found = vendor.find
     vendor.find = lambda submission, since: [] if next(looks, False) else found(submission, since)  # type: ignore[method-assign]
-    world.points.at("settle.doubted", lambda: world.clock.pass_by(7200.0))
-    world.until(order(world, "a lamp"), "done")
-    assert world.bought == ["a lamp"]
+    harness.points.at("settle.doubted", lambda: harness.clock.pass_by(7200.0))
+    harness.until(order(harness, "a lamp"), "done")
+    assert harness.bought == ["a lamp"]
 
 
 def test_two_equal_scenes_in_doubt_never_share_one_job(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.LIST)
-    world.vendor().script("a lamp", Outcome.AMBIGUOUS)
-    run = order(world, "a lamp", "a lamp", "a lamp")
-    world.until(run, "done")
-    jobs = {gen.provider_id for gen in generations(world, run)}
-    assert (len(jobs), len(world.bought)) == (3, 3)
+    harness = doubtful_world(tmp_path, Ability.LIST)
+    harness.vendor().script("a lamp", Outcome.AMBIGUOUS)
+    run = order(harness, "a lamp", "a lamp", "a lamp")
+    harness.until(run, "done")
+    jobs = {gen.provider_id for gen in generations(harness, run)}
+    assert (len(jobs), len(harness.bought)) == (3, 3)
 
 
 def test_a_callback_with_our_token_adopts_the_job(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.CALLBACK)
-    world.vendor().script("a lamp", Outcome.AMBIGUOUS)
-    run = order(world, "a lamp")
-    world.until(run, "generating")
-    while not world.bought:
-        world.work()
-    (gen,) = generations(world, run)
-    job = world.vendor().bought[0].job_id
-    world.work()
-    assert callback.arrived(world.services, "acme", "one", generation_token=gen.callback_token, job_id=job)
-    world.until(run, "done")
-    assert world.bought == ["a lamp"]
-    assert [event.detail["by"] for event in history(world, "adopted")] == ["callback"]
+    harness = doubtful_world(tmp_path, Ability.CALLBACK)
+    harness.vendor().script("a lamp", Outcome.AMBIGUOUS)
+    run = order(harness, "a lamp")
+    harness.until(run, "generating")
+    while not harness.bought:
+        harness.work()
+    (gen,) = generations(harness, run)
+    job = harness.vendor().bought[0].job_id
+    harness.work()
+    assert callback.receive(harness.services, "acme", "one", generation_token=gen.callback_token, job_id=job)
+    harness.until(run, "done")
+    assert harness.bought == ["a lamp"]
+    assert [event.detail["by"] for event in history(harness, "adopted")] == ["callback"]
 
 
 @pytest.mark.parametrize("ability", [Ability.CALLBACK, Ability.NONE])
 def test_a_callback_that_names_a_job_which_the_provider_does_not_have_changes_nothing(
     tmp_path: Path, ability: Ability
 ) -> None:
-    world = doubtful_world(tmp_path, ability)
-    world.vendor().script("a lamp", Outcome.AMBIGUOUS)
-    run = order(world, "a lamp")
-    while not (found := generations(world, run)) or found[0].status is not _G.UNKNOWN:
-        world.work()
-    token, job = found[0].callback_token, world.vendor().bought[0].job_id
-    callback.arrived(world.services, "acme", "forged", generation_token=token, job_id="acme-666")
-    began = world.clock.now()
-    while "called_back" in generations(world, run)[0].result:
-        if not world.work():
-            world.clock.pass_by(1.0)
-    assert UNHEARD_S <= world.clock.now() - began < 2 * UNHEARD_S
-    assert not history(world, "adopted")
-    callback.arrived(world.services, "acme", "true", generation_token=token, job_id=job)
-    world.until(run, "done")
-    assert (world.bought, problems(world)) == (["a lamp"], ())
+    harness = doubtful_world(tmp_path, ability)
+    harness.vendor().script("a lamp", Outcome.AMBIGUOUS)
+    run = order(harness, "a lamp")
+    while not (found := generations(harness, run)) or found[0].status is not _G.UNKNOWN:
+        harness.work()
+    token, job = found[0].callback_token, harness.vendor().bought[0].job_id
+    callback.receive(harness.services, "acme", "forged", generation_token=token, job_id="acme-666")
+    began = harness.clock.now()
+    while "called_back" in generations(harness, run)[0].result:
+        if not harness.work():
+            harness.clock.pass_by(1.0)
+    assert UNHEARD_S <= harness.clock.now() - began < 2 * UNHEARD_S
+    assert not history(harness, "adopted")
+    callback.receive(harness.services, "acme", "true", generation_token=token, job_id=job)
+    harness.until(run, "done")
+    assert (harness.bought, problems(harness)) == (["a lamp"], ())
 
 
 def test_a_callback_cannot_take_the_job_of_another_scene(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.CALLBACK)
-    world.vendor().script("a lamp", Outcome.AMBIGUOUS)
-    run = order(world, "a lamp", "a boat")
-    while len(world.bought) < 2:
-        world.work()
-    boat, lamp = sorted(generations(world, run), key=lambda gen: str(gen.request["prompt"]))
-    taken = next(p.job_id for p in world.vendor().bought if p.request.prompt == "a boat")
-    callback.arrived(world.services, "acme", "wrong", generation_token=lamp.callback_token, job_id=taken)
-    world.settle(patience_s=60.0)
-    assert not history(world, "adopted")
-    mine = next(p.job_id for p in world.vendor().bought if p.request.prompt == "a lamp")
-    callback.arrived(world.services, "acme", "right", generation_token=lamp.callback_token, job_id=mine)
-    world.until(run, "done")
-    assert {gen.id: gen.provider_id for gen in generations(world, run)} == {lamp.id: mine, boat.id: taken}
+    harness = doubtful_world(tmp_path, Ability.CALLBACK)
+    harness.vendor().script("a lamp", Outcome.AMBIGUOUS)
+    run = order(harness, "a lamp", "a boat")
+    while len(harness.bought) < 2:
+        harness.work()
+    boat, lamp = sorted(generations(harness, run), key=lambda gen: str(gen.request["prompt"]))
+    taken = next(p.job_id for p in harness.vendor().bought if p.request.prompt == "a boat")
+    callback.receive(harness.services, "acme", "wrong", generation_token=lamp.callback_token, job_id=taken)
+    harness.settle(patience_s=60.0)
+    assert not history(harness, "adopted")
+    mine = next(p.job_id for p in harness.vendor().bought if p.request.prompt == "a lamp")
+    callback.receive(harness.services, "acme", "right", generation_token=lamp.callback_token, job_id=mine)
+    harness.until(run, "done")
+    assert {gen.id: gen.provider_id for gen in generations(harness, run)} == {lamp.id: mine, boat.id: taken}
 
 
 def test_a_callback_that_comes_before_the_answer_is_kept_until_the_call_is_over(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.CALLBACK)
-    vendor = world.vendor()
-    run = order(world, "a lamp")
+    harness = doubtful_world(tmp_path, Ability.CALLBACK)
+    vendor = harness.vendor()
+    run = order(harness, "a lamp")
 
     def call_back_first(submission: Submission) -> Job:
-        token = generations(world, run)[0].callback_token
+        token = generations(harness, run)[0].callback_token
         job = ScriptedProvider.submit(vendor, submission)
-        callback.arrived(world.services, "acme", "early", generation_token=token, job_id=job.id)
+        callback.receive(harness.services, "acme", "early", generation_token=token, job_id=job.id)
         raise SystemExit("the process dies before it commits the answer")
 
     vendor.submit = call_back_first  # type: ignore[method-assign]
     with pytest.raises(SystemExit):
-        world.until(run, "done")
-    assert generations(world, run)[0].status is _G.SUBMITTING, (
+        harness.until(run, "done")
+    assert generations(harness, run)[0].status is _G.SUBMITTING, (
         "the callback alone changes nothing while a call may live"
     )
-    world.until(run, "done")
-    assert world.bought == ["a lamp"]
+    harness.until(run, "done")
+    assert harness.bought == ["a lamp"]
 
 
 def test_without_a_callback_for_longer_than_any_generation_a_person_is_asked(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.CALLBACK)
-    world.vendor().script("a lamp", Outcome.LOST)
-    run = world.until(order(world, "a lamp"), "needs_attention")
+    harness = doubtful_world(tmp_path, Ability.CALLBACK)
+    harness.vendor().script("a lamp", Outcome.LOST)
+    run = harness.until(order(harness, "a lamp"), "needs_attention")
     assert "never answered" in (run.error or "")
-    assert problems(world) == ()
+    assert problems(harness) == ()
 
 
 def test_where_nothing_can_be_learned_the_money_stays_counted_and_a_person_is_asked(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.NONE)
-    world.vendor().script("a lamp", Outcome.AMBIGUOUS)
-    run = world.until(order(world, "a lamp", "a boat"), "needs_attention")
-    assert sorted(world.bought) == ["a boat", "a lamp"]
-    with world.services.store.read() as tx:
+    harness = doubtful_world(tmp_path, Ability.NONE)
+    harness.vendor().script("a lamp", Outcome.AMBIGUOUS)
+    run = harness.until(order(harness, "a lamp", "a boat"), "needs_attention")
+    assert sorted(harness.bought) == ["a boat", "a lamp"]
+    with harness.services.store.read() as tx:
         assert (tx.balance("committed"), tx.balance("spent"), tx.balance("held")) == (400_000, 400_000, 0)
     assert "wait, write it off and retry, or cancel" in (run.error or "")
-    assert problems(world) == ()
+    assert problems(harness) == ()
 
 
 class TestDecisions:
@@ -178,88 +178,88 @@ class TestDecisions:
 
     @pytest.fixture
     def parked(self, tmp_path: Path) -> tuple[object, str, str]:
-        world = doubtful_world(tmp_path, Ability.NONE)
-        world.vendor().script("a lamp", Outcome.AMBIGUOUS, Outcome.SUCCEED)
-        run = order(world, "a lamp")
-        world.until(run, "needs_attention")
-        return world, run, generations(world, run)[0].id
+        harness = doubtful_world(tmp_path, Ability.NONE)
+        harness.vendor().script("a lamp", Outcome.AMBIGUOUS, Outcome.SUCCEED)
+        run = order(harness, "a lamp")
+        harness.until(run, "needs_attention")
+        return harness, run, generations(harness, run)[0].id
 
     def test_waiting_asks_again_when_nothing_turns_up(self, parked: tuple) -> None:
-        world, run, gen = parked
-        assert control.decide(world.services, gen, "wait", "ann").status is RunStatus.GENERATING
-        world.until(run, "needs_attention")
-        assert (world.bought, problems(world)) == (["a lamp"], ())
+        harness, run, gen = parked
+        assert control.decide(harness.services, gen, "wait", "ann").status is RunStatus.GENERATING
+        harness.until(run, "needs_attention")
+        assert (harness.bought, problems(harness)) == (["a lamp"], ())
 
     def test_writing_off_buys_again_and_counts_both(self, parked: tuple) -> None:
-        world, run, gen = parked
-        control.decide(world.services, gen, "write_off", "ann")
-        world.until(run, "done")
-        with world.services.store.read() as tx:
+        harness, run, gen = parked
+        control.decide(harness.services, gen, "write_off", "ann")
+        harness.until(run, "done")
+        with harness.services.store.read() as tx:
             assert tx.balance("spent") == 800_000
-        assert (world.bought, problems(world)) == (["a lamp", "a lamp"], ())
+        assert (harness.bought, problems(harness)) == (["a lamp", "a lamp"], ())
 
     def test_a_clip_that_turns_up_after_it_was_written_off_is_taken_and_not_paid_again(self, parked: tuple) -> None:
-        world, run, gen = parked
-        token = generations(world, run)[0].callback_token
-        control.decide(world.services, gen, "write_off", "ann")
-        job = world.vendor().bought[0].job_id
-        assert callback.arrived(world.services, "acme", "late", generation_token=token, job_id=job)
-        world.until(run, "done")
-        world.settle()
-        with world.services.store.read() as tx:
+        harness, run, gen = parked
+        token = generations(harness, run)[0].callback_token
+        control.decide(harness.services, gen, "write_off", "ann")
+        job = harness.vendor().bought[0].job_id
+        assert callback.receive(harness.services, "acme", "late", generation_token=token, job_id=job)
+        harness.until(run, "done")
+        harness.settle()
+        with harness.services.store.read() as tx:
             assert tx.balance("spent") <= 800_000
             assert tx.generations.get(gen).status is _G.FETCHED
-        assert problems(world) == ()
+        assert problems(harness) == ()
 
     def test_cancelling_writes_off_and_ends_the_run(self, parked: tuple) -> None:
-        world, _, gen = parked
-        assert control.decide(world.services, gen, "cancel", "ann").status is RunStatus.CANCELLED
-        world.settle()
-        with world.services.store.read() as tx:
+        harness, _, gen = parked
+        assert control.decide(harness.services, gen, "cancel", "ann").status is RunStatus.CANCELLED
+        harness.settle()
+        with harness.services.store.read() as tx:
             assert (tx.balance("spent"), tx.balance("committed"), tx.balance("held")) == (400_000, 0, 0)
-        assert (world.bought, problems(world)) == (["a lamp"], ())
+        assert (harness.bought, problems(harness)) == (["a lamp"], ())
 
     def test_what_is_settled_cannot_be_decided(self, parked: tuple) -> None:
-        world, _, gen = parked
-        control.decide(world.services, gen, "cancel", "ann")
+        harness, _, gen = parked
+        control.decide(harness.services, gen, "cancel", "ann")
         with pytest.raises(NotAllowed):
-            control.decide(world.services, gen, "write_off", "bob")
+            control.decide(harness.services, gen, "write_off", "bob")
 
     def test_a_late_callback_lets_the_run_go_on_by_itself(self, parked: tuple) -> None:
-        world, run, _ = parked
-        token, job = generations(world, run)[0].callback_token, world.vendor().bought[0].job_id
-        callback.arrived(world.services, "acme", "late", generation_token=token, job_id=job)
-        world.until(run, "done")
-        assert (world.bought, problems(world)) == (["a lamp"], ())
+        harness, run, _ = parked
+        token, job = generations(harness, run)[0].callback_token, harness.vendor().bought[0].job_id
+        callback.receive(harness.services, "acme", "late", generation_token=token, job_id=job)
+        harness.until(run, "done")
+        assert (harness.bought, problems(harness)) == (["a lamp"], ())
 
 
 def test_an_answer_that_comes_after_others_gave_the_call_up_is_still_taken(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.NONE)
-    vendor = world.vendor()
-    run = order(world, "a lamp")
+    harness = doubtful_world(tmp_path, Ability.NONE)
+    vendor = harness.vendor()
+    run = order(harness, "a lamp")
 
     def slowly(submission: Submission) -> Job:
         job = ScriptedProvider.submit(vendor, submission)
-        world.clock.pass_by(3600.0)
-        while world.work():
+        harness.clock.pass_by(3600.0)
+        while harness.work():
             """Others take the expired lease and give the request up as unknown."""
-        assert generations(world, run)[0].status is _G.UNKNOWN
+        assert generations(harness, run)[0].status is _G.UNKNOWN
         return job
 
     vendor.submit = slowly  # type: ignore[method-assign]
-    world.until(run, "done", "needs_attention")
-    world.until(run, "done")
-    assert world.bought == ["a lamp"]
-    assert [event.detail["by"] for event in history(world, "adopted")] == ["late answer"]
+    harness.until(run, "done", "needs_attention")
+    harness.until(run, "done")
+    assert harness.bought == ["a lamp"]
+    assert [event.detail["by"] for event in history(harness, "adopted")] == ["late answer"]
 
 
 def test_a_process_that_stood_still_after_the_intent_sends_nothing(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.NONE)
-    world.points.at("submit.intended", lambda: world.clock.pass_by(70.0))
-    run = order(world, "a lamp")
-    world.until(run, "done")
-    assert world.bought == ["a lamp"]
-    withdrawn = [(e.old, e.new) for e in history(world, "status") if e.entity == "generation"]
+    harness = doubtful_world(tmp_path, Ability.NONE)
+    harness.points.at("submit.intended", lambda: harness.clock.pass_by(70.0))
+    run = order(harness, "a lamp")
+    harness.until(run, "done")
+    assert harness.bought == ["a lamp"]
+    withdrawn = [(e.old, e.new) for e in history(harness, "status") if e.entity == "generation"]
     assert ("submitting", "planned") in withdrawn
 
 
@@ -281,77 +281,77 @@ class _Flickering(SqlStore):
 def test_an_answer_is_kept_in_hand_while_the_database_restarts(tmp_path: Path) -> None:
     store = _Flickering(f"sqlite:///{tmp_path / 'flickering.db'}")
     store.migrate()
-    world = doubtful_world(tmp_path, Ability.NONE, store=store)
-    world.points.at("submit.answered", lambda: setattr(_Flickering, "away", 3))
-    world.until(order(world, "a lamp"), "done")
-    assert world.bought == ["a lamp"]
-    assert not history(world, "in_doubt")
+    harness = doubtful_world(tmp_path, Ability.NONE, store=store)
+    harness.points.at("submit.answered", lambda: setattr(_Flickering, "away", 3))
+    harness.until(order(harness, "a lamp"), "done")
+    assert harness.bought == ["a lamp"]
+    assert not history(harness, "in_doubt")
 
 
 def test_a_doubt_of_a_cancelled_run_is_not_bought_under_its_key(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.KEY)
-    world.vendor().script("a lamp", Outcome.LOST)
-    run = order(world, "a lamp")
-    world.until(run, "generating")
-    world.points.at("settle.doubted", lambda: None)
-    while not generations(world, run) or generations(world, run)[0].status is not _G.UNKNOWN:
-        world.work()
-    control.cancel(world.services, run, "ann")
-    world.vendor().script("a lamp", Outcome.SUCCEED)
-    world.settle()
-    assert world.bought == []
-    assert generations(world, run)[0].status is _G.UNKNOWN
+    harness = doubtful_world(tmp_path, Ability.KEY)
+    harness.vendor().script("a lamp", Outcome.LOST)
+    run = order(harness, "a lamp")
+    harness.until(run, "generating")
+    harness.points.at("settle.doubted", lambda: None)
+    while not generations(harness, run) or generations(harness, run)[0].status is not _G.UNKNOWN:
+        harness.work()
+    control.cancel(harness.services, run, "ann")
+    harness.vendor().script("a lamp", Outcome.SUCCEED)
+    harness.settle()
+    assert harness.bought == []
+    assert generations(harness, run)[0].status is _G.UNKNOWN
 
 
 def test_a_key_that_was_refused_while_settling_proves_nothing_about_the_first_request(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.KEY)
-    world.vendor().script("a lamp", Outcome.LOST, Outcome.NO_CREDIT)
-    run = world.until(order(world, "a lamp"), "needs_attention")
-    (gen,) = generations(world, run.id)
-    assert (gen.status, problems(world)) == (_G.UNKNOWN, ())
+    harness = doubtful_world(tmp_path, Ability.KEY)
+    harness.vendor().script("a lamp", Outcome.LOST, Outcome.NO_CREDIT)
+    run = harness.until(order(harness, "a lamp"), "needs_attention")
+    (gen,) = generations(harness, run.id)
+    assert (gen.status, problems(harness)) == (_G.UNKNOWN, ())
 
 
 def test_a_provider_that_cannot_list_after_all_leaves_it_to_a_person(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.LIST)
-    world.vendor().script("a lamp", Outcome.AMBIGUOUS)
+    harness = doubtful_world(tmp_path, Ability.LIST)
+    harness.vendor().script("a lamp", Outcome.AMBIGUOUS)
 
     def no_list(submission: Submission, since: float) -> list[Job]:
         raise Unavailable("502")
 
-    world.vendor().find = no_list  # type: ignore[method-assign]
-    run = world.until(order(world, "a lamp"), "needs_attention", rounds=20_000)
-    assert world.bought == ["a lamp"]
-    assert problems(world) == ()
+    harness.vendor().find = no_list  # type: ignore[method-assign]
+    run = harness.until(order(harness, "a lamp"), "needs_attention", rounds=20_000)
+    assert harness.bought == ["a lamp"]
+    assert problems(harness) == ()
     assert run.error
 
 
 def test_a_provider_that_cannot_be_reached_for_hours_does_not_keep_a_run_moving_for_ever(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.NONE)
-    world.vendor().script("a lamp", Outcome.AWAY)
-    run = world.until(order(world, "a lamp"), "needs_attention", rounds=20_000)
-    assert (world.bought, problems(world)) == ([], ())
+    harness = doubtful_world(tmp_path, Ability.NONE)
+    harness.vendor().script("a lamp", Outcome.AWAY)
+    run = harness.until(order(harness, "a lamp"), "needs_attention", rounds=20_000)
+    assert (harness.bought, problems(harness)) == ([], ())
     assert "again and again" in (run.error or "")
 
 
 def test_a_job_that_never_ends_is_written_off_and_not_bought_again_unasked(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.NONE)
-    world.vendor().script("a lamp", Outcome.NEVER)
-    run = world.until(order(world, "a lamp"), "needs_attention", rounds=20_000)
+    harness = doubtful_world(tmp_path, Ability.NONE)
+    harness.vendor().script("a lamp", Outcome.NEVER)
+    run = harness.until(order(harness, "a lamp"), "needs_attention", rounds=20_000)
     assert "may still be charged" in (run.error or "")
-    assert (world.bought, problems(world)) == (["a lamp"], ())
+    assert (harness.bought, problems(harness)) == (["a lamp"], ())
 
 
 @pytest.mark.logs_errors
 def test_what_is_paid_for_is_fetched_when_the_key_is_put_right(tmp_path: Path) -> None:
-    world = doubtful_world(tmp_path, Ability.NONE)
-    vendor = world.vendor()
+    harness = doubtful_world(tmp_path, Ability.NONE)
+    vendor = harness.vendor()
 
     def refuse(job: Job, request: GenerationRequest, dest: Path) -> None:
-        if world.clock.now() < mended_at:
+        if harness.clock.now() < mended_at:
             raise NotConfigured("ACME_API_KEY is refused")
         ScriptedProvider.fetch(vendor, job, request, dest)
 
-    mended_at = world.clock.now() + 1200.0
+    mended_at = harness.clock.now() + 1200.0
     vendor.fetch = refuse  # type: ignore[method-assign]
-    world.until(order(world, "a lamp"), "done")
-    assert world.bought == ["a lamp"]
+    harness.until(order(harness, "a lamp"), "done")
+    assert harness.bought == ["a lamp"]

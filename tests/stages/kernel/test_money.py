@@ -27,8 +27,8 @@ SCENE = 400_000
 """Four seconds at ten cents."""
 
 
-def stand(world: StageHarness) -> dict[str, int]:
-    with world.services.store.read() as tx:
+def stand(harness: StageHarness) -> dict[str, int]:
+    with harness.services.store.read() as tx:
         return {name: tx.balance(name) for name in ("held", "committed", "spent")}
 
 
@@ -36,51 +36,51 @@ class TestCaps:
     """Every cap is checked in the transaction of the hold, and says the number that would do."""
 
     def test_of_one_run_over_rest_is_refused_at_once(self, tmp_path: Path) -> None:
-        world = StageHarness.build(tmp_path, run_cap_micro=SCENE)
+        harness = StageHarness.build(tmp_path, run_cap_micro=SCENE)
         with pytest.raises(OverBudget, match=r"\$0\.80"):
-            order(world, "a lamp", "a boat")
+            order(harness, "a lamp", "a boat")
 
     def test_of_one_record(self, tmp_path: Path) -> None:
-        world = StageHarness.build(tmp_path)
-        _, run = world.film(Prompt="a lamp\na boat", **{"Max Cost": 0.5})
+        harness = StageHarness.build(tmp_path)
+        _, run = harness.film(Prompt="a lamp\na boat", **{"Max Cost": 0.5})
         assert run.status is RunStatus.NEEDS_ATTENTION
         assert "Max Cost" in (run.error or "")
-        assert world.bought == []
+        assert harness.bought == []
 
     def test_of_the_day(self, tmp_path: Path) -> None:
-        world = StageHarness.build(tmp_path, day_cap_micro=SCENE)
-        first, second = order(world, "a lamp"), order(world, "a boat")
-        world.until(first, "done")
-        run = world.until(second, "needs_attention")
+        harness = StageHarness.build(tmp_path, day_cap_micro=SCENE)
+        first, second = order(harness, "a lamp"), order(harness, "a boat")
+        harness.until(first, "done")
+        run = harness.until(second, "needs_attention")
         assert "today's budget leaves $0.00 of $0.40" in (run.error or "")
-        world.clock.pass_by(24 * 3600.0)
-        control.retry(world.services, second, "ann")
-        world.until(second, "done")
-        assert problems(world) == ()
+        harness.clock.pass_by(24 * 3600.0)
+        control.retry(harness.services, second, "ann")
+        harness.until(second, "done")
+        assert problems(harness) == ()
 
     def test_of_a_key(self, tmp_path: Path) -> None:
-        world = StageHarness.build(tmp_path)
-        with world.services.store.write() as tx:
+        harness = StageHarness.build(tmp_path)
+        with harness.services.store.write() as tx:
             tx.keys.add(ApiKey(id="key_1", name="zapier", sha256="0" * 64, day_cap_micro=SCENE))
         for number in range(2):
-            record = world.row(Prompt=f"a lamp {number}")
+            record = harness.row(Prompt=f"a lamp {number}")
             request = accept.StartRequest(source="record", base_id=BASE, record_id=record)
-            accept.start(world.services, request, key_id="key_1")
-        world.settle()
-        assert len(world.bought) == 1
-        with world.services.store.read() as tx:
+            accept.start(harness.services, request, key_id="key_1")
+        harness.settle()
+        assert len(harness.bought) == 1
+        with harness.services.store.read() as tx:
             (parked,) = tx.runs.find(status=RunStatus.NEEDS_ATTENTION)
         assert "the key zapier" in (parked.error or "")
 
     def test_a_retry_that_does_not_fit_changes_nothing(self, tmp_path: Path) -> None:
-        world = StageHarness.build(tmp_path, day_cap_micro=2 * SCENE)
-        world.vendor().script("a lamp", Outcome.NO_CREDIT)
-        stopped = world.until(order(world, "a lamp"), "needs_attention")
-        world.until(order(world, "a boat", "a bird"), "done")
+        harness = StageHarness.build(tmp_path, day_cap_micro=2 * SCENE)
+        harness.vendor().script("a lamp", Outcome.NO_CREDIT)
+        stopped = harness.until(order(harness, "a lamp"), "needs_attention")
+        harness.until(order(harness, "a boat", "a bird"), "done")
         with pytest.raises(OverBudget):
-            control.retry(world.services, stopped.id, "ann")
-        assert world.run(stopped.id).status is RunStatus.NEEDS_ATTENTION
-        assert (stand(world)["held"], problems(world)) == (0, ())
+            control.retry(harness.services, stopped.id, "ann")
+        assert harness.run(stopped.id).status is RunStatus.NEEDS_ATTENTION
+        assert (stand(harness)["held"], problems(harness)) == (0, ())
 
 
 class TestCharges:
@@ -88,92 +88,92 @@ class TestCharges:
 
     @pytest.mark.parametrize("outcome", [Outcome.REFUSE, Outcome.FLAG, Outcome.FAIL, Outcome.NO_CREDIT])
     def test_refusals_and_failures_cost_nothing(self, tmp_path: Path, outcome: Outcome) -> None:
-        world = StageHarness.build(tmp_path)
-        world.vendor().script("a lamp", outcome)
-        world.until(order(world, "a lamp"), "needs_attention", "done")
-        world.settle()
-        assert stand(world) == {"held": 0, "committed": 0, "spent": 0}
-        assert problems(world) == ()
+        harness = StageHarness.build(tmp_path)
+        harness.vendor().script("a lamp", outcome)
+        harness.until(order(harness, "a lamp"), "needs_attention", "done")
+        harness.settle()
+        assert stand(harness) == {"held": 0, "committed": 0, "spent": 0}
+        assert problems(harness) == ()
 
     def test_words_are_part_of_the_cost(self, tmp_path: Path) -> None:
-        world = StageHarness.build(tmp_path, writer=ScriptedWriter(cost_micro=1_500))
-        record, run = world.film(**{"Master Prompt": "a lamp", "Scene Count": 2})
+        harness = StageHarness.build(tmp_path, writer=ScriptedWriter(cost_micro=1_500))
+        record, run = harness.film(**{"Master Prompt": "a lamp", "Scene Count": 2})
         assert run.status is RunStatus.DONE
-        assert stand(world) == {"held": 0, "committed": 0, "spent": 2 * SCENE + 1_500}
-        assert world.cells(record)["Actual Cost"] == pytest.approx(0.8015)
+        assert stand(harness) == {"held": 0, "committed": 0, "spent": 2 * SCENE + 1_500}
+        assert harness.cells(record)["Actual Cost"] == pytest.approx(0.8015)
 
     def test_a_damaged_clip_that_never_gets_better_counts_as_spent_and_is_not_bought_again(
         self, tmp_path: Path
     ) -> None:
-        world = StageHarness.build(tmp_path)
-        world.vendor().script("a lamp", Outcome.DAMAGED)
-        run = world.until(order(world, "a lamp"), "needs_attention")
-        assert (len(world.bought), stand(world)["spent"]) == (1, SCENE)
-        assert (run.status, problems(world)) == (RunStatus.NEEDS_ATTENTION, ())
+        harness = StageHarness.build(tmp_path)
+        harness.vendor().script("a lamp", Outcome.DAMAGED)
+        run = harness.until(order(harness, "a lamp"), "needs_attention")
+        assert (len(harness.bought), stand(harness)["spent"]) == (1, SCENE)
+        assert (run.status, problems(harness)) == (RunStatus.NEEDS_ATTENTION, ())
 
 
 class TestStop:
     """One switch stops new spending; runs wait where they are, say so, and go on when it is lifted."""
 
     def test_a_run_waits_before_anything_is_held_and_goes_on(self, tmp_path: Path) -> None:
-        world = StageHarness.build(tmp_path)
-        control.set_stop(world.services, on=True, reason="checking the bill", actor="ann")
-        run = order(world, "a lamp")
+        harness = StageHarness.build(tmp_path)
+        control.set_stop(harness.services, on=True, reason="checking the bill", actor="ann")
+        run = order(harness, "a lamp")
         for _ in range(5):
-            world.work()
-            world.clock.pass_by(10.0)
-        waiting = world.run(run)
-        assert (waiting.status, stand(world)["held"]) == (RunStatus.QUEUED, 0)
+            harness.work()
+            harness.clock.pass_by(10.0)
+        waiting = harness.run(run)
+        assert (waiting.status, stand(harness)["held"]) == (RunStatus.QUEUED, 0)
         assert "Spending is stopped (checking the bill)" in waiting.detail
-        control.set_stop(world.services, on=False, reason="", actor="ann")
-        world.until(run, "done")
+        control.set_stop(harness.services, on=False, reason="", actor="ann")
+        harness.until(run, "done")
 
     def test_clips_that_are_planned_are_not_bought_while_it_is_on(self, tmp_path: Path) -> None:
-        world = StageHarness.build(tmp_path)
-        world.points.at("scenes.planned", lambda: _stop(world))
-        run = order(world, "a lamp")
+        harness = StageHarness.build(tmp_path)
+        harness.points.at("scenes.planned", lambda: _stop(harness))
+        run = order(harness, "a lamp")
         for _ in range(20):
-            world.work()
-            world.clock.pass_by(10.0)
-        assert (world.bought, world.run(run).status) == ([], RunStatus.GENERATING)
-        assert "Spending is stopped" in world.run(run).detail
-        control.set_stop(world.services, on=False, reason="", actor="ann")
-        world.until(run, "done")
+            harness.work()
+            harness.clock.pass_by(10.0)
+        assert (harness.bought, harness.run(run).status) == ([], RunStatus.GENERATING)
+        assert "Spending is stopped" in harness.run(run).detail
+        control.set_stop(harness.services, on=False, reason="", actor="ann")
+        harness.until(run, "done")
 
     def test_the_box_of_the_base_is_read_before_the_hold_and_stops_that_base_only(self, tmp_path: Path) -> None:
-        world = StageHarness.build(tmp_path)
-        settings = world.airtable.add("Settings", Name="This base", Stop_Spending=True)
-        mine = world.trigger(world.row(Prompt="a lamp"))
-        other = order(world, "a boat")
-        world.until(other, "done")
-        assert (world.run(mine).status, world.bought) == (RunStatus.QUEUED, ["a boat"])
-        world.airtable.edit("Settings", settings, Stop_Spending=False)
-        world.clock.pass_by(61.0)
-        maintenance.Maintenance(world.services).tick()
-        world.until(mine, "done")
-        reads = [call for call in world.airtable.calls if call.verb == "settings"]
-        assert len(reads) <= 1 + world.clock.now() // 60
+        harness = StageHarness.build(tmp_path)
+        settings = harness.airtable.add("Settings", Name="This base", Stop_Spending=True)
+        mine = harness.trigger(harness.row(Prompt="a lamp"))
+        other = order(harness, "a boat")
+        harness.until(other, "done")
+        assert (harness.run(mine).status, harness.bought) == (RunStatus.QUEUED, ["a boat"])
+        harness.airtable.edit("Settings", settings, Stop_Spending=False)
+        harness.clock.pass_by(61.0)
+        maintenance.Maintenance(harness.services).tick()
+        harness.until(mine, "done")
+        reads = [call for call in harness.airtable.calls if call.verb == "settings"]
+        assert len(reads) <= 1 + harness.clock.now() // 60
 
     def test_a_doubt_is_not_sent_again_under_its_key_while_it_is_on(self, tmp_path: Path) -> None:
-        world = doubtful_world(tmp_path, Ability.KEY)
-        world.vendor().script("a lamp", Outcome.LOST, Outcome.SUCCEED)
-        world.points.at("settle.doubted", lambda: None)
-        run = order(world, "a lamp")
-        while not generations(world, run) or generations(world, run)[0].status.value != "unknown":
-            if not world.work():
-                world.clock.pass_by(1.0)
-            if world.bought == [] and generations(world, run):
-                _stop(world)
+        harness = doubtful_world(tmp_path, Ability.KEY)
+        harness.vendor().script("a lamp", Outcome.LOST, Outcome.SUCCEED)
+        harness.points.at("settle.doubted", lambda: None)
+        run = order(harness, "a lamp")
+        while not generations(harness, run) or generations(harness, run)[0].status.value != "unknown":
+            if not harness.work():
+                harness.clock.pass_by(1.0)
+            if harness.bought == [] and generations(harness, run):
+                _stop(harness)
         for _ in range(5):
-            world.work()
-            world.clock.pass_by(10.0)
-        assert world.bought == []
-        control.set_stop(world.services, on=False, reason="", actor="ann")
-        world.until(run, "done")
+            harness.work()
+            harness.clock.pass_by(10.0)
+        assert harness.bought == []
+        control.set_stop(harness.services, on=False, reason="", actor="ann")
+        harness.until(run, "done")
 
 
-def _stop(world: StageHarness) -> None:
-    control.set_stop(world.services, on=True, reason="a test", actor="ann")
+def _stop(harness: StageHarness) -> None:
+    control.set_stop(harness.services, on=True, reason="a test", actor="ann")
 
 
 class _FullDisk(FileStore):
@@ -190,50 +190,50 @@ class _FullDisk(FileStore):
 
 def test_what_is_paid_for_waits_on_a_full_disk_and_is_fetched_when_there_is_room(tmp_path: Path) -> None:
     media = _FullDisk(tmp_path / "media")
-    world = StageHarness.build(tmp_path, media=media)
-    run = order(world, "a lamp")
+    harness = StageHarness.build(tmp_path, media=media)
+    run = order(harness, "a lamp")
     for _ in range(600):
-        world.work()
-        world.clock.pass_by(2.0)
-    assert (world.bought, world.run(run).status) == (["a lamp"], RunStatus.GENERATING)
-    assert "disk is full" in world.run(run).detail
+        harness.work()
+        harness.clock.pass_by(2.0)
+    assert (harness.bought, harness.run(run).status) == (["a lamp"], RunStatus.GENERATING)
+    assert "disk is full" in harness.run(run).detail
     media.full = False
-    world.until(run, "done")
-    assert (world.bought, problems(world)) == (["a lamp"], ())
+    harness.until(run, "done")
+    assert (harness.bought, problems(harness)) == (["a lamp"], ())
 
 
 def test_cancelling_keeps_what_is_paid_for_and_a_new_run_reuses_it(tmp_path: Path) -> None:
-    world = StageHarness.build(tmp_path)
-    record = world.row(Prompt="a lamp\na boat")
-    run = world.trigger(record)
-    while len(world.bought) < 2:
-        world.work()
-    control.cancel(world.services, run, "ann")
-    world.settle()
-    assert (world.run(run).status, stand(world)) == (
+    harness = StageHarness.build(tmp_path)
+    record = harness.row(Prompt="a lamp\na boat")
+    run = harness.trigger(record)
+    while len(harness.bought) < 2:
+        harness.work()
+    control.cancel(harness.services, run, "ann")
+    harness.settle()
+    assert (harness.run(run).status, stand(harness)) == (
         RunStatus.CANCELLED,
         {"held": 0, "committed": 0, "spent": 2 * SCENE},
     )
-    again = world.make(record)
-    assert (again.status, len(world.bought), problems(world)) == (RunStatus.DONE, 2, ())
+    again = harness.make(record)
+    assert (again.status, len(harness.bought), problems(harness)) == (RunStatus.DONE, 2, ())
 
 
 def test_the_age_of_the_oldest_in_each_moving_status_is_told(tmp_path: Path) -> None:
-    world = StageHarness.build(tmp_path)
-    world.vendor().script("a lamp", Outcome.NEVER)
-    run = order(world, "a lamp")
-    while not world.bought:
-        world.work()
-    world.clock.pass_by(120.0)
-    ages: dict[str, Any] = maintenance.ages(world.services)
+    harness = StageHarness.build(tmp_path)
+    harness.vendor().script("a lamp", Outcome.NEVER)
+    run = order(harness, "a lamp")
+    while not harness.bought:
+        harness.work()
+    harness.clock.pass_by(120.0)
+    ages: dict[str, Any] = maintenance.ages(harness.services)
     assert ages["run generating"] >= 120.0
     assert ages["generation submitted"] >= 120.0
-    assert world.run(run).status is RunStatus.GENERATING
+    assert harness.run(run).status is RunStatus.GENERATING
 
 
 def test_an_audit_finds_money_that_belongs_to_nobody(tmp_path: Path) -> None:
-    world = StageHarness.build(tmp_path)
-    run = world.until(order(world, "a lamp"), "done")
-    with world.services.store.write() as tx:
-        ledger.hold(tx, world.clock.now(), run, 1_000, world.services.policy)
-    assert any("hold" in problem for problem in problems(world))
+    harness = StageHarness.build(tmp_path)
+    run = harness.until(order(harness, "a lamp"), "done")
+    with harness.services.store.write() as tx:
+        ledger.hold(tx, harness.clock.now(), run, 1_000, harness.services.policy)
+    assert any("hold" in problem for problem in problems(harness))

@@ -34,13 +34,15 @@ URL = "https://pictures.test/a.png"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> StageHarness:
+def harness(tmp_path: Path) -> StageHarness:
     return StageHarness.build(tmp_path)
 
 
-def clip(world: StageHarness, *pictures: str) -> Run:
+def clip(harness: StageHarness, *pictures: str) -> Run:
     order = Order(scenes=(SceneOrder(prompt="A cat", references=pictures),), clip_seconds=4)
-    return world.until(accept.start(world.services, accept.StartRequest(source="clip", order=order)).run_id, *STOPPED)
+    return harness.until(
+        accept.start(harness.services, accept.StartRequest(source="clip", order=order)).run_id, *STOPPED
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,33 +55,33 @@ def clip(world: StageHarness, *pictures: str) -> Run:
     ],
 )
 def test_a_picture_that_cannot_be_had_ends_the_run_at_once_with_its_field_and_why(
-    world: StageHarness, trouble: ReelgridError, words: str
+    harness: StageHarness, trouble: ReelgridError, words: str
 ) -> None:
     """None of it is about a clip, which is what the same errors say of a video service."""
-    world.intake.world[URL] = trouble
-    run = clip(world, URL)
+    harness.intake.world[URL] = trouble
+    run = clip(harness, URL)
     assert run.status == "failed"
     assert (run.error or "").startswith("image_url: The file could not be fetched.")
     assert words in (run.error or "")
     assert "video service" not in (run.error or "")
-    assert world.bought == []
+    assert harness.bought == []
 
 
-def test_a_file_that_was_cut_short_once_is_fetched_again(world: StageHarness) -> None:
-    world.intake.world[URL] = b"a picture"
-    world.intake.troubles = [BadDelivery("the answer broke off before its end")]
-    assert clip(world, URL).status == "done"
-    assert world.intake.fetched == [URL, URL]
+def test_a_file_that_was_cut_short_once_is_fetched_again(harness: StageHarness) -> None:
+    harness.intake.world[URL] = b"a picture"
+    harness.intake.troubles = [BadDelivery("the answer broke off before its end")]
+    assert clip(harness, URL).status == "done"
+    assert harness.intake.fetched == [URL, URL]
 
 
-def test_a_server_that_does_not_answer_is_named_and_asked_again(world: StageHarness) -> None:
-    world.intake.world[URL] = Unavailable("connection refused", retry_after=7)
+def test_a_server_that_does_not_answer_is_named_and_asked_again(harness: StageHarness) -> None:
+    harness.intake.world[URL] = Unavailable("connection refused", retry_after=7)
     with pytest.raises(Unavailable) as caught:
-        intake.bring_all(world.services, Order(references=(URL,)), None)
+        intake.bring_all(harness.services, Order(references=(URL,)), None)
     assert caught.value.marketer.startswith("pictures.test does not hand out a file of this order")
     assert caught.value.retry_after == 7
-    world.intake.world[URL] = b"a picture"
-    assert clip(world, URL).status == "done"
+    harness.intake.world[URL] = b"a picture"
+    assert clip(harness, URL).status == "done"
 
 
 # ---------------------------------------------------------------- with a real server and real pictures

@@ -20,7 +20,7 @@ from tests.stages.stage_fixtures import STOPPED, StageHarness
 ABLE = {"seed": True, "negative_prompt": True}
 
 
-def world(folder: Path, *, fallback: dict[str, bool] | None = None, **policy: Any) -> StageHarness:
+def harness(folder: Path, *, fallback: dict[str, bool] | None = None, **policy: Any) -> StageHarness:
     """Where `acme/film` takes seeds and negative prompts, and `other/film` what `fallback` says."""
     changed = {"acme/film": ABLE, "other/film": fallback or {}}
     cards = {name: dataclasses.replace(card, **changed.get(name, {})) for name, card in CATALOGUE.items()}
@@ -49,7 +49,7 @@ def sent(house: StageHarness, vendor: str = "acme") -> list[tuple[int | None, st
 
 
 def test_they_are_bought_with_every_scene_and_are_part_of_what_was_bought(tmp_path: Path) -> None:
-    house = world(tmp_path)
+    house = harness(tmp_path)
     assert film(house, "a lake", "a hill").status == "done"
     assert sent(house) == [(7, "people")] * 2
     film(house, "a lake", "a hill")
@@ -60,7 +60,7 @@ def test_they_are_bought_with_every_scene_and_are_part_of_what_was_bought(tmp_pa
 
 
 def test_the_films_provenance_names_the_seed(tmp_path: Path) -> None:
-    house = world(tmp_path)
+    house = harness(tmp_path)
     key = house.cuts(film(house, "a lake"))[0].extras["provenance"]
     house.services.media.fetch(key, tmp_path / "provenance.json")
     assert '"seed": 7' in (tmp_path / "provenance.json").read_text()
@@ -68,7 +68,7 @@ def test_the_films_provenance_names_the_seed(tmp_path: Path) -> None:
 
 def test_a_new_clip_of_the_same_words_takes_the_next_seed(tmp_path: Path) -> None:
     """The same seed would give the same clip, paid twice; with other words it is what keeps the picture alike."""
-    house = world(tmp_path)
+    house = harness(tmp_path)
     run = film(house, "a lake", seed=MAX_SEED)
     again(house, run)
     again(house, run, prompt="a lake at night")
@@ -79,7 +79,7 @@ def test_a_new_clip_of_the_same_words_takes_the_next_seed(tmp_path: Path) -> Non
 
 
 def test_a_new_clip_can_do_without_them(tmp_path: Path) -> None:
-    house = world(tmp_path)
+    house = harness(tmp_path)
     run = film(house, "a lake")
     again(house, run, seed=None, negative_prompt=None)
     again(house, run)
@@ -87,7 +87,7 @@ def test_a_new_clip_can_do_without_them(tmp_path: Path) -> None:
 
 
 def test_a_new_clip_on_a_model_that_cannot_is_refused_and_so_is_its_rehearsal(tmp_path: Path) -> None:
-    house = world(tmp_path)
+    house = harness(tmp_path)
     run = film(house, "a lake")
     with pytest.raises(InvalidOrder) as caught:
         control.regenerate(house.services, run.id, 1, {"model": "other/film"}, "test")
@@ -102,18 +102,18 @@ def test_a_new_clip_on_a_model_that_cannot_is_refused_and_so_is_its_rehearsal(tm
 
 
 def test_a_fallback_takes_over_only_where_it_can_follow_them(tmp_path: Path) -> None:
-    able = world(tmp_path / "able", fallback=ABLE, fallback_models=("other/film",))
+    able = harness(tmp_path / "able", fallback=ABLE, fallback_models=("other/film",))
     able.vendor().script("lake", Outcome.FAIL)
     assert film(able, "a lake").status == "done"
     assert sent(able, "other") == [(7, "people")]
-    unable = world(tmp_path / "unable", fallback={"seed": True}, fallback_models=("other/film",))
+    unable = harness(tmp_path / "unable", fallback={"seed": True}, fallback_models=("other/film",))
     unable.vendor().script("lake", Outcome.FAIL)
     assert film(unable, "a lake").status == "needs_attention"
     assert sent(unable, "other") == []
 
 
 def test_what_a_placeholder_cannot_show_is_back_when_the_scene_is_made(tmp_path: Path) -> None:
-    house = world(tmp_path)
+    house = harness(tmp_path)
     house.vendor().script("fight", Outcome.REFUSE)
     run = film(house, "a fight")
     assert house.scenes(run)[0].model == "local/animatic"
@@ -125,7 +125,7 @@ def test_what_a_placeholder_cannot_show_is_back_when_the_scene_is_made(tmp_path:
 
 def test_a_row_reuses_the_clip_that_an_api_call_gave_a_seed(tmp_path: Path) -> None:
     """No column of the base can say it, and buying the scene again for that would be a surprise."""
-    house = world(tmp_path)
+    house = harness(tmp_path)
     record, run = house.film(Prompt="a lake\na hill", **{"Clip Seconds": 4})
     again(house, run, seed=7)
     house.make(record)

@@ -17,16 +17,16 @@ PRICE = 400_000
 """Of four seconds at both vendors."""
 
 
-def world(folder: Path, **overrides: Any) -> StageHarness:
+def harness(folder: Path, **overrides: Any) -> StageHarness:
     return StageHarness.build(folder, **{"fallback_models": ("other/film",), **overrides})
 
 
-def film(world: StageHarness, *prompts: str, **fields: Any) -> tuple[str, Run]:
-    return world.film(**{"Prompt": "\n".join(prompts), "Clip Seconds": 4, "Model": "acme/film", **fields})
+def film(harness: StageHarness, *prompts: str, **fields: Any) -> tuple[str, Run]:
+    return harness.film(**{"Prompt": "\n".join(prompts), "Clip Seconds": 4, "Model": "acme/film", **fields})
 
 
-def rungs(world: StageHarness, run: Run) -> list[tuple[str, str | None]]:
-    return [(event.detail["rung"], event.detail["model"]) for event in world.events(run, "ladder")]
+def rungs(harness: StageHarness, run: Run) -> list[tuple[str, str | None]]:
+    return [(event.detail["rung"], event.detail["model"]) for event in harness.events(run, "ladder")]
 
 
 def told(events: list[Event], name: str) -> list[Any]:
@@ -34,7 +34,7 @@ def told(events: list[Event], name: str) -> list[Any]:
 
 
 def test_a_refused_scene_goes_to_the_next_model_and_its_sibling_keeps_its_clip(tmp_path: Path) -> None:
-    house = world(tmp_path)
+    house = harness(tmp_path)
     house.vendor("acme").script("fight", Outcome.REFUSE)
     _, run = film(house, "a lake", "a fight")
     assert run.status == "done"
@@ -46,7 +46,7 @@ def test_a_refused_scene_goes_to_the_next_model_and_its_sibling_keeps_its_clip(t
 
 def test_a_softer_wording_is_used_only_where_the_row_allows_it(tmp_path: Path) -> None:
     """And it is quoted for, so that the clip can still be paid for."""
-    house = world(tmp_path, writer=ScriptedWriter(cost_micro=500))
+    house = harness(tmp_path, writer=ScriptedWriter(cost_micro=500))
     house.vendor("acme").script("gently", Outcome.SUCCEED)
     house.vendor("acme").script("fight", Outcome.REFUSE)
     house.vendor("other").script("fight", Outcome.REFUSE)
@@ -56,7 +56,7 @@ def test_a_softer_wording_is_used_only_where_the_row_allows_it(tmp_path: Path) -
     assert allowed.quote_micro == PRICE + 500
     _, forbidden = film(house, "another fight")
     assert forbidden.status == "needs_attention"
-    assert [rung for rung, _ in rungs(house, forbidden)] == ["other_model", "placeholder"]
+    assert [attempt_level for attempt_level, _ in rungs(house, forbidden)] == ["other_model", "placeholder"]
     assert house.scenes(forbidden)[0].prompt == "another fight"
     assert forbidden.quote_micro == PRICE
     assert house.balanced()
@@ -64,7 +64,7 @@ def test_a_softer_wording_is_used_only_where_the_row_allows_it(tmp_path: Path) -
 
 def test_the_marketer_reads_the_culprit_and_a_suggestion_when_nothing_else_helped(tmp_path: Path) -> None:
     """The suggestion is paid for with the money of the scene that was not bought."""
-    house = world(tmp_path, writer=ScriptedWriter(cost_micro=500))
+    house = harness(tmp_path, writer=ScriptedWriter(cost_micro=500))
     house.moderator.sentence = "the prompt (violence)"
     for vendor in ("acme", "other"):
         house.vendor(vendor).script("fight", Outcome.REFUSE)
@@ -80,7 +80,7 @@ def test_the_marketer_reads_the_culprit_and_a_suggestion_when_nothing_else_helpe
 
 
 def test_every_step_of_the_ladder_says_what_it_cost(tmp_path: Path) -> None:
-    house = world(tmp_path)
+    house = harness(tmp_path)
     for vendor in ("acme", "other"):
         house.vendor(vendor).script("fight", Outcome.REFUSE)
     _, run = film(house, "a fight")
@@ -91,7 +91,7 @@ def test_every_step_of_the_ladder_says_what_it_cost(tmp_path: Path) -> None:
 
 
 def test_a_fickle_filter_is_asked_again_before_anything_else(tmp_path: Path) -> None:
-    house = world(tmp_path)
+    house = harness(tmp_path)
     house.vendor("acme").script("fight", Outcome.REFUSE, Outcome.SUCCEED)
     _, run = film(house, "a fight", Model="acme/fickle")
     assert (run.status, rungs(house, run)) == ("done", [("again", None)])
@@ -100,7 +100,7 @@ def test_a_fickle_filter_is_asked_again_before_anything_else(tmp_path: Path) -> 
 
 def test_a_dearer_model_is_offered_with_its_price_and_not_taken(tmp_path: Path) -> None:
     """Automatic only within what is set aside; here the other vendor has nothing shorter than eight seconds."""
-    house = world(tmp_path, catalogue=_dearer())
+    house = harness(tmp_path, catalogue=_dearer())
     house.vendor("acme").script("storm", Outcome.FAIL)
     record, run = film(house, "a storm")
     assert run.status == "needs_attention"
@@ -118,7 +118,7 @@ def _dearer() -> Any:
 
 def test_money_that_a_waiting_scene_needs_is_not_spent_on_a_dearer_model(tmp_path: Path) -> None:
     """The second scene continues the first, so its part of the hold is not committed yet."""
-    house = world(tmp_path, catalogue=_dearer())
+    house = harness(tmp_path, catalogue=_dearer())
     house.vendor("acme").script("storm", Outcome.FAIL)
     rows = [{"Prompt": "a storm"}, {"Prompt": "the calm after", "Continue": True}]
     record = house.row(**{"Clip Seconds": 4, "Model": "acme/film"})
@@ -131,7 +131,7 @@ def test_money_that_a_waiting_scene_needs_is_not_spent_on_a_dearer_model(tmp_pat
 
 def test_a_broken_model_hands_over_to_the_next_one(tmp_path: Path) -> None:
     """Five jobs fail; what is bought after that goes elsewhere, at once and without a try."""
-    house = world(tmp_path)
+    house = harness(tmp_path)
     house.vendor("acme").script("storm", Outcome.FAIL)
     storms = "\n".join(f"storm {n}" for n in range(4))
     first = house.row(**{"Prompt": storms, "Clip Seconds": 4, "Model": "acme/film"})
@@ -148,7 +148,7 @@ def test_a_broken_model_hands_over_to_the_next_one(tmp_path: Path) -> None:
 
 
 def test_purchases_wait_for_a_broken_model_that_nobody_can_replace_and_one_tries_it_again(tmp_path: Path) -> None:
-    house = world(tmp_path, fallback_models=())
+    house = harness(tmp_path, fallback_models=())
     house.vendor("acme").script("storm", Outcome.FAIL)
     film(house, *(f"storm {n}" for n in range(4)))
     tries = [purchase.at for purchase in house.vendor("acme").bought]
@@ -160,7 +160,7 @@ def test_purchases_wait_for_a_broken_model_that_nobody_can_replace_and_one_tries
 
 
 def test_rate_limits_break_no_circuit(tmp_path: Path) -> None:
-    house = world(tmp_path)
+    house = harness(tmp_path)
     house.vendor("acme").script("lake", *[Outcome.RATE_LIMIT] * 8, Outcome.SUCCEED)
     _, run = film(house, "a lake")
     assert [clip.model for clip in house.clips(run)] == ["acme/film"]
