@@ -30,7 +30,7 @@ def harness(running: AirtableHarness) -> AirtableHarness:
     running.control("DELETE", "faults")
     running.faults(rate_limit=0, token_rate_limit=0)
     running.clock.wait(10_000)
-    running.airtable.book.of(BASE)
+    running.tools.book.of(BASE)
     running.calls.clear()
     return running
 
