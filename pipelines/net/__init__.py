@@ -1,8 +1,9 @@
 """The way out: guarded HTTP, downloads that arrive whole, HTTP errors in our words, and logs without secrets."""
 
+from pipelines.domain.addresses import is_inside
 from pipelines.net.disk import disk_full_is_busy, sync_folder, whole_file
 from pipelines.net.download import Downloaded, download
-from pipelines.net.guard import GuardedTransport, guarded_client, is_inside
+from pipelines.net.guard import GuardedTransport, guarded_client
 from pipelines.net.logs import RedactingFilter, configure_logging, quiet_http_logs, redact
 from pipelines.net.total import total_time
 from pipelines.net.translate import error_for_status, retry_after, translate_http

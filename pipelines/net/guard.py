@@ -8,7 +8,6 @@ server cannot answer differently the second time. Only origins that the settings
 from __future__ import annotations
 
 import functools
-import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 import httpcore
 import httpx
 
+from pipelines.domain.addresses import is_inside
 from pipelines.domain.errors import ForbiddenAddress
 from pipelines.net.total import TimedBackend
 from pipelines.settings import Origin
@@ -24,38 +24,6 @@ from pipelines.settings import Origin
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 60.0
 _MAX_CONNECTIONS, _MAX_IDLE, _IDLE_S = 32, 8, 10.0
-
-# What `ipaddress` in Python 3.11 takes for global or does not name: shared and benchmark space, relays, and every
-# way to write an IPv4 address inside an IPv6 one (RFC 6598, 6890, 7526, 2544, 4291, 6052, 8215, 3056, 3879).
-_DENIED_BLOCKS = (
-    "100.64.0.0/10",
-    "192.0.0.0/24",
-    "192.88.99.0/24",
-    "198.18.0.0/15",
-    "::/96",
-    "64:ff9b::/96",
-    "64:ff9b:1::/48",
-    "2002::/16",
-    "fec0::/10",
-)
-_DENIED = tuple(ipaddress.ip_network(block) for block in _DENIED_BLOCKS)
-
-
-def is_inside(text: str) -> bool:
-    """Whether a numeric address is not plainly on the public internet. Raises `ValueError` for any other text."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return (
-        address.is_private
-        or address.is_loopback
-        or address.is_link_local
-        or address.is_multicast
-        or address.is_unspecified
-        or address.is_reserved
-        or any(address in block for block in _DENIED)
-    )
-
 
 Resolver = Callable[[str, int], Sequence[str]]
 """From a host and port to every numeric address it has. Raises `OSError` or `UnicodeError` when it has none."""

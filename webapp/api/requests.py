@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from pipelines.domain.addresses import why_not
 from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
 from pipelines.domain.money import to_micro
 from pipelines.domain.orders.checks import is_blank
@@ -29,8 +29,6 @@ from pipelines.domain.orders.order import (
 RECORD_ID = re.compile(r"rec[A-Za-z0-9]{14}", re.ASCII)
 BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)
 _MODEL = re.compile(r"[a-z0-9][a-z0-9_-]*/\S+", re.ASCII)
-_URL = re.compile(r"https?://[^\s/?#]+\S*")
-_HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+")
 _PLACE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 MAX_URL = 2048
@@ -68,12 +66,8 @@ def _folded(word: str) -> str:
 
 
 def _address(text: str) -> str:
-    try:
-        host, _ = urlsplit(text).hostname, urlsplit(text).port
-    except ValueError:
-        host = None
-    if not (_URL.fullmatch(text) and host and _HOST.fullmatch(host)):
-        raise ValueError("must be an address that starts with https://.")
+    if why := why_not(text):
+        raise ValueError(f"{why}.")
     return text
 
 
