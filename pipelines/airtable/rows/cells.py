@@ -10,15 +10,128 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 from pipelines.airtable.field_map import RECORD_ID
+from pipelines.domain.addresses import why_not
 from pipelines.domain.errors import Problem
+from pipelines.domain.links import links_in
 from pipelines.domain.money import to_micro
+from pipelines.domain.numbers import Number, read_number
 
 _MENTION = re.compile(r"<airtable:mention\b[^>]*?(?:/>|>(.*?)</airtable:mention>)", re.DOTALL)
-_NUMBER = re.compile(r"[$€£]?\s*([+-−]?[$€£]?\d[\d.,  ']*)\s*(%|[a-z$€£. ]*)", re.IGNORECASE)
-_CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2}(?:\.\d+)?)", re.ASCII)
+_CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2}(?:[.,]\d+)?)", re.ASCII)
+_DOLLARS = frozenset(
+    [
+        "$",
+        "us$",
+        "usd",
+        "dollar",
+        "dollars",
+        "dólar",
+        "dólares",
+        "dollari",
+        "доллар",
+        "доллара",
+        "долларов",
+        "€",
+        "eur",
+        "euro",
+        "euros",
+        "£",
+        "gbp",
+        "pound",
+        "pounds",
+        "chf",
+    ]
+)
+"""What an amount may carry: dollars, and money of which one is worth a dollar or more, so that a limit never grows."""
+_SECONDS = {
+    **dict.fromkeys(["ms", "msec", "millisecond", "milliseconds", "millisekunden"], Decimal("0.001")),
+    **dict.fromkeys(
+        [
+            "min",
+            "mins",
+            "minute",
+            "minutes",
+            "minuten",
+            "minuto",
+            "minutos",
+            "minuti",
+            "мин",
+            "минута",
+            "минуты",
+            "минут",
+        ],
+        Decimal(60),
+    ),
+    **dict.fromkeys(
+        [
+            "h",
+            "hr",
+            "hrs",
+            "hour",
+            "hours",
+            "std",
+            "stunde",
+            "stunden",
+            "hora",
+            "horas",
+            "heure",
+            "heures",
+            "ora",
+            "ore",
+            "час",
+            "часа",
+        ],
+        Decimal(3600),
+    ),
+}
+_OTHER_UNITS = frozenset(
+    [
+        "k",
+        "tsd",
+        "thousand",
+        "tausend",
+        "mil",
+        "mille",
+        "mila",
+        "m",
+        "mn",
+        "mio",
+        "million",
+        "millions",
+        "millionen",
+        "bn",
+        "hundred",
+        "hundert",
+        "dozen",
+        "dutzend",
+        "lakh",
+        "crore",
+        "тыс",
+        "млн",
+        "千",
+        "万",
+        "百",
+        "cent",
+        "cents",
+        "ct",
+        "c",
+        "frame",
+        "frames",
+        "fps",
+        "day",
+        "days",
+        "tag",
+        "tage",
+    ]
+)
+"""A number with one of these means another number."""
+_LEADING = frozenset(["#", "$", "€", "£", "%"])
+_UNIT = re.compile(r"#|[$€£%°]|[^\W\d_]+(?:[ .][^\W\d_]+)*\.?")
 _SHOWN = 60
 
 
@@ -79,8 +192,19 @@ def _word(item: Any) -> str:
     return _MENTION.sub(lambda found: found.group(1) or "", str(item)).replace("\x00", "")
 
 
-def as_number(value: Any) -> float | None:
-    """A cell as a number; text may carry a currency, a unit, a percent sign or be a time such as `1:05`."""
+class NumberKind(Enum):
+    """What a number is for decides what may stand beside it, and which of two readings can be meant."""
+
+    PLAIN = "plain"
+    SECONDS = "seconds"
+    MONEY = "money"
+
+
+def as_number(value: Any, low: float, high: float, kind: NumberKind = NumberKind.PLAIN) -> float | None:
+    """A cell as a number; text may carry a currency, a unit or a percent sign, and seconds be a time such as `1:05`.
+
+    What can be read in two ways is what lies between `low` and `high`; money that can is refused.
+    """
     items = list(flat(value))
     if not items:
         return None
@@ -89,26 +213,47 @@ def as_number(value: Any) -> float | None:
     item = items[0]
     if isinstance(item, bool):
         raise Unreadable("must be a number")
-    number = float(item) if isinstance(item, (int, float)) else _number_in(str(item).strip())
+    number = float(item) if isinstance(item, (int, float)) else _number_in(str(item).strip(), low, high, kind)
     if number is None or not math.isfinite(number):
-        raise Unreadable(f"must be a number; it is {_shown(item)}")
+        wanted = "an amount in US dollars, such as 12.50" if kind is NumberKind.MONEY else "a number"
+        raise Unreadable(f"must be {wanted}; it is {_shown(item)}")
     return number
 
 
-def _number_in(text: str) -> float | None:
-    if clock := _CLOCK.fullmatch(text):
+def _number_in(text: str, low: float, high: float, kind: NumberKind) -> float | None:
+    clock = _CLOCK.fullmatch(text) if kind is NumberKind.SECONDS else None
+    if clock:
         hours, minutes, seconds = clock.groups()
-        return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds)
-    found = _NUMBER.fullmatch(text)
-    if found is None:
+        return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds.replace(",", "."))
+    found = read_number(text)
+    scale = _scale(found, kind) if found else None
+    if found is None or scale is None:
         return None
-    digits = re.sub(r"[$€£\s  ']", "", found.group(1)).replace("−", "-")
-    if re.fullmatch(r"[+-]?\d+,\d{1,2}", digits):
-        digits = digits.replace(",", ".")  # a decimal comma
-    try:
-        return float(digits.replace(",", "")) / (100 if found.group(2) == "%" else 1)
-    except ValueError:
+    readings = [float(reading * scale) for reading in found.readings]
+    if len(readings) == 1:
+        return readings[0]
+    possible = [] if kind is NumberKind.MONEY else [reading for reading in readings if low <= reading <= high]
+    if len(possible) == 1:
+        return possible[0]
+    smaller, larger = (f"{reading:f}" for reading in found.readings)
+    raise Unreadable(
+        f"is {_shown(text)}, which can mean {smaller} or {larger}. Write {larger}, or {float(smaller):.2f}"
+    )
+
+
+def _scale(found: Number, kind: NumberKind) -> Decimal | None:
+    """What the words beside a number make of it; None where they say that it is something else."""
+    if kind is NumberKind.MONEY:
+        words = {part for word in found.words for part in word.rstrip(".").split()}
+        return None if words - _DOLLARS - {"%"} else Decimal("0.01" if "%" in words else 1)
+    if any(not _UNIT.fullmatch(word) for word in found.words) or (found.leads and found.words[0] not in _LEADING):
         return None
+    word = found.words[-1].rstrip(".") if found.words else ""
+    if word in _SECONDS and kind is NumberKind.SECONDS:
+        return _SECONDS[word]
+    if word in _OTHER_UNITS or word in _SECONDS:
+        return None
+    return Decimal("0.01" if word == "%" else 1)
 
 
 def as_flag(value: Any) -> bool:
@@ -136,10 +281,18 @@ def as_files(value: Any, kind: str) -> tuple[str, ...]:
         return tuple(_attachment_url(item, kind) for item in attached)
     if nested := [item for item in items if isinstance(item, (list, tuple))]:
         return tuple(url for item in nested for url in as_files(item, kind))
-    links = (as_text(value) or "").split()
-    if wrong := [link for link in links if not re.match(r"https?://", link, re.IGNORECASE)]:
-        raise Unreadable(f"must hold files or links that start with https://; it holds {_shown(wrong[0])}")
-    return tuple(links)
+    links, rest = links_in(as_text(value) or "")
+    if rest:
+        raise Unreadable(f"must hold files or links that start with https://; it holds {_shown(rest[0])}")
+    for link in links:
+        if why := why_not(link):
+            raise Unreadable(f"holds a link that cannot be used: it {why}. It is {_shown(_without_user(link))}")
+    return links
+
+
+def _without_user(link: str) -> str:
+    """A password does not go into a message."""
+    return re.sub(r"//[^/@]*@", "//…@", link)
 
 
 def _attachment_url(item: Mapping[str, Any], kind: str) -> str:
@@ -188,17 +341,24 @@ class Cells:
 
     def number(self, name: str, low: float, high: float, *, whole: bool = False) -> float | None:
         """A number between `low` and `high`."""
-        number: float | None = self._read(name, as_number)
+        return self._between(name, low, high, NumberKind.PLAIN, whole=whole)
+
+    def seconds(self, name: str, low: float, high: float) -> float | None:
+        """A length between `low` and `high` seconds; minutes and times such as `0:08` are turned into seconds."""
+        return self._between(name, low, high, NumberKind.SECONDS)
+
+    def money(self, name: str) -> int | None:
+        """Dollars, 0 or more, in micro-dollars."""
+        number = self._between(name, 0, 1_000_000, NumberKind.MONEY)
+        return None if number is None else to_micro(number)
+
+    def _between(self, name: str, low: float, high: float, of: NumberKind, *, whole: bool = False) -> float | None:
+        number: float | None = self._read(name, lambda value: as_number(value, low, high, of))
         if number is None or (low <= number <= high and (not whole or number.is_integer())):
             return number
         kind = "a whole number" if whole else "a number"
         self.complain(name, f"must be {kind} from {low:,.10g} to {high:,.10g}; it is {number:,.10g}")
         return None
-
-    def money(self, name: str) -> int | None:
-        """Dollars, 0 or more, in micro-dollars."""
-        number = self.number(name, 0, 1_000_000)
-        return None if number is None else to_micro(number)
 
     def choice(self, name: str, allowed: Sequence[str], tidy: Callable[[str], str] = str.casefold) -> str | None:
         """One of `allowed`, compared after `tidy`."""
