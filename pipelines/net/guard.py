@@ -16,8 +16,8 @@ from contextlib import contextmanager
 import httpcore
 import httpx
 
-from pipelines.domain.addresses import is_inside
 from pipelines.domain.errors import ForbiddenAddress
+from pipelines.domain.public_addresses import is_inside
 from pipelines.net.total import TimedBackend
 from pipelines.settings import Origin
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from pipelines.domain.addresses import why_not
 from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
 from pipelines.domain.money import to_micro
 from pipelines.domain.orders.checks import is_blank
@@ -25,6 +24,7 @@ from pipelines.domain.orders.order import (
     Order,
     SceneOrder,
 )
+from pipelines.domain.public_addresses import why_not
 
 RECORD_ID = re.compile(r"rec[A-Za-z0-9]{14}", re.ASCII)
 BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)

@@ -15,122 +15,34 @@ from enum import Enum
 from typing import Any
 
 from pipelines.airtable.field_map import RECORD_ID
-from pipelines.domain.addresses import why_not
 from pipelines.domain.errors import Problem
-from pipelines.domain.links import links_in
 from pipelines.domain.money import to_micro
-from pipelines.domain.numbers import Number, read_number
+from pipelines.domain.orders.numbers import Number, read_number
+from pipelines.domain.orders.pasted_links import links_in
+from pipelines.domain.public_addresses import why_not
 
 _MENTION = re.compile(r"<airtable:mention\b[^>]*?(?:/>|>(.*?)</airtable:mention>)", re.DOTALL)
 _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2}(?:[.,]\d+)?)", re.ASCII)
-_DOLLARS = frozenset(
-    [
-        "$",
-        "us$",
-        "usd",
-        "dollar",
-        "dollars",
-        "dólar",
-        "dólares",
-        "dollari",
-        "доллар",
-        "доллара",
-        "долларов",
-        "€",
-        "eur",
-        "euro",
-        "euros",
-        "£",
-        "gbp",
-        "pound",
-        "pounds",
-        "chf",
-    ]
-)
+_DOLLAR_WORDS = "$ us$ us usd dollar dollars dólar dólares dollari доллар доллара долларов"
+_DEARER_WORDS = "€ eur euro euros £ gbp pound pounds chf"
+_DOLLARS = frozenset(f"{_DOLLAR_WORDS} {_DEARER_WORDS}".split())
 """What an amount may carry: dollars, and money of which one is worth a dollar or more, so that a limit never grows."""
+_MILLISECONDS = "ms msec millisecond milliseconds millisekunden"
+_MINUTES = "min mins minute minutes minuten minuto minutos minuti мин минута минуты минут"
+_HOURS = "h hr hrs hour hours std stunde stunden hora horas heure heures ora ore час часа"
 _SECONDS = {
-    **dict.fromkeys(["ms", "msec", "millisecond", "milliseconds", "millisekunden"], Decimal("0.001")),
-    **dict.fromkeys(
-        [
-            "min",
-            "mins",
-            "minute",
-            "minutes",
-            "minuten",
-            "minuto",
-            "minutos",
-            "minuti",
-            "мин",
-            "минута",
-            "минуты",
-            "минут",
-        ],
-        Decimal(60),
-    ),
-    **dict.fromkeys(
-        [
-            "h",
-            "hr",
-            "hrs",
-            "hour",
-            "hours",
-            "std",
-            "stunde",
-            "stunden",
-            "hora",
-            "horas",
-            "heure",
-            "heures",
-            "ora",
-            "ore",
-            "час",
-            "часа",
-        ],
-        Decimal(3600),
-    ),
+    **dict.fromkeys(_MILLISECONDS.split(), Decimal("0.001")),
+    **dict.fromkeys(_MINUTES.split(), Decimal(60)),
+    **dict.fromkeys(_HOURS.split(), Decimal(3600)),
 }
-_OTHER_UNITS = frozenset(
-    [
-        "k",
-        "tsd",
-        "thousand",
-        "tausend",
-        "mil",
-        "mille",
-        "mila",
-        "m",
-        "mn",
-        "mio",
-        "million",
-        "millions",
-        "millionen",
-        "bn",
-        "hundred",
-        "hundert",
-        "dozen",
-        "dutzend",
-        "lakh",
-        "crore",
-        "тыс",
-        "млн",
-        "千",
-        "万",
-        "百",
-        "cent",
-        "cents",
-        "ct",
-        "c",
-        "frame",
-        "frames",
-        "fps",
-        "day",
-        "days",
-        "tag",
-        "tage",
-    ]
+_MULTIPLES = (
+    "k tsd thousand tausend mil mille mila m mn mio million millions millionen bn hundred hundert dozen dutzend lakh "
+    "crore тыс млн 千 万 百"
 )
+_PARTS = "cent cents ct c frame frames fps day days tag tage"
+_OTHER_UNITS = frozenset(f"{_MULTIPLES} {_PARTS}".split())
 """A number with one of these means another number."""
-_LEADING = frozenset(["#", "$", "€", "£", "%"])
+_LEADING = frozenset("#$€£%")
 _UNIT = re.compile(r"#|[$€£%°]|[^\W\d_]+(?:[ .][^\W\d_]+)*\.?")
 _SHOWN = 60
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.airtable.rows.fields import airtable_scene, airtable_settings, row_to_order
-from pipelines.domain.links import links_in
-from pipelines.domain.numbers import read_number
+from pipelines.domain.orders.numbers import read_number
+from pipelines.domain.orders.pasted_links import links_in
 from tests.stages.stage_fixtures import StageHarness
 
 CAT = {"Master Prompt": "A cat."}
