@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,31 +47,40 @@ class RqHints:
     """ports.Hints. `media` names the kinds of hints that mean minutes of work rather than seconds."""
 
     def __init__(self, url: str) -> None:
-        self._redis = connect(url)
+        self._url = url
+
+    @functools.cached_property
+    def _redis(self) -> Redis:
+        return connect(self._url)
 
     def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
         """Best effort: the pump sends again whatever is still due. False also while enough hints wait already."""
-        queue = Queue(MEDIA_QUEUE if media else STEPS_QUEUE, connection=self._redis, serializer=JSONSerializer)
+        try:
+            return self._sent(hints, MEDIA_QUEUE if media else STEPS_QUEUE)
+        except (RedisError, OSError) as error:
+            logger.warning("the broker does not answer: %s", error)
+        except Exception:  # the step that sends a hint has committed: nothing about the broker may undo that
+            logger.exception("the broker cannot be used")
+        return False
+
+    def _sent(self, hints: Sequence[tuple[str, str]], name: str) -> bool:
+        queue = Queue(name, connection=self._redis, serializer=JSONSerializer)
         jobs = [
             Queue.prepare_data(
                 STEP, args=hint, timeout=JOB_TIMEOUT_S, result_ttl=0, failure_ttl=60, ttl=60, description=f"{hint[0]}"
             )
             for hint in hints
         ]
-        try:
-            if queue.count >= ENOUGH:
-                return False
-            queue.enqueue_many(jobs)
-        except (RedisError, OSError) as error:
-            logger.warning("the broker does not answer: %s", error)
+        if queue.count >= ENOUGH:
             return False
+        queue.enqueue_many(jobs)
         return True
 
     def check(self) -> None:
         """Raise Unavailable unless the broker answers."""
         try:
             self._redis.ping()
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, TypeError, ValueError) as error:
             raise Unavailable(f"broker: {error}") from error
 
 

@@ -25,6 +25,7 @@ from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.money import Account
 from pipelines.domain.records import Lane
 from pipelines.ports import Rows
+from pipelines.settings.connection_urls import POOLER
 
 BUSY_MS = 30_000
 RETRY_INTERVAL_S, RETRY_LIMIT_S = (0.0005, 0.0025), 20.0
@@ -77,9 +78,12 @@ def _acquire_write_lock(cursor: Any) -> bool:
 def make_engine(url: str, *, pooled: bool = True) -> Engine:
     """An engine for either database; no connection is opened yet, so forking afterwards is safe."""
     options: dict[str, Any] = {} if pooled else {"poolclass": NullPool}
-    if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=pooled, **options)
-    database = make_url(url).database
+    address = make_url(url)
+    if address.get_backend_name() != "sqlite":
+        if POOLER in address.query:
+            options["connect_args"] = {"prepare_threshold": None}
+        return create_engine(address.difference_update_query([POOLER]), pool_pre_ping=pooled, **options)
+    database = address.database
     if database and database != ":memory:":
         Path(database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000}, **options)

@@ -16,6 +16,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
+from pipelines.settings.connection_urls import postgres_address, redis_address
+
 MICRO = 1_000_000
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MODEL = re.compile(r"[a-z0-9][a-z0-9_-]*/\S+", re.ASCII)
@@ -81,25 +83,26 @@ def http_url(text: str) -> str:
 
 def database_url(text: str) -> str:
     """A SQLAlchemy URL; hosts hand out `postgres://`, and our driver is psycopg 3."""
-    scheme, separator, rest = text.partition("://")
-    if separator and scheme in {"postgres", "postgresql", "postgresql+psycopg"} and rest:
-        return f"postgresql+psycopg://{rest}"
-    if separator and scheme == "sqlite" and rest.startswith("/"):
-        return text
-    raise ValueError("must be sqlite:///a/path.db or postgresql://user:password@host/database.")
+    if not text.startswith("sqlite:"):
+        return postgres_address(text)
+    if not text.removeprefix("sqlite:").startswith("///") or not text.removeprefix("sqlite:///"):
+        raise ValueError("must be sqlite:///a/path.db or postgresql://user:password@host/database.")
+    if "?" in text or "#" in text:
+        raise ValueError("takes no options after a path: write sqlite:///a/path.db.")
+    return text
 
 
 def redis_url(text: str) -> str:
     """An address redis-py understands."""
-    parts = urlsplit(text)
-    if (parts.scheme in {"redis", "rediss"} and parts.hostname) or (parts.scheme == "unix" and parts.path):
-        return text
-    raise ValueError("must start with redis://, rediss:// or unix://.")
+    return redis_address(text)
 
 
 def storage_target(text: str) -> StorageTarget:
     """`file:<directory>` or `s3://<bucket>/<prefix>`."""
     parts = urlsplit(text)
+    if parts.scheme in {"file", "s3"} and (parts.query or parts.fragment):
+        where = "AWS_REGION and AWS_ENDPOINT_URL" if parts.scheme == "s3" else "another directory without ? or #"
+        raise ValueError(f"takes no options after ? or #: set {where} instead.")
     if parts.scheme == "file" and not parts.netloc and parts.path.strip("/"):
         return StorageTarget(parts.path)
     if parts.scheme == "s3" and _BUCKET.fullmatch(parts.netloc) and ".." not in parts.path:
