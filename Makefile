@@ -68,9 +68,9 @@ clean: ## Remove the environment and what the demo left
 
 .venv/.run: requirements.txt | .venv/bin/python
 	@echo "Preparing the environment (once) …" >&2
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m tools.install requirements.txt
 	@touch $@
 
 .venv/.dev: requirements-dev.txt .venv/.run
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m tools.install requirements-dev.txt
 	@touch $@
