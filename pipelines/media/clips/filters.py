@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -9,12 +10,7 @@ from pathlib import Path
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import Fit, Target
 from pipelines.media.ffmpeg.encode import last_options, rate
-
-UNSPECIFIED = 2
-"""Code point "unspecified" in H.273 for matrix and transfer."""
-
-PQ, HLG = 16, 18
-"""H.273 transfer characteristics of high dynamic range."""
+from pipelines.media.mp4.colours import HLG, PQ, UNSPECIFIED, Colours
 
 HD_LINES = 720
 SAME_SHAPE = Fraction(1, 50)
@@ -30,7 +26,8 @@ which phones and generators grade) before it is plain white.
 class Source:
     """What the chain must know of a file: `number` is the film's place among its picture tracks, `shape` width to
     height as shown, `seconds` what is shown. `lead` is when its first picture comes, of which `skipped` is left out;
-    before the rest that picture is held. `sound` is the place of its sound among the sound tracks, None without;
+    before the rest that picture is held. `colours` are those of stream and container, `unsaid` what of them the decoder
+    does not know. `sound` is the place of its sound among the sound tracks, None without;
     `garbled` when there is some that cannot be decoded.
     """
 
@@ -41,9 +38,8 @@ class Source:
     skipped: Fraction
     shape: Fraction
     lines: int
-    matrix: int
-    transfer: int
-    primaries: int
+    colours: Colours
+    unsaid: tuple[str, ...]
     interlaced: bool
     sound: int | None
     garbled: bool
@@ -60,13 +56,15 @@ def read_source(path: Path, container: str) -> Source:
     from av.error import FFmpegError
 
     # Not at the top: the join knows this module and is small without libav.
-    from pipelines.media.clips.video_track import film_track, read_video_track
+    from pipelines.media.clips.video_track import container_colours, film_track, frame_colours, read_video_track
 
     try:
         with av.open(str(path), format=container, options={"protocol_whitelist": "file"}) as file:
             stream = film_track(file)
+            container_says = container_colours(stream)
             reel = read_video_track(file, stream)
             frame = reel.picture
+            colours = frame_colours(frame, container_says)
             turned = round(frame.rotation) % 180 != 0
             aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
             shape = Fraction(frame.width, frame.height) * aspect
@@ -78,9 +76,8 @@ def read_source(path: Path, container: str) -> Source:
                 skipped=reel.skipped,
                 shape=1 / shape if turned else shape,
                 lines=min(frame.width, frame.height),
-                matrix=int(frame.colorspace),
-                transfer=int(frame.color_trc),
-                primaries=int(frame.color_primaries),
+                colours=colours,
+                unsaid=tuple(_unsaid(frame_colours(frame, Colours()), colours)),
                 interlaced=bool(frame.interlaced_frame),
                 sound=file.streams.audio.index(reel.sound) if reel.sound else None,
                 garbled=reel.garbled,
@@ -89,20 +86,30 @@ def read_source(path: Path, container: str) -> Source:
         raise UnplayableMedia(f"{path.name} cannot be decoded: {error}") from error
 
 
+def _unsaid(decoded: Colours, colours: Colours) -> Iterator[str]:
+    """What to tell the filters of colours that only the container states."""
+    names = ("color_primaries", "color_trc", "colorspace")
+    for name, said, right in zip(names, decoded.codes, colours.codes, strict=True):
+        if said != right:
+            yield f"{name}={right}"
+    if decoded.full_range != colours.full_range:
+        yield f"range={'pc' if colours.full_range else 'tv'}"
+
+
 def _colours(source: Source) -> str:
     """How the one scaling step reads and writes colours; untagged HD is BT.709, which ffmpeg would not assume."""
-    untagged = source.matrix == UNSPECIFIED and source.lines >= HD_LINES
+    untagged = source.colours.matrix == UNSPECIFIED and source.lines >= HD_LINES
     told = "in_color_matrix=bt709:" if untagged else ""
     return f"in_range=auto:out_range=tv:{told}out_color_matrix=bt709"
 
 
-def _tone_map(source: Source) -> str:
+def tone_map(colours: Colours) -> str:
     """From high dynamic range to ordinary: what is no brighter than paper keeps its colours, lights are pressed into
     the rest. What is not said is BT.2020, as in all such files.
     """
     told = [
-        *(["setparams=colorspace=bt2020nc"] if source.matrix == UNSPECIFIED else []),
-        *(["setparams=color_primaries=bt2020"] if source.primaries == UNSPECIFIED else []),
+        *(["setparams=colorspace=bt2020nc"] if colours.matrix == UNSPECIFIED else []),
+        *(["setparams=color_primaries=bt2020"] if colours.primaries == UNSPECIFIED else []),
     ]
     return ",".join(
         [
@@ -148,7 +155,8 @@ def chain(source: Source, target: Target, *, with_overlay: bool) -> str:
     """
     steps = [f"setpts=PTS-{float(source.skipped):.6f}/TB"] if source.skipped else []
     steps += ["yadif=deint=interlaced"] if source.interlaced else []
-    steps += [_tone_map(source)] if source.transfer in {PQ, HLG} else []
+    steps += [f"setparams={':'.join(source.unsaid)}"] if source.unsaid else []
+    steps += [tone_map(source.colours)] if source.colours.transfer in {PQ, HLG} else []
     steps += ["scale=w='max(2,trunc(iw*sar/2)*2)':h=ih", "setsar=1", *_fitted(source, target), "setsar=1"]
     steps += [f"fps={rate(target.fps)}:start_time=0", "tpad=stop=-1:stop_mode=clone"]
     graph = f"[0:v:{source.number}]{','.join(steps)}"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.media.clips.filters import UNSPECIFIED
 from pipelines.media.clips.video_track import film_track
+from pipelines.media.mp4.colours import BT709, UNSPECIFIED
 from pipelines.media.mp4.reader import sniff
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 DEMUXERS = {"mp4": "mov", "webm": "matroska"}
 """What our sniffing calls a file, and libav's demuxer for it."""
-
-BT709 = 1
 
 
 @contextmanager

@@ -8,7 +8,7 @@ the new index states once must be true of every sample. Reasons are words a mark
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import takewhile
@@ -18,10 +18,11 @@ import numpy as np
 
 from pipelines.media.mp4.aac import PACKET, SoundKind, sound_kind
 from pipelines.media.mp4.avcc import NAL_IDR, NAL_PPS, NAL_SLICE, NAL_SPS, AvcConfig, Sps, parse_avcc, parse_sps
-from pipelines.media.mp4.boxes import Box, Ints, damaged, parts
+from pipelines.media.mp4.boxes import Box, Ints, Parts, damaged, parts
+from pipelines.media.mp4.coded_units import VISUAL_ENTRY_HEAD, Units, walk
+from pipelines.media.mp4.colours import BT709, HLG, PQ, UNSPECIFIED, Colours, effective, of_container, of_stream
 from pipelines.media.mp4.reader import Edit, Movie, Track, read_movie
 
-VISUAL_ENTRY_HEAD = 86
 _NORMAL_RATE = 1 << 16
 _SILENT_TRACKS = {"hint", "meta", "tmcd"}
 _MAX_PRIMING = 8 * PACKET
@@ -38,7 +39,8 @@ LONGEST_HOLD_S = 20
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PreparedClip:
     """A clip whose index is of the common kind. `rank` is each frame's place in the order of display; `lead` is how
-    many seconds after the file's first moment its first picture comes.
+    many seconds after the file's first moment its first picture comes; `inner` are the boxes of its sample entry, and
+    `colours` what stream and container together state.
     """
 
     path: Path
@@ -47,6 +49,8 @@ class PreparedClip:
     audio: Track | None
     config: AvcConfig
     sps: Sps
+    inner: Parts
+    colours: Colours
     sound: SoundKind | None
     rank: Ints
     lead: Fraction = Fraction(0)
@@ -104,11 +108,33 @@ def inspect(path: Path, *, thorough: bool = True) -> Inspection:
     if not movie.video:
         raise damaged("it has no picture")
     reasons = tuple(_container_reasons(movie))
+    units = walk(path, film_of(movie.video)) if thorough and not movie.fragmented else None
+    damage = tuple(_damage(units))
     if reasons:
-        return Inspection(movie=movie, piece=None, picture=reasons, sound=())
+        return Inspection(movie=movie, piece=None, picture=(*reasons, *damage), sound=())
     piece = _piece(movie)
-    picture = (*_table_reasons(piece), *_picture_reasons(piece), *_nal_reasons(piece, thorough=thorough))
+    picture = (*_table_reasons(piece), *_picture_reasons(piece), *_start_reasons(piece, units), *damage)
     return Inspection(movie=movie, piece=piece, picture=picture, sound=tuple(_sound_reasons(piece)))
+
+
+def moves(pictures: int, most: int) -> bool:
+    """Whether a track has enough pictures to be the film beside one of `most`: another rate has, stills have not."""
+    return pictures > 1 and 3 * pictures > most
+
+
+def film_of(tracks: Sequence[Track]) -> Track:
+    """Of several picture tracks the one that is the film: it moves, is switched on, is the largest."""
+    most = max(len(track.sizes) for track in tracks)
+    return max(tracks, key=lambda one: (moves(len(one.sizes), most), one.enabled, one.width * one.height))
+
+
+def _damage(units: Units | None) -> Iterator[str]:
+    """A few damaged pictures are no reason to lose a clip. Raises `UnplayableMedia` when most of them are."""
+    if units is None or not units.damaged.any():
+        return
+    if units.damaged.sum() * 2 > len(units.damaged):
+        raise damaged("its pictures are damaged")
+    yield "some of its pictures are damaged"
 
 
 def _container_reasons(movie: Movie) -> Iterator[str]:
@@ -145,10 +171,12 @@ def _piece(movie: Movie) -> PreparedClip:
     entry = video.entries[0]
     if len(entry) < VISUAL_ENTRY_HEAD:
         raise damaged("its decoder settings are missing")
-    avcc = parts(entry, Box(b"avc1", VISUAL_ENTRY_HEAD, len(entry))).get(b"avcC")
+    inner = parts(entry, Box(b"avc1", VISUAL_ENTRY_HEAD, len(entry)))
+    avcc = inner.get(b"avcC")
     if avcc is None:
         raise damaged("its decoder settings are missing")
     config = parse_avcc(entry[avcc.start : avcc.end])
+    sps = parse_sps(config.sps[0])
     audio = movie.audio[0] if movie.audio and len(movie.audio[0].sizes) else None
     return PreparedClip(
         path=movie.path,
@@ -156,7 +184,9 @@ def _piece(movie: Movie) -> PreparedClip:
         video=video,
         audio=audio,
         config=config,
-        sps=parse_sps(config.sps[0]),
+        sps=sps,
+        inner=inner,
+        colours=effective(of_stream(sps), of_container(entry, inner)),
         sound=sound_kind(audio.entries[0]) if audio and audio.entries else None,
         rank=_display_rank(video),
         lead=_lead(video, movie.timescale),
@@ -212,13 +242,15 @@ def _picture_reasons(piece: PreparedClip) -> Iterator[str]:
         yield "the colours are not 8 bit 4:2:0"
     if not sps.progressive:
         yield "the picture is interlaced"
-    if sps.sar not in (None, 1) or _stretched(video.entries[0]):
+    if sps.sar not in (None, 1) or _stretched(piece):
         yield "the pixels are not square"
-    if sps.full_range:
+    if piece.colours.full_range:
         yield "the colours use the full range"
-    if (sps.colours or (1, 1, 1))[2] not in (1, 2):
+    if piece.colours.transfer in {PQ, HLG}:
+        yield "the picture has a high dynamic range"
+    elif piece.colours.matrix not in {BT709, UNSPECIFIED}:
         yield "the colours are not BT.709"
-    elif (sps.colours or (2, 2, 2))[2] == 2 and sps.height < 720 and sps.width < 720:
+    elif piece.colours.matrix == UNSPECIFIED and sps.height < 720 and sps.width < 720:
         yield "the colours are not marked as BT.709"
     if piece.config.length_size != 4:
         yield "the picture is packed in an unusual way"
@@ -226,19 +258,19 @@ def _picture_reasons(piece: PreparedClip) -> Iterator[str]:
         yield "the picture changes its settings in the middle"
 
 
-def _stretched(entry: bytes) -> bool:
-    pasp = parts(entry, Box(b"avc1", VISUAL_ENTRY_HEAD, len(entry))).get(b"pasp")
+def _stretched(piece: PreparedClip) -> bool:
+    entry, pasp = piece.video.entries[0], piece.inner.get(b"pasp")
     return pasp is not None and entry[pasp.start : pasp.start + 4] != entry[pasp.start + 4 : pasp.start + 8]
 
 
-def _nal_reasons(piece: PreparedClip, *, thorough: bool) -> Iterator[str]:
-    """Look at the head of each frame that claims to stand alone, and at the first bytes of some others."""
+def _start_reasons(piece: PreparedClip, units: Units | None) -> Iterator[str]:
+    """Look at the head of each frame that claims to stand alone, and at the settings that stand in between."""
     if piece.config.length_size != 4:
         return
     video = piece.video
     with piece.path.open("rb", buffering=0) as file:
-        if thorough:
-            _refuse_empty_frames(file.fileno(), video)
+        if units is not None and _unknown_sets(file.fileno(), piece, units):
+            yield "the picture changes its settings in the middle"
         starts = [_starts_alone(file.fileno(), piece, index) for index in video.sync.tolist()[:MAX_STARTS]]
     if not len(video.sync) or video.sync[0] != 0 or not starts[0]:
         yield "the film does not begin with a whole picture"
@@ -246,24 +278,14 @@ def _nal_reasons(piece: PreparedClip, *, thorough: bool) -> Iterator[str]:
         yield "the pictures lean on others across their groups (open GOP)"
 
 
-PROBED_STARTS = 60
-"""Frames looked at when a file arrives."""
-
 MAX_STARTS = 2_000
 """Frames that stand alone, looked at per clip; a clip of an hour has fewer."""
 
 
-def _refuse_empty_frames(descriptor: int, video: Track) -> None:
-    """Raise `UnplayableMedia` when the bytes where frames should be, looked at here and there, are not frames."""
-    if (video.sizes < 5).any():
-        raise damaged("its pictures are empty")
-    chosen = slice(None, None, max(1, len(video.sizes) // PROBED_STARTS))
-    read = b"".join(os.pread(descriptor, 5, place) for place in video.offsets[chosen].tolist())
-    heads = np.frombuffer(read, np.uint8).reshape(-1, 5).astype(np.int64)
-    lengths = heads[:, :4] @ np.array([1 << 24, 1 << 16, 1 << 8, 1])
-    kinds = heads[:, 4]
-    if ((lengths < 1) | (lengths > video.sizes[chosen] - 4) | (kinds > 127) | (kinds & 31 == 0)).any():
-        raise damaged("its pictures are damaged")
+def _unknown_sets(descriptor: int, piece: PreparedClip, units: Units) -> bool:
+    """Whether a parameter set among the pictures is none of those in the header. All are read, each once."""
+    known = {*piece.config.sps, *piece.config.pps}
+    return any(os.pread(descriptor, size, place) not in known for place, size in units.sets[:MAX_STARTS])
 
 
 def _starts_alone(descriptor: int, piece: PreparedClip, index: int) -> bool:

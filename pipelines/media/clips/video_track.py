@@ -14,8 +14,13 @@ import av
 from av.error import InvalidDataError
 from av.stream import Disposition
 
-from pipelines.media.clips.prepared_clip import skipped
+from pipelines.media.clips.prepared_clip import moves, skipped
 from pipelines.media.mp4.boxes import damaged
+from pipelines.media.mp4.colours import Colours, effective
+
+_NEVER_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+_RANGES = {1: False, 2: True}
+"""libav's codes for the limited and the full range; 0 is not said."""
 
 _STILLS = {"mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpeg2000", "jpegls"}
 
@@ -48,22 +53,58 @@ class VideoTrack:
 
 def film_track(file: av.container.InputContainer) -> av.VideoStream:
     """The picture track that is the film. Raises `UnplayableMedia` when there is none but covers."""
-    best = max(file.streams.video, key=_weight, default=None)
-    if best is None or best.disposition & Disposition.attached_pic:
+    tracks = [stream for stream in file.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not tracks:
         raise damaged("it has no picture")
-    return best
+    return tracks[0] if len(tracks) == 1 else _moving(file, tracks)
 
 
-def _weight(stream: av.VideoStream) -> tuple[bool, bool, bool, bool, int]:
-    """Covers last; then what moves, what is no still by its codec, what is switched on, what is largest."""
-    codec = stream.codec_context
-    return (
-        not stream.disposition & Disposition.attached_pic,
-        stream.frames != 1,
-        codec is not None and codec.name not in _STILLS,
-        bool(stream.disposition & Disposition.default),
-        codec.width * codec.height if codec is not None else 0,
-    )
+def _moving(file: av.container.InputContainer, tracks: list[av.VideoStream]) -> av.VideoStream:
+    """Of several picture tracks the film: not the thumbnails, and not the few large stills that phones put beside a
+    video as another enabled track. Of those that move, what is switched on comes first, then what is largest.
+    """
+    counts = _counts(file, tracks)
+    most = max(counts.values())
+
+    def weight(stream: av.VideoStream) -> tuple[bool, bool, bool, bool, int]:
+        codec = stream.codec_context
+        return (
+            not stream.disposition & _NEVER_FILM,
+            moves(counts[stream.index], most),
+            codec is not None and codec.name not in _STILLS,
+            bool(stream.disposition & Disposition.default),
+            codec.width * codec.height if codec is not None else 0,
+        )
+
+    return max(tracks, key=weight)
+
+
+def _counts(file: av.container.InputContainer, tracks: list[av.VideoStream]) -> dict[int, int]:
+    """Pictures of each track by its index; where the file does not say (fragments, WebM) its packets are counted."""
+    counts = {stream.index: stream.frames for stream in tracks}
+    if all(counts.values()):
+        return counts
+    walked = dict.fromkeys(counts, 0)
+    for packet in file.demux(*tracks):
+        walked[packet.stream_index] += bool(packet.size)
+    file.seek(0)
+    return walked
+
+
+def container_colours(stream: av.VideoStream) -> Colours:
+    """What the container states of a track's colours: to be asked before anything is decoded, because a decoder puts
+    what the stream says in its place, even that it is not said.
+    """
+    context = stream.codec_context
+    codes = int(context.color_primaries), int(context.color_trc), int(context.colorspace)
+    return Colours(*codes, full_range=_RANGES.get(int(context.color_range)))
+
+
+def frame_colours(frame: av.VideoFrame, container: Colours) -> Colours:
+    """What a decoded picture states, filled from the container."""
+    codes = int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace)
+    full = True if frame.format.name.startswith("yuvj") else _RANGES.get(int(frame.color_range))
+    return effective(Colours(*codes, full_range=full), container)
 
 
 def read_video_track(file: av.container.InputContainer, stream: av.VideoStream) -> VideoTrack:

@@ -16,14 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.media.audio.packet_grid import Packets, Share, shares
-from pipelines.media.clips.filters import UNSPECIFIED
-from pipelines.media.clips.prepared_clip import VISUAL_ENTRY_HEAD, PreparedClip
+from pipelines.media.clips.prepared_clip import PreparedClip
 from pipelines.media.mp4.avcc import AvcConfig, united, write_avcc
 from pipelines.media.mp4.boxes import Ints, box, children
+from pipelines.media.mp4.coded_units import VISUAL_ENTRY_HEAD
+from pipelines.media.mp4.colours import kept_boxes
 from pipelines.media.mp4.writer import FileRange, Source, TrackTables, header, source_length, write_file
-
-_KEPT_WITH_PICTURE = {b"colr", b"pasp"}
-_BT709 = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,8 +80,7 @@ def clash(first: PreparedClip, other: PreparedClip, config: AvcConfig) -> str | 
 
 def _meaning(piece: PreparedClip) -> tuple[object, ...]:
     """What is stated once for all: shape of pixels, colours. What is not stated is BT.709, as in all that we make."""
-    colours = tuple(_BT709 if code == UNSPECIFIED else code for code in piece.sps.colours or (UNSPECIFIED,) * 3)
-    return (piece.sps.sar or Fraction(1), colours, bool(piece.sps.full_range))
+    return (piece.sps.sar or Fraction(1), piece.colours.shown(), bool(piece.colours.full_range))
 
 
 def picture_format_of(first: PreparedClip, configs: Sequence[AvcConfig]) -> PictureFormat | None:
@@ -92,11 +89,7 @@ def picture_format_of(first: PreparedClip, configs: Sequence[AvcConfig]) -> Pict
     if config is None:
         return None
     entry = first.video.entries[0]
-    kept = [
-        entry[inner.start - 8 : inner.end]
-        for inner in children(entry, VISUAL_ENTRY_HEAD, len(entry))
-        if inner.kind in _KEPT_WITH_PICTURE
-    ]
+    kept = kept_boxes(entry, VISUAL_ENTRY_HEAD, first.colours)
     body = entry[8:VISUAL_ENTRY_HEAD]
     return PictureFormat(
         entry=box(b"avc1", body, box(b"avcC", write_avcc(config)), *kept),

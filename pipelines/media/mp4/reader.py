@@ -34,7 +34,10 @@ from pipelines.media.mp4.boxes import (
 
 MAX_INDEX_BYTES = 64 << 20
 MAX_SAMPLES = 4_000_000
+MAX_FRAGMENT_BOXES = 200_000
+_FRAGMENT = {b"moof", b"mdat"}
 _MAX_EDITS = 16
+_ENABLED = 1
 _WIDE_EDIT = np.dtype("V20")
 _BRANDS = {b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid"}
 _EBML = b"\x1a\x45\xdf\xa3"
@@ -66,6 +69,7 @@ class Track:
     rotation: int
     upright: bool
     irregular: bool
+    enabled: bool = True
 
     @property
     def codec(self) -> str:
@@ -116,8 +120,8 @@ def read_movie(path: Path) -> Movie:
     """Parse the index. Raises `UnplayableMedia` with one reason when the file is damaged or cut short."""
     with path.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
-        data = _load_index(file.fileno(), size)
-    root = Box(b"moov", 8, len(data))
+        data, header = _load_index(file.fileno(), size)
+    root = Box(b"moov", header, len(data))
     index = parts(data, root)
     head = index[b"mvhd"]
     timescale = fields(">I", data, head, 20 if fields(">B", data, head)[0] == 1 else 12)[0]
@@ -146,30 +150,54 @@ def read_movie(path: Path) -> Movie:
     )
 
 
-def _load_index(descriptor: int, size: int) -> bytes:
-    """Walk the outer boxes by their headers alone and return `moov`, header included."""
-    at, index = 0, None
+def _load_index(descriptor: int, size: int) -> tuple[bytes, int]:
+    """Walk the outer boxes by their headers alone; returns `moov`, header included, and the length of its header.
+
+    What follows the index does not matter, as to any player: each sample is held against the end of the file by its
+    own place. Only of a file in fragments the rest is walked, because there the samples' places follow the index.
+    """
+    at = 0
     for _ in range(MAX_BOXES):
         if size - at < 8:
-            break
-        head = os.pread(descriptor, 16, at)
-        length, kind = struct.unpack_from(">I4s", head)
-        if length == 1 and len(head) == 16:
-            length = struct.unpack_from(">Q", head, 8)[0]
-        elif length == 0:
-            length = size - at
-        if length < 8 or length > size - at:
+            raise damaged("it has no index (moov); the file is cut short or not finished")
+        kind, header, length = _outer_box(descriptor, at, size)
+        if length < header or length > size - at:
             raise damaged(f"it is cut short: {size:,} bytes are there, {at + length:,} were promised")
-        if kind == b"moov" and index is None:
-            index = (at, length)
+        if kind == b"moov":
+            break
         at += length
     else:
         raise damaged("it has too many parts")
-    if index is None:
-        raise damaged("it has no index (moov); the file is cut short or not finished")
-    if index[1] > MAX_INDEX_BYTES:
+    if length > MAX_INDEX_BYTES:
         raise damaged("its index is larger than any clip's")
-    return os.pread(descriptor, index[1], index[0])
+    data = os.pread(descriptor, length, at)
+    if b"mvex" in data:
+        _walk_fragments(descriptor, at + length, size)
+    return data, header
+
+
+def _outer_box(descriptor: int, at: int, size: int) -> tuple[bytes, int, int]:
+    """Kind, length of the header and length of the box at a place with at least eight bytes behind it."""
+    head = os.pread(descriptor, 16, at)
+    length, kind = struct.unpack_from(">I4s", head)
+    if length == 1 and len(head) == 16:
+        return kind, 16, struct.unpack_from(">Q", head, 8)[0]
+    return kind, 8, size - at if length == 0 else length
+
+
+def _walk_fragments(descriptor: int, at: int, size: int) -> None:
+    """Raise `UnplayableMedia` when a fragment reaches beyond the end. Bytes behind the last one do not matter."""
+    for _ in range(MAX_FRAGMENT_BOXES):
+        if size - at < 8:
+            return
+        kind, header, length = _outer_box(descriptor, at, size)
+        beyond = length < header or length > size - at
+        if beyond and kind in _FRAGMENT:
+            raise damaged(f"it is cut short: {size:,} bytes are there, {at + length:,} were promised")
+        if beyond:
+            return
+        at += length
+    raise damaged("it has too many parts")
 
 
 def _track(data: bytes, outer: Parts, media: Parts, kind: str, file_size: int, *, empty: bool) -> Track:
@@ -181,6 +209,7 @@ def _track(data: bytes, outer: Parts, media: Parts, kind: str, file_size: int, *
     sizes = np.zeros(0, np.int64) if empty else _sizes(data, tables, file_size)
     durations, irregular = _runs(data, tables[b"stts"], U32, len(sizes))
     width, height, rotation, upright = _geometry(data, outer[b"tkhd"])
+    enabled = bool(fields(">I", data, outer[b"tkhd"])[0] & _ENABLED)
     return Track(
         kind=kind,
         timescale=timescale,
@@ -196,6 +225,7 @@ def _track(data: bytes, outer: Parts, media: Parts, kind: str, file_size: int, *
         rotation=rotation,
         upright=upright,
         irregular=irregular,
+        enabled=enabled,
     )
 
 
@@ -208,6 +238,8 @@ def _entries(data: bytes, stsd: Box) -> tuple[bytes, ...]:
 
 def _sizes(data: bytes, tables: Parts, file_size: int) -> Ints:
     """Bytes of each sample. The count is bounded before anything is allocated."""
+    if b"stz2" in tables:
+        return _compact_sizes(data, tables[b"stz2"], file_size)
     stsz = tables[b"stsz"]
     constant, count = fields(">II", data, stsz, 4)
     if count > min(MAX_SAMPLES, file_size) or constant * count > file_size:
@@ -215,6 +247,17 @@ def _sizes(data: bytes, tables: Parts, file_size: int) -> Ints:
     if constant:
         return np.full(count, constant, np.int64)
     return table(data, stsz, 1, skip=8).astype(np.int64)
+
+
+def _compact_sizes(data: bytes, stz2: Box, file_size: int) -> Ints:
+    """Bytes of each sample from the compact table, whose numbers have 4, 8 or 16 bits."""
+    bits, count = fields(">BI", data, stz2, 7)
+    room = (stz2.end - stz2.start - 12) * 8
+    if bits not in {4, 8, 16} or count > min(MAX_SAMPLES, file_size) or count * bits > room:
+        raise damaged("its index claims more pictures or sound than the file can hold")
+    dtype = np.dtype(">u2") if bits == 16 else np.dtype(">u1")
+    values = np.frombuffer(data, dtype, -(-count * bits // (dtype.itemsize * 8)), stz2.start + 12).astype(np.int64)
+    return np.column_stack((values >> 4, values & 15)).ravel()[:count] if bits == 4 else values
 
 
 def _runs(data: bytes, box: Box, dtype: np.dtype[Any], samples: int) -> tuple[Ints, bool]:

@@ -6,6 +6,7 @@ in the caption and the logo. The result is held against the target again before 
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
@@ -23,8 +24,8 @@ from pipelines.media.ffmpeg import encode
 from pipelines.media.mp4.reader import sniff
 from pipelines.media.normalise.overlay import has_room_for, paint_overlay
 
-_PAINTED_OVER = "corrupt decoded frame"
-"""What ffmpeg says, at its level "warning", of a picture that its decoder had to invent in part."""
+_PAINTED_OVER = re.compile("corrupt decoded frame|Error submitting packet to decoder|Invalid NAL unit size")
+"""What ffmpeg says, at its level "warning", of a picture that its decoder had to invent in part or leave out."""
 
 ABOUT_SOUND = "sound"
 """The word that marks a deviation which leaves the picture alone."""
@@ -225,7 +226,7 @@ def _encode_all(plan: _Plan, dest: Path) -> _Plan:
             *encode.keyframes(plan.frames, target.fps, *_borders(work)),
             *(*encode.audio_encoder(), *encode.container(), str(dest)),
         )
-    damage = ["damaged pictures in it were painted over"] if _PAINTED_OVER in said else []
+    damage = ["damaged pictures in it were painted over"] if _PAINTED_OVER.search(said) else []
     return replace(plan, picture=(*plan.picture, *damage))
 
 
