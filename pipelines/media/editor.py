@@ -38,9 +38,15 @@ class MediaEditor:
 
     def check_logo(self, path: Path) -> None:
         """Raise `InvalidOrder` when the file is no picture that can be laid over a film."""
-        from pipelines.media.normalise.overlay import open_picture
+        from pipelines.media.normalise.pictures import open_picture
 
         open_picture(path, "Logo")
+
+    def plain_picture(self, path: Path, dest: Path) -> bool:
+        """Write a picture that not every video service reads as PNG; False where it is fine as it is."""
+        from pipelines.media.normalise.pictures import plain_picture
+
+        return plain_picture(path, dest, "Picture")
 
     def check_music(self, path: Path) -> None:
         """Raise `InvalidOrder` when the file is no music that can be laid under a film."""

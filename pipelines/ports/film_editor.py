@@ -32,6 +32,11 @@ class FilmEditor(Protocol):
     def check_logo(self, path: Path) -> None:
         """Raise `InvalidOrder` when the file is no picture that can be laid over a film."""
 
+    def plain_picture(self, path: Path, dest: Path) -> bool:
+        """Write a picture as PNG to `dest` where not every video service reads it as it is; False, and no file, where
+        all do. Raises `InvalidOrder` when the file is no picture.
+        """
+
     def check_music(self, path: Path) -> None:
         """Raise `InvalidOrder` when the file is no music that can be laid under a film."""
 

@@ -18,13 +18,15 @@ def sized(picture: MediaInput, width: int, height: int) -> tuple[bytes, str, str
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    from pipelines.net.pixels import open_plain, to_rgb
+
     raw = picture.path.read_bytes()
     try:
-        with Image.open(io.BytesIO(raw)) as image:
+        with open_plain(io.BytesIO(raw)) as image:
             upright = ImageOps.exif_transpose(image)
             if picture.content_type in _PLAIN and image.size == (width, height) == upright.size:
                 return raw, picture.content_type, _PLAIN[picture.content_type]
-            fitted = ImageOps.fit(upright.convert("RGB"), (width, height), Image.Resampling.LANCZOS)
+            fitted = ImageOps.fit(to_rgb(upright), (width, height), Image.Resampling.LANCZOS)
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise InvalidOrder([Problem("references", "is not a picture that can be read.")]) from error
     out = io.BytesIO()

@@ -53,6 +53,11 @@ class QuietFilmEditor:
         if not path.stat().st_size:
             raise InvalidOrder([Problem("Logo", "The file is no picture we can read; use PNG, JPEG or WebP.")])
 
+    def plain_picture(self, path: Path, dest: Path) -> bool:  # noqa: ARG002 - a port
+        """Anything but an empty file is fine as it is."""
+        self.check_logo(path)
+        return False
+
     def check_music(self, path: Path) -> None:
         """Anything but an empty file."""
         if not path.stat().st_size:

@@ -186,7 +186,7 @@ def test_compact_sample_sizes_are_read(clip: ClipFactory, tmp_path: Path, bits: 
 MATRICES = {"bt709": 1, "bt470bg": 5, "smpte170m": 6, "bt2020nc": 9}
 
 
-def _coloured(
+def coloured(
     path: Path, matrix: str, *, full: bool = False, vui: str = "none", rgb: tuple[int, int, int] = RED
 ) -> Path:
     """A clip of one colour whose stream says nothing of it (or another thing), and whose container has no `colr`."""
@@ -200,7 +200,7 @@ def _coloured(
     return path
 
 
-def _with_colr(path: Path, payload: bytes) -> Path:
+def with_colr(path: Path, payload: bytes) -> Path:
     """The clip with a `colr` box behind its decoder settings; its media lies before its index."""
 
     def grown(stsd: bytes) -> bytes:
@@ -211,7 +211,7 @@ def _with_colr(path: Path, payload: bytes) -> Path:
     return path
 
 
-def _nclx(matrix: str, *, full: bool = False) -> bytes:
+def nclx(matrix: str, *, full: bool = False) -> bytes:
     primaries = {"bt2020nc": 9}.get(matrix, MATRICES[matrix])
     transfer = {"bt2020nc": 14, "bt470bg": 6}.get(matrix, MATRICES[matrix])
     return b"nclx" + struct.pack(">3HB", primaries, transfer, MATRICES[matrix], 0x80 if full else 0)
@@ -227,15 +227,15 @@ SQUARE = Target(width=SIDE, height=SIDE, fps=Fraction(30))
 @pytest.mark.parametrize("first", ["odd", "good"])
 @pytest.mark.parametrize(
     ("matrix", "full", "payload"),
-    [(matrix, full, _nclx(matrix, full=full)) for matrix in MATRICES for full in (False, True)]
+    [(matrix, full, nclx(matrix, full=full)) for matrix in MATRICES for full in (False, True)]
     + [("smpte170m", False, b"nclc" + struct.pack(">3H", 6, 1, 6))],
 )
 def test_colours_that_only_the_container_states_are_converted(
     tmp_path: Path, prepare: Prepare, first: str, matrix: str, full: bool, payload: bytes
 ) -> None:
     """The pixels of the finished film are the clip's, whichever clip comes first."""
-    odd = _with_colr(_coloured(tmp_path / "odd.mp4", matrix, full=full), payload)
-    good = _coloured(tmp_path / "good.mp4", "bt709", vui="bt709")
+    odd = with_colr(coloured(tmp_path / "odd.mp4", matrix, full=full), payload)
+    good = coloured(tmp_path / "good.mp4", "bt709", vui="bt709")
     assert deviations(good, SQUARE) == ("there is no sound",)
     order = (odd, good) if first == "odd" else (good, odd)
     pieces = []
@@ -249,12 +249,12 @@ def test_colours_that_only_the_container_states_are_converted(
 
 def test_what_the_stream_states_wins_over_the_container(tmp_path: Path) -> None:
     """As in ffmpeg and the players built on it: such a clip is copied, and its film says BT.709 throughout."""
-    odd = _with_colr(_coloured(tmp_path / "odd.mp4", "bt709", vui="bt709"), _nclx("smpte170m", full=True))
+    odd = with_colr(coloured(tmp_path / "odd.mp4", "bt709", vui="bt709"), nclx("smpte170m", full=True))
     assert inspect(odd).picture == ()
     film = assemble(FilmPlan(target=SQUARE, pieces=(odd,)), tmp_path / "film.mp4").path
     data = film.read_bytes()
     colr = data.index(b"colr") + 4
-    assert data[colr : colr + 11] == _nclx("bt709")
+    assert data[colr : colr + 11] == nclx("bt709")
     assert np.abs(_shown(film, 0.5) - RED).max() <= 4
 
 

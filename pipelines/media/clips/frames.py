@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import struct
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.media.clips.video_track import film_track
-from pipelines.media.mp4.colours import BT709, UNSPECIFIED
+from pipelines.media.clips.filters import tone_map
+from pipelines.media.clips.video_track import container_colours, film_track, frame_colours
+from pipelines.media.ffmpeg import encode
+from pipelines.media.mp4.colours import BT709, HLG, PQ, UNSPECIFIED, Colours
 from pipelines.media.mp4.reader import sniff
 
 if TYPE_CHECKING:
@@ -34,16 +38,75 @@ def open_film(path: Path) -> Iterator[tuple[av.container.InputContainer, av.Vide
         raise UnplayableMedia(f"{path.name} cannot be decoded: {error}") from error
 
 
-def to_image(frame: av.VideoFrame, width: int | None = None) -> Image.Image:
+def to_image(frame: av.VideoFrame, width: int | None = None, container: Colours | None = None) -> Image.Image:
     """The frame as an upright RGB picture, made `width` pixels wide before it is turned if that is given; untagged
-    colours are BT.709, as all that we make.
+    colours are BT.709, as all that we make. `container` is what the file says where the stream does not.
     """
-    matrix = BT709 if int(frame.colorspace) == UNSPECIFIED else int(frame.colorspace)
+    colours = frame_colours(frame, container or Colours())
     size = {} if width is None else {"width": width, "height": max(2, round(width * frame.height / frame.width))}
-    plain = frame.reformat(format="rgb24", src_colorspace=matrix, interpolation="AREA", **size)
-    image: Image.Image = plain.to_image()  # type: ignore[no-untyped-call]
-    turn = round(frame.rotation) % 360
-    return image.rotate(turn, expand=True) if turn else image
+    if colours.transfer in {PQ, HLG}:
+        image = _tone_mapped(frame, colours)
+        image = image.resize((size["width"], size["height"])) if size else image
+        return _upright(image, frame)
+    matrix = BT709 if colours.matrix == UNSPECIFIED else colours.matrix
+    reach = {None: None, False: 1, True: 2}[colours.full_range]
+    plain = frame.reformat(format="rgb24", src_colorspace=matrix, src_color_range=reach, interpolation="AREA", **size)
+    flat: Image.Image = plain.to_image()  # type: ignore[no-untyped-call]
+    return _upright(flat, frame)
+
+
+def _tone_mapped(frame: av.VideoFrame, colours: Colours) -> Image.Image:
+    """A frame of high dynamic range as the film shows it: through the very filters that make the film."""
+    from PIL import Image
+
+    names = ("color_primaries", "color_trc", "colorspace")
+    told = ":".join(f"{name}={code}" for name, code in zip(names, colours.codes, strict=True))
+    reach = "pc" if colours.full_range else "tv"
+    with tempfile.TemporaryDirectory() as folder:
+        raw, made = Path(folder) / "frame.raw", Path(folder) / "frame.png"
+        raw.write_bytes(frame.to_ndarray().tobytes())
+        shape = ("-pixel_format", frame.format.name, "-video_size", f"{frame.width}x{frame.height}")
+        chain = f"setparams=range={reach}:{told},{tone_map(colours)},scale=in_color_matrix=bt709,format=rgb24"
+        encode.ffmpeg("-v", "error", "-f", "rawvideo", *shape, "-i", str(raw), "-vf", chain, str(made))
+        with Image.open(made, formats=("PNG",)) as image:
+            flat: Image.Image = image.convert("RGB")
+            return flat
+
+
+def _upright(image: Image.Image, frame: av.VideoFrame) -> Image.Image:
+    """Turned and mirrored as the file says, as every player (and our encoder) does."""
+    from PIL.Image import Transpose
+
+    matrix = _display_matrix(frame)
+    if matrix is None:
+        return image
+    a, b, c, d = matrix
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        turns = {(1, 1): None, (-1, 1): Transpose.FLIP_LEFT_RIGHT, (1, -1): Transpose.FLIP_TOP_BOTTOM}
+        turn = turns.get((_sign(a), _sign(d)), Transpose.ROTATE_180)
+    else:
+        turns = {(1, -1): Transpose.ROTATE_270, (-1, 1): Transpose.ROTATE_90, (1, 1): Transpose.TRANSPOSE}
+        turn = turns.get((_sign(b), _sign(c)), Transpose.TRANSVERSE)
+    if turn is None:
+        return image
+    turned: Image.Image = image.transpose(turn)
+    return turned
+
+
+def _sign(number: int) -> int:
+    return -1 if number < 0 else 1
+
+
+def _display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int] | None:
+    """The four numbers of the display matrix that turn and mirror; None without one."""
+    from av.sidedata.sidedata import SideData, Type
+
+    # It is annotated as a mapping, and is iterated as a list.
+    for found in cast("list[SideData]", frame.side_data):
+        if found.type == Type.DISPLAYMATRIX:
+            a, b, _, c, d = struct.unpack_from("=5i", bytes(found))
+            return a, b, c, d
+    return None
 
 
 def length_s(file: av.container.InputContainer, stream: av.VideoStream) -> float:
@@ -113,10 +176,12 @@ def _walk(frames: Iterator[Timed], moments: list[float]) -> list[Timed]:
 def last_picture(path: Path) -> Image.Image:
     """The very last picture, also when the sound goes on without it. Raises `UnplayableMedia`."""
     # Where an edit list hides the end, all after the last keyframe may be hidden.
+    with open_film(path) as (_, stream):
+        container = container_colours(stream)
     last = _last(path, near_end=True) or _last(path, near_end=False)
     if last is None:
         raise UnplayableMedia(f"{path.name} has no picture that can be decoded")
-    return to_image(last)
+    return to_image(last, container=container)
 
 
 def _last(path: Path, *, near_end: bool) -> av.VideoFrame | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageDraw
 
-from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.footage import Corner, Logo
+from pipelines.media.normalise.pictures import open_picture
 from pipelines.media.text.fonts import Weight
 from pipelines.media.text.layout import ELLIPSIS, Block, Box, clean, fit, safe_area
 from pipelines.media.text.shaping import baseline, draw_line
@@ -22,8 +22,6 @@ CAPTION_SHARE = 0.34
 PLATE = (0, 0, 0, 150)
 LOGO_WIDTH, LOGO_HEIGHT = 0.22, 0.12
 """The box a logo is scaled into, as shares of the frame's shorter side and of its height."""
-
-LARGEST_LOGO_PX = 50_000_000
 
 _LEFT = {Corner.TOP_LEFT, Corner.BOTTOM_LEFT}
 _BOTTOM = {Corner.BOTTOM_LEFT, Corner.BOTTOM_RIGHT}
@@ -87,17 +85,6 @@ def _fill_plate(canvas: Image.Image, plate: Box, radius: int) -> None:
     shade = Image.new("RGBA", (plate.width, plate.height), PLATE[:3])
     shade.putalpha(large.resize(shade.size, Image.Resampling.BOX))
     canvas.alpha_composite(shade, (plate.x, plate.y))
-
-
-def open_picture(path: Path, field: str) -> Image.Image:
-    """A picture that came from outside, upright, with transparency. Raises `InvalidOrder` naming the field."""
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > LARGEST_LOGO_PX:
-                raise InvalidOrder([Problem(field, "The picture is too large; use one of at most 50 megapixels.")])
-            return ImageOps.exif_transpose(image).convert("RGBA")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
-        raise InvalidOrder([Problem(field, "The file is no picture we can read; use PNG, JPEG or WebP.")]) from error
 
 
 def _paint_logo(canvas: Image.Image, logo: Logo) -> None:

@@ -46,7 +46,7 @@ def _image(path: Path) -> Image.Image | None:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as picture:
             plain: Image.Image = picture.convert("RGB")
             return plain
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):

@@ -91,7 +91,8 @@ def still(picture: Picture) -> Image.Image:
     draw.text((left, top - size * 1.4), picture.label, font=small, fill=(255, 255, 255))
     draw.multiline_text((left, top), "\n".join(lines), font=body, fill=(255, 255, 255), spacing=size * 0.3)
     if picture.reference:
-        pasted = Image.open(io.BytesIO(base64.b64decode(picture.reference))).convert("RGB")
+        raw = io.BytesIO(base64.b64decode(picture.reference))
+        pasted = Image.open(raw, formats=("PNG", "JPEG", "WEBP")).convert("RGB")
         edge = max(16, min(picture.width, picture.height) // 4)
         pasted.thumbnail((edge, edge))
         image.paste(pasted, (round(picture.width * 0.92) - pasted.width, round(picture.height * 0.86) - pasted.height))

@@ -19,7 +19,7 @@ FETCH_TIMEOUT_S = 10.0
 def image_from_bytes(raw: bytes, *, param: str) -> Image.Image:
     """A decoded picture, or VendorSays `invalid`."""
     try:
-        image = Image.open(io.BytesIO(raw))
+        image = Image.open(io.BytesIO(raw), formats=("PNG", "JPEG", "WEBP"))
         image.load()
     except (UnidentifiedImageError, OSError) as problem:
         raise VendorSays("invalid", "The reference is not an image that can be read.", param=param) from problem

@@ -24,11 +24,8 @@ from pipelines.stages.kernel.services import Services
 
 TRIES = 3
 """A file may be cut short on its way once or twice."""
-PICTURES = frozenset({".png", ".jpg", ".webp"})
-"""What every video service takes."""
 _NOT_THERE = "There is nothing at this address, or it is not public."
 _NO_FILE = "What comes from this address is a page or a part of a file."
-_NO_PICTURE = "The file is no picture we can read; use PNG, JPEG or WebP."
 
 
 def bring_all(
@@ -100,11 +97,29 @@ class _Carrier:
         """What a video service will be shown. One that is ours already was looked at when it came."""
         if url is None or "://" not in url:
             return url
-        known = len(self.problems)
-        key = self.checked(field, url, self._services.editor.check_logo)
-        if key is not None and len(self.problems) == known and Path(key).suffix not in PICTURES:
-            self.problems.append(Problem(field, _NO_PICTURE))
-        return key
+        key = self.one(field, url)
+        if key is None:
+            return None
+        try:
+            return self._plain(key)
+        except InvalidOrder as error:
+            self.problems += [Problem(field, problem.message) for problem in error.problems]
+            return key
+
+    def _plain(self, key: str) -> str:
+        """The picture as every video service reads it. Its name follows from the one it was made of, so that the same
+        picture stays the same scene.
+        """
+        services = self._services
+        plain = f"{key.rpartition('.')[0]}-plain.png"
+        if services.media.stat(plain) is not None:
+            return plain
+        made = services.work / "intake" / Path(plain).name
+        if not services.editor.plain_picture(scratch.local(services, key), made):
+            return key
+        services.media.put_file(made, plain, "image/png")
+        made.unlink(missing_ok=True)
+        return plain
 
     def pictures(self, field: str, urls: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(key for url in urls if (key := self.picture(field, url)) is not None)
