@@ -11,7 +11,7 @@ from pipelines.domain.orders.field_labels import for_clip, for_row
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.plan import Plan
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.orders import accept
+from pipelines.stages.orders import accept, plan_run
 from pipelines.stages.orders.accept import StartRequest
 from pipelines.stages.views import run_view, sections
 from webapp.api import answers
@@ -55,7 +55,7 @@ def _queue(core: Services, base_id: str) -> answers.QueueEstimate:
     total = 0
     for row in rows:
         try:
-            plan = accept.plan_order(core, replace(row.order, adapt=True))
+            plan = plan_run.plan_order(core, replace(row.order, adapt=True))
             total += plan.quote_micro
             quote = dollars(plan.quote_micro)
             plans.append(answers.RowPlan(record_id=row.record_id, quote_usd=quote, plan=plan_view(plan)))

@@ -21,7 +21,7 @@ from pipelines.stages.generations.requests import scene_order, still_to_buy
 from pipelines.stages.kernel import base_settings, ledger, outbox, stop_switch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_run
-from pipelines.stages.orders import accept, intake, script
+from pipelines.stages.orders import intake, plan_run, script
 
 
 def advance(services: Services, actor: Actor, run: Run) -> None:
@@ -107,7 +107,7 @@ def _plan_as_edited(services: Services, run: Run) -> Plan | None:
         raise InvalidOrder(problems)
     try:
         order, brought = intake.bring_all(services, order, wanted)
-        plan = accept.plan_order(services, replace(order, adapt=True), brought)
+        plan = plan_run.plan_order(services, replace(order, adapt=True), brought)
     except InvalidOrder as error:
         raise InvalidOrder(for_row(error.problems)) from error
     old = plan_from_json(run.plan or {})
@@ -145,7 +145,7 @@ def _wanted(
     placed = [(_place(row), _as_order(row, by_key.get(row.key or ""), order)) for row in present]
     placed += [(float(scene.number), scene_order(scene, shared=order.references)) for scene in unwritten]
     wanted = [scene for _, scene in sorted(placed, key=lambda one: one[0])]
-    return wanted, accept.scene_problems(present)
+    return wanted, plan_run.scene_problems(present)
 
 
 def _place(row: AirtableScene) -> float:

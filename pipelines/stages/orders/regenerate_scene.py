@@ -13,7 +13,7 @@ from pipelines.ports import Tx
 from pipelines.stages.generations.requests import order_of_one, scene_order
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
-from pipelines.stages.orders import accept
+from pipelines.stages.orders import plan_run
 
 CHANGEABLE = ("prompt", "model", "seconds", "caption", "seed", "negative_prompt")
 REMOVABLE = frozenset({"seed", "negative_prompt"})
@@ -31,7 +31,7 @@ def plan(services: Services, run: Run, scene: Scene, changes: dict[str, Any]) ->
     wish = _changed(before, changes)
     if scene.clip_id and "seed" not in changes and replace(wish, caption=before.caption) == before:
         wish = _with_next_seed(wish)
-    return accept.plan_order(services, order_of_one(order, wish), [wish], follows=scene.number > 1)
+    return plan_run.plan_order(services, order_of_one(order, wish), [wish], follows=scene.number > 1)
 
 
 def tell(tx: Tx, actor: Actor, scene: Scene, plan: Plan) -> None:

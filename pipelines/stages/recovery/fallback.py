@@ -15,7 +15,7 @@ from pipelines.stages.generations.requests import order_of_one, scene_order
 from pipelines.stages.kernel import circuit_breaker, ledger
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, transition_generation, wake_run
-from pipelines.stages.orders import accept
+from pipelines.stages.orders import plan_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def replan(services: Services, run: Run, scene: Scene, model: str) -> Plan | Non
     order = order_from_json(run.order or {})
     one = scene_order(scene, model, shared=order.references)
     try:
-        return accept.plan_order(services, order_of_one(order, one), [one], follows=scene.number > 1)
+        return plan_run.plan_order(services, order_of_one(order, one), [one], follows=scene.number > 1)
     except InvalidOrder:
         return None
 

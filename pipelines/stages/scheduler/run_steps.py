@@ -13,13 +13,13 @@ from pipelines.stages.films import stitch
 from pipelines.stages.kernel import ledger, outbox
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, touch_run, transition_run
-from pipelines.stages.orders import accept, script
+from pipelines.stages.orders import plan_run, script
 from pipelines.stages.recovery import fan_out
 
 _R = RunStatus
 
 STEPS: Mapping[RunStatus, Callable[[Services, Actor, Run], None]] = {
-    _R.QUEUED: accept.plan_run,
+    _R.QUEUED: plan_run.plan_run,
     _R.WRITING: script.write,
     _R.NEEDS_APPROVAL: approval.advance,
     _R.GENERATING: fan_out.fan_out,
