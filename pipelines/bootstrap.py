@@ -16,12 +16,12 @@ from urllib.parse import quote
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import NotConfigured
 from pipelines.domain.policy import Policy
-from pipelines.domain.records import Event
-from pipelines.ports import Clock, CrashPoints, FilmEditor, Hints, MediaStore, Store, Tx
+from pipelines.ports import Clock, CrashPoints, FilmEditor, Hints, MediaStore, Store
 from pipelines.queueing import NoHints, RqHints, socket_url
 from pipelines.security import links
 from pipelines.settings import Origin, Settings
 from pipelines.settings.model import OPENAI_URL
+from pipelines.stages.kernel.airtable_calls import CallCounter
 from pipelines.stages.kernel.services import Services
 
 logger = logging.getLogger(__name__)
@@ -56,9 +56,9 @@ class SignedLinks:
     providers_reach_us: bool
     clock: Clock
 
-    def media(self, key: str, filename: str, ttl_s: float) -> str:
+    def media(self, key: str, filename: str, ttl_s: float, giving: str | None = None) -> str:
         """A signed link to a file in storage, served by the web process."""
-        token = links.sign_media(self.secret, key, self.clock.now() + ttl_s)
+        token = links.sign_media(self.secret, key, self.clock.now() + ttl_s, giving)
         return f"{self.base}/media/{token}/{quote(filename)}"
 
     def page(self, *, run_id: str) -> str:
@@ -256,29 +256,3 @@ def build_services(
 def rq_hints(settings: Settings) -> RqHints:
     """Hints over the broker of these settings."""
     return RqHints(broker_url(settings))
-
-
-@dataclass(frozen=True, slots=True)
-class CallCounter:
-    """Every call to Airtable is an event of the runs it was made for: calls per video are measured, not guessed."""
-
-    store: Store
-    clock: Clock
-
-    def __call__(self, base_id: str, verb: str, what: str) -> None:
-        """`what` is `<action>:<runs, comma-separated, or a record>`."""
-        action, _, subject = what.partition(":")
-        detail = {"verb": verb, "what": action}
-        with self.store.write() as tx:
-            for run_id in self._runs(tx, base_id, subject) or [None]:
-                event = Event(
-                    at=self.clock.now(), entity="airtable", entity_id=base_id, run_id=run_id, name="call", detail=detail
-                )
-                tx.events.add(event)
-
-    @staticmethod
-    def _runs(tx: Tx, base_id: str, subject: str) -> list[str | None]:
-        if subject.startswith("rec"):
-            return [run.id for run in tx.runs.find(base_id=base_id, record_id=subject, order="-number", limit=1)]
-        names = subject.rpartition(":")[2].split(",")
-        return [name for name in names if name.startswith("run_")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import cast
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
@@ -18,6 +19,8 @@ from werkzeug.http import is_resource_modified, quote_etag
 from pipelines.domain.records import Cut
 from pipelines.ports import MediaStore, Stored
 from pipelines.security import links
+from pipelines.stages.kernel import fetches
+from pipelines.stages.kernel.services import Services
 from webapp.context import secret, services
 from webapp.errors import HttpProblem, not_here
 
@@ -45,9 +48,26 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f"\\/:*?<>|]+')
 @bp.route("/media/<token>/<filename>", methods=["GET", "HEAD"])
 def signed(token: str, filename: str | None = None) -> Response:
     """A file by a signed link. 403 for a link we did not sign, 410 for one whose time has run out."""
-    key = links.read_media(secret(), token, services().clock.now())
-    name = filename or key.rsplit("/", 1)[-1]
-    return _file(key, name, max_age=3600, immutable=True)
+    link = links.read_media_link(secret(), token, services().clock.now())
+    name = filename or link.key.rsplit("/", 1)[-1]
+    response = _file(link.key, name, max_age=3600, immutable=True)
+    if link.giving is not None and _is_whole(response):
+        response.response = _noting(services(), link.giving, cast("Iterator[bytes]", response.response))
+    return response
+
+
+def _is_whole(response: Response) -> bool:
+    """Whether the answer has every byte of the file: also as a range from its first to its last."""
+    if request.method == "HEAD" or not response.direct_passthrough:
+        return False
+    part = response.content_range
+    return response.status_code == HTTPStatus.OK or (part.start == 0 and part.stop == part.length)
+
+
+def _noting(core: Services, giving: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Whoever was given this link has the whole file: told to those who wait for that, and asked nobody."""
+    yield from pieces
+    fetches.note(core.store, giving, core.clock.now())
 
 
 @bp.route("/v/<token>", methods=["GET", "HEAD"])

@@ -116,13 +116,18 @@ class AirtableAdapter:
 
         def read(names: BaseNames) -> list[AirtableRow]:
             videos = names.table(AirtableTable.VIDEOS)
-            if VideoField.STATUS not in videos.columns:
-                return []
-            wanted: f.Formula = f.EQ(_field(videos, VideoField.STATUS), _READY)
-            if VideoField.SCHEDULED_FOR in videos.columns:
-                when = _field(videos, VideoField.SCHEDULED_FOR)
-                wanted = f.AND(wanted, f.OR(f.NOT(when), f.LTE(when, datetime.fromtimestamp(now, UTC))))
-            records = self._list(base_id, videos, wanted, "ready")
+            records = self._list(base_id, videos, f.OR(*wanted), "ready") if (wanted := _is_ready(videos, now)) else []
+            return [_row(record, videos) for record in records]
+
+        return self._book.use(base_id, read)
+
+    def waiting(self, base_id: str, now: float) -> list[AirtableRow]:
+        """Rows of `Videos` that ask for something: with a box ticked, or Ready and due by `now`; one call."""
+
+        def read(names: BaseNames) -> list[AirtableRow]:
+            videos = names.table(AirtableTable.VIDEOS)
+            wanted = [*_boxes(videos, VIDEO_TICKS), *_is_ready(videos, now)]
+            records = self._list(base_id, videos, f.OR(*wanted), "ticked or ready") if wanted else []
             return [_row(record, videos) for record in records]
 
         return self._book.use(base_id, read)
@@ -253,7 +258,7 @@ class AirtableAdapter:
         return list(self._client.records(base_id, table.key, what, by_id=table.by_id, options=options))
 
     def _ticked(self, base_id: str, table: TableNames, boxes: Sequence[str]) -> list[Record]:
-        there = [_field(table, box) for box in boxes if box in table.columns]
+        there = _boxes(table, boxes)
         return self._list(base_id, table, f.OR(*there), f"ticked {table.spec.name}") if there else []
 
     def _optional(self, base_id: str, read: Callable[[BaseNames], T], otherwise: T) -> T:
@@ -264,6 +269,21 @@ class AirtableAdapter:
             if error.answer.kind == MODEL_NOT_FOUND or isinstance(error, Gone):
                 return otherwise
             raise
+
+
+def _boxes(table: TableNames, names: Sequence[str]) -> list[f.Formula]:
+    return [_field(table, name) for name in names if name in table.columns]
+
+
+def _is_ready(videos: TableNames, now: float) -> list[f.Formula]:
+    """Nothing in a base without a column for it."""
+    if VideoField.STATUS not in videos.columns:
+        return []
+    ready: f.Formula = f.EQ(_field(videos, VideoField.STATUS), _READY)
+    if VideoField.SCHEDULED_FOR not in videos.columns:
+        return [ready]
+    when = _field(videos, VideoField.SCHEDULED_FOR)
+    return [f.AND(ready, f.OR(f.NOT(when), f.LTE(when, datetime.fromtimestamp(now, UTC))))]
 
 
 _UNSEEN = (

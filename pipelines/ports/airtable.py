@@ -122,6 +122,9 @@ class Airtable(Protocol):
     def ready(self, base_id: str, now: float) -> list[AirtableRow]:
         """Rows whose Status is Ready and whose time has come."""
 
+    def waiting(self, base_id: str, now: float) -> list[AirtableRow]:
+        """Rows of `Videos` that ask for something: with a box ticked, or Ready and due by `now`; one call."""
+
     def ticked(
         self, base_id: str, tables: Collection[str] = TICKED_TABLES
     ) -> tuple[list[AirtableRow], list[AirtableScene]]:

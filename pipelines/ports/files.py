@@ -62,8 +62,10 @@ class MediaStore(Protocol):
 class Links(Protocol):
     """Addresses that others may open. None is made by anybody else."""
 
-    def media(self, key: str, filename: str, ttl_s: float) -> str:
-        """A signed link to a file that lives `ttl_s` seconds, absolute, for Airtable, providers and pages."""
+    def media(self, key: str, filename: str, ttl_s: float, giving: str | None = None) -> str:
+        """A signed link to a file that lives `ttl_s` seconds, absolute, for Airtable, providers and pages. `giving`
+        names what it was made for: then it is noted when somebody has fetched the whole file by it.
+        """
 
     def page(self, *, run_id: str) -> str:
         """A signed link to the progress page of one run."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from itsdangerous import BadData, BadSignature, URLSafeSerializer
@@ -51,14 +53,30 @@ class Outdated(BadLink):
     )
 
 
-def sign_media(secret: str, key: str, expires_at: float) -> str:
+@dataclass(frozen=True, slots=True)
+class MediaLink:
+    """What a media token opens; `giving` names what the link was made for, where somebody wants to know of its use."""
+
+    key: str
+    giving: str | None = None
+
+
+def sign_media(secret: str, key: str, expires_at: float, giving: str | None = None) -> str:
     """A token for `/media/<token>` that opens the stored file `key` until `expires_at`."""
-    return _serializer(secret, "media").dumps({"k": key, "e": int(expires_at)})
+    payload = {"k": key, "e": int(expires_at)} | ({"g": giving} if giving else {})
+    return _serializer(secret, "media").dumps(payload)
 
 
 def read_media(secret: str, token: str, now: float) -> str:
     """The storage key a media token opens. Raises `Tampered`, `Expired` or `Malformed`."""
-    return _opened(_serializer(secret, "media"), token, now)
+    return read_media_link(secret, token, now).key
+
+
+def read_media_link(secret: str, token: str, now: float) -> MediaLink:
+    """What a media token opens, and what it was made for. Raises as `read_media`."""
+    subject, payload = _opened(_serializer(secret, "media"), token, now)
+    giving = payload.get("g")
+    return MediaLink(subject, giving if isinstance(giving, str) else None)
 
 
 def sign_page(secret: str, kind: str, subject: str, expires_at: float | None = None) -> str:
@@ -71,7 +89,7 @@ def sign_page(secret: str, kind: str, subject: str, expires_at: float | None = N
 
 def read_page(secret: str, kind: str, token: str, now: float) -> str:
     """The subject a page token of this `kind` opens. Raises `Tampered`, `Expired` or `Malformed`."""
-    return _opened(_serializer(secret, f"page:{kind}"), token, now)
+    return _opened(_serializer(secret, f"page:{kind}"), token, now)[0]
 
 
 def row_subject(base_id: str, record_id: str) -> str:
@@ -105,7 +123,7 @@ def _serializer(secret: str, purpose: str) -> URLSafeSerializer:
     )
 
 
-def _opened(serializer: URLSafeSerializer, token: str, now: float) -> str:
+def _opened(serializer: URLSafeSerializer, token: str, now: float) -> tuple[str, Mapping[str, Any]]:
     try:
         payload: Any = serializer.loads(token)
     except BadSignature as error:
@@ -116,6 +134,6 @@ def _opened(serializer: URLSafeSerializer, token: str, now: float) -> str:
         case {"k": str(subject), "e": int() | None as expiry}:
             if expiry is not None and now >= expiry:
                 raise LinkExpired("a link is past its time")
-            return subject
+            return subject, payload
         case _:
             raise Malformed("a link holds something else")

@@ -33,6 +33,7 @@ _LOSING: Mapping[tuple[str, str], str] = {
 }
 _TICKS = (VideoField.GENERATE, VideoField.APPROVE, VideoField.CANCEL)
 Sizes = Callable[[str], "int | None"]
+OnCall = Callable[[str, str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,35 @@ class Call:
     rows: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What we wrote into one row, and when."""
+
+    at: float
+    table: str
+    record_id: str
+    cells: Mapping[str, Any]
+
+
 class MemoryAirtable:
     """ports.Board for one base. `size_of` tells how large the file behind a link is (None: it cannot be fetched).
 
     Switches: `quota`, `denied`, `away`, `locked_until`, `refused` (tables of which no row is taken), `missing`
     (columns); the next `lose_films` films of `Videos`, `lose_versions` of `Versions` and `lose_clips` clips of `Scenes`
     are never fetched, and `vanish` says whether such a file disappears from its cell or stays without size; files
-    arrive `arrive_after_s` after the write.
+    arrive `arrive_after_s` after the write. `seen_fetching` False: our own server does not see Airtable fetch them, as
+    where a cache stands in front of it.
     """
 
-    def __init__(self, clock: Clock, size_of: Sizes, *, arrive_after_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        size_of: Sizes,
+        *,
+        arrive_after_s: float = 1.0,
+        on_call: OnCall | None = None,
+        on_fetch: Callable[[str], None] | None = None,
+    ) -> None:
         self.tables: dict[str, dict[str, dict[str, Any]]] = {name.value: {} for name in AirtableTable}
         self.calls: list[Call] = []
         self.quota = self.denied = self.away = False
@@ -63,11 +83,16 @@ class MemoryAirtable:
         self.lose_films = self.lose_versions = self.lose_clips = 0
         self.vanish = False
         self.arrive_after_s = arrive_after_s
+        self.said: list[Said] = []
+        """Every change that we wrote, in its order."""
         self.links: list[str] = []
         """Every link that was handed over for fetching."""
+        self.seen_fetching = True
         self._clock, self._size_of = clock, size_of
+        self._on_call, self._on_fetch = on_call, on_fetch
         self._ids = itertools.count(1)
         self._arrivals: dict[str, float] = {}
+        self._runs_of: dict[str, str] = {}
         self._lock = threading.RLock()
 
     # ------------------------------------------------------------ people
@@ -145,6 +170,15 @@ class MemoryAirtable:
             ]
         return [row for row in rows if row.status == "Ready" and (row.scheduled_for or 0.0) <= now]
 
+    def waiting(self, base_id: str, now: float) -> list[AirtableRow]:  # noqa: ARG002 - one base
+        """Rows with a box ticked, or Ready and due."""
+        with self._call("ticked", AirtableTable.VIDEOS):
+            rows = [
+                cells.airtable_row(one, self._seen(AirtableTable.VIDEOS, one))
+                for one in self.tables[AirtableTable.VIDEOS]
+            ]
+        return [row for row in rows if row.ticks or (row.status == "Ready" and (row.scheduled_for or 0.0) <= now)]
+
     def ticked(
         self,
         base_id: str,  # noqa: ARG002 - one base
@@ -206,6 +240,7 @@ class MemoryAirtable:
         batches = [some[i : i + BATCH] for some in groups.values() for i in range(0, len(some), BATCH)]
         for batch in batches:
             try:
+                self._runs_of = {entry.id: entry.run_id for entry in batch if entry.run_id}
                 with self._call("write", batch[0].table, *(entry.id for entry in batch)):
                     done += [self._written(entry) for entry in batch]
             except ReelgridError:
@@ -221,7 +256,8 @@ class MemoryAirtable:
         if record_id not in self.tables[entry.table]:
             return Written(want_id=entry.id, ok=False, error="ROW_DOES_NOT_EXIST", gone=True)
         changed = difference(entry.fields, entry.sent)
-        self._put(entry.table, record_id, changed)
+        self._put(entry.table, record_id, {name: value for name, value in changed.items() if name not in self.missing})
+        self.said.append(Said(self._clock.now(), str(entry.table), record_id, dict(changed)))
         return Written(
             want_id=entry.id, ok=True, record_id=record_id, sent=changed, fields=self._seen(entry.table, record_id)
         )
@@ -271,6 +307,8 @@ class MemoryAirtable:
                 self._arrivals[file["id"]] = float("inf")
                 if self.vanish:
                     continue
+            elif self.seen_fetching and self._on_fetch is not None and self._size_of(item["url"]) is not None:
+                self._on_fetch(item["url"])
             files.append(file)
         return files
 
@@ -292,6 +330,7 @@ class MemoryAirtable:
         """Count a call; raise what is switched on. Held while the call works."""
         with self._lock:
             self.calls.append(Call(verb, str(table), rows))
+            self._count(verb, table, rows)
             if self.away:
                 raise Unavailable("airtable: connection refused")
             if self.denied:
@@ -304,6 +343,15 @@ class MemoryAirtable:
             if wait > 0:
                 raise RateLimited("airtable answered 429 RATE_LIMIT_REACHED", retry_after=wait)
         return self._lock
+
+    def _count(self, verb: str, table: str, rows: Sequence[str]) -> None:
+        """As the client of the real one counts it: for the runs or the record that it is about."""
+        if self._on_call is None or verb == "settings":
+            return
+        runs = dict.fromkeys(self._runs_of[row] for row in rows if row in self._runs_of)
+        records = [row for row in rows if row.startswith("rec")]
+        subject = ",".join(runs) or next(iter(records), "")
+        self._on_call(BASE, "read" if verb != "write" else verb, f"{verb} {table}:{subject}")
 
     def _found(self, table: str, record_id: str) -> dict[str, Any]:
         if record_id not in self.tables[table]:

@@ -68,9 +68,15 @@ class PlainLinks:
         self.base = base
         self._count = itertools.count(1)
 
-    def media(self, key: str, filename: str, ttl_s: float) -> str:  # noqa: ARG002 - a port
-        """A link to a file; `key_of` reads it."""
-        return f"{self.base}/media/{next(self._count)}/{key}?name={filename}"
+    def media(self, key: str, filename: str, ttl_s: float, giving: str | None = None) -> str:  # noqa: ARG002 - a port
+        """A link to a file; `key_of` and `giving_of` read it."""
+        made_for = f"-{giving}" if giving else ""
+        return f"{self.base}/media/{next(self._count)}{made_for}/{key}?name={filename}"
+
+    @staticmethod
+    def giving_of(url: str) -> str | None:
+        """What a link of `media` was made for."""
+        return url.partition("/media/")[2].partition("/")[0].partition("-")[2] or None
 
     @staticmethod
     def key_of(url: str) -> str:

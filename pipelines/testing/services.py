@@ -21,6 +21,8 @@ from pipelines.domain.records import Run
 from pipelines.ports import AirtableChange, Clock, MediaStore, Store
 from pipelines.stages.delivery import flush
 from pipelines.stages.generations import poll
+from pipelines.stages.kernel import fetches
+from pipelines.stages.kernel.airtable_calls import CallCounter
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.scheduler import steps
 from pipelines.storage import FileStore
@@ -164,7 +166,12 @@ def make_services(folder: Path, **overrides: Any) -> Services:
         "providers": ScriptedProviders(*_vendors(clock)),
         "writer": ScriptedWriter(),
         "moderator": ScriptedModerator(),
-        "airtable": MemoryAirtable(clock, lambda url: _size_in(media, url)),
+        "airtable": MemoryAirtable(
+            clock,
+            lambda url: _size_in(media, url),
+            on_call=CallCounter(store, clock),
+            on_fetch=lambda url: _note_fetch(store, clock, url),
+        ),
         "base_tools": MemoryTools(store, clock),
         "media": media,
         "intake": MappedIntake(media),
@@ -203,6 +210,12 @@ def _vendors(clock: Any) -> list[ScriptedProvider]:
     local = ScriptedProvider("local", clock, ready_after_s=0.0)
     local.honours_keys = True
     return [ScriptedProvider("acme", clock), ScriptedProvider("other", clock), local]
+
+
+def _note_fetch(store: Store, clock: Clock, url: str) -> None:
+    giving = PlainLinks.giving_of(url)
+    if giving:
+        fetches.note(store, giving, clock.now())
 
 
 def _size_in(media: MediaStore, url: str) -> int | None:

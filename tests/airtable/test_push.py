@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from pipelines.airtable.connections import connect
-from pipelines.bootstrap import CallCounter, build_services
+from pipelines.bootstrap import build_services
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.records import Base, Clip, Run, Scene
 from pipelines.settings import load_settings
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.decisions import control
 from pipelines.stages.delivery import flush
+from pipelines.stages.kernel.airtable_calls import CallCounter
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor
 from pipelines.stages.scheduler import maintenance, steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipelines.domain.errors import NotAllowed, Permanent
@@ -24,11 +25,15 @@ logger = logging.getLogger(__name__)
 ACTOR = control.ROW
 
 
-def poll_checkboxes(services: Services, base_id: str) -> list[str]:
-    """The slow poll: read what is ticked or ready, and act on it; returns the runs that it was about."""
-    rows, scenes = services.airtable.ticked(base_id)
-    runs = act_on(services, base_id, rows, scenes) + restore_all(services, base_id)
-    return runs + queue_sweep.start_rows(services, base_id)
+def poll_checkboxes(services: Services, base_id: str, *, is_new: bool = False) -> queue_sweep.Due:
+    """The slow poll: read what is ticked or ready, and act on it; the runs that it was about, and when the next row is
+    due. In a base where nothing was made yet (`is_new`) no scene can be made again and no version restored.
+    """
+    rows = services.airtable.waiting(base_id, services.clock.now() + queue_sweep.HORIZON_S)
+    scenes = [] if is_new else services.airtable.ticked(base_id, {AirtableTable.SCENES})[1]
+    runs = act_on(services, base_id, rows, scenes) + ([] if is_new else restore_all(services, base_id))
+    due = queue_sweep.start_of(services, base_id, rows)
+    return replace(due, runs=tuple(dict.fromkeys((*runs, *due.runs))))
 
 
 def act_on(services: Services, base_id: str, rows: Sequence[AirtableRow], scenes: Sequence[AirtableScene]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipelines.stages.orders import accept
 logger = logging.getLogger(__name__)
 
 ACTOR = control.ROW
+READY = "Ready"
 HORIZON_S = 30 * 86_400.0
 """How far ahead scheduled rows are looked for."""
 
@@ -52,8 +53,13 @@ class Due:
 
 def start_due(services: Services, base_id: str) -> Due:
     """Start every ready row whose time has come, and look ahead; one call."""
+    return start_of(services, base_id, services.airtable.ready(base_id, services.clock.now() + HORIZON_S))
+
+
+def start_of(services: Services, base_id: str, rows: Sequence[AirtableRow]) -> Due:
+    """The same for rows that were read: those that are Ready, and due within the horizon."""
     now = services.clock.now()
-    rows = services.airtable.ready(base_id, now + HORIZON_S)
+    rows = [row for row in rows if row.status == READY]
     runs = [_start(services, base_id, row, None) for row in rows if (row.scheduled_for or 0.0) <= now]
     ahead = {row.record_id: row.scheduled_for for row in rows if row.scheduled_for and row.scheduled_for > now}
     _say_waiting(services, base_id, ahead)

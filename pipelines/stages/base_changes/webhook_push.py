@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 PROVIDER = "airtable"
 POLL_S = 3 * 3600.0
-"""Without push, a look costs four calls: eight looks a day stay within the smallest monthly quota (1,000 calls)."""
+"""Without push, a look costs three calls: eight looks a day stay within the smallest monthly quota (1,000 calls)."""
 PUSHED_S = 6 * 3600.0
 """With push, one call now and then finds what a lost ping would have told."""
 CHECK_S = 86_400.0
@@ -57,6 +57,8 @@ class Push:
     checked_at: float = 0.0
     wake_at: float | None = None
     """When the next scheduled video of the base is due."""
+    looked: bool = False
+    """Whether its rows were ever looked at."""
 
 
 def schedule_polls(services: Services) -> None:
@@ -82,11 +84,18 @@ def advance(services: Services, actor: Actor, base_id: str) -> None:
         drained = _process_changes(services, base_id)
         ear, runs = (ear, drained) if drained is not None else (ensure_registered(services, base_id), [])
     if ear is not PushState.PINGS:
-        runs = checkboxes.poll_checkboxes(services, base_id)
-    if ear is PushState.NEW or _is_time(services, base_id):
+        due = checkboxes.poll_checkboxes(services, base_id, is_new=_is_new(services, base_id))
+        _note(services, base_id, wake_at=due.next_at, looked=True)
+        runs = list(due.runs)
+    elif _is_time(services, base_id):
         runs += _start_ready(services, base_id)
     _charge(services, base_id, before, runs)
     _rest(services, actor, base, POLL_S if ear is PushState.NONE else PUSHED_S)
+
+
+def _is_new(services: Services, base_id: str) -> bool:
+    with services.store.read() as tx:
+        return not known(services, base_id).looked and not tx.runs.find(base_id=base_id, limit=1)
 
 
 def give_up(services: Services, actor: Actor, base_id: str, error: ReelgridError) -> None:

@@ -90,7 +90,7 @@ def _go_on(services: Services, actor: Actor, run: Run) -> None:
         quote = due + ledger.spent(tx, run_id=run.id)
         detail = "Approved. Generating the clips."
         run = transition_run(tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail=detail, quote_micro=quote)
-        outbox.show_scenes(services, tx, run)
+        outbox.show_scenes(services, tx, run, within_s=None if plan is None else outbox.SOON_S)
         outbox.show_run(services, tx, run, urgent=True)
 
 

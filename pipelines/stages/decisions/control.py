@@ -177,7 +177,7 @@ def regenerate(services: Services, run_id: str, number: int, changes: dict[str, 
         again = {"detail": f"Making scene {number} again.", "error": None, "finished_at": None, "next_at": now}
         quote = ledger.spent(tx, run_id=run.id) + price
         run = transition_run(tx, who, run, _R.GENERATING, take=run.take + 1, quote_micro=quote, **again)
-        outbox.show_scene(services, tx, run, tx.scenes.get(scene.id) or scene)
+        outbox.show_scene(services, tx, run, tx.scenes.get(scene.id) or scene, within_s=outbox.SOON_S)
         outbox.show_run(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
         return run
 

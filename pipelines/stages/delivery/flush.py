@@ -11,10 +11,11 @@ from typing import Any
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.airtable_fields import ACTION_BOXES, AirtableTable, VideoField
-from pipelines.domain.records import OutboxEntry
+from pipelines.domain.pacing import next_progress_s
+from pipelines.domain.records import OutboxEntry, Run
 from pipelines.ports import Tx, Written
-from pipelines.stages.delivery import deliver, keep_old_films
-from pipelines.stages.kernel import base_outages
+from pipelines.stages.delivery import deliver, keep_old_films, verify_attachments
+from pipelines.stages.kernel import airtable_calls, base_outages, fetches, outbox
 from pipelines.stages.kernel.outbox import COALESCE_S, STORED
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record
@@ -22,6 +23,8 @@ from pipelines.stages.kernel.transitions import FREE, Actor, record
 logger = logging.getLogger(__name__)
 
 BATCH = 10
+ALONG_S = 120.0
+"""What is due within this time is sent along, and needs no call of its own then."""
 LEASE_S = 90.0
 LINK_S = 26 * 3600.0
 """Airtable fetches within minutes; a link that lives a day survives its worst day."""
@@ -59,15 +62,15 @@ def _flush_base(services: Services, base_id: str) -> int:
 
 
 def _take(services: Services, base_id: str) -> list[list[tuple[OutboxEntry, str]]]:
-    """Claim the due rows of a base, and with them the others of the same tables that wait for their pause to end:
-    they fit into the same calls. One batch for each table.
+    """Claim the due rows of a base, and with them the others of the same tables that are due before long: they fit
+    into the same calls. One batch for each table.
     """
     now = services.clock.now()
     with services.store.read() as tx:
         due = tx.outbox.find(order="next_at", limit=100, before={"next_at": now + 0.001}, base_id=base_id, gone=False)
         tables = {entry.table for entry in due}
-        later = {"next_at": now}
-        waiting = tx.outbox.find(order="next_at", limit=100, after=later, base_id=base_id, gone=False, table=tables)
+        soon: dict[str, Any] = {"after": {"next_at": now}, "before": {"next_at": now + ALONG_S}}
+        waiting = tx.outbox.find(order="next_at", limit=100, base_id=base_id, gone=False, table=tables, **soon)
     # What was refused a moment ago keeps its own pause.
     waiting = [entry for entry in waiting if not entry.attempts]
     ranked = sorted(
@@ -75,10 +78,30 @@ def _take(services: Services, base_id: str) -> list[list[tuple[OutboxEntry, str]
     )
     batches = []
     for table in _urgent_first(ranked):
-        mine = [entry for entry in ranked if entry.table == table][:BATCH]
+        mine = [_refreshed(services, entry) for entry in ranked if entry.table == table][:BATCH]
         taken = [(entry, token) for entry in mine if (token := _claim(services, entry, now))]
         batches += [taken] if taken else []
     return batches
+
+
+def _refreshed(services: Services, entry: OutboxEntry) -> OutboxEntry:
+    """The row of a film that is being made says how far it is now, not how far it was when it came due."""
+    if entry.table != AirtableTable.VIDEOS or entry.run_id is None:
+        return entry
+    with services.store.write() as tx:
+        run, current = tx.runs.get(entry.run_id, lock=True), tx.outbox.get(entry.id, lock=True)
+        if run is None or current is None or run.status is not RunStatus.GENERATING or _is_another(current, run):
+            return entry
+        fields = {**current.fields, **outbox.run_cells(services, tx, run)}
+        # Said also when nothing has moved: `Last Update` shows that somebody looks after the film.
+        sent = {name: value for name, value in current.sent.items() if name != VideoField.PROGRESS}
+        tx.outbox.change(entry.id, fields=fields, sent=sent, version=current.version + 1)
+        return tx.outbox.get(entry.id) or entry
+
+
+def _is_another(entry: OutboxEntry, run: Run) -> bool:
+    """The row says something else than how its run goes, or is being written at this moment."""
+    return entry.lease_token is not None or entry.fields.get(VideoField.RUN_ID) != run.id
 
 
 def _urgent_first(ranked: list[OutboxEntry]) -> list[str]:
@@ -105,25 +128,28 @@ def _resolved(services: Services, entry: OutboxEntry) -> OutboxEntry:
         name: value for name, value in entry.fields.items() if not _has_files(value) or entry.sent.get(name) != value
     }
     sent = {name: value for name, value in entry.sent.items() if name in fields and not _has_files(value)}
-    return replace(entry, fields={name: _linked(services, value) for name, value in fields.items()}, sent=sent)
+    return replace(
+        entry, fields={name: _linked(services, entry.id, value) for name, value in fields.items()}, sent=sent
+    )
 
 
 def _has_files(value: Any) -> bool:
     return isinstance(value, list) and any(isinstance(item, dict) for item in value)
 
 
-def _linked(services: Services, value: Any) -> Any:
+def _linked(services: Services, want_id: str, value: Any) -> Any:
     if not _has_files(value):
         return value
-    return [_link(services, item) for item in value]
+    return [_link(services, want_id, item) for item in value]
 
 
-def _link(services: Services, item: Mapping[str, Any]) -> dict[str, Any]:
+def _link(services: Services, want_id: str, item: Mapping[str, Any]) -> dict[str, Any]:
     url = str(item.get("url", ""))
     if not url.startswith(STORED):
         return dict(item)
     key = url.removeprefix(STORED).rpartition("#")[0]
-    return {**item, "url": services.links.media(key, str(item["filename"]), LINK_S)}
+    giving = fetches.giving_of(want_id, url)
+    return {**item, "url": services.links.media(key, str(item["filename"]), LINK_S, giving)}
 
 
 def _put_back(services: Services, batch: list[tuple[OutboxEntry, str]], error: ReelgridError) -> None:
@@ -185,6 +211,7 @@ def _refused(tx: Tx, now: float, entry: OutboxEntry, answer: Written) -> None:
 
 def _confirmed(tx: Tx, now: float, entry: OutboxEntry, current: OutboxEntry, answer: Written) -> None:
     changed = current.version != entry.version
+    run = tx.runs.get(entry.run_id) if entry.run_id else None
     sent = {**current.sent, **{name: entry.fields[name] for name in answer.sent if name in entry.fields}}
     # A box is unticked once: said for ever, it would undo a person's next tick; kept as sent, it is never said again.
     once = {name for name, value in entry.fields.items() if value is False and name in ACTION_BOXES}
@@ -198,14 +225,30 @@ def _confirmed(tx: Tx, now: float, entry: OutboxEntry, current: OutboxEntry, ans
         attempts=0,
         flushes=current.flushes + 1,
         urgent=current.urgent and changed,
-        next_at=(now if current.urgent else now + COALESCE_S) if changed and not answer.gone else None,
+        next_at=None if answer.gone else _next_at(tx, now, current, run, changed=changed),
         **FREE,
     )
     if answer.record_id and entry.table == AirtableTable.SCENES and entry.run_id:
         key = next(iter(entry.merge.values()), "")
         for scene in tx.scenes.find(run_id=entry.run_id, key=key, airtable_record_id=None):
             tx.scenes.change(scene.id, airtable_record_id=answer.record_id)
-    if entry.run_id and entry.table == AirtableTable.VIDEOS:
+    if entry.run_id and entry.table == AirtableTable.VIDEOS and answer.gone:
+        deliver.note_gone(tx, entry.run_id, now)
+    elif entry.run_id and entry.table == AirtableTable.VIDEOS:
         if VideoField.FINAL_VIDEO in answer.sent:
             record(tx, Actor("outbox", now), "run", entry.run_id, entry.run_id, "attached")
         deliver.resume(tx, entry.run_id, now)
+        verify_attachments.confirm(tx, entry.run_id, answer.fields)
+
+
+def _next_at(tx: Tx, now: float, current: OutboxEntry, run: Run | None, *, changed: bool) -> float | None:
+    """When the row is to be written again: at once for what became urgent meanwhile, and the row of a film that is
+    being made when its next word about progress is due.
+    """
+    due = max(now, current.next_at or now)
+    if changed and (current.urgent or due > now):
+        return due
+    if current.table == AirtableTable.VIDEOS and run is not None and run.status is RunStatus.GENERATING:
+        pause = next_progress_s(now - airtable_calls.generating_since(tx, run), airtable_calls.left(tx, run))
+        return None if pause is None else now + pause
+    return now + COALESCE_S if changed else None

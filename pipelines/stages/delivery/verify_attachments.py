@@ -2,7 +2,8 @@
 
 A failed fetch shows in no answer: the file vanishes from its cell, or stays there without a size. The film of a run is
 looked after by its delivery; here that is done for what nobody waits for: the copy in `Versions`, the clips in
-`Scenes`, and a film that somebody put back. All that a table has to be looked after at one time is read in one call.
+`Scenes`, and a film that somebody put back. What our own server saw Airtable fetch is there; of the rest, all that a
+table has to be looked after at one time is read in one call.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pipelines.domain.orders.airtable_fields import AirtableTable, SceneField, V
 from pipelines.domain.records import Cut, OutboxEntry, Run
 from pipelines.ports import Tx
 from pipelines.stages.films.stitch import films_of
-from pipelines.stages.kernel import outbox
+from pipelines.stages.kernel import fetches, outbox
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record
 
@@ -104,6 +105,8 @@ class _Row:
 
     entry: OutboxEntry
     files: Mapping[str, Sequence[File]]
+    fetched: bool = False
+    """Airtable was seen fetching all of them: nobody has to be asked."""
 
     @property
     def is_written(self) -> bool:
@@ -157,11 +160,12 @@ def _verify_table(services: Services, actor: Actor, cut: Cut, base_id: str, tabl
     with services.store.read() as tx:
         places = _places(tx, base_id, table, actor.now)
     written = [place for place in places if place.is_written]
-    rows = {row.entry.record_id: row for place in written for row in place.rows if row.entry.record_id}
+    asked = [row for place in written for row in place.rows if not row.fetched]
+    rows = {row.entry.record_id: row for row in asked if row.entry.record_id}
     cells: Mapping[str, Mapping[str, Sequence[Any]]] = {}
     if rows:
         fields = list(dict.fromkeys(name for row in rows.values() for name in row.files))
-        runs = [place.run.id for place in written]
+        runs = [place.run.id for place in written if not all(row.fetched for row in place.rows)]
         cells = services.airtable.attachments_of(base_id, table, list(rows), fields, runs)
     with services.store.write() as tx:
         # Runs before what their rows should say, as in every stage, so that no two transactions wait for each other.
@@ -198,7 +202,32 @@ def _film_rows(tx: Tx, run: Run, table: str, cuts: Sequence[Cut]) -> list[_Row]:
     shown = [str(item.get("filename")) for item in entry.fields.get(_FILMS) or [] if "filename" in item]
     if shown != [file.filename for file in films(cuts)]:
         return []
-    return [_Row(entry, {_FILMS: films(cuts), _POSTERS: posters(cuts)})]
+    cells = (_FILMS, _POSTERS)
+    # What the answer to our last word shows to be missing is missing, whoever fetched it.
+    fetched = table != AirtableTable.VIDEOS and was_fetched(tx, entry, cells, cuts[0].created_at)
+    return [_Row(entry, {_FILMS: films(cuts), _POSTERS: posters(cuts)}, fetched)]
+
+
+def was_fetched(tx: Tx, entry: OutboxEntry, cells: Sequence[str], since: float) -> bool:
+    """Whether Airtable was seen fetching every file that these cells of a row were given by a link."""
+    items = [item for name in cells for item in entry.sent.get(name) or ()]
+    links = [str(item["url"]) for item in items if "url" in item]
+    return bool(links) and fetches.all_seen(tx, [fetches.giving_of(entry.id, url) for url in links], since)
+
+
+def confirm(tx: Tx, run_id: str, cells: Mapping[str, Any]) -> None:
+    """The answer to what was written into a row of `Videos` shows its film: it need not be read for that."""
+    run = tx.runs.get(run_id, lock=True)
+    cuts = films_of(tx, run) if run else []
+    if not cuts or AirtableTable.VIDEOS not in cuts[0].attachment.get(LOOKS, {}) or _FILMS not in cells:
+        return
+    film, poster = compare_cells(cuts, cells)
+    current = tx.cuts.get(cuts[0].id, lock=True)
+    if not (film.whole and poster.whole) or current is None:
+        return
+    looks = {name: state for name, state in current.attachment[LOOKS].items() if name != AirtableTable.VIDEOS}
+    known = {"id": film.have[outbox.film_name(current)]}
+    tx.cuts.change(current.id, attachment={**current.attachment, **known, LOOKS: looks})
 
 
 def _clip_rows(tx: Tx, run: Run) -> list[_Row]:
@@ -210,7 +239,8 @@ def _clip_rows(tx: Tx, run: Run) -> list[_Row]:
             continue
         unseen = [item for item in entry.fields.get(_CLIP) or () if "id" not in item]
         if unseen:
-            rows.append(_Row(entry, {_CLIP: [File(str(item["filename"]), "video/", clip.size) for item in unseen]}))
+            files = {_CLIP: [File(str(item["filename"]), "video/", clip.size) for item in unseen]}
+            rows.append(_Row(entry, files, was_fetched(tx, entry, [_CLIP], run.created_at)))
     return rows
 
 
@@ -227,7 +257,7 @@ def _judge(
         _again(tx, actor, place.cut, table, state, PAUSES_S[0])
         return
     # A row that is gone misses nothing.
-    seen = [(row, row.compare(cells.get(row.entry.record_id or "", {}))) for row in place.rows]
+    seen = [(row, {} if row.fetched else row.compare(cells.get(row.entry.record_id or "", {}))) for row in place.rows]
     every = [arrival for _, found in seen for arrival in found.values()]
     state["checks"] += 1
     if table == AirtableTable.SCENES:

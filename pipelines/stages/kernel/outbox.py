@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.domain.keys import version_key
-from pipelines.domain.lifecycle import STOPPED
+from pipelines.domain.lifecycle import MOVING, STOPPED, RunStatus, SceneStatus
 from pipelines.domain.orders.airtable_fields import (
     AirtableTable,
     FileLink,
@@ -22,15 +22,19 @@ from pipelines.domain.orders.airtable_fields import (
 from pipelines.domain.progress import progress_of
 from pipelines.domain.records import Clip, Cut, OutboxEntry, Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages.kernel import ledger, next_action
+from pipelines.stages.kernel import ledger, next_action, time_left, timings
 from pipelines.stages.kernel.services import Services
 
 SOON_S, MOMENT_S = 2.5, 0.8
 """What a person waits for is said this soon: time for the step that follows to add what it knows to the same call."""
+STAGE_S = 4.0
+"""A new stage is in the row within five seconds, together with the next one if that is short."""
 COALESCE_S = 8.0
-SLOWER: Mapping[str, float] = {AirtableTable.VIDEOS: 3.0, AirtableTable.SCENES: 15.0}
-LONGEST_COALESCE_S = 960.0
-"""Progress waits 8 s, then so many times longer each time, so that a video costs few calls however long it takes."""
+TROUBLE_S = 15.0
+"""What went wrong with a scene is in its row after this, together with what went wrong with others."""
+PARKED_S = 7200.0
+"""A scene's progress waits for the end of the film, where all scenes are written in one call."""
+SETTINGS_PAUSE_S = 960.0
 
 KEY_FIELDS: Mapping[str, str] = {
     AirtableTable.SCENES: SceneField.SCENE_KEY.value,
@@ -51,19 +55,19 @@ def show_run(
     within_s: float = 0.0,
     extra: dict[str, Any] | None = None,
 ) -> None:
-    """Say in the record's row how its run is. What is `urgent` may wait `within_s` for more to be said in one call."""
+    """Say in the record's row how its run is. What is `urgent` may wait `within_s` for more to be said in one call, a
+    new stage waits no longer than `STAGE_S`, and mere progress until it is its time (domain.pacing).
+    """
     if run.record_id is None or run.base_id is None:
         return
-    scenes = tx.scenes.find(run_id=run.id)
-    ready = sum(scene.clip_id is not None for scene in scenes)
-    fields = video_fields(
-        run,
-        now=services.clock.now(),
-        progress=progress_of(run.status, ready, len(scenes)),
-        cost_micro=ledger.spent(tx, run_id=run.id),
-        page_url=_page_of(services, run.base_id, run.record_id),
-        detail=" ".join([run.detail, *notes_of(services, run), *_advice(tx, run)]).strip() or None,
-    )
+    fields = run_cells(services, tx, run) | (extra or {})
+    known = tx.outbox.get(_entry_id(tx, run.base_id, AirtableTable.VIDEOS, run.record_id, None))
+    is_new = known is None or known.run_id != run.id or known.fields.get(_STATUS) != fields[_STATUS]
+    if run.status in STOPPED:
+        _hurry_scenes(tx, run, services.clock.now())
+        urgent = True
+    elif is_new and not urgent:
+        urgent, within_s = True, STAGE_S
     put(
         tx,
         services.clock.now(),
@@ -71,10 +75,47 @@ def show_run(
         table=AirtableTable.VIDEOS,
         run_id=run.id,
         record_id=run.record_id,
-        fields=_plain(fields) | (extra or {}),
-        urgent=urgent or run.status in STOPPED,
+        fields=fields,
+        urgent=urgent,
         within_s=within_s,
     )
+
+
+_STATUS = VideoField.STATUS.value
+
+
+def run_cells(services: Services, tx: Tx, run: Run) -> dict[str, Any]:
+    """What the row of a run should say now, its progress and the time that is left included."""
+    now = services.clock.now()
+    words = [run.detail, time_left.sentence(services, tx, run), *notes_of(services, run), *_advice(tx, run)]
+    fields = video_fields(
+        run,
+        now=now,
+        progress=_progress(services, tx, run, now),
+        cost_micro=ledger.spent(tx, run_id=run.id),
+        page_url=_page_of(services, run.base_id or "", run.record_id or ""),
+        detail=" ".join(word for word in words if word).strip() or None,
+    )
+    return _plain(fields)
+
+
+def _progress(services: Services, tx: Tx, run: Run, now: float) -> float:
+    scenes = tx.scenes.find(run_id=run.id)
+    if run.status is not RunStatus.GENERATING:
+        return progress_of(run.status, sum(scene.clip_id is not None for scene in scenes), len(scenes))
+    newest = {gen.scene_id: gen for gen in tx.generations.find(run_id=run.id, order="attempt")}
+    cards = services.catalogue
+    done = []
+    for scene in scenes:
+        gen = newest.get(scene.id)
+        done.append(timings.of_scene(scene, gen, cards.get(gen.model) if gen else None, now))
+    return timings.of_run(run, done)
+
+
+def _hurry_scenes(tx: Tx, run: Run, now: float) -> None:
+    """Nothing will come any more that their parked words could wait for."""
+    for row in tx.outbox.find(run_id=run.id, table=AirtableTable.SCENES, after={"next_at": now + SOON_S}):
+        tx.outbox.change(row.id, next_at=now + SOON_S)
 
 
 def _page_of(services: Services, base_id: str, record_id: str) -> str:
@@ -195,16 +236,18 @@ def poster_name(cut: Cut) -> str:
     return film_name(cut).removesuffix(".mp4") + ".jpg"
 
 
-def show_scenes(services: Services, tx: Tx, run: Run, *, urgent: bool = False, within_s: float = 0.0) -> None:
+def show_scenes(services: Services, tx: Tx, run: Run, *, urgent: bool = False, within_s: float | None = None) -> None:
     """Write the run's scenes into `Scenes`: our own by upsert on their key, a person's by their id."""
     for scene in tx.scenes.find(run_id=run.id, order="number"):
         show_scene(services, tx, run, scene, urgent=urgent, within_s=within_s)
 
 
 def show_scene(
-    services: Services, tx: Tx, run: Run, scene: Scene, *, urgent: bool = False, within_s: float = 0.0
+    services: Services, tx: Tx, run: Run, scene: Scene, *, urgent: bool = False, within_s: float | None = None
 ) -> None:
-    """Say in a scene's row how it is."""
+    """Say in a scene's row how it is: within `within_s`, else soon where something is wrong or over, and with the end
+    of the film where all is well.
+    """
     if run.record_id is None or run.base_id is None:
         return
     state = _scene_state(services, tx, scene)
@@ -215,6 +258,9 @@ def show_scene(
     clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
     if clip is not None and services.policy.airtable_reaches_us:
         fields[SceneField.CLIP] = _clip_cell(tx, run, scene, clip)
+    if within_s is None:
+        waits = run.status in MOVING and scene.status not in _TROUBLED
+        within_s = 0.0 if urgent else PARKED_S if waits else TROUBLE_S
     put(
         tx,
         services.clock.now(),
@@ -227,6 +273,9 @@ def show_scene(
         urgent=urgent,
         within_s=within_s,
     )
+
+
+_TROUBLED = frozenset({SceneStatus.REFUSED, SceneStatus.FAILED})
 
 
 def _clip_cell(tx: Tx, run: Run, scene: Scene, clip: Clip) -> list[dict[str, Any]]:
@@ -273,11 +322,13 @@ def put(
     urgent: bool = False,
     within_s: float = 0.0,
 ) -> None:
-    """Merge `fields` into what one row should say: due within some seconds if urgent, else when the pause ends."""
+    """Merge `fields` into what one row should say: due within some seconds, or when it was due anyway. A row of
+    `Videos` that waits for no time of its own is told with the next thing that is urgent.
+    """
     want_id = _entry_id(tx, base_id, table, record_id, merge_key)
     old = tx.outbox.get(want_id, lock=True)
     flushes = old.flushes if old is not None and run_id in (None, old.run_id) else 0
-    due = now + (within_s if urgent else _pause(table, flushes))
+    due = _due(now, table, old, urgent=urgent, within_s=within_s)
     if old is None:
         merge = {KEY_FIELDS[table]: merge_key} if merge_key and not record_id else {}
         row = OutboxEntry(
@@ -297,7 +348,11 @@ def put(
         old = tx.outbox.get(want_id, lock=True) or row
     # A row that is gone may be back when another run is started for it.
     gone = old.gone and run_id in (None, old.run_id)
-    due = due if old.next_at is None else min(due, old.next_at)
+    if due is None:
+        due = old.next_at
+    elif old.next_at is not None and old.lease_token is None:
+        # What is being written at this moment was due; what is said meanwhile has its own time.
+        due = min(due, old.next_at)
     tx.outbox.change(
         want_id,
         gone=gone,
@@ -310,10 +365,15 @@ def put(
     )
 
 
-def _pause(table: str, flushes: int) -> float:
+def _due(now: float, table: str, old: OutboxEntry | None, *, urgent: bool, within_s: float) -> float | None:
+    """When something is to be said; None for what has no time of its own."""
+    if urgent or table == AirtableTable.SCENES:
+        return now + within_s
     if table == AirtableTable.SETTINGS:
-        return LONGEST_COALESCE_S
-    return min(LONGEST_COALESCE_S, COALESCE_S * SLOWER.get(table, 3.0) ** min(flushes, 9))
+        return now + SETTINGS_PAUSE_S
+    if table == AirtableTable.VIDEOS and old is not None:
+        return None
+    return now + COALESCE_S
 
 
 def is_unsaid(tx: Tx, base_id: str, record_id: str, name: str, table: str = AirtableTable.VIDEOS) -> bool:

@@ -138,7 +138,7 @@ def _new(
     record(tx, trigger, "run", run.id, run.id, "status", None, RunStatus.QUEUED, source=run.source)
     if later:
         schedule.record_schedule(tx, trigger, run.id, later)
-    outbox.show_run(services, tx, run, urgent=True, within_s=outbox.MOMENT_S, extra={VideoField.GENERATE.value: False})
+    outbox.show_run(services, tx, run, urgent=True, within_s=outbox.SOON_S, extra={VideoField.GENERATE.value: False})
     return Started(run_id=run.id, status=run.status, existing=False, quote_micro=run.quote_micro)
 
 

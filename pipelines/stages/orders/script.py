@@ -92,9 +92,8 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
         run = transition_run(
             tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail="Generating the clips.", quote_micro=quote
         )
-    asked = run.status is RunStatus.NEEDS_APPROVAL
     outbox.show_scenes(services, tx, run, urgent=True, within_s=outbox.SOON_S)
-    outbox.show_run(services, tx, run, urgent=asked, within_s=outbox.SOON_S)
+    outbox.show_run(services, tx, run)
 
 
 def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, style: str | None) -> list[Scene]:

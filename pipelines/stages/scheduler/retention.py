@@ -35,6 +35,8 @@ KEPT = (
     Kept("texts", "asked_at", 30),
     # Calls to Airtable that no run asked for, such as a look at a quiet base: they come without any film being made.
     Kept("events", "at", 30, {"entity": "airtable", "run_id": None}),
+    # That a link was used, which nobody asks about once its day is over.
+    Kept("events", "at", 7, {"entity": "file", "run_id": None}),
 )
 
 

@@ -76,4 +76,5 @@ def say_waiting(services: Services, run_id: str, error: Busy) -> None:
         run = tx.runs.get(run_id, lock=True)
         if run is not None and run.status in MOVING and error.marketer not in (run.detail, Busy.default):
             tx.runs.change(run_id, detail=error.marketer, version=run.version + 1)
-            outbox.show_run(services, tx, tx.runs.get(run_id) or run)
+            waiting = tx.runs.get(run_id) or run
+            outbox.show_run(services, tx, waiting, urgent=True, within_s=outbox.COALESCE_S)

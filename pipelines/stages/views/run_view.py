@@ -13,12 +13,13 @@ from pipelines.domain.money import Account, dollars
 from pipelines.domain.planning.plan import Plan, plan_from_json
 from pipelines.domain.records import Event, Generation, Run
 from pipelines.ports import Tx
+from pipelines.stages.kernel import timings
+from pipelines.stages.kernel.airtable_calls import ENTITY as AIRTABLE
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.views import sections as parts
-from pipelines.stages.views import sentences, timings
+from pipelines.stages.views import sentences
 from pipelines.stages.views.sections import Picture
 
-AIRTABLE = "airtable"
 MOST_CALLS = 1000
 """Calls to Airtable are counted among the events of the run they were made for, and shown as a number."""
 

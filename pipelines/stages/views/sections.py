@@ -10,8 +10,9 @@ from typing import Any
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.money import dollars
 from pipelines.domain.records import Clip, Cut, Event, Generation, LedgerEntry, Run, Scene
+from pipelines.stages.kernel import timings
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.views import sentences, timings
+from pipelines.stages.views import sentences
 
 LINK_S = 6 * 3600.0
 """How long a link to a clip or poster lives at least."""

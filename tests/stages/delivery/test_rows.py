@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.domain import pacing
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.stages.base_changes import checkboxes
 from pipelines.stages.decisions import control
@@ -60,7 +61,7 @@ def test_what_is_said_while_an_urgent_word_is_on_its_way_waits_its_own_time(
     harness.clock.pass_by(1)
     flush.flush_due(harness.services)
     assert harness.calls("write") - before == (1 if urgent else 0)
-    harness.clock.pass_by(outbox.COALESCE_S)
+    harness.clock.pass_by(pacing.EVERY_S)
     flush.flush_due(harness.services)
     assert harness.cells(run.record_id or "")["Status Detail"] == "Half of the clips are here."
 
@@ -211,7 +212,19 @@ def test_a_row_deleted_while_its_film_is_made_leaves_the_film_on_the_page(harnes
     assert harness.balanced()
 
 
+def test_a_row_deleted_after_airtable_was_seen_fetching_the_film_is_said_on_its_page(harness: StageHarness) -> None:
+    record = harness.row(Prompt="A cat")
+    run = harness.trigger(record)
+    harness.until(run, "delivering")
+    flush.flush_due(harness.services)
+    harness.airtable.delete("Videos", record)
+    harness.until(run, "done", "needs_attention")
+    harness.settle()
+    assert "row was deleted" in harness.run(run).detail
+
+
 def test_a_row_deleted_between_writing_and_looking_is_no_trouble(harness: StageHarness) -> None:
+    harness.airtable.seen_fetching = False
     record = harness.row(Prompt="A cat")
     run = harness.trigger(record)
     harness.until(run, "delivering")

@@ -21,7 +21,7 @@ def harness(tmp_path: Path) -> StageHarness:
 def ticked(harness: StageHarness, **fields: object) -> tuple[str, str]:
     """A row whose Generate was ticked and seen; the row and its run."""
     record = harness.row(Generate=True, **fields)
-    [run] = checkboxes.poll_checkboxes(harness.services, BASE)
+    [run] = checkboxes.poll_checkboxes(harness.services, BASE).runs
     return record, run
 
 
@@ -55,7 +55,7 @@ def test_what_was_wrong_or_has_scenes_of_its_own_is_read_when_the_run_begins(har
     harness.settle()
     harness.airtable.edit("Scenes", harness.scene_ids()[0], Prompt="A lion", Status="Draft")
     harness.airtable.edit("Videos", record, Generate=True)
-    [again] = checkboxes.poll_checkboxes(harness.services, BASE)
+    [again] = checkboxes.poll_checkboxes(harness.services, BASE).runs
     harness.until(again, "done")
     assert harness.bought == ["A cat", "A lion"]
     assert harness.calls("row") == 2
