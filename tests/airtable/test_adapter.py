@@ -124,6 +124,17 @@ def test_ready_rows_are_those_whose_time_has_come(harness: AirtableHarness) -> N
     assert {row.record_id for row in harness.airtable.ready(BASE, START)} == {now, past}
 
 
+def test_everything_that_rows_ask_for_is_read_in_one_call(harness: AirtableHarness) -> None:
+    ready = harness.add("Videos", {"Master Prompt": "now", "Status": "Ready"})
+    ticked = harness.add("Videos", {"Master Prompt": "ticked", "Generate": True})
+    harness.add("Videos", {"Master Prompt": "later", "Status": "Ready", "Scheduled For": "2099-01-01T00:00:00.000Z"})
+    harness.add("Videos", {"Master Prompt": "draft", "Status": "Draft"})
+    harness.calls.clear()
+    found = {row.record_id: (row.status, set(row.ticks)) for row in harness.airtable.waiting(BASE, START)}
+    assert found == {ready: ("Ready", set()), ticked: (None, {"Generate"})}
+    assert len(harness.calls) == 1
+
+
 def test_more_ready_rows_than_fit_on_a_page_are_all_found(harness: AirtableHarness) -> None:
     for number in range(103):
         harness.add("Videos", {"Master Prompt": f"{number}", "Status": "Ready"})

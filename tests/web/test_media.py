@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.security import links
+from pipelines.stages.kernel import fetches
 from tests.web.web_fixtures import OUTSIDE, WebHarness
 
 FILM = bytes(range(256)) * 40
@@ -95,6 +96,25 @@ def test_a_signed_link_opens_one_file_for_a_while(harness: WebHarness) -> None:
     assert harness.client.get(f"/media/{page}").status_code == 403
     harness.clock.shift = 61
     assert harness.client.get(address).status_code == 410
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seen"), [(None, True), ("bytes=0-", True), ("bytes=0-99", False), ("bytes=100-", False)]
+)
+def test_a_link_that_was_given_to_airtable_tells_when_the_whole_file_was_fetched(
+    harness: WebHarness, wanted: str | None, seen: bool
+) -> None:
+    """Once, however often it is fetched; asking by HEAD, or for a part, is not fetching."""
+    key = harness.store_file("film.mp4", FILM)
+    address = harness.services.links.media(key, "film.mp4", 60, "giving").removeprefix(OUTSIDE["PUBLIC_URL"])
+    harness.client.head(address)
+    headers = {"Range": wanted} if wanted else {}
+    for _ in range(2):
+        assert harness.client.get(address, headers=headers).data
+    assert harness.client.get(link(harness)).data == FILM
+    with harness.services.store.read() as tx:
+        assert fetches.all_seen(tx, ["giving"], harness.clock.now() - 60) is seen
+        assert tx.events.count(entity="file") == int(seen)
 
 
 def test_a_file_that_is_no_longer_kept_is_410(harness: WebHarness) -> None:
