@@ -22,17 +22,19 @@ from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import (
     Ambiguous,
     BadDelivery,
+    Expired,
     ForbiddenAddress,
-    InvalidOrder,
     NotConfigured,
     OutOfCredit,
-    ProviderFailed,
     ReelgridError,
     Unavailable,
 )
+from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.net import download, guarded_client, total_time, translate_http, whole_file
 from pipelines.ports import FilmEditor, GenerationRequest, Job, MediaInput, Submission
 from pipelines.providers.catalogue import catalogue_text
+from pipelines.providers.clip_sources import ClipSource, download_first
+from pipelines.providers.video_object import links_in
 from pipelines.providers.vocabulary import read_error
 from pipelines.settings import Origin, Settings
 
@@ -96,13 +98,9 @@ class Adapter(ABC):
             return self._find(submission, since)
 
     def fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
-        """Stream the finished file to `dest`. Raises BadDelivery, Expired or Unavailable."""
+        """Stream the finished file to `dest`. Raises BadDelivery, Expired or Unavailable, naming every way tried."""
         with self._told("fetch", job.id), _account_may_recover():
-            try:
-                self._fetch(job, request, dest)
-            except (InvalidOrder, ProviderFailed) as error:
-                # A 4xx to a download is about the file, not about the order.
-                raise BadDelivery(f"{self.name}: {error}") from error
+            self._fetch(job, request, dest)
 
     def cancel(self, job_id: str) -> bool:
         """Stop a job if the vendor can; False when it cannot."""
@@ -128,13 +126,23 @@ class Adapter(ABC):
     def _poll(self, job_id: str, request: GenerationRequest) -> Job: ...
 
     @abstractmethod
-    def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None: ...
-
-    @abstractmethod
     def _check(self) -> str: ...
 
     def _find(self, submission: Submission, since: float) -> list[Job]:  # noqa: ARG002 — the answer of most vendors
         raise Ambiguous(f"{self.name} cannot list its jobs")
+
+    def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
+        """From the first of its sources that yields a video."""
+        download_first(f"{self.name} {job.id}", self._all_sources(job, request), dest)
+
+    def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:  # noqa: ARG002 — see above
+        """Where a finished clip can be, best first: the links in the answer; adapters add what else they have."""
+        for link in links_in(job.result):
+            yield self.link_source(link)
+
+    def _key_headers(self) -> Mapping[str, str]:
+        """What opens a file at the vendor's own address."""
+        return {}
 
     def _cancel(self, job_id: str) -> bool:  # noqa: ARG002 — the answer of most vendors
         return False
@@ -154,6 +162,33 @@ class Adapter(ABC):
     def download(self, url: str, dest: Path, headers: Mapping[str, str] | None = None) -> None:
         """Fetch a result through the guard. `headers` go to the first origin only."""
         download(url, dest, trusted=self.trusted, max_bytes=MAX_CLIP_BYTES, headers=headers)
+
+    def link_source(self, link: str) -> ClipSource:
+        """A link that came with an answer. Our key goes along only to the address that the settings give the vendor."""
+        base = self.base_url(self.settings)
+        try:
+            url = httpx.URL(f"{base}/").join(link) if base else httpx.URL(link)
+        except httpx.InvalidURL:
+            return ClipSource("a link that is no address", lambda _: _no_address())
+        ours = base is not None and same_origin(str(url), base)
+        headers = self._key_headers() if ours else {}
+        place = f"the link to {url.host or url.scheme}"
+        return ClipSource(place, lambda dest: self.download(str(url), dest, headers), str(url))
+
+    def own_source(self, url: str) -> ClipSource:
+        """The vendor's own endpoint for the file, at the configured address, opened with our key."""
+        path = httpx.URL(url).path
+        return ClipSource(path, lambda dest: self.download(url, dest, self._key_headers()), url, ours=True)
+
+    def _all_sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:
+        """What the answer that we have gives, and then what a fresh one does."""
+        yield from self._sources(job, request)
+        fresh = self._poll(job.id, request)
+        if fresh.status in (GenerationStatus.FAILED, GenerationStatus.CANCELLED):
+            raise Expired(f"{self.name} now calls it {fresh.status}: {fresh.error}")
+        if fresh.status is not GenerationStatus.SUCCEEDED:
+            raise Unavailable(f"{self.name} now calls it {fresh.status}")
+        yield from self._sources(fresh, request)
 
     def client(self, timeout_s: float = POLL_TIMEOUT_S) -> httpx.Client:
         """A guarded client for this vendor, kept open until `close`."""
@@ -197,6 +232,10 @@ class Adapter(ABC):
         # Polls are the bulk of all calls and say nothing while nothing happens.
         level = logging.DEBUG if action == "poll" else logging.INFO
         logger.log(level, "%s: %s of %s took %.2f s", self.name, action, subject, extra["seconds"], extra=extra)
+
+
+def _no_address() -> None:
+    raise Expired("not a usable address")
 
 
 @contextmanager
@@ -253,6 +292,11 @@ def write_clip(dest: Path, data: bytes) -> None:
         raise BadDelivery("what came as the clip is no MP4")
     with whole_file(dest) as file:
         file.write(data)
+
+
+def with_query(url: str, query: Mapping[str, Any]) -> str:
+    """An address with more in its query."""
+    return str(httpx.URL(url).copy_merge_params(query)) if query else url
 
 
 def same_origin(url: str, base: str) -> bool:

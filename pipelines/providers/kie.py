@@ -13,8 +13,9 @@ Source: docs.kie.ai, read 2026-11; credits are about half a cent (elibarnett/kie
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 import httpx
 
 from pipelines.domain.catalogue import CatalogueModel
-from pipelines.domain.errors import Ambiguous, Expired, InvalidOrder, Problem, ProviderFailed, Unavailable
+from pipelines.domain.errors import Ambiguous, Expired, InvalidOrder, Problem, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.ports import GenerationRequest, Job, Submission
 from pipelines.providers.base import (
@@ -36,8 +37,10 @@ from pipelines.providers.base import (
     submit_timeout,
     unpaid,
 )
-from pipelines.providers.video_object import epoch, is_number
-from pipelines.providers.vocabulary import Words, create_error, read_error, reason_of, status_of
+from pipelines.providers.clip_sources import ClipSource
+from pipelines.providers.links import links_of
+from pipelines.providers.video_object import id_of, is_number, job_from, links_in, names_another
+from pipelines.providers.vocabulary import create_error, read_error
 from pipelines.settings import Settings
 
 MICRO_PER_CREDIT = 5_000
@@ -74,28 +77,34 @@ class Provider(Adapter):
         code = _code(answer, said)
         if code != OK:
             raise create_error(_as_http(code), _unnumbered(said), vendor=self.name, headers=answer.headers)
-        data = said.get("data") if isinstance(said, dict) else None
-        task = data.get("taskId") if isinstance(data, dict) else None
+        task = id_of(said) if isinstance(said, dict) else None
         if not task:
             raise Ambiguous(f"{self.name}: accepted without a task id: {str(said)[:200]}")
-        return Job(id=str(task), status=GenerationStatus.SUBMITTED)
+        return Job(id=task, status=GenerationStatus.SUBMITTED)
 
     def _poll(self, job_id: str, request: GenerationRequest) -> Job:  # noqa: ARG002 — the server knows it
         data = self._data("GET", "/api/v1/jobs/recordInfo", params={"taskId": job_id})
         if not isinstance(data, dict):
             raise Unavailable(f"{self.name}: no record in the answer")
+        if names_another(data, job_id):
+            raise Unavailable(f"{self.name}: asked for {job_id}, the record is about {id_of(data)}")
         return job_from_record(job_id, data)
 
-    def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:  # noqa: ARG002 — the job says all
-        url = job.result.get("url")
-        if not url:
-            raise ProviderFailed(f"{self.name}: the task {job.id} ended without a result")
-        try:
-            self.download(url, dest)
-        except Expired:
-            # Its pages disagree on how long a link lives; a fresh one can be asked for.
-            fresh = self._data("POST", "/api/v1/common/download-url", json={"url": url})
-            self.download(str(fresh), dest)
+    def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:  # noqa: ARG002 — see above
+        """Its pages disagree on how long a link lives, so for each a fresh one can be asked for."""
+        links = links_in(job.result)
+        yield from map(self.link_source, links)
+        for link in links:
+            yield ClipSource("a fresh link", partial(self._read_afresh, link), f"fresh {link}")
+
+    def _read_afresh(self, link: str, dest: Path) -> None:
+        fresh = links_of({"url": self._data("POST", "/api/v1/common/download-url", json={"url": link})})
+        if not fresh:
+            raise Expired(f"{self.name} gives no fresh link")
+        self.link_source(fresh[0]).read(dest)
+
+    def _key_headers(self) -> Mapping[str, str]:
+        return {"Authorization": self._http.headers["Authorization"]}
 
     def _check(self) -> str:
         credit = self._data("GET", "/api/v1/chat/credit")
@@ -167,18 +176,16 @@ def _pictures(submission: Submission, card: CatalogueModel) -> dict[str, Any]:
 
 def job_from_record(task_id: str, data: Mapping[str, Any]) -> Job:
     """A record in our words. `resultJson` is JSON in a string; money is in credits."""
-    status = status_of(data.get("state"))
-    words = Words(code=str(data.get("failCode") or ""), message=str(data.get("failMsg") or ""))
-    url = _result_url(data.get("resultJson"))
-    return Job(
-        id=task_id,
+    job = job_from(data, task_id)
+    status = job.status
+    if status is GenerationStatus.SUCCEEDED and not job.result:
+        # The state is written before the result: it is asked for again until the deadline.
+        status = GenerationStatus.RUNNING
+    return dataclasses.replace(
+        job,
         status=status,
-        progress=100 if status is GenerationStatus.SUCCEEDED else 0,
-        reason=reason_of(words) if status is GenerationStatus.FAILED else None,
-        error=words.text or None,
+        progress=job.progress if status is not GenerationStatus.RUNNING else min(job.progress, 99),
         cost_micro=_cost(status, data.get("creditsConsumed")),
-        result={"url": url} if url else {},
-        created_at=epoch(data.get("createTime")),
     )
 
 
@@ -188,12 +195,3 @@ def _cost(status: GenerationStatus, credit: Any) -> int | None:
     if not ended or not is_number(credit) or credit < 0:
         return None
     return round(credit * MICRO_PER_CREDIT) if credit or status is GenerationStatus.FAILED else None
-
-
-def _result_url(text: Any) -> str | None:
-    try:
-        found = json.loads(text) if isinstance(text, str) and text else text
-    except ValueError:
-        return None
-    urls = found.get("resultUrls") if isinstance(found, dict) else None
-    return str(urls[0]) if isinstance(urls, list) and urls else None

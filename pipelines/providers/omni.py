@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Ambiguous, BadDelivery, Expired, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.ports import GenerationRequest, Job, Submission
+from pipelines.providers import video_object
 from pipelines.providers.base import (
     POLL_TIMEOUT_S,
     Adapter,
@@ -27,12 +28,14 @@ from pipelines.providers.base import (
     json_of,
     paid,
     picture,
-    same_origin,
     submit_timeout,
     unpaid,
     write_clip,
 )
-from pipelines.providers.vocabulary import Words, create_error, reason_of, status_of, words_of
+from pipelines.providers.clip_sources import FILE, FILE_VERSION, ClipSource
+from pipelines.providers.links import links_of
+from pipelines.providers.video_object import id_of, links_in, names_another, tells_of_job
+from pipelines.providers.vocabulary import Words, create_error, known_status, reason_of, words_of
 from pipelines.settings import Settings
 
 _ENDED_BADLY = frozenset({"incomplete", "budget_exceeded", "requires_action", "requires_continuation"})
@@ -82,28 +85,44 @@ class Provider(Adapter):
         body = json_of(answer)
         if not answer.is_success:
             raise create_error(answer.status_code, body, vendor=self.name, headers=answer.headers)
-        if not isinstance(body, dict) or not body.get("id"):
+        job_id = id_of(body) if isinstance(body, dict) else None
+        if not job_id:
             raise Ambiguous(f"{self.name}: accepted without an id: {str(body)[:200]}")
-        return job_from(body, card)
+        return job_from(body, card, job_id)
 
     def _poll(self, job_id: str, request: GenerationRequest) -> Job:
-        return job_from(self._read(job_id), self.card(request))
+        return job_from(self._read(job_id), self.card(request), job_id)
 
-    def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:  # noqa: ARG002 — the job says all
-        uri = job.result.get("url")
-        if uri:
-            # The file needs our key, which therefore never becomes a part of the address that is kept.
-            headers = {"x-goog-api-key": self._key} if same_origin(uri, self._url) else None
-            self.download(uri, dest, headers)
-            return
-        video = video_part(self._read(job.id))
+    def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:  # noqa: ARG002 — see above
+        """Google's files at the configured address, whichever host the answer names (`files.download` of google-genai
+        does so, too), then the links as they are, then a clip that comes inside the answer.
+        """
+        links = links_in(job.result)
+        for link in links:
+            named = FILE.search(link)
+            if named:
+                version, name = named[1] or FILE_VERSION, named[2]
+                yield self.own_source(f"{self._url}/{version}/files/{name}:download?alt=media")
+        yield from map(self.link_source, links)
+        if not links:
+            yield ClipSource("the interaction itself", partial(self._read_inline, job.id), "inline", ours=True)
+
+    def _read_inline(self, job_id: str, dest: Path) -> None:
+        body = self._read(job_id)
+        video = video_part(body)
         if video is None or not video.get("data"):
-            raise Expired(f"{self.name}: {job.id} has no video any more")
+            raise Expired(
+                f"{self.name}: {job_id} holds no video {'but a link' if links_of(_outcome(body)) else 'any more'}"
+            )
         try:
             data = base64.b64decode(video["data"], validate=True)
         except (binascii.Error, ValueError, TypeError) as error:
-            raise BadDelivery(f"{self.name}: the video of {job.id} is not base64") from error
+            raise BadDelivery(f"{self.name}: the video of {job_id} is not base64") from error
         write_clip(dest, data)
+
+    def _key_headers(self) -> Mapping[str, str]:
+        # The file needs our key, which never becomes a part of the address that is kept.
+        return {"x-goog-api-key": self._key}
 
     def _cancel(self, job_id: str) -> bool:
         with unpaid(self.name):
@@ -119,8 +138,10 @@ class Provider(Adapter):
         with unpaid(self.name):
             answer = self._answer(self._interactions.get, job_id, timeout=POLL_TIMEOUT_S)
         body = check_answer(answer, vendor=self.name)
-        if not body.get("id"):
+        if not tells_of_job(body, job_id) and video_part(body) is None:
             raise Unavailable(f"{self.name}: no interaction in the answer: {str(body)[:200]}")
+        if names_another(body, job_id):
+            raise Unavailable(f"{self.name}: asked for {job_id}, the answer is about {id_of(body)}")
         return body
 
     def _answer(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> httpx.Response:
@@ -199,39 +220,64 @@ def _images(submission: Submission) -> list[dict[str, Any]]:
     ]
 
 
-def job_from(body: Mapping[str, Any], card: CatalogueModel) -> Job:
+def job_from(body: Mapping[str, Any], card: CatalogueModel, job_id: str | None = None) -> Job:
     """An Interaction in our words."""
+    read = video_object.job_from(_outcome(body), job_id or str(body.get("id") or ""))
     word = str(body.get("status") or "").lower()
-    status = GenerationStatus.FAILED if word in _ENDED_BADLY else status_of(word)
+    status = GenerationStatus.FAILED if word in _ENDED_BADLY else read.status
     words = _words(body, word)
-    video = video_part(body)
-    if status is GenerationStatus.SUCCEEDED and video is None:
-        status = GenerationStatus.FAILED
-        words = Words(code=words.code, message=words.message or _text(body) or "completed without a video")
+    if video_part(body) is not None and status is not GenerationStatus.FAILED and known_status(word) is None:
+        status = GenerationStatus.SUCCEEDED
+    if status is GenerationStatus.SUCCEEDED and video_part(body) is None and not read.result:
+        said = words.message or _text(body)
+        # The status is written before the steps: where there are none yet, it is asked again until the deadline.
+        status = GenerationStatus.FAILED if said or words.code or _parts(body) else GenerationStatus.RUNNING
+        words = Words(code=words.code, message=said or "completed without a video")
     failed = status is GenerationStatus.FAILED
-    uri = video.get("uri") if video else None
     return Job(
-        id=str(body["id"]),
+        id=read.id,
         status=status,
         progress=100 if status is GenerationStatus.SUCCEEDED else 0,
         reason=_reason(word, words) if failed else None,
-        error=(words.text or word) if failed else None,
+        error=(words.text or read.error or word) if failed else None,
         cost_micro=_cost(body.get("usage"), card) if status is GenerationStatus.SUCCEEDED else None,
-        result={"url": str(uri)} if uri else {},
-        created_at=_stamp(body.get("created")),
+        result=read.result,
+        created_at=read.created_at,
+        expires_at=read.expires_at,
     )
+
+
+def _outcome(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The interaction with its last video where every server's video is looked for. What it was asked with is no
+    result.
+    """
+    video = video_part(body)
+    kept = {name: value for name, value in body.items() if name not in ("input", "steps", "error", "errors")}
+    link = video.get("uri") or video.get("url") if video else None
+    return kept | ({"video": {"uri": link}} if link else {})
 
 
 def video_part(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """The last video among the steps' contents."""
-    found = [part for part in _parts(body) if part.get("type") == "video" and (part.get("uri") or part.get("data"))]
+    found = [
+        part for part in _parts(body) if _is_video(part) and any(part.get(name) for name in ("uri", "url", "data"))
+    ]
     return found[-1] if found else None
 
 
+def _is_video(part: Mapping[str, Any]) -> bool:
+    return part.get("type") == "video" or str(part.get("mime_type") or "").startswith("video/")
+
+
 def _parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    steps = body.get("steps")
-    contents = [step.get("content") for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
-    return [part for content in contents if isinstance(content, list) for part in content if isinstance(part, dict)]
+    """All contents of all steps; `outputs` and `output_video` are how earlier and other versions name them."""
+    listed = [body.get(name) for name in ("steps", "outputs")]
+    steps = [step for steps in listed if isinstance(steps, list) for step in steps if isinstance(step, dict)]
+    contents = [step.get("content") if "content" in step else [step] for step in steps]
+    alone = body.get("output_video")
+    contents.append([{"type": "video", **alone}] if isinstance(alone, dict) else [])
+    listed_parts = [content if isinstance(content, list) else [content] for content in contents]
+    return [part for content in listed_parts for part in content if isinstance(part, dict)]
 
 
 def _text(body: Mapping[str, Any]) -> str:
@@ -268,10 +314,3 @@ def _cost(usage: Any, card: CatalogueModel) -> int | None:
 
 def _count(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
-
-
-def _stamp(value: Any) -> float | None:
-    try:
-        return datetime.fromisoformat(str(value)).timestamp()
-    except ValueError:
-        return None

@@ -6,15 +6,13 @@ Source: openrouter.ai/docs/api_reference/videos.md, read 2026-11.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from pipelines.domain.catalogue import CatalogueModel
-from pipelines.domain.errors import Ambiguous, Expired, Unavailable
+from pipelines.domain.errors import Ambiguous
 from pipelines.ports import GenerationRequest, Job, Submission
 from pipelines.providers.base import (
     Adapter,
@@ -24,12 +22,12 @@ from pipelines.providers.base import (
     link_of,
     paid,
     picture,
-    same_origin,
     submit_timeout,
     unpaid,
 )
+from pipelines.providers.clip_sources import ClipSource
 from pipelines.providers.openrouter_models import rows_of
-from pipelines.providers.video_object import job_from
+from pipelines.providers.video_object import answered_job, id_of, job_from, links_in
 from pipelines.providers.vocabulary import create_error
 from pipelines.settings import Settings
 
@@ -65,30 +63,25 @@ class Provider(Adapter):
         said = json_of(answer)
         if not answer.is_success:
             raise create_error(answer.status_code, said, vendor=self.name, headers=answer.headers)
-        if not isinstance(said, dict) or not said.get("id"):
+        job_id = id_of(said) if isinstance(said, dict) else None
+        if not job_id:
             raise Ambiguous(f"{self.name}: accepted without a job id: {str(said)[:200]}")
-        return job_from(said)
+        return job_from(said, job_id)
 
     def _poll(self, job_id: str, request: GenerationRequest) -> Job:  # noqa: ARG002 — the server knows it
-        body = self._read(f"/videos/{quote(job_id, safe='')}")
-        if not body.get("id"):
-            raise Unavailable(f"{self.name}: no job in the answer: {str(body)[:200]}")
-        return job_from(body)
+        return answered_job(self._read(f"/videos/{quote(job_id, safe='')}"), job_id, vendor=self.name)
 
-    def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:  # noqa: ARG002 — the job says all
-        content = f"{self._url}/videos/{quote(job.id, safe='')}/content?index=0"
-        signed = job.result.get("url")
-        if signed:
-            try:
-                self._bring(str(httpx.URL(f"{self._url}/").join(signed)), dest)
-            except Expired:
-                # The signed link dies before the clip does.
-                signed = None
-        if not signed:
-            self._bring(content, dest)
+    def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:  # noqa: ARG002 — see above
+        """The signed links, which die before the clip does, and the content, which needs our key: also where an answer
+        names it at OpenRouter's own address and the configured one is another.
+        """
+        path = f"/videos/{quote(job.id, safe='')}/content"
+        links = [link for link in links_in(job.result) if not link.partition("?")[0].endswith(path)]
+        yield from map(self.link_source, links)
+        yield self.own_source(f"{self._url}{path}?index=0")
 
-    def _bring(self, url: str, dest: Path) -> None:
-        self.download(url, dest, self._headers if same_origin(url, self._url) else None)
+    def _key_headers(self) -> Mapping[str, str]:
+        return self._headers
 
     def _check(self) -> str:
         data = self._read("/credits").get("data")

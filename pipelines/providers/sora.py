@@ -6,7 +6,9 @@ tolerances. A card's `options` say how a server wants to be asked:
     slug        the name the server knows the model by, where it is not our own
     body        "multipart" (default) or "json"
     reference   "file" (default), "image_url" or "string": the form of the first picture
-    extra       fields sent with every request, e.g. { fps = 24 }
+    extra       fields sent with every create, e.g. { fps = 24 }
+    query       what a gateway wants in the address of every request, e.g. { custom_llm_provider = "openai" }, without
+                which a LiteLLM proxy does not know whose jobs to list
 
 Servers of one's own (vLLM-Omni, SGLang) take `seed` and `negative_prompt` as well; their cards say so.
 
@@ -16,16 +18,16 @@ vllm-omni 0.30.0 and sglang 0.5.23.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from pipelines.domain.catalogue import Ability, CatalogueModel
-from pipelines.domain.errors import Ambiguous, Expired, InvalidOrder, Problem, Unavailable
+from pipelines.domain.errors import Ambiguous, InvalidOrder, Problem
 from pipelines.ports import GenerationRequest, Job, Submission
 from pipelines.providers.base import (
     POLL_TIMEOUT_S,
@@ -35,13 +37,14 @@ from pipelines.providers.base import (
     link_of,
     paid,
     picture,
-    same_origin,
     submit_timeout,
     unpaid,
+    with_query,
 )
+from pipelines.providers.clip_sources import ClipSource
 from pipelines.providers.pictures import sized
-from pipelines.providers.video_object import epoch, job_from
-from pipelines.providers.vocabulary import create_error, read_error
+from pipelines.providers.video_object import answered_job, id_of, job_from, links_in
+from pipelines.providers.vocabulary import create_error, is_about_key, read_error, squeezed, words_of
 from pipelines.settings import Settings
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -50,7 +53,20 @@ NO_KEY = "none"
 CLOCK_SKEW_S = 300.0
 """A server whose clock is behind ours must not hide a job that we paid for: better one candidate too many."""
 LIST_PAGE, MAX_PAGES = 100, 50
-_NO_LIST = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
+_ABOUT_US = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.PAYMENT_REQUIRED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.TOO_EARLY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
+"""Refusals that say nothing about whether a server has a list. Any other 4xx to a plain list says that it has none."""
+_NO_LIST_WORDS = ("notimplemented", "notsupported", "unsupported", "llmprovidernotprovided", "doesnotsupport")
+"""The same in words, where a server answers 500."""
 
 Body = dict[str, Any]
 
@@ -100,92 +116,101 @@ class Provider(Adapter):
                 **fields,
                 extra_headers=headers,
                 extra_body=extra,
+                extra_query=_query(card),
                 timeout=submit_timeout(card),
             )
         body = json_of(answer)
-        if _is_job(body) or (answer.is_success and _has_id(body)):
-            return job_from(body)
+        job_id = id_of(body) if isinstance(body, dict) and (answer.is_success or _is_job(body)) else None
+        if job_id:
+            return job_from(body, job_id)
         if answer.is_success:
             raise Ambiguous(f"{self.name}: accepted without a job id: {str(body)[:200]}")
         raise create_error(answer.status_code, body, vendor=self.name, headers=answer.headers)
 
     # ------------------------------------------------------------ read
 
-    def _poll(self, job_id: str, request: GenerationRequest) -> Job:  # noqa: ARG002 — the server knows it
+    def _poll(self, job_id: str, request: GenerationRequest) -> Job:
+        query = _query(self.card(request))
         with unpaid(self.name):
-            answer = self._answer(self._videos.retrieve, job_id, timeout=POLL_TIMEOUT_S)
+            answer = self._answer(self._videos.retrieve, job_id, extra_query=query, timeout=POLL_TIMEOUT_S)
         body = json_of(answer)
         # vLLM-Omni answers the GET of a failed job with the job's own error code, and the job as body.
-        if _is_job(body) or (answer.is_success and _has_id(body)):
-            return job_from(body)
-        if answer.is_success:
-            raise Unavailable(f"{self.name}: no job in the answer: {str(body)[:200]}")
+        if answer.is_success or _is_job(body):
+            return answered_job(body, job_id, vendor=self.name)
         raise read_error(answer.status_code, body, vendor=self.name, headers=answer.headers)
 
     def _find(self, submission: Submission, since: float) -> list[Job]:
         card = self.card(submission.request)
-        found = (body for body in self._listed(since) if _could_be(body, submission.request, card))
+        found = (body for body in self._listed(since, card) if _could_be(body, submission.request, card))
         return [job_from(body) for body in found]
 
-    def _listed(self, since: float) -> Iterator[Body]:
+    def _listed(self, since: float, card: CatalogueModel) -> Iterator[Body]:
         """The server's jobs, newest first, back to `since`."""
         after: str | None = None
         for _ in range(MAX_PAGES):
-            page = self._page(after)
-            entries = [entry for entry in page.get("data") or [] if isinstance(entry, dict) and entry.get("id")]
+            page = self._page(after, card)
+            entries = [entry for entry in listed_in(page) or [] if id_of(entry)]
             for entry in entries:
-                created = epoch(entry.get("created_at"))
+                created = job_from(entry).created_at
                 if created is None or created >= since - CLOCK_SKEW_S:
                     yield entry
-            oldest = epoch(entries[-1].get("created_at")) if entries else None
+            oldest = job_from(entries[-1]).created_at if entries else None
             if not page.get("has_more") or (oldest is not None and oldest < since - CLOCK_SKEW_S):
                 return
-            after = str(entries[-1]["id"])
+            after = id_of(entries[-1]) if entries else None
         raise Ambiguous(f"{self.name}: more than {MAX_PAGES * LIST_PAGE} jobs since then, ours may be among others")
 
-    def _page(self, after: str | None) -> Body:
+    def _page(self, after: str | None, card: CatalogueModel) -> Body:
         query: dict[str, Any] = {"order": "desc", "limit": LIST_PAGE} | ({"after": after} if after else {})
-        with unpaid(self.name):
-            answer = self._answer(self._videos.list, **query, timeout=POLL_TIMEOUT_S)
+        answer = self._list(query, _query(card))
         body = json_of(answer)
-        if answer.is_success and isinstance(body, dict) and isinstance(body.get("data"), list):
-            return body
-        if answer.is_success or answer.status_code in _NO_LIST:
+        if answer.is_success and listed_in(body) is not None:
+            return body if isinstance(body, dict) else {"data": body}
+        if answer.is_success or _has_no_list(answer.status_code, body):
             # Not "nothing there": a server without a list cannot tell.
             raise Ambiguous(f"{self.name}: this server does not list its jobs")
         raise read_error(answer.status_code, body, vendor=self.name, headers=answer.headers)
 
+    def _list(self, query: dict[str, Any], extra: Mapping[str, Any]) -> httpx.Response:
+        with unpaid(self.name):
+            return self._answer(self._videos.list, **query, extra_query=extra, timeout=POLL_TIMEOUT_S)
+
     # ------------------------------------------------------------ the rest
 
-    def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:  # noqa: ARG002 — the job says all
-        content = f"{self._url}/videos/{quote(job.id, safe='')}/content"
-        link = job.result.get("url")
-        if link:
-            try:
-                self._bring(str(httpx.URL(f"{self._url}/").join(link)), dest)
-            except Expired:
-                # Some servers have both, and their links die before the clip does.
-                link = None
-        if not link:
-            self._bring(content, dest)
+    def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:
+        """The answer's own links, because servers that keep clips elsewhere have no content; then the content. A link
+        to the content at another address than the configured one is a server's idea of its own name.
+        """
+        path = f"/videos/{quote(job.id, safe='')}/content"
+        links = [link for link in links_in(job.result) if not link.partition("?")[0].endswith(path)]
+        yield from map(self.link_source, links)
+        yield self.own_source(with_query(f"{self._url}{path}", _query(self.card(request))))
 
-    def _bring(self, url: str, dest: Path) -> None:
-        # Our key is for the server only, never for the storage it points to.
-        headers = {"Authorization": f"Bearer {self._key}"} if same_origin(url, self._url) else {}
-        self.download(url, dest, headers)
+    def _key_headers(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self._key}"}
 
     def _cancel(self, job_id: str) -> bool:
         with unpaid(self.name):
             return self._answer(self._videos.delete, job_id, timeout=POLL_TIMEOUT_S).is_success
 
     def _check(self) -> str:
-        with unpaid(self.name):
-            answer = self._answer(self._videos.list, limit=1, timeout=POLL_TIMEOUT_S)
-        if answer.is_success:
-            return f"sora: {self._url} answers and accepts our key."
-        if answer.status_code in _NO_LIST:
-            return f"sora: {self._url} answers, but cannot list its jobs: a lost answer is settled by a person."
-        raise read_error(answer.status_code, json_of(answer), vendor=self.name, headers=answer.headers)
+        refusals = list[httpx.Response]()
+        for query in self._queries():
+            answer = self._list({"limit": 1}, query)
+            if answer.is_success and listed_in(json_of(answer)) is not None:
+                return f"sora: {self._url} answers and accepts our key."
+            refusals.append(answer)
+        answer, body = refusals[0], json_of(refusals[0])
+        if answer.is_success or _has_no_list(answer.status_code, body):
+            settled = "does not list its jobs: a lost answer is settled by a person."
+            return f"sora: {self._url} answers, but {settled}{_hint(body)}"
+        raise read_error(answer.status_code, body, vendor=self.name, headers=answer.headers)
+
+    def _queries(self) -> list[Mapping[str, Any]]:
+        """What the rows of this server want in the address, those that want something first."""
+        found = [_query(card) for card in self.context.catalogue.values() if card.provider == self.name]
+        different = [query for number, query in enumerate(found) if query and query not in found[:number]]
+        return [*different, {}]
 
     def _answer(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> httpx.Response:
         """The answer as it came, whatever its status; or the HTTP client's own error, which alone tells whether the
@@ -247,30 +272,65 @@ def _add_reference(submission: Submission, card: CatalogueModel, fields: Body, e
             raise InvalidOrder([Problem("model", f"{card.id}: options.reference cannot be {other!r}.")])
 
 
-def _has_id(body: Any) -> bool:
-    return isinstance(body, dict) and bool(body.get("id"))
+def _query(card: CatalogueModel) -> Mapping[str, Any]:
+    """What a card adds to the address of every request about it."""
+    query = card.options.get("query")
+    return query if isinstance(query, dict) else {}
 
 
 def _is_job(body: Any) -> bool:
-    return _has_id(body) and body.get("object") == "video"
+    return isinstance(body, dict) and body.get("object") == "video" and bool(id_of(body))
+
+
+def _has_no_list(status: int, body: Any) -> bool:
+    """Whether a refusal to list says that there is no list, rather than something about our key or the moment."""
+    if is_about_key(words_of(body)):
+        return False
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return status not in _ABOUT_US
+    said = squeezed(body)
+    return status == HTTPStatus.NOT_IMPLEMENTED or any(words in said for words in _NO_LIST_WORDS)
+
+
+def _hint(body: Any) -> str:
+    """How a LiteLLM proxy is made to list."""
+    if "llmprovidernotprovided" not in squeezed(body):
+        return ""
+    row = 'options.query = { custom_llm_provider = "openai" }'
+    return f" It is LiteLLM, which lists where the model's row in CATALOGUE has {row}."
+
+
+def listed_in(body: Any) -> list[Body] | None:
+    """The jobs of a page, wherever servers put them; None where there is no list."""
+    if isinstance(body, dict):
+        found = (body.get(name) for name in ("data", "videos", "items", "results", "jobs", "tasks"))
+        body = next((part for part in found if isinstance(part, list | dict)), None)
+        if isinstance(body, dict):
+            return listed_in(body)
+    return [entry for entry in body if isinstance(entry, dict)] if isinstance(body, list) else None
 
 
 def _could_be(body: Mapping[str, Any], request: GenerationRequest, card: CatalogueModel) -> bool:
-    """Whether a listed job can be ours. What the server does not tell speaks for it."""
+    """Whether a listed job can be ours. What the server does not tell, or tells in a form of its own, speaks for it."""
     told = {name: body.get(name) for name in ("prompt", "seconds", "size", "model")}
-    if told["prompt"] and str(told["prompt"]).strip() != request.prompt.strip():
+    if told["prompt"] and _plain(told["prompt"]) != _plain(request.prompt):
         return False
     if told["seconds"] and not _same_number(told["seconds"], request.seconds):
         return False
-    if told["size"] and str(told["size"]) != f"{request.width}x{request.height}":
+    size = re.fullmatch(r"\s*(\d+)\s*[x×*]\s*(\d+)\s*", str(told["size"]), re.IGNORECASE)
+    if size and (int(size[1]), int(size[2])) != (request.width, request.height):
         return False
-    slug = str(card.options.get("slug", card.slug))
+    slug, model = str(card.options.get("slug", card.slug)).lower(), str(told["model"] or "").lower()
     # Servers answer with the dated or routed name of what was asked.
-    return not told["model"] or slug in str(told["model"]) or str(told["model"]) in slug
+    return not model or slug in model or model in slug
+
+
+def _plain(text: object) -> str:
+    return " ".join(str(text).split())
 
 
 def _same_number(said: object, asked: float) -> bool:
     try:
-        return abs(float(str(said)) - asked) < 1e-6  # noqa: PLR2004 — equal as decimals
+        return abs(float(str(said).strip().removesuffix("s")) - asked) < 1e-6  # noqa: PLR2004 — equal as decimals
     except ValueError:
         return True

@@ -7,18 +7,22 @@ Source: google-genai 3.3.0 and cloud.google.com/vertex-ai/generative-ai/docs/mod
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from pipelines.domain.catalogue import CatalogueModel
-from pipelines.domain.errors import Ambiguous, BadDelivery, Expired, NotConfigured, Unavailable
+from pipelines.domain.errors import Ambiguous, Expired, NotConfigured, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.ports import GenerationRequest, Job, Submission
 from pipelines.providers.base import POLL_TIMEOUT_S, Adapter, Context, paid, picture, unpaid, write_clip
+from pipelines.providers.clip_sources import FILE, FILE_VERSION, ClipSource
+from pipelines.providers.links import links_of
+from pipelines.providers.video_object import links_in, result_of
 from pipelines.providers.vocabulary import Words, create_error, read_error, reason_of, words_of
 from pipelines.settings import Settings
 
@@ -64,13 +68,28 @@ class Provider(Adapter):
     def _poll(self, job_id: str, request: GenerationRequest) -> Job:  # noqa: ARG002 — the server knows it
         return job_from(job_id, self._operation(job_id))
 
-    def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:  # noqa: ARG002 — the job says all
-        video = _video(self._operation(job.id))
-        if video is None:
-            raise Expired(f"{self.name}: {job.id} has no video any more")
-        if not video.video_bytes:
-            raise BadDelivery(f"{self.name}: the video of {job.id} is not in the answer but at {video.uri}")
+    def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:  # noqa: ARG002 — see above
+        """The clip inside the answer; or, from a gateway that keeps it, the file it names, at the configured address
+        first.
+        """
+        links, base = links_in(job.result), self.settings.google_cloud_base_url
+        if not links:
+            yield ClipSource("the operation itself", partial(self._read_inline, job.id), "inline", ours=True)
+        for link in links:
+            named = FILE.search(link)
+            if named and base:
+                version, name = named[1] or FILE_VERSION, named[2]
+                yield self.own_source(f"{base}/{version}/files/{name}:download?alt=media")
+            yield self.link_source(link)
+
+    def _read_inline(self, job_id: str, dest: Path) -> None:
+        video = _video(self._operation(job_id))
+        if video is None or not video.video_bytes:
+            raise Expired(f"{self.name}: {job_id} holds no video {'but a link' if video else 'any more'}")
         write_clip(dest, video.video_bytes)
+
+    def _key_headers(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self._credentials().token}"}
 
     def _check(self) -> str:
         credentials = self._credentials()
@@ -208,11 +227,16 @@ def job_from(job_id: str, operation: types.GenerateVideosOperation) -> Job:
     if operation.error:
         words = words_of({"error": operation.error})
         return _failed(job_id, reason_of(words), words)
-    if _video(operation) is None:
+    video = _video(operation)
+    if video is None and operation.response is None:
+        # Done is written before the response: it is asked for again until the deadline.
+        return Job(id=job_id, status=GenerationStatus.RUNNING)
+    if video is None:
         filtered = operation.response.rai_media_filtered_reasons if operation.response else None
         words = Words(message="; ".join(filtered or []) or "done without a video: filtered by moderation")
         return _failed(job_id, Reason.REFUSED, words)
-    return Job(id=job_id, status=GenerationStatus.SUCCEEDED, progress=100)
+    links = links_of({"uri": video.uri})
+    return Job(id=job_id, status=GenerationStatus.SUCCEEDED, progress=100, result=result_of(links))
 
 
 def _failed(job_id: str, reason: Reason, words: Words) -> Job:

@@ -30,15 +30,34 @@ _NOT_SET_UP = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStat
 _G = GenerationStatus
 _STATUSES: Mapping[GenerationStatus, tuple[str, ...]] = {
     _G.SUBMITTED: (
-        "queued", "pending", "submitted", "waiting", "queuing", "preprocessing", "not_started", "throttled",
-        "in_queue", "starting",
+        "queued", "queue", "in queue", "on queue", "queuing", "queueing", "enqueued", "pending", "submitted", "waiting",
+        "preprocessing", "preparing", "prepared", "not started", "not start", "throttled", "starting", "created",
+        "accepted", "scheduled", "received", "registered", "staged", "initialized", "initializing", "new", "init",
     ),
-    _G.RUNNING: ("in_progress", "processing", "running", "generating", "dreaming"),
-    _G.SUCCEEDED: ("completed", "succeeded", "success"),
-    _G.FAILED: ("failed", "fail", "failure", "error", "rejected", "deleted", "expired"),
-    _G.CANCELLED: ("cancelled", "canceled"),
+    _G.RUNNING: (
+        "in progress", "processing", "process", "running", "generating", "dreaming", "rendering", "working", "started",
+        "executing", "streaming", "postprocessing", "uploading", "encoding", "finalizing", "ongoing", "retrying",
+        "moderating", "reviewing", "cancelling", "canceling",
+    ),
+    _G.SUCCEEDED: (
+        "completed", "complete", "succeeded", "succeed", "success", "successful", "successfully", "done", "finished",
+        "finish", "ready", "generated", "rendered", "processed", "fulfilled", "finalized", "available", "all success",
+        "all done",
+    ),
+    _G.FAILED: (
+        "failed", "fail", "failure", "error", "errored", "rejected", "refused", "denied", "blocked", "filtered",
+        "content filtered", "flagged", "moderated", "moderation blocked", "moderation failed", "nsfw", "deleted",
+        "removed", "expired", "timeout", "timed out", "time out", "invalid", "unsuccessful", "crashed",
+        "create task failed", "generate failed",
+    ),
+    _G.CANCELLED: (
+        "cancelled", "canceled", "cancel", "aborted", "abort", "stopped", "terminated", "killed", "revoked",
+    ),
 }  # fmt: skip
-_STATUS_OF = {word: status for status, words in _STATUSES.items() for word in words}
+_PREFIXES = ("task", "job", "video", "generation", "status", "state")
+"""What some write before the word: `TASK_STATUS_SUCCEED`, `JOB_STATE_FAILED`, `video.generation.completed`."""
+_NO_ERROR = frozenset({"", "ok", "none", "null", "nil", "na", "noerror", "no", "false", "0", "200"})
+"""What some write where an error would stand."""
 
 # Words that vendors use in codes and messages, most telling first.
 _REASONS: tuple[tuple[Reason, tuple[str, ...]], ...] = (
@@ -70,9 +89,44 @@ class Words:
         return redact(": ".join(parts))[:MAX_WORDS]
 
 
+def squeezed(word: object) -> str:
+    """A word or the name of a field without what servers differ in: case, hyphens, underscores, dots, spaces."""
+    return "".join(letter for letter in str(word).lower() if letter.isalnum())
+
+
+_STATUS_OF = {squeezed(word): status for status, words in _STATUSES.items() for word in words}
+
+
+def fields_of(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Its fields by their squeezed names; of two that differ in spelling only, the first counts."""
+    found: dict[str, Any] = {}
+    for name, value in part.items():
+        found.setdefault(squeezed(name), value)
+    return found
+
+
+def known_status(word: object) -> GenerationStatus | None:
+    """Our status for a vendor's word; None for a word nobody has told us about."""
+    if not isinstance(word, str):
+        return None
+    rest = squeezed(word)
+    while rest not in _STATUS_OF:
+        prefix = next((prefix for prefix in _PREFIXES if rest.startswith(prefix)), None)
+        if prefix is None:
+            return None
+        rest = rest.removeprefix(prefix)
+    return _STATUS_OF[rest]
+
+
 def status_of(word: object) -> GenerationStatus:
     """Our status for a vendor's. A word nobody has told us about means: keep polling until the deadline."""
-    return _STATUS_OF.get(str(word).strip().lower(), _G.RUNNING)
+    return known_status(word) or _G.RUNNING
+
+
+def is_no_error(words: Words) -> bool:
+    """Whether what stands in the place of an error says that there is none."""
+    code, message = squeezed(words.code), squeezed(words.message)
+    return all(word in _NO_ERROR or known_status(word) is _G.SUCCEEDED for word in (code, message))
 
 
 def reason_of(words: Words) -> Reason:

@@ -15,6 +15,7 @@ from pipelines.domain.errors import (
     BadDelivery,
     Expired,
     NotConfigured,
+    Permanent,
     ReelgridError,
     Retryable,
     Unavailable,
@@ -65,11 +66,7 @@ def download_clip(services: Services, actor: Actor, gen: Generation) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with leases.renewed(services, "generations", gen.id, actor.lease or ""), _in_time(services, gen):
-            try:
-                services.providers.get(gen.provider).fetch(_job(gen), request, path)
-            except Expired as error:
-                raise _handle_missing(services, actor, gen, request, error) from error
-            footage = _probe(services, path, request)
+            footage = _download(services, actor, gen, request, path)
         services.points.reach("fetch.downloaded", run=gen.run_id, generation=gen.id)
         clip = _keep(services, gen, path, footage)
         services.points.reach("fetch.stored", run=gen.run_id, generation=gen.id)
@@ -77,6 +74,39 @@ def download_clip(services: Services, actor: Actor, gen: Generation) -> None:
         services.points.reach("fetch.committed", run=gen.run_id, generation=gen.id)
     finally:
         path.unlink(missing_ok=True)
+
+
+def _download(services: Services, actor: Actor, gen: Generation, request: GenerationRequest, path: Path) -> Footage:
+    """The file, and what it is. Where what came is no video of the promised length, the links that the provider named
+    are left out one after the other, so that its own copy is asked for as well.
+    """
+    provider, last = services.providers.get(gen.provider), None
+    for job in _with_fewer_links(_job(gen)):
+        try:
+            provider.fetch(job, request, path)
+        except NotConfigured:
+            raise
+        except Permanent as error:
+            raise last or _handle_missing(services, actor, gen, request, error) from error
+        except BadDelivery as error:
+            # What is paid for is asked for as long as it may come: a page of HTML says nothing about the clip.
+            raise last or Unavailable(error.operator, retry_after=error.retry_after) from error
+        try:
+            return _probe(services, path, request)
+        except BadDelivery as error:
+            last = last or error
+    raise last or BadDelivery(f"{gen.id}: nothing came")
+
+
+def _with_fewer_links(job: Job) -> Iterator[Job]:
+    """The job as it is, and then with one link less each time."""
+    yield job
+    others = [link for link in job.result.get("others", []) if isinstance(link, str)]
+    while job.result.get("url"):
+        rest = {name: value for name, value in job.result.items() if name not in ("url", "others")}
+        job = replace(job, result=rest | ({"url": others[0], "others": others[1:]} if others else {}))
+        others = others[1:]
+        yield job
 
 
 @contextmanager
@@ -93,10 +123,10 @@ def _in_time(services: Services, gen: Generation) -> Iterator[None]:
 
 
 def _handle_missing(
-    services: Services, actor: Actor, gen: Generation, request: GenerationRequest, error: Expired
+    services: Services, actor: Actor, gen: Generation, request: GenerationRequest, error: Permanent
 ) -> ReelgridError:
-    """Nothing is there: not yet (a job may be done before its file can be read), not under this link any more (it is
-    asked for again), or for good. The error to raise.
+    """Nothing is there: not yet (a job may be done before its file can be read), not under these links any more (they
+    are asked for again), or for good. The error to raise.
     """
     now = services.clock.now()
     since = float(gen.result.get(GONE, now))
@@ -106,9 +136,13 @@ def _handle_missing(
     _note(services, actor, gen, result={**gen.result, GONE: since})
     with suppress(Expired):
         job = services.providers.get(gen.provider).poll(gen.provider_id or "", request)
+        fresh = {"result": {**job.result, GONE: since}, "expires_at": job.expires_at or gen.expires_at}
         if job.status is _G.SUCCEEDED:
-            fresh = {"result": {**job.result, GONE: since}, "expires_at": job.expires_at or gen.expires_at}
             _note(services, actor, gen, **fresh)
+        elif job.status in (_G.SUBMITTED, _G.RUNNING):
+            # It was called done too early: what is not made yet is not gone.
+            known = {name: value for name, value in (job.result or gen.result).items() if name != GONE}
+            _note(services, actor, gen, **(fresh | {"result": known}))
     return Unavailable(error.operator, retry_after=services.catalogue_model(gen.model).poll_s)
 
 
