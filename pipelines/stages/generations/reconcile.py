@@ -110,7 +110,14 @@ def _adopt(services: Services, actor: Actor, gen: Generation, job: Job, by: str)
 
 def _find_in_list(services: Services, actor: Actor, gen: Generation, card: CatalogueModel) -> None:
     since = (gen.intent_at or gen.created_at) - CLOCK_SLACK_S
-    jobs = services.providers.get(gen.provider).find(submit.submission_of(services, gen), since)
+    try:
+        jobs = services.providers.get(gen.provider).find(submit.submission_of(services, gen), since)
+    except Unavailable:
+        if services.clock.now() < submit.over_at(gen, card) + card.maximum_s + card.list_grace_s:
+            raise
+        # A list that never answers is none.
+        leave_to_person(services, actor, gen)
+        return
     job = _unclaimed(services, gen, jobs, since)
     now = services.clock.now()
     if job is not None and _twin_is_sending(services, gen, now):
