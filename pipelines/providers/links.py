@@ -77,7 +77,7 @@ def _held(value: Any, depth: int, *, plain: bool) -> Iterator[str]:
             yield from _held(entry, depth - 1, plain=plain) if isinstance(entry, str) else _found(entry, depth - 1)
     elif not isinstance(value, str):
         yield from _found(value, depth - 1)
-    elif value.lstrip()[:1] in ("{", "["):
+    elif value.lstrip()[:1] in ("{", "[", '"'):
         yield from _held(_parsed(value), depth - 1, plain=plain)
     elif is_link(value, plain=plain):
         yield value.strip()

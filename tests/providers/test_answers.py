@@ -1,0 +1,184 @@
+"""Answers as servers really write them: words, wrappers, ids, numbers and links of all sorts, in every adapter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipelines.domain.errors import Unavailable
+from pipelines.domain.lifecycle import GenerationStatus, Reason
+from pipelines.providers import kie, load_catalogue, omni
+from pipelines.providers.links import links_of
+from pipelines.providers.video_object import answered_job, epoch, id_of, job_from, percent
+from pipelines.providers.vocabulary import known_status
+
+G = GenerationStatus
+LINK = "https://cdn.example/x.mp4"
+OMNI = load_catalogue()["omni/gemini-omni-1.2-flash"]
+
+ENDS = ["SUCCESS", "done", "complete", "completed", "finished", "Succeeded", "succeed", "ready", "TASK_STATUS_SUCCEED"]
+FAILURES = ["FAILED", "failure", "error", "rejected", "expired", "Timed-Out", "JOB_STATE_FAILED", "nsfw"]
+WAITS = ["queued", "PENDING", "in_queue", "Not Started", "submitted"]
+RUNS = ["in-progress", "IN_PROGRESS", "inProgress", "processing", "generating", "running"]
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        *((word, G.SUCCEEDED) for word in ENDS),
+        *((word, G.FAILED) for word in FAILURES),
+        *((word, G.SUBMITTED) for word in WAITS),
+        *((word, G.RUNNING) for word in RUNS),
+        ("canceled", G.CANCELLED),
+        ("ABORTED", G.CANCELLED),
+        ("unheard-of", None),
+    ],
+)
+def test_a_status_is_known_however_it_is_spelt(word: str, status: G | None) -> None:
+    assert known_status(word) is status
+
+
+def test_an_answer_without_an_id_is_about_the_job_that_was_asked_for() -> None:
+    job = answered_job({"status": "SUCCESS", "progress": "100%", "task_id": "task_abc123"}, "task_abc123", vendor="v")
+    assert (job.id, job.status, job.progress) == ("task_abc123", G.SUCCEEDED, 100)
+    bare = answered_job({"status": "processing", "progress": "42%"}, "task_abc123", vendor="v")
+    assert (bare.id, bare.status, bare.progress) == ("task_abc123", G.RUNNING, 42)
+
+
+@pytest.mark.parametrize("name", ["id", "task_id", "taskId", "generation_id", "jobId", "video_id"])
+def test_an_id_may_be_spelt_in_many_ways(name: str) -> None:
+    assert id_of({name: "task_abc123", "status": "queued"}) == "task_abc123"
+    assert id_of({"code": 200, "data": {name: "task_abc123", "status": "queued"}}) == "task_abc123"
+    assert answered_job({name: "task_abc123", "status": "done"}, "task_abc123", vendor="v").status is G.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": "video_other99", "status": "completed"},
+        {"data": {"task_id": "video_other99", "status": "SUCCESS", "url": LINK}},
+        {"message": "who are you?"},
+        ["nothing"],
+        "an outage",
+    ],
+)
+def test_what_is_about_another_job_or_about_none_is_asked_again(body: Any) -> None:
+    with pytest.raises(Unavailable):
+        answered_job(body, "video_abc123", vendor="v")
+
+
+PLACES: list[dict[str, Any]] = [
+    {"url": LINK},
+    {"video_url": LINK},
+    {"videoUrl": LINK},
+    {"video": LINK},
+    {"video": {"url": LINK}},
+    {"output": LINK},
+    {"output": [LINK]},
+    {"output": {"url": LINK}},
+    {"output": {"video_url": LINK}},
+    {"outputs": [{"url": LINK}]},
+    {"data": [{"url": LINK}]},
+    {"data": {"video_url": LINK}},
+    {"data": {"output": LINK}},
+    {"result": {"videos": [{"url": [LINK]}]}},
+    {"result": LINK},
+    {"results": [LINK]},
+    {"metadata": {"url": LINK}},
+    {"metadata": {"video_url": LINK}},
+    {"resultJson": '{"resultUrls": ["' + LINK + '"]}'},
+    {"resultUrls": [LINK]},
+    {"assets": {"video": LINK, "thumbnail": "https://cdn.example/t.jpg"}},
+    {"unsigned_urls": [LINK]},
+    {"urls": ["https://cdn.example/cover.png", LINK]},
+    {"videos": [{"url": LINK}]},
+    {"content": {"video_url": LINK}},
+    {"task_result": {"videos": [{"url": LINK}]}},
+    {"response": {"generateVideoResponse": {"generatedSamples": [{"video": {"uri": LINK}}]}}},
+    {"fail_reason": LINK},
+]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=str)
+@pytest.mark.parametrize("word", ["completed", "finished", "SUCCESS", "a-new-word", None])
+def test_a_link_is_found_in_every_place_that_servers_have(place: dict[str, Any], word: str | None) -> None:
+    assert links_of(place) == [LINK]
+    job = answered_job({"status": word, **place}, "video_abc123", vendor="v")
+    assert (job.status, job.result) == (G.SUCCEEDED, {"url": LINK})
+
+
+@pytest.mark.parametrize(
+    "body", [{"input": {"url": LINK}}, {"image": {"url": LINK}}, {"polling_url": LINK}, {"param": LINK}, {"url": "a b"}]
+)
+def test_what_was_sent_and_what_is_no_clip_is_no_link(body: dict[str, Any]) -> None:
+    assert links_of(body) == []
+
+
+@pytest.mark.parametrize("word", FAILURES)
+def test_a_link_beside_a_word_of_failure_is_no_success(word: str) -> None:
+    assert job_from({"id": "v", "status": word, "url": LINK}).status is G.FAILED
+
+
+def test_a_link_beside_a_word_of_waiting_counts_at_a_hundred_per_cent_only() -> None:
+    assert job_from({"id": "v", "status": "processing", "progress": 60, "url": LINK}).status is G.RUNNING
+    assert job_from({"id": "v", "status": "processing", "progress": "100%", "url": LINK}).status is G.SUCCEEDED
+
+
+def test_success_outside_may_be_the_wrappers_own() -> None:
+    wrapped = {"status": "success", "data": {"task_id": "task_abc123", "task_status": "processing"}}
+    assert answered_job(wrapped, "task_abc123", vendor="v").status is G.RUNNING
+    failed = {"status": "success", "data": {"status": "FAILURE", "fail_reason": "flagged by moderation"}}
+    job = answered_job(failed, "task_abc123", vendor="v")
+    assert (job.status, job.reason, job.error) == (G.FAILED, Reason.REFUSED, "flagged by moderation")
+
+
+@pytest.mark.parametrize("error", [None, "", {}, "none", {"code": 0, "message": "success"}, {"code": None}])
+def test_an_error_that_says_there_is_none_is_none(error: Any) -> None:
+    assert job_from({"id": "v", "status": "completed", "error": error}).status is G.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("100%", 100), ("50", 50), (0.5, 50), ("0.5", 50), (100, 100), ("37 %", 37), (1, 1), (1.0, 100), (250, 100),
+        (-3, 0), ("soon", 0), (None, 0), (True, 0), (float("nan"), 0), ({"percent": 12}, 12),
+    ],
+)  # fmt: skip
+def test_progress_is_read_as_servers_write_it(said: object, read: int) -> None:
+    assert percent(said) == read
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        (1790000000, 1790000000.0), ("1790000000", 1790000000.0), (1790000000000, 1790000000.0),
+        ("2026-09-21T14:13:20Z", 1790000000.0), (3600, None), (0, None), ("soon", None),
+    ],
+)  # fmt: skip
+def test_a_time_is_read_as_servers_write_it(said: object, read: float | None) -> None:
+    assert epoch(said) == read
+
+
+@pytest.mark.parametrize("result", ["", None, "{", "null", "[]", "{}", '{"resultUrls": []}', {"resultUrls": [None]}])
+def test_a_success_of_kie_without_its_result_is_asked_again(result: Any) -> None:
+    assert kie.job_from_record("t", {"taskId": "t", "state": "success", "resultJson": result}).status is G.RUNNING
+
+
+@pytest.mark.parametrize(
+    "result", [{"resultUrls": [LINK]}, '"{\\"resultUrls\\": [\\"' + LINK + '\\"]}"', f'["{LINK}"]']
+)
+def test_a_result_of_kie_may_be_written_in_other_ways(result: Any) -> None:
+    job = kie.job_from_record("t", {"taskId": "t", "state": "success", "resultJson": result})
+    assert (job.status, job.result) == (G.SUCCEEDED, {"url": LINK})
+
+
+def test_an_interaction_that_is_done_before_its_steps_are_there_is_asked_again() -> None:
+    assert omni.job_from({"id": "v1_a", "status": "completed", "steps": []}, OMNI).status is G.RUNNING
+    for held in (
+        {"outputs": [{"type": "video", "uri": LINK}]},
+        {"output_video": {"uri": LINK}},
+        {"video": {"uri": LINK}},
+    ):
+        job = omni.job_from({"id": "v1_a", "status": "DONE", **held}, OMNI)
+        assert (job.status, job.result) == (G.SUCCEEDED, {"url": LINK})
