@@ -18,6 +18,8 @@ vllm-omni 0.30.0 and sglang 0.5.23.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
@@ -141,8 +143,11 @@ class Provider(Adapter):
 
     def _find(self, submission: Submission, since: float) -> list[Job]:
         card = self.card(submission.request)
-        found = (body for body in self._listed(since, card) if _could_be(body, submission.request, card))
-        return [job_from(body) for body in found]
+        found = [job_from(body) for body in self._listed(since, card) if _could_be(body, submission.request, card)]
+        if any(_is_wrapped(job.id) for job in found):
+            # The same job has another id here than in the answer to its create: whose it is cannot be told.
+            raise Ambiguous(f"{self.name}: this server lists its jobs under other ids than it gives them")
+        return found
 
     def _listed(self, since: float, card: CatalogueModel) -> Iterator[Body]:
         """The server's jobs, newest first, back to `since`."""
@@ -290,6 +295,15 @@ def _has_no_list(status: int, body: Any) -> bool:
         return status not in _ABOUT_US
     said = squeezed(body)
     return status == HTTPStatus.NOT_IMPLEMENTED or any(words in said for words in _NO_LIST_WORDS)
+
+
+def _is_wrapped(job_id: str) -> bool:
+    """Whether it is an id of LiteLLM, which wraps the vendor's own together with how the request was routed."""
+    text = job_id.removeprefix("video_")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True).startswith(b"litellm:")
+    except (binascii.Error, ValueError):
+        return False
 
 
 def _hint(body: Any) -> str:
