@@ -96,7 +96,7 @@ def not_here(what: str) -> HttpProblem:
     return HttpProblem(404, f"There is no such {what}.")
 
 
-def wants_page() -> bool:
+def prefers_page() -> bool:
     """Whether a person with a browser asked, rather than a program."""
     if request.path.startswith(("/api/", "/media/", "/v/")):
         return False
@@ -108,7 +108,7 @@ def answer(error: HttpProblem | ReelgridError) -> Response:
     problem = error if isinstance(error, HttpProblem) else from_domain(error)
     if isinstance(error, ReelgridError) and problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.warning("%s %s: %s", request.method, request.path, error.operator)
-    if wants_page():
+    if prefers_page():
         body = _page(problem)
         response = Response(body, problem.status, mimetype="text/html")
     else:

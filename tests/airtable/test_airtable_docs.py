@@ -11,7 +11,7 @@ from pipelines.domain.orders.airtable_fields import (
     VersionField,
     VideoField,
     attachments,
-    clear_ticks,
+    clear_checkboxes,
     moment,
     scene_fields,
     settings_fields,
@@ -84,5 +84,5 @@ def test_versions_and_settings_use_the_names_of_their_tables() -> None:
 def test_small_words() -> None:
     """Empty text, times and boxes as cells."""
     assert (shorten(""), shorten(None), moment(None)) == (None, None, None)
-    assert clear_ticks(frozenset({"Generate", "Approve"})) == {"Approve": False, "Generate": False}
+    assert clear_checkboxes(frozenset({"Generate", "Approve"})) == {"Approve": False, "Generate": False}
     assert attachments([], ["att1"]) == [{"id": "att1"}]

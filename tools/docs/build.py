@@ -8,11 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools.docs import airtable, command_line, crash_points, errors, http, index, lifecycle, looks, models, settings
+from tools.docs import (
+    airtable,
+    architecture,
+    command_line,
+    crash_points,
+    errors,
+    glossary,
+    http,
+    index,
+    lifecycle,
+    looks,
+    models,
+    settings,
+)
 from tools.stack import ROOT
 
 # The index reads the titles of all others.
-MODULES = (airtable, command_line, errors, http, lifecycle, models, crash_points, settings)
+MODULES = (airtable, architecture, glossary, command_line, errors, http, lifecycle, models, crash_points, settings)
 PAGES: Mapping[Path, Callable[[], str]] = {
     path: text for module in (*MODULES, index) for path, text in module.PAGES.items()
 }

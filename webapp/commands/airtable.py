@@ -65,7 +65,7 @@ def _push(base_id: str) -> str:
 @base_option
 @as_json
 @reports_errors
-def look(base_id: str | None, *, json_: bool) -> None:
+def poll_base(base_id: str | None, *, json_: bool) -> None:
     """Have the worker look now for ticked boxes and ready rows, instead of at its own pace."""
     base = chosen(base_id)
     webhook_push.schedule_polls(services())

@@ -226,7 +226,7 @@ def delivery_fields(
     return fields
 
 
-def clear_ticks(ticks: frozenset[str] | Sequence[str]) -> dict[str, Any]:
+def clear_checkboxes(ticks: frozenset[str] | Sequence[str]) -> dict[str, Any]:
     """Untick boxes that were acted on: the only input that we ever write."""
     return dict.fromkeys(sorted(ticks), False)
 

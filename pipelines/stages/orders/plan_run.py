@@ -153,7 +153,7 @@ def _read_order(services: Services, run: Run, row: AirtableRow | None) -> _Readi
     order = dataclasses.replace(order, fresh=run.fresh)
     if scenes is not None:
         with services.store.read() as tx:
-            scenes = script.with_wishes(tx, run, scenes, order.model or services.policy.default_model)
+            scenes = script.with_settings_of_row(tx, run, scenes, order.model or services.policy.default_model)
         return _Reading(order=order, scenes=scenes, problems=problems, style=True)
     with services.store.read() as tx:
         taken = script.inherited(tx, run, order, services.policy.default_model)

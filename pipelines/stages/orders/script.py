@@ -148,7 +148,7 @@ def _last_scenes(tx: Tx, run: Run) -> tuple[Run | None, list[Scene]]:
     return None, []
 
 
-def with_wishes(tx: Tx, run: Run, scenes: Sequence[SceneOrder], usual_model: str) -> list[SceneOrder]:
+def with_settings_of_row(tx: Tx, run: Run, scenes: Sequence[SceneOrder], usual_model: str) -> list[SceneOrder]:
     """What no row can say and an API call said of a scene of the run before goes with it as long as its words and its
     model stay: otherwise its clip would be bought again.
     """

@@ -1,0 +1,145 @@
+"""docs/reference/glossary.md: one list of terms, with their meanings and places. Names are tested against it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "reference" / "glossary.md"
+HEAD = """# Glossary
+
+<!-- Written by tools/docs/glossary.py: change the list there, not this page. -->
+
+One word means one thing, in the code, the documents and the base alike. A test holds the public names of the core
+against this list: a word that is neither plain English nor here does not get into one.
+
+| term | means | lives in |
+|---|---|---|
+"""
+
+
+class Term(NamedTuple):
+    """A word, what it means, and the module or package that defines it."""
+
+    word: str
+    meaning: str
+    where: str
+
+
+TERMS = (
+    Term(
+        "ability",
+        "how a lost answer can be settled at a provider: `key`, `list`, `callback` or `none`",
+        "domain/catalogue",
+    ),
+    Term("adopt", "to find a paid job again whose answer was lost, and go on with it", "stages/generations/callback"),
+    Term(
+        "animatic",
+        "a free film of storyboard cards, made here: for approval, and for a run without a paid model",
+        "media/cards",
+    ),
+    Term(
+        "attempt",
+        "one try at something that may be tried again; `attempts` counts failed tries of a step",
+        "domain/records",
+    ),
+    Term("attempt level", "how far a scene has gone up the refusal ladder", "domain/records"),
+    Term("base", "a connected Airtable base", "airtable/bases"),
+    Term("card", "a title or end card of a film", "media/cards"),
+    Term(
+        "catalogue model", "a row of the catalogue: what a model can do, its prices and its sunset", "domain/catalogue"
+    ),
+    Term(
+        "circuit breaker",
+        "keeps purchases of a model back while most of its jobs fail",
+        "stages/kernel/circuit_breaker",
+    ),
+    Term("clip", "one video file for a scene", "domain/records"),
+    Term("crash point", "a named place between two effects at which tests kill the process", "domain/crash_points"),
+    Term("cut", "one stitched output of a run: a format, a set of clips", "domain/records"),
+    Term("delivery", "putting a cut and its facts into the record", "stages/delivery"),
+    Term(
+        "fingerprint",
+        "what makes two purchases the same: model, prompt, settings and references",
+        "stages/generations/requests",
+    ),
+    Term("footage", "the measured facts of a video file", "domain/footage"),
+    Term("generation", "one paid request at a provider", "domain/records"),
+    Term("hint", "a message in Redis that a row is due; never a truth", "ports/runtime"),
+    Term("hold", "the money set aside for a run: no more than that is spent", "stages/kernel/ledger"),
+    Term("horse", "RQ's own word for the forked process that does one job", "../worker/rq_worker"),
+    Term("intake", "bringing pictures and sound of an order into our storage", "stages/orders/intake"),
+    Term("lane", "a shared rate limit, kept in SQL", "stages/kernel/rate_limits"),
+    Term("lease", "the right to work on a row, for a limited time", "stages/kernel/leases"),
+    Term("ledger", "every posting of money, append only", "stages/kernel/ledger"),
+    Term("outbox", "what rows of the base should say, and what Airtable has confirmed", "stages/kernel/outbox"),
+    Term("plan", "what a run will make and submit, with its price", "domain/planning"),
+    Term("posting", "one movement of money between two accounts of the ledger", "domain/money"),
+    Term("prepared clip", "a clip in the form that a cut needs: size, rate, sound", "media/clips/prepared_clip"),
+    Term("provider", "who makes clips, behind one seam", "providers"),
+    Term("pump", "the loop that finds due rows, polls providers and sends the outbox", "../worker/pump"),
+    Term("quote", "what a run will cost at most, said before", "domain/planning/plan"),
+    Term("record", "a row of the Airtable table `Videos`", "airtable"),
+    Term("refusal ladder", "what is tried after a refusal, in order", "domain/recovery/refusal_ladder"),
+    Term("run", "one execution of an order", "domain/records"),
+    Term("sandbox", "the emulated vendors, as HTTP servers", "sandbox"),
+    Term("scene", "one shot of a run", "domain/records"),
+    Term("seam", "the rendered part of a transition between two clips", "media/join/seams"),
+    Term("sweep", "one pass over all rows of a kind: polling, or starting a queue", "stages/base_changes/queue_sweep"),
+    Term("switch", "a named operator's switch, such as `stop`", "stages/kernel/stop_switch"),
+    Term(
+        "take",
+        "one of several clips or cuts made from the same scene or run, as film people count them",
+        "domain/records",
+    ),
+    Term("target", "the size, rate and sound that every clip of one cut is brought to", "domain/footage"),
+    Term("verdict", "what a look through the finished cut found", "media/review"),
+)
+RETIRED = frozenset(
+    {
+        "look",
+        "looks",
+        "looked",
+        "stumble",
+        "bury",
+        "keeper",
+        "wishes",
+        "wish",
+        "lanes",
+        "tend",
+        "ticks",
+        "rung",
+        "rehearsal",
+        "want",
+        "wants",
+        "board",
+        "studio",
+        "reel",
+        "mended",
+        "glyphs",
+        "typefaces",
+        "typeset",
+        "guesses",
+        "replays",
+        "told",
+        "town",
+        "house",
+        "world",
+        "knock",
+    }
+)
+"""Words that were replaced: no public name of the core or the doors is made of them."""
+
+
+def page() -> str:
+    """The whole page."""
+    rows = (f"| **{term.word}** | {term.meaning} | `{_place(term)}` |" for term in sorted(TERMS))
+    return HEAD + "\n".join(rows) + "\n"
+
+
+def _place(term: Term) -> str:
+    return term.where.removeprefix("../") if term.where.startswith("../") else f"pipelines/{term.where}"
+
+
+PAGES = {PAGE: page}
