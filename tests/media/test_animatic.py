@@ -16,9 +16,9 @@ from pipelines.media.cards.animatic import storyboard
 from pipelines.media.cards.cards import title
 from pipelines.media.clips.probe import deviations
 from pipelines.media.editor import MediaEditor
+from pipelines.media.text.characters import clusters
 from pipelines.media.text.fonts import Weight, scripts_supported
 from pipelines.media.text.layout import Box, clean, fit, safe_area
-from pipelines.media.text.shaping import clusters
 from tests.media import shots
 
 PROMPT = "A lighthouse keeper climbs the spiral stairs at dawn, golden light falling through dusty windows."
@@ -158,6 +158,7 @@ def test_nothing_is_lost_or_reordered_when_text_is_broken_into_lines():
     assert " ".join(block.lines) == PROMPT
 
 
+@pytest.mark.skipif(not scripts_supported()["CJK"], reason="no CJK font is installed (fonts-noto-cjk)")
 def test_chinese_breaks_anywhere_but_never_before_closing_punctuation():
     for width in range(200, 330, 10):
         block = fit(TEXTS["Chinese"] * 3, Weight.DISPLAY, Box(0, 0, width, 900), range(20, 21), 1.2)

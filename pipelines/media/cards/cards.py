@@ -11,9 +11,10 @@ from pipelines.domain.footage import Card
 from pipelines.media.cards.backdrop import Backdrop, Picture
 from pipelines.media.cards.compositing import Bar, Layer, with_shadow
 from pipelines.media.ffmpeg.encode import frame_count
+from pipelines.media.text.direction import is_rtl
 from pipelines.media.text.fonts import Weight
 from pipelines.media.text.layout import Block, Box, fit, safe_area
-from pipelines.media.text.shaping import Colour, baseline, draw_line, draw_tracked, is_rtl
+from pipelines.media.text.shaping import Colour, baseline, draw_line, draw_tracked
 
 WHITE: Colour = (255, 255, 255)
 QUIET: Colour = (205, 208, 220)

@@ -23,6 +23,9 @@ from pipelines.media.clips.probe import deviations, probe
 from pipelines.media.ffmpeg import encode
 from pipelines.media.mp4.reader import sniff
 from pipelines.media.normalise.overlay import has_room_for, paint_overlay
+from pipelines.media.text.fonts import Weight
+from pipelines.media.text.layout import clean
+from pipelines.media.text.shaping import settable
 
 _PAINTED_OVER = re.compile("corrupt decoded frame|Error submitting packet to decoder|Invalid NAL unit size")
 """What ffmpeg says, at its level "warning", of a picture that its decoder had to invent in part or leave out."""
@@ -94,6 +97,8 @@ def _plan(work: ClipWork, footage: Footage) -> _Plan:
         extras.append(f"trimmed from {seconds:.3g} s to {float(frames / work.target.fps):.3g} s")
     if work.caption and work.caption.strip():
         extras.append("the caption was burned in")
+        if settable(clean(work.caption), Weight.BOLD) != clean(work.caption):
+            extras.append("signs for which there is no font here were left out of the caption")
         if not has_room_for(work.target.width, work.target.height, work.caption):
             extras.append("the caption is too long for the picture and ends early")
     if work.logo is not None:

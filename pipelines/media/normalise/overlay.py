@@ -10,7 +10,7 @@ from pipelines.domain.footage import Corner, Logo
 from pipelines.media.normalise.pictures import open_picture
 from pipelines.media.text.fonts import Weight
 from pipelines.media.text.layout import ELLIPSIS, Block, Box, clean, fit, safe_area
-from pipelines.media.text.shaping import baseline, draw_line
+from pipelines.media.text.shaping import baseline, draw_line, settable
 
 CAPTION_SIZES = (3.6, 5.8)
 """Smallest and largest type in hundredths of the shorter side: at least 14 points on a phone held upright."""
@@ -32,7 +32,7 @@ def paint_overlay(width: int, height: int, caption: str | None, logo: Logo | Non
 
     Raises `InvalidOrder` when the logo is no picture.
     """
-    words = clean(caption or "")
+    words = settable(clean(caption or ""), Weight.BOLD)
     if not words and logo is None:
         return False
     canvas = Image.new("RGBA", (width, height))
@@ -47,7 +47,7 @@ def paint_overlay(width: int, height: int, caption: str | None, logo: Logo | Non
 def has_room_for(width: int, height: int, caption: str) -> bool:
     """Whether a caption fits into the frame whole; a longer one ends with an ellipsis."""
     block, _, _ = _set_caption(width, height, clean(caption))
-    return clean(caption).endswith(ELLIPSIS) or not block.lines[-1].endswith(ELLIPSIS)
+    return not block.lines or clean(caption).endswith(ELLIPSIS) or not block.lines[-1].endswith(ELLIPSIS)
 
 
 def _set_caption(width: int, height: int, words: str) -> tuple[Block, int, int]:

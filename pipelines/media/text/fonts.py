@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
 from PIL import ImageFont, features
+
+from pipelines.media.text.characters import ZWJ, ZWNJ, is_flag_letter, is_ignorable, is_picture
+from pipelines.media.text.cmap import characters
 
 BUNDLED = Path(__file__).parent / "font_files"
 
@@ -47,11 +51,6 @@ COLOUR_STRIKE_PX = 109
 
 COLLECTION_JAPANESE, COLLECTION_KOREAN, COLLECTION_CHINESE = 0, 1, 2
 """Faces inside NotoSansCJK-*.ttc, in the order of the package (JP, KR, SC, TC, HK)."""
-
-MISSING = "\U0010ffff"
-"""A noncharacter: every font draws its "not defined" glyph for it."""
-
-PICTOGRAPHS, DINGBATS = range(0x1F000, 0x1FB00), range(0x2600, 0x27C0)
 
 SAMPLES = {
     "Latin": "Aéß",
@@ -121,12 +120,9 @@ def is_colour(path: Path) -> bool:
     return path.stem.split("[")[0] in EMOJI_FAMILIES
 
 
-@lru_cache(maxsize=8192)
 def covers(path: Path, char: str) -> bool:
     """Whether the face has its own glyph for the character."""
-    font = load(path, COLOUR_STRIKE_PX if is_colour(path) else 24)
-    glyph = font.getmask(char)
-    return glyph.getbbox() is not None and bytes(glyph) != bytes(font.getmask(MISSING))
+    return ord(char) in characters(path)
 
 
 def _script(char: str) -> str:
@@ -134,24 +130,57 @@ def _script(char: str) -> str:
     return name.title()
 
 
-def is_emoji(char: str) -> bool:
-    """Whether a character is a picture rather than a letter."""
-    return ord(char) in PICTOGRAPHS or ord(char) in DINGBATS
+def _emoji_faces() -> list[Path]:
+    return [path for family in EMOJI_FAMILIES if (path := _family_file(family, Weight.REGULAR))]
 
 
-def _candidates(char: str, weight: Weight) -> list[Path]:
+def _text_faces(char: str, weight: Weight) -> list[Path]:
     families = [f"NotoSans{_script(char)}", *FALLBACKS]
-    families = [*EMOJI_FAMILIES, *families] if is_emoji(char) else [*families, *EMOJI_FAMILIES]
-    return [path for family in families if (path := _family_file(family, weight))]
+    return [bundled_face(weight), *(path for family in families if (path := _family_file(family, weight)))]
+
+
+def face_for(char: str, weight: Weight) -> Path | None:
+    """The file that sets the character, or None when nothing here can."""
+    found = setting(char, weight)
+    return found[1] if found else None
 
 
 @lru_cache(maxsize=8192)
-def face_for(char: str, weight: Weight) -> Path | None:
-    """The file that sets the character, or None when nothing here can."""
-    bundled = BUNDLED / _BUNDLED_FILES[weight]
-    if covers(bundled, char):
-        return bundled
-    return next((path for path in _candidates(char, weight) if covers(path, char)), None)
+def setting(cluster: str, weight: Weight) -> tuple[str, Path] | None:
+    """What is set for a cluster, and by which file; None when nothing here can set it, for it is never a box.
+
+    The whole in one face if possible; else what is left without the marks and modifiers on it (of a keycap the digit),
+    else its plain letters where it is a variant of such.
+    """
+    shown = [char for char in cluster if not is_ignorable(char)]
+    # What is private means another thing in every font.
+    if not shown or unicodedata.category(shown[0]) == "Co":
+        return None
+    faces = _text_faces(shown[0], weight)
+    if is_picture(cluster):
+        found = _first_that_covers(_emoji_faces(), shown)
+        if found is not None:
+            return cluster, found
+        if is_flag_letter(shown[0]):
+            return None
+    plain = "".join(char for char in cluster if not is_ignorable(char) or (char in {ZWJ, ZWNJ} and shaping()))
+    letters = [char for char in shown if unicodedata.category(char) != "Me"]
+    if letters == shown:
+        found = _first_that_covers([*faces, *_emoji_faces()], shown)
+        if found is not None:
+            return plain, found
+    if len(shown) > 1:
+        return setting(shown[0], weight)
+    variant = unicodedata.normalize("NFKC", shown[0])
+    found = _first_that_covers(faces, variant) if variant != shown[0] and not variant.isspace() else None
+    return (variant, found) if found is not None else None
+
+
+def _first_that_covers(faces: Sequence[Path], shown: Sequence[str]) -> Path | None:
+    """A face with glyphs for all of the characters, composed or taken apart as the shaping library would."""
+    text = "".join(shown)
+    forms = (text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD")))
+    return next((face for face in faces if any(all(covers(face, char) for char in form) for form in forms)), None)
 
 
 def bundled_face(weight: Weight) -> Path:

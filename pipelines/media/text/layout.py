@@ -8,8 +8,10 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from pipelines.media.text.fonts import Weight, is_emoji
-from pipelines.media.text.shaping import REFERENCE_PX, clusters, is_rtl, measure, reference_width
+from pipelines.media.text.characters import clusters, is_emoji
+from pipelines.media.text.direction import is_rtl
+from pipelines.media.text.fonts import Weight
+from pipelines.media.text.shaping import REFERENCE_PX, measure, reference_width, settable
 
 KERNING_SLACK = 0.985
 """Words measured apart and set together differ by a little; lines are broken for this share of the width."""
@@ -139,7 +141,7 @@ class _Copy:
     def __init__(self, text: str, weight: Weight) -> None:
         self.weight = weight
         self.rtl = is_rtl(text)
-        self.paragraphs = [_words(paragraph, weight) for paragraph in clean(text).split("\n")]
+        self.paragraphs = [_words(paragraph, weight) for paragraph in settable(clean(text), weight).split("\n")]
         self.space = reference_width("n n", weight) - reference_width("nn", weight)
         self.widest_word = max((word.width for words in self.paragraphs for word in words), default=0.0)
 

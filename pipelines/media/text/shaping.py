@@ -1,31 +1,29 @@
 """Glyphs in any script: clusters that stay whole, direction, a font for each run, widths and ink.
 
-Lines are ordered by a small part of the Unicode bidirectional algorithm (strong letters, digits with what precedes
-them, neutrals with equal neighbours, one level of embedding), which is what prompts and captions need; inside a run
-the shaping library does the rest.
+Lines are ordered by the Unicode bidirectional algorithm (see `direction`); inside a run the shaping library does the
+rest.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from pipelines.media.text.characters import clusters, is_ignorable
+from pipelines.media.text.direction import is_rtl, visual_order
 from pipelines.media.text.fonts import (
     COLOUR_STRIKE_PX,
     Weight,
     bundled_face,
     collection_index,
-    face_for,
     is_colour,
-    is_emoji,
     load,
+    setting,
     shaping,
 )
 
@@ -35,11 +33,6 @@ REFERENCE_PX = 100
 ASCENT, DESCENT = 1.02, 0.34
 """A line's ink box in ems, wide enough for stacked marks."""
 
-SKIN_TONES = range(0x1F3FB, 0x1F400)
-VARIATION_SELECTORS = range(0xFE00, 0xFE10)
-REGIONAL_INDICATORS = range(0x1F1E6, 0x1F200)
-
-_ZWJ = "\u200d"
 _NUMBER = re.compile(r"\d[\d.,:/]*\d")
 _MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")
 Colour = tuple[int, int, int]
@@ -52,86 +45,43 @@ class _Run:
     rtl: bool
 
 
-def is_rtl(text: str) -> bool:
-    """Whether the first letter with a direction is a right-to-left one."""
-    directions = (unicodedata.bidirectional(char) for char in text)
-    return next((d in {"R", "AL"} for d in directions if d in {"L", "R", "AL"}), False)
+def settable(text: str, weight: Weight) -> str:
+    """The text without what no font here can set, and without the double spaces that this leaves."""
+    lines = (
+        "".join(part for part in clusters(line) if part.isspace() or setting(part, weight)) for line in text.split("\n")
+    )
+    kept = (" ".join(line.split()) for line in lines)
+    return "\n".join(line for line in kept if line)
 
 
-def _extends(previous: str, char: str) -> bool:
-    code = ord(char)
-    modifier = code in SKIN_TONES or code in VARIATION_SELECTORS
-    flag = code in REGIONAL_INDICATORS and len(previous) == 1 and ord(previous) in REGIONAL_INDICATORS
-    mark = unicodedata.category(char).startswith("M") or char == _ZWJ
-    return bool(previous) and (modifier or flag or mark or previous.endswith(_ZWJ))
-
-
-def clusters(text: str) -> list[str]:
-    """Characters with the marks, joiners and modifiers that belong to them: what must not be torn apart."""
-    found: list[str] = []
-    for char in text:
-        if found and _extends(found[-1], char):
-            found[-1] += char
-        else:
-            found.append(char)
-    return found
-
-
-def _directions(parts: list[str], *, base_rtl: bool) -> list[bool]:
-    """For each cluster whether it runs right to left; neutrals follow their equal neighbours, else the line."""
-    strong: list[bool | None] = []
-    last: bool | None = None
-    for part in parts:
-        kind = unicodedata.bidirectional(part[0])
-        if kind in {"L", "R", "AL"}:
-            last = kind != "L"
-        strong.append(last if kind in {"L", "R", "AL", "EN", "AN", "NSM"} else None)
-    return [base_rtl if value is None else value for value in _neutrals(strong, base_rtl=base_rtl)]
-
-
-def _neutrals(strong: list[bool | None], *, base_rtl: bool) -> Iterator[bool | None]:
-    following: list[bool | None] = [None] * len(strong)
-    ahead: bool | None = base_rtl
-    for index in range(len(strong) - 1, -1, -1):
-        ahead = strong[index] if strong[index] is not None else ahead
-        following[index] = ahead
-    behind: bool | None = base_rtl
-    for index, value in enumerate(strong):
-        behind = value if value is not None else behind
-        yield behind if behind == following[index] else None
-
-
-def _faces(parts: list[str], weight: Weight) -> list[Path | None]:
-    """A face per cluster; spaces stay with the face before them, pictures nothing can set are None and dropped."""
-    faces: list[Path | None] = []
+def _settings(parts: list[str], weight: Weight) -> list[tuple[str, Path] | None]:
+    """What is set for each cluster, and by which face; spaces stay with the face before them."""
+    found: list[tuple[str, Path] | None] = []
     current = bundled_face(weight)
     for part in parts:
         if part.isspace():
-            face: Path | None = bundled_face(weight) if is_colour(current) else current
+            chosen: tuple[str, Path] | None = part, bundled_face(weight) if is_colour(current) else current
         else:
-            face = face_for(part[0], weight)
-        if face is None and not is_emoji(part[0]):
-            face = bundled_face(weight)
-        current = face or current
-        faces.append(face)
-    return faces
+            chosen = setting(part, weight)
+        current = chosen[1] if chosen else current
+        found.append(chosen)
+    return found
 
 
 @lru_cache(maxsize=4096)
 def _runs(text: str, weight: Weight, base_rtl: bool) -> tuple[_Run, ...]:  # noqa: FBT001 - lru_cache wants it plain
     """The pieces of one line in the order they are drawn, left to right."""
     parts = clusters(text)
-    tagged = zip(parts, _faces(parts, weight), _directions(parts, base_rtl=base_rtl), strict=True)
-    kept = [(part, face, rtl) for part, face, rtl in tagged if face is not None]
-    groups: list[list[_Run]] = []
-    for rtl, group in groupby(kept, key=lambda item: item[2]):
-        runs = [
-            _Run("".join(part for part, _, _ in same), face, rtl)
-            for face, same in groupby(group, key=lambda item: item[1])
-        ]
-        groups.append(runs[::-1] if rtl else runs)
-    ordered = groups[::-1] if base_rtl else groups
-    return tuple(run for group in ordered for run in group)
+    starts = (
+        dict(zip(accumulate(map(len, parts[:-1]), initial=0), _settings(parts, weight), strict=True)) if parts else {}
+    )
+    order = [(starts[at], rtl) for at, rtl in visual_order(text, base_rtl=base_rtl) if starts.get(at)]
+    drawn = [(chosen[0], chosen[1], rtl) for chosen, rtl in order if chosen is not None]
+    runs: list[_Run] = []
+    for (face, rtl), group in groupby(drawn, key=lambda item: (item[1], item[2])):
+        texts = [part for part, _, _ in group]
+        runs.append(_Run("".join(texts[::-1] if rtl else texts), face, rtl))
+    return tuple(runs)
 
 
 def _direction(run: _Run) -> str | None:
@@ -144,7 +94,7 @@ def _visible(run: _Run) -> str:
     """Without the shaping library, what is left to do by hand: visual order of right-to-left runs, no joiners."""
     if shaping():
         return run.text
-    plain = "".join(char for char in run.text if char != _ZWJ and ord(char) not in VARIATION_SELECTORS)
+    plain = "".join(char for char in run.text if not is_ignorable(char))
     if not run.rtl:
         return plain
     mirrored = plain[::-1].translate(_MIRRORED)

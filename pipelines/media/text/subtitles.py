@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pipelines.domain.footage import FilmPlan, FilmReport
 from pipelines.media.ffmpeg.encode import arriving
+from pipelines.media.text.characters import clusters
 from pipelines.media.text.layout import clean
-from pipelines.media.text.shaping import clusters
 
 LINE_CHARACTERS = 42
 """Usual limit of broadcasters and streaming services for a line; ideographs count twice."""
