@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
-from datetime import UTC, datetime
-from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
 
 HIDDEN = "[hidden]"
 
@@ -27,7 +26,6 @@ _SECRETS = tuple(
     )
 )
 _CHATTY = ("httpx", "httpx2", "httpcore", "httpcore2", "urllib3")
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 def redact(text: str) -> str:
@@ -52,21 +50,20 @@ class RedactingFilter(logging.Filter):
         return True
 
 
-class JsonFormatter(logging.Formatter):
+class RedactedJsonFormatter(JsonFormatter):
     """One JSON object a line: time (UTC), level, logger, message, what was given as `extra`, and the traceback."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "%(levelname)s %(name)s %(message)s",
+            rename_fields={"levelname": "level", "name": "logger", "exc_info": "traceback"},
+            timestamp="time",
+            json_ensure_ascii=False,
+        )
+
     def format(self, record: logging.LogRecord) -> str:
-        """The record as a line of JSON."""
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        if record.exc_text:
-            line["traceback"] = record.exc_text
-        return redact(json.dumps(line, default=str, ensure_ascii=False))
+        """The record as a line of JSON, with secrets hidden in what was given as `extra` too."""
+        return redact(super().format(record))
 
 
 def quiet_http_logs() -> None:
@@ -80,6 +77,6 @@ def configure_logging(level: str = "INFO", style: str = "text") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(RedactingFilter())
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    handler.setFormatter(JsonFormatter() if style == "json" else text)
+    handler.setFormatter(RedactedJsonFormatter() if style == "json" else text)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     quiet_http_logs()
