@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Response, g, json, request
+from flask import Response, g, request
 
 from pipelines.domain.errors import Problem, ReelgridError
 from pipelines.domain.keys import digest, new_id
 from pipelines.domain.records import Replay
+from pipelines.domain.state.shared import KeptAnswer
 from webapp.context import actor, services
 from webapp.errors import HttpProblem, answer
 
@@ -45,7 +46,7 @@ def once(data: dict[str, Any], handle: Callable[[], Response]) -> Response:
 
 def guarded(id: str, body_hash: str, handle: Callable[[], Response]) -> Response:
     """Handle once per `id`; the answer is kept when it is final."""
-    mine = Replay(id=id, body_hash=body_hash, at=services().clock.now(), body={"run_id": new_id("run")})
+    mine = Replay(id=id, body_hash=body_hash, at=services().clock.now(), body=KeptAnswer(run_id=new_id("run")))
     kept = _taken(mine)
     if kept is not None:
         return kept
@@ -63,7 +64,7 @@ def _taken(mine: Replay) -> Response | None:
     """The answer of an earlier request under this id, or None when ours is the first to be handled."""
     with services().store.write() as tx:
         if tx.replays.add(mine):
-            g.run_id = mine.body["run_id"]
+            g.run_id = mine.body.run_id
             return None
         found = tx.replays.get(mine.id)
         if found is None:
@@ -73,7 +74,7 @@ def _taken(mine: Replay) -> Response | None:
             body = mine.body if found.status else found.body
             fresh = {"at": mine.at, "body_hash": mine.body_hash, "status": 0, "body": body}
             if tx.replays.change(found.id, {"at": found.at, "status": found.status}, **fresh):
-                g.run_id = body["run_id"]
+                g.run_id = body.run_id
                 return None
     if found.body_hash != mine.body_hash:
         raise HttpProblem(422, f"This {HEADER} was used for another request.", (Problem(HEADER, "was used already."),))
@@ -87,8 +88,8 @@ def _over(found: Replay, now: float) -> bool:
 
 
 def _replayed(found: Replay) -> Response:
-    headers = {"Idempotent-Replayed": "true", **found.body.get("headers", {})}
-    return Response(found.body["text"], found.status, headers, mimetype=found.body["type"])
+    headers = {"Idempotent-Replayed": "true", **found.body.headers}
+    return Response(found.body.text, found.status, headers, mimetype=found.body.type)
 
 
 def _keep(mine: Replay, response: Response) -> Response:
@@ -96,9 +97,9 @@ def _keep(mine: Replay, response: Response) -> Response:
         _forget(mine)
         return response
     headers = {"Location": response.headers["Location"]} if "Location" in response.headers else {}
-    kept = {"text": response.get_data(as_text=True), "type": response.mimetype, "headers": headers}
+    kept = KeptAnswer(text=response.get_data(as_text=True), type=response.mimetype or "", headers=headers)
     with services().store.write() as tx:
-        tx.replays.change(mine.id, {"at": mine.at}, status=response.status_code, body=json.loads(json.dumps(kept)))
+        tx.replays.change(mine.id, {"at": mine.at}, status=response.status_code, body=kept)
     return response
 
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from pipelines.domain.errors import NotConfigured
 from pipelines.domain.records import Base
+from pipelines.domain.state.base import BaseState
 from pipelines.ports import Clock, Store, Tx
 from pipelines.security.sealing import seal, unseal
 
 _BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)
-State = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +83,20 @@ class Bases:
             marketer="Reelgrid has no access to this base. Ask your operator to run: flask airtable doctor",
         )
 
-    def state(self, base_id: str) -> State:
+    def state(self, base_id: str) -> BaseState:
         """What we remember of a base: ids of its tables and fields, the webhook and its cursor."""
         with self._store.read() as tx:
             base = tx.bases.get(base_id)
-        return dict(base.state) if base else {}
+        return base.state if base else BaseState()
 
-    def remember(self, base_id: str, change: Callable[[State], State]) -> State:
+    def remember(self, base_id: str, change: Callable[[BaseState], BaseState]) -> BaseState:
         """Replace the state by `change(state)`, alone. A base that is not connected is never added by this."""
         with self._store.write() as tx:
             tx.serialise(f"base:{base_id}")
             if base_id == self._defaults.base_id:
                 self._ensure(tx, base_id)
             base = tx.bases.get(base_id, lock=True)
-            state = change(dict(base.state) if base else {})
+            state = change(base.state if base else BaseState())
             if base is not None:
                 tx.bases.change(base_id, state=state)
             return state

@@ -13,7 +13,6 @@ from pipelines.airtable.bases import Bases, Defaults
 from pipelines.airtable.field_map import FieldMap, load_field_map
 from pipelines.airtable.limiter import Limiter
 from pipelines.airtable.rows.client import Client, OnCall
-from pipelines.airtable.rows.name_book import KEY as SCHEMA
 from pipelines.airtable.rows.name_book import NameBook
 from pipelines.airtable.webhooks import Webhooks
 from pipelines.domain.errors import NotConfigured
@@ -51,8 +50,8 @@ class AirtableTools:
         """The automation script with this deployment's values. For a base that we have seen it names the table by
         its id, so that renaming the table breaks nothing. Makes no call.
         """
-        seen = (self.bases.state(base_id).get(SCHEMA) or {}).get("tables") if base_id else None
-        known = (seen or {}).get(AirtableTable.VIDEOS)
+        seen = self.bases.state(base_id).schema if base_id else None
+        known = (seen.tables or {}).get(AirtableTable.VIDEOS) if seen else None
         table = known["id"] if known else self.field_map.for_base(base_id or "").table(AirtableTable.VIDEOS)
         return automation_script(self.public_url, table)
 

@@ -12,14 +12,14 @@ rate limits (5/s per base, about 30 s of penalty).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from pipelines.domain.errors import AirtableQuota, RateLimited
 from pipelines.domain.keys import new_id
 from pipelines.domain.records import Lane
+from pipelines.domain.state.shared import LaneDetail, Quota
 from pipelines.ports import Clock, Store, Tx
 
 CAPACITY = 4
@@ -34,19 +34,10 @@ _MIN_WAIT_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Quota:
-    """The monthly quota is used up: since when, how often we looked whether it is back, and when we look again."""
-
-    since: float
-    probes: int
-    probe_at: float
-
-
-@dataclass(frozen=True, slots=True)
 class LaneState:
     """A lane at one moment, with every time brought to where `now` makes it possible."""
 
-    flights: dict[str, float] = field(default_factory=dict)
+    flights: Mapping[str, float] = field(default_factory=dict)
     """Turns in flight, by ticket: when they started."""
     landed: tuple[float, ...] = ()
     """When the last turns ended."""
@@ -73,11 +64,10 @@ def read_lane(lane: Lane | None, now: float) -> LaneState:
     if lane is None:
         return LaneState()
     detail = lane.detail
-    flights = {t: min(at, now) for t, at in detail.get("flights", {}).items() if now - at < FLIGHT_MAX_S}
-    landed = tuple(min(at, now) for at in detail.get("landed", ()) if now - at < WINDOW_S)
-    cool_s = float(detail.get("cool_s", 0.0))
-    quota = Quota(**detail["quota"]) if detail.get("quota") else None
-    latest = max([0.0, *detail.get("flights", {}).values(), *detail.get("landed", ())])
+    flights = {t: min(at, now) for t, at in detail.flights.items() if now - at < FLIGHT_MAX_S}
+    landed = tuple(min(at, now) for at in detail.landed if now - at < WINDOW_S)
+    cool_s, quota = detail.cool_s, detail.quota
+    latest = max([0.0, *detail.flights.values(), *detail.landed])
     mended = latest > now or lane.not_before > now + cool_s
     if quota is not None and quota.probe_at > now + MAX_QUOTA_PROBE_S:
         quota, mended = replace(quota, probe_at=now + MAX_QUOTA_PROBE_S), True
@@ -176,20 +166,10 @@ class Limiter:
 
     @staticmethod
     def _save(tx: Tx, base_id: str, state: LaneState, now: float) -> None:
-        detail: dict[str, Any] = {"flights": state.flights, "landed": list(state.landed), "cool_s": state.cool_s}
-        if state.quota is not None:
-            detail["quota"] = {
-                "since": state.quota.since,
-                "probes": state.quota.probes,
-                "probe_at": state.quota.probe_at,
-            }
-        values: dict[str, Any] = {
-            "next_free_at": now + state.wait(now),
-            "not_before": state.not_before,
-            "detail": detail,
-        }
-        if not tx.lanes.change(lane_id(base_id), **values):
-            tx.lanes.add(Lane(id=lane_id(base_id), **values))
+        detail = LaneDetail(flights=state.flights, landed=state.landed, cool_s=state.cool_s, quota=state.quota)
+        lane = Lane(id=lane_id(base_id), next_free_at=now + state.wait(now), not_before=state.not_before, detail=detail)
+        if not tx.lanes.change(lane.id, next_free_at=lane.next_free_at, not_before=lane.not_before, detail=detail):
+            tx.lanes.add(lane)
 
 
 def _probing(state: LaneState, now: float) -> LaneState:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ from pipelines.domain.orders.airtable_fields import (
     VersionField,
     VideoField,
 )
+from pipelines.domain.state.base import BaseState, Hook
 from pipelines.ports import AirtableChange, Clock
 from pipelines.security.webhook_signatures import WrongSignature, verify_airtable
 
@@ -44,7 +45,6 @@ RENEW_AFTER_S = 86_400
 PAGE = 50
 PEOPLE = ("client", "anonymousUser", "formSubmission", "automation", "sync")
 """Sources whose changes concern us: not our own, which come by the public API."""
-KEY = "webhook"
 _UNPROCESSABLE = 422
 
 WATCHED: Mapping[str, tuple[str, ...]] = {
@@ -66,18 +66,6 @@ WATCHED: Mapping[str, tuple[str, ...]] = {
     AirtableTable.SETTINGS: (SettingsField.STOP_SPENDING, SettingsField.DAY_BUDGET),
 }
 _BOXES = ACTION_BOXES | {SettingsField.STOP_SPENDING}
-
-
-@dataclass(frozen=True, slots=True)
-class Hook:
-    """What we keep of a webhook, in Base.state. `secret` is sealed; `cursor` is the first payload not acted on."""
-
-    id: str
-    url: str
-    secret: str
-    cursor: int
-    expires_at: float
-    renewed_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +115,7 @@ class Webhooks:
         if known is None:
             return False
         self._delete(base_id, known.id)
-        self._bases.remember(base_id, lambda state: {key: value for key, value in state.items() if key != KEY})
+        self._bases.remember(base_id, lambda state: replace(state, webhook=None))
         return True
 
     def verify(self, body: bytes, mac: str | None) -> str:
@@ -173,11 +161,11 @@ class Webhooks:
         """The changes before `cursor` have been acted on. Listing payloads has prolonged the webhook, too."""
         now = self._clock.now()
 
-        def move(state: dict[str, Any]) -> dict[str, Any]:
-            hook = state.get(KEY)
-            if hook is None or hook["cursor"] > cursor:
+        def move(state: BaseState) -> BaseState:
+            if state.webhook is None or state.webhook.cursor > cursor:
                 return state
-            return {**state, KEY: {**hook, "cursor": cursor, "expires_at": now + LIFETIME_S, "renewed_at": now}}
+            hook = replace(state.webhook, cursor=cursor, expires_at=now + LIFETIME_S, renewed_at=now)
+            return replace(state, webhook=hook)
 
         self._bases.remember(base_id, move)
 
@@ -195,7 +183,7 @@ class Webhooks:
             logger.warning("the webhook of %s is over and is registered anew: %s", base_id, error.operator)
             self.register(base_id)
             return True
-        self._keep(base_id, {"expires_at": _moment(answer, now + LIFETIME_S), "renewed_at": now})
+        self._keep(base_id, _moment(answer, now + LIFETIME_S), now)
         return True
 
     def health(self, base_id: str) -> Health:
@@ -218,8 +206,7 @@ class Webhooks:
 
     def known(self, base_id: str) -> Hook | None:
         """The webhook as remembered."""
-        kept = self._bases.state(base_id).get(KEY)
-        return Hook(**kept) if kept else None
+        return self._bases.state(base_id).webhook
 
     def _is_over(self, hook: Hook) -> bool:
         return hook.expires_at <= self._clock.now()
@@ -242,8 +229,7 @@ class Webhooks:
         now = self._clock.now()
         sealed = self._bases.seal(answer["macSecretBase64"])
         hook = Hook(answer["id"], self.url, sealed, 1, _moment(answer, now + LIFETIME_S), now)
-        entry = {name: getattr(hook, name) for name in Hook.__dataclass_fields__}
-        self._bases.remember(base_id, lambda state: {**state, KEY: entry})
+        self._bases.remember(base_id, lambda state: replace(state, webhook=hook))
         return hook
 
     def _post_hook(self, base_id: str, watched: list[str], filters: dict[str, Any]) -> Any:
@@ -276,9 +262,11 @@ class Webhooks:
         except Gone:
             logger.info("the webhook %s of %s was gone already", hook_id, base_id)
 
-    def _keep(self, base_id: str, changes: dict[str, Any]) -> None:
-        def merge(state: dict[str, Any]) -> dict[str, Any]:
-            return {**state, KEY: {**state[KEY], **changes}} if KEY in state else state
+    def _keep(self, base_id: str, expires_at: float, renewed_at: float) -> None:
+        def merge(state: BaseState) -> BaseState:
+            if state.webhook is None:
+                return state
+            return replace(state, webhook=replace(state.webhook, expires_at=expires_at, renewed_at=renewed_at))
 
         self._bases.remember(base_id, merge)
 

@@ -32,9 +32,7 @@ T = TypeVar("T")
 def _readers(record: Any) -> dict[str, Any]:
     """For each field whose SQL value is not yet its Python value, the type that makes it so."""
     hints = {name: plain_type(hint)[0] for name, hint in typing.get_type_hints(record).items()}
-    enums = {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, StrEnum)}
-    tuples = {name: tuple for name, hint in hints.items() if typing.get_origin(hint) is tuple}
-    return {**enums, **tuples}
+    return {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, StrEnum)}
 
 
 def _to(changes: Mapping[str, Any]) -> dict[str, Any]:

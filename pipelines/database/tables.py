@@ -8,9 +8,10 @@ import typing
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text
 from sqlalchemy.types import TypeEngine
 
+from pipelines.database.codec import Json
 from pipelines.domain.records import (
     ApiKey,
     Base,
@@ -87,13 +88,10 @@ def plain_type(hint: Any) -> tuple[Any, bool]:
 
 def column_type(hint: Any) -> TypeEngine[Any]:
     """The SQL type of a field's plain Python type."""
-    origin = typing.get_origin(hint) or hint
-    if origin in (dict, tuple):
-        return JSON(none_as_null=True)
-    if isinstance(origin, type) and issubclass(origin, (str, StrEnum)):
+    if isinstance(hint, type) and issubclass(hint, (str, StrEnum)):
         return Text()
     simple: dict[Any, TypeEngine[Any]] = {bool: Boolean(), int: BigInteger(), float: Double()}
-    return simple[origin]
+    return simple.get(hint) or Json(hint)
 
 
 def _column(name: str, hint: Any) -> Column[Any]:

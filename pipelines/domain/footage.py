@@ -63,16 +63,16 @@ def exact_rate(fps: float | Fraction) -> Fraction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footage:
-    """What a probe found in a playable file. Durations in seconds, sizes in pixels and bytes."""
+    """What a probe found in a playable file. Durations in seconds, sizes in pixels and bytes; 0 is unknown."""
 
-    duration_s: float
-    width: int
-    height: int
-    fps: Fraction
-    frames: int
-    video_codec: str
-    audio_codec: str | None
-    size_bytes: int
+    duration_s: float = 0.0
+    width: int = 0
+    height: int = 0
+    fps: Fraction = Fraction(0)
+    frames: int = 0
+    video_codec: str = ""
+    audio_codec: str | None = None
+    size_bytes: int = 0
     sample_rate: int | None = None
     channels: int | None = None
     rotation: int = 0
@@ -186,8 +186,8 @@ class FilmReport:
 class Verdict:
     """A look at the finished cut. `sentence` goes to the row; `faults` is empty when it may be delivered as done."""
 
-    ok: bool
-    sentence: str
+    ok: bool = False
+    sentence: str = ""
     faults: tuple[str, ...] = ()
     measures: dict[str, float] = field(default_factory=dict)
     curable: bool = True

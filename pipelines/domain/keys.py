@@ -24,13 +24,6 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def clip_fingerprint(
-    *, model: str, prompt: str, settings: dict[str, Any], references: tuple[str, ...], take: int
-) -> str:
-    """What makes two clips the same purchase. `take` tells repeats of one prompt and re-orders apart."""
-    return digest("clip", model, prompt, settings, references, take)
-
-
 def idempotency_key(generation_id: str, attempt: int) -> str:
     """Sent to providers that honour one; stable over crashes because both parts are committed first."""
     return digest("generation", generation_id, attempt)[:32]

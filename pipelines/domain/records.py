@@ -5,10 +5,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from pipelines.domain.footage import Footage, Verdict
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus, SceneStatus
+from pipelines.domain.open_json import JsonObject
+from pipelines.domain.orders.order import Order
+from pipelines.domain.planning.clip_settings import SceneSettings
+from pipelines.domain.planning.plan import Plan
+from pipelines.domain.state.attempts import AttemptLevel
+from pipelines.domain.state.base import BaseState
+from pipelines.domain.state.delivery import Attachment, JoinReport
+from pipelines.domain.state.generation import GenerationRequest, GenerationResult
+from pipelines.domain.state.shared import KeptAnswer, LaneDetail, SwitchDetail
+
+LAST_FRAME = "last_frame"
+"""In `Clip.prepared`: the picture from which the next scene goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +37,7 @@ class Leased:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run(Leased):
-    """One execution of an order. `plan` is what was quoted and will be submitted: domain.plan.Plan as JSON."""
+    """One execution of an order. `plan` is what was quoted and will be submitted."""
 
     id: str
     status: RunStatus
@@ -35,8 +48,8 @@ class Run(Leased):
     record_id: str | None = None
     number: int = 1
     key_id: str | None = None
-    order: dict[str, Any] | None = None
-    plan: dict[str, Any] | None = None
+    order: Order | None = None
+    plan: Plan | None = None
     quote_micro: int | None = None
     detail: str = ""
     """One sentence for the marketer: what is happening."""
@@ -54,6 +67,20 @@ class Run(Leased):
     finished_at: float | None = None
     version: int = 0
 
+    @property
+    def known_order(self) -> Order:
+        """The order of a run whose row has been read. Raises ValueError before that."""
+        if self.order is None:
+            raise ValueError(self.id)
+        return self.order
+
+    @property
+    def known_plan(self) -> Plan:
+        """The plan of a run that is planned. Raises ValueError before that."""
+        if self.plan is None:
+            raise ValueError(self.id)
+        return self.plan
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
@@ -69,7 +96,7 @@ class Scene:
     seconds: float = 0.0
     """What the film shows; the model may have to be asked for more."""
     model: str = ""
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: SceneSettings = field(default_factory=SceneSettings)
     references: tuple[str, ...] = ()
     continues: bool = False
     transition: str | None = None
@@ -77,7 +104,7 @@ class Scene:
     fingerprint: str = ""
     clip_id: str | None = None
     error: str | None = None
-    attempt_level: dict[str, Any] = field(default_factory=dict)
+    attempt_level: AttemptLevel = field(default_factory=AttemptLevel)
     airtable_record_id: str | None = None
     updated_at: float = 0.0
 
@@ -92,8 +119,7 @@ class Generation(Leased):
     status: GenerationStatus
     provider: str
     model: str
-    request: dict[str, Any]
-    """`GenerationRequest` of ports as JSON: exactly what is sent."""
+    request: GenerationRequest
     idem_key: str
     callback_token: str
     attempt: int = 1
@@ -104,8 +130,7 @@ class Generation(Leased):
     submitted_at: float | None = None
     provider_id: str | None = None
     progress: int = 0
-    result: dict[str, Any] = field(default_factory=dict)
-    """What the provider said of the finished job: where to fetch it, its own cost."""
+    result: GenerationResult = field(default_factory=GenerationResult)
     reason: str | None = None
     error: str | None = None
     deadline_at: float | None = None
@@ -131,10 +156,15 @@ class Clip(Leased):
     generation_id: str | None = None
     cost_micro: int = 0
     placeholder: bool = False
-    footage: dict[str, Any] = field(default_factory=dict)
-    prepared: dict[str, Any] = field(default_factory=dict)
+    footage: Footage = field(default_factory=Footage)
+    prepared: Mapping[str, str] = field(default_factory=dict)
     created_at: float = 0.0
     deleted_at: float | None = None
+
+    @property
+    def last_frame(self) -> str | None:
+        """The picture from which the next scene goes on, where it is cut out."""
+        return self.prepared.get(LAST_FRAME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,13 +183,12 @@ class Cut(Leased):
     size: int | None = None
     filename: str | None = None
     poster_key: str | None = None
-    extras: dict[str, Any] = field(default_factory=dict)
+    extras: Mapping[str, str] = field(default_factory=dict)
     """Storage keys of contact sheet, preview, captions and the provenance sidecar."""
-    footage: dict[str, Any] = field(default_factory=dict)
-    report: dict[str, Any] = field(default_factory=dict)
-    verdict: dict[str, Any] = field(default_factory=dict)
-    attachment: dict[str, Any] = field(default_factory=dict)
-    """What Airtable said of it: id, state, checks made."""
+    footage: Footage = field(default_factory=Footage)
+    report: JoinReport = field(default_factory=JoinReport)
+    verdict: Verdict = field(default_factory=Verdict)
+    attachment: Attachment = field(default_factory=Attachment)
     created_at: float = 0.0
     delivered_at: float | None = None
     revoked_at: float | None = None
@@ -178,7 +207,7 @@ class Event:
     old: str | None = None
     new: str | None = None
     actor: str = ""
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: JsonObject = field(default_factory=dict)
     id: int | None = None
 
 
@@ -212,11 +241,11 @@ class OutboxEntry(Leased):
     base_id: str
     table: str
     record_id: str | None = None
-    merge: dict[str, Any] = field(default_factory=dict)
+    merge: Mapping[str, str] = field(default_factory=dict)
     """For rows that we create: the upsert key field and its value."""
     run_id: str | None = None
-    fields: dict[str, Any] = field(default_factory=dict)
-    sent: dict[str, Any] = field(default_factory=dict)
+    fields: JsonObject = field(default_factory=dict)
+    sent: JsonObject = field(default_factory=dict)
     urgent: bool = False
     version: int = 0
     flushes: int = 0
@@ -232,7 +261,7 @@ class InboxItem:
     id: str
     at: float
     provider: str
-    body: dict[str, Any] = field(default_factory=dict)
+    body: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,7 +286,7 @@ class Replay:
     body_hash: str
     at: float
     status: int = 0
-    body: dict[str, Any] = field(default_factory=dict)
+    body: KeptAnswer = field(default_factory=KeptAnswer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +298,7 @@ class Switch:
     at: float
     reason: str = ""
     actor: str = ""
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: SwitchDetail = field(default_factory=SwitchDetail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,12 +311,12 @@ class Process:
     pid: int
     started_at: float
     beat: int = 0
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base(Leased):
-    """A connected Airtable base. `sealed_token` is encrypted; `state` keeps ids, webhook and cursor."""
+    """A connected Airtable base. `sealed_token` is encrypted."""
 
     id: str
     name: str = ""
@@ -296,7 +325,7 @@ class Base(Leased):
     """The operator's limit for the base."""
     airtable_cap_micro: int | None = None
     """The marketers' own, from `Day Budget` in the base; the lower one counts."""
-    state: dict[str, Any] = field(default_factory=dict)
+    state: BaseState = field(default_factory=BaseState)
     settings_read_at: float = 0.0
     created_at: float = 0.0
 
@@ -308,7 +337,7 @@ class Lane:
     id: str
     next_free_at: float = 0.0
     not_before: float = 0.0
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: LaneDetail = field(default_factory=LaneDetail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,6 +362,6 @@ class TextRequest(Leased):
     run_id: str
     asked_at: float = 0.0
     answered: bool = False
-    answer: dict[str, Any] = field(default_factory=dict)
+    answer: JsonObject = field(default_factory=dict)
     doubted: float = 0.0
     """The end of the lease that was given to an asker who had not prolonged his: unless he does now, he is dead."""

@@ -5,32 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from pipelines.domain.lifecycle import GenerationStatus, Reason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationRequest:
-    """Exactly what is bought. `first_frame`, `last_frame` and `references` are keys in our storage."""
-
-    model: str
-    """The catalogue id, `provider/slug`."""
-    prompt: str
-    seconds: float
-    width: int
-    height: int
-    aspect_ratio: str
-    resolution: str
-    fps: float = 24.0
-    audio: bool = True
-    seed: int | None = None
-    negative_prompt: str | None = None
-    first_frame: str | None = None
-    last_frame: str | None = None
-    references: tuple[str, ...] = ()
-    card: dict[str, Any] = field(default_factory=dict)
-    """For `local/animatic` only: number, total and heading of the scene."""
+from pipelines.domain.state.generation import GenerationRequest, JobResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +43,7 @@ class Job:
     """The vendor's own words, for the operator."""
     cost_micro: int | None = None
     """The provider's own figure, where it reports one."""
-    result: dict[str, Any] = field(default_factory=dict)
-    """Where the file is: JSON, kept in the row; no secrets."""
+    result: JobResult = field(default_factory=JobResult)
     created_at: float | None = None
     expires_at: float | None = None
 

@@ -34,7 +34,6 @@ from pipelines.net import download, guarded_client, total_time, translate_http, 
 from pipelines.ports import FilmEditor, GenerationRequest, Job, MediaInput, Submission
 from pipelines.providers.catalogue import catalogue_text
 from pipelines.providers.clip_sources import ClipSource, download_first
-from pipelines.providers.video_object import links_in
 from pipelines.providers.vocabulary import read_error
 from pipelines.settings import Origin, Settings
 
@@ -137,7 +136,7 @@ class Adapter(ABC):
 
     def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:  # noqa: ARG002 — see above
         """Where a finished clip can be, best first: the links in the answer; adapters add what else they have."""
-        for link in links_in(job.result):
+        for link in job.result.links:
             yield self.link_source(link)
 
     def _key_headers(self) -> Mapping[str, str]:

@@ -39,7 +39,7 @@ from pipelines.providers.base import (
 )
 from pipelines.providers.clip_sources import ClipSource
 from pipelines.providers.links import links_of
-from pipelines.providers.video_object import id_of, is_number, job_from, links_in, names_another
+from pipelines.providers.video_object import id_of, is_number, job_from, names_another
 from pipelines.providers.vocabulary import create_error, read_error
 from pipelines.settings import Settings
 
@@ -92,7 +92,7 @@ class Provider(Adapter):
 
     def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:  # noqa: ARG002 — see above
         """Its pages disagree on how long a link lives, so for each a fresh one can be asked for."""
-        links = links_in(job.result)
+        links = job.result.links
         yield from map(self.link_source, links)
         for link in links:
             yield ClipSource("a fresh link", partial(self._read_afresh, link), f"fresh {link}")
@@ -178,7 +178,7 @@ def job_from_record(task_id: str, data: Mapping[str, Any]) -> Job:
     """A record in our words. `resultJson` is JSON in a string; money is in credits."""
     job = job_from(data, task_id)
     status = job.status
-    if status is GenerationStatus.SUCCEEDED and not job.result:
+    if status is GenerationStatus.SUCCEEDED and not job.result.links:
         # The state is written before the result: it is asked for again until the deadline.
         status = GenerationStatus.RUNNING
     return dataclasses.replace(

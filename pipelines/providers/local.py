@@ -50,9 +50,8 @@ def _card(request: GenerationRequest) -> Card:
             height=request.height,
             fps=exact_rate(request.fps),
         ),
-        number=request.card.get("number"),
-        total=request.card.get("total"),
-        heading=request.card.get("heading"),
-        footer=request.card.get("footer"),
+        number=request.card.number,
+        total=request.card.total,
+        heading=request.card.heading,
         seed=seed,
     )

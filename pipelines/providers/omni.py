@@ -34,7 +34,7 @@ from pipelines.providers.base import (
 )
 from pipelines.providers.clip_sources import FILE, FILE_VERSION, ClipSource
 from pipelines.providers.links import links_of
-from pipelines.providers.video_object import id_of, links_in, names_another, tells_of_job
+from pipelines.providers.video_object import id_of, names_another, tells_of_job
 from pipelines.providers.vocabulary import Words, create_error, known_status, reason_of, words_of
 from pipelines.settings import Settings
 
@@ -97,7 +97,7 @@ class Provider(Adapter):
         """Google's files at the configured address, whichever host the answer names (`files.download` of google-genai
         does so, too), then the links as they are, then a clip that comes inside the answer.
         """
-        links = links_in(job.result)
+        links = job.result.links
         for link in links:
             named = FILE.search(link)
             if named:
@@ -228,7 +228,7 @@ def job_from(body: Mapping[str, Any], card: CatalogueModel, job_id: str | None =
     words = _words(body, word)
     if video_part(body) is not None and status is not GenerationStatus.FAILED and known_status(word) is None:
         status = GenerationStatus.SUCCEEDED
-    if status is GenerationStatus.SUCCEEDED and video_part(body) is None and not read.result:
+    if status is GenerationStatus.SUCCEEDED and video_part(body) is None and not read.result.links:
         said = words.message or _text(body)
         # The status is written before the steps: where there are none yet, it is asked again until the deadline.
         status = GenerationStatus.FAILED if said or words.code or _parts(body) else GenerationStatus.RUNNING

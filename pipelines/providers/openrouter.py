@@ -27,7 +27,7 @@ from pipelines.providers.base import (
 )
 from pipelines.providers.clip_sources import ClipSource
 from pipelines.providers.openrouter_models import rows_of
-from pipelines.providers.video_object import answered_job, id_of, job_from, links_in
+from pipelines.providers.video_object import answered_job, id_of, job_from
 from pipelines.providers.vocabulary import create_error
 from pipelines.settings import Settings
 
@@ -76,7 +76,7 @@ class Provider(Adapter):
         names it at OpenRouter's own address and the configured one is another.
         """
         path = f"/videos/{quote(job.id, safe='')}/content"
-        links = [link for link in links_in(job.result) if not link.partition("?")[0].endswith(path)]
+        links = [link for link in job.result.links if not link.partition("?")[0].endswith(path)]
         yield from map(self.link_source, links)
         yield self.own_source(f"{self._url}{path}?index=0")
 

@@ -45,7 +45,7 @@ from pipelines.providers.base import (
 )
 from pipelines.providers.clip_sources import ClipSource
 from pipelines.providers.pictures import sized
-from pipelines.providers.video_object import answered_job, id_of, job_from, links_in
+from pipelines.providers.video_object import answered_job, id_of, job_from
 from pipelines.providers.vocabulary import create_error, is_about_key, read_error, squeezed, words_of
 from pipelines.settings import Settings
 
@@ -187,7 +187,7 @@ class Provider(Adapter):
         to the content at another address than the configured one is a server's idea of its own name.
         """
         path = f"/videos/{quote(job.id, safe='')}/content"
-        links = [link for link in links_in(job.result) if not link.partition("?")[0].endswith(path)]
+        links = [link for link in job.result.links if not link.partition("?")[0].endswith(path)]
         yield from map(self.link_source, links)
         yield self.own_source(with_query(f"{self._url}{path}", _query(self.card(request))))
 

@@ -22,7 +22,7 @@ from pipelines.ports import GenerationRequest, Job, Submission
 from pipelines.providers.base import POLL_TIMEOUT_S, Adapter, Context, paid, picture, unpaid, write_clip
 from pipelines.providers.clip_sources import FILE, FILE_VERSION, ClipSource
 from pipelines.providers.links import links_of
-from pipelines.providers.video_object import links_in, result_of
+from pipelines.providers.video_object import result_of
 from pipelines.providers.vocabulary import Words, create_error, read_error, reason_of, words_of
 from pipelines.settings import Settings
 
@@ -72,7 +72,7 @@ class Provider(Adapter):
         """The clip inside the answer; or, from a gateway that keeps it, the file it names, at the configured address
         first.
         """
-        links, base = links_in(job.result), self.settings.google_cloud_base_url
+        links, base = job.result.links, self.settings.google_cloud_base_url
         if not links:
             yield ClipSource("the operation itself", partial(self._read_inline, job.id), "inline", ours=True)
         for link in links:

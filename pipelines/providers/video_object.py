@@ -7,7 +7,7 @@ they put around a job. All of that is read here, for every adapter alike.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, TypeGuard
@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from pipelines.domain.errors import Unavailable
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.money import to_micro
+from pipelines.domain.state.generation import JobResult
 from pipelines.ports import Job
 from pipelines.providers.links import links_of
 from pipelines.providers.vocabulary import (
@@ -238,18 +239,9 @@ def _told(words: Words, word: str) -> Words:
     return Words(code=word) if is_no_error(words) else words
 
 
-def result_of(links: list[str]) -> dict[str, Any]:
+def result_of(links: Sequence[str]) -> JobResult:
     """What a row keeps of the links in an answer: the best, and the others where there are any."""
-    if not links:
-        return {}
-    return {"url": links[0]} | ({"others": links[1:]} if links[1:] else {})
-
-
-def links_in(result: Mapping[str, Any]) -> list[str]:
-    """The links that a row keeps, the best first."""
-    others = result.get("others")
-    found = [result.get("url"), *(others if isinstance(others, list) else [])]
-    return [link for link in found if isinstance(link, str) and link]
+    return JobResult(url=links[0], others=tuple(links[1:])) if links else JobResult()
 
 
 def _cost(usage: object) -> int | None:

@@ -151,7 +151,7 @@ def test_the_run_of_a_ticked_box_takes_its_order_from_the_look_that_saw_it(house
     assert house.calls() == ["read settings"]
     [run] = house.runs()
     assert run.status is RunStatus.GENERATING
-    assert [scene["prompt"] for scene in (run.plan or {})["scenes"]] == ["A cat.", "A dog."]
+    assert [scene.prompt for scene in run.known_plan.scenes] == ["A cat.", "A dog."]
 
 
 def test_a_box_ticked_again_after_the_run_starts_the_next_one_and_is_unticked_again(house: House) -> None:
@@ -298,7 +298,7 @@ def test_without_the_scope_the_base_is_looked_at_now_and_then(house: House) -> N
     record = house.world.add("Videos", {"Master Prompt": "A cat.", "Generate": True})
     poor.look()
     assert [run.record_id for run in poor.runs()] == [record]
-    assert "webhook" not in poor.base().state
+    assert poor.base().state.webhook is None
     assert poor.base().next_at == pytest.approx(house.world.clock.now() + webhook_push.POLL_S, abs=5)
     assert "403" in webhook_push.known(poor.services, BASE).problem
     poor.calls()

@@ -167,7 +167,7 @@ def test_a_webhook_of_ours_whose_secret_is_lost_is_replaced_and_a_foreign_one_st
 
 def test_the_mac_secret_is_sealed_at_rest(harness: AirtableHarness) -> None:
     hook = harness.tools.webhooks.register(BASE)
-    kept = harness.tools.bases.state(BASE)["webhook"]["secret"]
+    kept = harness.tools.bases.state(BASE).webhook.secret
     assert kept == hook.secret
     assert len(harness.tools.bases.unseal(kept)) > 40
     assert harness.tools.bases.unseal(kept) not in kept

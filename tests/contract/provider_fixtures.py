@@ -19,6 +19,7 @@ import httpx
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.domain.state.generation import ScenePlace
 from pipelines.media.editor import MediaEditor
 from pipelines.ports import GenerationRequest, Job, MediaInput, Submission, VideoProvider
 from pipelines.providers import Registry, build_providers, load_catalogue
@@ -180,7 +181,7 @@ def request_for(card: CatalogueModel, prompt: str, **changes: Any) -> Generation
         "resolution": offer.resolution,
         "fps": card.fps,
         "audio": card.audio,
-        "card": {"number": 1, "total": 1},
+        "card": ScenePlace(number=1, total=1),
     }
     return GenerationRequest(**{**fields, **changes})
 

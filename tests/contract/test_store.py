@@ -12,7 +12,9 @@ from sqlalchemy.exc import DatabaseError
 
 from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Event, Generation, LedgerEntry, Run
+from pipelines.domain.state.generation import GenerationRequest
 from pipelines.ports import Store
 
 NOW = 1_800_000_000.0
@@ -31,7 +33,13 @@ def a_run(id: str = "run_1", **fields: object) -> Run:
 
 
 def a_generation(id: str, status: GenerationStatus, **fields: object) -> Generation:
-    required = {"run_id": "run_1", "scene_id": "scn_1", "provider": "sora", "model": "sora/sora-2", "request": {}}
+    required = {
+        "run_id": "run_1",
+        "scene_id": "scn_1",
+        "provider": "sora",
+        "model": "sora/sora-2",
+        "request": GenerationRequest(),
+    }
     return Generation(id=id, status=status, idem_key=id, callback_token=id, **{**required, **fields})  # type: ignore[arg-type]
 
 
@@ -45,7 +53,12 @@ def entry(account: str, amount: int, **fields: object) -> LedgerEntry:
 
 
 def test_a_row_comes_back_exactly_as_it_went_in(store: Store) -> None:
-    run = a_run(order={"scenes": [1, {"a": None}]}, next_at=NOW + 0.125, quote_micro=2**40, fresh=True)
+    run = a_run(
+        order=Order(title="A fox", scenes=(SceneOrder(prompt="A fox", seed=7),)),
+        next_at=NOW + 0.125,
+        quote_micro=2**40,
+        fresh=True,
+    )
     with store.write() as tx:
         assert tx.runs.add(run)
     with store.read() as tx:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from pipelines.database.codec import decode, encode
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.footage import Fit, Transition
 from pipelines.domain.orders.field_labels import for_clip, for_row
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.domain.planning.plan import format_size, plan_from_json, plan_to_json
+from pipelines.domain.planning.clip_settings import ClipSettings
+from pipelines.domain.planning.plan import Plan, format_size
 from tests.domain.plan_fixtures import STEPPED, TODAY, order, plan_for, problems_of
 
 
@@ -28,18 +29,14 @@ def test_an_order_without_wishes_gets_four_scenes_of_the_models_default_in_720p_
 
 
 def test_the_settings_of_a_scene_are_named_as_the_request_names_them() -> None:
-    assert plan_for(order()).scenes[0].settings == {
-        "width": 1280,
-        "height": 720,
-        "aspect_ratio": "16:9",
-        "resolution": "720p",
-        "fps": 24.0,
-        "audio": False,
-        "seed": None,
-        "negative_prompt": None,
-        "first_frame": None,
-        "last_frame": None,
-    }
+    assert plan_for(order()).scenes[0].settings == ClipSettings(
+        width=1280,
+        height=720,
+        aspect_ratio="16:9",
+        resolution="720p",
+        fps=24.0,
+        audio=False,
+    )
 
 
 def test_writing_is_a_line_of_the_quote() -> None:
@@ -170,7 +167,7 @@ def test_another_shape_is_made_from_the_nearest_one_by_the_chosen_fit(
     shape: str, fit: Fit, made: str, size: tuple[int, int], word: str
 ) -> None:
     plan = plan_for(order(aspect_ratio=shape, fit=fit, adapt=True))
-    assert (plan.scenes[0].settings["aspect_ratio"], (plan.width, plan.height)) == (made, size)
+    assert (plan.scenes[0].settings.aspect_ratio, (plan.width, plan.height)) == (made, size)
     assert word in plan.adapted[0]
     assert "offers 16:9 or 9:16, not" in problems_of(order(aspect_ratio=shape))["aspect_ratio"]
 
@@ -227,12 +224,12 @@ def test_the_day_of_the_sunset_is_too_late() -> None:
 def test_a_scenes_own_picture_is_where_it_starts_and_the_others_are_references() -> None:
     scenes = (SceneOrder(prompt="a", references=("own",)), SceneOrder(prompt="b"))
     plan = plan_for(Order(scenes=scenes, references=("brand",), model="acme/ranged", resolution="1080p"))
-    assert [(s.settings["first_frame"], s.references) for s in plan.scenes] == [("own", ("brand",)), (None, ("brand",))]
+    assert [(s.settings.first_frame, s.references) for s in plan.scenes] == [("own", ("brand",)), (None, ("brand",))]
 
 
 def test_on_a_model_without_references_a_shared_picture_is_where_scenes_start() -> None:
     plan = plan_for(order(references=("brand",)))
-    assert {(s.settings["first_frame"], s.references) for s in plan.scenes} == {("brand", ())}
+    assert {(s.settings.first_frame, s.references) for s in plan.scenes} == {("brand", ())}
 
 
 def test_more_pictures_than_a_paid_model_takes_are_refused_and_a_free_draft_says_it_ignores_them() -> None:
@@ -246,7 +243,7 @@ def test_a_scene_that_continues_starts_from_the_one_before() -> None:
     scenes = (SceneOrder(prompt="a"), SceneOrder(prompt="b", continues=True))
     plan = plan_for(Order(scenes=scenes, references=("brand",), adapt=True))
     assert [scene.continues for scene in plan.scenes] == [False, True]
-    assert [scene.settings["first_frame"] for scene in plan.scenes] == ["brand", None]
+    assert [scene.settings.first_frame for scene in plan.scenes] == ["brand", None]
 
 
 def test_continuing_is_refused_where_it_cannot_be() -> None:
@@ -267,7 +264,7 @@ def test_the_film_takes_the_frame_of_the_model_that_makes_most_scenes() -> None:
 def test_a_plan_survives_json() -> None:
     scenes = (SceneOrder(prompt="a", references=("own",)), SceneOrder(prompt="b", continues=True))
     plan = plan_for(Order(scenes=scenes, clip_seconds=5, adapt=True), text_micro=5)
-    assert plan_from_json(json.loads(json.dumps(plan_to_json(plan)))) == plan
+    assert decode(Plan, encode(Plan, plan)) == plan
 
 
 def test_a_row_reads_its_own_field_names_and_a_clip_order_its_own() -> None:

@@ -58,7 +58,7 @@ def test_written_scenes_need_no_master_prompt_and_keep_what_their_author_said() 
     plan = plan_for(Order(scenes=scenes, resolution="720p", adapt=True))
     first, second = plan.scenes
     assert (first.prompt, first.caption, first.airtable_record_id, first.seconds) == ("Dawn", "Morning", "rec1", 8)
-    assert (second.model, second.transition, second.settings["resolution"]) == ("acme/ranged", "Fade Black", "1080p")
+    assert (second.model, second.transition, second.settings.resolution) == ("acme/ranged", "Fade Black", "1080p")
     assert plan.adapted == (
         "Scene 2: The picture is made in 1080p instead of 720p, because acme/ranged offers 480p or 1080p.",
     )

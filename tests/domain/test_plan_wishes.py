@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any
 
 import pytest
 
-from pipelines.domain.orders.order import MAX_SEED, Order, SceneOrder, order_from_json, order_to_json
-from pipelines.domain.planning.plan import plan_from_json, plan_to_json
+from pipelines.database.codec import decode, encode
+from pipelines.domain.orders.order import MAX_SEED, Order, SceneOrder
+from pipelines.domain.planning.clip_settings import LeftOut
+from pipelines.domain.planning.plan import Plan
 from tests.domain.plan_fixtures import STEPPED, order, plan_for, problems_of
 
 ABLE = dataclasses.replace(STEPPED, id="acme/able", seed=True, negative_prompt=True)
@@ -24,7 +25,7 @@ def asked(**fields: Any) -> Order:
 
 def test_what_the_order_says_goes_with_every_scene() -> None:
     plan = plan_for(asked(seed=7, negative_prompt="people"), ABLE)
-    assert [(s.settings["seed"], s.settings["negative_prompt"]) for s in plan.scenes] == [(7, "people")] * 2
+    assert [(s.settings.seed, s.settings.negative_prompt) for s in plan.scenes] == [(7, "people")] * 2
     assert plan.adapted == ()
 
 
@@ -34,7 +35,7 @@ def test_a_scene_has_its_own_and_an_empty_one_is_none() -> None:
         SceneOrder(prompt="b", negative_prompt="rain"),
     )
     plan = plan_for(asked(seed=7, negative_prompt="people", scenes=scenes), ABLE)
-    assert [(s.settings["seed"], s.settings["negative_prompt"]) for s in plan.scenes] == [(0, None), (7, "rain")]
+    assert [(s.settings.seed, s.settings.negative_prompt) for s in plan.scenes] == [(0, None), (7, "rain")]
 
 
 @pytest.mark.parametrize("adapt", [False, True])
@@ -55,7 +56,7 @@ def test_a_free_draft_leaves_it_out_and_says_so() -> None:
         "The seed is not used, because local/draft takes none.",
         "The negative prompt is not used, because local/draft takes none.",
     )
-    assert plan.scenes[0].settings["left_out"] == {"seed": 7, "negative_prompt": "people"}
+    assert plan.scenes[0].settings.left_out == LeftOut(seed=7, negative_prompt="people")
     assert set(problems_of(order(seed=7, model="local/draft"))) == {"seed"}
 
 
@@ -73,8 +74,8 @@ def test_the_seeds_of_a_plan_and_an_order_survive_json() -> None:
     scenes = (SceneOrder(prompt="a", seed=1), SceneOrder(prompt="b", model="local/draft", references=("own",)))
     wanted = asked(seed=7, negative_prompt="people", scenes=scenes, adapt=True)
     plan = plan_for(wanted, ABLE)
-    assert plan_from_json(json.loads(json.dumps(plan_to_json(plan)))) == plan
-    assert order_from_json(json.loads(json.dumps(order_to_json(wanted)))) == wanted
+    assert decode(Plan, encode(Plan, plan)) == plan
+    assert decode(Order, encode(Order, wanted)) == wanted
 
 
 def framed(**fields: Any) -> Order:
@@ -83,7 +84,7 @@ def framed(**fields: Any) -> Order:
 
 def frames(asked_for: Order, **options: Any) -> list[tuple[str | None, str | None, tuple[str, ...]]]:
     plan = plan_for(asked_for, FRAMED, **options)
-    return [(s.settings["first_frame"], s.settings["last_frame"], s.references) for s in plan.scenes]
+    return [(s.settings.first_frame, s.settings.last_frame, s.references) for s in plan.scenes]
 
 
 def test_a_film_starts_from_its_first_frame_and_looks_at_its_references() -> None:
@@ -124,7 +125,7 @@ def test_frames_that_a_paid_model_cannot_keep_are_refused_and_a_free_draft_says_
         "The first frame is not used, because local/draft takes none.",
         "The last frame is not used, because local/draft takes none.",
     )
-    assert draft.scenes[0].settings["left_out"] == {"first_frame": "dawn", "last_frame": "dusk"}
+    assert draft.scenes[0].settings.left_out == LeftOut(first_frame="dawn", last_frame="dusk")
 
 
 def test_a_scene_that_follows_another_may_go_on_from_it_when_it_is_planned_alone() -> None:

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from pipelines.airtable.limiter import CAPACITY, WINDOW_S, read_lane
 from pipelines.airtable.rows.fields import airtable_row, airtable_scene, airtable_settings, row_to_order
 from pipelines.airtable.schema import TABLES
+from pipelines.database.codec import decode, encode
 from pipelines.domain.orders.airtable_fields import VideoField, difference
-from pipelines.domain.orders.order import MAX_SCENES, order_from_json, order_to_json
+from pipelines.domain.orders.order import MAX_SCENES, Order
 from pipelines.domain.records import Lane
+from pipelines.domain.state.shared import LaneDetail
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=40), st.just("recAAAAAAAAAAAAAA")
@@ -43,7 +45,7 @@ def test_no_row_whatever_stands_in_it_raises_and_every_order_is_within_its_limit
     assert order.max_cost_micro is None or order.max_cost_micro >= 0
     assert order.clip_seconds is None or (math.isfinite(order.clip_seconds) and order.clip_seconds > 0)
     assert all(problem.field and problem.message.endswith(".") for problem in problems)
-    assert order_from_json(order_to_json(order)) == order
+    assert decode(Order, encode(Order, order)) == order
     airtable_row("recA", fields)
 
 
@@ -76,7 +78,7 @@ TIMES = st.floats(min_value=NOW - 500, max_value=NOW + 500)
 def test_a_turn_is_free_only_while_fewer_than_the_capacity_could_still_count(
     flights: dict[str, float], landed: list[float], not_before: float, cool_s: float
 ) -> None:
-    detail = {"flights": flights, "landed": landed, "cool_s": cool_s}
+    detail = LaneDetail(flights=flights, landed=tuple(landed), cool_s=cool_s)
     state = read_lane(Lane(id="x", not_before=not_before, detail=detail), NOW)
     wait = state.wait(NOW)
     recent = sum(at > NOW - WINDOW_S for at in landed)

@@ -15,6 +15,7 @@ from pipelines.domain.errors import OverBudget
 from pipelines.domain.lifecycle import GENERATION_TRANSITIONS, OPEN, GenerationStatus, RunStatus
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import ApiKey, Generation, Run
+from pipelines.domain.state.generation import GenerationRequest
 from pipelines.stages.kernel import ledger
 from pipelines.testing import make_services
 
@@ -158,7 +159,7 @@ def _generation(gen_id: str, run_id: str, status: GenerationStatus, amount: int)
         status=status,
         provider="acme",
         model="acme/film",
-        request={},
+        request=GenerationRequest(),
         idem_key=gen_id,
         callback_token=gen_id,
         reserve_micro=amount,

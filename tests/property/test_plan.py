@@ -8,12 +8,13 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.database.codec import decode, encode
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.orders.order import ASPECT_RATIOS, RESOLUTIONS, Order
 from pipelines.domain.planning.film_length import SHORTEST_S, counted, shares
 from pipelines.domain.planning.fit import buy_seconds, film_size, lines, nearest_shape, ratio
-from pipelines.domain.planning.plan import make_plan, plan_from_json, plan_to_json
+from pipelines.domain.planning.plan import Plan, make_plan
 from pipelines.providers import load_catalogue
 
 TODAY = date(2026, 11, 20)
@@ -44,24 +45,24 @@ def test_a_plan_buys_at_least_what_was_asked_only_what_is_offered_and_says_every
     frames = {(offer.aspect_ratio, offer.resolution, offer.width, offer.height) for offer in card.offers}
     for scene in plan.scenes:
         s = scene.settings
-        assert (s["aspect_ratio"], s["resolution"], s["width"], s["height"]) in frames
+        assert (s.aspect_ratio, s.resolution, s.width, s.height) in frames
         assert scene.buy_seconds >= scene.seconds - 1e-6
         assert scene.seconds == (order.clip_seconds or card.default_seconds)
         assert buy_seconds(card, scene.buy_seconds) == scene.buy_seconds
-        assert lines(s["resolution"]) >= lines(order.resolution)
-        assert scene.price_micro == card.clip_price(s["resolution"], scene.buy_seconds)
+        assert lines(s.resolution) >= lines(order.resolution)
+        assert scene.price_micro == card.clip_price(s.resolution, scene.buy_seconds)
     assert plan.quote_micro == sum(scene.price_micro for scene in plan.scenes) == sum(a for _, a in plan.lines)
     assert (plan.quote_micro == 0) is card.free
     first = plan.scenes[0]
     exact = (
         first.buy_seconds == first.seconds
-        and first.settings["aspect_ratio"] == order.aspect_ratio
-        and first.settings["resolution"] == order.resolution
+        and first.settings.aspect_ratio == order.aspect_ratio
+        and first.settings.resolution == order.resolution
     )
     assert exact is (plan.adapted == ())
     assert exact or order.adapt
     assert (plan.width % 2, plan.height % 2) == (0, 0)
-    assert plan_from_json(plan_to_json(plan)) == plan
+    assert decode(Plan, encode(Plan, plan)) == plan
 
 
 @given(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.database.codec import encode
 from pipelines.domain.errors import Ambiguous, ReelgridError
 from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.domain.state.generation import JobResult
 from pipelines.ports import Job
 from pipelines.providers import kie, load_catalogue, omni, video_object
 from pipelines.providers.vocabulary import create_error, read_error, words_of
@@ -37,7 +38,8 @@ def assert_sound(job: Job) -> None:
     assert 0 <= job.progress <= 100
     assert (job.reason is not None) is (job.status is GenerationStatus.FAILED)
     assert job.cost_micro is None or job.cost_micro >= 0
-    json.dumps(job.result)
+    assert isinstance(job.result, JobResult)
+    encode(JobResult, job.result)
 
 
 @given(bodies)

@@ -96,7 +96,7 @@ class Simulation(RuleBasedStateMachine):
             decided = self._tolerated(lambda gen=gen: control.decide(self.world.services, gen.id, choice, "ann"))
             if decided and choice != "wait":
                 # Given up by a person: should the scene be bought again, it was asked for.
-                self.asked[gen.request["prompt"]] += 1
+                self.asked[gen.request.prompt] += 1
 
     @rule(on=st.booleans())
     def stop_switch(self, on: bool) -> None:

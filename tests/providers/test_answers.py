@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.domain.errors import Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, Reason
+from pipelines.domain.state.generation import JobResult
 from pipelines.providers import kie, load_catalogue, omni
 from pipelines.providers.links import links_of
 from pipelines.providers.video_object import answered_job, epoch, id_of, job_from, percent
@@ -105,7 +106,7 @@ PLACES: list[dict[str, Any]] = [
 def test_a_link_is_found_in_every_place_that_servers_have(place: dict[str, Any], word: str | None) -> None:
     assert links_of(place) == [LINK]
     job = answered_job({"status": word, **place}, "video_abc123", vendor="v")
-    assert (job.status, job.result) == (G.SUCCEEDED, {"url": LINK})
+    assert (job.status, job.result) == (G.SUCCEEDED, JobResult(url=LINK))
 
 
 @pytest.mark.parametrize(
@@ -170,7 +171,7 @@ def test_a_success_of_kie_without_its_result_is_asked_again(result: Any) -> None
 )
 def test_a_result_of_kie_may_be_written_in_other_ways(result: Any) -> None:
     job = kie.job_from_record("t", {"taskId": "t", "state": "success", "resultJson": result})
-    assert (job.status, job.result) == (G.SUCCEEDED, {"url": LINK})
+    assert (job.status, job.result) == (G.SUCCEEDED, JobResult(url=LINK))
 
 
 def test_an_interaction_that_is_done_before_its_steps_are_there_is_asked_again() -> None:
@@ -181,4 +182,4 @@ def test_an_interaction_that_is_done_before_its_steps_are_there_is_asked_again()
         {"video": {"uri": LINK}},
     ):
         job = omni.job_from({"id": "v1_a", "status": "DONE", **held}, OMNI)
-        assert (job.status, job.result) == (G.SUCCEEDED, {"url": LINK})
+        assert (job.status, job.result) == (G.SUCCEEDED, JobResult(url=LINK))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Run
 from pipelines.stages.kernel import ledger
 from pipelines.stages.scheduler import steps
@@ -127,7 +129,7 @@ def money_at_the_end(sentence: str) -> float:
 
 
 def ledger_refusal(harness: WebHarness, amount: int) -> str:
-    run = Run(id="run_x", status=RunStatus.GENERATING, source="rest", order={"max_cost_micro": 400_000})
+    run = Run(id="run_x", status=RunStatus.GENERATING, source="rest", order=Order(max_cost_micro=400_000))
     with harness.store.read() as tx:
         found = ledger.refusal(tx, harness.clock.now(), run, amount, harness.services.policy)
     assert found
@@ -155,8 +157,8 @@ def test_a_rehearsal_names_what_would_refuse_the_real_thing(harness: WebHarness)
     path = f"/api/runs/{run_id}/scenes/1/regenerate"
     assert harness.post(path, {}).status_code == 409
     assert [problem["field"] for problem in harness.post(path, {"dry_run": True}).json["problems"]] == ["status"]
-    order = harness.run(run_id).order or {}
-    harness.change("runs", run_id, status=RunStatus.NEEDS_ATTENTION, order={**order, "max_cost_micro": 100_000})
+    order = replace(harness.run(run_id).known_order, max_cost_micro=100_000)
+    harness.change("runs", run_id, status=RunStatus.NEEDS_ATTENTION, order=order)
     rehearsed = harness.post(f"/api/runs/{run_id}/retry", {"dry_run": True}).json
     real = harness.post(f"/api/runs/{run_id}/retry", {})
     assert real.status_code == 402

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import requests
 from werkzeug.serving import make_server
 
 from pipelines.domain.records import Cut
-from pipelines.stages.delivery import extras, flush, verify_attachments
+from pipelines.domain.state.delivery import Look
+from pipelines.stages.delivery import flush, verify_attachments
 from pipelines.stages.kernel import outbox
 from pipelines.stages.scheduler import steps
 from tests.web.web_fixtures import BASE, WebHarness
@@ -61,12 +63,12 @@ def delivered(harness: WebHarness) -> Cut:
         run = tx.runs.get("run_a")
         assert run
         outbox.show_scenes(harness.services, tx, run, urgent=True)
-        known = {**verify_attachments.schedule_verification(cut, "Scenes"), extras.TRIED: True}
+        known = replace(verify_attachments.schedule_verification(cut, "Scenes"), extras=True)
         tx.cuts.change(cut.id, attachment=known, next_at=harness.clock.now())
     return cut
 
 
-def look(harness: WebHarness, cut: Cut) -> dict[str, Any]:
+def look(harness: WebHarness, cut: Cut) -> dict[str, Look]:
     """What is due is sent; then the moment of the next look has come. What is still to be looked after."""
     flush.flush_due(harness.services)
     until(lambda: _is_settled(cells(harness)), "Airtable to have tried")
@@ -75,7 +77,7 @@ def look(harness: WebHarness, cut: Cut) -> dict[str, Any]:
     with harness.store.read() as tx:
         found = tx.cuts.get(cut.id)
     assert found
-    return dict(found.attachment[verify_attachments.LOOKS])
+    return dict(found.attachment.looks)
 
 
 def _is_settled(row: dict[str, Any]) -> bool:
@@ -86,7 +88,7 @@ def test_a_clip_that_airtable_lost_silently_is_found_missing_and_sent_under_a_fr
     lost = [{"count": 1, "table": "Scenes", "field": "Clip"}]
     airtable(served, "POST", "faults", {"attachment_fetch_fails": lost, "attachment_failure": "empty"})
     cut = delivered(served)
-    assert look(served, cut)["Scenes"]["tries"] == 1
+    assert look(served, cut)["Scenes"].tries == 1
     assert "Clip" not in cells(served)
     assert look(served, cut) == {}
     [file] = cells(served)["Clip"]

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
+from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Clip, Run
 from tests.conftest import needs
 from tests.web.web_fixtures import WebHarness
@@ -72,7 +73,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def test_a_clip_appears_while_the_page_is_open(home: WebHarness, address: str, page: Page, film: bytes) -> None:
     """Without a reload, and without disturbing a film that plays."""
-    home.put(Run(id="run_w", status=RunStatus.GENERATING, source="rest", order={"title": "Fox"}, detail="0 of 1."))
+    home.put(Run(id="run_w", status=RunStatus.GENERATING, source="rest", order=Order(title="Fox"), detail="0 of 1."))
     home.put(home.scene("run_w"))
     page.goto(f"{address}/runs/run_w")
     expect(page.locator("#part-scene-1 .waiting")).to_be_visible()
@@ -90,7 +91,7 @@ def test_a_clip_appears_while_the_page_is_open(home: WebHarness, address: str, p
 
 def test_a_new_scene_appears_too(home: WebHarness, address: str, page: Page) -> None:
     """The page may be opened before the scenes are written."""
-    home.put(Run(id="run_w", status=RunStatus.WRITING, source="rest", order={"title": "Fox"}))
+    home.put(Run(id="run_w", status=RunStatus.WRITING, source="rest", order=Order(title="Fox")))
     page.goto(f"{address}/runs/run_w")
     expect(page.locator("#no-scenes")).to_be_visible()
     home.put(home.scene("run_w", 1), home.scene("run_w", 2))

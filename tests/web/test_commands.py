@@ -13,6 +13,7 @@ from click.testing import Result
 
 from pipelines.bootstrap import Lettering
 from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.orders.order import Order
 from pipelines.domain.records import LedgerEntry, Run
 from tests.web.web_fixtures import BASE, OUTSIDE, RECORD, WebHarness
 from webapp.commands.doctor import captions
@@ -62,7 +63,7 @@ def test_the_link_of_a_row_is_made_for_the_base_that_is_meant(harness: WebHarnes
 def test_a_run_is_listed_shown_approved_cancelled_and_retried(harness: WebHarness) -> None:
     """A refusal is one sentence and exit code 1."""
     harness.put(
-        Run(id="run_p", status=RunStatus.NEEDS_APPROVAL, source="rest", approval="asked", order={"title": "Fox"})
+        Run(id="run_p", status=RunStatus.NEEDS_APPROVAL, source="rest", approval="asked", order=Order(title="Fox"))
     )
     assert [run["run_id"] for run in told(harness, "runs", "list", "--status", "needs_approval")] == ["run_p"]
     assert "Fox" in flask(harness, "runs", "list").output

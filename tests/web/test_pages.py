@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
+from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Run
+from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.security import api_keys, links
 from tests.web.web_fixtures import BASE, BEARER, KEY, OUTSIDE, RECORD, WebHarness
 from webapp.pages.filters import usd
@@ -170,7 +172,7 @@ def test_a_page_shows_film_scenes_cost_and_history(harness: WebHarness) -> None:
 def test_what_people_write_cannot_become_code(harness: WebHarness) -> None:
     """Titles and prompts are text."""
     evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
-    harness.put(Run(id="run_e", status=RunStatus.FAILED, source="rest", order={"title": evil}, error=evil))
+    harness.put(Run(id="run_e", status=RunStatus.FAILED, source="rest", order=Order(title=evil), error=evil))
     page = html(harness.client.get(f"/runs/run_e?t={token('run', 'run_e')}"))
     assert "<script>alert" not in page
     assert "<img src=x" not in page
@@ -320,7 +322,9 @@ def test_money_in_doubt_is_decided_on_the_page(harness: WebHarness) -> None:
 def test_the_history_page_lists_filters_and_stops(home: WebHarness) -> None:
     """Everything of the deployment at one address."""
     home.finished()
-    home.put(Run(id="run_f", status=RunStatus.FAILED, source="rest", order={"title": "Glass city"}, error="No prompt."))
+    home.put(
+        Run(id="run_f", status=RunStatus.FAILED, source="rest", order=Order(title="Glass city"), error="No prompt.")
+    )
     page = home.client.get("/")
     assert "A fox at dawn" in html(page)
     assert "Glass city" in html(page)
@@ -375,7 +379,9 @@ def test_a_film_with_a_stand_in_says_so_and_the_suggested_prompt_is_at_hand(harn
     harness.finished()
     harness.change("clips", "clip_run_finished", placeholder=True)
     scene = "scene_run_finished_1"
-    harness.change("scenes", scene, status=SceneStatus.REFUSED, attempt_level={"softened": "A fox rests in dew."})
+    harness.change(
+        "scenes", scene, status=SceneStatus.REFUSED, attempt_level=AttemptLevel(softened="A fox rests in dew.")
+    )
     page = html(harness.client.get(f"/runs/run_finished?t={token('run', 'run_finished')}"))
     assert "Your film, with a placeholder for scene 1" in page
     assert "with the suggested prompt" in page

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Event, Run
 from tests.web.web_fixtures import RECORD, WebHarness
 from webapp import concurrency
@@ -18,7 +19,7 @@ NOWHERE = "/api/runs/run_unknown"
 
 
 def a_run(id: str, status: RunStatus = RunStatus.GENERATING, **more: Any) -> Run:
-    return Run(id=id, status=status, source="rest", order={"title": id}, **more)
+    return Run(id=id, status=status, source="rest", order=Order(title=id), **more)
 
 
 def test_everything_about_a_run_is_as_described(harness: WebHarness) -> None:

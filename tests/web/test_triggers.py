@@ -11,6 +11,7 @@ import pytest
 from pipelines.domain.errors import TooMany
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import Lane
+from pipelines.domain.state.shared import KeptAnswer
 from pipelines.stages.orders import accept
 from tests.web.web_fixtures import BASE, BEARER, RECORD, WebHarness
 
@@ -121,7 +122,7 @@ def test_a_master_prompt_is_quoted_at_once(harness: WebHarness) -> None:
     assert answer.json["quote_usd"] > 0.01
     run = harness.run(answer.json["run_id"])
     assert run.order
-    assert (run.order["master_prompt"], run.order["scene_count"], run.source) == ("A fox at dawn", 3, "rest")
+    assert (run.order.master_prompt, run.order.scene_count, run.source) == ("A fox at dawn", 3, "rest")
     assert run.key_id == "env-tester"
 
 
@@ -160,7 +161,7 @@ def test_select_words_may_be_written_as_programs_write_them(harness: WebHarness)
     body = {"master_prompt": "x", "transition": "fade_black", "fit": "letterbox", "captions": "BURNED"}
     order = harness.run(harness.post("/api/process-master-prompt", body).json["run_id"]).order
     assert order
-    assert (order["transition"], order["fit"], order["captions"]) == ("Fade Black", "Letterbox", "Burned")
+    assert (order.transition, order.fit, order.captions) == ("Fade Black", "Letterbox", "Burned")
 
 
 def test_what_the_model_cannot_do_is_refused_with_the_allowed_values_unless_adapt(harness: WebHarness) -> None:
@@ -177,7 +178,7 @@ def test_a_clip_is_one_scene(harness: WebHarness) -> None:
     run = harness.run(answer.json["run_id"])
     assert run.order
     assert run.source == "clip"
-    assert [scene["prompt"] for scene in run.order["scenes"]] == ["A fox"]
+    assert [scene.prompt for scene in run.order.scenes] == ["A fox"]
 
 
 def test_a_dry_run_answers_and_starts_nothing(harness: WebHarness) -> None:
@@ -310,7 +311,7 @@ def test_a_request_whose_handling_died_finds_its_run_again(harness: WebHarness) 
     first = harness.post("/api/process-master-prompt", body, headers=headers).json
     with harness.store.write() as tx:
         (kept,) = tx.replays.find()
-        tx.replays.change(kept.id, status=0, body={"run_id": first["run_id"]})
+        tx.replays.change(kept.id, status=0, body=KeptAnswer(run_id=first["run_id"]))
     assert harness.post("/api/process-master-prompt", body, headers=headers).status_code == 409
     harness.clock.shift = 61
     again = harness.post("/api/process-master-prompt", body, headers=headers)

@@ -15,6 +15,7 @@ import pytest
 
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import Base, Generation, Run
+from pipelines.domain.state.base import BaseState, Hook
 from pipelines.security import sealing, webhook_signatures
 from tests.web.web_fixtures import BASE, OUTSIDE, WebHarness
 
@@ -216,7 +217,7 @@ def test_a_callback_with_our_token_names_the_job_of_a_request_whose_answer_was_l
     assert harness.client.post(f"/api/webhook/{provider}/token-1", json=body).status_code == 200
     found = generation(harness)
     assert (found.status, found.provider_id) == (GenerationStatus.UNKNOWN, None)
-    assert (found.result["called_back"], woken(harness)) == ("video_9", True)
+    assert (found.result.called_back, woken(harness)) == ("video_9", True)
 
 
 def test_a_token_of_one_provider_opens_nothing_at_another(harness: WebHarness) -> None:
@@ -234,16 +235,16 @@ def airtable(harness: WebHarness, *, webhook: str = "ach1", key: str = MAC, base
 
 def test_a_ping_of_airtable_makes_its_base_due(harness: WebHarness) -> None:
     """Answered with an empty body; a repeat does nothing; a forged one is refused."""
-    hook = {
-        "id": "ach1",
-        "url": f"{OUTSIDE['PUBLIC_URL']}/api/webhook/airtable",
-        "secret": sealing.seal(OUTSIDE["SECRET_KEY"], MAC),
-        "cursor": 1,
-        "expires_at": time.time() + 86_400,
-        "renewed_at": time.time(),
-    }
+    hook = Hook(
+        id="ach1",
+        url=f"{OUTSIDE['PUBLIC_URL']}/api/webhook/airtable",
+        secret=sealing.seal(OUTSIDE["SECRET_KEY"], MAC),
+        cursor=1,
+        expires_at=time.time() + 86_400,
+        renewed_at=time.time(),
+    )
     with harness.store.write() as tx:
-        tx.bases.add(Base(id=BASE, state={"webhook": hook}))
+        tx.bases.add(Base(id=BASE, state=BaseState(webhook=hook)))
 
     def due() -> float | None:
         with harness.store.read() as tx:

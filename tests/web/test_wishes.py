@@ -65,7 +65,7 @@ def test_they_are_part_of_the_order(vertex: WebHarness, path: str, body: dict[st
     assert answer.status_code == 202, answer.json
     plan = vertex.run(answer.json["run_id"]).plan
     assert plan
-    assert {(s["settings"]["seed"], s["settings"]["negative_prompt"]) for s in plan["scenes"]} == {(7, "people")}
+    assert {(s.settings.seed, s.settings.negative_prompt) for s in plan.scenes} == {(7, "people")}
 
 
 def test_a_scene_made_again_takes_them_and_shows_them(vertex: WebHarness) -> None:
@@ -97,7 +97,7 @@ def test_a_clip_goes_from_one_picture_to_another(vertex: WebHarness) -> None:
     assert answer.status_code == 202, answer.json
     plan = vertex.run(answer.json["run_id"]).plan
     assert plan
-    assert plan["scenes"][0]["settings"]["last_frame"] == body["last_frame"]
+    assert plan.scenes[0].settings.last_frame == body["last_frame"]
 
 
 def test_a_film_starts_from_a_picture(vertex: WebHarness) -> None:
@@ -106,7 +106,7 @@ def test_a_film_starts_from_a_picture(vertex: WebHarness) -> None:
     assert answer.status_code == 202, answer.json
     plan = vertex.run(answer.json["run_id"]).plan
     assert plan
-    assert [scene["settings"]["first_frame"] for scene in plan["scenes"]] == [body["first_frame"], None, None, None]
+    assert [scene.settings.first_frame for scene in plan.scenes] == [body["first_frame"], None, None, None]
 
 
 def test_the_catalogue_says_how_long_the_way_between_two_pictures_may_be(vertex: WebHarness) -> None:

@@ -17,9 +17,11 @@ from flask.testing import FlaskClient
 
 from pipelines.bootstrap import build_services
 from pipelines.database import SqlStore
+from pipelines.domain.footage import Footage
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus, SceneStatus
-from pipelines.domain.orders.order import Order, order_to_json
+from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Clip, Cut, Event, Generation, Run, Scene
+from pipelines.domain.state.generation import GenerationRequest
 from pipelines.sandbox.airtable import FIRST_BASE
 from pipelines.sandbox.app import Sandbox
 from pipelines.security.links import new_view_token
@@ -153,7 +155,7 @@ class WebHarness:
             sha256=hashlib.sha256(film).hexdigest(),
             size=len(film),
             filename="A fox at dawn – run 1.mp4",
-            footage={"duration_s": 8.0, "width": 1280, "height": 720},
+            footage=Footage(duration_s=8.0, width=1280, height=720),
             created_at=now,
         )
         scene = self.scene(run_id, clip_id=f"clip_{run_id}", status=SceneStatus.DONE)
@@ -166,10 +168,10 @@ class WebHarness:
             key=key,
             size=len(film),
             model="local/animatic",
-            footage={"duration_s": 4.0, "width": 1280, "height": 720},
+            footage=Footage(duration_s=4.0, width=1280, height=720),
             created_at=now,
         )
-        order = order_to_json(Order(master_prompt="A fox at dawn", title="A fox at dawn"))
+        order = Order(master_prompt="A fox at dawn", title="A fox at dawn")
         self.put(
             Run(id=run_id, status=RunStatus.DONE, source="rest", order=order, created_at=now, updated_at=now, **run),
             scene,
@@ -188,7 +190,6 @@ class WebHarness:
             prompt="A fox walks through dew.",
             seconds=4.0,
             model="local/animatic",
-            settings={"price_micro": 0},
             **more,
         )
 
@@ -206,4 +207,4 @@ class WebHarness:
             "reserve_micro": 400_000,
             **more,
         }
-        return Generation(run_id=run_id, request={}, **fields)
+        return Generation(run_id=run_id, request=GenerationRequest(), **fields)

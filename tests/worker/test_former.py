@@ -11,6 +11,7 @@ from pathlib import Path
 from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import Generation, Process, Run
+from pipelines.domain.state.generation import GenerationRequest
 from worker.supervisor import Supervisor
 
 NOW = 1_795_521_600.0
@@ -35,7 +36,7 @@ def test_only_the_leases_of_the_dead_are_freed_and_never_that_of_a_paid_request(
                 status=GenerationStatus.SUBMITTING,
                 provider="acme",
                 model="acme/film",
-                request={},
+                request=GenerationRequest(),
                 idem_key="paid",
                 callback_token="paid",
                 next_at=NOW,

@@ -24,7 +24,6 @@ from pipelines.ports import GenerationRequest
 from pipelines.settings import load_settings
 from pipelines.stages.generations import poll
 from pipelines.stages.generations.poll import LONGEST_POLL_S
-from pipelines.stages.generations.requests import request_to_json
 from pipelines.stages.kernel.services import Services
 from tools.bench.run import row
 
@@ -166,7 +165,7 @@ def _request() -> GenerationRequest:
 
 def _fill(services: Services, size: int) -> dict[str, float]:
     now, ends = time.time(), {}
-    request = request_to_json(_request())
+    request = _request()
     with services.store.write() as tx:
         tx.runs.add(Run(id="run_bench", status=RunStatus.GENERATING, source="rest", created_at=now))
         for number in range(size):

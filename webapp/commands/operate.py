@@ -204,7 +204,7 @@ def bases_list(*, json_: bool) -> None:
             "name": base.name,
             "own_token": bool(base.sealed_token),
             "day_budget_usd": None if base.day_cap_micro is None else dollars(base.day_cap_micro),
-            "push": "webhook" in base.state,
+            "push": base.state.webhook is not None,
         }
         for base in services().base_tools.bases.all()
     ]

@@ -74,9 +74,9 @@ def _suggested(run_id: str) -> dict[int, str]:
     """Softer prompts for scenes that were refused, by scene."""
     with services().store.read() as tx:
         return {
-            scene.number: str(scene.attempt_level["softened"])
+            scene.number: scene.attempt_level.softened
             for scene in tx.scenes.find(run_id=run_id, status=SceneStatus.REFUSED)
-            if scene.attempt_level.get("softened")
+            if scene.attempt_level.softened
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from pipelines.airtable.field_map import FieldMap
 from pipelines.airtable.rows.answers import STALE_NAMES, Gone, Rejected
 from pipelines.airtable.rows.client import META, Client
 from pipelines.airtable.rows.names import BaseNames, MissingTable, assumed, remembered, resolve
+from pipelines.domain.state.base import SchemaSeen
 from pipelines.ports import Clock
 
 T = TypeVar("T")
@@ -18,7 +20,6 @@ logger = logging.getLogger(__name__)
 
 MEMORY_S = 60.0
 SQL_S = 3600.0
-KEY = "schema"
 
 
 class NameBook:
@@ -34,18 +35,18 @@ class NameBook:
         kept = self._memory.get(base_id)
         if kept is not None and 0 <= now - kept[0] < MEMORY_S:
             return kept[1]
-        stored = self._client.bases.state(base_id).get(KEY)
-        if stored and 0 <= now - stored["at"] < SQL_S:
-            return self._keep(base_id, stored["tables"])
+        stored = self._client.bases.state(base_id).schema
+        if stored and 0 <= now - stored.at < SQL_S:
+            return self._keep(base_id, stored.tables)
         return self.refresh(base_id)
 
     def newer(self, base_id: str) -> BaseNames:
         """For a table that is missing: what another process has found since, else the schema, once a minute."""
-        stored = self._client.bases.state(base_id).get(KEY)
+        stored = self._client.bases.state(base_id).schema
         kept = self._memory.get(base_id)
-        if stored and stored["tables"] is not None:
-            names = self._keep(base_id, stored["tables"])
-            if (kept is not None and kept[1] != names) or 0 <= self._clock.now() - stored["at"] < MEMORY_S:
+        if stored and stored.tables is not None:
+            names = self._keep(base_id, stored.tables)
+            if (kept is not None and kept[1] != names) or 0 <= self._clock.now() - stored.at < MEMORY_S:
                 return names
         return self.refresh(base_id)
 
@@ -53,14 +54,14 @@ class NameBook:
         """Look at the schema now."""
         schema = self.schema(base_id)
         tables = None if schema is None else self.resolved(base_id, schema)
-        entry = {"at": self._clock.now(), "tables": tables}
-        self._client.bases.remember(base_id, lambda state: {**state, KEY: entry})
+        seen = SchemaSeen(at=self._clock.now(), tables=tables)
+        self._client.bases.remember(base_id, lambda state: replace(state, schema=seen))
         return self._keep(base_id, tables)
 
     def resolved(self, base_id: str, schema: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What a schema means for us (names.resolve), with what was renamed since we last looked."""
-        before = (self._client.bases.state(base_id).get(KEY) or {}).get("tables") or {}
-        return resolve(schema, self._map.for_base(base_id), before)
+        before = self._client.bases.state(base_id).schema
+        return resolve(schema, self._map.for_base(base_id), (before.tables if before else None) or {})
 
     def schema(self, base_id: str) -> list[dict[str, Any]] | None:
         """The tables as the metadata API describes them; None when the token may not see them."""

@@ -231,22 +231,16 @@ def clear_checkboxes(ticks: frozenset[str] | Sequence[str]) -> dict[str, Any]:
     return dict.fromkeys(sorted(ticks), False)
 
 
-ROW_PROMPT, REWRITTEN = "row_prompt", "rewritten"
-"""In a scene's settings: the text of its row when another was ordered elsewhere. In its rung: the text that was
-refused, when a softer one was used.
-"""
-
-
 def prompt_in_row(scene: Scene) -> str:
     """The text that stands in the scene's row: a person's, whatever else was bought for it."""
-    return str(scene.settings.get(ROW_PROMPT) or scene.attempt_level.get(REWRITTEN) or scene.prompt)
+    return scene.settings.row_prompt or scene.attempt_level.rewritten or scene.prompt
 
 
 def made_with(scene: Scene) -> str | None:
     """Said in the row when the clip was not made from the text that stands there; None when it was."""
     if scene.clip_id is None or prompt_in_row(scene) == scene.prompt:
         return None
-    if scene.attempt_level.get(REWRITTEN):
+    if scene.attempt_level.rewritten:
         return f"The video service refused this text. Made with a softer one: “{scene.prompt}”"
     return f"Made with a prompt that was given on its page: “{scene.prompt}” Tick Regenerate to use this text instead."
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
 
@@ -79,27 +77,3 @@ class Order:
     allow_rewrite: bool = False
     adapt: bool = False
     fresh: bool = False
-
-
-def order_to_json(order: Order) -> dict[str, Any]:
-    """The order as plain JSON types."""
-    return dataclasses.asdict(order)
-
-
-def order_from_json(data: dict[str, Any]) -> Order:
-    """The inverse of `order_to_json`."""
-    scenes = tuple(_scene_from_json(scene) for scene in data.get("scenes", ()))
-    lists = {name: tuple(data.get(name) or ()) for name in ("formats", "references")}
-    enums = {
-        "fit": Fit(data["fit"]),
-        "transition": Transition(data["transition"]),
-        "captions": Captions(data["captions"]),
-        # Orders of before it could be chosen do not have it.
-        "logo_position": Corner(data.get("logo_position", Corner.TOP_RIGHT)),
-    }
-    return Order(**{**data, **lists, **enums, "scenes": scenes})
-
-
-def _scene_from_json(data: dict[str, Any]) -> SceneOrder:
-    transition = Transition(data["transition"]) if data.get("transition") else None
-    return SceneOrder(**{**data, "references": tuple(data.get("references") or ()), "transition": transition})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipelines.domain.catalogue import CatalogueModel, Offer
@@ -10,6 +10,7 @@ from pipelines.domain.errors import Problem
 from pipelines.domain.footage import Fit
 from pipelines.domain.orders.checks import is_length, known_resolutions, known_shapes
 from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.planning.clip_settings import LeftOut
 from pipelines.domain.planning.film_length import Share
 from pipelines.domain.planning.fit import buy_seconds, either, lengths_in_words, nearest_offer, same_length
 
@@ -33,8 +34,7 @@ class Fitted:
     continues: bool = False
     seed: int | None = None
     negative_prompt: str | None = None
-    left_out: dict[str, Any] = field(default_factory=dict)
-    """What was ordered and a free draft does not show; for the model that makes the scene after it."""
+    left_out: LeftOut | None = None
     adapted: list[tuple[int, str]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -175,7 +175,7 @@ def _fit_pictures(fitted: Fitted, order: Order, card: CatalogueModel) -> None:
     if order.adapt and (card.free or (fitted.continues and not own)):
         fitted.note(f"The reference images are not used, because {card.id} {can}.")
         if own:
-            fitted.left_out["references"] = list(own)
+            fitted.left_out = replace(fitted.left_out or LeftOut(), references=own)
     else:
         name = fitted.own("references") if own else "references"
         fitted.problem(name, f"{card.id} {can}. Remove some or choose another model.")
@@ -215,7 +215,7 @@ def _if_able(fitted: Fitted, order: Order, card: CatalogueModel, name: str, *, a
     words = name.replace("_", " ")
     if order.adapt and card.free:
         fitted.note(f"The {words} is not used, because {card.id} takes none.")
-        fitted.left_out[name] = wanted
+        fitted.left_out = replace(fitted.left_out or LeftOut(), **{name: wanted})
     else:
         fitted.problem(field_name, f"{card.id} takes no {words}. Leave it out or choose another model.")
     return None

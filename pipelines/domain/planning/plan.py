@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
-from typing import Any
 
 from pipelines.domain.catalogue import CatalogueModel, Offer
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.orders.checks import check_order, usable
 from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_SCENES, Order, SceneOrder
+from pipelines.domain.planning.clip_settings import ClipSettings
 from pipelines.domain.planning.film_length import counted, shares
 from pipelines.domain.planning.fit import either, film_size
 from pipelines.domain.planning.fit_scene import Fitted, fit_scene
@@ -36,17 +36,13 @@ class PlannedScene:
     seconds: float
     buy_seconds: float
     model: str
-    settings: dict[str, Any]
-    """width, height, aspect_ratio, resolution, fps, audio, seed, negative_prompt, first_frame and last_frame (None if
-    not set): the request beside the prompt, under the names of `ports.GenerationRequest`. `first_frame` is one of the
-    ordered references, unless `must_start` is there. `left_out` is what a free draft does not show, if anything.
-    """
+    settings: ClipSettings
     price_micro: int
     softening_micro: int = 0
     """What a softer wording may cost at most, where the order allows one after a refusal."""
     caption: str | None = None
     references: tuple[str, ...] = ()
-    """Pictures the model only looks at; the one it starts from is `settings["first_frame"]`."""
+    """Pictures the model only looks at; the one it starts from is `settings.first_frame`."""
     continues: bool = False
     transition: str | None = None
     airtable_record_id: str | None = None
@@ -220,20 +216,20 @@ def _lead(cards: Sequence[CatalogueModel], fitted: Sequence[Fitted]) -> tuple[Ca
 def _planned(number: int, card: CatalogueModel, fitted: Fitted, softening_micro: int) -> PlannedScene:
     frame, scene = fitted.frame, fitted.scene
     assert frame is not None, "only an order without problems is composed"  # noqa: S101 — narrows for the type checker
-    settings = {
-        "width": frame.width,
-        "height": frame.height,
-        "aspect_ratio": frame.aspect_ratio,
-        "resolution": frame.resolution,
-        "fps": card.fps,
-        "audio": card.audio,
-        "seed": fitted.seed,
-        "negative_prompt": fitted.negative_prompt,
-        "first_frame": fitted.first_frame,
-        "last_frame": fitted.last_frame,
-        **({"must_start": True} if fitted.must_start else {}),
-        **({"left_out": fitted.left_out} if fitted.left_out else {}),
-    }
+    settings = ClipSettings(
+        width=frame.width,
+        height=frame.height,
+        aspect_ratio=frame.aspect_ratio,
+        resolution=frame.resolution,
+        fps=card.fps,
+        audio=card.audio,
+        seed=fitted.seed,
+        negative_prompt=fitted.negative_prompt,
+        first_frame=fitted.first_frame,
+        last_frame=fitted.last_frame,
+        must_start=fitted.must_start,
+        left_out=fitted.left_out,
+    )
     return PlannedScene(
         number=number,
         prompt=scene.prompt if scene else None,
@@ -271,23 +267,10 @@ def _and(numbers: Sequence[int]) -> str:
 def _lines(scenes: Sequence[PlannedScene], text_micro: int) -> tuple[tuple[str, int], ...]:
     kinds: dict[tuple[str, str, float], list[int]] = {}
     for scene in scenes:
-        kinds.setdefault((scene.model, scene.settings["resolution"], scene.buy_seconds), []).append(scene.price_micro)
+        kinds.setdefault((scene.model, scene.settings.resolution, scene.buy_seconds), []).append(scene.price_micro)
     lines = [
         (f"{len(prices)} × {seconds:g} s of {model} at {resolution}", sum(prices))
         for (model, resolution, seconds), prices in kinds.items()
     ]
     words = (("Scene writing", text_micro), ("Softer wordings", sum(scene.softening_micro for scene in scenes)))
     return (*lines, *(line for line in words if line[1]))
-
-
-def plan_to_json(plan: Plan) -> dict[str, Any]:
-    """The plan as plain JSON types."""
-    return dataclasses.asdict(plan)
-
-
-def plan_from_json(data: dict[str, Any]) -> Plan:
-    """The inverse of `plan_to_json`."""
-    scenes = tuple(PlannedScene(**{**s, "references": tuple(s["references"])}) for s in data["scenes"])
-    tuples = {name: tuple(data[name]) for name in ("formats", "adapted", "warnings")}
-    lines = tuple((label, amount) for label, amount in data["lines"])
-    return Plan(**{**data, **tuples, "scenes": scenes, "lines": lines})

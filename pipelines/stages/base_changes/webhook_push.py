@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from enum import Enum
 from typing import Any, cast
 
 from pipelines.domain.errors import AirtableDenied, NotConfigured, RecordGone, ReelgridError
 from pipelines.domain.orders.airtable_fields import ACTION_BOXES, TICKED_TABLES, AirtableTable, VideoField
 from pipelines.domain.records import Base, InboxItem
+from pipelines.domain.state.base import BaseState, Push
 from pipelines.ports import AirtableChange
 from pipelines.stages.base_changes import checkboxes, queue_sweep, stale_scenes
 from pipelines.stages.kernel import base_settings, schedule
@@ -35,7 +36,6 @@ REFUSED_S = 3600.0
 _POLL_INTERVALS = ("payloads", "ticked", "ready")
 """The calls by which a look hears and reads what people changed."""
 READY = "Ready"
-_STATE = "push"
 _STARTS = frozenset({VideoField.STATUS.value, VideoField.SCHEDULED_FOR.value})
 
 
@@ -45,20 +45,6 @@ class PushState(Enum):
     NONE = "not at all: we look"
     NEW = "by pings, since this moment: we look once"
     PINGS = "by pings"
-
-
-@dataclass(frozen=True, slots=True)
-class Push:
-    """What we remember about a base's push, beside the webhook itself: a part of Base.state."""
-
-    wanted: bool = True
-    problem: str = ""
-    """Why Airtable did not let us, for the operator."""
-    checked_at: float = 0.0
-    wake_at: float | None = None
-    """When the next scheduled video of the base is due."""
-    looked: bool = False
-    """Whether its rows were ever looked at."""
 
 
 def schedule_polls(services: Services) -> None:
@@ -174,13 +160,13 @@ def poll_soon(services: Services, base_id: str) -> bool:
 
 def known(services: Services, base_id: str) -> Push:
     """What we remember."""
-    kept: dict[str, Any] = services.base_tools.bases.state(base_id).get(_STATE) or {}
-    return Push(**kept)
+    state: BaseState = services.base_tools.bases.state(base_id)
+    return state.push
 
 
 def _note(services: Services, base_id: str, **changes: Any) -> None:
-    def merge(state: dict[str, Any]) -> dict[str, Any]:
-        return {**state, _STATE: {**asdict(Push()), **(state.get(_STATE) or {}), **changes}}
+    def merge(state: BaseState) -> BaseState:
+        return replace(state, push=replace(state.push, **changes))
 
     services.base_tools.bases.remember(base_id, merge)
 

@@ -11,12 +11,12 @@ from pipelines.domain.keys import digest, new_id
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.orders.airtable_fields import AirtableTable
 from pipelines.domain.orders.field_labels import for_row
-from pipelines.domain.orders.order import Order, SceneOrder, order_from_json
-from pipelines.domain.planning.plan import Plan, PlannedScene, plan_from_json, plan_to_json
+from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.planning.plan import Plan, PlannedScene
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.ports import AirtableScene, Tx
 from pipelines.stages.films import pieces, stitch
-from pipelines.stages.generations.fetch import footage_to_json, sha256_of
+from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.generations.requests import scene_order, still_to_buy
 from pipelines.stages.kernel import base_settings, ledger, outbox, stop_switch
 from pipelines.stages.kernel.services import Services
@@ -33,7 +33,7 @@ def advance(services: Services, actor: Actor, run: Run) -> None:
 
 
 def _show_animatic(services: Services, actor: Actor, run: Run) -> None:
-    plan = plan_from_json(run.plan or {})
+    plan = run.known_plan
     with services.store.read() as tx:
         scenes = tx.scenes.find(run_id=run.id, order="number")
     clips = [_card_clip(services, run, scene, len(scenes)) for scene in scenes]
@@ -48,8 +48,8 @@ def _show_animatic(services: Services, actor: Actor, run: Run) -> None:
 
 def _card_clip(services: Services, run: Run, scene: Scene, total: int) -> Clip:
     """A scene's card as a clip that no row of SQL knows: it is free and made again whenever wanted."""
-    order = order_from_json(run.order or {})
-    target = replace(pieces.target_of(run, plan_from_json(run.plan or {}).formats[0]), loudness_lufs=None)
+    order = run.known_order
+    target = replace(pieces.target_of(run, run.known_plan.formats[0]), loudness_lufs=None)
     card = Card(
         text=scene.prompt, seconds=scene.seconds, target=target, number=scene.number, total=total, heading=order.title
     )
@@ -69,7 +69,7 @@ def _card_clip(services: Services, run: Run, scene: Scene, total: int) -> Clip:
         key=stored.key,
         size=stored.size,
         model="local/animatic",
-        footage=footage_to_json(footage),
+        footage=footage,
     )
 
 
@@ -84,7 +84,7 @@ def _go_on(services: Services, actor: Actor, run: Run) -> None:
         if plan is not None:
             run = _replace_scenes(services, tx, actor, run, plan)
         scenes = tx.scenes.find(run_id=run.id, order="number")
-        due = still_to_buy(tx, scenes, plan_from_json(run.plan or {}), (run.order or {}).get("title"))
+        due = still_to_buy(tx, scenes, run.known_plan, run.known_order.title)
         ledger.release(tx, actor.now, run)
         ledger.hold(tx, actor.now, run, due, services.policy)
         quote = due + ledger.spent(tx, run_id=run.id)
@@ -101,7 +101,7 @@ def _plan_as_edited(services: Services, run: Run) -> Plan | None:
     with services.store.read() as tx:
         ours = tx.scenes.find(run_id=run.id, order="number")
     rows = _left_in_base(services, run, run.base_id, run.record_id, ours)
-    order = order_from_json(run.order or {})
+    order = run.known_order
     wanted, problems = _wanted(rows, ours, order)
     if problems:
         raise InvalidOrder(problems)
@@ -110,7 +110,7 @@ def _plan_as_edited(services: Services, run: Run) -> Plan | None:
         plan = plan_run.plan_order(services, replace(order, adapt=True), brought)
     except InvalidOrder as error:
         raise InvalidOrder(for_row(error.problems)) from error
-    old = plan_from_json(run.plan or {})
+    old = run.known_plan
     return plan if _shots(plan) != _shots(old) else None
 
 
@@ -160,11 +160,11 @@ def _as_order(row: AirtableScene, ours: Scene | None, order: Order) -> SceneOrde
 
 def _replace_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan) -> Run:
     old = tx.scenes.find(run_id=run.id)
-    styled = any(scene.settings.get("style") for scene in old)
+    styled = any(scene.settings.style for scene in old)
     for scene in old:
         tx.scenes.remove(scene.id)
-    run = touch_run(tx, actor, run, plan=plan_to_json(plan))
-    style = (run.order or {}).get("style_notes") if styled else None
+    run = touch_run(tx, actor, run, plan=plan)
+    style = run.known_order.style_notes if styled else None
     script.keep_scenes(services, tx, actor, run, plan, style=style)
     record(tx, actor, "run", run.id, run.id, "scenes_edited", count=len(plan.scenes))
     return run

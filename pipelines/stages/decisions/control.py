@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, NotAllowed, NotFound, Problem
@@ -15,10 +16,9 @@ from pipelines.domain.lifecycle import (
     RunStatus,
     SceneStatus,
 )
-from pipelines.domain.orders.airtable_fields import ROW_PROMPT, prompt_in_row
-from pipelines.domain.orders.order import order_from_json
-from pipelines.domain.planning.plan import plan_from_json
+from pipelines.domain.orders.airtable_fields import prompt_in_row
 from pipelines.domain.records import Generation, Run, Scene
+from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.ports import Tx
 from pipelines.stages.generations.requests import settings_of, still_to_buy
 from pipelines.stages.kernel import ledger, next_action, outbox, stop_switch
@@ -136,13 +136,13 @@ def _forgive(tx: Tx, scenes: list[Scene]) -> None:
     """Failures before now do not count on the ladder any more; refused scenes are tried again as they are."""
     for scene in scenes:
         if scene.clip_id is None:
-            fresh = {**scene.attempt_level, "forgiven": tx.generations.count(scene_id=scene.id)}
+            fresh = replace(scene.attempt_level, forgiven=tx.generations.count(scene_id=scene.id))
             tx.scenes.change(scene.id, attempt_level=fresh, status=SceneStatus.QUEUED, error=None)
 
 
 def _hold_missing(services: Services, tx: Tx, run: Run, scenes: list[Scene], now: float) -> None:
     """A request asks no base: its Day Budget is left to the worker, who reads it before anything is bought."""
-    order, plan = order_from_json(run.order or {}), plan_from_json(run.plan or {})
+    order, plan = run.known_order, run.known_plan
     has_open = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))}
     missing = [scene for scene in scenes if scene.clip_id is None and scene.id not in has_open]
     due = still_to_buy(tx, missing, plan, order.title)
@@ -193,14 +193,18 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         caption=planned.caption,
         seconds=planned.seconds,
         model=planned.model,
-        settings=settings_of(planned, services.catalogue_model(planned.model), scene.settings.get("style"))
-        | _text_of_row(scene, changes, from_row=who.name == ROW),
+        settings=settings_of(
+            planned,
+            services.catalogue_model(planned.model),
+            scene.settings.style,
+            row_prompt=_text_of_row(scene, changes, from_row=who.name == ROW),
+        ),
         references=planned.references,
         take=scene.take + 1000 + len(takes),
         clip_id=None,
         status=SceneStatus.QUEUED,
         error=None,
-        attempt_level={"forgiven": tx.generations.count(scene_id=scene.id)},
+        attempt_level=AttemptLevel(forgiven=tx.generations.count(scene_id=scene.id)),
         updated_at=who.now,
     )
     record(tx, who, "scene", scene.id, run.id, "regenerate", number=scene.number, changes=sorted(changes))
@@ -208,10 +212,10 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
     return planned.price_micro + planned.softening_micro
 
 
-def _text_of_row(scene: Scene, changes: dict[str, Any], *, from_row: bool) -> dict[str, Any]:
+def _text_of_row(scene: Scene, changes: dict[str, Any], *, from_row: bool) -> str | None:
     """A prompt that is given elsewhere leaves the row's own text alone; the row says what was made (`made_with`)."""
     text = None if from_row and changes.get("prompt") else prompt_in_row(scene)
-    return {} if text in (None, changes.get("prompt") or scene.prompt) else {ROW_PROMPT: text}
+    return None if text == (changes.get("prompt") or scene.prompt) else text
 
 
 def decide(services: Services, generation_id: str, choice: str, actor: str) -> Run:

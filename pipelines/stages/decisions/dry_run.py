@@ -8,7 +8,7 @@ from typing import Any
 from pipelines.domain.errors import InvalidOrder, NotFound, Problem
 from pipelines.domain.lifecycle import OPEN, GenerationStatus
 from pipelines.domain.orders.field_labels import for_clip
-from pipelines.domain.planning.plan import Plan, plan_from_json
+from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Run
 from pipelines.ports import Tx
 from pipelines.stages.generations.requests import still_to_buy
@@ -75,7 +75,7 @@ def _missing(tx: Tx, run: Run, doubtful: str | None) -> int:
         return run.quote_micro or 0
     on_its_way = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))} - {doubtful}
     missing = [scene for scene in scenes if scene.id not in on_its_way]
-    return still_to_buy(tx, missing, plan_from_json(run.plan), (run.order or {}).get("title"))
+    return still_to_buy(tx, missing, run.plan, run.known_order.title)
 
 
 def _priced(services: Services, tx: Tx, run: Run, price: int, plan: Plan | None) -> DecisionPreview:
@@ -86,7 +86,7 @@ def _priced(services: Services, tx: Tx, run: Run, price: int, plan: Plan | None)
 
 
 def _plan_of(run: Run) -> Plan | None:
-    return plan_from_json(run.plan) if run.plan else None
+    return run.plan or None
 
 
 def _run(tx: Tx, run_id: str) -> Run:

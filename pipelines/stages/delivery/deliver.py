@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, NotConfigured, RecordGone, ReelgridError
@@ -94,7 +94,7 @@ def _verify(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None
         services.points.reach("deliver.verified", run=run.id)
         _finish(services, actor, run, fetched=True)
         return
-    waited = int(cuts[0].attachment.get("waited", 0))
+    waited = cuts[0].attachment.waited
     if waited < FREE_LOOKS:
         with services.store.write() as tx:
             _note(tx, cuts, waited=waited + 1)
@@ -108,7 +108,7 @@ def _verify(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None
         return
     film, poster = verify_attachments.compare_cells(cuts, cells)
     have = {**film.have, **poster.have}
-    checks = int(cuts[0].attachment.get("checks", 0)) + 1
+    checks = cuts[0].attachment.checks + 1
     if film.whole and poster.whole:
         services.points.reach("deliver.verified", run=run.id)
         _finish(services, actor, run, have=have)
@@ -129,7 +129,7 @@ def _was_fetched(services: Services, run: Run, cuts: Sequence[Cut]) -> bool:
 def _note(tx: Tx, cuts: Sequence[Cut], **facts: Any) -> None:
     """Remember of all films: `checks` and `tries` of this round, `links` given ever, whether one `waits`."""
     for cut in cuts:
-        tx.cuts.change(cut.id, attachment={**cut.attachment, **facts})
+        tx.cuts.change(cut.id, attachment=replace(cut.attachment, **facts))
 
 
 def _send_again(
@@ -144,8 +144,8 @@ def _send_again(
     """Airtable refuses a link that failed before: a fresh one is made for each try of what it does not `have`; in the
     end a person is asked, but not about a poster.
     """
-    tries = int(cuts[0].attachment.get("tries", 0)) + 1
-    links = int(cuts[0].attachment.get("links", 0)) + 1
+    tries = cuts[0].attachment.tries + 1
+    links = cuts[0].attachment.links + 1
     if tries >= TRIES and only_posters:
         _finish(services, actor, run, have=have)
         return
@@ -231,8 +231,7 @@ def _finish(
             attachment = (
                 verify_attachments.schedule_verification(cut, *later) if later and cut is cuts[0] else cut.attachment
             )
-            attachment = {**attachment, "waits": False, **({"id": known} if known else {})}
-            tx.cuts.change(cut.id, attachment=attachment)
+            tx.cuts.change(cut.id, attachment=replace(attachment, waits=False, id=known or attachment.id))
             if cut.status is not CutStatus.DELIVERED:
                 transition_cut(tx, actor, cut, CutStatus.DELIVERED, delivered_at=now, next_at=now)
         ledger.release(tx, now, run)
@@ -276,7 +275,7 @@ def resume(tx: Tx, run_id: str, now: float) -> None:
     if run is None:
         return
     if run.status in (_R.DONE, _R.NEEDS_ATTENTION):
-        cuts = [cut for cut in films_of(tx, run) if cut.attachment.get("waits")]
+        cuts = [cut for cut in films_of(tx, run) if cut.attachment.waits]
         if cuts:
             _note(tx, cuts, waits=False, checks=0)
             again: dict[str, Any] = {"detail": "Airtable is back; looking after the film.", "error": None}
@@ -299,14 +298,11 @@ def _doubts(tx: Tx, run: Run) -> list[str]:
     for scene in scenes:
         clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
         if clip is not None and clip.placeholder:
-            sentence = str(scene.attempt_level.get("placeholder") or refusals.refusal_of(scene))
+            sentence = scene.attempt_level.placeholder or refusals.refusal_of(scene)
             doubts.append(f"Scene {scene.number} is a placeholder. {sentence}")
             tx.scenes.change(scene.id, status=SceneStatus.REFUSED, error=sentence)
-    for cut in films_of(tx, run):
-        faults = cut.verdict.get("faults") or []
-        if faults:
-            doubts.append(f"The {cut.format} film was looked at: {'; '.join(faults)}.")
-    return doubts
+    looked_at = [(cut.format, cut.verdict.faults) for cut in films_of(tx, run) if cut.verdict.faults]
+    return doubts + [f"The {name} film was looked at: {'; '.join(faults)}." for name, faults in looked_at]
 
 
 def give_up(services: Services, actor: Actor, run: Run, error: ReelgridError) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.records import Cut
@@ -11,14 +12,12 @@ from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record
 
-TRIED = "extras"
-
 
 def advance(services: Services, actor: Actor, cut_id: str) -> None:
     """First the extras, then a look whether Airtable has what it was given."""
     with services.store.read() as tx:
         cut = tx.cuts.get(cut_id)
-    if cut is not None and cut.attachment.get(TRIED):
+    if cut is not None and cut.attachment.extras:
         verify_attachments.verify(services, actor, cut_id)
     elif cut is not None and cut.key is not None and cut.deleted_at is None:
         make(services, actor, cut)
@@ -45,10 +44,8 @@ def _settle(services: Services, actor: Actor, cut_id: str, made: dict[str, str])
     with services.store.write() as tx:
         cut = tx.cuts.get(cut_id, lock=True)
         if cut is not None:
-            extras, known = {**cut.extras, **made}, {**cut.attachment, TRIED: True}
-            later = (
-                services.clock.now() + verify_attachments.PAUSES_S[0] if known.get(verify_attachments.LOOKS) else None
-            )
+            extras, known = {**cut.extras, **made}, replace(cut.attachment, extras=True)
+            later = services.clock.now() + verify_attachments.PAUSES_S[0] if known.looks else None
             done = {"extras": extras, "attachment": known, "next_at": later}
             tx.cuts.change(cut_id, {"lease_token": actor.lease}, attempts=0, **done, **FREE)
 
@@ -57,7 +54,7 @@ def give_up(services: Services, actor: Actor, cut_id: str, error: ReelgridError)
     """The film is there without them."""
     with services.store.read() as tx:
         known = tx.cuts.get(cut_id)
-    if known is not None and known.attachment.get(TRIED):
+    if known is not None and known.attachment.extras:
         verify_attachments.give_up(services, actor, cut_id, error)
         return
     _settle(services, actor, cut_id, {})

@@ -9,7 +9,7 @@ table has to be looked after at one time is read in one call.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipelines.domain.errors import AirtableQuota, ReelgridError
@@ -17,6 +17,7 @@ from pipelines.domain.keys import version_key
 from pipelines.domain.lifecycle import CutStatus
 from pipelines.domain.orders.airtable_fields import AirtableTable, SceneField, VersionField, VideoField, attachments
 from pipelines.domain.records import Cut, OutboxEntry, Run
+from pipelines.domain.state.delivery import Attachment, Look
 from pipelines.ports import Tx
 from pipelines.stages.films.stitch import films_of
 from pipelines.stages.kernel import fetches, outbox
@@ -31,8 +32,6 @@ ALONG_S = 90.0
 AWAY_S = 3600.0
 AT_ONCE = 100
 _FILMS, _POSTERS, _CLIP = VideoField.FINAL_VIDEO.value, VideoField.POSTER.value, SceneField.CLIP.value
-LOOKS = "looks"
-"""Where a cut remembers what is to be looked after: by table, `checks` of this link, `tries` of all, when (`at`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +92,9 @@ def _is(file: File, item: Mapping[str, Any]) -> bool:
     return bool(right and item.get("size") and item.get("id") and str(item.get("type", "")).startswith(file.kind))
 
 
-def schedule_verification(cut: Cut, *tables: str) -> dict[str, Any]:
+def schedule_verification(cut: Cut, *tables: str) -> Attachment:
     """The `attachment` of a cut whose files in these tables are to be looked after."""
-    fresh = {table: {"checks": 0, "tries": 0} for table in tables}
-    return {**cut.attachment, LOOKS: {**cut.attachment.get(LOOKS, {}), **fresh}}
+    return replace(cut.attachment, looks={**cut.attachment.looks, **dict.fromkeys(tables, Look())})
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +150,7 @@ def verify(services: Services, actor: Actor, cut_id: str) -> None:
 
 def _due(cut: Cut, now: float) -> list[str]:
     """The tables in which a cut's files are to be looked after about now."""
-    return [table for table, state in cut.attachment.get(LOOKS, {}).items() if state.get("at", 0.0) < now + ALONG_S]
+    return [table for table, look in cut.attachment.looks.items() if look.at < now + ALONG_S]
 
 
 def _verify_table(services: Services, actor: Actor, cut: Cut, base_id: str, table: str) -> bool:
@@ -219,15 +217,15 @@ def confirm(tx: Tx, run_id: str, cells: Mapping[str, Any]) -> None:
     """The answer to what was written into a row of `Videos` shows its film: it need not be read for that."""
     run = tx.runs.get(run_id, lock=True)
     cuts = films_of(tx, run) if run else []
-    if not cuts or AirtableTable.VIDEOS not in cuts[0].attachment.get(LOOKS, {}) or _FILMS not in cells:
+    if not cuts or AirtableTable.VIDEOS not in cuts[0].attachment.looks or _FILMS not in cells:
         return
     film, poster = compare_cells(cuts, cells)
     current = tx.cuts.get(cuts[0].id, lock=True)
     if not (film.whole and poster.whole) or current is None:
         return
-    looks = {name: state for name, state in current.attachment[LOOKS].items() if name != AirtableTable.VIDEOS}
-    known = {"id": film.have[outbox.film_name(current)]}
-    tx.cuts.change(current.id, attachment={**current.attachment, **known, LOOKS: looks})
+    looks = {name: state for name, state in current.attachment.looks.items() if name != AirtableTable.VIDEOS}
+    known = replace(current.attachment, id=film.have[outbox.film_name(current)], looks=looks)
+    tx.cuts.change(current.id, attachment=known)
 
 
 def _clip_rows(tx: Tx, run: Run) -> list[_Row]:
@@ -252,20 +250,20 @@ def _judge(
     table: str,
     cells: Mapping[str, Mapping[str, Sequence[Any]]],
 ) -> None:
-    state = dict(place.cut.attachment[LOOKS][table])
+    state = place.cut.attachment.looks[table]
     if not place.is_written:
         _again(tx, actor, place.cut, table, state, PAUSES_S[0])
         return
     # A row that is gone misses nothing.
     seen = [(row, {} if row.fetched else row.compare(cells.get(row.entry.record_id or "", {}))) for row in place.rows]
     every = [arrival for _, found in seen for arrival in found.values()]
-    state["checks"] += 1
+    state = replace(state, checks=state.checks + 1)
     if table == AirtableTable.SCENES:
         _remember_clips(tx, seen)
     if all(arrival.whole for arrival in every):
         _again(tx, actor, place.cut, table, None, None)
-    elif not any(arrival.lost for arrival in every) and state["checks"] < len(PAUSES_S):
-        _again(tx, actor, place.cut, table, state, PAUSES_S[state["checks"]])
+    elif not any(arrival.lost for arrival in every) and state.checks < len(PAUSES_S):
+        _again(tx, actor, place.cut, table, state, PAUSES_S[state.checks])
     else:
         _resend(services, tx, actor, place, table, state, [one for one in seen if not _is_whole(one[1])])
 
@@ -290,12 +288,12 @@ def _resend(
     actor: Actor,
     place: _Place,
     table: str,
-    state: dict[str, Any],
+    state: Look,
     missing: Sequence[tuple[_Row, Mapping[str, Arrival]]],
 ) -> None:
     """A fresh link for what Airtable failed to fetch; in the end its row says that."""
     run, now = place.run, services.clock.now()
-    tries = state["tries"] + 1
+    tries = state.tries + 1
     if tries >= TRIES:
         record(tx, actor, "run", run.id, run.id, "not_attached", table=table, **_TOLD["lost"].get(table, {}))
         for row, _ in missing:
@@ -307,7 +305,7 @@ def _resend(
     for row, found in missing:
         mark = f"{table[0].lower()}{tries}-{row.entry.flushes}"
         _say(tx, now, row.entry, _fresh_links(place, table, row, mark, found))
-    _again(tx, actor, place.cut, table, {**state, "checks": 0, "tries": tries}, PAUSES_S[0])
+    _again(tx, actor, place.cut, table, replace(state, checks=0, tries=tries), PAUSES_S[0])
 
 
 _TOLD: Mapping[str, Mapping[str, Mapping[str, str]]] = {
@@ -354,28 +352,28 @@ _NOT_ATTACHED = {
 }
 
 
-def _again(tx: Tx, actor: Actor, cut: Cut, table: str, state: dict[str, Any] | None, pause: float | None) -> None:
+def _again(tx: Tx, actor: Actor, cut: Cut, table: str, state: Look | None, pause: float | None) -> None:
     """Look again after `pause`, or never more. Whoever else works on the cut right now decides about it himself."""
     current = tx.cuts.get(cut.id, lock=True)
     if current is None or current.lease_token not in (None, actor.lease):
         return
-    looks = {**current.attachment.get(LOOKS, {}), table: None}
+    looks = {name: kept for name, kept in current.attachment.looks.items() if name != table}
     if state is not None and pause is not None:
-        looks[table] = {**state, "at": actor.now + pause}
-    _keep(tx, current, {name: kept for name, kept in looks.items() if kept is not None})
+        looks[table] = replace(state, at=actor.now + pause)
+    _keep(tx, current, looks)
 
 
-def _keep(tx: Tx, cut: Cut, looks: Mapping[str, Any], **changes: Any) -> None:
+def _keep(tx: Tx, cut: Cut, looks: Mapping[str, Look], **changes: Any) -> None:
     """Remember what is to be looked after, and come back when the first of it is due."""
-    next_at = min((float(state.get("at", 0.0)) or cut.next_at or 0.0 for state in looks.values()), default=None)
-    tx.cuts.change(cut.id, attachment={**cut.attachment, LOOKS: looks}, next_at=next_at, **changes)
+    next_at = min((look.at or cut.next_at or 0.0 for look in looks.values()), default=None)
+    tx.cuts.change(cut.id, attachment=replace(cut.attachment, looks=looks), next_at=next_at, **changes)
 
 
 def _leave(tx: Tx, actor: Actor, cut: Cut, forget: Collection[str]) -> None:
     """The step is over; what has no place any more is not looked after any more."""
     current = tx.cuts.get(cut.id, lock=True)
     if current is not None and current.lease_token == actor.lease:
-        looks = {name: state for name, state in current.attachment.get(LOOKS, {}).items() if name not in forget}
+        looks = {name: kept for name, kept in current.attachment.looks.items() if name not in forget}
         _keep(tx, current, looks, attempts=0, **FREE)
 
 
@@ -387,5 +385,5 @@ def give_up(services: Services, actor: Actor, cut_id: str, error: ReelgridError)
             return
         changes: dict[str, Any] = {"next_at": actor.now + AWAY_S}
         if not isinstance(error, AirtableQuota):
-            changes = {"next_at": None, "attachment": {**cut.attachment, LOOKS: {}}}
+            changes = {"next_at": None, "attachment": replace(cut.attachment, looks={})}
         tx.cuts.change(cut_id, {"lease_token": actor.lease}, attempts=0, **changes, **FREE)

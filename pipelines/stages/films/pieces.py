@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from pipelines.domain.footage import RATES, Captions, ClipWork, Corner, Logo, Target, Transition, exact_rate
 from pipelines.domain.keys import digest
-from pipelines.domain.orders.order import Order, order_from_json
-from pipelines.domain.planning.plan import Plan, format_size, plan_from_json
+from pipelines.domain.orders.order import Order
+from pipelines.domain.planning.plan import Plan, format_size
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.kernel import scratch
@@ -51,9 +51,9 @@ class PieceWork:
 
 def works(run: Run, scene: Scene, clip: Clip) -> list[PieceWork]:
     """One work for each format of the run."""
-    order, plan = order_from_json(run.order or {}), plan_from_json(run.plan or {})
+    order, plan = run.known_order, run.known_plan
     caption = scene.caption if order.captions is Captions.BURNED else None
-    length = float(clip.footage.get("duration_s", 0.0))
+    length = clip.footage.duration_s
     frame = 1.0 / float(film_rate(plan))
     trim = scene.seconds if scene.seconds and length > scene.seconds + frame else None
     logo = LogoWork(order.logo, order.logo_position, order.logo_opacity) if order.logo else None
@@ -73,7 +73,7 @@ def _fade_s(order: Order, scene: Scene) -> float:
 
 def target_of(run: Run, format_name: str) -> Target:
     """What every clip of one cut is brought to."""
-    order, plan = order_from_json(run.order or {}), plan_from_json(run.plan or {})
+    order, plan = run.known_order, run.known_plan
     width, height = format_size(plan, format_name)
     rate = film_rate(plan)
     return Target(width=width, height=height, fps=rate, fit=order.fit, loudness_lufs=order.loudness_lufs)
@@ -88,13 +88,13 @@ def film_rate(plan: Plan) -> Fraction:
 
 def settle_rate(services: Services, run: Run) -> Run:
     """Nobody orders a frame rate: the film takes that of its first clip, once, so that nothing is encoded for it."""
-    if run.plan is None or run.plan.get("film_fps") is not None:
+    if run.plan is None or run.plan.film_fps is not None:
         return run
     with services.store.write() as tx:
         row = tx.runs.get(run.id, lock=True) or run
         plan = row.plan or run.plan
-        if plan.get("film_fps") is None:
-            plan = {**plan, "film_fps": str(_first_rate(tx, row) or film_rate(plan_from_json(plan)))}
+        if plan.film_fps is None:
+            plan = replace(plan, film_fps=str(_first_rate(tx, row) or film_rate(plan)))
             tx.runs.change(row.id, plan=plan)
         return replace(run, plan=plan)
 
@@ -102,7 +102,7 @@ def settle_rate(services: Services, run: Run) -> Run:
 def _first_rate(tx: Tx, run: Run) -> Fraction | None:
     scenes = tx.scenes.find(run_id=run.id, order="number")
     clips = [clip for scene in scenes if scene.clip_id and (clip := tx.clips.get(scene.clip_id))]
-    rates = [exact_rate(Fraction(str(clip.footage.get("fps", 0)))) for clip in clips if not clip.placeholder]
+    rates = [exact_rate(clip.footage.fps) for clip in clips if not clip.placeholder]
     return rates[0] if rates and rates[0] in RATES else None
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import MOVING
-from pipelines.domain.records import Clip, Run, Scene
+from pipelines.domain.records import LAST_FRAME, Clip, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.films import pieces, timeline
 from pipelines.stages.kernel import scratch
@@ -34,7 +34,7 @@ def prepare_pieces(services: Services, actor: Actor, clip_id: str) -> None:
         prepared |= made
         changes += [(run.id, f"Scene {scene.number} was made to fit: {'; '.join(changed)}.")] if changed else []
     with services.store.write() as tx:
-        if "last_frame" in prepared:
+        if LAST_FRAME in prepared:
             # The next scene can be bought now: it need not wait for cards and transitions.
             _wake(tx, users, actor.now)
         if tx.clips.change(clip.id, {"lease_token": actor.lease}, prepared={**clip.prepared, **prepared}):
@@ -69,8 +69,8 @@ def _work(services: Services, run: Run, scene: Scene, clip: Clip) -> tuple[dict[
         followers = tx.scenes.find(run_id=run.id, number=scene.number + 1, continues=True)
     made: dict[str, str] = {}
     changed: dict[str, None] = {}
-    if followers and "last_frame" not in clip.prepared:
-        made["last_frame"] = _last_frame(services, clip)
+    if followers and clip.last_frame is None:
+        made[LAST_FRAME] = _last_frame(services, clip)
     for work in pieces.works(run, scene, clip):
         key = work.key
         if key not in clip.prepared:

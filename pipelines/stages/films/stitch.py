@@ -10,19 +10,18 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, ReelgridError, Unavailable, UnplayableMedia
 from pipelines.domain.footage import Captions, FilmPlan, FilmReport, Verdict
 from pipelines.domain.keys import new_id, new_token
 from pipelines.domain.lifecycle import CutStatus, RunStatus
-from pipelines.domain.orders.order import order_from_json
-from pipelines.domain.planning.plan import plan_from_json
+from pipelines.domain.open_json import JsonObject
 from pipelines.domain.records import Clip, Cut, Run, Scene
+from pipelines.domain.state.delivery import JoinReport
 from pipelines.ports import Tx
 from pipelines.stages.films import cards, pieces, timeline
 from pipelines.stages.films.timeline import Shot
-from pipelines.stages.generations.fetch import footage_to_json, sha256_of
+from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.kernel import ledger, outbox, scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_cut, transition_run
@@ -47,7 +46,7 @@ class _Made:
 def make_cuts(services: Services, actor: Actor, run: Run) -> None:
     """Make every format of the run's present take, then go on to delivery."""
     run = pieces.settle_rate(services, run)
-    plan = plan_from_json(run.plan or {})
+    plan = run.known_plan
     with services.store.read() as tx:
         scenes = tx.scenes.find(run_id=run.id, order="number")
         clips = _clips_of(tx, scenes)
@@ -60,7 +59,7 @@ def make_cuts(services: Services, actor: Actor, run: Run) -> None:
     cuts = [make_cut(services, actor, run, name, scenes, clips) for name in plan.formats]
     with services.store.write() as tx:
         detail = "Putting the film into the row." if run.record_id else "Finishing."
-        verdict = str(cuts[0].verdict.get("sentence", ""))
+        verdict = cuts[0].verdict.sentence
         run = transition_run(
             tx, actor, run, RunStatus.DELIVERING, next_at=actor.now, detail=detail, verdict=verdict, error=None
         )
@@ -101,9 +100,9 @@ def make_cut(
         "filename": film_name(run, name, animatic=animatic),
         "poster_key": made.poster_key,
         "extras": made.extras,
-        "footage": footage_to_json(made.report.footage),
-        "report": {"paths": list(made.report.paths), "notes": list(made.report.notes)},
-        "verdict": {"ok": made.verdict.ok, "sentence": made.verdict.sentence, "faults": list(made.verdict.faults)},
+        "footage": made.report.footage,
+        "report": JoinReport(paths=made.report.paths, notes=made.report.notes),
+        "verdict": made.verdict,
     }
     with services.store.write() as tx:
         for note in made.report.notes:
@@ -131,14 +130,14 @@ def _planned(services: Services, actor: Actor, run: Run, name: str, *, animatic:
 
 def films_of(tx: Tx, run: Run) -> list[Cut]:
     """The films of a run's present take that are kept, in the order of its formats: the first is the film's own."""
-    formats = list(plan_from_json(run.plan).formats) if run.plan else []
+    formats = list(run.plan.formats) if run.plan else []
     cuts = tx.cuts.find(run_id=run.id, take=run.take, animatic=False, deleted_at=None)
     return sorted((cut for cut in cuts if cut.format in formats), key=lambda cut: formats.index(cut.format))
 
 
 def film_name(run: Run, format_name: str, *, animatic: bool) -> str:
     """A name that a person recognises among downloads: `spring-sale-r2-16x9.mp4`."""
-    title = str((run.order or {}).get("title") or "").strip().lower()
+    title = ((run.order.title if run.order else None) or "").strip().lower()
     words = "".join(char if char.isalnum() else "-" for char in title)[:40].strip("-") or (run.record_id or run.id)
     take = f"-take{run.take + 1}" if run.take else ""
     kind = "-animatic" if animatic else ""
@@ -194,7 +193,7 @@ def _second_try(
 
 def film_plan(services: Services, run: Run, name: str, scenes: Sequence[Scene], clips: Sequence[Clip]) -> FilmPlan:
     """The pieces in order, with cards before and after where the row wants them."""
-    order, target = order_from_json(run.order or {}), pieces.target_of(run, name)
+    order, target = run.known_order, pieces.target_of(run, name)
     film, clip_of = timeline.shots(order, scenes), dict(zip((scene.id for scene in scenes), clips, strict=True))
     opening, *into, ending = timeline.joins(order, film)
     beside = order.captions is Captions.SIDECAR
@@ -250,9 +249,7 @@ def _beside(services: Services, path: Path, stem: str, content_type: str) -> str
     return services.media.put_file(path, key, content_type).key
 
 
-def provenance(
-    services: Services, run: Run, report: FilmReport, verdict: Verdict, clips: Sequence[Clip]
-) -> dict[str, Any]:
+def provenance(services: Services, run: Run, report: FilmReport, verdict: Verdict, clips: Sequence[Clip]) -> JsonObject:
     """Where every second of a film comes from: models, prompts, generations, costs, hashes, joins."""
     with services.store.read() as tx:
         generations = {gen.id: gen for gen in tx.generations.find(id=[clip.generation_id or "" for clip in clips])}
@@ -260,14 +257,14 @@ def provenance(
     sources = []
     for clip in clips:
         gen = generations.get(clip.generation_id or "")
-        request = gen.request if gen else {}
+        request = gen.request if gen else None
         sources.append(
             {
                 "clip": clip.id,
                 "sha256": clip.sha256,
                 "model": clip.model,
-                "prompt": request.get("prompt"),
-                "seed": request.get("seed"),
+                "prompt": request.prompt if request else None,
+                "seed": request.seed if request else None,
                 "generation": clip.generation_id,
                 "provider_job": gen.provider_id if gen else None,
                 "cost_micro_usd": clip.cost_micro,

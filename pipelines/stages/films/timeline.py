@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.domain.footage import Boundary, Target, Transition
-from pipelines.domain.orders.order import Order, order_from_json
-from pipelines.domain.planning.plan import plan_from_json
+from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.stages.films import cards, pieces
 from pipelines.stages.kernel import scratch
@@ -116,12 +115,12 @@ class _Draft:
 
 def render_ahead(services: Services, run: Run, scene: Scene) -> None:
     """What the join needs besides a scene's piece, which has just been made, as far as that can be had already."""
-    order = order_from_json(run.order or {})
+    order = run.known_order
     with services.store.read() as tx:
         scenes = tx.scenes.find(run_id=run.id, order="number")
         clips = {one.id: tx.clips.get(one.clip_id) for one in scenes if one.clip_id}
     film = shots(order, scenes)
     mine = [at for at, shot in enumerate(film) if shot.scene is not None and shot.scene.id == scene.id]
-    for name in plan_from_json(run.plan or {}).formats:
+    for name in run.known_plan.formats:
         for at in mine:
             _Draft(services, run, name, film, joins(order, film), clips).render(at)

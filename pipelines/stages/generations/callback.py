@@ -4,9 +4,10 @@ answer was lost. The provider is asked about that job (`settle`) before it becom
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from pipelines.domain.lifecycle import IN_DOUBT, IN_FLIGHT, GenerationStatus
+from pipelines.domain.open_json import JsonObject
 from pipelines.domain.records import Generation, InboxItem
 from pipelines.ports import Tx
 from pipelines.stages.generations import submit
@@ -23,7 +24,7 @@ def receive(
     *,
     generation_token: str | None = None,
     job_id: str | None = None,
-    body: dict[str, Any] | None = None,
+    body: JsonObject | None = None,
 ) -> bool:
     """Record a verified delivery once and make its generation due; False when it concerns nothing of ours."""
     now = services.clock.now()
@@ -58,7 +59,7 @@ def _act(tx: Tx, found: Generation, job_id: str | None, now: float) -> None:
     elif job_id is not None and gen.provider_id is None and gen.status in _ADOPTABLE:
         # While the call itself may still be on its way, its answer has the first word.
         due = {} if gen.status is _G.SUBMITTING else {"next_at": now}
-        tx.generations.change(gen.id, result={**gen.result, submit.CALLED_BACK: job_id}, **due)
+        tx.generations.change(gen.id, result=replace(gen.result, called_back=job_id), **due)
 
 
 _ADOPTABLE = (*IN_DOUBT, _G.PLANNED, _G.ABANDONED)

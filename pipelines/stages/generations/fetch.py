@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import logging
 from collections.abc import Iterator
@@ -25,9 +24,9 @@ from pipelines.domain.footage import Footage
 from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import GenerationStatus, Reason, RunStatus, SceneStatus
 from pipelines.domain.records import Clip, Generation, Run, Scene
-from pipelines.ports import GenerationRequest, Job, Tx
+from pipelines.domain.state.generation import GenerationRequest, GenerationResult
+from pipelines.ports import Job, Tx
 from pipelines.stages.generations import submit
-from pipelines.stages.generations.requests import request_from_json
 from pipelines.stages.kernel import leases, ledger, outbox
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, LostLease, record, transition_generation, transition_run
@@ -41,7 +40,7 @@ SOON_S = 900.0
 """What expires within this time is fetched before everything else."""
 HURRY_S, HURRY_PAUSE_S, SHORTEST_PAUSE_S = 120.0, 5.0, 0.5
 """In the last two minutes it is tried again every few seconds, whatever went wrong."""
-GONE, GONE_S = "gone_since", 120.0
+GONE_S = 120.0
 """A file that its provider does not have for so long in a row will not come any more."""
 PAST_PATIENCE_S = 1.0
 """The same, where its time is over."""
@@ -61,7 +60,7 @@ def due_at(expires_at: float, now: float) -> float:
 
 def download_clip(services: Services, actor: Actor, gen: Generation) -> None:
     """From succeeded to fetched. Every part may be repeated: the file's key follows from its content."""
-    request = request_from_json(gen.request)
+    request = gen.request
     path = services.work / "fetch" / f"{gen.id}-{(actor.lease or '')[:8]}.mp4"
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -101,11 +100,9 @@ def _download(services: Services, actor: Actor, gen: Generation, request: Genera
 def _with_fewer_links(job: Job) -> Iterator[Job]:
     """The job as it is, and then with one link less each time."""
     yield job
-    others = [link for link in job.result.get("others", []) if isinstance(link, str)]
-    while job.result.get("url"):
-        rest = {name: value for name, value in job.result.items() if name not in ("url", "others")}
-        job = replace(job, result=rest | ({"url": others[0], "others": others[1:]} if others else {}))
-        others = others[1:]
+    while job.result.links:
+        others = job.result.links[1:]
+        job = replace(job, result=replace(job.result, url=others[0] if others else None, others=others[1:]))
         yield job
 
 
@@ -129,20 +126,21 @@ def _handle_missing(
     are asked for again), or for good. The error to raise.
     """
     now = services.clock.now()
-    since = float(gen.result.get(GONE, now))
+    since = now if gen.result.gone_since is None else gen.result.gone_since
     patience = GONE_S if now < kept_until(services, gen) else PAST_PATIENCE_S
     if now - since >= patience:
         return error
-    _note(services, actor, gen, result={**gen.result, GONE: since})
+    _note(services, actor, gen, result=replace(gen.result, gone_since=since))
     with suppress(Expired):
         job = services.providers.get(gen.provider).poll(gen.provider_id or "", request)
-        fresh = {"result": {**job.result, GONE: since}, "expires_at": job.expires_at or gen.expires_at}
+        fresh = GenerationResult.of(job.result, gone_since=since)
+        expires_at = job.expires_at or gen.expires_at
         if job.status is _G.SUCCEEDED:
-            _note(services, actor, gen, **fresh)
+            _note(services, actor, gen, result=fresh, expires_at=expires_at)
         elif job.status in (_G.SUBMITTED, _G.RUNNING):
             # It was called done too early: what is not made yet is not gone.
-            known = {name: value for name, value in (job.result or gen.result).items() if name != GONE}
-            _note(services, actor, gen, **(fresh | {"result": known}))
+            known = fresh if fresh.links else gen.result
+            _note(services, actor, gen, result=replace(known, gone_since=None), expires_at=expires_at)
     return Unavailable(error.operator, retry_after=services.catalogue_model(gen.model).poll_s)
 
 
@@ -190,13 +188,8 @@ def _keep(services: Services, gen: Generation, path: Path, footage: Footage) -> 
         size=stored.size,
         model=gen.model,
         generation_id=gen.id,
-        footage=footage_to_json(footage),
+        footage=footage,
     )
-
-
-def footage_to_json(footage: Footage) -> dict[str, Any]:
-    """For rows; the frame rate as `24` or `30000/1001`."""
-    return dataclasses.asdict(footage) | {"fps": str(footage.fps)}
 
 
 def _commit(services: Services, actor: Actor, gen: Generation, clip: Clip) -> None:
@@ -205,12 +198,12 @@ def _commit(services: Services, actor: Actor, gen: Generation, clip: Clip) -> No
     with services.store.write() as tx:
         run = tx.runs.get(gen.run_id, lock=True)
         scene = tx.scenes.get(gen.scene_id)
-        placeholder = bool(scene and scene.attempt_level.get("placeholder"))
+        placeholder = bool(scene and scene.attempt_level.placeholder)
         tx.clips.add(replace(clip, cost_micro=cost, placeholder=placeholder, created_at=actor.now, next_at=actor.now))
         gen = transition_generation(tx, actor, gen, _G.FETCHED, cost_micro=cost, clip_id=clip.id)
         if run is None:
             return
-        ledger.capture(tx, actor.now, run, gen, cost, float(gen.request["seconds"]))
+        ledger.capture(tx, actor.now, run, gen, cost, gen.request.seconds)
         if scene is not None:
             _give_to_scene(services, tx, actor, run, scene, gen, clip)
         submit.wake_if_generating(tx, run, actor.now)
@@ -220,7 +213,7 @@ def _give_to_scene(
     services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, gen: Generation, clip: Clip
 ) -> None:
     """The clip becomes the scene's, unless the scene has one or has moved on to another take meanwhile."""
-    if gen.request.get("card", {}).get("take") != scene.take or scene.clip_id is not None:
+    if gen.request.card.take != scene.take or scene.clip_id is not None:
         record(tx, actor, "clip", clip.id, run.id, "kept_aside", scene=scene.id)
         return
     tx.scenes.change(scene.id, clip_id=clip.id, status=SceneStatus.DONE, error=None, updated_at=actor.now)

@@ -27,9 +27,9 @@ from pipelines.domain.errors import (
 )
 from pipelines.domain.lifecycle import IN_FLIGHT, GenerationStatus, Reason
 from pipelines.domain.records import Generation
+from pipelines.domain.state.generation import GenerationResult
 from pipelines.ports import Job, Tx
 from pipelines.stages.generations import fetch, submit
-from pipelines.stages.generations.requests import request_from_json
 from pipelines.stages.kernel import circuit_breaker, ledger, rate_limits
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation
@@ -41,7 +41,7 @@ LONGEST_POLL_S = 30.0
 GROWTH = 1.5
 POLLS = "poll:"
 """Begins the name of the lane that holds back the polls of one provider."""
-MISSING, MISSING_S = "missing_since", 90.0
+MISSING_S = 90.0
 """A job that its provider does not know for so long in a row is gone."""
 TOGETHER, TOGETHER_S = 100, 0.5
 """So many answers are committed together, or those of so long."""
@@ -129,7 +129,7 @@ def _transition(services: Services, tx: Tx, gen: Generation, job: Job | None, to
     actor, known = Actor("sweep", now), _known(gen, job)
     if job is not None and to is _G.SUCCEEDED:
         due = fetch.due_at(job.expires_at or fetch.kept_until(services, gen), now)
-        done = {"result": job.result, "cost_micro": job.cost_micro, "next_at": due}
+        done = {"result": GenerationResult.of(job.result), "cost_micro": job.cost_micro, "next_at": due}
         transition_generation(tx, actor, gen, to, **known, **done)
         circuit_breaker.record_outcome(tx, gen.model, now, ok=True)
     else:
@@ -168,7 +168,7 @@ def _ask(services: Services, patience: _ProviderBackoff, gen: Generation) -> _An
     if not patience.lasts(gen.provider):
         return _Answer(gen, actor.now)
     try:
-        job = services.providers.get(gen.provider).poll(gen.provider_id or "", request_from_json(gen.request))
+        job = services.providers.get(gen.provider).poll(gen.provider_id or "", gen.request)
         patience.heard(gen.provider)
         services.points.reach("poll.answered", run=gen.run_id, generation=gen.id)
         return _judge(services, replace(actor, now=services.clock.now()), gen, job)
@@ -198,7 +198,7 @@ def _judge(services: Services, actor: Actor, gen: Generation, job: Job) -> _Answ
         error = _error_of(job)
         _fail(services, actor, gen, job.reason or Reason.PROVIDER_ERROR, error, cost=_charged(services, gen, job))
         return None
-    if MISSING in gen.result:
+    if gen.result.missing_since is not None:
         _found_again(services, gen)
     return _Answer(gen, actor.now, job)
 
@@ -234,17 +234,17 @@ def _missing(services: Services, actor: Actor, gen: Generation, error: Expired) 
     """The provider does not know the job: not yet (servers behind one address tell each other a little later), for a
     moment, or not any more. In the last case it may well be charged.
     """
-    since = float(gen.result.get(MISSING, actor.now))
+    since = actor.now if gen.result.missing_since is None else gen.result.missing_since
     if actor.now - since >= MISSING_S:
         _fail(services, actor, gen, Reason.EXPIRED, error, cost=gen.reserve_micro)
         return
     with services.store.write() as tx:
-        tx.generations.change(gen.id, {"status": gen.status}, result={**gen.result, MISSING: since})
+        tx.generations.change(gen.id, {"status": gen.status}, result=replace(gen.result, missing_since=since))
     _wait(services, actor, gen, Unavailable(error.operator, retry_after=services.catalogue_model(gen.model).poll_s))
 
 
 def _found_again(services: Services, gen: Generation) -> None:
-    known = {name: value for name, value in gen.result.items() if name != MISSING}
+    known = replace(gen.result, missing_since=None)
     with services.store.write() as tx:
         tx.generations.change(gen.id, {"status": gen.status}, result=known)
 
@@ -305,14 +305,19 @@ def poll_late(services: Services, actor: Actor, gen: Generation) -> None:
     """A step of an abandoned generation: has its result turned up after all?"""
     job = None
     if gen.provider_id is not None and gen.polls < LATE_POLLS:
-        job = services.providers.get(gen.provider).poll(gen.provider_id, request_from_json(gen.request))
+        job = services.providers.get(gen.provider).poll(gen.provider_id, gen.request)
     waiting = job is not None and job.status in (_G.SUBMITTED, _G.RUNNING)
     with services.store.write() as tx:
         if job is not None and job.status is _G.SUCCEEDED:
             gen = transition_generation(tx, actor, gen, _G.ADOPTED)
             record(tx, actor, "generation", gen.id, gen.run_id, "adopted", scene=gen.scene_id, by="a late look")
             transition_generation(
-                tx, replace(actor, lease=None), gen, _G.SUCCEEDED, result=job.result, next_at=actor.now
+                tx,
+                replace(actor, lease=None),
+                gen,
+                _G.SUCCEEDED,
+                result=GenerationResult.of(job.result),
+                next_at=actor.now,
             )
         else:
             later = actor.now + LATE_PAUSE_S if waiting else None

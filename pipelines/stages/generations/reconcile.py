@@ -16,7 +16,6 @@ from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import Generation
 from pipelines.ports import Job
 from pipelines.stages.generations import callback, submit
-from pipelines.stages.generations.requests import request_from_json
 from pipelines.stages.kernel import stop_switch
 from pipelines.stages.kernel.leases import LEASE_S
 from pipelines.stages.kernel.services import Services
@@ -27,7 +26,7 @@ logger = logging.getLogger(__name__)
 _G = GenerationStatus
 CLOCK_SLACK_S = 5.0
 """A vendor's clock may be behind ours by this much when its jobs are matched by creation time."""
-HEARD, UNHEARD_S = "heard_since", 90.0
+UNHEARD_S = 90.0
 """A job that a callback named and its provider does not know for so long was never there."""
 LIST_TRIES = 5
 """So many looks into a list, spread over its grace, before it counts as proof: a clock that jumps ahead proves none."""
@@ -39,7 +38,7 @@ def clear_doubt(services: Services, actor: Actor, gen: Generation) -> None:
     if gen.status is _G.SUBMITTING:
         gen = _to_unknown(services, actor, gen)
         services.points.reach("settle.doubted", run=gen.run_id, generation=gen.id)
-    if submit.CALLED_BACK in gen.result:
+    if gen.result.called_back:
         confirm(services, actor, gen)
         return
     _WAYS[card.ability](services, actor, gen, card)
@@ -47,9 +46,9 @@ def clear_doubt(services: Services, actor: Actor, gen: Generation) -> None:
 
 def confirm(services: Services, actor: Actor, gen: Generation) -> None:
     """A callback named a job. Anybody can call back: it is ours once the provider, asked with our key, knows it."""
-    job_id = str(gen.result[submit.CALLED_BACK])
+    job_id = gen.result.called_back or ""
     try:
-        services.providers.get(gen.provider).poll(job_id, request_from_json(gen.request))
+        services.providers.get(gen.provider).poll(job_id, gen.request)
         callback.adopt(services, replace(actor, now=services.clock.now()), gen, job_id)
     except (Expired, Ambiguous) as error:
         _doubt_it(services, actor, gen, error)
@@ -58,13 +57,12 @@ def confirm(services: Services, actor: Actor, gen: Generation) -> None:
 def _doubt_it(services: Services, actor: Actor, gen: Generation, error: ReelgridError) -> None:
     """The provider does not know the job, or not yet; or it is another generation's."""
     now = services.clock.now()
-    since = float(gen.result.get(HEARD, now))
+    since = now if gen.result.heard_since is None else gen.result.heard_since
     if isinstance(error, Expired) and now - since < UNHEARD_S:
-        known, later = {**gen.result, HEARD: since}, now + services.catalogue_model(gen.model).poll_s
+        known, later = replace(gen.result, heard_since=since), now + services.catalogue_model(gen.model).poll_s
     else:
         logger.warning("the callback of %s is not believed: %s", gen.id, error.operator)
-        known = {name: value for name, value in gen.result.items() if name not in (submit.CALLED_BACK, HEARD)}
-        later = now
+        known, later = replace(gen.result, called_back=None, heard_since=None), now
     with services.store.write() as tx:
         if not tx.generations.change(gen.id, actor.fence(gen.status), result=known, next_at=later, **FREE):
             raise LostLease(gen.id)
@@ -142,15 +140,18 @@ def _unclaimed(services: Services, gen: Generation, jobs: list[Job], since: floa
     return min(free, key=lambda job: ((job.created_at or 0.0) < since, job.created_at or 0.0), default=None)
 
 
-_ALIKE = ("prompt", "seconds", "width", "height")
-
-
 def _twin_is_sending(services: Services, gen: Generation, now: float) -> bool:
     """An equal request is on its way at this moment: the job that was found may be its own."""
     with services.store.read() as tx:
         sending = tx.generations.find(status=_G.SUBMITTING, model=gen.model)
     others = (other for other in sending if other.id != gen.id and other.lease_until >= now)
-    return any(all(other.request.get(name) == gen.request.get(name) for name in _ALIKE) for other in others)
+    return any(_wording(other) == _wording(gen) for other in others)
+
+
+def _wording(gen: Generation) -> tuple[object, ...]:
+    """What a job that is found in a list is known by."""
+    request = gen.request
+    return request.prompt, request.seconds, request.width, request.height
 
 
 def _pause(card: CatalogueModel) -> float:

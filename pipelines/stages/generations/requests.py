@@ -10,33 +10,22 @@ from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.footage import Transition
 from pipelines.domain.keys import digest
 from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.planning.clip_settings import ClipSettings, LeftOut, SceneSettings
 from pipelines.domain.planning.plan import Plan, PlannedScene
-from pipelines.domain.records import Clip, Generation, Scene
-from pipelines.ports import GenerationRequest, Tx
-
-_SENT = (
-    "width",
-    "height",
-    "aspect_ratio",
-    "resolution",
-    "fps",
-    "audio",
-    "seed",
-    "negative_prompt",
-    "first_frame",
-    "last_frame",
-)
+from pipelines.domain.records import Clip, Scene
+from pipelines.domain.state.generation import GenerationRequest, ScenePlace
+from pipelines.ports import Tx
 
 
 def scene_order(scene: Scene, model: str | None = None, *, shared: Sequence[str] = ()) -> SceneOrder:
     """A scene that exists, as an order of its own, for planning it again. `shared` are the pictures of its whole
     order, which come along anyway.
     """
-    left_out = scene.settings.get("left_out", {})
-    ordered = {**scene.settings, **left_out}
-    must_start = scene.settings.get("must_start") or "first_frame" in left_out
-    start, first = (None, ordered.get("first_frame")) if must_start else (ordered.get("first_frame"), None)
-    pictures = (start, *scene.references, *left_out.get("references", ()))
+    asked, left_out = scene.settings, scene.settings.left_out or LeftOut()
+    first_frame = left_out.first_frame or asked.first_frame
+    must_start = asked.must_start or left_out.first_frame is not None
+    start, first = (None, first_frame) if must_start else (first_frame, None)
+    pictures = (start, *scene.references, *left_out.references)
     return SceneOrder(
         prompt=scene.prompt,
         caption=scene.caption,
@@ -46,9 +35,9 @@ def scene_order(scene: Scene, model: str | None = None, *, shared: Sequence[str]
         continues=scene.continues,
         transition=Transition(scene.transition) if scene.transition else None,
         first_frame=first,
-        last_frame=ordered.get("last_frame"),
-        seed=ordered.get("seed"),
-        negative_prompt=ordered.get("negative_prompt"),
+        last_frame=left_out.last_frame or asked.last_frame,
+        seed=asked.seed if left_out.seed is None else left_out.seed,
+        negative_prompt=left_out.negative_prompt or asked.negative_prompt,
         airtable_record_id=scene.airtable_record_id,
     )
 
@@ -63,20 +52,24 @@ def order_of_one(order: Order, scene: SceneOrder) -> Order:
 
 def request_for(scene: Scene, total: int, title: str | None, *, first_frame: str | None = None) -> GenerationRequest:
     """The request for a scene; `first_frame` replaces the ordered one where a scene continues the one before."""
-    settings: dict[str, Any] = {name: scene.settings.get(name) for name in _SENT}
-    settings["first_frame"] = first_frame or settings["first_frame"]
+    asked = scene.settings
     return GenerationRequest(
         model=scene.model,
-        prompt=_with_style(scene),
-        seconds=scene.settings["buy_seconds"],
+        prompt=_styled(scene.prompt, asked.style, asked.max_prompt),
+        seconds=asked.buy_seconds,
+        width=asked.width,
+        height=asked.height,
+        aspect_ratio=asked.aspect_ratio,
+        resolution=asked.resolution,
+        fps=asked.fps,
+        audio=asked.audio,
+        seed=asked.seed,
+        negative_prompt=asked.negative_prompt,
+        first_frame=first_frame or asked.first_frame,
+        last_frame=asked.last_frame,
         references=scene.references,
-        card={"number": scene.number, "total": total, "heading": title, "take": scene.take},
-        **settings,
+        card=ScenePlace(number=scene.number, total=total, heading=title, take=scene.take),
     )
-
-
-def _with_style(scene: Scene) -> str:
-    return _styled(scene.prompt, scene.settings.get("style"), int(scene.settings.get("max_prompt") or 0))
 
 
 def _styled(prompt: str, style: str | None, limit: int) -> str:
@@ -102,22 +95,6 @@ def not_set_up(plan: Plan, configured: Callable[[str], bool]) -> tuple[str, ...]
     return tuple(f"{model} is not set up here, so nothing can be made with it. Ask your operator." for model in away)
 
 
-def take_of(gen: Generation) -> int | None:
-    """Which take of its scene a generation was bought for."""
-    take: int | None = gen.request.get("card", {}).get("take")
-    return take
-
-
-def request_to_json(request: GenerationRequest) -> dict[str, Any]:
-    """For the generation's row."""
-    return dataclasses.asdict(request)
-
-
-def request_from_json(data: dict[str, Any]) -> GenerationRequest:
-    """The inverse of `request_to_json`."""
-    return GenerationRequest(**{**data, "references": tuple(data["references"])})
-
-
 def fingerprint(request: GenerationRequest, take: int) -> str:
     """The same model, prompt, settings, references and seed are one purchase; `take` tells wanted repeats apart."""
     bought = dataclasses.asdict(request)
@@ -126,11 +103,25 @@ def fingerprint(request: GenerationRequest, take: int) -> str:
     return digest("clip", bought, take)
 
 
-def settings_of(planned: PlannedScene, card: CatalogueModel, style: str | None) -> dict[str, Any]:
+def settings_of(
+    planned: PlannedScene,
+    card: CatalogueModel,
+    style: str | None,
+    *,
+    fresh: str | None = None,
+    row_prompt: str | None = None,
+) -> SceneSettings:
     """What a scene remembers of its plan beside the prompt."""
-    prices = {"price_micro": planned.price_micro, "softening_micro": planned.softening_micro}
-    more = {"buy_seconds": planned.buy_seconds, "max_prompt": card.max_prompt, **prices}
-    return {**planned.settings, **more, "style": style}
+    return SceneSettings(
+        **{asked.name: getattr(planned.settings, asked.name) for asked in dataclasses.fields(ClipSettings)},
+        buy_seconds=planned.buy_seconds,
+        max_prompt=card.max_prompt,
+        price_micro=planned.price_micro,
+        softening_micro=planned.softening_micro,
+        style=style,
+        fresh=fresh,
+        row_prompt=row_prompt,
+    )
 
 
 def repeats(prompts: Sequence[str]) -> list[int]:
@@ -142,7 +133,7 @@ def shared_with(scene: Scene, mark: str) -> dict[str, Any]:
     """Which clips and generations may serve this scene, as columns of both tables: the same purchase by the same owner.
     `fresh` runs share only with themselves. All runs are the operator's; whoever else may own one is told apart here.
     """
-    own = {"run_id": scene.run_id} if scene.settings.get("fresh") else {}
+    own = {"run_id": scene.run_id} if scene.settings.fresh else {}
     return {"fingerprint": mark, **own}
 
 
@@ -161,5 +152,5 @@ def still_to_buy(tx: Tx, scenes: Sequence[Scene], plan: Plan, title: str | None)
     for scene in scenes:
         request = request_for(scene, len(plan.scenes), title)
         if scene.clip_id is None and (scene.continues or not cached_clip(tx, scene, fingerprint(request, scene.take))):
-            amount += int(scene.settings["price_micro"]) + int(scene.settings.get("softening_micro", 0))
+            amount += scene.settings.price_micro + scene.settings.softening_micro
     return amount

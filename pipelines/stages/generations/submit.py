@@ -29,9 +29,9 @@ from pipelines.domain.errors import (
 )
 from pipelines.domain.lifecycle import IN_FLIGHT, TERMINAL, GenerationStatus, Reason, RunStatus
 from pipelines.domain.records import Generation, Run
-from pipelines.ports import GenerationRequest, Job, MediaInput, Submission, Tx
+from pipelines.domain.state.generation import GenerationRequest, GenerationResult
+from pipelines.ports import Job, MediaInput, Submission, Tx
 from pipelines.stages.generations import reuse
-from pipelines.stages.generations.requests import request_from_json
 from pipelines.stages.kernel import circuit_breaker, ledger, rate_limits, scratch, stop_switch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation, wake_run
@@ -46,8 +46,6 @@ LONGEST_PAUSE_S = 60.0
 TRIES = 20
 """After so many requests in a row that could not even be sent, the provider counts as failed."""
 STOPPED_PAUSE_S = 5.0
-CALLED_BACK = "called_back"
-"""In `result`: the job that a callback named, until the provider has confirmed it."""
 INSIST_S = 120.0
 """So long an answer is kept in hand while the database is away."""
 
@@ -88,7 +86,7 @@ def _take_back(services: Services, actor: Actor, gen: Generation) -> None:
 
 def submission_of(services: Services, gen: Generation) -> Submission:
     """The request with its marks, its pictures fetched from storage to this machine."""
-    request = request_from_json(gen.request)
+    request = gen.request
     return Submission(
         request=request,
         idem_key=gen.idem_key,
@@ -152,9 +150,9 @@ def _put_aside(tx: Tx, actor: Actor, run: Run, gen: Generation) -> bool:
         ledger.free(tx, actor.now, run, transition_generation(tx, actor, gen, _G.CANCELLED))
         return True
     current = tx.generations.get(gen.id) or gen
-    if current.result.get(CALLED_BACK) or run.status is RunStatus.NEEDS_ATTENTION:
+    if current.result.called_back or run.status is RunStatus.NEEDS_ATTENTION:
         # Heard of just now, it is not bought: its next step looks whether that is true.
-        later = actor.now if current.result.get(CALLED_BACK) else None
+        later = actor.now if current.result.called_back else None
         if not tx.generations.change(gen.id, actor.fence(gen.status), next_at=later, **FREE):
             raise LostLease(gen.id)
         return True
@@ -230,12 +228,12 @@ def commit_job(
     Raises Ambiguous when another generation has this very job.
     """
     card, now = services.catalogue_model(gen.model), services.clock.now()
-    actor = replace(actor, now=now)
+    actor, result = replace(actor, now=now), GenerationResult.of(job.result)
     values = {
         "provider_id": job.id,
         "submitted_at": now,
         "progress": job.progress,
-        "result": job.result,
+        "result": result,
         "expires_at": job.expires_at,
         "deadline_at": now + card.maximum_s,
         "next_at": now + first_poll_s(card),
@@ -251,7 +249,13 @@ def commit_job(
         if job.status is _G.SUCCEEDED:
             done = replace(actor, lease=None)
             transition_generation(
-                tx, done, gen, _G.SUCCEEDED, next_at=now, cost_micro=job.cost_micro, result=job.result
+                tx,
+                done,
+                gen,
+                _G.SUCCEEDED,
+                next_at=now,
+                cost_micro=job.cost_micro,
+                result=result,
             )
             circuit_breaker.record_outcome(tx, gen.model, now, ok=True)
 

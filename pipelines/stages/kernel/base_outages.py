@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, NotConfigured, ReelgridError
 from pipelines.domain.records import Switch
+from pipelines.domain.state.shared import SwitchDetail
 from pipelines.ports import Tx
 
 
@@ -30,7 +31,7 @@ def record_result(tx: Tx, base_id: str, error: ReelgridError | None, now: float)
         if switch is not None and switch.on:
             tx.switches.change(switch.id, on=False, at=now)
         return
-    detail = {"by_itself": isinstance(error, AirtableQuota)}
+    detail = SwitchDetail(by_itself=isinstance(error, AirtableQuota))
     if switch is None:
         tx.switches.add(Switch(id=_name(base_id), on=True, at=now, reason=error.marketer, detail=detail))
     elif not switch.on or switch.reason != error.marketer:
@@ -42,4 +43,4 @@ def current_outage(tx: Tx, base_id: str) -> Outage | None:
     switch = tx.switches.get(_name(base_id))
     if switch is None or not switch.on:
         return None
-    return Outage(switch.reason, bool(switch.detail.get("by_itself")))
+    return Outage(switch.reason, switch.detail.by_itself)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipelines.domain.errors import Busy
 from pipelines.domain.records import Switch
 from pipelines.domain.recovery.circuit_breaker import is_broken, remembered
+from pipelines.domain.state.shared import SwitchDetail
 from pipelines.ports import Tx
 
 OPEN_S = 30.0
@@ -22,12 +23,13 @@ def record_outcome(tx: Tx, model: str, now: float, *, ok: bool) -> None:
     switch = tx.switches.get(_name(model), lock=True)
     if switch is None:
         if not ok:
-            tx.switches.add(Switch(id=_name(model), on=False, at=now, detail={"outcomes": [(now, False)]}))
+            tx.switches.add(Switch(id=_name(model), on=False, at=now, detail=SwitchDetail(outcomes=((now, False),))))
         return
-    before = [(float(at), bool(well)) for at, well in switch.detail.get("outcomes", [])]
+    before = list(switch.detail.outcomes)
     after = remembered(before, now, ok=ok)
     if not ok or switch.on or after != before:
-        tx.switches.change(switch.id, on=not ok and (switch.on or is_broken(after)), at=now, detail={"outcomes": after})
+        on, detail = not ok and (switch.on or is_broken(after)), SwitchDetail(outcomes=tuple(after))
+        tx.switches.change(switch.id, on=on, at=now, detail=detail)
 
 
 def is_open(tx: Tx, model: str, now: float) -> bool:

@@ -104,7 +104,7 @@ class _Cap:
 def _caps(tx: Tx, now: float, run: Run, policy: Policy, *, board_read: bool) -> list[_Cap]:
     of_run = exposure(tx, run_id=run.id) + spent(tx, run_id=run.id)
     caps = [_Cap("the limit for one run", policy.run_cap_micro, of_run, "Ask your operator (MAX_COST_PER_RUN_USD).")]
-    wish = (run.order or {}).get("max_cost_micro")
+    wish = run.order.max_cost_micro if run.order else None
     if wish is not None:
         caps.append(_Cap("this row's Max Cost", wish, of_run, "Raise Max Cost, or ask for fewer or shorter scenes."))
     day = utc_day(now)

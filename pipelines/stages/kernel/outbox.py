@@ -133,9 +133,10 @@ def _advice(tx: Tx, run: Run) -> list[str]:
 
 def notes_of(services: Services, run: Run) -> list[str]:
     """What the marketer should know of the plan: what was adapted, what will change soon, and what is only a draft."""
-    plan = run.plan or {}
-    notes = [*plan.get("adapted", ()), *plan.get("warnings", ())]
-    if services.policy.animatic_by_default and plan and (run.order or {}).get("model") is None:
+    if run.plan is None:
+        return []
+    notes = [*run.plan.adapted, *run.plan.warnings]
+    if services.policy.animatic_by_default and (run.order is None or run.order.model is None):
         notes.append("This is a free animatic: name a Model in the row, or ask your operator to set VIDEO_MODEL.")
     return notes
 
@@ -162,10 +163,10 @@ def film_cells(
     of the film were given.
     """
     attach = services.policy.airtable_reaches_us
-    files = film_files(cuts, mark or str(cuts[0].attachment.get("links", 0)), have or {})
+    files = film_files(cuts, mark or str(cuts[0].attachment.links), have or {})
     fields = delivery_fields(
         video_url=services.links.video(cuts[0].token),
-        duration_s=float(cuts[0].footage.get("duration_s", 0.0)),
+        duration_s=cuts[0].footage.duration_s,
         films=files[VideoField.FINAL_VIDEO] if attach else None,
         posters=files[VideoField.POSTER] if attach else None,
         keep_others=services.policy.keep_old_films,
@@ -195,7 +196,7 @@ def _show_version(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> 
         run=run.number,
         created_at=cuts[0].created_at,
         cost_micro=ledger.spent(tx, run_id=run.id),
-        model=str((run.plan or {}).get("model", "")),
+        model=run.plan.model if run.plan else "",
         what_changed=what_changed(tx, run),
         films=files[VersionField.FINAL_VIDEO],
         posters=files[VersionField.POSTER],

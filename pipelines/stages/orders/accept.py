@@ -14,8 +14,8 @@ from pipelines.domain.lifecycle import ACTIVE, RunStatus
 from pipelines.domain.money import show, show_enough
 from pipelines.domain.orders.airtable_fields import VideoField
 from pipelines.domain.orders.field_labels import for_row
-from pipelines.domain.orders.order import Order, SceneOrder, order_to_json
-from pipelines.domain.planning.plan import Plan, plan_to_json
+from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import QueueSweep, Run
 from pipelines.ports import AirtableRow, Tx
 from pipelines.stages.generations.requests import not_set_up
@@ -121,8 +121,8 @@ def _new(
         record_id=request.record_id,
         number=_next_number(tx, request),
         key_id=key_id,
-        order=order_to_json(request.order) if request.order else prefetched_row.kept(None if later else request.row),
-        plan=plan_to_json(plan) if plan else None,
+        order=request.order or prefetched_row.kept(None if later else request.row),
+        plan=plan or None,
         quote_micro=plan.quote_micro if plan else None,
         detail=schedule.sentence(later) if later else schedule.SOON,
         fresh=request.fresh,

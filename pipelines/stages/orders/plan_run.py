@@ -11,9 +11,9 @@ from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.orders.airtable_fields import AirtableTable
 from pipelines.domain.orders.field_labels import for_clip, for_row
-from pipelines.domain.orders.order import Order, SceneOrder, order_from_json, order_to_json
+from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.film_length import counted
-from pipelines.domain.planning.plan import Plan, make_plan, plan_to_json
+from pipelines.domain.planning.plan import Plan, make_plan
 from pipelines.domain.records import Run
 from pipelines.ports import AirtableRow, AirtableScene, Brief
 from pipelines.stages.generations.requests import style_left_out
@@ -116,7 +116,7 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
     order = reading.order
     with services.store.write() as tx:
         stop_switch.must_be_off(tx, run.base_id)
-        known = {"order": order_to_json(order), "plan": plan_to_json(plan), "quote_micro": plan.quote_micro}
+        known = {"order": order, "plan": plan, "quote_micro": plan.quote_micro}
         run = touch_run(tx, actor, run, **known, started_at=run.started_at or actor.now)
         if plan.scenes[0].prompt is not None:
             script.enter(services, tx, actor, run, plan, style=order.style_notes if reading.style else None)
@@ -147,7 +147,7 @@ def _row_of(services: Services, run: Run) -> AirtableRow | None:
 
 def _read_order(services: Services, run: Run, row: AirtableRow | None) -> _Reading:
     if row is None:
-        order = order_from_json(run.order or {})
+        order = run.known_order
         return _Reading(order=order, scenes=list(order.scenes) or None, style=bool(order.scenes))
     order, scenes, problems = order_of_row(services, run.base_id or "", row, run.source)
     order = dataclasses.replace(order, fresh=run.fresh)

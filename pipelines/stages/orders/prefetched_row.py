@@ -5,10 +5,8 @@ One call tells what a hundred rows order when boxes are ticked or the queue is s
 
 from __future__ import annotations
 
-from typing import Any
-
 from pipelines.domain.orders.airtable_fields import VideoField
-from pipelines.domain.orders.order import order_from_json, order_to_json
+from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Run
 from pipelines.ports import AirtableRow
 
@@ -16,17 +14,17 @@ GOOD_FOR_S = 60.0
 """Whoever corrects a row that has been waiting for its turn means the film that is still to be made."""
 
 
-def kept(row: AirtableRow | None) -> dict[str, Any] | None:
+def kept(row: AirtableRow | None) -> Order | None:
     """What a row orders, for its run; None where the run has to read it, because it has scenes of its own, or
     something in it is wrong and may be mended by then.
     """
     if row is None or row.problems or row.fields.get(VideoField.SCENES):
         return None
-    return order_to_json(row.order)
+    return row.order
 
 
 def row_of(run: Run, now: float) -> AirtableRow | None:
     """The row, when it was read as the run began and that is not long ago."""
     if run.record_id is None or run.order is None or run.plan is not None or now - run.created_at > GOOD_FOR_S:
         return None
-    return AirtableRow(record_id=run.record_id, order=order_from_json(run.order), status=None)
+    return AirtableRow(record_id=run.record_id, order=run.order, status=None)

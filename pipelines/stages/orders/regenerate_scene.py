@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, Problem
-from pipelines.domain.orders.order import MAX_SEED, SceneOrder, order_from_json
-from pipelines.domain.planning.plan import Plan, plan_from_json
+from pipelines.domain.orders.order import MAX_SEED, SceneOrder
+from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.generations.requests import order_of_one, scene_order
@@ -26,7 +26,7 @@ def plan(services: Services, run: Run, scene: Scene, changes: dict[str, Any]) ->
     if unknown:
         allowed = ", ".join(CHANGEABLE)
         raise InvalidOrder([Problem(name, f"cannot be changed; what can be is {allowed}") for name in unknown])
-    order = order_from_json(run.order or {})
+    order = run.known_order
     before = _as_it_was(run, scene, order.references)
     wish = _changed(before, changes)
     if scene.clip_id and "seed" not in changes and replace(wish, caption=before.caption) == before:
@@ -42,11 +42,7 @@ def tell(tx: Tx, actor: Actor, scene: Scene, plan: Plan) -> None:
 
 def _as_it_was(run: Run, scene: Scene, shared: tuple[str, ...]) -> SceneOrder:
     # A placeholder was only made because the scene's own model refused.
-    model = (
-        plan_from_json(run.plan or {}).scenes[scene.number - 1].model
-        if scene.attempt_level.get("placeholder")
-        else None
-    )
+    model = run.known_plan.scenes[scene.number - 1].model if scene.attempt_level.placeholder else None
     return scene_order(scene, model, shared=shared)
 
 

@@ -8,8 +8,8 @@ from statistics import fmean
 
 from pipelines.domain.keys import new_id, scene_key
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
-from pipelines.domain.orders.order import Order, SceneOrder, order_from_json
-from pipelines.domain.planning.plan import Plan, plan_from_json, plan_to_json
+from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Brief, Tx
 from pipelines.stages.generations import text_requests
@@ -24,7 +24,7 @@ def write(services: Services, actor: Actor, run: Run) -> None:
     before that: words cost money too, and are not paid again where the hold has to wait or is refused.
     """
     _must_be_allowed(services, run)
-    plan = plan_from_json(run.plan or {})
+    plan = run.known_plan
     if plan.scenes[0].prompt is None:
         run, plan = _written(services, actor, run, plan)
         _must_be_allowed(services, run)
@@ -40,7 +40,7 @@ def _must_be_allowed(services: Services, run: Run) -> None:
 
 
 def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Run, Plan]:
-    order = order_from_json(run.order or {})
+    order = run.known_order
     brief = Brief(
         master_prompt=order.master_prompt or "",
         scenes=len(plan.scenes),
@@ -60,14 +60,14 @@ def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Ru
     with services.store.write() as tx:
         text_requests.used(tx, question)
         record(tx, actor, "run", run.id, run.id, "written", by=script.writer, notes=list(script.notes))
-        return touch_run(tx, actor, run, plan=plan_to_json(plan)), plan
+        return touch_run(tx, actor, run, plan=plan), plan
 
 
 def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, style: str | None) -> None:
     """All prompts are known: keep the scenes, set aside what they cost, then ask for approval or start generating.
     `style` goes with each prompt, unless the writer has worked it in.
     """
-    order = order_from_json(run.order or {})
+    order = run.known_order
     scenes = keep_scenes(services, tx, actor, run, plan, style=style)
     for note in (*plan.adapted, *plan.warnings):
         record(tx, actor, "run", run.id, run.id, "note", sentence=note)
@@ -111,8 +111,9 @@ def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, 
             caption=planned.caption,
             seconds=planned.seconds,
             model=planned.model,
-            settings=settings_of(planned, services.catalogue_model(planned.model), style)
-            | ({"fresh": run.id} if run.fresh else {}),
+            settings=settings_of(
+                planned, services.catalogue_model(planned.model), style, fresh=run.id if run.fresh else None
+            ),
             references=planned.references,
             continues=planned.continues,
             transition=planned.transition,
@@ -186,12 +187,12 @@ def inherited(tx: Tx, run: Run, order: Order, default_model: str) -> Inherited |
     earlier, scenes = _last_scenes(tx, run)
     if earlier is None or earlier.order is None or earlier.plan is None:
         return None
-    old, model = order_from_json(earlier.order), plan_from_json(earlier.plan).model
+    old, model = earlier.order, earlier.plan.model
     if not _same_brief(old, order):
         return None
     same = model == (order.model or default_model)
     orders = [_again(scene, old, model) if same else _text_of(scene) for scene in scenes]
-    return Inherited(orders, any(scene.settings.get("style") for scene in scenes))
+    return Inherited(orders, any(scene.settings.style for scene in scenes))
 
 
 def _same_brief(old: Order, new: Order) -> bool:
@@ -204,7 +205,7 @@ def _same_brief(old: Order, new: Order) -> bool:
 
 def _again(scene: Scene, order: Order, usual_model: str) -> SceneOrder:
     """The scene as it became: with the model it was moved to, unless that only made a placeholder."""
-    moved = scene.model != usual_model and not scene.attempt_level.get("placeholder")
+    moved = scene.model != usual_model and not scene.attempt_level.placeholder
     again = scene_order(scene, shared=order.references)
     return replace(again, model=scene.model if moved else None, airtable_record_id=None)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.lifecycle import OPEN, GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.money import show
-from pipelines.domain.orders.order import order_from_json
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.ports import Tx
@@ -67,12 +66,12 @@ def _promised(tx: Tx, run: Run, scene: Scene) -> int:
         for other in others
         if other.status is not SceneStatus.FAILED and not tx.generations.count(scene_id=other.id, status=tuple(OPEN))
     ]
-    return sum(int(other.settings["price_micro"]) for other in waiting)
+    return sum(other.settings.price_micro for other in waiting)
 
 
 def replan(services: Services, run: Run, scene: Scene, model: str) -> Plan | None:
     """The same scene alone, fitted to another model, or None where it does not fit."""
-    order = order_from_json(run.order or {})
+    order = run.known_order
     one = scene_order(scene, model, shared=order.references)
     try:
         return plan_run.plan_order(services, order_of_one(order, one), [one], follows=scene.number > 1)

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pipelines.domain.errors import OverBudget, ReelgridError
 from pipelines.domain.keys import idempotency_key, new_id, new_token
 from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus, RunStatus, SceneStatus
-from pipelines.domain.orders.order import order_from_json
 from pipelines.domain.progress import clips_sentence
 from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.ports import GenerationRequest, Tx
 from pipelines.stages.generations import fetch, poll, reconcile, reuse, submit
-from pipelines.stages.generations.requests import cached_clip, fingerprint, request_for, request_to_json, take_of
+from pipelines.stages.generations.requests import cached_clip, fingerprint, request_for
 from pipelines.stages.kernel import base_settings, ledger, outbox
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
@@ -46,7 +45,7 @@ def advance(services: Services, actor: Actor, generation_id: str) -> None:
         gen = tx.generations.get(generation_id)
     if gen is None:
         return
-    if submit.CALLED_BACK in gen.result and gen.status in (_G.PLANNED, _G.ABANDONED):
+    if gen.result.called_back and gen.status in (_G.PLANNED, _G.ABANDONED):
         reconcile.confirm(services, actor, gen)
     elif gen.status in STEPS:
         STEPS[gen.status](services, actor, gen)
@@ -84,7 +83,7 @@ class _Found:
 
     @property
     def of_this_take(self) -> list[Generation]:
-        return [gen for gen in self.generations if take_of(gen) == self.scene.take]
+        return [gen for gen in self.generations if gen.request.card.take == self.scene.take]
 
 
 def fan_out(services: Services, actor: Actor, run: Run) -> None:
@@ -118,13 +117,13 @@ def _attend(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, to
     if scene.continues and scene.number > 1:
         before = tx.scenes.find(run_id=run.id, number=scene.number - 1)[0]
         clip = tx.clips.get(before.clip_id) if before.clip_id else None
-        if clip is None or "last_frame" not in clip.prepared:
+        first_frame = clip.last_frame if clip else None
+        if first_frame is None:
             return
-        first_frame = clip.prepared["last_frame"]
     scene = refusals.next_attempt(services, tx, actor, run, scene, found.of_this_take)
     if scene.status is SceneStatus.FAILED:
         return
-    title = order_from_json(run.order or {}).title
+    title = run.order.title if run.order else None
     mark = fingerprint(request_for(scene, total, title, first_frame=first_frame), scene.take)
     clip = cached_clip(tx, scene, mark)
     if clip is not None:
@@ -145,12 +144,12 @@ def _plan(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, requ
         status=_G.PLANNED,
         provider=services.catalogue_model(scene.model).provider,
         model=scene.model,
-        request=request_to_json(request),
+        request=request,
         idem_key=idempotency_key(gen_id, 1),
         callback_token=new_token(),
         attempt=tx.generations.count(scene_id=scene.id) + 1,
         fingerprint=mark,
-        reserve_micro=int(scene.settings["price_micro"]),
+        reserve_micro=scene.settings.price_micro,
         next_at=actor.now,
         created_at=actor.now,
         updated_at=actor.now,
@@ -201,7 +200,7 @@ def _waits_for_frame(tx: Tx, scene: Scene) -> bool:
         return False
     before = tx.scenes.find(run_id=scene.run_id, number=scene.number - 1)[0]
     clip = tx.clips.get(before.clip_id) if before.clip_id else None
-    return clip is not None and "last_frame" not in clip.prepared and clip.next_at is not None
+    return clip is not None and clip.last_frame is None and clip.next_at is not None
 
 
 def _ask(tx: Tx, actor: Actor, run: Run, scenes: list[Scene], doubtful: list[Generation]) -> Run:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from pipelines.domain.errors import ReelgridError, Retryable
 from pipelines.domain.lifecycle import GenerationStatus, Reason, SceneStatus
-from pipelines.domain.orders.airtable_fields import REWRITTEN, ROW_PROMPT
-from pipelines.domain.orders.order import order_from_json
+from pipelines.domain.open_json import JsonObject
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.domain.recovery.refusal_ladder import AttemptKind, Step, next_step
 from pipelines.ports import Tx
 from pipelines.stages.generations import text_requests
-from pipelines.stages.generations.requests import settings_of, take_of
+from pipelines.stages.generations.requests import settings_of
 from pipelines.stages.generations.submit import pictures_of, submission_of
 from pipelines.stages.kernel import circuit_breaker, ledger, outbox
 from pipelines.stages.kernel.services import Services
@@ -32,7 +31,7 @@ def next_attempt(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scen
     if not failures:
         return scene
     others = others_for(services, tx, run, scene, actor.now)
-    step = _step(services, run, scene, failures, others, rewrite=bool(scene.attempt_level.get("softened")))
+    step = _step(services, run, scene, failures, others, rewrite=scene.attempt_level.softened is not None)
     return _Recovery(services, tx, actor, run, scene, step, others, failures[-1]).go()
 
 
@@ -48,7 +47,7 @@ def around_broken(services: Services, tx: Tx, actor: Actor, run: Run, scene: Sce
 
 
 def _failures(scene: Scene, tries: list[Generation]) -> list[Generation]:
-    forgiven = int(scene.attempt_level.get("forgiven", 0))
+    forgiven = scene.attempt_level.forgiven
     return [gen for gen in tries if gen.status in _GONE and gen.attempt > forgiven]
 
 
@@ -56,7 +55,7 @@ def _step(
     services: Services, run: Run, scene: Scene, failures: list[Generation], others: Others, *, rewrite: bool
 ) -> Step:
     """`rewrite`: a softened prompt is at hand, or could be had."""
-    allowed = order_from_json(run.order or {}).allow_rewrite and not scene.attempt_level.get(REWRITTEN)
+    allowed = run.known_order.allow_rewrite and not scene.attempt_level.rewritten
     card = services.catalogue_model(failures[-1].model)
     return next_step(failures, card, can_rewrite=rewrite and allowed, fallbacks=others.affordable)
 
@@ -79,15 +78,15 @@ class _Recovery:
         if self.step.attempt_level is AttemptKind.AGAIN:
             return self._change()
         if self.step.attempt_level is AttemptKind.REWRITE:
-            softened = self.scene.attempt_level["softened"]
-            return self._change(
-                prompt=softened, attempt_level={**self.scene.attempt_level, REWRITTEN: self.scene.prompt}
-            )
+            level = replace(self.scene.attempt_level, rewritten=self.scene.prompt)
+            return self._change(prompt=self.scene.attempt_level.softened, attempt_level=level)
         if self.step.attempt_level is AttemptKind.OTHER_MODEL and self.step.model:
             return self._switch(self.step.model)
         if self.step.attempt_level is AttemptKind.PLACEHOLDER:
             sentence = refusal_of(self.scene) + self.others.advice()
-            return self._switch(PLACEHOLDER_MODEL, attempt_level={**self.scene.attempt_level, "placeholder": sentence})
+            return self._switch(
+                PLACEHOLDER_MODEL, attempt_level=replace(self.scene.attempt_level, placeholder=sentence)
+            )
         return self._change(status=SceneStatus.FAILED, error=self._why())
 
     def _why(self) -> str:
@@ -108,8 +107,9 @@ class _Recovery:
         if plan is None:
             return self._change(status=SceneStatus.FAILED, error=self._why())
         planned = plan.scenes[0]
-        kept = {name: self.scene.settings[name] for name in (ROW_PROMPT,) if name in self.scene.settings}
-        settings = settings_of(planned, self.services.catalogue_model(model), self.scene.settings.get("style")) | kept
+        before = self.scene.settings
+        card = self.services.catalogue_model(model)
+        settings = settings_of(planned, card, before.style, row_prompt=before.row_prompt)
         scene = self._change(model=model, settings=settings, references=planned.references, **changes)
         regenerate_scene.tell(self.tx, self.actor, scene, plan)
         return scene
@@ -121,7 +121,7 @@ class _Recovery:
         outbox.show_scene(self.services, self.tx, self.run, scene)
         return scene
 
-    def _detail(self, scene: Scene) -> dict[str, Any]:
+    def _detail(self, scene: Scene) -> JsonObject:
         """For the history: what is tried now, after what, and what the try before and this one cost."""
         tried = self.last
         return {
@@ -130,15 +130,15 @@ class _Recovery:
             "after": tried.reason if tried else "circuit open",
             "generation": tried.id if tried else None,
             "cost_micro": (tried.cost_micro or 0) if tried else 0,
-            "price_micro": 0 if self.step.attempt_level is AttemptKind.ASK else int(scene.settings["price_micro"]),
+            "price_micro": 0 if self.step.attempt_level is AttemptKind.ASK else scene.settings.price_micro,
         }
 
 
 def refusal_of(scene: Scene) -> str:
     """What the marketer reads about a refused scene: why, and what could be tried."""
-    culprit = scene.attempt_level.get("culprit")
+    culprit = scene.attempt_level.culprit
     why = f"The video service refused this scene: {culprit}." if culprit else "The video service refused this scene."
-    softer = scene.attempt_level.get("softened")
+    softer = scene.attempt_level.softened
     advice = f" Suggested prompt: {softer}" if softer else " Change its prompt and regenerate it."
     return why + advice
 
@@ -155,35 +155,31 @@ def explain_refusals(services: Services, actor: Actor, run: Run) -> None:
 def _unexplained(tx: Tx, scene: Scene) -> Generation | None:
     generations = tx.generations.find(scene_id=scene.id, order="-attempt", limit=1)
     last = generations[0] if generations else None
-    if last is None or last.reason != Reason.REFUSED.value or scene.attempt_level.get("explained") == last.id:
+    if last is None or last.reason != Reason.REFUSED.value or scene.attempt_level.explained == last.id:
         return None
     return last
 
 
 def _explain(services: Services, actor: Actor, run: Run, scene: Scene, last: Generation) -> None:
-    attempt_level: dict[str, Any] = {**scene.attempt_level, "explained": last.id}
+    level = replace(scene.attempt_level, explained=last.id)
     question, cost = text_requests.question_of(run, "soften", last.id), 0
     try:
         submission = submission_of(services, last)
         pictures = [submission.inputs[key] for key in pictures_of(submission.request)]
-        attempt_level["culprit"] = services.moderator.culprit(scene.prompt, pictures)
+        level = replace(level, culprit=services.moderator.culprit(scene.prompt, pictures))
         if _softer_is_needed(services, actor, run, scene):
-            why = attempt_level["culprit"] or last.error or "refused"
+            why = level.culprit or last.error or "refused"
             ask = partial(services.writer.soften, scene.prompt, why)
             script = text_requests.answered(services, actor, run, question, ask)
-            attempt_level["softened"], cost = script.scenes[0].prompt, script.cost_micro
+            level, cost = replace(level, softened=script.scenes[0].prompt), script.cost_micro
     except Retryable:
         raise
     except ReelgridError as error:
-        attempt_level["note"] = error.operator
-    told: dict[str, Any] = {
-        "culprit": attempt_level.get("culprit"),
-        "softer": attempt_level.get("softened"),
-        "cost_micro": cost,
-    }
+        level = replace(level, note=error.operator)
     with services.store.write() as tx:
         text_requests.used(tx, question)
-        tx.scenes.change(scene.id, {"clip_id": None}, attempt_level=attempt_level, updated_at=actor.now)
+        tx.scenes.change(scene.id, {"clip_id": None}, attempt_level=level, updated_at=actor.now)
+        told: JsonObject = {"culprit": level.culprit, "softer": level.softened, "cost_micro": cost}
         record(tx, actor, "scene", scene.id, run.id, "explained", **told)
 
 
@@ -192,12 +188,16 @@ def _softer_is_needed(services: Services, actor: Actor, run: Run, scene: Scene) 
     which the scene's own money is left. It is never bought with the money of a clip.
     """
     with services.store.read() as tx:
-        tries = [gen for gen in tx.generations.find(scene_id=scene.id, order="attempt") if take_of(gen) == scene.take]
+        tries = [
+            gen
+            for gen in tx.generations.find(scene_id=scene.id, order="attempt")
+            if gen.request.card.take == scene.take
+        ]
         failures, others = _failures(scene, tries), others_for(services, tx, run, scene, actor.now)
-        if scene.attempt_level.get("softened") or not failures:
+        if scene.attempt_level.softened or not failures:
             return False
         attempt_level = _step(services, run, scene, failures, others, rewrite=True).attempt_level
-        needed = int(scene.settings["price_micro"]) if attempt_level is AttemptKind.REWRITE else 0
+        needed = scene.settings.price_micro if attempt_level is AttemptKind.REWRITE else 0
         left = ledger.held(tx, run) - needed
     return (
         attempt_level in (AttemptKind.REWRITE, AttemptKind.PLACEHOLDER)

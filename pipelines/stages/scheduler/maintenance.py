@@ -153,4 +153,4 @@ def _is_over(tx: Tx, row: Clip | Cut) -> bool:
 def _files_of(row: Clip | Cut) -> list[str]:
     """The file and all that was made from it: pieces and last frame, or poster, captions and provenance."""
     made = row.prepared if isinstance(row, Clip) else {**row.extras, "poster": row.poster_key}
-    return [key for key in (row.key, *made.values()) if isinstance(key, str)]
+    return [key for key in (row.key, *made.values()) if key]

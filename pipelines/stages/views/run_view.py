@@ -10,7 +10,7 @@ from pipelines.domain.errors import NotFound
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, CutStatus, RunStatus
 from pipelines.domain.money import Account, dollars
-from pipelines.domain.planning.plan import Plan, plan_from_json
+from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Event, Generation, Run
 from pipelines.ports import Tx
 from pipelines.stages.kernel import timings
@@ -42,7 +42,7 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
         "key": run.key_id,
         "started_at": parts.iso(run.started_at),
         "held_usd": dollars(picture.held_micro),
-        "plan": plan_view(plan_from_json(run.plan)) if run.plan else None,
+        "plan": plan_view(run.plan) if run.plan else None,
         "actions": actions(run),
         "choices": parts.choices(picture),
         "scenes": scenes,
@@ -159,8 +159,8 @@ def plan_view(plan: Plan) -> dict[str, Any]:
             "prompt": scene.prompt,
             "seconds": scene.seconds,
             "model": scene.model,
-            "width": scene.settings["width"],
-            "height": scene.settings["height"],
+            "width": scene.settings.width,
+            "height": scene.settings.height,
             "price_usd": dollars(scene.price_micro),
         }
         for scene in plan.scenes

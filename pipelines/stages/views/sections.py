@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.money import dollars
+from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Clip, Cut, Event, Generation, LedgerEntry, Run, Scene
 from pipelines.stages.kernel import timings
 from pipelines.stages.kernel.services import Services
@@ -48,10 +49,9 @@ def iso(at: float | None) -> str | None:
 
 def title(run: Run) -> str:
     """The order's title, else its first words, else what it belongs to."""
-    order = run.order or {}
-    scenes = order.get("scenes") or [{}]
-    text = str(order.get("title") or order.get("master_prompt") or scenes[0].get("prompt") or "")
-    line = " ".join(text.split())
+    order = run.order or Order()
+    first = order.scenes[0].prompt if order.scenes else ""
+    line = " ".join((order.title or order.master_prompt or first).split())
     if not line:
         return f"Row {run.record_id}" if run.record_id else "Untitled"
     return line if len(line) <= TITLE_CHARS else f"{line[:TITLE_CHARS].rsplit(' ', 1)[0].rstrip(',.;:')}…"
@@ -80,8 +80,8 @@ def scene_view(services: Services, picture: Picture, scene: Scene) -> dict[str, 
         "seconds": scene.seconds,
         "status": scene.status.value,
         "model": scene.model,
-        "seed": scene.settings.get("seed"),
-        "negative_prompt": scene.settings.get("negative_prompt"),
+        "seed": scene.settings.seed,
+        "negative_prompt": scene.settings.negative_prompt,
         "error": scene.error,
         "progress": scene_share(services, picture, scene),
         "clips": [_clip(services, scene, clip) for clip in clips],
@@ -97,9 +97,9 @@ def _clip(services: Services, scene: Scene, clip: Clip) -> dict[str, Any]:
         "current": clip.id == scene.clip_id,
         "placeholder": clip.placeholder,
         "model": clip.model,
-        "duration_s": clip.footage.get("duration_s"),
-        "width": clip.footage.get("width"),
-        "height": clip.footage.get("height"),
+        "duration_s": clip.footage.duration_s or None,
+        "width": clip.footage.width or None,
+        "height": clip.footage.height or None,
         "size": clip.size,
         "cost_usd": dollars(clip.cost_micro),
         "created_at": iso(clip.created_at),
@@ -135,7 +135,6 @@ def _generation(gen: Generation, *, adopted: bool) -> dict[str, Any]:
 def cut_view(services: Services, picture: Picture, cut: Cut) -> dict[str, Any]:
     there = cut.key is not None and cut.deleted_at is None
     url = services.links.video(cut.token) if there and cut.revoked_at is None else None
-    extras = {name: key for name, key in cut.extras.items() if isinstance(key, str)}
     return {
         "cut_id": cut.id,
         "take": cut.take,
@@ -146,13 +145,13 @@ def cut_view(services: Services, picture: Picture, cut: Cut) -> dict[str, Any]:
         "url": url,
         "download_url": f"{url}?download=1" if url else None,
         "poster_url": _link(services, cut.poster_key, "poster.jpg") if cut.poster_key else None,
-        "extras": {name: _link(services, key, key.rsplit("/", 1)[-1]) for name, key in extras.items()},
+        "extras": {name: _link(services, key, key.rsplit("/", 1)[-1]) for name, key in cut.extras.items()},
         "filename": cut.filename,
-        "duration_s": cut.footage.get("duration_s"),
-        "width": cut.footage.get("width"),
-        "height": cut.footage.get("height"),
+        "duration_s": cut.footage.duration_s or None,
+        "width": cut.footage.width or None,
+        "height": cut.footage.height or None,
         "size": cut.size,
-        "verdict": cut.verdict.get("sentence"),
+        "verdict": cut.verdict.sentence or None,
         "created_at": iso(cut.created_at),
         "delivered_at": iso(cut.delivered_at),
     }

@@ -29,7 +29,7 @@ def test_a_film_with_a_fault_is_made_again_by_encoding_everything(harness: Stage
     assert len(harness.editor.films) == 2
     with harness.services.store.read() as tx:
         (cut,) = tx.cuts.find(run_id=run.id)
-    assert "black for 2.0 s" in cut.report["notes"][-1]
+    assert "black for 2.0 s" in cut.report.notes[-1]
 
 
 def test_a_fault_that_stays_is_delivered_and_said(harness: StageHarness) -> None:

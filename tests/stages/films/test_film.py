@@ -223,7 +223,7 @@ def test_a_scene_that_continues_starts_from_the_last_frame_before_it(harness: St
     first, second = (purchase.request for purchase in harness.vendor().bought)
     assert run.status is RunStatus.DONE
     assert first.first_frame is None
-    assert second.first_frame == harness.clips(run)[0].prepared["last_frame"]
+    assert second.first_frame == harness.clips(run)[0].last_frame
 
 
 def test_a_fault_in_the_film_is_delivered_and_asks_a_person(harness: StageHarness) -> None:

@@ -10,6 +10,7 @@ from typing_extensions import override
 from pipelines.domain.errors import BadDelivery, Expired, RateLimited
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.state.generation import JobResult
 from pipelines.ports import GenerationRequest, Job
 from pipelines.stages.generations import poll
 from pipelines.stages.generations.fetch import GONE_S
@@ -73,11 +74,11 @@ class _ShortLinks(ScriptedProvider):
         if job.status is not GenerationStatus.SUCCEEDED:
             return job
         self.links += 1
-        return Job(id=job.id, status=job.status, progress=100, result={"url": f"link {self.links}"})
+        return Job(id=job.id, status=job.status, progress=100, result=JobResult(url=f"link {self.links}"))
 
     @override
     def fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
-        if job.result.get("url") != f"link {max(self.links, 2)}":
+        if job.result.url != f"link {max(self.links, 2)}":
             raise Expired("the link answered 403")
         super().fetch(job, request, dest)
 

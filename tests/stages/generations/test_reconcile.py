@@ -106,7 +106,7 @@ def test_a_callback_that_names_a_job_which_the_provider_does_not_have_changes_no
     token, job = found[0].callback_token, harness.vendor().bought[0].job_id
     callback.receive(harness.services, "acme", "forged", generation_token=token, job_id="acme-666")
     began = harness.clock.now()
-    while "called_back" in generations(harness, run)[0].result:
+    while generations(harness, run)[0].result.called_back:
         if not harness.work():
             harness.clock.pass_by(1.0)
     assert UNHEARD_S <= harness.clock.now() - began < 2 * UNHEARD_S
@@ -122,7 +122,7 @@ def test_a_callback_cannot_take_the_job_of_another_scene(tmp_path: Path) -> None
     run = order(harness, "a lamp", "a boat")
     while len(harness.bought) < 2:
         harness.work()
-    boat, lamp = sorted(generations(harness, run), key=lambda gen: str(gen.request["prompt"]))
+    boat, lamp = sorted(generations(harness, run), key=lambda gen: gen.request.prompt)
     taken = next(p.job_id for p in harness.vendor().bought if p.request.prompt == "a boat")
     callback.receive(harness.services, "acme", "wrong", generation_token=lamp.callback_token, job_id=taken)
     harness.settle(patience_s=60.0)

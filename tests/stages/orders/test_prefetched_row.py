@@ -27,7 +27,7 @@ def ticked(harness: StageHarness, **fields: object) -> tuple[str, str]:
 
 def test_a_ticked_row_is_made_as_it_was_when_it_was_ticked_without_being_read_again(harness: StageHarness) -> None:
     record, run = ticked(harness, Prompt="A cat\nA dog", Title="Pets", **{"Clip Seconds": 8})
-    assert (harness.run(run).order or {})["title"] == "Pets", "known at once"
+    assert harness.run(run).known_order.title == "Pets", "known at once"
     harness.airtable.edit("Videos", record, Prompt="A cow")
     done = harness.until(run, "done")
     harness.settle()

@@ -10,7 +10,6 @@ import pytest
 from pipelines.domain.errors import Expired, InvalidOrder, OverBudget
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.domain.planning.plan import plan_from_json
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from tests.stages.stage_fixtures import BASE, StageHarness
@@ -170,7 +169,7 @@ def test_style_notes_that_do_not_fit_beside_a_prompt_are_said_to_be_left_out(har
     record, run = harness.film(Prompt=f"{long[:3990]}\nA dog", **{"Style Notes": "in pastel colours"})
     assert run.status is RunStatus.DONE
     assert ["pastel" in prompt for prompt in harness.bought] == [False, True]
-    (note,) = plan_from_json(run.plan or {}).adapted
+    (note,) = run.known_plan.adapted
     assert note.startswith("Scene 1: the style notes do not fit beside the prompt")
     assert note in harness.cells(record)["Status Detail"]
     found = accept.dry_run(harness.services, accept.StartRequest(source="record", base_id=BASE, record_id=record))

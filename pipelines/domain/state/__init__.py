@@ -1,0 +1,1 @@
+"""What the JSON columns of the records hold."""

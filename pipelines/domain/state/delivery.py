@@ -1,0 +1,41 @@
+"""What a cut remembers of how it was put together and of its way into Airtable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinReport:
+    """The path that each join took, and what a person may want to know of it."""
+
+    paths: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What is to be looked after in one table: `checks` of the present link, `tries` of all, and when (`at`)."""
+
+    checks: int = 0
+    tries: int = 0
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """`checks` and `tries` of this round, `links` given ever, and whether the delivery `waits` for the base."""
+
+    id: str | None = None
+    """Airtable's own, once it has the file."""
+    waited: int = 0
+    """Looks at what Airtable was seen fetching, before its cells were read."""
+    checks: int = 0
+    tries: int = 0
+    links: int = 0
+    waits: bool = False
+    extras: bool = False
+    """Contact sheet and preview were tried."""
+    looks: Mapping[str, Look] = field(default_factory=dict)
+    """By table: where nobody waits for the file."""

@@ -1,0 +1,71 @@
+"""One paid request as it is sent, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenePlace:
+    """Where a clip belongs. `number`, `total` and `heading` are shown by `local/animatic` only; `take` tells for which
+    take of its scene the clip was ordered.
+    """
+
+    number: int | None = None
+    total: int | None = None
+    heading: str | None = None
+    take: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """Exactly what is bought. `first_frame`, `last_frame` and `references` are keys in our storage."""
+
+    model: str = ""
+    """The catalogue id, `provider/slug`."""
+    prompt: str = ""
+    seconds: float = 0.0
+    width: int = 0
+    height: int = 0
+    aspect_ratio: str = ""
+    resolution: str = ""
+    fps: float = 24.0
+    audio: bool = True
+    seed: int | None = None
+    negative_prompt: str | None = None
+    first_frame: str | None = None
+    last_frame: str | None = None
+    references: tuple[str, ...] = ()
+    card: ScenePlace = field(default_factory=ScenePlace)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """What the provider said of a finished job: where to fetch it. No secrets."""
+
+    url: str | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """All of them, the best first."""
+        return ((self.url,) if self.url else ()) + self.others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationResult(JobResult):
+    """The same with what we noticed meanwhile; times are those since when it is so."""
+
+    called_back: str | None = None
+    """The job that a callback named, until the provider has confirmed it."""
+    heard_since: float | None = None
+    """A callback named a job that the provider does not know."""
+    missing_since: float | None = None
+    """The provider does not know the job that it took."""
+    gone_since: float | None = None
+    """The provider does not have the finished file."""
+
+    @classmethod
+    def of(cls, result: JobResult, *, gone_since: float | None = None) -> GenerationResult:
+        """What the provider says now, in the place of all that was noticed before."""
+        return cls(url=result.url, others=result.others, gone_since=gone_since)
