@@ -11,8 +11,8 @@ from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from pipelines.sandbox import airtable
-from pipelines.sandbox.airtable import page
-from pipelines.sandbox.airtable.store import FIRST_BASE, World
+from pipelines.sandbox.airtable.api import page
+from pipelines.sandbox.airtable.state.store import FIRST_BASE, World
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
@@ -61,7 +61,7 @@ class Sandbox:
         self.world.public_url = public_url.rstrip("/") or f"http://{host}:{self._server.server_port}"
         # The vendors resume their jobs when they are registered, so the address has to be known first.
         self._app = create_app(self.world)
-        self.world.resume()
+        airtable.resume(self.world)
         self._thread: threading.Thread | None = None
 
     @property

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import flask
 
-from pipelines.sandbox.vendors import control, gemini, kie, openai, openrouter, veo
-from pipelines.sandbox.vendors.engine import Engine, engine
+from pipelines.sandbox.vendors import control
+from pipelines.sandbox.vendors.google import gemini, veo
+from pipelines.sandbox.vendors.kernel.engine import Engine, engine
+from pipelines.sandbox.vendors.kie import server as kie
+from pipelines.sandbox.vendors.openai import server as openai
+from pipelines.sandbox.vendors.openrouter import server as openrouter
 
 NEWEST = 50
 

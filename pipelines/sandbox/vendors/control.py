@@ -6,7 +6,7 @@ import flask
 from pydantic import ValidationError
 from werkzeug.wrappers import Response
 
-from pipelines.sandbox.vendors.engine import engine
+from pipelines.sandbox.vendors.kernel.engine import engine
 
 VENDORS = ("openai", "gemini", "kie", "openrouter", "veo")
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from pipelines.sandbox.airtable.formula import known_functions
-from pipelines.sandbox.airtable.limits import Settings
+from pipelines.sandbox.airtable.formulas.formula import known_functions
+from pipelines.sandbox.airtable.state.limits import Settings
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "sandbox-airtable.md").read_text()
 

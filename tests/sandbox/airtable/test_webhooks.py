@@ -11,7 +11,7 @@ import pytest
 from pyairtable.models import WebhookNotification
 
 from pipelines.sandbox.airtable import FIRST_BASE
-from pipelines.sandbox.airtable.webhooks import mac
+from pipelines.sandbox.airtable.webhooks.pings import mac
 from tests.sandbox.airtable.sandbox_airtable import Board, Web, error_type, until
 
 

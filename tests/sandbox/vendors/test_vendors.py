@@ -12,9 +12,12 @@ import pytest
 from pydantic import BaseModel, Field
 
 from pipelines.sandbox import vendors
-from pipelines.sandbox.vendors import gemini, kie_models, openai_models, openrouter_models, veo
-from pipelines.sandbox.vendors.faults import Faults
-from pipelines.sandbox.vendors.scenes import brief, fill
+from pipelines.sandbox.vendors.google import gemini, veo
+from pipelines.sandbox.vendors.kernel.faults import Faults
+from pipelines.sandbox.vendors.kie import models as kie_models
+from pipelines.sandbox.vendors.openai import models as openai_models
+from pipelines.sandbox.vendors.openai.scenes import brief, fill
+from pipelines.sandbox.vendors.openrouter import models as openrouter_models
 
 KEY = {"Authorization": "Bearer key"}
 

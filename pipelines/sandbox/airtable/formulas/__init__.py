@@ -1,0 +1,1 @@
+"""Airtable's formula language: syntax and functions."""

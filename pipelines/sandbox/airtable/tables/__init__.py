@@ -1,0 +1,1 @@
+"""What requests do to records and schemas, and which records a query finds."""

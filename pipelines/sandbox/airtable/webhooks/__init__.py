@@ -1,0 +1,1 @@
+"""Payloads of the changes, and the pings that announce them."""

@@ -1,0 +1,1 @@
+"""What the vendors' HTTP has in common: keys, frames, references, optional fields, files."""

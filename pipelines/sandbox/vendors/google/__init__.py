@@ -1,0 +1,1 @@
+"""Google's HTTP API: Gemini's interactions and Veo."""

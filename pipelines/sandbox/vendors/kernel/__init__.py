@@ -1,0 +1,1 @@
+"""Jobs, bill, faults and clips: what all vendors share below HTTP."""
