@@ -10,7 +10,7 @@ from flask_wtf.csrf import CSRFProtect
 from pipelines.settings import Settings, load_settings
 from pipelines.stages.kernel.services import Services
 from webapp import commands, errors, health, media, openapi, pages, security
-from webapp.access import auth
+from webapp.access import auth, doors
 from webapp.api import blueprint
 from webapp.bodies import JSON_LIMIT
 from webapp.context import SERVICES, SETTINGS
@@ -33,7 +33,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
         csrf.exempt(exempt)
         app.register_blueprint(exempt)
     app.register_blueprint(pages.bp)
-    for part in (errors, auth, pages, commands):
+    for part in (errors, auth, doors, pages, commands):
         part.register(app)
     security.register(app, chosen)
     return app

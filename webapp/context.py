@@ -48,5 +48,5 @@ class Actor:
 
 
 def actor() -> Actor:
-    """Whoever `auth` let in."""
+    """Whoever the doors let in."""
     return cast("Actor", g.actor)

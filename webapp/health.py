@@ -17,7 +17,7 @@ from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, GenerationStatus, RunS
 from pipelines.domain.money import Account, dollars
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
-from webapp.access import auth
+from webapp.access import doors
 from webapp.context import services
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def _passed(name: str, future: Future[object]) -> bool:
 @bp.get("/metrics")
 def metrics() -> Response:
     """Prometheus; needs a key like the API, because it tells what is spent."""
-    auth.require("read")
+    doors.require("read")
     registry = CollectorRegistry()
     registry.register(_Collector(services()))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

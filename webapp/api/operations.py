@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pipelines.domain.errors import Problem
 from pipelines.domain.orders.order import MAX_SCENES
 from webapp import bodies, idempotency
-from webapp.access import auth
+from webapp.access import doors
 from webapp.api import answers
 from webapp.api.requests import ALIASES
 from webapp.errors import HttpProblem
@@ -88,7 +88,7 @@ def blueprint() -> Blueprint:
 
 def _view(entry: Operation) -> Callable[..., Response]:
     def view(**path: Any) -> Response:
-        auth.require(entry.scope)
+        doors.require(entry.scope)
         if entry.method == "GET":
             query = bodies.validated(entry.query, _query()) if entry.query else None
             return as_response(entry.handler(**path, **({"query": query} if query else {})))

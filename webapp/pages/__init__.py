@@ -1,7 +1,9 @@
-"""Pages for people. Importing the modules registers their routes."""
+"""Pages for people, a file each: what they show and what their buttons do. A GET starts and changes nothing, however
+often a scanner or a history follows it. Importing the modules registers their routes.
+"""
 
-from webapp.pages import actions, views
+from webapp.pages import fonts, history, rows, runs, sign_in
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import register
 
-__all__ = ["actions", "bp", "register", "views"]
+__all__ = ["bp", "fonts", "history", "register", "rows", "runs", "sign_in"]

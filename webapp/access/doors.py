@@ -1,0 +1,97 @@
+"""Who may pass: a key for programs, a session or a signed link for people, everybody only on loopback.
+
+Open means: PUBLIC_URL is loopback, nobody ever made a key, and the request itself comes from this machine for
+this machine. That last part keeps out other hosts, and web pages that point their own name at 127.0.0.1.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Flask, g, request
+
+from pipelines.settings import Origin
+from webapp.access.auth import ALL, CHALLENGE, bearer, signed_in
+from webapp.access.links import linked
+from webapp.context import Actor, actor, services, settings
+from webapp.errors import HttpProblem
+
+_OURS = frozenset({"same-origin", "none"})
+
+
+def register(app: Flask) -> None:
+    """Ask who it is before anything else, so that 401 comes before 404."""
+    app.before_request(_identify)
+
+
+def _identify() -> None:
+    g.actor = None
+    path = request.path
+    if path.startswith("/api/webhook/") or not (path.startswith("/api/") or path == "/metrics"):
+        return
+    g.actor = bearer() or opened()
+    if g.actor is None:
+        raise HttpProblem(401, "Send a key as Authorization: Bearer <key>.", (), CHALLENGE)
+    if g.actor.name == "open":
+        refuse_foreign_pages()
+
+
+def page(opens: dict[str, str | None] | None = None, scope: str = "read") -> Actor:
+    """Let a person in: by signed link, session, or because we are open. Raises 401 (sign in), 403 or 410."""
+    g.actor = signed_in() or linked(opens or {}) or opened()
+    if g.actor is None:
+        raise HttpProblem(401, "Sign in to see this page.")
+    require(scope)
+    return actor()
+
+
+def require(scope: str) -> None:
+    """Raise 403 unless whoever is asking has the scope."""
+    if not actor().may(scope):
+        raise HttpProblem(403, f"This key lacks the scope {scope!r}.")
+
+
+def opened() -> Actor | None:
+    """Everybody's rights where the deployment is open, else None."""
+    if not is_open() or not _from_here():
+        return None
+    return Actor("open", ALL)
+
+
+def is_open() -> bool:
+    """Whether no key is needed on this machine."""
+    if not settings().loopback or settings().bootstrap_keys:
+        return False
+    with services().store.read() as tx:
+        return tx.keys.count() == 0
+
+
+def _from_here() -> bool:
+    original = request.environ.get("werkzeug.proxy_fix.orig", {})
+    peers = {request.remote_addr, original.get("REMOTE_ADDR", request.remote_addr)}
+    return _local(request.host) and all(_local(_bracketed(peer)) for peer in peers if peer)
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _local(host: str) -> bool:
+    try:
+        return Origin.of(f"http://{host}").loopback
+    except ValueError:
+        return False
+
+
+def refuse_foreign_pages() -> None:
+    """A browser on another site's behalf may not act here: it says so itself. Raises 403."""
+    if request.method in {"GET", "HEAD", "OPTIONS"}:
+        return
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if (site and site not in _OURS) or (origin and not _our_origin(origin)):
+        raise HttpProblem(403, "Another site may not act here.")
+
+
+def _our_origin(origin: str) -> bool:
+    host = urlsplit(origin).netloc
+    return host in {request.host, urlsplit(settings().public_url).netloc}

@@ -1,0 +1,37 @@
+"""What a signed link (`?t=`) opens."""
+
+from __future__ import annotations
+
+from flask import request
+
+from pipelines.security import links
+from webapp.context import Actor, secret, services
+
+
+def base_of_link(record_id: str) -> str | None:
+    """The base that the signed link of this request (`?t=`) names for a row; None without such a link."""
+    try:
+        subject = links.read_page(secret(), "record", request.args.get("t", ""), services().clock.now())
+        base_id, named = links.read_row(subject)
+    except links.BadLink:
+        return None
+    return base_id if named == record_id else None
+
+
+def linked(opens: dict[str, str | None]) -> Actor | None:
+    """Whoever holds a signed link (`?t=`) to one of these subjects, by kind. Raises 403 or 410 for a bad link."""
+    token = request.args.get("t")
+    if not token:
+        return None
+    refusal: links.BadLink = links.Malformed("a link opens another page")
+    for kind, subject in opens.items():
+        try:
+            opened_subject = links.read_page(secret(), kind, token, services().clock.now())
+            if kind == "record":
+                links.read_row(opened_subject)
+        except links.BadLink as error:
+            refusal = error if isinstance(error, links.LinkExpired | links.Outdated) else refusal
+            continue
+        if subject is not None and opened_subject == subject:
+            return Actor("link", frozenset({"trigger"}))
+    raise refusal

@@ -1,0 +1,115 @@
+"""A run's page and its buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, render_template, request, url_for
+from werkzeug.wrappers import Response as Redirect
+
+from pipelines.domain.lifecycle import MOVING, RunStatus
+from pipelines.security import links
+from pipelines.stages.decisions import control
+from pipelines.stages.views import run_view
+from webapp.access import doors
+from webapp.api.requests import Decision, Regenerate
+from webapp.api.runs import regenerated
+from webapp.bodies import validated
+from webapp.context import Actor, actor, services
+from webapp.errors import not_here
+from webapp.pages.blueprint import bp
+from webapp.pages.filters import here
+from webapp.pages.forms import once
+from webapp.pages.parts import live, pace, run_parts
+
+
+@bp.get("/runs/<run_id>")
+def run_page(run_id: str) -> str:
+    """One run: how it is, its scenes, its film, its cost, its history."""
+    return show_run(enter_run(run_id), run_id)
+
+
+@bp.get("/runs/<run_id>/live")
+def run_live(run_id: str) -> Response:
+    """The moving parts of a run's page."""
+    enter_run(run_id)
+    run, parts = run_parts(run_id)
+    return live(parts, every=pace(moving=RunStatus(run["status"]) in MOVING), title=_title(run))
+
+
+@bp.post("/runs/<run_id>/approve")
+def approve(run_id: str) -> Response | Redirect:
+    """Approve the quote and the scenes."""
+    return _on_run(run_id, lambda: control.approve(services(), run_id, actor().name))
+
+
+@bp.post("/runs/<run_id>/cancel")
+def cancel(run_id: str) -> Response | Redirect:
+    """Cancel; what is paid for is kept."""
+    return _on_run(run_id, lambda: control.cancel(services(), run_id, actor().name))
+
+
+@bp.post("/runs/<run_id>/retry")
+def retry(run_id: str) -> Response | Redirect:
+    """Go on with a run that has stopped."""
+    return _on_run(run_id, lambda: control.retry(services(), run_id, actor().name))
+
+
+@bp.post("/runs/<run_id>/scenes/<int(max=50):n>/regenerate")
+def regenerate(run_id: str, n: int) -> Response | Redirect:
+    """Make one scene again, with another prompt or model."""
+    fields: dict[str, Any] = {name: request.form[name] for name in ("prompt", "model") if request.form.get(name)}
+    changes = validated(Regenerate, fields).changes()
+    return _on_run(run_id, lambda: regenerated(run_id, n, changes))
+
+
+@bp.post("/runs/<run_id>/generations/<generation_id>/decide")
+def decide(run_id: str, generation_id: str) -> Response | Redirect:
+    """What to do about money in doubt."""
+    choice = validated(Decision, {"choice": request.form.get("choice", "")}).choice
+    return _on_run(run_id, lambda: _decide(run_id, generation_id, choice))
+
+
+def _decide(run_id: str, generation_id: str, choice: str) -> None:
+    """A link to one run decides nothing about another's generations."""
+    with services().store.read() as tx:
+        gen = tx.generations.get(generation_id)
+    if gen is not None and gen.run_id == run_id:
+        control.decide(services(), generation_id, choice, actor().name)
+
+
+def _on_run(run_id: str, act: Callable[[], object]) -> Response | Redirect:
+    enter_run(run_id)
+    doors.require("trigger")
+    return once(here(url_for("pages.run_page", run_id=run_id)), act)
+
+
+def enter_run(run_id: str) -> Actor:
+    """A signed link opens this run, or every run of its record. Whoever may not look is not told what exists."""
+    with services().store.read() as tx:
+        run = tx.runs.get(run_id)
+    row = links.row_subject(run.base_id, run.record_id) if run and run.base_id and run.record_id else None
+    person = doors.page({"run": run_id, "record": row})
+    if run is None:
+        raise not_here("run")
+    return person
+
+
+def show_run(person: Actor, run_id: str) -> str:
+    run, parts = run_parts(run_id)
+    others = run_view.record_view(services(), run["record_id"], run["base_id"])["runs"] if run["record_id"] else []
+    return render_template(
+        "run.html",
+        run=run,
+        sections=parts,
+        others=others,
+        person=None if person.name == "link" else person,
+        live=here(url_for("pages.run_live", run_id=run_id)),
+    )
+
+
+def _title(run: dict[str, Any]) -> str:
+    share = round(run["progress"] * 100)
+    lead = f"{share} % · " if RunStatus(run["status"]) in MOVING else ""
+    return f"{lead}{run['title']} · Reelgrid"
