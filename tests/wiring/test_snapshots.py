@@ -25,6 +25,13 @@ def test_a_moved_module_leaves_every_sentence_as_it_is(tmp_path: Path) -> None:
     assert sentences(tmp_path) == sentences(ROOT)
 
 
+def test_the_folder_that_holds_the_repository_may_have_any_name(tmp_path: Path) -> None:
+    page = tmp_path / "sandbox" / "webapp" / "page.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<p>Your film is ready.</p>")
+    assert sentences(tmp_path / "sandbox") == ["Your film is ready."]
+
+
 def test_a_renamed_identifier_leaves_a_sentence_as_it_is() -> None:
     before = 'raise Refused(f"{model} takes {seconds:g} s.", marketer="Choose {name} again.".format(name=name))'
     after = 'raise Declined(f"{card.model} takes {span:g} s.", marketer="Choose {label} again.".format(label=label))'

@@ -34,13 +34,14 @@ _JS_HOLE = re.compile(r"\$\{[^{}]*\}")
 
 def sentences(root: Path) -> Sequence[str]:
     """All of them, sorted; each as one line."""
-    found = {text for room in ROOMS for path in sorted((root / room).rglob("*")) for text in _of_file(path)}
+    paths = [path for room in ROOMS for path in sorted((root / room).rglob("*"))]
+    # Only names inside the repository count: it may itself lie in a folder called `sandbox`.
+    ours = [path for path in paths if not NOT_OURS.intersection(path.relative_to(root).parts)]
+    found = {text for path in ours for text in _of_file(path)}
     return sorted({" ".join(text.split()) for text in found if _is_prose(text)})
 
 
 def _of_file(path: Path) -> Iterator[str]:
-    if NOT_OURS.intersection(path.parts):
-        return
     if path.suffix == ".py":
         yield from of_python(path.read_text("utf-8"))
     elif path.suffix == ".html":
