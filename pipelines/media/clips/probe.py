@@ -18,10 +18,11 @@ from pipelines.domain.footage import Footage, Target
 from pipelines.media.clips.prepared_clip import Inspection, PreparedClip, codec_name, inspect, shown_seconds
 from pipelines.media.clips.video_track import VideoTrack, film_track, read_video_track
 from pipelines.media.mp4.boxes import damaged
-from pipelines.media.mp4.reader import sniff
+from pipelines.media.mp4.reader import promises_more, sniff
 
 _CONTAINERS = {"mp4": "mp4", "webm": "matroska"}
 _PATIENCE_S = 20.0
+_MISSING_S = Fraction(1, 10)
 _PROFILES = {66: "Baseline", 77: "Main", 88: "Extended"}
 _HIGH = 100
 
@@ -59,7 +60,11 @@ def _ask_libav(path: Path, container: str) -> Footage:
     try:
         with av.open(str(path), format=container, timeout=_PATIENCE_S, options={"protocol_whitelist": "file"}) as file:
             stream = film_track(file)
-            return _libav_footage(path, stream, read_video_track(file, stream))
+            track = read_video_track(file, stream)
+            missing = Fraction(file.duration or 0, av.time_base) - track.stop
+            if container == _CONTAINERS["webm"] and missing > _MISSING_S and promises_more(path):
+                raise damaged("it is cut short: its pictures end before its length")
+            return _libav_footage(path, stream, track)
     except (FFmpegError, ValueError) as error:
         raise damaged("its pictures cannot be decoded") from error
 

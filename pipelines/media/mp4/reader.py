@@ -41,6 +41,7 @@ _ENABLED = 1
 _WIDE_EDIT = np.dtype("V20")
 _BRANDS = {b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid"}
 _EBML = b"\x1a\x45\xdf\xa3"
+_SEGMENT = b"\x18\x53\x80\x67"
 
 
 class Edit(NamedTuple):
@@ -114,6 +115,31 @@ def sniff(path: Path) -> str:
     if text in (b"{", b"["):
         raise damaged("it is a text message, not a video")
     raise damaged("it is neither MP4 nor WebM")
+
+
+def promises_more(path: Path) -> bool:
+    """Whether the one large element of a WebM (its segment) is to be longer than the file is. Live writers leave its
+    length open, and some write it wrong: only together with a film that ends early it means a file cut short.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(256)
+    length, taken = _ebml_number(head, 4)
+    at = 4 + taken + length
+    if head[at : at + 4] != _SEGMENT:
+        return False
+    whole, taken = _ebml_number(head, at + 4)
+    unknown = whole == (1 << 7 * taken) - 1
+    return bool(taken) and not unknown and at + 4 + taken + whole > size
+
+
+def _ebml_number(data: bytes, at: int) -> tuple[int, int]:
+    """A number of variable length and how many bytes it takes; (0, 0) where there is none."""
+    first = data[at] if at < len(data) else 0
+    taken = 9 - first.bit_length()
+    if not first or at + taken > len(data):
+        return 0, 0
+    return int.from_bytes(data[at : at + taken], "big") & ((1 << 7 * taken) - 1), taken
 
 
 def read_movie(path: Path) -> Movie:
