@@ -1,4 +1,4 @@
-"""A bounded sweep over shapes of files and ways to harm them: no crash, nothing whole refused, nothing cut called right."""
+"""A bounded sweep over shapes of files and ways to harm them: never a crash, and no cut file is taken for whole."""
 
 from __future__ import annotations
 
