@@ -159,8 +159,9 @@ def _services(folder: Path, vendor: str) -> Services:
 
 
 def _request() -> GenerationRequest:
-    size = {"width": 1280, "height": 720, "aspect_ratio": "16:9", "resolution": "720p"}
-    return GenerationRequest(model="sora/sora-2", prompt="x", seconds=4.0, **size)
+    return GenerationRequest(
+        model="sora/sora-2", prompt="x", seconds=4.0, width=1280, height=720, aspect_ratio="16:9", resolution="720p"
+    )
 
 
 def _fill(services: Services, size: int) -> dict[str, float]:

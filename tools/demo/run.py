@@ -140,7 +140,7 @@ def _watch(stack: Stack, run_id: str, console: Console) -> dict[str, Any]:
 def _result(stack: Stack, view: dict[str, Any], record: str, began: float) -> dict[str, Any]:
     with suppress(StackError):
         _row_is_done(stack, record)
-    cut = next((cut for cut in view["cuts"] if cut["current"]), {})
+    cut: dict[str, Any] = next((cut for cut in view["cuts"] if cut["current"]), {})
     calls = stack.sandbox("GET", "/airtable/_control/stats")["bases"].get(BASE, {}).get("calls", {})
     return {
         "run_id": view["run_id"],

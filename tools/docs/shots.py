@@ -43,7 +43,9 @@ def _glow(image: Image.Image, centre: tuple[int, int], radius: int, colour: tupl
 def _ridge(image: Image.Image, base: float, rise: float, seed: int, colour: tuple[int, int, int]) -> None:
     rng = np.random.default_rng(seed)
     x = np.arange(image.width)
-    waves = sum(rng.uniform(0.3, 1) / n * np.sin(x * n / image.width * 6 + rng.uniform(0, 6)) for n in (1, 2, 4, 9))
+    waves = np.zeros(image.width)
+    for n in (1, 2, 4, 9):
+        waves += rng.uniform(0.3, 1) / n * np.sin(x * n / image.width * 6 + rng.uniform(0, 6))
     y = image.height * (base - rise * waves)
     ImageDraw.Draw(image).polygon(
         [(0, image.height), *zip(x.tolist(), y.tolist(), strict=True), (image.width, image.height)], fill=colour
@@ -59,9 +61,12 @@ def lighthouse(width: int, height: int) -> Image.Image:
     image.paste(_sky(width, height - sea, [(150, 84, 92), (44, 34, 72), (16, 16, 40)]), (0, sea))
     rng = np.random.default_rng(5)
     for _ in range(240):
-        y = int(rng.uniform(sea, height))
-        x, length = int(rng.normal(width * 0.28, width * 0.12)), int(rng.uniform(4, 40) * (y - sea) / height * 3 + 4)
-        draw.line((x, y, x + length, y), fill=(255, 190, 130), width=1)
+        row = int(rng.uniform(sea, height))
+        left, length = (
+            int(rng.normal(width * 0.28, width * 0.12)),
+            int(rng.uniform(4, 40) * (row - sea) / height * 3 + 4),
+        )
+        draw.line((left, row, left + length, row), fill=(255, 190, 130), width=1)
     _ridge(image, 0.86, 0.05, 3, (14, 12, 28))
     x, top, bottom = width * 0.56, height * 0.22, height * 0.86
     draw = ImageDraw.Draw(image)
