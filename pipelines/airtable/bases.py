@@ -66,10 +66,6 @@ class Bases:
         """The base, unless it is the one that is meant when none is named."""
         return None if base_id == self._defaults.base_id else base_id
 
-    def knows(self, base_id: str) -> bool:
-        """Whether triggers may name this base."""
-        return any(base.id == base_id for base in self.all())
-
     def token(self, base_id: str) -> str:
         """The token that opens a base: its own, else the common one. Raises NotConfigured."""
         with self._store.read() as tx:

@@ -11,7 +11,6 @@ from pipelines.domain.orders.airtable_fields import (
     VersionField,
     VideoField,
     attachments,
-    clear_checkboxes,
     moment,
     scene_fields,
     settings_fields,
@@ -82,7 +81,6 @@ def test_versions_and_settings_use_the_names_of_their_tables() -> None:
 
 
 def test_small_words() -> None:
-    """Empty text, times and boxes as cells."""
+    """Empty text and times as cells."""
     assert (shorten(""), shorten(None), moment(None)) == (None, None, None)
-    assert clear_checkboxes(frozenset({"Generate", "Approve"})) == {"Approve": False, "Generate": False}
     assert attachments([], ["att1"]) == [{"id": "att1"}]

@@ -226,11 +226,6 @@ def delivery_fields(
     return fields
 
 
-def clear_checkboxes(ticks: frozenset[str] | Sequence[str]) -> dict[str, Any]:
-    """Untick boxes that were acted on: the only input that we ever write."""
-    return dict.fromkeys(sorted(ticks), False)
-
-
 def prompt_in_row(scene: Scene) -> str:
     """The text that stands in the scene's row: a person's, whatever else was bought for it."""
     return scene.settings.row_prompt or scene.attempt_level.rewritten or scene.prompt

@@ -71,10 +71,6 @@ def sweep(services: Services, now: float, *, cache_bytes: int = CACHE_BYTES) -> 
     return len(left)
 
 
-def _cache(services: Services) -> Path:
-    return services.work / "cache"
-
-
 def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """Every file with its facts; what vanishes meanwhile is nobody's concern. A link made today to an old file is new:
     so the time of the last change is asked for, not that of the content.
