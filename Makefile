@@ -5,7 +5,7 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow check bench figures chaos up lock docs snapshots migration hooks release clean
+.PHONY: help demo test slow check lint types import-rules docs-check bench figures chaos up lock docs snapshots migration hooks release clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -15,17 +15,25 @@ demo: override export PROMPT := $(value PROMPT)
 demo: .venv/.run ## From an Airtable row to a film, on this machine, with nothing to sign up for
 	@SCENES="$(SCENES)" SECONDS_PER_CLIP="$(SECONDS)" MODEL="$(MODEL)" JSON="$(JSON)" $(BIN)/python -m tools.demo
 
-test: .venv/.dev ## The test suite (the quick part: a few minutes)
+test: .venv/.dev ## The test suite without its slow part: ten to fifteen minutes on two cores
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow" $(ARGS)
 
-slow: .venv/.dev ## The part of the test suite that takes minutes
+slow: .venv/.dev ## Its slow part, ten to twenty minutes: a death at every crash point, every vendor, every refusal
 	@$(BIN)/pytest -n 2 --dist loadgroup -m slow $(ARGS)
 
-check: .venv/.dev ## Format, lint, types, import rules, generated documents
+check: lint types import-rules docs-check ## Format, lint, types, import rules, generated documents
+
+lint: .venv/.dev ## Format and lint
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
+
+types: .venv/.dev ## Types
 	@$(BIN)/mypy
+
+import-rules: .venv/.dev ## Who may import whom
 	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.txt || (cat .venv/lint-imports.txt; exit 1)
+
+docs-check: .venv/.dev ## Whether generated documents are up to date
 	@$(BIN)/python -m tools.docs --check
 
 bench: .venv/.dev ## Every claim of speed and size, side by side (SECTION=media, JSON=1)
