@@ -19,9 +19,7 @@ from pipelines.airtable.rows.answers import MODEL_NOT_FOUND, Gone, Rejected
 from pipelines.airtable.rows.client import APPEND, READ, Client
 from pipelines.airtable.rows.name_book import NameBook
 from pipelines.airtable.rows.names import BaseNames, TableNames
-from pipelines.domain.errors import AirtableDenied, RecordGone
-from pipelines.domain.lifecycle import SceneStatus
-from pipelines.domain.orders.airtable_fields import (
+from pipelines.domain.airtable_fields import (
     TICKED_TABLES,
     VIDEO_TICKS,
     AirtableTable,
@@ -29,6 +27,8 @@ from pipelines.domain.orders.airtable_fields import (
     VersionField,
     VideoField,
 )
+from pipelines.domain.errors import AirtableDenied, RecordGone
+from pipelines.domain.lifecycle import SceneStatus
 from pipelines.domain.records import OutboxEntry
 from pipelines.ports import AirtableRow, AirtableScene, AirtableSettings, AirtableVersion, Written
 

@@ -15,8 +15,8 @@ from pipelines.airtable.limiter import Limiter
 from pipelines.airtable.rows.client import Client, OnCall
 from pipelines.airtable.rows.name_book import NameBook
 from pipelines.airtable.webhooks import Webhooks
+from pipelines.domain.airtable_fields import AirtableTable
 from pipelines.domain.errors import NotConfigured
-from pipelines.domain.orders.airtable_fields import AirtableTable
 from pipelines.ports import Clock, Store
 from pipelines.settings import Settings
 

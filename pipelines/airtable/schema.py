@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.domain.footage import Captions, Corner, Fit, Transition
-from pipelines.domain.orders.airtable_fields import (
+from pipelines.domain.airtable_fields import (
     SCENE_STATUS_OPTIONS,
     STATUS_OPTIONS,
     AirtableTable,
@@ -21,6 +20,7 @@ from pipelines.domain.orders.airtable_fields import (
     VersionField,
     VideoField,
 )
+from pipelines.domain.footage import Captions, Corner, Fit, Transition
 from pipelines.domain.orders.order import ASPECT_RATIOS, MAX_SCENES, RESOLUTIONS
 
 _WORDS = frozenset({"singleLineText", "multilineText", "richText"})

@@ -23,8 +23,7 @@ from pipelines.airtable.rows.client import PUSH, REGISTER, Client
 from pipelines.airtable.rows.fields import airtable_scene
 from pipelines.airtable.rows.name_book import NameBook
 from pipelines.airtable.rows.names import BaseNames, TableNames
-from pipelines.domain.errors import AirtableDenied, NotConfigured
-from pipelines.domain.orders.airtable_fields import (
+from pipelines.domain.airtable_fields import (
     ACTION_BOXES,
     VIDEO_TICKS,
     AirtableTable,
@@ -33,6 +32,7 @@ from pipelines.domain.orders.airtable_fields import (
     VersionField,
     VideoField,
 )
+from pipelines.domain.errors import AirtableDenied, NotConfigured
 from pipelines.domain.state.base import BaseState, Hook
 from pipelines.ports import AirtableChange, Clock
 from pipelines.security.webhook_signatures import WrongSignature, verify_airtable

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import NotConfigured
 from pipelines.domain.money import to_micro
-from pipelines.domain.planning.fit import lines, ratio
+from pipelines.domain.orders.fit import lines, ratio
 
 SHIPPED = Path(__file__).with_name("catalogue.toml")
 _PRICES = {"usd_per_second": "prices", "usd_per_clip": "clip_prices"}

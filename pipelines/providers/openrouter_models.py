@@ -13,7 +13,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from pipelines.domain.planning.fit import film_size, lines, ratio
+from pipelines.domain.orders.fit import film_size, lines, ratio
 
 Row = dict[str, Any]
 

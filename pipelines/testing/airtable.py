@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.airtable.rows import fields as cells
-from pipelines.domain.errors import AirtableDenied, AirtableQuota, RateLimited, RecordGone, ReelgridError, Unavailable
-from pipelines.domain.lifecycle import SceneStatus
-from pipelines.domain.orders.airtable_fields import (
+from pipelines.domain.airtable_fields import (
     TICKED_TABLES,
     AirtableTable,
     SceneField,
@@ -20,6 +18,8 @@ from pipelines.domain.orders.airtable_fields import (
     VideoField,
     difference,
 )
+from pipelines.domain.errors import AirtableDenied, AirtableQuota, RateLimited, RecordGone, ReelgridError, Unavailable
+from pipelines.domain.lifecycle import SceneStatus
 from pipelines.domain.records import OutboxEntry
 from pipelines.ports import AirtableRow, AirtableScene, AirtableSettings, AirtableVersion, Clock, Written
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from pipelines.domain.airtable_fields import FileLink, VideoField, attachments
 from pipelines.domain.errors import AirtableDenied, RecordGone
 from pipelines.domain.footage import Transition
-from pipelines.domain.orders.airtable_fields import FileLink, VideoField, attachments
 from tests.airtable.airtable_fixtures import BASE, START, AirtableHarness, want
 from tests.sandbox.airtable.sandbox_airtable import Web, until
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pipelines.airtable.schema import TABLES, create_options, own_fields
-from pipelines.domain.lifecycle import AIRTABLE_STATUS, RunStatus, SceneStatus
-from pipelines.domain.orders.airtable_fields import (
+from pipelines.domain.airtable_fields import (
     AirtableTable,
     SceneField,
     SettingsField,
@@ -18,6 +17,7 @@ from pipelines.domain.orders.airtable_fields import (
     version_fields,
     video_fields,
 )
+from pipelines.domain.lifecycle import AIRTABLE_STATUS, RunStatus, SceneStatus
 from pipelines.domain.records import Run, Scene
 
 NAMES = {

@@ -12,8 +12,8 @@ import pytest
 
 from pipelines.airtable.base_admin.doctor import Check
 from pipelines.airtable.schema import TABLES
+from pipelines.domain.airtable_fields import STATUS_OPTIONS
 from pipelines.domain.errors import AirtableDenied, NotConfigured
-from pipelines.domain.orders.airtable_fields import STATUS_OPTIONS
 from tests.airtable.airtable_fixtures import BASE, MODELS, AirtableHarness, want
 
 GERMAN = """

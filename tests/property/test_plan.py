@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pipelines.database.codec import decode, encode
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import InvalidOrder
+from pipelines.domain.orders.fit import buy_seconds, film_size, lines, nearest_shape, ratio
 from pipelines.domain.orders.order import ASPECT_RATIOS, RESOLUTIONS, Order
 from pipelines.domain.planning.film_length import SHORTEST_S, counted, shares
-from pipelines.domain.planning.fit import buy_seconds, film_size, lines, nearest_shape, ratio
 from pipelines.domain.planning.plan import Plan, make_plan
 from pipelines.providers import load_catalogue
 

@@ -13,8 +13,8 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
+from pipelines.domain.airtable_fields import AirtableTable
 from pipelines.domain.lifecycle import AIRTABLE_STATUS, RunStatus
-from pipelines.domain.orders.airtable_fields import AirtableTable
 from pipelines.domain.pacing import CALLS, CALLS_WITH_APPROVAL, FIRST_S
 from pipelines.domain.records import Event
 from pipelines.stages.base_changes import webhook_push

@@ -15,6 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipelines.airtable.schema import table
+from pipelines.domain.airtable_fields import AirtableTable, VideoField
 from pipelines.domain.footage import (
     Boundary,
     Card,
@@ -27,7 +28,6 @@ from pipelines.domain.footage import (
     Logo,
     Transition,
 )
-from pipelines.domain.orders.airtable_fields import AirtableTable, VideoField
 from pipelines.media.audio.music import mix_music
 from pipelines.media.clips.frames import samples, to_image
 from pipelines.media.editor import MediaEditor

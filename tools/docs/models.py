@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.money import MICRO
-from pipelines.domain.planning.fit import lengths_in_words, lines
+from pipelines.domain.orders.fit import lengths_in_words, lines
 from pipelines.providers import load_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,7 +17,7 @@ from pipelines.airtable.rows.client import BUILD, READ, WRITE, Client
 from pipelines.airtable.rows.name_book import NameBook, read_schema
 from pipelines.airtable.rows.names import BaseNames
 from pipelines.airtable.schema import TABLES, FieldSpec, TableSpec, create_options, own_fields
-from pipelines.domain.orders.airtable_fields import AirtableTable, SettingsField, VideoField
+from pipelines.domain.airtable_fields import AirtableTable, SettingsField, VideoField
 
 Json = dict[str, Any]
 _UNPROCESSABLE = 422

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipelines.airtable.rows.cells import Cells
+from pipelines.domain.airtable_fields import VIDEO_TICKS, SceneField, SettingsField, VersionField, VideoField
 from pipelines.domain.errors import Problem
 from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
 from pipelines.domain.lifecycle import SceneStatus
-from pipelines.domain.orders.airtable_fields import VIDEO_TICKS, SceneField, SettingsField, VersionField, VideoField
 from pipelines.domain.orders.list_marks import scene_lines
 from pipelines.domain.orders.order import (
     ASPECT_RATIOS,

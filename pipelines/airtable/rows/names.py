@@ -13,8 +13,8 @@ from typing import Any
 from pipelines.airtable.field_map import FIELD_ID, FieldMap
 from pipelines.airtable.schema import TABLES, TableSpec
 from pipelines.airtable.schema import table as spec_of
+from pipelines.domain.airtable_fields import AirtableTable
 from pipelines.domain.errors import AirtableDenied
-from pipelines.domain.orders.airtable_fields import AirtableTable
 
 Json = Mapping[str, Any]
 

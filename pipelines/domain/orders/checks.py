@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Problem
 from pipelines.domain.footage import Transition
+from pipelines.domain.orders.fit import either
 from pipelines.domain.orders.order import (
     ASPECT_RATIOS,
     MAX_PROMPT,
@@ -23,7 +24,6 @@ from pipelines.domain.orders.order import (
     Order,
     SceneOrder,
 )
-from pipelines.domain.planning.fit import either
 
 SUNSET_WARNING = timedelta(days=30)
 _PORTS = {"http": 80, "https": 443}

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Problem
 from pipelines.domain.footage import Transition
+from pipelines.domain.orders.fit import lengths_in_words, same_length
 from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_SCENES, Order
-from pipelines.domain.planning.fit import lengths_in_words, same_length
 
 SHORTEST_S = 0.5
 """No scene is shown for less."""

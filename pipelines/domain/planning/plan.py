@@ -15,10 +15,10 @@ from types import MappingProxyType
 from pipelines.domain.catalogue import CatalogueModel, Offer
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.orders.checks import check_order, usable
+from pipelines.domain.orders.fit import either, film_size
 from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_SCENES, Order, SceneOrder
 from pipelines.domain.planning.clip_settings import ClipSettings
 from pipelines.domain.planning.film_length import counted, shares
-from pipelines.domain.planning.fit import either, film_size
 from pipelines.domain.planning.fit_scene import Fitted, fit_scene
 
 NO_ORIGINS: Mapping[str, str] = MappingProxyType({})

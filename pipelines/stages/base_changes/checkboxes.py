@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pipelines.domain.airtable_fields import AirtableTable, SceneField, VersionField, VideoField
 from pipelines.domain.errors import NotAllowed, Permanent
 from pipelines.domain.lifecycle import MOVING, RunStatus
-from pipelines.domain.orders.airtable_fields import AirtableTable, SceneField, VersionField, VideoField
 from pipelines.domain.records import Cut, Run, Scene
 from pipelines.ports import AirtableRow, AirtableScene, AirtableVersion, Tx
 from pipelines.stages.base_changes import queue_sweep

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.domain.airtable_fields import AirtableTable, VideoField
 from pipelines.domain.errors import Permanent, ReelgridError
-from pipelines.domain.orders.airtable_fields import AirtableTable, VideoField
 from pipelines.ports import AirtableRow
 from pipelines.stages.decisions import control
 from pipelines.stages.kernel import outbox, schedule

@@ -12,8 +12,8 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any, cast
 
+from pipelines.domain.airtable_fields import ACTION_BOXES, TICKED_TABLES, AirtableTable, VideoField
 from pipelines.domain.errors import AirtableDenied, NotConfigured, RecordGone, ReelgridError
-from pipelines.domain.orders.airtable_fields import ACTION_BOXES, TICKED_TABLES, AirtableTable, VideoField
 from pipelines.domain.records import Base, InboxItem
 from pipelines.domain.state.base import BaseState, Push
 from pipelines.ports import AirtableChange

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pipelines.domain.airtable_fields import AirtableTable
 from pipelines.domain.errors import InvalidOrder, OverBudget, Problem, ReelgridError
 from pipelines.domain.footage import Card
 from pipelines.domain.keys import digest, new_id
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
-from pipelines.domain.orders.airtable_fields import AirtableTable
 from pipelines.domain.orders.field_labels import for_row
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.plan import Plan, PlannedScene

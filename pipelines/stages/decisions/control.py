@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from pipelines.domain.airtable_fields import prompt_in_row
 from pipelines.domain.errors import InvalidOrder, NotAllowed, NotFound, Problem
 from pipelines.domain.lifecycle import (
     ACTIVE,
@@ -16,7 +17,6 @@ from pipelines.domain.lifecycle import (
     RunStatus,
     SceneStatus,
 )
-from pipelines.domain.orders.airtable_fields import prompt_in_row
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.ports import Tx

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pipelines.domain.airtable_fields import OTHERS, AirtableTable, VideoField
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, NotConfigured, RecordGone, ReelgridError
 from pipelines.domain.lifecycle import CutStatus, RunStatus, SceneStatus
-from pipelines.domain.orders.airtable_fields import OTHERS, AirtableTable, VideoField
 from pipelines.domain.records import Cut, OutboxEntry, Run
 from pipelines.ports import Tx
 from pipelines.stages.delivery import verify_attachments

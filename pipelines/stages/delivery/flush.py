@@ -8,9 +8,9 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
+from pipelines.domain.airtable_fields import ACTION_BOXES, AirtableTable, VideoField
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.orders.airtable_fields import ACTION_BOXES, AirtableTable, VideoField
 from pipelines.domain.pacing import next_progress_s
 from pipelines.domain.records import OutboxEntry, Run
 from pipelines.ports import Tx, Written

@@ -12,10 +12,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pipelines.domain.airtable_fields import AirtableTable, SceneField, VersionField, VideoField, attachments
 from pipelines.domain.errors import AirtableQuota, ReelgridError
 from pipelines.domain.keys import version_key
 from pipelines.domain.lifecycle import CutStatus
-from pipelines.domain.orders.airtable_fields import AirtableTable, SceneField, VersionField, VideoField, attachments
 from pipelines.domain.records import Cut, OutboxEntry, Run
 from pipelines.domain.state.delivery import Attachment, Look
 from pipelines.ports import Tx

@@ -7,8 +7,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from pipelines.domain.airtable_fields import AirtableTable, SettingsField, settings_fields
 from pipelines.domain.errors import Busy, ReelgridError
-from pipelines.domain.orders.airtable_fields import AirtableTable, SettingsField, settings_fields
 from pipelines.domain.records import Base
 from pipelines.ports import Tx
 from pipelines.stages.kernel import ledger, outbox, rate_limits, stop_switch

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.domain.keys import version_key
-from pipelines.domain.lifecycle import MOVING, STOPPED, RunStatus, SceneStatus
-from pipelines.domain.orders.airtable_fields import (
+from pipelines.domain.airtable_fields import (
     AirtableTable,
     FileLink,
     SceneField,
@@ -19,6 +17,8 @@ from pipelines.domain.orders.airtable_fields import (
     version_fields,
     video_fields,
 )
+from pipelines.domain.keys import version_key
+from pipelines.domain.lifecycle import MOVING, STOPPED, RunStatus, SceneStatus
 from pipelines.domain.progress import progress_of
 from pipelines.domain.records import Clip, Cut, OutboxEntry, Run, Scene
 from pipelines.ports import Tx

@@ -8,11 +8,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from pipelines.domain.airtable_fields import VideoField
 from pipelines.domain.errors import Busy, InvalidOrder, NotFound, OverBudget, Problem, TooMany
 from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import ACTIVE, RunStatus
 from pipelines.domain.money import show, show_enough
-from pipelines.domain.orders.airtable_fields import VideoField
 from pipelines.domain.orders.field_labels import for_row
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.plan import Plan

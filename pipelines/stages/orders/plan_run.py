@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pipelines.domain.airtable_fields import AirtableTable
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
-from pipelines.domain.orders.airtable_fields import AirtableTable
 from pipelines.domain.orders.field_labels import for_clip, for_row
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.film_length import counted

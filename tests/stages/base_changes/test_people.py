@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pipelines.airtable.schema import table
+from pipelines.domain.airtable_fields import AirtableTable
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.orders.airtable_fields import AirtableTable
 from pipelines.stages.base_changes import checkboxes, webhook_push
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.domain.airtable_fields import AirtableTable
 from pipelines.domain.errors import NotAllowed
 from pipelines.domain.footage import Corner, Transition
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.orders.airtable_fields import AirtableTable
 from pipelines.domain.orders.order import Order
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
