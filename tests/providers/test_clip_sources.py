@@ -17,6 +17,7 @@ import pytest
 
 from pipelines.domain.errors import BadDelivery, Expired, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.domain.state.generation import JobResult
 from pipelines.media.editor import MediaEditor
 from pipelines.ports import GenerationRequest, Job, VideoProvider
 from pipelines.providers import build_providers, load_catalogue
@@ -101,8 +102,7 @@ def request(name: str) -> GenerationRequest:
 
 
 def done(link: str | None) -> Job:
-    result = {"url": link} if link else {}
-    return Job(id="video_1abc", status=GenerationStatus.SUCCEEDED, progress=100, result=result)
+    return Job(id="video_1abc", status=GenerationStatus.SUCCEEDED, progress=100, result=JobResult(url=link))
 
 
 def own_way(name: str, vendor: Server) -> None:

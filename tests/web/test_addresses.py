@@ -67,4 +67,4 @@ def test_a_prompt_is_ordered_as_it_was_written(harness: WebHarness) -> None:
         assert answer.status_code == 202
         plan = harness.run(answer.json["run_id"]).plan
         assert plan
-        assert [scene["prompt"] for scene in plan["scenes"]] == [prompt]
+        assert [scene.prompt for scene in plan.scenes] == [prompt]
