@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -280,3 +282,10 @@ def test_sound_that_cannot_be_decoded_is_copied_and_said(clip: ClipFactory, tmp_
     report = _film([good, rotten], tmp_path / "film.mp4")
     assert report.notes == ("The sound was copied without smoothing its joins: its sound cannot be decoded.",)
     assert frame_hashes(report.path) == [found for path in (good, rotten) for found in frame_hashes(path)]
+
+
+def test_joining_a_film_loads_nothing_that_reaches_the_network() -> None:
+    """The process that joins stays small: what reads pictures from outside is loaded with a logo only."""
+    code = "import sys, pipelines.media.join.assemble; print({'httpx', 'pydantic'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "set()"

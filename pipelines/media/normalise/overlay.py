@@ -7,7 +7,6 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from pipelines.domain.footage import Corner, Logo
-from pipelines.media.normalise.pictures import open_picture
 from pipelines.media.text.fonts import Weight
 from pipelines.media.text.layout import ELLIPSIS, Block, Box, clean, fit, safe_area
 from pipelines.media.text.shaping import baseline, draw_line, settable
@@ -88,6 +87,9 @@ def _fill_plate(canvas: Image.Image, plate: Box, radius: int) -> None:
 
 
 def _paint_logo(canvas: Image.Image, logo: Logo) -> None:
+    # Not at the top: a film is joined without any logo, and without what reads pictures from outside.
+    from pipelines.media.normalise.pictures import open_picture
+
     safe = safe_area(*canvas.size)
     picture = open_picture(logo.path, "Logo")
     box = picture.getchannel("A").getbbox()
