@@ -20,13 +20,11 @@ from worker.supervisor import BROKER, Supervisor
 
 logger = logging.getLogger(__name__)
 
-Build = Callable[[str], Services]
 
-
-def main(settings: Settings, build: Build | None = None) -> int:
+def main(settings: Settings, build: step.Build | None = None) -> int:
     """Bring the database up to date, load what is heavy, start everything. The exit code is 0 only if asked to stop."""
     build = build or partial(_build, settings)
-    step.build = build
+    step.factory.override(build)
     store = make_store(settings, pooled=False)
     store.migrate()
     preload(settings)

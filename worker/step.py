@@ -16,13 +16,32 @@ logger = logging.getLogger(__name__)
 
 OWNER_VARIABLE = "reelgrid.owner"
 
-build: Callable[[str], Services] = lambda owner: _real(owner)  # noqa: E731, PLW0108 - replaced by harnesses before forks
+Build = Callable[[str], Services]
+
+
+class ServicesFactory:
+    """Makes the services of one process, which is named as the owner of its leases; by default on the environment."""
+
+    def __init__(self) -> None:
+        self._build: Build = self._from_environment
+
+    def override(self, build: Build) -> None:
+        """Make them otherwise from now on. Called before the first fork: every horse inherits it. The worker hands over
+        the settings it has read, and a harness services of its own.
+        """
+        self._build = build
+
+    def __call__(self, owner: str) -> Services:
+        return self._build(owner)
+
+    @staticmethod
+    def _from_environment(owner: str) -> Services:
+        settings = load_settings()
+        return build_services(settings, owner=owner, hints=rq_hints(settings))
+
+
+factory = ServicesFactory()
 _owner: list[str] = []
-
-
-def _real(owner: str) -> Services:
-    settings = load_settings()
-    return build_services(settings, owner=owner, hints=rq_hints(settings))
 
 
 def work_as(owner: str) -> None:
@@ -34,7 +53,7 @@ def work_as(owner: str) -> None:
 def services_of(pid: int) -> Services:
     """The services of this process; a fork makes its own, because connections must not be shared."""
     owner = _owner[0] if _owner else f"pid-{pid}"
-    return build(owner)
+    return factory(owner)
 
 
 def step(kind: str, row_id: str) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipelines.airtable.adapter import AirtableAdapter
-from pipelines.airtable.base_admin.doctor import Check, Doctor
+from pipelines.airtable.base_admin.doctor import Doctor
 from pipelines.airtable.base_admin.script import automation_script, button_formula
-from pipelines.airtable.base_admin.setup import Setup, SetupReport
+from pipelines.airtable.base_admin.setup import Setup
 from pipelines.airtable.bases import Bases, Defaults
 from pipelines.airtable.field_map import FieldMap, load_field_map
 from pipelines.airtable.limiter import Limiter
@@ -17,7 +17,7 @@ from pipelines.airtable.rows.name_book import NameBook
 from pipelines.airtable.webhooks import Webhooks
 from pipelines.domain.airtable_fields import AirtableTable
 from pipelines.domain.errors import NotConfigured
-from pipelines.ports import Clock, Store
+from pipelines.ports import Check, Clock, SetupReport, Store
 from pipelines.settings import Settings
 
 

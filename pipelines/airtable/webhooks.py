@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +34,7 @@ from pipelines.domain.airtable_fields import (
 )
 from pipelines.domain.errors import AirtableDenied, NotConfigured
 from pipelines.domain.state.base import BaseState, Hook
-from pipelines.ports import AirtableChange, Clock
+from pipelines.ports import AirtableChange, Changes, Clock, Health
 from pipelines.security.webhook_signatures import WrongSignature, verify_airtable
 
 logger = logging.getLogger(__name__)
@@ -66,23 +66,6 @@ WATCHED: Mapping[str, tuple[str, ...]] = {
     AirtableTable.SETTINGS: (SettingsField.STOP_SPENDING, SettingsField.DAY_BUDGET),
 }
 _BOXES = ACTION_BOXES | {SettingsField.STOP_SPENDING}
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How push is doing. `problem` is empty when all is well."""
-
-    registered: bool
-    problem: str = ""
-    expires_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What people changed, newest state of each row, in the order of the first change; `cursor` is for `advance`."""
-
-    cursor: int
-    rows: tuple[AirtableChange, ...] = field(default=())
 
 
 class Webhooks:

@@ -23,8 +23,8 @@ from pipelines.domain.errors import Unavailable
 from pipelines.domain.keys import new_token
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.money import Account
-from pipelines.domain.records import Lane
-from pipelines.ports import Rows
+from pipelines.domain.records import Kind, Lane, Leased
+from pipelines.ports import Rows, Tx
 from pipelines.settings.connection_urls import POOLER
 
 BUSY_MS = 30_000
@@ -98,31 +98,17 @@ def make_engine(url: str, *, pooled: bool = True) -> Engine:
     return engine
 
 
-class SqlTx:
-    """One transaction (ports.Tx)."""
-
-    runs: Rows[Any]
-    scenes: Rows[Any]
-    generations: Rows[Any]
-    clips: Rows[Any]
-    cuts: Rows[Any]
-    events: Rows[Any]
-    ledger: Rows[Any]
-    outbox: Rows[Any]
-    inbox: Rows[Any]
-    keys: Rows[Any]
-    replays: Rows[Any]
-    switches: Rows[Any]
-    processes: Rows[Any]
-    bases: Rows[Any]
-    lanes: Rows[Any]
-    sweeps: Rows[Any]
-    texts: Rows[Any]
+class SqlTx(Tx):
+    """One transaction. Its tables are those that `Tx` names."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         for name, record in RECORDS.items():
             setattr(self, name, SqlRows(connection, TABLES[name], record))
+
+    def leased(self, kind: Kind) -> Rows[Leased]:
+        rows: Rows[Leased] = getattr(self, kind)
+        return rows
 
     def serialise(self, name: str) -> None:
         """SQLite's writers are alone anyway."""
@@ -217,12 +203,12 @@ class SqlStore:
 
     def renew(self, kind: str, id: str, token: str, until: float) -> bool:
         with self.write() as tx:
-            return self._rows(tx, kind).change(id, {"lease_token": token}, lease_until=until)
+            return tx.leased(Kind(kind)).change(id, {"lease_token": token}, lease_until=until)
 
     def release(self, kind: str, id: str, token: str, *, next_at: float | None, attempts: int) -> bool:
         free = {"lease_owner": None, "lease_token": None, "lease_until": 0.0}
         with self.write() as tx:
-            return self._rows(tx, kind).change(id, {"lease_token": token}, next_at=next_at, attempts=attempts, **free)
+            return tx.leased(Kind(kind)).change(id, {"lease_token": token}, next_at=next_at, attempts=attempts, **free)
 
     def release_owner(self, owner: str, *, certain: bool = True) -> int:
         freed = 0
@@ -263,11 +249,6 @@ class SqlStore:
     def check(self) -> None:
         with _translated(), self._connection(write=False) as connection:
             connection.execute(select(1))
-
-    @staticmethod
-    def _rows(tx: SqlTx, kind: str) -> Rows[Any]:
-        rows: Rows[Any] = getattr(tx, kind)
-        return rows
 
 
 _CLOCK = "clock"

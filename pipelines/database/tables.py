@@ -12,48 +12,13 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Meta
 from sqlalchemy.types import TypeEngine
 
 from pipelines.database.codec import Json
-from pipelines.domain.records import (
-    ApiKey,
-    Base,
-    Clip,
-    Cut,
-    Event,
-    Generation,
-    InboxItem,
-    Lane,
-    Leased,
-    LedgerEntry,
-    OutboxEntry,
-    Process,
-    QueueSweep,
-    Replay,
-    Run,
-    Scene,
-    Switch,
-    TextRequest,
-)
+from pipelines.domain.records import Leased
+from pipelines.ports import Tx
 
 metadata = MetaData()
 
-RECORDS: dict[str, type[Any]] = {
-    "runs": Run,
-    "scenes": Scene,
-    "generations": Generation,
-    "clips": Clip,
-    "cuts": Cut,
-    "events": Event,
-    "ledger": LedgerEntry,
-    "outbox": OutboxEntry,
-    "inbox": InboxItem,
-    "keys": ApiKey,
-    "replays": Replay,
-    "switches": Switch,
-    "processes": Process,
-    "bases": Base,
-    "lanes": Lane,
-    "sweeps": QueueSweep,
-    "texts": TextRequest,
-}
+RECORDS: dict[str, type[Any]] = {name: typing.get_args(rows)[0] for name, rows in typing.get_type_hints(Tx).items()}
+"""The record of each table."""
 
 UNIQUE: dict[str, list[tuple[str, ...]]] = {
     "runs": [("base_id", "record_id", "number")],

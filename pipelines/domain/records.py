@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from pipelines.domain.footage import Footage, Verdict
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus, SceneStatus
@@ -24,10 +25,24 @@ LAST_FRAME = "last_frame"
 """In `Clip.prepared`: the picture from which the next scene goes on."""
 
 
+class Kind(StrEnum):
+    """The tables whose rows are worked on under a lease."""
+
+    RUN = "runs"
+    GENERATION = "generations"
+    CLIP = "clips"
+    CUT = "cuts"
+    OUTBOX = "outbox"
+    BASE = "bases"
+    SWEEP = "sweeps"
+    TEXT = "texts"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leased:
     """A row that a step works on. `attempts` counts failed tries of the present step."""
 
+    id: str
     next_at: float | None = None
     lease_owner: str | None = None
     lease_token: str | None = None
@@ -39,7 +54,6 @@ class Leased:
 class Run(Leased):
     """One execution of an order. `plan` is what was quoted and will be submitted."""
 
-    id: str
     status: RunStatus
     source: str
     """`record` (the row decides), `master_prompt` (the row's, always through GPT), `rest` or `clip`."""
@@ -113,7 +127,6 @@ class Scene:
 class Generation(Leased):
     """One paid request. While it is open, `reserve_micro` of the run's hold is committed to it."""
 
-    id: str
     run_id: str
     scene_id: str
     status: GenerationStatus
@@ -145,7 +158,6 @@ class Generation(Leased):
 class Clip(Leased):
     """One video file for a scene, in our storage. `prepared` maps a piece key to the storage key of that piece."""
 
-    id: str
     run_id: str
     scene_id: str
     fingerprint: str
@@ -171,7 +183,6 @@ class Clip(Leased):
 class Cut(Leased):
     """One stitched output of a run. `token` makes the permanent link `/v/{token}`."""
 
-    id: str
     run_id: str
     take: int
     format: str
@@ -237,7 +248,6 @@ class LedgerEntry:
 class OutboxEntry(Leased):
     """What one Airtable row should say. The outbox: `fields` is desired, `sent` what Airtable has confirmed."""
 
-    id: str
     base_id: str
     table: str
     record_id: str | None = None
@@ -318,7 +328,6 @@ class Process:
 class Base(Leased):
     """A connected Airtable base. `sealed_token` is encrypted."""
 
-    id: str
     name: str = ""
     sealed_token: str | None = None
     day_cap_micro: int | None = None
@@ -344,7 +353,6 @@ class Lane:
 class QueueSweep(Leased):
     """One `process-queue` request: start every ready row of a base."""
 
-    id: str
     base_id: str
     status: str = "queued"
     key_id: str | None = None
@@ -358,7 +366,6 @@ class QueueSweep(Leased):
 class TextRequest(Leased):
     """One question to the scene writer, from before it is asked until its answer is used: a text is not paid twice."""
 
-    id: str
     run_id: str
     asked_at: float = 0.0
     answered: bool = False

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipelines.domain.airtable_fields import ACTION_BOXES, TICKED_TABLES
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.domain.records import OutboxEntry
+from pipelines.domain.records import Base, OutboxEntry
+from pipelines.domain.state.base import BaseState, Hook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,14 +157,109 @@ class Airtable(Protocol):
         """
 
 
-class BaseTools(Protocol):
-    """Building and checking bases, for the command line and the pump. Reports are the Airtable room's own records."""
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How push is doing. `problem` is empty when all is well."""
 
-    def setup(self, base_id: str, models: Sequence[str]) -> Any:
+    registered: bool
+    problem: str = ""
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What people changed, newest state of each row, in the order of the first change; `cursor` is for `advance`."""
+
+    cursor: int
+    rows: tuple[AirtableChange, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """Something that Airtable lets only a person do, click by click."""
+
+    title: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetupReport:
+    """What `setup` did: names such as `Videos` or `Videos.Status`, and what is left to do."""
+
+    created: tuple[str, ...]
+    kept: tuple[str, ...]
+    by_hand: tuple[ByHand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. `warning`: it works without. `fix` is empty when all is well."""
+
+    name: str
+    ok: bool
+    sentence: str
+    fix: str = ""
+    warning: bool = False
+
+
+class ConnectedBases(Protocol):
+    """Connecting and disconnecting bases, and what is remembered of each."""
+
+    def connect(
+        self, base_id: str, *, token: str | None = None, name: str = "", day_cap_micro: int | None = None
+    ) -> Base:
+        """Connect a base, or change its token, name and budget (None and "" keep them). Raises NotConfigured."""
+
+    def disconnect(self, base_id: str) -> bool:
+        """Forget a base and its token; its runs stay."""
+
+    def all(self) -> list[Base]:
+        """Every connected base, the default one included."""
+
+    def state(self, base_id: str) -> BaseState:
+        """What we remember."""
+
+    def remember(self, base_id: str, change: Callable[[BaseState], BaseState]) -> BaseState:
+        """Replace the state by `change(state)`, alone."""
+
+
+class ChangeFeed(Protocol):
+    """Airtable's push: registering, renewing and reading what changed."""
+
+    @property
+    def url(self) -> str:
+        """Where this deployment is pinged."""
+
+    def known(self, base_id: str) -> Hook | None:
+        """The webhook as remembered."""
+
+    def register(self, base_id: str) -> Hook:
+        """The webhook of a base that pings this deployment, a new one where none lives. Raises AirtableDenied."""
+
+    def unregister(self, base_id: str) -> bool:
+        """Stop push for a base; False when there was none."""
+
+    def verify(self, body: bytes, mac: str | None) -> str:
+        """The base a ping is about. Raises for what Airtable did not send to us."""
+
+    def read(self, base_id: str) -> Changes:
+        """What people changed since the cursor. Raises RecordGone when the webhook is gone."""
+
+    def advance(self, base_id: str, cursor: int) -> None:
+        """The changes before `cursor` have been acted on."""
+
+    def health(self, base_id: str) -> Health:
+        """For the doctor: one call."""
+
+
+class BaseTools(Protocol):
+    """Building and checking bases, for the command line and the pump."""
+
+    def setup(self, base_id: str, models: Sequence[str]) -> SetupReport:
         """Build or complete a base; `models` become the options of the Model fields."""
 
-    def doctor(self, base_id: str) -> list[Any]:
-        """Check every assumption about a base; each check has `name`, `ok`, `sentence` and `fix`."""
+    def doctor(self, base_id: str) -> list[Check]:
+        """Check every assumption about a base."""
 
     def script(self, base_id: str | None = None) -> str:
         """The automation script with this deployment's values."""
@@ -172,9 +268,9 @@ class BaseTools(Protocol):
         """The formula of a button field that opens the record's page, in the default base or another one."""
 
     @property
-    def bases(self) -> Any:
+    def bases(self) -> ConnectedBases:
         """Connecting and disconnecting bases."""
 
     @property
-    def webhooks(self) -> Any:
+    def webhooks(self) -> ChangeFeed:
         """Airtable's push: registering, renewing and reading what changed."""

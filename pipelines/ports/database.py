@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
@@ -14,7 +15,9 @@ from pipelines.domain.records import (
     Event,
     Generation,
     InboxItem,
+    Kind,
     Lane,
+    Leased,
     LedgerEntry,
     OutboxEntry,
     Process,
@@ -82,8 +85,8 @@ class Rows(Protocol[T]):
         """
 
 
-class Tx(Protocol):
-    """One transaction. Everything in it is committed together, or not at all."""
+class Tx(ABC):
+    """One transaction. Everything in it is committed together, or not at all. The only list of the tables."""
 
     runs: Rows[Run]
     scenes: Rows[Scene]
@@ -103,12 +106,19 @@ class Tx(Protocol):
     sweeps: Rows[QueueSweep]
     texts: Rows[TextRequest]
 
+    @abstractmethod
+    def leased(self, kind: Kind) -> Rows[Leased]:
+        """The table of a kind of row that is worked on, for what does not depend on the kind."""
+
+    @abstractmethod
     def serialise(self, name: str) -> None:
         """Keep every other transaction that names the same thing out until this one ends."""
 
+    @abstractmethod
     def balance(self, account: str, **equals: Any) -> int:
         """Sum of the ledger's amounts in an account, in micro-dollars."""
 
+    @abstractmethod
     def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
         """Spend grouped by columns of the ledger: rows with the columns, `spent_micro`, `seconds`, `generations`."""
 

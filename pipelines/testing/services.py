@@ -12,13 +12,13 @@ from typing import Any
 from sqlalchemy import event
 
 from pipelines.airtable.bases import Bases, Defaults
-from pipelines.airtable.webhooks import Changes
 from pipelines.database import SqlStore
 from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.errors import RecordGone
 from pipelines.domain.policy import Policy
-from pipelines.domain.records import Run
-from pipelines.ports import AirtableChange, Clock, MediaStore, Store
+from pipelines.domain.records import Kind, Run
+from pipelines.domain.state.base import Hook
+from pipelines.ports import AirtableChange, Changes, Check, Clock, Health, MediaStore, SetupReport, Store
 from pipelines.stages.delivery import flush
 from pipelines.stages.generations import poll
 from pipelines.stages.kernel import fetches
@@ -69,16 +69,8 @@ CATALOGUE: Mapping[str, CatalogueModel] = {card.id: card for card in _CARDS}
 
 POLICY = Policy(run_cap_micro=20_000_000, day_cap_micro=100_000_000, default_model="acme/film", default_base=BASE)
 STEPPED = tuple(steps.STAGES)
-LEASED = (*STEPPED, "outbox")
+LEASED = (*STEPPED, Kind.OUTBOX)
 _MOMENT_S = 0.001
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryHook:
-    """A webhook of Airtable."""
-
-    id: str
-    url: str
 
 
 class MemoryWebhooks:
@@ -90,9 +82,9 @@ class MemoryWebhooks:
         self.registered = 0
         self.dropped = False
         self.url = "https://reelgrid.test/api/webhook/airtable"
-        self._hook: MemoryHook | None = None
+        self._hook: Hook | None = None
 
-    def known(self, base_id: str) -> MemoryHook | None:  # noqa: ARG002 - one base
+    def known(self, base_id: str) -> Hook | None:  # noqa: ARG002 - one base
         """The webhook; None while push is off."""
         return self._hook
 
@@ -107,13 +99,21 @@ class MemoryWebhooks:
         del self.changed[: cursor - self.cursor]
         self.cursor = cursor
 
-    def register(self, base_id: str) -> MemoryHook:  # noqa: ARG002 - one base
+    def register(self, base_id: str) -> Hook:  # noqa: ARG002 - one base
         """Push is on: by the webhook that lives, else by a new one."""
         if self._hook is None or self.dropped:
             self.registered += 1
             self.dropped = False
-            self._hook = MemoryHook(f"ach{self.registered}", self.url)
+            self._hook = Hook(f"ach{self.registered}", self.url, "", 1, 0.0, 0.0)
         return self._hook
+
+    def verify(self, body: bytes, mac: str | None) -> str:  # noqa: ARG002 - nobody forges a ping here
+        """The only base."""
+        return BASE
+
+    def health(self, base_id: str) -> Health:  # noqa: ARG002 - one base
+        """Well, if there is a webhook."""
+        return Health(registered=self._hook is not None)
 
     def unregister(self, base_id: str) -> bool:  # noqa: ARG002 - one base
         """Push is off; whether it was on."""
@@ -128,10 +128,11 @@ class MemoryTools:
         self.bases = Bases(store, clock, Defaults("a secret key for tests only", base_id=BASE))
         self.webhooks = MemoryWebhooks()
 
-    def setup(self, base_id: str, models: object) -> None:
+    def setup(self, base_id: str, models: object) -> SetupReport:  # noqa: ARG002 - a port
         """Nothing to build."""
+        return SetupReport((), (), ())
 
-    def doctor(self, base_id: str) -> list[Any]:  # noqa: ARG002 - a port
+    def doctor(self, base_id: str) -> list[Check]:  # noqa: ARG002 - a port
         """Nothing is wrong."""
         return []
 
@@ -296,6 +297,6 @@ class ServicesHarness:
         moments = []
         with self.services.store.read() as tx:
             for kind in LEASED:
-                rows: Any = getattr(tx, kind)
-                moments += [max(row.next_at, row.lease_until) for row in rows.find(after={"next_at": 0.0})]
+                rows = tx.leased(Kind(kind))
+                moments += [max(row.next_at or 0.0, row.lease_until) for row in rows.find(after={"next_at": 0.0})]
         return min(moments, default=None)

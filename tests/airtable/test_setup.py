@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.airtable.base_admin.doctor import Check
 from pipelines.airtable.schema import TABLES
 from pipelines.domain.airtable_fields import STATUS_OPTIONS
 from pipelines.domain.errors import AirtableDenied, NotConfigured
+from pipelines.ports import Check
 from tests.airtable.airtable_fixtures import BASE, MODELS, AirtableHarness, want
 
 GERMAN = """

@@ -27,7 +27,7 @@ from pipelines.airtable.webhooks import Webhooks
 from pipelines.domain.airtable_fields import AirtableTable, SceneField, moment
 from pipelines.domain.errors import ReelgridError
 from pipelines.net import guarded_client
-from pipelines.ports import Clock
+from pipelines.ports import Check, Clock
 from pipelines.settings import Origin
 
 MAX_SKEW_S = 30.0
@@ -35,17 +35,6 @@ MAX_SCENES_READ = 1000
 _TOKENS = "airtable.com/create/tokens"
 _PROBE = Kind("probe", 1, metered=False)
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding. `warning`: it works without. `fix` is empty when all is well."""
-
-    name: str
-    ok: bool
-    sentence: str
-    fix: str = ""
-    warning: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,27 +18,11 @@ from pipelines.airtable.rows.name_book import NameBook, read_schema
 from pipelines.airtable.rows.names import BaseNames
 from pipelines.airtable.schema import TABLES, FieldSpec, TableSpec, create_options, own_fields
 from pipelines.domain.airtable_fields import AirtableTable, SettingsField, VideoField
+from pipelines.ports import ByHand, SetupReport
 
 Json = dict[str, Any]
 _UNPROCESSABLE = 422
 SETTINGS_ROW = "Reelgrid"
-
-
-@dataclass(frozen=True, slots=True)
-class ByHand:
-    """Something that Airtable lets only a person do, click by click."""
-
-    title: str
-    steps: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SetupReport:
-    """What `setup` did: names such as `Videos` or `Videos.Status`, and what is left to do."""
-
-    created: tuple[str, ...]
-    kept: tuple[str, ...]
-    by_hand: tuple[ByHand, ...]
 
 
 @dataclass(slots=True)

@@ -147,7 +147,7 @@ def turn_on(services: Services, base_id: str) -> PushState:
 def turn_off(services: Services, base_id: str) -> bool:
     """No push any more, not even by itself; whether there was any."""
     _note(services, base_id, wanted=False, problem="")
-    was_on = bool(services.base_tools.webhooks.unregister(base_id))
+    was_on = services.base_tools.webhooks.unregister(base_id)
     poll_soon(services, base_id)
     return was_on
 
@@ -160,8 +160,7 @@ def poll_soon(services: Services, base_id: str) -> bool:
 
 def known(services: Services, base_id: str) -> Push:
     """What we remember."""
-    state: BaseState = services.base_tools.bases.state(base_id)
-    return state.push
+    return services.base_tools.bases.state(base_id).push
 
 
 def _note(services: Services, base_id: str, **changes: Any) -> None:

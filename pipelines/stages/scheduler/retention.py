@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.ports import Rows
+from pipelines.ports import Rows, Tx
 from pipelines.stages.kernel.services import Services
 
 DAY_S = 86_400.0
@@ -16,9 +16,9 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How long rows of a table are kept, counted from `since`; `only` narrows it to some of them."""
+    """How long `rows` of a table are kept, counted from `since`; `only` narrows it to some of them."""
 
-    table: str
+    rows: Callable[[Tx], Rows[Any]]
     since: str
     days: int
     only: Mapping[str, Any] = field(default_factory=dict)
@@ -27,16 +27,16 @@ class Kept:
 KEPT = (
     # Far beyond the ten minutes in which a signed delivery could be played back, and the days a sender tries again.
     # Later repeats are believed no more than the first: they make a row due, and the provider is asked.
-    Kept("inbox", "at", 7),
+    Kept(lambda tx: tx.inbox, "at", 7),
     # Answers to Idempotency-Keys count for a day; buttons of pages are guarded in the same table.
-    Kept("replays", "at", 2),
-    Kept("sweeps", "finished_at", 30),
+    Kept(lambda tx: tx.replays, "at", 2),
+    Kept(lambda tx: tx.sweeps, "finished_at", 30),
     # An answer of the scene writer is deleted when it is used; this is for runs that ended in between.
-    Kept("texts", "asked_at", 30),
+    Kept(lambda tx: tx.texts, "asked_at", 30),
     # Calls to Airtable that no run asked for, such as a look at a quiet base: they come without any film being made.
-    Kept("events", "at", 30, {"entity": "airtable", "run_id": None}),
+    Kept(lambda tx: tx.events, "at", 30, {"entity": "airtable", "run_id": None}),
     # That a link was used, which nobody asks about once its day is over.
-    Kept("events", "at", 7, {"entity": "file", "run_id": None}),
+    Kept(lambda tx: tx.events, "at", 7, {"entity": "file", "run_id": None}),
 )
 
 
@@ -51,8 +51,7 @@ def _forget(services: Services, kept: Kept, before: float) -> int:
     total = 0
     while True:
         with services.store.write() as tx:
-            rows: Rows[Any] = getattr(tx, kept.table)
-            removed = rows.remove_some(AT_ONCE, before={kept.since: before}, **kept.only)
+            removed = kept.rows(tx).remove_some(AT_ONCE, before={kept.since: before}, **kept.only)
         total += removed
         if removed < AT_ONCE:
             return total

@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 from pipelines.domain.errors import BadDelivery, Busy, Permanent, ReelgridError, Retryable
 from pipelines.domain.lifecycle import MOVING
-from pipelines.domain.records import Run
+from pipelines.domain.records import Kind, Run
 from pipelines.stages.base_changes import queue_sweep, webhook_push
 from pipelines.stages.delivery import extras
 from pipelines.stages.films import prepare_clip
@@ -45,12 +44,12 @@ class Stage:
 
 
 STAGES: Mapping[str, Stage] = {
-    "runs": Stage(run_steps.advance, run_steps.give_up),
-    "generations": Stage(fan_out.advance, fan_out.give_up, renewed=False),
-    "clips": Stage(prepare_clip.prepare_pieces, prepare_clip.give_up),
-    "cuts": Stage(extras.advance, extras.give_up),
-    "sweeps": Stage(queue_sweep.start_ready, queue_sweep.give_up),
-    "bases": Stage(webhook_push.advance, webhook_push.give_up),
+    Kind.RUN: Stage(run_steps.advance, run_steps.give_up),
+    Kind.GENERATION: Stage(fan_out.advance, fan_out.give_up, renewed=False),
+    Kind.CLIP: Stage(prepare_clip.prepare_pieces, prepare_clip.give_up),
+    Kind.CUT: Stage(extras.advance, extras.give_up),
+    Kind.SWEEP: Stage(queue_sweep.start_ready, queue_sweep.give_up),
+    Kind.BASE: Stage(webhook_push.advance, webhook_push.give_up),
 }
 
 
@@ -78,7 +77,7 @@ def step(services: Services, kind: str, id: str) -> bool:
 def record_failure(services: Services, kind: str, id: str, error: BaseException) -> None:
     """A defect of ours stopped a step (the outer edge caught it): the row waits, and asks a person in the end."""
     with services.store.read() as tx:
-        row: Any = getattr(tx, kind).get(id)
+        row = tx.leased(Kind(kind)).get(id)
     if row is None or row.lease_owner != services.owner or not row.lease_token:
         return
     wrapped = Retryable(f"{type(error).__name__}: {error}")
@@ -89,16 +88,17 @@ def _wait_turn(services: Services, kind: str, id: str, token: str, error: Busy) 
     """Our own limits and switches: however long it takes, it is no failure, and the run says for what it waits."""
     logger.debug("%s %s waits: %s", kind, id, error.operator)
     with services.store.read() as tx:
-        row: Any = getattr(tx, kind).get(id)
+        row = tx.leased(Kind(kind)).get(id)
+        gen = tx.generations.get(id) if kind == Kind.GENERATION else None
     pause = error.retry_after if error.retry_after is not None else FIRST_PAUSE_S
     services.store.release(kind, id, token, next_at=services.clock.now() + pause, attempts=row.attempts if row else 0)
-    if row is not None and kind in ("runs", "generations"):
-        run_steps.say_waiting(services, row.id if kind == "runs" else row.run_id, error)
+    if row is not None and (gen is not None or kind == Kind.RUN):
+        run_steps.say_waiting(services, gen.run_id if gen else id, error)
 
 
 def _try_later(services: Services, kind: str, id: str, token: str, error: Retryable) -> None:
     with services.store.read() as tx:
-        row: Any = getattr(tx, kind).get(id)
+        row = tx.leased(Kind(kind)).get(id)
     if row is None:
         return
     attempts = row.attempts + 1
@@ -114,7 +114,7 @@ def _try_later(services: Services, kind: str, id: str, token: str, error: Retrya
 def _max_tries(kind: str, error: Retryable) -> int:
     if isinstance(error, BadDelivery):
         return MAX_TRIES_DAMAGED
-    return MAX_TRIES_PAID if kind == "generations" else MAX_TRIES
+    return MAX_TRIES_PAID if kind == Kind.GENERATION else MAX_TRIES
 
 
 def _conclude(services: Services, stage: Stage, actor: Actor, id: str, error: ReelgridError) -> None:
@@ -150,7 +150,7 @@ def drive(services: Services, run_id: str, *, on_change: Callable[[Run], None], 
 def _work_once(services: Services, run_id: str) -> bool:
     worked = poll_due(services, run_id=run_id) > 0
     now = services.clock.now()
-    for kind in ("runs", "generations", "clips"):
+    for kind in (Kind.RUN, Kind.GENERATION, Kind.CLIP):
         for row_id, _ in services.store.due(kind, now, 100):
             if _belongs(services, kind, row_id, run_id):
                 worked = step(services, kind, row_id) or worked
@@ -158,8 +158,8 @@ def _work_once(services: Services, run_id: str) -> bool:
 
 
 def _belongs(services: Services, kind: str, id: str, run_id: str) -> bool:
-    if kind == "runs":
+    if kind == Kind.RUN:
         return id == run_id
     with services.store.read() as tx:
-        row: Any = getattr(tx, kind).get(id)
+        row = tx.generations.get(id) if kind == Kind.GENERATION else tx.clips.get(id)
     return row is not None and row.run_id == run_id
