@@ -1,0 +1,46 @@
+"""A column that does not exist, or a value that is not its own, does not pass mypy."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CODE = """\
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.records import Generation, Run
+from pipelines.ports import Tx
+from pipelines.stages.kernel.transitions import Actor, touch_run, transition_generation
+
+
+def right(tx: Tx, actor: Actor, run: Run) -> None:
+    tx.runs.change(run.id, {"status": run.status}, detail="Waiting.", status=RunStatus.QUEUED, next_at=None)
+    tx.runs.find(order="-created_at", limit=1, status=("queued", "done"), record_id=None, before={"number": 2})
+    tx.generations.count(provider=("sora", "omni"), run_id=run.id)
+    touch_run(tx, actor, run, detail="Waiting.")
+
+
+def wrong(tx: Tx, actor: Actor, run: Run, gen: Generation) -> None:
+    tx.runs.change(run.id, detial="a column of change")  # wrong
+    tx.runs.change(run.id, {"statsu": run.status}, detail="a column of when")  # wrong
+    tx.runs.change(run.id, detail=7)  # wrong
+    tx.runs.find(recordid="a column of find")  # wrong
+    tx.runs.find(number="one")  # wrong
+    tx.runs.find(order="-createdat")  # wrong
+    tx.runs.find(before={"craeted_at": 1.0})  # wrong
+    tx.generations.count(take=1)  # wrong
+    touch_run(tx, actor, run, detial="a column of a function with **changes")  # wrong
+    transition_generation(tx, actor, gen, gen.status, plan=None)  # wrong
+"""
+
+
+def test_a_misspelt_column_does_not_pass_mypy(tmp_path: Path) -> None:
+    path = tmp_path / "columns.py"
+    path.write_text(CODE)
+    command = [sys.executable, "-m", "mypy", "--no-error-summary", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    wrong = {number for number, line in enumerate(CODE.splitlines(), start=1) if line.endswith("# wrong")}
+    found = {int(line) for line in re.findall(r"columns\.py:(\d+): error", done.stdout)}
+    assert found == wrong, done.stdout + done.stderr

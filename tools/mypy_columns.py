@@ -1,0 +1,113 @@
+"""A mypy plugin: what is said about the columns of a row is checked against its record.
+
+`tx.runs.change(id, {"status": …}, detial="…")` is typed `**changes: Any`, because one protocol serves all tables and
+Python cannot derive keyword arguments from a type parameter. Here each call is checked as if the columns of its record
+stood in the signature: names and values of keywords, names in the dictionaries of `when`, `before` and `after`, and the
+column of `order`. The same holds for every function of ours that takes a record and `**changes` to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from mypy.nodes import ARG_NAMED, ARG_NAMED_OPT, ARG_STAR2, CallExpr, DictExpr, Expression, StrExpr, TypeInfo, Var
+from mypy.plugin import CheckerPluginInterface, FunctionSigContext, MethodSigContext, Plugin
+from mypy.types import CallableType, FunctionLike, Instance, NoneType, Type, UnionType, get_proper_type
+
+RECORDS = "pipelines.domain.records."
+ROWS = ("pipelines.ports.database.Rows.", "pipelines.database.rows.SqlRows.")
+OURS = ("pipelines.", "webapp.", "worker.")
+CHANGES = "changes"
+COMPARED = frozenset({"find", "count", "remove_some"})
+"""Their keywords are conditions: a value, or a collection for one of its values."""
+Context = FunctionSigContext | MethodSigContext
+
+
+class Columns(Plugin):
+    """Hooks on the methods of `Rows`, and on our functions with `**changes`."""
+
+    def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
+        if fullname.startswith(ROWS):
+            return partial(_of_rows, fullname.rpartition(".")[2])
+        return None
+
+    def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], FunctionLike] | None:
+        return _of_function if fullname.startswith(OURS) else None
+
+
+def _of_rows(method: str, ctx: MethodSigContext) -> FunctionLike:
+    table = get_proper_type(ctx.type)
+    record = get_proper_type(table.args[0]) if isinstance(table, Instance) and table.args else None
+    if not isinstance(record, Instance) or not record.type.fullname.startswith(RECORDS):
+        return ctx.default_signature
+    return _checked(ctx, record.type, compared=method in COMPARED)
+
+
+def _of_function(ctx: FunctionSigContext) -> FunctionLike:
+    signature = ctx.default_signature
+    if not isinstance(signature, CallableType) or CHANGES not in signature.arg_names[-1:]:
+        return signature
+    types = (get_proper_type(each) for each in signature.arg_types)
+    records = [one.type for one in types if isinstance(one, Instance) and one.type.fullname.startswith(RECORDS)]
+    if signature.arg_kinds[-1:] != [ARG_STAR2] or len(records) != 1:
+        return signature
+    return _checked(ctx, records[0], compared=False)
+
+
+def _checked(ctx: Context, record: TypeInfo, *, compared: bool) -> FunctionLike:
+    """Complains of names that are no columns; the signature with the columns in the place of its `**` argument."""
+    signature, call = ctx.default_signature, ctx.context
+    if not isinstance(signature, CallableType) or not isinstance(call, CallExpr):
+        return signature
+    columns = dict(_columns(record))
+    for name, expression in _named(call, signature):
+        if name not in columns:
+            ctx.api.fail(f'"{record.name}" has no column "{name}"', expression)
+    if ARG_STAR2 not in signature.arg_kinds or ARG_STAR2 in call.arg_kinds:
+        return signature
+    own = [name for name in signature.arg_names if name]
+    wanted = {name: hint for name, hint in columns.items() if name not in own}
+    hints = [_condition(ctx.api, hint) if compared else hint for hint in wanted.values()]
+    return signature.copy_modified(
+        arg_names=[*signature.arg_names[:-1], *wanted],
+        arg_kinds=[*signature.arg_kinds[:-1], *[ARG_NAMED_OPT] * len(wanted)],
+        arg_types=[*signature.arg_types[:-1], *hints],
+    )
+
+
+def _columns(record: TypeInfo) -> Iterator[tuple[str, Type]]:
+    for info in record.mro:
+        for name, symbol in info.names.items():
+            node = symbol.node
+            if isinstance(node, Var) and node.type is not None and not name.startswith("_"):
+                yield name, node.type
+
+
+def _named(call: CallExpr, signature: CallableType) -> Iterator[tuple[str, Expression]]:
+    """Every place of a call that names a column, with the name."""
+    for name, kind, argument in zip(call.arg_names, call.arg_kinds, call.args, strict=True):
+        if kind == ARG_NAMED and name not in signature.arg_names and name is not None:
+            yield name, argument
+        elif isinstance(argument, DictExpr):
+            yield from ((key.value, key) for key, _ in argument.items if isinstance(key, StrExpr))
+        elif name == "order" and isinstance(argument, StrExpr):
+            yield argument.value.lstrip("-"), argument
+
+
+def _condition(api: CheckerPluginInterface, hint: Type) -> Type:
+    """None asks for NULL in any column, and whoever calls may have a status as its text."""
+    many = api.named_generic_type("typing.Collection", [_plain(api, hint)])
+    return UnionType.make_union([_plain(api, hint), NoneType(), many])
+
+
+def _plain(api: CheckerPluginInterface, hint: Type) -> Type:
+    proper = get_proper_type(hint)
+    if isinstance(proper, Instance) and any(base.fullname == "enum.StrEnum" for base in proper.type.mro):
+        return api.named_generic_type("builtins.str", [])
+    return hint
+
+
+def plugin(version: str) -> type[Plugin]:  # noqa: ARG001 - mypy's entry point
+    """Mypy asks for this."""
+    return Columns
