@@ -23,8 +23,8 @@ from pipelines.domain.public_addresses import why_not
 
 _MENTION = re.compile(r"<airtable:mention\b[^>]*?(?:/>|>(.*?)</airtable:mention>)", re.DOTALL)
 _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2}(?:[.,]\d+)?)", re.ASCII)
-_DOLLAR_WORDS = "$ us$ us usd dollar dollars dólar dólares dollari доллар доллара долларов"
-_DEARER_WORDS = "€ eur euro euros £ gbp pound pounds chf"
+_DOLLAR_WORDS = "$ us$ $us u$s usd$ us usd dollar dollars dólar dólares dollari доллар доллара долларов"
+_DEARER_WORDS = "€ eur euro euros £ gbp pound pounds chf fr sfr"
 _DOLLARS = frozenset(f"{_DOLLAR_WORDS} {_DEARER_WORDS}".split())
 """What an amount may carry: dollars, and money of which one is worth a dollar or more, so that a limit never grows."""
 _MILLISECONDS = "ms msec millisecond milliseconds millisekunden"
@@ -43,7 +43,7 @@ _PARTS = "cent cents ct c frame frames fps day days tag tage"
 _OTHER_UNITS = frozenset(f"{_MULTIPLES} {_PARTS}".split())
 """A number with one of these means another number."""
 _LEADING = frozenset("#$€£%")
-_UNIT = re.compile(r"#|[$€£%°]|[^\W\d_]+(?:[ .][^\W\d_]+)*\.?")
+_UNIT = re.compile(r"#|[$€£%°\"]|′′|[^\W\d_]+(?:[ .][^\W\d_]+)*\.?")
 _SHOWN = 60
 
 
@@ -157,7 +157,7 @@ def _scale(found: Number, kind: NumberKind) -> Decimal | None:
     """What the words beside a number make of it; None where they say that it is something else."""
     if kind is NumberKind.MONEY:
         words = {part for word in found.words for part in word.rstrip(".").split()}
-        return None if words - _DOLLARS - {"%"} else Decimal("0.01" if "%" in words else 1)
+        return None if words - _DOLLARS else Decimal(1)
     if any(not _UNIT.fullmatch(word) for word in found.words) or (found.leads and found.words[0] not in _LEADING):
         return None
     word = found.words[-1].rstrip(".") if found.words else ""

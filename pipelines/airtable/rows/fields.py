@@ -11,7 +11,7 @@ from pipelines.domain.airtable_fields import VIDEO_TICKS, SceneField, SettingsFi
 from pipelines.domain.errors import Problem
 from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
 from pipelines.domain.lifecycle import SceneStatus
-from pipelines.domain.orders.list_marks import scene_lines
+from pipelines.domain.orders.list_marks import holds_table, scene_lines
 from pipelines.domain.orders.order import (
     ASPECT_RATIOS,
     DEFAULT_SCENES,
@@ -98,7 +98,11 @@ def _opacity(cells: Cells) -> float:
 
 def _scenes(cells: Cells) -> tuple[SceneOrder, ...]:
     """`Prompt`, one scene a line; the marks of a list are not part of a scene."""
-    prompts = scene_lines(cells.text(V.PROMPT) or "")
+    text = cells.text(V.PROMPT) or ""
+    if holds_table(text):
+        cells.complain(V.PROMPT, "holds a table. Write one scene a line, without columns")
+        return ()
+    prompts = scene_lines(text)
     if len(prompts) > MAX_SCENES:
         cells.complain(V.PROMPT, f"has {len(prompts)} lines, each of them a scene; at most {MAX_SCENES} are possible")
         return ()

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 SCENE_WORDS = (
     "scene|shot|szene|einstellung|escena|toma|scène|cena|scena|inquadratura|сцена|кадр"
+    "|scen|scéna|záběr|ujęcie|sahne|kohtaus|jelenet|cảnh|adegan|σκηνή|(?:ال)?مشهد|لقطة|סצנה|दृश्य|सीन|ฉาก"
     "|场景|場景|镜头|鏡頭|シーン|カット|장면"
 )
 """Words that name nothing but a scene; with a number and a colon they are a mark even alone."""
@@ -31,30 +32,65 @@ _MONTHS = (
     "janeiro fevereiro março maio junho julho setembro outubro novembro dezembro "
     "gennaio febbraio aprile maggio giugno luglio settembre ottobre novembre dicembre "
     "января февраля марта апреля мая июня июля августа сентября октября ноября декабря "
-    "januari februari maart mei augustus marts maj desember tammikuuta joulukuuta ledna prosince stycznia grudnia"
+    "januari februari maart mei augustus marts maj oktober desember "
+    "tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta lokakuuta "
+    "marraskuuta joulukuuta "
+    "ledna února března dubna května června července srpna září října listopadu prosince "
+    "stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia "
+    "januára februára apríla mája júna júla augusta septembra októbra novembra decembra "
+    "január február március április május június július augusztus szeptember október november december "
+    "siječnja veljače ožujka travnja svibnja lipnja srpnja kolovoza rujna studenog studenoga prosinca "
+    "januarja februarja aprila maja junija julija avgusta oktobra"
 )
 _COUNTED = (
     "advent adventssonntag weihnachtstag weihnachtsfeiertag feiertag etage stock stockwerk obergeschoss untergeschoss "
     "og ug liga bundesliga klasse gang runde akt halbzeit viertel minute platz rang preis geburtstag hochzeitstag "
     "jahrestag jubiläum jahrhundert jh jahrtausend weltkrieg fc tag woche monat quartal semester stunde reihe spieltag "
-    "stufe generation person mann mal kapitel staffel folge sinfonie symphonie internationale internationaler"
+    "stufe generation person mann mal kapitel staffel folge sinfonie symphonie internationale internationaler "
+    "avenue straße strasse allee reihe bezirk ring juledag dag søndag påskedag pinsedag påskdag plass plats sal"
 )
 _ORDINAL_NOUNS = frozenset(f"{_MONTHS} {_COUNTED}".split())
 """What follows a number and a full stop where these are an ordinal: "24. Dezember", "1. Advent"."""
 
 _ROMAN = {word: at for at, word in enumerate(("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"), start=1)}
-_BULLET = re.compile(r"(?P<bullet>[•▪◦‣●○■□◆◇➤►⁃∙·☐☑✓✔*+–—-])(?:\s+\[[ xX✓]?\])?(?:\s+|$)")
-_OPENING = re.compile(r"(?:#{1,6}\s+)?(?P<bold>\*\*|__)?(?=\S)")
+_INVISIBLE = "\ufeff\u200b\u2060\u200e\u200f\u00ad"
+"""What copying leaves at the start of a line, unseen."""
+_OFFICE_BULLETS = "\uf0b7\uf0a7\uf0d8\uf076\uf0fc"
+"""Bullets of the fonts Symbol and Wingdings, as Word copies them."""
+_BULLET = re.compile(
+    rf"(?P<bullet>o(?=\t)|[•▪◦‣●○■□◆◇➤►⁃∙·☐☑✓✔{_OFFICE_BULLETS}]"
+    r"|\\?[*+-]|[–—→➔➜➢❖▶✅👉›>~](?!\s*[<\d]))\ufe0f?(?:\s+\[[ xX✓]?\])?(?:\s+|$)"
+)
+_SPEAKS = frozenset("–—+→➔➜➢❖▶✅👉›>~")
+"""Bullets that also open a sentence: a mark only where two lines begin alike."""
+_OPENING = re.compile(r"(?:#{1,6}\s+)?(?P<bold>\*\*\*|\*\*|__|\*|_)?(?=\S)")
+_NUMBER_WORDS = {
+    word: at
+    for at, word in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], start=1)
+} | {word: at for at, word in enumerate("一二三四五六七八九十", start=1)}
+_WORDS = "|".join(_NUMBER_WORDS)
+_WHEN = r"[(\[（]\s*[\d:.,–—\s-]+(?:s|sec|secs|seconds?|sek\w*|min\w*|秒)?\s*[)\]）](?=\s*[:：.–—|-])"
+"""How long, or from when until when, a scene lasts: told between its number and what is seen."""
 _LABEL = re.compile(
     rf"(?P<word>{SCENE_WORDS}|{_OTHER_WORDS})\s*(?:\#|№|n[or]\.?\s|n[º°])?\s*"
-    r"(?:(?P<number>\d{1,3})(?:\s*(?:of|/|von|de|sur|di|из)\s*\d{1,3})?|(?P<roman>[ivx]{1,4})(?=\s*[:：]))"
-    r"(?P<end>\s*(?:[:：]|[.)–—-]+(?=[\s*_]|$))|(?=(?:\*\*|__)?\s*$))",
+    rf"(?:(?P<number>\d{{1,3}})(?:[a-d](?=\s*[:：]))?(?:\s*(?:of|/|von|de|sur|di|из)\s*\d{{1,3}})?(?:\s*{_WHEN})?"
+    rf"|(?P<roman>[ivx]{{1,4}}|{_WORDS})(?=\s*[:：]))"
+    r"(?P<end>\s*(?:[:：]|[.)–—-]+(?=[\s*_]|$)|\|(?=\s))|\t|(?=(?:\*\*|__)?\s*$))",
+    re.IGNORECASE,
+)
+_BRACKETED = re.compile(
+    rf"[(\[（【]\s*(?:{SCENE_WORDS}|{_OTHER_WORDS})\s*\#?\s*(?P<number>\d{{1,3}})\s*[)\]）】]\s*[:：.–—-]*(?:\s+|$)",
+    re.IGNORECASE,
+)
+_ACT = re.compile(
+    r"第\s*(?P<number>\d{1,3}|[一二三四五六七八九十])\s*(?:幕|场|場|镜|鏡|个?镜头|カット|シーン)(?P<end>\s*[:：、.]|\s+|$)",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
-    r"(?P<open>[(\[])?(?:(?P<number>\d{1,2})(?P<keycap>\ufe0f?\u20e3)?|(?P<circled>[①-⑳])|(?P<roman>[ivx]{1,4})(?=[.)])"
-    r"|(?P<letter>[a-h])(?=\)))(?P<end>[.:]?\)|\.-|[\].:/、．]|\s+[–—-](?=\s)|)"
-    r"(?:\s+|$|(?<=[、．])|(?<=[.)])(?=[^\W\d_]))",
+    r"(?P<open>[(\[（])?(?:(?P<number>\d{1,2})(?:/\d{1,2}(?=\]))?(?P<keycap>\ufe0f?\u20e3)?|(?P<circled>[①-⒛❶-➓])"
+    r"|(?P<roman>[ivx]{1,4})(?=[.)])|(?P<letter>[a-h])(?=\)))"
+    r"(?P<end>[.:]?[)）]|\\?\.-?|[\]:/、．]|\s+[–—|·-](?=\s)|(?=\t)|)"
+    r"(?:\s+|$|(?<=[、．）①-⒛❶-➓])|(?<=[.)])(?=[^\W\d_]))",
     re.IGNORECASE,
 )
 _HASH = re.compile(r"\#(?P<number>\d{1,2})[.:)]?\s+")
@@ -65,8 +101,15 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _RULE = re.compile(r"(?:[-*_=~–—]\s*){3,}")
+_TABLE = re.compile(r"(?=[^|]*\|)\s*\|?(?:\s*:?-{2,}+:?\s*(?:\||$))+\s*")
 _AMOUNT = re.compile(r"(?!\d{1,2}[.)]\s)\d")
-_DEGREES = re.compile(r"[\d.,]+\s*(?:°|grad\b|degrees?\b|db\b|%)", re.IGNORECASE)
+_DEGREES = re.compile(
+    r"[\d.,]+\s*(?:°|[℃℉%]|(?:grad|degrees?|degrés|grados|gradi|graus|градус\w*|db|[cfk]|celsius|fahrenheit|below|unter)\b)",
+    re.IGNORECASE,
+)
+_COUNT = re.compile(r"\d{1,3}(?:\s+[^\W\d_]{3}|d\b)", re.IGNORECASE)
+"""So many of something, as in "2 dogs", or "3D"."""
+_OF_DAY = re.compile(r"(?:uhr|[ap]\.?\s?m\b|o['’]clock|h\b|heures?|horas?|ore\b|час)", re.IGNORECASE)
 _LINE_ENDS = re.compile(r"\r\n|[\n\r\u2028\u2029]")
 _INLINE_LABEL = re.compile(
     rf"(?<![\w(\[])(?:{SCENE_WORDS}|{_OTHER_WORDS})\s*\#?\s*(\d{{1,3}})\s*[:.)–—-]+(?=\s)", re.IGNORECASE
@@ -99,6 +142,11 @@ class _Mark:
 def lines_of(text: str) -> list[str]:
     """The lines as people see them: control characters inside of a line do not end it."""
     return _LINE_ENDS.split(text)
+
+
+def holds_table(text: str) -> bool:
+    """Whether this is a Markdown table: its columns are no scenes, and which one holds them cannot be told."""
+    return any(_TABLE.fullmatch(line) for line in lines_of(text))
 
 
 def scene_lines(text: str) -> list[str]:
@@ -164,10 +212,11 @@ def _at_line_start(text: str, at: int) -> bool:
 
 
 def _without_bullets(lines: Sequence[str]) -> tuple[list[str], list[bool]]:
-    found = [None if _RULE.fullmatch(line) else _BULLET.match(line) for line in lines]
+    shown = [line.lstrip(_INVISIBLE) for line in lines]
+    found = [None if _RULE.fullmatch(line) else _BULLET.match(line) for line in shown]
     marks = [(match["bullet"], match.string[match.end() :]) if match else None for match in found]
     alike = Counter(mark[0] for mark in marks if mark)
-    before_words = Counter(mark[0] for mark in marks if mark and not _AMOUNT.match(mark[1]))
+    before_words = Counter(mark[0] for mark in marks if mark and not _is_minus(mark[1]))
     kept = [mark is not None and _is_bullet(*mark, alike, before_words) for mark in marks]
     texts = [mark[1] if mark and keep else line for mark, keep, line in zip(marks, kept, lines, strict=True)]
     return texts, kept
@@ -175,28 +224,32 @@ def _without_bullets(lines: Sequence[str]) -> tuple[list[str], list[bool]]:
 
 def _is_bullet(bullet: str, rest: str, alike: Counter[str], before_words: Counter[str]) -> bool:
     """A hyphen before a number may be a minus, and a longer dash opens what somebody says."""
-    if bullet in "-+–—" and _AMOUNT.match(rest):
-        return not _DEGREES.match(rest) and before_words[bullet] > 0
-    return bullet not in "–—+" or alike[bullet] >= _ENOUGH
+    sign = bullet[-1]
+    if sign in "-+–—" and _AMOUNT.match(rest):
+        enough = before_words[bullet] >= (_ENOUGH if _COUNT.match(rest) else 1)
+        return not _DEGREES.match(rest) and enough
+    return sign not in _SPEAKS or alike[bullet] >= _ENOUGH
+
+
+def _is_minus(rest: str) -> bool:
+    """Whether a hyphen before this can be a minus."""
+    return _AMOUNT.match(rest) is not None and (_COUNT.match(rest) is None or _DEGREES.match(rest) is not None)
 
 
 def _mark_of(text: str) -> _Mark | None:
+    text = text.lstrip(_INVISIBLE)
     opening = _OPENING.match(text)
-    bold = opening["bold"] if opening else None
-    head = opening.end() if opening else 0
-    for reader in (_label, _hash, _time, _number):
-        if (mark := reader(text[head:])) is not None:
-            rest = _unbold(mark.rest, bold) if bold else mark.rest
-            return _Mark(mark.kind, mark.value, rest, mark.certain)
-    return None
-
-
-def _unbold(rest: str, bold: str) -> str:
-    """The closing half of what was opened before the mark goes with it."""
-    return rest.replace(bold, "", 1)
+    inner = text[opening.end() :] if opening else text
+    if opening and opening["bold"]:
+        # The closing half goes with what was opened before the mark, wherever it stands.
+        inner = inner.replace(opening["bold"], "", 1)
+    return next((mark for reader in (_label, _hash, _time, _number) if (mark := reader(inner)) is not None), None)
 
 
 def _label(text: str) -> _Mark | None:
+    if (plain := _BRACKETED.match(text) or _ACT.match(text)) is not None:
+        value = _value(plain["number"])
+        return _Mark("label", value, text[plain.end() :]) if value else None
     found = _LABEL.match(text)
     if found is None or not (value := _value(found["number"] or found["roman"])):
         return None
@@ -211,7 +264,7 @@ def _hash(text: str) -> _Mark | None:
 
 def _time(text: str) -> _Mark | None:
     found = _TIME.match(text)
-    if found is None:
+    if found is None or _OF_DAY.match(text[found.end() :]):
         return None
     parts = [int(part) for part in found["start"].split(":")]
     seconds = sum(part * 60**power for power, part in enumerate(reversed(parts)))
@@ -222,10 +275,12 @@ def _number(text: str) -> _Mark | None:
     found = _NUMBER.match(text)
     if found is None or not (found["end"] or found["keycap"] or found["circled"]):
         return None
-    if (found["open"] == "[") != (found["end"] == "]") or (found["open"] == "(" and not found["end"].endswith(")")):
+    opened = found["open"] or ""
+    if (opened == "[") != (found["end"] == "]") or (opened in {"(", "（"} and found["end"][-1:] not in {")", "）"}):
         return None
     rest = text[found.end() :]
-    if found["end"] == "." and re.match(r"\d{1,2}\.", rest):
+    inner = re.match(r"\d{1,2}\.", rest)
+    if found["end"] == "." and inner and not begins_counted(rest[inner.end() :]):
         return None
     if found["circled"]:
         return _Mark("number", int(unicodedata.numeric(found["circled"])), rest)
@@ -239,7 +294,8 @@ def _number(text: str) -> _Mark | None:
 
 
 def _value(text: str) -> int:
-    return int(text) if text.isdecimal() else _ROMAN.get(text.casefold(), 0)
+    word = text.casefold()
+    return int(text) if text.isdecimal() else _ROMAN.get(word, 0) or _NUMBER_WORDS.get(word, 0)
 
 
 def _taken(marks: Sequence[_Mark | None], filled: Sequence[bool]) -> set[int]:
@@ -267,15 +323,31 @@ def _is_about_dates(marks: Sequence[_Mark]) -> bool:
 
 
 def _counted(numbered: Sequence[tuple[int, _Mark]], places: dict[int, int]) -> set[int]:
-    """The lines whose numbers follow one another, or tell the line's own place among the lines."""
-    values = [mark.value for _, mark in numbered]
-    supported = set()
-    for at, (index, mark) in enumerate(numbered):
-        before, after = values[at - 1] if at else None, values[at + 1] if at + 1 < len(values) else None
-        repeats = mark.kind == "number" and mark.value == 1 and 1 in (before, after)
-        if mark.value == places.get(index) or before == mark.value - 1 or after == mark.value + 1 or repeats:
-            supported.add(index)
+    """The lines whose numbers count on from a beginning, or tell the line's own place among the lines.
+
+    Numbers that follow one another from somewhere else are days or houses: "24. Dezember", "42. Straße".
+    """
+    supported: set[int] = set()
+    run: list[tuple[int, _Mark]] = []
+    for pair in (*numbered, None):
+        if pair and run and _goes_on(run[-1][1], pair[1]):
+            run.append(pair)
+            continue
+        if run and (len(run) > 1 or run[0][1].value == places.get(run[0][0])) and _begins_list(run, places):
+            supported |= {index for index, _ in run}
+        run = [pair] if pair else []
     return supported if len(supported) >= _ENOUGH else set()
+
+
+def _goes_on(before: _Mark, after: _Mark) -> bool:
+    repeats = (before.kind, before.value, after.value) == ("number", 1, 1)
+    return repeats or after.value == before.value + 1
+
+
+def _begins_list(run: Sequence[tuple[int, _Mark]], places: Mapping[int, int]) -> bool:
+    """Whether a run of numbers starts at one, tells the places of its lines, or stands with words that name scenes."""
+    _, first = run[0]
+    return first.value <= 1 or first.kind == "label" or any(mark.value == places.get(index) for index, mark in run)
 
 
 def _timeline(timed: Sequence[tuple[int, _Mark]]) -> set[int]:

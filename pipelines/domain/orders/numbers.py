@@ -16,6 +16,7 @@ _TICKS = "'’`´ʼ"
 _PLAIN = {
     "−": "-",
     "–": "-",
+    "—": "-",
     "‐": "-",
     "‑": "-",
     "٫": "⎖",  # the Arabic decimal mark is never anything else
@@ -25,9 +26,11 @@ _PLAIN = {
     "\u00a0": " ",
 }
 _SHAPE = re.compile(
-    rf"(?P<before>[^\d.,\-+]*?)\s*(?P<sign>[+-]?)\s*(?P<coin>[^\d.,\-+]*?)\s*"
-    rf"(?P<digits>(?:\d[\d.,⎖{_SPACES}{_TICKS}]*\d|\d)[.,]?|[.,]\d+)(?P<none>[.,]?-{{1,2}})?\s*(?P<after>[^\d.,\-+]*\.?)"
+    rf"(?P<before>[^\W\d_]+\.(?=\s)|[^\d.,\-+]*?)\s*(?P<sign>[+-]?)\s*(?P<coin>[^\d.,\-+]*?)\s*"
+    rf"(?P<digits>(?:\d[\d.,⎖{_SPACES}{_TICKS}]*\d|\d)[.,]?|[.,]\d+)(?P<none>(?<=[.,])-{{1,2}})?\s*(?P<after>[^\d.,\-+]*\.?)"
 )
+_UNSEEN = re.compile("[\ufeff\u200b\u2060\u200e\u200f]")
+_US = re.compile(r"\bus[-‐‑](?=\$|dollar)", re.IGNORECASE)
 _GROUPS = re.compile(r"\d{1,3}(?:\d{3})*")
 _THREE = 3
 
@@ -63,7 +66,8 @@ def read_number(text: str) -> Number | None:
 
 def _plain(text: str) -> str:
     """Digits of all scripts and full-width signs as ASCII ones."""
-    shown = "".join(_PLAIN.get(character, character) for character in text.strip())
+    text = _US.sub("us ", _UNSEEN.sub("", text).strip().removeprefix("'"))
+    shown = "".join(_PLAIN.get(character, character) for character in text)
     shown = "".join(_PLAIN.get(character, character) for character in unicodedata.normalize("NFKC", shown))
     return "".join(str(unicodedata.decimal(character, character)) for character in shown)
 

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import re
 
-_NEXT = r"['’]*[,;|、，；]+\s*['‘(\[]*https?://"
-_LINK = re.compile(rf"https?://(?:(?!{_NEXT})[^\s<>\"“”„«»`|])+", re.IGNORECASE)
+_UNSEEN = "\ufeff\u200b\u2060\u200e\u200f"
+_NEXT = r"['’]*[,;|]+\s*['‘(\[]*https?://|(?<=[a-z0-9])https?://|\\[nrt]\s*https?://|&(?:gt|lt|quot);"
+"""What ends a link: a separator before the next one, or the next one itself, unless it is part of a path."""
+_ENDS = rf"\s<>\"“”„«»‹›`|{_UNSEEN}（）【】「」『』《》。！、，；・･،؛"
+_LINK = re.compile(rf"https?://(?:(?!{_NEXT})[^{_ENDS}])+", re.IGNORECASE)
 _MARKDOWN = re.compile(
-    r"!?\[[^\[\]]*\]\(\s*<?(https?://[^\s<>]+?)>?(?:\s+[\"'(][^\"')]*[\"')])?\s*\)(?=[\s.,;|!\[]|$)", re.IGNORECASE
+    r"!?\[[^\[\]]*\]\(\s*<?(https?://(?:[^\s<>()]|\([^\s<>()]*\))+)>?(?:\s+[\"'(][^\"')]*[\"')])?\s*\)(?=[\s.,;|!\[]|$)",
+    re.IGNORECASE,
 )
-_SEPARATORS = re.compile(r"[\s.,;|、，；<>()\[\]{}\"'“”„«»‘’‚`•*·–—-]+|\d{1,2}[.)]")
+_ATTACHED = re.compile(
+    r"(?:^|(?<=,))\s*(?:(?!://)[^\n<>]){1,255}?\s\((https?://[^\s()]+)\)(?=\s*(?:,|$))", re.IGNORECASE | re.MULTILINE
+)
+"""A cell of attachments as Airtable writes it into text: the file's name, and its address in brackets."""
+_SEPARATORS = re.compile(
+    r"(?:&(?:gt|lt|quot);|\\[nrt]|[\W_])+|[①-⑳]|\#?\d{1,2}(?:[.:)]|$)|[a-h]\)|(?:and|und|et|y|e|og|och|en|i|и)$",
+    re.IGNORECASE,
+)
+_CAPTION = re.compile(r"(?:^|[\n,;])\s*[^\s:/]+(?:\s\d{1,2})?\s?:\s*$")
+"""What somebody calls the link behind it: "Logo:" or "Bild 1:"."""
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 
 
@@ -19,11 +32,12 @@ def links_in(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     A comma inside of a link stays where no other link follows it: many addresses carry one in their query.
     """
     text = _MARKDOWN.sub(lambda found: f" <{found[1]}> ", text)
+    text = _ATTACHED.sub(lambda found: f" <{found[1]}> ", text)
     links: list[str] = []
     rest: list[str] = []
     at = 0
     for found in _LINK.finditer(text):
-        rest.append(text[at : found.start()])
+        rest.append(_CAPTION.sub("", text[at : found.start()]))
         link = _trimmed(found[0], quote=text[found.start() - 1 : found.start()])
         links.append(link)
         at = found.start() + len(link)
@@ -39,7 +53,7 @@ def _trimmed(link: str, quote: str) -> str:
     while link:
         last = link[-1]
         opened = _CLOSERS.get(last)
-        if last in ",;.'’" or (opened and link.count(last) > link.count(opened)):
+        if last in ",;.'’\\" or (last in "*_" and quote == last) or (opened and link.count(last) > link.count(opened)):
             link = link[:-1]
         else:
             break
