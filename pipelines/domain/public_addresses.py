@@ -27,15 +27,26 @@ _DENIED_BLOCKS = (
     "64:ff9b:1::/48",
     "2002::/16",
     "fec0::/10",
+    "3fff::/20",
+    "5f00::/16",
 )
 _DENIED = tuple(ipaddress.ip_network(block) for block in _DENIED_BLOCKS)
 _INSIDE_ENDS = frozenset(
-    ("localhost", "localdomain", "local", "internal", "intranet", "private", "lan", "home", "corp", "arpa", "svc")
+    (
+        *("localhost", "localdomain", "local", "internal", "intranet", "private", "lan", "home", "corp", "arpa", "svc"),
+        *("onion", "consul", "workgroup", "domain", "default", "cluster", "alt"),
+    )
 )
 """Last labels that no public name has."""
+_LEAD_INSIDE = "localtest.me lvh.me vcap.me lacolhost.com localho.st metadata.goog metadata.tencentyun.com fritz.box"
+_INSIDE_NAMES = tuple(f".{name}" for name in _LEAD_INSIDE.split())
+"""Public names that are known to lead inside."""
+_ECHOES = (".nip.io", ".sslip.io", ".xip.io")
+"""Servers that answer with the address that stands in the name."""
+_EMBEDDED = re.compile(r"(?<![0-9a-f])(\d{1,3})[.-](\d{1,3})[.-](\d{1,3})[.-](\d{1,3})(?![0-9a-f])")
 _DOTS = str.maketrans(dict.fromkeys("。．｡", "."))
 _HOST = re.compile(r"[\w.-]+")
-_CONTROLS = re.compile(r"[\x00-\x20\x7f\\\u0080-\u00a0\u2028\u2029]")
+_CONTROLS = re.compile(r"[\x00-\x20\x7f\\\u0080-\u00a0\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060\ufeff]")
 _BYTE, _WORD = 0xFF, 0xFFFFFFFF
 _PARTS = 4
 
@@ -87,7 +98,8 @@ def _is_host(parts: SplitResult) -> bool:
 
 def _folded(host: str) -> str:
     """As a resolver reads it: full-width and circled characters are plain ones, and every kind of dot is a dot."""
-    return unicodedata.normalize("NFKC", host.translate(_DOTS)).translate(_DOTS).casefold()
+    plain = unicodedata.normalize("NFKC", host.translate(_DOTS)).translate(_DOTS).casefold()
+    return "".join(str(unicodedata.decimal(character, character)) for character in plain)
 
 
 def _is_inside_host(host: str) -> bool:
@@ -96,11 +108,22 @@ def _is_inside_host(host: str) -> bool:
         return is_inside(name)
     except ValueError:
         pass
+    if f".{name}".endswith(_INSIDE_NAMES) or (name.endswith(_ECHOES) and _echoes_inside(name)):
+        return True
     labels = name.split(".")
     if _is_number(labels[-1]):
         address = _as_resolvers_read(labels)
         return address is None or is_inside(str(address))
     return len(labels) == 1 or not all(labels) or labels[-1] in _INSIDE_ENDS
+
+
+def _echoes_inside(name: str) -> bool:
+    """Whether a name that says an address says one inside, or none that is plain to see."""
+    found = [".".join(match.groups()) for match in _EMBEDDED.finditer(name)]
+    try:
+        return not found or any(is_inside(address) for address in found)
+    except ValueError:
+        return True
 
 
 def _is_number(label: str) -> bool:

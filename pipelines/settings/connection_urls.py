@@ -13,7 +13,8 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 _REDIS_OTHERS = """
 family socket_timeout socket_connect_timeout socket_keepalive timeout retry_on_timeout keepalive health_check_interval
 max_connections decode_responses encoding connect_timeout read_timeout pool_size protocol lib_name virtual_host
-legacy_responses socket_read_size retry_on_error
+legacy_responses socket_read_size retry_on_error abortconnect maxretriesperrequest enablereadycheck
+enableofflinequeue lazyconnect dual_stack connecttimeout commandtimeout
 """
 _REDIS_DROPPED = frozenset(_REDIS_OTHERS.split())
 """Timeouts and pools are ours; `family` (ioredis) and the like are other clients' words for what redis-py does."""
@@ -26,7 +27,7 @@ _CERT_REQS = {
 _PG_OTHERS = """
 connection_limit pool_timeout socket_timeout statement_cache_size prepared_statements prepareThreshold sslaccept
 pool_size max_overflow charset server_version serverVersion application supa workaround reconnect
-prepared_statement_cache_size
+prepared_statement_cache_size uselibpqcompat max_conns pool_max_conns binary_parameters default_query_exec_mode
 """
 _PG_DROPPED = frozenset(_PG_OTHERS.split())
 """What Prisma, asyncpg, JDBC and frameworks write there; our pool and our statements are our own."""
@@ -43,15 +44,33 @@ _SSL_MODES = {
     **dict.fromkeys(("no-verify", "true", "1", "on", "yes"), "require"),
     **dict.fromkeys(("false", "0", "off", "no"), "disable"),
 }
-_PG_SCHEMES = re.compile(r"postgres(?:ql)?(?:\+(?:psycopg|psycopg2|psycopg2cffi|asyncpg|pg8000|psycopg_async))?")
+_PG_SCHEMES = re.compile(
+    r"postgres(?:ql)?(?:\+(?:psycopg|psycopg3|psycopg2|psycopg2cffi|asyncpg|pg8000|psycopg_async))?"
+)
 _ESCAPES = "write #, / and ? of its password as %23, %2F and %3F"
+_REDIS_NAMES = {"valkey": "redis", "valkeys": "rediss"}
+"""Valkey speaks the same protocol; its hosts name it so."""
+_MAY_BE_EMPTY = frozenset(("sslmode", "sslcert", "sslkey", "sslrootcert", "schema", "options"))
+_UNFILLED = re.compile(r"\$\{|\{\{|\[your[-_ ]password\]|<(?:password|db_password)>", re.IGNORECASE)
+"""What hosts print where a password belongs, and references that a host did not resolve."""
 POOLER = "pgbouncer"
 """Says that a pooler hands out connections by the transaction, so that nothing may be prepared."""
 
 
+def _as_copied(text: str) -> str:
+    """Without the quotes that belong to a file or a shell. Raises `ValueError` for a place still to be filled in."""
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1]
+    if _UNFILLED.search(text):
+        raise ValueError("holds a place that is still to be filled in: put the real value there.")
+    return text
+
+
 def redis_address(text: str) -> str:
     """An address that redis-py understands, without the options that are not its own. Raises `ValueError`."""
-    parts = _split(text)
+    text = _as_copied(text)
+    scheme, separator, rest = text.partition("://")
+    parts = _split(f"{_REDIS_NAMES.get(scheme.lower(), scheme)}{separator}{rest}")
     if (
         parts is None
         or parts.scheme not in {"redis", "rediss", "unix"}
@@ -65,15 +84,18 @@ def redis_address(text: str) -> str:
     place = parts.path.strip("/") if parts.scheme != "unix" else ""
     if place and not place.isdecimal():
         raise ValueError("must end in the number of a database, such as /0, or in nothing.")
-    kept = dict(_redis_option(parts.scheme, name.lower(), value) for name, value in _options(parts.query))
+    kept = dict(_redis_option(parts.scheme, name, value) for name, value in _options(parts.query))
     return _joined(parts.scheme, parts, {name: value for name, value in kept.items() if value})
 
 
 def _redis_option(scheme: str, name: str, value: str) -> tuple[str, str]:
     """What redis-py should get of it: an empty value for nothing."""
-    if name in {"ssl", "tls"} and _SSL_MODES.get(value.lower()) == "require" and scheme == "redis":
+    given, name = name, name.lower()
+    if name == "rejectunauthorized":
+        name, value = "ssl_cert_reqs", value or "true"
+    if name in {"ssl", "tls", "sslmode"} and _SSL_MODES.get(value.lower()) == "require" and scheme == "redis":
         raise ValueError("asks for TLS, which rediss:// does: write that instead of redis://.")
-    if name in {*_REDIS_DROPPED, "ssl", "tls"} or (name in {"username", "password"} and not value):
+    if name in {*_REDIS_DROPPED, "ssl", "tls", "sslmode"} or (name in {"username", "password"} and not value):
         return name, ""
     if name == "db" and value.isdecimal():
         return name, value
@@ -83,7 +105,7 @@ def _redis_option(scheme: str, name: str, value: str) -> tuple[str, str]:
         return name, value
     if name in _REDIS_TLS:
         return (name, _redis_tls(name, value)) if scheme == "rediss" else (name, "")
-    raise ValueError(f"has an option that is not known here: {_shown(name)}. Take it out.")
+    raise ValueError(f"has an option that is not known here: {_shown(given)}. Take it out.")
 
 
 def _redis_tls(name: str, value: str) -> str:
@@ -99,15 +121,17 @@ def _redis_tls(name: str, value: str) -> str:
 
 def postgres_address(text: str) -> str:
     """A `postgresql+psycopg` address with options of libpq only. Raises `ValueError`."""
-    scheme, _, rest = text.partition("://")
+    scheme, _, rest = _as_copied(text).partition("://")
     parts = _split(f"postgresql://{rest}")
-    if _PG_SCHEMES.fullmatch(scheme) is None or not rest:
+    if _PG_SCHEMES.fullmatch(scheme.lower()) is None or not rest:
         raise ValueError("must be sqlite:///a/path.db or postgresql://user:password@host/database.")
     if parts is None or parts.fragment:
         raise ValueError(f"must be postgresql://user:password@host/database: {_ESCAPES}.")
     kept: dict[str, str] = {}
     for name, value in _options(parts.query):
-        kept |= _postgres_option(name, value)
+        found = _postgres_option(name, value) if value or name not in _MAY_BE_EMPTY else {}
+        both = " ".join(part for part in (kept.get("options"), found.get("options")) if part)
+        kept |= {**found, "options": both} if both else found
     return _joined("postgresql+psycopg", parts, kept)
 
 
@@ -119,7 +143,7 @@ def _postgres_option(name: str, value: str) -> Mapping[str, str]:
         return {"sslmode": mode}
     if name == POOLER:
         return {POOLER: "true"} if value.lower() in {"true", "1"} else {}
-    if name == "schema":
+    if name in {"schema", "search_path", "currentSchema"}:
         return _search_path(value)
     if name in _PG_KNOWN:
         return {name: value}
@@ -133,7 +157,7 @@ def _search_path(schema: str) -> Mapping[str, str]:
     if schema == "public":
         return {}
     if not re.fullmatch(r"[a-zA-Z_]\w{0,62}", schema, re.ASCII):
-        raise ValueError("has an option schema that is no name.")
+        raise ValueError("has an option schema, search_path or currentSchema that is not one plain name.")
     return {"options": f"-csearch_path={schema}"}
 
 
@@ -155,7 +179,9 @@ def _options(query: str) -> list[tuple[str, str]]:
 
 def _joined(scheme: str, parts: SplitResult, options: Mapping[str, str]) -> str:
     query = urlencode(options, quote_via=quote)
-    return f"{scheme}://{parts.netloc}{parts.path}{'?' if query else ''}{query}"
+    user, at, host = parts.netloc.rpartition("@")
+    netloc = f"{user.replace('@', '%40')}{at}{host}"  # drivers differ on where a password with an @ ends
+    return f"{scheme}://{netloc}{parts.path}{'?' if query else ''}{query}"
 
 
 def _shown(name: str) -> str:

@@ -22,6 +22,8 @@ from pipelines.settings.connection_urls import postgres_address, redis_address
 from pipelines.settings.loading import SettingsError
 
 HINTS = [("run", "run_1")]
+NEON = "postgresql://u:x@ep-cool-1.neon.tech/d?options=endpoint%3Dep-cool-1&currentSchema=films"
+HEROKU = "rediss://:p4@ec2-1.amazonaws.com:7460"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,16 @@ HINTS = [("run", "run_1")]
         ("rediss://host?ssl_cert_reqs=CERT_NONE", "rediss://host?ssl_cert_reqs=none"),
         ("rediss://host?ssl_cert_reqs=required&family=6", "rediss://host?ssl_cert_reqs=required"),
         ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
+        ("rediss://default:AXy_z@eu1-cat-1.upstash.io:6379", "rediss://default:AXy_z@eu1-cat-1.upstash.io:6379"),
+        ("valkeys://default:AVNS_x@v-1.aivencloud.com:12345", "rediss://default:AVNS_x@v-1.aivencloud.com:12345"),
+        ("valkey://red-abc:6379", "redis://red-abc:6379"),
+        (f"{HEROKU}?rejectUnauthorized=false", f"{HEROKU}?ssl_cert_reqs=none"),
+        ('"redis://default:pw@redis.railway.internal:6379"', "redis://default:pw@redis.railway.internal:6379"),
+        ("redis://default:p@ss@host:6379/0", "redis://default:p%40ss@host:6379/0"),
+        ("redis://[fd12::1]:6379", "redis://[fd12::1]:6379"),
+        ("redis://h?maxRetriesPerRequest=null&enableReadyCheck=false", "redis://h"),
+        ("redis://h?abortConnect=false", "redis://h"),
+        ("rediss://h?sslmode=require", "rediss://h"),
     ],
 )
 def test_options_of_other_redis_clients_are_dropped(given: str, used: str, tmp_path: Path) -> None:
@@ -47,6 +59,10 @@ def test_options_of_other_redis_clients_are_dropped(given: str, used: str, tmp_p
     [
         ("redis://host?colour=blue", "an option that is not known here: colour"),
         ("redis://host/zero", "number of a database"),
+        ("redis://h?keyPrefix=x", "an option that is not known here: keyPrefix"),
+        ("redis://h?sslmode=require", "rediss://"),
+        ("redis://default:${REDISPASSWORD}@h:6379", "still to be filled in"),
+        ("${{Redis.REDIS_URL}}", "still to be filled in"),
         ("redis://host?db=zero", "db that is no number"),
         ("rediss://host?ssl_cert_reqs=maybe", "required, optional or none"),
         ("redis://host?ssl=true", "rediss://"),
@@ -77,6 +93,13 @@ def test_a_redis_address_that_cannot_be_used_is_told_at_boot(given: str, said: s
         ("postgresql+asyncpg://u:p@h/d?statement_cache_size=0", {}),
         ("postgresql://u:p@h/d?sslmode=verify-full&application_name=a%20b", None),
         ("postgresql:///d?host=/run/postgresql", {"host": "/run/postgresql"}),
+        ("POSTGRES://u:p@h/d?sslmode=&sslcert=&sslkey=", {}),
+        ("postgresql+psycopg3://u:p@h/d", {}),
+        ("'postgres://u:p@dpg-abc-a.oregon-postgres.render.com/d'", {}),
+        ("postgres://u:p@h/d?sslmode=require&uselibpqcompat=true", {"sslmode": "require"}),
+        ("postgres://u:p@h/d?default_query_exec_mode=simple_protocol&max_conns=5", {}),
+        ("postgres://u:p@h/d?search_path=films", {"options": "-csearch_path=films"}),
+        (NEON, {"options": "endpoint=ep-cool-1 -csearch_path=films"}),
     ],
 )
 def test_options_of_other_postgres_clients_are_brought_to_ours(
@@ -96,6 +119,9 @@ def test_options_of_other_postgres_clients_are_brought_to_ours(
     [
         ("DATABASE_URL", "postgresql://u:p@h/d?colour=blue", "an option that is not known here: colour"),
         ("DATABASE_URL", "postgresql://u:p@h/d?sslmode=maybe", "sslmode that must be"),
+        ("DATABASE_URL", "postgresql://u:p@h/d?ssl", "ssl that must be"),
+        ("DATABASE_URL", "postgresql://postgres.ab:[YOUR-PASSWORD]@h:5432/d", "still to be filled in"),
+        ("DATABASE_URL", "postgresql://postgres:${{PGPASSWORD}}@h/d", "still to be filled in"),
         ("DATABASE_URL", "postgresql://u:p@h/d?schema=a b", "must be postgresql://"),
         ("DATABASE_URL", "postgresql://u:p#w@h/d", "%23"),
         ("DATABASE_URL", "mysql://u:p@h/d", "must be sqlite:///"),
@@ -113,6 +139,11 @@ def test_an_address_with_an_odd_option_is_refused_under_its_variable(
     [(variable, sentence)] = caught.value.problems
     assert variable == name
     assert said in sentence
+
+
+def test_a_password_with_an_at_sign_stays_a_password() -> None:
+    made = make_engine(postgres_address("postgresql://u:p@ss@h/d"), pooled=False).url
+    assert (made.username, made.password, made.host) == ("u", "p@ss", "h")
 
 
 @settings(max_examples=200, deadline=None)

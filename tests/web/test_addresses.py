@@ -34,6 +34,8 @@ ADDRESSES = [
     "https://metadata.google.internal/",
     "https://a:b@cdn.example/a.png",
     "https://127.0.0.1\\@cdn.example/",
+    "https://127.0.0.1.nip.io/",
+    "https://metadata.goog/",
 ]
 
 
