@@ -290,7 +290,15 @@ def test_a_link_is_kept_whole(link: str, around: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [f"see {A} then {B}", f"Please do not use: {A}", f"{A} or maybe {B}", f"<img src='{A}'>", f"{A} http"]
+    "text",
+    [
+        f"see {A} then {B}",
+        f"Please do not use: {A}",
+        f"Not this one ({A})",
+        f"{A} or maybe {B}",
+        f"<img src='{A}'>",
+        f"{A} http",
+    ],
 )
 def test_words_beside_links_are_asked_about(text: str) -> None:
     assert links_in(text)[1]

@@ -14,7 +14,8 @@ _MARKDOWN = re.compile(
     re.IGNORECASE,
 )
 _ATTACHED = re.compile(
-    r"(?:^|(?<=,))\s*(?:(?!://)[^\n<>]){1,255}?\s\((https?://[^\s()]+)\)(?=\s*(?:,|$))", re.IGNORECASE | re.MULTILINE
+    r"(?:^|(?<=,))\s*(?:(?!://)[^\n<>]){1,255}?\.\w{2,5}\s\((https?://[^\s()]+)\)(?=\s*(?:,|$))",
+    re.IGNORECASE | re.MULTILINE,
 )
 """A cell of attachments as Airtable writes it into text: the file's name, and its address in brackets."""
 _SEPARATORS = re.compile(
