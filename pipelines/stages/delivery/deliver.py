@@ -9,6 +9,7 @@ from typing import Any
 from pipelines.domain.airtable_fields import OTHERS, AirtableTable, VideoField
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, NotConfigured, RecordGone, ReelgridError
 from pipelines.domain.lifecycle import CutStatus, RunStatus, SceneStatus
+from pipelines.domain.orders.unmet_wishes import missing_captions
 from pipelines.domain.records import Cut, OutboxEntry, Run
 from pipelines.ports import Tx
 from pipelines.stages.delivery import verify_attachments
@@ -238,10 +239,19 @@ def _finish(
         doubts = _doubts(tx, run)
         to = _R.NEEDS_ATTENTION if doubts else _R.DONE
         sentence = detail or (READY if not doubts else "The film is ready, with something to look at.")
+        sentence = " ".join(filter(None, (sentence, _without_captions(tx, run))))
         run = transition_run(tx, actor, run, to, detail=sentence, error=" ".join(doubts) or None, finished_at=now)
         outbox.show_scenes(services, tx, run, urgent=True)
         outbox.show_run(services, tx, run, urgent=True, extra=cells)
     services.points.reach("deliver.finished", run=run.id)
+
+
+def _without_captions(tx: Tx, run: Run) -> str | None:
+    """What the row should say where captions were asked for and there was no text for any."""
+    if run.order is None:
+        return None
+    scenes = tx.scenes.find(run_id=run.id, order="number")
+    return missing_captions(run.order, [scene.caption for scene in scenes])
 
 
 def _park(services: Services, actor: Actor, run: Run, shut: base_outages.Outage) -> None:

@@ -188,7 +188,7 @@ def _estimate(services: Services, order: Order, scenes: list[SceneOrder] | None)
         plan = plan_order(services, order, scenes)
     except InvalidOrder as error:
         return Estimate(plan=None, quote_micro=None, problems=error.problems)
-    plan = _with_notes(services, plan, order.style_notes if scenes is not None else None)
+    plan = _with_notes(services, plan, order, scenes, order.style_notes if scenes is not None else None)
     problems: tuple[Problem, ...] = ()
     try:
         _within_run_cap(services, order, plan)

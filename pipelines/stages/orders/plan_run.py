@@ -12,6 +12,7 @@ from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.orders.field_labels import for_clip, for_row
 from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.orders.unmet_wishes import unmet
 from pipelines.domain.planning.film_length import counted
 from pipelines.domain.planning.plan import Plan, make_plan
 from pipelines.domain.records import Run
@@ -136,6 +137,8 @@ class _Reading:
     scenes: list[SceneOrder] | None
     problems: tuple[Problem, ...] = ()
     style: bool = False
+    inherited: bool = False
+    """Whether the scenes are those that an earlier run's Master Prompt was written into."""
 
 
 def _row_of(services: Services, run: Run) -> AirtableRow | None:
@@ -159,7 +162,7 @@ def _read_order(services: Services, run: Run, row: AirtableRow | None) -> _Readi
         taken = script.inherited(tx, run, order, services.policy.default_model)
     if taken is None:
         return _Reading(order=order, scenes=None, problems=problems)
-    return _Reading(order=order, scenes=taken.scenes, problems=problems, style=taken.style)
+    return _Reading(order=order, scenes=taken.scenes, problems=problems, style=taken.style, inherited=True)
 
 
 def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading, Plan]:
@@ -177,7 +180,8 @@ def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading,
         problems += error.problems
     if plan is None or problems:
         raise InvalidOrder(_as_written(run, problems))
-    return reading, _with_notes(services, plan, reading.order.style_notes if reading.style else None)
+    style = reading.order.style_notes if reading.style else None
+    return reading, _with_notes(services, plan, reading.order, reading.scenes, style, inherited=reading.inherited)
 
 
 def _as_written(run: Run, problems: Sequence[Problem]) -> tuple[Problem, ...]:
@@ -187,9 +191,19 @@ def _as_written(run: Run, problems: Sequence[Problem]) -> tuple[Problem, ...]:
     return tuple(dict.fromkeys(for_clip(problems) if run.source == "clip" else problems))
 
 
-def _with_notes(services: Services, plan: Plan, style: str | None) -> Plan:
+def _with_notes(
+    services: Services,
+    plan: Plan,
+    order: Order,
+    scenes: Sequence[SceneOrder] | None,
+    style: str | None,
+    *,
+    inherited: bool = False,
+) -> Plan:
+    """With a sentence for every wish that the plan cannot follow."""
     left_out = style_left_out(plan, services.catalogue, style)
-    return dataclasses.replace(plan, adapted=(*plan.adapted, *left_out))
+    unheard = unmet(order, scenes or order.scenes or None, inherited=inherited)
+    return dataclasses.replace(plan, adapted=(*plan.adapted, *left_out, *unheard))
 
 
 def _once_a_field(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -1,0 +1,58 @@
+"""Wishes of an order that have nothing to work on: said, so that nobody waits for what cannot come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Transition
+from pipelines.domain.orders.checks import is_blank
+from pipelines.domain.orders.order import DEFAULT_SCENES, Order, SceneOrder
+
+_NO_CAPTIONS = "No captions were made, because no scene has a text for them: a prompt is not one."
+_ADD_CAPTIONS = (
+    "Write a Caption into the rows of Scenes, set their Status to Draft and start again; the clips are kept."
+)
+
+
+def missing_captions(order: Order, captions: Sequence[str | None]) -> str | None:
+    """What to do where captions were asked for and no scene has any; `captions` are those of all scenes."""
+    if order.captions is Captions.NONE or any(caption and not is_blank(caption) for caption in captions):
+        return None
+    return f"{_NO_CAPTIONS} {_ADD_CAPTIONS}"
+
+
+def unmet(order: Order, scenes: Sequence[SceneOrder] | None, *, inherited: bool = False) -> tuple[str, ...]:
+    """A sentence for each; `scenes` is None while they are still to be written. `inherited`: the Master Prompt was
+    written into them for an earlier run.
+    """
+    given = scenes is not None and not inherited
+    return (
+        *(_about_captions(order, scenes) if scenes else ()),
+        *(_about_texts(order, scenes) if scenes and given else ()),
+        *_about_looks(order, scenes),
+    )
+
+
+def _about_captions(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[str]:
+    if without := missing_captions(order, [scene.caption for scene in scenes]):
+        yield without
+    elif order.captions is not Captions.NONE:
+        bare = [str(at) for at, scene in enumerate(scenes, start=1) if is_blank(scene.caption or "")]
+        if bare:
+            yield f"No caption is shown in scene {', '.join(bare)}, which has no text for it."
+
+
+def _about_texts(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[str]:
+    if order.master_prompt:
+        yield "The scenes are given one by one, so Master Prompt was not used."
+    if order.scene_count not in {DEFAULT_SCENES, len(scenes)}:
+        yield f"Scene Count {order.scene_count} was not used: {len(scenes)} scenes are given one by one."
+
+
+def _about_looks(order: Order, scenes: Sequence[SceneOrder] | None) -> Iterator[str]:
+    if order.logo is None and (order.logo_position is not Corner.TOP_RIGHT or order.logo_opacity != LOGO_OPACITY):
+        yield "Logo Position and Logo Opacity were not used, because there is no Logo."
+    alone = len(scenes) == 1 if scenes else order.scene_count == 1
+    fades = order.transition is Transition.FADE_BLACK
+    if alone and order.transition is not Transition.CUT and not fades and not (order.title_card or order.end_card):
+        yield f"The transition {order.transition.value} was not used: a film of one scene has nothing to go over to."

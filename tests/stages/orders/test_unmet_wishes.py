@@ -1,0 +1,95 @@
+"""A wish with nothing to work on is said: in the row, in the history and in an estimate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.stages.orders import accept
+from tests.stages.stage_fixtures import BASE, StageHarness
+
+WITHOUT = "No captions were made, because no scene has a text for them"
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> StageHarness:
+    return StageHarness.build(tmp_path)
+
+
+def estimate(harness: StageHarness, record: str) -> accept.Estimate:
+    return accept.dry_run(harness.services, accept.StartRequest(source="record", base_id=BASE, record_id=record))
+
+
+@pytest.mark.parametrize("kind", ["Sidecar", "Burned"])
+def test_captions_without_a_text_are_said_and_the_way_that_is_named_works(harness: StageHarness, kind: str) -> None:
+    record, run = harness.film(Prompt="A cat\nA dog", Captions=kind)
+    assert run.status == "done"
+    assert harness.cells(record)["Status Detail"].startswith(f"The film is ready. {WITHOUT}")
+    bought = list(harness.bought)
+    for scene, words in zip(harness.scene_ids(), ("Miaow", "Woof"), strict=True):
+        harness.airtable.edit("Scenes", scene, Caption=words, Status="Draft")
+    again = harness.make(record)
+    assert (again.status, harness.bought) == ("done", bought)
+    assert harness.cells(record)["Status Detail"] == "The film is ready."
+
+
+def test_an_estimate_says_it_before_anything_is_bought(harness: StageHarness) -> None:
+    plan = estimate(harness, harness.row(Prompt="A cat\nA dog", Captions="Sidecar")).plan
+    assert plan
+    assert plan.adapted[0].startswith(WITHOUT)
+
+
+def test_captions_that_the_writer_wrote_are_there_and_nothing_is_said(harness: StageHarness) -> None:
+    record, _ = harness.film(**{"Master Prompt": "A day", "Scene Count": 2}, Captions="Sidecar")
+    assert harness.cells(record)["Status Detail"] == "The film is ready."
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"Master Prompt": "A day at the sea"}, "so Master Prompt was not used"),
+        ({"Scene Count": 7}, "Scene Count 7 was not used: 2 scenes are given one by one."),
+        ({"Logo Position": "Bottom Left"}, "because there is no Logo"),
+        ({"Logo Opacity": 0.2}, "because there is no Logo"),
+    ],
+)
+def test_what_a_row_wishes_in_vain_is_said(harness: StageHarness, fields: dict[str, Any], said: str) -> None:
+    record = harness.row(Prompt="A cat\nA dog", **fields)
+    plan = estimate(harness, record).plan
+    assert plan
+    assert [sentence for sentence in plan.adapted if said in sentence]
+    run = harness.make(record)
+    with harness.services.store.read() as tx:
+        notes = [event.detail["sentence"] for event in tx.events.find(run_id=run.id, name="note")]
+    assert [sentence for sentence in notes if said in sentence]
+
+
+def test_a_transition_needs_something_to_go_over_to(harness: StageHarness) -> None:
+    found = {
+        cards: estimate(harness, harness.row(Prompt="A cat", Transition="Crossfade", **cards_of(cards))).plan
+        for cards in (False, True)
+    }
+    assert found[False]
+    assert found[True]
+    assert "nothing to go over to" in " ".join(found[False].adapted)
+    assert "nothing to go over to" not in " ".join(found[True].adapted)
+
+
+def cards_of(wanted: bool) -> dict[str, str]:
+    return {"Title Card": "Cats"} if wanted else {}
+
+
+def test_an_order_whose_wishes_all_work_says_nothing(harness: StageHarness) -> None:
+    plan = estimate(harness, harness.row(Prompt="A cat\nA dog", Transition="Crossfade")).plan
+    assert plan
+    assert plan.adapted == ()
+
+
+def test_scenes_that_an_earlier_run_wrote_come_from_the_master_prompt(harness: StageHarness) -> None:
+    record, _ = harness.film(**{"Master Prompt": "A day", "Scene Count": 2})
+    again = harness.make(record)
+    assert again.number == 2
+    assert again.plan
+    assert again.plan.adapted == ()
