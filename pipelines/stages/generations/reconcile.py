@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pipelines.domain.catalogue import Ability, CatalogueModel
-from pipelines.domain.errors import Ambiguous, Expired, InvalidOrder, ReelgridError, Refused, Unavailable
+from pipelines.domain.errors import Ambiguous, Expired, InvalidOrder, ReelgridError, Refused, Retryable, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import Generation
 from pipelines.ports import Job
@@ -110,8 +110,11 @@ def _find_in_list(services: Services, actor: Actor, gen: Generation, card: Catal
     since = (gen.intent_at or gen.created_at) - CLOCK_SLACK_S
     try:
         jobs = services.providers.get(gen.provider).find(submit.submission_of(services, gen), since)
-    except Unavailable:
-        if services.clock.now() < submit.over_at(gen, card) + card.maximum_s + card.list_grace_s:
+    except Retryable as error:
+        left = submit.over_at(gen, card) + card.maximum_s + card.list_grace_s - services.clock.now()
+        if left > 0:
+            # Whatever pause the provider asks for, we are back when the time is over.
+            error.retry_after = min(error.retry_after, left) if error.retry_after is not None else None
             raise
         # A list that never answers is none.
         leave_to_person(services, actor, gen)

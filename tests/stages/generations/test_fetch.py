@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from typing_extensions import override
 
-from pipelines.domain.errors import BadDelivery, Expired, RateLimited
+from pipelines.domain.errors import BadDelivery, Expired, RateLimited, ReelgridError, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.state.generation import JobResult
@@ -15,7 +16,9 @@ from pipelines.ports import GenerationRequest, Job
 from pipelines.stages.generations import poll
 from pipelines.stages.generations.fetch import GONE_S
 from pipelines.stages.orders import accept
+from pipelines.stages.scheduler.steps import MAX_TRIES_DAMAGED, MAX_TRIES_PAID
 from pipelines.testing import FixedClock, ScriptedProvider, ScriptedProviders
+from pipelines.testing.clips import tiny_mp4
 from tests.stages.stage_fixtures import StageHarness
 
 PRICE = 400_000
@@ -123,3 +126,197 @@ def test_nobody_waits_longer_than_the_file_is_kept(harness: StageHarness) -> Non
     harness.vendor().fetch_troubles = [RateLimited("429", retry_after=3600.0)]
     assert harness.until(ordered(harness), "done", "needs_attention").status == "done"
     assert harness.clock.now() - began < 600.0
+
+
+OWN = "its own copy"
+"""Where the vendor itself has the clip, when no link is left in the answer."""
+Way = Callable[[float, Path], None]
+
+
+def good(seconds: float, dest: Path) -> None:
+    dest.write_bytes(tiny_mp4(seconds, "good"))
+
+
+def unplayable(seconds: float, dest: Path) -> None:
+    """It begins as a video does, and is none."""
+    dest.write_bytes(tiny_mp4(seconds, "bad")[:40] + bytes(4000))
+
+
+def too_short(seconds: float, dest: Path) -> None:
+    dest.write_bytes(tiny_mp4(seconds / 2, "short"))
+
+
+def fails(error: Callable[[], ReelgridError]) -> Way:
+    def way(_seconds: float, _dest: Path) -> None:
+        raise error()
+
+    return way
+
+
+class _Ways(ScriptedProvider):
+    """A vendor whose answers name links, and who has the clip itself, too: each way yields what a test says."""
+
+    def __init__(self, clock: FixedClock, links: list[str], ways: dict[str, Way]) -> None:
+        super().__init__("acme", clock)
+        self.links, self.ways = links, ways
+        self.tried: list[str] = []
+        self.later: list[Job] = []
+        """What polls answer after the first success, one each; the last stays."""
+
+    @override
+    def poll(self, job_id: str, request: GenerationRequest) -> Job:
+        job = super().poll(job_id, request)
+        if job.status is not GenerationStatus.SUCCEEDED:
+            return job
+        if self.tried and self.later:
+            return self.later.pop(0) if len(self.later) > 1 else self.later[0]
+        result = JobResult(url=self.links[0] if self.links else None, others=tuple(self.links[1:]))
+        return Job(id=job.id, status=job.status, progress=100, result=result)
+
+    @override
+    def fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
+        way = job.result.url or OWN
+        self.tried.append(way)
+        self.ways[way](request.seconds, dest)
+
+
+def world_of(tmp_path: Path, links: list[str], ways: Mapping[str, Way]) -> tuple[StageHarness, _Ways]:
+    clock = FixedClock()
+    vendor = _Ways(clock, links, dict(ways))
+    return StageHarness.build(tmp_path, clock=clock, providers=ScriptedProviders(vendor)), vendor
+
+
+def assert_given_up_and_counted(harness: StageHarness, vendor: _Ways, run_id: str) -> None:
+    """A person is asked, and the clip counts as paid, once."""
+    run = harness.run(run_id)
+    (gen,) = harness.generations(run)
+    assert (run.status, gen.status, gen.cost_micro) == ("needs_attention", "failed", PRICE)
+    assert run.error
+    assert (vendor.prompts, harness.balanced()) == (["a lake"], True)
+    with harness.services.store.read() as tx:
+        assert (tx.balance("spent"), tx.balance("committed"), tx.balance("held")) == (PRICE, 0, 0)
+
+
+@pytest.mark.parametrize("damage", [unplayable, too_short])
+@pytest.mark.parametrize("links", [["one"], ["one", "two"], ["one", "two", "three"]])
+def test_where_links_lead_to_damaged_files_they_are_left_out_one_after_the_other(
+    tmp_path: Path, links: list[str], damage: Way
+) -> None:
+    harness, vendor = world_of(tmp_path, links, {**dict.fromkeys(links, damage), OWN: good})
+    assert harness.until(ordered(harness), "done", "needs_attention").status == "done"
+    assert vendor.tried == [*links, OWN]
+    assert (vendor.prompts, harness.balanced()) == (["a lake"], True)
+
+
+def test_the_first_link_that_leads_to_the_clip_is_enough(tmp_path: Path) -> None:
+    ways = {"one": unplayable, "two": good, "three": unplayable, OWN: unplayable}
+    harness, vendor = world_of(tmp_path, ["one", "two", "three"], ways)
+    assert harness.until(ordered(harness), "done", "needs_attention").status == "done"
+    assert vendor.tried == ["one", "two"]
+
+
+def test_damage_everywhere_ends_with_a_person_and_the_money_counted(tmp_path: Path) -> None:
+    harness, vendor = world_of(tmp_path, ["one"], {"one": unplayable, OWN: too_short})
+    began, run = harness.clock.now(), ordered(harness)
+    harness.until(run, "done", "needs_attention")
+    assert_given_up_and_counted(harness, vendor, run)
+    assert vendor.tried == ["one", OWN] * (MAX_TRIES_DAMAGED + 1)
+    assert harness.clock.now() - began < 3600.0
+
+
+@pytest.mark.parametrize("own", [lambda: Expired("404"), lambda: BadDelivery("a page of HTML")])
+def test_a_damaged_file_beside_nothing_is_asked_for_again_as_a_damaged_file_is(
+    tmp_path: Path, own: Callable[[], ReelgridError]
+) -> None:
+    harness, vendor = world_of(tmp_path, ["one"], {"one": unplayable, OWN: fails(own)})
+    run = ordered(harness)
+    harness.until(run, "done", "needs_attention")
+    assert_given_up_and_counted(harness, vendor, run)
+    assert vendor.tried == ["one", OWN] * (MAX_TRIES_DAMAGED + 1)
+
+
+def test_a_damaged_file_is_not_counted_against_a_copy_that_is_out_of_reach_for_a_while(tmp_path: Path) -> None:
+    harness, vendor = world_of(tmp_path, ["one"], {"one": unplayable})
+    troubles = iter([Unavailable("503")] * (3 * MAX_TRIES_DAMAGED))
+
+    def away_for_a_while(seconds: float, dest: Path) -> None:
+        if error := next(troubles, None):
+            raise error
+        good(seconds, dest)
+
+    vendor.ways[OWN] = away_for_a_while
+    assert harness.until(ordered(harness), "done", "needs_attention").status == "done"
+    assert vendor.prompts == ["a lake"]
+
+
+def test_a_page_of_html_says_nothing_about_the_clip_and_is_asked_past_for_as_long_as_it_is_kept(
+    tmp_path: Path,
+) -> None:
+    harness, vendor = world_of(tmp_path, ["one"], {"one": fails(lambda: BadDelivery("a page of HTML"))})
+    began = harness.clock.now()
+    while_it_lasts = vendor.ways["one"]
+
+    def mended(seconds: float, dest: Path) -> None:
+        (good if harness.clock.now() >= began + 1800.0 else while_it_lasts)(seconds, dest)
+
+    vendor.ways["one"] = mended
+    assert harness.until(ordered(harness), "done", "needs_attention").status == "done"
+    assert len(vendor.tried) > MAX_TRIES_DAMAGED
+    assert (vendor.prompts, harness.balanced()) == (["a lake"], True)
+
+
+@pytest.mark.timeout(120)
+def test_a_page_of_html_for_ever_ends_with_a_person_and_the_money_counted(tmp_path: Path) -> None:
+    harness, vendor = world_of(tmp_path, ["one"], {"one": fails(lambda: BadDelivery("a page of HTML"))})
+    began, run = harness.clock.now(), ordered(harness)
+    harness.until(run, "done", "needs_attention", rounds=20_000)
+    assert_given_up_and_counted(harness, vendor, run)
+    assert len(vendor.tried) == MAX_TRIES_PAID + 1
+    assert harness.clock.now() - began < 6 * 3600.0
+
+
+def running(job_id: str = "acme-1") -> Job:
+    return Job(id=job_id, status=GenerationStatus.RUNNING, progress=50)
+
+
+def test_a_job_that_was_called_done_too_early_is_waited_for(tmp_path: Path) -> None:
+    """Its file comes long after the time for which a missing one is looked for."""
+    harness, vendor = world_of(tmp_path, [], {})
+    began = harness.clock.now()
+
+    def in_time(seconds: float, dest: Path) -> None:
+        if harness.clock.now() < began + 4 * GONE_S:
+            raise Expired("404")
+        good(seconds, dest)
+
+    vendor.ways[OWN] = in_time
+    vendor.later = [running()]
+    assert harness.until(ordered(harness), "done", "needs_attention").status == "done"
+    assert (vendor.prompts, harness.balanced()) == (["a lake"], True)
+
+
+@pytest.mark.timeout(120)
+def test_a_job_that_was_called_done_too_early_and_never_ends_is_given_up_in_the_end(tmp_path: Path) -> None:
+    harness, vendor = world_of(tmp_path, [], {OWN: fails(lambda: Expired("404"))})
+    vendor.later = [running()]
+    began, run = harness.clock.now(), ordered(harness)
+    harness.until(run, "done", "needs_attention", rounds=20_000)
+    assert_given_up_and_counted(harness, vendor, run)
+    assert harness.clock.now() - began < 6 * 3600.0
+
+
+def test_a_link_that_comes_with_the_second_answer_is_used(tmp_path: Path) -> None:
+    harness, vendor = world_of(tmp_path, [], {OWN: fails(lambda: Expired("404")), "late": good})
+    done = Job(id="acme-1", status=GenerationStatus.SUCCEEDED, progress=100, result=JobResult(url="late"))
+    vendor.later = [running(), running(), done]
+    assert harness.until(ordered(harness), "done", "needs_attention").status == "done"
+    assert vendor.tried[-1] == "late"
+
+
+def test_a_job_that_is_called_failed_after_it_was_done_is_looked_for_and_then_given_up(tmp_path: Path) -> None:
+    harness, vendor = world_of(tmp_path, [], {OWN: fails(lambda: Expired("404"))})
+    vendor.later = [Job(id="acme-1", status=GenerationStatus.FAILED, error="gone")]
+    began, run = harness.clock.now(), ordered(harness)
+    harness.until(run, "done", "needs_attention")
+    assert_given_up_and_counted(harness, vendor, run)
+    assert GONE_S <= harness.clock.now() - began < 2 * GONE_S

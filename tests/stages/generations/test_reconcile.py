@@ -10,14 +10,24 @@ import pytest
 
 from pipelines.database import SqlStore
 from pipelines.domain.catalogue import Ability
-from pipelines.domain.errors import NotAllowed, NotConfigured, Unavailable
+from pipelines.domain.errors import (
+    Ambiguous,
+    BadDelivery,
+    NotAllowed,
+    NotConfigured,
+    RateLimited,
+    ReelgridError,
+    Unavailable,
+)
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.records import Run
 from pipelines.ports import GenerationRequest, Job, Submission, Tx
 from pipelines.stages.decisions import control
 from pipelines.stages.generations import callback
 from pipelines.stages.generations.reconcile import UNHEARD_S
 from pipelines.testing import Outcome, ScriptedProvider
 from tests.stages.doubt_fixtures import doubtful_world, generations, history, order, problems
+from tests.stages.stage_fixtures import StageHarness
 
 _G = GenerationStatus
 
@@ -311,18 +321,73 @@ def test_a_key_that_was_refused_while_settling_proves_nothing_about_the_first_re
     assert (gen.status, problems(harness)) == (_G.UNKNOWN, ())
 
 
-def test_a_provider_that_cannot_list_after_all_leaves_it_to_a_person(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda: Unavailable("502"),
+        lambda: Unavailable("503", retry_after=50_000.0),
+        lambda: RateLimited("429", retry_after=50_000.0),
+        lambda: BadDelivery("the answer broke off"),
+    ],
+)
+def test_a_list_that_never_answers_leaves_it_to_a_person_after_a_bounded_time(
+    tmp_path: Path, error: Callable[[], ReelgridError]
+) -> None:
     harness = doubtful_world(tmp_path, Ability.LIST)
     harness.vendor().script("a lamp", Outcome.AMBIGUOUS)
+    tries: list[float] = []
 
     def no_list(submission: Submission, since: float) -> list[Job]:
-        raise Unavailable("502")
+        tries.append(harness.clock.now())
+        raise error()
 
     harness.vendor().find = no_list  # type: ignore[method-assign]
+    began = harness.clock.now()
     run = harness.until(order(harness, "a lamp"), "needs_attention", rounds=20_000)
-    assert harness.bought == ["a lamp"]
-    assert problems(harness) == ()
-    assert run.error
+    assert len(tries) > 1
+    assert harness.clock.now() - began < 3600.0
+    assert_left_to_person(harness, run)
+
+
+def test_a_list_that_answers_late_settles_it(tmp_path: Path) -> None:
+    harness = doubtful_world(tmp_path, Ability.LIST)
+    vendor = harness.vendor()
+    vendor.script("a lamp", Outcome.AMBIGUOUS)
+    back = harness.clock.now() + 600.0
+
+    def late(submission: Submission, since: float) -> list[Job]:
+        if harness.clock.now() < back:
+            raise Unavailable("502")
+        return ScriptedProvider.find(vendor, submission, since)
+
+    vendor.find = late  # type: ignore[method-assign]
+    harness.until(order(harness, "a lamp"), "done")
+    assert (harness.bought, problems(harness)) == (["a lamp"], ())
+    assert [event.detail["by"] for event in history(harness, "adopted")] == ["list"]
+
+
+def test_a_server_without_a_list_is_asked_once_and_a_person_decides(tmp_path: Path) -> None:
+    harness = doubtful_world(tmp_path, Ability.LIST)
+    harness.vendor().script("a lamp", Outcome.AMBIGUOUS)
+    tries: list[float] = []
+
+    def no_list(submission: Submission, since: float) -> list[Job]:
+        tries.append(since)
+        raise Ambiguous("this server does not list its jobs")
+
+    harness.vendor().find = no_list  # type: ignore[method-assign]
+    run = harness.until(order(harness, "a lamp"), "needs_attention")
+    assert len(tries) == 1
+    assert_left_to_person(harness, run)
+
+
+def assert_left_to_person(harness: StageHarness, run: Run) -> None:
+    """Bought once, never again unasked; the money stays counted, and the row asks."""
+    assert (harness.bought, problems(harness)) == (["a lamp"], ())
+    assert [gen.status for gen in generations(harness, run.id)] == [_G.UNKNOWN]
+    with harness.services.store.read() as tx:
+        assert (tx.balance("committed"), tx.balance("spent")) == (400_000, 0)
+    assert "wait, write it off and retry, or cancel" in (run.error or "")
 
 
 def test_a_provider_that_cannot_be_reached_for_hours_does_not_keep_a_run_moving_for_ever(tmp_path: Path) -> None:
