@@ -185,7 +185,8 @@ def _code(error: Mapping[str, Any]) -> str:
 def _detail(entry: Any) -> str:
     if not isinstance(entry, dict):
         return str(entry)
-    place = ".".join(str(part) for part in entry.get("loc", ()))
+    loc = entry.get("loc") or ()
+    place = ".".join(str(part) for part in (loc if isinstance(loc, list | tuple) else [loc]))
     return f"{place}: {entry.get('msg', '')}".removeprefix(": ")
 
 
@@ -205,7 +206,7 @@ def retry_delay(body: Any) -> float | None:
     details = error.get("details") if isinstance(error, dict) else None
     for entry in details if isinstance(details, list) else []:
         delay = str(entry.get("retryDelay", "")) if isinstance(entry, dict) else ""
-        if delay.endswith("s") and delay[:-1].replace(".", "", 1).isdigit():
+        if delay.endswith("s") and delay[:-1].replace(".", "", 1).isdecimal():
             return float(delay[:-1])
     return None
 

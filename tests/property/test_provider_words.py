@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipelines.database.codec import encode
@@ -57,7 +57,21 @@ def test_any_interaction_becomes_a_job(body: dict[str, Any]) -> None:
     assert_sound(omni.job_from({**body, "id": "v"}, CARD))
 
 
-@given(st.integers(300, 599), values)
+entries = st.fixed_dictionaries({}, optional={"loc": leaves | st.lists(leaves, max_size=3), "msg": leaves})
+delays = st.fixed_dictionaries({"retryDelay": leaves | st.text(max_size=4).map(lambda text: f"{text}s")})
+refusals = (
+    values
+    | st.fixed_dictionaries({"detail": st.lists(entries | leaves, max_size=3)})
+    | st.fixed_dictionaries({"error": st.fixed_dictionaries({"details": st.lists(delays | leaves, max_size=3)})})
+)
+"""Anything, and what looks most like FastAPI's and Google's own refusals."""
+
+
+@given(st.integers(300, 599), refusals)
+@example(422, {"detail": [{"loc": None, "msg": "no"}]})
+@example(422, {"detail": [{"loc": 7}]})
+@example(429, {"error": {"details": [{"retryDelay": "²s"}]}})
+@example(400, {"detail": [{"status": None}], "status": None})
 def test_any_refusal_becomes_one_of_our_errors_and_a_server_error_stays_open(status: int, body: Any) -> None:
     words_of(body)
     bought = create_error(status, body, vendor="acme", headers={})
