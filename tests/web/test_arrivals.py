@@ -14,7 +14,7 @@ import requests
 from werkzeug.serving import make_server
 
 from pipelines.domain.records import Cut
-from pipelines.domain.state.delivery import Look
+from pipelines.domain.state.delivery import Verification
 from pipelines.stages.delivery import flush, verify_attachments
 from pipelines.stages.kernel import outbox
 from pipelines.stages.scheduler import steps
@@ -68,7 +68,7 @@ def delivered(harness: WebHarness) -> Cut:
     return cut
 
 
-def look(harness: WebHarness, cut: Cut) -> dict[str, Look]:
+def look(harness: WebHarness, cut: Cut) -> dict[str, Verification]:
     """What is due is sent; then the moment of the next look has come. What is still to be looked after."""
     flush.flush_due(harness.services)
     until(lambda: _is_settled(cells(harness)), "Airtable to have tried")

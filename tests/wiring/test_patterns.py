@@ -13,8 +13,17 @@ import pytest
 HERE = Path(__file__).parents[2]
 FOLDERS = ("pipelines", "webapp", "worker", "tools")
 FUNCTIONS = {"compile", "match", "fullmatch", "search", "sub", "split", "findall", "finditer"}
-MEANT = {("!", "~"), ("\x00", "\x1f"), ("\x00", "\x20"), ("\x80", "\xa0"), ("①", "⑳")}
-"""Printable ASCII, control characters, and signs that are counted."""
+MEANT = {
+    ("!", "~"),
+    ("\x00", "\x1f"),
+    ("\x00", "\x20"),
+    ("\x80", "\xa0"),
+    ("\u2028", "\u202e"),
+    ("①", "⑳"),
+    ("①", "⒛"),
+    ("❶", "➓"),
+}
+"""Printable ASCII, control characters, marks of direction, and signs that are counted."""
 
 
 def constants(node: ast.AST) -> str:
@@ -29,11 +38,15 @@ def constants(node: ast.AST) -> str:
 def patterns() -> Iterator[tuple[str, str]]:
     for path in (path for folder in FOLDERS for path in sorted((HERE / folder).rglob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            called = node.func if isinstance(node, ast.Call) else None
-            is_pattern = isinstance(called, ast.Attribute) and called.attr in FUNCTIONS
-            of_re = is_pattern and isinstance(called.value, ast.Name) and called.value.id == "re"
-            if of_re and node.args and (text := constants(node.args[0])):
+            if isinstance(node, ast.Call) and is_of_re(node.func) and node.args and (text := constants(node.args[0])):
                 yield f"{path.relative_to(HERE)}:{node.lineno}", text
+
+
+def is_of_re(called: ast.expr) -> bool:
+    """Whether it is a function of `re` that takes a pattern."""
+    if not isinstance(called, ast.Attribute) or called.attr not in FUNCTIONS:
+        return False
+    return isinstance(called.value, ast.Name) and called.value.id == "re"
 
 
 def ranges(text: str) -> Iterator[tuple[str, str]]:

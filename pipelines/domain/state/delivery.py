@@ -15,7 +15,7 @@ class JoinReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Verification:
     """What is to be looked after in one table: `checks` of the present link, `tries` of all, and when (`at`)."""
 
     checks: int = 0
@@ -37,5 +37,5 @@ class Attachment:
     waits: bool = False
     extras: bool = False
     """Contact sheet and preview were tried."""
-    looks: Mapping[str, Look] = field(default_factory=dict)
+    looks: Mapping[str, Verification] = field(default_factory=dict)
     """By table: where nobody waits for the file."""

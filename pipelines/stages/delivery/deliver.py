@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.domain.airtable_fields import OTHERS, AirtableTable, VideoField
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, NotConfigured, RecordGone, ReelgridError
 from pipelines.domain.lifecycle import CutStatus, RunStatus, SceneStatus
-from pipelines.domain.orders.unmet_wishes import missing_captions
+from pipelines.domain.orders.unused_settings import missing_captions
 from pipelines.domain.records import Cut, OutboxEntry, Run
 from pipelines.ports import Tx
 from pipelines.stages.delivery import verify_attachments

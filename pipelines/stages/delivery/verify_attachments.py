@@ -17,7 +17,7 @@ from pipelines.domain.errors import AirtableQuota, ReelgridError
 from pipelines.domain.keys import version_key
 from pipelines.domain.lifecycle import CutStatus
 from pipelines.domain.records import Cut, OutboxEntry, Run
-from pipelines.domain.state.delivery import Attachment, Look
+from pipelines.domain.state.delivery import Attachment, Verification
 from pipelines.ports import Tx
 from pipelines.stages.films.stitch import films_of
 from pipelines.stages.kernel import fetches, outbox
@@ -94,7 +94,7 @@ def _is(file: File, item: Mapping[str, Any]) -> bool:
 
 def schedule_verification(cut: Cut, *tables: str) -> Attachment:
     """The `attachment` of a cut whose files in these tables are to be looked after."""
-    return replace(cut.attachment, looks={**cut.attachment.looks, **dict.fromkeys(tables, Look())})
+    return replace(cut.attachment, looks={**cut.attachment.looks, **dict.fromkeys(tables, Verification())})
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +288,7 @@ def _resend(
     actor: Actor,
     place: _Place,
     table: str,
-    state: Look,
+    state: Verification,
     missing: Sequence[tuple[_Row, Mapping[str, Arrival]]],
 ) -> None:
     """A fresh link for what Airtable failed to fetch; in the end its row says that."""
@@ -352,7 +352,7 @@ _NOT_ATTACHED = {
 }
 
 
-def _again(tx: Tx, actor: Actor, cut: Cut, table: str, state: Look | None, pause: float | None) -> None:
+def _again(tx: Tx, actor: Actor, cut: Cut, table: str, state: Verification | None, pause: float | None) -> None:
     """Look again after `pause`, or never more. Whoever else works on the cut right now decides about it himself."""
     current = tx.cuts.get(cut.id, lock=True)
     if current is None or current.lease_token not in (None, actor.lease):
@@ -363,7 +363,7 @@ def _again(tx: Tx, actor: Actor, cut: Cut, table: str, state: Look | None, pause
     _keep(tx, current, looks)
 
 
-def _keep(tx: Tx, cut: Cut, looks: Mapping[str, Look], **changes: Any) -> None:
+def _keep(tx: Tx, cut: Cut, looks: Mapping[str, Verification], **changes: Any) -> None:
     """Remember what is to be looked after, and come back when the first of it is due."""
     next_at = min((look.at or cut.next_at or 0.0 for look in looks.values()), default=None)
     tx.cuts.change(cut.id, attachment=replace(cut.attachment, looks=looks), next_at=next_at, **changes)

@@ -12,7 +12,7 @@ from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.orders.field_labels import for_clip, for_row
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.domain.orders.unmet_wishes import unmet
+from pipelines.domain.orders.unused_settings import unmet
 from pipelines.domain.planning.film_length import counted
 from pipelines.domain.planning.plan import Plan, make_plan
 from pipelines.domain.records import Run
