@@ -78,12 +78,13 @@ class Webhooks:
     def register(self, base_id: str) -> Hook:
         """The webhook of a base that pings this deployment: the known one if it lives, else a new one.
 
-        One of ours whose secret we do not have is removed first. Raises AirtableDenied when the token lacks
+        One of ours whose secret we do not have, or that does not watch every field, is removed first. Raises AirtableDenied when the token lacks
         webhook:manage or schema.bases:read.
         """
         known = self.known(base_id)
         there = {entry["id"]: entry for entry in self._listed(base_id)}
-        if known is not None and known.id in there and known.url == self.url and not self._is_over(known):
+        ours = known is not None and known.id in there and known.url == self.url and not self._is_over(known)
+        if known is not None and ours and not self._misses(base_id, there[known.id]):
             if not there[known.id].get("areNotificationsEnabled", True):
                 self._enable(base_id, known.id)
             return known
@@ -91,6 +92,12 @@ class Webhooks:
             if entry.get("notificationUrl") == self.url or (known is not None and entry["id"] == known.id):
                 self._delete(base_id, entry["id"])
         return self._create(base_id)
+
+    def _misses(self, base_id: str, entry: Mapping[str, Any]) -> bool:
+        """Whether there are fields by now that it does not watch: it was made before the tables were complete."""
+        filters = ((entry.get("specification") or {}).get("options") or {}).get("filters") or {}
+        watched = filters.get("watchDataInFieldIds")
+        return watched is not None and bool(set(_watched_ids(self._book.of(base_id))) - set(watched))
 
     def unregister(self, base_id: str) -> bool:
         """Stop push for a base; False when there was none."""

@@ -231,3 +231,25 @@ def test_push_without_the_scope_is_refused_with_a_reason(harness: AirtableHarnes
     )
     with pytest.raises(AirtableDenied):
         harness.connect(AIRTABLE_API_KEY="patReelgrid.few").webhooks.register(BASE)
+
+
+def test_a_webhook_that_was_made_before_all_tables_were_there_is_made_anew(
+    running: tuple[AirtableHarness, Web], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """On a busy machine the worker registers while `flask airtable setup` is still building: it must not stay deaf to
+    the Stop box for a day.
+    """
+    web = running[1]
+    with AirtableHarness(tmp_path_factory.mktemp("early"), PUBLIC_URL=web.url) as early:
+        early.clock.set(time.time())
+        api = early.tools.client.api(BASE)
+        fields = [{"name": "Title", "type": "singleLineText"}, {"name": "Status", "type": "singleLineText"}]
+        api.post(api.build_url("meta/bases", BASE, "tables"), json={"name": "Videos", "fields": fields})
+        first = early.tools.webhooks.register(BASE)
+        early.build()
+        second = early.tools.webhooks.register(BASE)
+        assert second.id != first.id
+        assert hooks(early) == [second.id]
+        assert early.tools.webhooks.register(BASE).id == second.id
+        row = early.add("Settings", {"Name": "Reelgrid", "Stop Spending": True})
+        assert [change.record_id for change in early.tools.webhooks.read(BASE).rows] == [row]

@@ -17,6 +17,8 @@ from pipelines.stages.kernel.services import Services
 logger = logging.getLogger(__name__)
 
 PACE_S = 60.0
+RETRY_S = 10.0
+"""A row that could not be read is read again this soon: a Stop box is not to wait for another whole pace."""
 RUNNING = "Running."
 
 
@@ -32,6 +34,8 @@ def refresh(services: Services, base_id: str | None) -> None:
         return
     except ReelgridError as error:
         logger.warning("the Settings of %s cannot be read: %s", base_id, error.operator)
+        with services.store.write() as tx:
+            rate_limits.give_back(tx, f"settings:{base_id}", services.clock.now() + RETRY_S)
 
 
 def must_not_be_stopped(services: Services, base_id: str | None) -> None:

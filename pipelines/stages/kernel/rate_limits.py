@@ -23,6 +23,13 @@ def acquire(tx: Tx, name: str, now: float, spacing_s: float, burst: int = 1) -> 
     tx.lanes.change(name, next_free_at=max(now, lane.next_free_at) + spacing_s)
 
 
+def give_back(tx: Tx, name: str, next_at: float) -> None:
+    """A turn led to nothing: the next one may come at `next_at` already."""
+    lane = tx.lanes.get(name, lock=True)
+    if lane is not None and lane.next_free_at > next_at:
+        tx.lanes.change(name, next_free_at=next_at)
+
+
 def hold_back(tx: Tx, name: str, until: float) -> None:
     """A vendor asked everybody to wait."""
     lane = tx.lanes.get(name, lock=True)

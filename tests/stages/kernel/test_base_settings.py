@@ -9,7 +9,8 @@ import pytest
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.decisions import control
-from pipelines.stages.kernel.base_settings import PACE_S
+from pipelines.stages.kernel import stop_switch
+from pipelines.stages.kernel.base_settings import PACE_S, RETRY_S
 from pipelines.stages.scheduler.maintenance import SETTINGS_S, Maintenance
 from tests.stages.stage_fixtures import BASE, STOPPED, StageHarness
 
@@ -196,3 +197,21 @@ def test_a_video_of_six_scenes_takes_at_most_twelve_calls_and_without_push_one_m
     ours = [(call.verb, call.table) for call in harness.airtable.calls if call.verb not in ("ticked", "ready")]
     assert len(ours) <= 12 + (0 if pushed else minutes), ours
     assert harness.calls("settings") <= 1 + (0 if pushed else minutes)
+
+
+def test_a_stop_box_that_could_not_be_read_is_read_again_soon(harness: StageHarness) -> None:
+    row = settings(harness)
+    harness.vendor().ready_after_s = 300.0
+    run = harness.trigger(harness.row(Prompt="A cat"))
+    for _ in range(6):
+        harness.work()
+    harness.clock.pass_by(PACE_S)
+    harness.airtable.edit("Settings", row, Stop_Spending=True)
+    harness.airtable.away = True
+    Maintenance(harness.services).tick()
+    harness.airtable.away = False
+    harness.clock.pass_by(RETRY_S + 1)
+    Maintenance(harness.services).tick()
+    with harness.services.store.read() as tx:
+        assert stop_switch.reason_if_on(tx, BASE) is not None
+    assert harness.run(run).status is RunStatus.GENERATING
