@@ -78,8 +78,8 @@ class Webhooks:
     def register(self, base_id: str) -> Hook:
         """The webhook of a base that pings this deployment: the known one if it lives, else a new one.
 
-        One of ours whose secret we do not have, or that does not watch every field, is removed first. Raises AirtableDenied when the token lacks
-        webhook:manage or schema.bases:read.
+        One of ours whose secret we do not have, or that does not watch every field, is removed first. Raises
+        AirtableDenied when the token lacks webhook:manage or schema.bases:read.
         """
         known = self.known(base_id)
         there = {entry["id"]: entry for entry in self._listed(base_id)}

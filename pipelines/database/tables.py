@@ -34,7 +34,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
     "events": [("run_id", "id"), ("entity_id",)],
     "ledger": [("account", "run_id"), ("account", "generation_id"), ("day",)],
     "scenes": [("key",), ("clip_id",), ("airtable_record_id",)],
-    "outbox": [("base_id", "next_at"), ("run_id",), ("record_id",)],
+    "outbox": [("base_id", "table"), ("base_id", "next_at"), ("run_id",), ("record_id",)],
 }
 
 

@@ -238,3 +238,30 @@ def test_a_reused_clip_is_shown_in_the_run_that_reuses_it(harness: WebHarness) -
     scene = harness.get("/api/runs/run_b").json["scenes"][0]
     assert [(clip["clip_id"], clip["current"]) for clip in scene["clips"]] == [("clip_run_a", True)]
     assert scene["progress"] == 1.0
+
+
+def test_the_scenes_of_a_run_are_listed_with_the_clip_that_the_film_shows(harness: WebHarness) -> None:
+    harness.finished()
+    harness.put(*(harness.scene("run_finished", number) for number in range(2, 8)))
+    seen: list[answers.SceneItem] = []
+    cursor = None
+    for _ in range(9):
+        answer = harness.get(f"/api/runs/run_finished/scenes?limit=3{f'&cursor={cursor}' if cursor else ''}").json
+        page = answers.SceneList.model_validate(answer, strict=False)
+        seen += page.scenes
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert [scene.number for scene in seen] == [1, 2, 3, 4, 5, 6, 7]
+    shown = seen[0].clip
+    assert shown is not None
+    assert (shown.clip_id, shown.current, seen[0].clips) == ("clip_run_finished", True, [shown])
+    assert seen[1].clip is None
+
+
+def test_a_list_of_scenes_says_what_is_wrong_with_its_question(harness: WebHarness) -> None:
+    harness.finished()
+    assert harness.get(f"{NOWHERE}/scenes").status_code == 404
+    for query, field in (("limit=0", "limit"), ("limit=201", "limit"), ("cursor=-1", "cursor"), ("page=2", "page")):
+        answer = harness.get(f"/api/runs/run_finished/scenes?{query}")
+        assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, field)

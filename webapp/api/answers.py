@@ -180,6 +180,19 @@ class SceneView(Answer):
     generations: list[GenerationView]
 
 
+class SceneItem(SceneView):
+    """One shot in a list of them. `clip` is the one that the film shows, null until there is one."""
+
+    clip: ClipView | None
+
+
+class SceneList(Answer):
+    """A page of the scenes of a run, in the order of the film."""
+
+    scenes: list[SceneItem]
+    next_cursor: str | None
+
+
 class CutView(Answer):
     """One stitched output. `url` is permanent."""
 

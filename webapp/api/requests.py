@@ -351,6 +351,15 @@ class RunQuery(BaseModel):
     cursor: Annotated[str | None, Field(max_length=200, description="`next_cursor` of the page before.")] = None
 
 
+class SceneQuery(BaseModel):
+    """A page of the scenes of a run, in the order of the film."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[Place | None, Field(description="`next_cursor` of the page before.")] = None
+
+
 class WaitQuery(BaseModel):
     """Long polling."""
 

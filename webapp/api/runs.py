@@ -15,7 +15,7 @@ from pipelines.stages.views import run_view
 from webapp import concurrency
 from webapp.api import answers, estimates
 from webapp.api.operations import Reply, operation
-from webapp.api.requests import Decision, Regenerate, RunAction, RunQuery, WaitQuery
+from webapp.api.requests import Decision, Regenerate, RunAction, RunQuery, SceneQuery, WaitQuery
 from webapp.bodies import sentence
 from webapp.context import actor, services
 from webapp.errors import HttpProblem
@@ -104,6 +104,24 @@ def get_run(run_id: str, query: WaitQuery) -> Reply:
         known = query.version or run_view.run_version(core, run_id)
         concurrency.until(lambda: _changed(run_id, known), query.wait)
     return Reply(run_view.run_view(core, run_id))
+
+
+@operation(
+    "GET",
+    "/api/runs/{run_id}/scenes",
+    summary="List the scenes of a run",
+    scope="read",
+    tag="Look",
+    query=SceneQuery,
+    answers={200: answers.SceneList},
+    problems=(401, 403, 404, 422, 429),
+)
+def list_scenes(run_id: str, query: SceneQuery) -> Reply:
+    """In the order of the film, each with all its clips and the one that the film shows; empty until they are written.
+    `next_cursor` is null on the last page.
+    """
+    scenes, after = run_view.scenes_view(services(), run_id, limit=query.limit, after=int(query.cursor or 0))
+    return Reply({"scenes": scenes, "next_cursor": None if after is None else str(after)})
 
 
 def _changed(run_id: str, known: str) -> bool:

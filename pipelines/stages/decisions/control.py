@@ -257,6 +257,7 @@ def _write_off(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation
     if run.status in RETRYABLE_RUNS:
         return _retry(services, tx, who, run)
     if run.status is not _R.GENERATING:
+        outbox.show_late_cost(tx, who.now, run)
         return run
     _forgive(tx, tx.scenes.find(id=gen.scene_id))
     _hold_missing(services, tx, run, tx.scenes.find(run_id=run.id, order="number"), who.now)
@@ -265,7 +266,10 @@ def _write_off(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation
 
 def _write_off_and_cancel(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation) -> Run:
     ledger.write_off(tx, who.now, run, transition_generation(tx, who, gen, _G.ABANDONED))
-    return _cancel(services, tx, who, run) if run.status in CANCELLABLE else run
+    if run.status in CANCELLABLE:
+        return _cancel(services, tx, who, run)
+    outbox.show_late_cost(tx, who.now, run)
+    return run
 
 
 _DECISIONS: dict[str, Callable[[Services, Tx, Actor, Run, Generation], Run]] = {

@@ -32,7 +32,7 @@ from pipelines.domain.records import Generation, Run
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
 from pipelines.ports import Job, MediaInput, Submission, Tx
 from pipelines.stages.generations import reuse
-from pipelines.stages.kernel import circuit_breaker, ledger, rate_limits, scratch, stop_switch
+from pipelines.stages.kernel import circuit_breaker, ledger, outbox, rate_limits, scratch, stop_switch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation, wake_run
 
@@ -343,3 +343,4 @@ def wake_if_generating(tx: Tx, run: Run, now: float) -> None:
         wake_run(tx, run.id, now)
     else:
         tx.runs.change(run.id, version=run.version + 1, updated_at=now)
+        outbox.show_late_cost(tx, now, run)

@@ -5,13 +5,10 @@ while runs are moving, once a minute at most.
 from __future__ import annotations
 
 import logging
-from typing import Any
 
-from pipelines.domain.airtable_fields import AirtableTable, SettingsField, settings_fields
 from pipelines.domain.errors import Busy, ReelgridError
 from pipelines.domain.records import Base
-from pipelines.ports import Tx
-from pipelines.stages.kernel import ledger, outbox, rate_limits, stop_switch
+from pipelines.stages.kernel import outbox, rate_limits, stop_switch
 from pipelines.stages.kernel.services import Services
 
 logger = logging.getLogger(__name__)
@@ -19,7 +16,6 @@ logger = logging.getLogger(__name__)
 PACE_S = 60.0
 RETRY_S = 10.0
 """A row that could not be read is read again this soon: a Stop box is not to wait for another whole pace."""
-RUNNING = "Running."
 
 
 def refresh(services: Services, base_id: str | None) -> None:
@@ -63,15 +59,4 @@ def read(services: Services, base_id: str) -> None:
             tx.bases.add(Base(id=base_id, created_at=now))
         tx.bases.change(base_id, airtable_cap_micro=row.day_budget_micro, settings_read_at=now)
         if row.record_id is not None:
-            _tell(tx, now, base_id, row.record_id, stopped=stop_switch.reason_if_on(tx, base_id))
-
-
-def _tell(tx: Tx, now: float, base_id: str, record_id: str, *, stopped: str | None) -> None:
-    """What was spent today, and whether anything may be; written seldom, at once only when that changes."""
-    status = f"Spending is stopped: {stopped}." if stopped else RUNNING
-    spent = ledger.spent(tx, base_id=base_id, day=ledger.utc_day(now))
-    fields = {str(name): value for name, value in settings_fields(spent_today_micro=spent, status=status).items()}
-    known = tx.outbox.find(base_id=base_id, table=AirtableTable.SETTINGS, record_id=record_id, limit=1)
-    news = (known[0].fields.get(SettingsField.STATUS) if known else RUNNING) != status
-    where: dict[str, Any] = {"base_id": base_id, "table": AirtableTable.SETTINGS.value, "record_id": record_id}
-    outbox.put(tx, now, fields=fields, urgent=news, **where)
+            outbox.show_settings(tx, now, base_id, record_id=row.record_id)

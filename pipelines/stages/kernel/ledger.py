@@ -11,7 +11,7 @@ from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import MOVING, OPEN, GenerationStatus, RunStatus
 from pipelines.domain.money import Account, Posting, entries, show, show_enough
 from pipelines.domain.policy import Policy
-from pipelines.domain.records import Generation, LedgerEntry, Run
+from pipelines.domain.records import Base, Generation, LedgerEntry, Run
 from pipelines.ports import Tx
 
 HOLDING = MOVING | {RunStatus.NEEDS_APPROVAL}
@@ -124,13 +124,27 @@ def _cap_of_key(tx: Tx, run: Run, day: str) -> list[_Cap]:
 
 
 def _cap_of_base(tx: Tx, run: Run, day: str, *, board_read: bool = True) -> list[_Cap]:
-    base = tx.bases.get(run.base_id) if run.base_id else None
+    return _caps_of_base(tx, tx.bases.get(run.base_id) if run.base_id else None, day, board_read=board_read)
+
+
+def _caps_of_base(tx: Tx, base: Base | None, day: str, *, board_read: bool = True) -> list[_Cap]:
     wishes = (base.day_cap_micro, base.airtable_cap_micro if board_read else None) if base else ()
     limits = [cap for cap in wishes if cap is not None]
     if base is None or not limits:
         return []
     used = exposure(tx, base_id=base.id) + spent(tx, base_id=base.id, day=day)
     return [_Cap("this base's Day Budget", min(limits), used, "Raise Day Budget in the Settings table.")]
+
+
+def used_up(tx: Tx, base_id: str, day: str) -> str | None:
+    """The sentence that a base's Day Budget leaves nothing; None while it leaves something, or where there is none."""
+    for cap in _caps_of_base(tx, tx.bases.get(base_id), day):
+        if cap.used >= cap.limit:
+            return (
+                f"Today's Day Budget of {show(cap.limit)} is used up: {show(cap.used)} is spent or set aside. "
+                "Raise it here, or go on tomorrow (UTC)."
+            )
+    return None
 
 
 def must_still_fit(tx: Tx, now: float, run: Run) -> None:

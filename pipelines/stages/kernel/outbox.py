@@ -9,20 +9,23 @@ from pipelines.domain.airtable_fields import (
     AirtableTable,
     FileLink,
     SceneField,
+    SettingsField,
     VersionField,
     VideoField,
     delivery_fields,
     scene_fields,
     scene_state,
+    settings_fields,
     version_fields,
     video_fields,
 )
 from pipelines.domain.keys import version_key
-from pipelines.domain.lifecycle import MOVING, STOPPED, RunStatus, SceneStatus
+from pipelines.domain.lifecycle import MOVING, STOPPED, GenerationStatus, RunStatus, SceneStatus
+from pipelines.domain.money import dollars
 from pipelines.domain.progress import progress_of
 from pipelines.domain.records import Clip, Cut, OutboxEntry, Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages.kernel import ledger, next_action, time_left, timings
+from pipelines.stages.kernel import ledger, next_action, stop_switch, time_left, timings
 from pipelines.stages.kernel.services import Services
 
 SOON_S, MOMENT_S = 2.5, 0.8
@@ -35,6 +38,8 @@ TROUBLE_S = 15.0
 PARKED_S = 7200.0
 """A scene's progress waits for the end of the film, where all scenes are written in one call."""
 SETTINGS_PAUSE_S = 960.0
+
+RUNNING = "Running."
 
 KEY_FIELDS: Mapping[str, str] = {
     AirtableTable.SCENES: SceneField.SCENE_KEY.value,
@@ -79,6 +84,46 @@ def show_run(
         urgent=urgent,
         within_s=within_s,
     )
+    if run.status in STOPPED:
+        show_settings(tx, services.clock.now(), run.base_id, at_once=True)
+
+
+def show_late_cost(tx: Tx, now: float, run: Run) -> None:
+    """Money that moved after a run had stopped: its row says so, unless it speaks of a later run, and its base."""
+    if run.record_id is None or run.base_id is None:
+        return
+    known = tx.outbox.get(_entry_id(tx, run.base_id, AirtableTable.VIDEOS, run.record_id, None))
+    if known is not None and known.run_id == run.id:
+        cost = {VideoField.ACTUAL_COST.value: dollars(ledger.spent(tx, run_id=run.id))}
+        where: dict[str, Any] = {"base_id": run.base_id, "table": AirtableTable.VIDEOS.value, "run_id": run.id}
+        put(tx, now, fields=cost, record_id=run.record_id, urgent=True, within_s=SOON_S, **where)
+    show_settings(tx, now, run.base_id, at_once=True)
+
+
+def show_settings(tx: Tx, now: float, base_id: str, *, record_id: str | None = None, at_once: bool = False) -> None:
+    """What the base has spent today, and whether it may spend more, in the row of `Settings` that was found when it was
+    read last. Written seldom, but at once when a run has ended (`at_once`) or when what may be done has changed.
+    """
+    own: dict[str, Any] = {"record_id": record_id} if record_id else {}
+    known = tx.outbox.find(base_id=base_id, table=AirtableTable.SETTINGS, gone=False, limit=1, **own)
+    row = record_id or (known[0].record_id if known else None)
+    if row is None:
+        return
+    spent = ledger.spent(tx, base_id=base_id, day=ledger.utc_day(now))
+    status = _status_of_base(tx, now, base_id)
+    fields = _plain(settings_fields(spent_today_micro=spent, status=status))
+    news = (known[0].fields.get(SettingsField.STATUS) if known else RUNNING) != status
+    told = bool(known) and known[0].fields == fields and known[0].next_at is None
+    if not told:
+        where: dict[str, Any] = {"base_id": base_id, "table": AirtableTable.SETTINGS.value, "record_id": row}
+        put(tx, now, fields=fields, urgent=news or at_once, within_s=0.0 if news else SOON_S, **where)
+
+
+def _status_of_base(tx: Tx, now: float, base_id: str) -> str:
+    stopped = stop_switch.reason_if_on(tx, base_id)
+    if stopped:
+        return f"Spending is stopped: {stopped}."
+    return ledger.used_up(tx, base_id, ledger.utc_day(now)) or RUNNING
 
 
 _STATUS = VideoField.STATUS.value
@@ -301,11 +346,14 @@ def entry_of_scene(tx: Tx, run: Run, scene: Scene) -> OutboxEntry | None:
 def _scene_state(services: Services, tx: Tx, scene: Scene) -> dict[str, Any]:
     generations = tx.generations.find(scene_id=scene.id, order="-created_at")
     clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
+    maker = tx.generations.get(clip.generation_id) if clip and clip.generation_id else None
+    tried = [gen for gen in generations if gen.status is not GenerationStatus.CANCELLED or gen.intent_at is not None]
+    jobs = (gen.provider_id for gen in (*generations, maker) if gen is not None and gen.provider_id)
     return {
         "now": services.clock.now(),
-        "attempts": len(generations),
-        "cost_micro": sum(gen.cost_micro or 0 for gen in generations) if generations else None,
-        "job_id": next((gen.provider_id for gen in generations if gen.provider_id), None),
+        "attempts": len(tried),
+        "cost_micro": sum(ledger.spent(tx, generation_id=gen.id) for gen in tried) if tried or clip else None,
+        "job_id": next(jobs, None),
         "clip_url": None if clip is None else services.links.page(run_id=scene.run_id),
     }
 

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
+from pipelines.domain.airtable_fields import AirtableTable, SettingsField
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, TERMINAL, GenerationStatus, RunStatus
+from pipelines.domain.money import to_micro
 from pipelines.domain.records import Clip, Cut
 from pipelines.ports import Rows, Tx
 from pipelines.stages.base_changes import webhook_push
-from pipelines.stages.kernel import base_settings, schedule, scratch
+from pipelines.stages.kernel import base_settings, ledger, outbox, schedule, scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.scheduler import retention
 from pipelines.stages.scheduler.heartbeats import Heartbeats
@@ -21,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 STEP_S = 2.0
 """A wall clock that falls behind the monotonic one by more than this was set back."""
-SETTINGS_S, BASES_S, TIDY_S = 5.0, 60.0, 3600.0
+SETTINGS_S, BASES_S, DAY_S, TIDY_S = 5.0, 60.0, 60.0, 3600.0
 PUSHED_SETTINGS_S = 240.0
 """Where Airtable pings us we hear of a change in Settings at once; this is for the ping that is lost."""
 AT_ONCE = 200
@@ -52,6 +54,7 @@ class Maintenance:
         self._heartbeats = Heartbeats(services.owner)
         self._clock = (services.clock.now(), time.monotonic())
         self._looked: dict[str, float] = {}
+        self._day = ""
 
     def tick(self) -> None:
         """One round; each duty at its own pace."""
@@ -59,6 +62,7 @@ class Maintenance:
         self._release_dead_workers()
         self._every("settings", SETTINGS_S, self._read_switches)
         self._every("bases", BASES_S, lambda: webhook_push.schedule_polls(self._services))
+        self._every("day", DAY_S, self._tell_new_day)
         self._every("tidy", TIDY_S, lambda: clean_up(self._services))
         self._every("forget", TIDY_S, lambda: retention.forget(self._services))
         self._every("scratch", TIDY_S, lambda: scratch.sweep(self._services, time.time()))
@@ -88,6 +92,18 @@ class Maintenance:
         with self._services.store.write() as tx:
             tx.processes.remove(name)
         logger.warning("%s is dead; %d leases are free", name, freed)
+
+    def _tell_new_day(self) -> None:
+        """At midnight (UTC) nothing is spent yet: the bases say so although nothing moves there."""
+        now = self._services.clock.now()
+        if self._day == ledger.utc_day(now):
+            return
+        self._day = ledger.utc_day(now)
+        with self._services.store.write() as tx:
+            for entry in tx.outbox.find(table=AirtableTable.SETTINGS, gone=False):
+                said = to_micro(entry.fields.get(SettingsField.SPENT_TODAY) or 0)
+                if said > ledger.spent(tx, base_id=entry.base_id, day=self._day):
+                    outbox.show_settings(tx, now, entry.base_id, at_once=True)
 
     def _read_switches(self) -> None:
         """Of bases where a run is moving: elsewhere nothing can be spent. `wishes` keeps the pace, whoever looks."""

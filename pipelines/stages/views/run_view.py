@@ -125,6 +125,18 @@ def _page(
     return found[:limit]
 
 
+def scenes_view(services: Services, run_id: str, *, limit: int, after: int) -> tuple[list[dict[str, Any]], int | None]:
+    """The scenes of a run beyond number `after`, in the film's order, each with its clips and the one that it shows;
+    and the number to go on after, None on the last page. Raises NotFound.
+    """
+    with services.store.read() as tx:
+        picture = _picture(tx, _run(tx, run_id))
+    rest = [scene for scene in picture.scenes if scene.number > after]
+    views = [parts.scene_view(services, picture, scene) for scene in rest[:limit]]
+    shown = [{**view, "clip": next((clip for clip in view["clips"] if clip["current"]), None)} for view in views]
+    return shown, rest[limit - 1].number if len(rest) > limit else None
+
+
 def record_view(services: Services, record_id: str, base_id: str | None = None) -> dict[str, Any]:
     """All runs of a record, newest first; empty for a record that never had one."""
     same: dict[str, Any] = {"record_id": record_id, **({"base_id": base_id} if base_id else {})}

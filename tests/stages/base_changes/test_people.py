@@ -211,7 +211,7 @@ def test_what_was_spent_today_is_told_seldom(harness: StageHarness) -> None:
     row = harness.airtable.cells(settings, "Settings")
     writes = [call for call in harness.airtable.calls if call.verb == "write" and call.table == "Settings"]
     assert row["Status"] == "Running."
-    assert row["Spent Today"] == 0.8
+    assert row["Spent Today"] == pytest.approx(1.2)
     assert len(writes) <= 3
 
 
