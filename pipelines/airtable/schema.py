@@ -21,7 +21,7 @@ from pipelines.domain.airtable_fields import (
     VideoField,
 )
 from pipelines.domain.footage import Captions, Corner, Fit, Transition
-from pipelines.domain.orders.order import ASPECT_RATIOS, MAX_SCENES, RESOLUTIONS
+from pipelines.domain.orders.order import ASPECT_RATIOS, MAX_SCENES, MAX_SEED, RESOLUTIONS
 
 _WORDS = frozenset({"singleLineText", "multilineText", "richText"})
 _COMPUTED = frozenset({"formula", "multipleLookupValues", "rollup", "lookup"})
@@ -161,6 +161,8 @@ _VIDEO_INPUTS = (
     _in(V.SCENE_COUNT, "number", f"How many scenes to write from Master Prompt, 1 to {MAX_SCENES}. Empty: 4.",
         **_number(0)),
     _in(V.CLIP_SECONDS, "number", "Seconds of each scene. Empty: what the model makes by default.", **_number(1)),
+    _in(V.FILM_SECONDS, "number", "Seconds of the whole video, instead of Clip Seconds, shared among its scenes. "
+        "Without Scene Count as many scenes as suit it are written.", **_number(1)),
     _in(V.ASPECT_RATIO, "singleSelect", "Shape of the video. Empty: 16:9.", **_one_of(ASPECT_RATIOS)),
     _in(V.FORMATS, "multipleSelects", "More shapes of the same video, made from the same clips at no extra price.",
         **_one_of(ASPECT_RATIOS)),
@@ -170,6 +172,11 @@ _VIDEO_INPUTS = (
     _in(V.MODEL, "singleSelect", "Who makes the clips, as provider/model. Empty: the deployment's default."),
     _in(V.STYLE_NOTES, _LONG, "Look, mood, camera, words to avoid: for the writer of the scenes."),
     _in(V.REFERENCE_IMAGES, _FILES, "Pictures that the scenes should follow."),
+    _in(V.FIRST_FRAME, _FILES, "One picture that the video starts from, where the model can."),
+    _in(V.LAST_FRAME, _FILES, "One picture that the video ends on, where the model can."),
+    _in(V.SEED, "number", f"The same number gives similar clips, where the model takes one: 0 to {MAX_SEED:,}.",
+        **_number(0)),
+    _in(V.NEGATIVE_PROMPT, _LONG, "What the clips should not show, where the model takes that."),
     _in(V.MAX_COST, "currency", "This video may cost at most so much. Empty: the deployment's cap.", **_usd()),
     _in(V.TRANSITION, "singleSelect", "Between two scenes; Fade Black also as the video begins and ends. Empty: Cut.",
         **_one_of(_TRANSITIONS)),

@@ -290,3 +290,14 @@ def test_a_budget_that_cannot_be_read_stops_spending_rather_than_guessing() -> N
     assert airtable_settings("recB", {"Day Budget": "a lot"}).day_budget_micro == 0
     assert airtable_settings("recB", {}).day_budget_micro is None
     assert airtable_settings("recB", {"Day Budget": 20, "Stop Spending": True}).stop
+
+
+def test_frames_seed_negative_prompt_and_the_length_of_the_film_are_read() -> None:
+    fields = {"First Frame": [PICTURE], "Last Frame": PICTURE["url"], "Negative Prompt": "rain", "Film Seconds": 12}
+    order, problems = row_to_order({**CAT, **fields, "Seed": 7})
+    assert problems == ()
+    assert (order.first_frame, order.last_frame) == (PICTURE["url"], PICTURE["url"])
+    assert (order.seed, order.negative_prompt, order.film_seconds, order.scene_count) == (7, "rain", 12.0, 0)
+    counted, _ = row_to_order({**CAT, **fields, "Scene Count": 3})
+    assert (counted.scene_count, counted.seed) == (3, None)
+    assert "takes one file; it holds 2" in sentence({"First Frame": [PICTURE, PICTURE]})

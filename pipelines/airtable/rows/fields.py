@@ -17,6 +17,7 @@ from pipelines.domain.orders.order import (
     DEFAULT_SCENES,
     MAX_PROMPT,
     MAX_SCENES,
+    MAX_SEED,
     MAX_TRANSITION_S,
     MIN_TRANSITION_S,
     RESOLUTIONS,
@@ -58,12 +59,15 @@ def _complained(cells: Cells, label: Label) -> bool:
 
 def _order(cells: Cells) -> Order:
     aspect = cells.choice(V.ASPECT_RATIO, ASPECT_RATIOS, _shape) or ASPECT_RATIOS[0]
+    film_s = cells.seconds(V.FILM_SECONDS, 0.5, MAX_SCENES * MAX_CLIP_S)
+    seed = cells.number(V.SEED, 0, MAX_SEED, whole=True)
     formats = cells.choices(V.FORMATS, ASPECT_RATIOS, _shape)
     return Order(
         title=cells.text(V.TITLE),
         master_prompt=cells.text(V.MASTER_PROMPT, MAX_PROMPT),
         scenes=_scenes(cells),
-        scene_count=int(cells.number(V.SCENE_COUNT, 1, MAX_SCENES, whole=True) or DEFAULT_SCENES),
+        scene_count=int(cells.number(V.SCENE_COUNT, 1, MAX_SCENES, whole=True) or (0 if film_s else DEFAULT_SCENES)),
+        film_seconds=film_s,
         clip_seconds=cells.seconds(V.CLIP_SECONDS, 0.5, MAX_CLIP_S),
         aspect_ratio=aspect,
         formats=tuple(shape for shape in formats if shape != aspect),
@@ -72,6 +76,10 @@ def _order(cells: Cells) -> Order:
         model=cells.text(V.MODEL),
         style_notes=cells.text(V.STYLE_NOTES, MAX_PROMPT),
         references=cells.files(V.REFERENCE_IMAGES, "image/"),
+        first_frame=_one_file(cells, V.FIRST_FRAME, "image/"),
+        last_frame=_one_file(cells, V.LAST_FRAME, "image/"),
+        seed=None if seed is None else int(seed),
+        negative_prompt=cells.text(V.NEGATIVE_PROMPT, MAX_PROMPT),
         max_cost_micro=cells.money(V.MAX_COST),
         transition=_transition(cells, V.TRANSITION) or Transition.CUT,
         transition_seconds=cells.seconds(V.TRANSITION_SECONDS, MIN_TRANSITION_S, MAX_TRANSITION_S) or 0.5,

@@ -103,12 +103,17 @@ def is_length(seconds: float) -> bool:
     return math.isfinite(seconds) and seconds > 0
 
 
+def shares_film(order: Order, scenes: Sequence[SceneOrder]) -> bool:
+    """Whether scenes (none: they are still to be written) share the length of the film: no one has its own."""
+    return order.film_seconds is not None and all(scene.seconds is None for scene in scenes)
+
+
 def _lengths(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[Problem]:
     if order.clip_seconds is not None and not is_length(order.clip_seconds):
         yield Problem("clip_seconds", f"must be a number of seconds above 0, not {order.clip_seconds:g}.")
     if order.film_seconds is not None and not is_length(order.film_seconds):
         yield Problem("film_seconds", f"must be a number of seconds above 0, not {order.film_seconds:g}.")
-    if order.film_seconds is not None and order.clip_seconds is not None and not scenes:
+    if order.film_seconds is not None and order.clip_seconds is not None and shares_film(order, scenes):
         yield Problem(
             "film_seconds", "cannot go with clip_seconds. Say how long the film is, or how long each clip is."
         )

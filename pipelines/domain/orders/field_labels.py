@@ -15,6 +15,7 @@ FIELD_LABELS: dict[str, str] = {
     "scene_count": "Scene Count",
     "clip_seconds": "Clip Seconds",
     "seconds": "Clip Seconds",
+    "film_seconds": "Film Seconds",
     "aspect_ratio": "Aspect Ratio",
     "formats": "Formats",
     "fit": "Fit",
@@ -22,6 +23,10 @@ FIELD_LABELS: dict[str, str] = {
     "model": "Model",
     "style_notes": "Style Notes",
     "references": "Reference Images",
+    "first_frame": "First Frame",
+    "last_frame": "Last Frame",
+    "seed": "Seed",
+    "negative_prompt": "Negative Prompt",
     "max_cost_usd": "Max Cost",
     "transition": "Transition",
     "transition_seconds": "Transition Seconds",
@@ -64,6 +69,14 @@ CLIP_FIELDS: dict[str, str] = {
 _SCENE_FIELD = re.compile(r"scenes\[(\d+)\]\.(\w+)", re.ASCII)
 
 
+_NAMES = re.compile(rf"\b({'|'.join(name for name in FIELD_LABELS if '_' in name)})\b")
+"""REST names that a sentence mentions and no other text would."""
+
+
+def _label(name: re.Match[str]) -> str:
+    return FIELD_LABELS[name.group()]
+
+
 def row_label(field: str) -> str:
     """`scenes[2].seconds` → `Scene 3 Seconds`, `clip_seconds` → `Clip Seconds`; an unknown name stays as it is."""
     found = _SCENE_FIELD.fullmatch(field)
@@ -75,7 +88,7 @@ def row_label(field: str) -> str:
 
 def for_row(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """The same problems under the names a marketer sees in the base."""
-    return tuple(Problem(row_label(problem.field), problem.message) for problem in problems)
+    return tuple(Problem(row_label(problem.field), _NAMES.sub(_label, problem.message)) for problem in problems)
 
 
 def for_clip(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -45,7 +45,9 @@ def _about_captions(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[str]
 def _about_texts(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[str]:
     if order.master_prompt:
         yield "The scenes are given one by one, so Master Prompt was not used."
-    if order.scene_count not in {DEFAULT_SCENES, len(scenes)}:
+    if order.film_seconds is not None and any(scene.seconds is not None for scene in scenes):
+        yield "Film Seconds was not used, because scenes have lengths of their own."
+    if order.scene_count not in {0, DEFAULT_SCENES, len(scenes)}:
         yield f"Scene Count {order.scene_count} was not used: {len(scenes)} scenes are given one by one."
 
 

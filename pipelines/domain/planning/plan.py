@@ -14,11 +14,11 @@ from types import MappingProxyType
 
 from pipelines.domain.catalogue import CatalogueModel, Offer
 from pipelines.domain.errors import InvalidOrder, Problem
-from pipelines.domain.orders.checks import check_order, usable
+from pipelines.domain.orders.checks import check_order, shares_film, usable
 from pipelines.domain.orders.fit import either, film_size
 from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_SCENES, Order, SceneOrder
 from pipelines.domain.planning.clip_settings import ClipSettings
-from pipelines.domain.planning.film_length import counted, shares
+from pipelines.domain.planning.film_length import Share, counted, shares
 from pipelines.domain.planning.fit_scene import Fitted, fit_scene
 
 NO_ORIGINS: Mapping[str, str] = MappingProxyType({})
@@ -116,7 +116,7 @@ def _fit(
     order: Order, written: Sequence[SceneOrder] | None, choices: Sequence[CatalogueModel | None], *, follows: bool
 ) -> tuple[list[Fitted], list[Problem]]:
     """Every scene on its model, and what cannot be done."""
-    parts, problems = shares(order, choices[0]) if written is None and choices[0] else ([], [])
+    parts, problems = _shares(order, written, choices)
     fitted = [
         fit_scene(
             _with_frames(order, at, len(choices)),
@@ -130,6 +130,16 @@ def _fit(
         if card
     ]
     return fitted, problems + [problem for one in fitted for problem in one.problems]
+
+
+def _shares(
+    order: Order, written: Sequence[SceneOrder] | None, choices: Sequence[CatalogueModel | None]
+) -> tuple[list[Share], list[Problem]]:
+    """What each scene gets of the length of the film, where one model makes all and none has a length of its own."""
+    model = choices[0]
+    if model is None or any(other is not model for other in choices) or not shares_film(order, written or ()):
+        return [], []
+    return shares(order if written is None else dataclasses.replace(order, scene_count=len(written)), model)
 
 
 def _with_frames(order: Order, at: int, count: int) -> Order:

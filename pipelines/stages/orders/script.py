@@ -153,7 +153,9 @@ def with_settings_of_row(tx: Tx, run: Run, scenes: Sequence[SceneOrder], usual_m
     """What no row can say and an API call said of a scene of the run before goes with it as long as its words and its
     model stay: otherwise its clip would be bought again.
     """
-    before = [scene_order(scene) for scene in _last_scenes(tx, run)[1]]
+    earlier, kept = _last_scenes(tx, run)
+    old_order = (earlier.order if earlier else None) or Order()
+    before = [_of_its_own(scene_order(scene), old_order) for scene in kept]
     known = dict(zip(_places(before), before, strict=True))
     pairs = [(scene, known.get(place)) for scene, place in zip(scenes, _places(scenes), strict=True)]
     return [
@@ -162,6 +164,17 @@ def with_settings_of_row(tx: Tx, run: Run, scenes: Sequence[SceneOrder], usual_m
         else scene
         for scene, old in pairs
     ]
+
+
+def _of_its_own(scene: SceneOrder, order: Order) -> SceneOrder:
+    """A scene of an earlier run without what it had from its whole order, which may say something else today."""
+    return replace(
+        scene,
+        seed=None if scene.seed == order.seed else scene.seed,
+        negative_prompt=None if scene.negative_prompt == order.negative_prompt else scene.negative_prompt,
+        first_frame=None if scene.first_frame == order.first_frame else scene.first_frame,
+        last_frame=None if scene.last_frame == order.last_frame else scene.last_frame,
+    )
 
 
 def _places(scenes: Sequence[SceneOrder]) -> list[tuple[str, int]]:
@@ -206,7 +219,7 @@ def _same_brief(old: Order, new: Order) -> bool:
 def _again(scene: Scene, order: Order, usual_model: str) -> SceneOrder:
     """The scene as it became: with the model it was moved to, unless that only made a placeholder."""
     moved = scene.model != usual_model and not scene.attempt_level.placeholder
-    again = scene_order(scene, shared=order.references)
+    again = _of_its_own(scene_order(scene, shared=order.references), order)
     return replace(again, model=scene.model if moved else None, airtable_record_id=None)
 
 
