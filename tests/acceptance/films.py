@@ -78,7 +78,7 @@ def bill(stack: Stack, prompts: list[str]) -> list[dict[str, Any]]:
 
 def pictures(film: bytes) -> list[np.ndarray]:
     """Every frame that decodes, as RGB."""
-    with av.open(io.BytesIO(film)) as container:
+    with av.open(io.BytesIO(film), "r") as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 

@@ -51,7 +51,7 @@ def two_scenes(stack: Stack, model: str, prompts: list[str]) -> Ordered:
 
 def colour(frame: np.ndarray, place: tuple[float, float]) -> np.ndarray:
     row, column = (round(part * edge) for part, edge in zip(place, frame.shape[:2], strict=True))
-    return np.median(frame[row - 8 : row + 8, column - 8 : column + 8].reshape(-1, 3), axis=0)
+    return np.asarray(np.median(frame[row - 8 : row + 8, column - 8 : column + 8].reshape(-1, 3), axis=0))
 
 
 def check_continued(stack: Stack, model: str) -> None:

@@ -69,7 +69,7 @@ def film(outside: tuple[Stack, str, ssl.SSLContext]) -> Film:
 
 
 def frames(data: bytes) -> list[np.ndarray]:
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
@@ -116,7 +116,7 @@ def test_the_scenes_are_in_order_and_as_long_as_ordered_to_the_frame(film: Film)
 
 
 def test_each_scene_sounds_from_its_first_to_its_last_moment(film: Film) -> None:
-    with av.open(io.BytesIO(film.bytes)) as container:
+    with av.open(io.BytesIO(film.bytes), "r") as container:
         stream = container.streams.audio[0]
         assert (stream.rate, stream.channels) == (48_000, 2)
         sound = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)[0]

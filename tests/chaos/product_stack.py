@@ -42,7 +42,7 @@ class ProductStack:
             "resolution": "480p",
             "model": f"sora/sandbox-{ability}",
         }
-        return self.post("/api/process-master-prompt", body, mark)["run_id"]
+        return str(self.post("/api/process-master-prompt", body, mark)["run_id"])
 
     def order_row(self, mark: str, *, ability: str = "key", queued: bool = False, master: bool = False) -> str:
         """Order a film of two scenes by a row of the base, from a `master` prompt or as they are; the record's id."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -164,7 +165,7 @@ def test_a_database_that_restarts_under_everything_loses_nothing(postgres: Postg
     with product_stack(tmp_path / "var", postgres.fresh_url()) as place:
         runs = [place.order(f"restart-{number}", ability="none") for number in range(2)]
         for run in runs:
-            until(lambda run=run: in_flight(place, run), "a clip at the provider")
+            until(partial(in_flight, place, run), "a clip at the provider")
             postgres.stop()
             postgres.start()
         for number, run in enumerate(runs):

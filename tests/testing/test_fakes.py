@@ -72,7 +72,7 @@ def test_every_fake_is_its_port(tmp_path: Path) -> None:
     airtable: Airtable = MemoryAirtable(clock, lambda _url: None)
     services = make_services(tmp_path, writer=writer, editor=editor, airtable=airtable, providers=providers)
     intake: Intake = MappedIntake(services.media)
-    assert (points, hints, links, moderator, intake) != ()
+    assert all(fake is not None for fake in (points, hints, links, moderator, intake))
     assert (services.writer, services.editor, services.airtable, services.providers) == (
         writer,
         editor,

@@ -32,7 +32,11 @@ BASE = FIRST_BASE
 RECORD = "recA1b2C3d4E5f6G7"
 KEY = "a-key-that-only-this-test-knows"
 KEYS = f"tester:{hashlib.sha256(KEY.encode()).hexdigest()}"
-OUTSIDE = {"PUBLIC_URL": "https://films.example.com", "API_KEYS": KEYS, "SECRET_KEY": "a secret key for tests only"}
+OUTSIDE: dict[str, Any] = {
+    "PUBLIC_URL": "https://films.example.com",
+    "API_KEYS": KEYS,
+    "SECRET_KEY": "a secret key for tests only",
+}
 NOBODY = "http://127.0.0.1:9"
 """The discard port: nobody answers there."""
 BEARER = {"Authorization": f"Bearer {KEY}"}

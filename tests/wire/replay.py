@@ -112,10 +112,11 @@ def _shown(value: Any) -> Any:
 def _form(headers: Message, body: bytes) -> dict[str, str]:
     """The fields of a multipart form; a file is told as `<file type WxH>`."""
     head = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
-    fields = {}
+    fields: dict[str, str] = {}
     for part in BytesParser(policy=HTTP).parsebytes(head + body).iter_parts():
-        name = part.get_param("name", header="content-disposition")
+        name = str(part.get_param("name", header="content-disposition"))
         data = part.get_payload(decode=True)
+        assert isinstance(data, bytes)
         if part.get_filename():
             with Image.open(io.BytesIO(data)) as image:
                 fields[name] = f"<file {part.get_content_type()} {image.width}x{image.height}>"

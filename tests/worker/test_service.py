@@ -103,9 +103,11 @@ def test_a_hint_in_redis_is_json_with_a_kind_and_an_id_and_nothing_else(broker: 
     assert RqHints(broker).send([("runs", "run_1")])
     redis = queueing.connect(broker)
     (job,) = redis.lrange("rq:queue:steps", 0, -1)
-    data = zlib.decompress(redis.hget(b"rq:job:" + job, "data"))
+    assert isinstance(job, bytes)
+    data = redis.hget(f"rq:job:{job.decode()}", "data")
+    assert isinstance(data, bytes)
     redis.close()
-    assert json.loads(data) == [queueing.STEP, None, ["runs", "run_1"], {}]
+    assert json.loads(zlib.decompress(data)) == [queueing.STEP, None, ["runs", "run_1"], {}]
 
 
 def test_a_broker_with_enough_hints_takes_no_more_until_somebody_works(broker: str) -> None:

@@ -35,7 +35,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append((self.path, body))
-        exchange = self.server.exchanges.pop(0) if self.server.exchanges else {"path": None}
+        exchange: dict[str, Any] = self.server.exchanges.pop(0) if self.server.exchanges else {"path": None}
         if exchange["path"] != self.path:
             exchange = {"status": 418, "headers": {}, "body": {"error": {"message": f"unexpected: {self.path}"}}}
         found = exchange["body"]
