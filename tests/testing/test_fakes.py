@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -230,7 +231,7 @@ def test_what_is_confirmed_already_is_not_written_again(airtable: MemoryAirtable
     record = airtable.add("Videos")
     said = want(airtable, record, Status="Done")
     airtable.flush(BASE, [said])
-    confirmed = OutboxEntry(**{**{name: getattr(said, name) for name in said.__slots__}, "sent": {"Status": "Done"}})
+    confirmed = replace(said, sent={"Status": "Done"})
     assert airtable.flush(BASE, [confirmed])[0].ok
     assert len(airtable.calls) == 1
 
