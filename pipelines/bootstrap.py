@@ -21,7 +21,7 @@ from pipelines.queueing import NoHints, RqHints, socket_url
 from pipelines.security import links
 from pipelines.settings import Origin, Settings
 from pipelines.settings.model import OPENAI_URL
-from pipelines.stages.kernel.airtable_calls import CallCounter
+from pipelines.stages.base_rows.airtable_calls import CallCounter
 from pipelines.stages.kernel.services import Services
 
 logger = logging.getLogger(__name__)

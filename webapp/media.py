@@ -19,7 +19,7 @@ from werkzeug.http import is_resource_modified, quote_etag
 from pipelines.domain.records import Cut
 from pipelines.ports import MediaStore, Stored
 from pipelines.security import links
-from pipelines.stages.kernel import fetches
+from pipelines.stages.base_rows import fetches
 from pipelines.stages.kernel.services import Services
 from webapp.context import secret, services
 from webapp.errors import HttpProblem, not_here

@@ -19,7 +19,7 @@ from pipelines.airtable.rows.answers import MODEL_NOT_FOUND, Gone, Rejected
 from pipelines.airtable.rows.client import APPEND, READ, Client
 from pipelines.airtable.rows.name_book import NameBook
 from pipelines.airtable.rows.names import BaseNames, TableNames
-from pipelines.domain.airtable_fields import (
+from pipelines.domain.airtable.fields import (
     TICKED_TABLES,
     VIDEO_TICKS,
     AirtableTable,

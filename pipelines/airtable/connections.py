@@ -15,7 +15,7 @@ from pipelines.airtable.limiter import Limiter
 from pipelines.airtable.rows.client import Client, OnCall
 from pipelines.airtable.rows.name_book import NameBook
 from pipelines.airtable.webhooks import Webhooks
-from pipelines.domain.airtable_fields import AirtableTable
+from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import NotConfigured
 from pipelines.ports import Check, Clock, SetupReport, Store
 from pipelines.settings import Settings

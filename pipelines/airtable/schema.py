@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.domain.airtable_fields import (
+from pipelines.domain.airtable.fields import (
     SCENE_STATUS_OPTIONS,
     STATUS_OPTIONS,
     AirtableTable,

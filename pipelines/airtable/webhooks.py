@@ -23,7 +23,7 @@ from pipelines.airtable.rows.client import PUSH, REGISTER, Client
 from pipelines.airtable.rows.fields import airtable_scene
 from pipelines.airtable.rows.name_book import NameBook
 from pipelines.airtable.rows.names import BaseNames, TableNames
-from pipelines.domain.airtable_fields import (
+from pipelines.domain.airtable.fields import (
     ACTION_BOXES,
     VIDEO_TICKS,
     AirtableTable,

@@ -10,10 +10,10 @@ from pydantic import TypeAdapter
 from sqlalchemy import JSON, Dialect
 from sqlalchemy.types import TypeDecorator
 
-from pipelines.domain.open_json import JsonObject
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.state.generation import GenerationRequest
+from pipelines.domain.state.open_json import JsonObject
 
 _WHOLE = (Order, Plan, GenerationRequest)
 """Written with every field; of the others only what differs from its default, so that rows stay small."""

@@ -11,7 +11,6 @@ from enum import StrEnum
 
 from pipelines.domain.footage import Footage, Verdict
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus, SceneStatus
-from pipelines.domain.open_json import JsonObject
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.clip_settings import SceneSettings
 from pipelines.domain.planning.plan import Plan
@@ -19,6 +18,7 @@ from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.domain.state.base import BaseState
 from pipelines.domain.state.delivery import Attachment, JoinReport
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
+from pipelines.domain.state.open_json import JsonObject
 from pipelines.domain.state.shared import KeptAnswer, LaneDetail, SwitchDetail
 
 LAST_FRAME = "last_frame"

@@ -1,6 +1,6 @@
 """The way out: guarded HTTP, downloads that arrive whole, HTTP errors in our words, and logs without secrets."""
 
-from pipelines.domain.public_addresses import is_inside
+from pipelines.domain.orders.public_addresses import is_inside
 from pipelines.net.disk import disk_full_is_busy, sync_folder, whole_file
 from pipelines.net.download import Downloaded, download
 from pipelines.net.guard import GuardedTransport, guarded_client

@@ -17,7 +17,7 @@ import httpcore
 import httpx
 
 from pipelines.domain.errors import ForbiddenAddress
-from pipelines.domain.public_addresses import is_inside
+from pipelines.domain.orders.public_addresses import is_inside
 from pipelines.net.total import TimedBackend
 from pipelines.settings import Origin
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipelines.domain.airtable_fields import ACTION_BOXES, TICKED_TABLES
+from pipelines.domain.airtable.fields import ACTION_BOXES, TICKED_TABLES
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Base, OutboxEntry
 from pipelines.domain.state.base import BaseState, Hook

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.airtable.rows import fields as cells
-from pipelines.domain.airtable_fields import (
+from pipelines.domain.airtable.fields import (
     TICKED_TABLES,
     AirtableTable,
     SceneField,

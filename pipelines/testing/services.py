@@ -19,10 +19,10 @@ from pipelines.domain.policy import Policy
 from pipelines.domain.records import Kind, Run
 from pipelines.domain.state.base import Hook
 from pipelines.ports import AirtableChange, Changes, Check, Clock, Health, MediaStore, SetupReport, Store
+from pipelines.stages.base_rows import fetches
+from pipelines.stages.base_rows.airtable_calls import CallCounter
 from pipelines.stages.delivery import flush
 from pipelines.stages.generations import poll
-from pipelines.stages.kernel import fetches
-from pipelines.stages.kernel.airtable_calls import CallCounter
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.scheduler import steps
 from pipelines.storage import FileStore

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.airtable.schema import TABLES, create_options, own_fields
-from pipelines.domain.airtable_fields import (
+from pipelines.domain.airtable.fields import (
     AirtableTable,
     SceneField,
     SettingsField,

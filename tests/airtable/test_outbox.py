@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.domain.airtable_fields import FileLink, SceneField, VideoField, attachments
+from pipelines.domain.airtable.fields import FileLink, SceneField, VideoField, attachments
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, RateLimited, Unavailable
 from tests.airtable.airtable_fixtures import BASE, AirtableHarness, want
 from tests.sandbox.airtable.sandbox_airtable import until

@@ -16,9 +16,9 @@ from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.records import Base, Clip, Run, Scene
 from pipelines.settings import load_settings
 from pipelines.stages.base_changes import webhook_push
+from pipelines.stages.base_rows.airtable_calls import CallCounter
 from pipelines.stages.decisions import control
 from pipelines.stages.delivery import flush
-from pipelines.stages.kernel.airtable_calls import CallCounter
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor
 from pipelines.stages.scheduler import maintenance, steps

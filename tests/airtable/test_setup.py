@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipelines.airtable.schema import TABLES
-from pipelines.domain.airtable_fields import STATUS_OPTIONS
+from pipelines.domain.airtable.fields import STATUS_OPTIONS
 from pipelines.domain.errors import AirtableDenied, NotConfigured
 from pipelines.ports import Check
 from tests.airtable.airtable_fixtures import BASE, MODELS, AirtableHarness, want

@@ -11,7 +11,7 @@ from typing import Any
 from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import STOPPED, RunStatus
 from pipelines.domain.records import Run
-from pipelines.stages.kernel import ledger
+from pipelines.stages.spending import ledger
 from tools.chaos.harness import COMMANDS
 from tools.chaos.killer import Processes
 from tools.chaos.points import Journal

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.domain.crash_points import CRASH_POINTS
 from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.recovery.crash_points import CRASH_POINTS
 from tests.chaos.product_stack import ProductStack, product_stack
 from tools.chaos.killer import Killer, dead_machine
 from tools.stack import until

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.domain.public_addresses import MUST_BE_HTTPS, MUST_BE_PUBLIC, NO_USER, why_not
+from pipelines.domain.orders.public_addresses import MUST_BE_HTTPS, MUST_BE_PUBLIC, NO_USER, why_not
 
 INSIDE = [
     "127.0.0.1",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.stages.kernel import ledger
+from pipelines.stages.spending import ledger
 from tools.stack import ROOT, until
 
 PRICE = 400_000

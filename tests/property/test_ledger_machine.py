@@ -16,7 +16,7 @@ from pipelines.domain.lifecycle import GENERATION_TRANSITIONS, OPEN, GenerationS
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import ApiKey, Generation, Run
 from pipelines.domain.state.generation import GenerationRequest
-from pipelines.stages.kernel import ledger
+from pipelines.stages.spending import ledger
 from pipelines.testing import make_services
 
 _G = GenerationStatus

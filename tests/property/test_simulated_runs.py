@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from pipelines.domain.catalogue import Ability
-from pipelines.domain.crash_points import CRASH_POINTS
 from pipelines.domain.errors import Permanent
 from pipelines.domain.lifecycle import (
     CUT_TRANSITIONS,
@@ -22,8 +21,9 @@ from pipelines.domain.lifecycle import (
     GenerationStatus,
     RunStatus,
 )
+from pipelines.domain.recovery.crash_points import CRASH_POINTS
 from pipelines.stages.decisions import control
-from pipelines.stages.kernel import ledger
+from pipelines.stages.spending import ledger
 from pipelines.testing import Outcome
 from tests.stages.doubt_fixtures import doubtful_world, order
 

@@ -9,8 +9,8 @@ from typing import Any
 from pipelines.domain.catalogue import Ability
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Event, Generation
-from pipelines.stages.kernel import ledger
 from pipelines.stages.orders import accept
+from pipelines.stages.spending import ledger
 from pipelines.testing import CATALOGUE
 from tests.stages.stage_fixtures import StageHarness
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.airtable.rows.fields import airtable_scene
-from pipelines.domain.airtable_fields import AirtableTable
+from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.ports import AirtableChange
 from pipelines.stages.base_changes import checkboxes, webhook_push
 from pipelines.testing import MemoryWebhooks

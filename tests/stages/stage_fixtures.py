@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from pipelines.domain.airtable_fields import AirtableTable
+from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.money import Account
 from pipelines.domain.records import Clip, Cut, Event, Generation, Run, Scene
 from pipelines.stages.films.stitch import films_of
-from pipelines.stages.kernel import ledger
 from pipelines.stages.orders import accept
+from pipelines.stages.spending import ledger
 from pipelines.testing import (
     FixedClock,
     MappedIntake,

@@ -12,8 +12,8 @@ import pytest
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Run
-from pipelines.stages.kernel import ledger
 from pipelines.stages.scheduler import steps
+from pipelines.stages.spending import ledger
 from tests.web.web_fixtures import BEARER, NOBODY, OUTSIDE, WebHarness
 from webapp.api import answers
 from webapp.api.requests import MasterPromptOrder

@@ -15,8 +15,8 @@ from werkzeug.serving import make_server
 
 from pipelines.domain.records import Cut
 from pipelines.domain.state.delivery import Verification
+from pipelines.stages.base_rows import outbox
 from pipelines.stages.delivery import flush, verify_attachments
-from pipelines.stages.kernel import outbox
 from pipelines.stages.scheduler import steps
 from tests.web.web_fixtures import BASE, WebHarness
 from tools.stack import until

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.security import links
-from pipelines.stages.kernel import fetches
+from pipelines.stages.base_rows import fetches
 from tests.web.web_fixtures import OUTSIDE, WebHarness
 
 FILM = bytes(range(256)) * 40

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pipelines.domain.crash_points import CRASH_POINTS
+from pipelines.domain.recovery.crash_points import CRASH_POINTS
 from tools.docs.crash_points import PROCESSES
 
 ROOT = Path(__file__).resolve().parents[2]

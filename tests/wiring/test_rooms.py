@@ -12,17 +12,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROOTS = ("pipelines", "webapp", "worker", "tools")
-MOST = 13
+MOST = 12
 CROWDS = {
     "pipelines/providers": "a catalogue of equals: one module per provider",
     "pipelines/database/migrations/versions": "one module per migration, in order of time",
-    "pipelines/domain": "the words that every room of the domain stands on; held to its size by FLOORS",
-    "pipelines/stages/kernel": "the one floor that every room of the stages stands on; held to its size by FLOORS",
     "tools/docs": "a catalogue of equals: one module per generated document",
 }
-
-FLOORS = {"pipelines/domain": 14, "pipelines/stages/kernel": 17}
-"""Before a further module goes into one of these, part it by subject: money, time, state."""
 
 
 def modules_of(tree: Path) -> dict[str, Path]:
@@ -86,7 +81,6 @@ def test_no_folder_is_a_crowd() -> None:
     paths = [path.relative_to(ROOT) for path in modules_of(ROOT).values() if path.name != "__init__.py"]
     counts = Counter(path.parent.as_posix() for path in paths)
     assert {folder: count for folder, count in counts.items() if count > MOST and folder not in CROWDS} == {}
-    assert {folder: counts[folder] for folder, most in FLOORS.items() if counts[folder] > most} == {}
 
 
 def test_every_excuse_is_for_a_folder_that_exists() -> None:

@@ -13,9 +13,9 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
-from pipelines.domain.airtable_fields import AirtableTable
+from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.lifecycle import AIRTABLE_STATUS, RunStatus
-from pipelines.domain.pacing import CALLS, CALLS_WITH_APPROVAL, FIRST_S
+from pipelines.domain.progress.pacing import CALLS, CALLS_WITH_APPROVAL, FIRST_S
 from pipelines.domain.records import Event
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.decisions import control

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.domain.crash_points import CRASH_POINTS
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import Account, Posting, dollars
 from pipelines.domain.records import Event, Run
+from pipelines.domain.recovery.crash_points import CRASH_POINTS
 from pipelines.ports import Store, Tx
-from pipelines.stages.kernel import ledger
+from pipelines.stages.spending import ledger
 from tools.chaos.points import Journal
 from tools.stack import Stack
 

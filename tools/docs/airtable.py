@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.airtable.schema import TABLES, FieldSpec, TableSpec
-from pipelines.domain.airtable_fields import ACTION_BOXES, VideoField
+from pipelines.domain.airtable.fields import ACTION_BOXES, VideoField
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "airtable-fields.md"

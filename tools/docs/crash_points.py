@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.domain.crash_points import CRASH_POINTS, CrashPoint
+from pipelines.domain.recovery.crash_points import CRASH_POINTS, CrashPoint
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "explanation" / "what-happens-if-it-dies-here.md"
@@ -14,7 +14,7 @@ A process may be killed between any two effects, and nothing is lost or paid for
 has a name. The names below are the ones in the debug log (`point fetch.stored {...}`), and tests kill a process at
 every single one.
 
-<!-- The tables are written by tools/docs/crash_points.py from pipelines/domain/crash_points.py: change those files. -->
+<!-- tools/docs/crash_points.py writes the tables from pipelines/domain/recovery/crash_points.py: change those. -->
 
 Three rules make every row true. What is committed in SQL is the truth; a hint in Redis is only a hint, and the pump
 sends it again from the rows that are due. A step holds its row by a lease and commits only while the lease is still its

@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipelines.airtable.schema import table
-from pipelines.domain.airtable_fields import AirtableTable, VideoField
+from pipelines.domain.airtable.fields import AirtableTable, VideoField
 from pipelines.domain.footage import (
     Boundary,
     Card,

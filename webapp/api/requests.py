@@ -24,7 +24,7 @@ from pipelines.domain.orders.order import (
     Order,
     SceneOrder,
 )
-from pipelines.domain.public_addresses import why_not
+from pipelines.domain.orders.public_addresses import why_not
 
 RECORD_ID = re.compile(r"rec[A-Za-z0-9]{14}", re.ASCII)
 BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)

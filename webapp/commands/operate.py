@@ -12,8 +12,8 @@ from pipelines.domain.errors import ReelgridError
 from pipelines.domain.money import dollars
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.decisions import control
-from pipelines.stages.kernel import ledger
 from pipelines.stages.scheduler import maintenance
+from pipelines.stages.spending import ledger
 from pipelines.stages.views import run_view
 from webapp.api.answers import ModelView
 from webapp.api.operate import COLUMNS, catalogue, stopped

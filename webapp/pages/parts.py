@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import MOVING, RunStatus, SceneStatus
+from pipelines.domain.progress import timings
 from pipelines.domain.records import Event
-from pipelines.stages.kernel import timings
 from pipelines.stages.views import run_view, sentences
 from webapp.api.operate import catalogue, stopped
 from webapp.context import actor, services

@@ -17,7 +17,7 @@ from pipelines.airtable.rows.client import BUILD, READ, WRITE, Client
 from pipelines.airtable.rows.name_book import NameBook, read_schema
 from pipelines.airtable.rows.names import BaseNames
 from pipelines.airtable.schema import TABLES, FieldSpec, TableSpec, create_options, own_fields
-from pipelines.domain.airtable_fields import AirtableTable, SettingsField, VideoField
+from pipelines.domain.airtable.fields import AirtableTable, SettingsField, VideoField
 from pipelines.ports import ByHand, SetupReport
 
 Json = dict[str, Any]

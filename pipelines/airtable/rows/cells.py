@@ -19,7 +19,7 @@ from pipelines.domain.errors import Problem
 from pipelines.domain.money import to_micro
 from pipelines.domain.orders.numbers import Number, read_number
 from pipelines.domain.orders.pasted_links import links_in
-from pipelines.domain.public_addresses import why_not
+from pipelines.domain.orders.public_addresses import why_not
 
 _MENTION = re.compile(r"<airtable:mention\b[^>]*?(?:/>|>(.*?)</airtable:mention>)", re.DOTALL)
 _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2}(?:[.,]\d+)?)", re.ASCII)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipelines.airtable.rows.cells import Cells
-from pipelines.domain.airtable_fields import VIDEO_TICKS, SceneField, SettingsField, VersionField, VideoField
+from pipelines.domain.airtable.fields import VIDEO_TICKS, SceneField, SettingsField, VersionField, VideoField
 from pipelines.domain.errors import Problem
 from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
 from pipelines.domain.lifecycle import SceneStatus

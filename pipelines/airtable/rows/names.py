@@ -13,7 +13,7 @@ from typing import Any
 from pipelines.airtable.field_map import FIELD_ID, FieldMap
 from pipelines.airtable.schema import TABLES, TableSpec
 from pipelines.airtable.schema import table as spec_of
-from pipelines.domain.airtable_fields import AirtableTable
+from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import AirtableDenied
 
 Json = Mapping[str, Any]

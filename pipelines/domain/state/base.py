@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pipelines.domain.open_json import JsonObject
+from pipelines.domain.state.open_json import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,18 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipelines.domain.airtable_fields import AirtableTable, SceneField, VersionField, VideoField
+from pipelines.domain.airtable.fields import AirtableTable, SceneField, VersionField, VideoField
 from pipelines.domain.errors import NotAllowed, Permanent
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.records import Cut, Run, Scene
 from pipelines.ports import AirtableRow, AirtableScene, AirtableVersion, Tx
 from pipelines.stages.base_changes import queue_sweep
+from pipelines.stages.base_rows import outbox
 from pipelines.stages.decisions import control
 from pipelines.stages.delivery import verify_attachments
 from pipelines.stages.films.stitch import films_of
-from pipelines.stages.kernel import outbox, schedule
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.orders import accept
+from pipelines.stages.orders import accept, schedule
 
 logger = logging.getLogger(__name__)
 

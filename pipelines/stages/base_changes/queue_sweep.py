@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.domain.airtable_fields import AirtableTable, VideoField
+from pipelines.domain.airtable.fields import AirtableTable, VideoField
 from pipelines.domain.errors import Permanent, ReelgridError
 from pipelines.ports import AirtableRow
+from pipelines.stages.base_rows import outbox
 from pipelines.stages.decisions import control
-from pipelines.stages.kernel import outbox, schedule
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor
-from pipelines.stages.orders import accept
+from pipelines.stages.orders import accept, schedule
 
 logger = logging.getLogger(__name__)
 

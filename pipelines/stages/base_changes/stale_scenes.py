@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipelines.domain.airtable_fields import AirtableTable, SceneField, made_with, prompt_in_row
+from pipelines.domain.airtable.fields import AirtableTable, SceneField, made_with, prompt_in_row
 from pipelines.domain.lifecycle import STOPPED, SceneStatus
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import AirtableScene, Tx
 from pipelines.stages.base_changes import checkboxes
-from pipelines.stages.kernel import outbox
+from pipelines.stages.base_rows import outbox
 from pipelines.stages.kernel.services import Services
 
 HINT = "Changed since its clip was made. Tick Regenerate for a new one; until then the film keeps the old one."

@@ -12,15 +12,16 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any, cast
 
-from pipelines.domain.airtable_fields import ACTION_BOXES, TICKED_TABLES, AirtableTable, VideoField
+from pipelines.domain.airtable.fields import ACTION_BOXES, TICKED_TABLES, AirtableTable, VideoField
 from pipelines.domain.errors import AirtableDenied, NotConfigured, RecordGone, ReelgridError
 from pipelines.domain.records import Base, InboxItem
 from pipelines.domain.state.base import BaseState, Push
 from pipelines.ports import AirtableChange
 from pipelines.stages.base_changes import checkboxes, queue_sweep, stale_scenes
-from pipelines.stages.kernel import base_settings, schedule
+from pipelines.stages.base_rows import base_settings
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor
+from pipelines.stages.orders import schedule
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipelines.domain.airtable_fields import AirtableTable
+from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import InvalidOrder, OverBudget, Problem, ReelgridError
 from pipelines.domain.footage import Card
 from pipelines.domain.keys import digest, new_id
@@ -15,13 +15,14 @@ from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.plan import Plan, PlannedScene
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.ports import AirtableScene, Tx
+from pipelines.stages.base_rows import base_settings, outbox
 from pipelines.stages.films import pieces, stitch
 from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.generations.requests import scene_order, still_to_buy
-from pipelines.stages.kernel import base_settings, ledger, outbox, stop_switch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_run
 from pipelines.stages.orders import intake, plan_run, script
+from pipelines.stages.spending import ledger, stop_switch
 
 
 def advance(services: Services, actor: Actor, run: Run) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pipelines.domain.airtable_fields import prompt_in_row
+from pipelines.domain.airtable.fields import prompt_in_row
 from pipelines.domain.errors import InvalidOrder, NotAllowed, NotFound, Problem
 from pipelines.domain.lifecycle import (
     ACTIVE,
@@ -20,11 +20,12 @@ from pipelines.domain.lifecycle import (
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.ports import Tx
+from pipelines.stages.base_rows import next_action, outbox
 from pipelines.stages.generations.requests import settings_of, still_to_buy
-from pipelines.stages.kernel import ledger, next_action, outbox, stop_switch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_generation, transition_run
 from pipelines.stages.orders import regenerate_scene
+from pipelines.stages.spending import ledger, stop_switch
 
 _R, _G = RunStatus, GenerationStatus
 ROW = "airtable"

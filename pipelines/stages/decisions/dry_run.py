@@ -12,9 +12,9 @@ from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Run
 from pipelines.ports import Tx
 from pipelines.stages.generations.requests import still_to_buy
-from pipelines.stages.kernel import ledger
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import regenerate_scene
+from pipelines.stages.spending import ledger
 
 
 @dataclass(frozen=True, slots=True)

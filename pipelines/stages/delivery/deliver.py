@@ -6,18 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipelines.domain.airtable_fields import OTHERS, AirtableTable, VideoField
+from pipelines.domain.airtable.fields import OTHERS, AirtableTable, VideoField
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, NotConfigured, RecordGone, ReelgridError
 from pipelines.domain.lifecycle import CutStatus, RunStatus, SceneStatus
 from pipelines.domain.orders.unused_settings import missing_captions
 from pipelines.domain.records import Cut, OutboxEntry, Run
 from pipelines.ports import Tx
+from pipelines.stages.base_rows import base_outages, outbox
 from pipelines.stages.delivery import verify_attachments
 from pipelines.stages.films.stitch import films_of
-from pipelines.stages.kernel import base_outages, ledger, outbox, scratch
+from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_cut, transition_run
 from pipelines.stages.recovery import refusals
+from pipelines.stages.spending import ledger
 
 CHECKS_S = (2.0, 6.0, 20.0, 60.0)
 """Airtable fetches attachments some seconds after the write; these are the pauses before each look."""

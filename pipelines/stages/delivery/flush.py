@@ -8,15 +8,15 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from pipelines.domain.airtable_fields import ACTION_BOXES, AirtableTable, VideoField
+from pipelines.domain.airtable.fields import ACTION_BOXES, AirtableTable, VideoField
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.pacing import next_progress_s
+from pipelines.domain.progress.pacing import next_progress_s
 from pipelines.domain.records import OutboxEntry, Run
 from pipelines.ports import Tx, Written
+from pipelines.stages.base_rows import airtable_calls, base_outages, fetches, outbox
+from pipelines.stages.base_rows.outbox import COALESCE_S, STORED
 from pipelines.stages.delivery import deliver, keep_old_films, verify_attachments
-from pipelines.stages.kernel import airtable_calls, base_outages, fetches, outbox
-from pipelines.stages.kernel.outbox import COALESCE_S, STORED
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record
 

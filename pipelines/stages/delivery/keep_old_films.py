@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipelines.domain.airtable_fields import OTHERS, AirtableTable, VideoField
+from pipelines.domain.airtable.fields import OTHERS, AirtableTable, VideoField
 from pipelines.domain.records import OutboxEntry
 from pipelines.stages.kernel.services import Services
 

@@ -12,15 +12,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipelines.domain.airtable_fields import AirtableTable, SceneField, VersionField, VideoField, attachments
+from pipelines.domain.airtable.fields import AirtableTable, SceneField, VersionField, VideoField, attachments
 from pipelines.domain.errors import AirtableQuota, ReelgridError
 from pipelines.domain.keys import version_key
 from pipelines.domain.lifecycle import CutStatus
 from pipelines.domain.records import Cut, OutboxEntry, Run
 from pipelines.domain.state.delivery import Attachment, Verification
 from pipelines.ports import Tx
+from pipelines.stages.base_rows import fetches, outbox
 from pipelines.stages.films.stitch import films_of
-from pipelines.stages.kernel import fetches, outbox
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record
 

@@ -15,16 +15,18 @@ from pipelines.domain.errors import InvalidOrder, ReelgridError, Unavailable, Un
 from pipelines.domain.footage import Captions, FilmPlan, FilmReport, Verdict
 from pipelines.domain.keys import new_id, new_token
 from pipelines.domain.lifecycle import CutStatus, RunStatus
-from pipelines.domain.open_json import JsonObject
 from pipelines.domain.records import Clip, Cut, Run, Scene
 from pipelines.domain.state.delivery import JoinReport
+from pipelines.domain.state.open_json import JsonObject
 from pipelines.ports import Tx
+from pipelines.stages.base_rows import outbox
 from pipelines.stages.films import cards, pieces, timeline
 from pipelines.stages.films.timeline import Shot
 from pipelines.stages.generations.fetch import sha256_of
-from pipelines.stages.kernel import ledger, outbox, scratch
+from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_cut, transition_run
+from pipelines.stages.spending import ledger
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipelines.domain.lifecycle import IN_DOUBT, IN_FLIGHT, GenerationStatus
-from pipelines.domain.open_json import JsonObject
 from pipelines.domain.records import Generation, InboxItem
+from pipelines.domain.state.open_json import JsonObject
 from pipelines.ports import Tx
 from pipelines.stages.generations import submit
 from pipelines.stages.kernel.services import Services

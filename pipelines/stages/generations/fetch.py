@@ -26,10 +26,12 @@ from pipelines.domain.lifecycle import GenerationStatus, Reason, RunStatus, Scen
 from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
 from pipelines.ports import Job, Tx
+from pipelines.stages.base_rows import outbox
 from pipelines.stages.generations import submit
-from pipelines.stages.kernel import leases, ledger, outbox
+from pipelines.stages.kernel import leases
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, LostLease, record, transition_generation, transition_run
+from pipelines.stages.spending import ledger
 
 _G = GenerationStatus
 SHORTEST = 0.8

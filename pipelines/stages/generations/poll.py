@@ -30,9 +30,9 @@ from pipelines.domain.records import Generation
 from pipelines.domain.state.generation import GenerationResult
 from pipelines.ports import Job, Tx
 from pipelines.stages.generations import fetch, submit
-from pipelines.stages.kernel import circuit_breaker, ledger, rate_limits
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation
+from pipelines.stages.spending import circuit_breaker, ledger, rate_limits
 
 logger = logging.getLogger(__name__)
 

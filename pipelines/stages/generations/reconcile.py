@@ -16,10 +16,10 @@ from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import Generation
 from pipelines.ports import Job
 from pipelines.stages.generations import callback, submit
-from pipelines.stages.kernel import stop_switch
 from pipelines.stages.kernel.leases import LEASE_S
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation, wake_equal
+from pipelines.stages.spending import stop_switch
 
 logger = logging.getLogger(__name__)
 

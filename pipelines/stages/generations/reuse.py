@@ -14,9 +14,9 @@ from pipelines.domain.lifecycle import BEING_MADE, GenerationStatus, RunStatus
 from pipelines.domain.records import Generation, Scene
 from pipelines.ports import Tx
 from pipelines.stages.generations.requests import cached_clip, shared_with
-from pipelines.stages.kernel import ledger
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, transition_generation, wake_run
+from pipelines.stages.spending import ledger
 
 LOOK_S = 15.0
 """Who waits is woken; this is for a word that came while it was looking."""

@@ -31,10 +31,12 @@ from pipelines.domain.lifecycle import IN_FLIGHT, TERMINAL, GenerationStatus, Re
 from pipelines.domain.records import Generation, Run
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
 from pipelines.ports import Job, MediaInput, Submission, Tx
+from pipelines.stages.base_rows import outbox
 from pipelines.stages.generations import reuse
-from pipelines.stages.kernel import circuit_breaker, ledger, outbox, rate_limits, scratch, stop_switch
+from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation, wake_run
+from pipelines.stages.spending import circuit_breaker, ledger, rate_limits, stop_switch
 
 logger = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from pipelines.domain.keys import digest
 from pipelines.domain.records import Run, TextRequest
 from pipelines.ports import SceneText, Script, Tx
 from pipelines.stages.generations.submit import insist
-from pipelines.stages.kernel import ledger
 from pipelines.stages.kernel.leases import LEASE_S, RENEW_S, renewed
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record
+from pipelines.stages.spending import ledger
 
 PAUSE_S = 2.0
 DOUBT_S = 2 * RENEW_S

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from pipelines.domain.airtable_fields import VideoField
+from pipelines.domain.airtable.fields import VideoField
 from pipelines.domain.errors import Busy, InvalidOrder, NotFound, OverBudget, Problem, TooMany
 from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import ACTIVE, RunStatus
@@ -18,12 +18,13 @@ from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import QueueSweep, Run
 from pipelines.ports import AirtableRow, Tx
+from pipelines.stages.base_rows import outbox
 from pipelines.stages.generations.requests import not_set_up
-from pipelines.stages.kernel import outbox, rate_limits, schedule
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
-from pipelines.stages.orders import prefetched_row
+from pipelines.stages.orders import prefetched_row, schedule
 from pipelines.stages.orders.plan_run import _once_a_field, _with_notes, order_of_row, plan_order
+from pipelines.stages.spending import rate_limits
 
 VIDEOS = "Videos"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipelines.domain.airtable_fields import AirtableTable
+from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.orders.field_labels import for_clip, for_row
@@ -17,11 +17,12 @@ from pipelines.domain.planning.film_length import counted
 from pipelines.domain.planning.plan import Plan, make_plan
 from pipelines.domain.records import Run
 from pipelines.ports import AirtableRow, AirtableScene, Brief
+from pipelines.stages.base_rows import base_settings, outbox
 from pipelines.stages.generations.requests import style_left_out
-from pipelines.stages.kernel import base_settings, ledger, outbox, schedule, stop_switch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, touch_run, transition_run
-from pipelines.stages.orders import intake, prefetched_row, script
+from pipelines.stages.orders import intake, prefetched_row, schedule, script
+from pipelines.stages.spending import ledger, stop_switch
 
 WRITTEN = 2500
 """Bytes that a prompt of the writer may have, before it is written."""

@@ -5,7 +5,7 @@ One call tells what a hundred rows order when boxes are ticked or the queue is s
 
 from __future__ import annotations
 
-from pipelines.domain.airtable_fields import VideoField
+from pipelines.domain.airtable.fields import VideoField
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Run
 from pipelines.ports import AirtableRow

@@ -12,11 +12,12 @@ from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Brief, Tx
+from pipelines.stages.base_rows import base_settings, outbox
 from pipelines.stages.generations import text_requests
 from pipelines.stages.generations.requests import repeats, scene_order, settings_of, still_to_buy
-from pipelines.stages.kernel import base_settings, ledger, outbox, stop_switch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
+from pipelines.stages.spending import ledger, stop_switch
 
 
 def write(services: Services, actor: Actor, run: Run) -> None:

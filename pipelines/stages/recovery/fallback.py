@@ -11,10 +11,10 @@ from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.generations.requests import order_of_one, scene_order
-from pipelines.stages.kernel import circuit_breaker, ledger
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, transition_generation, wake_run
 from pipelines.stages.orders import plan_run
+from pipelines.stages.spending import circuit_breaker, ledger
 
 
 @dataclass(frozen=True, slots=True)

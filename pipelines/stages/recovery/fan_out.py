@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pipelines.domain.errors import OverBudget, ReelgridError
 from pipelines.domain.keys import idempotency_key, new_id, new_token
 from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus, RunStatus, SceneStatus
-from pipelines.domain.progress import clips_sentence
+from pipelines.domain.progress.run_progress import clips_sentence
 from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.ports import GenerationRequest, Tx
+from pipelines.stages.base_rows import base_settings, outbox
 from pipelines.stages.generations import fetch, poll, reconcile, reuse, submit
 from pipelines.stages.generations.requests import cached_clip, fingerprint, request_for
-from pipelines.stages.kernel import base_settings, ledger, outbox
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
 from pipelines.stages.recovery import fallback, refusals
+from pipelines.stages.spending import ledger
 
 _G = GenerationStatus
 

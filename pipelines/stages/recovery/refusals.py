@@ -8,18 +8,19 @@ from typing import Any
 
 from pipelines.domain.errors import ReelgridError, Retryable
 from pipelines.domain.lifecycle import GenerationStatus, Reason, SceneStatus
-from pipelines.domain.open_json import JsonObject
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.domain.recovery.refusal_ladder import AttemptKind, Step, next_step
+from pipelines.domain.state.open_json import JsonObject
 from pipelines.ports import Tx
+from pipelines.stages.base_rows import outbox
 from pipelines.stages.generations import text_requests
 from pipelines.stages.generations.requests import settings_of
 from pipelines.stages.generations.submit import pictures_of, submission_of
-from pipelines.stages.kernel import circuit_breaker, ledger, outbox
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
 from pipelines.stages.orders import regenerate_scene
 from pipelines.stages.recovery.fallback import Others, others_for, replan
+from pipelines.stages.spending import circuit_breaker, ledger
 
 PLACEHOLDER_MODEL = "local/animatic"
 _GONE = (GenerationStatus.FAILED, GenerationStatus.ABANDONED)

@@ -8,16 +8,19 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
-from pipelines.domain.airtable_fields import AirtableTable, SettingsField
+from pipelines.domain.airtable.fields import AirtableTable, SettingsField
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, TERMINAL, GenerationStatus, RunStatus
 from pipelines.domain.money import to_micro
 from pipelines.domain.records import Clip, Cut
 from pipelines.ports import Rows, Tx
 from pipelines.stages.base_changes import webhook_push
-from pipelines.stages.kernel import base_settings, ledger, outbox, schedule, scratch
+from pipelines.stages.base_rows import base_settings, outbox
+from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.orders import schedule
 from pipelines.stages.scheduler import retention
 from pipelines.stages.scheduler.heartbeats import Heartbeats
+from pipelines.stages.spending import ledger
 
 logger = logging.getLogger(__name__)
 

@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping
 from pipelines.domain.errors import Busy, InvalidOrder, RecordGone, ReelgridError, Refused
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.records import Run
+from pipelines.stages.base_rows import outbox
 from pipelines.stages.decisions import approval
 from pipelines.stages.delivery import deliver
 from pipelines.stages.films import stitch
-from pipelines.stages.kernel import ledger, outbox
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, touch_run, transition_run
 from pipelines.stages.orders import plan_run, script
 from pipelines.stages.recovery import fan_out
+from pipelines.stages.spending import ledger
 
 _R = RunStatus
 

@@ -11,10 +11,10 @@ from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, CutStatus, RunStatus
 from pipelines.domain.money import Account, dollars
 from pipelines.domain.planning.plan import Plan
+from pipelines.domain.progress import timings
 from pipelines.domain.records import Event, Generation, Run
 from pipelines.ports import Tx
-from pipelines.stages.kernel import timings
-from pipelines.stages.kernel.airtable_calls import ENTITY as AIRTABLE
+from pipelines.stages.base_rows.airtable_calls import ENTITY as AIRTABLE
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.views import sections as parts
 from pipelines.stages.views import sentences

@@ -10,8 +10,8 @@ from typing import Any
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.money import dollars
 from pipelines.domain.orders.order import Order
+from pipelines.domain.progress import timings
 from pipelines.domain.records import Clip, Cut, Event, Generation, LedgerEntry, Run, Scene
-from pipelines.stages.kernel import timings
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.views import sentences
 

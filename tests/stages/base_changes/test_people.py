@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipelines.airtable.schema import table
-from pipelines.domain.airtable_fields import AirtableTable
+from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.stages.base_changes import checkboxes, webhook_push
 from pipelines.stages.decisions import control

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.domain.airtable_fields import AirtableTable
+from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.lifecycle import AIRTABLE_STATUS, MOVING, RunStatus
-from pipelines.domain.pacing import CALLS, CALLS_WITH_APPROVAL, FIRST_S, calls_left, next_progress_s
+from pipelines.domain.progress.pacing import CALLS, CALLS_WITH_APPROVAL, FIRST_S, calls_left, next_progress_s
 from pipelines.domain.records import Event, Run
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.decisions import control

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.domain import pacing
 from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.progress import pacing
 from pipelines.stages.base_changes import checkboxes
+from pipelines.stages.base_rows import outbox
 from pipelines.stages.decisions import control
 from pipelines.stages.delivery import flush
-from pipelines.stages.kernel import outbox
 from pipelines.testing import Outcome
 from tests.stages.stage_fixtures import BASE, StageHarness
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.domain.airtable_fields import AirtableTable
+from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import NotAllowed
 from pipelines.domain.footage import Corner, Transition
 from pipelines.domain.lifecycle import RunStatus

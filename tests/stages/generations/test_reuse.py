@@ -11,8 +11,8 @@ from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Run
 from pipelines.stages.decisions import control
-from pipelines.stages.kernel import ledger
 from pipelines.stages.orders import accept
+from pipelines.stages.spending import ledger
 from pipelines.testing.provider import Outcome
 from tests.stages.doubt_fixtures import doubtful_world, order
 from tests.stages.stage_fixtures import STOPPED, StageHarness

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines.domain.records import Event, Run
-from pipelines.stages.kernel.circuit_breaker import OPEN_S, is_open
+from pipelines.stages.spending.circuit_breaker import OPEN_S, is_open
 from pipelines.testing import Outcome, ScriptedWriter
 from tests.stages.stage_fixtures import StageHarness
 

@@ -14,9 +14,9 @@ from pipelines.domain.records import ApiKey
 from pipelines.net import disk_full_is_busy
 from pipelines.ports import Stored
 from pipelines.stages.decisions import control
-from pipelines.stages.kernel import ledger
 from pipelines.stages.orders import accept
 from pipelines.stages.scheduler import maintenance
+from pipelines.stages.spending import ledger
 from pipelines.storage import FileStore
 from pipelines.testing import Outcome, ScriptedWriter
 from pipelines.testing.airtable import BASE

@@ -8,10 +8,10 @@ import pytest
 
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.stages.base_changes import webhook_push
+from pipelines.stages.base_rows.base_settings import PACE_S, RETRY_S
 from pipelines.stages.decisions import control
-from pipelines.stages.kernel import stop_switch
-from pipelines.stages.kernel.base_settings import PACE_S, RETRY_S
 from pipelines.stages.scheduler.maintenance import SETTINGS_S, Maintenance
+from pipelines.stages.spending import stop_switch
 from tests.stages.stage_fixtures import BASE, STOPPED, StageHarness
 
 SIX = "\n".join(f"Animal number {n}" for n in range(1, 7))

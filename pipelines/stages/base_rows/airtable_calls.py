@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipelines.domain.lifecycle import STOPPED, RunStatus
-from pipelines.domain.pacing import calls_left
+from pipelines.domain.progress.pacing import calls_left
 from pipelines.domain.records import Event, Run
 from pipelines.ports import Clock, Store, Tx
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.domain.airtable_fields import (
+from pipelines.domain.airtable.fields import (
     AirtableTable,
     FileLink,
     SceneField,
@@ -22,11 +22,13 @@ from pipelines.domain.airtable_fields import (
 from pipelines.domain.keys import version_key
 from pipelines.domain.lifecycle import MOVING, STOPPED, GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.money import dollars
-from pipelines.domain.progress import progress_of
+from pipelines.domain.progress import timings
+from pipelines.domain.progress.run_progress import progress_of
 from pipelines.domain.records import Clip, Cut, OutboxEntry, Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages.kernel import ledger, next_action, stop_switch, time_left, timings
+from pipelines.stages.base_rows import next_action, time_left
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.spending import ledger, stop_switch
 
 SOON_S, MOMENT_S = 2.5, 0.8
 """What a person waits for is said this soon: time for the step that follows to add what it knows to the same call."""
@@ -61,7 +63,7 @@ def show_run(
     extra: dict[str, Any] | None = None,
 ) -> None:
     """Say in the record's row how its run is. What is `urgent` may wait `within_s` for more to be said in one call, a
-    new stage waits no longer than `STAGE_S`, and mere progress until it is its time (domain.pacing).
+    new stage waits no longer than `STAGE_S`, and mere progress until it is its time (domain.progress.pacing).
     """
     if run.record_id is None or run.base_id is None:
         return

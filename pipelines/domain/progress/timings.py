@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.lifecycle import IN_DOUBT, MOVING, GenerationStatus, RunStatus
-from pipelines.domain.progress import progress_of
+from pipelines.domain.progress.run_progress import progress_of
 from pipelines.domain.records import Generation, Run, Scene
 
 _GUESS_UP_TO = 0.9

@@ -8,8 +8,9 @@ import logging
 
 from pipelines.domain.errors import Busy, ReelgridError
 from pipelines.domain.records import Base
-from pipelines.stages.kernel import outbox, rate_limits, stop_switch
+from pipelines.stages.base_rows import outbox
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.spending import rate_limits, stop_switch
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import Run
 from pipelines.ports import Tx
-from pipelines.stages.kernel import outbox
+from pipelines.stages.base_rows import outbox
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run
 
