@@ -209,8 +209,8 @@ def test_attachments_are_verified_by_reading_them_again(harness: AirtableHarness
 def test_an_attachment_that_airtable_could_not_fetch_is_missing_when_read_again(harness: AirtableHarness) -> None:
     record = harness.add("Videos", {"Master Prompt": "A cat."})
     link = FileLink(url="http://127.0.0.1:9/film.mp4", filename="film.mp4")
-    fields = {VideoField.FINAL_VIDEO: attachments([link])}
-    [written] = harness.airtable.flush(BASE, [want("w1", "Videos", fields, record_id=record)])
+    entry = want("w1", "Videos", {VideoField.FINAL_VIDEO: attachments([link])}, record_id=record)
+    [written] = harness.airtable.flush(BASE, [entry])
     assert written.ok
     until(lambda: harness.airtable.attachments(BASE, "Videos", record, ["Final Video"])["Final Video"] == [])
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipelines.domain.airtable.fields import FileLink, SceneField, VideoField, attachments
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, RateLimited, Unavailable
+from pipelines.domain.records import OutboxEntry
 from tests.airtable.airtable_fixtures import BASE, AirtableHarness, want
 from tests.sandbox.airtable.sandbox_airtable import until
 
@@ -35,7 +37,7 @@ def harness(running: AirtableHarness) -> AirtableHarness:
     return running
 
 
-def a_scene(number: int, video: str, run: str = "run_1") -> object:
+def a_scene(number: int, video: str, run: str = "run_1") -> OutboxEntry:
     key = f"{video}-r1-{number:02d}"
     fields = {"Scene #": number, "Prompt": f"scene {number}", "Video": [video], "Status": "Queued"}
     return want(f"w{number}", "Scenes", fields, merge={"Scene Key": key}, run_id=run)
@@ -140,7 +142,7 @@ def test_a_link_that_failed_before_is_left_out_and_the_rest_is_written(harness: 
     for attempt in range(2):
         harness.airtable.flush(BASE, [want(f"w{attempt}", "Videos", {VideoField.FINAL_VIDEO: dead}, record_id=video)])
         until(lambda: "Final Video" not in harness.cells("Videos", video))
-    fields = {VideoField.FINAL_VIDEO: dead, VideoField.STATUS: "Done"}
+    fields: dict[str, Any] = {VideoField.FINAL_VIDEO: dead, VideoField.STATUS: "Done"}
     [written] = harness.airtable.flush(BASE, [want("again", "Videos", fields, record_id=video)])
     assert written.ok
     assert VideoField.FINAL_VIDEO not in written.sent

@@ -276,6 +276,8 @@ def test_the_webhook_is_looked_after_once_a_day(house: House) -> None:
     house.look()
     assert [call for call in house.calls() if "schema" not in call] == ["push list", "push payloads"]
     renewed = house.hooks.known(BASE)
+    assert renewed
+    assert hook
     assert renewed.id == hook.id
     assert renewed.expires_at > hook.expires_at
 
@@ -283,11 +285,14 @@ def test_the_webhook_is_looked_after_once_a_day(house: House) -> None:
 def test_a_webhook_that_is_gone_is_registered_anew_with_one_look_at_the_rows(house: House) -> None:
     house.look()
     old = house.hooks.known(BASE)
+    assert old
     api = house.services.base_tools.client.api(BASE)  # type: ignore[attr-defined]
     api.delete(api.build_url("bases", BASE, "webhooks", old.id))
     record = house.world.add("Videos", {"Master Prompt": "A cat.", "Generate": True})
     house.look()
-    assert house.hooks.known(BASE).id != old.id
+    new = house.hooks.known(BASE)
+    assert new
+    assert new.id != old.id
     assert [run.record_id for run in house.runs()] == [record]
 
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -164,7 +165,7 @@ HOSTILE = ["", "/etc/passwd", "../x", "a/../../x", "a/..", "a//b", "a/", ".hidde
 @pytest.mark.parametrize("key", HOSTILE)
 def test_a_key_that_could_lead_elsewhere_is_refused_everywhere(store: MediaStore, tmp_path: Path, key: str) -> None:
     source = film(tmp_path)
-    attempts = [
+    attempts: list[Callable[[], object]] = [
         lambda: store.put_file(source, key, "video/mp4"),
         lambda: store.open_range(key, 0, 1),
         lambda: store.fetch(key, tmp_path / "back.mp4"),

@@ -128,8 +128,7 @@ def test_of_old_rows_some_at_a_time_are_removed_and_others_stay(store: Store) ->
             run_id = None if second < 4 else "run_1"
             tx.events.add(Event(at=NOW + second, entity="airtable", entity_id="app", run_id=run_id, name=f"e{second}"))
     with store.write() as tx:
-        old = {"before": {"at": NOW + 3}, "run_id": None}
-        assert [tx.events.remove_some(2, **old) for _ in range(3)] == [2, 1, 0]
+        assert [tx.events.remove_some(2, before={"at": NOW + 3}, run_id=None) for _ in range(3)] == [2, 1, 0]
         assert [event.name for event in tx.events.find()] == ["e3", "e4"]
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
@@ -16,6 +16,7 @@ from pipelines.domain.lifecycle import GENERATION_TRANSITIONS, OPEN, GenerationS
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import ApiKey, Generation, Run
 from pipelines.domain.state.generation import GenerationRequest
+from pipelines.ports import Tx
 from pipelines.stages.spending import ledger
 from pipelines.testing import make_services
 
@@ -65,7 +66,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def reserve(self, run_id: str, amount: int) -> str:
         gen_id = self._id("gen")
         with self.store.write() as tx:
-            run = tx.runs.get(run_id)
+            run = _run(tx, run_id)
             status = _G.RUNNING if run.status is RunStatus.GENERATING and ledger.held(tx, run) >= amount else _G.FAILED
             gen = _generation(gen_id, run_id, status, amount)
             if status is _G.RUNNING:
@@ -76,14 +77,15 @@ class LedgerMachine(RuleBasedStateMachine):
             tx.generations.add(gen)
         return gen_id
 
-    def _end(self, gen_id: str, to: GenerationStatus) -> tuple[Any, Any] | None:
+    def _end(self, gen_id: str, to: GenerationStatus) -> tuple[Run, Generation] | None:
         """The open generation and its run, moved on; None when it has ended before."""
         with self.store.write() as tx:
             gen = tx.generations.get(gen_id)
+            assert gen
             if gen.status not in OPEN:
                 return None
             tx.generations.change(gen_id, status=to)
-            return tx.runs.get(gen.run_id), gen
+            return _run(tx, gen.run_id), gen
 
     @rule(gen_id=generations, percent=st.integers(0, 130))
     def capture(self, gen_id: str, percent: int) -> None:
@@ -116,7 +118,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(gen_id=generations)
     def turn_up_late(self, gen_id: str) -> None:
         with self.store.write() as tx:
-            if tx.generations.get(gen_id).status is _G.ABANDONED:
+            gen = tx.generations.get(gen_id)
+            assert gen
+            if gen.status is _G.ABANDONED:
                 assert _G.ADOPTED in GENERATION_TRANSITIONS[_G.ABANDONED]
                 tx.generations.change(gen_id, status=_G.ADOPTED)
 
@@ -124,12 +128,12 @@ class LedgerMachine(RuleBasedStateMachine):
     def stop(self, run_id: str, status: RunStatus) -> None:
         with self.store.write() as tx:
             tx.runs.change(run_id, status=status)
-            ledger.release(tx, NOW, tx.runs.get(run_id))
+            ledger.release(tx, NOW, _run(tx, run_id))
 
     @rule(run_id=runs, cost=st.integers(0, 200))
     def pay_for_words(self, run_id: str, cost: int) -> None:
         with self.store.write() as tx:
-            run = tx.runs.get(run_id)
+            run = _run(tx, run_id)
             self.overrun += max(0, cost - ledger.held(tx, run))
             ledger.spend_text(tx, NOW, run, cost)
 
@@ -151,6 +155,12 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert used <= RUN_CAP + self.overrun
 
 
+def _run(tx: Tx, run_id: str) -> Run:
+    run = tx.runs.get(run_id)
+    assert run
+    return run
+
+
 def _generation(gen_id: str, run_id: str, status: GenerationStatus, amount: int) -> Generation:
     return Generation(
         id=gen_id,
@@ -166,7 +176,7 @@ def _generation(gen_id: str, run_id: str, status: GenerationStatus, amount: int)
     )
 
 
-def _refused(reserve: Any, *, expected: bool) -> None:
+def _refused(reserve: Callable[[], None], *, expected: bool) -> None:
     if not expected:
         return
     try:

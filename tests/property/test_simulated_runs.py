@@ -161,7 +161,7 @@ class Simulation(RuleBasedStateMachine):
             return
         with self.world.services.store.read() as tx:
             events = tx.events.find(name="status")
-            statuses = {run.id: run.status for run in tx.runs.find()}
+            statuses: dict[str, str] = {run.id: run.status for run in tx.runs.find()}
             statuses |= {gen.id: gen.status for gen in tx.generations.find()}
         last: dict[str, str | None] = {}
         for event in events:

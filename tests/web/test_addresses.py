@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.web_fixtures import OUTSIDE, WebHarness
+from tests.web.web_fixtures import WebHarness
 
 FILM, CLIP = {"master_prompt": "A day at the sea"}, {"prompt": "A fox"}
 CARRIED = [
@@ -42,7 +42,7 @@ ADDRESSES = [
 @pytest.fixture(scope="module")
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebHarness]:
     folder: Path = tmp_path_factory.mktemp("addresses")
-    with WebHarness(folder, **OUTSIDE) as made:
+    with WebHarness(folder) as made:
         yield made
 
 

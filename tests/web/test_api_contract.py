@@ -14,7 +14,7 @@ from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Run
 from pipelines.stages.scheduler import steps
 from pipelines.stages.spending import ledger
-from tests.web.web_fixtures import BEARER, NOBODY, OUTSIDE, WebHarness
+from tests.web.web_fixtures import BEARER, OUTSIDE, SORA, WebHarness
 from webapp.api import answers
 from webapp.api.requests import MasterPromptOrder
 
@@ -24,7 +24,7 @@ FILM = {"master_prompt": "A fox", "model": "sora/sora-2", "scene_count": 1}
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[WebHarness]:
     """Out in the world, with a server of its own for Sora's protocol."""
-    with WebHarness(tmp_path, SORA_API_KEY="sk-test", SORA_BASE_URL=f"{NOBODY}/v1", **OUTSIDE) as made:
+    with WebHarness(tmp_path, OUTSIDE | SORA) as made:
         yield made
 
 
@@ -96,7 +96,7 @@ def test_every_refusal_lists_its_problem(
     harness: WebHarness, method: str, path: str, body: Any, status: int, field: str
 ) -> None:
     """Whoever reads only `errors` is told, too."""
-    answer = harness.client.open(path, method=method, json=body, headers=BEARER)
+    answer: Any = harness.client.open(path, method=method, json=body, headers=BEARER)
     assert answer.status_code == status
     assert answer.json["errors"] == [{"field": field, "message": answer.json["detail"]}]
 
@@ -186,6 +186,6 @@ def test_money_in_doubt_is_rehearsed_as_well(harness: WebHarness) -> None:
 
 def test_a_forged_callback_is_refused_before_it_is_told_whether_there_is_such_a_one(tmp_path: Path) -> None:
     """401 comes before 404."""
-    with WebHarness(tmp_path, KIE_WEBHOOK_HMAC_KEY="a key of kie.ai's", **OUTSIDE) as harness:
+    with WebHarness(tmp_path, OUTSIDE | {"KIE_WEBHOOK_HMAC_KEY": "a key of kie.ai's"}) as harness:
         answer = harness.client.post("/api/webhook/kie/nobodys-token", json={"taskId": "task_1"})
     assert answer.status_code == 401

@@ -31,7 +31,7 @@ def served(tmp_path: Path) -> Iterator[WebHarness]:
         listener.bind(("127.0.0.1", 0))
         listener.listen(32)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with WebHarness(tmp_path, airtable=True, PUBLIC_URL=url) as harness:
+        with WebHarness(tmp_path, {"PUBLIC_URL": url}, airtable=True) as harness:
             harness.services.base_tools.setup(BASE, ["local/animatic"])
             server = make_server("127.0.0.1", 0, harness.app, threaded=True, fd=listener.fileno())
             thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -93,7 +93,8 @@ def test_a_clip_that_airtable_lost_silently_is_found_missing_and_sent_under_a_fr
     assert look(served, cut) == {}
     [file] = cells(served)["Clip"]
     assert (file["filename"], file["size"], file["type"]) == ("scene-01.mp4", len(FILM), "video/mp4")
-    told = [event["sentence"] for event in served.client.get("/api/runs/run_a").json["events"]]
+    run: Any = served.client.get("/api/runs/run_a").json
+    told = [event["sentence"] for event in run["events"]]
     assert "Airtable has not fetched a scene's clip; it is sent once more." in told
 
 

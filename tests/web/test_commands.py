@@ -103,7 +103,8 @@ def test_the_storage_check_misses_a_lost_file(harness: WebHarness) -> None:
     """Exit code 1, and which."""
     cut = harness.finished()
     assert told(harness, "storage", "check")["files"] == 1
-    harness.services.media.delete(cut.key or "")
+    assert cut.key
+    harness.services.media.delete(cut.key)
     done = flask(harness, "storage", "check")
     assert done.exit_code == 1
     assert cut.key in done.output
@@ -206,23 +207,17 @@ def leaves(name: str, command: Command) -> Iterator[tuple[str, Command]]:
         yield from leaves(f"{name} {part}", below)
 
 
-@pytest.fixture
-def workshop(tmp_path: Path) -> Iterator[WebHarness]:
-    with WebHarness(tmp_path) as made:
-        yield made
-
-
-def test_a_film_is_made_from_a_prompt_right_here(workshop: WebHarness, tmp_path: Path) -> None:
+def test_a_film_is_made_from_a_prompt_right_here(home: WebHarness, tmp_path: Path) -> None:
     """No Airtable, no web, no worker."""
     out = tmp_path / "out" / "film.mp4"
     words = ("video", "make", "A fox at dawn", "--out", str(out), "--scenes", "2", "--seconds", "1")
-    assert told(workshop, *words, "--dry-run")["quote_usd"] == 0
+    assert told(home, *words, "--dry-run")["quote_usd"] == 0
     assert not out.exists()
-    document = told(workshop, *words, "--resolution", "480p")
+    document = told(home, *words, "--resolution", "480p")
     assert document["status"] == "done"
     assert out.read_bytes()[4:8] == b"ftyp"
-    assert workshop.services.editor.probe(out).duration_s == pytest.approx(2.0, abs=0.1)
-    wrong = flask(workshop, "video", "make", "x", "--scenes", "0", "--model", "nonsense")
+    assert home.services.editor.probe(out).duration_s == pytest.approx(2.0, abs=0.1)
+    wrong = flask(home, "video", "make", "x", "--scenes", "0", "--model", "nonsense")
     assert wrong.exit_code == 1
     assert "scene_count" in wrong.output
     assert "model" in wrong.output

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.web.web_fixtures import BASE, NOBODY, OUTSIDE, WebHarness
+from tests.web.web_fixtures import BASE, OUTSIDE, SORA, WebHarness
 
 LINES = "A boat\nA boat at night\nA boat in fog"
 
@@ -17,7 +17,7 @@ LINES = "A boat\nA boat at night\nA boat in fog"
 @pytest.fixture
 def based(tmp_path: Path) -> Iterator[WebHarness]:
     """With a complete base, and a server of its own for Sora's protocol."""
-    with WebHarness(tmp_path, airtable=True, SORA_API_KEY="sk-test", SORA_BASE_URL=f"{NOBODY}/v1", **OUTSIDE) as made:
+    with WebHarness(tmp_path, OUTSIDE | SORA, airtable=True) as made:
         made.services.base_tools.setup(BASE, ["sora/sora-2"])
         yield made
 

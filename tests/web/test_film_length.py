@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.web.web_fixtures import OUTSIDE, WebHarness
+from tests.web.web_fixtures import NOBODY, OUTSIDE, WebHarness
 
 FILM = {"master_prompt": "A day at the sea", "model": "sora/sora-2", "film_seconds": 30}
 
@@ -15,14 +16,14 @@ FILM = {"master_prompt": "A day at the sea", "model": "sora/sora-2", "film_secon
 @pytest.fixture
 def house_of_sora(tmp_path: Path) -> Iterator[WebHarness]:
     """With a server of the /v1/videos protocol, where Sora 2 lives on."""
-    with WebHarness(tmp_path, **OUTSIDE, SORA_BASE_URL="http://127.0.0.1:9/v1") as made:
+    with WebHarness(tmp_path, OUTSIDE | {"SORA_BASE_URL": f"{NOBODY}/v1"}) as made:
         yield made
 
 
-def estimate(harness: WebHarness, **changes: object) -> dict:
+def estimate(harness: WebHarness, **changes: object) -> dict[str, Any]:
     answer = harness.post("/api/estimate", {**FILM, **changes})
     assert answer.status_code == 200, answer.json
-    found: dict = answer.json
+    found: dict[str, Any] = answer.json
     return found
 
 

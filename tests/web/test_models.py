@@ -17,7 +17,7 @@ SORA = {"SORA_API_KEY": "k", "SORA_BASE_URL": "https://api.openai.com/v1"}
 
 def findings(folder: Path, **environ: str) -> dict[str, dict[str, Any]]:
     """What the doctor says about the models that the settings name."""
-    with WebHarness(folder, **OUTSIDE, **environ) as harness:
+    with WebHarness(folder, OUTSIDE | environ) as harness:
         done = harness.app.test_cli_runner().invoke(args=["doctor", "--json"])
         return {check["name"]: check for check in json.loads(done.stdout) if check["name"].startswith("model ")}
 
@@ -52,7 +52,7 @@ def test_the_list_shows_what_a_clip_costs_on_top_and_what_has_no_price(harness: 
 def test_what_a_vendor_lists_is_printed_as_a_file_for_the_catalogue(tmp_path: Path) -> None:
     with Sandbox() as sandbox:
         router = {"OPENROUTER_API_KEY": "k", "OPENROUTER_BASE_URL": f"{sandbox.url}/openrouter/api/v1"}
-        with WebHarness(tmp_path, **OUTSIDE, **router) as harness:
+        with WebHarness(tmp_path, OUTSIDE | router) as harness:
             flask = harness.app.test_cli_runner()
             listed = tmp_path / "listed.toml"
             listed.write_text(flask.invoke(args=["models", "offered", "openrouter"]).stdout)

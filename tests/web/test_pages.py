@@ -48,6 +48,12 @@ def html(answer: Any) -> str:
     return str(answer.get_data(as_text=True))
 
 
+def live(harness: WebHarness, path: str) -> dict[str, Any]:
+    """What the script of a page asks for now and then."""
+    answer: Any = harness.client.get(path).json
+    return dict(answer)
+
+
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
@@ -176,7 +182,7 @@ def test_what_people_write_cannot_become_code(harness: WebHarness) -> None:
     page = html(harness.client.get(f"/runs/run_e?t={token('run', 'run_e')}"))
     assert "<script>alert" not in page
     assert "<img src=x" not in page
-    parts = harness.client.get(f"/runs/run_e/live?t={token('run', 'run_e')}").json["parts"]
+    parts = live(harness, f"/runs/run_e/live?t={token('run', 'run_e')}")["parts"]
     assert "<script>alert" not in str(parts)
 
 
@@ -184,11 +190,11 @@ def test_the_parts_of_a_page_keep_their_mark_until_they_look_different(harness: 
     """So that nothing moves under the reader's hands."""
     harness.finished()
     address = f"/runs/run_finished/live?t={token('run', 'run_finished')}"
-    first, second = harness.client.get(address).json["parts"], harness.client.get(address).json["parts"]
+    first, second = live(harness, address)["parts"], live(harness, address)["parts"]
     marks = {name: part["mark"] for name, part in first.items()}
     assert marks == {name: part["mark"] for name, part in second.items()}
     harness.change("scenes", "scene_run_finished_1", prompt="A hare.")
-    third = {name: part["mark"] for name, part in harness.client.get(address).json["parts"].items()}
+    third = {name: part["mark"] for name, part in live(harness, address)["parts"].items()}
     assert [name for name in marks if marks[name] != third[name]] == ["scene-1"]
 
 
@@ -314,7 +320,9 @@ def test_money_in_doubt_is_decided_on_the_page(harness: WebHarness) -> None:
     elsewhere = f"/runs/run_y/generations/gen_1/decide?t={token('run', 'run_y')}"
     client.post(elsewhere, data=form(page, choice="write_off"))
     with harness.store.read() as tx:
-        assert tx.generations.get("gen_1").status == GenerationStatus.UNKNOWN
+        generation = tx.generations.get("gen_1")
+    assert generation
+    assert generation.status == GenerationStatus.UNKNOWN
     client.post(f"/runs/run_x/generations/gen_1/decide{link}", data=form(page, choice="cancel"))
     assert harness.run("run_x").status == RunStatus.CANCELLED
 
@@ -330,7 +338,7 @@ def test_the_history_page_lists_filters_and_stops(home: WebHarness) -> None:
     assert "Glass city" in html(page)
     assert "A fox at dawn" not in html(home.client.get("/?show=failed"))
     assert home.client.get("/?cursor=nonsense", headers=BROWSER).status_code == 404
-    assert home.client.get("/live").json["every"] > 0
+    assert live(home, "/live")["every"] > 0
     client = home.client
     page = client.get("/")
     client.post("/stop", data=form(page, on="1"))

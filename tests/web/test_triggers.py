@@ -330,8 +330,8 @@ def use_up(harness: WebHarness) -> None:
 def test_a_key_that_starts_too_much_is_told_when_to_try_again_and_has_started_nothing(harness: WebHarness) -> None:
     """A script that ran away is ended by its pace, not by the budget."""
     use_up(harness)
-    film, sweep = {"master_prompt": "A fox"}, {}
-    for path, body in (("/api/process-master-prompt", film), ("/api/process-queue", sweep)):
+    film = {"master_prompt": "A fox"}
+    for path, body in (("/api/process-master-prompt", film), ("/api/process-queue", {})):
         answer = harness.post(path, body, headers={"Idempotency-Key": "mine"})
         assert answer.status_code == 429
     assert harness.runs() == []

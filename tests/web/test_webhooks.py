@@ -32,7 +32,7 @@ def harness(tmp_path: Path) -> Iterator[WebHarness]:
         "OPENROUTER_WEBHOOK_SECRET": ROUTER,
         "KIE_WEBHOOK_HMAC_KEY": KIE,
     }
-    with WebHarness(tmp_path, **OUTSIDE, **secrets) as made:
+    with WebHarness(tmp_path, OUTSIDE | secrets) as made:
         made.put(Run(id="run_1", status=RunStatus.GENERATING, source="rest"), made.scene("run_1"))
         yield made
 
@@ -138,7 +138,7 @@ def test_a_signed_webhook_about_nothing_of_ours_is_answered_and_forgotten(harnes
 
 def test_without_a_secret_nothing_is_believed(tmp_path: Path) -> None:
     """An unsigned door would let anybody knock our polling about."""
-    with WebHarness(tmp_path, **OUTSIDE) as harness:
+    with WebHarness(tmp_path) as harness:
         body = b'{"data": {"id": "video_1"}}'
         assert harness.client.post("/api/webhook/openai", data=body, headers=standard(harness, body)).status_code == 401
 

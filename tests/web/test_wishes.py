@@ -24,7 +24,7 @@ every_route = pytest.mark.parametrize(("path", "body"), ROUTES)
 @pytest.fixture
 def vertex(tmp_path: Path) -> Iterator[WebHarness]:
     """With a project at Google, whose models take both."""
-    with WebHarness(tmp_path, **OUTSIDE, GOOGLE_CLOUD_PROJECT="p") as made:
+    with WebHarness(tmp_path, OUTSIDE | {"GOOGLE_CLOUD_PROJECT": "p"}) as made:
         made.finished()
         yield made
 

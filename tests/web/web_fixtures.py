@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -32,13 +32,15 @@ BASE = FIRST_BASE
 RECORD = "recA1b2C3d4E5f6G7"
 KEY = "a-key-that-only-this-test-knows"
 KEYS = f"tester:{hashlib.sha256(KEY.encode()).hexdigest()}"
-OUTSIDE: dict[str, Any] = {
+OUTSIDE = {
     "PUBLIC_URL": "https://films.example.com",
     "API_KEYS": KEYS,
     "SECRET_KEY": "a secret key for tests only",
 }
 NOBODY = "http://127.0.0.1:9"
 """The discard port: nobody answers there."""
+SORA = {"SORA_API_KEY": "sk-test", "SORA_BASE_URL": f"{NOBODY}/v1"}
+"""A paid vendor with a server of its own, which nobody reaches."""
 BEARER = {"Authorization": f"Bearer {KEY}"}
 
 
@@ -77,7 +79,7 @@ def empty_database() -> Path:
 class WebHarness:
     """The application, its services, and a few hands to put rows into the database as the worker would."""
 
-    def __init__(self, folder: Path, *, airtable: bool = False, **environ: str) -> None:
+    def __init__(self, folder: Path, environ: Mapping[str, str] = OUTSIDE, *, airtable: bool = False) -> None:
         self.folder = folder
         self.sandbox = Sandbox() if airtable else None
         self.environ = environ

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.web_fixtures import OUTSIDE, WebHarness
+from tests.web.web_fixtures import WebHarness
 
 OPEN_TO_ALL = {
     "/health",
@@ -24,7 +24,7 @@ OWN_PROOF = ("/api/webhook/", "/media/", "/v/", "/static/fonts/")
 
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[WebHarness]:
-    with WebHarness(tmp_path, **OUTSIDE) as made:
+    with WebHarness(tmp_path) as made:
         yield made
 
 
