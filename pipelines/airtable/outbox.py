@@ -16,7 +16,7 @@ from pipelines.airtable.field_map import RECORD_ID
 from pipelines.airtable.rows.answers import FAILED_FILES, MISSING_ROW, MODEL_NOT_FOUND, STALE_NAMES, Gone, Rejected
 from pipelines.airtable.rows.client import WRITE, Client
 from pipelines.airtable.rows.names import BaseNames, TableNames
-from pipelines.domain.airtable.fields import difference
+from pipelines.domain.airtable.values import difference
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, NotConfigured, Retryable
 from pipelines.domain.records import OutboxEntry
 from pipelines.ports import Written

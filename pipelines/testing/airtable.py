@@ -10,14 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.airtable.rows import fields as cells
-from pipelines.domain.airtable.fields import (
-    TICKED_TABLES,
-    AirtableTable,
-    SceneField,
-    VersionField,
-    VideoField,
-    difference,
-)
+from pipelines.domain.airtable.fields import TICKED_TABLES, AirtableTable, SceneField, VersionField, VideoField
+from pipelines.domain.airtable.values import difference
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, RateLimited, RecordGone, ReelgridError, Unavailable
 from pipelines.domain.lifecycle import SceneStatus
 from pipelines.domain.records import OutboxEntry

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.domain.airtable.fields import FileLink, VideoField, attachments
+from pipelines.domain.airtable.fields import VideoField
+from pipelines.domain.airtable.values import FileLink, attachments
 from pipelines.domain.errors import AirtableDenied, RecordGone
 from pipelines.domain.footage import Transition
 from tests.airtable.airtable_fixtures import BASE, START, AirtableHarness, want

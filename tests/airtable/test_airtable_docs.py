@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from pipelines.airtable.schema import TABLES, create_options, own_fields
-from pipelines.domain.airtable.fields import (
-    AirtableTable,
-    SceneField,
-    SettingsField,
-    VersionField,
-    VideoField,
+from pipelines.domain.airtable.fields import AirtableTable, SceneField, SettingsField, VersionField, VideoField
+from pipelines.domain.airtable.values import (
     attachments,
     moment,
     scene_fields,

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.domain.airtable.fields import FileLink, SceneField, VideoField, attachments
+from pipelines.domain.airtable.fields import SceneField, VideoField
+from pipelines.domain.airtable.values import FileLink, attachments
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, RateLimited, Unavailable
 from pipelines.domain.records import OutboxEntry
 from tests.airtable.airtable_fixtures import BASE, AirtableHarness, want

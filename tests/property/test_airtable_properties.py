@@ -12,7 +12,8 @@ from pipelines.airtable.limiter import CAPACITY, WINDOW_S, read_lane
 from pipelines.airtable.rows.fields import airtable_row, airtable_scene, airtable_settings, row_to_order
 from pipelines.airtable.schema import TABLES
 from pipelines.database.codec import decode, encode
-from pipelines.domain.airtable.fields import VideoField, difference
+from pipelines.domain.airtable.fields import VideoField
+from pipelines.domain.airtable.values import difference
 from pipelines.domain.orders.order import MAX_SCENES, Order
 from pipelines.domain.records import Lane
 from pipelines.domain.state.shared import LaneDetail

@@ -15,7 +15,7 @@ from werkzeug.serving import make_server
 
 from pipelines.domain.records import Cut
 from pipelines.domain.state.delivery import Verification
-from pipelines.stages.base_rows import outbox
+from pipelines.stages.base_rows import scene_rows
 from pipelines.stages.delivery import flush, verify_attachments
 from pipelines.stages.scheduler import steps
 from tests.web.web_fixtures import BASE, WebHarness
@@ -62,7 +62,7 @@ def delivered(harness: WebHarness) -> Cut:
     with harness.store.write() as tx:
         run = tx.runs.get("run_a")
         assert run
-        outbox.show_scenes(harness.services, tx, run, urgent=True)
+        scene_rows.show_all(harness.services, tx, run, urgent=True)
         known = replace(verify_attachments.schedule_verification(cut, "Scenes"), extras=True)
         tx.cuts.change(cut.id, attachment=known, next_at=harness.clock.now())
     return cut
@@ -107,7 +107,7 @@ def test_a_clip_that_has_arrived_is_neither_looked_at_nor_sent_again(served: Web
         assert run
         assert current
         assert current.next_at is None
-        outbox.show_scenes(served.services, tx, run, urgent=True)
+        scene_rows.show_all(served.services, tx, run, urgent=True)
         attachment = verify_attachments.schedule_verification(current, "Scenes")
         tx.cuts.change(cut.id, attachment=attachment, next_at=served.clock.now())
     [first] = cells(served)["Clip"]

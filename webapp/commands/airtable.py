@@ -9,7 +9,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from pipelines.domain.airtable.fields import moment
+from pipelines.domain.airtable.values import moment
 from pipelines.domain.orders.checks import usable
 from pipelines.stages.base_changes import webhook_push
 from webapp.commands.output import as_json, checks_table, failed, reports_errors, show

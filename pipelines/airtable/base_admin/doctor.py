@@ -24,7 +24,8 @@ from pipelines.airtable.rows.client import META, READ_TIMEOUT_S, Client, Kind
 from pipelines.airtable.rows.name_book import NameBook, read_schema
 from pipelines.airtable.schema import TABLES, FieldSpec, TableSpec
 from pipelines.airtable.webhooks import Webhooks
-from pipelines.domain.airtable.fields import AirtableTable, SceneField, moment
+from pipelines.domain.airtable.fields import AirtableTable, SceneField
+from pipelines.domain.airtable.values import moment
 from pipelines.domain.errors import ReelgridError
 from pipelines.net import guarded_client
 from pipelines.ports import Check, Clock

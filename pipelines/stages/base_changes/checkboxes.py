@@ -13,7 +13,7 @@ from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.records import Cut, Run, Scene
 from pipelines.ports import AirtableRow, AirtableScene, AirtableVersion, Tx
 from pipelines.stages.base_changes import queue_sweep
-from pipelines.stages.base_rows import outbox
+from pipelines.stages.base_rows import film_row, outbox
 from pipelines.stages.decisions import control
 from pipelines.stages.delivery import verify_attachments
 from pipelines.stages.films.stitch import films_of
@@ -167,7 +167,7 @@ def _restore(services: Services, base_id: str, version: AirtableVersion) -> str 
         return None
     detail = {VideoField.STATUS_DETAIL.value: f"The film of run {version.run} is back."}
     # A link of its own: what we believe to be in the cell may have been removed there by hand.
-    say(services, base_id, record_id, outbox.film_cells(services, cuts, mark=f"back-{now:.0f}") | detail)
+    say(services, base_id, record_id, film_row.cells(services, cuts, mark=f"back-{now:.0f}") | detail)
     if services.policy.airtable_reaches_us:
         with services.store.write() as tx:
             cut = tx.cuts.get(cuts[0].id, lock=True) or cuts[0]

@@ -10,7 +10,7 @@ from typing import Any
 from pipelines.domain.airtable.fields import AirtableTable, VideoField
 from pipelines.domain.errors import Permanent, ReelgridError
 from pipelines.ports import AirtableRow
-from pipelines.stages.base_rows import outbox
+from pipelines.stages.base_rows import outbox, run_row
 from pipelines.stages.decisions import control
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor
@@ -98,9 +98,9 @@ def _go_on(services: Services, run_id: str) -> None:
         control.go_on(services, run_id, ACTOR)
     except Permanent as error:
         logger.info("Ready of run %s: %s", run_id, error.operator)
-        outbox.show_again(services, run_id, detail=error.marketer)
+        run_row.show_again(services, run_id, detail=error.marketer)
     else:
-        outbox.show_again(services, run_id)
+        run_row.show_again(services, run_id)
 
 
 def give_up(services: Services, actor: Actor, sweep_id: str, error: ReelgridError) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipelines.domain.airtable.fields import AirtableTable, SceneField, made_with, prompt_in_row
+from pipelines.domain.airtable.fields import AirtableTable, SceneField
+from pipelines.domain.airtable.values import made_with, prompt_in_row
 from pipelines.domain.lifecycle import STOPPED, SceneStatus
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import AirtableScene, Tx

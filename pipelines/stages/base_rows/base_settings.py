@@ -8,7 +8,7 @@ import logging
 
 from pipelines.domain.errors import Busy, ReelgridError
 from pipelines.domain.records import Base
-from pipelines.stages.base_rows import outbox
+from pipelines.stages.base_rows import settings_row
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.spending import rate_limits, stop_switch
 
@@ -60,4 +60,4 @@ def read(services: Services, base_id: str) -> None:
             tx.bases.add(Base(id=base_id, created_at=now))
         tx.bases.change(base_id, airtable_cap_micro=row.day_budget_micro, settings_read_at=now)
         if row.record_id is not None:
-            outbox.show_settings(tx, now, base_id, record_id=row.record_id)
+            settings_row.show(tx, now, base_id, record_id=row.record_id)

@@ -15,7 +15,7 @@ from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.plan import Plan, PlannedScene
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.ports import AirtableScene, Tx
-from pipelines.stages.base_rows import base_settings, outbox
+from pipelines.stages.base_rows import base_settings, film_row, outbox, run_row, scene_rows
 from pipelines.stages.films import pieces, stitch
 from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.generations.requests import scene_order, still_to_buy
@@ -44,7 +44,7 @@ def _show_animatic(services: Services, actor: Actor, run: Run) -> None:
         # Somebody may have approved while the preview was being made.
         again = actor.now if current is not None and current.approval == "given" else None
         run = touch_run(tx, actor, run, next_at=again, **FREE)
-        outbox.show_films(services, tx, run, [cut])
+        film_row.show(services, tx, run, [cut])
 
 
 def _card_clip(services: Services, run: Run, scene: Scene, total: int) -> Clip:
@@ -91,8 +91,8 @@ def _go_on(services: Services, actor: Actor, run: Run) -> None:
         quote = due + ledger.spent(tx, run_id=run.id)
         detail = "Approved. Generating the clips."
         run = transition_run(tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail=detail, quote_micro=quote)
-        outbox.show_scenes(services, tx, run, within_s=None if plan is None else outbox.SOON_S)
-        outbox.show_run(services, tx, run, urgent=True)
+        scene_rows.show_all(services, tx, run, within_s=None if plan is None else outbox.SOON_S)
+        run_row.show(services, tx, run, urgent=True)
 
 
 def _plan_as_edited(services: Services, run: Run) -> Plan | None:
@@ -178,5 +178,5 @@ def give_up(services: Services, actor: Actor, run: Run, error: ReelgridError) ->
     again = {"approval": "asked", "detail": "Please change what is named, then approve again.", "next_at": None}
     with services.store.write() as tx:
         run = touch_run(tx, actor, run, error=error.marketer, **again, **FREE)
-        outbox.show_run(services, tx, run, urgent=True)
+        run_row.show(services, tx, run, urgent=True)
     return True

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pipelines.domain.airtable.fields import prompt_in_row
+from pipelines.domain.airtable.values import prompt_in_row
 from pipelines.domain.errors import InvalidOrder, NotAllowed, NotFound, Problem
 from pipelines.domain.lifecycle import (
     ACTIVE,
@@ -20,7 +20,7 @@ from pipelines.domain.lifecycle import (
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.ports import Tx
-from pipelines.stages.base_rows import next_action, outbox
+from pipelines.stages.base_rows import next_action, outbox, run_row, scene_rows
 from pipelines.stages.generations.requests import settings_of, still_to_buy
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_generation, transition_run
@@ -52,7 +52,7 @@ def approve(services: Services, run_id: str, actor: str) -> Run:
         record(tx, who, "run", run.id, run.id, "approved")
         run = touch_run(tx, who, run, approval="given", next_at=now, detail="Approved.")
         # The step that follows says in the same call that the clips are being made.
-        outbox.show_run(services, tx, run, urgent=True, within_s=outbox.SOON_S, extra={"Approve": False})
+        run_row.show(services, tx, run, urgent=True, within_s=outbox.SOON_S, extra={"Approve": False})
         return run
 
 
@@ -74,7 +74,7 @@ def _cancel(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
     detail = "Cancelled. Clips that are paid for are kept."
     run = transition_run(tx, who, run, _R.CANCELLED, detail=detail, finished_at=who.now)
     ledger.release(tx, who.now, run)
-    outbox.show_run(services, tx, run, urgent=True, extra={"Cancel": False})
+    run_row.show(services, tx, run, urgent=True, extra={"Cancel": False})
     return run
 
 
@@ -129,7 +129,7 @@ def _retry(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
         _hold_missing(services, tx, run, scenes, who.now)
         run = transition_run(tx, who, run, _R.GENERATING, detail="Going on where it stopped.", **again)
         _wake_planned(tx, run, who.now)
-    outbox.show_run(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
+    run_row.show(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
     return run
 
 
@@ -178,8 +178,8 @@ def regenerate(services: Services, run_id: str, number: int, changes: dict[str, 
         again = {"detail": f"Making scene {number} again.", "error": None, "finished_at": None, "next_at": now}
         quote = ledger.spent(tx, run_id=run.id) + price
         run = transition_run(tx, who, run, _R.GENERATING, take=run.take + 1, quote_micro=quote, **again)
-        outbox.show_scene(services, tx, run, tx.scenes.get(scene.id) or scene, within_s=outbox.SOON_S)
-        outbox.show_run(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
+        scene_rows.show(services, tx, run, tx.scenes.get(scene.id) or scene, within_s=outbox.SOON_S)
+        run_row.show(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
         return run
 
 
@@ -247,7 +247,7 @@ def _wait(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation) -> 
     if run.status is _R.NEEDS_ATTENTION:
         run = transition_run(tx, who, run, _R.GENERATING, **again, finished_at=None)
         _wake_planned(tx, run, who.now)
-        outbox.show_run(services, tx, run, urgent=True)
+        run_row.show(services, tx, run, urgent=True)
         return run
     return touch_run(tx, who, run, detail=again["detail"])
 
@@ -258,7 +258,7 @@ def _write_off(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation
     if run.status in RETRYABLE_RUNS:
         return _retry(services, tx, who, run)
     if run.status is not _R.GENERATING:
-        outbox.show_late_cost(tx, who.now, run)
+        run_row.show_late_cost(tx, who.now, run)
         return run
     _forgive(tx, tx.scenes.find(id=gen.scene_id))
     _hold_missing(services, tx, run, tx.scenes.find(run_id=run.id, order="number"), who.now)
@@ -269,7 +269,7 @@ def _write_off_and_cancel(services: Services, tx: Tx, who: Actor, run: Run, gen:
     ledger.write_off(tx, who.now, run, transition_generation(tx, who, gen, _G.ABANDONED))
     if run.status in CANCELLABLE:
         return _cancel(services, tx, who, run)
-    outbox.show_late_cost(tx, who.now, run)
+    run_row.show_late_cost(tx, who.now, run)
     return run
 
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipelines.domain.airtable.fields import OTHERS, AirtableTable, VideoField
+from pipelines.domain.airtable.fields import AirtableTable, VideoField
+from pipelines.domain.airtable.values import OTHERS
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, NotConfigured, RecordGone, ReelgridError
 from pipelines.domain.lifecycle import CutStatus, RunStatus, SceneStatus
 from pipelines.domain.orders.unused_settings import missing_captions
 from pipelines.domain.records import Cut, OutboxEntry, Run
 from pipelines.ports import Tx
-from pipelines.stages.base_rows import base_outages, outbox
+from pipelines.stages.base_rows import base_outages, film_row, run_row, scene_rows
 from pipelines.stages.delivery import verify_attachments
 from pipelines.stages.films.stitch import films_of
 from pipelines.stages.kernel import scratch
@@ -160,7 +161,7 @@ def _send_again(
         _note(tx, cuts, checks=0, tries=tries, links=links)
         run = touch_run(tx, actor, run, next_at=services.clock.now() + CHECKS_S[0], **FREE)
         record(tx, actor, "run", run.id, run.id, "attached_again", tries=tries)
-        outbox.show_films(services, tx, run, films_of(tx, run), have=have or {})
+        film_row.show(services, tx, run, films_of(tx, run), have=have or {})
 
 
 _NO_COLUMN = (
@@ -176,14 +177,14 @@ _NOT_FETCHED = (
 def _stop(services: Services, tx: Tx, actor: Actor, run: Run, error: str) -> None:
     run = transition_run(tx, actor, run, _R.NEEDS_ATTENTION, error=error, detail="", finished_at=services.clock.now())
     ledger.release(tx, services.clock.now(), run)
-    outbox.show_run(services, tx, run)
+    run_row.show(services, tx, run)
 
 
 def _upload(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None:
     """Airtable cannot reach this machine: small films are uploaded, the others have their link."""
     small = [cut for cut in cuts if (cut.size or 0) <= UPLOAD_LIMIT]
     uploads = [_Upload(_FILMS, cut.key or "", cut.filename or "film.mp4") for cut in small]
-    uploads += [_Upload(_POSTERS, cut.poster_key, outbox.poster_name(cut)) for cut in small if cut.poster_key]
+    uploads += [_Upload(_POSTERS, cut.poster_key, film_row.poster_name(cut)) for cut in small if cut.poster_key]
     ids: dict[str, list[dict[str, Any]]] = {_FILMS: [], _POSTERS: []}
     for one in uploads:
         path = scratch.local(services, one.key)
@@ -230,7 +231,7 @@ def _finish(
     with services.store.write() as tx:
         cuts = films_of(tx, run)
         for cut in cuts:
-            known = (have or {}).get(outbox.film_name(cut))
+            known = (have or {}).get(film_row.film_name(cut))
             attachment = (
                 verify_attachments.schedule_verification(cut, *later) if later and cut is cuts[0] else cut.attachment
             )
@@ -243,8 +244,8 @@ def _finish(
         sentence = detail or (READY if not doubts else "The film is ready, with something to look at.")
         sentence = " ".join(filter(None, (sentence, _without_captions(tx, run))))
         run = transition_run(tx, actor, run, to, detail=sentence, error=" ".join(doubts) or None, finished_at=now)
-        outbox.show_scenes(services, tx, run, urgent=True)
-        outbox.show_run(services, tx, run, urgent=True, extra=cells)
+        scene_rows.show_all(services, tx, run, urgent=True)
+        run_row.show(services, tx, run, urgent=True, extra=cells)
     services.points.reach("deliver.finished", run=run.id)
 
 
@@ -270,9 +271,9 @@ def _park(services: Services, actor: Actor, run: Run, shut: base_outages.Outage)
         detail = "Airtable's monthly quota is used up: the film is on the progress page and arrives in the row later."
         ledger.release(tx, now, run)
         run = transition_run(tx, actor, run, _R.DONE, detail=detail, finished_at=now)
-        outbox.show_scenes(services, tx, run)
+        scene_rows.show_all(services, tx, run)
         # By the time that anybody reads it there, the quota is back.
-        outbox.show_run(services, tx, run, extra={VideoField.STATUS_DETAIL.value: READY})
+        run_row.show(services, tx, run, extra={VideoField.STATUS_DETAIL.value: READY})
 
 
 _BY_ITSELF = "It arrives here by itself after that."

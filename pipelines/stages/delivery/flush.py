@@ -14,7 +14,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.progress.pacing import next_progress_s
 from pipelines.domain.records import OutboxEntry, Run
 from pipelines.ports import Tx, Written
-from pipelines.stages.base_rows import airtable_calls, base_outages, fetches, outbox
+from pipelines.stages.base_rows import airtable_calls, base_outages, fetches, run_row
 from pipelines.stages.base_rows.outbox import COALESCE_S, STORED
 from pipelines.stages.delivery import deliver, keep_old_films, verify_attachments
 from pipelines.stages.kernel.services import Services
@@ -92,7 +92,7 @@ def _refreshed(services: Services, entry: OutboxEntry) -> OutboxEntry:
         run, current = tx.runs.get(entry.run_id, lock=True), tx.outbox.get(entry.id, lock=True)
         if run is None or current is None or run.status is not RunStatus.GENERATING or _is_another(current, run):
             return entry
-        fields = {**current.fields, **outbox.run_cells(services, tx, run)}
+        fields = {**current.fields, **run_row.cells(services, tx, run)}
         # Said also when nothing has moved: `Last Update` shows that somebody looks after the film.
         sent = {name: value for name, value in current.sent.items() if name != VideoField.PROGRESS}
         tx.outbox.change(entry.id, fields=fields, sent=sent, version=current.version + 1)

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipelines.domain.airtable.fields import OTHERS, AirtableTable, VideoField
+from pipelines.domain.airtable.fields import AirtableTable, VideoField
+from pipelines.domain.airtable.values import OTHERS
 from pipelines.domain.records import OutboxEntry
 from pipelines.stages.kernel.services import Services
 

@@ -12,14 +12,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipelines.domain.airtable.fields import AirtableTable, SceneField, VersionField, VideoField, attachments
+from pipelines.domain.airtable.fields import AirtableTable, SceneField, VersionField, VideoField
+from pipelines.domain.airtable.values import attachments
 from pipelines.domain.errors import AirtableQuota, ReelgridError
 from pipelines.domain.keys import version_key
 from pipelines.domain.lifecycle import CutStatus
 from pipelines.domain.records import Cut, OutboxEntry, Run
 from pipelines.domain.state.delivery import Attachment, Verification
 from pipelines.ports import Tx
-from pipelines.stages.base_rows import fetches, outbox
+from pipelines.stages.base_rows import fetches, film_row, outbox, scene_rows
 from pipelines.stages.films.stitch import films_of
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record
@@ -54,12 +55,12 @@ class Arrival:
 
 def films(cuts: Sequence[Cut]) -> list[File]:
     """The films of a row."""
-    return [File(outbox.film_name(cut), "video/", cut.size) for cut in cuts]
+    return [File(film_row.film_name(cut), "video/", cut.size) for cut in cuts]
 
 
 def posters(cuts: Sequence[Cut]) -> list[File]:
     """Their posters."""
-    return [File(outbox.poster_name(cut), "image/") for cut in cuts if cut.poster_key]
+    return [File(film_row.poster_name(cut), "image/") for cut in cuts if cut.poster_key]
 
 
 def compare(files: Sequence[File], cell: Sequence[Mapping[str, Any]]) -> Arrival:
@@ -224,7 +225,7 @@ def confirm(tx: Tx, run_id: str, cells: Mapping[str, Any]) -> None:
     if not (film.whole and poster.whole) or current is None:
         return
     looks = {name: state for name, state in current.attachment.looks.items() if name != AirtableTable.VIDEOS}
-    known = replace(current.attachment, id=film.have[outbox.film_name(current)], looks=looks)
+    known = replace(current.attachment, id=film.have[film_row.film_name(current)], looks=looks)
     tx.cuts.change(current.id, attachment=known)
 
 
@@ -232,7 +233,7 @@ def _clip_rows(tx: Tx, run: Run) -> list[_Row]:
     """The scenes whose clip was given to Airtable and never seen there."""
     rows = []
     for scene in tx.scenes.find(run_id=run.id, order="number"):
-        clip, entry = tx.clips.get(scene.clip_id or ""), outbox.entry_of_scene(tx, run, scene)
+        clip, entry = tx.clips.get(scene.clip_id or ""), scene_rows.entry_of(tx, run, scene)
         if clip is None or entry is None or entry.gone or entry.error:
             continue
         unseen = [item for item in entry.fields.get(_CLIP) or () if "id" not in item]
@@ -320,9 +321,9 @@ def _fresh_links(
 ) -> dict[str, list[dict[str, Any]]]:
     """The cells as they are wanted, with links that were never given before, and ids for what is there already."""
     if table == AirtableTable.SCENES:
-        return {_CLIP: [{**item, "url": f"{outbox.key_of(item)}#{mark}"} for item in row.entry.fields[_CLIP]]}
+        return {_CLIP: [{**item, "url": f"{scene_rows.key_of(item)}#{mark}"} for item in row.entry.fields[_CLIP]]}
     have = {name: known for arrival in found.values() for name, known in arrival.have.items()}
-    return {name: attachments(files) for name, files in outbox.film_files(place.cuts, mark, have).items()}
+    return {name: attachments(files) for name, files in film_row.files_of(place.cuts, mark, have).items()}
 
 
 def _say(tx: Tx, now: float, entry: OutboxEntry, fields: dict[str, Any]) -> None:

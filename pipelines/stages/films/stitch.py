@@ -19,7 +19,7 @@ from pipelines.domain.records import Clip, Cut, Run, Scene
 from pipelines.domain.state.delivery import JoinReport
 from pipelines.domain.state.open_json import JsonObject
 from pipelines.ports import Tx
-from pipelines.stages.base_rows import outbox
+from pipelines.stages.base_rows import film_row, run_row
 from pipelines.stages.films import cards, pieces, timeline
 from pipelines.stages.films.timeline import Shot
 from pipelines.stages.generations.fetch import sha256_of
@@ -65,7 +65,7 @@ def make_cuts(services: Services, actor: Actor, run: Run) -> None:
         run = transition_run(
             tx, actor, run, RunStatus.DELIVERING, next_at=actor.now, detail=detail, verdict=verdict, error=None
         )
-        outbox.show_films(services, tx, run, cuts)
+        film_row.show(services, tx, run, cuts)
     services.points.reach("deliver.wanted", run=run.id)
 
 
@@ -299,4 +299,4 @@ def give_up(services: Services, actor: Actor, run: Run, error: ReelgridError) ->
             why = f"The film could not be put together: {error.marketer} All clips are kept; retry, or regenerate one."
         moved = transition_run(tx, actor, row, to, error=why, finished_at=actor.now)
         ledger.release(tx, actor.now, moved)
-        outbox.show_run(services, tx, moved)
+        run_row.show(services, tx, moved)

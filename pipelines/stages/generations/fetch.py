@@ -26,7 +26,7 @@ from pipelines.domain.lifecycle import GenerationStatus, Reason, RunStatus, Scen
 from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
 from pipelines.ports import Job, Tx
-from pipelines.stages.base_rows import outbox
+from pipelines.stages.base_rows import run_row, scene_rows
 from pipelines.stages.generations import submit
 from pipelines.stages.kernel import leases
 from pipelines.stages.kernel.services import Services
@@ -219,7 +219,7 @@ def _give_to_scene(
         record(tx, actor, "clip", clip.id, run.id, "kept_aside", scene=scene.id)
         return
     tx.scenes.change(scene.id, clip_id=clip.id, status=SceneStatus.DONE, error=None, updated_at=actor.now)
-    outbox.show_scene(services, tx, run, tx.scenes.get(scene.id) or scene)
+    scene_rows.show(services, tx, run, tx.scenes.get(scene.id) or scene)
     _go_on_if_complete(services, tx, actor, run)
 
 
@@ -228,7 +228,7 @@ def _go_on_if_complete(services: Services, tx: Tx, actor: Actor, run: Run) -> No
     if run.status is RunStatus.NEEDS_ATTENTION and not tx.scenes.count(run_id=run.id, clip_id=None):
         again = {"detail": "The missing clip turned up.", "error": None, "finished_at": None, "next_at": actor.now}
         run = transition_run(tx, replace(actor, lease=None), run, RunStatus.GENERATING, **again)
-        outbox.show_run(services, tx, run, urgent=True)
+        run_row.show(services, tx, run, urgent=True)
 
 
 def give_up(services: Services, actor: Actor, gen: Generation, error: ReelgridError) -> None:

@@ -31,7 +31,7 @@ from pipelines.domain.lifecycle import IN_FLIGHT, TERMINAL, GenerationStatus, Re
 from pipelines.domain.records import Generation, Run
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
 from pipelines.ports import Job, MediaInput, Submission, Tx
-from pipelines.stages.base_rows import outbox
+from pipelines.stages.base_rows import run_row
 from pipelines.stages.generations import reuse
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
@@ -345,4 +345,4 @@ def wake_if_generating(tx: Tx, run: Run, now: float) -> None:
         wake_run(tx, run.id, now)
     else:
         tx.runs.change(run.id, version=run.version + 1, updated_at=now)
-        outbox.show_late_cost(tx, now, run)
+        run_row.show_late_cost(tx, now, run)

@@ -18,7 +18,7 @@ from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import QueueSweep, Run
 from pipelines.ports import AirtableRow, Tx
-from pipelines.stages.base_rows import outbox
+from pipelines.stages.base_rows import outbox, run_row
 from pipelines.stages.generations.requests import not_set_up
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
@@ -139,7 +139,7 @@ def _new(
     record(tx, trigger, "run", run.id, run.id, "status", None, RunStatus.QUEUED, source=run.source)
     if later:
         schedule.record_schedule(tx, trigger, run.id, later)
-    outbox.show_run(services, tx, run, urgent=True, within_s=outbox.SOON_S, extra={VideoField.GENERATE.value: False})
+    run_row.show(services, tx, run, urgent=True, within_s=outbox.SOON_S, extra={VideoField.GENERATE.value: False})
     return Started(run_id=run.id, status=run.status, existing=False, quote_micro=run.quote_micro)
 
 

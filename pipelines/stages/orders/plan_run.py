@@ -17,7 +17,7 @@ from pipelines.domain.planning.film_length import counted
 from pipelines.domain.planning.plan import Plan, make_plan
 from pipelines.domain.records import Run
 from pipelines.ports import AirtableRow, AirtableScene, Brief
-from pipelines.stages.base_rows import base_settings, outbox
+from pipelines.stages.base_rows import base_settings, run_row
 from pipelines.stages.generations.requests import style_left_out
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, touch_run, transition_run
@@ -126,7 +126,7 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
             # Money first: a run that cannot be paid for is not even written.
             ledger.hold(tx, actor.now, run, plan.quote_micro, services.policy)
             run = transition_run(tx, actor, run, RunStatus.WRITING, next_at=actor.now, detail="Writing the scenes.")
-            outbox.show_run(services, tx, run)
+            run_row.show(services, tx, run)
     services.points.reach("order.planned", run=run.id)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import Run
 from pipelines.ports import Tx
-from pipelines.stages.base_rows import outbox
+from pipelines.stages.base_rows import outbox, run_row
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run
 
@@ -49,7 +49,7 @@ def wait(services: Services, actor: Actor, run: Run, at: float) -> None:
     with services.store.write() as tx:
         run = touch_run(tx, actor, run, next_at=at, attempts=0, detail=sentence(at), **FREE)
         record_schedule(tx, actor, run.id, at)
-        outbox.show_run(services, tx, run, urgent=True)
+        run_row.show(services, tx, run, urgent=True)
 
 
 def reschedule(services: Services, run_id: str, at: float | None) -> None:
@@ -65,7 +65,7 @@ def reschedule(services: Services, run_id: str, at: float | None) -> None:
             record_schedule(tx, actor, run.id, at)
         else:
             run = touch_run(tx, actor, run, next_at=now, detail=SOON)
-        outbox.show_run(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
+        run_row.show(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
 
 
 _PERSON = "airtable"

@@ -12,7 +12,7 @@ from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Brief, Tx
-from pipelines.stages.base_rows import base_settings, outbox
+from pipelines.stages.base_rows import base_settings, outbox, run_row, scene_rows
 from pipelines.stages.generations import text_requests
 from pipelines.stages.generations.requests import repeats, scene_order, settings_of, still_to_buy
 from pipelines.stages.kernel.services import Services
@@ -93,8 +93,8 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
         run = transition_run(
             tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail="Generating the clips.", quote_micro=quote
         )
-    outbox.show_scenes(services, tx, run, urgent=True, within_s=outbox.SOON_S)
-    outbox.show_run(services, tx, run)
+    scene_rows.show_all(services, tx, run, urgent=True, within_s=outbox.SOON_S)
+    run_row.show(services, tx, run)
 
 
 def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, style: str | None) -> list[Scene]:

@@ -14,7 +14,7 @@ from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus, RunStat
 from pipelines.domain.progress.run_progress import clips_sentence
 from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.ports import GenerationRequest, Tx
-from pipelines.stages.base_rows import base_settings, outbox
+from pipelines.stages.base_rows import base_settings, run_row, scene_rows
 from pipelines.stages.generations import fetch, poll, reconcile, reuse, submit
 from pipelines.stages.generations.requests import cached_clip, fingerprint, request_for
 from pipelines.stages.kernel.services import Services
@@ -172,7 +172,7 @@ def _reuse(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, cli
     tx.scenes.change(scene.id, clip_id=clip.id, fingerprint=mark, **done)
     tx.clips.change(clip.id, next_at=actor.now)
     record(tx, actor, "scene", scene.id, run.id, "reused", clip=clip.id, saved_micro=clip.cost_micro)
-    outbox.show_scene(services, tx, run, tx.scenes.get(scene.id) or scene)
+    scene_rows.show(services, tx, run, tx.scenes.get(scene.id) or scene)
 
 
 def _fan_in(services: Services, tx: Tx, actor: Actor, run: Run) -> None:
@@ -188,8 +188,8 @@ def _fan_in(services: Services, tx: Tx, actor: Actor, run: Run) -> None:
         run = touch_run(tx, actor, run, next_at=None, detail=clips_sentence(ready, len(scenes)), **_FREE)
     else:
         run = _ask(tx, actor, run, scenes, doubtful)
-        outbox.show_scenes(services, tx, run)
-    outbox.show_run(services, tx, run)
+        scene_rows.show_all(services, tx, run)
+    run_row.show(services, tx, run)
 
 
 _FREE = {"lease_owner": None, "lease_token": None, "lease_until": 0.0, "attempts": 0}

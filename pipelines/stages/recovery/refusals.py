@@ -12,7 +12,7 @@ from pipelines.domain.records import Generation, Run, Scene
 from pipelines.domain.recovery.refusal_ladder import AttemptKind, Step, next_step
 from pipelines.domain.state.open_json import JsonObject
 from pipelines.ports import Tx
-from pipelines.stages.base_rows import outbox
+from pipelines.stages.base_rows import scene_rows
 from pipelines.stages.generations import text_requests
 from pipelines.stages.generations.requests import settings_of
 from pipelines.stages.generations.submit import pictures_of, submission_of
@@ -119,7 +119,7 @@ class _Recovery:
         self.tx.scenes.change(self.scene.id, updated_at=self.actor.now, **changes)
         scene = self.tx.scenes.get(self.scene.id) or self.scene
         record(self.tx, self.actor, "scene", self.scene.id, self.run.id, "ladder", **self._detail(scene))
-        outbox.show_scene(self.services, self.tx, self.run, scene)
+        scene_rows.show(self.services, self.tx, self.run, scene)
         return scene
 
     def _detail(self, scene: Scene) -> JsonObject:

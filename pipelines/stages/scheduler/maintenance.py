@@ -14,7 +14,7 @@ from pipelines.domain.money import to_micro
 from pipelines.domain.records import Clip, Cut
 from pipelines.ports import Rows, Tx
 from pipelines.stages.base_changes import webhook_push
-from pipelines.stages.base_rows import base_settings, outbox
+from pipelines.stages.base_rows import base_settings, settings_row
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import schedule
@@ -106,7 +106,7 @@ class Maintenance:
             for entry in tx.outbox.find(table=AirtableTable.SETTINGS, gone=False):
                 said = to_micro(entry.fields.get(SettingsField.SPENT_TODAY) or 0)
                 if said > ledger.spent(tx, base_id=entry.base_id, day=self._day):
-                    outbox.show_settings(tx, now, entry.base_id, at_once=True)
+                    settings_row.show(tx, now, entry.base_id, at_once=True)
 
     def _read_switches(self) -> None:
         """Of bases where a run is moving: elsewhere nothing can be spent. `wishes` keeps the pace, whoever looks."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pipelines.domain.errors import Busy, InvalidOrder, RecordGone, ReelgridError, Refused
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.records import Run
-from pipelines.stages.base_rows import outbox
+from pipelines.stages.base_rows import outbox, run_row
 from pipelines.stages.decisions import approval
 from pipelines.stages.delivery import deliver
 from pipelines.stages.films import stitch
@@ -68,7 +68,7 @@ def _stop(services: Services, actor: Actor, run_id: str, error: ReelgridError) -
         to = _R.FAILED if isinstance(error, _NOTHING_TO_SETTLE) else _R.NEEDS_ATTENTION
         run = transition_run(tx, actor, run, to, error=error.marketer, detail="", finished_at=actor.now)
         ledger.release(tx, actor.now, run)
-        outbox.show_run(services, tx, run, urgent=True)
+        run_row.show(services, tx, run, urgent=True)
 
 
 def say_waiting(services: Services, run_id: str, error: Busy) -> None:
@@ -78,4 +78,4 @@ def say_waiting(services: Services, run_id: str, error: Busy) -> None:
         if run is not None and run.status in MOVING and error.marketer not in (run.detail, Busy.default):
             tx.runs.change(run_id, detail=error.marketer, version=run.version + 1)
             waiting = tx.runs.get(run_id) or run
-            outbox.show_run(services, tx, waiting, urgent=True, within_s=outbox.COALESCE_S)
+            run_row.show(services, tx, waiting, urgent=True, within_s=outbox.COALESCE_S)

@@ -9,7 +9,7 @@ import pytest
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.progress import pacing
 from pipelines.stages.base_changes import checkboxes
-from pipelines.stages.base_rows import outbox
+from pipelines.stages.base_rows import run_row
 from pipelines.stages.decisions import control
 from pipelines.stages.delivery import flush
 from pipelines.testing import Outcome
@@ -52,7 +52,7 @@ def test_what_is_said_while_an_urgent_word_is_on_its_way_waits_its_own_time(
     def meanwhile() -> None:
         with harness.services.store.write() as tx:
             assert tx.runs.change(run.id, detail="Half of the clips are here.")
-            outbox.show_run(harness.services, tx, tx.runs.get(run.id) or run, urgent=urgent)
+            run_row.show(harness.services, tx, tx.runs.get(run.id) or run, urgent=urgent)
 
     harness.points.at("board.written", meanwhile)
     flush.flush_due(harness.services)

@@ -1,0 +1,215 @@
+"""Our facts as values of the base's fields. Everything that stages want in a row is built here, so that one outcome
+always looks the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pipelines.domain.airtable.fields import SceneField, SettingsField, VersionField, VideoField
+from pipelines.domain.lifecycle import AIRTABLE_STATUS
+from pipelines.domain.money import dollars
+from pipelines.domain.records import Run, Scene
+
+MAX_TEXT = 2_000
+"""Longer sentences are cut: the page has room for all of it, a grid has not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileLink:
+    """A file for an attachment cell: Airtable fetches `url` itself, some seconds later. One that it has is named by
+    its `id` instead, and not fetched again.
+    """
+
+    url: str
+    filename: str
+    id: str | None = None
+    size: int | None = None
+    """In bytes, where it is known: so a film that is in its cell already is recognised."""
+
+
+OTHERS: Mapping[str, Any] = {"others": True}
+"""In the wanted value of an attachment cell: whatever else stands there stays, behind what is named before."""
+
+
+def attachments(files: Sequence[FileLink], keep: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The whole value of an attachment cell: ids to keep first, since what is not listed is removed."""
+    return [{"id": kept} for kept in keep] + [_attachment(file) for file in files]
+
+
+def _attachment(file: FileLink) -> dict[str, Any]:
+    name: dict[str, Any] = {"filename": file.filename}
+    name |= {"size": file.size} if file.size is not None else {}
+    return {"id": file.id, **name} if file.id else {"url": file.url, **name}
+
+
+def moment(at: float | None) -> str | None:
+    """Seconds since the epoch as Airtable writes a dateTime: ISO 8601, UTC, milliseconds."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def shorten(text: str | None, limit: int = MAX_TEXT) -> str | None:
+    """The text, cut with an ellipsis where it is too long for a cell; None for an empty one."""
+    if not text:
+        return None
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def video_fields(
+    run: Run,
+    *,
+    now: float,
+    progress: float,
+    cost_micro: int | None = None,
+    page_url: str | None = None,
+    detail: str | None = None,
+) -> dict[str, Any]:
+    """What a `Videos` row says of its run. `progress` is 0 to 1; `detail` replaces the run's own sentence."""
+    return {
+        VideoField.STATUS: AIRTABLE_STATUS[run.status],
+        VideoField.PROGRESS: round(min(max(progress, 0.0), 1.0), 2),
+        VideoField.STATUS_DETAIL: shorten(detail or run.detail),
+        VideoField.ERROR: shorten(run.error),
+        VideoField.ESTIMATED_COST: _dollars(run.quote_micro),
+        VideoField.ACTUAL_COST: _dollars(cost_micro),
+        VideoField.RUN: run.number,
+        VideoField.RUN_ID: run.id,
+        VideoField.PROGRESS_PAGE: page_url,
+        VideoField.VERDICT: shorten(run.verdict),
+        VideoField.STARTED_AT: moment(run.started_at),
+        VideoField.FINISHED_AT: moment(run.finished_at),
+        VideoField.LAST_UPDATE: moment(now),
+    }
+
+
+def delivery_fields(
+    *,
+    video_url: str,
+    duration_s: float,
+    films: Sequence[FileLink] | None = None,
+    posters: Sequence[FileLink] | None = None,
+    keep_others: bool = False,
+) -> dict[str, Any]:
+    """What a finished cut adds to its row. `films` and `posters` None leave those cells as they are; `keep_others`
+    leaves what stands in `Final Video` behind the new films.
+    """
+    fields: dict[str, Any] = {VideoField.VIDEO_URL: video_url, VideoField.DURATION: round(duration_s, 2)}
+    if films is not None:
+        fields[VideoField.FINAL_VIDEO] = attachments(films) + [dict(OTHERS)] * keep_others
+    if posters is not None:
+        fields[VideoField.POSTER] = attachments(posters)
+    return fields
+
+
+def prompt_in_row(scene: Scene) -> str:
+    """The text that stands in the scene's row: a person's, whatever else was bought for it."""
+    return scene.settings.row_prompt or scene.attempt_level.rewritten or scene.prompt
+
+
+def made_with(scene: Scene) -> str | None:
+    """Said in the row when the clip was not made from the text that stands there; None when it was."""
+    if scene.clip_id is None or prompt_in_row(scene) == scene.prompt:
+        return None
+    if scene.attempt_level.rewritten:
+        return f"The video service refused this text. Made with a softer one: “{scene.prompt}”"
+    return f"Made with a prompt that was given on its page: “{scene.prompt}” Tick Regenerate to use this text instead."
+
+
+def scene_fields(
+    scene: Scene,
+    *,
+    now: float,
+    record_id: str | None = None,
+    attempts: int = 0,
+    cost_micro: int | None = None,
+    job_id: str | None = None,
+    clip: FileLink | None = None,
+    clip_url: str | None = None,
+) -> dict[str, Any]:
+    """What a `Scenes` row says. Pass `record_id` (of the video) for rows that we create: it links them.
+
+    Prompt, caption, seconds and number are included: we wrote them, until a person edits them.
+    """
+    fields: dict[str, Any] = {
+        SceneField.SCENE_KEY: scene.key,
+        SceneField.NUMBER: scene.number,
+        SceneField.PROMPT: prompt_in_row(scene),
+        SceneField.CAPTION: scene.caption,
+        SceneField.SECONDS: scene.seconds,
+        SceneField.TRANSITION: scene.transition,
+        SceneField.CONTINUE: scene.continues,
+        SceneField.MODEL: scene.model or None,
+    }
+    fields |= scene_state(scene, now=now, attempts=attempts, cost_micro=cost_micro, job_id=job_id, clip_url=clip_url)
+    if record_id is not None:
+        fields[SceneField.VIDEO] = [record_id]
+    if clip is not None:
+        fields[SceneField.CLIP] = attachments([clip])
+    return fields
+
+
+def scene_state(
+    scene: Scene,
+    *,
+    now: float,
+    attempts: int = 0,
+    cost_micro: int | None = None,
+    job_id: str | None = None,
+    clip_url: str | None = None,
+) -> dict[str, Any]:
+    """Only what Reelgrid knows of a scene, for rows whose text belongs to a person."""
+    return {
+        SceneField.STATUS: scene.status.value,
+        SceneField.ATTEMPTS: attempts,
+        SceneField.COST: _dollars(cost_micro),
+        SceneField.PROVIDER_JOB_ID: job_id,
+        SceneField.ERROR: shorten(scene.error or made_with(scene)),
+        SceneField.CLIP_URL: clip_url,
+        SceneField.LAST_UPDATE: moment(now),
+    }
+
+
+def version_fields(
+    *,
+    key: str,
+    record_id: str,
+    run: int,
+    created_at: float,
+    cost_micro: int,
+    model: str,
+    what_changed: str,
+    films: Sequence[FileLink],
+    posters: Sequence[FileLink] = (),
+) -> dict[str, Any]:
+    """One row of `Versions`: a run's cut for good."""
+    return {
+        VersionField.VERSION_KEY: key,
+        VersionField.VIDEO: [record_id],
+        VersionField.RUN: run,
+        VersionField.FINAL_VIDEO: attachments(films),
+        VersionField.POSTER: attachments(posters),
+        VersionField.COST: _dollars(cost_micro),
+        VersionField.MODEL: model,
+        VersionField.WHAT_CHANGED: shorten(what_changed),
+        VersionField.CREATED_AT: moment(created_at),
+    }
+
+
+def settings_fields(*, spent_today_micro: int, status: str) -> dict[str, Any]:
+    """What Reelgrid writes into the `Settings` row."""
+    return {SettingsField.SPENT_TODAY: _dollars(spent_today_micro), SettingsField.STATUS: shorten(status)}
+
+
+def difference(wanted: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a desired row that Airtable has not confirmed; empty when only `Last Update` differs."""
+    changed = {name: value for name, value in wanted.items() if name not in sent or sent[name] != value}
+    return {} if set(changed) == {VideoField.LAST_UPDATE.value} else changed
+
+
+def _dollars(micro: int | None) -> float | None:
+    return None if micro is None else dollars(micro)

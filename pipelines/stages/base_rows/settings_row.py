@@ -1,0 +1,39 @@
+"""The row of a base in `Settings`: what it has spent today, and whether it may spend more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.domain.airtable.fields import AirtableTable, SettingsField
+from pipelines.domain.airtable.values import settings_fields
+from pipelines.ports import Tx
+from pipelines.stages.base_rows import outbox
+from pipelines.stages.spending import ledger, stop_switch
+
+RUNNING = "Running."
+
+
+def show(tx: Tx, now: float, base_id: str, *, record_id: str | None = None, at_once: bool = False) -> None:
+    """What the base has spent today, and whether it may spend more, in the row of `Settings` that was found when it was
+    read last. Written seldom, but at once when a run has ended (`at_once`) or when what may be done has changed.
+    """
+    own: dict[str, Any] = {"record_id": record_id} if record_id else {}
+    known = tx.outbox.find(base_id=base_id, table=AirtableTable.SETTINGS, gone=False, limit=1, **own)
+    row = record_id or (known[0].record_id if known else None)
+    if row is None:
+        return
+    spent = ledger.spent(tx, base_id=base_id, day=ledger.utc_day(now))
+    status = _status_of_base(tx, now, base_id)
+    fields = settings_fields(spent_today_micro=spent, status=status)
+    news = (known[0].fields.get(SettingsField.STATUS) if known else RUNNING) != status
+    told = bool(known) and known[0].fields == fields and known[0].next_at is None
+    if not told:
+        where: dict[str, Any] = {"base_id": base_id, "table": AirtableTable.SETTINGS.value, "record_id": row}
+        outbox.put(tx, now, fields=fields, urgent=news or at_once, within_s=0.0 if news else outbox.SOON_S, **where)
+
+
+def _status_of_base(tx: Tx, now: float, base_id: str) -> str:
+    stopped = stop_switch.reason_if_on(tx, base_id)
+    if stopped:
+        return f"Spending is stopped: {stopped}."
+    return ledger.used_up(tx, base_id, ledger.utc_day(now)) or RUNNING
