@@ -20,12 +20,25 @@ from tools.docs import (
     lifecycle,
     looks,
     models,
+    railway,
     settings,
 )
 from tools.stack import ROOT
 
 # The index reads the titles of all others.
-MODULES = (airtable, architecture, glossary, command_line, errors, http, lifecycle, models, crash_points, settings)
+MODULES = (
+    airtable,
+    architecture,
+    glossary,
+    command_line,
+    errors,
+    http,
+    lifecycle,
+    models,
+    crash_points,
+    railway,
+    settings,
+)
 PAGES: Mapping[Path, Callable[[], str]] = {
     path: text for module in (*MODULES, index) for path, text in module.PAGES.items()
 }
