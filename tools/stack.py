@@ -149,6 +149,7 @@ class Stack:
             "PORT": str(self.port),
             "PUBLIC_URL": self.url,
             "VAR_DIR": str(self.var),
+            "LOG_FORMAT": "text",
             "DATABASE_URL": f"sqlite:///{self.var}/reelgrid.db",
             "STORAGE_URL": f"file:{self.var}/media",
             "AIRTABLE_API_KEY": TOKEN,

@@ -7,16 +7,23 @@ import socket
 import sys
 from typing import Any
 
-from pipelines.net.logs import RedactingFilter, configure_logging
+from pipelines.net.logs import configure_logging, log_handler
 from pipelines.settings import Settings, SettingsError, load_settings
 from webapp.concurrency import THREADS
 
 
-def post_worker_init(worker: Any) -> None:
-    """The application's own log lines, and gunicorn's without the tokens that are part of some addresses."""
+def post_worker_init(_worker: Any) -> None:
+    """The application's own log lines."""
     configure_logging(_chosen.log_level, _chosen.log_format)
-    for handler in (*worker.log.error_log.handlers, *worker.log.access_log.handlers):
-        handler.addFilter(RedactingFilter())
+
+
+def _gunicorns_logs(settings: Settings) -> dict[str, Any]:
+    """Gunicorn's lines as ours: of one form, and without the tokens that are part of some addresses."""
+    return {
+        "handlers": {"ours": {"()": lambda: log_handler(settings.log_format)}},
+        "root": {"level": settings.log_level, "handlers": ["ours"]},
+        "loggers": {name: {"handlers": [], "propagate": True} for name in ("gunicorn.error", "gunicorn.access")},
+    }
 
 
 def _settings() -> Settings:
@@ -50,4 +57,5 @@ accesslog = "-"
 # Without the query string: it may hold a signed link.
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'
 loglevel = _chosen.log_level.lower()
+logconfig_dict = _gunicorns_logs(_chosen)
 control_socket_disable = True

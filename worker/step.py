@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cache
 
 from pipelines.bootstrap import build_services, rq_hints
+from pipelines.ports import log_context
 from pipelines.settings import load_settings
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.scheduler import steps
@@ -59,8 +60,9 @@ def services_of(pid: int) -> Services:
 def step(kind: str, row_id: str) -> None:
     """One step of one row; the outer edge of all work."""
     services = services_of(os.getpid())
-    try:
-        steps.step(services, kind, row_id)
-    except Exception as error:
-        logger.exception("step %s %s failed", kind, row_id)
-        steps.record_failure(services, kind, row_id, error)
+    with log_context.about(**{f"{kind.removesuffix('s')}_id": row_id}):
+        try:
+            steps.step(services, kind, row_id)
+        except Exception as error:
+            logger.exception("step %s %s failed", kind, row_id)
+            steps.record_failure(services, kind, row_id, error)

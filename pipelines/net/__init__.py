@@ -4,7 +4,7 @@ from pipelines.domain.orders.public_addresses import is_inside
 from pipelines.net.disk import disk_full_is_busy, sync_folder, whole_file
 from pipelines.net.download import Downloaded, download
 from pipelines.net.guard import GuardedTransport, guarded_client
-from pipelines.net.logs import RedactingFilter, configure_logging, quiet_http_logs, redact
+from pipelines.net.logs import RedactingFilter, configure_logging, log_handler, quiet_http_logs, redact
 from pipelines.net.total import total_time
 from pipelines.net.translate import error_for_status, retry_after, translate_http
 from pipelines.settings import Origin
@@ -20,6 +20,7 @@ __all__ = [
     "error_for_status",
     "guarded_client",
     "is_inside",
+    "log_handler",
     "quiet_http_logs",
     "redact",
     "retry_after",

@@ -1,12 +1,18 @@
-"""Log lines on standard error, without secrets."""
+"""Log lines without secrets, with the ids of what they are about: JSON on standard output, text on standard error."""
 
 from __future__ import annotations
 
 import logging
 import re
 import sys
+from types import TracebackType
+from typing import Literal
 
 from pythonjsonlogger.json import JsonFormatter
+
+from pipelines.ports import log_context
+
+Style = Literal["auto", "text", "json"]
 
 HIDDEN = "[hidden]"
 
@@ -25,6 +31,7 @@ _SECRETS = tuple(
         r"(\bAIza)[A-Za-z0-9_-]{20,}",
     )
 )
+_OURS = frozenset({"pipelines", "webapp", "worker"})
 _CHATTY = ("httpx", "httpx2", "httpcore", "httpcore2", "urllib3")
 
 
@@ -50,6 +57,41 @@ class RedactingFilter(logging.Filter):
         return True
 
 
+class ContextFilter(logging.Filter):
+    """Tells what a line is about, and of a traceback where the defect is. Belongs on handlers, like the other one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Give the record the ids that it does not state itself; it always passes."""
+        for name, value in log_context.current().items():
+            record.__dict__.setdefault(name, value)
+        if record.exc_info and record.exc_info[0]:
+            record.__dict__["fingerprint"] = f"{record.exc_info[0].__name__}@{_innermost(record.exc_info[2])}"
+        return True
+
+
+def _innermost(trace: TracebackType | None) -> str:
+    """The module and function of ours that is nearest to the fault: equal for equal defects, whatever the line says."""
+    found = ""
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if not found or module.partition(".")[0] in _OURS:
+            found = f"{module}.{trace.tb_frame.f_code.co_name}"
+        trace = trace.tb_next
+    return found
+
+
+class ContextFormatter(logging.Formatter):
+    """Text for people; the ids stand in brackets behind the message."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """The line without its traceback."""
+        ids = [value for name, value in log_context.current().items() if value not in record.message]
+        return super().formatMessage(record) + (f" [{' '.join(ids)}]" if ids else "")
+
+
 class RedactedJsonFormatter(JsonFormatter):
     """One JSON object a line: time (UTC), level, logger, message, what was given as `extra`, and the traceback."""
 
@@ -72,11 +114,19 @@ def quiet_http_logs() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def configure_logging(level: str = "INFO", style: str = "text") -> None:
-    """Send all logs to standard error, redacted, as `text` or `json`. Replaces the root logger's handlers."""
-    handler = logging.StreamHandler(sys.stderr)
+def log_handler(style: Style = "auto") -> logging.Handler:
+    """Where lines go and how they look. `auto` is text for a person at a terminal, else JSON: a host takes text on
+    standard error for errors.
+    """
+    as_json = style == "json" or (style == "auto" and not sys.stderr.isatty())
+    handler = logging.StreamHandler(sys.stdout if as_json else sys.stderr)
     handler.addFilter(RedactingFilter())
-    text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    handler.setFormatter(RedactedJsonFormatter() if style == "json" else text)
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    handler.addFilter(ContextFilter())
+    handler.setFormatter(RedactedJsonFormatter() if as_json else ContextFormatter())
+    return handler
+
+
+def configure_logging(level: str = "INFO", style: Style = "auto") -> None:
+    """Send all logs there, redacted. Replaces the root logger's handlers."""
+    logging.basicConfig(level=level, handlers=[log_handler(style)], force=True)
     quiet_http_logs()

@@ -223,8 +223,13 @@ class Settings(BaseSettings):
     log_level: Annotated[str, BeforeValidator(values.one_of("DEBUG", "INFO", "WARNING", "ERROR"))] = _var(
         LOGS, "The least severe message that is logged: DEBUG, INFO, WARNING or ERROR.", "INFO"
     )
-    log_format: Annotated[Literal["text", "json"], BeforeValidator(values.one_of("text", "json"))] = _var(
-        LOGS, "Log lines for people (text) or machines (json), on standard error.", "text"
+    log_format: Annotated[Literal["auto", "text", "json"], BeforeValidator(values.one_of("auto", "text", "json"))] = (
+        _var(
+            LOGS,
+            "Log lines for people (text, on standard error) or machines (json, on standard output); auto is text at a "
+            "terminal, else json.",
+            "auto",
+        )
     )
 
     @classmethod

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import pty
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from pipelines.domain.errors import InvalidOrder
 from pipelines.net import RedactingFilter, redact
+from pipelines.net.logs import ContextFilter, Style, log_handler
+from pipelines.ports import log_context
 from pipelines.security.api_keys import new_api_key
 from pipelines.security.links import new_view_token, sign_media
 from pipelines.security.webhook_signatures import new_webhook_secret
+from pipelines.storage.keys import checked_key
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRETS = {
@@ -91,14 +98,73 @@ def run(style: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_json_logs_are_one_redacted_object_a_line_on_standard_error() -> None:
+def test_json_logs_are_one_redacted_object_a_line_on_standard_output() -> None:
+    """On standard error a host takes every line for an error."""
     done = run("json")
-    assert done.stdout == "stdout is for results\n"
-    first, second = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.stderr == ""
+    first, second = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert first["message"] == "step of run_1 with sk-[hidden]"
     assert (first["level"], first["logger"], first["run_id"]) == ("INFO", "pipelines.demo", "run_1")
     assert first["link"] == "/v/[hidden]"
     assert "ZeroDivisionError" in second["traceback"]
+    assert second["fingerprint"] == "ZeroDivisionError@__main__.<module>"
+
+
+def test_without_a_terminal_lines_are_for_machines() -> None:
+    assert json.loads(run("auto").stdout.splitlines()[0])["message"] == "step of run_1 with sk-[hidden]"
+
+
+def test_at_a_terminal_lines_are_for_people() -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", PROGRAM, "auto"], cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs):
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):
+            while piece := os.read(ours, 65_536):
+                shown += piece
+    os.close(ours)
+    assert b"INFO    pipelines.demo: step of run_1" in shown
+
+
+def line_of(style: Style, message: str, **extra: str) -> str:
+    """A line as it is written."""
+    handler = log_handler(style)
+    record = logging.LogRecord("pipelines.demo", logging.INFO, "f", 1, message, (), None)
+    record.__dict__.update(extra)
+    for rule in handler.filters:
+        assert rule.filter(record)  # type: ignore[union-attr]
+    return handler.format(record)
+
+
+def test_a_line_carries_the_ids_of_what_it_is_about() -> None:
+    with log_context.about(run_id="run_1", key_id=None):
+        log_context.add(generation_id="gen_2")
+        told = json.loads(line_of("json", "bought gen_2"))
+        assert line_of("text", "bought gen_2").endswith("pipelines.demo: bought gen_2 [run_1]")
+        with log_context.about(run_id="run_3"):
+            assert log_context.current() == {"run_id": "run_3"}
+    assert {name: told[name] for name in ("run_id", "generation_id")} == {"run_id": "run_1", "generation_id": "gen_2"}
+    assert "key_id" not in told
+    assert "run_id" not in json.loads(line_of("json", "afterwards"))
+
+
+def test_what_a_line_says_itself_wins() -> None:
+    with log_context.about(run_id="run_1"):
+        assert json.loads(line_of("json", "another", run_id="run_2"))["run_id"] == "run_2"
+
+
+def test_equal_defects_have_one_fingerprint() -> None:
+    """Whatever the values and the lines are: any log tool groups by it."""
+
+    def fingerprint(what: str) -> str:
+        try:
+            checked_key(what)
+        except InvalidOrder:
+            record = logging.LogRecord("x", logging.ERROR, "f", 1, "it broke", (), sys.exc_info())
+        assert ContextFilter().filter(record)
+        return str(record.__dict__["fingerprint"])
+
+    assert fingerprint("../x") == fingerprint("/y") == "InvalidOrder@pipelines.storage.keys.checked_key"
 
 
 def test_text_logs_are_redacted_and_the_http_clients_are_quiet() -> None:

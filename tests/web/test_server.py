@@ -103,9 +103,25 @@ def test_no_link_stands_in_the_log(server: Server) -> None:
         httpx.get(f"{server.url}{path}", timeout=50)
     httpx.get(f"{server.url}/health?last=1", timeout=50)
     deadline = time.monotonic() + DEADLINE_S
-    while server.log.read_text().count('"GET /runs/run_x"') < 1:
+    while server.log.read_text().count("GET /runs/run_x") < 1:
         assert time.monotonic() < deadline, server.log.read_text()
     assert token not in server.log.read_text()
+
+
+def test_every_line_of_the_web_process_is_an_object_with_its_ids(server: Server) -> None:
+    """Also gunicorn's own, from its first: a host takes lines of text for errors."""
+    headers = {"X-Railway-Request-Id": "req-1.2", "Authorization": "Bearer wrong"}
+    httpx.get(f"{server.url}/api/runs/run_y", headers=headers, timeout=50)
+    httpx.get(f"{server.url}/health", headers={"X-Request-Id": "no {id}"}, timeout=50)
+
+    def lines() -> list[dict[str, object]]:
+        return [json.loads(line) for line in server.log.read_text().splitlines()]
+
+    until(lambda: any("/api/runs/run_y" in str(line["message"]) for line in lines()), "the line", DEADLINE_S)
+    (told,) = (line for line in lines() if "/api/runs/run_y" in str(line["message"]))
+    assert (told["level"], told["logger"]) == ("INFO", "gunicorn.access")
+    assert (told["request_id"], told["run_id"]) == ("req-1.2", "run_y")
+    assert "no {id}" not in server.log.read_text()
 
 
 def test_half_a_request_does_no_harm(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""The settings that `.railway/railway.py` lists: `railway config apply` deletes what a service has and the file has not.
+"""The settings that `.railway/railway.py` lists: `railway config apply` deletes those that a service has beside them.
 
 The file is evaluated where nothing of the product is installed, so it cannot ask the settings itself; and it is the
 operator's to change around the list.

@@ -6,10 +6,12 @@ this machine. That last part keeps out other hosts, and web pages that point the
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from flask import Flask, g, request
 
+from pipelines.ports import log_context
 from pipelines.settings import Origin
 from webapp.access.auth import ALL, CHALLENGE, bearer, signed_in
 from webapp.access.links import linked
@@ -17,6 +19,7 @@ from webapp.context import Actor, actor, services, settings
 from webapp.errors import HttpProblem
 
 _OURS = frozenset({"same-origin", "none"})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def register(app: Flask) -> None:
@@ -26,14 +29,23 @@ def register(app: Flask) -> None:
 
 def _identify() -> None:
     g.actor = None
+    named = {name: value for name, value in (request.view_args or {}).items() if name.endswith("_id")}
+    log_context.begin(request_id=_request_id(), **named)
     path = request.path
     if path.startswith("/api/webhook/") or not (path.startswith("/api/") or path == "/metrics"):
         return
     g.actor = bearer() or opened()
     if g.actor is None:
         raise HttpProblem(401, "Send a key as Authorization: Bearer <key>.", (), CHALLENGE)
+    log_context.add(key_id=g.actor.key_id)
     if g.actor.name == "open":
         refuse_foreign_pages()
+
+
+def _request_id() -> str | None:
+    """The host's own name of the request, so that its log and ours can be read together."""
+    told = request.headers.get("X-Railway-Request-Id") or request.headers.get("X-Request-Id") or ""
+    return told if _REQUEST_ID.fullmatch(told) else None
 
 
 def page(opens: dict[str, str | None] | None = None, scope: str = "read") -> Actor:
@@ -41,6 +53,7 @@ def page(opens: dict[str, str | None] | None = None, scope: str = "read") -> Act
     g.actor = signed_in() or linked(opens or {}) or opened()
     if g.actor is None:
         raise HttpProblem(401, "Sign in to see this page.")
+    log_context.add(key_id=g.actor.key_id)
     require(scope)
     return actor()
 

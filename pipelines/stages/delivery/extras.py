@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.records import Cut
+from pipelines.ports import log_context
 from pipelines.stages.delivery import verify_attachments
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
@@ -17,6 +18,7 @@ def advance(services: Services, actor: Actor, cut_id: str) -> None:
     """First the extras, then a look whether Airtable has what it was given."""
     with services.store.read() as tx:
         cut = tx.cuts.get(cut_id)
+    log_context.add(run_id=cut.run_id if cut else None)
     if cut is not None and cut.attachment.extras:
         verify_attachments.verify(services, actor, cut_id)
     elif cut is not None and cut.key is not None and cut.deleted_at is None:

@@ -13,7 +13,7 @@ from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.progress.pacing import next_progress_s
 from pipelines.domain.records import OutboxEntry, Run
-from pipelines.ports import Tx, Written
+from pipelines.ports import Tx, Written, log_context
 from pipelines.stages.base_rows import airtable_calls, base_outages, fetches, run_row
 from pipelines.stages.base_rows.outbox import COALESCE_S, STORED
 from pipelines.stages.delivery import deliver, keep_old_films, verify_attachments
@@ -37,7 +37,11 @@ def flush_due(services: Services) -> int:
     now = services.clock.now()
     with services.store.read() as tx:
         due = tx.outbox.find(order="next_at", limit=200, before={"next_at": now + 0.001}, gone=False)
-    return sum(_flush_base(services, base_id) for base_id in dict.fromkeys(entry.base_id for entry in due))
+    sent = 0
+    for base_id in dict.fromkeys(entry.base_id for entry in due):
+        with log_context.about(base_id=base_id):
+            sent += _flush_base(services, base_id)
+    return sent
 
 
 def _flush_base(services: Services, base_id: str) -> int:

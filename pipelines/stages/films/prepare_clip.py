@@ -10,7 +10,7 @@ from dataclasses import replace
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import MOVING
 from pipelines.domain.records import LAST_FRAME, Clip, Run, Scene
-from pipelines.ports import Tx
+from pipelines.ports import Tx, log_context
 from pipelines.stages.films import pieces, timeline
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
@@ -26,6 +26,7 @@ def prepare_pieces(services: Services, actor: Actor, clip_id: str) -> None:
         users = _users(tx, clip_id)
     if clip is None:
         return
+    log_context.add(run_id=clip.run_id)
     users = [(pieces.settle_rate(services, run), scene) for run, scene in users]
     prepared: dict[str, str] = {}
     changes: list[tuple[str, str]] = []

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pipelines.domain.lifecycle import IN_DOUBT, IN_FLIGHT, GenerationStatus
 from pipelines.domain.records import Generation, InboxItem
 from pipelines.domain.state.open_json import JsonObject
-from pipelines.ports import Tx
+from pipelines.ports import Tx, log_context
 from pipelines.stages.generations import submit
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, transition_generation
@@ -32,6 +32,7 @@ def receive(
         gen = _find(tx, provider, generation_token, job_id)
         if gen is None:
             return False
+        log_context.add(run_id=gen.run_id, generation_id=gen.id)
         item = InboxItem(id=f"{provider}:{delivery_id}", at=now, provider=provider, body=body or {})
         if tx.inbox.add(item):
             _act(tx, gen, job_id, now)

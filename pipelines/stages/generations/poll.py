@@ -28,7 +28,7 @@ from pipelines.domain.errors import (
 from pipelines.domain.lifecycle import IN_FLIGHT, GenerationStatus, Reason
 from pipelines.domain.records import Generation
 from pipelines.domain.state.generation import GenerationResult
-from pipelines.ports import Job, Tx
+from pipelines.ports import Job, Tx, log_context
 from pipelines.stages.generations import fetch, submit
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation
@@ -161,7 +161,12 @@ def _in_service(services: Services, tx: Tx, now: float) -> dict[str, Any]:
 
 
 def _ask(services: Services, patience: _ProviderBackoff, gen: Generation) -> _Answer | None:
-    """Ask once. What is still to be committed is returned; troubles are dealt with at once. Never raises for what a
+    with log_context.about(run_id=gen.run_id, generation_id=gen.id):
+        return _ask_once(services, patience, gen)
+
+
+def _ask_once(services: Services, patience: _ProviderBackoff, gen: Generation) -> _Answer | None:
+    """What is still to be committed is returned; troubles are dealt with at once. Never raises for what a
     provider may do.
     """
     actor = Actor("sweep", services.clock.now())

@@ -13,7 +13,7 @@ from pipelines.domain.keys import idempotency_key, new_id, new_token
 from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.progress.run_progress import clips_sentence
 from pipelines.domain.records import Clip, Generation, Run, Scene
-from pipelines.ports import GenerationRequest, Tx
+from pipelines.ports import GenerationRequest, Tx, log_context
 from pipelines.stages.base_rows import base_settings, run_row, scene_rows
 from pipelines.stages.generations import fetch, poll, reconcile, reuse, submit
 from pipelines.stages.generations.requests import cached_clip, fingerprint, request_for
@@ -46,6 +46,7 @@ def advance(services: Services, actor: Actor, generation_id: str) -> None:
         gen = tx.generations.get(generation_id)
     if gen is None:
         return
+    log_context.add(run_id=gen.run_id)
     if gen.result.called_back and gen.status in (_G.PLANNED, _G.ABANDONED):
         reconcile.confirm(services, actor, gen)
     elif gen.status in STEPS:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pipelines.domain.errors import Busy, InvalidOrder, RecordGone, ReelgridError, Refused
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.records import Run
+from pipelines.ports import log_context
 from pipelines.stages.base_rows import outbox, run_row
 from pipelines.stages.decisions import approval
 from pipelines.stages.delivery import deliver
@@ -35,6 +36,7 @@ def advance(services: Services, actor: Actor, run_id: str) -> None:
         run = tx.runs.get(run_id)
     if run is None:
         return
+    log_context.add(base_id=run.base_id, record_id=run.record_id, key_id=run.key_id)
     if run.status in STEPS:
         STEPS[run.status](services, actor, run)
     else:
