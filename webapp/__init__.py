@@ -33,7 +33,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
         csrf.exempt(exempt)
         app.register_blueprint(exempt)
     app.register_blueprint(pages.bp)
-    for part in (errors, auth, doors, pages, commands):
+    for part in (errors, auth, pages, commands, doors):
         part.register(app)
     security.register(app, chosen)
     return app

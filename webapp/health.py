@@ -17,7 +17,7 @@ from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, GenerationStatus, RunS
 from pipelines.domain.money import Account, dollars
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
-from webapp.access import doors
+from webapp.access.rules import Door, Owner, declares
 from webapp.context import services
 
 logger = logging.getLogger(__name__)
@@ -29,12 +29,14 @@ _pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="ready")
 
 
 @bp.get("/health")
+@declares(Door.PUBLIC, Owner.NOBODY)
 def health() -> Response:
     """Liveness; touches nothing else, so that an outage elsewhere does not restart us."""
     return Response('{"status":"ok"}', mimetype="application/json")
 
 
 @bp.get("/ready")
+@declares(Door.PUBLIC, Owner.NOBODY)
 def ready() -> Response:
     """200 when everything a request needs answers within a few seconds, else 503. The broker may be away: hints only.
 
@@ -71,9 +73,9 @@ def _passed(name: str, future: Future[object]) -> bool:
 
 
 @bp.get("/metrics")
+@declares(Door.KEY, Owner.OPERATOR)
 def metrics() -> Response:
     """Prometheus; needs a key like the API, because it tells what is spent."""
-    doors.require("read")
     registry = CollectorRegistry()
     registry.register(_Collector(services()))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -21,6 +21,7 @@ from pipelines.ports import MediaStore, Stored
 from pipelines.security import links
 from pipelines.stages.base_rows import fetches
 from pipelines.stages.kernel.services import Services
+from webapp.access.rules import Door, Owner, declares
 from webapp.context import secret, services
 from webapp.errors import HttpProblem, not_here
 
@@ -46,6 +47,7 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f"\\/:*?<>|]+')
 
 @bp.route("/media/<token>", methods=["GET", "HEAD"])
 @bp.route("/media/<token>/<filename>", methods=["GET", "HEAD"])
+@declares(Door.SHARE, Owner.ADDRESS)
 def signed(token: str, filename: str | None = None) -> Response:
     """A file by a signed link. 403 for a link we did not sign, 410 for one whose time has run out."""
     link = links.read_media_link(secret(), token, services().clock.now())
@@ -71,6 +73,7 @@ def _noting(core: Services, giving: str, pieces: Iterator[bytes]) -> Iterator[by
 
 
 @bp.route("/v/<token>", methods=["GET", "HEAD"])
+@declares(Door.SHARE, Owner.ADDRESS)
 def video(token: str) -> Response:
     """A cut by its permanent link. 404 for an unknown one, 410 when it was revoked or is no longer kept."""
     cut = _cut(token)

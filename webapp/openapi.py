@@ -11,6 +11,7 @@ from flask import Blueprint, Response, json, render_template
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from webapp.access.rules import Door, Owner, Rule, declares
 from webapp.api.answers import ProblemDocument
 from webapp.api.operations import OPERATIONS, Operation
 from webapp.context import services
@@ -39,6 +40,7 @@ bp = Blueprint("openapi", __name__)
 
 
 @bp.get("/openapi.json")
+@declares(Door.PUBLIC, Owner.NOBODY)
 def document() -> Response:
     """The description, for machines."""
     text = json.dumps(description(services().policy.public_url), ensure_ascii=False, indent=1)
@@ -46,6 +48,7 @@ def document() -> Response:
 
 
 @bp.get("/docs")
+@declares(Door.PUBLIC, Owner.NOBODY)
 def page() -> str:
     """The description, for people."""
     return render_template(
@@ -95,7 +98,7 @@ def _operation(entry: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": entry.name,
         "summary": entry.summary,
-        "description": " ".join((entry.handler.__doc__ or "").split()) + f" Needs the scope `{entry.scope}`.",
+        "description": " ".join((entry.handler.__doc__ or "").split()) + f" {_needs(entry.rule)}",
         "tags": [entry.tag],
         "responses": _responses(entry),
     }
@@ -105,6 +108,12 @@ def _operation(entry: Operation) -> dict[str, Any]:
     if entry.bodies:
         described["requestBody"] = {"required": True, "content": {"application/json": {"schema": _body(entry)}}}
     return described
+
+
+def _needs(rule: Rule) -> str:
+    """Who may use it, in a sentence."""
+    alone = " For the operator only." if rule.owner is Owner.OPERATOR else ""
+    return f"Needs the scope `{rule.scope}`.{alone}"
 
 
 def _body(entry: Operation) -> dict[str, Any]:

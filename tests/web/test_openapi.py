@@ -42,7 +42,7 @@ def test_every_post_takes_an_idempotency_key_and_every_paying_one_a_dry_run() ->
             continue
         names = [parameter["name"] for parameter in paths[entry.path]["post"]["parameters"]]
         assert "Idempotency-Key" in names
-        if entry.scope == "trigger" and entry.name != "decide":
+        if entry.rule.scope == "trigger" and entry.name != "decide":
             assert all("dry_run" in model.model_fields for model in entry.bodies), entry.name
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+from tools.docs.command_line import application
+from webapp.access import rules
+from webapp.access.rules import Door
 from webapp.openapi import about, description, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +39,27 @@ TAIL = """
 | `GET /ready` | 200 when database and storage answer, else 503; each dependency by name |
 | `GET /metrics` | Prometheus; needs a key with `read` |
 """
+DOORS = """
+## Doors
+
+An address or command that does not declare its door is not served: the application does not start.
+
+| door | what the caller shows |
+|---|---|
+| key | `Authorization: Bearer <key>` |
+| session | signed in with a key at `/sign-in` |
+| link | signed in, or the signed link of what is shown |
+| share | nothing more: the address itself cannot be guessed |
+| webhook signature | a signature over the message, or the token that only its sender was given |
+| public | nothing |
+| console | a shell of the deployment: every `flask` command |
+
+Behind it is what belongs to the caller's *account* (the operator sees all; another's is answered like what is not
+there), to the *operator* alone, what the token in the *address* names, or what belongs to *nobody*.
+
+| address | door | whose | scope |
+|---|---|---|---|
+"""
 
 
 def page() -> str:
@@ -52,7 +77,29 @@ def page() -> str:
     parts.append("\n## Answers\n")
     shown = {name: schema for name, schema in api["components"]["schemas"].items() if name not in _sent(api)}
     parts += [f"\n### {name}\n\n{schema.get('description', '')}\n\n{_fields(schema)}" for name, schema in shown.items()]
-    return "".join(parts) + TAIL
+    return "".join(parts) + TAIL + _doors()
+
+
+def _doors() -> str:
+    """Every address with its door, from the application itself."""
+    app = application()
+    routes = sorted(app.url_map.iter_rules(), key=lambda route: (route.rule, sorted(route.methods or ())))
+    rows = []
+    for route in routes:
+        rule = rules.rule_of(app.view_functions[route.endpoint])
+        methods = " ".join(sorted((route.methods or set()) - {"HEAD", "OPTIONS"}))
+        if rule is not None:
+            scope = f"`{rule.scope}`" if rule.door in _ASKED else ""
+            rows.append(f"| `{methods} {_plain(route.rule)}` | {rule.door} | {rule.owner} | {scope} |\n")
+    return DOORS + "".join(rows)
+
+
+_ASKED = (Door.KEY, Door.SESSION, Door.LINK)
+
+
+def _plain(rule: str) -> str:
+    """An address of Flask's as the API writes it."""
+    return re.sub(r"<(?:[^<>]*:)?(\w+)>", r"{\1}", rule)
 
 
 def _sent(api: dict[str, Any]) -> set[str]:

@@ -1,1 +1,3 @@
-"""Who is asking (auth), what a signed link opens (links), who may pass (doors), how often one may guess."""
+"""Who is asking (auth), what a signed link opens (links), what a route declares (rules) and who may pass (doors),
+how often one may guess.
+"""

@@ -7,39 +7,71 @@ this machine. That last part keeps out other hosts, and web pages that point the
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request
 
 from pipelines.ports import log_context
 from pipelines.settings import Origin
+from webapp.access import rules
 from webapp.access.auth import ALL, CHALLENGE, bearer, signed_in
 from webapp.access.links import linked
+from webapp.access.rules import Door, Owner, Rule
 from webapp.context import Actor, actor, services, settings
-from webapp.errors import HttpProblem
+from webapp.errors import HttpProblem, not_here
 
 _OURS = frozenset({"same-origin", "none"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def register(app: Flask) -> None:
-    """Ask who it is before anything else, so that 401 comes before 404."""
-    app.before_request(_identify)
+    """Ask who it is before anything else, so that 401 comes before 404. Raises UndeclaredError."""
+    rules.attach(Rule(Door.PUBLIC, Owner.NOBODY))(app.view_functions["static"])
+    rules.check(app)
+    app.before_request(_enter)
 
 
-def _identify() -> None:
+def _enter() -> None:
+    """Before each request."""
     g.actor = None
     named = {name: value for name, value in (request.view_args or {}).items() if name.endswith("_id")}
     log_context.begin(request_id=_request_id(), **named)
-    path = request.path
-    if path.startswith("/api/webhook/") or not (path.startswith("/api/") or path == "/metrics"):
+    _admit()
+    if g.actor is not None:
+        log_context.add(key_id=actor().key_id)
+
+
+def _admit() -> None:
+    """By the rule of the route. Where there is no route, nobody without a key is told so."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    rule = rules.rule_of(view)
+    if rule is None:
+        if view is not None or _is_api():
+            g.actor = _program()
+        if view is not None:
+            raise not_here("page")
         return
-    g.actor = bearer() or opened()
-    if g.actor is None:
+    if rule.door is Door.KEY:
+        g.actor = _program()
+    elif rule.door in {Door.SESSION, Door.LINK}:
+        g.actor = _person(rule.subjects(**(request.view_args or {})) if rule.subjects else {})
+    if g.actor is not None and not actor().may(rule.scope):
+        raise HttpProblem(403, f"This key lacks the scope {rule.scope!r}.")
+
+
+def _is_api() -> bool:
+    return request.path.startswith("/api/") and not request.path.startswith("/api/webhook/")
+
+
+def _program() -> Actor:
+    """Whoever holds the key; anybody, from our own pages only, where the deployment is open. Raises 401."""
+    found = bearer() or opened()
+    if found is None:
         raise HttpProblem(401, "Send a key as Authorization: Bearer <key>.", (), CHALLENGE)
-    log_context.add(key_id=g.actor.key_id)
-    if g.actor.name == "open":
+    if found.name == "open":
         refuse_foreign_pages()
+    return found
 
 
 def _request_id() -> str | None:
@@ -48,20 +80,12 @@ def _request_id() -> str | None:
     return told if _REQUEST_ID.fullmatch(told) else None
 
 
-def page(opens: dict[str, str | None] | None = None, scope: str = "read") -> Actor:
-    """Let a person in: by signed link, session, or because we are open. Raises 401 (sign in), 403 or 410."""
-    g.actor = signed_in() or linked(opens or {}) or opened()
-    if g.actor is None:
+def _person(opens: Mapping[str, str | None]) -> Actor:
+    """By session, by signed link, or because we are open. Raises 401 (sign in), 403 or 410."""
+    found = signed_in() or linked(opens) or opened()
+    if found is None:
         raise HttpProblem(401, "Sign in to see this page.")
-    log_context.add(key_id=g.actor.key_id)
-    require(scope)
-    return actor()
-
-
-def require(scope: str) -> None:
-    """Raise 403 unless whoever is asking has the scope."""
-    if not actor().may(scope):
-        raise HttpProblem(403, f"This key lacks the scope {scope!r}.")
+    return found
 
 
 def opened() -> Actor | None:

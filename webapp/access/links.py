@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import request
 
 from pipelines.security import links
 from webapp.context import Actor, secret, services
+
+LINK = "link"
+"""The name of whoever holds a signed link."""
 
 
 def base_of_link(record_id: str) -> str | None:
@@ -18,7 +23,7 @@ def base_of_link(record_id: str) -> str | None:
     return base_id if named == record_id else None
 
 
-def linked(opens: dict[str, str | None]) -> Actor | None:
+def linked(opens: Mapping[str, str | None]) -> Actor | None:
     """Whoever holds a signed link (`?t=`) to one of these subjects, by kind. Raises 403 or 410 for a bad link."""
     token = request.args.get("t")
     if not token:
@@ -33,5 +38,5 @@ def linked(opens: dict[str, str | None]) -> Actor | None:
             refusal = error if isinstance(error, links.LinkExpired | links.Outdated) else refusal
             continue
         if subject is not None and opened_subject == subject:
-            return Actor("link", frozenset({"trigger"}))
+            return Actor(LINK, frozenset({"trigger"}))
     raise refusal

@@ -12,6 +12,7 @@ from pipelines.domain.money import dollars
 from pipelines.domain.orders.checks import usable
 from pipelines.stages.decisions import control
 from pipelines.stages.views import run_view, sections
+from webapp.access.rules import Owner
 from webapp.api import answers
 from webapp.api.operations import Reply, operation
 from webapp.api.requests import PageQuery, StopSwitch, UsageQuery
@@ -28,6 +29,7 @@ _SHOWN = {"key_id": "key"}
     "POST",
     "/api/stop",
     summary="The Stop switch",
+    owner=Owner.OPERATOR,
     scope="admin",
     tag="Operate",
     bodies=(StopSwitch,),
@@ -44,6 +46,7 @@ def stop(body: StopSwitch) -> Reply:
     "GET",
     "/api/stop",
     summary="Where the Stop switch is",
+    owner=Owner.OPERATOR,
     scope="read",
     tag="Operate",
     answers={200: answers.Stopped},
@@ -67,6 +70,7 @@ def stopped() -> answers.Stopped:
     "GET",
     "/api/usage",
     summary="Spend and seconds",
+    owner=Owner.ACCOUNT,
     scope="read",
     tag="Operate",
     query=UsageQuery,
@@ -103,6 +107,7 @@ def usage_of(names: list[str], since: str | None, until: str | None) -> dict[str
     "GET",
     "/api/models",
     summary="The catalogue of models",
+    owner=Owner.ACCOUNT,
     scope="read",
     tag="Look",
     query=PageQuery,

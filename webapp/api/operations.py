@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pipelines.domain.errors import Problem
 from pipelines.domain.orders.order import MAX_SCENES
 from webapp import bodies, idempotency
-from webapp.access import doors
+from webapp.access.rules import Door, Owner, Rule, attach
 from webapp.api import answers
 from webapp.api.requests import ALIASES
 from webapp.errors import HttpProblem
@@ -41,7 +41,7 @@ class Operation:
     path: str
     name: str
     summary: str
-    scope: str
+    rule: Rule
     tag: str
     handler: Handler
     bodies: tuple[type[BaseModel], ...] = ()
@@ -56,7 +56,7 @@ class Operation:
         return models if isinstance(models, tuple) else (models,)
 
     @property
-    def rule(self) -> str:
+    def url_rule(self) -> str:
         """The path as Flask writes it."""
         return self.path.replace("{n}", f"<int(max={MAX_SCENES}):n>").replace("{", "<").replace("}", ">")
 
@@ -65,12 +65,15 @@ OPERATIONS: list[Operation] = []
 
 
 def operation(
-    method: str, path: str, *, summary: str, scope: str, tag: str, **more: Any
+    method: str, path: str, *, summary: str, owner: Owner, scope: str, tag: str, **more: Any
 ) -> Callable[[Handler], Handler]:
-    """Make a function the handler of a route; its name is the operation's id, its docstring the description."""
+    """Make a function the handler of a route; its name is the operation's id, its docstring the description. Its door
+    is a key.
+    """
 
     def register(handler: Handler) -> Handler:
-        fields: dict[str, Any] = {"method": method, "path": path, "summary": summary, "scope": scope, "tag": tag}
+        fields: dict[str, Any] = {"method": method, "path": path, "summary": summary, "tag": tag}
+        fields["rule"] = Rule(Door.KEY, owner, scope)
         name = str(getattr(handler, "__name__", path))
         OPERATIONS.append(Operation(name=name, handler=handler, **fields, **more))
         return handler
@@ -82,13 +85,13 @@ def blueprint() -> Blueprint:
     """All operations as Flask routes."""
     made = Blueprint("api", __name__)
     for entry in OPERATIONS:
-        made.add_url_rule(entry.rule, entry.name, _view(entry), methods=[entry.method])
+        made.add_url_rule(entry.url_rule, entry.name, _view(entry), methods=[entry.method])
     return made
 
 
 def _view(entry: Operation) -> Callable[..., Response]:
+    @attach(entry.rule)
     def view(**path: Any) -> Response:
-        doors.require(entry.scope)
         if entry.method == "GET":
             query = bodies.validated(entry.query, _query()) if entry.query else None
             return as_response(entry.handler(**path, **({"query": query} if query else {})))

@@ -13,6 +13,7 @@ from pipelines.domain.records import Run
 from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.views import run_view
 from webapp import concurrency
+from webapp.access.rules import Owner
 from webapp.api import answers, estimates
 from webapp.api.operations import Reply, operation
 from webapp.api.requests import Decision, Regenerate, RunAction, RunQuery, SceneQuery, WaitQuery
@@ -34,6 +35,7 @@ _decision = partial(
     "GET",
     "/api/runs",
     summary="List runs, newest first",
+    owner=Owner.ACCOUNT,
     scope="read",
     tag="Look",
     query=RunQuery,
@@ -89,6 +91,7 @@ def _is_cursor(text: str | None) -> bool:
     "GET",
     "/api/runs/{run_id}",
     summary="Everything about a run",
+    owner=Owner.ACCOUNT,
     scope="read",
     tag="Look",
     query=WaitQuery,
@@ -110,6 +113,7 @@ def get_run(run_id: str, query: WaitQuery) -> Reply:
     "GET",
     "/api/runs/{run_id}/scenes",
     summary="List the scenes of a run",
+    owner=Owner.ACCOUNT,
     scope="read",
     tag="Look",
     query=SceneQuery,
@@ -128,7 +132,9 @@ def _changed(run_id: str, known: str) -> bool:
     return run_view.run_version(services(), run_id) != known or run_view.has_stopped(services(), run_id)
 
 
-@_decision("/api/runs/{run_id}/approve", summary="Approve the quote and the scenes", bodies=(RunAction,))
+@_decision(
+    "/api/runs/{run_id}/approve", owner=Owner.ACCOUNT, summary="Approve the quote and the scenes", bodies=(RunAction,)
+)
 def approve_run(run_id: str, body: RunAction) -> Reply:
     """The clips are bought then. 409 unless the run waits for approval."""
     if body.dry_run:
@@ -136,7 +142,7 @@ def approve_run(run_id: str, body: RunAction) -> Reply:
     return _shown(control.approve(services(), run_id, actor().name))
 
 
-@_decision("/api/runs/{run_id}/cancel", summary="Cancel a run", bodies=(RunAction,))
+@_decision("/api/runs/{run_id}/cancel", owner=Owner.ACCOUNT, summary="Cancel a run", bodies=(RunAction,))
 def cancel_run(run_id: str, body: RunAction) -> Reply:
     """Stops what can be stopped and keeps what is paid for."""
     if body.dry_run:
@@ -144,7 +150,7 @@ def cancel_run(run_id: str, body: RunAction) -> Reply:
     return _shown(control.cancel(services(), run_id, actor().name))
 
 
-@_decision("/api/runs/{run_id}/retry", summary="Go on with a stopped run", bodies=(RunAction,))
+@_decision("/api/runs/{run_id}/retry", owner=Owner.ACCOUNT, summary="Go on with a stopped run", bodies=(RunAction,))
 def retry_run(run_id: str, body: RunAction) -> Reply:
     """Every clip that is paid for is kept; only what is missing is bought."""
     if body.dry_run:
@@ -152,7 +158,12 @@ def retry_run(run_id: str, body: RunAction) -> Reply:
     return _shown(control.retry(services(), run_id, actor().name))
 
 
-@_decision("/api/runs/{run_id}/scenes/{n}/regenerate", summary="Make one scene again", bodies=(Regenerate,))
+@_decision(
+    "/api/runs/{run_id}/scenes/{n}/regenerate",
+    owner=Owner.ACCOUNT,
+    summary="Make one scene again",
+    bodies=(Regenerate,),
+)
 def regenerate_scene(run_id: str, n: int, body: Regenerate) -> Reply:
     """A new clip for that scene, with whatever is changed, then a new cut. The old clip is kept."""
     changes = body.changes()
@@ -169,7 +180,12 @@ def regenerated(run_id: str, n: int, changes: dict[str, Any]) -> Run:
         raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
 
 
-@_decision("/api/generations/{generation_id}/decide", summary="Decide about money in doubt", bodies=(Decision,))
+@_decision(
+    "/api/generations/{generation_id}/decide",
+    owner=Owner.OPERATOR,
+    summary="Decide about money in doubt",
+    bodies=(Decision,),
+)
 def decide(generation_id: str, body: Decision) -> Reply:
     """When nobody knows whether a provider took a paid request, a person chooses; the run's `choices` say which."""
     if body.dry_run:

@@ -14,6 +14,7 @@ from pipelines.domain.orders.order import Order
 from pipelines.domain.records import QueueSweep
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
+from webapp.access.rules import Owner
 from webapp.api import answers, estimates
 from webapp.api.operations import Reply, operation
 from webapp.api.requests import (
@@ -62,7 +63,7 @@ _QUESTIONS: dict[str, type[BaseModel]] = {
 _QUEUE_FIELDS = {"base_id", "dry_run", "for"}
 
 
-_SPENDS: dict[str, Any] = {"scope": "trigger", "tag": "Start"}
+_SPENDS: dict[str, Any] = {"owner": Owner.ACCOUNT, "scope": "trigger", "tag": "Start"}
 _STARTED: dict[int, type[BaseModel]] = {202: answers.Accepted, 200: answers.Estimate}
 _PROBLEMS = (400, 401, 402, 403, 404, 409, 413, 415, 422, 429, 502, 503, 504)
 
@@ -126,7 +127,7 @@ def generate_video(body: ClipOrder) -> Reply:
     bodies=(QueueTrigger,),
     answers={202: answers.SweepAccepted, 200: answers.QueueEstimate},
     problems=_PROBLEMS,
-    **_SPENDS,
+    **{**_SPENDS, "owner": Owner.OPERATOR},
 )
 def process_queue(body: QueueTrigger) -> Reply:
     """Every row with Status = Ready whose `Scheduled For` is empty or past. Made for scheduled automations."""
@@ -142,6 +143,7 @@ def process_queue(body: QueueTrigger) -> Reply:
     "GET",
     "/api/sweeps/{sweep_id}",
     summary="How a queue sweep went",
+    owner=Owner.OPERATOR,
     scope="read",
     tag="Look",
     answers={200: answers.Sweep},
@@ -160,6 +162,7 @@ def sweep(sweep_id: str) -> Reply:
     answers={200: (answers.Estimate, answers.QueueEstimate)},
     problems=(400, 401, 403, 404, 413, 415, 422, 429, 502, 503, 504),
     choose=kind_of,
+    owner=Owner.ACCOUNT,
     scope="read",
     tag="Start",
 )

@@ -7,15 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 
 from pipelines.domain.airtable.values import moment
 from pipelines.domain.orders.checks import usable
 from pipelines.stages.base_changes import webhook_push
-from webapp.commands.output import as_json, checks_table, failed, reports_errors, show
+from webapp.commands.output import OPERATORS, Group, as_json, checks_table, failed, reports_errors, show
 from webapp.context import services
 
-group = AppGroup("airtable", help="Build, check and connect an Airtable base.")
+group = Group("airtable", OPERATORS, help="Build, check and connect an Airtable base.")
 base_option = click.option("--base", "base_id", help="The base; AIRTABLE_BASE_ID if not given.")
 
 
@@ -74,7 +73,7 @@ def poll_base(base_id: str | None, *, json_: bool) -> None:
     show({"base_id": base, "due": True}, json_=json_, table=lambda: click.echo("The worker looks at the base now."))
 
 
-push_group = AppGroup("push", help="Airtable's webhooks: boxes act without any script.")
+push_group = Group("push", OPERATORS, help="Airtable's webhooks: boxes act without any script.")
 group.add_command(push_group)
 
 

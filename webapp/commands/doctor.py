@@ -13,8 +13,9 @@ from pipelines.bootstrap import Lettering, lettering
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.orders.checks import usable
 from pipelines.stages.kernel.services import Services
+from webapp.access.rules import attach
 from webapp.commands.airtable import checks_of
-from webapp.commands.output import as_json, checks_table, failed, reports_errors, show
+from webapp.commands.output import OPERATORS, as_json, checks_table, failed, reports_errors, show
 from webapp.context import services, settings
 
 Finding = dict[str, Any]
@@ -23,6 +24,7 @@ Finding = dict[str, Any]
 @click.command("doctor", help="Check settings, services, providers, storage, webhooks and bases.")
 @as_json
 @with_appcontext
+@attach(OPERATORS)
 @reports_errors
 def command(*, json_: bool) -> None:
     """Exit code 1 if something that is needed does not work."""

@@ -8,10 +8,10 @@ from pipelines.domain.money import dollars
 from pipelines.domain.records import ApiKey
 from pipelines.security import api_keys
 from pipelines.stages.views.sections import iso
-from webapp.commands.output import Group, Money, as_json, print_table, reports_errors, show
+from webapp.commands.output import OPERATORS, Group, Money, as_json, print_table, reports_errors, show
 from webapp.context import services
 
-group = Group("keys", help="Make, list and revoke API keys.", alone="list")
+group = Group("keys", OPERATORS, help="Make, list and revoke API keys.", alone="list")
 SCOPES = ("trigger", "read", "admin")
 
 

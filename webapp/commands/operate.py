@@ -17,17 +17,19 @@ from pipelines.stages.spending import ledger
 from pipelines.stages.views import run_view
 from webapp.api.answers import ModelView
 from webapp.api.operate import COLUMNS, catalogue, stopped
-from webapp.commands.output import ACTOR, Group, Money, as_json, print_table, reports_errors, show
+from webapp.commands.output import ACTOR, OPERATORS, Group, Money, as_json, print_table, reports_errors, show
 from webapp.context import services
 
 STDIN = "-"
 DAY = click.DateTime(["%Y-%m-%d"])
 
-ledger_group = Group("ledger", help="What was spent and what is set aside.", alone="audit")
-storage_group = Group("storage", help="Clips and films in storage.", alone="check")
-models_group = Group("models", help="The catalogue of models.", alone="list")
-stop_group = Group("stop", help="The Stop switch: while it is on, nothing new is bought anywhere.", alone="status")
-bases_group = Group("bases", help="Connected Airtable bases.", alone="list")
+ledger_group = Group("ledger", OPERATORS, help="What was spent and what is set aside.", alone="audit")
+storage_group = Group("storage", OPERATORS, help="Clips and films in storage.", alone="check")
+models_group = Group("models", OPERATORS, help="The catalogue of models.", alone="list")
+stop_group = Group(
+    "stop", OPERATORS, help="The Stop switch: while it is on, nothing new is bought anywhere.", alone="status"
+)
+bases_group = Group("bases", OPERATORS, help="Connected Airtable bases.", alone="list")
 
 
 @ledger_group.command("show")

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from pipelines.domain.errors import NotFound, ReelgridError
 from pipelines.settings import values
+from webapp.access.rules import Door, Owner, Rule, attach
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,17 +23,24 @@ ACTOR = "command line"
 as_json = click.option("--json", "json_", is_flag=True, help="Print one JSON document.")
 
 
-class Group(AppGroup):
-    """Commands about one thing. Named alone, it does the one that looks: `flask models` is `flask models list`."""
+OPERATORS = Rule(Door.CONSOLE, Owner.OPERATOR, "admin")
+"""The rule of commands: whoever has a shell here is the operator."""
 
-    def __init__(self, name: str, *, help: str, alone: str) -> None:
-        super().__init__(name, help=f"{help} Alone, it is `{alone}`.")
+
+class Group(AppGroup):
+    """Commands about one thing, under one rule. Named alone, it does the one that looks: `flask models` is
+    `flask models list`.
+    """
+
+    def __init__(self, name: str, rule: Rule, *, help: str, alone: str | None = None) -> None:
+        super().__init__(name, help=f"{help} Alone, it is `{alone}`." if alone else help)
+        attach(rule)(self)
         self._alone = alone
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click's; where no command is named, ours is."""
-        named = bool(args) and (not args[0].startswith("-") or args[0] == "--help")
-        return super().parse_args(ctx, args if named else [self._alone, *args])
+        named = self._alone is None or (bool(args) and (not args[0].startswith("-") or args[0] == "--help"))
+        return super().parse_args(ctx, args if named else [str(self._alone), *args])
 
 
 class Money(click.ParamType[int]):

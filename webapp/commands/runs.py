@@ -13,10 +13,12 @@ from pipelines.stages.decisions import control
 from pipelines.stages.views import run_view
 from webapp.api.requests import RECORD_ID
 from webapp.commands.airtable import chosen
-from webapp.commands.output import ACTOR, Group, as_json, print_table, reports_errors, show
+from webapp.commands.output import ACTOR, OPERATORS, Group, as_json, print_table, reports_errors, show
 from webapp.context import services
 
-group = Group("runs", help="Look at runs; retry, cancel, approve them; hand out and revoke links.", alone="list")
+group = Group(
+    "runs", OPERATORS, help="Look at runs; retry, cancel, approve them; hand out and revoke links.", alone="list"
+)
 _STATUSES = [status.value for status in RunStatus]
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -24,11 +23,11 @@ from pipelines.stages.scheduler import steps
 from pipelines.stages.views import run_view
 from webapp.api.requests import MasterPromptOrder
 from webapp.bodies import validated
-from webapp.commands.output import ACTOR, as_json, reports_errors, show
+from webapp.commands.output import ACTOR, OPERATORS, Group, as_json, reports_errors, show
 from webapp.context import services
 from webapp.errors import HttpProblem
 
-group = AppGroup("video", help="Make a film right here.")
+group = Group("video", OPERATORS, help="Make a film right here.")
 
 
 @group.command("make")

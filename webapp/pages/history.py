@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as Redirect
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.stages.decisions import control
 from pipelines.stages.views import run_view
-from webapp.access import doors
+from webapp.access.rules import Door, Owner, declares
 from webapp.api.operate import stopped, usage_of
 from webapp.context import actor, services
 from webapp.errors import not_here
@@ -33,14 +33,14 @@ _PRESSED = "pressed on the page"
 
 
 @bp.get("/")
+@declares(Door.SESSION, Owner.ACCOUNT)
 def index() -> str:
     """History, spend and the Stop switch."""
-    person = doors.page()
     shown, runs, following = _listed()
     models = usage_of(["model"], _day(MONTH), None)["rows"]
     return render_template(
         "index.html",
-        person=person,
+        person=actor(),
         tabs=TABS,
         shown=shown,
         next=following,
@@ -52,18 +52,18 @@ def index() -> str:
 
 
 @bp.get("/live")
+@declares(Door.SESSION, Owner.ACCOUNT)
 def index_live() -> Response:
     """The moving parts of the history page."""
-    doors.page()
     _, runs, _ = _listed()
     moving = any(RunStatus(run["status"]) in MOVING for run in runs)
     return live(_index_parts(runs), every=pace(moving=moving))
 
 
 @bp.post("/stop")
+@declares(Door.SESSION, Owner.OPERATOR, "admin")
 def switch() -> Response | Redirect:
     """The Stop switch."""
-    doors.page(scope="admin")
     on = request.form.get("on") == "1"
     return once(
         url_for("pages.index"), lambda: control.set_stop(services(), on=on, reason=_PRESSED, actor=actor().name)

@@ -13,51 +13,59 @@ from pipelines.security import links
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from pipelines.stages.views import run_view
-from webapp.access import doors
 from webapp.access.links import base_of_link
+from webapp.access.rules import Door, Owner, Subjects, declares
 from webapp.api import estimates
 from webapp.api.answers import Estimate
 from webapp.api.requests import RECORD_ID
 from webapp.api.triggers import allowed_base
-from webapp.context import Actor, actor, services
+from webapp.context import actor, services
 from webapp.errors import HttpProblem, from_domain, not_here
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import here
 from webapp.pages.forms import once
 from webapp.pages.parts import Part, live, part
-from webapp.pages.runs import show_run
+from webapp.pages.runs import show_run, signed_in_person
+
+
+def subjects(record_id: str) -> Subjects:
+    """A signed link opens one row, in the base that it names."""
+    named = _named_base(record_id)
+    return {"record": links.row_subject(named, record_id) if named else None}
 
 
 @bp.get("/r/<record_id>")
+@declares(Door.LINK, Owner.ACCOUNT, subjects=subjects)
 def record_page(record_id: str) -> str | Redirect:
     """A row: its newest run, or, when it has none or `new` is asked for, what would happen and what it costs."""
-    person, base_id, latest = enter_record(record_id)
+    base_id, latest = enter_record(record_id)
     if latest is not None and "new" not in request.args:
-        return show_run(person, latest)
+        return show_run(latest)
     if latest is not None and RunStatus(_status(latest)) in MOVING:
         return redirect(here(url_for("pages.run_page", run_id=latest)))
     return render_template(
         "start.html",
         record_id=record_id,
         base_id=base_id,
-        person=None if person.name == "link" else person,
+        person=signed_in_person(),
         estimate=_estimate(record_id, base_id, latest) if "estimate" in request.args else None,
         live=here(url_for("pages.record_live", record_id=record_id, base_id=base_id)),
     )
 
 
 @bp.get("/r/<record_id>/live")
+@declares(Door.LINK, Owner.ACCOUNT, subjects=subjects)
 def record_live(record_id: str) -> Response:
     """What would happen now, read from the row: once, because every look is a call of the base's quota."""
-    _, base_id, latest = enter_record(record_id)
+    base_id, latest = enter_record(record_id)
     return live({"estimate": _estimate(record_id, base_id, latest)}, every=0)
 
 
 @bp.post("/r/<record_id>/start")
+@declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
 def start(record_id: str) -> Response | Redirect:
     """Start a run of a row. Whoever pressed first wins; everybody else is shown that run."""
-    _, base_id, latest = enter_record(record_id)
-    doors.require("trigger")
+    base_id, latest = enter_record(record_id)
     target = here(url_for("pages.record_page", record_id=record_id, base_id=base_id))
     if request.form.get("once") != (latest or "first"):
         return redirect(target, 303)
@@ -65,16 +73,16 @@ def start(record_id: str) -> Response | Redirect:
     return once(target, lambda: accept.start(services(), order, key_id=actor().key_id))
 
 
-def enter_record(record_id: str) -> tuple[Actor, str | None, str | None]:
-    """Let a person in to a row; also the base it is in and the id of its newest run there. Raises 401, 403, 410, and
-    404 for no record id.
-    """
-    named = request.args.get("base_id") or base_of_link(record_id)
-    person = doors.page({"record": links.row_subject(named, record_id) if named else None})
+def enter_record(record_id: str) -> tuple[str | None, str | None]:
+    """The base a row is in, and the id of its newest run there. Raises 404 for no record id."""
     if not RECORD_ID.fullmatch(record_id):
         raise not_here("row")
-    base_id, runs = _runs_of(record_id, named)
-    return person, base_id, runs[0]["run_id"] if runs else None
+    base_id, runs = _runs_of(record_id, _named_base(record_id))
+    return base_id, runs[0]["run_id"] if runs else None
+
+
+def _named_base(record_id: str) -> str | None:
+    return request.args.get("base_id") or base_of_link(record_id)
 
 
 def _runs_of(record_id: str, named: str | None) -> tuple[str | None, list[dict[str, Any]]]:

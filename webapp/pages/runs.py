@@ -12,7 +12,8 @@ from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.security import links
 from pipelines.stages.decisions import control
 from pipelines.stages.views import run_view
-from webapp.access import doors
+from webapp.access.links import LINK
+from webapp.access.rules import Door, Owner, Subjects, declares
 from webapp.api.requests import Decision, Regenerate
 from webapp.api.runs import regenerated
 from webapp.bodies import validated
@@ -24,39 +25,61 @@ from webapp.pages.forms import once
 from webapp.pages.parts import live, pace, run_parts
 
 
+def subjects(run_id: str, **_: object) -> Subjects:
+    """A signed link opens this run, or every run of its record. Whoever may not look is not told what exists."""
+    with services().store.read() as tx:
+        run = tx.runs.get(run_id)
+    row = links.row_subject(run.base_id, run.record_id) if run and run.base_id and run.record_id else None
+    return {"run": run_id, "record": row}
+
+
+def must_exist(run_id: str) -> None:
+    """Raises 404."""
+    with services().store.read() as tx:
+        if tx.runs.get(run_id) is None:
+            raise not_here("run")
+
+
 @bp.get("/runs/<run_id>")
+@declares(Door.LINK, Owner.ACCOUNT, subjects=subjects)
 def run_page(run_id: str) -> str:
     """One run: how it is, its scenes, its film, its cost, its history."""
-    return show_run(enter_run(run_id), run_id)
+    must_exist(run_id)
+    return show_run(run_id)
 
 
 @bp.get("/runs/<run_id>/live")
+@declares(Door.LINK, Owner.ACCOUNT, subjects=subjects)
 def run_live(run_id: str) -> Response:
     """The moving parts of a run's page."""
-    enter_run(run_id)
+    must_exist(run_id)
     run, parts = run_parts(run_id)
     return live(parts, every=pace(moving=RunStatus(run["status"]) in MOVING), title=_title(run))
 
 
 @bp.post("/runs/<run_id>/approve")
+@declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
 def approve(run_id: str) -> Response | Redirect:
     """Approve the quote and the scenes."""
     return _on_run(run_id, lambda: control.approve(services(), run_id, actor().name))
 
 
 @bp.post("/runs/<run_id>/cancel")
+@declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
 def cancel(run_id: str) -> Response | Redirect:
     """Cancel; what is paid for is kept."""
     return _on_run(run_id, lambda: control.cancel(services(), run_id, actor().name))
 
 
 @bp.post("/runs/<run_id>/retry")
+@declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
 def retry(run_id: str) -> Response | Redirect:
     """Go on with a run that has stopped."""
     return _on_run(run_id, lambda: control.retry(services(), run_id, actor().name))
 
 
 @bp.post("/runs/<run_id>/scenes/<int(max=50):n>/regenerate")
+@declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
 def regenerate(run_id: str, n: int) -> Response | Redirect:
     """Make one scene again, with another prompt or model."""
     fields: dict[str, Any] = {name: request.form[name] for name in ("prompt", "model") if request.form.get(name)}
@@ -65,6 +88,7 @@ def regenerate(run_id: str, n: int) -> Response | Redirect:
 
 
 @bp.post("/runs/<run_id>/generations/<generation_id>/decide")
+@declares(Door.LINK, Owner.OPERATOR, "trigger", subjects=subjects)
 def decide(run_id: str, generation_id: str) -> Response | Redirect:
     """What to do about money in doubt."""
     choice = validated(Decision, {"choice": request.form.get("choice", "")}).choice
@@ -80,23 +104,17 @@ def _decide(run_id: str, generation_id: str, choice: str) -> None:
 
 
 def _on_run(run_id: str, act: Callable[[], object]) -> Response | Redirect:
-    enter_run(run_id)
-    doors.require("trigger")
+    must_exist(run_id)
     return once(here(url_for("pages.run_page", run_id=run_id)), act)
 
 
-def enter_run(run_id: str) -> Actor:
-    """A signed link opens this run, or every run of its record. Whoever may not look is not told what exists."""
-    with services().store.read() as tx:
-        run = tx.runs.get(run_id)
-    row = links.row_subject(run.base_id, run.record_id) if run and run.base_id and run.record_id else None
-    person = doors.page({"run": run_id, "record": row})
-    if run is None:
-        raise not_here("run")
-    return person
+def signed_in_person() -> Actor | None:
+    """Who may also see the other pages; None for the holder of a link."""
+    return None if actor().name == LINK else actor()
 
 
-def show_run(person: Actor, run_id: str) -> str:
+def show_run(run_id: str) -> str:
+    """The page of a run that is there."""
     run, parts = run_parts(run_id)
     others = run_view.record_view(services(), run["record_id"], run["base_id"])["runs"] if run["record_id"] else []
     return render_template(
@@ -104,7 +122,7 @@ def show_run(person: Actor, run_id: str) -> str:
         run=run,
         sections=parts,
         others=others,
-        person=None if person.name == "link" else person,
+        person=signed_in_person(),
         live=here(url_for("pages.run_live", run_id=run_id)),
     )
 

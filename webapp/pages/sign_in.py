@@ -8,16 +8,19 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from webapp.access import auth
+from webapp.access.rules import Door, Owner, declares
 from webapp.pages.blueprint import bp
 
 
 @bp.get("/sign-in")
+@declares(Door.PUBLIC, Owner.NOBODY)
 def sign_in() -> str:
     """Ask for a key."""
     return render_template("sign_in.html", next=_inside(request.args.get("next")), wrong=False)
 
 
 @bp.post("/sign-in")
+@declares(Door.PUBLIC, Owner.NOBODY)
 def enter() -> str | tuple[str, int] | Redirect:
     """Check the key and remember whose it is."""
     following = _inside(request.form.get("next"))
@@ -27,6 +30,7 @@ def enter() -> str | tuple[str, int] | Redirect:
 
 
 @bp.post("/sign-out")
+@declares(Door.PUBLIC, Owner.NOBODY)
 def leave() -> Redirect:
     """Forget the key."""
     auth.sign_out()

@@ -15,6 +15,7 @@ from pipelines.domain.records import Generation
 from pipelines.security import webhook_signatures
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.generations import callback
+from webapp.access.rules import Door, Owner, declares
 from webapp.bodies import WEBHOOK_LIMIT, parse_object, read_bounded
 from webapp.context import services, settings
 from webapp.errors import HttpProblem, not_here
@@ -26,12 +27,14 @@ _REFUSED = "This webhook is not accepted."
 
 
 @bp.post("/openai")
+@declares(Door.SIGNATURE, Owner.ADDRESS)
 def openai() -> Response:
     """Standard Webhooks: `{type: video.completed | video.failed, data: {id}}`."""
     return _standard("sora", settings().openai_webhook_secrets)
 
 
 @bp.post("/gemini")
+@declares(Door.SIGNATURE, Owner.ADDRESS)
 def gemini() -> Response:
     """Standard Webhooks with the static secret: `{type, data: {id}}`."""
     return _standard("omni", settings().gemini_webhook_secrets)
@@ -55,6 +58,7 @@ def _standard(provider: str, secrets: tuple[str, ...]) -> Response:
 
 
 @bp.post("/kie/<token>")
+@declares(Door.SIGNATURE, Owner.ADDRESS)
 def kie(token: str) -> Response:
     """kie.ai signs the task id but not the body, so only the id is taken from it; the token says whose it is."""
     body = parse_object(read_bounded(WEBHOOK_LIMIT))
@@ -75,6 +79,7 @@ def kie(token: str) -> Response:
 
 
 @bp.post("/openrouter/<token>")
+@declares(Door.SIGNATURE, Owner.ADDRESS)
 def openrouter(token: str) -> Response:
     """`{type: video.generation.*, data: {id, status}}`, signed over the body when a secret is set."""
     raw = read_bounded(WEBHOOK_LIMIT)
@@ -95,12 +100,14 @@ def openrouter(token: str) -> Response:
 
 
 @bp.post("/sora/<token>")
+@declares(Door.SIGNATURE, Owner.ADDRESS)
 def sora(token: str) -> Response:
     """A server of the /v1/videos protocol that calls back with the job itself: `{"id": …}`."""
     return _by_token("sora", token)
 
 
 @bp.post("/omni/<token>")
+@declares(Door.SIGNATURE, Owner.ADDRESS)
 def omni(token: str) -> Response:
     """The address that an Interaction names for itself: `{type, data: {id}}`. Google signs it with a key that would
     have to be fetched from Google, for which a webhook does not wait; what it says is asked of Google anyway.
@@ -118,6 +125,7 @@ def _by_token(provider: str, token: str) -> Response:
 
 
 @bp.post("/airtable")
+@declares(Door.SIGNATURE, Owner.ADDRESS)
 def airtable() -> Response:
     """A ping without data: something changed in the base. Answered with an empty body, as Airtable wants it."""
     raw = read_bounded(WEBHOOK_LIMIT)
