@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, GenerationStatus, RunStatus
+from pipelines.domain.limits import EVERYWHERE
 from pipelines.domain.money import Account, dollars
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
@@ -148,7 +149,7 @@ def _waiting(tx: Tx) -> float:
 
 
 def _stopped(tx: Tx) -> bool:
-    switch = tx.switches.get("stop")
+    switch = tx.stop_switches.get(EVERYWHERE)
     return switch is not None and switch.on
 
 

@@ -14,7 +14,7 @@ from flask import Response, g, request
 from pipelines.domain.errors import Problem, ReelgridError
 from pipelines.domain.keys import digest, new_id
 from pipelines.domain.records import Replay
-from pipelines.domain.state.shared import KeptAnswer
+from pipelines.domain.state.replay import KeptAnswer
 from webapp.context import actor, services
 from webapp.errors import HttpProblem, answer
 

@@ -17,7 +17,7 @@ from pipelines.domain.state.open_json import JsonObject
 
 _WHOLE = (Order, Plan, GenerationRequest)
 """Written with every field; of the others only what differs from its default, so that rows stay small."""
-_RENAMED = {'"board_record_id":': '"airtable_record_id":'}
+_RENAMED = {'"board_record_id":': '"airtable_record_id":', '"looks":': '"verifications":'}
 """Keys as they were. A quote inside a text is escaped, so that no text looks like one."""
 _REMEMBERED = 256
 """So many texts of each column are decoded once: the same row is read many times while it does not change."""

@@ -22,8 +22,9 @@ from pipelines.database.tables import RECORDS, TABLES, is_leased
 from pipelines.domain.errors import Unavailable
 from pipelines.domain.keys import new_token
 from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.domain.limits import ClockStep
 from pipelines.domain.money import Account
-from pipelines.domain.records import Kind, Lane, Leased
+from pipelines.domain.records import Kind, Leased
 from pipelines.ports import Rows, Tx
 from pipelines.settings.connection_urls import POOLER
 
@@ -238,9 +239,9 @@ class SqlStore:
                 if kind == "generations":
                     moved |= moved_orders(table, seconds, now)
                 tx.connection.execute(update(table).values(**moved))
-            lanes = TABLES["lanes"]
-            moved = {"next_free_at": lanes.c.next_free_at - seconds, "not_before": lanes.c.not_before - seconds}
-            tx.connection.execute(update(lanes).where(lanes.c.id != _CLOCK).values(**moved))
+            for table in (TABLES["rate_limits"], TABLES["airtable_paces"]):
+                moved = {name: table.c[name] - seconds for name in ("next_free_at", "not_before") if name in table.c}
+                tx.connection.execute(update(table).values(**moved))
             return True
 
     def migrate(self) -> None:
@@ -252,18 +253,17 @@ class SqlStore:
 
 
 _CLOCK = "clock"
-"""The lane that remembers the last step of the clock: several processes notice the same one."""
 _SAME_STEP_S = 60.0
 
 
 def _was_shifted(tx: SqlTx, seconds: float, now: float) -> bool:
-    lane = tx.lanes.get(_CLOCK, lock=True)
-    if lane is None:
-        tx.lanes.add(Lane(id=_CLOCK, next_free_at=now, not_before=seconds))
+    step = tx.clock_steps.get(_CLOCK, lock=True)
+    if step is None:
+        tx.clock_steps.add(ClockStep(id=_CLOCK, at=now, seconds=seconds))
         return False
-    if abs(now - lane.next_free_at) < _SAME_STEP_S and abs(seconds - lane.not_before) < _SAME_STEP_S:
+    if abs(now - step.at) < _SAME_STEP_S and abs(seconds - step.seconds) < _SAME_STEP_S:
         return True
-    tx.lanes.change(_CLOCK, next_free_at=now, not_before=seconds)
+    tx.clock_steps.change(_CLOCK, at=now, seconds=seconds)
     return False
 
 

@@ -19,7 +19,7 @@ from pipelines.domain.state.base import BaseState
 from pipelines.domain.state.delivery import Attachment, JoinReport
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
 from pipelines.domain.state.open_json import JsonObject
-from pipelines.domain.state.shared import KeptAnswer, LaneDetail, SwitchDetail
+from pipelines.domain.state.replay import KeptAnswer
 
 LAST_FRAME = "last_frame"
 """In `Clip.prepared`: the picture from which the next scene goes on."""
@@ -300,18 +300,6 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Switch:
-    """A named operator's switch, such as `stop` or a broken model's circuit."""
-
-    id: str
-    on: bool
-    at: float
-    reason: str = ""
-    actor: str = ""
-    detail: SwitchDetail = field(default_factory=SwitchDetail)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
     """A living process; `beat` rises while it lives, whatever the clock does."""
 
@@ -337,16 +325,6 @@ class Base(Leased):
     state: BaseState = field(default_factory=BaseState)
     settings_read_at: float = 0.0
     created_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
-    """A shared rate limit, e.g. `airtable:<base>`: the next free moment, and until when all must wait."""
-
-    id: str
-    next_free_at: float = 0.0
-    not_before: float = 0.0
-    detail: LaneDetail = field(default_factory=LaneDetail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
+from pipelines.domain.limits import AirtablePace, BaseOutage, Circuit, ClockStep, RateLimit, StopSwitch
 from pipelines.domain.records import (
     ApiKey,
     Base,
@@ -16,7 +17,6 @@ from pipelines.domain.records import (
     Generation,
     InboxItem,
     Kind,
-    Lane,
     Leased,
     LedgerEntry,
     OutboxEntry,
@@ -25,7 +25,6 @@ from pipelines.domain.records import (
     Replay,
     Run,
     Scene,
-    Switch,
     TextRequest,
 )
 
@@ -99,10 +98,14 @@ class Tx(ABC):
     inbox: Rows[InboxItem]
     keys: Rows[ApiKey]
     replays: Rows[Replay]
-    switches: Rows[Switch]
     processes: Rows[Process]
     bases: Rows[Base]
-    lanes: Rows[Lane]
+    stop_switches: Rows[StopSwitch]
+    circuits: Rows[Circuit]
+    base_outages: Rows[BaseOutage]
+    rate_limits: Rows[RateLimit]
+    airtable_paces: Rows[AirtablePace]
+    clock_steps: Rows[ClockStep]
     sweeps: Rows[QueueSweep]
     texts: Rows[TextRequest]
 

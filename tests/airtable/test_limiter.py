@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.airtable.limiter import CAPACITY, Limiter, lane_id
+from pipelines.airtable.limiter import CAPACITY, Limiter
 from pipelines.database import SqlStore
 from pipelines.domain.errors import AirtableQuota, RateLimited
-from pipelines.domain.records import Lane
 from tests.airtable.airtable_fixtures import BASE, START, AirtableHarness, QuickClock
 
 
@@ -105,12 +104,6 @@ def test_a_clock_that_is_set_forward_opens_no_flood(limiter: Limiter, clock: Qui
     assert sum(clock.waits) >= 0.99
 
 
-def test_a_lane_from_an_older_version_is_read(store: SqlStore, limiter: Limiter) -> None:
-    with store.write() as tx:
-        tx.lanes.add(Lane(id=lane_id(BASE), next_free_at=START + 1, not_before=START - 5))
-    limiter.release(BASE, limiter.acquire(BASE, max_wait=0))
-
-
 def test_looks_at_an_exhausted_quota_become_rarer(limiter: Limiter, clock: QuickClock) -> None:
     waits = []
     for _ in range(7):
@@ -177,9 +170,9 @@ def test_processes_together_stay_within_five_requests_a_second_and_are_never_loc
         record = harness.add("Videos", {"Master Prompt": "A cat."})
         harness.faults(rate_limit=5, token_rate_limit=50)
         harness.control("DELETE", "stats")
-        # The world's clock is its own; the processes below start from an empty lane of real time.
+        # The world's clock is its own; the processes below start from an empty pace of real time.
         with harness.store.write() as tx:
-            tx.lanes.remove(lane_id(BASE))
+            tx.airtable_paces.remove(BASE)
         spawn = multiprocessing.get_context("spawn")
         arguments = (str(tmp_path), harness.url, record, 4)
         processes = [spawn.Process(target=_read_rows, args=arguments) for _ in range(3)]

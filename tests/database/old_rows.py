@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -17,11 +18,20 @@ ROWS = Path(__file__).with_name("rows_of_0001.jsonl")
 
 def upgrade(engine: Engine, revision: str) -> None:
     """Bring an engine's database to a revision."""
+    _migrate(engine, command.upgrade, revision)
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Take an engine's database back to a revision."""
+    _migrate(engine, command.downgrade, revision)
+
+
+def _migrate(engine: Engine, way: Callable[[Config, str], None], revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.connect() as connection:
         config.attributes["connection"] = connection.execution_options(write=True)
-        command.upgrade(config, revision)
+        way(config, revision)
         connection.commit()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.database import SqlStore
 from pipelines.database.tables import RECORDS
+from pipelines.domain.limits import EVERYWHERE, StopSwitch
 from pipelines.domain.records import Generation, Scene
 from pipelines.stages.generations.requests import fingerprint, request_for
 from tests.database import old_rows
@@ -50,8 +51,34 @@ def test_what_was_said_in_them_is_understood(store: SqlStore) -> None:
     assert all(gen.request.seconds and gen.request.card.take is not None for gen in generations if gen.fingerprint)
     assert all(clip.footage.fps and clip.footage.frames for clip in clips if clip.footage.video_codec)
     assert any(cut.verdict.sentence and cut.report.paths for cut in cuts)
-    assert any(cut.attachment.looks for cut in cuts)
+    assert any(cut.attachment.verifications for cut in cuts)
     assert any(base.state.schema and base.state.schema.tables for base in bases)
+
+
+def test_limits_faults_and_switches_are_told_apart(store: SqlStore) -> None:
+    with store.read() as tx:
+        (stop,), (circuit,), (outage,) = tx.stop_switches.find(), tx.circuits.find(), tx.base_outages.find()
+        (limit,), (pace,) = tx.rate_limits.find(), tx.airtable_paces.find()
+    assert (stop.id, stop.on, stop.actor) == ("appMemory00000001", False, "airtable")
+    assert circuit.is_open
+    assert ":" not in circuit.id
+    assert [ok for _, ok in circuit.outcomes] == [False] * 8
+    assert (outage.id, outage.on, outage.by_itself) == ("appMemory00000001", False, False)
+    assert "revoked" in outage.sentence
+    assert limit.id == "settings:appMemory00000001"
+    assert (pace.id, len(pace.landed), pace.quota) == ("appReelgridDemo01", 2, None)
+
+
+def test_a_version_that_knows_no_table_for_each_limit_still_sees_a_stop(database_url: str) -> None:
+    store = SqlStore(database_url)
+    store.migrate()
+    with store.write() as tx:
+        tx.stop_switches.add(StopSwitch(id=EVERYWHERE, on=True, at=1.0, reason="Too dear"))
+    old_rows.downgrade(store.engine, "0006")
+    store.migrate()
+    with store.read() as tx:
+        assert tx.stop_switches.get(EVERYWHERE) == StopSwitch(id=EVERYWHERE, on=True, at=1.0, reason="Too dear")
+    store.engine.dispose()
 
 
 def test_no_clip_is_bought_twice_because_its_request_reads_otherwise(store: SqlStore) -> None:

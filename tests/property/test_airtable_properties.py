@@ -8,15 +8,14 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.airtable.limiter import CAPACITY, WINDOW_S, read_lane
+from pipelines.airtable.limiter import CAPACITY, WINDOW_S, brought_to, wait_s
 from pipelines.airtable.rows.fields import airtable_row, airtable_scene, airtable_settings, row_to_order
 from pipelines.airtable.schema import TABLES
 from pipelines.database.codec import decode, encode
 from pipelines.domain.airtable.fields import VideoField
 from pipelines.domain.airtable.values import difference
+from pipelines.domain.limits import AirtablePace
 from pipelines.domain.orders.order import MAX_SCENES, Order
-from pipelines.domain.records import Lane
-from pipelines.domain.state.shared import LaneDetail
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=40), st.just("recAAAAAAAAAAAAAA")
@@ -79,9 +78,8 @@ TIMES = st.floats(min_value=NOW - 500, max_value=NOW + 500)
 def test_a_turn_is_free_only_while_fewer_than_the_capacity_could_still_count(
     flights: dict[str, float], landed: list[float], not_before: float, cool_s: float
 ) -> None:
-    detail = LaneDetail(flights=flights, landed=tuple(landed), cool_s=cool_s)
-    state = read_lane(Lane(id="x", not_before=not_before, detail=detail), NOW)
-    wait = state.wait(NOW)
+    pace = AirtablePace(id="x", not_before=not_before, flights=flights, landed=tuple(landed), cool_s=cool_s)
+    wait = wait_s(brought_to(NOW, pace)[0], NOW)
     recent = sum(at > NOW - WINDOW_S for at in landed)
     young = sum(at > NOW - 60 for at in flights.values())
     assert wait >= 0

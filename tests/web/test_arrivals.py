@@ -77,7 +77,7 @@ def look(harness: WebHarness, cut: Cut) -> dict[str, Verification]:
     with harness.store.read() as tx:
         found = tx.cuts.get(cut.id)
     assert found
-    return dict(found.attachment.looks)
+    return dict(found.attachment.verifications)
 
 
 def _is_settled(row: dict[str, Any]) -> bool:

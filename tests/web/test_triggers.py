@@ -10,8 +10,8 @@ import pytest
 
 from pipelines.domain.errors import TooMany
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.records import Lane
-from pipelines.domain.state.shared import KeptAnswer
+from pipelines.domain.limits import RateLimit
+from pipelines.domain.state.replay import KeptAnswer
 from pipelines.stages.orders import accept
 from tests.web.web_fixtures import BASE, BEARER, RECORD, WebHarness
 
@@ -323,8 +323,8 @@ def use_up(harness: WebHarness) -> None:
     """The key of the tests has started so much that its next turn comes in a minute."""
     full = harness.clock.now() + accept.STARTS_AT_ONCE * accept.START_EVERY_S + 60
     with harness.store.write() as tx:
-        tx.lanes.remove("start:env-tester")
-        tx.lanes.add(Lane(id="start:env-tester", next_free_at=full))
+        tx.rate_limits.remove("start:env-tester")
+        tx.rate_limits.add(RateLimit(id="start:env-tester", next_free_at=full))
 
 
 def test_a_key_that_starts_too_much_is_told_when_to_try_again_and_has_started_nothing(harness: WebHarness) -> None:

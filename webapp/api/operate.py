@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Problem
+from pipelines.domain.limits import EVERYWHERE
 from pipelines.domain.money import dollars
 from pipelines.domain.orders.checks import usable
 from pipelines.stages.decisions import control
@@ -60,7 +61,7 @@ def stop_state() -> Reply:
 def stopped() -> answers.Stopped:
     """The Stop switch as the API shows it."""
     with services().store.read() as tx:
-        switch = tx.switches.get("stop")
+        switch = tx.stop_switches.get(EVERYWHERE)
     if switch is None:
         return answers.Stopped(on=False, reason="", at=None)
     return answers.Stopped(on=switch.on, reason=switch.reason, at=sections.iso(switch.at))

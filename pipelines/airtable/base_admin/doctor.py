@@ -18,7 +18,6 @@ import requests
 from pyairtable import Api
 
 from pipelines.airtable.field_map import FieldMap
-from pipelines.airtable.limiter import LaneState
 from pipelines.airtable.rows.answers import MODEL_NOT_FOUND, Gone, Rejected
 from pipelines.airtable.rows.client import META, READ_TIMEOUT_S, Client, Kind
 from pipelines.airtable.rows.name_book import NameBook, read_schema
@@ -96,14 +95,14 @@ class Doctor:
         return schema, Check("base", True, f"The base has {len(schema)} tables.")
 
     def _limits(self) -> Check:
-        state: LaneState = self.client.limiter.state(self.base_id)
+        pace = self.client.limiter.state(self.base_id)
         now = self.clock.now()
-        if state.quota is not None:
-            since = moment(state.quota.since)
+        if pace.quota is not None:
+            since = moment(pace.quota.since)
             fix = "Wait for the next month or a larger plan: all that is to be written waits and arrives then."
             return Check("limits", False, f"The workspace's monthly API quota is used up since {since}.", fix)
-        if state.not_before > now:
-            wait = state.not_before - now
+        if pace.not_before > now:
+            wait = pace.not_before - now
             return Check("limits", True, f"Airtable has asked us to slow down; we go on in {wait:.0f} s.")
         return Check("limits", True, "No limit is reached.")
 

@@ -30,12 +30,12 @@ class Attachment:
     id: str | None = None
     """Airtable's own, once it has the file."""
     waited: int = 0
-    """Looks at what Airtable was seen fetching, before its cells were read."""
+    """Checks of what Airtable was seen fetching, before its cells were read."""
     checks: int = 0
     tries: int = 0
     links: int = 0
     waits: bool = False
     extras: bool = False
     """Contact sheet and preview were tried."""
-    looks: Mapping[str, Verification] = field(default_factory=dict)
+    verifications: Mapping[str, Verification] = field(default_factory=dict)
     """By table: where nobody waits for the file."""

@@ -49,12 +49,12 @@ def must_not_be_stopped(services: Services, base_id: str | None) -> None:
 def read(services: Services, base_id: str) -> None:
     """Read it now, and keep what it says."""
     row = services.airtable.settings(base_id)
-    now, name = services.clock.now(), f"{stop_switch.NAME}:{base_id}"
+    now = services.clock.now()
     with services.store.write() as tx:
-        old = tx.switches.get(name)
+        old = tx.stop_switches.get(base_id)
         if (old.on if old else False) != row.stop:
             stop_switch.set_switch(
-                tx, on=row.stop, now=now, reason="Stop Spending in Settings", actor="airtable", name=name
+                tx, on=row.stop, now=now, reason="Stop Spending in Settings", actor="airtable", place=base_id
             )
         if base_id == services.policy.default_base:
             tx.bases.add(Base(id=base_id, created_at=now))

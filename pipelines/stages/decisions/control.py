@@ -285,4 +285,4 @@ def set_stop(services: Services, *, on: bool, reason: str, actor: str) -> None:
     """The Stop switch for all new spending."""
     with services.store.write() as tx:
         stop_switch.set_switch(tx, on=on, now=services.clock.now(), reason=reason, actor=actor)
-        record(tx, Actor(actor, services.clock.now()), "switch", stop_switch.NAME, None, "stop", on=on, reason=reason)
+        record(tx, Actor(actor, services.clock.now()), "switch", "stop", None, "stop", on=on, reason=reason)

@@ -48,7 +48,7 @@ def advance(services: Services, actor: Actor, run: Run) -> None:
     if entry is not None and entry.gone:
         _finish(services, actor, run, detail=_GONE)
     elif shut is not None:
-        _park(services, actor, run, shut)
+        _park(services, actor, run, shut.sentence, by_itself=shut.by_itself)
     elif entry is not None and not _sent(entry):
         _wait_for_flush(services, actor, run, cuts, entry)
     elif not services.policy.airtable_reaches_us:
@@ -257,16 +257,16 @@ def _without_captions(tx: Tx, run: Run) -> str | None:
     return missing_captions(run.order, [scene.caption for scene in scenes])
 
 
-def _park(services: Services, actor: Actor, run: Run, shut: base_outages.Outage) -> None:
+def _park(services: Services, actor: Actor, run: Run, sentence: str, *, by_itself: bool) -> None:
     """The base refuses us for longer than a pause: the film is safe, its link works, and it arrives when the base is
     open again (`resume`). What waits for a person says so.
     """
     now = services.clock.now()
     with services.store.write() as tx:
         _note(tx, films_of(tx, run), waits=True)
-        record(tx, actor, "run", run.id, run.id, "parked", sentence=f"The row has to wait. {shut.sentence}")
-        if not shut.by_itself or _doubts(tx, run):
-            _stop(services, tx, actor, run, f"{_ON_PAGE} {shut.sentence.rstrip('.')}. {_BY_ITSELF}")
+        record(tx, actor, "run", run.id, run.id, "parked", sentence=f"The row has to wait. {sentence}")
+        if not by_itself or _doubts(tx, run):
+            _stop(services, tx, actor, run, f"{_ON_PAGE} {sentence.rstrip('.')}. {_BY_ITSELF}")
             return
         detail = "Airtable's monthly quota is used up: the film is on the progress page and arrives in the row later."
         ledger.release(tx, now, run)
@@ -326,4 +326,4 @@ def give_up(services: Services, actor: Actor, run: Run, error: ReelgridError) ->
     if isinstance(error, AirtableQuota | AirtableDenied | NotConfigured):
         with services.store.write() as tx:
             base_outages.record_result(tx, run.base_id or "", error, services.clock.now())
-    _park(services, actor, run, base_outages.Outage(error.marketer, by_itself=isinstance(error, AirtableQuota)))
+    _park(services, actor, run, error.marketer, by_itself=isinstance(error, AirtableQuota))

@@ -47,7 +47,7 @@ def _settle(services: Services, actor: Actor, cut_id: str, made: dict[str, str])
         cut = tx.cuts.get(cut_id, lock=True)
         if cut is not None:
             extras, known = {**cut.extras, **made}, replace(cut.attachment, extras=True)
-            later = services.clock.now() + verify_attachments.PAUSES_S[0] if known.looks else None
+            later = services.clock.now() + verify_attachments.PAUSES_S[0] if known.verifications else None
             done = {"extras": extras, "attachment": known, "next_at": later}
             tx.cuts.change(cut_id, {"lease_token": actor.lease}, attempts=0, **done, **FREE)
 

@@ -95,7 +95,9 @@ def _is(file: File, item: Mapping[str, Any]) -> bool:
 
 def schedule_verification(cut: Cut, *tables: str) -> Attachment:
     """The `attachment` of a cut whose files in these tables are to be looked after."""
-    return replace(cut.attachment, looks={**cut.attachment.looks, **dict.fromkeys(tables, Verification())})
+    return replace(
+        cut.attachment, verifications={**cut.attachment.verifications, **dict.fromkeys(tables, Verification())}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ def verify(services: Services, actor: Actor, cut_id: str) -> None:
 
 def _due(cut: Cut, now: float) -> list[str]:
     """The tables in which a cut's files are to be looked after about now."""
-    return [table for table, look in cut.attachment.looks.items() if look.at < now + ALONG_S]
+    return [table for table, known in cut.attachment.verifications.items() if known.at < now + ALONG_S]
 
 
 def _verify_table(services: Services, actor: Actor, cut: Cut, base_id: str, table: str) -> bool:
@@ -218,15 +220,18 @@ def confirm(tx: Tx, run_id: str, cells: Mapping[str, Any]) -> None:
     """The answer to what was written into a row of `Videos` shows its film: it need not be read for that."""
     run = tx.runs.get(run_id, lock=True)
     cuts = films_of(tx, run) if run else []
-    if not cuts or AirtableTable.VIDEOS not in cuts[0].attachment.looks or _FILMS not in cells:
+    if not cuts or AirtableTable.VIDEOS not in cuts[0].attachment.verifications or _FILMS not in cells:
         return
     film, poster = compare_cells(cuts, cells)
     current = tx.cuts.get(cuts[0].id, lock=True)
     if not (film.whole and poster.whole) or current is None:
         return
-    looks = {name: state for name, state in current.attachment.looks.items() if name != AirtableTable.VIDEOS}
-    known = replace(current.attachment, id=film.have[film_row.film_name(current)], looks=looks)
-    tx.cuts.change(current.id, attachment=known)
+    verifications = {
+        name: state for name, state in current.attachment.verifications.items() if name != AirtableTable.VIDEOS
+    }
+    file_id = film.have[film_row.film_name(current)]
+    seen = replace(current.attachment, id=file_id, verifications=verifications)
+    tx.cuts.change(current.id, attachment=seen)
 
 
 def _clip_rows(tx: Tx, run: Run) -> list[_Row]:
@@ -251,7 +256,7 @@ def _judge(
     table: str,
     cells: Mapping[str, Mapping[str, Sequence[Any]]],
 ) -> None:
-    state = place.cut.attachment.looks[table]
+    state = place.cut.attachment.verifications[table]
     if not place.is_written:
         _again(tx, actor, place.cut, table, state, PAUSES_S[0])
         return
@@ -358,24 +363,24 @@ def _again(tx: Tx, actor: Actor, cut: Cut, table: str, state: Verification | Non
     current = tx.cuts.get(cut.id, lock=True)
     if current is None or current.lease_token not in (None, actor.lease):
         return
-    looks = {name: kept for name, kept in current.attachment.looks.items() if name != table}
+    verifications = {name: kept for name, kept in current.attachment.verifications.items() if name != table}
     if state is not None and pause is not None:
-        looks[table] = replace(state, at=actor.now + pause)
-    _keep(tx, current, looks)
+        verifications[table] = replace(state, at=actor.now + pause)
+    _keep(tx, current, verifications)
 
 
-def _keep(tx: Tx, cut: Cut, looks: Mapping[str, Verification], **changes: Any) -> None:
+def _keep(tx: Tx, cut: Cut, verifications: Mapping[str, Verification], **changes: Any) -> None:
     """Remember what is to be looked after, and come back when the first of it is due."""
-    next_at = min((look.at or cut.next_at or 0.0 for look in looks.values()), default=None)
-    tx.cuts.change(cut.id, attachment=replace(cut.attachment, looks=looks), next_at=next_at, **changes)
+    next_at = min((known.at or cut.next_at or 0.0 for known in verifications.values()), default=None)
+    tx.cuts.change(cut.id, attachment=replace(cut.attachment, verifications=verifications), next_at=next_at, **changes)
 
 
 def _leave(tx: Tx, actor: Actor, cut: Cut, forget: Collection[str]) -> None:
     """The step is over; what has no place any more is not looked after any more."""
     current = tx.cuts.get(cut.id, lock=True)
     if current is not None and current.lease_token == actor.lease:
-        looks = {name: kept for name, kept in current.attachment.looks.items() if name not in forget}
-        _keep(tx, current, looks, attempts=0, **FREE)
+        verifications = {name: kept for name, kept in current.attachment.verifications.items() if name not in forget}
+        _keep(tx, current, verifications, attempts=0, **FREE)
 
 
 def give_up(services: Services, actor: Actor, cut_id: str, error: ReelgridError) -> None:
@@ -386,5 +391,5 @@ def give_up(services: Services, actor: Actor, cut_id: str, error: ReelgridError)
             return
         changes: dict[str, Any] = {"next_at": actor.now + AWAY_S}
         if not isinstance(error, AirtableQuota):
-            changes = {"next_at": None, "attachment": replace(cut.attachment, looks={})}
+            changes = {"next_at": None, "attachment": replace(cut.attachment, verifications={})}
         tx.cuts.change(cut_id, {"lease_token": actor.lease}, attempts=0, **changes, **FREE)

@@ -40,7 +40,7 @@ _G = GenerationStatus
 LONGEST_POLL_S = 30.0
 GROWTH = 1.5
 POLLS = "poll:"
-"""Begins the name of the lane that holds back the polls of one provider."""
+"""Begins the name of the rate limit that holds back the polls of one provider."""
 MISSING_S = 90.0
 """A job that its provider does not know for so long in a row is gone."""
 TOGETHER, TOGETHER_S = 100, 0.5
@@ -153,7 +153,7 @@ def _take_due(services: Services, limit: int, run_id: str | None) -> list[Genera
 
 def _in_service(services: Services, tx: Tx, now: float) -> dict[str, Any]:
     """Which providers may be asked: all but those that have asked everybody to wait."""
-    waiting = [lane.id for lane in tx.lanes.find(after={"not_before": now})]
+    waiting = [limit.id for limit in tx.rate_limits.find(after={"not_before": now})]
     paused = {name.removeprefix(POLLS) for name in waiting if name.startswith(POLLS)}
     if not paused:
         return {}

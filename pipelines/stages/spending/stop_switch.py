@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from pipelines.domain.errors import Busy
-from pipelines.domain.records import Switch
+from pipelines.domain.limits import EVERYWHERE, StopSwitch
 from pipelines.ports import Tx
 
-NAME = "stop"
 PAUSE_S = 5.0
 
 
-def set_switch(tx: Tx, *, on: bool, now: float, reason: str, actor: str, name: str = NAME) -> None:
-    """Set the switch (or a base's own, `stop:<base>`)."""
-    if not tx.switches.change(name, on=on, at=now, reason=reason, actor=actor):
-        tx.switches.add(Switch(id=name, on=on, at=now, reason=reason, actor=actor))
+def set_switch(tx: Tx, *, on: bool, now: float, reason: str, actor: str, place: str = EVERYWHERE) -> None:
+    """Set the switch of the operator, or of one base."""
+    if not tx.stop_switches.change(place, on=on, at=now, reason=reason, actor=actor):
+        tx.stop_switches.add(StopSwitch(id=place, on=on, at=now, reason=reason, actor=actor))
 
 
 def reason_if_on(tx: Tx, base_id: str | None = None) -> str | None:
     """Why spending is stopped, here or in one base; None when it is not."""
-    for name in (NAME, f"{NAME}:{base_id}") if base_id else (NAME,):
-        switch = tx.switches.get(name)
+    for place in (EVERYWHERE, base_id) if base_id else (EVERYWHERE,):
+        switch = tx.stop_switches.get(place)
         if switch is not None and switch.on:
             return switch.reason or "no reason given"
     return None

@@ -165,4 +165,4 @@ def test_rate_limits_break_no_circuit(tmp_path: Path) -> None:
     _, run = film(house, "a lake")
     assert [clip.model for clip in house.clips(run)] == ["acme/film"]
     with house.services.store.read() as tx:
-        assert tx.switches.find() == []
+        assert tx.circuits.find() == []
