@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
@@ -12,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from pipelines.domain.errors import ReelgridError
+from pipelines.domain.errors import ReelgridError, Unavailable
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, GenerationStatus, RunStatus
 from pipelines.domain.limits import EVERYWHERE
 from pipelines.domain.money import Account, dollars
@@ -40,6 +41,7 @@ def health() -> Response:
 @declares(Door.PUBLIC, Owner.NOBODY)
 def ready() -> Response:
     """200 when everything a request needs answers within a few seconds, else 503. The broker may be away: hints only.
+    So may the worker service: what it will work on is taken, and a restart of ours would not bring it back.
 
     Names and yes or no; why not stands in the log and in `flask doctor`.
     """
@@ -55,10 +57,19 @@ def checks(core: Services) -> dict[str, bool]:
         "database": core.store.check,
         "storage": core.media.check,
         "broker": core.hints.check,
+        "worker": lambda: _check_worker(core),
     }
     futures = {name: _pool.submit(check) for name, check in asked.items()}
     wait(futures.values(), timeout=READY_S)
     return {name: _passed(name, future) for name, future in futures.items()}
+
+
+def _check_worker(core: Services) -> None:
+    """Without a pump nothing moves, however well we answer here. Raises Unavailable."""
+    now = core.clock.now()
+    with core.store.read() as tx:
+        if not any(process.is_alive(now) for process in tx.processes.find(kind=PUMP)):
+            raise Unavailable("no worker service beats: is python -m worker running?")
 
 
 def _passed(name: str, future: Future[object]) -> bool:
@@ -83,6 +94,7 @@ def metrics() -> Response:
 
 
 NEAR_S = 60.0
+PUMP = "pump"
 
 
 class _Collector:
@@ -109,7 +121,7 @@ class _Collector:
             yield from _money(tx)
             yield _gauge("reelgrid_outbox_rows", "Airtable rows waiting to be written.", _waiting(tx))
             yield _gauge("reelgrid_stop", "1 while the Stop switch is on.", float(_stopped(tx)))
-            yield _processes(tx)
+            yield from _processes(tx, now)
 
 
 def _counts(name: str, text: str, rows: Any, statuses: Any) -> Metric:
@@ -153,9 +165,14 @@ def _stopped(tx: Tx) -> bool:
     return switch is not None and switch.on
 
 
-def _processes(tx: Tx) -> Metric:
-    family = GaugeMetricFamily("reelgrid_processes", "Registered processes by kind.", labels=["kind"])
-    kinds = [process.kind for process in tx.processes.find()]
-    for kind in sorted(set(kinds)):
+def _processes(tx: Tx, now: float) -> Iterator[Metric]:
+    """Of the pump it is always told, so that an alarm has something to look at when the last one is gone."""
+    family = GaugeMetricFamily("reelgrid_processes", "Processes that beat just now, by kind.", labels=["kind"])
+    processes = tx.processes.find()
+    kinds = [process.kind for process in processes if process.is_alive(now)]
+    for kind in sorted({*kinds, PUMP}):
         family.add_metric([kind], kinds.count(kind))
-    return family
+    yield family
+    beats = [process.beat_at for process in processes if process.kind == PUMP]
+    since = max(0.0, now - max(beats)) if beats else math.inf
+    yield _gauge("reelgrid_pump_last_beat_seconds", "Since the newest beat of a pump; infinite without any.", since)

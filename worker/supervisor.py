@@ -21,6 +21,7 @@ from pipelines.domain.errors import ReelgridError
 from pipelines.domain.keys import new_id
 from pipelines.domain.records import Process
 from pipelines.ports import Store
+from worker.machine import machine
 
 logger = logging.getLogger(__name__)
 
@@ -75,11 +76,12 @@ class Supervisor:
 
     def release_previous_instance(self) -> None:
         """Our predecessor was killed: what its processes on this machine held is free at once. A number that has been
-        given to another process meanwhile is left to the pump, which goes by heartbeats.
+        given to another process meanwhile is left to the pump, which goes by heartbeats, and so are those of other
+        containers and of before the machine started.
         """
         try:
             with self._store.read() as tx:
-                former = tx.processes.find(host=socket.gethostname())
+                former = tx.processes.find(host=machine())
         except ReelgridError as error:
             logger.warning("who was here before is not known: %s", error.operator)
             return
@@ -148,10 +150,8 @@ class Supervisor:
         try:
             with self._store.write() as tx:
                 for child in self._children:
-                    if not tx.processes.change(child.owner, beat=self._beat):
-                        host = socket.gethostname()
-                        row = Process(id=child.owner, kind=child.kind, host=host, pid=child.pid, started_at=now)
-                        tx.processes.add(row)
+                    if not tx.processes.change(child.owner, beat=self._beat, beat_at=now):
+                        tx.processes.add(_registered(child, now))
         except ReelgridError as error:
             logger.warning("no heartbeat: %s", error.operator)
 
@@ -165,6 +165,10 @@ class Supervisor:
         for child in self._children:
             self._free(child.owner)
         return 0
+
+
+def _registered(child: Child, now: float) -> Process:
+    return Process(id=child.owner, kind=child.kind, host=machine(), pid=child.pid, started_at=now, beat_at=now)
 
 
 def _stop_all(pids: set[int]) -> None:

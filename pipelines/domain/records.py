@@ -24,6 +24,9 @@ from pipelines.domain.state.replay import KeptAnswer
 LAST_FRAME = "last_frame"
 """In `Clip.prepared`: the picture from which the next scene goes on."""
 
+ALIVE_S = 15.0
+"""A process beats every 2 s."""
+
 
 class Kind(StrEnum):
     """The tables whose rows are worked on under a lease."""
@@ -301,7 +304,9 @@ class Replay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """A living process; `beat` rises while it lives, whatever the clock does."""
+    """A process; `beat` rises while it lives, whatever the clock does. Who judges others goes by that; who only tells
+    people goes by the time of the last one.
+    """
 
     id: str
     kind: str
@@ -309,7 +314,12 @@ class Process:
     pid: int
     started_at: float
     beat: int = 0
+    beat_at: float = 0.0
     detail: JsonObject = field(default_factory=dict)
+
+    def is_alive(self, now: float) -> bool:
+        """Whether it beat just now: of a worker service that is gone, nobody is left to remove the rows."""
+        return now - self.beat_at < ALIVE_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,10 +69,14 @@ def _broker(core: Services) -> Finding:
 
 
 def _workers(core: Services) -> Finding:
+    now, fix = core.clock.now(), "Start it: python -m worker"
     with core.store.read() as tx:
-        kinds = [process.kind for process in tx.processes.find()]
-    if not kinds:
-        return finding("worker", "none is running", ok=False, fix="Start it: python -m worker", warning=True)
+        processes = tx.processes.find()
+    kinds = [process.kind for process in processes if process.is_alive(now)]
+    if "pump" not in kinds:
+        last = max((process.beat_at for process in processes), default=0.0)
+        ago = f"; the last one was heard of {now - last:,.0f} s ago" if last else ""
+        return finding("worker", f"none is running{ago}", ok=False, fix=fix, warning=True)
     return finding("worker", f"{len(kinds)} processes: {', '.join(sorted(kinds))}")
 
 

@@ -1,0 +1,72 @@
+"""A worker service that is gone is seen: by the metrics, by /ready and by `flask doctor`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pipelines.domain.records import Process
+from tests.web.web_fixtures import BEARER, WebHarness
+
+
+def beat(harness: WebHarness, *kinds: str, ago: float = 1.0) -> None:
+    """Processes of a worker service that beat for the last time so long ago."""
+    now = harness.clock.now()
+    with harness.store.write() as tx:
+        for kind in kinds:
+            row = Process(id=f"{kind}-x", kind=kind, host="x", pid=7, started_at=now - 100, beat_at=now - ago)
+            assert tx.processes.add(row)
+
+
+def metrics(harness: WebHarness) -> dict[str, float]:
+    lines = harness.client.get("/metrics", headers=BEARER).get_data(as_text=True).splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+
+def doctor(harness: WebHarness) -> dict[str, object]:
+    told = harness.app.test_cli_runner().invoke(args=["doctor", "--json"])
+    (found,) = (check for check in json.loads(told.stdout) if check["name"] == "worker")
+    return dict(found)
+
+
+def ready(harness: WebHarness) -> bool:
+    answer = harness.client.get("/ready")
+    assert answer.status_code == 200, "what is asked of the web process is answered, whoever else is away"
+    return bool(answer.get_json()["checks"]["worker"])
+
+
+def test_a_worker_service_that_beats_is_there(harness: WebHarness) -> None:
+    beat(harness, "pump", "steps0", "media0")
+    found = metrics(harness)
+    assert found['reelgrid_processes{kind="pump"}'] == 1
+    assert found['reelgrid_processes{kind="steps0"}'] == 1
+    assert 0 <= found["reelgrid_pump_last_beat_seconds"] < 15
+    assert ready(harness)
+    assert doctor(harness)["sentence"] == "3 processes: media0, pump, steps0"
+
+
+@pytest.mark.parametrize("ago", [20.0, 3_600.0])
+def test_one_that_was_killed_is_seen_although_its_rows_are_there(harness: WebHarness, ago: float) -> None:
+    beat(harness, "pump", "steps0", ago=ago)
+    found = metrics(harness)
+    assert found['reelgrid_processes{kind="pump"}'] == 0
+    assert ago <= found["reelgrid_pump_last_beat_seconds"] < ago + 60
+    assert not ready(harness)
+    told = doctor(harness)
+    assert not told["ok"]
+    assert str(told["sentence"]).startswith("none is running; the last one was heard of ")
+
+
+def test_without_any_the_alarm_has_something_to_look_at(harness: WebHarness) -> None:
+    found = metrics(harness)
+    assert found['reelgrid_processes{kind="pump"}'] == 0
+    assert found["reelgrid_pump_last_beat_seconds"] == float("inf")
+    assert doctor(harness)["sentence"] == "none is running"
+
+
+def test_workers_without_a_pump_are_not_enough(harness: WebHarness) -> None:
+    """They work on what they are sent, and nobody sends."""
+    beat(harness, "steps0")
+    assert not doctor(harness)["ok"]
+    assert not ready(harness)
