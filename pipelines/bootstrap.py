@@ -173,14 +173,11 @@ def broker_url(settings: Settings) -> str:
     return settings.redis_url or socket_url(broker_socket(settings))
 
 
-def make_store(settings: Settings, *, pooled: bool = True, threads: int = 4) -> Store:
-    """The truth, for so many threads at once. `pooled=False` keeps no connection open between transactions, for
-    processes that fork.
-    """
+def make_store(settings: Settings, *, pooled: bool = True) -> Store:
+    """The truth. `pooled=False` keeps no connection open between transactions, for processes that fork."""
     from pipelines.database import SqlStore
 
-    direct_url = settings.database_direct_url
-    return SqlStore(settings.database_url, pooled=pooled, threads=threads, direct_url=direct_url)
+    return SqlStore(settings.database_url, pooled=pooled)
 
 
 def make_editor() -> FilmEditor:
@@ -214,11 +211,8 @@ def build_services(
     hints: Hints | None = None,
     points: CrashPoints | None = None,
     clock: Clock | None = None,
-    threads: int = 4,
 ) -> Services:
-    """Everything on these settings, for a process of which so many threads ask the database at once. Tests and tools
-    may hand in a clock or points of their own.
-    """
+    """Everything on these settings. Tests and tools may hand in a clock or points of their own."""
     from pipelines.airtable.connections import connect
     from pipelines.providers.catalogue import load_catalogue
     from pipelines.providers.registry import base_urls, build_providers
@@ -230,7 +224,7 @@ def build_services(
     clock = clock or SystemClock()
     catalogue = load_catalogue(settings.catalogue)
     policy = policy_of(settings, catalogue, base_urls(settings, catalogue))
-    store, editor, media = make_store(settings, threads=threads), make_editor(), build_store(settings)
+    store, editor, media = make_store(settings), make_editor(), build_store(settings)
     work = settings.var / "work"
     airtable = connect(settings, store, clock, on_call=CallCounter(store, clock))
     return Services(

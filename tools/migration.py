@@ -9,8 +9,8 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from pipelines.database.engine import make_engine
 from pipelines.database.schema import MIGRATIONS
+from pipelines.database.store import make_engine
 
 
 def main(message: str) -> None:

@@ -13,7 +13,6 @@ from webapp import commands, errors, health, media, openapi, pages, security
 from webapp.access import auth, doors
 from webapp.api import blueprint
 from webapp.bodies import JSON_LIMIT
-from webapp.concurrency import THREADS
 from webapp.context import SERVICES, SETTINGS
 from webapp.webhooks import inbound
 
@@ -45,7 +44,7 @@ def _real(settings: Settings) -> Services:
     from pipelines.bootstrap import build_services, rq_hints
 
     # Never sent from here; /ready asks whether the broker answers.
-    return build_services(settings, hints=rq_hints(settings), threads=THREADS)
+    return build_services(settings, hints=rq_hints(settings))
 
 
 def _config(settings: Settings) -> dict[str, object]:

@@ -1,8 +1,8 @@
 """The base as code: every table and field of the contract with its Airtable type, options and description.
 
 `setup` builds from here, `doctor` compares with it, docs/reference/airtable-fields.md is generated from it.
-A new field is one line here (and one name in domain.board_fields). Types and options: Airtable's page on the field
-model.
+What an order holds is declared there (domain.orders.order); any other new field is one line here and one name in
+domain.airtable.fields. Types and options: Airtable's page on the field model.
 """
 
 from __future__ import annotations
@@ -20,8 +20,22 @@ from pipelines.domain.airtable.fields import (
     VersionField,
     VideoField,
 )
-from pipelines.domain.footage import Captions, Corner, Fit, Transition
-from pipelines.domain.orders.order import ASPECT_RATIOS, MAX_SCENES, MAX_SEED, RESOLUTIONS
+from pipelines.domain.orders.inputs import (
+    Box,
+    Choice,
+    Files,
+    Input,
+    Kind,
+    ModelName,
+    Money,
+    Number,
+    Percent,
+    SceneLines,
+    Seconds,
+    Text,
+    inputs_of,
+)
+from pipelines.domain.orders.order import Order, SceneOrder
 
 _WORDS = frozenset({"singleLineText", "multilineText", "richText"})
 _COMPUTED = frozenset({"formula", "multipleLookupValues", "rollup", "lookup"})
@@ -73,6 +87,8 @@ class FieldSpec:
     inverse_of: tuple[str, str] | None = None
     """`(table, field)` of the link whose other end this is: Airtable makes it by itself."""
     links_to: str | None = None
+    names_models: bool = False
+    """Its options are the models of the catalogue."""
 
     @property
     def accepted(self) -> frozenset[str]:
@@ -151,54 +167,51 @@ def _link(name: str, to: str, description: str) -> FieldSpec:
     return FieldSpec(name=name, type="multipleRecordLinks", description=description, links_to=to, written=True)
 
 
-_TRANSITIONS = tuple(kind.value for kind in Transition)
+def _input(item: Input) -> FieldSpec:
+    """The column of something that an order holds."""
+    column, options = _column(item.kind)
+    return FieldSpec(
+        name=item.label,
+        type=column,
+        description=item.description,
+        options=options,
+        names_models=isinstance(item.kind, ModelName),
+    )
+
+
+def _column(kind: Kind) -> tuple[str, dict[str, Any]]:
+    match kind:
+        case Text(lines=lines):
+            return _LONG if lines else _SHORT, {}
+        case SceneLines():
+            return _LONG, {}
+        case ModelName():
+            return "singleSelect", {}
+        case Number(whole=whole):
+            return "number", _number(0 if whole else 1)
+        case Seconds():
+            return "number", _number(1)
+        case Money():
+            return "currency", _usd()
+        case Percent():
+            return "percent", _number(0)
+        case Choice(words=words, several=several):
+            return "multipleSelects" if several else "singleSelect", _one_of(words)
+        case Files():
+            return _FILES, {}
+        case Box(colour=colour):
+            return "checkbox", _tick(colour)
+
+
 V, S, N, G = VideoField, SceneField, VersionField, SettingsField
 
 _VIDEO_INPUTS = (
-    _in(V.TITLE, _SHORT, "What you call the video. Also on the file's name."),
-    _in(V.MASTER_PROMPT, _LONG, "What the video is about, in your own words. Reelgrid writes the scenes from it."),
-    _in(V.PROMPT, _LONG, "Write the scenes yourself, one a line. Used instead of Master Prompt by Generate."),
-    _in(V.SCENE_COUNT, "number", f"How many scenes to write from Master Prompt, 1 to {MAX_SCENES}. Empty: 4.",
-        **_number(0)),
-    _in(V.CLIP_SECONDS, "number", "Seconds of each scene. Empty: what the model makes by default.", **_number(1)),
-    _in(V.FILM_SECONDS, "number", "Seconds of the whole video, instead of Clip Seconds, shared among its scenes. "
-        "Without Scene Count as many scenes as suit it are written.", **_number(1)),
-    _in(V.ASPECT_RATIO, "singleSelect", "Shape of the video. Empty: 16:9.", **_one_of(ASPECT_RATIOS)),
-    _in(V.FORMATS, "multipleSelects", "More shapes of the same video, made from the same clips at no extra price.",
-        **_one_of(ASPECT_RATIOS)),
-    _in(V.FIT, "singleSelect", "How a picture of another shape fills the frame. Empty: Crop.",
-        **_one_of([fit.value for fit in Fit])),
-    _in(V.RESOLUTION, "singleSelect", "Empty: 720p.", **_one_of(RESOLUTIONS)),
-    _in(V.MODEL, "singleSelect", "Who makes the clips, as provider/model. Empty: the deployment's default."),
-    _in(V.STYLE_NOTES, _LONG, "Look, mood, camera, words to avoid: for the writer of the scenes."),
-    _in(V.REFERENCE_IMAGES, _FILES, "Pictures that the scenes should follow."),
-    _in(V.FIRST_FRAME, _FILES, "One picture that the video starts from, where the model can."),
-    _in(V.LAST_FRAME, _FILES, "One picture that the video ends on, where the model can."),
-    _in(V.SEED, "number", f"The same number gives similar clips, where the model takes one: 0 to {MAX_SEED:,}.",
-        **_number(0)),
-    _in(V.NEGATIVE_PROMPT, _LONG, "What the clips should not show, where the model takes that."),
-    _in(V.MAX_COST, "currency", "This video may cost at most so much. Empty: the deployment's cap.", **_usd()),
-    _in(V.TRANSITION, "singleSelect", "Between two scenes; Fade Black also as the video begins and ends. Empty: Cut.",
-        **_one_of(_TRANSITIONS)),
-    _in(V.TRANSITION_SECONDS, "number", "How long a transition takes, 0.2 to 2. Empty: 0.5.", **_number(1)),
-    _in(V.CAPTIONS, "singleSelect", "Burned into the picture, as a file beside it, or none. Empty: None.",
-        **_one_of([kind.value for kind in Captions])),
-    _in(V.LOGO, _FILES, "One picture, laid into a corner of the video."),
-    _in(V.LOGO_POSITION, "singleSelect", "Which corner. Empty: Top Right.",
-        **_one_of([corner.value for corner in Corner])),
-    _in(V.LOGO_OPACITY, "percent", "100% hides what is behind the logo. Empty: 85%.", **_number(0)),
-    _in(V.MUSIC, _FILES, "One sound file, laid under the video."),
-    _in(V.TITLE_CARD, _SHORT, "Words on a card before the first scene. Empty: no card."),
-    _in(V.END_CARD, _SHORT, "Words on a card after the last scene. Empty: no card."),
-    _in(V.LOUDNESS, "number", "Loudness of the sound in LUFS; -16 is usual online. Empty: left as it is.",
-        **_number(1)),
-    _in(V.ALLOW_REWRITE, "checkbox", "Tick to let Reelgrid reword a scene that the video service refuses.",
-        **_tick("grayBright")),
+    *map(_input, inputs_of(Order)),
     _in(V.SCHEDULED_FOR, "dateTime", "With Status Ready: do not start before.", **_DATE_TIME),
     _in(V.GENERATE, "checkbox", "Tick to start. Reelgrid unticks it.", **_tick("greenBright")),
     _in(V.APPROVE, "checkbox", "Tick to accept scenes and price when Status is Needs Approval.", **_tick("blueBright")),
     _in(V.CANCEL, "checkbox", "Tick to stop. What is paid for is kept.", **_tick("redBright")),
-)  # fmt: skip
+)
 
 _VIDEO_OUTPUTS = (
     FieldSpec(
@@ -232,16 +245,9 @@ _SCENES = (
               "you add; never change it."),
     _link(S.VIDEO, AirtableTable.VIDEOS, "The video this scene belongs to."),
     _in(S.NUMBER, "number", "Order in the video.", **_number(0)),
-    _in(S.PROMPT, _LONG, "What the scene shows."),
-    _in(S.CAPTION, _LONG, "The words to show, with Captions on."),
-    _in(S.SECONDS, "number", "Length of the scene. Empty: the video's Clip Seconds.", **_number(1)),
-    _in(S.REFERENCE_IMAGE, _FILES, "A picture that this scene starts from or follows."),
-    _in(S.CONTINUE, "checkbox", "Tick to start from the last picture of the scene before.", **_tick("blueBright")),
-    _in(S.TRANSITION, "singleSelect", "From the scene before into this one. Empty: the video's.",
-        **_one_of(_TRANSITIONS)),
+    *map(_input, inputs_of(SceneOrder)),
     FieldSpec(name=S.STATUS, type="singleSelect", written=True, options=_one_of(SCENE_STATUS_OPTIONS, _SCENE_COLOURS),
               description="Draft: counts for the next run. All else Reelgrid writes."),
-    _in(S.MODEL, "singleSelect", "Who makes this clip. Empty: the video's Model."),
     _out(S.PROVIDER_JOB_ID, _SHORT, "The job's name at the video service."),
     _out(S.ATTEMPTS, "number", "How often this scene was bought.", **_number(0)),
     _out(S.COST, "currency", "What this scene has cost.", **_usd(4)),
@@ -294,10 +300,10 @@ def table(name: str) -> TableSpec:
 
 
 def create_options(spec: FieldSpec, models: Sequence[str], table_ids: Mapping[str, str]) -> dict[str, Any]:
-    """The `options` of the call that creates this field; `Model` gets the catalogue's names as options."""
+    """The `options` of the call that creates this field."""
     if spec.links_to is not None:
         return {"linkedTableId": table_ids[spec.links_to]}
-    if spec.type == "singleSelect" and spec.name == VideoField.MODEL:
+    if spec.names_models:
         return _one_of(list(models))
     return dict(spec.options)
 

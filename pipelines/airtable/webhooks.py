@@ -33,6 +33,8 @@ from pipelines.domain.airtable.fields import (
     VideoField,
 )
 from pipelines.domain.errors import AirtableDenied, NotConfigured
+from pipelines.domain.orders.inputs import inputs_of
+from pipelines.domain.orders.order import SceneOrder
 from pipelines.domain.state.base import BaseState, Hook
 from pipelines.ports import AirtableChange, Changes, Clock, Health
 from pipelines.security.webhook_signatures import WrongSignature, verify_airtable
@@ -54,13 +56,7 @@ WATCHED: Mapping[str, tuple[str, ...]] = {
         SceneField.STATUS,
         SceneField.VIDEO,
         SceneField.NUMBER,
-        SceneField.PROMPT,
-        SceneField.CAPTION,
-        SceneField.SECONDS,
-        SceneField.REFERENCE_IMAGE,
-        SceneField.CONTINUE,
-        SceneField.TRANSITION,
-        SceneField.MODEL,
+        *(item.label for item in inputs_of(SceneOrder)),
     ),
     AirtableTable.VERSIONS: (VersionField.RESTORE, VersionField.VIDEO, VersionField.RUN),
     AirtableTable.SETTINGS: (SettingsField.STOP_SPENDING, SettingsField.DAY_BUDGET),

@@ -107,17 +107,7 @@ def _resolve(found: dict[str, str], folder: Path) -> None:
 def _resolve_public_url(found: dict[str, str]) -> None:
     domain = found.get("RAILWAY_PUBLIC_DOMAIN")
     local = f"http://127.0.0.1:{found.get('PORT', '8000')}"
-    url = found.setdefault("PUBLIC_URL", f"https://{domain}" if domain else local)
-    if not url.startswith("http://") or not _is_loopback(url):
-        found.setdefault("TRUSTED_PROXIES", "1")
-
-
-def _is_loopback(url: str) -> bool:
-    """False also for what is no address: that is told under its own name."""
-    try:
-        return values.Origin.of(url).loopback
-    except ValueError:
-        return False
+    found.setdefault("PUBLIC_URL", f"https://{domain}" if domain else local)
 
 
 def _resolve_bucket(found: dict[str, str]) -> None:
@@ -166,9 +156,6 @@ def _validate(found: Mapping[str, str], problems: Problems) -> Settings | None:
 def _cross_check(found: Mapping[str, str], problems: Problems) -> None:
     _check_exposure(found, problems)
     _check_bucket(found, problems)
-    given = {name for name, _ in problems}
-    if "DATABASE_DIRECT_URL" in found.keys() - given and found["DATABASE_URL"].startswith("sqlite:"):
-        problems.append(("DATABASE_DIRECT_URL", "leads around a pooler, but DATABASE_URL is a file: take one out."))
     for name in ("FIELD_MAP", "CATALOGUE", "GOOGLE_APPLICATION_CREDENTIALS"):
         if name in found and not Path(found[name]).is_file():
             problems.append((name, "names a file that is not there."))
@@ -183,10 +170,10 @@ def _check_exposure(found: Mapping[str, str], problems: Problems) -> None:
         )
         return
     try:
-        values.Origin.of(found["PUBLIC_URL"])
+        loopback = values.Origin.of(found["PUBLIC_URL"]).loopback
     except ValueError:
         return
-    if _is_loopback(found["PUBLIC_URL"]):
+    if loopback:
         return
     why = "when PUBLIC_URL is not loopback"
     given = {name for name, _ in problems}

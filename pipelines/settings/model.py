@@ -19,7 +19,6 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from typing_extensions import override
 
 from pipelines.settings import values
-from pipelines.settings.connection_urls import postgres_address
 from pipelines.settings.values import BootstrapKey, Origin, StorageTarget
 
 AIRTABLE_URL = "https://api.airtable.com"
@@ -115,13 +114,6 @@ class Settings(BaseSettings):
     workers: Annotated[int, BeforeValidator(values.whole(1, 256))] = _var(
         HERE, "How many worker processes run side by side.", 2
     )
-    trusted_proxies: Annotated[int, BeforeValidator(values.whole(0, 10))] = _var(
-        HERE,
-        "How many proxies stand before the web process: the address of a client is believed from the last of so many "
-        "entries of X-Forwarded-For.",
-        0,
-        shown="1, or 0 where PUBLIC_URL is http:// on this machine",
-    )
     var_dir: Path = _var(
         HERE,
         "The directory for everything kept on this machine: database, media, generated key, scratch.",
@@ -133,12 +125,6 @@ class Settings(BaseSettings):
         DATA,
         "The database: sqlite:///a/path.db or postgresql://user:password@host/database.",
         "sqlite:///var/reelgrid.db",
-        repr=False,
-    )
-    database_direct_url: Annotated[str, AfterValidator(postgres_address)] | None = _var(
-        DATA,
-        "The same database without the pooler in between, for migrations; only where DATABASE_URL leads to a pooler.",
-        shown="the value of DATABASE_URL",
         repr=False,
     )
     redis_url: Annotated[str, AfterValidator(values.redis_url)] | None = _var(

@@ -13,7 +13,7 @@ from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Event, Run
 from tests.web.web_fixtures import RECORD, WebHarness
 from webapp import concurrency
-from webapp.api import answers
+from webapp.api import operate_answers, run_answers
 
 NOWHERE = "/api/runs/run_unknown"
 
@@ -25,7 +25,7 @@ def a_run(id: str, status: RunStatus = RunStatus.GENERATING, **more: Any) -> Run
 def test_everything_about_a_run_is_as_described(harness: WebHarness) -> None:
     """The answer holds exactly what openapi.json says."""
     harness.finished(number=3)
-    view = answers.RunView.model_validate(harness.get("/api/runs/run_finished").json, strict=False)
+    view = run_answers.RunView.model_validate(harness.get("/api/runs/run_finished").json, strict=False)
     assert (view.status, view.progress, view.title, view.number) == ("done", 1.0, "A fox at dawn", 3)
     assert view.scenes[0].clips[0].current
     assert view.cuts[0].url
@@ -40,7 +40,7 @@ def test_runs_are_listed_newest_first_page_by_page(harness: WebHarness) -> None:
     seen, cursor = [], None
     for _ in range(10):
         page = harness.get(f"/api/runs?limit=3{f'&cursor={cursor}' if cursor else ''}").json
-        answers.RunList.model_validate(page)
+        run_answers.RunList.model_validate(page)
         seen += [run["run_id"] for run in page["runs"]]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -182,7 +182,7 @@ def test_money_in_doubt_comes_with_its_three_choices(harness: WebHarness) -> Non
         harness.generation("run_x", status=GenerationStatus.UNKNOWN, provider_id=None),
     )
     run = harness.get("/api/runs/run_x").json
-    answers.RunView.model_validate(run)
+    run_answers.RunView.model_validate(run)
     assert set(run["choices"][0]["options"]) == {"wait", "write_off", "cancel"}
     assert run["choices"][0]["amount_usd"] == 0.4
     assert harness.post("/api/generations/gen_1/decide", {"choice": "pray"}).status_code == 422
@@ -202,14 +202,14 @@ def test_the_stop_switch_is_pressed_and_lifted(harness: WebHarness) -> None:
 def test_usage_is_grouped_as_asked(harness: WebHarness) -> None:
     """By several columns, too; a wrong one is named."""
     answer = harness.get("/api/usage?by=day,model,record,key,base&since=2026-01-01")
-    answers.Usage.model_validate(answer.json)
+    operate_answers.Usage.model_validate(answer.json)
     assert harness.get("/api/usage?by=colour").status_code == 422
     assert harness.get("/api/usage?since=last-week").status_code == 422
 
 
 def test_the_catalogue_says_what_is_set_up_and_what_ends(harness: WebHarness) -> None:
     """Capabilities, prices, sunset."""
-    found = answers.ModelList.model_validate(harness.get("/api/models").json)
+    found = operate_answers.ModelList.model_validate(harness.get("/api/models").json)
     models = {model.id: model for model in found.models}
     assert models["local/animatic"].configured
     assert models["local/animatic"].free
@@ -243,11 +243,11 @@ def test_a_reused_clip_is_shown_in_the_run_that_reuses_it(harness: WebHarness) -
 def test_the_scenes_of_a_run_are_listed_with_the_clip_that_the_film_shows(harness: WebHarness) -> None:
     harness.finished()
     harness.put(*(harness.scene("run_finished", number) for number in range(2, 8)))
-    seen: list[answers.SceneItem] = []
+    seen: list[run_answers.SceneItem] = []
     cursor = None
     for _ in range(9):
         answer = harness.get(f"/api/runs/run_finished/scenes?limit=3{f'&cursor={cursor}' if cursor else ''}").json
-        page = answers.SceneList.model_validate(answer, strict=False)
+        page = run_answers.SceneList.model_validate(answer, strict=False)
         seen += page.scenes
         cursor = page.next_cursor
         if cursor is None:

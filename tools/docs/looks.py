@@ -14,8 +14,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipelines.airtable.schema import table
-from pipelines.domain.airtable.fields import AirtableTable, VideoField
 from pipelines.domain.footage import (
     Boundary,
     Card,
@@ -28,6 +26,8 @@ from pipelines.domain.footage import (
     Logo,
     Transition,
 )
+from pipelines.domain.orders.inputs import inputs_of
+from pipelines.domain.orders.order import Order
 from pipelines.media.audio.music import mix_music
 from pipelines.media.clips.frames import samples, to_image
 from pipelines.media.editor import MediaEditor
@@ -43,29 +43,6 @@ CAPTION = "Every night, someone climbs the stairs to light the sea."
 RESOLUTIONS = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
 DETAIL = (0.2, 0.715, 0.32, 0.875)
 """The part of the picture that tells resolutions apart, as shares of its sides: light on the sea."""
-UNSEEN = frozenset(
-    {
-        VideoField.TITLE,
-        VideoField.MASTER_PROMPT,
-        VideoField.PROMPT,
-        VideoField.SCENE_COUNT,
-        VideoField.FILM_SECONDS,
-        VideoField.FIRST_FRAME,
-        VideoField.LAST_FRAME,
-        VideoField.SEED,
-        VideoField.NEGATIVE_PROMPT,
-        VideoField.CLIP_SECONDS,
-        VideoField.STYLE_NOTES,
-        VideoField.REFERENCE_IMAGES,
-        VideoField.MAX_COST,
-        VideoField.ALLOW_REWRITE,
-        VideoField.SCHEDULED_FOR,
-        VideoField.GENERATE,
-        VideoField.APPROVE,
-        VideoField.CANCEL,
-    }
-)
-"""Inputs of a row that say what is made and when, not what it looks like."""
 
 
 def frame_of(film: Path, share: float = 0.5) -> Image.Image:
@@ -182,7 +159,7 @@ def waveform(film: Path, dest: Path) -> Image.Image:
         "1",
         str(dest),
     )
-    with Image.open(dest, formats=("PNG", "JPEG", "WEBP")) as image:
+    with Image.open(dest) as image:
         ink = image.convert("RGBA")
     canvas = Image.new("RGBA", ink.size, "white")
     canvas.alpha_composite(ink)
@@ -209,7 +186,7 @@ def make_aids(kit: Kit) -> None:
     film = kit.path("film.mp4")
     for name in ("poster", "contact_sheet"):
         picture = getattr(MediaEditor(), name)(film, kit.path(f"{name}.jpg"))
-        with Image.open(picture, formats=("PNG", "JPEG", "WEBP")) as image:
+        with Image.open(picture) as image:
             save(image, name.replace("_", "-"))
 
 
@@ -355,7 +332,7 @@ def complaints() -> Iterator[str]:
     named = {f"{name}.webp" for _, _, stills in SECTIONS for name in stills}
     there = {path.name for path in STILLS.glob("*")}
     headings = " ".join(heading for heading, _, _ in SECTIONS)
-    inputs = {field.name for field in table(AirtableTable.VIDEOS).fields if not field.written} - UNSEEN
+    inputs = {item.label for item in inputs_of(Order) if item.seen}
     yield from (
         f"{name} is a setting of a row, but not shown" for name in sorted(inputs) if f"`{name}`" not in headings
     )

@@ -14,9 +14,10 @@ from pipelines.domain.orders.checks import usable
 from pipelines.stages.decisions import control
 from pipelines.stages.views import run_view, sections
 from webapp.access.rules import Owner
-from webapp.api import answers
+from webapp.api import operate_answers
+from webapp.api.decisions import StopSwitch
 from webapp.api.operations import Reply, operation
-from webapp.api.requests import PageQuery, StopSwitch, UsageQuery
+from webapp.api.queries import PageQuery, UsageQuery
 from webapp.context import actor, services
 from webapp.errors import HttpProblem
 
@@ -34,7 +35,7 @@ _SHOWN = {"key_id": "key"}
     scope="admin",
     tag="Operate",
     bodies=(StopSwitch,),
-    answers={200: answers.Stopped},
+    answers={200: operate_answers.Stopped},
     problems=(400, 401, 403, 413, 415, 422, 429),
 )
 def stop(body: StopSwitch) -> Reply:
@@ -50,7 +51,7 @@ def stop(body: StopSwitch) -> Reply:
     owner=Owner.OPERATOR,
     scope="read",
     tag="Operate",
-    answers={200: answers.Stopped},
+    answers={200: operate_answers.Stopped},
     problems=(401, 403, 429),
 )
 def stop_state() -> Reply:
@@ -58,13 +59,13 @@ def stop_state() -> Reply:
     return Reply(stopped())
 
 
-def stopped() -> answers.Stopped:
+def stopped() -> operate_answers.Stopped:
     """The Stop switch as the API shows it."""
     with services().store.read() as tx:
         switch = tx.stop_switches.get(EVERYWHERE)
     if switch is None:
-        return answers.Stopped(on=False, reason="", at=None)
-    return answers.Stopped(on=switch.on, reason=switch.reason, at=sections.iso(switch.at))
+        return operate_answers.Stopped(on=False, reason="", at=None)
+    return operate_answers.Stopped(on=switch.on, reason=switch.reason, at=sections.iso(switch.at))
 
 
 @operation(
@@ -75,7 +76,7 @@ def stopped() -> answers.Stopped:
     scope="read",
     tag="Operate",
     query=UsageQuery,
-    answers={200: answers.Usage},
+    answers={200: operate_answers.Usage},
     problems=(401, 403, 422, 429),
 )
 def usage(query: UsageQuery) -> Reply:
@@ -112,7 +113,7 @@ def usage_of(names: list[str], since: str | None, until: str | None) -> dict[str
     scope="read",
     tag="Look",
     query=PageQuery,
-    answers={200: answers.ModelList},
+    answers={200: operate_answers.ModelList},
     problems=(401, 403, 422, 429),
 )
 def models(query: PageQuery) -> Reply:
@@ -122,19 +123,19 @@ def models(query: PageQuery) -> Reply:
     return Reply(every.model_copy(update={"models": list(some), "next_cursor": following}))
 
 
-def catalogue() -> answers.ModelList:
+def catalogue() -> operate_answers.ModelList:
     """Every model as the API shows it."""
     core = services()
     today = datetime.fromtimestamp(core.clock.now(), UTC).date()
     cards = [_model(card, today) for card in core.catalogue.values()]
-    return answers.ModelList(default=core.policy.default_model, models=cards)
+    return operate_answers.ModelList(default=core.policy.default_model, models=cards)
 
 
-def _model(card: CatalogueModel, today: date) -> answers.ModelView:
+def _model(card: CatalogueModel, today: date) -> operate_answers.ModelView:
     core = services()
     verdict = usable(card, today=today, origins=dict(core.policy.model_origins))
     offers = card.offers
-    return answers.ModelView(
+    return operate_answers.ModelView(
         id=card.id,
         label=card.label,
         configured=core.providers.configured(card.provider),

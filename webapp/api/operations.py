@@ -14,7 +14,7 @@ from pipelines.domain.orders.order import MAX_SCENES
 from webapp import bodies, idempotency
 from webapp.access.rules import Door, Owner, Rule, attach
 from webapp.api import answers
-from webapp.api.requests import ALIASES
+from webapp.api.fields import ALIASES
 from webapp.errors import HttpProblem
 
 Handler = Callable[..., "Reply"]

@@ -14,9 +14,10 @@ from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.views import run_view
 from webapp import concurrency
 from webapp.access.rules import Owner
-from webapp.api import answers, estimates
+from webapp.api import answers, estimates, run_answers
+from webapp.api.decisions import Decision, Regenerate, RunAction
 from webapp.api.operations import Reply, operation
-from webapp.api.requests import Decision, Regenerate, RunAction, RunQuery, SceneQuery, WaitQuery
+from webapp.api.queries import RunQuery, SceneQuery, WaitQuery
 from webapp.bodies import sentence
 from webapp.context import actor, services
 from webapp.errors import HttpProblem
@@ -26,7 +27,7 @@ _decision = partial(
     "POST",
     scope="trigger",
     tag="Decide",
-    answers={200: (answers.RunView, answers.Estimate)},
+    answers={200: (run_answers.RunView, answers.Estimate)},
     problems=(400, 401, 402, 403, 404, 409, 413, 415, 422, 429, 503),
 )
 
@@ -39,7 +40,7 @@ _decision = partial(
     scope="read",
     tag="Look",
     query=RunQuery,
-    answers={200: answers.RunList},
+    answers={200: run_answers.RunList},
     problems=(401, 403, 422, 429),
 )
 def list_runs(query: RunQuery) -> Reply:
@@ -95,7 +96,7 @@ def _is_cursor(text: str | None) -> bool:
     scope="read",
     tag="Look",
     query=WaitQuery,
-    answers={200: answers.RunView},
+    answers={200: run_answers.RunView},
     problems=(401, 403, 404, 422, 429),
 )
 def get_run(run_id: str, query: WaitQuery) -> Reply:
@@ -117,7 +118,7 @@ def get_run(run_id: str, query: WaitQuery) -> Reply:
     scope="read",
     tag="Look",
     query=SceneQuery,
-    answers={200: answers.SceneList},
+    answers={200: run_answers.SceneList},
     problems=(401, 403, 404, 422, 429),
 )
 def list_scenes(run_id: str, query: SceneQuery) -> Reply:

@@ -17,7 +17,7 @@ from pipelines.stages.orders.accept import StartRequest
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates
 from webapp.api.operations import Reply, operation
-from webapp.api.requests import (
+from webapp.api.orders import (
     ClipOrder,
     ClipQuestion,
     MasterPromptOrder,

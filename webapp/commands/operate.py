@@ -15,8 +15,8 @@ from pipelines.stages.decisions import control
 from pipelines.stages.scheduler import maintenance
 from pipelines.stages.spending import ledger
 from pipelines.stages.views import run_view
-from webapp.api.answers import ModelView
 from webapp.api.operate import COLUMNS, catalogue, stopped
+from webapp.api.operate_answers import ModelView
 from webapp.commands.output import ACTOR, OPERATORS, Group, Money, as_json, print_table, reports_errors, show
 from webapp.context import services
 

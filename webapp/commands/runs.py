@@ -11,7 +11,7 @@ from pipelines.domain.money import show as money
 from pipelines.domain.money import to_micro
 from pipelines.stages.decisions import control
 from pipelines.stages.views import run_view
-from webapp.api.requests import RECORD_ID
+from webapp.api.fields import RECORD_ID
 from webapp.commands.airtable import chosen
 from webapp.commands.output import ACTOR, OPERATORS, Group, as_json, print_table, reports_errors, show
 from webapp.context import services

@@ -21,7 +21,7 @@ from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from pipelines.stages.scheduler import steps
 from pipelines.stages.views import run_view
-from webapp.api.requests import MasterPromptOrder
+from webapp.api.orders import MasterPromptOrder
 from webapp.bodies import validated
 from webapp.commands.output import ACTOR, OPERATORS, Group, as_json, reports_errors, show
 from webapp.context import services

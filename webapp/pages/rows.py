@@ -17,7 +17,7 @@ from webapp.access.links import base_of_link
 from webapp.access.rules import Door, Owner, Subjects, declares
 from webapp.api import estimates
 from webapp.api.answers import Estimate
-from webapp.api.requests import RECORD_ID
+from webapp.api.fields import RECORD_ID
 from webapp.api.triggers import allowed_base
 from webapp.context import actor, services
 from webapp.errors import HttpProblem, from_domain, not_here

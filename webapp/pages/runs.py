@@ -14,7 +14,7 @@ from pipelines.stages.decisions import control
 from pipelines.stages.views import run_view
 from webapp.access.links import LINK
 from webapp.access.rules import Door, Owner, Subjects, declares
-from webapp.api.requests import Decision, Regenerate
+from webapp.api.decisions import Decision, Regenerate
 from webapp.api.runs import regenerated
 from webapp.bodies import validated
 from webapp.context import Actor, actor, services

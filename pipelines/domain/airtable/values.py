@@ -12,6 +12,7 @@ from typing import Any
 from pipelines.domain.airtable.fields import SceneField, SettingsField, VersionField, VideoField
 from pipelines.domain.lifecycle import AIRTABLE_STATUS
 from pipelines.domain.money import dollars
+from pipelines.domain.orders.field_labels import SCENE_LABELS
 from pipelines.domain.records import Run, Scene
 
 MAX_TEXT = 2_000
@@ -138,12 +139,12 @@ def scene_fields(
     fields: dict[str, Any] = {
         SceneField.SCENE_KEY: scene.key,
         SceneField.NUMBER: scene.number,
-        SceneField.PROMPT: prompt_in_row(scene),
-        SceneField.CAPTION: scene.caption,
-        SceneField.SECONDS: scene.seconds,
-        SceneField.TRANSITION: scene.transition,
-        SceneField.CONTINUE: scene.continues,
-        SceneField.MODEL: scene.model or None,
+        SCENE_LABELS["prompt"]: prompt_in_row(scene),
+        SCENE_LABELS["caption"]: scene.caption,
+        SCENE_LABELS["seconds"]: scene.seconds,
+        SCENE_LABELS["transition"]: scene.transition,
+        SCENE_LABELS["continues"]: scene.continues,
+        SCENE_LABELS["model"]: scene.model or None,
     }
     fields |= scene_state(scene, now=now, attempts=attempts, cost_micro=cost_micro, job_id=job_id, clip_url=clip_url)
     if record_id is not None:

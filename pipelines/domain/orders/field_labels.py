@@ -6,51 +6,17 @@ import re
 from collections.abc import Iterable
 
 from pipelines.domain.errors import Problem
+from pipelines.domain.orders.inputs import inputs_of
+from pipelines.domain.orders.order import Order, SceneOrder
 
 FIELD_LABELS: dict[str, str] = {
-    "title": "Title",
-    "master_prompt": "Master Prompt",
+    **{item.api_name: item.label for item in inputs_of(Order)},
     "prompt": "Prompt",
-    "scenes": "Prompt",
-    "scene_count": "Scene Count",
-    "clip_seconds": "Clip Seconds",
     "seconds": "Clip Seconds",
-    "film_seconds": "Film Seconds",
-    "aspect_ratio": "Aspect Ratio",
-    "formats": "Formats",
-    "fit": "Fit",
-    "resolution": "Resolution",
-    "model": "Model",
-    "style_notes": "Style Notes",
-    "references": "Reference Images",
-    "first_frame": "First Frame",
-    "last_frame": "Last Frame",
-    "seed": "Seed",
-    "negative_prompt": "Negative Prompt",
-    "max_cost_usd": "Max Cost",
-    "transition": "Transition",
-    "transition_seconds": "Transition Seconds",
-    "captions": "Captions",
-    "logo": "Logo",
-    "logo_position": "Logo Position",
-    "logo_opacity": "Logo Opacity",
-    "music": "Music",
-    "title_card": "Title Card",
-    "end_card": "End Card",
-    "loudness_lufs": "Loudness",
-    "allow_rewrite": "Allow Rewrite",
 }
 """REST name → field of the `Videos` table."""
 
-SCENE_LABELS: dict[str, str] = {
-    "prompt": "Prompt",
-    "caption": "Caption",
-    "seconds": "Seconds",
-    "model": "Model",
-    "references": "Reference Image",
-    "continues": "Continue",
-    "transition": "Transition",
-}
+SCENE_LABELS: dict[str, str] = {item.name: item.label for item in inputs_of(SceneOrder)}
 """REST name within `scenes[n]` → field of the `Scenes` table."""
 
 CLIP_FIELDS: dict[str, str] = {

@@ -1,10 +1,33 @@
-"""An order: what a marketer or an API caller asked for, before it is fitted to a model."""
+"""An order: what a marketer or an API caller asked for, before it is fitted to a model.
+
+What a person may give is declared here and nowhere else: a new input is one more line, and what is made of it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
+from pipelines.domain.orders.inputs import (
+    Api,
+    Box,
+    Choice,
+    Files,
+    ModelName,
+    Money,
+    Number,
+    Percent,
+    SceneLines,
+    Seconds,
+    Text,
+    among,
+    given,
+    resolution_in,
+    shape_in,
+    values_of,
+)
 
 MAX_SCENES = 50
 MAX_PROMPT = 32_000
@@ -14,22 +37,38 @@ DEFAULT_SCENES = 4
 ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:5")
 RESOLUTIONS = ("480p", "720p", "1080p")
 MIN_TRANSITION_S, MAX_TRANSITION_S = 0.2, 2.0
+MIN_CLIP_S, MAX_CLIP_S = 0.5, 60.0
+_API_CLIP_S = 120
+_API_WORDS, _API_TEXT = 200, 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneOrder:
     """One scene that a person wrote: what is None takes the order's default."""
 
-    prompt: str
-    caption: str | None = None
-    seconds: float | None = None
-    model: str | None = None
-    references: tuple[str, ...] = ()
+    prompt: str = given("Prompt", Text(MAX_PROMPT, lines=True), "What the scene shows.", default="")
+    caption: str | None = given("Caption", Text(lines=True), "The words to show, with Captions on.")
+    seconds: float | None = given(
+        "Seconds", Seconds(MIN_CLIP_S, MAX_CLIP_S), "Length of the scene. Empty: the video's Clip Seconds."
+    )
+    references: tuple[str, ...] = given(
+        "Reference Image",
+        Files("image/", several=True),
+        "A picture that this scene starts from or follows.",
+        default=(),
+    )
+    continues: bool = given(
+        "Continue", Box("blueBright"), "Tick to start from the last picture of the scene before.", default=False
+    )
+    transition: Transition | None = given(
+        "Transition",
+        among(Transition),
+        "From the scene before into this one. Empty: the video's.",
+    )
+    model: str | None = given("Model", ModelName(), "Who makes this clip. Empty: the video's Model.")
     first_frame: str | None = None
     """Where the clip must start; a reference is that only where the model has no other use for it."""
     last_frame: str | None = None
-    continues: bool = False
-    transition: Transition | None = None
     seed: int | None = None
     negative_prompt: str | None = None
     """What the clip should not show; empty for none although the order has one."""
@@ -42,38 +81,210 @@ class Order:
 
     `references`, both frames, `logo` and `music` are URLs until accepted, then keys in our storage. The film starts
     from `first_frame` and ends on `last_frame`. `film_seconds` is shared among the scenes that are still to be written;
-    `scene_count` 0 then means as many as suit it.
+    `scene_count` 0 then means as many as suit it. A scene without a seed or negative prompt of its own has the order's.
     """
 
-    master_prompt: str | None = None
-    scenes: tuple[SceneOrder, ...] = ()
-    scene_count: int = DEFAULT_SCENES
-    clip_seconds: float | None = None
-    film_seconds: float | None = None
-    aspect_ratio: str = "16:9"
-    formats: tuple[str, ...] = ()
-    fit: Fit = Fit.CROP
-    resolution: str = "720p"
-    model: str | None = None
-    title: str | None = None
-    style_notes: str | None = None
-    references: tuple[str, ...] = ()
-    first_frame: str | None = None
-    last_frame: str | None = None
-    seed: int | None = None
-    """The same for every scene that has none of its own, and so is the negative prompt."""
-    negative_prompt: str | None = None
-    max_cost_micro: int | None = None
-    transition: Transition = Transition.CUT
-    transition_seconds: float = 0.5
-    captions: Captions = Captions.NONE
-    logo: str | None = None
-    logo_position: Corner = Corner.TOP_RIGHT
-    logo_opacity: float = LOGO_OPACITY
-    music: str | None = None
-    title_card: str | None = None
-    end_card: str | None = None
-    loudness_lufs: float | None = None
-    allow_rewrite: bool = False
+    title: str | None = given(
+        "Title",
+        Text(),
+        "What you call the video. Also on the file's name.",
+        api=Api(most=_API_WORDS, clip=True),
+    )
+    master_prompt: str | None = given(
+        "Master Prompt",
+        Text(MAX_PROMPT, lines=True),
+        "What the video is about, in your own words. Reelgrid writes the scenes from it.",
+        api=Api(required=True),
+    )
+    scenes: tuple[SceneOrder, ...] = given(
+        "Prompt",
+        SceneLines(),
+        "Write the scenes yourself, one a line. Used instead of Master Prompt by Generate.",
+        default=(),
+    )
+    scene_count: int = given(
+        "Scene Count",
+        Number(1, MAX_SCENES, whole=True),
+        f"How many scenes to write from Master Prompt, 1 to {MAX_SCENES}. Empty: {DEFAULT_SCENES}.",
+        default=DEFAULT_SCENES,
+        api=Api(f"{DEFAULT_SCENES} when left out, or as many as suit `film_seconds`.", optional=True),
+    )
+    clip_seconds: float | None = given(
+        "Clip Seconds",
+        Seconds(MIN_CLIP_S, MAX_CLIP_S),
+        "Seconds of each scene. Empty: what the model makes by default.",
+        api=Api("The model's default when left out.", most=_API_CLIP_S),
+    )
+    film_seconds: float | None = given(
+        "Film Seconds",
+        Seconds(MIN_CLIP_S, MAX_SCENES * MAX_CLIP_S),
+        "Seconds of the whole video, instead of Clip Seconds, shared among its scenes. Without Scene Count as many "
+        "scenes as suit it are written.",
+        api=Api(
+            "Of the whole film, without title and end card; shared among the scenes.", most=MAX_SCENES * _API_CLIP_S
+        ),
+    )
+    aspect_ratio: str = given(
+        "Aspect Ratio",
+        Choice(ASPECT_RATIOS, tidy=shape_in),
+        "Shape of the video. Empty: 16:9.",
+        default=ASPECT_RATIOS[0],
+        api=Api(clip=True),
+        seen=True,
+    )
+    formats: tuple[str, ...] = given(
+        "Formats",
+        Choice(ASPECT_RATIOS, several=True, tidy=shape_in),
+        "More shapes of the same video, made from the same clips at no extra price.",
+        default=(),
+        api=Api("More cuts of the same clips."),
+        seen=True,
+    )
+    fit: Fit = given(
+        "Fit",
+        among(Fit),
+        "How a picture of another shape fills the frame. Empty: Crop.",
+        default=Fit.CROP,
+        api=Api(),
+        seen=True,
+    )
+    resolution: str = given(
+        "Resolution",
+        Choice(RESOLUTIONS, tidy=resolution_in),
+        "Empty: 720p.",
+        default="720p",
+        api=Api(clip=True),
+        seen=True,
+    )
+    model: str | None = given(
+        "Model",
+        ModelName(),
+        "Who makes the clips, as provider/model. Empty: the deployment's default.",
+        api=Api(clip=True),
+        seen=True,
+    )
+    style_notes: str | None = given(
+        "Style Notes",
+        Text(MAX_PROMPT, lines=True),
+        "Look, mood, camera, words to avoid: for the writer of the scenes.",
+        api=Api(most=_API_TEXT),
+    )
+    references: tuple[str, ...] = given(
+        "Reference Images",
+        Files("image/", several=True),
+        "Pictures that the scenes should follow.",
+        default=(),
+        api=Api(),
+    )
+    first_frame: str | None = given(
+        "First Frame",
+        Files("image/"),
+        "One picture that the video starts from, where the model can.",
+        api=Api("A picture that the film starts from; fetched by us."),
+    )
+    last_frame: str | None = given(
+        "Last Frame",
+        Files("image/"),
+        "One picture that the video ends on, where the model can.",
+        api=Api("A picture to end on, on the way from the one that the last scene starts from.", clip=True),
+    )
+    seed: int | None = given(
+        "Seed",
+        Number(0, MAX_SEED, whole=True),
+        f"The same number gives similar clips, where the model takes one: 0 to {MAX_SEED:,}.",
+        api=Api("The same request with the same seed gives the same picture, or nearly.", clip=True),
+    )
+    negative_prompt: str | None = given(
+        "Negative Prompt",
+        Text(MAX_PROMPT, lines=True),
+        "What the clips should not show, where the model takes that.",
+        api=Api("What should not be seen.", most=_API_TEXT, clip=True),
+    )
+    max_cost_micro: int | None = given(
+        "Max Cost",
+        Money(),
+        "This video may cost at most so much. Empty: the deployment's cap.",
+        api=Api("Refuse when the quote is above this.", name="max_cost_usd", clip=True),
+    )
+    transition: Transition = given(
+        "Transition",
+        among(Transition),
+        "Between two scenes; Fade Black also as the video begins and ends. Empty: Cut.",
+        default=Transition.CUT,
+        api=Api(),
+        seen=True,
+    )
+    transition_seconds: float = given(
+        "Transition Seconds",
+        Seconds(MIN_TRANSITION_S, MAX_TRANSITION_S),
+        "How long a transition takes, 0.2 to 2. Empty: 0.5.",
+        default=0.5,
+        api=Api(),
+        seen=True,
+    )
+    captions: Captions = given(
+        "Captions",
+        among(Captions),
+        "Burned into the picture, as a file beside it, or none. Empty: None.",
+        default=Captions.NONE,
+        api=Api(),
+        seen=True,
+    )
+    logo: str | None = given(
+        "Logo", Files("image/"), "One picture, laid into a corner of the video.", api=Api(), seen=True
+    )
+    logo_position: Corner = given(
+        "Logo Position",
+        among(Corner),
+        "Which corner. Empty: Top Right.",
+        default=Corner.TOP_RIGHT,
+        api=Api(),
+        seen=True,
+    )
+    logo_opacity: float = given(
+        "Logo Opacity",
+        Percent(),
+        "100% hides what is behind the logo. Empty: 85%.",
+        default=LOGO_OPACITY,
+        api=Api(),
+        seen=True,
+    )
+    music: str | None = given("Music", Files("audio/"), "One sound file, laid under the video.", api=Api(), seen=True)
+    title_card: str | None = given(
+        "Title Card",
+        Text(),
+        "Words on a card before the first scene. Empty: no card.",
+        api=Api(most=_API_WORDS),
+        seen=True,
+    )
+    end_card: str | None = given(
+        "End Card",
+        Text(),
+        "Words on a card after the last scene. Empty: no card.",
+        api=Api(most=_API_WORDS),
+        seen=True,
+    )
+    loudness_lufs: float | None = given(
+        "Loudness",
+        Number(-40, -5),
+        "Loudness of the sound in LUFS; -16 is usual online. Empty: left as it is.",
+        api=Api(),
+        seen=True,
+    )
+    allow_rewrite: bool = given(
+        "Allow Rewrite",
+        Box("grayBright"),
+        "Tick to let Reelgrid reword a scene that the video service refuses.",
+        default=False,
+        api=Api(),
+    )
     adapt: bool = False
     fresh: bool = False
+
+
+def order_of(found: Mapping[str, Any], *, adapt: bool, fresh: bool = False) -> Order:
+    """The order of what was given: None and what is missing say nothing."""
+    values = values_of(Order, found)
+    if "film_seconds" in values:
+        values.setdefault("scene_count", 0)
+    return Order(**values, adapt=adapt, fresh=fresh)

@@ -8,6 +8,7 @@ from typing import Any
 from pipelines.domain.airtable.fields import AirtableTable, SceneField
 from pipelines.domain.airtable.values import scene_fields, scene_state
 from pipelines.domain.lifecycle import MOVING, GenerationStatus, SceneStatus
+from pipelines.domain.orders.field_labels import SCENE_LABELS
 from pipelines.domain.records import Clip, OutboxEntry, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import outbox
@@ -38,7 +39,7 @@ def show(
         return
     state = _scene_state(services, tx, scene)
     if scene.airtable_record_id:
-        fields = scene_state(scene, **state) | {SceneField.SCENE_KEY: scene.key, SceneField.MODEL: scene.model}
+        fields = scene_state(scene, **state) | {SceneField.SCENE_KEY: scene.key, SCENE_LABELS["model"]: scene.model}
     else:
         fields = scene_fields(scene, record_id=run.record_id, **state)
     clip = tx.clips.get(scene.clip_id) if scene.clip_id else None

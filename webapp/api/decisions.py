@@ -1,0 +1,51 @@
+"""What may be sent to decide something about a run, or about all spending."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from webapp.api.fields import Body, DryRun, Model, NegativePrompt, Prompt, Seconds, Seed
+
+
+class RunAction(Body):
+    """Approve, cancel or retry: there is nothing to say but whether it is only a rehearsal."""
+
+    dry_run: DryRun = False
+
+
+class Regenerate(Body):
+    """What changes for the new clip of a scene; what is left out stays as it was."""
+
+    prompt: Prompt | None = None
+    model: Model | None = None
+    seconds: Seconds | None = None
+    caption: Annotated[str, Field(max_length=500)] | None = None
+    seed: Annotated[
+        Seed | None,
+        Field(description="null takes it away. Left out: as it was, or one more where nothing else is changed."),
+    ] = None
+    negative_prompt: Annotated[NegativePrompt | None, Field(description="null takes it away.")] = None
+    dry_run: DryRun = False
+
+    def changes(self) -> dict[str, Any]:
+        """Only what was sent, in the order's words."""
+        return self.model_dump(exclude={"dry_run"}, exclude_unset=True)
+
+
+class Decision(Body):
+    """What a person decides about a generation of which nobody knows whether it was bought."""
+
+    choice: Annotated[
+        Literal["wait", "write_off", "cancel"],
+        Field(description="wait: look again. write_off: count it as spent and buy it again. cancel: stop the run."),
+    ]
+    dry_run: DryRun = False
+
+
+class StopSwitch(Body):
+    """The Stop switch: while it is on, nothing new is bought anywhere."""
+
+    on: bool
+    reason: Annotated[str, Field(max_length=500)] = ""

@@ -1,0 +1,120 @@
+"""What may be sent to start something, or to have it quoted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from pipelines.domain.money import to_micro
+from pipelines.domain.orders.inputs import Money, inputs_of
+from pipelines.domain.orders.order import Order, SceneOrder, order_of
+from webapp.api.fields import Adapt, BaseId, Body, DryRun, Fresh, Prompt, RecordId, Seconds, Table, Url, field_of
+
+
+class RecordTrigger(BaseModel):
+    """A row of the `Videos` table to act on. Other fields that a script sends along are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    record_id: RecordId
+    base_id: BaseId | None = None
+    table: Table | None = None
+    fresh: Fresh = False
+    dry_run: DryRun = False
+
+
+class QueueTrigger(BaseModel):
+    """Start every row of a base whose Status is Ready and whose time has come."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    base_id: BaseId | None = None
+    dry_run: DryRun = False
+
+
+B = TypeVar("B", bound=Body)
+
+
+def _with_fields_of(record: type[Order], *, clip: bool = False) -> Callable[[type[B]], type[B]]:
+    """A field for everything that an order holds and the API has; `clip`: for all that suits a single clip."""
+    inputs = [item for item in inputs_of(record) if item.api and (item.api.clip or not clip)]
+    fields: dict[str, Any] = {item.api_name: field_of(item) for item in inputs}
+
+    def extended(body: type[B]) -> type[B]:
+        more: Any = create_model(
+            body.__name__, __base__=body, __module__=body.__module__, __doc__=body.__doc__, **fields
+        )
+        return cast("type[B]", more)
+
+    return extended
+
+
+class _Order(Body):
+    """What every order without a row may say of itself."""
+
+    adapt: Adapt = False
+    fresh: Fresh = False
+    dry_run: DryRun = False
+
+    def _given(self) -> dict[str, Any]:
+        """What was given, by the order's names."""
+        sent = [(item, getattr(self, item.api_name, None)) for item in inputs_of(Order)]
+        said = [(item, value) for item, value in sent if value is not None]
+        return {item.name: to_micro(value) if isinstance(item.kind, Money) else value for item, value in said}
+
+
+@_with_fields_of(Order)
+class MasterPromptOrder(_Order):
+    """A film from one master prompt, without Airtable."""
+
+    def order(self) -> Order:
+        """The order this asks for."""
+        return order_of(self._given(), adapt=self.adapt, fresh=self.fresh)
+
+
+@_with_fields_of(Order, clip=True)
+class ClipOrder(_Order):
+    """One clip from one prompt, or from a picture and a prompt."""
+
+    prompt: Prompt
+    seconds: Annotated[Seconds | None, Field(description="The model's default when left out.")] = None
+    image_url: Annotated[Url | None, Field(description="A picture to start from; fetched by us.")] = None
+
+    def order(self) -> Order:
+        """The order this asks for."""
+        pictures = (self.image_url,) if self.image_url else ()
+        scene = SceneOrder(prompt=self.prompt, seconds=self.seconds, references=pictures)
+        clip = {"scenes": (scene,), "scene_count": 1, "clip_seconds": self.seconds}
+        return order_of(self._given() | clip, adapt=self.adapt, fresh=self.fresh)
+
+
+For = Annotated[
+    Literal["process-record", "process-master-prompt", "process-queue", "generate-video"] | None,
+    Field(alias="for", description="Whose body this is; by default told from its fields."),
+]
+
+
+class RecordQuestion(RecordTrigger):
+    """A row to be quoted: with `for: process-master-prompt` from its Master Prompt, else as process-record would."""
+
+    for_: For = None
+
+
+class MasterPromptQuestion(MasterPromptOrder):
+    """A film from one master prompt, to be quoted."""
+
+    for_: For = None
+
+
+class ClipQuestion(ClipOrder):
+    """One clip, to be quoted."""
+
+    for_: For = None
+
+
+class QueueQuestion(QueueTrigger):
+    """All rows that are ready, to be quoted: a body of nothing but `base_id`, or an empty one, means this."""
+
+    for_: For = None

@@ -1,0 +1,59 @@
+"""What may be asked for in the query of an address."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from webapp.api.fields import Day, Place, RecordId
+
+
+class RunQuery(BaseModel):
+    """Which runs, newest first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    record_id: RecordId | None = None
+    status: Annotated[str | None, Field(description="One status, or several separated by commas.")] = None
+    since: Annotated[str | None, Field(description="Created at or after: ISO 8601, UTC unless it says otherwise.")] = (
+        None
+    )
+    until: Annotated[str | None, Field(description="Created before.")] = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str | None, Field(max_length=200, description="`next_cursor` of the page before.")] = None
+
+
+class SceneQuery(BaseModel):
+    """A page of the scenes of a run, in the order of the film."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[Place | None, Field(description="`next_cursor` of the page before.")] = None
+
+
+class WaitQuery(BaseModel):
+    """Long polling."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    wait: Annotated[float, Field(ge=0, le=60, description="Seconds to wait for a change, at most 60.")] = 0
+    version: Annotated[str | None, Field(max_length=64, description="`version` of the answer you have.")] = None
+
+
+class PageQuery(BaseModel):
+    """A part of a list; all of it when `limit` is left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int | None, Field(ge=1, le=200, description="At most so many; all when left out.")] = None
+    cursor: Annotated[Place | None, Field(description="`next_cursor` of the page before.")] = None
+
+
+class UsageQuery(PageQuery):
+    """Which spend, grouped how; days are UTC, both inclusive."""
+
+    by: Annotated[str, Field(description="day, model, record, key, base: one, or several separated by commas.")] = "day"
+    since: Day | None = None
+    until: Day | None = None

@@ -1,0 +1,173 @@
+"""What comes back about runs, their scenes, clips and cuts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from webapp.api.answers import Answer, PlanView, QuoteLine, Time, Usd
+
+
+class ClipView(Answer):
+    """One video file of a scene."""
+
+    clip_id: str
+    url: str | None
+    current: bool
+    placeholder: bool
+    model: str
+    duration_s: float | None
+    width: int | None
+    height: int | None
+    size: int
+    cost_usd: Usd
+    created_at: Time
+
+
+class GenerationView(Answer):
+    """One paid request at a provider."""
+
+    generation_id: str
+    attempt: int
+    status: str
+    provider: str
+    model: str
+    provider_job_id: str | None
+    progress: int
+    reserved_usd: Usd
+    cost_usd: float | None
+    reason: str | None
+    error: str | None
+    adopted: bool
+    created_at: Time
+    submitted_at: Time | None
+
+
+class SceneView(Answer):
+    """One shot, with all its clips and generations."""
+
+    number: int
+    key: str
+    prompt: str
+    caption: str | None
+    seconds: float
+    status: str
+    model: str
+    seed: int | None
+    negative_prompt: str | None
+    error: str | None
+    progress: Annotated[float, Field(ge=0, le=1)]
+    clips: list[ClipView]
+    generations: list[GenerationView]
+
+
+class SceneItem(SceneView):
+    """One shot in a list of them. `clip` is the one that the film shows, null until there is one."""
+
+    clip: ClipView | None
+
+
+class SceneList(Answer):
+    """A page of the scenes of a run, in the order of the film."""
+
+    scenes: list[SceneItem]
+    next_cursor: str | None
+
+
+class CutView(Answer):
+    """One stitched output. `url` is permanent."""
+
+    cut_id: str
+    take: int
+    format: str
+    status: str
+    animatic: bool
+    current: bool
+    url: str | None
+    download_url: str | None
+    poster_url: str | None
+    extras: dict[str, str]
+    filename: str | None
+    duration_s: float | None
+    width: int | None
+    height: int | None
+    size: int | None
+    verdict: str | None
+    created_at: Time
+    delivered_at: Time | None
+
+
+class EventView(Answer):
+    """One thing that happened, in words."""
+
+    at: Time
+    name: str
+    entity: str
+    entity_id: str
+    old: str | None
+    new: str | None
+    actor: str
+    sentence: str
+
+
+class Choice(Answer):
+    """Money in doubt: a person decides at `POST /api/generations/{generation_id}/decide`."""
+
+    generation_id: str
+    scene: int
+    question: str
+    amount_usd: Usd
+    options: dict[str, str]
+
+
+class RunSummary(Answer):
+    """A run in a list."""
+
+    run_id: str
+    status: str
+    sentence: str
+    title: str
+    source: str
+    record_id: str | None
+    base_id: str | None
+    number: int
+    progress: Annotated[float, Field(ge=0, le=1)]
+    quote_usd: float | None
+    cost_usd: Usd
+    error: str | None
+    created_at: Time
+    updated_at: Time
+    finished_at: Time | None
+    status_url: str
+    page_url: str
+
+
+class RunView(RunSummary):
+    """Everything about a run. `version` changes whenever anything in it does."""
+
+    version: str
+    detail: str
+    verdict: str | None
+    approval: str | None
+    key: str | None
+    started_at: Time | None
+    held_usd: Usd
+    plan: PlanView | None
+    actions: list[str]
+    choices: list[Choice]
+    airtable_calls: Annotated[int, Field(description="Calls to Airtable made for this run.")]
+    airtable_calls_shared: Annotated[
+        int, Field(description="Calls made for the whole base meanwhile, such as looks at its boxes and its Settings.")
+    ]
+    scenes: list[SceneView]
+    cuts: list[CutView]
+    costs: list[QuoteLine]
+    events: list[EventView]
+
+
+class RunList(Answer):
+    """A page of runs, newest first."""
+
+    runs: list[RunSummary]
+    next_cursor: str | None
