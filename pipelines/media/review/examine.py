@@ -16,8 +16,8 @@ import numpy as np
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import FilmPlan, Verdict
-from pipelines.media.audio.levels import Levels, measure
-from pipelines.media.audio.mix import Samples, decode_blocks
+from pipelines.media.audio.loudness import Sound, measure_sound
+from pipelines.media.audio.mix import Samples
 from pipelines.media.clips.coded_frames import closed_start, decode_alone, decode_frames, luma
 from pipelines.media.clips.prepared_clip import PreparedClip, inspect, sound_ends
 from pipelines.media.clips.probe import faults_of, probe
@@ -43,7 +43,6 @@ _BLACK_LUMA, _FLAT = 22.0, 3.0
 _STILL_MEAN, _STILL_PEAK = 0.6, 5.0
 _STRETCH_S = 2.0
 _CLIPPED_SHARE = 0.001
-_CHUNK_BLOCKS = 256
 _LATE_S = 0.030
 _OFF_LU = 3.0
 _SHRINK = 8
@@ -93,10 +92,10 @@ def _measure(film: Path, plan: FilmPlan, look: _Examination) -> str:
     slots = _expected(plan)
     _check_length(piece, slots, look)
     with ThreadPoolExecutor(max_workers=1) as beside:
-        levels = beside.submit(_levels, piece)
+        sound = beside.submit(measure_sound, film) if piece.audio and piece.sound else None
         if slots[-1].stop == piece.frames:
             _check_pictures(piece, slots, plan, look)
-        heard = _check_sound(levels.result(), piece, slots, plan, look)
+        heard = _check_sound(sound.result() if sound else None, piece, slots, plan, look)
     scenes = f"{plan.scenes} scene{'s' if plan.scenes > 1 else ''}"
     return f"{scenes}, {float(piece.seconds):.1f} s, {piece.sps.width}×{piece.sps.height}, {heard}"
 
@@ -229,60 +228,35 @@ def _are_alike(one: Samples, other: Samples) -> bool:
     return float(change.mean()) < _STILL_MEAN and float(change.max()) < _STILL_PEAK
 
 
-def _levels(piece: PreparedClip) -> Levels | None:
-    """Decode and measure all sound; None without any."""
-    if piece.audio is None or piece.sound is None:
-        return None
-    return measure(_chunks(piece), piece.sound.rate)
-
-
 def _check_sound(
-    levels: Levels | None, piece: PreparedClip, slots: Sequence[Slot], plan: FilmPlan, look: _Examination
+    sound: Sound | None, piece: PreparedClip, slots: Sequence[Slot], plan: FilmPlan, look: _Examination
 ) -> str:
     """How the film sounds, for the sentence."""
-    if levels is None:
+    if sound is None:
         look.faults.append("the film has no sound track")
         return "no sound"
-    look.measures["true_peak_db"] = round(levels.peak_db, 2)
-    if levels.loudness is None:
+    found = sound.loudness
+    if found is None or found.silent:
         return "silent"
-    look.measures["loudness_lufs"] = round(levels.loudness, 2)
-    _name_silence(levels, piece, slots, plan, look)
-    if levels.clipped > _CLIPPED_SHARE:
+    look.measures |= {"true_peak_db": found.peak_db, "loudness_lufs": found.lufs}
+    _name_silence(sound, piece, slots, plan, look)
+    if sound.clipped > _CLIPPED_SHARE:
         look.faults.append("the sound is distorted by clipping")
         look.incurable += 1
     wanted = plan.target.loudness_lufs
-    if wanted is not None and abs(levels.loudness - wanted) > _OFF_LU:
-        look.remarks.append(f"{abs(levels.loudness - wanted):.0f} LU {_louder(levels.loudness - wanted)} than asked")
-    return f"sound at {_minus(levels.loudness)} LUFS"
+    if wanted is not None and abs(found.lufs - wanted) > _OFF_LU:
+        louder = "louder" if found.lufs > wanted else "quieter"
+        look.remarks.append(f"{abs(found.lufs - wanted):.0f} LU {louder} than asked")
+    # With a real minus sign, as people print it.
+    return f"sound at {found.lufs:.0f} LUFS".replace("-", "−")
 
 
-def _louder(difference: float) -> str:
-    return "louder" if difference > 0 else "quieter"
-
-
-def _minus(value: float) -> str:
-    """A whole number with a real minus sign, as people print it."""
-    return f"{value:.0f}".replace("-", "−")
-
-
-def _chunks(piece: PreparedClip) -> Iterator[Samples]:
-    if piece.audio is None or piece.sound is None:
-        return
-    total = len(piece.audio.sizes)
-    for begin in range(0, total, _CHUNK_BLOCKS):
-        chunk = decode_blocks(piece, begin, min(total, begin + _CHUNK_BLOCKS), piece.sound.channels)
-        yield chunk[:, piece.priming :] if begin == 0 else chunk
-
-
-def _name_silence(
-    levels: Levels, piece: PreparedClip, slots: Sequence[Slot], plan: FilmPlan, look: _Examination
-) -> None:
+def _name_silence(sound: Sound, piece: PreparedClip, slots: Sequence[Slot], plan: FilmPlan, look: _Examination) -> None:
     """Silence may be meant, so it is said but is no fault."""
     silent = [
         str(number)
         for number, slot in enumerate(slots[plan.has_title_card :][: plan.scenes], 1)
-        if levels.silent(float(slot.start * piece.frame) + _EDGE_S, float(slot.stop * piece.frame) - _EDGE_S)
+        if sound.silent(float(slot.start * piece.frame) + _EDGE_S, float(slot.stop * piece.frame) - _EDGE_S)
     ]
     if silent:
         look.remarks.append(
