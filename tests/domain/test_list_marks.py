@@ -209,6 +209,26 @@ def test_a_date_or_a_slug_line_stays_in_one_piece(master: str) -> None:
     assert beats(master)[1] in master.split(". ", 1)[1]
 
 
+@pytest.mark.parametrize(
+    "master",
+    [
+        "Scene 1 (0-4s): Lumen. Scene 2 (4-8s): Nox.",
+        "[Scene 1] Lumen. [Scene 2] Nox.",
+        "シーン1：Lumen. シーン2：Nox.",
+        "第1场：Lumen. 第2场：Nox.",
+    ],
+)
+def test_marks_in_one_paragraph_are_read_as_those_on_lines_are(master: str) -> None:
+    assert beats(master) == ["Lumen.", "Nox."]
+
+
+def test_a_shortened_word_before_its_number_ends_no_sentence() -> None:
+    assert beats("At No. 1. a fox lives. At No. 2. a bear lives.") == [
+        "At No. 1. a fox lives.",
+        "At No. 2. a bear lives.",
+    ]
+
+
 def test_a_dash_is_kept_and_a_minus_is_no_dash() -> None:
     assert beats("Wide shot – a harbour at dawn. A dog runs past.")[0] == "Wide shot – a harbour at dawn."
     brief = Brief(master_prompt="-5 °C in Oslo. A dog runs.", scenes=2, seconds=4, aspect_ratio="16:9")

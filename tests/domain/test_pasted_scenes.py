@@ -79,6 +79,12 @@ TEXTS = [
     "10h30 – le marché\n11h – le café",
     "A. First\nB. Second",
     '"First"\n"Second"',
+    "●REC – found footage\n●LIVE – a reporter",
+    "Scene 1 of many begins\nScene 2 of many ends",
+    "–Hola, dice\n–Adiós, dice",
+    "1. Kuss im Regen\nEin Hund bellt",
+    "1.a A dog\nA cat",
+    "S1 – Ostbahnhof\nS2 – Marienplatz",
 ]
 LISTS = [
     "1.\tFirst\n2.\tSecond",
@@ -165,6 +171,20 @@ LISTS = [
     "1. First\n\n2. Second",
     "0. First\n1. Second",
     "___\nFirst\n***\nSecond",
+    "-First\n-Second",
+    "•First\n•Second",
+    "\uf0b7First\n\uf0b7Second",
+    "1- First\n2- Second",
+    "1; First\n2; Second",
+    "1. First\n3. Second",
+    "2. First\n1. Second",
+    "1. First\n- Second",
+    "0:00 – 0:05 | First\n0:05 – 0:10 | Second",
+    "Scene 1 First\nScene 2 Second",
+    "Scene 1 → First\nScene 2 → Second",
+    "Prompt 1: First\nPrompt 2: Second",
+    "Sc. 1: First\nSc. 2: Second",
+    "Nr. 1: First\nNr. 2: Second",
 ]
 MIXED = [
     ("Here are your scenes:\n\n1. First\n2. Second", ["Here are your scenes:", "First", "Second"]),
@@ -182,6 +202,14 @@ MIXED = [
     ("- 2 dogs run\n- 3 cats sleep", ["2 dogs run", "3 cats sleep"]),
     ("* 2 dogs run\n* 3 cats sleep", ["2 dogs run", "3 cats sleep"]),
     ("1. A fox runs\n2. A dog sits\n\n3. A cat", ["A fox runs", "A dog sits", "A cat"]),
+    ("1. A fox runs\n2. A dog sits\n2. A cat\n3. A cow", ["A fox runs", "A dog sits", "A cat", "A cow"]),
+    ("1. Wide shot – a harbour at dawn", ["Wide shot – a harbour at dawn"]),
+    ("1. A man\n24. Dezember – Abend\nINT. HOUSE", ["A man", "24. Dezember – Abend", "INT. HOUSE"]),
+    ("1. Kuss im Regen", ["1. Kuss im Regen"]),
+    (
+        "\n".join(f"{digit}\ufe0f\u20e3 Fox {digit}" for digit in range(1, 10)) + "\n🔟 Fox 10",
+        [f"Fox {at}" for at in range(1, 11)],
+    ),
 ]
 TABLE = "| # | Prompt |\n|---|:--|\n| 1 | A fox |\n| 2 | A dog |"
 

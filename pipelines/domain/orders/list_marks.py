@@ -21,6 +21,7 @@ SCENE_WORDS = (
 """Words that name nothing but a scene; with a number and a colon they are a mark even alone."""
 _OTHER_WORDS = (
     "scenes|shots|clip|take|bild|plan|plano|план|frame|step|part|beat|panel|segment|schritt|teil|paso|étape|passo|шаг"
+    r"|prompt|video|slide|folie|image|sc\.|sz\.|no\.|nr\."
 )
 """Words that also name other things ("Plan 9", "Take 5"): a mark only among others like it."""
 _MONTHS = (
@@ -55,11 +56,20 @@ _ORDINAL_NOUNS = frozenset(f"{_MONTHS} {_COUNTED}".split())
 _ROMAN = {word: at for at, word in enumerate(("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"), start=1)}
 _INVISIBLE = "\ufeff\u200b\u2060\u200e\u200f\u00ad"
 """What copying leaves at the start of a line, unseen."""
+_TEN = "🔟"
+"""The keycap of ten is one sign; those below it are a digit and two more."""
+_ARTICLE = re.compile(
+    r"(?:an?|the|eine?n?|der|die|das|une?|le|la|les|el|los|las|una|uno|uma?|il|lo|gli|our|his|her)(?=\s)", re.IGNORECASE
+)
+"""What never follows an ordinal, so that the number before it is a mark."""
+_GERMAN = re.compile(r"\b(?:der|die|das|und|im|am|auf|mit|von|vom|beim|zum|zur)\b")
+"""Words of a language in which a number with a full stop can begin a sentence: "1. Kuss im Regen"."""
 _OFFICE_BULLETS = "\uf0b7\uf0a7\uf0d8\uf076\uf0fc"
 """Bullets of the fonts Symbol and Wingdings, as Word copies them."""
 _BULLET = re.compile(
     rf"(?P<bullet>o(?=\t)|[•▪◦‣●○■□◆◇➤►⁃∙·☐☑✓✔{_OFFICE_BULLETS}]"
-    r"|\\?[*+-]|[–—→➔➜➢❖▶✅👉›>~](?!\s*[<\d]))\ufe0f?(?:\s+\[[ xX✓]?\])?(?:\s+|$)"
+    r"|\\?[*+-]|[–—→➔➜➢❖▶✅👉›>~](?!\s*[<\d]))\ufe0f?(?:\s+\[[ xX✓]?\])?"
+    rf"(?:\s+|$|(?<=[•▪‣⁃{_OFFICE_BULLETS}])|(?P<tight>(?<=-)(?=[^\W\d_])))"
 )
 _SPEAKS = frozenset("–—+→➔➜➢❖▶✅👉›>~")
 """Bullets that also open a sentence: a mark only where two lines begin alike."""
@@ -75,9 +85,11 @@ _LABEL = re.compile(
     rf"(?P<word>{SCENE_WORDS}|{_OTHER_WORDS})\s*(?:\#|№|n[or]\.?\s|n[º°])?\s*"
     rf"(?:(?P<number>\d{{1,3}})(?:[a-d](?=\s*[:：]))?(?:\s*(?:of|/|von|de|sur|di|из)\s*\d{{1,3}})?(?:\s*{_WHEN})?"
     rf"|(?P<roman>[ivx]{{1,4}}|{_WORDS})(?=\s*[:：]))"
-    r"(?P<end>\s*(?:[:：]|[.)–—-]+(?=[\s*_]|$)|\|(?=\s))|\t|(?=(?:\*\*|__)?\s*$))",
+    r"(?P<end>\s*(?:[:：]|[.)–—-]+(?=[\s*_]|$)|[|;=>→](?=\s))|\t|(?=(?:\*\*|__)?\s*$))",
     re.IGNORECASE,
 )
+_BARE_LABEL = re.compile(rf"(?:{SCENE_WORDS})\s*\#?\s*(?P<number>\d{{1,3}})\s+(?=[^\W\d_])", re.IGNORECASE)
+"""A scene's word and number with nothing behind them but what is seen: a mark only before a capital."""
 _BRACKETED = re.compile(
     rf"[(\[（【]\s*(?:{SCENE_WORDS}|{_OTHER_WORDS})\s*\#?\s*(?P<number>\d{{1,3}})\s*[)\]）】]\s*[:：.–—-]*(?:\s+|$)",
     re.IGNORECASE,
@@ -89,7 +101,7 @@ _ACT = re.compile(
 _NUMBER = re.compile(
     r"(?P<open>[(\[（])?(?:(?P<number>\d{1,2})(?:/\d{1,2}(?=\]))?(?P<keycap>\ufe0f?\u20e3)?|(?P<circled>[①-⒛❶-➓])"
     r"|(?P<roman>[ivx]{1,4})(?=[.)])|(?P<letter>[a-h])(?=\)))"
-    r"(?P<end>[.:]?[)）]|\\?\.-?|[\]:/、．]|\s+[–—|·-](?=\s)|(?=\t)|)"
+    r"(?P<end>[.:]?[)）]|\\?\.-?|[\]:;/、．]|\s+[–—|·-](?=\s)|-(?=\s)|(?=\t)|)"
     r"(?:\s+|$|(?<=[、．）①-⒛❶-➓])|(?<=[.)])(?=[^\W\d_]))",
     re.IGNORECASE,
 )
@@ -97,7 +109,7 @@ _HASH = re.compile(r"\#(?P<number>\d{1,2})[.:)]?\s+")
 _CLOCK = r"(?:\d{1,2}:)?\d{1,2}:\d{2}"
 _TIME = re.compile(
     rf"(?P<open>[(\[])?(?P<start>{_CLOCK}|\d{{1,3}}(?=\s*(?:s|sec)?\s*[–—-]\s*\d{{1,3}}\s*s))(?:\s*s(?:ec)?)?"
-    rf"(?:\s*[–—-]\s*(?:{_CLOCK}|\d{{1,3}}\s*s(?:ec(?:onds)?)?\b))?[)\]]?\s*[:.–—-]*(?:\s+|$)",
+    rf"(?:\s*[–—-]\s*(?:{_CLOCK}|\d{{1,3}}\s*s(?:ec(?:onds)?)?\b))?[)\]]?\s*[:.|–—-]*(?:\s+|$)",
     re.IGNORECASE,
 )
 _RULE = re.compile(r"(?:[-*_=~–—]\s*){3,}")
@@ -112,11 +124,15 @@ _COUNT = re.compile(r"\d{1,3}(?:\s+[^\W\d_]{3}|d\b)", re.IGNORECASE)
 _OF_DAY = re.compile(r"(?:uhr|[ap]\.?\s?m\b|o['’]clock|h\b|heures?|horas?|ore\b|час)", re.IGNORECASE)
 _LINE_ENDS = re.compile(r"\r\n|[\n\r\u2028\u2029]")
 _INLINE_LABEL = re.compile(
-    rf"(?<![\w(\[])(?:{SCENE_WORDS}|{_OTHER_WORDS})\s*\#?\s*(\d{{1,3}})\s*[:.)–—-]+(?=\s)", re.IGNORECASE
+    rf"(?<![\w(\[])[\[(【]?(?:第\s*(?=\d)|{SCENE_WORDS}|{_OTHER_WORDS})\s*\#?\s*(\d{{1,3}})(?:[场場幕])?(?:\s*{_WHEN})?"
+    r"\s*(?:[:.)\]】–—-]+(?=\s)|：)",
+    re.IGNORECASE,
 )
 _INLINE_DOT = re.compile(r"(?<!\S)(\d{1,2})\.(?=\s)")
 _INLINE_BRACKET = re.compile(r"(?<!\S)\(?(\d{1,2})\)(?=\s)")
 _ENDED = re.compile(r"(?:^|[\n:;.!?…。！？][\"'”’»)\]]*)[^\S\n]*\Z")
+_SHORTENED = re.compile(r"\b(?:no|nr|fig|abb|vol|art|ch|kap|pp?|ca|approx|st)\.[^\S\n]*\Z", re.IGNORECASE)
+"""A word before its number: the full stop ends no sentence."""
 _ENOUGH = 2
 """Fewer lines than this are no list."""
 
@@ -137,6 +153,8 @@ class _Mark:
     value: int
     rest: str
     certain: bool = False
+    dotted: bool = False
+    """Whether it is a number with a full stop, as ordinals are in some languages."""
 
 
 def lines_of(text: str) -> list[str]:
@@ -171,7 +189,7 @@ def read_list(lines: Sequence[str]) -> list[Line]:
     stripped = [line.strip() for line in lines]
     inner, bullets = _without_bullets(stripped)
     marks = [_mark_of(text) for text in inner]
-    taken = _taken(marks, [bool(text) for text in stripped])
+    taken = _taken(marks, [bool(text) for text in stripped], bullets)
     return [
         Line(mark.rest.strip(), marked=True) if mark and index in taken else Line(text, marked=bullet)
         for index, (mark, text, bullet) in enumerate(zip(marks, inner, bullets, strict=True))
@@ -204,7 +222,8 @@ def _inline(text: str, pattern: re.Pattern[str], *, every: bool) -> list[int]:
 
 
 def _begins(text: str, at: int) -> bool:
-    return _ENDED.search(text[max(0, at - 40) : at]) is not None if at else True
+    before = text[max(0, at - 40) : at]
+    return not at or (_ENDED.search(before) is not None and _SHORTENED.search(before) is None)
 
 
 def _at_line_start(text: str, at: int) -> bool:
@@ -214,6 +233,10 @@ def _at_line_start(text: str, at: int) -> bool:
 def _without_bullets(lines: Sequence[str]) -> tuple[list[str], list[bool]]:
     shown = [line.lstrip(_INVISIBLE) for line in lines]
     found = [None if _RULE.fullmatch(line) else _BULLET.match(line) for line in shown]
+    tight = Counter(match["bullet"] for match in found if match)
+    found = [
+        match if match and (match["tight"] is None or tight[match["bullet"]] >= _ENOUGH) else None for match in found
+    ]
     marks = [(match["bullet"], match.string[match.end() :]) if match else None for match in found]
     alike = Counter(mark[0] for mark in marks if mark)
     before_words = Counter(mark[0] for mark in marks if mark and not _is_minus(mark[1]))
@@ -238,6 +261,8 @@ def _is_minus(rest: str) -> bool:
 
 def _mark_of(text: str) -> _Mark | None:
     text = text.lstrip(_INVISIBLE)
+    if text.startswith(_TEN):
+        text = f"10\u20e3{text.removeprefix(_TEN)}"
     opening = _OPENING.match(text)
     inner = text[opening.end() :] if opening else text
     if opening and opening["bold"]:
@@ -251,7 +276,11 @@ def _label(text: str) -> _Mark | None:
         value = _value(plain["number"])
         return _Mark("label", value, text[plain.end() :]) if value else None
     found = _LABEL.match(text)
-    if found is None or not (value := _value(found["number"] or found["roman"])):
+    if found is None:
+        bare = _BARE_LABEL.match(text)
+        shown = bare is not None and text[bare.end()].isupper()
+        return _Mark("label", int(bare["number"]), text[bare.end() :]) if bare and shown else None
+    if not (value := _value(found["number"] or found["roman"])):
         return None
     certain = bool(found["end"].strip()) and re.fullmatch(SCENE_WORDS, found["word"], re.IGNORECASE) is not None
     return _Mark("label", value, text[found.end() :], certain)
@@ -290,7 +319,13 @@ def _number(text: str) -> _Mark | None:
         value = _value(found["roman"])
         return _Mark("roman", value, rest) if value else None
     kind = "ordinal" if found["end"] == "." and begins_counted(rest) else "number"
-    return _Mark(kind, int(found["number"]), rest, certain=found["end"].endswith(")") and not found[0].endswith(")"))
+    return _Mark(
+        kind,
+        int(found["number"]),
+        rest,
+        certain=found["end"].endswith(")") and not found[0].endswith(")"),
+        dotted=found["end"].endswith(".") and (found[0][-1].isspace() or not rest),
+    )
 
 
 def _value(text: str) -> int:
@@ -298,7 +333,7 @@ def _value(text: str) -> int:
     return int(text) if text.isdecimal() else _ROMAN.get(word, 0) or _NUMBER_WORDS.get(word, 0)
 
 
-def _taken(marks: Sequence[_Mark | None], filled: Sequence[bool]) -> set[int]:
+def _taken(marks: Sequence[_Mark | None], filled: Sequence[bool], bullets: Sequence[bool]) -> set[int]:
     """Which lines' marks are marks."""
     found = [(index, mark) for index, mark in enumerate(marks) if mark is not None]
     places = dict(zip((index for index, full in enumerate(filled) if full), _count_from(1), strict=False))
@@ -306,6 +341,11 @@ def _taken(marks: Sequence[_Mark | None], filled: Sequence[bool]) -> set[int]:
     taken = {index for index, mark in numbered if mark.certain}
     if not _is_about_dates([mark for _, mark in numbered]):
         taken |= _counted(numbered, places)
+    if _numbers_every_line(marks, filled):
+        taken |= {index for index, _ in numbered}
+    taken |= {index for index, mark in numbered if mark.value == places.get(index) and _is_no_ordinal(mark)}
+    if len(others := {index for index, full in enumerate(filled) if full and not bullets[index]} - taken) == 1:
+        taken |= {index for index, mark in numbered if index in others and _begins_alone(mark)}
     taken |= _counted([pair for pair in found if pair[1].kind == "letter"], {})
     taken |= _counted([pair for pair in found if pair[1].kind == "roman"], {})
     return taken | _timeline([pair for pair in found if pair[1].kind == "time"])
@@ -315,6 +355,25 @@ def _count_from(start: int) -> Iterator[int]:
     while True:
         yield start
         start += 1
+
+
+def _numbers_every_line(marks: Sequence[_Mark | None], filled: Sequence[bool]) -> bool:
+    """Whether this is a list whose numbers were not set right after lines were moved, left out or put between."""
+    found = [mark for mark, full in zip(marks, filled, strict=True) if full]
+    numbers = [mark.value for mark in found if mark and mark.kind == "number" and mark.dotted]
+    return len(numbers) == len(found) and len(found) >= _ENOUGH and 1 in numbers and max(numbers) <= len(found) + 2
+
+
+def _is_no_ordinal(mark: _Mark) -> bool:
+    return mark.kind == "number" and mark.dotted and _ARTICLE.match(mark.rest) is not None
+
+
+def _begins_alone(mark: _Mark) -> bool:
+    """Whether the only line that is not told to be an item yet is one: it is numbered as the first, and what follows
+    can be no word that the number counts.
+    """
+    reads_on = mark.rest[:1].isupper() and _GERMAN.search(mark.rest) is None
+    return mark.kind == "number" and mark.dotted and mark.value == 1 and reads_on
 
 
 def _is_about_dates(marks: Sequence[_Mark]) -> bool:
