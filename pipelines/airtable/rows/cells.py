@@ -108,6 +108,7 @@ class NumberKind(Enum):
     """What a number is for decides what may stand beside it, and which of two readings can be meant."""
 
     PLAIN = "plain"
+    WHOLE = "whole"
     SECONDS = "seconds"
     MONEY = "money"
 
@@ -144,7 +145,13 @@ def _number_in(text: str, low: float, high: float, kind: NumberKind) -> float | 
     readings = [float(reading * scale) for reading in found.readings]
     if len(readings) == 1:
         return readings[0]
-    possible = [] if kind is NumberKind.MONEY else [reading for reading in readings if low <= reading <= high]
+    possible = [
+        reading
+        for reading in readings
+        if kind is not NumberKind.MONEY
+        and low <= reading <= high
+        and (kind is not NumberKind.WHOLE or reading.is_integer())
+    ]
     if len(possible) == 1:
         return possible[0]
     smaller, larger = (f"{reading:f}" for reading in found.readings)
@@ -253,7 +260,7 @@ class Cells:
 
     def number(self, name: str, low: float, high: float, *, whole: bool = False) -> float | None:
         """A number between `low` and `high`."""
-        return self._between(name, low, high, NumberKind.PLAIN, whole=whole)
+        return self._between(name, low, high, NumberKind.WHOLE if whole else NumberKind.PLAIN)
 
     def seconds(self, name: str, low: float, high: float) -> float | None:
         """A length between `low` and `high` seconds; minutes and times such as `0:08` are turned into seconds."""
@@ -264,11 +271,11 @@ class Cells:
         number = self._between(name, 0, 1_000_000, NumberKind.MONEY)
         return None if number is None else to_micro(number)
 
-    def _between(self, name: str, low: float, high: float, of: NumberKind, *, whole: bool = False) -> float | None:
+    def _between(self, name: str, low: float, high: float, of: NumberKind) -> float | None:
         number: float | None = self._read(name, lambda value: as_number(value, low, high, of))
-        if number is None or (low <= number <= high and (not whole or number.is_integer())):
+        if number is None or (low <= number <= high and (of is not NumberKind.WHOLE or number.is_integer())):
             return number
-        kind = "a whole number" if whole else "a number"
+        kind = "a whole number" if of is NumberKind.WHOLE else "a number"
         self.complain(name, f"must be {kind} from {low:,.10g} to {high:,.10g}; it is {number:,.10g}")
         return None
 
