@@ -152,6 +152,9 @@ class RunView(RunSummary):
     approval: str | None
     key: str | None
     started_at: Time | None
+    seconds_left: Annotated[
+        float | None, Field(description="About how long it still takes, while clips are being made; else null.")
+    ]
     held_usd: Usd
     plan: PlanView | None
     actions: list[str]

@@ -12,12 +12,11 @@ from markupsafe import Markup
 
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import MOVING, RunStatus, SceneStatus
-from pipelines.domain.progress import timings
 from pipelines.domain.records import Event
+from pipelines.stages.base_rows import time_left
 from pipelines.stages.views import run_view, sentences
 from webapp.api.operate import catalogue, stopped
 from webapp.context import actor, services
-from webapp.pages.filters import seconds
 
 MOVING_S, STOPPED_S = 2, 15
 """How often a page asks, in seconds."""
@@ -59,12 +58,13 @@ def _dressed(run: dict[str, Any]) -> dict[str, Any]:
     formats = list((run["plan"] or {}).get("formats", ()))
     films.sort(key=lambda cut: formats.index(cut["format"]) if cut["format"] in formats else len(formats))
     animatics = [cut for cut in run["cuts"] if cut["url"] and cut["animatic"]]
+    rest = run["seconds_left"]
     extra = {
         "scenes": scenes,
         "clips_ready": sum(scene["current_clip"] is not None for scene in scenes),
         "films": films or animatics[-1:],
         "milestones": [event for event in reversed(run["events"]) if _told(event)],
-        "left": _left(run),
+        "left": None if rest is None else time_left.said(rest, services().clock.now()),
         "stopped_all": stopped().on and RunStatus(run["status"]) in MOVING,
     }
     return {**run, **extra}
@@ -110,17 +110,6 @@ def _scene(scene: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
 def _told(event: Mapping[str, Any]) -> bool:
     fields = {name: event[name] for name in ("entity", "entity_id", "name", "old", "new", "actor")}
     return sentences.is_milestone(Event(at=0.0, run_id=None, **fields))
-
-
-def _left(run: dict[str, Any]) -> str | None:
-    """`About 40 s left.`, while clips are being made."""
-    if run["status"] != RunStatus.GENERATING:
-        return None
-    core = services()
-    with core.store.read() as tx:
-        gens = tx.generations.find(run_id=run["run_id"])
-    rest = timings.seconds_left(gens, core.catalogue, core.clock.now())
-    return f"About {seconds(max(5, round(rest / 5) * 5))} left." if rest else None
 
 
 def live(parts: Mapping[str, Part], *, every: int, title: str | None = None) -> Response:

@@ -1,8 +1,8 @@
-"""How far a run and its scenes are, from 0 to 1, and about how long it still takes. Pure arithmetic on rows."""
+"""How far a run and its scenes are, from 0 to 1. Pure arithmetic on rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.lifecycle import IN_DOUBT, MOVING, GenerationStatus, RunStatus
@@ -42,14 +42,3 @@ _FIXED = frozenset({RunStatus.DONE, RunStatus.NEEDS_APPROVAL})
 _OVER = frozenset(
     {GenerationStatus.FETCHED, GenerationStatus.FAILED, GenerationStatus.ABANDONED, GenerationStatus.CANCELLED}
 )
-
-
-def seconds_left(gens: Sequence[Generation], cards: Mapping[str, CatalogueModel], now: float) -> float | None:
-    """About how long the slowest open generation still takes; None when nothing is known or it is overdue."""
-    rest = [
-        cards[gen.model].typical_s - (now - gen.submitted_at)
-        for gen in gens
-        if gen.submitted_at is not None and gen.status not in _OVER and gen.model in cards
-    ]
-    longest = max(rest, default=0.0)
-    return longest if longest > 0 else None

@@ -1,9 +1,10 @@
-"""About how long a film still takes, in a sentence for its row: by what its models usually take, and took lately."""
+"""About how long a film still takes, for its row, its page and the API: by what its models usually take, and took
+lately.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import median
 
@@ -24,14 +25,19 @@ _MINUTE_S, _NAMED_S = 60.0, 300.0
 
 
 def sentence(services: Services, tx: Tx, run: Run) -> str | None:
-    """`About 4 min left.`, while clips are being made; None before anything is known."""
+    """`About 4 min left.`; None where nothing is known."""
+    rest = seconds_left(services, tx, run)
+    return None if rest is None else said(rest, services.clock.now())
+
+
+def seconds_left(services: Services, tx: Tx, run: Run) -> float | None:
+    """While clips are being made, until the film is there; None before anything is known."""
     if run.status is not RunStatus.GENERATING:
         return None
     gens = tx.generations.find(run_id=run.id, status=tuple(OPEN))
     usual = {model: usual_s(services, tx, model) for model in {gen.model for gen in gens}}
-    now = services.clock.now()
-    rest = seconds_left(gens, usual, now)
-    return None if rest is None else _said(rest + JOIN_S, now)
+    rest = [_rest(gen, usual[gen.model], services.clock.now()) for gen in gens if gen.status is not _G.UNKNOWN]
+    return max(rest) + JOIN_S if rest else None
 
 
 def usual_s(services: Services, tx: Tx, model: str) -> float:
@@ -44,12 +50,6 @@ def usual_s(services: Services, tx: Tx, model: str) -> float:
     return card.typical_s if card else _MINUTE_S
 
 
-def seconds_left(gens: Sequence[Generation], usual: Mapping[str, float], now: float) -> float | None:
-    """How long the slowest open generation still takes; None when there is none."""
-    rest = [_rest(gen, usual[gen.model], now) for gen in gens if gen.status is not _G.UNKNOWN]
-    return max(rest, default=None)
-
-
 def _rest(gen: Generation, usual: float, now: float) -> float:
     if gen.status is _G.SUCCEEDED:
         return 0.0
@@ -57,7 +57,8 @@ def _rest(gen: Generation, usual: float, now: float) -> float:
     return max(usual - taken, taken * OVERDUE)
 
 
-def _said(rest: float, now: float) -> str:
+def said(rest: float, now: float) -> str:
+    """So many seconds as a person is told them."""
     if rest < _MINUTE_S:
         return "Less than a minute left."
     minutes = math.ceil(rest / _MINUTE_S)

@@ -14,6 +14,7 @@ from pipelines.domain.planning.plan import Plan
 from pipelines.domain.progress import timings
 from pipelines.domain.records import Event, Generation, Run
 from pipelines.ports import Tx
+from pipelines.stages.base_rows import time_left
 from pipelines.stages.base_rows.airtable_calls import ENTITY as AIRTABLE
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.views import sections as parts
@@ -29,6 +30,7 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
     with services.store.read() as tx:
         picture = _picture(tx, _run(tx, run_id))
         shared = _shared_calls(tx, picture.run, services.clock.now())
+        left = time_left.seconds_left(services, tx, picture.run)
     scenes = [parts.scene_view(services, picture, scene) for scene in picture.scenes]
     events = [parts.event_view(picture, event) for event in picture.events if event.entity != AIRTABLE]
     cuts = [parts.cut_view(services, picture, cut) for cut in picture.cuts if cut.status is not CutStatus.PLANNED]
@@ -41,6 +43,7 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
         "approval": run.approval,
         "key": run.key_id,
         "started_at": parts.iso(run.started_at),
+        "seconds_left": left,
         "held_usd": dollars(picture.held_micro),
         "plan": plan_view(run.plan) if run.plan else None,
         "actions": actions(run),
