@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order
+from pipelines.domain.planning.clip_settings import SceneSettings
 from pipelines.domain.records import Event, Run
-from tests.web.web_fixtures import RECORD, WebHarness
+from pipelines.domain.state.attempts import AttemptLevel
+from pipelines.security import links
+from tests.web.web_fixtures import OUTSIDE, RECORD, WebHarness
 from webapp import concurrency
 from webapp.api import operate_answers, run_answers
 
@@ -20,6 +23,16 @@ NOWHERE = "/api/runs/run_unknown"
 
 def a_run(id: str, status: RunStatus = RunStatus.GENERATING, **more: Any) -> Run:
     return Run(id=id, status=status, source="rest", order=Order(title=id), **more)
+
+
+def other_generation(number: int) -> dict[str, Any]:
+    """What no two generations have alike."""
+    return {
+        "id": f"gen_{number}",
+        "idem_key": f"idem-{number}",
+        "callback_token": f"token-{number}",
+        "provider_id": f"video_{number}",
+    }
 
 
 def test_everything_about_a_run_is_as_described(harness: WebHarness) -> None:
@@ -257,6 +270,52 @@ def test_the_scenes_of_a_run_are_listed_with_the_clip_that_the_film_shows(harnes
     assert shown is not None
     assert (shown.clip_id, shown.current, seen[0].clips) == ("clip_run_finished", True, [shown])
     assert seen[1].clip is None
+
+
+def test_a_scene_says_what_it_cost_and_which_wording_may_pass(harness: WebHarness) -> None:
+    refused = harness.scene(
+        "run_a",
+        status=SceneStatus.REFUSED,
+        transition="Crossfade",
+        settings=SceneSettings(price_micro=400_000),
+        attempt_level=AttemptLevel(softened="A fox rests in dew."),
+        airtable_record_id="recSceneRow000001",
+    )
+    failed = {"status": GenerationStatus.FAILED, "cost_micro": 100_000}
+    harness.put(
+        a_run("run_a"),
+        refused,
+        harness.generation("run_a", id="gen_1", **failed),
+        harness.generation("run_a", **other_generation(2), attempt=2, **failed),
+    )
+    scene = harness.get("/api/runs/run_a/scenes").json["scenes"][0]
+    told = ("status", "attempts", "price_usd", "cost_usd", "suggested_prompt", "transition", "continues")
+    assert [scene[name] for name in told] == ["Refused", 2, 0.4, 0.2, "A fox rests in dew.", "Crossfade", False]
+    assert scene["scene_record_id"] == "recSceneRow000001"
+
+
+def test_page_and_api_say_alike_how_long_it_still_takes(harness: WebHarness) -> None:
+    """By what the model took lately; a clip that is late does not make them fall silent."""
+    now = harness.clock.now()
+    before = {"status": GenerationStatus.FETCHED, "scene_id": "scene_run_0_1"}
+    took = [
+        harness.generation("run_0", **other_generation(n), attempt=n, updated_at=now, submitted_at=now - 600, **before)
+        for n in range(2, 5)
+    ]
+    late = harness.generation("run_a", submitted_at=now - 1000.0)
+    harness.put(a_run("run_0", RunStatus.DONE), harness.scene("run_0"), *took, a_run("run_a"), harness.scene("run_a"))
+    assert harness.get("/api/runs/run_a").json["seconds_left"] is None
+    harness.put(late)
+
+    def page() -> str:
+        token = links.sign_page(OUTSIDE["SECRET_KEY"], "run", "run_a", None)
+        return harness.client.get(f"/runs/run_a?t={token}").text
+
+    assert harness.get("/api/runs/run_a").json["seconds_left"] == pytest.approx(265, abs=5)
+    assert "About 5 min left." in page()
+    harness.change("generations", "gen_1", submitted_at=now - 60.0)
+    assert harness.get("/api/runs/run_a").json["seconds_left"] == pytest.approx(555, abs=5)
+    assert "About 10 min left, until " in page()
 
 
 def test_a_list_of_scenes_says_what_is_wrong_with_its_question(harness: WebHarness) -> None:

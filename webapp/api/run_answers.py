@@ -56,8 +56,15 @@ class SceneView(Answer):
     model: str
     seed: int | None
     negative_prompt: str | None
+    transition: Annotated[str | None, Field(description="Into the next scene, where it has one of its own.")]
+    continues: Annotated[bool, Field(description="Whether it starts from the last picture of the scene before.")]
     error: str | None
+    suggested_prompt: Annotated[str | None, Field(description="A softer wording for a scene that was refused.")]
     progress: Annotated[float, Field(ge=0, le=1)]
+    attempts: Annotated[int, Field(description="How many times it was ordered at a provider.")]
+    price_usd: Annotated[float, Field(description="What its clip was quoted at, in US dollars.")]
+    cost_usd: Annotated[float, Field(description="What was paid for it in this run so far, in US dollars.")]
+    scene_record_id: Annotated[str | None, Field(description="Its row in the Airtable table Scenes.")]
     clips: list[ClipView]
     generations: list[GenerationView]
 

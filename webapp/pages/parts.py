@@ -11,7 +11,7 @@ from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
 from pipelines.domain.keys import digest
-from pipelines.domain.lifecycle import MOVING, RunStatus, SceneStatus
+from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.records import Event
 from pipelines.stages.base_rows import time_left
 from pipelines.stages.views import run_view, sentences
@@ -50,8 +50,7 @@ def run_parts(run_id: str) -> tuple[dict[str, Any], dict[str, Part]]:
 
 def _dressed(run: dict[str, Any]) -> dict[str, Any]:
     """The API's view plus what only a page shows."""
-    suggested = _suggested(run["run_id"])
-    scenes = [_scene(scene, run) | {"suggested": suggested.get(scene["number"])} for scene in run["scenes"]]
+    scenes = [_scene(scene, run["status"]) for scene in run["scenes"]]
     films = [cut for cut in run["cuts"] if cut["url"] and not cut["animatic"]]
     # While a scene is made again, the film that is there stays to be seen.
     films = [cut for cut in films if cut["take"] == max(film["take"] for film in films)]
@@ -70,16 +69,6 @@ def _dressed(run: dict[str, Any]) -> dict[str, Any]:
     return {**run, **extra}
 
 
-def _suggested(run_id: str) -> dict[int, str]:
-    """Softer prompts for scenes that were refused, by scene."""
-    with services().store.read() as tx:
-        return {
-            scene.number: scene.attempt_level.softened
-            for scene in tx.scenes.find(run_id=run_id, status=SceneStatus.REFUSED)
-            if scene.attempt_level.softened
-        }
-
-
 _WAITING = frozenset({"Queued", "Generating"})
 
 
@@ -94,16 +83,13 @@ def _word(scene: dict[str, Any], status: str) -> str:
     return str(scene["status"])
 
 
-def _scene(scene: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
+def _scene(scene: dict[str, Any], status: str) -> dict[str, Any]:
     current = [clip for clip in scene["clips"] if clip["current"]]
-    planned = [one["price_usd"] for one in (run["plan"] or {}).get("scenes", []) if one["number"] == scene["number"]]
     return {
         **scene,
-        "word": _word(scene, run["status"]),
+        "word": _word(scene, status),
         "current_clip": current[-1] if current else None,
         "older_clips": [clip for clip in scene["clips"] if not clip["current"] and clip["url"]],
-        "spent_usd": sum(gen["cost_usd"] or 0 for gen in scene["generations"]),
-        "price_usd": planned[0] if planned else None,
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.domain.lifecycle import GenerationStatus, SceneStatus
 from pipelines.domain.money import dollars
 from pipelines.domain.orders.order import Order
 from pipelines.domain.progress import timings
@@ -82,8 +82,15 @@ def scene_view(services: Services, picture: Picture, scene: Scene) -> dict[str, 
         "model": scene.model,
         "seed": scene.settings.seed,
         "negative_prompt": scene.settings.negative_prompt,
+        "transition": scene.transition,
+        "continues": scene.continues,
         "error": scene.error,
+        "suggested_prompt": scene.attempt_level.softened if scene.status is SceneStatus.REFUSED else None,
         "progress": scene_share(services, picture, scene),
+        "attempts": len(gens),
+        "price_usd": dollars(scene.settings.price_micro),
+        "cost_usd": dollars(sum(gen.cost_micro or 0 for gen in gens)),
+        "scene_record_id": scene.airtable_record_id,
         "clips": [_clip(services, scene, clip) for clip in clips],
         "generations": [_generation(gen, adopted=gen.id in adopted) for gen in gens],
     }
