@@ -179,9 +179,11 @@ def dry_run(services: Services, request: StartRequest) -> Estimate:
     if request.order is not None:
         return _estimate(services, request.order, None)
     row = services.airtable.row(request.base_id or "", request.table or VIDEOS, request.record_id or "")
-    order, scenes, problems = order_of_row(services, request.base_id or "", row, request.source)
-    found = _estimate(services, order, scenes)
-    return dataclasses.replace(found, problems=_once_a_field((*problems, *for_row(found.problems))), title=order.title)
+    ordered = order_of_row(services, request.base_id or "", row, request.source)
+    found = _estimate(services, ordered.order, ordered.scenes)
+    plan = found.plan and dataclasses.replace(found.plan, adapted=(*found.plan.adapted, *ordered.unused))
+    problems = _once_a_field((*ordered.problems, *for_row(found.problems)))
+    return dataclasses.replace(found, plan=plan, problems=problems, title=ordered.order.title)
 
 
 def _estimate(services: Services, order: Order, scenes: list[SceneOrder] | None) -> Estimate:

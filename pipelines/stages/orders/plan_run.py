@@ -24,6 +24,10 @@ from pipelines.stages.kernel.transitions import Actor, touch_run, transition_run
 from pipelines.stages.orders import intake, prefetched_row, schedule, script
 from pipelines.stages.spending import ledger, stop_switch
 
+PROMPT_NOT_WRITTEN = (
+    "Prompt was not used: this start has Master Prompt written into scenes. Tick Generate to film the lines of Prompt."
+)
+PROMPT_BESIDE_SCENES = "The scenes are taken from the rows of Scenes, so Prompt was not used."
 WRITTEN = 2500
 """Bytes that a prompt of the writer may have, before it is written."""
 
@@ -66,19 +70,35 @@ def _brief(order: Order) -> Brief:
     )
 
 
-def order_of_row(
-    services: Services, base_id: str, row: AirtableRow, source: str
-) -> tuple[Order, list[SceneOrder] | None, tuple[Problem, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowOrder:
+    """What a row orders; `scenes` is None while they are still to be written."""
+
+    order: Order
+    scenes: list[SceneOrder] | None
+    problems: tuple[Problem, ...]
+    unused: tuple[str, ...] = ()
+    """A sentence for each text of the row that another one stands in for."""
+
+
+def order_of_row(services: Services, base_id: str, row: AirtableRow, source: str) -> RowOrder:
     """Which scenes a row orders: those a person made or edited, else its `Prompt` lines, else none yet (GPT)."""
     problems = tuple(Problem(field, sentence) for field, sentence in row.problems)
     order = dataclasses.replace(row.order, adapt=True)
+    lines, without_lines = order.scenes, dataclasses.replace(order, scenes=())
     if source == "master_prompt":
-        return dataclasses.replace(order, scenes=()), None, problems
+        unused = (PROMPT_NOT_WRITTEN,) if lines else ()
+        return RowOrder(order=without_lines, scenes=None, problems=problems, unused=unused)
     drafts = drafts_of(services.airtable.scenes(base_id, row))
     if drafts:
-        problems += scene_problems(drafts)
-        return dataclasses.replace(order, scenes=()), [draft.scene for draft in drafts], problems
-    return order, list(order.scenes) or None, problems
+        shown = {draft.scene.prompt for draft in drafts}
+        return RowOrder(
+            order=without_lines,
+            scenes=[draft.scene for draft in drafts],
+            problems=(*problems, *scene_problems(drafts)),
+            unused=(PROMPT_BESIDE_SCENES,) if any(line.prompt not in shown for line in lines) else (),
+        )
+    return RowOrder(order=order, scenes=list(lines) or None, problems=problems)
 
 
 def drafts_of(rows: Sequence[AirtableScene]) -> list[AirtableScene]:
@@ -140,6 +160,7 @@ class _Reading:
     style: bool = False
     inherited: bool = False
     """Whether the scenes are those that an earlier run's Master Prompt was written into."""
+    unused: tuple[str, ...] = ()
 
 
 def _row_of(services: Services, run: Run) -> AirtableRow | None:
@@ -153,17 +174,18 @@ def _read_order(services: Services, run: Run, row: AirtableRow | None) -> _Readi
     if row is None:
         order = run.known_order
         return _Reading(order=order, scenes=list(order.scenes) or None, style=bool(order.scenes))
-    order, scenes, problems = order_of_row(services, run.base_id or "", row, run.source)
-    order = dataclasses.replace(order, fresh=run.fresh)
-    if scenes is not None:
-        with services.store.read() as tx:
-            scenes = script.with_settings_of_row(tx, run, scenes, order.model or services.policy.default_model)
-        return _Reading(order=order, scenes=scenes, problems=problems, style=True)
+    found = order_of_row(services, run.base_id or "", row, run.source)
+    order = dataclasses.replace(found.order, fresh=run.fresh)
+    reading = _Reading(order=order, scenes=None, problems=found.problems, unused=found.unused)
+    usual_model = order.model or services.policy.default_model
     with services.store.read() as tx:
+        if found.scenes is not None:
+            scenes = script.with_settings_of_row(tx, run, found.scenes, usual_model)
+            return dataclasses.replace(reading, scenes=scenes, style=True)
         taken = script.inherited(tx, run, order, services.policy.default_model)
     if taken is None:
-        return _Reading(order=order, scenes=None, problems=problems)
-    return _Reading(order=order, scenes=taken.scenes, problems=problems, style=taken.style, inherited=True)
+        return reading
+    return dataclasses.replace(reading, scenes=taken.scenes, style=taken.style, inherited=True)
 
 
 def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading, Plan]:
@@ -182,7 +204,8 @@ def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading,
     if plan is None or problems:
         raise InvalidOrder(_as_written(run, problems))
     style = reading.order.style_notes if reading.style else None
-    return reading, _with_notes(services, plan, reading.order, reading.scenes, style, inherited=reading.inherited)
+    plan = _with_notes(services, plan, reading.order, reading.scenes, style, inherited=reading.inherited)
+    return reading, dataclasses.replace(plan, adapted=(*plan.adapted, *reading.unused))
 
 
 def _as_written(run: Run, problems: Sequence[Problem]) -> tuple[Problem, ...]:

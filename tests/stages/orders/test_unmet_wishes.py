@@ -93,3 +93,25 @@ def test_scenes_that_an_earlier_run_wrote_come_from_the_master_prompt(harness: S
     assert again.number == 2
     assert again.plan
     assert again.plan.adapted == ()
+
+
+def test_lines_of_prompt_that_a_start_leaves_out_are_said(harness: StageHarness) -> None:
+    """`process-master-prompt` always has Master Prompt written; what stands in Prompt waits for another start."""
+    record = harness.row(Prompt="A cat\nA dog", **{"Master Prompt": "A day at the sea", "Scene Count": 2})
+    request = accept.StartRequest(source="master_prompt", base_id=BASE, record_id=record)
+    plan = accept.dry_run(harness.services, request).plan
+    assert plan
+    said = "Prompt was not used: this start has Master Prompt written into scenes. Tick Generate to film the lines of"
+    assert plan.adapted[-1].startswith(said)
+    run = harness.make(record, source="master_prompt")
+    assert (run.status, "A cat" in harness.bought) == ("done", False)
+    assert said in harness.cells(record)["Status Detail"]
+
+
+def test_lines_of_prompt_beside_other_rows_of_scenes_are_said(harness: StageHarness) -> None:
+    record, _ = harness.film(Prompt="A cat\nA dog")
+    scene = harness.scene_ids()[0]
+    harness.airtable.edit("Scenes", scene, Prompt="A hare", Status="Draft")
+    run = harness.make(record)
+    assert (run.status, harness.bought[2:]) == ("done", ["A hare"])
+    assert "so Prompt was not used" in harness.cells(record)["Status Detail"]
