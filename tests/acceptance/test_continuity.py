@@ -88,3 +88,26 @@ def test_the_reference_images_of_a_row_go_with_every_scene(stack: Stack, picture
     assert [line["image"] for line in bill(stack, prompts)] == [True, True]
     for frame in (pictures(result.film(stack))[at] for at in (5, SECONDS * FPS + 5)):
         assert np.abs(colour(frame, PASTED) - (200, 30, 30)).max() < 30
+
+
+def test_what_a_row_says_of_its_clip_reaches_the_vendor(stack: Stack, picture: str) -> None:
+    """Seed, negative prompt, the frames it starts and ends on, and how long the film is."""
+    prompt, model = "A harbour, once", "veo/veo-3.1-fast-generate-001"
+    fields = {"Prompt": prompt, "Model": model, "Film Seconds": 8, "Seed": 7, "Negative Prompt": "rain"}
+    record = stack.add_row({**fields, "First Frame": [{"url": picture}], "Last Frame": [{"url": picture}]})
+    result = trigger(stack, record).wait()
+    [line] = bill(stack, [prompt])
+    told = ("seconds", "seed", "negative_prompt", "images", "charged")
+    assert [line[name] for name in told] == [8, 7, "rain", 2, True]
+    assert result.row["Duration"] == pytest.approx(8, abs=0.05)
+    assert np.abs(colour(pictures(result.film(stack))[5], PASTED) - (200, 30, 30)).max() < 30
+
+
+def test_what_a_model_cannot_follow_is_said_in_the_row_and_nothing_is_bought(stack: Stack, picture: str) -> None:
+    prompt = "A harbour, twice"
+    fields = {"Prompt": prompt, "Model": "sora/sora-2", "Seed": 7, "Negative Prompt": "rain"}
+    row = trigger(stack, stack.add_row({**fields, "Last Frame": [{"url": picture}]})).wait("failed").row
+    for field in ("Seed", "Negative Prompt", "Last Frame"):
+        assert f"{field}: " in row["Error"]
+    assert row["Error"].count("sora/sora-2") == 3
+    assert bill(stack, [prompt]) == []
