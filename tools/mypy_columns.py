@@ -3,7 +3,8 @@
 `tx.runs.change(id, {"status": …}, detial="…")` is typed `**changes: Any`, because one protocol serves all tables and
 Python cannot derive keyword arguments from a type parameter. Here each call is checked as if the columns of its record
 stood in the signature: names and values of keywords, names in the dictionaries of `when`, `before` and `after`, and the
-column of `order`. The same holds for every function of ours that takes a record and `**changes` to it.
+column of `order`. The same holds for every function of ours that takes a record and `**changes` to it, and for those
+that make one of the domain's types and take `**changes` to what is usual, as the builders of tests do.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from mypy.types import CallableType, FunctionLike, Instance, NoneType, Type, Uni
 
 RECORDS = "pipelines.domain.records."
 ROWS = ("pipelines.ports.database.Rows.", "pipelines.database.rows.SqlRows.")
-OURS = ("pipelines.", "webapp.", "worker.")
+OURS = ("pipelines.", "webapp.", "worker.", "tools.", "tests.")
+MADE = ("pipelines.domain.", "pipelines.ports.")
 CHANGES = "changes"
 COMPARED = frozenset({"find", "count", "remove_some"})
 """Their keywords are conditions: a value, or a collection for one of its values."""
@@ -30,38 +32,43 @@ class Columns(Plugin):
     def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
         if fullname.startswith(ROWS):
             return partial(_of_rows, fullname.rpartition(".")[2])
-        return None
+        return self.get_function_signature_hook(fullname)
 
-    def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], FunctionLike] | None:
+    def get_function_signature_hook(self, fullname: str) -> Callable[[Context], FunctionLike] | None:
         return _of_function if fullname.startswith(OURS) else None
 
 
 def _of_rows(method: str, ctx: MethodSigContext) -> FunctionLike:
     table = get_proper_type(ctx.type)
-    record = get_proper_type(table.args[0]) if isinstance(table, Instance) and table.args else None
-    if not isinstance(record, Instance) or not record.type.fullname.startswith(RECORDS):
-        return ctx.default_signature
-    return _checked(ctx, record.type, compared=method in COMPARED)
+    record = _type_of(table.args[0], RECORDS) if isinstance(table, Instance) and table.args else None
+    return _checked(ctx, record, compared=method in COMPARED) if record else ctx.default_signature
 
 
-def _of_function(ctx: FunctionSigContext) -> FunctionLike:
+def _of_function(ctx: Context) -> FunctionLike:
     signature = ctx.default_signature
     if not isinstance(signature, CallableType) or CHANGES not in signature.arg_names[-1:]:
         return signature
-    types = (get_proper_type(each) for each in signature.arg_types)
-    records = [one.type for one in types if isinstance(one, Instance) and one.type.fullname.startswith(RECORDS)]
-    if signature.arg_kinds[-1:] != [ARG_STAR2] or len(records) != 1:
+    if signature.arg_kinds[-1:] != [ARG_STAR2]:
         return signature
-    return _checked(ctx, records[0], compared=False)
+    records = [found for each in signature.arg_types if (found := _type_of(each, RECORDS))]
+    made = _type_of(signature.ret_type, MADE)
+    if len(records) == 1:
+        return _checked(ctx, records[0])
+    return _checked(ctx, made, conditions=False) if made and not records else signature
 
 
-def _checked(ctx: Context, record: TypeInfo, *, compared: bool) -> FunctionLike:
+def _type_of(hint: Type, where: str | tuple[str, ...]) -> TypeInfo | None:
+    proper = get_proper_type(hint)
+    return proper.type if isinstance(proper, Instance) and proper.type.fullname.startswith(where) else None
+
+
+def _checked(ctx: Context, record: TypeInfo, *, compared: bool = False, conditions: bool = True) -> FunctionLike:
     """Complains of names that are no columns; the signature with the columns in the place of its `**` argument."""
     signature, call = ctx.default_signature, ctx.context
     if not isinstance(signature, CallableType) or not isinstance(call, CallExpr):
         return signature
     columns = dict(_columns(record))
-    for name, expression in _named(call, signature):
+    for name, expression in _named(call, signature, conditions=conditions):
         if name not in columns:
             ctx.api.fail(f'"{record.name}" has no column "{name}"', expression)
     if ARG_STAR2 not in signature.arg_kinds or ARG_STAR2 in call.arg_kinds:
@@ -84,12 +91,12 @@ def _columns(record: TypeInfo) -> Iterator[tuple[str, Type]]:
                 yield name, node.type
 
 
-def _named(call: CallExpr, signature: CallableType) -> Iterator[tuple[str, Expression]]:
+def _named(call: CallExpr, signature: CallableType, *, conditions: bool) -> Iterator[tuple[str, Expression]]:
     """Every place of a call that names a column, with the name."""
     for name, kind, argument in zip(call.arg_names, call.arg_kinds, call.args, strict=True):
         if kind == ARG_NAMED and name not in signature.arg_names and name is not None:
             yield name, argument
-        elif isinstance(argument, DictExpr):
+        elif isinstance(argument, DictExpr) and conditions:
             yield from ((key.value, key) for key, _ in argument.items if isinstance(key, StrExpr))
         elif name == "order" and isinstance(argument, StrExpr):
             yield argument.value.lstrip("-"), argument

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeVar
 
 import httpx
 from cryptography.hazmat.primitives import serialization
@@ -110,7 +110,15 @@ def free_port() -> int:
     raise StackError("no free port was found")
 
 
-def until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_S, pause_s: float = 0.05) -> Any:
+Found = TypeVar("Found")
+
+
+def until(
+    condition: Callable[[], Found | Literal[False] | None],
+    what: str,
+    patience_s: float = PATIENCE_S,
+    pause_s: float = 0.05,
+) -> Found:
     """Wait for a condition and return its value. Raises StackError when it does not come."""
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -135,6 +136,6 @@ class AirtableHarness:
         return self.tools.airtable
 
 
-def want(id: str, table: str, fields: Mapping[str, Any], **more: Any) -> OutboxEntry:
+def want(id: str, table: str, fields: Mapping[str, Any], **changes: Any) -> OutboxEntry:
     """An outbox row."""
-    return OutboxEntry(id=id, base_id=BASE, table=table, fields=dict(fields), **more)
+    return replace(OutboxEntry(id=id, base_id=BASE, table=table, fields=dict(fields)), **changes)

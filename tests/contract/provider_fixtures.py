@@ -6,11 +6,10 @@ import dataclasses
 import json
 import os
 import threading
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from pipelines.ports import GenerationRequest, Job, MediaInput, Submission, Vide
 from pipelines.providers import Registry, build_providers, load_catalogue
 from pipelines.sandbox.app import Sandbox
 from pipelines.settings import load_settings
-from tools.stack import write_google_account
+from tools.stack import until, write_google_account
 
 with warnings.catch_warnings():
     # google-genai 3.3.0 has an invalid escape in a docstring, told whenever it is compiled anew.
@@ -171,19 +170,19 @@ def _effort(card: CatalogueModel) -> tuple[float, float]:
 def request_for(card: CatalogueModel, prompt: str, **changes: Any) -> GenerationRequest:
     """The smallest request that a model takes."""
     offer = min(card.offers, key=lambda offer: offer.width * offer.height)
-    fields: dict[str, Any] = {
-        "model": card.id,
-        "prompt": prompt,
-        "seconds": min(card.durations) if card.durations else max(card.min_seconds, 1.0),
-        "width": offer.width,
-        "height": offer.height,
-        "aspect_ratio": offer.aspect_ratio,
-        "resolution": offer.resolution,
-        "fps": card.fps,
-        "audio": card.audio,
-        "card": ScenePlace(number=1, total=1),
-    }
-    return GenerationRequest(**{**fields, **changes})
+    smallest = GenerationRequest(
+        model=card.id,
+        prompt=prompt,
+        seconds=min(card.durations) if card.durations else max(card.min_seconds, 1.0),
+        width=offer.width,
+        height=offer.height,
+        aspect_ratio=offer.aspect_ratio,
+        resolution=offer.resolution,
+        fps=card.fps,
+        audio=card.audio,
+        card=ScenePlace(number=1, total=1),
+    )
+    return replace(smallest, **changes)
 
 
 def submission(
@@ -195,17 +194,6 @@ def submission(
     )
 
 
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """Wait for a condition, with a deadline."""
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"never happened: {what}")
-
-
 def finished(provider: VideoProvider, job: Job, request: GenerationRequest) -> Job:
     """Poll a job to its end."""
 
@@ -213,5 +201,4 @@ def finished(provider: VideoProvider, job: Job, request: GenerationRequest) -> J
         now = provider.poll(job.id, request)
         return now if now.status in ENDED else None
 
-    last: Job = until(ended, f"the end of {job.id}")
-    return last
+    return until(ended, f"the end of {job.id}", DEADLINE_S, 0.02)

@@ -33,6 +33,7 @@ from pipelines.media.editor import MediaEditor
 from pipelines.ports import MediaInput
 from pipelines.providers import load_catalogue
 from tests.contract.provider_fixtures import (
+    DEADLINE_S,
     ProviderHarness,
     cheapest_cards,
     finished,
@@ -40,8 +41,8 @@ from tests.contract.provider_fixtures import (
     open_house,
     request_for,
     submission,
-    until,
 )
+from tools.stack import until
 
 CARDS = cheapest_cards(load_catalogue(more_models()))
 ON_OFFER = [card for card in load_catalogue(more_models()).values() if card.offers and not card.free]
@@ -189,7 +190,11 @@ def test_with_ability_callback_a_lost_job_names_itself_at_our_address(
     with pytest.raises(Ambiguous):
         provider.submit(order)
     job_id = harness.bill()[0]["id"]
-    until(lambda: any(at == path and job_id.encode() in body for at, body in harness.inbox.posts), "the callback")
+    until(
+        lambda: any(at == path and job_id.encode() in body for at, body in harness.inbox.posts),
+        "the callback",
+        DEADLINE_S,
+    )
 
 
 @every_paid

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import DatabaseError
@@ -28,28 +30,34 @@ def store(database_url: str) -> Iterator[SqlStore]:
     store.engine.dispose()
 
 
-def a_run(id: str = "run_1", **fields: object) -> Run:
-    return Run(**{"id": id, "status": RunStatus.QUEUED, "source": "rest", "created_at": NOW, **fields})  # type: ignore[arg-type]
+def a_run(id: str = "run_1", **changes: Any) -> Run:
+    return replace(Run(id=id, status=RunStatus.QUEUED, source="rest", created_at=NOW), **changes)
 
 
-def a_generation(id: str, status: GenerationStatus, **fields: object) -> Generation:
-    required = {
-        "run_id": "run_1",
-        "scene_id": "scn_1",
-        "provider": "sora",
-        "model": "sora/sora-2",
-        "request": GenerationRequest(),
-    }
-    return Generation(id=id, status=status, idem_key=id, callback_token=id, **{**required, **fields})  # type: ignore[arg-type]
+def a_generation(id: str, status: GenerationStatus, **changes: Any) -> Generation:
+    usual = Generation(
+        id=id,
+        status=status,
+        idem_key=id,
+        callback_token=id,
+        run_id="run_1",
+        scene_id="scn_1",
+        provider="sora",
+        model="sora/sora-2",
+        request=GenerationRequest(),
+    )
+    return replace(usual, **changes)
 
 
 def ids(due: list[tuple[str, float]]) -> list[str]:
     return [row for row, _ in due]
 
 
-def entry(account: str, amount: int, **fields: object) -> LedgerEntry:
-    base = {"at": NOW, "day": "2027-01-15", "posting_id": "m", "posting": "capture", "run_id": "run_1"}
-    return LedgerEntry(account=account, amount=amount, **{**base, **fields})  # type: ignore[arg-type]
+def entry(account: str, amount: int, **changes: Any) -> LedgerEntry:
+    usual = LedgerEntry(
+        at=NOW, day="2027-01-15", posting_id="m", posting="capture", account=account, amount=amount, run_id="run_1"
+    )
+    return replace(usual, **changes)
 
 
 def test_a_row_comes_back_exactly_as_it_went_in(store: Store) -> None:

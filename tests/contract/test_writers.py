@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -34,9 +36,8 @@ def build(url: str, tmp_path: Path) -> Build:
     return make
 
 
-def brief(master_prompt: str = FOX, scenes: int = 4, **changes: object) -> Brief:
-    fields = {"seconds": 4.0, "aspect_ratio": "16:9", **changes}
-    return Brief(master_prompt=master_prompt, scenes=scenes, **fields)  # type: ignore[arg-type]
+def brief(master_prompt: str = FOX, scenes: int = 4, **changes: Any) -> Brief:
+    return replace(Brief(master_prompt=master_prompt, scenes=scenes, seconds=4.0, aspect_ratio="16:9"), **changes)
 
 
 def spent_micro(url: str) -> float:

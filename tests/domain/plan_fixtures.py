@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -45,8 +46,8 @@ def plan_for(order: Order, *cards: CatalogueModel, **options: Any) -> Plan:
     return make_plan(order, catalogue, **{"default_model": "acme/stepped", "today": TODAY, **options})
 
 
-def order(**fields: Any) -> Order:
-    return Order(**{"master_prompt": "A day at the sea", **fields})
+def order(**changes: Any) -> Order:
+    return replace(Order(master_prompt="A day at the sea"), **changes)
 
 
 def problems_of(asked: Order, *cards: CatalogueModel, **options: Any) -> dict[str, str]:

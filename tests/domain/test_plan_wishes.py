@@ -19,8 +19,8 @@ FRAMED = dataclasses.replace(
 )
 
 
-def asked(**fields: Any) -> Order:
-    return order(model="acme/able", scene_count=2, **fields)
+def asked(**changes: Any) -> Order:
+    return order(model="acme/able", scene_count=2, **changes)
 
 
 def test_what_the_order_says_goes_with_every_scene() -> None:
@@ -78,8 +78,8 @@ def test_the_seeds_of_a_plan_and_an_order_survive_json() -> None:
     assert decode(Order, encode(Order, wanted)) == wanted
 
 
-def framed(**fields: Any) -> Order:
-    return order(model="acme/framed", **{"scene_count": 2, **fields})
+def framed(scene_count: int = 2, **changes: Any) -> Order:
+    return order(model="acme/framed", scene_count=scene_count, **changes)
 
 
 def frames(asked_for: Order, **options: Any) -> list[tuple[str | None, str | None, tuple[str, ...]]]:

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
@@ -26,6 +27,21 @@ def run(*args: str | Path) -> str:
     done = subprocess.run(command, capture_output=True, check=False, timeout=100)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
+
+
+class ClipShape(TypedDict, total=False):
+    """What a clip may be asked to be; `ClipFactory` says what it is otherwise."""
+
+    fps: str
+    size: str
+    gop: int
+    video: Sequence[str]
+    sound: str | None
+    audio: Sequence[str]
+    sound_seconds: float | None
+    container: Sequence[str]
+    suffix: str
+    codec: str
 
 
 class ClipFactory:
@@ -90,6 +106,13 @@ class ClipFactory:
         if not dest.exists():
             run(*[source if arg == "{}" else arg for arg in args], dest)
         return dest
+
+
+def seconds_of(ticks: int | None, time_base: Fraction | None) -> Fraction:
+    """A time that libav must know."""
+    assert ticks is not None
+    assert time_base
+    return ticks * time_base
 
 
 def strictly_decodes(path: Path) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pipelines.domain.footage import ClipWork, Prepared
+from pipelines.domain.footage import ClipWork, Logo, Prepared, Target
 from pipelines.media.editor import MediaEditor
 from tests.media import shots
 from tests.media.clip_factory import ClipFactory
+
+STANDARD = shots.target()
 
 
 @pytest.fixture(scope="session")
@@ -29,9 +30,26 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def prepare(editor: MediaEditor, tmp_path: Path) -> Callable[..., Prepared]:
-    def prepared(source: Path, **more) -> Prepared:
-        work = ClipWork(source=source, **{"target": shots.target(), **more})
+def prepare(editor: MediaEditor, tmp_path: Path) -> shots.Prepare:
+    def prepared(
+        source: Path,
+        *,
+        target: Target = STANDARD,
+        trim_s: float | None = None,
+        caption: str | None = None,
+        logo: Logo | None = None,
+        fade_in_s: float = 0.0,
+        fade_out_s: float = 0.0,
+    ) -> Prepared:
+        work = ClipWork(
+            source=source,
+            target=target,
+            trim_s=trim_s,
+            caption=caption,
+            logo=logo,
+            fade_in_s=fade_in_s,
+            fade_out_s=fade_out_s,
+        )
         return editor.prepare(work, tmp_path / "out" / "piece.mp4")
 
     return prepared

@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
-from pipelines.domain.footage import Fit, Target
+from pipelines.domain.footage import Fit, Logo, Prepared, Target
 from pipelines.media.ffmpeg.encode import ffmpeg_exe
 
 WIDTH, HEIGHT = 640, 360
@@ -21,8 +22,26 @@ TAGS = "format=gbrp,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,"
 TAGS += "setsar=1,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 
 
-def target(width: int = WIDTH, height: int = HEIGHT, fps: int = 30, fit: Fit = Fit.CROP, lufs: float | None = None):
+def target(
+    width: int = WIDTH, height: int = HEIGHT, fps: int = 30, fit: Fit = Fit.CROP, lufs: float | None = None
+) -> Target:
     return Target(width=width, height=height, fps=Fraction(fps), fit=fit, loudness_lufs=lufs)
+
+
+class Prepare(Protocol):
+    """The fixture `prepare`: a clip made ready for a cut, by default of the target's size."""
+
+    def __call__(
+        self,
+        source: Path,
+        *,
+        target: Target = ...,
+        trim_s: float | None = None,
+        caption: str | None = None,
+        logo: Logo | None = None,
+        fade_in_s: float = 0.0,
+        fade_out_s: float = 0.0,
+    ) -> Prepared: ...
 
 
 def run(*args: str) -> bytes:
@@ -43,7 +62,9 @@ def tone(seconds: float = 2, hertz: int = 440) -> list[str]:
     return ["-f", "lavfi", "-i", f"sine=f={hertz}:d={seconds}:sample_rate=48000"]
 
 
-def clip(path: Path, *inputs: str, vf: str = TAGS, video: list[str] | None = None, audio: list[str] | None = None):
+def clip(
+    path: Path, *inputs: str, vf: str = TAGS, video: list[str] | None = None, audio: list[str] | None = None
+) -> Path:
     """Encode the inputs into `path`, by default as the cutting room wants it."""
     run(*inputs, "-vf", vf, *(X264 if video is None else video), *(AAC if audio is None else audio), str(path))
     return path

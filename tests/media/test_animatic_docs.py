@@ -5,5 +5,5 @@ from __future__ import annotations
 from tools.docs.looks import complaints
 
 
-def test_the_page_of_looks_and_its_stills_are_complete():
+def test_the_page_of_looks_and_its_stills_are_complete() -> None:
     assert list(complaints()) == [], "run: python tools/docs/looks.py"

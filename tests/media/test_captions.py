@@ -47,7 +47,7 @@ def cues(text: str) -> list[tuple[float, float, list[str]]]:
     return found
 
 
-def test_each_caption_is_shown_during_its_own_scene(tmp_path):
+def test_each_caption_is_shown_during_its_own_scene(tmp_path: Path) -> None:
     srt, vtt = write(tmp_path, "First", None, "Third")
     for text in (srt, vtt):
         assert [lines for _, _, lines in cues(text)] == [["First"], ["Third"]]
@@ -57,13 +57,13 @@ def test_each_caption_is_shown_during_its_own_scene(tmp_path):
         assert 11.9 < other_end <= 12
 
 
-def test_no_captions_give_no_files(tmp_path):
+def test_no_captions_give_no_files(tmp_path: Path) -> None:
     plan = FilmPlan(target=shots.target(), pieces=(Path("1.mp4"),), captions=(None,))
     assert list(MediaEditor().subtitles(plan, report((0.0,), 4), tmp_path / "film")) == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_long_captions_are_shown_in_turns_of_two_short_lines_that_never_overlap(tmp_path):
+def test_long_captions_are_shown_in_turns_of_two_short_lines_that_never_overlap(tmp_path: Path) -> None:
     srt, _ = write(tmp_path, LONG, "Next", seconds=8)
     found = cues(srt)
     assert len(found) > 2
@@ -74,31 +74,31 @@ def test_long_captions_are_shown_in_turns_of_two_short_lines_that_never_overlap(
     assert words == LONG.split()
 
 
-def test_a_scene_too_short_for_its_caption_still_shows_all_of_it(tmp_path):
+def test_a_scene_too_short_for_its_caption_still_shows_all_of_it(tmp_path: Path) -> None:
     srt, _ = write(tmp_path, LONG, seconds=0.5)
     assert " ".join(cues(srt)[0][2]).split() == LONG.split()
 
 
 @pytest.mark.parametrize("text", ["漢字" * 60, "x" * 300, "مرحبا بكم في المنارة " * 8, "👩‍🚀" * 50])
-def test_text_without_spaces_and_other_scripts_lose_nothing(tmp_path, text):
+def test_text_without_spaces_and_other_scripts_lose_nothing(tmp_path: Path, text: str) -> None:
     srt, _ = write(tmp_path, text, seconds=30)
     assert "".join("".join(lines) for _, _, lines in cues(srt)).replace(" ", "") == text.replace(" ", "")
 
 
-def test_markup_in_a_caption_is_text_in_webvtt(tmp_path):
+def test_markup_in_a_caption_is_text_in_webvtt(tmp_path: Path) -> None:
     _, vtt = write(tmp_path, "a < b & c --> d")
     assert vtt.startswith("WEBVTT\n\n")
     assert "a &lt; b &amp; c --&gt; d" in vtt
 
 
-def test_cue_numbers_and_clocks_follow_the_formats(tmp_path):
+def test_cue_numbers_and_clocks_follow_the_formats(tmp_path: Path) -> None:
     srt, vtt = write(tmp_path, *(["Line"] * 3), seconds=1800.5)
     assert re.findall(r"^\d+$", srt, re.MULTILINE) == ["1", "2", "3"]
     assert "01:00:01,000 --> " in srt
     assert "01:00:01.000 --> " in vtt
 
 
-def test_line_breaks_and_control_characters_cannot_break_the_file(tmp_path):
+def test_line_breaks_and_control_characters_cannot_break_the_file(tmp_path: Path) -> None:
     srt, _ = write(tmp_path, "one\n\n2\n00:00:00,000 --> 00:00:01,000\ntwo\x00")
     assert len(cues(srt)) >= 1
     assert "\x00" not in srt

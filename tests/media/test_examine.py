@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ STILL = "select='eq(n\\,0)',loop=-1:1,trim=end_frame=75,setpts=N/30/TB," + TAGS
 CROSS = Boundary(kind=Transition.CROSSFADE, seconds=0.4)
 
 
-def _plan(*pieces: Path, **more: object) -> FilmPlan:
-    return replace(FilmPlan(target=TARGET, pieces=pieces), **more)
+def _plan(*pieces: Path, **changes: Any) -> FilmPlan:
+    return replace(FilmPlan(target=TARGET, pieces=pieces), **changes)
 
 
 def test_a_good_film_is_called_right_in_one_sentence(clip: ClipFactory, tmp_path: Path) -> None:

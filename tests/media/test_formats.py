@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipelines.domain.footage import Fit, Prepared
+from pipelines.domain.footage import Fit
 from pipelines.media.clips.probe import deviations
 from tests.media import shots
 from tests.media.shots import run, tone
@@ -135,7 +134,7 @@ def _quarters(path: Path) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
-def test_a_piece_has_the_colours_of_its_clip(form: Format, prepare: Callable[..., Prepared], tmp_path: Path) -> None:
+def test_a_piece_has_the_colours_of_its_clip(form: Format, prepare: shots.Prepare, tmp_path: Path) -> None:
     source, target = _stored(form, tmp_path), shots.target(320, 180, fit=Fit.LETTERBOX)
     piece = prepare(source, target=target)
     assert form.said in "; ".join(piece.changed)
@@ -155,7 +154,7 @@ TURNS: dict[str, tuple[list[str], tuple[tuple[int, int, int], ...]]] = {
 
 
 @pytest.mark.parametrize("name", TURNS)
-def test_a_turned_clip_stands_as_a_player_shows_it(name: str, prepare: Callable[..., Prepared], tmp_path: Path) -> None:
+def test_a_turned_clip_stands_as_a_player_shows_it(name: str, prepare: shots.Prepare, tmp_path: Path) -> None:
     options, corners = TURNS[name]
     whole, source = _stored(Format(pixels=_as("yuv420p"), codec=X264), tmp_path), tmp_path / "turned.mp4"
     run(*options, "-i", str(whole), "-c", "copy", str(source))
@@ -167,7 +166,7 @@ def test_a_turned_clip_stands_as_a_player_shows_it(name: str, prepare: Callable[
 
 
 @pytest.mark.parametrize("first", ["top", "bottom"])
-def test_an_interlaced_clip_loses_its_combs(first: str, prepare: Callable[..., Prepared], tmp_path: Path) -> None:
+def test_an_interlaced_clip_loses_its_combs(first: str, prepare: shots.Prepare, tmp_path: Path) -> None:
     """A bar that moves between the two halves of each picture has straight edges afterwards."""
     bar = "geq=lum='if(between(X,20+N*5,80+N*5),220,30)':cb=128:cr=128"
     weave = f"{bar},tinterlace=interleave_{first},fieldorder={first[0]}ff,{_as('yuv420p')}"

@@ -22,7 +22,17 @@ from pipelines.media.join.assemble import assemble
 from pipelines.media.join.table_join import join_whole
 from pipelines.media.mp4.reader import read_movie
 from pipelines.media.mp4.writer import FileRange, write_file
-from tests.media.clip_factory import TAGS, TARGET, ClipFactory, frame_hashes, lag, run, samples_of, strictly_decodes
+from tests.media.clip_factory import (
+    TAGS,
+    TARGET,
+    ClipFactory,
+    frame_hashes,
+    lag,
+    run,
+    samples_of,
+    seconds_of,
+    strictly_decodes,
+)
 
 AWKWARD = (4 / 3, 73 / 30, 1.7, 0.5, 2.0, 31 / 30)
 
@@ -34,7 +44,7 @@ def _film(pieces: Sequence[Path], dest: Path) -> FilmReport:
 def _timestamps(path: Path) -> tuple[list[Fraction], list[Fraction]]:
     with av.open(str(path)) as file:
         packets = [p for p in file.demux(file.streams.video[0]) if p.size]
-        return [p.pts * p.time_base for p in packets], [p.dts * p.time_base for p in packets]
+        return [seconds_of(p.pts, p.time_base) for p in packets], [seconds_of(p.dts, p.time_base) for p in packets]
 
 
 @pytest.mark.parametrize("count", [1, 2, 30])

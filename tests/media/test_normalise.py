@@ -14,9 +14,11 @@ from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import ClipWork, Fit
 from pipelines.media.clips.prepared_clip import open_prepared_clip
 from pipelines.media.clips.probe import deviations
+from pipelines.media.editor import MediaEditor
 from pipelines.media.normalise.normalise import encode_clip
 from tests.media import shots
-from tests.media.shots import AAC, TAGS, X264, clip, good, picture, remuxed, run, tone
+from tests.media.clip_factory import seconds_of
+from tests.media.shots import AAC, TAGS, X264, Prepare, clip, good, picture, remuxed, run, tone
 
 Maker = Callable[[Path], Path]
 
@@ -157,7 +159,9 @@ SOUND_FAULTS: dict[str, Maker] = {
 
 
 @pytest.mark.parametrize(("make", "frames"), PICTURE_FAULTS.values(), ids=PICTURE_FAULTS)
-def test_a_picture_that_deviates_is_encoded_once_and_then_fits(make, frames, prepare, tmp_path):
+def test_a_picture_that_deviates_is_encoded_once_and_then_fits(
+    make: Maker, frames: int, prepare: Prepare, tmp_path: Path
+) -> None:
     source = make(tmp_path / "source.mp4")
     assert deviations(source, shots.target())
     piece = prepare(source)
@@ -170,7 +174,9 @@ def test_a_picture_that_deviates_is_encoded_once_and_then_fits(make, frames, pre
 
 
 @pytest.mark.parametrize("make", SOUND_FAULTS.values(), ids=SOUND_FAULTS)
-def test_sound_that_deviates_is_mended_without_touching_the_picture(make, prepare, tmp_path):
+def test_sound_that_deviates_is_mended_without_touching_the_picture(
+    make: Maker, prepare: Prepare, tmp_path: Path
+) -> None:
     source = make(tmp_path / "source.mp4")
     piece = prepare(source)
     assert piece.changed
@@ -181,7 +187,9 @@ def test_sound_that_deviates_is_mended_without_touching_the_picture(make, prepar
 
 
 @pytest.mark.parametrize("lufs", [None, -16.0])
-def test_sound_that_nobody_can_decode_becomes_silence_and_is_said(lufs, prepare, tmp_path):
+def test_sound_that_nobody_can_decode_becomes_silence_and_is_said(
+    lufs: float | None, prepare: Prepare, tmp_path: Path
+) -> None:
     source = unknown_sound(tmp_path / "source.mp4")
     piece = prepare(source, target=shots.target(lufs=lufs))
     assert "the sound cannot be decoded and became silence" in piece.changed
@@ -190,7 +198,7 @@ def test_sound_that_nobody_can_decode_becomes_silence_and_is_said(lufs, prepare,
     assert shots.level_db(shots.sound(piece.path)) < -90
 
 
-def test_of_two_sound_tracks_the_one_that_can_be_decoded_is_heard(prepare, tmp_path):
+def test_of_two_sound_tracks_the_one_that_can_be_decoded_is_heard(prepare: Prepare, tmp_path: Path) -> None:
     whole, both = good(tmp_path / "whole.mp4"), tmp_path / "both.mp4"
     pcm = ["-map", "1:a", "-map", "0:a", "-c:v", "copy", "-c:a:0", "aac", "-c:a:1", "copy", "-brand", "isom"]
     run("-i", str(whole), *tone(hertz=880), "-map", "0:v", *pcm, str(both))
@@ -206,12 +214,14 @@ def test_of_two_sound_tracks_the_one_that_can_be_decoded_is_heard(prepare, tmp_p
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_damaged_pictures_in_a_clip_that_is_encoded_are_painted_over_and_said(count, plain, prepare, tmp_path):
-    piece, damaged = open_prepared_clip(plain), tmp_path / "damaged.mp4"
-    assert piece is not None
+def test_damaged_pictures_in_a_clip_that_is_encoded_are_painted_over_and_said(
+    count: int, plain: Path, prepare: Prepare, tmp_path: Path
+) -> None:
+    whole, damaged = open_prepared_clip(plain), tmp_path / "damaged.mp4"
+    assert whole is not None
     body = bytearray(plain.read_bytes())
-    for size, offset in zip(piece.video.sizes[:count].tolist(), piece.video.offsets[:count].tolist(), strict=True):
-        kept = min(1000, size // 2) if offset == piece.video.offsets[0] else 5
+    for size, offset in zip(whole.video.sizes[:count].tolist(), whole.video.offsets[:count].tolist(), strict=True):
+        kept = min(1000, size // 2) if offset == whole.video.offsets[0] else 5
         body[offset + kept : offset + size] = bytes(size - kept)
     damaged.write_bytes(body)
     said, small = "damaged pictures in it were painted over", shots.target(320, 180)
@@ -222,7 +232,7 @@ def test_damaged_pictures_in_a_clip_that_is_encoded_are_painted_over_and_said(co
     assert said not in prepare(plain, target=small).changed
 
 
-def test_all_mended_clips_share_one_set_of_decoder_settings(editor, tmp_path):
+def test_all_mended_clips_share_one_set_of_decoder_settings(editor: MediaEditor, tmp_path: Path) -> None:
     pieces = []
     for index, make in enumerate((odd_fps, odd_sar, full_range)):
         source = make(tmp_path / f"source{index}.mp4")
@@ -235,18 +245,18 @@ def test_all_mended_clips_share_one_set_of_decoder_settings(editor, tmp_path):
             assert file.streams.video[0].codec_context.extradata == settings
 
 
-def test_a_clip_with_nothing_wrong_keeps_every_byte(plain, prepare):
+def test_a_clip_with_nothing_wrong_keeps_every_byte(plain: Path, prepare: Prepare) -> None:
     piece = prepare(plain)
     assert piece.changed == ()
     assert piece.path.read_bytes() == plain.read_bytes()
 
 
-def test_sound_that_outlasts_the_picture_is_no_fault(plain, prepare, tmp_path):
+def test_sound_that_outlasts_the_picture_is_no_fault(plain: Path, prepare: Prepare, tmp_path: Path) -> None:
     run("-i", str(plain), *tone(3), "-map", "0:v", "-map", "1:a", "-c:v", "copy", *AAC, str(tmp_path / "long.mp4"))
     assert prepare(tmp_path / "long.mp4").changed == ()
 
 
-def test_sound_keeps_its_place_when_picture_and_sound_are_encoded(prepare, tmp_path):
+def test_sound_keeps_its_place_when_picture_and_sound_are_encoded(prepare: Prepare, tmp_path: Path) -> None:
     clicks = "aevalsrc='if(lt(mod(t,0.5),0.004),0.9*sin(2*PI*2000*t),0)':s=48000:d=2"
     source = clip(tmp_path / "s.mp4", *picture(rate="24"), "-f", "lavfi", "-i", clicks)
     before, after = shots.sound(source)[:, 0], shots.sound(prepare(source).path)[:, 0]
@@ -256,18 +266,18 @@ def test_sound_keeps_its_place_when_picture_and_sound_are_encoded(prepare, tmp_p
 
 
 @pytest.mark.parametrize("wanted", [1.5, 0.5, 1 / 30])
-def test_a_longer_clip_is_trimmed_to_the_frame_with_its_sound(plain, prepare, wanted):
+def test_a_longer_clip_is_trimmed_to_the_frame_with_its_sound(plain: Path, prepare: Prepare, wanted: float) -> None:
     piece = prepare(plain, trim_s=wanted)
     assert piece.footage.frames == round(wanted * 30)
     assert abs(len(shots.sound(piece.path)) / 48_000 - wanted) < 0.03
     assert any("trimmed" in change for change in piece.changed)
 
 
-def test_a_clip_shorter_than_ordered_is_left_as_long_as_it_is(plain, prepare):
+def test_a_clip_shorter_than_ordered_is_left_as_long_as_it_is(plain: Path, prepare: Prepare) -> None:
     assert prepare(plain, trim_s=5).changed == ()
 
 
-def test_bt601_and_untagged_hd_keep_their_colours(prepare, tmp_path):
+def test_bt601_and_untagged_hd_keep_their_colours(prepare: Prepare, tmp_path: Path) -> None:
     video = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
     chain = "format=gbrp,scale=out_color_matrix={},format=yuv420p,setsar=1"
     tagged = [*video, "-colorspace", "smpte170m"]
@@ -282,7 +292,7 @@ def test_bt601_and_untagged_hd_keep_their_colours(prepare, tmp_path):
         assert np.abs(centre - shots.GREEN).max() <= 6
 
 
-def test_high_dynamic_range_becomes_ordinary_and_stays_recognisable(prepare, tmp_path):
+def test_high_dynamic_range_becomes_ordinary_and_stays_recognisable(prepare: Prepare, tmp_path: Path) -> None:
     to_pq = (
         "scale=out_color_matrix=bt709,format=gbrp,zscale=tin=bt709:pin=bt709:rin=full:min=gbr:"
         "t=smpte2084:p=bt2020:m=bt2020nc:r=tv:npl=100,format=yuv420p10le"
@@ -297,7 +307,7 @@ def test_high_dynamic_range_becomes_ordinary_and_stays_recognisable(prepare, tmp
 
 
 @pytest.mark.parametrize("fit", Fit)
-def test_a_tall_clip_fills_a_wide_frame_as_the_order_says(fit, prepare, tmp_path):
+def test_a_tall_clip_fills_a_wide_frame_as_the_order_says(fit: Fit, prepare: Prepare, tmp_path: Path) -> None:
     source = clip(tmp_path / "tall.mp4", *shots.colour("360x640", rgb=(200, 60, 60)), *tone(1))
     image = shots.frame(prepare(source, target=shots.target(fit=fit)).path)
     edge, centre = image[180, 20], image[180, 320]
@@ -311,7 +321,7 @@ def test_a_tall_clip_fills_a_wide_frame_as_the_order_says(fit, prepare, tmp_path
 
 
 @pytest.mark.parametrize("size", [(640, 360), (360, 640)])
-def test_anamorphic_pixels_keep_their_shape(size, prepare, tmp_path):
+def test_anamorphic_pixels_keep_their_shape(size: tuple[int, int], prepare: Prepare, tmp_path: Path) -> None:
     disc = "geq=lum='if(lt(hypot((X-240)*4/3,Y-180),100),235,16)':cb=128:cr=128,setsar=4/3"
     source = clip(tmp_path / "sar.mp4", *picture("480x360", seconds=0.5), *tone(0.5), vf=disc)
     piece = prepare(source, target=shots.target(*size, fit=Fit.LETTERBOX))
@@ -319,7 +329,7 @@ def test_anamorphic_pixels_keep_their_shape(size, prepare, tmp_path):
     assert abs((right - left) - (bottom - top)) <= 4
 
 
-def test_a_rotated_clip_stands_upright(prepare, tmp_path):
+def test_a_rotated_clip_stands_upright(prepare: Prepare, tmp_path: Path) -> None:
     whole = clip(
         tmp_path / "w.mp4", *shots.colour("640x360", rgb=(0, 0, 0)), *tone(1),
         vf=f"drawbox=x=0:y=0:w=640:h=90:color=white:t=fill,{TAGS}",
@@ -331,21 +341,25 @@ def test_a_rotated_clip_stands_upright(prepare, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>not yet</html>", b"\x00" * 4000, b"#EXTM3U\n/etc/passwd\n"])
-def test_what_is_no_video_is_refused_and_leaves_nothing_behind(content, prepare, tmp_path):
+def test_what_is_no_video_is_refused_and_leaves_nothing_behind(
+    content: bytes, prepare: Prepare, tmp_path: Path
+) -> None:
     (tmp_path / "clip.mp4").write_bytes(content)
     with pytest.raises(UnplayableMedia):
         prepare(tmp_path / "clip.mp4")
     assert not (tmp_path / "out" / "piece.mp4").exists()
 
 
-def test_keyframes_stand_where_the_cuts_transitions_end_and_begin(prepare, tmp_path):
+def test_keyframes_stand_where_the_cuts_transitions_end_and_begin(prepare: Prepare, tmp_path: Path) -> None:
     piece = prepare(odd_fps(tmp_path / "s.mp4"), fade_in_s=0.4, fade_out_s=0.7)
     with av.open(str(piece.path)) as file:
-        times = {round(float(p.pts * p.time_base), 3) for p in file.demux(video=0) if p.size and p.is_keyframe}
+        times = {
+            round(float(seconds_of(p.pts, p.time_base)), 3) for p in file.demux(video=0) if p.size and p.is_keyframe
+        }
     assert {0.4, 1.3} <= times
 
 
-def test_loudness_is_brought_to_the_target_without_touching_the_picture(plain, prepare):
+def test_loudness_is_brought_to_the_target_without_touching_the_picture(plain: Path, prepare: Prepare) -> None:
     piece = prepare(plain, target=shots.target(lufs=-16))
     assert piece.loudness_lufs == pytest.approx(-16, abs=0.5)
     assert all("sound" in change for change in piece.changed)
@@ -354,7 +368,7 @@ def test_loudness_is_brought_to_the_target_without_touching_the_picture(plain, p
     assert 3 < gain < 12
 
 
-def test_a_gain_never_makes_peaks_clip(prepare, tmp_path):
+def test_a_gain_never_makes_peaks_clip(prepare: Prepare, tmp_path: Path) -> None:
     spiky = "aevalsrc='0.02*sin(2*PI*440*t)+if(lt(mod(t,1),0.002),0.7,0)':s=48000:d=2"
     source = clip(tmp_path / "s.mp4", *picture(), "-f", "lavfi", "-i", spiky)
     piece = prepare(source, target=shots.target(lufs=-10))
@@ -363,20 +377,20 @@ def test_a_gain_never_makes_peaks_clip(prepare, tmp_path):
     assert piece.loudness_lufs < -12
 
 
-def test_silence_is_not_amplified(prepare, tmp_path):
+def test_silence_is_not_amplified(prepare: Prepare, tmp_path: Path) -> None:
     piece = prepare(no_sound(tmp_path / "s.mp4"), target=shots.target(lufs=-16))
     assert piece.loudness_lufs is None
     assert shots.level_db(shots.sound(piece.path)) < -90
 
 
-def test_running_twice_gives_the_same_bytes(editor, tmp_path):
+def test_running_twice_gives_the_same_bytes(editor: MediaEditor, tmp_path: Path) -> None:
     work = ClipWork(source=odd_fps(tmp_path / "s.mp4"), target=shots.target(), caption="Again")
     one, two = editor.prepare(work, tmp_path / "1.mp4"), editor.prepare(work, tmp_path / "2.mp4")
     assert one.path.read_bytes() == two.path.read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {"s.mp4", "1.mp4", "2.mp4"}
 
 
-def test_a_clip_that_the_join_refuses_can_be_encoded_all_the_same(plain, tmp_path):
+def test_a_clip_that_the_join_refuses_can_be_encoded_all_the_same(plain: Path, tmp_path: Path) -> None:
     piece = encode_clip(ClipWork(source=plain, target=shots.target()), tmp_path / "p.mp4", "its settings clash")
     assert piece.changed == ("its settings clash",)
     assert deviations(piece.path, shots.target()) == ()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.domain.footage import FilmPlan, Prepared, Target
+from pipelines.domain.footage import FilmPlan, Target
 from pipelines.media.clips.prepared_clip import inspect
 from pipelines.media.clips.probe import deviations, probe
 from pipelines.media.join.assemble import assemble
@@ -19,8 +19,8 @@ from pipelines.media.mp4.reader import read_movie
 from pipelines.media.review.examine import examine
 from tests.media import shots
 from tests.media.clip_factory import TARGET, ClipFactory, frame_hashes, rebuilt, run, strictly_decodes
+from tests.media.shots import Prepare
 
-Prepare = Callable[..., Prepared]
 FASTSTART = ("-movflags", "+faststart")
 RED, SIDE = (199, 48, 49), 720
 
@@ -174,7 +174,7 @@ def test_compact_sample_sizes_are_read(clip: ClipFactory, tmp_path: Path, bits: 
         at = stbl.index(b"stsz") - 4
         end = at + struct.unpack_from(">I", stbl, at)[0]
         box = struct.pack(">I4sIII", 20 + len(packed), b"stz2", 0, bits, 30) + packed
-        return stbl[:at] + box + stbl[end:]
+        return bytes(stbl[:at] + box + stbl[end:])
 
     path = tmp_path / "compact.mp4"
     path.write_bytes(rebuilt(data, [b"moov", b"trak", b"mdia", b"minf", b"stbl"], compact))
@@ -218,7 +218,7 @@ def nclx(matrix: str, *, full: bool = False) -> bytes:
 
 
 def _shown(film: Path, at: float) -> np.ndarray:
-    return shots.frame(film, at)[300:340, 300:340].mean(axis=(0, 1))
+    return np.asarray(shots.frame(film, at)[300:340, 300:340].mean(axis=(0, 1)))
 
 
 SQUARE = Target(width=SIDE, height=SIDE, fps=Fraction(30))
@@ -326,14 +326,11 @@ def test_a_film_with_a_wrong_length_in_it_is_not_called_right(clip: ClipFactory,
 @pytest.mark.parametrize("size", [1, 2])
 def test_lengths_of_other_sizes_are_walked(clip: ClipFactory, tmp_path: Path, prepare: Prepare, size: int) -> None:
     """One or two bytes a length are legal and rare: walked as they are, encoded to four."""
-    data, path = (
-        clip(3, size="64x64", sound=None, video=("-x264-params", "slices=2")).read_bytes(),
-        tmp_path / "short.mp4",
-    )
+    source, path = clip(3, size="64x64", sound=None, video=("-x264-params", "slices=2")), tmp_path / "short.mp4"
+    data = bytearray(source.read_bytes())
     path.write_bytes(data)
     track = read_movie(path).video[0]
     at = data.index(b"avcC") + 8
-    data = bytearray(data)
     data[at] = data[at] & 0xFC | size - 1
     for place, length in zip(track.offsets.tolist(), track.sizes.tolist(), strict=True):
         frame, taken, begin = bytes(data[place : place + length]), b"", 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,12 +13,14 @@ from pipelines.domain.footage import Corner, Logo
 from pipelines.media.text.fonts import scripts_supported
 from pipelines.media.text.layout import safe_area
 from tests.media import shots
-from tests.media.shots import clip, good, tone
+from tests.media.shots import Prepare, clip, good, tone
 
 
 @pytest.mark.parametrize("size", [(640, 360), (360, 640), (480, 480), (432, 540)])
 @pytest.mark.parametrize("caption", ["Hi", "Every morning starts with one small light at the end of the pier. " * 4])
-def test_a_burned_caption_is_readable_and_inside_the_safe_area(size, caption, prepare, tmp_path):
+def test_a_burned_caption_is_readable_and_inside_the_safe_area(
+    size: tuple[int, int], caption: str, prepare: Prepare, tmp_path: Path
+) -> None:
     source = clip(tmp_path / "s.mp4", *shots.colour(f"{size[0]}x{size[1]}", rgb=(120, 120, 120)), *tone(1))
     piece = prepare(source, target=shots.target(*size), caption=caption)
     image, safe = shots.frame(piece.path, 0.5), safe_area(*size)
@@ -40,7 +44,9 @@ def test_a_burned_caption_is_readable_and_inside_the_safe_area(size, caption, pr
         ("Latin", "🎬 Go!"),
     ],
 )
-def test_captions_in_other_scripts_are_burned_in_too(prepare, tmp_path, script, caption):
+def test_captions_in_other_scripts_are_burned_in_too(
+    prepare: Prepare, tmp_path: Path, script: str, caption: str
+) -> None:
     if not scripts_supported()[script]:
         pytest.skip(f"no font for {script} is installed")
     plain = good(tmp_path / "s.mp4", seconds=0.2)
@@ -48,18 +54,20 @@ def test_captions_in_other_scripts_are_burned_in_too(prepare, tmp_path, script, 
     assert np.abs(shots.frame(prepare(plain, caption=caption).path) - plain_image).mean() > 0.5
 
 
-def test_a_caption_that_has_to_end_early_says_so(plain, prepare):
+def test_a_caption_that_has_to_end_early_says_so(plain: Path, prepare: Prepare) -> None:
     said = "the caption is too long for the picture and ends early"
     assert said in prepare(plain, caption="Every morning starts with one small light. " * 40).changed
     assert said not in prepare(plain, caption="Every morning starts with one small light.").changed
 
 
-def test_a_blank_caption_changes_nothing(plain, prepare):
+def test_a_blank_caption_changes_nothing(plain: Path, prepare: Prepare) -> None:
     assert prepare(plain, caption=" \n ").changed == ()
 
 
 @pytest.mark.parametrize("corner", Corner)
-def test_a_logo_stands_in_its_corner_with_its_colours_and_opacity(corner, prepare, tmp_path):
+def test_a_logo_stands_in_its_corner_with_its_colours_and_opacity(
+    corner: Corner, prepare: Prepare, tmp_path: Path
+) -> None:
     Image.new("RGBA", (400, 200), (*shots.GREEN, 255)).save(tmp_path / "logo.png")
     source = clip(tmp_path / "s.mp4", *shots.colour("640x360", rgb=(0, 0, 0)), *tone(1))
     image = shots.frame(prepare(source, logo=Logo(path=tmp_path / "logo.png", corner=corner, opacity=1)).path)
@@ -77,13 +85,17 @@ def test_a_logo_stands_in_its_corner_with_its_colours_and_opacity(corner, prepar
 
 
 @pytest.mark.parametrize("size", [(1, 5000), (5000, 1)])
-def test_a_logo_as_thin_as_a_hair_is_still_laid_over(size, plain, prepare, tmp_path):
+def test_a_logo_as_thin_as_a_hair_is_still_laid_over(
+    size: tuple[int, int], plain: Path, prepare: Prepare, tmp_path: Path
+) -> None:
     Image.new("RGB", size, "white").save(tmp_path / "logo.png")
     assert "the logo was laid over" in prepare(plain, logo=Logo(path=tmp_path / "logo.png")).changed
 
 
 @pytest.mark.parametrize("content", [b"", b"<svg/>", b"\x89PNG\r\n\x1a\n broken"])
-def test_a_logo_that_is_no_picture_is_the_orders_fault(content, plain, prepare, tmp_path):
+def test_a_logo_that_is_no_picture_is_the_orders_fault(
+    content: bytes, plain: Path, prepare: Prepare, tmp_path: Path
+) -> None:
     (tmp_path / "logo.png").write_bytes(content)
     with pytest.raises(InvalidOrder, match="Logo"):
         prepare(plain, logo=Logo(path=tmp_path / "logo.png"))

@@ -48,7 +48,7 @@ def test_the_settings_of_picture_and_sound_are_read(clip: ClipFactory) -> None:
     piece = open_prepared_clip(clip(0))
     assert piece is not None
     sps = piece.sps
-    assert (sps.width, sps.height, sps.sar, sps.colours, sps.full_range) == (192, 108, 1, (1, 1, 1), False)
+    assert (sps.width, sps.height, sps.sar, sps.colours, sps.full_range) == (192, 108, Fraction(1), (1, 1, 1), False)
     assert (sps.profile, sps.chroma_format, sps.bit_depth, sps.progressive) == (100, 1, 8, True)
     assert piece.sound is not None
     assert (piece.sound.rate, piece.sound.channels, piece.sound.plain) == (48_000, 2, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,12 +18,7 @@ from tests.media import shots
 from tests.media.shots import AAC, as_array, clip, good, picture, run, tone
 
 
-@pytest.fixture(scope="module")
-def editor() -> MediaEditor:
-    return MediaEditor()
-
-
-def test_the_poster_is_the_sharp_well_lit_part_of_the_film(editor, tmp_path):
+def test_the_poster_is_the_sharp_well_lit_part_of_the_film(editor: MediaEditor, tmp_path: Path) -> None:
     vf = (
         f"{shots.TAGS},gblur=sigma=12:enable='between(t,6,8)',"
         f"drawbox=color=black:t=fill:enable='lt(t,2)',drawbox=color=white:t=fill:enable='between(t,2,4)'"
@@ -35,7 +31,7 @@ def test_the_poster_is_the_sharp_well_lit_part_of_the_film(editor, tmp_path):
     assert min(np.abs(chosen - shots.frame(film, at)).mean() for at in np.arange(4, 6, 0.1)) < 8
 
 
-def test_scores_prefer_detail_to_blur_and_daylight_to_night():
+def test_scores_prefer_detail_to_blur_and_daylight_to_night() -> None:
     rng = np.random.default_rng(1)
     detailed = Image.fromarray(rng.integers(30, 220, (90, 160, 3), dtype=np.uint8)).resize((640, 360))
     dark = detailed.point(lambda level: level // 10)
@@ -45,7 +41,7 @@ def test_scores_prefer_detail_to_blur_and_daylight_to_night():
 
 
 @pytest.mark.parametrize("keyframes", ["10", "600"], ids=["many keyframes", "one keyframe"])
-def test_samples_are_spread_over_the_film_whatever_its_keyframes(tmp_path, keyframes):
+def test_samples_are_spread_over_the_film_whatever_its_keyframes(tmp_path: Path, keyframes: str) -> None:
     film = clip(tmp_path / "film.mp4", *picture(seconds=6), *tone(6), video=[*shots.X264, "-g", keyframes])
     times = [time for time, _ in samples(film, 12)]
     assert len(times) == 12
@@ -54,7 +50,9 @@ def test_samples_are_spread_over_the_film_whatever_its_keyframes(tmp_path, keyfr
 
 
 @pytest.mark.parametrize("sound_s", [1, 2, 3.5], ids=["shorter", "equal", "longer"])
-def test_the_last_frame_is_the_last_one_however_long_the_sound_is(editor, tmp_path, sound_s):
+def test_the_last_frame_is_the_last_one_however_long_the_sound_is(
+    editor: MediaEditor, tmp_path: Path, sound_s: float
+) -> None:
     whole = good(tmp_path / "whole.mp4")
     run("-i", str(whole), *tone(sound_s), "-map", "0:v", "-map", "1:a", "-c:v", "copy", *AAC, str(tmp_path / "c.mp4"))
     found = as_array(editor.last_frame(tmp_path / "c.mp4", tmp_path / "last.png"))
@@ -63,7 +61,7 @@ def test_the_last_frame_is_the_last_one_however_long_the_sound_is(editor, tmp_pa
     assert np.abs(found - before).mean() > np.abs(found - last).mean()
 
 
-def test_the_last_frame_of_an_untagged_clip_keeps_its_colours(editor, tmp_path):
+def test_the_last_frame_of_an_untagged_clip_keeps_its_colours(editor: MediaEditor, tmp_path: Path) -> None:
     unmarked = f"{shots.TAGS},setparams=colorspace=unknown:color_primaries=unknown:color_trc=unknown"
     video = ["-c:v", "libx264", "-pix_fmt", "yuv420p"]
     source = clip(tmp_path / "g.mp4", *shots.colour("640x360"), *tone(1), vf=unmarked, video=video)
@@ -71,7 +69,7 @@ def test_the_last_frame_of_an_untagged_clip_keeps_its_colours(editor, tmp_path):
     assert np.abs(found[180, 320] - shots.GREEN).max() <= 6
 
 
-def test_a_contact_sheet_shows_twelve_moments_in_order(editor, tmp_path):
+def test_a_contact_sheet_shows_twelve_moments_in_order(editor: MediaEditor, tmp_path: Path) -> None:
     grey = "geq=lum='16+200*T/6':cb=128:cr=128,setsar=1"
     film = clip(tmp_path / "film.mp4", *picture(seconds=6), *tone(6), vf=grey)
     sheet = as_array(editor.contact_sheet(film, tmp_path / "sheet.jpg"))
@@ -84,7 +82,7 @@ def test_a_contact_sheet_shows_twelve_moments_in_order(editor, tmp_path):
     assert all(later > earlier + 5 for earlier, later in pairwise(cells))
 
 
-def test_a_preview_is_short_small_and_silent(editor, tmp_path):
+def test_a_preview_is_short_small_and_silent(editor: MediaEditor, tmp_path: Path) -> None:
     preview = editor.preview(good(tmp_path / "film.mp4", seconds=8), tmp_path / "preview.mp4")
     facts = probe(preview)
     assert facts.audio_codec is None
@@ -94,7 +92,7 @@ def test_a_preview_is_short_small_and_silent(editor, tmp_path):
 
 
 @pytest.mark.parametrize("frames", [1, 2, 20])
-def test_the_shortest_films_have_everything_too(editor, tmp_path, frames):
+def test_the_shortest_films_have_everything_too(editor: MediaEditor, tmp_path: Path, frames: int) -> None:
     film = good(tmp_path / "film.mp4", seconds=frames / 30)
     assert as_array(editor.poster(film, tmp_path / "p.jpg")).shape == (360, 640, 3)
     assert as_array(editor.last_frame(film, tmp_path / "l.png")).shape == (360, 640, 3)
@@ -103,7 +101,7 @@ def test_the_shortest_films_have_everything_too(editor, tmp_path, frames):
 
 
 @pytest.mark.parametrize("size", ["360x640", "480x480"])
-def test_tall_and_square_films_keep_their_shape(editor, tmp_path, size):
+def test_tall_and_square_films_keep_their_shape(editor: MediaEditor, tmp_path: Path, size: str) -> None:
     film = good(tmp_path / "film.mp4", seconds=0.5, size=size)
     width, height = (int(part) for part in size.split("x"))
     assert as_array(editor.poster(film, tmp_path / "p.jpg")).shape == (height, width, 3)
@@ -113,7 +111,9 @@ def test_tall_and_square_films_keep_their_shape(editor, tmp_path, size):
 
 @pytest.mark.parametrize("method", ["poster", "contact_sheet", "preview", "last_frame"])
 @pytest.mark.parametrize("content", [b"", b"<html/>", b"\x00\x00\x00\x18ftypmp42" + b"\x00" * 500])
-def test_what_is_no_video_is_refused_and_nothing_is_written(editor, tmp_path, method, content):
+def test_what_is_no_video_is_refused_and_nothing_is_written(
+    editor: MediaEditor, tmp_path: Path, method: str, content: bytes
+) -> None:
     (tmp_path / "x.mp4").write_bytes(content)
     with pytest.raises(UnplayableMedia):
         getattr(editor, method)(tmp_path / "x.mp4", tmp_path / "dest.jpg")

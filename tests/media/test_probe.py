@@ -153,10 +153,10 @@ def _maps(*streams: str) -> list[str]:
     return [part for stream in streams for part in ("-map", stream)]
 
 
-def _subtitles(clip: ClipFactory) -> Path:
+def _subtitles(clip: ClipFactory) -> str:
     path = clip.folder / "words.srt"
     path.write_text("1\n00:00:00,000 --> 00:00:00,900\nWords\n")
-    return path
+    return str(path)
 
 
 def test_a_clip_that_fits_has_no_deviation(clip: ClipFactory) -> None:

@@ -18,7 +18,7 @@ from pipelines.media.editor import MediaEditor
 from pipelines.media.join.assemble import assemble
 from pipelines.media.join.seams import render_seam, seam_between
 from pipelines.media.mp4.avcc import set_number
-from tests.media.clip_factory import TARGET, ClipFactory, frame_hashes, lag, samples_of, strictly_decodes
+from tests.media.clip_factory import TARGET, ClipFactory, frame_hashes, lag, samples_of, seconds_of, strictly_decodes
 
 CROSS = Boundary(kind=Transition.CROSSFADE, seconds=0.4)
 BLACK = Boundary(kind=Transition.FADE_BLACK, seconds=0.4)
@@ -28,7 +28,7 @@ CUT = Boundary()
 
 def _frames(path: Path) -> list[Picture]:
     with av.open(str(path)) as file:
-        return [frame.to_ndarray(format="yuv420p") for frame in file.decode(video=0)]
+        return [frame.to_ndarray(format="yuv420p").astype(np.uint8) for frame in file.decode(video=0)]
 
 
 def _psnr(one: Picture, other: Picture) -> float:
@@ -43,8 +43,9 @@ def _mixed(one: Picture, other: Picture, share: float) -> Picture:
 def _even(path: Path) -> None:
     with av.open(str(path)) as file:
         packets = [p for p in file.demux(file.streams.video[0]) if p.size]
-        shown = sorted(p.pts * p.time_base for p in packets)
-        decoded = [p.dts for p in packets]
+        shown = sorted(seconds_of(p.pts, p.time_base) for p in packets)
+        decoded = [p.dts for p in packets if p.dts is not None]
+    assert len(decoded) == len(shown)
     assert shown == [Fraction(n, 30) for n in range(len(shown))]
     assert decoded == sorted(set(decoded))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
-from pipelines.domain.footage import Prepared
 from pipelines.media.normalise.overlay import has_room_for, paint_overlay
 from pipelines.media.text.characters import clusters, is_emoji, is_ignorable
 from pipelines.media.text.cmap import characters
@@ -82,7 +80,7 @@ def test_a_caption_of_nothing_that_can_be_set_is_no_caption(tmp_path: Path) -> N
     assert has_room_for(640, 360, "\ue000\ue001")
 
 
-def test_the_row_is_told_what_was_left_out(tmp_path: Path, prepare: Callable[..., Prepared]) -> None:
+def test_the_row_is_told_what_was_left_out(tmp_path: Path, prepare: shots.Prepare) -> None:
     """A marketer should not have to look for it."""
     done = prepare(shots.good(tmp_path / "good.mp4", seconds=1), caption="Hello \ue000 world")
     assert "signs for which there is no font here were left out of the caption" in done.changed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -17,14 +19,14 @@ from tests.media.shots import clip, good, level_db, picture, remuxed, run, sound
 
 
 @pytest.fixture(scope="module")
-def song(tmp_path_factory: pytest.TempPathFactory):
+def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("song") / "song.mp3"
     run("-f", "lavfi", "-i", "anoisesrc=d=3:c=pink:a=0.4:seed=4", "-c:a", "libmp3lame", str(path))
     return path
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory):
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten seconds with a loud tone from 3 to 6 s and silence elsewhere."""
     voice = "aevalsrc='if(between(t,3,6),0.4*sin(2*PI*440*t),0)':s=48000:d=10"
     return clip(tmp_path_factory.mktemp("film") / "film.mp4", *picture(seconds=10), "-f", "lavfi", "-i", voice)
@@ -41,7 +43,7 @@ def part(samples: np.ndarray, start: float, stop: float) -> np.ndarray:
     return samples[round(start * 48_000) : round(stop * 48_000)]
 
 
-def test_music_is_looped_ducked_under_sound_and_faded_at_the_end(film, song, tmp_path):
+def test_music_is_looped_ducked_under_sound_and_faded_at_the_end(film: Path, song: Path, tmp_path: Path) -> None:
     mixed = sound(mix_music(film, song, tmp_path / "mixed.mp4"))
     before, under, after = (without_tone(part(mixed, *span)) for span in ((1, 2.5), (3.7, 5.8), (7, 7.4)))
     assert before > -45
@@ -52,7 +54,9 @@ def test_music_is_looped_ducked_under_sound_and_faded_at_the_end(film, song, tmp
     assert fading[0] - fading[-1] > 10
 
 
-def test_music_changes_neither_picture_nor_length_nor_the_place_of_the_sound(film, song, tmp_path):
+def test_music_changes_neither_picture_nor_length_nor_the_place_of_the_sound(
+    film: Path, song: Path, tmp_path: Path
+) -> None:
     mixed = mix_music(film, song, tmp_path / "mixed.mp4")
     assert shots.frame_hashes(mixed) == shots.frame_hashes(film)
     before, after = sound(film)[:, 0], sound(mixed)[:, 0]
@@ -64,7 +68,7 @@ def test_music_changes_neither_picture_nor_length_nor_the_place_of_the_sound(fil
     assert np.abs(after).max() < 0.95
 
 
-def test_a_silent_film_gets_its_music_at_full_level(song, tmp_path):
+def test_a_silent_film_gets_its_music_at_full_level(song: Path, tmp_path: Path) -> None:
     silent = remuxed(good(tmp_path / "w.mp4", seconds=5), tmp_path / "silent.mp4", "-an")
     mixed = mix_music(silent, song, tmp_path / "mixed.mp4")
     assert probe(mixed).audio_codec == "aac"
@@ -76,7 +80,7 @@ def test_a_silent_film_gets_its_music_at_full_level(song, tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"#EXTM3U\n/etc/hostname\n", b"ffconcat version 1.0\nfile a.mp3\n", b"\0" * 9000]
 )
-def test_music_that_cannot_be_played_is_the_orders_fault(film, tmp_path, content):
+def test_music_that_cannot_be_played_is_the_orders_fault(film: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "song.mp3").write_bytes(content)
     with pytest.raises(InvalidOrder, match="Music"):
         mix_music(film, tmp_path / "song.mp3", tmp_path / "mixed.mp4")
@@ -86,7 +90,7 @@ def test_music_that_cannot_be_played_is_the_orders_fault(film, tmp_path, content
 @pytest.mark.parametrize(
     "options", [["-c:a", "pcm_s16le", "x.wav"], ["-c:a", "aac", "x.m4a"], ["-c:a", "flac", "x.flac"]]
 )
-def test_the_usual_kinds_of_music_files_are_played(song, tmp_path, options):
+def test_the_usual_kinds_of_music_files_are_played(song: Path, tmp_path: Path, options: list[str]) -> None:
     *codec, name = options
     run("-i", str(song), *codec, str(tmp_path / name))
     mixed = mix_music(good(tmp_path / "f.mp4", seconds=1), tmp_path / name, tmp_path / "m.mp4")
@@ -94,7 +98,7 @@ def test_the_usual_kinds_of_music_files_are_played(song, tmp_path, options):
 
 
 @pytest.mark.parametrize("kind", ["mp3", "m4a", "ogg", "wav", "flac"])
-def test_music_shorter_than_a_film_without_sound_is_repeated_under_it(song, tmp_path, kind):
+def test_music_shorter_than_a_film_without_sound_is_repeated_under_it(song: Path, tmp_path: Path, kind: str) -> None:
     music = tmp_path / f"song.{kind}"
     run("-i", str(song), "-t", "1.7", str(music))
     silent = [clip(tmp_path / f"{name}.mp4", *picture(seconds=2), audio=["-an"]) for name in ("one", "two")]
@@ -104,7 +108,7 @@ def test_music_shorter_than_a_film_without_sound_is_repeated_under_it(song, tmp_
     assert min(level_db(part(heard, at, at + 0.4)) for at in (0.5, 1.5, 2.5)) > -40
 
 
-def test_loudness_agrees_with_the_standards_reference_tone(tmp_path):
+def test_loudness_agrees_with_the_standards_reference_tone(tmp_path: Path) -> None:
     """EBU Tech 3341 case 1: a 1 kHz stereo sine at -23 dBFS measures -23 LUFS."""
     sine = f"aevalsrc='{10 ** (-23 / 20)}*sin(2*PI*1000*t)|{10 ** (-23 / 20)}*sin(2*PI*1000*t)':s=48000:d=10"
     run("-f", "lavfi", "-i", sine, str(tmp_path / "tone.wav"))
@@ -126,11 +130,11 @@ def test_loudness_agrees_with_the_standards_reference_tone(tmp_path):
     ],
     ids=["quiet", "held back by peaks", "loud", "close enough", "silent", "never more than 20 dB"],
 )
-def test_gains_reach_the_target_only_as_far_as_peaks_allow(measured, gain):
+def test_gains_reach_the_target_only_as_far_as_peaks_allow(measured: Loudness, gain: float) -> None:
     assert gain_db(measured, -16) == gain
 
 
-def test_the_chord_is_quiet_fades_at_both_ends_and_differs_by_seed_and_scene():
+def test_the_chord_is_quiet_fades_at_both_ends_and_differs_by_seed_and_scene() -> None:
     first, same, other, later = (
         compose(96_000, 1, 1),
         compose(96_000, 1, 1),
@@ -147,5 +151,5 @@ def test_the_chord_is_quiet_fades_at_both_ends_and_differs_by_seed_and_scene():
 
 
 @pytest.mark.parametrize("samples", [1, 2, 1600])
-def test_the_shortest_chord_is_still_sound(samples):
+def test_the_shortest_chord_is_still_sound(samples: int) -> None:
     assert np.isfinite(compose(samples, 3)).all()

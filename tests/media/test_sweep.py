@@ -10,9 +10,9 @@ import pytest
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.media.clips.probe import deviations, probe
-from tests.media.clip_factory import TARGET, ClipFactory
+from tests.media.clip_factory import TARGET, ClipFactory, ClipShape
 
-SHAPES: dict[str, dict[str, object]] = {
+SHAPES: dict[str, ClipShape] = {
     "media first": {},
     "index first": {"container": ("-movflags", "+faststart")},
     "negative offsets": {"container": ("-movflags", "negative_cts_offsets")},

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 import av
 import numpy as np
@@ -16,7 +17,17 @@ from pipelines.media.clips.prepared_clip import SLIGHT_DELAY_S
 from pipelines.media.editor import MediaEditor
 from pipelines.media.join.assemble import assemble
 from pipelines.media.mp4.reader import read_movie
-from tests.media.clip_factory import TAGS, TARGET, ClipFactory, lag, run, samples_of, strictly_decodes
+from tests.media.clip_factory import (
+    TAGS,
+    TARGET,
+    ClipFactory,
+    ClipShape,
+    lag,
+    run,
+    samples_of,
+    seconds_of,
+    strictly_decodes,
+)
 
 HALF_A_PACKET = 512
 STEP = 3
@@ -39,13 +50,13 @@ class Seen:
 def _seen(path: Path) -> Seen:
     with av.open(str(path)) as file:
         begin, stream = (file.start_time or 0) / av.time_base, file.streams.video[0]
-        frames = [(float(frame.pts * frame.time_base) - begin, frame) for frame in file.decode(stream)]
+        frames = [(float(seconds_of(frame.pts, frame.time_base)) - begin, frame) for frame in file.decode(stream)]
         pictures = [(at, _number(frame)) for at, frame in frames]
-        end = frames[-1][0] + float((frames[-1][1].duration or 0) * stream.time_base or 1 / 30)
+        end = frames[-1][0] + float(seconds_of(frames[-1][1].duration or 0, stream.time_base) or 1 / 30)
     with av.open(str(path)) as file:
         sound, rate = np.zeros(48_000 * 8, np.float32), av.AudioResampler("fltp", "stereo", 48_000)
         for frame in file.decode(audio=0):
-            at = round((float(frame.pts * frame.time_base) - begin) * 48_000)
+            at = round((float(seconds_of(frame.pts, frame.time_base)) - begin) * 48_000)
             for part in rate.resample(frame):
                 heard = part.to_ndarray()[0][max(0, -at) :]
                 sound[max(0, at) : max(0, at) + len(heard)] = heard
@@ -61,12 +72,12 @@ def _numbers(path: Path) -> list[int]:
         return [_number(frame) for frame in file.decode(video=0)]
 
 
-def _counted(clip: ClipFactory, **more) -> Path:
-    return clip(1, seconds=2.0, picture=COUNTED, **more)
+def _counted(clip: ClipFactory, **shape: Unpack[ClipShape]) -> Path:
+    return clip(1, seconds=2.0, picture=COUNTED, **shape)
 
 
-def _changed(clip: ClipFactory, name: str, change: Callable[[bytearray], None], **more) -> Path:
-    source = _counted(clip, **more)
+def _changed(clip: ClipFactory, name: str, change: Callable[[bytearray], None], **shape: Unpack[ClipShape]) -> Path:
+    source = _counted(clip, **shape)
     data = bytearray(source.read_bytes())
     change(data)
     dest = source.with_name(f"{name}-{source.name}")
@@ -177,7 +188,7 @@ def _from_first_picture(heard: np.ndarray, path: Path) -> np.ndarray:
     """The sound of a piece whose picture may come a few frames late in its own index, from that picture on."""
     with av.open(str(path)) as file:
         stream = file.streams.video[0]
-        late = float((stream.start_time or 0) * stream.time_base) - (file.start_time or 0) / av.time_base
+        late = float(seconds_of(stream.start_time or 0, stream.time_base)) - (file.start_time or 0) / av.time_base
     return heard[round(late * 48_000) :]
 
 

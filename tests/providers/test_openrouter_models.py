@@ -35,10 +35,10 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProviderHarnes
         harness.close()
 
 
-def card_of(folder: Path, **changes: Any) -> CatalogueModel:
+def card_of(folder: Path, **entry: Any) -> CatalogueModel:
     """A listed model, through the file, as it can be ordered."""
     path = folder / "listed.toml"
-    path.write_text(catalogue_text(rows_of({"data": [{**ENTRY, **changes}]}, date(2026, 11, 20))))
+    path.write_text(catalogue_text(rows_of({"data": [{**ENTRY, **entry}]}, date(2026, 11, 20))))
     return load_catalogue(path)["openrouter/acme/film"]
 
 

@@ -14,12 +14,10 @@ from pipelines.stages.spending import ledger
 from pipelines.testing import CATALOGUE
 from tests.stages.stage_fixtures import StageHarness
 
-TIMING = {"submit_timeout_s": 60.0, "list_grace_s": 60.0}
-
 
 def doubtful_world(folder: Path, ability: Ability, **overrides: Any) -> StageHarness:
     cards = dict(CATALOGUE)
-    cards["acme/film"] = replace(cards["acme/film"], ability=ability, **TIMING)
+    cards["acme/film"] = replace(cards["acme/film"], ability=ability, submit_timeout_s=60.0, list_grace_s=60.0)
     harness = StageHarness.build(folder, catalogue=cards, **overrides)
     harness.vendor().honours_keys = ability is Ability.KEY
     return harness

@@ -10,8 +10,8 @@ from pipelines.airtable.rows.fields import airtable_scene
 from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.ports import AirtableChange
 from pipelines.stages.base_changes import checkboxes, webhook_push
-from pipelines.testing import MemoryWebhooks
-from tests.stages.stage_fixtures import BASE, StageHarness
+from pipelines.testing.airtable import BASE
+from tests.stages.stage_fixtures import StageHarness
 
 
 def pushed(tmp_path: Path) -> StageHarness:
@@ -37,7 +37,7 @@ def look(harness: StageHarness) -> None:
 def changed(harness: StageHarness, table: str, record: str, *names: str, ticked: tuple[str, ...] = ()) -> None:
     """People changed these cells, and Airtable pings."""
     told(harness, table, record, *names, ticked=ticked)
-    hooks = harness.services.base_tools.webhooks
+    hooks = harness.webhooks
     assert webhook_push.record_ping(
         harness.services, BASE, f"ping-{hooks.cursor}-{len(hooks.changed)}-{harness.clock.now()}"
     )
@@ -48,8 +48,6 @@ def told(harness: StageHarness, table: str, record: str, *names: str, ticked: tu
     """What the next reading of changes will say."""
     fields: Mapping[str, Any] = harness.airtable.cells(record, table)
     status = fields.get("Status")
-    hooks = harness.services.base_tools.webhooks
-    assert isinstance(hooks, MemoryWebhooks)
     change = AirtableChange(
         table=table,
         record_id=record,
@@ -59,4 +57,4 @@ def told(harness: StageHarness, table: str, record: str, *names: str, ticked: tu
         fields=fields,
         scene=airtable_scene(record, fields) if table == AirtableTable.SCENES else None,
     )
-    hooks.changed.append(change)
+    harness.webhooks.changed.append(change)

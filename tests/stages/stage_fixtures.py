@@ -17,6 +17,7 @@ from pipelines.testing import (
     FixedClock,
     MappedIntake,
     MemoryAirtable,
+    MemoryWebhooks,
     NoCrashPoints,
     QuietFilmEditor,
     ScriptedModerator,
@@ -65,6 +66,10 @@ class StageHarness(ServicesHarness):
     @property
     def points(self) -> NoCrashPoints:
         return cast("NoCrashPoints", self.services.points)
+
+    @property
+    def webhooks(self) -> MemoryWebhooks:
+        return cast("MemoryWebhooks", self.services.base_tools.webhooks)
 
     def vendor(self, name: str = "acme") -> ScriptedProvider:
         return cast("ScriptedProvider", self.services.providers.get(name))

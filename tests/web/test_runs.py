@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,8 +22,8 @@ from webapp.api import operate_answers, run_answers
 NOWHERE = "/api/runs/run_unknown"
 
 
-def a_run(id: str, status: RunStatus = RunStatus.GENERATING, **more: Any) -> Run:
-    return Run(id=id, status=status, source="rest", order=Order(title=id), **more)
+def a_run(id: str, status: RunStatus = RunStatus.GENERATING, **changes: Any) -> Run:
+    return replace(Run(id=id, status=status, source="rest", order=Order(title=id)), **changes)
 
 
 def other_generation(number: int) -> dict[str, Any]:

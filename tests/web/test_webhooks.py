@@ -37,8 +37,8 @@ def harness(tmp_path: Path) -> Iterator[WebHarness]:
         yield made
 
 
-def waiting(harness: WebHarness, provider: str, **more: Any) -> None:
-    harness.put(harness.generation("run_1", provider=provider, next_at=9e9, **more))
+def waiting(harness: WebHarness, provider: str, **changes: Any) -> None:
+    harness.put(harness.generation("run_1", provider=provider, next_at=9e9, **changes))
 
 
 def generation(harness: WebHarness) -> Generation:

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -187,8 +188,8 @@ class WebHarness:
         )
         return cut
 
-    def scene(self, run_id: str, number: int = 1, **more: Any) -> Scene:
-        return Scene(
+    def scene(self, run_id: str, number: int = 1, **changes: Any) -> Scene:
+        usual = Scene(
             id=f"scene_{run_id}_{number}",
             run_id=run_id,
             number=number,
@@ -196,21 +197,22 @@ class WebHarness:
             prompt="A fox walks through dew.",
             seconds=4.0,
             model="local/animatic",
-            **more,
         )
+        return replace(usual, **changes)
 
-    def generation(self, run_id: str, **more: Any) -> Generation:
+    def generation(self, run_id: str, **changes: Any) -> Generation:
         """One generation at sora, running unless told otherwise."""
-        fields: dict[str, Any] = {
-            "id": "gen_1",
-            "scene_id": f"scene_{run_id}_1",
-            "status": GenerationStatus.RUNNING,
-            "provider": "sora",
-            "model": "sora/sora-2",
-            "idem_key": "idem-1",
-            "callback_token": "token-1",
-            "provider_id": "video_1",
-            "reserve_micro": 400_000,
-            **more,
-        }
-        return Generation(run_id=run_id, request=GenerationRequest(), **fields)
+        usual = Generation(
+            id="gen_1",
+            run_id=run_id,
+            scene_id=f"scene_{run_id}_1",
+            status=GenerationStatus.RUNNING,
+            provider="sora",
+            model="sora/sora-2",
+            request=GenerationRequest(),
+            idem_key="idem-1",
+            callback_token="token-1",
+            provider_id="video_1",
+            reserve_micro=400_000,
+        )
+        return replace(usual, **changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CODE = """\
+from dataclasses import replace
+from typing import Any
+
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import Generation, Run
 from pipelines.ports import Tx
@@ -33,14 +37,26 @@ def wrong(tx: Tx, actor: Actor, run: Run, gen: Generation) -> None:
     tx.generations.count(take=1)  # wrong
     touch_run(tx, actor, run, detial="a column of a function with **changes")  # wrong
     transition_generation(tx, actor, gen, gen.status, plan=None)  # wrong
+
+
+def built(id: str, row: dict[str, str] | None = None, **changes: Any) -> Run:
+    return replace(Run(id=id, status=RunStatus.QUEUED, source="rest"), **changes)
+
+
+def builders() -> None:
+    built("run_1", {"Title": "no column"}, detail="Waiting.", number=2)
+    built("run_1", detial="a column of a builder's record")  # wrong
+    built("run_1", number="one")  # wrong
 """
 
 
 def test_a_misspelt_column_does_not_pass_mypy(tmp_path: Path) -> None:
-    path = tmp_path / "columns.py"
+    path = tmp_path / "tests" / "columns.py"
+    path.parent.mkdir()
     path.write_text(CODE)
     command = [sys.executable, "-m", "mypy", "--no-error-summary", str(path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environ = {**os.environ, "MYPYPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     wrong = {number for number, line in enumerate(CODE.splitlines(), start=1) if line.endswith("# wrong")}
     found = {int(line) for line in re.findall(r"columns\.py:(\d+): error", done.stdout)}
     assert found == wrong, done.stdout + done.stderr

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -32,13 +34,16 @@ SPOKEN = {
 }
 
 
-def write(master_prompt: str, scenes: int = 4, **changes: object) -> Script:
-    fields = {"seconds": 4.0, "aspect_ratio": "16:9", **changes}
-    return DeterministicWriter().write(Brief(master_prompt=master_prompt, scenes=scenes, **fields))  # type: ignore[arg-type]
+def brief(master_prompt: str, scenes: int = 4, **changes: Any) -> Brief:
+    return replace(Brief(master_prompt=master_prompt, scenes=scenes, seconds=4.0, aspect_ratio="16:9"), **changes)
 
 
-def prompts(*args: object, **changes: object) -> list[str]:
-    return [scene.prompt for scene in write(*args, **changes).scenes]  # type: ignore[arg-type]
+def write(master_prompt: str, scenes: int = 4, **wishes: Any) -> Script:
+    return DeterministicWriter().write(brief(master_prompt, scenes, **wishes))
+
+
+def prompts(master_prompt: str, scenes: int = 4, **wishes: Any) -> list[str]:
+    return [scene.prompt for scene in write(master_prompt, scenes, **wishes).scenes]
 
 
 def test_without_a_key_nobody_is_asked_and_nothing_costs(tmp_path: Path) -> None:

@@ -78,9 +78,10 @@ class _Recovery:
         """The scene after the rung."""
         if self.step.attempt_level is AttemptKind.AGAIN:
             return self._change()
-        if self.step.attempt_level is AttemptKind.REWRITE:
+        softened = self.scene.attempt_level.softened
+        if self.step.attempt_level is AttemptKind.REWRITE and softened is not None:
             level = replace(self.scene.attempt_level, rewritten=self.scene.prompt)
-            return self._change(prompt=self.scene.attempt_level.softened, attempt_level=level)
+            return self._change(prompt=softened, attempt_level=level)
         if self.step.attempt_level is AttemptKind.OTHER_MODEL and self.step.model:
             return self._switch(self.step.model)
         if self.step.attempt_level is AttemptKind.PLACEHOLDER:

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import requests
 from pyairtable import Api
@@ -43,7 +43,7 @@ VIDEOS: list[dict[str, Any]] = [
 Found = TypeVar("Found")
 
 
-def until(probe: Callable[[], Found | None], seconds: float = 60.0) -> Found:
+def until(probe: Callable[[], Found | Literal[False] | None], seconds: float = 60.0) -> Found:
     """The first true answer of the probe; fails when the deadline passes first."""
     deadline = time.monotonic() + seconds
     while not (found := probe()):

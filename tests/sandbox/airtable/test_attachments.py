@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,6 +64,10 @@ def cell(airtable: Board, row: Any) -> list[Any]:
     return found
 
 
+def gone(airtable: Board, row: Any) -> bool:
+    return cell(airtable, row) == []
+
+
 def ingested(airtable: Board, row: Any) -> list[Any]:
     return until(lambda: (files := cell(airtable, row)) and all("size" in f for f in files) and files)
 
@@ -90,7 +95,7 @@ def test_a_url_is_fetched_after_the_answer_and_then_described_and_served(
     assert (head.status_code, int(head.headers["Content-Length"])) == (200, len(film))
     poster = Image.open(io.BytesIO(requests.get(done["thumbnails"]["large"]["url"], timeout=60).content))
     assert poster.size == (64, 48)
-    red, green, _ = poster.convert("RGB").resize((1, 1)).getpixel((0, 0))
+    red, green, _ = np.asarray(poster.convert("RGB").resize((1, 1)))[0, 0]
     assert red > 120 > green
 
 
@@ -169,7 +174,7 @@ def test_the_same_address_failing_twice_is_refused_at_once(airtable: Board, web:
     url = f"{web.url}/twice-{refusal}.mp4"
     for _ in range(2):
         row = attach(airtable, {"url": url})
-        until(lambda row=row: cell(airtable, row) == [])
+        until(partial(gone, airtable, row))
     doc = {"fields": {"Final Video": [{"url": url}]}}
     answer = airtable.raw("PATCH", f"{FIRST_BASE}/Videos/{row['id']}", doc)
     if refusal == "422":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -132,7 +132,7 @@ def test_an_unknown_fault_is_named_with_the_known_ones(airtable: Board) -> None:
 
 
 def test_a_base_can_be_ordered_with_its_id_and_tables_once(airtable: Board) -> None:
-    doc = {
+    doc: dict[str, Any] = {
         "id": "app" + "A" * 14,
         "name": "Ordered",
         "tables": [{"name": "T", "fields": [{"name": "N", "type": "url"}]}],
@@ -179,14 +179,13 @@ def test_many_clients_at_once_lose_and_double_nothing(airtable: Board) -> None:
 
 def test_two_upserts_of_one_key_at_once_make_one_row(airtable: Board) -> None:
     doc = {"performUpsert": {"fieldsToMergeOn": ["Title"]}, "records": [{"fields": {"Title": "only"}}]}
-    start = time.monotonic() + 0.1
+    together = threading.Barrier(10)
+
+    def upsert(_: int) -> Any:
+        together.wait()
+        return airtable.raw("PATCH", VIDEOS, doc).json()
+
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: (_at(start), airtable.raw("PATCH", VIDEOS, doc).json())[1], range(10)))
+        answers = list(pool.map(upsert, range(10)))
     assert sum(len(a["createdRecords"]) for a in answers) == 1
     assert len(airtable.videos.all()) == 1
-
-
-def _at(moment: float) -> None:
-    """All threads begin together."""
-    while time.monotonic() < moment:
-        pass

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def test_a_fetch_that_was_pending_at_the_kill_is_taken_up_and_its_bytes_survive_
             airtable.control("POST", "faults", {"attachment_delay_s": 0})
         for _ in range(2):
             with Board(state=tmp_path) as airtable:
-                files = until(lambda b=airtable: _ready(b, row["id"]))
+                files = until(partial(_ready, airtable, row["id"]))
                 assert requests.get(files[0]["url"], timeout=60).content == b"late bytes"
         assert web.gets == ["/late.bin"]
 

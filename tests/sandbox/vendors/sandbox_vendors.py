@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -61,6 +61,9 @@ def bill(url: str) -> Any:
     return httpx.get(f"{url}/bill").json()
 
 
-def until(condition: Callable[[], Any]) -> Any:
+Found = TypeVar("Found")
+
+
+def until(condition: Callable[[], Found | None]) -> Found:
     """The condition's value, as soon as it has one."""
     return stack.until(condition, "the condition", DEADLINE_S, 0.01)

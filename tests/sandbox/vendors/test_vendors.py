@@ -4,12 +4,15 @@ import io
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import flask
 import numpy as np
 import pytest
+from flask.testing import FlaskClient
 from pydantic import BaseModel, Field
+from werkzeug.test import TestResponse
 
 from pipelines.sandbox import vendors
 from pipelines.sandbox.vendors.google import gemini, veo
@@ -18,16 +21,17 @@ from pipelines.sandbox.vendors.kie import models as kie_models
 from pipelines.sandbox.vendors.openai import models as openai_models
 from pipelines.sandbox.vendors.openai.scenes import brief, fill
 from pipelines.sandbox.vendors.openrouter import models as openrouter_models
+from tests.media.clip_factory import seconds_of
 
 KEY = {"Authorization": "Bearer key"}
 
 
 @pytest.fixture
-def sandbox():
+def sandbox() -> FlaskClient:
     return start()
 
 
-def start(folder=None):
+def start(folder: Path | None = None) -> FlaskClient:
     app = flask.Flask("sandbox")
     app.config["STATE_DIR"] = folder
     vendors.register(app, public_url=lambda: "http://127.0.0.1:9")
@@ -36,44 +40,44 @@ def start(folder=None):
     return client
 
 
-def create(client, prompt="A fox", **changes):
+def create(client: FlaskClient, prompt: str = "A fox", **changes: Any) -> TestResponse:
     body = {"prompt": prompt, "model": "sandbox-list", "seconds": "2", "size": "320x180", **changes}
     return client.post("/openai/v1/videos", json=body, headers=KEY)
 
 
-def clip(client, *args, **changes):
+def clip(client: FlaskClient, *args: str, **changes: Any) -> bytes:
     job = create(client, *args, **changes).get_json()
-    return client.get(f"/openai/v1/videos/{job['id']}/content", headers=KEY).data
+    return bytes(client.get(f"/openai/v1/videos/{job['id']}/content", headers=KEY).data)
 
 
-def line(client):
-    return client.get("/bill").get_json()["generations"][-1]
+def line(client: FlaskClient) -> dict[str, Any]:
+    return dict(client.get("/bill").get_json()["generations"][-1])
 
 
-def pictures(content):
-    with av.open(io.BytesIO(content)) as box:
+def pictures(content: bytes) -> list[np.ndarray]:
+    with av.open(io.BytesIO(content), "r") as box:
         return [frame.to_ndarray(format="rgb24", src_colorspace="ITU709") for frame in box.decode(video=0)]
 
 
-def sound(content):
-    with av.open(io.BytesIO(content)) as box:
+def sound(content: bytes) -> np.ndarray:
+    with av.open(io.BytesIO(content), "r") as box:
         return np.concatenate([frame.to_ndarray() for frame in box.decode(audio=0)], axis=1)
 
 
-def test_a_clip_is_what_a_stitcher_likes_best(sandbox):
+def test_a_clip_is_what_a_stitcher_likes_best(sandbox: FlaskClient) -> None:
     content = clip(sandbox)
     assert content.index(b"moov") < content.index(b"mdat")
     with av.open(io.BytesIO(content)) as box:
         video, audio = box.streams.video[0], box.streams.audio[0]
         assert (video.codec_context.name, video.codec_context.profile, video.pix_fmt) == ("h264", "High", "yuv420p")
-        assert (video.average_rate, video.frames, video.sample_aspect_ratio) == (24, 48, 1)
-        assert video.duration * video.time_base == audio.duration * audio.time_base == 2
+        assert (video.average_rate, video.frames, video.sample_aspect_ratio) == (Fraction(24), 48, Fraction(1))
+        assert seconds_of(video.duration, video.time_base) == seconds_of(audio.duration, audio.time_base) == 2
         codec = video.codec_context
         assert (codec.color_primaries, codec.color_trc, codec.colorspace, codec.color_range) == (1, 1, 1, 1)
         assert (audio.codec_context.name, audio.rate, audio.layout.name) == ("aac", 48000, "stereo")
 
 
-def test_clips_of_one_size_have_equal_parameter_sets(sandbox):
+def test_clips_of_one_size_have_equal_parameter_sets(sandbox: FlaskClient) -> None:
     headers = set()
     for prompt in ("A fox", "A lamp in the snow"):
         with av.open(io.BytesIO(clip(sandbox, prompt))) as box:
@@ -81,7 +85,7 @@ def test_clips_of_one_size_have_equal_parameter_sets(sandbox):
     assert len(headers) == 1
 
 
-def test_colour_bar_and_tone_of_a_clip_tell_which_job_and_when(sandbox):
+def test_colour_bar_and_tone_of_a_clip_tell_which_job_and_when(sandbox: FlaskClient) -> None:
     clip(sandbox, "the job before")
     content = clip(sandbox)
     told = line(sandbox)
@@ -97,7 +101,7 @@ def test_colour_bar_and_tone_of_a_clip_tell_which_job_and_when(sandbox):
     assert np.abs(gap).max() < np.abs(wave[:48_000]).max() / 5
 
 
-def test_neighbouring_jobs_have_colours_far_apart(sandbox):
+def test_neighbouring_jobs_have_colours_far_apart(sandbox: FlaskClient) -> None:
     for index in range(8):
         create(sandbox, f"clip {index}")
     colours = [one["colour"] for one in sandbox.get("/bill").get_json()["generations"]]
@@ -106,7 +110,7 @@ def test_neighbouring_jobs_have_colours_far_apart(sandbox):
     assert distances.min() > 30
 
 
-def test_a_word_may_name_the_vendor_that_it_is_for(sandbox):
+def test_a_word_may_name_the_vendor_that_it_is_for(sandbox: FlaskClient) -> None:
     assert create(sandbox, "A fox [[refuse:openai]]").status_code == 400
     assert create(sandbox, "A fox [[refuse:kie]]").status_code == 200
     for prompt in ("A fox [[fail]]", "A fox [[fail:openai]]", "A fox [[fail:kie]]"):
@@ -118,7 +122,7 @@ def test_a_word_may_name_the_vendor_that_it_is_for(sandbox):
 
 
 @pytest.mark.parametrize("way", ["size", "fps", "sar", "mono", "silent"])
-def test_odd_changes_one_property_of_the_clip(sandbox, way):
+def test_odd_changes_one_property_of_the_clip(sandbox: FlaskClient, way: str) -> None:
     with av.open(io.BytesIO(clip(sandbox, f"A fox [[odd:{way}]]"))) as box:
         video, audio = box.streams.video[0], next(iter(box.streams.audio), None)
         seen = {
@@ -131,18 +135,18 @@ def test_odd_changes_one_property_of_the_clip(sandbox, way):
     assert {name for name, different in seen.items() if different} == {way}
 
 
-def test_a_palette_bounds_how_many_different_clips_are_drawn(sandbox):
+def test_a_palette_bounds_how_many_different_clips_are_drawn(sandbox: FlaskClient) -> None:
     sandbox.post("/vendors/_control", json={"palette": 2})
     assert len({clip(sandbox, f"clip {index}") for index in range(5)}) == 2
 
 
-def test_a_create_answers_queued_even_if_the_job_takes_no_time(sandbox):
+def test_a_create_answers_queued_even_if_the_job_takes_no_time(sandbox: FlaskClient) -> None:
     job = create(sandbox).get_json()
     assert (job["status"], job["progress"]) == ("queued", 0)
     assert sandbox.get(f"/openai/v1/videos/{job['id']}", headers=KEY).get_json()["status"] == "completed"
 
 
-def test_jobs_bill_and_memory_of_prompts_survive_a_kill_in_the_middle_of_a_write(tmp_path):
+def test_jobs_bill_and_memory_of_prompts_survive_a_kill_in_the_middle_of_a_write(tmp_path: Path) -> None:
     before = start(tmp_path / "before")
     job = create(before, "A fox [[fail-once]]").get_json()
     create(before, model="sandbox-key")
@@ -158,7 +162,7 @@ def test_jobs_bill_and_memory_of_prompts_survive_a_kill_in_the_middle_of_a_write
     assert after.get(f"/openai/v1/videos/{again['id']}", headers=KEY).get_json()["status"] == "completed"
 
 
-def test_an_idempotency_key_is_remembered_across_a_kill(tmp_path):
+def test_an_idempotency_key_is_remembered_across_a_kill(tmp_path: Path) -> None:
     headers = {**KEY, "Idempotency-Key": "k1"}
     body = {"prompt": "A fox", "model": "sandbox-key", "size": "320x180"}
     first, second = (
@@ -167,7 +171,7 @@ def test_an_idempotency_key_is_remembered_across_a_kill(tmp_path):
     assert first == second
 
 
-def test_dials_make_faults_for_all_vendors_or_for_one(sandbox):
+def test_dials_make_faults_for_all_vendors_or_for_one(sandbox: FlaskClient) -> None:
     sandbox.post("/vendors/_control", json={"error_percent": 100})
     assert create(sandbox).status_code == 500
     sandbox.post("/vendors/_control", json={"vendor": "openai", "error_percent": 0, "rate_limit_percent": 100})
@@ -177,14 +181,14 @@ def test_dials_make_faults_for_all_vendors_or_for_one(sandbox):
     assert sandbox.get("/bill").get_json()["count"] == 0
 
 
-def test_an_error_after_acceptance_is_billed(sandbox):
+def test_an_error_after_acceptance_is_billed(sandbox: FlaskClient) -> None:
     sandbox.post("/vendors/_control", json={"error_after_percent": 100})
     assert create(sandbox).status_code == 500
     assert sandbox.get("/bill").get_json()["charged_count"] == 1
 
 
-def test_the_same_seed_gives_the_same_faults(sandbox):
-    def run():
+def test_the_same_seed_gives_the_same_faults(sandbox: FlaskClient) -> None:
+    def run() -> list[int]:
         sandbox.post("/vendors/_control", json={"reset": True, "seed": 7, "error_percent": 50, "prerender": False})
         return [create(sandbox).status_code for _ in range(20)]
 
@@ -193,25 +197,25 @@ def test_the_same_seed_gives_the_same_faults(sandbox):
     assert run() == first
 
 
-def test_too_many_jobs_in_flight_are_refused(sandbox):
+def test_too_many_jobs_in_flight_are_refused(sandbox: FlaskClient) -> None:
     sandbox.post("/vendors/_control", json={"generation_s": 600, "max_in_flight": 2})
     assert [create(sandbox).status_code for _ in range(3)] == [200, 200, 429]
     sandbox.post("/vendors/_control", json={"finish": True})
     assert create(sandbox).status_code == 200
 
 
-def test_results_expire_when_told(sandbox):
+def test_results_expire_when_told(sandbox: FlaskClient) -> None:
     sandbox.post("/vendors/_control", json={"lifetime_s": 0})
     job = create(sandbox).get_json()
     assert sandbox.get(f"/openai/v1/videos/{job['id']}/content", headers=KEY).status_code == 404
 
 
 @pytest.mark.parametrize("body", [{"nonsense": 1}, {"lost_percent": 101}, {"vendor": "nobody"}, []])
-def test_a_wrong_dial_is_a_400(sandbox, body):
+def test_a_wrong_dial_is_a_400(sandbox: FlaskClient, body: object) -> None:
     assert sandbox.post("/vendors/_control", json=body).status_code == 400
 
 
-def test_stats_count_requests_polls_lists_and_jobs_at_once(sandbox):
+def test_stats_count_requests_polls_lists_and_jobs_at_once(sandbox: FlaskClient) -> None:
     sandbox.post("/vendors/_control", json={"generation_s": 600})
     ids = [create(sandbox).get_json()["id"] for _ in range(3)]
     sandbox.get(f"/openai/v1/videos/{ids[0]}", headers=KEY)
@@ -223,7 +227,7 @@ def test_stats_count_requests_polls_lists_and_jobs_at_once(sandbox):
     assert sandbox.get("/vendors/_control/stats").get_json()["running"] == 2
 
 
-def test_the_front_page_gets_its_tables(sandbox):
+def test_the_front_page_gets_its_tables(sandbox: FlaskClient) -> None:
     create(sandbox, "A fox in snow")
     with sandbox.application.app_context():
         tables = dict(vendors.summary())
@@ -252,7 +256,7 @@ class Film(BaseModel):
 
 
 @pytest.mark.parametrize(("scenes", "count"), [(1, 2), (4, 4), (40, 6)])
-def test_any_schema_is_filled_within_its_bounds(scenes, count):
+def test_any_schema_is_filled_within_its_bounds(scenes: int, count: int) -> None:
     request = brief("You are a director.", f"Scenes: {scenes}\nSeconds per scene: 12\nMaster prompt: {'A fox. ' * 40}")
     film = Film.model_validate(fill(Film.model_json_schema(), request))
     assert len(film.shots) == count
@@ -269,7 +273,7 @@ def test_any_schema_is_filled_within_its_bounds(scenes, count):
         ("A fox", 4),
     ],
 )
-def test_the_number_of_scenes_is_read_as_people_write_it(text, expected):
+def test_the_number_of_scenes_is_read_as_people_write_it(text: str, expected: int) -> None:
     assert brief("Between 1 and 50 allowed.", text).scenes == expected
 
 
@@ -282,11 +286,11 @@ def test_the_number_of_scenes_is_read_as_people_write_it(text, expected):
         "A red fox.",
     ],
 )
-def test_the_master_prompt_is_found_among_other_lines(text):
+def test_the_master_prompt_is_found_among_other_lines(text: str) -> None:
     assert brief("", text).subject == "A red fox."
 
 
-def test_the_reference_page_names_every_dial_word_and_model():
+def test_the_reference_page_names_every_dial_word_and_model() -> None:
     page = (Path(__file__).parents[3] / "docs/reference/sandbox-vendors.md").read_text(encoding="utf-8")
     words = ["refuse", "fickle", "flag", "slow", "fail-once", "fail", "lost", "corrupt", "never", "odd"]
     models = [*openai_models.MODELS, *kie_models.MODELS, *openrouter_models.MODELS, *gemini.USD_PER_M, *veo.PRICES]

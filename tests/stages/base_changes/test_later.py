@@ -11,8 +11,9 @@ from pipelines.ports import AirtableChange
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.scheduler.maintenance import Maintenance
 from pipelines.testing import MemoryWebhooks
+from pipelines.testing.airtable import BASE
 from tests.stages.people_fixtures import only_run, pushed, told
-from tests.stages.stage_fixtures import BASE, StageHarness
+from tests.stages.stage_fixtures import StageHarness
 
 NINE, NINE_AT = "2026-11-25T09:00:00.000Z", 1_795_597_200.0
 

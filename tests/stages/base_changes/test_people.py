@@ -17,8 +17,9 @@ from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from pipelines.stages.scheduler.maintenance import Maintenance
 from pipelines.testing import Outcome
+from pipelines.testing.airtable import BASE
 from tests.stages.people_fixtures import changed, look, only_run, pushed, told
-from tests.stages.stage_fixtures import BASE, StageHarness
+from tests.stages.stage_fixtures import StageHarness
 
 
 @pytest.fixture
@@ -195,12 +196,11 @@ def test_pushed_regenerate_restore_and_settings_are_acted_on(harness: StageHarne
 
 
 def test_a_webhook_that_airtable_dropped_is_made_anew_and_nothing_is_missed(harness: StageHarness) -> None:
-    hooks = harness.services.base_tools.webhooks
-    hooks.dropped = True
+    harness.webhooks.dropped = True
     record = harness.row(Prompt="A cat", Generate=True)
     webhook_push.record_ping(harness.services, BASE, "ping-1")
     harness.settle()
-    assert hooks.registered == 2
+    assert harness.webhooks.registered == 2
     assert harness.cells(record)["Status"] == "Done"
 
 

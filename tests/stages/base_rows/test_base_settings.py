@@ -12,7 +12,8 @@ from pipelines.stages.base_rows.base_settings import PACE_S, RETRY_S
 from pipelines.stages.decisions import control
 from pipelines.stages.scheduler.maintenance import SETTINGS_S, Maintenance
 from pipelines.stages.spending import stop_switch
-from tests.stages.stage_fixtures import BASE, STOPPED, StageHarness
+from pipelines.testing.airtable import BASE
+from tests.stages.stage_fixtures import STOPPED, StageHarness
 
 SIX = "\n".join(f"Animal number {n}" for n in range(1, 7))
 

@@ -17,8 +17,9 @@ from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.decisions import control
 from pipelines.stages.views import run_view
 from pipelines.testing import Outcome
+from pipelines.testing.airtable import BASE
 from pipelines.testing.services import CATALOGUE
-from tests.stages.stage_fixtures import BASE, STOPPED, StageHarness
+from tests.stages.stage_fixtures import STOPPED, StageHarness
 
 SIX = "\n".join(f"Animal number {n}" for n in range(1, 7))
 TWELVE = "\n".join(f"Animal number {n}" for n in range(1, 13))

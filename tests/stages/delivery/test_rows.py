@@ -13,7 +13,8 @@ from pipelines.stages.base_rows import run_row
 from pipelines.stages.decisions import control
 from pipelines.stages.delivery import flush
 from pipelines.testing import Outcome
-from tests.stages.stage_fixtures import BASE, StageHarness
+from pipelines.testing.airtable import BASE
+from tests.stages.stage_fixtures import StageHarness
 
 
 @pytest.fixture

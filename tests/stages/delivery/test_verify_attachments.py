@@ -9,7 +9,8 @@ import pytest
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.stages.base_changes import checkboxes
 from pipelines.stages.decisions import control
-from tests.stages.stage_fixtures import BASE, StageHarness
+from pipelines.testing.airtable import BASE
+from tests.stages.stage_fixtures import StageHarness
 
 SIX = "\n".join(f"Animal number {n}" for n in range(1, 7))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pipelines.database import SqlStore
+from pipelines.database.store import SqlTx
 from pipelines.domain.catalogue import Ability
 from pipelines.domain.errors import (
     Ambiguous,
@@ -21,7 +22,7 @@ from pipelines.domain.errors import (
 )
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import Run
-from pipelines.ports import GenerationRequest, Job, Submission, Tx
+from pipelines.ports import GenerationRequest, Job, Submission
 from pipelines.stages.decisions import control
 from pipelines.stages.generations import callback
 from pipelines.stages.generations.reconcile import UNHEARD_S
@@ -30,6 +31,7 @@ from tests.stages.doubt_fixtures import doubtful_world, generations, history, or
 from tests.stages.stage_fixtures import StageHarness
 
 _G = GenerationStatus
+Parked = tuple[StageHarness, str, str]
 
 
 @pytest.mark.parametrize("ability", [Ability.KEY, Ability.LIST])
@@ -58,9 +60,10 @@ def test_a_list_that_lags_behind_proves_nothing(tmp_path: Path) -> None:
     vendor = harness.vendor()
     hidden_until = harness.clock.now() + 90.0
     found = vendor.find
-    lagging: Callable[[Submission, float], list[Job]] = lambda submission, since: (  # noqa: E731
-        found(submission, since) if harness.clock.now() >= hidden_until else []
-    )
+
+    def lagging(submission: Submission, since: float) -> list[Job]:
+        return found(submission, since) if harness.clock.now() >= hidden_until else []
+
     vendor.find = lagging  # type: ignore[method-assign]
     vendor.script("a lamp", Outcome.AMBIGUOUS)
     harness.until(order(harness, "a lamp"), "done")
@@ -187,20 +190,20 @@ class TestDecisions:
     """The three choices of a person when money is in doubt."""
 
     @pytest.fixture
-    def parked(self, tmp_path: Path) -> tuple[object, str, str]:
+    def parked(self, tmp_path: Path) -> Parked:
         harness = doubtful_world(tmp_path, Ability.NONE)
         harness.vendor().script("a lamp", Outcome.AMBIGUOUS, Outcome.SUCCEED)
         run = order(harness, "a lamp")
         harness.until(run, "needs_attention")
         return harness, run, generations(harness, run)[0].id
 
-    def test_waiting_asks_again_when_nothing_turns_up(self, parked: tuple) -> None:
+    def test_waiting_asks_again_when_nothing_turns_up(self, parked: Parked) -> None:
         harness, run, gen = parked
         assert control.decide(harness.services, gen, "wait", "ann").status is RunStatus.GENERATING
         harness.until(run, "needs_attention")
         assert (harness.bought, problems(harness)) == (["a lamp"], ())
 
-    def test_writing_off_buys_again_and_counts_both(self, parked: tuple) -> None:
+    def test_writing_off_buys_again_and_counts_both(self, parked: Parked) -> None:
         harness, run, gen = parked
         control.decide(harness.services, gen, "write_off", "ann")
         harness.until(run, "done")
@@ -208,7 +211,7 @@ class TestDecisions:
             assert tx.balance("spent") == 800_000
         assert (harness.bought, problems(harness)) == (["a lamp", "a lamp"], ())
 
-    def test_a_clip_that_turns_up_after_it_was_written_off_is_taken_and_not_paid_again(self, parked: tuple) -> None:
+    def test_a_clip_that_turns_up_after_it_was_written_off_is_taken_and_not_paid_again(self, parked: Parked) -> None:
         harness, run, gen = parked
         token = generations(harness, run)[0].callback_token
         control.decide(harness.services, gen, "write_off", "ann")
@@ -218,10 +221,12 @@ class TestDecisions:
         harness.settle()
         with harness.services.store.read() as tx:
             assert tx.balance("spent") <= 800_000
-            assert tx.generations.get(gen).status is _G.FETCHED
+            found = tx.generations.get(gen)
+        assert found
+        assert found.status is _G.FETCHED
         assert problems(harness) == ()
 
-    def test_cancelling_writes_off_and_ends_the_run(self, parked: tuple) -> None:
+    def test_cancelling_writes_off_and_ends_the_run(self, parked: Parked) -> None:
         harness, _, gen = parked
         assert control.decide(harness.services, gen, "cancel", "ann").status is RunStatus.CANCELLED
         harness.settle()
@@ -229,13 +234,13 @@ class TestDecisions:
             assert (tx.balance("spent"), tx.balance("committed"), tx.balance("held")) == (400_000, 0, 0)
         assert (harness.bought, problems(harness)) == (["a lamp"], ())
 
-    def test_what_is_settled_cannot_be_decided(self, parked: tuple) -> None:
+    def test_what_is_settled_cannot_be_decided(self, parked: Parked) -> None:
         harness, _, gen = parked
         control.decide(harness.services, gen, "cancel", "ann")
         with pytest.raises(NotAllowed):
             control.decide(harness.services, gen, "write_off", "bob")
 
-    def test_a_late_callback_lets_the_run_go_on_by_itself(self, parked: tuple) -> None:
+    def test_a_late_callback_lets_the_run_go_on_by_itself(self, parked: Parked) -> None:
         harness, run, _ = parked
         token, job = generations(harness, run)[0].callback_token, harness.vendor().bought[0].job_id
         callback.receive(harness.services, "acme", "late", generation_token=token, job_id=job)
@@ -279,13 +284,12 @@ class _Flickering(SqlStore):
     away = 0
 
     @contextmanager
-    def _away(self) -> Iterator[None]:
-        type(self).away -= 1
-        raise Unavailable("database: restarting")
-        yield
-
-    def write(self) -> AbstractContextManager[Tx]:
-        return self._away() if self.away > 0 else super().write()  # type: ignore[return-value]
+    def write(self) -> Iterator[SqlTx]:
+        if self.away > 0:
+            type(self).away -= 1
+            raise Unavailable("database: restarting")
+        with super().write() as tx:
+            yield tx
 
 
 def test_an_answer_is_kept_in_hand_while_the_database_restarts(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.stages.base_changes import checkboxes
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept, prefetched_row
-from tests.stages.stage_fixtures import BASE, StageHarness
+from pipelines.testing.airtable import BASE
+from tests.stages.stage_fixtures import StageHarness
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
-from tests.stages.stage_fixtures import BASE, StageHarness
+from pipelines.testing.airtable import BASE
+from tests.stages.stage_fixtures import StageHarness
 
 
 @pytest.fixture

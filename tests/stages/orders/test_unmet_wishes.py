@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pipelines.stages.orders import accept
-from tests.stages.stage_fixtures import BASE, StageHarness
+from pipelines.testing.airtable import BASE
+from tests.stages.stage_fixtures import StageHarness
 
 WITHOUT = "No captions were made, because no scene has a text for them"
 
@@ -67,14 +68,14 @@ def test_what_a_row_wishes_in_vain_is_said(harness: StageHarness, fields: dict[s
 
 
 def test_a_transition_needs_something_to_go_over_to(harness: StageHarness) -> None:
-    found = {
-        cards: estimate(harness, harness.row(Prompt="A cat", Transition="Crossfade", **cards_of(cards))).plan
+    bare, framed = (
+        estimate(harness, harness.row(Prompt="A cat", Transition="Crossfade", **cards_of(cards))).plan
         for cards in (False, True)
-    }
-    assert found[False]
-    assert found[True]
-    assert "nothing to go over to" in " ".join(found[False].adapted)
-    assert "nothing to go over to" not in " ".join(found[True].adapted)
+    )
+    assert bare
+    assert framed
+    assert "nothing to go over to" in " ".join(bare.adapted)
+    assert "nothing to go over to" not in " ".join(framed.adapted)
 
 
 def cards_of(wanted: bool) -> dict[str, str]:

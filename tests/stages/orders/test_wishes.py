@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Expired, InvalidOrder
 from pipelines.domain.orders.order import MAX_SEED, Order, SceneOrder
 from pipelines.domain.records import Run
@@ -17,14 +18,19 @@ from pipelines.testing import Outcome
 from pipelines.testing.services import CATALOGUE
 from tests.stages.stage_fixtures import STOPPED, StageHarness
 
-ABLE = {"seed": True, "negative_prompt": True}
+
+def model(id: str, **changes: Any) -> CatalogueModel:
+    return replace(CATALOGUE[id], **changes)
 
 
-def harness(folder: Path, *, fallback: dict[str, bool] | None = None, **policy: Any) -> StageHarness:
-    """Where `acme/film` takes seeds and negative prompts, and `other/film` what `fallback` says."""
-    changed = {"acme/film": ABLE, "other/film": fallback or {}}
-    cards = {name: dataclasses.replace(card, **changed.get(name, {})) for name, card in CATALOGUE.items()}
-    return StageHarness.build(folder, catalogue=cards, **policy)
+PLAIN = CATALOGUE["other/film"]
+ABLE = model("other/film", seed=True, negative_prompt=True)
+
+
+def harness(folder: Path, *, fallback: CatalogueModel = PLAIN, **policy: Any) -> StageHarness:
+    """Where `acme/film` takes seeds and negative prompts."""
+    acme = model("acme/film", seed=True, negative_prompt=True)
+    return StageHarness.build(folder, catalogue={**CATALOGUE, acme.id: acme, fallback.id: fallback}, **policy)
 
 
 def film(house: StageHarness, *prompts: str, **fields: Any) -> Run:
@@ -40,8 +46,8 @@ def settled(house: StageHarness, run: Run) -> Run:
     return house.run(done.id)
 
 
-def again(house: StageHarness, run: Run, **changes: Any) -> Run:
-    return settled(house, control.regenerate(house.services, run.id, 1, changes, "test"))
+def again(house: StageHarness, run: Run, **wishes: Any) -> Run:
+    return settled(house, control.regenerate(house.services, run.id, 1, wishes, "test"))
 
 
 def sent(house: StageHarness, vendor: str = "acme") -> list[tuple[int | None, str | None]]:
@@ -106,7 +112,7 @@ def test_a_fallback_takes_over_only_where_it_can_follow_them(tmp_path: Path) -> 
     able.vendor().script("lake", Outcome.FAIL)
     assert film(able, "a lake").status == "done"
     assert sent(able, "other") == [(7, "people")]
-    unable = harness(tmp_path / "unable", fallback={"seed": True}, fallback_models=("other/film",))
+    unable = harness(tmp_path / "unable", fallback=model("other/film", seed=True), fallback_models=("other/film",))
     unable.vendor().script("lake", Outcome.FAIL)
     assert film(unable, "a lake").status == "needs_attention"
     assert sent(unable, "other") == []
@@ -139,7 +145,7 @@ def test_a_row_reuses_the_clip_that_an_api_call_gave_a_seed(tmp_path: Path) -> N
     assert sent(house, "other") == [(None, None)] * 2
 
 
-FRAMES = {"first_last_frame": True}
+FRAMES = model("other/film", first_last_frame=True)
 BOTH = {"first_frame": "https://pictures.test/dawn.png", "last_frame": "https://pictures.test/dusk.png"}
 
 
@@ -147,10 +153,10 @@ def frames(house: StageHarness, vendor: str) -> list[tuple[str | None, str | Non
     return [(one.request.first_frame, one.request.last_frame) for one in house.vendor(vendor).bought]
 
 
-def framed(folder: Path, *, fallback: dict[str, bool]) -> StageHarness:
-    changed = {"acme/film": FRAMES, "other/film": fallback}
-    cards = {name: dataclasses.replace(card, **changed.get(name, {})) for name, card in CATALOGUE.items()}
-    house = StageHarness.build(folder, catalogue=cards, fallback_models=("other/film",))
+def framed(folder: Path, *, fallback: CatalogueModel) -> StageHarness:
+    acme = model("acme/film", first_last_frame=True)
+    cards = {**CATALOGUE, acme.id: acme, fallback.id: fallback}
+    house = StageHarness.build(folder, catalogue=cards, fallback_models=(fallback.id,))
     house.intake.world.update({url: name.encode() for name, url in BOTH.items()})
     return house
 
@@ -168,14 +174,14 @@ def test_frames_are_brought_into_storage_and_bought_with_the_scene(tmp_path: Pat
 
 
 def test_a_model_without_a_last_frame_does_not_take_over(tmp_path: Path) -> None:
-    house = framed(tmp_path, fallback={})
+    house = framed(tmp_path, fallback=PLAIN)
     house.vendor().script("lake", Outcome.FAIL)
     assert film(house, "a lake", seed=None, negative_prompt=None, **BOTH).status == "needs_attention"
     assert frames(house, "other") == []
 
 
 def test_the_frames_of_a_scene_that_was_only_drafted_are_back_when_it_is_made(tmp_path: Path) -> None:
-    house = framed(tmp_path, fallback={})
+    house = framed(tmp_path, fallback=PLAIN)
     wishes = {"seed": None, "negative_prompt": None, "model": "local/animatic", "adapt": True}
     run = film(house, "a lake", **BOTH, **wishes)
     assert frames(house, "acme") == []
@@ -184,7 +190,7 @@ def test_the_frames_of_a_scene_that_was_only_drafted_are_back_when_it_is_made(tm
 
 
 def test_a_picture_to_end_on_that_is_not_there_is_named(tmp_path: Path) -> None:
-    house = framed(tmp_path, fallback={})
+    house = framed(tmp_path, fallback=PLAIN)
     house.intake.world[BOTH["last_frame"]] = Expired("404")
     run = film(house, "a lake", seed=None, negative_prompt=None, **BOTH)
     assert run.status == "failed"

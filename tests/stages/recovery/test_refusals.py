@@ -120,7 +120,7 @@ def test_money_that_a_waiting_scene_needs_is_not_spent_on_a_dearer_model(tmp_pat
     """The second scene continues the first, so its part of the hold is not committed yet."""
     house = harness(tmp_path, catalogue=_dearer())
     house.vendor("acme").script("storm", Outcome.FAIL)
-    rows = [{"Prompt": "a storm"}, {"Prompt": "the calm after", "Continue": True}]
+    rows: list[dict[str, Any]] = [{"Prompt": "a storm"}, {"Prompt": "the calm after", "Continue": True}]
     record = house.row(**{"Clip Seconds": 4, "Model": "acme/film"})
     for number, row in enumerate(rows, start=1):
         house.airtable.add("Scenes", **{"Scene #": number, "Status": "Draft", "Video": [record], **row})
