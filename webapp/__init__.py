@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
-from pipelines.settings import Settings, load_settings
+from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.stages.kernel.services import Services
 from webapp import commands, errors, health, media, openapi, pages, security
 from webapp.access import auth, doors
@@ -43,8 +44,11 @@ def _real(settings: Settings) -> Services:
     # Imported here: whoever hands in services of their own needs none of the adapters.
     from pipelines.bootstrap import build_services, rq_hints
 
-    # Never sent from here; /ready asks whether the broker answers.
-    return build_services(settings, hints=rq_hints(settings))
+    try:
+        # Never sent from here; /ready asks whether the broker answers.
+        return build_services(settings, hints=rq_hints(settings))
+    except SettingsError as error:
+        sys.exit(str(error))
 
 
 def _config(settings: Settings) -> dict[str, object]:

@@ -46,6 +46,7 @@ STATUS: dict[type[ReelgridError], int] = {
     links.BadLink: 403,
     links.LinkExpired: 410,
     webhook_signatures.BadWebhook: 401,
+    webhook_signatures.Unreadable: 400,
 }
 """What a domain error means over HTTP; a subclass counts as its nearest parent here, anything else as 500."""
 

@@ -64,11 +64,11 @@ def run() -> int:
     """Settings, logging, work."""
     try:
         settings = load_settings()
+        configure_logging(settings.log_level, settings.log_format)
+        return main(settings)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    configure_logging(settings.log_level, settings.log_format)
-    return main(settings)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor
 from pipelines.ports.runtime import Clock, CrashPoints, Hints
 from pipelines.ports.scene_writer import Brief, Moderator, SceneText, SceneWriter, Script
-from pipelines.ports.video import Job, MediaInput, Providers, Submission, VideoProvider
+from pipelines.ports.video import Call, Callback, Job, MediaInput, Providers, Submission, VideoProvider
 
 __all__ = [
     "Airtable",
@@ -36,6 +36,8 @@ __all__ = [
     "BaseTools",
     "Brief",
     "ByHand",
+    "Call",
+    "Callback",
     "ChangeFeed",
     "Changes",
     "Check",

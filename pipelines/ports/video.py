@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.domain.state.generation import GenerationRequest, JobResult
+from pipelines.domain.state.open_json import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +80,37 @@ class VideoProvider(Protocol):
         """A free call that proves key and address; one sentence for the doctor. Raises of the tree."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request that came to one of our addresses for webhooks; `json` raises for a body that cannot be read."""
+
+    header: Callable[[str], str | None]
+    raw: bytes
+    json: Callable[[], JsonObject]
+    token: str | None
+    now: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """What a believed call says. `delivery` names it, so that it counts once."""
+
+    delivery: str
+    job_id: str | None
+    body: JsonObject
+
+
 class Providers(Protocol):
     """All configured vendors by name, made on first use."""
 
     def get(self, name: str) -> VideoProvider:
         """The adapter. Raises NotConfigured naming the setting that is missing."""
+
+    def callback(self, address: str, call: Call) -> tuple[str, Callback]:
+        """Whose call it is, by the end of its address, and what it says. Raises NotFound, or refuses it."""
+
+    def unsigned(self) -> tuple[str, ...]:
+        """The secrets that providers which are set up could sign their callbacks with, and that are not set."""
 
     def configured(self, name: str) -> bool:
         """Whether its key (or address) is set."""

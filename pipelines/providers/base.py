@@ -31,11 +31,12 @@ from pipelines.domain.errors import (
 )
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.net import download, guarded_client, total_time, translate_http, whole_file
-from pipelines.ports import FilmEditor, GenerationRequest, Job, MediaInput, Submission
+from pipelines.ports import Call, Callback, FilmEditor, GenerationRequest, Job, MediaInput, Submission
+from pipelines.providers.callbacks import by_token
 from pipelines.providers.catalogue import catalogue_text
 from pipelines.providers.clip_sources import ClipSource, download_first
 from pipelines.providers.vocabulary import read_error
-from pipelines.settings import Origin, Settings
+from pipelines.settings import Origin, OwnSettings, Settings, own_settings
 
 logger = logging.getLogger(__name__)
 
@@ -61,22 +62,48 @@ class Adapter(ABC):
     name: str
     vendor: ClassVar[str] = ""
     """Whose origins in `settings.trusted_origins` it may reach at inside addresses."""
+    webhook: ClassVar[str] = ""
+    """Ends the one address at which a vendor calls for all jobs of an account, where it has such a thing."""
+    needs: ClassVar[type[OwnSettings]] = OwnSettings
+    """What it needs besides the settings that everybody knows."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.settings = context.settings
+        self.own = self.own_of(context.settings)
         self.trusted = self._trusted()
         self._clients: list[httpx.Client] = []
 
     @classmethod
-    def missing(cls, settings: Settings) -> str | None:  # noqa: ARG003 — the answer of an adapter that needs nothing
-        """The variable that must be set before it can be used; None when all is there."""
-        return None
+    def own_of(cls, settings: Settings) -> OwnSettings:
+        """What was set of what it needs."""
+        return own_settings(cls.needs, settings)
 
     @classmethod
-    def base_url(cls, settings: Settings) -> str | None:  # noqa: ARG003 — see above
+    def missing(cls, settings: Settings) -> str | None:
+        """The variable that must be set before it can be used; None when all is there."""
+        key = cls.needs.named("_api_key")
+        return key.upper() if key and not cls.own_of(settings).value(key) else None
+
+    @classmethod
+    def base_url(cls, settings: Settings) -> str | None:
         """The address it talks to, if it talks to one."""
-        return None
+        address: str | None = cls.own_of(settings).value("_base_url")
+        return address
+
+    @classmethod
+    def webhook_secret(cls, settings: Settings) -> tuple[str, bool] | None:
+        """The variable that its callbacks are signed with, and whether it is set; None when they are not signed."""
+        name = cls.needs.named("_webhook_secret")
+        return (name.upper(), bool(cls.own_of(settings).value(name))) if name else None
+
+    @classmethod
+    def callback(cls, settings: Settings, call: Call) -> Callback:  # noqa: ARG003 — the answer of most vendors
+        """What a call of the vendor says, if it is believed. Raises BadWebhook.
+
+        Where nothing is signed, the token in the address, which only we and the provider know, is the proof.
+        """
+        return by_token(call)
 
     # ------------------------------------------------------------ the port
 
@@ -206,6 +233,9 @@ class Adapter(ABC):
             card.options.get("address") for card in self.context.catalogue.values() if card.provider == self.name
         )
         named = {Origin.of(address) for address in addresses if address}
+        name = self.needs.named("_base_url")
+        if name and self.own.value(name) not in (None, self.needs.model_fields[name].default):
+            named.add(Origin.of(self.own.value(name)))
         return frozenset(self.settings.trusted_origins.get(self.vendor or self.name, ())) | named
 
     @contextmanager

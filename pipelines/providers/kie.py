@@ -24,8 +24,9 @@ import httpx
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Ambiguous, Expired, InvalidOrder, Problem, Unavailable
+from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import GenerationStatus
-from pipelines.ports import GenerationRequest, Job, Submission
+from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers.base import (
     Adapter,
     Context,
@@ -37,10 +38,12 @@ from pipelines.providers.base import (
     submit_timeout,
     unpaid,
 )
+from pipelines.providers.callbacks import by_token, is_job_id
 from pipelines.providers.clip_sources import ClipSource
 from pipelines.providers.links import links_of
 from pipelines.providers.video_object import id_of, is_number, job_from, names_another
 from pipelines.providers.vocabulary import create_error, read_error
+from pipelines.security.webhook_signatures import Unreadable, verify_kie
 from pipelines.settings import Settings
 
 MICRO_PER_CREDIT = 5_000
@@ -68,6 +71,26 @@ class Provider(Adapter):
     def base_url(cls, settings: Settings) -> str | None:
         """Its address."""
         return settings.kie_base_url
+
+    @classmethod
+    def webhook_secret(cls, settings: Settings) -> tuple[str, bool] | None:
+        """Its own name for it."""
+        return "KIE_WEBHOOK_HMAC_KEY", settings.kie_webhook_hmac_key is not None
+
+    @classmethod
+    def callback(cls, settings: Settings, call: Call) -> Callback:
+        """It signs the task id but not the body, so only the id is taken from it; the token says whose it is."""
+        found = by_token(call)
+        task_id = _task_id(found.body)
+        if settings.kie_webhook_hmac_key is not None:
+            verify_kie(
+                settings.kie_webhook_hmac_key.get_secret_value(),
+                task_id=task_id,
+                timestamp=call.header("X-Webhook-Timestamp"),
+                signature=call.header("X-Webhook-Signature"),
+                now=call.now,
+            )
+        return dataclasses.replace(found, job_id=task_id, delivery=digest(call.token, task_id, found.body)[:32])
 
     def _submit(self, submission: Submission, card: CatalogueModel) -> Job:
         body = create_body(submission, card)
@@ -119,6 +142,17 @@ class Provider(Adapter):
         if code != OK:
             raise read_error(_as_http(code), _unnumbered(body), vendor=self.name, headers=answer.headers)
         return body.get("data")
+
+
+def _task_id(body: Mapping[str, Any]) -> str:
+    """Its pages disagree on the field; all that are there must agree. Raises InvalidOrder."""
+    data = body.get("data")
+    sources = (data if isinstance(data, dict) else {}, body)
+    ids = {source[name] for source in sources for name in ("taskId", "task_id") if source.get(name) is not None}
+    task_id = ids.pop() if len(ids) == 1 else None
+    if not isinstance(task_id, str) or not is_job_id(task_id):
+        raise Unreadable("kie: a callback names no task, or two")
+    return task_id
 
 
 def _code(answer: httpx.Response, body: Any) -> int:

@@ -18,7 +18,7 @@ import httpx
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Ambiguous, BadDelivery, Expired, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, Reason
-from pipelines.ports import GenerationRequest, Job, Submission
+from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers import video_object
 from pipelines.providers.base import (
     POLL_TIMEOUT_S,
@@ -32,6 +32,7 @@ from pipelines.providers.base import (
     unpaid,
     write_clip,
 )
+from pipelines.providers.callbacks import by_token, standard
 from pipelines.providers.clip_sources import FILE, FILE_VERSION, ClipSource
 from pipelines.providers.links import links_of
 from pipelines.providers.video_object import id_of, names_another, tells_of_job
@@ -46,6 +47,7 @@ class Provider(Adapter):
     """Interactions in the background. No list: the callback echoes our mark."""
 
     name = "omni"
+    webhook = "gemini"
     vendor = "gemini"
 
     def __init__(self, context: Context) -> None:
@@ -77,6 +79,18 @@ class Provider(Adapter):
     def base_url(cls, settings: Settings) -> str | None:
         """Its address."""
         return settings.gemini_base_url
+
+    @classmethod
+    def webhook_secret(cls, settings: Settings) -> tuple[str, bool] | None:
+        """Of the account's webhooks."""
+        return "GEMINI_WEBHOOK_SECRET", bool(settings.gemini_webhook_secrets)
+
+    @classmethod
+    def callback(cls, settings: Settings, call: Call) -> Callback:
+        """By our token, at the address that an Interaction names for itself: Google signs that with a key that would
+        have to be fetched first. Or signed, at the address of the account.
+        """
+        return standard(settings.gemini_webhook_secrets, call) if call.token is None else by_token(call)
 
     def _submit(self, submission: Submission, card: CatalogueModel) -> Job:
         fields = create_fields(submission, card)

@@ -7,13 +7,14 @@ Source: openrouter.ai/docs/api_reference/videos.md, read 2026-11.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Ambiguous
-from pipelines.ports import GenerationRequest, Job, Submission
+from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers.base import (
     Adapter,
     Context,
@@ -25,10 +26,12 @@ from pipelines.providers.base import (
     submit_timeout,
     unpaid,
 )
+from pipelines.providers.callbacks import by_token
 from pipelines.providers.clip_sources import ClipSource
 from pipelines.providers.openrouter_models import rows_of
 from pipelines.providers.video_object import answered_job, id_of, job_from
 from pipelines.providers.vocabulary import create_error
+from pipelines.security.webhook_signatures import verify_openrouter
 from pipelines.settings import Settings
 
 
@@ -53,6 +56,21 @@ class Provider(Adapter):
     def base_url(cls, settings: Settings) -> str | None:
         """Its address."""
         return settings.openrouter_base_url
+
+    @classmethod
+    def webhook_secret(cls, settings: Settings) -> tuple[str, bool] | None:
+        """Its secret."""
+        return "OPENROUTER_WEBHOOK_SECRET", settings.openrouter_webhook_secret is not None
+
+    @classmethod
+    def callback(cls, settings: Settings, call: Call) -> Callback:
+        """`{type: video.generation.*, data: {id, status}}`, signed over the body when a secret is set."""
+        if settings.openrouter_webhook_secret is not None:
+            live = [settings.openrouter_webhook_secret.get_secret_value()]
+            verify_openrouter(live, signature=call.header("X-OpenRouter-Signature"), body=call.raw, now=call.now)
+        found = by_token(call)
+        named = call.header("X-OpenRouter-Idempotency-Key")
+        return replace(found, delivery=named[:256]) if named else found
 
     def _submit(self, submission: Submission, card: CatalogueModel) -> Job:
         body = create_body(submission, card)

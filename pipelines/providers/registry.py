@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from functools import cache
 
 from pipelines.domain.catalogue import CatalogueModel
-from pipelines.domain.errors import NotConfigured
-from pipelines.ports import FilmEditor, VideoProvider
+from pipelines.domain.errors import NotConfigured, NotFound
+from pipelines.ports import Call, Callback, FilmEditor, VideoProvider
 from pipelines.providers.base import Adapter, Context
-from pipelines.settings import Settings
+from pipelines.settings import Settings, Variable, variables
 
 
 class Registry:
@@ -45,6 +45,20 @@ class Registry:
         """The variable to set before `name` can be used; None when all is there."""
         return self._kind(name).missing(self._context.settings)
 
+    def callback(self, address: str, call: Call) -> tuple[str, Callback]:
+        """Whose call it is, by the end of its address, and what it says. Raises NotFound or BadWebhook."""
+        for name, module in self._modules.items():
+            kind = _adapter(module)
+            if address == (name if call.token is not None else kind.webhook):
+                return name, kind.callback(self._context.settings, call)
+        raise NotFound(f"no provider calls at {address!r}")
+
+    def unsigned(self) -> tuple[str, ...]:
+        """The secrets that providers which are set up could sign their callbacks with, and that are not set."""
+        kinds = [self._kind(name) for name in self._modules if self.configured(name)]
+        secrets = [kind.webhook_secret(self._context.settings) for kind in kinds]
+        return tuple(found[0] for found in secrets if found and not found[1])
+
     def names(self) -> tuple[str, ...]:
         """Every provider of the catalogue."""
         return tuple(self._modules)
@@ -65,6 +79,14 @@ class Registry:
 def build_providers(settings: Settings, catalogue: Mapping[str, CatalogueModel], editor: FilmEditor) -> Registry:
     """All providers the catalogue names."""
     return Registry(Context(settings=settings, catalogue=catalogue, editor=editor))
+
+
+def all_variables(catalogue: Mapping[str, CatalogueModel]) -> tuple[Variable, ...]:
+    """Every variable an operator can set, those that only one provider knows included."""
+    shared = variables()
+    own = [row for module in adapter_modules(catalogue).values() for row in variables(_adapter(module).needs)]
+    sections = list(dict.fromkeys(row.section for row in (*shared, *own)))
+    return tuple(sorted((*shared, *own), key=lambda row: sections.index(row.section)))
 
 
 def base_urls(settings: Settings, catalogue: Mapping[str, CatalogueModel]) -> dict[str, str]:

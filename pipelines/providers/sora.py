@@ -30,7 +30,7 @@ import httpx
 
 from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.errors import Ambiguous, InvalidOrder, Problem
-from pipelines.ports import GenerationRequest, Job, Submission
+from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers.base import (
     POLL_TIMEOUT_S,
     Adapter,
@@ -43,6 +43,7 @@ from pipelines.providers.base import (
     unpaid,
     with_query,
 )
+from pipelines.providers.callbacks import by_token, standard
 from pipelines.providers.clip_sources import ClipSource
 from pipelines.providers.pictures import sized
 from pipelines.providers.video_object import answered_job, id_of, job_from
@@ -77,6 +78,7 @@ class Provider(Adapter):
     """One server of the protocol."""
 
     name = "sora"
+    webhook = "openai"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -108,6 +110,16 @@ class Provider(Adapter):
         return settings.sora_base_url
 
     # ------------------------------------------------------------ create
+
+    @classmethod
+    def webhook_secret(cls, settings: Settings) -> tuple[str, bool] | None:
+        """Of the account's webhooks."""
+        return "OPENAI_WEBHOOK_SECRET", bool(settings.openai_webhook_secrets)
+
+    @classmethod
+    def callback(cls, settings: Settings, call: Call) -> Callback:
+        """A server that calls back with the job itself, by our token; or OpenAI, at the address of the account."""
+        return standard(settings.openai_webhook_secrets, call) if call.token is None else by_token(call)
 
     def _submit(self, submission: Submission, card: CatalogueModel) -> Job:
         fields, headers, extra = _create_fields(submission, card)

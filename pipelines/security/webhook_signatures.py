@@ -47,6 +47,10 @@ class WrongSignature(BadWebhook):
     """No live secret produces this signature."""
 
 
+class Unreadable(BadWebhook):
+    """It contradicts itself, or says nothing that can be used."""
+
+
 def verify_standard_webhook(
     live: Sequence[str],
     *,

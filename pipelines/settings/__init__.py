@@ -5,18 +5,23 @@
 generated from there. Knows no vendor and opens no connection.
 """
 
-from pipelines.settings.loading import SettingsError, load_settings
-from pipelines.settings.model import Settings, Variable, variables
+from pipelines.settings.loading import SettingsError, load_settings, own_settings
+from pipelines.settings.model import VIDEO, Address, OwnSettings, Settings, Variable, variable, variables
 from pipelines.settings.values import BootstrapKey, Origin, StorageTarget, webhook_key
 
 __all__ = [
+    "VIDEO",
+    "Address",
     "BootstrapKey",
     "Origin",
+    "OwnSettings",
     "Settings",
     "SettingsError",
     "StorageTarget",
     "Variable",
     "load_settings",
+    "own_settings",
+    "variable",
     "variables",
     "webhook_key",
 ]

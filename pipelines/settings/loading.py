@@ -6,15 +6,18 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 from dotenv import dotenv_values
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from pipelines.domain.errors import NotConfigured
 from pipelines.settings import model, values
-from pipelines.settings.model import Settings
+from pipelines.settings.model import OwnSettings, Settings
 
 Problems = list[tuple[str, str]]
+M = TypeVar("M", bound=BaseModel)
+Own = TypeVar("Own", bound=OwnSettings)
 
 _MIN_SECRET_KEY = 16
 _BUCKET_ALIASES = {
@@ -45,7 +48,9 @@ def load_settings(environ: Mapping[str, str] | None = None, root: Path | None = 
     problems: Problems = []
     found = _gather(os.environ if environ is None else environ, folder, problems)
     _resolve(found, folder)
-    settings = _validate(found, problems)
+    known = {variable.name for variable in model.variables()}
+    others = {name: text for name, text in found.items() if name not in known}
+    settings = _validate(Settings, found, problems, others=others, root=folder)
     _cross_check(found, problems)
     if problems or settings is None:
         order = [variable.name for variable in model.variables()]
@@ -53,15 +58,30 @@ def load_settings(environ: Mapping[str, str] | None = None, root: Path | None = 
     return settings if settings.secret_key else _with_local_key(settings)
 
 
+def own_settings(kind: type[Own], settings: Settings) -> Own:
+    """What a provider declares of its own, from what was set. Raises `SettingsError` with every problem at once."""
+    problems: Problems = []
+    found = dict(settings.others)
+    _read_secrets(kind, settings.root, found, problems)
+    own = _validate(kind, found, problems)
+    if problems or own is None:
+        raise SettingsError(problems)
+    return own
+
+
 def _gather(environ: Mapping[str, str], folder: Path, problems: Problems) -> dict[str, str]:
     """What is set, blanks dropped; the environment wins over `.env`, and `NAME_FILE` stands for a secret."""
     merged = {**_dotenv(folder / ".env", problems), **environ}
     found = {name: text for name, value in merged.items() if (text := value.strip())}
-    for variable in model.variables():
+    _read_secrets(Settings, folder, found, problems)
+    return found
+
+
+def _read_secrets(kind: type[BaseModel], folder: Path, found: dict[str, str], problems: Problems) -> None:
+    for variable in model.variables(kind):
         pointer = found.get(f"{variable.name}_FILE")
         if variable.secret and pointer:
             _read_secret(variable.name, folder / pointer, found, problems)
-    return found
 
 
 def _dotenv(path: Path, problems: Problems) -> dict[str, str]:
@@ -142,10 +162,10 @@ def _resolve_paths(found: dict[str, str], folder: Path) -> None:
             found[name] = str(folder / found[name])
 
 
-def _validate(found: Mapping[str, str], problems: Problems) -> Settings | None:
-    given = {name: found[name.upper()] for name in Settings.model_fields if name.upper() in found}
+def _validate(kind: type[M], found: Mapping[str, str], problems: Problems, **more: Any) -> M | None:
+    given = {row.name.lower(): found[row.name] for row in model.variables(kind) if row.name in found}
     try:
-        return Settings.model_validate(given)
+        return kind.model_validate({**given, **more})
     except ValidationError as error:
         for line in error.errors(include_url=False, include_input=False):
             sentence = str(line["ctx"]["error"]) if "error" in line.get("ctx", {}) else f"is not valid: {line['msg']}."

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
@@ -70,7 +70,7 @@ Days = Annotated[int | None, BeforeValidator(_days)]
 WebhookSecret = Annotated[SecretStr, _secret_of(values.webhook_secrets)]
 
 
-def _var(section: str, description: str, default: Any = None, *, shown: str | None = None, **field: Any) -> Any:
+def variable(section: str, description: str, default: Any = None, *, shown: str | None = None, **field: Any) -> Any:
     """A variable: `shown` words the default when it is worked out or would say nothing."""
     return Field(default, description=description, json_schema_extra={"section": section, "shown": shown}, **field)
 
@@ -87,150 +87,180 @@ HERE, DATA, BASE, WRITE, VIDEO, SPEND, FILMS, LOGS = (
 )
 
 
+class OwnSettings(BaseModel):
+    """What a provider declares beside its adapter, where the page of everybody's settings does not know it.
+
+    By their endings: `…_api_key` is its key, `…_base_url` its address, `…_webhook_secret` what its callbacks are signed
+    with. Get one from `own_settings`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def named(cls, ending: str) -> str | None:
+        """The field with this ending, if it has one."""
+        return next((name for name in cls.model_fields if name.endswith(ending)), None)
+
+    def value(self, ending: str) -> Any:
+        """What the field with this ending says, secrets in plain text; None where it is unset or there is none."""
+        name = self.named(ending)
+        found = getattr(self, name) if name else None
+        return found.get_secret_value() if isinstance(found, SecretStr) else found
+
+
 class Settings(BaseSettings):
     """The operator's choices, frozen. Get one from `load_settings`."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    public_url: Address = _var(
+    public_url: Address = variable(
         HERE,
         "Where browsers, Airtable and providers reach this deployment.",
         "http://127.0.0.1:8000",
         shown="https://$RAILWAY_PUBLIC_DOMAIN, else http://127.0.0.1:$PORT",
     )
-    secret_key: SecretStr | None = _var(
+    secret_key: SecretStr | None = variable(
         HERE,
         "Signs links and sessions: at least 16 characters, required when PUBLIC_URL is not loopback.",
         shown="generated into var/ locally",
     )
-    api_keys: Annotated[str, _checked(values.bootstrap_keys)] = _var(
+    api_keys: Annotated[str, _checked(values.bootstrap_keys)] = variable(
         HERE,
         "Bootstrap keys, name:<sha256 hex of the key> or bare hashes, separated by commas; required when "
         "PUBLIC_URL is not loopback.",
         "",
         repr=False,
     )
-    port: Annotated[int, BeforeValidator(values.whole(1, 65535))] = _var(HERE, "The port the web process binds.", 8000)
-    workers: Annotated[int, BeforeValidator(values.whole(1, 256))] = _var(
+    port: Annotated[int, BeforeValidator(values.whole(1, 65535))] = variable(
+        HERE, "The port the web process binds.", 8000
+    )
+    workers: Annotated[int, BeforeValidator(values.whole(1, 256))] = variable(
         HERE, "How many worker processes run side by side.", 2
     )
-    var_dir: Path = _var(
+    var_dir: Path = variable(
         HERE,
         "The directory for everything kept on this machine: database, media, generated key, scratch.",
         Path("var"),
         shown="var",
     )
 
-    database_url: Annotated[str, AfterValidator(values.database_url)] = _var(
+    database_url: Annotated[str, AfterValidator(values.database_url)] = variable(
         DATA,
         "The database: sqlite:///a/path.db or postgresql://user:password@host/database.",
         "sqlite:///var/reelgrid.db",
         repr=False,
     )
-    redis_url: Annotated[str, AfterValidator(values.redis_url)] | None = _var(
+    redis_url: Annotated[str, AfterValidator(values.redis_url)] | None = variable(
         DATA,
         "The Redis that wakes workers up: redis:// or rediss://.",
         shown="an embedded Redis under var/",
         repr=False,
     )
-    storage_url: Annotated[str, _checked(values.storage_target)] = _var(
+    storage_url: Annotated[str, _checked(values.storage_target)] = variable(
         DATA,
         "Where media is kept: file:<directory> or s3://<bucket>/<prefix>.",
         "file:var/media",
         shown="file:var/media, or the Railway bucket that is linked",
     )
-    aws_access_key_id: SecretStr | None = _var(DATA, "Access key of the S3 storage.")
-    aws_secret_access_key: SecretStr | None = _var(DATA, "Secret key of the S3 storage.")
-    aws_region: str = _var(
+    aws_access_key_id: SecretStr | None = variable(DATA, "Access key of the S3 storage.")
+    aws_secret_access_key: SecretStr | None = variable(DATA, "Secret key of the S3 storage.")
+    aws_region: str = variable(
         DATA, "Region of the S3 storage.", "us-east-1", shown="auto with AWS_ENDPOINT_URL, else us-east-1"
     )
-    aws_endpoint_url: Address | None = _var(DATA, "Address of an S3 server that is not Amazon's.", shown="Amazon's own")
-    aws_s3_url_style: Annotated[str, BeforeValidator(values.one_of("auto", "path", "virtual"))] = _var(
+    aws_endpoint_url: Address | None = variable(
+        DATA, "Address of an S3 server that is not Amazon's.", shown="Amazon's own"
+    )
+    aws_s3_url_style: Annotated[str, BeforeValidator(values.one_of("auto", "path", "virtual"))] = variable(
         DATA, "Whether the bucket is part of the path or of the host (virtual); auto knows Amazon and Railway.", "auto"
     )
 
-    airtable_api_key: SecretStr | None = _var(BASE, "Airtable personal access token.")
-    airtable_base_id: str | None = _var(BASE, "The base used when a trigger names none.")
-    airtable_endpoint_url: Address = _var(BASE, "Address of Airtable's API.", AIRTABLE_URL)
-    airtable_content_url: Address = _var(
+    airtable_api_key: SecretStr | None = variable(BASE, "Airtable personal access token.")
+    airtable_base_id: str | None = variable(BASE, "The base used when a trigger names none.")
+    airtable_endpoint_url: Address = variable(BASE, "Address of Airtable's API.", AIRTABLE_URL)
+    airtable_content_url: Address = variable(
         BASE,
         "Address attachments are uploaded to.",
         AIRTABLE_CONTENT_URL,
         shown=f"{AIRTABLE_CONTENT_URL}, or AIRTABLE_ENDPOINT_URL when that is set",
     )
-    keep_old_films: Annotated[Literal["yes", "no"], BeforeValidator(values.one_of("yes", "no"))] = _var(
+    keep_old_films: Annotated[Literal["yes", "no"], BeforeValidator(values.one_of("yes", "no"))] = variable(
         BASE, "Whether films of earlier runs stay in Final Video, behind the new one: yes or no.", "no"
     )
-    field_map: Path | None = _var(BASE, "A file that maps our field names to the base's names or field ids.")
+    field_map: Path | None = variable(BASE, "A file that maps our field names to the base's names or field ids.")
 
-    openai_api_key: SecretStr | None = _var(
+    openai_api_key: SecretStr | None = variable(
         WRITE, "Key for scene writing; without it the deterministic writer is used."
     )
-    openai_base_url: Address = _var(WRITE, "Address of OpenAI's API or a compatible server.", OPENAI_URL)
-    openai_model: str = _var(WRITE, "The language model that writes scenes.", "gpt-6-luna")
+    openai_base_url: Address = variable(WRITE, "Address of OpenAI's API or a compatible server.", OPENAI_URL)
+    openai_model: str = variable(WRITE, "The language model that writes scenes.", "gpt-6-luna")
 
-    video_model: Annotated[str, AfterValidator(values.model_name)] = _var(
+    video_model: Annotated[str, AfterValidator(values.model_name)] = variable(
         VIDEO, "Default model as provider/slug; a record can name another.", "local/animatic"
     )
-    fallback_models: Annotated[tuple[str, ...], BeforeValidator(_models)] = _var(
+    fallback_models: Annotated[tuple[str, ...], BeforeValidator(_models)] = variable(
         VIDEO,
         "Models tried in order, separated by commas, when the provider and not the prompt is at fault.",
         (),
         shown="",
     )
-    catalogue: Path | None = _var(VIDEO, "A file that adds models and prices to the catalogue.")
-    sora_api_key: SecretStr | None = _var(
+    catalogue: Path | None = variable(VIDEO, "A file that adds models and prices to the catalogue.")
+    sora_api_key: SecretStr | None = variable(
         VIDEO,
         "Key for the server of the /v1/videos protocol; set it whenever that server is not OpenAI's.",
         shown="the value of OPENAI_API_KEY",
     )
-    sora_base_url: Address = _var(
+    sora_base_url: Address = variable(
         VIDEO, "Address of any server of the /v1/videos protocol.", OPENAI_URL, shown="the value of OPENAI_BASE_URL"
     )
-    openai_webhook_secret: WebhookSecret | None = _var(
+    openai_webhook_secret: WebhookSecret | None = variable(
         VIDEO, "Secret of OpenAI's webhooks, starting with whsec_; two, separated by a comma, while rotating."
     )
-    gemini_api_key: SecretStr | None = _var(VIDEO, "Key for Gemini (Omni).")
-    gemini_base_url: Address = _var(VIDEO, "Address of the Gemini API.", GEMINI_URL)
-    gemini_webhook_secret: WebhookSecret | None = _var(
+    gemini_api_key: SecretStr | None = variable(VIDEO, "Key for Gemini (Omni).")
+    gemini_base_url: Address = variable(VIDEO, "Address of the Gemini API.", GEMINI_URL)
+    gemini_webhook_secret: WebhookSecret | None = variable(
         VIDEO, "Secret of Gemini's webhooks, starting with whsec_; two, separated by a comma, while rotating."
     )
-    kie_api_key: SecretStr | None = _var(VIDEO, "Key for kie.ai.")
-    kie_base_url: Address = _var(VIDEO, "Address of kie.ai's API.", KIE_URL)
-    kie_webhook_hmac_key: SecretStr | None = _var(VIDEO, "The key kie.ai signs its callbacks with.")
-    openrouter_api_key: SecretStr | None = _var(VIDEO, "Key for OpenRouter.")
-    openrouter_base_url: Address = _var(VIDEO, "Address of OpenRouter's API.", OPENROUTER_URL)
-    openrouter_webhook_secret: SecretStr | None = _var(VIDEO, "The secret OpenRouter signs its callbacks with.")
-    google_cloud_project: str | None = _var(VIDEO, "Google Cloud project for Veo on Vertex AI.")
-    google_cloud_location: str | None = _var(VIDEO, "Google Cloud region for Veo on Vertex AI.")
-    google_cloud_base_url: Address | None = _var(
+    kie_api_key: SecretStr | None = variable(VIDEO, "Key for kie.ai.")
+    kie_base_url: Address = variable(VIDEO, "Address of kie.ai's API.", KIE_URL)
+    kie_webhook_hmac_key: SecretStr | None = variable(VIDEO, "The key kie.ai signs its callbacks with.")
+    openrouter_api_key: SecretStr | None = variable(VIDEO, "Key for OpenRouter.")
+    openrouter_base_url: Address = variable(VIDEO, "Address of OpenRouter's API.", OPENROUTER_URL)
+    openrouter_webhook_secret: SecretStr | None = variable(VIDEO, "The secret OpenRouter signs its callbacks with.")
+    google_cloud_project: str | None = variable(VIDEO, "Google Cloud project for Veo on Vertex AI.")
+    google_cloud_location: str | None = variable(VIDEO, "Google Cloud region for Veo on Vertex AI.")
+    google_cloud_base_url: Address | None = variable(
         VIDEO, "Address of Vertex AI for Veo.", shown="Google's own for the region"
     )
-    google_application_credentials: Path | None = _var(VIDEO, "Service account file for Veo on Vertex AI.")
+    google_application_credentials: Path | None = variable(VIDEO, "Service account file for Veo on Vertex AI.")
 
-    max_cost_per_run_usd: Usd = _var(SPEND, "No run may spend more than this many dollars.", Decimal(20))
-    max_cost_per_day_usd: Usd = _var(SPEND, "No day (UTC) may spend more than this many dollars.", Decimal(100))
-    approval: Annotated[str, _checked(values.approval)] = _var(
+    max_cost_per_run_usd: Usd = variable(SPEND, "No run may spend more than this many dollars.", Decimal(20))
+    max_cost_per_day_usd: Usd = variable(SPEND, "No day (UTC) may spend more than this many dollars.", Decimal(100))
+    approval: Annotated[str, _checked(values.approval)] = variable(
         SPEND, "Which quotes wait for a person: never, always, or above:<dollars>.", "never"
     )
-    keep_clips_days: Days = _var(SPEND, "Days to keep clips, or forever.", 30)
-    keep_cuts_days: Days = _var(SPEND, "Days to keep finished cuts, or forever.", None, shown="forever")
+    keep_clips_days: Days = variable(SPEND, "Days to keep clips, or forever.", 30)
+    keep_cuts_days: Days = variable(SPEND, "Days to keep finished cuts, or forever.", None, shown="forever")
 
-    disclosure: str | None = _var(
+    disclosure: str | None = variable(
         FILMS, "What every film says of itself in its metadata, such as: Made with AI.", max_length=500
     )
 
-    log_level: Annotated[str, BeforeValidator(values.one_of("DEBUG", "INFO", "WARNING", "ERROR"))] = _var(
+    log_level: Annotated[str, BeforeValidator(values.one_of("DEBUG", "INFO", "WARNING", "ERROR"))] = variable(
         LOGS, "The least severe message that is logged: DEBUG, INFO, WARNING or ERROR.", "INFO"
     )
     log_format: Annotated[Literal["auto", "text", "json"], BeforeValidator(values.one_of("auto", "text", "json"))] = (
-        _var(
+        variable(
             LOGS,
             "Log lines for people (text, on standard error) or machines (json, on standard output); auto is text at a "
             "terminal, else json.",
             "auto",
         )
     )
+
+    others: Mapping[str, str] = Field(default_factory=dict, repr=False, exclude=True)
+    """What else was set, for what a provider declares of its own."""
+    root: Path = Field(default_factory=Path.cwd, repr=False, exclude=True)
+    """Where relative paths start."""
 
     @classmethod
     @override
@@ -329,15 +359,16 @@ class Variable:
     """Whether `NAME_FILE` may name a file that holds the value."""
 
 
-def variables() -> tuple[Variable, ...]:
+def variables(kind: type[BaseModel] = Settings) -> tuple[Variable, ...]:
     """Every variable, in the order in which people should meet them."""
-    return tuple(_variable(name, field) for name, field in Settings.model_fields.items())
+    told = (name for name, field in kind.model_fields.items() if field.json_schema_extra)
+    return tuple(_variable(name, kind.model_fields[name]) for name in told)
 
 
 def _variable(name: str, field: FieldInfo) -> Variable:
     extra = field.json_schema_extra
     if not isinstance(extra, dict):
-        raise TypeError(f"{name} is not declared with _var")
+        raise TypeError(f"{name} is not declared with `variable`")
     default = extra["shown"] if extra["shown"] is not None else field.default
     return Variable(
         name=name.upper(),

@@ -13,6 +13,7 @@ from pipelines.domain.errors import (
     Ambiguous,
     Expired,
     NotConfigured,
+    NotFound,
     OutOfCredit,
     RateLimited,
     ReelgridError,
@@ -20,7 +21,7 @@ from pipelines.domain.errors import (
     Unavailable,
 )
 from pipelines.domain.lifecycle import GenerationStatus, Reason
-from pipelines.ports import Clock, GenerationRequest, Job, Submission, VideoProvider
+from pipelines.ports import Call, Callback, Clock, GenerationRequest, Job, Submission, VideoProvider
 from pipelines.testing.clips import FPS, tiny_mp4
 
 _G = GenerationStatus
@@ -197,6 +198,14 @@ class ScriptedProviders:
         if not self.configured(name):
             raise NotConfigured(f"{name.upper()}_API_KEY is not set")
         return self._providers[name]
+
+    def callback(self, address: str, call: Call) -> tuple[str, Callback]:  # noqa: ARG002 - the port's signature
+        """Nobody calls back here."""
+        raise NotFound(address)
+
+    def unsigned(self) -> tuple[str, ...]:
+        """There is nothing to sign."""
+        return ()
 
     def configured(self, name: str) -> bool:
         """Whether it is set up."""

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,9 +21,9 @@ from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.state.generation import ScenePlace
 from pipelines.media.editor import MediaEditor
 from pipelines.ports import GenerationRequest, Job, MediaInput, Submission, VideoProvider
-from pipelines.providers import Registry, build_providers, load_catalogue
+from pipelines.providers import Registry, all_variables, build_providers, load_catalogue
 from pipelines.sandbox.app import Sandbox
-from pipelines.settings import load_settings
+from pipelines.settings import load_settings, variables
 from tools.stack import until, write_google_account
 
 with warnings.catch_warnings():
@@ -33,7 +33,8 @@ with warnings.catch_warnings():
 
 SANDBOX_MODELS = Path(__file__).parents[2] / "pipelines" / "sandbox" / "catalogue.toml"
 MORE_MODELS = "REELGRID_TEST_CATALOGUE"
-"""Names a file of further models to be tested; `http://sandbox.invalid` in it stands for the sandbox."""
+"""Names a file of further models to be tested; `http://sandbox.invalid` in it, and in the address that the environment
+gives a provider with settings of its own, stands for the sandbox."""
 ENDED = {GenerationStatus.SUCCEEDED, GenerationStatus.FAILED, GenerationStatus.CANCELLED}
 DEADLINE_S = 60.0
 
@@ -94,7 +95,7 @@ class ProviderHarness:
         """The adapter of a model, with this key; `at` replaces the sandbox's address."""
         self.inbox.token = key
         url = at or self.sandbox.url
-        environ = {
+        environ = own_environ(lambda name: os.environ.get(name, "").replace("http://sandbox.invalid", url), key) | {
             "SORA_BASE_URL": f"{url}/openai/v1",
             "SORA_API_KEY": key,
             "GEMINI_BASE_URL": f"{url}/gemini",
@@ -150,6 +151,14 @@ def open_house(folder: Path) -> Iterator[ProviderHarness]:
     with Sandbox() as sandbox:
         yield ProviderHarness(sandbox, inbox, folder)
     inbox.close()
+
+
+def own_environ(address: Callable[[str], str], key: str = "test-key") -> dict[str, str]:
+    """What providers declare of their own: this key, and where each is by the name of the variable."""
+    known, rows = {row.name for row in variables()}, all_variables(load_catalogue())
+    own = [row.name for row in rows if row.name not in known]
+    keys = {name: key for name in own if name.endswith("_API_KEY")}
+    return keys | {name: address(name) for name in own if name.endswith("_BASE_URL") and address(name)}
 
 
 def cheapest_cards(catalogue: dict[str, CatalogueModel]) -> list[CatalogueModel]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -35,7 +36,7 @@ def block(page: str, language: str) -> str:
 def house_with_acme(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this repository in which somebody has followed the page."""
     copy = tmp_path_factory.mktemp("acme")
-    for part in ("pipelines", "tests", "tools", "pyproject.toml"):
+    for part in ("pipelines", "tests", "tools", "webapp", "pyproject.toml"):
         source = ROOT / part
         bring = partial(shutil.copytree, ignore=BYTECODE) if source.is_dir() else shutil.copy
         bring(source, copy / part)
@@ -50,11 +51,11 @@ def house_with_acme(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_provider_of_one_file_and_one_row_is_found_by_the_suite_and_keeps_its_promises(house_with_acme: Path) -> None:
-    (line, *_) = block("add-a-provider.md", "sh").splitlines()
-    setting, command, *words = shlex.split(line)
-    name, _, value = setting.partition("=")
-    assert (name, command) == (MORE_MODELS, "pytest")
-    environ = {**os.environ, name: value, "PYTEST_XDIST_WORKER": ""}
+    exported, line, *_ = map(shlex.split, block("add-a-provider.md", "sh").splitlines())
+    assert (exported[0], line[0]) == ("export", "pytest")
+    given = dict(setting.split("=", 1) for setting in exported[1:])
+    assert MORE_MODELS in given
+    words, environ = line[1:], {**os.environ, **given, "PYTEST_XDIST_WORKER": ""}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-vv", *words],
         cwd=house_with_acme,
@@ -66,6 +67,53 @@ def test_a_provider_of_one_file_and_one_row_is_found_by_the_suite_and_keeps_its_
     assert done.returncode == 0, done.stdout[-3000:]
     passed = re.findall(r"::(test_\w+)\[(?:acme/clip|acme/finished)\] PASSED", done.stdout)
     assert len(set(passed)) >= 21, done.stdout
+
+
+KNOCK = """\
+import json, sys
+from pathlib import Path
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.records import Run
+from pipelines.providers import all_variables, load_catalogue
+from pipelines.security.webhook_signatures import sign_standard_webhook
+from tests.web.web_fixtures import OUTSIDE, WebHarness
+
+secret = "whsec_" + "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
+body = json.dumps({"type": "video.completed", "data": {"id": "job_1"}}).encode()
+found = {"settings": [row.name for row in all_variables(load_catalogue()) if "ACME" in row.name], "answers": []}
+for key, signed in (({}, True), ({"ACME_WEBHOOK_SECRET": secret}, False), ({"ACME_WEBHOOK_SECRET": secret}, True)):
+    folder = Path(sys.argv[1]) / str(len(found["answers"]))
+    folder.mkdir()
+    with WebHarness(folder, OUTSIDE | {"ACME_API_KEY": "sk-acme"} | key) as house:
+        house.put(Run(id="run_1", status=RunStatus.GENERATING, source="rest"), house.scene("run_1"))
+        house.put(house.generation("run_1", provider="acme", provider_id="job_1", next_at=9e9))
+        at = int(house.clock.now())
+        sign = sign_standard_webhook(secret, "msg_1", at, body) if signed else "v1,AAAA"
+        headers = {"webhook-id": "msg_1", "webhook-timestamp": str(at), "webhook-signature": sign}
+        answer = house.client.post("/api/webhook/acme/token-1", data=body, headers=headers)
+        with house.store.read() as tx:
+            woken = (tx.generations.get("gen_1").next_at or 0) < 8e9
+        found["answers"].append([answer.status_code, woken, list(house.services.providers.unsigned())])
+    house.store.engine.dispose()
+with WebHarness(Path(sys.argv[1])) as house:
+    found["missing"] = house.services.providers.missing("acme")
+print(json.dumps(found))
+"""
+
+
+def test_its_own_key_and_webhook_need_nothing_but_the_file(house_with_acme: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KNOCK, str(tmp_path)]
+    environ = {**os.environ, "PYTHONPATH": str(house_with_acme)}
+    done = subprocess.run(command, cwd=house_with_acme, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["settings"] == ["ACME_API_KEY", "ACME_BASE_URL", "ACME_WEBHOOK_SECRET"]
+    assert found["missing"] == "ACME_API_KEY"
+    assert found["answers"] == [
+        [401, False, ["ACME_WEBHOOK_SECRET"]],
+        [401, False, []],
+        [200, True, []],
+    ]
 
 
 def test_the_file_of_the_page_is_as_strict_as_the_others(house_with_acme: Path) -> None:

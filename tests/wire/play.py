@@ -21,6 +21,7 @@ from pipelines.media.editor import MediaEditor
 from pipelines.ports import GenerationRequest, Job, MediaInput, Submission, VideoProvider
 from pipelines.providers import build_providers
 from pipelines.settings import Settings, load_settings
+from tests.contract.provider_fixtures import own_environ
 from tests.wire.replay import CLIP, Replay
 
 with warnings.catch_warnings():
@@ -38,7 +39,7 @@ def settings_for(url: str, folder: Path, account_key: str) -> Settings:
         "token_uri": f"{url}/token",
     }
     (folder / "account.json").write_text(json.dumps(account))
-    environ = {
+    environ = own_environ(lambda name: url) | {
         "SORA_BASE_URL": f"{url}/v1",
         "SORA_API_KEY": "test-key",
         "GEMINI_BASE_URL": url,

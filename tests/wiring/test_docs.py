@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus
-from pipelines.settings import variables
+from pipelines.providers import all_variables, load_catalogue
 from tools.docs import build, command_line, lifecycle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,7 +123,7 @@ def test_every_flask_command_that_is_mentioned_exists(page: Path, commands: dict
 def test_every_setting_that_is_mentioned_exists(page: Path) -> None:
     if page.name in OF_OTHERS:
         pytest.skip("about the words of vendors")
-    names = {variable.name for variable in variables()}
+    names = {variable.name for variable in all_variables(load_catalogue())}
     for name in set(re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", code_of(page))):
         known = name in names or name.removesuffix("_FILE") in names or name in FOREIGN
         assert known or name.startswith(FOREIGN_STARTS) or PLACEHOLDER.fullmatch(name), name

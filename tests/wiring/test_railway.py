@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.settings import load_settings, variables
+from pipelines.providers import all_variables, load_catalogue
+from pipelines.settings import load_settings
 from tools.docs.railway import FILE
 from tools.stack import ROOT
 from worker.supervisor import GRACE_S
@@ -31,7 +32,9 @@ def node(graph: dict[str, Any], name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_with_every_setting_loses_none(graph: dict[str, Any], name: str) -> None:
     """A variable that is on the service and not in the file is a `variable.delete`."""
-    set_by_hand = {row.name for row in variables()} | {f"{row.name}_FILE" for row in variables() if row.secret}
+    set_by_hand = {row.name for row in all_variables(load_catalogue())} | {
+        f"{row.name}_FILE" for row in all_variables(load_catalogue()) if row.secret
+    }
     assert set_by_hand - set(node(graph, name)["variables"]) == set()
 
 

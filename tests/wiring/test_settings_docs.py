@@ -9,7 +9,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from pipelines.settings import load_settings, variables
+from pipelines.providers import all_variables, load_catalogue
+from pipelines.settings import load_settings
 from tools.docs.settings import env_example
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +20,7 @@ SANDBOX = ROOT / "pipelines" / "sandbox"
 
 
 def test_every_variable_is_described_in_one_sentence() -> None:
-    for row in variables():
+    for row in all_variables(load_catalogue()):
         assert re.fullmatch(r"[A-Z].*\.", row.description), row.name
         assert "\n" not in row.description, row.name
 
@@ -27,7 +28,7 @@ def test_every_variable_is_described_in_one_sentence() -> None:
 def test_the_example_uncommented_gives_the_defaults(tmp_path: Path) -> None:
     text = re.sub(r"^# ([A-Z0-9_]+=)", r"\1", env_example(), flags=re.MULTILINE)
     given = {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text)).items()}
-    assert {row.name for row in variables()} == set(given)
+    assert {row.name for row in all_variables(load_catalogue())} == set(given)
     assert load_settings(given, tmp_path) == load_settings({}, tmp_path)
 
 

@@ -6,7 +6,7 @@ operator's to change around the list.
 
 from __future__ import annotations
 
-from pipelines.settings import variables
+from pipelines.providers import all_variables, load_catalogue
 from tools.stack import ROOT
 
 FILE = ROOT / ".railway" / "railway.py"
@@ -25,7 +25,11 @@ OF_THE_HOST = (
 
 def names() -> tuple[str, ...]:
     """Every variable that a service may have: each setting, the `NAME_FILE` of each secret, and the host's own."""
-    found = [name for row in variables() for name in (row.name, *((f"{row.name}_FILE",) if row.secret else ()))]
+    found = [
+        name
+        for row in all_variables(load_catalogue())
+        for name in (row.name, *((f"{row.name}_FILE",) if row.secret else ()))
+    ]
     return (*found, *OF_THE_HOST)
 
 

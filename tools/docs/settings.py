@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
-from pipelines.settings import Variable, variables
+from pipelines.providers import all_variables, load_catalogue
+from pipelines.settings import Variable
 
 ROOT = Path(__file__).resolve().parents[2]
 ENV_HEAD = """\
@@ -32,7 +33,7 @@ its own, such as the worker, needs `PUBLIC_URL` and `SECRET_KEY` of the web serv
 def env_example() -> str:
     """The text of `.env.example`."""
     blocks = [ENV_HEAD]
-    for section, rows in groupby(variables(), key=lambda row: row.section):
+    for section, rows in groupby(all_variables(load_catalogue()), key=lambda row: row.section):
         lines = [f"# --- {section}", *(line for row in rows for line in _env_lines(row))]
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)
@@ -41,7 +42,7 @@ def env_example() -> str:
 def settings_page() -> str:
     """The text of docs/reference/settings.md."""
     blocks = [PAGE_HEAD]
-    for section, rows in groupby(variables(), key=lambda row: row.section):
+    for section, rows in groupby(all_variables(load_catalogue()), key=lambda row: row.section):
         table = [f"## {section}", "", "| variable | default | meaning |", "|---|---|---|", *map(_table_row, rows)]
         blocks.append("\n".join(table) + "\n")
     return "\n".join(blocks)

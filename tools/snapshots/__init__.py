@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from pipelines.airtable.schema import TABLES
-from pipelines.settings import variables
+from pipelines.providers import all_variables, load_catalogue
 from tools.docs.command_line import application, commands
 from tools.snapshots.sentences import sentences
 from tools.stack import ROOT
@@ -33,7 +33,7 @@ def openapi() -> str:
 
 def settings() -> str:
     """Name, section, sentence, default and secrecy of every variable."""
-    return _json([asdict(variable) for variable in variables()])
+    return _json([asdict(variable) for variable in all_variables(load_catalogue())])
 
 
 def airtable() -> str:

@@ -114,15 +114,8 @@ def _chosen(core: Services, setting: str, model: str, *, warning: bool = False) 
 
 def _webhooks() -> Iterator[Finding]:
     """A provider that is set up calls back faster than we poll, if we can believe it."""
-    chosen = settings()
-    keys = {
-        "OPENAI_WEBHOOK_SECRET": (chosen.sora_api_key, chosen.openai_webhook_secrets),
-        "GEMINI_WEBHOOK_SECRET": (chosen.gemini_api_key, chosen.gemini_webhook_secrets),
-        "KIE_WEBHOOK_HMAC_KEY": (chosen.kie_api_key, chosen.kie_webhook_hmac_key),
-        "OPENROUTER_WEBHOOK_SECRET": (chosen.openrouter_api_key, chosen.openrouter_webhook_secret),
-    }
-    for name, (key, secret) in keys.items():
-        if key and not secret and not chosen.loopback:
+    if not settings().loopback:
+        for name in services().providers.unsigned():
             sentence = f"{name} is not set: its callbacks are not verified, or refused; we poll"
             yield finding("webhooks", sentence, ok=False, fix=f"Set {name}.", warning=True)
 
