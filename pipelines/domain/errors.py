@@ -63,6 +63,8 @@ class ReelgridError(Exception):
         """Seconds the other side asked us to wait, if it did."""
         self.cost_micro = 0
         """What was paid before it came to this, in micro-dollars: for an answer that refuses, for example."""
+        self.body = ""
+        """The text that came where a file was asked for. May hold a signed link: not for logs."""
 
 
 class Retryable(ReelgridError):

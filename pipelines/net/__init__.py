@@ -2,7 +2,7 @@
 
 from pipelines.domain.orders.public_addresses import is_inside
 from pipelines.net.disk import disk_full_is_busy, sync_folder, whole_file
-from pipelines.net.download import Downloaded, download
+from pipelines.net.download import EXCERPT_BYTES, Downloaded, download
 from pipelines.net.guard import GuardedTransport, guarded_client
 from pipelines.net.logs import RedactingFilter, configure_logging, log_handler, quiet_http_logs, redact
 from pipelines.net.total import total_time
@@ -10,6 +10,7 @@ from pipelines.net.translate import error_for_status, retry_after, translate_htt
 from pipelines.settings import Origin
 
 __all__ = [
+    "EXCERPT_BYTES",
     "Downloaded",
     "GuardedTransport",
     "Origin",

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
 import httpx
 
-from pipelines.domain.errors import BadDelivery, Expired, ForbiddenAddress, Unavailable, UnplayableMedia
+from pipelines.domain.errors import (
+    BadDelivery,
+    Expired,
+    ForbiddenAddress,
+    ReelgridError,
+    Unavailable,
+    UnplayableMedia,
+)
 from pipelines.net.disk import whole_file
 from pipelines.net.guard import READ_TIMEOUT_S, guarded_client, origin_of
 from pipelines.net.translate import translate_http
@@ -26,6 +35,9 @@ _CHUNK = 256 * 1024
 _GONE = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _TEXT_TYPES = ("text/html", "application/json", "application/problem+json", "application/xhtml")
 _TEXT_STARTS = (b"<", b"{", b"[")
+_HEAD = 512
+EXCERPT_BYTES = 64 * 1024
+"""Of a text that came instead of a file, so much is kept for whoever can make something of it."""
 _BAD_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 
 
@@ -52,21 +64,29 @@ def download(
     headers: Mapping[str, str] | None = None,
     timeout: float = READ_TIMEOUT_S,
     max_seconds: float = MAX_SECONDS,
+    max_text: int = EXCERPT_BYTES,
 ) -> Downloaded:
     """Stream `url` to `dest`, which appears only when every byte has arrived.
 
     `headers` are sent to the first origin only, not to where it redirects. `timeout` is per read and `max_seconds`
     for the whole body. Raises `BadDelivery` for an empty, cut or textual body, `UnplayableMedia` over `max_bytes`,
     `Expired` for 403, 404 and 410, `RateLimited`, `Unavailable`, `ForbiddenAddress`, `Busy` when the disk is full.
+    Up to `max_text` bytes of a text that came instead are in the error's `body`.
     """
     with (
         _our_errors(),
         guarded_client(trusted, timeout) as client,
         _following(client, url, dict(headers or {})) as response,
     ):
-        _refuse_bad_answer(response, max_bytes)
+        deadline = time.monotonic() + max_seconds
+        chunks = response.iter_bytes(_CHUNK)
+        _refuse_bad_answer(response, chunks, max_bytes, max_text)
+        first = next(chunks, b"")
+        if _is_text(first, _media_type(response)):
+            said = _media_type(response) or "text"
+            raise _with_body(BadDelivery(f"the download is {said}, not a file"), _text(chunks, max_text, first))
         with whole_file(dest) as file:
-            sha256, size = _copy(response, file, max_bytes, time.monotonic() + max_seconds)
+            sha256, size = _copy(response, chain([first], chunks), file, max_bytes, deadline)
         return Downloaded(dest, sha256, size, _media_type(response), str(response.url))
 
 
@@ -104,24 +124,50 @@ def _following(client: httpx.Client, url: str, headers: dict[str, str]) -> Itera
     raise BadDelivery(f"more than {MAX_REDIRECTS} redirects")
 
 
-def _refuse_bad_answer(response: httpx.Response, max_bytes: int) -> None:
+def _refuse_bad_answer(response: httpx.Response, chunks: Iterator[bytes], max_bytes: int, max_text: int) -> None:
     if response.status_code in _GONE:
-        raise Expired(f"the download answered {response.status_code}")
+        raise _with_body(Expired(f"the download answered {response.status_code}"), _text(chunks, max_text))
     if response.is_error:
-        raise translate_http(response, vendor="download")
-    if response.status_code != HTTPStatus.OK:
+        raise _with_body(translate_http(response, vendor="download"), _text(chunks, max_text))
+    if not response.is_success or (response.status_code == HTTPStatus.PARTIAL_CONTENT and not _is_whole(response)):
         raise BadDelivery(f"the download answered {response.status_code}")
-    if _media_type(response).startswith(_TEXT_TYPES):
-        raise BadDelivery(f"the download is {_media_type(response)}, not a file")
     if (_announced(response) or 0) > max_bytes:
         raise _too_large(max_bytes)
 
 
-def _copy(response: httpx.Response, file: IO[bytes], max_bytes: int, deadline: float) -> tuple[str, int]:
+def _is_whole(response: httpx.Response) -> bool:
+    """Whether a partial answer that nobody asked for holds all there is: some servers answer every request so."""
+    found = re.fullmatch(r"bytes 0-(\d+)/(\d+)", response.headers.get("Content-Range", "").strip(), re.ASCII)
+    return found is not None and int(found[1]) + 1 == int(found[2])
+
+
+def _is_text(head: bytes, media_type: str) -> bool:
+    """By what came rather than by what the server calls it: a file that is called text is a file."""
+    begun = head[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
+    return begun.startswith(_TEXT_STARTS) or (media_type.startswith(_TEXT_TYPES) and b"\0" not in head[:_HEAD])
+
+
+def _text(chunks: Iterator[bytes], limit: int, begun: bytes = b"") -> str:
+    """What a server wrote instead of a file, as far as it comes soon."""
+    deadline = time.monotonic() + READ_TIMEOUT_S
+    with suppress(httpx.HTTPError):
+        for chunk in chunks:
+            begun += chunk
+            if len(begun) > limit or time.monotonic() > deadline:
+                break
+    return begun[:limit].decode(errors="replace")
+
+
+def _with_body(error: ReelgridError, body: str) -> ReelgridError:
+    error.body = body
+    return error
+
+
+def _copy(
+    response: httpx.Response, chunks: Iterable[bytes], file: IO[bytes], max_bytes: int, deadline: float
+) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
-    for chunk in response.iter_bytes(_CHUNK):
-        if not size and chunk.lstrip().startswith(_TEXT_STARTS):
-            raise BadDelivery("the download is text, not a file")
+    for chunk in chunks:
         size += len(chunk)
         if size > max_bytes:
             raise _too_large(max_bytes)

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,18 +31,21 @@ from pipelines.domain.errors import (
     Unavailable,
 )
 from pipelines.domain.lifecycle import GenerationStatus
-from pipelines.net import download, guarded_client, total_time, translate_http, whole_file
+from pipelines.net import EXCERPT_BYTES, download, guarded_client, total_time, translate_http, whole_file
 from pipelines.ports import Call, Callback, FilmEditor, GenerationRequest, Job, MediaInput, Submission
 from pipelines.providers.callbacks import by_token
 from pipelines.providers.catalogue import catalogue_text
-from pipelines.providers.clip_sources import ClipSource, download_first
-from pipelines.providers.vocabulary import read_error
+from pipelines.providers.clip_sources import ClipSource, begins_as_video, download_first
+from pipelines.providers.links import clip_in, links_in_text
+from pipelines.providers.vocabulary import parsed, read_error
 from pipelines.settings import Origin, OwnSettings, Settings, own_settings
 
 logger = logging.getLogger(__name__)
 
 MAX_CLIP_BYTES = 500 * 1024**2
 """No clip is near this size; a longer body is no clip."""
+MAX_TEXT_BYTES = 64 * 1024**2
+"""Of JSON that a vendor answers with instead of a file: the clip may be inside."""
 CONNECT_TIMEOUT_S = 5.0
 POLL_TIMEOUT_S = 20.0
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
@@ -154,12 +158,16 @@ class Adapter(ABC):
     @abstractmethod
     def _check(self) -> str: ...
 
+    def _polled(self, job_id: str, request: GenerationRequest) -> tuple[Job, Any]:
+        """The same, with the answer as it came where the clip may stand inside of it."""
+        return self._poll(job_id, request), None
+
     def _find(self, submission: Submission, since: float) -> list[Job]:  # noqa: ARG002 — the answer of most vendors
         raise Ambiguous(f"{self.name} cannot list its jobs")
 
     def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
         """From the first of its sources that yields a video."""
-        download_first(f"{self.name} {job.id}", self._all_sources(job, request), dest)
+        download_first(f"{self.name} {job.id}", self._all_sources(job, request), dest, self._named_in)
 
     def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:  # noqa: ARG002 — see above
         """Where a finished clip can be, best first: the links in the answer; adapters add what else they have."""
@@ -185,9 +193,10 @@ class Adapter(ABC):
         except KeyError:
             raise NotConfigured(f"{request.model} is not in the catalogue") from None
 
-    def download(self, url: str, dest: Path, headers: Mapping[str, str] | None = None) -> None:
+    def download(self, url: str, dest: Path, headers: Mapping[str, str] | None = None, *, ours: bool = False) -> None:
         """Fetch a result through the guard. `headers` go to the first origin only."""
-        download(url, dest, trusted=self.trusted, max_bytes=MAX_CLIP_BYTES, headers=headers)
+        most = MAX_TEXT_BYTES if ours else EXCERPT_BYTES
+        download(url, dest, trusted=self.trusted, max_bytes=MAX_CLIP_BYTES, headers=headers, max_text=most)
 
     def link_source(self, link: str) -> ClipSource:
         """A link that came with an answer. Our key goes along only to the address that the settings give the vendor."""
@@ -204,12 +213,25 @@ class Adapter(ABC):
     def own_source(self, url: str) -> ClipSource:
         """The vendor's own endpoint for the file, at the configured address, opened with our key."""
         path = httpx.URL(url).path
-        return ClipSource(path, lambda dest: self.download(url, dest, self._key_headers()), url, ours=True)
+        read = partial(self.download, url, headers=self._key_headers(), ours=True)
+        return ClipSource(path, read, url, ours=True)
+
+    def _named_in(self, source: ClipSource, text: str) -> Iterator[ClipSource]:
+        """What a text names that came instead of the file. A page that a link leads to is not searched: its videos may
+        be anybody's.
+        """
+        read = parsed(text)
+        if read is not None and clip_in(read) is not None:
+            yield ClipSource(f"inside {source.place}", lambda dest: _write_inner(read, dest))
+        if source.ours or read is not None:
+            yield from map(self.link_source, links_in_text(text))
 
     def _all_sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:
         """What the answer that we have gives, and then what a fresh one does."""
         yield from self._sources(job, request)
-        fresh = self._poll(job.id, request)
+        fresh, answer = self._polled(job.id, request)
+        if answer is not None and clip_in(answer) is not None:
+            yield ClipSource("inside a fresh answer", lambda dest: _write_inner(answer, dest))
         if fresh.status in (GenerationStatus.FAILED, GenerationStatus.CANCELLED):
             raise Expired(f"{self.name} now calls it {fresh.status}: {fresh.error}")
         if fresh.status is not GenerationStatus.SUCCEEDED:
@@ -316,11 +338,18 @@ def json_of(response: httpx.Response) -> Any:
 
 
 def write_clip(dest: Path, data: bytes) -> None:
-    """Write a clip that came inside an answer. Raises BadDelivery for what is no MP4."""
-    if data[4:8] != b"ftyp":
-        raise BadDelivery("what came as the clip is no MP4")
+    """Write a clip that came inside an answer. Raises BadDelivery for what is no video."""
+    if not begins_as_video(data):
+        raise BadDelivery("what came as the clip is no video")
     with whole_file(dest) as file:
         file.write(data)
+
+
+def _write_inner(answer: Any, dest: Path) -> None:
+    clip = clip_in(answer)
+    if clip is None:
+        raise Expired("it holds no clip")
+    write_clip(dest, clip)
 
 
 def with_query(url: str, query: Mapping[str, Any]) -> str:

@@ -1,13 +1,14 @@
 """Every way to a finished clip, tried in order: nothing that is paid for is given up while another way is left.
 
 An adapter names its sources, best first: the links in the answer, the server's own endpoint for the file, a fresh link.
-Whatever fails on one (a refused address, a dead link, a page of HTML, an empty body, a server error) leads to the next.
+Whatever fails on one (a refused address, a dead link, a page of HTML, an empty body, a server error) leads to the next,
+and a source that answers with a link instead of the file leads there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from pipelines.domain.errors import (
 FILE = re.compile(r"(?:(v\d\w*)/)?files/([A-Za-z0-9_-]+)")
 """Google's name of a file in a link to it, and the version of the API before it."""
 FILE_VERSION = "v1beta"
-_HEAD = 512
+_HEAD, _LONGEST_TEXT = 512, 64 * 1024
 _BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof", b"sidx"})
 _STARTS = (
     b"\x1aE\xdf\xa3",  # Matroska, WebM
@@ -43,6 +44,7 @@ _STARTS = (
     b"\x00\x00\x00\x01",  # H.264 and H.265 without a container
 )
 _PACKET, _SYNC = 188, 0x47
+MOST_SOURCES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +60,28 @@ class ClipSource:
     """Whether our key opens it: then a 401 or 400 is about us or the moment, not about the clip."""
 
 
-def download_first(subject: str, sources: Iterator[ClipSource], dest: Path) -> None:
-    """Write the clip from the first source that yields a video. Raises Expired when every source says that it has none
-    (any more), the common error where all failed alike, else Unavailable; each names all sources that were tried.
+def download_first(
+    subject: str,
+    sources: Iterator[ClipSource],
+    dest: Path,
+    follow: Callable[[ClipSource, str], Iterable[ClipSource]] = lambda _source, _text: (),
+) -> None:
+    """Write the clip from the first source that yields a video. `follow` gives the sources that a text names which
+    came instead of a file.
+
+    Raises Expired when every source says that it has none (any more), the common error where all failed alike, else
+    Unavailable; each names all sources that were tried.
     """
     failures: list[tuple[str, ReelgridError]] = []
     tried: set[str] = set()
+    named: list[ClipSource] = []
     while True:
         try:
-            source = next(sources, None)
+            source = named.pop(0) if named else next(sources, None)
         except ReelgridError as error:
             failures.append(("a fresh answer", error))
             source = None
-        if source is None:
+        if source is None or len(tried) >= MOST_SOURCES:
             raise _failure(subject, failures)
         if source.address and source.address in tried:
             continue
@@ -79,6 +90,7 @@ def download_first(subject: str, sources: Iterator[ClipSource], dest: Path) -> N
         if failed is None:
             return
         failures.append((source.place, failed))
+        named += follow(source, failed.body) if failed.body else ()
 
 
 def _try(source: ClipSource, dest: Path) -> ReelgridError | None:
@@ -93,7 +105,9 @@ def _try(source: ClipSource, dest: Path) -> ReelgridError | None:
         return Expired(f"not a usable address: {type(error).__name__}")
     except ReelgridError as error:
         dest.unlink(missing_ok=True)
-        return _judged(error, source)
+        judged = _judged(error, source)
+        judged.body = error.body
+        return judged
     return None
 
 
@@ -130,7 +144,14 @@ def must_be_video(path: Path) -> None:
     """Raises BadDelivery for what no video begins with: a picture, an archive, an error in plain text."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
+        if not begins_as_video(head):
+            error = BadDelivery("what came is no video")
+            error.body = "" if b"\0" in head else (head + file.read(_LONGEST_TEXT)).decode(errors="replace")
+            raise error
+
+
+def begins_as_video(head: bytes) -> bool:
+    """Whether a file that begins like this can be a video."""
     packets = len(head) > _PACKET and head[0] == head[_PACKET] == _SYNC
     riff = head.startswith(b"RIFF") and head[8:12] == b"AVI "
-    if not (head[4:8] in _BOXES or head.startswith(_STARTS) or packets or riff):
-        raise BadDelivery("what came is no video")
+    return head[4:8] in _BOXES or head.startswith(_STARTS) or packets or riff

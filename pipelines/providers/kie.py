@@ -40,9 +40,9 @@ from pipelines.providers.base import (
 )
 from pipelines.providers.callbacks import by_token, is_job_id
 from pipelines.providers.clip_sources import ClipSource
-from pipelines.providers.links import links_of
+from pipelines.providers.links import clip_in, links_of
 from pipelines.providers.video_object import id_of, is_number, job_from, names_another
-from pipelines.providers.vocabulary import create_error, read_error
+from pipelines.providers.vocabulary import create_error, parsed, read_error
 from pipelines.security.webhook_signatures import Unreadable, verify_kie
 from pipelines.settings import Settings
 
@@ -105,13 +105,17 @@ class Provider(Adapter):
             raise Ambiguous(f"{self.name}: accepted without a task id: {str(said)[:200]}")
         return Job(id=task, status=GenerationStatus.SUBMITTED)
 
-    def _poll(self, job_id: str, request: GenerationRequest) -> Job:  # noqa: ARG002 — the server knows it
+    def _poll(self, job_id: str, request: GenerationRequest) -> Job:
+        return self._polled(job_id, request)[0]
+
+    def _polled(self, job_id: str, request: GenerationRequest) -> tuple[Job, Any]:  # noqa: ARG002 — the server knows it
         data = self._data("GET", "/api/v1/jobs/recordInfo", params={"taskId": job_id})
+        data = parsed(data) if isinstance(data, str) else data
         if not isinstance(data, dict):
             raise Unavailable(f"{self.name}: no record in the answer")
         if names_another(data, job_id):
             raise Unavailable(f"{self.name}: asked for {job_id}, the record is about {id_of(data)}")
-        return job_from_record(job_id, data)
+        return job_from_record(job_id, data), data
 
     def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:  # noqa: ARG002 — see above
         """Its pages disagree on how long a link lives, so for each a fresh one can be asked for."""
@@ -212,7 +216,7 @@ def job_from_record(task_id: str, data: Mapping[str, Any]) -> Job:
     """A record in our words. `resultJson` is JSON in a string; money is in credits."""
     job = job_from(data, task_id)
     status = job.status
-    if status is GenerationStatus.SUCCEEDED and not job.result.links:
+    if status is GenerationStatus.SUCCEEDED and not job.result.links and clip_in(data) is None:
         # The state is written before the result: it is asked for again until the deadline.
         status = GenerationStatus.RUNNING
     return dataclasses.replace(

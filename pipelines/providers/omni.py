@@ -7,7 +7,6 @@ actual cost follows. Source: ai.google.dev/gemini-api/docs/interactions and goog
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -34,7 +33,7 @@ from pipelines.providers.base import (
 )
 from pipelines.providers.callbacks import by_token, standard
 from pipelines.providers.clip_sources import FILE, FILE_VERSION, ClipSource
-from pipelines.providers.links import links_of
+from pipelines.providers.links import clip_in, links_of
 from pipelines.providers.video_object import id_of, names_another, tells_of_job
 from pipelines.providers.vocabulary import Words, create_error, known_status, reason_of, words_of
 from pipelines.settings import Settings
@@ -105,7 +104,11 @@ class Provider(Adapter):
         return job_from(body, card, job_id)
 
     def _poll(self, job_id: str, request: GenerationRequest) -> Job:
-        return job_from(self._read(job_id), self.card(request), job_id)
+        return self._polled(job_id, request)[0]
+
+    def _polled(self, job_id: str, request: GenerationRequest) -> tuple[Job, Any]:
+        body = self._read(job_id)
+        return job_from(body, self.card(request), job_id), body
 
     def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:  # noqa: ARG002 — see above
         """Google's files at the configured address, whichever host the answer names (`files.download` of google-genai
@@ -123,16 +126,14 @@ class Provider(Adapter):
 
     def _read_inline(self, job_id: str, dest: Path) -> None:
         body = self._read(job_id)
-        video = video_part(body)
-        if video is None or not video.get("data"):
+        clip, video = clip_in(body), video_part(body)
+        if clip is None and video is not None and video.get("data"):
+            raise BadDelivery(f"{self.name}: the video of {job_id} is not base64, or no video")
+        if clip is None:
             raise Expired(
                 f"{self.name}: {job_id} holds no video {'but a link' if links_of(_outcome(body)) else 'any more'}"
             )
-        try:
-            data = base64.b64decode(video["data"], validate=True)
-        except (binascii.Error, ValueError, TypeError) as error:
-            raise BadDelivery(f"{self.name}: the video of {job_id} is not base64") from error
-        write_clip(dest, data)
+        write_clip(dest, clip)
 
     def _key_headers(self) -> Mapping[str, str]:
         # The file needs our key, which never becomes a part of the address that is kept.

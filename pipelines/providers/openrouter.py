@@ -86,14 +86,18 @@ class Provider(Adapter):
             raise Ambiguous(f"{self.name}: accepted without a job id: {str(said)[:200]}")
         return job_from(said, job_id)
 
-    def _poll(self, job_id: str, request: GenerationRequest) -> Job:  # noqa: ARG002 — the server knows it
-        return answered_job(self._read(f"/videos/{quote(job_id, safe='')}"), job_id, vendor=self.name)
+    def _poll(self, job_id: str, request: GenerationRequest) -> Job:
+        return self._polled(job_id, request)[0]
+
+    def _polled(self, job_id: str, request: GenerationRequest) -> tuple[Job, Any]:  # noqa: ARG002 — the server knows it
+        body = self._read(_path_of(job_id))
+        return answered_job(body, job_id, vendor=self.name), body
 
     def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:  # noqa: ARG002 — see above
         """The signed links, which die before the clip does, and the content, which needs our key: also where an answer
         names it at OpenRouter's own address and the configured one is another.
         """
-        path = f"/videos/{quote(job.id, safe='')}/content"
+        path = f"{_path_of(job.id)}/content"
         links = [link for link in job.result.links if not link.partition("?")[0].endswith(path)]
         yield from map(self.link_source, links)
         yield self.own_source(f"{self._url}{path}?index=0")
@@ -114,6 +118,10 @@ class Provider(Adapter):
         with unpaid(self.name):
             answer = self._http.get(f"{self._url}{path}", headers=self._headers)
         return check_answer(answer, vendor=self.name)
+
+
+def _path_of(job_id: str) -> str:
+    return f"/videos/{quote(job_id, safe='')}"
 
 
 def create_body(submission: Submission, card: CatalogueModel) -> dict[str, Any]:

@@ -46,7 +46,7 @@ from pipelines.providers.base import (
 from pipelines.providers.callbacks import by_token, standard
 from pipelines.providers.clip_sources import ClipSource
 from pipelines.providers.pictures import sized
-from pipelines.providers.video_object import answered_job, id_of, job_from
+from pipelines.providers.video_object import answered_job, id_of, job_from, tells_end_of
 from pipelines.providers.vocabulary import create_error, is_about_key, read_error, squeezed, words_of
 from pipelines.settings import Settings
 
@@ -144,13 +144,20 @@ class Provider(Adapter):
     # ------------------------------------------------------------ read
 
     def _poll(self, job_id: str, request: GenerationRequest) -> Job:
+        return self._polled(job_id, request)[0]
+
+    def _polled(self, job_id: str, request: GenerationRequest) -> tuple[Job, Any]:
+        body = self._read(job_id, request)
+        return answered_job(body, job_id, vendor=self.name), body
+
+    def _read(self, job_id: str, request: GenerationRequest) -> Any:
         query = _query(self.card(request))
         with unpaid(self.name):
             answer = self._answer(self._videos.retrieve, job_id, extra_query=query, timeout=POLL_TIMEOUT_S)
         body = json_of(answer)
         # vLLM-Omni answers the GET of a failed job with the job's own error code, and the job as body.
-        if answer.is_success or _is_job(body):
-            return answered_job(body, job_id, vendor=self.name)
+        if answer.is_success or _is_job(body) or (isinstance(body, dict) and tells_end_of(body, job_id)):
+            return body
         raise read_error(answer.status_code, body, vendor=self.name, headers=answer.headers)
 
     def _find(self, submission: Submission, since: float) -> list[Job]:

@@ -6,30 +6,34 @@ Source: google-genai 3.3.0 and cloud.google.com/vertex-ai/generative-ai/docs/mod
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 
 from pipelines.domain.catalogue import CatalogueModel
-from pipelines.domain.errors import Ambiguous, Expired, NotConfigured, Unavailable
+from pipelines.domain.errors import Ambiguous, Busy, NotConfigured, ReelgridError, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.ports import GenerationRequest, Job, Submission
-from pipelines.providers.base import POLL_TIMEOUT_S, Adapter, Context, paid, picture, unpaid, write_clip
+from pipelines.providers import video_object
+from pipelines.providers.base import POLL_TIMEOUT_S, Adapter, Context, paid, picture, unpaid
 from pipelines.providers.clip_sources import FILE, FILE_VERSION, ClipSource
-from pipelines.providers.links import links_of
-from pipelines.providers.video_object import result_of
-from pipelines.providers.vocabulary import Words, create_error, read_error, reason_of, words_of
+from pipelines.providers.links import clip_in
+from pipelines.providers.vocabulary import create_error, fields_of, read_error
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from google.genai import Client, types
+    from google.genai import Client
 
 LOCATION = "us-central1"
+BUCKETS_URL = "https://storage.googleapis.com"
+OF_AN_OPERATION = frozenset({"name", "done", "response", "error", "metadata"})
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
@@ -65,28 +69,41 @@ class Provider(Adapter):
             raise Ambiguous(f"{self.name}: accepted without the name of an operation")
         return Job(id=operation.name, status=GenerationStatus.SUBMITTED)
 
-    def _poll(self, job_id: str, request: GenerationRequest) -> Job:  # noqa: ARG002 — the server knows it
-        return job_from(job_id, self._operation(job_id))
+    def _poll(self, job_id: str, request: GenerationRequest) -> Job:
+        return self._polled(job_id, request)[0]
+
+    def _polled(self, job_id: str, request: GenerationRequest) -> tuple[Job, Any]:  # noqa: ARG002 — the server knows it
+        body = self._operation(job_id)
+        return job_from(job_id, body), body
 
     def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:  # noqa: ARG002 — see above
-        """The clip inside the answer; or, from a gateway that keeps it, the file it names, at the configured address
-        first.
+        """Mostly the clip comes inside of the answer. Else a gateway keeps the file that it names, at the configured
+        address first; or it is in a bucket.
         """
         links, base = job.result.links, self.settings.google_cloud_base_url
-        if not links:
-            yield ClipSource("the operation itself", partial(self._read_inline, job.id), "inline", ours=True)
         for link in links:
+            if link.lower().startswith("gs://"):
+                yield ClipSource(f"the bucket of {link}", partial(self._read_bucket, link), link, ours=True)
+                continue
             named = FILE.search(link)
             if named and base:
                 version, name = named[1] or FILE_VERSION, named[2]
                 yield self.own_source(f"{base}/{version}/files/{name}:download?alt=media")
             yield self.link_source(link)
 
-    def _read_inline(self, job_id: str, dest: Path) -> None:
-        video = _video(self._operation(job_id))
-        if video is None or not video.video_bytes:
-            raise Expired(f"{self.name}: {job_id} holds no video {'but a link' if video else 'any more'}")
-        write_clip(dest, video.video_bytes)
+    def _read_bucket(self, link: str, dest: Path) -> None:
+        """A clip that was put into a bucket of Google Cloud, with the rights of our service account."""
+        bucket, _, name = link[len("gs://") :].partition("/")
+        try:
+            self.download(f"{BUCKETS_URL}/{quote(bucket)}/{quote(name)}", dest, self._key_headers(), ours=True)
+        except Busy:
+            raise
+        except ReelgridError as error:
+            raise Unavailable(
+                f"the clip is in {link}, and it cannot be read there: {error.operator}. Give the service account of "
+                "GOOGLE_APPLICATION_CREDENTIALS the role Storage Object Viewer there: it is fetched then",
+                retry_after=error.retry_after,
+            ) from error
 
     def _key_headers(self) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {self._credentials().token}"}
@@ -95,15 +112,17 @@ class Provider(Adapter):
         credentials = self._credentials()
         return f"veo: project {self.settings.google_cloud_project}, credentials of kind {type(credentials).__name__}."
 
-    def _operation(self, job_id: str) -> types.GenerateVideosOperation:
-        from google.genai import types
-
-        client = self._client(POLL_TIMEOUT_S)
+    def _operation(self, job_id: str) -> dict[str, Any]:
+        """The operation as it came: the SDK's model of one drops the places that gateways use."""
+        operations: Any = self._client(POLL_TIMEOUT_S).operations
+        asked = {"operation_name": job_id, "resource_name": job_id.rpartition("/operations/")[0]}
         with unpaid(self.name):
-            operation = _said(client.operations.get, types.GenerateVideosOperation.model_validate({"name": job_id}))
-        if isinstance(operation, Refusal):
-            raise read_error(operation.status, operation.body, vendor=self.name, headers=operation.headers)
-        return operation
+            body = _said(operations._fetch_predict_videos_operation, **asked)  # noqa: SLF001 — see above
+        if isinstance(body, Refusal):
+            raise read_error(body.status, body.body, vendor=self.name, headers=body.headers)
+        if not isinstance(body, dict) or not OF_AN_OPERATION & set(body):
+            raise Unavailable(f"{self.name}: no operation in the answer: {str(body)[:200]}")
+        return body
 
     def _client(self, timeout_s: float) -> Client:
         """A client whose token is fresh, so that nothing but the request itself can fail later."""
@@ -163,18 +182,17 @@ class Refusal:
     headers: Mapping[str, str]
 
 
-def _said(call: Callable[..., Any], *arguments: Any, **named: Any) -> types.GenerateVideosOperation | Refusal:
+def _said(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     """The operation, or what Vertex said instead; the HTTP client's own errors pass."""
     from google.genai import errors
 
     try:
-        operation: types.GenerateVideosOperation = call(*arguments, **named)
+        return call(*arguments, **named)
     except errors.APIError as error:
         return Refusal(error.code, error.details, getattr(error.response, "headers", None) or {})
     except ValueError as error:
         # What came back is no operation; whether one was started, it does not tell.
         raise httpx.DecodingError(str(error)) from error
-    return operation
 
 
 def _slug(card: CatalogueModel) -> str:
@@ -220,30 +238,26 @@ def _image(submission: Submission, key: str) -> Any:
     return types.Image(image_bytes=found.path.read_bytes(), mime_type=found.content_type)
 
 
-def job_from(job_id: str, operation: types.GenerateVideosOperation) -> Job:
+def job_from(job_id: str, body: Mapping[str, Any]) -> Job:
     """An operation in our words: done with an error, done with nothing (filtered), or done with a video."""
-    if not operation.done:
-        return Job(id=job_id, status=GenerationStatus.RUNNING)
-    if operation.error:
-        words = words_of({"error": operation.error})
-        return _failed(job_id, reason_of(words), words)
-    video = _video(operation)
-    if video is None and operation.response is None:
-        # Done is written before the response: it is asked for again until the deadline.
-        return Job(id=job_id, status=GenerationStatus.RUNNING)
-    if video is None:
-        filtered = operation.response.rai_media_filtered_reasons if operation.response else None
-        words = Words(message="; ".join(filtered or []) or "done without a video: filtered by moderation")
-        return _failed(job_id, Reason.REFUSED, words)
-    links = links_of({"uri": video.uri})
-    return Job(id=job_id, status=GenerationStatus.SUCCEEDED, progress=100, result=result_of(links))
+    job = video_object.job_from(body, job_id)
+    if job.status is GenerationStatus.SUCCEEDED and not job.result.links and clip_in(body) is None:
+        filtered = _filtered(body)
+        if filtered is None:
+            # Done is written before the response: it is asked for again until the deadline.
+            return dataclasses.replace(job, status=GenerationStatus.RUNNING, progress=0)
+        words = "; ".join(filtered) or "done without a video: filtered by moderation"
+        status, reason = GenerationStatus.FAILED, Reason.REFUSED
+        job = dataclasses.replace(job, status=status, progress=0, reason=reason, error=words)
+    return dataclasses.replace(job, cost_micro=0 if job.status is GenerationStatus.FAILED else None)
 
 
-def _failed(job_id: str, reason: Reason, words: Words) -> Job:
-    return Job(id=job_id, status=GenerationStatus.FAILED, reason=reason, error=words.text, cost_micro=0)
-
-
-def _video(operation: types.GenerateVideosOperation) -> types.Video | None:
-    videos = operation.response.generated_videos if operation.response else None
-    video = videos[0].video if videos else None
-    return video if video and (video.video_bytes or video.uri) else None
+def _filtered(value: Any, depth: int = 4) -> list[str] | None:
+    """Why moderation kept the videos back, however deep it is told; None where it did not."""
+    if not isinstance(value, Mapping) or depth <= 0:
+        return None
+    named = fields_of(value)
+    reasons = named.get("raimediafilteredreasons") or []
+    if reasons or named.get("raimediafilteredcount"):
+        return [str(reason) for reason in (reasons if isinstance(reasons, list) else [reasons])]
+    return next((found for inner in named.values() if (found := _filtered(inner, depth - 1)) is not None), None)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
+from itertools import chain
 from math import isfinite
 from typing import Any, TypeGuard
 from urllib.parse import unquote
@@ -24,6 +26,8 @@ from pipelines.providers.vocabulary import (
     fields_of,
     is_no_error,
     known_status,
+    parsed,
+    read_error,
     reason_of,
     squeezed,
     words_of,
@@ -35,11 +39,15 @@ LATEST_MS = 1000 * LATEST_S
 EARLIEST_S = 1e8
 """The year 1973: a smaller number is a length of time, or nothing."""
 PER_CENT = 100
+HIGHEST_STATUS = 600
 DEEPEST = 4
 _BARE_ID = re.compile(r"(?=\D*\d)[\w.:=-]{6,300}", re.ASCII)
 
 _G = GenerationStatus
-_WRAPPERS = ("data", "result", "output", "response", "job", "task", "video", "generation")
+_WRAPPERS = (
+    "data", "result", "output", "response", "resp", "job", "task", "video", "generation", "prediction", "payload",
+    "body", "jobs", "tasks", "videos", "generations", "items", "results", "taskinfo", "jobinfo",
+)  # fmt: skip
 _STATUS = ("status", "state", "taskstatus", "jobstatus", "videostatus", "generationstatus", "taskstate", "jobstate",
            "phase")  # fmt: skip
 _DONE = ("done", "isdone", "completed", "iscompleted", "finished", "isfinished")
@@ -47,6 +55,8 @@ _PROGRESS = ("progress", "percent", "percentage", "progresspercent", "progresspe
 _IDS = ("id", "taskid", "jobid", "videoid", "generationid", "predictionid", "uuid")
 _OF_A_JOB = ("id", "taskid", "jobid")
 """Ids that a job is asked for by; the rest may name a file or a bill, and only confirm."""
+_OF_A_REQUEST = ("requestid", "name")
+_BARE = ("data", "result", "job", "task", "taskids", "jobids", "ids")
 _SURE = 6
 """Characters from which on one id inside another is no accident."""
 _ERRORS = ("error", "errors", "failreason", "failurereason", "failure", "failmsg", "failmessage", "errormessage",
@@ -86,15 +96,30 @@ def job_from(body: Body, job_id: str | None = None) -> Job:
 def answered_job(body: Any, job_id: str, *, vendor: str) -> Job:
     """The job that a poll asked for. An answer need not repeat its id; one that plainly names another job is not ours.
 
-    Raises Unavailable for what tells nothing of our job.
+    Raises Unavailable for what tells nothing of our job, and what a refusal means that came as a good answer.
     """
     if isinstance(body, list):
         body = {"data": body}
+    code = _refusal_in(body) if isinstance(body, Mapping) else None
+    if code is not None and not links_of(body) and not any(_words(part) for part in parts_of(body, job_id)):
+        raise read_error(code, body, vendor=vendor, headers={})
     if not isinstance(body, Mapping) or not tells_of_job(body, job_id):
         raise Unavailable(f"{vendor}: no job in the answer: {str(body)[:200]}")
     if names_another(body, job_id):
         raise Unavailable(f"{vendor}: asked for {job_id}, the answer is about {id_of(body)}")
     return job_from(body, job_id)
+
+
+def _refusal_in(body: Body) -> int | None:
+    """The HTTP status that some write into the body of an answer with 200."""
+    inner = body.get("error")
+    for part in (body, inner if isinstance(inner, Mapping) else {}):
+        named = fields_of(part)
+        for name in ("code", "statuscode", "httpcode", "status"):
+            code = _number(named.get(name))
+            if isinstance(code, int) and HTTPStatus.BAD_REQUEST <= code < HIGHEST_STATUS:
+                return code
+    return None
 
 
 def tells_of_job(body: Body, job_id: str | None = None) -> bool:
@@ -106,6 +131,13 @@ def tells_of_job(body: Body, job_id: str | None = None) -> bool:
         or any(_first([part], (*_STATUS, *_DONE, *_PROGRESS)) is not None for part in parts)
         or (bool(named) if job_id is None else any(same_job(found, job_id) for found in named))
     )
+
+
+def tells_end_of(body: Body, job_id: str) -> bool:
+    """Whether an answer of any status is the job's own, by its id and a word for its end."""
+    parts = parts_of(body, job_id)
+    named = any(same_job(found, job_id) for part in parts for found in _ids(part))
+    return named and any(known_status(word) in (_G.SUCCEEDED, _G.FAILED) for part in parts for word in _words(part))
 
 
 def names_another(body: Body, job_id: str) -> bool:
@@ -135,17 +167,22 @@ def id_of(body: Body) -> str | None:
     parts = parts_of(body)
     telling = [part for part in parts if _first([part], _STATUS) is not None]
     for part in (*telling[:1], *parts):
-        found = next((str(one) for one in _ids(part) if isinstance(one, str | int) and str(one).strip()), None)
+        found = next((text for one in _ids(part) if (text := str(one).strip()) not in ("", "0")), None)
         if found:
             return found
-    return next((text for part in parts for text in _bare_ids(part)), None)
+    bare = (text for part in parts for text in _bare_ids(part))
+    # A number of the request is one of the job only beside a job's status.
+    beside = (str(one) for part in telling if _words(part) for one in _ids(part, _OF_A_REQUEST) if one)
+    return next(chain(bare, beside), None)
 
 
 def _bare_ids(part: Body) -> Iterable[str]:
     """Some answer a create with nothing but the id: `{"code": "success", "data": "task_1"}`."""
     for name, value in part.items():
-        if squeezed(name) in ("data", "result") and isinstance(value, str) and _BARE_ID.fullmatch(value):
-            yield value
+        alone = value[0] if isinstance(value, list) and len(value) == 1 else value
+        text = str(alone) if isinstance(alone, str | int) and not isinstance(alone, bool) else ""
+        if squeezed(name) in _BARE and _BARE_ID.fullmatch(text):
+            yield text
 
 
 def parts_of(body: Body, job_id: str | None = None) -> list[Body]:
@@ -161,6 +198,7 @@ def parts_of(body: Body, job_id: str | None = None) -> list[Body]:
 
 
 def _unlisted(value: Any, job_id: str | None) -> Any:
+    value = parsed(value) if isinstance(value, str) else value
     if not isinstance(value, list):
         return value
     entries = [entry for entry in value if isinstance(entry, Mapping)]
@@ -191,8 +229,12 @@ def _status(parts: list[Body], *, linked: bool) -> tuple[str, GenerationStatus]:
     """
     said = [(word, status) for part in parts for word in _words(part) if (status := known_status(word))]
     unknown = next((word for part in parts for word in _words(part)), "")
-    if not said and any(_first([part], _DONE) is True for part in parts):
+    if not said and any(_is_true(_first([part], _DONE)) for part in parts):
         said = [("done", _G.SUCCEEDED)]
+    flag = _number(_first(parts, ("successflag",)))
+    if not said and flag:
+        # kie.ai's of its first products: 0 is running, 1 is done, what is more is a failure.
+        said = [("success", _G.SUCCEEDED) if flag == 1 else ("failed", _G.FAILED)]
     if not said:
         return unknown, _G.SUCCEEDED if linked else _G.RUNNING
     word, status = next((one for one in said if one[1] is not _G.SUCCEEDED), said[0])
@@ -204,6 +246,10 @@ def _status(parts: list[Body], *, linked: bool) -> tuple[str, GenerationStatus]:
     return word, status
 
 
+def _is_true(value: object) -> bool:
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
+
+
 def _words(part: Body) -> list[str]:
     named = fields_of(part)
     found = [_word(named[name]) for name in _STATUS if name in named]
@@ -213,7 +259,8 @@ def _words(part: Body) -> list[str]:
 def _word(value: Any) -> str:
     """A word, or the word inside an object such as `{"state": "done"}`."""
     if isinstance(value, Mapping):
-        return next((text for name in (*_STATUS, "code", "name") if isinstance(text := value.get(name), str)), "")
+        named = fields_of(value)
+        return next((text for name in (*_STATUS, "code", "name") if isinstance(text := named.get(name), str)), "")
     return value if isinstance(value, str) else ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -40,22 +42,31 @@ _STATUSES: Mapping[GenerationStatus, tuple[str, ...]] = {
         "moderating", "reviewing", "cancelling", "canceling",
     ),
     _G.SUCCEEDED: (
-        "completed", "complete", "succeeded", "succeed", "success", "successful", "successfully", "done", "finished",
-        "finish", "ready", "generated", "rendered", "processed", "fulfilled", "finalized", "available", "all success",
-        "all done",
+        "completed", "complete", "succeeded", "succeed", "success", "successful", "successfully", "successed", "done",
+        "finished", "finish", "finish success", "ready", "generated", "rendered", "processed", "fulfilled", "finalized",
+        "available", "all success", "all done",
     ),
     _G.FAILED: (
         "failed", "fail", "failure", "error", "errored", "rejected", "refused", "denied", "blocked", "filtered",
         "content filtered", "flagged", "moderated", "moderation blocked", "moderation failed", "nsfw", "deleted",
-        "removed", "expired", "timeout", "timed out", "time out", "invalid", "unsuccessful", "crashed",
+        "removed", "expired", "timeout", "timed out", "time out", "invalid", "unsuccessful", "crashed", "exception",
+        "declined", "prohibited", "violation", "sensitive", "insufficient credits", "out of credits",
         "create task failed", "generate failed",
     ),
     _G.CANCELLED: (
         "cancelled", "canceled", "cancel", "aborted", "abort", "stopped", "terminated", "killed", "revoked",
     ),
 }  # fmt: skip
-_PREFIXES = ("task", "job", "video", "generation", "status", "state")
+_PREFIXES = ("task", "job", "video", "media", "generation", "generate", "output", "status", "state", "is")
 """What some write before the word: `TASK_STATUS_SUCCEED`, `JOB_STATE_FAILED`, `video.generation.completed`."""
+_SUFFIXES = ("successfully", "withwarnings", "withwarning")
+_BAD_ENDS = frozenset({
+    "failed", "failure", "error", "errored", "exception", "violation", "rejected", "refused", "declined", "denied",
+    "blocked", "filtered", "flagged", "detected", "exceeded", "crashed",
+})  # fmt: skip
+_BAD_STARTS = frozenset({"failed", "failure", "error", "rejected"})
+"""A word of several parts is a failure where it ends, or begins, like this: `INTERNAL_ERROR`, `FAILED_MODERATION`."""
+_GOES_ON = frozenset({"retry", "retrying", "recovering", "recovery", "no", "not", "without", "checking", "pending"})
 _NO_ERROR = frozenset({"", "ok", "none", "null", "nil", "na", "noerror", "no", "false", "0", "200"})
 """What some write where an error would stand."""
 
@@ -94,6 +105,16 @@ def squeezed(word: object) -> str:
     return "".join(letter for letter in str(word).lower() if letter.isalnum())
 
 
+def parsed(text: str) -> Any:
+    """What a text holds that is JSON itself; None for any other."""
+    if text.lstrip()[:1] not in ("{", "[", '"'):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
 _STATUS_OF = {squeezed(word): status for status, words in _STATUSES.items() for word in words}
 
 
@@ -110,12 +131,20 @@ def known_status(word: object) -> GenerationStatus | None:
     if not isinstance(word, str):
         return None
     rest = squeezed(word)
+    for suffix in _SUFFIXES:
+        rest = rest.removesuffix(suffix) or rest
     while rest not in _STATUS_OF:
         prefix = next((prefix for prefix in _PREFIXES if rest.startswith(prefix)), None)
         if prefix is None:
-            return None
+            return _G.FAILED if _ends_badly(word) else None
         rest = rest.removeprefix(prefix)
     return _STATUS_OF[rest]
+
+
+def _ends_badly(word: str) -> bool:
+    parts = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", word).lower())
+    bad = len(parts) > 1 and (parts[0] in _BAD_STARTS or parts[-1] in _BAD_ENDS)
+    return bad and not _GOES_ON & set(parts)
 
 
 def status_of(word: object) -> GenerationStatus:

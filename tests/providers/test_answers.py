@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 
-from pipelines.domain.errors import Unavailable
+from pipelines.domain.errors import Expired, RateLimited, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.domain.state.generation import JobResult
 from pipelines.providers import kie, load_catalogue, omni
-from pipelines.providers.links import links_of
+from pipelines.providers.links import clip_in, links_of
 from pipelines.providers.video_object import answered_job, epoch, id_of, job_from, percent
 from pipelines.providers.vocabulary import known_status
+from tests.wire.replay import CLIP
 
 G = GenerationStatus
 LINK = "https://cdn.example/x.mp4"
 OMNI = load_catalogue()["omni/gemini-omni-1.2-flash"]
 
-ENDS = ["SUCCESS", "done", "complete", "completed", "finished", "Succeeded", "succeed", "ready", "TASK_STATUS_SUCCEED"]
-FAILURES = ["FAILED", "failure", "error", "rejected", "expired", "Timed-Out", "JOB_STATE_FAILED", "nsfw"]
+ENDS = [
+    "SUCCESS", "done", "complete", "completed", "finished", "Succeeded", "succeed", "ready", "TASK_STATUS_SUCCEED",
+    "completed_successfully", "SUCCEEDED_WITH_WARNINGS", "MEDIA_GENERATION_STATUS_SUCCESSFUL", "output_ready",
+    "isCompleted", "SUCCESSED",
+]  # fmt: skip
+FAILURES = [
+    "FAILED", "failure", "error", "rejected", "expired", "Timed-Out", "JOB_STATE_FAILED", "nsfw", "INTERNAL_ERROR",
+    "contentPolicyViolation", "FAILED_TO_GENERATE", "safety_filtered", "quota_exceeded",
+]  # fmt: skip
 WAITS = ["queued", "PENDING", "in_queue", "Not Started", "submitted"]
+OPEN = [
+    "unheard-of",
+    "error_retrying",
+    "ready_to_start",
+    "no_error",
+    "blocked_by_dependency",
+    "recovering_from_failure",
+]
+"""Words that nobody has told us about, or that only look like an end."""
 RUNS = ["in-progress", "IN_PROGRESS", "inProgress", "processing", "generating", "running"]
 
 
@@ -33,7 +51,7 @@ RUNS = ["in-progress", "IN_PROGRESS", "inProgress", "processing", "generating", 
         *((word, G.RUNNING) for word in RUNS),
         ("canceled", G.CANCELLED),
         ("ABORTED", G.CANCELLED),
-        ("unheard-of", None),
+        *((word, None) for word in OPEN),
     ],
 )
 def test_a_status_is_known_however_it_is_spelt(word: str, status: G | None) -> None:
@@ -52,6 +70,47 @@ def test_an_id_may_be_spelt_in_many_ways(name: str) -> None:
     assert id_of({name: "task_abc123", "status": "queued"}) == "task_abc123"
     assert id_of({"code": 200, "data": {name: "task_abc123", "status": "queued"}}) == "task_abc123"
     assert answered_job({name: "task_abc123", "status": "done"}, "task_abc123", vendor="v").status is G.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ({"task_id": 987654}, "987654"),
+        ({"id": 0, "task_id": "abc123"}, "abc123"),
+        ({"id": " abc123\n"}, "abc123"),
+        ({"data": '{"task_id": "abc123"}'}, "abc123"),
+        ({"data": ["abc123"]}, "abc123"),
+        ({"code": 0, "data": 123456789}, "123456789"),
+        ({"request_id": "r-1", "data": {"task_id": "abc123"}}, "abc123"),
+        ({"request_id": "abc123", "status": "IN_QUEUE"}, "abc123"),
+        ({"tasks": [{"id": "abc123"}]}, "abc123"),
+        ({"request_id": "abc123"}, None),
+        ({"id": None}, None),
+        ({"message": "no"}, None),
+    ],
+)
+def test_the_id_of_a_create_is_found_where_servers_write_it(body: dict[str, Any], found: str | None) -> None:
+    assert id_of(body) == found
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"code": 404, "message": "task not exist", "data": None}, Expired),
+        ({"error": {"code": "404", "message": "gone"}}, Expired),
+        ({"status": 429, "message": "slow down"}, RateLimited),
+        ({"code": 500, "msg": "upstream"}, Unavailable),
+        ({"code": 200, "data": None}, Unavailable),
+    ],
+)
+def test_a_refusal_that_comes_as_a_good_answer_means_what_it_says(body: dict[str, Any], kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        answered_job(body, "task_abc123", vendor="v")
+
+
+@pytest.mark.parametrize(("flag", "status"), [(0, G.RUNNING), (1, G.SUCCEEDED), (2, G.FAILED), ("3", G.FAILED)])
+def test_the_flag_of_kies_first_products_is_read(flag: object, status: G) -> None:
+    assert job_from({"taskId": "task_abc123", "successFlag": flag}).status is status
 
 
 @pytest.mark.parametrize(
@@ -98,6 +157,27 @@ PLACES: list[dict[str, Any]] = [
     {"task_result": {"videos": [{"url": LINK}]}},
     {"response": {"generateVideoResponse": {"generatedSamples": [{"video": {"uri": LINK}}]}}},
     {"fail_reason": LINK},
+    {"output": {"video_urls": {"720p": LINK}}},
+    {"videos": {"0": {"url": LINK}}},
+    {"output": {"0": LINK}},
+    {"output": [[LINK]]},
+    {"hd_video_url": LINK},
+    {"originVideoUrl": LINK},
+    {"videoInfo": {"no_watermark_url": LINK}},
+    {"final_video": {"location": LINK}},
+    {"presigned_url": LINK},
+    {"downloads": [{"link": LINK}]},
+    {"url": f"<{LINK}>"},
+    {"url": LINK.replace("/", "\\/")},
+    {"output": '[{"url": "' + LINK + '"}]'},
+    {"VIDEO_URL": LINK},
+    {"urls": None, "videos": None, "data": None, "url": LINK},
+    {"urls": [None, LINK]},
+    {"urls": {"get": "https://api.example/jobs/1", "cancel": "https://api.example/jobs/1/x"}, "output": [LINK]},
+    {"choices": [{"message": {"content": f"Here it is: [download]({LINK})"}}]},
+    {"output": f'<video src="{LINK}"></video>'},
+    {"images": ["https://cdn.example/a"], "anything": {"of": {"theirs": LINK}}},
+    {"data": '{"status": "SUCCESS", "video": {"url": "' + LINK + '"}}'},
 ]
 
 
@@ -110,10 +190,57 @@ def test_a_link_is_found_in_every_place_that_servers_have(place: dict[str, Any],
 
 
 @pytest.mark.parametrize(
-    "body", [{"input": {"url": LINK}}, {"image": {"url": LINK}}, {"polling_url": LINK}, {"param": LINK}, {"url": "a b"}]
+    "body",
+    [
+        {"input": {"url": LINK}},
+        {"image": {"url": LINK}},
+        {"polling_url": LINK},
+        {"param": LINK},
+        {"url": "a b"},
+        {"request": {"video_url": LINK}},
+        {"reference_video": LINK},
+        {"callback_url": LINK},
+        {"thumbnail_video": LINK},
+        {"urls": {"get": "https://api.example/jobs/1"}},
+        {"anything": "https://api.example/jobs/1"},
+    ],
 )
 def test_what_was_sent_and_what_is_no_clip_is_no_link(body: dict[str, Any]) -> None:
     assert links_of(body) == []
+
+
+def test_a_playlist_and_a_copy_with_a_watermark_come_last() -> None:
+    body = {
+        "url": "https://cdn.example/y.m3u8",
+        "url_with_watermark": "https://cdn.example/watermark/x.mp4",
+        "mp4": LINK,
+    }
+    assert links_of(body)[0] == LINK
+
+
+MP4 = base64.b64encode(CLIP).decode()
+INSIDE: list[dict[str, Any]] = [
+    {"url": f"data:video/mp4;base64,{MP4}"},
+    {"video": {"b64_json": MP4}},
+    {"data": [{"b64_json": MP4}]},
+    {"output": [{"video_base64": MP4.rstrip("=")}]},
+    {"result": '{"video": "' + MP4 + '"}'},
+    {"response": {"generateVideoResponse": {"generatedSamples": [{"video": {"encodedVideo": MP4}}]}}},
+    {"anything": {"bytesBase64Encoded": base64.urlsafe_b64encode(CLIP).decode()}},
+]
+
+
+@pytest.mark.parametrize("body", INSIDE, ids=lambda body: next(iter(body)))
+def test_a_clip_may_stand_in_the_answer_itself(body: dict[str, Any]) -> None:
+    assert clip_in(body) == CLIP
+    assert links_of(body) == []
+
+
+@pytest.mark.parametrize(
+    "body", [{"input": {"video": MP4}}, {"thumbnail": MP4}, {"text": "A" * 4000}, {"data": MP4[8:]}]
+)
+def test_what_was_sent_and_what_is_no_video_is_no_clip(body: dict[str, Any]) -> None:
+    assert clip_in(body) is None
 
 
 @pytest.mark.parametrize("word", FAILURES)

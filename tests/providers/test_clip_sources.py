@@ -5,6 +5,8 @@ A server on loopback stands for the vendor at its configured address, another fo
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import json
 import threading
 from collections.abc import Iterator
@@ -14,6 +16,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pipelines.domain.errors import BadDelivery, Expired, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus
@@ -31,7 +35,13 @@ MODELS = {
     "openrouter": "openrouter/alibaba/wan-3.0",
     "kie": "kie/bytedance/seedance-2-mini",
     "omni": "omni/gemini-omni-1.2-flash",
+    "veo": "veo/veo-3.1-generate-001",
 }
+JOBS = {"veo": "projects/p/locations/us-central1/publishers/google/models/veo-3.1-generate-001/operations/op1"}
+OPERATION = f"/v1beta1/{JOBS['veo'].rpartition('/operations/')[0]}:fetchPredictOperation"
+MP4 = base64.b64encode(CLIP).decode()
+_PRIVATE = rsa.generate_private_key(65537, 2048)
+KEY = _PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 GOOD: Answer = (200, {"Content-Type": "video/mp4"}, CLIP)
 
 
@@ -91,7 +101,9 @@ def elsewhere() -> Iterator[Server]:
 
 @contextmanager
 def adapter(name: str, vendor: Server, folder: Path) -> Iterator[VideoProvider]:
-    with closing(build_providers(settings_for(vendor.url, folder, "unused"), CATALOGUE, MediaEditor())) as registry:
+    vendor.says("/token", {"access_token": "test-key", "token_type": "Bearer", "expires_in": 3600})
+    key = KEY if name == "veo" else "unused"
+    with closing(build_providers(settings_for(vendor.url, folder, key), CATALOGUE, MediaEditor())) as registry:
         yield registry.get(name)
 
 
@@ -101,8 +113,10 @@ def request(name: str) -> GenerationRequest:
     )
 
 
-def done(link: str | None) -> Job:
-    return Job(id="video_1abc", status=GenerationStatus.SUCCEEDED, progress=100, result=JobResult(url=link))
+def done(name: str, link: str | None) -> Job:
+    return Job(
+        id=JOBS.get(name, "video_1abc"), status=GenerationStatus.SUCCEEDED, progress=100, result=JobResult(url=link)
+    )
 
 
 def own_way(name: str, vendor: Server) -> None:
@@ -119,6 +133,9 @@ def own_way(name: str, vendor: Server) -> None:
             part = {"type": "video", "uri": f"{vendor.url}/good.mp4"}
             body = {"id": "video_1abc", "status": "completed", "steps": [{"type": "model_output", "content": [part]}]}
             vendor.says("/v1/interactions/video_1abc", body)
+        case "veo":
+            videos = [{"bytesBase64Encoded": MP4, "mimeType": "video/mp4"}]
+            vendor.says(OPERATION, {"name": JOBS[name], "done": True, "response": {"videos": videos}})
 
 
 EXPIRED = b'<?xml version="1.0"?><Error><Code>ExpiredToken</Code></Error>'
@@ -156,7 +173,7 @@ def test_whatever_a_link_answers_the_next_way_is_tried(name: str, fault: str, ve
     vendor.answers["/bad.mp4"] = FAULTS[fault]
     own_way(name, vendor)
     with adapter(name, vendor, tmp_path) as provider:
-        provider.fetch(done(f"{vendor.url}/bad.mp4"), request(name), tmp_path / "clip.mp4")
+        provider.fetch(done(name, f"{vendor.url}/bad.mp4"), request(name), tmp_path / "clip.mp4")
     assert (tmp_path / "clip.mp4").read_bytes() == CLIP
     assert "/bad.mp4" in [path for path, _ in vendor.asked]
 
@@ -168,7 +185,7 @@ def test_an_address_that_cannot_be_used_leads_to_the_next_way(
 ) -> None:
     own_way(name, vendor)
     with adapter(name, vendor, tmp_path) as provider:
-        provider.fetch(done(ADDRESSES[address]), request(name), tmp_path / "clip.mp4")
+        provider.fetch(done(name, ADDRESSES[address]), request(name), tmp_path / "clip.mp4")
     assert (tmp_path / "clip.mp4").read_bytes() == CLIP
 
 
@@ -179,7 +196,7 @@ def test_a_server_inside_that_nobody_named_is_never_asked_and_no_key_goes_there(
     own_way(name, vendor)
     elsewhere.answers["/x.mp4"] = GOOD
     with adapter(name, vendor, tmp_path) as provider:
-        provider.fetch(done(f"{elsewhere.url}/x.mp4"), request(name), tmp_path / "clip.mp4")
+        provider.fetch(done(name, f"{elsewhere.url}/x.mp4"), request(name), tmp_path / "clip.mp4")
     assert elsewhere.asked == []
 
 
@@ -190,9 +207,9 @@ def test_our_key_goes_to_the_configured_address_only(
     vendor.answers["/go.mp4"] = (302, {"Location": f"{elsewhere.url}/x.mp4"}, b"")
     own_way(name, vendor)
     with adapter(name, vendor, tmp_path) as provider:
-        provider.fetch(done(f"{vendor.url}/go.mp4"), request(name), tmp_path / "clip.mp4")
+        provider.fetch(done(name, f"{vendor.url}/go.mp4"), request(name), tmp_path / "clip.mp4")
     assert elsewhere.asked == []
-    assert all("test-key" in (key or "") for path, key in vendor.asked if path != "/good.mp4")
+    assert all("test-key" in (key or "") for path, key in vendor.asked if path not in ("/good.mp4", "/token"))
 
 
 FILE = "/v1beta/files/abc123:download"
@@ -219,7 +236,7 @@ def test_a_link_to_the_vendors_own_host_is_asked_for_at_the_configured_address_w
     path = OTHER_NAMES[name][0]
     vendor.answers[path] = GOOD
     with adapter(name, vendor, tmp_path) as provider:
-        provider.fetch(done(link), request(name), tmp_path / "clip.mp4")
+        provider.fetch(done(name, link), request(name), tmp_path / "clip.mp4")
     key = "test-key" if name == "omni" else "Bearer test-key"
     assert vendor.asked == [(path, key)]
     assert (tmp_path / "clip.mp4").read_bytes() == CLIP
@@ -236,8 +253,10 @@ def test_a_link_that_died_is_taken_from_a_fresh_answer(name: str, vendor: Server
     part = {"type": "video", "uri": link}
     steps = [{"type": "model_output", "content": [part]}]
     vendor.says("/v1/interactions/video_1abc", {"id": "video_1abc", "status": "completed", "steps": steps})
+    samples = {"generatedSamples": [{"video": {"uri": link}}]}
+    vendor.says(OPERATION, {"done": True, "response": {"generateVideoResponse": samples}})
     with adapter(name, vendor, tmp_path) as provider:
-        provider.fetch(done(f"{vendor.url}/dead.mp4"), request(name), tmp_path / "clip.mp4")
+        provider.fetch(done(name, f"{vendor.url}/dead.mp4"), request(name), tmp_path / "clip.mp4")
     assert (tmp_path / "clip.mp4").read_bytes() == CLIP
 
 
@@ -245,10 +264,100 @@ def test_a_link_that_died_is_taken_from_a_fresh_answer(name: str, vendor: Server
 def test_gone_is_said_only_when_every_way_says_so_and_each_is_named(name: str, vendor: Server, tmp_path: Path) -> None:
     with adapter(name, vendor, tmp_path) as provider:
         with pytest.raises(Expired) as caught:
-            provider.fetch(done(f"{vendor.url}/dead.mp4"), request(name), tmp_path / "clip.mp4")
+            provider.fetch(done(name, f"{vendor.url}/dead.mp4"), request(name), tmp_path / "clip.mp4")
         assert "the link to 127.0.0.1" in caught.value.operator
         assert "a fresh answer" in caught.value.operator
         vendor.answers["/dead.mp4"] = (503, {}, b"")
         with pytest.raises((Unavailable, BadDelivery)):
-            provider.fetch(done(f"{vendor.url}/dead.mp4"), request(name), tmp_path / "clip.mp4")
+            provider.fetch(done(name, f"{vendor.url}/dead.mp4"), request(name), tmp_path / "clip.mp4")
     assert not (tmp_path / "clip.mp4").exists()
+
+
+CONTENTS: dict[str, Answer] = {
+    "JSON with a link": (200, {"Content-Type": "application/json"}, b'{"data": {"url": "%s/good.mp4"}}'),
+    "JSON called octets": (200, {"Content-Type": "application/octet-stream"}, b'{"video_url": "%s/good.mp4"}'),
+    "a bare link": (200, {"Content-Type": "text/plain"}, b"%s/good.mp4\n"),
+    "a quoted link": (200, {"Content-Type": "application/json"}, b'"%s/good.mp4"'),
+    "a refusal that names the link": (
+        400,
+        {"Content-Type": "application/json"},
+        b'{"detail": "Video has been uploaded to cloud storage. Please use the cloud URL: %s/good.mp4"}',
+    ),
+    "the clip in JSON": (
+        200,
+        {"Content-Type": "application/json"},
+        b'{"video": {"b64_json": "' + MP4.encode() + b'"}}',
+    ),
+    "a file that is called text": (200, {"Content-Type": "text/html"}, CLIP),
+    "a file that is called JSON": (200, {"Content-Type": "application/json"}, CLIP),
+    "all of it in a part": (206, {"Content-Range": f"bytes 0-{len(CLIP) - 1}/{len(CLIP)}"}, CLIP),
+    "another good status": (203, {"Content-Type": "video/mp4"}, CLIP),
+}
+CONTENT_OF = {"sora": "/v1/videos/video_1abc/content", "openrouter": "/api/v1/videos/video_1abc/content"}
+
+
+@pytest.mark.parametrize("name", CONTENT_OF)
+@pytest.mark.parametrize("answer", CONTENTS)
+def test_the_vendors_own_endpoint_may_answer_with_a_link_or_a_clip_inside(
+    name: str, answer: str, vendor: Server, tmp_path: Path
+) -> None:
+    status, headers, body = CONTENTS[answer]
+    vendor.answers[CONTENT_OF[name]] = status, headers, body.replace(b"%s", vendor.url.encode())
+    vendor.answers["/good.mp4"] = GOOD
+    with adapter(name, vendor, tmp_path) as provider:
+        provider.fetch(done(name, None), request(name), tmp_path / "clip.mp4")
+    assert (tmp_path / "clip.mp4").read_bytes() == CLIP
+
+
+@every
+def test_a_link_may_lead_to_json_with_a_link_but_no_page_is_searched_for_videos(
+    name: str, vendor: Server, tmp_path: Path
+) -> None:
+    vendor.answers["/good.mp4"], vendor.answers["/advert.mp4"] = GOOD, (200, {}, CLIP + b"an advert")
+    vendor.answers["/page"] = (200, {"Content-Type": "text/html"}, b"<video src='%s/advert.mp4'>" % vendor.url.encode())
+    vendor.says("/go.mp4", {"url": f"{vendor.url}/good.mp4"})
+    with adapter(name, vendor, tmp_path) as provider:
+        job = done(name, f"{vendor.url}/page")
+        job = dataclasses.replace(job, result=JobResult(url=job.result.url, others=(f"{vendor.url}/go.mp4",)))
+        provider.fetch(job, request(name), tmp_path / "clip.mp4")
+    assert (tmp_path / "clip.mp4").read_bytes() == CLIP
+    assert "/advert.mp4" not in [path for path, _ in vendor.asked]
+
+
+@every
+def test_a_clip_inside_a_fresh_answer_is_taken(name: str, vendor: Server, tmp_path: Path) -> None:
+    vendor.says("/v1/videos/video_1abc", {"id": "video_1abc", "status": "completed", "data": [{"b64_json": MP4}]})
+    vendor.says(
+        "/api/v1/videos/video_1abc", {"id": "video_1abc", "status": "completed", "url": f"data:video/mp4;base64,{MP4}"}
+    )
+    vendor.says(
+        "/api/v1/jobs/recordInfo", {"code": 200, "data": {"state": "success", "resultJson": json.dumps({"video": MP4})}}
+    )
+    steps = [{"content": [{"type": "video", "data": MP4}]}]
+    vendor.says("/v1/interactions/video_1abc", {"id": "video_1abc", "status": "completed", "steps": steps})
+    vendor.says(OPERATION, {"done": True, "response": {"generatedVideos": [{"video": {"encodedVideo": MP4}}]}})
+    with adapter(name, vendor, tmp_path) as provider:
+        job = provider.poll(JOBS.get(name, "video_1abc"), request(name))
+        assert (job.status, job.result) == (GenerationStatus.SUCCEEDED, JobResult())
+        provider.fetch(job, request(name), tmp_path / "clip.mp4")
+    assert (tmp_path / "clip.mp4").read_bytes() == CLIP
+
+
+def test_a_clip_in_a_bucket_that_cannot_be_read_is_waited_for_and_says_what_to_do(
+    vendor: Server, tmp_path: Path
+) -> None:
+    with (
+        adapter("veo", vendor, tmp_path) as provider,
+        pytest.raises(Unavailable, match=r"gs://ours/clip\.mp4") as caught,
+    ):
+        provider.fetch(done("veo", "gs://ours/clip.mp4"), request("veo"), tmp_path / "clip.mp4")
+    assert "Storage Object Viewer" in caught.value.operator
+
+
+@pytest.mark.parametrize("answer", [{"done": True}, {"done": True, "response": {}}, {"done": True, "response": None}])
+def test_an_operation_that_is_done_before_its_video_is_there_is_asked_again(
+    answer: dict[str, Any], vendor: Server, tmp_path: Path
+) -> None:
+    vendor.says(OPERATION, answer)
+    with adapter("veo", vendor, tmp_path) as provider:
+        assert provider.poll(JOBS["veo"], request("veo")).status is GenerationStatus.RUNNING
