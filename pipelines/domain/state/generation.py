@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+LONGEST_GAP_S, ASLEEP_S = 30.0, 300.0
+"""Between two looks at something that is not there, no more than this counts as proof that it stays away; after so long
+without a look, what was seen before counts no more.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenePlace:
@@ -54,7 +59,9 @@ class JobResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationResult(JobResult):
-    """The same with what we noticed meanwhile; times are those since when it is so."""
+    """The same with what we noticed meanwhile; times are those since when it is so, without those in which nobody
+    looked.
+    """
 
     called_back: str | None = None
     """The job that a callback named, until the provider has confirmed it."""
@@ -64,8 +71,19 @@ class GenerationResult(JobResult):
     """The provider does not know the job that it took."""
     gone_since: float | None = None
     """The provider does not have the finished file."""
+    looked_at: float | None = None
+    """When one of these was seen last."""
 
     @classmethod
-    def of(cls, result: JobResult, *, gone_since: float | None = None) -> GenerationResult:
+    def of(cls, result: JobResult) -> GenerationResult:
         """What the provider says now, in the place of all that was noticed before."""
-        return cls(url=result.url, others=result.others, gone_since=gone_since)
+        return cls(url=result.url, others=result.others)
+
+    def since(self, noticed: float | None, now: float) -> float:
+        """Since when something is so that was noticed before, or is noticed now. A queue is no proof: between two looks
+        no more than LONGEST_GAP_S counts. After a sleep, or a jump of the clock, it begins anew.
+        """
+        gap = 0.0 if noticed is None else now - (noticed if self.looked_at is None else self.looked_at)
+        if noticed is None or gap > ASLEEP_S:
+            return now
+        return noticed + max(0.0, gap - LONGEST_GAP_S)

@@ -128,20 +128,21 @@ def _handle_missing(
     are asked for again), or for good. The error to raise.
     """
     now = services.clock.now()
-    since = now if gen.result.gone_since is None else gen.result.gone_since
+    since = gen.result.since(gen.result.gone_since, now)
     patience = GONE_S if now < kept_until(services, gen) else PAST_PATIENCE_S
     if now - since >= patience:
         return error
-    _note(services, actor, gen, result=replace(gen.result, gone_since=since))
+    seen = replace(gen.result, gone_since=since, looked_at=now)
+    _note(services, actor, gen, result=seen)
     with suppress(Expired):
         job = services.providers.get(gen.provider).poll(gen.provider_id or "", request)
-        fresh = GenerationResult.of(job.result, gone_since=since)
+        fresh = replace(GenerationResult.of(job.result), gone_since=since, looked_at=now)
         expires_at = job.expires_at or gen.expires_at
         if job.status is _G.SUCCEEDED:
             _note(services, actor, gen, result=fresh, expires_at=expires_at)
         elif job.status in (_G.SUBMITTED, _G.RUNNING):
             # It was called done too early: what is not made yet is not gone.
-            known = fresh if fresh.links else gen.result
+            known = fresh if fresh.links else seen
             _note(services, actor, gen, result=replace(known, gone_since=None), expires_at=expires_at)
     return Unavailable(error.operator, retry_after=services.catalogue_model(gen.model).poll_s)
 

@@ -45,6 +45,8 @@ MISSING_S = 90.0
 """A job that its provider does not know for so long in a row is gone."""
 TOGETHER, TOGETHER_S = 100, 0.5
 """So many answers are committed together, or those of so long."""
+LATE_S = 120.0
+"""A job that is polled so late was forgotten by us, not by its provider."""
 SILENT = 8
 """After so many calls in a row without an answer, a provider is left alone for the rest of a sweep."""
 CLAIM_S = 45.0
@@ -148,7 +150,23 @@ def _take_due(services: Services, limit: int, run_id: str | None) -> list[Genera
     with services.store.write() as tx:
         ids = [gen.id for gen in due]
         mine = tx.generations.change_all(ids, {"status": status}, before=bounds, next_at=now + CLAIM_S)
-    return [replace(gen, next_at=now + CLAIM_S) for gen in due if gen.id in mine]
+        taken = [_with_time_back(tx, gen, now) for gen in due if gen.id in mine]
+    return [replace(gen, next_at=now + CLAIM_S) for gen in taken]
+
+
+def _with_time_back(tx: Tx, gen: Generation, now: float) -> Generation:
+    """A judge who is late himself: the time in which nobody asked (a machine asleep, a clock that jumped, no worker)
+    is added to the deadline of a job that could not be asked about.
+    """
+    late = now - (gen.next_at or now)
+    if late < LATE_S or gen.deadline_at is None:
+        return gen
+    lane = tx.lanes.get(f"{POLLS}{gen.provider}")
+    # Who had asked us to wait was not forgotten.
+    late = min(late, now - lane.not_before) if lane else late
+    deadline = gen.deadline_at + max(0.0, late)
+    tx.generations.change(gen.id, {"status": gen.status}, deadline_at=deadline)
+    return replace(gen, deadline_at=deadline)
 
 
 def _in_service(services: Services, tx: Tx, now: float) -> dict[str, Any]:
@@ -239,17 +257,18 @@ def _missing(services: Services, actor: Actor, gen: Generation, error: Expired) 
     """The provider does not know the job: not yet (servers behind one address tell each other a little later), for a
     moment, or not any more. In the last case it may well be charged.
     """
-    since = actor.now if gen.result.missing_since is None else gen.result.missing_since
+    since = gen.result.since(gen.result.missing_since, actor.now)
     if actor.now - since >= MISSING_S:
         _fail(services, actor, gen, Reason.EXPIRED, error, cost=gen.reserve_micro)
         return
     with services.store.write() as tx:
-        tx.generations.change(gen.id, {"status": gen.status}, result=replace(gen.result, missing_since=since))
+        seen = replace(gen.result, missing_since=since, looked_at=actor.now)
+        tx.generations.change(gen.id, {"status": gen.status}, result=seen)
     _wait(services, actor, gen, Unavailable(error.operator, retry_after=services.catalogue_model(gen.model).poll_s))
 
 
 def _found_again(services: Services, gen: Generation) -> None:
-    known = replace(gen.result, missing_since=None)
+    known = replace(gen.result, missing_since=None, looked_at=None)
     with services.store.write() as tx:
         tx.generations.change(gen.id, {"status": gen.status}, result=known)
 
@@ -308,10 +327,15 @@ def _abandon(services: Services, actor: Actor, gen: Generation) -> None:
 
 def poll_late(services: Services, actor: Actor, gen: Generation) -> None:
     """A step of an abandoned generation: has its result turned up after all?"""
-    job = None
+    job, waiting = None, False
     if gen.provider_id is not None and gen.polls < LATE_POLLS:
-        job = services.providers.get(gen.provider).poll(gen.provider_id, gen.request)
-    waiting = job is not None and job.status in (_G.SUBMITTED, _G.RUNNING)
+        try:
+            job = services.providers.get(gen.provider).poll(gen.provider_id, gen.request)
+        except (Expired, NotConfigured) as error:
+            # Not known at this moment, or a key that was changed: it is looked for again as long as for the others.
+            logger.info("a late look at %s: %s", gen.id, error.operator)
+            waiting = True
+    waiting = waiting or (job is not None and job.status in (_G.SUBMITTED, _G.RUNNING))
     with services.store.write() as tx:
         if job is not None and job.status is _G.SUCCEEDED:
             gen = transition_generation(tx, actor, gen, _G.ADOPTED)

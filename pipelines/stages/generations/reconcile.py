@@ -28,6 +28,8 @@ CLOCK_SLACK_S = 5.0
 """A vendor's clock may be behind ours by this much when its jobs are matched by creation time."""
 UNHEARD_S = 90.0
 """A job that a callback named and its provider does not know for so long was never there."""
+LONGEST_WAIT_S = 60.0
+LISTEN_S = 5.0
 LIST_TRIES = 5
 """So many looks into a list, spread over its grace, before it counts as proof: a clock that jumps ahead proves none."""
 
@@ -52,14 +54,35 @@ def confirm(services: Services, actor: Actor, gen: Generation) -> None:
         callback.adopt(services, replace(actor, now=services.clock.now()), gen, job_id)
     except (Expired, Ambiguous) as error:
         _doubt_it(services, actor, gen, error)
+    except Retryable as error:
+        if gen.status is _G.UNKNOWN:
+            _bound(services, actor, gen, error)
+        else:
+            error.retry_after = min(error.retry_after or LONGEST_WAIT_S, LONGEST_WAIT_S)
+            raise
+
+
+def _bound(services: Services, actor: Actor, gen: Generation, error: Retryable) -> None:
+    """Who answers nothing but "wait" is asked for so long, and at least so often; then a person decides. Raises the
+    error until then: whatever pause the provider asks for, we are back when the time is over.
+    """
+    card = services.catalogue_model(gen.model)
+    left = submit.over_at(gen, card) + card.maximum_s + card.list_grace_s - services.clock.now()
+    if left <= 0 and gen.attempts >= LIST_TRIES:
+        leave_to_person(services, actor, gen)
+        return
+    longest = left if left > 0 else LONGEST_WAIT_S
+    error.retry_after = min(error.retry_after, longest) if error.retry_after is not None else None
+    raise error
 
 
 def _doubt_it(services: Services, actor: Actor, gen: Generation, error: ReelgridError) -> None:
     """The provider does not know the job, or not yet; or it is another generation's."""
     now = services.clock.now()
-    since = now if gen.result.heard_since is None else gen.result.heard_since
+    since = gen.result.since(gen.result.heard_since, now)
     if isinstance(error, Expired) and now - since < UNHEARD_S:
-        known, later = replace(gen.result, heard_since=since), now + services.catalogue_model(gen.model).poll_s
+        known = replace(gen.result, heard_since=since, looked_at=now)
+        later = now + services.catalogue_model(gen.model).poll_s
     else:
         logger.warning("the callback of %s is not believed: %s", gen.id, error.operator)
         known, later = replace(gen.result, called_back=None, heard_since=None), now
@@ -90,7 +113,11 @@ def _same_key(services: Services, actor: Actor, gen: Generation, _card: Catalogu
     try:
         job = services.providers.get(gen.provider).submit(submit.submission_of(services, gen))
     except Ambiguous as error:
-        raise Unavailable(error.operator) from error
+        _bound(services, actor, gen, Unavailable(error.operator))
+        return
+    except Retryable as error:
+        _bound(services, actor, gen, error)
+        return
     except (Refused, InvalidOrder) as error:
         with services.store.write() as tx:
             submit.fail(tx, replace(actor, now=services.clock.now()), gen, submit.reason_of(error), error)
@@ -111,13 +138,8 @@ def _find_in_list(services: Services, actor: Actor, gen: Generation, card: Catal
     try:
         jobs = services.providers.get(gen.provider).find(submit.submission_of(services, gen), since)
     except Retryable as error:
-        left = submit.over_at(gen, card) + card.maximum_s + card.list_grace_s - services.clock.now()
-        if left > 0:
-            # Whatever pause the provider asks for, we are back when the time is over.
-            error.retry_after = min(error.retry_after, left) if error.retry_after is not None else None
-            raise
         # A list that never answers is none.
-        leave_to_person(services, actor, gen)
+        _bound(services, actor, gen, error)
         return
     job = _unclaimed(services, gen, jobs, since)
     now = services.clock.now()
@@ -171,10 +193,12 @@ def _wait_for_callback(services: Services, actor: Actor, gen: Generation, card: 
     """The callback adopts it (stages.hook). The grace exceeds the longest generation, so nothing comes after it."""
     over_at = submit.over_at(gen, card) + card.maximum_s
     now = services.clock.now()
-    if now >= over_at or services.links.callback(gen.provider, gen.callback_token) is None:
+    # While this machine slept, nobody could call back: only the time counts in which we listened.
+    listened = gen.polls * LISTEN_S >= card.maximum_s
+    if (now >= over_at and listened) or services.links.callback(gen.provider, gen.callback_token) is None:
         leave_to_person(services, actor, gen)
     else:
-        _retry_later(services, actor, gen, min(over_at, now + 5.0))
+        _retry_later(services, actor, gen, now + LISTEN_S)
 
 
 def leave_to_person(services: Services, actor: Actor, gen: Generation) -> None:

@@ -29,8 +29,8 @@ MAX_TRIES = 30
 """After so many failed tries in a row (about half an hour) a person is asked."""
 MAX_TRIES_PAID = 300
 """What is paid for is fetched until the provider says that it is gone; this many tries are about five hours."""
-MAX_TRIES_DAMAGED = 8
-"""A file that arrives damaged so often in a row will not get better."""
+MAX_TRIES_DAMAGED = 20
+"""A file that arrives damaged so often in a row, for a quarter of an hour, will not get better."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,26 @@ def test_a_file_that_stays_away_is_given_up_counted_and_said(harness: StageHarne
     assert (harness.bought, harness.balanced()) == (["a lake"], True)
 
 
+SLEPT_S = 6 * 3600.0
+
+
+@pytest.mark.parametrize(("keeps_s", "woken"), [(24 * 3600.0, 5), (3600.0, 1)])
+def test_a_machine_that_slept_between_two_looks_has_seen_nothing_gone(
+    harness: StageHarness, keeps_s: float, woken: int
+) -> None:
+    """The file comes a little after it woke; past its time it is looked for twice all the same."""
+    harness.vendor().keeps_s = keeps_s
+    harness.vendor().fetch_troubles = [*gone(1)]
+    run = ordered(harness)
+    while harness.vendor().fetch_troubles:
+        harness.work()
+        harness.clock.pass_by(1.0)
+    harness.clock.pass_by(SLEPT_S)
+    harness.vendor().fetch_troubles = [*gone(woken)]
+    assert harness.until(run, "done", "needs_attention").status == "done"
+    assert (harness.bought, harness.balanced()) == (["a lake"], True)
+
+
 def test_past_its_time_a_file_is_looked_for_once_more_and_no_longer(harness: StageHarness) -> None:
     began = harness.clock.now()
     harness.vendor().keeps_s = 1.0

@@ -353,6 +353,85 @@ def test_a_list_that_never_answers_leaves_it_to_a_person_after_a_bounded_time(
     assert_left_to_person(harness, run)
 
 
+@pytest.mark.parametrize("wait_s", [None, 3600.0])
+def test_the_same_key_is_not_sent_for_ever_to_who_says_wait(tmp_path: Path, wait_s: float | None) -> None:
+    harness = doubtful_world(tmp_path, Ability.KEY)
+    vendor = harness.vendor()
+    vendor.script("a lamp", Outcome.AMBIGUOUS)
+    asked: list[float] = []
+    first = vendor.submit
+
+    def then_wait(submission: Submission) -> Job:
+        asked.append(harness.clock.now())
+        if len(asked) == 1:
+            return first(submission)
+        raise RateLimited("429", retry_after=wait_s)
+
+    vendor.submit = then_wait  # type: ignore[method-assign]
+    began = harness.clock.now()
+    run = harness.until(order(harness, "a lamp"), "needs_attention", rounds=20_000)
+    assert harness.clock.now() - began < 3600.0
+    assert_left_to_person(harness, run)
+
+
+@pytest.mark.parametrize("wait_s", [None, 3600.0])
+def test_a_callback_that_cannot_be_confirmed_is_left_to_a_person(tmp_path: Path, wait_s: float | None) -> None:
+    harness = doubtful_world(tmp_path, Ability.CALLBACK)
+    vendor = harness.vendor()
+    vendor.script("a lamp", Outcome.AMBIGUOUS)
+    run = order(harness, "a lamp")
+    while not (found := generations(harness, run)) or found[0].status is not _G.UNKNOWN:
+        harness.work()
+    vendor.troubles = [RateLimited("429", retry_after=wait_s) for _ in range(1000)]
+    job = vendor.bought[0].job_id
+    callback.receive(harness.services, "acme", "one", generation_token=found[0].callback_token, job_id=job)
+    began = harness.clock.now()
+    ended = harness.until(run, "needs_attention", rounds=20_000)
+    assert harness.clock.now() - began < 3600.0
+    assert_left_to_person(harness, ended)
+
+
+def asleep_in_doubt(harness: StageHarness, seconds: float) -> str:
+    """An answer is lost, and the machine sleeps before anybody asks for it."""
+    run = order(harness, "a lamp")
+    while not (found := generations(harness, run)) or found[0].status is not _G.UNKNOWN:
+        harness.work()
+    harness.clock.pass_by(seconds)
+    return run
+
+
+def test_a_list_that_does_not_answer_when_the_machine_wakes_is_asked_again(tmp_path: Path) -> None:
+    harness = doubtful_world(tmp_path, Ability.LIST)
+    vendor = harness.vendor()
+    vendor.script("a lamp", Outcome.AMBIGUOUS)
+    find, troubles = vendor.find, [Unavailable("no network yet")] * 3
+
+    def woken(submission: Submission, since: float) -> list[Job]:
+        if troubles:
+            raise troubles.pop()
+        return find(submission, since)
+
+    vendor.find = woken  # type: ignore[method-assign]
+    harness.until(asleep_in_doubt(harness, 6 * 3600.0), "done")
+    assert (harness.bought, problems(harness)) == (["a lamp"], ())
+
+
+def test_while_the_machine_slept_nobody_could_call_back(tmp_path: Path) -> None:
+    harness = doubtful_world(tmp_path, Ability.CALLBACK)
+    vendor = harness.vendor()
+    vendor.script("a lamp", Outcome.AMBIGUOUS)
+    run = asleep_in_doubt(harness, 6 * 3600.0)
+    for _ in range(20):
+        harness.work()
+        harness.clock.pass_by(5.0)
+    assert harness.run(run).status is RunStatus.GENERATING
+    (gen,) = generations(harness, run)
+    job = vendor.bought[0].job_id
+    callback.receive(harness.services, "acme", "again", generation_token=gen.callback_token, job_id=job)
+    harness.until(run, "done")
+    assert (harness.bought, problems(harness)) == (["a lamp"], ())
+
+
 def test_a_list_that_answers_late_settles_it(tmp_path: Path) -> None:
     harness = doubtful_world(tmp_path, Ability.LIST)
     vendor = harness.vendor()
