@@ -161,9 +161,9 @@ def _with_time_back(tx: Tx, gen: Generation, now: float) -> Generation:
     late = now - (gen.next_at or now)
     if late < LATE_S or gen.deadline_at is None:
         return gen
-    lane = tx.lanes.get(f"{POLLS}{gen.provider}")
+    asked = tx.rate_limits.get(f"{POLLS}{gen.provider}")
     # Who had asked us to wait was not forgotten.
-    late = min(late, now - lane.not_before) if lane else late
+    late = min(late, now - asked.not_before) if asked else late
     deadline = gen.deadline_at + max(0.0, late)
     tx.generations.change(gen.id, {"status": gen.status}, deadline_at=deadline)
     return replace(gen, deadline_at=deadline)
