@@ -7,23 +7,18 @@ import tempfile
 from pathlib import Path
 
 from alembic import command
-from alembic.config import Config
 
-from pipelines.database.schema import MIGRATIONS
+from pipelines.database import schema
 from pipelines.database.store import make_engine
 
 
 def main(message: str) -> None:
     """Autogenerate against a fresh SQLite database that holds all earlier revisions."""
-    revisions = sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("0*.py"))
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    revisions = sorted(path.name[:4] for path in (schema.MIGRATIONS / "versions").glob("0*.py"))
     with tempfile.TemporaryDirectory() as folder:
         engine = make_engine(f"sqlite:///{Path(folder) / 'fresh.db'}")
-        with engine.connect() as connection:
-            config.attributes["connection"] = connection.execution_options(write=True)
+        with engine.connect() as connection, schema.configured(connection) as config:
             command.upgrade(config, "head")
-            connection.commit()
             command.revision(config, message, autogenerate=True, rev_id=f"{len(revisions) + 1:04d}")
 
 

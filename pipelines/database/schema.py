@@ -7,12 +7,18 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0008"
+HEAD = "0009"
 """The newest revision; a wiring test compares it with the files."""
+COMPARED = ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"]
+"""What of a database is compared with the tables."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +44,41 @@ def _revision(connection: Connection) -> str | None:
 
 def _upgrade(connection: Connection) -> None:
     from alembic import command
+
+    with configured(connection) as config:
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def configured(connection: Connection) -> Iterator[Config]:
+    """What Alembic's commands need, for a connection that has not begun anything; committed at the end."""
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection.execution_options(write=True)
-    command.upgrade(config, "head")
-    connection.commit()
+    with _unbound(connection):
+        yield config
+        connection.commit()
+
+
+@contextmanager
+def _unbound(connection: Connection) -> Iterator[None]:
+    """SQLite changes a table by writing it anew and dropping the old one: rows that refer to it must not notice, and
+    what no longer keeps a later constraint is copied as it is. Only between transactions can it be told so.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute("PRAGMA foreign_keys=OFF")
+        cursor.execute("PRAGMA ignore_check_constraints=ON")
+        yield
+    finally:
+        connection.rollback()
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA ignore_check_constraints=OFF")
 
 
 @contextmanager

@@ -77,7 +77,8 @@ def _condition(column: ColumnElement[Any], name: str, kind: str) -> ColumnElemen
 def getting(table: Table, *, lock: bool) -> Select[Any]:
     """A row by its id, which is asked for as `is_id`."""
     query = select(table).where(*conditions(table, (("id", "is"),)))
-    return query.with_for_update() if lock else query
+    # Not against those who only refer to the row: they would wait for it, and two of them for each other.
+    return query.with_for_update(key_share=True) if lock else query
 
 
 @cache

@@ -1,21 +1,43 @@
-"""The tables, derived from the frozen records of the domain: a field there is a column here."""
+"""The tables, derived from the frozen records of the domain: a field there is a column here.
+
+The types say what a column may hold, too: one of an enum's words, or a whole number that is not negative. Foreign keys
+stand where a row means nothing without the other; of a clip and its request, one names the other. None leads to a
+scene, which an edited script replaces while clips and requests that were bought for it stay; none to a base or a key,
+which can go while their runs stay (a key of the environment has no row at all); none from the history, which is only
+told. They are checked at once: SQLite would search a whole table for children of a row that came after them.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import types
 import typing
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
 from sqlalchemy.types import TypeEngine
 
 from pipelines.database.codec import Json
 from pipelines.domain.records import Leased
 from pipelines.ports import Tx
 
-metadata = MetaData()
+metadata = MetaData(
+    naming_convention={"ck": "ck_%(table_name)s_%(column_0_name)s", "fk": "fk_%(table_name)s_%(column_0_name)s"}
+)
 
 RECORDS: dict[str, type[Any]] = {name: typing.get_args(rows)[0] for name, rows in typing.get_type_hints(Tx).items()}
 """The record of each table."""
@@ -37,6 +59,19 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
     "outbox": [("base_id", "table"), ("base_id", "next_at"), ("run_id",), ("record_id",)],
 }
 
+PARENTS: dict[str, dict[str, str]] = {
+    "scenes": {"run_id": "runs", "clip_id": "clips"},
+    "generations": {"run_id": "runs"},
+    "clips": {"run_id": "runs", "generation_id": "generations"},
+    "cuts": {"run_id": "runs"},
+    "ledger": {"run_id": "runs", "generation_id": "generations"},
+    "texts": {"run_id": "runs"},
+}
+"""The table whose row a column names."""
+
+SIGNED = {("ledger", "amount")}
+"""The one whole number that goes below zero: each posting has two sides."""
+
 
 def is_leased(record: type[Any]) -> bool:
     """Whether rows of this table are worked on under a lease."""
@@ -45,7 +80,7 @@ def is_leased(record: type[Any]) -> bool:
 
 def plain_type(hint: Any) -> tuple[Any, bool]:
     """A field's type without `None`, and whether None was allowed."""
-    if isinstance(hint, types.UnionType):
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
         (inner,) = (arg for arg in typing.get_args(hint) if arg is not type(None))
         return inner, True
     return hint, False
@@ -53,26 +88,44 @@ def plain_type(hint: Any) -> tuple[Any, bool]:
 
 def column_type(hint: Any) -> TypeEngine[Any]:
     """The SQL type of a field's plain Python type."""
-    if isinstance(hint, type) and issubclass(hint, (str, StrEnum)):
+    if hint is str or _words(hint):
         return Text()
     simple: dict[Any, TypeEngine[Any]] = {bool: Boolean(), int: BigInteger(), float: Double()}
     return simple.get(hint) or Json(hint)
 
 
-def _column(name: str, hint: Any) -> Column[Any]:
+def _words(hint: Any) -> tuple[str, ...]:
+    """The words that a column of this type may hold; none where any may stand."""
+    if typing.get_origin(hint) is Literal:
+        return typing.get_args(hint)
+    return tuple(hint) if isinstance(hint, type) and issubclass(hint, StrEnum) else ()
+
+
+def _column(table: str, name: str, hint: Any) -> Column[Any]:
     inner, optional = plain_type(hint)
     if name == "id" and inner is int:
         return Column(name, BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True)
-    return Column(name, column_type(inner), primary_key=name == "id", nullable=optional)
+    parent = PARENTS.get(table, {}).get(name)
+    keys = [ForeignKey(f"{parent}.id")] if parent else []
+    return Column(name, column_type(inner), *keys, primary_key=name == "id", nullable=optional)
+
+
+def _checks(table: str, columns: Iterable[Column[Any]], hints: Mapping[str, Any]) -> Iterator[CheckConstraint]:
+    for column in columns:
+        inner, _ = plain_type(hints[column.name])
+        if words := _words(inner):
+            yield CheckConstraint(column.in_([str(word) for word in words]))
+        elif inner is int and not column.primary_key and (table, column.name) not in SIGNED:
+            yield CheckConstraint(column >= 0)
 
 
 def _table(name: str, record: type[Any]) -> Table:
     hints = typing.get_type_hints(record)
-    columns = [_column(field.name, hints[field.name]) for field in dataclasses.fields(record)]
+    columns = [_column(name, field.name, hints[field.name]) for field in dataclasses.fields(record)]
     unique = [Index(f"uq_{name}_{'_'.join(cols)}", *cols, unique=True) for cols in UNIQUE.get(name, [])]
     plain = [Index(f"ix_{name}_{'_'.join(cols)}", *cols) for cols in INDEXES.get(name, [])]
     due = [Index(f"ix_{name}_due", "next_at")] if is_leased(record) else []
-    return Table(name, metadata, *columns, *unique, *plain, *due)
+    return Table(name, metadata, *columns, *_checks(name, columns, hints), *unique, *plain, *due)
 
 
 TABLES: dict[str, Table] = {name: _table(name, record) for name, record in RECORDS.items()}

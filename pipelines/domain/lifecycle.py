@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 
 class RunStatus(StrEnum):
@@ -72,6 +72,9 @@ class Reason(StrEnum):
     PROVIDER_ERROR = "provider_error"
     EXPIRED = "expired"
 
+
+RunSource: TypeAlias = Literal["record", "master_prompt", "rest", "clip"]
+"""What a run follows: its row, the row's master prompt (always through GPT), or an order that came over HTTP."""
 
 _R, _G, _C = RunStatus, GenerationStatus, CutStatus
 _ENDS = frozenset({_R.FAILED, _R.CANCELLED, _R.NEEDS_ATTENTION})

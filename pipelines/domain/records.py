@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from pipelines.domain.footage import Footage, Verdict
-from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus, SceneStatus
+from pipelines.domain.lifecycle import CutStatus, GenerationStatus, Reason, RunSource, RunStatus, SceneStatus
+from pipelines.domain.money import Account, Posting
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.clip_settings import SceneSettings
 from pipelines.domain.planning.plan import Plan
@@ -58,8 +60,7 @@ class Run(Leased):
     """One execution of an order. `plan` is what was quoted and will be submitted."""
 
     status: RunStatus
-    source: str
-    """`record` (the row decides), `master_prompt` (the row's, always through GPT), `rest` or `clip`."""
+    source: RunSource
     base_id: str | None = None
     table: str | None = None
     record_id: str | None = None
@@ -73,8 +74,7 @@ class Run(Leased):
     error: str | None = None
     """One sentence for the marketer: what went wrong and what to do."""
     verdict: str | None = None
-    approval: str | None = None
-    """None, `asked` or `given`."""
+    approval: Literal["asked", "given"] | None = None
     fresh: bool = False
     take: int = 0
     """Counts the cuts of this run: 0 for the first, more after regenerating."""
@@ -147,7 +147,7 @@ class Generation(Leased):
     provider_id: str | None = None
     progress: int = 0
     result: GenerationResult = field(default_factory=GenerationResult)
-    reason: str | None = None
+    reason: Reason | None = None
     error: str | None = None
     deadline_at: float | None = None
     expires_at: float | None = None
@@ -233,8 +233,8 @@ class LedgerEntry:
     day: str
     """UTC day, `2026-11-20`."""
     posting_id: str
-    posting: str
-    account: str
+    posting: Posting
+    account: Account
     amount: int
     run_id: str
     generation_id: str | None = None
@@ -342,7 +342,7 @@ class QueueSweep(Leased):
     """One `process-queue` request: start every ready row of a base."""
 
     base_id: str
-    status: str = "queued"
+    status: Literal["queued", "done", "failed"] = "queued"
     key_id: str | None = None
     started: tuple[str, ...] = ()
     error: str | None = None

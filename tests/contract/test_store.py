@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
@@ -18,6 +18,7 @@ from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Event, Generation, LedgerEntry, Run
 from pipelines.domain.state.generation import GenerationRequest
 from pipelines.ports import Store
+from tools.postgres import Postgres
 
 NOW = 1_800_000_000.0
 
@@ -97,6 +98,7 @@ def test_the_same_unique_key_twice_is_refused_without_harm(store: Store) -> None
 def test_many_rows_change_together_each_only_while_its_conditions_hold(store: Store) -> None:
     flying, done = GenerationStatus.RUNNING, GenerationStatus.FETCHED
     with store.write() as tx:
+        tx.runs.add(a_run())
         for number, status in enumerate((flying, flying, flying, done)):
             tx.generations.add(a_generation(f"gen_{number}", status, next_at=NOW + number))
     with store.write() as tx:
@@ -176,6 +178,7 @@ def test_a_row_is_due_when_its_time_has_come_and_nobody_holds_it(store: Store) -
 
 def test_a_dead_process_loses_its_leases_but_not_that_of_a_paid_submission(store: Store) -> None:
     with store.write() as tx:
+        tx.runs.add(a_run())
         tx.generations.add(a_generation("gen_1", GenerationStatus.SUBMITTING, next_at=NOW))
         tx.generations.add(a_generation("gen_2", GenerationStatus.SUCCEEDED, next_at=NOW))
     for generation in ("gen_1", "gen_2"):
@@ -189,6 +192,7 @@ def test_a_dead_process_loses_its_leases_but_not_that_of_a_paid_submission(store
 def test_whoever_takes_up_a_doubtful_submission_has_to_say_so_soon(store: Store) -> None:
     """Its lease cannot be told from the one of the paid POST, which nobody frees."""
     with store.write() as tx:
+        tx.runs.add(a_run())
         tx.generations.add(a_generation("gen_1", GenerationStatus.SUBMITTING, next_at=NOW))
         tx.generations.add(a_generation("gen_2", GenerationStatus.UNKNOWN, next_at=NOW))
     for generation in ("gen_1", "gen_2"):
@@ -209,6 +213,7 @@ def test_when_the_clock_steps_back_due_times_and_leases_follow(store: Store) -> 
 def test_when_the_clock_steps_back_an_order_written_by_the_new_hands_keeps_its_deadline_and_lease(store: Store) -> None:
     before, after = NOW - 30, NOW - 3600
     with store.write() as tx:
+        tx.runs.add(a_run())
         for name, told in (("before", before), ("after", after)):
             times = {"next_at": told, "lease_until": told + 60, "deadline_at": told + 600}
             tx.generations.add(a_generation(f"gen_{name}", GenerationStatus.SUBMITTING, intent_at=told, **times))
@@ -222,7 +227,9 @@ def test_when_the_clock_steps_back_an_order_written_by_the_new_hands_keeps_its_d
 
 def test_balances_and_usage_are_sums_of_the_ledger(store: Store) -> None:
     with store.write() as tx:
+        tx.runs.add(a_run())
         for generation, amount, seconds in (("gen_1", 400_000, 4.0), ("gen_2", 600_000, 8.0)):
+            tx.generations.add(a_generation(generation, GenerationStatus.FETCHED))
             tx.ledger.add(entry("committed", -amount, generation_id=generation))
             tx.ledger.add(entry("spent", amount, generation_id=generation, seconds=seconds, model="sora/sora-2"))
     with store.read() as tx:
@@ -232,6 +239,49 @@ def test_balances_and_usage_are_sums_of_the_ledger(store: Store) -> None:
         (row,) = tx.usage(["day", "model"])
     expected = {"day": "2027-01-15", "model": "sora/sora-2", "spent_micro": 1_000_000}
     assert row == {**expected, "seconds": 12.0, "generations": 2}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda tx: tx.runs.change("run_1", status="lost"),
+        lambda tx: tx.runs.change("run_1", quote_micro=-1),
+        lambda tx: tx.runs.add(a_run("run_2", approval="perhaps")),
+        lambda tx: tx.generations.add(a_generation("gen_1", GenerationStatus.PLANNED, run_id="run_of_nobody")),
+        lambda tx: tx.ledger.add(entry("purse", 5)),
+        lambda tx: tx.ledger.add(entry("spent", 5, generation_id="gen_of_nobody")),
+    ],
+    ids=["status", "money below zero", "approval", "parent", "account", "parent that may be missing"],
+)
+def test_a_row_that_cannot_be_is_refused_and_nothing_of_its_transaction_stays(
+    store: Store, wrong: Callable[[Any], bool]
+) -> None:
+    with store.write() as tx:
+        tx.runs.add(a_run())
+
+    def attempt() -> None:
+        with store.write() as tx:
+            tx.runs.change("run_1", detail="Waiting.")
+            wrong(tx)
+
+    with pytest.raises(IntegrityError):
+        attempt()
+    with store.read() as tx:
+        assert tx.runs.find() == [a_run()]
+
+
+def test_whoever_only_refers_to_a_row_does_not_wait_for_who_has_locked_it(postgres: Postgres) -> None:
+    """The two would wait for each other as soon as they meet in the other order elsewhere."""
+    store = SqlStore(postgres.fresh_url())
+    store.migrate()
+    with store.write() as tx:
+        tx.runs.add(a_run())
+    with store.write() as holding:
+        assert holding.runs.get("run_1", lock=True)
+        with store.write() as tx:
+            tx.connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
+            assert tx.generations.add(a_generation("gen_1", GenerationStatus.PLANNED))
+    store.engine.dispose()
 
 
 def test_many_threads_that_add_to_one_counter_lose_nothing(store: Store) -> None:

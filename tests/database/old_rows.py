@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, MetaData, text
 
-from pipelines.database.schema import MIGRATIONS
+from pipelines.database import schema
 
 ROWS = Path(__file__).with_name("rows_of_0001.jsonl")
 """Written by the version of revision 0001: every shape that its tests left in any JSON column, with its parents."""
@@ -18,21 +16,14 @@ ROWS = Path(__file__).with_name("rows_of_0001.jsonl")
 
 def upgrade(engine: Engine, revision: str) -> None:
     """Bring an engine's database to a revision."""
-    _migrate(engine, command.upgrade, revision)
+    with engine.connect() as connection, schema.configured(connection) as config:
+        command.upgrade(config, revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
     """Take an engine's database back to a revision."""
-    _migrate(engine, command.downgrade, revision)
-
-
-def _migrate(engine: Engine, way: Callable[[Config, str], None], revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection.execution_options(write=True)
-        way(config, revision)
-        connection.commit()
+    with engine.connect() as connection, schema.configured(connection) as config:
+        command.downgrade(config, revision)
 
 
 def fill(engine: Engine) -> int:

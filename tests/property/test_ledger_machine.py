@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -69,12 +68,12 @@ class LedgerMachine(RuleBasedStateMachine):
             run = _run(tx, run_id)
             status = _G.RUNNING if run.status is RunStatus.GENERATING and ledger.held(tx, run) >= amount else _G.FAILED
             gen = _generation(gen_id, run_id, status, amount)
+            tx.generations.add(gen)
             if status is _G.RUNNING:
                 ledger.reserve(tx, NOW, run, gen)
             else:
                 _refused(lambda: ledger.reserve(tx, NOW, run, gen), expected=ledger.held(tx, run) < amount)
-                gen = replace(gen, reserve_micro=0)
-            tx.generations.add(gen)
+                tx.generations.change(gen_id, reserve_micro=0)
         return gen_id
 
     def _end(self, gen_id: str, to: GenerationStatus) -> tuple[Run, Generation] | None:

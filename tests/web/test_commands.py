@@ -13,6 +13,7 @@ from click.testing import Result
 
 from pipelines.bootstrap import Lettering
 from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.money import Account, Posting
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import LedgerEntry, Run
 from tests.web.web_fixtures import BASE, OUTSIDE, RECORD, WebHarness
@@ -30,6 +31,22 @@ def told(harness: WebHarness, *words: str, stdin: str | None = None) -> Any:
     done = flask(harness, *words, "--json", stdin=stdin)
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
+
+
+def post_one_side(harness: WebHarness) -> None:
+    """What no code of ours does: money that comes from nowhere."""
+    with harness.store.write() as tx:
+        tx.runs.add(Run(id="run_x", status=RunStatus.DONE, source="rest"))
+        entry = LedgerEntry(
+            at=1.0,
+            day="2026-11-20",
+            posting_id="m",
+            posting=Posting.HOLD,
+            account=Account.HELD,
+            amount=5,
+            run_id="run_x",
+        )
+        tx.ledger.add(entry)
 
 
 def test_a_key_made_here_opens_the_api_and_a_revoked_one_does_not(harness: WebHarness) -> None:
@@ -89,11 +106,7 @@ def test_links_are_handed_out_and_revoked(harness: WebHarness) -> None:
 def test_the_audit_fails_when_the_books_do_not_balance(harness: WebHarness) -> None:
     """So that a monitor notices."""
     assert told(harness, "ledger", "audit")["balanced"] is True
-    lonely = LedgerEntry(
-        at=1, day="2026-11-20", posting_id="m", posting="hold", account="held", amount=5, run_id="run_x"
-    )
-    with harness.store.write() as tx:
-        tx.ledger.add(lonely)
+    post_one_side(harness)
     done = flask(harness, "ledger", "audit")
     assert done.exit_code == 1
     assert told(harness, "ledger", "show", "--by", "day", "--by", "model")["rows"] == []
@@ -247,9 +260,7 @@ def test_a_group_named_alone_looks(harness: WebHarness, alone: str, command: str
 
 def test_the_books_alone_fail_as_their_audit_does(harness: WebHarness) -> None:
     """For whoever runs `flask ledger` from a timer."""
-    entry = LedgerEntry(at=1.0, day="2026-11-20", posting_id="m", posting="hold", account="held", amount=5, run_id="r")
-    with harness.store.write() as tx:
-        tx.ledger.add(entry)
+    post_one_side(harness)
     assert flask(harness, "ledger").exit_code == 1
 
 

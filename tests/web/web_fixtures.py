@@ -181,8 +181,8 @@ class WebHarness:
         order = Order(master_prompt="A fox at dawn", title="A fox at dawn")
         self.put(
             Run(id=run_id, status=RunStatus.DONE, source="rest", order=order, created_at=now, updated_at=now, **run),
-            scene,
             clip,
+            scene,
             cut,
             Event(at=now, entity="run", entity_id=run_id, run_id=run_id, name="status", new="done"),
         )

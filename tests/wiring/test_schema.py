@@ -9,9 +9,10 @@ from typing import cast
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import CheckConstraint, inspect
 
 from pipelines.database import SqlStore
-from pipelines.database.schema import HEAD, MIGRATIONS
+from pipelines.database.schema import COMPARED, HEAD, MIGRATIONS
 from pipelines.database.tables import RECORDS, metadata
 from pipelines.ports import Tx
 from pipelines.stages.scheduler.retention import KEPT
@@ -23,9 +24,22 @@ def test_the_migrations_lead_to_the_tables_that_the_records_want(tmp_path: Path)
     store = SqlStore(f"sqlite:///{tmp_path / 'fresh.db'}")
     store.migrate()
     with store.engine.connect() as connection:
-        difference = compare_metadata(MigrationContext.configure(connection), metadata)
+        context = MigrationContext.configure(connection, opts={"autogenerate_plugins": COMPARED})
+        difference = compare_metadata(context, metadata)
+        found = {
+            check["name"]: check["sqltext"]
+            for table in metadata.tables
+            for check in inspect(connection).get_check_constraints(table)
+        }
+    wanted = {
+        str(check.name): str(check.sqltext.compile(store.engine, compile_kwargs={"literal_binds": True}))
+        for table in metadata.tables.values()
+        for check in table.constraints
+        if isinstance(check, CheckConstraint)
+    }
     store.engine.dispose()
     assert difference == []
+    assert found == {name: text.replace(f"{name[3:].partition('_')[0]}.", "") for name, text in wanted.items()}
 
 
 def test_the_newest_migration_is_the_one_that_processes_expect() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.domain.errors import InvalidOrder, Problem
+from pipelines.domain.lifecycle import RunSource
 from pipelines.domain.money import dollars
 from pipelines.domain.orders.field_labels import for_clip, for_row
 from pipelines.domain.orders.order import Order
@@ -35,7 +36,7 @@ def of_record(request: StartRequest) -> answers.Estimate:
     return _answer(bounded(lambda: accept.dry_run(core, request)))
 
 
-def of_order(order: Order, source: str) -> answers.Estimate:
+def of_order(order: Order, source: RunSource) -> answers.Estimate:
     """Needs nobody else."""
     found = accept.dry_run(services(), StartRequest(source=source, order=order))
     problems = for_clip(found.problems) if source == "clip" else found.problems

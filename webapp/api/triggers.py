@@ -9,6 +9,7 @@ from flask import g
 from pydantic import BaseModel
 
 from pipelines.domain.errors import InvalidOrder, Problem
+from pipelines.domain.lifecycle import RunSource
 from pipelines.domain.orders.field_labels import for_clip
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import QueueSweep
@@ -174,24 +175,24 @@ def estimate(body: RecordQuestion | MasterPromptQuestion | ClipQuestion | QueueQ
     if isinstance(body, QueueQuestion):
         return Reply(estimates.of_queue(allowed_base(body.base_id)))
     if isinstance(body, RecordQuestion):
-        source = "master_prompt" if body.for_ == "process-master-prompt" else "record"
+        source: RunSource = "master_prompt" if body.for_ == "process-master-prompt" else "record"
         return Reply(estimates.of_record(_request(body, source)))
     return Reply(estimates.of_order(body.order(), "clip" if isinstance(body, ClipQuestion) else "rest"))
 
 
-def _request(body: RecordTrigger, source: str) -> StartRequest:
+def _request(body: RecordTrigger, source: RunSource) -> StartRequest:
     base_id = allowed_base(body.base_id)
     return StartRequest(
         source=source, base_id=base_id, table=body.table, record_id=body.record_id, order=None, fresh=body.fresh
     )
 
 
-def _record(body: RecordTrigger, source: str) -> Reply:
+def _record(body: RecordTrigger, source: RunSource) -> Reply:
     request = _request(body, source)
     return Reply(estimates.of_record(request)) if body.dry_run else started(request)
 
 
-def _order(order: Order, source: str, *, dry_run: bool) -> Reply:
+def _order(order: Order, source: RunSource, *, dry_run: bool) -> Reply:
     if dry_run:
         return Reply(estimates.of_order(order, source))
     return started(StartRequest(source=source, order=order, fresh=order.fresh))

@@ -247,9 +247,7 @@ def lose(tx: Tx, actor: Actor, gen: Generation, error: ReelgridError) -> None:
     """What was paid for cannot be had any more (expired, or never a video): counted as spent, and said."""
     run = tx.runs.get(gen.run_id, lock=True)
     cost = gen.cost_micro if gen.cost_micro is not None else gen.reserve_micro
-    gen = transition_generation(
-        tx, actor, gen, _G.FAILED, reason=Reason.EXPIRED.value, error=error.operator, cost_micro=cost
-    )
+    gen = transition_generation(tx, actor, gen, _G.FAILED, reason=Reason.EXPIRED, error=error.operator, cost_micro=cost)
     if run is None:
         return
     ledger.capture(tx, actor.now, run, gen, cost, 0.0)

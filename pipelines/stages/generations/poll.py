@@ -316,7 +316,7 @@ def _abandon(services: Services, actor: Actor, gen: Generation) -> None:
     words = f"still not finished after {services.catalogue_model(gen.model).maximum_s:.0f} s"
     with services.store.write() as tx:
         run = tx.runs.get(gen.run_id, lock=True)
-        reason = Reason.PROVIDER_ERROR.value
+        reason = Reason.PROVIDER_ERROR
         later = {"next_at": actor.now + LATE_PAUSE_S, "polls": 0}
         transition_generation(tx, actor, gen, _G.ABANDONED, error=words, reason=reason, **later)
         if run is not None:

@@ -324,7 +324,7 @@ def _not_taken(tx: Tx, actor: Actor, gen: Generation, error: Retryable) -> None:
 def fail(tx: Tx, actor: Actor, gen: Generation, reason: Reason, error: ReelgridError, *, cost: int = 0) -> None:
     """The provider said no: what it costs is captured (mostly nothing), the rest is free again, the run looks on."""
     run = tx.runs.get(gen.run_id, lock=True)
-    gen = transition_generation(tx, actor, gen, _G.FAILED, reason=reason.value, error=error.operator, cost_micro=cost)
+    gen = transition_generation(tx, actor, gen, _G.FAILED, reason=reason, error=error.operator, cost_micro=cost)
     if run is not None:
         if cost:
             ledger.capture(tx, actor.now, run, gen, cost, 0.0)

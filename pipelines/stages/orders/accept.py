@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pipelines.domain.airtable.fields import VideoField
 from pipelines.domain.errors import Busy, InvalidOrder, NotFound, OverBudget, Problem, TooMany
 from pipelines.domain.keys import new_id
-from pipelines.domain.lifecycle import ACTIVE, RunStatus
+from pipelines.domain.lifecycle import ACTIVE, RunSource, RunStatus
 from pipelines.domain.money import show, show_enough
 from pipelines.domain.orders.field_labels import for_row
 from pipelines.domain.orders.order import Order, SceneOrder
@@ -37,9 +37,9 @@ it ends a loop that ran away. Money has limits of its own.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest:
-    """A trigger. `source` is `record`, `master_prompt`, `rest` or `clip`; an order comes with the last two."""
+    """A trigger. An order comes with the sources `rest` and `clip`."""
 
-    source: str
+    source: RunSource
     base_id: str | None = None
     table: str | None = None
     record_id: str | None = None

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import InvalidOrder, Problem
-from pipelines.domain.lifecycle import RunStatus, SceneStatus
+from pipelines.domain.lifecycle import RunSource, RunStatus, SceneStatus
 from pipelines.domain.orders.field_labels import for_clip, for_row
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.orders.unused_settings import unmet
@@ -81,7 +81,7 @@ class RowOrder:
     """A sentence for each text of the row that another one stands in for."""
 
 
-def order_of_row(services: Services, base_id: str, row: AirtableRow, source: str) -> RowOrder:
+def order_of_row(services: Services, base_id: str, row: AirtableRow, source: RunSource) -> RowOrder:
     """Which scenes a row orders: those a person made or edited, else its `Prompt` lines, else none yet (GPT)."""
     problems = tuple(Problem(field, sentence) for field, sentence in row.problems)
     order = dataclasses.replace(row.order, adapt=True)

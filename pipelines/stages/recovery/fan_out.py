@@ -157,13 +157,13 @@ def _plan(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, requ
         updated_at=actor.now,
     )
     try:
-        ledger.must_still_fit(tx, actor.now, run)
-        ledger.reserve(tx, actor.now, run, gen)
+        ledger.must_still_fit(tx, actor.now, run, gen.reserve_micro)
     except OverBudget as error:
         tx.scenes.change(scene.id, status=SceneStatus.FAILED, error=error.marketer)
         record(tx, actor, "scene", scene.id, run.id, "over_budget", model=scene.model)
         return
     tx.generations.add(gen)
+    ledger.reserve(tx, actor.now, run, gen)
     tx.scenes.change(scene.id, status=SceneStatus.GENERATING, fingerprint=mark, error=None, updated_at=actor.now)
     record(tx, actor, "generation", gen.id, run.id, "status", None, gen.status, scene=scene.id, model=gen.model)
 

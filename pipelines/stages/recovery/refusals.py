@@ -94,11 +94,11 @@ class _Recovery:
     def _why(self) -> str:
         if self.last is None or self.last.status is GenerationStatus.ABANDONED:
             return "The video service did not finish this scene in time; it may still be charged. Retry it if you like."
-        if self.last.reason == Reason.QUOTA.value:
+        if self.last.reason == Reason.QUOTA:
             why = "The account at the video service is out of credit. Ask your operator, then retry."
-        elif self.last.reason == Reason.EXPIRED.value and self.last.cost_micro:
+        elif self.last.reason == Reason.EXPIRED and self.last.cost_micro:
             why = "The video service no longer has this clip, and it counts as paid. Retry to have it made again."
-        elif self.last.reason == Reason.INVALID.value:
+        elif self.last.reason == Reason.INVALID:
             why = f"The video service did not accept this scene: {self.last.error or 'no reason given'}."
         else:
             why = "The video service failed on this scene again and again. Retry later or choose another model."
@@ -157,7 +157,7 @@ def explain_refusals(services: Services, actor: Actor, run: Run) -> None:
 def _unexplained(tx: Tx, scene: Scene) -> Generation | None:
     generations = tx.generations.find(scene_id=scene.id, order="-attempt", limit=1)
     last = generations[0] if generations else None
-    if last is None or last.reason != Reason.REFUSED.value or scene.attempt_level.explained == last.id:
+    if last is None or last.reason != Reason.REFUSED or scene.attempt_level.explained == last.id:
         return None
     return last
 

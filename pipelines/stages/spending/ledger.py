@@ -34,8 +34,8 @@ def _post(
             at=now,
             day=utc_day(now),
             posting_id=posting_id,
-            posting=posting.value,
-            account=side.account.value,
+            posting=posting,
+            account=side.account,
             amount=side.amount,
             run_id=run.id,
             generation_id=gen.id if gen else None,
@@ -147,15 +147,18 @@ def used_up(tx: Tx, base_id: str, day: str) -> str | None:
     return None
 
 
-def must_still_fit(tx: Tx, now: float, run: Run) -> None:
-    """Raises OverBudget when what a run has set aside is above its base's Day Budget as it was last read: the hold may
-    have been made without reading it, or the budget was lowered since.
+def must_still_fit(tx: Tx, now: float, run: Run, part: int) -> None:
+    """Raises OverBudget when a run holds less than the `part` that one generation may cost, or when what it has set
+    aside is above its base's Day Budget as it was last read: the hold may have been made without reading it, or the
+    budget was lowered since.
     """
     _alone(tx, run)
     amount = held(tx, run)
     for cap in _cap_of_base(tx, run, utc_day(now)):
         if cap.used > cap.limit:
             raise OverBudget(marketer=replace(cap, used=cap.used - amount).refusal(amount))
+    if amount < part:
+        raise OverBudget(f"run {run.id} holds less than the {part} that a generation may cost")
 
 
 def release(tx: Tx, now: float, run: Run) -> None:
