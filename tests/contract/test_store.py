@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.money import Account, Posting
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Event, Generation, LedgerEntry, Run
 from pipelines.domain.state.generation import GenerationRequest
@@ -54,9 +55,15 @@ def ids(due: list[tuple[str, float]]) -> list[str]:
     return [row for row, _ in due]
 
 
-def entry(account: str, amount: int, **changes: Any) -> LedgerEntry:
+def entry(account: Account, amount: int, **changes: Any) -> LedgerEntry:
     usual = LedgerEntry(
-        at=NOW, day="2027-01-15", posting_id="m", posting="capture", account=account, amount=amount, run_id="run_1"
+        at=NOW,
+        day="2027-01-15",
+        posting_id="m",
+        posting=Posting.CAPTURE,
+        account=account,
+        amount=amount,
+        run_id="run_1",
     )
     return replace(usual, **changes)
 
@@ -230,8 +237,8 @@ def test_balances_and_usage_are_sums_of_the_ledger(store: Store) -> None:
         tx.runs.add(a_run())
         for generation, amount, seconds in (("gen_1", 400_000, 4.0), ("gen_2", 600_000, 8.0)):
             tx.generations.add(a_generation(generation, GenerationStatus.FETCHED))
-            tx.ledger.add(entry("committed", -amount, generation_id=generation))
-            tx.ledger.add(entry("spent", amount, generation_id=generation, seconds=seconds, model="sora/sora-2"))
+            tx.ledger.add(entry(Account.COMMITTED, -amount, generation_id=generation))
+            tx.ledger.add(entry(Account.SPENT, amount, generation_id=generation, seconds=seconds, model="sora/sora-2"))
     with store.read() as tx:
         assert tx.balance("spent", run_id="run_1") == 1_000_000
         assert tx.balance("committed", generation_id="gen_1") == -400_000
@@ -246,10 +253,10 @@ def test_balances_and_usage_are_sums_of_the_ledger(store: Store) -> None:
     [
         lambda tx: tx.runs.change("run_1", status="lost"),
         lambda tx: tx.runs.change("run_1", quote_micro=-1),
-        lambda tx: tx.runs.add(a_run("run_2", approval="perhaps")),
+        lambda tx: tx.runs.change("run_1", approval="perhaps"),
         lambda tx: tx.generations.add(a_generation("gen_1", GenerationStatus.PLANNED, run_id="run_of_nobody")),
-        lambda tx: tx.ledger.add(entry("purse", 5)),
-        lambda tx: tx.ledger.add(entry("spent", 5, generation_id="gen_of_nobody")),
+        lambda tx: tx.ledger.add(entry(cast("Account", "purse"), 5)),
+        lambda tx: tx.ledger.add(entry(Account.SPENT, 5, generation_id="gen_of_nobody")),
     ],
     ids=["status", "money below zero", "approval", "parent", "account", "parent that may be missing"],
 )

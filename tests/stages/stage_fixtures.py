@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pipelines.domain.airtable.fields import AirtableTable
+from pipelines.domain.lifecycle import RunSource
 from pipelines.domain.money import Account
 from pipelines.domain.records import Clip, Cut, Event, Generation, Run, Scene
 from pipelines.stages.films.stitch import films_of
@@ -82,7 +83,7 @@ class StageHarness(ServicesHarness):
     def row(self, **fields: Any) -> str:
         return self.airtable.add(AirtableTable.VIDEOS, **fields)
 
-    def trigger(self, record_id: str, *, source: str = "record", fresh: bool = False) -> str:
+    def trigger(self, record_id: str, *, source: RunSource = "record", fresh: bool = False) -> str:
         request = accept.StartRequest(source=source, base_id=BASE, record_id=record_id, fresh=fresh)
         return accept.start(self.services, request).run_id
 
