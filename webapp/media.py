@@ -50,7 +50,7 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f"\\/:*?<>|]+')
 @declares(Door.SHARE, Owner.ADDRESS)
 def signed(token: str, filename: str | None = None) -> Response:
     """A file by a signed link. 403 for a link we did not sign, 410 for one whose time has run out."""
-    link = links.read_media_link(secret(), token, services().clock.now())
+    link = links.read_media(secret(), token, services().clock.now())
     name = filename or link.key.rsplit("/", 1)[-1]
     response = _file(link.key, name, max_age=3600, immutable=True)
     if link.giving is not None and _is_whole(response):

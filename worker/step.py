@@ -15,7 +15,6 @@ from pipelines.stages.scheduler import steps
 
 logger = logging.getLogger(__name__)
 
-OWNER_VARIABLE = "reelgrid.owner"
 
 Build = Callable[[str], Services]
 

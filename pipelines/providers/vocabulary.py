@@ -147,11 +147,6 @@ def _ends_badly(word: str) -> bool:
     return bad and not _GOES_ON & set(parts)
 
 
-def status_of(word: object) -> GenerationStatus:
-    """Our status for a vendor's. A word nobody has told us about means: keep polling until the deadline."""
-    return known_status(word) or _G.RUNNING
-
-
 def is_no_error(words: Words) -> bool:
     """Whether what stands in the place of an error says that there is none."""
     code, message = squeezed(words.code), squeezed(words.message)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +15,6 @@ from typing import Any
 from itsdangerous import BadData, BadSignature, URLSafeSerializer
 
 from pipelines.domain.errors import Blame, Permanent
-
-_TOKEN_BYTES = 32
-
 
 _VIEW_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
@@ -67,13 +63,8 @@ def sign_media(secret: str, key: str, expires_at: float, giving: str | None = No
     return _serializer(secret, "media").dumps(payload)
 
 
-def read_media(secret: str, token: str, now: float) -> str:
-    """The storage key a media token opens. Raises `Tampered`, `Expired` or `Malformed`."""
-    return read_media_link(secret, token, now).key
-
-
-def read_media_link(secret: str, token: str, now: float) -> MediaLink:
-    """What a media token opens, and what it was made for. Raises as `read_media`."""
+def read_media(secret: str, token: str, now: float) -> MediaLink:
+    """What a media token opens, and what it was made for. Raises `Tampered`, `Expired` or `Malformed`."""
     subject, payload = _opened(_serializer(secret, "media"), token, now)
     giving = payload.get("g")
     return MediaLink(subject, giving if isinstance(giving, str) else None)
@@ -103,11 +94,6 @@ def read_row(subject: str) -> tuple[str, str]:
     if not slash:
         raise Outdated("a link to a row names no base")
     return base_id, record_id
-
-
-def new_view_token() -> str:
-    """A permanent, unguessable token for `/v/<token>`: 32 random bytes, 43 characters."""
-    return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def is_view_token(text: str) -> bool:

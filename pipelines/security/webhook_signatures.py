@@ -10,21 +10,15 @@ import base64
 import binascii
 import hmac
 import re
-import secrets
 from collections.abc import Iterable, Sequence
 
 from pipelines.domain.errors import Blame, NotConfigured, Permanent
 from pipelines.settings import webhook_key
 
 TOLERANCE_S = 300.0
-
-
 """How far a webhook's timestamp may be from now, either way (Standard Webhooks 1.0.0; OpenRouter)."""
 
-
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
-
-
 _MESSAGE_ID = re.compile(r"[!-~]{1,256}", re.ASCII)
 
 
@@ -71,16 +65,6 @@ def verify_standard_webhook(
     signed = f"{message_id}.{timestamp}.".encode() + body
     given = [entry.removeprefix("v1,") for entry in (signature or "").split(" ") if entry.startswith("v1,")]
     _check_signature(given, (_b64(_mac(_key(secret), signed)) for secret in live))
-
-
-def sign_standard_webhook(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The webhook-signature of a message of ours. Raises `NotConfigured` for a secret without `whsec_`."""
-    return f"v1,{_b64(_mac(_key(secret), f'{message_id}.{timestamp}.'.encode() + body))}"
-
-
-def new_webhook_secret() -> str:
-    """A secret for one receiver of our webhooks."""
-    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
 def verify_airtable(mac_secret: str, *, mac: str | None, body: bytes) -> None:

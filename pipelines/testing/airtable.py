@@ -19,7 +19,6 @@ from pipelines.ports import AirtableRow, AirtableScene, AirtableSettings, Airtab
 
 BASE = "appMemory00000001"
 BATCH = 10
-REVOKED = "Airtable refuses our access token: it was revoked."
 _LOSING: Mapping[tuple[str, str], str] = {
     (AirtableTable.VIDEOS, VideoField.FINAL_VIDEO): "lose_films",
     (AirtableTable.VERSIONS, VideoField.FINAL_VIDEO): "lose_versions",

@@ -21,7 +21,8 @@ from pipelines.stages.decisions import control
 from pipelines.stages.delivery import flush
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor
-from pipelines.stages.scheduler import maintenance, steps
+from pipelines.stages.orders import schedule
+from pipelines.stages.scheduler import steps
 from pipelines.stages.views import run_view
 from tests.airtable.airtable_fixtures import BASE, TOKEN, AirtableHarness
 
@@ -211,7 +212,8 @@ def test_a_run_waits_for_its_hour_by_what_its_history_says_whatever_its_sentence
     house.look()
     [run] = house.runs()
     clock.wait(60)
-    assert maintenance.ages(house.services) == {}, "nobody has to do anything about it"
+    with house.services.store.read() as tx:
+        assert schedule.waiting_run(tx, BASE, timed, clock.now()) == run.id, "nobody has to do anything about it"
     with house.services.store.write() as tx:
         tx.runs.change(run.id, detail="Wartet bis 10 Uhr.")
     control.set_stop(house.services, on=True, reason="a holiday", actor="test")
@@ -219,7 +221,8 @@ def test_a_run_waits_for_its_hour_by_what_its_history_says_whatever_its_sentence
     house.look()
     other = next(one for one in house.runs() if one.record_id == stopped)
     assert steps.step(house.services, "runs", other.id)
-    assert list(maintenance.ages(house.services)) == ["run queued"], "it is kept from going on"
+    with house.services.store.read() as tx:
+        assert schedule.waiting_run(tx, BASE, stopped, clock.now()) is None, "it is kept from going on"
     house.world.edit("Videos", timed, {"Scheduled For": None})
     house.look()
     moved, left = sorted(house.runs(), key=lambda one: one.record_id != timed)

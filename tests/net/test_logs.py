@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from pipelines.domain.errors import InvalidOrder
+from pipelines.domain.keys import new_token
 from pipelines.net import RedactingFilter, redact
 from pipelines.net.logs import ContextFilter, Style, log_handler
 from pipelines.ports import log_context
+from pipelines.sandbox.vendors.kernel.delivery import new_secret
 from pipelines.security.api_keys import new_api_key
-from pipelines.security.links import new_view_token, sign_media
-from pipelines.security.webhook_signatures import new_webhook_secret
+from pipelines.security.links import sign_media
 from pipelines.storage.keys import checked_key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,15 +30,15 @@ SECRETS = {
     "openai": ("key {}", "sk-proj-abc_DEF-1234567890"),
     "airtable": ("token={} x", "patABCDEFGHIJKLMN.0123456789abcdef0123456789abcdef"),
     "airtable bare": ("using {}!", "patABCDEFGHIJKLMN.0123456789abcdef0123456789abcdef"),
-    "webhook": ("secret {}", new_webhook_secret()),
+    "webhook": ("secret {}", new_secret()),
     "ours": ("{}", new_api_key().key),
     "s3": ("GET https://s3/b/k?X-Amz-Credential=a&X-Amz-Signature={}&x=1", "0a1b2c3d4e5f"),
     "signed query": ("/runs/1?t={}", "abc.def"),
     "gemini": ("https://g/v1beta/files?key={}", "AIzaSyA-1234567890abcdefghij"),
     "gemini bare": ("{}", "AIzaSyA-1234567890abcdefghij"),
     "media link": ("/media/{}/film.mp4", sign_media("s" * 32, "cuts/a.mp4", 10)),
-    "view link": ("GET /v/{} 200", new_view_token()),
-    "callback": ("/api/webhook/kie/{}", new_view_token()),
+    "view link": ("GET /v/{} 200", new_token()),
+    "callback": ("/api/webhook/kie/{}", new_token()),
     "database": ("postgresql://user:{}@host/db", "hunter2"),
 }
 

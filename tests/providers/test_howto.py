@@ -75,7 +75,7 @@ from pathlib import Path
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import Run
 from pipelines.providers import all_variables, load_catalogue
-from pipelines.security.webhook_signatures import sign_standard_webhook
+from pipelines.sandbox.vendors.kernel.delivery import standard_webhook
 from tests.web.web_fixtures import OUTSIDE, WebHarness
 
 secret = "whsec_" + "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
@@ -88,8 +88,7 @@ for key, signed in (({}, True), ({"ACME_WEBHOOK_SECRET": secret}, False), ({"ACM
         house.put(Run(id="run_1", status=RunStatus.GENERATING, source="rest"), house.scene("run_1"))
         house.put(house.generation("run_1", provider="acme", provider_id="job_1", next_at=9e9))
         at = int(house.clock.now())
-        sign = sign_standard_webhook(secret, "msg_1", at, body) if signed else "v1,AAAA"
-        headers = {"webhook-id": "msg_1", "webhook-timestamp": str(at), "webhook-signature": sign}
+        headers = standard_webhook("msg_1", secret)(body, at) | ({} if signed else {"webhook-signature": "v1,AAAA"})
         answer = house.client.post("/api/webhook/acme/token-1", data=body, headers=headers)
         with house.store.read() as tx:
             woken = (tx.generations.get("gen_1").next_at or 0) < 8e9

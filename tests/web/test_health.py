@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from pipelines.domain.records import Process
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.records import Process, Run
 from tests.web.web_fixtures import BEARER, WebHarness
 
 
@@ -70,3 +71,17 @@ def test_workers_without_a_pump_are_not_enough(harness: WebHarness) -> None:
     beat(harness, "steps0")
     assert not doctor(harness)["ok"]
     assert not ready(harness)
+
+
+def test_the_age_of_the_oldest_in_each_moving_status_is_told(harness: WebHarness) -> None:
+    now = harness.clock.now()
+    harness.put(
+        Run(id="run_1", status=RunStatus.GENERATING, source="rest", updated_at=now - 120),
+        Run(id="run_2", status=RunStatus.QUEUED, source="rest", updated_at=now - 500, next_at=now + 3600),
+        harness.scene("run_1"),
+        harness.generation("run_1", updated_at=now - 90),
+    )
+    found = metrics(harness)
+    assert found['reelgrid_oldest_moving_run_seconds{status="generating"}'] >= 120
+    assert found['reelgrid_oldest_moving_run_seconds{status="queued"}'] == 0, "it waits for its time"
+    assert found['reelgrid_oldest_open_generation_seconds{status="running"}'] >= 90

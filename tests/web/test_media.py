@@ -120,7 +120,9 @@ def test_a_link_that_was_given_to_airtable_tells_when_the_whole_file_was_fetched
 def test_a_file_that_is_no_longer_kept_is_410(harness: WebHarness) -> None:
     """Retention is no error of the reader."""
     address = link(harness)
-    harness.services.media.delete(links.read_media(OUTSIDE["SECRET_KEY"], address.split("/")[2], harness.clock.now()))
+    harness.services.media.delete(
+        links.read_media(OUTSIDE["SECRET_KEY"], address.split("/")[2], harness.clock.now()).key
+    )
     answer = harness.client.get(address)
     assert answer.status_code == 410
     assert answer.mimetype == "application/problem+json"

@@ -16,7 +16,8 @@ import pytest
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import Base, Generation, Run
 from pipelines.domain.state.base import BaseState, Hook
-from pipelines.security import sealing, webhook_signatures
+from pipelines.sandbox.vendors.kernel.delivery import standard_webhook
+from pipelines.security import sealing
 from tests.web.web_fixtures import BASE, OUTSIDE, WebHarness
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
@@ -56,12 +57,7 @@ def standard(
     harness: WebHarness, body: bytes, *, id: str = "msg_1", secret: str = SECRET, age: float = 0.0
 ) -> dict[str, str]:
     at = int(harness.clock.now() - age)
-    return {
-        "webhook-id": id,
-        "webhook-timestamp": str(at),
-        "webhook-signature": webhook_signatures.sign_standard_webhook(secret, id, at, body),
-        "Content-Type": "application/json",
-    }
+    return {**standard_webhook(id, secret)(body, at), "Content-Type": "application/json"}
 
 
 def deliveries(harness: WebHarness) -> int:

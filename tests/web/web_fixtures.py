@@ -19,13 +19,13 @@ from flask.testing import FlaskClient
 from pipelines.bootstrap import build_services
 from pipelines.database import SqlStore
 from pipelines.domain.footage import Footage
+from pipelines.domain.keys import new_token
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Clip, Cut, Event, Generation, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest
 from pipelines.sandbox.airtable import FIRST_BASE
 from pipelines.sandbox.app import Sandbox
-from pipelines.security.links import new_view_token
 from pipelines.settings import load_settings
 from webapp import create_app
 
@@ -157,7 +157,7 @@ class WebHarness:
             take=0,
             format="16:9",
             status=CutStatus.DELIVERED,
-            token=new_view_token(),
+            token=new_token(),
             key=key,
             sha256=hashlib.sha256(film).hexdigest(),
             size=len(film),

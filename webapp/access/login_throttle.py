@@ -3,6 +3,9 @@
 In the memory of this process, because the web process waits for nobody; several processes count each for themselves.
 A key that was right once is always looked at: others who share its address, as the senders of a big service do, cannot
 lock it out by guessing.
+
+The library `limits` was considered: in memory it takes no clock, keeps every address until it expires, however many
+there are, and runs a thread beside the requests.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, SettingsField
@@ -109,7 +108,7 @@ class Maintenance:
                     settings_row.show(tx, now, entry.base_id, at_once=True)
 
     def _read_switches(self) -> None:
-        """Of bases where a run is moving: elsewhere nothing can be spent. `wishes` keeps the pace, whoever looks."""
+        """Of bases where a run is moving: elsewhere nothing can be spent. `base_settings` keeps the pace."""
         with self._services.store.read() as tx:
             now = self._services.clock.now()
             runs = [run for run in tx.runs.find(status=tuple(MOVING)) if not schedule.waits(tx, run, now)]
@@ -118,21 +117,6 @@ class Maintenance:
             age = now - (base.settings_read_at or 0.0) if base else PUSHED_SETTINGS_S
             if not 0 <= age < PUSHED_SETTINGS_S or not webhook_push.is_on(self._services, base_id):
                 base_settings.refresh(self._services, base_id)
-
-
-def ages(services: Services) -> dict[str, float]:
-    """Seconds since the oldest run and generation in each moving status changed, for metrics and alarms."""
-    now = services.clock.now()
-    oldest: dict[str, float] = {}
-    with services.store.read() as tx:
-        for status in MOVING:
-            runs = tx.runs.find(status=status, order="updated_at")
-            for run in islice((run for run in runs if not schedule.waits(tx, run, now)), 1):
-                oldest[f"run {status.value}"] = now - run.updated_at
-        for phase in (GenerationStatus.SUBMITTING, GenerationStatus.SUBMITTED, GenerationStatus.RUNNING):
-            for gen in tx.generations.find(status=phase, order="updated_at", limit=1):
-                oldest[f"generation {phase.value}"] = now - gen.updated_at
-    return oldest
 
 
 def clean_up(services: Services) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -216,19 +215,6 @@ def test_cancelling_keeps_what_is_paid_for_and_a_new_run_reuses_it(tmp_path: Pat
     )
     again = harness.make(record)
     assert (again.status, len(harness.bought), problems(harness)) == (RunStatus.DONE, 2, ())
-
-
-def test_the_age_of_the_oldest_in_each_moving_status_is_told(tmp_path: Path) -> None:
-    harness = StageHarness.build(tmp_path)
-    harness.vendor().script("a lamp", Outcome.NEVER)
-    run = order(harness, "a lamp")
-    while not harness.bought:
-        harness.work()
-    harness.clock.pass_by(120.0)
-    ages: dict[str, Any] = maintenance.ages(harness.services)
-    assert ages["run generating"] >= 120.0
-    assert ages["generation submitted"] >= 120.0
-    assert harness.run(run).status is RunStatus.GENERATING
 
 
 def test_an_audit_finds_money_that_belongs_to_nobody(tmp_path: Path) -> None:
