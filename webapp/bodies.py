@@ -110,17 +110,15 @@ def validated(model: type[M], data: dict[str, Any]) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problems = tuple(_problem(line) for line in error.errors(include_url=False, include_input=False))
+        problems = tuple(
+            Problem(_place(line["loc"]), _words(line)) for line in error.errors(include_url=False, include_input=False)
+        )
         raise HttpProblem(422, sentence(problems), problems) from None
 
 
 def sentence(problems: tuple[Problem, ...]) -> str:
     """All problems on one line, for clients that show only `detail`."""
     return " ".join(f"{p.field}: {p.message}" if p.field else p.message for p in problems)
-
-
-def _problem(line: Any) -> Problem:
-    return Problem(_place(line["loc"]), _words(line))
 
 
 def _place(loc: tuple[int | str, ...]) -> str:

@@ -15,10 +15,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from pipelines.domain.errors import ReelgridError, Unavailable
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, GenerationStatus, RunStatus
-from pipelines.domain.limits import EVERYWHERE
 from pipelines.domain.money import Account, dollars
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.spending import stop_switch
 from webapp.access.rules import Door, Owner, declares
 from webapp.context import services
 
@@ -119,8 +119,14 @@ class _Collector:
                 now,
             )
             yield from _money(tx)
-            yield _gauge("reelgrid_outbox_rows", "Airtable rows waiting to be written.", _waiting(tx))
-            yield _gauge("reelgrid_stop", "1 while the Stop switch is on.", float(_stopped(tx)))
+            yield _gauge(
+                "reelgrid_outbox_rows",
+                "Airtable rows waiting to be written.",
+                float(tx.outbox.count() - tx.outbox.count(next_at=None)),
+            )
+            yield _gauge(
+                "reelgrid_stop", "1 while the Stop switch is on.", float(stop_switch.reason_if_on(tx) is not None)
+            )
             yield from _processes(tx, now)
 
 
@@ -154,15 +160,6 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     family = GaugeMetricFamily(name, text)
     family.add_metric([], value)
     return family
-
-
-def _waiting(tx: Tx) -> float:
-    return float(tx.outbox.count() - tx.outbox.count(next_at=None))
-
-
-def _stopped(tx: Tx) -> bool:
-    switch = tx.stop_switches.get(EVERYWHERE)
-    return switch is not None and switch.on
 
 
 def _processes(tx: Tx, now: float) -> Iterator[Metric]:

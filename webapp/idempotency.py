@@ -69,7 +69,7 @@ def _taken(mine: Replay) -> Response | None:
         found = tx.replays.get(mine.id)
         if found is None:
             return None
-        if _over(found, mine.at):
+        if mine.at - found.at > (KEPT_S if found.status else IN_FLIGHT_S):
             # Whoever died while handling it may have committed a run: the next one finds it under the same id.
             body = mine.body if found.status else found.body
             fresh = {"at": mine.at, "body_hash": mine.body_hash, "status": 0, "body": body}
@@ -81,10 +81,6 @@ def _taken(mine: Replay) -> Response | None:
     if not found.status:
         raise InFlight(409, "The first request with this key is still being handled.", (), {"Retry-After": "1"})
     return _replayed(found)
-
-
-def _over(found: Replay, now: float) -> bool:
-    return now - found.at > (KEPT_S if found.status else IN_FLIGHT_S)
 
 
 def _replayed(found: Replay) -> Response:

@@ -106,7 +106,10 @@ def _operation(entry: Operation) -> dict[str, Any]:
     if parameters:
         described["parameters"] = parameters
     if entry.bodies:
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": _body(entry)}}}
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _any_of(entry.bodies)}},
+        }
     return described
 
 
@@ -114,10 +117,6 @@ def _needs(rule: Rule) -> str:
     """Who may use it, in a sentence."""
     alone = " For the operator only." if rule.owner is Owner.OPERATOR else ""
     return f"Needs the scope `{rule.scope}`.{alone}"
-
-
-def _body(entry: Operation) -> dict[str, Any]:
-    return _any_of(entry.bodies)
 
 
 def _any_of(models: Sequence[type[BaseModel]]) -> dict[str, Any]:

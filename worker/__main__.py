@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 def main(settings: Settings, build: step.Build | None = None) -> int:
     """Bring the database up to date, load what is heavy, start everything. The exit code is 0 only if asked to stop."""
-    build = build or partial(_build, settings)
+    build = build or (lambda owner: build_services(settings, owner=owner, hints=rq_hints(settings)))
     step.factory.override(build)
     store = make_store(settings, pooled=False)
     store.migrate()
@@ -37,10 +37,6 @@ def main(settings: Settings, build: step.Build | None = None) -> int:
         serve = partial(rq_worker.serve, url=url, queue_name=queue, give_back=store.release_owner)
         children += [(f"{queue}{number}", serve) for number in range(settings.workers)]
     return Supervisor(store, children).run()
-
-
-def _build(settings: Settings, owner: str) -> Services:
-    return build_services(settings, owner=owner, hints=rq_hints(settings))
 
 
 def _pump(services: Services) -> None:

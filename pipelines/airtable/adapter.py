@@ -57,7 +57,8 @@ class AirtableAdapter:
             record = self._get(base_id, videos, record_id, "row")
             cells = videos.ours(record["fields"])
             if record["fields"] and not cells:
-                raise RecordGone(f"{record_id} is a row of another table", marketer=_not_a_video(videos))
+                sentence = f"The row is not in “{videos.label}”: start Reelgrid from a row of that table."
+                raise RecordGone(f"{record_id} is a row of another table", marketer=sentence)
             return fields.airtable_row(record_id, cells, videos.label_of)
 
         return self._book.use(base_id, read)
@@ -290,10 +291,6 @@ _UNSEEN = (
     "The row, its table or the base is not there, or our access token does not see it. "
     "If the row is there, ask your operator to run: flask airtable doctor"
 )
-
-
-def _not_a_video(table: TableNames) -> str:
-    return f"The row is not in “{table.label}”: start Reelgrid from a row of that table."
 
 
 def _field(table: TableNames, name: str) -> f.Field:

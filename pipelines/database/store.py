@@ -76,14 +76,10 @@ def _acquire_write_lock(cursor: Any) -> bool:
         cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
 
 
-def _text(value: str | bytes) -> str | bytes:
-    return value
-
-
 def make_engine(url: str, *, pooled: bool = True) -> Engine:
     """An engine for either database; no connection is opened yet, so forking afterwards is safe."""
     # JSON is read and written by `database.codec`: the driver hands its text on.
-    options: dict[str, Any] = {"json_serializer": str, "json_deserializer": _text}
+    options: dict[str, Any] = {"json_serializer": str, "json_deserializer": lambda text: text}
     options |= {} if pooled else {"poolclass": NullPool}
     address = make_url(url)
     if address.get_backend_name() != "sqlite":

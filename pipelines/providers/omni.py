@@ -244,7 +244,7 @@ def job_from(body: Mapping[str, Any], card: CatalogueModel, job_id: str | None =
     if video_part(body) is not None and status is not GenerationStatus.FAILED and known_status(word) is None:
         status = GenerationStatus.SUCCEEDED
     if status is GenerationStatus.SUCCEEDED and video_part(body) is None and not read.result.links:
-        said = words.message or _text(body)
+        said = words.message or " ".join(str(part.get("text")) for part in _parts(body) if part.get("type") == "text")
         # The status is written before the steps: where there are none yet, it is asked again until the deadline.
         status = GenerationStatus.FAILED if said or words.code or _parts(body) else GenerationStatus.RUNNING
         words = Words(code=words.code, message=said or "completed without a video")
@@ -293,10 +293,6 @@ def _parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     contents.append([{"type": "video", **alone}] if isinstance(alone, dict) else [])
     listed_parts = [content if isinstance(content, list) else [content] for content in contents]
     return [part for content in listed_parts for part in content if isinstance(part, dict)]
-
-
-def _text(body: Mapping[str, Any]) -> str:
-    return " ".join(str(part.get("text")) for part in _parts(body) if part.get("type") == "text")
 
 
 def _words(body: Mapping[str, Any], word: str) -> Words:

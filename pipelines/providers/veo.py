@@ -62,7 +62,12 @@ class Provider(Adapter):
         source, config = create_arguments(submission, card)
         client = self._client(card.submit_timeout_s)
         with paid(self.name):
-            operation = _said(client.models.generate_videos, model=_slug(card), source=source, config=config)
+            operation = _said(
+                client.models.generate_videos,
+                model=str(card.options.get("slug", card.slug)),
+                source=source,
+                config=config,
+            )
         if isinstance(operation, Refusal):
             raise create_error(operation.status, operation.body, vendor=self.name, headers=operation.headers)
         if not operation.name:
@@ -193,10 +198,6 @@ def _said(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     except ValueError as error:
         # What came back is no operation; whether one was started, it does not tell.
         raise httpx.DecodingError(str(error)) from error
-
-
-def _slug(card: CatalogueModel) -> str:
-    return str(card.options.get("slug", card.slug))
 
 
 def create_arguments(submission: Submission, card: CatalogueModel) -> tuple[Any, Any]:

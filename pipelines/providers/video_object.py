@@ -84,7 +84,8 @@ def job_from(body: Body, job_id: str | None = None) -> Job:
         id=job_id or id_of(body) or "",
         status=status,
         progress=PER_CENT if status is _G.SUCCEEDED else percent(_first(parts, _PROGRESS)),
-        reason=reason_of(_told(words, word)) if failed else None,
+        # Where nothing was said of a failure, its status may say why: `blocked`, `nsfw`.
+        reason=reason_of(Words(code=word) if is_no_error(words) else words) if failed else None,
         error=(words.text or None) if status is not _G.SUCCEEDED else None,
         cost_micro=_cost(_first(parts, ("usage",))),
         result=result_of(links),
@@ -279,11 +280,6 @@ def _failure_words(parts: list[Body], word: str) -> Words:
         return Words()
     text = next((str(found) for name in _TEXTS_OF_FAILURE if isinstance(found := _first(parts, (name,)), str)), "")
     return Words(message=text)
-
-
-def _told(words: Words, word: str) -> Words:
-    """Where nothing was said of a failure, its status may say why: `blocked`, `nsfw`."""
-    return Words(code=word) if is_no_error(words) else words
 
 
 def result_of(links: Sequence[str]) -> JobResult:

@@ -112,7 +112,8 @@ def _read_secret(name: str, path: Path, found: dict[str, str], problems: Problem
 
 def _resolve(found: dict[str, str], folder: Path) -> None:
     """Fill in the defaults that depend on other variables, and make relative paths absolute."""
-    _resolve_public_url(found)
+    domain, local = found.get("RAILWAY_PUBLIC_DOMAIN"), f"http://127.0.0.1:{found.get('PORT', '8000')}"
+    found.setdefault("PUBLIC_URL", f"https://{domain}" if domain else local)
     _resolve_bucket(found)
     if "OPENAI_BASE_URL" in found:
         found.setdefault("SORA_BASE_URL", found["OPENAI_BASE_URL"])
@@ -122,12 +123,6 @@ def _resolve(found: dict[str, str], folder: Path) -> None:
         # An emulated base must not send its attachments to the real Airtable.
         found.setdefault("AIRTABLE_CONTENT_URL", found["AIRTABLE_ENDPOINT_URL"])
     _resolve_paths(found, folder)
-
-
-def _resolve_public_url(found: dict[str, str]) -> None:
-    domain = found.get("RAILWAY_PUBLIC_DOMAIN")
-    local = f"http://127.0.0.1:{found.get('PORT', '8000')}"
-    found.setdefault("PUBLIC_URL", f"https://{domain}" if domain else local)
 
 
 def _resolve_bucket(found: dict[str, str]) -> None:

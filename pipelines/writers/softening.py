@@ -73,12 +73,8 @@ def culprits() -> tuple[Culprit, ...]:
     return tuple(
         Culprit(
             subject=subject,
-            words={code: _whole_words(words) for code, words in table["words"].items()},
+            words={code: re.compile(rf"\b(?:{words})\b", re.IGNORECASE) for code, words in table["words"].items()},
             instead=table.get("instead", {}),
         )
         for subject, table in tables.items()
     )
-
-
-def _whole_words(words: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{words})\b", re.IGNORECASE)

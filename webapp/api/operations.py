@@ -133,15 +133,11 @@ def _merged(body: dict[str, Any]) -> dict[str, Any]:
             _twice(canonical)
         merged[canonical] = value
     for name, text in _query().items():
-        value = _typed(name, text)
+        value = text.lower() in {"true", "1"} if name in {"dry_run", "fresh"} else text
         if merged.get(name, value) != value:
             _twice(name)
         merged[name] = value
     return merged
-
-
-def _typed(name: str, text: str) -> Any:
-    return text.lower() in {"true", "1"} if name in {"dry_run", "fresh"} else text
 
 
 def _twice(name: str) -> None:

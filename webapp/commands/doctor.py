@@ -39,7 +39,8 @@ def all_checks(core: Services) -> Iterator[Finding]:
     yield finding("settings", f"read; this deployment is {core.policy.public_url}")
     yield _tried("database", core.store.check, "answers", "Is DATABASE_URL right, and the server up?")
     yield _tried("storage", core.media.check, "takes and returns a file", "Look at STORAGE_URL and AWS_*.")
-    yield _broker(core)
+    fix = "Start the worker (the embedded broker comes with it), or look at REDIS_URL."
+    yield _tried("broker", core.hints.check, "answers", fix, warning=True)
     yield _workers(core)
     fix = "Look at OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL."
     yield _tried("scene writer", core.writer.check, "answers", fix)
@@ -61,11 +62,6 @@ def _tried(name: str, check: Callable[[], object], good: str, fix: str, *, warni
     except ReelgridError as error:
         return finding(name, error.operator, ok=False, fix=fix, warning=warning)
     return finding(name, told_back if isinstance(told_back, str) else good)
-
-
-def _broker(core: Services) -> Finding:
-    fix = "Start the worker (the embedded broker comes with it), or look at REDIS_URL."
-    return _tried("broker", core.hints.check, "answers", fix, warning=True)
 
 
 def _workers(core: Services) -> Finding:

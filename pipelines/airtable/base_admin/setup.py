@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyairtable import Api
-
 from pipelines.airtable.field_map import FIELD_ID, TABLE_ID, FieldMap
 from pipelines.airtable.rows.answers import Gone, Rejected
 from pipelines.airtable.rows.client import BUILD, READ, WRITE, Client
@@ -148,17 +146,15 @@ class Setup:
         if entry is None or SettingsField.NAME not in entry["fields"]:
             return
         name = entry["fields"][SettingsField.NAME][0]
-        if self.client.call(self.base_id, READ, "setup", lambda api: _any_row(api, self.base_id, entry["id"])):
+        if self.client.call(
+            self.base_id, READ, "setup", lambda api: api.table(self.base_id, entry["id"]).first() is not None
+        ):
             return
         row = {"fields": {name: SETTINGS_ROW}}
         self.client.call(
             self.base_id, WRITE, "setup", lambda api: api.table(self.base_id, entry["id"]).batch_upsert([row], [name])
         )
         self.created.append(f"{AirtableTable.SETTINGS} row")
-
-
-def _any_row(api: Api, base_id: str, table_id: str) -> bool:
-    return api.table(base_id, table_id).first() is not None
 
 
 def needs_scope(error: Rejected | Gone, scope: str) -> Rejected:

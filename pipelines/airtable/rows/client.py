@@ -70,7 +70,7 @@ class Client:
     ) -> None:
         self.bases, self.limiter = bases, limiter
         self.endpoint_url, self.content_url = endpoint_url, content_url
-        self._on_call = on_call or _uncounted
+        self._on_call = on_call or (lambda *_: None)
         self._max_wait = max_wait
         self._local = threading.local()
 
@@ -147,7 +147,3 @@ def _page(table: Table, options: dict[str, Any]) -> dict[str, Any]:
 def _keep_bearer(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Without this, requests would let a .netrc entry replace our Authorization header."""
     return request
-
-
-def _uncounted(_base_id: str, _verb: str, _what: str) -> None:
-    """Nobody counts."""

@@ -39,10 +39,6 @@ _NAMES = re.compile(rf"\b({'|'.join(name for name in FIELD_LABELS if '_' in name
 """REST names that a sentence mentions and no other text would."""
 
 
-def _label(name: re.Match[str]) -> str:
-    return FIELD_LABELS[name.group()]
-
-
 def row_label(field: str) -> str:
     """`scenes[2].seconds` → `Scene 3 Seconds`, `clip_seconds` → `Clip Seconds`; an unknown name stays as it is."""
     found = _SCENE_FIELD.fullmatch(field)
@@ -54,7 +50,10 @@ def row_label(field: str) -> str:
 
 def for_row(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """The same problems under the names a marketer sees in the base."""
-    return tuple(Problem(row_label(problem.field), _NAMES.sub(_label, problem.message)) for problem in problems)
+    return tuple(
+        Problem(row_label(problem.field), _NAMES.sub(lambda name: FIELD_LABELS[name.group()], problem.message))
+        for problem in problems
+    )
 
 
 def for_clip(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -7,10 +7,11 @@ together must look like a list before it is taken away. A wrong guess changes wh
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 SCENE_WORDS = (
@@ -336,7 +337,7 @@ def _value(text: str) -> int:
 def _taken(marks: Sequence[_Mark | None], filled: Sequence[bool], bullets: Sequence[bool]) -> set[int]:
     """Which lines' marks are marks."""
     found = [(index, mark) for index, mark in enumerate(marks) if mark is not None]
-    places = dict(zip((index for index, full in enumerate(filled) if full), _count_from(1), strict=False))
+    places = dict(zip((index for index, full in enumerate(filled) if full), itertools.count(1), strict=False))
     numbered = [(index, mark) for index, mark in found if mark.kind in {"label", "number", "ordinal"}]
     taken = {index for index, mark in numbered if mark.certain}
     if not _is_about_dates([mark for _, mark in numbered]):
@@ -349,12 +350,6 @@ def _taken(marks: Sequence[_Mark | None], filled: Sequence[bool], bullets: Seque
     taken |= _counted([pair for pair in found if pair[1].kind == "letter"], {})
     taken |= _counted([pair for pair in found if pair[1].kind == "roman"], {})
     return taken | _timeline([pair for pair in found if pair[1].kind == "time"])
-
-
-def _count_from(start: int) -> Iterator[int]:
-    while True:
-        yield start
-        start += 1
 
 
 def _numbers_every_line(marks: Sequence[_Mark | None], filled: Sequence[bool]) -> bool:

@@ -265,13 +265,9 @@ def _numbered(notes: Iterable[tuple[int, str]], count: int) -> list[str]:
     return [
         sentence
         if len(numbers) == count
-        else f"{'Scene' if len(numbers) == 1 else 'Scenes'} {_and(numbers)}: {sentence}"
+        else f"{'Scene' if len(numbers) == 1 else 'Scenes'} {', '.join(map(str, numbers))}: {sentence}"
         for sentence, numbers in about.items()
     ]
-
-
-def _and(numbers: Sequence[int]) -> str:
-    return ", ".join(str(number) for number in numbers)
 
 
 def _lines(scenes: Sequence[PlannedScene], text_micro: int) -> tuple[tuple[str, int], ...]:

@@ -228,15 +228,16 @@ def _encode_all(plan: _Plan, dest: Path) -> _Plan:
             *("-v", "warning", *source.input_options, "-i", str(work.source), *over, *silence),
             *("-filter_complex", graph, "-map", "[picture]", "-map", "[sound]", "-frames:v", str(plan.frames)),
             *("-r", encode.rate(target.fps), *encode.video_encoder(target)),
-            *encode.keyframes(plan.frames, target.fps, *_borders(work)),
+            *encode.keyframes(
+                plan.frames,
+                target.fps,
+                work.fade_in_s or encode.DEFAULT_FADE_S,
+                work.fade_out_s or encode.DEFAULT_FADE_S,
+            ),
             *(*encode.audio_encoder(), *encode.container(), str(dest)),
         )
     damage = ["damaged pictures in it were painted over"] if _PAINTED_OVER.search(said) else []
     return replace(plan, picture=(*plan.picture, *damage))
-
-
-def _borders(work: ClipWork) -> tuple[float, float]:
-    return work.fade_in_s or encode.DEFAULT_FADE_S, work.fade_out_s or encode.DEFAULT_FADE_S
 
 
 def _begun(source: Source, trim_s: float | None) -> Source:

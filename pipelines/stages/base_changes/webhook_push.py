@@ -205,7 +205,8 @@ def act_on(services: Services, base_id: str, changes: Sequence[AirtableChange]) 
         runs += checkboxes.act_on(services, base_id, *services.airtable.ticked(base_id, ticked & TICKED_TABLES))
     if AirtableTable.VERSIONS in ticked:
         runs += checkboxes.restore_all(services, base_id)
-    if any(_may_start(change) for change in changes):
+    starts = (change for change in changes if change.table == AirtableTable.VIDEOS and change.status == READY)
+    if any(change.changed & _STARTS for change in starts):
         runs += _start_ready(services, base_id)
     if any(change.table == AirtableTable.SETTINGS for change in changes):
         base_settings.read(services, base_id)
@@ -218,10 +219,6 @@ def _reschedule(services: Services, base_id: str, change: AirtableChange) -> Non
         run = schedule.waiting_run(tx, base_id, change.record_id, services.clock.now())
     if run is not None:
         schedule.reschedule(services, run, change.scheduled_for)
-
-
-def _may_start(change: AirtableChange) -> bool:
-    return change.table == AirtableTable.VIDEOS and change.status == READY and bool(change.changed & _STARTS)
 
 
 def _is_time(services: Services, base_id: str) -> bool:

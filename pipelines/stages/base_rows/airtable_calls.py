@@ -48,7 +48,7 @@ def left(tx: Tx, run: Run) -> int:
         used,
         scenes=tx.scenes.count(run_id=run.id),
         approval=run.approval is not None,
-        first_look=_is_first_of_base(tx, run),
+        first_look=not tx.runs.find(base_id=run.base_id, before={"created_at": run.created_at}, limit=1),
     )
 
 
@@ -56,11 +56,6 @@ def _taken_up(tx: Tx, run_id: str) -> int:
     """The event by which the run was begun, or went on after it had stopped."""
     moves = tx.events.find(run_id=run_id, entity="run", name="status", order="-id")
     return next((move.id or 0 for move in moves if move.old is None or RunStatus(move.old) in STOPPED), 0)
-
-
-def _is_first_of_base(tx: Tx, run: Run) -> bool:
-    earlier = tx.runs.find(base_id=run.base_id, before={"created_at": run.created_at}, limit=1)
-    return not earlier
 
 
 def generating_since(tx: Tx, run: Run) -> float:

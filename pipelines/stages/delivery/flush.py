@@ -81,7 +81,7 @@ def _take(services: Services, base_id: str) -> list[list[tuple[OutboxEntry, str]
         {entry.id: entry for entry in (*due, *waiting)}.values(), key=lambda w: (not w.urgent, w.next_at or 0)
     )
     batches = []
-    for table in _urgent_first(ranked):
+    for table in dict.fromkeys(entry.table for entry in ranked):
         mine = [_refreshed(services, entry) for entry in ranked if entry.table == table][:BATCH]
         taken = [(entry, token) for entry in mine if (token := _claim(services, entry, now))]
         batches += [taken] if taken else []
@@ -106,10 +106,6 @@ def _refreshed(services: Services, entry: OutboxEntry) -> OutboxEntry:
 def _is_another(entry: OutboxEntry, run: Run) -> bool:
     """The row says something else than how its run goes, or is being written at this moment."""
     return entry.lease_token is not None or entry.fields.get(VideoField.RUN_ID) != run.id
-
-
-def _urgent_first(ranked: list[OutboxEntry]) -> list[str]:
-    return list(dict.fromkeys(entry.table for entry in ranked))
 
 
 def _claim(services: Services, entry: OutboxEntry, now: float) -> str | None:

@@ -271,11 +271,8 @@ def _judge(
     elif not any(arrival.lost for arrival in every) and state.checks < len(PAUSES_S):
         _again(tx, actor, place.cut, table, state, PAUSES_S[state.checks])
     else:
-        _resend(services, tx, actor, place, table, state, [one for one in seen if not _is_whole(one[1])])
-
-
-def _is_whole(found: Mapping[str, Arrival]) -> bool:
-    return all(arrival.whole for arrival in found.values())
+        missing = [one for one in seen if not all(arrival.whole for arrival in one[1].values())]
+        _resend(services, tx, actor, place, table, state, missing)
 
 
 def _remember_clips(tx: Tx, seen: Sequence[tuple[_Row, Mapping[str, Arrival]]]) -> None:

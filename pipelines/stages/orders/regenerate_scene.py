@@ -28,7 +28,8 @@ def plan(services: Services, run: Run, scene: Scene, changes: dict[str, Any]) ->
         raise InvalidOrder([Problem(name, f"cannot be changed; what can be is {allowed}") for name in unknown])
     order = run.known_order
     before = _as_it_was(run, scene, order.references)
-    wish = _changed(before, changes)
+    given = {name: value for name, value in changes.items() if value is not None or name in REMOVABLE}
+    wish = replace(before, **given)
     if scene.clip_id and "seed" not in changes and replace(wish, caption=before.caption) == before:
         wish = _with_next_seed(wish)
     return plan_run.plan_order(services, order_of_one(order, wish), [wish], follows=scene.number > 1)
@@ -44,11 +45,6 @@ def _as_it_was(run: Run, scene: Scene, shared: tuple[str, ...]) -> SceneOrder:
     # A placeholder was only made because the scene's own model refused.
     model = run.known_plan.scenes[scene.number - 1].model if scene.attempt_level.placeholder else None
     return scene_order(scene, model, shared=shared)
-
-
-def _changed(before: SceneOrder, changes: dict[str, Any]) -> SceneOrder:
-    given = {name: value for name, value in changes.items() if value is not None or name in REMOVABLE}
-    return replace(before, **given)
 
 
 def _with_next_seed(wish: SceneOrder) -> SceneOrder:

@@ -205,7 +205,10 @@ def inherited(tx: Tx, run: Run, order: Order, default_model: str) -> Inherited |
     if not _same_brief(old, order):
         return None
     same = model == (order.model or default_model)
-    orders = [_again(scene, old, model) if same else _text_of(scene) for scene in scenes]
+    orders = [
+        _again(scene, old, model) if same else SceneOrder(prompt=scene.prompt, caption=scene.caption)
+        for scene in scenes
+    ]
     return Inherited(orders, any(scene.settings.style for scene in scenes))
 
 
@@ -222,7 +225,3 @@ def _again(scene: Scene, order: Order, usual_model: str) -> SceneOrder:
     moved = scene.model != usual_model and not scene.attempt_level.placeholder
     again = _of_its_own(scene_order(scene, shared=order.references), order)
     return replace(again, model=scene.model if moved else None, airtable_record_id=None)
-
-
-def _text_of(scene: Scene) -> SceneOrder:
-    return SceneOrder(prompt=scene.prompt, caption=scene.caption)
