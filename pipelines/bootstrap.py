@@ -10,17 +10,18 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import NotConfigured
+from pipelines.domain.orders.checks import usable
 from pipelines.domain.policy import Policy
-from pipelines.ports import Clock, CrashPoints, FilmEditor, Hints, MediaStore, Store
+from pipelines.ports import Clock, CrashPoints, FilmEditor, Hints, MediaStore, Providers, Store
 from pipelines.queueing import NoHints, RqHints, socket_url
 from pipelines.security import links
 from pipelines.settings import Origin, Settings
-from pipelines.settings.model import OPENAI_URL
 from pipelines.stages.base_rows.airtable_calls import CallCounter
 from pipelines.stages.kernel.services import Services
 
@@ -117,8 +118,10 @@ SUFFIXES = {
 }
 
 
-def policy_of(settings: Settings, catalogue: Mapping[str, CatalogueModel], origins: Mapping[str, str]) -> Policy:
-    """The operator's decisions as the stages need them."""
+def policy_of(
+    settings: Settings, catalogue: Mapping[str, CatalogueModel], origins: Mapping[str, str], *, pays: bool
+) -> Policy:
+    """The operator's decisions as the stages need them; `pays`: clips can be bought somewhere."""
     here = settings.loopback
     airtable_is_here = Origin.of(settings.airtable_endpoint_url).loopback
     explicit = settings.video_model in catalogue
@@ -133,26 +136,23 @@ def policy_of(settings: Settings, catalogue: Mapping[str, CatalogueModel], origi
         default_base=settings.airtable_base_id,
         public_url=settings.public_url,
         airtable_reaches_us=not here or airtable_is_here,
-        providers_reach_us=not here or _all_loopback(origins),
+        # On a laptop, only providers that run on it too can call back: then all that are not here get no callback.
+        providers_reach_us=not here or any(Origin.of(url).loopback for url in origins.values()),
         keep_clips_s=_days(settings.keep_clips_days),
         keep_cuts_s=_days(settings.keep_cuts_days),
         keep_old_films=settings.keep_old_films == "yes",
         disclosure=settings.disclosure,
         model_origins=tuple(sorted(origins.items())),
-        animatic_by_default="video_model" not in settings.model_fields_set and _pays_somewhere(settings),
+        animatic_by_default="video_model" not in settings.model_fields_set and pays,
     )
 
 
-def _pays_somewhere(settings: Settings) -> bool:
-    """Whether a video provider is set up. A key at OpenAI itself writes scenes only: its Videos API is switched off."""
-    sora = settings.sora_api_key if settings.sora_base_url != OPENAI_URL else None
-    keys = (sora, settings.gemini_api_key, settings.kie_api_key, settings.openrouter_api_key)
-    return any(keys) or settings.google_cloud_project is not None
-
-
-def _all_loopback(origins: Mapping[str, str]) -> bool:
-    """On a laptop, only providers that run on it too can call back: then all that are not here get no callback."""
-    return any(Origin.of(url).loopback for url in origins.values())
+def _offers_paid_clips(
+    providers: Providers, catalogue: Mapping[str, CatalogueModel], origins: Mapping[str, str], today: date
+) -> bool:
+    """Whether a provider is set up that still runs a model which costs something."""
+    paid = [card for card in catalogue.values() if not card.free and providers.configured(card.provider)]
+    return any(usable(card, today=today, origins=origins).refusal is None for card in paid)
 
 
 def _days(days: int | None) -> float | None:
@@ -223,8 +223,10 @@ def build_services(
         raise NotConfigured("SECRET_KEY is missing")
     clock = clock or SystemClock()
     catalogue = load_catalogue(settings.catalogue)
-    policy = policy_of(settings, catalogue, base_urls(settings, catalogue))
     store, editor, media = make_store(settings), make_editor(), build_store(settings)
+    providers, origins = build_providers(settings, catalogue, editor), base_urls(settings, catalogue)
+    pays = _offers_paid_clips(providers, catalogue, origins, datetime.fromtimestamp(clock.now(), UTC).date())
+    policy = policy_of(settings, catalogue, origins, pays=pays)
     work = settings.var / "work"
     airtable = connect(settings, store, clock, on_call=CallCounter(store, clock))
     return Services(
@@ -241,7 +243,7 @@ def build_services(
             clock,
         ),
         catalogue=catalogue,
-        providers=build_providers(settings, catalogue, editor),
+        providers=providers,
         writer=build_writer(settings),
         moderator=build_moderator(settings),
         airtable=airtable.airtable,

@@ -93,6 +93,7 @@ for key, signed in (({}, True), ({"ACME_WEBHOOK_SECRET": secret}, False), ({"ACM
         with house.store.read() as tx:
             woken = (tx.generations.get("gen_1").next_at or 0) < 8e9
         found["answers"].append([answer.status_code, woken, list(house.services.providers.unsigned())])
+        found["told"] = house.services.policy.animatic_by_default
     house.store.engine.dispose()
 with WebHarness(Path(sys.argv[1])) as house:
     found["missing"] = house.services.providers.missing("acme")
@@ -108,6 +109,7 @@ def test_its_own_key_and_webhook_need_nothing_but_the_file(house_with_acme: Path
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["settings"] == ["ACME_API_KEY", "ACME_BASE_URL", "ACME_WEBHOOK_SECRET"]
     assert found["missing"] == "ACME_API_KEY"
+    assert found["told"] is True, "a key is set and no VIDEO_MODEL: rows say that they get a free animatic"
     assert found["answers"] == [
         [401, False, ["ACME_WEBHOOK_SECRET"]],
         [401, False, []],
