@@ -28,6 +28,7 @@ from pipelines.stages.kernel.services import Services
 logger = logging.getLogger(__name__)
 
 DAY_S = 86_400.0
+GIB = 1024.0**3
 SOCKET_LIMIT = 100
 """A unix socket's path may have 107 characters on Linux, 103 on macOS."""
 
@@ -140,6 +141,7 @@ def policy_of(
         providers_reach_us=not here or any(Origin.of(url).loopback for url in origins.values()),
         keep_clips_s=_days(settings.keep_clips_days),
         keep_cuts_s=_days(settings.keep_cuts_days),
+        storage_limit_bytes=None if settings.storage_limit_gb is None else settings.storage_limit_gb * GIB,
         keep_old_films=settings.keep_old_films == "yes",
         disclosure=settings.disclosure,
         model_origins=tuple(sorted(origins.items())),

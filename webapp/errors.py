@@ -31,6 +31,7 @@ _STALE_FORM = "This page is out of date. Go back, reload it and press the button
 STATUS: dict[type[ReelgridError], int] = {
     errors.InvalidOrder: 422,
     errors.OverBudget: 402,
+    errors.StorageFull: 507,
     errors.NotConfigured: 422,
     errors.NotAllowed: 409,
     errors.NotFound: 404,

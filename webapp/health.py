@@ -17,6 +17,7 @@ from pipelines.domain.errors import ReelgridError, Unavailable
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, GenerationStatus, RunStatus
 from pipelines.domain.money import Account, dollars
 from pipelines.ports import Tx
+from pipelines.stages.files import usage
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.spending import stop_switch
 from webapp.access.rules import Door, Owner, declares
@@ -128,6 +129,7 @@ class _Collector:
                 "reelgrid_stop", "1 while the Stop switch is on.", float(stop_switch.reason_if_on(tx) is not None)
             )
             yield from _processes(tx, now)
+            yield from _storage(tx, self._core.policy.storage_limit_bytes)
 
 
 def _counts(name: str, text: str, rows: Any, statuses: Any) -> Metric:
@@ -160,6 +162,15 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     family = GaugeMetricFamily(name, text)
     family.add_metric([], value)
     return family
+
+
+def _storage(tx: Tx, limit: float | None) -> Iterator[Metric]:
+    family = GaugeMetricFamily("reelgrid_storage_bytes", "Stored bytes by kind of file.", labels=["kind"])
+    for use in usage.usage(tx, ["kind"]):
+        family.add_metric(use.group, use.size)
+    yield family
+    if limit is not None:
+        yield _gauge("reelgrid_storage_limit_bytes", "STORAGE_LIMIT_GB; at it nothing new is started.", limit)
 
 
 def _processes(tx: Tx, now: float) -> Iterator[Metric]:

@@ -55,6 +55,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
     "clips": [("fingerprint",), ("run_id",), ("sha256",)],
     "events": [("run_id", "id"), ("entity_id",)],
     "ledger": [("account", "run_id"), ("account", "generation_id"), ("day",)],
+    "files": [("kind", "last_used_at"), ("run_id",)],
     "scenes": [("key",), ("clip_id",), ("airtable_record_id",)],
     "outbox": [("base_id", "table"), ("base_id", "next_at"), ("run_id",), ("record_id",)],
 }

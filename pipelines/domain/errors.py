@@ -162,6 +162,13 @@ class OverBudget(Permanent):
     default = "This would go over the budget."
 
 
+class StorageFull(OverBudget):
+    """STORAGE_LIMIT_GB is reached: nothing new is started."""
+
+    blame = Blame.OPERATOR
+    default = "Our storage is full. Ask your operator to make room, then start again: nothing was bought."
+
+
 class RecordGone(Permanent):
     """The row, its table or its base is not there, or not visible to us."""
 

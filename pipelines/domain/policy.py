@@ -21,6 +21,8 @@ class Policy:
     providers_reach_us: bool = True
     keep_clips_s: float | None = None
     keep_cuts_s: float | None = None
+    storage_limit_bytes: float | None = None
+    """So much may be stored; None is without a limit."""
     keep_old_films: bool = False
     """Whether films of earlier runs stay in `Final Video`, behind the new ones."""
     disclosure: str | None = None

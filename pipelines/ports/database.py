@@ -27,6 +27,7 @@ from pipelines.domain.records import (
     Scene,
     TextRequest,
 )
+from pipelines.domain.stored_files import FileTotal, StoredFile
 
 T = TypeVar("T")
 
@@ -108,6 +109,8 @@ class Tx(ABC):
     clock_steps: Rows[ClockStep]
     sweeps: Rows[QueueSweep]
     texts: Rows[TextRequest]
+    files: Rows[StoredFile]
+    file_totals: Rows[FileTotal]
 
     @abstractmethod
     def leased(self, kind: Kind) -> Rows[Leased]:

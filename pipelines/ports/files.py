@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -21,11 +21,12 @@ class Intake(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A file in storage; `sha256` is empty when only a listing said so."""
+    """A file in storage; `sha256` is empty when only a listing said so, and `modified_at` 0 when none did."""
 
     key: str
     sha256: str
     size: int
+    modified_at: float = field(default=0.0, compare=False)
 
 
 class MediaStore(Protocol):

@@ -239,6 +239,11 @@ class Settings(BaseSettings):
         SPEND, "Which quotes wait for a person: never, always, or above:<dollars>.", "never"
     )
     keep_clips_days: Days = variable(SPEND, "Days to keep clips, or forever.", 30)
+    storage_limit_gb: Annotated[float, Field(gt=0)] | None = variable(
+        SPEND,
+        "So many gigabytes may be stored: from 80 % on it is warned, at 100 % nothing new is started.",
+        shown="no limit",
+    )
     keep_cuts_days: Days = variable(SPEND, "Days to keep finished cuts, or forever.", None, shown="forever")
 
     disclosure: str | None = variable(

@@ -119,7 +119,8 @@ def _chunks(key: str, found: obstore.GetResult) -> Iterator[bytes]:
 
 
 def _stored(meta: obstore.ObjectMeta) -> Stored:
-    return Stored(key=meta["path"], sha256=hash_in_key(meta["path"]), size=meta["size"])
+    modified = meta["last_modified"].timestamp()
+    return Stored(key=meta["path"], sha256=hash_in_key(meta["path"]), size=meta["size"], modified_at=modified)
 
 
 def _first_line(error: Exception) -> str:

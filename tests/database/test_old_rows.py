@@ -13,6 +13,7 @@ from pipelines.database import SqlStore
 from pipelines.database.tables import RECORDS
 from pipelines.domain.limits import EVERYWHERE, StopSwitch
 from pipelines.domain.records import Generation, Scene
+from pipelines.domain.stored_files import kind_of
 from pipelines.stages.generations.requests import fingerprint, request_for
 from tests.database import old_rows
 
@@ -31,7 +32,8 @@ def store(database_url: str) -> Iterator[SqlStore]:
 def test_every_row_is_there_and_goes_back_as_it_came(store: SqlStore) -> None:
     with store.read() as tx:
         rows = {name: getattr(tx, name).find() for name in RECORDS}
-    assert sum(len(found) for found in rows.values()) == store.filled  # type: ignore[attr-defined]
+    known = {name: found for name, found in rows.items() if name not in ("files", "file_totals")}
+    assert sum(len(found) for found in known.values()) == store.filled  # type: ignore[attr-defined]
     with store.write() as tx:
         for name in ("runs", "scenes", "generations", "clips", "cuts"):
             for row in rows[name]:
@@ -141,3 +143,17 @@ def test_rows_that_no_version_wrote_do_not_stop_an_upgrade(database_url: str) ->
     with pytest.raises(IntegrityError), store.write() as tx:
         tx.clips.add(replace(clip, id="clip_new"))
     store.engine.dispose()
+
+
+def test_every_file_that_is_named_has_a_row_and_is_counted(store: SqlStore) -> None:
+    with store.read() as tx:
+        files, totals = {row.id: row for row in tx.files.find()}, tx.file_totals.find()
+        clips, cuts = tx.clips.find(deleted_at=None), [cut for cut in tx.cuts.find(deleted_at=None) if cut.key]
+    named = {key for clip in clips for key in (clip.key, *clip.prepared.values())}
+    named |= {key for cut in cuts for key in (cut.key, cut.poster_key, *cut.extras.values()) if key}
+    assert set(files) == named
+    assert {files[clip.key].size for clip in clips} == {clip.size for clip in clips}
+    assert {row.kind for row in files.values()} >= {"clip", "cut", "extra"}
+    assert all(row.kind == kind_of(row.id) for row in files.values())
+    assert sum(total.files for total in totals) == len(files)
+    assert sum(total.size for total in totals) == sum(row.size for row in files.values())

@@ -16,6 +16,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import Account, Posting
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import LedgerEntry, Run
+from pipelines.stages.files import keep
 from tests.web.web_fixtures import BASE, OUTSIDE, RECORD, WebHarness
 from webapp.commands.doctor import captions
 
@@ -292,3 +293,26 @@ def test_no_link_is_made_or_revoked_for_a_run_that_is_not_there(harness: WebHarn
     for command in ("link", "revoke"):
         done = flask(harness, "runs", command, "run_unknown")
         assert (done.exit_code, "There is no run run_unknown." in done.output) == (1, True)
+
+
+def test_storage_tells_what_it_holds_and_what_belongs_to_nothing(harness: WebHarness) -> None:
+    def told(*words: str) -> dict[str, Any]:
+        return dict(json.loads(flask(harness, "storage", *words, "--json").stdout))
+
+    path = harness.folder / "left.mp4"
+    path.write_bytes(b"x" * 2048)
+    left = harness.services.media.put_file(path, "clips/aa/left.mp4", "video/mp4")
+    harness.services.media.put_file(path, "clips/bb/other.mp4", "video/mp4")
+    with harness.store.write() as tx:
+        keep.note(tx, None, left, harness.clock.now())
+    expected = {"bytes": 2048, "limit_bytes": None, "warning": None}
+    assert told("usage") == {**expected, "rows": [{"kind": "clip", "files": 1, "bytes": 2048}]}
+    assert "clip" in flask(harness, "storage", "usage", "--by", "kind", "--by", "base").stdout
+    assert told("orphans")["young"] == 2
+    harness.clock.shift += 2 * 86_400
+    found = told("orphans")
+    assert (found["unused"], found["unknown"]) == (["clips/aa/left.mp4"], ["clips/bb/other.mp4"])
+    assert "Nothing was deleted" in flask(harness, "storage", "orphans").stdout
+    assert told("orphans", "--delete")["deleted"] == 2
+    assert told("usage")["bytes"] == 0
+    assert "Everything belongs together." in flask(harness, "storage", "orphans").stdout

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import Process, Run
-from tests.web.web_fixtures import BEARER, WebHarness
+from pipelines.ports import Stored
+from pipelines.stages.files import keep
+from tests.web.web_fixtures import BEARER, OUTSIDE, WebHarness
 
 
 def beat(harness: WebHarness, *kinds: str, ago: float = 1.0) -> None:
@@ -85,3 +88,21 @@ def test_the_age_of_the_oldest_in_each_moving_status_is_told(harness: WebHarness
     assert found['reelgrid_oldest_moving_run_seconds{status="generating"}'] >= 120
     assert found['reelgrid_oldest_moving_run_seconds{status="queued"}'] == 0, "it waits for its time"
     assert found['reelgrid_oldest_open_generation_seconds{status="running"}'] >= 90
+
+
+def test_what_is_stored_is_told_by_kind_beside_the_limit(tmp_path: Path) -> None:
+    """And an order of the API that comes while storage is full is answered so."""
+    with WebHarness(tmp_path, {**OUTSIDE, "STORAGE_LIMIT_GB": "0.000001"}) as harness:
+        order = {"master_prompt": "A boat", "model": "local/animatic"}
+        assert harness.client.post("/api/process-master-prompt", json=order, headers=BEARER).status_code == 202
+        with harness.store.write() as tx:
+            keep.note(tx, None, Stored(key="clips/aa/x.mp4", sha256="", size=5_000), harness.clock.now())
+        found = metrics(harness)
+        assert found['reelgrid_storage_bytes{kind="clip"}'] == 5_000
+        assert found["reelgrid_storage_limit_bytes"] == pytest.approx(1074, abs=1)
+        answer = harness.client.post("/api/process-master-prompt", json=order, headers=BEARER)
+        assert answer.status_code == 507
+        assert "storage is full" in answer.get_json()["detail"]
+        told = harness.app.test_cli_runner().invoke(args=["doctor", "--json"])
+        (room,) = (check for check in json.loads(told.stdout) if check["name"] == "room in storage")
+        assert "new films are refused" in room["sentence"]

@@ -66,7 +66,7 @@ _QUEUE_FIELDS = {"base_id", "dry_run", "for"}
 
 _SPENDS: dict[str, Any] = {"owner": Owner.ACCOUNT, "scope": "trigger", "tag": "Start"}
 _STARTED: dict[int, type[BaseModel]] = {202: answers.Accepted, 200: answers.Estimate}
-_PROBLEMS = (400, 401, 402, 403, 404, 409, 413, 415, 422, 429, 502, 503, 504)
+_PROBLEMS = (400, 401, 402, 403, 404, 409, 413, 415, 422, 429, 502, 503, 504, 507)
 
 
 @operation(

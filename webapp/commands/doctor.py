@@ -12,6 +12,7 @@ from flask.cli import with_appcontext
 from pipelines.bootstrap import Lettering, lettering
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.orders.checks import usable
+from pipelines.stages.files import usage
 from pipelines.stages.kernel.services import Services
 from webapp.access.rules import attach
 from webapp.commands.airtable import checks_of
@@ -39,6 +40,10 @@ def all_checks(core: Services) -> Iterator[Finding]:
     yield finding("settings", f"read; this deployment is {core.policy.public_url}")
     yield _tried("database", core.store.check, "answers", "Is DATABASE_URL right, and the server up?")
     yield _tried("storage", core.media.check, "takes and returns a file", "Look at STORAGE_URL and AWS_*.")
+    room = usage.warning(core)
+    if room:
+        fix = "Lower KEEP_CLIPS_DAYS or KEEP_CUTS_DAYS, look at flask storage orphans, or raise STORAGE_LIMIT_GB."
+        yield finding("room in storage", room, ok=False, fix=fix, warning=True)
     fix = "Start the worker (the embedded broker comes with it), or look at REDIS_URL."
     yield _tried("broker", core.hints.check, "answers", fix, warning=True)
     yield _workers(core)

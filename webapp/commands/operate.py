@@ -12,6 +12,8 @@ from pipelines.domain.errors import ReelgridError
 from pipelines.domain.money import dollars
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.decisions import control
+from pipelines.stages.files import orphans, usage
+from pipelines.stages.files.usage import By
 from pipelines.stages.scheduler import maintenance
 from pipelines.stages.spending import ledger
 from pipelines.stages.views import run_view
@@ -78,15 +80,12 @@ def _print_audit(found: dict[str, Any]) -> None:
 @as_json
 @reports_errors
 def storage_check(*, json_: bool) -> None:
-    """A round trip with a tiny file, and whether every film and clip we know is there; exit code 1 if not."""
+    """A round trip with a tiny file, and whether every file we know is there; exit code 1 if not."""
     core = services()
     core.media.check()
-    with core.store.read() as tx:
-        kept = [row.key for row in tx.cuts.find(deleted_at=None) if row.key]
-        kept += [row.key for row in tx.clips.find(deleted_at=None)]
-    missing = [key for key in dict.fromkeys(kept) if core.media.stat(key) is None]
-    found = {"ok": not missing, "files": len(set(kept)), "missing": missing}
-    text = f"{found['files']} files, {len(missing)} missing."
+    count, missing = orphans.check(core)
+    found = {"ok": not missing, "files": count, "missing": missing}
+    text = f"{count} files, {len(missing)} missing."
     show(found, json_=json_, table=lambda: click.echo("\n".join([text, *missing])))
     if missing:
         raise SystemExit(1)
@@ -99,6 +98,56 @@ def storage_sweep(*, json_: bool) -> None:
     """Delete what has outlived KEEP_CLIPS_DAYS and KEEP_CUTS_DAYS, as the worker does every hour."""
     deleted = maintenance.clean_up(services())
     show({"deleted": deleted}, json_=json_, table=lambda: click.echo(f"{deleted} files were deleted."))
+
+
+@storage_group.command("usage")
+@click.option("--by", multiple=True, type=click.Choice(["kind", "account", "base", "key"]), help="kind if not given.")
+@as_json
+@reports_errors
+def storage_usage(by: tuple[By, ...], *, json_: bool) -> None:
+    """How much is stored, by kind of file, account, base or key."""
+    core, names = services(), by or ("kind",)
+    with core.store.read() as tx:
+        groups, total = usage.usage(tx, names), usage.stored_bytes(tx)
+    limit = core.policy.storage_limit_bytes
+    rows = [{**dict(zip(names, use.group, strict=True)), "files": use.files, "bytes": use.size} for use in groups]
+    found = {"bytes": total, "limit_bytes": limit, "warning": usage.warning(core), "rows": rows}
+    shown = [[*use.group, use.files, _size(use.size)] for use in groups]
+    show(found, json_=json_, table=lambda: print_table((*names, "files", "size"), shown, empty="Nothing is stored."))
+    if found["warning"] and not json_:
+        click.echo(found["warning"], err=True)
+
+
+def _size(size: float) -> str:
+    return f"{size / usage.GIB:,.2f} GB" if size >= usage.GIB / 10 else f"{size / 1024**2:,.1f} MB"
+
+
+@storage_group.command("orphans")
+@click.option("--delete", is_flag=True, help="Delete the objects that nothing refers to, and rows of what is gone.")
+@as_json
+@reports_errors
+def storage_orphans(*, delete: bool, json_: bool) -> None:
+    """Objects without rows, rows without objects, and objects that nothing refers to any more.
+
+    An object may get its row for a day, and longer while a run is not over; until then it is never touched.
+    """
+    core = services()
+    found = orphans.find(core)
+    groups = {"unknown": found.unknown, "unused": found.unused, "strange": found.strange}
+    told: dict[str, Any] = {name: [stored.key for stored in group] for name, group in groups.items()}
+    told |= {"missing": found.missing, "young": found.young, "deleted": orphans.delete(core, found) if delete else 0}
+    lines = [f"{len(keys)} {text}" for name, text in _ORPHANS.items() if (keys := told[name])]
+    lines += [f"  {key}" for name in _ORPHANS for key in told[name]]
+    end = f"{told['deleted']} were deleted." if delete else "Nothing was deleted; --delete does."
+    show(told, json_=json_, table=lambda: click.echo("\n".join([*(lines or ["Everything belongs together."]), end])))
+
+
+_ORPHANS = {
+    "unknown": "in storage, without a row",
+    "unused": "in storage, but nothing refers to them",
+    "missing": "known, but not in storage",
+    "strange": "of somebody else; never deleted",
+}
 
 
 @models_group.command("list")

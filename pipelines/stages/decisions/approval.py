@@ -16,6 +16,7 @@ from pipelines.domain.planning.plan import Plan, PlannedScene
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.ports import AirtableScene, Tx
 from pipelines.stages.base_rows import base_settings, film_row, outbox, run_row, scene_rows
+from pipelines.stages.files import keep
 from pipelines.stages.films import pieces, stitch
 from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.generations.requests import scene_order, still_to_buy
@@ -59,7 +60,7 @@ def _card_clip(services: Services, run: Run, scene: Scene, total: int) -> Clip:
     path.parent.mkdir(parents=True, exist_ok=True)
     footage = services.editor.animatic(card, path)
     sha = sha256_of(path)
-    stored = services.media.put_file(path, f"cards/{mark[:2]}/{mark}-{sha[:8]}.mp4", "video/mp4")
+    stored = keep.keep(services, run.id, path, f"cards/{mark[:2]}/{mark}-{sha[:8]}.mp4", "video/mp4")
     path.unlink()
     return Clip(
         id=new_id("clip"),
@@ -107,7 +108,7 @@ def _plan_as_edited(services: Services, run: Run) -> Plan | None:
     if problems:
         raise InvalidOrder(problems)
     try:
-        order, brought = intake.bring_all(services, order, wanted)
+        order, brought = intake.bring_all(services, order, wanted, run_id=run.id)
         plan = plan_run.plan_order(services, replace(order, adapt=True), brought)
     except InvalidOrder as error:
         raise InvalidOrder(for_row(error.problems)) from error

@@ -9,6 +9,7 @@ from pipelines.domain.errors import ReelgridError
 from pipelines.domain.records import Cut
 from pipelines.ports import log_context
 from pipelines.stages.delivery import verify_attachments
+from pipelines.stages.files import keep
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record
@@ -35,8 +36,8 @@ def make(services: Services, actor: Actor, cut: Cut) -> None:
     sheet = services.editor.contact_sheet(film, folder / "sheet.jpg")
     preview = services.editor.preview(film, folder / "preview.mp4")
     made = {
-        "contact_sheet": services.media.put_file(sheet, f"{stem}-sheet.jpg", "image/jpeg").key,
-        "preview": services.media.put_file(preview, f"{stem}-preview.mp4", "video/mp4").key,
+        "contact_sheet": keep.keep(services, cut.run_id, sheet, f"{stem}-sheet.jpg", "image/jpeg").key,
+        "preview": keep.keep(services, cut.run_id, preview, f"{stem}-preview.mp4", "video/mp4").key,
     }
     shutil.rmtree(folder, ignore_errors=True)
     _settle(services, actor, cut.id, made)

@@ -13,6 +13,7 @@ from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.plan import Plan, format_size
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.ports import Tx
+from pipelines.stages.files import keep
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 
@@ -133,6 +134,6 @@ def make(services: Services, work: PieceWork) -> Made:
     )
     prepared = services.editor.prepare(order, dest)
     if prepared.changed:
-        services.media.put_file(dest, work.key, "video/mp4")
+        keep.keep(services, work.clip.run_id, dest, work.key, "video/mp4")
     dest.unlink(missing_ok=True)
     return Made(work.key, prepared.changed) if prepared.changed else Made(work.clip.key)

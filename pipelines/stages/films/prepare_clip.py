@@ -11,6 +11,7 @@ from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import MOVING
 from pipelines.domain.records import LAST_FRAME, Clip, Run, Scene
 from pipelines.ports import Tx, log_context
+from pipelines.stages.files import keep
 from pipelines.stages.films import pieces, timeline
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
@@ -87,7 +88,7 @@ def _last_frame(services: Services, clip: Clip) -> str:
         path = services.work / "frames" / f"{clip.id}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         services.editor.last_frame(scratch.local(services, clip.key), path)
-        services.media.put_file(path, key, "image/png")
+        keep.keep(services, clip.run_id, path, key, "image/png")
         path.unlink()
     return key
 

@@ -20,6 +20,7 @@ from pipelines.domain.state.delivery import JoinReport
 from pipelines.domain.state.open_json import JsonObject
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import film_row, run_row
+from pipelines.stages.files import keep
 from pipelines.stages.films import cards, pieces, timeline
 from pipelines.stages.films.timeline import Shot
 from pipelines.stages.generations.fetch import sha256_of
@@ -154,8 +155,9 @@ def _make(
     report, verdict = _assembled(services, run, plan, film, folder / "poster.jpg")
     sha = sha256_of(film)
     stem = f"cuts/{sha[:2]}/{sha}"
-    key = services.media.put_file(film, f"{stem}.mp4", "video/mp4", film_name(run, name, animatic=False)).key
-    poster = _beside(services, folder / "poster.jpg", stem, "image/jpeg")
+    shown = film_name(run, name, animatic=False)
+    key = keep.keep(services, run.id, film, f"{stem}.mp4", "video/mp4", shown).key
+    poster = _beside(services, run, folder / "poster.jpg", stem, "image/jpeg")
     extras = _extras(services, run, plan, report, verdict, folder, stem, clips)
     return _Made(report=report, verdict=verdict, key=key, sha256=sha, poster_key=poster, extras=extras)
 
@@ -236,19 +238,19 @@ def _extras(
     extras = {}
     for path in services.editor.subtitles(plan, report, folder / "film"):
         kind = path.suffix.lstrip(".")
-        extras[kind] = _beside(services, path, stem, "text/plain; charset=utf-8")
+        extras[kind] = _beside(services, run, path, stem, "text/plain; charset=utf-8")
     sidecar = folder / "provenance.json"
     sidecar.write_text(json.dumps(provenance(services, run, report, verdict, clips), indent=1, ensure_ascii=False))
-    extras["provenance"] = _beside(services, sidecar, stem, "application/json")
+    extras["provenance"] = _beside(services, run, sidecar, stem, "application/json")
     return extras
 
 
-def _beside(services: Services, path: Path, stem: str, content_type: str) -> str:
+def _beside(services: Services, run: Run, path: Path, stem: str, content_type: str) -> str:
     """Store what belongs to a film, under a name with a hash of its own: films of the same bytes may have other
     captions, and a film that is put together again another way to tell of it.
     """
     key = f"{stem}-{sha256_of(path)[:12]}-{path.stem.replace('film', 'captions')}{path.suffix}"
-    return services.media.put_file(path, key, content_type).key
+    return keep.keep(services, run.id, path, key, content_type).key
 
 
 def provenance(services: Services, run: Run, report: FilmReport, verdict: Verdict, clips: Sequence[Clip]) -> JsonObject:

@@ -27,6 +27,7 @@ from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
 from pipelines.ports import Job, Tx
 from pipelines.stages.base_rows import run_row, scene_rows
+from pipelines.stages.files import keep
 from pipelines.stages.generations import submit
 from pipelines.stages.kernel import leases
 from pipelines.stages.kernel.services import Services
@@ -180,7 +181,7 @@ def sha256_of(path: Path) -> str:
 
 def _keep(services: Services, gen: Generation, path: Path, footage: Footage) -> Clip:
     sha = sha256_of(path)
-    stored = services.media.put_file(path, f"clips/{sha[:2]}/{sha}.mp4", "video/mp4")
+    stored = keep.keep(services, gen.run_id, path, f"clips/{sha[:2]}/{sha}.mp4", "video/mp4")
     return Clip(
         id=new_id("clip"),
         run_id=gen.run_id,

@@ -19,6 +19,7 @@ from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import QueueSweep, Run
 from pipelines.ports import AirtableRow, Tx
 from pipelines.stages.base_rows import outbox, run_row
+from pipelines.stages.files import usage
 from pipelines.stages.generations.requests import not_set_up
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
@@ -82,7 +83,7 @@ class Estimate:
 
 def start(services: Services, request: StartRequest, *, key_id: str | None = None) -> Started:
     """Commit a run, or find the one that is already there. Raises InvalidOrder or OverBudget for what can be seen, and
-    TooMany when a key starts more than its pace allows.
+    TooMany when a key starts more than its pace allows, and StorageFull.
     """
     plan = plan_order(services, request.order) if request.order is not None else None
     if plan is not None:
@@ -90,7 +91,11 @@ def start(services: Services, request: StartRequest, *, key_id: str | None = Non
     services.points.reach("accept.before_commit")
     now = services.clock.now()
     with services.store.write() as tx:
-        started = _existing(tx, request, now) or _new(services, tx, request, plan, key_id, now)
+        found = _existing(tx, request, now)
+        if found is None and request.record_id is None:
+            # Of a row it is said in the row, by whoever reads it.
+            usage.must_have_room(services, tx)
+        started = found or _new(services, tx, request, plan, key_id, now)
     services.points.reach("accept.committed", run=started.run_id)
     return started
 

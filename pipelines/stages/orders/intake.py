@@ -19,6 +19,7 @@ from pipelines.domain.errors import (
     Unavailable,
 )
 from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.stages.files import keep
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 
@@ -29,10 +30,16 @@ _NO_FILE = "What comes from this address is a page or a part of a file."
 
 
 def bring_all(
-    services: Services, order: Order, scenes: list[SceneOrder] | None, *, of_base: bool = True
+    services: Services,
+    order: Order,
+    scenes: list[SceneOrder] | None,
+    *,
+    of_base: bool = True,
+    run_id: str | None = None,
 ) -> tuple[Order, list[SceneOrder] | None]:
     """The order with storage keys in place of addresses. Raises InvalidOrder naming each file that is not there or no
-    use, and Unavailable while a server does not answer. `of_base`: the addresses are those of attachments of a row.
+    use, and Unavailable while a server does not answer. `of_base`: the addresses are those of attachments of a row. All
+    are kept for the run that uses them.
     """
     carrier = _Carrier(services, of_base=of_base)
     order = replace(
@@ -45,6 +52,8 @@ def bring_all(
         scenes=tuple(carrier.scene(index, scene) for index, scene in enumerate(order.scenes)),
     )
     brought = [carrier.scene(index, scene) for index, scene in enumerate(scenes)] if scenes is not None else None
+    if run_id is not None and carrier.used:
+        keep.use(services, run_id, carrier.used)
     if carrier.problems:
         raise InvalidOrder(tuple(dict.fromkeys(carrier.problems)))
     return order, brought
@@ -56,6 +65,7 @@ class _Carrier:
     def __init__(self, services: Services, *, of_base: bool) -> None:
         self._services, self._of_base = services, of_base
         self._keys: dict[str, str] = {}
+        self.used: set[str] = set()
         self.problems: list[Problem] = []
 
     def one(self, field: str, url: str | None) -> str | None:
@@ -74,6 +84,7 @@ class _Carrier:
         """Once for all places that name it."""
         if url not in self._keys:
             self._keys[url] = self._fetched(url)
+        self.used.add(self._keys[url])
         return self._keys[url]
 
     def _fetched(self, url: str) -> str:
@@ -96,6 +107,7 @@ class _Carrier:
     def picture(self, field: str, url: str | None) -> str | None:
         """What a video service will be shown. One that is ours already was looked at when it came."""
         if url is None or "://" not in url:
+            self.used |= {url} if url else set()
             return url
         key = self.one(field, url)
         if key is None:
@@ -113,12 +125,14 @@ class _Carrier:
         services = self._services
         plain = f"{key.rpartition('.')[0]}-plain.png"
         if services.media.stat(plain) is not None:
+            self.used.add(plain)
             return plain
         made = services.work / "intake" / Path(plain).name
         if not services.editor.plain_picture(scratch.local(services, key), made):
             return key
         services.media.put_file(made, plain, "image/png")
         made.unlink(missing_ok=True)
+        self.used.add(plain)
         return plain
 
     def pictures(self, field: str, urls: tuple[str, ...]) -> tuple[str, ...]:

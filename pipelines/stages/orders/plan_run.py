@@ -18,6 +18,7 @@ from pipelines.domain.planning.plan import Plan, make_plan
 from pipelines.domain.records import Run
 from pipelines.ports import AirtableRow, AirtableScene, Brief
 from pipelines.stages.base_rows import base_settings, run_row
+from pipelines.stages.files import usage
 from pipelines.stages.generations.requests import style_left_out
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, touch_run, transition_run
@@ -134,6 +135,8 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
     reading = _read_order(services, run, row)
     services.points.reach("order.read", run=run.id)
     base_settings.refresh(services, run.base_id)
+    with services.store.read() as tx:
+        usage.must_have_room(services, tx)
     reading, plan = _planned(services, run, reading)
     order = reading.order
     with services.store.write() as tx:
@@ -193,7 +196,9 @@ def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading,
     problems = list(reading.problems)
     plan = None
     try:
-        order, scenes = intake.bring_all(services, reading.order, reading.scenes, of_base=run.record_id is not None)
+        order, scenes = intake.bring_all(
+            services, reading.order, reading.scenes, of_base=run.record_id is not None, run_id=run.id
+        )
         reading = dataclasses.replace(reading, order=order, scenes=scenes)
     except InvalidOrder as error:
         problems += error.problems

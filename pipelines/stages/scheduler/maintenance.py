@@ -11,9 +11,11 @@ from pipelines.domain.airtable.fields import AirtableTable, SettingsField
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, TERMINAL, GenerationStatus, RunStatus
 from pipelines.domain.money import to_micro
 from pipelines.domain.records import Clip, Cut
+from pipelines.domain.stored_files import FileKind
 from pipelines.ports import Rows, Tx
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.base_rows import base_settings, settings_row
+from pipelines.stages.files import keep, orphans, usage
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import schedule
@@ -67,6 +69,7 @@ class Maintenance:
         self._every("day", DAY_S, self._tell_new_day)
         self._every("tidy", TIDY_S, lambda: clean_up(self._services))
         self._every("forget", TIDY_S, lambda: retention.forget(self._services))
+        self._every("room", TIDY_S, lambda: usage.warn(self._services))
         self._every("scratch", TIDY_S, lambda: scratch.sweep(self._services, time.time()))
 
     def _every(self, name: str, seconds: float, duty: Callable[[], object]) -> None:
@@ -120,11 +123,12 @@ class Maintenance:
 
 
 def clean_up(services: Services) -> int:
-    """Delete what has outlived its retention: clips and cuts of finished runs; returns how many files."""
+    """Delete what has outlived its retention: clips, cuts and inputs of finished runs; returns how many files."""
     now, policy = services.clock.now(), services.policy
     deleted = 0
     if policy.keep_clips_s is not None:
         deleted += _forget(services, "clips", now - policy.keep_clips_s)
+        deleted += _forget_unused(services, now - policy.keep_clips_s)
     if policy.keep_cuts_s is not None:
         deleted += _forget(services, "cuts", now - policy.keep_cuts_s)
     return deleted
@@ -139,10 +143,18 @@ def _forget(services: Services, kind: str, before: float) -> int:
         for row in over:
             table.change(row.id, deleted_at=services.clock.now())
         free = [row for row in over if row.key and not table.count(key=row.key, deleted_at=None)]
-    files = list(dict.fromkeys(key for row in free for key in _files_of(row)))
-    for key in files:
-        services.media.delete(key)
-    return len(files)
+    return keep.remove(services, dict.fromkeys(key for row in free for key in _files_of(row)))
+
+
+def _forget_unused(services: Services, before: float) -> int:
+    """Cards and what was brought in belong to no single run: they are kept while a run that is not over may need them,
+    and then counted from their last use.
+    """
+    with services.store.read() as tx:
+        unused = {"last_used_at": orphans.oldest_open(tx, before)}
+        kinds = (FileKind.CARD, FileKind.INPUT)
+        old = tx.files.find(kind=kinds, before=unused, order="last_used_at", limit=AT_ONCE)
+    return keep.remove(services, [row.id for row in old])
 
 
 def _is_over(tx: Tx, row: Clip | Cut) -> bool:

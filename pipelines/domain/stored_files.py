@@ -1,0 +1,68 @@
+"""Records of what is in storage: a row for each object, and how much there is of each kind and owner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FileKind(StrEnum):
+    """What an object is for; it decides how long it is kept."""
+
+    CLIP = "clip"
+    CUT = "cut"
+    EXTRA = "extra"
+    """What belongs to a film: poster, captions, provenance, contact sheet, preview."""
+    PIECE = "piece"
+    FRAME = "frame"
+    CARD = "card"
+    INPUT = "input"
+
+
+OF_FOLDERS = {
+    "clips": FileKind.CLIP,
+    "cuts": FileKind.CUT,
+    "pieces": FileKind.PIECE,
+    "frames": FileKind.FRAME,
+    "cards": FileKind.CARD,
+    "inputs": FileKind.INPUT,
+}
+"""By the first part of a key."""
+
+
+def kind_of(key: str) -> FileKind | None:
+    """What an object is by its key; None for one that no version of ours would have stored."""
+    folder, _, rest = key.partition("/")
+    kind = OF_FOLDERS.get(folder)
+    return FileKind.EXTRA if kind is FileKind.CUT and "-" in rest else kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """One object in storage; `id` is its key. Equal content is stored once, for whoever came first: that one is its
+    owner, whoever uses it later.
+    """
+
+    id: str
+    kind: FileKind
+    size: int
+    sha256: str = ""
+    run_id: str | None = None
+    account_id: str | None = None
+    base_id: str | None = None
+    key_id: str | None = None
+    created_at: float = 0.0
+    last_used_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileTotal:
+    """How many files of a kind an owner has, and how large they are: what there is need not be added up."""
+
+    id: str
+    kind: FileKind
+    account_id: str | None = None
+    base_id: str | None = None
+    key_id: str | None = None
+    files: int = 0
+    size: int = 0

@@ -1,0 +1,76 @@
+"""How much is stored, by whom, and whether there is room for more."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pipelines.domain.errors import StorageFull
+from pipelines.ports import Tx
+from pipelines.stages.kernel.services import Services
+
+logger = logging.getLogger(__name__)
+
+By = Literal["kind", "account", "base", "key"]
+GIB = 1024.0**3
+WARN_AT = 0.8
+"""The part of STORAGE_LIMIT_GB from which on everybody is warned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What one group of files takes: the group's values in the order asked for."""
+
+    group: tuple[str, ...]
+    files: int
+    size: int
+
+
+def stored_bytes(tx: Tx) -> int:
+    """All that is stored, as counted: never a listing, and never a sum over the files."""
+    return sum(total.size for total in tx.file_totals.find())
+
+
+def usage(tx: Tx, by: Sequence[By]) -> list[Use]:
+    """What each group of files takes, the largest first."""
+    files, sizes = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
+    for total in tx.file_totals.find():
+        values = {"account": total.account_id, "base": total.base_id, "key": total.key_id, "kind": total.kind.value}
+        group = tuple(values[name] or "" for name in by)
+        files[group] += total.files
+        sizes[group] += total.size
+    return [Use(group, files[group], size) for group, size in sizes.most_common() if files[group]]
+
+
+def must_have_room(services: Services, tx: Tx) -> None:
+    """Raise StorageFull when STORAGE_LIMIT_GB is reached: what is bought must have a place to be kept."""
+    limit = services.policy.storage_limit_bytes
+    if limit is not None and (used := stored_bytes(tx)) >= limit:
+        raise StorageFull(
+            f"storage holds {used / GIB:.1f} of {limit / GIB:g} GB",
+            marketer=f"Our storage is full ({used / GIB:.1f} of {limit / GIB:g} GB). Ask your operator to make room or "
+            "to raise the limit, then start again: nothing was bought.",
+        )
+
+
+def warning(services: Services) -> str | None:
+    """A sentence from four fifths of STORAGE_LIMIT_GB on."""
+    limit = services.policy.storage_limit_bytes
+    if limit is None:
+        return None
+    with services.store.read() as tx:
+        used = stored_bytes(tx)
+    if used < limit * WARN_AT:
+        return None
+    refused = "new films are refused" if used >= limit else "at 100 % new films are refused"
+    return f"{used / GIB:.1f} of {limit / GIB:g} GB are used ({used / limit:.0%}); {refused}"
+
+
+def warn(services: Services) -> None:
+    """Say so in the log."""
+    sentence = warning(services)
+    if sentence:
+        logger.warning("storage: %s", sentence)
