@@ -197,6 +197,9 @@ def act_on(services: Services, base_id: str, changes: Sequence[AirtableChange]) 
     cleared by now, because another trigger was faster.
     """
     runs: list[str] = []
+    if any(change.table == AirtableTable.SETTINGS for change in changes):
+        # Before anything is started: whoever ticks Stop Spending does not wait behind a queue of rows.
+        base_settings.read(services, base_id)
     for change in changes:
         if change.table == AirtableTable.VIDEOS and VideoField.SCHEDULED_FOR in change.changed:
             _reschedule(services, base_id, change)
@@ -208,8 +211,6 @@ def act_on(services: Services, base_id: str, changes: Sequence[AirtableChange]) 
     starts = (change for change in changes if change.table == AirtableTable.VIDEOS and change.status == READY)
     if any(change.changed & _STARTS for change in starts):
         runs += _start_ready(services, base_id)
-    if any(change.table == AirtableTable.SETTINGS for change in changes):
-        base_settings.read(services, base_id)
     stale_scenes.mark(services, base_id, [change.scene for change in changes if change.scene and change.inputs_changed])
     return runs
 

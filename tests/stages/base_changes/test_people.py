@@ -195,6 +195,19 @@ def test_pushed_regenerate_restore_and_settings_are_acted_on(harness: StageHarne
     assert harness.run(run).status is RunStatus.DONE
 
 
+def test_a_stop_is_heard_before_anything_that_was_ticked_with_it_starts(harness: StageHarness) -> None:
+    """A queue of rows, each of them a call or more, does not stand before it."""
+    settings = harness.airtable.add("Settings", Name="Reelgrid")
+    record = harness.row(Prompt="A dog", Generate=True)
+    harness.airtable.edit("Settings", settings, Stop_Spending=True)
+    told(harness, "Videos", record, ticked=("Generate",))
+    harness.airtable.calls.clear()
+    changed(harness, "Settings", settings, ticked=("Stop Spending",))
+    verbs = [call.verb for call in harness.airtable.calls]
+    assert verbs.index("settings") < verbs.index("ticked")
+    assert harness.run(only_run(harness)).status is RunStatus.QUEUED
+
+
 def test_a_webhook_that_airtable_dropped_is_made_anew_and_nothing_is_missed(harness: StageHarness) -> None:
     harness.webhooks.dropped = True
     record = harness.row(Prompt="A cat", Generate=True)
