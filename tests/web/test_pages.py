@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
-from pipelines.domain.orders.order import Order
+from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.planning.clip_settings import SceneSettings
 from pipelines.domain.records import Run
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.security import api_keys, links
+from pipelines.stages.orders import plan_run
 from tests.web.web_fixtures import BASE, BEARER, KEY, OUTSIDE, RECORD, WebHarness
 from webapp.pages.filters import usd
 
@@ -401,3 +404,37 @@ def test_money_too_little_to_be_written_is_not_nothing() -> None:
     assert [usd(amount) for amount in (None, 0.0, 0.00003, 0.0002, 1.5)] == [
         "–", "$0.00", "under $0.0001", "$0.0002", "$1.50",
     ]  # fmt: skip
+
+
+def test_making_a_scene_again_is_priced_for_every_model_before_the_click(tmp_path: Path) -> None:
+    """As the API says; what a model cannot do cannot be chosen."""
+    keys = {"KIE_API_KEY": "key", "GEMINI_API_KEY": "key", "OPENROUTER_API_KEY": "key"}
+    with WebHarness(tmp_path, keys) as home:
+        home.finished()
+        order = Order(master_prompt="A fox at dawn", title="A fox at dawn")
+        plan = plan_run.plan_order(home.services, order, [SceneOrder(prompt="A fox walks through dew.")])
+        settings = SceneSettings(width=1280, height=720, aspect_ratio="16:9", resolution="720p", buy_seconds=4.0)
+        home.change("runs", "run_finished", plan=plan, order=order)
+        home.change("scenes", "scene_run_finished_1", settings=settings)
+        page = html(home.client.get("/runs/run_finished"))
+        options = dict(re.findall(r'<option value="([^"]+)"[^>]*>([^<]+)</option>', page))
+        assert len(options) > 3
+        for model, said in options.items():
+            path = "/api/runs/run_finished/scenes/1/regenerate"
+            answer = home.client.post(path, json={"dry_run": True, "model": model})
+            assert answer.status_code in {200, 422}, answer.json
+            wanted = f"up to {usd(answer.json['quote_usd'])}" if answer.status_code == 200 else "cannot make this scene"
+            assert said.endswith(wanted), (said, wanted)
+
+
+def test_a_prompt_to_be_approved_is_shown_whole_and_a_page_that_waits_may_be_closed(harness: WebHarness) -> None:
+    long = "A fox walks through dew, " * 20
+    for run, status in (("run_ask", RunStatus.NEEDS_APPROVAL), ("run_go", RunStatus.GENERATING)):
+        harness.put(Run(id=run, status=status, source="rest", order=Order(master_prompt="x")), harness.scene(run))
+        harness.change("scenes", f"scene_{run}_1", prompt=long)
+    asked = html(harness.client.get(f"/runs/run_ask?t={token('run', 'run_ask')}"))
+    assert '<p class="prompt" dir="auto">' in asked
+    assert "The preview is being made and appears here." in asked
+    going = html(harness.client.get(f"/runs/run_go?t={token('run', 'run_go')}"))
+    assert '<details class="prompt">' in going
+    assert "You may close this page" in going

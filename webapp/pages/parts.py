@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,10 @@ from markupsafe import Markup
 
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import MOVING, RunStatus
+from pipelines.domain.money import dollars
 from pipelines.domain.records import Event
 from pipelines.stages.base_rows import time_left
+from pipelines.stages.decisions import dry_run
 from pipelines.stages.views import run_view, sentences
 from webapp.api.operate import catalogue, stopped
 from webapp.context import actor, services
@@ -42,10 +44,20 @@ def run_parts(run_id: str) -> tuple[dict[str, Any], dict[str, Part]]:
     may = actor().may("trigger")
     models = [model for model in catalogue().models if model.configured and model.warning is None] if may else []
     shared = {"run": run, "person_may_act": may, "models": models}
+    again = _prices(run, [model.id for model in models]) if may and "regenerate" in run["actions"] else {}
     names = ("head", "decide", "film", "costs", "history")
     made = {name: part(name, **shared) for name in names}
-    made |= {f"scene-{scene['number']}": part("scene", scene=scene, **shared) for scene in run["scenes"]}
+    made |= {
+        f"scene-{scene['number']}": part("scene", scene=scene, prices=again.get(scene["number"], {}), **shared)
+        for scene in run["scenes"]
+    }
     return run, made
+
+
+def _prices(run: dict[str, Any], models: Sequence[str]) -> dict[int, dict[str, float]]:
+    """What making a scene again costs at most, in dollars, by its number and the model."""
+    found = dry_run.regeneration_prices(services(), run["run_id"], models)
+    return {number: {model: dollars(price) for model, price in by.items()} for number, by in found.items()}
 
 
 def _dressed(run: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from pipelines.domain.errors import InvalidOrder, NotFound, Problem
 from pipelines.domain.lifecycle import OPEN, GenerationStatus
 from pipelines.domain.orders.field_labels import for_clip
 from pipelines.domain.planning.plan import Plan
-from pipelines.domain.records import Run
+from pipelines.domain.records import Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.generations.requests import still_to_buy
 from pipelines.stages.kernel.services import Services
@@ -52,6 +53,28 @@ def regeneration(services: Services, run_id: str, number: int, changes: dict[str
         except InvalidOrder as error:
             raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
         return _priced(services, tx, run, plan.quote_micro, plan)
+
+
+def regeneration_prices(services: Services, run_id: str, models: Sequence[str]) -> dict[int, dict[str, int]]:
+    """What a new clip of each scene would cost at most with each of the models that can make it, in micro-dollars; by
+    the scene's number.
+    """
+    with services.store.read() as tx:
+        run = _run(tx, run_id)
+        scenes = tx.scenes.find(run_id=run_id, order="number") if run.order and run.plan else []
+    return {
+        scene.number: {
+            model: price for model in models if (price := _price_with(services, run, scene, model)) is not None
+        }
+        for scene in scenes
+    }
+
+
+def _price_with(services: Services, run: Run, scene: Scene, model: str) -> int | None:
+    try:
+        return regenerate_scene.plan(services, run, scene, {"model": model}).quote_micro
+    except InvalidOrder:
+        return None
 
 
 def decision(services: Services, generation_id: str, choice: str) -> DecisionPreview:
