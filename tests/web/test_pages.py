@@ -421,7 +421,7 @@ def test_making_a_scene_again_is_priced_for_every_model_before_the_click(tmp_pat
         assert len(options) > 3
         for model, said in options.items():
             path = "/api/runs/run_finished/scenes/1/regenerate"
-            answer = home.client.post(path, json={"dry_run": True, "model": model})
+            answer: Any = home.client.post(path, json={"dry_run": True, "model": model})
             assert answer.status_code in {200, 422}, answer.json
             wanted = f"up to {usd(answer.json['quote_usd'])}" if answer.status_code == 200 else "cannot make this scene"
             assert said.endswith(wanted), (said, wanted)
