@@ -41,6 +41,9 @@ MIN_CLIP_S, MAX_CLIP_S = 0.5, 60.0
 _API_CLIP_S = 120
 _API_WORDS, _API_TEXT = 200, 4000
 
+# A declaration is read as a row of a table.
+# fmt: off
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneOrder:
@@ -48,23 +51,14 @@ class SceneOrder:
 
     prompt: str = given("Prompt", Text(MAX_PROMPT, lines=True), "What the scene shows.", default="")
     caption: str | None = given("Caption", Text(lines=True), "The words to show, with Captions on.")
-    seconds: float | None = given(
-        "Seconds", Seconds(MIN_CLIP_S, MAX_CLIP_S), "Length of the scene. Empty: the video's Clip Seconds."
-    )
-    references: tuple[str, ...] = given(
-        "Reference Image",
-        Files("image/", several=True),
-        "A picture that this scene starts from or follows.",
-        default=(),
-    )
-    continues: bool = given(
-        "Continue", Box("blueBright"), "Tick to start from the last picture of the scene before.", default=False
-    )
-    transition: Transition | None = given(
-        "Transition",
-        among(Transition),
-        "From the scene before into this one. Empty: the video's.",
-    )
+    seconds: float | None = given("Seconds", Seconds(MIN_CLIP_S, MAX_CLIP_S),
+        "Length of the scene. Empty: the video's Clip Seconds.")
+    references: tuple[str, ...] = given("Reference Image", Files("image/", several=True),
+        "A picture that this scene starts from or follows.", default=())
+    continues: bool = given("Continue", Box("blueBright"), "Tick to start from the last picture of the scene before.",
+        default=False)
+    transition: Transition | None = given("Transition", among(Transition),
+        "From the scene before into this one. Empty: the video's.")
     model: str | None = given("Model", ModelName(), "Who makes this clip. Empty: the video's Model.")
     first_frame: str | None = None
     """Where the clip must start; a reference is that only where the model has no other use for it."""
@@ -84,202 +78,82 @@ class Order:
     `scene_count` 0 then means as many as suit it. A scene without a seed or negative prompt of its own has the order's.
     """
 
-    title: str | None = given(
-        "Title",
-        Text(),
-        "What you call the video. Also on the file's name.",
-        api=Api(most=_API_WORDS, clip=True),
-    )
-    master_prompt: str | None = given(
-        "Master Prompt",
-        Text(MAX_PROMPT, lines=True),
-        "What the video is about, in your own words. Reelgrid writes the scenes from it.",
-        api=Api(required=True),
-    )
-    scenes: tuple[SceneOrder, ...] = given(
-        "Prompt",
-        SceneLines(),
-        "Write the scenes yourself, one a line. Used instead of Master Prompt by Generate.",
-        default=(),
-    )
-    scene_count: int = given(
-        "Scene Count",
-        Number(1, MAX_SCENES, whole=True),
+    title: str | None = given("Title", Text(), "What you call the video. Also on the file's name.",
+        api=Api(most=_API_WORDS, clip=True))
+    master_prompt: str | None = given("Master Prompt", Text(MAX_PROMPT, lines=True),
+        "What the video is about, in your own words. Reelgrid writes the scenes from it.", api=Api(required=True))
+    scenes: tuple[SceneOrder, ...] = given("Prompt", SceneLines(),
+        "Write the scenes yourself, one a line. Used instead of Master Prompt by Generate.", default=())
+    scene_count: int = given("Scene Count", Number(1, MAX_SCENES, whole=True),
         f"How many scenes to write from Master Prompt, 1 to {MAX_SCENES}. Empty: {DEFAULT_SCENES}.",
         default=DEFAULT_SCENES,
-        api=Api(f"{DEFAULT_SCENES} when left out, or as many as suit `film_seconds`.", optional=True),
-    )
-    clip_seconds: float | None = given(
-        "Clip Seconds",
-        Seconds(MIN_CLIP_S, MAX_CLIP_S),
+        api=Api(f"{DEFAULT_SCENES} when left out, or as many as suit `film_seconds`.", optional=True))
+    clip_seconds: float | None = given("Clip Seconds", Seconds(MIN_CLIP_S, MAX_CLIP_S),
         "Seconds of each scene. Empty: what the model makes by default.",
-        api=Api("The model's default when left out.", most=_API_CLIP_S),
-    )
-    film_seconds: float | None = given(
-        "Film Seconds",
-        Seconds(MIN_CLIP_S, MAX_SCENES * MAX_CLIP_S),
+        api=Api("The model's default when left out.", most=_API_CLIP_S))
+    film_seconds: float | None = given("Film Seconds", Seconds(MIN_CLIP_S, MAX_SCENES * MAX_CLIP_S),
         "Seconds of the whole video, instead of Clip Seconds, shared among its scenes. Without Scene Count as many "
         "scenes as suit it are written.",
-        api=Api(
-            "Of the whole film, without title and end card; shared among the scenes.", most=MAX_SCENES * _API_CLIP_S
-        ),
-    )
-    aspect_ratio: str = given(
-        "Aspect Ratio",
-        Choice(ASPECT_RATIOS, tidy=shape_in),
-        "Shape of the video. Empty: 16:9.",
-        default=ASPECT_RATIOS[0],
-        api=Api(clip=True),
-        seen=True,
-    )
-    formats: tuple[str, ...] = given(
-        "Formats",
-        Choice(ASPECT_RATIOS, several=True, tidy=shape_in),
-        "More shapes of the same video, made from the same clips at no extra price.",
-        default=(),
-        api=Api("More cuts of the same clips."),
-        seen=True,
-    )
-    fit: Fit = given(
-        "Fit",
-        among(Fit),
-        "How a picture of another shape fills the frame. Empty: Crop.",
-        default=Fit.CROP,
-        api=Api(),
-        seen=True,
-    )
-    resolution: str = given(
-        "Resolution",
-        Choice(RESOLUTIONS, tidy=resolution_in),
-        "Empty: 720p.",
-        default="720p",
-        api=Api(clip=True),
-        seen=True,
-    )
-    model: str | None = given(
-        "Model",
-        ModelName(),
-        "Who makes the clips, as provider/model. Empty: the deployment's default.",
-        api=Api(clip=True),
-        seen=True,
-    )
-    style_notes: str | None = given(
-        "Style Notes",
-        Text(MAX_PROMPT, lines=True),
-        "Look, mood, camera, words to avoid: for the writer of the scenes.",
-        api=Api(most=_API_TEXT),
-    )
-    references: tuple[str, ...] = given(
-        "Reference Images",
-        Files("image/", several=True),
-        "Pictures that the scenes should follow.",
-        default=(),
-        api=Api(),
-    )
-    first_frame: str | None = given(
-        "First Frame",
-        Files("image/"),
+        api=Api("Of the whole film, without title and end card; shared among the scenes.",
+            most=MAX_SCENES * _API_CLIP_S))
+    aspect_ratio: str = given("Aspect Ratio", Choice(ASPECT_RATIOS, tidy=shape_in), "Shape of the video. Empty: 16:9.",
+        default=ASPECT_RATIOS[0], api=Api(clip=True), seen=True)
+    formats: tuple[str, ...] = given("Formats", Choice(ASPECT_RATIOS, several=True, tidy=shape_in),
+        "More shapes of the same video, made from the same clips at no extra price.", default=(),
+        api=Api("More cuts of the same clips."), seen=True)
+    fit: Fit = given("Fit", among(Fit), "How a picture of another shape fills the frame. Empty: Crop.",
+        default=Fit.CROP, api=Api(), seen=True)
+    resolution: str = given("Resolution", Choice(RESOLUTIONS, tidy=resolution_in), "Empty: 720p.", default="720p",
+        api=Api(clip=True), seen=True)
+    model: str | None = given("Model", ModelName(),
+        "Who makes the clips, as provider/model. Empty: the deployment's default.", api=Api(clip=True), seen=True)
+    style_notes: str | None = given("Style Notes", Text(MAX_PROMPT, lines=True),
+        "Look, mood, camera, words to avoid: for the writer of the scenes.", api=Api(most=_API_TEXT))
+    references: tuple[str, ...] = given("Reference Images", Files("image/", several=True),
+        "Pictures that the scenes should follow.", default=(), api=Api())
+    first_frame: str | None = given("First Frame", Files("image/"),
         "One picture that the video starts from, where the model can.",
-        api=Api("A picture that the film starts from; fetched by us."),
-    )
-    last_frame: str | None = given(
-        "Last Frame",
-        Files("image/"),
+        api=Api("A picture that the film starts from; fetched by us."))
+    last_frame: str | None = given("Last Frame", Files("image/"),
         "One picture that the video ends on, where the model can.",
-        api=Api("A picture to end on, on the way from the one that the last scene starts from.", clip=True),
-    )
-    seed: int | None = given(
-        "Seed",
-        Number(0, MAX_SEED, whole=True),
+        api=Api("A picture to end on, on the way from the one that the last scene starts from.", clip=True))
+    seed: int | None = given("Seed", Number(0, MAX_SEED, whole=True),
         f"The same number gives similar clips, where the model takes one: 0 to {MAX_SEED:,}.",
-        api=Api("The same request with the same seed gives the same picture, or nearly.", clip=True),
-    )
-    negative_prompt: str | None = given(
-        "Negative Prompt",
-        Text(MAX_PROMPT, lines=True),
+        api=Api("The same request with the same seed gives the same picture, or nearly.", clip=True))
+    negative_prompt: str | None = given("Negative Prompt", Text(MAX_PROMPT, lines=True),
         "What the clips should not show, where the model takes that.",
-        api=Api("What should not be seen.", most=_API_TEXT, clip=True),
-    )
-    max_cost_micro: int | None = given(
-        "Max Cost",
-        Money(),
+        api=Api("What should not be seen.", most=_API_TEXT, clip=True))
+    max_cost_micro: int | None = given("Max Cost", Money(),
         "This video may cost at most so much. Empty: the deployment's cap.",
-        api=Api("Refuse when the quote is above this.", name="max_cost_usd", clip=True),
-    )
-    transition: Transition = given(
-        "Transition",
-        among(Transition),
-        "Between two scenes; Fade Black also as the video begins and ends. Empty: Cut.",
-        default=Transition.CUT,
-        api=Api(),
-        seen=True,
-    )
-    transition_seconds: float = given(
-        "Transition Seconds",
-        Seconds(MIN_TRANSITION_S, MAX_TRANSITION_S),
-        "How long a transition takes, 0.2 to 2. Empty: 0.5.",
-        default=0.5,
-        api=Api(),
-        seen=True,
-    )
-    captions: Captions = given(
-        "Captions",
-        among(Captions),
-        "Burned into the picture, as a file beside it, or none. Empty: None.",
-        default=Captions.NONE,
-        api=Api(),
-        seen=True,
-    )
-    logo: str | None = given(
-        "Logo", Files("image/"), "One picture, laid into a corner of the video.", api=Api(), seen=True
-    )
-    logo_position: Corner = given(
-        "Logo Position",
-        among(Corner),
-        "Which corner. Empty: Top Right.",
-        default=Corner.TOP_RIGHT,
-        api=Api(),
-        seen=True,
-    )
-    logo_opacity: float = given(
-        "Logo Opacity",
-        Percent(),
-        "100% hides what is behind the logo. Empty: 85%.",
-        default=LOGO_OPACITY,
-        api=Api(),
-        seen=True,
-    )
+        api=Api("Refuse when the quote is above this.", name="max_cost_usd", clip=True))
+    transition: Transition = given("Transition", among(Transition),
+        "Between two scenes; Fade Black also as the video begins and ends. Empty: Cut.", default=Transition.CUT,
+        api=Api(), seen=True)
+    transition_seconds: float = given("Transition Seconds", Seconds(MIN_TRANSITION_S, MAX_TRANSITION_S),
+        "How long a transition takes, 0.2 to 2. Empty: 0.5.", default=0.5, api=Api(), seen=True)
+    captions: Captions = given("Captions", among(Captions),
+        "Burned into the picture, as a file beside it, or none. Empty: None.", default=Captions.NONE, api=Api(),
+        seen=True)
+    logo: str | None = given("Logo", Files("image/"), "One picture, laid into a corner of the video.", api=Api(),
+        seen=True)
+    logo_position: Corner = given("Logo Position", among(Corner), "Which corner. Empty: Top Right.",
+        default=Corner.TOP_RIGHT, api=Api(), seen=True)
+    logo_opacity: float = given("Logo Opacity", Percent(), "100% hides what is behind the logo. Empty: 85%.",
+        default=LOGO_OPACITY, api=Api(), seen=True)
     music: str | None = given("Music", Files("audio/"), "One sound file, laid under the video.", api=Api(), seen=True)
-    title_card: str | None = given(
-        "Title Card",
-        Text(),
-        "Words on a card before the first scene. Empty: no card.",
-        api=Api(most=_API_WORDS),
-        seen=True,
-    )
-    end_card: str | None = given(
-        "End Card",
-        Text(),
-        "Words on a card after the last scene. Empty: no card.",
-        api=Api(most=_API_WORDS),
-        seen=True,
-    )
-    loudness_lufs: float | None = given(
-        "Loudness",
-        Number(-40, -5),
-        "Loudness of the sound in LUFS; -16 is usual online. Empty: left as it is.",
-        api=Api(),
-        seen=True,
-    )
-    allow_rewrite: bool = given(
-        "Allow Rewrite",
-        Box("grayBright"),
-        "Tick to let Reelgrid reword a scene that the video service refuses.",
-        default=False,
-        api=Api(),
-    )
+    title_card: str | None = given("Title Card", Text(), "Words on a card before the first scene. Empty: no card.",
+        api=Api(most=_API_WORDS), seen=True)
+    end_card: str | None = given("End Card", Text(), "Words on a card after the last scene. Empty: no card.",
+        api=Api(most=_API_WORDS), seen=True)
+    loudness_lufs: float | None = given("Loudness", Number(-40, -5),
+        "Loudness of the sound in LUFS; -16 is usual online. Empty: left as it is.", api=Api(), seen=True)
+    allow_rewrite: bool = given("Allow Rewrite", Box("grayBright"),
+        "Tick to let Reelgrid reword a scene that the video service refuses.", default=False, api=Api())
     adapt: bool = False
     fresh: bool = False
+
+
+# fmt: on
 
 
 def order_of(found: Mapping[str, Any], *, adapt: bool, fresh: bool = False) -> Order:
