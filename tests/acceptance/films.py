@@ -23,7 +23,7 @@ class Ordered:
     record_id: str
     run_id: str
 
-    def wait(self, status: str = "done", patience_s: float = 150.0) -> Result:
+    def wait(self, status: str = "done", patience_s: float = 400.0) -> Result:
         """The outcome, which must be `status`."""
         view = self.stack.wait_run(self.run_id, patience_s=patience_s)
         assert view["status"] == status, (view["status"], view.get("error"), history(view))
@@ -82,10 +82,16 @@ def pictures(film: bytes) -> list[np.ndarray]:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
-def assert_shows(film: bytes, lines: list[dict[str, Any]], seconds: float = 4.0) -> None:
+def rate(film: bytes) -> int:
+    """Frames a second that the file says, whole."""
+    with av.open(io.BytesIO(film), "r") as container:
+        return round(float(container.streams.video[0].average_rate or 0))
+
+
+def assert_shows(film: bytes, lines: list[dict[str, Any]], seconds: float = 4.0, fps: int = FPS) -> None:
     """The film is one clip of `seconds` after another, each in the colour that the bill says, to the frame."""
-    seen, length = pictures(film), round(seconds * FPS)
-    assert len(seen) == len(lines) * length
+    seen, length = pictures(film), round(seconds * fps)
+    assert len(seen) == len(lines) * length, f"{len(seen)} frames of {len(lines)} clips of {length}"
     for number, line in enumerate(lines):
         wanted = np.array([int(line["colour"][at : at + 2], 16) for at in (1, 3, 5)])
         for at in (0, length // 2, length - 1):

@@ -10,7 +10,7 @@ import pytest
 from tests.acceptance.control_room import Room
 from tools.stack import BASE, until
 
-pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(400), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600), pytest.mark.slow]
 
 PATIENCE_S = 180.0
 """Airtable's own penalty is 30 s, and we look for the quota's return after 30 s, then 60 s."""

@@ -16,7 +16,7 @@ import pytest
 
 from tools.stack import BASE, Stack, until
 
-pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600)]
 
 SCENES, SECONDS, FPS = 3, 4, 24
 

@@ -12,8 +12,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.error import FFmpegError
+from av.error import ExitError, FFmpegError
 
+from pipelines.domain.errors import Unavailable
 from pipelines.domain.footage import Footage, Target
 from pipelines.media.clips.prepared_clip import Inspection, PreparedClip, codec_name, inspect, shown_seconds
 from pipelines.media.clips.video_track import VideoTrack, film_track, read_video_track
@@ -56,7 +57,9 @@ def _footage(piece: PreparedClip) -> Footage:
 
 
 def _ask_libav(path: Path, container: str) -> Footage:
-    """Open with libav and decode the first picture. Raises `UnplayableMedia`."""
+    """Open with libav and decode the first picture. Raises `UnplayableMedia`; `Unavailable` if libav was not done in
+    time, which says nothing about the file.
+    """
     try:
         with av.open(str(path), format=container, timeout=_PATIENCE_S, options={"protocol_whitelist": "file"}) as file:
             stream = film_track(file)
@@ -65,6 +68,9 @@ def _ask_libav(path: Path, container: str) -> Footage:
             if container == _CONTAINERS["webm"] and missing > _MISSING_S and promises_more(path):
                 raise damaged("it is cut short: its pictures end before its length")
             return _libav_footage(path, stream, track)
+    except ExitError as late:
+        said = f"libav was still busy with {path.name} after {_PATIENCE_S:.0f} s"
+        raise Unavailable(said, marketer="A clip takes too long to look at just now; it is tried again.") from late
     except (FFmpegError, ValueError) as error:
         raise damaged("its pictures cannot be decoded") from error
 
