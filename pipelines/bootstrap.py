@@ -175,11 +175,14 @@ def broker_url(settings: Settings) -> str:
     return settings.redis_url or socket_url(broker_socket(settings))
 
 
-def make_store(settings: Settings, *, pooled: bool = True) -> Store:
-    """The truth. `pooled=False` keeps no connection open between transactions, for processes that fork."""
+def make_store(settings: Settings, *, pooled: bool = True, threads: int = 4) -> Store:
+    """The truth, for so many threads at once. `pooled=False` keeps no connection open between transactions, for
+    processes that fork.
+    """
     from pipelines.database import SqlStore
 
-    return SqlStore(settings.database_url, pooled=pooled)
+    direct_url = settings.database_direct_url
+    return SqlStore(settings.database_url, pooled=pooled, threads=threads, direct_url=direct_url)
 
 
 def make_editor() -> FilmEditor:
@@ -213,8 +216,11 @@ def build_services(
     hints: Hints | None = None,
     points: CrashPoints | None = None,
     clock: Clock | None = None,
+    threads: int = 4,
 ) -> Services:
-    """Everything on these settings. Tests and tools may hand in a clock or points of their own."""
+    """Everything on these settings, for a process of which so many threads ask the database at once. Tests and tools
+    may hand in a clock or points of their own.
+    """
     from pipelines.airtable.connections import connect
     from pipelines.providers.catalogue import load_catalogue
     from pipelines.providers.registry import base_urls, build_providers
@@ -225,7 +231,7 @@ def build_services(
         raise NotConfigured("SECRET_KEY is missing")
     clock = clock or SystemClock()
     catalogue = load_catalogue(settings.catalogue)
-    store, editor, media = make_store(settings), make_editor(), build_store(settings)
+    store, editor, media = make_store(settings, threads=threads), make_editor(), build_store(settings)
     providers, origins = build_providers(settings, catalogue, editor), base_urls(settings, catalogue)
     pays = _offers_paid_clips(providers, catalogue, origins, datetime.fromtimestamp(clock.now(), UTC).date())
     policy = policy_of(settings, catalogue, origins, pays=pays)

@@ -9,7 +9,7 @@ from pathlib import Path
 from alembic import command
 
 from pipelines.database import schema
-from pipelines.database.store import make_engine
+from pipelines.database.engine import make_engine
 
 
 def main(message: str) -> None:

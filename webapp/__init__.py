@@ -14,6 +14,7 @@ from webapp import commands, errors, health, media, openapi, pages, security
 from webapp.access import auth, doors
 from webapp.api import blueprint
 from webapp.bodies import JSON_LIMIT
+from webapp.concurrency import THREADS
 from webapp.context import SERVICES, SETTINGS
 from webapp.webhooks import inbound
 
@@ -46,7 +47,7 @@ def _real(settings: Settings) -> Services:
 
     try:
         # Never sent from here; /ready asks whether the broker answers.
-        return build_services(settings, hints=rq_hints(settings))
+        return build_services(settings, hints=rq_hints(settings), threads=THREADS)
     except SettingsError as error:
         sys.exit(str(error))
 

@@ -24,10 +24,12 @@ _CACHEABLE = ("/static/", "/media/", "/v/")
 
 
 def register(app: Flask, settings: Settings) -> None:
-    """Headers on everything; behind a proxy, believe the one hop in front of us."""
+    """Headers on everything; behind proxies, believe those that the operator named, and nobody before them."""
     https = settings.public_url.startswith("https://")
-    if https or not settings.loopback:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    if settings.trusted_proxies:
+        # Each proxy adds the address that it was asked by; scheme and host are those that the last one tells.
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=1, x_host=1)  # type: ignore[method-assign]
 
     def protect(response: Response) -> Response:
         page = response.mimetype == "text/html"

@@ -92,6 +92,7 @@ def _alone(engine: Engine) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         return
-    with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(727244)"))
+    # Of a transaction, which a pooler keeps on one connection, and which no connection can take back into a pool.
+    with engine.connect() as connection, connection.begin():
+        connection.execute(text("SELECT pg_advisory_xact_lock(727244)"))
         yield

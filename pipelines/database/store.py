@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import random
-import sqlite3
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, case, create_engine, event, func, make_url, or_, select, text, update
+from sqlalchemy import Connection, case, func, or_, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from pipelines.database import schema
+from pipelines.database.engine import THREADS, make_engine
 from pipelines.database.rows import SqlRows
 from pipelines.database.statements import moved_orders, shape_of, summing
 from pipelines.database.tables import RECORDS, TABLES, is_leased
@@ -26,73 +23,11 @@ from pipelines.domain.limits import ClockStep
 from pipelines.domain.money import Account
 from pipelines.domain.records import Kind, Leased
 from pipelines.ports import Rows, Tx
-from pipelines.settings.connection_urls import POOLER
 
-BUSY_MS = 30_000
-RETRY_INTERVAL_S, RETRY_LIMIT_S = (0.0005, 0.0025), 20.0
 ANOTHER_S, DOUBT_S = 0.001, 10.0
 SUBMITTING = GenerationStatus.SUBMITTING.value
 AWAY = "Our database does not answer right now; we keep trying."
 LEASED = [name for name, record in RECORDS.items() if is_leased(record)]
-
-
-def _tune_sqlite(connection: Any, _record: Any) -> None:
-    """FULL because a submit intent is money: the last commit must survive a power cut (477 µs a commit)."""
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    write = connection.get_execution_options().get("write", False)
-    if write and _acquire_write_lock(connection.connection.cursor()):
-        return
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-def _acquire_write_lock(cursor: Any) -> bool:
-    """Begin to write as soon as other processes let us; False when that does not come or fails, to be told as ever.
-
-    SQLite's own patience looks ever more rarely, at last every 100 ms: among several who write much, whoever waits
-    longest goes on waiting. Six processes that write all the time: 99 of 100 writes took up to 240–1,250 ms with it,
-    and up to 60–130 ms like this (two cores).
-    """
-    deadline = time.monotonic() + RETRY_LIMIT_S
-    cursor.execute("PRAGMA busy_timeout=0")
-    try:
-        while time.monotonic() < deadline:
-            try:
-                cursor.execute("BEGIN IMMEDIATE")
-            except sqlite3.Error as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                    return False
-                time.sleep(random.uniform(*RETRY_INTERVAL_S))  # noqa: S311 - spreads load, guards nothing
-            else:
-                return True
-        return False
-    finally:
-        cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-
-
-def make_engine(url: str, *, pooled: bool = True) -> Engine:
-    """An engine for either database; no connection is opened yet, so forking afterwards is safe."""
-    # JSON is read and written by `database.codec`: the driver hands its text on.
-    options: dict[str, Any] = {"json_serializer": str, "json_deserializer": lambda text: text}
-    options |= {} if pooled else {"poolclass": NullPool}
-    address = make_url(url)
-    if address.get_backend_name() != "sqlite":
-        if POOLER in address.query:
-            options["connect_args"] = {"prepare_threshold": None}
-        return create_engine(address.difference_update_query([POOLER]), pool_pre_ping=pooled, **options)
-    database = address.database
-    if database and database != ":memory:":
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000}, **options)
-    event.listen(engine, "connect", _tune_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
 
 
 class SqlTx(Tx):
@@ -154,9 +89,10 @@ class _Turns:
 class SqlStore:
     """ports.Store over SQLAlchemy. One per process; open none before a fork."""
 
-    def __init__(self, url: str, *, pooled: bool = True) -> None:
-        self.url = url
-        self.engine = make_engine(url, pooled=pooled)
+    def __init__(self, url: str, *, pooled: bool = True, threads: int = THREADS, direct_url: str | None = None) -> None:
+        """`direct_url` is the way around a pooler, for what takes long."""
+        self.url, self._direct_url = url, direct_url
+        self.engine = make_engine(url, pooled=pooled, threads=threads)
         self._sqlite = self.engine.dialect.name == "sqlite"
         self._turn: AbstractContextManager[Any] = _Turns() if self._sqlite else nullcontext()
 
@@ -241,7 +177,11 @@ class SqlStore:
             return True
 
     def migrate(self) -> None:
-        schema.migrate(self.engine)
+        engine = make_engine(self._direct_url or self.url, pooled=False, patient=True)
+        try:
+            schema.migrate(engine)
+        finally:
+            engine.dispose()
 
     def check(self) -> None:
         with _translated(), self._connection(write=False) as connection:
@@ -276,3 +216,5 @@ def _translated() -> Iterator[None]:
         if error.connection_invalidated:
             raise Unavailable(f"database: {error.orig}", marketer=AWAY) from error
         raise
+    except NoConnectionFree as error:
+        raise Unavailable(f"database: {error}", marketer=AWAY) from error

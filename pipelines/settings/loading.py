@@ -113,7 +113,9 @@ def _read_secret(name: str, path: Path, found: dict[str, str], problems: Problem
 def _resolve(found: dict[str, str], folder: Path) -> None:
     """Fill in the defaults that depend on other variables, and make relative paths absolute."""
     domain, local = found.get("RAILWAY_PUBLIC_DOMAIN"), f"http://127.0.0.1:{found.get('PORT', '8000')}"
-    found.setdefault("PUBLIC_URL", f"https://{domain}" if domain else local)
+    url = found.setdefault("PUBLIC_URL", f"https://{domain}" if domain else local)
+    if not url.startswith("http://") or not _is_loopback(url):
+        found.setdefault("TRUSTED_PROXIES", "1")
     _resolve_bucket(found)
     if "OPENAI_BASE_URL" in found:
         found.setdefault("SORA_BASE_URL", found["OPENAI_BASE_URL"])
@@ -123,6 +125,14 @@ def _resolve(found: dict[str, str], folder: Path) -> None:
         # An emulated base must not send its attachments to the real Airtable.
         found.setdefault("AIRTABLE_CONTENT_URL", found["AIRTABLE_ENDPOINT_URL"])
     _resolve_paths(found, folder)
+
+
+def _is_loopback(url: str) -> bool:
+    """False also for what is no address: that is told under its own name."""
+    try:
+        return values.Origin.of(url).loopback
+    except ValueError:
+        return False
 
 
 def _resolve_bucket(found: dict[str, str]) -> None:
@@ -171,6 +181,9 @@ def _validate(kind: type[M], found: Mapping[str, str], problems: Problems, **mor
 def _cross_check(found: Mapping[str, str], problems: Problems) -> None:
     _check_exposure(found, problems)
     _check_bucket(found, problems)
+    given = {name for name, _ in problems}
+    if "DATABASE_DIRECT_URL" in found.keys() - given and found["DATABASE_URL"].startswith("sqlite:"):
+        problems.append(("DATABASE_DIRECT_URL", "leads around a pooler, but DATABASE_URL is a file: take one out."))
     for name in ("FIELD_MAP", "CATALOGUE", "GOOGLE_APPLICATION_CREDENTIALS"):
         if name in found and not Path(found[name]).is_file():
             problems.append((name, "names a file that is not there."))
@@ -185,10 +198,10 @@ def _check_exposure(found: Mapping[str, str], problems: Problems) -> None:
         )
         return
     try:
-        loopback = values.Origin.of(found["PUBLIC_URL"]).loopback
+        values.Origin.of(found["PUBLIC_URL"])
     except ValueError:
         return
-    if loopback:
+    if _is_loopback(found["PUBLIC_URL"]):
         return
     why = "when PUBLIC_URL is not loopback"
     given = {name for name, _ in problems}

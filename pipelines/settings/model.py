@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from typing_extensions import override
 
 from pipelines.settings import values
+from pipelines.settings.connection_urls import postgres_address
 from pipelines.settings.values import BootstrapKey, Origin, StorageTarget
 
 AIRTABLE_URL = "https://api.airtable.com"
@@ -137,6 +138,13 @@ class Settings(BaseSettings):
     workers: Annotated[int, BeforeValidator(values.whole(1, 256))] = variable(
         HERE, "How many worker processes run side by side.", 2
     )
+    trusted_proxies: Annotated[int, BeforeValidator(values.whole(0, 10))] = variable(
+        HERE,
+        "How many proxies stand before the web process: the address of a client is believed from the last of so many "
+        "entries of X-Forwarded-For.",
+        0,
+        shown="1, or 0 where PUBLIC_URL is http:// on this machine",
+    )
     var_dir: Path = variable(
         HERE,
         "The directory for everything kept on this machine: database, media, generated key, scratch.",
@@ -148,6 +156,12 @@ class Settings(BaseSettings):
         DATA,
         "The database: sqlite:///a/path.db or postgresql://user:password@host/database.",
         "sqlite:///var/reelgrid.db",
+        repr=False,
+    )
+    database_direct_url: Annotated[str, AfterValidator(postgres_address)] | None = variable(
+        DATA,
+        "The same database without the pooler in between, for migrations; only where DATABASE_URL leads to a pooler.",
+        shown="the value of DATABASE_URL",
         repr=False,
     )
     redis_url: Annotated[str, AfterValidator(values.redis_url)] | None = variable(

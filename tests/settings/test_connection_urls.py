@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from redis import Redis
 from sqlalchemy import make_url
 
-from pipelines.database.store import make_engine
+from pipelines.database.engine import make_engine
 from pipelines.domain.errors import Unavailable
 from pipelines.queueing import RqHints
 from pipelines.settings import load_settings

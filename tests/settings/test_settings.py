@@ -188,6 +188,7 @@ def test_no_secret_appears_when_settings_are_printed(tmp_path: Path) -> None:
     secret |= {
         "API_KEYS": HASH,
         "DATABASE_URL": "postgresql://u:hunter2@h/d",
+        "DATABASE_DIRECT_URL": "postgresql://u:hunter2@h/d",
         "REDIS_URL": "redis://:hunter2@h",
         "OPENAI_WEBHOOK_SECRET": WHSEC,
         "GEMINI_WEBHOOK_SECRET": WHSEC,
@@ -209,6 +210,17 @@ def test_no_secret_appears_when_settings_are_printed(tmp_path: Path) -> None:
 )
 def test_database_addresses_are_brought_to_our_driver(given: str, used: str, tmp_path: Path) -> None:
     assert load_settings({"DATABASE_URL": given}, tmp_path).database_url == used
+
+
+def test_the_way_around_a_pooler_leads_to_a_server(tmp_path: Path) -> None:
+    """A migration must never run on another database than the one that is used."""
+    direct = {"DATABASE_DIRECT_URL": "postgres://u:p@direct/d"}
+    settings = load_settings({"DATABASE_URL": "postgres://u:p@pooler/d?pgbouncer=true", **direct}, tmp_path)
+    assert settings.database_direct_url == "postgresql+psycopg://u:p@direct/d"
+    for wrong in (direct, {"DATABASE_DIRECT_URL": "sqlite:///a.db"}):
+        with pytest.raises(SettingsError) as caught:
+            load_settings(wrong, tmp_path)
+        assert [name for name, _ in caught.value.problems] == ["DATABASE_DIRECT_URL"]
 
 
 def test_relative_paths_start_at_the_working_folder(tmp_path: Path) -> None:

@@ -1,0 +1,152 @@
+"""Connections to PostgreSQL: few, quick to say that nobody answers, and right behind a pooler."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url, text
+
+from pipelines.database import SqlStore
+from pipelines.database.engine import SPARE
+from pipelines.domain.errors import Unavailable
+from tests.conftest import needs
+from tools.postgres import Postgres
+from tools.stack import free_port, until
+
+
+def test_a_server_that_never_answers_is_an_outage_within_seconds() -> None:
+    """It takes the connection and stays silent, as behind a proxy whose other side is gone."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        store = SqlStore(f"postgresql+psycopg://u:p@127.0.0.1:{port}/d")
+        began = time.monotonic()
+        with pytest.raises(Unavailable) as caught:
+            store.check()
+    assert time.monotonic() - began < 5.0
+    assert caught.value.marketer == "Our database does not answer; we keep trying."
+
+
+def test_no_statement_and_no_sleeping_transaction_holds_others_up(postgres: Postgres) -> None:
+    store = SqlStore(postgres.fresh_url())
+    with store.read() as tx:
+        told = [tx.connection.execute(text(f"SHOW {name}")).scalar() for name in LIMITED]
+    store.engine.dispose()
+    assert told == ["30s", "1min"]
+
+
+LIMITED = ("statement_timeout", "idle_in_transaction_session_timeout")
+
+
+def test_what_the_address_says_itself_is_kept(postgres: Postgres) -> None:
+    store = SqlStore(f"{postgres.fresh_url()}?options=-csearch_path%3Dfilms&connect_timeout=9")
+    with store.read() as tx:
+        told = [tx.connection.execute(text(f"SHOW {name}")).scalar() for name in ("search_path", *LIMITED)]
+    store.engine.dispose()
+    assert told == ["films", "30s", "1min"]
+
+
+def test_a_process_opens_no_more_connections_than_its_threads_need(postgres: Postgres) -> None:
+    """Whoever finds none free waits; what never comes free is an outage and no defect."""
+    store = SqlStore(postgres.fresh_url(), threads=2)
+    store.migrate()
+    inside, over = threading.Barrier(2 + SPARE + 1), threading.Event()
+
+    def hold() -> None:
+        with store.read() as tx:
+            tx.connection.execute(text("SELECT 1"))
+            inside.wait()
+            over.wait()
+
+    threads = [threading.Thread(target=hold) for _ in range(2 + SPARE)]
+    for thread in threads:
+        thread.start()
+    inside.wait()
+    late = threading.Thread(target=store.check)
+    late.start()
+    late.join(0.2)
+    assert late.is_alive()
+    assert _connections(store) == 2 + SPARE
+    over.set()
+    for thread in (*threads, late):
+        thread.join()
+    store.engine.dispose()
+
+
+def _connections(store: SqlStore) -> int:
+    other = SqlStore(store.url, pooled=False)
+    with other.read() as tx:
+        counted = "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
+        return int(tx.connection.execute(text(counted)).scalar_one())
+
+
+def test_processes_that_keep_their_connections_bring_the_schema_up_to_date_together(postgres: Postgres) -> None:
+    """The lock ends with the upgrade, and not with the process that made it."""
+    url = postgres.fresh_url()
+    stores = [SqlStore(url) for _ in range(4)]
+    threads = [threading.Thread(target=store.migrate, daemon=True) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    for store in stores:
+        store.check()
+        store.engine.dispose()
+
+
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+CONFIG = """
+[databases]
+* = host=127.0.0.1 port={port} user=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {listen}
+auth_type = any
+pool_mode = transaction
+unix_socket_dir =
+"""
+
+
+@pytest.fixture
+def pooler(postgres: Postgres, tmp_path: Path) -> Iterator[int]:
+    """A real PgBouncer that hands out connections by the transaction; its port."""
+    needs("pgbouncer", found=PGBOUNCER is not None)
+    port = free_port()
+    path = tmp_path / "pgbouncer.ini"
+    path.write_text(CONFIG.format(port=postgres.port, listen=port))
+    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(0o755)
+    process = subprocess.Popen([*prefix, str(PGBOUNCER), str(path)], stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: socket.create_connection(("127.0.0.1", port)).close() is None, "PgBouncer")
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_behind_a_pooler_the_schema_comes_up_and_rows_go_in(postgres: Postgres, pooler: int, *, direct: bool) -> None:
+    """With and without a way around it for the migration."""
+    around = postgres.fresh_url()
+    through = make_url(around).set(port=pooler, query={"pgbouncer": "true"}).render_as_string(hide_password=False)
+    stores = [SqlStore(through, direct_url=around if direct else None) for _ in range(3)]
+    threads = [threading.Thread(target=store.migrate) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for store in stores:
+        with store.write() as tx:
+            tx.serialise("films")
+            assert tx.runs.find() == []
+        store.engine.dispose()
