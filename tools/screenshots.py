@@ -102,7 +102,7 @@ def _opened(browser: Browser, url: str, *, width: int, height: int) -> Page:
 
 
 def _keep(name: str, png: bytes) -> None:
-    Image.open(io.BytesIO(png)).convert("RGB").save(PICTURES / name, quality=QUALITY, method=6)
+    Image.open(io.BytesIO(png), formats=("PNG",)).convert("RGB").save(PICTURES / name, quality=QUALITY, method=6)
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ def waveform(film: Path, dest: Path) -> Image.Image:
         "1",
         str(dest),
     )
-    with Image.open(dest) as image:
+    with Image.open(dest, formats=("PNG", "JPEG", "WEBP")) as image:
         ink = image.convert("RGBA")
     canvas = Image.new("RGBA", ink.size, "white")
     canvas.alpha_composite(ink)
@@ -186,7 +186,7 @@ def make_aids(kit: Kit) -> None:
     film = kit.path("film.mp4")
     for name in ("poster", "contact_sheet"):
         picture = getattr(MediaEditor(), name)(film, kit.path(f"{name}.jpg"))
-        with Image.open(picture) as image:
+        with Image.open(picture, formats=("PNG", "JPEG", "WEBP")) as image:
             save(image, name.replace("_", "-"))
 
 
