@@ -127,11 +127,16 @@ def pooler(postgres: Postgres, tmp_path: Path) -> Iterator[int]:
         folder.chmod(0o755)
     process = subprocess.Popen([*prefix, str(PGBOUNCER), str(path)], stderr=subprocess.DEVNULL)
     try:
-        until(lambda: socket.create_connection(("127.0.0.1", port)).close() is None, "PgBouncer")
+        until(lambda: _is_open(port), "PgBouncer")
         yield port
     finally:
         process.terminate()
         process.wait()
+
+
+def _is_open(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port)):
+        return True
 
 
 @pytest.mark.parametrize("direct", [False, True])
