@@ -20,6 +20,7 @@ from pipelines.stages.files import keep
 from pipelines.stages.films import pieces, stitch
 from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.generations.requests import scene_order, still_to_buy
+from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_run
 from pipelines.stages.orders import intake, plan_run, script
@@ -56,12 +57,10 @@ def _card_clip(services: Services, run: Run, scene: Scene, total: int) -> Clip:
         text=scene.prompt, seconds=scene.seconds, target=target, number=scene.number, total=total, heading=order.title
     )
     mark = digest("card", repr(card))
-    path = services.work / "cards" / f"{mark}.mp4"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    footage = services.editor.animatic(card, path)
-    sha = sha256_of(path)
-    stored = keep.keep(services, run.id, path, f"cards/{mark[:2]}/{mark}-{sha[:8]}.mp4", "video/mp4")
-    path.unlink()
+    with scratch.draft(services, "cards", f"{mark}.mp4") as path:
+        footage = services.editor.animatic(card, path)
+        sha = sha256_of(path)
+        stored = keep.keep(services, run.id, path, f"cards/{mark[:2]}/{mark}-{sha[:8]}.mp4", "video/mp4")
     return Clip(
         id=new_id("clip"),
         run_id=run.id,

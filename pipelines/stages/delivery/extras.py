@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 from pipelines.domain.errors import ReelgridError
@@ -30,16 +29,14 @@ def make(services: Services, actor: Actor, cut: Cut) -> None:
     """Make both and store them beside the film; nobody waits for them."""
     if cut.key is None:
         return
-    folder = services.work / "extras" / cut.id
-    folder.mkdir(parents=True, exist_ok=True)
     film, stem = scratch.local(services, cut.key), cut.key.removesuffix(".mp4")
-    sheet = services.editor.contact_sheet(film, folder / "sheet.jpg")
-    preview = services.editor.preview(film, folder / "preview.mp4")
-    made = {
-        "contact_sheet": keep.keep(services, cut.run_id, sheet, f"{stem}-sheet.jpg", "image/jpeg").key,
-        "preview": keep.keep(services, cut.run_id, preview, f"{stem}-preview.mp4", "video/mp4").key,
-    }
-    shutil.rmtree(folder, ignore_errors=True)
+    with scratch.folder(services, "extras", cut.id) as folder:
+        sheet = services.editor.contact_sheet(film, folder / "sheet.jpg")
+        preview = services.editor.preview(film, folder / "preview.mp4")
+        made = {
+            "contact_sheet": keep.keep(services, cut.run_id, sheet, f"{stem}-sheet.jpg", "image/jpeg").key,
+            "preview": keep.keep(services, cut.run_id, preview, f"{stem}-preview.mp4", "video/mp4").key,
+        }
     _settle(services, actor, cut.id, made)
 
 

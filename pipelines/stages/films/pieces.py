@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
+from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.footage import RATES, Captions, ClipWork, Corner, Logo, Target, Transition, exact_rate
 from pipelines.domain.keys import digest
 from pipelines.domain.orders.order import Order
@@ -118,8 +119,6 @@ def make(services: Services, work: PieceWork) -> Made:
     """Prepare the piece and store it, unless it is there. A clip that is right as it is is its own piece."""
     if services.media.stat(work.key) is not None:
         return Made(work.key)
-    dest = services.work / "pieces" / Path(work.key).name
-    dest.parent.mkdir(parents=True, exist_ok=True)
     at = work.logo
     logo = Logo(path=scratch.local(services, at.key), corner=at.corner, opacity=at.opacity) if at else None
     source = scratch.local(services, work.clip.key)
@@ -132,8 +131,17 @@ def make(services: Services, work: PieceWork) -> Made:
         fade_in_s=work.fade_s,
         fade_out_s=work.fade_s,
     )
-    prepared = services.editor.prepare(order, dest)
-    if prepared.changed:
-        keep.keep(services, work.clip.run_id, dest, work.key, "video/mp4")
-    dest.unlink(missing_ok=True)
+    with scratch.draft(services, "pieces", Path(work.key).name) as dest:
+        prepared = services.editor.prepare(order, dest)
+        if prepared.changed:
+            _store(services, work, dest)
     return Made(work.key, prepared.changed) if prepared.changed else Made(work.clip.key)
+
+
+def _store(services: Services, work: PieceWork, made: Path) -> None:
+    """Two encodings of the same thing need not have the same bytes: whoever comes second takes what is there."""
+    try:
+        keep.keep(services, work.clip.run_id, made, work.key, "video/mp4")
+    except InvalidOrder:
+        if services.media.stat(work.key) is None:
+            raise

@@ -85,11 +85,9 @@ def _work(services: Services, run: Run, scene: Scene, clip: Clip) -> tuple[dict[
 def _last_frame(services: Services, clip: Clip) -> str:
     key = f"frames/{clip.sha256[:2]}/{clip.sha256}-last.png"
     if services.media.stat(key) is None:
-        path = services.work / "frames" / f"{clip.id}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        services.editor.last_frame(scratch.local(services, clip.key), path)
-        keep.keep(services, clip.run_id, path, key, "image/png")
-        path.unlink()
+        with scratch.draft(services, "frames", f"{clip.id}.png") as path:
+            services.editor.last_frame(scratch.local(services, clip.key), path)
+            keep.keep(services, clip.run_id, path, key, "image/png")
     return key
 
 

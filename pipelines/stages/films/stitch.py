@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -89,13 +88,9 @@ def make_cut(
     cut = _planned(services, actor, run, name, animatic=animatic)
     if cut.status is not CutStatus.PLANNED:
         return cut
-    folder = services.work / "cuts" / cut.id
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
+    with scratch.folder(services, "cuts", cut.id) as folder:
         made = _make(services, run, name, scenes, clips, folder)
         services.points.reach("cut.stored", run=run.id, cut=cut.id)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     values = {
         "key": made.key,
         "sha256": made.sha256,

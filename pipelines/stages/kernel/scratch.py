@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pipelines.domain.keys import new_id
 from pipelines.stages.kernel.services import Services
 
 LEFT_S = 86_400.0
@@ -35,6 +37,30 @@ def local(services: Services, key: str) -> Path:
     except FileNotFoundError:
         services.media.fetch(key, copy)
     return copy
+
+
+@contextmanager
+def draft(services: Services, room: str, name: str) -> Iterator[Path]:
+    """Where one step makes one file; it is gone when the block ends. The path is nobody else's: two runs that want the
+    same thing at the same moment must not write into one file.
+    """
+    path = services.work / room / f"{new_id('draft')}-{name}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder(services: Services, room: str, name: str) -> Iterator[Path]:
+    """The same for several files. A step that lost its lease without knowing does not empty its successor's."""
+    path = services.work / room / f"{new_id('draft')}-{name}"
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def made(services: Services, name: str, make: Callable[[Path], object]) -> Path:

@@ -127,11 +127,10 @@ class _Carrier:
         if services.media.stat(plain) is not None:
             self.used.add(plain)
             return plain
-        made = services.work / "intake" / Path(plain).name
-        if not services.editor.plain_picture(scratch.local(services, key), made):
-            return key
-        services.media.put_file(made, plain, "image/png")
-        made.unlink(missing_ok=True)
+        with scratch.draft(services, "intake", Path(plain).name) as made:
+            if not services.editor.plain_picture(scratch.local(services, key), made):
+                return key
+            services.media.put_file(made, plain, "image/png")
         self.used.add(plain)
         return plain
 
