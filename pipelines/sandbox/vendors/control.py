@@ -6,7 +6,7 @@ import flask
 from pydantic import ValidationError
 from werkzeug.wrappers import Response
 
-from pipelines.sandbox.vendors.kernel.engine import engine
+from pipelines.sandbox.vendors.kernel.engine import DEAD_LINKS, engine
 
 VENDORS = ("openai", "gemini", "kie", "openrouter", "veo")
 
@@ -15,6 +15,7 @@ def blueprint() -> flask.Blueprint:
     """Routes without a key; they belong to the operator of the sandbox."""
     control = flask.Blueprint("vendors_control", __name__)
     control.get("/bill")(bill)
+    control.get(f"{DEAD_LINKS}/<name>")(dead_link)
     control.get("/vendors/_control")(show)
     control.post("/vendors/_control")(turn)
     control.post("/vendors/_control/faults")(turn)
@@ -25,6 +26,13 @@ def blueprint() -> flask.Blueprint:
 def bill() -> Response:
     """Every accepted create, one line each."""
     return flask.jsonify(engine().bill())
+
+
+def dead_link(name: str) -> Response:
+    """What a bucket says of a link whose token has expired."""
+    del name
+    error = "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
+    return Response(f'<?xml version="1.0" encoding="UTF-8"?>{error}', status=400, mimetype="application/xml")
 
 
 def stats() -> Response:

@@ -293,6 +293,7 @@ def test_the_master_prompt_is_found_among_other_lines(text: str) -> None:
 def test_the_reference_page_names_every_dial_word_and_model() -> None:
     page = (Path(__file__).parents[3] / "docs/reference/sandbox-vendors.md").read_text(encoding="utf-8")
     words = ["refuse", "fickle", "flag", "slow", "fail-once", "fail", "lost", "corrupt", "never", "odd"]
+    words += ["badlink", "insidelink", "nolink"]
     models = [*openai_models.MODELS, *kie_models.MODELS, *openrouter_models.MODELS, *gemini.USD_PER_M, *veo.PRICES]
     expected = [*Faults.model_fields, *(f"[[{word}]]" for word in words), *models]
     assert [name for name in expected if f"`{name}`" not in page] == []

@@ -23,7 +23,7 @@ from pipelines.sandbox.vendors.common.references import image_from_base64, image
 from pipelines.sandbox.vendors.google import gemini_hooks
 from pipelines.sandbox.vendors.google.gemini_errors import VENDOR, api_key, shape
 from pipelines.sandbox.vendors.kernel.clips import thumbnail_png
-from pipelines.sandbox.vendors.kernel.engine import DAY_S, Engine, Order, VendorSays, engine
+from pipelines.sandbox.vendors.kernel.engine import DAY_S, DEAD_LINKS, Engine, Order, VendorSays, engine, link_is_late
 from pipelines.sandbox.vendors.kernel.state import ENDED, Job, Outcome, Phase
 
 # $ per million video tokens. Source: inference.sh, 2026-11-06; tokens a second follow from its prices per second.
@@ -195,7 +195,7 @@ def interaction(job: Job, now: float) -> dict[str, Any]:
         "labels": job.details["labels"],
         "steps": [],
     }
-    if phase == Phase.SUCCEEDED:
+    if phase == Phase.SUCCEEDED and not link_is_late(job, now):
         shown["steps"] = [{"type": "model_output", "content": [_video(job)]}]
         shown["usage"] = _usage(job.details["tokens"])
     if phase == Phase.FAILED:
@@ -213,8 +213,11 @@ def _video(job: Job) -> dict[str, Any]:
 
 
 def file_uri(job: Job) -> str:
-    """Where the clip can be downloaded with the key for 48 hours."""
-    return f"{engine().public_url()}/gemini/v1beta/files/{job.id.removeprefix(ID_PREFIX)}:download?alt=media"
+    """Where the clip can be downloaded with the key for 48 hours; a bad link names another host, and the same file."""
+    path = f"/v1beta/files/{job.id.removeprefix(ID_PREFIX)}:download?alt=media"
+    good = f"{engine().public_url()}/gemini{path}"
+    bad = engine().link(job, good)
+    return good if bad == good else f"{bad.partition('/outputs')[0].partition(DEAD_LINKS)[0]}{path}"
 
 
 def _usage(tokens: dict[str, int]) -> dict[str, Any]:

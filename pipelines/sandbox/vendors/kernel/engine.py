@@ -30,6 +30,9 @@ from pipelines.sandbox.vendors.kernel.state import Books, Job, Outcome, Phase
 SLOW_FACTOR = 10
 PRERENDER_AT_MOST = 12
 DAY_S = 86_400.0
+DEAD_LINKS = "/vendors/expired"
+INSIDE = "http://10.1.2.3:9000/outputs"
+LINK_LATE_S = 1.5
 
 
 class VendorSays(Exception):
@@ -280,6 +283,17 @@ class Engine:
             return b"<!doctype html><title>502</title><h1>Bad gateway</h1>", "text/html; charset=utf-8"
         return (clip[: len(clip) // 2] if first and job.damage else clip), "video/mp4"
 
+    def link(self, job: Job, good: str) -> str:
+        """The link that an answer names: the good one, unless the prompt says otherwise."""
+        words = magic.words(job.prompt)
+        if magic.DEAD in words:
+            return f"{self.public_url()}{DEAD_LINKS}/{job.id}.mp4"
+        return f"{INSIDE}/{job.id}.mp4" if magic.INSIDE in words else good
+
+    def job_of_link(self, link: str) -> Job | None:
+        """The job whose file a link of ours names, good or bad."""
+        return self.books.jobs.get(link.partition("?")[0].rpartition("/")[2].removesuffix(".mp4"))
+
     def bill(self) -> dict[str, Any]:
         """One line per accepted create, and what they add up to."""
         now = time.time()
@@ -350,6 +364,11 @@ def picture_of(job: Job) -> Picture:
         sar=Fraction(4, 3) if job.odd == "sar" else Fraction(1),
         reference=job.reference,
     )
+
+
+def link_is_late(job: Job, now: float) -> bool:
+    """Whether the job is done and its link is not there yet, because the prompt says so."""
+    return magic.LATE in magic.words(job.prompt) and now < job.due_at + LINK_LATE_S
 
 
 def _odd_size(edge: int) -> int:

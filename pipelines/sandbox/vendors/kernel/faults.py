@@ -17,7 +17,7 @@ class Faults(BaseModel):
 
     `palette` n draws clips without text in n colours only, so that thousands cost n renderings; `prerender` draws a
     clip when its job is taken rather than at its first fetch; `lifetime_s` overrides how long results are kept;
-    `kie_creates_per_10s` 0 lifts kie.ai's limit.
+    `kie_creates_per_10s` 0 lifts kie.ai's limit; without `lists` /v1/videos refuses to list, as LiteLLM's proxy does.
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
@@ -39,6 +39,7 @@ class Faults(BaseModel):
     prerender: bool = True
     palette: int | None = Field(default=None, ge=1)
     kie_creates_per_10s: int = Field(default=20, ge=0)
+    lists: bool = True
 
 
 class Dials:

@@ -9,6 +9,11 @@
 `[[lost]]`       taken and billed, and the connection is dropped without an answer: first time for this prompt
 `[[corrupt]]`    the first fetch of the content is damaged: `:truncated` or `:html` chooses how; `:missing`: it is not
                  there yet, although the job is done
+`[[badlink]]`    the finished job's answer names a dead link (400 `ExpiredToken`, as buckets say it); the clip is where
+                 the vendor itself has it
+`[[insidelink]]` the same with an address inside the vendor's own network
+`[[nolink]]`     done is said before the answer has a link, by a second or two; at /v1/videos, where an answer has no
+                 link anyway, `/content` answers with JSON that names one
 `[[never]]`      stays in progress for ever
 `[[odd]]`        the clip differs from what was asked: `:size :fps :sar :mono :silent` chooses how
 """
@@ -22,6 +27,7 @@ from collections.abc import Sequence
 _WORD = re.compile(r"\[\[\s*([a-z-]+)\s*(?::\s*([a-z]+)\s*)?\]\]", re.IGNORECASE)
 DAMAGES = ("truncated", "html")
 MISSING = "missing"
+DEAD, INSIDE, LATE = "badlink", "insidelink", "nolink"
 ODDITIES = ("size", "fps", "sar", "mono", "silent")
 
 

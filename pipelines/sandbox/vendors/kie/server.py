@@ -24,7 +24,7 @@ from pipelines.sandbox.vendors.common.gate import bearer, mount, open_route
 from pipelines.sandbox.vendors.common.references import image_from_url
 from pipelines.sandbox.vendors.kernel.clips import thumbnail_png
 from pipelines.sandbox.vendors.kernel.delivery import Post, Signer
-from pipelines.sandbox.vendors.kernel.engine import DAY_S, Engine, Order, VendorSays, engine
+from pipelines.sandbox.vendors.kernel.engine import DAY_S, Engine, Order, VendorSays, engine, link_is_late
 from pipelines.sandbox.vendors.kernel.state import Job, Outcome, Phase
 from pipelines.sandbox.vendors.kie.models import USD_PER_CREDIT, kie_model
 
@@ -147,14 +147,14 @@ def record(found: Engine, job: Job) -> dict[str, Any]:
     phase = job.phase(now)
     done, failed = phase == Phase.SUCCEEDED, phase in {Phase.FAILED, Phase.CANCELLED}
     code, message = _FAILURES.get(Outcome(job.outcome), ("500", "Cancelled.")) if failed else ("", "")
-    urls = {"resultUrls": [f"{found.public_url()}/kie/files/{job.id}.mp4"]}
+    urls = {"resultUrls": [found.link(job, f"{found.public_url()}/kie/files/{job.id}.mp4")]}
     ended = int(job.due_at * 1000) if done or failed else None
     return {
         "taskId": job.id,
         "model": job.model,
         "state": _STATES[phase],
         "param": job.details["param"],
-        "resultJson": json.dumps(urls) if done else "",
+        "resultJson": json.dumps(urls) if done and not link_is_late(job, now) else "",
         "failCode": code,
         "failMsg": message,
         "costTime": int((job.due_at - job.created_at) * 1000) if ended else None,
@@ -179,10 +179,10 @@ def _credit() -> float:
 def download_url() -> Response:
     """A link of twenty minutes for a result URL."""
     body = flask.request.get_json(silent=True) or {}
-    url = str(body.get("url", ""))
-    if not url.startswith(f"{engine().public_url()}/kie/files/"):
+    job = engine().job_of_link(str(body.get("url", "")))
+    if job is None:
         raise VendorSays("invalid", "url is not one of our files.", param="url")
-    return _ok(f"{url.partition('?')[0]}?until={int(time.time()) + LINK_S}")
+    return _ok(f"{engine().public_url()}/kie/files/{job.id}.mp4?until={int(time.time()) + LINK_S}")
 
 
 @open_route

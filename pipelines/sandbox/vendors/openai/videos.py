@@ -19,7 +19,9 @@ from werkzeug.wrappers import Response
 
 from pipelines.sandbox.vendors.common.content import send
 from pipelines.sandbox.vendors.common.extras import form_seed_of, text_of
+from pipelines.sandbox.vendors.common.gate import open_route
 from pipelines.sandbox.vendors.common.references import image_from_bytes, image_from_url
+from pipelines.sandbox.vendors.kernel import magic
 from pipelines.sandbox.vendors.kernel.clips import still, thumbnail_png
 from pipelines.sandbox.vendors.kernel.delivery import Post, standard_webhook
 from pipelines.sandbox.vendors.kernel.engine import Engine, Order, VendorSays, engine, picture_of
@@ -46,6 +48,7 @@ def routes(blueprint: flask.Blueprint) -> None:
     """Add the protocol's routes."""
     blueprint.post("/videos")(create)
     blueprint.get("/videos")(list_jobs)
+    blueprint.get("/files/<job_id>.mp4")(file)
     blueprint.get("/videos/<path:job_id>/content")(content)
     blueprint.post("/videos/<path:job_id>/remix")(remix)
     blueprint.get("/videos/<path:job_id>")(retrieve)
@@ -136,6 +139,8 @@ def _extras(model: VideoModel, fields: dict[str, Any]) -> dict[str, Any]:
 def list_jobs() -> Response:
     """A page of the jobs of models that are listed, newest first unless asked otherwise."""
     engine().counts.kind(VENDOR, "list")
+    if not engine().dials.of(VENDOR).lists and not flask.request.args.get("custom_llm_provider"):
+        raise VendorSays("invalid", "LLM Provider NOT provided. Pass in the LLM provider you are trying to call.")
     jobs = [job for job in engine().books.of(VENDOR) if MODELS[job.model].listed]
     if flask.request.args.get("order", "desc") != "asc":
         jobs.reverse()
@@ -175,18 +180,27 @@ def content(job_id: str) -> Response:
     variant = flask.request.args.get("variant", "video")
     if variant not in {"video", "thumbnail", "spritesheet"}:
         raise VendorSays("invalid", f"Invalid value: '{variant}'.", param="variant")
+    if magic.LATE in magic.words(job.prompt) and job.phase(time.time()) == Phase.SUCCEEDED:
+        return flask.jsonify({"id": job.id, "url": f"{engine().public_url()}/openai/v1/files/{job.id}.mp4"})
     body, media_type = engine().content(job)
     if variant != "video":
         body, media_type = _still(job, "WEBP" if variant == "thumbnail" else "JPEG")
     return send(body, media_type)
 
 
+@open_route
+def file(job_id: str) -> Response:
+    """The clip where /content only names it; needs no key."""
+    return send(*engine().content(engine().find(VENDOR, job_id)))
+
+
 def video(job: Job, now: float) -> dict[str, Any]:
-    """The protocol's video object as it stood at `now`."""
+    """The protocol's video object as it stood at `now`. It names a link only where the prompt asks for a bad one."""
     phase = job.phase(now)
     code, message = _ERRORS.get(Outcome(job.outcome), ("cancelled", "The job was cancelled."))
     done = phase == Phase.SUCCEEDED
-    return {
+    link = engine().link(job, "") if done else ""
+    return ({"video_url": link} if link else {}) | {
         "id": job.id,
         "object": "video",
         "model": job.model,

@@ -22,7 +22,7 @@ from pipelines.sandbox.vendors.common.gate import bearer, mount, open_route
 from pipelines.sandbox.vendors.common.references import image_from_url
 from pipelines.sandbox.vendors.kernel.clips import thumbnail_png
 from pipelines.sandbox.vendors.kernel.delivery import Post, Signer
-from pipelines.sandbox.vendors.kernel.engine import Engine, Order, VendorSays, engine
+from pipelines.sandbox.vendors.kernel.engine import Engine, Order, VendorSays, engine, link_is_late
 from pipelines.sandbox.vendors.kernel.state import Job, Outcome, Phase
 from pipelines.sandbox.vendors.openrouter.models import MODELS, RouterModel, router_model
 
@@ -174,12 +174,15 @@ def shown(found: Engine, job: Job) -> dict[str, Any]:
     if phase == Phase.SUCCEEDED:
         base = f"{found.public_url()}/openrouter/api/v1"
         until = int(job.expires_at())
+        signed = f"{base}/files/{job.id}.mp4?expires={until}&signature={_link_signature(found, job, until)}"
         answer |= {
-            "urls": [f"{base}/files/{job.id}.mp4?expires={until}&signature={_link_signature(found, job, until)}"],
-            "unsigned_urls": [f"{base}/videos/{job.id}/content?index=0"],
+            "urls": [found.link(job, signed)],
+            "unsigned_urls": [found.link(job, f"{base}/videos/{job.id}/content?index=0")],
             "expires_at": until,
             "usage": {"cost": job.usd, "is_byok": False},
         }
+    if link_is_late(job, now):
+        answer |= {"urls": None, "unsigned_urls": []} if phase == Phase.SUCCEEDED else {}
     if phase in {Phase.FAILED, Phase.CANCELLED}:
         answer["error"] = _FAILURES.get(Outcome(job.outcome), "The job was cancelled.")
     return answer
