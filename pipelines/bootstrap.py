@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import NotConfigured
+from pipelines.domain.keys import storage_folder
 from pipelines.domain.orders.checks import usable
 from pipelines.domain.policy import Policy
 from pipelines.ports import Clock, CrashPoints, FilmEditor, Hints, MediaStore, Providers, Store
@@ -90,7 +91,7 @@ class GuardedIntake:
     of_base: frozenset[Origin]
     """Airtable's own servers where they are inside: for its attachments alone, not for what anybody names."""
 
-    def bring(self, url: str, *, of_base: bool = False) -> str:
+    def bring(self, url: str, *, of_base: bool = False, account_id: str | None = None) -> str:
         """Download into storage; the key follows from the content. What is a key already stays one."""
         if "://" not in url:
             return url
@@ -103,7 +104,7 @@ class GuardedIntake:
         got = download(url, dest, trusted=trusted, max_bytes=INTAKE_LIMIT)
         named = SUFFIXES.get(got.content_type or "", Path(url.split("?", maxsplit=1)[0]).suffix[:6].lower() or ".bin")
         suffix = picture_suffix(got.path) or (".bin" if named in PICTURES else named)
-        key = f"inputs/{got.sha256[:2]}/{got.sha256}{suffix}"
+        key = f"{storage_folder('inputs', account_id)}/{got.sha256[:2]}/{got.sha256}{suffix}"
         self.media.put_file(got.path, key, PICTURES.get(suffix, got.content_type or "application/octet-stream"))
         got.path.unlink(missing_ok=True)
         return key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from flask import current_app, g
@@ -15,8 +15,12 @@ SERVICES, SETTINGS = "reelgrid.services", "reelgrid.settings"
 
 
 def services() -> Services:
-    """The services this application was made with."""
-    return cast("Services", current_app.extensions[SERVICES])
+    """What this request may use: for an account, with a store in which there is only what belongs to it."""
+    core = cast("Services", current_app.extensions[SERVICES])
+    asking: Actor | None = g.get("actor")
+    if asking is None or asking.account_id is None:
+        return core
+    return replace(core, store=core.store.of(asking.account_id))
 
 
 def settings() -> Settings:
@@ -34,11 +38,14 @@ def secret() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who is asking. `key_id` is None when the deployment is open, or when a signed link opened the page."""
+    """Who is asking. `key_id` is None when the deployment is open, or when a signed link opened the page. What belongs
+    to another than `account_id` is not there for an actor who has one; the operator has none.
+    """
 
     name: str
     scopes: frozenset[str]
     key_id: str | None = None
+    account_id: str | None = None
 
     def may(self, scope: str) -> bool:
         """Whether a scope is granted; `admin` grants all, `trigger` also reading."""

@@ -35,6 +35,7 @@ STATUS: dict[type[ReelgridError], int] = {
     errors.NotConfigured: 422,
     errors.NotAllowed: 409,
     errors.NotFound: 404,
+    errors.Suspended: 403,
     errors.RecordGone: 404,
     errors.ForbiddenAddress: 422,
     errors.Expired: 410,

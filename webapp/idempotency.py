@@ -15,7 +15,8 @@ from pipelines.domain.errors import Problem, ReelgridError
 from pipelines.domain.keys import digest, new_id
 from pipelines.domain.records import Replay
 from pipelines.domain.state.replay import KeptAnswer
-from webapp.context import actor, services
+from pipelines.security import sealing
+from webapp.context import actor, secret, services
 from webapp.errors import HttpProblem, answer
 
 HEADER = "Idempotency-Key"
@@ -31,8 +32,10 @@ class InFlight(HttpProblem):
     """The first of two equal requests is still being handled."""
 
 
-def once(data: dict[str, Any], handle: Callable[[], Response]) -> Response:
-    """Handle the request, unless its `Idempotency-Key` has an answer already."""
+def once(data: dict[str, Any], handle: Callable[[], Response], *, sealed: bool = False) -> Response:
+    """Handle the request, unless its `Idempotency-Key` has an answer already. `sealed`: an answer with a secret in it
+    is kept so that the database alone does not tell it.
+    """
     name = request.headers.get(HEADER)
     g.run_id = None
     if name is None:
@@ -40,11 +43,16 @@ def once(data: dict[str, Any], handle: Callable[[], Response]) -> Response:
     if not (name.isascii() and name.isprintable() and 0 < len(name) <= MAX_KEY):
         problem = Problem(HEADER, f"must be 1 to {MAX_KEY} printable ASCII characters.")
         raise HttpProblem(400, f"{HEADER} {problem.message}", (problem,))
-    replay_id = digest("replay", actor().key_id, request.method, request.path, name)
-    return guarded(replay_id, digest(data), handle)
+    replay_id = digest("replay", asker(), request.method, request.path, name)
+    return guarded(replay_id, digest(data), handle, sealed=sealed)
 
 
-def guarded(id: str, body_hash: str, handle: Callable[[], Response]) -> Response:
+def asker() -> str | None:
+    """Whose answers they are: an account's, whichever of its keys is shown; else those of the key."""
+    return actor().account_id or actor().key_id
+
+
+def guarded(id: str, body_hash: str, handle: Callable[[], Response], *, sealed: bool = False) -> Response:
     """Handle once per `id`; the answer is kept when it is final."""
     mine = Replay(id=id, body_hash=body_hash, at=services().clock.now(), body=KeptAnswer(run_id=new_id("run")))
     kept = _taken(mine)
@@ -57,7 +65,7 @@ def guarded(id: str, body_hash: str, handle: Callable[[], Response]) -> Response
     except BaseException:
         _forget(mine)
         raise
-    return _keep(mine, response)
+    return _keep(mine, response, sealed=sealed)
 
 
 def _taken(mine: Replay) -> Response | None:
@@ -85,15 +93,18 @@ def _taken(mine: Replay) -> Response | None:
 
 def _replayed(found: Replay) -> Response:
     headers = {"Idempotent-Replayed": "true", **found.body.headers}
-    return Response(found.body.text, found.status, headers, mimetype=found.body.type)
+    text = sealing.unseal(secret(), found.body.text) if found.body.sealed else found.body.text
+    return Response(text, found.status, headers, mimetype=found.body.type)
 
 
-def _keep(mine: Replay, response: Response) -> Response:
+def _keep(mine: Replay, response: Response, *, sealed: bool) -> Response:
     if response.status_code >= 500 or response.status_code in _PASSING:  # noqa: PLR2004
         _forget(mine)
         return response
     headers = {"Location": response.headers["Location"]} if "Location" in response.headers else {}
-    kept = KeptAnswer(text=response.get_data(as_text=True), type=response.mimetype or "", headers=headers)
+    text = response.get_data(as_text=True)
+    text = sealing.seal(secret(), text) if sealed else text
+    kept = KeptAnswer(text=text, type=response.mimetype or "", headers=headers, sealed=sealed)
     with services().store.write() as tx:
         tx.replays.change(mine.id, {"at": mine.at}, status=response.status_code, body=kept)
     return response

@@ -33,6 +33,7 @@ _TAGS = {
     "Start": "Make films and clips, or see what they would cost.",
     "Look": "Follow runs and read the catalogue.",
     "Decide": "What a person does with a run.",
+    "Account": "Who is asking, and its keys.",
     "Operate": "Spend and the Stop switch.",
 }
 
@@ -67,11 +68,14 @@ def description(public_url: str) -> dict[str, Any]:
         "info": {"title": "Reelgrid", "version": VERSION, "description": ABOUT},
         "servers": [{"url": public_url}],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
-        "security": [{"key": []}],
+        "security": [{"key": []}, {"header": []}],
         "paths": paths,
         "components": {
             "schemas": _schemas(),
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "A key of flask keys."}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "A key of flask keys."},
+                "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key."},
+            },
         },
     }
 

@@ -15,6 +15,8 @@ from sqlalchemy.engine import Row
 from pipelines.database.statements import (
     LIMIT,
     NOTHING,
+    OWN,
+    Shape,
     adding,
     changing,
     counting,
@@ -23,7 +25,7 @@ from pipelines.database.statements import (
     removing,
     shape_of,
 )
-from pipelines.database.tables import plain_type
+from pipelines.database.tables import OWNERS, plain_type
 
 T = TypeVar("T")
 
@@ -42,23 +44,36 @@ def _to(changes: Mapping[str, Any]) -> dict[str, Any]:
 class SqlRows(Generic[T]):
     """Frozen records of one table, through one connection."""
 
-    def __init__(self, connection: Connection, table: Table, record: type[T]) -> None:
+    def __init__(self, connection: Connection, table: Table, record: type[T], account_id: str | None = None) -> None:
         self._connection, self._table, self._record = connection, table, record
         self._readers = _readers(typing.cast("Any", record))
+        self._account_id = account_id if table.name in OWNERS else None
+
+    def _shape_of(
+        self, equals: Mapping[str, Any], before: Mapping[str, Any] = NOTHING, after: Mapping[str, Any] = NOTHING
+    ) -> tuple[Shape, dict[str, Any]]:
+        """The condition; in the view of an account, also that the row is its own."""
+        shape, values = shape_of(equals, before, after)
+        if self._account_id is None:
+            return shape, values
+        return (*shape, (OWNERS[self._table.name], "own")), {**values, OWN: self._account_id}
 
     def get(self, id: str, *, lock: bool = False) -> T | None:
-        row = self._connection.execute(getting(self._table, lock=lock), {"is_id": id}).first()
+        shape, values = self._shape_of({"id": id})
+        row = self._connection.execute(getting(self._table, shape, lock=lock), values).first()
         return self._load(row) if row is not None else None
 
     def add(self, row: T) -> bool:
         values = {f.name: getattr(row, f.name) for f in dataclasses.fields(row)}  # type: ignore[arg-type]
         if values.get("id", "") is None:
             del values["id"]
+        if self._account_id is not None and OWNERS[self._table.name] == "account_id":
+            values["account_id"] = self._account_id
         statement = adding(self._table, self._connection.dialect.name)
         return self._connection.execute(statement, values).first() is not None
 
     def change(self, id: str, when: Mapping[str, Any] | None = None, /, **changes: Any) -> bool:
-        shape, values = shape_of({"id": id, **(when or {})})
+        shape, values = self._shape_of({"id": id, **(when or {})})
         statement = changing(self._table, shape, tuple(changes))
         return self._connection.execute(statement, values | _to(changes)).rowcount == 1
 
@@ -71,14 +86,14 @@ class SqlRows(Generic[T]):
         before: Mapping[str, Any],
         **changes: Any,
     ) -> set[str]:
-        shape, values = shape_of({"id": list(ids), **(when or {})}, before)
+        shape, values = self._shape_of({"id": list(ids), **(when or {})}, before)
         statement = changing(self._table, shape, tuple(changes)).returning(self._table.c.id)
         return set(self._connection.execute(statement, values | _to(changes)).scalars())
 
     def change_each(self, rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> None:
         if not rows:
             return
-        shaped = [(*shape_of({"id": row, **when}), changes) for row, when, changes in rows]
+        shaped = [(*self._shape_of({"id": row, **when}), changes) for row, when, changes in rows]
         statement = changing(self._table, shaped[0][0], tuple(shaped[0][2]))
         self._connection.execute(statement, [values | _to(changes) for _, values, changes in shaped])
 
@@ -91,20 +106,20 @@ class SqlRows(Generic[T]):
         after: Mapping[str, Any] | None = None,
         **equals: Any,
     ) -> list[T]:
-        shape, values = shape_of(equals, before or NOTHING, after or NOTHING)
+        shape, values = self._shape_of(equals, before or NOTHING, after or NOTHING)
         statement = finding(self._table, shape, order, limited=limit is not None)
         return [self._load(row) for row in self._connection.execute(statement, values | {LIMIT: limit})]
 
     def count(self, **equals: Any) -> int:
-        shape, values = shape_of(equals)
+        shape, values = self._shape_of(equals)
         return int(self._connection.execute(counting(self._table, shape), values).scalar_one())
 
     def remove(self, id: str) -> bool:
-        shape, values = shape_of({"id": id})
+        shape, values = self._shape_of({"id": id})
         return self._connection.execute(removing(self._table, shape, limited=False), values).rowcount == 1
 
     def remove_some(self, limit: int, *, before: Mapping[str, Any], **equals: Any) -> int:
-        shape, values = shape_of(equals, before)
+        shape, values = self._shape_of(equals, before)
         statement = removing(self._table, shape, limited=True)
         return self._connection.execute(statement, values | {LIMIT: limit}).rowcount
 

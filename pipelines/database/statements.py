@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     BindParameter,
+    Column,
     ColumnElement,
     Delete,
     Select,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    exists,
     func,
     select,
     update,
@@ -28,9 +30,9 @@ from sqlalchemy.sql.dml import ReturningInsert
 from pipelines.domain.lifecycle import GenerationStatus
 
 Shape = tuple[tuple[str, str], ...]
-"""Columns, and how each is compared: `null`, `in`, `is`, `below` or `above`."""
+"""Columns, and how each is compared: `null`, `in`, `is`, `below`, `above`, or `own` (it belongs to an account)."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-LIMIT = "at_most"
+LIMIT, OWN = "at_most", "own"
 _MANY = (tuple, set, frozenset, list)
 
 
@@ -63,9 +65,11 @@ def conditions(table: Table, shape: Shape) -> list[ColumnElement[bool]]:
     return [_condition(table.c[name], name, kind) for name, kind in shape]
 
 
-def _condition(column: ColumnElement[Any], name: str, kind: str) -> ColumnElement[bool]:
+def _condition(column: Column[Any], name: str, kind: str) -> ColumnElement[bool]:
     if kind == "null":
         return column.is_(None)
+    if kind == "own":
+        return _own(column)
     if kind == "in":
         return column.in_(bindparam(f"in_{name}", expanding=True))
     place: BindParameter[Any] = bindparam(f"{kind}_{name}")
@@ -73,10 +77,20 @@ def _condition(column: ColumnElement[Any], name: str, kind: str) -> ColumnElemen
     return compared[kind]
 
 
+def _own(column: Column[Any]) -> ColumnElement[bool]:
+    """The row names the account that is asked for as `own`, or a run of it: looked up by the run's id, so that it costs
+    the same however many runs there are.
+    """
+    if column.name != "run_id":
+        return column == bindparam(OWN)
+    runs = column.table.metadata.tables["runs"]
+    return exists().where(runs.c.id == column, runs.c.account_id == bindparam(OWN))
+
+
 @cache
-def getting(table: Table, *, lock: bool) -> Select[Any]:
-    """A row by its id, which is asked for as `is_id`."""
-    query = select(table).where(*conditions(table, (("id", "is"),)))
+def getting(table: Table, shape: Shape, *, lock: bool) -> Select[Any]:
+    """The row that matches; asked for by its id."""
+    query = select(table).where(*conditions(table, shape))
     # Not against those who only refer to the row: they would wait for it, and two of them for each other.
     return query.with_for_update(key_share=True) if lock else query
 

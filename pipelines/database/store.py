@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -33,10 +34,14 @@ LEASED = [name for name, record in RECORDS.items() if is_leased(record)]
 class SqlTx(Tx):
     """One transaction. Its tables are those that `Tx` names."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+    def __init__(self, connection: Connection, account_id: str | None = None) -> None:
+        self.connection, self._account_id = connection, account_id
         for name, record in RECORDS.items():
-            setattr(self, name, SqlRows(connection, TABLES[name], record))
+            setattr(self, name, SqlRows(connection, TABLES[name], record, account_id))
+
+    @property
+    def account_id(self) -> str | None:
+        return self._account_id
 
     def leased(self, kind: Kind) -> Rows[Leased]:
         rows: Rows[Leased] = getattr(self, kind)
@@ -61,6 +66,7 @@ class SqlTx(Tx):
             func.sum(table.c.seconds).label("seconds"),
             func.count(table.c.generation_id.distinct()).label("generations"),
         )
+        bounds += [table.c.account_id == self.account_id] if self.account_id else []
         query = select(*columns, *totals).where(table.c.account == Account.SPENT.value, *bounds)
         rows = self.connection.execute(query.group_by(*columns).order_by(*columns))
         return [{**row._asdict(), "spent_micro": int(row.spent_micro)} for row in rows]
@@ -95,16 +101,23 @@ class SqlStore:
         self.engine = make_engine(url, pooled=pooled, threads=threads)
         self._sqlite = self.engine.dialect.name == "sqlite"
         self._turn: AbstractContextManager[Any] = _Turns() if self._sqlite else nullcontext()
+        self.account_id: str | None = None
+
+    def of(self, account_id: str) -> SqlStore:
+        """Over the same connections, and taking the same turns."""
+        view = copy.copy(self)
+        view.account_id = account_id
+        return view
 
     @contextmanager
     def write(self) -> Iterator[SqlTx]:
         with self._turn, _translated(), self._connection(write=True) as connection, connection.begin():
-            yield SqlTx(connection)
+            yield SqlTx(connection, self.account_id)
 
     @contextmanager
     def read(self) -> Iterator[SqlTx]:
         with _translated(), self._connection(write=False) as connection:
-            yield SqlTx(connection)
+            yield SqlTx(connection, self.account_id)
 
     def _connection(self, *, write: bool) -> Connection:
         return self.engine.connect().execution_options(write=write)

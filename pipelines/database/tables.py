@@ -43,6 +43,7 @@ RECORDS: dict[str, type[Any]] = {name: typing.get_args(rows)[0] for name, rows i
 """The record of each table."""
 
 UNIQUE: dict[str, list[tuple[str, ...]]] = {
+    "accounts": [("issuer", "subject")],
     "runs": [("base_id", "record_id", "number")],
     "scenes": [("run_id", "number")],
     "generations": [("provider", "provider_id"), ("idem_key",), ("callback_token",)],
@@ -50,7 +51,8 @@ UNIQUE: dict[str, list[tuple[str, ...]]] = {
 }
 
 INDEXES: dict[str, list[tuple[str, ...]]] = {
-    "runs": [("status",), ("record_id",), ("created_at",)],
+    "runs": [("status",), ("record_id",), ("created_at",), ("account_id", "created_at")],
+    "keys": [("account_id",)],
     "generations": [("run_id",), ("scene_id",), ("status", "next_at"), ("model", "status"), ("fingerprint", "status")],
     "clips": [("fingerprint",), ("run_id",), ("sha256",)],
     "events": [("run_id", "id"), ("entity_id",)],
@@ -72,6 +74,26 @@ PARENTS: dict[str, dict[str, str]] = {
 
 SIGNED = {("ledger", "amount")}
 """The one whole number that goes below zero: each posting has two sides."""
+
+
+OWNERS: dict[str, str] = {
+    "accounts": "id",
+    "keys": "account_id",
+    "bases": "account_id",
+    "runs": "account_id",
+    "ledger": "account_id",
+    "files": "account_id",
+    **dict.fromkeys(("scenes", "generations", "clips", "cuts", "events"), "run_id"),
+}
+"""The column that says whose a row is: its account, or the run that it is a part of."""
+
+OF_NOBODY = frozenset(
+    (
+        *("file_totals", "outbox", "inbox", "replays", "processes", "sweeps", "texts"),
+        *("stop_switches", "circuits", "base_outages", "rate_limits", "airtable_paces", "clock_steps"),
+    )
+)
+"""What we work with ourselves: no row of these is ever shown to an account."""
 
 
 def is_leased(record: type[Any]) -> bool:

@@ -22,6 +22,7 @@ what the marketer reads in the row, and what the operator reads in the log.
         ├── UnplayableMedia        a file that is no usable video
         ├── ForbiddenAddress       an address from outside that leads inside, or is none
         ├── NotAllowed             does not fit the present status of a run
+        ├── Suspended              the account may look, and start nothing
         ├── NotFound               no run, scene or generation of that id
         └── Ambiguous              we do not know whether a paid request was taken
 """
@@ -216,6 +217,16 @@ class NotAllowed(Permanent):
 
     blame = Blame.MARKETER
     default = "That is not possible right now."
+
+
+class Suspended(Permanent):
+    """The account may look at what it has, and start nothing: the HTTP door answers 403."""
+
+    blame = Blame.MARKETER
+    default = (
+        "This account is suspended, so nothing new is started. What you have stays, and can be looked at. Ask whoever "
+        "runs this service."
+    )
 
 
 class NotFound(Permanent):

@@ -19,6 +19,11 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(10)}"
 
 
+def storage_folder(kind: str, account_id: str | None) -> str:
+    """Where files of a kind are stored: those of each account apart, the operator's directly."""
+    return f"{kind}/{account_id}" if account_id else kind
+
+
 def new_token() -> str:
     """An unguessable URL-safe token of 256 bits."""
     return secrets.token_urlsafe(32)

@@ -30,6 +30,14 @@ ALIVE_S = 15.0
 """A process beats every 2 s."""
 
 
+class AccountStatus(StrEnum):
+    """Whether a customer may start anything (active), only look (suspended), or neither (closed)."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
 class Kind(StrEnum):
     """The tables whose rows are worked on under a lease."""
 
@@ -56,6 +64,21 @@ class Leased:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerAccount:
+    """A customer of this deployment. What names an account belongs to it alone; what names none is the operator's."""
+
+    id: str
+    name: str
+    status: AccountStatus = AccountStatus.ACTIVE
+    issuer: str | None = None
+    """With `subject`: whose tokens act for it, and the name it has there."""
+    subject: str | None = None
+    run_cap_micro: int | None = None
+    day_cap_micro: int | None = None
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run(Leased):
     """One execution of an order. `plan` is what was quoted and will be submitted."""
 
@@ -65,6 +88,7 @@ class Run(Leased):
     table: str | None = None
     record_id: str | None = None
     number: int = 1
+    account_id: str | None = None
     key_id: str | None = None
     order: Order | None = None
     plan: Plan | None = None
@@ -238,6 +262,7 @@ class LedgerEntry:
     amount: int
     run_id: str
     generation_id: str | None = None
+    account_id: str | None = None
     key_id: str | None = None
     base_id: str | None = None
     record_id: str | None = None
@@ -279,15 +304,21 @@ class InboxItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A key's public half. Scopes: trigger, read, admin."""
+    """A key's public half. Scopes: trigger, read, manage, admin. After a rotation the key of before
+    (`retired_sha256`) is good until `retired_until`.
+    """
 
     id: str
     name: str
     sha256: str
     scopes: tuple[str, ...] = ("trigger", "read")
+    account_id: str | None = None
     day_cap_micro: int | None = None
     created_at: float = 0.0
+    expires_at: float | None = None
     last_used_at: float | None = None
+    retired_sha256: str | None = None
+    retired_until: float | None = None
     revoked_at: float | None = None
 
 
@@ -327,6 +358,7 @@ class Base(Leased):
     """A connected Airtable base. `sealed_token` is encrypted."""
 
     name: str = ""
+    account_id: str | None = None
     sealed_token: str | None = None
     day_cap_micro: int | None = None
     """The operator's limit for the base."""

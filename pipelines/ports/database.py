@@ -12,6 +12,7 @@ from pipelines.domain.records import (
     ApiKey,
     Base,
     Clip,
+    CustomerAccount,
     Cut,
     Event,
     Generation,
@@ -88,6 +89,7 @@ class Rows(Protocol[T]):
 class Tx(ABC):
     """One transaction. Everything in it is committed together, or not at all. The only list of the tables."""
 
+    accounts: Rows[CustomerAccount]
     runs: Rows[Run]
     scenes: Rows[Scene]
     generations: Rows[Generation]
@@ -112,6 +114,13 @@ class Tx(ABC):
     files: Rows[StoredFile]
     file_totals: Rows[FileTotal]
 
+    @property
+    @abstractmethod
+    def account_id(self) -> str | None:
+        """Whose view it is: of rows that belong to somebody, only this account's are there. The operator's has no name
+        and holds all.
+        """
+
     @abstractmethod
     def leased(self, kind: Kind) -> Rows[Leased]:
         """The table of a kind of row that is worked on, for what does not depend on the kind."""
@@ -122,7 +131,9 @@ class Tx(ABC):
 
     @abstractmethod
     def balance(self, account: str, **equals: Any) -> int:
-        """Sum of the ledger's amounts in an account, in micro-dollars."""
+        """Sum of the ledger's amounts in an account of the ledger, in micro-dollars; of all customers, because limits
+        are shared.
+        """
 
     @abstractmethod
     def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
@@ -131,6 +142,12 @@ class Tx(ABC):
 
 class Store(Protocol):
     """The truth."""
+
+    account_id: str | None
+    """Whose view it is; None: the operator's."""
+
+    def of(self, account_id: str) -> Store:
+        """The same store as one account sees it: what belongs to others is not there, and what it adds is its own."""
 
     def write(self) -> AbstractContextManager[Tx]:
         """A transaction that commits when the block ends without an exception."""

@@ -11,7 +11,7 @@ from typing import Protocol
 class Intake(Protocol):
     """Brings files from outside into our storage, through the guard against inside addresses."""
 
-    def bring(self, url: str, *, of_base: bool = False) -> str:
+    def bring(self, url: str, *, of_base: bool = False, account_id: str | None = None) -> str:
         """Download a picture, logo or music file; its storage key, which follows from its content. A key is returned
         as it is. `of_base`: Airtable gave us the address, and its own server may be at an inside one.
 

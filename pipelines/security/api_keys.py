@@ -25,9 +25,9 @@ class ApiKey(NamedTuple):
     sha256: str
 
 
-def new_api_key() -> ApiKey:
-    """A key `rg_<12 hex id>_<43 characters>` with 256 random bits."""
-    identity = secrets.token_hex(6)
+def new_api_key(id: str | None = None) -> ApiKey:
+    """A key `rg_<12 hex id>_<43 characters>` with 256 random bits; under an id that is there, where one is given."""
+    identity = id or secrets.token_hex(6)
     key = f"{KEY_PREFIX}_{identity}_{secrets.token_urlsafe(_TOKEN_BYTES)}"
     return ApiKey(identity, key, hash_api_key(key))
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from pipelines.domain.errors import ReelgridError
+from pipelines.domain.keys import storage_folder
 from pipelines.ports import Brief, MediaInput, MediaStore, SceneText, Script
 
 MONDAY_NOON = 1_795_521_600.0
@@ -162,7 +163,7 @@ class MappedIntake:
         self.troubles: list[ReelgridError] = []
         """Raised first, one a fetch."""
 
-    def bring(self, url: str, *, of_base: bool = False) -> str:  # noqa: ARG002 - nothing is inside here
+    def bring(self, url: str, *, of_base: bool = False, account_id: str | None = None) -> str:  # noqa: ARG002 - nothing is inside here
         """Into storage under a key that follows from the content."""
         if "://" not in url:
             return url
@@ -172,14 +173,14 @@ class MappedIntake:
         found = self.world[url]
         if isinstance(found, ReelgridError):
             raise found
-        return self._keep(found)
+        return self._keep(found, account_id)
 
-    def _keep(self, content: bytes) -> str:
+    def _keep(self, content: bytes, account_id: str | None) -> str:
         import tempfile
         from pathlib import Path
 
         sha = hashlib.sha256(content).hexdigest()
-        key = f"inputs/{sha[:2]}/{sha}.png"
+        key = f"{storage_folder('inputs', account_id)}/{sha[:2]}/{sha}.png"
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "file"
             path.write_bytes(content)

@@ -92,7 +92,7 @@ def test_no_clip_is_bought_twice_because_its_request_reads_otherwise(store: SqlS
         generations = [gen for gen in tx.generations.find(order="attempt") if gen.fingerprint]
     assert len(generations) > 10
     for gen in generations:
-        assert fingerprint(gen.request, gen.request.card.take or 0) == gen.fingerprint
+        assert fingerprint(gen.request, gen.request.card.take or 0, None) == gen.fingerprint
     asked = [(scenes[gen.scene_id], gen) for gen in generations if gen.fingerprint == scenes[gen.scene_id].fingerprint]
     assert len(asked) > 5
     for scene, gen in asked:
@@ -102,7 +102,7 @@ def test_no_clip_is_bought_twice_because_its_request_reads_otherwise(store: SqlS
 def _mark(scene: Scene, gen: Generation) -> str:
     place = gen.request.card
     request = request_for(scene, place.total or 0, place.heading, first_frame=gen.request.first_frame)
-    return fingerprint(request, scene.take)
+    return fingerprint(request, scene.take, None)
 
 
 DAMAGED = (

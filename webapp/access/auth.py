@@ -1,20 +1,25 @@
-"""Who is asking: bearer keys for programs, a session for people who signed in with a key."""
+"""Who is asking: keys of programs, a session for people who signed in with a key."""
 
 from __future__ import annotations
 
 import hmac
+from dataclasses import replace
 from math import ceil
 from typing import cast
 
 from flask import Flask, current_app, request, session
 
-from pipelines.domain.records import ApiKey
+from pipelines.domain.records import AccountStatus, ApiKey
 from pipelines.security import api_keys
 from webapp.access.login_throttle import LoginThrottle
 from webapp.context import Actor, services, settings
 from webapp.errors import HttpProblem
 
-ALL = frozenset({"trigger", "read", "admin"})
+ALL = frozenset({"trigger", "read", "manage", "admin"})
+OPERATORS = frozenset({"admin"})
+"""Rights that no account's key has."""
+SECOND_HEADER = "X-API-Key"
+MARK = 16
 MAX_KEY = 512
 TOUCH_S = 600.0
 """`last used` is written at most this often."""
@@ -30,15 +35,21 @@ def register(app: Flask) -> None:
 
 
 def bearer() -> Actor | None:
-    """Whoever the Authorization header names; None without one. Raises 401 for a wrong key, 429 for too many."""
-    header = request.headers.get("Authorization")
-    if header is None:
-        return None
-    scheme, _, key = header.partition(" ")
-    found = known(key.strip()) if scheme.lower() == "bearer" else None
-    if found is None:
+    """Whoever the Authorization header names, or X-API-Key; None without one. Raises 401 for a wrong key, 429 for too
+    many. Both at once must be of one account, and what only one of them may, they may not.
+    """
+    header, second = request.headers.get("Authorization"), request.headers.get(SECOND_HEADER)
+    shown = [] if second is None else [known(second.strip())]
+    if header is not None:
+        scheme, _, key = header.partition(" ")
+        shown.append(known(key.strip()) if scheme.lower() == "bearer" else None)
+    found = [one for one in shown if one is not None]
+    if len(found) < len(shown) or len({one.account_id for one in found}) > 1:
         raise HttpProblem(401, "This key is not valid.", (), CHALLENGE)
-    return found
+    if not found:
+        return None
+    scopes = frozenset(scope for scope in ALL if all(one.may(scope) for one in found))
+    return found[0] if len(found) == 1 else replace(found[0], scopes=scopes)
 
 
 def known(key: str) -> Actor | None:
@@ -56,23 +67,45 @@ def known(key: str) -> Actor | None:
 
 
 def _owner(key: str) -> Actor | None:
-    """One of API_KEYS, or one of the table that is not revoked."""
+    """One of API_KEYS, or one of the table that is live."""
     if not 0 < len(key) <= MAX_KEY:
         return None
     for entry in settings().bootstrap_keys:
         if api_keys.api_key_matches(key, entry.sha256):
             return Actor(entry.name, ALL, f"{ENV}{entry.name}")
     row = _row(api_keys.parse_api_key(key) or "")
-    if not api_keys.api_key_matches(key, row.sha256 if row else None) or row is None:
+    # Compared in any case, so that it takes as long whether the id is known or not.
+    matches = [api_keys.api_key_matches(key, sha256) for sha256 in (_hashes(row) if row else (None,))]
+    if row is None or not any(matches):
         return None
     _touch(row)
-    return Actor(row.name, frozenset(row.scopes), row.id)
+    return _actor(row)
+
+
+def _actor(row: ApiKey) -> Actor:
+    """An account's key never has the operator's rights, whatever its row says."""
+    scopes = frozenset(row.scopes) - (frozenset() if row.account_id is None else OPERATORS)
+    return Actor(row.name, scopes, row.id, row.account_id)
 
 
 def _row(id: str) -> ApiKey | None:
+    """A key that is neither revoked nor expired, and whose account is not closed."""
     with services().store.read() as tx:
         row = tx.keys.get(id) if id else None
-    return row if row is not None and row.revoked_at is None else None
+        account = tx.accounts.get(row.account_id) if row and row.account_id else None
+    if row is None or row.revoked_at is not None:
+        return None
+    if row.expires_at is not None and row.expires_at <= services().clock.now():
+        return None
+    closed = account is None or account.status is AccountStatus.CLOSED
+    return None if row.account_id is not None and closed else row
+
+
+def _hashes(row: ApiKey) -> tuple[str, ...]:
+    """Of the key, and of the one before while it still counts."""
+    if row.retired_sha256 and (row.retired_until or 0.0) > services().clock.now():
+        return (row.sha256, row.retired_sha256)
+    return (row.sha256,)
 
 
 def _touch(row: ApiKey) -> None:
@@ -88,7 +121,7 @@ def sign_in(key: str) -> bool:
     if found is None or found.key_id is None:
         return False
     session.clear()
-    session["key"], session["mark"] = found.key_id, _mark(found.key_id)
+    session["key"], session["mark"] = found.key_id, api_keys.hash_api_key(key.strip())[:MARK]
     return True
 
 
@@ -102,19 +135,17 @@ def signed_in() -> Actor | None:
     key_id = session.get("key")
     if not isinstance(key_id, str):
         return None
-    mark = _mark(key_id)
-    if mark is None or not hmac.compare_digest(mark.encode(), str(session.get("mark")).encode()):
+    if not any(hmac.compare_digest(mark.encode(), str(session.get("mark")).encode()) for mark in _marks(key_id)):
         return None
     if key_id.startswith(ENV):
         return Actor(key_id.removeprefix(ENV), ALL, key_id)
     row = _row(key_id)
-    return Actor(row.name, frozenset(row.scopes), row.id) if row else None
+    return _actor(row) if row else None
 
 
-def _mark(key_id: str) -> str | None:
-    """A piece of the key's hash: another key under the same name is another key."""
+def _marks(key_id: str) -> list[str]:
+    """A piece of each live key's hash: another key under the same name is another key."""
     if key_id.startswith(ENV):
-        found = [k.sha256 for k in settings().bootstrap_keys if k.name == key_id.removeprefix(ENV)]
-        return found[0][:16] if found else None
+        return [k.sha256[:MARK] for k in settings().bootstrap_keys if k.name == key_id.removeprefix(ENV)]
     row = _row(key_id)
-    return row.sha256[:16] if row else None
+    return [sha256[:MARK] for sha256 in _hashes(row)] if row else []

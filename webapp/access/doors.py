@@ -7,7 +7,6 @@ this machine. That last part keeps out other hosts, and web pages that point the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app, g, request
@@ -17,11 +16,12 @@ from pipelines.settings import Origin
 from webapp.access import rules
 from webapp.access.auth import ALL, CHALLENGE, bearer, signed_in
 from webapp.access.links import linked
-from webapp.access.rules import Door, Owner, Rule
+from webapp.access.rules import Door, Owner, Rule, Subjects
 from webapp.context import Actor, actor, services, settings
 from webapp.errors import HttpProblem, not_here
 
 _OURS = frozenset({"same-origin", "none"})
+OPERATORS_ONLY = "Only the operator of this service may do that."
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -55,8 +55,12 @@ def _admit() -> None:
     if rule.door is Door.KEY:
         g.actor = _program()
     elif rule.door in {Door.SESSION, Door.LINK}:
-        g.actor = _person(rule.subjects(**(request.view_args or {})) if rule.subjects else {})
-    if g.actor is not None and not actor().may(rule.scope):
+        g.actor = _person(rule.subjects(**(request.view_args or {})) if rule.subjects else Subjects({}))
+    if g.actor is None:
+        return
+    if rule.owner is Owner.OPERATOR and actor().account_id is not None:
+        raise HttpProblem(403, OPERATORS_ONLY)
+    if not actor().may(rule.scope):
         raise HttpProblem(403, f"This key lacks the scope {rule.scope!r}.")
 
 
@@ -80,9 +84,13 @@ def _request_id() -> str | None:
     return told if _REQUEST_ID.fullmatch(told) else None
 
 
-def _person(opens: Mapping[str, str | None]) -> Actor:
-    """By session, by signed link, or because we are open. Raises 401 (sign in), 403 or 410."""
-    found = signed_in() or linked(opens) or opened()
+def _person(about: Subjects) -> Actor:
+    """By session, by signed link, or because we are open. Raises 401 (sign in), 403 or 410. A link also opens what is
+    not there for the account that is signed in.
+    """
+    found = signed_in()
+    if found is None or (found.account_id not in (None, about.account_id) and "t" in request.args):
+        found = linked(about) or found or opened()
     if found is None:
         raise HttpProblem(401, "Sign in to see this page.")
     return found

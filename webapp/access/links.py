@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from flask import request
 
 from pipelines.security import links
+from webapp.access.rules import Subjects
 from webapp.context import Actor, secret, services
 
 LINK = "link"
@@ -23,13 +22,13 @@ def base_of_link(record_id: str) -> str | None:
     return base_id if named == record_id else None
 
 
-def linked(opens: Mapping[str, str | None]) -> Actor | None:
-    """Whoever holds a signed link (`?t=`) to one of these subjects, by kind. Raises 403 or 410 for a bad link."""
+def linked(about: Subjects) -> Actor | None:
+    """Whoever holds a signed link (`?t=`) to one of these subjects. Raises 403 or 410 for a bad link."""
     token = request.args.get("t")
     if not token:
         return None
     refusal: links.BadLink = links.Malformed("a link opens another page")
-    for kind, subject in opens.items():
+    for kind, subject in about.opens.items():
         try:
             opened_subject = links.read_page(secret(), kind, token, services().clock.now())
             if kind == "record":
@@ -38,5 +37,5 @@ def linked(opens: Mapping[str, str | None]) -> Actor | None:
             refusal = error if isinstance(error, links.LinkExpired | links.Outdated) else refusal
             continue
         if subject is not None and opened_subject == subject:
-            return Actor(LINK, frozenset({"trigger"}))
+            return Actor(LINK, frozenset({"trigger"}), account_id=about.account_id)
     raise refusal

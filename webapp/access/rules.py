@@ -48,8 +48,12 @@ class Owner(StrEnum):
     """Nothing that belongs to anybody."""
 
 
-Subjects = Mapping[str, str | None]
-"""What signed links must have been made for to open a page, by kind; None for what is not there."""
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """What signed links must have been made for to open a page, by kind (None for what is not there); whose it is."""
+
+    opens: Mapping[str, str | None]
+    account_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class Usage(Answer):
     rows: list[UsageRow]
     spent_usd: Usd
     spent_today_usd: Usd
-    day_cap_usd: Usd
+    day_cap_usd: Annotated[float | None, Field(description="Null for an account that has none of its own.")]
     next_cursor: str | None = None
 
 

@@ -49,6 +49,8 @@ class Operation:
     answers: dict[int, type[BaseModel] | tuple[type[BaseModel], ...]] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
     choose: Callable[[dict[str, Any]], type[BaseModel]] | None = None
+    shows_secret: bool = False
+    """Whether the answer holds a secret that is kept nowhere in the clear."""
 
     def answered(self, status: int) -> tuple[type[BaseModel], ...]:
         """The models one of which an answer of this status is."""
@@ -96,7 +98,7 @@ def _view(entry: Operation) -> Callable[..., Response]:
             query = bodies.validated(entry.query, _query()) if entry.query else None
             return as_response(entry.handler(**path, **({"query": query} if query else {})))
         data = _merged(bodies.read_json())
-        return idempotency.once(data, lambda: _answered(entry, data, path))
+        return idempotency.once(data, lambda: _answered(entry, data, path), sealed=entry.shows_secret)
 
     return view
 

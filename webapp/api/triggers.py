@@ -215,13 +215,16 @@ def started(request: StartRequest) -> Reply:
 
 
 def allowed_base(base_id: str | None) -> str:
-    """The base to work in: the default one or one of the connected. Raises 403 for any other, 422 for none."""
-    core = services()
-    chosen = base_id or core.policy.default_base
+    """The base to work in: the default one or one of the connected; for an account, one of its own. Raises 403 for any
+    other, 422 for none.
+    """
+    default = services().policy.default_base if actor().account_id is None else None
+    chosen = base_id or default
     if chosen is None:
-        problem = Problem("base_id", "is required, because no AIRTABLE_BASE_ID is set here.")
+        why = "no AIRTABLE_BASE_ID is set here" if actor().account_id is None else "an account has no default base"
+        problem = Problem("base_id", f"is required, because {why}.")
         raise HttpProblem(422, f"base_id {problem.message}", (problem,))
-    if chosen != core.policy.default_base and not _connected(chosen):
+    if chosen != default and not _connected(chosen):
         problem = Problem("base_id", f"{chosen} is not connected here. Ask your operator: flask bases add {chosen}")
         raise HttpProblem(403, f"base_id {problem.message}", (problem,))
     return chosen

@@ -11,6 +11,7 @@ import click
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.money import dollars
 from pipelines.stages.base_changes import webhook_push
+from pipelines.stages.commerce import accounts
 from pipelines.stages.decisions import control
 from pipelines.stages.files import orphans, usage
 from pipelines.stages.files.usage import By
@@ -233,13 +234,18 @@ def stop_status(*, json_: bool) -> None:
 @click.argument("base_id")
 @click.option("--token", help="A token of its own, kept encrypted; - reads it from standard input.")
 @click.option("--name", default="", help="What you call the base.")
+@click.option("--account", "account_id", help="Whose base it is (acc_…, or - for yours); as it was if not given.")
 @click.option("--day-budget", type=Money(), help="What this base may spend a day, in dollars.")
 @as_json
 @reports_errors
-def bases_add(base_id: str, token: str | None, name: str, day_budget: int | None, *, json_: bool) -> None:
-    """Connect a base, or change its token, name or budget."""
+def bases_add(
+    base_id: str, token: str | None, name: str, account_id: str | None, day_budget: int | None, *, json_: bool
+) -> None:
+    """Connect a base, or change its token, name, owner or budget. With another owner its runs get that owner, too."""
     secret = sys.stdin.readline().strip() if token == STDIN else token
     base = services().base_tools.bases.connect(base_id, token=secret, name=name, day_cap_micro=day_budget)
+    if account_id is not None:
+        accounts.give_base(services(), base_id, None if account_id == STDIN else account_id)
     text = f"{base_id} is connected. Next: flask airtable setup --base {base_id}"
     show({"base_id": base.id, "name": base.name}, json_=json_, table=lambda: click.echo(text))
 
@@ -253,13 +259,14 @@ def bases_list(*, json_: bool) -> None:
         {
             "base_id": base.id,
             "name": base.name,
+            "account_id": base.account_id,
             "own_token": bool(base.sealed_token),
             "day_budget_usd": None if base.day_cap_micro is None else dollars(base.day_cap_micro),
             "push": base.state.webhook is not None,
         }
         for base in services().base_tools.bases.all()
     ]
-    columns = ("base_id", "name", "own_token", "day_budget_usd", "push")
+    columns = ("base_id", "name", "account_id", "own_token", "day_budget_usd", "push")
     rows = [[base[column] for column in columns] for base in found]
     show(found, json_=json_, table=lambda: print_table(columns, rows, empty="No base is connected."))
 

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as Redirect
 from pipelines.domain.keys import digest
 from webapp import idempotency
 from webapp.access import doors
+from webapp.context import actor
 from webapp.pages.blueprint import bp
 
 _UNTOLD = frozenset({"csrf_token"})
@@ -28,7 +29,9 @@ def once(target: str, act: Callable[[], object]) -> Response | Redirect:
         act()
         return Response("", 303, {"Location": target})
 
+    # The same row of a copied base is another row, and another account's press another press.
+    press = digest("page", request.path, request.args.get("base_id"), actor().account_id, form)
     try:
-        return idempotency.guarded(digest("page", request.path, form), "", handle)
+        return idempotency.guarded(press, "", handle)
     except idempotency.InFlight:
         return redirect(target, 303)

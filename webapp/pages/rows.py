@@ -31,7 +31,11 @@ from webapp.pages.runs import show_run, signed_in_person
 def subjects(record_id: str) -> Subjects:
     """A signed link opens one row, in the base that it names."""
     named = _named_base(record_id)
-    return {"record": links.row_subject(named, record_id) if named else None}
+    if named is None:
+        return Subjects({"record": None})
+    with services().store.read() as tx:
+        base = tx.bases.get(named)
+    return Subjects({"record": links.row_subject(named, record_id)}, base.account_id if base else None)
 
 
 @bp.get("/r/<record_id>")
@@ -90,7 +94,7 @@ def _runs_of(record_id: str, named: str | None) -> tuple[str | None, list[dict[s
     only known elsewhere.
     """
     runs = run_view.record_view(services(), record_id, named)["runs"]
-    default = services().policy.default_base
+    default = services().policy.default_base if actor().account_id is None else None
     known = [run["base_id"] for run in runs]
     base_id = named or (default if default in known or not known else known[0])
     return base_id, [run for run in runs if run["base_id"] == base_id]

@@ -30,7 +30,7 @@ def subjects(run_id: str, **_: object) -> Subjects:
     with services().store.read() as tx:
         run = tx.runs.get(run_id)
     row = links.row_subject(run.base_id, run.record_id) if run and run.base_id and run.record_id else None
-    return {"run": run_id, "record": row}
+    return Subjects({"run": run_id, "record": row}, run.account_id if run else None)
 
 
 def must_exist(run_id: str) -> None:

@@ -14,3 +14,5 @@ class KeptAnswer:
     text: str = ""
     type: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    sealed: bool = False
+    """Whether `text` holds a secret, and is encrypted for that."""

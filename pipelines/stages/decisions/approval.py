@@ -8,7 +8,7 @@ from dataclasses import replace
 from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import InvalidOrder, OverBudget, Problem, ReelgridError
 from pipelines.domain.footage import Card
-from pipelines.domain.keys import digest, new_id
+from pipelines.domain.keys import digest, new_id, storage_folder
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.orders.field_labels import for_row
 from pipelines.domain.orders.order import Order, SceneOrder
@@ -59,8 +59,8 @@ def _card_clip(services: Services, run: Run, scene: Scene, total: int) -> Clip:
     mark = digest("card", repr(card))
     with scratch.draft(services, "cards", f"{mark}.mp4") as path:
         footage = services.editor.animatic(card, path)
-        sha = sha256_of(path)
-        stored = keep.keep(services, run.id, path, f"cards/{mark[:2]}/{mark}-{sha[:8]}.mp4", "video/mp4")
+        sha, folder = sha256_of(path), storage_folder("cards", run.account_id)
+        stored = keep.keep(services, run.id, path, f"{folder}/{mark[:2]}/{mark}-{sha[:8]}.mp4", "video/mp4")
     return Clip(
         id=new_id("clip"),
         run_id=run.id,
@@ -85,7 +85,7 @@ def _go_on(services: Services, actor: Actor, run: Run) -> None:
         if plan is not None:
             run = _replace_scenes(services, tx, actor, run, plan)
         scenes = tx.scenes.find(run_id=run.id, order="number")
-        due = still_to_buy(tx, scenes, run.known_plan, run.known_order.title)
+        due = still_to_buy(tx, run, scenes, run.known_plan)
         ledger.release(tx, actor.now, run)
         ledger.hold(tx, actor.now, run, due, services.policy)
         quote = due + ledger.spent(tx, run_id=run.id)
@@ -107,7 +107,7 @@ def _plan_as_edited(services: Services, run: Run) -> Plan | None:
     if problems:
         raise InvalidOrder(problems)
     try:
-        order, brought = intake.bring_all(services, order, wanted, run_id=run.id)
+        order, brought = intake.bring_all(services, order, wanted, run_id=run.id, account_id=run.account_id)
         plan = plan_run.plan_order(services, replace(order, adapt=True), brought)
     except InvalidOrder as error:
         raise InvalidOrder(for_row(error.problems)) from error

@@ -21,6 +21,7 @@ from pipelines.domain.records import Generation, Run, Scene
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import next_action, outbox, run_row, scene_rows
+from pipelines.stages.commerce import accounts
 from pipelines.stages.generations.requests import settings_of, still_to_buy
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_generation, transition_run
@@ -46,6 +47,7 @@ def approve(services: Services, run_id: str, actor: str) -> Run:
         run = _run(tx, run_id)
         if run.approval == "given":
             return run
+        accounts.must_be_active(tx, run.account_id)
         if run.status is not _R.NEEDS_APPROVAL:
             raise NotAllowed(marketer=f"This run does not wait for approval; it is {run.status.value}.")
         who = Actor(actor, now)
@@ -83,6 +85,7 @@ def retry(services: Services, run_id: str, actor: str) -> Run:
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
         run = _run(tx, run_id)
+        accounts.must_be_active(tx, run.account_id)
         if run.status not in RETRYABLE_RUNS:
             raise NotAllowed(marketer=f"Only a run that stopped can be retried; this one is {run.status.value}.")
         _must_be_alone(tx, run)
@@ -143,10 +146,9 @@ def _forgive(tx: Tx, scenes: list[Scene]) -> None:
 
 def _hold_missing(services: Services, tx: Tx, run: Run, scenes: list[Scene], now: float) -> None:
     """A request asks no base: its Day Budget is left to the worker, who reads it before anything is bought."""
-    order, plan = run.known_order, run.known_plan
     has_open = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))}
     missing = [scene for scene in scenes if scene.clip_id is None and scene.id not in has_open]
-    due = still_to_buy(tx, missing, plan, order.title)
+    due = still_to_buy(tx, run, missing, run.known_plan)
     ledger.hold(tx, now, run, max(0, due - ledger.held(tx, run)), services.policy, board_read=False)
 
 
@@ -164,6 +166,7 @@ def regenerate(services: Services, run_id: str, number: int, changes: dict[str, 
     who = Actor(actor, now)
     with services.store.write() as tx:
         run = _run(tx, run_id)
+        accounts.must_be_active(tx, run.account_id)
         if run.status not in (_R.DONE, _R.NEEDS_ATTENTION, _R.FAILED, _R.CANCELLED):
             raise NotAllowed(marketer=f"Wait until this run has stopped; it is {run.status.value}.")
         found = tx.scenes.find(run_id=run.id, number=number)

@@ -98,7 +98,7 @@ def _missing(tx: Tx, run: Run, doubtful: str | None) -> int:
         return run.quote_micro or 0
     on_its_way = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))} - {doubtful}
     missing = [scene for scene in scenes if scene.id not in on_its_way]
-    return still_to_buy(tx, missing, run.plan, run.known_order.title)
+    return still_to_buy(tx, run, missing, run.plan)
 
 
 def _priced(services: Services, tx: Tx, run: Run, price: int, plan: Plan | None) -> DecisionPreview:

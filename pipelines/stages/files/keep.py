@@ -53,6 +53,7 @@ def note(tx: Tx, run: Run | None, stored: Stored, now: float) -> None:
         size=stored.size,
         sha256=stored.sha256,
         run_id=run.id if run else None,
+        account_id=run.account_id if run else None,
         base_id=run.base_id if run else None,
         key_id=run.key_id if run else None,
         created_at=now,

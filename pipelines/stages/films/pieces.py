@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.footage import RATES, Captions, ClipWork, Corner, Logo, Target, Transition, exact_rate
-from pipelines.domain.keys import digest
+from pipelines.domain.keys import digest, storage_folder
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.plan import Plan, format_size
 from pipelines.domain.records import Clip, Run, Scene
@@ -32,8 +32,8 @@ class LogoWork(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PieceWork:
-    """One clip for one format. `key` names the result by its inputs. `fade_s`: how much of either end a transition
-    may take.
+    """One clip for one format. `key` names the result by its inputs, within the account. `fade_s`: how much of either
+    end a transition may take.
     """
 
     format: str
@@ -43,12 +43,13 @@ class PieceWork:
     caption: str | None
     logo: LogoWork | None
     fade_s: float = 0.0
+    account_id: str | None = None
 
     @property
     def key(self) -> str:
         """Where the piece is kept; the same inputs give the same piece."""
         mark = digest(VERSION, self.clip.sha256, repr(self.target), self.trim_s, self.caption, self.logo, self.fade_s)
-        return f"pieces/{mark[:2]}/piece-{mark}.mp4"
+        return f"{storage_folder('pieces', self.account_id)}/{mark[:2]}/piece-{mark}.mp4"
 
 
 def works(run: Run, scene: Scene, clip: Clip) -> list[PieceWork]:
@@ -60,7 +61,10 @@ def works(run: Run, scene: Scene, clip: Clip) -> list[PieceWork]:
     trim = scene.seconds if scene.seconds and length > scene.seconds + frame else None
     logo = LogoWork(order.logo, order.logo_position, order.logo_opacity) if order.logo else None
     fade_s = _fade_s(order, scene)
-    return [PieceWork(name, clip, target_of(run, name), trim, caption, logo, fade_s) for name in plan.formats]
+    return [
+        PieceWork(name, clip, target_of(run, name), trim, caption, logo, fade_s, run.account_id)
+        for name in plan.formats
+    ]
 
 
 def _fade_s(order: Order, scene: Scene) -> float:

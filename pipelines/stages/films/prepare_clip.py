@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.domain.errors import ReelgridError
+from pipelines.domain.keys import storage_folder
 from pipelines.domain.lifecycle import MOVING
 from pipelines.domain.records import LAST_FRAME, Clip, Run, Scene
 from pipelines.ports import Tx, log_context
@@ -72,7 +73,7 @@ def _work(services: Services, run: Run, scene: Scene, clip: Clip) -> tuple[dict[
     made: dict[str, str] = {}
     changed: dict[str, None] = {}
     if followers and clip.last_frame is None:
-        made[LAST_FRAME] = _last_frame(services, clip)
+        made[LAST_FRAME] = _last_frame(services, clip, run.account_id)
     for work in pieces.works(run, scene, clip):
         key = work.key
         if key not in clip.prepared:
@@ -82,8 +83,8 @@ def _work(services: Services, run: Run, scene: Scene, clip: Clip) -> tuple[dict[
     return made, list(changed)
 
 
-def _last_frame(services: Services, clip: Clip) -> str:
-    key = f"frames/{clip.sha256[:2]}/{clip.sha256}-last.png"
+def _last_frame(services: Services, clip: Clip, account_id: str | None) -> str:
+    key = f"{storage_folder('frames', account_id)}/{clip.sha256[:2]}/{clip.sha256}-last.png"
     if services.media.stat(key) is None:
         with scratch.draft(services, "frames", f"{clip.id}.png") as path:
             services.editor.last_frame(scratch.local(services, clip.key), path)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipelines.domain.errors import InvalidOrder, ReelgridError, Unavailable, UnplayableMedia
 from pipelines.domain.footage import Captions, FilmPlan, FilmReport, Verdict
-from pipelines.domain.keys import new_id, new_token
+from pipelines.domain.keys import new_id, new_token, storage_folder
 from pipelines.domain.lifecycle import CutStatus, RunStatus
 from pipelines.domain.records import Clip, Cut, Run, Scene
 from pipelines.domain.state.delivery import JoinReport
@@ -149,7 +149,7 @@ def _make(
     film = folder / "film.mp4"
     report, verdict = _assembled(services, run, plan, film, folder / "poster.jpg")
     sha = sha256_of(film)
-    stem = f"cuts/{sha[:2]}/{sha}"
+    stem = f"{storage_folder('cuts', run.account_id)}/{sha[:2]}/{sha}"
     shown = film_name(run, name, animatic=False)
     key = keep.keep(services, run.id, film, f"{stem}.mp4", "video/mp4", shown).key
     poster = _beside(services, run, folder / "poster.jpg", stem, "image/jpeg")

@@ -21,7 +21,7 @@ from pipelines.domain.errors import (
     UnplayableMedia,
 )
 from pipelines.domain.footage import Footage
-from pipelines.domain.keys import new_id
+from pipelines.domain.keys import new_id, storage_folder
 from pipelines.domain.lifecycle import GenerationStatus, Reason, RunStatus, SceneStatus
 from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
@@ -180,8 +180,11 @@ def sha256_of(path: Path) -> str:
 
 
 def _keep(services: Services, gen: Generation, path: Path, footage: Footage) -> Clip:
+    with services.store.read() as tx:
+        run = tx.runs.get(gen.run_id)
+    folder = storage_folder("clips", run.account_id if run else None)
     sha = sha256_of(path)
-    stored = keep.keep(services, gen.run_id, path, f"clips/{sha[:2]}/{sha}.mp4", "video/mp4")
+    stored = keep.keep(services, gen.run_id, path, f"{folder}/{sha[:2]}/{sha}.mp4", "video/mp4")
     return Clip(
         id=new_id("clip"),
         run_id=gen.run_id,

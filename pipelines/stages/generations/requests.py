@@ -12,7 +12,7 @@ from pipelines.domain.keys import digest
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.clip_settings import ClipSettings, LeftOut, SceneSettings
 from pipelines.domain.planning.plan import Plan, PlannedScene
-from pipelines.domain.records import Clip, Scene
+from pipelines.domain.records import Clip, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest, ScenePlace
 from pipelines.ports import Tx
 
@@ -95,12 +95,14 @@ def not_set_up(plan: Plan, configured: Callable[[str], bool]) -> tuple[str, ...]
     return tuple(f"{model} is not set up here, so nothing can be made with it. Ask your operator." for model in away)
 
 
-def fingerprint(request: GenerationRequest, take: int) -> str:
-    """The same model, prompt, settings, references and seed are one purchase; `take` tells wanted repeats apart."""
+def fingerprint(request: GenerationRequest, take: int, account_id: str | None) -> str:
+    """The same model, prompt, settings, references and seed are one purchase of one account; `take` tells wanted
+    repeats apart. What another account bought is never found: not even that it did.
+    """
     bought = dataclasses.asdict(request)
     if not request.model.startswith("local/"):
         del bought["card"]
-    return digest("clip", bought, take)
+    return digest("clip", bought, take, *((account_id,) if account_id else ()))
 
 
 def settings_of(
@@ -130,8 +132,8 @@ def repeats(prompts: Sequence[str]) -> list[int]:
 
 
 def shared_with(scene: Scene, mark: str) -> dict[str, Any]:
-    """Which clips and generations may serve this scene, as columns of both tables: the same purchase by the same owner.
-    `fresh` runs share only with themselves. All runs are the operator's; whoever else may own one is told apart here.
+    """Which clips and generations may serve this scene, as columns of both tables: the same purchase by the same owner
+    (`fingerprint`). `fresh` runs share only with themselves.
     """
     own = {"run_id": scene.run_id} if scene.settings.fresh else {}
     return {"fingerprint": mark, **own}
@@ -144,13 +146,14 @@ def cached_clip(tx: Tx, scene: Scene, mark: str) -> Clip | None:
     return found[0] if found else None
 
 
-def still_to_buy(tx: Tx, scenes: Sequence[Scene], plan: Plan, title: str | None) -> int:
+def still_to_buy(tx: Tx, run: Run, scenes: Sequence[Scene], plan: Plan) -> int:
     """Micro-dollars for the scenes whose clip is not there yet. One that continues another is counted in full, and so
     is one that is being bought for somebody else: that purchase may still fail, and this one must then be paid for.
     """
     amount = 0
     for scene in scenes:
-        request = request_for(scene, len(plan.scenes), title)
-        if scene.clip_id is None and (scene.continues or not cached_clip(tx, scene, fingerprint(request, scene.take))):
+        request = request_for(scene, len(plan.scenes), run.known_order.title)
+        mark = fingerprint(request, scene.take, run.account_id)
+        if scene.clip_id is None and (scene.continues or not cached_clip(tx, scene, mark)):
             amount += scene.settings.price_micro + scene.settings.softening_micro
     return amount

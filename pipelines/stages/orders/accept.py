@@ -19,6 +19,7 @@ from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import QueueSweep, Run
 from pipelines.ports import AirtableRow, Tx
 from pipelines.stages.base_rows import outbox, run_row
+from pipelines.stages.commerce import accounts
 from pipelines.stages.files import usage
 from pipelines.stages.generations.requests import not_set_up
 from pipelines.stages.kernel.services import Services
@@ -31,8 +32,8 @@ VIDEOS = "Videos"
 
 
 STARTS_AT_ONCE, START_EVERY_S = 300, 0.25
-"""What one key may start: so many after a rest, then four a second. Far more than Airtable's automations ever send;
-it ends a loop that ran away. Money has limits of its own.
+"""What one account, or one key of the operator's, may start: so many after a rest, then four a second. Far more than
+Airtable's automations ever send; it ends a loop that ran away. Money has limits of its own.
 """
 
 
@@ -117,6 +118,8 @@ def _existing(tx: Tx, request: StartRequest, now: float) -> Started | None:
 def _new(
     services: Services, tx: Tx, request: StartRequest, plan: Plan | None, key_id: str | None, now: float
 ) -> Started:
+    account_id = accounts.owner_of(tx, request.base_id)
+    accounts.must_be_active(tx, account_id)
     later = request.not_before if schedule.is_ahead(request.not_before, now) else None
     run = Run(
         id=request.run_id or new_id("run"),
@@ -126,6 +129,7 @@ def _new(
         table=request.table,
         record_id=request.record_id,
         number=_next_number(tx, request),
+        account_id=account_id,
         key_id=key_id,
         order=request.order or prefetched_row.kept(None if later else request.row),
         plan=plan or None,
@@ -137,7 +141,7 @@ def _new(
         next_at=later or now,
     )
     if request.paced:
-        acquire_turn(tx, key_id, now)
+        acquire_turn(tx, account_id or key_id, now)
     if not tx.runs.add(run):
         raise RuntimeError(f"run number {run.number} of {run.record_id} is taken although its record is locked")
     trigger = Actor("trigger", now)
@@ -148,12 +152,14 @@ def _new(
     return Started(run_id=run.id, status=run.status, existing=False, quote_micro=run.quote_micro)
 
 
-def acquire_turn(tx: Tx, key_id: str | None, now: float) -> None:
-    """In the transaction that starts something: whoever is told to wait has started nothing. Raises TooMany."""
-    if key_id is None:
+def acquire_turn(tx: Tx, who: str | None, now: float) -> None:
+    """In the transaction that starts something: whoever is told to wait has started nothing. `who` is an account, or
+    a key of the operator's. Raises TooMany.
+    """
+    if who is None:
         return
     try:
-        rate_limits.acquire(tx, f"start:{key_id}", now, START_EVERY_S, STARTS_AT_ONCE)
+        rate_limits.acquire(tx, f"start:{who}", now, START_EVERY_S, STARTS_AT_ONCE)
     except Busy as busy:
         raise TooMany(busy.operator, retry_after=busy.retry_after) from busy
 

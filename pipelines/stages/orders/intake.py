@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,12 +37,13 @@ def bring_all(
     *,
     of_base: bool = True,
     run_id: str | None = None,
+    account_id: str | None = None,
 ) -> tuple[Order, list[SceneOrder] | None]:
     """The order with storage keys in place of addresses. Raises InvalidOrder naming each file that is not there or no
     use, and Unavailable while a server does not answer. `of_base`: the addresses are those of attachments of a row. All
     are kept for the run that uses them.
     """
-    carrier = _Carrier(services, of_base=of_base)
+    carrier = _Carrier(partial(services.intake.bring, of_base=of_base, account_id=account_id), services)
     order = replace(
         order,
         references=carrier.pictures("references", order.references),
@@ -62,8 +64,8 @@ def bring_all(
 class _Carrier:
     """Collects what could not be fetched instead of stopping at the first."""
 
-    def __init__(self, services: Services, *, of_base: bool) -> None:
-        self._services, self._of_base = services, of_base
+    def __init__(self, bring: Callable[[str], str], services: Services) -> None:
+        self._bring_file, self._services = bring, services
         self._keys: dict[str, str] = {}
         self.used: set[str] = set()
         self.problems: list[Problem] = []
@@ -90,8 +92,8 @@ class _Carrier:
     def _fetched(self, url: str) -> str:
         for _ in range(TRIES - 1):
             with suppress(BadDelivery):
-                return self._services.intake.bring(url, of_base=self._of_base)
-        return self._services.intake.bring(url, of_base=self._of_base)
+                return self._bring_file(url)
+        return self._bring_file(url)
 
     def checked(self, field: str, url: str | None, check: Callable[[Path], None]) -> str | None:
         """What is laid over or under the film is looked at before anything is bought for it."""

@@ -197,7 +197,12 @@ def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading,
     plan = None
     try:
         order, scenes = intake.bring_all(
-            services, reading.order, reading.scenes, of_base=run.record_id is not None, run_id=run.id
+            services,
+            reading.order,
+            reading.scenes,
+            of_base=run.record_id is not None,
+            run_id=run.id,
+            account_id=run.account_id,
         )
         reading = dataclasses.replace(reading, order=order, scenes=scenes)
     except InvalidOrder as error:

@@ -68,11 +68,10 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
     """All prompts are known: keep the scenes, set aside what they cost, then ask for approval or start generating.
     `style` goes with each prompt, unless the writer has worked it in.
     """
-    order = run.known_order
     scenes = keep_scenes(services, tx, actor, run, plan, style=style)
     for note in (*plan.adapted, *plan.warnings):
         record(tx, actor, "run", run.id, run.id, "note", sentence=note)
-    due = still_to_buy(tx, scenes, plan, order.title)
+    due = still_to_buy(tx, run, scenes, plan)
     ledger.release(tx, actor.now, run)
     ledger.hold(tx, actor.now, run, due, services.policy)
     quote = due + ledger.spent(tx, run_id=run.id)

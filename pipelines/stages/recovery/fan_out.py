@@ -126,7 +126,7 @@ def _attend(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, to
     if scene.status is SceneStatus.FAILED:
         return
     title = run.order.title if run.order else None
-    mark = fingerprint(request_for(scene, total, title, first_frame=first_frame), scene.take)
+    mark = fingerprint(request_for(scene, total, title, first_frame=first_frame), scene.take, run.account_id)
     clip = cached_clip(tx, scene, mark)
     if clip is not None:
         _reuse(services, tx, actor, run, scene, clip, mark)
@@ -137,7 +137,7 @@ def _attend(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, to
 
 def _plan(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, request: GenerationRequest) -> None:
     """Commit a part of the hold to one generation, which is bought by a step of its own."""
-    mark = fingerprint(request, scene.take)
+    mark = fingerprint(request, scene.take, run.account_id)
     gen_id = new_id("gen")
     gen = Generation(
         id=gen_id,
@@ -209,9 +209,14 @@ def _ask(tx: Tx, actor: Actor, run: Run, scenes: list[Scene], doubtful: list[Gen
     missing = [scene for scene in scenes if scene.clip_id is None]
     if doubtful:
         numbers = ", ".join(str(scene.number) for scene in missing if scene.id in {g.scene_id for g in doubtful})
+        decide = (
+            "On the progress page choose: wait, write it off and retry, or cancel."
+            if run.account_id is None
+            else "Whoever runs this service decides how it goes on."
+        )
         error = (
-            f"Scene {numbers}: the video service never answered, and may have charged for it. On the progress page "
-            "choose: wait, write it off and retry, or cancel. The other clips are safe."
+            f"Scene {numbers}: the video service never answered, and may have charged for it. {decide} The other clips "
+            "are safe."
         )
     else:
         reasons = "; ".join(f"Scene {scene.number}: {scene.error or 'not made'}" for scene in missing[:5])

@@ -39,6 +39,7 @@ def _post(
             amount=side.amount,
             run_id=run.id,
             generation_id=gen.id if gen else None,
+            account_id=run.account_id,
             key_id=run.key_id,
             base_id=run.base_id,
             record_id=run.record_id,
@@ -92,8 +93,12 @@ class _Cap:
     limit: int
     used: int
     advice: str
+    private: bool = False
+    """What others spend stands in its figures, which are not for a customer."""
 
     def refusal(self, amount: int) -> str:
+        if self.private:
+            return "This service has used up its budget of today. Nothing is lost; please try again tomorrow."
         free = max(0, self.limit - self.used)
         return (
             f"This needs {show_enough(amount)}, but {self.name} leaves {show(free)} of {show(self.limit)}. "
@@ -110,8 +115,25 @@ def _caps(tx: Tx, now: float, run: Run, policy: Policy, *, board_read: bool) -> 
     day = utc_day(now)
     today = exposure(tx) + spent(tx, day=day)
     advice = "Try again tomorrow, or ask your operator (MAX_COST_PER_DAY_USD)."
-    caps.append(_Cap("today's budget", policy.day_cap_micro, today, advice))
-    caps += _cap_of_key(tx, run, day) + _cap_of_base(tx, run, day, board_read=board_read)
+    caps.append(_Cap("today's budget", policy.day_cap_micro, today, advice, private=run.account_id is not None))
+    caps += (
+        _caps_of_account(tx, run, of_run, day)
+        + _cap_of_key(tx, run, day)
+        + _cap_of_base(tx, run, day, board_read=board_read)
+    )
+    return caps
+
+
+def _caps_of_account(tx: Tx, run: Run, of_run: int, day: str) -> list[_Cap]:
+    account = tx.accounts.get(run.account_id) if run.account_id else None
+    if account is None:
+        return []
+    caps, advice = [], "Ask whoever runs this service."
+    if account.run_cap_micro is not None:
+        caps.append(_Cap("your account's limit for one run", account.run_cap_micro, of_run, advice))
+    if account.day_cap_micro is not None:
+        used = exposure(tx, account_id=account.id) + spent(tx, account_id=account.id, day=day)
+        caps.append(_Cap("your account's limit for one day", account.day_cap_micro, used, advice))
     return caps
 
 

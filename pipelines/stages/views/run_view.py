@@ -47,7 +47,7 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
         "held_usd": dollars(picture.held_micro),
         "plan": plan_view(run.plan) if run.plan else None,
         "actions": actions(run),
-        "choices": parts.choices(picture),
+        "choices": parts.choices(picture) if services.store.account_id is None else [],
         "scenes": scenes,
         "cuts": cuts,
         "costs": parts.costs(picture.spent),
@@ -153,11 +153,13 @@ def usage(services: Services, by: Sequence[str], since: str | None, until: str |
     today = datetime.fromtimestamp(services.clock.now(), UTC).strftime("%Y-%m-%d")
     with services.store.read() as tx:
         rows = tx.usage(by, since=since, until=until)
-        spent_today = tx.balance(Account.SPENT, day=today)
+        account = tx.accounts.get(tx.account_id) if tx.account_id else None
+        spent_today = tx.balance(Account.SPENT, day=today, **({"account_id": account.id} if account else {}))
+    day_cap = account.day_cap_micro if account else services.policy.day_cap_micro
     return {
         "rows": [_in_dollars(row) for row in rows],
         "spent_today_usd": dollars(spent_today),
-        "day_cap_usd": dollars(services.policy.day_cap_micro),
+        "day_cap_usd": None if day_cap is None else dollars(day_cap),
     }
 
 

@@ -1,0 +1,89 @@
+"""Accounts of customers: made, suspended and closed by the operator; their bases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipelines.domain.errors import NotAllowed, NotFound, Suspended
+from pipelines.domain.keys import new_id
+from pipelines.domain.lifecycle import ACTIVE
+from pipelines.domain.records import AccountStatus, CustomerAccount
+from pipelines.ports import Tx
+from pipelines.stages.kernel.services import Services
+
+_FROM: Mapping[AccountStatus, tuple[AccountStatus, ...]] = {
+    AccountStatus.ACTIVE: (AccountStatus.SUSPENDED,),
+    AccountStatus.SUSPENDED: (AccountStatus.ACTIVE,),
+    AccountStatus.CLOSED: (AccountStatus.ACTIVE, AccountStatus.SUSPENDED),
+}
+"""From which status an account gets to each. A closed one stays closed: its keys are no longer looked at."""
+
+
+def create(
+    services: Services, name: str, *, run_cap_micro: int | None = None, day_cap_micro: int | None = None
+) -> CustomerAccount:
+    """A new customer."""
+    account = CustomerAccount(
+        id=new_id("acc"),
+        name=name,
+        run_cap_micro=run_cap_micro,
+        day_cap_micro=day_cap_micro,
+        created_at=services.clock.now(),
+    )
+    with services.store.write() as tx:
+        tx.accounts.add(account)
+    return account
+
+
+def set_status(services: Services, account_id: str, status: AccountStatus) -> CustomerAccount:
+    """Suspend, lift the suspension or close; what it is already, it stays. Raises NotFound, NotAllowed."""
+    with services.store.write() as tx:
+        account = found(tx, account_id)
+        before = {"status": (*_FROM[status], status)}
+        if not tx.accounts.change(account_id, before, status=status):
+            raise NotAllowed(marketer=f"{account.name} is {account.status.value}, and stays it.")
+        return found(tx, account_id)
+
+
+def found(tx: Tx, account_id: str) -> CustomerAccount:
+    """The account. Raises NotFound."""
+    account = tx.accounts.get(account_id)
+    if account is None:
+        raise NotFound(f"account {account_id}", marketer=f"There is no account {account_id}.")
+    return account
+
+
+def must_be_active(tx: Tx, account_id: str | None) -> None:
+    """In the transaction that starts something or lets it be bought. Raises Suspended. The operator always may."""
+    if account_id is not None and found(tx, account_id).status is not AccountStatus.ACTIVE:
+        raise Suspended(f"account {account_id} is not active")
+
+
+def owner_of(tx: Tx, base_id: str | None) -> str | None:
+    """Whose a new run is: of a row, whoever its base belongs to; any other belongs to whoever asks."""
+    if base_id is None:
+        return tx.account_id
+    base = tx.bases.get(base_id)
+    return base.account_id if base else None
+
+
+def give_base(services: Services, base_id: str, account_id: str | None) -> None:
+    """Hand a connected base over, with the runs of its rows: the base says what they are, so they are its owner's.
+    Raises NotFound, and NotAllowed while one of them is moving.
+    """
+    with services.store.write() as tx:
+        if account_id is not None:
+            found(tx, account_id)
+        base = tx.bases.get(base_id, lock=True)
+        if base is None:
+            raise NotFound(f"base {base_id}", marketer=f"{base_id} is not connected.")
+        if base.account_id == account_id:
+            return
+        moving = tx.runs.find(base_id=base_id, status=tuple(ACTIVE), limit=1)
+        if moving:
+            raise NotAllowed(
+                marketer=f"Run {moving[0].id} of this base is not over yet: give the base away after that."
+            )
+        tx.bases.change(base_id, account_id=account_id)
+        for run in tx.runs.find(base_id=base_id):
+            tx.runs.change(run.id, account_id=account_id)

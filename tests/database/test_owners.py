@@ -1,0 +1,138 @@
+"""One account's view of the database: what belongs to others is not there, whatever is asked and in whatever way."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pipelines.database import SqlStore
+from pipelines.database.tables import OF_NOBODY, OWNERS, RECORDS
+from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus
+from pipelines.domain.money import Account
+from pipelines.domain.records import (
+    ApiKey,
+    Base,
+    Clip,
+    CustomerAccount,
+    Cut,
+    Event,
+    Generation,
+    LedgerEntry,
+    Run,
+    Scene,
+)
+from pipelines.domain.state.generation import GenerationRequest
+
+WHO = ("acc_a", "acc_b", None)
+DAY = "2026-11-29"
+
+
+def rows_of(who: str | None) -> dict[str, Any]:
+    """One row of each table that belongs to somebody."""
+    name = who or "operator"
+    run = f"run_{name}"
+    made: dict[str, Any] = {
+        "accounts": CustomerAccount(id=name, name=name),
+        "keys": ApiKey(id=f"key_{name}", name=name, sha256="0" * 64, account_id=who),
+        "bases": Base(id=f"app_{name}", account_id=who),
+        "runs": Run(id=run, status=RunStatus.DONE, source="rest", account_id=who),
+        "scenes": Scene(id=f"scene_{name}", run_id=run, number=1, key=run, prompt="A fox."),
+        "generations": Generation(
+            id=f"gen_{name}",
+            run_id=run,
+            scene_id=f"scene_{name}",
+            status=GenerationStatus.FETCHED,
+            provider="acme",
+            model="acme/film",
+            request=GenerationRequest(),
+            idem_key=name,
+            callback_token=name,
+        ),
+        "clips": Clip(
+            id=f"clip_{name}", run_id=run, scene_id=f"scene_{name}", fingerprint="f", sha256="", key="k", size=1
+        ),
+        "cuts": Cut(id=f"cut_{name}", run_id=run, take=0, format="16:9", status=CutStatus.DELIVERED, token=name),
+        "events": Event(at=1.0, entity="run", entity_id=run, run_id=run, name="status"),
+        "ledger": LedgerEntry(
+            at=1.0,
+            day=DAY,
+            posting_id=name,
+            posting="capture",
+            account=Account.SPENT,
+            amount=7,
+            run_id=run,
+            generation_id=f"gen_{name}",
+            account_id=who,
+        ),
+    }
+    return made
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[SqlStore]:
+    store = SqlStore(database_url)
+    store.migrate()
+    with store.write() as tx:
+        for who in WHO:
+            for table, row in rows_of(who).items():
+                assert getattr(tx, table).add(row)
+    yield store
+    store.engine.dispose()
+
+
+def test_of_every_table_it_is_said_whose_its_rows_are() -> None:
+    """A new table is in one list or the other."""
+    assert OWNERS.keys() | OF_NOBODY == RECORDS.keys()
+    assert not OWNERS.keys() & OF_NOBODY
+    assert rows_of(None).keys() == OWNERS.keys()
+
+
+@pytest.mark.parametrize("table", OWNERS)
+def test_an_account_sees_and_changes_only_its_own_rows(store: SqlStore, table: str) -> None:
+    with store.read() as tx:
+        every = {row.id: row for row in getattr(tx, table).find()}
+    assert len(every) == len(WHO)
+    view = store.of("acc_b")
+    with view.write() as tx:
+        rows = getattr(tx, table)
+        (own,) = rows.find()
+        others = [each for each in every if each != own.id]
+        assert "acc_b" in (own.id, getattr(own, OWNERS[table], None)) or own.run_id == "run_acc_b"
+        assert rows.count() == 1
+        assert rows.get(own.id, lock=True) == own
+        assert rows.find(id=tuple(every), order="-id", limit=5) == [own]
+        column = next(f.name for f in dataclasses.fields(own) if f.name not in ("id", OWNERS[table]))
+        same = {column: getattr(own, column)}
+        assert rows.change_all(tuple(every), {}, before={}, **same) == {own.id}
+        for each in others:
+            assert rows.get(each) is None
+            assert rows.count(id=each) == 0
+            assert not rows.change(each, **same)
+            assert not rows.remove(each)
+        rows.change_each([(each, {}, same) for each in every])
+    with store.read() as tx:
+        assert {row.id: row for row in getattr(tx, table).find()} == every
+
+
+def test_asking_for_anothers_by_name_shows_nothing(store: SqlStore) -> None:
+    with store.of("acc_b").read() as tx:
+        assert tx.runs.find(account_id="acc_a") == tx.runs.find(account_id=None) == []
+        assert tx.scenes.find(run_id="run_acc_a") == tx.events.find(run_id=None) == []
+        assert [row["spent_micro"] for row in tx.usage(["day"])] == [7]
+        assert tx.account_id == "acc_b"
+    with store.read() as tx:
+        assert [row["spent_micro"] for row in tx.usage(["day"])] == [21]
+        assert tx.account_id is None
+
+
+def test_what_an_account_adds_is_its_own(store: SqlStore) -> None:
+    """Whatever the row says."""
+    with store.of("acc_b").write() as tx:
+        tx.runs.add(Run(id="run_new", status=RunStatus.QUEUED, source="rest", account_id="acc_a"))
+    with store.read() as tx:
+        run = tx.runs.get("run_new")
+    assert run
+    assert run.account_id == "acc_b"

@@ -1,0 +1,147 @@
+"""No account can see, use, spend or learn of what is another's: tried at every address that the application has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from werkzeug.routing import Rule
+
+from tests.web.two_accounts import MARK, UNKNOWN, Customer, belongings, customer, signed_in
+from tests.web.web_fixtures import BEARER, WebHarness
+from webapp.access import rules
+from webapp.access.rules import Door, Owner
+
+Ids = Mapping[str, str]
+BODIES: dict[str, Callable[[Ids], dict[str, Any]]] = {
+    "api.process_record": lambda ids: {"record_id": ids["record_id"], "base_id": ids["base_id"]},
+    "api.process_master_prompt": lambda ids: {"record_id": ids["record_id"], "base_id": ids["base_id"]},
+    "api.process_queue": lambda ids: {"base_id": ids["base_id"]},
+    "api.estimate": lambda ids: {"record_id": ids["record_id"], "base_id": ids["base_id"]},
+    "api.decide": lambda _: {"choice": "wait"},
+    "api.stop": lambda _: {"on": True},
+    "pages.decide": lambda _: {"choice": "wait"},
+    "pages.start": lambda _: {"once": "first"},
+}
+"""A body that names something, for each address that takes one."""
+MAKES = {
+    "api.generate_video": {"prompt": "A fox at dawn.", "model": "local/animatic"},
+    "api.create_key": {"name": "another", "scopes": ["read"]},
+}
+"""What makes something new and names nothing that is there."""
+QUERIES = {"api.usage": {"by": "model,record,key,base"}}
+LISTS = {"api.list_runs", "api.usage", "api.list_keys", "api.account", "pages.index", "pages.index_live"}
+"""What shows an account its own without being told an id."""
+SAME_FOR_ALL = {"api.models"}
+
+
+@pytest.fixture
+def two(harness: WebHarness) -> tuple[WebHarness, Customer, Customer, Ids]:
+    first, second = customer(harness, MARK), customer(harness, "second")
+    ids = belongings(harness, first)
+    return harness, first, second, ids
+
+
+def routes(harness: WebHarness, *owners: Owner) -> Iterator[tuple[Rule, str, rules.Rule]]:
+    """Every address that is declared so, once for each method."""
+    for route in harness.app.url_map.iter_rules():
+        declared = rules.rule_of(harness.app.view_functions[route.endpoint])
+        assert declared
+        if declared.owner in owners:
+            for method in sorted((route.methods or set()) - {"HEAD", "OPTIONS"}):
+                yield route, method, declared
+
+
+def ask(harness: WebHarness, who: Customer, route: Rule, method: str, ids: Ids) -> Any:
+    """As the customer asks: with the key, or in the browser where the door is for people."""
+    declared = rules.rule_of(harness.app.view_functions[route.endpoint])
+    assert declared
+    given = {name: ids[name] for name in route.arguments}
+    path = harness.app.url_map.bind("x").build(route.endpoint, given, method=method)
+    body = BODIES.get(route.endpoint, lambda _: {})(ids)
+    if declared.door is Door.KEY:
+        sent: dict[str, Any] = {"query_string": QUERIES.get(route.endpoint, {})} if method == "GET" else {"json": body}
+        return harness.client.open(path, method=method, headers=who.headers, **sent)
+    query = {"base_id": ids["base_id"]} if "record_id" in route.arguments else {}
+    return signed_in(harness, who).open(path, method=method, query_string=query, data=body)
+
+
+def said(answer: Any, ids: Ids) -> tuple[int, str]:
+    """What a caller learns, without the ids that it asked with and what is new each time."""
+    text = answer.get_data(as_text=True) + (answer.headers.get("Location") or "")
+    for value in sorted(ids.values(), key=len, reverse=True):
+        text = text.replace(value, "…") if len(value) > 1 else text
+    text = re.sub(r'name="csrf_token" value="[^"]*"|"(mark|instance)": ?"[^"]*"|data-mark="[^"]*"', "", text)
+    return answer.status_code, text
+
+
+def everything(harness: WebHarness, account_id: str) -> dict[str, Any]:
+    with harness.store.of(account_id).read() as tx:
+        return {name: getattr(tx, name).find() for name in ("runs", "scenes", "generations", "clips", "cuts", "bases")}
+
+
+def test_anothers_id_is_answered_like_one_that_nobody_has(two: tuple[WebHarness, Customer, Customer, Ids]) -> None:
+    """Every address with an id in it, or in its body; and nothing of the owner's is changed by asking."""
+    harness, first, second, ids = two
+    before = everything(harness, first.account_id)
+    probes = [
+        (route, method)
+        for route, method, _ in routes(harness, Owner.ACCOUNT)
+        if route.arguments or (method == "POST" and route.endpoint not in MAKES)
+    ]
+    for route, method in probes:
+        theirs = said(ask(harness, second, route, method, ids), ids)
+        assert theirs == said(ask(harness, second, route, method, UNKNOWN), UNKNOWN), f"{method} {route.rule}"
+        assert MARK not in theirs[1].lower(), f"{method} {route.rule}"
+    assert everything(harness, first.account_id) == before
+    for route, method in sorted(probes, key=lambda probe: probe[0].endpoint == "api.revoke_key"):
+        # Else it would have been refused before anybody looked whose it is.
+        own = ask(harness, first, route, method, ids).status_code
+        assert own not in {400, 401, 403, 404, 415, 422}, f"{method} {route.rule}: {own}"
+
+
+def test_what_an_account_makes_is_its_own(two: tuple[WebHarness, Customer, Customer, Ids]) -> None:
+    harness, first, second, _ = two
+    before = everything(harness, first.account_id)
+    for endpoint, body in MAKES.items():
+        (path,) = (route.rule for route in harness.app.url_map.iter_rules(endpoint) if "POST" in (route.methods or ()))
+        made = harness.client.post(path, json=body, headers=second.headers)
+        assert made.status_code in {201, 202}, made.get_data(as_text=True)
+    with harness.store.read() as tx:
+        assert [run.account_id for run in tx.runs.find(key_id=second.key_id)] == [second.account_id]
+        assert tx.keys.count(account_id=second.account_id) == 2
+    assert everything(harness, first.account_id) == before
+
+
+def test_lists_and_sums_hold_only_ones_own(two: tuple[WebHarness, Customer, Customer, Ids]) -> None:
+    harness, first, second, ids = two
+    listed = set()
+    for route, method, _ in routes(harness, Owner.ACCOUNT):
+        if method != "GET" or route.arguments or route.endpoint in SAME_FOR_ALL:
+            continue
+        assert route.endpoint in LISTS, f"{route.rule}: what does it show, and to whom?"
+        assert MARK not in ask(harness, second, route, method, ids).get_data(as_text=True).lower(), route.rule
+        assert MARK in ask(harness, first, route, method, ids).get_data(as_text=True).lower(), route.rule
+        listed.add(route.endpoint)
+    assert listed == LISTS
+
+
+def test_what_is_the_operators_is_refused_whatever_is_asked(two: tuple[WebHarness, Customer, Customer, Ids]) -> None:
+    """Also to the account whose generation or sweep it is; the operator passes."""
+    harness, first, second, ids = two
+    found = set()
+    for route, method, declared in routes(harness, Owner.OPERATOR):
+        for who in (first, second):
+            answer = ask(harness, who, route, method, ids)
+            assert answer.status_code == 403, f"{method} {route.rule}"
+            assert said(answer, ids) == said(ask(harness, who, route, method, UNKNOWN), UNKNOWN)
+        found.add(route.endpoint)
+        if declared.door is Door.KEY and method == "GET":
+            path = harness.app.url_map.bind("x").build(route.endpoint, {n: ids[n] for n in route.arguments})
+            assert harness.client.get(path, headers=BEARER).status_code == 200
+    assert found == {
+        *("api.stop", "api.stop_state", "api.process_queue", "api.sweep", "api.decide"),
+        *("health.metrics", "pages.switch", "pages.decide"),
+    }

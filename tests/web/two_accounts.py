@@ -1,0 +1,120 @@
+"""Two customers of one deployment, and one of them has everything that a customer can have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
+from pipelines.domain.money import Account
+from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.records import ApiKey, Base, CustomerAccount, Event, LedgerEntry, QueueSweep, Run
+from pipelines.security import api_keys
+from pipelines.stages.orders.plan_run import plan_order
+from tests.web.web_fixtures import WebHarness
+
+MARK = "zebrafinch"
+"""Stands in every text and name of the first account, and nowhere else."""
+RECORD = "recZebraFinch0000"
+THEIR_BASE, OTHER_BASE = "appZebraFinch0000", "appOfNobody000000"
+ALL_SCOPES = ("trigger", "read", "manage")
+
+
+@dataclass(frozen=True)
+class Customer:
+    """An account with a key."""
+
+    account_id: str
+    key_id: str
+    key: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+
+def customer(harness: WebHarness, name: str, *scopes: str) -> Customer:
+    """An account of that name, and its first key."""
+    made = api_keys.new_api_key()
+    account = CustomerAccount(id=f"acc_{name}", name=name, created_at=harness.clock.now())
+    key = ApiKey(id=made.id, name=name, sha256=made.sha256, scopes=scopes or ALL_SCOPES, account_id=account.id)
+    with harness.store.write() as tx:
+        assert tx.accounts.add(account)
+        assert tx.keys.add(key)
+    return Customer(account.id, made.id, made.key)
+
+
+def signed_in(harness: WebHarness, who: Customer) -> FlaskClient:
+    """A browser in which somebody signed in with the key."""
+    harness.app.config["WTF_CSRF_ENABLED"] = False
+    browser = harness.client
+    assert browser.post("/sign-in", data={"key": who.key}).status_code == 303
+    return browser
+
+
+def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
+    """A base, a finished run of one of its rows, a run with money in doubt, a sweep, and what was paid: their ids, by
+    the names that they have in addresses.
+    """
+    now = harness.clock.now()
+    with harness.store.write() as tx:
+        assert tx.bases.add(Base(id=THEIR_BASE, name=MARK, account_id=who.account_id))
+        assert tx.sweeps.add(QueueSweep(id=f"swp_{MARK}", base_id=THEIR_BASE, status="done"))
+    owned: dict[str, Any] = {"account_id": who.account_id, "key_id": who.key_id}
+    order = Order(scenes=(SceneOrder(prompt=MARK),), scene_count=1, title=MARK)
+    cut = harness.finished(f"run_{MARK}", base_id=THEIR_BASE, record_id=RECORD, **owned)
+    doubtful = Run(
+        id=f"run_{MARK}_2",
+        status=RunStatus.NEEDS_ATTENTION,
+        source="rest",
+        order=order,
+        plan=plan_order(harness.services, order),
+        created_at=now,
+        updated_at=now,
+        **owned,
+    )
+    gen = harness.generation(doubtful.id, id=f"gen_{MARK}", status=GenerationStatus.UNKNOWN, idem_key=MARK)
+    harness.put(doubtful, harness.scene(doubtful.id, status=SceneStatus.GENERATING), gen)
+    harness.put(Event(at=now, entity="run", entity_id=doubtful.id, run_id=doubtful.id, name="status", new="queued"))
+    with harness.store.write() as tx:
+        tx.ledger.add(
+            LedgerEntry(
+                at=now,
+                day="2026-11-29",
+                posting_id=MARK,
+                posting="capture",
+                account=Account.SPENT.value,
+                amount=700_000,
+                run_id=doubtful.id,
+                model=f"{MARK}/film",
+                base_id=THEIR_BASE,
+                record_id=RECORD,
+                **owned,
+            )
+        )
+    return {
+        "run_id": doubtful.id,
+        "record_id": RECORD,
+        "generation_id": gen.id,
+        "sweep_id": f"swp_{MARK}",
+        "key_id": who.key_id,
+        "base_id": THEIR_BASE,
+        "token": cut.token,
+        "n": "1",
+    }
+
+
+UNKNOWN: Mapping[str, str] = {
+    "run_id": "run_of_nobody",
+    "record_id": "recOfNobody000000",
+    "generation_id": "gen_of_nobody",
+    "sweep_id": "swp_of_nobody",
+    "key_id": "0123456789ab",
+    "base_id": OTHER_BASE,
+    "token": "A" * 43,
+    "n": "1",
+}
+"""Ids of the same kinds that belong to nobody."""

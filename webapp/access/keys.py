@@ -1,0 +1,87 @@
+"""Keys made, rotated and revoked; only within what whoever asks may see."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pipelines.domain.errors import NotAllowed, NotFound
+from pipelines.domain.records import ApiKey
+from pipelines.security import api_keys
+from webapp.context import services
+
+HOUR_S = 3600.0
+OF_ACCOUNTS = ("trigger", "read", "manage")
+"""Rights that an account's key may have."""
+SCOPES = (*OF_ACCOUNTS, "admin")
+STILL_TWO = (
+    "The key of before still works, and there are never more than two. Rotate again when it has ended, or with hours 0 "
+    "to end both now."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key and its row. `text` is shown once: only its hash is kept."""
+
+    row: ApiKey
+    text: str
+
+
+def create(
+    name: str,
+    scopes: Collection[str],
+    *,
+    account_id: str | None = None,
+    day_cap_micro: int | None = None,
+    expires_at: float | None = None,
+) -> NewKey:
+    """A new key."""
+    core, made = services(), api_keys.new_api_key()
+    row = ApiKey(
+        id=made.id,
+        name=name,
+        sha256=made.sha256,
+        scopes=tuple(scope for scope in SCOPES if scope in scopes),
+        account_id=account_id,
+        day_cap_micro=day_cap_micro,
+        created_at=core.clock.now(),
+        expires_at=expires_at,
+    )
+    with core.store.write() as tx:
+        tx.keys.add(row)
+    return NewKey(row, made.key)
+
+
+def rotate(key_id: str, hours: float) -> NewKey:
+    """Another key under the same id, so with the same rights, limits and history; the one of now lives on for so many
+    hours. Never more than two live: while an older one does, only `hours=0`, which ends both, is taken. Raises
+    NotFound, NotAllowed.
+    """
+    core = services()
+    now = core.clock.now()
+    with core.store.write() as tx:
+        row = live(tx.keys.get(key_id, lock=True), key_id, now)
+        if hours and (row.retired_until or now) > now:
+            raise NotAllowed(marketer=STILL_TWO)
+        made = api_keys.new_api_key(row.id)
+        before = {"retired_sha256": row.sha256, "retired_until": now + hours * HOUR_S}
+        tx.keys.change(row.id, sha256=made.sha256, **before)
+        return NewKey(tx.keys.get(row.id) or row, made.key)
+
+
+def revoke(key_id: str) -> ApiKey:
+    """Stop a key from working, now and for ever. Raises NotFound for one that does not work."""
+    core = services()
+    now = core.clock.now()
+    with core.store.write() as tx:
+        row = live(tx.keys.get(key_id, lock=True), key_id, now)
+        tx.keys.change(row.id, revoked_at=now)
+        return tx.keys.get(row.id) or row
+
+
+def live(row: ApiKey | None, key_id: str, now: float) -> ApiKey:
+    """The key, if it works. Raises NotFound."""
+    if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+        raise NotFound(f"key {key_id}", marketer=f"There is no live key {key_id}.")
+    return row

@@ -1,0 +1,83 @@
+"""What is sent and what comes back about an account and its keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from webapp.api.answers import Answer, Time
+from webapp.api.fields import Body, Dollars
+
+
+class KeyOrder(Body):
+    """A key to be made. It has never more rights than the one that asks for it."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    scopes: Annotated[
+        list[Literal["trigger", "read", "manage", "admin"]],
+        Field(min_length=1, max_length=4, description="`admin` is for keys of the operator only."),
+    ] = Field(default=["trigger", "read"])
+    expires_in_days: Annotated[int | None, Field(ge=1, le=3650, description="Works for ever when left out.")] = None
+    day_cap_usd: Annotated[Dollars | None, Field(description="What it may spend a day (UTC).")] = None
+
+
+class KeyRotation(Body):
+    """Another key in the place of one."""
+
+    hours: Annotated[
+        float,
+        Field(ge=0, le=720, allow_inf_nan=False, description="How long the key of before goes on working; 0 ends it."),
+    ] = 24
+
+
+class NoBody(Body):
+    """There is nothing to say."""
+
+
+class KeyView(Answer):
+    """A key, without the key itself."""
+
+    key_id: str
+    name: str
+    account_id: str | None
+    scopes: list[str]
+    day_cap_usd: float | None
+    created_at: Time
+    expires_at: Time | None
+    last_used_at: Time | None
+    revoked_at: Time | None
+    old_key_until: Annotated[Time | None, Field(description="Until then the key before the last rotation works too.")]
+
+
+class NewKeyView(KeyView):
+    """A new key. `key` is shown once and kept nowhere."""
+
+    key: str
+
+
+class KeyList(Answer):
+    """The keys of the account, oldest first."""
+
+    keys: list[KeyView]
+    next_cursor: str | None
+
+
+class AccountLimits(Answer):
+    """What may be spent; null where only the limits of the service count."""
+
+    run_cap_usd: float | None
+    day_cap_usd: float | None
+    key_day_cap_usd: float | None
+
+
+class AccountView(Answer):
+    """Who is asking. Whoever belongs to the operator has no account."""
+
+    account_id: str | None
+    name: str
+    status: str
+    created_at: Time | None
+    key_id: str | None
+    scopes: list[str]
+    limits: AccountLimits
