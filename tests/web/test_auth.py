@@ -28,6 +28,7 @@ def concrete(path: str) -> str:
         .replace("{n}", "1")
         .replace("{generation_id}", "gen_x")
         .replace("{sweep_id}", "swp_x")
+        .replace("{key_id}", "0123456789ab")
     )
 
 

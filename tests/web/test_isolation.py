@@ -54,12 +54,16 @@ def routes(harness: WebHarness, *owners: Owner) -> Iterator[tuple[Rule, str, rul
                 yield route, method, declared
 
 
+def built(harness: WebHarness, endpoint: str, given: Ids, method: str) -> str:
+    return harness.app.url_map.bind("x").build(endpoint, given, method=method)
+
+
 def ask(harness: WebHarness, who: Customer, route: Rule, method: str, ids: Ids) -> Any:
     """As the customer asks: with the key, or in the browser where the door is for people."""
     declared = rules.rule_of(harness.app.view_functions[route.endpoint])
     assert declared
     given = {name: ids[name] for name in route.arguments}
-    path = harness.app.url_map.bind("x").build(route.endpoint, given, method=method)
+    path = built(harness, route.endpoint, given, method)
     body = BODIES.get(route.endpoint, lambda _: {})(ids)
     if declared.door is Door.KEY:
         sent: dict[str, Any] = {"query_string": QUERIES.get(route.endpoint, {})} if method == "GET" else {"json": body}
@@ -139,7 +143,7 @@ def test_what_is_the_operators_is_refused_whatever_is_asked(two: tuple[WebHarnes
             assert said(answer, ids) == said(ask(harness, who, route, method, UNKNOWN), UNKNOWN)
         found.add(route.endpoint)
         if declared.door is Door.KEY and method == "GET":
-            path = harness.app.url_map.bind("x").build(route.endpoint, {n: ids[n] for n in route.arguments})
+            path = built(harness, route.endpoint, {n: ids[n] for n in route.arguments}, method)
             assert harness.client.get(path, headers=BEARER).status_code == 200
     assert found == {
         *("api.stop", "api.stop_state", "api.process_queue", "api.sweep", "api.decide"),

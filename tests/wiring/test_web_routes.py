@@ -39,6 +39,7 @@ def test_every_other_route_asks_who_is_there(harness: WebHarness) -> None:
         "n": 1,
         "generation_id": "gen_x",
         "sweep_id": "swp_x",
+        "key_id": "0123456789ab",
     }
     harness.app.config["WTF_CSRF_ENABLED"] = False
     for rule in harness.app.url_map.iter_rules():

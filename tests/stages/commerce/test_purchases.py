@@ -1,0 +1,65 @@
+"""What one account bought is never another's: not the clip, not that it is being made, not the file."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.stages.commerce import accounts
+from pipelines.stages.orders import accept
+from pipelines.stages.orders.accept import StartRequest
+from tests.stages.stage_fixtures import STOPPED, StageHarness
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> StageHarness:
+    return StageHarness.build(tmp_path)
+
+
+def order(harness: StageHarness, account_id: str | None) -> str:
+    """The same clip every time, ordered over the API by somebody."""
+    services = harness.services
+    view = dataclasses.replace(services, store=services.store.of(account_id)) if account_id else services
+    wanted = Order(scenes=(SceneOrder(prompt="a fox"),), scene_count=1)
+    return accept.start(view, StartRequest(source="rest", order=wanted)).run_id
+
+
+def test_the_same_order_of_two_accounts_is_two_purchases_and_again_of_one_none(harness: StageHarness) -> None:
+    first, second = (accounts.create(harness.services, name).id for name in ("ada", "bob"))
+    runs = [order(harness, who) for who in (first, second, None)]
+    assert [harness.until(run, *STOPPED).status for run in runs] == [RunStatus.DONE] * 3
+    assert harness.bought == ["a fox"] * 3
+    again = harness.until(order(harness, second), *STOPPED)
+    assert again.status is RunStatus.DONE
+    assert harness.bought == ["a fox"] * 3
+    assert [clip.run_id for clip in harness.clips(again)] == [runs[1]]
+    assert harness.balanced()
+
+
+def test_equal_orders_at_the_same_moment_do_not_wait_for_anothers(harness: StageHarness) -> None:
+    """That they had to wait would tell them that somebody else makes this very film."""
+    first, second = (accounts.create(harness.services, name).id for name in ("ada", "bob"))
+    one, other = order(harness, first), order(harness, second)
+    for _ in range(6):
+        harness.work()
+    assert harness.bought == ["a fox"] * 2
+    for run in (one, other):
+        assert "equal order" not in harness.run(run).detail
+
+
+def test_files_of_each_account_are_stored_apart(harness: StageHarness) -> None:
+    """Under its own name, whatever is in them: deleting one's never takes another's."""
+    who = accounts.create(harness.services, "ada").id
+    ours, theirs = order(harness, None), order(harness, who)
+    runs = [harness.until(run, *STOPPED) for run in (ours, theirs)]
+    own, others = ([row.key for row in (*harness.clips(run), *harness.cuts(run))] for run in runs)
+    assert own
+    assert all(who not in key for key in own if key)
+    assert all(f"/{who}/" in key for key in others if key)
+    assert not set(own) & set(others)
+    cut = harness.cuts(runs[1])[0]
+    assert all(f"/{who}/" in key for key in (cut.poster_key or f"/{who}/", *cut.extras.values()))
