@@ -124,7 +124,7 @@ def test_a_rotated_key_works_beside_the_new_one_and_then_ends(harness: WebHarnes
     assert get(harness, third["key"]).status_code == 200
 
 
-def spent(harness: WebHarness, amount: int, **whose: str) -> None:
+def spent(harness: WebHarness, amount: int, **whose: Any) -> None:
     day = ledger.utc_day(harness.clock.now())
     row: dict[str, Any] = {"posting_id": "p", "posting": "capture", "account": Account.SPENT.value, "run_id": "run_x"}
     with harness.store.write() as tx:

@@ -64,7 +64,7 @@ def ask(harness: WebHarness, who: Customer, route: Rule, method: str, ids: Ids) 
     assert declared
     given = {name: ids[name] for name in route.arguments}
     path = built(harness, route.endpoint, given, method)
-    body = BODIES.get(route.endpoint, lambda _: {})(ids)
+    body = BODIES[route.endpoint](ids) if route.endpoint in BODIES else {}
     if declared.door is Door.KEY:
         sent: dict[str, Any] = {"query_string": QUERIES.get(route.endpoint, {})} if method == "GET" else {"json": body}
         return harness.client.open(path, method=method, headers=who.headers, **sent)
