@@ -1,6 +1,7 @@
 """The REST API. Importing the modules registers their operations."""
 
-from webapp.api import account, operate, runs, triggers
+from webapp.api import operate, runs, triggers
+from webapp.api.account import handlers as account
 from webapp.api.operations import OPERATIONS, blueprint
 
 __all__ = ["OPERATIONS", "account", "blueprint", "operate", "runs", "triggers"]

@@ -7,7 +7,7 @@ import click
 from pipelines.stages.commerce import accounts
 from webapp.access import keys
 from webapp.access.keys import NewKey
-from webapp.api.account import DAY_S, view
+from webapp.api.account.handlers import DAY_S, view
 from webapp.commands.output import OPERATORS, Group, Money, as_json, print_table, reports_errors, show
 from webapp.context import services
 

@@ -13,9 +13,9 @@ from pipelines.stages.views import sections
 from webapp.access import keys
 from webapp.access.keys import NewKey
 from webapp.access.rules import Owner
-from webapp.api import account_models as models
 from webapp.api import estimates
-from webapp.api.account_models import KeyOrder, KeyRotation, NoBody
+from webapp.api.account import models
+from webapp.api.account.models import KeyOrder, KeyRotation, NoBody
 from webapp.api.operate import page
 from webapp.api.operations import Reply, operation
 from webapp.api.queries import PageQuery

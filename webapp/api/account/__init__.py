@@ -1,0 +1,1 @@
+"""An account and its keys over HTTP."""
