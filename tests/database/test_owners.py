@@ -11,7 +11,7 @@ import pytest
 from pipelines.database import SqlStore
 from pipelines.database.tables import OF_NOBODY, OWNERS, RECORDS
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus
-from pipelines.domain.money import Account
+from pipelines.domain.money import Account, Posting
 from pipelines.domain.records import (
     ApiKey,
     Base,
@@ -60,7 +60,7 @@ def rows_of(who: str | None) -> dict[str, Any]:
             at=1.0,
             day=DAY,
             posting_id=name,
-            posting="capture",
+            posting=Posting.CAPTURE,
             account=Account.SPENT,
             amount=7,
             run_id=run,

@@ -9,7 +9,7 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
-from pipelines.domain.money import Account
+from pipelines.domain.money import Account, Posting
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import ApiKey, Base, CustomerAccount, Event, LedgerEntry, QueueSweep, Run
 from pipelines.security import api_keys
@@ -85,8 +85,8 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
                 at=now,
                 day="2026-11-29",
                 posting_id=MARK,
-                posting="capture",
-                account=Account.SPENT.value,
+                posting=Posting.CAPTURE,
+                account=Account.SPENT,
                 amount=700_000,
                 run_id=doubtful.id,
                 model=f"{MARK}/film",
