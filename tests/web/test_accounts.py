@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines.domain.errors import NotAllowed, Suspended
-from pipelines.domain.lifecycle import RunSource, RunStatus
+from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import Account, Posting
 from pipelines.domain.records import AccountStatus, ApiKey, Base, LedgerEntry, Run
 from pipelines.security import api_keys
@@ -128,13 +128,13 @@ def spent(harness: WebHarness, amount: int, **whose: Any) -> None:
     day = ledger.utc_day(harness.clock.now())
     row: dict[str, Any] = {"posting_id": "p", "posting": Posting.CAPTURE, "account": Account.SPENT, "run_id": "run_x"}
     with harness.store.write() as tx:
-        tx.runs.add(Run(id="run_x", status=RunStatus.DONE, source=RunSource.REST))
+        tx.runs.add(Run(id="run_x", status=RunStatus.DONE, source="rest"))
         tx.ledger.add(LedgerEntry(at=1.0, day=day, amount=amount, **row, **whose))
 
 
 def refusal(harness: WebHarness, who: Customer, amount: int) -> str:
     """Why this much may not be set aside for a run of the account."""
-    run = Run(id="run_y", status=RunStatus.QUEUED, source=RunSource.REST, account_id=who.account_id, key_id=who.key_id)
+    run = Run(id="run_y", status=RunStatus.QUEUED, source="rest", account_id=who.account_id, key_id=who.key_id)
     with harness.store.write() as tx:
         return ledger.refusal(tx, harness.clock.now(), run, amount, harness.services.policy) or ""
 
