@@ -25,6 +25,7 @@ from pipelines.domain.records import (
     Scene,
 )
 from pipelines.domain.state.generation import GenerationRequest
+from pipelines.domain.stored_files import FileKind, StoredFile
 
 WHO = ("acc_a", "acc_b", None)
 DAY = "2026-11-29"
@@ -56,6 +57,7 @@ def rows_of(who: str | None) -> dict[str, Any]:
         ),
         "cuts": Cut(id=f"cut_{name}", run_id=run, take=0, format="16:9", status=CutStatus.DELIVERED, token=name),
         "events": Event(at=1.0, entity="run", entity_id=run, run_id=run, name="status"),
+        "files": StoredFile(id=f"clips/{name}.mp4", kind=FileKind.CLIP, size=1, run_id=run, account_id=who),
         "ledger": LedgerEntry(
             at=1.0,
             day=DAY,
