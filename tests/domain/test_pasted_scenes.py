@@ -237,6 +237,7 @@ def test_a_table_is_refused_before_its_ruled_lines_are_bought(tmp_path: Path) ->
     record, run = harness.film(Prompt=TABLE)
     assert (run.status, harness.bought) == ("failed", [])
     assert "holds a table" in harness.cells(record)["Error"]
+    assert "is empty" not in harness.cells(record)["Error"]
 
 
 def test_a_ruled_line_is_no_table() -> None:

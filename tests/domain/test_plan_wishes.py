@@ -101,7 +101,9 @@ def test_a_film_ends_on_its_last_frame_where_its_last_scene_starts_from_a_pictur
     scenes = (SceneOrder(prompt="a"), SceneOrder(prompt="b", continues=True))
     assert frames(framed(last_frame="dusk", scenes=scenes)) == [(None, None, ()), (None, "dusk", ())]
     found = problems_of(framed(first_frame="dawn", last_frame="dusk"), FRAMED)
-    assert found == {"last_frame": "needs a picture from which scene 2 starts as well."}
+    assert found == {
+        "last_frame": "needs a picture from which scene 2 starts as well: tick Continue in its row of Scenes."
+    }
 
 
 def test_the_way_between_two_pictures_may_have_to_be_short() -> None:

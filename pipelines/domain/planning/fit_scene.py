@@ -240,7 +240,8 @@ def _fit_last_frame(fitted: Fitted, order: Order, card: CatalogueModel) -> None:
         return
     name, longest, asked = _said(fitted, order, "last_frame")[1], card.last_frame_max_seconds, fitted.buy_seconds
     if not (fitted.first_frame or fitted.continues):
-        fitted.problem(name, f"needs a picture from which scene {fitted.number} starts as well.")
+        start = "tick Continue in its row of Scenes" if fitted.number > 1 else "give First Frame, too"
+        fitted.problem(name, f"needs a picture from which scene {fitted.number} starts as well: {start}.")
     if longest is not None and asked > longest:
         is_too_long = f"scene {fitted.number} has {asked:g}"
         fitted.problem(name, f"needs a clip of at most {longest:g} seconds on {card.id}; {is_too_long}.")

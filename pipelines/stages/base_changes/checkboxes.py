@@ -186,7 +186,7 @@ def _restorable(services: Services, base_id: str, record_id: str, number: int | 
     with services.store.read() as tx:
         cuts = _films_of(tx, base_id, record_id, number)
     if not cuts:
-        raise NotAllowed(marketer=f"The film of run {number} is not kept any more.")
+        raise NotAllowed(marketer=f"The film of run {number} is not kept any more. Tick Generate to make it anew.")
     return cuts
 
 

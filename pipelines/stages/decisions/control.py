@@ -49,7 +49,9 @@ def approve(services: Services, run_id: str, actor: str) -> Run:
             return run
         accounts.must_be_active(tx, run.account_id)
         if run.status is not _R.NEEDS_APPROVAL:
-            raise NotAllowed(marketer=f"This run does not wait for approval; it is {run.status.value}.")
+            raise NotAllowed(
+                marketer=f"This run does not wait for approval; it is {run.status.value}. There is nothing to approve."
+            )
         who = Actor(actor, now)
         record(tx, who, "run", run.id, run.id, "approved")
         run = touch_run(tx, who, run, approval="given", next_at=now, detail="Approved.")
@@ -66,7 +68,7 @@ def cancel(services: Services, run_id: str, actor: str) -> Run:
         if run.status is _R.CANCELLED:
             return run
         if run.status not in CANCELLABLE:
-            raise NotAllowed(marketer=f"This run is over; it is {run.status.value}.")
+            raise NotAllowed(marketer=f"This run is over; it is {run.status.value}. There is nothing to cancel.")
         return _cancel(services, tx, who, run)
 
 
@@ -87,7 +89,9 @@ def retry(services: Services, run_id: str, actor: str) -> Run:
         run = _run(tx, run_id)
         accounts.must_be_active(tx, run.account_id)
         if run.status not in RETRYABLE_RUNS:
-            raise NotAllowed(marketer=f"Only a run that stopped can be retried; this one is {run.status.value}.")
+            raise NotAllowed(
+                marketer=f"Only a run that stopped can be retried; this one is {run.status.value}, so wait for it."
+            )
         _must_be_alone(tx, run)
         return _retry(services, tx, who, run)
 
@@ -113,7 +117,10 @@ def _must_be_alone(tx: Tx, run: Run) -> None:
     tx.serialise(f"record:{run.base_id}:{run.record_id}")
     for other in tx.runs.find(status=tuple(ACTIVE), base_id=run.base_id, record_id=run.record_id):
         if other.id != run.id:
-            raise NotAllowed(marketer=f"Run {other.number} of this row is not over yet; it is {other.status.value}.")
+            raise NotAllowed(
+                marketer=f"Run {other.number} of this row is not over yet; it is {other.status.value}. "
+                "Wait for it, or cancel it first."
+            )
 
 
 def _retry(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
@@ -175,7 +182,10 @@ def regenerate(services: Services, run_id: str, number: int, changes: dict[str, 
         scene = found[0]
         _must_be_alone(tx, run)
         if tx.generations.count(scene_id=scene.id, status=tuple(OPEN)):
-            raise NotAllowed(marketer=f"Scene {number} is still being made, or its payment is in doubt.")
+            raise NotAllowed(
+                marketer=f"Scene {number} is still being made, or its payment is in doubt. "
+                "Wait for it, or decide on the run's page first."
+            )
         price = _order_again(services, tx, who, run, scene, changes)
         ledger.hold(tx, now, run, price, services.policy, board_read=False)
         again = {"detail": f"Making scene {number} again.", "error": None, "finished_at": None, "next_at": now}

@@ -25,7 +25,7 @@ from pipelines.stages.generations.requests import not_set_up
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
 from pipelines.stages.orders import prefetched_row, schedule
-from pipelines.stages.orders.plan_run import _once_a_field, _with_notes, order_of_row, plan_order
+from pipelines.stages.orders.plan_run import _once_a_field, _with_notes, beside, order_of_row, plan_order
 from pipelines.stages.spending import rate_limits
 
 VIDEOS = "Videos"
@@ -193,7 +193,8 @@ def dry_run(services: Services, request: StartRequest) -> Estimate:
     ordered = order_of_row(services, request.base_id or "", row, request.source)
     found = _estimate(services, ordered.order, ordered.scenes)
     plan = found.plan and dataclasses.replace(found.plan, adapted=(*found.plan.adapted, *ordered.unused))
-    problems = _once_a_field((*ordered.problems, *for_row(found.problems)))
+    more = beside(ordered.problems, ordered.order, found.problems)
+    problems = _once_a_field((*ordered.problems, *for_row(more)))
     return dataclasses.replace(found, plan=plan, problems=problems, title=ordered.order.title)
 
 

@@ -210,12 +210,18 @@ def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading,
     try:
         plan = plan_order(services, reading.order, reading.scenes)
     except InvalidOrder as error:
-        problems += error.problems
+        problems += beside(reading.problems, reading.order, error.problems)
     if plan is None or problems:
         raise InvalidOrder(_as_written(run, problems))
     style = reading.order.style_notes if reading.style else None
     plan = _with_notes(services, plan, reading.order, reading.scenes, style, inherited=reading.inherited)
     return reading, dataclasses.replace(plan, adapted=(*plan.adapted, *reading.unused))
+
+
+def beside(of_row: Sequence[Problem], order: Order, found: Sequence[Problem]) -> list[Problem]:
+    """What planning finds that the row's own problems do not tell: a prompt that cannot be read is not also missing."""
+    told = of_row and not order.master_prompt
+    return [problem for problem in found if not (told and problem.field == "master_prompt")]
 
 
 def _as_written(run: Run, problems: Sequence[Problem]) -> tuple[Problem, ...]:

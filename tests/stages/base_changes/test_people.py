@@ -62,7 +62,7 @@ def test_cancelling_what_is_over_says_so(harness: StageHarness) -> None:
     record, _ = harness.film(Prompt="A cat")
     harness.airtable.edit("Videos", record, Cancel=True)
     look(harness)
-    assert harness.cells(record)["Status Detail"] == "This run is over; it is done."
+    assert harness.cells(record)["Status Detail"] == "This run is over; it is done. There is nothing to cancel."
     assert "Cancel" not in harness.cells(record)
 
 
@@ -112,7 +112,10 @@ def test_a_version_that_is_not_kept_any_more_says_so(harness: StageHarness) -> N
     (version,) = harness.airtable.tables[AirtableTable.VERSIONS]
     harness.airtable.edit("Versions", version, Restore=True)
     look(harness)
-    assert harness.cells(record)["Status Detail"] == "The film of run 1 is not kept any more."
+    assert (
+        harness.cells(record)["Status Detail"]
+        == "The film of run 1 is not kept any more. Tick Generate to make it anew."
+    )
 
 
 def test_the_queue_starts_ready_rows_whose_time_has_come(harness: StageHarness) -> None:
