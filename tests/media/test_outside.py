@@ -17,6 +17,7 @@ from pipelines.media.clips.probe import deviations, probe
 from pipelines.media.join.assemble import assemble
 from pipelines.media.mp4.reader import read_movie
 from pipelines.media.review.examine import examine
+from pipelines.media.review.poster import last_frame
 from tests.media import shots
 from tests.media.clip_factory import TARGET, ClipFactory, frame_hashes, rebuilt, run, strictly_decodes
 from tests.media.shots import Prepare
@@ -377,3 +378,56 @@ def test_settings_among_the_pictures_that_differ_from_the_header_are_seen(clip: 
     changed[at + 4] = 0x68
     path.write_bytes(changed)
     assert "the picture changes its settings in the middle" in deviations(path, TARGET)
+
+
+# Other containers, and colours that nobody states.
+
+FOREIGN = {
+    "clip.ts": ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"),
+    "clip.mpg": ("-c:v", "mpeg2video", "-c:a", "mp2"),
+    "clip.avi": ("-c:v", "mjpeg", "-c:a", "pcm_s16le"),
+    "clip.flv": ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"),
+    "clip.asf": ("-c:v", "wmv2", "-c:a", "wmav2"),
+    "clip.ogv": ("-c:v", "libtheora", "-c:a", "libvorbis"),
+}
+PATTERN = ("-f", "lavfi", "-i", "testsrc2=s=192x108:r=30:d=2")
+TONE = ("-f", "lavfi", "-i", "sine=f=440:r=48000:d=2")
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_clip_in_another_container_is_taken_and_encoded_anew(tmp_path: Path, prepare: Prepare, name: str) -> None:
+    source, twin = tmp_path / name, tmp_path / "twin.mp4"
+    run(*PATTERN, *TONE, *FOREIGN[name], source)
+    run(*PATTERN, *TONE, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", twin)
+    found = probe(source)
+    assert (found.width, found.height, found.audio_codec is not None) == (192, 108, True)
+    assert found.duration_s == pytest.approx(2.0, abs=0.1)
+    assert "instead of MP4 with H.264" in deviations(source, TARGET)[0]
+    pieces = tuple(prepare(clip, target=TARGET).path for clip in (source, twin))
+    plan = FilmPlan(target=TARGET, pieces=pieces)
+    film = assemble(plan, tmp_path / "film.mp4").path
+    strictly_decodes(film)
+    assert examine(film, plan).faults == ()
+    assert abs(last_of(pieces[0]) - last_of(pieces[1])).mean() < 6
+
+
+@pytest.mark.parametrize("head", [b"GIF89a" + bytes(600), b"RIFF\x10\x00\x00\x00WAVE" + bytes(600), b"G" * 100])
+def test_what_only_begins_like_one_is_refused(tmp_path: Path, head: bytes) -> None:
+    (tmp_path / "clip").write_bytes(head)
+    with pytest.raises(UnplayableMedia):
+        probe(tmp_path / "clip")
+
+
+def last_of(clip: Path) -> np.ndarray:
+    return shots.as_array(last_frame(clip, clip.with_suffix(".png"))).astype(int)
+
+
+@pytest.mark.parametrize("size", ["192x108", "854x480", "1280x720"])
+def test_the_last_frame_of_an_untagged_clip_has_the_colours_of_the_film(
+    tmp_path: Path, prepare: Prepare, size: str
+) -> None:
+    source = tmp_path / "clip.mp4"
+    run("-f", "lavfi", "-i", f"testsrc2=s={size}:r=30:d=0.5", *QUICK, source)
+    width, height = map(int, size.split("x"))
+    piece = prepare(source, target=Target(width=width, height=height, fps=Fraction(30))).path
+    assert abs(last_of(source) - last_of(piece)).mean() < 4

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.media.clips.filters import tone_map
+from pipelines.media.clips.filters import HD_LINES, tone_map
 from pipelines.media.clips.video_track import container_colours, film_track, frame_colours
 from pipelines.media.ffmpeg import encode
-from pipelines.media.mp4.colours import BT709, HLG, PQ, UNSPECIFIED, Colours
-from pipelines.media.mp4.reader import sniff
+from pipelines.media.mp4.colours import BT709, HLG, PQ, SMPTE170M, UNSPECIFIED, Colours
+from pipelines.media.mp4.reader import FOREIGN, sniff
 
 if TYPE_CHECKING:
     import av
     from PIL import Image
 
-DEMUXERS = {"mp4": "mov", "webm": "matroska"}
+DEMUXERS = {"mp4": "mov", "webm": "matroska", **{name: name for name in FOREIGN}}
 """What our sniffing calls a file, and libav's demuxer for it."""
 
 
@@ -39,8 +39,9 @@ def open_film(path: Path) -> Iterator[tuple[av.container.InputContainer, av.Vide
 
 
 def to_image(frame: av.VideoFrame, width: int | None = None, container: Colours | None = None) -> Image.Image:
-    """The frame as an upright RGB picture, made `width` pixels wide before it is turned if that is given; untagged
-    colours are BT.709, as all that we make. `container` is what the file says where the stream does not.
+    """The frame as an upright RGB picture, made `width` pixels wide before it is turned if that is given. Untagged
+    colours are those that the film takes them for: BT.709, or BT.601 where there are fewer lines.
+    `container` is what the file says where the stream does not.
     """
     colours = frame_colours(frame, container or Colours())
     size = {} if width is None else {"width": width, "height": max(2, round(width * frame.height / frame.width))}
@@ -48,7 +49,8 @@ def to_image(frame: av.VideoFrame, width: int | None = None, container: Colours 
         image = _tone_mapped(frame, colours)
         image = image.resize((size["width"], size["height"])) if size else image
         return _upright(image, frame)
-    matrix = BT709 if colours.matrix == UNSPECIFIED else colours.matrix
+    small = min(frame.width, frame.height) < HD_LINES
+    matrix = colours.matrix if colours.matrix != UNSPECIFIED else SMPTE170M if small else BT709
     reach = {None: None, False: 1, True: 2}[colours.full_range]
     plain = frame.reformat(format="rgb24", src_colorspace=matrix, src_color_range=reach, interpolation="AREA", **size)
     flat: Image.Image = plain.to_image()  # type: ignore[no-untyped-call]

@@ -19,9 +19,10 @@ from pipelines.domain.footage import Footage, Target
 from pipelines.media.clips.prepared_clip import Inspection, PreparedClip, codec_name, inspect, shown_seconds
 from pipelines.media.clips.video_track import VideoTrack, film_track, read_video_track
 from pipelines.media.mp4.boxes import damaged
-from pipelines.media.mp4.reader import promises_more, sniff
+from pipelines.media.mp4.reader import FOREIGN, promises_more, sniff
 
-_CONTAINERS = {"mp4": "mp4", "webm": "matroska"}
+_CONTAINERS = {"mp4": "mp4", "webm": "matroska", **{name: name for name in FOREIGN}}
+_CALLED = {"webm": "WebM", "mpegts": "an MPEG stream", "mpeg": "an MPEG stream"}
 _PATIENCE_S = 20.0
 _MISSING_S = Fraction(1, 10)
 _PROFILES = {66: "Baseline", 77: "Main", 88: "Extended"}
@@ -100,9 +101,10 @@ def deviations(path: Path, target: Target) -> tuple[str, ...]:
     picture. Whether its decoder settings can live with another clip's is not asked here: see `mend.beside`.
     Raises `UnplayableMedia` when the file is no usable video.
     """
-    if sniff(path) != "mp4":
-        footage = probe(path)
-        return (f"the file is WebM with {codec_name(footage.video_codec)} instead of MP4 with H.264",)
+    container = sniff(path)
+    if container != "mp4":
+        footage, called = probe(path), _CALLED.get(container, container.upper())
+        return (f"the file is {called} with {codec_name(footage.video_codec)} instead of MP4 with H.264",)
     found = inspect(path)
     if found.piece is None:
         probe(path)

@@ -14,6 +14,7 @@ from pipelines.media.mp4.avcc import Sps
 from pipelines.media.mp4.boxes import Box, Parts, box, children
 
 UNSPECIFIED = 2
+SMPTE170M = 6
 """Code point "unspecified" in ITU-T H.273, for primaries, transfer and matrix alike."""
 
 BT709 = 1

@@ -96,11 +96,25 @@ class Movie:
     fragmented: bool
 
 
+FOREIGN = {
+    "mpegts": b"\x47",
+    "mpeg": b"\x00\x00\x01\xba",
+    "avi": b"RIFF",
+    "flv": b"FLV\x01",
+    "asf": b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+    "ogg": b"OggS",
+}
+"""Other containers in which a paid clip may come, by libav's name and their first bytes: they are played and encoded
+anew, never joined as they are.
+"""
+_PACKET = 188
+
+
 def sniff(path: Path) -> str:
-    """`mp4` or `webm`, by the first bytes. Raises `UnplayableMedia` for everything else."""
+    """`mp4`, `webm` or one of `FOREIGN`, by the first bytes. Raises `UnplayableMedia` for everything else."""
     try:
         with path.open("rb") as file:
-            head = file.read(64)
+            head = file.read(_PACKET + 1)
     except OSError as error:
         raise damaged(f"it cannot be read ({error.strerror})") from error
     if not head:
@@ -109,12 +123,16 @@ def sniff(path: Path) -> str:
         return "webm"
     if head[4:8] in _BRANDS:
         return "mp4"
+    foreign = next((name for name, start in FOREIGN.items() if head.startswith(start)), None)
+    proof = {"mpegts": head[_PACKET:] == FOREIGN["mpegts"], "avi": head[8:12] == b"AVI "}
+    if foreign is not None and proof.get(foreign, True):
+        return foreign
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     if text == b"<":
         raise damaged("it is a web page, not a video")
     if text in (b"{", b"["):
         raise damaged("it is a text message, not a video")
-    raise damaged("it is neither MP4 nor WebM")
+    raise damaged("it is neither MP4 nor WebM, nor any other video that we know")
 
 
 def promises_more(path: Path) -> bool:
