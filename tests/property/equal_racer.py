@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipelines.bootstrap import SystemClock
@@ -36,16 +36,10 @@ def main(url: str, folder: str, gate: str) -> None:
     (own / "ready").touch()
     while not Path(gate).exists():
         time.sleep(0.001)
-    threads = [
-        threading.Thread(target=lambda run=run: steps.drive(services, run, on_change=lambda _run: None)) for run in runs
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    # As the pump does: a run whose thread met a busy database is taken up again.
-    for run in runs:
-        steps.drive(services, run, on_change=lambda _run: None)
+    with ThreadPoolExecutor(THREADS) as threads:
+        # What ends a thread ends the race, and is told.
+        for one in [threads.submit(steps.drive, services, run, on_change=lambda _run: None) for run in runs]:
+            one.result()
     (own / "bought").write_text(str(len(acme.bought)))
 
 

@@ -30,6 +30,7 @@ def unmet(order: Order, scenes: Sequence[SceneOrder] | None, *, inherited: bool 
         *(_about_captions(order, scenes) if scenes else ()),
         *(_about_texts(order, scenes) if scenes and given else ()),
         *_about_looks(order, scenes),
+        *_about_transitions(order, scenes or ()),
     )
 
 
@@ -47,6 +48,8 @@ def _about_texts(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[str]:
         yield "The scenes are given one by one, so Master Prompt was not used."
     if order.film_seconds is not None and any(scene.seconds is not None for scene in scenes):
         yield "Film Seconds was not used, because scenes have lengths of their own."
+    if order.clip_seconds is not None and all(scene.seconds is not None for scene in scenes):
+        yield "Clip Seconds was not used, because every scene has a length of its own."
     if order.scene_count not in {0, DEFAULT_SCENES, len(scenes)}:
         yield f"Scene Count {order.scene_count} was not used: {len(scenes)} scenes are given one by one."
 
@@ -58,3 +61,12 @@ def _about_looks(order: Order, scenes: Sequence[SceneOrder] | None) -> Iterator[
     fades = order.transition is Transition.FADE_BLACK
     if alone and order.transition is not Transition.CUT and not fades and not (order.title_card or order.end_card):
         yield f"The transition {order.transition.value} was not used: a film of one scene has nothing to go over to."
+
+
+def _about_transitions(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[str]:
+    kinds = {order.transition, *(scene.transition for scene in scenes)} - {None, Transition.CUT}
+    if not kinds and order.transition_seconds != Order().transition_seconds:
+        yield "Transition Seconds was not used: one clip follows the other by a cut. Choose a Transition as well."
+    first = scenes[0].transition if scenes else None
+    if first in {Transition.CROSSFADE, Transition.DIP_WHITE} and not order.title_card:
+        yield f"The transition {first.value} into scene 1 was not used: nothing comes before it."

@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 
+from pipelines.domain.footage import Transition
+from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.orders.unused_settings import unmet
 from pipelines.stages.orders import accept
 from pipelines.testing.airtable import BASE
 from tests.stages.stage_fixtures import StageHarness
 
+SHORT = (SceneOrder(prompt="a cat", seconds=4.0),)
+FADED = SceneOrder(prompt="a fade", transition=Transition.CROSSFADE)
 WITHOUT = "No captions were made, because no scene has a text for them"
 
 
@@ -54,6 +59,7 @@ def test_captions_that_the_writer_wrote_are_there_and_nothing_is_said(harness: S
         ({"Scene Count": 7}, "Scene Count 7 was not used: 2 scenes are given one by one."),
         ({"Logo Position": "Bottom Left"}, "because there is no Logo"),
         ({"Logo Opacity": 0.2}, "because there is no Logo"),
+        ({"Transition Seconds": 1.5}, "Transition Seconds was not used"),
     ],
 )
 def test_what_a_row_wishes_in_vain_is_said(harness: StageHarness, fields: dict[str, Any], said: str) -> None:
@@ -116,3 +122,26 @@ def test_lines_of_prompt_beside_other_rows_of_scenes_are_said(harness: StageHarn
     run = harness.make(record)
     assert (run.status, harness.bought[2:]) == ("done", ["A hare"])
     assert "so Prompt was not used" in harness.cells(record)["Status Detail"]
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        (
+            Order(clip_seconds=8.0, scenes=SHORT),
+            "Clip Seconds was not used, because every scene has a length of its own.",
+        ),
+        (Order(clip_seconds=8.0, scenes=(SHORT[0], SceneOrder(prompt="a dog"))), None),
+        (Order(transition_seconds=1.5, scenes=SHORT), "Transition Seconds was not used"),
+        (Order(transition_seconds=1.5, scenes=(SHORT[0], FADED)), None),
+        (
+            Order(scenes=(FADED, SHORT[0])),
+            "The transition Crossfade into scene 1 was not used: nothing comes before it.",
+        ),
+        (Order(scenes=(FADED, SHORT[0]), title_card="Cats"), None),
+    ],
+)
+def test_lengths_and_transitions_that_work_on_nothing_are_said(order: Order, said: str | None) -> None:
+    sentences = unmet(order, order.scenes)
+    assert [sentence for sentence in sentences if said is None or not sentence.startswith(said)] == []
+    assert bool(sentences) is (said is not None)
