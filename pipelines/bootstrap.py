@@ -23,6 +23,7 @@ from pipelines.ports import Clock, CrashPoints, FilmEditor, Hints, MediaStore, P
 from pipelines.queueing import NoHints, RqHints, socket_url
 from pipelines.security import links
 from pipelines.settings import Origin, Settings
+from pipelines.settings.values import database_url
 from pipelines.stages.base_rows.airtable_calls import CallCounter
 from pipelines.stages.kernel.services import Services
 
@@ -184,6 +185,20 @@ def make_store(settings: Settings, *, pooled: bool = True, threads: int = 4) -> 
 
     direct_url = settings.database_direct_url
     return SqlStore(settings.database_url, pooled=pooled, threads=threads, direct_url=direct_url)
+
+
+def back_up_database(settings: Settings, dest: Path) -> int:
+    """Write the database of this moment into one file; how many bytes. Raises NotAllowed and NotConfigured."""
+    from pipelines.database.backup import back_up
+
+    return back_up(settings.database_direct_url or settings.database_url, dest)
+
+
+def restore_database(source: Path, url: str) -> None:
+    """Make an empty database what it was, with spending stopped. Raises NotAllowed, NotConfigured and ValueError."""
+    from pipelines.database.backup import restore
+
+    restore(source, database_url(url), SystemClock().now())
 
 
 def make_editor() -> FilmEditor:

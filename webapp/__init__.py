@@ -37,7 +37,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     app.register_blueprint(pages.bp)
     for part in (errors, auth, pages, commands, doors):
         part.register(app)
-    security.register(app, chosen)
+    security.register(app, chosen, media.films_at(core, chosen))
     return app
 
 

@@ -23,8 +23,11 @@ _HSTS = "max-age=31536000"
 _CACHEABLE = ("/static/", "/media/", "/v/")
 
 
-def register(app: Flask, settings: Settings) -> None:
-    """Headers on everything; behind proxies, believe those that the operator named, and nobody before them."""
+def register(app: Flask, settings: Settings, films_at: str | None = None) -> None:
+    """Headers on everything; behind proxies, believe those that the operator named, and nobody before them.
+    `films_at` is the origin that hands out films beside our own.
+    """
+    pages = _PAGE_POLICY.replace("media-src 'self'", f"media-src 'self' {films_at}") if films_at else _PAGE_POLICY
     https = settings.public_url.startswith("https://")
     if settings.trusted_proxies:
         # Each proxy adds the address that it was asked by; scheme and host are those that the last one tells.
@@ -34,7 +37,7 @@ def register(app: Flask, settings: Settings) -> None:
     def protect(response: Response) -> Response:
         page = response.mimetype == "text/html"
         response.headers.update(_FIXED)
-        response.headers.setdefault("Content-Security-Policy", _PAGE_POLICY if page else _DATA_POLICY)
+        response.headers.setdefault("Content-Security-Policy", pages if page else _DATA_POLICY)
         if not request.path.startswith(_CACHEABLE):
             response.headers["Cache-Control"] = "no-store"
         if https:

@@ -182,6 +182,8 @@ def _cross_check(found: Mapping[str, str], problems: Problems) -> None:
     _check_exposure(found, problems)
     _check_bucket(found, problems)
     given = {name for name, _ in problems}
+    if found.get("SERVE_FILMS", "").lower() == "storage" and not found["STORAGE_URL"].startswith("s3:"):
+        problems.append(("SERVE_FILMS", "can be storage only where STORAGE_URL is s3://."))
     if "DATABASE_DIRECT_URL" in found.keys() - given and found["DATABASE_URL"].startswith("sqlite:"):
         problems.append(("DATABASE_DIRECT_URL", "leads around a pooler, but DATABASE_URL is a file: take one out."))
     for name in ("FIELD_MAP", "CATALOGUE", "GOOGLE_APPLICATION_CREDENTIALS"):

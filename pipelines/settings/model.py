@@ -260,6 +260,12 @@ class Settings(BaseSettings):
     )
     keep_cuts_days: Days = variable(SPEND, "Days to keep finished cuts, or forever.", None, shown="forever")
 
+    serve_films: Annotated[Literal["web", "storage"], BeforeValidator(values.one_of("web", "storage"))] = variable(
+        FILMS,
+        "Who hands out films behind their permanent links: web, or storage by links of ten minutes, so that the bytes "
+        "need not pass the web process (S3 only).",
+        "web",
+    )
     disclosure: str | None = variable(
         FILMS, "What every film says of itself in its metadata, such as: Made with AI.", max_length=500
     )

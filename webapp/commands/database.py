@@ -1,0 +1,36 @@
+"""`flask db`: the whole database in one file, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipelines.bootstrap import back_up_database, restore_database
+from webapp.commands.output import OPERATORS, Group, as_json, reports_errors, show
+from webapp.context import settings
+
+group = Group("db", OPERATORS, help="The database: back it up, bring it back.")
+
+
+@group.command("backup")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@as_json
+@reports_errors
+def db_backup(file: Path, *, json_: bool) -> None:
+    """Write the database of this moment to FILE while everybody works on. Storage is saved after it, not before."""
+    size = back_up_database(settings(), file)
+    found = {"file": str(file), "bytes": size}
+    show(found, json_=json_, table=lambda: click.echo(f"{file}: {size:,} bytes, checked."))
+
+
+@group.command("restore")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--into", required=True, metavar="URL", help="An empty database: sqlite:///a/path.db or postgresql://…")
+@as_json
+@reports_errors
+def db_restore(file: Path, into: str, *, json_: bool) -> None:
+    """Make an empty database what it was when FILE was written. Spending is stopped there until you say otherwise."""
+    restore_database(file, into)
+    words = "It is back, and spending is stopped there. What to look at now: docs/how-to/back-up-and-restore.md."
+    show({"into": "done", "stopped": True}, json_=json_, table=lambda: click.echo(words))
