@@ -16,6 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from pipelines.domain.errors import ReelgridError, Unavailable
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, GenerationStatus, RunStatus
 from pipelines.domain.money import Account, dollars
+from pipelines.domain.records import Kind
 from pipelines.ports import Tx
 from pipelines.stages.files import usage
 from pipelines.stages.kernel.services import Services
@@ -130,6 +131,7 @@ class _Collector:
             )
             yield from _processes(tx, now)
             yield from _storage(tx, self._core.policy.storage_limit_bytes)
+            yield _lag(tx, now)
 
 
 def _counts(name: str, text: str, rows: Any, statuses: Any) -> Metric:
@@ -161,6 +163,19 @@ def _money(tx: Tx) -> Iterator[Metric]:
 def _gauge(name: str, text: str, value: float) -> Metric:
     family = GaugeMetricFamily(name, text)
     family.add_metric([], value)
+    return family
+
+
+def _lag(tx: Tx, now: float) -> Metric:
+    """Of what is due, how long it has been: it grows where workers are too few, or hang."""
+    text = "Since the oldest due row became due, by kind."
+    family = GaugeMetricFamily("reelgrid_due_lag_seconds", text, labels=["kind"])
+    for kind in Kind:
+        if kind is Kind.TEXT:
+            # A question to the writer waits for its asker, and is never worked on by itself.
+            continue
+        oldest = tx.leased(kind).find(order="next_at", limit=1, before={"next_at": now})
+        family.add_metric([kind.value], max(0.0, now - (oldest[0].next_at or now)) if oldest else 0.0)
     return family
 
 

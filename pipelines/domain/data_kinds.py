@@ -1,0 +1,60 @@
+"""What each column of text holds: something of a person, an account, or nothing but our own marks.
+
+Numbers, times and words of a fixed list say how a film was made, and stay. Everything else is declared here, and a
+column that is not fails a test, so that erasing never forgets one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_OWNER = ("account_id", "base_id", "key_id")
+_GENERATION = ("idem_key", "callback_token", "provider_id", "clip_id")
+_LEASE = ("id", "lease_owner", "lease_token")
+
+PERSONAL: Mapping[str, tuple[str, ...]] = {
+    "runs": ("order", "plan", "detail", "error", "verdict"),
+    "scenes": ("prompt", "caption", "references", "settings", "error", "fingerprint"),
+    "generations": ("request", "result", "error", "fingerprint"),
+    "clips": ("fingerprint",),
+    "cuts": ("filename", "report", "verdict", "attachment"),
+    "events": ("detail",),
+    "outbox": ("fields", "sent", "error"),
+    "texts": ("answer",),
+}
+"""What people wrote and what was made of it: blank after erasing. All these tables name the run."""
+
+PASSING: Mapping[str, tuple[str, ...]] = {"inbox": ("body",), "replays": ("body",)}
+"""May hold the same, name no run, and are deleted after days: docs/reference/files.md."""
+
+MONEY: Mapping[str, tuple[str, ...]] = {
+    "ledger": ("day", "posting_id", "run_id", "generation_id", *_OWNER, "record_id", "model", "memo"),
+}
+"""The books, which stay."""
+
+TECHNICAL: Mapping[str, tuple[str, ...]] = {
+    "accounts": ("id", "name", "issuer", "subject"),
+    "runs": (*_LEASE, "base_id", "table", "record_id", "key_id", "account_id"),
+    "scenes": ("id", "run_id", "key", "model", "transition", "clip_id", "attempt_level", "airtable_record_id"),
+    "generations": (*_LEASE, "run_id", "scene_id", "provider", "model", *_GENERATION),
+    "clips": (*_LEASE, "run_id", "scene_id", "sha256", "key", "model", "generation_id", "footage", "prepared"),
+    "cuts": (*_LEASE, "run_id", "format", "token", "key", "sha256", "poster_key", "extras", "footage"),
+    "events": ("entity", "entity_id", "run_id", "name", "old", "new", "actor"),
+    "outbox": (*_LEASE, "base_id", "table", "record_id", "merge", "run_id"),
+    "inbox": ("id", "provider"),
+    "keys": ("id", "name", "sha256", "scopes", "account_id", "retired_sha256"),
+    "replays": ("id", "body_hash"),
+    "processes": ("id", "kind", "host", "detail"),
+    "bases": (*_LEASE, "name", "sealed_token", "state", "account_id"),
+    "stop_switches": ("id", "reason", "actor"),
+    "circuits": ("id", "outcomes"),
+    "base_outages": ("id", "sentence"),
+    "rate_limits": ("id",),
+    "airtable_paces": ("id", "flights", "landed", "quota"),
+    "clock_steps": ("id",),
+    "sweeps": (*_LEASE, "base_id", "key_id", "started", "error"),
+    "texts": (*_LEASE, "run_id"),
+    "files": ("id", "sha256", "run_id", *_OWNER),
+    "file_totals": ("id", *_OWNER),
+}
+"""Our own marks, and what the operator set up."""
