@@ -5,7 +5,7 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow check lint types import-rules docs-check bench figures chaos up lock docs snapshots migration hooks release clean
+.PHONY: help demo test slow check lint types import-rules docs-check bench figures chaos up audit lock docs snapshots migration hooks release clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ snapshots: .venv/.dev ## Write tests/snapshots anew: what others see (API, setti
 lock: .venv/.dev ## Pin what requirements*.in ask for
 	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --upgrade requirements.in -o requirements.txt
 	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --upgrade requirements-dev.in -o requirements-dev.txt
+
+audit: .venv/.dev ## Known advisories against the pinned packages; needs a way to PyPI
+	@$(BIN)/python -m tools.audit
 
 migration: .venv/.dev ## A migration to the tables as they are now (M="why")
 	@$(BIN)/python -m tools.migration "$(M)"
