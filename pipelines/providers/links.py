@@ -46,7 +46,8 @@ _WEAK = frozenset({"path", "failreason", "resource", "download", "downloads", "l
 """Names that hold other things as well: only what is plainly an address counts there."""
 _NOT_HERE = re.compile(
     r"input|request|param|prompt|reference|image|picture|frame|callback|webhook|notify|thumb|cover|poster|sprite|audio"
-    r"|music|voice|sound|subtitle|caption|preview|example|avatar|logo|poll|status|cancel|delete|logs|docs|help|upload"
+    r"|music|voice|sound|subtitle|caption|title|descri|preview|example|avatar|logo|poll|status|cancel|delete|logs|docs|help"
+    r"|upload"
 )
 _NEVER = frozenset({"get", "self", "stream", "web", "next", "prev", "api", "schema"})
 """Names, and parts of names, of places that hold what was sent, or lead to something else."""

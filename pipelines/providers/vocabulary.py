@@ -67,6 +67,9 @@ _BAD_ENDS = frozenset({
 _BAD_STARTS = frozenset({"failed", "failure", "error", "rejected"})
 """A word of several parts is a failure where it ends, or begins, like this: `INTERNAL_ERROR`, `FAILED_MODERATION`."""
 _GOES_ON = frozenset({"retry", "retrying", "recovering", "recovery", "no", "not", "without", "checking", "pending"})
+_MESSAGES = ("message", "msg", "failmsg", "errormessage", "errormsg", "errmsg", "failreason", "description")
+_CODES = ("code", "failcode", "errorcode", "errcode")
+"""Where an error has its words, by their squeezed names."""
 _NO_ERROR = frozenset({"", "ok", "none", "null", "nil", "na", "noerror", "no", "false", "0", "200"})
 """What some write where an error would stand."""
 
@@ -166,27 +169,25 @@ def words_of(body: Any) -> Words:
     """The code and message of an error body: OpenAI's `error` object or text, a flat object, FastAPI's `detail`,
     kie.ai's `msg`, or plain text.
     """
-    match body:
-        case {"error": dict() as error}:
+    named = fields_of(body) if isinstance(body, Mapping) else {"error": body}
+    match named:
+        case {"error": Mapping() as error} | {"error": [Mapping() as error, *_]}:
             return _flat(error)
         case {"error": str() as message}:
-            return Words(code=_code(body), message=message)
+            return Words(code=_code(named), message=message)
         case {"detail": list() as details}:
             return Words(message="; ".join(_detail(entry) for entry in details))
         case {"detail": detail} if detail:
             return words_of(detail) if isinstance(detail, dict) else Words(message=str(detail))
-        case dict():
-            return _flat(body)
-        case str():
-            return Words(message=body)
         case _:
-            return Words()
+            return _flat(named)
 
 
 def _flat(error: Mapping[str, Any]) -> Words:
-    message = error.get("message") or error.get("msg") or error.get("failMsg") or ""
-    kind = " ".join(str(part) for part in (error.get("type"), error.get("status"), *_details(error)) if part)
-    return Words(code=_code(error), kind=kind, message=str(message))
+    named = fields_of(error)
+    message = next((named[name] for name in _MESSAGES if named.get(name)), "")
+    kind = " ".join(str(part) for part in (named.get("type"), named.get("status"), *_details(named)) if part)
+    return Words(code=_code(named), kind=kind, message=str(message))
 
 
 def _details(error: Mapping[str, Any]) -> list[str]:
@@ -203,7 +204,7 @@ def _details(error: Mapping[str, Any]) -> list[str]:
 
 
 def _code(error: Mapping[str, Any]) -> str:
-    return str(error.get("code") or error.get("failCode") or "")
+    return str(next((error[name] for name in _CODES if error.get(name)), ""))
 
 
 def _detail(entry: Any) -> str:

@@ -13,7 +13,7 @@ from pipelines.domain.state.generation import JobResult
 from pipelines.providers import kie, load_catalogue, omni
 from pipelines.providers.links import clip_in, links_of
 from pipelines.providers.video_object import answered_job, epoch, id_of, job_from, percent
-from pipelines.providers.vocabulary import known_status
+from pipelines.providers.vocabulary import known_status, words_of
 from tests.wire.replay import CLIP
 
 G = GenerationStatus
@@ -106,6 +106,24 @@ def test_the_id_of_a_create_is_found_where_servers_write_it(body: dict[str, Any]
 def test_a_refusal_that_comes_as_a_good_answer_means_what_it_says(body: dict[str, Any], kind: type[Exception]) -> None:
     with pytest.raises(kind):
         answered_job(body, "task_abc123", vendor="v")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"code": "E1", "message": "too dark"}},
+        {"Error": {"Code": "E1", "Message": "too dark"}},
+        {"ERROR": [{"errorCode": "E1", "errorMessage": "too dark"}]},
+        {"code": "E1", "msg": "too dark"},
+        {"error_code": "E1", "error_message": "too dark"},
+        {"errCode": "E1", "errMsg": "too dark", "error": None},
+        {"Detail": {"code": "E1", "message": "too dark"}},
+    ],
+    ids=str,
+)
+def test_the_words_of_an_error_are_found_however_their_fields_are_spelt(body: dict[str, Any]) -> None:
+    words = words_of(body)
+    assert (words.code, words.message) == ("E1", "too dark")
 
 
 @pytest.mark.parametrize(("flag", "status"), [(0, G.RUNNING), (1, G.SUCCEEDED), (2, G.FAILED), ("3", G.FAILED)])
