@@ -27,6 +27,7 @@ from pipelines.domain.airtable.fields import (
     VersionField,
     VideoField,
 )
+from pipelines.domain.airtable.values import CellFile, files_in
 from pipelines.domain.errors import AirtableDenied, RecordGone
 from pipelines.domain.lifecycle import SceneStatus
 from pipelines.domain.records import OutboxEntry
@@ -181,7 +182,7 @@ class AirtableAdapter:
         tables = {want.table for want in entries}
         return self._book.use(base_id, lambda names: outbox.flush(self._client, base_id, names, entries), tables)
 
-    def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> Mapping[str, Any]:
+    def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> CellFile:
         """Append a file of at most 5 MB to an attachment field of `Videos`; a file of that name and size that is
         already there is not sent again, so a lost answer does no harm. Returns the attachment.
 
@@ -191,8 +192,8 @@ class AirtableAdapter:
         if size > MAX_UPLOAD:
             raise AirtableDenied(f"{filename} has {size} bytes; Airtable takes uploads of at most {MAX_UPLOAD}")
         for known in self.attachments(base_id, AirtableTable.VIDEOS, record_id, [field])[field]:
-            if known.get("filename") == filename and known.get("size", size) == size:
-                return dict(known)
+            if known.filename == filename and known.size in (None, size):
+                return known
         column = self._book.of(base_id).table(AirtableTable.VIDEOS).columns[field].key
         body = {
             "contentType": mimetypes.guess_type(filename)[0] or "application/octet-stream",
@@ -203,35 +204,35 @@ class AirtableAdapter:
         answer = self._client.call(base_id, APPEND, f"upload:{record_id}", lambda api: api.post(url, json=body))
         # The answer is keyed by field id whatever was asked, and lists old and new in order.
         cell = next(iter(answer["fields"].values()))
-        return dict(cell[-1])
+        return files_in(cell)[-1]
 
-    def attachments(self, base_id: str, table: str, record_id: str, fields: Sequence[str]) -> dict[str, list[Any]]:
+    def attachments(self, base_id: str, table: str, record_id: str, fields: Sequence[str]) -> dict[str, list[CellFile]]:
         """Re-read attachment cells, by our own names; an empty one is an empty list, a column that is not there is
         left out.
         """
 
-        def read(names: BaseNames) -> dict[str, list[Any]]:
+        def read(names: BaseNames) -> dict[str, list[CellFile]]:
             columns = names.table(table)
             cells = columns.ours(self._get(base_id, columns, record_id, "verify")["fields"])
-            return {str(name): list(cells.get(name) or []) for name in fields if name in columns.columns}
+            return {str(name): files_in(cells.get(name)) for name in fields if name in columns.columns}
 
         return self._book.use(base_id, read)
 
     def attachments_of(
         self, base_id: str, table: str, record_ids: Sequence[str], fields: Sequence[str], runs: Sequence[str] = ()
-    ) -> dict[str, dict[str, list[Any]]]:
+    ) -> dict[str, dict[str, list[CellFile]]]:
         """The same for many rows in one call (a hundred a page), made for these runs; rows that are gone are left
         out.
         """
 
-        def read(names: BaseNames) -> dict[str, dict[str, list[Any]]]:
+        def read(names: BaseNames) -> dict[str, dict[str, list[CellFile]]]:
             columns = names.table(table)
             there = [str(name) for name in fields if name in columns.columns]
             wanted = f.OR(*[f.EQ(f.RECORD_ID(), one) for one in record_ids])
             keys = [columns.columns[name].key for name in there]
             rows = self._list(base_id, columns, wanted, f"verify:{','.join(runs or record_ids)}", fields=keys)
             cells = {row["id"]: columns.ours(row["fields"]) for row in rows}
-            return {one: {name: list(row.get(name) or []) for name in there} for one, row in cells.items()}
+            return {one: {name: files_in(row.get(name)) for name in there} for one, row in cells.items()}
 
         return self._book.use(base_id, read)
 

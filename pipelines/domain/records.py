@@ -16,6 +16,7 @@ from pipelines.domain.money import Account, Posting
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.clip_settings import SceneSettings
 from pipelines.domain.planning.plan import Plan
+from pipelines.domain.planning.script import Script
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.domain.state.base import BaseState
 from pipelines.domain.state.delivery import Attachment, JoinReport
@@ -389,6 +390,6 @@ class TextRequest(Leased):
     run_id: str
     asked_at: float = 0.0
     answered: bool = False
-    answer: JsonObject = field(default_factory=dict)
+    answer: Script = field(default_factory=Script)
     doubted: float = 0.0
     """The end of the lease that was given to an asker who had not prolonged his: unless he does now, he is dead."""

@@ -1,5 +1,6 @@
 """What the core needs of the outside, as Protocols. Adapters implement them; stages know nothing else."""
 
+from pipelines.domain.planning.script import SceneText, Script
 from pipelines.domain.state.generation import GenerationRequest
 from pipelines.ports.airtable import (
     Airtable,
@@ -22,7 +23,7 @@ from pipelines.ports.database import Rows, Store, Tx
 from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor
 from pipelines.ports.runtime import Clock, CrashPoints, Hints
-from pipelines.ports.scene_writer import Brief, Moderator, SceneText, SceneWriter, Script
+from pipelines.ports.scene_writer import Brief, Moderator, SceneWriter
 from pipelines.ports.video import Call, Callback, Job, MediaInput, Providers, Submission, VideoProvider
 
 __all__ = [

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipelines.domain.airtable.fields import ACTION_BOXES, TICKED_TABLES
+from pipelines.domain.airtable.values import CellFile
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Base, OutboxEntry
 from pipelines.domain.state.base import BaseState, Hook
@@ -143,15 +144,15 @@ class Airtable(Protocol):
         Raises only when nothing was written; a want without an answer was not tried and stays as it is.
         """
 
-    def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> Mapping[str, Any]:
+    def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> CellFile:
         """Append a file of at most 5 MB to an attachment field."""
 
-    def attachments(self, base_id: str, table: str, record_id: str, fields: Sequence[str]) -> dict[str, list[Any]]:
+    def attachments(self, base_id: str, table: str, record_id: str, fields: Sequence[str]) -> dict[str, list[CellFile]]:
         """Re-read attachment cells, to verify that Airtable really has the files."""
 
     def attachments_of(
         self, base_id: str, table: str, record_ids: Sequence[str], fields: Sequence[str], runs: Sequence[str] = ()
-    ) -> dict[str, dict[str, list[Any]]]:
+    ) -> dict[str, dict[str, list[CellFile]]]:
         """The same for many rows in one call (a hundred a page), made for these runs; rows that are gone are left
         out.
         """

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipelines.domain.planning.script import Script
 from pipelines.ports.video import MediaInput
 
 
@@ -21,25 +22,6 @@ class Brief:
     title: str | None = None
     max_prompt: int = 4000
     run_id: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SceneText:
-    """One written scene."""
-
-    prompt: str
-    caption: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Script:
-    """What came back: exactly as many scenes as asked, what it cost, and who wrote it (with notes for the row)."""
-
-    scenes: tuple[SceneText, ...]
-    writer: str
-    cost_micro: int = 0
-    title: str | None = None
-    notes: tuple[str, ...] = ()
 
 
 class SceneWriter(Protocol):

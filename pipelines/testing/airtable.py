@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.airtable.rows import fields as cells
 from pipelines.domain.airtable.fields import TICKED_TABLES, AirtableTable, SceneField, VersionField, VideoField
-from pipelines.domain.airtable.values import difference
+from pipelines.domain.airtable.values import CellFile, difference, files_in
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, RateLimited, RecordGone, ReelgridError, Unavailable
 from pipelines.domain.lifecycle import SceneStatus
 from pipelines.domain.records import OutboxEntry
@@ -199,11 +199,11 @@ class MemoryAirtable:
             rows = list(self.tables[AirtableTable.SETTINGS].items())
             return cells.airtable_settings(*rows[0]) if rows else AirtableSettings()
 
-    def attachments(self, base_id: str, table: str, record_id: str, fields: Sequence[str]) -> dict[str, list[Any]]:  # noqa: ARG002 - one base
+    def attachments(self, base_id: str, table: str, record_id: str, fields: Sequence[str]) -> dict[str, list[CellFile]]:  # noqa: ARG002 - one base
         """Re-read attachment cells."""
         with self._call("attachments", table, record_id):
             row = self._found(table, record_id)
-            return {name: list(row.get(name) or []) for name in fields if name not in self.missing}
+            return {name: files_in(row.get(name)) for name in fields if name not in self.missing}
 
     def attachments_of(
         self,
@@ -212,12 +212,12 @@ class MemoryAirtable:
         record_ids: Sequence[str],
         fields: Sequence[str],
         runs: Sequence[str] = (),  # noqa: ARG002 - nobody counts
-    ) -> dict[str, dict[str, list[Any]]]:
+    ) -> dict[str, dict[str, list[CellFile]]]:
         """Re-read attachment cells of many rows."""
         with self._call("attachments", table, *record_ids):
             rows = {one: self._seen(table, one) for one in record_ids if one in self.tables[table]}
             there = [name for name in fields if name not in self.missing]
-            return {one: {name: list(row.get(name) or []) for name in there} for one, row in rows.items()}
+            return {one: {name: files_in(row.get(name)) for name in there} for one, row in rows.items()}
 
     # ------------------------------------------------------------ writing
 
@@ -305,17 +305,17 @@ class MemoryAirtable:
             files.append(file)
         return files
 
-    def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> Mapping[str, Any]:
+    def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> CellFile:
         """Append a file, unless one of that name and size is there."""
         size, kind = path.stat().st_size, _type_of(filename)
         for known in self.attachments(base_id, AirtableTable.VIDEOS, record_id, [field])[field]:
-            if (known["filename"], known.get("size", size)) == (filename, size):
-                return dict(known)
+            if known.filename == filename and known.size in (None, size):
+                return known
         with self._call("upload", AirtableTable.VIDEOS, record_id):
             row = self._found(AirtableTable.VIDEOS, record_id)
             file = {"id": f"att{next(self._ids):014d}", "filename": filename, "size": size, "type": kind}
             self.tables[AirtableTable.VIDEOS][record_id][field] = [*(row.get(field) or []), file]
-            return file
+            return files_in([file])[0]
 
     # ------------------------------------------------------------ saying no
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines.domain.airtable.fields import VideoField
-from pipelines.domain.airtable.values import FileLink, attachments
+from pipelines.domain.airtable.values import CellFile, attachments
 from pipelines.domain.errors import AirtableDenied, RecordGone
 from pipelines.domain.footage import Transition
 from tests.airtable.airtable_fixtures import BASE, START, AirtableHarness, want
@@ -193,7 +193,7 @@ def test_attachments_of_many_rows_are_read_in_one_call_and_rows_that_are_gone_ar
 def test_attachments_are_verified_by_reading_them_again(harness: AirtableHarness) -> None:
     record = harness.add("Videos", {"Master Prompt": "A cat."})
     with Web() as web:
-        link = FileLink(url=web.serve("/film.mp4", b"0" * 5000), filename="film.mp4")
+        link = CellFile(url=web.serve("/film.mp4", b"0" * 5000), filename="film.mp4")
         [written] = harness.airtable.flush(
             BASE, [want("w1", "Videos", {VideoField.FINAL_VIDEO: attachments([link])}, record_id=record)]
         )
@@ -201,15 +201,15 @@ def test_attachments_are_verified_by_reading_them_again(harness: AirtableHarness
 
         def arrived() -> Any:
             [found] = harness.airtable.attachments(BASE, "Videos", record, ["Final Video"])["Final Video"]
-            return found if "size" in found else None
+            return found if found.size is not None else None
 
         found = until(arrived)
-    assert (found["id"], found["size"], found["type"]) == (written.fields["Final Video"][0]["id"], 5000, "video/mp4")
+    assert (found.id, found.size, found.type) == (written.fields["Final Video"][0]["id"], 5000, "video/mp4")
 
 
 def test_an_attachment_that_airtable_could_not_fetch_is_missing_when_read_again(harness: AirtableHarness) -> None:
     record = harness.add("Videos", {"Master Prompt": "A cat."})
-    link = FileLink(url="http://127.0.0.1:9/film.mp4", filename="film.mp4")
+    link = CellFile(url="http://127.0.0.1:9/film.mp4", filename="film.mp4")
     entry = want("w1", "Videos", {VideoField.FINAL_VIDEO: attachments([link])}, record_id=record)
     [written] = harness.airtable.flush(BASE, [entry])
     assert written.ok
@@ -224,7 +224,7 @@ def test_an_upload_is_made_once_however_often_it_is_asked_for(harness: AirtableH
     with pytest.raises(Exception, match="airtable: ConnectionError"):
         harness.airtable.upload(BASE, record, VideoField.FINAL_VIDEO, path, "film-r1.mp4")
     again = harness.airtable.upload(BASE, record, VideoField.FINAL_VIDEO, path, "film-r1.mp4")
-    assert (again["filename"], again["size"]) == ("film-r1.mp4", 4000)
+    assert (again.filename, again.size) == ("film-r1.mp4", 4000)
     assert len(harness.cells("Videos", record)["Final Video"]) == 1
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines.domain.airtable.fields import SceneField, VideoField
-from pipelines.domain.airtable.values import FileLink, attachments
+from pipelines.domain.airtable.values import CellFile, attachments
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, RateLimited, Unavailable
 from pipelines.domain.records import OutboxEntry
 from tests.airtable.airtable_fixtures import BASE, AirtableHarness, want
@@ -139,7 +139,7 @@ def test_two_rows_with_one_key_are_reported_for_that_key_only(harness: AirtableH
 def test_a_link_that_failed_before_is_left_out_and_the_rest_is_written(harness: AirtableHarness) -> None:
     harness.faults(attachment_refusal="422")
     video = harness.add("Videos", {"Master Prompt": "A cat."})
-    dead = attachments([FileLink(url="http://127.0.0.1:9/film.mp4", filename="film.mp4")])
+    dead = attachments([CellFile(url="http://127.0.0.1:9/film.mp4", filename="film.mp4")])
     for attempt in range(2):
         harness.airtable.flush(BASE, [want(f"w{attempt}", "Videos", {VideoField.FINAL_VIDEO: dead}, record_id=video)])
         until(lambda: "Final Video" not in harness.cells("Videos", video))
@@ -155,7 +155,7 @@ def test_kept_attachments_stay_when_a_new_one_is_written(harness: AirtableHarnes
     harness.faults(attachment_failure="dead_url")
     video = harness.add("Videos", {"Final Video": [{"url": "http://127.0.0.1:9/old.mp4", "filename": "old.mp4"}]})
     [old] = harness.cells("Videos", video)["Final Video"]
-    cell = attachments([FileLink(url="http://127.0.0.1:9/new.mp4", filename="new.mp4")], keep=[old["id"]])
+    cell = attachments([CellFile(url="http://127.0.0.1:9/new.mp4", filename="new.mp4")], keep=[old["id"]])
     [written] = harness.airtable.flush(BASE, [want("w", "Videos", {"Final Video": cell}, record_id=video)])
     assert [entry["filename"] for entry in written.fields["Final Video"]] == ["old.mp4", "new.mp4"]
 

@@ -240,14 +240,14 @@ def test_files_arrive_later_or_never(airtable: MemoryAirtable, clock: FixedClock
     record = airtable.add("Videos")
     files = [{"url": "https://x.test/film.mp4", "filename": "film.mp4"}]
     airtable.flush(BASE, [want(airtable, record, **{"Final Video": files})])
-    assert "size" not in airtable.attachments(BASE, "Videos", record, ["Final Video"])["Final Video"][0]
+    assert airtable.attachments(BASE, "Videos", record, ["Final Video"])["Final Video"][0].size is None
     clock.pass_by(2)
     (file,) = airtable.attachments(BASE, "Videos", record, ["Final Video"])["Final Video"]
-    assert (file["size"], file["type"]) == (123, "video/mp4")
+    assert (file.size, file.type) == (123, "video/mp4")
     airtable.lose_films = 1
     airtable.flush(BASE, [want(airtable, record, **{"Final Video": files})])
     clock.pass_by(999)
-    assert "size" not in airtable.attachments(BASE, "Videos", record, ["Final Video"])["Final Video"][0]
+    assert airtable.attachments(BASE, "Videos", record, ["Final Video"])["Final Video"][0].size is None
 
 
 def test_files_named_by_id_stay_and_the_others_go(airtable: MemoryAirtable, tmp_path: Path) -> None:
@@ -255,8 +255,8 @@ def test_files_named_by_id_stay_and_the_others_go(airtable: MemoryAirtable, tmp_
     path = tmp_path / "film.mp4"
     path.write_bytes(b"film")
     first, second = (airtable.upload(BASE, record, "Final Video", path, name) for name in ("a.mp4", "b.mp4"))
-    assert [file["id"] for file in airtable.cells(record)["Final Video"]] == [first["id"], second["id"]]
-    airtable.flush(BASE, [want(airtable, record, **{"Final Video": [{"id": second["id"]}]})])
+    assert [file["id"] for file in airtable.cells(record)["Final Video"]] == [first.id, second.id]
+    airtable.flush(BASE, [want(airtable, record, **{"Final Video": [{"id": second.id}]})])
     assert [file["filename"] for file in airtable.cells(record)["Final Video"]] == ["b.mp4"]
 
 

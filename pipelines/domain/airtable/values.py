@@ -5,7 +5,7 @@ always looks the same.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,29 +20,54 @@ MAX_TEXT = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileLink:
-    """A file for an attachment cell: Airtable fetches `url` itself, some seconds later. One that it has is named by
-    its `id` instead, and not fetched again.
+class CellFile:
+    """A file of an attachment cell. Airtable fetches the `url` of a new one itself, some seconds later; one that it has
+    is named by its `id`, and not fetched again.
     """
 
-    url: str
-    filename: str
+    url: str = ""
+    filename: str = ""
     id: str | None = None
     size: int | None = None
-    """In bytes, where it is known: so a film that is in its cell already is recognised."""
+    """In bytes, where it is known: so a film that is in its cell already is recognised. Airtable tells it of what it
+    has fetched."""
+    type: str = ""
 
 
 OTHERS: Mapping[str, Any] = {"others": True}
 """In the wanted value of an attachment cell: whatever else stands there stays, behind what is named before."""
 
 
-def attachments(files: Sequence[FileLink], keep: Sequence[str] = ()) -> list[dict[str, Any]]:
+def attachments(files: Sequence[CellFile], keep: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The whole value of an attachment cell: ids to keep first, since what is not listed is removed."""
     return [{"id": kept} for kept in keep] + [_attachment(file) for file in files]
 
 
-def _attachment(file: FileLink) -> dict[str, Any]:
-    name: dict[str, Any] = {"filename": file.filename}
+def files_in(cell: object) -> list[CellFile]:
+    """The files that a cell names, whether we want them there or Airtable says so."""
+    items = [item for item in cell if isinstance(item, Mapping) and item != OTHERS] if isinstance(cell, list) else []
+    return [_file(**{str(name): value for name, value in item.items()}) for item in items]
+
+
+def _file(
+    *, url: object = "", filename: object = "", id: object = None, size: object = None, type: object = "", **_: object
+) -> CellFile:
+    return CellFile(
+        url=str(url or ""),
+        filename=str(filename or ""),
+        id=str(id) if id else None,
+        size=size if isinstance(size, int) else None,
+        type=str(type or ""),
+    )
+
+
+def with_ids(files: Sequence[CellFile], ids: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A cell as it was sent, with Airtable's ids of its files by their names."""
+    return [{"url": file.url, **_attachment(replace(file, id=ids[file.filename]))} for file in files]
+
+
+def _attachment(file: CellFile) -> dict[str, Any]:
+    name: dict[str, Any] = {"filename": file.filename} if file.filename else {}
     name |= {"size": file.size} if file.size is not None else {}
     return {"id": file.id, **name} if file.id else {"url": file.url, **name}
 
@@ -92,8 +117,8 @@ def delivery_fields(
     *,
     video_url: str,
     duration_s: float,
-    films: Sequence[FileLink] | None = None,
-    posters: Sequence[FileLink] | None = None,
+    films: Sequence[CellFile] | None = None,
+    posters: Sequence[CellFile] | None = None,
     keep_others: bool = False,
 ) -> dict[str, Any]:
     """What a finished cut adds to its row. `films` and `posters` None leave those cells as they are; `keep_others`
@@ -129,7 +154,7 @@ def scene_fields(
     attempts: int = 0,
     cost_micro: int | None = None,
     job_id: str | None = None,
-    clip: FileLink | None = None,
+    clip: CellFile | None = None,
     clip_url: str | None = None,
 ) -> dict[str, Any]:
     """What a `Scenes` row says. Pass `record_id` (of the video) for rows that we create: it links them.
@@ -184,8 +209,8 @@ def version_fields(
     cost_micro: int,
     model: str,
     what_changed: str,
-    films: Sequence[FileLink],
-    posters: Sequence[FileLink] = (),
+    films: Sequence[CellFile],
+    posters: Sequence[CellFile] = (),
 ) -> dict[str, Any]:
     """One row of `Versions`: a run's cut for good."""
     return {

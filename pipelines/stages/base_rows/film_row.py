@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, VersionField, VideoField
-from pipelines.domain.airtable.values import FileLink, delivery_fields, version_fields
+from pipelines.domain.airtable.values import CellFile, delivery_fields, version_fields
 from pipelines.domain.keys import version_key
 from pipelines.domain.records import Cut, Run
 from pipelines.ports import Tx
@@ -45,14 +45,14 @@ def cells(
     )
 
 
-def files_of(cuts: Sequence[Cut], mark: str, have: Mapping[str, str]) -> dict[str, list[FileLink]]:
+def files_of(cuts: Sequence[Cut], mark: str, have: Mapping[str, str]) -> dict[str, list[CellFile]]:
     """The files of `Final Video` and `Poster`, which `Videos` and `Versions` call alike."""
     films = [(cut.key, film_name(cut), cut.size) for cut in cuts]
     posters = [(cut.poster_key, poster_name(cut), None) for cut in cuts if cut.poster_key]
 
-    def links(files: Sequence[tuple[str | None, str, int | None]]) -> list[FileLink]:
+    def links(files: Sequence[tuple[str | None, str, int | None]]) -> list[CellFile]:
         return [
-            FileLink(url=f"{outbox.STORED}{key}#{mark}", filename=name, id=have.get(name), size=size)
+            CellFile(url=f"{outbox.STORED}{key}#{mark}", filename=name, id=have.get(name), size=size)
             for key, name, size in files
         ]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, SceneField
-from pipelines.domain.airtable.values import scene_fields, scene_state
+from pipelines.domain.airtable.values import CellFile, attachments, files_in, scene_fields, scene_state
 from pipelines.domain.lifecycle import MOVING, GenerationStatus, SceneStatus
 from pipelines.domain.orders.field_labels import SCENE_LABELS
 from pipelines.domain.records import Clip, OutboxEntry, Run, Scene
@@ -66,14 +65,14 @@ def _clip_cell(tx: Tx, run: Run, scene: Scene, clip: Clip) -> list[dict[str, Any
     """The clip's file, under the link that it was given by last: a new one would have it fetched once more."""
     known = entry_of(tx, run, scene)
     cell: list[dict[str, Any]] = (known.fields.get(SceneField.CLIP) or []) if known else []
-    if [key_of(item) for item in cell] == [f"{outbox.STORED}{clip.key}"]:
+    if [key_of(file) for file in files_in(cell)] == [f"{outbox.STORED}{clip.key}"]:
         return cell
-    return [{"url": f"{outbox.STORED}{clip.key}#0", "filename": f"scene-{scene.number:02d}.mp4"}]
+    return attachments([CellFile(url=f"{outbox.STORED}{clip.key}#0", filename=f"scene-{scene.number:02d}.mp4")])
 
 
-def key_of(item: Mapping[str, Any]) -> str:
+def key_of(file: CellFile) -> str:
     """The storage key of a wanted file, with its prefix and without the mark that tells one giving from another."""
-    return str(item.get("url", "")).rpartition("#")[0]
+    return file.url.rpartition("#")[0]
 
 
 def entry_of(tx: Tx, run: Run, scene: Scene) -> OutboxEntry | None:

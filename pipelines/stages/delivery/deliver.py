@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, VideoField
-from pipelines.domain.airtable.values import OTHERS
+from pipelines.domain.airtable.values import OTHERS, attachments
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, NotConfigured, RecordGone, ReelgridError
 from pipelines.domain.lifecycle import CutStatus, RunStatus, SceneStatus
 from pipelines.domain.orders.unused_settings import missing_captions
@@ -185,16 +185,17 @@ def _upload(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None
     small = [cut for cut in cuts if (cut.size or 0) <= UPLOAD_LIMIT]
     uploads = [_Upload(_FILMS, cut.key or "", cut.filename or "film.mp4") for cut in small]
     uploads += [_Upload(_POSTERS, cut.poster_key, film_row.poster_name(cut)) for cut in small if cut.poster_key]
-    ids: dict[str, list[dict[str, Any]]] = {_FILMS: [], _POSTERS: []}
+    ids: dict[str, list[str]] = {_FILMS: [], _POSTERS: []}
     for one in uploads:
         path = scratch.local(services, one.key)
-        item = services.airtable.upload(run.base_id or "", run.record_id or "", one.field, path, one.filename)
-        ids[one.field].append({"id": str(item["id"])})
+        file = services.airtable.upload(run.base_id or "", run.record_id or "", one.field, path, one.filename)
+        ids[one.field].append(file.id or "")
     detail = None if len(small) == len(cuts) else f"{READY} {_TOO_LARGE}"
     # Uploading adds to what was there: naming only the new files lets the old ones go.
-    if ids[_FILMS] and services.policy.keep_old_films:
-        ids[_FILMS].append(dict(OTHERS))
-    _finish(services, actor, run, detail=detail, cells={name: files for name, files in ids.items() if files})
+    cells = {name: attachments([], kept) for name, kept in ids.items() if kept}
+    if _FILMS in cells and services.policy.keep_old_films:
+        cells[_FILMS].append(dict(OTHERS))
+    _finish(services, actor, run, detail=detail, cells=cells)
 
 
 @dataclass(frozen=True, slots=True)

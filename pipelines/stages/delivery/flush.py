@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any
 
 from pipelines.domain.airtable.fields import ACTION_BOXES, AirtableTable, VideoField
+from pipelines.domain.airtable.values import OTHERS, CellFile, attachments, files_in
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.progress.pacing import next_progress_s
@@ -125,31 +126,29 @@ def _claim(services: Services, entry: OutboxEntry, now: float) -> str | None:
 def _resolved(services: Services, entry: OutboxEntry) -> OutboxEntry:
     """Stored files become signed links at the last moment; a cell whose files Airtable has is not sent again."""
     fields = {
-        name: value for name, value in entry.fields.items() if not _has_files(value) or entry.sent.get(name) != value
+        name: value for name, value in entry.fields.items() if not files_in(value) or entry.sent.get(name) != value
     }
-    sent = {name: value for name, value in entry.sent.items() if name in fields and not _has_files(value)}
+    sent = {name: value for name, value in entry.sent.items() if name in fields and not files_in(value)}
     return replace(
         entry, fields={name: _linked(services, entry.id, value) for name, value in fields.items()}, sent=sent
     )
 
 
-def _has_files(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(item, dict) for item in value)
-
-
 def _linked(services: Services, want_id: str, value: Any) -> Any:
-    if not _has_files(value):
+    files = files_in(value)
+    if not files:
         return value
-    return [_link(services, want_id, item) for item in value]
+    return [
+        *attachments([_link(services, want_id, file) for file in files]),
+        *(item for item in value if item == OTHERS),
+    ]
 
 
-def _link(services: Services, want_id: str, item: Mapping[str, Any]) -> dict[str, Any]:
-    url = str(item.get("url", ""))
-    if not url.startswith(STORED):
-        return dict(item)
-    key = url.removeprefix(STORED).rpartition("#")[0]
-    giving = fetches.giving_of(want_id, url)
-    return {**item, "url": services.links.media(key, str(item["filename"]), LINK_S, giving)}
+def _link(services: Services, want_id: str, file: CellFile) -> CellFile:
+    if not file.url.startswith(STORED):
+        return file
+    key = file.url.removeprefix(STORED).rpartition("#")[0]
+    return replace(file, url=services.links.media(key, file.filename, LINK_S, fetches.giving_of(want_id, file.url)))
 
 
 def _put_back(services: Services, batch: list[tuple[OutboxEntry, str]], error: ReelgridError) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, VideoField
-from pipelines.domain.airtable.values import OTHERS
+from pipelines.domain.airtable.values import OTHERS, CellFile, files_in
 from pipelines.domain.records import OutboxEntry
 from pipelines.stages.kernel.services import Services
 
@@ -22,7 +22,7 @@ _PREVIEW = "-animatic.mp4"
 def with_kept_films(services: Services, base_id: str, entries: Sequence[OutboxEntry]) -> list[OutboxEntry]:
     """The wants as they are sent: with the ids of what stays, and without what only we need to know of a file."""
     keeping = {entry.record_id: entry for entry in entries if entry.record_id and _keeps(entry)}
-    cells: Mapping[str, Mapping[str, list[Any]]] = {}
+    cells: Mapping[str, Mapping[str, list[CellFile]]] = {}
     if keeping:
         runs = [entry.run_id for entry in keeping.values() if entry.run_id]
         cells = services.airtable.attachments_of(base_id, AirtableTable.VIDEOS, list(keeping), [_FILMS], runs)
@@ -34,41 +34,36 @@ def _keeps(entry: OutboxEntry) -> bool:
     return isinstance(cell, list) and OTHERS in cell
 
 
-def _sent(entry: OutboxEntry, there: Sequence[Mapping[str, Any]]) -> OutboxEntry:
+def _sent(entry: OutboxEntry, there: Sequence[CellFile]) -> OutboxEntry:
     fields = dict(entry.fields)
     for name, value in entry.fields.items():
-        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        if files_in(value) or value == [OTHERS]:
             fields[name] = joined(value, there if name == _FILMS else ())
     return replace(entry, fields=fields)
 
 
-def joined(wanted: Sequence[Mapping[str, Any]], there: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def joined(wanted: Sequence[Any], there: Sequence[CellFile]) -> list[dict[str, str]]:
     """The value of a cell for Airtable: new files first, then what stays. A film that is there already, by name and
     size, is named by its id instead of being fetched again; previews and earlier tries of a wanted film go.
     """
-    new = [item for item in wanted if item != OTHERS]
-    if len(new) == len(wanted):
-        return [_plain(item) for item in new]
-    named = [_plain(_found(item, there) or item) for item in new]
-    ids, names = {item.get("id") for item in named}, {item.get("filename") for item in new} - {None}
+    new = files_in(wanted)
+    if OTHERS not in wanted:
+        return [_plain(file) for file in new]
+    named = [_found(file, there) or file for file in new]
+    ids, names = {file.id for file in named}, {file.filename for file in new} - {""}
     stays = [
-        {"id": item["id"]}
-        for item in there
-        if item.get("id") not in ids and item.get("filename") not in names and not _is_preview(item)
+        file
+        for file in there
+        if file.id not in ids and file.filename not in names and not file.filename.endswith(_PREVIEW)
     ]
-    return [*named, *stays]
+    return [_plain(file) for file in (*named, *stays)]
 
 
-def _found(item: Mapping[str, Any], there: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    if "id" in item or not item.get("size"):
+def _found(file: CellFile, there: Sequence[CellFile]) -> CellFile | None:
+    if file.id or not file.size:
         return None
-    same = (known for known in there if known.get("filename") == item["filename"] and known.get("size") == item["size"])
-    return next(same, None)
+    return next((known for known in there if (known.filename, known.size) == (file.filename, file.size)), None)
 
 
-def _is_preview(item: Mapping[str, Any]) -> bool:
-    return str(item.get("filename", "")).endswith(_PREVIEW)
-
-
-def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {"id": item["id"]} if "id" in item else {"url": item["url"], "filename": item["filename"]}
+def _plain(file: CellFile) -> dict[str, str]:
+    return {"id": file.id} if file.id else {"url": file.url, "filename": file.filename}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, SceneField, VersionField, VideoField
-from pipelines.domain.airtable.values import attachments
+from pipelines.domain.airtable.values import CellFile, attachments, files_in, with_ids
 from pipelines.domain.errors import AirtableQuota, ReelgridError
 from pipelines.domain.keys import version_key
 from pipelines.domain.lifecycle import CutStatus
@@ -63,7 +63,7 @@ def posters(cuts: Sequence[Cut]) -> list[File]:
     return [File(film_row.poster_name(cut), "image/") for cut in cuts if cut.poster_key]
 
 
-def compare(files: Sequence[File], cell: Sequence[Mapping[str, Any]]) -> Arrival:
+def compare(files: Sequence[File], cell: Sequence[CellFile]) -> Arrival:
     """A file has arrived when its size is known and right, and its type is what it should be. One is lost when too few
     are still on their way: a cell that was emptied, or a page that was stored in the film's place.
     """
@@ -72,25 +72,25 @@ def compare(files: Sequence[File], cell: Sequence[Mapping[str, Any]]) -> Arrival
     for file in files:
         # Two formats may have the same size: what bears another's name is the other's.
         others = names - {file.filename}
-        mine = [item for item in cell if _is(file, item) and item.get("filename") not in others]
-        ids = [str(item["id"]) for item in mine if item["id"] not in have.values()]
+        mine = [item for item in cell if _is(file, item) and item.filename not in others]
+        ids = [item.id for item in mine if item.id and item.id not in have.values()]
         if ids:
             have[file.filename] = ids[0]
-    on_their_way = sum("size" not in item for item in cell)
+    on_their_way = sum(item.size is None for item in cell)
     missing = len(files) - len(have)
     return Arrival(have, whole=missing == 0, lost=missing > on_their_way)
 
 
-def compare_cells(cuts: Sequence[Cut], cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[Arrival, Arrival]:
+def compare_cells(cuts: Sequence[Cut], cells: Mapping[str, Sequence[CellFile]]) -> tuple[Arrival, Arrival]:
     """Films and posters. Nobody misses posters in a base that has no column for them."""
     film = compare(films(cuts), cells.get(_FILMS, ()))
     return film, compare(posters(cuts), cells[_POSTERS]) if _POSTERS in cells else Arrival()
 
 
-def _is(file: File, item: Mapping[str, Any]) -> bool:
+def _is(file: File, item: CellFile) -> bool:
     """Fully ingested, and this file."""
-    right = item.get("size") == file.size if file.size is not None else item.get("filename") == file.filename
-    return bool(right and item.get("size") and item.get("id") and str(item.get("type", "")).startswith(file.kind))
+    right = item.size == file.size if file.size is not None else item.filename == file.filename
+    return bool(right and item.size and item.id and item.type.startswith(file.kind))
 
 
 def schedule_verification(cut: Cut, *tables: str) -> Attachment:
@@ -115,7 +115,7 @@ class _Row:
         sent, fields = self.entry.sent, self.entry.fields
         return self.entry.next_at is None and all(sent.get(name) == fields.get(name) for name in self.files)
 
-    def compare(self, cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Arrival]:
+    def compare(self, cells: Mapping[str, Sequence[CellFile]]) -> dict[str, Arrival]:
         """By field. Nobody misses files in a base that has no column for them."""
         return {name: compare(files, cells[name]) for name, files in self.files.items() if name in cells}
 
@@ -163,7 +163,7 @@ def _verify_table(services: Services, actor: Actor, cut: Cut, base_id: str, tabl
     written = [place for place in places if place.is_written]
     asked = [row for place in written for row in place.rows if not row.fetched]
     rows = {row.entry.record_id: row for row in asked if row.entry.record_id}
-    cells: Mapping[str, Mapping[str, Sequence[Any]]] = {}
+    cells: Mapping[str, Mapping[str, Sequence[CellFile]]] = {}
     if rows:
         fields = list(dict.fromkeys(name for row in rows.values() for name in row.files))
         runs = [place.run.id for place in written if not all(row.fetched for row in place.rows)]
@@ -200,7 +200,7 @@ def _film_rows(tx: Tx, run: Run, table: str, cuts: Sequence[Cut]) -> list[_Row]:
     entry = tx.outbox.get(f"{run.base_id}/{table}/{name}")
     if entry is None or entry.gone or entry.error:
         return []
-    shown = [str(item.get("filename")) for item in entry.fields.get(_FILMS) or [] if "filename" in item]
+    shown = [file.filename for file in files_in(entry.fields.get(_FILMS)) if file.filename]
     if shown != [file.filename for file in films(cuts)]:
         return []
     cells = (_FILMS, _POSTERS)
@@ -211,8 +211,7 @@ def _film_rows(tx: Tx, run: Run, table: str, cuts: Sequence[Cut]) -> list[_Row]:
 
 def was_fetched(tx: Tx, entry: OutboxEntry, cells: Sequence[str], since: float) -> bool:
     """Whether Airtable was seen fetching every file that these cells of a row were given by a link."""
-    items = [item for name in cells for item in entry.sent.get(name) or ()]
-    links = [str(item["url"]) for item in items if "url" in item]
+    links = [file.url for name in cells for file in files_in(entry.sent.get(name)) if file.url]
     return bool(links) and fetches.all_seen(tx, [fetches.giving_of(entry.id, url) for url in links], since)
 
 
@@ -222,7 +221,7 @@ def confirm(tx: Tx, run_id: str, cells: Mapping[str, Any]) -> None:
     cuts = films_of(tx, run) if run else []
     if not cuts or AirtableTable.VIDEOS not in cuts[0].attachment.verifications or _FILMS not in cells:
         return
-    film, poster = compare_cells(cuts, cells)
+    film, poster = compare_cells(cuts, {name: files_in(cells[name]) for name in (_FILMS, _POSTERS) if name in cells})
     current = tx.cuts.get(cuts[0].id, lock=True)
     if not (film.whole and poster.whole) or current is None:
         return
@@ -241,9 +240,9 @@ def _clip_rows(tx: Tx, run: Run) -> list[_Row]:
         clip, entry = tx.clips.get(scene.clip_id or ""), scene_rows.entry_of(tx, run, scene)
         if clip is None or entry is None or entry.gone or entry.error:
             continue
-        unseen = [item for item in entry.fields.get(_CLIP) or () if "id" not in item]
+        unseen = [file for file in files_in(entry.fields.get(_CLIP)) if file.id is None]
         if unseen:
-            files = {_CLIP: [File(str(item["filename"]), "video/", clip.size) for item in unseen]}
+            files = {_CLIP: [File(file.filename, "video/", clip.size) for file in unseen]}
             rows.append(_Row(entry, files, was_fetched(tx, entry, [_CLIP], run.created_at)))
     return rows
 
@@ -254,7 +253,7 @@ def _judge(
     actor: Actor,
     place: _Place,
     table: str,
-    cells: Mapping[str, Mapping[str, Sequence[Any]]],
+    cells: Mapping[str, Mapping[str, Sequence[CellFile]]],
 ) -> None:
     state = place.cut.attachment.verifications[table]
     if not place.is_written:
@@ -281,7 +280,7 @@ def _remember_clips(tx: Tx, seen: Sequence[tuple[_Row, Mapping[str, Arrival]]]) 
         entry = tx.outbox.get(row.entry.id, lock=True)
         cell = row.entry.fields[_CLIP]
         if _CLIP in found and found[_CLIP].whole and entry is not None and entry.fields.get(_CLIP) == cell:
-            known = [{**item, "id": found[_CLIP].have[str(item["filename"])]} for item in cell]
+            known = with_ids(files_in(cell), found[_CLIP].have)
             tx.outbox.change(entry.id, fields={**entry.fields, _CLIP: known}, sent={**entry.sent, _CLIP: known})
 
 
@@ -323,7 +322,8 @@ def _fresh_links(
 ) -> dict[str, list[dict[str, Any]]]:
     """The cells as they are wanted, with links that were never given before, and ids for what is there already."""
     if table == AirtableTable.SCENES:
-        return {_CLIP: [{**item, "url": f"{scene_rows.key_of(item)}#{mark}"} for item in row.entry.fields[_CLIP]]}
+        clips = files_in(row.entry.fields[_CLIP])
+        return {_CLIP: attachments([replace(clip, url=f"{scene_rows.key_of(clip)}#{mark}") for clip in clips])}
     have = {name: known for arrival in found.values() for name, known in arrival.have.items()}
     return {name: attachments(files) for name, files in film_row.files_of(place.cuts, mark, have).items()}
 

@@ -7,12 +7,11 @@ whoever takes the run over waits for the same answer instead of paying for anoth
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 
 from pipelines.domain.errors import Busy, ReelgridError
 from pipelines.domain.keys import digest
 from pipelines.domain.records import Run, TextRequest
-from pipelines.ports import SceneText, Script, Tx
+from pipelines.ports import Script, Tx
 from pipelines.stages.generations.submit import insist
 from pipelines.stages.kernel.leases import LEASE_S, RENEW_S, renewed
 from pipelines.stages.kernel.services import Services
@@ -55,7 +54,7 @@ def answered(services: Services, actor: Actor, run: Run, question: str, ask: Cal
 def _keep(services: Services, run: Run, question: str, script: Script) -> None:
     with services.store.write() as tx:
         ledger.spend_text(tx, services.clock.now(), run, script.cost_micro)
-        tx.texts.change(question, {"answered": False}, answered=True, answer=asdict(script), **FREE)
+        tx.texts.change(question, {"answered": False}, answered=True, answer=script, **FREE)
 
 
 def used(tx: Tx, question: str) -> None:
@@ -70,7 +69,7 @@ def _taken(services: Services, run: Run, question: str) -> tuple[Script | None, 
         tx.texts.add(TextRequest(id=question, run_id=run.id, asked_at=now, next_at=0.0))
         row = tx.texts.get(question, lock=True)
         if row is not None and row.answered:
-            return _script(row), ""
+            return row.answer, ""
         if row is not None and row.lease_token is not None and row.lease_until < now and row.doubted != row.lease_until:
             # It may have slept with its lease: if it lives it prolongs it now, and nobody asks twice.
             until = now + DOUBT_S
@@ -79,8 +78,3 @@ def _taken(services: Services, run: Run, question: str) -> tuple[Script | None, 
     if token is None:
         raise Busy(f"{question} is being asked", marketer=_ASKING, retry_after=PAUSE_S)
     return None, token
-
-
-def _script(row: TextRequest) -> Script:
-    scenes = tuple(SceneText(**scene) for scene in row.answer["scenes"])
-    return Script(**{**row.answer, "scenes": scenes, "notes": tuple(row.answer["notes"])})

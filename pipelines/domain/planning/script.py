@@ -1,0 +1,24 @@
+"""What the scene writer answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneText:
+    """One written scene."""
+
+    prompt: str
+    caption: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What came back: exactly as many scenes as asked, what it cost, and who wrote it (with notes for the row)."""
+
+    scenes: tuple[SceneText, ...] = ()
+    writer: str = ""
+    cost_micro: int = 0
+    title: str | None = None
+    notes: tuple[str, ...] = ()
