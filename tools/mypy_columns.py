@@ -4,14 +4,17 @@
 Python cannot derive keyword arguments from a type parameter. Here each call is checked as if the columns of its record
 stood in the signature: names and values of keywords, names in the dictionaries of `when`, `before` and `after`, and the
 column of `order`. The same holds for every function of ours that takes a record and `**changes` to it, and for those
-that make one of the domain's types and take `**changes` to what is usual, as the builders of tests do.
+that make one of the domain's types and take `**changes` to what is usual, as the builders of tests do. What is told to
+the history (`**detail`) is checked against `EventDetail`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import cast
 
+from mypy.checker import TypeChecker
 from mypy.nodes import ARG_NAMED, ARG_NAMED_OPT, ARG_STAR2, CallExpr, DictExpr, Expression, StrExpr, TypeInfo, Var
 from mypy.plugin import CheckerPluginInterface, FunctionSigContext, MethodSigContext, Plugin
 from mypy.types import CallableType, FunctionLike, Instance, NoneType, Type, UnionType, get_proper_type
@@ -20,7 +23,8 @@ RECORDS = "pipelines.domain.records."
 ROWS = ("pipelines.ports.database.Rows.", "pipelines.database.rows.SqlRows.")
 OURS = ("pipelines.", "webapp.", "worker.", "tools.", "tests.")
 MADE = ("pipelines.domain.", "pipelines.ports.")
-CHANGES = "changes"
+CHANGES, DETAIL = "changes", "detail"
+HISTORY = "pipelines.domain.state.history"
 COMPARED = frozenset({"find", "count", "remove_some"})
 """Their keywords are conditions: a value, or a collection for one of its values."""
 Context = FunctionSigContext | MethodSigContext
@@ -46,9 +50,12 @@ def _of_rows(method: str, ctx: MethodSigContext) -> FunctionLike:
 
 def _of_function(ctx: Context) -> FunctionLike:
     signature = ctx.default_signature
-    if not isinstance(signature, CallableType) or CHANGES not in signature.arg_names[-1:]:
+    if not isinstance(signature, CallableType) or signature.arg_kinds[-1:] != [ARG_STAR2]:
         return signature
-    if signature.arg_kinds[-1:] != [ARG_STAR2]:
+    if signature.arg_names[-1] == DETAIL:
+        found = cast("TypeChecker", ctx.api).modules[HISTORY].names["EventDetail"].node
+        return _checked(ctx, found, conditions=False) if isinstance(found, TypeInfo) else signature
+    if signature.arg_names[-1] != CHANGES:
         return signature
     records = [found for each in signature.arg_types if (found := _type_of(each, RECORDS))]
     made = _type_of(signature.ret_type, MADE)

@@ -21,6 +21,7 @@ from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.domain.state.base import BaseState
 from pipelines.domain.state.delivery import Attachment, JoinReport
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
+from pipelines.domain.state.history import EventDetail
 from pipelines.domain.state.open_json import JsonObject
 from pipelines.domain.state.replay import KeptAnswer
 
@@ -246,7 +247,7 @@ class Event:
     old: str | None = None
     new: str | None = None
     actor: str = ""
-    detail: JsonObject = field(default_factory=dict)
+    detail: EventDetail = field(default_factory=EventDetail)
     id: int | None = None
 
 

@@ -87,7 +87,7 @@ class House:
             found = tx.events.find(name="call", order="id")
             for event in found:
                 tx.events.remove(event.id)  # type: ignore[arg-type]
-        return [f"{event.detail['verb']} {event.detail['what']}".partition(":")[0] for event in found]
+        return [f"{event.detail.verb} {event.detail.what}".partition(":")[0] for event in found]
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,7 @@ def test_a_run_costs_what_was_billed_for_its_words_even_where_they_are_of_no_use
     assert (run.status, billed > 0) == (ends, True)
     assert billed <= harness.cells(record)["Actual Cost"] * 1_000_000 <= billed + 2.01
     assert harness.balanced()
-    vain = [event.detail["cost_micro"] for event in harness.events(run, "paid_in_vain")]
+    vain = [event.detail.cost_micro for event in harness.events(run, "paid_in_vain")]
     assert len(vain) == (1 if ends == "failed" else 0)
 
 

@@ -14,6 +14,7 @@ from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.clip_settings import SceneSettings
 from pipelines.domain.records import Event, Run
 from pipelines.domain.state.attempts import AttemptLevel
+from pipelines.domain.state.history import EventDetail
 from pipelines.security import links
 from tests.web.web_fixtures import OUTSIDE, RECORD, WebHarness
 from webapp import concurrency
@@ -233,7 +234,7 @@ def test_the_catalogue_says_what_is_set_up_and_what_ends(harness: WebHarness) ->
 def test_a_history_is_told_in_words(harness: WebHarness) -> None:
     """Not in statuses."""
     harness.put(a_run("run_h"), harness.scene("run_h", 2))
-    scene = {"scene": "scene_run_h_2", "reason": "refused"}
+    scene = EventDetail(scene="scene_run_h_2", reason="refused")
     harness.put(
         Event(at=1, entity="generation", entity_id="g", run_id="run_h", name="status", new="failed", detail=scene),
         Event(at=2, entity="generation", entity_id="g", run_id="run_h", name="status", new="adopted", detail=scene),

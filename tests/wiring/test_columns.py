@@ -16,7 +16,7 @@ from typing import Any
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import Generation, Run
 from pipelines.ports import Tx
-from pipelines.stages.kernel.transitions import Actor, touch_run, transition_generation
+from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_generation
 
 
 def right(tx: Tx, actor: Actor, run: Run) -> None:
@@ -36,6 +36,7 @@ def wrong(tx: Tx, actor: Actor, run: Run, gen: Generation) -> None:
     tx.runs.find(before={"craeted_at": 1.0})  # wrong
     tx.generations.count(take=1)  # wrong
     touch_run(tx, actor, run, detial="a column of a function with **changes")  # wrong
+    record(tx, actor, "run", run.id, run.id, "note", sentense="a part of what is told")  # wrong
     transition_generation(tx, actor, gen, gen.status, plan=None)  # wrong
 
 

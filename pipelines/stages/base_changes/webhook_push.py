@@ -247,7 +247,7 @@ def _charge(services: Services, base_id: str, before: int, runs: Sequence[str]) 
     look: dict[str, Any] = {"name": "call", "entity_id": base_id, "run_id": None, "after": {"id": before}}
     with services.store.write() as tx:
         for event in tx.events.find(order="id", **look):
-            if str(event.detail.get("what")).startswith(_POLL_INTERVALS):
+            if (event.detail.what or "").startswith(_POLL_INTERVALS):
                 tx.events.change(cast("str", event.id), run_id=runs[0])
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pipelines.domain.lifecycle import STOPPED, RunStatus
 from pipelines.domain.progress.pacing import calls_left
 from pipelines.domain.records import Event, Run
+from pipelines.domain.state.history import EventDetail
 from pipelines.ports import Clock, Store, Tx
 
 ENTITY = "airtable"
@@ -24,7 +25,7 @@ class CallCounter:
     def __call__(self, base_id: str, verb: str, what: str) -> None:
         """`what` is `<action>:<runs, comma-separated, or a record>`."""
         action, _, subject = what.partition(":")
-        detail = {"verb": verb, "what": action}
+        detail = EventDetail(verb=verb, what=action)
         with self.store.write() as tx:
             for run_id in self._runs(tx, base_id, subject) or [None]:
                 event = Event(

@@ -221,7 +221,7 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         attempt_level=AttemptLevel(forgiven=tx.generations.count(scene_id=scene.id)),
         updated_at=who.now,
     )
-    record(tx, who, "scene", scene.id, run.id, "regenerate", number=scene.number, changes=sorted(changes))
+    record(tx, who, "scene", scene.id, run.id, "regenerate", number=scene.number, changes=tuple(sorted(changes)))
     regenerate_scene.tell(tx, who, scene, plan)
     return planned.price_micro + planned.softening_micro
 

@@ -268,7 +268,7 @@ def provenance(services: Services, run: Run, report: FilmReport, verdict: Verdic
                 "provider_job": gen.provider_id if gen else None,
                 "cost_micro_usd": clip.cost_micro,
                 "placeholder": clip.placeholder,
-                "made_to_fit": [note.detail["sentence"] for note in notes if note.entity_id == clip.id],
+                "made_to_fit": [note.detail.sentence for note in notes if note.entity_id == clip.id],
             }
         )
     joins = {"paths": list(report.paths), "notes": list(report.notes), "starts_s": list(report.starts_s)}

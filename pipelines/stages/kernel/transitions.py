@@ -17,6 +17,7 @@ from pipelines.domain.lifecycle import (
     check,
 )
 from pipelines.domain.records import Cut, Event, Generation, Run
+from pipelines.domain.state.history import EventDetail
 from pipelines.ports import Tx
 
 T = TypeVar("T")
@@ -129,7 +130,7 @@ def record(
         old=old,
         new=new,
         actor=actor.name,
-        detail=detail,
+        detail=EventDetail(**detail),
     )
     tx.events.add(row)
 

@@ -30,7 +30,7 @@ def waits(tx: Tx, run: Run, now: float) -> bool:
     if run.status is not RunStatus.QUEUED or not is_ahead(run.next_at, now):
         return False
     last = tx.events.find(run_id=run.id, name=SCHEDULED, order="-id", limit=1)
-    return bool(last) and last[0].detail["at"] == run.next_at
+    return bool(last) and last[0].detail.at == run.next_at
 
 
 def sentence(at: float) -> str:

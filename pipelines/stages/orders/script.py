@@ -60,7 +60,7 @@ def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Ru
     plan = replace(plan, scenes=written, warnings=(*plan.warnings, *script.notes))
     with services.store.write() as tx:
         text_requests.used(tx, question)
-        record(tx, actor, "run", run.id, run.id, "written", by=script.writer, notes=list(script.notes))
+        record(tx, actor, "run", run.id, run.id, "written", by=script.writer, notes=script.notes)
         return touch_run(tx, actor, run, plan=plan), plan
 
 

@@ -10,7 +10,6 @@ from pipelines.domain.errors import ReelgridError, Retryable
 from pipelines.domain.lifecycle import GenerationStatus, Reason, SceneStatus
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.domain.recovery.refusal_ladder import AttemptKind, Step, next_step
-from pipelines.domain.state.open_json import JsonObject
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import scene_rows
 from pipelines.stages.generations import text_requests
@@ -119,21 +118,27 @@ class _Recovery:
     def _change(self, **changes: Any) -> Scene:
         self.tx.scenes.change(self.scene.id, updated_at=self.actor.now, **changes)
         scene = self.tx.scenes.get(self.scene.id) or self.scene
-        record(self.tx, self.actor, "scene", self.scene.id, self.run.id, "ladder", **self._detail(scene))
+        self._record(scene)
         scene_rows.show(self.services, self.tx, self.run, scene)
         return scene
 
-    def _detail(self, scene: Scene) -> JsonObject:
+    def _record(self, scene: Scene) -> None:
         """For the history: what is tried now, after what, and what the try before and this one cost."""
         tried = self.last
-        return {
-            "rung": self.step.attempt_level.value,
-            "model": self.step.model,
-            "after": tried.reason if tried else "circuit open",
-            "generation": tried.id if tried else None,
-            "cost_micro": (tried.cost_micro or 0) if tried else 0,
-            "price_micro": 0 if self.step.attempt_level is AttemptKind.ASK else scene.settings.price_micro,
-        }
+        record(
+            self.tx,
+            self.actor,
+            "scene",
+            scene.id,
+            self.run.id,
+            "ladder",
+            rung=self.step.attempt_level.value,
+            model=self.step.model,
+            after=tried.reason if tried else "circuit open",
+            generation=tried.id if tried else None,
+            cost_micro=(tried.cost_micro or 0) if tried else 0,
+            price_micro=0 if self.step.attempt_level is AttemptKind.ASK else scene.settings.price_micro,
+        )
 
 
 def refusal_of(scene: Scene) -> str:
@@ -181,8 +186,17 @@ def _explain(services: Services, actor: Actor, run: Run, scene: Scene, last: Gen
     with services.store.write() as tx:
         text_requests.used(tx, question)
         tx.scenes.change(scene.id, {"clip_id": None}, attempt_level=level, updated_at=actor.now)
-        told: JsonObject = {"culprit": level.culprit, "softer": level.softened, "cost_micro": cost}
-        record(tx, actor, "scene", scene.id, run.id, "explained", **told)
+        record(
+            tx,
+            actor,
+            "scene",
+            scene.id,
+            run.id,
+            "explained",
+            culprit=level.culprit,
+            softer=level.softened,
+            cost_micro=cost,
+        )
 
 
 def _softer_is_needed(services: Services, actor: Actor, run: Run, scene: Scene) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import show
@@ -114,26 +113,26 @@ def now_sentence(run: Run) -> str:
 
 def event_sentence(event: Event, scenes: Mapping[str, int]) -> str:
     """One line of the history. `scenes` maps scene ids to their numbers."""
-    scene = scenes.get(str(event.detail.get("scene", event.entity_id)))
+    scene = scenes.get(event.detail.scene or event.entity_id)
     if event.entity == "airtable":
-        return f"Airtable: {event.detail.get('verb', '')} {event.detail.get('what', '')}."
+        return f"Airtable: {event.detail.verb or ''} {event.detail.what or ''}."
     if event.name != "status":
-        return str(event.detail.get("sentence") or _named(event, scene))
+        return event.detail.sentence or _named(event, scene)
     new = event.new or ""
     if event.entity == "run":
-        return _ended(_RUN.get(new, new), event.detail.get("error"), event.actor)
+        return _ended(_RUN.get(new, new), event.detail.error, event.actor)
     if event.entity == "generation":
         text = _of_request(event, new)
         return f"Scene {scene}: {text}." if scene else f"{_capital(text)}."
     if event.entity == "cut":
-        return f"Film {event.detail.get('format', '')}: {_CUT.get(new, new)}.".replace("  ", " ")
+        return f"Film {event.detail.format or ''}: {_CUT.get(new, new)}.".replace("  ", " ")
     return f"{_capital(event.entity)}: {new}."
 
 
 def _of_request(event: Event, new: str) -> str:
     """What became of a paid request, with what it cost once that is known."""
-    text, cost = _GENERATION.get(new, new), event.detail.get("cost_micro")
-    why = _REASONS.get(str(event.detail.get("reason"))) if new == "failed" else None
+    text, cost = _GENERATION.get(new, new), event.detail.cost_micro
+    why = _REASONS.get(event.detail.reason or "") if new == "failed" else None
     text = f"{text}: {why}" if why else text
     if cost:
         return f"{text}, for {show(cost)}"
@@ -143,38 +142,38 @@ def _of_request(event: Event, new: str) -> str:
 def _named(event: Event, scene: int | None) -> str:
     text = _NAMED.get(event.name) or event.name.replace("_", " ").replace(".", " ")
     if event.name == "decided":
-        text = _DECIDED.get(str(event.detail.get("choice")), text)
+        text = _DECIDED.get(event.detail.choice or "", text)
     elif event.name in _TOLD:
         text = _TOLD[event.name](event)
-    number = scene or event.detail.get("number")
+    number = scene or event.detail.number
     return f"Scene {number}: {text}." if number else f"{_capital(text)}."
 
 
 def _ladder(event: Event) -> str:
     """What is tried after a refusal or failure."""
-    text = _RUNGS.get(str(event.detail.get("rung")), "trying something else")
-    model, price = event.detail.get("model"), event.detail.get("price_micro")
+    text = _RUNGS.get(event.detail.rung or "", "trying something else")
+    model, price = event.detail.model, event.detail.price_micro
     return text + (f", with {model}" if model else "") + (f", for up to {show(price)}" if price else "")
 
 
 def _explained(event: Event) -> str:
     """Why a prompt was probably refused, and what a softer one cost."""
-    culprit, cost = event.detail.get("culprit"), event.detail.get("cost_micro")
+    culprit, cost = event.detail.culprit, event.detail.cost_micro
     text = f"the likely culprit is {culprit}" if culprit else "nothing in the prompt or its pictures stands out"
-    if not event.detail.get("softer"):
+    if not event.detail.softer:
         return text
     return f"{text}; a softer wording is suggested" + (f", for {show(cost)}" if cost else "")
 
 
 def _adopted(event: Event) -> str:
     """By what a request whose answer was lost was found."""
-    by = str(event.detail.get("by"))
+    by = event.detail.by or ""
     return f"found again by {_FOUND_BY.get(by, by)}"
 
 
 def _paid_in_vain(event: Event) -> str:
     """An answer of the language model that was of no use."""
-    return f"the language model was paid {show(int(event.detail['cost_micro']))} for an answer that cannot be used"
+    return f"the language model was paid {show(event.detail.cost_micro or 0)} for an answer that cannot be used"
 
 
 _TOLD: Mapping[str, Callable[[Event], str]] = {
@@ -185,7 +184,7 @@ _TOLD: Mapping[str, Callable[[Event], str]] = {
 }
 
 
-def _ended(text: str, error: Any, who: str) -> str:
+def _ended(text: str, error: str | None, who: str) -> str:
     if error:
         return f"{text}: {error}"
     by = f" by {who}" if text == "Cancelled" and who and who not in _PEOPLE else ""

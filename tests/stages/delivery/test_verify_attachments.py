@@ -108,7 +108,7 @@ def test_a_clip_that_airtable_failed_to_fetch_is_sent_again_and_the_others_are_n
     assert harness.cells(record)["Status"] == "Done"
     assert [len(row["Clip"]) for row in harness.scene_rows()] == [1, 1, 1]
     [again] = harness.events(run, "attached_again")
-    assert again.detail["table"] == "Scenes"
+    assert again.detail.table == "Scenes"
     clips = [link for link in harness.airtable.links if "name=scene-" in link]
     assert (len(clips), len(set(clips))) == (3 + 2, 5), "each under a link of its own"
     assert all("Error" not in row for row in harness.scene_rows())

@@ -132,7 +132,7 @@ def test_whole_pictures_are_wanted_where_the_transitions_end(harness: StageHarne
 def test_the_history_and_the_provenance_say_what_was_changed_on_a_clip(harness: StageHarness) -> None:
     _, run = harness.film(**{"Master Prompt": "A day", "Scene Count": 1}, Captions="Burned")
     with harness.services.store.read() as tx:
-        said = [event.detail["sentence"] for event in tx.events.find(run_id=run.id, entity="clip", name="note")]
+        said = [event.detail.sentence for event in tx.events.find(run_id=run.id, entity="clip", name="note")]
         (cut,) = tx.cuts.find(run_id=run.id)
     assert said == ["Scene 1 was made to fit: caption."]
     path = harness.services.media.local_path(cut.extras["provenance"])

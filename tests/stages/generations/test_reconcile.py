@@ -52,7 +52,7 @@ def test_an_adopted_generation_is_marked_so_in_the_history(tmp_path: Path, abili
     harness = doubtful_world(tmp_path, ability)
     harness.vendor().script("a lamp", Outcome.AMBIGUOUS)
     harness.until(order(harness, "a lamp"), "done")
-    assert [event.detail["by"] for event in history(harness, "adopted")] == [means]
+    assert [event.detail.by for event in history(harness, "adopted")] == [means]
 
 
 def test_a_list_that_lags_behind_proves_nothing(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_callback_with_our_token_adopts_the_job(tmp_path: Path) -> None:
     assert callback.receive(harness.services, "acme", "one", generation_token=gen.callback_token, job_id=job)
     harness.until(run, "done")
     assert harness.bought == ["a lamp"]
-    assert [event.detail["by"] for event in history(harness, "adopted")] == ["callback"]
+    assert [event.detail.by for event in history(harness, "adopted")] == ["callback"]
 
 
 @pytest.mark.parametrize("ability", [Ability.CALLBACK, Ability.NONE])
@@ -265,7 +265,7 @@ def test_an_answer_that_comes_after_others_gave_the_call_up_is_still_taken(tmp_p
     harness.until(run, "done", "needs_attention")
     harness.until(run, "done")
     assert harness.bought == ["a lamp"]
-    assert [event.detail["by"] for event in history(harness, "adopted")] == ["late answer"]
+    assert [event.detail.by for event in history(harness, "adopted")] == ["late answer"]
 
 
 def test_a_process_that_stood_still_after_the_intent_sends_nothing(tmp_path: Path) -> None:
@@ -446,7 +446,7 @@ def test_a_list_that_answers_late_settles_it(tmp_path: Path) -> None:
     vendor.find = late  # type: ignore[method-assign]
     harness.until(order(harness, "a lamp"), "done")
     assert (harness.bought, problems(harness)) == (["a lamp"], ())
-    assert [event.detail["by"] for event in history(harness, "adopted")] == ["list"]
+    assert [event.detail.by for event in history(harness, "adopted")] == ["list"]
 
 
 def test_a_server_without_a_list_is_asked_once_and_a_person_decides(tmp_path: Path) -> None:

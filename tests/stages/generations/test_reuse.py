@@ -51,7 +51,7 @@ def test_the_second_takes_the_first_ones_clip(tmp_path: Path) -> None:
     assert [clip.id for clip in harness.clips(harness.run(first))] == [
         clip.id for clip in harness.clips(harness.run(second))
     ]
-    assert [event.detail["saved_micro"] for event in harness.events(harness.run(second), "reused")] == [PRICE]
+    assert [event.detail.saved_micro for event in harness.events(harness.run(second), "reused")] == [PRICE]
     assert harness.balanced()
 
 

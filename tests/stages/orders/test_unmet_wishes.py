@@ -69,7 +69,7 @@ def test_what_a_row_wishes_in_vain_is_said(harness: StageHarness, fields: dict[s
     assert [sentence for sentence in plan.adapted if said in sentence]
     run = harness.make(record)
     with harness.services.store.read() as tx:
-        notes = [event.detail["sentence"] for event in tx.events.find(run_id=run.id, name="note")]
+        notes = [event.detail.sentence or "" for event in tx.events.find(run_id=run.id, name="note")]
     assert [sentence for sentence in notes if said in sentence]
 
 

@@ -123,7 +123,7 @@ def test_what_a_placeholder_cannot_show_is_back_when_the_scene_is_made(tmp_path:
     house.vendor().script("fight", Outcome.REFUSE)
     run = film(house, "a fight")
     assert house.scenes(run)[0].model == "local/animatic"
-    notes = [event.detail["sentence"] for event in house.events(run, "note")]
+    notes = [event.detail.sentence for event in house.events(run, "note")]
     assert "Scene 1: The seed is not used, because local/animatic takes none." in notes
     again(house, run, prompt="a dance")
     assert sent(house) == [(7, "people")]

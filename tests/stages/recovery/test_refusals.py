@@ -25,12 +25,12 @@ def film(harness: StageHarness, *prompts: str, **fields: Any) -> tuple[str, Run]
     return harness.film(**{"Prompt": "\n".join(prompts), "Clip Seconds": 4, "Model": "acme/film", **fields})
 
 
-def rungs(harness: StageHarness, run: Run) -> list[tuple[str, str | None]]:
-    return [(event.detail["rung"], event.detail["model"]) for event in harness.events(run, "ladder")]
+def rungs(harness: StageHarness, run: Run) -> list[tuple[str | None, str | None]]:
+    return [(event.detail.rung, event.detail.model) for event in harness.events(run, "ladder")]
 
 
 def told(events: list[Event], name: str) -> list[Any]:
-    return [event.detail[name] for event in events]
+    return [getattr(event.detail, name) for event in events]
 
 
 def test_a_refused_scene_goes_to_the_next_model_and_its_sibling_keeps_its_clip(tmp_path: Path) -> None:
