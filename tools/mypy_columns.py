@@ -10,12 +10,26 @@ the history (`**detail`) is checked against `EventDetail`.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import cast
 
 from mypy.checker import TypeChecker
-from mypy.nodes import ARG_NAMED, ARG_NAMED_OPT, ARG_STAR2, CallExpr, DictExpr, Expression, StrExpr, TypeInfo, Var
+from mypy.nodes import (
+    ARG_NAMED,
+    ARG_NAMED_OPT,
+    ARG_POS,
+    ARG_STAR2,
+    CallExpr,
+    DictExpr,
+    Expression,
+    NameExpr,
+    StrExpr,
+    TypeInfo,
+    Var,
+)
 from mypy.plugin import CheckerPluginInterface, FunctionSigContext, MethodSigContext, Plugin
 from mypy.types import CallableType, FunctionLike, Instance, NoneType, Type, UnionType, get_proper_type
 
@@ -75,7 +89,7 @@ def _checked(ctx: Context, record: TypeInfo, *, compared: bool = False, conditio
     if not isinstance(signature, CallableType) or not isinstance(call, CallExpr):
         return signature
     columns = dict(_columns(record))
-    for name, expression in _named(call, signature, conditions=conditions):
+    for name, expression in _named(ctx, signature, conditions=conditions):
         if name not in columns:
             ctx.api.fail(f'"{record.name}" has no column "{name}"', expression)
     if ARG_STAR2 not in signature.arg_kinds or ARG_STAR2 in call.arg_kinds:
@@ -98,15 +112,62 @@ def _columns(record: TypeInfo) -> Iterator[tuple[str, Type]]:
                 yield name, node.type
 
 
-def _named(call: CallExpr, signature: CallableType, *, conditions: bool) -> Iterator[tuple[str, Expression]]:
-    """Every place of a call that names a column, with the name."""
+def _named(ctx: Context, signature: CallableType, *, conditions: bool) -> Iterator[tuple[str, Expression]]:
+    """Every place of a call that names a column, with the name; where it names a dictionary that was written down in
+    the same function, the keys of that.
+    """
+    call = cast("CallExpr", ctx.context)
     for name, kind, argument in zip(call.arg_names, call.arg_kinds, call.args, strict=True):
         if kind == ARG_NAMED and name not in signature.arg_names and name is not None:
             yield name, argument
-        elif isinstance(argument, DictExpr) and conditions:
-            yield from ((key.value, key) for key, _ in argument.items if isinstance(key, StrExpr))
+        elif kind == ARG_STAR2 or (kind == ARG_POS and conditions):
+            keys = _keys(argument) if isinstance(argument, DictExpr) else _keys_of_name(ctx, argument)
+            own = signature.arg_names if kind == ARG_STAR2 else ()
+            yield from ((key, argument) for key in keys.difference(name for name in own if name))
+        elif conditions and isinstance(argument, DictExpr):
+            yield from ((key, argument) for key in _keys(argument))
         elif name == "order" and isinstance(argument, StrExpr):
             yield argument.value.lstrip("-"), argument
+
+
+def _keys(expression: DictExpr) -> set[str]:
+    return {key.value for key, _ in expression.items if isinstance(key, StrExpr)}
+
+
+def _keys_of_name(ctx: Context, expression: Expression) -> set[str]:
+    """Mypy keeps no value of a variable: the source has it."""
+    if not isinstance(expression, NameExpr):
+        return set()
+    around = [
+        function
+        for function in _functions(cast("TypeChecker", ctx.api).path)
+        if function.lineno <= expression.line <= (function.end_lineno or 0)
+    ]
+    return {key for function in around for key in _written(function, expression.name)}
+
+
+@cache
+def _functions(path: str) -> list[ast.FunctionDef]:
+    return [node for node in ast.walk(ast.parse(Path(path).read_text("utf-8"))) if isinstance(node, ast.FunctionDef)]
+
+
+def _written(function: ast.FunctionDef, name: str) -> Iterator[str]:
+    """The keys of all dictionaries that a function assigns to a name."""
+    for node in ast.walk(function):
+        if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) or node.value is None:
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            yield from (key for part in _dictionaries(node.value) for key in part)
+
+
+def _dictionaries(value: ast.expr) -> Iterator[list[str]]:
+    if isinstance(value, ast.Dict):
+        yield [key.value for key in value.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
+    elif isinstance(value, ast.BinOp):
+        yield from (*_dictionaries(value.left), *_dictionaries(value.right))
+    elif isinstance(value, ast.IfExp):
+        yield from (*_dictionaries(value.body), *_dictionaries(value.orelse))
 
 
 def _condition(api: CheckerPluginInterface, hint: Type) -> Type:

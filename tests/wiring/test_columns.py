@@ -13,6 +13,8 @@ CODE = """\
 from dataclasses import replace
 from typing import Any
 
+from typing import Any
+
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import Generation, Run
 from pipelines.ports import Tx
@@ -24,6 +26,8 @@ def right(tx: Tx, actor: Actor, run: Run) -> None:
     tx.runs.find(order="-created_at", limit=1, status=("queued", "done"), record_id=None, before={"number": 2})
     tx.generations.count(provider=("sora", "omni"), run_id=run.id)
     touch_run(tx, actor, run, detail="Waiting.")
+    due: dict[str, Any] = {"before": {"next_at": 2.0}}
+    tx.runs.find(order="next_at", **due)
 
 
 def wrong(tx: Tx, actor: Actor, run: Run, gen: Generation) -> None:
@@ -36,6 +40,10 @@ def wrong(tx: Tx, actor: Actor, run: Run, gen: Generation) -> None:
     tx.runs.find(before={"craeted_at": 1.0})  # wrong
     tx.generations.count(take=1)  # wrong
     touch_run(tx, actor, run, detial="a column of a function with **changes")  # wrong
+    again: dict[str, Any] = {"detail": "Going on.", "eror": None}
+    touch_run(tx, actor, run, **again)  # wrong
+    mine: dict[str, Any] = {"run_idd": run.id}
+    tx.scenes.find(order="number", **mine)  # wrong
     record(tx, actor, "run", run.id, run.id, "note", sentense="a part of what is told")  # wrong
     transition_generation(tx, actor, gen, gen.status, plan=None)  # wrong
 
