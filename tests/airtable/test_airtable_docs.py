@@ -14,20 +14,22 @@ from pipelines.domain.airtable.values import (
     video_fields,
 )
 from pipelines.domain.lifecycle import AIRTABLE_STATUS, RunStatus, SceneStatus
+from pipelines.domain.orders.inputs import inputs_of
+from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Run, Scene
 
 NAMES = {
-    AirtableTable.VIDEOS: VideoField,
-    AirtableTable.SCENES: SceneField,
-    AirtableTable.VERSIONS: VersionField,
-    AirtableTable.SETTINGS: SettingsField,
+    AirtableTable.VIDEOS: [*VideoField, *(item.label for item in inputs_of(Order))],
+    AirtableTable.SCENES: [*SceneField, *(item.label for item in inputs_of(SceneOrder))],
+    AirtableTable.VERSIONS: [*VersionField],
+    AirtableTable.SETTINGS: [*SettingsField],
 }
 
 
 def test_every_name_is_in_the_schema_once_and_described() -> None:
     for spec in TABLES:
         names = [str(item.name) for item in spec.fields]
-        assert sorted(names) == sorted(set(names)) == sorted(name.value for name in NAMES[AirtableTable(spec.name)])
+        assert sorted(names) == sorted(set(names)) == sorted(str(name) for name in NAMES[AirtableTable(spec.name)])
         assert all(item.description.endswith(".") for item in spec.fields)
         assert spec.fields[0].type == "singleLineText", "the first field is the primary one"
 
