@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from pipelines.database import SqlStore
+from pipelines.testing import fresh_store
 from tools.postgres import BINARIES, Postgres, throw_away
 
 # How long an example takes says something about the machine, not about the product.
@@ -49,3 +51,24 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'truth.db'}"
     cluster: Postgres = request.getfixturevalue("postgres")
     return cluster.fresh_url()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: Postgres) -> str:
+    """The name of a database of the present schema, to be copied."""
+    store = SqlStore(url := postgres.fresh_url())
+    store.migrate()
+    store.engine.dispose()
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+    """A database of the present schema without rows, once of each kind."""
+    if request.param == "sqlite":
+        store = fresh_store(tmp_path / "truth.db")
+    else:
+        cluster: Postgres = request.getfixturevalue("postgres")
+        store = SqlStore(cluster.fresh_url(request.getfixturevalue("migrated_postgres")))
+    yield store
+    store.engine.dispose()

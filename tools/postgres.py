@@ -38,10 +38,10 @@ class Postgres:
         """Stop it; `immediate` is as rough as a crash."""
         self.run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "stop")
 
-    def fresh_url(self) -> str:
-        """The address of a new, empty database."""
+    def fresh_url(self, template: str = "template1") -> str:
+        """The address of a new database: an empty one, or a copy of another that nobody is connected to."""
         name = f"t{uuid.uuid4().hex[:12]}"
-        self.run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", name)
+        self.run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-T", template, name)
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
 

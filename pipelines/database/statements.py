@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     BindParameter,
+    Case,
     Column,
     ColumnElement,
     Delete,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    or_,
     select,
     update,
 )
@@ -103,6 +105,31 @@ def finding(table: Table, shape: Shape, order: str, *, limited: bool) -> Select[
     ways = [c.desc() if order.startswith("-") else c.asc() for c in (column, table.c.id)]
     query = select(table).where(*conditions(table, shape)).order_by(*ways)
     return query.limit(bindparam(LIMIT)) if limited else query
+
+
+def _free(table: Table) -> ColumnElement[bool]:
+    return or_(table.c.lease_token.is_(None), table.c.lease_until < bindparam("now"))
+
+
+@cache
+def waiting(table: Table) -> Select[Any]:
+    """Ids and moments of what is due `now` and nobody's, at most `at_most`."""
+    due = select(table.c.id, table.c.next_at).where(table.c.next_at <= bindparam("now"), _free(table))
+    return due.order_by(table.c.next_at).limit(bindparam(LIMIT))
+
+
+@cache
+def leasing(table: Table) -> Update:
+    """Leases a row that is due and nobody's to `to_owner` until `to_until`; a request that is being sent, until
+    `to_doubt_until`.
+    """
+    until: BindParameter[Any] | Case[Any] = bindparam("to_until", type_=table.c.lease_until.type)
+    if table.name == "generations":
+        doubt = bindparam("to_doubt_until", type_=table.c.lease_until.type)
+        until = case((table.c.status == GenerationStatus.SUBMITTING.value, doubt), else_=until)
+    lease = {"lease_owner": bindparam("to_owner"), "lease_token": bindparam("to_token"), "lease_until": until}
+    due = (table.c.id == bindparam("is_id"), table.c.next_at <= bindparam("now"), _free(table))
+    return update(table).where(*due).values(lease)
 
 
 @cache

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, case, func, or_, select, text, update
+from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from pipelines.database import schema
 from pipelines.database.engine import THREADS, make_engine
 from pipelines.database.rows import SqlRows
-from pipelines.database.statements import moved_orders, shape_of, summing
+from pipelines.database.statements import LIMIT, leasing, moved_orders, shape_of, summing, waiting
 from pipelines.database.tables import RECORDS, TABLES, is_leased
 from pipelines.domain.errors import Unavailable
 from pipelines.domain.keys import new_token
@@ -123,29 +123,19 @@ class SqlStore:
         return self.engine.connect().execution_options(write=write)
 
     def due(self, kind: str, now: float, limit: int) -> list[tuple[str, float]]:
-        table = TABLES[kind]
-        free = or_(table.c.lease_token.is_(None), table.c.lease_until < now)
-        query = (
-            select(table.c.id, table.c.next_at)
-            .where(table.c.next_at <= now, free)
-            .order_by(table.c.next_at)
-            .limit(limit)
-        )
         with _translated(), self._connection(write=False) as connection:
-            return [(row.id, row.next_at) for row in connection.execute(query)]
+            found = connection.execute(waiting(TABLES[kind]), {"now": now, LIMIT: limit})
+            return [(row.id, row.next_at) for row in found]
 
     def claim(self, kind: str, id: str, *, owner: str, now: float, seconds: float) -> str | None:
-        table, token = TABLES[kind], new_token()
-        free = or_(table.c.lease_token.is_(None), table.c.lease_until < now)
-        until: Any = now + seconds
+        token = new_token()
+        values = {"is_id": id, "now": now, "to_owner": owner, "to_token": token, "to_until": now + seconds}
         if kind == "generations":
             # Whoever settles a doubt says so at once. Should it die before, its lease looks like that of a paid POST,
             # and nobody frees it.
-            until = case((table.c.status == SUBMITTING, now + min(seconds, DOUBT_S)), else_=until)
-        lease = {"lease_owner": owner, "lease_token": token, "lease_until": until}
+            values["to_doubt_until"] = now + min(seconds, DOUBT_S)
         with self.write() as tx:
-            statement = update(table).where(table.c.id == id, table.c.next_at <= now, free).values(**lease)
-            return token if tx.connection.execute(statement).rowcount == 1 else None
+            return token if tx.connection.execute(leasing(TABLES[kind]), values).rowcount == 1 else None
 
     def renew(self, kind: str, id: str, token: str, until: float) -> bool:
         with self.write() as tx:

@@ -17,7 +17,16 @@ from pipelines.testing.fakes import (
 )
 from pipelines.testing.film_editor import QuietFilmEditor
 from pipelines.testing.provider import Outcome, Purchase, ScriptedProvider, ScriptedProviders
-from pipelines.testing.services import CATALOGUE, MemoryTools, MemoryWebhooks, ServicesHarness, make_services
+from pipelines.testing.services import (
+    CATALOGUE,
+    MemoryTools,
+    MemoryWebhooks,
+    ServicesHarness,
+    empty_database,
+    fresh_store,
+    make_services,
+    trust_the_power_supply,
+)
 
 __all__ = [
     "CATALOGUE",
@@ -37,6 +46,9 @@ __all__ = [
     "ScriptedProviders",
     "ScriptedWriter",
     "ServicesHarness",
+    "empty_database",
+    "fresh_store",
     "make_services",
     "tiny_mp4",
+    "trust_the_power_supply",
 ]

@@ -154,7 +154,7 @@ def make_services(folder: Path, **overrides: Any) -> Services:
     given = {name: value for name, value in overrides.items() if name in known}
     clock = given.get("clock") or FixedClock()
     media: MediaStore = given.get("media") or FileStore(folder / "media")
-    store = given.get("store") or _fresh_store(folder / "truth.db")
+    store = given.get("store") or fresh_store(folder / "truth.db")
     defaults: dict[str, Any] = {
         "owner": "test",
         "policy": Policy(**{field.name: getattr(POLICY, field.name) for field in fields(Policy)} | policy),
@@ -182,21 +182,29 @@ def make_services(folder: Path, **overrides: Any) -> Services:
     return Services(**{**defaults, **given})
 
 
-def _fresh_store(path: Path) -> SqlStore:
-    """An empty database of the present schema; it is built once and copied."""
+def fresh_store(path: Path) -> SqlStore:
+    """An empty database of the present schema."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_empty_database())
+    path.write_bytes(empty_database())
     store = SqlStore(f"sqlite:///{path}")
-    event.listen(store.engine, "connect", _trust_the_power_supply)
+    trust_the_power_supply(store)
     return store
 
 
-def _trust_the_power_supply(connection: Any, _record: Any) -> None:
+def trust_the_power_supply(store: Store) -> None:
+    """Commits are not awaited on the disk: for tests that prove no durability."""
+    if not isinstance(store, SqlStore):
+        raise TypeError("only SQL writes to the disk")
+    event.listen(store.engine, "connect", _do_not_wait)
+
+
+def _do_not_wait(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA synchronous=OFF")
 
 
 @cache
-def _empty_database() -> bytes:
+def empty_database() -> bytes:
+    """The file of an empty database of the present schema; migrating once is enough for all tests of a process."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "empty.db"
         store = SqlStore(f"sqlite:///{path}")

@@ -12,11 +12,11 @@ from typing import Any, Self
 import requests
 
 from pipelines.airtable.connections import AirtableTools, connect
-from pipelines.database import SqlStore
 from pipelines.domain.records import OutboxEntry
 from pipelines.sandbox.airtable import FIRST_BASE
 from pipelines.sandbox.app import Sandbox
 from pipelines.settings import load_settings
+from pipelines.testing import fresh_store
 
 TOKEN = "patReelgrid.test"
 BASE = FIRST_BASE
@@ -54,8 +54,7 @@ class AirtableHarness:
         self.clock = QuickClock()
         self.calls: list[tuple[str, str, str]] = []
         self.on_call: Callable[[str, str, str], None] | None = None
-        self.store = SqlStore(f"sqlite:///{folder / 'truth.db'}")
-        self.store.migrate()
+        self.store = fresh_store(folder / "truth.db")
         self.url = f"{self.sandbox.url}/airtable"
 
     def __enter__(self) -> Self:

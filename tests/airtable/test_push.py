@@ -24,6 +24,7 @@ from pipelines.stages.kernel.transitions import Actor
 from pipelines.stages.orders import schedule
 from pipelines.stages.scheduler import steps
 from pipelines.stages.views import run_view
+from pipelines.testing import empty_database, trust_the_power_supply
 from tests.airtable.airtable_fixtures import BASE, TOKEN, AirtableHarness
 
 OUTSIDE = "https://films.example.com"
@@ -48,6 +49,7 @@ class House:
         }
         settings = load_settings(variables, harness.folder)
         built = build_services(settings, clock=harness.clock)
+        trust_the_power_supply(built.store)
         counter = CallCounter(built.store, harness.clock)
         airtable = connect(settings, built.store, harness.clock, on_call=counter, wait=harness.clock.wait)
         self.services: Services = replace(built, airtable=airtable.airtable, base_tools=airtable)
@@ -107,8 +109,8 @@ def house(running: AirtableHarness, tmp_path: Path) -> House:
     for table in ("Videos", "Scenes", "Versions"):
         for row in running.rows(table):
             running.control("DELETE", f"person/{BASE}/{table}/{row['id']}")
+    (tmp_path / "truth.db").write_bytes(empty_database())
     house = House(running)
-    house.services.store.migrate()
     api = house.services.base_tools.client.api(BASE)  # type: ignore[attr-defined]
     for hook in api.get(api.build_url("bases", BASE, "webhooks"))["webhooks"]:
         api.delete(api.build_url("bases", BASE, "webhooks", hook["id"]))

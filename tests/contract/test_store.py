@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -19,17 +19,10 @@ from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Event, Generation, LedgerEntry, Run
 from pipelines.domain.state.generation import GenerationRequest
 from pipelines.ports import Store
+from pipelines.testing import fresh_store
 from tools.postgres import Postgres
 
 NOW = 1_800_000_000.0
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[SqlStore]:
-    store = SqlStore(database_url)
-    store.migrate()
-    yield store
-    store.engine.dispose()
 
 
 def a_run(id: str = "run_1", **changes: Any) -> Run:
@@ -322,16 +315,14 @@ def test_migrating_again_changes_nothing(store: Store) -> None:
 
 
 def test_a_write_inside_a_write_is_a_defect_and_is_said_at_once(tmp_path: Path) -> None:
-    store = SqlStore(f"sqlite:///{tmp_path / 'truth.db'}")
-    store.migrate()
+    store = fresh_store(tmp_path / "truth.db")
     with store.write(), pytest.raises(RuntimeError, match="inside a write"), store.write():
         pass
     store.engine.dispose()
 
 
 def test_a_write_comes_in_when_another_process_has_written(tmp_path: Path) -> None:
-    store = SqlStore(f"sqlite:///{tmp_path / 'truth.db'}")
-    store.migrate()
+    store = fresh_store(tmp_path / "truth.db")
     other = sqlite3.connect(tmp_path / "truth.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     waiting, done = threading.Event(), threading.Event()

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import hashlib
+import shutil
 import subprocess
+import tempfile
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -65,9 +70,20 @@ def tone(seconds: float = 2, hertz: int = 440) -> list[str]:
 def clip(
     path: Path, *inputs: str, vf: str = TAGS, video: list[str] | None = None, audio: list[str] | None = None
 ) -> Path:
-    """Encode the inputs into `path`, by default as the cutting room wants it."""
-    run(*inputs, "-vf", vf, *(X264 if video is None else video), *(AAC if audio is None else audio), str(path))
+    """Encode the inputs into `path`, by default as the cutting room wants it; equal ones once in a process."""
+    options = (*inputs, "-vf", vf, *(X264 if video is None else video), *(AAC if audio is None else audio))
+    made = _made() / f"{hashlib.sha256(repr(options).encode()).hexdigest()}{path.suffix}"
+    if not made.exists():
+        run(*options, str(made))
+    shutil.copyfile(made, path)
     return path
+
+
+@cache
+def _made() -> Path:
+    folder = tempfile.mkdtemp(prefix="clips-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def good(path: Path, seconds: float = 2, size: str = f"{WIDTH}x{HEIGHT}") -> Path:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +14,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from pipelines.bootstrap import build_services
-from pipelines.database import SqlStore
 from pipelines.domain.footage import Footage
 from pipelines.domain.keys import new_token
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus, SceneStatus
@@ -27,6 +23,7 @@ from pipelines.domain.state.generation import GenerationRequest
 from pipelines.sandbox.airtable import FIRST_BASE
 from pipelines.sandbox.app import Sandbox
 from pipelines.settings import load_settings
+from pipelines.testing import empty_database, trust_the_power_supply
 from webapp import create_app
 
 BASE = FIRST_BASE
@@ -67,16 +64,6 @@ class Hints:
         """It answers."""
 
 
-@cache
-def empty_database() -> Path:
-    """A database of the current schema; migrating once is enough for all tests of a process."""
-    path = Path(tempfile.mkdtemp(prefix="reelgrid-house-")) / "empty.db"
-    store = SqlStore(f"sqlite:///{path}")
-    store.migrate()
-    store.engine.dispose()
-    return path
-
-
 class WebHarness:
     """The application, its services, and a few hands to put rows into the database as the worker would."""
 
@@ -91,9 +78,10 @@ class WebHarness:
         base["AIRTABLE_ENDPOINT_URL"] = f"{self.sandbox.__enter__().url}/airtable" if self.sandbox else NOBODY
         self.settings = load_settings({**base, **self.environ}, self.folder)
         (self.folder / "var").mkdir(exist_ok=True)
-        shutil.copyfile(empty_database(), self.folder / "var" / "reelgrid.db")
+        (self.folder / "var" / "reelgrid.db").write_bytes(empty_database())
         self.services = build_services(self.settings, clock=self.clock, hints=Hints())
         self.store = self.services.store
+        trust_the_power_supply(self.store)
         self.app: Flask = create_app(self.services, self.settings)
         self.app.testing = True
         self.app.config["PROPAGATE_EXCEPTIONS"] = False
