@@ -9,7 +9,13 @@ from pipelines.media.editor import MediaEditor
 from tests.media.shots import frame_hashes
 from tests.stages.stage_fixtures import StageHarness
 
-ORDER = {"Prompt": "A cat", "Resolution": "480p", "Transition": "Fade Black", "Title Card": "Spring"}
+ORDER = {
+    "Prompt": "A cat",
+    "Aspect Ratio": "1:1",
+    "Resolution": "480p",
+    "Transition": "Fade Black",
+    "Title Card": "Spring",
+}
 
 
 def kept(harness: StageHarness) -> dict[Path, int]:
