@@ -46,6 +46,8 @@ class Actor:
     scopes: frozenset[str]
     key_id: str | None = None
     account_id: str | None = None
+    until: float | None = None
+    """When the key that was shown ends, which may be before its row does."""
 
     def may(self, scope: str) -> bool:
         """Whether a scope is granted; `admin` grants all, `trigger` also reading."""

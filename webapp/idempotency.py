@@ -43,7 +43,9 @@ def once(data: dict[str, Any], handle: Callable[[], Response], *, sealed: bool =
     if not (name.isascii() and name.isprintable() and 0 < len(name) <= MAX_KEY):
         problem = Problem(HEADER, f"must be 1 to {MAX_KEY} printable ASCII characters.")
         raise HttpProblem(400, f"{HEADER} {problem.message}", (problem,))
-    replay_id = digest("replay", asker(), request.method, request.path, name)
+    # A secret is told again only to the key that asked for it: another of the account may have fewer rights.
+    whose = (asker(), actor().key_id) if sealed else (asker(),)
+    replay_id = digest("replay", *whose, request.method, request.path, name)
     return guarded(replay_id, digest(data), handle, sealed=sealed)
 
 

@@ -113,7 +113,8 @@ def test_a_rotated_key_works_beside_the_new_one_and_then_ends(harness: WebHarnes
     new = post(harness, who, f"/api/keys/{who.key_id}/rotate", {"hours": 2}).get_json()
     assert new["key_id"] == who.key_id
     assert get(harness, who.key).status_code == get(harness, new["key"]).status_code == 200
-    assert post(harness, who, f"/api/keys/{who.key_id}/rotate").status_code == 409
+    both = {"Authorization": f"Bearer {new['key']}"}
+    assert harness.client.post(f"/api/keys/{who.key_id}/rotate", json={}, headers=both).status_code == 409
     harness.clock.shift += 2 * HOUR + 1
     assert get(harness, who.key).status_code == 401
     assert get(harness, new["key"]).get_json()["key_id"] == who.key_id
@@ -156,6 +157,40 @@ def test_a_key_is_not_rotated_by_one_that_may_less(harness: WebHarness) -> None:
     header = {"Authorization": f"Bearer {weak['key']}"}
     assert harness.client.post(f"/api/keys/{who.key_id}/rotate", json={}, headers=header).status_code == 403
     assert harness.client.post(f"/api/keys/{weak['key_id']}/rotate", json={}, headers=header).status_code == 200
+
+
+def test_a_key_that_ends_or_is_limited_rotates_none_that_has_more(harness: WebHarness) -> None:
+    """It would be handed a key that outlives it, or one whose spending its own limit does not count."""
+    who = customer(harness, "ada")
+    weak = post(harness, who, "/api/keys", {"name": "weak", "scopes": ["trigger", "read", "manage"]}).get_json()
+    header, theirs = {"Authorization": f"Bearer {weak['key']}"}, f"/api/keys/{who.key_id}/rotate"
+    for limit in ({"expires_at": harness.clock.now() + HOUR}, {"expires_at": None, "day_cap_micro": 1_000_000}):
+        harness.change("keys", weak["key_id"], **limit)
+        assert harness.client.post(theirs, json={}, headers=header).status_code == 403
+    assert harness.client.post(f"/api/keys/{weak['key_id']}/rotate", json={}, headers=header).status_code == 200
+    assert get(harness, who.key).status_code == 200
+
+
+def test_a_key_that_was_rotated_away_leaves_nothing_that_outlives_it(harness: WebHarness) -> None:
+    """It was rotated because somebody else may have it."""
+    who = customer(harness, "ada")
+    other = post(harness, who, "/api/keys", {"name": "other"}).get_json()["key_id"]
+    new = post(harness, who, f"/api/keys/{who.key_id}/rotate", {"hours": 2}).get_json()["key"]
+    for key_id in (who.key_id, other):
+        assert post(harness, who, f"/api/keys/{key_id}/rotate", {"hours": 0}).status_code == 403
+    made = post(harness, who, "/api/keys", {"name": "mine for ever", "expires_in_days": 30}).get_json()["key"]
+    assert get(harness, made).status_code == 200
+    harness.clock.shift += 2 * HOUR + 1
+    assert get(harness, made).status_code == 401
+    assert get(harness, new).status_code == 200
+
+
+def test_a_new_key_is_told_again_only_to_the_key_that_asked_for_it(harness: WebHarness) -> None:
+    who, named = customer(harness, "ada"), {"Idempotency-Key": "one"}
+    weak = post(harness, who, "/api/keys", {"name": "weak", "scopes": ["manage"]}).get_json()["key"]
+    assert post(harness, who, "/api/keys", {"name": "k"}, **named).status_code == 201
+    header = {"Authorization": f"Bearer {weak}", **named}
+    assert harness.client.post("/api/keys", json={"name": "k"}, headers=header).status_code == 403
 
 
 def test_a_revoked_key_is_gone_with_the_one_before_it(harness: WebHarness) -> None:

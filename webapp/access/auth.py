@@ -49,7 +49,8 @@ def bearer() -> Actor | None:
     if not found:
         return None
     scopes = frozenset(scope for scope in ALL if all(one.may(scope) for one in found))
-    return found[0] if len(found) == 1 else replace(found[0], scopes=scopes)
+    until = min((one.until for one in found if one.until is not None), default=None)
+    return found[0] if len(found) == 1 else replace(found[0], scopes=scopes, until=until)
 
 
 def known(key: str) -> Actor | None:
@@ -79,13 +80,14 @@ def _owner(key: str) -> Actor | None:
     if row is None or not any(matches):
         return None
     _touch(row)
-    return _actor(row)
+    ends = (row.expires_at, None if matches[0] else row.retired_until)
+    return replace(_actor(row), until=min((at for at in ends if at is not None), default=None))
 
 
 def _actor(row: ApiKey) -> Actor:
     """An account's key never has the operator's rights, whatever its row says."""
     scopes = frozenset(row.scopes) - (frozenset() if row.account_id is None else OPERATORS)
-    return Actor(row.name, scopes, row.id, row.account_id)
+    return Actor(row.name, scopes, row.id, row.account_id, row.expires_at)
 
 
 def _row(id: str) -> ApiKey | None:

@@ -91,10 +91,9 @@ def create_key(body: KeyOrder) -> Reply:
     """Shown once. It has no right that the key which asks lacks, and lives no longer. A key with a daily limit makes
     none: together they could spend more.
     """
-    now, mine = services().clock.now(), _own_key()
-    expires_at = None if body.expires_in_days is None else now + body.expires_in_days * DAY_S
-    if mine is not None and mine.expires_at is not None:
-        expires_at = min(expires_at or mine.expires_at, mine.expires_at)
+    mine, until = _own_key(), actor().until
+    wanted = None if body.expires_in_days is None else services().clock.now() + body.expires_in_days * DAY_S
+    expires_at = min((at for at in (wanted, until) if at is not None), default=None)
     _within_own_rights(body.scopes)
     if mine is not None and mine.day_cap_micro is not None:
         raise HttpProblem(403, "A key with a daily limit makes no other keys. Use one without a limit.")
@@ -120,11 +119,12 @@ def create_key(body: KeyOrder) -> Reply:
 )
 def rotate_key(key_id: str, body: KeyRotation) -> Reply:
     """The same id, rights and limits; the key of before goes on working for `hours`, so that nothing stops meanwhile.
-    409 while two work already.
+    409 while two work already, 403 for a key that may more or lives longer than the one that asks.
     """
     with services().store.read() as tx:
         row = keys.live(tx.keys.get(key_id), key_id, services().clock.now())
     _within_own_rights(row.scopes)
+    _within_own_limits(row)
     return _shown(keys.rotate(key_id, body.hours))
 
 
@@ -172,6 +172,15 @@ def _within_own_rights(scopes: Sequence[str]) -> None:
     if missing:
         problem = Problem("scopes", f"may not be more than your own; you lack {', '.join(missing)}.")
         raise HttpProblem(403, f"scopes {problem.message}", (problem,))
+
+
+def _within_own_limits(row: ApiKey) -> None:
+    """Raises 403 for a key that lives longer than the one that was shown, or that its daily limit does not count."""
+    mine, until = _own_key(), actor().until
+    if until is not None and (row.expires_at is None or row.expires_at > until):
+        raise HttpProblem(403, "The key you use ends before that one. Use one that lives at least as long.")
+    if mine is not None and mine.day_cap_micro is not None and mine.id != row.id:
+        raise HttpProblem(403, "A key with a daily limit rotates no other keys. Use one without a limit.")
 
 
 def _shown(made: NewKey, status: int = 200) -> Reply:
