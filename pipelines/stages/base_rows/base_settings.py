@@ -35,7 +35,7 @@ def refresh(services: Services, base_id: str | None) -> None:
             rate_limits.give_back(tx, f"settings:{base_id}", services.clock.now() + RETRY_S)
 
 
-def must_not_be_stopped(services: Services, base_id: str | None) -> None:
+def must_not_be_stopped(services: Services, base_id: str | None, account_id: str | None) -> None:
     """Raises Busy while spending is stopped, so that what waits for that asks Airtable nothing else meanwhile."""
     with services.store.read() as tx:
         stopped = stop_switch.reason_if_on(tx, base_id)
@@ -43,7 +43,7 @@ def must_not_be_stopped(services: Services, base_id: str | None) -> None:
         return
     refresh(services, base_id)
     with services.store.read() as tx:
-        stop_switch.must_be_off(tx, base_id)
+        stop_switch.must_be_off(tx, base_id, account_id)
 
 
 def read(services: Services, base_id: str) -> None:

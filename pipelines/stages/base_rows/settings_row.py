@@ -33,7 +33,8 @@ def show(tx: Tx, now: float, base_id: str, *, record_id: str | None = None, at_o
 
 
 def _status_of_base(tx: Tx, now: float, base_id: str) -> str:
-    stopped = stop_switch.reason_if_on(tx, base_id)
+    base = tx.bases.get(base_id)
+    stopped = stop_switch.reason_if_on(tx, base_id, base.account_id if base else None)
     if stopped:
         return f"Spending is stopped: {stopped}."
     return ledger.used_up(tx, base_id, ledger.utc_day(now)) or RUNNING

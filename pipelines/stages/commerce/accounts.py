@@ -60,10 +60,14 @@ def must_be_active(tx: Tx, account_id: str | None) -> None:
 
 
 def owner_of(tx: Tx, base_id: str | None) -> str | None:
-    """Whose a new run is: of a row, whoever its base belongs to; any other belongs to whoever asks."""
+    """Whose a new run is: of a row, whoever its base belongs to; any other belongs to whoever asks. Raises NotFound for
+    a base that is not there for the account that asks: it may have been given away just now.
+    """
     if base_id is None:
         return tx.account_id
     base = tx.bases.get(base_id)
+    if base is None and tx.account_id is not None:
+        raise NotFound(f"base {base_id}", marketer=f"{base_id} is not connected.")
     return base.account_id if base else None
 
 

@@ -77,10 +77,10 @@ def _card_clip(services: Services, run: Run, scene: Scene, total: int) -> Clip:
 def _go_on(services: Services, actor: Actor, run: Run) -> None:
     """Exactly what a person left in the base is planned, quoted and generated."""
     base_settings.refresh(services, run.base_id)
-    base_settings.must_not_be_stopped(services, run.base_id)
+    base_settings.must_not_be_stopped(services, run.base_id, run.account_id)
     plan = _plan_as_edited(services, run)
     with services.store.write() as tx:
-        stop_switch.must_be_off(tx, run.base_id)
+        stop_switch.must_be_off(tx, run.base_id, run.account_id)
         run = touch_run(tx, actor, run, error=None)
         if plan is not None:
             run = _replace_scenes(services, tx, actor, run, plan)

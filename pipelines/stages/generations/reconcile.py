@@ -106,7 +106,7 @@ def _same_key(services: Services, actor: Actor, gen: Generation, _card: Catalogu
     """
     with services.store.read() as tx:
         run = tx.runs.get(gen.run_id)
-        stop_switch.must_be_off(tx, run.base_id if run else None)
+        stop_switch.must_be_off(tx, *((run.base_id, run.account_id) if run else ()))
     if run is None or run.status not in (RunStatus.GENERATING, RunStatus.NEEDS_ATTENTION):
         leave_to_person(services, actor, gen)
         return

@@ -122,7 +122,7 @@ def _commit_intent(services: Services, actor: Actor, gen: Generation) -> Generat
         if run is None or _put_aside(tx, actor, run, gen):
             return None
         reuse.must_be_only(tx, gen)
-        stop_switch.must_be_off(tx, run.base_id)
+        stop_switch.must_be_off(tx, run.base_id, run.account_id)
         _must_fit_in_flight(tx, gen, card)
         circuit_breaker.must_be_closed(tx, gen.model, now)
         spacing, burst = 60.0 / card.creates_per_minute, max(1, int(card.creates_per_minute / BURSTS_PER_MINUTE))

@@ -127,7 +127,7 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
     """The worker's first step: read the row if there is one, plan, quote, set the money aside, go on. A row whose
     time has not come waits for it, however it was started.
     """
-    base_settings.must_not_be_stopped(services, run.base_id)
+    base_settings.must_not_be_stopped(services, run.base_id, run.account_id)
     row = _row_of(services, run)
     if row is not None and row.scheduled_for is not None and schedule.is_ahead(row.scheduled_for, actor.now):
         schedule.wait(services, actor, run, row.scheduled_for)
@@ -140,7 +140,7 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
     reading, plan = _planned(services, run, reading)
     order = reading.order
     with services.store.write() as tx:
-        stop_switch.must_be_off(tx, run.base_id)
+        stop_switch.must_be_off(tx, run.base_id, run.account_id)
         known = {"order": order, "plan": plan, "quote_micro": plan.quote_micro}
         run = touch_run(tx, actor, run, **known, started_at=run.started_at or actor.now)
         if plan.scenes[0].prompt is not None:

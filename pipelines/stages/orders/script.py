@@ -37,7 +37,7 @@ def write(services: Services, actor: Actor, run: Run) -> None:
 def _must_be_allowed(services: Services, run: Run) -> None:
     base_settings.refresh(services, run.base_id)
     with services.store.read() as tx:
-        stop_switch.must_be_off(tx, run.base_id)
+        stop_switch.must_be_off(tx, run.base_id, run.account_id)
 
 
 def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Run, Plan]:

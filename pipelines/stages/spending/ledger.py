@@ -142,7 +142,10 @@ def _cap_of_key(tx: Tx, run: Run, day: str) -> list[_Cap]:
     if key is None or key.day_cap_micro is None:
         return []
     used = exposure(tx, key_id=key.id) + spent(tx, key_id=key.id, day=day)
-    return [_Cap(f"the key {key.name}", key.day_cap_micro, used, "Ask your operator to raise the key's daily limit.")]
+    advice = "Ask your operator to raise the key's daily limit."
+    # The operator's key may start rows of many customers.
+    private = key.account_id != run.account_id
+    return [_Cap(f"the key {key.name}", key.day_cap_micro, used, advice, private=private)]
 
 
 def _cap_of_base(tx: Tx, run: Run, day: str, *, board_read: bool = True) -> list[_Cap]:

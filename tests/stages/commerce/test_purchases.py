@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.domain.errors import NotFound
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.records import ApiKey, Base, Run
 from pipelines.stages.commerce import accounts
+from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
+from pipelines.stages.spending import ledger
 from tests.stages.stage_fixtures import STOPPED, StageHarness
+
+THEIRS = "appOfSomebodyElse"
 
 
 @pytest.fixture
@@ -38,6 +44,42 @@ def test_the_same_order_of_two_accounts_is_two_purchases_and_again_of_one_none(h
     assert harness.bought == ["a fox"] * 3
     assert [clip.run_id for clip in harness.clips(again)] == [runs[1]]
     assert harness.balanced()
+
+
+def test_why_the_operator_stopped_spending_is_not_for_customers(harness: StageHarness) -> None:
+    who = accounts.create(harness.services, "ada").id
+    control.set_stop(harness.services, on=True, reason="a dispute with bob", actor="ann")
+    theirs, ours = order(harness, who), order(harness, None)
+    for _ in range(5):
+        harness.work()
+        harness.clock.pass_by(10.0)
+    assert harness.run(theirs).detail.startswith("Spending is stopped (by whoever runs this service).")
+    assert "a dispute with bob" in harness.run(ours).detail
+
+
+def test_what_the_operators_key_spent_for_others_is_not_told_to_a_customer(harness: StageHarness) -> None:
+    """A key of the operator's with a daily limit may start the rows of many."""
+    who = accounts.create(harness.services, "ada").id
+    key = ApiKey(id="key_1", name="zapier", sha256="0" * 64, day_cap_micro=100_000)
+    row = Run(id="run_y", status=RunStatus.QUEUED, source="record", account_id=who, key_id=key.id)
+    with harness.services.store.write() as tx:
+        tx.keys.add(key)
+        said = [
+            ledger.refusal(tx, harness.clock.now(), run, 1_000_000, harness.services.policy) or ""
+            for run in (row, dataclasses.replace(row, account_id=None))
+        ]
+    assert said[0].startswith("This service has used up its budget of today.")
+    assert said[1].startswith("This needs $1.00, but the key zapier leaves $0.10")
+
+
+def test_a_base_that_was_just_given_away_starts_nothing(harness: StageHarness) -> None:
+    """Whoever asked was let in while it was still theirs."""
+    first, second = (accounts.create(harness.services, name).id for name in ("ada", "bob"))
+    with harness.services.store.write() as tx:
+        tx.bases.add(Base(id=THEIRS, account_id=second))
+    view = dataclasses.replace(harness.services, store=harness.services.store.of(first))
+    with pytest.raises(NotFound):
+        accept.start(view, StartRequest(source="record", base_id=THEIRS, record_id="recAbCdEfGhIjKlMn"))
 
 
 def test_equal_orders_at_the_same_moment_do_not_wait_for_anothers(harness: StageHarness) -> None:
