@@ -47,6 +47,8 @@ class Captions(StrEnum):
     NONE = "None"
     BURNED = "Burned"
     SIDECAR = "Sidecar"
+    KARAOKE = "Karaoke"
+    """Burned in, each word lit in its turn."""
 
 
 RATES = tuple(Fraction(rate) for rate in (12, 15, 16, 18, 20, 24, 25, 30, 48, 50, 60))
@@ -114,6 +116,8 @@ class ClipWork:
     target: Target
     trim_s: float | None = None
     caption: str | None = None
+    karaoke: bool = False
+    """Whether the words of the caption are lit one after the other."""
     logo: Logo | None = None
     fade_in_s: float = 0.0
     fade_out_s: float = 0.0

@@ -186,7 +186,7 @@ def test_choices_are_read_in_any_case() -> None:
         ("Resolution", "2160p", "it is “2160p”."),
         ("Aspect Ratio", "21:9", "must be 16:9, 9:16, 1:1 or 4:5; it is “21:9”."),
         ("Formats", ["9:16", "2:1"], "it is “2:1”."),
-        ("Captions", "Yes", "must be None, Burned or Sidecar"),
+        ("Captions", "Yes", "must be None, Burned, Sidecar or Karaoke"),
         ("Transition", ["Cut", "Crossfade"], "not several"),
         ("Transition Seconds", 60, "from 0.2 to 2; it is 60."),
         ("Loudness", 3, "from -40 to -5; it is 3."),

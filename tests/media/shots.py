@@ -43,6 +43,7 @@ class Prepare(Protocol):
         target: Target = ...,
         trim_s: float | None = None,
         caption: str | None = None,
+        karaoke: bool = False,
         logo: Logo | None = None,
         fade_in_s: float = 0.0,
         fade_out_s: float = 0.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,27 @@ def test_captions_in_other_scripts_are_burned_in_too(
     plain = good(tmp_path / "s.mp4", seconds=0.2)
     plain_image = shots.frame(plain)
     assert np.abs(shots.frame(prepare(plain, caption=caption).path) - plain_image).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("script", "caption", "moves"), [("Latin", "One light, two", 1), ("Hebrew", "כל בוקר מתחיל", -1)]
+)
+def test_the_words_of_a_karaoke_caption_are_lit_one_after_the_other(
+    prepare: Prepare, tmp_path: Path, script: str, caption: str, moves: int
+) -> None:
+    """In the direction in which they are read; the others stay as they are."""
+    if not scripts_supported()[script]:
+        pytest.skip(f"no font for {script} is installed")
+    source = clip(tmp_path / "s.mp4", *shots.colour("640x360", rgb=(60, 60, 60), seconds=3), *tone(3))
+    piece = prepare(source, caption=caption, karaoke=True)
+    places = []
+    for at in (0.2, 1.5, 2.8):
+        image = shots.frame(piece.path, at).astype(int)
+        lit = (image[..., 0] > 180) & (image[..., 2] < 90)
+        assert 0 < lit.sum() < (image.min(axis=2) > 180).sum()
+        places.append(np.nonzero(lit)[1].mean())
+    assert [np.sign(later - sooner) for sooner, later in pairwise(places)] == [moves, moves]
+    assert "the caption was burned in, word by word" in piece.changed
 
 
 def test_a_caption_that_has_to_end_early_says_so(plain: Path, prepare: Prepare) -> None:

@@ -132,8 +132,8 @@ class Order:
     transition_seconds: float = given("Transition Seconds", Seconds(MIN_TRANSITION_S, MAX_TRANSITION_S),
         "How long a transition takes, 0.2 to 2. Empty: 0.5.", default=0.5, api=Api(), seen=True)
     captions: Captions = given("Captions", among(Captions),
-        "Burned into the picture, as a file beside it, or none. Empty: None.", default=Captions.NONE, api=Api(),
-        seen=True)
+        "Burned into the picture (Karaoke: word by word), as a file beside it, or none. Empty: None.",
+        default=Captions.NONE, api=Api(), seen=True)
     logo: str | None = given("Logo", Files("image/"), "One picture, laid into a corner of the video.", api=Api(),
         seen=True)
     logo_position: Corner = given("Logo Position", among(Corner), "Which corner. Empty: Top Right.",

@@ -22,7 +22,7 @@ from pipelines.media.clips.prepared_clip import inspect, skipped
 from pipelines.media.clips.probe import deviations, probe
 from pipelines.media.ffmpeg import encode
 from pipelines.media.mp4.reader import sniff
-from pipelines.media.normalise.overlay import has_room_for, paint_overlay
+from pipelines.media.normalise.overlay import has_room_for, paint_karaoke, paint_overlay
 from pipelines.media.text.fonts import Weight
 from pipelines.media.text.layout import clean
 from pipelines.media.text.shaping import settable
@@ -96,7 +96,7 @@ def _plan(work: ClipWork, footage: Footage) -> _Plan:
     if trimmed:
         extras.append(f"trimmed from {seconds:.3g} s to {float(frames / work.target.fps):.3g} s")
     if work.caption and work.caption.strip():
-        extras.append("the caption was burned in")
+        extras.append("the caption was burned in" + (", word by word" if work.karaoke else ""))
         if settable(clean(work.caption), Weight.BOLD) != clean(work.caption):
             extras.append("signs for which there is no font here were left out of the caption")
         if not has_room_for(work.target.width, work.target.height, work.caption):
@@ -219,9 +219,8 @@ def _encode_all(plan: _Plan, dest: Path) -> _Plan:
     source = _begun(plan.source or _source(work), work.trim_s)
     plan = _shown(plan, source)
     with tempfile.TemporaryDirectory(dir=dest.parent) as folder:
-        ink = Path(folder) / "overlay.png"
-        overlaid = paint_overlay(target.width, target.height, work.caption, work.logo, ink)
-        over = ["-i", str(ink)] if overlaid else []
+        over = _painted(work, float(plan.seconds), Path(folder))
+        overlaid = bool(over)
         silence, pad = _sound_input(source.sound, index=2 if overlaid else 1)
         graph = f"{chain(source, target, with_overlay=overlaid)};{pad}{_sound_filter(plan, source.skipped)}[sound]"
         said = encode.ffmpeg(
@@ -238,6 +237,16 @@ def _encode_all(plan: _Plan, dest: Path) -> _Plan:
         )
     damage = ["damaged pictures in it were painted over"] if _PAINTED_OVER.search(said) else []
     return replace(plan, picture=(*plan.picture, *damage))
+
+
+def _painted(work: ClipWork, seconds: float, folder: Path) -> list[str]:
+    """The options that read what is laid over the picture; none where there is nothing to show."""
+    size = (work.target.width, work.target.height)
+    if work.karaoke and settable(clean(work.caption or ""), Weight.BOLD):
+        listed = paint_karaoke(*size, work.caption or "", work.logo, seconds, folder)
+        return ["-f", "concat", "-i", str(listed)]
+    ink = folder / "overlay.png"
+    return ["-i", str(ink)] if paint_overlay(*size, work.caption, work.logo, ink) else []
 
 
 def _begun(source: Source, trim_s: float | None) -> Source:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from pipelines.domain.footage import Corner, Logo
 from pipelines.media.text.fonts import Weight
 from pipelines.media.text.layout import ELLIPSIS, Block, Box, clean, fit, safe_area
-from pipelines.media.text.shaping import baseline, draw_line, settable
+from pipelines.media.text.shaping import baseline, draw_line, measure, settable
 
 CAPTION_SIZES = (3.6, 5.8)
 """Smallest and largest type in hundredths of the shorter side: at least 14 points on a phone held upright."""
@@ -19,6 +19,10 @@ CAPTION_SHARE = 0.34
 """The most of the safe area's height that a caption may take."""
 
 PLATE = (0, 0, 0, 150)
+LIT = (255, 214, 10)
+"""The word that is being said, among white ones."""
+SILENT_LETTERS = 2
+"""Every word takes so much longer than its letters, for the breath after it."""
 LOGO_WIDTH, LOGO_HEIGHT = 0.22, 0.12
 """The box a logo is scaled into, as shares of the frame's shorter side and of its height."""
 
@@ -43,6 +47,28 @@ def paint_overlay(width: int, height: int, caption: str | None, logo: Logo | Non
     return True
 
 
+def paint_karaoke(width: int, height: int, caption: str, logo: Logo | None, seconds: float, folder: Path) -> Path:
+    """Write one overlay for each word of the caption, that word lit, and the list by which ffmpeg shows them in turn:
+    each for a part of `seconds` by its length. Raises `InvalidOrder` when the logo is no picture.
+    """
+    ground = Image.new("RGBA", (width, height))
+    if logo is not None:
+        _paint_logo(ground, logo)
+    words = settable(clean(caption), Weight.BOLD)
+    block, _, _ = _set_caption(width, height, words)
+    turns = [(row, place) for row, line in enumerate(block.lines) for place in range(len(line.split(" ")))]
+    sizes = [len(block.lines[row].split(" ")[place]) + SILENT_LETTERS for row, place in turns]
+    listed = ["ffconcat version 1.0"]
+    for number, (turn, letters) in enumerate(zip(turns, sizes, strict=True)):
+        canvas = ground.copy()
+        _paint_caption(canvas, words, lit=turn)
+        canvas.save(folder / f"word-{number}.png", "PNG", compress_level=1)
+        listed += [f"file word-{number}.png", f"duration {seconds * letters / sum(sizes):.4f}"]
+    dest = folder / "words.ffconcat"
+    dest.write_text("\n".join([*listed, ""]), encoding="utf-8")
+    return dest
+
+
 def has_room_for(width: int, height: int, caption: str) -> bool:
     """Whether a caption fits into the frame whole; a longer one ends with an ellipsis."""
     block, _, _ = _set_caption(width, height, clean(caption))
@@ -58,8 +84,10 @@ def _set_caption(width: int, height: int, words: str) -> tuple[Block, int, int]:
     return fit(words, Weight.BOLD, room, range(smallest, largest + 1), CAPTION_LEADING), pad_x, pad_y
 
 
-def _paint_caption(canvas: Image.Image, words: str) -> None:
-    """Bold white text in the lower middle of the safe area, on a dark plate just large enough."""
+def _paint_caption(canvas: Image.Image, words: str, lit: tuple[int, int] | None = None) -> None:
+    """Bold white text in the lower middle of the safe area, on a dark plate just large enough. `lit`: the line and the
+    word in it that stands out.
+    """
     safe, unit = safe_area(*canvas.size), min(canvas.size) / 100
     block, pad_x, pad_y = _set_caption(*canvas.size, words)
     plate = _plate(safe, block, pad_x, pad_y)
@@ -69,6 +97,20 @@ def _paint_caption(canvas: Image.Image, words: str) -> None:
         x = plate.x + (plate.width - ink.width) // 2
         y = plate.y + pad_y + index * block.leading + round(block.leading * 0.77) - baseline(block.size)
         canvas.alpha_composite(ink, (max(0, x), max(0, y)))
+        if lit is not None and lit[0] == index:
+            start, end = _span(line, lit[1], block)
+            bright = draw_line(line, Weight.BOLD, block.size, LIT, rtl=block.rtl).crop((start, 0, end, ink.height))
+            canvas.alpha_composite(bright, (max(0, x) + start, max(0, y)))
+
+
+def _span(line: str, place: int, block: Block) -> tuple[int, int]:
+    """Where a word of a line begins and ends, in pixels from the line's left."""
+    words = line.split(" ")
+    before = "".join(f"{word} " for word in words[:place])
+    start, end, width = (
+        round(measure(text, Weight.BOLD, block.size)) if text else 0 for text in (before, before + words[place], line)
+    )
+    return (width - end, width - start) if block.rtl else (start, end)
 
 
 def _plate(safe: Box, block: Block, pad_x: int, pad_y: int) -> Box:

@@ -44,25 +44,28 @@ class PieceWork:
     logo: LogoWork | None
     fade_s: float = 0.0
     account_id: str | None = None
+    karaoke: bool = False
 
     @property
     def key(self) -> str:
         """Where the piece is kept; the same inputs give the same piece."""
-        mark = digest(VERSION, self.clip.sha256, repr(self.target), self.trim_s, self.caption, self.logo, self.fade_s)
+        looks = (self.caption, *(["karaoke"] if self.karaoke else []), self.logo)
+        mark = digest(VERSION, self.clip.sha256, repr(self.target), self.trim_s, *looks, self.fade_s)
         return f"{storage_folder('pieces', self.account_id)}/{mark[:2]}/piece-{mark}.mp4"
 
 
 def works(run: Run, scene: Scene, clip: Clip) -> list[PieceWork]:
     """One work for each format of the run."""
     order, plan = run.known_order, run.known_plan
-    caption = scene.caption if order.captions is Captions.BURNED else None
+    karaoke = order.captions is Captions.KARAOKE and bool(scene.caption)
+    caption = scene.caption if karaoke or order.captions is Captions.BURNED else None
     length = clip.footage.duration_s
     frame = 1.0 / float(film_rate(plan))
     trim = scene.seconds if scene.seconds and length > scene.seconds + frame else None
     logo = LogoWork(order.logo, order.logo_position, order.logo_opacity) if order.logo else None
     fade_s = _fade_s(order, scene)
     return [
-        PieceWork(name, clip, target_of(run, name), trim, caption, logo, fade_s, run.account_id)
+        PieceWork(name, clip, target_of(run, name), trim, caption, logo, fade_s, run.account_id, karaoke)
         for name in plan.formats
     ]
 
@@ -131,6 +134,7 @@ def make(services: Services, work: PieceWork) -> Made:
         target=work.target,
         trim_s=work.trim_s,
         caption=work.caption,
+        karaoke=work.karaoke,
         logo=logo,
         fade_in_s=work.fade_s,
         fade_out_s=work.fade_s,

@@ -28,7 +28,7 @@ def estimate(harness: StageHarness, record: str) -> accept.Estimate:
     return accept.dry_run(harness.services, accept.StartRequest(source="record", base_id=BASE, record_id=record))
 
 
-@pytest.mark.parametrize("kind", ["Sidecar", "Burned"])
+@pytest.mark.parametrize("kind", ["Sidecar", "Burned", "Karaoke"])
 def test_captions_without_a_text_are_said_and_the_way_that_is_named_works(harness: StageHarness, kind: str) -> None:
     record, run = harness.film(Prompt="A cat\nA dog", Captions=kind)
     assert run.status == "done"
