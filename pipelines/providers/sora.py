@@ -337,7 +337,8 @@ def listed_in(body: Any) -> list[Body] | None:
     """The jobs of a page, wherever servers put them; None where there is no list."""
     if isinstance(body, dict):
         found = (body.get(name) for name in ("data", "videos", "items", "results", "jobs", "tasks"))
-        body = next((part for part in found if isinstance(part, list | dict)), None)
+        empty: list[Body] | None = [] if body.get("object") == "list" and body.get("data", 0) is None else None
+        body = next((part for part in found if isinstance(part, list | dict)), empty)
         if isinstance(body, dict):
             return listed_in(body)
     return [entry for entry in body if isinstance(entry, dict)] if isinstance(body, list) else None

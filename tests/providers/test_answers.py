@@ -10,7 +10,7 @@ import pytest
 from pipelines.domain.errors import Expired, RateLimited, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.domain.state.generation import JobResult
-from pipelines.providers import kie, load_catalogue, omni
+from pipelines.providers import kie, load_catalogue, omni, sora
 from pipelines.providers.links import clip_in, links_of
 from pipelines.providers.video_object import answered_job, epoch, id_of, job_from, percent
 from pipelines.providers.vocabulary import known_status, words_of
@@ -124,6 +124,23 @@ def test_a_refusal_that_comes_as_a_good_answer_means_what_it_says(body: dict[str
 def test_the_words_of_an_error_are_found_however_their_fields_are_spelt(body: dict[str, Any]) -> None:
     words = words_of(body)
     assert (words.code, words.message) == ("E1", "too dark")
+
+
+@pytest.mark.parametrize(
+    ("page", "listed"),
+    [
+        ({"object": "list", "data": [{"id": "v"}]}, [{"id": "v"}]),
+        ({"object": "list", "data": None, "has_more": False}, []),
+        ({"data": {"items": [{"id": "v"}]}}, [{"id": "v"}]),
+        ([{"id": "v"}], [{"id": "v"}]),
+        ({"data": None}, None),
+        ({"object": "list"}, None),
+        ({"error": {"message": "no such route"}}, None),
+        ("<html>", None),
+    ],
+)
+def test_a_list_of_none_is_empty_and_what_is_no_list_is_none(page: object, listed: list[dict[str, Any]] | None) -> None:
+    assert sora.listed_in(page) == listed
 
 
 @pytest.mark.parametrize(("flag", "status"), [(0, G.RUNNING), (1, G.SUCCEEDED), (2, G.FAILED), ("3", G.FAILED)])
