@@ -15,7 +15,7 @@ from pipelines.airtable.limiter import Limiter
 from pipelines.airtable.rows.client import Client, OnCall
 from pipelines.airtable.rows.name_book import NameBook
 from pipelines.airtable.webhooks import Webhooks
-from pipelines.domain.airtable.fields import AirtableTable
+from pipelines.domain.airtable.fields import AirtableTable, VideoField
 from pipelines.domain.errors import NotConfigured
 from pipelines.ports import Check, Clock, SetupReport, Store
 from pipelines.settings import Settings
@@ -57,7 +57,8 @@ class AirtableTools:
 
     def button_formula(self, base_id: str | None = None) -> str:
         """The formula of a button field that opens the record's page."""
-        return button_formula(self.public_url, self.bases.named(base_id))
+        page = self.field_map.for_base(base_id or "").field(AirtableTable.VIDEOS, VideoField.PROGRESS_PAGE)
+        return button_formula(self.public_url, page, self.bases.named(base_id))
 
 
 def connect(

@@ -112,7 +112,8 @@ def test_stop_spending_in_the_second_base_stops_it_and_not_the_first(north: Room
 def test_the_button_of_the_second_base_opens_the_quote_of_its_row(north: Room) -> None:
     record = north.row(Prompt="A snowy owl, by a button")
     formula = north.json("airtable", "script", "--base", NORTH)["button_formula"]
-    address = formula.replace('" & RECORD_ID() & "', record).strip('"')
+    _, _, otherwise = formula.removeprefix("IF(").removesuffix(")").split(", ")
+    address = otherwise.replace('" & RECORD_ID() & "', record).strip('"')
     with Browser(north) as browser:
         page = browser.get(f"{address}&estimate=1").text
     assert "Nothing starts" in page

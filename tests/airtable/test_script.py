@@ -84,6 +84,8 @@ def test_the_automation_script_says_when_its_input_is_missing(harness: AirtableH
 
 
 def test_the_button_opens_a_page_and_starts_nothing(harness: AirtableHarness) -> None:
-    plain = '"http://127.0.0.1:8000/r/" & RECORD_ID()'
+    row, page = '"http://127.0.0.1:8000/r/" & RECORD_ID()', "{Progress Page}"
+    plain = f"IF({page}, {page}, {row})"
     assert [harness.tools.button_formula(base) for base in (None, BASE)] == [plain, plain]
-    assert harness.tools.button_formula("appTeamNorth00001") == f'{plain} & "?base_id=appTeamNorth00001"'
+    named = harness.tools.button_formula("appTeamNorth00001")
+    assert named == f'IF({page}, {page}, {row} & "?base_id=appTeamNorth00001")'

@@ -41,9 +41,17 @@ def hidden(page: Any, name: str) -> str:
     return found.group(1)
 
 
+def person(harness: WebHarness) -> Any:
+    """A browser in which somebody signed in: a link only shows."""
+    client = harness.client
+    client.post("/sign-in", data=form(client.get("/sign-in"), key=KEY, next="/"))
+    return client
+
+
 def form(page: Any, **more: str) -> dict[str, str]:
     """What a browser would post."""
-    return {"csrf_token": hidden(page, "csrf_token"), "once": hidden(page, "once"), **more}
+    once = re.search(r'name="once" value="([^"]*)"', page.get_data(as_text=True))
+    return {"csrf_token": hidden(page, "csrf_token"), "once": once.group(1) if once else "", **more}
 
 
 def html(answer: Any) -> str:
@@ -138,7 +146,7 @@ def test_the_link_of_a_row_does_not_open_the_row_of_the_same_id_in_a_copy_of_its
         assert harness.client.get(f"/runs/{other}?{link}").status_code == 403
         client = harness.client
         sent = {"csrf_token": hidden(client.get("/sign-in"), "csrf_token"), "once": "x"}
-        assert client.post(f"/r/{RECORD}/start?{link}&base_id={foreign}", data=sent).status_code == 403
+        assert client.post(f"/r/{RECORD}/start?{link}&base_id={foreign}", data=sent).status_code == 401
     assert len(harness.runs()) == 2
 
 
@@ -215,7 +223,7 @@ def row(harness: WebHarness, **fields: Any) -> str:
 def test_a_row_without_a_run_shows_what_will_happen_and_starts_only_on_the_button(based: WebHarness) -> None:
     """GET three times: nothing. POST twice: one run."""
     record = row(based, Title="Boots", **{"Master Prompt": "Boots in the rain", "Scene Count": 3})
-    client, link = based.client, f"/r/{record}?t={token('record', record)}"
+    client, link = person(based), f"/r/{record}?t={token('record', record)}"
     for _ in range(3):
         assert client.get(link).status_code == 200
     client.get(link.replace("?", "/live?"))
@@ -243,7 +251,7 @@ def test_a_finished_row_can_be_made_anew_after_a_warning(based: WebHarness) -> N
     """The old film is kept, and the page says so; an old form starts nothing."""
     record = row(based, Title="Boots", **{"Master Prompt": "Boots"})
     based.finished("run_a", record_id=record, base_id=BASE)
-    client, link = based.client, f"/r/{record}?t={token('record', record)}"
+    client, link = person(based), f"/r/{record}?t={token('record', record)}"
     assert "Make a new version" in html(client.get(link))
     page = client.get(f"{link}&new=1&estimate=1")
     assert "already has a film" in html(page)
@@ -258,11 +266,11 @@ def approval(harness: WebHarness) -> tuple[Any, str]:
     harness.put(
         Run(id="run_p", status=RunStatus.NEEDS_APPROVAL, source="rest", approval="asked", quote_micro=2_000_000)
     )
-    return harness.client, f"?t={token('run', 'run_p')}"
+    return person(harness), f"?t={token('run', 'run_p')}"
 
 
 def test_a_button_needs_our_own_page(harness: WebHarness) -> None:
-    """No token: 400. Another site: 403. Another run's link: 403. Ours: done."""
+    """No token: 400. Another site: 403. Ours: done."""
     client, link = approval(harness)
     page = client.get(f"/runs/run_p{link}")
     assert "up to $2.00" in html(page)
@@ -270,14 +278,42 @@ def test_a_button_needs_our_own_page(harness: WebHarness) -> None:
     assert client.post(target, data={"once": "x"}).status_code == 400
     for header in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
         assert client.post(target, data=form(page), headers=header).status_code == 403
-    foreign = f"/runs/run_p/approve?t={token('run', 'run_x')}"
-    assert client.post(foreign, data=form(page)).status_code == 403
     assert harness.run("run_p").approval == "asked"
     good = client.post(
         target, data=form(page), headers={"Sec-Fetch-Site": "same-origin", "Origin": "https://films.example.com"}
     )
     assert good.status_code == 303
     assert harness.run("run_p").approval == "given"
+
+
+def test_a_link_shows_and_cannot_do_anything(harness: WebHarness) -> None:
+    """No button for its holder, who is told where to decide; and whatever is sent with it is refused like a stranger's.
+    It may have been passed on.
+    """
+    approval(harness)
+    harness.finished()
+    client, link = harness.client, f"?t={token('run', 'run_p')}"
+    page = client.get(f"/runs/run_p{link}")
+    assert "<button" not in html(page)
+    assert "This page only shows" in html(page)
+    sent = {
+        "csrf_token": hidden(client.get("/sign-in"), "csrf_token"),
+        "once": "x",
+        "prompt": "A hare.",
+        "choice": "wait",
+    }
+    posts = [
+        f"/runs/run_p/approve{link}",
+        f"/runs/run_p/cancel{link}",
+        f"/runs/run_p/generations/gen_1/decide{link}",
+        f"/runs/run_finished/retry?t={token('run', 'run_finished')}",
+        f"/runs/run_finished/scenes/1/regenerate?t={token('run', 'run_finished')}",
+        f"/r/{RECORD}/start?t={token('record', RECORD)}",
+    ]
+    for path in posts:
+        assert client.post(path, data=sent).status_code == 401, path
+    assert harness.run("run_p").approval == "asked"
+    assert len(harness.runs()) == 2
 
 
 def test_a_key_that_only_reads_sees_no_buttons(harness: WebHarness) -> None:
@@ -301,7 +337,7 @@ def test_a_key_that_only_reads_sees_no_buttons(harness: WebHarness) -> None:
 def test_a_double_click_makes_one_new_clip(harness: WebHarness) -> None:
     """The same form twice is one order."""
     harness.finished()
-    client, link = harness.client, f"?t={token('run', 'run_finished')}"
+    client, link = person(harness), f"?t={token('run', 'run_finished')}"
     page = client.get(f"/runs/run_finished{link}")
     sent = form(page, prompt="A hare.", model="local/animatic")
     for _ in range(2):
@@ -310,14 +346,14 @@ def test_a_double_click_makes_one_new_clip(harness: WebHarness) -> None:
 
 
 def test_money_in_doubt_is_decided_on_the_page(harness: WebHarness) -> None:
-    """Three buttons; a link to another run decides nothing here."""
+    """Three buttons; the address of another run decides nothing here."""
     harness.put(
         Run(id="run_x", status=RunStatus.NEEDS_ATTENTION, source="rest"),
         harness.scene("run_x"),
         harness.generation("run_x", status=GenerationStatus.UNKNOWN, provider_id=None),
         Run(id="run_y", status=RunStatus.NEEDS_ATTENTION, source="rest"),
     )
-    client, link = harness.client, f"?t={token('run', 'run_x')}"
+    client, link = person(harness), f"?t={token('run', 'run_x')}"
     page = client.get(f"/runs/run_x{link}")
     assert html(page).count('name="choice"') == 3
     elsewhere = f"/runs/run_y/generations/gen_1/decide?t={token('run', 'run_y')}"
@@ -365,7 +401,7 @@ def test_a_failed_run_without_scenes_promises_none_and_may_be_tried_again(harnes
     harness.put(
         Run(id="run_x", status=RunStatus.FAILED, source="record", base_id=BASE, record_id=RECORD, error="No row.")
     )
-    page = html(harness.client.get(f"/runs/run_x?t={token('run', 'run_x')}"))
+    page = html(person(harness).get("/runs/run_x"))
     assert "There are no scenes." in page
     assert "appear here" not in page
     for words in ("Try again", "Start anew", "Reads the row again"):
@@ -393,7 +429,7 @@ def test_a_film_with_a_stand_in_says_so_and_the_suggested_prompt_is_at_hand(harn
     harness.change(
         "scenes", scene, status=SceneStatus.REFUSED, attempt_level=AttemptLevel(softened="A fox rests in dew.")
     )
-    page = html(harness.client.get(f"/runs/run_finished?t={token('run', 'run_finished')}"))
+    page = html(person(harness).get("/runs/run_finished"))
     assert "Your film, with a placeholder for scene 1" in page
     assert "with the suggested prompt" in page
     assert ">A fox rests in dew.</textarea>" in page

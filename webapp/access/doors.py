@@ -55,7 +55,8 @@ def _admit() -> None:
     if rule.door is Door.KEY:
         g.actor = _program()
     elif rule.door in {Door.SESSION, Door.LINK}:
-        g.actor = _person(rule.subjects(**(request.view_args or {})) if rule.subjects else Subjects({}))
+        about = rule.subjects(**(request.view_args or {})) if rule.subjects else Subjects({})
+        g.actor = _person(about, shows=rule.scope == "read")
     if g.actor is None:
         return
     if rule.owner is Owner.OPERATOR and actor().account_id is not None:
@@ -78,22 +79,23 @@ def _program() -> Actor:
     return found
 
 
+def _person(about: Subjects, *, shows: bool) -> Actor:
+    """By session, because we are open, or, where the page only shows something, by signed link: a link may have been
+    passed on, and spends nothing. It also opens what is not there for the account that is signed in. Raises 401 (sign
+    in), 403 or 410.
+    """
+    found = signed_in() or opened()
+    if shows and (found is None or (found.account_id not in (None, about.account_id) and "t" in request.args)):
+        found = linked(about) or found
+    if found is None:
+        raise HttpProblem(401, "Sign in to see this page." if shows else "Sign in to do that: a link only shows.")
+    return found
+
+
 def _request_id() -> str | None:
     """The host's own name of the request, so that its log and ours can be read together."""
     told = request.headers.get("X-Railway-Request-Id") or request.headers.get("X-Request-Id") or ""
     return told if _REQUEST_ID.fullmatch(told) else None
-
-
-def _person(about: Subjects) -> Actor:
-    """By session, by signed link, or because we are open. Raises 401 (sign in), 403 or 410. A link also opens what is
-    not there for the account that is signed in.
-    """
-    found = signed_in()
-    if found is None or (found.account_id not in (None, about.account_id) and "t" in request.args):
-        found = linked(about) or found or opened()
-    if found is None:
-        raise HttpProblem(401, "Sign in to see this page.")
-    return found
 
 
 def opened() -> Actor | None:

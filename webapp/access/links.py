@@ -37,5 +37,5 @@ def linked(about: Subjects) -> Actor | None:
             refusal = error if isinstance(error, links.LinkExpired | links.Outdated) else refusal
             continue
         if subject is not None and opened_subject == subject:
-            return Actor(LINK, frozenset({"trigger"}), account_id=about.account_id)
+            return Actor(LINK, frozenset({"read"}), account_id=about.account_id)
     raise refusal

@@ -116,4 +116,5 @@ def _estimate(record_id: str, base_id: str | None, latest: str | None) -> Part:
         refusal = problem.detail
     except ReelgridError as error:
         refusal = from_domain(error).detail
-    return part("estimate", found=found, refusal=refusal, before=latest, record_id=record_id, base_id=base_id)
+    about = {"record_id": record_id, "base_id": base_id, "before": latest}
+    return part("estimate", found=found, refusal=refusal, person_may_act=actor().may("trigger"), **about)

@@ -17,8 +17,10 @@ def automation_script(public_url: str, table: str) -> str:
     return text
 
 
-def button_formula(public_url: str, base_id: str | None = None) -> str:
-    """The formula of a button field with the action "Open URL": a page on which nothing starts by itself. `base_id`
-    is named for every base but the default one, in which an unknown row would be looked for otherwise.
+def button_formula(public_url: str, page_field: str, base_id: str | None = None) -> str:
+    """The formula of a button field with the action "Open URL": the signed page of the row once that is filled, which
+    needs no key to be looked at, else one that asks who is there. Nothing starts by itself on either. `base_id` is
+    named for every base but the default one, in which an unknown row would be looked for otherwise.
     """
-    return f'"{public_url}/r/" & RECORD_ID()' + (f' & "?base_id={base_id}"' if base_id else "")
+    row = f'"{public_url}/r/" & RECORD_ID()' + (f' & "?base_id={base_id}"' if base_id else "")
+    return f"IF({{{page_field}}}, {{{page_field}}}, {row})"
