@@ -241,6 +241,24 @@ def test_an_idempotency_key_is_the_accounts_not_the_keys(harness: WebHarness) ->
     assert same["run_id"] == first["run_id"] != theirs["run_id"]
 
 
+def test_which_key_of_the_operators_started_a_row_is_not_told_to_its_owner(harness: WebHarness) -> None:
+    who = customer(harness, "ada")
+    for run_id, key_id in (("run_x", "operators"), ("run_z", None), ("run_own", who.key_id)):
+        spent(harness, 100_000, key_id=key_id, account_id=who.account_id)
+        with harness.store.write() as tx:
+            tx.runs.add(Run(id=run_id, status=RunStatus.DONE, source="rest"))
+        harness.change("runs", run_id, key_id=key_id, account_id=who.account_id)
+    shown = [get(harness, who.key, f"/api/runs/{run}").get_json()["key"] for run in ("run_x", "run_z", "run_own")]
+    assert shown == [None, None, who.key_id]
+    rows = get(harness, who.key, "/api/usage?by=key").get_json()["rows"]
+    assert [(row["key"], row["spent_usd"]) for row in rows] == [(None, 0.2), (who.key_id, 0.1)]
+    assert {row["key"] for row in get(harness, KEY, "/api/usage?by=key").get_json()["rows"]} == {
+        "operators",
+        None,
+        who.key_id,
+    }
+
+
 def test_a_suspended_account_reads_and_starts_nothing(harness: WebHarness) -> None:
     who = customer(harness, "ada")
     run_id = post(harness, who, "/api/generate-video", CLIP).get_json()["run_id"]

@@ -31,6 +31,7 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
         picture = _picture(tx, _run(tx, run_id))
         shared = _shared_calls(tx, picture.run, services.clock.now())
         left = time_left.seconds_left(services, tx, picture.run)
+        key_id = _shown_key(tx, picture.run.key_id)
     scenes = [parts.scene_view(services, picture, scene) for scene in picture.scenes]
     events = [parts.event_view(picture, event) for event in picture.events if event.entity != AIRTABLE]
     cuts = [parts.cut_view(services, picture, cut) for cut in picture.cuts if cut.status is not CutStatus.PLANNED]
@@ -41,7 +42,7 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
         "detail": run.detail,
         "verdict": run.verdict,
         "approval": run.approval,
-        "key": run.key_id,
+        "key": key_id,
         "started_at": parts.iso(run.started_at),
         "seconds_left": left,
         "held_usd": dollars(picture.held_micro),
@@ -55,6 +56,14 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
         "airtable_calls_shared": shared,
         "events": events,
     }
+
+
+def _shown_key(tx: Tx, key_id: str | None) -> str | None:
+    """An account learns of keys of its own: a row of its base may have been started by one of the operator's."""
+    if tx.account_id is None or key_id is None:
+        return key_id
+    key = tx.keys.get(key_id)
+    return key.id if key else None
 
 
 def _shared_calls(tx: Tx, run: Run, now: float) -> int:
@@ -152,7 +161,7 @@ def usage(services: Services, by: Sequence[str], since: str | None, until: str |
     """Spend grouped by columns of the ledger (day, model, record_id, key_id, base_id), and today's against the cap."""
     today = datetime.fromtimestamp(services.clock.now(), UTC).strftime("%Y-%m-%d")
     with services.store.read() as tx:
-        rows = tx.usage(by, since=since, until=until)
+        rows = _with_own_keys(tx, by, tx.usage(by, since=since, until=until))
         account = tx.accounts.get(tx.account_id) if tx.account_id else None
         spent_today = tx.balance(Account.SPENT, day=today, **({"account_id": account.id} if account else {}))
     day_cap = account.day_cap_micro if account else services.policy.day_cap_micro
@@ -161,6 +170,21 @@ def usage(services: Services, by: Sequence[str], since: str | None, until: str |
         "spent_today_usd": dollars(spent_today),
         "day_cap_usd": None if day_cap is None else dollars(day_cap),
     }
+
+
+def _with_own_keys(tx: Tx, by: Sequence[str], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What keys that are not the account's own have spent for it is one sum, like what was spent without a key."""
+    if tx.account_id is None or "key_id" not in by:
+        return list(rows)
+    own = {key.id for key in tx.keys.find()}
+    summed: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        shown = {**row, "key_id": row["key_id"] if row["key_id"] in own else None}
+        same = summed.setdefault(tuple(shown[name] for name in by), shown)
+        if same is not shown:
+            for figure in ("spent_micro", "seconds", "generations"):
+                same[figure] += shown[figure]
+    return list(summed.values())
 
 
 def _in_dollars(row: Mapping[str, Any]) -> dict[str, Any]:
