@@ -15,7 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from pipelines.domain.errors import ReelgridError, Unavailable
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, GenerationStatus, RunStatus
-from pipelines.domain.money import Account, dollars
+from pipelines.domain.money import DEPLOYMENT, dollars
 from pipelines.domain.records import Kind
 from pipelines.ports import Tx
 from pipelines.stages.files import usage
@@ -154,10 +154,11 @@ def _ages(name: str, text: str, rows: Any, statuses: Any, now: float) -> Metric:
 
 def _money(tx: Tx) -> Iterator[Metric]:
     spent = CounterMetricFamily("reelgrid_spent_usd", "Dollars spent since the beginning.")
-    spent.add_metric([], dollars(tx.balance(Account.SPENT)))
+    total = tx.balance_of(DEPLOYMENT)
+    spent.add_metric([], dollars(total.spent))
     yield spent
-    yield _gauge("reelgrid_held_usd", "Dollars set aside for runs.", dollars(tx.balance(Account.HELD)))
-    yield _gauge("reelgrid_committed_usd", "Dollars of open generations.", dollars(tx.balance(Account.COMMITTED)))
+    yield _gauge("reelgrid_held_usd", "Dollars set aside for runs.", dollars(total.held))
+    yield _gauge("reelgrid_committed_usd", "Dollars of open generations.", dollars(total.committed))
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

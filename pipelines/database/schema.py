@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0011"
+HEAD = "0012"
 """The newest revision; a wiring test compares it with the files."""
 COMPARED = ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"]
 """What of a database is compared with the tables."""
@@ -58,6 +58,7 @@ def configured(connection: Connection) -> Iterator[Config]:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection.execution_options(write=True)
     with _unbound(connection):
+        _take_your_time(connection)
         yield config
         connection.commit()
 
@@ -81,6 +82,13 @@ def _unbound(connection: Connection) -> Iterator[None]:
         cursor.execute("PRAGMA ignore_check_constraints=OFF")
 
 
+def _take_your_time(connection: Connection) -> None:
+    """For this transaction: a large history is brought up to date in minutes, and others wait for it."""
+    if connection.dialect.name == "postgresql":
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.execute(text(f"SET LOCAL {limit} = 0"))
+
+
 @contextmanager
 def _alone(engine: Engine) -> Iterator[None]:
     """Keep other processes out: a file lock beside SQLite's file, an advisory lock in PostgreSQL."""
@@ -94,5 +102,6 @@ def _alone(engine: Engine) -> Iterator[None]:
         return
     # Of a transaction, which a pooler keeps on one connection, and which no connection can take back into a pool.
     with engine.connect() as connection, connection.begin():
+        _take_your_time(connection)
         connection.execute(text("SELECT pg_advisory_xact_lock(727244)"))
         yield

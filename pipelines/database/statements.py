@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     Case,
-    Column,
     ColumnElement,
     Delete,
+    FromClause,
+    Insert,
     Select,
     Table,
     Update,
@@ -22,14 +23,18 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    insert,
     or_,
     select,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.elements import KeyedColumnElement
 
+from pipelines.database.tables import ENTRIES, TABLES
 from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.domain.money import Account
 
 Shape = tuple[tuple[str, str], ...]
 """Columns, and how each is compared: `null`, `in`, `is`, `below`, `above`, or `own` (it belongs to an account)."""
@@ -62,12 +67,12 @@ def _kind(value: Any) -> str:
     return "in" if isinstance(value, _MANY) else "is"
 
 
-def conditions(table: Table, shape: Shape) -> list[ColumnElement[bool]]:
+def conditions(table: FromClause, shape: Shape) -> list[ColumnElement[bool]]:
     """The condition in SQL, with places for its values."""
     return [_condition(table.c[name], name, kind) for name, kind in shape]
 
 
-def _condition(column: Column[Any], name: str, kind: str) -> ColumnElement[bool]:
+def _condition(column: KeyedColumnElement[Any], name: str, kind: str) -> ColumnElement[bool]:
     if kind == "null":
         return column.is_(None)
     if kind == "own":
@@ -79,13 +84,13 @@ def _condition(column: Column[Any], name: str, kind: str) -> ColumnElement[bool]
     return compared[kind]
 
 
-def _own(column: Column[Any]) -> ColumnElement[bool]:
+def _own(column: KeyedColumnElement[Any]) -> ColumnElement[bool]:
     """The row names the account that is asked for as `own`, or a run of it: looked up by the run's id, so that it costs
     the same however many runs there are.
     """
     if column.name != "run_id":
         return column == bindparam(OWN)
-    runs = column.table.metadata.tables["runs"]
+    runs = TABLES["runs"]
     return exists().where(runs.c.id == column, runs.c.account_id == bindparam(OWN))
 
 
@@ -162,9 +167,25 @@ def removing(table: Table, shape: Shape, *, limited: bool) -> Delete:
 
 
 @cache
-def summing(table: Table, shape: Shape) -> Select[Any]:
-    """The sum of `amount` over the rows that match."""
-    return select(func.coalesce(func.sum(table.c.amount), 0)).where(*conditions(table, shape))
+def summing(shape: Shape) -> Select[Any]:
+    """The sum of `amount` over the ledger's entries that match, archived or not."""
+    return select(func.coalesce(func.sum(ENTRIES.c.amount), 0)).where(*conditions(ENTRIES, shape))
+
+
+@cache
+def archiving() -> tuple[Insert | Delete, ...]:
+    """What moves the history of `run_ids` into the archive."""
+    mine: BindParameter[Any] = bindparam("run_ids", expanding=True)
+    moves: list[Insert | Delete] = []
+    for name, archive in (("events", "event_archive"), ("ledger", "ledger_archive")):
+        # Numbered anew: SQLite gives the numbers of rows again that were the last and are gone.
+        columns = [column for column in TABLES[name].c if column.name != "id"]
+        rows = select(*columns).where(TABLES[name].c.run_id.in_(mine)).order_by(TABLES[name].c.id)
+        moves.append(insert(TABLES[archive]).from_select([column.name for column in columns], rows))
+        moves.append(delete(TABLES[name]).where(TABLES[name].c.run_id.in_(mine)))
+    told = TABLES["outbox"].c
+    settled = (told.run_id.in_(mine), told.next_at.is_(None), told.lease_token.is_(None))
+    return (*moves, delete(TABLES["outbox"]).where(*settled))
 
 
 def moved_orders(table: Table, seconds: float, now: float) -> dict[str, Any]:
@@ -177,3 +198,28 @@ def moved_orders(table: Table, seconds: float, now: float) -> dict[str, Any]:
     right = and_(table.c.status == GenerationStatus.SUBMITTING.value, intent <= now)
     lease = table.c.lease_until
     return {**moved, "lease_until": case((right, lease), else_=lease - seconds)}
+
+
+MICRO_SUMS = ("spent_micro", "listed_micro", "billed_micro")
+
+
+@cache
+def usage_by(by: tuple[str, ...], *, since: bool, until: bool, own: bool) -> Select[Any]:
+    """What was spent, by columns, in days from `since` to `until`: from the totals of days, and by record from the
+    ledger, where alone it stands.
+    """
+    table: FromClause = TABLES["day_totals"]
+    rows: list[ColumnElement[bool]] = []
+    sums = {name: table.c.get(name) for name in (*MICRO_SUMS, "seconds", "generations")}
+    if "record_id" in by:
+        table = ENTRIES
+        sums = {name: table.c.get(name) for name in sums} | {"spent_micro": table.c.amount}
+        rows = [table.c.account == Account.SPENT.value]
+    rows += [table.c.account_id == bindparam(OWN)] if own else []
+    rows += [table.c.day >= bindparam("since")] if since else []
+    rows += [table.c.day <= bindparam("until")] if until else []
+    totals = [func.sum(column).label(name) for name, column in sums.items() if column is not None]
+    if "record_id" in by:
+        totals.append(func.count(table.c.generation_id.distinct()).label("generations"))
+    columns = [table.c[name] for name in by]
+    return select(*columns, *totals).where(*rows).group_by(*columns).order_by(*columns)

@@ -8,22 +8,33 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from pipelines.database import schema
+from pipelines.database.audit import discrepancies
+from pipelines.database.balances import KeptBalances
 from pipelines.database.engine import THREADS, make_engine
 from pipelines.database.rows import SqlRows
-from pipelines.database.statements import LIMIT, leasing, moved_orders, shape_of, summing, waiting
+from pipelines.database.statements import (
+    LIMIT,
+    MICRO_SUMS,
+    archiving,
+    leasing,
+    moved_orders,
+    shape_of,
+    summing,
+    usage_by,
+    waiting,
+)
 from pipelines.database.tables import RECORDS, TABLES, is_leased
 from pipelines.domain.errors import Unavailable
 from pipelines.domain.keys import new_token
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.limits import ClockStep
-from pipelines.domain.money import Account
-from pipelines.domain.records import Kind, Leased
-from pipelines.ports import Rows, Tx
+from pipelines.domain.records import Balance, Checkpoint, Kind, Leased, LedgerEntry
+from pipelines.ports import DayCap, Discrepancy, Rows, Tx
 
 ANOTHER_S, DOUBT_S = 0.001, 10.0
 SUBMITTING = GenerationStatus.SUBMITTING.value
@@ -38,6 +49,7 @@ class SqlTx(Tx):
         self.connection, self._account_id = connection, account_id
         for name, record in RECORDS.items():
             setattr(self, name, SqlRows(connection, TABLES[name], record, account_id))
+        self._kept = KeptBalances(connection)
 
     @property
     def account_id(self) -> str | None:
@@ -52,24 +64,35 @@ class SqlTx(Tx):
         if self.connection.dialect.name == "postgresql":
             self.connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
 
+    def post(self, entries: Sequence[LedgerEntry]) -> None:
+        self._kept.post(entries)
+
+    def balance_of(self, subject: str, day: str = "") -> Balance:
+        return self._kept.get(subject, day)
+
+    def must_fit(self, cap: DayCap) -> None:
+        self._kept.require(cap)
+
+    def settle(self) -> None:
+        """The very last thing before the commit."""
+        self._kept.settle()
+
     def balance(self, account: str, **equals: Any) -> int:
         shape, values = shape_of({"account": account, **equals})
-        return int(self.connection.execute(summing(TABLES["ledger"], shape), values).scalar_one())
+        return int(self.connection.execute(summing(shape), values).scalar_one())
+
+    def archive(self, run_ids: Sequence[str]) -> None:
+        for statement in archiving():
+            self.connection.execute(statement, {"run_ids": list(run_ids)})
+
+    def discrepancies(self, since: Checkpoint) -> list[Discrepancy]:
+        return discrepancies(self.connection, since)
 
     def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
-        table = TABLES["ledger"]
-        columns = [table.c[name] for name in by]
-        bounds = [table.c.day >= since] if since else []
-        bounds += [table.c.day <= until] if until else []
-        totals = (
-            func.sum(table.c.amount).label("spent_micro"),
-            func.sum(table.c.seconds).label("seconds"),
-            func.count(table.c.generation_id.distinct()).label("generations"),
-        )
-        bounds += [table.c.account_id == self.account_id] if self.account_id else []
-        query = select(*columns, *totals).where(table.c.account == Account.SPENT.value, *bounds)
-        rows = self.connection.execute(query.group_by(*columns).order_by(*columns))
-        return [{**row._asdict(), "spent_micro": int(row.spent_micro)} for row in rows]
+        own = self.account_id is not None
+        query = usage_by(tuple(by), since=since is not None, until=until is not None, own=own)
+        rows = self.connection.execute(query, {"since": since, "until": until, "own": self.account_id})
+        return [{**row._asdict(), **{name: int(getattr(row, name)) for name in MICRO_SUMS}} for row in rows]
 
 
 class _Turns:
@@ -112,11 +135,15 @@ class SqlStore:
     @contextmanager
     def write(self) -> Iterator[SqlTx]:
         with self._turn, _translated(), self._connection(write=True) as connection, connection.begin():
-            yield SqlTx(connection, self.account_id)
+            tx = SqlTx(connection, self.account_id)
+            yield tx
+            tx.settle()
 
     @contextmanager
     def read(self) -> Iterator[SqlTx]:
         with _translated(), self._connection(write=False) as connection:
+            if not self._sqlite:
+                connection.execution_options(isolation_level="REPEATABLE READ")
             yield SqlTx(connection, self.account_id)
 
     def _connection(self, *, write: bool) -> Connection:

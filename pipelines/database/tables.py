@@ -21,6 +21,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
     Index,
@@ -28,6 +29,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    or_,
+    select,
+    text,
+    union_all,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -51,12 +56,31 @@ UNIQUE: dict[str, list[tuple[str, ...]]] = {
 }
 
 INDEXES: dict[str, list[tuple[str, ...]]] = {
-    "runs": [("status",), ("record_id",), ("created_at",), ("account_id", "created_at")],
+    "runs": [
+        ("status", "created_at", "id"),
+        ("record_id",),
+        ("created_at", "id"),
+        ("base_id", "created_at", "id"),
+        ("finished_at", "id"),
+        ("account_id", "created_at", "id"),
+    ],
     "keys": [("account_id",)],
-    "generations": [("run_id",), ("scene_id",), ("status", "next_at"), ("model", "status"), ("fingerprint", "status")],
-    "clips": [("fingerprint",), ("run_id",), ("sha256",)],
-    "events": [("run_id", "id"), ("entity_id",)],
-    "ledger": [("account", "run_id"), ("account", "generation_id"), ("day",)],
+    "generations": [
+        ("run_id",),
+        ("scene_id",),
+        ("status", "next_at"),
+        ("status", "updated_at"),
+        ("model", "status", "updated_at", "id"),
+        ("fingerprint", "status"),
+    ],
+    "clips": [("fingerprint",), ("run_id",), ("sha256",), ("key",), ("deleted_at", "created_at")],
+    "cuts": [("key",), ("deleted_at", "created_at")],
+    "events": [("run_id", "id"), ("entity_id", "run_id", "at")],
+    "event_archive": [("run_id", "id")],
+    "ledger": [("run_id", "account"), ("account", "generation_id"), ("account", "day")],
+    "ledger_archive": [("run_id", "account"), ("account", "generation_id"), ("account", "day")],
+    "balances": [("kind",)],
+    "day_totals": [("day",), ("key_id", "day"), ("base_id", "day"), ("account_id", "day")],
     "files": [("kind", "last_used_at"), ("run_id",)],
     "scenes": [("key",), ("clip_id",), ("airtable_record_id",)],
     "outbox": [("base_id", "table"), ("base_id", "next_at"), ("run_id",), ("record_id",)],
@@ -72,7 +96,7 @@ PARENTS: dict[str, dict[str, str]] = {
 }
 """The table whose row a column names."""
 
-SIGNED = {("ledger", "amount")}
+SIGNED = {("ledger", "amount"), ("ledger_archive", "amount")}
 """The one whole number that goes below zero: each posting has two sides."""
 
 
@@ -82,14 +106,17 @@ OWNERS: dict[str, str] = {
     "bases": "account_id",
     "runs": "account_id",
     "ledger": "account_id",
+    "ledger_archive": "account_id",
+    "balances": "account_id",
+    "day_totals": "account_id",
     "files": "account_id",
-    **dict.fromkeys(("scenes", "generations", "clips", "cuts", "events"), "run_id"),
+    **dict.fromkeys(("scenes", "generations", "clips", "cuts", "events", "event_archive"), "run_id"),
 }
 """The column that says whose a row is: its account, or the run that it is a part of."""
 
 OF_NOBODY = frozenset(
     (
-        *("file_totals", "outbox", "inbox", "replays", "processes", "sweeps", "texts"),
+        *("file_totals", "outbox", "inbox", "replays", "processes", "sweeps", "texts", "checkpoints"),
         *("stop_switches", "circuits", "base_outages", "rate_limits", "airtable_paces", "clock_steps"),
     )
 )
@@ -147,8 +174,25 @@ def _table(name: str, record: type[Any]) -> Table:
     columns = [_column(name, field.name, hints[field.name]) for field in dataclasses.fields(record)]
     unique = [Index(f"uq_{name}_{'_'.join(cols)}", *cols, unique=True) for cols in UNIQUE.get(name, [])]
     plain = [Index(f"ix_{name}_{'_'.join(cols)}", *cols) for cols in INDEXES.get(name, [])]
-    due = [Index(f"ix_{name}_due", "next_at")] if is_leased(record) else []
-    return Table(name, metadata, *columns, *_checks(name, columns, hints), *unique, *plain, *due)
+    table = Table(name, metadata, *columns, *_checks(name, columns, hints), *unique, *plain)
+    if is_leased(record):
+        Index(f"ix_{name}_due", table.c.next_at)
+        _index_some(f"ix_{name}_owner", table.c.lease_owner, table.c.lease_owner.is_not(None))
+    return table
+
+
+def _index_some(name: str, column: Column[Any], rows: ColumnElement[bool]) -> None:
+    """No bigger than what goes on at the moment."""
+    Index(name, column, sqlite_where=rows, postgresql_where=rows)
 
 
 TABLES: dict[str, Table] = {name: _table(name, record) for name, record in RECORDS.items()}
+
+_NOTHING = text("0")
+"""In the statement itself: a parameter would keep SQLite from its index."""
+EXPOSED = or_(TABLES["balances"].c.held != _NOTHING, TABLES["balances"].c.committed != _NOTHING)
+"""Balances of subjects that have money set aside: few, however many there are."""
+_index_some("ix_balances_exposed", TABLES["balances"].c.id, EXPOSED)
+
+ENTRIES = union_all(select(TABLES["ledger"]), select(TABLES["ledger_archive"])).subquery("entries")
+"""Every entry of the ledger, archived or not."""

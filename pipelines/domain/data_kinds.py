@@ -19,6 +19,7 @@ PERSONAL: Mapping[str, tuple[str, ...]] = {
     "clips": ("fingerprint",),
     "cuts": ("filename", "report", "verdict", "attachment"),
     "events": ("detail",),
+    "event_archive": ("detail",),
     "outbox": ("fields", "sent", "error"),
     "texts": ("answer",),
 }
@@ -27,8 +28,12 @@ PERSONAL: Mapping[str, tuple[str, ...]] = {
 PASSING: Mapping[str, tuple[str, ...]] = {"inbox": ("body",), "replays": ("body",)}
 """May hold the same, name no run, and are deleted after days: docs/reference/files.md."""
 
+_ENTRY = ("day", "posting_id", "run_id", "generation_id", *_OWNER, "record_id", "model", "memo")
 MONEY: Mapping[str, tuple[str, ...]] = {
-    "ledger": ("day", "posting_id", "run_id", "generation_id", *_OWNER, "record_id", "model", "memo"),
+    "ledger": _ENTRY,
+    "ledger_archive": _ENTRY,
+    "balances": ("id", "kind", "account_id", "day"),
+    "day_totals": ("id", "day", "model", *_OWNER),
 }
 """The books, which stay."""
 
@@ -40,6 +45,8 @@ TECHNICAL: Mapping[str, tuple[str, ...]] = {
     "clips": (*_LEASE, "run_id", "scene_id", "sha256", "key", "model", "generation_id", "footage", "prepared"),
     "cuts": (*_LEASE, "run_id", "format", "token", "key", "sha256", "poster_key", "extras", "footage"),
     "events": ("entity", "entity_id", "run_id", "name", "old", "new", "actor"),
+    "event_archive": ("entity", "entity_id", "run_id", "name", "old", "new", "actor"),
+    "checkpoints": ("id",),
     "outbox": (*_LEASE, "base_id", "table", "record_id", "merge", "run_id"),
     "inbox": ("id", "provider"),
     "keys": ("id", "name", "sha256", "scopes", "account_id", "retired_sha256"),

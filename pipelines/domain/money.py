@@ -28,6 +28,15 @@ class Account(StrEnum):
     SPENT = "spent"
 
 
+DEPLOYMENT = "all"
+"""The subject of kept balances that every posting belongs to."""
+
+
+def subject(kind: str, id: str) -> str:
+    """Whose balance is kept: `run`, `key` or `base`, and which."""
+    return f"{kind}:{id}"
+
+
 class Posting(StrEnum):
     """Why money moved."""
 

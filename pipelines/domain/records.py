@@ -168,6 +168,9 @@ class Generation(Leased):
     fingerprint: str = ""
     reserve_micro: int = 0
     cost_micro: int | None = None
+    """What we count: what the provider says it billed, where it says so, else the list price."""
+    billed_micro: int | None = None
+    """What the provider says it billed; None where it does not tell."""
     intent_at: float | None = None
     submitted_at: float | None = None
     provider_id: str | None = None
@@ -271,7 +274,66 @@ class LedgerEntry:
     model: str | None = None
     seconds: float = 0.0
     memo: str = ""
+    listed_micro: int = 0
+    """Our own figure for what `billed_micro` is for; both 0 where the provider does not tell what it billed."""
+    billed_micro: int = 0
     id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What is set aside, committed and spent for one run, key or base, or for all: kept as its entries are posted."""
+
+    id: str
+    """`run:<id>`, `key:<id>`, `base:<id>`, `account:<id>` or `all`."""
+    kind: str
+    """What stands before the colon."""
+    account_id: str | None = None
+    """Of a run or an account: whose it is."""
+    held: int = 0
+    committed: int = 0
+    spent: int = 0
+    day: str = ""
+    """The UTC day on which it was last changed."""
+    spent_on_day: int = 0
+    """How much of `spent` was spent on that day."""
+
+    @property
+    def exposure(self) -> int:
+        """Money set aside or committed, whatever the day."""
+        return self.held + self.committed
+
+    @property
+    def used(self) -> int:
+        """What counts against the limit of a day."""
+        return self.exposure + self.spent_on_day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayTotal:
+    """What was spent on one day with one model, for one key, base and account: what usage adds up."""
+
+    id: str
+    day: str
+    model: str | None = None
+    key_id: str | None = None
+    base_id: str | None = None
+    account_id: str | None = None
+    spent_micro: int = 0
+    seconds: float = 0.0
+    generations: int = 0
+    listed_micro: int = 0
+    billed_micro: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """How far a duty that goes through history has come: the ledger's audit, the archive."""
+
+    id: str
+    at: float = 0.0
+    entry: int = 0
+    """The ledger's last entry that was gone through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from pipelines.domain.errors import ReelgridError
 from pipelines.domain.limits import AirtablePace, BaseOutage, Circuit, ClockStep, RateLimit, StopSwitch
 from pipelines.domain.records import (
     ApiKey,
+    Balance,
     Base,
+    Checkpoint,
     Clip,
     CustomerAccount,
     Cut,
+    DayTotal,
     Event,
     Generation,
     InboxItem,
@@ -86,6 +91,26 @@ class Rows(Protocol[T]):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class DayCap:
+    """A limit of one day that a transaction must not pass, for a subject of kept balances."""
+
+    subject: str
+    day: str
+    limit: int
+    error: Callable[[int], ReelgridError]
+    """What is raised, given what the others use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discrepancy:
+    """Something that is kept and does not say what the entries of the ledger add up to."""
+
+    what: str
+    kept: str
+    entries: str
+
+
 class Tx(ABC):
     """One transaction. Everything in it is committed together, or not at all. The only list of the tables."""
 
@@ -96,7 +121,12 @@ class Tx(ABC):
     clips: Rows[Clip]
     cuts: Rows[Cut]
     events: Rows[Event]
+    event_archive: Rows[Event]
     ledger: Rows[LedgerEntry]
+    ledger_archive: Rows[LedgerEntry]
+    balances: Rows[Balance]
+    day_totals: Rows[DayTotal]
+    checkpoints: Rows[Checkpoint]
     outbox: Rows[OutboxEntry]
     inbox: Rows[InboxItem]
     keys: Rows[ApiKey]
@@ -130,14 +160,45 @@ class Tx(ABC):
         """Keep every other transaction that names the same thing out until this one ends."""
 
     @abstractmethod
+    def post(self, entries: Sequence[LedgerEntry]) -> None:
+        """Append entries to the ledger. The balances and totals that they change are written when the transaction ends,
+        the one that all transactions share last of all.
+        """
+
+    @abstractmethod
+    def balance_of(self, subject: str, day: str = "") -> Balance:
+        """The kept balance of a subject, with what this transaction has posted; `spent_on_day` is for `day`."""
+
+    @abstractmethod
+    def must_fit(self, cap: DayCap) -> None:
+        """When the transaction ends, and nobody else can change it any more, what is used must not be above the cap;
+        else the cap's error is raised and nothing is committed.
+        """
+
+    @abstractmethod
     def balance(self, account: str, **equals: Any) -> int:
-        """Sum of the ledger's amounts in an account of the ledger, in micro-dollars; of all customers, because limits
-        are shared.
+        """Sum of the ledger's amounts in an account of the ledger, in micro-dollars, of all customers: grows with what
+        is summed, such as all entries of a generation. What belongs to a run, key, base, account or day is read by
+        `balance_of`.
         """
 
     @abstractmethod
     def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
-        """Spend grouped by columns of the ledger: rows with the columns, `spent_micro`, `seconds`, `generations`."""
+        """Spend grouped by day, model, key_id, base_id or record_id: rows with the columns, `spent_micro`, `seconds`,
+        `generations`, `listed_micro`, `billed_micro`.
+        """
+
+    @abstractmethod
+    def archive(self, run_ids: Sequence[str]) -> None:
+        """Move the events and ledger entries of runs to the archive, and forget what their rows in Airtable said: all
+        of it was written.
+        """
+
+    @abstractmethod
+    def discrepancies(self, since: Checkpoint) -> list[Discrepancy]:
+        """Where kept balances and day totals differ from the entries of the ledger, as far as entries after `since`
+        touch them; postings that do not add up to zero; fetched generations that are counted with less than they cost.
+        """
 
 
 class Store(Protocol):

@@ -230,15 +230,16 @@ def test_balances_and_usage_are_sums_of_the_ledger(store: Store) -> None:
         tx.runs.add(a_run())
         for generation, amount, seconds in (("gen_1", 400_000, 4.0), ("gen_2", 600_000, 8.0)):
             tx.generations.add(a_generation(generation, GenerationStatus.FETCHED))
-            tx.ledger.add(entry(Account.COMMITTED, -amount, generation_id=generation))
-            tx.ledger.add(entry(Account.SPENT, amount, generation_id=generation, seconds=seconds, model="sora/sora-2"))
+            sides = [entry(Account.BUDGET, -amount, generation_id=generation)]
+            sides.append(entry(Account.SPENT, amount, generation_id=generation, seconds=seconds, model="sora/sora-2"))
+            tx.post(sides)
     with store.read() as tx:
         assert tx.balance("spent", run_id="run_1") == 1_000_000
-        assert tx.balance("committed", generation_id="gen_1") == -400_000
+        assert tx.balance(Account.BUDGET, generation_id="gen_1") == -400_000
         assert tx.balance("spent", run_id="other") == 0
         (row,) = tx.usage(["day", "model"])
     expected = {"day": "2027-01-15", "model": "sora/sora-2", "spent_micro": 1_000_000}
-    assert row == {**expected, "seconds": 12.0, "generations": 2}
+    assert row == {**expected, "seconds": 12.0, "generations": 2, "listed_micro": 0, "billed_micro": 0}
 
 
 @pytest.mark.parametrize(

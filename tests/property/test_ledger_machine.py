@@ -21,6 +21,7 @@ from pipelines.testing import make_services
 
 _G = GenerationStatus
 NOW = 1_795_521_600.0
+TODAY = ledger.utc_day(NOW)
 RUN_CAP, DAY_CAP, KEY_CAP = 3_000, 8_000, 5_000
 AMOUNTS = st.integers(1, 2_500)
 
@@ -147,11 +148,11 @@ class LedgerMachine(RuleBasedStateMachine):
         if not hasattr(self, "store"):
             return
         with self.store.read() as tx:
-            assert ledger.exposure(tx) + ledger.spent(tx) <= DAY_CAP + self.overrun
-            assert ledger.exposure(tx, key_id="key") + ledger.spent(tx, key_id="key") <= KEY_CAP + self.overrun
+            assert ledger.of_all(tx, TODAY).used <= DAY_CAP + self.overrun
+            assert ledger.of_key(tx, "key", TODAY).used <= KEY_CAP + self.overrun
             for run in tx.runs.find():
-                used = ledger.exposure(tx, run_id=run.id) + ledger.spent(tx, run_id=run.id)
-                assert used <= RUN_CAP + self.overrun
+                own = ledger.of_run(tx, run.id)
+                assert own.exposure + own.spent <= RUN_CAP + self.overrun
 
 
 def _run(tx: Tx, run_id: str) -> Run:

@@ -37,7 +37,7 @@ def examine(stack: Stack, store: Store, journal: Journal, records: Mapping[str, 
     found = Findings(visits=journal.visits())
     with store.read() as tx:
         runs = tx.runs.find(order="created_at")
-        books = ledger.audit(tx)
+        books = ledger.audit(tx, everything=True)
         found.faults += [f"audit: {problem}" for problem in books.problems]
         found.faults += broken_chains(tx.events.find(name="status"))
         found.faults += _untruthful(tx, runs)

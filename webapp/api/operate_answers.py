@@ -22,6 +22,9 @@ class UsageRow(Answer):
     spent_usd: Usd
     seconds: float
     generations: int
+    billed_usd: Annotated[Usd, Field(description="What providers say they billed, where they tell it.")]
+    listed_usd: Annotated[Usd, Field(description="Our own figure for what `billed_usd` is for.")]
+    variance_usd: Annotated[float, Field(description="`billed_usd` less `listed_usd`.")]
 
 
 class Usage(Answer):

@@ -17,7 +17,7 @@ from pipelines.stages.files import orphans, usage
 from pipelines.stages.files.usage import By
 from pipelines.stages.scheduler import maintenance
 from pipelines.stages.spending import ledger
-from pipelines.stages.views import run_view
+from pipelines.stages.views import run_view, sections
 from webapp.api.operate import COLUMNS, catalogue, stopped
 from webapp.api.operate_answers import ModelView
 from webapp.commands.output import ACTOR, OPERATORS, Group, Money, as_json, print_table, reports_errors, show
@@ -42,28 +42,34 @@ bases_group = Group("bases", OPERATORS, help="Connected Airtable bases.", alone=
 @as_json
 @reports_errors
 def ledger_show(by: tuple[str, ...], since: datetime | None, until: datetime | None, *, json_: bool) -> None:
-    """Spend by day, model, record, key or base."""
+    """Spend by day, model, record, key or base; what providers say they billed, and how far that is from our figure."""
     names = by or ("day",)
     bounds = [day.strftime("%Y-%m-%d") if day else None for day in (since, until)]
     found = run_view.usage(services(), [COLUMNS[name] for name in names], *bounds)
     rows = [[row[COLUMNS[name]] for name in names] + _figures(row) for row in found["rows"]]
-    columns = (*names, "spent", "seconds", "generations")
+    columns = (*names, "spent", "seconds", "generations", "billed", "variance")
     show(found, json_=json_, table=lambda: print_table(columns, rows, empty="Nothing was spent."))
 
 
 def _figures(row: dict[str, Any]) -> list[object]:
-    return [f"${row['spent_usd']:.4f}", f"{row['seconds'] or 0:g}", row["generations"]]
+    told = [f"${row['billed_usd']:.4f}", f"${row['variance_usd']:+.4f}"] if row["listed_usd"] else ["", ""]
+    return [f"${row['spent_usd']:.4f}", f"{row['seconds'] or 0:g}", row["generations"], *told]
 
 
 @ledger_group.command("audit")
+@click.option("--all", "everything", is_flag=True, help="Go through the whole history, not only what is new.")
 @as_json
 @reports_errors
-def ledger_audit(*, json_: bool) -> None:
-    """Check that the books balance; exit code 1 if they do not."""
-    with services().store.read() as tx:
-        audit = ledger.audit(tx)
+def ledger_audit(*, json_: bool, everything: bool = False) -> None:
+    """Check that the books balance, from where the last audit ended; exit code 1 if they do not."""
+    core = services()
+    with core.store.read() as tx:
+        audit = ledger.audit(tx, everything=everything)
+    with core.store.write() as tx:
+        ledger.keep_checkpoint(tx, audit)
     found = {
         "balanced": not audit.problems,
+        "since": sections.iso(audit.since or None),
         "problems": list(audit.problems),
         "accounts_usd": {name: dollars(amount) for name, amount in audit.sums.items()},
     }
@@ -74,6 +80,8 @@ def ledger_audit(*, json_: bool) -> None:
 
 def _print_audit(found: dict[str, Any]) -> None:
     print_table(("account", "dollars"), found["accounts_usd"].items())
+    if found["since"]:
+        click.echo(f"\nGone through since {found['since']}; --all goes through everything.")
     click.echo("\nThe books balance." if found["balanced"] else "\n" + "\n".join(found["problems"]))
 
 

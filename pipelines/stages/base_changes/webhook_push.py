@@ -82,7 +82,7 @@ def advance(services: Services, actor: Actor, base_id: str) -> None:
 
 def _is_new(services: Services, base_id: str) -> bool:
     with services.store.read() as tx:
-        return not known(services, base_id).looked and not tx.runs.find(base_id=base_id, limit=1)
+        return not known(services, base_id).looked and not tx.runs.find(base_id=base_id, order="created_at", limit=1)
 
 
 def give_up(services: Services, actor: Actor, base_id: str, error: ReelgridError) -> None:

@@ -76,7 +76,7 @@ def _show_version(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> 
         record_id=run.record_id or "",
         run=run.number,
         created_at=cuts[0].created_at,
-        cost_micro=ledger.spent(tx, run_id=run.id),
+        cost_micro=ledger.of_run(tx, run.id).spent,
         model=run.plan.model if run.plan else "",
         what_changed=_what_changed(tx, run),
         films=files[VersionField.FINAL_VIDEO],

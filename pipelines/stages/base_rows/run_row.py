@@ -63,7 +63,7 @@ def show_late_cost(tx: Tx, now: float, run: Run) -> None:
         return
     known = outbox.entry_of(tx, run.base_id, AirtableTable.VIDEOS, run.record_id)
     if known is not None and known.run_id == run.id:
-        cost = {VideoField.ACTUAL_COST.value: dollars(ledger.spent(tx, run_id=run.id))}
+        cost = {VideoField.ACTUAL_COST.value: dollars(ledger.of_run(tx, run.id).spent)}
         where: dict[str, Any] = {"base_id": run.base_id, "table": AirtableTable.VIDEOS.value, "run_id": run.id}
         outbox.put(tx, now, fields=cost, record_id=run.record_id, urgent=True, within_s=outbox.SOON_S, **where)
     settings_row.show(tx, now, run.base_id, at_once=True)
@@ -93,7 +93,7 @@ def cells(services: Services, tx: Tx, run: Run) -> dict[str, Any]:
         run,
         now=now,
         progress=_progress(services, tx, run, now),
-        cost_micro=ledger.spent(tx, run_id=run.id),
+        cost_micro=ledger.of_run(tx, run.id).spent,
         page_url=_page_of(services, run.base_id or "", run.record_id or ""),
         detail=" ".join(word for word in words if word).strip() or None,
     )

@@ -89,7 +89,7 @@ def _scene_state(services: Services, tx: Tx, scene: Scene) -> dict[str, Any]:
     return {
         "now": services.clock.now(),
         "attempts": len(tried),
-        "cost_micro": sum(ledger.spent(tx, generation_id=gen.id) for gen in tried) if tried or clip else None,
+        "cost_micro": sum(ledger.spent_on(tx, gen.id) for gen in tried) if tried or clip else None,
         "job_id": next(jobs, None),
         "clip_url": None if clip is None else services.links.page(run_id=scene.run_id),
     }

@@ -22,7 +22,7 @@ def show(tx: Tx, now: float, base_id: str, *, record_id: str | None = None, at_o
     row = record_id or (known[0].record_id if known else None)
     if row is None:
         return
-    spent = ledger.spent(tx, base_id=base_id, day=ledger.utc_day(now))
+    spent = ledger.of_base(tx, base_id, ledger.utc_day(now)).spent_on_day
     status = _status_of_base(tx, now, base_id)
     fields = settings_fields(spent_today_micro=spent, status=status)
     news = (known[0].fields.get(SettingsField.STATUS) if known else RUNNING) != status

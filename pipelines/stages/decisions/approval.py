@@ -88,7 +88,7 @@ def _go_on(services: Services, actor: Actor, run: Run) -> None:
         due = still_to_buy(tx, run, scenes, run.known_plan)
         ledger.release(tx, actor.now, run)
         ledger.hold(tx, actor.now, run, due, services.policy)
-        quote = due + ledger.spent(tx, run_id=run.id)
+        quote = due + ledger.of_run(tx, run.id).spent
         detail = "Approved. Generating the clips."
         run = transition_run(tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail=detail, quote_micro=quote)
         scene_rows.show_all(services, tx, run, within_s=None if plan is None else outbox.SOON_S)

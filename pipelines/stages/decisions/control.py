@@ -189,7 +189,7 @@ def regenerate(services: Services, run_id: str, number: int, changes: dict[str, 
         price = _order_again(services, tx, who, run, scene, changes)
         ledger.hold(tx, now, run, price, services.policy, board_read=False)
         again = {"detail": f"Making scene {number} again.", "error": None, "finished_at": None, "next_at": now}
-        quote = ledger.spent(tx, run_id=run.id) + price
+        quote = ledger.of_run(tx, run.id).spent + price
         run = transition_run(tx, who, run, _R.GENERATING, take=run.take + 1, quote_micro=quote, **again)
         scene_rows.show(services, tx, run, tx.scenes.get(scene.id) or scene, within_s=outbox.SOON_S)
         run_row.show(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)

@@ -131,7 +131,8 @@ def _transition(services: Services, tx: Tx, gen: Generation, job: Job | None, to
     actor, known = Actor("sweep", now), _known(gen, job)
     if job is not None and to is _G.SUCCEEDED:
         due = fetch.due_at(job.expires_at or fetch.kept_until(services, gen), now)
-        done = {"result": GenerationResult.of(job.result), "cost_micro": job.cost_micro, "next_at": due}
+        billed = {"cost_micro": job.cost_micro, "billed_micro": job.cost_micro}
+        done = {"result": GenerationResult.of(job.result), **billed, "next_at": due}
         transition_generation(tx, actor, gen, to, **known, **done)
         circuit_breaker.record_outcome(tx, gen.model, now, ok=True)
     else:
@@ -219,7 +220,8 @@ def _judge(services: Services, actor: Actor, gen: Generation, job: Job) -> _Answ
         return None
     if job.status is _G.FAILED:
         error = _error_of(job)
-        _fail(services, actor, gen, job.reason or Reason.PROVIDER_ERROR, error, cost=_charged(services, gen, job))
+        told = replace(gen, billed_micro=job.cost_micro)
+        _fail(services, actor, told, job.reason or Reason.PROVIDER_ERROR, error, cost=_charged(services, gen, job))
         return None
     if gen.result.missing_since is not None:
         _found_again(services, gen)

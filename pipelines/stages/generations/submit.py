@@ -257,6 +257,7 @@ def commit_job(
                 _G.SUCCEEDED,
                 next_at=now,
                 cost_micro=job.cost_micro,
+                billed_micro=job.cost_micro,
                 result=result,
             )
             circuit_breaker.record_outcome(tx, gen.model, now, ok=True)
@@ -324,7 +325,8 @@ def _not_taken(tx: Tx, actor: Actor, gen: Generation, error: Retryable) -> None:
 def fail(tx: Tx, actor: Actor, gen: Generation, reason: Reason, error: ReelgridError, *, cost: int = 0) -> None:
     """The provider said no: what it costs is captured (mostly nothing), the rest is free again, the run looks on."""
     run = tx.runs.get(gen.run_id, lock=True)
-    gen = transition_generation(tx, actor, gen, _G.FAILED, reason=reason, error=error.operator, cost_micro=cost)
+    known = {"reason": reason, "error": error.operator, "cost_micro": cost, "billed_micro": gen.billed_micro}
+    gen = transition_generation(tx, actor, gen, _G.FAILED, **known)
     if run is not None:
         if cost:
             ledger.capture(tx, actor.now, run, gen, cost, 0.0)

@@ -74,7 +74,7 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
     due = still_to_buy(tx, run, scenes, plan)
     ledger.release(tx, actor.now, run)
     ledger.hold(tx, actor.now, run, due, services.policy)
-    quote = due + ledger.spent(tx, run_id=run.id)
+    quote = due + ledger.of_run(tx, run.id).spent
     threshold = services.policy.approval_above_micro
     if threshold is not None and (threshold == 0 or due > threshold) and run.approval != "given":
         detail = "Please look at the scenes and the free preview, then approve."

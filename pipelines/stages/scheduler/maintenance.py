@@ -30,7 +30,8 @@ STEP_S = 2.0
 SETTINGS_S, BASES_S, DAY_S, TIDY_S = 5.0, 60.0, 60.0, 3600.0
 PUSHED_SETTINGS_S = 240.0
 """Where Airtable pings us we hear of a change in Settings at once; this is for the ping that is lost."""
-AT_ONCE = 200
+AT_ONCE, ROUNDS = 200, 20
+"""Files that are given up in one transaction, and so many transactions an hour."""
 _HEAVY_RUNS = {RunStatus.STITCHING, RunStatus.NEEDS_APPROVAL}
 
 
@@ -70,6 +71,7 @@ class Maintenance:
         self._every("tidy", TIDY_S, lambda: clean_up(self._services))
         self._every("forget", TIDY_S, lambda: retention.forget(self._services))
         self._every("room", TIDY_S, lambda: usage.warn(self._services))
+        self._every("archive", TIDY_S, lambda: retention.archive(self._services))
         self._every("scratch", TIDY_S, lambda: scratch.sweep(self._services, time.time()))
 
     def _every(self, name: str, seconds: float, duty: Callable[[], object]) -> None:
@@ -107,7 +109,7 @@ class Maintenance:
         with self._services.store.write() as tx:
             for entry in tx.outbox.find(table=AirtableTable.SETTINGS, gone=False):
                 said = to_micro(entry.fields.get(SettingsField.SPENT_TODAY) or 0)
-                if said > ledger.spent(tx, base_id=entry.base_id, day=self._day):
+                if said > ledger.of_base(tx, entry.base_id, self._day).spent_on_day:
                     settings_row.show(tx, now, entry.base_id, at_once=True)
 
     def _read_switches(self) -> None:
@@ -135,15 +137,27 @@ def clean_up(services: Services) -> int:
 
 
 def _forget(services: Services, kind: str, before: float) -> int:
-    """First the row says that it is gone, then its files go; what others still need stays."""
-    with services.store.write() as tx:
-        table: Rows[Any] = tx.clips if kind == "clips" else tx.cuts
-        old = table.find(before={"created_at": before}, order="created_at", deleted_at=None)
-        over = [row for row in old if _is_over(tx, row)][:AT_ONCE]
-        for row in over:
-            table.change(row.id, deleted_at=services.clock.now())
-        free = [row for row in over if row.key and not table.count(key=row.key, deleted_at=None)]
-    return keep.remove(services, dict.fromkeys(key for row in free for key in _files_of(row)))
+    """In small transactions, the oldest first; what is still needed is passed over."""
+    deleted, since = 0, 0.0
+    for _ in range(ROUNDS):
+        with services.store.write() as tx:
+            table: Rows[Any] = tx.clips if kind == "clips" else tx.cuts
+            bounds: dict[str, Any] = {"after": {"created_at": since}, "before": {"created_at": before}}
+            old = table.find(order="created_at", limit=AT_ONCE, deleted_at=None, **bounds)
+            files = _give_up(table, [row for row in old if _is_over(tx, row)], services.clock.now())
+        deleted += keep.remove(services, files)
+        if len(old) < AT_ONCE:
+            break
+        since = old[-1].created_at
+    return deleted
+
+
+def _give_up(table: Rows[Any], over: Sequence[Clip | Cut], now: float) -> list[str]:
+    """First the row says that it is gone; the files that nobody else needs are to go then."""
+    for row in over:
+        table.change(row.id, deleted_at=now)
+    free = [row for row in over if row.key and not table.count(key=row.key, deleted_at=None)]
+    return list(dict.fromkeys(key for row in free for key in _files_of(row)))
 
 
 def _forget_unused(services: Services, before: float) -> int:

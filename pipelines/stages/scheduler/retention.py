@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pipelines.domain.lifecycle import TERMINAL
+from pipelines.domain.records import Checkpoint, Run
 from pipelines.ports import Rows, Tx
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.spending import ledger
 
 DAY_S = 86_400.0
 AT_ONCE = 500
 """Rows in one transaction: a trigger may have to wait for it."""
+ARCHIVED_AFTER_DAYS = 90
+RUNS_AT_ONCE, ROUNDS = 20, 500
+"""Runs that are archived in one transaction, and so many transactions an hour."""
+ARCHIVE = "archive"
+"""The checkpoint of the archive: the end of the last run that is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +63,34 @@ def _forget(services: Services, kept: Kept, before: float) -> int:
         total += removed
         if removed < AT_ONCE:
             return total
+
+
+def archive(services: Services) -> int:
+    """Put away the history of runs that ended long ago, the oldest first; how many runs."""
+    before = services.clock.now() - ARCHIVED_AFTER_DAYS * DAY_S
+    total = 0
+    for _ in range(ROUNDS):
+        with services.store.write() as tx:
+            ended = _ended(tx, before)
+            over = [run.id for run in ended if run.status in TERMINAL and not ledger.of_run(tx, run.id).exposure]
+            tx.archive(over)
+        total += len(over)
+        if not ended:
+            break
+    return total
+
+
+def _ended(tx: Tx, before: float) -> list[Run]:
+    """The next runs to look at, all that ended at the same moment together; the checkpoint moves behind them.
+
+    A run that goes on later ends later, and is looked at again then.
+    """
+    mark = tx.checkpoints.get(ARCHIVE) or Checkpoint(id=ARCHIVE)
+    bounds: dict[str, Any] = {"after": {"finished_at": mark.at}, "before": {"finished_at": before}}
+    runs = tx.runs.find(order="finished_at", limit=RUNS_AT_ONCE, **bounds)
+    if not runs:
+        return []
+    last = runs[-1].finished_at or mark.at
+    if not tx.checkpoints.change(ARCHIVE, at=last):
+        tx.checkpoints.add(replace(mark, at=last))
+    return [*(run for run in runs if run.finished_at != last), *tx.runs.find(finished_at=last)]

@@ -8,11 +8,11 @@ from typing import Any
 
 from pipelines.domain.errors import OverBudget
 from pipelines.domain.keys import new_id
-from pipelines.domain.lifecycle import MOVING, OPEN, GenerationStatus, RunStatus
-from pipelines.domain.money import Account, Posting, entries, show, show_enough
+from pipelines.domain.lifecycle import MOVING, OPEN, RunStatus
+from pipelines.domain.money import DEPLOYMENT, Account, Posting, entries, show, show_enough, subject
 from pipelines.domain.policy import Policy
-from pipelines.domain.records import Base, Generation, LedgerEntry, Run
-from pipelines.ports import Tx
+from pipelines.domain.records import Balance, Base, Checkpoint, Generation, LedgerEntry, Run
+from pipelines.ports import DayCap, Tx
 
 HOLDING = MOVING | {RunStatus.NEEDS_APPROVAL}
 """Runs that may have money set aside beside what their open generations commit."""
@@ -26,11 +26,11 @@ def utc_day(now: float) -> str:
 def _post(
     tx: Tx, now: float, posting: Posting, amount: int, run: Run, gen: Generation | None = None, **more: Any
 ) -> None:
-    if amount == 0:
+    if amount == 0 and not more.get("listed_micro"):
         return
     posting_id = new_id("mov")
-    for side in entries(posting, amount):
-        row = LedgerEntry(
+    sides = [
+        LedgerEntry(
             at=now,
             day=utc_day(now),
             posting_id=posting_id,
@@ -46,39 +46,58 @@ def _post(
             model=gen.model if gen else None,
             **more,
         )
-        tx.ledger.add(row)
+        for side in entries(posting, amount)
+    ]
+    tx.post(sides)
 
 
 def _alone(tx: Tx, run: Run) -> None:
-    """Nobody else moves money now. First the run's row, then the ledger: in this order everywhere, so that no two
-    transactions wait for each other.
-    """
+    """Nobody else moves this run's money now. What others share is written when the transaction ends."""
     tx.runs.get(run.id, lock=True)
-    tx.serialise("ledger")
 
 
-def exposure(tx: Tx, **equals: Any) -> int:
-    """Money set aside or committed at this moment, whatever the day."""
-    return tx.balance(Account.HELD, **equals) + tx.balance(Account.COMMITTED, **equals)
+def of_run(tx: Tx, run_id: str) -> Balance:
+    """What a run has set aside, committed and spent."""
+    return tx.balance_of(subject("run", run_id))
 
 
-def spent(tx: Tx, **equals: Any) -> int:
-    """Money really paid."""
-    return tx.balance(Account.SPENT, **equals)
+def of_base(tx: Tx, base_id: str, day: str) -> Balance:
+    """What the runs of a base have set aside and committed, and spent on a day."""
+    return tx.balance_of(subject("base", base_id), day)
+
+
+def of_key(tx: Tx, key_id: str, day: str) -> Balance:
+    """What the runs of a key have set aside and committed, and spent on a day."""
+    return tx.balance_of(subject("key", key_id), day)
+
+
+def of_all(tx: Tx, day: str) -> Balance:
+    """What all runs have set aside and committed, and spent on a day."""
+    return tx.balance_of(DEPLOYMENT, day)
+
+
+def spent_on(tx: Tx, generation_id: str) -> int:
+    """What was paid for one generation, or is counted as paid."""
+    return tx.balance(Account.SPENT, generation_id=generation_id)
 
 
 def hold(tx: Tx, now: float, run: Run, amount: int, policy: Policy, *, board_read: bool = True) -> None:
     """Set `amount` aside for a run, or raise OverBudget naming the number that would pass.
 
-    The caps are read in the very transaction that takes the hold, so that no two runs can pass one cap together.
+    The caps are looked at once more when the transaction ends, by the statement that writes the balance, so that no two
+    runs can pass one cap together: OverBudget may be raised only then.
     `board_read`: whether the base's Settings were read before. Where nobody could, an old Day Budget must not refuse
     what a person has just made room for: `must_still_fit` decides, before any of it is committed.
     """
     _alone(tx, run)
-    refused = refusal(tx, now, run, amount, policy, board_read=board_read)
-    if refused is not None:
-        raise OverBudget(marketer=refused)
+    caps = _caps(tx, now, run, policy, board_read=board_read)
+    for cap in caps:
+        if cap.used + amount > cap.limit:
+            raise OverBudget(marketer=cap.refusal(amount))
     _post(tx, now, Posting.HOLD, amount, run)
+    for cap in caps:
+        if cap.subject is not None:
+            tx.must_fit(cap.at_the_end(utc_day(now), amount))
 
 
 def refusal(tx: Tx, now: float, run: Run, amount: int, policy: Policy, *, board_read: bool = True) -> str | None:
@@ -93,8 +112,19 @@ class _Cap:
     limit: int
     used: int
     advice: str
+    subject: str | None = None
+    """Whose balance it limits, where others may change that at the same time."""
+
     private: bool = False
     """What others spend stands in its figures, which are not for a customer."""
+
+    def at_the_end(self, day: str, amount: int) -> DayCap:
+        return DayCap(
+            self.subject or DEPLOYMENT,
+            day,
+            self.limit,
+            lambda used: OverBudget(marketer=replace(self, used=used).refusal(amount)),
+        )
 
     def refusal(self, amount: int) -> str:
         if self.private:
@@ -107,17 +137,18 @@ class _Cap:
 
 
 def _caps(tx: Tx, now: float, run: Run, policy: Policy, *, board_read: bool) -> list[_Cap]:
-    of_run = exposure(tx, run_id=run.id) + spent(tx, run_id=run.id)
-    caps = [_Cap("the limit for one run", policy.run_cap_micro, of_run, "Ask your operator (MAX_COST_PER_RUN_USD).")]
+    own = of_run(tx, run.id)
+    used = own.exposure + own.spent
+    caps = [_Cap("the limit for one run", policy.run_cap_micro, used, "Ask your operator (MAX_COST_PER_RUN_USD).")]
     wish = run.order.max_cost_micro if run.order else None
     if wish is not None:
-        caps.append(_Cap("this row's Max Cost", wish, of_run, "Raise Max Cost, or ask for fewer or shorter scenes."))
+        caps.append(_Cap("this row's Max Cost", wish, used, "Raise Max Cost, or ask for fewer or shorter scenes."))
     day = utc_day(now)
-    today = exposure(tx) + spent(tx, day=day)
     advice = "Try again tomorrow, or ask your operator (MAX_COST_PER_DAY_USD)."
-    caps.append(_Cap("today's budget", policy.day_cap_micro, today, advice, private=run.account_id is not None))
+    private = run.account_id is not None
+    caps.append(_Cap("today's budget", policy.day_cap_micro, of_all(tx, day).used, advice, DEPLOYMENT, private))
     caps += (
-        _caps_of_account(tx, run, of_run, day)
+        _caps_of_account(tx, run, used, day)
         + _cap_of_key(tx, run, day)
         + _cap_of_base(tx, run, day, board_read=board_read)
     )
@@ -132,8 +163,9 @@ def _caps_of_account(tx: Tx, run: Run, of_run: int, day: str) -> list[_Cap]:
     if account.run_cap_micro is not None:
         caps.append(_Cap("your account's limit for one run", account.run_cap_micro, of_run, advice))
     if account.day_cap_micro is not None:
-        used = exposure(tx, account_id=account.id) + spent(tx, account_id=account.id, day=day)
-        caps.append(_Cap("your account's limit for one day", account.day_cap_micro, used, advice))
+        mine = subject("account", account.id)
+        used = tx.balance_of(mine, day).used
+        caps.append(_Cap("your account's limit for one day", account.day_cap_micro, used, advice, mine))
     return caps
 
 
@@ -141,11 +173,11 @@ def _cap_of_key(tx: Tx, run: Run, day: str) -> list[_Cap]:
     key = tx.keys.get(run.key_id) if run.key_id else None
     if key is None or key.day_cap_micro is None:
         return []
-    used = exposure(tx, key_id=key.id) + spent(tx, key_id=key.id, day=day)
+    used = of_key(tx, key.id, day).used
     advice = "Ask your operator to raise the key's daily limit."
     # The operator's key may start rows of many customers.
     private = key.account_id != run.account_id
-    return [_Cap(f"the key {key.name}", key.day_cap_micro, used, advice, private=private)]
+    return [_Cap(f"the key {key.name}", key.day_cap_micro, used, advice, subject("key", key.id), private)]
 
 
 def _cap_of_base(tx: Tx, run: Run, day: str, *, board_read: bool = True) -> list[_Cap]:
@@ -157,8 +189,8 @@ def _caps_of_base(tx: Tx, base: Base | None, day: str, *, board_read: bool = Tru
     limits = [cap for cap in wishes if cap is not None]
     if base is None or not limits:
         return []
-    used = exposure(tx, base_id=base.id) + spent(tx, base_id=base.id, day=day)
-    return [_Cap("this base's Day Budget", min(limits), used, "Raise Day Budget in the Settings table.")]
+    used, advice = of_base(tx, base.id, day).used, "Raise Day Budget in the Settings table."
+    return [_Cap("this base's Day Budget", min(limits), used, advice, subject("base", base.id))]
 
 
 def used_up(tx: Tx, base_id: str, day: str) -> str | None:
@@ -189,12 +221,12 @@ def must_still_fit(tx: Tx, now: float, run: Run, part: int) -> None:
 def release(tx: Tx, now: float, run: Run) -> None:
     """Give back all that a run has set aside and not committed."""
     _alone(tx, run)
-    _post(tx, now, Posting.RELEASE, tx.balance(Account.HELD, run_id=run.id), run)
+    _post(tx, now, Posting.RELEASE, held(tx, run), run)
 
 
 def held(tx: Tx, run: Run) -> int:
     """What a run may still commit."""
-    return tx.balance(Account.HELD, run_id=run.id)
+    return of_run(tx, run.id).held
 
 
 def reserve(tx: Tx, now: float, run: Run, gen: Generation) -> None:
@@ -218,9 +250,12 @@ def capture(tx: Tx, now: float, run: Run, gen: Generation, cost: int, seconds: f
     What was written off before (and turned up late) counts already.
     """
     _alone(tx, run)
-    cost = max(0, cost - tx.balance(Account.SPENT, generation_id=gen.id))
+    cost = max(0, cost - spent_on(tx, gen.id))
     committed = tx.balance(Account.COMMITTED, generation_id=gen.id)
-    _post(tx, now, Posting.CAPTURE, min(cost, committed), run, gen, seconds=seconds)
+    told: dict[str, int] = {}
+    if gen.billed_micro is not None:
+        told = {"listed_micro": gen.reserve_micro, "billed_micro": gen.billed_micro}
+    _post(tx, now, Posting.CAPTURE, min(cost, committed), run, gen, seconds=seconds, **told)
     _post(tx, now, Posting.FREE, max(0, committed - cost), run, gen)
     _post(tx, now, Posting.OVERRUN, max(0, cost - committed), run, gen, memo="charged above the list price")
     _settle(tx, now, run)
@@ -254,35 +289,59 @@ class Audit:
 
     sums: dict[str, int]
     problems: tuple[str, ...]
+    since: float
+    """Entries up to this moment were gone through by an earlier audit; 0: all were gone through."""
+    reached: Checkpoint
+    """From here the next audit goes on, if there were no problems."""
 
 
-def audit(tx: Tx) -> Audit:
-    """Check the ledger against itself and against the rows it speaks of."""
-    sums = {account.value: tx.balance(account) for account in Account}
-    problems = [f"the accounts sum to {sum(sums.values())}, not 0"] if sum(sums.values()) else []
-    problems += [f"{name} is {sums[name]}, below 0" for name in _NEVER_NEGATIVE if sums[name] < 0]
-    problems += _audit_generations(tx, sums[Account.COMMITTED])
-    problems += _audit_runs(tx, sums[Account.HELD])
-    return Audit(sums=sums, problems=tuple(problems))
+AUDIT = "audit"
+"""The checkpoint of the audit."""
+BEHIND_S = 600.0
+"""The checkpoint stays so far behind: of what was posted a moment ago, some may not be committed yet."""
 
 
-_NEVER_NEGATIVE = (Account.HELD.value, Account.COMMITTED.value, Account.SPENT.value)
+def audit(tx: Tx, *, everything: bool = False) -> Audit:
+    """Check the ledger against itself, against what is kept of it, and against the rows it speaks of: what was posted
+    since the checkpoint, or everything.
+    """
+    newest = tx.ledger.find(order="-id", limit=1)
+    since = (None if everything else tx.checkpoints.get(AUDIT)) or Checkpoint(id=AUDIT)
+    if not newest or (newest[0].id or 0) < since.entry:
+        # All that was known is in the archive, and numbers may have begun anew.
+        since = Checkpoint(id=AUDIT)
+    total = of_all(tx, "")
+    sums = {Account.HELD.value: total.held, Account.COMMITTED.value: total.committed, Account.SPENT.value: total.spent}
+    problems = [f"{name} is {amount}, below 0" for name, amount in sums.items() if amount < 0]
+    problems += [f"{one.what}: kept is {one.kept}, the entries say {one.entries}" for one in tx.discrepancies(since)]
+    problems += _audit_generations(tx, total.committed)
+    problems += _audit_runs(tx, total.held)
+    sums[Account.BUDGET.value] = -sum(sums.values())
+    last = tx.ledger.find(order="-id", limit=1, before={"at": newest[0].at - BEHIND_S}) if newest else []
+    reached = Checkpoint(id=AUDIT, at=last[0].at, entry=last[0].id or 0) if last else since
+    ordered = {name.value: sums[name.value] for name in Account}
+    return Audit(sums=ordered, problems=tuple(problems), since=since.at, reached=reached)
+
+
+def keep_checkpoint(tx: Tx, audit: Audit) -> None:
+    """The next audit goes on where this one ended, unless something was wrong: that is found again until it is put
+    right.
+    """
+    at, entry = audit.reached.at, audit.reached.entry
+    if not audit.problems and entry and not tx.checkpoints.change(AUDIT, at=at, entry=entry):
+        tx.checkpoints.add(audit.reached)
 
 
 def _audit_generations(tx: Tx, total: int) -> list[str]:
     """An open generation commits its part, less what was written off; a closed one commits nothing."""
     problems, expected = [], 0
     for gen in tx.generations.find(status=tuple(OPEN)):
-        committed, counted = (tx.balance(name, generation_id=gen.id) for name in (Account.COMMITTED, Account.SPENT))
+        committed, counted = tx.balance(Account.COMMITTED, generation_id=gen.id), spent_on(tx, gen.id)
         expected += committed
         if committed + counted != gen.reserve_micro:
             problems.append(f"{gen.id} may cost {gen.reserve_micro}, the ledger commits {committed}, spent {counted}")
     if expected != total:
         problems.append(f"open generations commit {expected}, the ledger says {total}")
-    for gen in tx.generations.find(status=GenerationStatus.FETCHED):
-        counted = tx.balance(Account.SPENT, generation_id=gen.id)
-        if counted < (gen.cost_micro or 0):
-            problems.append(f"{gen.id} was fetched for {gen.cost_micro}, the ledger counts {counted}")
     return problems
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from itertools import chain
+from typing import Any, Protocol, TypeVar
 
 from pipelines.domain.errors import NotFound
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, CutStatus, RunStatus
-from pipelines.domain.money import Account, dollars
+from pipelines.domain.money import DEPLOYMENT, Account, dollars, subject
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.progress import timings
 from pipelines.domain.records import Event, Generation, Run
@@ -79,7 +80,8 @@ def run_version(services: Services, run_id: str) -> str:
     """Changes whenever `run_view` would; cheaper. Raises NotFound."""
     with services.store.read() as tx:
         run = _run(tx, run_id)
-        last = tx.events.find(run_id=run_id, order="-id", limit=1)
+        newest: dict[str, Any] = {"run_id": run_id, "order": "-id", "limit": 1}
+        last = tx.events.find(**newest) or tx.event_archive.find(**newest)
         gens = tx.generations.find(run_id=run_id, order="-updated_at", limit=1)
     return _mark(run, last, gens)
 
@@ -111,15 +113,19 @@ def list_runs(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Summaries, newest first, and the cursor of the next page. Raises ValueError for a cursor that is not ours."""
     equals: dict[str, Any] = {"record_id": record} if record else {}
-    if status:
-        equals["status"] = tuple(status)
     # `after` is strict, and `since` is meant to be included.
     after = {"created_at": since - 1e-6} if since is not None else None
     with services.store.read() as tx:
-        runs = _page(tx, equals, after, until, limit + 1, cursor)
-        pictures = [_short(tx, run) for run in runs[:limit]]
+        pages = [_page(tx, {**equals, **one}, after, until, limit + 1, cursor) for one in _each(status)]
+        # Each status by itself comes in order out of its index; few of many among all runs would not.
+        runs = sorted(chain(*pages), key=lambda run: (run.created_at, run.id), reverse=True)[: limit + 1]
+        pictures = _short(tx, runs[:limit])
     more = f"{runs[limit - 1].created_at!r}~{runs[limit - 1].id}" if len(runs) > limit else None
     return [_summary(services, picture) for picture in pictures], more
+
+
+def _each(status: Sequence[str] | None) -> list[dict[str, str]]:
+    return [{"status": one} for one in dict.fromkeys(status)] if status else [{}]
 
 
 def _page(
@@ -153,7 +159,7 @@ def record_view(services: Services, record_id: str, base_id: str | None = None) 
     """All runs of a record, newest first; empty for a record that never had one."""
     same: dict[str, Any] = {"record_id": record_id, **({"base_id": base_id} if base_id else {})}
     with services.store.read() as tx:
-        pictures = [_short(tx, run) for run in tx.runs.find(order="-created_at", **same)]
+        pictures = _short(tx, tx.runs.find(order="-created_at", **same))
     return {"record_id": record_id, "runs": [_summary(services, picture) for picture in pictures]}
 
 
@@ -163,7 +169,7 @@ def usage(services: Services, by: Sequence[str], since: str | None, until: str |
     with services.store.read() as tx:
         rows = _with_own_keys(tx, by, tx.usage(by, since=since, until=until))
         account = tx.accounts.get(tx.account_id) if tx.account_id else None
-        spent_today = tx.balance(Account.SPENT, day=today, **({"account_id": account.id} if account else {}))
+        spent_today = tx.balance_of(subject("account", account.id) if account else DEPLOYMENT, today).spent_on_day
     day_cap = account.day_cap_micro if account else services.policy.day_cap_micro
     return {
         "rows": [_in_dollars(row) for row in rows],
@@ -188,8 +194,9 @@ def _with_own_keys(tx: Tx, by: Sequence[str], rows: Sequence[dict[str, Any]]) ->
 
 
 def _in_dollars(row: Mapping[str, Any]) -> dict[str, Any]:
-    known = {name: value for name, value in row.items() if name != "spent_micro"}
-    return known | {"spent_usd": dollars(row["spent_micro"])}
+    amounts = {name.replace("_micro", "_usd"): dollars(row[name]) for name in row if name.endswith("_micro")}
+    known = {name: value for name, value in row.items() if not name.endswith("_micro")}
+    return known | amounts | {"variance_usd": dollars(row["billed_micro"] - row["listed_micro"])}
 
 
 def plan_view(plan: Plan) -> dict[str, Any]:
@@ -241,6 +248,8 @@ def _picture(tx: Tx, run: Run) -> Picture:
     mine: dict[str, Any] = {"run_id": run.id}
     scenes = tx.scenes.find(order="number", **mine)
     clips = tx.clips.find(order="created_at", **mine)
+    spent: dict[str, Any] = {"account": Account.SPENT.value, **mine}
+    balance = tx.balance_of(subject("run", run.id))
     # A scene that did not change shows the clip that an earlier run paid for.
     reused = {scene.clip_id for scene in scenes if scene.clip_id} - {clip.id for clip in clips}
     return Picture(
@@ -249,26 +258,43 @@ def _picture(tx: Tx, run: Run) -> Picture:
         generations=tx.generations.find(order="created_at", **mine),
         clips=[*clips, *(tx.clips.find(id=tuple(reused)) if reused else ())],
         cuts=tx.cuts.find(order="created_at", **mine),
-        events=tx.events.find(order="id", **mine),
-        spent=tx.ledger.find(order="id", account=Account.SPENT.value, **mine),
-        held_micro=tx.balance(Account.HELD, **mine) + tx.balance(Account.COMMITTED, **mine),
+        events=[*tx.event_archive.find(order="id", **mine), *tx.events.find(order="id", **mine)],
+        spent=[*tx.ledger_archive.find(order="id", **spent), *tx.ledger.find(order="id", **spent)],
+        spent_micro=balance.spent,
+        held_micro=balance.exposure,
     )
 
 
-def _short(tx: Tx, run: Run) -> Picture:
-    """Only what a summary needs."""
-    mine: dict[str, Any] = {"run_id": run.id}
-    moving = run.status not in STOPPED
-    return Picture(
-        run=run,
-        scenes=tx.scenes.find(order="number", **mine),
-        generations=tx.generations.find(order="created_at", **mine) if moving else (),
-        clips=(),
-        cuts=(),
-        events=(),
-        spent=tx.ledger.find(order="id", account=Account.SPENT.value, **mine),
-        held_micro=0,
-    )
+def _short(tx: Tx, runs: Sequence[Run]) -> list[Picture]:
+    """Only what summaries need, for all of a page at once."""
+    moving = [run.id for run in runs if run.status not in STOPPED]
+    scenes = _by_run(tx.scenes.find(order="number", run_id=[run.id for run in runs]))
+    generations = _by_run(tx.generations.find(order="created_at", run_id=moving) if moving else ())
+    balances = {row.id: row.spent for row in tx.balances.find(id=[subject("run", run.id) for run in runs])}
+    return [
+        Picture(
+            run=run,
+            scenes=scenes.get(run.id, ()),
+            generations=generations.get(run.id, ()),
+            spent_micro=balances.get(subject("run", run.id), 0),
+        )
+        for run in runs
+    ]
+
+
+class _OfRun(Protocol):
+    @property
+    def run_id(self) -> str: ...
+
+
+R = TypeVar("R", bound=_OfRun)
+
+
+def _by_run(rows: Iterable[R]) -> dict[str, list[R]]:
+    found: dict[str, list[R]] = {}
+    for row in rows:
+        found.setdefault(row.run_id, []).append(row)
+    return found
 
 
 def _summary(services: Services, picture: Picture) -> dict[str, Any]:
@@ -285,7 +311,7 @@ def _summary(services: Services, picture: Picture) -> dict[str, Any]:
         "number": run.number,
         "progress": timings.of_run(run, done),
         "quote_usd": None if run.quote_micro is None else dollars(run.quote_micro),
-        "cost_usd": dollars(sum(entry.amount for entry in picture.spent)),
+        "cost_usd": dollars(picture.spent_micro),
         "error": run.error,
         "created_at": parts.iso(run.created_at),
         "updated_at": parts.iso(run.updated_at),

@@ -33,11 +33,12 @@ class Picture:
     run: Run
     scenes: Sequence[Scene]
     generations: Sequence[Generation]
-    clips: Sequence[Clip]
-    cuts: Sequence[Cut]
-    events: Sequence[Event]
-    spent: Sequence[LedgerEntry]
-    held_micro: int
+    clips: Sequence[Clip] = ()
+    cuts: Sequence[Cut] = ()
+    events: Sequence[Event] = ()
+    spent: Sequence[LedgerEntry] = ()
+    spent_micro: int
+    held_micro: int = 0
 
 
 def iso(at: float | None) -> str | None:

@@ -32,7 +32,7 @@ def both(harness: StageHarness) -> tuple[str, str]:
 
 def spent(harness: StageHarness, run: str) -> int:
     with harness.services.store.read() as tx:
-        return ledger.spent(tx, run_id=run)
+        return ledger.of_run(tx, run).spent
 
 
 def end(harness: StageHarness, run: str) -> Run:

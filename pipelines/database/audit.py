@@ -1,0 +1,134 @@
+"""The proof that what is kept of the ledger is what its entries add up to, in a handful of statements.
+
+Whatever an entry since the checkpoint touches is added up from its first entry on: its run, and its day. What runs have
+set aside and what days have spent is then held against the balances that they share. So the cost follows from what is
+new, not from the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, FromClause, Select, and_, case, func, literal, not_, or_, select
+
+from pipelines.database.balances import SHARED
+from pipelines.database.tables import ENTRIES, EXPOSED, TABLES
+from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.domain.money import DEPLOYMENT, Account, subject
+from pipelines.domain.records import Checkpoint
+from pipelines.ports import Discrepancy
+
+_LEDGER, _BALANCES, _TOTALS = TABLES["ledger"], TABLES["balances"], TABLES["day_totals"]
+_RUNS, _GENERATIONS = TABLES["runs"], TABLES["generations"]
+_COLUMNS = ("held", "committed", "spent")
+_IS_RUN = _BALANCES.c.kind == "run"
+_KEPT = [_BALANCES.c[name] for name in _COLUMNS]
+Amounts = tuple[int, ...]
+
+
+def discrepancies(connection: Connection, since: Checkpoint) -> list[Discrepancy]:
+    """All that differ."""
+    found = [*_postings(connection, since), *_runs(connection, since), *_days(connection, since)]
+    return [*found, *_shared(connection), *_fetched(connection, since)]
+
+
+def _new(since: Checkpoint) -> FromClause:
+    """The entries since the checkpoint; all of them, the archived ones too, where there is none."""
+    return select(_LEDGER).where(_LEDGER.c.id > since.entry).subquery("fresh") if since.entry else ENTRIES
+
+
+def _postings(connection: Connection, since: Checkpoint) -> Iterator[Discrepancy]:
+    entries = _new(since).c
+    total = func.sum(entries.amount)
+    query = select(entries.posting_id, total).group_by(entries.posting_id).having(total != 0)
+    for posting_id, amount in connection.execute(query):
+        yield Discrepancy(what=f"the two sides of posting {posting_id}", kept="sum 0", entries=f"sum {amount}")
+
+
+def _runs(connection: Connection, since: Checkpoint) -> Iterator[Discrepancy]:
+    """The balances of runs with a new entry; when all are gone through, also those that have no entry at all."""
+    touched = select(_new(since).c.run_id).distinct()
+    amounts = [func.sum(case((ENTRIES.c.account == name, ENTRIES.c.amount), else_=0)) for name in _COLUMNS]
+    labelled = [amount.label(f"sum_{name}") for name, amount in zip(_COLUMNS, amounts, strict=True)]
+    some = [ENTRIES.c.run_id.in_(touched)] if since.entry else []
+    entries = select(ENTRIES.c.run_id, *labelled).where(*some).group_by(ENTRIES.c.run_id).subquery()
+    pairs = entries.outerjoin(_BALANCES, _BALANCES.c.id == literal("run:").concat(entries.c.run_id))
+    sums = [entries.c[f"sum_{name}"] for name in _COLUMNS]
+    kept = [func.coalesce(_BALANCES.c[name], 0) for name in _COLUMNS]
+    wrong = or_(*(ours != theirs for ours, theirs in zip(kept, sums, strict=True)))
+    for row in connection.execute(select(entries.c.run_id, *kept, *sums).select_from(pairs).where(wrong)):
+        yield from _if_wrong(row[0], tuple(row[1:4]), tuple(map(int, row[4:])))
+    if not since.entry:
+        entry = select(ENTRIES.c.id).where(ENTRIES.c.run_id == func.substr(_BALANCES.c.id, len("run:") + 1))
+        orphans = select(_BALANCES.c.id, *_KEPT).where(_IS_RUN, not_(entry.exists()))
+        for row in connection.execute(orphans):
+            yield from _if_wrong(row[0], tuple(row[1:]), (0, 0, 0))
+
+
+def _days(connection: Connection, since: Checkpoint) -> Iterator[Discrepancy]:
+    """The totals of days with a new entry."""
+    for day in connection.execute(select(_new(since).c.day).distinct()).scalars().all():
+        spent = and_(ENTRIES.c.account == Account.SPENT.value, ENTRIES.c.day == day)
+        parts = [ENTRIES.c.model, *(ENTRIES.c[column] for column in SHARED.values())]
+        entries = _by_part(connection, select(*parts, func.sum(ENTRIES.c.amount)).where(spent).group_by(*parts))
+        parts = [_TOTALS.c.model, *(_TOTALS.c[column] for column in SHARED.values())]
+        kept = _by_part(connection, select(*parts, _TOTALS.c.spent_micro).where(_TOTALS.c.day == day))
+        for part in entries.keys() | kept.keys():
+            name = ", ".join(str(one) for one in part if one)
+            yield from _if_wrong(f"spent on {day} ({name})", kept.get(part, (0,)), entries.get(part, (0,)))
+
+
+def _by_part(connection: Connection, query: Select[Any]) -> dict[tuple[Any, ...], Amounts]:
+    return {tuple(row[:-1]): (int(row[-1]),) for row in connection.execute(query)}
+
+
+def _shared(connection: Connection) -> Iterator[Discrepancy]:
+    """Balances of keys, of bases and of all, against the runs that have money set aside and the totals of days."""
+    total = func.sum(_TOTALS.c.spent_micro)
+    exposed, spent = connection.execute(_exposed()).one(), connection.execute(select(total)).one()
+    expected: dict[str, Amounts] = {DEPLOYMENT: _amounts((*exposed, *spent))}
+    for kind, column in SHARED.items():
+        mine, owner = _RUNS.c[column], _TOTALS.c[column]
+        exposures = connection.execute(_exposed().add_columns(mine).where(mine.is_not(None)).group_by(mine))
+        moving = {row[-1]: _amounts(row[:-1]) for row in exposures}
+        totals = connection.execute(select(owner, total).where(owner.is_not(None)).group_by(owner))
+        days = {row[0]: int(row[1]) for row in totals}
+        for name in moving.keys() | days.keys():
+            expected[subject(kind, name)] = (*moving.get(name, (0, 0)), days.get(name, 0))
+    rows = connection.execute(select(_BALANCES.c.id, *_KEPT).where(_BALANCES.c.kind.in_((*SHARED, DEPLOYMENT))))
+    kept = {row[0]: tuple(row[1:]) for row in rows}
+    for name in kept.keys() | expected.keys():
+        yield from _if_wrong(name, kept.get(name, (0, 0, 0)), expected.get(name, (0, 0, 0)))
+
+
+def _exposed() -> Select[Any]:
+    """What each moving run has set aside and committed, with its row."""
+    own = _RUNS.c.id == func.substr(_BALANCES.c.id, len("run:") + 1)
+    sums = [func.coalesce(func.sum(_BALANCES.c[name]), 0) for name in ("held", "committed")]
+    return select(*sums).select_from(_BALANCES.join(_RUNS, own)).where(EXPOSED, _IS_RUN)
+
+
+def _amounts(row: Any) -> Amounts:
+    return tuple(int(value or 0) for value in row)
+
+
+def _fetched(connection: Connection, since: Checkpoint) -> Iterator[Discrepancy]:
+    """A clip that was fetched is counted with its cost at least."""
+    paid = and_(ENTRIES.c.generation_id == _GENERATIONS.c.id, ENTRIES.c.account == Account.SPENT.value)
+    counted = func.coalesce(func.sum(ENTRIES.c.amount), 0)
+    lately = [_GENERATIONS.c.status == GenerationStatus.FETCHED.value, _GENERATIONS.c.updated_at >= since.at]
+    columns = (_GENERATIONS.c.id, _GENERATIONS.c.cost_micro)
+    query = select(*columns, counted).select_from(_GENERATIONS.outerjoin(ENTRIES, paid)).where(*lately)
+    for name, cost, amount in connection.execute(query.group_by(*columns).having(counted < columns[1])):
+        yield Discrepancy(what=f"{name}, fetched", kept=f"cost {cost}", entries=f"spent {amount}")
+
+
+def _if_wrong(what: str, kept: Amounts, entries: Amounts) -> Iterator[Discrepancy]:
+    if kept != entries:
+        yield Discrepancy(what=what, kept=_words(kept), entries=_words(entries))
+
+
+def _words(amounts: Amounts) -> str:
+    names = _COLUMNS if len(amounts) > 1 else ("spent",)
+    return ", ".join(f"{name} {amount}" for name, amount in zip(names, amounts, strict=True))

@@ -1,0 +1,72 @@
+"""What ended long ago is put away: tables that are read all the time stay small, and pages and money miss nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.stages.decisions import control
+from pipelines.stages.scheduler import retention
+from pipelines.stages.spending import ledger
+from pipelines.stages.views import run_view
+from tests.stages.doubt_fixtures import order, problems
+from tests.stages.stage_fixtures import StageHarness
+
+SCENE = 400_000
+_LINKS = {"scenes": [], "cuts": [], "version": ""}
+"""What holds links, which are signed anew, and the mark by which watchers see that something has changed."""
+LONG_S = (retention.ARCHIVED_AFTER_DAYS + 1) * retention.DAY_S
+
+
+def _film_of_long_ago(harness: StageHarness) -> str:
+    _, run = harness.film(Prompt="a lamp\na boat")
+    assert run.status is RunStatus.DONE
+    harness.settle()
+    harness.clock.pass_by(LONG_S)
+    return run.id
+
+
+def test_a_film_that_ended_long_ago_is_archived_and_its_page_and_money_stay(tmp_path: Path) -> None:
+    harness = StageHarness.build(tmp_path)
+    run_id = _film_of_long_ago(harness)
+    before = run_view.run_view(harness.services, run_id)
+    assert retention.archive(harness.services) == 1
+    with harness.services.store.read() as tx:
+        assert (tx.events.count(run_id=run_id), tx.ledger.count(run_id=run_id)) == (0, 0)
+        assert tx.outbox.count(run_id=run_id) == 0
+        assert tx.balance("spent", run_id=run_id) == ledger.of_run(tx, run_id).spent == 2 * SCENE
+        assert ledger.audit(tx, everything=True).problems == ()
+        (day,) = tx.usage(["record_id"])
+        assert day["spent_micro"] == 2 * SCENE
+    after = run_view.run_view(harness.services, run_id)
+    assert {**after, **_LINKS} == {**before, **_LINKS}
+    assert run_view.run_version(harness.services, run_id) == after["version"]
+    assert retention.archive(harness.services) == 0
+
+
+def test_what_ended_lately_or_waits_for_a_person_is_not_archived(tmp_path: Path) -> None:
+    harness = StageHarness.build(tmp_path)
+    old = _film_of_long_ago(harness)
+    lately = harness.until(order(harness, "a bird"), "done").id
+    assert retention.archive(harness.services) == 1
+    with harness.services.store.read() as tx:
+        assert tx.events.count(run_id=old) == 0
+        assert tx.events.count(run_id=lately) > 0
+
+
+def test_an_archived_film_gets_a_new_scene_and_is_archived_again(tmp_path: Path) -> None:
+    harness = StageHarness.build(tmp_path)
+    run_id = _film_of_long_ago(harness)
+    retention.archive(harness.services)
+    control.regenerate(harness.services, run_id, 1, {"prompt": "a green lamp"}, "ann")
+    harness.until(run_id, "done")
+    harness.settle()
+    assert problems(harness) == ()
+    with harness.services.store.read() as tx:
+        assert ledger.of_run(tx, run_id).spent == tx.balance("spent", run_id=run_id) == 3 * SCENE
+        assert tx.outbox.count(run_id=run_id) > 0
+    harness.clock.pass_by(LONG_S)
+    assert retention.archive(harness.services) == 1
+    with harness.services.store.read() as tx:
+        assert tx.ledger.count() == 0
+        assert ledger.audit(tx, everything=True).problems == ()
