@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, VideoField
-from pipelines.domain.errors import Permanent, ReelgridError
+from pipelines.domain.errors import Permanent, ReelgridError, Suspended
 from pipelines.ports import AirtableRow
 from pipelines.stages.base_rows import outbox, run_row
 from pipelines.stages.decisions import control
@@ -67,11 +67,16 @@ def start_of(services: Services, base_id: str, rows: Sequence[AirtableRow]) -> D
 
 
 def _say_waiting(services: Services, base_id: str, ahead: Mapping[str, float]) -> None:
-    """A ready row says until when it waits; said again only when that changes."""
+    """A ready row says until when it waits."""
+    _say(services, base_id, {record_id: schedule.sentence(at) for record_id, at in ahead.items()})
+
+
+def _say(services: Services, base_id: str, details: Mapping[str, str]) -> None:
+    """Why a ready row is not started; said again only when that changes."""
     now = services.clock.now()
     with services.store.write() as tx:
-        for record_id, at in ahead.items():
-            fields = {VideoField.STATUS_DETAIL.value: schedule.sentence(at)}
+        for record_id, detail in details.items():
+            fields = {VideoField.STATUS_DETAIL.value: detail}
             where: dict[str, Any] = {"base_id": base_id, "table": AirtableTable.VIDEOS.value, "record_id": record_id}
             outbox.put(tx, now, fields=fields, urgent=True, within_s=outbox.MOMENT_S, **where)
 
@@ -84,7 +89,11 @@ def _start(services: Services, base_id: str, row: AirtableRow, key_id: str | Non
     request = accept.StartRequest(
         source="record", base_id=base_id, table=accept.VIDEOS, record_id=row.record_id, row=row, look=False
     )
-    started = accept.start(services, request, key_id=key_id)
+    try:
+        started = accept.start(services, request, key_id=key_id)
+    except Suspended as error:
+        _say(services, base_id, {row.record_id: error.marketer})
+        return None
     if started.existing:
         schedule.reschedule(services, started.run_id, row.scheduled_for)
         _go_on(services, started.run_id)

@@ -10,12 +10,14 @@ import pytest
 from pipelines.domain.errors import NotFound
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.domain.records import ApiKey, Base, Run
+from pipelines.domain.records import AccountStatus, ApiKey, Base, Run
+from pipelines.stages.base_changes import queue_sweep
 from pipelines.stages.commerce import accounts
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from pipelines.stages.spending import ledger
+from pipelines.testing.airtable import BASE
 from tests.stages.stage_fixtures import STOPPED, StageHarness
 
 THEIRS = "appOfSomebodyElse"
@@ -107,3 +109,17 @@ def test_files_of_each_account_are_stored_apart(harness: StageHarness) -> None:
     assert not set(own) & set(others)
     cut = harness.cuts(runs[1])[0]
     assert all(f"/{who}/" in key for key in (cut.poster_key or f"/{who}/", *cut.extras.values()))
+
+
+def test_a_ready_row_of_a_suspended_account_says_why_it_is_not_started(harness: StageHarness) -> None:
+    """And the rows beside it are started as ever, once the account is active again."""
+    who = accounts.create(harness.services, "ada").id
+    with harness.services.store.write() as tx:
+        tx.bases.add(Base(id=BASE, account_id=who))
+    accounts.set_status(harness.services, who, AccountStatus.SUSPENDED)
+    record = harness.row(Prompt="A cat", Status="Ready")
+    assert queue_sweep.start_rows(harness.services, BASE) == []
+    harness.settle()
+    assert harness.cells(record)["Status Detail"].startswith("This account is suspended, so nothing new is started.")
+    accounts.set_status(harness.services, who, AccountStatus.ACTIVE)
+    assert len(queue_sweep.start_rows(harness.services, BASE)) == 1
