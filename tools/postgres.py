@@ -38,6 +38,19 @@ class Postgres:
         """Stop it; `immediate` is as rough as a crash."""
         self.run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "stop")
 
+    def url(self, name: str) -> str:
+        """The address of a database."""
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+
+    def create(self, name: str, *, like: str = "template1") -> None:
+        """A new database, a copy of another."""
+        self.run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-T", like, name)
+
+    def drop(self, name: str) -> None:
+        """Remove a database, if it is there."""
+        where = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres")
+        self.run("dropdb", *where, "--if-exists", "--force", name)
+
     def fresh_url(self, template: str = "template1") -> str:
         """The address of a new database: an empty one, or a copy of another that nobody is connected to."""
         name = f"t{uuid.uuid4().hex[:12]}"
@@ -49,14 +62,25 @@ class Postgres:
 def throw_away() -> Iterator[Postgres]:
     """A running cluster that is gone afterwards."""
     folder = Path("/tmp") / f"pg-{uuid.uuid4().hex[:8]}"  # a socket's path may have 107 characters at most
-    folder.mkdir(mode=0o777)
+    try:
+        with kept(folder, stop="immediate") as cluster:
+            yield cluster
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def kept(folder: Path, *, stop: str = "fast") -> Iterator[Postgres]:
+    """A running cluster that stays in its folder, for the next time."""
+    folder.mkdir(mode=0o777, exist_ok=True)
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
     cluster = Postgres(folder, free_port())
-    cluster.run("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+    if not (folder / "data" / "PG_VERSION").exists():
+        cluster.run("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+    (folder / "data" / "postmaster.pid").unlink(missing_ok=True)
     cluster.start()
     try:
         yield cluster
     finally:
-        cluster.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        cluster.stop(stop)

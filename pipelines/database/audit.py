@@ -7,13 +7,13 @@ new, not from the history.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Select, and_, case, func, literal, not_, or_, select
+from sqlalchemy import Connection, FromClause, Select, and_, case, func, literal, not_, or_, select, union_all
 
 from pipelines.database.balances import SHARED
-from pipelines.database.tables import ENTRIES, EXPOSED, TABLES
+from pipelines.database.tables import ENTRIES, EXPOSED, NOT_OF_A_RUN, TABLES
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.money import DEPLOYMENT, Account, subject
 from pipelines.domain.records import Checkpoint
@@ -25,6 +25,7 @@ _COLUMNS = ("held", "committed", "spent")
 _IS_RUN = _BALANCES.c.kind == "run"
 _KEPT = [_BALANCES.c[name] for name in _COLUMNS]
 Amounts = tuple[int, ...]
+AT_ONCE = 500
 
 
 def discrepancies(connection: Connection, since: Checkpoint) -> list[Discrepancy]:
@@ -48,27 +49,48 @@ def _postings(connection: Connection, since: Checkpoint) -> Iterator[Discrepancy
 
 def _runs(connection: Connection, since: Checkpoint) -> Iterator[Discrepancy]:
     """The balances of runs with a new entry; when all are gone through, also those that have no entry at all."""
-    touched = select(_new(since).c.run_id).distinct()
-    amounts = [func.sum(case((ENTRIES.c.account == name, ENTRIES.c.amount), else_=0)) for name in _COLUMNS]
-    labelled = [amount.label(f"sum_{name}") for name, amount in zip(_COLUMNS, amounts, strict=True)]
-    some = [ENTRIES.c.run_id.in_(touched)] if since.entry else []
-    entries = select(ENTRIES.c.run_id, *labelled).where(*some).group_by(ENTRIES.c.run_id).subquery()
-    pairs = entries.outerjoin(_BALANCES, _BALANCES.c.id == literal("run:").concat(entries.c.run_id))
-    sums = [entries.c[f"sum_{name}"] for name in _COLUMNS]
-    kept = [func.coalesce(_BALANCES.c[name], 0) for name in _COLUMNS]
-    wrong = or_(*(ours != theirs for ours, theirs in zip(kept, sums, strict=True)))
-    for row in connection.execute(select(entries.c.run_id, *kept, *sums).select_from(pairs).where(wrong)):
-        yield from _if_wrong(row[0], tuple(row[1:4]), tuple(map(int, row[4:])))
     if not since.entry:
+        yield from _wrong_runs(connection, ENTRIES)
         entry = select(ENTRIES.c.id).where(ENTRIES.c.run_id == func.substr(_BALANCES.c.id, len("run:") + 1))
         orphans = select(_BALANCES.c.id, *_KEPT).where(_IS_RUN, not_(entry.exists()))
         for row in connection.execute(orphans):
             yield from _if_wrong(row[0], tuple(row[1:]), (0, 0, 0))
+        return
+    # Not DISTINCT: for that SQLite would go through an index of all of them.
+    touched = set(connection.execute(select(_new(since).c.run_id)).scalars())
+    for some in batched(sorted(touched)):
+        yield from _wrong_runs(connection, _entries("run_id", some))
+
+
+def _wrong_runs(connection: Connection, entries: FromClause) -> Iterator[Discrepancy]:
+    amounts = [func.sum(case((entries.c.account == name, entries.c.amount), else_=0)) for name in _COLUMNS]
+    labelled = [amount.label(f"sum_{name}") for name, amount in zip(_COLUMNS, amounts, strict=True)]
+    added = select(entries.c.run_id, *labelled).group_by(entries.c.run_id).subquery()
+    pairs = added.outerjoin(_BALANCES, _BALANCES.c.id == literal("run:").concat(added.c.run_id))
+    sums = [added.c[f"sum_{name}"] for name in _COLUMNS]
+    kept = [func.coalesce(_BALANCES.c[name], 0) for name in _COLUMNS]
+    wrong = or_(*(ours != theirs for ours, theirs in zip(kept, sums, strict=True)))
+    for row in connection.execute(select(added.c.run_id, *kept, *sums).select_from(pairs).where(wrong)):
+        yield from _if_wrong(row[0], tuple(row[1:4]), tuple(map(int, row[4:])))
+
+
+def _entries(column: str, values: Sequence[str]) -> FromClause:
+    """Entries of the ledger, archived or not, by a column with an index: each table is asked for itself."""
+    return union_all(
+        *(select(table).where(table.c[column].in_(values)) for table in (_LEDGER, TABLES["ledger_archive"]))
+    ).subquery("entries")
+
+
+def batched(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Some at a time: a statement takes no more parameters than so many."""
+    for start in range(0, len(values), AT_ONCE):
+        yield values[start : start + AT_ONCE]
 
 
 def _days(connection: Connection, since: Checkpoint) -> Iterator[Discrepancy]:
     """The totals of days with a new entry."""
-    for day in connection.execute(select(_new(since).c.day).distinct()).scalars().all():
+    days = select(_new(since).c.day)
+    for day in sorted(set(connection.execute(days if since.entry else days.distinct()).scalars())):
         spent = and_(ENTRIES.c.account == Account.SPENT.value, ENTRIES.c.day == day)
         parts = [ENTRIES.c.model, *(ENTRIES.c[column] for column in SHARED.values())]
         entries = _by_part(connection, select(*parts, func.sum(ENTRIES.c.amount)).where(spent).group_by(*parts))
@@ -96,7 +118,7 @@ def _shared(connection: Connection) -> Iterator[Discrepancy]:
         days = {row[0]: int(row[1]) for row in totals}
         for name in moving.keys() | days.keys():
             expected[subject(kind, name)] = (*moving.get(name, (0, 0)), days.get(name, 0))
-    rows = connection.execute(select(_BALANCES.c.id, *_KEPT).where(_BALANCES.c.kind.in_((*SHARED, DEPLOYMENT))))
+    rows = connection.execute(select(_BALANCES.c.id, *_KEPT).where(NOT_OF_A_RUN))
     kept = {row[0]: tuple(row[1:]) for row in rows}
     for name in kept.keys() | expected.keys():
         yield from _if_wrong(name, kept.get(name, (0, 0, 0)), expected.get(name, (0, 0, 0)))
@@ -115,13 +137,17 @@ def _amounts(row: Any) -> Amounts:
 
 def _fetched(connection: Connection, since: Checkpoint) -> Iterator[Discrepancy]:
     """A clip that was fetched is counted with its cost at least."""
-    paid = and_(ENTRIES.c.generation_id == _GENERATIONS.c.id, ENTRIES.c.account == Account.SPENT.value)
-    counted = func.coalesce(func.sum(ENTRIES.c.amount), 0)
-    lately = [_GENERATIONS.c.status == GenerationStatus.FETCHED.value, _GENERATIONS.c.updated_at >= since.at]
-    columns = (_GENERATIONS.c.id, _GENERATIONS.c.cost_micro)
-    query = select(*columns, counted).select_from(_GENERATIONS.outerjoin(ENTRIES, paid)).where(*lately)
-    for name, cost, amount in connection.execute(query.group_by(*columns).having(counted < columns[1])):
-        yield Discrepancy(what=f"{name}, fetched", kept=f"cost {cost}", entries=f"spent {amount}")
+    columns = _GENERATIONS.c
+    lately = (columns.status == GenerationStatus.FETCHED.value, columns.updated_at >= since.at, columns.cost_micro > 0)
+    costs = {row[0]: row[1] for row in connection.execute(select(columns.id, columns.cost_micro).where(*lately))}
+    for some in batched(list(costs)):
+        entries = _entries("generation_id", some).c
+        paid = select(entries.generation_id, func.sum(entries.amount)).where(entries.account == Account.SPENT.value)
+        counted = {row[0]: int(row[1]) for row in connection.execute(paid.group_by(entries.generation_id))}
+        for name in some:
+            if counted.get(name, 0) < costs[name]:
+                amount = counted.get(name, 0)
+                yield Discrepancy(what=f"{name}, fetched", kept=f"cost {costs[name]}", entries=f"spent {amount}")
 
 
 def _if_wrong(what: str, kept: Amounts, entries: Amounts) -> Iterator[Discrepancy]:

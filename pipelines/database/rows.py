@@ -7,6 +7,7 @@ import typing
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Table
@@ -107,8 +108,11 @@ class SqlRows(Generic[T]):
         **equals: Any,
     ) -> list[T]:
         shape, values = self._shape_of(equals, before or NOTHING, after or NOTHING)
-        statement = finding(self._table, shape, order, limited=limit is not None)
-        return [self._load(row) for row in self._connection.execute(statement, values | {LIMIT: limit})]
+        # All that match, by id, are put in order here: SQLite would rather walk through the whole table in that order.
+        ours = limit is None and order == "id"
+        statement = finding(self._table, shape, None if ours else order, limited=limit is not None)
+        rows = [self._load(row) for row in self._connection.execute(statement, values | {LIMIT: limit})]
+        return sorted(rows, key=attrgetter("id")) if ours else rows
 
     def count(self, **equals: Any) -> int:
         shape, values = self._shape_of(equals)

@@ -103,8 +103,10 @@ def getting(table: Table, shape: Shape, *, lock: bool) -> Select[Any]:
 
 
 @cache
-def finding(table: Table, shape: Shape, order: str, *, limited: bool) -> Select[Any]:
-    """Rows in order, at most `at_most` if limited."""
+def finding(table: Table, shape: Shape, order: str | None, *, limited: bool) -> Select[Any]:
+    """Rows in order, at most `at_most` if limited; None: as they come."""
+    if order is None:
+        return select(table).where(*conditions(table, shape))
     column = table.c[order.lstrip("-")]
     # By id within equal values: a page of a list must not depend on the database's mood.
     ways = [c.desc() if order.startswith("-") else c.asc() for c in (column, table.c.id)]

@@ -79,7 +79,6 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
     "event_archive": [("run_id", "id")],
     "ledger": [("run_id", "account"), ("account", "generation_id"), ("account", "day")],
     "ledger_archive": [("run_id", "account"), ("account", "generation_id"), ("account", "day")],
-    "balances": [("kind",)],
     "day_totals": [("day",), ("key_id", "day"), ("base_id", "day"), ("account_id", "day")],
     "files": [("kind", "last_used_at"), ("run_id",)],
     "scenes": [("key",), ("clip_id",), ("airtable_record_id",)],
@@ -192,7 +191,10 @@ _NOTHING = text("0")
 """In the statement itself: a parameter would keep SQLite from its index."""
 EXPOSED = or_(TABLES["balances"].c.held != _NOTHING, TABLES["balances"].c.committed != _NOTHING)
 """Balances of subjects that have money set aside: few, however many there are."""
+NOT_OF_A_RUN = TABLES["balances"].c.kind != text("'run'")
+"""Balances of subjects that several runs share."""
 _index_some("ix_balances_exposed", TABLES["balances"].c.id, EXPOSED)
+_index_some("ix_balances_shared", TABLES["balances"].c.id, NOT_OF_A_RUN)
 
 ENTRIES = union_all(select(TABLES["ledger"]), select(TABLES["ledger_archive"])).subquery("entries")
 """Every entry of the ledger, archived or not."""

@@ -1,0 +1,170 @@
+"""No answer is looked for in the whole history: what a hold, a list, a sweep and an idle hour ask has an index.
+
+The statements are those that the product itself sends, on a database of 2,000 finished films; the database is asked how
+it would answer each.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from pipelines.database import SqlStore
+from pipelines.domain.keys import new_id
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.policy import Policy
+from pipelines.domain.records import Checkpoint, Kind, Run
+from pipelines.stages.generations import poll
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.orders import accept
+from pipelines.stages.scheduler import retention
+from pipelines.stages.spending import ledger
+from pipelines.stages.views import run_view
+from pipelines.testing import make_services
+from pipelines.testing.airtable import BASE
+from tools.bench import past
+
+RUNS = 2_000
+HISTORY = frozenset(
+    {"runs", "scenes", "generations", "clips", "cuts", "events", "ledger", "outbox", "balances"}
+    | {"event_archive", "ledger_archive"}
+)
+FEW = 300
+"""So many rows may be read or put in order for one answer: those of one run, or of what is going on."""
+POLICY = Policy(run_cap_micro=10**12, day_cap_micro=10**15, default_model="acme/film")
+Statement = tuple[str, Any]
+
+
+@pytest.fixture
+def services(database_url: str, tmp_path: Path) -> Iterator[Services]:
+    """A deployment with a past."""
+    past.fill(database_url, RUNS)
+    store = SqlStore(database_url)
+    found = make_services(tmp_path, store=store)
+    with store.write() as tx:
+        last = tx.ledger.find(order="-id", limit=1)[0]
+        tx.checkpoints.add(Checkpoint(id=ledger.AUDIT, at=found.clock.now(), entry=last.id or 0))
+    yield found
+    store.engine.dispose()
+
+
+@contextmanager
+def _heard(store: SqlStore) -> Iterator[list[Statement]]:
+    """The statements that are sent meanwhile, once each."""
+    found: dict[str, Statement] = {}
+
+    def hear(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        if re.match(r"(SELECT|UPDATE|DELETE|INSERT INTO \w+_archive)\b", statement):
+            found.setdefault(statement, (statement, parameters[0] if many else parameters))
+
+    event.listen(store.engine, "before_cursor_execute", hear)
+    heard: list[Statement] = []
+    yield heard
+    event.remove(store.engine, "before_cursor_execute", hear)
+    heard += found.values()
+
+
+def _hold(services: Services) -> None:
+    run = Run(id=new_id("run"), status=RunStatus.GENERATING, source="rest", key_id="key_1", base_id=BASE)
+    with services.store.write() as tx:
+        tx.runs.add(run)
+        ledger.hold(tx, services.clock.now(), run, 1_000, POLICY)
+        ledger.release(tx, services.clock.now(), run)
+
+
+def _audit(services: Services) -> None:
+    with services.store.read() as tx:
+        assert ledger.audit(tx).problems == ()
+
+
+def _due(services: Services) -> None:
+    for kind in Kind:
+        services.store.due(kind, services.clock.now(), 500)
+    poll.poll_due(services)
+
+
+def _lists(services: Services) -> None:
+    for status in (None, ("failed", "needs_attention")):
+        run_view.list_runs(services, status=status)
+    run_view.list_runs(services, record="rec00000000000001_7")
+    _, more = run_view.list_runs(services, limit=50)
+    run_view.list_runs(services, limit=50, cursor=more)
+
+
+def _run_page(services: Services) -> None:
+    found, _ = run_view.list_runs(services, limit=1)
+    run_view.run_view(services, found[0]["run_id"])
+    run_view.run_version(services, found[0]["run_id"])
+
+
+def _usage(services: Services) -> None:
+    run_view.usage(services, ["day", "model"], None, None)
+    run_view.usage(services, ["key_id"], "2026-11-01", None)
+
+
+def _trigger(services: Services) -> None:
+    request = accept.StartRequest(source="record", base_id=BASE, record_id="rec00000000000001_7")
+    accept.start(services, request)
+
+
+def _idle(services: Services) -> None:
+    retention.archive(services)
+    services.store.release_owner("somebody")
+
+
+@pytest.mark.parametrize("act", [_hold, _audit, _due, _lists, _run_page, _usage, _trigger, _idle])
+def test_what_it_asks_is_found_by_an_index(services: Services, act: Callable[[Services], None]) -> None:
+    assert isinstance(services.store, SqlStore)
+    with _heard(services.store) as heard:
+        act(services)
+    explain = _sqlite_faults if services.store.engine.dialect.name == "sqlite" else _postgres_faults
+    faults = [
+        f"{fault}: {statement}" for statement, values in heard for fault in explain(services.store, statement, values)
+    ]
+    assert heard
+    assert not faults, "\n".join(faults)
+
+
+def _sqlite_faults(store: SqlStore, statement: str, values: Any) -> list[str]:
+    with store.engine.connect() as connection:
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    limited = " LIMIT " in statement
+    faults = []
+    for *_, detail in rows:
+        scan = re.match(r"SCAN (\w+)(.*)", detail)
+        some = limited or "ix_balances_exposed" in detail or "ix_balances_shared" in detail
+        if scan and scan.group(1) in HISTORY and not some:
+            faults.append(detail)
+        if (
+            detail == "USE TEMP B-TREE FOR ORDER BY"
+            and limited
+            and not re.search(r"(run|record)_id (=|IS NULL)", statement)
+        ):
+            faults.append(detail)
+    return faults
+
+
+def _postgres_faults(store: SqlStore, statement: str, values: Any) -> list[str]:
+    with store.engine.connect() as connection:
+        # Few rows are read as they are; where an index can be used, it is with many.
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        told = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar_one()
+    plan = (json.loads(told) if isinstance(told, str | bytes) else told)[0]["Plan"]
+    return list(_faults(plan, limited=False))
+
+
+def _faults(node: dict[str, Any], *, limited: bool) -> Iterator[str]:
+    name, rows = node["Node Type"], node["Plan Rows"]
+    if name == "Seq Scan" and node["Relation Name"] in HISTORY:
+        yield f"Seq Scan on {node['Relation Name']}"
+    if name == "Sort" and rows > FEW:
+        yield f"Sort of {rows} rows"
+    for child in node.get("Plans", ()):
+        yield from _faults(child, limited=limited or name == "Limit")
