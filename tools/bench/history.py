@@ -273,22 +273,31 @@ def _of_crowd(url: str) -> list[dict[str, Any]]:
 
 
 def _per_second(url: str, processes: int) -> float:
-    begin = time.time() + 4.0
     code = "import sys; from tools.bench.history import move_money; move_money(*sys.argv[1:])"
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     started = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, url, f"key_{number}", str(begin)], stdout=subprocess.PIPE, text=True
-        )
-        for number in range(processes)
+        subprocess.Popen([sys.executable, "-c", code, url, f"key_{number}"], **pipes) for number in range(processes)
     ]
+    for one in started:
+        assert one.stdout is not None
+        one.stdout.readline()  # it has connected
+    begin = time.time() + 0.5
+    for one in started:
+        assert one.stdin is not None
+        one.stdin.write(f"{begin}\n")
+        one.stdin.flush()
     return sum(int(one.communicate()[0]) for one in started) / CROWD_S
 
 
-def move_money(url: str, key: str, begin: str) -> None:
-    """Set money aside and give it back until the time is over; how often, on standard output."""
+def move_money(url: str, key: str) -> None:
+    """Connect, say so, be told when to begin; set money aside and give it back until the time is over; how often."""
     store, moved = SqlStore(url), 0
-    time.sleep(max(0.0, float(begin) - time.time()))
-    while time.time() < float(begin) + CROWD_S:
+    store.check()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    begin = float(sys.stdin.readline())
+    time.sleep(max(0.0, begin - time.time()))
+    while time.time() < begin + CROWD_S:
         run = Run(id=new_id("run"), status=RunStatus.GENERATING, source="rest", key_id=key, base_id=BASE + key)
         with store.write() as tx:
             tx.runs.add(run)
