@@ -138,6 +138,7 @@ def line_of(style: Style, message: str, **extra: str) -> str:
 
 
 def test_a_line_carries_the_ids_of_what_it_is_about() -> None:
+    log_context.begin()
     with log_context.about(run_id="run_1", key_id=None):
         log_context.add(generation_id="gen_2")
         told = json.loads(line_of("json", "bought gen_2"))
