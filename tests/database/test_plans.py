@@ -136,6 +136,7 @@ def _sqlite_faults(store: SqlStore, statement: str, values: Any) -> list[str]:
     with store.engine.connect() as connection:
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
     limited = " LIMIT " in statement
+    going_on = any("next_at<" in detail for *_, detail in rows)
     faults = []
     for *_, detail in rows:
         scan = re.match(r"SCAN (\w+)(.*)", detail)
@@ -145,6 +146,7 @@ def _sqlite_faults(store: SqlStore, statement: str, values: Any) -> list[str]:
         if (
             detail == "USE TEMP B-TREE FOR ORDER BY"
             and limited
+            and not going_on
             and not re.search(r"(run|record)_id (=|IS NULL)", statement)
         ):
             faults.append(detail)
