@@ -48,6 +48,8 @@ from pipelines.settings import Settings
 
 MICRO_PER_CREDIT = 5_000
 OK = 200
+_NO_FILE_OF_ITS = frozenset({400, 404, 422})
+"""What it answers when it is asked for a fresh link to a file that it does not have, or no longer."""
 
 
 class Provider(Adapter):
@@ -125,7 +127,10 @@ class Provider(Adapter):
             yield ClipSource("a fresh link", partial(self._read_afresh, link), f"fresh {link}")
 
     def _read_afresh(self, link: str, dest: Path) -> None:
-        fresh = links_of({"url": self._data("POST", "/api/v1/common/download-url", json={"url": link})})
+        code, body, headers = self._asked("POST", "/api/v1/common/download-url", json={"url": link})
+        if code not in _NO_FILE_OF_ITS and code != OK:
+            raise read_error(_as_http(code), _unnumbered(body), vendor=self.name, headers=headers)
+        fresh = links_of({"url": body.get("data")}) if code == OK else []
         if not fresh:
             raise Expired(f"{self.name} gives no fresh link")
         self.link_source(fresh[0]).read(dest)
@@ -139,13 +144,17 @@ class Provider(Adapter):
 
     def _data(self, method: str, path: str, **arguments: Any) -> Any:
         """`data` of a free request."""
+        code, body, headers = self._asked(method, path, **arguments)
+        if code != OK:
+            raise read_error(_as_http(code), _unnumbered(body), vendor=self.name, headers=headers)
+        return body.get("data")
+
+    def _asked(self, method: str, path: str, **arguments: Any) -> tuple[int, Any, httpx.Headers]:
+        """What a free request is answered: its code, its body, its headers."""
         with unpaid(self.name):
             answer = self._http.request(method, f"{self._url}{path}", **arguments)
         body = check_answer(answer, vendor=self.name)
-        code = _code(answer, body)
-        if code != OK:
-            raise read_error(_as_http(code), _unnumbered(body), vendor=self.name, headers=answer.headers)
-        return body.get("data")
+        return _code(answer, body), body, answer.headers
 
 
 def _task_id(body: Mapping[str, Any]) -> str:

@@ -14,10 +14,12 @@ from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus
 from pipelines.domain.money import Account, Posting
 from pipelines.domain.records import (
     ApiKey,
+    Balance,
     Base,
     Clip,
     CustomerAccount,
     Cut,
+    DayTotal,
     Event,
     Generation,
     LedgerEntry,
@@ -34,7 +36,19 @@ DAY = "2026-11-29"
 def rows_of(who: str | None) -> dict[str, Any]:
     """One row of each table that belongs to somebody."""
     name = who or "operator"
-    run = f"run_{name}"
+    run, archived = f"run_{name}", WHO.index(who) + 1
+    event = Event(at=1.0, entity="run", entity_id=run, run_id=run, name="status")
+    entry = LedgerEntry(
+        at=1.0,
+        day=DAY,
+        posting_id=name,
+        posting=Posting.CAPTURE,
+        account=Account.SPENT,
+        amount=7,
+        run_id=run,
+        generation_id=f"gen_{name}",
+        account_id=who,
+    )
     made: dict[str, Any] = {
         "accounts": CustomerAccount(id=name, name=name),
         "keys": ApiKey(id=f"key_{name}", name=name, sha256="0" * 64, account_id=who),
@@ -56,19 +70,13 @@ def rows_of(who: str | None) -> dict[str, Any]:
             id=f"clip_{name}", run_id=run, scene_id=f"scene_{name}", fingerprint="f", sha256="", key="k", size=1
         ),
         "cuts": Cut(id=f"cut_{name}", run_id=run, take=0, format="16:9", status=CutStatus.DELIVERED, token=name),
-        "events": Event(at=1.0, entity="run", entity_id=run, run_id=run, name="status"),
         "files": StoredFile(id=f"clips/{name}.mp4", kind=FileKind.CLIP, size=1, run_id=run, account_id=who),
-        "ledger": LedgerEntry(
-            at=1.0,
-            day=DAY,
-            posting_id=name,
-            posting=Posting.CAPTURE,
-            account=Account.SPENT,
-            amount=7,
-            run_id=run,
-            generation_id=f"gen_{name}",
-            account_id=who,
-        ),
+        "events": event,
+        "event_archive": dataclasses.replace(event, id=archived),
+        "ledger": entry,
+        "ledger_archive": dataclasses.replace(entry, id=archived),
+        "balances": Balance(id=f"run:{run}", kind="run", account_id=who, spent=7),
+        "day_totals": DayTotal(id=name, day=DAY, account_id=who, spent_micro=7),
     }
     return made
 

@@ -130,7 +130,7 @@ def spent(harness: WebHarness, amount: int, **whose: Any) -> None:
     row: dict[str, Any] = {"posting_id": "p", "posting": Posting.CAPTURE, "account": Account.SPENT, "run_id": "run_x"}
     with harness.store.write() as tx:
         tx.runs.add(Run(id="run_x", status=RunStatus.DONE, source="rest"))
-        tx.ledger.add(LedgerEntry(at=1.0, day=day, amount=amount, **row, **whose))
+        tx.post([LedgerEntry(at=1.0, day=day, amount=amount, **row, **whose)])
 
 
 def refusal(harness: WebHarness, who: Customer, amount: int) -> str:

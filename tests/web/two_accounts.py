@@ -80,20 +80,22 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
     harness.put(doubtful, harness.scene(doubtful.id, status=SceneStatus.GENERATING), gen)
     harness.put(Event(at=now, entity="run", entity_id=doubtful.id, run_id=doubtful.id, name="status", new="queued"))
     with harness.store.write() as tx:
-        tx.ledger.add(
-            LedgerEntry(
-                at=now,
-                day="2026-11-29",
-                posting_id=MARK,
-                posting=Posting.CAPTURE,
-                account=Account.SPENT,
-                amount=700_000,
-                run_id=doubtful.id,
-                model=f"{MARK}/film",
-                base_id=THEIR_BASE,
-                record_id=RECORD,
-                **owned,
-            )
+        tx.post(
+            [
+                LedgerEntry(
+                    at=now,
+                    day="2026-11-29",
+                    posting_id=MARK,
+                    posting=Posting.CAPTURE,
+                    account=Account.SPENT,
+                    amount=700_000,
+                    run_id=doubtful.id,
+                    model=f"{MARK}/film",
+                    base_id=THEIR_BASE,
+                    record_id=RECORD,
+                    **owned,
+                )
+            ]
         )
     return {
         "run_id": doubtful.id,

@@ -84,9 +84,12 @@ def _person(about: Subjects, *, shows: bool) -> Actor:
     passed on, and spends nothing. It also opens what is not there for the account that is signed in. Raises 401 (sign
     in), 403 or 410.
     """
-    found = signed_in() or opened()
-    if shows and (found is None or (found.account_id not in (None, about.account_id) and "t" in request.args)):
-        found = linked(about) or found
+    found = signed_in()
+    if shows and (found is None or found.account_id not in (None, about.account_id)):
+        # A forged link opens nothing, also where everybody could do without one.
+        by_link = linked(about)
+        found = opened() or by_link or found
+    found = found or opened()
     if found is None:
         raise HttpProblem(401, "Sign in to see this page." if shows else "Sign in to do that: a link only shows.")
     return found
