@@ -45,15 +45,19 @@ def usage(tx: Tx, by: Sequence[By]) -> list[Use]:
     return [Use(group, files[group], size) for group, size in sizes.most_common() if files[group]]
 
 
-def must_have_room(services: Services, tx: Tx) -> None:
-    """Raise StorageFull when STORAGE_LIMIT_GB is reached: what is bought must have a place to be kept."""
+def must_have_room(services: Services, tx: Tx, account_id: str | None) -> None:
+    """Raise StorageFull when STORAGE_LIMIT_GB is reached: what is bought must have a place to be kept. The limit is of
+    all that is stored; how much that is, an account is not told.
+    """
     limit = services.policy.storage_limit_bytes
-    if limit is not None and (used := stored_bytes(tx)) >= limit:
-        raise StorageFull(
-            f"storage holds {used / GIB:.1f} of {limit / GIB:g} GB",
-            marketer=f"Our storage is full ({used / GIB:.1f} of {limit / GIB:g} GB). Ask your operator to make room or "
-            "to raise the limit, then start again: nothing was bought.",
-        )
+    if limit is None or (used := stored_bytes(tx)) < limit:
+        return
+    figures = f"{used / GIB:.1f} of {limit / GIB:g} GB"
+    told = (
+        f"Our storage is full ({figures}). Ask your operator to make room or to raise the limit, then start again: "
+        "nothing was bought."
+    )
+    raise StorageFull(f"storage holds {figures}", marketer=told if account_id is None else None)
 
 
 def warning(services: Services) -> str | None:

@@ -95,7 +95,7 @@ def start(services: Services, request: StartRequest, *, key_id: str | None = Non
         found = _existing(tx, request, now)
         if found is None and request.record_id is None:
             # Of a row it is said in the row, by whoever reads it.
-            usage.must_have_room(services, tx)
+            usage.must_have_room(services, tx, tx.account_id)
         started = found or _new(services, tx, request, plan, key_id, now)
     services.points.reach("accept.committed", run=started.run_id)
     return started

@@ -136,7 +136,7 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
     services.points.reach("order.read", run=run.id)
     base_settings.refresh(services, run.base_id)
     with services.store.read() as tx:
-        usage.must_have_room(services, tx)
+        usage.must_have_room(services, tx, run.account_id)
     reading, plan = _planned(services, run, reading)
     order = reading.order
     with services.store.write() as tx:

@@ -4,6 +4,7 @@ it is worth.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.stored_files import FileKind
 from pipelines.ports import Stored
+from pipelines.stages.commerce import accounts
 from pipelines.stages.files import keep, orphans, usage
 from pipelines.stages.orders import accept
 from pipelines.stages.scheduler.maintenance import clean_up
@@ -211,6 +213,21 @@ def test_an_order_of_the_api_is_refused_while_storage_is_full(tmp_path: Path) ->
         accept.start(harness.services, accept.StartRequest(source="rest", order=order))
     with harness.services.store.read() as tx:
         assert tx.runs.count() == 1
+
+
+def test_a_customer_is_refused_too_and_not_told_how_much_everybody_stores(tmp_path: Path) -> None:
+    """Neither by the API nor in the row."""
+    harness = limited(tmp_path, 1.0)
+    who = accounts.create(harness.services, "ada").id
+    view = dataclasses.replace(harness.services, store=harness.services.store.of(who))
+    with pytest.raises(StorageFull) as refused:
+        accept.start(view, accept.StartRequest(source="rest", order=Order(master_prompt="A dog", model="acme/film")))
+    assert refused.value.marketer == StorageFull.default
+    with harness.services.store.write() as tx:
+        assert tx.bases.change(BASE, account_id=who)
+    record, run = harness.film(Prompt="A dog")
+    assert (run.status, run.account_id) == (RunStatus.NEEDS_ATTENTION, who)
+    assert harness.cells(record)["Error"] == StorageFull.default
 
 
 def test_from_four_fifths_on_it_is_warned(tmp_path: Path) -> None:
