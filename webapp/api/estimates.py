@@ -11,10 +11,11 @@ from pipelines.domain.money import dollars
 from pipelines.domain.orders.field_labels import for_clip, for_row
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.plan import Plan
+from pipelines.domain.times import iso
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept, plan_run
 from pipelines.stages.orders.accept import StartRequest
-from pipelines.stages.views import run_view, sections
+from pipelines.stages.views import run_view
 from webapp.api import answers
 from webapp.concurrency import bounded
 from webapp.context import services
@@ -27,7 +28,7 @@ def usd(micro: int | None) -> float | None:
 
 def time(at: float) -> str:
     """A moment as the API writes it."""
-    return sections.iso(at) or ""
+    return iso(at) or ""
 
 
 def of_record(request: StartRequest) -> answers.Estimate:

@@ -11,8 +11,9 @@ from pipelines.domain.errors import Problem
 from pipelines.domain.limits import EVERYWHERE
 from pipelines.domain.money import dollars
 from pipelines.domain.orders.checks import usable
+from pipelines.domain.times import iso
 from pipelines.stages.decisions import control
-from pipelines.stages.views import run_view, sections
+from pipelines.stages.views import run_view
 from webapp.access.rules import Owner
 from webapp.api import operate_answers
 from webapp.api.decisions import StopSwitch
@@ -65,7 +66,7 @@ def stopped() -> operate_answers.Stopped:
         switch = tx.stop_switches.get(EVERYWHERE)
     if switch is None:
         return operate_answers.Stopped(on=False, reason="", at=None)
-    return operate_answers.Stopped(on=switch.on, reason=switch.reason, at=sections.iso(switch.at))
+    return operate_answers.Stopped(on=switch.on, reason=switch.reason, at=iso(switch.at))
 
 
 @operation(

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from pipelines.domain.records import AccountStatus, CustomerAccount
+from pipelines.domain.times import iso
 from pipelines.stages.commerce import accounts
-from pipelines.stages.views.sections import iso
 from webapp.api.estimates import usd
 from webapp.commands.output import OPERATORS, Group, Money, as_json, print_table, reports_errors, show
 from webapp.context import services

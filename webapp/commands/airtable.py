@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from pipelines.domain.airtable.values import moment
 from pipelines.domain.orders.checks import usable
+from pipelines.domain.times import iso
 from pipelines.stages.base_changes import webhook_push
 from webapp.commands.output import OPERATORS, Group, as_json, checks_table, failed, reports_errors, show
 from webapp.context import services
@@ -118,7 +118,7 @@ def push_status(base_id: str | None, *, json_: bool) -> None:
         "wanted": known.wanted,
         "registered": health.registered,
         "problem": problem,
-        "expires_at": None if health.expires_at is None else moment(health.expires_at),
+        "expires_at": None if health.expires_at is None else iso(health.expires_at),
     }
     show(document, json_=json_, table=lambda: click.echo(_push_words(document)))
     if problem:

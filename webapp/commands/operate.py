@@ -10,6 +10,7 @@ import click
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.money import dollars
+from pipelines.domain.times import iso
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.commerce import accounts
 from pipelines.stages.decisions import control
@@ -17,7 +18,7 @@ from pipelines.stages.files import orphans, usage
 from pipelines.stages.files.usage import By
 from pipelines.stages.scheduler import maintenance
 from pipelines.stages.spending import ledger
-from pipelines.stages.views import run_view, sections
+from pipelines.stages.views import run_view
 from webapp.api.operate import COLUMNS, catalogue, stopped
 from webapp.api.operate_answers import ModelView
 from webapp.commands.output import ACTOR, OPERATORS, Group, Money, as_json, print_table, reports_errors, show
@@ -69,7 +70,7 @@ def ledger_audit(*, json_: bool, everything: bool = False) -> None:
         ledger.keep_checkpoint(tx, audit)
     found = {
         "balanced": not audit.problems,
-        "since": sections.iso(audit.since or None),
+        "since": iso(audit.since or None),
         "problems": list(audit.problems),
         "accounts_usd": {name: dollars(amount) for name, amount in audit.sums.items()},
     }

@@ -24,8 +24,8 @@ from pipelines.airtable.rows.name_book import NameBook, read_schema
 from pipelines.airtable.schema import TABLES, FieldSpec, TableSpec
 from pipelines.airtable.webhooks import Webhooks
 from pipelines.domain.airtable.fields import AirtableTable, SceneField
-from pipelines.domain.airtable.values import moment
 from pipelines.domain.errors import ReelgridError
+from pipelines.domain.times import iso
 from pipelines.net import guarded_client
 from pipelines.ports import Check, Clock
 from pipelines.settings import Origin
@@ -98,7 +98,7 @@ class Doctor:
         pace = self.client.limiter.state(self.base_id)
         now = self.clock.now()
         if pace.quota is not None:
-            since = moment(pace.quota.since)
+            since = iso(pace.quota.since)
             fix = "Wait for the next month or a larger plan: all that is to be written waits and arrives then."
             return Check("limits", False, f"The workspace's monthly API quota is used up since {since}.", fix)
         if pace.not_before > now:
@@ -203,7 +203,7 @@ class Doctor:
             return Check("webhook", True, "Push is not in use; automations and the slow poll are.")
         if health.problem:
             return Check("webhook", False, health.problem, "Run flask airtable push on.", warning=True)
-        return Check("webhook", True, f"Push works until {moment(health.expires_at)} and is renewed daily.")
+        return Check("webhook", True, f"Push works until {iso(health.expires_at)} and is renewed daily.")
 
     def _reachable(self) -> Check:
         """Airtable fetches attachments from us. From here we can only see whether the address answers at all."""

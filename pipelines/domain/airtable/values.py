@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.domain.airtable.fields import SceneField, SettingsField, VersionField, VideoField
@@ -14,6 +13,7 @@ from pipelines.domain.lifecycle import AIRTABLE_STATUS
 from pipelines.domain.money import dollars
 from pipelines.domain.orders.field_labels import SCENE_LABELS
 from pipelines.domain.records import Run, Scene
+from pipelines.domain.times import iso
 
 MAX_TEXT = 2_000
 """Longer sentences are cut: the page has room for all of it, a grid has not."""
@@ -72,13 +72,6 @@ def _attachment(file: CellFile) -> dict[str, Any]:
     return {"id": file.id, **name} if file.id else {"url": file.url, **name}
 
 
-def moment(at: float | None) -> str | None:
-    """Seconds since the epoch as Airtable writes a dateTime: ISO 8601, UTC, milliseconds."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def shorten(text: str | None, limit: int = MAX_TEXT) -> str | None:
     """The text, cut with an ellipsis where it is too long for a cell; None for an empty one."""
     if not text:
@@ -107,9 +100,9 @@ def video_fields(
         VideoField.RUN_ID: run.id,
         VideoField.PROGRESS_PAGE: page_url,
         VideoField.VERDICT: shorten(run.verdict),
-        VideoField.STARTED_AT: moment(run.started_at),
-        VideoField.FINISHED_AT: moment(run.finished_at),
-        VideoField.LAST_UPDATE: moment(now),
+        VideoField.STARTED_AT: iso(run.started_at),
+        VideoField.FINISHED_AT: iso(run.finished_at),
+        VideoField.LAST_UPDATE: iso(now),
     }
 
 
@@ -196,7 +189,7 @@ def scene_state(
         SceneField.PROVIDER_JOB_ID: job_id,
         SceneField.ERROR: shorten(scene.error or made_with(scene)),
         SceneField.CLIP_URL: clip_url,
-        SceneField.LAST_UPDATE: moment(now),
+        SceneField.LAST_UPDATE: iso(now),
     }
 
 
@@ -222,7 +215,7 @@ def version_fields(
         VersionField.COST: _dollars(cost_micro),
         VersionField.MODEL: model,
         VersionField.WHAT_CHANGED: shorten(what_changed),
-        VersionField.CREATED_AT: moment(created_at),
+        VersionField.CREATED_AT: iso(created_at),
     }
 
 

@@ -18,11 +18,10 @@ from pipelines.stages.decisions import control
 from pipelines.stages.delivery import verify_attachments
 from pipelines.stages.films.stitch import films_of
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import ROW
 from pipelines.stages.orders import accept, schedule
 
 logger = logging.getLogger(__name__)
-
-ACTOR = control.ROW
 
 
 def poll_checkboxes(services: Services, base_id: str, *, is_new: bool = False) -> queue_sweep.Due:
@@ -91,7 +90,7 @@ def _generate(services: Services, base_id: str, row: AirtableRow) -> str:
     started = accept.start(services, request)
     if started.existing:
         schedule.reschedule(services, started.run_id, row.scheduled_for)
-        control.go_on(services, started.run_id, ACTOR)
+        control.go_on(services, started.run_id, ROW)
     return started.run_id
 
 
@@ -99,12 +98,12 @@ def _approve(services: Services, base_id: str, row: AirtableRow) -> str:
     run = last_run(services, base_id, row.record_id)
     # Ticked once more than needed: what was approved is approved.
     if run.status is RunStatus.NEEDS_APPROVAL or run.approval != "given":
-        control.approve(services, run.id, ACTOR)
+        control.approve(services, run.id, ROW)
     return run.id
 
 
 def _cancel(services: Services, base_id: str, row: AirtableRow) -> str:
-    return control.cancel(services, last_run(services, base_id, row.record_id).id, ACTOR).id
+    return control.cancel(services, last_run(services, base_id, row.record_id).id, ROW).id
 
 
 _APPROVE = VideoField.APPROVE.value
@@ -124,7 +123,7 @@ def _regenerate(services: Services, base_id: str, row: AirtableScene) -> str | N
             raise NotAllowed(marketer="This scene was never made: tick Generate in its row of Videos.")
         wishes = {"prompt": row.scene.prompt, "caption": row.scene.caption, "seconds": row.scene.seconds}
         changes = {name: value for name, value in wishes.items() if value is not None}
-        control.regenerate(services, found.run_id, found.number, changes, ACTOR)
+        control.regenerate(services, found.run_id, found.number, changes, ROW)
     except Permanent as error:
         note[SceneField.ERROR.value] = error.marketer
     now, table = services.clock.now(), AirtableTable.SCENES

@@ -13,12 +13,11 @@ from pipelines.ports import AirtableRow
 from pipelines.stages.base_rows import outbox, run_row
 from pipelines.stages.decisions import control
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import FREE, Actor
+from pipelines.stages.kernel.transitions import FREE, ROW, Actor
 from pipelines.stages.orders import accept, schedule
 
 logger = logging.getLogger(__name__)
 
-ACTOR = control.ROW
 READY = "Ready"
 HORIZON_S = 30 * 86_400.0
 """How far ahead scheduled rows are looked for."""
@@ -104,7 +103,7 @@ def _start(services: Services, base_id: str, row: AirtableRow, key_id: str | Non
 def _go_on(services: Services, run_id: str) -> None:
     """`Ready` on a row that has a run: it goes on if it has stopped, and its status is shown again in any case."""
     try:
-        control.go_on(services, run_id, ACTOR)
+        control.go_on(services, run_id, ROW)
     except Permanent as error:
         logger.info("Ready of run %s: %s", run_id, error.operator)
         run_row.show_again(services, run_id, detail=error.marketer)

@@ -10,6 +10,7 @@ from pipelines.domain.errors import Busy, ReelgridError
 from pipelines.domain.records import Base
 from pipelines.stages.base_rows import settings_row
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import ROW
 from pipelines.stages.spending import rate_limits, stop_switch
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def read(services: Services, base_id: str) -> None:
         old = tx.stop_switches.get(base_id)
         if (old.on if old else False) != row.stop:
             stop_switch.set_switch(
-                tx, on=row.stop, now=now, reason="Stop Spending in Settings", actor="airtable", place=base_id
+                tx, on=row.stop, now=now, reason="Stop Spending in Settings", actor=ROW, place=base_id
             )
         if base_id == services.policy.default_base:
             tx.bases.add(Base(id=base_id, created_at=now))

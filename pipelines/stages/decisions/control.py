@@ -24,27 +24,26 @@ from pipelines.stages.base_rows import next_action, outbox, run_row, scene_rows
 from pipelines.stages.commerce import accounts
 from pipelines.stages.generations.requests import settings_of, still_to_buy
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_generation, transition_run
+from pipelines.stages.kernel.transitions import (
+    ROW,
+    Actor,
+    found_run,
+    record,
+    touch_run,
+    transition_generation,
+    transition_run,
+)
 from pipelines.stages.orders import regenerate_scene
 from pipelines.stages.spending import ledger, stop_switch
 
 _R, _G = RunStatus, GenerationStatus
-ROW = "airtable"
-"""Who acts for what was ticked in a base: the prompt that comes along stands in the row."""
-
-
-def _run(tx: Tx, run_id: str) -> Run:
-    run = tx.runs.get(run_id, lock=True)
-    if run is None:
-        raise NotFound(f"run {run_id}", marketer=f"There is no run {run_id}.")
-    return run
 
 
 def approve(services: Services, run_id: str, actor: str) -> Run:
     """Go on with the scenes as they are. Twice is once. Raises NotAllowed, NotFound."""
     now = services.clock.now()
     with services.store.write() as tx:
-        run = _run(tx, run_id)
+        run = found_run(tx, run_id, lock=True)
         if run.approval == "given":
             return run
         accounts.must_be_active(tx, run.account_id)
@@ -64,7 +63,7 @@ def cancel(services: Services, run_id: str, actor: str) -> Run:
     """Stop what can be stopped; what is paid for is kept, and what is being made is still fetched."""
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
-        run = _run(tx, run_id)
+        run = found_run(tx, run_id, lock=True)
         if run.status is _R.CANCELLED:
             return run
         if run.status not in CANCELLABLE:
@@ -86,7 +85,7 @@ def retry(services: Services, run_id: str, actor: str) -> Run:
     """Go on where it stopped: every paid clip is kept, only what is missing is bought. Raises OverBudget."""
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
-        run = _run(tx, run_id)
+        run = found_run(tx, run_id, lock=True)
         accounts.must_be_active(tx, run.account_id)
         if run.status not in RETRYABLE_RUNS:
             raise NotAllowed(
@@ -172,7 +171,7 @@ def regenerate(services: Services, run_id: str, number: int, changes: dict[str, 
     now = services.clock.now()
     who = Actor(actor, now)
     with services.store.write() as tx:
-        run = _run(tx, run_id)
+        run = found_run(tx, run_id, lock=True)
         accounts.must_be_active(tx, run.account_id)
         if run.status not in (_R.DONE, _R.NEEDS_ATTENTION, _R.FAILED, _R.CANCELLED):
             raise NotAllowed(marketer=f"Wait until this run has stopped; it is {run.status.value}.")
@@ -245,7 +244,7 @@ def decide(services: Services, generation_id: str, choice: str, actor: str) -> R
     if found is None:
         raise NotFound(f"generation {generation_id}", marketer="There is no such generation.")
     with services.store.write() as tx:
-        run = _run(tx, found.run_id)
+        run = found_run(tx, found.run_id, lock=True)
         gen = tx.generations.get(generation_id, lock=True) or found
         if gen.status is not _G.UNKNOWN:
             raise NotAllowed(marketer=f"Nothing is in doubt here any more: the generation is {gen.status.value}.")

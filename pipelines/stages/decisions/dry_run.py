@@ -14,6 +14,7 @@ from pipelines.domain.records import Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.generations.requests import still_to_buy
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import found_run
 from pipelines.stages.orders import regenerate_scene
 from pipelines.stages.spending import ledger
 
@@ -31,20 +32,20 @@ class DecisionPreview:
 def going_on(services: Services, run_id: str) -> DecisionPreview:
     """Of approving or retrying: all missing clips; before the scenes are written, the quote. Raises NotFound."""
     with services.store.read() as tx:
-        run = _run(tx, run_id)
+        run = found_run(tx, run_id)
         return _priced(services, tx, run, _missing(tx, run, None), _plan_of(run))
 
 
 def cancelling(services: Services, run_id: str) -> DecisionPreview:
     """Nothing is bought. Raises NotFound."""
     with services.store.read() as tx:
-        return DecisionPreview(run_id, 0, _plan_of(_run(tx, run_id)))
+        return DecisionPreview(run_id, 0, _plan_of(found_run(tx, run_id)))
 
 
 def regeneration(services: Services, run_id: str, number: int, changes: dict[str, Any]) -> DecisionPreview:
     """Of one new clip. Raises NotFound, or InvalidOrder when the model cannot make what is asked."""
     with services.store.read() as tx:
-        run = _run(tx, run_id)
+        run = found_run(tx, run_id)
         found = tx.scenes.find(run_id=run_id, number=number, limit=1)
         if not found:
             raise NotFound(f"scene {number} of {run_id}", marketer=f"This run has no scene {number}.")
@@ -60,7 +61,7 @@ def regeneration_prices(services: Services, run_id: str, models: Sequence[str]) 
     the scene's number.
     """
     with services.store.read() as tx:
-        run = _run(tx, run_id)
+        run = found_run(tx, run_id)
         scenes = tx.scenes.find(run_id=run_id, order="number") if run.order and run.plan else []
     return {
         scene.number: {
@@ -83,7 +84,7 @@ def decision(services: Services, generation_id: str, choice: str) -> DecisionPre
         gen = tx.generations.get(generation_id)
         if gen is None:
             raise NotFound(f"generation {generation_id}", marketer="There is no such generation.")
-        run = _run(tx, gen.run_id)
+        run = found_run(tx, gen.run_id)
         if gen.status is not GenerationStatus.UNKNOWN:
             settled = Problem("choice", f"Nothing is in doubt here any more: the generation is {gen.status.value}.")
             return DecisionPreview(run.id, 0, _plan_of(run), (settled,))
@@ -110,10 +111,3 @@ def _priced(services: Services, tx: Tx, run: Run, price: int, plan: Plan | None)
 
 def _plan_of(run: Run) -> Plan | None:
     return run.plan or None
-
-
-def _run(tx: Tx, run_id: str) -> Run:
-    run = tx.runs.get(run_id)
-    if run is None:
-        raise NotFound(f"run {run_id}", marketer=f"There is no run {run_id}.")
-    return run

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pipelines.domain.errors import NotFound
 from pipelines.domain.lifecycle import (
     BEING_MADE,
     CUT_TRANSITIONS,
@@ -22,6 +23,8 @@ from pipelines.ports import Tx
 
 T = TypeVar("T")
 
+ROW = "airtable"
+"""The name of whoever acts through a base: a ticked box, a changed time."""
 FREE: Mapping[str, Any] = {"lease_owner": None, "lease_token": None, "lease_until": 0.0}
 """The lease columns of a row that nobody works on."""
 
@@ -42,6 +45,14 @@ class Actor:
     def fence(self, status: str) -> dict[str, Any]:
         """The conditions under which a commit may happen."""
         return {"status": status} | ({"lease_token": self.lease} if self.lease else {})
+
+
+def found_run(tx: Tx, run_id: str, *, lock: bool = False) -> Run:
+    """The run. Raises NotFound."""
+    run = tx.runs.get(run_id, lock=lock)
+    if run is None:
+        raise NotFound(f"run {run_id}", marketer=f"There is no run {run_id}.")
+    return run
 
 
 def transition_run(tx: Tx, actor: Actor, run: Run, to: RunStatus, **changes: Any) -> Run:

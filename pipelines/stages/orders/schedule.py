@@ -9,7 +9,7 @@ from pipelines.domain.records import Run
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import outbox, run_row
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run
+from pipelines.stages.kernel.transitions import FREE, ROW, Actor, record, touch_run
 
 NEAR_S = 1.0
 """What is due this soon is begun."""
@@ -59,16 +59,13 @@ def reschedule(services: Services, run_id: str, at: float | None) -> None:
         run = tx.runs.get(run_id, lock=True)
         if run is None or at == run.next_at or run.lease_token is not None or not waits(tx, run, now):
             return
-        actor = Actor(_PERSON, now)
+        actor = Actor(ROW, now)
         if at is not None and is_ahead(at, now):
             run = touch_run(tx, actor, run, next_at=at, detail=sentence(at))
             record_schedule(tx, actor, run.id, at)
         else:
             run = touch_run(tx, actor, run, next_at=now, detail=SOON)
         run_row.show(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
-
-
-_PERSON = "airtable"
 
 
 def waiting_run(tx: Tx, base_id: str, record_id: str, now: float) -> str | None:

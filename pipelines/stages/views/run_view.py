@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Protocol, TypeVar
 
-from pipelines.domain.errors import NotFound
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, CutStatus, RunStatus
 from pipelines.domain.money import DEPLOYMENT, Account, dollars, subject
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.progress import timings
 from pipelines.domain.records import Event, Generation, Run
+from pipelines.domain.times import iso
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import time_left
 from pipelines.stages.base_rows.airtable_calls import ENTITY as AIRTABLE
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import found_run
+from pipelines.stages.spending import ledger
 from pipelines.stages.views import sections as parts
 from pipelines.stages.views import sentences
 from pipelines.stages.views.sections import Picture
@@ -29,7 +30,7 @@ MOST_CALLS = 1000
 def run_view(services: Services, run_id: str) -> dict[str, Any]:
     """The full JSON of a run. Raises NotFound."""
     with services.store.read() as tx:
-        picture = _picture(tx, _run(tx, run_id))
+        picture = _picture(tx, found_run(tx, run_id))
         shared = _shared_calls(tx, picture.run, services.clock.now())
         left = time_left.seconds_left(services, tx, picture.run)
         key_id = _shown_key(tx, picture.run.key_id)
@@ -44,7 +45,7 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
         "verdict": run.verdict,
         "approval": run.approval,
         "key": key_id,
-        "started_at": parts.iso(run.started_at),
+        "started_at": iso(run.started_at),
         "seconds_left": left,
         "held_usd": dollars(picture.held_micro),
         "plan": plan_view(run.plan) if run.plan else None,
@@ -79,7 +80,7 @@ def _shared_calls(tx: Tx, run: Run, now: float) -> int:
 def run_version(services: Services, run_id: str) -> str:
     """Changes whenever `run_view` would; cheaper. Raises NotFound."""
     with services.store.read() as tx:
-        run = _run(tx, run_id)
+        run = found_run(tx, run_id)
         newest: dict[str, Any] = {"run_id": run_id, "order": "-id", "limit": 1}
         last = tx.events.find(**newest) or tx.event_archive.find(**newest)
         gens = tx.generations.find(run_id=run_id, order="-updated_at", limit=1)
@@ -98,7 +99,7 @@ def _mark(run: Run, last: Sequence[Event], gens: Sequence[Generation]) -> str:
 def has_stopped(services: Services, run_id: str) -> bool:
     """Whether nothing happens to the run by itself any more. Raises NotFound."""
     with services.store.read() as tx:
-        return _run(tx, run_id).status in STOPPED
+        return found_run(tx, run_id).status in STOPPED
 
 
 def list_runs(
@@ -148,7 +149,7 @@ def scenes_view(services: Services, run_id: str, *, limit: int, after: int) -> t
     and the number to go on after, None on the last page. Raises NotFound.
     """
     with services.store.read() as tx:
-        picture = _picture(tx, _run(tx, run_id))
+        picture = _picture(tx, found_run(tx, run_id))
     rest = [scene for scene in picture.scenes if scene.number > after]
     views = [parts.scene_view(services, picture, scene) for scene in rest[:limit]]
     shown = [{**view, "clip": next((clip for clip in view["clips"] if clip["current"]), None)} for view in views]
@@ -165,7 +166,7 @@ def record_view(services: Services, record_id: str, base_id: str | None = None) 
 
 def usage(services: Services, by: Sequence[str], since: str | None, until: str | None) -> dict[str, Any]:
     """Spend grouped by columns of the ledger (day, model, record_id, key_id, base_id), and today's against the cap."""
-    today = datetime.fromtimestamp(services.clock.now(), UTC).strftime("%Y-%m-%d")
+    today = ledger.utc_day(services.clock.now())
     with services.store.read() as tx:
         rows = _with_own_keys(tx, by, tx.usage(by, since=since, until=until))
         account = tx.accounts.get(tx.account_id) if tx.account_id else None
@@ -237,13 +238,6 @@ def actions(run: Run) -> list[str]:
     return [name for name, allowed in may.items() if allowed]
 
 
-def _run(tx: Tx, run_id: str) -> Run:
-    run = tx.runs.get(run_id)
-    if run is None:
-        raise NotFound(f"run {run_id}", marketer=f"There is no run {run_id}.")
-    return run
-
-
 def _picture(tx: Tx, run: Run) -> Picture:
     mine: dict[str, Any] = {"run_id": run.id}
     scenes = tx.scenes.find(order="number", **mine)
@@ -313,9 +307,9 @@ def _summary(services: Services, picture: Picture) -> dict[str, Any]:
         "quote_usd": None if run.quote_micro is None else dollars(run.quote_micro),
         "cost_usd": dollars(picture.spent_micro),
         "error": run.error,
-        "created_at": parts.iso(run.created_at),
-        "updated_at": parts.iso(run.updated_at),
-        "finished_at": parts.iso(run.finished_at),
+        "created_at": iso(run.created_at),
+        "updated_at": iso(run.updated_at),
+        "finished_at": iso(run.finished_at),
         "status_url": f"{services.policy.public_url}/api/runs/{run.id}",
         "page_url": services.links.page(run_id=run.id),
     }

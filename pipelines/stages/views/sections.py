@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.domain.lifecycle import GenerationStatus, SceneStatus
@@ -12,6 +11,7 @@ from pipelines.domain.money import dollars
 from pipelines.domain.orders.order import Order
 from pipelines.domain.progress import timings
 from pipelines.domain.records import Clip, Cut, Event, Generation, LedgerEntry, Run, Scene
+from pipelines.domain.times import iso
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.views import sentences
 
@@ -39,13 +39,6 @@ class Picture:
     spent: Sequence[LedgerEntry] = ()
     spent_micro: int
     held_micro: int = 0
-
-
-def iso(at: float | None) -> str | None:
-    """Seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def title(run: Run) -> str:

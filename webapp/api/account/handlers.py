@@ -8,8 +8,8 @@ from typing import Any
 from pipelines.domain.errors import Problem
 from pipelines.domain.money import to_micro
 from pipelines.domain.records import ApiKey
+from pipelines.domain.times import iso
 from pipelines.stages.commerce import accounts
-from pipelines.stages.views import sections
 from webapp.access import keys
 from webapp.access.keys import NewKey
 from webapp.access.rules import Owner
@@ -53,7 +53,7 @@ def account() -> Reply:
             account_id=who.account_id,
             name=mine.name if mine else "operator",
             status=mine.status if mine else "active",
-            created_at=sections.iso(mine.created_at) if mine else None,
+            created_at=iso(mine.created_at) if mine else None,
             key_id=who.key_id,
             scopes=[scope for scope in keys.SCOPES if who.may(scope)],
             limits=limits,
@@ -151,11 +151,11 @@ def view(row: ApiKey) -> dict[str, Any]:
         "account_id": row.account_id,
         "scopes": list(row.scopes),
         "day_cap_usd": estimates.usd(row.day_cap_micro),
-        "created_at": sections.iso(row.created_at),
-        "expires_at": sections.iso(row.expires_at),
-        "last_used_at": sections.iso(row.last_used_at),
-        "revoked_at": sections.iso(row.revoked_at),
-        "old_key_until": sections.iso(until) if until and until > services().clock.now() else None,
+        "created_at": iso(row.created_at),
+        "expires_at": iso(row.expires_at),
+        "last_used_at": iso(row.last_used_at),
+        "revoked_at": iso(row.revoked_at),
+        "old_key_until": iso(until) if until and until > services().clock.now() else None,
     }
 
 

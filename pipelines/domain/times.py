@@ -1,0 +1,12 @@
+"""Moments as text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def iso(at: float | None) -> str | None:
+    """Seconds since the epoch as ISO 8601, UTC, milliseconds: as Airtable writes a dateTime, and as the API does."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
