@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from pipelines.domain.errors import NotAllowed, Suspended
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import Account, Posting
-from pipelines.domain.records import AccountStatus, ApiKey, Base, LedgerEntry, Run
+from pipelines.domain.records import AccountStatus, ApiKey, Base, Event, LedgerEntry, Run
 from pipelines.security import api_keys
 from pipelines.stages.commerce import accounts
 from pipelines.stages.orders import accept
@@ -257,6 +258,24 @@ def test_which_key_of_the_operators_started_a_row_is_not_told_to_its_owner(harne
         None,
         who.key_id,
     }
+
+
+def test_who_of_the_operators_acted_is_not_told_to_a_customer(harness: WebHarness) -> None:
+    """Neither the name of a key nor of a machine; who of one's own acted is."""
+    who, now = customer(harness, "ada"), harness.clock.now()
+    run = Run(id="run_x", status=RunStatus.CANCELLED, source="rest", account_id=who.account_id, created_at=now)
+    same: dict[str, Any] = {"at": now, "entity": "run", "entity_id": run.id, "run_id": run.id, "name": "status"}
+    actors = ("ann@example", "worker-7-1234", "airtable", "ada")
+    harness.put(run, *(Event(new="cancelled", actor=actor, **same) for actor in actors))
+    events = get(harness, who.key, "/api/runs/run_x").get_json()["events"]
+    assert [event["actor"] for event in events] == ["the operator", "the operator", "airtable", "ada"]
+    assert events[0]["sentence"] == "Cancelled by the operator."
+    link = urlsplit(harness.services.links.page(run_id=run.id))
+    page = signed_in(harness, who).get("/runs/run_x").get_data(as_text=True)
+    for shown in (page, harness.client.get(f"{link.path}?{link.query}").get_data(as_text=True)):
+        assert "ann@example" not in shown
+        assert "Cancelled by the operator." in shown
+    assert [event["actor"] for event in get(harness, KEY, "/api/runs/run_x").get_json()["events"]] == list(actors)
 
 
 def test_a_suspended_account_reads_and_starts_nothing(harness: WebHarness) -> None:

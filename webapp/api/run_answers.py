@@ -114,7 +114,7 @@ class EventView(Answer):
     entity_id: str
     old: str | None
     new: str | None
-    actor: str
+    actor: Annotated[str, Field(description="To an account: one of its keys, `airtable`, or `the operator`.")]
     sentence: str
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any, Protocol, TypeVar
 
@@ -17,12 +18,14 @@ from pipelines.ports import Tx
 from pipelines.stages.base_rows import time_left
 from pipelines.stages.base_rows.airtable_calls import ENTITY as AIRTABLE
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import found_run
+from pipelines.stages.kernel.transitions import ROW, found_run
 from pipelines.stages.spending import ledger
 from pipelines.stages.views import sections as parts
 from pipelines.stages.views import sentences
 from pipelines.stages.views.sections import Picture
 
+THE_OPERATOR = "the operator"
+"""Who acted, as an account is told of whoever is not its own."""
 MOST_CALLS = 1000
 """Calls to Airtable are counted among the events of the run they were made for, and shown as a number."""
 
@@ -66,6 +69,14 @@ def _shown_key(tx: Tx, key_id: str | None) -> str | None:
         return key_id
     key = tx.keys.get(key_id)
     return key.id if key else None
+
+
+def _with_own_actors(tx: Tx, events: Sequence[Event]) -> list[Event]:
+    """To an account whoever acted is one of its own keys, its row, or the operator: by whatever key or process."""
+    if tx.account_id is None:
+        return list(events)
+    own = {ROW, *(key.name for key in tx.keys.find(name=tuple({event.actor for event in events})))}
+    return [event if event.actor in own else replace(event, actor=THE_OPERATOR) for event in events]
 
 
 def _shared_calls(tx: Tx, run: Run, now: float) -> int:
@@ -252,7 +263,7 @@ def _picture(tx: Tx, run: Run) -> Picture:
         generations=tx.generations.find(order="created_at", **mine),
         clips=[*clips, *(tx.clips.find(id=tuple(reused)) if reused else ())],
         cuts=tx.cuts.find(order="created_at", **mine),
-        events=[*tx.event_archive.find(order="id", **mine), *tx.events.find(order="id", **mine)],
+        events=_with_own_actors(tx, [*tx.event_archive.find(order="id", **mine), *tx.events.find(order="id", **mine)]),
         spent=[*tx.ledger_archive.find(order="id", **spent), *tx.ledger.find(order="id", **spent)],
         spent_micro=balance.spent,
         held_micro=balance.exposure,
