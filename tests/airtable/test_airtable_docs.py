@@ -6,7 +6,6 @@ from pipelines.airtable.schema import TABLES, create_options, own_fields
 from pipelines.domain.airtable.fields import AirtableTable, SceneField, SettingsField, VersionField, VideoField
 from pipelines.domain.airtable.values import (
     attachments,
-    moment,
     scene_fields,
     settings_fields,
     shorten,
@@ -17,6 +16,7 @@ from pipelines.domain.lifecycle import AIRTABLE_STATUS, RunStatus, SceneStatus
 from pipelines.domain.orders.inputs import inputs_of
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Run, Scene
+from pipelines.domain.times import iso
 
 NAMES = {
     AirtableTable.VIDEOS: [*VideoField, *(item.label for item in inputs_of(Order))],
@@ -80,5 +80,5 @@ def test_versions_and_settings_use_the_names_of_their_tables() -> None:
 
 def test_small_words() -> None:
     """Empty text and times as cells."""
-    assert (shorten(""), shorten(None), moment(None)) == (None, None, None)
+    assert (shorten(""), shorten(None), iso(None)) == (None, None, None)
     assert attachments([], ["att1"]) == [{"id": "att1"}]
