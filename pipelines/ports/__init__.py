@@ -24,9 +24,20 @@ from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor
 from pipelines.ports.runtime import Clock, CrashPoints, Hints
 from pipelines.ports.scene_writer import Brief, Moderator, SceneWriter
-from pipelines.ports.video import Call, Callback, Job, MediaInput, Providers, Submission, VideoProvider
+from pipelines.ports.video import (
+    Accept,
+    Call,
+    Callback,
+    Job,
+    MediaInput,
+    Providers,
+    Submission,
+    VideoProvider,
+    anything,
+)
 
 __all__ = [
+    "Accept",
     "Airtable",
     "AirtableChange",
     "AirtableRow",
@@ -69,4 +80,5 @@ __all__ = [
     "Tx",
     "VideoProvider",
     "Written",
+    "anything",
 ]

@@ -49,6 +49,14 @@ class Job:
     expires_at: float | None = None
 
 
+Accept = Callable[[Path], None]
+"""Raises BadDelivery for a file that is not what was bought."""
+
+
+def anything(_file: Path) -> None:
+    """Accepts every file."""
+
+
 class VideoProvider(Protocol):
     """One vendor. Never retries a paid call; all errors are of domain.errors.
 
@@ -67,8 +75,10 @@ class VideoProvider(Protocol):
     def find(self, submission: Submission, since: float) -> list[Job]:
         """Jobs that could be this submission, created at or after `since`; only for ability `list`."""
 
-    def fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
-        """Stream the finished file to `dest`. Raises BadDelivery, Expired or Unavailable."""
+    def fetch(self, job: Job, request: GenerationRequest, dest: Path, accept: Accept = anything) -> None:
+        """Stream the finished file to `dest`: the first that `accept` takes, of all places where it can be. Raises
+        BadDelivery, Expired or Unavailable.
+        """
 
     def cancel(self, job_id: str) -> bool:
         """Stop a job if the vendor can; False when it cannot."""

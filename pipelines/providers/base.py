@@ -32,7 +32,7 @@ from pipelines.domain.errors import (
 )
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.net import EXCERPT_BYTES, download, guarded_client, total_time, translate_http, whole_file
-from pipelines.ports import Call, Callback, FilmEditor, GenerationRequest, Job, MediaInput, Submission
+from pipelines.ports import Accept, Call, Callback, FilmEditor, GenerationRequest, Job, MediaInput, Submission, anything
 from pipelines.providers.callbacks import by_token
 from pipelines.providers.catalogue import catalogue_text
 from pipelines.providers.clip_sources import ClipSource, begins_as_video, download_first
@@ -127,10 +127,10 @@ class Adapter(ABC):
         with self._told("find", submission.request.model), _account_may_recover():
             return self._find(submission, since)
 
-    def fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
+    def fetch(self, job: Job, request: GenerationRequest, dest: Path, accept: Accept = anything) -> None:
         """Stream the finished file to `dest`. Raises BadDelivery, Expired or Unavailable, naming every way tried."""
         with self._told("fetch", job.id), _account_may_recover():
-            self._fetch(job, request, dest)
+            self._fetch(job, request, dest, accept)
 
     def cancel(self, job_id: str) -> bool:
         """Stop a job if the vendor can; False when it cannot."""
@@ -165,9 +165,9 @@ class Adapter(ABC):
     def _find(self, submission: Submission, since: float) -> list[Job]:  # noqa: ARG002 — the answer of most vendors
         raise Ambiguous(f"{self.name} cannot list its jobs")
 
-    def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
-        """From the first of its sources that yields a video."""
-        download_first(f"{self.name} {job.id}", self._all_sources(job, request), dest, self._named_in)
+    def _fetch(self, job: Job, request: GenerationRequest, dest: Path, accept: Accept) -> None:
+        """From the first of its sources that yields what was bought."""
+        download_first(f"{self.name} {job.id}", self._all_sources(job, request), dest, accept, self._named_in)
 
     def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:  # noqa: ARG002 — see above
         """Where a finished clip can be, best first: the links in the answer; adapters add what else they have."""

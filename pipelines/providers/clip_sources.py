@@ -1,8 +1,8 @@
 """Every way to a finished clip, tried in order: nothing that is paid for is given up while another way is left.
 
 An adapter names its sources, best first: the links in the answer, the server's own endpoint for the file, a fresh link.
-Whatever fails on one (a refused address, a dead link, a page of HTML, an empty body, a server error) leads to the next,
-and a source that answers with a link instead of the file leads there.
+Whatever fails on one (a refused address, a dead link, a page of HTML, an empty body, a server error, a file that is
+not what was bought) leads to the next, and a source that answers with a link instead of the file leads there.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pipelines.domain.errors import (
     Unavailable,
     UnplayableMedia,
 )
+from pipelines.ports import Accept, anything
 
 FILE = re.compile(r"(?:(v\d\w*)/)?files/([A-Za-z0-9_-]+)")
 """Google's name of a file in a link to it, and the version of the API before it."""
@@ -64,10 +65,11 @@ def download_first(
     subject: str,
     sources: Iterator[ClipSource],
     dest: Path,
+    accept: Accept = anything,
     follow: Callable[[ClipSource, str], Iterable[ClipSource]] = lambda _source, _text: (),
 ) -> None:
-    """Write the clip from the first source that yields a video. `follow` gives the sources that a text names which
-    came instead of a file.
+    """Write the clip from the first source that yields a video which `accept` takes. `follow` gives the sources that a
+    text names which came instead of a file.
 
     Raises Expired when every source says that it has none (any more), the common error where all failed alike, else
     Unavailable; each names all sources that were tried.
@@ -86,18 +88,19 @@ def download_first(
         if source.address and source.address in tried:
             continue
         tried.add(source.address)
-        failed = _try(source, dest)
+        failed = _try(source, dest, accept)
         if failed is None:
             return
         failures.append((source.place, failed))
         named += follow(source, failed.body) if failed.body else ()
 
 
-def _try(source: ClipSource, dest: Path) -> ReelgridError | None:
+def _try(source: ClipSource, dest: Path, accept: Accept) -> ReelgridError | None:
     """What went wrong with one source; None when the clip is there."""
     try:
         source.read(dest)
         must_be_video(dest)
+        accept(dest)
     except Busy:
         # Our own disk: no other source would do better.
         raise

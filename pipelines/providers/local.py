@@ -8,7 +8,7 @@ from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.footage import Card, Target, exact_rate
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import GenerationStatus
-from pipelines.ports import GenerationRequest, Job, Submission
+from pipelines.ports import Accept, GenerationRequest, Job, Submission
 from pipelines.providers.base import Adapter
 
 _SEED_DIGITS = 8
@@ -26,8 +26,9 @@ class Provider(Adapter):
     def _poll(self, job_id: str, request: GenerationRequest) -> Job:  # noqa: ARG002 — always done
         return self._done(job_id)
 
-    def _fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:  # noqa: ARG002 — the request says all
+    def _fetch(self, job: Job, request: GenerationRequest, dest: Path, accept: Accept) -> None:  # noqa: ARG002 — see above
         self.context.editor.animatic(_card(request), dest)
+        accept(dest)
 
     def _cancel(self, job_id: str) -> bool:  # noqa: ARG002 — there is nothing to stop
         return True

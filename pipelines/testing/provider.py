@@ -21,7 +21,7 @@ from pipelines.domain.errors import (
     Unavailable,
 )
 from pipelines.domain.lifecycle import GenerationStatus, Reason
-from pipelines.ports import Call, Callback, Clock, GenerationRequest, Job, Submission, VideoProvider
+from pipelines.ports import Accept, Call, Callback, Clock, GenerationRequest, Job, Submission, VideoProvider, anything
 from pipelines.testing.clips import FPS, tiny_mp4
 
 _G = GenerationStatus
@@ -162,7 +162,7 @@ class ScriptedProvider:
         same = [p for p in self.bought if p.request.prompt == submission.request.prompt and p.at >= since]
         return [self._job(purchase) for purchase in same]
 
-    def fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
+    def fetch(self, job: Job, request: GenerationRequest, dest: Path, accept: Accept = anything) -> None:
         """A tiny playable clip of the ordered length that no other job has; or an HTML page. `fetch_troubles` are
         raised first, one a fetch.
         """
@@ -172,6 +172,7 @@ class ScriptedProvider:
         damaged = purchase.outcome is Outcome.DAMAGED
         clip = b"<html>Sign in</html>" if damaged else tiny_mp4(request.seconds, f"{self.name}:{job.id}", self.fps)
         dest.write_bytes(clip)
+        accept(dest)
 
     def cancel(self, job_id: str) -> bool:  # noqa: ARG002 - a port
         """It cannot be stopped."""

@@ -361,3 +361,28 @@ def test_an_operation_that_is_done_before_its_video_is_there_is_asked_again(
     vendor.says(OPERATION, answer)
     with adapter("veo", vendor, tmp_path) as provider:
         assert provider.poll(JOBS["veo"], request("veo")).status is GenerationStatus.RUNNING
+
+
+@every
+def test_a_file_that_is_not_what_was_bought_leads_to_the_next_way(name: str, vendor: Server, tmp_path: Path) -> None:
+    """Also to a link of a fresh answer, behind damaged files at the link that we had and at the vendor's own place."""
+    damaged = (200, {"Content-Type": "video/mp4"}, CLIP[:-100])
+    own_way(name, vendor)
+    vendor.answers |= {path: damaged for path, answer in vendor.answers.items() if answer == GOOD}
+    vendor.answers |= {"/bad.mp4": damaged, "/fresh.mp4": GOOD}
+    fresh = {"status": "completed", "video_url": f"{vendor.url}/fresh.mp4"}
+    vendor.says("/v1/videos/video_1abc", {"id": "video_1abc", **fresh})
+    vendor.says("/api/v1/videos/video_1abc", {"id": "video_1abc", **fresh})
+    vendor.says("/api/v1/jobs/recordInfo", {"code": 200, "data": {"taskId": "video_1abc", **fresh}})
+    vendor.says("/v1/interactions/video_1abc", {"id": "video_1abc", **fresh})
+    taken: list[bytes] = []
+
+    def accept(file: Path) -> None:
+        taken.append(file.read_bytes())
+        if taken[-1] != CLIP:
+            raise BadDelivery("a part of it is missing")
+
+    with adapter(name, vendor, tmp_path) as provider:
+        provider.fetch(done(name, f"{vendor.url}/bad.mp4"), request(name), tmp_path / "clip.mp4", accept)
+    assert (taken[0], taken[-1]) == (CLIP[:-100], CLIP)
+    assert (tmp_path / "clip.mp4").read_bytes() == CLIP

@@ -79,34 +79,29 @@ def download_clip(services: Services, actor: Actor, gen: Generation) -> None:
 
 
 def _download(services: Services, actor: Actor, gen: Generation, request: GenerationRequest, path: Path) -> Footage:
-    """The file, and what it is. Where what came is no video of the promised length, the links that the provider named
-    are left out one after the other, so that its own copy is asked for as well.
+    """The file, and what it is. What is no video of the promised length is not accepted: wherever else the provider
+    has the clip is asked as well.
     """
-    provider, last = services.providers.get(gen.provider), None
-    for job in _with_fewer_links(_job(gen)):
+    found: list[Footage] = []
+    damage: list[BadDelivery] = []
+
+    def accept(file: Path) -> None:
         try:
-            provider.fetch(job, request, path)
-        except NotConfigured:
+            found.append(_probe(services, file, request))
+        except BadDelivery as error:
+            damage.append(error)
             raise
-        except Permanent as error:
-            raise last or _handle_missing(services, actor, gen, request, error) from error
-        except BadDelivery as error:
-            # What is paid for is asked for as long as it may come: a page of HTML says nothing about the clip.
-            raise last or Unavailable(error.operator, retry_after=error.retry_after) from error
-        try:
-            return _probe(services, path, request)
-        except BadDelivery as error:
-            last = last or error
-    raise last or BadDelivery(f"{gen.id}: nothing came")
 
-
-def _with_fewer_links(job: Job) -> Iterator[Job]:
-    """The job as it is, and then with one link less each time."""
-    yield job
-    while job.result.links:
-        others = job.result.links[1:]
-        job = replace(job, result=replace(job.result, url=others[0] if others else None, others=others[1:]))
-        yield job
+    try:
+        services.providers.get(gen.provider).fetch(_job(gen), request, path, accept)
+    except NotConfigured:
+        raise
+    except Permanent as error:
+        raise (damage[0] if damage else _handle_missing(services, actor, gen, request, error)) from error
+    except BadDelivery as error:
+        # What is paid for is asked for as long as it may come: a page of HTML says nothing about the clip.
+        raise (damage[0] if damage else Unavailable(error.operator, retry_after=error.retry_after)) from error
+    return found[-1]
 
 
 @contextmanager

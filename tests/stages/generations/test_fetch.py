@@ -12,7 +12,8 @@ from pipelines.domain.errors import BadDelivery, Expired, RateLimited, ReelgridE
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.state.generation import JobResult
-from pipelines.ports import GenerationRequest, Job
+from pipelines.ports import Accept, GenerationRequest, Job, anything
+from pipelines.providers.clip_sources import ClipSource, download_first
 from pipelines.stages.generations import poll
 from pipelines.stages.generations.fetch import GONE_S
 from pipelines.stages.orders import accept
@@ -100,10 +101,10 @@ class _ShortLinks(ScriptedProvider):
         return Job(id=job.id, status=job.status, progress=100, result=JobResult(url=f"link {self.links}"))
 
     @override
-    def fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
+    def fetch(self, job: Job, request: GenerationRequest, dest: Path, accept: Accept = anything) -> None:
         if job.result.url != f"link {max(self.links, 2)}":
             raise Expired("the link answered 403")
-        super().fetch(job, request, dest)
+        super().fetch(job, request, dest, accept)
 
 
 def test_a_link_that_died_is_asked_for_again(tmp_path: Path) -> None:
@@ -194,10 +195,16 @@ class _Ways(ScriptedProvider):
         return Job(id=job.id, status=job.status, progress=100, result=result)
 
     @override
-    def fetch(self, job: Job, request: GenerationRequest, dest: Path) -> None:
-        way = job.result.url or OWN
-        self.tried.append(way)
-        self.ways[way](request.seconds, dest)
+    def fetch(self, job: Job, request: GenerationRequest, dest: Path, accept: Accept = anything) -> None:
+        def source(way: str) -> ClipSource:
+            def read(path: Path) -> None:
+                self.tried.append(way)
+                self.ways[way](request.seconds, path)
+
+            return ClipSource(way, read, way)
+
+        known = (way for way in (*job.result.links, OWN) if way in self.ways)
+        download_first(job.id, map(source, known), dest, accept)
 
 
 def world_of(tmp_path: Path, links: list[str], ways: Mapping[str, Way]) -> tuple[StageHarness, _Ways]:

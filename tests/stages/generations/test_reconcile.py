@@ -22,7 +22,7 @@ from pipelines.domain.errors import (
 )
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import Run
-from pipelines.ports import GenerationRequest, Job, Submission
+from pipelines.ports import Accept, GenerationRequest, Job, Submission, anything
 from pipelines.stages.decisions import control
 from pipelines.stages.generations import callback
 from pipelines.stages.generations.reconcile import UNHEARD_S
@@ -494,10 +494,10 @@ def test_what_is_paid_for_is_fetched_when_the_key_is_put_right(tmp_path: Path) -
     harness = doubtful_world(tmp_path, Ability.NONE)
     vendor = harness.vendor()
 
-    def refuse(job: Job, request: GenerationRequest, dest: Path) -> None:
+    def refuse(job: Job, request: GenerationRequest, dest: Path, accept: Accept = anything) -> None:
         if harness.clock.now() < mended_at:
             raise NotConfigured("ACME_API_KEY is refused")
-        ScriptedProvider.fetch(vendor, job, request, dest)
+        ScriptedProvider.fetch(vendor, job, request, dest, accept)
 
     mended_at = harness.clock.now() + 1200.0
     vendor.fetch = refuse  # type: ignore[method-assign]
