@@ -40,6 +40,7 @@ _STARTS = (
     b"\x30\x26\xb2\x75",  # ASF
     b"\x06\x0e\x2b\x34",  # MXF
     b"DKIF",
+    b"GIF8",
     b"YUV4MPEG2",
     b"\x00\x00\x01",  # MPEG program and elementary streams
     b"\x00\x00\x00\x01",  # H.264 and H.265 without a container

@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import FilmPlan, Target
+from pipelines.media.clips.coded_frames import decode_frames
 from pipelines.media.clips.prepared_clip import inspect
 from pipelines.media.clips.probe import deviations, probe
 from pipelines.media.join.assemble import assemble
@@ -411,6 +412,24 @@ def test_a_clip_in_another_container_is_taken_and_encoded_anew(tmp_path: Path, p
     assert abs(last_of(pieces[0]) - last_of(pieces[1])).mean() < 6
 
 
+def test_a_gif_is_a_clip(tmp_path: Path, prepare: Prepare) -> None:
+    source = tmp_path / "clip.gif"
+    run("-f", "lavfi", "-i", "testsrc2=s=192x108:r=25:d=2", source)
+    found = probe(source)
+    assert (found.width, found.height, found.frames, found.duration_s, found.audio_codec) == (192, 108, 50, 2.0, None)
+    piece = prepare(source, target=TARGET)
+    assert piece.footage.frames == 60
+    assert abs(last_of(source) - last_of(piece.path)).mean() < 6
+
+
+def test_an_encrypted_clip_is_refused_as_such_when_it_arrives(tmp_path: Path) -> None:
+    key, source = "76a6c65c5ea762046bd749a2e632ccbb", tmp_path / "locked.mp4"
+    locked = ("-encryption_scheme", "cenc-aes-ctr", "-encryption_key", key, "-encryption_kid", key[::-1])
+    run(*PATTERN, *QUICK, *locked, source)
+    with pytest.raises(UnplayableMedia, match="its pictures are encrypted"):
+        probe(source)
+
+
 @pytest.mark.parametrize("head", [b"GIF89a" + bytes(600), b"RIFF\x10\x00\x00\x00WAVE" + bytes(600), b"G" * 100])
 def test_what_only_begins_like_one_is_refused(tmp_path: Path, head: bytes) -> None:
     (tmp_path / "clip").write_bytes(head)
@@ -431,3 +450,26 @@ def test_the_last_frame_of_an_untagged_clip_has_the_colours_of_the_film(
     width, height = map(int, size.split("x"))
     piece = prepare(source, target=Target(width=width, height=height, fps=Fraction(30))).path
     assert abs(last_of(source) - last_of(piece)).mean() < 4
+
+
+@pytest.mark.parametrize("degrees", [10, 45, 100, 200, 315])
+def test_the_last_frame_of_a_clip_turned_by_any_angle_is_as_the_film_shows_it(
+    tmp_path: Path, prepare: Prepare, degrees: int
+) -> None:
+    whole, source = tmp_path / "whole.mp4", tmp_path / "clip.mp4"
+    run("-f", "lavfi", "-i", "smptebars=s=192x108:r=30:d=0.5", *QUICK, whole)
+    run("-display_rotation", str(degrees), "-i", whole, "-c", "copy", source)
+    piece = prepare(source, target=TARGET).path
+    assert abs(last_of(source) - last_of(piece)).mean() < 8
+
+
+def test_what_a_clip_cuts_off_at_the_left_is_in_none_of_its_pictures(tmp_path: Path) -> None:
+    whole, source = tmp_path / "whole.mp4", tmp_path / "clip.mp4"
+    run("-f", "lavfi", "-i", "testsrc2=s=212x112:r=30:d=0.5", *QUICK, whole)
+    run("-i", whole, "-c", "copy", "-bsf:v", "h264_metadata=crop_left=20:crop_top=4", source)
+    run("-i", source, "-update", "1", tmp_path / "shown.png")
+    shown = shots.as_array(tmp_path / "shown.png").astype(int)
+    assert (shown.shape, abs(last_of(source) - shown).mean()) == ((108, 192, 3), pytest.approx(0, abs=1))
+    piece = inspect(source).piece
+    assert piece is not None
+    assert {(frame.width, frame.height) for frame in decode_frames(piece, 0, piece.frames)} == {(192, 108)}

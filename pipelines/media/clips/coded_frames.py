@@ -13,6 +13,7 @@ from typing import cast
 
 import av
 import numpy as np
+from av.codec.context import Flags as CodecFlags
 from av.error import FFmpegError
 from av.video.frame import PictureType
 from numpy.typing import NDArray
@@ -96,6 +97,8 @@ def _decoded(piece: PreparedClip, begin: int, end: int | None = None) -> Iterato
     decoder.extradata = write_avcc(piece.config)
     # One thread: a decoder with frame threads that is dropped half-way never comes back (PyAV 18.1, seen).
     decoder.thread_count = 1
+    # Else pixels at the left that the stream cuts off stay.
+    decoder.flags |= CodecFlags.unaligned
     chosen = slice(begin, end)
     sizes, offsets = piece.video.sizes[chosen].tolist(), piece.video.offsets[chosen].tolist()
     with piece.path.open("rb", buffering=0) as file:

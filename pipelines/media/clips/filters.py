@@ -13,6 +13,7 @@ from pipelines.media.ffmpeg.encode import last_options, rate
 from pipelines.media.mp4.colours import HLG, PQ, UNSPECIFIED, Colours
 
 HD_LINES = 720
+QUARTER = 90
 SAME_SHAPE = Fraction(1, 50)
 """Shapes closer than this are scaled to fit rather than cropped or padded: nobody sees 2 %."""
 
@@ -65,7 +66,7 @@ def read_source(path: Path, container: str) -> Source:
             reel = read_video_track(file, stream)
             frame = reel.picture
             colours = frame_colours(frame, container_says)
-            turned = round(frame.rotation) % 180 != 0
+            turned = round(frame.rotation) % 180 == QUARTER
             aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
             shape = Fraction(frame.width, frame.height) * aspect
             return Source(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.media.clips.filters import HD_LINES, tone_map
+from pipelines.media.clips.filters import HD_LINES, QUARTER, tone_map
 from pipelines.media.clips.video_track import container_colours, film_track, frame_colours
 from pipelines.media.ffmpeg import encode
 from pipelines.media.mp4.colours import BT709, HLG, PQ, SMPTE170M, UNSPECIFIED, Colours
@@ -77,8 +77,11 @@ def _tone_mapped(frame: av.VideoFrame, colours: Colours) -> Image.Image:
 
 def _upright(image: Image.Image, frame: av.VideoFrame) -> Image.Image:
     """Turned and mirrored as the file says, as every player (and our encoder) does."""
-    from PIL.Image import Transpose
+    from PIL.Image import Resampling, Transpose
 
+    if 1 <= frame.rotation % QUARTER <= QUARTER - 1:
+        # Any other angle than a quarter: within the frame, over black.
+        return image.rotate(frame.rotation, Resampling.BILINEAR)
     matrix = _display_matrix(frame)
     if matrix is None:
         return image

@@ -146,6 +146,8 @@ def _container_reasons(movie: Movie) -> Iterator[str]:
         raise damaged("it has no pictures")
     elif not any(track.seconds for track in movie.video):
         raise damaged("its pictures take no time")
+    if film_of(movie.video).codec == "encv":
+        raise damaged("its pictures are encrypted")
     if len(movie.video) > 1:
         yield "there is more than one picture track"
         return
@@ -162,7 +164,7 @@ def _container_reasons(movie: Movie) -> Iterator[str]:
 def codec_name(code: str) -> str:
     """A four-character code or libav's name of a codec, as people write it."""
     names = {"hvc1": "HEVC", "hev1": "HEVC", "hevc": "HEVC", "av01": "AV1", "av1": "AV1", "vp09": "VP9", "vp9": "VP9"}
-    names |= {"vp8": "VP8", "vp08": "VP8", "encv": "encrypted", "avc3": "H.264 of another kind", "h264": "H.264"}
+    names |= {"vp8": "VP8", "vp08": "VP8", "avc3": "H.264 of another kind", "h264": "H.264"}
     return names.get(code, code.strip() or "unknown")
 
 

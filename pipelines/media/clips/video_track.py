@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 import av
+from av.codec.context import Flags as CodecFlags
 from av.error import InvalidDataError
 from av.stream import Disposition
 
@@ -56,7 +57,10 @@ def film_track(file: av.container.InputContainer) -> av.VideoStream:
     tracks = [stream for stream in file.streams.video if not stream.disposition & Disposition.attached_pic]
     if not tracks:
         raise damaged("it has no picture")
-    return tracks[0] if len(tracks) == 1 else _moving(file, tracks)
+    film = tracks[0] if len(tracks) == 1 else _moving(file, tracks)
+    # Without it libav leaves pixels at the left that the stream cuts off; ffmpeg and players do cut them off.
+    film.codec_context.flags |= CodecFlags.unaligned
+    return film
 
 
 def _moving(file: av.container.InputContainer, tracks: list[av.VideoStream]) -> av.VideoStream:

@@ -97,6 +97,7 @@ class Movie:
 
 
 FOREIGN = {
+    "gif": b"GIF8",
     "mpegts": b"\x47",
     "mpeg": b"\x00\x00\x01\xba",
     "avi": b"RIFF",
