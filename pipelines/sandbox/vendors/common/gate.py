@@ -27,8 +27,15 @@ def mount(app: flask.Flask, blueprint: flask.Blueprint, vendor: str, *, key: Cal
     """Register a vendor's blueprint with the common gate before it and its own wording of errors behind it."""
     blueprint.before_request(lambda: _enter(vendor, key))
     blueprint.register_error_handler(LostReply, lambda _problem: drop_connection())
-    blueprint.register_error_handler(VendorSays, shape)
+    blueprint.register_error_handler(VendorSays, lambda problem: _refusal(shape, problem))
     app.register_blueprint(blueprint)
+
+
+def _refusal(shape: Shape, problem: VendorSays) -> Response:
+    answer = shape(problem)
+    if problem.retry_after is not None:
+        answer.headers["Retry-After"] = f"{problem.retry_after:g}"
+    return answer
 
 
 def _enter(vendor: str, key: Callable[[], str]) -> None:

@@ -23,8 +23,8 @@ from pipelines.sandbox.vendors.common.references import image_from_base64, image
 from pipelines.sandbox.vendors.google import gemini_hooks
 from pipelines.sandbox.vendors.google.gemini_errors import VENDOR, api_key, shape
 from pipelines.sandbox.vendors.kernel.clips import thumbnail_png
-from pipelines.sandbox.vendors.kernel.engine import DAY_S, DEAD_LINKS, Engine, Order, VendorSays, engine, link_is_late
-from pipelines.sandbox.vendors.kernel.state import ENDED, Job, Outcome, Phase
+from pipelines.sandbox.vendors.kernel.engine import DAY_S, DEAD_LINKS, Engine, VendorSays, engine, link_is_late
+from pipelines.sandbox.vendors.kernel.state import ENDED, Job, Order, Outcome, Phase
 
 # $ per million video tokens. Source: inference.sh, 2026-11-06; tokens a second follow from its prices per second.
 USD_PER_M = {"gemini-omni-1.2-flash": 12.0, "gemini-omni-1.1-flash": 17.5}

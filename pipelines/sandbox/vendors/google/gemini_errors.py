@@ -41,8 +41,6 @@ def shape(problem: VendorSays) -> Response:
         details = [_reason("QUOTA_EXCEEDED")]
     answer = flask.jsonify({"error": {"code": status, "message": message, "status": word, "details": details}})
     answer.status_code = status
-    if problem.retry_after is not None:
-        answer.headers["Retry-After"] = f"{problem.retry_after:g}"
     return answer
 
 

@@ -21,8 +21,8 @@ from pipelines.sandbox.vendors.common.gate import mount, open_route
 from pipelines.sandbox.vendors.common.references import image_from_base64
 from pipelines.sandbox.vendors.google.gemini_errors import api_key, shape
 from pipelines.sandbox.vendors.kernel.clips import thumbnail_png
-from pipelines.sandbox.vendors.kernel.engine import Engine, Order, VendorSays, engine
-from pipelines.sandbox.vendors.kernel.state import ENDED, Job, Outcome
+from pipelines.sandbox.vendors.kernel.engine import Engine, VendorSays, engine
+from pipelines.sandbox.vendors.kernel.state import ENDED, Job, Order, Outcome
 
 VENDOR = "veo"
 # $/s by resolution. Source: litellm's table.

@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from pipelines.sandbox.vendors.kernel import magic
 from pipelines.sandbox.vendors.kernel.clips import FPS, ClipCache, Picture, colour_of, tone_of
 from pipelines.sandbox.vendors.kernel.delivery import Crew, Post, Postman
 from pipelines.sandbox.vendors.kernel.faults import Counts, Dials, RateWindow
-from pipelines.sandbox.vendors.kernel.state import Books, Job, Outcome, Phase
+from pipelines.sandbox.vendors.kernel.state import Books, Job, Order, Outcome, Phase, Request
 
 SLOW_FACTOR = 10
 PRERENDER_AT_MOST = 12
@@ -56,30 +56,6 @@ class LostReply(Taken):
 
 class ErrorAfterAll(Taken):
     """The answer is a server error although the job was taken."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A checked create request. `callback_url` is where this one job is announced."""
-
-    vendor: str
-    model: str
-    prompt: str
-    seconds: float
-    width: int
-    height: int
-    usd: float
-    id_prefix: str
-    audio: bool = True
-    callback_url: str | None = None
-    idempotency_key: str | None = None
-    reference: str | None = None
-    images: int = 0
-    """How many pictures came along; `reference` shows the first."""
-    seed: int | None = None
-    negative_prompt: str | None = None
-    lifetime_s: float = 3600.0
-    details: dict[str, Any] = field(default_factory=dict)
 
 
 Announcer = Callable[["Engine", Job, Phase], list[Post]]
@@ -161,6 +137,9 @@ class Engine:
         wait *= SLOW_FACTOR if "slow" in magic.words(order.prompt) else 1
         now, number = time.time(), len(self.books.jobs)
         shade = number % dials.palette if dials.palette else number
+        asked = {part.name: getattr(order, part.name) for part in fields(Request)}
+        if dials.lifetime_s is not None:
+            asked["lifetime_s"] = dials.lifetime_s
         job = Job(
             id=order.id_prefix + secrets.token_hex(16),
             number=number,
@@ -172,22 +151,7 @@ class Engine:
             outcome=self._outcome(order),
             odd=magic.choice(order.prompt, "odd", magic.ODDITIES),
             damage=magic.damage(order.prompt),
-            vendor=order.vendor,
-            model=order.model,
-            prompt=order.prompt,
-            seconds=order.seconds,
-            width=order.width,
-            height=order.height,
-            usd=order.usd,
-            audio=order.audio,
-            callback_url=order.callback_url,
-            idempotency_key=order.idempotency_key,
-            reference=order.reference,
-            images=order.images,
-            seed=order.seed,
-            negative_prompt=order.negative_prompt,
-            lifetime_s=order.lifetime_s if dials.lifetime_s is None else dials.lifetime_s,
-            details=order.details,
+            **asked,
         )
         if job.damage is None and self.dials.happens(dials.damage_percent):
             job.damage = magic.DAMAGES[number % len(magic.DAMAGES)]

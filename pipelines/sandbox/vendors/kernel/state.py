@@ -42,11 +42,9 @@ class Outcome(StrEnum):
 
 
 @dataclass(slots=True, kw_only=True)
-class Job:
-    """One accepted paid request. Times are Unix seconds, money US dollars. Its phase follows from the clock."""
+class Request:
+    """A checked create request. `callback_url` is where this one job is announced, money is in US dollars."""
 
-    id: str
-    number: int
     vendor: str
     model: str
     prompt: str
@@ -54,27 +52,43 @@ class Job:
     width: int
     height: int
     usd: float
+    audio: bool = True
+    callback_url: str | None = None
+    idempotency_key: str | None = None
+    reference: str | None = None
+    images: int = 0
+    """How many pictures came along; `reference` shows the first."""
+    seed: int | None = None
+    negative_prompt: str | None = None
+    lifetime_s: float = 3600.0
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Order(Request):
+    """A request to be booked; `id_prefix` begins the id of its job."""
+
+    id_prefix: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Job(Request):
+    """One accepted paid request. Times are Unix seconds. Its phase follows from the clock."""
+
+    id: str
+    number: int
     created_at: float
     due_at: float
     colour: str
     tone_hz: float
     outcome: str = Outcome.CLIP
-    audio: bool = True
     plain: bool = False
     odd: str | None = None
     damage: str | None = None
-    callback_url: str | None = None
-    idempotency_key: str | None = None
-    reference: str | None = None
-    images: int = 0
-    seed: int | None = None
-    negative_prompt: str | None = None
-    lifetime_s: float = 3600.0
     cancelled_at: float | None = None
     deleted_at: float | None = None
     fetches: int = 0
     announced: bool = False
-    details: dict[str, Any] = field(default_factory=dict)
 
     def phase(self, now: float) -> Phase:
         if self.cancelled_at is not None:

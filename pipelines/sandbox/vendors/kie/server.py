@@ -24,8 +24,8 @@ from pipelines.sandbox.vendors.common.gate import bearer, mount, open_route
 from pipelines.sandbox.vendors.common.references import image_from_url
 from pipelines.sandbox.vendors.kernel.clips import thumbnail_png
 from pipelines.sandbox.vendors.kernel.delivery import Post, Signer
-from pipelines.sandbox.vendors.kernel.engine import DAY_S, Engine, Order, VendorSays, engine, link_is_late
-from pipelines.sandbox.vendors.kernel.state import Job, Outcome, Phase
+from pipelines.sandbox.vendors.kernel.engine import DAY_S, Engine, VendorSays, engine, link_is_late
+from pipelines.sandbox.vendors.kernel.state import Job, Order, Outcome, Phase
 from pipelines.sandbox.vendors.kie.models import USD_PER_CREDIT, kie_model
 
 VENDOR = "kie"
@@ -79,8 +79,6 @@ def shape(problem: VendorSays) -> Response:
     answer = flask.jsonify({"code": code, "msg": message, "data": None})
     if problem.kind == "rate_limited" or flask.request.path.startswith("/kie/files/"):
         answer.status_code = code
-    if problem.retry_after is not None:
-        answer.headers["Retry-After"] = f"{problem.retry_after:g}"
     return answer
 
 

@@ -37,7 +37,6 @@ def shape(problem: VendorSays) -> Response:
     answer.status_code = status
     answer.headers["x-request-id"] = f"req_{secrets.token_hex(16)}"
     if problem.retry_after is not None:
-        answer.headers["Retry-After"] = f"{problem.retry_after:g}"
         answer.headers["x-ratelimit-remaining-requests"] = "0"
         answer.headers["x-ratelimit-reset-requests"] = f"{problem.retry_after:g}s"
     return answer

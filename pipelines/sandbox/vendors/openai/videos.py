@@ -24,8 +24,8 @@ from pipelines.sandbox.vendors.common.references import image_from_bytes, image_
 from pipelines.sandbox.vendors.kernel import magic
 from pipelines.sandbox.vendors.kernel.clips import still, thumbnail_png
 from pipelines.sandbox.vendors.kernel.delivery import Post, standard_webhook
-from pipelines.sandbox.vendors.kernel.engine import Engine, Order, VendorSays, engine, picture_of
-from pipelines.sandbox.vendors.kernel.state import Job, Outcome, Phase
+from pipelines.sandbox.vendors.kernel.engine import Engine, VendorSays, engine, picture_of
+from pipelines.sandbox.vendors.kernel.state import Job, Order, Outcome, Phase
 from pipelines.sandbox.vendors.openai.common import VENDOR
 from pipelines.sandbox.vendors.openai.models import MODELS, VideoModel, video_model
 

@@ -22,8 +22,8 @@ from pipelines.sandbox.vendors.common.gate import bearer, mount, open_route
 from pipelines.sandbox.vendors.common.references import image_from_url
 from pipelines.sandbox.vendors.kernel.clips import thumbnail_png
 from pipelines.sandbox.vendors.kernel.delivery import Post, Signer
-from pipelines.sandbox.vendors.kernel.engine import Engine, Order, VendorSays, engine, link_is_late
-from pipelines.sandbox.vendors.kernel.state import Job, Outcome, Phase
+from pipelines.sandbox.vendors.kernel.engine import Engine, VendorSays, engine, link_is_late
+from pipelines.sandbox.vendors.kernel.state import Job, Order, Outcome, Phase
 from pipelines.sandbox.vendors.openrouter.models import MODELS, RouterModel, router_model
 
 VENDOR = "openrouter"
@@ -76,8 +76,6 @@ def shape(problem: VendorSays) -> Response:
         error["metadata"] = {"reasons": ["violence"], "flagged_input": "prompt", "provider_name": "Sandbox"}
     answer = flask.jsonify({"error": error})
     answer.status_code = code
-    if problem.retry_after is not None:
-        answer.headers["Retry-After"] = f"{problem.retry_after:g}"
     return answer
 
 
