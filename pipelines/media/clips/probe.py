@@ -98,7 +98,7 @@ def deviations(path: Path, target: Target) -> tuple[str, ...]:
     """What keeps the file from being table-joined in a cut of this target, in words for the row; empty if nothing.
 
     Faults of the sound alone are the ones that contain the word "sound"; they can be mended without touching the
-    picture. Whether its decoder settings can live with another clip's is not asked here: see `mend.beside`.
+    picture. Whether its decoder settings can live with another clip's is not asked here: see `conform.beside`.
     Raises `UnplayableMedia` when the file is no usable video.
     """
     container = sniff(path)

@@ -1,5 +1,5 @@
 """A provider called back. A hint, never a truth: it makes the next look due, and may name the job of a request whose
-answer was lost. The provider is asked about that job (`settle`) before it becomes ours.
+answer was lost. The provider is asked about that job (`reconcile`) before it becomes ours.
 """
 
 from __future__ import annotations

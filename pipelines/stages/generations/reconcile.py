@@ -190,7 +190,7 @@ def _retry_later(services: Services, actor: Actor, gen: Generation, when: float)
 
 
 def _wait_for_callback(services: Services, actor: Actor, gen: Generation, card: CatalogueModel) -> None:
-    """The callback adopts it (stages.hook). The grace exceeds the longest generation, so nothing comes after it."""
+    """The callback adopts it (`callback`). The grace exceeds the longest generation, so nothing comes after it."""
     over_at = submit.over_at(gen, card) + card.maximum_s
     now = services.clock.now()
     # While this machine slept, nobody could call back: only the time counts in which we listened.

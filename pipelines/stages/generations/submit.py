@@ -1,6 +1,6 @@
 """Buying one generation: commit the intent, send exactly one request, commit the answer.
 
-Between the intent and the answer lies the one window that we cannot close alone; `settle` clears what falls into it.
+Between the intent and the answer lies the one window that we cannot close alone; `reconcile` clears what falls into it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The paid part. Fans a run out into one generation per scene, and in again when every scene has its clip.
 
-A generation's own steps live next door: `submit` buys, `settle` clears doubt, `poll` watches, `fetch` brings home.
+A generation's own steps live next door: `submit` buys, `reconcile` clears doubt, `poll` watches, `fetch` brings home.
 """
 
 from __future__ import annotations
