@@ -216,6 +216,16 @@ class Adapter(ABC):
         read = partial(self.download, url, headers=self._key_headers(), ours=True)
         return ClipSource(path, read, url, ours=True)
 
+    def _links_and_content(self, job: Job, path: str, query: Mapping[str, Any]) -> Iterator[ClipSource]:
+        """The answer's own links, because servers that keep clips elsewhere have no content; then the content, which is
+        at `path` of the configured address. A link to the content at another address is mostly a server's idea of its
+        own name, and comes last.
+        """
+        contents = [link for link in job.result.links if link.partition("?")[0].endswith(path)]
+        yield from (self.link_source(link) for link in job.result.links if link not in contents)
+        yield self.own_source(with_query(f"{self.base_url(self.settings)}{path}", query))
+        yield from map(self.link_source, contents)
+
     def _named_in(self, source: ClipSource, text: str) -> Iterator[ClipSource]:
         """What a text names that came instead of the file. A page that a link leads to is not searched: its videos may
         be anybody's.

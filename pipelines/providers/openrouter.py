@@ -94,13 +94,8 @@ class Provider(Adapter):
         return answered_job(body, job_id, vendor=self.name), body
 
     def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:  # noqa: ARG002 — see above
-        """The signed links, which die before the clip does, and the content, which needs our key: also where an answer
-        names it at OpenRouter's own address and the configured one is another.
-        """
-        path = f"{_path_of(job.id)}/content"
-        links = [link for link in job.result.links if not link.partition("?")[0].endswith(path)]
-        yield from map(self.link_source, links)
-        yield self.own_source(f"{self._url}{path}?index=0")
+        """The signed links, which die before the clip does, and the content, which needs our key."""
+        return self._links_and_content(job, f"{_path_of(job.id)}/content", {"index": 0})
 
     def _key_headers(self) -> Mapping[str, str]:
         return self._headers

@@ -41,7 +41,6 @@ from pipelines.providers.base import (
     picture,
     submit_timeout,
     unpaid,
-    with_query,
 )
 from pipelines.providers.callbacks import by_token, standard
 from pipelines.providers.clip_sources import ClipSource
@@ -202,13 +201,7 @@ class Provider(Adapter):
     # ------------------------------------------------------------ the rest
 
     def _sources(self, job: Job, request: GenerationRequest) -> Iterator[ClipSource]:
-        """The answer's own links, because servers that keep clips elsewhere have no content; then the content. A link
-        to the content at another address than the configured one is a server's idea of its own name.
-        """
-        path = f"/videos/{quote(job.id, safe='')}/content"
-        links = [link for link in job.result.links if not link.partition("?")[0].endswith(path)]
-        yield from map(self.link_source, links)
-        yield self.own_source(with_query(f"{self._url}{path}", _query(self.card(request))))
+        return self._links_and_content(job, f"/videos/{quote(job.id, safe='')}/content", _query(self.card(request)))
 
     def _key_headers(self) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {self._key}"}

@@ -386,3 +386,15 @@ def test_a_file_that_is_not_what_was_bought_leads_to_the_next_way(name: str, ven
         provider.fetch(done(name, f"{vendor.url}/bad.mp4"), request(name), tmp_path / "clip.mp4", accept)
     assert (taken[0], taken[-1]) == (CLIP[:-100], CLIP)
     assert (tmp_path / "clip.mp4").read_bytes() == CLIP
+
+
+@pytest.mark.parametrize("name", ["sora", "openrouter"])
+def test_a_link_to_the_content_at_another_address_is_tried_where_ours_has_none(
+    name: str, vendor: Server, tmp_path: Path
+) -> None:
+    path = "/store/videos/video_1abc/content"
+    vendor.answers[path] = GOOD
+    with adapter(name, vendor, tmp_path) as provider:
+        provider.fetch(done(name, f"{vendor.url}{path}"), request(name), tmp_path / "clip.mp4")
+    assert (tmp_path / "clip.mp4").read_bytes() == CLIP
+    assert [asked for asked, _ in vendor.asked][1:] == [path]
