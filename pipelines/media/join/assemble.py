@@ -56,9 +56,9 @@ class _Work:
 def assemble(plan: FilmPlan, dest: Path, *, ready: Path | None = None, encode_all: bool = False) -> FilmReport:
     """Join prepared pieces into one film, moov first.
 
-    `ready` is a folder of what was made ahead (`seams.render_seam`, `conform.beside`); what is made here stays there too.
-    `encode_all` is the next path for a film that did not pass its examination: every piece is encoded again. May be
-    run twice, also after a kill: work files have names derived from their content and are removed at the end.
+    `ready` is a folder of what was made ahead (`seams.render_seam`, `conform.beside`); what is made here stays there
+    too. `encode_all` is the next path for a film that did not pass its examination: every piece is encoded again. May
+    be run twice, also after a kill: work files have names derived from their content and are removed at the end.
     Raises `UnplayableMedia` when a piece cannot be decoded.
     """
     if not plan.pieces:
