@@ -69,9 +69,9 @@ class SignedLinks:
         """A signed link that opens exactly one run."""
         return f"{self.base}/runs/{run_id}?t={links.sign_page(self.secret, 'run', run_id)}"
 
-    def row_page(self, base_id: str, record_id: str) -> str:
+    def row_page(self, base_id: str, record_id: str, handed_over_at: float) -> str:
         """A signed link that opens exactly one row, in this base and in no copy of it."""
-        token = links.sign_page(self.secret, "record", links.row_subject(base_id, record_id))
+        token = links.sign_page(self.secret, "record", links.row_subject(base_id, record_id, handed_over_at))
         return f"{self.base}/r/{record_id}?t={token}"
 
     def video(self, token: str) -> str:

@@ -423,6 +423,8 @@ class Base(Leased):
 
     name: str = ""
     account_id: str | None = None
+    handed_over_at: float = 0.0
+    """When it last left an account: signed links of before open nothing of it any more."""
     sealed_token: str | None = None
     day_cap_micro: int | None = None
     """The operator's limit for the base."""

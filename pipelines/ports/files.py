@@ -71,8 +71,10 @@ class Links(Protocol):
     def page(self, *, run_id: str) -> str:
         """A signed link to the progress page of one run."""
 
-    def row_page(self, base_id: str, record_id: str) -> str:
-        """A signed link to the progress page of one row. It names the base: rows of a copy have the same ids."""
+    def row_page(self, base_id: str, record_id: str, handed_over_at: float) -> str:
+        """A signed link to the progress page of one row. It names the base, because rows of a copy have the same ids,
+        and when the base last left an account: who could open its rows before cannot any more.
+        """
 
     def video(self, token: str) -> str:
         """The permanent link to a cut."""

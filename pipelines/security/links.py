@@ -83,17 +83,17 @@ def read_page(secret: str, kind: str, token: str, now: float) -> str:
     return _opened(_serializer(secret, f"page:{kind}"), token, now)[0]
 
 
-def row_subject(base_id: str, record_id: str) -> str:
-    """What the link of a row is signed for."""
-    return f"{base_id}/{record_id}"
+def row_subject(base_id: str, record_id: str, handed_over_at: float = 0.0) -> str:
+    """What the link of a row is signed for: after its base has left an account, for something else than before."""
+    return f"{base_id}/{record_id}" + (f"/{int(handed_over_at)}" if handed_over_at else "")
 
 
 def read_row(subject: str) -> tuple[str, str]:
     """The base and record of a `row_subject`. Raises `Outdated` for the subject of a link that names no base."""
-    base_id, slash, record_id = subject.partition("/")
+    base_id, slash, rest = subject.partition("/")
     if not slash:
         raise Outdated("a link to a row names no base")
-    return base_id, record_id
+    return base_id, rest.partition("/")[0]
 
 
 def is_view_token(text: str) -> bool:

@@ -88,7 +88,7 @@ class PlainLinks:
         """The progress page of a run."""
         return f"{self.base}/runs/{run_id}"
 
-    def row_page(self, base_id: str, record_id: str) -> str:  # noqa: ARG002 - a port
+    def row_page(self, base_id: str, record_id: str, handed_over_at: float) -> str:  # noqa: ARG002 - a port
         """The progress page of a row."""
         return f"{self.base}/r/{record_id}"
 

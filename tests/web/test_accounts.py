@@ -13,6 +13,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import Account, Posting
 from pipelines.domain.records import AccountStatus, ApiKey, Base, Event, LedgerEntry, Run
 from pipelines.security import api_keys
+from pipelines.stages.base_rows import run_row
 from pipelines.stages.commerce import accounts
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
@@ -356,6 +357,51 @@ def test_a_base_changes_hands_with_its_runs_and_not_while_one_is_moving(harness:
     again = post(harness, who, "/api/process-record", {"record_id": RECORD, "base_id": THEIR_BASE})
     assert again.status_code == 202
     assert sorted(run.number for run in harness.runs()) == [1, 2]
+
+
+def opened(harness: WebHarness, *urls: str) -> list[int]:
+    """What somebody without a key is answered who holds these links."""
+    parts = [urlsplit(url) for url in urls]
+    return [harness.client.get(f"{part.path}?{part.query}").status_code for part in parts]
+
+
+def row_link(harness: WebHarness) -> str:
+    with harness.store.read() as tx:
+        return run_row.signed_page(harness.services, tx, THEIR_BASE, RECORD)
+
+
+def test_signed_links_stay_behind_when_a_base_leaves_an_account(harness: WebHarness) -> None:
+    """Of its rows and of the runs that it takes along; older ones stay good with the first account."""
+    first, second = customer(harness, "ada"), customer(harness, "bob")
+    services = harness.services
+    with harness.store.write() as tx:
+        tx.bases.add(Base(id=THEIR_BASE))
+    harness.finished("run_x", base_id=THEIR_BASE, record_id=RECORD)
+    old = [row_link(harness), services.links.page(run_id="run_x")]
+    accounts.give_base(services, THEIR_BASE, first.account_id)
+    assert opened(harness, *old) == [200, 200]
+    harness.clock.shift += 60.0
+    accounts.give_base(services, THEIR_BASE, second.account_id)
+    assert opened(harness, *old) == [403, 403]
+    harness.finished("run_z", base_id=THEIR_BASE, record_id=RECORD, number=2, account_id=second.account_id)
+    new = [row_link(harness), services.links.page(run_id="run_z")]
+    of_its_row = f"/runs/run_x?{urlsplit(new[0]).query}"
+    assert opened(harness, *new, of_its_row) == [200, 200, 200]
+    assert signed_in(harness, second).get("/runs/run_x").status_code == 200
+    told = harness.app.test_cli_runner().invoke(args=["runs", "link", RECORD, "--base", THEIR_BASE, "--json"])
+    assert json.loads(told.output)["url"] == new[0]
+
+
+def test_a_base_that_is_connected_again_for_another_remembers_whose_it_was(harness: WebHarness) -> None:
+    first, second = customer(harness, "ada"), customer(harness, "bob")
+    with harness.store.write() as tx:
+        tx.bases.add(Base(id=THEIR_BASE))
+    harness.finished("run_x", base_id=THEIR_BASE, record_id=RECORD, account_id=first.account_id)
+    old = [row_link(harness), harness.services.links.page(run_id="run_x")]
+    assert opened(harness, old[1]) == [200]
+    harness.clock.shift += 60.0
+    accounts.give_base(harness.services, THEIR_BASE, second.account_id)
+    assert opened(harness, *old, row_link(harness)) == [403, 403, 200]
 
 
 def test_an_account_has_limits_of_its_own(harness: WebHarness) -> None:

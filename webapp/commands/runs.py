@@ -9,6 +9,7 @@ import click
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import show as money
 from pipelines.domain.money import to_micro
+from pipelines.stages.base_rows import run_row
 from pipelines.stages.decisions import control
 from pipelines.stages.views import run_view
 from webapp.api.fields import RECORD_ID
@@ -125,11 +126,11 @@ def _after(run_id: str, *, json_: bool) -> None:
 @reports_errors
 def link(subject: str, base_id: str | None, *, json_: bool) -> None:
     """A signed link to the page of a run, or of a record (rec…)."""
-    links = services().links
     if RECORD_ID.fullmatch(subject):
-        url = links.row_page(base_id or _base_of(subject), subject)
+        with services().store.read() as tx:
+            url = run_row.signed_page(services(), tx, base_id or _base_of(subject), subject)
     else:
-        url = links.page(run_id=_existing(subject))
+        url = services().links.page(run_id=_existing(subject))
     show({"url": url}, json_=json_, table=lambda: click.echo(url))
 
 

@@ -35,7 +35,9 @@ def subjects(record_id: str) -> Subjects:
         return Subjects({"record": None})
     with services().store.read() as tx:
         base = tx.bases.get(named)
-    return Subjects({"record": links.row_subject(named, record_id)}, base.account_id if base else None)
+    if base is None:
+        return Subjects({"record": links.row_subject(named, record_id)})
+    return Subjects({"record": links.row_subject(named, record_id, base.handed_over_at)}, base.account_id)
 
 
 @bp.get("/r/<record_id>")

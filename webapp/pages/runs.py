@@ -26,11 +26,17 @@ from webapp.pages.parts import live, pace, run_parts
 
 
 def subjects(run_id: str, **_: object) -> Subjects:
-    """A signed link opens this run, or every run of its record. Whoever may not look is not told what exists."""
+    """A signed link opens this run, or every run of its record. Whoever may not look is not told what exists. What was
+    made before the base left an account is opened by no link of its own: it may have stayed with whoever had it.
+    """
     with services().store.read() as tx:
         run = tx.runs.get(run_id)
-    row = links.row_subject(run.base_id, run.record_id) if run and run.base_id and run.record_id else None
-    return Subjects({"run": run_id, "record": row}, run.account_id if run else None)
+        base = tx.bases.get(run.base_id) if run and run.base_id else None
+    if run is None or run.base_id is None or run.record_id is None:
+        return Subjects({"run": run_id, "record": None}, run.account_id if run else None)
+    since = base.handed_over_at if base else 0.0
+    row = links.row_subject(run.base_id, run.record_id, since)
+    return Subjects({"run": run_id if run.created_at >= since else None, "record": row}, run.account_id)
 
 
 def must_exist(run_id: str) -> None:

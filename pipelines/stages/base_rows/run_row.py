@@ -94,7 +94,7 @@ def cells(services: Services, tx: Tx, run: Run) -> dict[str, Any]:
         now=now,
         progress=_progress(services, tx, run, now),
         cost_micro=ledger.of_run(tx, run.id).spent,
-        page_url=_page_of(services, run.base_id or "", run.record_id or ""),
+        page_url=_page_of(services, tx, run.base_id or "", run.record_id or ""),
         detail=" ".join(word for word in words if word).strip() or None,
     )
 
@@ -128,9 +128,15 @@ def _hurry_scenes(tx: Tx, run: Run, now: float) -> None:
         tx.outbox.change(row.id, next_at=now + outbox.SOON_S)
 
 
-def _page_of(services: Services, base_id: str, record_id: str) -> str:
+def signed_page(services: Services, tx: Tx, base_id: str, record_id: str) -> str:
+    """The signed link to the row's page, good until its base leaves an account."""
+    base = tx.bases.get(base_id)
+    return services.links.row_page(base_id, record_id, base.handed_over_at if base else 0.0)
+
+
+def _page_of(services: Services, tx: Tx, base_id: str, record_id: str) -> str:
     """The link to the row's page. Bases other than the default one are named in it, for people who are signed in."""
-    link = services.links.row_page(base_id, record_id)
+    link = signed_page(services, tx, base_id, record_id)
     if base_id == services.policy.default_base:
         return link
     return f"{link}{'&' if '?' in link else '?'}base_id={base_id}"

@@ -73,7 +73,8 @@ def owner_of(tx: Tx, base_id: str | None) -> str | None:
 
 def give_base(services: Services, base_id: str, account_id: str | None) -> None:
     """Hand a connected base over, with the runs of its rows: the base says what they are, so they are its owner's.
-    Raises NotFound, and NotAllowed while one of them is moving.
+    Raises NotFound, and NotAllowed while one of them is moving. Where it was an account's, signed links of before open
+    nothing of it any more; links of the operator's time stay good.
     """
     with services.store.write() as tx:
         if account_id is not None:
@@ -88,6 +89,10 @@ def give_base(services: Services, base_id: str, account_id: str | None) -> None:
             raise NotAllowed(
                 marketer=f"Run {moving[0].id} of this base is not over yet: give the base away after that."
             )
-        tx.bases.change(base_id, account_id=account_id)
-        for run in tx.runs.find(base_id=base_id):
+        runs = tx.runs.find(base_id=base_id)
+        # A base that was removed and connected again has forgotten whose it was; its runs have not.
+        left = base.account_id or any(run.account_id not in (None, account_id) for run in runs)
+        since = services.clock.now() if left else base.handed_over_at
+        tx.bases.change(base_id, account_id=account_id, handed_over_at=since)
+        for run in runs:
             tx.runs.change(run.id, account_id=account_id)
