@@ -315,4 +315,14 @@ def test_storage_tells_what_it_holds_and_what_belongs_to_nothing(harness: WebHar
     assert "Nothing was deleted" in flask(harness, "storage", "orphans").stdout
     assert told("orphans", "--delete")["deleted"] == 2
     assert told("usage")["bytes"] == 0
-    assert "Everything belongs together." in flask(harness, "storage", "orphans").stdout
+    assert flask(harness, "storage", "orphans").stdout == "Everything belongs together.\n"
+
+
+def test_what_is_no_address_of_a_database_is_named_as_a_wrong_option(harness: WebHarness) -> None:
+    """Without a traceback, and before anything is read."""
+    path = harness.folder / "saved.db"
+    path.write_bytes(b"whatever")
+    done = flask(harness, "db", "restore", str(path), "--into", "nonsense")
+    assert done.exit_code == 2
+    assert "--into" in done.output
+    assert "postgresql://" in done.output

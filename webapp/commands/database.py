@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pipelines.bootstrap import back_up_database, restore_database
+from pipelines.settings.values import database_url
 from webapp.commands.output import OPERATORS, Group, as_json, reports_errors, show
 from webapp.context import settings
 
@@ -24,9 +25,24 @@ def db_backup(file: Path, *, json_: bool) -> None:
     show(found, json_=json_, table=lambda: click.echo(f"{file}: {size:,} bytes, checked."))
 
 
+def _address(_context: click.Context, _option: click.Parameter, text: str) -> str:
+    """As it was typed, if it is the address of a database."""
+    try:
+        database_url(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return text
+
+
 @group.command("restore")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option("--into", required=True, metavar="URL", help="An empty database: sqlite:///a/path.db or postgresql://…")
+@click.option(
+    "--into",
+    required=True,
+    metavar="URL",
+    callback=_address,
+    help="An empty database: sqlite:///a/path.db or postgresql://…",
+)
 @as_json
 @reports_errors
 def db_restore(file: Path, into: str, *, json_: bool) -> None:

@@ -149,7 +149,8 @@ def storage_orphans(*, delete: bool, json_: bool) -> None:
     lines = [f"{len(keys)} {text}" for name, text in _ORPHANS.items() if (keys := told[name])]
     lines += [f"  {key}" for name in _ORPHANS for key in told[name]]
     end = f"{told['deleted']} were deleted." if delete else "Nothing was deleted; --delete does."
-    show(told, json_=json_, table=lambda: click.echo("\n".join([*(lines or ["Everything belongs together."]), end])))
+    said = [*lines, end] if lines else ["Everything belongs together."]
+    show(told, json_=json_, table=lambda: click.echo("\n".join(said)))
 
 
 _ORPHANS = {
