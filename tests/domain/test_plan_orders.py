@@ -89,7 +89,7 @@ def test_no_scenes_at_all_and_too_many_are_refused() -> None:
 def test_an_unknown_model_is_answered_with_those_of_its_provider() -> None:
     found = problems_of(order(model="acme/dream"))
     assert found == {
-        "model": "'acme/dream' is not in the catalogue. Choose acme/stepped or acme/ranged or another of the catalogue."
+        "model": "'acme/dream' is not in the catalogue. Choose acme/stepped, acme/ranged or another of the catalogue."
     }
 
 

@@ -8,7 +8,7 @@ from flask import Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from pipelines.domain.errors import ReelgridError
-from pipelines.domain.lifecycle import MOVING, RunStatus
+from pipelines.domain.lifecycle import MOVING, CutStatus, RunStatus
 from pipelines.security import links
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
@@ -118,5 +118,12 @@ def _estimate(record_id: str, base_id: str | None, latest: str | None) -> Part:
         refusal = problem.detail
     except ReelgridError as error:
         refusal = from_domain(error).detail
-    about = {"record_id": record_id, "base_id": base_id, "before": latest}
+    about = {"record_id": record_id, "base_id": base_id, "before": latest, "has_film": _has_film(record_id, base_id)}
     return part("estimate", found=found, refusal=refusal, person_may_act=actor().may("trigger"), **about)
+
+
+def _has_film(record_id: str, base_id: str | None) -> bool:
+    """Whether any run of the row has delivered a film; one that failed early has not."""
+    with services().store.read() as tx:
+        runs = tuple(run.id for run in tx.runs.find(record_id=record_id, base_id=base_id))
+        return bool(runs) and tx.cuts.count(run_id=runs, animatic=False, status=CutStatus.DELIVERED) > 0

@@ -181,8 +181,9 @@ def _model_field(written: Sequence[SceneOrder] | None, index: int) -> str:
 def _unknown_model(name: str, catalogue: Mapping[str, CatalogueModel]) -> str:
     provider = name.partition("/")[0]
     alike = [known for known, card in catalogue.items() if card.provider == provider] or list(catalogue)
-    more = " or another of the catalogue" if len(alike[:MAX_NAMED]) < len(catalogue) else ""
-    return f"{name!r} is not in the catalogue. Choose {either(alike[:MAX_NAMED])}{more}."
+    named = alike[:MAX_NAMED]
+    more = ["another of the catalogue"] if len(named) < len(catalogue) else []
+    return f"{name!r} is not in the catalogue. Choose {either([*named, *more])}."
 
 
 def _compose(
