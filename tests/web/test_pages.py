@@ -262,6 +262,14 @@ def test_a_finished_row_can_be_made_anew_after_a_warning(based: WebHarness) -> N
     assert [run.number for run in sorted(based.runs(), key=lambda run: run.number)] == [1, 2]
 
 
+def test_a_row_whose_run_failed_early_is_not_said_to_have_a_film(based: WebHarness) -> None:
+    record = row(based, Title="Boots", **{"Master Prompt": "Boots"})
+    based.put(Run(id="run_a", status=RunStatus.FAILED, source="record", record_id=record, base_id=BASE))
+    page = html(person(based).get(f"/r/{record}?t={token('record', record)}&new=1&estimate=1"))
+    assert "<button>Start" in page
+    assert "already has a film" not in page
+
+
 def approval(harness: WebHarness) -> tuple[Any, str]:
     harness.put(
         Run(id="run_p", status=RunStatus.NEEDS_APPROVAL, source="rest", approval="asked", quote_micro=2_000_000)
@@ -356,6 +364,7 @@ def test_money_in_doubt_is_decided_on_the_page(harness: WebHarness) -> None:
     client, link = person(harness), f"?t={token('run', 'run_x')}"
     page = client.get(f"/runs/run_x{link}")
     assert html(page).count('name="choice"') == 3
+    assert "Make this scene again" not in html(page), "that would be refused while its payment is in doubt"
     elsewhere = f"/runs/run_y/generations/gen_1/decide?t={token('run', 'run_y')}"
     client.post(elsewhere, data=form(page, choice="write_off"))
     with harness.store.read() as tx:
@@ -364,6 +373,19 @@ def test_money_in_doubt_is_decided_on_the_page(harness: WebHarness) -> None:
     assert generation.status == GenerationStatus.UNKNOWN
     client.post(f"/runs/run_x/generations/gen_1/decide{link}", data=form(page, choice="cancel"))
     assert harness.run("run_x").status == RunStatus.CANCELLED
+
+
+def test_a_link_to_a_run_with_money_in_doubt_leads_to_the_sign_in(harness: WebHarness) -> None:
+    """The row cannot decide it, so nobody is sent there."""
+    doubtful = Run(id="run_x", status=RunStatus.NEEDS_ATTENTION, source="record", record_id=RECORD)
+    harness.put(
+        doubtful,
+        harness.scene("run_x"),
+        harness.generation("run_x", status=GenerationStatus.UNKNOWN, provider_id=None),
+    )
+    page = html(harness.client.get(f"/runs/run_x?t={token('run', 'run_x')}"))
+    assert "To choose how it goes on" in page
+    assert "use the row" not in page
 
 
 def test_the_history_page_lists_filters_and_stops(home: WebHarness) -> None:

@@ -72,6 +72,7 @@ def _dressed(run: dict[str, Any]) -> dict[str, Any]:
     rest = run["seconds_left"]
     extra = {
         "scenes": scenes,
+        "in_doubt": any(scene["word"] == _IN_DOUBT for scene in scenes),
         "clips_ready": sum(scene["current_clip"] is not None for scene in scenes),
         "films": films or animatics[-1:],
         "milestones": [event for event in reversed(run["events"]) if _told(event)],
@@ -82,12 +83,13 @@ def _dressed(run: dict[str, Any]) -> dict[str, Any]:
 
 
 _WAITING = frozenset({"Queued", "Generating"})
+_IN_DOUBT = "In doubt"
 
 
 def _word(scene: dict[str, Any], status: str) -> str:
     """How a scene is, as far as it is still true once the run has stopped."""
     if scene["generations"] and scene["generations"][-1]["status"] == "unknown":
-        return "In doubt"
+        return _IN_DOUBT
     if scene["status"] in _WAITING and status in (RunStatus.CANCELLED, RunStatus.FAILED):
         return "Not made"
     if scene["status"] in _WAITING and status == RunStatus.NEEDS_APPROVAL:

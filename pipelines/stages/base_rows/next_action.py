@@ -18,14 +18,15 @@ class NextAction(Enum):
         "What is paid for is kept."
     )
     REGENERATE = "Change Prompt in Scenes and tick Regenerate there: only that scene is made again."
-    DECIDE = "Open Progress Page and decide there; ticking Generate cannot decide it."
+    DECIDE = "Open Progress Page, sign in and decide there; ticking Generate cannot decide it."
+    OPERATOR = "Whoever runs this service decides how it goes on; ticking Generate cannot decide it."
     READ_AGAIN = "Change the row, then tick Generate: it is read again."
     NEW = "Change the row, then tick Generate to start again. What is paid for is kept."
 
     @property
     def goes_on(self) -> bool:
         """Whether `Generate` goes on with the run."""
-        return self not in (NextAction.DECIDE, NextAction.REGENERATE)
+        return self not in (NextAction.DECIDE, NextAction.OPERATOR, NextAction.REGENERATE)
 
 
 def next_action(tx: Tx, run: Run) -> NextAction | None:
@@ -42,7 +43,7 @@ def next_action(tx: Tx, run: Run) -> NextAction | None:
     if any(scene.id not in taken for scene in missing):
         return NextAction.SCENES
     if tx.generations.count(run_id=run.id, status=GenerationStatus.UNKNOWN):
-        return NextAction.DECIDE
+        return NextAction.DECIDE if run.account_id is None else NextAction.OPERATOR
     films = tx.cuts.find(run_id=run.id, take=run.take, animatic=False, deleted_at=None)
     if not missing and films and all(cut.status is CutStatus.DELIVERED for cut in films):
         return NextAction.REGENERATE

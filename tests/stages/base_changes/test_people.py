@@ -13,6 +13,7 @@ from pipelines.airtable.schema import table
 from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.stages.base_changes import checkboxes, webhook_push
+from pipelines.stages.base_rows import next_action
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from pipelines.stages.scheduler.maintenance import Maintenance
@@ -347,6 +348,11 @@ def test_generate_does_not_decide_about_money_in_doubt(harness: StageHarness) ->
     look(harness)
     assert "decide there" in harness.cells(record)["Status Detail"]
     assert harness.run(run.id).status is RunStatus.NEEDS_ATTENTION
+    with harness.services.store.read() as tx:
+        theirs = next_action.next_action(tx, replace(run, account_id="acc_ada"))
+    assert theirs is not None
+    assert "Progress Page" not in theirs.value, "an account's key may not decide"
+    assert not theirs.goes_on
 
 
 def test_a_prompt_given_on_the_page_is_told_in_the_row_whose_own_text_stays(harness: StageHarness) -> None:
