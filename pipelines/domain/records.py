@@ -368,7 +368,7 @@ class InboxItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A key's public half. Scopes: trigger, read, manage, admin. After a rotation the key of before
+    """A key's public half. Scopes: trigger, read, manage, admin. After a rotation the previous key
     (`retired_sha256`) is good until `retired_until`.
     """
 

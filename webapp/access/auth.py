@@ -26,6 +26,7 @@ TOUCH_S = 600.0
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="reelgrid"'}
 ENV = "env-"
 THROTTLE = "reelgrid.guesses"
+NOT_VALID = "This key is not valid. It may have ended or been revoked: ask whoever gave it to you for another."
 TOO_MANY = "Too many wrong keys came from your address. Please try again in {} s."
 
 
@@ -45,7 +46,7 @@ def bearer() -> Actor | None:
         shown.append(known(key.strip()) if scheme.lower() == "bearer" else None)
     found = [one for one in shown if one is not None]
     if len(found) < len(shown) or len({one.account_id for one in found}) > 1:
-        raise HttpProblem(401, "This key is not valid.", (), CHALLENGE)
+        raise HttpProblem(401, NOT_VALID, (), CHALLENGE)
     if not found:
         return None
     scopes = frozenset(scope for scope in ALL if all(one.may(scope) for one in found))

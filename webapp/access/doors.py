@@ -62,7 +62,7 @@ def _admit() -> None:
     if rule.owner is Owner.OPERATOR and actor().account_id is not None:
         raise HttpProblem(403, OPERATORS_ONLY)
     if not actor().may(rule.scope):
-        raise HttpProblem(403, f"This key lacks the scope {rule.scope!r}.")
+        raise HttpProblem(403, f"This key lacks the scope {rule.scope!r}. Use a key that has it.")
 
 
 def _is_api() -> bool:

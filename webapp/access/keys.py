@@ -15,7 +15,7 @@ OF_ACCOUNTS = ("trigger", "read", "manage")
 """Rights that an account's key may have."""
 SCOPES = (*OF_ACCOUNTS, "admin")
 STILL_TWO = (
-    "The key of before still works, and there are never more than two. Rotate again when it has ended, or with hours 0 "
+    "The previous key still works, and there are never more than two. Rotate again when it has ended, or with hours 0 "
     "to end both now."
 )
 

@@ -118,7 +118,7 @@ def create_key(body: KeyOrder) -> Reply:
     **_MANAGES,
 )
 def rotate_key(key_id: str, body: KeyRotation) -> Reply:
-    """The same id, rights and limits; the key of before goes on working for `hours`, so that nothing stops meanwhile.
+    """The same id, rights and limits; the previous key goes on working for `hours`, so that nothing stops meanwhile.
     409 while two work already, 403 for a key that may more or lives longer than the one that asks.
     """
     with services().store.read() as tx:

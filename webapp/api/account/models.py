@@ -27,7 +27,7 @@ class KeyRotation(Body):
 
     hours: Annotated[
         float,
-        Field(ge=0, le=720, allow_inf_nan=False, description="How long the key of before goes on working; 0 ends it."),
+        Field(ge=0, le=720, allow_inf_nan=False, description="How long the previous key goes on working; 0 ends it."),
     ] = 24
 
 
