@@ -175,16 +175,24 @@ def summing(shape: Shape) -> Select[Any]:
 
 
 @cache
-def archiving() -> tuple[Insert | Delete, ...]:
-    """What moves the history of `run_ids` into the archive."""
+def archiving(dialect: str) -> tuple[Insert | Delete, ...]:
+    """What moves the history of `run_ids` into the archive. PostgreSQL is told it in one statement: what another
+    transaction posts between a copy and a removal would be removed without having been copied.
+    """
     mine: BindParameter[Any] = bindparam("run_ids", expanding=True)
     moves: list[Insert | Delete] = []
     for name, archive in (("events", "event_archive"), ("ledger", "ledger_archive")):
         # Numbered anew: SQLite gives the numbers of rows again that were the last and are gone.
-        columns = [column for column in TABLES[name].c if column.name != "id"]
-        rows = select(*columns).where(TABLES[name].c.run_id.in_(mine)).order_by(TABLES[name].c.id)
-        moves.append(insert(TABLES[archive]).from_select([column.name for column in columns], rows))
-        moves.append(delete(TABLES[name]).where(TABLES[name].c.run_id.in_(mine)))
+        names = [column.name for column in TABLES[name].c if column.name != "id"]
+        removal = delete(TABLES[name]).where(TABLES[name].c.run_id.in_(mine))
+        if dialect == "postgresql":
+            moved = removal.returning(*TABLES[name].c).cte("moved")
+            rows = select(*(moved.c[one] for one in names)).order_by(moved.c.id)
+            moves.append(insert(TABLES[archive]).from_select(names, rows).add_cte(moved))
+            continue
+        kept = TABLES[name].c
+        rows = select(*(kept[one] for one in names)).where(kept.run_id.in_(mine)).order_by(kept.id)
+        moves += [insert(TABLES[archive]).from_select(names, rows), removal]
     told = TABLES["outbox"].c
     settled = (told.run_id.in_(mine), told.next_at.is_(None), told.lease_token.is_(None))
     return (*moves, delete(TABLES["outbox"]).where(*settled))

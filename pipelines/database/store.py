@@ -82,7 +82,7 @@ class SqlTx(Tx):
         return int(self.connection.execute(summing(shape), values).scalar_one())
 
     def archive(self, run_ids: Sequence[str]) -> None:
-        for statement in archiving():
+        for statement in archiving(self.connection.dialect.name):
             self.connection.execute(statement, {"run_ids": list(run_ids)})
 
     def discrepancies(self, since: Checkpoint) -> list[Discrepancy]:

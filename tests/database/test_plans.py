@@ -61,7 +61,7 @@ def _heard(store: SqlStore) -> Iterator[list[Statement]]:
     found: dict[str, Statement] = {}
 
     def hear(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
-        if re.match(r"(SELECT|UPDATE|DELETE|INSERT INTO \w+_archive)\b", statement):
+        if re.match(r"(SELECT|UPDATE|DELETE|WITH|INSERT INTO \w+_archive)\b", statement):
             found.setdefault(statement, (statement, parameters[0] if many else parameters))
 
     event.listen(store.engine, "before_cursor_execute", hear)

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
+from sqlalchemy import event
+
+from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.policy import Policy
+from pipelines.domain.records import Run
 from pipelines.stages.decisions import control
+from pipelines.stages.kernel.transitions import Actor, record
 from pipelines.stages.scheduler import retention
 from pipelines.stages.spending import ledger
 from pipelines.stages.views import run_view
@@ -70,3 +78,34 @@ def test_an_archived_film_gets_a_new_scene_and_is_archived_again(tmp_path: Path)
     with harness.services.store.read() as tx:
         assert tx.ledger.count() == 0
         assert ledger.audit(tx, everything=True).problems == ()
+
+
+def test_what_is_posted_while_a_run_is_archived_is_kept(store: SqlStore) -> None:
+    """A late answer is settled between any two statements that archive its run; SQLite lets only one write."""
+    if store.engine.dialect.name == "sqlite":
+        pytest.skip("one writer at a time")
+    now, run = 1_795_521_600.0, Run(id="run_1", status=RunStatus.DONE, source="rest")
+    late, posted = SqlStore(store.url), 0
+    with store.write() as tx:
+        tx.runs.add(run)
+        ledger.hold(tx, now, run, 1_000, Policy(run_cap_micro=10_000, day_cap_micro=10_000, default_model="acme/film"))
+        ledger.spend_text(tx, now, run, 1_000)
+
+    def settle(*_: Any) -> None:
+        nonlocal posted
+        with late.write() as tx:
+            ledger.spend_text(tx, now, run, 10)
+            record(tx, Actor("late", now), "run", run.id, run.id, "settled")
+        posted += 1
+
+    event.listen(store.engine, "after_cursor_execute", settle)
+    with store.write() as tx:
+        tx.archive([run.id])
+    event.remove(store.engine, "after_cursor_execute", settle)
+    assert posted > 1
+    with store.read() as tx:
+        assert tx.balance("spent", run_id=run.id) == ledger.of_run(tx, run.id).spent == 1_000 + 10 * posted
+        assert tx.events.count() + tx.event_archive.count() == posted
+        assert tx.ledger_archive.count() > 0
+        assert ledger.audit(tx, everything=True).problems == ()
+    late.engine.dispose()
