@@ -11,6 +11,7 @@ from sqlalchemy import (
     BindParameter,
     Case,
     ColumnElement,
+    CompoundSelect,
     Delete,
     FromClause,
     Insert,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    union,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -33,7 +35,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from pipelines.database.tables import ENTRIES, TABLES
-from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus
 from pipelines.domain.money import Account
 
 Shape = tuple[tuple[str, str], ...]
@@ -196,6 +198,14 @@ def archiving(dialect: str) -> tuple[Insert | Delete, ...]:
     told = TABLES["outbox"].c
     settled = (told.run_id.in_(mine), told.next_at.is_(None), told.lease_token.is_(None))
     return (*moves, delete(TABLES["outbox"]).where(*settled))
+
+
+def going_on(table: Table) -> CompoundSelect[Any]:
+    """The ids of rows that still wait for something, each kind found by its index; of requests, all that are open."""
+    waits = [table.c.next_at > 0, table.c.lease_owner > ""]
+    if table.name == "generations":
+        waits.append(table.c.status.in_([status.value for status in sorted(OPEN | IN_DOUBT)]))
+    return union(*(select(table.c.id).where(wait) for wait in waits))
 
 
 def moved_orders(table: Table, seconds: float, now: float) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pipelines.database.statements import (
     LIMIT,
     MICRO_SUMS,
     archiving,
+    going_on,
     leasing,
     moved_orders,
     shape_of,
@@ -200,7 +201,7 @@ class SqlStore:
                 moved = {name: table.c[name] - seconds for name in ("next_at", "lease_until")}
                 if kind == "generations":
                     moved |= moved_orders(table, seconds, now)
-                tx.connection.execute(update(table).values(**moved))
+                tx.connection.execute(update(table).where(table.c.id.in_(going_on(table))).values(**moved))
             for table in (TABLES["rate_limits"], TABLES["airtable_paces"]):
                 moved = {name: table.c[name] - seconds for name in ("next_free_at", "not_before") if name in table.c}
                 tx.connection.execute(update(table).values(**moved))

@@ -225,6 +225,23 @@ def test_when_the_clock_steps_back_an_order_written_by_the_new_hands_keeps_its_d
         assert (gen.intent_at, gen.lease_until, gen.deadline_at) == (told, told + 60, told + 600), name
 
 
+def test_when_the_clock_steps_back_what_is_over_is_left_alone(store: Store) -> None:
+    """However much was made before, only what goes on is written; also what waits for a person and for no time."""
+    with store.write() as tx:
+        tx.runs.add(a_run())
+        for status in (GenerationStatus.FETCHED, GenerationStatus.UNKNOWN):
+            tx.generations.add(a_generation(f"gen_{status}", status, intent_at=NOW, deadline_at=NOW + 600))
+    assert store.shift_time(3600, NOW - 3600)
+    with store.read() as tx:
+        done, open_one = tx.generations.get("gen_fetched"), tx.generations.get("gen_unknown")
+        run = tx.runs.get("run_1")
+    assert run is not None
+    assert done is not None
+    assert open_one is not None
+    assert (run.lease_until, done.intent_at, done.deadline_at, done.lease_until) == (0.0, NOW, NOW + 600, 0.0)
+    assert (open_one.intent_at, open_one.deadline_at) == (NOW - 3600, NOW - 3000)
+
+
 def test_balances_and_usage_are_sums_of_the_ledger(store: Store) -> None:
     with store.write() as tx:
         tx.runs.add(a_run())

@@ -117,6 +117,7 @@ def _trigger(services: Services) -> None:
 def _idle(services: Services) -> None:
     retention.archive(services)
     services.store.release_owner("somebody")
+    services.store.shift_time(3600.0, services.clock.now())
 
 
 @pytest.mark.parametrize("act", [_hold, _audit, _due, _lists, _run_page, _usage, _trigger, _idle])
