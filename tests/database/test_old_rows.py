@@ -88,6 +88,21 @@ def test_a_version_that_knows_no_table_for_each_limit_still_sees_a_stop(database
     store.engine.dispose()
 
 
+def test_a_version_that_knows_no_archive_still_finds_all_of_the_books(store: SqlStore) -> None:
+    with store.read() as tx:
+        runs = [run.id for run in tx.runs.find()]
+        before = ({name: tx.balance(name) for name in ("held", "committed", "spent")}, tx.events.count())
+    with store.write() as tx:
+        tx.archive(runs)
+        assert tx.ledger_archive.count() > 0
+        assert tx.event_archive.count() > 0
+    old_rows.downgrade(store.engine, "0011")
+    store.migrate()
+    with store.read() as tx:
+        assert ({name: tx.balance(name) for name in before[0]}, tx.events.count()) == before
+        assert (tx.ledger_archive.count(), tx.balances.count(kind="run") > 0) == (0, True)
+
+
 def test_no_clip_is_bought_twice_because_its_request_reads_otherwise(store: SqlStore) -> None:
     with store.read() as tx:
         scenes = {scene.id: scene for scene in tx.scenes.find()}

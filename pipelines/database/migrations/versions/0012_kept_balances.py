@@ -148,7 +148,16 @@ def _fill() -> None:
     )
 
 
+def _bring_back() -> None:
+    """What was archived is part of the books: a version that knows no archive adds up what it finds."""
+    for name, archive in (("events", "event_archive"), ("ledger", "ledger_archive")):
+        columns = [one["name"] for one in sa.inspect(op.get_bind()).get_columns(name) if one["name"] != "id"]
+        names = ", ".join(columns)
+        op.execute(f"INSERT INTO {name} ({names}) SELECT {names} FROM {archive} ORDER BY id")  # noqa: S608 - names of ours
+
+
 def downgrade() -> None:
+    _bring_back()
     for table in (*LEASED, "balances"):
         op.drop_index(f"ix_{table}_{'exposed' if table == 'balances' else 'owner'}", table_name=table)
     for table, columns in NEW_INDEXES:
