@@ -200,7 +200,7 @@ def _with_own_keys(tx: Tx, by: Sequence[str], rows: Sequence[dict[str, Any]]) ->
         shown = {**row, "key_id": row["key_id"] if row["key_id"] in own else None}
         same = summed.setdefault(tuple(shown[name] for name in by), shown)
         if same is not shown:
-            for figure in ("spent_micro", "seconds", "generations"):
+            for figure in ("spent_micro", "listed_micro", "billed_micro", "seconds", "generations"):
                 same[figure] += shown[figure]
     return list(summed.values())
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipelines.domain.catalogue import Ability
 from pipelines.domain.errors import OverBudget
-from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.records import ApiKey
+from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.records import ApiKey, CustomerAccount, Generation, Run
+from pipelines.domain.state.generation import GenerationRequest
 from pipelines.net import disk_full_is_busy
 from pipelines.ports import Stored
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from pipelines.stages.scheduler import maintenance
 from pipelines.stages.spending import ledger
+from pipelines.stages.views import run_view
 from pipelines.storage import FileStore
 from pipelines.testing import Outcome, ScriptedWriter
 from pipelines.testing.airtable import BASE
@@ -223,3 +226,50 @@ def test_an_audit_finds_money_that_belongs_to_nobody(tmp_path: Path) -> None:
     with harness.services.store.write() as tx:
         ledger.hold(tx, harness.clock.now(), run, 1_000, harness.services.policy)
     assert any("hold" in problem for problem in problems(harness))
+
+
+def test_usage_says_how_far_the_bill_is_from_our_figure(tmp_path: Path) -> None:
+    """The first provider billed more than it lists, the second less, and the third tells nothing. To an account, what
+    two keys that are not its own have spent is one sum.
+    """
+    harness = StageHarness.build(tmp_path)
+    store, now = harness.services.store, harness.clock.now()
+    with store.write() as tx:
+        tx.accounts.add(CustomerAccount(id="acc_1", name="Ann"))
+        for name, billed in (("1", SCENE + 2_000), ("2", SCENE - 500), ("3", None)):
+            key_id = "key_of_two" if name == "2" else "key_of_one"
+            run = Run(id=f"run_{name}", status=RunStatus.DONE, source="rest", account_id="acc_1", key_id=key_id)
+            tx.runs.add(run)
+            gen = _fetched(name, billed)
+            tx.generations.add(gen)
+            ledger.hold(tx, now, run, SCENE, harness.services.policy)
+            ledger.reserve(tx, now, run, gen)
+            ledger.capture(tx, now, run, gen, SCENE if billed is None else billed, 4.0)
+    account = replace(harness.services, store=store.of("acc_1"))
+    for services, by in ((harness.services, "day"), (harness.services, "record_id"), (account, "key_id")):
+        (row,) = run_view.usage(services, [by], None, None)["rows"]
+        told = {name: row[name] for name in ("spent_usd", "listed_usd", "billed_usd", "variance_usd", "generations")}
+        assert told == {
+            "spent_usd": 1.2015,
+            "listed_usd": 0.8,
+            "billed_usd": 0.8015,
+            "variance_usd": 0.0015,
+            "generations": 3,
+        }
+        assert row["seconds"] == 12.0
+
+
+def _fetched(name: str, billed: int | None) -> Generation:
+    return Generation(
+        id=f"gen_{name}",
+        run_id=f"run_{name}",
+        scene_id=f"scene_of_{name}",
+        status=GenerationStatus.FETCHED,
+        provider="acme",
+        model="acme/film",
+        request=GenerationRequest(),
+        idem_key=name,
+        callback_token=name,
+        reserve_micro=SCENE,
+        billed_micro=billed,
+    )
