@@ -111,7 +111,15 @@ class KeptBalances:
         if change.caps:
             values["room"] = min(cap.limit for cap in change.caps) - change.used
         if self._connection.execute(_adding_if_it_fits(capped=bool(change.caps)), values).rowcount == 0:
-            self._write_locked(name, day, change)
+            if _kind(name) == "run":
+                self._begin(name, change)
+            else:
+                self._write_locked(name, day, change)
+
+    def _begin(self, name: str, change: _Change) -> None:
+        """The first that is known of a run, which has no cap here and no day."""
+        row = change.added_to(replace(_nothing(name), account_id=change.account_id))
+        self._connection.execute(_adding(TABLES["balances"], self._dialect, (*_SUMS, "spent_on_day")), asdict(row))
 
     def _write_locked(self, name: str, day: str, change: _Change) -> None:
         """A cap would be passed, or there is no row of this day: looked at while nobody else can change it."""
