@@ -106,7 +106,7 @@ def _by_part(connection: Connection, query: Select[Any]) -> dict[tuple[Any, ...]
 
 
 def _shared(connection: Connection) -> Iterator[Discrepancy]:
-    """Balances of keys, of bases and of all, against the runs that have money set aside and the totals of days."""
+    """Balances of keys, bases, accounts and all, against the runs that have money set aside and the totals of days."""
     total = func.sum(_TOTALS.c.spent_micro)
     exposed, spent = connection.execute(_exposed()).one(), connection.execute(select(total)).one()
     expected: dict[str, Amounts] = {DEPLOYMENT: _amounts((*exposed, *spent))}

@@ -127,7 +127,9 @@ class Run(Leased):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One shot of a run. `settings` is what is submitted beside the prompt; `rung` how far the refusal ladder went."""
+    """One shot of a run. `settings` is what is submitted beside the prompt; `attempt_level` how far the refusal
+    ladder went.
+    """
 
     id: str
     run_id: str
@@ -282,7 +284,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """What is set aside, committed and spent for one run, key or base, or for all: kept as its entries are posted."""
+    """What is set aside, committed and spent for a run, key, base, account or for all: kept as entries are posted."""
 
     id: str
     """`run:<id>`, `key:<id>`, `base:<id>`, `account:<id>` or `all`."""

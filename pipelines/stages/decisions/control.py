@@ -155,7 +155,7 @@ def _hold_missing(services: Services, tx: Tx, run: Run, scenes: list[Scene], now
     has_open = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))}
     missing = [scene for scene in scenes if scene.clip_id is None and scene.id not in has_open]
     due = still_to_buy(tx, run, missing, run.known_plan)
-    ledger.hold(tx, now, run, max(0, due - ledger.held(tx, run)), services.policy, board_read=False)
+    ledger.hold(tx, now, run, max(0, due - ledger.held(tx, run)), services.policy, settings_read=False)
 
 
 def _wake_planned(tx: Tx, run: Run, now: float) -> None:
@@ -186,7 +186,7 @@ def regenerate(services: Services, run_id: str, number: int, changes: dict[str, 
                 "Wait for it, or decide on the run's page first."
             )
         price = _order_again(services, tx, who, run, scene, changes)
-        ledger.hold(tx, now, run, price, services.policy, board_read=False)
+        ledger.hold(tx, now, run, price, services.policy, settings_read=False)
         again = {"detail": f"Making scene {number} again.", "error": None, "finished_at": None, "next_at": now}
         quote = ledger.of_run(tx, run.id).spent + price
         run = transition_run(tx, who, run, _R.GENERATING, take=run.take + 1, quote_micro=quote, **again)

@@ -105,7 +105,7 @@ def _missing(tx: Tx, run: Run, doubtful: str | None) -> int:
 def _priced(services: Services, tx: Tx, run: Run, price: int, plan: Plan | None) -> DecisionPreview:
     """What the run has set aside already need not be found again."""
     amount = max(0, price - ledger.held(tx, run))
-    refused = ledger.refusal(tx, services.clock.now(), run, amount, services.policy, board_read=False)
+    refused = ledger.refusal(tx, services.clock.now(), run, amount, services.policy, settings_read=False)
     return DecisionPreview(run.id, price, plan, (Problem("max_cost_usd", refused),) if refused and amount else ())
 
 

@@ -81,16 +81,16 @@ def spent_on(tx: Tx, generation_id: str) -> int:
     return tx.balance(Account.SPENT, generation_id=generation_id)
 
 
-def hold(tx: Tx, now: float, run: Run, amount: int, policy: Policy, *, board_read: bool = True) -> None:
+def hold(tx: Tx, now: float, run: Run, amount: int, policy: Policy, *, settings_read: bool = True) -> None:
     """Set `amount` aside for a run, or raise OverBudget naming the number that would pass.
 
     The caps are looked at once more when the transaction ends, by the statement that writes the balance, so that no two
     runs can pass one cap together: OverBudget may be raised only then.
-    `board_read`: whether the base's Settings were read before. Where nobody could, an old Day Budget must not refuse
+    `settings_read`: whether the base's Settings were read before. Where nobody could, an old Day Budget must not refuse
     what a person has just made room for: `must_still_fit` decides, before any of it is committed.
     """
     _alone(tx, run)
-    caps = _caps(tx, now, run, policy, board_read=board_read)
+    caps = _caps(tx, now, run, policy, settings_read=settings_read)
     for cap in caps:
         if cap.used + amount > cap.limit:
             raise OverBudget(marketer=cap.refusal(amount))
@@ -100,9 +100,9 @@ def hold(tx: Tx, now: float, run: Run, amount: int, policy: Policy, *, board_rea
             tx.must_fit(cap.at_the_end(utc_day(now), amount))
 
 
-def refusal(tx: Tx, now: float, run: Run, amount: int, policy: Policy, *, board_read: bool = True) -> str | None:
+def refusal(tx: Tx, now: float, run: Run, amount: int, policy: Policy, *, settings_read: bool = True) -> str | None:
     """Why `amount` could not be set aside now, naming the number that would pass; None when it could."""
-    caps = _caps(tx, now, run, policy, board_read=board_read)
+    caps = _caps(tx, now, run, policy, settings_read=settings_read)
     return next((cap.refusal(amount) for cap in caps if cap.used + amount > cap.limit), None)
 
 
@@ -136,7 +136,7 @@ class _Cap:
         )
 
 
-def _caps(tx: Tx, now: float, run: Run, policy: Policy, *, board_read: bool) -> list[_Cap]:
+def _caps(tx: Tx, now: float, run: Run, policy: Policy, *, settings_read: bool) -> list[_Cap]:
     own = of_run(tx, run.id)
     used = own.exposure + own.spent
     caps = [_Cap("the limit for one run", policy.run_cap_micro, used, "Ask your operator (MAX_COST_PER_RUN_USD).")]
@@ -150,7 +150,7 @@ def _caps(tx: Tx, now: float, run: Run, policy: Policy, *, board_read: bool) -> 
     caps += (
         _caps_of_account(tx, run, used, day)
         + _cap_of_key(tx, run, day)
-        + _cap_of_base(tx, run, day, board_read=board_read)
+        + _cap_of_base(tx, run, day, settings_read=settings_read)
     )
     return caps
 
@@ -180,12 +180,12 @@ def _cap_of_key(tx: Tx, run: Run, day: str) -> list[_Cap]:
     return [_Cap(f"the key {key.name}", key.day_cap_micro, used, advice, subject("key", key.id), private)]
 
 
-def _cap_of_base(tx: Tx, run: Run, day: str, *, board_read: bool = True) -> list[_Cap]:
-    return _caps_of_base(tx, tx.bases.get(run.base_id) if run.base_id else None, day, board_read=board_read)
+def _cap_of_base(tx: Tx, run: Run, day: str, *, settings_read: bool = True) -> list[_Cap]:
+    return _caps_of_base(tx, tx.bases.get(run.base_id) if run.base_id else None, day, settings_read=settings_read)
 
 
-def _caps_of_base(tx: Tx, base: Base | None, day: str, *, board_read: bool = True) -> list[_Cap]:
-    wishes = (base.day_cap_micro, base.airtable_cap_micro if board_read else None) if base else ()
+def _caps_of_base(tx: Tx, base: Base | None, day: str, *, settings_read: bool = True) -> list[_Cap]:
+    wishes = (base.day_cap_micro, base.airtable_cap_micro if settings_read else None) if base else ()
     limits = [cap for cap in wishes if cap is not None]
     if base is None or not limits:
         return []
