@@ -53,10 +53,15 @@ class VideoTrack:
 
 
 def film_track(file: av.container.InputContainer) -> av.VideoStream:
-    """The picture track that is the film. Raises `UnplayableMedia` when there is none but covers."""
+    """The picture track that is the film. Raises `UnplayableMedia` when there is none but covers, or none that libav
+    has a decoder for (`codec_context` is None then, whatever the stubs say).
+    """
     tracks = [stream for stream in file.streams.video if not stream.disposition & Disposition.attached_pic]
     if not tracks:
         raise damaged("it has no picture")
+    tracks = [stream for stream in tracks if stream.codec_context is not None]
+    if not tracks:
+        raise damaged("its pictures cannot be decoded")
     film = tracks[0] if len(tracks) == 1 else _moving(file, tracks)
     # Without it libav leaves pixels at the left that the stream cuts off; ffmpeg and players do cut them off.
     film.codec_context.flags |= CodecFlags.unaligned
@@ -75,9 +80,9 @@ def _moving(file: av.container.InputContainer, tracks: list[av.VideoStream]) -> 
         return (
             not stream.disposition & _NEVER_FILM,
             moves(counts[stream.index], most),
-            codec is not None and codec.name not in _STILLS,
+            codec.name not in _STILLS,
             bool(stream.disposition & Disposition.default),
-            codec.width * codec.height if codec is not None else 0,
+            codec.width * codec.height,
         )
 
     return max(tracks, key=weight)
