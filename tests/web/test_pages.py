@@ -17,6 +17,7 @@ from pipelines.security import api_keys, links
 from pipelines.stages.orders import plan_run
 from tests.web.web_fixtures import BASE, BEARER, KEY, OUTSIDE, RECORD, WebHarness
 from webapp.pages.filters import usd
+from webapp.pages.runs import MOST_RUNS
 
 OTHER = "recZ9y8X7w6V5u4T3"
 COPY = "appCopyOfDemo0001"
@@ -174,6 +175,16 @@ def test_a_person_who_is_signed_in_sees_the_row_of_the_base_that_is_named_else_o
     assert "/runs/run_copy/live" in html(client.get(f"/r/{RECORD}?base_id={COPY}"))
     harness.finished("run_there", record_id=OTHER, base_id=COPY)
     assert "/runs/run_there/live" in html(client.get(f"/r/{OTHER}")), "a row that is only known elsewhere"
+
+
+def test_a_page_lists_the_newest_runs_of_its_row_however_many_there_were(harness: WebHarness) -> None:
+    """A look costs no more after the thousandth run than after the fiftieth."""
+    for number in range(1, MOST_RUNS + 3):
+        harness.finished(f"run_{number}", record_id=RECORD, base_id=BASE, number=number)
+    page = html(person(harness).get(f"/r/{RECORD}"))
+    assert f"/runs/run_{MOST_RUNS + 2}/live" in page
+    listed = re.findall(r">Run (\d+)</a>", page)
+    assert listed == [str(number) for number in range(MOST_RUNS + 2, 2, -1)]
 
 
 def test_a_page_shows_film_scenes_cost_and_history(harness: WebHarness) -> None:

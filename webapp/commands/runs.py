@@ -142,7 +142,8 @@ def _existing(run_id: str) -> str:
 
 def _base_of(record_id: str) -> str:
     """Rows of a base that was duplicated have the same ids: which one is meant has to be said then."""
-    bases = {run["base_id"] for run in run_view.record_view(services(), record_id)["runs"]}
+    with services().store.read() as tx:
+        bases = {run.base_id for run in tx.runs.find(record_id=record_id) if run.base_id}
     if len(bases) > 1:
         raise click.ClickException(f"{record_id} has runs in {' and '.join(sorted(bases))}: name one with --base.")
     return chosen(next(iter(bases), None))

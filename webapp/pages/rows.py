@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from pipelines.domain.errors import ReelgridError
-from pipelines.domain.lifecycle import MOVING, CutStatus, RunStatus
+from pipelines.domain.lifecycle import MOVING, CutStatus
+from pipelines.domain.records import Run
 from pipelines.security import links
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
-from pipelines.stages.views import run_view
 from webapp.access.links import base_of_link
 from webapp.access.rules import Door, Owner, Subjects, declares
 from webapp.api import estimates
@@ -25,7 +23,7 @@ from webapp.pages.blueprint import bp
 from webapp.pages.filters import here
 from webapp.pages.forms import once
 from webapp.pages.parts import Part, live, part
-from webapp.pages.runs import show_run, signed_in_person
+from webapp.pages.runs import MOST_RUNS, show_run, signed_in_person
 
 
 def subjects(record_id: str) -> Subjects:
@@ -46,9 +44,9 @@ def record_page(record_id: str) -> str | Redirect:
     """A row: its newest run, or, when it has none or `new` is asked for, what would happen and what it costs."""
     base_id, latest = enter_record(record_id)
     if latest is not None and "new" not in request.args:
-        return show_run(latest)
-    if latest is not None and RunStatus(_status(latest)) in MOVING:
-        return redirect(here(url_for("pages.run_page", run_id=latest)))
+        return show_run(latest.id)
+    if latest is not None and latest.status in MOVING:
+        return redirect(here(url_for("pages.run_page", run_id=latest.id)))
     return render_template(
         "start.html",
         record_id=record_id,
@@ -73,42 +71,36 @@ def start(record_id: str) -> Response | Redirect:
     """Start a run of a row. Whoever pressed first wins; everybody else is shown that run."""
     base_id, latest = enter_record(record_id)
     target = here(url_for("pages.record_page", record_id=record_id, base_id=base_id))
-    if request.form.get("once") != (latest or "first"):
+    if request.form.get("once") != (latest.id if latest else "first"):
         return redirect(target, 303)
     order = StartRequest(source="record", base_id=allowed_base(base_id), record_id=record_id, paced=True)
     return once(target, lambda: accept.start(services(), order, key_id=actor().key_id))
 
 
-def enter_record(record_id: str) -> tuple[str | None, str | None]:
-    """The base a row is in, and the id of its newest run there. Raises 404 for no record id."""
+def enter_record(record_id: str) -> tuple[str | None, Run | None]:
+    """The base a row is in, and its newest run there. Raises 404 for no record id."""
     if not RECORD_ID.fullmatch(record_id):
         raise not_here("row")
-    base_id, runs = _runs_of(record_id, _named_base(record_id))
-    return base_id, runs[0]["run_id"] if runs else None
+    return _newest(record_id, _named_base(record_id))
 
 
 def _named_base(record_id: str) -> str | None:
     return request.args.get("base_id") or base_of_link(record_id)
 
 
-def _runs_of(record_id: str, named: str | None) -> tuple[str | None, list[dict[str, Any]]]:
-    """The base of a row and its runs there. Where nobody names the base, it is the default one, unless the row is
+def _newest(record_id: str, named: str | None) -> tuple[str | None, Run | None]:
+    """The base of a row and its newest run there. Where nobody names the base, it is the default one, unless the row is
     only known elsewhere.
     """
-    runs = run_view.record_view(services(), record_id, named)["runs"]
     default = services().policy.default_base if actor().account_id is None else None
-    known = [run["base_id"] for run in runs]
-    base_id = named or (default if default in known or not known else known[0])
-    return base_id, [run for run in runs if run["base_id"] == base_id]
-
-
-def _status(run_id: str) -> str:
+    base_id = named or default
     with services().store.read() as tx:
-        run = tx.runs.get(run_id)
-    return run.status.value if run else RunStatus.FAILED.value
+        there = tx.runs.find(base_id=base_id, record_id=record_id, order="-number", limit=1) if base_id else []
+        found = there or ([] if named else tx.runs.find(record_id=record_id, order="-created_at", limit=1))
+    return (found[0].base_id if found else base_id), (found[0] if found else None)
 
 
-def _estimate(record_id: str, base_id: str | None, latest: str | None) -> Part:
+def _estimate(record_id: str, base_id: str | None, latest: Run | None) -> Part:
     base_id = allowed_base(base_id)
     nothing = Estimate(ok=False, quote_usd=None, plan=None, problems=[], warnings=[], title=None)
     found, refusal = nothing, None
@@ -118,12 +110,14 @@ def _estimate(record_id: str, base_id: str | None, latest: str | None) -> Part:
         refusal = problem.detail
     except ReelgridError as error:
         refusal = from_domain(error).detail
-    about = {"record_id": record_id, "base_id": base_id, "before": latest, "has_film": _has_film(record_id, base_id)}
+    before = latest.id if latest else None
+    about = {"record_id": record_id, "base_id": base_id, "before": before, "has_film": _has_film(record_id, base_id)}
     return part("estimate", found=found, refusal=refusal, person_may_act=actor().may("trigger"), **about)
 
 
 def _has_film(record_id: str, base_id: str | None) -> bool:
-    """Whether any run of the row has delivered a film; one that failed early has not."""
+    """Whether one of the row's newest runs has delivered a film; one that failed early has not."""
     with services().store.read() as tx:
-        runs = tuple(run.id for run in tx.runs.find(record_id=record_id, base_id=base_id))
+        newest = tx.runs.find(record_id=record_id, base_id=base_id, order="-number", limit=MOST_RUNS)
+        runs = tuple(run.id for run in newest)
         return bool(runs) and tx.cuts.count(run_id=runs, animatic=False, status=CutStatus.DELIVERED) > 0

@@ -24,6 +24,9 @@ from webapp.pages.filters import here
 from webapp.pages.forms import once
 from webapp.pages.parts import live, pace, run_parts
 
+MOST_RUNS = 50
+"""So many of a row's runs are listed, the newest."""
+
 
 def subjects(run_id: str, **_: object) -> Subjects:
     """A signed link opens this run, or every run of its record. Whoever may not look is not told what exists. What was
@@ -122,7 +125,8 @@ def signed_in_person() -> Actor | None:
 def show_run(run_id: str) -> str:
     """The page of a run that is there."""
     run, parts = run_parts(run_id)
-    others = run_view.record_view(services(), run["record_id"], run["base_id"])["runs"] if run["record_id"] else []
+    row = run["base_id"], run["record_id"]
+    others = run_view.runs_of_row(services(), *row, MOST_RUNS) if all(row) else []
     return render_template(
         "run.html",
         run=run,

@@ -167,12 +167,11 @@ def scenes_view(services: Services, run_id: str, *, limit: int, after: int) -> t
     return shown, rest[limit - 1].number if len(rest) > limit else None
 
 
-def record_view(services: Services, record_id: str, base_id: str | None = None) -> dict[str, Any]:
-    """All runs of a record, newest first; empty for a record that never had one."""
-    same: dict[str, Any] = {"record_id": record_id, **({"base_id": base_id} if base_id else {})}
+def runs_of_row(services: Services, base_id: str, record_id: str, limit: int) -> list[dict[str, Any]]:
+    """Summaries of a row's newest runs, the newest first; empty for a row that never had one."""
     with services.store.read() as tx:
-        pictures = _short(tx, tx.runs.find(order="-created_at", **same))
-    return {"record_id": record_id, "runs": [_summary(services, picture) for picture in pictures]}
+        pictures = _short(tx, tx.runs.find(base_id=base_id, record_id=record_id, order="-number", limit=limit))
+    return [_summary(services, picture) for picture in pictures]
 
 
 def usage(services: Services, by: Sequence[str], since: str | None, until: str | None) -> dict[str, Any]:
