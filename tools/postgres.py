@@ -54,8 +54,8 @@ class Postgres:
     def fresh_url(self, template: str = "template1") -> str:
         """The address of a new database: an empty one, or a copy of another that nobody is connected to."""
         name = f"t{uuid.uuid4().hex[:12]}"
-        self.run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-T", template, name)
-        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+        self.create(name, like=template)
+        return self.url(name)
 
 
 @contextmanager

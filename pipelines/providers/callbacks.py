@@ -7,6 +7,7 @@ from typing import Any
 
 from pipelines.domain.keys import digest
 from pipelines.ports import Call, Callback
+from pipelines.providers.video_object import id_of
 from pipelines.security.webhook_signatures import MissingSignature, verify_standard_webhook
 
 _JOB_ID = re.compile(r"[!-~]{1,512}", re.ASCII)
@@ -17,7 +18,9 @@ def by_token(call: Call) -> Callback:
     if call.token is None:
         raise MissingSignature("the address carries no token")
     body = call.json()
-    return Callback(delivery=digest(call.token, body)[:32], job_id=job_of(body), body=body)
+    # Where nothing stands in the usual places, the job is found as in an answer: `task_id`, `data.task_id`.
+    found = job_of(body) or id_of(body)
+    return Callback(delivery=digest(call.token, body)[:32], job_id=found if is_job_id(found) else None, body=body)
 
 
 def standard(secrets: tuple[str, ...], call: Call) -> Callback:

@@ -202,7 +202,13 @@ def test_an_openrouter_callback_is_signed_over_its_body(harness: WebHarness) -> 
 
 @pytest.mark.parametrize(
     ("provider", "body"),
-    [("sora", {"id": "video_9"}), ("omni", {"type": "interaction.completed", "data": {"id": "video_9"}})],
+    [
+        ("sora", {"id": "video_9"}),
+        ("sora", {"task_id": "video_9", "status": "SUCCESS"}),
+        ("sora", {"code": 200, "data": {"taskId": "video_9", "status": "done"}}),
+        ("sora", {"event": "video.completed", "video": {"id": "video_9", "status": "completed"}}),
+        ("omni", {"type": "interaction.completed", "data": {"id": "video_9"}}),
+    ],
 )
 def test_a_callback_with_our_token_names_the_job_of_a_request_whose_answer_was_lost(
     harness: WebHarness, provider: str, body: dict[str, Any]

@@ -152,7 +152,7 @@ def _link(services: Services, want_id: str, file: CellFile) -> CellFile:
 
 
 def _put_back(services: Services, batch: list[tuple[OutboxEntry, str]], error: ReelgridError) -> None:
-    """Nothing was written: everything waits. Where the base is shut, deliveries are parked (stages.deliver)."""
+    """Nothing was written: everything waits. Where the base is shut, deliveries are parked (`deliver`)."""
     now = services.clock.now()
     logger.warning("Airtable: %s", error.operator)
     for entry, token in batch:
