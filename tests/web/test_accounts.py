@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from pipelines.stages.spending import ledger
 from tests.web.two_accounts import OTHER_BASE, THEIR_BASE, Customer, customer, signed_in
-from tests.web.web_fixtures import BASE, BEARER, KEY, RECORD, WebHarness
+from tests.web.web_fixtures import BASE, BEARER, KEY, OUTSIDE, RECORD, SORA, WebHarness
 
 CLIP = {"prompt": "A fox at dawn.", "model": "local/animatic"}
 HOUR = 3600.0
@@ -413,6 +414,21 @@ def test_an_account_has_limits_of_its_own(harness: WebHarness) -> None:
     assert "your account's limit for one day leaves $0.50" in refusal(harness, who, 500_001)
     assert not refusal(harness, who, 500_000)
     assert not refusal(harness, other, 2_000_000)
+
+
+def test_what_is_above_an_accounts_limit_for_one_run_is_refused_at_the_door(tmp_path: Path) -> None:
+    """It is not answered 202 first; an estimate says it too, and others go on."""
+    film = {"master_prompt": "A hill at dawn", "scene_count": 2, "clip_seconds": 4, "model": "sora/sora-2"}
+    with WebHarness(tmp_path, OUTSIDE | SORA) as harness:
+        who, other = customer(harness, "ada"), customer(harness, "bob")
+        harness.change("accounts", who.account_id, run_cap_micro=500_000)
+        answer = post(harness, who, "/api/process-master-prompt", film)
+        assert answer.status_code == 402
+        assert "your account's limit for one run of $0.50" in answer.get_json()["detail"]
+        assert not harness.runs()
+        (problem,) = post(harness, who, "/api/estimate", film).get_json()["problems"]
+        assert "your account's limit for one run" in problem["message"]
+        assert post(harness, other, "/api/process-master-prompt", film).status_code == 202
 
 
 def test_of_the_budget_that_all_share_an_account_learns_no_figure(harness: WebHarness) -> None:

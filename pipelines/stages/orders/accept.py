@@ -176,6 +176,9 @@ def _within_run_cap(services: Services, order: Order | None, plan: Plan) -> None
     caps = [("the limit for one run", services.policy.run_cap_micro)]
     if order is not None and order.max_cost_micro is not None:
         caps.append(("max_cost_usd", order.max_cost_micro))
+    of_account = _run_cap_of_account(services)
+    if of_account is not None:
+        caps.append(("your account's limit for one run", of_account))
     for name, cap in caps:
         if plan.quote_micro > cap:
             need = show_enough(plan.quote_micro)
@@ -183,6 +186,15 @@ def _within_run_cap(services: Services, order: Order | None, plan: Plan) -> None
                 marketer=f"This would cost up to {need}, above {name} of {show(cap)}. "
                 f"Ask for fewer or shorter scenes, a cheaper model, or a limit of at least {need}."
             )
+
+
+def _run_cap_of_account(services: Services) -> int | None:
+    """Of the customer who asks; None for the operator, and where there is none."""
+    if services.store.account_id is None:
+        return None
+    with services.store.read() as tx:
+        account = tx.accounts.get(services.store.account_id)
+    return account.run_cap_micro if account else None
 
 
 def dry_run(services: Services, request: StartRequest) -> Estimate:
