@@ -179,7 +179,7 @@ class AirtableAdapter:
 
     def flush(self, base_id: str, entries: Sequence[OutboxEntry]) -> list[Written]:
         """Write what differs from `sent`, ten rows of one table a call: by id, or by upsert on `merge`."""
-        tables = {want.table for want in entries}
+        tables = {entry.table for entry in entries}
         return self._book.use(base_id, lambda names: outbox.flush(self._client, base_id, names, entries), tables)
 
     def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> CellFile:

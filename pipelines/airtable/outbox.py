@@ -31,13 +31,13 @@ _BAD_REQUEST, _UNPROCESSABLE = 400, 422
 class Item:
     """One row of a batch: what is still to be said, and which cells Airtable would not take."""
 
-    want: OutboxEntry
+    entry: OutboxEntry
     fields: Mapping[str, Any]
     refused: tuple[str, ...] = ()
 
     @property
     def by_id(self) -> bool:
-        return self.want.record_id is not None
+        return self.entry.record_id is not None
 
 
 def flush(client: Client, base_id: str, names: BaseNames, entries: Sequence[OutboxEntry]) -> list[Written]:
@@ -57,15 +57,15 @@ def flush(client: Client, base_id: str, names: BaseNames, entries: Sequence[Outb
 def _batches(entries: Sequence[OutboxEntry], done: list[Written]) -> Iterator[tuple[str, list[Item]]]:
     """Rows of one table and one key, ten at a time. Rows that need no call are answered here."""
     groups: dict[tuple[str, tuple[str, ...]], list[Item]] = {}
-    for want in entries:
-        changed = difference(want.fields, want.sent)
-        if want.record_id is None and not want.merge:
-            done.append(Written(want_id=want.id, ok=False, error="neither a row id nor a key: never written"))
-        elif not changed and want.record_id is not None:
-            done.append(Written(want_id=want.id, ok=True, record_id=want.record_id))
+    for entry in entries:
+        changed = difference(entry.fields, entry.sent)
+        if entry.record_id is None and not entry.merge:
+            done.append(Written(entry_id=entry.id, ok=False, error="neither a row id nor a key: never written"))
+        elif not changed and entry.record_id is not None:
+            done.append(Written(entry_id=entry.id, ok=True, record_id=entry.record_id))
         else:
-            key = () if want.record_id is not None else tuple(sorted(want.merge))
-            groups.setdefault((want.table, key), []).append(Item(want, changed))
+            key = () if entry.record_id is not None else tuple(sorted(entry.merge))
+            groups.setdefault((entry.table, key), []).append(Item(entry, changed))
     for (table, _key), items in groups.items():
         for start in range(0, len(items), BATCH):
             yield table, items[start : start + BATCH]
@@ -75,7 +75,7 @@ def _write_table(client: Client, base_id: str, names: BaseNames, table: str, ite
     try:
         columns = names.table(table)
     except AirtableDenied as error:
-        return [Written(want_id=item.want.id, ok=False, error=error.marketer) for item in items]
+        return [Written(entry_id=item.entry.id, ok=False, error=error.marketer) for item in items]
     return Writer(client, base_id, columns).write(items)
 
 
@@ -99,11 +99,11 @@ class Writer:
 
     def _send(self, items: Sequence[Item]) -> list[Mapping[str, Any]]:
         rows = [self._row(item) for item in items]
-        runs = ",".join(dict.fromkeys(item.want.run_id or item.want.id for item in items))
+        runs = ",".join(dict.fromkeys(item.entry.run_id or item.entry.id for item in items))
         what = f"write {self.table.spec.name}:{runs}"
         if items[0].by_id:
             return self.client.call(self.base_id, WRITE, what, lambda api: self._update(api, rows))
-        merge = [self.table.columns[name].key for name in items[0].want.merge]
+        merge = [self.table.columns[name].key for name in items[0].entry.merge]
         return self.client.call(self.base_id, WRITE, what, lambda api: self._upsert(api, rows, merge))
 
     def _update(self, api: Api, rows: list[Any]) -> list[Mapping[str, Any]]:
@@ -115,8 +115,8 @@ class Writer:
         return list(table.batch_upsert(rows, merge, typecast=True, use_field_ids=self.table.by_id)["records"])
 
     def _row(self, item: Item) -> dict[str, Any]:
-        fields = self.table.theirs({**item.want.merge, **item.fields})
-        return {"id": item.want.record_id, "fields": fields} if item.by_id else {"fields": fields}
+        fields = self.table.theirs({**item.entry.merge, **item.fields})
+        return {"id": item.entry.record_id, "fields": fields} if item.by_id else {"fields": fields}
 
     def _written(self, item: Item, record: Mapping[str, Any]) -> Written:
         sent = {name: value for name, value in item.fields.items() if name not in item.refused}
@@ -124,25 +124,25 @@ class Writer:
         if item.refused:
             error = f"Airtable would not take {', '.join(self.table.label_of(name) for name in item.refused)}."
         fields = self.table.ours(record["fields"])
-        return Written(want_id=item.want.id, ok=True, record_id=record["id"], sent=sent, fields=fields, error=error)
+        return Written(entry_id=item.entry.id, ok=True, record_id=record["id"], sent=sent, fields=fields, error=error)
 
     def _without_missing(self, items: Sequence[Item], error: Gone) -> list[Written]:
         """Airtable names the first row that is not there (422 ROW_DOES_NOT_EXIST); the others were not written."""
         if error.answer.kind != MISSING_ROW:
             raise error
         named = set(RECORD_ID.findall(error.answer.message))
-        lost = [item for item in items if item.want.record_id in named]
+        lost = [item for item in items if item.entry.record_id in named]
         if not lost and len(items) > 1:
             return self._one_by_one(items)
         lost = lost or list(items)
         rest = [item for item in items if item not in lost]
-        gone = [Written(want_id=item.want.id, ok=False, error=error.marketer, gone=True) for item in lost]
+        gone = [Written(entry_id=item.entry.id, ok=False, error=error.marketer, gone=True) for item in lost]
         return gone + (self.write(rest) if rest else [])
 
     def _refused(self, items: Sequence[Item], error: Rejected) -> list[Written]:
         """One bad cell refuses a whole batch: find its row, then do without the cell."""
         if error.answer.kind == MODEL_NOT_FOUND and self.table.spec.optional:
-            return [Written(want_id=item.want.id, ok=False, error=error.marketer) for item in items]
+            return [Written(entry_id=item.entry.id, ok=False, error=error.marketer) for item in items]
         if error.answer.status not in {_BAD_REQUEST, _UNPROCESSABLE}:
             raise error
         if len(items) > 1:
@@ -157,10 +157,10 @@ class Writer:
         if not bad:
             if error.answer.kind in STALE_NAMES:
                 raise error
-            return Written(want_id=item.want.id, ok=False, error=error.marketer)
+            return Written(entry_id=item.entry.id, ok=False, error=error.marketer)
         rest = {name: value for name, value in item.fields.items() if name not in bad}
         if not rest:
-            return Written(want_id=item.want.id, ok=False, error=error.marketer)
+            return Written(entry_id=item.entry.id, ok=False, error=error.marketer)
         done = self.write([replace(item, fields=rest, refused=(*item.refused, *bad))])
         return done[0]
 
@@ -168,7 +168,7 @@ class Writer:
         if error.answer.kind == FAILED_FILES:
             return [name for name, value in item.fields.items() if _has_new_file(value)]
         name = self.table.name_of(error.answer.field or "")
-        return [name] if name is not None and name in item.fields and name not in item.want.merge else []
+        return [name] if name is not None and name in item.fields and name not in item.entry.merge else []
 
 
 def _has_new_file(value: Any) -> bool:

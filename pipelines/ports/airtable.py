@@ -92,7 +92,7 @@ class Written:
     it took are `sent`, to be kept in the outbox row.
     """
 
-    want_id: str
+    entry_id: str
     ok: bool
     record_id: str | None = None
     sent: Mapping[str, Any] = field(default_factory=dict)
@@ -138,10 +138,10 @@ class Airtable(Protocol):
     def settings(self, base_id: str) -> AirtableSettings:
         """The `Settings` row; all defaults when the table is not there."""
 
-    def flush(self, base_id: str, wants: Sequence[OutboxEntry]) -> list[Written]:
+    def flush(self, base_id: str, entries: Sequence[OutboxEntry]) -> list[Written]:
         """Write what differs from `sent`, ten rows of one table a call: by id, or by upsert on `merge`.
 
-        Raises only when nothing was written; a want without an answer was not tried and stays as it is.
+        Raises only when nothing was written; an entry without an answer was not tried and stays as it is.
         """
 
     def upload(self, base_id: str, record_id: str, field: str, path: Path, filename: str) -> CellFile:

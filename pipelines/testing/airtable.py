@@ -227,7 +227,7 @@ class MemoryAirtable:
         groups: dict[tuple[str, bool], list[OutboxEntry]] = {}
         for entry in entries:
             if entry.record_id is not None and not difference(entry.fields, entry.sent):
-                done.append(Written(want_id=entry.id, ok=True, record_id=entry.record_id))
+                done.append(Written(entry_id=entry.id, ok=True, record_id=entry.record_id))
             else:
                 groups.setdefault((entry.table, entry.record_id is not None), []).append(entry)
         batches = [some[i : i + BATCH] for some in groups.values() for i in range(0, len(some), BATCH)]
@@ -244,15 +244,15 @@ class MemoryAirtable:
 
     def _written(self, entry: OutboxEntry) -> Written:
         if entry.table in self.refused:
-            return Written(want_id=entry.id, ok=False, error=f"Airtable would not take a row of {entry.table}.")
+            return Written(entry_id=entry.id, ok=False, error=f"Airtable would not take a row of {entry.table}.")
         record_id = entry.record_id or self._by_key(entry)
         if record_id not in self.tables[entry.table]:
-            return Written(want_id=entry.id, ok=False, error="ROW_DOES_NOT_EXIST", gone=True)
+            return Written(entry_id=entry.id, ok=False, error="ROW_DOES_NOT_EXIST", gone=True)
         changed = difference(entry.fields, entry.sent)
         self._put(entry.table, record_id, {name: value for name, value in changed.items() if name not in self.missing})
         self.said.append(Said(self._clock.now(), str(entry.table), record_id, dict(changed)))
         return Written(
-            want_id=entry.id, ok=True, record_id=record_id, sent=changed, fields=self._seen(entry.table, record_id)
+            entry_id=entry.id, ok=True, record_id=record_id, sent=changed, fields=self._seen(entry.table, record_id)
         )
 
     def _by_key(self, entry: OutboxEntry) -> str:

@@ -99,7 +99,7 @@ def test_a_deleted_row_is_reported_and_the_others_are_written(harness: AirtableH
     gone = harness.add("Videos", {"Master Prompt": "gone"})
     harness.control("DELETE", f"person/{BASE}/Videos/{gone}")
     wants = [want(record, "Videos", {"Status": "Done"}, record_id=record) for record in [kept[0], gone, *kept[1:]]]
-    written = {one.want_id: one for one in harness.airtable.flush(BASE, wants)}
+    written = {one.entry_id: one for one in harness.airtable.flush(BASE, wants)}
     assert written[gone].gone
     assert not written[gone].ok
     assert [written[record].ok for record in kept] == [True] * 3
@@ -112,7 +112,7 @@ def test_a_cell_that_airtable_refuses_does_not_keep_the_rest_of_the_row(harness:
         want("good", "Videos", {"Status": "Done"}, record_id=good),
         want("bad", "Videos", {"Status": "Done", "Started At": "no date"}, record_id=bad),
     ]
-    written = {one.want_id: one for one in harness.airtable.flush(BASE, wants)}
+    written = {one.entry_id: one for one in harness.airtable.flush(BASE, wants)}
     assert written["good"].ok
     assert written["bad"].ok
     assert written["bad"].sent == {"Status": "Done"}
@@ -130,7 +130,7 @@ def test_two_rows_with_one_key_are_reported_for_that_key_only(harness: AirtableH
     video = harness.add("Videos", {"Master Prompt": "A cat."})
     for _ in range(2):
         harness.add("Scenes", {"Scene Key": f"{video}-r1-01"})
-    written = {one.want_id: one for one in harness.airtable.flush(BASE, [a_scene(1, video), a_scene(2, video)])}
+    written = {one.entry_id: one for one in harness.airtable.flush(BASE, [a_scene(1, video), a_scene(2, video)])}
     assert not written["w1"].ok
     assert "more than one" in (written["w1"].error or "")
     assert written["w2"].ok
@@ -231,7 +231,7 @@ def test_what_was_written_before_a_stop_is_reported_and_the_rest_waits(harness: 
     harness.on_call = stop_the_second
     written = harness.airtable.flush(BASE, wants)
     harness.on_call = None
-    assert [one.want_id for one in written] == [f"w{number}" for number in range(1, 11)]
+    assert [one.entry_id for one in written] == [f"w{number}" for number in range(1, 11)]
     assert len(harness.rows("Scenes")) == 10
 
 
@@ -258,7 +258,7 @@ def test_a_missing_optional_table_refuses_its_own_rows_only(
             want("version", "Versions", {"Run": 1}, merge={"Version Key": f"{video}-r1"}),
             want("video", "Videos", {"Status": "Done"}, record_id=video),
         ]
-        written = {one.want_id: one for one in small.airtable.flush(BASE, wants)}
+        written = {one.entry_id: one for one in small.airtable.flush(BASE, wants)}
         assert not written["version"].ok
         assert "flask airtable setup" in (written["version"].error or "")
         assert written["video"].ok

@@ -60,7 +60,7 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProductStack]:
 
 ELSEWHERE = {"dead.freed", "queue.started"}
 """Points that a single run does not meet."""
-NEVER = {("submit.intended", "callback"), ("settle.found", "callback")}
+NEVER = {("submit.intended", "callback"), ("reconcile.found", "callback")}
 """What was never sent cannot call back, so a person is asked; and what calls back is not looked for."""
 CASES = [
     (point, ability)
@@ -76,7 +76,7 @@ def test_a_run_that_meets_one_death_is_done_with_each_scene_bought_once(
     lasting: ProductStack, point: str, ability: str
 ) -> None:
     place = lasting
-    if point.startswith("settle."):
+    if point.startswith("reconcile."):
         place.journal.die_at("submit.answered")
     place.journal.die_at(point)
     mark = f"{point}-{ability}".replace(".", "-")

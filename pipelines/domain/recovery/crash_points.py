@@ -32,11 +32,11 @@ _ROWS = (
     ("submit.intended", "worker", "the intent: submitting", "Settled by the provider's ability; never sent blindly."),
     ("submit.answered", "worker", "the intent: submitting", "The job exists: same key, list, callback or a person."),
     ("submit.committed", "worker", "the provider's id", "The sweep polls it."),
-    ("settle.doubted", "worker", "the doubt: unknown", "The next look is due at once."),
-    ("settle.found", "worker", "the doubt: unknown", "It is looked for again: the same key, the same list."),
+    ("reconcile.doubted", "worker", "the doubt: unknown", "The next look is due at once."),
+    ("reconcile.found", "worker", "the doubt: unknown", "It is looked for again: the same key, the same list."),
     ("poll.answered", "pump", "the provider's id", "It is polled again: polling is free."),
     (
-        "hook.recorded",
+        "callback.recorded",
         "web",
         "the delivery in the inbox",
         "The generation is due already; the sweep asks the provider.",
@@ -49,11 +49,11 @@ _ROWS = (
     ("cut.stored", "worker", "stitching; the file is in storage", "The put is repeated under the same key."),
     ("cut.committed", "worker", "the cut", "Delivery starts from the committed cut."),
     ("deliver.wanted", "worker", "what the row should say", "The pump flushes the outbox."),
-    ("board.written", "pump", "what the row should say", "The same values are written again: an upsert or a PATCH."),
-    ("board.confirmed", "pump", "what Airtable confirmed", "Verification starts when due."),
+    ("outbox.written", "pump", "what the row should say", "The same values are written again: an upsert or a PATCH."),
+    ("outbox.confirmed", "pump", "what Airtable confirmed", "Verification starts when due."),
     ("deliver.verified", "worker", "delivering", "The attachment is read again."),
     ("deliver.finished", "worker", "done, and the row's last words", "The pump flushes the outbox."),
-    ("dead.freed", "pump", "a dead process's leases", "It is buried again; its steps are taken over already."),
+    ("dead.freed", "pump", "a dead process's leases", "They are released again; its steps are taken over already."),
 )
 
 CRASH_POINTS: dict[str, CrashPoint] = {row[0]: CrashPoint(*row) for row in _ROWS}

@@ -15,9 +15,9 @@ from pipelines.ports import Store, Tx
 ENTITY, NAME = "file", "fetched"
 
 
-def giving_of(want_id: str, url: str) -> str:
+def giving_of(entry_id: str, url: str) -> str:
     """The name of one giving of one file (`store:<key>#<mark>`) to one row."""
-    return digest("giving", want_id, url)[:32]
+    return digest("giving", entry_id, url)[:32]
 
 
 def note(store: Store, giving: str, now: float) -> None:

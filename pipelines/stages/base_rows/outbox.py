@@ -48,14 +48,14 @@ def put(
     `Videos` that waits for no time of its own is told with the next thing that is urgent.
     """
     fields = {str(name): value for name, value in fields.items()}
-    want_id = _entry_id(tx, base_id, table, record_id, merge_key)
-    old = tx.outbox.get(want_id, lock=True)
+    entry_id = _entry_id(tx, base_id, table, record_id, merge_key)
+    old = tx.outbox.get(entry_id, lock=True)
     flushes = old.flushes if old is not None and run_id in (None, old.run_id) else 0
     due = _due(now, table, old, urgent=urgent, within_s=within_s)
     if old is None:
         merge = {KEY_FIELDS[table]: merge_key} if merge_key and not record_id else {}
         row = OutboxEntry(
-            id=want_id,
+            id=entry_id,
             base_id=base_id,
             table=table,
             record_id=record_id,
@@ -68,7 +68,7 @@ def put(
         if tx.outbox.add(row):
             return
         # Another process said something about this row at the same moment: what we say is added to it.
-        old = tx.outbox.get(want_id, lock=True) or row
+        old = tx.outbox.get(entry_id, lock=True) or row
     # A row that is gone may be back when another run is started for it.
     gone = old.gone and run_id in (None, old.run_id)
     if due is None:
@@ -77,7 +77,7 @@ def put(
         # What is being written at this moment was due; what is said meanwhile has its own time.
         due = min(due, old.next_at)
     tx.outbox.change(
-        want_id,
+        entry_id,
         gone=gone,
         fields={**old.fields, **fields},
         run_id=run_id or old.run_id,

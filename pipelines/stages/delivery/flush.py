@@ -59,9 +59,9 @@ def _flush_base(services: Services, base_id: str) -> int:
             _put_back(services, [*batch, *chain.from_iterable(batches)], error)
             break
         runs = ",".join(sorted({entry.run_id or "" for entry, _ in batch}))
-        services.points.reach("board.written", base=base_id, runs=runs)
-        _commit(services, batch, {answer.want_id: answer for answer in answers})
-        services.points.reach("board.confirmed", base=base_id, runs=runs)
+        services.points.reach("outbox.written", base=base_id, runs=runs)
+        _commit(services, batch, {answer.entry_id: answer for answer in answers})
+        services.points.reach("outbox.confirmed", base=base_id, runs=runs)
         sent += len(answers)
     return sent
 
@@ -134,21 +134,21 @@ def _resolved(services: Services, entry: OutboxEntry) -> OutboxEntry:
     )
 
 
-def _linked(services: Services, want_id: str, value: Any) -> Any:
+def _linked(services: Services, entry_id: str, value: Any) -> Any:
     files = files_in(value)
     if not files:
         return value
     return [
-        *attachments([_link(services, want_id, file) for file in files]),
+        *attachments([_link(services, entry_id, file) for file in files]),
         *(item for item in value if item == OTHERS),
     ]
 
 
-def _link(services: Services, want_id: str, file: CellFile) -> CellFile:
+def _link(services: Services, entry_id: str, file: CellFile) -> CellFile:
     if not file.url.startswith(STORED):
         return file
     key = file.url.removeprefix(STORED).rpartition("#")[0]
-    return replace(file, url=services.links.media(key, file.filename, LINK_S, fetches.giving_of(want_id, file.url)))
+    return replace(file, url=services.links.media(key, file.filename, LINK_S, fetches.giving_of(entry_id, file.url)))
 
 
 def _put_back(services: Services, batch: list[tuple[OutboxEntry, str]], error: ReelgridError) -> None:

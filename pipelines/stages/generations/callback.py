@@ -36,7 +36,7 @@ def receive(
         item = InboxItem(id=f"{provider}:{delivery_id}", at=now, provider=provider, body=body or {})
         if tx.inbox.add(item):
             _act(tx, gen, job_id, now)
-    services.points.reach("hook.recorded", generation=gen.id)
+    services.points.reach("callback.recorded", generation=gen.id)
     return True
 
 

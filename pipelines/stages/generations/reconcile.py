@@ -39,7 +39,7 @@ def clear_doubt(services: Services, actor: Actor, gen: Generation) -> None:
     card = services.catalogue_model(gen.model)
     if gen.status is _G.SUBMITTING:
         gen = _to_unknown(services, actor, gen)
-        services.points.reach("settle.doubted", run=gen.run_id, generation=gen.id)
+        services.points.reach("reconcile.doubted", run=gen.run_id, generation=gen.id)
     if gen.result.called_back:
         confirm(services, actor, gen)
         return
@@ -126,7 +126,7 @@ def _same_key(services: Services, actor: Actor, gen: Generation, _card: Catalogu
 
 
 def _adopt(services: Services, actor: Actor, gen: Generation, job: Job, by: str) -> None:
-    services.points.reach("settle.found", run=gen.run_id, generation=gen.id)
+    services.points.reach("reconcile.found", run=gen.run_id, generation=gen.id)
     try:
         submit.commit_job(services, actor, gen, job, adopted=by)
     except Ambiguous as error:

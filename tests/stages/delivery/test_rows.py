@@ -55,9 +55,9 @@ def test_what_is_said_while_an_urgent_word_is_on_its_way_waits_its_own_time(
             assert tx.runs.change(run.id, detail="Half of the clips are here.")
             run_row.show(harness.services, tx, tx.runs.get(run.id) or run, urgent=urgent)
 
-    harness.points.at("board.written", meanwhile)
+    harness.points.at("outbox.written", meanwhile)
     flush.flush_due(harness.services)
-    assert "board.written" in harness.points.reached
+    assert "outbox.written" in harness.points.reached
     before = harness.calls("write")
     harness.clock.pass_by(1)
     flush.flush_due(harness.services)

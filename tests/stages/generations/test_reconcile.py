@@ -77,7 +77,7 @@ def test_a_clock_that_jumps_ahead_does_not_shorten_the_grace_of_a_list(tmp_path:
     looks = iter([True, True])
     found = vendor.find
     vendor.find = lambda submission, since: [] if next(looks, False) else found(submission, since)  # type: ignore[method-assign]
-    harness.points.at("settle.doubted", lambda: harness.clock.pass_by(7200.0))
+    harness.points.at("reconcile.doubted", lambda: harness.clock.pass_by(7200.0))
     harness.until(order(harness, "a lamp"), "done")
     assert harness.bought == ["a lamp"]
 
@@ -307,7 +307,7 @@ def test_a_doubt_of_a_cancelled_run_is_not_bought_under_its_key(tmp_path: Path) 
     harness.vendor().script("a lamp", Outcome.LOST)
     run = order(harness, "a lamp")
     harness.until(run, "generating")
-    harness.points.at("settle.doubted", lambda: None)
+    harness.points.at("reconcile.doubted", lambda: None)
     while not generations(harness, run) or generations(harness, run)[0].status is not _G.UNKNOWN:
         harness.work()
     control.cancel(harness.services, run, "ann")

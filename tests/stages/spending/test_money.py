@@ -159,7 +159,7 @@ class TestStop:
     def test_a_doubt_is_not_sent_again_under_its_key_while_it_is_on(self, tmp_path: Path) -> None:
         harness = doubtful_world(tmp_path, Ability.KEY)
         harness.vendor().script("a lamp", Outcome.LOST, Outcome.SUCCEED)
-        harness.points.at("settle.doubted", lambda: None)
+        harness.points.at("reconcile.doubted", lambda: None)
         run = order(harness, "a lamp")
         while not generations(harness, run) or generations(harness, run)[0].status.value != "unknown":
             if not harness.work():
