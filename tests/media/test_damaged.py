@@ -99,6 +99,7 @@ CORPUS: dict[str, Callable[[bytes], bytes]] = {
     "31 sets of 64 KB": lambda data: data.replace(
         data[data.index(b"avcC") + 4 :][:12], data[data.index(b"avcC") + 4 :][:5] + b"\xff\xff\xff" + bytes(4)
     ),
+    "a codec nobody has": lambda data: data[:40] + data[40:].replace(b"avc1", b"zzzz"),
     "a clock that stands": lambda data: rebuilt(
         data, [b"moov", b"trak", b"mdia", b"mdhd"], lambda body: body[:12] + bytes(4) + body[16:]
     ),
