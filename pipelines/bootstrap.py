@@ -8,9 +8,10 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,9 +20,11 @@ from pipelines.domain.errors import NotConfigured
 from pipelines.domain.keys import storage_folder
 from pipelines.domain.orders.checks import usable
 from pipelines.domain.policy import Policy
+from pipelines.domain.records import RESTORED
 from pipelines.ports import Clock, CrashPoints, FilmEditor, Hints, MediaStore, Providers, Store
 from pipelines.queueing import NoHints, RqHints, socket_url
 from pipelines.security import links
+from pipelines.security.secret_keys import SecretKeys
 from pipelines.settings import Origin, Settings
 from pipelines.settings.values import database_url
 from pipelines.stages.base_rows.airtable_calls import CallCounter
@@ -56,22 +59,22 @@ class SignedLinks:
     """ports.Links on the deployment's public address."""
 
     base: str
-    secret: str
+    keys: Callable[[], SecretKeys]
     providers_reach_us: bool
     clock: Clock
 
     def media(self, key: str, filename: str, ttl_s: float, giving: str | None = None) -> str:
         """A signed link to a file in storage, served by the web process."""
-        token = links.sign_media(self.secret, key, self.clock.now() + ttl_s, giving)
+        token = links.sign_media(self.keys(), key, self.clock.now() + ttl_s, giving)
         return f"{self.base}/media/{token}/{quote(filename)}"
 
     def page(self, *, run_id: str) -> str:
         """A signed link that opens exactly one run."""
-        return f"{self.base}/runs/{run_id}?t={links.sign_page(self.secret, 'run', run_id)}"
+        return f"{self.base}/runs/{run_id}?t={links.sign_page(self.keys(), 'run', run_id)}"
 
     def row_page(self, base_id: str, record_id: str, handed_over_at: float) -> str:
         """A signed link that opens exactly one row, in this base and in no copy of it."""
-        token = links.sign_page(self.secret, "record", links.row_subject(base_id, record_id, handed_over_at))
+        token = links.sign_page(self.keys(), "record", links.row_subject(base_id, record_id, handed_over_at))
         return f"{self.base}/r/{record_id}?t={token}"
 
     def video(self, token: str) -> str:
@@ -187,6 +190,17 @@ def make_store(settings: Settings, *, pooled: bool = True, threads: int = 4) -> 
     return SqlStore(settings.database_url, pooled=pooled, threads=threads, direct_url=direct_url)
 
 
+def secret_keys(settings: Settings, store: Store) -> SecretKeys:
+    """What links, sessions and secrets hang on, for a database of the present schema. Raises NotConfigured."""
+    if settings.secret_key is None:
+        raise NotConfigured("SECRET_KEY is missing")
+    with store.read() as tx:
+        restored = tx.checkpoints.get(RESTORED)
+    return SecretKeys(
+        settings.secret_key.get_secret_value(), settings.former_secret_keys, int(restored.at) if restored else 0
+    )
+
+
 def back_up_database(settings: Settings, dest: Path) -> int:
     """Write the database of this moment into one file; how many bytes. Raises NotAllowed and NotConfigured."""
     from pipelines.database.backup import back_up
@@ -262,7 +276,7 @@ def build_services(
         hints=hints or NoHints(),
         links=SignedLinks(
             settings.public_url.rstrip("/"),
-            settings.secret_key.get_secret_value(),
+            cache(lambda: secret_keys(settings, store)),
             policy.providers_reach_us,
             clock,
         ),

@@ -8,6 +8,8 @@ from datetime import timedelta
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
+from pipelines.bootstrap import secret_keys
+from pipelines.security.secret_keys import SecretKeys
 from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.stages.kernel.services import Services
 from webapp import commands, errors, health, media, openapi, pages, security
@@ -15,7 +17,7 @@ from webapp.access import auth, doors
 from webapp.api import blueprint
 from webapp.bodies import JSON_LIMIT
 from webapp.concurrency import THREADS
-from webapp.context import SERVICES, SETTINGS
+from webapp.context import KEYS, SERVICES, SETTINGS
 from webapp.webhooks import inbound
 
 SESSION = timedelta(hours=12)
@@ -27,8 +29,9 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     core = services or _real(chosen)
     core.store.migrate()
     app = Flask(__name__)
-    app.config.from_mapping(_config(chosen))
-    app.extensions[SERVICES], app.extensions[SETTINGS] = core, chosen
+    keys = secret_keys(chosen, core.store)
+    app.config.from_mapping(_config(chosen, keys))
+    app.extensions.update({SERVICES: core, SETTINGS: chosen, KEYS: keys})
     app.json.sort_keys = False  # type: ignore[attr-defined]
     csrf = CSRFProtect(app)
     for exempt in (blueprint(), inbound.bp, media.bp, health.bp, openapi.bp):
@@ -52,10 +55,11 @@ def _real(settings: Settings) -> Services:
         sys.exit(str(error))
 
 
-def _config(settings: Settings) -> dict[str, object]:
-    secret = settings.secret_key
+def _config(settings: Settings, keys: SecretKeys) -> dict[str, object]:
+    newest, *former = keys.for_sessions
     return {
-        "SECRET_KEY": secret.get_secret_value() if secret else None,
+        "SECRET_KEY": newest,
+        "SECRET_KEY_FALLBACKS": former,
         "MAX_CONTENT_LENGTH": JSON_LIMIT,
         "MAX_FORM_MEMORY_SIZE": JSON_LIMIT,
         "MAX_FORM_PARTS": 100,

@@ -7,11 +7,11 @@ from typing import cast
 
 from flask import current_app, g
 
-from pipelines.domain.errors import NotConfigured
+from pipelines.security.secret_keys import SecretKeys
 from pipelines.settings import Settings
 from pipelines.stages.kernel.services import Services
 
-SERVICES, SETTINGS = "reelgrid.services", "reelgrid.settings"
+SERVICES, SETTINGS, KEYS = "reelgrid.services", "reelgrid.settings", "reelgrid.secret_keys"
 
 
 def services() -> Services:
@@ -28,12 +28,9 @@ def settings() -> Settings:
     return cast("Settings", current_app.extensions[SETTINGS])
 
 
-def secret() -> str:
+def secret() -> SecretKeys:
     """What links and sessions are signed with."""
-    key = settings().secret_key
-    if key is None:
-        raise NotConfigured("SECRET_KEY is not set")
-    return key.get_secret_value()
+    return cast("SecretKeys", current_app.extensions[KEYS])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from pipelines.domain.errors import NotConfigured
 from pipelines.domain.records import Base
 from pipelines.domain.state.base import BaseState
 from pipelines.ports import Clock, Store, Tx
-from pipelines.security.sealing import seal, unseal
+from pipelines.security.sealing import is_current, seal, unseal
+from pipelines.security.secret_keys import SecretKeys
 
 _BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)
 
@@ -23,7 +25,7 @@ _BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)
 class Defaults:
     """The settings that concern all bases."""
 
-    secret_key: str
+    secret_keys: SecretKeys
     token: str | None = None
     base_id: str | None = None
 
@@ -40,7 +42,7 @@ class Bases:
         """Connect a base, or change its token, name and budget (None and "" keep them). Raises NotConfigured."""
         if not _BASE_ID.fullmatch(base_id):
             raise NotConfigured(f"{base_id!r} is no base id: it starts with app and has 17 characters")
-        sealed = seal(self._defaults.secret_key, token) if token else None
+        sealed = seal(self._defaults.secret_keys, token) if token else None
         wishes = {"name": name or None, "sealed_token": sealed, "day_cap_micro": day_cap_micro}
         with self._store.write() as tx:
             self._ensure(tx, base_id)
@@ -71,7 +73,7 @@ class Bases:
         with self._store.read() as tx:
             base = tx.bases.get(base_id)
         if base is not None and base.sealed_token:
-            return unseal(self._defaults.secret_key, base.sealed_token)
+            return unseal(self._defaults.secret_keys, base.sealed_token)
         if self._defaults.token:
             return self._defaults.token
         raise NotConfigured(
@@ -99,11 +101,37 @@ class Bases:
 
     def seal(self, secret: str) -> str:
         """A secret for the state."""
-        return seal(self._defaults.secret_key, secret)
+        return seal(self._defaults.secret_keys, secret)
 
     def unseal(self, sealed: str) -> str:
         """The secret again. Raises NotConfigured after a change of SECRET_KEY."""
-        return unseal(self._defaults.secret_key, sealed)
+        return unseal(self._defaults.secret_keys, sealed)
+
+    def sealed_before(self) -> list[str]:
+        """The bases that keep something which only a former SECRET_KEY opens."""
+        with self._store.read() as tx:
+            return [base.id for base in tx.bases.find() if self._resealed(base)]
+
+    def seal_again(self) -> list[str]:
+        """Seal what they keep with today's SECRET_KEY; which they were. Raises NotConfigured for what none opens."""
+        found = self.sealed_before()
+        for base_id in found:
+            with self._store.write() as tx:
+                base = tx.bases.get(base_id, lock=True)
+                if base is not None and (changes := self._resealed(base)):
+                    tx.bases.change(base_id, **changes)
+        return found
+
+    def _resealed(self, base: Base) -> dict[str, Any]:
+        """What changes of a base so that today's SECRET_KEY opens all of it."""
+        keys, hook = self._defaults.secret_keys, base.state.webhook
+        changes: dict[str, Any] = {}
+        if base.sealed_token and not is_current(keys, base.sealed_token):
+            changes["sealed_token"] = seal(keys, unseal(keys, base.sealed_token))
+        if hook is not None and hook.secret and not is_current(keys, hook.secret):
+            fresh = replace(hook, secret=seal(keys, unseal(keys, hook.secret)))
+            changes["state"] = replace(base.state, webhook=fresh)
+        return changes
 
     def _ensure(self, tx: Tx, base_id: str) -> None:
         tx.bases.add(Base(id=base_id, created_at=self._clock.now()))

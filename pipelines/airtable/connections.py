@@ -18,6 +18,7 @@ from pipelines.airtable.webhooks import Webhooks
 from pipelines.domain.airtable.fields import AirtableTable, VideoField
 from pipelines.domain.errors import NotConfigured
 from pipelines.ports import Check, Clock, SetupReport, Store
+from pipelines.security.secret_keys import SecretKeys
 from pipelines.settings import Settings
 
 
@@ -73,7 +74,11 @@ def connect(
     if settings.secret_key is None:
         raise NotConfigured("SECRET_KEY is missing")
     token = settings.airtable_api_key.get_secret_value() if settings.airtable_api_key else None
-    defaults = Defaults(settings.secret_key.get_secret_value(), token, settings.airtable_base_id)
+    defaults = Defaults(
+        SecretKeys(settings.secret_key.get_secret_value(), settings.former_secret_keys),
+        token,
+        settings.airtable_base_id,
+    )
     bases, limiter = Bases(store, clock, defaults), Limiter(store, clock, wait=wait)
     endpoint, content = settings.airtable_endpoint_url, settings.airtable_content_url
     client = Client(bases=bases, limiter=limiter, endpoint_url=endpoint, content_url=content, on_call=on_call)

@@ -28,6 +28,11 @@ from pipelines.domain.state.replay import KeptAnswer
 LAST_FRAME = "last_frame"
 """In `Clip.prepared`: the picture from which the next scene goes on."""
 
+RESTORED = "restored"
+"""The checkpoint of when this database was brought back from a backup."""
+KNOWN_UNTIL = "known_until"
+"""The checkpoint of when that backup was written: what happened between the two is not known here."""
+
 ALIVE_S = 15.0
 """A process beats every 2 s."""
 
@@ -330,7 +335,9 @@ class DayTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """How far a duty that goes through history has come: the ledger's audit, the archive."""
+    """How far a duty that goes through history has come (the ledger's audit, the archive), or a moment of the database
+    itself: `RESTORED`, `KNOWN_UNTIL`.
+    """
 
     id: str
     at: float = 0.0

@@ -223,6 +223,12 @@ class ConnectedBases(Protocol):
     def remember(self, base_id: str, change: Callable[[BaseState], BaseState]) -> BaseState:
         """Replace the state by `change(state)`, alone."""
 
+    def sealed_before(self) -> list[str]:
+        """The bases that keep something which only a former SECRET_KEY opens."""
+
+    def seal_again(self) -> list[str]:
+        """Seal what they keep with today's SECRET_KEY; which they were."""
+
 
 class ChangeFeed(Protocol):
     """Airtable's push: registering, renewing and reading what changed."""

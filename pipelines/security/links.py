@@ -15,6 +15,7 @@ from typing import Any
 from itsdangerous import BadData, BadSignature, URLSafeSerializer
 
 from pipelines.domain.errors import Blame, Permanent
+from pipelines.security.secret_keys import SecretKeys
 
 _VIEW_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
@@ -57,30 +58,30 @@ class MediaLink:
     giving: str | None = None
 
 
-def sign_media(secret: str, key: str, expires_at: float, giving: str | None = None) -> str:
+def sign_media(keys: SecretKeys, key: str, expires_at: float, giving: str | None = None) -> str:
     """A token for `/media/<token>` that opens the stored file `key` until `expires_at`."""
     payload = {"k": key, "e": int(expires_at)} | ({"g": giving} if giving else {})
-    return _serializer(secret, "media").dumps(payload)
+    return _serializer(keys, "media").dumps(payload)
 
 
-def read_media(secret: str, token: str, now: float) -> MediaLink:
+def read_media(keys: SecretKeys, token: str, now: float) -> MediaLink:
     """What a media token opens, and what it was made for. Raises `Tampered`, `Expired` or `Malformed`."""
-    subject, payload = _opened(_serializer(secret, "media"), token, now)
+    subject, payload = _opened(_serializer(keys, "media"), token, now)
     giving = payload.get("g")
     return MediaLink(subject, giving if isinstance(giving, str) else None)
 
 
-def sign_page(secret: str, kind: str, subject: str, expires_at: float | None = None) -> str:
+def sign_page(keys: SecretKeys, kind: str, subject: str, expires_at: float | None = None) -> str:
     """A token that opens the page of one `kind` (record, run) for one `subject`, for ever if no time is given. The
     subject of a record is its `row_subject`.
     """
     expiry = None if expires_at is None else int(expires_at)
-    return _serializer(secret, f"page:{kind}").dumps({"k": subject, "e": expiry})
+    return _serializer(keys, f"page:{kind}").dumps({"k": subject, "e": expiry})
 
 
-def read_page(secret: str, kind: str, token: str, now: float) -> str:
+def read_page(keys: SecretKeys, kind: str, token: str, now: float) -> str:
     """The subject a page token of this `kind` opens. Raises `Tampered`, `Expired` or `Malformed`."""
-    return _opened(_serializer(secret, f"page:{kind}"), token, now)[0]
+    return _opened(_serializer(keys, f"page:{kind}"), token, now)[0]
 
 
 def row_subject(base_id: str, record_id: str, handed_over_at: float = 0.0) -> str:
@@ -101,10 +102,10 @@ def is_view_token(text: str) -> bool:
     return _VIEW_TOKEN.fullmatch(text) is not None
 
 
-def _serializer(secret: str, purpose: str) -> URLSafeSerializer:
+def _serializer(keys: SecretKeys, purpose: str) -> URLSafeSerializer:
     return URLSafeSerializer(
-        secret,
-        salt=f"reelgrid:{purpose}",
+        keys.all[::-1],
+        salt=f"reelgrid:{purpose}" + (f":{keys.epoch}" if keys.epoch else ""),
         signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
     )
 

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import base64
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from pipelines.domain.errors import NotConfigured
+from pipelines.security.secret_keys import SecretKeys
 
 
-def seal(secret_key: str, plaintext: str) -> str:
+def seal(keys: SecretKeys, plaintext: str) -> str:
     """Encrypt a secret that has to be kept in the database (an Airtable MAC secret, a receiver's secret)."""
-    return _fernet(secret_key).encrypt_at_time(plaintext.encode(), 0).decode()
+    return _fernet(keys.newest).encrypt_at_time(plaintext.encode(), 0).decode()
 
 
-def unseal(secret_key: str, sealed: str) -> str:
-    """The text behind `seal`. Raises `NotConfigured` when SECRET_KEY is another one or the text was changed."""
+def unseal(keys: SecretKeys, sealed: str) -> str:
+    """The text behind `seal`. Raises `NotConfigured` when none of the keys sealed it so."""
     try:
-        return _fernet(secret_key).decrypt(sealed.encode("utf-8", "surrogatepass")).decode()
+        return MultiFernet([_fernet(key) for key in keys.all]).decrypt(sealed.encode("utf-8", "surrogatepass")).decode()
     except InvalidToken as error:
         raise NotConfigured("a stored secret cannot be opened: was SECRET_KEY changed?") from error
+
+
+def is_current(keys: SecretKeys, sealed: str) -> bool:
+    """Whether a secret is sealed with the newest key, so that it opens without the former ones."""
+    try:
+        _fernet(keys.newest).decrypt(sealed.encode("utf-8", "surrogatepass"))
+    except InvalidToken:
+        return False
+    return True
 
 
 def _fernet(secret_key: str) -> Fernet:

@@ -19,7 +19,6 @@ Problems = list[tuple[str, str]]
 M = TypeVar("M", bound=BaseModel)
 Own = TypeVar("Own", bound=OwnSettings)
 
-_MIN_SECRET_KEY = 16
 _BUCKET_ALIASES = {
     "AWS_ACCESS_KEY_ID": ("ACCESS_KEY_ID",),
     "AWS_SECRET_ACCESS_KEY": ("SECRET_ACCESS_KEY",),
@@ -209,8 +208,8 @@ def _check_exposure(found: Mapping[str, str], problems: Problems) -> None:
     given = {name for name, _ in problems}
     if "API_KEYS" not in found and "API_KEYS" not in given:
         problems.append(("API_KEYS", f"is required {why}: name:<sha256 hex of the key>."))
-    if len(found.get("SECRET_KEY", "")) < _MIN_SECRET_KEY and "SECRET_KEY" not in given:
-        problems.append(("SECRET_KEY", f"is required {why}, at least {_MIN_SECRET_KEY} characters."))
+    if len(found.get("SECRET_KEY", "")) < values.MIN_SECRET_KEY and "SECRET_KEY" not in given:
+        problems.append(("SECRET_KEY", f"is required {why}, at least {values.MIN_SECRET_KEY} characters."))
 
 
 def _check_bucket(found: Mapping[str, str], problems: Problems) -> None:

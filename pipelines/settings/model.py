@@ -125,6 +125,11 @@ class Settings(BaseSettings):
         "Signs links and sessions: at least 16 characters, required when PUBLIC_URL is not loopback.",
         shown="generated into var/ locally",
     )
+    secret_key_fallbacks: Annotated[SecretStr, _secret_of(values.former_secret_keys)] | None = variable(
+        HERE,
+        "The SECRET_KEYs before this one, newest first, separated by commas: links, sessions and sealed secrets of "
+        "theirs are still good.",
+    )
     api_keys: Annotated[str, _checked(values.bootstrap_keys)] = variable(
         HERE,
         "Bootstrap keys, name:<sha256 hex of the key> or bare hashes, separated by commas; required when "
@@ -319,6 +324,11 @@ class Settings(BaseSettings):
     def storage(self) -> StorageTarget:
         """Where media is kept, taken apart."""
         return values.storage_target(self.storage_url)
+
+    @property
+    def former_secret_keys(self) -> tuple[str, ...]:
+        """What SECRET_KEY was before, newest first."""
+        return _secrets(self.secret_key_fallbacks)
 
     @property
     def openai_webhook_secrets(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from pipelines.settings.connection_urls import postgres_address, redis_address
 
 MICRO = 1_000_000
+MIN_SECRET_KEY = 16
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MODEL = re.compile(r"[a-z0-9][a-z0-9_-]*/\S+", re.ASCII)
 _NUMBER = re.compile(r"\d{1,6}", re.ASCII)
@@ -184,6 +185,15 @@ def webhook_key(secret: str) -> bytes:
     if not _MIN_WEBHOOK_BYTES <= len(key) <= _MAX_WEBHOOK_BYTES:
         raise ValueError("must hold 24 to 64 bytes after whsec_.")
     return key
+
+
+def former_secret_keys(text: str) -> str:
+    """One former SECRET_KEY or several: a short one would let others sign."""
+    if any(len(key) < MIN_SECRET_KEY for key in listed(text)):
+        raise ValueError(
+            f"must be one key, or several separated by commas, each of at least {MIN_SECRET_KEY} characters."
+        )
+    return text
 
 
 def webhook_secrets(text: str) -> str:

@@ -19,6 +19,7 @@ from pipelines.domain.policy import Policy
 from pipelines.domain.records import Kind, Run
 from pipelines.domain.state.base import Hook
 from pipelines.ports import AirtableChange, Changes, Check, Clock, Health, MediaStore, SetupReport, Store
+from pipelines.security.secret_keys import SecretKeys
 from pipelines.stages.base_rows import fetches
 from pipelines.stages.base_rows.airtable_calls import CallCounter
 from pipelines.stages.delivery import flush
@@ -125,7 +126,7 @@ class MemoryTools:
     """ports.BaseTools for a base that is there already."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        self.bases = Bases(store, clock, Defaults("a secret key for tests only", base_id=BASE))
+        self.bases = Bases(store, clock, Defaults(SecretKeys("a secret key for tests only"), base_id=BASE))
         self.webhooks = MemoryWebhooks()
 
     def setup(self, base_id: str, models: object) -> SetupReport:  # noqa: ARG002 - a port

@@ -21,6 +21,7 @@ from pipelines.ports import log_context
 from pipelines.sandbox.vendors.kernel.delivery import new_secret
 from pipelines.security.api_keys import new_api_key
 from pipelines.security.links import sign_media
+from pipelines.security.secret_keys import SecretKeys
 from pipelines.storage.keys import checked_key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +37,7 @@ SECRETS = {
     "signed query": ("/runs/1?t={}", "abc.def"),
     "gemini": ("https://g/v1beta/files?key={}", "AIzaSyA-1234567890abcdefghij"),
     "gemini bare": ("{}", "AIzaSyA-1234567890abcdefghij"),
-    "media link": ("/media/{}/film.mp4", sign_media("s" * 32, "cuts/a.mp4", 10)),
+    "media link": ("/media/{}/film.mp4", sign_media(SecretKeys("s" * 32), "cuts/a.mp4", 10)),
     "view link": ("GET /v/{} 200", new_token()),
     "callback": ("/api/webhook/kie/{}", new_token()),
     "database": ("postgresql://user:{}@host/db", "hunter2"),

@@ -101,6 +101,8 @@ def test_the_error_names_each_variable_and_repeats_no_value(tmp_path: Path) -> N
 def test_a_public_address_needs_a_secret_and_keys(tmp_path: Path) -> None:
     assert set(problems({"PUBLIC_URL": "https://films.example"}, tmp_path)) == {"SECRET_KEY", "API_KEYS"}
     assert set(problems(PUBLIC | {"SECRET_KEY": "short"}, tmp_path)) == {"SECRET_KEY"}
+    weak = PUBLIC | {"SECRET_KEY_FALLBACKS": f"{PUBLIC['SECRET_KEY']},short"}
+    assert set(problems(weak, tmp_path)) == {"SECRET_KEY_FALLBACKS"}
     assert not load_settings(PUBLIC, tmp_path).loopback
     assert not (tmp_path / "var").exists()
 

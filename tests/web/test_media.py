@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.security import links
+from pipelines.security.secret_keys import SecretKeys
 from pipelines.stages.base_rows import fetches
 from tests.web.web_fixtures import OUTSIDE, WebHarness
 
@@ -92,7 +93,7 @@ def test_a_signed_link_opens_one_file_for_a_while(harness: WebHarness) -> None:
     token = address.split("/")[2]
     assert harness.client.get(address.replace(token, token[:-2] + "xx")).status_code == 403
     assert harness.client.get("/media/rubbish").status_code == 403
-    page = links.sign_page(OUTSIDE["SECRET_KEY"], "run", "run_1")
+    page = links.sign_page(SecretKeys(OUTSIDE["SECRET_KEY"]), "run", "run_1")
     assert harness.client.get(f"/media/{page}").status_code == 403
     harness.clock.shift = 61
     assert harness.client.get(address).status_code == 410
@@ -121,7 +122,7 @@ def test_a_file_that_is_no_longer_kept_is_410(harness: WebHarness) -> None:
     """Retention is no error of the reader."""
     address = link(harness)
     harness.services.media.delete(
-        links.read_media(OUTSIDE["SECRET_KEY"], address.split("/")[2], harness.clock.now()).key
+        links.read_media(SecretKeys(OUTSIDE["SECRET_KEY"]), address.split("/")[2], harness.clock.now()).key
     )
     answer = harness.client.get(address)
     assert answer.status_code == 410

@@ -14,6 +14,7 @@ from pipelines.domain.planning.clip_settings import SceneSettings
 from pipelines.domain.records import Run
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.security import api_keys, links
+from pipelines.security.secret_keys import SecretKeys
 from pipelines.stages.orders import plan_run
 from tests.web.web_fixtures import BASE, BEARER, KEY, OUTSIDE, RECORD, WebHarness
 from webapp.pages.filters import usd
@@ -32,7 +33,7 @@ def based(airtable: WebHarness) -> WebHarness:
 
 def token(kind: str, subject: str, expires_at: float | None = None, *, base: str = BASE) -> str:
     subject = links.row_subject(base, subject) if kind == "record" else subject
-    return links.sign_page(OUTSIDE["SECRET_KEY"], kind, subject, expires_at)
+    return links.sign_page(SecretKeys(OUTSIDE["SECRET_KEY"]), kind, subject, expires_at)
 
 
 def hidden(page: Any, name: str) -> str:
@@ -153,7 +154,7 @@ def test_the_link_of_a_row_does_not_open_the_row_of_the_same_id_in_a_copy_of_its
 
 def test_a_link_of_before_bases_were_named_opens_nothing_and_says_where_to_get_a_fresh_one(harness: WebHarness) -> None:
     harness.finished("run_a", record_id=RECORD, base_id=BASE)
-    old = links.sign_page(OUTSIDE["SECRET_KEY"], "record", RECORD)
+    old = links.sign_page(SecretKeys(OUTSIDE["SECRET_KEY"]), "record", RECORD)
     for path in (f"/r/{RECORD}", "/runs/run_a", f"/r/{RECORD}/live"):
         answer = harness.client.get(f"{path}?t={old}", headers=BROWSER)
         assert answer.status_code == 403

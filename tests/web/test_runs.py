@@ -16,6 +16,7 @@ from pipelines.domain.records import Event, Run
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.domain.state.history import EventDetail
 from pipelines.security import links
+from pipelines.security.secret_keys import SecretKeys
 from tests.web.web_fixtures import OUTSIDE, RECORD, WebHarness
 from webapp import concurrency
 from webapp.api import operate_answers, run_answers
@@ -310,7 +311,7 @@ def test_page_and_api_say_alike_how_long_it_still_takes(harness: WebHarness) -> 
     harness.put(late)
 
     def page() -> str:
-        token = links.sign_page(OUTSIDE["SECRET_KEY"], "run", "run_a", None)
+        token = links.sign_page(SecretKeys(OUTSIDE["SECRET_KEY"]), "run", "run_a", None)
         return harness.client.get(f"/runs/run_a?t={token}").text
 
     assert harness.get("/api/runs/run_a").json["seconds_left"] == pytest.approx(265, abs=5)

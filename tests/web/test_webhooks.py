@@ -18,6 +18,7 @@ from pipelines.domain.records import Base, Generation, Run
 from pipelines.domain.state.base import BaseState, Hook
 from pipelines.sandbox.vendors.kernel.delivery import standard_webhook
 from pipelines.security import sealing
+from pipelines.security.secret_keys import SecretKeys
 from tests.web.web_fixtures import BASE, OUTSIDE, WebHarness
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
@@ -240,7 +241,7 @@ def test_a_ping_of_airtable_makes_its_base_due(harness: WebHarness) -> None:
     hook = Hook(
         id="ach1",
         url=f"{OUTSIDE['PUBLIC_URL']}/api/webhook/airtable",
-        secret=sealing.seal(OUTSIDE["SECRET_KEY"], MAC),
+        secret=sealing.seal(SecretKeys(OUTSIDE["SECRET_KEY"]), MAC),
         cursor=1,
         expires_at=time.time() + 86_400,
         renewed_at=time.time(),

@@ -74,18 +74,23 @@ class WebHarness:
         self.clock = Clock()
 
     def __enter__(self) -> Self:
-        base = {"AIRTABLE_API_KEY": "patReelgrid.test", "AIRTABLE_BASE_ID": BASE}
-        base["AIRTABLE_ENDPOINT_URL"] = f"{self.sandbox.__enter__().url}/airtable" if self.sandbox else NOBODY
-        self.settings = load_settings({**base, **self.environ}, self.folder)
+        self.airtable_url = f"{self.sandbox.__enter__().url}/airtable" if self.sandbox else NOBODY
         (self.folder / "var").mkdir(exist_ok=True)
         (self.folder / "var" / "reelgrid.db").write_bytes(empty_database())
+        self.start(self.environ)
+        return self
+
+    def start(self, environ: Mapping[str, str]) -> None:
+        """On these settings, over what is there: also once more, as after a change of settings."""
+        base = {"AIRTABLE_API_KEY": "patReelgrid.test", "AIRTABLE_BASE_ID": BASE}
+        base["AIRTABLE_ENDPOINT_URL"] = self.airtable_url
+        self.settings = load_settings({**base, **environ}, self.folder)
         self.services = build_services(self.settings, clock=self.clock, hints=Hints())
         self.store = self.services.store
         trust_the_power_supply(self.store)
         self.app: Flask = create_app(self.services, self.settings)
         self.app.testing = True
         self.app.config["PROPAGATE_EXCEPTIONS"] = False
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -1,4 +1,4 @@
-"""`flask db`: the whole database in one file, and back."""
+"""`flask db`: the whole database in one file, and back; what it keeps sealed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import click
 from pipelines.bootstrap import back_up_database, restore_database
 from pipelines.settings.values import database_url
 from webapp.commands.output import OPERATORS, Group, as_json, reports_errors, show
-from webapp.context import settings
+from webapp.context import services, settings
 
-group = Group("db", OPERATORS, help="The database: back it up, bring it back.")
+group = Group("db", OPERATORS, help="The database: back it up, bring it back, seal its secrets anew.")
 
 
 @group.command("backup")
@@ -50,3 +50,13 @@ def db_restore(file: Path, into: str, *, json_: bool) -> None:
     restore_database(file, into)
     words = "It is back, and spending is stopped there. What to look at now: docs/how-to/back-up-and-restore.md."
     show({"into": "done", "stopped": True}, json_=json_, table=lambda: click.echo(words))
+
+
+@group.command("reseal")
+@as_json
+@reports_errors
+def db_reseal(*, json_: bool) -> None:
+    """Seal every secret that the database keeps with today's SECRET_KEY, so that the former ones can go."""
+    bases = services().base_tools.bases.seal_again()
+    words = f"Sealed anew: {', '.join(bases)}." if bases else "Everything is sealed with today's SECRET_KEY."
+    show({"bases": bases}, json_=json_, table=lambda: click.echo(words))

@@ -51,6 +51,7 @@ def all_checks(core: Services) -> Iterator[Finding]:
     yield _tried("scene writer", core.writer.check, "answers", fix)
     yield from _models(core)
     yield from _webhooks()
+    yield from _sealed(core)
     yield from captions(lettering())
     for base in core.base_tools.bases.all():
         yield from _base(base.id)
@@ -119,6 +120,21 @@ def _webhooks() -> Iterator[Finding]:
         for name in services().providers.unsigned():
             sentence = f"{name} is not set: its callbacks are not verified, or refused; we poll"
             yield finding("webhooks", sentence, ok=False, fix=f"Set {name}.", warning=True)
+
+
+def _sealed(core: Services) -> Iterator[Finding]:
+    """Secrets in the database that hang on a SECRET_KEY of before, or on one that is lost."""
+    try:
+        bases = core.base_tools.bases.sealed_before()
+    except ReelgridError as error:
+        fix = (
+            "Put the former key into SECRET_KEY_FALLBACKS, or connect the base again: flask bases add BASE_ID --token -"
+        )
+        yield finding("sealed secrets", error.operator, ok=False, fix=fix)
+        return
+    if bases:
+        sentence = f"what is kept of {', '.join(bases)} opens only with a former SECRET_KEY"
+        yield finding("sealed secrets", sentence, ok=False, fix="flask db reseal", warning=True)
 
 
 _PACKAGES = {"CJK": "fonts-noto-cjk", "Emoji": "fonts-noto-color-emoji"}
