@@ -27,6 +27,8 @@ from pipelines.domain.state.replay import KeptAnswer
 
 LAST_FRAME = "last_frame"
 """In `Clip.prepared`: the picture from which the next scene goes on."""
+THUMBNAIL = "thumbnail"
+"""In `Clip.prepared`: a small picture that stands for the clip on pages."""
 
 RESTORED = "restored"
 """The checkpoint of when this database was brought back from a backup."""
@@ -216,6 +218,11 @@ class Clip(Leased):
     def last_frame(self) -> str | None:
         """The picture from which the next scene goes on, where it is cut out."""
         return self.prepared.get(LAST_FRAME)
+
+    @property
+    def thumbnail(self) -> str | None:
+        """The small picture that stands for the clip, where it could be made."""
+        return self.prepared.get(THUMBNAIL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

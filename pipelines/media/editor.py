@@ -123,6 +123,12 @@ class MediaEditor:
 
         return preview(film, dest)
 
+    def thumbnail(self, clip: Path, dest: Path) -> Path:
+        """Write a picture from within the clip as a small WebP."""
+        from pipelines.media.review.poster import thumbnail
+
+        return thumbnail(clip, dest)
+
     def last_frame(self, clip: Path, dest: Path) -> Path:
         """Write the very last picture as PNG."""
         from pipelines.media.review.poster import last_frame

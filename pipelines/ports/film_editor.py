@@ -80,6 +80,9 @@ class FilmEditor(Protocol):
     def preview(self, film: Path, dest: Path) -> Path:
         """Write a small looping silent MP4 of a few seconds."""
 
+    def thumbnail(self, clip: Path, dest: Path) -> Path:
+        """Write a picture from within the clip as a small WebP."""
+
     def last_frame(self, clip: Path, dest: Path) -> Path:
         """Write the very last picture as PNG."""
 

@@ -35,6 +35,8 @@ class QuietFilmEditor:
         self.clashing = False
         """Whether all other pieces clash with the first of their film."""
         self.seams: list[tuple[str, str]] = []
+        self.without_thumbnails = False
+        """Whether no thumbnail can be made."""
         self.broken_card: Exception | None = None
         """Raised by `animatic` as long as it is set."""
         self.broken: Exception | None = None
@@ -141,6 +143,12 @@ class QuietFilmEditor:
         """The film itself."""
         dest.write_bytes(film.read_bytes())
         return dest
+
+    def thumbnail(self, clip: Path, dest: Path) -> Path:
+        """A file that only its clip has, unless a test set `without_thumbnails`."""
+        if self.without_thumbnails:
+            raise UnplayableMedia("no picture can be read")
+        return _picture(clip, dest)
 
     def last_frame(self, clip: Path, dest: Path) -> Path:
         """A file that only its clip has."""

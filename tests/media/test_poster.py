@@ -110,7 +110,7 @@ def test_tall_and_square_films_keep_their_shape(editor: MediaEditor, tmp_path: P
     assert facts.width / facts.height == pytest.approx(width / height, abs=0.02)
 
 
-@pytest.mark.parametrize("method", ["poster", "contact_sheet", "preview", "last_frame"])
+@pytest.mark.parametrize("method", ["poster", "contact_sheet", "preview", "last_frame", "thumbnail"])
 @pytest.mark.parametrize("content", [b"", b"<html/>", b"\x00\x00\x00\x18ftypmp42" + b"\x00" * 500])
 def test_what_is_no_video_is_refused_and_nothing_is_written(
     editor: MediaEditor, tmp_path: Path, method: str, content: bytes
@@ -119,3 +119,19 @@ def test_what_is_no_video_is_refused_and_nothing_is_written(
     with pytest.raises(UnplayableMedia):
         getattr(editor, method)(tmp_path / "x.mp4", tmp_path / "dest.jpg")
     assert [path.name for path in tmp_path.iterdir()] == ["x.mp4"]
+
+
+@pytest.mark.parametrize("size", ["1280x720", "360x640"])
+def test_a_thumbnail_is_small_in_pixels_and_bytes_and_from_within_the_clip(
+    editor: MediaEditor, tmp_path: Path, size: str
+) -> None:
+    """Also of a clip of nothing but noise, and of one that begins in black."""
+    noise = f"{shots.TAGS},noise=alls=100:allf=t,drawbox=color=black:t=fill:enable='lt(t,0.5)'"
+    source = clip(tmp_path / "c.mp4", *picture(seconds=2, size=size), *tone(2), vf=noise)
+    made = editor.thumbnail(source, tmp_path / "t.webp")
+    width, height = (int(part) for part in size.split("x"))
+    with Image.open(made, formats=("WEBP",)) as image:
+        assert max(image.size) == 480
+        assert image.width / image.height == pytest.approx(width / height, abs=0.01)
+    assert made.stat().st_size <= 25_000
+    assert as_array(made).mean() > 40

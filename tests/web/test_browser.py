@@ -84,7 +84,13 @@ def test_a_clip_appears_while_the_page_is_open(home: WebHarness, address: str, p
     home.put(clip)
     home.change("scenes", "scene_run_w_1", clip_id="clip_w", status=SceneStatus.DONE)
     home.change("runs", "run_w", detail="1 of 1.", version=1)
-    expect(page.locator("#part-scene-1 video")).to_be_visible(timeout=20_000)
+    button = page.get_by_role("link", name="Play the clip of scene 1")
+    expect(button).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("status")).to_have_text("1 of 1.", timeout=20_000)
+    assert page.locator("video").count() == 0
+    button.click()
+    expect(page.locator("#part-scene-1 video")).to_be_focused()
+    assert page.locator("#part-scene-1 video").evaluate("(video) => video.play().then(() => video.videoWidth)") == 320
     expect(page.locator(".sentence")).to_have_text("1 of 1.")
     expect(page).to_have_title("85 % · Fox · Reelgrid")
 
@@ -122,10 +128,10 @@ def test_an_open_form_is_left_alone(home: WebHarness, address: str, page: Page, 
     home.finished(film=film)
     page.goto(f"{address}/runs/run_finished")
     page.get_by_text("Make this scene again").click()
-    page.locator("textarea").fill("A hare, half written")
+    page.get_by_label("Prompt").fill("A hare, half written")
     home.change("scenes", "scene_run_finished_1", seconds=5.0)
     home.change("runs", "run_finished", detail="Something changed.", version=9)
-    expect(page.locator("textarea")).to_have_value("A hare, half written")
+    expect(page.get_by_label("Prompt")).to_have_value("A hare, half written")
     page.get_by_role("button", name="Make it again").dblclick()
     expect(page.locator(".sentence")).to_contain_text("Making scene 1 again")
     assert home.run("run_finished").take == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -489,12 +490,78 @@ def test_making_a_scene_again_is_priced_for_every_model_before_the_click(tmp_pat
         page = html(home.client.get("/runs/run_finished"))
         options = dict(re.findall(r'<option value="([^"]+)"[^>]*>([^<]+)</option>', page))
         assert len(options) > 3
-        for model, said in options.items():
+        for value, said in options.items():
+            model, _, most = value.partition(" ")
             path = "/api/runs/run_finished/scenes/1/regenerate"
             answer: Any = home.client.post(path, json={"dry_run": True, "model": model})
             assert answer.status_code in {200, 422}, answer.json
             wanted = f"up to {usd(answer.json['quote_usd'])}" if answer.status_code == 200 else "cannot make this scene"
             assert said.endswith(wanted), (said, wanted)
+            assert most == ("" if answer.status_code != 200 else str(answer.json["quote_usd"]))
+
+
+SORA_KEY = {"SORA_API_KEY": "sk-test", "SORA_BASE_URL": "http://127.0.0.1:9/v1"}
+
+
+@pytest.fixture
+def sora(tmp_path: Path) -> Iterator[WebHarness]:
+    """A finished run of a paid model, whose scene can be made again."""
+    with WebHarness(tmp_path, SORA_KEY) as home:
+        home.finished()
+        order = Order(master_prompt="A fox at dawn", title="A fox at dawn", model="sora/sora-2")
+        plan = plan_run.plan_order(home.services, order, [SceneOrder(prompt="A fox walks through dew.")])
+        home.change("runs", "run_finished", plan=plan, order=order)
+        settings = SceneSettings(width=1280, height=720, aspect_ratio="16:9", resolution="720p", buy_seconds=4.0)
+        home.change("scenes", "scene_run_finished_1", settings=settings, model="sora/sora-2")
+        yield home
+
+
+AGAIN = "/runs/run_finished/scenes/1"
+
+
+def test_the_price_that_was_shown_is_the_most_that_making_a_scene_again_costs(sora: WebHarness) -> None:
+    """Also without a script: what was shown beside the model goes along, and dearer than that nothing is bought."""
+    client = sora.client
+    page = client.get("/runs/run_finished")
+    shown = dict(re.findall(r'<option value="(sora/sora-2) ([^"]+)"', html(page)))["sora/sora-2"]
+    assert float(shown) == 0.4
+    words = {"prompt": "A hare.", "seed": "", "negative_prompt": ""}
+    stale = form(page, model="sora/sora-2 0.2", seconds="4", **words)
+    refused = client.post(f"{AGAIN}/regenerate", data=stale, headers=BROWSER)
+    assert (refused.status_code, sora.run("run_finished").take) == (402, 0)
+    assert "$0.40" in html(refused)
+    assert "$0.20" in html(refused)
+    longer = form(page, model=f"sora/sora-2 {shown}", seconds="8", **words)
+    assert client.post(f"{AGAIN}/regenerate", data=longer, headers=BROWSER).status_code == 402
+    quoted: Any = client.post(f"{AGAIN}/quote", data=longer).json
+    dry = client.post(f"/api{AGAIN}/regenerate", json={"dry_run": True, "model": "sora/sora-2", "seconds": 8}).json
+    assert quoted["most"] == dry["quote_usd"] == 0.8
+    assert quoted["label"] == "Make it again — up to $0.80"
+    assert client.post(f"{AGAIN}/regenerate", data={**longer, "most": "0.8"}).status_code == 303
+    assert (sora.run("run_finished").take, sora.run("run_finished").quote_micro) == (1, 800_000)
+
+
+def test_a_quote_says_what_cannot_be_made_and_buys_nothing(sora: WebHarness) -> None:
+    """In the words of the field; nothing can be pressed then."""
+    client = sora.client
+    page = client.get("/runs/run_finished")
+    for wrong, said in ({"seconds": "soon"}, "Seconds"), ({"seconds": "50"}, "Seconds"), ({"seed": "x"}, "Seed"):
+        sent = form(page, model="sora/sora-2 0.4", prompt="A hare.", **{"seconds": "4", "seed": "", **wrong})
+        quoted: Any = client.post(f"{AGAIN}/quote", data=sent).json
+        assert (quoted["most"], quoted["html"].startswith(said)) == (None, True), quoted
+    api: Any = sora.client.post(f"/api{AGAIN}/regenerate", json={"model": "sora/sora-2", "max_cost_usd": 0.39})
+    assert (api.status_code, sora.run("run_finished").take) == (402, 0)
+
+
+def test_a_page_is_sent_only_what_it_does_not_have(home: WebHarness) -> None:
+    """Nothing changed: a few hundred bytes. One scene changed: that scene and nothing else."""
+    home.put(Run(id="run_w", status=RunStatus.WRITING, source="rest", order=Order(title="Fox")))
+    home.put(*(home.scene("run_w", number) for number in range(1, 31)))
+    page = html(home.client.get("/runs/run_w"))
+    marks = ".".join(re.findall(r'data-mark="([^"]+)"', page))
+    assert len(home.client.get(f"/runs/run_w/live?marks={marks}").data) <= 500
+    home.change("scenes", "scene_run_w_3", caption="x", seconds=5.0)
+    assert list(live(home, f"/runs/run_w/live?marks={marks}")["parts"]) == ["scene-3"]
 
 
 def test_a_prompt_to_be_approved_is_shown_whole_and_a_page_that_waits_may_be_closed(harness: WebHarness) -> None:

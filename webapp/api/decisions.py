@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from webapp.api.fields import Body, DryRun, Model, NegativePrompt, Prompt, Seconds, Seed
+from pipelines.domain.money import to_micro
+from webapp.api.fields import Body, Dollars, DryRun, Model, NegativePrompt, Prompt, Seconds, Seed
 
 
 class RunAction(Body):
@@ -27,11 +28,19 @@ class Regenerate(Body):
         Field(description="null takes it away. Left out: as it was, or one more where nothing else is changed."),
     ] = None
     negative_prompt: Annotated[NegativePrompt | None, Field(description="null takes it away.")] = None
+    max_cost_usd: Annotated[
+        Dollars | None, Field(description="Refuse when the new clip would cost more than this.")
+    ] = None
     dry_run: DryRun = False
 
     def changes(self) -> dict[str, Any]:
         """Only what was sent, in the order's words."""
-        return self.model_dump(exclude={"dry_run"}, exclude_unset=True)
+        return self.model_dump(exclude={"dry_run", "max_cost_usd"}, exclude_unset=True)
+
+    @property
+    def at_most_micro(self) -> int | None:
+        """The ceiling, in micro-dollars."""
+        return None if self.max_cost_usd is None else to_micro(self.max_cost_usd)
 
 
 class Decision(Body):

@@ -14,6 +14,7 @@ class ClipView(Answer):
 
     clip_id: str
     url: str | None
+    thumb_url: Annotated[str | None, Field(description="A small picture of it, where there is one.")]
     current: bool
     placeholder: bool
     model: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunStatus
@@ -167,16 +166,16 @@ def retry_run(run_id: str, body: RunAction) -> Reply:
 )
 def regenerate_scene(run_id: str, n: int, body: Regenerate) -> Reply:
     """A new clip for that scene, with whatever is changed, then a new cut. The old clip is kept."""
-    changes = body.changes()
     if body.dry_run:
-        return _rehearsal("regenerate", dry_run.regeneration(services(), run_id, n, changes))
-    return _shown(regenerated(run_id, n, changes))
+        found = dry_run.regeneration(services(), run_id, n, body.changes(), at_most_micro=body.at_most_micro)
+        return _rehearsal("regenerate", found)
+    return _shown(regenerated(run_id, n, body))
 
 
-def regenerated(run_id: str, n: int, changes: dict[str, Any]) -> Run:
+def regenerated(run_id: str, n: int, body: Regenerate) -> Run:
     """A new clip, ordered under whoever asks; its problems named as in the request."""
     try:
-        return control.regenerate(services(), run_id, n, changes, actor().name)
+        return control.regenerate(services(), run_id, n, body.changes(), actor().name, at_most_micro=body.at_most_micro)
     except InvalidOrder as error:
         raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
 

@@ -35,3 +35,12 @@ def once(target: str, act: Callable[[], object]) -> Response | Redirect:
         return idempotency.guarded(press, "", handle)
     except idempotency.InFlight:
         return redirect(target, 303)
+
+
+def number(text: str, *, whole: bool = False) -> float | str | None:
+    """What somebody typed as a number: None for nothing, the text itself where it is none, to be refused by name."""
+    text = text.strip()
+    try:
+        return None if not text else int(text) if whole else float(text)
+    except ValueError:
+        return text

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, json, render_template
+from flask import Response, json, render_template, request
 from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
@@ -112,12 +112,17 @@ def _told(event: Mapping[str, Any]) -> bool:
     return sentences.is_milestone(Event(at=0.0, run_id=None, **fields))
 
 
-def live(parts: Mapping[str, Part], *, every: int, title: str | None = None) -> Response:
-    """The parts as JSON, and after how many seconds to ask again; 0 is never."""
+def live(parts: Mapping[str, Part], *, every: int, title: str | None = None, says: str | None = None) -> Response:
+    """The parts that whoever asks does not have yet (it names the marks of those it has), and after how many seconds
+    to ask again; 0 is never. `says` is read out to those who listen, when it changes.
+    """
+    known = frozenset(request.args.get("marks", "").split("."))
+    new = {name: one for name, one in parts.items() if one.mark not in known}
     body = {
         "title": title,
+        "says": says,
         "every": every,
-        "parts": {name: {"mark": one.mark, "html": str(one.html)} for name, one in parts.items()},
+        "parts": {name: {"mark": one.mark, "html": str(one.html)} for name, one in new.items()},
     }
     return Response(json.dumps(body, ensure_ascii=False), mimetype="application/json")
 

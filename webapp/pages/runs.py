@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Response, render_template, request, url_for
+from flask import Response, json, render_template, request, url_for
+from markupsafe import escape
 from werkzeug.wrappers import Response as Redirect
 
+from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.lifecycle import MOVING, RunStatus
+from pipelines.domain.money import dollars, show
 from pipelines.security import links
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.views import run_view
 from webapp.access.links import LINK
 from webapp.access.rules import Door, Owner, Subjects, declares
@@ -18,10 +21,10 @@ from webapp.api.decisions import Decision, Regenerate
 from webapp.api.runs import regenerated
 from webapp.bodies import validated
 from webapp.context import Actor, actor, services
-from webapp.errors import not_here
+from webapp.errors import HttpProblem, not_here
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import here
-from webapp.pages.forms import once
+from webapp.pages.forms import number, once
 from webapp.pages.parts import live, pace, run_parts
 
 MOST_RUNS = 50
@@ -63,7 +66,7 @@ def run_live(run_id: str) -> Response:
     """The moving parts of a run's page."""
     must_exist(run_id)
     run, parts = run_parts(run_id)
-    return live(parts, every=pace(moving=RunStatus(run["status"]) in MOVING), title=_title(run))
+    return live(parts, every=pace(moving=RunStatus(run["status"]) in MOVING), title=_title(run), says=run["sentence"])
 
 
 @bp.post("/runs/<run_id>/approve")
@@ -90,10 +93,57 @@ def retry(run_id: str) -> Response | Redirect:
 @bp.post("/runs/<run_id>/scenes/<int(max=50):n>/regenerate")
 @declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
 def regenerate(run_id: str, n: int) -> Response | Redirect:
-    """Make one scene again, with another prompt or model."""
-    fields: dict[str, Any] = {name: request.form[name] for name in ("prompt", "model") if request.form.get(name)}
-    changes = validated(Regenerate, fields).changes()
-    return _on_run(run_id, lambda: regenerated(run_id, n, changes))
+    """Make one scene again, with other words or settings, for no more than the price that was shown."""
+    must_exist(run_id)
+    wanted = _regenerate_form(run_id, n)
+    return _on_run(run_id, lambda: regenerated(run_id, n, wanted))
+
+
+@bp.post("/runs/<run_id>/scenes/<int(max=50):n>/quote")
+@declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
+def quote_scene(run_id: str, n: int) -> Response:
+    """What exactly this scene would cost, while it is being typed. Buys nothing."""
+    must_exist(run_id)
+    try:
+        # The ceiling of the form is the price before the last letter was typed.
+        found = dry_run.regeneration(services(), run_id, n, _regenerate_form(run_id, n).changes())
+    except (InvalidOrder, HttpProblem) as error:
+        problems = error.problems
+        return priced(" ".join(f"{problem.field.capitalize()} {problem.message}" for problem in problems), None)
+    if found.problems:
+        return priced(" ".join(problem.message for problem in found.problems), None)
+    price = show(found.price_micro)
+    return priced(f"A new clip for at most {price}.", found.price_micro, f"Make it again — up to {price}")
+
+
+def priced(sentence: str, most_micro: int | None, label: str | None = None) -> Response:
+    """A price for the script of a form; without one nothing can be bought as it stands."""
+    most = None if most_micro is None else dollars(most_micro)
+    return Response(
+        json.dumps({"html": str(escape(sentence)), "most": most, "label": label}, ensure_ascii=False),
+        mimetype="application/json",
+    )
+
+
+def _regenerate_form(run_id: str, n: int) -> Regenerate:
+    """What somebody changed of a scene. The price that the page showed, beside the model or for the whole form, is the
+    most that it may cost. Raises 422.
+    """
+    form = request.form
+    model, _, beside_model = form.get("model", "").partition(" ")
+    fields: dict[str, Any] = {"prompt": form.get("prompt") or None, "model": model or None}
+    with services().store.read() as tx:
+        found = tx.scenes.find(run_id=run_id, number=n, limit=1)
+    for name, now in (("seconds", found[0].seconds), ("seed", found[0].settings.seed)) if found else ():
+        given = form.get(name)
+        if given is not None and given != ("" if now is None else f"{now:g}"):
+            fields[name] = number(given, whole=name == "seed")
+    negative = form.get("negative_prompt")
+    if found and negative is not None and negative != (found[0].settings.negative_prompt or ""):
+        fields["negative_prompt"] = negative
+    fields["max_cost_usd"] = number(form.get("most") or beside_model)
+    always = {name: value for name, value in fields.items() if value is not None or name == "seed"}
+    return validated(Regenerate, always)
 
 
 @bp.post("/runs/<run_id>/generations/<generation_id>/decide")

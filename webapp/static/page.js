@@ -7,21 +7,8 @@ const clocks = (root) => {
     const today = at.toDateString() === new Date().toDateString();
     const day = today ? {} : { day: "numeric", month: "short" };
     const second = "exact" in time.dataset ? { second: "2-digit" } : {};
-    time.textContent = at.toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit", ...second });
-    time.title = at.toLocaleString();
-  }
-};
-
-// A preview shows a picture from within the clip, and its controls only to whoever points at it.
-const previews = (root) => {
-  for (const video of root.querySelectorAll("video[data-preview]")) {
-    const peek = () => { video.currentTime = Math.min(1.2, video.duration / 3); };
-    if (video.readyState >= 1) peek(); else video.addEventListener("loadedmetadata", peek, { once: true });
-    video.addEventListener("play", () => { video.currentTime = 0; }, { once: true });
-    video.controls = false;
-    video.tabIndex = 0;
-    for (const kind of ["pointerenter", "focus", "touchstart"]) video.addEventListener(kind, () => { video.controls = true; }, { passive: true });
-    video.addEventListener("pointerleave", () => { video.controls = !video.paused; });
+    time.textContent = at.toLocaleString(undefined, { ...day, hour: "numeric", minute: "2-digit", ...second });
+    time.title = at.toLocaleString(undefined, { timeStyle: "long", dateStyle: "medium" });
   }
 };
 
@@ -62,26 +49,96 @@ const show = (parts) => {
     });
     part.dataset.mark = mark;
     clocks(part);
-    previews(part);
   }
 };
+
+// One sentence at a time for whoever listens, none for what was there when the page opened.
+const SPOKEN_MS = 5000;
+let heard, due, spokenAt = 0;
+const say = (sentence) => {
+  const known = heard;
+  heard = sentence;
+  if (known === undefined || known === sentence || due) return;
+  due = setTimeout(() => {
+    due = undefined;
+    spokenAt = Date.now();
+    document.getElementById("says").textContent = heard;
+  }, Math.max(0, spokenAt + SPOKEN_MS - Date.now()));
+};
+
+const stale = document.getElementById("stale");
+const tell = (text, link, href) => {
+  stale.replaceChildren(text, Object.assign(document.createElement("a"), { textContent: link, href }));
+  stale.hidden = false;
+};
+
+const marks = () => [...document.querySelectorAll("[data-mark]")].map((part) => part.dataset.mark).join(".");
+let freshAt = new Date(), failed = 0;
+const PAUSES = [2, 5, 10, 30];
 
 const follow = async (url) => {
   let pause = 2;
   try {
     if (!document.hidden) {
-      const answer = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
-      if (answer.status === 401 || answer.status === 403 || answer.status === 410) return;
-      if (answer.ok) {
-        const body = await answer.json();
-        pause = body.every;
-        if (body.title) document.title = body.title;
-        show(body.parts);
-      }
+      const asked = new URL(url, location.href);
+      asked.searchParams.set("marks", marks());
+      const answer = await fetch(asked, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+      if ([401, 403, 410].includes(answer.status)) return tell("You are signed out, so this page no longer follows. ", "Sign in again", location.href);
+      if (!answer.ok) throw new Error(answer.status);
+      const body = await answer.json();
+      [freshAt, failed, stale.hidden] = [new Date(), 0, true];
+      pause = body.every;
+      if (body.title) document.title = body.title;
+      if (body.says) say(body.says);
+      show(body.parts);
     }
-  } catch { pause = 10; }
+  } catch {
+    pause = PAUSES[Math.min(failed, 3)] * (1 + Math.random() / 4);
+    failed += 1;
+    if (failed >= 3) tell(`Not up to date since ${freshAt.toLocaleTimeString(undefined, { timeStyle: "short" })}. `, "Look again", location.href);
+  }
   if (pause) setTimeout(follow, pause * 1000, url);
 };
+
+// A form that costs something shows the price of exactly what stands in it, and sends it along as the most it may cost.
+const QUOTE_MS = 400;
+const quotes = new WeakMap();
+const quote = (form) => {
+  const state = quotes.get(form) ?? {};
+  quotes.set(form, state);
+  clearTimeout(state.timer);
+  state.asked?.abort();
+  state.timer = setTimeout(async () => {
+    state.asked = new AbortController();
+    const place = form.querySelector("[data-price]");
+    const button = form.querySelector("[data-buys]") ?? form.querySelector("button");
+    try {
+      const answer = await fetch(form.dataset.quote, { method: "POST", body: new FormData(form), signal: state.asked.signal, credentials: "same-origin" });
+      if (!answer.ok) throw new Error(answer.status);
+      const body = await answer.json();
+      place.innerHTML = body.html;
+      if (body.most !== null) {
+        const most = form.querySelector('input[name="most"]') ?? form.appendChild(Object.assign(document.createElement("input"), { type: "hidden", name: "most" }));
+        most.value = body.most;
+      }
+      button.disabled = body.most === null;
+      if (body.label) button.textContent = body.label;
+    } catch (error) {
+      if (error.name !== "AbortError") place.textContent = "The price could not be looked up just now. It is checked again before anything is bought.";
+    }
+  }, QUOTE_MS);
+};
+for (const kind of ["input", "change"]) {
+  document.addEventListener(kind, (event) => {
+    const form = event.target.closest("form[data-quote]");
+    if (form) quote(form);
+  });
+}
+document.addEventListener("toggle", (event) => {
+  if (!event.target.open) return;
+  const form = event.target.matches(".again") && event.target.querySelector("form[data-quote]");
+  if (form) quote(form);
+}, true);
 
 document.addEventListener("submit", (event) => {
   for (const button of event.target.querySelectorAll("button")) setTimeout(() => { button.disabled = true; });
@@ -89,7 +146,16 @@ document.addEventListener("submit", (event) => {
 addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("form button")) button.disabled = false;
 });
+
 document.addEventListener("click", async (event) => {
+  const link = event.target.closest("[data-play]");
+  if (link && !event.metaKey && !event.ctrlKey) {
+    event.preventDefault();
+    const video = Object.assign(document.createElement("video"), { src: link.href, controls: true, autoplay: true, playsInline: true, tabIndex: 0 });
+    video.setAttribute("aria-label", link.getAttribute("aria-label").replace("Play t", "T").replace("Play e", "E"));
+    link.replaceWith(video);
+    video.focus();
+  }
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   await navigator.clipboard.writeText(button.dataset.copy);
@@ -99,5 +165,4 @@ document.addEventListener("click", async (event) => {
 });
 
 clocks(document);
-previews(document);
 if (document.body.dataset.live) follow(document.body.dataset.live);

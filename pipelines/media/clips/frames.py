@@ -178,6 +178,15 @@ def _walk(frames: Iterator[Timed], moments: list[float]) -> list[Timed]:
     return found + [timed] * (len(moments) - len(found))
 
 
+def picture_at(path: Path, moment: float) -> Image.Image:
+    """The picture at this second, or a third into a film too short for that. Raises `UnplayableMedia`."""
+    with open_film(path) as (file, stream):
+        container = container_colours(stream)
+        stream.thread_type = "AUTO"
+        ((_, frame),) = _walk(_timed(file, stream), [min(moment, length_s(file, stream) / 3)])
+        return to_image(frame, container=container)
+
+
 def last_picture(path: Path) -> Image.Image:
     """The very last picture, also when the sound goes on without it. Raises `UnplayableMedia`."""
     # Where an edit list hides the end, all after the last keyframe may be hidden.

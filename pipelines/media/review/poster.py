@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.media.clips.frames import DEMUXERS, last_picture, samples, to_image
+from pipelines.media.clips.frames import DEMUXERS, last_picture, picture_at, samples, to_image
 from pipelines.media.clips.probe import probe
 from pipelines.media.ffmpeg import encode
 from pipelines.media.mp4.reader import sniff
@@ -19,6 +19,14 @@ CANDIDATES = 12
 JPEG_QUALITY = 88
 SCORED_PX = 320
 """Candidates are compared at this width: what is sharp here is sharp in a grid of rows."""
+
+THUMBNAIL_PX = 480
+"""Of the longer side."""
+THUMBNAIL_BYTES = 25_000
+THUMBNAIL_QUALITIES = (72, 55, 40, 25, 10, 0)
+"""Tried in order until the file is small enough; a picture of nothing but detail takes the last."""
+THUMBNAIL_AT_S = 1.2
+"""Past a fade from black, and near enough to the first keyframe to be cheap."""
 
 SHEET_CELLS = 12
 SHEET_WIDTH = 1600
@@ -63,6 +71,18 @@ def last_frame(clip: Path, dest: Path) -> Path:
     image = last_picture(clip)
     with encode.arriving(dest) as temporary:
         image.save(temporary, "PNG", compress_level=3)
+    return dest
+
+
+def thumbnail(clip: Path, dest: Path) -> Path:
+    """Write a picture from within the clip as WebP, small enough for a page of fifty. Raises `UnplayableMedia`."""
+    image = picture_at(clip, THUMBNAIL_AT_S)
+    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)
+    with encode.arriving(dest) as temporary:
+        for quality in THUMBNAIL_QUALITIES:
+            image.save(temporary, "WEBP", quality=quality, method=3)
+            if temporary.stat().st_size <= THUMBNAIL_BYTES:
+                break
     return dest
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipelines.domain.airtable.values import prompt_in_row
-from pipelines.domain.errors import InvalidOrder, NotAllowed, NotFound, Problem
+from pipelines.domain.errors import InvalidOrder, NotAllowed, NotFound, OverBudget, Problem
 from pipelines.domain.lifecycle import (
     ACTIVE,
     CANCELLABLE,
@@ -163,8 +163,17 @@ def _wake_planned(tx: Tx, run: Run, now: float) -> None:
         tx.generations.change(gen.id, next_at=now)
 
 
-def regenerate(services: Services, run_id: str, number: int, changes: dict[str, Any], actor: str) -> Run:
-    """One new clip for one scene, then a new cut; the others are reused. `changes`: see `reorder`.
+def regenerate(
+    services: Services,
+    run_id: str,
+    number: int,
+    changes: dict[str, Any],
+    actor: str,
+    *,
+    at_most_micro: int | None = None,
+) -> Run:
+    """One new clip for one scene, then a new cut; the others are reused. `changes`: see `regenerate_scene`. What would
+    cost more than `at_most_micro`, the price that was shown, is not bought.
 
     Raises NotAllowed, NotFound, InvalidOrder, OverBudget.
     """
@@ -186,6 +195,8 @@ def regenerate(services: Services, run_id: str, number: int, changes: dict[str, 
                 "Wait for it, or decide on the run's page first."
             )
         price = _order_again(services, tx, who, run, scene, changes)
+        if refused := regenerate_scene.too_dear(price, at_most_micro):
+            raise OverBudget(marketer=refused)
         ledger.hold(tx, now, run, price, services.policy, settings_read=False)
         again = {"detail": f"Making scene {number} again.", "error": None, "finished_at": None, "next_at": now}
         quote = ledger.of_run(tx, run.id).spent + price

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, NotFound, Problem
@@ -42,7 +42,9 @@ def cancelling(services: Services, run_id: str) -> DecisionPreview:
         return DecisionPreview(run_id, 0, _plan_of(found_run(tx, run_id)))
 
 
-def regeneration(services: Services, run_id: str, number: int, changes: dict[str, Any]) -> DecisionPreview:
+def regeneration(
+    services: Services, run_id: str, number: int, changes: dict[str, Any], *, at_most_micro: int | None = None
+) -> DecisionPreview:
     """Of one new clip. Raises NotFound, or InvalidOrder when the model cannot make what is asked."""
     with services.store.read() as tx:
         run = found_run(tx, run_id)
@@ -53,7 +55,9 @@ def regeneration(services: Services, run_id: str, number: int, changes: dict[str
             plan = regenerate_scene.plan(services, run, found[0], changes)
         except InvalidOrder as error:
             raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
-        return _priced(services, tx, run, plan.quote_micro, plan)
+        preview = _priced(services, tx, run, plan.quote_micro, plan)
+        refused = regenerate_scene.too_dear(plan.quote_micro, at_most_micro)
+        return replace(preview, problems=(Problem("max_cost_usd", refused),)) if refused else preview
 
 
 def regeneration_prices(services: Services, run_id: str, models: Sequence[str]) -> dict[int, dict[str, int]]:

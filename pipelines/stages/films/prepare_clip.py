@@ -40,7 +40,9 @@ def prepare_pieces(services: Services, actor: Actor, clip_id: str) -> None:
         if LAST_FRAME in prepared:
             # The next scene can be bought now: it need not wait for cards and transitions.
             _wake(tx, users, actor.now)
-        if tx.clips.change(clip.id, {"lease_token": actor.lease}, prepared={**clip.prepared, **prepared}):
+        # Its thumbnail may have been made meanwhile.
+        current = tx.clips.get(clip.id, lock=True) or clip
+        if tx.clips.change(clip.id, {"lease_token": actor.lease}, prepared={**current.prepared, **prepared}):
             for run_id, sentence in changes:
                 record(tx, actor, "clip", clip.id, run_id, "note", sentence=sentence)
     for run, scene in users:

@@ -27,7 +27,7 @@ from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
 from pipelines.ports import Job, Tx
 from pipelines.stages.base_rows import run_row, scene_rows
-from pipelines.stages.files import keep
+from pipelines.stages.files import keep, thumbnails
 from pipelines.stages.generations import submit
 from pipelines.stages.kernel import leases
 from pipelines.stages.kernel.services import Services
@@ -70,10 +70,11 @@ def download_clip(services: Services, actor: Actor, gen: Generation) -> None:
         with leases.renewed(services, "generations", gen.id, actor.lease or ""), _in_time(services, gen):
             footage = _download(services, actor, gen, request, path)
         services.points.reach("fetch.downloaded", run=gen.run_id, generation=gen.id)
-        clip = _keep(services, gen, path, footage)
+        clip, account_id = _keep(services, gen, path, footage)
         services.points.reach("fetch.stored", run=gen.run_id, generation=gen.id)
         _commit(services, replace(actor, now=services.clock.now()), gen, clip)
         services.points.reach("fetch.committed", run=gen.run_id, generation=gen.id)
+        thumbnails.make(services, clip, path, account_id)
     finally:
         path.unlink(missing_ok=True)
 
@@ -174,13 +175,15 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _keep(services: Services, gen: Generation, path: Path, footage: Footage) -> Clip:
+def _keep(services: Services, gen: Generation, path: Path, footage: Footage) -> tuple[Clip, str | None]:
+    """The clip in our storage, and the account whose it is."""
     with services.store.read() as tx:
         run = tx.runs.get(gen.run_id)
-    folder = storage_folder("clips", run.account_id if run else None)
+    account_id = run.account_id if run else None
+    folder = storage_folder("clips", account_id)
     sha = sha256_of(path)
     stored = keep.keep(services, gen.run_id, path, f"{folder}/{sha[:2]}/{sha}.mp4", "video/mp4")
-    return Clip(
+    clip = Clip(
         id=new_id("clip"),
         run_id=gen.run_id,
         scene_id=gen.scene_id,
@@ -192,6 +195,7 @@ def _keep(services: Services, gen: Generation, path: Path, footage: Footage) -> 
         generation_id=gen.id,
         footage=footage,
     )
+    return clip, account_id
 
 
 def _commit(services: Services, actor: Actor, gen: Generation, clip: Clip) -> None:

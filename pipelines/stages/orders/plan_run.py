@@ -137,7 +137,13 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
     base_settings.refresh(services, run.base_id)
     with services.store.read() as tx:
         usage.must_have_room(services, tx, run.account_id)
-    reading, plan = _planned(services, run, reading)
+    try:
+        reading, plan = _planned(services, run, reading)
+    except InvalidOrder:
+        # Whoever looks for the refused run knows it by its title.
+        with services.store.write() as tx:
+            touch_run(tx, actor, run, order=reading.order)
+        raise
     order = reading.order
     with services.store.write() as tx:
         stop_switch.must_be_off(tx, run.base_id, run.account_id)

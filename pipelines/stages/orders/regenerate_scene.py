@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, Problem
+from pipelines.domain.money import show, show_enough
 from pipelines.domain.orders.order import MAX_SEED, SceneOrder
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Run, Scene
@@ -33,6 +34,16 @@ def plan(services: Services, run: Run, scene: Scene, changes: dict[str, Any]) ->
     if scene.clip_id and "seed" not in changes and replace(wish, caption=before.caption) == before:
         wish = _with_next_seed(wish)
     return plan_run.plan_order(services, order_of_one(order, wish), [wish], follows=scene.number > 1)
+
+
+def too_dear(price_micro: int, at_most_micro: int | None) -> str | None:
+    """Why a clip of this price is not bought by somebody who agreed to that one; None when it may be."""
+    if at_most_micro is None or price_micro <= at_most_micro:
+        return None
+    return (
+        f"This would now cost up to {show_enough(price_micro)}, more than the {show(at_most_micro)} you agreed to. "
+        "Nothing was bought. If the new price is fine, order it again."
+    )
 
 
 def tell(tx: Tx, actor: Actor, scene: Scene, plan: Plan) -> None:

@@ -95,6 +95,7 @@ def _clip(services: Services, scene: Scene, clip: Clip) -> dict[str, Any]:
     return {
         "clip_id": clip.id,
         "url": None if clip.deleted_at else _link(services, clip.key, name),
+        "thumb_url": thumbnail_url(services, clip),
         "current": clip.id == scene.clip_id,
         "placeholder": clip.placeholder,
         "model": clip.model,
@@ -105,6 +106,11 @@ def _clip(services: Services, scene: Scene, clip: Clip) -> dict[str, Any]:
         "cost_usd": dollars(clip.cost_micro),
         "created_at": iso(clip.created_at),
     }
+
+
+def thumbnail_url(services: Services, clip: Clip) -> str | None:
+    """A link to the clip's small picture; None where there is none."""
+    return None if clip.deleted_at or clip.thumbnail is None else _link(services, clip.thumbnail, "thumbnail.webp")
 
 
 def _link(services: Services, key: str, filename: str) -> str:

@@ -14,6 +14,7 @@ from pipelines.domain.footage import Corner, Transition
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order
 from pipelines.stages.decisions import control
+from pipelines.stages.files import orphans
 from pipelines.stages.orders import accept
 from tests.stages.stage_fixtures import StageHarness
 
@@ -270,3 +271,13 @@ def test_a_shared_clip_is_made_ready_for_everyone_who_waits_for_it(harness: Stag
     runs = [harness.trigger(record) for record in records]
     assert [harness.until(run, "done", "needs_attention").status for run in runs] == [RunStatus.DONE] * 2
     assert len(harness.bought) == 3
+
+
+def test_every_clip_has_a_small_picture_and_goes_without_one_where_none_can_be_made(harness: StageHarness) -> None:
+    _, run = harness.film(Prompt="A cat\nA dog")
+    kept = [clip.thumbnail for clip in harness.clips(run)]
+    assert all(key is not None and harness.services.media.stat(key) for key in kept)
+    assert orphans.find(harness.services).unused == []
+    harness.editor.without_thumbnails = True
+    _, run = harness.film(Prompt="A wolf")
+    assert (run.status, [clip.thumbnail for clip in harness.clips(run)]) == (RunStatus.DONE, [None])

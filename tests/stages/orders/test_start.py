@@ -12,6 +12,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
+from pipelines.stages.views import run_view
 from pipelines.testing.airtable import BASE
 from tests.stages.stage_fixtures import StageHarness
 
@@ -185,7 +186,9 @@ def test_style_notes_are_the_writers_business_when_it_writes(harness: StageHarne
 
 
 def test_a_bad_row_fails_with_a_sentence_for_each_field(harness: StageHarness) -> None:
-    record, run = harness.film(Prompt="A cat", Fit="Sideways", Model="acme/none", **{"Clip Seconds": "soon"})
+    fields = {"Fit": "Sideways", "Model": "acme/none", "Clip Seconds": "soon"}
+    record, run = harness.film(Title="The cat", Prompt="A cat", **fields)
+    assert run_view.run_view(harness.services, run.id)["title"] == "The cat"
     error = harness.cells(record)["Error"]
     assert run.status is RunStatus.FAILED
     assert all(f"{name}: " in error for name in ("Fit", "Model", "Clip Seconds"))
