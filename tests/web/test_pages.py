@@ -534,7 +534,7 @@ def test_the_price_that_was_shown_is_the_most_that_making_a_scene_again_costs(so
     longer = form(page, model=f"sora/sora-2 {shown}", seconds="8", **words)
     assert client.post(f"{AGAIN}/regenerate", data=longer, headers=BROWSER).status_code == 402
     quoted: Any = client.post(f"{AGAIN}/quote", data=longer).json
-    dry = client.post(f"/api{AGAIN}/regenerate", json={"dry_run": True, "model": "sora/sora-2", "seconds": 8}).json
+    dry: Any = client.post(f"/api{AGAIN}/regenerate", json={"dry_run": True, "model": "sora/sora-2", "seconds": 8}).json
     assert quoted["most"] == dry["quote_usd"] == 0.8
     assert quoted["label"] == "Make it again — up to $0.80"
     assert client.post(f"{AGAIN}/regenerate", data={**longer, "most": "0.8"}).status_code == 303
