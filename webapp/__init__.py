@@ -12,7 +12,7 @@ from pipelines.bootstrap import secret_keys
 from pipelines.security.secret_keys import SecretKeys
 from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.stages.kernel.services import Services
-from webapp import commands, errors, health, media, openapi, pages, security
+from webapp import agents, commands, errors, health, media, openapi, pages, security
 from webapp.access import auth, doors
 from webapp.api import blueprint
 from webapp.bodies import JSON_LIMIT
@@ -34,7 +34,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     app.extensions.update({SERVICES: core, SETTINGS: chosen, KEYS: keys})
     app.json.sort_keys = False  # type: ignore[attr-defined]
     csrf = CSRFProtect(app)
-    for exempt in (blueprint(), inbound.bp, media.bp, health.bp, openapi.bp):
+    for exempt in (blueprint(), agents.bp, inbound.bp, media.bp, health.bp, openapi.bp):
         csrf.exempt(exempt)
         app.register_blueprint(exempt)
     app.register_blueprint(pages.bp)

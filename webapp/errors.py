@@ -101,7 +101,7 @@ def not_here(what: str) -> HttpProblem:
 
 def prefers_page() -> bool:
     """Whether a person with a browser asked, rather than a program."""
-    if request.path.startswith(("/api/", "/media/", "/v/")):
+    if request.path.startswith(("/api/", "/media/", "/v/", "/mcp")):
         return False
     return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 

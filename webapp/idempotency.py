@@ -37,16 +37,27 @@ def once(data: dict[str, Any], handle: Callable[[], Response], *, sealed: bool =
     is kept so that the database alone does not tell it.
     """
     name = request.headers.get(HEADER)
+    if name is not None and not (name.isascii() and name.isprintable() and 0 < len(name) <= MAX_KEY):
+        problem = Problem(HEADER, f"must be 1 to {MAX_KEY} printable ASCII characters.")
+        raise HttpProblem(400, f"{HEADER} {problem.message}", (problem,))
+    return under(name, (request.method, request.path), data, handle, sealed=sealed)
+
+
+def under(
+    name: str | None,
+    what: tuple[str, str],
+    data: dict[str, Any],
+    handle: Callable[[], Response],
+    *,
+    sealed: bool = False,
+) -> Response:
+    """`once`, under a key that came some other way, and for `what` is asked for."""
     g.run_id = None
     if name is None:
         return handle()
-    if not (name.isascii() and name.isprintable() and 0 < len(name) <= MAX_KEY):
-        problem = Problem(HEADER, f"must be 1 to {MAX_KEY} printable ASCII characters.")
-        raise HttpProblem(400, f"{HEADER} {problem.message}", (problem,))
     # A secret is told again only to the key that asked for it: another of the account may have fewer rights.
     whose = (asker(), actor().key_id) if sealed else (asker(),)
-    replay_id = digest("replay", *whose, request.method, request.path, name)
-    return guarded(replay_id, digest(data), handle, sealed=sealed)
+    return guarded(digest("replay", *whose, *what, name), digest(data), handle, sealed=sealed)
 
 
 def asker() -> str | None:

@@ -102,7 +102,7 @@ def _operation(entry: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": entry.name,
         "summary": entry.summary,
-        "description": " ".join((entry.handler.__doc__ or "").split()) + f" {_needs(entry.rule)}",
+        "description": f"{entry.description} {_needs(entry.rule)}",
         "tags": [entry.tag],
         "responses": _responses(entry),
     }
@@ -146,10 +146,10 @@ def _responses(entry: Operation) -> dict[str, Any]:
 
 
 def _path(entry: Operation) -> list[dict[str, Any]]:
-    names = [part.strip("{}") for part in entry.path.split("/") if part.startswith("{")]
     kinds = {"n": {"type": "integer", "minimum": 1}}
     return [
-        {"name": name, "in": "path", "required": True, "schema": kinds.get(name, {"type": "string"})} for name in names
+        {"name": name, "in": "path", "required": True, "schema": kinds.get(name, {"type": "string"})}
+        for name in entry.path_names
     ]
 
 

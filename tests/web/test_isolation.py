@@ -22,6 +22,12 @@ BODIES: dict[str, Callable[[Ids], dict[str, Any]]] = {
     "api.estimate": lambda ids: {"record_id": ids["record_id"], "base_id": ids["base_id"]},
     "api.decide": lambda _: {"choice": "wait"},
     "api.stop": lambda _: {"on": True},
+    "agents.endpoint": lambda ids: {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "get_run", "arguments": {"run_id": ids["run_id"]}},
+    },
     "pages.decide": lambda _: {"choice": "wait"},
     "pages.start": lambda _: {"once": "first"},
 }

@@ -16,6 +16,7 @@ OPEN_TO_ALL = {
     "/ready",
     "/openapi.json",
     "/docs",
+    "/llms.txt",
     "/sign-in",
     "/sign-out",
     "/static/<path:filename>",

@@ -9,6 +9,8 @@ from typing import Any
 from tools.docs.command_line import application
 from webapp.access import rules
 from webapp.access.rules import Door
+from webapp.agents import tools
+from webapp.api.operations import Operation
 from webapp.openapi import about, description, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +40,16 @@ TAIL = """
 | `GET /health` | 200 while the process answers |
 | `GET /ready` | 200 when database and storage answer, else 503; each dependency by name |
 | `GET /metrics` | Prometheus; needs a key with `read` |
+| `POST /mcp` | the Model Context Protocol, for [agents](../how-to/agents.md) |
+| `GET /llms.txt` | what this is, for language models |
+"""
+AGENTS = """
+## Tools for agents
+
+At `POST /mcp`. Arguments and results are those of the operation; where money is spent, `max_price_usd` is required.
+
+| tool | is |
+|---|---|
 """
 DOORS = """
 ## Doors
@@ -77,7 +89,11 @@ def page() -> str:
     parts.append("\n## Answers\n")
     shown = {name: schema for name, schema in api["components"]["schemas"].items() if name not in _sent(api)}
     parts += [f"\n### {name}\n\n{schema.get('description', '')}\n\n{_fields(schema)}" for name, schema in shown.items()]
-    return "".join(parts) + TAIL + _doors()
+    rows = [
+        f"| `{name}` | [`{entry.method} {entry.path}`](#{_anchor(entry)}) |\n"
+        for name, entry in tools.offered().items()
+    ]
+    return "".join(parts) + TAIL + AGENTS + "".join(rows) + _doors()
 
 
 def _doors() -> str:
@@ -95,6 +111,11 @@ def _doors() -> str:
 
 
 _ASKED = (Door.KEY, Door.SESSION, Door.LINK)
+
+
+def _anchor(entry: Operation) -> str:
+    """The heading of an operation, as GitHub links to it."""
+    return re.sub(r"[^a-z0-9_-]", "", f"{entry.method} {entry.path}".lower().replace(" ", "-"))
 
 
 def _plain(rule: str) -> str:

@@ -57,8 +57,12 @@ def _admit() -> None:
     elif rule.door in {Door.SESSION, Door.LINK}:
         about = rule.subjects(**(request.view_args or {})) if rule.subjects else Subjects({})
         g.actor = _person(about, shows=rule.scope == "read")
-    if g.actor is None:
-        return
+    if g.actor is not None:
+        permit(rule)
+
+
+def permit(rule: Rule) -> None:
+    """Raise 403 unless whoever was let in may do what is declared so."""
     if rule.owner is Owner.OPERATOR and actor().account_id is not None:
         raise HttpProblem(403, OPERATORS_ONLY)
     if not actor().may(rule.scope):

@@ -17,7 +17,7 @@ from pipelines.stages.views import run_view
 from webapp.access.rules import Owner
 from webapp.api import operate_answers
 from webapp.api.decisions import StopSwitch
-from webapp.api.operations import Reply, operation
+from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.queries import PageQuery, UsageQuery
 from webapp.context import actor, services
 from webapp.errors import HttpProblem
@@ -116,6 +116,7 @@ def usage_of(names: list[str], since: str | None, until: str | None) -> dict[str
     query=PageQuery,
     answers={200: operate_answers.ModelList},
     problems=(401, 403, 422, 429),
+    tool=Tool("list_models", Effect.READS),
 )
 def models(query: PageQuery) -> Reply:
     """What each model can do and costs, whether it is set up here, and when it ends."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any
 
 from flask import Blueprint, Response, json, request
@@ -33,6 +34,26 @@ class Reply:
         return answers.plain(self.body) if isinstance(self.body, BaseModel) else dict(self.body)
 
 
+class Effect(Enum):
+    """What an agent's call may do."""
+
+    READS = auto()
+    SPENDS = auto()
+    """It needs a ceiling for its price."""
+    STOPS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """How an operation is offered to agents (webapp.agents). `takes` are the models one of which its arguments are:
+    all bodies or the query of the operation, unless named.
+    """
+
+    name: str
+    effect: Effect
+    takes: tuple[type[BaseModel], ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One route. `bodies` are the models one of which the handler takes; `answers` are by status."""
@@ -51,11 +72,22 @@ class Operation:
     choose: Callable[[dict[str, Any]], type[BaseModel]] | None = None
     shows_secret: bool = False
     """Whether the answer holds a secret that is kept nowhere in the clear."""
+    tool: Tool | None = None
 
     def answered(self, status: int) -> tuple[type[BaseModel], ...]:
         """The models one of which an answer of this status is."""
         models = self.answers[status]
         return models if isinstance(models, tuple) else (models,)
+
+    @property
+    def description(self) -> str:
+        """The handler's docstring, on one line."""
+        return " ".join((self.handler.__doc__ or "").split())
+
+    @property
+    def path_names(self) -> list[str]:
+        """What the path names."""
+        return [part.strip("{}") for part in self.path.split("/") if part.startswith("{")]
 
     @property
     def url_rule(self) -> str:

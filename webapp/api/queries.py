@@ -42,6 +42,12 @@ class WaitQuery(BaseModel):
     version: Annotated[str | None, Field(max_length=64, description="`version` of the answer you have.")] = None
 
 
+class AgentWait(WaitQuery):
+    """Long polling by an agent: what stands before it may cut off an answer that takes half a minute."""
+
+    wait: Annotated[float, Field(ge=0, le=25, description="Seconds to wait for a change, at most 25.")] = 0
+
+
 class PageQuery(BaseModel):
     """A part of a list; all of it when `limit` is left out."""
 

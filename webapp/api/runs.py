@@ -15,8 +15,8 @@ from webapp import concurrency
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates, run_answers
 from webapp.api.decisions import Decision, Regenerate, RunAction
-from webapp.api.operations import Reply, operation
-from webapp.api.queries import RunQuery, SceneQuery, WaitQuery
+from webapp.api.operations import Effect, Reply, Tool, operation
+from webapp.api.queries import AgentWait, RunQuery, SceneQuery, WaitQuery
 from webapp.bodies import sentence
 from webapp.context import actor, services
 from webapp.errors import HttpProblem
@@ -97,6 +97,7 @@ def _is_cursor(text: str | None) -> bool:
     query=WaitQuery,
     answers={200: run_answers.RunView},
     problems=(401, 403, 404, 422, 429),
+    tool=Tool("get_run", Effect.READS, (AgentWait,)),
 )
 def get_run(run_id: str, query: WaitQuery) -> Reply:
     """With `?wait=30` the answer comes when something changes (or, given `version`, differs from that), when the run
@@ -142,7 +143,13 @@ def approve_run(run_id: str, body: RunAction) -> Reply:
     return _shown(control.approve(services(), run_id, actor().name))
 
 
-@_decision("/api/runs/{run_id}/cancel", owner=Owner.ACCOUNT, summary="Cancel a run", bodies=(RunAction,))
+@_decision(
+    "/api/runs/{run_id}/cancel",
+    owner=Owner.ACCOUNT,
+    summary="Cancel a run",
+    bodies=(RunAction,),
+    tool=Tool("cancel_run", Effect.STOPS),
+)
 def cancel_run(run_id: str, body: RunAction) -> Reply:
     """Stops what can be stopped and keeps what is paid for."""
     if body.dry_run:

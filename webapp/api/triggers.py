@@ -17,7 +17,7 @@ from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates
-from webapp.api.operations import Reply, operation
+from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.orders import (
     ClipOrder,
     ClipQuestion,
@@ -93,6 +93,7 @@ def process_record(body: RecordTrigger) -> Reply:
     answers=_STARTED,
     problems=_PROBLEMS,
     choose=order_or_row,
+    tool=Tool("make_film", Effect.SPENDS, (MasterPromptOrder,)),
     **_SPENDS,
 )
 def process_master_prompt(body: RecordTrigger | MasterPromptOrder) -> Reply:
@@ -109,6 +110,7 @@ def process_master_prompt(body: RecordTrigger | MasterPromptOrder) -> Reply:
     "/api/generate-video",
     summary="Make one clip",
     bodies=(ClipOrder,),
+    tool=Tool("generate_video", Effect.SPENDS),
     answers=_STARTED,
     problems=_PROBLEMS,
     **_SPENDS,
@@ -163,6 +165,7 @@ def sweep(sweep_id: str) -> Reply:
     answers={200: (answers.Estimate, answers.QueueEstimate)},
     problems=(400, 401, 403, 404, 413, 415, 422, 429, 502, 503, 504),
     choose=kind_of,
+    tool=Tool("estimate", Effect.READS, (MasterPromptQuestion, ClipQuestion, RecordQuestion)),
     owner=Owner.ACCOUNT,
     scope="read",
     tag="Start",

@@ -1,0 +1,52 @@
+"""`GET /llms.txt`: what this is and how to use it, for language models that find the address."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from webapp.access.rules import Door, Owner, declares
+from webapp.agents import tools
+from webapp.api.operations import OPERATIONS
+from webapp.context import services
+from webapp.openapi import ABOUT
+
+
+def register(bp: Blueprint) -> None:
+    """The address that they look at."""
+    bp.get("/llms.txt")(document)
+
+
+@declares(Door.PUBLIC, Owner.NOBODY)
+def document() -> Response:
+    """As https://llmstxt.org describes it."""
+    return Response(text(services().policy.public_url), mimetype="text/plain")
+
+
+def text(url: str) -> str:
+    """The document of a deployment."""
+    offered = tools.offered().items()
+    return "\n".join(
+        [
+            "# Reelgrid",
+            "",
+            f"> {ABOUT}",
+            "",
+            "A key is needed: `Authorization: Bearer <key>`. The operator of this service hands keys out.",
+            "What spends answers 202 at once; then look at the run. Ask for an estimate first; it is free.",
+            "",
+            "## Start here",
+            "",
+            f"- [OpenAPI 3.1]({url}/openapi.json): every route, field and answer",
+            f"- [The same for people]({url}/docs)",
+            f"- [MCP server]({url}/mcp): Streamable HTTP, with the tools below",
+            "",
+            "## Tools of the MCP server",
+            "",
+            *(f"- `{name}`: {entry.summary}. {entry.description}" for name, entry in offered),
+            "",
+            "## Routes",
+            "",
+            *(f"- `{entry.method} {entry.path}`: {entry.summary}. Scope `{entry.rule.scope}`." for entry in OPERATIONS),
+            "",
+        ]
+    )
