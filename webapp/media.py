@@ -55,7 +55,7 @@ def signed(token: str, filename: str | None = None) -> Response:
     """A file by a signed link. 403 for a link we did not sign, 410 for one whose time has run out."""
     link = links.read_media(secret(), token, services().clock.now())
     name = filename or link.key.rsplit("/", 1)[-1]
-    response = _file(link.key, name, max_age=3600, immutable=True)
+    response = send(link.key, name, max_age=3600, immutable=True)
     if link.giving is not None and _is_whole(response):
         response.response = _noting(services(), link.giving, cast("Iterator[bytes]", response.response))
     return response
@@ -89,7 +89,7 @@ def video(token: str) -> Response:
         if link is not None:
             return Response("", HTTPStatus.FOUND, {"Location": link, "Cache-Control": "no-store"})
     # Not immutable: the link can be revoked.
-    return _file(cut.key, cut.filename or "film.mp4", max_age=300, immutable=False)
+    return send(cut.key, cut.filename or "film.mp4", max_age=300, immutable=False)
 
 
 def films_at(core: Services, chosen: Settings) -> str | None:
@@ -109,7 +109,7 @@ def _cut(token: str) -> Cut | None:
     return found[0] if found else None
 
 
-def _file(key: str, name: str, *, max_age: int, immutable: bool) -> Response:
+def send(key: str, name: str, *, max_age: int, immutable: bool) -> Response:
     """The file, or the part of it that was asked for."""
     media = services().media
     stored = media.stat(key)

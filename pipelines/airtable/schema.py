@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.domain.airtable.fields import (
+    REVIEW_OPTIONS,
     SCENE_STATUS_OPTIONS,
     STATUS_OPTIONS,
     AirtableTable,
@@ -231,6 +232,9 @@ _VIDEO_OUTPUTS = (
     _out(V.PROGRESS_PAGE, "url", "Progress, preview, cost, approve and retry in the browser."),
     _out(V.DURATION, "duration", "Length of the video.", durationFormat="h:mm:ss"),
     _out(V.VERDICT, _LONG, "What an automatic look at the finished video found."),
+    _out(V.REVIEW, "singleSelect", "What the reviewer of the shared film said.", **_one_of([*REVIEW_OPTIONS.values()])),
+    _out(V.REVIEW_NOTES, _LONG, "What reviewers said, each at its second of the film."),
+    _out(V.SHARE_PAGE, "url", "Shows the film to people without a key, and takes their comments and their verdict."),
     _out(V.STARTED_AT, "dateTime", "When the run began.", **_DATE_TIME),
     _out(V.FINISHED_AT, "dateTime", "When the run ended.", **_DATE_TIME),
     _out(V.LAST_UPDATE, "dateTime", "When Reelgrid last wrote here.", **_DATE_TIME),

@@ -52,6 +52,7 @@ UNIQUE: dict[str, list[tuple[str, ...]]] = {
     "runs": [("base_id", "record_id", "number")],
     "scenes": [("run_id", "number")],
     "generations": [("provider", "provider_id"), ("idem_key",), ("callback_token",)],
+    "shares": [("token",)],
     "cuts": [("token",), ("run_id", "take", "format", "animatic")],
 }
 
@@ -80,6 +81,8 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
     "ledger": [("run_id", "account"), ("account", "generation_id"), ("account", "day")],
     "ledger_archive": [("run_id", "account"), ("account", "generation_id"), ("account", "day")],
     "day_totals": [("day",), ("key_id", "day"), ("base_id", "day"), ("account_id", "day")],
+    "shares": [("run_id",)],
+    "comments": [("run_id",), ("share_id",)],
     "files": [("kind", "last_used_at"), ("run_id",)],
     "scenes": [("key",), ("clip_id",), ("airtable_record_id",)],
     "outbox": [("base_id", "table"), ("base_id", "next_at"), ("run_id",), ("record_id",)],
@@ -92,6 +95,8 @@ PARENTS: dict[str, dict[str, str]] = {
     "cuts": {"run_id": "runs"},
     "ledger": {"run_id": "runs", "generation_id": "generations"},
     "texts": {"run_id": "runs"},
+    "shares": {"run_id": "runs"},
+    "comments": {"run_id": "runs", "share_id": "shares"},
 }
 """The table whose row a column names."""
 
@@ -110,6 +115,7 @@ OWNERS: dict[str, str] = {
     "day_totals": "account_id",
     "files": "account_id",
     **dict.fromkeys(("scenes", "generations", "clips", "cuts", "events", "event_archive"), "run_id"),
+    **dict.fromkeys(("shares", "comments"), "run_id"),
 }
 """The column that says whose a row is: its account, or the run that it is a part of."""
 

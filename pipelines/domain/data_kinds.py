@@ -22,6 +22,8 @@ PERSONAL: Mapping[str, tuple[str, ...]] = {
     "event_archive": ("detail",),
     "outbox": ("fields", "sent", "error"),
     "texts": ("answer",),
+    "shares": ("verdict_by", "verdict_words"),
+    "comments": ("name", "words"),
 }
 """What people wrote and what was made of it: blank after erasing. All these tables name the run."""
 
@@ -61,6 +63,8 @@ TECHNICAL: Mapping[str, tuple[str, ...]] = {
     "clock_steps": ("id",),
     "sweeps": (*_LEASE, "base_id", "key_id", "started", "error"),
     "texts": (*_LEASE, "run_id"),
+    "shares": ("id", "run_id", "token", "made_by"),
+    "comments": ("id", "share_id", "run_id"),
     "files": ("id", "sha256", "run_id", *_OWNER),
     "file_totals": ("id", *_OWNER),
 }

@@ -42,6 +42,14 @@ class GenerationStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class ReviewVerdict(StrEnum):
+    """What a reviewer says of a film."""
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    CHANGES_ASKED = "changes_asked"
+
+
 class CutStatus(StrEnum):
     """Where one stitched output is."""
 

@@ -11,7 +11,15 @@ from enum import StrEnum
 from typing import Literal
 
 from pipelines.domain.footage import Footage, Verdict
-from pipelines.domain.lifecycle import CutStatus, GenerationStatus, Reason, RunSource, RunStatus, SceneStatus
+from pipelines.domain.lifecycle import (
+    CutStatus,
+    GenerationStatus,
+    Reason,
+    ReviewVerdict,
+    RunSource,
+    RunStatus,
+    SceneStatus,
+)
 from pipelines.domain.money import Account, Posting
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.clip_settings import SceneSettings
@@ -250,6 +258,38 @@ class Cut(Leased):
     delivered_at: float | None = None
     revoked_at: float | None = None
     deleted_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A link that shows one run's films to people without a key, takes what they say of them, and spends nothing."""
+
+    id: str
+    run_id: str
+    token: str
+    """Makes the link `/s/{token}`."""
+    shows_prompts: bool = False
+    created_at: float = 0.0
+    expires_at: float = 0.0
+    revoked_at: float | None = None
+    made_by: str = ""
+    verdict: ReviewVerdict = ReviewVerdict.WAITING
+    verdict_by: str = ""
+    verdict_words: str = ""
+    verdict_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """What somebody said of a shared film, at a second of it or of all of it."""
+
+    id: str
+    share_id: str
+    run_id: str
+    at: float
+    second: float | None = None
+    name: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from pipelines.domain.records import (
     Base,
     Checkpoint,
     Clip,
+    Comment,
     CustomerAccount,
     Cut,
     DayTotal,
@@ -31,6 +32,7 @@ from pipelines.domain.records import (
     Replay,
     Run,
     Scene,
+    Share,
     TextRequest,
 )
 from pipelines.domain.stored_files import FileTotal, StoredFile
@@ -143,6 +145,8 @@ class Tx(ABC):
     texts: Rows[TextRequest]
     files: Rows[StoredFile]
     file_totals: Rows[FileTotal]
+    shares: Rows[Share]
+    comments: Rows[Comment]
 
     @property
     @abstractmethod

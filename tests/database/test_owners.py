@@ -17,6 +17,7 @@ from pipelines.domain.records import (
     Balance,
     Base,
     Clip,
+    Comment,
     CustomerAccount,
     Cut,
     DayTotal,
@@ -25,6 +26,7 @@ from pipelines.domain.records import (
     LedgerEntry,
     Run,
     Scene,
+    Share,
 )
 from pipelines.domain.state.generation import GenerationRequest
 from pipelines.domain.stored_files import FileKind, StoredFile
@@ -70,6 +72,8 @@ def rows_of(who: str | None) -> dict[str, Any]:
             id=f"clip_{name}", run_id=run, scene_id=f"scene_{name}", fingerprint="f", sha256="", key="k", size=1
         ),
         "cuts": Cut(id=f"cut_{name}", run_id=run, take=0, format="16:9", status=CutStatus.DELIVERED, token=name),
+        "shares": Share(id=f"share_{name}", run_id=run, token=name),
+        "comments": Comment(id=f"comment_{name}", share_id=f"share_{name}", run_id=run, at=1.0),
         "files": StoredFile(id=f"clips/{name}.mp4", kind=FileKind.CLIP, size=1, run_id=run, account_id=who),
         "events": event,
         "event_archive": dataclasses.replace(event, id=archived),

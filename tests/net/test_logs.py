@@ -39,6 +39,7 @@ SECRETS = {
     "gemini bare": ("{}", "AIzaSyA-1234567890abcdefghij"),
     "media link": ("/media/{}/film.mp4", sign_media(SecretKeys("s" * 32), "cuts/a.mp4", 10)),
     "view link": ("GET /v/{} 200", new_token()),
+    "share link": ("GET /s/{}/comments 303", new_token()),
     "callback": ("/api/webhook/kie/{}", new_token()),
     "database": ("postgresql://user:{}@host/db", "hunter2"),
 }

@@ -29,6 +29,7 @@ BODIES: dict[str, Callable[[Ids], dict[str, Any]]] = {
         "params": {"name": "get_run", "arguments": {"run_id": ids["run_id"]}},
     },
     "pages.decide": lambda _: {"choice": "wait"},
+    "pages.share_run": lambda _: {"days": "3"},
     "pages.start": lambda _: {"once": "first"},
 }
 """A body that names something, for each address that takes one."""

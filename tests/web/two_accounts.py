@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.money import Account, Posting
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.domain.records import ApiKey, Base, CustomerAccount, Event, LedgerEntry, QueueSweep, Run
+from pipelines.domain.records import ApiKey, Base, CustomerAccount, Event, LedgerEntry, QueueSweep, Run, Share
 from pipelines.security import api_keys
 from pipelines.stages.orders.plan_run import plan_order
 from tests.web.web_fixtures import WebHarness
@@ -97,7 +97,11 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
                 )
             ]
         )
+    share = Share(id=f"share_{MARK}", run_id=doubtful.id, token=MARK, expires_at=now + 1000.0)
+    with harness.store.write() as tx:
+        assert tx.shares.add(share)
     return {
+        "share_id": share.id,
         "run_id": doubtful.id,
         "record_id": RECORD,
         "generation_id": gen.id,
@@ -110,6 +114,7 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
 
 
 UNKNOWN: Mapping[str, str] = {
+    "share_id": "share_of_nobody",
     "run_id": "run_of_nobody",
     "record_id": "recOfNobody000000",
     "generation_id": "gen_of_nobody",

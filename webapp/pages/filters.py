@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from pipelines.domain.lifecycle import AIRTABLE_STATUS, MOVING, RunStatus
 from pipelines.domain.money import show, to_micro
+from pipelines.domain.times import iso
 from webapp.context import settings
 
 _TONES = {"done": "good", "needs_approval": "warn", "needs_attention": "warn", "failed": "bad", "cancelled": "idle"}
@@ -41,6 +42,11 @@ def film_name(cut: dict[str, Any], run: dict[str, Any]) -> str:
 def clock(at: str, exact: bool = False) -> str:  # noqa: FBT001, FBT002 - filters take no keywords by habit
     """The moment in UTC, for those without a script; the script shows the reader's own time."""
     return datetime.fromisoformat(at).strftime("%d %b %H:%M:%S UTC" if exact else "%d %b %H:%M UTC")
+
+
+def iso_time(at: float) -> str:
+    """A moment of the database as a page's `time` has it."""
+    return iso(at) or ""
 
 
 def seconds(value: float | None) -> str:
@@ -109,6 +115,7 @@ def register(app: Flask) -> None:
         cost_name,
         film_name,
         clock,
+        iso_time,
         seconds,
         size,
         tone,

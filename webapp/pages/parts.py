@@ -16,6 +16,7 @@ from pipelines.domain.money import dollars
 from pipelines.domain.records import Event
 from pipelines.stages.base_rows import time_left
 from pipelines.stages.decisions import dry_run
+from pipelines.stages.review import shares
 from pipelines.stages.views import run_view, sentences
 from webapp.api.operate import catalogue, stopped
 from webapp.context import actor, services
@@ -47,11 +48,32 @@ def run_parts(run_id: str) -> tuple[dict[str, Any], dict[str, Part]]:
     again = _prices(run, [model.id for model in models]) if may and "regenerate" in run["actions"] else {}
     names = ("head", "decide", "film", "costs", "history")
     made = {name: part(name, **shared) for name in names}
+    made["review"] = part("review", **shared, **_review(run))
     made |= {
         f"scene-{scene['number']}": part("scene", scene=scene, prices=again.get(scene["number"], {}), **shared)
         for scene in run["scenes"]
     }
     return run, made
+
+
+def _review(run: dict[str, Any]) -> dict[str, Any]:
+    """The links by which the run's films are shown, and what was said by each."""
+    core = services()
+    now = core.clock.now()
+    with core.store.read() as tx:
+        found = tx.shares.find(run_id=run["run_id"], order="-created_at")
+        said = tx.comments.find(run_id=run["run_id"], order="at") if found else []
+    links = [
+        {
+            "share": share,
+            "live": shares.is_live(share, now),
+            "url": shares.page_url(core, share),
+            "comments": [one for one in said if one.share_id == share.id],
+        }
+        for share in found
+    ]
+    may_share = any(cut["url"] and not cut["animatic"] for cut in run["cuts"])
+    return {"shares": links, "may_share": may_share, "clock": shares.clock}
 
 
 def _prices(run: dict[str, Any], models: Sequence[str]) -> dict[int, dict[str, float]]:

@@ -164,5 +164,27 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { button.textContent = label; }, 1500);
 });
 
+// On a shared film a comment belongs to the second at which the player stands.
+const player = document.querySelector("[data-player]");
+if (player) {
+  const at = document.querySelector("[data-at]");
+  const place = () => { at.value = `${Math.floor(player.currentTime / 60)}:${String(Math.floor(player.currentTime % 60)).padStart(2, "0")}`; };
+  player.addEventListener("pause", place);
+  player.addEventListener("keydown", (event) => {
+    if (event.key !== "c" || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    player.pause();
+    place();
+    document.querySelector("[data-words]").focus();
+  });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-seek]");
+    if (!link) return;
+    event.preventDefault();
+    player.currentTime = Number(link.dataset.seek);
+    player.focus();
+  });
+}
+
 clocks(document);
 if (document.body.dataset.live) follow(document.body.dataset.live);

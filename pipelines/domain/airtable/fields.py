@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pipelines.domain.lifecycle import AIRTABLE_STATUS, PERSON_STATUSES, SceneStatus
+from pipelines.domain.lifecycle import AIRTABLE_STATUS, PERSON_STATUSES, ReviewVerdict, SceneStatus
 
 
 class AirtableTable(StrEnum):
@@ -40,10 +40,21 @@ class VideoField(StrEnum):
     PROGRESS_PAGE = "Progress Page"
     DURATION = "Duration"
     VERDICT = "Verdict"
+    REVIEW = "Review"
+    REVIEW_NOTES = "Review Notes"
+    SHARE_PAGE = "Share Page"
     STARTED_AT = "Started At"
     FINISHED_AT = "Finished At"
     LAST_UPDATE = "Last Update"
     SCENES = "Scenes"
+
+
+REVIEW_OPTIONS = {
+    ReviewVerdict.WAITING: "Waiting",
+    ReviewVerdict.ACCEPTED: "Accepted",
+    ReviewVerdict.CHANGES_ASKED: "Changes Asked",
+}
+"""What `Review` says."""
 
 
 class SceneField(StrEnum):

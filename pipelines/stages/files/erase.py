@@ -12,7 +12,7 @@ from pipelines.domain.data_kinds import PERSONAL
 from pipelines.domain.errors import NotAllowed, NotFound
 from pipelines.domain.lifecycle import ACTIVE, IN_DOUBT, OPEN, TERMINAL, RunStatus
 from pipelines.domain.orders.order import Order
-from pipelines.domain.records import Clip, Cut, Event, Leased, Run
+from pipelines.domain.records import Clip, Cut, Event, Leased, Run, Share
 from pipelines.ports import Rows, Tx
 from pipelines.stages.files import keep
 from pipelines.stages.kernel.services import Services
@@ -73,7 +73,7 @@ def _blank(tx: Tx, table: str, row: Any, now: float, used: set[str]) -> None:
     blank = {name: _empty(hints[name]) for name in PERSONAL[table]}
     if isinstance(row, Leased):
         blank["next_at"] = None
-    if isinstance(row, Cut):
+    if isinstance(row, Cut | Share):
         blank["revoked_at"] = row.revoked_at or now
     if isinstance(row, Cut | Clip) and row.key not in used:
         blank["deleted_at"] = row.deleted_at or now

@@ -77,6 +77,8 @@ _NAMED: Mapping[str, str] = {
     "unreachable": "the video service does not answer",
     "kept_aside": "a late clip arrived and is kept",
     "not_prepared": "the clip could not be prepared ahead",
+    "shared": "shared by a link",
+    "unshared": "the link was withdrawn",
     "attached": "the files are in the row",
     "attached_again": "Airtable has not fetched the film; it is sent once more",
     "not_attached": "Airtable could not fetch a copy of the film; its link works",
@@ -176,11 +178,21 @@ def _paid_in_vain(event: Event) -> str:
     return f"the language model was paid {show(event.detail.cost_micro or 0)} for an answer that cannot be used"
 
 
+def _reviewed(event: Event) -> str:
+    """What a reviewer decided."""
+    return _REVIEWED.get(event.new or "", "a reviewer changed their mind")
+
+
+_REVIEWED: Mapping[str, str] = {
+    "accepted": "a reviewer accepted the film",
+    "changes_asked": "a reviewer asked for changes",
+}
 _TOLD: Mapping[str, Callable[[Event], str]] = {
     "ladder": _ladder,
     "explained": _explained,
     "adopted": _adopted,
     "paid_in_vain": _paid_in_vain,
+    "verdict": _reviewed,
 }
 
 

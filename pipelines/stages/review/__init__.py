@@ -1,0 +1,1 @@
+"""Films shown to people without a key, and what they say of them."""
