@@ -81,6 +81,10 @@ class SignedLinks:
         """The permanent link to a cut."""
         return f"{self.base}/v/{token}"
 
+    def pack(self, token: str) -> str:
+        """The permanent link to the page of a pack."""
+        return f"{self.base}/v/{token}/pack"
+
     def callback(self, provider: str, token: str) -> str | None:
         """Where a provider may call back about one generation."""
         return f"{self.base}/api/webhook/{provider}/{token}" if self.providers_reach_us else None

@@ -101,7 +101,8 @@ def not_here(what: str) -> HttpProblem:
 
 def prefers_page() -> bool:
     """Whether a person with a browser asked, rather than a program."""
-    if request.path.startswith(("/api/", "/media/", "/v/", "/mcp")):
+    path = request.path
+    if path.startswith(("/api/", "/media/", "/v/", "/mcp")) and not path.endswith("/pack"):
         return False
     return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 

@@ -7,7 +7,7 @@ with a length, a type and a name, without a redirect.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import cast
 from urllib.parse import quote, urlsplit
@@ -127,31 +127,32 @@ def send(key: str, name: str, *, max_age: int, immutable: bool) -> Response:
     if not is_resource_modified(request.environ, etag=headers["ETag"].strip('"')):
         response.status_code = HTTPStatus.NOT_MODIFIED
         return response
-    return _filled(response, media, stored)
+    return filled(response, stored.size, lambda start, length: stored_bytes(media, stored.key, start, length))
 
 
 def _mark(stored: Stored) -> str:
     return stored.sha256[:32] or f"{stored.key.rsplit('/', 1)[-1]}-{stored.size}"
 
 
-def _filled(response: Response, media: MediaStore, stored: Stored) -> Response:
-    start, length = 0, stored.size
+def filled(response: Response, size: int, pieces: Callable[[int, int], Iterator[bytes]]) -> Response:
+    """All `size` bytes, or the part that was asked for: `pieces` reads from a start so many. Raises 416."""
+    start, length = 0, size
     wanted = request.range
     honoured = (
         wanted is not None and wanted.units == "bytes" and len(wanted.ranges) == 1 and _range_still_holds(response)
     )
     if wanted is not None and honoured:
-        bounds = wanted.range_for_length(stored.size)
+        bounds = wanted.range_for_length(size)
         if bounds is None:
-            refused = HttpProblem(416, f"The file has {stored.size} bytes.", (), {})
-            refused.headers["Content-Range"] = f"bytes */{stored.size}"
+            refused = HttpProblem(416, f"The file has {size} bytes.", (), {})
+            refused.headers["Content-Range"] = f"bytes */{size}"
             raise refused
         start, length = bounds[0], bounds[1] - bounds[0]
         response.status_code = HTTPStatus.PARTIAL_CONTENT
-        response.headers["Content-Range"] = ContentRange("bytes", bounds[0], bounds[1], stored.size).to_header()
+        response.headers["Content-Range"] = ContentRange("bytes", bounds[0], bounds[1], size).to_header()
     response.headers["Content-Length"] = str(length)
     if request.method != "HEAD":
-        response.response = _bytes(media, stored.key, start, length)
+        response.response = pieces(start, length)
         response.direct_passthrough = True
     return response
 
@@ -162,7 +163,8 @@ def _range_still_holds(response: Response) -> bool:
     return condition is None or condition == response.headers["ETag"]
 
 
-def _bytes(media: MediaStore, key: str, start: int, length: int) -> Iterator[bytes]:
+def stored_bytes(media: MediaStore, key: str, start: int, length: int) -> Iterator[bytes]:
+    """A part of a stored file."""
     path = media.local_path(key)
     if path is None:
         yield from media.open_range(key, start, length)

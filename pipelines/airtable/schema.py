@@ -229,6 +229,7 @@ _VIDEO_OUTPUTS = (
     _out(V.FINAL_VIDEO, _FILES, "The finished video, one file for each format."),
     _out(V.POSTER, _FILES, "A still of the video."),
     _out(V.VIDEO_URL, "url", "A permanent link to the video."),
+    _out(V.PACK_URL, "url", "A permanent link to the films with a folder for each platform of Pack."),
     _out(V.PROGRESS_PAGE, "url", "Progress, preview, cost, approve and retry in the browser."),
     _out(V.DURATION, "duration", "Length of the video.", durationFormat="h:mm:ss"),
     _out(V.VERDICT, _LONG, "What an automatic look at the finished video found."),

@@ -54,6 +54,7 @@ UNIQUE: dict[str, list[tuple[str, ...]]] = {
     "generations": [("provider", "provider_id"), ("idem_key",), ("callback_token",)],
     "shares": [("token",)],
     "cuts": [("token",), ("run_id", "take", "format", "animatic")],
+    "packs": [("token",), ("run_id", "take")],
 }
 
 INDEXES: dict[str, list[tuple[str, ...]]] = {
@@ -93,6 +94,7 @@ PARENTS: dict[str, dict[str, str]] = {
     "generations": {"run_id": "runs"},
     "clips": {"run_id": "runs", "generation_id": "generations"},
     "cuts": {"run_id": "runs"},
+    "packs": {"run_id": "runs"},
     "ledger": {"run_id": "runs", "generation_id": "generations"},
     "texts": {"run_id": "runs"},
     "shares": {"run_id": "runs"},
@@ -114,8 +116,8 @@ OWNERS: dict[str, str] = {
     "balances": "account_id",
     "day_totals": "account_id",
     "files": "account_id",
-    **dict.fromkeys(("scenes", "generations", "clips", "cuts", "events", "event_archive"), "run_id"),
     **dict.fromkeys(("shares", "comments"), "run_id"),
+    **dict.fromkeys(("scenes", "generations", "clips", "cuts", "packs", "events", "event_archive"), "run_id"),
 }
 """The column that says whose a row is: its account, or the run that it is a part of."""
 

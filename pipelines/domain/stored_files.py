@@ -1,4 +1,6 @@
-"""Records of what is in storage: a row for each object, and how much there is of each kind and owner."""
+"""Records of what is in storage: a row for each object, how much there is of each kind and owner, and what is handed
+out together.
+"""
 
 from __future__ import annotations
 
@@ -66,3 +68,29 @@ class FileTotal:
     key_id: str | None = None
     files: int = 0
     size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackEntry:
+    """One file of a pack: what is in storage under `key`, or the words themselves."""
+
+    name: str
+    size: int
+    crc32: int
+    key: str | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """The films of one take of a run with all that is posted with them, as one ZIP behind a permanent link.
+
+    Its bytes follow from this row alone: nothing of it is stored, and any part of it can be sent.
+    """
+
+    id: str
+    run_id: str
+    take: int
+    token: str
+    entries: tuple[PackEntry, ...] = ()
+    created_at: float = 0.0

@@ -35,7 +35,7 @@ from pipelines.domain.records import (
     Share,
     TextRequest,
 )
-from pipelines.domain.stored_files import FileTotal, StoredFile
+from pipelines.domain.stored_files import FileTotal, Pack, StoredFile
 
 T = TypeVar("T")
 
@@ -122,6 +122,7 @@ class Tx(ABC):
     generations: Rows[Generation]
     clips: Rows[Clip]
     cuts: Rows[Cut]
+    packs: Rows[Pack]
     events: Rows[Event]
     event_archive: Rows[Event]
     ledger: Rows[LedgerEntry]

@@ -79,5 +79,8 @@ class Links(Protocol):
     def video(self, token: str) -> str:
         """The permanent link to a cut."""
 
+    def pack(self, token: str) -> str:
+        """The permanent link to the page of a pack."""
+
     def callback(self, provider: str, token: str) -> str | None:
         """Where a provider may call back about one generation; None when it cannot reach us."""

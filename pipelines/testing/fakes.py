@@ -96,6 +96,10 @@ class PlainLinks:
         """The permanent link."""
         return f"{self.base}/v/{token}"
 
+    def pack(self, token: str) -> str:
+        """The permanent link to the page of a pack."""
+        return f"{self.base}/v/{token}/pack"
+
     def callback(self, provider: str, token: str) -> str | None:
         """The callback address."""
         return f"{self.base}/api/webhook/{provider}/{token}"

@@ -29,7 +29,7 @@ from pipelines.domain.records import (
     Share,
 )
 from pipelines.domain.state.generation import GenerationRequest
-from pipelines.domain.stored_files import FileKind, StoredFile
+from pipelines.domain.stored_files import FileKind, Pack, StoredFile
 
 WHO = ("acc_a", "acc_b", None)
 DAY = "2026-11-29"
@@ -74,6 +74,7 @@ def rows_of(who: str | None) -> dict[str, Any]:
         "cuts": Cut(id=f"cut_{name}", run_id=run, take=0, format="16:9", status=CutStatus.DELIVERED, token=name),
         "shares": Share(id=f"share_{name}", run_id=run, token=name),
         "comments": Comment(id=f"comment_{name}", share_id=f"share_{name}", run_id=run, at=1.0),
+        "packs": Pack(id=f"pack_{name}", run_id=run, take=0, token=name),
         "files": StoredFile(id=f"clips/{name}.mp4", kind=FileKind.CLIP, size=1, run_id=run, account_id=who),
         "events": event,
         "event_archive": dataclasses.replace(event, id=archived),

@@ -157,6 +157,7 @@ class RunView(RunSummary):
     version: str
     detail: str
     verdict: str | None
+    pack_url: str | None
     approval: str | None
     key: str | None
     started_at: Time | None

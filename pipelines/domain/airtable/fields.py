@@ -37,6 +37,7 @@ class VideoField(StrEnum):
     FINAL_VIDEO = "Final Video"
     POSTER = "Poster"
     VIDEO_URL = "Video URL"
+    PACK_URL = "Pack URL"
     PROGRESS_PAGE = "Progress Page"
     DURATION = "Duration"
     VERDICT = "Verdict"

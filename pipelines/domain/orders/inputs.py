@@ -147,7 +147,9 @@ def values_of(record: type[Any], found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _typed(kind: Kind, value: Any) -> Any:
     match kind:
-        case Choice(several=True) | Files(several=True):
+        case Choice(of=of, several=True):
+            return tuple(of(word) for word in value)
+        case Files(several=True):
             return tuple(value)
         case Choice(of=of):
             return of(value)

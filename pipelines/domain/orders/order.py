@@ -28,6 +28,7 @@ from pipelines.domain.orders.inputs import (
     shape_in,
     values_of,
 )
+from pipelines.domain.orders.platforms import Platform
 
 MAX_SCENES = 50
 MAX_PROMPT = 32_000
@@ -101,6 +102,9 @@ class Order:
     formats: tuple[str, ...] = given("Formats", Choice(ASPECT_RATIOS, several=True, tidy=shape_in),
         "More shapes of the same video, made from the same clips at no extra price.", default=(),
         api=Api("More cuts of the same clips."), seen=True)
+    pack: tuple[Platform, ...] = given("Pack", Choice(tuple(map(str, Platform)), of=Platform, several=True),
+        "Where it will be posted: a download with a folder for each, in the shape that it takes, at no extra price.",
+        default=(), api=Api("Where it will be posted: a ZIP with a folder for each, at `pack_url`."))
     fit: Fit = given("Fit", among(Fit), "How a picture of another shape fills the frame. Empty: Crop.",
         default=Fit.CROP, api=Api(), seen=True)
     resolution: str = given("Resolution", Choice(RESOLUTIONS, tidy=resolution_in), "Empty: 720p.", default="720p",

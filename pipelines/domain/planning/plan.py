@@ -17,6 +17,7 @@ from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.orders.checks import check_order, shares_film, usable
 from pipelines.domain.orders.fit import either, film_size
 from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_SCENES, Order, SceneOrder
+from pipelines.domain.orders.platforms import shapes_of
 from pipelines.domain.planning.clip_settings import ClipSettings
 from pipelines.domain.planning.film_length import Share, counted, shares
 from pipelines.domain.planning.fit_scene import Fitted, fit_scene
@@ -208,7 +209,7 @@ def _compose(
         width=width,
         height=height,
         fps=lead.fps,
-        formats=tuple(dict.fromkeys((order.aspect_ratio, *order.formats))),
+        formats=tuple(dict.fromkeys((order.aspect_ratio, *order.formats, *shapes_of(order.pack)))),
         resolution=frame.resolution,
         quote_micro=sum(scene.price_micro + scene.softening_micro for scene in scenes) + text_micro,
         text_micro=text_micro,

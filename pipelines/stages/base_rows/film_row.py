@@ -21,8 +21,12 @@ def show(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut], *, have: Map
     """
     if run.record_id is None or run.base_id is None or not cuts:
         return
-    run_row.show(services, tx, run, urgent=True, extra=cells(services, cuts, have=have))
-    if not cuts[0].animatic and have is None:
+    extra, is_new = cells(services, cuts, have=have), not cuts[0].animatic and have is None
+    known = outbox.entry_of(tx, run.base_id, AirtableTable.VIDEOS, run.record_id)
+    if is_new and known is not None and known.fields.get(VideoField.PACK_URL):
+        extra[VideoField.PACK_URL.value] = None
+    run_row.show(services, tx, run, urgent=True, extra=extra)
+    if is_new:
         _show_version(services, tx, run, cuts)
 
 

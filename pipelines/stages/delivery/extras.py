@@ -7,7 +7,7 @@ from dataclasses import replace
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.records import Cut
 from pipelines.ports import log_context
-from pipelines.stages.delivery import verify_attachments
+from pipelines.stages.delivery import pack, verify_attachments
 from pipelines.stages.files import keep
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
@@ -15,10 +15,14 @@ from pipelines.stages.kernel.transitions import FREE, Actor, record
 
 
 def advance(services: Services, actor: Actor, cut_id: str) -> None:
-    """First the extras, then a look whether Airtable has what it was given."""
+    """First the extras, then the pack, then a look whether Airtable has what it was given."""
     with services.store.read() as tx:
         cut = tx.cuts.get(cut_id)
+        run = tx.runs.get(cut.run_id) if cut else None
+        packs = run is not None and pack.is_due(tx, run)
     log_context.add(run_id=cut.run_id if cut else None)
+    if run is not None and packs:
+        pack.make(services, actor, run)
     if cut is not None and cut.attachment.extras:
         verify_attachments.verify(services, actor, cut_id)
     elif cut is not None and cut.key is not None and cut.deleted_at is None:
@@ -42,18 +46,27 @@ def make(services: Services, actor: Actor, cut: Cut) -> None:
 
 def _settle(services: Services, actor: Actor, cut_id: str, made: dict[str, str]) -> None:
     with services.store.write() as tx:
+        known = tx.cuts.get(cut_id)
+        # Of several films that are finished at the same moment, the last one sees that all are.
+        run = tx.runs.get(known.run_id, lock=True) if known else None
         cut = tx.cuts.get(cut_id, lock=True)
-        if cut is not None:
-            extras, known = {**cut.extras, **made}, replace(cut.attachment, extras=True)
-            later = services.clock.now() + verify_attachments.PAUSES_S[0] if known.verifications else None
-            done = {"extras": extras, "attachment": known, "next_at": later}
-            tx.cuts.change(cut_id, {"lease_token": actor.lease}, attempts=0, **done, **FREE)
+        if cut is None or run is None:
+            return
+        extras, attachment = {**cut.extras, **made}, replace(cut.attachment, extras=True)
+        later = services.clock.now() + verify_attachments.PAUSES_S[0] if attachment.verifications else None
+        done = {"extras": extras, "attachment": attachment, "next_at": later}
+        tx.cuts.change(cut_id, {"lease_token": actor.lease}, attempts=0, **done, **FREE)
+        if pack.is_due(tx, run):
+            tx.cuts.change(cut_id, next_at=services.clock.now())
 
 
 def give_up(services: Services, actor: Actor, cut_id: str, error: ReelgridError) -> None:
     """The film is there without them."""
-    with services.store.read() as tx:
+    with services.store.write() as tx:
         known = tx.cuts.get(cut_id)
+        run = tx.runs.get(known.run_id) if known else None
+        if run is not None and pack.is_due(tx, run):
+            pack.give_up(tx, actor, run, error.operator)
     if known is not None and known.attachment.extras:
         verify_attachments.give_up(services, actor, cut_id, error)
         return

@@ -126,10 +126,13 @@ def _planned(services: Services, actor: Actor, run: Run, name: str, *, animatic:
         return tx.cuts.find(run_id=run.id, take=run.take, format=name, animatic=animatic)[0]
 
 
-def films_of(tx: Tx, run: Run) -> list[Cut]:
-    """The films of a run's present take that are kept, in the order of its formats: the first is the film's own."""
+def films_of(tx: Tx, run: Run, take: int | None = None) -> list[Cut]:
+    """The films of a take of a run, by default its present one, that are kept, in the order of its formats: the first
+    is the film's own.
+    """
     formats = list(run.plan.formats) if run.plan else []
-    cuts = tx.cuts.find(run_id=run.id, take=run.take, animatic=False, deleted_at=None)
+    number = run.take if take is None else take
+    cuts = tx.cuts.find(run_id=run.id, take=number, animatic=False, deleted_at=None)
     return sorted((cut for cut in cuts if cut.format in formats), key=lambda cut: formats.index(cut.format))
 
 

@@ -11,6 +11,7 @@ from pipelines.domain.money import dollars
 from pipelines.domain.orders.order import Order
 from pipelines.domain.progress import timings
 from pipelines.domain.records import Clip, Cut, Event, Generation, LedgerEntry, Run, Scene
+from pipelines.domain.stored_files import Pack
 from pipelines.domain.times import iso
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.views import sentences
@@ -35,6 +36,7 @@ class Picture:
     generations: Sequence[Generation]
     clips: Sequence[Clip] = ()
     cuts: Sequence[Cut] = ()
+    pack: Pack | None = None
     events: Sequence[Event] = ()
     spent: Sequence[LedgerEntry] = ()
     spent_micro: int

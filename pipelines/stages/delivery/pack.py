@@ -1,0 +1,138 @@
+"""The pack of a run's films: who posts them finds a folder for each platform, with what to paste where."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pipelines.domain.airtable.fields import VideoField
+from pipelines.domain.keys import new_id, new_token
+from pipelines.domain.orders.platforms import RULES, Platform, broken_limits
+from pipelines.domain.records import Cut, Run
+from pipelines.domain.stored_files import Pack, PackEntry
+from pipelines.ports import Tx
+from pipelines.stages.base_rows import run_row
+from pipelines.stages.films.stitch import films_of
+from pipelines.stages.kernel import scratch
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import Actor, record
+
+README = "README.txt"
+_PIECE = 1 << 20
+
+
+def is_due(tx: Tx, run: Run) -> bool:
+    """Whether it was ordered, everything that goes into it is there, and it is not made yet."""
+    if run.order is None or not run.order.pack or pack_of(tx, run) is not None:
+        return False
+    films = films_of(tx, run)
+    return bool(films) and all(film.attachment.extras for film in films)
+
+
+def pack_of(tx: Tx, run: Run) -> Pack | None:
+    """The pack of the present take."""
+    found = tx.packs.find(run_id=run.id, take=run.take, limit=1)
+    return found[0] if found else None
+
+
+def make(services: Services, actor: Actor, run: Run) -> None:
+    """Look at each file once, for its length and check sum, and say in the row where the pack is."""
+    with services.store.read() as tx:
+        films = films_of(tx, run)
+    pack = Pack(
+        id=new_id("pack"),
+        run_id=run.id,
+        take=run.take,
+        token=new_token(),
+        entries=tuple(_entries(services, run, films)),
+        created_at=actor.now,
+    )
+    with services.store.write() as tx:
+        current = tx.runs.get(run.id, lock=True)
+        if current is None or current.take != run.take or not tx.packs.add(pack):
+            return
+        record(tx, actor, "run", run.id, run.id, "packed", sentence="The pack for posting is ready.")
+        link = {VideoField.PACK_URL.value: services.links.pack(pack.token)}
+        run_row.show(services, tx, current, urgent=True, extra=link)
+
+
+def give_up(tx: Tx, actor: Actor, run: Run, sentence: str) -> None:
+    """The films are there without it: an empty one says that it was tried."""
+    if tx.packs.add(Pack(id=new_id("pack"), run_id=run.id, take=run.take, token=new_token(), created_at=actor.now)):
+        record(tx, actor, "run", run.id, run.id, "no_pack", error=sentence)
+
+
+def _entries(services: Services, run: Run, films: Sequence[Cut]) -> Iterator[PackEntry]:
+    order, known = run.order, dict[str, tuple[int, int]]()
+    if order is None:
+        return
+    read_me = _words(run, films).encode()
+    yield PackEntry(name=README, size=len(read_me), crc32=zlib.crc32(read_me), text=read_me.decode())
+    for name, key in _files(order.pack, films):
+        if key not in known:
+            known[key] = _measured(services, key)
+        size, crc = known[key]
+        yield PackEntry(name=name, size=size, crc32=crc, key=key)
+
+
+def _files(platforms: Sequence[Platform], films: Sequence[Cut]) -> Iterator[tuple[str, str]]:
+    """Where each stored file stands in the pack."""
+    for platform in platforms:
+        film = _film_for(platform, films)
+        name = film.filename or "film.mp4"
+        beside = {"poster.jpg": film.poster_key}
+        beside |= {name.removesuffix(".mp4") + f".{kind}": film.extras.get(kind) for kind in ("srt", "vtt")}
+        yield f"{platform}/{name}", film.key or ""
+        yield from ((f"{platform}/{called}", key) for called, key in beside.items() if key)
+    for called, kind in (("contact-sheet.jpg", "contact_sheet"), ("provenance.json", "provenance")):
+        if kind in films[0].extras:
+            yield called, films[0].extras[kind]
+
+
+def _film_for(platform: Platform, films: Sequence[Cut]) -> Cut:
+    """The film of the platform's shape; the film's own where it takes any, or there is none."""
+    shape = RULES[platform].shape
+    return next((film for film in films if film.format == shape), films[0])
+
+
+def _measured(services: Services, key: str) -> tuple[int, int]:
+    """Bytes and CRC-32 of a stored file, read in pieces."""
+    size = crc = 0
+    with scratch.local(services, key).open("rb") as file:
+        while piece := file.read(_PIECE):
+            size, crc = size + len(piece), zlib.crc32(piece, crc)
+    return size, crc
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """How a film is posted on one platform, and what of it the platform would not take."""
+
+    platform: Platform
+    film: Cut
+    paste: tuple[str, ...]
+    limits: tuple[str, ...]
+
+
+def guides(run: Run, films: Sequence[Cut]) -> Iterator[Guide]:
+    """One for each platform of the order."""
+    for platform in run.order.pack if run.order else ():
+        film = _film_for(platform, films)
+        limits = broken_limits(platform, film.footage, film.size or 0, film.format, title_of(run))
+        yield Guide(platform, film, RULES[platform].paste, tuple(limits))
+
+
+def title_of(run: Run) -> str:
+    """What the film is called; empty where nobody said."""
+    return ((run.order.title if run.order else None) or "").strip()
+
+
+def _words(run: Run, films: Sequence[Cut]) -> str:
+    """What to paste where, and what a platform would not take."""
+    lines = [title_of(run) or "Your film", "", "One folder for each platform. Upload the .mp4, then paste:", ""]
+    for guide in guides(run, films):
+        lines += [guide.platform.value, *(f"- {line}" for line in guide.paste)]
+        lines += [*(f"! {limit}" for limit in guide.limits), ""]
+    lines.append("Every second of this film was made by a model: provenance.json says which, and when.")
+    return "\r\n".join(lines) + "\r\n"

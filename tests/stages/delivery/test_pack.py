@@ -1,0 +1,96 @@
+"""The pack of a film: everything that is posted, described by one row, made once its parts are there."""
+
+from __future__ import annotations
+
+import zlib
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.domain.airtable.fields import AirtableTable
+from pipelines.domain.footage import Footage
+from pipelines.domain.orders.platforms import Platform, broken_limits
+from pipelines.domain.records import Run
+from pipelines.domain.stored_files import Pack
+from pipelines.stages.files import erase
+from pipelines.stages.kernel import scratch
+from pipelines.testing.airtable import BASE
+from tests.stages.stage_fixtures import StageHarness
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> StageHarness:
+    return StageHarness.build(tmp_path)
+
+
+def packs_of(harness: StageHarness, run: Run) -> list[Pack]:
+    with harness.services.store.read() as tx:
+        return tx.packs.find(run_id=run.id)
+
+
+def test_a_row_with_platforms_gets_films_in_their_shapes_and_a_link_to_all(harness: StageHarness) -> None:
+    record, run = harness.film(Prompt="A cat", Title="Lumen", Captions="Sidecar", Pack=["TikTok", "YouTube"])
+    assert [cut.format for cut in harness.cuts(run)] == ["16:9", "9:16"]
+    (pack,) = packs_of(harness, run)
+    assert harness.cells(record)["Pack URL"] == harness.services.links.pack(pack.token)
+    names = [entry.name for entry in pack.entries]
+    assert names[0] == "README.txt"
+    assert {name.partition("/")[0] for name in names} >= {"TikTok", "YouTube"}
+    assert any(name.startswith("TikTok/") and name.endswith("9x16.mp4") for name in names)
+    assert any(name.startswith("YouTube/") and name.endswith("16x9.mp4") for name in names)
+    for entry in pack.entries:
+        data = scratch.local(harness.services, entry.key).read_bytes() if entry.key else entry.text.encode()
+        assert (len(data), zlib.crc32(data)) == (entry.size, entry.crc32), entry.name
+
+
+def test_the_read_me_names_what_a_platform_would_not_take(harness: StageHarness) -> None:
+    _, run = harness.film(Prompt="A cat", Title="L" * 101, Pack=["Shorts", "YouTube"], **{"Clip Seconds": 5})
+    read_me = packs_of(harness, run)[0].entries[0].text
+    assert "! The title has 101 characters; YouTube takes up to 100." in read_me
+    assert "Thumbnail: poster.jpg." in read_me
+
+
+def test_without_platforms_nothing_is_packed_and_nothing_said(harness: StageHarness) -> None:
+    record, run = harness.film(Prompt="A cat")
+    assert not packs_of(harness, run)
+    assert "Pack URL" not in harness.cells(record)
+
+
+def test_the_link_of_an_earlier_film_does_not_stay_in_the_row(harness: StageHarness) -> None:
+    record, _ = harness.film(Prompt="A cat", Pack=["LinkedIn"])
+    assert harness.cells(record)["Pack URL"]
+    harness.airtable.edit(AirtableTable.VIDEOS, record, Prompt="A dog", Pack=None)
+    harness.make(record)
+    assert not harness.cells(record).get("Pack URL")
+
+
+def test_what_is_erased_is_in_no_pack(harness: StageHarness) -> None:
+    record, run = harness.film(Prompt="A cat", Title="A secret", Pack=["LinkedIn"])
+    erase.erase(harness.services, BASE, record)
+    (pack,) = packs_of(harness, run)
+    assert pack.entries == ()
+
+
+@pytest.mark.parametrize(
+    ("platform", "changes", "words"),
+    [
+        (Platform.TIKTOK, {"duration_s": 2.0}, "2.0 s long; TikTok takes 3 s and more"),
+        (Platform.SHORTS, {"duration_s": 181.0}, "181.0 s long; Shorts takes up to 180 s"),
+        (Platform.REELS, {"size": 301_000_000}, "301 MB; Reels takes up to 300 MB"),
+        (Platform.TIKTOK, {"fps": 12}, "12 pictures a second; TikTok takes 23 to 60"),
+        (Platform.YOUTUBE, {"shape": "9:16"}, "is 9:16; YouTube wants 16:9"),
+    ],
+)
+def test_each_limit_has_a_sentence(platform: Platform, changes: dict[str, Any], words: str) -> None:
+    shape = "16:9" if platform is Platform.YOUTUBE else "9:16"
+    film: dict[str, Any] = {"duration_s": 20.0, "fps": 30, "size": 1_000_000, "shape": shape}
+    assert not said(platform, **film)
+    (sentence,) = said(platform, **film | changes)
+    assert words in sentence
+
+
+def said(platform: Platform, *, duration_s: float, fps: float, size: int, shape: str) -> list[str]:
+    footage = Footage(duration_s=duration_s, fps=Fraction(fps), width=720, height=1280)
+    return list(broken_limits(platform, footage, size, shape, "A title"))

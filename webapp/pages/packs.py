@@ -1,0 +1,99 @@
+"""The pack of a run's films: a page that says what to paste where, and the ZIP, which is made while it is sent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from flask import Response, render_template, request, url_for
+from werkzeug.http import is_resource_modified, quote_etag
+
+from pipelines.domain.records import Cut, Run
+from pipelines.domain.stored_files import Pack
+from pipelines.security import links
+from pipelines.stages.delivery import pack as packs
+from pipelines.stages.films.stitch import films_of
+from webapp import stored_zip
+from webapp.access.rules import Door, Owner, declares
+from webapp.context import services
+from webapp.errors import HttpProblem, not_here
+from webapp.media import disposition, filled, stored_bytes
+from webapp.pages.blueprint import bp
+
+_GONE = "These films are no longer available here."
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    pack: Pack
+    run: Run
+    films: Sequence[Cut]
+
+
+@bp.get("/v/<token>/pack")
+@declares(Door.SHARE, Owner.ADDRESS)
+def pack_page(token: str) -> Response:
+    """What to paste where. 404 for an unknown link; 410 when a film of it was revoked, or is no longer kept."""
+    opened = _open(token)
+    text = render_template(
+        "pack.html",
+        title=packs.title_of(opened.run) or "Your film",
+        guides=list(packs.guides(opened.run, opened.films)),
+        zip=url_for("pages.pack_zip", token=token),
+        size=stored_zip.size_of(_archive(opened.pack)),
+    )
+    response = Response(text, mimetype="text/html")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@bp.route("/v/<token>/pack.zip", methods=["GET", "HEAD"])
+@declares(Door.SHARE, Owner.ADDRESS)
+def pack_zip(token: str) -> Response:
+    """The ZIP, with Range and HEAD: nothing of it is on disk or in memory."""
+    opened = _open(token)
+    archive = _archive(opened.pack)
+    response = Response(status=200, mimetype="application/zip")
+    name = (opened.films[0].filename or "film.mp4").removesuffix(".mp4") + "-pack.zip"
+    response.headers["Accept-Ranges"] = "bytes"
+    response.headers["ETag"] = quote_etag(hashlib.sha256(repr(opened.pack).encode()).hexdigest()[:32])
+    response.headers["Content-Disposition"] = disposition(name, attachment=True)
+    response.headers["Cache-Control"] = "private, max-age=300"
+    if not is_resource_modified(request.environ, etag=response.headers["ETag"].strip('"')):
+        response.status_code = 304
+        return response
+    entries, media = opened.pack.entries, services().media
+
+    def member(number: int, start: int, length: int) -> Iterator[bytes]:
+        entry = entries[number]
+        if entry.key is None:
+            yield entry.text.encode()[start : start + length]
+        else:
+            yield from stored_bytes(media, entry.key, start, length)
+
+    def pieces(start: int, length: int) -> Iterator[bytes]:
+        return stored_zip.read(archive, start, length, member)
+
+    return filled(response, stored_zip.size_of(archive), pieces)
+
+
+def _archive(pack: Pack) -> list[stored_zip.Span]:
+    members = [stored_zip.Member(entry.name, entry.size, entry.crc32) for entry in pack.entries]
+    return stored_zip.spans(members, pack.created_at)
+
+
+def _open(token: str) -> _Opened:
+    if not links.is_view_token(token):
+        raise not_here("pack")
+    with services().store.read() as tx:
+        found = tx.packs.find(token=token, limit=1)
+        run = tx.runs.get(found[0].run_id) if found else None
+        films = films_of(tx, run, found[0].take) if run else []
+        keys = {entry.key for entry in found[0].entries if entry.key} if found else set()
+        kept = {row.id for row in tx.files.find(id=sorted(keys))}
+    if run is None:
+        raise not_here("pack")
+    if not films or not keys or keys - kept or any(film.revoked_at is not None for film in films):
+        raise HttpProblem(410, _GONE)
+    return _Opened(found[0], run, films)
