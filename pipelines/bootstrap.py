@@ -219,6 +219,13 @@ def restore_database(source: Path, url: str) -> None:
     restore(source, database_url(url), SystemClock().now())
 
 
+def mark_restored(settings: Settings, now: float, known_until: float) -> None:
+    """Say of the database of these settings that it was brought back and knows nothing since then; spending stops."""
+    from pipelines.database.backup import mark_restored as mark
+
+    mark(settings.database_direct_url or settings.database_url, now, known_until)
+
+
 def make_editor() -> FilmEditor:
     """The cutting room; its heavy libraries load when they are used."""
     from pipelines.media.editor import MediaEditor

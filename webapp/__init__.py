@@ -12,6 +12,7 @@ from pipelines.bootstrap import secret_keys
 from pipelines.security.secret_keys import SecretKeys
 from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.recovery import after_restore
 from webapp import agents, commands, errors, health, media, openapi, pages, security
 from webapp.access import auth, doors
 from webapp.api import blueprint
@@ -28,6 +29,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     chosen = settings or load_settings()
     core = services or _real(chosen)
     core.store.migrate()
+    after_restore.before_answering(core)
     app = Flask(__name__)
     keys = secret_keys(chosen, core.store)
     app.config.from_mapping(_config(chosen, keys))

@@ -16,11 +16,12 @@ from pipelines.database.engine import make_engine
 from pipelines.database.store import SqlStore
 from pipelines.domain.errors import NotAllowed, NotConfigured
 from pipelines.domain.limits import EVERYWHERE, StopSwitch
+from pipelines.domain.records import KNOWN_UNTIL, RESTORED, Checkpoint
 
 SQLITE, POSTGRES = b"SQLite format 3\0", b"PGDMP"
 """How a file begins."""
 PROGRAMS = Path("/usr/lib/postgresql")
-RESTORED = "The database was restored from a backup: look for what was bought since, then switch this off."
+WHY = "The database was restored from a backup: look for what was bought since, then switch this off."
 
 
 def back_up(url: str, dest: Path) -> int:
@@ -58,15 +59,24 @@ def restore(source: Path, url: str, now: float) -> None:
             shutil.copyfile(source, draft)
     else:
         _run("pg_restore", address, "--no-owner", "--exit-on-error", "--single-transaction", str(source), into=True)
-    _stop(url, now)
+    mark_restored(url, now)
 
 
-def _stop(url: str, now: float) -> None:
+def mark_restored(url: str, now: float, known_until: float | None = None) -> None:
+    """Stop spending in a database that was brought back, and say between which moments it knows nothing: since its
+    last event, unless it is told. Links and sessions of before are void from now on.
+    """
     store = SqlStore(url, pooled=False)
     store.migrate()
     with store.write() as tx:
         tx.stop_switches.add(StopSwitch(id=EVERYWHERE, on=False, at=now))
-        tx.stop_switches.change(EVERYWHERE, on=True, at=now, reason=RESTORED, actor="restore")
+        if known_until is None:
+            last = tx.events.find(order="-at", limit=1)
+            known_until = last[0].at if last else 0.0
+        for name, at in ((RESTORED, now), (KNOWN_UNTIL, known_until)):
+            if not tx.checkpoints.change(name, at=at):
+                tx.checkpoints.add(Checkpoint(id=name, at=at))
+        tx.stop_switches.change(EVERYWHERE, on=True, at=now, reason=WHY, actor="restore")
     store.engine.dispose()
 
 

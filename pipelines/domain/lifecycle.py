@@ -103,8 +103,9 @@ RUN_TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
 }
 
 GENERATION_TRANSITIONS: Mapping[GenerationStatus, frozenset[GenerationStatus]] = {
-    # Failed: it can never be sent as it is. Adopted: an earlier request turned up that was held for lost.
-    _G.PLANNED: frozenset({_G.SUBMITTING, _G.ADOPTED, _G.FAILED, _G.CANCELLED}),
+    # Failed: it can never be sent as it is. Adopted: an earlier request turned up that was held for lost. Unknown: the
+    # database was restored, and it may have been bought after the backup.
+    _G.PLANNED: frozenset({_G.SUBMITTING, _G.ADOPTED, _G.FAILED, _G.CANCELLED, _G.UNKNOWN}),
     # Back to planned only when the request provably never left us.
     _G.SUBMITTING: frozenset({_G.PLANNED, _G.SUBMITTED, _G.FAILED, _G.UNKNOWN}),
     _G.SUBMITTED: frozenset({_G.RUNNING, _G.SUCCEEDED, _G.FAILED, _G.CANCELLED, _G.ABANDONED}),

@@ -30,6 +30,8 @@ OF_FOLDERS = {
     "inputs": FileKind.INPUT,
 }
 """By the first part of a key."""
+WITHDRAWN = "withdrawn"
+"""The folder of what a restored database must hear of; no row knows these files, and nothing deletes them."""
 
 
 def kind_of(key: str) -> FileKind | None:

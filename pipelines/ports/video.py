@@ -75,6 +75,9 @@ class VideoProvider(Protocol):
     def find(self, submission: Submission, since: float) -> list[Job]:
         """Jobs that could be this submission, created at or after `since`; only for ability `list`."""
 
+    def jobs(self, since: float) -> list[Job]:
+        """All its jobs created at or after `since`, whoever asked for them. Raises Ambiguous where it lists none."""
+
     def fetch(self, job: Job, request: GenerationRequest, dest: Path, accept: Accept = anything) -> None:
         """Stream the finished file to `dest`: the first that `accept` takes, of all places where it can be. Raises
         BadDelivery, Expired or Unavailable.

@@ -127,6 +127,11 @@ class Adapter(ABC):
         with self._told("find", submission.request.model), _account_may_recover():
             return self._find(submission, since)
 
+    def jobs(self, since: float) -> list[Job]:
+        """All its jobs created at or after `since`, whoever asked for them. Raises Ambiguous where it lists none."""
+        with self._told("list", self.name), _account_may_recover():
+            return self._jobs(since)
+
     def fetch(self, job: Job, request: GenerationRequest, dest: Path, accept: Accept = anything) -> None:
         """Stream the finished file to `dest`. Raises BadDelivery, Expired or Unavailable, naming every way tried."""
         with self._told("fetch", job.id), _account_may_recover():
@@ -164,6 +169,9 @@ class Adapter(ABC):
 
     def _find(self, submission: Submission, since: float) -> list[Job]:  # noqa: ARG002 — the answer of most vendors
         raise Ambiguous(f"{self.name} cannot list its jobs")
+
+    def _jobs(self, since: float) -> list[Job]:  # noqa: ARG002 — the answer of most vendors
+        raise Ambiguous(f"{self.name} cannot list its jobs: compare with its bill")
 
     def _fetch(self, job: Job, request: GenerationRequest, dest: Path, accept: Accept) -> None:
         """From the first of its sources that yields what was bought."""

@@ -161,17 +161,23 @@ class Provider(Adapter):
 
     def _find(self, submission: Submission, since: float) -> list[Job]:
         card = self.card(submission.request)
-        found = [job_from(body) for body in self._listed(since, card) if _could_be(body, submission.request, card)]
+        found = [
+            job_from(body) for body in self._listed(since, _query(card)) if _could_be(body, submission.request, card)
+        ]
         if any(_is_wrapped(job.id) for job in found):
             # The same job has another id here than in the answer to its create: whose it is cannot be told.
             raise Ambiguous(f"{self.name}: this server lists its jobs under other ids than it gives them")
         return found
 
-    def _listed(self, since: float, card: CatalogueModel) -> Iterator[Body]:
+    def _jobs(self, since: float) -> list[Job]:
+        found = (job_from(body) for query in self._queries() for body in self._listed(since, query))
+        return list({job.id: job for job in found}.values())
+
+    def _listed(self, since: float, extra: Mapping[str, Any]) -> Iterator[Body]:
         """The server's jobs, newest first, back to `since`."""
         after: str | None = None
         for _ in range(MAX_PAGES):
-            page = self._page(after, card)
+            page = self._page(after, extra)
             entries = [entry for entry in listed_in(page) or [] if id_of(entry)]
             for entry in entries:
                 created = job_from(entry).created_at
@@ -183,9 +189,9 @@ class Provider(Adapter):
             after = id_of(entries[-1]) if entries else None
         raise Ambiguous(f"{self.name}: more than {MAX_PAGES * LIST_PAGE} jobs since then, ours may be among others")
 
-    def _page(self, after: str | None, card: CatalogueModel) -> Body:
+    def _page(self, after: str | None, extra: Mapping[str, Any]) -> Body:
         query: dict[str, Any] = {"order": "desc", "limit": LIST_PAGE} | ({"after": after} if after else {})
-        answer = self._list(query, _query(card))
+        answer = self._list(query, extra)
         body = json_of(answer)
         if answer.is_success and listed_in(body) is not None:
             return body if isinstance(body, dict) else {"data": body}

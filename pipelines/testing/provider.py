@@ -162,6 +162,10 @@ class ScriptedProvider:
         same = [p for p in self.bought if p.request.prompt == submission.request.prompt and p.at >= since]
         return [self._job(purchase) for purchase in same]
 
+    def jobs(self, since: float) -> list[Job]:
+        """All of them since then."""
+        return [self._job(purchase) for purchase in self.bought if purchase.at >= since]
+
     def fetch(self, job: Job, request: GenerationRequest, dest: Path, accept: Accept = anything) -> None:
         """A tiny playable clip of the ordered length that no other job has; or an HTML page. `fetch_troubles` are
         raised first, one a fetch.

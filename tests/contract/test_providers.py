@@ -179,6 +179,14 @@ def test_with_ability_list_a_lost_job_is_found_among_others(harness: ProviderHar
     lost = next(line for line in harness.bill() if "heron" in line["prompt"])
     assert [job.id for job in provider.find(submission(request), since=lost["at"])] == [lost["id"]]
     assert provider.find(submission(request), since=lost["at"] + 3600) == []
+    assert {job.id for job in provider.jobs(lost["at"])} == {line["id"] for line in harness.bill()}
+    assert provider.jobs(lost["at"] + 3600) == []
+
+
+@pytest.mark.parametrize("card", [card for card in PAID if card.provider != "sora"], ids=lambda card: card.id)
+def test_who_cannot_list_its_jobs_says_so(harness: ProviderHarness, card: CatalogueModel) -> None:
+    with pytest.raises(Ambiguous, match="bill"):
+        harness.provider(card).jobs(0.0)
 
 
 @pytest.mark.parametrize("card", [card for card in PAID if card.ability is Ability.CALLBACK], ids=lambda card: card.id)

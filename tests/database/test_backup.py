@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 
 from pipelines.database import SqlStore
-from pipelines.database.backup import RESTORED, back_up, restore
+from pipelines.database.backup import WHY, back_up, restore
 from pipelines.domain.errors import NotAllowed
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.limits import EVERYWHERE
 from pipelines.domain.records import Run
+from pipelines.settings import load_settings
 from tools.postgres import Postgres
 from tools.stack import ROOT
+from webapp import create_app
 
 NOW = 1_795_521_600.0
 PAGE = ROOT / "docs" / "how-to" / "back-up-and-restore.md"
@@ -75,7 +77,7 @@ def test_what_was_committed_before_is_in_it_whoever_writes_meanwhile(
         switch = tx.stop_switches.get(EVERYWHERE)
     assert found[:50] == [f"run_{number:03}" for number in range(50)]
     assert switch is not None
-    assert (switch.on, switch.reason) == (True, RESTORED), "what was paid since is not known: nothing may be bought"
+    assert (switch.on, switch.reason) == (True, WHY), "what was paid since is not known: nothing may be bought"
     add(back, "run_of_today")
     back.engine.dispose()
 
@@ -114,15 +116,22 @@ def test_the_commands_of_the_how_to_do_what_it_says(tmp_path: Path) -> None:
     (block,) = re.findall(r"```sh drill\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     environ = {"VAR_DIR": str(tmp_path / "var"), "PYTHONPATH": str(ROOT), "FLASK_APP": "webapp:create_app()"}
 
-    def flask(line: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def flask(line: str) -> subprocess.CompletedProcess[str]:
         words = shlex.split(line.partition("#")[0])
         assert words[0] == "flask"
         command = [sys.executable, "-m", *words]
         return subprocess.run(
-            command, cwd=tmp_path, env=environ | more, check=True, capture_output=True, text=True, timeout=120
+            command, cwd=tmp_path, env=environ, check=True, capture_output=True, text=True, timeout=120
         )
 
     for line in block.strip().splitlines():
         flask(line)
-    told = flask("flask stop status --json", DATABASE_URL=f"sqlite:///{tmp_path / 'restored.db'}").stdout
-    assert json.loads(told)["on"] is True
+    runner = create_app(
+        settings=load_settings(environ | {"DATABASE_URL": "sqlite:///restored.db"}, tmp_path)
+    ).test_cli_runner()
+    assert json.loads(runner.invoke(args=["stop", "status", "--json"]).output)["on"] is True
+    (block,) = re.findall(r"```sh after\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    for line in block.strip().splitlines():
+        done = runner.invoke(args=shlex.split(line)[1:])
+        assert done.exit_code == 0, (line, done.output)
+    assert json.loads(runner.invoke(args=["stop", "status", "--json"]).output)["on"] is False

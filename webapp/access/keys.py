@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pipelines.domain.errors import NotAllowed, NotFound
 from pipelines.domain.records import ApiKey
 from pipelines.security import api_keys
+from pipelines.stages.files import withdrawals
+from pipelines.stages.files.withdrawals import What
 from webapp.context import services
 
 HOUR_S = 3600.0
@@ -65,9 +67,11 @@ def rotate(key_id: str, hours: float) -> NewKey:
         if hours and (row.retired_until or now) > now:
             raise NotAllowed(marketer=STILL_TWO)
         made = api_keys.new_api_key(row.id)
-        before = {"retired_sha256": row.sha256, "retired_until": now + hours * HOUR_S}
-        tx.keys.change(row.id, sha256=made.sha256, **before)
-        return NewKey(tx.keys.get(row.id) or row, made.key)
+        hashes = {"sha256": made.sha256, "retired_sha256": row.sha256, "retired_until": now + hours * HOUR_S}
+        tx.keys.change(row.id, **hashes)
+        row = tx.keys.get(row.id) or row
+    withdrawals.note(core, What.KEY, key_id, **hashes)
+    return NewKey(row, made.key)
 
 
 def revoke(key_id: str) -> ApiKey:
@@ -77,7 +81,9 @@ def revoke(key_id: str) -> ApiKey:
     with core.store.write() as tx:
         row = live(tx.keys.get(key_id, lock=True), key_id, now)
         tx.keys.change(row.id, revoked_at=now)
-        return tx.keys.get(row.id) or row
+        row = tx.keys.get(row.id) or row
+    withdrawals.note(core, What.KEY, key_id, revoked_at=now)
+    return row
 
 
 def live(row: ApiKey | None, key_id: str, now: float) -> ApiKey:

@@ -11,6 +11,8 @@ from pipelines.domain.money import show as money
 from pipelines.domain.money import to_micro
 from pipelines.stages.base_rows import run_row
 from pipelines.stages.decisions import control
+from pipelines.stages.files import withdrawals
+from pipelines.stages.files.withdrawals import What
 from pipelines.stages.views import run_view
 from webapp.api.fields import RECORD_ID
 from webapp.commands.airtable import chosen
@@ -161,4 +163,6 @@ def revoke(run_id: str, *, json_: bool) -> None:
         cuts = [cut.id for cut in tx.cuts.find(run_id=run_id, revoked_at=None)]
         for cut_id in cuts:
             tx.cuts.change(cut_id, revoked_at=core.clock.now())
+    for cut_id in cuts:
+        withdrawals.note(core, What.FILM, cut_id, revoked_at=core.clock.now())
     show({"revoked": cuts}, json_=json_, table=lambda: click.echo(f"{len(cuts)} links are revoked."))

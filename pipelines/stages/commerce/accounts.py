@@ -9,6 +9,8 @@ from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import ACTIVE
 from pipelines.domain.records import AccountStatus, CustomerAccount
 from pipelines.ports import Tx
+from pipelines.stages.files import withdrawals
+from pipelines.stages.files.withdrawals import What
 from pipelines.stages.kernel.services import Services
 
 _FROM: Mapping[AccountStatus, tuple[AccountStatus, ...]] = {
@@ -42,7 +44,9 @@ def set_status(services: Services, account_id: str, status: AccountStatus) -> Cu
         before = {"status": (*_FROM[status], status)}
         if not tx.accounts.change(account_id, before, status=status):
             raise NotAllowed(marketer=f"{account.name} is {account.status.value}, and stays it.")
-        return found(tx, account_id)
+        account = found(tx, account_id)
+    withdrawals.note(services, What.ACCOUNT, account_id, status=status)
+    return account
 
 
 def found(tx: Tx, account_id: str) -> CustomerAccount:
@@ -96,3 +100,4 @@ def give_base(services: Services, base_id: str, account_id: str | None) -> None:
         tx.bases.change(base_id, account_id=account_id, handed_over_at=since)
         for run in runs:
             tx.runs.change(run.id, account_id=account_id)
+    withdrawals.note(services, What.BASE, base_id, account_id=account_id)

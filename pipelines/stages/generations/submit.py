@@ -32,7 +32,7 @@ from pipelines.domain.records import Generation, Run
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
 from pipelines.ports import Job, MediaInput, Submission, Tx
 from pipelines.stages.base_rows import run_row
-from pipelines.stages.generations import reuse
+from pipelines.stages.generations import restored, reuse
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation, wake_run
@@ -122,6 +122,8 @@ def _commit_intent(services: Services, actor: Actor, gen: Generation) -> Generat
         if run is None or _put_aside(tx, actor, run, gen):
             return None
         reuse.must_be_only(tx, gen)
+        if restored.must_be_looked_for(tx, actor, run, gen, card):
+            return None
         stop_switch.must_be_off(tx, run.base_id, run.account_id)
         _must_fit_in_flight(tx, gen, card)
         circuit_breaker.must_be_closed(tx, gen.model, now)

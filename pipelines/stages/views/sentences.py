@@ -73,6 +73,7 @@ _NAMED: Mapping[str, str] = {
     "over_budget": "a new clip would go over the budget",
     "in_doubt": "it is not known whether the request was taken",
     "not_taken": "the video service never got the request; it is sent again",
+    "looked_for": "it may have been bought before the database was restored, so it is looked for first",
     "lost": "the video service no longer has the clip",
     "unreachable": "the video service does not answer",
     "kept_aside": "a late clip arrived and is kept",
@@ -95,7 +96,7 @@ _FOUND_BY: Mapping[str, str] = {
     "list": "the video service's list",
     "key": "its idempotency key",
 }
-_OPERATORS = frozenset({"not_prepared", "unreachable", "kept_aside", "in_doubt", "not_taken", "adopted"})
+_OPERATORS = frozenset({"not_prepared", "unreachable", "kept_aside", "in_doubt", "looked_for", "not_taken", "adopted"})
 """Events that repeat in other words what a status says, or that only the operator can use."""
 _DECIDED: Mapping[str, str] = {
     "wait": "decided to wait for it",

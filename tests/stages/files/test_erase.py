@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import cast
 
@@ -59,7 +60,9 @@ def test_what_was_written_is_found_nowhere_and_the_books_balance(harness: StageH
     done = erase(harness.services, BASE, record, actor="test")
     assert done.runs == (run.id,)
     assert CANARY not in everything(harness)
-    assert [found.key for found in harness.services.media.list_prefix("")] == []
+    (note,) = harness.services.media.list_prefix("")
+    told = b"".join(harness.services.media.open_range(note.key, 0, note.size))
+    assert json.loads(told) == {"what": "row", "id": record, "columns": {"base_id": BASE}}, "for a restore: ids alone"
     with harness.services.store.read() as tx:
         assert tx.balance("spent") == spent > 0
         assert tx.files.count() == 0
