@@ -13,7 +13,7 @@ import pytest
 from tests.acceptance.control_room import Room
 from tools.stack import ROOT, until
 
-pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600), pytest.mark.slow]
 
 PAGE = ROOT / "docs/tutorial/airtable-in-ten-minutes.md"
 BLOCK = re.compile(r"```(sh|yaml)\n(.*?)```", re.DOTALL)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.stages.spending import ledger
@@ -15,6 +17,7 @@ PRICE = 400_000
 PROCESSES = 3
 
 
+@pytest.mark.slow
 def test_equal_orders_at_the_same_moment_are_bought_once(database_url: str, tmp_path: Path) -> None:
     store = SqlStore(database_url)
     store.migrate()

@@ -50,6 +50,7 @@ def house_with_acme(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
+@pytest.mark.slow
 def test_a_provider_of_one_file_and_one_row_is_found_by_the_suite_and_keeps_its_promises(house_with_acme: Path) -> None:
     exported, line, *_ = map(shlex.split, block("add-a-provider.md", "sh").splitlines())
     assert (exported[0], line[0]) == ("export", "pytest")

@@ -34,14 +34,21 @@ def look(harness: StageHarness) -> None:
     harness.settle()
 
 
-def changed(harness: StageHarness, table: str, record: str, *names: str, ticked: tuple[str, ...] = ()) -> None:
+def changed(
+    harness: StageHarness,
+    table: str,
+    record: str,
+    *names: str,
+    ticked: tuple[str, ...] = (),
+    patience_s: float = 7200.0,
+) -> None:
     """People changed these cells, and Airtable pings."""
     told(harness, table, record, *names, ticked=ticked)
     hooks = harness.webhooks
     assert webhook_push.record_ping(
         harness.services, BASE, f"ping-{hooks.cursor}-{len(hooks.changed)}-{harness.clock.now()}"
     )
-    harness.settle()
+    harness.settle(patience_s=patience_s)
 
 
 def told(harness: StageHarness, table: str, record: str, *names: str, ticked: tuple[str, ...] = ()) -> None:

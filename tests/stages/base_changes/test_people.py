@@ -206,7 +206,7 @@ def test_a_stop_is_heard_before_anything_that_was_ticked_with_it_starts(harness:
     harness.airtable.edit("Settings", settings, Stop_Spending=True)
     told(harness, "Videos", record, ticked=("Generate",))
     harness.airtable.calls.clear()
-    changed(harness, "Settings", settings, ticked=("Stop Spending",))
+    changed(harness, "Settings", settings, ticked=("Stop Spending",), patience_s=300)
     verbs = [call.verb for call in harness.airtable.calls]
     assert verbs.index("settings") < verbs.index("ticked")
     assert harness.run(only_run(harness)).status is RunStatus.QUEUED
