@@ -21,6 +21,7 @@ from pipelines.domain.keys import storage_folder
 from pipelines.domain.orders.checks import usable
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import RESTORED
+from pipelines.domain.state.action_link import ActionLink
 from pipelines.ports import Clock, CrashPoints, FilmEditor, Hints, MediaStore, Providers, Store
 from pipelines.queueing import NoHints, RqHints, socket_url
 from pipelines.security import links
@@ -76,6 +77,10 @@ class SignedLinks:
         """A signed link that opens exactly one row, in this base and in no copy of it."""
         token = links.sign_page(self.keys(), "record", links.row_subject(base_id, record_id, handed_over_at))
         return f"{self.base}/r/{record_id}?t={token}"
+
+    def action(self, link: ActionLink) -> str:
+        """A signed link that does one act, once, within a week."""
+        return f"{self.base}/decide?t={links.sign_action(self.keys(), link, self.clock.now() + 7 * DAY_S)}"
 
     def video(self, token: str) -> str:
         """The permanent link to a cut."""

@@ -19,6 +19,9 @@ _FIXED = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
+ACTS = "/decide"
+"""Its address does something: it goes to nobody as a referrer, ourselves included. With no-referrer a browser would not
+say either that its form comes from us."""
 _HSTS = "max-age=31536000"
 _CACHEABLE = ("/static/", "/media/", "/v/")
 
@@ -37,6 +40,8 @@ def register(app: Flask, settings: Settings, films_at: str | None = None) -> Non
     def protect(response: Response) -> Response:
         page = response.mimetype == "text/html"
         response.headers.update(_FIXED)
+        if request.path == ACTS:
+            response.headers["Referrer-Policy"] = "strict-origin"
         response.headers.setdefault("Content-Security-Policy", pages if page else _DATA_POLICY)
         if not request.path.startswith(_CACHEABLE):
             response.headers["Cache-Control"] = "no-store"

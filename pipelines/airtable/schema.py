@@ -231,6 +231,8 @@ _VIDEO_OUTPUTS = (
     _out(V.VIDEO_URL, "url", "A permanent link to the video."),
     _out(V.PACK_URL, "url", "A permanent link to the films with a folder for each platform of Pack."),
     _out(V.PROGRESS_PAGE, "url", "Progress, preview, cost, approve and retry in the browser."),
+    _out(V.DECIDE, _LONG, "What can be decided now: each link does one thing for the price that it names, once, within "
+         "7 days, after you confirm."),
     _out(V.DURATION, "duration", "Length of the video.", durationFormat="h:mm:ss"),
     _out(V.VERDICT, _LONG, "What an automatic look at the finished video found."),
     _out(V.REVIEW, "singleSelect", "What the reviewer of the shared film said.", **_one_of([*REVIEW_OPTIONS.values()])),

@@ -99,6 +99,7 @@ PARENTS: dict[str, dict[str, str]] = {
     "texts": {"run_id": "runs"},
     "shares": {"run_id": "runs"},
     "comments": {"run_id": "runs", "share_id": "shares"},
+    "spent_links": {"run_id": "runs"},
 }
 """The table whose row a column names."""
 
@@ -116,7 +117,7 @@ OWNERS: dict[str, str] = {
     "balances": "account_id",
     "day_totals": "account_id",
     "files": "account_id",
-    **dict.fromkeys(("shares", "comments"), "run_id"),
+    **dict.fromkeys(("shares", "comments", "spent_links"), "run_id"),
     **dict.fromkeys(("scenes", "generations", "clips", "cuts", "packs", "events", "event_archive"), "run_id"),
 }
 """The column that says whose a row is: its account, or the run that it is a part of."""

@@ -54,6 +54,7 @@ TECHNICAL: Mapping[str, tuple[str, ...]] = {
     "outbox": (*_LEASE, "base_id", "table", "record_id", "merge", "run_id"),
     "inbox": ("id", "provider"),
     "keys": ("id", "name", "sha256", "scopes", "account_id", "retired_sha256"),
+    "spent_links": ("id", "run_id"),
     "replays": ("id", "body_hash"),
     "processes": ("id", "kind", "host", "detail"),
     "bases": (*_LEASE, "name", "sealed_token", "state", "account_id"),

@@ -25,6 +25,7 @@ from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.clip_settings import SceneSettings
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.planning.script import Script
+from pipelines.domain.state.action_link import Act
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.domain.state.base import BaseState
 from pipelines.domain.state.delivery import Attachment, JoinReport
@@ -110,6 +111,8 @@ class Run(Leased):
     order: Order | None = None
     plan: Plan | None = None
     quote_micro: int | None = None
+    ceiling_micro: int | None = None
+    """What the run may cost in all by the last decision about it, where that was made for a price."""
     detail: str = ""
     """One sentence for the marketer: what is happening."""
     error: str | None = None
@@ -440,6 +443,16 @@ class ApiKey:
     retired_sha256: str | None = None
     retired_until: float | None = None
     revoked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpentLink:
+    """An action link that was used; `id` is the moment that it was made for."""
+
+    id: str
+    run_id: str
+    act: Act
+    at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ from pipelines.domain.records import (
     Run,
     Scene,
     Share,
+    SpentLink,
     TextRequest,
 )
 from pipelines.domain.stored_files import FileTotal, Pack, StoredFile
@@ -133,6 +134,7 @@ class Tx(ABC):
     outbox: Rows[OutboxEntry]
     inbox: Rows[InboxItem]
     keys: Rows[ApiKey]
+    spent_links: Rows[SpentLink]
     replays: Rows[Replay]
     processes: Rows[Process]
     bases: Rows[Base]

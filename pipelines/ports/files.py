@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from pipelines.domain.state.action_link import ActionLink
+
 
 class Intake(Protocol):
     """Brings files from outside into our storage, through the guard against inside addresses."""
@@ -75,6 +77,9 @@ class Links(Protocol):
         """A signed link to the progress page of one row. It names the base, because rows of a copy have the same ids,
         and when the base last left an account: who could open its rows before cannot any more.
         """
+
+    def action(self, link: ActionLink) -> str:
+        """A signed link that asks whether its act is meant, and does it once; it lives for a week."""
 
     def video(self, token: str) -> str:
         """The permanent link to a cut."""

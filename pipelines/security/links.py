@@ -15,6 +15,7 @@ from typing import Any
 from itsdangerous import BadData, BadSignature, URLSafeSerializer
 
 from pipelines.domain.errors import Blame, Permanent
+from pipelines.domain.state.action_link import Act, ActionLink
 from pipelines.security.secret_keys import SecretKeys
 
 _VIEW_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
@@ -82,6 +83,22 @@ def sign_page(keys: SecretKeys, kind: str, subject: str, expires_at: float | Non
 def read_page(keys: SecretKeys, kind: str, token: str, now: float) -> str:
     """The subject a page token of this `kind` opens. Raises `Tampered`, `Expired` or `Malformed`."""
     return _opened(_serializer(keys, f"page:{kind}"), token, now)[0]
+
+
+def sign_action(keys: SecretKeys, link: ActionLink, expires_at: float) -> str:
+    """A token that does one act, until `expires_at`."""
+    payload = {"k": link.run_id, "a": link.act, "v": link.version, "c": link.ceiling_micro, "e": int(expires_at)}
+    return _serializer(keys, "action").dumps(payload)
+
+
+def read_action(keys: SecretKeys, token: str, now: float) -> ActionLink:
+    """What an action token does. Raises `Tampered`, `Expired` or `Malformed`."""
+    run_id, payload = _opened(_serializer(keys, "action"), token, now)
+    match payload:
+        case {"a": str(act), "v": int(version), "c": int(ceiling)} if act in set(Act):
+            return ActionLink(act=Act(act), run_id=run_id, version=version, ceiling_micro=ceiling)
+        case _:
+            raise Malformed("a link holds something else")
 
 
 def row_subject(base_id: str, record_id: str, handed_over_at: float = 0.0) -> str:

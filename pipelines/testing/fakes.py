@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.keys import storage_folder
+from pipelines.domain.state.action_link import ActionLink
 from pipelines.ports import Brief, MediaInput, MediaStore, SceneText, Script
 
 MONDAY_NOON = 1_795_521_600.0
@@ -91,6 +92,10 @@ class PlainLinks:
     def row_page(self, base_id: str, record_id: str, handed_over_at: float) -> str:  # noqa: ARG002 - a port
         """The progress page of a row."""
         return f"{self.base}/r/{record_id}"
+
+    def action(self, link: ActionLink) -> str:
+        """What would be done, readable."""
+        return f"{self.base}/decide?t={link.act}.{link.run_id}.{link.version}.{link.ceiling_micro}"
 
     def video(self, token: str) -> str:
         """The permanent link."""

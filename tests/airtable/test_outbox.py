@@ -12,7 +12,7 @@ from pipelines.domain.airtable.fields import SceneField, VideoField
 from pipelines.domain.airtable.values import CellFile, attachments
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, RateLimited, Unavailable
 from pipelines.domain.records import OutboxEntry
-from tests.airtable.airtable_fixtures import BASE, AirtableHarness, want
+from tests.airtable.airtable_fixtures import BASE, MODELS, AirtableHarness, want
 from tests.sandbox.airtable.sandbox_airtable import until
 
 RATE_LIMIT = {"errors": [{"error": "RATE_LIMIT_REACHED", "message": "Rate limit exceeded. Please try again later"}]}
@@ -281,3 +281,17 @@ def test_a_table_that_another_process_has_built_since_is_found_at_once(tmp_path:
         record = harness.build().add("Videos", {"Title": "A cat"})
         [late] = pump.airtable.flush(BASE, [want("w1", "Scenes", {"Video": [record]}, merge={"Scene Key": "k1"})])
         assert late.ok, late.error
+
+
+def test_a_base_without_a_newer_field_is_written_as_before_and_setup_adds_it(harness: AirtableHarness) -> None:
+    video = harness.add("Videos", {"Master Prompt": "A cat."})
+    harness.delete_field("Videos", VideoField.DECIDE)
+    harness.tools.book.refresh(BASE)
+    harness.calls.clear()
+    asked = want("w", "Videos", {"Status": "Needs Approval", "Decide": "Approve:\nhttps://…"}, record_id=video)
+    [written] = harness.airtable.flush(BASE, [asked])
+    assert (written.ok, written.error, len(harness.calls)) == (True, None, 1)
+    assert "Decide" not in harness.cells("Videos", video)
+    harness.tools.setup(BASE, MODELS)
+    harness.airtable.flush(BASE, [asked])
+    assert harness.cells("Videos", video)["Decide"] == "Approve:\nhttps://…"

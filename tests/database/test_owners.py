@@ -27,7 +27,9 @@ from pipelines.domain.records import (
     Run,
     Scene,
     Share,
+    SpentLink,
 )
+from pipelines.domain.state.action_link import Act
 from pipelines.domain.state.generation import GenerationRequest
 from pipelines.domain.stored_files import FileKind, Pack, StoredFile
 
@@ -75,6 +77,7 @@ def rows_of(who: str | None) -> dict[str, Any]:
         "shares": Share(id=f"share_{name}", run_id=run, token=name),
         "comments": Comment(id=f"comment_{name}", share_id=f"share_{name}", run_id=run, at=1.0),
         "packs": Pack(id=f"pack_{name}", run_id=run, take=0, token=name),
+        "spent_links": SpentLink(id=f"{run}:1", run_id=run, act=Act.APPROVE, at=1.0),
         "files": StoredFile(id=f"clips/{name}.mp4", kind=FileKind.CLIP, size=1, run_id=run, account_id=who),
         "events": event,
         "event_archive": dataclasses.replace(event, id=archived),

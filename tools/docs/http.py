@@ -61,6 +61,7 @@ An address or command that does not declare its door is not served: the applicat
 | key | `Authorization: Bearer <key>` |
 | session | signed in with a key at `/sign-in` |
 | link | signed in, or the signed link of what is shown |
+| action link | a link of the row's `Decide`, which names its one act and is spent by it |
 | share | nothing more: the address itself cannot be guessed |
 | webhook signature | a signature over the message, or the token that only its sender was given |
 | public | nothing |
@@ -110,7 +111,7 @@ def _doors() -> str:
     return DOORS + "".join(rows)
 
 
-_ASKED = (Door.KEY, Door.SESSION, Door.LINK)
+_ASKED = (Door.KEY, Door.SESSION, Door.LINK, Door.ACTION)
 
 
 def _anchor(entry: Operation) -> str:

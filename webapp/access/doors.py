@@ -15,7 +15,7 @@ from pipelines.ports import log_context
 from pipelines.settings import Origin
 from webapp.access import rules
 from webapp.access.auth import ALL, CHALLENGE, bearer, signed_in
-from webapp.access.links import linked
+from webapp.access.links import action_holder, linked
 from webapp.access.rules import Door, Owner, Rule, Subjects
 from webapp.context import Actor, actor, services, settings
 from webapp.errors import HttpProblem, not_here
@@ -57,6 +57,8 @@ def _admit() -> None:
     elif rule.door in {Door.SESSION, Door.LINK}:
         about = rule.subjects(**(request.view_args or {})) if rule.subjects else Subjects({})
         g.actor = _person(about, shows=rule.scope == "read")
+    elif rule.door is Door.ACTION:
+        g.actor = action_holder()
     if g.actor is not None:
         permit(rule)
 

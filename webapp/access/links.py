@@ -1,12 +1,14 @@
-"""What a signed link (`?t=`) opens."""
+"""What a signed link (`?t=`) opens, and what an action link does."""
 
 from __future__ import annotations
 
-from flask import request
+from flask import g, request
 
 from pipelines.security import links
+from pipelines.stages.kernel.transitions import BY_LINK
 from webapp.access.rules import Subjects
 from webapp.context import Actor, secret, services
+from webapp.errors import not_here
 
 LINK = "link"
 """The name of whoever holds a signed link."""
@@ -39,3 +41,13 @@ def linked(about: Subjects) -> Actor | None:
         if subject is not None and opened_subject == subject:
             return Actor(LINK, frozenset({"read"}), account_id=about.account_id)
     raise refusal
+
+
+def action_holder() -> Actor:
+    """Whoever holds an action link: `g.action`, in the account of its run. Raises 403, 404 or 410."""
+    g.action = links.read_action(secret(), request.args.get("t", ""), services().clock.now())
+    with services().store.read() as tx:
+        run = tx.runs.get(g.action.run_id)
+    if run is None:
+        raise not_here("run")
+    return Actor(BY_LINK, frozenset({"trigger"}), account_id=run.account_id)

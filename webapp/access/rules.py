@@ -26,6 +26,8 @@ class Door(StrEnum):
     """Somebody who signed in with a key."""
     LINK = "link"
     """Somebody who signed in, or who holds the signed link of what is shown."""
+    ACTION = "action link"
+    """Somebody who holds a link that names its one act, and is spent by it."""
     SHARE = "share"
     """The address itself cannot be guessed, and is the permit."""
     PUBLIC = "public"

@@ -39,6 +39,7 @@ class VideoField(StrEnum):
     VIDEO_URL = "Video URL"
     PACK_URL = "Pack URL"
     PROGRESS_PAGE = "Progress Page"
+    DECIDE = "Decide"
     DURATION = "Duration"
     VERDICT = "Verdict"
     REVIEW = "Review"

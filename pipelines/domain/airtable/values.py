@@ -86,6 +86,7 @@ def video_fields(
     progress: float,
     cost_micro: int | None = None,
     page_url: str | None = None,
+    decide: str | None = None,
     detail: str | None = None,
 ) -> dict[str, Any]:
     """What a `Videos` row says of its run. `progress` is 0 to 1; `detail` replaces the run's own sentence."""
@@ -99,6 +100,7 @@ def video_fields(
         VideoField.RUN: run.number,
         VideoField.RUN_ID: run.id,
         VideoField.PROGRESS_PAGE: page_url,
+        VideoField.DECIDE: decide,
         VideoField.VERDICT: shorten(run.verdict),
         VideoField.STARTED_AT: iso(run.started_at),
         VideoField.FINISHED_AT: iso(run.finished_at),

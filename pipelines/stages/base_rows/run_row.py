@@ -12,7 +12,7 @@ from pipelines.domain.progress import timings
 from pipelines.domain.progress.run_progress import progress_of
 from pipelines.domain.records import Run
 from pipelines.ports import Tx
-from pipelines.stages.base_rows import next_action, outbox, settings_row, time_left
+from pipelines.stages.base_rows import action_links, next_action, outbox, settings_row, time_left
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.spending import ledger
 
@@ -95,6 +95,7 @@ def cells(services: Services, tx: Tx, run: Run) -> dict[str, Any]:
         progress=_progress(services, tx, run, now),
         cost_micro=ledger.of_run(tx, run.id).spent,
         page_url=_page_of(services, tx, run.base_id or "", run.record_id or ""),
+        decide=action_links.cell(tx, run),
         detail=" ".join(word for word in words if word).strip() or None,
     )
 

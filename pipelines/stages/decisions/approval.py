@@ -10,12 +10,13 @@ from pipelines.domain.errors import InvalidOrder, OverBudget, Problem, ReelgridE
 from pipelines.domain.footage import Card
 from pipelines.domain.keys import digest, new_id, storage_folder
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
+from pipelines.domain.money import show_enough
 from pipelines.domain.orders.field_labels import for_row
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.plan import Plan, PlannedScene
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.ports import AirtableScene, Tx
-from pipelines.stages.base_rows import base_settings, film_row, outbox, run_row, scene_rows
+from pipelines.stages.base_rows import action_links, base_settings, film_row, outbox, run_row, scene_rows
 from pipelines.stages.files import keep
 from pipelines.stages.films import pieces, stitch
 from pipelines.stages.generations.fetch import sha256_of
@@ -87,12 +88,29 @@ def _go_on(services: Services, actor: Actor, run: Run) -> None:
         scenes = tx.scenes.find(run_id=run.id, order="number")
         due = still_to_buy(tx, run, scenes, run.known_plan)
         ledger.release(tx, actor.now, run)
+        own = ledger.of_run(tx, run.id)
+        dearer = run.ceiling_micro is not None and own.committed + own.spent + due > run.ceiling_micro
+        if dearer:
+            run = replace(run, ceiling_micro=None)
         ledger.hold(tx, actor.now, run, due, services.policy)
-        quote = due + ledger.of_run(tx, run.id).spent
-        detail = "Approved. Generating the clips."
-        run = transition_run(tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail=detail, quote_micro=quote)
+        run = (_ask_again if dearer else _start)(tx, actor, run, due + own.spent)
         scene_rows.show_all(services, tx, run, within_s=None if plan is None else outbox.SOON_S)
         run_row.show(services, tx, run, urgent=True)
+
+
+def _start(tx: Tx, actor: Actor, run: Run, quote: int) -> Run:
+    detail = "Approved. Generating the clips."
+    return transition_run(tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail=detail, quote_micro=quote)
+
+
+def _ask_again(tx: Tx, actor: Actor, run: Run, quote: int) -> Run:
+    """Whoever approved did so for a price, and the scenes were changed since: they are asked for what it costs now."""
+    record(tx, actor, "run", run.id, run.id, action_links.DEARER, price_micro=quote)
+    asked = {"approval": "asked", "ceiling_micro": None, "quote_micro": quote, "next_at": None}
+    error = (
+        f"The scenes have changed and cost up to {show_enough(quote)} now, more than was approved. Please decide again."
+    )
+    return touch_run(tx, actor, run, **asked, **FREE, detail="", error=error)
 
 
 def _plan_as_edited(services: Services, run: Run) -> Plan | None:

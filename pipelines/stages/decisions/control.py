@@ -41,37 +41,43 @@ _R, _G = RunStatus, GenerationStatus
 
 def approve(services: Services, run_id: str, actor: str) -> Run:
     """Go on with the scenes as they are. Twice is once. Raises NotAllowed, NotFound."""
-    now = services.clock.now()
+    who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
-        run = found_run(tx, run_id, lock=True)
-        if run.approval == "given":
-            return run
-        accounts.must_be_active(tx, run.account_id)
-        if run.status is not _R.NEEDS_APPROVAL:
-            raise NotAllowed(
-                marketer=f"This run does not wait for approval; it is {run.status.value}. There is nothing to approve."
-            )
-        who = Actor(actor, now)
-        record(tx, who, "run", run.id, run.id, "approved")
-        run = touch_run(tx, who, run, approval="given", next_at=now, detail="Approved.")
-        # The step that follows says in the same call that the clips are being made.
-        run_row.show(services, tx, run, urgent=True, within_s=outbox.SOON_S, extra={"Approve": False})
+        return approve_within(services, tx, who, found_run(tx, run_id, lock=True))
+
+
+def approve_within(services: Services, tx: Tx, who: Actor, run: Run, ceiling_micro: int | None = None) -> Run:
+    """The same in a transaction that has locked the run. Given a ceiling, the run may cost so much in all, and asks
+    again where it would cost more.
+    """
+    if run.approval == "given":
         return run
+    accounts.must_be_active(tx, run.account_id)
+    if run.status is not _R.NEEDS_APPROVAL:
+        raise NotAllowed(
+            marketer=f"This run does not wait for approval; it is {run.status.value}. There is nothing to approve."
+        )
+    record(tx, who, "run", run.id, run.id, "approved")
+    given = {"approval": "given", "ceiling_micro": ceiling_micro}
+    run = touch_run(tx, who, run, **given, next_at=who.now, detail="Approved.")
+    # The step that follows says in the same call that the clips are being made.
+    run_row.show(services, tx, run, urgent=True, within_s=outbox.SOON_S, extra={"Approve": False})
+    return run
 
 
 def cancel(services: Services, run_id: str, actor: str) -> Run:
     """Stop what can be stopped; what is paid for is kept, and what is being made is still fetched."""
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
-        run = found_run(tx, run_id, lock=True)
-        if run.status is _R.CANCELLED:
-            return run
-        if run.status not in CANCELLABLE:
-            raise NotAllowed(marketer=f"This run is over; it is {run.status.value}. There is nothing to cancel.")
-        return _cancel(services, tx, who, run)
+        return cancel_within(services, tx, who, found_run(tx, run_id, lock=True))
 
 
-def _cancel(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
+def cancel_within(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
+    """The same in a transaction that has locked the run."""
+    if run.status is _R.CANCELLED:
+        return run
+    if run.status not in CANCELLABLE:
+        raise NotAllowed(marketer=f"This run is over; it is {run.status.value}. There is nothing to cancel.")
     for gen in tx.generations.find(run_id=run.id, status=_G.PLANNED):
         ledger.free(tx, who.now, run, transition_generation(tx, who, gen, _G.CANCELLED))
     detail = "Cancelled. Clips that are paid for are kept."
@@ -85,14 +91,18 @@ def retry(services: Services, run_id: str, actor: str) -> Run:
     """Go on where it stopped: every paid clip is kept, only what is missing is bought. Raises OverBudget."""
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
-        run = found_run(tx, run_id, lock=True)
-        accounts.must_be_active(tx, run.account_id)
-        if run.status not in RETRYABLE_RUNS:
-            raise NotAllowed(
-                marketer=f"Only a run that stopped can be retried; this one is {run.status.value}, so wait for it."
-            )
-        _must_be_alone(tx, run)
-        return _retry(services, tx, who, run)
+        return retry_within(services, tx, who, found_run(tx, run_id, lock=True))
+
+
+def retry_within(services: Services, tx: Tx, who: Actor, run: Run, ceiling_micro: int | None = None) -> Run:
+    """The same in a transaction that has locked the run. Given a ceiling, the run may cost so much in all."""
+    accounts.must_be_active(tx, run.account_id)
+    if run.status not in RETRYABLE_RUNS:
+        raise NotAllowed(
+            marketer=f"Only a run that stopped can be retried; this one is {run.status.value}, so wait for it."
+        )
+    _must_be_alone(tx, run)
+    return _retry(services, tx, who, run, ceiling_micro)
 
 
 def go_on(services: Services, run_id: str, actor: str) -> None:
@@ -122,10 +132,11 @@ def _must_be_alone(tx: Tx, run: Run) -> None:
             )
 
 
-def _retry(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
+def _retry(services: Services, tx: Tx, who: Actor, run: Run, ceiling_micro: int | None = None) -> Run:
     record(tx, who, "run", run.id, run.id, "retried")
+    run = replace(run, ceiling_micro=ceiling_micro)
     scenes = tx.scenes.find(run_id=run.id, order="number")
-    again: dict[str, Any] = {"error": None, "next_at": who.now, "finished_at": None}
+    again: dict[str, Any] = {"error": None, "next_at": who.now, "finished_at": None, "ceiling_micro": ceiling_micro}
     if not scenes:
         # Somebody may have mended the row: it is read once more.
         order = run.order if run.record_id is None or run.plan is not None else None
@@ -197,10 +208,14 @@ def regenerate(
         price = _order_again(services, tx, who, run, scene, changes)
         if refused := regenerate_scene.too_dear(price, at_most_micro):
             raise OverBudget(marketer=refused)
+        # A new decision: what was agreed to before does not bound it.
+        run = replace(run, ceiling_micro=None)
         ledger.hold(tx, now, run, price, services.policy, settings_read=False)
         again = {"detail": f"Making scene {number} again.", "error": None, "finished_at": None, "next_at": now}
         quote = ledger.of_run(tx, run.id).spent + price
-        run = transition_run(tx, who, run, _R.GENERATING, take=run.take + 1, quote_micro=quote, **again)
+        run = transition_run(
+            tx, who, run, _R.GENERATING, take=run.take + 1, quote_micro=quote, ceiling_micro=None, **again
+        )
         scene_rows.show(services, tx, run, tx.scenes.get(scene.id) or scene, within_s=outbox.SOON_S)
         run_row.show(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
         return run
@@ -283,6 +298,7 @@ def _write_off(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation
     if run.status is not _R.GENERATING:
         run_row.show_late_cost(tx, who.now, run)
         return run
+    run = touch_run(tx, who, run, ceiling_micro=None)
     _forgive(tx, tx.scenes.find(id=gen.scene_id))
     _hold_missing(services, tx, run, tx.scenes.find(run_id=run.id, order="number"), who.now)
     return touch_run(tx, who, run, next_at=who.now)
@@ -291,7 +307,7 @@ def _write_off(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation
 def _write_off_and_cancel(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation) -> Run:
     ledger.write_off(tx, who.now, run, transition_generation(tx, who, gen, _G.ABANDONED))
     if run.status in CANCELLABLE:
-        return _cancel(services, tx, who, run)
+        return cancel_within(services, tx, who, run)
     run_row.show_late_cost(tx, who.now, run)
     return run
 

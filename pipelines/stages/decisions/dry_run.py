@@ -29,11 +29,12 @@ class DecisionPreview:
     problems: tuple[Problem, ...] = ()
 
 
-def going_on(services: Services, run_id: str) -> DecisionPreview:
+def going_on(services: Services, run_id: str, ceiling_micro: int | None = None) -> DecisionPreview:
     """Of approving or retrying: all missing clips; before the scenes are written, the quote. Raises NotFound."""
     with services.store.read() as tx:
         run = found_run(tx, run_id)
-        return _priced(services, tx, run, _missing(tx, run, None), _plan_of(run))
+        price = _missing(tx, run, None)
+        return _priced(services, tx, replace(run, ceiling_micro=ceiling_micro), price, _plan_of(run))
 
 
 def cancelling(services: Services, run_id: str) -> DecisionPreview:
@@ -55,7 +56,7 @@ def regeneration(
             plan = regenerate_scene.plan(services, run, found[0], changes)
         except InvalidOrder as error:
             raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
-        preview = _priced(services, tx, run, plan.quote_micro, plan)
+        preview = _priced(services, tx, replace(run, ceiling_micro=None), plan.quote_micro, plan)
         refused = regenerate_scene.too_dear(plan.quote_micro, at_most_micro)
         return replace(preview, problems=(Problem("max_cost_usd", refused),)) if refused else preview
 
@@ -93,7 +94,7 @@ def decision(services: Services, generation_id: str, choice: str) -> DecisionPre
             settled = Problem("choice", f"Nothing is in doubt here any more: the generation is {gen.status.value}.")
             return DecisionPreview(run.id, 0, _plan_of(run), (settled,))
         price = _missing(tx, run, gen.scene_id) if choice == "write_off" else 0
-        return _priced(services, tx, run, price, _plan_of(run))
+        return _priced(services, tx, replace(run, ceiling_micro=None), price, _plan_of(run))
 
 
 def _missing(tx: Tx, run: Run, doubtful: str | None) -> int:

@@ -15,7 +15,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.progress.pacing import next_progress_s
 from pipelines.domain.records import OutboxEntry, Run
 from pipelines.ports import Tx, Written, log_context
-from pipelines.stages.base_rows import airtable_calls, base_outages, fetches, run_row
+from pipelines.stages.base_rows import action_links, airtable_calls, base_outages, fetches, run_row
 from pipelines.stages.base_rows.outbox import COALESCE_S, STORED
 from pipelines.stages.delivery import deliver, keep_old_films, verify_attachments
 from pipelines.stages.kernel.services import Services
@@ -124,11 +124,14 @@ def _claim(services: Services, entry: OutboxEntry, now: float) -> str | None:
 
 
 def _resolved(services: Services, entry: OutboxEntry) -> OutboxEntry:
-    """Stored files become signed links at the last moment; a cell whose files Airtable has is not sent again."""
+    """Stored files and decisions become signed links at the last moment; a cell that Airtable has is not sent again."""
     fields = {
         name: value for name, value in entry.fields.items() if not files_in(value) or entry.sent.get(name) != value
     }
     sent = {name: value for name, value in entry.sent.items() if name in fields and not files_in(value)}
+    asked = fields.pop(VideoField.DECIDE, None)
+    if asked != sent.pop(VideoField.DECIDE, None):
+        fields[VideoField.DECIDE] = asked and action_links.with_links(services, entry.run_id or "", str(asked))
     return replace(
         entry, fields={name: _linked(services, entry.id, value) for name, value in fields.items()}, sent=sent
     )

@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 ROW = "airtable"
 """The name of whoever acts through a base: a ticked box, a changed time."""
+BY_LINK = "a link in the row"
+"""The name of whoever decides by one."""
 FREE: Mapping[str, Any] = {"lease_owner": None, "lease_token": None, "lease_until": 0.0}
 """The lease columns of a row that nobody works on."""
 

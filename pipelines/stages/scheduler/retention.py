@@ -38,6 +38,8 @@ KEPT = (
     Kept(lambda tx: tx.inbox, "at", 7),
     # Answers to Idempotency-Keys count for a day; buttons of pages are guarded in the same table.
     Kept(lambda tx: tx.replays, "at", 2),
+    # A link that was used is past its week by then, and says that instead.
+    Kept(lambda tx: tx.spent_links, "at", 8),
     Kept(lambda tx: tx.sweeps, "finished_at", 30),
     # An answer of the scene writer is deleted when it is used; this is for runs that ended in between.
     Kept(lambda tx: tx.texts, "asked_at", 30),

@@ -143,6 +143,9 @@ def _caps(tx: Tx, now: float, run: Run, policy: Policy, *, settings_read: bool) 
     wish = run.order.max_cost_micro if run.order else None
     if wish is not None:
         caps.append(_Cap("this row's Max Cost", wish, used, "Raise Max Cost, or ask for fewer or shorter scenes."))
+    if run.ceiling_micro is not None:
+        advice = "Decide again in the row, for what it costs now."
+        caps.append(_Cap("what was agreed to", run.ceiling_micro, used, advice))
     day = utc_day(now)
     advice = "Try again tomorrow, or ask your operator (MAX_COST_PER_DAY_USD)."
     private = run.account_id is not None

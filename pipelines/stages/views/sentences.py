@@ -65,6 +65,7 @@ _PEOPLE = frozenset({"link", "open"})
 
 _NAMED: Mapping[str, str] = {
     "approved": "approved",
+    "dearer": "it costs more now than was approved, so a person is asked again",
     "retried": "going on where it stopped",
     "regenerate": "ordered again",
     "scenes_edited": "the scenes were edited before approval",
