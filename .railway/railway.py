@@ -33,6 +33,7 @@ SETTINGS = (
     "API_KEYS_FILE",
     "PORT",
     "WORKERS",
+    "THREADS",
     "TRUSTED_PROXIES",
     "VAR_DIR",
     "DATABASE_URL",

@@ -13,11 +13,10 @@ from pipelines.security.secret_keys import SecretKeys
 from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.recovery import after_restore
-from webapp import agents, commands, errors, health, media, openapi, pages, security
+from webapp import agents, commands, concurrency, errors, health, media, openapi, pages, security, watch
 from webapp.access import auth, doors
 from webapp.api import blueprint
 from webapp.bodies import JSON_LIMIT
-from webapp.concurrency import THREADS
 from webapp.context import KEYS, SERVICES, SETTINGS
 from webapp.webhooks import inbound
 
@@ -42,6 +41,8 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     app.register_blueprint(pages.bp)
     for part in (errors, auth, pages, commands, doors):
         part.register(app)
+    concurrency.register(app, chosen.threads)
+    watch.register(app, core)
     security.register(app, chosen, media.films_at(core, chosen))
     return app
 
@@ -51,8 +52,8 @@ def _real(settings: Settings) -> Services:
     from pipelines.bootstrap import build_services, rq_hints
 
     try:
-        # Never sent from here; /ready asks whether the broker answers.
-        return build_services(settings, hints=rq_hints(settings), threads=THREADS)
+        # Hints are never sent from here; /ready asks whether the broker answers. Who waits keeps no connection.
+        return build_services(settings, hints=rq_hints(settings), threads=max(8, settings.threads // 2))
     except SettingsError as error:
         sys.exit(str(error))
 

@@ -23,12 +23,14 @@ from pipelines.settings import Settings
 from pipelines.stages.base_rows import fetches
 from pipelines.stages.kernel.services import Services
 from webapp.access.rules import Door, Owner, declares
+from webapp.concurrency import Held, places
 from webapp.context import secret, services, settings
 from webapp.errors import HttpProblem, not_here
 
 bp = Blueprint("media", __name__)
 
 PIECE = 256 * 1024
+SMALL = 64 * 1024
 REDIRECT_S = 600.0
 """How long a link of the storage is good for: a film that is revoked is gone after this."""
 _TYPES = {
@@ -58,7 +60,7 @@ def signed(token: str, filename: str | None = None) -> Response:
     response = send(link.key, name, max_age=3600, immutable=True)
     if link.giving is not None and _is_whole(response):
         response.response = _noting(services(), link.giving, cast("Iterator[bytes]", response.response))
-    return response
+    return placed(token, response)
 
 
 def _is_whole(response: Response) -> bool:
@@ -89,7 +91,7 @@ def video(token: str) -> Response:
         if link is not None:
             return Response("", HTTPStatus.FOUND, {"Location": link, "Cache-Control": "no-store"})
     # Not immutable: the link can be revoked.
-    return send(cut.key, cut.filename or "film.mp4", max_age=300, immutable=False)
+    return placed(token, send(cut.key, cut.filename or "film.mp4", max_age=300, immutable=False))
 
 
 def films_at(core: Services, chosen: Settings) -> str | None:
@@ -154,6 +156,16 @@ def filled(response: Response, size: int, pieces: Callable[[int, int], Iterator[
     if request.method != "HEAD":
         response.response = pieces(start, length)
         response.direct_passthrough = True
+    return response
+
+
+def placed(token: str, response: Response) -> Response:
+    """With a place among the downloads, for what does not fit into the buffers between us and its reader. Raises 503
+    when too many read already.
+    """
+    if response.direct_passthrough and (response.content_length or 0) > SMALL:
+        place = places().download(token, request.remote_addr)
+        response.response = Held(place, cast("Iterator[bytes]", response.response))
     return response
 
 

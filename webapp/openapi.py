@@ -133,16 +133,21 @@ def _ref(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _responses(entry: Operation) -> dict[str, Any]:
-    answers = {
-        str(status): {
-            "description": " ".join(word for model in models for word in (model.__doc__ or "").split()),
-            "content": {"application/json": {"schema": _any_of(models)}},
-        }
-        for status, models in ((status, entry.answered(status)) for status in entry.answers)
-    }
+    answers = {str(status): _answer(entry, status) for status in entry.answers}
     problem = {"application/problem+json": {"schema": _ref(ProblemDocument)}}
     refusals = {str(code): {"description": HTTPStatus(code).phrase, "content": problem} for code in entry.problems}
     return {**answers, **refusals}
+
+
+def _answer(entry: Operation, status: int) -> dict[str, Any]:
+    models = entry.answered(status)
+    if not models:
+        return {"description": HTTPStatus(status).phrase}
+    kind = "text/event-stream" if entry.streams else "application/json"
+    return {
+        "description": " ".join(word for model in models for word in (model.__doc__ or "").split()),
+        "content": {kind: {"schema": _any_of(models)}},
+    }
 
 
 def _path(entry: Operation) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from typing import Any
 
 from pipelines.net.logs import configure_logging, log_handler
 from pipelines.settings import Settings, SettingsError, load_settings
-from webapp.concurrency import THREADS
 
 
 def post_worker_init(_worker: Any) -> None:
@@ -49,7 +48,7 @@ _chosen = _settings()
 bind = _bind(_chosen)
 workers = 1
 worker_class = "gthread"
-threads = THREADS
+threads = _chosen.threads
 timeout = 60
 graceful_timeout = 20
 keepalive = 65

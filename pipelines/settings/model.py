@@ -143,6 +143,12 @@ class Settings(BaseSettings):
     workers: Annotated[int, BeforeValidator(values.whole(1, 256))] = variable(
         HERE, "How many worker processes run side by side.", 2
     )
+    threads: Annotated[int, BeforeValidator(values.whole(4, 512))] = variable(
+        HERE,
+        "How many requests the web process answers side by side. Half of them may wait for something, three quarters "
+        "wait or download; a thread that does nothing costs next to nothing.",
+        32,
+    )
     trusted_proxies: Annotated[int, BeforeValidator(values.whole(0, 10))] = variable(
         HERE,
         "How many proxies stand before the web process: the address of a client is believed from the last of so many "

@@ -101,7 +101,7 @@ def _lists(services: Services) -> None:
 def _run_page(services: Services) -> None:
     found, _ = run_view.list_runs(services, limit=1)
     run_view.run_view(services, found[0]["run_id"])
-    run_view.run_version(services, found[0]["run_id"])
+    run_view.mark(services, found[0]["run_id"])
     run_view.runs_of_row(services, BASE, "rec00000000000001_7", 50)
 
 

@@ -125,25 +125,14 @@ def test_waiting_for_a_run_that_has_stopped_ends_at_once(harness: WebHarness) ->
 def test_waiting_takes_at_most_half_of_the_threads(harness: WebHarness) -> None:
     """Beyond that the answer comes at once, so that triggers are still answered."""
     harness.put(a_run("run_w"))
-    went_on = threading.Event()
-    threads = [
-        threading.Thread(target=concurrency.until, args=(went_on.is_set, 60.0), daemon=True)
-        for _ in range(concurrency.PLACES)
-    ]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + 60
-    while True:
-        with concurrency.place() as got:
-            if not got:
-                break
-        assert time.monotonic() < deadline
+    with harness.app.app_context():
+        places = concurrency.places()
+    taken = [places.wait() for _ in range(harness.settings.threads // 2)]
+    assert all(taken)
+    assert places.wait() is None
     began = time.monotonic()
     assert harness.get("/api/runs/run_w?wait=60").status_code == 200
     assert time.monotonic() - began < 30
-    went_on.set()
-    for thread in threads:
-        thread.join()
 
 
 def test_what_is_not_there_is_404(harness: WebHarness) -> None:

@@ -33,9 +33,10 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """gunicorn, on an empty database."""
+    """gunicorn with few threads, on an empty database."""
     folder, port = tmp_path_factory.mktemp("server"), free_port()
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PORT": str(port), "VAR_DIR": str(folder / "var")}
+    environ["THREADS"] = "8"
     log = folder / "log"
     command = [sys.executable, "-m", "gunicorn", "--config", "python:webapp.server", "webapp:create_app()"]
     with log.open("wb") as out:

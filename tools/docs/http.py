@@ -130,8 +130,8 @@ def _sent(api: dict[str, Any]) -> set[str]:
 
 
 def _refs(body: dict[str, Any]) -> list[dict[str, Any]]:
-    schema = body["content"]["application/json"]["schema"]
-    return list(schema.get("anyOf", [schema]))
+    schemas = [kind["schema"] for kind in body.get("content", {}).values()]
+    return [ref for schema in schemas for ref in schema.get("anyOf", [schema])]
 
 
 def _name(ref: dict[str, Any]) -> str:
@@ -148,7 +148,7 @@ def _operation(method: str, path: str, entry: dict[str, Any]) -> str:
     for n, ref in enumerate(refs):
         lead = "\nBody:\n\n" if n == 0 else "\nOr:\n\n"
         lines.append(lead + _fields(resolve(ref)))
-    answers = [f"{code} {_link(answer)}" for code, answer in entry["responses"].items() if code < "300"]
+    answers = [f"{code} {_link(answer)}".strip() for code, answer in entry["responses"].items() if code < "300"]
     problems = ", ".join(code for code in entry["responses"] if code >= "300")
     lines.append(f"\nAnswers: {', '.join(answers)}. Problems: {problems}.\n")
     return "".join(lines)

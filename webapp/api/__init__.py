@@ -2,6 +2,7 @@
 
 from webapp.api import operate, runs, triggers
 from webapp.api.account import handlers as account
+from webapp.api.following import handlers as following
 from webapp.api.operations import OPERATIONS, blueprint
 
-__all__ = ["OPERATIONS", "account", "blueprint", "operate", "runs", "triggers"]
+__all__ = ["OPERATIONS", "account", "blueprint", "following", "operate", "runs", "triggers"]

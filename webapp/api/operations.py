@@ -18,7 +18,7 @@ from webapp.api import answers
 from webapp.api.fields import ALIASES
 from webapp.errors import HttpProblem
 
-Handler = Callable[..., "Reply"]
+Handler = Callable[..., "Reply | Response"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,8 @@ class Operation:
     shows_secret: bool = False
     """Whether the answer holds a secret that is kept nowhere in the clear."""
     tool: Tool | None = None
+    streams: bool = False
+    """Whether it answers events as they come, each with an answer in its `data`."""
 
     def answered(self, status: int) -> tuple[type[BaseModel], ...]:
         """The models one of which an answer of this status is."""
@@ -141,8 +143,10 @@ def _answered(entry: Operation, data: dict[str, Any], path: dict[str, Any]) -> R
     return as_response(entry.handler(**path, **given))
 
 
-def as_response(reply: Reply) -> Response:
-    """JSON, written as people read it."""
+def as_response(reply: Reply | Response) -> Response:
+    """JSON, written as people read it; what comes in pieces is a response already."""
+    if isinstance(reply, Response):
+        return reply
     text = json.dumps(reply.plain(), ensure_ascii=False)
     return Response(text, reply.status, reply.headers, mimetype="application/json")
 

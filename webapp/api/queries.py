@@ -42,6 +42,18 @@ class WaitQuery(BaseModel):
     version: Annotated[str | None, Field(max_length=64, description="`version` of the answer you have.")] = None
 
 
+class RunWait(WaitQuery):
+    """Long polling of a run, or waiting for its end."""
+
+    poll: Annotated[
+        bool,
+        Field(
+            description="Wait for the end of the run, up to five minutes, and answer in the words of earlier systems, "
+            "too: `state`, `taskId`, `result`."
+        ),
+    ] = False
+
+
 class AgentWait(WaitQuery):
     """Long polling by an agent: what stands before it may cut off an answer that takes half a minute."""
 

@@ -11,12 +11,11 @@ from pipelines.domain.orders.field_labels import for_clip
 from pipelines.domain.records import Run
 from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.views import run_view
-from webapp import concurrency
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates, run_answers
 from webapp.api.decisions import Decision, Regenerate, RunAction
 from webapp.api.operations import Effect, Reply, Tool, operation
-from webapp.api.queries import AgentWait, RunQuery, SceneQuery, WaitQuery
+from webapp.api.queries import RunQuery, SceneQuery
 from webapp.bodies import sentence
 from webapp.context import actor, services
 from webapp.errors import HttpProblem
@@ -89,29 +88,6 @@ def _is_cursor(text: str | None) -> bool:
 
 @operation(
     "GET",
-    "/api/runs/{run_id}",
-    summary="Everything about a run",
-    owner=Owner.ACCOUNT,
-    scope="read",
-    tag="Look",
-    query=WaitQuery,
-    answers={200: run_answers.RunView},
-    problems=(401, 403, 404, 422, 429),
-    tool=Tool("get_run", Effect.READS, (AgentWait,)),
-)
-def get_run(run_id: str, query: WaitQuery) -> Reply:
-    """With `?wait=30` the answer comes when something changes (or, given `version`, differs from that), when the run
-    has stopped, or after that many seconds. When half of the server already waits, it comes at once.
-    """
-    core = services()
-    if query.wait:
-        known = query.version or run_view.run_version(core, run_id)
-        concurrency.until(lambda: _changed(run_id, known), query.wait)
-    return Reply(run_view.run_view(core, run_id))
-
-
-@operation(
-    "GET",
     "/api/runs/{run_id}/scenes",
     summary="List the scenes of a run",
     owner=Owner.ACCOUNT,
@@ -127,10 +103,6 @@ def list_scenes(run_id: str, query: SceneQuery) -> Reply:
     """
     scenes, after = run_view.scenes_view(services(), run_id, limit=query.limit, after=int(query.cursor or 0))
     return Reply({"scenes": scenes, "next_cursor": None if after is None else str(after)})
-
-
-def _changed(run_id: str, known: str) -> bool:
-    return run_view.run_version(services(), run_id) != known or run_view.has_stopped(services(), run_id)
 
 
 @_decision(

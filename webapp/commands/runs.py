@@ -138,7 +138,7 @@ def link(subject: str, base_id: str | None, *, json_: bool) -> None:
 
 def _existing(run_id: str) -> str:
     """Raises NotFound."""
-    run_view.run_version(services(), run_id)
+    run_view.mark(services(), run_id)
     return run_id
 
 

@@ -18,7 +18,7 @@ from webapp import stored_zip
 from webapp.access.rules import Door, Owner, declares
 from webapp.context import services
 from webapp.errors import HttpProblem, not_here
-from webapp.media import disposition, filled, stored_bytes
+from webapp.media import disposition, filled, placed, stored_bytes
 from webapp.pages.blueprint import bp
 
 _GONE = "These films are no longer available here."
@@ -75,7 +75,7 @@ def pack_zip(token: str) -> Response:
     def pieces(start: int, length: int) -> Iterator[bytes]:
         return stored_zip.read(archive, start, length, member)
 
-    return filled(response, stored_zip.size_of(archive), pieces)
+    return placed(token, filled(response, stored_zip.size_of(archive), pieces))
 
 
 def _archive(pack: Pack) -> list[stored_zip.Span]:

@@ -77,7 +77,8 @@ def share_film(token: str, n: int) -> Response:
     cut = next(iter(_opened(token).films[n - 1 : n]), None) if n else None
     if cut is None or cut.key is None:
         raise not_here("film")
-    return media.send(cut.key, cut.filename or "film.mp4", max_age=0, immutable=False)
+    film = media.send(cut.key, cut.filename or "film.mp4", max_age=0, immutable=False)
+    return media.placed(token, film)
 
 
 @bp.post("/s/<token>/comments")

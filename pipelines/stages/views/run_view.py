@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 from pipelines.domain.keys import digest
-from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, CutStatus, RunStatus
+from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, TERMINAL, CutStatus, RunStatus
 from pipelines.domain.money import DEPLOYMENT, Account, dollars, subject
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.progress import timings
@@ -89,14 +89,33 @@ def _shared_calls(tx: Tx, run: Run, now: float) -> int:
     return len(tx.events.find(limit=MOST_CALLS, **same, **span))
 
 
-def run_version(services: Services, run_id: str) -> str:
-    """Changes whenever `run_view` would; cheaper. Raises NotFound."""
+@dataclass(frozen=True, slots=True)
+class RunMark:
+    """How far a run is, to see whether something changed."""
+
+    version: str
+    """Changes whenever `run_view` would."""
+    stopped: bool
+    """Whether nothing happens to it by itself any more."""
+
+
+def mark(services: Services, run_id: str) -> RunMark:
+    """Cheaper than the view. Raises NotFound."""
     with services.store.read() as tx:
-        run = found_run(tx, run_id)
-        newest: dict[str, Any] = {"run_id": run_id, "order": "-id", "limit": 1}
-        last = tx.events.find(**newest) or tx.event_archive.find(**newest)
-        gens = tx.generations.find(run_id=run_id, order="-updated_at", limit=1)
-    return _mark(run, last, gens)
+        return _marked(tx, found_run(tx, run_id))
+
+
+def marks(services: Services, run_ids: Collection[str]) -> dict[str, RunMark]:
+    """Those of several runs at one moment; what is not there is left out."""
+    with services.store.read() as tx:
+        return {run.id: _marked(tx, run) for run in tx.runs.find(id=tuple(run_ids))}
+
+
+def _marked(tx: Tx, run: Run) -> RunMark:
+    newest: dict[str, Any] = {"run_id": run.id, "order": "-id", "limit": 1}
+    last = tx.events.find(**newest) or tx.event_archive.find(**newest)
+    gens = tx.generations.find(run_id=run.id, order="-updated_at", limit=1)
+    return RunMark(_mark(run, last, gens), run.status in STOPPED)
 
 
 def _version(picture: Picture) -> str:
@@ -108,10 +127,37 @@ def _mark(run: Run, last: Sequence[Event], gens: Sequence[Generation]) -> str:
     return digest(run.version, run.updated_at, run.status, [e.id for e in last], [g.updated_at for g in gens])[:16]
 
 
-def has_stopped(services: Services, run_id: str) -> bool:
-    """Whether nothing happens to the run by itself any more. Raises NotFound."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What happened to a run after something."""
+
+    run: dict[str, Any]
+    """Its summary."""
+    version: str
+    terminal: bool
+    last: int
+    """The id up to which the events are told."""
+    events: list[tuple[int, dict[str, Any]]]
+
+
+def news(services: Services, run_id: str, after: int) -> News:
+    """The events of a run beyond an id, as in its view. In the archive they have other ids: from there they are told
+    only to who has none yet. Raises NotFound.
+    """
+    mine: dict[str, Any] = {"run_id": run_id, "order": "id"}
     with services.store.read() as tx:
-        return found_run(tx, run_id).status in STOPPED
+        run = found_run(tx, run_id)
+        (picture,) = _short(tx, [run])
+        rows = tx.events.find(after={"id": after}, **mine)
+        found = _with_own_actors(tx, rows if after else [*tx.event_archive.find(**mine), *rows])
+        version = _marked(tx, run).version
+    return News(
+        run={**_summary(services, picture), "version": version},
+        version=version,
+        terminal=run.status in TERMINAL,
+        last=found[-1].id or after if found else after,
+        events=[(event.id or 0, parts.event_view(picture, event)) for event in found if event.entity != AIRTABLE],
+    )
 
 
 def list_runs(

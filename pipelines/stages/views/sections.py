@@ -18,7 +18,7 @@ from pipelines.stages.views import sentences
 
 LINK_S = 6 * 3600.0
 """How long a link to a clip or poster lives at least."""
-_STEP_S = 3600.0
+LINK_STEP_S = 3600.0
 TITLE_CHARS = 70
 CHOICES = {
     "wait": "Wait and look again",
@@ -118,7 +118,7 @@ def thumbnail_url(services: Services, clip: Clip) -> str | None:
 def _link(services: Services, key: str, filename: str) -> str:
     """A link that stays the same for an hour: a page that refreshes must not start its videos again."""
     now = services.clock.now()
-    until = (now // _STEP_S + 1) * _STEP_S + LINK_S + 0.5
+    until = (now // LINK_STEP_S + 1) * LINK_STEP_S + LINK_S + 0.5
     return services.links.media(key, filename, until - now)
 
 

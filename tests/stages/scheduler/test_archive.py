@@ -48,7 +48,7 @@ def test_a_film_that_ended_long_ago_is_archived_and_its_page_and_money_stay(tmp_
         assert day["spent_micro"] == 2 * SCENE
     after = run_view.run_view(harness.services, run_id)
     assert {**after, **_LINKS} == {**before, **_LINKS}
-    assert run_view.run_version(harness.services, run_id) == after["version"]
+    assert run_view.mark(harness.services, run_id).version == after["version"]
     assert retention.archive(harness.services) == 0
 
 
