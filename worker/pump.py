@@ -1,7 +1,9 @@
 """The pump: finds what is due in SQL and sends hints, polls what is at the providers, flushes the outbox, tidies up.
 
 It owns no truth. Killed at any moment, or running twice, it changes nothing in the result. Its loops run in threads
-of one process so that a slow Airtable never delays a poll, and a slow provider never delays a hint.
+of one process so that a slow Airtable never delays a poll, and a slow provider never delays a hint. While nothing is
+due they sleep: an alarm knows when the next row is, hears when somebody commits an earlier one, and looks at SQL every
+second whatever it hears.
 """
 
 from __future__ import annotations
@@ -11,7 +13,10 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 
+from pipelines.domain.records import Kind
 from pipelines.stages.delivery import flush
 from pipelines.stages.generations import poll
 from pipelines.stages.kernel.services import Services
@@ -19,12 +24,20 @@ from pipelines.stages.scheduler import maintenance
 
 logger = logging.getLogger(__name__)
 
+LOOK_S = 1.0
+"""How long a row that is due may wait where nobody was told of it: a notification that was lost, a lease that ended
+because its holder died.
+"""
 TICK_S = 0.1
+"""The pause between two rounds of a loop while there is something to do."""
+DISPATCH_S, ALARM_S = 0.04, 0.01
+"""That of hints, each of which somebody waits for; and between two questions of the alarm while others commit."""
 RESEND_S = 3.0
-"""A hint that was sent and led to nothing is sent again after this."""
+"""A hint that was sent and led to nothing is sent again after this; and a loop works that nobody has woken."""
 BATCH = 200
 AT_ONCE = 16
 """Hints in one message to the broker."""
+TEND_S = 1.0
 POLLERS = 8
 BROKEN_PAUSE_S = 1.0
 
@@ -67,6 +80,18 @@ class Dispatcher:
         return len(due)
 
 
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Work that is done again and again: while rows of its kinds are due, and once in a while whatever is told."""
+
+    name: str
+    work: Callable[[], object]
+    kinds: frozenset[Kind] = frozenset()
+    pause_s: float = TICK_S
+    longest_s: float = RESEND_S
+    due: threading.Event = field(default_factory=threading.Event)
+
+
 class Pump:
     """The loops. `stop` ends them after their present round."""
 
@@ -74,20 +99,21 @@ class Pump:
         self._services = services
         self._over = threading.Event()
         self._pollers = ThreadPoolExecutor(POLLERS, thread_name_prefix="poll")
+        stepped = frozenset(Kind) - {Kind.OUTBOX, Kind.TEXT}
+        dispatcher = Dispatcher(services, tuple(sorted(stepped)))
+        self._loops = (
+            Loop("dispatch", dispatcher.tick, stepped, DISPATCH_S),
+            Loop("poll", partial(poll.poll_due, services, executor=self._pollers), frozenset({Kind.GENERATION})),
+            Loop("flush", partial(flush.flush_due, services), frozenset({Kind.OUTBOX})),
+            Loop("tend", maintenance.Maintenance(services).tick, longest_s=TEND_S),
+        )
 
     def run(self) -> None:
         """Run until stopped."""
-        dispatcher = Dispatcher(self._services, ("runs", "generations", "clips", "cuts", "sweeps", "bases"))
-        loops: dict[str, tuple[Callable[[], object], float]] = {
-            "dispatch": (dispatcher.tick, TICK_S),
-            "poll": (lambda: poll.poll_due(self._services, executor=self._pollers), TICK_S),
-            "flush": (lambda: flush.flush_due(self._services), TICK_S),
-            "tend": (maintenance.Maintenance(self._services).tick, 1.0),
-        }
         threads = [
-            threading.Thread(target=self._loop, args=(name, work, pause), name=name, daemon=True)
-            for name, (work, pause) in loops.items()
+            threading.Thread(target=self._repeat, args=(loop,), name=loop.name, daemon=True) for loop in self._loops
         ]
+        threads.append(threading.Thread(target=self._watch, name="alarm", daemon=True))
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -97,13 +123,40 @@ class Pump:
     def stop(self) -> None:
         """End after the present round."""
         self._over.set()
+        for loop in self._loops:
+            loop.due.set()
 
-    def _loop(self, name: str, work: Callable[[], object], pause: float) -> None:
+    def _repeat(self, loop: Loop) -> None:
         while not self._over.is_set():
-            try:
-                work()
-            except Exception:
-                # The outer edge of the pump: one bad row or an outage must not end the loop that everybody needs.
-                logger.exception("the %s loop stumbled", name)
-                self._over.wait(BROKEN_PAUSE_S)
-            self._over.wait(pause)
+            loop.due.clear()
+            self._try(loop.name, loop.work)
+            self._over.wait(loop.pause_s)
+            loop.due.wait(loop.longest_s)
+
+    def _watch(self) -> None:
+        while not self._over.is_set():
+            self._try("alarm", self._listen)
+
+    def _listen(self) -> None:
+        with self._services.store.commits() as commits:
+            while not self._over.is_set():
+                commits.wait(self._wake())
+                self._over.wait(ALARM_S)
+
+    def _wake(self) -> float:
+        """Wake the loops that have something to do; after how long to look again, unless somebody commits before."""
+        now = self._services.clock.now()
+        earliest = self._services.store.earliest(now)
+        due = {kind for kind, at in earliest.items() if at <= now}
+        for loop in self._loops:
+            if loop.kinds & due:
+                loop.due.set()
+        return TICK_S if due else min((LOOK_S, *(at - now for at in earliest.values())))
+
+    def _try(self, name: str, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception:
+            # The outer edge of the pump: one bad row or an outage must not end the loop that everybody needs.
+            logger.exception("the %s loop stumbled", name)
+            self._over.wait(BROKEN_PAUSE_S)

@@ -42,11 +42,25 @@ def _to(changes: Mapping[str, Any]) -> dict[str, Any]:
     return {f"to_{name}": value for name, value in changes.items()}
 
 
+@dataclasses.dataclass(slots=True)
+class DueMark:
+    """Whether a transaction gives any row a due time, so that whoever waits for one is told."""
+
+    given: bool = False
+
+    def note(self, values: Mapping[str, Any]) -> None:
+        """See what a row is written with."""
+        if values.get("next_at") is not None:
+            self.given = True
+
+
 class SqlRows(Generic[T]):
     """Frozen records of one table, through one connection."""
 
-    def __init__(self, connection: Connection, table: Table, record: type[T], account_id: str | None = None) -> None:
-        self._connection, self._table, self._record = connection, table, record
+    def __init__(
+        self, connection: Connection, table: Table, record: type[T], account_id: str | None, due: DueMark
+    ) -> None:
+        self._connection, self._table, self._record, self._due = connection, table, record, due
         self._readers = _readers(typing.cast("Any", record))
         self._account_id = account_id if table.name in OWNERS else None
 
@@ -70,10 +84,12 @@ class SqlRows(Generic[T]):
             del values["id"]
         if self._account_id is not None and OWNERS[self._table.name] == "account_id":
             values["account_id"] = self._account_id
+        self._due.note(values)
         statement = adding(self._table, self._connection.dialect.name)
         return self._connection.execute(statement, values).first() is not None
 
     def change(self, id: str, when: Mapping[str, Any] | None = None, /, **changes: Any) -> bool:
+        self._due.note(changes)
         shape, values = self._shape_of({"id": id, **(when or {})})
         statement = changing(self._table, shape, tuple(changes))
         return self._connection.execute(statement, values | _to(changes)).rowcount == 1
@@ -87,6 +103,7 @@ class SqlRows(Generic[T]):
         before: Mapping[str, Any],
         **changes: Any,
     ) -> set[str]:
+        self._due.note(changes)
         shape, values = self._shape_of({"id": list(ids), **(when or {})}, before)
         statement = changing(self._table, shape, tuple(changes)).returning(self._table.c.id)
         return set(self._connection.execute(statement, values | _to(changes)).scalars())
@@ -94,6 +111,8 @@ class SqlRows(Generic[T]):
     def change_each(self, rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> None:
         if not rows:
             return
+        for _, _, changes in rows:
+            self._due.note(changes)
         shaped = [(*self._shape_of({"id": row, **when}), changes) for row, when, changes in rows]
         statement = changing(self._table, shaped[0][0], tuple(shaped[0][2]))
         self._connection.execute(statement, [values | _to(changes) for _, values, changes in shaped])

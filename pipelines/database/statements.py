@@ -25,9 +25,12 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal,
+    literal_column,
     or_,
     select,
     union,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -37,11 +40,14 @@ from sqlalchemy.sql.elements import KeyedColumnElement
 from pipelines.database.tables import ENTRIES, TABLES
 from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus
 from pipelines.domain.money import Account
+from pipelines.domain.records import Kind
 
 Shape = tuple[tuple[str, str], ...]
 """Columns, and how each is compared: `null`, `in`, `is`, `below`, `above`, or `own` (it belongs to an account)."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 LIMIT, OWN = "at_most", "own"
+_LONG_AGO: ColumnElement[Any] = literal_column("0")
+"""In the statement itself: only then may SQLite go by an index that leaves out what is NULL."""
 _MANY = (tuple, set, frozenset, list)
 
 
@@ -125,6 +131,21 @@ def waiting(table: Table) -> Select[Any]:
     """Ids and moments of what is due `now` and nobody's, at most `at_most`."""
     due = select(table.c.id, table.c.next_at).where(table.c.next_at <= bindparam("now"), _free(table))
     return due.order_by(table.c.next_at).limit(bindparam(LIMIT))
+
+
+@cache
+def first_due() -> CompoundSelect[Any]:
+    """For each kind of row, its name and the earliest `next_at` of one that is nobody's; of what is gone from a base,
+    nothing is written any more. A question to the writer waits for its asker and is never worked on by itself.
+    """
+    firsts = []
+    for kind in Kind:
+        if kind is not Kind.TEXT:
+            table = TABLES[kind]
+            waits = [table.c.next_at > _LONG_AGO, _free(table), *([~table.c.gone] if kind is Kind.OUTBOX else [])]
+            first = select(table.c.next_at).where(*waits).order_by(table.c.next_at).limit(literal_column("1"))
+            firsts.append(select(literal(kind.value).label("kind"), first.scalar_subquery().label("next_at")))
+    return union_all(*firsts)
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from sqlalchemy import Connection, select, text, update
@@ -15,12 +15,14 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from pipelines.database import schema
 from pipelines.database.audit import discrepancies
 from pipelines.database.balances import KeptBalances
+from pipelines.database.commits import CHANNEL, listening
 from pipelines.database.engine import THREADS, make_engine
-from pipelines.database.rows import SqlRows
+from pipelines.database.rows import DueMark, SqlRows
 from pipelines.database.statements import (
     LIMIT,
     MICRO_SUMS,
     archiving,
+    first_due,
     going_on,
     leasing,
     moved_orders,
@@ -34,8 +36,9 @@ from pipelines.domain.errors import Unavailable
 from pipelines.domain.keys import new_token
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.limits import ClockStep
+from pipelines.domain.money import DEPLOYMENT
 from pipelines.domain.records import Balance, Checkpoint, Kind, Leased, LedgerEntry
-from pipelines.ports import DayCap, Discrepancy, Rows, Tx
+from pipelines.ports import Commits, DayCap, Discrepancy, Rows, Tx
 
 ANOTHER_S, DOUBT_S = 0.001, 10.0
 SUBMITTING = GenerationStatus.SUBMITTING.value
@@ -48,8 +51,9 @@ class SqlTx(Tx):
 
     def __init__(self, connection: Connection, account_id: str | None = None) -> None:
         self.connection, self._account_id = connection, account_id
+        self._due = DueMark()
         for name, record in RECORDS.items():
-            setattr(self, name, SqlRows(connection, TABLES[name], record, account_id))
+            setattr(self, name, SqlRows(connection, TABLES[name], record, account_id, self._due))
         self._kept = KeptBalances(connection)
 
     @property
@@ -75,8 +79,14 @@ class SqlTx(Tx):
         self._kept.require(cap)
 
     def settle(self) -> None:
-        """The very last thing before the commit."""
+        """The very last thing before the commit. SQLite's processes see by themselves that somebody has committed."""
+        if self._due.given and self.connection.dialect.name == "postgresql":
+            self.connection.execute(text(f"NOTIFY {CHANNEL}"))
         self._kept.settle()
+
+    def wake(self) -> None:
+        """Rows were given due times past the tables of `Tx`."""
+        self._due.given = True
 
     def balance(self, account: str, **equals: Any) -> int:
         shape, values = shape_of({"account": account, **equals})
@@ -155,6 +165,16 @@ class SqlStore:
             found = connection.execute(waiting(TABLES[kind]), {"now": now, LIMIT: limit})
             return [(row.id, row.next_at) for row in found]
 
+    def earliest(self, now: float) -> dict[Kind, float]:
+        with _translated(), self._connection(write=False) as connection:
+            found = connection.execute(first_due(), {"now": now})
+            return {Kind(row.kind): row.next_at for row in found if row.next_at is not None}
+
+    @contextmanager
+    def commits(self) -> Iterator[Commits]:
+        with _translated(), listening(self.engine, self.url, self._direct_url) as commits:
+            yield commits
+
     def claim(self, kind: str, id: str, *, owner: str, now: float, seconds: float) -> str | None:
         token = new_token()
         values = {"is_id": id, "now": now, "to_owner": owner, "to_token": token, "to_until": now + seconds}
@@ -189,6 +209,8 @@ class SqlStore:
                 due = {"next_at": table.c.next_at - ANOTHER_S}
                 free = {"lease_owner": None, "lease_token": None, "lease_until": 0.0, **due}
                 freed += tx.connection.execute(update(table).where(*mine).values(**free)).rowcount
+            if freed:
+                tx.wake()
         return freed
 
     def shift_time(self, seconds: float, now: float) -> bool:
@@ -205,6 +227,7 @@ class SqlStore:
             for table in (TABLES["rate_limits"], TABLES["airtable_paces"]):
                 moved = {name: table.c[name] - seconds for name in ("next_free_at", "not_before") if name in table.c}
                 tx.connection.execute(update(table).values(**moved))
+            tx.wake()
             return True
 
     def migrate(self) -> None:
@@ -217,6 +240,20 @@ class SqlStore:
     def check(self) -> None:
         with _translated(), self._connection(write=False) as connection:
             connection.execute(select(1))
+
+    def warm_up(self) -> None:
+        with suppress(Unavailable):
+            self.earliest(0.0)
+            for kind in Kind:
+                self.due(kind, 0.0, 1)
+                self.claim(kind, "", owner="", now=0.0, seconds=0.0)
+                self.renew(kind, "", "", 0.0)
+            with self.write() as tx:
+                for kind in Kind:
+                    for lock in (False, True):
+                        tx.leased(kind).get("", lock=lock)
+                tx.balance_of(DEPLOYMENT)
+        self.engine.dispose()
 
 
 _CLOCK = "clock"

@@ -19,7 +19,7 @@ from pipelines.ports.airtable import (
     SetupReport,
     Written,
 )
-from pipelines.ports.database import DayCap, Discrepancy, Rows, Store, Tx
+from pipelines.ports.database import Commits, DayCap, Discrepancy, Rows, Store, Tx
 from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor
 from pipelines.ports.runtime import Clock, CrashPoints, Hints
@@ -54,6 +54,7 @@ __all__ = [
     "Changes",
     "Check",
     "Clock",
+    "Commits",
     "ConnectedBases",
     "CrashPoints",
     "DayCap",

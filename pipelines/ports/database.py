@@ -208,6 +208,15 @@ class Tx(ABC):
         """
 
 
+class Commits(Protocol):
+    """What others commit, heard from the moment when listening began."""
+
+    def wait(self, seconds: float) -> bool:
+        """Until somebody may have committed something, at most so long; False when nothing was heard. A hint that may
+        be lost: whoever waits looks at SQL once in a while all the same. Raises Unavailable.
+        """
+
+
 class Store(Protocol):
     """The truth."""
 
@@ -225,6 +234,12 @@ class Store(Protocol):
 
     def due(self, kind: str, now: float, limit: int) -> list[tuple[str, float]]:
         """Rows of a leased table whose `next_at` has come and that nobody holds: their ids, and since when."""
+
+    def earliest(self, now: float) -> dict[Kind, float]:
+        """Of each kind that has rows which wait and which nobody holds now, when the first comes due, or came."""
+
+    def commits(self) -> AbstractContextManager[Commits]:
+        """Hear of it when rows become due. Raises Unavailable."""
 
     def claim(self, kind: str, id: str, *, owner: str, now: float, seconds: float) -> str | None:
         """Take the lease of a row: the token, or None when somebody holds it or it is not due any more."""
@@ -251,3 +266,6 @@ class Store(Protocol):
 
     def check(self) -> None:
         """Raise Unavailable unless the database answers."""
+
+    def warm_up(self) -> None:
+        """Before a fork: learn how to ask what every step asks, and keep no connection. Without a database, nothing."""

@@ -16,7 +16,7 @@ from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.money import Account, Posting
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.domain.records import Event, Generation, LedgerEntry, Run
+from pipelines.domain.records import Event, Generation, Kind, LedgerEntry, OutboxEntry, Run, TextRequest
 from pipelines.domain.state.generation import GenerationRequest
 from pipelines.ports import Store
 from pipelines.testing import fresh_store
@@ -174,6 +174,46 @@ def test_a_row_is_due_when_its_time_has_come_and_nobody_holds_it(store: Store) -
     assert store.release("runs", "run_1", token, next_at=NOW + 5, attempts=1)
     assert not store.release("runs", "run_1", token, next_at=NOW, attempts=1)
     assert store.claim("runs", "run_1", owner="w", now=NOW, seconds=60) is None
+
+
+def test_the_earliest_of_each_kind_leaves_out_what_is_held_or_will_never_be_worked_on(store: Store) -> None:
+    with store.write() as tx:
+        for name, at in (("run_1", NOW - 1), ("run_2", NOW + 5), ("run_3", None)):
+            tx.runs.add(a_run(name, next_at=at))
+        tx.texts.add(TextRequest(id="txt_1", run_id="run_1", next_at=NOW))
+        tx.outbox.add(OutboxEntry(id="out_1", base_id="app", table="Videos", next_at=NOW, gone=True))
+        tx.outbox.add(OutboxEntry(id="out_2", base_id="app", table="Videos", next_at=NOW + 9))
+    assert store.earliest(NOW) == {Kind.RUN: NOW - 1, Kind.OUTBOX: NOW + 9}
+    assert store.claim("runs", "run_1", owner="w", now=NOW, seconds=60)
+    assert store.earliest(NOW)[Kind.RUN] == NOW + 5
+    assert store.earliest(NOW + 61)[Kind.RUN] == NOW - 1, "whoever held it is dead"
+
+
+@pytest.mark.parametrize("how", ["add", "change", "release_owner"])
+def test_a_row_that_another_process_makes_due_is_heard_at_once(store: Store, how: str) -> None:
+    assert isinstance(store, SqlStore)
+    other = SqlStore(store.url)
+    with other.write() as tx:
+        tx.runs.add(a_run("run_1", next_at=NOW, lease_owner="dead", lease_token="t", lease_until=NOW + 60))
+        tx.runs.add(a_run("run_2"))
+    with store.commits() as commits:
+        assert not commits.wait(0.01)
+        if how == "release_owner":
+            assert other.release_owner("dead") == 1
+        else:
+            with other.write() as tx:
+                new = a_run("run_3", next_at=NOW)
+                assert tx.runs.add(new) if how == "add" else tx.runs.change("run_2", next_at=NOW)
+        assert commits.wait(60), "sixty seconds would be waited for what nobody has told"
+        assert not commits.wait(0.01)
+    other.engine.dispose()
+
+
+def test_a_store_that_is_warmed_up_keeps_no_connection_for_those_who_fork(store: Store) -> None:
+    assert isinstance(store, SqlStore)
+    store.warm_up()
+    assert store.engine.pool.status() == SqlStore(store.url).engine.pool.status()
+    assert ids(store.due("runs", NOW, 10)) == []
 
 
 def test_a_dead_process_loses_its_leases_but_not_that_of_a_paid_submission(store: Store) -> None:

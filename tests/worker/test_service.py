@@ -6,6 +6,8 @@ import importlib
 import json
 import os
 import signal
+import threading
+import time
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,17 +15,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from pipelines import queueing
+from pipelines.bootstrap import SystemClock
+from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order
-from pipelines.domain.records import QueueSweep, Run
+from pipelines.domain.records import Base, QueueSweep, Run
 from pipelines.queueing import RqHints
 from pipelines.stages.orders import accept
 from pipelines.testing import make_services
+from pipelines.testing.airtable import BASE
 from tests.worker.conftest import WorkerService
 from tools.stack import until
-from worker.pump import Dispatcher
+from worker.pump import Dispatcher, Pump
 
 pytestmark = [pytest.mark.xdist_group("worker"), pytest.mark.timeout(300)]
 
@@ -135,6 +141,38 @@ def test_the_oldest_due_row_of_any_kind_gets_its_hint_first_and_none_gets_two(tm
     hints.room = 3
     assert [pump.tick(), pump.tick()] == [3, 0]
     assert hints.sent == [("runs", "run_a"), ("sweeps", "swp_b"), ("runs", "run_c")]
+
+
+def test_while_nothing_is_due_the_pump_hardly_asks_and_what_comes_due_gets_its_hint_all_the_same(
+    tmp_path: Path,
+) -> None:
+    services = replace(make_services(tmp_path), clock=SystemClock())
+    assert isinstance(services.store, SqlStore)
+    with services.store.write() as tx:
+        tx.bases.add(Base(id=BASE, next_at=services.clock.now() + DAY_S))
+    hints = ShortQueue(room=9)
+    pump, asked = Pump(replace(services, hints=hints)), list[str]()
+    thread = threading.Thread(target=pump.run)
+    event.listen(services.store.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    thread.start()
+    try:
+        until(lambda: any("lease_until" in one for one in asked), "the first look")
+        began, before = time.monotonic(), len(asked)
+        until(lambda: time.monotonic() - began > QUIET_S, "a quiet time")
+        statements = (len(asked) - before) / (time.monotonic() - began)
+        with services.store.write() as tx:
+            for name, due in (("now", 0.0), ("soon", 0.3)):
+                at = services.clock.now() + due
+                tx.runs.add(Run(id=f"run_{name}", status=RunStatus.QUEUED, source="rest", next_at=at))
+        until(lambda: ("runs", "run_soon") in hints.sent, "both hints", patience_s=5)
+    finally:
+        pump.stop()
+        thread.join()
+    assert [row for kind, row in hints.sent if kind == "runs"] == ["run_now", "run_soon"]
+    assert statements < 40, "ten looks a second at each of eight tables are more than 130 statements"
+
+
+QUIET_S, DAY_S = 2.0, 86_400.0
 
 
 @dataclass
