@@ -3,12 +3,19 @@
 One process with threads: SQLite has one writer anyway, and a thread that waits costs next to nothing.
 """
 
+import gc
 import socket
 import sys
 from typing import Any
 
 from pipelines.net.logs import configure_logging, log_handler
 from pipelines.settings import Settings, SettingsError, load_settings
+
+
+def pre_fork(_server: Any, _worker: Any) -> None:
+    """What is loaded is shared with the process that serves, as long as no collection writes into all of it."""
+    gc.collect()
+    gc.freeze()
 
 
 def post_worker_init(_worker: Any) -> None:
@@ -46,6 +53,7 @@ def _bind(settings: Settings) -> str:
 
 _chosen = _settings()
 bind = _bind(_chosen)
+preload_app = True
 workers = 1
 worker_class = "gthread"
 threads = _chosen.threads

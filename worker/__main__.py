@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -9,7 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from types import FrameType
 
-from pipelines.bootstrap import broker_socket, broker_url, build_services, make_store, rq_hints
+from pipelines import preload
+from pipelines.bootstrap import broker_socket, broker_url, build_before_forks, make_store
 from pipelines.net import configure_logging
 from pipelines.queueing import MEDIA_QUEUE, STEPS_QUEUE
 from pipelines.settings import Settings, SettingsError, load_settings
@@ -23,11 +25,14 @@ logger = logging.getLogger(__name__)
 
 def main(settings: Settings, build: step.Build | None = None) -> int:
     """Bring the database up to date, load what is heavy, start everything. The exit code is 0 only if asked to stop."""
-    build = build or (lambda owner: build_services(settings, owner=owner, hints=rq_hints(settings)))
-    step.factory.override(build)
     store = make_store(settings, pooled=False)
     store.migrate()
-    preload(settings)
+    preload.load(settings)
+    build = build or build_before_forks(settings)
+    step.factory.override(build)
+    # A collection that goes through all this writes into it, and each child would have a copy of its own.
+    gc.collect()
+    gc.freeze()
     url = broker_url(settings)
     children: list[tuple[str, Callable[[str], None]]] = []
     if settings.redis_url is None:
@@ -47,13 +52,6 @@ def _pump(services: Services) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     pump.run()
-
-
-def preload(settings: Settings) -> None:
-    """Import the heavy libraries once, before forking: a horse then starts in milliseconds."""
-    from pipelines import preload as heavy
-
-    heavy.load(settings)
 
 
 def run() -> int:
