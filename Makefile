@@ -36,8 +36,8 @@ import-rules: .venv/.dev ## Who may import whom
 docs-check: .venv/.dev ## Whether generated documents are up to date
 	@$(BIN)/python -m tools.docs --check
 
-bench: .venv/.dev ## Every claim of speed and size, side by side (SECTION=media, JSON=1)
-	@SECTION="$(SECTION)" JSON="$(JSON)" $(BIN)/python -m tools.bench
+bench: .venv/.dev ## Every claim of speed and size, side by side (SECTION=media, JSON=1, AGAINST=COMMIT)
+	@SECTION="$(SECTION)" JSON="$(JSON)" AGAINST="$(AGAINST)" $(BIN)/python -m tools.bench
 
 figures: .venv/.dev ## Lengths, rooms, circles, types, by reading the code (AGAINST=COMMIT SUITE="9 min" SUITE_BEFORE=…)
 	@$(BIN)/python -m tools.figures $(if $(AGAINST),--against $(AGAINST)) $(if $(SUITE),--suite "$(SUITE)") $(if $(SUITE_BEFORE),--suite-before "$(SUITE_BEFORE)")

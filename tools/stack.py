@@ -93,9 +93,9 @@ class Service:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
 
 
-def procfile() -> dict[str, str]:
+def procfile(tree: Path = ROOT) -> dict[str, str]:
     """The commands of the Procfile, by process."""
-    lines = (ROOT / "Procfile").read_text().splitlines()
+    lines = (tree / "Procfile").read_text().splitlines()
     return {name.strip(): command.strip() for name, _, command in (line.partition(":") for line in lines if line)}
 
 

@@ -1,0 +1,187 @@
+"""What a deployment costs while nothing is to be done, and how soon it notices that there is something.
+
+Web and worker as the Procfile starts them, with everything that the kernel knows about their processes; another commit
+takes turns with this one where `AGAINST` names it. Nothing is asked of the product but what its users ask.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tools.bench.run import row
+from tools.figures import checked_out
+from tools.stack import ROOT, Service, free_port, procfile, until
+
+SETTLED_S, STILL_S = 8.0, 30.0
+TURNS, TRIGGERS = 2, 8
+CORE, PSS_MB, ANSWERS_S, STEP_S = 0.01, 210.0, 1.5, 3.0
+TICKS = os.sysconf("SC_CLK_TCK")
+MEGABYTE = 1024.0
+ORDER = {"master_prompt": "A kite over a field", "scene_count": 1, "clip_seconds": 1, "resolution": "480p"}
+_UNITS = {"cpu": "of a core", "pss": "MB", "answers": "s", "first": "s", "notices": "s"}
+_BARS = {
+    "cpu": ("idle: share of a core, of all processes, against 1 %", CORE),
+    "pss": ("idle: PSS of all processes, against 210 MB", PSS_MB),
+    "answers": ("web's first answer after its start, against 1.5 s", ANSWERS_S),
+    "first": ("the worker's first step after its start, against 3 s", STEP_S),
+}
+
+
+@dataclass
+class _Figures:
+    """What was measured of one commit, turn by turn."""
+
+    found: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, name: str, value: float) -> None:
+        self.found.setdefault(name, []).append(value)
+
+    def median(self, name: str) -> float:
+        return statistics.median(self.found[name])
+
+
+def rows() -> list[dict[str, Any]]:
+    """Against the bars; and against another commit, if one is named."""
+    with ExitStack() as stack:
+        trees = {"now": ROOT}
+        if commit := os.environ.get("AGAINST"):
+            trees[commit] = stack.enter_context(_tree_of(commit))
+        figures = {name: _Figures() for name in trees}
+        for _ in range(TURNS):
+            for name, tree in trees.items():
+                _measure(tree, figures[name])
+    found = [
+        row("idle", what, figures["now"].median(name), bar, 1.0, unit=_UNITS[name])
+        for name, (what, bar) in _BARS.items()
+    ]
+    for name in figures.keys() - {"now"}:
+        found += [
+            row("idle", f"{what} of this commit against {name}", ours, figures[name].median(what), None)
+            for what, ours in ((what, figures["now"].median(what)) for what in _UNITS)
+        ]
+    return found
+
+
+@contextmanager
+def _tree_of(commit: str) -> Iterator[Path]:
+    """A commit with what it needs: our environment where it asks for the same packages, else one of its own."""
+    with checked_out(commit) as tree:
+        wanted = "requirements.txt"
+        if (tree / wanted).read_text() == (ROOT / wanted).read_text():
+            (tree / ".venv").symlink_to(Path(sys.executable).parents[1])
+        else:
+            subprocess.run([sys.executable, "-m", "venv", tree / ".venv"], check=True)
+            python = str(tree / ".venv/bin/python")
+            subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", str(tree / wanted)], check=True)
+        yield tree
+
+
+def _measure(tree: Path, figures: _Figures) -> None:
+    with tempfile.TemporaryDirectory(prefix="reelgrid-bench-") as folder, ExitStack() as stack:
+        port = free_port()
+        web, worker = (_service(name, tree, Path(folder), port) for name in ("web", "worker"))
+        # The database is made by the first start, which is not a usual one.
+        _seconds_until(web, lambda: _answers(port))
+        web.stop()
+        figures.add("answers", _seconds_until(web, lambda: _answers(port)))
+        stack.callback(web.stop, signal.SIGKILL)
+        waiting = _order(port)
+        figures.add("first", _seconds_until(worker, lambda: _first_step(port, waiting)))
+        stack.callback(worker.stop)
+        _until_done(port, waiting)
+        for name, value in _of_processes({service.process.pid for service in (web, worker) if service.process}).items():
+            figures.add(name, value)
+        for _ in range(TRIGGERS):
+            figures.add("notices", _noticed_after(port))
+
+
+def _service(name: str, tree: Path, folder: Path, port: int) -> Service:
+    kept = {key: os.environ[key] for key in ("HOME", "LANG", "TMPDIR") if key in os.environ}
+    environ = {
+        **kept,
+        "PATH": f"{tree}/.venv/bin:{os.environ.get('PATH', '')}",
+        "PYTHONPATH": str(tree),
+        "VAR_DIR": str(folder / "var"),
+        "PORT": str(port),
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "LOG_LEVEL": "WARNING",
+        # As where clips are bought, so that the libraries for it are there. Nobody is called.
+        "AIRTABLE_API_KEY": "pat",
+        "SORA_API_KEY": "sk",
+    }
+    return Service(name, f"cd {tree} && {procfile(tree)[name]}", environ, folder / f"{name}.log")
+
+
+def _seconds_until(service: Service, ready: Callable[[], bool]) -> float:
+    began = time.perf_counter()
+    service.start()
+    until(ready, service.name, pause_s=0.01)
+    return time.perf_counter() - began
+
+
+def _answers(port: int) -> bool:
+    return httpx.get(f"http://127.0.0.1:{port}/health", timeout=2).status_code == httpx.codes.OK
+
+
+def _order(port: int) -> str:
+    """A film for nothing, which the worker makes by itself."""
+    answer = httpx.post(f"http://127.0.0.1:{port}/api/process-master-prompt", json=ORDER, timeout=30)
+    answer.raise_for_status()
+    return str(answer.json()["run_id"])
+
+
+def _view(port: int, run_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = httpx.get(f"http://127.0.0.1:{port}/api/runs/{run_id}", timeout=30).json()
+    return found
+
+
+def _first_step(port: int, run_id: str) -> bool:
+    return bool(_view(port, run_id)["status"] != "queued")
+
+
+def _until_done(port: int, run_id: str) -> dict[str, Any]:
+    return until(lambda: view if (view := _view(port, run_id))["status"] == "done" else None, "the film")
+
+
+def _noticed_after(port: int) -> float:
+    """From the commit that a trigger is answered with to the first thing that a worker has committed."""
+    view = _until_done(port, _order(port))
+    moments = [datetime.fromisoformat(event["at"]).timestamp() for event in view["events"]]
+    started = datetime.fromisoformat(view["created_at"]).timestamp()
+    return min(moment for moment in moments if moment > started) - started
+
+
+def _of_processes(sessions: set[int]) -> Mapping[str, float]:
+    """What they use of a core and of memory while nothing happens."""
+    time.sleep(SETTLED_S)
+    before, began = _used(sessions), time.monotonic()
+    time.sleep(STILL_S)
+    after, took = _used(sessions), time.monotonic() - began
+    spent = sum(ticks - before.get(pid, (ticks, 0))[0] for pid, (ticks, _) in after.items())
+    return {"cpu": spent / TICKS / took, "pss": sum(kilobytes for _, kilobytes in after.values()) / MEGABYTE}
+
+
+def _used(sessions: set[int]) -> dict[int, tuple[int, int]]:
+    """Of each process of these sessions: the ticks that it and the children it has buried took, and its PSS."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(words[3]) in sessions:
+                memory = dict(line.split(":") for line in (folder / "smaps_rollup").read_text().splitlines()[1:])
+                found[int(folder.name)] = (sum(map(int, words[11:15])), int(memory["Pss"].split()[0]))
+    return found
