@@ -13,9 +13,10 @@ from pipelines.security.secret_keys import SecretKeys
 from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.recovery import after_restore
-from webapp import agents, commands, concurrency, errors, health, media, openapi, pages, security, watch
+from webapp import agents, commands, concurrency, errors, health, media, openapi, pages, security
 from webapp.access import auth, doors
 from webapp.api import blueprint
+from webapp.api.following import watch
 from webapp.bodies import JSON_LIMIT
 from webapp.context import KEYS, SERVICES, SETTINGS
 from webapp.webhooks import inbound

@@ -23,7 +23,8 @@ from pipelines.domain.records import Event, Run
 from pipelines.stages.views.run_view import RunMark
 from tests.web.two_accounts import customer
 from tests.web.web_fixtures import BEARER, OUTSIDE, WebHarness
-from webapp import concurrency, watch
+from webapp import concurrency
+from webapp.api.following import watch
 from webapp.api.following.models import Happening, PolledRun, RunNews
 
 ROOT = Path(__file__).resolve().parents[2]

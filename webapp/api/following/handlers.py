@@ -19,12 +19,12 @@ from pipelines.stages.views.sections import LINK_STEP_S
 from webapp.access.rules import Owner
 from webapp.api import run_answers
 from webapp.api.following.models import Happening, PolledRun, RunNews, State
+from webapp.api.following.watch import Watch, watch
 from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.queries import AgentWait, RunWait, WaitQuery
 from webapp.concurrency import Held, places
 from webapp.context import services
 from webapp.errors import HttpProblem
-from webapp.watch import Watch, watch
 
 HOLD_S, COMMENT_S = 25.0, 10.0
 """How long a stream of events is held, and how often something is sent so that no proxy takes it for dead."""
