@@ -25,7 +25,8 @@ from tests.web.two_accounts import customer
 from tests.web.web_fixtures import BEARER, OUTSIDE, WebHarness
 from webapp import concurrency
 from webapp.api.following import watch
-from webapp.api.following.models import Happening, PolledRun, RunNews
+from webapp.api.following.models import Happening, RunNews
+from webapp.api.old_words.answers import PolledRun
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "run_f"

@@ -10,6 +10,7 @@ from tools.docs.command_line import application
 from webapp.access import rules
 from webapp.access.rules import Door
 from webapp.agents import tools
+from webapp.api.old_words.orders import OLD_WORDS
 from webapp.api.operations import Operation
 from webapp.openapi import about, description, resolve
 
@@ -42,6 +43,16 @@ TAIL = """
 | `GET /metrics` | Prometheus; needs a key with `read` |
 | `POST /mcp` | the Model Context Protocol, for [agents](../how-to/agents.md) |
 | `GET /llms.txt` | what this is, for language models |
+"""
+OLD_WORDS_HEAD = """
+## Words of earlier systems
+
+Understood in the bodies of `generate-video`, `process-master-prompt` (with its own prompt) and `estimate`. Whoever
+orders so is answered so, too: with `state`, `taskId`, `task_id` and `generationId`. So does
+`GET /api/runs/{run_id}?poll=true`.
+
+| said | means |
+|---|---|
 """
 AGENTS = """
 ## Tools for agents
@@ -94,7 +105,7 @@ def page() -> str:
         f"| `{name}` | [`{entry.method} {entry.path}`](#{_anchor(entry)}) |\n"
         for name, entry in tools.offered().items()
     ]
-    return "".join(parts) + TAIL + AGENTS + "".join(rows) + _doors()
+    return "".join(parts) + TAIL + OLD_WORDS_HEAD + _old_words() + AGENTS + "".join(rows) + _doors()
 
 
 def _doors() -> str:
@@ -112,6 +123,10 @@ def _doors() -> str:
 
 
 _ASKED = (Door.KEY, Door.SESSION, Door.LINK, Door.ACTION)
+
+
+def _old_words() -> str:
+    return "".join(f"| `{said}` | {means} |\n" for said, means in OLD_WORDS.items())
 
 
 def _anchor(entry: Operation) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
-from flask import Blueprint, Response, json, request
+from flask import Blueprint, Response, g, json, request
 from pydantic import BaseModel
 
 from pipelines.domain.errors import Problem
@@ -16,6 +16,7 @@ from webapp import bodies, idempotency
 from webapp.access.rules import Door, Owner, Rule, attach
 from webapp.api import answers
 from webapp.api.fields import ALIASES
+from webapp.api.old_words.orders import Meant
 from webapp.errors import HttpProblem
 
 Handler = Callable[..., "Reply | Response"]
@@ -70,6 +71,8 @@ class Operation:
     answers: dict[int, type[BaseModel] | tuple[type[BaseModel], ...]] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
     choose: Callable[[dict[str, Any]], type[BaseModel]] | None = None
+    understood: Callable[[dict[str, Any]], Meant] | None = None
+    """What a body in the words of an earlier system means."""
     shows_secret: bool = False
     """Whether the answer holds a secret that is kept nowhere in the clear."""
     tool: Tool | None = None
@@ -138,6 +141,8 @@ def _view(entry: Operation) -> Callable[..., Response]:
 
 
 def _answered(entry: Operation, data: dict[str, Any], path: dict[str, Any]) -> Response:
+    g.meant = entry.understood(data) if entry.understood else None
+    data = g.meant.data if g.meant else data
     model = entry.choose(data) if entry.choose else entry.bodies[0] if entry.bodies else None
     given = {"body": bodies.validated(model, data)} if model else {}
     return as_response(entry.handler(**path, **given))

@@ -10,7 +10,20 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from pipelines.domain.money import to_micro
 from pipelines.domain.orders.inputs import Money, inputs_of
 from pipelines.domain.orders.order import Order, SceneOrder, order_of
-from webapp.api.fields import Adapt, BaseId, Body, DryRun, Fresh, Prompt, RecordId, Seconds, Table, Url, field_of
+from webapp.api.fields import (
+    MAX_REFERENCES,
+    Adapt,
+    BaseId,
+    Body,
+    DryRun,
+    Fresh,
+    Prompt,
+    RecordId,
+    Seconds,
+    Table,
+    Url,
+    field_of,
+)
 
 
 class RecordTrigger(BaseModel):
@@ -81,6 +94,10 @@ class ClipOrder(_Order):
     prompt: Prompt
     seconds: Annotated[Seconds | None, Field(description="The model's default when left out.")] = None
     image_url: Annotated[Url | None, Field(description="A picture to start from; fetched by us.")] = None
+    references: Annotated[
+        list[Url] | None,
+        Field(max_length=MAX_REFERENCES - 1, description="More pictures, for models that take several."),
+    ] = None
 
     def order(self) -> Order:
         """The order this asks for."""

@@ -17,6 +17,9 @@ from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates
+from webapp.api.old_words import answers as old_words
+from webapp.api.old_words.answers import AcceptedInOldWords
+from webapp.api.old_words.orders import Meant, of_a_clip, of_either
 from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.orders import (
     ClipOrder,
@@ -66,6 +69,7 @@ _QUEUE_FIELDS = {"base_id", "dry_run", "for"}
 
 _SPENDS: dict[str, Any] = {"owner": Owner.ACCOUNT, "scope": "trigger", "tag": "Start"}
 _STARTED: dict[int, type[BaseModel]] = {202: answers.Accepted, 200: answers.Estimate}
+_ORDERED: dict[int, Any] = {**_STARTED, 202: (answers.Accepted, AcceptedInOldWords)}
 _PROBLEMS = (400, 401, 402, 403, 404, 409, 413, 415, 422, 429, 502, 503, 504, 507)
 
 
@@ -90,7 +94,8 @@ def process_record(body: RecordTrigger) -> Reply:
     "/api/process-master-prompt",
     summary="Make a film from a master prompt",
     bodies=(RecordTrigger, MasterPromptOrder),
-    answers=_STARTED,
+    answers=_ORDERED,
+    understood=of_either,
     problems=_PROBLEMS,
     choose=order_or_row,
     tool=Tool("make_film", Effect.SPENDS, (MasterPromptOrder,)),
@@ -111,7 +116,8 @@ def process_master_prompt(body: RecordTrigger | MasterPromptOrder) -> Reply:
     summary="Make one clip",
     bodies=(ClipOrder,),
     tool=Tool("generate_video", Effect.SPENDS),
-    answers=_STARTED,
+    answers=_ORDERED,
+    understood=of_a_clip,
     problems=_PROBLEMS,
     **_SPENDS,
 )
@@ -165,6 +171,7 @@ def sweep(sweep_id: str) -> Reply:
     answers={200: (answers.Estimate, answers.QueueEstimate)},
     problems=(400, 401, 403, 404, 413, 415, 422, 429, 502, 503, 504),
     choose=kind_of,
+    understood=of_either,
     tool=Tool("estimate", Effect.READS, (MasterPromptQuestion, ClipQuestion, RecordQuestion)),
     owner=Owner.ACCOUNT,
     scope="read",
@@ -214,7 +221,9 @@ def started(request: StartRequest) -> Reply:
         page_url=core.links.page(run_id=run.run_id),
         quote_usd=estimates.usd(run.quote_micro),
     )
-    return Reply(body, 202, {"Location": url})
+    meant: Meant | None = g.get("meant")
+    said = old_words.accepted(body, meant.ignored) if meant and meant.old else body
+    return Reply(said, 202, {"Location": url})
 
 
 def allowed_base(base_id: str | None) -> str:

@@ -6,20 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from time import monotonic
-from typing import Any
 
 from flask import Response, json, request
 from werkzeug.http import parse_etags
 
 from pipelines.domain.errors import Problem
-from pipelines.domain.lifecycle import RunStatus
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.views import run_view
 from pipelines.stages.views.sections import LINK_STEP_S
 from webapp.access.rules import Owner
 from webapp.api import run_answers
-from webapp.api.following.models import Happening, PolledRun, RunNews, State
+from webapp.api.following.models import Happening, RunNews
 from webapp.api.following.watch import Watch, watch
+from webapp.api.old_words import answers as old_words
+from webapp.api.old_words.answers import PolledRun
 from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.queries import AgentWait, RunWait, WaitQuery
 from webapp.concurrency import Held, places
@@ -32,8 +32,6 @@ POLL_S, SPACE_S = 300.0, 15.0
 """How long `poll` waits for the end, and how often it sends a space before the JSON, which means nothing there."""
 AGAIN_S = 3
 RETRY = f"retry: {AGAIN_S * 1000}\n\n".encode()
-_PENDING = frozenset({RunStatus.QUEUED, RunStatus.WRITING, RunStatus.NEEDS_APPROVAL})
-_FAILED = frozenset({RunStatus.FAILED, RunStatus.CANCELLED})
 _LONGEST_ID = 18
 
 
@@ -85,7 +83,9 @@ def _polled(core: Services, run_id: str) -> Reply | Response:
     stopped = run_view.mark(core, run_id).stopped
     place = None if stopped else places().wait()
     if place is None:
-        return Reply(_in_old_words(core, run_id), headers={} if stopped else {"Retry-After": str(AGAIN_S)})
+        return Reply(
+            old_words.polled(run_view.run_view(core, run_id)), headers={} if stopped else {"Retry-After": str(AGAIN_S)}
+        )
     pieces = _at_the_end(core, watch(), run_id)
     return Response(Held(place, pieces), mimetype="application/json", headers={"X-Accel-Buffering": "no"})
 
@@ -95,35 +95,7 @@ def _at_the_end(core: Services, watching: Watch, run_id: str) -> Iterator[bytes]
     while not (found := run_view.mark(core, run_id)).stopped and (left := end - monotonic()) > 0:
         watching.until_other(run_id, found.version, min(SPACE_S, left))
         yield b" "
-    yield json.dumps(_in_old_words(core, run_id), ensure_ascii=False).encode()
-
-
-def _in_old_words(core: Services, run_id: str) -> dict[str, Any]:
-    view = run_view.run_view(core, run_id)
-    films = [cut["url"] for cut in view["cuts"] if cut["current"] and cut["url"]]
-    return {**view, **old_words(run_id, RunStatus(view["status"]), view["error"], films)}
-
-
-def old_words(run_id: str, status: RunStatus, error: str | None, films: list[str]) -> dict[str, Any]:
-    """The most important of a run as earlier systems said it."""
-    return {
-        "state": state_of(status),
-        "taskId": run_id,
-        "task_id": run_id,
-        "generationId": run_id,
-        "result": films[0] if films else None,
-        "resultUrls": films,
-        "failMsg": error if status in _FAILED else None,
-    }
-
-
-def state_of(status: RunStatus) -> State:
-    """A status as earlier systems said it."""
-    if status in _PENDING:
-        return "pending"
-    if status in _FAILED:
-        return "fail"
-    return "success" if status is RunStatus.DONE else "processing"
+    yield json.dumps(old_words.polled(run_view.run_view(core, run_id)), ensure_ascii=False).encode()
 
 
 @operation(

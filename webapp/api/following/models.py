@@ -2,25 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import Field
-
-from webapp.api.run_answers import EventView, RunSummary, RunView
-
-State = Literal["pending", "processing", "success", "fail"]
-
-
-class PolledRun(RunView):
-    """Everything about a run, and the words of earlier systems for the most important of it."""
-
-    state: State
-    taskId: str  # noqa: N815 - theirs
-    task_id: str
-    generationId: str  # noqa: N815 - theirs
-    result: Annotated[str | None, Field(description="The address of the film.")]
-    resultUrls: Annotated[list[str], Field(description="Of every cut.")]  # noqa: N815 - theirs
-    failMsg: str | None  # noqa: N815 - theirs
+from webapp.api.run_answers import EventView, RunSummary
 
 
 class RunNews(RunSummary):

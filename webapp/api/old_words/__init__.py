@@ -1,0 +1,1 @@
+"""The words of earlier systems: understood in orders, and said in answers to who used them."""

@@ -1,0 +1,74 @@
+"""The most important of a run, as earlier systems said it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from pipelines.domain.lifecycle import RunStatus
+from webapp.api.answers import Accepted
+from webapp.api.run_answers import RunView
+
+State = Literal["pending", "processing", "success", "fail"]
+_PENDING = frozenset({RunStatus.QUEUED, RunStatus.WRITING, RunStatus.NEEDS_APPROVAL})
+_FAILED = frozenset({RunStatus.FAILED, RunStatus.CANCELLED})
+
+
+class AcceptedInOldWords(Accepted):
+    """A run is committed, for an order in the words of an earlier system."""
+
+    state: State
+    taskId: str  # noqa: N815 - theirs
+    task_id: str
+    generationId: str  # noqa: N815 - theirs
+    warnings: Annotated[list[str], Field(description="What of the order has no meaning here.")]
+
+
+class PolledRun(RunView):
+    """Everything about a run, and the words of earlier systems for the most important of it."""
+
+    state: State
+    taskId: str  # noqa: N815 - theirs
+    task_id: str
+    generationId: str  # noqa: N815 - theirs
+    result: Annotated[str | None, Field(description="The address of the film.")]
+    resultUrls: Annotated[list[str], Field(description="Of every cut.")]  # noqa: N815 - theirs
+    failMsg: str | None  # noqa: N815 - theirs
+
+
+def accepted(answer: Accepted, ignored: tuple[str, ...]) -> AcceptedInOldWords:
+    """What an order in old words is answered with."""
+    warnings = [f"{name} means nothing here." for name in ignored]
+    words = names_of(answer.run_id)
+    return AcceptedInOldWords(
+        **answer.model_dump(), **words, state=state_of(RunStatus(answer.status)), warnings=warnings
+    )
+
+
+def polled(view: dict[str, Any]) -> dict[str, Any]:
+    """The view of a run with the old words in it."""
+    status = RunStatus(view["status"])
+    films = [cut["url"] for cut in view["cuts"] if cut["current"] and cut["url"]]
+    return {
+        **view,
+        **names_of(view["run_id"]),
+        "state": state_of(status),
+        "result": films[0] if films else None,
+        "resultUrls": films,
+        "failMsg": view["error"] if status in _FAILED else None,
+    }
+
+
+def names_of(run_id: str) -> dict[str, str]:
+    """What a run's id was called."""
+    return dict.fromkeys(("taskId", "task_id", "generationId"), run_id)
+
+
+def state_of(status: RunStatus) -> State:
+    """What a status was called."""
+    if status in _PENDING:
+        return "pending"
+    if status in _FAILED:
+        return "fail"
+    return "success" if status is RunStatus.DONE else "processing"
