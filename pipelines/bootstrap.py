@@ -271,6 +271,7 @@ def build_services(
     from pipelines.providers.catalogue import load_catalogue
     from pipelines.providers.registry import base_urls, build_providers
     from pipelines.storage import build_store
+    from pipelines.webhook_sender import WebhookSender
     from pipelines.writers import build_moderator, build_writer
 
     if settings.secret_key is None:
@@ -282,6 +283,7 @@ def build_services(
     pays = _offers_paid_clips(providers, catalogue, origins, datetime.fromtimestamp(clock.now(), UTC).date())
     policy = policy_of(settings, catalogue, origins, pays=pays)
     work = settings.var / "work"
+    keys = cache(lambda: secret_keys(settings, store))
     airtable = connect(settings, store, clock, on_call=CallCounter(store, clock))
     return Services(
         owner=owner or f"{socket.gethostname()}-{os.getpid()}",
@@ -292,7 +294,7 @@ def build_services(
         hints=hints or NoHints(),
         links=SignedLinks(
             settings.public_url.rstrip("/"),
-            cache(lambda: secret_keys(settings, store)),
+            keys,
             policy.providers_reach_us,
             clock,
         ),
@@ -305,6 +307,7 @@ def build_services(
         media=media,
         intake=GuardedIntake(media, work, settings.trusted_origins["airtable"]),
         editor=editor,
+        notices=WebhookSender(keys, settings.trusted_origins["webhooks"]),
         work=work,
     )
 

@@ -178,6 +178,7 @@ class Stack:
             "GOOGLE_CLOUD_BASE_URL": f"{here}/veo",
             "GOOGLE_APPLICATION_CREDENTIALS": str(self.var / "google.json"),
             "CATALOGUE": str(ROOT / "pipelines/sandbox/catalogue.toml"),
+            "WEBHOOK_ORIGINS": here,
         }
         return chosen | dict(self.extra)
 
@@ -265,6 +266,10 @@ class Stack:
     def get(self, path: str, **options: Any) -> httpx.Response:
         """GET from the product."""
         return httpx.get(f"{self.url}{path}", timeout=60, **options)
+
+    def listen(self) -> None:
+        """Have the sandbox told of what happens to every run."""
+        self.post("/api/webhooks", {"url": f"{self.sandbox_url}/hooks/ok"}).raise_for_status()
 
     def sandbox(self, method: str, path: str, body: Any = None) -> Any:
         """Talk to the sandbox: its control plane, its bill, or its Airtable as a client with our token."""

@@ -1,4 +1,5 @@
-"""The pump: finds what is due in SQL and sends hints, polls what is at the providers, flushes the outbox, tidies up.
+"""The pump: finds what is due in SQL and sends hints, polls what is at the providers, flushes the outbox, sends notices
+to customers, tidies up.
 
 It owns no truth. Killed at any moment, or running twice, it changes nothing in the result. Its loops run in threads
 of one process so that a slow Airtable never delays a poll, and a slow provider never delays a hint. While nothing is
@@ -20,6 +21,7 @@ from pipelines.domain.records import Kind
 from pipelines.stages.delivery import flush
 from pipelines.stages.generations import poll
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.notices import send
 from pipelines.stages.scheduler import maintenance
 
 logger = logging.getLogger(__name__)
@@ -99,12 +101,14 @@ class Pump:
         self._services = services
         self._over = threading.Event()
         self._pollers = ThreadPoolExecutor(POLLERS, thread_name_prefix="poll")
-        stepped = frozenset(Kind) - {Kind.OUTBOX, Kind.TEXT}
+        self._senders = ThreadPoolExecutor(send.THREADS, thread_name_prefix="notice")
+        stepped = frozenset(Kind) - {Kind.OUTBOX, Kind.TEXT, Kind.NOTICE}
         dispatcher = Dispatcher(services, tuple(sorted(stepped)))
         self._loops = (
             Loop("dispatch", dispatcher.tick, stepped, DISPATCH_S),
             Loop("poll", partial(poll.poll_due, services, executor=self._pollers), frozenset({Kind.GENERATION})),
             Loop("flush", partial(flush.flush_due, services), frozenset({Kind.OUTBOX})),
+            Loop("notify", send.Notifier(services, self._senders).send_due, frozenset({Kind.NOTICE})),
             Loop("tend", maintenance.Maintenance(services).tick, longest_s=TEND_S),
         )
 
@@ -119,6 +123,7 @@ class Pump:
         for thread in threads:
             thread.join()
         self._pollers.shutdown(wait=True)
+        self._senders.shutdown(wait=True)
 
     def stop(self) -> None:
         """End after the present round."""

@@ -55,6 +55,7 @@ UNIQUE: dict[str, list[tuple[str, ...]]] = {
     "shares": [("token",)],
     "cuts": [("token",), ("run_id", "take", "format", "animatic")],
     "packs": [("token",), ("run_id", "take")],
+    "notices": [("target", "event")],
 }
 
 INDEXES: dict[str, list[tuple[str, ...]]] = {
@@ -87,6 +88,14 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
     "files": [("kind", "last_used_at"), ("run_id",)],
     "scenes": [("key",), ("clip_id",), ("airtable_record_id",)],
     "outbox": [("base_id", "table"), ("base_id", "next_at"), ("run_id",), ("record_id",)],
+    "endpoints": [("account_id",)],
+    "notices": [
+        ("endpoint_id", "created_at", "id"),
+        ("target", "lease_until"),
+        ("run_id", "created_at"),
+        ("created_at",),
+    ],
+    "attempts": [("notice_id", "at"), ("at",)],
 }
 
 PARENTS: dict[str, dict[str, str]] = {
@@ -118,6 +127,9 @@ OWNERS: dict[str, str] = {
     "day_totals": "account_id",
     "files": "account_id",
     **dict.fromkeys(("shares", "comments", "spent_links"), "run_id"),
+    "endpoints": "account_id",
+    "notices": "account_id",
+    "attempts": "account_id",
     **dict.fromkeys(("scenes", "generations", "clips", "cuts", "packs", "events", "event_archive"), "run_id"),
 }
 """The column that says whose a row is: its account, or the run that it is a part of."""

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 _OWNER = ("account_id", "base_id", "key_id")
 _GENERATION = ("idem_key", "callback_token", "provider_id", "clip_id")
+_SECRETS = ("sealed_secret", "sealed_retired")
 _LEASE = ("id", "lease_owner", "lease_token")
 
 PERSONAL: Mapping[str, tuple[str, ...]] = {
-    "runs": ("order", "plan", "detail", "error", "verdict"),
+    "runs": ("order", "plan", "detail", "error", "verdict", "custom_id", "metadata", "webhook"),
     "scenes": ("prompt", "caption", "references", "settings", "error", "fingerprint"),
     "generations": ("request", "result", "error", "fingerprint"),
     "clips": ("fingerprint",),
@@ -25,6 +26,7 @@ PERSONAL: Mapping[str, tuple[str, ...]] = {
     "texts": ("answer",),
     "shares": ("verdict_by", "verdict_words"),
     "comments": ("name", "words"),
+    "notices": ("facts", "body", "address"),
 }
 """What people wrote and what was made of it: blank after erasing. All these tables name the run."""
 
@@ -70,5 +72,8 @@ TECHNICAL: Mapping[str, tuple[str, ...]] = {
     "comments": ("id", "share_id", "run_id"),
     "files": ("id", "sha256", "run_id", *_OWNER),
     "file_totals": ("id", *_OWNER),
+    "endpoints": ("id", "account_id", "address", "events", "description", *_SECRETS),
+    "notices": (*_LEASE, "account_id", "endpoint_id", "run_id", "type", "event", "target"),
+    "attempts": ("id", "account_id", "notice_id", "outcome"),
 }
 """Our own marks, and what the operator set up."""

@@ -33,6 +33,7 @@ from pipelines.domain.state.generation import GenerationRequest, GenerationResul
 from pipelines.domain.state.history import EventDetail
 from pipelines.domain.state.open_json import JsonObject
 from pipelines.domain.state.replay import KeptAnswer
+from pipelines.domain.state.sealed_address import SealedAddress
 
 LAST_FRAME = "last_frame"
 """In `Clip.prepared`: the picture from which the next scene goes on."""
@@ -67,6 +68,7 @@ class Kind(StrEnum):
     BASE = "bases"
     SWEEP = "sweeps"
     TEXT = "texts"
+    NOTICE = "notices"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,12 @@ class Run(Leased):
     fresh: bool = False
     take: int = 0
     """Counts the cuts of this run: 0 for the first, more after regenerating."""
+    custom_id: str | None = None
+    """The name that whoever ordered it has for it; said again in every message about it."""
+    metadata: Mapping[str, str] | None = None
+    """What whoever ordered it wants to be told again."""
+    webhook: SealedAddress | None = None
+    """Where the messages about its end go, beside those to endpoints."""
     created_at: float = 0.0
     updated_at: float = 0.0
     started_at: float | None = None

@@ -22,6 +22,7 @@ from pipelines.ports.airtable import (
 from pipelines.ports.database import Commits, DayCap, Discrepancy, Rows, Store, Tx
 from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor
+from pipelines.ports.notices import Message, NoticeSender, SendOutcome
 from pipelines.ports.runtime import Clock, CrashPoints, Hints
 from pipelines.ports.scene_writer import Brief, Moderator, SceneWriter
 from pipelines.ports.video import (
@@ -68,12 +69,15 @@ __all__ = [
     "Links",
     "MediaInput",
     "MediaStore",
+    "Message",
     "Moderator",
+    "NoticeSender",
     "Providers",
     "Rows",
     "SceneText",
     "SceneWriter",
     "Script",
+    "SendOutcome",
     "SetupReport",
     "Store",
     "Stored",

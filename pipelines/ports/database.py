@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from pipelines.domain.customers.notices import Attempt, Endpoint, Notice
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.limits import AirtablePace, BaseOutage, Circuit, ClockStep, RateLimit, StopSwitch
 from pipelines.domain.records import (
@@ -150,6 +151,9 @@ class Tx(ABC):
     file_totals: Rows[FileTotal]
     shares: Rows[Share]
     comments: Rows[Comment]
+    endpoints: Rows[Endpoint]
+    notices: Rows[Notice]
+    attempts: Rows[Attempt]
 
     @property
     @abstractmethod

@@ -10,7 +10,7 @@ from typing import Any, Self
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from pipelines.sandbox import airtable
+from pipelines.sandbox import airtable, hooks
 from pipelines.sandbox.airtable.api import page
 from pipelines.sandbox.airtable.state.store import FIRST_BASE, World
 
@@ -18,7 +18,7 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
 def create_app(world: World) -> Flask:
-    """Airtable and every vendor under their paths, `GET /bill`, and `GET /` for people."""
+    """Airtable and every vendor under their paths, a receiver of webhooks, `GET /bill`, and `GET /` for people."""
     from pipelines.sandbox import vendors
 
     app = Flask("sandbox", static_folder=None)
@@ -28,6 +28,7 @@ def create_app(world: World) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     airtable.register(app, world)
     vendors.register(app, public_url=lambda: world.public_url)
+    hooks.register(app)
     app.add_url_rule("/", "front_page", lambda: page.render(world, vendors.summary()))
     return app
 

@@ -1,4 +1,4 @@
-"""Signatures of inbound webhooks, one error for each way in which one can be wrong.
+"""Signatures of inbound webhooks, one error for each way in which one can be wrong; and of those that we send.
 
 Text from outside is refused with one of our own errors, whatever it looks like; nothing else is ever raised for
 it. Comparisons take constant time and are made on bytes. Time is handed in as `now`, in Unix seconds.
@@ -10,14 +10,20 @@ import base64
 import binascii
 import hmac
 import re
+import secrets
 from collections.abc import Iterable, Sequence
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from pipelines.domain.errors import Blame, NotConfigured, Permanent
+from pipelines.security.secret_keys import SecretKeys
 from pipelines.settings import webhook_key
 
 TOLERANCE_S = 300.0
 """How far a webhook's timestamp may be from now, either way (Standard Webhooks 1.0.0; OpenRouter)."""
 
+_SECRET, _SECRET_BYTES = "whsec_", 32
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 _MESSAGE_ID = re.compile(r"[!-~]{1,256}", re.ASCII)
 
@@ -65,6 +71,31 @@ def verify_standard_webhook(
     signed = f"{message_id}.{timestamp}.".encode() + body
     given = [entry.removeprefix("v1,") for entry in (signature or "").split(" ") if entry.startswith("v1,")]
     _check_signature(given, (_b64(_mac(_key(secret), signed)) for secret in live))
+
+
+def sign_standard_webhook(live: Sequence[str], *, message_id: str, timestamp: int, body: bytes) -> str:
+    """The header webhook-signature of a message of ours: one signature with each secret in use."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return " ".join(f"v1,{_b64(_mac(_key(secret), signed))}" for secret in live)
+
+
+def new_webhook_secret() -> str:
+    """A secret of 256 random bits for a receiver."""
+    return _SECRET + _b64(secrets.token_bytes(_SECRET_BYTES))
+
+
+def account_webhook_secrets(keys: SecretKeys, account_id: str | None) -> tuple[str, ...]:
+    """What signs the messages to an order's `webhook_url`, the newest first: it follows from SECRET_KEY and the
+    account, and is kept nowhere. While SECRET_KEY is being rotated the former one signs as well. Without an account:
+    the operator's.
+    """
+    purpose = f"reelgrid:webhook-secret:v1:{account_id or ''}".encode()
+    return tuple(_SECRET + _b64(_derived(key, purpose)) for key in keys.all)
+
+
+def _derived(secret_key: str, purpose: bytes) -> bytes:
+    derivation = HKDF(algorithm=hashes.SHA256(), length=_SECRET_BYTES, salt=None, info=purpose)
+    return derivation.derive(secret_key.encode())
 
 
 def verify_airtable(mac_secret: str, *, mac: str | None, body: bytes) -> None:

@@ -156,6 +156,12 @@ class Settings(BaseSettings):
         0,
         shown="1, or 0 where PUBLIC_URL is http:// on this machine",
     )
+    webhook_origins: Annotated[str, _checked(values.origins)] = variable(
+        HERE,
+        "Servers of your own that webhooks may be sent to although they are inside or without https, separated by "
+        "commas, such as http://127.0.0.1:9000. Everywhere else an address must be public and https.",
+        "",
+    )
     var_dir: Path = variable(
         HERE,
         "The directory for everything kept on this machine: database, media, generated key, scratch.",
@@ -377,7 +383,8 @@ class Settings(BaseSettings):
             "veo": (self.google_cloud_base_url,),
             "storage": (self.aws_endpoint_url,),
         }
-        return MappingProxyType({vendor: _origins(urls) for vendor, urls in named.items()})
+        found = {vendor: _origins(urls) for vendor, urls in named.items()}
+        return MappingProxyType({**found, "webhooks": values.origins(self.webhook_origins)})
 
 
 def _secrets(secret: SecretStr | None) -> tuple[str, ...]:

@@ -203,6 +203,11 @@ def webhook_secrets(text: str) -> str:
     return text
 
 
+def origins(text: str) -> frozenset[Origin]:
+    """The servers of a comma-separated list of addresses."""
+    return frozenset(Origin.of(http_url(entry)) for entry in listed(text))
+
+
 def whole(low: int, high: int) -> Callable[[Any], int]:
     """A parser of whole numbers between `low` and `high`."""
 

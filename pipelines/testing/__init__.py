@@ -12,6 +12,7 @@ from pipelines.testing.fakes import (
     NoCrashPoints,
     PlainLinks,
     QuietHints,
+    RecordingSender,
     ScriptedModerator,
     ScriptedWriter,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "Purchase",
     "QuietFilmEditor",
     "QuietHints",
+    "RecordingSender",
     "ScriptedModerator",
     "ScriptedProvider",
     "ScriptedProviders",

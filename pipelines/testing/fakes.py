@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.keys import storage_folder
 from pipelines.domain.state.action_link import ActionLink
-from pipelines.ports import Brief, MediaInput, MediaStore, SceneText, Script
+from pipelines.ports import Brief, MediaInput, MediaStore, Message, SceneText, Script, SendOutcome
 
 MONDAY_NOON = 1_795_521_600.0
 """Where a `FixedClock` stands at first: 2026-11-24 12:00 UTC."""
@@ -61,6 +61,19 @@ class QuietHints:
 
     def check(self) -> None:
         """The broker answers."""
+
+
+class RecordingSender:
+    """ports.NoticeSender: nothing leaves; `sent` is what would have, and `answers` what comes back, 200 at the end."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+        self.answers: list[SendOutcome] = []
+
+    def send(self, message: Message, now: float) -> SendOutcome:  # noqa: ARG002 - a port
+        """The next answer."""
+        self.sent.append(message)
+        return self.answers.pop(0) if self.answers else SendOutcome(arrived=True, words="answered 200", code=200)
 
 
 class PlainLinks:

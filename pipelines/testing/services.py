@@ -25,6 +25,7 @@ from pipelines.stages.base_rows.airtable_calls import CallCounter
 from pipelines.stages.delivery import flush
 from pipelines.stages.generations import poll
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.notices.send import Notifier
 from pipelines.stages.scheduler import steps
 from pipelines.storage import FileStore
 from pipelines.testing.airtable import BASE, MemoryAirtable
@@ -34,6 +35,7 @@ from pipelines.testing.fakes import (
     NoCrashPoints,
     PlainLinks,
     QuietHints,
+    RecordingSender,
     ScriptedModerator,
     ScriptedWriter,
 )
@@ -70,7 +72,7 @@ CATALOGUE: Mapping[str, CatalogueModel] = {card.id: card for card in _CARDS}
 
 POLICY = Policy(run_cap_micro=20_000_000, day_cap_micro=100_000_000, default_model="acme/film", default_base=BASE)
 STEPPED = tuple(steps.STAGES)
-LEASED = (*STEPPED, Kind.OUTBOX)
+LEASED = (*STEPPED, Kind.OUTBOX, Kind.NOTICE)
 _MOMENT_S = 0.001
 
 
@@ -178,6 +180,7 @@ def make_services(folder: Path, **overrides: Any) -> Services:
         "media": media,
         "intake": MappedIntake(media),
         "editor": QuietFilmEditor(),
+        "notices": RecordingSender(),
         "work": folder / "work",
     }
     return Services(**{**defaults, **given})
@@ -249,6 +252,7 @@ class ServicesHarness:
         for kind in STEPPED:
             for row, _ in services.store.due(kind, services.clock.now(), 500):
                 worked = self.step(kind, row) or worked
+        worked = Notifier(services).send_due() > 0 or worked
         return flush.flush_due(services) > 0 or worked
 
     def step(self, kind: str, row: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.database import SqlStore
+from pipelines.domain.customers.notices import NoticeStatus, NoticeType
 from pipelines.domain.lifecycle import STOPPED, RunStatus
 from pipelines.domain.records import Run
 from pipelines.stages.spending import ledger
@@ -103,6 +104,14 @@ class ProductStack:
     def films(self, record: str) -> list[dict[str, Any]]:
         return list(self.stack.row(record).get("Final Video") or [])
 
+    def all_told(self) -> bool:
+        """Whether the receiver has heard of the end of every run, each under one id however often it was sent."""
+        with self.store.read() as tx:
+            done = tx.notices.find(type=NoticeType.RUN_DONE)
+            ended = tx.runs.count(status=RunStatus.DONE)
+        arrived = [notice for notice in done if notice.status is NoticeStatus.DELIVERED]
+        return len(arrived) == len(done) == ended
+
     def check_books(self) -> None:
         """Balanced, and one event for each transition."""
         with self.store.read() as tx:
@@ -118,6 +127,7 @@ def product_stack(var: Path, url: str | None = None, **extra: str) -> Iterator[P
     settings = {"DATABASE_URL": address, **journal.environ(), **extra}
     with Stack(var, extra=settings, commands=COMMANDS) as stack:
         stack.sandbox("POST", "/vendors/_control", {"generation_s": 0.5, "palette": 4})
+        stack.listen()
         store = SqlStore(address)
         try:
             yield ProductStack(stack, journal, store)

@@ -44,6 +44,7 @@ def test_each_crash_point_kills_once_and_every_run_is_done(tmp_path: Path) -> No
             f"a death at {[point for point in CRASH_POINTS if not place.journal.died_at(point)]}",
         )
         until(lambda: all(len(place.films(row)) == 1 for row in rows), "one film in every row")
+        until(place.all_told, "one message about the end of every run")
         place.check_books()
         assert [run.status for run in runs] == [RunStatus.DONE] * 5
         assert len(place.bought()) == len(set(place.bought())) == 10

@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.database import SqlStore
 from pipelines.database.tables import OF_NOBODY, OWNERS, RECORDS
+from pipelines.domain.customers.notices import Attempt, Endpoint, Notice, NoticeType
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus
 from pipelines.domain.money import Account, Posting
 from pipelines.domain.records import (
@@ -31,6 +32,7 @@ from pipelines.domain.records import (
 )
 from pipelines.domain.state.action_link import Act
 from pipelines.domain.state.generation import GenerationRequest
+from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.domain.stored_files import FileKind, Pack, StoredFile
 
 WHO = ("acc_a", "acc_b", None)
@@ -85,6 +87,9 @@ def rows_of(who: str | None) -> dict[str, Any]:
         "ledger_archive": dataclasses.replace(entry, id=archived),
         "balances": Balance(id=f"run:{run}", kind="run", account_id=who, spent=7),
         "day_totals": DayTotal(id=name, day=DAY, account_id=who, spent_micro=7),
+        "endpoints": Endpoint(id=f"ep_{name}", account_id=who, address=SealedAddress(), sealed_secret=""),
+        "notices": Notice(id=f"msg_{name}", account_id=who, type=NoticeType.ENDPOINT_TEST, event=name, target=name),
+        "attempts": Attempt(id=f"att_{name}", account_id=who, notice_id=f"msg_{name}", at=1.0),
     }
     return made
 

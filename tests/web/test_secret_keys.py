@@ -21,6 +21,9 @@ def cookie_of(client: FlaskClient) -> str:
     return found.value
 
 
+HOOK = "https://hooks.ada.example/x?token=abc"
+
+
 def shows(harness: WebHarness, cookie: str) -> int:
     """What the start page answers to the browser of before."""
     client = harness.client
@@ -43,15 +46,24 @@ def test_links_and_sessions_of_the_former_key_are_good_until_it_is_taken_out(har
 
 def test_sealed_secrets_are_sealed_anew_and_open_without_the_former_key(harness: WebHarness) -> None:
     harness.services.base_tools.bases.connect(BASE, token="patOf.the.customer")
+    made = harness.post("/api/webhooks", {"url": HOOK}).json
+    harness.post(f"/api/webhooks/{made['endpoint_id']}/rotate")
+    clip = {"prompt": "A fox.", "model": "local/animatic", "webhook_url": HOOK}
+    run_id = harness.post("/api/generate-video", clip).json["run_id"]
     harness.start(ROTATED)
     runner = harness.app.test_cli_runner()
     assert "flask db reseal" in runner.invoke(args=["doctor"]).output
-    assert json.loads(runner.invoke(args=["db", "reseal", "--json"]).output) == {"bases": [BASE]}
+    assert json.loads(runner.invoke(args=["db", "reseal", "--json"]).output) == {"bases": [BASE], "webhooks": 2}
     with harness.store.read() as tx:
-        base = tx.bases.get(BASE)
+        base, (endpoint,), run = tx.bases.get(BASE), tx.endpoints.find(), tx.runs.get(run_id)
     assert base is not None
+    assert run is not None
+    assert run.webhook is not None
     assert sealing.unseal(SecretKeys(NEW), base.sealed_token or "") == "patOf.the.customer"
-    assert json.loads(runner.invoke(args=["db", "reseal", "--json"]).output) == {"bases": []}
+    assert sealing.unseal(SecretKeys(NEW), endpoint.address.sealed) == HOOK
+    assert sealing.unseal(SecretKeys(NEW), endpoint.sealed_retired or "") == made["secret"]
+    assert sealing.unseal(SecretKeys(NEW), run.webhook.sealed) == HOOK
+    assert json.loads(runner.invoke(args=["db", "reseal", "--json"]).output) == {"bases": [], "webhooks": 0}
     assert "sealed secrets" not in runner.invoke(args=["doctor"]).output
 
 

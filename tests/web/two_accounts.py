@@ -8,10 +8,12 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
+from pipelines.domain.customers.notices import USUAL, Endpoint, Facts, Notice, NoticeStatus, NoticeType
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.money import Account, Posting
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import ApiKey, Base, CustomerAccount, Event, LedgerEntry, QueueSweep, Run, Share
+from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.security import api_keys
 from pipelines.stages.orders.plan_run import plan_order
 from tests.web.web_fixtures import WebHarness
@@ -97,10 +99,34 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
                 )
             ]
         )
+    endpoint = Endpoint(
+        id=f"ep_{MARK}",
+        account_id=who.account_id,
+        address=SealedAddress(shown=f"https://{MARK}.example/…"),
+        events=tuple(USUAL),
+        sealed_secret="",
+        description=MARK,
+    )
+    notice = Notice(
+        id=f"msg_{MARK}",
+        account_id=who.account_id,
+        endpoint_id=endpoint.id,
+        type=NoticeType.ENDPOINT_TEST,
+        event=MARK,
+        target=endpoint.id,
+        facts=Facts(at=now, endpoint_id=endpoint.id),
+        status=NoticeStatus.FAILED,
+        created_at=now,
+    )
+    with harness.store.write() as tx:
+        assert tx.endpoints.add(endpoint)
+        assert tx.notices.add(notice)
     share = Share(id=f"share_{MARK}", run_id=doubtful.id, token=MARK, expires_at=now + 1000.0)
     with harness.store.write() as tx:
         assert tx.shares.add(share)
     return {
+        "endpoint_id": endpoint.id,
+        "notice_id": notice.id,
         "share_id": share.id,
         "run_id": doubtful.id,
         "record_id": RECORD,
@@ -115,6 +141,8 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
 
 UNKNOWN: Mapping[str, str] = {
     "share_id": "share_of_nobody",
+    "endpoint_id": "ep_of_nobody",
+    "notice_id": "msg_of_nobody",
     "run_id": "run_of_nobody",
     "record_id": "recOfNobody000000",
     "generation_id": "gen_of_nobody",

@@ -25,6 +25,7 @@ FOREIGN = frozenset(
         "SECRET_ACCESS_KEY",
         "RECORD_ID",
         "REELGRID_KEY",
+        "WEBHOOK_SECRET",
         "NAME_FILE",
     }
 )

@@ -41,6 +41,9 @@ def test_every_other_route_asks_who_is_there(harness: WebHarness) -> None:
         "generation_id": "gen_x",
         "sweep_id": "swp_x",
         "key_id": "0123456789ab",
+        "endpoint_id": "ep_x",
+        "notice_id": "msg_x",
+        "share_id": "share_x",
     }
     harness.app.config["WTF_CSRF_ENABLED"] = False
     for rule in harness.app.url_map.iter_rules():
@@ -65,7 +68,14 @@ def test_every_page_only_form_is_protected_against_other_sites(harness: WebHarne
         if rule.endpoint.startswith("pages.") and "POST" in (rule.methods or ())
     ]
     assert len(posts) >= 8
-    values = {"run_id": "run_x", "record_id": "recA1b2C3d4E5f6G7", "n": 1, "generation_id": "gen_x"}
+    values = {
+        "run_id": "run_x",
+        "record_id": "recA1b2C3d4E5f6G7",
+        "n": 1,
+        "generation_id": "gen_x",
+        "share_id": "share_x",
+        "token": "A" * 43,
+    }
     for rule in posts:
         arguments = {name: values[name] for name in rule.arguments}
         path = harness.app.url_map.bind("x").build(rule.endpoint, arguments, method="POST")

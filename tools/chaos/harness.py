@@ -140,6 +140,7 @@ class Chaos:
             extra |= journal.environ(wish.seed, wish.crash_percent)
             with Stack(var, extra=extra, commands=COMMANDS) as stack:
                 stack.sandbox("POST", "/vendors/_control", {**FAULTS, "seed": int(wish.seed, 36) % 2**31})
+                stack.listen()
                 killer = Killer(stack, wish.seed, wish.kill_every_s)
                 killer.start()
                 try:

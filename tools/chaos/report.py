@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.domain.customers.notices import FINAL, OF_STATUS
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import Account, Posting, dollars
 from pipelines.domain.records import Event, Run
@@ -41,6 +42,7 @@ def examine(stack: Stack, store: Store, journal: Journal, records: Mapping[str, 
         found.faults += [f"audit: {problem}" for problem in books.problems]
         found.faults += broken_chains(tx.events.find(name="status"))
         found.faults += _untruthful(tx, runs)
+        found.faults += _untold(tx, runs)
         quotes = {run.id: _most_held(tx, run) for run in runs}
     found.figures |= _outcomes(runs)
     found.figures |= _purchases(stack.sandbox("GET", "/bill"), runs, quotes, clips)
@@ -66,6 +68,20 @@ def _untruthful(tx: Tx, runs: Sequence[Run]) -> list[str]:
         if run.status is not RunStatus.DONE and not (run.status is RunStatus.NEEDS_ATTENTION and doubtful):
             faults.append(f"{run.id} is {run.status.value}: {run.error or run.detail}")
     return faults
+
+
+def _untold(tx: Tx, runs: Sequence[Run]) -> list[str]:
+    """Of each transition to an end there is one notice, with the version that the run had then."""
+    faults = []
+    for run in runs:
+        ends = [one for one in tx.events.find(run_id=run.id, entity="run", name="status") if one.new in _TOLD]
+        told = [one.facts.version for one in tx.notices.find(run_id=run.id, type=tuple(FINAL))]
+        if len(ends) != len(told) or len(set(told)) != len(told):
+            faults.append(f"{run.id} came to an end {len(ends)} times, and {len(told)} notices say so")
+    return faults
+
+
+_TOLD = frozenset(status.value for status, kind in OF_STATUS.items() if kind in FINAL)
 
 
 def _most_held(tx: Tx, run: Run) -> int:

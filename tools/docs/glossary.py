@@ -45,6 +45,7 @@ TERMS = (
         "domain/records",
     ),
     Term("attempt level", "how far a scene has gone up the refusal ladder", "domain/records"),
+    Term("attempt", "one try to send a notice", "domain/customers/notices"),
     Term("base", "a connected Airtable base", "airtable/bases"),
     Term("card", "a title or end card of a film", "media/cards"),
     Term(
@@ -68,6 +69,7 @@ TERMS = (
         "what makes two purchases the same: model, prompt, settings and references",
         "stages/generations/requests",
     ),
+    Term("endpoint", "an address that a customer wants to be told at", "domain/customers/notices"),
     Term("footage", "the measured facts of a video file", "domain/footage"),
     Term("generation", "one paid request at a provider", "domain/records"),
     Term("hint", "a message in Redis that a row is due; never a truth", "ports/runtime"),
@@ -76,6 +78,7 @@ TERMS = (
     Term("intake", "bringing pictures and sound of an order into our storage", "stages/orders/intake"),
     Term("lease", "the right to work on a row, for a limited time", "stages/kernel/leases"),
     Term("ledger", "every posting of money, append only", "stages/spending/ledger"),
+    Term("notice", "one message to one endpoint, or to the `webhook_url` of an order", "domain/customers/notices"),
     Term("outbox", "what rows of the base should say, and what Airtable has confirmed", "stages/base_rows/outbox"),
     Term("plan", "what a run will make and submit, with its price", "domain/planning"),
     Term("posting", "one movement of money between two accounts of the ledger", "domain/money"),

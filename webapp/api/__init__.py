@@ -3,6 +3,7 @@
 from webapp.api import operate, runs, triggers
 from webapp.api.account import handlers as account
 from webapp.api.following import handlers as following
+from webapp.api.notices import handlers as notices
 from webapp.api.operations import OPERATIONS, blueprint
 
-__all__ = ["OPERATIONS", "account", "blueprint", "following", "operate", "runs", "triggers"]
+__all__ = ["OPERATIONS", "account", "blueprint", "following", "notices", "operate", "runs", "triggers"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from datetime import date
@@ -38,6 +39,7 @@ MAX_URL = 2048
 MAX_CLIP_SECONDS = 120
 ALIASES = {"recordId": "record_id", "record": "record_id", "baseId": "base_id"}
 MAX_REFERENCES = 8
+MAX_METADATA = 4096
 
 
 def _matching(pattern: re.Pattern[str], words: str) -> AfterValidator:
@@ -136,6 +138,41 @@ DryRun = Annotated[bool, Field(description="Answer with plan, quote and problems
 Fresh = Annotated[bool, Field(description="Buy every clip anew, also those that an earlier run paid for.")]
 Adapt = Annotated[
     bool, Field(description="Fit what the model cannot do exactly to the nearest it can; otherwise it is refused.")
+]
+
+
+def _name(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("must be printable text.")
+    return text
+
+
+def _bounded(metadata: dict[str, str]) -> dict[str, str]:
+    if len(json.dumps(metadata, ensure_ascii=False).encode()) > MAX_METADATA:
+        raise ValueError(f"may have at most {MAX_METADATA:,} bytes as JSON.")
+    return metadata
+
+
+CustomId = Annotated[
+    str,
+    Field(min_length=1, max_length=200, description="Your own name for it: said again in answers and messages."),
+    AfterValidator(_name),
+]
+Metadata = Annotated[
+    dict[
+        Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_name)], Annotated[str, Field(max_length=500)]
+    ],
+    Field(max_length=20, description="What you want to be told again, as up to 20 texts by name."),
+    AfterValidator(_bounded),
+]
+WebhookUrl = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_URL,
+        description="Told when the film is done, failed, cancelled or needs attention: a public https:// address. "
+        "Messages are signed with the secret of GET /api/webhooks/secret.",
+    ),
 ]
 
 

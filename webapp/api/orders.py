@@ -15,13 +15,16 @@ from webapp.api.fields import (
     Adapt,
     BaseId,
     Body,
+    CustomId,
     DryRun,
     Fresh,
+    Metadata,
     Prompt,
     RecordId,
     Seconds,
     Table,
     Url,
+    WebhookUrl,
     field_of,
 )
 
@@ -64,12 +67,15 @@ def _with_fields_of(record: type[Order], *, clip: bool = False) -> Callable[[typ
     return extended
 
 
-class _Order(Body):
+class FreeOrder(Body):
     """What every order without a row may say of itself."""
 
     adapt: Adapt = False
     fresh: Fresh = False
     dry_run: DryRun = False
+    custom_id: CustomId | None = None
+    metadata: Metadata | None = None
+    webhook_url: WebhookUrl | None = None
 
     def _given(self) -> dict[str, Any]:
         """What was given, by the order's names."""
@@ -79,7 +85,7 @@ class _Order(Body):
 
 
 @_with_fields_of(Order)
-class MasterPromptOrder(_Order):
+class MasterPromptOrder(FreeOrder):
     """A film from one master prompt, without Airtable."""
 
     def order(self) -> Order:
@@ -88,7 +94,7 @@ class MasterPromptOrder(_Order):
 
 
 @_with_fields_of(Order, clip=True)
-class ClipOrder(_Order):
+class ClipOrder(FreeOrder):
     """One clip from one prompt, or from a picture and a prompt."""
 
     prompt: Prompt

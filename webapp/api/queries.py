@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from pipelines.domain.errors import Problem
 from webapp.api.fields import Day, Place, RecordId
+
+NO_CURSOR = "must be the next_cursor of an earlier page."
+
+
+def is_cursor(text: str | None) -> bool:
+    """Whether it names the moment and the id of the last row of a page; or nothing, for the first one."""
+    if text is None:
+        return True
+    at, separator, last = text.partition("~")
+    try:
+        return bool(separator and last) and float(at) >= 0
+    except ValueError:
+        return False
+
+
+def _cursor(text: str) -> str:
+    if not is_cursor(text):
+        raise ValueError(NO_CURSOR)
+    return text
+
+
+def moment(name: str, text: str | None, problems: list[Problem]) -> float | None:
+    """A moment in seconds since the epoch; None, and a problem more, for what is none."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text.replace(" ", "+"))
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        problems.append(Problem(name, "must be a moment such as 2026-11-20T10:00:00Z."))
+        return None
 
 
 class RunQuery(BaseModel):
@@ -22,6 +55,18 @@ class RunQuery(BaseModel):
     until: Annotated[str | None, Field(description="Created before.")] = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str | None, Field(max_length=200, description="`next_cursor` of the page before.")] = None
+
+
+class NewestQuery(BaseModel):
+    """A page of a list that is newest first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[
+        Annotated[str, AfterValidator(_cursor)] | None,
+        Field(max_length=200, description="`next_cursor` of the page before."),
+    ] = None
 
 
 class SceneQuery(BaseModel):

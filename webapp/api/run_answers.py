@@ -149,6 +149,8 @@ class RunSummary(Answer):
     finished_at: Time | None
     status_url: str
     page_url: str
+    custom_id: Annotated[str | None, Field(description="As ordered.")]
+    metadata: Annotated[dict[str, str], Field(description="As ordered.")]
 
 
 class RunView(RunSummary):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 
 from pipelines.domain.errors import InvalidOrder, Problem
@@ -15,7 +14,7 @@ from webapp.access.rules import Owner
 from webapp.api import answers, estimates, run_answers
 from webapp.api.decisions import Decision, Regenerate, RunAction
 from webapp.api.operations import Effect, Reply, Tool, operation
-from webapp.api.queries import RunQuery, SceneQuery
+from webapp.api.queries import NO_CURSOR, RunQuery, SceneQuery, is_cursor, moment
 from webapp.bodies import sentence
 from webapp.context import actor, services
 from webapp.errors import HttpProblem
@@ -45,9 +44,9 @@ def list_runs(query: RunQuery) -> Reply:
     """Filter by record, status and time; `next_cursor` is null on the last page."""
     problems: list[Problem] = []
     statuses = _statuses(query.status, problems)
-    since, until = _moment("since", query.since, problems), _moment("until", query.until, problems)
-    if not _is_cursor(query.cursor):
-        problems.append(Problem("cursor", "must be the next_cursor of an earlier page."))
+    since, until = moment("since", query.since, problems), moment("until", query.until, problems)
+    if not is_cursor(query.cursor):
+        problems.append(Problem("cursor", NO_CURSOR))
     if problems:
         raise HttpProblem(422, sentence(tuple(problems)), tuple(problems))
     filters = {"record": query.record_id, "status": statuses, "since": since, "until": until}
@@ -63,27 +62,6 @@ def _statuses(text: str | None, problems: list[Problem]) -> list[str] | None:
     if not words or any(word not in known for word in words):
         problems.append(Problem("status", f"must be one or several of {', '.join(known)}."))
     return words
-
-
-def _moment(name: str, text: str | None, problems: list[Problem]) -> float | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        problems.append(Problem(name, "must be a moment such as 2026-11-20T10:00:00Z."))
-        return None
-
-
-def _is_cursor(text: str | None) -> bool:
-    if text is None:
-        return True
-    moment, separator, last = text.partition("~")
-    try:
-        return bool(separator and last) and float(moment) >= 0
-    except ValueError:
-        return False
 
 
 @operation(

@@ -17,6 +17,7 @@ from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates
+from webapp.api.notices import addresses
 from webapp.api.old_words import answers as old_words
 from webapp.api.old_words.answers import AcceptedInOldWords
 from webapp.api.old_words.orders import Meant, of_a_clip, of_either
@@ -24,6 +25,7 @@ from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.orders import (
     ClipOrder,
     ClipQuestion,
+    FreeOrder,
     MasterPromptOrder,
     MasterPromptQuestion,
     QueueQuestion,
@@ -107,7 +109,7 @@ def process_master_prompt(body: RecordTrigger | MasterPromptOrder) -> Reply:
     """
     if isinstance(body, RecordTrigger):
         return _record(body, "master_prompt")
-    return _order(body.order(), "rest", dry_run=body.dry_run)
+    return _order(body, body.order(), "rest")
 
 
 @operation(
@@ -124,7 +126,7 @@ def process_master_prompt(body: RecordTrigger | MasterPromptOrder) -> Reply:
 def generate_video(body: ClipOrder) -> Reply:
     """Text to video, or image to video with `image_url`. No Airtable."""
     try:
-        return _order(body.order(), "clip", dry_run=body.dry_run)
+        return _order(body, body.order(), "clip")
     except InvalidOrder as error:
         raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
 
@@ -202,10 +204,16 @@ def _record(body: RecordTrigger, source: RunSource) -> Reply:
     return Reply(estimates.of_record(request)) if body.dry_run else started(request)
 
 
-def _order(order: Order, source: RunSource, *, dry_run: bool) -> Reply:
-    if dry_run:
-        return Reply(estimates.of_order(order, source))
-    return started(StartRequest(source=source, order=order, fresh=order.fresh))
+def _order(body: FreeOrder, order: Order, source: RunSource) -> Reply:
+    request = request_of(body, order, source)
+    return Reply(estimates.of_order(order, source)) if body.dry_run else started(request)
+
+
+def request_of(body: FreeOrder, order: Order, source: RunSource) -> StartRequest:
+    """What an order without a row starts. Raises 422 for an address that cannot be told."""
+    webhook = None if body.webhook_url is None else addresses.sealed("webhook_url", body.webhook_url)
+    told: dict[str, Any] = {"custom_id": body.custom_id, "metadata": body.metadata, "webhook": webhook}
+    return StartRequest(source=source, order=order, fresh=order.fresh, **told)
 
 
 def started(request: StartRequest) -> Reply:

@@ -8,6 +8,7 @@ import click
 
 from pipelines.bootstrap import back_up_database, restore_database
 from pipelines.settings.values import database_url
+from webapp.api.notices import reseal
 from webapp.commands.output import OPERATORS, Group, as_json, reports_errors, show
 from webapp.context import services, settings
 
@@ -57,6 +58,7 @@ def db_restore(file: Path, into: str, *, json_: bool) -> None:
 @reports_errors
 def db_reseal(*, json_: bool) -> None:
     """Seal every secret that the database keeps with today's SECRET_KEY, so that the former ones can go."""
-    bases = services().base_tools.bases.seal_again()
-    words = f"Sealed anew: {', '.join(bases)}." if bases else "Everything is sealed with today's SECRET_KEY."
-    show({"bases": bases}, json_=json_, table=lambda: click.echo(words))
+    bases, webhooks = services().base_tools.bases.seal_again(), reseal.seal_again()
+    named = [*bases, *([f"webhooks ({webhooks})"] if webhooks else [])]
+    words = f"Sealed anew: {', '.join(named)}." if named else "Everything is sealed with today's SECRET_KEY."
+    show({"bases": bases, "webhooks": webhooks}, json_=json_, table=lambda: click.echo(words))

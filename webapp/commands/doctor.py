@@ -15,6 +15,7 @@ from pipelines.domain.orders.checks import usable
 from pipelines.stages.files import usage
 from pipelines.stages.kernel.services import Services
 from webapp.access.rules import attach
+from webapp.api.notices import reseal
 from webapp.commands.airtable import checks_of
 from webapp.commands.output import OPERATORS, as_json, checks_table, failed, reports_errors, show
 from webapp.context import services, settings
@@ -125,15 +126,16 @@ def _webhooks() -> Iterator[Finding]:
 def _sealed(core: Services) -> Iterator[Finding]:
     """Secrets in the database that hang on a SECRET_KEY of before, or on one that is lost."""
     try:
-        bases = core.base_tools.bases.sealed_before()
+        bases, webhooks = core.base_tools.bases.sealed_before(), reseal.sealed_before()
     except ReelgridError as error:
         fix = (
             "Put the former key into SECRET_KEY_FALLBACKS, or connect the base again: flask bases add BASE_ID --token -"
         )
         yield finding("sealed secrets", error.operator, ok=False, fix=fix)
         return
-    if bases:
-        sentence = f"what is kept of {', '.join(bases)} opens only with a former SECRET_KEY"
+    if bases or webhooks:
+        named = [*bases, *([f"webhooks ({webhooks})"] if webhooks else [])]
+        sentence = f"what is kept of {', '.join(named)} opens only with a former SECRET_KEY"
         yield finding("sealed secrets", sentence, ok=False, fix="flask db reseal", warning=True)
 
 

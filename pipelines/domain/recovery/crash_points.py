@@ -53,6 +53,12 @@ _ROWS = (
     ("outbox.confirmed", "pump", "what Airtable confirmed", "Verification starts when due."),
     ("deliver.verified", "worker", "delivering", "The attachment is read again."),
     ("deliver.finished", "worker", "done, and the row's last words", "The pump flushes the outbox."),
+    (
+        "notice.sent",
+        "pump",
+        "the notice and its bytes",
+        "It is sent again with the same id, which the receiver knows.",
+    ),
     ("dead.freed", "pump", "a dead process's leases", "They are released again; its steps are taken over already."),
 )
 

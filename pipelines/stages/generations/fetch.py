@@ -29,7 +29,7 @@ from pipelines.ports import Job, Tx
 from pipelines.stages.base_rows import run_row, scene_rows
 from pipelines.stages.files import keep, thumbnails
 from pipelines.stages.generations import submit
-from pipelines.stages.kernel import leases
+from pipelines.stages.kernel import announcements, leases
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, LostLease, record, transition_generation, transition_run
 from pipelines.stages.spending import ledger
@@ -224,6 +224,7 @@ def _give_to_scene(
         return
     tx.scenes.change(scene.id, clip_id=clip.id, status=SceneStatus.DONE, error=None, updated_at=actor.now)
     scene_rows.show(services, tx, run, tx.scenes.get(scene.id) or scene)
+    announcements.tell_progress(tx, actor.now, run)
     _go_on_if_complete(services, tx, actor, run)
 
 

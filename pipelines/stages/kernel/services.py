@@ -20,6 +20,7 @@ from pipelines.ports import (
     Links,
     MediaStore,
     Moderator,
+    NoticeSender,
     Providers,
     SceneWriter,
     Store,
@@ -47,6 +48,7 @@ class Services:
     media: MediaStore
     intake: Intake
     editor: FilmEditor
+    notices: NoticeSender
     work: Path
 
     def catalogue_model(self, model: str) -> CatalogueModel:

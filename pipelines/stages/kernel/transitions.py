@@ -1,4 +1,6 @@
-"""The only place where statuses change: checked against the tables, fenced by lease and status, recorded as events."""
+"""The only place where statuses change: checked against the tables, fenced by lease and status, recorded as events,
+and told to whoever wants to know.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,7 @@ from pipelines.domain.lifecycle import (
 from pipelines.domain.records import Cut, Event, Generation, Run
 from pipelines.domain.state.history import EventDetail
 from pipelines.ports import Tx
+from pipelines.stages.kernel import announcements
 
 T = TypeVar("T")
 
@@ -66,7 +69,9 @@ def transition_run(tx: Tx, actor: Actor, run: Run, to: RunStatus, **changes: Any
         raise LostLease(run.id)
     note = {key: changes[key] for key in ("detail", "error") if changes.get(key)}
     record(tx, actor, "run", run.id, run.id, "status", run.status, to, **note)
-    return _fresh(tx.runs.get(run.id))
+    moved = _fresh(tx.runs.get(run.id))
+    announcements.tell_status(tx, actor.now, moved)
+    return moved
 
 
 def touch_run(tx: Tx, actor: Actor, run: Run, **changes: Any) -> Run:

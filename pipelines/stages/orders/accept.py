@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipelines.domain.airtable.fields import VideoField
@@ -17,11 +18,13 @@ from pipelines.domain.orders.field_labels import for_row
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import QueueSweep, Run
+from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.ports import AirtableRow, Tx
 from pipelines.stages.base_rows import outbox, run_row
 from pipelines.stages.commerce import accounts
 from pipelines.stages.files import usage
 from pipelines.stages.generations.requests import not_set_up
+from pipelines.stages.kernel import announcements
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
 from pipelines.stages.orders import prefetched_row, schedule
@@ -55,6 +58,9 @@ class StartRequest:
     """The row's `Scheduled For`, where whoever starts the run has just read it."""
     row: AirtableRow | None = None
     """The row, where whoever starts the run has just read it."""
+    custom_id: str | None = None
+    metadata: Mapping[str, str] | None = None
+    webhook: SealedAddress | None = None
     look: bool = True
     """Whether the base is looked at when the row's run needs attention: a person may have ticked `Generate` for an
     automation to send this, and a tick goes on with such a run where a repeated request must not.
@@ -136,6 +142,9 @@ def _new(
         quote_micro=plan.quote_micro if plan else None,
         detail=schedule.sentence(later) if later else schedule.SOON,
         fresh=request.fresh,
+        custom_id=request.custom_id,
+        metadata=request.metadata,
+        webhook=request.webhook,
         created_at=now,
         updated_at=now,
         next_at=later or now,
@@ -146,6 +155,7 @@ def _new(
         raise RuntimeError(f"run number {run.number} of {run.record_id} is taken although its record is locked")
     trigger = Actor("trigger", now)
     record(tx, trigger, "run", run.id, run.id, "status", None, RunStatus.QUEUED, source=run.source)
+    announcements.tell_status(tx, now, run)
     if later:
         schedule.record_schedule(tx, trigger, run.id, later)
     run_row.show(services, tx, run, urgent=True, within_s=outbox.SOON_S, extra={VideoField.GENERATE.value: False})

@@ -41,6 +41,9 @@ KEPT = (
     # A link that was used is past its week by then, and says that instead.
     Kept(lambda tx: tx.spent_links, "at", 8),
     Kept(lambda tx: tx.sweeps, "finished_at", 30),
+    # The last attempt is made a day after the first; what did not arrive can be had again for a month.
+    Kept(lambda tx: tx.notices, "created_at", 30),
+    Kept(lambda tx: tx.attempts, "at", 30),
     # An answer of the scene writer is deleted when it is used; this is for runs that ended in between.
     Kept(lambda tx: tx.texts, "asked_at", 30),
     # Calls to Airtable that no run asked for, such as a look at a quiet base: they come without any film being made.

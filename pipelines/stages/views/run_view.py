@@ -17,6 +17,7 @@ from pipelines.domain.times import iso
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import time_left
 from pipelines.stages.base_rows.airtable_calls import ENTITY as AIRTABLE
+from pipelines.stages.kernel.paging import cursor_after, newest_first
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import BY_LINK, ROW, found_run
 from pipelines.stages.spending import ledger
@@ -175,31 +176,18 @@ def list_runs(
     # `after` is strict, and `since` is meant to be included.
     after = {"created_at": since - 1e-6} if since is not None else None
     with services.store.read() as tx:
-        pages = [_page(tx, {**equals, **one}, after, until, limit + 1, cursor) for one in _each(status)]
+        pages = [
+            newest_first(tx.runs, limit + 1, cursor, until=until, after=after, **equals, **one) for one in _each(status)
+        ]
         # Each status by itself comes in order out of its index; few of many among all runs would not.
         runs = sorted(chain(*pages), key=lambda run: (run.created_at, run.id), reverse=True)[: limit + 1]
         pictures = _short(tx, runs[:limit])
-    more = f"{runs[limit - 1].created_at!r}~{runs[limit - 1].id}" if len(runs) > limit else None
+    more = cursor_after(runs[limit - 1]) if len(runs) > limit else None
     return [_summary(services, picture) for picture in pictures], more
 
 
 def _each(status: Sequence[str] | None) -> list[dict[str, str]]:
     return [{"status": one} for one in dict.fromkeys(status)] if status else [{}]
-
-
-def _page(
-    tx: Tx, equals: dict[str, Any], after: dict[str, float] | None, until: float | None, limit: int, cursor: str | None
-) -> list[Run]:
-    """Newest first, by id within one moment: a queue sweep starts many runs at once."""
-    found: list[Run] = []
-    before = {"created_at": until} if until is not None else None
-    if cursor:
-        moment, _, last_id = cursor.partition("~")
-        at = float(moment)
-        found = tx.runs.find(order="-id", before={"id": last_id}, limit=limit, **{**equals, "created_at": at})
-        before = {"created_at": at}
-    found += tx.runs.find(order="-created_at", before=before, after=after, limit=limit, **equals)
-    return found[:limit]
 
 
 def scenes_view(services: Services, run_id: str, *, limit: int, after: int) -> tuple[list[dict[str, Any]], int | None]:
@@ -370,4 +358,6 @@ def _summary(services: Services, picture: Picture) -> dict[str, Any]:
         "finished_at": iso(run.finished_at),
         "status_url": f"{services.policy.public_url}/api/runs/{run.id}",
         "page_url": services.links.page(run_id=run.id),
+        "custom_id": run.custom_id,
+        "metadata": dict(run.metadata or {}),
     }

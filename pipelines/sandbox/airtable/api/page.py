@@ -50,7 +50,8 @@ for instance <code>patSandbox.demo</code>. Reload to see what changed.</p>
 {% if rows %}<div class="scroll"><table><tr>{% for name in rows[0] %}<th>{{ name }}</th>{% endfor %}</tr>
 {% for row in rows %}<tr>{% for name in rows[0] %}<td>{{ row[name] }}</td>{% endfor %}</tr>{% endfor %}</table></div>
 {% else %}<p>Nothing yet.</p>{% endif %}{% endfor %}
-<p><a href="/bill">The bill as JSON</a> · <a href="/airtable/_control/stats">Airtable calls as JSON</a></p>
+<p><a href="/bill">The bill as JSON</a> · <a href="/airtable/_control/stats">Airtable calls as JSON</a> ·
+<a href="/hooks">Webhooks received</a></p>
 </body></html>"""
 
 

@@ -1,0 +1,49 @@
+"""Lists, newest first, a page at a time; each page costs the same however long the list is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+from pipelines.ports import Rows
+
+
+class Made(Protocol):
+    """A row with a moment at which it was made."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def created_at(self) -> float: ...
+
+
+M = TypeVar("M", bound=Made)
+
+
+def newest_first(
+    rows: Rows[M],
+    limit: int,
+    cursor: str | None,
+    *,
+    until: float | None = None,
+    after: Mapping[str, float] | None = None,
+    **equals: Any,
+) -> list[M]:
+    """At most so many rows behind the cursor, by id within one moment: a queue sweep starts many runs at once. Raises
+    ValueError for a cursor that is not ours.
+    """
+    found: list[M] = []
+    before = {"created_at": until} if until is not None else None
+    if cursor:
+        moment, _, last_id = cursor.partition("~")
+        at = float(moment)
+        found = rows.find(order="-id", before={"id": last_id}, limit=limit, **{**equals, "created_at": at})
+        before = {"created_at": at}
+    found += rows.find(order="-created_at", before=before, after=after, limit=limit, **equals)
+    return found[:limit]
+
+
+def cursor_after(last: Made) -> str:
+    """Where the page goes on that follows on this row."""
+    return f"{last.created_at!r}~{last.id}"

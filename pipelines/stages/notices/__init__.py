@@ -1,0 +1,1 @@
+"""Customers' webhooks: endpoints, and notices sent to them."""

@@ -1,0 +1,86 @@
+"""A notice as it is sent: the bytes that are made once, in the form that its endpoint asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.domain.customers.notices import EndpointFormat, Facts, Notice, NoticeType
+from pipelines.domain.times import iso
+from pipelines.stages.kernel.services import Services
+
+_SENTENCES: Mapping[NoticeType, str] = {
+    NoticeType.RUN_QUEUED: "{film} is ordered.",
+    NoticeType.RUN_NEEDS_APPROVAL: "{film} waits for your approval.",
+    NoticeType.RUN_PROGRESS: "{film} is being made: {percent:.0f} % of the clips are here.",
+    NoticeType.RUN_DONE: "{film} is ready.",
+    NoticeType.RUN_FAILED: "{film} did not work out.",
+    NoticeType.RUN_CANCELLED: "{film} was cancelled.",
+    NoticeType.RUN_NEEDS_ATTENTION: "{film} needs a decision.",
+    NoticeType.ENDPOINT_DISABLED: "Webhook {endpoint} is switched off: {why}",
+    NoticeType.ENDPOINT_TEST: "This is a test. Messages arrive here.",
+}
+_ESCAPED = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("@", "@\u200b"), ("|", "\u2758"))
+"""What means something to Slack: links, mentions, and the names of groups."""
+
+
+def body_of(services: Services, notice: Notice, form: EndpointFormat) -> str:
+    """The message as text."""
+    match form:
+        case "slack":
+            document: dict[str, Any] = {"text": _slack(services, notice)}
+        case "airtable":
+            document = _flat(services, notice)
+        case _:
+            data = _data(services, notice)
+            document = {"type": notice.type, "timestamp": iso(notice.facts.at), "data": data}
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _data(services: Services, notice: Notice) -> dict[str, Any]:
+    facts = notice.facts
+    if facts.run_id is None:
+        return {"endpoint_id": facts.endpoint_id, **({"reason": facts.why} if facts.why else {})}
+    progress = {} if facts.progress is None else {"progress": facts.progress}
+    return {
+        "run_id": facts.run_id,
+        "status": facts.status,
+        "version": facts.version,
+        "custom_id": facts.custom_id,
+        "metadata": dict(facts.metadata),
+        "videos": [{"format": one.format, "url": services.links.video(one.token)} for one in facts.films],
+        "status_url": _status_url(services, facts),
+        "error": facts.error,
+        **progress,
+    }
+
+
+def _flat(services: Services, notice: Notice) -> dict[str, Any]:
+    """Nothing nested: an automation of Airtable offers each of these as a field."""
+    data = _data(services, notice)
+    videos: list[dict[str, str]] = data.pop("videos", [])
+    named = {f"metadata_{name}": value for name, value in data.pop("metadata", {}).items()}
+    films = {"video_url": videos[0]["url"] if videos else None, "video_urls": "\n".join(one["url"] for one in videos)}
+    first = {"id": notice.id, "type": notice.type, "timestamp": iso(notice.facts.at)}
+    return {**first, **data, **(films if notice.facts.run_id else {}), **named}
+
+
+def _slack(services: Services, notice: Notice) -> str:
+    facts = notice.facts
+    film = f"“{facts.title}”" if facts.title else f"Run {facts.run_id}"
+    words = {"film": film, "endpoint": facts.endpoint_id, "why": facts.why, "percent": 100 * (facts.progress or 0)}
+    text = _SENTENCES[NoticeType(notice.type)].format(**words)
+    text = _escaped(f"{text} {facts.error}" if facts.error else text)
+    links = [f"<{services.links.video(one.token)}|{one.format}>" for one in facts.films]
+    return " ".join([text, *links])
+
+
+def _escaped(text: str) -> str:
+    for sign, instead in _ESCAPED:
+        text = text.replace(sign, instead)
+    return text
+
+
+def _status_url(services: Services, facts: Facts) -> str:
+    return f"{services.policy.public_url}/api/runs/{facts.run_id}"

@@ -1,0 +1,1 @@
+"""Customers' webhooks over HTTP."""
