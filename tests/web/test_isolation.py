@@ -46,7 +46,7 @@ LISTS = {
     *("pages.index", "pages.index_live"),
 }
 """What shows an account its own without being told an id."""
-SAME_FOR_ALL = {"api.models"}
+SAME_FOR_ALL = {"api.models", "pages.new_video"}
 NAMELESS = {"api.webhook_secret"}
 """What is an account's own and says nothing that it was given: another for each."""
 ENDS = frozenset(("api.delete_webhook", "api.revoke_key"))
@@ -96,7 +96,7 @@ def said(answer: Any, ids: Ids) -> tuple[int, str]:
     text = answer.get_data(as_text=True) + (answer.headers.get("Location") or "")
     for value in sorted(ids.values(), key=len, reverse=True):
         text = text.replace(value, "…") if len(value) > 1 else text
-    text = re.sub(r'name="csrf_token" value="[^"]*"|"(mark|instance)": ?"[^"]*"|data-mark="[^"]*"', "", text)
+    text = re.sub(r'name="(csrf_token|once)" value="[^"]*"|"(mark|instance)": ?"[^"]*"|data-mark="[^"]*"', "", text)
     return answer.status_code, text
 
 

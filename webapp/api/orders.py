@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from pipelines.domain.money import to_micro
 from pipelines.domain.orders.inputs import Money, inputs_of
-from pipelines.domain.orders.order import Order, SceneOrder, order_of
+from pipelines.domain.orders.order import MAX_SCENES, Order, SceneOrder, order_of
 from webapp.api.fields import (
     MAX_REFERENCES,
     Adapt,
@@ -91,6 +91,21 @@ class MasterPromptOrder(FreeOrder):
     def order(self) -> Order:
         """The order this asks for."""
         return order_of(self._given(), adapt=self.adapt, fresh=self.fresh)
+
+
+class FilmOrder(MasterPromptOrder):
+    """A film from one idea, or from scenes that a person wrote: what a form of the pages says."""
+
+    master_prompt: Prompt | None = None
+    scenes: Annotated[tuple[Prompt, ...], Field(max_length=MAX_SCENES)] = ()
+
+    def order(self) -> Order:
+        """The order this asks for."""
+        given = self._given()
+        if self.scenes:
+            given |= {"scenes": tuple(SceneOrder(prompt=prompt) for prompt in self.scenes)}
+            given["scene_count"] = len(self.scenes)
+        return order_of(given, adapt=self.adapt, fresh=self.fresh)
 
 
 @_with_fields_of(Order, clip=True)

@@ -101,6 +101,13 @@ const follow = async (url) => {
 };
 
 // A form that costs something shows the price of exactly what stands in it, and sends it along as the most it may cost.
+const swap = (part, html) => {
+  if (part.dataset.shown === html) return;
+  part.dataset.shown = html;
+  const name = part.contains(document.activeElement) ? document.activeElement.name : null;
+  part.innerHTML = html;
+  if (name) part.querySelector(`[name="${name}"]`)?.focus();
+};
 const QUOTE_MS = 400;
 const quotes = new WeakMap();
 const quote = (form) => {
@@ -112,11 +119,14 @@ const quote = (form) => {
     state.asked = new AbortController();
     const place = form.querySelector("[data-price]");
     const button = form.querySelector("[data-buys]") ?? form.querySelector("button");
+    const sequence = state.sequence = (state.sequence ?? 0) + 1;
     try {
       const answer = await fetch(form.dataset.quote, { method: "POST", body: new FormData(form), signal: state.asked.signal, credentials: "same-origin" });
       if (!answer.ok) throw new Error(answer.status);
       const body = await answer.json();
+      if (sequence !== state.sequence) return;
       place.innerHTML = body.html;
+      for (const [id, html] of Object.entries(body.swap ?? {})) swap(document.getElementById(id), html);
       if (body.most !== null) {
         const most = form.querySelector('input[name="most"]') ?? form.appendChild(Object.assign(document.createElement("input"), { type: "hidden", name: "most" }));
         most.value = body.most;
@@ -186,5 +196,6 @@ if (player) {
   });
 }
 
+document.getElementById("wrong")?.focus();
 clocks(document);
 if (document.body.dataset.live) follow(document.body.dataset.live);

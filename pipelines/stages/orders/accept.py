@@ -27,7 +27,7 @@ from pipelines.stages.generations.requests import not_set_up
 from pipelines.stages.kernel import announcements
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
-from pipelines.stages.orders import prefetched_row, schedule
+from pipelines.stages.orders import prefetched_row, regenerate_scene, schedule
 from pipelines.stages.orders.plan_run import _once_a_field, _with_notes, beside, order_of_row, plan_order
 from pipelines.stages.spending import rate_limits
 
@@ -54,6 +54,8 @@ class StartRequest:
     """Asked for over HTTP: what it starts counts towards the pace of its key."""
     run_id: str | None = None
     """Chosen by whoever may have to repeat the request: it finds its own run again, whatever died in between."""
+    at_most_micro: int | None = None
+    """The price that was shown for the order: dearer than that, nothing is started."""
     not_before: float | None = None
     """The row's `Scheduled For`, where whoever starts the run has just read it."""
     row: AirtableRow | None = None
@@ -95,6 +97,8 @@ def start(services: Services, request: StartRequest, *, key_id: str | None = Non
     plan = plan_order(services, request.order) if request.order is not None else None
     if plan is not None:
         _within_run_cap(services, request.order, plan)
+        if refused := regenerate_scene.too_dear(plan.quote_micro, request.at_most_micro):
+            raise OverBudget(marketer=refused)
     services.points.reach("accept.before_commit")
     now = services.clock.now()
     with services.store.write() as tx:

@@ -1,0 +1,150 @@
+"""A new video on a page: the price of exactly what stands there, before the click and as the most it may cost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.datastructures import MultiDict
+
+from tests.web.test_pages import SORA_KEY, form, html
+from tests.web.two_accounts import belongings, customer, signed_in
+from tests.web.web_fixtures import WebHarness
+
+FILM = {"kind": "idea", "master_prompt": "A lighthouse at dawn.", "model": "sora/sora-2", "scene_count": "3"}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[WebHarness]:
+    with WebHarness(tmp_path, {**SORA_KEY, "MAX_COST_PER_DAY_USD": "5"}) as made:
+        yield made
+
+
+def most(page: Any) -> float | None:
+    found = re.search(r'name="most" value="([^"]+)"', html(page))
+    return float(found.group(1)) if found else None
+
+
+def offered(settings: str, name: str) -> list[str]:
+    """What can be chosen of a setting."""
+    (select,) = re.findall(rf'<select id="f-{name}".*?</select>', settings, re.DOTALL)
+    return [value for value, more in re.findall(r'<option value="([^"]*)"([^>]*)>', select) if "disabled" not in more]
+
+
+def test_a_film_is_quoted_as_the_api_quotes_it_and_started_once(home: WebHarness) -> None:
+    """Without a script: the first press shows the price, the second starts, and a double click is one run."""
+    client = home.client
+    asked = client.post("/new", data=form(client.get("/new"), **FILM, do="start", clip_seconds="8"))
+    assert (asked.status_code, home.runs()) == (200, [])
+    body = {"master_prompt": FILM["master_prompt"], "model": "sora/sora-2", "scene_count": 3, "clip_seconds": 8}
+    api: Any = client.post("/api/estimate", json={**body, "adapt": True})
+    assert most(asked) == api.json["quote_usd"] == 2.4
+    sent = form(asked, **FILM, do="start", clip_seconds="8", most="2.4")
+    for _ in range(2):
+        started = client.post("/new", data=sent)
+    (run,) = home.runs()
+    assert (started.status_code, started.headers["Location"]) == (303, f"/runs/{run.id}")
+    order = run.known_order
+    assert (run.quote_micro, order.scene_count, order.clip_seconds, order.max_cost_micro) == (2_400_000, 3, 8.0, None)
+
+
+def test_dearer_than_what_was_shown_nothing_starts(home: WebHarness) -> None:
+    client = home.client
+    asked = client.post("/new", data=form(client.get("/new"), **FILM, do="quote"))
+    refused = client.post("/new", data=form(asked, **FILM, do="start", most="1"))
+    assert (refused.status_code, most(refused), home.runs()) == (402, 1.2, [])
+    assert "above the $1.00 that you saw" in html(refused)
+
+
+def test_over_the_rest_of_the_day_the_number_that_would_do_is_named(home: WebHarness) -> None:
+    """And the button cannot be pressed, nor the form be sent past it."""
+    client = home.client
+    wish = {**FILM, "scene_count": "20"}
+    asked = client.post("/new", data=form(client.get("/new"), **wish, do="quote"))
+    text = html(asked)
+    assert "At least $8.00 would do." in text
+    assert re.search(r"data-buys disabled", text)
+    assert client.post("/new", data=form(asked, **wish, do="start", most="8")).status_code == 422
+    quoted: Any = client.post("/new/quote", data=form(asked, **wish)).json
+    assert (quoted["most"], home.runs()) == (None, [])
+
+
+def test_what_is_wrong_is_said_where_it_is_and_on_top(home: WebHarness) -> None:
+    client = home.client
+    page = client.get("/new")
+    wish = {**FILM, "scene_count": "many", "seed": "-1", "logo": "ftp://x"}
+    wrong = client.post("/new", data=form(page, **wish, do="start"))
+    text = html(wrong)
+    assert (wrong.status_code, home.runs()) == (422, [])
+    assert "<title>Error: New video" in text
+    for name in ("scene_count", "seed", "logo"):
+        assert f'href="#f-{name}"' in text
+        assert re.search(rf'id="f-{name}"[^>]*aria-describedby="[^"]*f-{name}-wrong"[^>]*aria-invalid="true"', text)
+    assert "A lighthouse at dawn." in text
+    empty = html(client.post("/new", data=form(page, kind="scenes", scene=" ", do="start")))
+    assert "Write at least one scene." in empty
+
+
+def test_scenes_are_added_moved_and_removed_without_a_script(home: WebHarness) -> None:
+    client = home.client
+    page = client.get("/new")
+    wish = MultiDict([*form(page, kind="scenes", model="sora/sora-2").items(), ("scene", "A cat"), ("scene", "A dog")])
+
+    def pressed(button: str) -> list[str]:
+        answer = client.post("/new", data=MultiDict([*wish.items(multi=True), ("do", button)]))
+        return re.findall(r'name="scene"[^>]*>([^<]*)</textarea>', html(answer))
+
+    assert pressed("up-2") == ["A dog", "A cat"]
+    assert pressed("drop-1") == ["A dog"]
+    assert pressed("add") == ["A cat", "A dog", "", "", ""]
+    assert pressed("drop-9") == pressed("up-1") == ["A cat", "A dog"]
+    started = client.post("/new", data=MultiDict([*wish.items(multi=True), ("do", "start"), ("most", "0.8")]))
+    assert started.status_code == 303
+    (run,) = home.runs()
+    assert [scene.prompt for scene in run.known_order.scenes] == ["A cat", "A dog"]
+
+
+@pytest.mark.parametrize("model", ["local/animatic", "sora/sora-2", "sora/sora-2-pro"])
+def test_whatever_can_be_chosen_can_be_made_and_the_rest_says_why_not(home: WebHarness, model: str) -> None:
+    """With all else as it stands."""
+    client = home.client
+    wish = {**FILM, "model": model, "scene_count": "1"}
+    page = client.get("/new")
+    answer: Any = client.post("/new/quote", data=form(page, **wish)).json
+    settings = answer["swap"]["settings"]
+    for name in ("aspect_ratio", "resolution", "clip_seconds"):
+        for value in offered(settings, name):
+            quoted: Any = client.post("/new/quote", data=form(page, **wish, **{name: value})).json
+            assert quoted["most"] is not None, (name, value, quoted["html"])
+    if model == "sora/sora-2":
+        assert "1080p" not in offered(settings, "resolution")
+        assert "1080p: sora/sora-2 offers 720p, not 1080p." in settings
+
+
+def test_an_earlier_order_comes_back_with_its_price_and_only_to_whose_it_is(
+    home: WebHarness, harness: WebHarness
+) -> None:
+    client = home.client
+    wish = {**FILM, "captions": "Burned", "formats": "9:16", "title": "Hero", "style_notes": "Film noir"}
+    sent = form(client.get("/new"), **wish, do="start", most="1.2")
+    assert client.post("/new", data=sent).status_code == 303
+    (run,) = home.runs()
+    again = client.get(f"/new?from={run.id}")
+    for words in ('value="Hero"', ">Film noir<", 'value="9:16" checked', '<option value="Burned" selected'):
+        assert words in html(again)
+    assert most(again) == 1.2
+    first, second = customer(harness, "zebrafinch"), customer(harness, "second")
+    ids = belongings(harness, first)
+    assert signed_in(harness, second).get(f"/new?from={ids['run_id']}").status_code == 404
+    assert signed_in(harness, first).get(f"/new?from={ids['run_id']}").status_code == 200
+
+
+def test_a_key_that_only_reads_orders_nothing(harness: WebHarness) -> None:
+    who = customer(harness, "reader", "read")
+    client = signed_in(harness, who)
+    assert client.get("/new").status_code == 403
+    assert client.post("/new", data={**FILM, "do": "start", "most": "9"}).status_code == 403
+    assert 'href="/new"' not in html(client.get("/"))
