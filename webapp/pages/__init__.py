@@ -2,8 +2,9 @@
 often a scanner or a history follows it. Importing the modules registers their routes.
 """
 
-from webapp.pages import decide, fonts, history, new, packs, rows, runs, shares, sign_in
+from webapp.pages import decide, fonts, new, packs, rows, runs, shares, sign_in
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import register
+from webapp.pages.overview import films
 
-__all__ = ["bp", "decide", "fonts", "history", "new", "packs", "register", "rows", "runs", "shares", "sign_in"]
+__all__ = ["bp", "decide", "films", "fonts", "new", "packs", "register", "rows", "runs", "shares", "sign_in"]

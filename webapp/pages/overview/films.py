@@ -1,4 +1,4 @@
-"""The history page: the runs, the spend and the Stop switch."""
+"""The first page: the films, the spend and the Stop switch."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Pages that look at everything: the films, what they cost, and how the service is."""
