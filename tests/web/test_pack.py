@@ -17,7 +17,7 @@ from pipelines.domain.orders.platforms import Platform
 from pipelines.domain.stored_files import FileKind, Pack, PackEntry, StoredFile
 from pipelines.stages.orders.plan_run import plan_order
 from tests.web.web_fixtures import WebHarness
-from webapp import stored_zip
+from webapp.pages.pack import stored_zip
 
 FILM = bytes(range(256)) * 40
 READ_ME = b"Lumen\r\n"

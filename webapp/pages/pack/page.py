@@ -14,12 +14,12 @@ from pipelines.domain.stored_files import Pack
 from pipelines.security import links
 from pipelines.stages.delivery import pack as packs
 from pipelines.stages.films.stitch import films_of
-from webapp import stored_zip
 from webapp.access.rules import Door, Owner, declares
 from webapp.context import services
 from webapp.errors import HttpProblem, not_here
 from webapp.media import disposition, filled, placed, stored_bytes
 from webapp.pages.blueprint import bp
+from webapp.pages.pack import stored_zip
 
 _GONE = "These films are no longer available here."
 

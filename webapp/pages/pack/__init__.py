@@ -1,0 +1,1 @@
+"""The pack of a film: a page, and a ZIP that is streamed."""
