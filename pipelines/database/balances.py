@@ -21,7 +21,7 @@ from pipelines.domain.money import DEPLOYMENT, Account, subject
 from pipelines.domain.records import Balance, DayTotal, LedgerEntry
 from pipelines.ports import DayCap
 
-SHARED = {"key": "key_id", "base": "base_id", "account": "account_id"}
+SHARED = {"key": "key_id", "base": "base_id", "account": "account_id", "project": "project_id"}
 """Kinds of subjects that several runs share, by their column in the ledger; in the order in which they are locked."""
 _RANK = {name: place for place, name in enumerate(("run", *SHARED, DEPLOYMENT))}
 _OWNED = ("run", "account")
@@ -110,7 +110,12 @@ class KeptBalances:
         values = {"is_id": name, "is_day": day, **change.amounts}
         if change.caps:
             values["room"] = min(cap.limit for cap in change.caps) - change.used
-        if self._connection.execute(_adding_if_it_fits(capped=bool(change.caps)), values).rowcount == 0:
+        if (
+            self._connection.execute(
+                _adding_if_it_fits(capped=bool(change.caps), ever=any(cap.ever for cap in change.caps)), values
+            ).rowcount
+            == 0
+        ):
             if _kind(name) == "run":
                 self._begin(name, change)
             else:
@@ -131,8 +136,9 @@ class KeptBalances:
         self._connection.execute(locked).one()
         row = self._committed(name, day, of_ours=change.amounts["spent"])
         for cap in change.caps:
-            if row.used + change.used > cap.limit:
-                raise cap.error(row.used)
+            used = row.total if cap.ever else row.used
+            if used + change.used > cap.limit:
+                raise cap.error(used)
         self._connection.execute(update(table).where(table.c.id == name).values(asdict(change.added_to(row))))
 
     def _committed(self, name: str, day: str, *, of_ours: int = 0) -> Balance:
@@ -170,7 +176,10 @@ def _subjects(entry: LedgerEntry) -> list[str]:
 
 
 def _total_of(entry: LedgerEntry, *, generations: int) -> DayTotal:
-    parts = (entry.key_id, entry.base_id, entry.account_id, entry.model)
+    parts: tuple[str | None, ...] = (entry.key_id, entry.base_id, entry.account_id, entry.model)
+    if entry.project_id is not None:
+        # Not named where there is none: totals of before projects are added to.
+        parts = (*parts, entry.project_id)
     return DayTotal(
         id="|".join((entry.day, *(part or "" for part in parts))),
         day=entry.day,
@@ -178,6 +187,7 @@ def _total_of(entry: LedgerEntry, *, generations: int) -> DayTotal:
         key_id=entry.key_id,
         base_id=entry.base_id,
         account_id=entry.account_id,
+        project_id=entry.project_id,
         spent_micro=entry.amount,
         seconds=entry.seconds,
         generations=generations,
@@ -203,12 +213,14 @@ def _adding(table: Table, dialect: str, sums: tuple[str, ...]) -> Insert:
 
 
 @cache
-def _adding_if_it_fits(*, capped: bool) -> Update:
-    """Add to a balance of the same day, if what is used by others leaves room."""
+def _adding_if_it_fits(*, capped: bool, ever: bool) -> Update:
+    """Add to a balance of the same day, if what is used by others, on that day or ever, leaves room."""
     columns = TABLES["balances"].c
     sums = {name: columns[name] + bindparam(name, type_=columns[name].type) for name in _SUMS}
     sums["spent_on_day"] = columns.spent_on_day + bindparam("spent", type_=columns.spent.type)
     rows = [columns.id == bindparam("is_id"), columns.day == bindparam("is_day")]
     if capped:
-        rows.append(columns.held + columns.committed + columns.spent_on_day <= bindparam("room"))
+        rows.append(
+            columns.held + columns.committed + (columns.spent if ever else columns.spent_on_day) <= bindparam("room")
+        )
     return update(TABLES["balances"]).where(*rows).values(sums)

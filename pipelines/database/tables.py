@@ -68,6 +68,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
         ("account_id", "created_at", "id"),
     ],
     "keys": [("account_id",)],
+    "projects": [("account_id",)],
     "generations": [
         ("run_id",),
         ("scene_id",),
@@ -82,7 +83,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
     "event_archive": [("run_id", "id")],
     "ledger": [("run_id", "account"), ("account", "generation_id"), ("account", "day")],
     "ledger_archive": [("run_id", "account"), ("account", "generation_id"), ("account", "day")],
-    "day_totals": [("day",), ("key_id", "day"), ("base_id", "day"), ("account_id", "day")],
+    "day_totals": [("day",), ("key_id", "day"), ("base_id", "day"), ("account_id", "day"), ("project_id", "day")],
     "shares": [("run_id",)],
     "comments": [("run_id",), ("share_id",)],
     "files": [("kind", "last_used_at"), ("run_id",)],
@@ -118,6 +119,7 @@ SIGNED = {("ledger", "amount"), ("ledger_archive", "amount")}
 
 OWNERS: dict[str, str] = {
     "accounts": "id",
+    "projects": "account_id",
     "keys": "account_id",
     "bases": "account_id",
     "runs": "account_id",

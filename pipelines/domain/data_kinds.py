@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _OWNER = ("account_id", "base_id", "key_id")
+_SPENDER = (*_OWNER, "project_id")
 _GENERATION = ("idem_key", "callback_token", "provider_id", "clip_id")
 _SECRETS = ("sealed_secret", "sealed_retired")
 _LEASE = ("id", "lease_owner", "lease_token")
@@ -33,18 +34,19 @@ PERSONAL: Mapping[str, tuple[str, ...]] = {
 PASSING: Mapping[str, tuple[str, ...]] = {"inbox": ("body",), "replays": ("body",)}
 """May hold the same, name no run, and are deleted after days: docs/reference/files.md."""
 
-_ENTRY = ("day", "posting_id", "run_id", "generation_id", *_OWNER, "record_id", "model", "memo")
+_ENTRY = ("day", "posting_id", "run_id", "generation_id", *_SPENDER, "record_id", "model", "memo")
 MONEY: Mapping[str, tuple[str, ...]] = {
     "ledger": _ENTRY,
     "ledger_archive": _ENTRY,
     "balances": ("id", "kind", "account_id", "day"),
-    "day_totals": ("id", "day", "model", *_OWNER),
+    "day_totals": ("id", "day", "model", *_SPENDER),
 }
 """The books, which stay."""
 
 TECHNICAL: Mapping[str, tuple[str, ...]] = {
     "accounts": ("id", "name", "issuer", "subject"),
-    "runs": (*_LEASE, "base_id", "table", "record_id", "key_id", "account_id"),
+    "projects": ("id", "name", "account_id"),
+    "runs": (*_LEASE, "base_id", "table", "record_id", "key_id", "account_id", "project_id"),
     "scenes": ("id", "run_id", "key", "model", "transition", "clip_id", "attempt_level", "airtable_record_id"),
     "generations": (*_LEASE, "run_id", "scene_id", "provider", "model", *_GENERATION),
     "clips": (*_LEASE, "run_id", "scene_id", "sha256", "key", "model", "generation_id", "footage", "prepared"),

@@ -99,6 +99,17 @@ class CustomerAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """What orders of one owner are grouped under. `budget_micro` is what all of them may cost together, ever."""
+
+    id: str
+    name: str
+    account_id: str | None = None
+    budget_micro: int | None = None
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run(Leased):
     """One execution of an order. `plan` is what was quoted and will be submitted."""
 
@@ -110,6 +121,8 @@ class Run(Leased):
     number: int = 1
     account_id: str | None = None
     key_id: str | None = None
+    project_id: str | None = None
+    """What its money is counted under, from when its order is known."""
     order: Order | None = None
     plan: Plan | None = None
     quote_micro: int | None = None
@@ -335,6 +348,7 @@ class LedgerEntry:
     account_id: str | None = None
     key_id: str | None = None
     base_id: str | None = None
+    project_id: str | None = None
     record_id: str | None = None
     model: str | None = None
     seconds: float = 0.0
@@ -347,10 +361,12 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """What is set aside, committed and spent for a run, key, base, account or for all: kept as entries are posted."""
+    """What is set aside, committed and spent for a run, key, base, account, project or for all: kept as entries are
+    posted.
+    """
 
     id: str
-    """`run:<id>`, `key:<id>`, `base:<id>`, `account:<id>` or `all`."""
+    """`run:<id>`, `key:<id>`, `base:<id>`, `account:<id>`, `project:<id>` or `all`."""
     kind: str
     """What stands before the colon."""
     account_id: str | None = None
@@ -369,6 +385,11 @@ class Balance:
         return self.held + self.committed
 
     @property
+    def total(self) -> int:
+        """What counts against a limit for all time."""
+        return self.exposure + self.spent
+
+    @property
     def used(self) -> int:
         """What counts against the limit of a day."""
         return self.exposure + self.spent_on_day
@@ -376,7 +397,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayTotal:
-    """What was spent on one day with one model, for one key, base and account: what usage adds up."""
+    """What was spent on one day with one model, for one key, base, account and project: what usage adds up."""
 
     id: str
     day: str
@@ -384,6 +405,7 @@ class DayTotal:
     key_id: str | None = None
     base_id: str | None = None
     account_id: str | None = None
+    project_id: str | None = None
     spent_micro: int = 0
     seconds: float = 0.0
     generations: int = 0

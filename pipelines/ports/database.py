@@ -29,6 +29,7 @@ from pipelines.domain.records import (
     LedgerEntry,
     OutboxEntry,
     Process,
+    Project,
     QueueSweep,
     Replay,
     Run,
@@ -97,13 +98,15 @@ class Rows(Protocol[T]):
 
 @dataclass(frozen=True, slots=True)
 class DayCap:
-    """A limit of one day that a transaction must not pass, for a subject of kept balances."""
+    """A limit that a transaction must not pass, for a subject of kept balances: of one day, or for all time."""
 
     subject: str
     day: str
     limit: int
     error: Callable[[int], ReelgridError]
     """What is raised, given what the others use."""
+
+    ever: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,7 @@ class Tx(ABC):
     """One transaction. Everything in it is committed together, or not at all. The only list of the tables."""
 
     accounts: Rows[CustomerAccount]
+    projects: Rows[Project]
     runs: Rows[Run]
     scenes: Rows[Scene]
     generations: Rows[Generation]

@@ -25,6 +25,7 @@ from pipelines.domain.records import (
     Event,
     Generation,
     LedgerEntry,
+    Project,
     Run,
     Scene,
     Share,
@@ -57,6 +58,7 @@ def rows_of(who: str | None) -> dict[str, Any]:
     )
     made: dict[str, Any] = {
         "accounts": CustomerAccount(id=name, name=name),
+        "projects": Project(id=f"prj_{name}", name=name, account_id=who),
         "keys": ApiKey(id=f"key_{name}", name=name, sha256="0" * 64, account_id=who),
         "bases": Base(id=f"app_{name}", account_id=who),
         "runs": Run(id=run, status=RunStatus.DONE, source="rest", account_id=who),

@@ -40,7 +40,7 @@ MAKES = {
     "api.create_webhook": {"url": "https://hooks.second.example/x"},
 }
 """What makes something new and names nothing that is there."""
-QUERIES = {"api.usage": {"by": "model,record,key,base"}}
+QUERIES = {"api.usage": {"by": "model,record,key,base,project"}}
 LISTS = {
     *("api.list_runs", "api.usage", "api.list_keys", "api.account", "api.list_webhooks"),
     *("pages.index", "pages.index_live"),

@@ -12,7 +12,7 @@ from pipelines.domain.customers.notices import USUAL, Endpoint, Facts, Notice, N
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.money import Account, Posting
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.domain.records import ApiKey, Base, CustomerAccount, Event, LedgerEntry, QueueSweep, Run, Share
+from pipelines.domain.records import ApiKey, Base, CustomerAccount, Event, LedgerEntry, Project, QueueSweep, Run, Share
 from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.security import api_keys
 from pipelines.stages.orders.plan_run import plan_order
@@ -64,6 +64,7 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
     now = harness.clock.now()
     with harness.store.write() as tx:
         assert tx.bases.add(Base(id=THEIR_BASE, name=MARK, account_id=who.account_id))
+        assert tx.projects.add(Project(id="prj_1", name=MARK, account_id=who.account_id))
         assert tx.sweeps.add(QueueSweep(id=f"swp_{MARK}", base_id=THEIR_BASE, status="done"))
     owned: dict[str, Any] = {"account_id": who.account_id, "key_id": who.key_id}
     order = Order(scenes=(SceneOrder(prompt=MARK),), scene_count=1, title=MARK)
@@ -94,6 +95,7 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
                     run_id=doubtful.id,
                     model=f"{MARK}/film",
                     base_id=THEIR_BASE,
+                    project_id="prj_1",
                     record_id=RECORD,
                     **owned,
                 )

@@ -24,8 +24,15 @@ from webapp.errors import HttpProblem
 
 T = TypeVar("T")
 
-COLUMNS = {"day": "day", "model": "model", "record": "record_id", "key": "key_id", "base": "base_id"}
-_SHOWN = {"key_id": "key"}
+COLUMNS = {
+    "day": "day",
+    "model": "model",
+    "record": "record_id",
+    "key": "key_id",
+    "base": "base_id",
+    "project": "project_id",
+}
+_SHOWN = {"key_id": "key", "project_id": "project"}
 
 
 @operation(
@@ -81,7 +88,7 @@ def stopped() -> operate_answers.Stopped:
     problems=(401, 403, 422, 429),
 )
 def usage(query: UsageQuery) -> Reply:
-    """Grouped by day (UTC), model, record, key or base, or several of them."""
+    """Grouped by day (UTC), model, record, key, base or project, or several of them."""
     names = [name.strip() for name in query.by.split(",") if name.strip()]
     if not names or any(name not in COLUMNS for name in names) or len(set(names)) < len(names):
         problem = Problem("by", f"must be one or several of {', '.join(COLUMNS)}.")

@@ -19,6 +19,7 @@ class UsageRow(Answer):
     record_id: str | None = None
     key: str | None = None
     base_id: str | None = None
+    project: str | None = None
     spent_usd: Usd
     seconds: float
     generations: int

@@ -117,6 +117,8 @@ class PageQuery(BaseModel):
 class UsageQuery(PageQuery):
     """Which spend, grouped how; days are UTC, both inclusive."""
 
-    by: Annotated[str, Field(description="day, model, record, key, base: one, or several separated by commas.")] = "day"
+    by: Annotated[
+        str, Field(description="day, model, record, key, base, project: one, or several separated by commas.")
+    ] = "day"
     since: Day | None = None
     until: Day | None = None

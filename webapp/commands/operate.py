@@ -43,7 +43,7 @@ bases_group = Group("bases", OPERATORS, help="Connected Airtable bases.", alone=
 @as_json
 @reports_errors
 def ledger_show(by: tuple[str, ...], since: datetime | None, until: datetime | None, *, json_: bool) -> None:
-    """Spend by day, model, record, key or base; what providers say they billed, and how far that is from our figure."""
+    """Spend by day, model, record, key, base or project; what providers say they billed, and how far that is off."""
     names = by or ("day",)
     bounds = [day.strftime("%Y-%m-%d") if day else None for day in (since, until)]
     found = run_view.usage(services(), [COLUMNS[name] for name in names], *bounds)

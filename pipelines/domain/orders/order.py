@@ -130,6 +130,9 @@ class Order:
     max_cost_micro: int | None = given("Max Cost", Money(),
         "This video may cost at most so much. Empty: the deployment's cap.",
         api=Api("Refuse when the quote is above this.", name="max_cost_usd", clip=True))
+    project: str | None = given("Project", Text(_API_WORDS),
+        "What this video is counted under. A project may have a budget.",
+        api=Api("What the order is counted under.", most=_API_WORDS, clip=True))
     transition: Transition = given("Transition", among(Transition),
         "Between two scenes; Fade Black also as the video begins and ends. Empty: Cut.", default=Transition.CUT,
         api=Api(), seen=True)

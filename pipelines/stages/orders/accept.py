@@ -21,7 +21,7 @@ from pipelines.domain.records import QueueSweep, Run
 from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.ports import AirtableRow, Tx
 from pipelines.stages.base_rows import outbox, run_row
-from pipelines.stages.commerce import accounts
+from pipelines.stages.commerce import accounts, projects
 from pipelines.stages.files import usage
 from pipelines.stages.generations.requests import not_set_up
 from pipelines.stages.kernel import announcements
@@ -29,7 +29,7 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
 from pipelines.stages.orders import prefetched_row, regenerate_scene, schedule
 from pipelines.stages.orders.plan_run import _once_a_field, _with_notes, beside, order_of_row, plan_order
-from pipelines.stages.spending import rate_limits
+from pipelines.stages.spending import ledger, rate_limits
 
 VIDEOS = "Videos"
 
@@ -106,6 +106,7 @@ def start(services: Services, request: StartRequest, *, key_id: str | None = Non
         if found is None and request.record_id is None:
             # Of a row it is said in the row, by whoever reads it.
             usage.must_have_room(services, tx, tx.account_id)
+            _within_project(tx, request.order, plan)
         started = found or _new(services, tx, request, plan, key_id, now)
     services.points.reach("accept.committed", run=started.run_id)
     return started
@@ -202,6 +203,14 @@ def _within_run_cap(services: Services, order: Order | None, plan: Plan) -> None
             )
 
 
+def _within_project(tx: Tx, order: Order | None, plan: Plan | None) -> None:
+    """Raises OverBudget for an order whose project's budget does not reach."""
+    if order is None or plan is None or order.project is None:
+        return
+    if refused := ledger.over_project(tx, projects.id_of(tx.account_id, order.project), plan.quote_micro):
+        raise OverBudget(marketer=refused)
+
+
 def _run_cap_of_account(services: Services) -> int | None:
     """Of the customer who asks; None for the operator, and where there is none."""
     if services.store.account_id is None:
@@ -214,7 +223,13 @@ def _run_cap_of_account(services: Services) -> int | None:
 def dry_run(services: Services, request: StartRequest) -> Estimate:
     """Plan, quote and problems; spends nothing. For a record its row is read (Unavailable when Airtable is away)."""
     if request.order is not None:
-        return _estimate(services, request.order, None)
+        found = _estimate(services, request.order, None)
+        try:
+            with services.store.read() as tx:
+                _within_project(tx, request.order, found.plan)
+        except OverBudget as error:
+            found = dataclasses.replace(found, problems=(*found.problems, Problem("project", error.marketer)))
+        return found
     row = services.airtable.row(request.base_id or "", request.table or VIDEOS, request.record_id or "")
     ordered = order_of_row(services, request.base_id or "", row, request.source)
     found = _estimate(services, ordered.order, ordered.scenes)

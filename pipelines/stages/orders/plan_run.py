@@ -18,6 +18,7 @@ from pipelines.domain.planning.plan import Plan, make_plan
 from pipelines.domain.records import Run
 from pipelines.ports import AirtableRow, AirtableScene, Brief
 from pipelines.stages.base_rows import base_settings, run_row
+from pipelines.stages.commerce import projects
 from pipelines.stages.files import usage
 from pipelines.stages.generations.requests import style_left_out
 from pipelines.stages.kernel.services import Services
@@ -147,7 +148,8 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
     order = reading.order
     with services.store.write() as tx:
         stop_switch.must_be_off(tx, run.base_id, run.account_id)
-        known = {"order": order, "plan": plan, "quote_micro": plan.quote_micro}
+        project = projects.of_order(tx, run.account_id, order.project, actor.now)
+        known = {"order": order, "plan": plan, "quote_micro": plan.quote_micro, "project_id": project}
         run = touch_run(tx, actor, run, **known, started_at=run.started_at or actor.now)
         if plan.scenes[0].prompt is not None:
             script.enter(services, tx, actor, run, plan, style=order.style_notes if reading.style else None)

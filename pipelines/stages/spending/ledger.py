@@ -42,6 +42,7 @@ def _post(
             account_id=run.account_id,
             key_id=run.key_id,
             base_id=run.base_id,
+            project_id=run.project_id,
             record_id=run.record_id,
             model=gen.model if gen else None,
             **more,
@@ -118,12 +119,16 @@ class _Cap:
     private: bool = False
     """What others spend stands in its figures, which are not for a customer."""
 
+    ever: bool = False
+    """Whether it counts all that was ever spent, not that of a day."""
+
     def at_the_end(self, day: str, amount: int) -> DayCap:
         return DayCap(
             self.subject or DEPLOYMENT,
             day,
             self.limit,
             lambda used: OverBudget(marketer=replace(self, used=used).refusal(amount)),
+            self.ever,
         )
 
     def refusal(self, amount: int) -> str:
@@ -154,6 +159,7 @@ def _caps(tx: Tx, now: float, run: Run, policy: Policy, *, settings_read: bool) 
         _caps_of_account(tx, run, used, day)
         + _cap_of_key(tx, run, day)
         + _cap_of_base(tx, run, day, settings_read=settings_read)
+        + _cap_of_project(tx, run.project_id)
     )
     return caps
 
@@ -181,6 +187,23 @@ def _cap_of_key(tx: Tx, run: Run, day: str) -> list[_Cap]:
     # The operator's key may start rows of many customers.
     private = key.account_id != run.account_id
     return [_Cap(f"the key {key.name}", key.day_cap_micro, used, advice, subject("key", key.id), private)]
+
+
+def _cap_of_project(tx: Tx, project_id: str | None) -> list[_Cap]:
+    project = tx.projects.get(project_id) if project_id else None
+    if project is None or project.budget_micro is None:
+        return []
+    mine = subject("project", project.id)
+    advice = f"Ask whoever runs this service to raise it, or name another Project than {project.name}."
+    used = tx.balance_of(mine).total
+    return [_Cap("the project's budget", project.budget_micro, used, advice, mine, ever=True)]
+
+
+def over_project(tx: Tx, project_id: str, amount: int) -> str | None:
+    """Why a project's budget does not reach for `amount`; None where it does. Only a person can change that, so it need
+    not be found out later.
+    """
+    return next((cap.refusal(amount) for cap in _cap_of_project(tx, project_id) if cap.used + amount > cap.limit), None)
 
 
 def _cap_of_base(tx: Tx, run: Run, day: str, *, settings_read: bool = True) -> list[_Cap]:

@@ -210,10 +210,11 @@ def runs_of_row(services: Services, base_id: str, record_id: str, limit: int) ->
 
 
 def usage(services: Services, by: Sequence[str], since: str | None, until: str | None) -> dict[str, Any]:
-    """Spend grouped by columns of the ledger (day, model, record_id, key_id, base_id), and today's against the cap."""
+    """Spend grouped by columns of the ledger, projects by their names, and today's against the cap."""
     today = ledger.utc_day(services.clock.now())
     with services.store.read() as tx:
         rows = _with_own_keys(tx, by, tx.usage(by, since=since, until=until))
+        rows = _with_project_names(tx, by, rows)
         account = tx.accounts.get(tx.account_id) if tx.account_id else None
         spent_today = tx.balance_of(subject("account", account.id) if account else DEPLOYMENT, today).spent_on_day
     day_cap = account.day_cap_micro if account else services.policy.day_cap_micro
@@ -237,6 +238,14 @@ def _with_own_keys(tx: Tx, by: Sequence[str], rows: Sequence[dict[str, Any]]) ->
             for figure in ("spent_micro", "listed_micro", "billed_micro", "seconds", "generations"):
                 same[figure] += shown[figure]
     return list(summed.values())
+
+
+def _with_project_names(tx: Tx, by: Sequence[str], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if "project_id" not in by:
+        return rows
+    ids = {row["project_id"] for row in rows if row["project_id"]}
+    names = {project.id: project.name for project in tx.projects.find(id=tuple(ids))} if ids else {}
+    return [{**row, "project_id": names.get(row["project_id"])} for row in rows]
 
 
 def _in_dollars(row: Mapping[str, Any]) -> dict[str, Any]:
