@@ -14,7 +14,7 @@ from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.recovery import after_restore
 from webapp import agents, commands, concurrency, errors, health, media, openapi, pages, security
-from webapp.access import auth, doors
+from webapp.access import auth, doors, limits
 from webapp.api import blueprint
 from webapp.api.following import watch
 from webapp.bodies import JSON_LIMIT
@@ -42,6 +42,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     app.register_blueprint(pages.bp)
     for part in (errors, auth, pages, commands, doors):
         part.register(app)
+    limits.register(app, chosen.account_reads_per_minute)
     concurrency.register(app, chosen.threads)
     watch.register(app, core)
     security.register(app, chosen, media.films_at(core, chosen))

@@ -21,6 +21,10 @@ logger = logging.getLogger(__name__)
 
 OOPS = "Something went wrong on our side; nothing you paid for is lost. Please try again."
 
+RATE_LIMITED = "rate_limited"
+STARTS, READS, GUESSES = "start", "read", "guess"
+"""Limits, as RateLimit-Policy names them."""
+
 _WORDS = {
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
@@ -66,6 +70,10 @@ class HttpProblem(Exception):
     detail: str
     problems: tuple[Problem, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
+    code: str | None = None
+    """What it is about, for programs, where its status does not say it."""
+    violated: tuple[str, ...] = ()
+    """The limits that were reached, as RateLimit-Policy names them."""
 
     def listed(self) -> tuple[Problem, ...]:
         """Every problem. A request that is refused as a whole has one, whose field is empty if no part is to blame."""
@@ -83,6 +91,8 @@ class HttpProblem(Exception):
             "detail": self.detail,
             "instance": request.path,
             "errors": [{"field": p.field, "message": p.message} for p in self.listed()],
+            **({"code": self.code} if self.code else {}),
+            **({"violated": list(self.violated)} if self.violated else {}),
         }
 
 
@@ -91,6 +101,8 @@ def from_domain(error: ReelgridError) -> HttpProblem:
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
     headers = {"Retry-After": str(ceil(error.retry_after or 5))} if status in _WAIT else {}
     problems = error.problems if isinstance(error, errors.InvalidOrder) else ()
+    if isinstance(error, errors.TooMany):
+        return HttpProblem(status, error.marketer, problems, headers, RATE_LIMITED, (error.limit,))
     return HttpProblem(status, error.marketer, problems, headers)
 
 

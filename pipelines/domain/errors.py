@@ -102,6 +102,13 @@ class TooMany(Retryable):
     blame = Blame.MARKETER
     default = "Too much was started at once with this key. Nothing was started now; please try again in a moment."
 
+    def __init__(
+        self, operator: str = "", *, marketer: str | None = None, retry_after: float | None = None, limit: str = "start"
+    ) -> None:
+        super().__init__(operator, marketer=marketer, retry_after=retry_after)
+        self.limit = limit
+        """Which pace, as RateLimit-Policy names it."""
+
 
 class BadDelivery(Retryable):
     """A result that is not (yet) the video it should be."""

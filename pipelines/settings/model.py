@@ -149,6 +149,15 @@ class Settings(BaseSettings):
         "wait or download; a thread that does nothing costs next to nothing.",
         32,
     )
+    account_reads_per_minute: Annotated[int, BeforeValidator(values.whole(1, 1_000_000))] = variable(
+        HERE, "How often an account may look in a minute, counted by each web process for itself.", 600
+    )
+    webhook_allow_from: Annotated[str, _checked(values.senders)] = variable(
+        HERE,
+        "Networks that webhooks may come from, beside their signatures: sender:network, separated by commas, such as "
+        "kie:203.0.113.0/24. A sender that is not named may call from anywhere.",
+        "",
+    )
     trusted_proxies: Annotated[int, BeforeValidator(values.whole(0, 10))] = variable(
         HERE,
         "How many proxies stand before the web process: the address of a client is believed from the last of so many "
@@ -331,6 +340,11 @@ class Settings(BaseSettings):
     def bootstrap_keys(self) -> tuple[BootstrapKey, ...]:
         """The keys of API_KEYS."""
         return values.bootstrap_keys(self.api_keys)
+
+    @property
+    def senders(self) -> tuple[values.Sender, ...]:
+        """The entries of WEBHOOK_ALLOW_FROM."""
+        return values.senders(self.webhook_allow_from)
 
     @property
     def storage(self) -> StorageTarget:

@@ -62,6 +62,37 @@ class BootstrapKey:
     sha256: str
 
 
+SENDERS = ("airtable", "openai", "gemini", "sora", "omni", "veo", "kie", "openrouter")
+"""Who calls, as the addresses of webhooks name them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Where the webhooks of somebody may come from."""
+
+    name: str
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def senders(text: str) -> tuple[Sender, ...]:
+    """`name:network`, separated by commas; an address alone is a network of one."""
+    found = []
+    for entry in listed(text):
+        name, _, network = entry.partition(":")
+        try:
+            found.append(Sender(_known_sender(name), ipaddress.ip_network(network)))
+        except ValueError as error:
+            raise ValueError(f"must be sender:network, such as kie:203.0.113.0/24; of {entry!r}: {error}") from None
+    return tuple(found)
+
+
+def _known_sender(name: str) -> str:
+    """A misspelt one would protect nothing."""
+    if name not in SENDERS:
+        raise ValueError(f"the sender is one of {', '.join(SENDERS)}")
+    return name
+
+
 @dataclass(frozen=True, slots=True)
 class StorageTarget:
     """Where media lives: `path` is the absolute directory for files, or the prefix inside `bucket` for S3."""

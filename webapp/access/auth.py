@@ -13,7 +13,7 @@ from pipelines.domain.records import AccountStatus, ApiKey
 from pipelines.security import api_keys
 from webapp.access.login_throttle import LoginThrottle
 from webapp.context import Actor, services, settings
-from webapp.errors import HttpProblem
+from webapp.errors import GUESSES, RATE_LIMITED, HttpProblem
 
 ALL = frozenset({"trigger", "read", "manage", "admin"})
 OPERATORS = frozenset({"admin"})
@@ -59,7 +59,8 @@ def known(key: str) -> Actor | None:
     guesses, now = cast("LoginThrottle", current_app.extensions[THROTTLE]), services().clock.now()
     wait = guesses.wait(key, request.remote_addr, now)
     if wait:
-        raise HttpProblem(429, TOO_MANY.format(ceil(wait)), (), {"Retry-After": str(ceil(wait))})
+        headers = {"Retry-After": str(ceil(wait))}
+        raise HttpProblem(429, TOO_MANY.format(ceil(wait)), (), headers, RATE_LIMITED, (GUESSES,))
     found = _owner(key)
     if found is None:
         guesses.was_wrong(request.remote_addr, now)

@@ -32,6 +32,10 @@ class ProblemDocument(Answer):
     detail: str
     instance: str
     errors: list[FieldProblem]
+    code: Annotated[str | None, Field(description="What it is about, for programs: `rate_limited`.")] = None
+    violated: Annotated[
+        list[str] | None, Field(description="The limits that were reached: `start`, `read`, `guess`, …")
+    ] = None
 
 
 class Accepted(Answer):

@@ -15,6 +15,8 @@ from pipelines.domain.orders.order import Order
 from pipelines.domain.records import QueueSweep
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
+from webapp.access import limits
+from webapp.access.limits import Left
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates
 from webapp.api.notices import addresses
@@ -35,7 +37,7 @@ from webapp.api.orders import (
 )
 from webapp.bodies import sentence
 from webapp.context import actor, services
-from webapp.errors import HttpProblem
+from webapp.errors import STARTS, HttpProblem
 
 
 def kind_of(data: dict[str, Any]) -> type[BaseModel]:
@@ -220,6 +222,9 @@ def started(request: StartRequest) -> Reply:
     """Commit, and say where to look."""
     core = services()
     run = accept.start(core, replace(request, run_id=g.run_id, paced=True), key_id=actor().key_id)
+    if run.turns is not None:
+        window = accept.STARTS_AT_ONCE * accept.START_EVERY_S
+        limits.note(Left(STARTS, accept.STARTS_AT_ONCE, window, run.turns.remaining, run.turns.full_in_s))
     url = f"{core.policy.public_url}/api/runs/{run.run_id}"
     body = answers.Accepted(
         run_id=run.run_id,

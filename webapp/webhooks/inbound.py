@@ -5,6 +5,8 @@ Nobody is told more than "no": an unknown, forged or replayed delivery changes n
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address, ip_address
+
 from flask import Blueprint, Response, request
 
 from pipelines.domain.keys import digest
@@ -14,8 +16,8 @@ from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.generations import callback
 from webapp.access.rules import Door, Owner, declares
 from webapp.bodies import WEBHOOK_LIMIT, parse_object, read_bounded
-from webapp.context import services
-from webapp.errors import not_here
+from webapp.context import services, settings
+from webapp.errors import HttpProblem, not_here
 
 bp = Blueprint("webhooks", __name__, url_prefix="/api/webhook")
 
@@ -36,6 +38,7 @@ def of_generation(address: str, token: str) -> Response:
 
 def _called(address: str, token: str | None) -> Response:
     """Remember and wake; 200 also for a repeat, so that the sender stops. Only the adapter knows what to believe."""
+    _from_its_network(address)
     core, raw = services(), read_bounded(WEBHOOK_LIMIT)
     call = Call(header=request.headers.get, raw=raw, json=lambda: parse_object(raw), token=token, now=core.clock.now())
     provider, said = core.providers.callback(address, call)
@@ -49,11 +52,26 @@ def _called(address: str, token: str | None) -> Response:
 @declares(Door.SIGNATURE, Owner.ADDRESS)
 def airtable() -> Response:
     """A ping without data: something changed in the base. Answered with an empty body, as Airtable wants it."""
+    _from_its_network("airtable")
     raw = read_bounded(WEBHOOK_LIMIT)
     core = services()
     base_id = core.base_tools.webhooks.verify(raw, request.headers.get("X-Airtable-Content-MAC"))
     webhook_push.record_ping(core, base_id, digest(raw.hex())[:32])
     return Response(status=204)
+
+
+def _from_its_network(sender: str) -> None:
+    """Raises 403 for a call from elsewhere than the operator said that the sender calls from."""
+    networks = [one.network for one in settings().senders if one.name == sender]
+    if not networks:
+        return
+    try:
+        address = ip_address(request.remote_addr or "")
+    except ValueError:
+        address = None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    if address is None or not any((mapped or address) in network for network in networks):
+        raise HttpProblem(403, "Webhooks of this sender are not taken from your address.")
 
 
 def _generation(provider: str, token: str) -> Generation:

@@ -187,7 +187,7 @@ def _acquire_turn(tx: Tx, now: float) -> None:
         rate_limits.acquire(tx, f"notices:{tx.account_id or 'operator'}", now, AGAIN_EVERY_S, AGAIN_AT_ONCE)
     except Busy as busy:
         words = "Too many messages were asked for at once. Please try again in a moment."
-        raise TooMany(busy.operator, marketer=words, retry_after=busy.retry_after) from busy
+        raise TooMany(busy.operator, marketer=words, retry_after=busy.retry_after, limit="notices") from busy
 
 
 def notices_of(

@@ -77,6 +77,8 @@ class Started:
     status: RunStatus
     existing: bool
     quote_micro: int | None
+    turns: rate_limits.Turns | None = None
+    """What whoever started it may still start now, where that is counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +156,7 @@ def _new(
         updated_at=now,
         next_at=later or now,
     )
-    if request.paced:
-        acquire_turn(tx, account_id or key_id, now)
+    turns = acquire_turn(tx, account_id or key_id, now) if request.paced else None
     if not tx.runs.add(run):
         raise RuntimeError(f"run number {run.number} of {run.record_id} is taken although its record is locked")
     trigger = Actor("trigger", now)
@@ -164,17 +165,17 @@ def _new(
     if later:
         schedule.record_schedule(tx, trigger, run.id, later)
     run_row.show(services, tx, run, urgent=True, within_s=outbox.SOON_S, extra={VideoField.GENERATE.value: False})
-    return Started(run_id=run.id, status=run.status, existing=False, quote_micro=run.quote_micro)
+    return Started(run_id=run.id, status=run.status, existing=False, quote_micro=run.quote_micro, turns=turns)
 
 
-def acquire_turn(tx: Tx, who: str | None, now: float) -> None:
+def acquire_turn(tx: Tx, who: str | None, now: float) -> rate_limits.Turns | None:
     """In the transaction that starts something: whoever is told to wait has started nothing. `who` is an account, or
     a key of the operator's. Raises TooMany.
     """
     if who is None:
-        return
+        return None
     try:
-        rate_limits.acquire(tx, f"start:{who}", now, START_EVERY_S, STARTS_AT_ONCE)
+        return rate_limits.acquire(tx, f"start:{who}", now, START_EVERY_S, STARTS_AT_ONCE)
     except Busy as busy:
         raise TooMany(busy.operator, retry_after=busy.retry_after) from busy
 

@@ -188,7 +188,7 @@ def _take_turn(tx: Tx, share: Share, now: float) -> None:
     try:
         rate_limits.acquire(tx, f"share:{share.id}", now, EVERY_S, AT_ONCE)
     except Busy as busy:
-        raise TooMany(busy.operator, retry_after=busy.retry_after) from busy
+        raise TooMany(busy.operator, retry_after=busy.retry_after, limit="share") from busy
 
 
 def _tell_row(services: Services, tx: Tx, run: Run, within_s: float) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pipelines.domain.errors import Busy
 from pipelines.domain.limits import RateLimit
 from pipelines.ports import Tx
 
 
-def acquire(tx: Tx, name: str, now: float, spacing_s: float, burst: int = 1) -> None:
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What is left of a limit."""
+
+    remaining: int
+    full_in_s: float
+
+
+def acquire(tx: Tx, name: str, now: float, spacing_s: float, burst: int = 1) -> Turns:
     """Take the next turn of a limit: turns are `spacing_s` apart on average; `burst` may come at once after a rest.
 
     Raises Busy with the time to wait.
@@ -16,11 +26,14 @@ def acquire(tx: Tx, name: str, now: float, spacing_s: float, burst: int = 1) -> 
     limit = tx.rate_limits.get(name, lock=True)
     if limit is None:
         tx.rate_limits.add(RateLimit(id=name, next_free_at=now + spacing_s))
-        return
+        return Turns(burst - 1, spacing_s)
     turn = max(limit.next_free_at - (burst - 1) * spacing_s, limit.not_before)
     if turn > now:
         raise Busy(f"{name}: next turn in {turn - now:.2f} s", retry_after=turn - now + 0.01)
-    tx.rate_limits.change(name, next_free_at=max(now, limit.next_free_at) + spacing_s)
+    next_free_at = max(now, limit.next_free_at) + spacing_s
+    tx.rate_limits.change(name, next_free_at=next_free_at)
+    full_in_s = next_free_at - now
+    return Turns(max(0, int(burst - full_in_s / spacing_s + 1e-6)), full_in_s)
 
 
 def give_back(tx: Tx, name: str, next_at: float) -> None:

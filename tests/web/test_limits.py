@@ -1,0 +1,87 @@
+"""How often one may ask, and what answers say of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.settings import SettingsError, load_settings, values
+from tests.web.two_accounts import customer
+from tests.web.web_fixtures import BEARER, OUTSIDE, WebHarness
+
+FREE = {"prompt": "A fox at dawn.", "model": "local/animatic"}
+
+
+def refused(answer: Any, limit: str) -> None:
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0
+    assert (answer.json["code"], answer.json["violated"]) == ("rate_limited", [limit])
+
+
+def test_an_account_looks_so_often_a_minute_with_all_its_keys_and_agents(tmp_path: Path) -> None:
+    with WebHarness(tmp_path, {**OUTSIDE, "ACCOUNT_READS_PER_MINUTE": "4"}) as harness:
+        harness.clock.stop()
+        first, second = customer(harness, "first"), customer(harness, "second")
+        told = [harness.client.get("/api/models", headers=first.headers) for _ in range(3)]
+        assert [answer.headers["RateLimit-Policy"] for answer in told] == ['"read";q=4;w=60'] * 3
+        assert [answer.headers["RateLimit"] for answer in told] == [
+            *('"read";r=3;t=15', '"read";r=2;t=30', '"read";r=1;t=45'),
+        ]
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        assert harness.client.post("/mcp", json=message, headers=first.headers).status_code == 200
+        refused(over := harness.client.get("/api/runs", headers=first.headers), "read")
+        assert over.headers["RateLimit"] == '"read";r=0;t=60'
+        assert harness.client.post("/api/generate-video", json=FREE, headers=first.headers).status_code == 202
+        assert harness.client.get("/api/runs", headers=second.headers).status_code == 200
+        harness.clock.shift += 15
+        assert harness.client.get("/api/runs", headers=first.headers).status_code == 200
+        refused(harness.client.get("/api/runs", headers=first.headers), "read")
+        operators = [harness.get("/api/models") for _ in range(8)]
+        assert {answer.status_code for answer in operators} == {200}
+        assert "RateLimit" not in operators[-1].headers
+
+
+def test_a_start_says_how_many_are_left(harness: WebHarness) -> None:
+    """One that finds its run counts towards nothing."""
+    harness.clock.stop()
+    starts = [harness.post("/api/generate-video", FREE) for _ in range(2)]
+    assert [answer.headers["RateLimit"] for answer in starts] == ['"start";r=299;t=1', '"start";r=298;t=1']
+    assert starts[0].headers["RateLimit-Policy"] == '"start";q=300;w=75'
+    harness.change("rate_limits", "start:env-tester", next_free_at=harness.clock.now() + 75.0)
+    refused(harness.post("/api/generate-video", FREE), "start")
+    assert "RateLimit" not in harness.post("/api/generate-video", {**FREE, "dry_run": True}).headers
+
+
+def test_a_guessed_key_is_told_which_limit_it_reached(harness: WebHarness) -> None:
+    for _ in range(20):
+        assert harness.client.get("/api/runs", headers={"Authorization": "Bearer guess"}).status_code == 401
+    refused(harness.client.get("/api/runs", headers={"Authorization": "Bearer guess"}), "guess")
+
+
+def test_webhooks_come_from_where_the_operator_says(tmp_path: Path) -> None:
+    """Of the senders that are named; by the address that the proxy tells."""
+    allowed = "kie:203.0.113.0/24,kie:2001:db8::/32,airtable:198.51.100.7"
+    with WebHarness(tmp_path, {**OUTSIDE, "WEBHOOK_ALLOW_FROM": allowed, "TRUSTED_PROXIES": "1"}) as harness:
+
+        def called(path: str, address: str) -> int:
+            sent = {"X-Forwarded-For": address, **BEARER}
+            return int(harness.client.post(f"/api/webhook/{path}", json={}, headers=sent).status_code)
+
+        for path in ("kie/token", "airtable"):
+            assert called(path, "192.0.2.1") == 403
+        for address in ("203.0.113.77", "::ffff:203.0.113.77", "2001:db8::1"):
+            assert called("kie/token", address) != 403
+        assert called("airtable", "198.51.100.7") != 403
+        assert called("openai", "192.0.2.1") != 403
+        providers = {card.provider for card in harness.services.catalogue.values()} - {"local"}
+        assert set(values.SENDERS) == {*providers, "airtable", "openai", "gemini"}
+
+
+@pytest.mark.parametrize("text", ["kei:203.0.113.0/24", "kie:203.0.113.5/24", "203.0.113.0/24", "kie"])
+def test_a_sender_that_cannot_be_meant_does_not_start(tmp_path: Path, text: str) -> None:
+    """It would protect nothing."""
+    with pytest.raises(SettingsError) as error:
+        load_settings({**OUTSIDE, "WEBHOOK_ALLOW_FROM": text}, tmp_path)
+    assert [name for name, _ in error.value.problems] == ["WEBHOOK_ALLOW_FROM"]
