@@ -142,3 +142,14 @@ def test_no_film_no_link_and_prompts_only_where_they_were_ticked(harness: WebHar
         assert client.post("/runs/run_a/shares", data=sent).status_code == 422
     share = shares.create(harness.services, "run_a", "test", shows_prompts=True)
     assert "A fox walks through dew." in html(harness.client.get(f"/s/{share.token}"))
+
+
+def test_a_program_that_names_no_press_says_each_thing(shared: tuple[WebHarness, Share]) -> None:
+    """Two comments without the form's mark are two, not one that is kept and one that is thanked for."""
+    harness, share = shared
+    client, page = opened(harness, share)
+    for words in ("The first", "The second"):
+        sent = {**form(page), "once": "", "name": "Anna", "words": words}
+        assert client.post(f"/s/{share.token}/comments", data=sent).status_code == 303
+    with harness.store.read() as tx:
+        assert {said.words for said in tx.comments.find(share_id=share.id)} == {"The first", "The second"}

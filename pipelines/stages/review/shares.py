@@ -115,8 +115,8 @@ def films_of(tx: Tx, run: Run) -> list[Cut]:
 def comment(
     services: Services, token: str, *, name: str, words: str, second: float | None, press: str
 ) -> Comment | None:
-    """Keep what somebody says, once for each `press` of the button; None when the link has ended. Raises NotFound,
-    InvalidOrder, NotAllowed when there are enough, and TooMany.
+    """Keep what somebody says, once for each `press` of the button, every time where none is named; None when the link
+    has ended. Raises NotFound, InvalidOrder, NotAllowed when there are enough, and TooMany.
     """
     now = services.clock.now()
     with services.store.write() as tx:
@@ -125,7 +125,7 @@ def comment(
             return None
         run = found_run(tx, share.run_id, lock=True)
         said = Comment(
-            id=f"comment_{digest(share.id, press)[:20]}",
+            id=f"comment_{digest(share.id, press)[:20]}" if press else new_id("comment"),
             share_id=share.id,
             run_id=run.id,
             at=now,
