@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from enum import StrEnum
 from typing import Any
 
 from flask import Blueprint, Response, json
@@ -14,10 +15,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from pipelines.domain.errors import ReelgridError, Unavailable
-from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, GenerationStatus, RunStatus
+from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, OPEN, TERMINAL, GenerationStatus, RunStatus
 from pipelines.domain.money import DEPLOYMENT, dollars
 from pipelines.domain.records import Kind
-from pipelines.ports import Tx
+from pipelines.ports import Rows, Tx
 from pipelines.stages.files import usage
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.spending import stop_switch
@@ -95,7 +96,7 @@ def metrics() -> Response:
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
-NEAR_S = 60.0
+NEAR_S, DAY_S = 60.0, 86_400.0
 PUMP = "pump"
 
 
@@ -108,8 +109,15 @@ class _Collector:
     def collect(self) -> Iterator[Metric]:
         now = self._core.clock.now()
         with self._core.store.read() as tx:
-            yield _counts("reelgrid_runs", "Runs by status.", tx.runs, RunStatus)
-            yield _counts("reelgrid_generations", "Generations by status.", tx.generations, GenerationStatus)
+            yield _counts("reelgrid_runs", "Runs", tx.runs, RunStatus, TERMINAL, {"finished_at": now - DAY_S})
+            yield _counts(
+                "reelgrid_generations",
+                "Generations",
+                tx.generations,
+                GenerationStatus,
+                frozenset(GenerationStatus) - OPEN,
+                {"updated_at": now - DAY_S},
+            )
             yield _ages(
                 "reelgrid_oldest_moving_run_seconds", "Age of the oldest run in a moving status.", tx.runs, MOVING, now
             )
@@ -124,7 +132,7 @@ class _Collector:
             yield _gauge(
                 "reelgrid_outbox_rows",
                 "Airtable rows waiting to be written.",
-                float(tx.outbox.count() - tx.outbox.count(next_at=None)),
+                tx.outbox.count(after={"next_at": 0.0}),
             )
             yield _gauge(
                 "reelgrid_stop", "1 while the Stop switch is on.", float(stop_switch.reason_if_on(tx) is not None)
@@ -134,10 +142,14 @@ class _Collector:
             yield _lag(tx, now)
 
 
-def _counts(name: str, text: str, rows: Any, statuses: Any) -> Metric:
+def _counts(
+    name: str, what: str, rows: Rows[Any], statuses: Iterable[StrEnum], over: Collection[StrEnum], lately: dict[str, Any]
+) -> Metric:
+    """All that go on; of those that are over the latest, or each scrape would count the whole history."""
+    text = f"{what} by status; of those that are over, the ones of the last 24 hours."
     family = GaugeMetricFamily(name, text, labels=["status"])
     for status in statuses:
-        family.add_metric([status.value], rows.count(status=status.value))
+        family.add_metric([status.value], rows.count(status=status.value, after=lately if status in over else None))
     return family
 
 

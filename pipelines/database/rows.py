@@ -133,8 +133,8 @@ class SqlRows(Generic[T]):
         rows = [self._load(row) for row in self._connection.execute(statement, values | {LIMIT: limit})]
         return sorted(rows, key=attrgetter("id")) if ours else rows
 
-    def count(self, **equals: Any) -> int:
-        shape, values = self._shape_of(equals)
+    def count(self, *, after: Mapping[str, Any] | None = None, **equals: Any) -> int:
+        shape, values = self._shape_of(equals, after=after or NOTHING)
         return int(self._connection.execute(counting(self._table, shape), values).scalar_one())
 
     def remove(self, id: str) -> bool:

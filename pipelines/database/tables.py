@@ -88,7 +88,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
     "comments": [("run_id",), ("share_id",)],
     "files": [("kind", "last_used_at"), ("run_id",)],
     "scenes": [("key",), ("clip_id",), ("airtable_record_id",)],
-    "outbox": [("base_id", "table"), ("base_id", "next_at"), ("run_id",), ("record_id",)],
+    "outbox": [("base_id", "table", "record_id", "id"), ("base_id", "next_at"), ("run_id",), ("record_id",)],
     "endpoints": [("account_id",)],
     "notices": [
         ("endpoint_id", "created_at", "id"),

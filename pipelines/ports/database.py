@@ -84,8 +84,8 @@ class Rows(Protocol[T]):
         columns strictly below and above; `order` is a column, `-column` descending.
         """
 
-    def count(self, **equals: Any) -> int:
-        """How many rows match."""
+    def count(self, *, after: Mapping[str, Any] | None = None, **equals: Any) -> int:
+        """How many rows match, bounded as in `find`."""
 
     def remove(self, id: str) -> bool:
         """Delete a row that is no history (outbox, processes)."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.records import Process, Run
+from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.records import OutboxEntry, Process, Run
 from pipelines.ports import Stored
 from pipelines.stages.files import keep
 from tests.web.web_fixtures import BEARER, OUTSIDE, WebHarness
@@ -88,6 +88,34 @@ def test_the_age_of_the_oldest_in_each_moving_status_is_told(harness: WebHarness
     assert found['reelgrid_oldest_moving_run_seconds{status="generating"}'] >= 120
     assert found['reelgrid_oldest_moving_run_seconds{status="queued"}'] == 0, "it waits for its time"
     assert found['reelgrid_oldest_open_generation_seconds{status="running"}'] >= 90
+
+
+def unlike(name: str) -> dict[str, str]:
+    """What two requests never share."""
+    return {"idem_key": name, "callback_token": name, "provider_id": name}
+
+
+def test_of_what_is_over_the_last_day_is_counted_and_all_of_what_goes_on(harness: WebHarness) -> None:
+    now = harness.clock.now()
+    ended = [now - 3_600, now - 7 * 86_400]
+    harness.put(
+        *(Run(id=f"run_{at}", status=RunStatus.DONE, source="rest", finished_at=at, updated_at=at) for at in ended),
+        Run(id="run_old", status=RunStatus.NEEDS_ATTENTION, source="rest", updated_at=ended[1]),
+        *(
+            harness.generation(
+                f"run_{at}", id=f"gen_{at}", status=GenerationStatus.FETCHED, updated_at=at, **unlike(str(at))
+            )
+            for at in ended
+        ),
+    )
+    with harness.store.write() as tx:
+        tx.outbox.add(OutboxEntry(id="out_1", base_id="app", table="Videos", next_at=now))
+        tx.outbox.add(OutboxEntry(id="out_2", base_id="app", table="Videos"))
+    found = metrics(harness)
+    assert found['reelgrid_runs{status="done"}'] == 1
+    assert found['reelgrid_runs{status="needs_attention"}'] == 1
+    assert found['reelgrid_generations{status="fetched"}'] == 1
+    assert found["reelgrid_outbox_rows"] == 1
 
 
 def test_what_is_stored_is_told_by_kind_beside_the_limit(tmp_path: Path) -> None:

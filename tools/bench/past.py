@@ -42,7 +42,7 @@ from pipelines.testing.airtable import BASE
 from tools.postgres import Postgres, kept
 
 HOME = Path("/var/tmp/reelgrid-bench")
-VERSION = 1
+VERSION = 2
 """Raised when other rows are wanted from the same schema."""
 DAYS, KEYS, DAY_S = 25, 8, 86_400.0
 SCENES = "a lamp\na boat\na bird\na hill"
@@ -83,6 +83,9 @@ def sqlite_copy(runs: int, folder: Path) -> Iterator[str]:
         partial.replace(source)
     copy = folder / f"past-{runs}.db"
     shutil.copyfile(source, copy)
+    with copy.open("rb") as written:
+        # Else the first commit that waits for the disk waits for all of this.
+        os.fsync(written.fileno())
     yield f"sqlite:///{copy}"
     for path in folder.glob(f"{copy.name}*"):
         path.unlink()
@@ -171,7 +174,6 @@ def _end(source: Connection) -> float:
 
 def _numbers(target: Connection, runs: int, now: float) -> Table:
     """One row for each copy: its number, its day, and how long before `now` its film ended."""
-    days = [time.strftime("%Y-%m-%d", time.gmtime(now - (day + 1) * DAY_S)) for day in range(DAYS)]
     numbers = Table(
         "bench_numbers",
         MetaData(),
@@ -181,14 +183,11 @@ def _numbers(target: Connection, runs: int, now: float) -> Table:
         Column("key_id", Text),
     )
     numbers.create(target)
+    # One after the other, as they are numbered: who looks for the newest in the order of the books finds it there.
+    ended = (now - DAY_S - (runs - 1 - n) / runs * DAYS * DAY_S for n in range(runs))
     rows = (
-        {
-            "n": n,
-            "day": days[n % DAYS],
-            "ended": now - (n % DAYS + 1) * DAY_S - n / runs * 600,
-            "key_id": f"key_{n % KEYS}",
-        }
-        for n in range(runs)
+        {"n": n, "day": time.strftime("%Y-%m-%d", time.gmtime(at)), "ended": at, "key_id": f"key_{n % KEYS}"}
+        for n, at in enumerate(ended)
     )
     while some := [row for row, _ in zip(rows, range(20_000), strict=False)]:
         target.execute(insert(numbers), some)
