@@ -143,7 +143,12 @@ class _Collector:
 
 
 def _counts(
-    name: str, what: str, rows: Rows[Any], statuses: Iterable[StrEnum], over: Collection[StrEnum], lately: dict[str, Any]
+    name: str,
+    what: str,
+    rows: Rows[Any],
+    statuses: Iterable[StrEnum],
+    over: Collection[StrEnum],
+    lately: dict[str, Any],
 ) -> Metric:
     """All that go on; of those that are over the latest, or each scrape would count the whole history."""
     text = f"{what} by status; of those that are over, the ones of the last 24 hours."
