@@ -62,9 +62,9 @@ def _too_large(limit: int) -> NoReturn:
     raise HttpProblem(413, f"The body may have at most {limit // 1024} KiB.", (), {"Connection": "close"})
 
 
-def read_json() -> dict[str, Any]:
+def read_json(limit: int = JSON_LIMIT) -> dict[str, Any]:
     """The JSON object that was sent; `{}` for an empty body. Raises 413, 415 or 400."""
-    raw = read_bounded(JSON_LIMIT)
+    raw = read_bounded(limit)
     if not raw.strip():
         return {}
     if not request.is_json:

@@ -34,6 +34,7 @@ _TAGS = {
     "Look": "Follow runs and read the catalogue.",
     "Decide": "What a person does with a run.",
     "Account": "Who is asking, and its keys.",
+    "Batches": "Many orders in one request.",
     "Webhooks": "Be told when something happens, instead of asking.",
     "Operate": "Spend and the Stop switch.",
 }

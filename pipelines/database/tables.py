@@ -66,6 +66,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
         ("base_id", "created_at", "id"),
         ("finished_at", "id"),
         ("account_id", "created_at", "id"),
+        ("batch_id", "status"),
     ],
     "keys": [("account_id",)],
     "projects": [("account_id",)],
@@ -97,6 +98,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
         ("created_at",),
     ],
     "attempts": [("notice_id", "at"), ("at",)],
+    "batches": [("account_id", "created_at", "id"), ("created_at", "id"), ("finished_at",)],
 }
 
 PARENTS: dict[str, dict[str, str]] = {
@@ -132,6 +134,7 @@ OWNERS: dict[str, str] = {
     "endpoints": "account_id",
     "notices": "account_id",
     "attempts": "account_id",
+    "batches": "account_id",
     **dict.fromkeys(("scenes", "generations", "clips", "cuts", "packs", "events", "event_archive"), "run_id"),
 }
 """The column that says whose a row is: its account, or the run that it is a part of."""

@@ -31,7 +31,11 @@ PERSONAL: Mapping[str, tuple[str, ...]] = {
 }
 """What people wrote and what was made of it: blank after erasing. All these tables name the run."""
 
-PASSING: Mapping[str, tuple[str, ...]] = {"inbox": ("body",), "replays": ("body",)}
+PASSING: Mapping[str, tuple[str, ...]] = {
+    "inbox": ("body",),
+    "replays": ("body",),
+    "batches": ("metadata", "problems", "webhook"),
+}
 """May hold the same, name no run, and are deleted after days: docs/reference/files.md."""
 
 _ENTRY = ("day", "posting_id", "run_id", "generation_id", *_SPENDER, "record_id", "model", "memo")
@@ -46,7 +50,7 @@ MONEY: Mapping[str, tuple[str, ...]] = {
 TECHNICAL: Mapping[str, tuple[str, ...]] = {
     "accounts": ("id", "name", "issuer", "subject"),
     "projects": ("id", "name", "account_id"),
-    "runs": (*_LEASE, "base_id", "table", "record_id", "key_id", "account_id", "project_id"),
+    "runs": (*_LEASE, "base_id", "table", "record_id", "key_id", "account_id", "project_id", "batch_id"),
     "scenes": ("id", "run_id", "key", "model", "transition", "clip_id", "attempt_level", "airtable_record_id"),
     "generations": (*_LEASE, "run_id", "scene_id", "provider", "model", *_GENERATION),
     "clips": (*_LEASE, "run_id", "scene_id", "sha256", "key", "model", "generation_id", "footage", "prepared"),
@@ -77,5 +81,6 @@ TECHNICAL: Mapping[str, tuple[str, ...]] = {
     "endpoints": ("id", "account_id", "address", "events", "description", *_SECRETS),
     "notices": (*_LEASE, "account_id", "endpoint_id", "run_id", "type", "event", "target"),
     "attempts": ("id", "account_id", "notice_id", "outcome"),
+    "batches": ("id", "account_id", "key_id", "runs"),
 }
 """Our own marks, and what the operator set up."""

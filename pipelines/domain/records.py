@@ -137,6 +137,7 @@ class Run(Leased):
     fresh: bool = False
     take: int = 0
     """Counts the cuts of this run: 0 for the first, more after regenerating."""
+    batch_id: str | None = None
     custom_id: str | None = None
     """The name that whoever ordered it has for it; said again in every message about it."""
     metadata: Mapping[str, str] | None = None

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from pipelines.domain.customers.batches import Batch
 from pipelines.domain.customers.notices import Attempt, Endpoint, Notice
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.limits import AirtablePace, BaseOutage, Circuit, ClockStep, RateLimit, StopSwitch
@@ -158,6 +159,7 @@ class Tx(ABC):
     endpoints: Rows[Endpoint]
     notices: Rows[Notice]
     attempts: Rows[Attempt]
+    batches: Rows[Batch]
 
     @property
     @abstractmethod

@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.database import SqlStore
 from pipelines.database.tables import OF_NOBODY, OWNERS, RECORDS
+from pipelines.domain.customers.batches import Batch
 from pipelines.domain.customers.notices import Attempt, Endpoint, Notice, NoticeType
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus
 from pipelines.domain.money import Account, Posting
@@ -91,6 +92,7 @@ def rows_of(who: str | None) -> dict[str, Any]:
         "day_totals": DayTotal(id=name, day=DAY, account_id=who, spent_micro=7),
         "endpoints": Endpoint(id=f"ep_{name}", account_id=who, address=SealedAddress(), sealed_secret=""),
         "notices": Notice(id=f"msg_{name}", account_id=who, type=NoticeType.ENDPOINT_TEST, event=name, target=name),
+        "batches": Batch(id=f"bat_{name}", account_id=who),
         "attempts": Attempt(id=f"att_{name}", account_id=who, notice_id=f"msg_{name}", at=1.0),
     }
     return made

@@ -38,11 +38,12 @@ MAKES = {
     "api.generate_video": {"prompt": "A fox at dawn.", "model": "local/animatic"},
     "api.create_key": {"name": "another", "scopes": ["read"]},
     "api.create_webhook": {"url": "https://hooks.second.example/x"},
+    "api.create_batch": {"items": [{"prompt": "A fox at dawn.", "model": "local/animatic"}]},
 }
 """What makes something new and names nothing that is there."""
 QUERIES = {"api.usage": {"by": "model,record,key,base,project"}}
 LISTS = {
-    *("api.list_runs", "api.usage", "api.list_keys", "api.account", "api.list_webhooks"),
+    *("api.list_runs", "api.usage", "api.list_keys", "api.account", "api.list_webhooks", "api.list_batches"),
     *("pages.index", "pages.index_live"),
 }
 """What shows an account its own without being told an id."""
@@ -53,7 +54,7 @@ ENDS = frozenset(("api.delete_webhook", "api.revoke_key"))
 """What is asked for last, because then there is nothing more to ask for."""
 
 
-TABLES = ("runs", "scenes", "generations", "clips", "cuts", "bases", "endpoints", "notices")
+TABLES = ("runs", "scenes", "generations", "clips", "cuts", "bases", "endpoints", "notices", "batches")
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_what_an_account_makes_is_its_own(two: tuple[WebHarness, Customer, Custo
         made = harness.client.post(path, json=body, headers=second.headers)
         assert made.status_code in {201, 202}, made.get_data(as_text=True)
     with harness.store.read() as tx:
-        assert [run.account_id for run in tx.runs.find(key_id=second.key_id)] == [second.account_id]
+        assert [run.account_id for run in tx.runs.find(key_id=second.key_id)] == [second.account_id] * 2
         assert tx.keys.count(account_id=second.account_id) == 2
     assert everything(harness, first.account_id) == before
 

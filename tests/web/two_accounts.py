@@ -8,6 +8,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
+from pipelines.domain.customers.batches import Batch
 from pipelines.domain.customers.notices import USUAL, Endpoint, Facts, Notice, NoticeStatus, NoticeType
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.money import Account, Posting
@@ -126,7 +127,10 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
     share = Share(id=f"share_{MARK}", run_id=doubtful.id, token=MARK, expires_at=now + 1000.0)
     with harness.store.write() as tx:
         assert tx.shares.add(share)
+    with harness.store.write() as tx:
+        assert tx.batches.add(Batch(id=f"bat_{MARK}", account_id=who.account_id, metadata={"of": MARK}))
     return {
+        "batch_id": f"bat_{MARK}",
         "endpoint_id": endpoint.id,
         "notice_id": notice.id,
         "share_id": share.id,
@@ -143,6 +147,7 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
 
 UNKNOWN: Mapping[str, str] = {
     "share_id": "share_of_nobody",
+    "batch_id": "bat_of_nobody",
     "endpoint_id": "ep_of_nobody",
     "notice_id": "msg_of_nobody",
     "run_id": "run_of_nobody",

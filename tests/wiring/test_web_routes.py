@@ -42,6 +42,7 @@ def test_every_other_route_asks_who_is_there(harness: WebHarness) -> None:
         "sweep_id": "swp_x",
         "key_id": "0123456789ab",
         "endpoint_id": "ep_x",
+        "batch_id": "bat_x",
         "notice_id": "msg_x",
         "share_id": "share_x",
     }

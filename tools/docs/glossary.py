@@ -47,6 +47,7 @@ TERMS = (
     Term("attempt level", "how far a scene has gone up the refusal ladder", "domain/records"),
     Term("attempt", "one try to send a notice", "domain/customers/notices"),
     Term("base", "a connected Airtable base", "airtable/bases"),
+    Term("batch", "many orders in one request", "domain/customers/batches"),
     Term("card", "a title or end card of a film", "media/cards"),
     Term(
         "catalogue model", "a row of the catalogue: what a model can do, its prices and its sunset", "domain/catalogue"

@@ -2,8 +2,9 @@
 
 from webapp.api import operate, runs, triggers
 from webapp.api.account import handlers as account
+from webapp.api.batches import handlers as batches
 from webapp.api.following import handlers as following
 from webapp.api.notices import handlers as notices
 from webapp.api.operations import OPERATIONS, blueprint
 
-__all__ = ["OPERATIONS", "account", "blueprint", "following", "notices", "operate", "runs", "triggers"]
+__all__ = ["OPERATIONS", "account", "batches", "blueprint", "following", "notices", "operate", "runs", "triggers"]

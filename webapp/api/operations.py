@@ -17,6 +17,7 @@ from webapp.access.rules import Door, Owner, Rule, attach
 from webapp.api import answers
 from webapp.api.fields import ALIASES
 from webapp.api.old_words.orders import Meant
+from webapp.bodies import JSON_LIMIT
 from webapp.errors import HttpProblem
 
 Handler = Callable[..., "Reply | Response"]
@@ -73,6 +74,8 @@ class Operation:
     choose: Callable[[dict[str, Any]], type[BaseModel]] | None = None
     understood: Callable[[dict[str, Any]], Meant] | None = None
     """What a body in the words of an earlier system means."""
+    limit: int = JSON_LIMIT
+    """Bytes that a body may have."""
     shows_secret: bool = False
     """Whether the answer holds a secret that is kept nowhere in the clear."""
     tool: Tool | None = None
@@ -134,7 +137,7 @@ def _view(entry: Operation) -> Callable[..., Response]:
         if entry.method == "GET":
             query = bodies.validated(entry.query, _query()) if entry.query else None
             return as_response(entry.handler(**path, **({"query": query} if query else {})))
-        data = _merged(bodies.read_json())
+        data = _merged(bodies.read_json(entry.limit))
         return idempotency.once(data, lambda: _answered(entry, data, path), sealed=entry.shows_secret)
 
     return view

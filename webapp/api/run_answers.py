@@ -149,6 +149,7 @@ class RunSummary(Answer):
     finished_at: Time | None
     status_url: str
     page_url: str
+    batch_id: Annotated[str | None, Field(description="The batch that it was ordered in.")]
     custom_id: Annotated[str | None, Field(description="As ordered.")]
     metadata: Annotated[dict[str, str], Field(description="As ordered.")]
 

@@ -22,6 +22,7 @@ class NoticeType(StrEnum):
     RUN_FAILED = "run.failed"
     RUN_CANCELLED = "run.cancelled"
     RUN_NEEDS_ATTENTION = "run.needs_attention"
+    BATCH_DONE = "batch.done"
     ENDPOINT_DISABLED = "endpoint.disabled"
     ENDPOINT_TEST = "endpoint.test"
 
@@ -111,6 +112,9 @@ class Facts:
     version: int = 0
     title: str | None = None
     custom_id: str | None = None
+    batch_id: str | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Of a batch: how many of its runs came to each end."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     progress: float | None = None
     films: tuple[FilmLink, ...] = ()

@@ -17,12 +17,14 @@ from pipelines.domain.customers.notices import (
     NoticeType,
 )
 from pipelines.domain.keys import new_id
-from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.lifecycle import STOPPED, RunStatus
 from pipelines.domain.records import Run
+from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.ports import Tx
 
 PROGRESS_EVERY_S = 10.0
 LONGEST_ERROR = 2000
+_GOING_ON = tuple(set(RunStatus) - STOPPED)
 
 
 def tell_status(tx: Tx, now: float, run: Run) -> None:
@@ -53,8 +55,25 @@ def tell_of_run(tx: Tx, now: float, run: Run, kind: NoticeType) -> None:
     for endpoint in endpoints:
         _add(tx, endpoint, event, kind, facts)
     if own is not None:
-        target = f"{run.account_id or 'operator'} {own.origin}"
-        tx.notices.add(replace(_notice(kind, event, target, facts, run.account_id), address=own))
+        _add_own(tx, own, _notice(kind, event, "", facts, run.account_id))
+
+
+def tell_batch(tx: Tx, now: float, run: Run) -> None:
+    """The last run of a batch has stopped: it is told once, whatever becomes of its runs later."""
+    if run.batch_id is None or run.status not in STOPPED:
+        return
+    # Locked, so that of two last ones the second sees that the first has stopped.
+    batch = tx.batches.get(run.batch_id, lock=True)
+    if batch is None or batch.finished_at is not None or tx.runs.count(batch_id=batch.id, status=_GOING_ON):
+        return
+    tx.batches.change(batch.id, {"finished_at": None}, finished_at=now)
+    counts = {status.value: tx.runs.count(batch_id=batch.id, status=status) for status in sorted(STOPPED)}
+    facts = Facts(at=now, batch_id=batch.id, counts=counts, metadata=batch.metadata)
+    kind, event = NoticeType.BATCH_DONE, f"{NoticeType.BATCH_DONE}:{batch.id}"
+    for endpoint in _wanting(tx, batch.account_id, kind):
+        _add(tx, endpoint, event, kind, facts)
+    if batch.webhook is not None:
+        _add_own(tx, batch.webhook, _notice(kind, event, "", facts, batch.account_id))
 
 
 def tell_test(tx: Tx, now: float, endpoint: Endpoint) -> Notice:
@@ -86,6 +105,11 @@ def _add(tx: Tx, endpoint: Endpoint, event: str, kind: NoticeType, facts: Facts)
     return notice
 
 
+def _add_own(tx: Tx, address: SealedAddress, notice: Notice) -> None:
+    """To the address of an order or of a batch."""
+    tx.notices.add(replace(notice, address=address, target=f"{notice.account_id or 'operator'} {address.origin}"))
+
+
 def _notice(kind: NoticeType, event: str, target: str, facts: Facts, account_id: str | None) -> Notice:
     return Notice(
         id=new_id("msg"),
@@ -112,6 +136,7 @@ def _facts(tx: Tx, now: float, run: Run) -> Facts:
         version=run.version,
         title=run.order.title if run.order else None,
         custom_id=run.custom_id,
+        batch_id=run.batch_id,
         metadata=run.metadata or {},
         films=films,
         error=run.error[:LONGEST_ERROR] if run.error else None,

@@ -71,6 +71,7 @@ def transition_run(tx: Tx, actor: Actor, run: Run, to: RunStatus, **changes: Any
     record(tx, actor, "run", run.id, run.id, "status", run.status, to, **note)
     moved = _fresh(tx.runs.get(run.id))
     announcements.tell_status(tx, actor.now, moved)
+    announcements.tell_batch(tx, actor.now, moved)
     return moved
 
 

@@ -18,6 +18,7 @@ _SENTENCES: Mapping[NoticeType, str] = {
     NoticeType.RUN_FAILED: "{film} did not work out.",
     NoticeType.RUN_CANCELLED: "{film} was cancelled.",
     NoticeType.RUN_NEEDS_ATTENTION: "{film} needs a decision.",
+    NoticeType.BATCH_DONE: "All {total} orders of batch {batch} have come to an end: {counts}.",
     NoticeType.ENDPOINT_DISABLED: "Webhook {endpoint} is switched off: {why}",
     NoticeType.ENDPOINT_TEST: "This is a test. Messages arrive here.",
 }
@@ -40,6 +41,13 @@ def body_of(services: Services, notice: Notice, form: EndpointFormat) -> str:
 
 def _data(services: Services, notice: Notice) -> dict[str, Any]:
     facts = notice.facts
+    if notice.type == NoticeType.BATCH_DONE:
+        return {
+            "batch_id": facts.batch_id,
+            "counts": dict(facts.counts),
+            "metadata": dict(facts.metadata),
+            "status_url": f"{services.policy.public_url}/api/batches/{facts.batch_id}",
+        }
     if facts.run_id is None:
         return {"endpoint_id": facts.endpoint_id, **({"reason": facts.why} if facts.why else {})}
     progress = {} if facts.progress is None else {"progress": facts.progress}
@@ -48,6 +56,7 @@ def _data(services: Services, notice: Notice) -> dict[str, Any]:
         "status": facts.status,
         "version": facts.version,
         "custom_id": facts.custom_id,
+        "batch_id": facts.batch_id,
         "metadata": dict(facts.metadata),
         "videos": [{"format": one.format, "url": services.links.video(one.token)} for one in facts.films],
         "status_url": _status_url(services, facts),
@@ -61,6 +70,7 @@ def _flat(services: Services, notice: Notice) -> dict[str, Any]:
     data = _data(services, notice)
     videos: list[dict[str, str]] = data.pop("videos", [])
     named = {f"metadata_{name}": value for name, value in data.pop("metadata", {}).items()}
+    named |= {f"count_{name}": value for name, value in data.pop("counts", {}).items()}
     films = {"video_url": videos[0]["url"] if videos else None, "video_urls": "\n".join(one["url"] for one in videos)}
     first = {"id": notice.id, "type": notice.type, "timestamp": iso(notice.facts.at)}
     return {**first, **data, **(films if notice.facts.run_id else {}), **named}
@@ -69,7 +79,15 @@ def _flat(services: Services, notice: Notice) -> dict[str, Any]:
 def _slack(services: Services, notice: Notice) -> str:
     facts = notice.facts
     film = f"“{facts.title}”" if facts.title else f"Run {facts.run_id}"
-    words = {"film": film, "endpoint": facts.endpoint_id, "why": facts.why, "percent": 100 * (facts.progress or 0)}
+    words = {
+        "film": film,
+        "endpoint": facts.endpoint_id,
+        "why": facts.why,
+        "percent": 100 * (facts.progress or 0),
+        "batch": facts.batch_id,
+        "total": sum(facts.counts.values()),
+        "counts": ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in facts.counts.items() if count),
+    }
     text = _SENTENCES[NoticeType(notice.type)].format(**words)
     text = _escaped(f"{text} {facts.error}" if facts.error else text)
     links = [f"<{services.links.video(one.token)}|{one.format}>" for one in facts.films]

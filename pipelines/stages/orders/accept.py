@@ -60,6 +60,7 @@ class StartRequest:
     """The row's `Scheduled For`, where whoever starts the run has just read it."""
     row: AirtableRow | None = None
     """The row, where whoever starts the run has just read it."""
+    batch_id: str | None = None
     custom_id: str | None = None
     metadata: Mapping[str, str] | None = None
     webhook: SealedAddress | None = None
@@ -96,11 +97,7 @@ def start(services: Services, request: StartRequest, *, key_id: str | None = Non
     """Commit a run, or find the one that is already there. Raises InvalidOrder or OverBudget for what can be seen, and
     TooMany when a key starts more than its pace allows, and StorageFull.
     """
-    plan = plan_order(services, request.order) if request.order is not None else None
-    if plan is not None:
-        _within_run_cap(services, request.order, plan)
-        if refused := regenerate_scene.too_dear(plan.quote_micro, request.at_most_micro):
-            raise OverBudget(marketer=refused)
+    plan = planned(services, request)
     services.points.reach("accept.before_commit")
     now = services.clock.now()
     with services.store.write() as tx:
@@ -109,9 +106,22 @@ def start(services: Services, request: StartRequest, *, key_id: str | None = Non
             # Of a row it is said in the row, by whoever reads it.
             usage.must_have_room(services, tx, tx.account_id)
             _within_project(tx, request.order, plan)
-        started = found or _new(services, tx, request, plan, key_id, now)
+        started = found or add_run(services, tx, request, plan, key_id, now)
     services.points.reach("accept.committed", run=started.run_id)
     return started
+
+
+def planned(services: Services, request: StartRequest) -> Plan | None:
+    """What an order will buy; None for a row, which is read later. Raises InvalidOrder, and OverBudget for what is
+    above the limit of one run, or dearer than whoever orders allows.
+    """
+    if request.order is None:
+        return None
+    plan = plan_order(services, request.order)
+    _within_run_cap(services, request.order, plan)
+    if refused := regenerate_scene.too_dear(plan.quote_micro, request.at_most_micro):
+        raise OverBudget(marketer=refused)
+    return plan
 
 
 def _existing(tx: Tx, request: StartRequest, now: float) -> Started | None:
@@ -128,9 +138,10 @@ def _existing(tx: Tx, request: StartRequest, now: float) -> Started | None:
     return None
 
 
-def _new(
+def add_run(
     services: Services, tx: Tx, request: StartRequest, plan: Plan | None, key_id: str | None, now: float
 ) -> Started:
+    """A new run, in the transaction of whoever admits it. Raises Suspended and TooMany."""
     account_id = accounts.owner_of(tx, request.base_id)
     accounts.must_be_active(tx, account_id)
     later = request.not_before if schedule.is_ahead(request.not_before, now) else None
@@ -149,6 +160,7 @@ def _new(
         quote_micro=plan.quote_micro if plan else None,
         detail=schedule.sentence(later) if later else schedule.SOON,
         fresh=request.fresh,
+        batch_id=request.batch_id,
         custom_id=request.custom_id,
         metadata=request.metadata,
         webhook=request.webhook,

@@ -44,6 +44,7 @@ KEPT = (
     # The last attempt is made a day after the first; what did not arrive can be had again for a month.
     Kept(lambda tx: tx.notices, "created_at", 30),
     Kept(lambda tx: tx.attempts, "at", 30),
+    Kept(lambda tx: tx.batches, "finished_at", 90),
     # An answer of the scene writer is deleted when it is used; this is for runs that ended in between.
     Kept(lambda tx: tx.texts, "asked_at", 30),
     # Calls to Airtable that no run asked for, such as a look at a quiet base: they come without any film being made.

@@ -367,6 +367,7 @@ def _summary(services: Services, picture: Picture) -> dict[str, Any]:
         "finished_at": iso(run.finished_at),
         "status_url": f"{services.policy.public_url}/api/runs/{run.id}",
         "page_url": services.links.page(run_id=run.id),
+        "batch_id": run.batch_id,
         "custom_id": run.custom_id,
         "metadata": dict(run.metadata or {}),
     }

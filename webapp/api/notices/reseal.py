@@ -42,6 +42,9 @@ def _found(tx: Tx) -> Iterator[Found]:
     for run in tx.runs.find(status=tuple(ACTIVE)):
         if run.webhook is not None and not _is_current(run.webhook.sealed):
             yield tx.runs, run.id, {"webhook": _anew(run.webhook)}
+    for batch in tx.batches.find(finished_at=None):
+        if batch.webhook is not None and not _is_current(batch.webhook.sealed):
+            yield tx.batches, batch.id, {"webhook": _anew(batch.webhook)}
     for notice in tx.notices.find(endpoint_id=None, status=NoticeStatus.WAITING):
         if notice.address is not None and not _is_current(notice.address.sealed):
             yield tx.notices, notice.id, {"address": _anew(notice.address)}

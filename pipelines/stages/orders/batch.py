@@ -1,0 +1,141 @@
+"""Many orders at once: checked and planned first, then all of them started in one transaction, or none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pipelines.domain.customers.batches import Batch, ItemProblem
+from pipelines.domain.errors import InvalidOrder, NotFound, OverBudget
+from pipelines.domain.planning.plan import Plan
+from pipelines.domain.records import Run
+from pipelines.domain.state.sealed_address import SealedAddress
+from pipelines.ports import Tx
+from pipelines.stages.commerce import projects
+from pipelines.stages.files import usage
+from pipelines.stages.kernel.paging import cursor_after, newest_first
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.orders import accept
+from pipelines.stages.orders.accept import StartRequest
+from pipelines.stages.spending import ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One order that could be read, with its place in the request."""
+
+    place: int
+    request: StartRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priced:
+    """An order that can be made."""
+
+    item: Item
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRequest:
+    """What is to be started, and what of the request was not."""
+
+    batch_id: str
+    size: int
+    priced: Sequence[Priced]
+    problems: Sequence[ItemProblem] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    webhook: SealedAddress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """A batch and its runs as they are."""
+
+    batch: Batch
+    runs: Mapping[str, Run]
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many runs have each status."""
+        return Counter(run.status.value for run in self.runs.values())
+
+
+def priced(services: Services, items: Sequence[Item]) -> tuple[list[Priced], list[ItemProblem]]:
+    """Every order with its plan, and every problem of those that cannot be made."""
+    found: list[Priced] = []
+    problems: list[ItemProblem] = []
+    for item in items:
+        try:
+            plan = accept.planned(services, item.request)
+        except InvalidOrder as error:
+            problems += [ItemProblem(item.place, one.field, one.message) for one in error.problems]
+        except OverBudget as error:
+            problems.append(ItemProblem(item.place, "max_cost_usd", error.marketer))
+        else:
+            if plan is None:
+                raise TypeError("an order of a batch has no row")
+            found.append(Priced(item=item, plan=plan))
+    return found, problems
+
+
+def start(services: Services, wanted: BatchRequest, *, key_id: str | None) -> Batch:
+    """Commit all runs and the batch, or find the batch that is there. Raises what one order raises, for all of them."""
+    now = services.clock.now()
+    runs: list[str | None] = [None] * wanted.size
+    with services.store.write() as tx:
+        known = tx.batches.get(wanted.batch_id)
+        if known is not None:
+            return known
+        usage.must_have_room(services, tx, tx.account_id)
+        _within_projects(tx, wanted.priced)
+        for one in wanted.priced:
+            request = replace(one.item.request, batch_id=wanted.batch_id, paced=True)
+            runs[one.item.place] = accept.add_run(services, tx, request, one.plan, key_id, now).run_id
+        batch = Batch(
+            id=wanted.batch_id,
+            account_id=tx.account_id,
+            key_id=key_id,
+            runs=tuple(runs),
+            problems=tuple(wanted.problems),
+            metadata=wanted.metadata,
+            webhook=wanted.webhook,
+            created_at=now,
+        )
+        tx.batches.add(batch)
+    return batch
+
+
+def _within_projects(tx: Tx, priced: Sequence[Priced]) -> None:
+    """Raises OverBudget where the budget of a project does not reach for all orders that name it."""
+    sums: Counter[str] = Counter()
+    for one in priced:
+        order = one.item.request.order
+        if order is not None and order.project is not None:
+            sums[order.project] += one.plan.quote_micro
+    for project, total in sums.items():
+        if refused := ledger.over_project(tx, projects.id_of(tx.account_id, project), total):
+            raise OverBudget(marketer=refused)
+
+
+def view(services: Services, batch_id: str) -> BatchView:
+    """The batch with its runs. Raises NotFound."""
+    with services.store.read() as tx:
+        batch = found(tx, batch_id)
+        return BatchView(batch, {run.id: run for run in tx.runs.find(batch_id=batch_id)})
+
+
+def listed(services: Services, limit: int, cursor: str | None) -> tuple[list[Batch], str | None]:
+    """Batches, newest first, and the cursor of the next page. Raises ValueError for a cursor that is not ours."""
+    with services.store.read() as tx:
+        batches = newest_first(tx.batches, limit + 1, cursor)
+    return batches[:limit], cursor_after(batches[limit - 1]) if len(batches) > limit else None
+
+
+def found(tx: Tx, batch_id: str) -> Batch:
+    """The batch. Raises NotFound."""
+    batch = tx.batches.get(batch_id)
+    if batch is None:
+        raise NotFound(f"batch {batch_id}", marketer=f"There is no batch {batch_id}.")
+    return batch
