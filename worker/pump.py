@@ -70,7 +70,7 @@ class Dispatcher:
                 (light, heavy), maintenance.split_by_weight(self._services, kind, list(rows)), strict=True
             ):
                 found += [(rows[row], kind, row) for row in ids]
-        return self._send(sorted(light), now, media=False) + self._send(sorted(heavy), now, media=True)
+        return self._send(_in_order(light), now, media=False) + self._send(_in_order(heavy), now, media=True)
 
     def _send(self, due: list[Due], now: float, *, media: bool) -> int:
         for start in range(0, len(due), AT_ONCE):
@@ -80,6 +80,12 @@ class Dispatcher:
             self._services.points.reach("hint.sent", kind=some[0][1])
             self._sent |= {(kind, row, at): now for at, kind, row in some}
         return len(due)
+
+
+def _in_order(found: list[Due]) -> list[Due]:
+    """The oldest first. In the places of runs stand runs, as they were found: there accounts take turns."""
+    runs = iter([due for due in found if due[1] == Kind.RUN])
+    return [next(runs) if due[1] == Kind.RUN else due for due in sorted(found)]
 
 
 @dataclass(frozen=True, slots=True)

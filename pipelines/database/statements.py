@@ -129,7 +129,8 @@ def _free(table: Table) -> ColumnElement[bool]:
 @cache
 def waiting(table: Table) -> Select[Any]:
     """Ids and moments of what is due `now` and nobody's, at most `at_most`."""
-    due = select(table.c.id, table.c.next_at).where(table.c.next_at <= bindparam("now"), _free(table))
+    whose = [table.c.account_id] if table.name == "runs" else []
+    due = select(table.c.id, table.c.next_at, *whose).where(table.c.next_at <= bindparam("now"), _free(table))
     return due.order_by(table.c.next_at).limit(bindparam(LIMIT))
 
 

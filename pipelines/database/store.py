@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -40,6 +41,10 @@ from pipelines.domain.money import DEPLOYMENT
 from pipelines.domain.records import Balance, Checkpoint, Kind, Leased, LedgerEntry
 from pipelines.ports import Commits, DayCap, Discrepancy, Rows, Tx
 
+T = TypeVar("T")
+
+TURNS = 5000
+"""Runs that are due among which accounts take turns."""
 ANOTHER_S, DOUBT_S = 0.001, 10.0
 SUBMITTING = GenerationStatus.SUBMITTING.value
 AWAY = "Our database does not answer right now; we keep trying."
@@ -162,8 +167,13 @@ class SqlStore:
 
     def due(self, kind: str, now: float, limit: int) -> list[tuple[str, float]]:
         with _translated(), self._connection(write=False) as connection:
-            found = connection.execute(waiting(TABLES[kind]), {"now": now, LIMIT: limit})
-            return [(row.id, row.next_at) for row in found]
+            find = waiting(TABLES[kind])
+            found = connection.execute(find, {"now": now, LIMIT: limit}).all()
+            if kind == Kind.RUN and len(found) == limit:
+                # One account alone may have as many: the first of others stand behind them.
+                found = connection.execute(find, {"now": now, LIMIT: max(limit, TURNS)}).all()
+        rows = in_turns(found, lambda row: row.account_id) if kind == Kind.RUN else found
+        return [(row.id, row.next_at) for row in rows[:limit]]
 
     def earliest(self, now: float) -> dict[Kind, float]:
         with _translated(), self._connection(write=False) as connection:
@@ -269,6 +279,18 @@ def _was_shifted(tx: SqlTx, seconds: float, now: float) -> bool:
         return True
     tx.clock_steps.change(_CLOCK, at=now, seconds=seconds)
     return False
+
+
+def in_turns(rows: Sequence[T], whose: Callable[[T], Hashable]) -> list[T]:
+    """The first of each, then the second of each, and so on."""
+    taken: Counter[Hashable] = Counter()
+    turns: list[int] = []
+    for row in rows:
+        turns.append(taken[whose(row)])
+        taken[whose(row)] += 1
+    if len(taken) < 2:  # noqa: PLR2004 - nobody takes turns with oneself
+        return list(rows)
+    return [rows[n] for n in sorted(range(len(rows)), key=turns.__getitem__)]
 
 
 @contextmanager

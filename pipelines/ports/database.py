@@ -243,7 +243,9 @@ class Store(Protocol):
         """A snapshot to read from; nothing is committed."""
 
     def due(self, kind: str, now: float, limit: int) -> list[tuple[str, float]]:
-        """Rows of a leased table whose `next_at` has come and that nobody holds: their ids, and since when."""
+        """Rows of a leased table whose `next_at` has come and that nobody holds, the oldest first: their ids, and since
+        when. Of runs, accounts take turns: first the oldest of each.
+        """
 
     def earliest(self, now: float) -> dict[Kind, float]:
         """Of each kind that has rows which wait and which nobody holds now, when the first comes due, or came."""
