@@ -57,6 +57,7 @@ snapshots: .venv/.dev ## Write tests/snapshots anew: what others see (API, setti
 lock: .venv/.dev ## Pin what requirements*.in ask for
 	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --upgrade requirements.in -o requirements.txt
 	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --upgrade requirements-dev.in -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --upgrade requirements-otel.in -o requirements-otel.txt
 
 audit: .venv/.dev ## Known advisories against the pinned packages; needs a way to PyPI
 	@$(BIN)/python -m tools.audit

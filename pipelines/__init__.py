@@ -1,0 +1,3 @@
+"""The core of Reelgrid."""
+
+__version__ = "0.1.0"

@@ -268,6 +268,7 @@ def build_services(
     may hand in a clock or points of their own.
     """
     from pipelines.airtable.connections import connect
+    from pipelines.net import telemetry
     from pipelines.providers.catalogue import load_catalogue
     from pipelines.providers.registry import base_urls, build_providers
     from pipelines.storage import build_store
@@ -276,6 +277,7 @@ def build_services(
 
     if settings.secret_key is None:
         raise NotConfigured("SECRET_KEY is missing")
+    telemetry.start(settings)
     clock = clock or SystemClock()
     catalogue = load_catalogue(settings.catalogue)
     store, editor, media = make_store(settings, threads=threads), make_editor(), build_store(settings)

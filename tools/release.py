@@ -37,6 +37,8 @@ def complaints(version: str, root: Path) -> Iterator[str]:
         yield "CHANGELOG.md says nothing about this version."
     if (written := version_of(root)) != version:
         yield f"pyproject.toml has the version {written}."
+    if f'__version__ = "{version}"' not in (root / "pipelines" / "__init__.py").read_text("utf-8"):
+        yield "pipelines/__init__.py has another __version__."
     if _git(root, "status", "--porcelain"):
         yield "There are uncommitted changes."
     if _git(root, "tag", "--list", version):

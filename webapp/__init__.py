@@ -13,7 +13,7 @@ from pipelines.security.secret_keys import SecretKeys
 from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.recovery import after_restore
-from webapp import agents, commands, concurrency, errors, health, media, openapi, pages, security
+from webapp import agents, commands, concurrency, errors, health, media, metrics, openapi, pages, security, tracing
 from webapp.access import auth, doors, limits
 from webapp.api import blueprint
 from webapp.api.following import watch
@@ -34,6 +34,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     keys = secret_keys(chosen, core.store)
     app.config.from_mapping(_config(chosen, keys))
     app.extensions.update({SERVICES: core, SETTINGS: chosen, KEYS: keys})
+    metrics.register(app, core)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     csrf = CSRFProtect(app)
     for exempt in (blueprint(), agents.bp, inbound.bp, media.bp, health.bp, openapi.bp):
@@ -45,6 +46,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     limits.register(app, chosen.account_reads_per_minute)
     concurrency.register(app, chosen.threads)
     watch.register(app, core)
+    tracing.register(app)
     security.register(app, chosen, media.films_at(core, chosen))
     return app
 

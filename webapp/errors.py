@@ -9,7 +9,7 @@ from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, json, render_template, request
+from flask import Flask, Response, g, json, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
@@ -155,6 +155,7 @@ def _http(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     logger.error("%s %s failed", request.method, request.path, exc_info=error)
+    g.is_defect = True
     return answer(HttpProblem(500, OOPS))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 
 from pipelines.bootstrap import build_services, rq_hints
-from pipelines.ports import log_context
+from pipelines.ports import log_context, trace
 from pipelines.settings import load_settings
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.scheduler import steps
@@ -65,3 +65,6 @@ def step(kind: str, row_id: str) -> None:
         except Exception as error:
             logger.exception("step %s %s failed", kind, row_id)
             steps.record_failure(services, kind, row_id, error)
+        finally:
+            # A horse ends without asking anybody.
+            trace.flush()

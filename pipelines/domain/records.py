@@ -149,6 +149,8 @@ class Run(Leased):
     started_at: float | None = None
     finished_at: float | None = None
     version: int = 0
+    traceparent: str | None = None
+    """The W3C context of the request that started it: every process that works on it goes on from there."""
 
     @property
     def known_order(self) -> Order:

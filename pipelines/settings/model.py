@@ -88,6 +88,11 @@ HERE, DATA, BASE, WRITE, VIDEO, SPEND, FILMS, LOGS = (
 )
 
 
+_SAMPLERS = ("always_on", "always_off", "traceidratio")
+SAMPLERS = (*_SAMPLERS, *(f"parentbased_{name}" for name in _SAMPLERS))
+"""OpenTelemetry's own names."""
+
+
 class OwnSettings(BaseModel):
     """What a provider declares beside its adapter, where the page of everybody's settings does not know it.
 
@@ -308,6 +313,20 @@ class Settings(BaseSettings):
         )
     )
 
+    otel_exporter_otlp_endpoint: Address | None = variable(
+        LOGS, "Where traces are sent (OTLP over HTTP), such as http://collector:4318; needs requirements-otel.txt."
+    )
+    otel_exporter_otlp_headers: Annotated[SecretStr, _secret_of(values.otlp_headers)] | None = variable(
+        LOGS, "Headers for it, each as name=value with its special characters escaped, separated by commas."
+    )
+    otel_service_name: str = variable(LOGS, "What this deployment is called in traces.", "reelgrid")
+    otel_traces_sampler: Annotated[str, BeforeValidator(values.one_of(*SAMPLERS))] = variable(
+        LOGS, f"Which traces are sent: {', '.join(SAMPLERS)}.", "parentbased_always_on"
+    )
+    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = variable(
+        LOGS, "The part of them where the sampler goes by a ratio, such as 0.1.", 1.0
+    )
+
     others: Mapping[str, str] = Field(default_factory=dict, repr=False, exclude=True)
     """What else was set, for what a provider declares of its own."""
     root: Path = Field(default_factory=Path.cwd, repr=False, exclude=True)
@@ -345,6 +364,15 @@ class Settings(BaseSettings):
     def senders(self) -> tuple[values.Sender, ...]:
         """The entries of WEBHOOK_ALLOW_FROM."""
         return values.senders(self.webhook_allow_from)
+
+    @property
+    def otel_headers(self) -> dict[str, str]:
+        """OTEL_EXPORTER_OTLP_HEADERS, taken apart."""
+        return (
+            values.otlp_headers(self.otel_exporter_otlp_headers.get_secret_value())
+            if self.otel_exporter_otlp_headers
+            else {}
+        )
 
     @property
     def storage(self) -> StorageTarget:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pipelines.settings.connection_urls import postgres_address, redis_address
 
@@ -216,6 +216,14 @@ def webhook_key(secret: str) -> bytes:
     if not _MIN_WEBHOOK_BYTES <= len(key) <= _MAX_WEBHOOK_BYTES:
         raise ValueError("must hold 24 to 64 bytes after whsec_.")
     return key
+
+
+def otlp_headers(text: str) -> dict[str, str]:
+    """Headers as OpenTelemetry writes them: name=value, values with their special characters escaped."""
+    pairs = [entry.partition("=") for entry in listed(text)]
+    if not all(name.strip() and mark for name, mark, _ in pairs):
+        raise ValueError("must be name=value, or several separated by commas.")
+    return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
 
 
 def former_secret_keys(text: str) -> str:

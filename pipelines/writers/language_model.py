@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from pipelines.domain.errors import NotConfigured, ReelgridError
 from pipelines.net import guarded_client
+from pipelines.ports import trace
 from pipelines.settings import Settings
 from pipelines.writers.prices import Price, Usage, most_tokens, price_of, retirement
 from pipelines.writers.replies import Reply, from_completion, from_response, names_in
@@ -46,6 +47,14 @@ class Answer:
     cost_micro: int
 
 
+def _tokens(usage: Usage) -> dict[str, trace.Value]:
+    return {
+        "gen_ai.usage.input_tokens": usage.input,
+        "gen_ai.usage.output_tokens": usage.output,
+        "gen_ai.usage.cache_read.input_tokens": usage.cached,
+    }
+
+
 class LanguageModel:
     """The model of `OPENAI_MODEL` at `OPENAI_BASE_URL`."""
 
@@ -65,8 +74,16 @@ class LanguageModel:
 
         Raises Refused, RateLimited, Unavailable, NotConfigured or OutOfCredit, with what a failed answer cost.
         """
-        reply = None if self._chat_only else self._understood(self._respond, question)
-        reply = reply or self._understood(self._complete, question)
+        about = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": self.name,
+        }
+        with trace.span(f"chat {self.name}", about, kind="client") as span:
+            reply = None if self._chat_only else self._understood(self._respond, question)
+            reply = reply or self._understood(self._complete, question)
+            if reply is not None and reply.usage is not None:
+                span.tell(_tokens(reply.usage))
         if reply is not None and reply.failure is not None:
             reply.failure.cost_micro = self.price.cost_micro(reply.usage) if reply.usage else 0
             raise reply.failure

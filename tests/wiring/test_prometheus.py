@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from pipelines.domain.records import Run
 from tests.conftest import needs
 from tests.web.web_fixtures import BEARER, OUTSIDE, WebHarness
 from tools.stack import ROOT
+from webapp.metrics.catalogue import ALL
 
 FOLDER = ROOT / "deploy" / "prometheus"
 PROMTOOL = shutil.which("promtool")
@@ -36,9 +38,16 @@ def test_promtool_agrees(words: tuple[str, ...]) -> None:
 def test_every_metric_that_a_rule_names_is_told(tmp_path: Path) -> None:
     with WebHarness(tmp_path, {**OUTSIDE, "STORAGE_LIMIT_GB": "1"}) as harness:
         text = harness.client.get("/metrics", headers=BEARER).get_data(as_text=True)
-    named = {name for rule in rules() for name in re.findall(r"reelgrid_\w+", rule["expr"])}
-    assert named
-    assert {name for name in named if f"# TYPE {name} " not in text} == set()
+    asked = [rule["expr"] for rule in rules()]
+    panels = json.loads((ROOT / "deploy" / "grafana" / "reelgrid.json").read_text("utf-8"))["panels"]
+    shown = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+    told = set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
+    series = told | {f"{name}_{part}" for name in told for part in ("bucket", "count", "sum")}
+    named = {name for expr in asked + shown for name in re.findall(r"reelgrid_\w+", expr)}
+    assert named - series == set()
+    on_panels = {re.sub("_bucket$", "", name) for expr in shown for name in re.findall(r"reelgrid_\w+", expr)}
+    assert told == on_panels, "the dashboard has a panel for each metric"
+    assert told == {metric.series.removesuffix("_count") for metric in ALL}
 
 
 def test_every_rule_says_what_it_means_and_how_urgent_it_is() -> None:

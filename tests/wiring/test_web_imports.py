@@ -9,7 +9,17 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("openai", "moviepy", "google.genai", "av", "numpy", "PIL", "pipelines.sandbox", "worker")
+HEAVY = (
+    "openai",
+    "moviepy",
+    "google.genai",
+    "av",
+    "numpy",
+    "PIL",
+    "opentelemetry.exporter",
+    "pipelines.sandbox",
+    "worker",
+)
 
 PROGRAM = """
 import json, sys

@@ -13,6 +13,7 @@ from flask import Flask, current_app, g, request
 
 from pipelines.ports import log_context
 from pipelines.settings import Origin
+from webapp import tracing
 from webapp.access import rules
 from webapp.access.auth import ALL, CHALLENGE, bearer, signed_in
 from webapp.access.links import action_holder, linked
@@ -37,6 +38,7 @@ def _enter() -> None:
     g.actor = None
     named = {name: value for name, value in (request.view_args or {}).items() if name.endswith("_id")}
     log_context.begin(request_id=_request_id(), **named)
+    tracing.begin()
     _admit()
     if g.actor is not None:
         log_context.add(key_id=actor().key_id)

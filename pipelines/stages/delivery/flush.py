@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -14,7 +14,7 @@ from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.progress.pacing import next_progress_s
 from pipelines.domain.records import OutboxEntry, Run
-from pipelines.ports import Tx, Written, log_context
+from pipelines.ports import Tx, Written, log_context, trace
 from pipelines.stages.base_rows import action_links, airtable_calls, base_outages, fetches, run_row
 from pipelines.stages.base_rows.outbox import COALESCE_S, STORED
 from pipelines.stages.delivery import deliver, keep_old_films, verify_attachments
@@ -54,7 +54,9 @@ def _flush_base(services: Services, base_id: str) -> int:
             entries = keep_old_films.with_kept_films(
                 services, base_id, [_resolved(services, entry) for entry, _ in batch]
             )
-            answers = services.airtable.flush(base_id, entries)
+            links = _traces(services, [entry for entry, _ in batch])
+            with trace.span("airtable flush", {"reelgrid.rows": len(batch)}, kind="client", links=links):
+                answers = services.airtable.flush(base_id, entries)
         except ReelgridError as error:
             _put_back(services, [*batch, *chain.from_iterable(batches)], error)
             break
@@ -64,6 +66,14 @@ def _flush_base(services: Services, base_id: str) -> int:
         services.points.reach("outbox.confirmed", base=base_id, runs=runs)
         sent += len(answers)
     return sent
+
+
+def _traces(services: Services, entries: Sequence[OutboxEntry]) -> list[str | None]:
+    """Of the runs whose rows are written."""
+    if not trace.is_on():
+        return []
+    with services.store.read() as tx:
+        return [run.traceparent for run in tx.runs.find(id=sorted({entry.run_id or "" for entry in entries}))]
 
 
 def _take(services: Services, base_id: str) -> list[list[tuple[OutboxEntry, str]]]:

@@ -28,7 +28,7 @@ from pipelines.domain.errors import (
 from pipelines.domain.lifecycle import IN_FLIGHT, GenerationStatus, Reason
 from pipelines.domain.records import Generation
 from pipelines.domain.state.generation import GenerationResult
-from pipelines.ports import Job, Tx, log_context
+from pipelines.ports import Job, Tx, log_context, trace
 from pipelines.stages.generations import fetch, submit
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation
@@ -91,6 +91,22 @@ def poll_due(
     slower than any provider.
     """
     due = _take_due(services, limit, run_id)
+    if not due:
+        return 0
+    with trace.span("poll", {"reelgrid.generations": len(due)}, links=_traces(services, due)):
+        _poll(services, due, executor)
+    return len(due)
+
+
+def _traces(services: Services, due: Sequence[Generation]) -> list[str | None]:
+    """Of the runs that a sweep is about."""
+    if not trace.is_on():
+        return []
+    with services.store.read() as tx:
+        return [run.traceparent for run in tx.runs.find(id=sorted({gen.run_id for gen in due})[: trace.MOST_LINKS])]
+
+
+def _poll(services: Services, due: Sequence[Generation], executor: Executor | None) -> None:
     ask = partial(_ask, services, _ProviderBackoff())
     together, since = list[_Answer](), time.monotonic()
     for answer in executor.map(ask, due) if executor else map(ask, due):
@@ -99,7 +115,6 @@ def poll_due(
             _commit(services, together)
             together, since = [], time.monotonic()
     _commit(services, together)
-    return len(due)
 
 
 def _commit(services: Services, answers: Sequence[_Answer]) -> None:

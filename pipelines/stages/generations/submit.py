@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import (
@@ -28,9 +29,10 @@ from pipelines.domain.errors import (
     Unavailable,
 )
 from pipelines.domain.lifecycle import IN_FLIGHT, TERMINAL, GenerationStatus, Reason, RunStatus
+from pipelines.domain.money import dollars
 from pipelines.domain.records import Generation, Run
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
-from pipelines.ports import Job, MediaInput, Submission, Tx
+from pipelines.ports import Job, MediaInput, Submission, Tx, trace
 from pipelines.stages.base_rows import run_row
 from pipelines.stages.generations import restored, reuse
 from pipelines.stages.kernel import scratch
@@ -174,7 +176,9 @@ def _must_fit_in_flight(tx: Tx, gen: Generation, card: CatalogueModel) -> None:
 
 def _post(services: Services, actor: Actor, gen: Generation, send: Callable[[], Job]) -> None:
     try:
-        job = send()
+        with trace.span(f"generate_content {gen.model}", _traced(services, gen), kind="client") as span:
+            job = send()
+            span.tell({"gen_ai.response.id": job.id, "gen_ai.response.model": gen.model})
     except ReelgridError as error:
         failure = error
         insist(lambda: _commit_error(services, actor, gen, failure))
@@ -182,6 +186,27 @@ def _post(services: Services, actor: Actor, gen: Generation, send: Callable[[], 
     services.points.reach("submit.answered", run=gen.run_id, generation=gen.id)
     insist(lambda: _commit_answer(services, actor, gen, job))
     services.points.reach("submit.committed", run=gen.run_id, generation=gen.id)
+
+
+_GEN_AI = {"sora": "openai", "omni": "gcp.gemini", "veo": "gcp.vertex_ai"}
+"""OpenTelemetry's names of providers; the others go by their own."""
+
+
+def _traced(services: Services, gen: Generation) -> dict[str, trace.Value]:
+    """What a span says of a purchase: names and numbers, and nothing that anybody wrote."""
+    origin = dict(services.policy.model_origins).get(gen.provider)
+    return {
+        "gen_ai.operation.name": "generate_content",
+        "gen_ai.provider.name": _GEN_AI.get(gen.provider, gen.provider),
+        "gen_ai.request.model": gen.model.partition("/")[2],
+        "gen_ai.request.seed": gen.request.seed,
+        "server.address": urlsplit(origin).hostname if origin else None,
+        "reelgrid.run.id": gen.run_id,
+        "reelgrid.scene": gen.scene_id,
+        "reelgrid.generation.id": gen.id,
+        "reelgrid.seconds": gen.request.seconds,
+        "reelgrid.quote_usd": dollars(gen.reserve_micro),
+    }
 
 
 def insist(commit: Callable[[], None]) -> None:

@@ -14,6 +14,7 @@ from pipelines.domain.lifecycle import (
     CUT_TRANSITIONS,
     GENERATION_TRANSITIONS,
     RUN_TRANSITIONS,
+    TERMINAL,
     CutStatus,
     GenerationStatus,
     RunStatus,
@@ -21,7 +22,7 @@ from pipelines.domain.lifecycle import (
 )
 from pipelines.domain.records import Cut, Event, Generation, Run
 from pipelines.domain.state.history import EventDetail
-from pipelines.ports import Tx
+from pipelines.ports import Tx, trace
 from pipelines.stages.kernel import announcements
 
 T = TypeVar("T")
@@ -69,6 +70,10 @@ def transition_run(tx: Tx, actor: Actor, run: Run, to: RunStatus, **changes: Any
         raise LostLease(run.id)
     note = {key: changes[key] for key in ("detail", "error") if changes.get(key)}
     record(tx, actor, "run", run.id, run.id, "status", run.status, to, **note)
+    if to in TERMINAL:
+        trace.past(
+            "run", run.traceparent, run.created_at, actor.now, {"reelgrid.run.id": run.id, "reelgrid.status": to}
+        )
     moved = _fresh(tx.runs.get(run.id))
     announcements.tell_status(tx, actor.now, moved)
     announcements.tell_batch(tx, actor.now, moved)

@@ -19,7 +19,7 @@ from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import QueueSweep, Run
 from pipelines.domain.state.sealed_address import SealedAddress
-from pipelines.ports import AirtableRow, Tx
+from pipelines.ports import AirtableRow, Tx, trace
 from pipelines.stages.base_rows import outbox, run_row
 from pipelines.stages.commerce import accounts, projects
 from pipelines.stages.files import usage
@@ -167,6 +167,7 @@ def add_run(
         created_at=now,
         updated_at=now,
         next_at=later or now,
+        traceparent=trace.current(),
     )
     turns = acquire_turn(tx, account_id or key_id, now) if request.paced else None
     if not tx.runs.add(run):

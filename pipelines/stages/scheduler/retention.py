@@ -49,6 +49,8 @@ KEPT = (
     Kept(lambda tx: tx.texts, "asked_at", 30),
     # Calls to Airtable that no run asked for, such as a look at a quiet base: they come without any film being made.
     Kept(lambda tx: tx.events, "at", 30, {"entity": "airtable", "run_id": None}),
+    # Faults of ours, counted by the metrics and told in full in the log.
+    Kept(lambda tx: tx.events, "at", 30, {"entity": "defect", "run_id": None}),
     # That a link was used, which nobody asks about once its day is over.
     Kept(lambda tx: tx.events, "at", 7, {"entity": "file", "run_id": None}),
 )

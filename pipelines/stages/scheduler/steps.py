@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from pipelines.domain.errors import BadDelivery, Busy, Permanent, ReelgridError, Retryable
 from pipelines.domain.lifecycle import MOVING
-from pipelines.domain.records import Kind, Run
+from pipelines.domain.records import Clip, Cut, Event, Generation, Kind, Run
+from pipelines.ports import trace
 from pipelines.stages.base_changes import queue_sweep, webhook_push
 from pipelines.stages.delivery import extras
 from pipelines.stages.films import prepare_clip
@@ -25,6 +26,8 @@ from pipelines.stages.scheduler import run_steps
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+DEFECT = "defect"
+"""The event of a fault of ours, for the metrics; `entity_id` is the kind of row that was worked on."""
 MAX_TRIES = 30
 """After so many failed tries in a row (about half an hour) a person is asked."""
 MAX_TRIES_PAID = 300
@@ -58,6 +61,23 @@ def step(services: Services, kind: str, id: str) -> bool:
     token = services.store.claim(kind, id, owner=services.owner, now=services.clock.now(), seconds=leases.LEASE_S)
     if token is None:
         return False
+    run = _run_of(services, kind, id)
+    about = {"reelgrid.kind": kind, "reelgrid.row.id": id, "reelgrid.run.id": run.id if run else None}
+    with trace.within(run.traceparent if run else None), trace.span(f"step {kind}", about):
+        _work(services, kind, id, token)
+    return True
+
+
+def _run_of(services: Services, kind: str, id: str) -> Run | None:
+    """Whose trace a step belongs to."""
+    with services.store.read() as tx:
+        row = tx.leased(Kind(kind)).get(id)
+        if isinstance(row, Generation | Clip | Cut):
+            return tx.runs.get(row.run_id)
+    return row if isinstance(row, Run) else None
+
+
+def _work(services: Services, kind: str, id: str, token: str) -> None:
     actor = Actor(services.owner, services.clock.now(), token)
     stage = STAGES[kind]
     try:
@@ -71,7 +91,6 @@ def step(services: Services, kind: str, id: str) -> bool:
         _try_later(services, kind, id, token, error)
     except Permanent as error:
         _conclude(services, stage, Actor(services.owner, services.clock.now(), token), id, error)
-    return True
 
 
 def record_failure(services: Services, kind: str, id: str, error: BaseException) -> None:
@@ -80,6 +99,8 @@ def record_failure(services: Services, kind: str, id: str, error: BaseException)
         row = tx.leased(Kind(kind)).get(id)
     if row is None or row.lease_owner != services.owner or not row.lease_token:
         return
+    with services.store.write() as tx:
+        tx.events.add(Event(at=services.clock.now(), entity=DEFECT, entity_id=kind, run_id=None, name=DEFECT))
     wrapped = Retryable(f"{type(error).__name__}: {error}")
     _try_later(services, kind, id, row.lease_token, wrapped)
 

@@ -1,0 +1,32 @@
+"""Metrics for Prometheus: their list, what is so now, what has happened, and how long requests take."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import Flask, current_app
+from prometheus_client import CollectorRegistry, disable_created_metrics
+from prometheus_client.exposition import generate_latest
+
+from pipelines.stages.kernel.services import Services
+from webapp.metrics import requests
+from webapp.metrics.past import Past
+from webapp.metrics.present import Present
+
+_REGISTRY = "reelgrid.metrics"
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+def register(app: Flask, core: Services) -> None:
+    """Count from now on."""
+    registry, past = CollectorRegistry(), Past(core)
+    registry.register(Present(core))
+    registry.register(past)
+    requests.register(app, core, registry, past)
+    app.extensions[_REGISTRY] = registry
+
+
+def exposition() -> bytes:
+    """What `/metrics` says."""
+    return generate_latest(cast("CollectorRegistry", current_app.extensions[_REGISTRY]))

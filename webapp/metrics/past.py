@@ -1,0 +1,113 @@
+"""What has happened, counted from the events as they come in: what a scrape costs follows what happened since the last
+one, and not how much there is. The counts begin when the web process does, as Prometheus expects of counters.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import Metric as Family
+
+from pipelines.domain.lifecycle import STOPPED, TERMINAL, GenerationStatus, RunStatus
+from pipelines.domain.records import Event, Generation
+from pipelines.ports import Tx
+from pipelines.stages.base_rows import airtable_calls
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.scheduler import steps
+from webapp.metrics import catalogue
+from webapp.metrics.catalogue import Metric
+
+SETTLED_S = 5.0
+"""A transaction that began earlier may commit its events a moment after later ones: they are waited for."""
+AT_ONCE, ROUNDS = 1_000, 20
+"""Events that are read in one go, and goes in one scrape. What is left is for the next."""
+_G = GenerationStatus
+_ENDS = {_G.FETCHED, _G.FAILED, _G.CANCELLED, _G.ABANDONED}
+
+
+class Past:
+    """A collector of prometheus_client that has read the events up to one of them."""
+
+    def __init__(self, core: Services) -> None:
+        self._core, self._lock = core, threading.Lock()
+        self.runs_ended, self.generations_ended = counter(catalogue.RUNS_ENDED), counter(catalogue.GENERATIONS_ENDED)
+        self.stages, self.generation_times = histogram(catalogue.STAGES), histogram(catalogue.GENERATION_TIMES)
+        self.calls, self.defects = counter(catalogue.CALLS), counter(catalogue.DEFECTS)
+        with core.store.read() as tx:
+            newest = tx.events.find(order="-id", limit=1)
+        self._read = (newest[0].id or 0) if newest else 0
+
+    def collect(self) -> Iterator[Family]:
+        """After reading what came in since."""
+        with self._lock:
+            for _ in range(ROUNDS):
+                if not self._read_some():
+                    break
+        for metric in (self.runs_ended, self.stages, self.generations_ended, self.generation_times, self.calls):
+            yield from metric.collect()
+        yield from self.defects.collect()
+
+    def _read_some(self) -> bool:
+        """Whether there may be more."""
+        settled = self._core.clock.now() - SETTLED_S
+        with self._core.store.read() as tx:
+            found = tx.events.find(after={"id": self._read}, order="id", limit=AT_ONCE)
+            ripe = found[: next((at for at, event in enumerate(found) if event.at > settled), len(found))]
+            self._count(tx, ripe)
+        if ripe:
+            self._read = ripe[-1].id or self._read
+        return len(ripe) == AT_ONCE
+
+    def _count(self, tx: Tx, events: Sequence[Event]) -> None:
+        moves = [event for event in events if event.name == "status" and event.new]
+        self._count_runs(tx, [event for event in moves if event.entity == "run"])
+        self._count_generations(tx, [event for event in moves if event.entity == "generation"])
+        for event in events:
+            if event.entity == airtable_calls.ENTITY and event.name == airtable_calls.MADE:
+                self.calls.labels(event.detail.verb or "", event.detail.what or "").inc()
+            elif event.entity == steps.DEFECT:
+                self.defects.labels(event.entity_id).inc()
+
+    def _count_runs(self, tx: Tx, moves: Sequence[Event]) -> None:
+        ids = sorted({move.entity_id for move in moves})
+        history = tx.events.find(run_id=ids, entity="run", name="status", order="id") if ids else []
+        last: dict[str, Event] = {}
+        before: dict[int | None, Event] = {}
+        for move in history:
+            if move.entity_id in last:
+                before[move.id] = last[move.entity_id]
+            last[move.entity_id] = move
+        for move in moves:
+            if RunStatus(str(move.new)) in STOPPED:
+                self.runs_ended.labels(str(move.new)).inc()
+            earlier = before.get(move.id)
+            if earlier is not None and move.old and RunStatus(move.old) not in TERMINAL:
+                self.stages.labels(move.old).observe(max(0.0, move.at - earlier.at))
+
+    def _count_generations(self, tx: Tx, moves: Sequence[Event]) -> None:
+        wanted = [move for move in moves if move.new == _G.SUCCEEDED or _G(str(move.new)) in _ENDS]
+        rows = {gen.id: gen for gen in tx.generations.find(id=sorted({move.entity_id for move in wanted}))}
+        for move in wanted:
+            gen = rows.get(move.entity_id)
+            if gen is None:
+                continue
+            if move.new == _G.SUCCEEDED:
+                self.generation_times.labels(gen.model).observe(max(0.0, move.at - (gen.intent_at or gen.created_at)))
+            else:
+                self.generations_ended.labels(gen.model, _outcome(move, gen)).inc()
+
+
+def _outcome(move: Event, gen: Generation) -> str:
+    return str((gen.reason or move.new) if move.new == _G.FAILED else move.new)
+
+
+def counter(metric: Metric, registry: CollectorRegistry | None = None) -> Counter:
+    """Counted in this process."""
+    return Counter(metric.name, metric.text, metric.labels, registry=registry)
+
+
+def histogram(metric: Metric, registry: CollectorRegistry | None = None) -> Histogram:
+    """Measured in this process."""
+    return Histogram(metric.name, metric.text, metric.labels, buckets=metric.buckets, registry=registry)
