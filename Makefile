@@ -5,7 +5,7 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow check lint types import-rules docs-check bench figures chaos up audit lock docs snapshots migration hooks release clean
+.PHONY: help demo test slow check lint types import-rules docs-check bench figures chaos up audit sbom lock docs snapshots migration hooks release clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -55,12 +55,15 @@ snapshots: .venv/.dev ## Write tests/snapshots anew: what others see (API, setti
 	@$(BIN)/python -m tools.snapshots
 
 lock: .venv/.dev ## Pin what requirements*.in ask for
-	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --upgrade requirements.in -o requirements.txt
+	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --generate-hashes --no-strip-extras --upgrade requirements.in -o requirements.txt
 	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --upgrade requirements-dev.in -o requirements-dev.txt
-	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --upgrade requirements-otel.in -o requirements-otel.txt
+	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --generate-hashes --no-strip-extras --upgrade requirements-otel.in -o requirements-otel.txt
 
 audit: .venv/.dev ## Known advisories against the pinned packages; needs a way to PyPI
 	@$(BIN)/python -m tools.audit
+
+sbom: .venv/.dev ## A bill of materials of what ships (CycloneDX), for a release
+	@$(BIN)/python -m tools.sbom
 
 migration: .venv/.dev ## A migration to the tables as they are now (M="why")
 	@$(BIN)/python -m tools.migration "$(M)"

@@ -71,7 +71,7 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
     _, text = newest((root / "CHANGELOG.md").read_text("utf-8"))
     # Verbatim: the changelog's own headings begin with the sign of a comment.
     _git(root, "tag", "--annotate", version, "--cleanup=verbatim", "--message", f"Reelgrid {version}\n\n{text}\n")
-    print(f"Tagged {version}. Publish it: git push origin {version}")
+    print(f"Tagged {version}. Publish it: git push origin {version}, and attach what make sbom writes.")
     return 0
 
 
