@@ -19,6 +19,7 @@ from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import NotConfigured
 from pipelines.domain.keys import storage_folder
 from pipelines.domain.orders.checks import usable
+from pipelines.domain.planning.price_list import PriceList
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import RESTORED
 from pipelines.domain.state.action_link import ActionLink
@@ -163,6 +164,16 @@ def policy_of(
     )
 
 
+def prices_of(settings: Settings, catalogue: Mapping[str, CatalogueModel]) -> PriceList:
+    """What accounts are charged. Raises SettingsError; what is sold at a loss is said in the log."""
+    from pipelines.settings.price_list import below_cost, load_price_list
+
+    prices = load_price_list(settings.price_list, settings.credit_micro)
+    for sentence in below_cost(prices, catalogue):
+        logger.warning("PRICE_LIST: %s", sentence)
+    return prices
+
+
 def _offers_paid_clips(
     providers: Providers, catalogue: Mapping[str, CatalogueModel], origins: Mapping[str, str], today: date
 ) -> bool:
@@ -301,6 +312,7 @@ def build_services(
             clock,
         ),
         catalogue=catalogue,
+        prices=prices_of(settings, catalogue),
         providers=providers,
         writer=build_writer(settings),
         moderator=build_moderator(settings),

@@ -19,7 +19,7 @@ from webapp.api import blueprint
 from webapp.api.following import watch
 from webapp.bodies import JSON_LIMIT
 from webapp.context import KEYS, SERVICES, SETTINGS
-from webapp.webhooks import inbound
+from webapp.webhooks import inbound, stripe
 
 SESSION = timedelta(hours=12)
 
@@ -37,7 +37,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     metrics.register(app, core)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     csrf = CSRFProtect(app)
-    for exempt in (blueprint(), agents.bp, inbound.bp, media.bp, health.bp, openapi.bp):
+    for exempt in (blueprint(), agents.bp, inbound.bp, stripe.bp, media.bp, health.bp, openapi.bp):
         csrf.exempt(exempt)
         app.register_blueprint(exempt)
     app.register_blueprint(pages.bp)

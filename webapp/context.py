@@ -28,6 +28,14 @@ def settings() -> Settings:
     return cast("Settings", current_app.extensions[SETTINGS])
 
 
+def top_up_url() -> str | None:
+    """Where whoever asks can buy credits; None where nobody can."""
+    link, who = settings().stripe_payment_link, g.get("actor")
+    if link is None or who is None or who.account_id is None:
+        return None
+    return f"{link}{'&' if '?' in link else '?'}client_reference_id={who.account_id}"
+
+
 def secret() -> SecretKeys:
     """What links and sessions are signed with."""
     return cast("SecretKeys", current_app.extensions[KEYS])

@@ -15,7 +15,9 @@ from werkzeug.exceptions import HTTPException
 
 from pipelines.domain import errors
 from pipelines.domain.errors import Problem, ReelgridError
+from pipelines.domain.money import dollars
 from pipelines.security import links, webhook_signatures
+from webapp.context import settings, top_up_url
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +76,8 @@ class HttpProblem(Exception):
     """What it is about, for programs, where its status does not say it."""
     violated: tuple[str, ...] = ()
     """The limits that were reached, as RateLimit-Policy names them."""
+    more: dict[str, Any] = field(default_factory=dict)
+    """Further members of the document, or other values of the usual ones."""
 
     def listed(self) -> tuple[Problem, ...]:
         """Every problem. A request that is refused as a whole has one, whose field is empty if no part is to blame."""
@@ -93,6 +97,7 @@ class HttpProblem(Exception):
             "errors": [{"field": p.field, "message": p.message} for p in self.listed()],
             **({"code": self.code} if self.code else {}),
             **({"violated": list(self.violated)} if self.violated else {}),
+            **self.more,
         }
 
 
@@ -103,7 +108,24 @@ def from_domain(error: ReelgridError) -> HttpProblem:
     problems = error.problems if isinstance(error, errors.InvalidOrder) else ()
     if isinstance(error, errors.TooMany):
         return HttpProblem(status, error.marketer, problems, headers, RATE_LIMITED, (error.limit,))
-    return HttpProblem(status, error.marketer, problems, headers)
+    if isinstance(error, errors.InsufficientCredits):
+        return _insufficient(error)
+    more = {"code": "over_budget"} if status == HTTPStatus.PAYMENT_REQUIRED else {}
+    return HttpProblem(status, error.marketer, problems, headers, more=more)
+
+
+def _insufficient(error: errors.InsufficientCredits) -> HttpProblem:
+    """With what a program needs to top up and try again."""
+    more = {
+        "type": f"{settings().public_url.rstrip('/')}/docs/problems#insufficient-credits",
+        "code": "insufficient_credits",
+        "required_credits": error.required,
+        "available_credits": error.available,
+        "missing_credits": error.missing,
+        "price_usd": dollars(error.price_micro),
+        "top_up_url": top_up_url(),
+    }
+    return HttpProblem(402, error.marketer, (Problem("credits", error.marketer),), {}, more=more)
 
 
 def not_here(what: str) -> HttpProblem:

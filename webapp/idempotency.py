@@ -24,7 +24,7 @@ MAX_KEY = 255
 KEPT_S = 24 * 3600.0
 IN_FLIGHT_S = 20.0
 """A request is answered or dead after this: then its key may be taken over."""
-_PASSING = frozenset({401, 403, 408, 409, 425, 429})
+_PASSING = frozenset({401, 402, 403, 408, 409, 425, 429})
 """Refusals that may be different the next time."""
 
 

@@ -59,6 +59,13 @@ def page() -> str:
     )
 
 
+@bp.get("/docs/problems")
+@declares(Door.PUBLIC, Owner.NOBODY)
+def problems() -> str:
+    """What the `type` of a problem document means."""
+    return render_template("problems.html")
+
+
 @cache
 def description(public_url: str) -> dict[str, Any]:
     """The OpenAPI document of this deployment."""

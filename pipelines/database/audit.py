@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, FromClause, Select, and_, case, func, literal, not_, or_, select, union_all
 
 from pipelines.database.balances import SHARED
-from pipelines.database.tables import ENTRIES, EXPOSED, NOT_OF_A_RUN, TABLES
-from pipelines.domain.lifecycle import GenerationStatus
-from pipelines.domain.money import DEPLOYMENT, Account, subject
+from pipelines.database.tables import ENTRIES, EXPOSED, NOT_OF_A_RUN, SET_ASIDE, TABLES
+from pipelines.domain.lifecycle import OPEN, TERMINAL, GenerationStatus
+from pipelines.domain.money import DEPLOYMENT, Account, CreditAccount, CreditPosting, subject
 from pipelines.domain.records import Checkpoint
 from pipelines.ports import Discrepancy
 
@@ -150,11 +150,86 @@ def _fetched(connection: Connection, since: Checkpoint) -> Iterator[Discrepancy]
                 yield Discrepancy(what=f"{name}, fetched", kept=f"cost {costs[name]}", entries=f"spent {amount}")
 
 
-def _if_wrong(what: str, kept: Amounts, entries: Amounts) -> Iterator[Discrepancy]:
+_CREDITS, _LOTS, _RESERVATIONS = TABLES["credits"], TABLES["lots"], TABLES["reservations"]
+_PLACES = tuple(place.value for place in CreditAccount)
+
+
+def credit_discrepancies(connection: Connection, since: Checkpoint) -> list[Discrepancy]:
+    """All that differ in the book of credits: what entries since the checkpoint touch, added up from the first on."""
+    new = _CREDITS.c.id > since.entry
+    total = func.sum(_CREDITS.c.amount)
+    postings = select(_CREDITS.c.posting_id, total).where(new).group_by(_CREDITS.c.posting_id).having(total != 0)
+    found = [
+        Discrepancy(what=f"the two sides of posting {posting_id}", kept="sum 0", entries=f"sum {amount}")
+        for posting_id, amount in connection.execute(postings)
+    ]
+    lots = sorted(set(connection.execute(select(_CREDITS.c.lot_id).where(new)).scalars()))
+    runs = sorted(
+        set(connection.execute(select(_CREDITS.c.run_id).where(new, _CREDITS.c.run_id.is_not(None))).scalars())
+    )
+    for some in batched(lots):
+        found += _wrong_lots(connection, some)
+    for some in batched(runs):
+        found += _wrong_reservations(connection, some)
+    return [*found, *_forgotten(connection)]
+
+
+def _wrong_lots(connection: Connection, lots: Sequence[str]) -> Iterator[Discrepancy]:
+    sums = [func.coalesce(func.sum(case((_CREDITS.c.account == name, _CREDITS.c.amount))), 0) for name in _PLACES]
+    entries = select(_CREDITS.c.lot_id, *sums).where(_CREDITS.c.lot_id.in_(lots)).group_by(_CREDITS.c.lot_id)
+    added = {row[0]: (-int(row[1]), *map(int, row[2:])) for row in connection.execute(entries)}
+    names = ("granted", *_PLACES[1:])
+    columns = [_LOTS.c[f"{name}_micro"] for name in names]
+    kept = {
+        row[0]: tuple(row[1:]) for row in connection.execute(select(_LOTS.c.id, *columns).where(_LOTS.c.id.in_(lots)))
+    }
+    for lot in lots:
+        yield from _if_wrong(f"lot {lot}", kept.get(lot, ()), added[lot], names)
+
+
+def _wrong_reservations(connection: Connection, runs: Sequence[str]) -> Iterator[Discrepancy]:
+    """Of each lot of each run: what is set aside, what was used, and how much of that is rounding."""
+    rounded = and_(_CREDITS.c.account == CreditAccount.USED.value, _CREDITS.c.posting == CreditPosting.ROUND.value)
+    wanted = (
+        _CREDITS.c.account == CreditAccount.RESERVED.value,
+        _CREDITS.c.account == CreditAccount.USED.value,
+        rounded,
+    )
+    sums = [func.coalesce(func.sum(case((one, _CREDITS.c.amount))), 0) for one in wanted]
+    part = (_CREDITS.c.run_id, _CREDITS.c.lot_id)
+    entries = select(*part, *sums).where(_CREDITS.c.run_id.in_(runs)).group_by(*part)
+    added = {(row[0], row[1]): tuple(map(int, row[2:])) for row in connection.execute(entries)}
+    own, names = _RESERVATIONS.c, ("reserved", "used", "rounding")
+    rows = select(own.run_id, own.lot_id, *(own[f"{name}_micro"] for name in names)).where(own.run_id.in_(runs))
+    kept = {(row[0], row[1]): tuple(row[2:]) for row in connection.execute(rows)}
+    for run, lot in sorted(kept.keys() | added.keys()):
+        nothing = (0, 0, 0)
+        yield from _if_wrong(
+            f"{run} of lot {lot}", kept.get((run, lot), nothing), added.get((run, lot), nothing), names
+        )
+
+
+def _forgotten(connection: Connection) -> Iterator[Discrepancy]:
+    """Credits that are set aside for a run that is over, and of which nothing comes any more."""
+    own = _RESERVATIONS.c
+    coming = select(_GENERATIONS.c.id).where(
+        _GENERATIONS.c.run_id == own.run_id, _GENERATIONS.c.status.in_(sorted(OPEN))
+    )
+    over = and_(_RUNS.c.id == own.run_id, _RUNS.c.status.in_(sorted(TERMINAL)))
+    rows = select(own.run_id, own.lot_id, own.reserved_micro).join(_RUNS, over)
+    for run, lot, amount in connection.execute(rows.where(SET_ASIDE, not_(coming.exists()))):
+        yield Discrepancy(
+            what=f"{run}, which is over", kept=f"{amount} of lot {lot} set aside", entries="nothing to come"
+        )
+
+
+def _if_wrong(what: str, kept: Amounts, entries: Amounts, names: Sequence[str] | None = None) -> Iterator[Discrepancy]:
     if kept != entries:
-        yield Discrepancy(what=what, kept=_words(kept), entries=_words(entries))
+        names = names or (_COLUMNS if len(entries) > 1 else ("spent",))
+        yield Discrepancy(what=what, kept=_words(kept, names), entries=_words(entries, names))
 
 
-def _words(amounts: Amounts) -> str:
-    names = _COLUMNS if len(amounts) > 1 else ("spent",)
+def _words(amounts: Amounts, names: Sequence[str]) -> str:
+    if not amounts:
+        return "nothing"
     return ", ".join(f"{name} {amount}" for name, amount in zip(names, amounts, strict=True))

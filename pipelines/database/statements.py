@@ -39,7 +39,7 @@ from sqlalchemy.sql.elements import KeyedColumnElement
 
 from pipelines.database.tables import ENTRIES, TABLES
 from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus
-from pipelines.domain.money import Account
+from pipelines.domain.money import Account, CreditAccount
 from pipelines.domain.records import Kind
 
 Shape = tuple[tuple[str, str], ...]
@@ -265,3 +265,20 @@ def usage_by(by: tuple[str, ...], *, since: bool, until: bool, own: bool) -> Sel
         totals.append(func.count(table.c.generation_id.distinct()).label("generations"))
     columns = [table.c[name] for name in by]
     return select(*columns, *totals).where(*rows).group_by(*columns).order_by(*columns)
+
+
+@cache
+def charged_by(by: tuple[str, ...], *, since: bool, until: bool, own: bool) -> Select[Any]:
+    """What accounts used of their credits, by columns, in days from `since` to `until`."""
+    table = TABLES["credits"].c
+    rows: list[ColumnElement[bool]] = [table.account == CreditAccount.USED.value]
+    rows += [table.account_id == bindparam(OWN)] if own else []
+    rows += [table.day >= bindparam("since")] if since else []
+    rows += [table.day <= bindparam("until")] if until else []
+    columns = [table[name] for name in by]
+    sums = [
+        func.sum(table.amount).label("spent_micro"),
+        func.sum(table.seconds).label("seconds"),
+        func.count(table.generation_id.distinct()).label("generations"),
+    ]
+    return select(*columns, *sums).where(*rows).group_by(*columns).order_by(*columns)

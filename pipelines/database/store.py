@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from pipelines.database import schema
-from pipelines.database.audit import discrepancies
+from pipelines.database.audit import credit_discrepancies, discrepancies
 from pipelines.database.balances import KeptBalances
 from pipelines.database.commits import CHANNEL, listening
 from pipelines.database.engine import THREADS, make_engine
@@ -22,7 +22,9 @@ from pipelines.database.rows import DueMark, SqlRows
 from pipelines.database.statements import (
     LIMIT,
     MICRO_SUMS,
+    OWN,
     archiving,
+    charged_by,
     first_due,
     going_on,
     leasing,
@@ -103,6 +105,15 @@ class SqlTx(Tx):
 
     def discrepancies(self, since: Checkpoint) -> list[Discrepancy]:
         return discrepancies(self.connection, since)
+
+    def credit_discrepancies(self, since: Checkpoint) -> list[Discrepancy]:
+        return credit_discrepancies(self.connection, since)
+
+    def charged(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
+        query = charged_by(tuple(by), since=since is not None, until=until is not None, own=self.account_id is not None)
+        rows = self.connection.execute(query, {"since": since, "until": until, OWN: self.account_id})
+        nothing = dict.fromkeys(MICRO_SUMS, 0)
+        return [{**nothing, **row._asdict(), "spent_micro": int(row.spent_micro)} for row in rows]
 
     def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
         own = self.account_id is not None

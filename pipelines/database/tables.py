@@ -49,6 +49,7 @@ RECORDS: dict[str, type[Any]] = {name: typing.get_args(rows)[0] for name, rows i
 
 UNIQUE: dict[str, list[tuple[str, ...]]] = {
     "accounts": [("issuer", "subject")],
+    "lots": [("source",)],
     "runs": [("base_id", "record_id", "number")],
     "scenes": [("run_id", "number")],
     "generations": [("provider", "provider_id"), ("idem_key",), ("callback_token",)],
@@ -87,6 +88,16 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
     "day_totals": [("day",), ("key_id", "day"), ("base_id", "day"), ("account_id", "day"), ("project_id", "day")],
     "shares": [("run_id",)],
     "comments": [("run_id",), ("share_id",)],
+    "lots": [("account_id", "available_micro"), ("expiry_due_at",), ("payment",)],
+    "credits": [
+        ("account_id", "account", "day"),
+        ("account_id", "id"),
+        ("base_id", "day"),
+        ("run_id",),
+        ("generation_id",),
+        ("lot_id",),
+    ],
+    "reservations": [("run_id",), ("lot_id",), ("account_id", "reserved_micro")],
     "files": [("kind", "last_used_at"), ("run_id",)],
     "scenes": [("key",), ("clip_id",), ("airtable_record_id",)],
     "outbox": [("base_id", "table", "record_id", "id"), ("base_id", "next_at"), ("run_id",), ("record_id",)],
@@ -112,10 +123,12 @@ PARENTS: dict[str, dict[str, str]] = {
     "shares": {"run_id": "runs"},
     "comments": {"run_id": "runs", "share_id": "shares"},
     "spent_links": {"run_id": "runs"},
+    "lots": {"account_id": "accounts"},
+    "reservations": {"run_id": "runs", "lot_id": "lots"},
 }
 """The table whose row a column names."""
 
-SIGNED = {("ledger", "amount"), ("ledger_archive", "amount")}
+SIGNED = {("ledger", "amount"), ("ledger_archive", "amount"), ("credits", "amount")}
 """The one whole number that goes below zero: each posting has two sides."""
 
 
@@ -130,6 +143,7 @@ OWNERS: dict[str, str] = {
     "balances": "account_id",
     "day_totals": "account_id",
     "files": "account_id",
+    **dict.fromkeys(("lots", "credits", "reservations"), "account_id"),
     **dict.fromkeys(("shares", "comments", "spent_links"), "run_id"),
     "endpoints": "account_id",
     "notices": "account_id",
@@ -221,6 +235,9 @@ NOT_OF_A_RUN = TABLES["balances"].c.kind != text("'run'")
 """Balances of subjects that several runs share."""
 _index_some("ix_balances_exposed", TABLES["balances"].c.id, EXPOSED)
 _index_some("ix_balances_shared", TABLES["balances"].c.id, NOT_OF_A_RUN)
+SET_ASIDE = TABLES["reservations"].c.reserved_micro > _NOTHING
+"""What moving runs have set aside: few of all reservations."""
+_index_some("ix_reservations_set_aside", TABLES["reservations"].c.run_id, SET_ASIDE)
 
 ENTRIES = union_all(select(TABLES["ledger"]), select(TABLES["ledger_archive"])).subquery("entries")
 """Every entry of the ledger, archived or not."""

@@ -44,6 +44,9 @@ MONEY: Mapping[str, tuple[str, ...]] = {
     "ledger_archive": _ENTRY,
     "balances": ("id", "kind", "account_id", "day"),
     "day_totals": ("id", "day", "model", *_SPENDER),
+    "lots": ("id", "account_id", "source", "from_lot", "payment"),
+    "credits": ("day", "posting_id", "lot_id", "run_id", "generation_id", *_SPENDER, "record_id", "model"),
+    "reservations": ("id", "run_id", "lot_id", "account_id"),
 }
 """The books, which stay."""
 

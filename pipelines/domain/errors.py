@@ -16,6 +16,7 @@ what the marketer reads in the row, and what the operator reads in the log.
         ├── NotConfigured          a key or a setting is missing or wrong
         ├── OutOfCredit            the provider's account is empty or over quota
         ├── OverBudget             one of our caps would be passed
+        │   └── InsufficientCredits  the account has fewer credits than it costs
         ├── RecordGone             the row, the table or the base is not there (any more)
         ├── AirtableDenied            Airtable refused our token or our fields
         ├── AirtableQuota             Airtable's monthly quota is used up: writes wait
@@ -168,6 +169,23 @@ class OverBudget(Permanent):
 
     blame = Blame.MARKETER
     default = "This would go over the budget."
+
+
+class InsufficientCredits(OverBudget):
+    """An account has fewer credits than what it orders costs. Nothing was set aside."""
+
+    default = "There are not enough credits for this."
+
+    def __init__(self, *, required_micro: int, available_micro: int, credit_micro: int) -> None:
+        self.price_micro = required_micro
+        self.required = -(-required_micro // credit_micro)
+        """Whole credits, as are the others."""
+        self.available = available_micro // credit_micro
+        self.missing = self.required - self.available
+        super().__init__(
+            marketer=f"This needs {self.required} credit{'' if self.required == 1 else 's'}; {self.available} "
+            f"{'is' if self.available == 1 else 'are'} available. Nothing was bought. Top up, then start or retry it."
+        )
 
 
 class StorageFull(OverBudget):

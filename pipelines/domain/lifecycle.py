@@ -131,6 +131,9 @@ CUT_TRANSITIONS: Mapping[CutStatus, frozenset[CutStatus]] = {
 MOVING = frozenset({_R.QUEUED, _R.WRITING, _R.GENERATING, _R.STITCHING, _R.DELIVERING})
 """A run that must not stay as it is for ever: somebody has work to do, and it is not a person."""
 
+HOLDING = MOVING | {_R.NEEDS_APPROVAL}
+"""Runs that may have money set aside beside what their open generations commit."""
+
 ACTIVE = MOVING | {_R.NEEDS_APPROVAL, _R.NEEDS_ATTENTION}
 """A record with such a run gets that run when it is triggered again."""
 

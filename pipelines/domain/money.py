@@ -62,6 +62,44 @@ PATHS: dict[Posting, tuple[Account, Account]] = {
 }
 
 
+class CreditAccount(StrEnum):
+    """Where the credits of a lot are: the second book, of what customers paid."""
+
+    ISSUED = "issued"
+    AVAILABLE = "available"
+    RESERVED = "reserved"
+    USED = "used"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class CreditPosting(StrEnum):
+    """Why credits moved."""
+
+    GRANT = "grant"
+    RESERVE = "reserve"
+    CAPTURE = "capture"
+    ROUND = "round"
+    """What is missing to a whole credit, once in an order."""
+    RELEASE = "release"
+    RETURN = "return"
+    """Released after the lot had expired: another lot is given for it."""
+    EXPIRE = "expire"
+    REVOKE = "revoke"
+
+
+CREDIT_PATHS: dict[CreditPosting, tuple[CreditAccount, CreditAccount]] = {
+    CreditPosting.GRANT: (CreditAccount.ISSUED, CreditAccount.AVAILABLE),
+    CreditPosting.RESERVE: (CreditAccount.AVAILABLE, CreditAccount.RESERVED),
+    CreditPosting.CAPTURE: (CreditAccount.RESERVED, CreditAccount.USED),
+    CreditPosting.ROUND: (CreditAccount.RESERVED, CreditAccount.USED),
+    CreditPosting.RELEASE: (CreditAccount.RESERVED, CreditAccount.AVAILABLE),
+    CreditPosting.RETURN: (CreditAccount.RESERVED, CreditAccount.EXPIRED),
+    CreditPosting.EXPIRE: (CreditAccount.AVAILABLE, CreditAccount.EXPIRED),
+    CreditPosting.REVOKE: (CreditAccount.AVAILABLE, CreditAccount.REVOKED),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One side of a posting."""

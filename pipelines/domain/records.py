@@ -20,7 +20,7 @@ from pipelines.domain.lifecycle import (
     RunStatus,
     SceneStatus,
 )
-from pipelines.domain.money import Account, Posting
+from pipelines.domain.money import Account, CreditAccount, CreditPosting, Posting
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.clip_settings import SceneSettings
 from pipelines.domain.planning.plan import Plan
@@ -95,6 +95,8 @@ class CustomerAccount:
     subject: str | None = None
     run_cap_micro: int | None = None
     day_cap_micro: int | None = None
+    pays_in_credits: bool = False
+    """Since it was given its first lot; with a price list every account does."""
     created_at: float = 0.0
 
 
@@ -128,6 +130,8 @@ class Run(Leased):
     quote_micro: int | None = None
     ceiling_micro: int | None = None
     """What the run may cost in all by the last decision about it, where that was made for a price."""
+    price_micro: int | None = None
+    """What its account is charged at most, in whole credits; None where nothing is charged."""
     detail: str = ""
     """One sentence for the marketer: what is happening."""
     error: str | None = None
@@ -359,6 +363,79 @@ class LedgerEntry:
     listed_micro: int = 0
     """Our own figure for what `billed_micro` is for; both 0 where the provider does not tell what it billed."""
     billed_micro: int = 0
+    id: int | None = None
+
+
+class LotKind(StrEnum):
+    """How an account came by credits."""
+
+    PAID = "paid"
+    PROMOTIONAL = "promotional"
+    RETURNED = "returned"
+    """Given back: for what expired while it was reserved, or by the operator for a clip that was no use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lot:
+    """Credits that came in together. `granted_micro` is the sum of the five places where they are now."""
+
+    id: str
+    account_id: str
+    kind: LotKind
+    source: str
+    """What it was given for, such as an invoice or a payment: the same source is the same lot."""
+    from_lot: str | None = None
+    payment: str | None = None
+    """By what name the payment is known where it was made, in words about giving it back."""
+    granted_micro: int = 0
+    available_micro: int = 0
+    reserved_micro: int = 0
+    used_micro: int = 0
+    expired_micro: int = 0
+    revoked_micro: int = 0
+    created_at: float = 0.0
+    expires_at: float | None = None
+    expiry_due_at: float | None = None
+    """As `expires_at`, until what was available then has expired."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """What a run has set aside of one lot, and used of it."""
+
+    id: str
+    run_id: str
+    lot_id: str
+    account_id: str
+    credit_micro: int
+    """What a credit was worth when the run reserved."""
+    reserved_micro: int = 0
+    used_micro: int = 0
+    rounding_micro: int = 0
+    """How much of `used_micro` is rounding up to a whole credit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditEntry:
+    """One side of a posting in the book of credits; append only."""
+
+    at: float
+    day: str
+    """UTC day."""
+    posting_id: str
+    posting: CreditPosting
+    account: CreditAccount
+    amount: int
+    lot_id: str
+    account_id: str
+    run_id: str | None = None
+    generation_id: str | None = None
+    key_id: str | None = None
+    base_id: str | None = None
+    project_id: str | None = None
+    record_id: str | None = None
+    model: str | None = None
+    seconds: float = 0.0
     id: int | None = None
 
 

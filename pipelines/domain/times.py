@@ -5,6 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 
+def utc_day(at: float) -> str:
+    """The day that money counts for, e.g. `2026-11-20`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+
+
 def iso(at: float | None) -> str | None:
     """Seconds since the epoch as ISO 8601, UTC, milliseconds: as Airtable writes a dateTime, and as the API does."""
     if at is None:

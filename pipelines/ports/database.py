@@ -19,6 +19,7 @@ from pipelines.domain.records import (
     Checkpoint,
     Clip,
     Comment,
+    CreditEntry,
     CustomerAccount,
     Cut,
     DayTotal,
@@ -28,11 +29,13 @@ from pipelines.domain.records import (
     Kind,
     Leased,
     LedgerEntry,
+    Lot,
     OutboxEntry,
     Process,
     Project,
     QueueSweep,
     Replay,
+    Reservation,
     Run,
     Scene,
     Share,
@@ -136,6 +139,9 @@ class Tx(ABC):
     ledger_archive: Rows[LedgerEntry]
     balances: Rows[Balance]
     day_totals: Rows[DayTotal]
+    lots: Rows[Lot]
+    credits: Rows[CreditEntry]
+    reservations: Rows[Reservation]
     checkpoints: Rows[Checkpoint]
     outbox: Rows[OutboxEntry]
     inbox: Rows[InboxItem]
@@ -206,6 +212,10 @@ class Tx(ABC):
         """
 
     @abstractmethod
+    def charged(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
+        """What accounts were charged, as `usage` tells what was spent."""
+
+    @abstractmethod
     def archive(self, run_ids: Sequence[str]) -> None:
         """Move the events and ledger entries of runs to the archive, and forget what their rows in Airtable said: all
         of it was written.
@@ -215,6 +225,12 @@ class Tx(ABC):
     def discrepancies(self, since: Checkpoint) -> list[Discrepancy]:
         """Where kept balances and day totals differ from the entries of the ledger, as far as entries after `since`
         touch them; postings that do not add up to zero; fetched generations that are counted with less than they cost.
+        """
+
+    @abstractmethod
+    def credit_discrepancies(self, since: Checkpoint) -> list[Discrepancy]:
+        """The same of the book of credits: lots and reservations that entries after `since` touch, and credits that are
+        set aside for a run that is over.
         """
 
 

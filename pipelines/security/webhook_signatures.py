@@ -136,6 +136,21 @@ def verify_openrouter(live: Sequence[str], *, signature: str | None, body: bytes
     _check_signature(given, (_mac(secret.encode(), signed).hex() for secret in live))
 
 
+def verify_stripe(secret: str, *, signature: str | None, body: bytes, now: float) -> None:
+    """Believe a Stripe event or raise a `BadWebhook`. `signature` is Stripe-Signature, `t=…,v1=…`, with one v1 for each
+    secret while it is rotated. The secret is used as it is, with its `whsec_`. An event that is too early is refused
+    like one that is too late, which Stripe's own library takes.
+    """
+    fields = [entry.partition("=") for entry in (signature or "").split(",")]
+    timestamps = [value for name, _, value in fields if name.strip() == "t"]
+    if len(timestamps) != 1:
+        raise MissingSignature("Stripe-Signature is missing or unusable")
+    _check_timestamp(timestamps[0], now)
+    signed = f"{timestamps[0]}.".encode() + body
+    given = [value for name, _, value in fields if name.strip() == "v1"]
+    _check_signature(given, [_mac(secret.encode(), signed).hex()])
+
+
 def _check_timestamp(timestamp: str | None, now: float) -> None:
     """Plain digits only: libraries would also take fractions, signs and underscores."""
     if not timestamp or not _TIMESTAMP.fullmatch(timestamp):

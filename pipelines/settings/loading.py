@@ -15,6 +15,8 @@ from pipelines.domain.errors import NotConfigured
 from pipelines.settings import model, values
 from pipelines.settings.model import OwnSettings, Settings
 
+FILES = ("FIELD_MAP", "CATALOGUE", "GOOGLE_APPLICATION_CREDENTIALS", "PRICE_LIST")
+"""Variables that name a file of the operator's."""
 Problems = list[tuple[str, str]]
 M = TypeVar("M", bound=BaseModel)
 Own = TypeVar("Own", bound=OwnSettings)
@@ -161,7 +163,7 @@ def _resolve_paths(found: dict[str, str], folder: Path) -> None:
         # The double slash of file://host stays as it is, for the parser to refuse.
         if path and path != found[name] and not path.startswith("//"):
             found[name] = f"{scheme}{folder / path}"
-    for name in ("FIELD_MAP", "CATALOGUE", "GOOGLE_APPLICATION_CREDENTIALS"):
+    for name in FILES:
         if name in found:
             found[name] = str(folder / found[name])
 
@@ -185,7 +187,7 @@ def _cross_check(found: Mapping[str, str], problems: Problems) -> None:
         problems.append(("SERVE_FILMS", "can be storage only where STORAGE_URL is s3://."))
     if "DATABASE_DIRECT_URL" in found.keys() - given and found["DATABASE_URL"].startswith("sqlite:"):
         problems.append(("DATABASE_DIRECT_URL", "leads around a pooler, but DATABASE_URL is a file: take one out."))
-    for name in ("FIELD_MAP", "CATALOGUE", "GOOGLE_APPLICATION_CREDENTIALS"):
+    for name in FILES:
         if name in found and not Path(found[name]).is_file():
             problems.append((name, "names a file that is not there."))
 

@@ -76,13 +76,14 @@ def variable(section: str, description: str, default: Any = None, *, shown: str 
     return Field(default, description=description, json_schema_extra={"section": section, "shown": shown}, **field)
 
 
-HERE, DATA, BASE, WRITE, VIDEO, SPEND, FILMS, LOGS = (
+HERE, DATA, BASE, WRITE, VIDEO, SPEND, SELL, FILMS, LOGS = (
     "This deployment",
     "Database, queue and storage",
     "Airtable",
     "Scene writing",
     "Video providers",
     "Spending and retention",
+    "Selling",
     "Films",
     "Logs",
 )
@@ -291,6 +292,23 @@ class Settings(BaseSettings):
     )
     keep_cuts_days: Days = variable(SPEND, "Days to keep finished cuts, or forever.", None, shown="forever")
 
+    price_list: Path | None = variable(
+        SELL, "A file with what accounts are charged; without one, what providers charge.", shown="at cost"
+    )
+    credit_usd: Annotated[Decimal, BeforeValidator(_usd), Field(gt=0)] = variable(
+        SELL, "What a credit is worth in dollars: an order's price is rounded up to whole credits.", Decimal("0.01")
+    )
+    credits_expire_days: Days = variable(
+        SELL, "Days after which credits that were bought can no longer be spent, or forever.", 365
+    )
+
+    stripe_payment_link: Address | None = variable(
+        SELL, "A Payment Link of Stripe at which accounts buy credits; their name is appended to it."
+    )
+    stripe_webhook_secret: SecretStr | None = variable(
+        SELL, "Secret of the Stripe endpoint that calls /api/webhook/stripe, starting with whsec_."
+    )
+
     serve_films: Annotated[Literal["web", "storage"], BeforeValidator(values.one_of("web", "storage"))] = variable(
         FILMS,
         "Who hands out films behind their permanent links: web, or storage by links of ten minutes, so that the bytes "
@@ -403,6 +421,11 @@ class Settings(BaseSettings):
     def max_cost_per_day_micro(self) -> int:
         """The cap of one UTC day in micro-dollars."""
         return values.dollars(str(self.max_cost_per_day_usd))
+
+    @property
+    def credit_micro(self) -> int:
+        """What a credit is worth, in micro-dollars."""
+        return values.dollars(str(self.credit_usd))
 
     @property
     def approval_threshold_micro(self) -> int | None:

@@ -15,6 +15,7 @@ from pipelines.airtable.bases import Bases, Defaults
 from pipelines.database import SqlStore
 from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.errors import RecordGone
+from pipelines.domain.planning.price_list import PriceList
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import Kind, Run
 from pipelines.domain.state.base import Hook
@@ -167,6 +168,7 @@ def make_services(folder: Path, **overrides: Any) -> Services:
         "hints": QuietHints(),
         "links": PlainLinks(),
         "catalogue": CATALOGUE,
+        "prices": PriceList(),
         "providers": ScriptedProviders(*_vendors(clock)),
         "writer": ScriptedWriter(),
         "moderator": ScriptedModerator(),

@@ -13,20 +13,24 @@ from pipelines.database.tables import OF_NOBODY, OWNERS, RECORDS
 from pipelines.domain.customers.batches import Batch
 from pipelines.domain.customers.notices import Attempt, Endpoint, Notice, NoticeType
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus
-from pipelines.domain.money import Account, Posting
+from pipelines.domain.money import Account, CreditAccount, CreditPosting, Posting
 from pipelines.domain.records import (
     ApiKey,
     Balance,
     Base,
     Clip,
     Comment,
+    CreditEntry,
     CustomerAccount,
     Cut,
     DayTotal,
     Event,
     Generation,
     LedgerEntry,
+    Lot,
+    LotKind,
     Project,
+    Reservation,
     Run,
     Scene,
     Share,
@@ -94,6 +98,20 @@ def rows_of(who: str | None) -> dict[str, Any]:
         "notices": Notice(id=f"msg_{name}", account_id=who, type=NoticeType.ENDPOINT_TEST, event=name, target=name),
         "batches": Batch(id=f"bat_{name}", account_id=who),
         "attempts": Attempt(id=f"att_{name}", account_id=who, notice_id=f"msg_{name}", at=1.0),
+        "lots": Lot(id=f"lot_{name}", account_id=name, kind=LotKind.PAID, source=name),
+        "credits": CreditEntry(
+            at=1.0,
+            day=DAY,
+            posting_id=name,
+            posting=CreditPosting.GRANT,
+            account=CreditAccount.AVAILABLE,
+            amount=7,
+            lot_id=f"lot_{name}",
+            account_id=name,
+        ),
+        "reservations": Reservation(
+            id=name, run_id=run, lot_id=f"lot_{name}", account_id=name, credit_micro=1, reserved_micro=7
+        ),
     }
     return made
 

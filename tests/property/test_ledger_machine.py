@@ -15,13 +15,14 @@ from pipelines.domain.lifecycle import GENERATION_TRANSITIONS, OPEN, GenerationS
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import ApiKey, Generation, Run
 from pipelines.domain.state.generation import GenerationRequest
+from pipelines.domain.times import utc_day
 from pipelines.ports import Tx
 from pipelines.stages.spending import ledger
 from pipelines.testing import make_services
 
 _G = GenerationStatus
 NOW = 1_795_521_600.0
-TODAY = ledger.utc_day(NOW)
+TODAY = utc_day(NOW)
 RUN_CAP, DAY_CAP, KEY_CAP = 3_000, 8_000, 5_000
 AMOUNTS = st.integers(1, 2_500)
 

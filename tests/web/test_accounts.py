@@ -13,6 +13,7 @@ from pipelines.domain.errors import NotAllowed, Suspended
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import Account, Posting
 from pipelines.domain.records import AccountStatus, ApiKey, Base, Event, LedgerEntry, Run
+from pipelines.domain.times import utc_day
 from pipelines.security import api_keys
 from pipelines.stages.base_rows import run_row
 from pipelines.stages.commerce import accounts
@@ -129,7 +130,7 @@ def test_a_rotated_key_works_beside_the_new_one_and_then_ends(harness: WebHarnes
 
 
 def spent(harness: WebHarness, amount: int, **whose: Any) -> None:
-    day = ledger.utc_day(harness.clock.now())
+    day = utc_day(harness.clock.now())
     row: dict[str, Any] = {"posting_id": "p", "posting": Posting.CAPTURE, "account": Account.SPENT, "run_id": "run_x"}
     with harness.store.write() as tx:
         tx.runs.add(Run(id="run_x", status=RunStatus.DONE, source="rest"))

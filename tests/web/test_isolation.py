@@ -44,6 +44,7 @@ MAKES = {
 QUERIES = {"api.usage": {"by": "model,record,key,base,project"}}
 LISTS = {
     *("api.list_runs", "api.usage", "api.list_keys", "api.account", "api.list_webhooks", "api.list_batches"),
+    *("api.get_credits", "api.list_credit_entries"),
     *("pages.index", "pages.index_live"),
 }
 """What shows an account its own without being told an id."""

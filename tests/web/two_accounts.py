@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask.testing import FlaskClient
@@ -13,10 +13,22 @@ from pipelines.domain.customers.notices import USUAL, Endpoint, Facts, Notice, N
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.money import Account, Posting
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.domain.records import ApiKey, Base, CustomerAccount, Event, LedgerEntry, Project, QueueSweep, Run, Share
+from pipelines.domain.records import (
+    ApiKey,
+    Base,
+    CustomerAccount,
+    Event,
+    LedgerEntry,
+    LotKind,
+    Project,
+    QueueSweep,
+    Run,
+    Share,
+)
 from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.security import api_keys
 from pipelines.stages.orders.plan_run import plan_order
+from pipelines.stages.spending import credit_book
 from tests.web.web_fixtures import WebHarness
 
 MARK = "zebrafinch"
@@ -66,6 +78,9 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
     with harness.store.write() as tx:
         assert tx.bases.add(Base(id=THEIR_BASE, name=MARK, account_id=who.account_id))
         assert tx.projects.add(Project(id="prj_1", name=MARK, account_id=who.account_id))
+        credit_book.grant(
+            tx, now, who.account_id, 1_000_000, kind=LotKind.PAID, source=f"{MARK}-invoice", expires_at=None
+        )
         assert tx.sweeps.add(QueueSweep(id=f"swp_{MARK}", base_id=THEIR_BASE, status="done"))
     owned: dict[str, Any] = {"account_id": who.account_id, "key_id": who.key_id}
     order = Order(scenes=(SceneOrder(prompt=MARK),), scene_count=1, title=MARK)
@@ -102,6 +117,9 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
                 )
             ]
         )
+        sold = replace(doubtful, price_micro=credit_book.reserve(tx, now, doubtful, 700_000, harness.services.prices))
+        credit_book.capture(tx, now, sold, 700_000, replace(gen, model=f"{MARK}/film"))
+        tx.runs.change(doubtful.id, price_micro=sold.price_micro)
     endpoint = Endpoint(
         id=f"ep_{MARK}",
         account_id=who.account_id,

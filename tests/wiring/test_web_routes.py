@@ -16,6 +16,7 @@ OPEN_TO_ALL = {
     "/ready",
     "/openapi.json",
     "/docs",
+    "/docs/problems",
     "/llms.txt",
     "/sign-in",
     "/sign-out",

@@ -32,10 +32,18 @@ class ProblemDocument(Answer):
     detail: str
     instance: str
     errors: list[FieldProblem]
-    code: Annotated[str | None, Field(description="What it is about, for programs: `rate_limited`.")] = None
+    code: Annotated[
+        str | None,
+        Field(description="What it is about, for programs: `rate_limited`, `insufficient_credits` or `over_budget`."),
+    ] = None
     violated: Annotated[
         list[str] | None, Field(description="The limits that were reached: `start`, `read`, `guess`, …")
     ] = None
+    required_credits: int = 0
+    available_credits: int = 0
+    missing_credits: int = 0
+    price_usd: Usd = 0.0
+    top_up_url: str | None = None
 
 
 class Accepted(Answer):
@@ -47,6 +55,7 @@ class Accepted(Answer):
     status_url: str
     page_url: str
     quote_usd: Annotated[float | None, Field(description="Null until the row is read.")]
+    credits: Annotated[int | None, Field(description="Set aside for it; null where nothing is paid in credits.")]
 
 
 class SweepAccepted(Answer):
@@ -106,6 +115,9 @@ class Estimate(Answer):
 
     ok: bool
     quote_usd: float | None
+    price_usd: Annotated[float | None, Field(description="What is charged; null where nothing is paid in credits.")]
+    credits: Annotated[int | None, Field(description="The same in credits.")]
+    enough: Annotated[bool | None, Field(description="Whether so many credits are available now.")]
     plan: PlanView | None
     problems: list[FieldProblem]
     warnings: list[str]

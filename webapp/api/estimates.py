@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunSource
@@ -15,10 +16,11 @@ from pipelines.domain.times import iso
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept, plan_run
 from pipelines.stages.orders.accept import StartRequest
+from pipelines.stages.spending.credit_book import Terms
 from pipelines.stages.views import run_view
 from webapp.api import answers
 from webapp.concurrency import bounded
-from webapp.context import services
+from webapp.context import actor, services
 
 
 def usd(micro: int | None) -> float | None:
@@ -77,19 +79,33 @@ def _queue(core: Services, base_id: str) -> answers.QueueEstimate:
 
 def _answer(found: accept.Estimate, problems: Sequence[Problem] | None = None) -> answers.Estimate:
     wrong = listed(found.problems if problems is None else problems)
+    shown = shown_terms(found.terms)
     return answers.Estimate(
         ok=not wrong,
-        quote_usd=usd(found.quote_micro),
-        plan=plan_view(found.plan),
+        quote_usd=usd(found.quote_micro if shown is None else shown.price_micro),
+        **terms_view(found.terms),
+        plan=plan_view(found.plan, sold=shown is not None),
         problems=wrong,
         warnings=list(found.warnings),
         title=found.title,
     )
 
 
-def plan_view(plan: Plan | None) -> answers.PlanView | None:
+def shown_terms(terms: Terms | None) -> Terms | None:
+    """What stands in the place of Cost: nothing for the operator, who sees what a customer's row costs."""
+    return terms if actor().account_id is not None else None
+
+
+def terms_view(terms: Terms | None) -> dict[str, Any]:
+    """What is charged, and whether there are credits for it, as the API writes it."""
+    if terms is None:
+        return {"price_usd": None, "credits": None, "enough": None}
+    return {"price_usd": dollars(terms.price_micro), "credits": terms.credits, "enough": terms.refusal is None}
+
+
+def plan_view(plan: Plan | None, *, sold: bool = False) -> answers.PlanView | None:
     """A plan as the API writes it."""
-    return answers.PlanView.model_validate(run_view.plan_view(plan)) if plan else None
+    return answers.PlanView.model_validate(run_view.plan_view(plan, sold=sold)) if plan else None
 
 
 def listed(problems: Sequence[Problem]) -> list[answers.FieldProblem]:

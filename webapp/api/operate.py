@@ -11,6 +11,7 @@ from pipelines.domain.errors import Problem
 from pipelines.domain.limits import EVERYWHERE
 from pipelines.domain.money import dollars
 from pipelines.domain.orders.checks import usable
+from pipelines.domain.planning.price_list import Start
 from pipelines.domain.times import iso
 from pipelines.stages.decisions import control
 from pipelines.stages.views import run_view
@@ -144,6 +145,7 @@ def _model(card: CatalogueModel, today: date) -> operate_answers.ModelView:
     core = services()
     verdict = usable(card, today=today, origins=dict(core.policy.model_origins))
     offers = card.offers
+    charged = _charged(card)
     return operate_answers.ModelView(
         id=card.id,
         label=card.label,
@@ -166,8 +168,10 @@ def _model(card: CatalogueModel, today: date) -> operate_answers.ModelView:
         seed=card.seed,
         negative_prompt=card.negative_prompt,
         max_prompt=card.max_prompt,
-        price_usd_per_second={name: dollars(price) for name, price in card.prices.items()},
-        price_usd_per_clip={name: dollars(price) for name, price in card.clip_prices.items()},
+        price_usd_per_second={name: dollars(parts[0]) for name, parts in charged[Start.TEXT].items() if parts[0]},
+        price_usd_per_clip={name: dollars(parts[1]) for name, parts in charged[Start.TEXT].items() if parts[1]},
+        from_image_usd_per_second=_where_other(charged, 0),
+        from_image_usd_per_clip=_where_other(charged, 1),
         price_date=card.price_date.isoformat() if card.price_date else None,
         free=card.free,
         typical_s=card.typical_s,
@@ -181,3 +185,22 @@ def _model(card: CatalogueModel, today: date) -> operate_answers.ModelView:
         warning=verdict.refusal or verdict.warning,
         notes=card.notes,
     )
+
+
+_Parts = dict[str, tuple[int, int]]
+
+
+def _charged(card: CatalogueModel) -> dict[Start, _Parts]:
+    """What a second and a clip of each resolution cost whoever asks: a customer by the price list."""
+    if actor().account_id is None:
+        cost = {name: (card.prices.get(name, 0), card.clip_prices.get(name, 0)) for name in card.prices}
+        return dict.fromkeys(Start, cost)
+    names = dict.fromkeys(offer.resolution for offer in card.offers)
+    prices = services().prices
+    return {start: {name: prices.per_second_and_clip(card, start, name) for name in names} for start in Start}
+
+
+def _where_other(charged: dict[Start, _Parts], part: int) -> dict[str, float]:
+    """Of clips that start from a picture, where that is charged otherwise."""
+    images, texts = charged[Start.IMAGE], charged[Start.TEXT]
+    return {name: dollars(parts[part]) for name, parts in images.items() if parts != texts[name] and parts[part]}

@@ -65,6 +65,10 @@ class ModelView(Answer):
     max_prompt: int
     price_usd_per_second: dict[str, float]
     price_usd_per_clip: dict[str, float]
+    from_image_usd_per_second: Annotated[
+        dict[str, float], Field(description="Of clips that start from a picture, where these are charged otherwise.")
+    ]
+    from_image_usd_per_clip: dict[str, float]
     price_date: str | None
     free: bool
     typical_s: Annotated[float, Field(description="How long a clip usually takes, in seconds.")]

@@ -157,14 +157,15 @@ def _shown(run: Run) -> Reply:
 def _rehearsal(action: str | None, found: dry_run.DecisionPreview) -> Reply:
     """What an action would cost, and whether the run's status and the budgets allow it."""
     run = run_view.run_view(services(), found.run_id)
-    problems = found.problems
+    problems, shown = found.problems, estimates.shown_terms(found.terms)
     if action is not None and action not in run["actions"]:
         refused = Problem("status", f"A run that is {run['status']} cannot be asked to {action}.")
         problems = (refused, *problems)
     body = answers.Estimate(
         ok=not problems,
-        quote_usd=estimates.usd(found.price_micro),
-        plan=estimates.plan_view(found.plan),
+        quote_usd=estimates.usd(found.price_micro if shown is None else shown.price_micro),
+        **estimates.terms_view(found.terms),
+        plan=estimates.plan_view(found.plan, sold=shown is not None),
         problems=estimates.listed(problems),
         warnings=[],
         title=run["title"],

@@ -226,13 +226,15 @@ def started(request: StartRequest) -> Reply:
         window = accept.STARTS_AT_ONCE * accept.START_EVERY_S
         limits.note(Left(STARTS, accept.STARTS_AT_ONCE, window, run.turns.remaining, run.turns.full_in_s))
     url = f"{core.policy.public_url}/api/runs/{run.run_id}"
+    sold = run.price_micro if actor().account_id is not None else None
     body = answers.Accepted(
         run_id=run.run_id,
         status=run.status.value,
         existing=run.existing,
         status_url=url,
         page_url=core.links.page(run_id=run.run_id),
-        quote_usd=estimates.usd(run.quote_micro),
+        quote_usd=estimates.usd(run.quote_micro if sold is None else sold),
+        credits=None if run.price_micro is None else run.price_micro // core.prices.credit_micro,
     )
     meant: Meant | None = g.get("meant")
     said = old_words.accepted(body, meant.ignored) if meant and meant.old else body

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
-from webapp.commands import accounts, airtable, database, doctor, keys, operate, records, recover, runs, video, webhooks
+from webapp.commands import accounts, airtable, credit_book, database, doctor, keys, operate, records, recover, runs, video, webhooks
 
 
 def register(app: Flask) -> None:
     """Add every group."""
-    groups = (airtable, database, keys, records, runs, video, webhooks)
+    groups = (airtable, credit_book, database, keys, records, runs, video, webhooks)
     of_modules = [*(module.group for module in groups), doctor.command, recover.command]
     for command in [*accounts.GROUPS, *of_modules, *operate.GROUPS]:
         app.cli.add_command(command)

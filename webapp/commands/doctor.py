@@ -12,6 +12,7 @@ from flask.cli import with_appcontext
 from pipelines.bootstrap import Lettering, lettering
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.orders.checks import usable
+from pipelines.stages.commerce import top_ups
 from pipelines.stages.files import usage
 from pipelines.stages.kernel.services import Services
 from webapp.access.rules import attach
@@ -21,6 +22,8 @@ from webapp.commands.output import OPERATORS, as_json, checks_table, failed, rep
 from webapp.context import services, settings
 
 Finding = dict[str, Any]
+UNMATCHED_S = 60 * 86_400.0
+"""So long doctor reminds of a payment without an account."""
 
 
 @click.command("doctor", help="Check settings, services, providers, storage, webhooks and bases.")
@@ -53,6 +56,7 @@ def all_checks(core: Services) -> Iterator[Finding]:
     yield from _models(core)
     yield from _webhooks()
     yield from _sealed(core)
+    yield from _payments(core)
     yield from captions(lettering())
     for base in core.base_tools.bases.all():
         yield from _base(base.id)
@@ -137,6 +141,18 @@ def _sealed(core: Services) -> Iterator[Finding]:
         named = [*bases, *([f"webhooks ({webhooks})"] if webhooks else [])]
         sentence = f"what is kept of {', '.join(named)} opens only with a former SECRET_KEY"
         yield finding("sealed secrets", sentence, ok=False, fix="flask db reseal", warning=True)
+
+
+def _payments(core: Services) -> Iterator[Finding]:
+    """Money that came in and that nobody was given credits for."""
+    with core.store.read() as tx:
+        found = top_ups.unmatched(tx, core.clock.now() - UNMATCHED_S)
+    for sentence in found:
+        fix = "flask credits grant ACCOUNT CREDITS --source stripe:SESSION, or pay it back at Stripe."
+        yield finding("payment", sentence, ok=False, fix=fix, warning=True)
+    if (settings().stripe_payment_link is None) != (settings().stripe_webhook_secret is None):
+        sentence = "only one of STRIPE_PAYMENT_LINK and STRIPE_WEBHOOK_SECRET is set: nobody gets credits for a payment"
+        yield finding("payments", sentence, ok=False, fix="Set both, or neither.", warning=True)
 
 
 _PACKAGES = {"CJK": "fonts-noto-cjk", "Emoji": "fonts-noto-color-emoji"}

@@ -17,7 +17,7 @@ from pipelines.stages.decisions import control
 from pipelines.stages.files import orphans, usage
 from pipelines.stages.files.usage import By
 from pipelines.stages.scheduler import maintenance
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import credit_book, ledger
 from pipelines.stages.views import run_view
 from webapp.api.operate import COLUMNS, catalogue, stopped
 from webapp.api.operate_answers import ModelView
@@ -62,20 +62,25 @@ def _figures(row: dict[str, Any]) -> list[object]:
 @as_json
 @reports_errors
 def ledger_audit(*, json_: bool, everything: bool = False) -> None:
-    """Check that the books balance, from where the last audit ended; exit code 1 if they do not."""
+    """Check that both books balance, of what was spent and of credits, from where the last audit ended; exit code 1 if
+    they do not.
+    """
     core = services()
     with core.store.read() as tx:
         audit = ledger.audit(tx, everything=everything)
+        second = credit_book.audit(tx, everything=everything)
     with core.store.write() as tx:
         ledger.keep_checkpoint(tx, audit)
+        ledger.keep_checkpoint(tx, second)
+    problems = [*audit.problems, *(f"credits: {problem}" for problem in second.problems)]
     found = {
-        "balanced": not audit.problems,
+        "balanced": not problems,
         "since": iso(audit.since or None),
-        "problems": list(audit.problems),
+        "problems": problems,
         "accounts_usd": {name: dollars(amount) for name, amount in audit.sums.items()},
     }
     show(found, json_=json_, table=lambda: _print_audit(found))
-    if audit.problems:
+    if problems:
         raise SystemExit(1)
 
 

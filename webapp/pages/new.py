@@ -104,7 +104,7 @@ class Quoted:
         """What may be agreed to; None while it cannot be started."""
         if self.problems or self.refusal or self.found is None:
             return None
-        return self.found.quote_micro
+        return self.found.shown_micro
 
 
 @bp.get("/new")
@@ -203,16 +203,18 @@ def _settings(fields: Sequence[Field]) -> Markup:
 def _quote(quoted: Quoted) -> Markup:
     usage = usage_of(["day"], None, None) if quoted.found else {}
     asks = services().policy.approval_above_micro
-    price = quoted.found.quote_micro if quoted.found else None
+    price = quoted.found.shown_micro if quoted.found else None
+    cost = quoted.found.quote_micro if quoted.found else None
+    sold = quoted.found is not None and quoted.found.terms is not None
     html = render_template(
         "parts/new_quote.html",
         quoted=quoted,
         found=quoted.found,
-        plan=run_view.plan_view(quoted.found.plan) if quoted.found and quoted.found.plan else None,
+        plan=run_view.plan_view(quoted.found.plan, sold=sold) if quoted.found and quoted.found.plan else None,
         price=None if price is None else dollars(price),
         usage=usage,
         stop=stopped(),
-        asks=asks is not None and price is not None and (asks == 0 or price > asks),
+        asks=asks is not None and cost is not None and (asks == 0 or cost > asks),
     )
     return Markup(html)  # noqa: S704 - our template
 

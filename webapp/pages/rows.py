@@ -102,7 +102,8 @@ def _newest(record_id: str, named: str | None) -> tuple[str | None, Run | None]:
 
 def _estimate(record_id: str, base_id: str | None, latest: Run | None) -> Part:
     base_id = allowed_base(base_id)
-    nothing = Estimate(ok=False, quote_usd=None, plan=None, problems=[], warnings=[], title=None)
+    unknown = {"quote_usd": None, "plan": None, "title": None, **estimates.terms_view(None)}
+    nothing = Estimate(ok=False, problems=[], warnings=[], **unknown)
     found, refusal = nothing, None
     try:
         found = estimates.of_record(StartRequest(source="record", base_id=base_id, record_id=record_id))

@@ -112,8 +112,8 @@ def quote_scene(run_id: str, n: int) -> Response:
         return priced(" ".join(f"{problem.field.capitalize()} {problem.message}" for problem in problems), None)
     if found.problems:
         return priced(" ".join(problem.message for problem in found.problems), None)
-    price = show(found.price_micro)
-    return priced(f"A new clip for at most {price}.", found.price_micro, f"Make it again — up to {price}")
+    price = show(found.shown_micro)
+    return priced(f"A new clip for at most {price}.", found.shown_micro, f"Make it again — up to {price}")
 
 
 def priced(sentence: str, most_micro: int | None, label: str | None = None) -> Response:

@@ -44,6 +44,8 @@ class SceneSettings(ClipSettings):
     max_prompt: int = 0
     """Characters that its model takes; 0 for any number."""
     price_micro: int = 0
+    charge_micro: int = 0
+    """What an account is charged for its clip, whoever makes it in the end and however often it is tried."""
     softening_micro: int = 0
     style: str | None = None
     """Goes with the prompt, unless the writer has worked it in."""

@@ -39,6 +39,8 @@ class PlannedScene:
     model: str
     settings: ClipSettings
     price_micro: int
+    charge_micro: int = 0
+    """What an account is charged for the clip."""
     softening_micro: int = 0
     """What a softer wording may cost at most, where the order allows one after a refusal."""
     caption: str | None = None
@@ -66,6 +68,8 @@ class Plan:
     resolution: str = "720p"
     """Of the film; may be higher than ordered, then `adapted` says so."""
     text_micro: int = 0
+    text_charge_micro: int = 0
+    """What an account is charged for having the scenes written."""
     adapted: tuple[str, ...] = ()
     """What was changed to fit the model, in sentences for the row."""
     warnings: tuple[str, ...] = ()
@@ -73,6 +77,16 @@ class Plan:
     """The quote, line by line."""
     film_fps: str | None = None
     """Frames a second of the film as a fraction: those of its first clip. None until one is there."""
+
+    @property
+    def charge_micro(self) -> int:
+        """What an account is charged for all of it, before that is rounded up to whole credits."""
+        return sum(scene.charge_micro for scene in self.scenes) + self.text_charge_micro
+
+    @property
+    def charges(self) -> tuple[tuple[str, int], ...]:
+        """The same line by line, as `lines` are the quote."""
+        return _lines(self.scenes, [scene.charge_micro for scene in self.scenes], self.text_charge_micro)
 
 
 def make_plan(
@@ -214,7 +228,7 @@ def _compose(
         quote_micro=sum(scene.price_micro + scene.softening_micro for scene in scenes) + text_micro,
         text_micro=text_micro,
         adapted=tuple(_numbered((note for one in fitted for note in one.adapted), len(scenes))),
-        lines=_lines(scenes, text_micro),
+        lines=_quoted(scenes, text_micro),
     )
 
 
@@ -272,13 +286,18 @@ def _numbered(notes: Iterable[tuple[int, str]], count: int) -> list[str]:
     ]
 
 
-def _lines(scenes: Sequence[PlannedScene], text_micro: int) -> tuple[tuple[str, int], ...]:
+def _quoted(scenes: Sequence[PlannedScene], text_micro: int) -> tuple[tuple[str, int], ...]:
+    lines = _lines(scenes, [scene.price_micro for scene in scenes], text_micro)
+    softer = sum(scene.softening_micro for scene in scenes)
+    return (*lines, ("Softer wordings", softer)) if softer else lines
+
+
+def _lines(scenes: Sequence[PlannedScene], amounts: Sequence[int], text_micro: int) -> tuple[tuple[str, int], ...]:
     kinds: dict[tuple[str, str, float], list[int]] = {}
-    for scene in scenes:
-        kinds.setdefault((scene.model, scene.settings.resolution, scene.buy_seconds), []).append(scene.price_micro)
+    for scene, amount in zip(scenes, amounts, strict=True):
+        kinds.setdefault((scene.model, scene.settings.resolution, scene.buy_seconds), []).append(amount)
     lines = [
-        (f"{len(prices)} × {seconds:g} s of {model} at {resolution}", sum(prices))
-        for (model, resolution, seconds), prices in kinds.items()
+        (f"{len(parts)} × {seconds:g} s of {model} at {resolution}", sum(parts))
+        for (model, resolution, seconds), parts in kinds.items()
     ]
-    words = (("Scene writing", text_micro), ("Softer wordings", sum(scene.softening_micro for scene in scenes)))
-    return (*lines, *(line for line in words if line[1]))
+    return (*lines, ("Scene writing", text_micro)) if text_micro else tuple(lines)

@@ -6,16 +6,17 @@ What the row should say is kept without the links; they are signed when it is se
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.domain.lifecycle import OPEN, RunStatus
 from pipelines.domain.money import show_enough
-from pipelines.domain.records import Run
+from pipelines.domain.records import Run, Scene
 from pipelines.domain.state.action_link import Act, ActionLink
 from pipelines.ports import Tx
 from pipelines.stages.base_rows.next_action import NextAction, next_action
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import credit_book, ledger
 
 DEARER = "dearer"
 """What was agreed to by a link has become dearer: asked again."""
@@ -37,27 +38,50 @@ def offers(tx: Tx, run: Run) -> dict[Act, Offer]:
     """What may be decided by a link now. Money in doubt is decided by the operator, who signs in for it; what needs a
     changed row has no price yet.
     """
-    price = _price(tx, run)
-    if price is None:
+    missing = _missing(tx, run)
+    if missing is None:
         return {}
     version = version_of(tx, run)
-    own = ledger.of_run(tx, run.id)
     going_on = Act.APPROVE if run.status is RunStatus.NEEDS_APPROVAL else Act.RETRY
-    ceiling = own.committed + own.spent + price
+    price, ceiling = _charged(tx, run, missing) if run.price_micro is not None else _costing(tx, run, missing)
     act = ActionLink(act=going_on, run_id=run.id, version=version, ceiling_micro=ceiling)
     stop = ActionLink(act=Act.CANCEL, run_id=run.id, version=version, ceiling_micro=0)
     return {going_on: Offer(act, price), Act.CANCEL: Offer(stop, 0)}
 
 
-def _price(tx: Tx, run: Run) -> int | None:
-    """What going on would buy at most; None where that is not what a person is asked for."""
+def _missing(tx: Tx, run: Run) -> list[Scene] | None:
+    """The scenes that going on would buy; None where that is not what a person is asked for."""
     if run.status is RunStatus.NEEDS_APPROVAL:
-        return ledger.held(tx, run) if run.approval == "asked" else None
+        return [] if run.approval == "asked" else None
     if next_action(tx, run) not in (NextAction.AGAIN, NextAction.SCENES) or run.status is RunStatus.FAILED:
         return None
     taken = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))}
-    missing = [scene for scene in tx.scenes.find(run_id=run.id) if scene.clip_id is None and scene.id not in taken]
-    return sum(scene.settings.price_micro + scene.settings.softening_micro for scene in missing)
+    return [scene for scene in tx.scenes.find(run_id=run.id) if scene.clip_id is None and scene.id not in taken]
+
+
+def _costing(tx: Tx, run: Run, missing: Sequence[Scene]) -> tuple[int, int]:
+    """What going on costs at most, and what the run comes to with it."""
+    own = ledger.of_run(tx, run.id)
+    price = sum(scene.settings.price_micro + scene.settings.softening_micro for scene in missing)
+    if run.status is RunStatus.NEEDS_APPROVAL:
+        price = ledger.held(tx, run)
+    return price, own.committed + own.spent + price
+
+
+def _charged(tx: Tx, run: Run, missing: Sequence[Scene]) -> tuple[int, int]:
+    """The same for whoever pays in credits: what is charged, and nothing of what it costs."""
+    due = sum(scene.settings.charge_micro for scene in tx.scenes.find(run_id=run.id, clip_id=None))
+    total = credit_book.total(tx, run, due)
+    if run.status is RunStatus.NEEDS_APPROVAL:
+        return credit_book.set_aside(tx, run.id), total
+    return credit_book.rounded(tx, run, sum(scene.settings.charge_micro for scene in missing)), total
+
+
+def is_dearer(tx: Tx, run: Run, cost: int, due: int) -> bool:
+    """Whether a run comes to more than was agreed to by a link: by what it costs, or by what is still to be charged."""
+    if run.ceiling_micro is None:
+        return False
+    return (cost if run.price_micro is None else credit_book.total(tx, run, due)) > run.ceiling_micro
 
 
 def version_of(tx: Tx, run: Run) -> int:

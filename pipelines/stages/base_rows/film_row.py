@@ -80,7 +80,7 @@ def _show_version(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> 
         record_id=run.record_id or "",
         run=run.number,
         created_at=cuts[0].created_at,
-        cost_micro=ledger.of_run(tx, run.id).spent,
+        cost_micro=ledger.cost_shown(tx, run),
         model=run.plan.model if run.plan else "",
         what_changed=_what_changed(tx, run),
         films=files[VersionField.FINAL_VIDEO],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, VideoField
@@ -14,7 +15,7 @@ from pipelines.domain.records import Run
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import action_links, next_action, outbox, settings_row, time_left
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import credit_book, ledger
 
 STAGE_S = 4.0
 """A new stage is in the row within five seconds, together with the next one if that is short."""
@@ -63,7 +64,7 @@ def show_late_cost(tx: Tx, now: float, run: Run) -> None:
         return
     known = outbox.entry_of(tx, run.base_id, AirtableTable.VIDEOS, run.record_id)
     if known is not None and known.run_id == run.id:
-        cost = {VideoField.ACTUAL_COST.value: dollars(ledger.of_run(tx, run.id).spent)}
+        cost = {VideoField.ACTUAL_COST.value: dollars(ledger.cost_shown(tx, run))}
         where: dict[str, Any] = {"base_id": run.base_id, "table": AirtableTable.VIDEOS.value, "run_id": run.id}
         outbox.put(tx, now, fields=cost, record_id=run.record_id, urgent=True, within_s=outbox.SOON_S, **where)
     settings_row.show(tx, now, run.base_id, at_once=True)
@@ -90,10 +91,10 @@ def cells(services: Services, tx: Tx, run: Run) -> dict[str, Any]:
     advice = action.value if action else None
     words = [run.detail, time_left.sentence(services, tx, run), *_notes(services, run), advice]
     return video_fields(
-        run,
+        replace(run, quote_micro=credit_book.quoted(run)),
         now=now,
         progress=_progress(services, tx, run, now),
-        cost_micro=ledger.of_run(tx, run.id).spent,
+        cost_micro=ledger.cost_shown(tx, run),
         page_url=_page_of(services, tx, run.base_id or "", run.record_id or ""),
         decide=action_links.cell(tx, run),
         detail=" ".join(word for word in words if word).strip() or None,

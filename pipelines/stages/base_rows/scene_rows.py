@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, SceneField
 from pipelines.domain.airtable.values import CellFile, attachments, files_in, scene_fields, scene_state
 from pipelines.domain.lifecycle import MOVING, GenerationStatus, SceneStatus
 from pipelines.domain.orders.field_labels import SCENE_LABELS
-from pipelines.domain.records import Clip, OutboxEntry, Run, Scene
+from pipelines.domain.records import Clip, Generation, OutboxEntry, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import outbox
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import credit_book, ledger
 
 TROUBLE_S = 15.0
 """What went wrong with a scene is in its row after this, together with what went wrong with others."""
@@ -36,7 +37,7 @@ def show(
     """
     if run.record_id is None or run.base_id is None:
         return
-    state = _scene_state(services, tx, scene)
+    state = _scene_state(services, tx, run, scene)
     if scene.airtable_record_id:
         fields = scene_state(scene, **state) | {SceneField.SCENE_KEY: scene.key, SCENE_LABELS["model"]: scene.model}
     else:
@@ -80,7 +81,7 @@ def entry_of(tx: Tx, run: Run, scene: Scene) -> OutboxEntry | None:
     return outbox.entry_of(tx, run.base_id or "", AirtableTable.SCENES, scene.airtable_record_id, scene.key)
 
 
-def _scene_state(services: Services, tx: Tx, scene: Scene) -> dict[str, Any]:
+def _scene_state(services: Services, tx: Tx, run: Run, scene: Scene) -> dict[str, Any]:
     generations = tx.generations.find(scene_id=scene.id, order="-created_at")
     clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
     maker = tx.generations.get(clip.generation_id) if clip and clip.generation_id else None
@@ -89,7 +90,15 @@ def _scene_state(services: Services, tx: Tx, scene: Scene) -> dict[str, Any]:
     return {
         "now": services.clock.now(),
         "attempts": len(tried),
-        "cost_micro": sum(ledger.spent_on(tx, gen.id) for gen in tried) if tried or clip else None,
+        "cost_micro": _cost(tx, run, tried) if tried or clip else None,
         "job_id": next(jobs, None),
         "clip_url": None if clip is None else services.links.page(run_id=scene.run_id),
     }
+
+
+def _cost(tx: Tx, run: Run, tried: Sequence[Generation]) -> int:
+    """As whoever reads the row knows it: what was charged, where that is not what it cost."""
+    if run.price_micro is None:
+        return sum(ledger.spent_on(tx, gen.id) for gen in tried)
+    charged = credit_book.charged(tx, run.id)
+    return sum(charged.get(gen.id, 0) for gen in tried)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, SettingsField
 from pipelines.domain.airtable.values import settings_fields
+from pipelines.domain.times import utc_day
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import outbox
 from pipelines.stages.spending import ledger, stop_switch
@@ -22,7 +23,7 @@ def show(tx: Tx, now: float, base_id: str, *, record_id: str | None = None, at_o
     row = record_id or (known[0].record_id if known else None)
     if row is None:
         return
-    spent = ledger.of_base(tx, base_id, ledger.utc_day(now)).spent_on_day
+    spent = ledger.spent_in_base(tx, base_id, utc_day(now))
     status = _status_of_base(tx, now, base_id)
     fields = settings_fields(spent_today_micro=spent, status=status)
     news = (known[0].fields.get(SettingsField.STATUS) if known else RUNNING) != status
@@ -37,4 +38,4 @@ def _status_of_base(tx: Tx, now: float, base_id: str) -> str:
     stopped = stop_switch.reason_if_on(tx, base_id, base.account_id if base else None)
     if stopped:
         return f"Spending is stopped: {stopped}."
-    return ledger.used_up(tx, base_id, ledger.utc_day(now)) or RUNNING
+    return ledger.used_up(tx, base_id, utc_day(now)) or RUNNING

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import InvalidOrder, OverBudget, Problem, ReelgridError
@@ -20,12 +21,12 @@ from pipelines.stages.base_rows import action_links, base_settings, film_row, ou
 from pipelines.stages.files import keep
 from pipelines.stages.films import pieces, stitch
 from pipelines.stages.generations.fetch import sha256_of
-from pipelines.stages.generations.requests import scene_order, still_to_buy
+from pipelines.stages.generations.requests import scene_order, still_to_buy, still_to_charge
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_run
 from pipelines.stages.orders import intake, plan_run, script
-from pipelines.stages.spending import ledger, stop_switch
+from pipelines.stages.spending import credit_book, ledger, stop_switch
 
 
 def advance(services: Services, actor: Actor, run: Run) -> None:
@@ -89,27 +90,29 @@ def _go_on(services: Services, actor: Actor, run: Run) -> None:
         due = still_to_buy(tx, run, scenes, run.known_plan)
         ledger.release(tx, actor.now, run)
         own = ledger.of_run(tx, run.id)
-        dearer = run.ceiling_micro is not None and own.committed + own.spent + due > run.ceiling_micro
+        dearer = action_links.is_dearer(tx, run, own.committed + own.spent + due, still_to_charge(tx, run))
         if dearer:
             run = replace(run, ceiling_micro=None)
         ledger.hold(tx, actor.now, run, due, services.policy)
-        run = (_ask_again if dearer else _start)(tx, actor, run, due + own.spent)
+        price = credit_book.reserve(tx, actor.now, run, still_to_charge(tx, run), services.prices)
+        run = (_ask_again if dearer else _start)(tx, actor, run, due + own.spent, price)
         scene_rows.show_all(services, tx, run, within_s=None if plan is None else outbox.SOON_S)
         run_row.show(services, tx, run, urgent=True)
 
 
-def _start(tx: Tx, actor: Actor, run: Run, quote: int) -> Run:
+def _start(tx: Tx, actor: Actor, run: Run, quote: int, price: int | None) -> Run:
     detail = "Approved. Generating the clips."
-    return transition_run(tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail=detail, quote_micro=quote)
+    agreed = {"quote_micro": quote, "price_micro": price}
+    return transition_run(tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail=detail, **agreed)
 
 
-def _ask_again(tx: Tx, actor: Actor, run: Run, quote: int) -> Run:
+def _ask_again(tx: Tx, actor: Actor, run: Run, quote: int, price: int | None) -> Run:
     """Whoever approved did so for a price, and the scenes were changed since: they are asked for what it costs now."""
     record(tx, actor, "run", run.id, run.id, action_links.DEARER, price_micro=quote)
-    asked = {"approval": "asked", "ceiling_micro": None, "quote_micro": quote, "next_at": None}
-    error = (
-        f"The scenes have changed and cost up to {show_enough(quote)} now, more than was approved. Please decide again."
-    )
+    asked: dict[str, Any] = {"approval": "asked", "ceiling_micro": None, "next_at": None}
+    asked |= {"quote_micro": quote, "price_micro": price}
+    cost = show_enough(quote if price is None else price)
+    error = f"The scenes have changed and cost up to {cost} now, more than was approved. Please decide again."
     return touch_run(tx, actor, run, **asked, **FREE, detail="", error=error)
 
 
@@ -147,7 +150,8 @@ def _left_in_base(
 
 
 def _shots(plan: Plan) -> list[PlannedScene]:
-    return [replace(scene, airtable_record_id=None) for scene in plan.scenes]
+    """A price list that was edited meanwhile changes nothing that was planned."""
+    return [replace(scene, airtable_record_id=None, charge_micro=0) for scene in plan.scenes]
 
 
 def _wanted(

@@ -17,12 +17,13 @@ from pipelines.domain.lifecycle import (
     RunStatus,
     SceneStatus,
 )
+from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import next_action, outbox, run_row, scene_rows
 from pipelines.stages.commerce import accounts
-from pipelines.stages.generations.requests import settings_of, still_to_buy
+from pipelines.stages.generations.requests import settings_of, still_to_buy, still_to_charge
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import (
     ROW,
@@ -34,7 +35,7 @@ from pipelines.stages.kernel.transitions import (
     transition_run,
 )
 from pipelines.stages.orders import regenerate_scene
-from pipelines.stages.spending import ledger, stop_switch
+from pipelines.stages.spending import credit_book, ledger, stop_switch
 
 _R, _G = RunStatus, GenerationStatus
 
@@ -167,6 +168,9 @@ def _hold_missing(services: Services, tx: Tx, run: Run, scenes: list[Scene], now
     missing = [scene for scene in scenes if scene.clip_id is None and scene.id not in has_open]
     due = still_to_buy(tx, run, missing, run.known_plan)
     ledger.hold(tx, now, run, max(0, due - ledger.held(tx, run)), services.policy, settings_read=False)
+    price = credit_book.reserve(tx, now, run, still_to_charge(tx, run), services.prices)
+    if price is not None:
+        tx.runs.change(run.id, price_micro=price)
 
 
 def _wake_planned(tx: Tx, run: Run, now: float) -> None:
@@ -205,24 +209,28 @@ def regenerate(
                 marketer=f"Scene {number} is still being made, or its payment is in doubt. "
                 "Wait for it, or decide on the run's page first."
             )
-        price = _order_again(services, tx, who, run, scene, changes)
-        if refused := regenerate_scene.too_dear(price, at_most_micro):
+        plan = _order_again(services, tx, who, run, scene, changes)
+        shown = regenerate_scene.shown_price(services, run, plan)
+        if refused := regenerate_scene.too_dear(shown, at_most_micro):
             raise OverBudget(marketer=refused)
         # A new decision: what was agreed to before does not bound it.
         run = replace(run, ceiling_micro=None)
-        ledger.hold(tx, now, run, price, services.policy, settings_read=False)
-        again = {"detail": f"Making scene {number} again.", "error": None, "finished_at": None, "next_at": now}
-        quote = ledger.of_run(tx, run.id).spent + price
-        run = transition_run(
-            tx, who, run, _R.GENERATING, take=run.take + 1, quote_micro=quote, ceiling_micro=None, **again
-        )
+        ledger.hold(tx, now, run, plan.quote_micro, services.policy, settings_read=False)
+        again: dict[str, Any] = {"detail": f"Making scene {number} again.", "error": None, "ceiling_micro": None}
+        again |= {"finished_at": None, "next_at": now}
+        due = still_to_charge(tx, run)
+        again |= {
+            "quote_micro": ledger.of_run(tx, run.id).spent + plan.quote_micro,
+            "price_micro": credit_book.reserve(tx, now, run, due, services.prices),
+        }
+        run = transition_run(tx, who, run, _R.GENERATING, take=run.take + 1, **again)
         scene_rows.show(services, tx, run, tx.scenes.get(scene.id) or scene, within_s=outbox.SOON_S)
         run_row.show(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
         return run
 
 
-def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: dict[str, Any]) -> int:
-    """Change the scene and forget its clip (which is kept); the price of the new one in micro-dollars."""
+def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: dict[str, Any]) -> Plan:
+    """Change the scene and forget its clip (which is kept); the plan of the new one."""
     plan = regenerate_scene.plan(services, run, scene, changes)
     planned = plan.scenes[0]
     takes = [clip.fingerprint for clip in tx.clips.find(scene_id=scene.id)]
@@ -248,7 +256,7 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
     )
     record(tx, who, "scene", scene.id, run.id, "regenerate", number=scene.number, changes=tuple(sorted(changes)))
     regenerate_scene.tell(tx, who, scene, plan)
-    return planned.price_micro + planned.softening_micro
+    return plan
 
 
 def _text_of_row(scene: Scene, changes: dict[str, Any], *, from_row: bool) -> str | None:

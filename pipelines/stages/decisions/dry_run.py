@@ -12,11 +12,11 @@ from pipelines.domain.orders.field_labels import for_clip
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages.generations.requests import still_to_buy
+from pipelines.stages.generations.requests import still_to_buy, still_to_charge
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import found_run
 from pipelines.stages.orders import regenerate_scene
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import credit_book, ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,10 @@ class DecisionPreview:
     price_micro: int
     plan: Plan | None
     problems: tuple[Problem, ...] = ()
+    terms: credit_book.Terms | None = None
+    """For an account that pays in credits."""
+    shown_micro: int = 0
+    """Of a new clip: its price as the people of the run know it, which they agree to."""
 
 
 def going_on(services: Services, run_id: str, ceiling_micro: int | None = None) -> DecisionPreview:
@@ -34,7 +38,9 @@ def going_on(services: Services, run_id: str, ceiling_micro: int | None = None) 
     with services.store.read() as tx:
         run = found_run(tx, run_id)
         price = _missing(tx, run, None)
-        return _priced(services, tx, replace(run, ceiling_micro=ceiling_micro), price, _plan_of(run))
+        return _priced(
+            services, tx, replace(run, ceiling_micro=ceiling_micro), price, _plan_of(run), _to_charge(tx, run)
+        )
 
 
 def cancelling(services: Services, run_id: str) -> DecisionPreview:
@@ -56,8 +62,16 @@ def regeneration(
             plan = regenerate_scene.plan(services, run, found[0], changes)
         except InvalidOrder as error:
             raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
-        preview = _priced(services, tx, replace(run, ceiling_micro=None), plan.quote_micro, plan)
-        refused = regenerate_scene.too_dear(plan.quote_micro, at_most_micro)
+        before = found[0].settings.charge_micro if found[0].clip_id is None else 0
+        due = _to_charge(tx, run) - before + plan.charge_micro
+        preview = _priced(services, tx, replace(run, ceiling_micro=None), plan.quote_micro, plan, due)
+        if preview.terms is not None:
+            price = services.prices.whole(plan.charge_micro)
+            own = replace(preview.terms, price_micro=price, credits=price // services.prices.credit_micro)
+            preview = replace(preview, terms=own)
+        shown = regenerate_scene.shown_price(services, run, plan)
+        preview = replace(preview, shown_micro=shown)
+        refused = regenerate_scene.too_dear(shown, at_most_micro)
         return replace(preview, problems=(Problem("max_cost_usd", refused),)) if refused else preview
 
 
@@ -78,9 +92,10 @@ def regeneration_prices(services: Services, run_id: str, models: Sequence[str]) 
 
 def _price_with(services: Services, run: Run, scene: Scene, model: str) -> int | None:
     try:
-        return regenerate_scene.plan(services, run, scene, {"model": model}).quote_micro
+        plan = regenerate_scene.plan(services, run, scene, {"model": model})
     except InvalidOrder:
         return None
+    return regenerate_scene.shown_price(services, run, plan)
 
 
 def decision(services: Services, generation_id: str, choice: str) -> DecisionPreview:
@@ -94,7 +109,7 @@ def decision(services: Services, generation_id: str, choice: str) -> DecisionPre
             settled = Problem("choice", f"Nothing is in doubt here any more: the generation is {gen.status.value}.")
             return DecisionPreview(run.id, 0, _plan_of(run), (settled,))
         price = _missing(tx, run, gen.scene_id) if choice == "write_off" else 0
-        return _priced(services, tx, replace(run, ceiling_micro=None), price, _plan_of(run))
+        return _priced(services, tx, replace(run, ceiling_micro=None), price, _plan_of(run), 0)
 
 
 def _missing(tx: Tx, run: Run, doubtful: str | None) -> int:
@@ -107,11 +122,23 @@ def _missing(tx: Tx, run: Run, doubtful: str | None) -> int:
     return still_to_buy(tx, run, missing, run.plan)
 
 
-def _priced(services: Services, tx: Tx, run: Run, price: int, plan: Plan | None) -> DecisionPreview:
+def _to_charge(tx: Tx, run: Run) -> int:
+    """What an account would still be charged; before the scenes are written, for all of it."""
+    if run.plan is None:
+        return 0
+    return still_to_charge(tx, run) if tx.scenes.count(run_id=run.id) else run.plan.charge_micro
+
+
+def _priced(services: Services, tx: Tx, run: Run, price: int, plan: Plan | None, charge: int) -> DecisionPreview:
     """What the run has set aside already need not be found again."""
+    now = services.clock.now()
     amount = max(0, price - ledger.held(tx, run))
-    refused = ledger.refusal(tx, services.clock.now(), run, amount, services.policy, settings_read=False)
-    return DecisionPreview(run.id, price, plan, (Problem("max_cost_usd", refused),) if refused and amount else ())
+    refused = ledger.refusal(tx, now, run, amount, services.policy, settings_read=False)
+    problems = (Problem("max_cost_usd", refused),) if refused and amount else ()
+    terms = credit_book.terms_of(tx, now, services.prices, run, charge)
+    if terms is not None and terms.refusal is not None:
+        problems = (*problems, Problem("credits", terms.refusal.marketer))
+    return DecisionPreview(run.id, price, plan, problems, terms)
 
 
 def _plan_of(run: Run) -> Plan | None:

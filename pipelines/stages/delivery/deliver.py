@@ -239,12 +239,12 @@ def _finish(
             tx.cuts.change(cut.id, attachment=replace(attachment, waits=False, id=known or attachment.id))
             if cut.status is not CutStatus.DELIVERED:
                 transition_cut(tx, actor, cut, CutStatus.DELIVERED, delivered_at=now, next_at=now)
-        ledger.release(tx, now, run)
         doubts = _doubts(tx, run)
         to = _R.NEEDS_ATTENTION if doubts else _R.DONE
         sentence = detail or (READY if not doubts else "The film is ready, with something to look at.")
         sentence = " ".join(filter(None, (sentence, _without_captions(tx, run))))
         run = transition_run(tx, actor, run, to, detail=sentence, error=" ".join(doubts) or None, finished_at=now)
+        ledger.release(tx, now, run)
         scene_rows.show_all(services, tx, run, urgent=True)
         run_row.show(services, tx, run, urgent=True, extra=cells)
     services.points.reach("deliver.finished", run=run.id)
@@ -270,8 +270,8 @@ def _park(services: Services, actor: Actor, run: Run, sentence: str, *, by_itsel
             _stop(services, tx, actor, run, f"{_ON_PAGE} {sentence.rstrip('.')}. {_BY_ITSELF}")
             return
         detail = "Airtable's monthly quota is used up: the film is on the progress page and arrives in the row later."
-        ledger.release(tx, now, run)
         run = transition_run(tx, actor, run, _R.DONE, detail=detail, finished_at=now)
+        ledger.release(tx, now, run)
         scene_rows.show_all(services, tx, run)
         # By the time that anybody reads it there, the quota is back.
         run_row.show(services, tx, run, extra={VideoField.STATUS_DETAIL.value: READY})

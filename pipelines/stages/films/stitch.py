@@ -26,7 +26,7 @@ from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_cut, transition_run
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import credit_book, ledger
 
 logger = logging.getLogger(__name__)
 
@@ -256,6 +256,7 @@ def provenance(services: Services, run: Run, report: FilmReport, verdict: Verdic
     with services.store.read() as tx:
         generations = {gen.id: gen for gen in tx.generations.find(id=[clip.generation_id or "" for clip in clips])}
         notes = tx.events.find(run_id=run.id, entity="clip", name="note", order="id")
+        charged = None if run.price_micro is None else credit_book.charged(tx, run.id)
     sources = []
     for clip in clips:
         gen = generations.get(clip.generation_id or "")
@@ -269,7 +270,7 @@ def provenance(services: Services, run: Run, report: FilmReport, verdict: Verdic
                 "seed": request.seed if request else None,
                 "generation": clip.generation_id,
                 "provider_job": gen.provider_id if gen else None,
-                "cost_micro_usd": clip.cost_micro,
+                "cost_micro_usd": clip.cost_micro if charged is None else charged.get(clip.generation_id, 0),
                 "placeholder": clip.placeholder,
                 "made_to_fit": [note.detail.sentence for note in notes if note.entity_id == clip.id],
             }

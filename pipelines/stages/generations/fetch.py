@@ -32,7 +32,7 @@ from pipelines.stages.generations import submit
 from pipelines.stages.kernel import announcements, leases
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, LostLease, record, transition_generation, transition_run
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import credit_book, ledger
 
 _G = GenerationStatus
 SHORTEST = 0.8
@@ -209,17 +209,23 @@ def _commit(services: Services, actor: Actor, gen: Generation, clip: Clip) -> No
         gen = transition_generation(tx, actor, gen, _G.FETCHED, cost_micro=cost, clip_id=clip.id)
         if run is None:
             return
+        if scene is not None and _is_for(gen, scene) and not placeholder:
+            credit_book.capture(tx, actor.now, run, scene.settings.charge_micro, gen)
         ledger.capture(tx, actor.now, run, gen, cost, gen.request.seconds)
         if scene is not None:
             _give_to_scene(services, tx, actor, run, scene, gen, clip)
         submit.wake_if_generating(tx, run, actor.now)
 
 
+def _is_for(gen: Generation, scene: Scene) -> bool:
+    return gen.request.card.take == scene.take and scene.clip_id is None
+
+
 def _give_to_scene(
     services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, gen: Generation, clip: Clip
 ) -> None:
     """The clip becomes the scene's, unless the scene has one or has moved on to another take meanwhile."""
-    if gen.request.card.take != scene.take or scene.clip_id is not None:
+    if not _is_for(gen, scene):
         record(tx, actor, "clip", clip.id, run.id, "kept_aside", scene=scene.id)
         return
     tx.scenes.change(scene.id, clip_id=clip.id, status=SceneStatus.DONE, error=None, updated_at=actor.now)

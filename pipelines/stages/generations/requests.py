@@ -119,6 +119,7 @@ def settings_of(
         buy_seconds=planned.buy_seconds,
         max_prompt=card.max_prompt,
         price_micro=planned.price_micro,
+        charge_micro=planned.charge_micro,
         softening_micro=planned.softening_micro,
         style=style,
         fresh=fresh,
@@ -150,10 +151,24 @@ def still_to_buy(tx: Tx, run: Run, scenes: Sequence[Scene], plan: Plan) -> int:
     """Micro-dollars for the scenes whose clip is not there yet. One that continues another is counted in full, and so
     is one that is being bought for somebody else: that purchase may still fail, and this one must then be paid for.
     """
-    amount = 0
-    for scene in scenes:
-        request = request_for(scene, len(plan.scenes), run.known_order.title)
-        mark = fingerprint(request, scene.take, run.account_id)
-        if scene.clip_id is None and (scene.continues or not cached_clip(tx, scene, mark)):
-            amount += scene.settings.price_micro + scene.settings.softening_micro
-    return amount
+    missing = _missing(tx, run, scenes, len(plan.scenes))
+    return sum(scene.settings.price_micro + scene.settings.softening_micro for scene in missing)
+
+
+def still_to_charge(tx: Tx, run: Run) -> int:
+    """What the run's account is charged for the clips that it has not got yet."""
+    scenes = tx.scenes.find(run_id=run.id)
+    missing = _missing(tx, run, scenes, len(scenes))
+    return sum(scene.settings.charge_micro for scene in missing)
+
+
+def _missing(tx: Tx, run: Run, scenes: Sequence[Scene], total: int) -> list[Scene]:
+    return [
+        scene
+        for scene in scenes
+        if scene.clip_id is None and (scene.continues or not cached_clip(tx, scene, _mark(run, scene, total)))
+    ]
+
+
+def _mark(run: Run, scene: Scene, total: int) -> str:
+    return fingerprint(request_for(scene, total, run.known_order.title), scene.take, run.account_id)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import NotConfigured
+from pipelines.domain.planning.price_list import PriceList
 from pipelines.domain.policy import Policy
 from pipelines.ports import (
     Airtable,
@@ -40,6 +41,7 @@ class Services:
     hints: Hints
     links: Links
     catalogue: Mapping[str, CatalogueModel]
+    prices: PriceList
     providers: Providers
     writer: SceneWriter
     moderator: Moderator

@@ -29,7 +29,7 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
 from pipelines.stages.orders import prefetched_row, regenerate_scene, schedule
 from pipelines.stages.orders.plan_run import _once_a_field, _with_notes, beside, order_of_row, plan_order
-from pipelines.stages.spending import ledger, rate_limits
+from pipelines.stages.spending import credit_book, ledger, rate_limits
 
 VIDEOS = "Videos"
 
@@ -80,6 +80,8 @@ class Started:
     quote_micro: int | None
     turns: rate_limits.Turns | None = None
     """What whoever started it may still start now, where that is counted."""
+    price_micro: int | None = None
+    """What an account is charged at most; None where nothing is charged, and until the row is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,13 @@ class Estimate:
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
     title: str | None = None
+    terms: credit_book.Terms | None = None
+    """For an account that pays in credits."""
+
+    @property
+    def shown_micro(self) -> int | None:
+        """What it comes to at most, as whoever orders knows it."""
+        return self.quote_micro if self.terms is None else self.terms.price_micro
 
 
 def start(services: Services, request: StartRequest, *, key_id: str | None = None) -> Started:
@@ -118,8 +127,10 @@ def planned(services: Services, request: StartRequest) -> Plan | None:
     if request.order is None:
         return None
     plan = plan_order(services, request.order)
-    _within_run_cap(services, request.order, plan)
-    if refused := regenerate_scene.too_dear(plan.quote_micro, request.at_most_micro):
+    sold = _is_sold(services, services.store.account_id)
+    _within_run_cap(services, request.order, plan, sold=sold)
+    shown = services.prices.whole(plan.charge_micro) if sold else plan.quote_micro
+    if refused := regenerate_scene.too_dear(shown, request.at_most_micro):
         raise OverBudget(marketer=refused)
     return plan
 
@@ -127,15 +138,25 @@ def planned(services: Services, request: StartRequest) -> Plan | None:
 def _existing(tx: Tx, request: StartRequest, now: float) -> Started | None:
     own = tx.runs.get(request.run_id) if request.run_id else None
     if own is not None:
-        return Started(run_id=own.id, status=own.status, existing=True, quote_micro=own.quote_micro)
+        return _started(own, existing=True)
     if request.record_id is None:
         return None
     tx.serialise(f"record:{request.base_id}:{request.record_id}")
     for run in tx.runs.find(status=tuple(ACTIVE), base_id=request.base_id, record_id=request.record_id):
         if request.look and run.status is RunStatus.NEEDS_ATTENTION:
             tx.bases.change(request.base_id or "", next_at=now)
-        return Started(run_id=run.id, status=run.status, existing=True, quote_micro=run.quote_micro)
+        return _started(run, existing=True)
     return None
+
+
+def _started(run: Run, *, existing: bool) -> Started:
+    return Started(
+        run_id=run.id,
+        status=run.status,
+        existing=existing,
+        quote_micro=run.quote_micro,
+        price_micro=run.price_micro,
+    )
 
 
 def add_run(
@@ -174,11 +195,15 @@ def add_run(
         raise RuntimeError(f"run number {run.number} of {run.record_id} is taken although its record is locked")
     trigger = Actor("trigger", now)
     record(tx, trigger, "run", run.id, run.id, "status", None, RunStatus.QUEUED, source=run.source)
+    if plan is not None:
+        price = credit_book.reserve(tx, now, run, plan.charge_micro, services.prices)
+        tx.runs.change(run.id, price_micro=price)
+        run = dataclasses.replace(run, price_micro=price)
     announcements.tell_status(tx, now, run)
     if later:
         schedule.record_schedule(tx, trigger, run.id, later)
     run_row.show(services, tx, run, urgent=True, within_s=outbox.SOON_S, extra={VideoField.GENERATE.value: False})
-    return Started(run_id=run.id, status=run.status, existing=False, quote_micro=run.quote_micro, turns=turns)
+    return dataclasses.replace(_started(run, existing=False), turns=turns)
 
 
 def acquire_turn(tx: Tx, who: str | None, now: float) -> rate_limits.Turns | None:
@@ -200,8 +225,18 @@ def _next_number(tx: Tx, request: StartRequest) -> int:
     return earlier[0].number + 1 if earlier else 1
 
 
-def _within_run_cap(services: Services, order: Order | None, plan: Plan) -> None:
-    """What no worker could allow later is refused at once. Raises OverBudget."""
+def _is_sold(services: Services, account_id: str | None) -> bool:
+    with services.store.read() as tx:
+        return credit_book.in_force(tx, services.prices, account_id)
+
+
+def _within_run_cap(services: Services, order: Order | None, plan: Plan, *, sold: bool) -> None:
+    """What no worker could allow later is refused at once: what is sold by its Price, without a word of its Cost.
+    Raises OverBudget.
+    """
+    if sold:
+        _within_price(services, order, plan)
+        return
     caps = [("the limit for one run", services.policy.run_cap_micro)]
     if order is not None and order.max_cost_micro is not None:
         caps.append(("max_cost_usd", order.max_cost_micro))
@@ -234,10 +269,20 @@ def _run_cap_of_account(services: Services) -> int | None:
     return account.run_cap_micro if account else None
 
 
+def _within_price(services: Services, order: Order | None, plan: Plan) -> None:
+    price = services.prices.whole(plan.charge_micro)
+    if order is not None and order.max_cost_micro is not None and price > order.max_cost_micro:
+        raise OverBudget(marketer=credit_book.over_max_cost(price, order.max_cost_micro))
+    if plan.quote_micro > min(services.policy.run_cap_micro, _run_cap_of_account(services) or plan.quote_micro):
+        raise OverBudget(
+            marketer="This is more than one run may be here. Ask for fewer or shorter scenes, or for a cheaper model."
+        )
+
+
 def dry_run(services: Services, request: StartRequest) -> Estimate:
     """Plan, quote and problems; spends nothing. For a record its row is read (Unavailable when Airtable is away)."""
     if request.order is not None:
-        found = _estimate(services, request.order, None)
+        found = _estimate(services, request.order, None, services.store.account_id)
         try:
             with services.store.read() as tx:
                 _within_project(tx, request.order, found.plan)
@@ -246,14 +291,19 @@ def dry_run(services: Services, request: StartRequest) -> Estimate:
         return found
     row = services.airtable.row(request.base_id or "", request.table or VIDEOS, request.record_id or "")
     ordered = order_of_row(services, request.base_id or "", row, request.source)
-    found = _estimate(services, ordered.order, ordered.scenes)
+    found = _estimate(services, ordered.order, ordered.scenes, _owner_of_base(services, request.base_id))
     plan = found.plan and dataclasses.replace(found.plan, adapted=(*found.plan.adapted, *ordered.unused))
     more = beside(ordered.problems, ordered.order, found.problems)
     problems = _once_a_field((*ordered.problems, *for_row(more)))
     return dataclasses.replace(found, plan=plan, problems=problems, title=ordered.order.title)
 
 
-def _estimate(services: Services, order: Order, scenes: list[SceneOrder] | None) -> Estimate:
+def _owner_of_base(services: Services, base_id: str | None) -> str | None:
+    with services.store.read() as tx:
+        return accounts.owner_of(tx, base_id)
+
+
+def _estimate(services: Services, order: Order, scenes: list[SceneOrder] | None, account_id: str | None) -> Estimate:
     try:
         plan = plan_order(services, order, scenes)
     except InvalidOrder as error:
@@ -261,11 +311,15 @@ def _estimate(services: Services, order: Order, scenes: list[SceneOrder] | None)
     plan = _with_notes(services, plan, order, scenes, order.style_notes if scenes is not None else None)
     problems: tuple[Problem, ...] = ()
     try:
-        _within_run_cap(services, order, plan)
+        _within_run_cap(services, order, plan, sold=_is_sold(services, account_id))
     except OverBudget as error:
         problems = (Problem("max_cost_usd", error.marketer),)
+    with services.store.read() as tx:
+        terms = credit_book.terms(tx, services.clock.now(), services.prices, account_id, plan.charge_micro)
+    if terms is not None and terms.refusal is not None:
+        problems += (Problem("credits", terms.refusal.marketer),)
     warnings = (*plan.warnings, *not_set_up(plan, services.providers.configured))
-    return Estimate(plan=plan, quote_micro=plan.quote_micro, problems=problems, warnings=warnings)
+    return Estimate(plan=plan, quote_micro=plan.quote_micro, problems=problems, warnings=warnings, terms=terms)
 
 
 def sweep_queue(services: Services, base_id: str, *, key_id: str | None = None) -> str:

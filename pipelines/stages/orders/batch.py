@@ -18,7 +18,7 @@ from pipelines.stages.kernel.paging import cursor_after, newest_first
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import credit_book, ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,7 @@ def start(services: Services, wanted: BatchRequest, *, key_id: str | None) -> Ba
             return known
         usage.must_have_room(services, tx, tx.account_id)
         _within_projects(tx, wanted.priced)
+        credit_book.must_reach(tx, now, services.prices, tx.account_id, charged(services, wanted.priced))
         for one in wanted.priced:
             request = replace(one.item.request, batch_id=wanted.batch_id, paced=True)
             runs[one.item.place] = accept.add_run(services, tx, request, one.plan, key_id, now).run_id
@@ -105,6 +106,11 @@ def start(services: Services, wanted: BatchRequest, *, key_id: str | None) -> Ba
         )
         tx.batches.add(batch)
     return batch
+
+
+def charged(services: Services, priced: Sequence[Priced]) -> int:
+    """What an account is charged for all of them: each is rounded up to whole credits."""
+    return sum(services.prices.whole(one.plan.charge_micro) for one in priced)
 
 
 def _within_projects(tx: Tx, priced: Sequence[Priced]) -> None:

@@ -24,7 +24,7 @@ from pipelines.stages.generations.requests import style_left_out
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, touch_run, transition_run
 from pipelines.stages.orders import intake, prefetched_row, schedule, script
-from pipelines.stages.spending import ledger, stop_switch
+from pipelines.stages.spending import credit_book, ledger, stop_switch
 
 PROMPT_NOT_WRITTEN = (
     "Prompt was not used: this start has Master Prompt written into scenes. Tick Generate to film the lines of Prompt."
@@ -41,7 +41,7 @@ def plan_order(
     order = counted(order, services.catalogue, services.policy.default_model)
     written = scenes if scenes is not None else (list(order.scenes) or None)
     text = 0 if written else services.writer.quote_micro(_brief(order))
-    return make_plan(
+    plan = make_plan(
         order,
         services.catalogue,
         default_model=services.policy.default_model,
@@ -52,6 +52,7 @@ def plan_order(
         origins=dict(services.policy.model_origins),
         follows=follows,
     )
+    return services.prices.priced(plan, services.catalogue)
 
 
 def _softening(services: Services, order: Order, written: Sequence[SceneOrder] | None) -> list[int]:
@@ -156,7 +157,9 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
         else:
             # Money first: a run that cannot be paid for is not even written.
             ledger.hold(tx, actor.now, run, plan.quote_micro, services.policy)
-            run = transition_run(tx, actor, run, RunStatus.WRITING, next_at=actor.now, detail="Writing the scenes.")
+            price = credit_book.reserve(tx, actor.now, run, plan.charge_micro, services.prices)
+            detail = "Writing the scenes."
+            run = transition_run(tx, actor, run, RunStatus.WRITING, next_at=actor.now, detail=detail, price_micro=price)
             run_row.show(services, tx, run)
     services.points.reach("order.planned", run=run.id)
 
@@ -222,8 +225,19 @@ def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading,
     if plan is None or problems:
         raise InvalidOrder(_as_written(run, problems))
     style = reading.order.style_notes if reading.style else None
+    plan = _as_agreed(run, plan)
     plan = _with_notes(services, plan, reading.order, reading.scenes, style, inherited=reading.inherited)
     return reading, dataclasses.replace(plan, adapted=(*plan.adapted, *reading.unused))
+
+
+def _as_agreed(run: Run, plan: Plan) -> Plan:
+    """What an account is charged was agreed when its order was accepted, whatever the price list says by now."""
+    agreed = run.plan if run.record_id is None else None
+    if agreed is None or len(agreed.scenes) != len(plan.scenes):
+        return plan
+    pairs = zip(plan.scenes, agreed.scenes, strict=True)
+    scenes = tuple(dataclasses.replace(scene, charge_micro=before.charge_micro) for scene, before in pairs)
+    return dataclasses.replace(plan, scenes=scenes, text_charge_micro=agreed.text_charge_micro)
 
 
 def beside(of_row: Sequence[Problem], order: Order, found: Sequence[Problem]) -> list[Problem]:

@@ -36,6 +36,11 @@ def plan(services: Services, run: Run, scene: Scene, changes: dict[str, Any]) ->
     return plan_run.plan_order(services, order_of_one(order, wish), [wish], follows=scene.number > 1)
 
 
+def shown_price(services: Services, run: Run, plan: Plan) -> int:
+    """What a new clip comes to at most, as the people of its run know it."""
+    return plan.quote_micro if run.price_micro is None else services.prices.whole(plan.charge_micro)
+
+
 def too_dear(price_micro: int, at_most_micro: int | None) -> str | None:
     """Why a clip of this price is not bought by somebody who agreed to that one; None when it may be."""
     if at_most_micro is None or price_micro <= at_most_micro:

@@ -14,10 +14,10 @@ from pipelines.domain.records import Run, Scene
 from pipelines.ports import Brief, Tx
 from pipelines.stages.base_rows import base_settings, outbox, run_row, scene_rows
 from pipelines.stages.generations import text_requests
-from pipelines.stages.generations.requests import repeats, scene_order, settings_of, still_to_buy
+from pipelines.stages.generations.requests import repeats, scene_order, settings_of, still_to_buy, still_to_charge
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
-from pipelines.stages.spending import ledger, stop_switch
+from pipelines.stages.spending import credit_book, ledger, stop_switch
 
 
 def write(services: Services, actor: Actor, run: Run) -> None:
@@ -60,6 +60,7 @@ def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Ru
     plan = replace(plan, scenes=written, warnings=(*plan.warnings, *script.notes))
     with services.store.write() as tx:
         text_requests.used(tx, question)
+        credit_book.capture(tx, actor.now, run, plan.text_charge_micro)
         record(tx, actor, "run", run.id, run.id, "written", by=script.writer, notes=script.notes)
         return touch_run(tx, actor, run, plan=plan), plan
 
@@ -74,7 +75,8 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
     due = still_to_buy(tx, run, scenes, plan)
     ledger.release(tx, actor.now, run)
     ledger.hold(tx, actor.now, run, due, services.policy)
-    quote = due + ledger.of_run(tx, run.id).spent
+    price = credit_book.reserve(tx, actor.now, run, still_to_charge(tx, run), services.prices)
+    agreed = {"quote_micro": due + ledger.of_run(tx, run.id).spent, "price_micro": price}
     threshold = services.policy.approval_above_micro
     if threshold is not None and (threshold == 0 or due > threshold) and run.approval != "given":
         detail = "Please look at the scenes and the free preview, then approve."
@@ -86,12 +88,11 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
             approval="asked",
             detail=detail,
             next_at=actor.now,
-            quote_micro=quote,
+            **agreed,
         )
     else:
-        run = transition_run(
-            tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail="Generating the clips.", quote_micro=quote
-        )
+        detail = "Generating the clips."
+        run = transition_run(tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail=detail, **agreed)
     scene_rows.show_all(services, tx, run, urgent=True, within_s=outbox.SOON_S)
     run_row.show(services, tx, run)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.lifecycle import OPEN, GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.money import show
-from pipelines.domain.planning.plan import Plan
+from pipelines.domain.planning.plan import Plan, PlannedScene
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.generations.requests import order_of_one, scene_order
@@ -20,7 +20,7 @@ from pipelines.stages.spending import circuit_breaker, ledger
 @dataclass(frozen=True, slots=True)
 class Others:
     """Fallback models for one scene, in the operator's order: those within what the run holds, and dearer ones with
-    their price in micro-dollars.
+    what the run's people would pay for them, in micro-dollars.
     """
 
     affordable: tuple[str, ...] = ()
@@ -38,13 +38,15 @@ def others_for(services: Services, tx: Tx, run: Run, scene: Scene, now: float, *
     """Models of FALLBACK_MODELS that are set up, well, and can make this scene. `freed`: what a present purchase of the
     scene would give back.
     """
-    prices = _prices(services, tx, run, scene, now)
-    spare = ledger.held(tx, run) + freed - _promised(tx, run, scene) if prices else 0
-    affordable = tuple(model for model, price in prices if price <= spare)
-    return Others(affordable, tuple((model, price) for model, price in prices if price > spare))
+    plans = _plans(services, tx, run, scene, now)
+    spare = ledger.held(tx, run) + freed - _promised(tx, run, scene) if plans else 0
+    affordable = tuple(model for model, one in plans if one.price_micro <= spare)
+    sold = run.price_micro is not None
+    dearer = ((model, one.charge_micro if sold else one.price_micro) for model, one in plans if one.price_micro > spare)
+    return Others(affordable, tuple(dearer))
 
 
-def _prices(services: Services, tx: Tx, run: Run, scene: Scene, now: float) -> list[tuple[str, int]]:
+def _plans(services: Services, tx: Tx, run: Run, scene: Scene, now: float) -> list[tuple[str, PlannedScene]]:
     found = []
     for model in services.policy.fallback_models:
         card = services.catalogue.get(model)
@@ -54,7 +56,7 @@ def _prices(services: Services, tx: Tx, run: Run, scene: Scene, now: float) -> l
             continue
         plan = None if circuit_breaker.is_open(tx, model, now) else replan(services, run, scene, model)
         if plan is not None:
-            found.append((model, plan.scenes[0].price_micro))
+            found.append((model, plan.scenes[0]))
     return found
 
 

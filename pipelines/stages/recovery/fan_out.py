@@ -221,6 +221,7 @@ def _ask(tx: Tx, actor: Actor, run: Run, scenes: list[Scene], doubtful: list[Gen
     else:
         reasons = "; ".join(f"Scene {scene.number}: {scene.error or 'not made'}" for scene in missing[:5])
         error = f"{reasons} Everything that was paid for is kept; change what is named, then retry."
-    ledger.release(tx, actor.now, run)
     detail = clips_sentence(len(scenes) - len(missing), len(scenes))
-    return transition_run(tx, actor, run, RunStatus.NEEDS_ATTENTION, error=error, detail=detail, finished_at=actor.now)
+    run = transition_run(tx, actor, run, RunStatus.NEEDS_ATTENTION, error=error, detail=detail, finished_at=actor.now)
+    ledger.release(tx, actor.now, run)
+    return run

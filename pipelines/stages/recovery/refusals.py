@@ -111,6 +111,8 @@ class _Recovery:
         before = self.scene.settings
         card = self.services.catalogue_model(model)
         settings = settings_of(planned, card, before.style, row_prompt=before.row_prompt)
+        # Whatever another model costs: what was agreed is charged.
+        settings = replace(settings, charge_micro=before.charge_micro)
         scene = self._change(model=model, settings=settings, references=planned.references, **changes)
         regenerate_scene.tell(self.tx, self.actor, scene, plan)
         return scene

@@ -12,6 +12,7 @@ from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, TERMINAL, GenerationSt
 from pipelines.domain.money import to_micro
 from pipelines.domain.records import Clip, Cut
 from pipelines.domain.stored_files import FileKind
+from pipelines.domain.times import utc_day
 from pipelines.ports import Rows, Tx
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.base_rows import base_settings, settings_row
@@ -21,7 +22,7 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import schedule
 from pipelines.stages.scheduler import retention
 from pipelines.stages.scheduler.heartbeats import Heartbeats
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import credit_book, ledger
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class Maintenance:
         self._every("settings", SETTINGS_S, self._read_switches)
         self._every("bases", BASES_S, lambda: webhook_push.schedule_polls(self._services))
         self._every("day", DAY_S, self._tell_new_day)
+        self._every("expire", BASES_S, lambda: expire_credits(self._services))
         self._every("tidy", TIDY_S, lambda: clean_up(self._services))
         self._every("forget", TIDY_S, lambda: retention.forget(self._services))
         self._every("room", TIDY_S, lambda: usage.warn(self._services))
@@ -103,13 +105,13 @@ class Maintenance:
     def _tell_new_day(self) -> None:
         """At midnight (UTC) nothing is spent yet: the bases say so although nothing moves there."""
         now = self._services.clock.now()
-        if self._day == ledger.utc_day(now):
+        if self._day == utc_day(now):
             return
-        self._day = ledger.utc_day(now)
+        self._day = utc_day(now)
         with self._services.store.write() as tx:
             for entry in tx.outbox.find(table=AirtableTable.SETTINGS, gone=False):
                 said = to_micro(entry.fields.get(SettingsField.SPENT_TODAY) or 0)
-                if said > ledger.of_base(tx, entry.base_id, self._day).spent_on_day:
+                if said > ledger.spent_in_base(tx, entry.base_id, self._day):
                     settings_row.show(tx, now, entry.base_id, at_once=True)
 
     def _read_switches(self) -> None:
@@ -122,6 +124,17 @@ class Maintenance:
             age = now - (base.settings_read_at or 0.0) if base else PUSHED_SETTINGS_S
             if not 0 <= age < PUSHED_SETTINGS_S or not webhook_push.is_on(self._services, base_id):
                 base_settings.refresh(self._services, base_id)
+
+
+def expire_credits(services: Services) -> int:
+    """What nobody spent in time is gone; how many lots that were."""
+    now = services.clock.now()
+    with services.store.read() as tx:
+        due = credit_book.due_to_expire(tx, now)
+    for lot_id in due:
+        with services.store.write() as tx:
+            credit_book.expire(tx, now, lot_id)
+    return len(due)
 
 
 def clean_up(services: Services) -> int:

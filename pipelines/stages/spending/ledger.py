@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.domain.errors import OverBudget
 from pipelines.domain.keys import new_id
-from pipelines.domain.lifecycle import MOVING, OPEN, RunStatus
+from pipelines.domain.lifecycle import HOLDING, OPEN
 from pipelines.domain.money import DEPLOYMENT, Account, Posting, entries, show, show_enough, subject
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import Balance, Base, Checkpoint, Generation, LedgerEntry, Run
+from pipelines.domain.times import utc_day
 from pipelines.ports import DayCap, Tx
-
-HOLDING = MOVING | {RunStatus.NEEDS_APPROVAL}
-"""Runs that may have money set aside beside what their open generations commit."""
-
-
-def utc_day(now: float) -> str:
-    """The day that money counts for, e.g. `2026-11-20`."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
+from pipelines.stages.spending import credit_book
 
 
 def _post(
@@ -65,6 +58,18 @@ def of_run(tx: Tx, run_id: str) -> Balance:
 def of_base(tx: Tx, base_id: str, day: str) -> Balance:
     """What the runs of a base have set aside and committed, and spent on a day."""
     return tx.balance_of(subject("base", base_id), day)
+
+
+def cost_shown(tx: Tx, run: Run) -> int:
+    """What a run has spent, as its people know it: of what is paid in credits, what was charged."""
+    return of_run(tx, run.id).spent if run.price_micro is None else sum(credit_book.charged(tx, run.id).values())
+
+
+def spent_in_base(tx: Tx, base_id: str, day: str) -> int:
+    """What a base has spent on a day, as its people know it: of whoever pays in credits, what was charged."""
+    base = tx.bases.get(base_id)
+    sold = base is not None and credit_book.pays(tx, base.account_id)
+    return credit_book.charged_in_base(tx, base_id, day) if sold else of_base(tx, base_id, day).spent_on_day
 
 
 def of_key(tx: Tx, key_id: str, day: str) -> Balance:
@@ -116,11 +121,13 @@ class _Cap:
     subject: str | None = None
     """Whose balance it limits, where others may change that at the same time."""
 
-    private: bool = False
+    others: bool = False
     """What others spend stands in its figures, which are not for a customer."""
 
     ever: bool = False
     """Whether it counts all that was ever spent, not that of a day."""
+    sold: bool = False
+    """It limits what the operator pays, of which whoever pays in credits learns no figure."""
 
     def at_the_end(self, day: str, amount: int) -> DayCap:
         return DayCap(
@@ -132,8 +139,10 @@ class _Cap:
         )
 
     def refusal(self, amount: int) -> str:
-        if self.private:
+        if self.others:
             return "This service has used up its budget of today. Nothing is lost; please try again tomorrow."
+        if self.sold:
+            return f"This is more than {self.name} leaves room for. {self.advice}"
         free = max(0, self.limit - self.used)
         return (
             f"This needs {show_enough(amount)}, but {self.name} leaves {show(free)} of {show(self.limit)}. "
@@ -142,26 +151,25 @@ class _Cap:
 
 
 def _caps(tx: Tx, now: float, run: Run, policy: Policy, *, settings_read: bool) -> list[_Cap]:
-    own = of_run(tx, run.id)
-    used = own.exposure + own.spent
-    caps = [_Cap("the limit for one run", policy.run_cap_micro, used, "Ask your operator (MAX_COST_PER_RUN_USD).")]
+    balance = of_run(tx, run.id)
+    used = balance.exposure + balance.spent
+    sold = credit_book.is_sold(tx, run)
+    advice = "Ask your operator (MAX_COST_PER_RUN_USD)."
+    caps = [_Cap("the limit for one run", policy.run_cap_micro, used, advice, sold=sold)]
     wish = run.order.max_cost_micro if run.order else None
-    if wish is not None:
+    # What is sold is held against it by its Price.
+    if wish is not None and not sold:
         caps.append(_Cap("this row's Max Cost", wish, used, "Raise Max Cost, or ask for fewer or shorter scenes."))
-    if run.ceiling_micro is not None:
+    if run.ceiling_micro is not None and run.price_micro is None:
         advice = "Decide again in the row, for what it costs now."
         caps.append(_Cap("what was agreed to", run.ceiling_micro, used, advice))
     day = utc_day(now)
     advice = "Try again tomorrow, or ask your operator (MAX_COST_PER_DAY_USD)."
     private = run.account_id is not None
     caps.append(_Cap("today's budget", policy.day_cap_micro, of_all(tx, day).used, advice, DEPLOYMENT, private))
-    caps += (
-        _caps_of_account(tx, run, used, day)
-        + _cap_of_key(tx, run, day)
-        + _cap_of_base(tx, run, day, settings_read=settings_read)
-        + _cap_of_project(tx, run.project_id)
-    )
-    return caps
+    own = _caps_of_account(tx, run, used, day) + _cap_of_key(tx, run, day) + _cap_of_project(tx, run.project_id)
+    own += _cap_of_base(tx, run, day, settings_read=settings_read and not sold)
+    return caps + [replace(cap, sold=sold) for cap in own]
 
 
 def _caps_of_account(tx: Tx, run: Run, of_run: int, day: str) -> list[_Cap]:
@@ -196,7 +204,8 @@ def _cap_of_project(tx: Tx, project_id: str | None) -> list[_Cap]:
     mine = subject("project", project.id)
     advice = f"Ask whoever runs this service to raise it, or name another Project than {project.name}."
     used = tx.balance_of(mine).total
-    return [_Cap("the project's budget", project.budget_micro, used, advice, mine, ever=True)]
+    sold = credit_book.pays(tx, project.account_id)
+    return [_Cap("the project's budget", project.budget_micro, used, advice, mine, ever=True, sold=sold)]
 
 
 def over_project(tx: Tx, project_id: str, amount: int) -> str | None:
@@ -221,7 +230,10 @@ def _caps_of_base(tx: Tx, base: Base | None, day: str, *, settings_read: bool = 
 
 def used_up(tx: Tx, base_id: str, day: str) -> str | None:
     """The sentence that a base's Day Budget leaves nothing; None while it leaves something, or where there is none."""
-    for cap in _caps_of_base(tx, tx.bases.get(base_id), day):
+    base = tx.bases.get(base_id)
+    if base is not None and credit_book.pays(tx, base.account_id):
+        return credit_book.used_up(tx, base, day)
+    for cap in _caps_of_base(tx, base, day):
         if cap.used >= cap.limit:
             return (
                 f"Today's Day Budget of {show(cap.limit)} is used up: {show(cap.used)} is spent or set aside. "
@@ -237,17 +249,21 @@ def must_still_fit(tx: Tx, now: float, run: Run, part: int) -> None:
     """
     _alone(tx, run)
     amount = held(tx, run)
-    for cap in _cap_of_base(tx, run, utc_day(now)):
+    sold = credit_book.is_sold(tx, run)
+    if sold:
+        credit_book.must_fit_day_budget(tx, now, run)
+    for cap in _cap_of_base(tx, run, utc_day(now), settings_read=not sold):
         if cap.used > cap.limit:
-            raise OverBudget(marketer=replace(cap, used=cap.used - amount).refusal(amount))
+            raise OverBudget(marketer=replace(cap, used=cap.used - amount, sold=sold).refusal(amount))
     if amount < part:
         raise OverBudget(f"run {run.id} holds less than the {part} that a generation may cost")
 
 
 def release(tx: Tx, now: float, run: Run) -> None:
-    """Give back all that a run has set aside and not committed."""
+    """Give back all that a run has set aside and not committed, and, where it has stopped, what its account has."""
     _alone(tx, run)
     _post(tx, now, Posting.RELEASE, held(tx, run), run)
+    credit_book.settle(tx, now, run.id)
 
 
 def held(tx: Tx, run: Run) -> int:
@@ -292,6 +308,7 @@ def write_off(tx: Tx, now: float, run: Run, gen: Generation) -> None:
     _alone(tx, run)
     committed = tx.balance(Account.COMMITTED, generation_id=gen.id)
     _post(tx, now, Posting.WRITE_OFF, committed, run, gen, memo="in doubt, written off")
+    _settle(tx, now, run)
 
 
 def spend_text(tx: Tx, now: float, run: Run, cost: int) -> None:
@@ -349,12 +366,12 @@ def audit(tx: Tx, *, everything: bool = False) -> Audit:
     return Audit(sums=ordered, problems=tuple(problems), since=since.at, reached=reached)
 
 
-def keep_checkpoint(tx: Tx, audit: Audit) -> None:
+def keep_checkpoint(tx: Tx, audit: Audit | credit_book.CreditAudit) -> None:
     """The next audit goes on where this one ended, unless something was wrong: that is found again until it is put
     right.
     """
     at, entry = audit.reached.at, audit.reached.entry
-    if not audit.problems and entry and not tx.checkpoints.change(AUDIT, at=at, entry=entry):
+    if not audit.problems and entry and not tx.checkpoints.change(audit.reached.id, at=at, entry=entry):
         tx.checkpoints.add(audit.reached)
 
 

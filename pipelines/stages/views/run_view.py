@@ -9,18 +9,18 @@ from typing import Any, Protocol, TypeVar
 
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, TERMINAL, CutStatus, RunStatus
-from pipelines.domain.money import DEPLOYMENT, Account, dollars, subject
+from pipelines.domain.money import DEPLOYMENT, Account, CreditAccount, dollars, subject
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.progress import timings
 from pipelines.domain.records import Event, Generation, Run
-from pipelines.domain.times import iso
+from pipelines.domain.times import iso, utc_day
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import time_left
 from pipelines.stages.base_rows.airtable_calls import ENTITY as AIRTABLE
 from pipelines.stages.kernel.paging import cursor_after, newest_first
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import BY_LINK, ROW, found_run
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import credit_book
 from pipelines.stages.views import sections as parts
 from pipelines.stages.views import sentences
 from pipelines.stages.views.sections import Picture
@@ -53,12 +53,12 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
         "started_at": iso(run.started_at),
         "seconds_left": left,
         "held_usd": dollars(picture.held_micro),
-        "plan": plan_view(run.plan) if run.plan else None,
+        "plan": plan_view(run.plan, sold=picture.sold) if run.plan else None,
         "actions": actions(run),
         "choices": parts.choices(picture) if services.store.account_id is None else [],
         "scenes": scenes,
         "cuts": cuts,
-        "costs": parts.costs(picture.spent),
+        "costs": parts.costs(picture),
         "airtable_calls": sum(event.entity == AIRTABLE for event in picture.events),
         "airtable_calls_shared": shared,
         "events": events,
@@ -79,6 +79,13 @@ def _with_own_actors(tx: Tx, events: Sequence[Event]) -> list[Event]:
         return list(events)
     own = {ROW, BY_LINK, *(key.name for key in tx.keys.find(name=tuple({event.actor for event in events})))}
     return [event if event.actor in own else replace(event, actor=THE_OPERATOR) for event in events]
+
+
+def _without_cost(events: Sequence[Event]) -> list[Event]:
+    """For whoever pays in credits: the same history, without what providers charged."""
+    nothing = {"cost_micro": None, "price_micro": None, "saved_micro": None}
+    told = [event for event in events if event.name != "paid_in_vain"]
+    return [replace(event, detail=replace(event.detail, **nothing)) for event in told]
 
 
 def _shared_calls(tx: Tx, run: Run, now: float) -> int:
@@ -151,6 +158,7 @@ def news(services: Services, run_id: str, after: int) -> News:
         (picture,) = _short(tx, [run])
         rows = tx.events.find(after={"id": after}, **mine)
         found = _with_own_actors(tx, rows if after else [*tx.event_archive.find(**mine), *rows])
+        found = _without_cost(found) if picture.sold else found
         version = _marked(tx, run).version
     return News(
         run={**_summary(services, picture), "version": version},
@@ -210,13 +218,20 @@ def runs_of_row(services: Services, base_id: str, record_id: str, limit: int) ->
 
 
 def usage(services: Services, by: Sequence[str], since: str | None, until: str | None) -> dict[str, Any]:
-    """Spend grouped by columns of the ledger, projects by their names, and today's against the cap."""
-    today = ledger.utc_day(services.clock.now())
+    """Spend grouped by columns of the ledger, projects by their names, and today's against the cap: of an account that
+    pays in credits, what it was charged.
+    """
+    today = utc_day(services.clock.now())
     with services.store.read() as tx:
-        rows = _with_own_keys(tx, by, tx.usage(by, since=since, until=until))
-        rows = _with_project_names(tx, by, rows)
         account = tx.accounts.get(tx.account_id) if tx.account_id else None
-        spent_today = tx.balance_of(subject("account", account.id) if account else DEPLOYMENT, today).spent_on_day
+        sold = credit_book.in_force(tx, services.prices, tx.account_id)
+        ask = tx.charged if sold else tx.usage
+        rows = _with_own_keys(tx, by, ask(by, since=since, until=until))
+        rows = _with_project_names(tx, by, rows)
+        if sold:
+            spent_today = sum(row["spent_micro"] for row in tx.charged(["day"], since=today, until=today))
+        else:
+            spent_today = tx.balance_of(subject("account", account.id) if account else DEPLOYMENT, today).spent_on_day
     day_cap = account.day_cap_micro if account else services.policy.day_cap_micro
     return {
         "rows": [_in_dollars(row) for row in rows],
@@ -254,8 +269,8 @@ def _in_dollars(row: Mapping[str, Any]) -> dict[str, Any]:
     return known | amounts | {"variance_usd": dollars(row["billed_micro"] - row["listed_micro"])}
 
 
-def plan_view(plan: Plan) -> dict[str, Any]:
-    """A plan as people and programs read it."""
+def plan_view(plan: Plan, *, sold: bool = False) -> dict[str, Any]:
+    """A plan as people and programs read it; for whoever pays in credits, with what is charged."""
     scenes = [
         {
             "number": scene.number,
@@ -264,7 +279,7 @@ def plan_view(plan: Plan) -> dict[str, Any]:
             "model": scene.model,
             "width": scene.settings.width,
             "height": scene.settings.height,
-            "price_usd": dollars(scene.price_micro),
+            "price_usd": dollars(scene.charge_micro if sold else scene.price_micro),
         }
         for scene in plan.scenes
     ]
@@ -277,7 +292,7 @@ def plan_view(plan: Plan) -> dict[str, Any]:
         "seconds": round(sum(scene.seconds for scene in plan.scenes), 3),
         "scenes": scenes,
         "adapted": list(plan.adapted),
-        "lines": [{"label": label, "usd": dollars(amount)} for label, amount in plan.lines],
+        "lines": [{"label": label, "usd": dollars(amount)} for label, amount in (plan.charges if sold else plan.lines)],
     }
 
 
@@ -300,17 +315,36 @@ def _picture(tx: Tx, run: Run) -> Picture:
     balance = tx.balance_of(subject("run", run.id))
     # A scene that did not change shows the clip that an earlier run paid for.
     reused = {scene.clip_id for scene in scenes if scene.clip_id} - {clip.id for clip in clips}
-    return Picture(
+    events = _with_own_actors(tx, [*tx.event_archive.find(order="id", **mine), *tx.events.find(order="id", **mine)])
+    picture = Picture(
         run=run,
         scenes=scenes,
         generations=tx.generations.find(order="created_at", **mine),
         clips=[*clips, *(tx.clips.find(id=tuple(reused)) if reused else ())],
         cuts=tx.cuts.find(order="created_at", **mine),
         pack=next(iter(tx.packs.find(take=run.take, **mine)), None),
-        events=_with_own_actors(tx, [*tx.event_archive.find(order="id", **mine), *tx.events.find(order="id", **mine)]),
+        events=events,
         spent=[*tx.ledger_archive.find(order="id", **spent), *tx.ledger.find(order="id", **spent)],
         spent_micro=balance.spent,
         held_micro=balance.exposure,
+    )
+    return _as_sold(tx, picture) if _is_sold(tx, run) else picture
+
+
+def _is_sold(tx: Tx, run: Run) -> bool:
+    """Whether an account looks at what it pays for in credits: the operator sees what providers charge."""
+    return tx.account_id is not None and run.price_micro is not None
+
+
+def _as_sold(tx: Tx, picture: Picture) -> Picture:
+    parts = tx.reservations.find(run_id=picture.run.id)
+    return replace(
+        picture,
+        sold=True,
+        events=_without_cost(picture.events),
+        charges=tx.credits.find(run_id=picture.run.id, account=CreditAccount.USED, order="id"),
+        spent_micro=sum(part.used_micro for part in parts),
+        held_micro=sum(part.reserved_micro for part in parts),
     )
 
 
@@ -320,12 +354,15 @@ def _short(tx: Tx, runs: Sequence[Run]) -> list[Picture]:
     scenes = _by_run(tx.scenes.find(order="number", run_id=[run.id for run in runs]))
     generations = _by_run(tx.generations.find(order="created_at", run_id=moving) if moving else ())
     balances = {row.id: row.spent for row in tx.balances.find(id=[subject("run", run.id) for run in runs])}
+    parts = _by_run(tx.reservations.find(run_id=[run.id for run in runs if _is_sold(tx, run)]))
+    balances |= {subject("run", run): sum(part.used_micro for part in own) for run, own in parts.items()}
     return [
         Picture(
             run=run,
             scenes=scenes.get(run.id, ()),
             generations=generations.get(run.id, ()),
-            spent_micro=balances.get(subject("run", run.id), 0),
+            spent_micro=balances.get(subject("run", run.id), 0) if run.id in parts or not _is_sold(tx, run) else 0,
+            sold=_is_sold(tx, run),
         )
         for run in runs
     ]
@@ -359,7 +396,7 @@ def _summary(services: Services, picture: Picture) -> dict[str, Any]:
         "base_id": run.base_id,
         "number": run.number,
         "progress": timings.of_run(run, done),
-        "quote_usd": None if run.quote_micro is None else dollars(run.quote_micro),
+        "quote_usd": None if picture.quote_micro is None else dollars(picture.quote_micro),
         "cost_usd": dollars(picture.spent_micro),
         "error": run.error,
         "created_at": iso(run.created_at),

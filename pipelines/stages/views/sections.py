@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.domain.lifecycle import GenerationStatus, SceneStatus
-from pipelines.domain.money import dollars
+from pipelines.domain.money import CreditPosting, dollars
 from pipelines.domain.orders.order import Order
 from pipelines.domain.progress import timings
-from pipelines.domain.records import Clip, Cut, Event, Generation, LedgerEntry, Run, Scene
+from pipelines.domain.records import Clip, CreditEntry, Cut, Event, Generation, LedgerEntry, Run, Scene
 from pipelines.domain.stored_files import Pack
 from pipelines.domain.times import iso
 from pipelines.stages.kernel.services import Services
@@ -41,6 +41,28 @@ class Picture:
     spent: Sequence[LedgerEntry] = ()
     spent_micro: int
     held_micro: int = 0
+    charges: Sequence[CreditEntry] = ()
+    sold: bool = False
+    """Whether whoever looks pays in credits: then the amounts are what was charged, and nothing tells what it cost."""
+
+    @property
+    def quote_micro(self) -> int | None:
+        """What the run comes to at most."""
+        return self.run.price_micro if self.sold else self.run.quote_micro
+
+    def cost_of(self, gen: Generation) -> int | None:
+        """What a request came to; None while nobody knows."""
+        if not self.sold:
+            return gen.cost_micro
+        charged = sum(entry.amount for entry in self.charges if entry.generation_id == gen.id)
+        return charged if charged or gen.cost_micro is not None else None
+
+    def cost_of_clip(self, clip: Clip) -> int:
+        """What a clip came to; one that was charged in an earlier run is free in this one."""
+        if not self.sold:
+            return clip.cost_micro
+        own = clip.generation_id is not None
+        return sum(entry.amount for entry in self.charges if own and entry.generation_id == clip.generation_id)
 
 
 def title(run: Run) -> str:
@@ -84,15 +106,15 @@ def scene_view(services: Services, picture: Picture, scene: Scene) -> dict[str, 
         "suggested_prompt": scene.attempt_level.softened if scene.status is SceneStatus.REFUSED else None,
         "progress": scene_share(services, picture, scene),
         "attempts": len(gens),
-        "price_usd": dollars(scene.settings.price_micro),
-        "cost_usd": dollars(sum(gen.cost_micro or 0 for gen in gens)),
+        "price_usd": dollars(scene.settings.charge_micro if picture.sold else scene.settings.price_micro),
+        "cost_usd": dollars(sum(picture.cost_of(gen) or 0 for gen in gens)),
         "scene_record_id": scene.airtable_record_id,
-        "clips": [_clip(services, scene, clip) for clip in clips],
-        "generations": [_generation(gen, adopted=gen.id in adopted) for gen in gens],
+        "clips": [_clip(services, picture, scene, clip) for clip in clips],
+        "generations": [_generation(picture, scene, gen, adopted=gen.id in adopted) for gen in gens],
     }
 
 
-def _clip(services: Services, scene: Scene, clip: Clip) -> dict[str, Any]:
+def _clip(services: Services, picture: Picture, scene: Scene, clip: Clip) -> dict[str, Any]:
     name = f"scene-{scene.number:02d}.mp4"
     return {
         "clip_id": clip.id,
@@ -105,7 +127,7 @@ def _clip(services: Services, scene: Scene, clip: Clip) -> dict[str, Any]:
         "width": clip.footage.width or None,
         "height": clip.footage.height or None,
         "size": clip.size,
-        "cost_usd": dollars(clip.cost_micro),
+        "cost_usd": dollars(picture.cost_of_clip(clip)),
         "created_at": iso(clip.created_at),
     }
 
@@ -122,7 +144,8 @@ def _link(services: Services, key: str, filename: str) -> str:
     return services.links.media(key, filename, until - now)
 
 
-def _generation(gen: Generation, *, adopted: bool) -> dict[str, Any]:
+def _generation(picture: Picture, scene: Scene, gen: Generation, *, adopted: bool) -> dict[str, Any]:
+    cost = picture.cost_of(gen)
     return {
         "generation_id": gen.id,
         "attempt": gen.attempt,
@@ -131,8 +154,8 @@ def _generation(gen: Generation, *, adopted: bool) -> dict[str, Any]:
         "model": gen.model,
         "provider_job_id": gen.provider_id,
         "progress": gen.progress,
-        "reserved_usd": dollars(gen.reserve_micro),
-        "cost_usd": None if gen.cost_micro is None else dollars(gen.cost_micro),
+        "reserved_usd": dollars(scene.settings.charge_micro if picture.sold else gen.reserve_micro),
+        "cost_usd": None if cost is None else dollars(cost),
         "reason": gen.reason,
         "error": gen.error,
         "adopted": adopted,
@@ -195,9 +218,16 @@ def choices(picture: Picture) -> list[dict[str, Any]]:
     ]
 
 
-def costs(spent: Sequence[LedgerEntry]) -> list[dict[str, Any]]:
+def costs(picture: Picture) -> list[dict[str, Any]]:
     totals: dict[str, int] = {}
-    for entry in spent:
-        label = entry.model or entry.memo or "Other"
-        totals[label] = totals.get(label, 0) + entry.amount
+    lines = [(entry.model or entry.memo or "Other", entry.amount) for entry in picture.spent]
+    if picture.sold:
+        lines = [(_label(entry), entry.amount) for entry in picture.charges]
+    for label, amount in lines:
+        totals[label] = totals.get(label, 0) + amount
     return [{"label": label, "usd": dollars(amount)} for label, amount in totals.items()]
+
+
+def _label(entry: CreditEntry) -> str:
+    rounding = entry.posting is CreditPosting.ROUND
+    return "rounding up to whole credits" if rounding else entry.model or "scene writing"

@@ -14,6 +14,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import Posting, entries, subject
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import LedgerEntry, Project, Run
+from pipelines.domain.times import utc_day
 from pipelines.ports import DayCap, Tx
 from pipelines.stages.commerce import projects
 from pipelines.stages.decisions import control
@@ -93,7 +94,7 @@ def test_the_statement_that_writes_the_balance_counts_all_that_was_ever_spent(da
     with store.write() as tx:
         tx.runs.add(run)
         ledger.spend_text(tx, now - days_ago * 86_400, run, 5)
-    today = ledger.utc_day(now)
+    today = utc_day(now)
     for limit in (6, 7):
         cap = DayCap(mine, today, limit, lambda used: OverBudget(str(used)), ever=True)
         with pytest.raises(OverBudget, match="5") if limit == 6 else nullcontext(), store.write() as tx:
@@ -107,7 +108,7 @@ def test_the_statement_that_writes_the_balance_counts_all_that_was_ever_spent(da
 def _hold(tx: Tx, now: float, run: Run, amount: int) -> None:
     common: dict[str, Any] = {
         "at": now,
-        "day": ledger.utc_day(now),
+        "day": utc_day(now),
         "posting_id": f"mov_{amount}_{now}",
         "run_id": run.id,
     }

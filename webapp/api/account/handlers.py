@@ -10,6 +10,7 @@ from pipelines.domain.money import to_micro
 from pipelines.domain.records import ApiKey
 from pipelines.domain.times import iso
 from pipelines.stages.commerce import accounts
+from pipelines.stages.spending import credit_book
 from webapp.access import keys
 from webapp.access.keys import NewKey
 from webapp.access.rules import Owner
@@ -19,7 +20,7 @@ from webapp.api.account.models import KeyOrder, KeyRotation, NoBody
 from webapp.api.operate import page
 from webapp.api.operations import Reply, operation
 from webapp.api.queries import PageQuery
-from webapp.context import actor, services
+from webapp.context import actor, services, top_up_url
 from webapp.errors import HttpProblem
 
 DAY_S = 86_400.0
@@ -42,6 +43,8 @@ def account() -> Reply:
     who = actor()
     with services().store.read() as tx:
         mine = accounts.found(tx, who.account_id) if who.account_id else None
+        sold = credit_book.in_force(tx, services().prices, who.account_id)
+        funds = credit_book.funds(tx, who.account_id, services().clock.now()) if who.account_id and sold else None
     key = _own_key()
     limits = models.AccountLimits(
         run_cap_usd=estimates.usd(mine.run_cap_micro) if mine else None,
@@ -57,6 +60,8 @@ def account() -> Reply:
             key_id=who.key_id,
             scopes=[scope for scope in keys.SCOPES if who.may(scope)],
             limits=limits,
+            credits=None if funds is None else funds.available_micro // services().prices.credit_micro,
+            top_up_url=top_up_url(),
         )
     )
 

@@ -71,6 +71,51 @@ class AccountLimits(Answer):
     key_day_cap_usd: float | None
 
 
+class LotView(Answer):
+    """Credits that came in together. What expires first is spent first."""
+
+    lot_id: str
+    kind: str
+    source: str
+    granted_credits: float
+    available_credits: float
+    reserved_credits: float
+    used_credits: float
+    created_at: Time
+    expires_at: Time | None
+
+
+class CreditsView(Answer):
+    """What an account has; `lots` are those that can be spent, in the order in which they are."""
+
+    in_force: Annotated[bool, Field(description="Whether what the account orders is paid in credits.")]
+    available_credits: int
+    reserved_credits: Annotated[float, Field(description="Set aside for runs that are not over.")]
+    credit_usd: Annotated[float, Field(description="What a credit is worth.")]
+    lots: list[LotView]
+    top_up_url: str | None
+
+
+class CreditEntryView(Answer):
+    """One movement of credits: out of one place into another."""
+
+    at: Time
+    posting: str
+    credits: float
+    account_id: str
+    lot_id: str
+    run_id: str | None
+    record_id: str | None
+    model: str | None
+
+
+class CreditEntryList(Answer):
+    """A page of the book, newest first."""
+
+    entries: list[CreditEntryView]
+    next_cursor: str | None
+
+
 class AccountView(Answer):
     """Who is asking. Whoever belongs to the operator has no account."""
 
@@ -81,3 +126,5 @@ class AccountView(Answer):
     key_id: str | None
     scopes: list[str]
     limits: AccountLimits
+    credits: Annotated[int | None, Field(description="Available now; null where nothing is paid in credits.")]
+    top_up_url: str | None

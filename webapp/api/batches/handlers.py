@@ -17,6 +17,7 @@ from pipelines.domain.times import iso
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import batch as batches
 from pipelines.stages.orders.batch import BatchRequest, Item, Priced
+from pipelines.stages.spending import credit_book
 from webapp import bodies
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates
@@ -57,6 +58,9 @@ def create_batch(body: Envelope) -> Reply:
     listed = tuple(_named(problems))
     if body.dry_run:
         quote = sum(one.plan.quote_micro for one in found)
+        with services().store.read() as tx:
+            if credit_book.in_force(tx, services().prices, tx.account_id):
+                quote = batches.charged(services(), found)
         estimate = models.BatchEstimate(ok=not listed, quote_usd=dollars(quote), problems=estimates.listed(listed))
         return Reply(estimate)
     if listed and (body.on_error == "refuse" or not found):

@@ -1,0 +1,128 @@
+"""Credits bought with a Payment Link of Stripe. What Stripe says is verified before it comes here (webapp.webhooks).
+
+A session grants once, however many events speak of it, and only when it is paid. What cannot be given to anybody is
+said to the operator. Money that goes back takes what is available of its lot along; what is used up by then suspends
+the account.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from pipelines.domain.money import MICRO, show
+from pipelines.domain.records import AccountStatus, InboxItem, Lot, LotKind
+from pipelines.ports import Tx
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import Actor, record
+from pipelines.stages.spending import credit_book
+
+logger = logging.getLogger(__name__)
+
+STRIPE = "stripe"
+UNMATCHED = "unmatched"
+"""The event of money that came in and could not be given to an account."""
+CENT_MICRO = MICRO // 100
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """What an event tells of a Checkout session."""
+
+    session: str
+    account_id: str | None
+    payment: str | None
+    paid: bool
+    cents: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reversal:
+    """What an event tells of money that went back, or is disputed: so many cents in all."""
+
+    payment: str
+    cents: int
+
+
+def receive(services: Services, event_id: str, told: Purchase | Reversal | None, days: int | None) -> None:
+    """Act on a verified event, once. `days`: how long bought credits are good; None is for ever."""
+    now = services.clock.now()
+    with services.store.write() as tx:
+        if not tx.inbox.add(InboxItem(id=f"{STRIPE}:{event_id}", at=now, provider=STRIPE)) or told is None:
+            return
+        if isinstance(told, Reversal):
+            _reverse(tx, now, told)
+        elif told.paid:
+            _grant(tx, now, told, days)
+
+
+def _grant(tx: Tx, now: float, bought: Purchase, days: int | None) -> None:
+    account = tx.accounts.get(bought.account_id) if bought.account_id else None
+    if account is None or bought.currency != "usd" or bought.cents <= 0:
+        _tell_operator(tx, now, bought)
+        return
+    lot = credit_book.grant(
+        tx,
+        now,
+        account.id,
+        bought.cents * CENT_MICRO,
+        kind=LotKind.PAID,
+        source=source_of(bought.session),
+        expires_at=None if days is None else now + days * DAY_S,
+        payment=bought.payment,
+    )
+    early = tx.inbox.get(_reversal_id(bought.payment)) if bought.payment else None
+    if early is not None:
+        _take_back(tx, now, lot, int(early.body["cents"]))
+
+
+def source_of(session: str) -> str:
+    """The source of the lot that a Checkout session pays for."""
+    return f"{STRIPE}:{session}"
+
+
+def _tell_operator(tx: Tx, now: float, bought: Purchase) -> None:
+    """Nothing is guessed about whose money it is."""
+    whose = f"account {bought.account_id}" if bought.account_id else "no account"
+    sentence = (
+        f"Stripe session {bought.session} paid {show(bought.cents * CENT_MICRO)[1:]} {bought.currency.upper()} for "
+        f"{whose}: no credits were given."
+    )
+    logger.error("%s", sentence)
+    record(tx, Actor(STRIPE, now), "payment", bought.session, None, UNMATCHED, sentence=sentence)
+
+
+def _reverse(tx: Tx, now: float, told: Reversal) -> None:
+    """Events come in any order: of a payment that is not known yet it is remembered until it is."""
+    lots = tx.lots.find(payment=told.payment, limit=1)
+    if lots:
+        _take_back(tx, now, lots[0], told.cents)
+        return
+    known = tx.inbox.get(_reversal_id(told.payment))
+    if known is not None:
+        tx.inbox.remove(known.id)
+    cents = max(told.cents, int(known.body["cents"]) if known else 0)
+    tx.inbox.add(InboxItem(id=_reversal_id(told.payment), at=now, provider=STRIPE, body={"cents": cents}))
+
+
+def _reversal_id(payment: str | None) -> str:
+    return f"{STRIPE}-reversal:{payment}"
+
+
+def _take_back(tx: Tx, now: float, lot: Lot, cents: int) -> None:
+    missing = credit_book.revoke(tx, now, lot, cents * CENT_MICRO)
+    if missing > 0:
+        tx.accounts.change(lot.account_id, {"status": AccountStatus.ACTIVE}, status=AccountStatus.SUSPENDED)
+        sentence = f"{show(missing)} of a payment that went back are used up: account {lot.account_id} is suspended."
+        logger.error("%s", sentence)
+        record(tx, Actor(STRIPE, now), "payment", lot.payment or lot.id, None, "reversed", sentence=sentence)
+
+
+def unmatched(tx: Tx, since: float) -> list[str]:
+    """A sentence for every payment that nobody was given credits for until now."""
+    events = tx.events.find(entity="payment", name=UNMATCHED, run_id=None, after={"at": since})
+    given = {lot.source for lot in tx.lots.find(source=tuple(source_of(event.entity_id) for event in events))}
+    told = {event.entity_id: event.detail.sentence or "" for event in events}
+    return [sentence for session, sentence in told.items() if source_of(session) not in given]

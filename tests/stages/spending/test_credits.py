@@ -1,0 +1,250 @@
+"""What a customer paid: set aside with the order, used per delivered clip, and the rest given back."""
+
+from __future__ import annotations
+
+import dataclasses
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from pipelines.domain.errors import InsufficientCredits, NotAllowed
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.planning.price_list import PriceList, PriceRule, Purchase, Start
+from pipelines.domain.records import Base, Lot, LotKind, Run
+from pipelines.stages.commerce import accounts
+from pipelines.stages.decisions import control
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.orders import accept
+from pipelines.stages.orders.accept import StartRequest
+from pipelines.stages.spending import credit_book, ledger
+from pipelines.testing import ScriptedWriter
+from pipelines.testing.airtable import BASE
+from pipelines.testing.provider import Outcome
+from tests.stages.stage_fixtures import STOPPED, StageHarness
+
+CREDIT, DAY = 10_000, 86_400.0
+LIST = PriceList(
+    published=True,
+    markup=Decimal("0.5"),
+    rules=(
+        PriceRule(model="acme/*", starts_from=Start.TEXT, per_clip_micro=100_000, per_second_micro=12_300),
+        PriceRule(sells=Purchase.WRITING, per_text_micro=25_000),
+    ),
+)
+"""A clip of 4 s made from text is $0.1492, which costs $0.40: Price and Cost have nothing to do with each other."""
+CLIP = 149_200
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> StageHarness:
+    return StageHarness.build(tmp_path, prices=LIST)
+
+
+def customer(harness: StageHarness, credits: int = 0, *, days: float | None = None) -> str:
+    account = accounts.create(harness.services, "ada").id
+    if credits:
+        give(harness, account, credits, days=days)
+    return account
+
+
+def give(harness: StageHarness, account: str, credits: int, *, days: float | None = None, source: str = "INV-1") -> Lot:
+    now = harness.clock.now()
+    until = None if days is None else now + days * DAY
+    with harness.services.store.write() as tx:
+        return credit_book.grant(tx, now, account, credits * CREDIT, kind=LotKind.PAID, source=source, expires_at=until)
+
+
+def view(harness: StageHarness, account: str) -> Services:
+    return dataclasses.replace(harness.services, store=harness.services.store.of(account))
+
+
+def order(harness: StageHarness, account: str, *prompts: str) -> str:
+    scenes = tuple(SceneOrder(prompt=prompt, seconds=4.0) for prompt in prompts)
+    wanted = Order(scenes=scenes, scene_count=len(scenes))
+    return accept.start(view(harness, account), StartRequest(source="rest", order=wanted)).run_id
+
+
+def has(harness: StageHarness, account: str) -> tuple[int, int]:
+    """What is available and what is set aside, in micro-dollars."""
+    with harness.services.store.read() as tx:
+        found = credit_book.funds(tx, account, harness.clock.now())
+    return found.available_micro, found.reserved_micro
+
+
+def used(harness: StageHarness, run: Run) -> int:
+    with harness.services.store.read() as tx:
+        return sum(part.used_micro for part in tx.reservations.find(run_id=run.id))
+
+
+def balanced(harness: StageHarness) -> bool:
+    with harness.services.store.read() as tx:
+        assert credit_book.audit(tx, everything=True).problems == ()
+    return harness.balanced()
+
+
+def test_an_order_sets_its_price_aside_and_uses_it_when_the_clips_are_there(harness: StageHarness) -> None:
+    account = customer(harness, 100)
+    run_id = order(harness, account, "a fox", "a hare")
+    assert has(harness, account) == (700_000, 300_000)
+    run = harness.until(run_id, *STOPPED)
+    assert (run.status, run.price_micro, run.quote_micro) == (RunStatus.DONE, 300_000, 800_000)
+    assert (has(harness, account), used(harness, run)) == ((700_000, 0), 300_000)
+    again = harness.until(order(harness, account, "a fox", "a hare"), *STOPPED)
+    assert (again.status, used(harness, again), has(harness, account)) == (RunStatus.DONE, 0, (700_000, 0))
+    assert balanced(harness)
+
+
+def test_with_one_credit_too_little_nothing_is_started(harness: StageHarness) -> None:
+    account = customer(harness, 29)
+    with pytest.raises(InsufficientCredits) as refused:
+        order(harness, account, "a fox", "a hare")
+    told = refused.value
+    assert (told.required, told.available, told.missing, told.price_micro) == (30, 29, 1, 300_000)
+    assert told.marketer.startswith("This needs 30 credits; 29 are available. Nothing was bought.")
+    with harness.services.store.read() as tx:
+        assert tx.runs.count() == 0
+    assert has(harness, account) == (290_000, 0)
+    give(harness, account, 1, source="INV-2")
+    assert harness.until(order(harness, account, "a fox", "a hare"), *STOPPED).status is RunStatus.DONE
+    assert has(harness, account) == (0, 0)
+
+
+def test_a_row_without_enough_says_so_and_goes_on_after_a_top_up(harness: StageHarness) -> None:
+    account = customer(harness, 10)
+    with harness.services.store.write() as tx:
+        tx.bases.add(Base(id=BASE, account_id=account))
+    record, run = harness.film(Prompt="a fox\na hare")
+    assert run.status is RunStatus.NEEDS_ATTENTION
+    assert (run.error or "").startswith("This needs 30 credits; 10 are available. Nothing was bought.")
+    assert harness.cells(record)["Error"] == run.error
+    assert harness.bought == []
+    control.retry(harness.services, run.id, "ada")
+    assert harness.until(run.id, *STOPPED).error == run.error
+    give(harness, account, 20, source="INV-2")
+    control.retry(harness.services, run.id, "ada")
+    assert harness.until(run.id, *STOPPED).status is RunStatus.DONE
+    harness.settle()
+    cells = harness.cells(record)
+    assert (cells["Estimated Cost"], cells["Actual Cost"]) == (0.3, 0.3)
+    assert balanced(harness)
+
+
+def test_writing_is_sold_as_well_and_the_order_is_rounded_once(tmp_path: Path) -> None:
+    harness = StageHarness.build(tmp_path, prices=LIST, writer=ScriptedWriter(cost_micro=500))
+    account = customer(harness, 100)
+    wanted = Order(master_prompt="A fox and a hare.", scene_count=2, clip_seconds=4.0)
+    run_id = accept.start(view(harness, account), StartRequest(source="rest", order=wanted)).run_id
+    assert has(harness, account) == (670_000, 330_000)
+    run = harness.until(run_id, *STOPPED)
+    assert (run.status, used(harness, run), run.price_micro) == (RunStatus.DONE, 330_000, 330_000)
+    assert balanced(harness)
+
+
+def test_what_expires_first_is_spent_first_over_several_lots(harness: StageHarness) -> None:
+    account = customer(harness)
+    forever = give(harness, account, 50, source="a")
+    late, soon = (give(harness, account, 20, days=days, source=str(days)) for days in (30, 5))
+    harness.until(order(harness, account, "a fox", "a hare"), *STOPPED)
+    with harness.services.store.read() as tx:
+        left = [tx.lots.get(lot.id) for lot in (soon, late, forever)]
+    assert [lot and lot.available_micro for lot in left] == [0, 100_000, 500_000]
+    assert balanced(harness)
+
+
+def test_a_lot_that_expires_while_it_is_set_aside_comes_back_for_a_week(harness: StageHarness) -> None:
+    account = customer(harness, 30, days=1)
+    run_id = order(harness, account, "a fox", "a hare")
+    harness.clock.pass_by(2 * DAY)
+    with harness.services.store.write() as tx:
+        for lot in credit_book.due_to_expire(tx, harness.clock.now()):
+            credit_book.expire(tx, harness.clock.now(), lot)
+    assert has(harness, account) == (0, 300_000)
+    control.cancel(harness.services, run_id, "ada")
+    with harness.services.store.read() as tx:
+        (back,) = credit_book.funds(tx, account, harness.clock.now()).lots
+    assert (back.kind, back.available_micro) == (LotKind.RETURNED, 300_000)
+    assert back.expires_at == harness.clock.now() + credit_book.RETURNED_S
+    assert balanced(harness)
+
+
+def test_of_a_film_that_misses_a_clip_the_rest_stays_until_a_person_decides(harness: StageHarness) -> None:
+    account = customer(harness, 30)
+    harness.vendor().script("a hare", *[Outcome.FAIL] * 3, Outcome.SUCCEED)
+    run = harness.until(order(harness, account, "a fox", "a hare"), *STOPPED)
+    assert (run.status, used(harness, run)) == (RunStatus.NEEDS_ATTENTION, CLIP)
+    assert has(harness, account) == (0, 300_000 - CLIP)
+    control.cancel(harness.services, run.id, "ada")
+    # What was used is rounded up to a whole credit now.
+    assert (used(harness, run), has(harness, account)) == (150_000, (150_000, 0))
+    control.retry(harness.services, run.id, "ada")
+    assert has(harness, account) == (0, 150_000)
+    run = harness.until(run.id, *STOPPED)
+    assert (run.status, used(harness, run), has(harness, account)) == (RunStatus.DONE, 300_000, (0, 0))
+    assert balanced(harness)
+
+
+def test_a_clip_on_its_way_when_its_run_is_cancelled_is_charged_when_it_arrives(harness: StageHarness) -> None:
+    account = customer(harness, 30)
+    run_id = order(harness, account, "a fox", "a hare")
+    while len(harness.bought) < 2:
+        harness.work()
+    control.cancel(harness.services, run_id, "ada")
+    assert has(harness, account) == (0, 300_000)
+    harness.settle()
+    assert has(harness, account) == (0, 0)
+    give(harness, account, 30, source="INV-2")
+    again = harness.until(order(harness, account, "a fox", "a hare"), *STOPPED)
+    assert (again.status, used(harness, again)) == (RunStatus.DONE, 0)
+    assert balanced(harness)
+
+
+def test_a_new_clip_is_a_new_order_and_one_that_was_no_use_is_given_back_once(harness: StageHarness) -> None:
+    account = customer(harness, 30, days=1)
+    run = harness.until(order(harness, account, "a fox"), *STOPPED)
+    (bad,) = harness.clips(run)
+    control.regenerate(harness.services, run.id, 1, {"prompt": "a red fox"}, "ada")
+    assert has(harness, account) == (0, 150_000)
+    run = harness.until(run.id, *STOPPED)
+    assert used(harness, run) == 300_000
+    with pytest.raises(InsufficientCredits):
+        control.regenerate(harness.services, run.id, 1, {"prompt": "a grey fox"}, "ada")
+    for _ in range(2):
+        with harness.services.store.write() as tx:
+            (lot,) = credit_book.refund(tx, harness.clock.now(), bad)
+    assert (lot.kind, lot.granted_micro, has(harness, account)[0]) == (LotKind.RETURNED, CLIP, CLIP)
+    assert (lot.expires_at or 0.0) >= harness.clock.now() + credit_book.RETURNED_S - 1.0
+    with harness.services.store.write() as tx, pytest.raises(NotAllowed):
+        credit_book.refund(tx, 0.0, dataclasses.replace(bad, generation_id="gen_other"))
+    assert balanced(harness)
+
+
+def test_whatever_it_comes_to_cost_what_was_agreed_is_charged(tmp_path: Path) -> None:
+    """Another vendor makes the clip, at another price, and the list is another one by then."""
+    harness = StageHarness.build(tmp_path, prices=LIST, fallback_models=("other/film",))
+    account = customer(harness, 30)
+    harness.vendor().script("a fox", *[Outcome.FAIL] * 5)
+    run_id = order(harness, account, "a fox")
+    dearer = dataclasses.replace(harness.services, prices=PriceList(published=True, markup=Decimal(9)))
+    run = StageHarness(dearer).until(run_id, *STOPPED)
+    assert (run.status, [clip.model for clip in harness.clips(run)]) == (RunStatus.DONE, ["other/film"])
+    assert (used(harness, run), has(harness, account)) == (150_000, (150_000, 0))
+    with harness.services.store.read() as tx:
+        assert ledger.of_run(tx, run.id).spent == 400_000
+    assert balanced(harness)
+
+
+def test_without_a_list_an_account_pays_in_credits_from_its_first_lot_on(tmp_path: Path) -> None:
+    harness = StageHarness.build(tmp_path)
+    account = customer(harness)
+    run = harness.until(order(harness, account, "a fox"), *STOPPED)
+    assert (run.status, run.price_micro) == (RunStatus.DONE, None)
+    give(harness, account, 39)
+    with pytest.raises(InsufficientCredits):
+        order(harness, account, "a hare")
+    give(harness, account, 1, source="INV-2")
+    run = harness.until(order(harness, account, "a hare"), *STOPPED)
+    assert (run.status, run.price_micro, used(harness, run)) == (RunStatus.DONE, 400_000, 400_000)
+    assert harness.until(harness.trigger(harness.row(Prompt="ours")), *STOPPED).status is RunStatus.DONE
+    assert balanced(harness)
