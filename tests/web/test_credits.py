@@ -120,6 +120,18 @@ def test_too_little_is_402_with_all_that_a_program_needs(shop: WebHarness) -> No
     assert (capped.status_code, capped.json["code"], "$" in capped.json["detail"]) == (402, "over_budget", False)
 
 
+def test_a_batch_is_admitted_with_credits_for_all_of_it_or_not_at_all(shop: WebHarness) -> None:
+    who = customer(shop, "ada")
+    give(shop, who, 41)
+    batch = {"items": [CLIP, CLIP]}
+    assert ask(shop, who, "/api/batches", {**batch, "dry_run": True}).json["quote_usd"] == 0.42
+    refused = ask(shop, who, "/api/batches", batch)
+    assert (refused.status_code, refused.json["required_credits"], shop.runs()) == (402, 42, [])
+    give(shop, who, 1, "INV-2")
+    assert ask(shop, who, "/api/batches", batch).status_code == 202
+    assert (len(shop.runs()), ask(shop, who, "/api/credits").json["available_credits"]) == (2, 0)
+
+
 def test_what_there_is_and_how_it_moved(shop: WebHarness) -> None:
     who = customer(shop, "ada")
     give(shop, who, 50)
