@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from flask import Flask
 
-from webapp.commands import accounts, airtable, credit_book, database, doctor, keys, operate, records, recover, runs, video, webhooks
+from webapp.commands import (
+    accounts,
+    airtable,
+    credit_book,
+    database,
+    doctor,
+    keys,
+    operate,
+    records,
+    recover,
+    runs,
+    video,
+    webhooks,
+)
 
 
 def register(app: Flask) -> None:
