@@ -354,14 +354,14 @@ def _short(tx: Tx, runs: Sequence[Run]) -> list[Picture]:
     scenes = _by_run(tx.scenes.find(order="number", run_id=[run.id for run in runs]))
     generations = _by_run(tx.generations.find(order="created_at", run_id=moving) if moving else ())
     balances = {row.id: row.spent for row in tx.balances.find(id=[subject("run", run.id) for run in runs])}
-    parts = _by_run(tx.reservations.find(run_id=[run.id for run in runs if _is_sold(tx, run)]))
-    balances |= {subject("run", run): sum(part.used_micro for part in own) for run, own in parts.items()}
+    reserved = _by_run(tx.reservations.find(run_id=[run.id for run in runs if _is_sold(tx, run)]))
+    balances |= {subject("run", run): sum(part.used_micro for part in own) for run, own in reserved.items()}
     return [
         Picture(
             run=run,
             scenes=scenes.get(run.id, ()),
             generations=generations.get(run.id, ()),
-            spent_micro=balances.get(subject("run", run.id), 0) if run.id in parts or not _is_sold(tx, run) else 0,
+            spent_micro=balances.get(subject("run", run.id), 0) if run.id in reserved or not _is_sold(tx, run) else 0,
             sold=_is_sold(tx, run),
         )
         for run in runs
