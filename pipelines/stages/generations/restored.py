@@ -20,7 +20,7 @@ def gap(tx: Tx) -> tuple[float, float] | None:
     return (known.at, restored.at) if restored and known else None
 
 
-def must_be_looked_for(tx: Tx, actor: Actor, run: Run, gen: Generation, card: CatalogueModel) -> bool:
+def must_be_searched_for(tx: Tx, actor: Actor, run: Run, gen: Generation, card: CatalogueModel) -> bool:
     """Whether a request may have been sent after the backup. It is in doubt then, as if its answer had been lost:
     `reconcile` looks into the provider's list, and plans it again if it is not there. Where nothing can be looked up, a
     person decides.

@@ -124,7 +124,7 @@ def _commit_intent(services: Services, actor: Actor, gen: Generation) -> Generat
         if run is None or _put_aside(tx, actor, run, gen):
             return None
         reuse.must_be_only(tx, gen)
-        if restored.must_be_looked_for(tx, actor, run, gen, card):
+        if restored.must_be_searched_for(tx, actor, run, gen, card):
             return None
         stop_switch.must_be_off(tx, run.base_id, run.account_id)
         _must_fit_in_flight(tx, gen, card)
