@@ -93,6 +93,11 @@ def account_webhook_secrets(keys: SecretKeys, account_id: str | None) -> tuple[s
     return tuple(_SECRET + _b64(_derived(key, purpose)) for key in keys.all)
 
 
+def start_secret(secret_key: str, key_sha256: str) -> str:
+    """What signs messages that order with the rights of a key. It ends with the key, and tells nothing of it."""
+    return _SECRET + _b64(_derived(secret_key, f"reelgrid:webhook-start:v1:{key_sha256}".encode()))
+
+
 def _derived(secret_key: str, purpose: bytes) -> bytes:
     derivation = HKDF(algorithm=hashes.SHA256(), length=_SECRET_BYTES, salt=None, info=purpose)
     return derivation.derive(secret_key.encode())

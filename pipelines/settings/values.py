@@ -62,7 +62,7 @@ class BootstrapKey:
     sha256: str
 
 
-SENDERS = ("airtable", "openai", "gemini", "sora", "omni", "veo", "kie", "openrouter")
+SENDERS = ("airtable", "openai", "gemini", "sora", "omni", "veo", "kie", "openrouter", "start", "video")
 """Who calls, as the addresses of webhooks name them."""
 
 

@@ -76,7 +76,7 @@ def test_webhooks_come_from_where_the_operator_says(tmp_path: Path) -> None:
         assert called("airtable", "198.51.100.7") != 403
         assert called("openai", "192.0.2.1") != 403
         providers = {card.provider for card in harness.services.catalogue.values()} - {"local"}
-        assert set(values.SENDERS) == {*providers, "airtable", "openai", "gemini"}
+        assert set(values.SENDERS) == {*providers, "airtable", "openai", "gemini", "start", "video"}
 
 
 @pytest.mark.parametrize("text", ["kei:203.0.113.0/24", "kie:203.0.113.5/24", "203.0.113.0/24", "kie"])

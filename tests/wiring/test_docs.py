@@ -26,6 +26,8 @@ FOREIGN = frozenset(
         "RECORD_ID",
         "REELGRID_KEY",
         "WEBHOOK_SECRET",
+        "START_SECRET",
+        "START_URL",
         "NAME_FILE",
     }
 )

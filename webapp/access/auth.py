@@ -112,6 +112,17 @@ def _hashes(row: ApiKey) -> tuple[str, ...]:
     return (row.sha256,)
 
 
+def named(key_id: str) -> tuple[Actor | None, tuple[str, ...]]:
+    """Whoever a live key stands for, and its hashes, for what proves to know the key in another way; the newest first.
+    Nobody, and no hash, for any other id.
+    """
+    for entry in settings().bootstrap_keys:
+        if key_id == f"{ENV}{entry.name}":
+            return Actor(entry.name, ALL, key_id), (entry.sha256,)
+    row = _row(key_id)
+    return (_actor(row), _hashes(row)) if row else (None, ())
+
+
 def _touch(row: ApiKey) -> None:
     now = services().clock.now()
     if now - (row.last_used_at or 0.0) > TOUCH_S:

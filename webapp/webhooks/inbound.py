@@ -6,17 +6,24 @@ Nobody is told more than "no": an unknown, forged or replayed delivery changes n
 from __future__ import annotations
 
 from ipaddress import IPv6Address, ip_address
+from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from pipelines.domain.keys import digest
 from pipelines.domain.records import Generation
 from pipelines.ports import Call
+from pipelines.security import webhook_signatures
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.generations import callback
+from webapp import idempotency
+from webapp.access import auth
 from webapp.access.rules import Door, Owner, declares
-from webapp.bodies import WEBHOOK_LIMIT, parse_object, read_bounded
-from webapp.context import services, settings
+from webapp.api import triggers
+from webapp.api.operations import as_response
+from webapp.api.orders import ClipOrder, MasterPromptOrder
+from webapp.bodies import JSON_LIMIT, WEBHOOK_LIMIT, parse_object, read_bounded, validated
+from webapp.context import secret, services, settings
 from webapp.errors import HttpProblem, not_here
 
 bp = Blueprint("webhooks", __name__, url_prefix="/api/webhook")
@@ -48,6 +55,57 @@ def _called(address: str, token: str | None) -> Response:
     return Response('{"received":true}', 200, mimetype="application/json")
 
 
+@bp.post("/start/<key_id>")
+@declares(Door.SIGNATURE, Owner.ADDRESS)
+def start(key_id: str) -> Response:
+    """An order, signed after Standard Webhooks instead of shown a key, with the rights of that key. The id of the
+    message is its Idempotency-Key, so that a sender may send it again.
+    """
+    _from_its_network("start")
+    raw, message_id = read_bounded(JSON_LIMIT), request.headers.get("webhook-id")
+    who, hashes = auth.named(key_id)
+    # Of an unknown key it is found out as late, and answered the same.
+    known = hashes or ("0" * 64,)
+    live = [webhook_signatures.start_secret(key, sha256) for key in secret().all for sha256 in known]
+    webhook_signatures.verify_standard_webhook(
+        live,
+        message_id=message_id,
+        timestamp=request.headers.get("webhook-timestamp"),
+        signature=request.headers.get("webhook-signature"),
+        body=raw,
+        now=services().clock.now(),
+    )
+    if who is None:
+        raise webhook_signatures.WrongSignature("no such key")
+    if not who.may("trigger"):
+        raise HttpProblem(403, "This key lacks the scope 'trigger'. Use a key that has it.")
+    g.actor = who
+    data = parse_object(raw)
+    return idempotency.under(message_id, ("POST", "/api/webhook/start"), data, lambda: _ordered(data))
+
+
+def _ordered(data: dict[str, Any]) -> Response:
+    """One clip where there is a prompt, else a film."""
+    if "prompt" in data:
+        return as_response(triggers.generate_video(validated(ClipOrder, data)))
+    return as_response(triggers.process_master_prompt(validated(MasterPromptOrder, data)))
+
+
+@bp.post("/video/<token>")
+@declares(Door.SIGNATURE, Owner.ADDRESS)
+def video(token: str) -> Response:
+    """`{videoId, videoUrl, status}` about one generation, whoever makes it: it is asked about sooner. Nothing of it is
+    believed, and the address in it is never fetched.
+    """
+    _from_its_network("video")
+    data = parse_object(read_bounded(WEBHOOK_LIMIT))
+    gen = _generation(None, token)
+    _belongs(gen, str(data["videoId"]) if data.get("videoId") else gen.provider_id)
+    delivery = digest("video", token, str(data.get("videoId")), str(data.get("status")))[:32]
+    callback.receive(services(), gen.provider, delivery, generation_token=token)
+    return Response('{"received":true}', 200, mimetype="application/json")
+
+
 @bp.post("/airtable")
 @declares(Door.SIGNATURE, Owner.ADDRESS)
 def airtable() -> Response:
@@ -74,10 +132,11 @@ def _from_its_network(sender: str) -> None:
         raise HttpProblem(403, "Webhooks of this sender are not taken from your address.")
 
 
-def _generation(provider: str, token: str) -> Generation:
-    """The generation a token was made for. Raises 404."""
+def _generation(provider: str | None, token: str) -> Generation:
+    """The generation a token was made for, at this provider or (None) at any. Raises 404."""
+    one: dict[str, Any] = {} if provider is None else {"provider": provider}
     with services().store.read() as tx:
-        found = tx.generations.find(callback_token=token, provider=provider, limit=1) if len(token) <= 128 else []  # noqa: PLR2004
+        found = tx.generations.find(callback_token=token, limit=1, **one) if len(token) <= 128 else []  # noqa: PLR2004
     if not found:
         raise not_here("callback")
     return found[0]

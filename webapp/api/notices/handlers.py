@@ -10,6 +10,7 @@ from pipelines.domain.times import iso
 from pipelines.security import sealing, webhook_signatures
 from pipelines.stages.notices import endpoints
 from pipelines.stages.notices.endpoints import NewEndpoint, Sent
+from webapp.access import auth
 from webapp.access.rules import Owner
 from webapp.api.account.models import NoBody
 from webapp.api.notices import addresses, models
@@ -78,9 +79,20 @@ def create_webhook(body: EndpointOrder) -> Reply:
     **_MANAGES,
 )
 def webhook_secret() -> Reply:
-    """It signs the messages to the `webhook_url` of any order of the account. Each webhook has a secret of its own."""
+    """It signs the messages to the `webhook_url` of any order of the account; each webhook has a secret of its own. And
+    how a program that signs instead of showing a key orders with the rights of the key that asks.
+    """
     newest, *_ = webhook_signatures.account_webhook_secrets(secret(), actor().account_id)
-    return Reply(models.AccountSecret(secret=newest))
+    key_id = actor().key_id
+    _, hashes = auth.named(key_id) if key_id else (None, ())
+    may = bool(hashes) and actor().may("trigger")
+    return Reply(
+        models.AccountSecret(
+            secret=newest,
+            start_url=f"{services().policy.public_url}/api/webhook/start/{key_id}" if may else None,
+            start_secret=webhook_signatures.start_secret(secret().newest, hashes[0]) if may else None,
+        )
+    )
 
 
 @operation(

@@ -148,6 +148,8 @@ class Recovered(Answer):
 
 
 class AccountSecret(Answer):
-    """What signs the messages to the `webhook_url` of an order."""
+    """What signs the messages to the `webhook_url` of an order, and messages that order something themselves."""
 
     secret: str
+    start_url: Annotated[str | None, Field(description="Signed orders are taken here, with the rights of this key.")]
+    start_secret: Annotated[str | None, Field(description="What signs them; it ends with this key.")]
