@@ -280,6 +280,7 @@ def build_services(
     """
     from pipelines.airtable.connections import connect
     from pipelines.net import telemetry
+    from pipelines.net.issuer import PublishedIssuer
     from pipelines.providers.catalogue import load_catalogue
     from pipelines.providers.registry import base_urls, build_providers
     from pipelines.storage import build_store
@@ -311,6 +312,7 @@ def build_services(
             policy.providers_reach_us,
             clock,
         ),
+        issuer=PublishedIssuer(settings.jwt_issuer) if settings.jwt_issuer else None,
         catalogue=catalogue,
         prices=prices_of(settings, catalogue),
         providers=providers,

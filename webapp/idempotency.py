@@ -56,7 +56,8 @@ def under(
     if name is None:
         return handle()
     # A secret is told again only to the key that asked for it: another of the account may have fewer rights.
-    whose = (asker(), actor().key_id) if sealed else (asker(),)
+    # A token has no id, and its rights instead.
+    whose = (asker(), actor().key_id or sorted(actor().scopes)) if sealed else (asker(),)
     return guarded(digest("replay", *whose, *what, name), digest(data), handle, sealed=sealed)
 
 

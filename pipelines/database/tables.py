@@ -155,7 +155,7 @@ OWNERS: dict[str, str] = {
 
 OF_NOBODY = frozenset(
     (
-        *("file_totals", "outbox", "inbox", "replays", "processes", "sweeps", "texts", "checkpoints"),
+        *("file_totals", "outbox", "inbox", "replays", "processes", "sweeps", "texts", "issuer_keys", "checkpoints"),
         *("stop_switches", "circuits", "base_outages", "rate_limits", "airtable_paces", "clock_steps"),
     )
 )

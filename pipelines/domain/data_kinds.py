@@ -53,6 +53,7 @@ MONEY: Mapping[str, tuple[str, ...]] = {
 TECHNICAL: Mapping[str, tuple[str, ...]] = {
     "accounts": ("id", "name", "issuer", "subject"),
     "projects": ("id", "name", "account_id"),
+    "issuer_keys": ("id", "keys"),
     "runs": (*_LEASE, "base_id", "table", "record_id", "key_id", "account_id", "project_id", "batch_id", "traceparent"),
     "scenes": ("id", "run_id", "key", "model", "transition", "clip_id", "attempt_level", "airtable_record_id"),
     "generations": (*_LEASE, "run_id", "scene_id", "provider", "model", *_GENERATION),

@@ -101,6 +101,18 @@ class CustomerAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerKeys:
+    """What an issuer of tokens has published; `id` is its name."""
+
+    id: str
+    keys: JsonObject = field(default_factory=dict)
+    wanted: bool = False
+    """Whether a token named a key that is not among them since somebody looked."""
+    tried_at: float = 0.0
+    fetched_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """What orders of one owner are grouped under. `budget_micro` is what all of them may cost together, ever."""
 

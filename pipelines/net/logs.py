@@ -29,6 +29,7 @@ _SECRETS = tuple(
         r"(\bpat)[A-Za-z0-9]{14}\.[0-9a-f]{16,}",
         r"(\brg_[0-9a-f]{12}_)[A-Za-z0-9_-]{16,}",
         r"(\bAIza)[A-Za-z0-9_-]{20,}",
+        r"(\beyJ)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
     )
 )
 _OURS = frozenset({"pipelines", "webapp", "worker"})

@@ -22,6 +22,7 @@ from pipelines.ports.airtable import (
 from pipelines.ports.database import Commits, DayCap, Discrepancy, Rows, Store, Tx
 from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor
+from pipelines.ports.issuer import Issuer
 from pipelines.ports.notices import Message, NoticeSender, SendOutcome
 from pipelines.ports.runtime import Clock, CrashPoints, Hints
 from pipelines.ports.scene_writer import Brief, Moderator, SceneWriter
@@ -65,6 +66,7 @@ __all__ = [
     "Health",
     "Hints",
     "Intake",
+    "Issuer",
     "Job",
     "Links",
     "MediaInput",

@@ -26,6 +26,7 @@ from pipelines.domain.records import (
     Event,
     Generation,
     InboxItem,
+    IssuerKeys,
     Kind,
     Leased,
     LedgerEntry,
@@ -127,6 +128,7 @@ class Tx(ABC):
 
     accounts: Rows[CustomerAccount]
     projects: Rows[Project]
+    issuer_keys: Rows[IssuerKeys]
     runs: Rows[Run]
     scenes: Rows[Scene]
     generations: Rows[Generation]

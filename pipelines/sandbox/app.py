@@ -10,7 +10,7 @@ from typing import Any, Self
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from pipelines.sandbox import airtable, hooks, stripe
+from pipelines.sandbox import airtable, hooks, idp, stripe
 from pipelines.sandbox.airtable.api import page
 from pipelines.sandbox.airtable.state.store import FIRST_BASE, World
 
@@ -28,6 +28,7 @@ def create_app(world: World) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     airtable.register(app, world)
     vendors.register(app, public_url=lambda: world.public_url)
+    idp.register(app, public_url=lambda: world.public_url)
     hooks.register(app)
     stripe.register(app)
     app.add_url_rule("/", "front_page", lambda: page.render(world, vendors.summary()))

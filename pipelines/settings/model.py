@@ -76,6 +76,14 @@ def variable(section: str, description: str, default: Any = None, *, shown: str 
     return Field(default, description=description, json_schema_extra={"section": section, "shown": shown}, **field)
 
 
+def _issuer(text: str) -> str:
+    """As the issuer writes it: its tokens name it letter by letter, a closing slash included."""
+    values.http_url(text)
+    if not text.startswith("https://") and not Origin.of(text).loopback:
+        raise ValueError("must start with https://: whoever could change its keys on the way could be anybody.")
+    return text
+
+
 HERE, DATA, BASE, WRITE, VIDEO, SPEND, SELL, FILMS, LOGS = (
     "This deployment",
     "Database, queue and storage",
@@ -278,6 +286,18 @@ class Settings(BaseSettings):
         VIDEO, "Address of Vertex AI for Veo.", shown="Google's own for the region"
     )
     google_application_credentials: Path | None = variable(VIDEO, "Service account file for Veo on Vertex AI.")
+
+    jwt_issuer: Annotated[str, AfterValidator(_issuer)] | None = variable(
+        HERE,
+        "An identity provider whose tokens act for accounts, beside keys: its name as its tokens write it.",
+    )
+    jwt_audience: str | None = variable(HERE, "Whom its tokens must be meant for.", shown="the value of PUBLIC_URL")
+    jwt_account_claim: Annotated[str, Field(min_length=1)] = variable(
+        HERE, "The claim of a token that names the account.", "sub"
+    )
+    jwt_signup: Annotated[Literal["no", "yes"], BeforeValidator(values.one_of("no", "yes"))] = variable(
+        HERE, "With yes, whoever comes with a valid token of an unknown account gets an account.", "no"
+    )
 
     max_cost_per_run_usd: Usd = variable(SPEND, "No run may spend more than this many dollars.", Decimal(20))
     max_cost_per_day_usd: Usd = variable(SPEND, "No day (UTC) may spend more than this many dollars.", Decimal(100))

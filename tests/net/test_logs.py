@@ -41,6 +41,7 @@ SECRETS = {
     "view link": ("GET /v/{} 200", new_token()),
     "share link": ("GET /s/{}/comments 303", new_token()),
     "callback": ("/api/webhook/kie/{}", new_token()),
+    "token of a provider": ("got {}", "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJlLW9mLWFkYQ"),
     "database": ("postgresql://user:{}@host/db", "hunter2"),
 }
 

@@ -16,6 +16,7 @@ HEAVY = (
     "av",
     "numpy",
     "PIL",
+    "jwt",
     "opentelemetry.exporter",
     "pipelines.sandbox",
     "worker",

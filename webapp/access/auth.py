@@ -1,4 +1,4 @@
-"""Who is asking: keys of programs, a session for people who signed in with a key."""
+"""Who is asking: keys of programs, tokens of an identity provider, a session for people who signed in with a key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import cast
 from flask import Flask, current_app, request, session
 
 from pipelines.domain.records import AccountStatus, ApiKey
-from pipelines.security import api_keys
+from pipelines.security import api_keys, tokens
+from pipelines.stages.commerce import accounts, issuer_keys
+from pipelines.stages.kernel.transitions import BY_TOKEN
 from webapp.access.login_throttle import LoginThrottle
 from webapp.context import Actor, services, settings
 from webapp.errors import GUESSES, RATE_LIMITED, HttpProblem
@@ -27,6 +29,8 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="reelgrid"'}
 ENV = "env-"
 THROTTLE = "reelgrid.guesses"
 NOT_VALID = "This key is not valid. It may have ended or been revoked: ask whoever gave it to you for another."
+NO_KEYS = "Tokens cannot be verified yet. Please try again in a few seconds."
+NO_ACCOUNT = "This token is valid, but its account is not known here. Ask whoever runs this service for one."
 TOO_MANY = "Too many wrong keys came from your address. Please try again in {} s."
 
 
@@ -43,7 +47,7 @@ def bearer() -> Actor | None:
     shown = [] if second is None else [known(second.strip())]
     if header is not None:
         scheme, _, key = header.partition(" ")
-        shown.append(known(key.strip()) if scheme.lower() == "bearer" else None)
+        shown.append(_borne(key.strip()) if scheme.lower() == "bearer" else None)
     found = [one for one in shown if one is not None]
     if len(found) < len(shown) or len({one.account_id for one in found}) > 1:
         raise HttpProblem(401, NOT_VALID, (), CHALLENGE)
@@ -52,6 +56,37 @@ def bearer() -> Actor | None:
     scopes = frozenset(scope for scope in ALL if all(one.may(scope) for one in found))
     until = min((one.until for one in found if one.until is not None), default=None)
     return found[0] if len(found) == 1 else replace(found[0], scopes=scopes, until=until)
+
+
+def _borne(text: str) -> Actor | None:
+    """The owner of a key, or whoever a token speaks for: a key has no dots in it."""
+    issuer = settings().jwt_issuer
+    return known(text) if issuer is None or not tokens.looks_like_token(text) else _of_token(text, issuer)
+
+
+def _of_token(text: str, issuer: str) -> Actor | None:
+    """Whoever a token of the identity provider speaks for; None for one that is not believed. Raises 503 before its
+    keys are known, and 403 for an account that nobody made. The web process never asks the provider itself.
+    """
+    core, chosen = services(), settings()
+    with core.store.read() as tx:
+        published = issuer_keys.of(tx, issuer)
+    if published is None:
+        raise HttpProblem(503, NO_KEYS, (), {"Retry-After": "5"})
+    about = {"issuer": issuer, "audience": chosen.jwt_audience or chosen.public_url}
+    try:
+        token = tokens.read(text, published.keys, **about, account_claim=chosen.jwt_account_claim, now=core.clock.now())
+    except tokens.UnknownKey:
+        issuer_keys.request_refresh(core, issuer)
+        return None
+    except tokens.BadToken:
+        return None
+    account = accounts.of_subject(core, issuer, token.account, signup=chosen.jwt_signup == "yes")
+    if account is None:
+        raise HttpProblem(403, NO_ACCOUNT)
+    if account.status is AccountStatus.CLOSED:
+        return None
+    return Actor(BY_TOKEN, token.scopes & (ALL - OPERATORS), None, account.id, token.until)
 
 
 def known(key: str) -> Actor | None:

@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
+from pipelines.domain.errors import NotConfigured
 from pipelines.domain.money import dollars
 from pipelines.domain.records import AccountStatus, Balance, CustomerAccount, Project
 from pipelines.domain.times import iso
 from pipelines.stages.commerce import accounts, projects
 from webapp.api.estimates import usd
 from webapp.commands.output import OPERATORS, Group, Money, as_json, print_table, reports_errors, show
-from webapp.context import services
+from webapp.context import services, settings
 
 group = Group("accounts", OPERATORS, help="Customers: make, list, suspend and close accounts.", alone="list")
 projects_group = Group(
@@ -45,6 +46,21 @@ def list_(*, json_: bool) -> None:
     rows = [[account[column] for column in columns] for account in found]
     empty = "No accounts: everything here is yours. Make one: flask accounts create NAME"
     show(found, json_=json_, table=lambda: print_table(columns, rows, empty=empty))
+
+
+@group.command("link")
+@click.argument("account_id")
+@click.argument("subject")
+@as_json
+@reports_errors
+def link(account_id: str, subject: str, *, json_: bool) -> None:
+    """Let tokens of JWT_ISSUER that name SUBJECT act for an account."""
+    issuer = settings().jwt_issuer
+    if issuer is None:
+        raise NotConfigured("JWT_ISSUER is not set", marketer="Set JWT_ISSUER first: it says whose tokens count.")
+    account = accounts.link(services(), account_id, issuer, subject)
+    text = f"Tokens of {issuer} that name {subject} act for {account.name}."
+    show(_view(account), json_=json_, table=lambda: click.echo(text))
 
 
 @group.command("suspend")

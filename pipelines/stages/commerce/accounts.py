@@ -57,6 +57,34 @@ def found(tx: Tx, account_id: str) -> CustomerAccount:
     return account
 
 
+def of_subject(services: Services, issuer: str, subject: str, *, signup: bool) -> CustomerAccount | None:
+    """The account that an issuer's tokens name so; made when it is first seen if everybody may have one."""
+    with services.store.read() as tx:
+        known = tx.accounts.find(issuer=issuer, subject=subject, limit=1)
+    if known or not signup:
+        return known[0] if known else None
+    made = CustomerAccount(
+        id=new_id("acc"), name=subject, issuer=issuer, subject=subject, created_at=services.clock.now()
+    )
+    with services.store.write() as tx:
+        tx.accounts.add(made)
+        # Of two requests that come at once, one makes it.
+        return tx.accounts.find(issuer=issuer, subject=subject, limit=1)[0]
+
+
+def link(services: Services, account_id: str, issuer: str, subject: str) -> CustomerAccount:
+    """From now on an issuer's tokens of that name act for the account. Raises NotFound, and NotAllowed where they act
+    for another.
+    """
+    with services.store.write() as tx:
+        found(tx, account_id)
+        others = tx.accounts.find(issuer=issuer, subject=subject, limit=1)
+        if others and others[0].id != account_id:
+            raise NotAllowed(marketer=f"Tokens of {subject} act for {others[0].id} already.")
+        tx.accounts.change(account_id, issuer=issuer, subject=subject)
+        return found(tx, account_id)
+
+
 def must_be_active(tx: Tx, account_id: str | None) -> None:
     """In the transaction that starts something or lets it be bought. Raises Suspended. The operator always may."""
     if account_id is not None and found(tx, account_id).status is not AccountStatus.ACTIVE:

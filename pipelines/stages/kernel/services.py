@@ -18,6 +18,7 @@ from pipelines.ports import (
     FilmEditor,
     Hints,
     Intake,
+    Issuer,
     Links,
     MediaStore,
     Moderator,
@@ -52,6 +53,8 @@ class Services:
     editor: FilmEditor
     notices: NoticeSender
     work: Path
+    issuer: Issuer | None = None
+    """Whose tokens act for accounts; None where only keys do."""
 
     def catalogue_model(self, model: str) -> CatalogueModel:
         """The catalogue's row of a model that a committed plan names. Raises NotConfigured if it has left since."""

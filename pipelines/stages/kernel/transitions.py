@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 ROW = "airtable"
 """The name of whoever acts through a base: a ticked box, a changed time."""
+BY_TOKEN = "a token of the account"  # noqa: S105 - a name
+"""The name of whoever acts by a token of the identity provider."""
 BY_LINK = "a link in the row"
 """The name of whoever decides by one."""
 FREE: Mapping[str, Any] = {"lease_owner": None, "lease_token": None, "lease_until": 0.0}

@@ -16,6 +16,7 @@ from pipelines.domain.times import utc_day
 from pipelines.ports import Rows, Tx
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.base_rows import base_settings, settings_row
+from pipelines.stages.commerce import issuer_keys
 from pipelines.stages.files import keep, orphans, usage
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 STEP_S = 2.0
 """A wall clock that falls behind the monotonic one by more than this was set back."""
-SETTINGS_S, BASES_S, DAY_S, TIDY_S = 5.0, 60.0, 60.0, 3600.0
+SETTINGS_S, ISSUER_S, BASES_S, DAY_S, TIDY_S = 5.0, 5.0, 60.0, 60.0, 3600.0
 PUSHED_SETTINGS_S = 240.0
 """Where Airtable pings us we hear of a change in Settings at once; this is for the ping that is lost."""
 AT_ONCE, ROUNDS = 200, 20
@@ -68,6 +69,7 @@ class Maintenance:
         self._release_dead_workers()
         self._every("settings", SETTINGS_S, self._read_switches)
         self._every("bases", BASES_S, lambda: webhook_push.schedule_polls(self._services))
+        self._every("issuer", ISSUER_S, lambda: issuer_keys.refresh(self._services))
         self._every("day", DAY_S, self._tell_new_day)
         self._every("expire", BASES_S, lambda: expire_credits(self._services))
         self._every("tidy", TIDY_S, lambda: clean_up(self._services))

@@ -19,7 +19,7 @@ from pipelines.stages.base_rows import time_left
 from pipelines.stages.base_rows.airtable_calls import ENTITY as AIRTABLE
 from pipelines.stages.kernel.paging import cursor_after, newest_first
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import BY_LINK, ROW, found_run
+from pipelines.stages.kernel.transitions import BY_LINK, BY_TOKEN, ROW, found_run
 from pipelines.stages.spending import credit_book
 from pipelines.stages.views import sections as parts
 from pipelines.stages.views import sentences
@@ -77,7 +77,7 @@ def _with_own_actors(tx: Tx, events: Sequence[Event]) -> list[Event]:
     """To an account whoever acted is one of its own keys, its row, or the operator: by whatever key or process."""
     if tx.account_id is None:
         return list(events)
-    own = {ROW, BY_LINK, *(key.name for key in tx.keys.find(name=tuple({event.actor for event in events})))}
+    own = {ROW, BY_LINK, BY_TOKEN, *(key.name for key in tx.keys.find(name=tuple({event.actor for event in events})))}
     return [event if event.actor in own else replace(event, actor=THE_OPERATOR) for event in events]
 
 
