@@ -80,6 +80,8 @@ def repository(tmp_path: Path) -> Path:
     (made / ".venv").symlink_to(sys.prefix)
     (made / ".gitignore").write_text(".venv\n__pycache__\n")
     (made / "pyproject.toml").write_text('[project]\nversion = "1.2.3"\n')
+    (made / "pipelines").mkdir()
+    (made / "pipelines" / "__init__.py").write_text('__version__ = "1.2.3"\n')
     (made / "CHANGELOG.md").write_text(
         "# Changelog\n\n## 1.2.3 - 2026-11-29\n\n### Added\n\n- A film.\n\n## 1.2.2\n\nOld.\n"
     )
@@ -136,6 +138,7 @@ def test_a_release_is_an_annotated_tag_with_the_changelogs_words(
         ("CHANGELOG.md", "## 1.2.3 - 2026-02-30\n\n- A film.\n", "newest heading"),
         ("CHANGELOG.md", "## 1.2.3 - 2026-11-29\n\n## 1.2.2 - 2026-11-28\n", "says nothing"),
         ("pyproject.toml", '[project]\nversion = "1.2.2"\n', "pyproject.toml"),
+        ("pipelines/__init__.py", '__version__ = "1.2.2"\n', "__version__"),
         ("new.txt", "x", "uncommitted"),
     ],
 )
