@@ -193,6 +193,16 @@ def removing(table: Table, shape: Shape, *, limited: bool) -> Delete:
 
 
 @cache
+def searching(*, own: bool) -> Select[Any]:
+    """Ids of the runs `since` a moment whose words are `like` that, newest first, at most `at_most`."""
+    runs = TABLES["runs"]
+    found = runs.c.words.like(bindparam("like"), escape="\\")
+    query = select(runs.c.id).where(runs.c.created_at >= bindparam("since"), found)
+    query = query.where(runs.c.account_id == bindparam(OWN)) if own else query
+    return query.order_by(runs.c.created_at.desc(), runs.c.id.desc()).limit(bindparam(LIMIT))
+
+
+@cache
 def summing(shape: Shape) -> Select[Any]:
     """The sum of `amount` over the ledger's entries that match, archived or not."""
     return select(func.coalesce(func.sum(ENTRIES.c.amount), 0)).where(*conditions(ENTRIES, shape))

@@ -29,6 +29,7 @@ from pipelines.database.statements import (
     going_on,
     leasing,
     moved_orders,
+    searching,
     shape_of,
     summing,
     usage_by,
@@ -114,6 +115,11 @@ class SqlTx(Tx):
         rows = self.connection.execute(query, {"since": since, "until": until, OWN: self.account_id})
         nothing = dict.fromkeys(MICRO_SUMS, 0)
         return [{**nothing, **row._asdict(), "spent_micro": int(row.spent_micro)} for row in rows]
+
+    def search(self, words: str, *, since: float, limit: int) -> list[str]:
+        literal = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        values = {"like": f"%{literal}%", "since": since, LIMIT: limit, OWN: self.account_id}
+        return list(self.connection.execute(searching(own=self.account_id is not None), values).scalars())
 
     def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
         own = self.account_id is not None

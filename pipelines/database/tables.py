@@ -64,6 +64,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
         ("status", "created_at", "id"),
         ("record_id",),
         ("created_at", "id"),
+        ("created_at", "id", "words"),
         ("base_id", "created_at", "id"),
         ("finished_at", "id"),
         ("account_id", "created_at", "id"),

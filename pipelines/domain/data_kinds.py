@@ -15,7 +15,7 @@ _SECRETS = ("sealed_secret", "sealed_retired")
 _LEASE = ("id", "lease_owner", "lease_token")
 
 PERSONAL: Mapping[str, tuple[str, ...]] = {
-    "runs": ("order", "plan", "detail", "error", "verdict", "custom_id", "metadata", "webhook"),
+    "runs": ("order", "plan", "detail", "error", "verdict", "custom_id", "metadata", "webhook", "words"),
     "scenes": ("prompt", "caption", "references", "settings", "error", "fingerprint"),
     "generations": ("request", "result", "error", "fingerprint"),
     "clips": ("fingerprint",),

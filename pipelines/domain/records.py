@@ -167,6 +167,8 @@ class Run(Leased):
     version: int = 0
     traceparent: str | None = None
     """The W3C context of the request that started it: every process that works on it goes on from there."""
+    words: str = ""
+    """What it is found by: title, first words, record; in small letters."""
 
     @property
     def known_order(self) -> Order:

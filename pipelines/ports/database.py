@@ -208,6 +208,12 @@ class Tx(ABC):
         """
 
     @abstractmethod
+    def search(self, words: str, *, since: float, limit: int) -> list[str]:
+        """Ids of the runs since a moment that have these words (in small letters) in what they are found by, newest
+        first.
+        """
+
+    @abstractmethod
     def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
         """Spend grouped by day, model, key_id, base_id or record_id: rows with the columns, `spent_micro`, `seconds`,
         `generations`, `listed_micro`, `billed_micro`.

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from pipelines.database import SqlStore
 from pipelines.database.tables import RECORDS
 from pipelines.domain.limits import EVERYWHERE, StopSwitch
+from pipelines.domain.orders.order import words_of
 from pipelines.domain.records import Generation, Scene
 from pipelines.domain.stored_files import kind_of
 from pipelines.stages.generations.requests import fingerprint, request_for
@@ -51,6 +52,8 @@ def test_what_was_said_in_them_is_understood(store: SqlStore) -> None:
         clips, cuts, bases = tx.clips.find(), tx.cuts.find(), tx.bases.find()
     plans = [run.plan for run in runs if run.plan]
     assert any(scene.airtable_record_id for plan in plans for scene in plan.scenes), "by its name of before"
+    assert all(run.words == words_of(run.order, run.record_id) for run in runs)
+    assert any(run.words for run in runs)
     assert all(run.plan.quote_micro == run.quote_micro for run in runs if run.plan and run.status == "queued")
     assert all(scene.settings.width and scene.settings.buy_seconds for scene in scenes if scene.settings.max_prompt)
     assert any(scene.attempt_level.rewritten for scene in scenes)

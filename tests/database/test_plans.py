@@ -6,6 +6,7 @@ it would answer each.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -108,6 +109,11 @@ def _run_page(services: Services) -> None:
     run_view.runs_of_row(services, BASE, "rec00000000000001_7", 50)
 
 
+def _search(services: Services) -> None:
+    run_view.search(services, "no film has these words", 50)
+    run_view.search(dataclasses.replace(services, store=services.store.of("acc_a")), "nor these", 50)
+
+
 def _usage(services: Services) -> None:
     run_view.usage(services, ["day", "model"], None, None)
     run_view.usage(services, ["key_id"], "2026-11-01", None)
@@ -130,7 +136,10 @@ def _idle(services: Services) -> None:
     services.store.shift_time(3600.0, services.clock.now())
 
 
-@pytest.mark.parametrize("act", [_hold, _audit, _due, _lists, _run_page, _usage, _trigger, _time_left, _idle])
+_ACTS = [_hold, _audit, _due, _lists, _run_page, _search, _usage, _trigger, _time_left, _idle]
+
+
+@pytest.mark.parametrize("act", _ACTS)
 def test_what_it_asks_is_found_by_an_index(services: Services, act: Callable[[Services], None]) -> None:
     assert isinstance(services.store, SqlStore)
     with _heard(services.store) as heard:

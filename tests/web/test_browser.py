@@ -128,10 +128,10 @@ def test_an_open_form_is_left_alone(home: WebHarness, address: str, page: Page, 
     home.finished(film=film)
     page.goto(f"{address}/runs/run_finished")
     page.get_by_text("Make this scene again").click()
-    page.get_by_label("Prompt").fill("A hare, half written")
+    page.get_by_role("textbox", name="Prompt").fill("A hare, half written")
     home.change("scenes", "scene_run_finished_1", seconds=5.0)
     home.change("runs", "run_finished", detail="Something changed.", version=9)
-    expect(page.get_by_label("Prompt")).to_have_value("A hare, half written")
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value("A hare, half written")
     page.get_by_role("button", name="Make it again").dblclick()
     expect(page.locator(".sentence")).to_contain_text("Making scene 1 again")
     assert home.run("run_finished").take == 1

@@ -419,6 +419,31 @@ def test_the_history_page_lists_filters_and_stops(home: WebHarness) -> None:
     assert "Go on spending" in html(client.get("/"))
 
 
+def test_films_are_found_by_words_status_and_day(home: WebHarness) -> None:
+    """All of it stands in the address; what is looked for is text, whatever it looks like."""
+    orders = {"Autumn launch": "A 100%_sure \\ promise", "Summer teaser": "قطة تمشي", "Winter": "A fox"}
+    began = []
+    for title, prompt in orders.items():
+        answer: Any = home.client.post("/api/process-master-prompt", json={"master_prompt": prompt, "title": title})
+        began.append(answer.json["run_id"])
+    home.change("runs", began[2], status=RunStatus.FAILED, created_at=1_700_000_000.0)
+
+    def shown(query: str) -> list[str]:
+        page = html(home.client.get(f"/?{query}"))
+        return [title for title in orders if f'<strong dir="auto">{title}</strong>' in page]
+
+    assert shown("") == list(orders)
+    assert shown("q=AUTUMN++launch") == shown("q=100%25_sure") == shown("q=%5C+promise") == ["Autumn launch"]
+    assert shown("q=%D9%82%D8%B7%D8%A9") == ["Summer teaser"]
+    assert shown("q=100__sure") == shown("q=a_fox") == shown("q=%00nothing") == []
+    assert shown("show=failed") == shown("q=winter&show=failed&since=2020-01-01") == ["Winter"]
+    assert shown("q=winter") == []
+    assert shown("until=2023-11-14") == shown("q=fox&since=2023-11-14&until=2023-11-14") == ["Winter"]
+    assert shown("since=2023-11-15") == list(orders)[:2]
+    assert shown("since=soon") == list(orders)
+    assert "Nothing fits." in html(home.client.get("/?q=zebra"))
+
+
 def test_a_get_never_changes_anything(harness: WebHarness) -> None:
     """Scanners, prefetchers and histories follow every link."""
     harness.finished("run_a", record_id=RECORD, base_id=BASE)

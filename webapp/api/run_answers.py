@@ -150,6 +150,7 @@ class RunSummary(Answer):
     status_url: str
     page_url: str
     batch_id: Annotated[str | None, Field(description="The batch that it was ordered in.")]
+    thumb_url: Annotated[str | None, Field(description="A small picture of its first clip, where there is one.")]
     custom_id: Annotated[str | None, Field(description="As ordered.")]
     metadata: Annotated[dict[str, str], Field(description="As ordered.")]
 

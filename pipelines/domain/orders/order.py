@@ -35,6 +35,8 @@ MAX_PROMPT = 32_000
 MAX_SEED = 2**31 - 1
 """Every vendor with seeds takes this many; some take more."""
 DEFAULT_SCENES = 4
+MAX_WORDS = 300
+"""Characters by which a run is found."""
 ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:5")
 RESOLUTIONS = ("480p", "720p", "1080p")
 MIN_TRANSITION_S, MAX_TRANSITION_S = 0.2, 2.0
@@ -161,6 +163,13 @@ class Order:
 
 
 # fmt: on
+
+
+def words_of(order: Order | None, record_id: str | None) -> str:
+    """What a run is found by: its title, its first words and its row, in small letters."""
+    said = (order.title, order.master_prompt, *(scene.prompt for scene in order.scenes)) if order else ()
+    text = " ".join(" ".join(filter(None, (record_id, *said))).split()).casefold()
+    return text[:MAX_WORDS].replace("\x00", "")
 
 
 def order_of(found: Mapping[str, Any], *, adapt: bool, fresh: bool = False) -> Order:

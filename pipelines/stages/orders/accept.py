@@ -15,7 +15,7 @@ from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import ACTIVE, RunSource, RunStatus
 from pipelines.domain.money import show, show_enough
 from pipelines.domain.orders.field_labels import for_row
-from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.orders.order import Order, SceneOrder, words_of
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import QueueSweep, Run
 from pipelines.domain.state.sealed_address import SealedAddress
@@ -166,6 +166,7 @@ def add_run(
     account_id = accounts.owner_of(tx, request.base_id)
     accounts.must_be_active(tx, account_id)
     later = request.not_before if schedule.is_ahead(request.not_before, now) else None
+    order = request.order or prefetched_row.kept(None if later else request.row)
     run = Run(
         id=request.run_id or new_id("run"),
         status=RunStatus.QUEUED,
@@ -176,7 +177,8 @@ def add_run(
         number=_next_number(tx, request),
         account_id=account_id,
         key_id=key_id,
-        order=request.order or prefetched_row.kept(None if later else request.row),
+        order=order,
+        words=words_of(order, request.record_id),
         plan=plan or None,
         quote_micro=plan.quote_micro if plan else None,
         detail=schedule.sentence(later) if later else schedule.SOON,

@@ -11,7 +11,7 @@ from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunSource, RunStatus, SceneStatus
 from pipelines.domain.orders.field_labels import for_clip, for_row
-from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.orders.order import Order, SceneOrder, words_of
 from pipelines.domain.orders.unused_settings import unmet
 from pipelines.domain.planning.film_length import counted
 from pipelines.domain.planning.plan import Plan, make_plan
@@ -144,13 +144,15 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
     except InvalidOrder:
         # Whoever looks for the refused run knows it by its title.
         with services.store.write() as tx:
-            touch_run(tx, actor, run, order=reading.order)
+            touch_run(tx, actor, run, order=reading.order, words=words_of(reading.order, run.record_id))
         raise
     order = reading.order
     with services.store.write() as tx:
         stop_switch.must_be_off(tx, run.base_id, run.account_id)
         project = projects.of_order(tx, run.account_id, order.project, actor.now)
-        known = {"order": order, "plan": plan, "quote_micro": plan.quote_micro, "project_id": project}
+        written = order if reading.scenes is None else dataclasses.replace(order, scenes=tuple(reading.scenes))
+        words = words_of(written, run.record_id)
+        known = {"order": order, "plan": plan, "quote_micro": plan.quote_micro, "project_id": project, "words": words}
         run = touch_run(tx, actor, run, **known, started_at=run.started_at or actor.now)
         if plan.scenes[0].prompt is not None:
             script.enter(services, tx, actor, run, plan, style=order.style_notes if reading.style else None)

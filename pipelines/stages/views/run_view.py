@@ -27,6 +27,8 @@ from pipelines.stages.views.sections import Picture
 
 THE_OPERATOR = "the operator"
 """Who acted, as an account is told of whoever is not its own."""
+SEARCHED_S = 365 * 86_400.0
+"""A search that names no day looks through the last year: what it costs does not grow with history."""
 MOST_CALLS = 1000
 """Calls to Airtable are counted among the events of the run they were made for, and shown as a number."""
 
@@ -194,6 +196,17 @@ def list_runs(
     return [_summary(services, picture) for picture in pictures], more
 
 
+def search(services: Services, words: str, limit: int, since: float | None = None) -> list[dict[str, Any]]:
+    """Summaries of the newest runs that have these words in title, prompt or record id."""
+    text = " ".join(words.split()).casefold()
+    since = services.clock.now() - SEARCHED_S if since is None else since
+    with services.store.read() as tx:
+        ids = tx.search(text, since=since, limit=limit)
+        runs = tx.runs.find(id=ids) if ids else []
+        pictures = _short(tx, sorted(runs, key=lambda run: (run.created_at, run.id), reverse=True))
+    return [_summary(services, picture) for picture in pictures]
+
+
 def _each(status: Sequence[str] | None) -> list[dict[str, str]]:
     return [{"status": one} for one in dict.fromkeys(status)] if status else [{}]
 
@@ -353,6 +366,8 @@ def _short(tx: Tx, runs: Sequence[Run]) -> list[Picture]:
     moving = [run.id for run in runs if run.status not in STOPPED]
     scenes = _by_run(tx.scenes.find(order="number", run_id=[run.id for run in runs]))
     generations = _by_run(tx.generations.find(order="created_at", run_id=moving) if moving else ())
+    shown = {clip_id for mine in scenes.values() if (clip_id := parts.first_clip(mine))}
+    clips = {clip.id: clip for clip in tx.clips.find(id=sorted(shown))} if shown else {}
     balances = {row.id: row.spent for row in tx.balances.find(id=[subject("run", run.id) for run in runs])}
     reserved = _by_run(tx.reservations.find(run_id=[run.id for run in runs if _is_sold(tx, run)]))
     balances |= {subject("run", run): sum(part.used_micro for part in own) for run, own in reserved.items()}
@@ -363,6 +378,7 @@ def _short(tx: Tx, runs: Sequence[Run]) -> list[Picture]:
             generations=generations.get(run.id, ()),
             spent_micro=balances.get(subject("run", run.id), 0) if run.id in reserved or not _is_sold(tx, run) else 0,
             sold=_is_sold(tx, run),
+            clips=[clip for clip in [clips.get(parts.first_clip(scenes.get(run.id, ())) or "")] if clip],
         )
         for run in runs
     ]
@@ -405,6 +421,7 @@ def _summary(services: Services, picture: Picture) -> dict[str, Any]:
         "status_url": f"{services.policy.public_url}/api/runs/{run.id}",
         "page_url": services.links.page(run_id=run.id),
         "batch_id": run.batch_id,
+        "thumb_url": parts.thumbnail_of(services, picture),
         "custom_id": run.custom_id,
         "metadata": dict(run.metadata or {}),
     }

@@ -75,6 +75,17 @@ def title(run: Run) -> str:
     return line if len(line) <= TITLE_CHARS else f"{line[:TITLE_CHARS].rsplit(' ', 1)[0].rstrip(',.;:')}…"
 
 
+def first_clip(scenes: Sequence[Scene]) -> str | None:
+    """The clip that stands for a run in a list."""
+    return next((scene.clip_id for scene in scenes if scene.clip_id), None)
+
+
+def thumbnail_of(services: Services, picture: Picture) -> str | None:
+    """A link to the small picture that stands for a run; None where there is none."""
+    wanted = first_clip(picture.scenes)
+    return next((thumbnail_url(services, clip) for clip in picture.clips if clip.id == wanted), None)
+
+
 def _latest(picture: Picture, scene: Scene) -> Generation | None:
     mine = [gen for gen in picture.generations if gen.scene_id == scene.id]
     return mine[-1] if mine else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from flask import Response, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from pipelines.domain.lifecycle import MOVING, RunStatus
+from pipelines.domain.orders.order import MAX_WORDS
 from pipelines.stages.decisions import control
 from pipelines.stages.views import run_view
 from webapp.access.rules import Door, Owner, declares
@@ -28,36 +30,40 @@ _SHOWN: dict[str, tuple[str, ...] | None] = {
     "failed": (RunStatus.FAILED, RunStatus.CANCELLED),
 }
 DAYS, MONTH, TALL = 30, 30, 40.0
-PER_PAGE = 30
+PER_PAGE = 24
+FOUND = 200
+"""So many of what has the words are looked at for the other filters."""
 _PRESSED = "pressed on the page"
 
 
 @bp.get("/")
 @declares(Door.SESSION, Owner.ACCOUNT)
 def index() -> str:
-    """History, spend and the Stop switch."""
-    shown, runs, following = _listed()
-    models = usage_of(["model"], _day(MONTH), None)["rows"]
+    """The films, found by words, status and day; spend and the Stop switch."""
+    asked = _asked()
+    runs, following = _listed(asked)
     return render_template(
         "index.html",
         person=actor(),
         tabs=TABS,
-        shown=shown,
+        counts=_counts(),
+        asked=asked,
         next=following,
-        by_model=models,
+        by_model=usage_of(["model"], _day(MONTH), None)["rows"],
         stop=stopped(),
-        sections=_index_parts(runs),
-        live=url_for("pages.index_live", show=shown, cursor=request.args.get("cursor")),
+        sections=_index_parts(asked, runs),
+        live=url_for("pages.index_live", **asked.query(), cursor=request.args.get("cursor")),
     )
 
 
 @bp.get("/live")
 @declares(Door.SESSION, Owner.ACCOUNT)
 def index_live() -> Response:
-    """The moving parts of the history page."""
-    _, runs, _ = _listed()
+    """The moving parts of the page."""
+    asked = _asked()
+    runs, _ = _listed(asked)
     moving = any(RunStatus(run["status"]) in MOVING for run in runs)
-    return live(_index_parts(runs), every=pace(moving=moving))
+    return live(_index_parts(asked, runs), every=pace(moving=moving))
 
 
 @bp.post("/stop")
@@ -70,25 +76,77 @@ def switch() -> Response | Redirect:
     )
 
 
-def _listed() -> tuple[str, list[dict[str, Any]], str | None]:
-    shown = request.args.get("show", "all")
-    shown = shown if shown in TABS else "all"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What somebody looks for; it stands in the address, so that it can be kept and sent."""
+
+    show: str = "all"
+    words: str = ""
+    since: str = ""
+    until: str = ""
+
+    def query(self, **changes: str) -> dict[str, Any]:
+        """The address's words, without those that say nothing."""
+        said = {"show": self.show, "q": self.words, "since": self.since, "until": self.until, **changes}
+        return {name: value for name, value in said.items() if value and (name, value) != ("show", "all")}
+
+
+def _asked() -> Asked:
+    show, args = request.args.get("show", "all"), request.args
+    return Asked(
+        show=show if show in TABS else "all",
+        words=args.get("q", "").replace("\x00", "").strip()[:MAX_WORDS],
+        since=args.get("since", "") if _moment(args.get("since", "")) is not None else "",
+        until=args.get("until", "") if _moment(args.get("until", "")) is not None else "",
+    )
+
+
+def _moment(day: str, later: int = 0) -> float | None:
     try:
-        runs, following = run_view.list_runs(
-            services(), status=_SHOWN[shown], limit=PER_PAGE, cursor=request.args.get("cursor")
+        return (datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=later)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _listed(asked: Asked) -> tuple[list[dict[str, Any]], str | None]:
+    """A page of films, and the cursor of the next one. What is found by words is one page: the newest."""
+    since, until = _moment(asked.since), _moment(asked.until, later=1)
+    if asked.words:
+        found = run_view.search(services(), asked.words, FOUND, since)
+        status = _SHOWN[asked.show]
+        within = [run for run in found if _is_within(run, since, until) and (status is None or run["status"] in status)]
+        return within[:PER_PAGE], None
+    try:
+        return run_view.list_runs(
+            services(),
+            status=_SHOWN[asked.show],
+            since=since,
+            until=until,
+            limit=PER_PAGE,
+            cursor=request.args.get("cursor"),
         )
     except ValueError:
         raise not_here("page of runs") from None
-    return shown, runs, following
 
 
-def _index_parts(runs: list[dict[str, Any]]) -> dict[str, Part]:
+def _is_within(run: dict[str, Any], since: float | None, until: float | None) -> bool:
+    at = datetime.fromisoformat(run["created_at"]).timestamp()
+    return (since is None or at >= since) and (until is None or at < until)
+
+
+def _counts() -> dict[str, int]:
+    """How many wait for a person, and how many move: few, whatever there was."""
+    with services().store.read() as tx:
+        return {name: tx.runs.count(status=_SHOWN[name]) for name in ("moving", "yours")}
+
+
+def _index_parts(asked: Asked, runs: list[dict[str, Any]]) -> dict[str, Part]:
     usage = usage_of(["day"], _day(DAYS), None)
     days = [_day(back) for back in range(DAYS, -1, -1)]
     rows: Any = usage["rows"]
     return {
         "summary": part("summary", usage=usage, days=usage_days(rows, days, TALL)),
-        "runs": part("runs", runs=runs),
+        "runs": part("runs", runs=runs, asked=asked, person_may_act=actor().may("trigger")),
     }
 
 
