@@ -20,7 +20,7 @@ from pipelines.stages.spending.credit_book import Terms
 from pipelines.stages.views import run_view
 from webapp.api import answers
 from webapp.concurrency import bounded
-from webapp.context import actor, services
+from webapp.context import services
 
 
 def usd(micro: int | None) -> float | None:
@@ -93,7 +93,7 @@ def _answer(found: accept.Estimate, problems: Sequence[Problem] | None = None) -
 
 def shown_terms(terms: Terms | None) -> Terms | None:
     """What stands in the place of Cost: nothing for the operator, who sees what a customer's row costs."""
-    return terms if actor().account_id is not None else None
+    return terms if services().store.account_id is not None else None
 
 
 def terms_view(terms: Terms | None) -> dict[str, Any]:

@@ -192,7 +192,7 @@ _Parts = dict[str, tuple[int, int]]
 
 def _charged(card: CatalogueModel) -> dict[Start, _Parts]:
     """What a second and a clip of each resolution cost whoever asks: a customer by the price list."""
-    if actor().account_id is None:
+    if services().store.account_id is None:
         cost = {name: (card.prices.get(name, 0), card.clip_prices.get(name, 0)) for name in card.prices}
         return dict.fromkeys(Start, cost)
     names = dict.fromkeys(offer.resolution for offer in card.offers)

@@ -7,7 +7,6 @@ from flask import Flask
 from webapp.commands import (
     accounts,
     airtable,
-    credit_book,
     database,
     doctor,
     keys,
@@ -18,6 +17,7 @@ from webapp.commands import (
     video,
     webhooks,
 )
+from webapp.commands.selling import credit_book
 
 
 def register(app: Flask) -> None:
