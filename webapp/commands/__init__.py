@@ -11,8 +11,6 @@ from webapp.commands import (
     doctor,
     keys,
     operate,
-    records,
-    recover,
     runs,
     video,
     webhooks,
@@ -22,7 +20,7 @@ from webapp.commands.selling import credit_book
 
 def register(app: Flask) -> None:
     """Add every group."""
-    groups = (airtable, credit_book, database, keys, records, runs, video, webhooks)
-    of_modules = [*(module.group for module in groups), doctor.command, recover.command]
+    groups = (airtable, credit_book, database, keys, runs, video, webhooks)
+    of_modules = [*(module.group for module in groups), runs.of_records, doctor.command, database.recover]
     for command in [*accounts.GROUPS, *of_modules, *operate.GROUPS]:
         app.cli.add_command(command)

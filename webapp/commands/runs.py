@@ -1,4 +1,4 @@
-"""`flask runs`: look at runs and decide about them."""
+"""`flask runs`: look at runs and decide about them. `flask records`: what is kept of one row of Airtable."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 
+from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import show as money
 from pipelines.domain.money import to_micro
 from pipelines.stages.base_rows import run_row
 from pipelines.stages.decisions import control
 from pipelines.stages.files import withdrawals
+from pipelines.stages.files.erase import erase
 from pipelines.stages.files.withdrawals import What
 from pipelines.stages.views import run_view
 from webapp.api.fields import RECORD_ID
@@ -166,3 +168,36 @@ def revoke(run_id: str, *, json_: bool) -> None:
     for cut_id in cuts:
         withdrawals.note(core, What.FILM, cut_id, revoked_at=core.clock.now())
     show({"revoked": cuts}, json_=json_, table=lambda: click.echo(f"{len(cuts)} links are revoked."))
+
+
+of_records = Group("records", OPERATORS, help="What is kept of a row of Airtable.")
+
+
+@of_records.command("erase")
+@click.argument("record_id")
+@click.option("--base", metavar="BASE", help="Its base, if it is not the default one.")
+@click.option("--dry-run", is_flag=True, help="Say what would be erased, and erase nothing.")
+@as_json
+@reports_errors
+def records_erase(record_id: str, base: str | None, *, dry_run: bool, json_: bool) -> None:
+    """Erase what RECORD_ID ordered and all that was made of it: texts, pictures, clips and films. The books stay.
+
+    Airtable's own copies, the vendors', logs and backups are not ours to erase: docs/how-to/erase.md.
+    """
+    core = services()
+    base_id = base or core.policy.default_base
+    if base_id is None:
+        raise InvalidOrder([Problem("--base", "is needed: there is no default base.")])
+    done = erase(core, base_id, record_id, dry_run=dry_run, actor=ACTOR)
+    found = {
+        "record_id": record_id,
+        "dry_run": dry_run,
+        "runs": list(done.runs),
+        "rows": done.rows,
+        "files": list(done.files),
+        "kept": list(done.kept),
+    }
+    verb = "would be" if dry_run else "were"
+    words = f"{len(done.runs)} runs, {done.rows} rows and {len(done.files)} files {verb} erased."
+    kept = f" {len(done.kept)} files stay, because other runs use them." if done.kept else ""
+    show(found, json_=json_, table=lambda: click.echo(words + kept))
