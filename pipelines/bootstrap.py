@@ -157,6 +157,7 @@ def policy_of(
         keep_clips_s=_days(settings.keep_clips_days),
         keep_cuts_s=_days(settings.keep_cuts_days),
         storage_limit_bytes=None if settings.storage_limit_gb is None else settings.storage_limit_gb * GIB,
+        credits_expire_days=settings.credits_expire_days,
         keep_old_films=settings.keep_old_films == "yes",
         disclosure=settings.disclosure,
         model_origins=tuple(sorted(origins.items())),
@@ -281,6 +282,7 @@ def build_services(
     from pipelines.airtable.connections import connect
     from pipelines.net import telemetry
     from pipelines.net.issuer import PublishedIssuer
+    from pipelines.payments import build_payments
     from pipelines.providers.catalogue import load_catalogue
     from pipelines.providers.registry import base_urls, build_providers
     from pipelines.storage import build_store
@@ -299,6 +301,7 @@ def build_services(
     work = settings.var / "work"
     keys = cache(lambda: secret_keys(settings, store))
     airtable = connect(settings, store, clock, on_call=CallCounter(store, clock))
+    payments = build_payments(settings)
     return Services(
         owner=owner or f"{socket.gethostname()}-{os.getpid()}",
         policy=policy,
@@ -325,6 +328,8 @@ def build_services(
         editor=editor,
         notices=WebhookSender(keys, settings.trusted_origins["webhooks"]),
         work=work,
+        facilitator=payments.facilitator,
+        chain=payments.chain,
     )
 
 

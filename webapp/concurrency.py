@@ -122,7 +122,7 @@ def places() -> Places:
     return cast("Places", current_app.extensions[PLACES])
 
 
-def bounded(work: Callable[[], T], seconds: float = BOUND_S) -> T:
+def bounded(work: Callable[[], T], seconds: float = BOUND_S, slow: str = SLOW) -> T:
     """What `work` returns, if it does so in time; else, or when the other side is away, 504 with a sentence."""
     place = places().wait()
     if place is None:
@@ -133,4 +133,4 @@ def bounded(work: Callable[[], T], seconds: float = BOUND_S) -> T:
     try:
         return future.result(timeout=seconds)
     except (TooLate, Retryable) as error:
-        raise HttpProblem(504, SLOW, (), {"Retry-After": "10"}) from error
+        raise HttpProblem(504, slow, (), {"Retry-After": "10"}) from error

@@ -36,11 +36,16 @@ def once(data: dict[str, Any], handle: Callable[[], Response], *, sealed: bool =
     """Handle the request, unless its `Idempotency-Key` has an answer already. `sealed`: an answer with a secret in it
     is kept so that the database alone does not tell it.
     """
+    return under(name_of_request(), (request.method, request.path), data, handle, sealed=sealed)
+
+
+def name_of_request() -> str | None:
+    """What the client calls this request, if it does. Raises 400."""
     name = request.headers.get(HEADER)
     if name is not None and not (name.isascii() and name.isprintable() and 0 < len(name) <= MAX_KEY):
         problem = Problem(HEADER, f"must be 1 to {MAX_KEY} printable ASCII characters.")
         raise HttpProblem(400, f"{HEADER} {problem.message}", (problem,))
-    return under(name, (request.method, request.path), data, handle, sealed=sealed)
+    return name
 
 
 def under(

@@ -50,6 +50,7 @@ RECORDS: dict[str, type[Any]] = {name: typing.get_args(rows)[0] for name, rows i
 UNIQUE: dict[str, list[tuple[str, ...]]] = {
     "accounts": [("issuer", "subject")],
     "lots": [("source",)],
+    "payments": [("reference",)],
     "runs": [("base_id", "record_id", "number")],
     "scenes": [("run_id", "number")],
     "generations": [("provider", "provider_id"), ("idem_key",), ("callback_token",)],
@@ -99,6 +100,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
         ("lot_id",),
     ],
     "reservations": [("run_id",), ("lot_id",), ("account_id", "reserved_micro")],
+    "payments": [("request_key",), ("status", "created_at")],
     "files": [("kind", "last_used_at"), ("run_id",)],
     "scenes": [("key",), ("clip_id",), ("airtable_record_id",)],
     "outbox": [("base_id", "table", "record_id", "id"), ("base_id", "next_at"), ("run_id",), ("record_id",)],
@@ -157,6 +159,7 @@ OWNERS: dict[str, str] = {
 OF_NOBODY = frozenset(
     (
         *("file_totals", "outbox", "inbox", "replays", "processes", "sweeps", "texts", "issuer_keys", "checkpoints"),
+        "payments",
         *("stop_switches", "circuits", "base_outages", "rate_limits", "airtable_paces", "clock_steps"),
     )
 )

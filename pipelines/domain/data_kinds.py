@@ -46,6 +46,10 @@ MONEY: Mapping[str, tuple[str, ...]] = {
     "day_totals": ("id", "day", "model", *_SPENDER),
     "lots": ("id", "account_id", "source", "from_lot", "payment"),
     "credits": ("day", "posting_id", "lot_id", "run_id", "generation_id", *_SPENDER, "record_id", "model"),
+    "payments": (
+        *(*_LEASE, "reference", "payer", "nonce", "proof", "asked", "request_key"),
+        *("account_id", "run_id", "lot_id", "key_id", "tx_hash", "reason"),
+    ),
     "reservations": ("id", "run_id", "lot_id", "account_id"),
 }
 """The books, which stay."""

@@ -25,6 +25,9 @@ what the marketer reads in the row, and what the operator reads in the log.
         ├── NotAllowed             does not fit the present status of a run
         ├── Suspended              the account may look, and start nothing
         ├── NotFound               no run, scene or generation of that id
+        ├── BadPayment             what should be a signed payment is none
+        ├── PaymentRefused         a signed payment was not accepted
+        ├── Unspent                a payment arrived, and its run could not start
         └── Ambiguous              we do not know whether a paid request was taken
 """
 
@@ -228,6 +231,30 @@ class ForbiddenAddress(Permanent):
 
     blame = Blame.MARKETER
     default = "This address cannot be used. Give a public address that starts with https://."
+
+
+class BadPayment(Permanent):
+    """A header that should hold a signed payment holds none that we can read. Nothing was paid."""
+
+    blame = Blame.MARKETER
+    default = "This is no payment by x402 version 2 that we can read. Nothing was paid: please sign a new one."
+
+
+class PaymentRefused(Permanent):
+    """The facilitator did not move the money of a signed payment. `operator` is its reason."""
+
+    blame = Blame.MARKETER
+    default = "This payment was not accepted, and nothing was taken. Please sign a new one."
+
+
+class Unspent(Permanent):
+    """A payment arrived, and what it was for could not be started: `refusal` says why. The credits are there."""
+
+    def __init__(self, refusal: ReelgridError, key_id: str | None) -> None:
+        super().__init__(f"a payment is unspent: {refusal.operator}", marketer=refusal.marketer)
+        self.refusal = refusal
+        self.key_id = key_id
+        """Of the key that reaches the credits; None for whom it is not."""
 
 
 class Ambiguous(Permanent):

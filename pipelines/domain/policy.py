@@ -23,6 +23,8 @@ class Policy:
     keep_cuts_s: float | None = None
     storage_limit_bytes: float | None = None
     """So much may be stored; None is without a limit."""
+    credits_expire_days: int | None = None
+    """How long bought credits are good; None is for ever."""
     keep_old_films: bool = False
     """Whether films of earlier runs stay in `Final Video`, behind the new ones."""
     disclosure: str | None = None

@@ -69,6 +69,7 @@ class Kind(StrEnum):
     SWEEP = "sweeps"
     TEXT = "texts"
     NOTICE = "notices"
+    PAYMENT = "payments"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -427,6 +428,49 @@ class Reservation:
     used_micro: int = 0
     rounding_micro: int = 0
     """How much of `used_micro` is rounding up to a whole credit."""
+
+
+class PaymentStatus(StrEnum):
+    """How far the payment of a single call is. Only `settling` and `in_doubt` can still become another."""
+
+    SETTLING = "settling"
+    """Written before the money is moved: until it is known whether it was."""
+    PAID = "paid"
+    FAILED = "failed"
+    IN_DOUBT = "in_doubt"
+    """Nobody could be asked who knows: a person decides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment(Leased):
+    """A single call that is paid by a signed authorization of a wallet. It is an account of its own: several people may
+    share a wallet. What was signed is not here, so nobody can move money with this row.
+    """
+
+    status: PaymentStatus
+    reference: str
+    """Network, token, wallet and nonce: an authorization is good once."""
+    payer: str
+    nonce: str
+    amount_micro: int
+    proof: str
+    """A hash of the signature, which whoever repeats the request sends again."""
+    asked: str
+    """A hash of what was asked for: it is good for that alone."""
+    request_key: str | None = None
+    """A hash of the name that the client gave the request, and may repeat it under with another authorization."""
+    secret_name: bool = False
+    """Whether nobody can guess that name."""
+    account_id: str
+    """Chosen beforehand, as `run_id`: what is repeated after a crash makes the same."""
+    run_id: str
+    lot_id: str | None = None
+    key_id: str | None = None
+    tx_hash: str | None = None
+    reason: str | None = None
+    valid_before: float
+    tried_at: float
+    created_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

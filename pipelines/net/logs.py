@@ -24,6 +24,7 @@ _SECRETS = tuple(
         r"(?i)([?&;](?:t|token|key|api_key|access_token|signature|sig|x-amz-[a-z-]+)=)[^\s&\"'<>]+",
         r"(://[^\s/:@]*:)[^\s/@]+(?=@)",
         r"(/(?:v|s|media|api/webhook/[a-z]+)/)[A-Za-z0-9._~=-]{16,}",
+        r"(?i)((?:payment-signature|x-payment)\W+)[A-Za-z0-9+/=_-]{16,}",
         r"(\bwhsec_)[A-Za-z0-9+/=_-]+",
         r"(\bsk-)[A-Za-z0-9_-]{8,}",
         r"(\bpat)[A-Za-z0-9]{14}\.[0-9a-f]{16,}",

@@ -24,6 +24,7 @@ from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor
 from pipelines.ports.issuer import Issuer
 from pipelines.ports.notices import Message, NoticeSender, SendOutcome
+from pipelines.ports.payments import Authorization, Chain, Facilitator, Outcome, Settlement
 from pipelines.ports.runtime import Clock, CrashPoints, Hints
 from pipelines.ports.scene_writer import Brief, Moderator, SceneWriter
 from pipelines.ports.video import (
@@ -47,11 +48,13 @@ __all__ = [
     "AirtableSettings",
     "AirtableVersion",
     "Around",
+    "Authorization",
     "BaseTools",
     "Brief",
     "ByHand",
     "Call",
     "Callback",
+    "Chain",
     "ChangeFeed",
     "Changes",
     "Check",
@@ -61,6 +64,7 @@ __all__ = [
     "CrashPoints",
     "DayCap",
     "Discrepancy",
+    "Facilitator",
     "FilmEditor",
     "GenerationRequest",
     "Health",
@@ -74,12 +78,14 @@ __all__ = [
     "Message",
     "Moderator",
     "NoticeSender",
+    "Outcome",
     "Providers",
     "Rows",
     "SceneText",
     "SceneWriter",
     "Script",
     "SendOutcome",
+    "Settlement",
     "SetupReport",
     "Store",
     "Stored",

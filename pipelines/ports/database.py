@@ -32,6 +32,7 @@ from pipelines.domain.records import (
     LedgerEntry,
     Lot,
     OutboxEntry,
+    Payment,
     Process,
     Project,
     QueueSweep,
@@ -144,6 +145,7 @@ class Tx(ABC):
     lots: Rows[Lot]
     credits: Rows[CreditEntry]
     reservations: Rows[Reservation]
+    payments: Rows[Payment]
     checkpoints: Rows[Checkpoint]
     outbox: Rows[OutboxEntry]
     inbox: Rows[InboxItem]

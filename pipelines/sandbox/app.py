@@ -19,7 +19,7 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 
 def create_app(world: World) -> Flask:
     """Airtable and every vendor under their paths, a receiver of webhooks, `GET /bill`, and `GET /` for people."""
-    from pipelines.sandbox import vendors
+    from pipelines.sandbox import vendors, x402
 
     app = Flask("sandbox", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
@@ -27,6 +27,7 @@ def create_app(world: World) -> Flask:
     app.url_map.strict_slashes = False  # airtable.js asks for /v0/<base>/<table>/
     app.json.sort_keys = False  # type: ignore[attr-defined]
     airtable.register(app, world)
+    x402.register(app)
     vendors.register(app, public_url=lambda: world.public_url)
     idp.register(app, public_url=lambda: world.public_url)
     hooks.register(app)

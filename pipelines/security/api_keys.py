@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
@@ -47,3 +48,11 @@ def api_key_matches(key: str, sha256: str | None) -> bool:
     """Whether `key` has this hash, in constant time; None (no such id) costs the same and is False."""
     expected = (sha256 or "0" * 64).encode()
     return hmac.compare_digest(hash_api_key(key).encode(), expected) and sha256 is not None
+
+
+def derived_api_key(secret: str, subject: str) -> ApiKey:
+    """The key of a thing that has exactly one: the same whenever it is asked for, and known to nobody else."""
+    digest = hashlib.blake2b(f"access:{subject}".encode(), key=hashlib.sha256(secret.encode()).digest()).digest()
+    text = base64.urlsafe_b64encode(digest[6:38]).rstrip(b"=").decode()
+    key = f"{KEY_PREFIX}_{digest[:6].hex()}_{text}"
+    return ApiKey(digest[:6].hex(), key, hash_api_key(key))

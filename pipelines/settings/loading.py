@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -14,6 +15,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pipelines.domain.errors import NotConfigured
 from pipelines.settings import model, values
 from pipelines.settings.model import OwnSettings, Settings
+from pipelines.settings.networks import TOKENS
 
 FILES = ("FIELD_MAP", "CATALOGUE", "GOOGLE_APPLICATION_CREDENTIALS", "PRICE_LIST")
 """Variables that name a file of the operator's."""
@@ -187,9 +189,25 @@ def _cross_check(found: Mapping[str, str], problems: Problems) -> None:
         problems.append(("SERVE_FILMS", "can be storage only where STORAGE_URL is s3://."))
     if "DATABASE_DIRECT_URL" in found.keys() - given and found["DATABASE_URL"].startswith("sqlite:"):
         problems.append(("DATABASE_DIRECT_URL", "leads around a pooler, but DATABASE_URL is a file: take one out."))
+    _check_x402(found, given, problems)
     for name in FILES:
         if name in found and not Path(found[name]).is_file():
             problems.append((name, "names a file that is not there."))
+
+
+def _check_x402(found: Mapping[str, str], given: set[str], problems: Problems) -> None:
+    """Said at the start, not by the first customer's lost payment."""
+    token, url = TOKENS.get(found.get("X402_NETWORK", "")), found.get("X402_FACILITATOR_URL", "").rstrip("/")
+    if "X402_PAY_TO" not in found:
+        if "X402_RPC_URL" in found:
+            problems.append(("X402_RPC_URL", "needs X402_PAY_TO, the wallet that is paid."))
+    elif token is not None and not token.test and "X402_FACILITATOR_URL" not in given:
+        if not url:
+            problems.append(("X402_FACILITATOR_URL", f"is required where X402_NETWORK is {token.network}."))
+        elif urlsplit(url).hostname in {"x402.org", "www.x402.org"}:
+            problems.append(
+                ("X402_FACILITATOR_URL", f"settles on test networks only, and X402_NETWORK is {token.network}.")
+            )
 
 
 def _check_exposure(found: Mapping[str, str], problems: Problems) -> None:

@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from pipelines.settings import values
 from pipelines.settings.connection_urls import postgres_address
+from pipelines.settings.networks import TESTNET_FACILITATOR, TOKENS, Token
 from pipelines.settings.values import BootstrapKey, Origin, StorageTarget
 
 AIRTABLE_URL = "https://api.airtable.com"
@@ -329,6 +330,26 @@ class Settings(BaseSettings):
         SELL, "Secret of the Stripe endpoint that calls /api/webhook/stripe, starting with whsec_."
     )
 
+    x402_pay_to: Annotated[str | None, AfterValidator(values.wallet)] = variable(
+        SELL, "The wallet (0x…) that takes payments for single calls by x402; without one, none are taken."
+    )
+    x402_network: Annotated[str, AfterValidator(values.one_of(*TOKENS))] = variable(
+        SELL,
+        "The chain on which USDC is taken: eip155:8453 is Base, eip155:84532 its test network.",
+        "eip155:84532",
+    )
+    x402_facilitator_url: Address | None = variable(
+        SELL,
+        "The x402 facilitator that moves the money; required on eip155:8453.",
+        shown="that of x402.org, where X402_NETWORK is a test network",
+    )
+    x402_rpc_url: Annotated[str | None, AfterValidator(values.rpc_url)] = variable(
+        SELL,
+        "A JSON-RPC server of that chain, in which payments are looked up whose answer got lost; without one, flask "
+        "payments decide.",
+        repr=False,
+    )
+
     serve_films: Annotated[Literal["web", "storage"], BeforeValidator(values.one_of("web", "storage"))] = variable(
         FILMS,
         "Who hands out films behind their permanent links: web, or storage by links of ten minutes, so that the bytes "
@@ -448,6 +469,16 @@ class Settings(BaseSettings):
         return values.dollars(str(self.credit_usd))
 
     @property
+    def token(self) -> Token:
+        """What single calls are paid with."""
+        return TOKENS[self.x402_network]
+
+    @property
+    def x402_facilitator(self) -> str:
+        """Who moves the money of single calls."""
+        return self.x402_facilitator_url or TESTNET_FACILITATOR
+
+    @property
     def approval_threshold_micro(self) -> int | None:
         """Quotes above this many micro-dollars wait for a person: 0 is always, None is never."""
         return values.approval(self.approval)
@@ -467,6 +498,7 @@ class Settings(BaseSettings):
             "openrouter": (self.openrouter_base_url,),
             "veo": (self.google_cloud_base_url,),
             "storage": (self.aws_endpoint_url,),
+            "x402": (self.x402_facilitator_url, self.x402_rpc_url),
         }
         found = {vendor: _origins(urls) for vendor, urls in named.items()}
         return MappingProxyType({**found, "webhooks": values.origins(self.webhook_origins)})

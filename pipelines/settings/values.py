@@ -24,6 +24,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MODEL = re.compile(r"[a-z0-9][a-z0-9_-]*/\S+", re.ASCII)
 _NUMBER = re.compile(r"\d{1,6}", re.ASCII)
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_WALLET = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}", re.ASCII)
 _MIN_WEBHOOK_BYTES, _MAX_WEBHOOK_BYTES = 24, 64
 
@@ -111,6 +112,23 @@ def http_url(text: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment or re.search(r"\s", text):
         raise ValueError("must be a plain address without user, query, fragment or spaces.")
     return text.rstrip("/")
+
+
+def wallet(text: str | None) -> str | None:
+    """A wallet's address on a chain of Ethereum's kind."""
+    if text is not None and not _WALLET.fullmatch(text):
+        raise ValueError("must be the address of a wallet: 0x and 40 hex digits.")
+    return text
+
+
+def rpc_url(text: str | None) -> str | None:
+    """An http(s) address, whose path or query may be its key."""
+    if text is not None:
+        try:
+            Origin.of(text)
+        except ValueError:
+            raise ValueError("must be an address that starts with http:// or https://.") from None
+    return text
 
 
 def database_url(text: str) -> str:

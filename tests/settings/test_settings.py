@@ -89,6 +89,24 @@ def test_every_problem_is_listed_by_variable_name_at_once(tmp_path: Path) -> Non
     assert all(sentence.endswith(".") for sentence in found.values())
 
 
+def test_payments_are_refused_at_the_start_where_they_could_not_arrive(tmp_path: Path) -> None:
+    wallet, base = {"X402_PAY_TO": f"0x{'1' * 40}"}, {"X402_NETWORK": "eip155:8453"}
+    facilitator = {"X402_FACILITATOR_URL": "https://x402.org/facilitator"}
+    assert load_settings(wallet, tmp_path).x402_facilitator == facilitator["X402_FACILITATOR_URL"]
+    assert load_settings({**wallet, **base, "X402_FACILITATOR_URL": "https://pay.example.com"}, tmp_path).token.asset
+    for wrong, named in (
+        ({"X402_PAY_TO": "0x12"}, "X402_PAY_TO"),
+        ({**wallet, "X402_NETWORK": "eip155:1"}, "X402_NETWORK"),
+        ({**wallet, **base}, "X402_FACILITATOR_URL"),
+        ({**wallet, **base, **facilitator}, "X402_FACILITATOR_URL"),
+        ({**wallet, "X402_RPC_URL": "ws://chain"}, "X402_RPC_URL"),
+        ({"X402_RPC_URL": "https://rpc.example.com"}, "X402_RPC_URL"),
+    ):
+        with pytest.raises(SettingsError) as error:
+            load_settings(wrong, tmp_path)
+        assert [name for name, _ in error.value.problems] == [named]
+
+
 def test_the_error_names_each_variable_and_repeats_no_value(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings(
@@ -192,6 +210,8 @@ def test_no_secret_appears_when_settings_are_printed(tmp_path: Path) -> None:
         "DATABASE_URL": "postgresql://u:hunter2@h/d",
         "DATABASE_DIRECT_URL": "postgresql://u:hunter2@h/d",
         "REDIS_URL": "redis://:hunter2@h",
+        "X402_PAY_TO": f"0x{'1' * 40}",
+        "X402_RPC_URL": "https://rpc.example.com/hunter2",
         "OPENAI_WEBHOOK_SECRET": WHSEC,
         "GEMINI_WEBHOOK_SECRET": WHSEC,
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus
+from pipelines.domain.records import PaymentStatus
 from pipelines.providers import all_variables, load_catalogue
 from tools.docs import build, command_line, lifecycle
 
@@ -136,7 +137,7 @@ def test_every_setting_that_is_mentioned_exists(page: Path) -> None:
 def test_every_status_that_is_mentioned_is_the_domains(page: Path) -> None:
     if page.name in OF_OTHERS:
         pytest.skip("about the words of vendors")
-    known = {status.value for kind in (RunStatus, GenerationStatus, CutStatus) for status in kind}
+    known = {status.value for kind in (RunStatus, GenerationStatus, CutStatus, PaymentStatus) for status in kind}
     code = code_of(page)
     mentioned = re.findall(r"\bneeds_\w+|--status (\w+)|status=\"(\w+)\"", code)
     words = {word for found in mentioned for word in (found if isinstance(found, tuple) else (found,)) if word}

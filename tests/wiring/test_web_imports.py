@@ -20,6 +20,7 @@ HEAVY = (
     "opentelemetry.exporter",
     "pipelines.sandbox",
     "worker",
+    "x402",
 )
 
 PROGRAM = """

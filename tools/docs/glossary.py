@@ -33,6 +33,7 @@ TERMS = (
         "how a lost answer can be settled at a provider: `key`, `list`, `callback` or `none`",
         "domain/catalogue",
     ),
+    Term("authorization", "money that a wallet has signed over, good for one transfer (x402)", "ports/payments"),
     Term("adopt", "to find a paid job again whose answer was lost, and go on with it", "stages/generations/callback"),
     Term(
         "animatic",

@@ -28,6 +28,7 @@ TOUCH_S = 600.0
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="reelgrid"'}
 ENV = "env-"
 THROTTLE = "reelgrid.guesses"
+NEEDS_KEY = "Send a key as Authorization: Bearer <key>."
 NOT_VALID = "This key is not valid. It may have ended or been revoked: ask whoever gave it to you for another."
 NO_KEYS = "Tokens cannot be verified yet. Please try again in a few seconds."
 NO_ACCOUNT = "This token is valid, but its account is not known here. Ask whoever runs this service for one."

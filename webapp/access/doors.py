@@ -15,7 +15,7 @@ from pipelines.ports import log_context
 from pipelines.settings import Origin
 from webapp import tracing
 from webapp.access import rules
-from webapp.access.auth import ALL, CHALLENGE, bearer, signed_in
+from webapp.access.auth import ALL, CHALLENGE, NEEDS_KEY, SECOND_HEADER, bearer, signed_in
 from webapp.access.links import action_holder, linked
 from webapp.access.rules import Door, Owner, Rule, Subjects
 from webapp.context import Actor, actor, services, settings
@@ -55,7 +55,7 @@ def _admit() -> None:
             raise not_here("page")
         return
     if rule.door is Door.KEY:
-        g.actor = _program()
+        g.actor = None if rule.sold_by_call and _pays() else _program()
     elif rule.door in {Door.SESSION, Door.LINK}:
         about = rule.subjects(**(request.view_args or {})) if rule.subjects else Subjects({})
         g.actor = _person(about, shows=rule.scope == "read")
@@ -77,11 +77,17 @@ def _is_api() -> bool:
     return request.path.startswith("/api/") and not request.path.startswith("/api/webhook/")
 
 
+def _pays() -> bool:
+    """Whether nobody's key is shown where one call can be paid for: there is no actor then, and nothing but that."""
+    shown = "Authorization" in request.headers or SECOND_HEADER in request.headers
+    return not shown and services().facilitator is not None and opened() is None
+
+
 def _program() -> Actor:
     """Whoever holds the key; anybody, from our own pages only, where the deployment is open. Raises 401."""
     found = bearer() or opened()
     if found is None:
-        raise HttpProblem(401, "Send a key as Authorization: Bearer <key>.", (), CHALLENGE)
+        raise HttpProblem(401, NEEDS_KEY, (), CHALLENGE)
     if found.name == "open":
         refuse_foreign_pages()
     return found

@@ -66,6 +66,8 @@ class Rule:
     owner: Owner
     scope: str = "read"
     subjects: Callable[..., Subjects] | None = None
+    sold_by_call: bool = False
+    """Whether whoever has no key may pay for one call, where the operator takes such payments."""
 
 
 def declares(

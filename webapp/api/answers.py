@@ -58,6 +58,24 @@ class Accepted(Answer):
     credits: Annotated[int | None, Field(description="Set aside for it; null where nothing is paid in credits.")]
 
 
+class Bought(Answer):
+    """A run that was paid by x402 is committed. `existing` says that this payment had bought it already."""
+
+    run_id: str
+    status: str
+    existing: bool
+    status_url: str
+    page_url: Annotated[str | None, Field(description="As access_token.")]
+    price_usd: Annotated[float, Field(description="What was paid.")]
+    access_token: Annotated[
+        str | None,
+        Field(
+            description="A key that reaches this run and what is left of the payment. Null in an answer to a repeat, "
+            "unless it names the Idempotency-Key (16 characters or more) or payment identifier of the first request."
+        ),
+    ]
+
+
 class SweepAccepted(Answer):
     """The queue will be gone through."""
 

@@ -107,7 +107,7 @@ OPERATIONS: list[Operation] = []
 
 
 def operation(
-    method: str, path: str, *, summary: str, owner: Owner, scope: str, tag: str, **more: Any
+    method: str, path: str, *, summary: str, owner: Owner, scope: str, tag: str, sold_by_call: bool = False, **more: Any
 ) -> Callable[[Handler], Handler]:
     """Make a function the handler of a route; its name is the operation's id, its docstring the description. Its door
     is a key.
@@ -115,7 +115,7 @@ def operation(
 
     def register(handler: Handler) -> Handler:
         fields: dict[str, Any] = {"method": method, "path": path, "summary": summary, "tag": tag}
-        fields["rule"] = Rule(Door.KEY, owner, scope)
+        fields["rule"] = Rule(Door.KEY, owner, scope, sold_by_call=sold_by_call)
         name = str(getattr(handler, "__name__", path))
         OPERATIONS.append(Operation(name=name, handler=handler, **fields, **more))
         return handler
@@ -138,6 +138,9 @@ def _view(entry: Operation) -> Callable[..., Response]:
             query = bodies.validated(entry.query, _query()) if entry.query else None
             return as_response(entry.handler(**path, **({"query": query} if query else {})))
         data = _merged(bodies.read_json(entry.limit))
+        if g.actor is None:
+            # Whoever pays for one call: the payment says whether it is a repeat.
+            return _answered(entry, data, path)
         return idempotency.once(data, lambda: _answered(entry, data, path), sealed=entry.shows_secret)
 
     return view

@@ -16,9 +16,11 @@ from pipelines.domain.records import QueueSweep
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from webapp.access import limits
+from webapp.access.auth import CHALLENGE, NEEDS_KEY
 from webapp.access.limits import Left
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates
+from webapp.api.account import pay_per_call
 from webapp.api.notices import addresses
 from webapp.api.old_words import answers as old_words
 from webapp.api.old_words.answers import AcceptedInOldWords
@@ -73,7 +75,7 @@ _QUEUE_FIELDS = {"base_id", "dry_run", "for"}
 
 _SPENDS: dict[str, Any] = {"owner": Owner.ACCOUNT, "scope": "trigger", "tag": "Start"}
 _STARTED: dict[int, type[BaseModel]] = {202: answers.Accepted, 200: answers.Estimate}
-_ORDERED: dict[int, Any] = {**_STARTED, 202: (answers.Accepted, AcceptedInOldWords)}
+_ORDERED: dict[int, Any] = {**_STARTED, 202: (answers.Accepted, AcceptedInOldWords, answers.Bought)}
 _PROBLEMS = (400, 401, 402, 403, 404, 409, 413, 415, 422, 429, 502, 503, 504, 507)
 
 
@@ -102,6 +104,7 @@ def process_record(body: RecordTrigger) -> Reply:
     understood=of_either,
     problems=_PROBLEMS,
     choose=order_or_row,
+    sold_by_call=True,
     tool=Tool("make_film", Effect.SPENDS, (MasterPromptOrder,)),
     **_SPENDS,
 )
@@ -119,6 +122,7 @@ def process_master_prompt(body: RecordTrigger | MasterPromptOrder) -> Reply:
     "/api/generate-video",
     summary="Make one clip",
     bodies=(ClipOrder,),
+    sold_by_call=True,
     tool=Tool("generate_video", Effect.SPENDS),
     answers=_ORDERED,
     understood=of_a_clip,
@@ -202,13 +206,17 @@ def _request(body: RecordTrigger, source: RunSource) -> StartRequest:
 
 
 def _record(body: RecordTrigger, source: RunSource) -> Reply:
+    _must_have_key()
     request = _request(body, source)
     return Reply(estimates.of_record(request)) if body.dry_run else started(request)
 
 
 def _order(body: FreeOrder, order: Order, source: RunSource) -> Reply:
     request = request_of(body, order, source)
-    return Reply(estimates.of_order(order, source)) if body.dry_run else started(request)
+    if body.dry_run:
+        _must_have_key()
+        return Reply(estimates.of_order(order, source))
+    return pay_per_call.sell(body, order, request) if g.actor is None else started(request)
 
 
 def request_of(body: FreeOrder, order: Order, source: RunSource) -> StartRequest:
@@ -216,6 +224,12 @@ def request_of(body: FreeOrder, order: Order, source: RunSource) -> StartRequest
     webhook = None if body.webhook_url is None else addresses.sealed("webhook_url", body.webhook_url)
     told: dict[str, Any] = {"custom_id": body.custom_id, "metadata": body.metadata, "webhook": webhook}
     return StartRequest(source=source, order=order, fresh=order.fresh, **told)
+
+
+def _must_have_key() -> None:
+    """Only what is ordered whole can be paid for by the call. Raises 401."""
+    if g.actor is None:
+        raise HttpProblem(401, NEEDS_KEY, (), CHALLENGE)
 
 
 def started(request: StartRequest) -> Reply:

@@ -15,12 +15,12 @@ from webapp.commands import (
     video,
     webhooks,
 )
-from webapp.commands.selling import credit_book
+from webapp.commands.selling import credit_book, payments
 
 
 def register(app: Flask) -> None:
     """Add every group."""
-    groups = (airtable, credit_book, database, keys, runs, video, webhooks)
+    groups = (airtable, credit_book, database, keys, payments, runs, video, webhooks)
     of_modules = [*(module.group for module in groups), runs.of_records, doctor.command, database.recover]
     for command in [*accounts.GROUPS, *of_modules, *operate.GROUPS]:
         app.cli.add_command(command)

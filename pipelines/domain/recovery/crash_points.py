@@ -22,6 +22,20 @@ class CrashPoint:
 _ROWS = (
     ("accept.before_commit", "web", "nothing", "No answer went out; the caller sends the trigger again."),
     ("accept.committed", "web", "the run, queued", "The pump finds the due row; a second trigger gets the same run."),
+    (
+        "payment.intended",
+        "web",
+        "the payment, settling",
+        "An equal request moves the money; else the pump finds on the chain that it never moved.",
+    ),
+    (
+        "payment.settled",
+        "web",
+        "the payment, settling",
+        "The pump finds the money on the chain and makes it a lot; an equal request starts the run from it.",
+    ),
+    ("payment.started", "web", "payment, account, lot and run", "An equal request gets the same run."),
+    ("payment.found", "worker", "payment, account and lot", "An equal request starts the run from the lot."),
     ("hint.sent", "pump", "nothing", "Whatever is still due is hinted again; a hint too many finds nothing to do."),
     ("queue.started", "worker", "some of a queue's runs", "The rows are read again; what runs already is found."),
     ("order.read", "worker", "the run, queued", "The row is read again: reading is free."),

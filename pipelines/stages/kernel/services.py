@@ -13,8 +13,10 @@ from pipelines.domain.policy import Policy
 from pipelines.ports import (
     Airtable,
     BaseTools,
+    Chain,
     Clock,
     CrashPoints,
+    Facilitator,
     FilmEditor,
     Hints,
     Intake,
@@ -55,6 +57,10 @@ class Services:
     work: Path
     issuer: Issuer | None = None
     """Whose tokens act for accounts; None where only keys do."""
+    facilitator: Facilitator | None = None
+    """None where no payments for single calls are taken."""
+    chain: Chain | None = None
+    """None where payments that got lost are left to a person."""
 
     def catalogue_model(self, model: str) -> CatalogueModel:
         """The catalogue's row of a model that a committed plan names. Raises NotConfigured if it has left since."""

@@ -110,12 +110,7 @@ def start(services: Services, request: StartRequest, *, key_id: str | None = Non
     services.points.reach("accept.before_commit")
     now = services.clock.now()
     with services.store.write() as tx:
-        found = _existing(tx, request, now)
-        if found is None and request.record_id is None:
-            # Of a row it is said in the row, by whoever reads it.
-            usage.must_have_room(services, tx, tx.account_id)
-            _within_project(tx, request.order, plan)
-        started = found or add_run(services, tx, request, plan, key_id, now)
+        started = begin(services, tx, request, plan, key_id, now)
     services.points.reach("accept.committed", run=started.run_id)
     return started
 
@@ -133,6 +128,18 @@ def planned(services: Services, request: StartRequest) -> Plan | None:
     if refused := regenerate_scene.too_dear(shown, request.at_most_micro):
         raise OverBudget(marketer=refused)
     return plan
+
+
+def begin(
+    services: Services, tx: Tx, request: StartRequest, plan: Plan | None, key_id: str | None, now: float
+) -> Started:
+    """The run that is already there, or a new one, in the caller's transaction."""
+    found = _existing(tx, request, now)
+    if found is None and request.record_id is None:
+        # Of a row it is said in the row, by whoever reads it.
+        usage.must_have_room(services, tx, tx.account_id)
+        _within_project(tx, request.order, plan)
+    return found or add_run(services, tx, request, plan, key_id, now)
 
 
 def _existing(tx: Tx, request: StartRequest, now: float) -> Started | None:
@@ -237,7 +244,7 @@ def _within_run_cap(services: Services, order: Order | None, plan: Plan, *, sold
     Raises OverBudget.
     """
     if sold:
-        _within_price(services, order, plan)
+        must_be_within_price(services, order, plan)
         return
     caps = [("the limit for one run", services.policy.run_cap_micro)]
     if order is not None and order.max_cost_micro is not None:
@@ -271,7 +278,8 @@ def _run_cap_of_account(services: Services) -> int | None:
     return account.run_cap_micro if account else None
 
 
-def _within_price(services: Services, order: Order | None, plan: Plan) -> None:
+def must_be_within_price(services: Services, order: Order | None, plan: Plan) -> None:
+    """The ceiling that the order names, by its Price, and the operator's for one run. Raises OverBudget."""
     price = services.prices.whole(plan.charge_micro)
     if order is not None and order.max_cost_micro is not None and price > order.max_cost_micro:
         raise OverBudget(marketer=credit_book.over_max_cost(price, order.max_cost_micro))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipelines.domain.lifecycle import TERMINAL
-from pipelines.domain.records import Checkpoint, Run
+from pipelines.domain.records import Checkpoint, PaymentStatus, Run
 from pipelines.ports import Rows, Tx
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.spending import ledger
@@ -38,6 +38,8 @@ KEPT = (
     Kept(lambda tx: tx.inbox, "at", 7),
     # Answers to Idempotency-Keys count for a day; buttons of pages are guarded in the same table.
     Kept(lambda tx: tx.replays, "at", 2),
+    # Nothing was taken, and an authorization is over after minutes: anybody can send ones that are refused.
+    Kept(lambda tx: tx.payments, "created_at", 30, {"status": PaymentStatus.FAILED}),
     # A link that was used is past its week by then, and says that instead.
     Kept(lambda tx: tx.spent_links, "at", 8),
     Kept(lambda tx: tx.sweeps, "finished_at", 30),

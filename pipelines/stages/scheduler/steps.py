@@ -14,6 +14,7 @@ from pipelines.domain.lifecycle import MOVING
 from pipelines.domain.records import Clip, Cut, Event, Generation, Kind, Run
 from pipelines.ports import trace
 from pipelines.stages.base_changes import queue_sweep, webhook_push
+from pipelines.stages.commerce import payments
 from pipelines.stages.delivery import extras
 from pipelines.stages.films import prepare_clip
 from pipelines.stages.generations.poll import poll_due
@@ -53,6 +54,7 @@ STAGES: Mapping[str, Stage] = {
     Kind.CUT: Stage(extras.advance, extras.give_up),
     Kind.SWEEP: Stage(queue_sweep.start_ready, queue_sweep.give_up),
     Kind.BASE: Stage(webhook_push.advance, webhook_push.give_up),
+    Kind.PAYMENT: Stage(payments.advance, payments.give_up),
 }
 
 

@@ -1,1 +1,1 @@
-"""What is sold to accounts."""
+"""What is sold: credits of accounts, and single calls."""

@@ -1,0 +1,33 @@
+"""Payments for single calls over x402: the protocol and its facilitator, and the chain read without a library.
+
+The only room that imports `x402`, and only once somebody asks to pay where the operator takes payments.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pipelines.ports import Chain, Facilitator
+from pipelines.settings import Settings
+
+
+class Payments(NamedTuple):
+    """Both ends; None where the operator did not name them."""
+
+    facilitator: Facilitator | None
+    chain: Chain | None
+
+
+def build_payments(settings: Settings) -> Payments:
+    """What X402_PAY_TO and X402_RPC_URL set up; connects to nothing."""
+    if settings.x402_pay_to is None:
+        return Payments(None, None)
+    from pipelines.payments.chain import JsonRpcChain
+    from pipelines.payments.facilitator import X402Facilitator
+
+    trusted = settings.trusted_origins["x402"]
+    chain = None
+    if settings.x402_rpc_url is not None:
+        chain = JsonRpcChain(settings.x402_rpc_url, settings.token, settings.x402_pay_to, trusted)
+    facilitator = X402Facilitator(settings.x402_facilitator, settings.token, settings.x402_pay_to, trusted)
+    return Payments(facilitator, chain)

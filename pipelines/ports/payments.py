@@ -1,0 +1,77 @@
+"""Paying for one call with a signed authorization: a facilitator takes it to a chain, which says what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """Money that a wallet has signed over to us and that nobody has moved yet. It may be moved once, by whoever holds
+    it: `text` is as good as a cheque until then, so it is neither kept nor written anywhere.
+    """
+
+    network: str
+    asset: str
+    payer: str
+    nonce: str
+    amount_micro: int
+    valid_before: float
+    proof: str
+    """A hash of the signature: whoever sends the same again sends the same one."""
+    payment_id: str | None = None
+    """The client's own name of the payment, under which it may ask again."""
+    text: str = field(repr=False)
+
+    @property
+    def reference(self) -> str:
+        """What is unique about it."""
+        return f"{self.network}|{self.asset}|{self.payer}|{self.nonce}"
+
+
+class Outcome(StrEnum):
+    """What is known of a payment."""
+
+    PAID = "paid"
+    REFUSED = "refused"
+    UNCLEAR = "unclear"
+    """Nobody may conclude from it that the money has moved, nor that it has not."""
+    NOTHING = "nothing"
+    """The chain has not seen it, which may still change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What a facilitator or the chain says became of an authorization."""
+
+    outcome: Outcome
+    transaction: str | None = None
+    reason: str | None = None
+
+
+class Facilitator(Protocol):
+    """Speaks the protocol of payments, and moves the money."""
+
+    def terms(self, amount_micro: int, url: str, what: str, why: str) -> str:
+        """What has to be paid, as the header of an answer."""
+
+    def read(self, header: str) -> Authorization:
+        """What a client has signed, whatever for. Raises BadPayment."""
+
+    def fits(self, authorization: Authorization, amount_micro: int) -> bool:
+        """Whether it is for exactly these terms."""
+
+    def settle(self, authorization: Authorization) -> Settlement:
+        """Move the money, waiting for it. Raises Unavailable where nobody can say whether it was."""
+
+    def receipt(self, transaction: str, payer: str) -> str:
+        """That it was paid, as the header of an answer."""
+
+
+class Chain(Protocol):
+    """Where the money moves, as everybody can see."""
+
+    def look(self, *, payer: str, nonce: str, amount_micro: int, since: float, until: float) -> Settlement:
+        """What became of an authorization between two moments. Raises Unavailable."""
