@@ -210,6 +210,7 @@ def test_no_secret_appears_when_settings_are_printed(tmp_path: Path) -> None:
         "DATABASE_URL": "postgresql://u:hunter2@h/d",
         "DATABASE_DIRECT_URL": "postgresql://u:hunter2@h/d",
         "REDIS_URL": "redis://:hunter2@h",
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=hunter2hunter2hunter2",
         "X402_PAY_TO": f"0x{'1' * 40}",
         "X402_RPC_URL": "https://rpc.example.com/hunter2",
         "OPENAI_WEBHOOK_SECRET": WHSEC,

@@ -135,6 +135,8 @@ def test_the_end_is_told_once(shop: WebHarness) -> None:
 def test_a_batch_is_cancelled_where_it_is_not_over(shop: WebHarness) -> None:
     batch = shop.post("/api/batches", {"items": [CLIP] * 3}).json
     ended(shop, batch["runs"][0]["run_id"], RunStatus.FAILED)
+    tried = shop.post(f"/api/batches/{batch['batch_id']}/cancel", {"dry_run": True})
+    assert "cancelled" not in tried.json["counts"]
     answer = shop.post(f"/api/batches/{batch['batch_id']}/cancel")
     assert answer.json["counts"] == {"failed": 1, "cancelled": 2}
     assert shop.post(f"/api/batches/{batch['batch_id']}/cancel").json["counts"] == answer.json["counts"]

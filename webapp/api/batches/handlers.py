@@ -21,9 +21,9 @@ from pipelines.stages.spending import credit_book
 from webapp import bodies
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates
-from webapp.api.account.models import NoBody
 from webapp.api.batches import models
 from webapp.api.batches.models import CLIP, FILM, BatchOrder, ClipItem, Envelope, FilmItem
+from webapp.api.decisions import RunAction
 from webapp.api.notices import addresses
 from webapp.api.operations import Reply, operation
 from webapp.api.queries import NewestQuery
@@ -104,17 +104,17 @@ def get_batch(batch_id: str) -> Reply:
     "POST",
     "/api/batches/{batch_id}/cancel",
     summary="Cancel a batch",
-    bodies=(NoBody,),
+    bodies=(RunAction,),
     answers={200: models.BatchView},
     problems=(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
     scope="trigger",
     **_OWN,
 )
-def cancel_batch(batch_id: str, body: NoBody) -> Reply:  # noqa: ARG001 - a body may be sent, and says nothing
-    """Every run that is not over. What is paid for is kept."""
+def cancel_batch(batch_id: str, body: RunAction) -> Reply:
+    """Every run that is not over. What is paid for is kept. A dry run answers with the batch as it is."""
     found = batches.view(services(), batch_id)
     for run in found.runs.values():
-        if run.status in CANCELLABLE:
+        if run.status in CANCELLABLE and not body.dry_run:
             control.cancel(services(), run.id, actor().name)
     return Reply(_view(batches.view(services(), batch_id)))
 
