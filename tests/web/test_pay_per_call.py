@@ -23,6 +23,7 @@ from x402.schemas.errors import NoMatchingRequirementsError
 from pipelines.domain.errors import NotAllowed
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import AccountStatus, Kind, Payment, PaymentStatus
+from pipelines.domain.recovery.crash_points import CRASH_POINTS
 from pipelines.sandbox.app import Sandbox
 from pipelines.sandbox.x402.signatures import Wallet, authorization_hash, signer_of
 from pipelines.settings.networks import TOKENS
@@ -296,6 +297,50 @@ def test_a_lost_answer_is_found_on_the_chain_and_started_by_the_next_request(sho
     assert (done.status_code, done.json["run_id"]) == (202, found.run_id)
     assert shop.available(done.json["access_token"]) == 0
     assert (shop.transfers, len(shop.harness.runs())) == (1, 1)
+
+
+class Died(BaseException):
+    """Nobody catches the end of a process."""
+
+
+class Death:
+    """The one point at which the process ends, once."""
+
+    def __init__(self, point: str) -> None:
+        self.point, self.died = point, False
+
+    def reach(self, name: str, **_: str) -> None:
+        if name == self.point and not self.died:
+            self.died = True
+            raise Died
+
+
+@pytest.mark.parametrize("point", [point for point in CRASH_POINTS if point.startswith("payment.")])
+def test_a_death_at_each_point_ends_in_one_run_that_was_paid_for_once(
+    tmp_path: Path, sandbox: Sandbox, point: str
+) -> None:
+    death = Death(point)
+    with WebHarness(tmp_path, environ(sandbox), points=death) as harness:
+        shop = Shop(harness, sandbox)
+        signed = {**shop.signed(), **NAME}
+        if point == "payment.found":
+            shop.next_fault("lost")
+            problem(shop.post(headers=signed), 504)
+        with pytest.raises(Died):
+            shop.pump() if point == "payment.found" else shop.post(headers=signed)
+        assert death.died
+        answer = shop.post(headers=signed)
+        for _ in range(3):
+            if answer.status_code == 202:
+                break
+            harness.clock.shift += 70.0
+            shop.pump()
+            answer = shop.post(headers=signed)
+        assert (answer.status_code, shop.transfers, len(harness.runs())) == (202, 1, 1)
+        (payment,) = shop.payments()
+        assert (payment.status, payment.run_id) == (PaymentStatus.PAID, answer.json["run_id"])
+        with harness.store.read() as tx:
+            assert not credit_book.audit(tx, everything=True).problems
 
 
 def test_a_request_that_died_before_the_money_moved_is_repeated(shop: Shop) -> None:

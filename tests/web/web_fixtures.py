@@ -20,6 +20,7 @@ from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus, S
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Clip, Cut, Event, Generation, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest
+from pipelines.ports import CrashPoints
 from pipelines.sandbox.airtable import FIRST_BASE
 from pipelines.sandbox.app import Sandbox
 from pipelines.settings import load_settings
@@ -67,8 +68,15 @@ class Hints:
 class WebHarness:
     """The application, its services, and a few hands to put rows into the database as the worker would."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str] = OUTSIDE, *, airtable: bool = False) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        environ: Mapping[str, str] = OUTSIDE,
+        *,
+        airtable: bool = False,
+        points: CrashPoints | None = None,
+    ) -> None:
+        self.folder, self.points = folder, points
         self.sandbox = Sandbox() if airtable else None
         self.environ = environ
         self.clock = Clock()
@@ -86,6 +94,8 @@ class WebHarness:
         base["AIRTABLE_ENDPOINT_URL"] = self.airtable_url
         self.settings = load_settings({**base, **environ}, self.folder)
         self.services = build_services(self.settings, clock=self.clock, hints=Hints())
+        if self.points is not None:
+            self.services = replace(self.services, points=self.points)
         self.store = self.services.store
         trust_the_power_supply(self.store)
         self.app: Flask = create_app(self.services, self.settings)
