@@ -10,7 +10,7 @@ from pipelines.stages.spending.credit_book import Funds
 from webapp.access.rules import Owner
 from webapp.api import estimates
 from webapp.api.account import models
-from webapp.api.operations import Reply, operation
+from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.queries import PageQuery
 from webapp.context import actor, services, top_up_url
 
@@ -27,6 +27,7 @@ USUAL = 50
     tag="Account",
     answers={200: models.CreditsView},
     problems=(401, 403, 429),
+    tool=Tool("get_credits", Effect.READS),
 )
 def get_credits() -> Reply:
     """What can be spent, what runs have set aside, and where more is to be had. The operator needs none."""
