@@ -48,6 +48,8 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     watch.register(app, core)
     tracing.register(app)
     security.register(app, chosen, media.films_at(core, chosen))
+    # gunicorn makes the application before it forks.
+    core.store.let_go()
     return app
 
 

@@ -268,6 +268,9 @@ class SqlStore:
         with _translated(), self._connection(write=False) as connection:
             connection.execute(select(1))
 
+    def let_go(self) -> None:
+        self.engine.dispose()
+
     def warm_up(self) -> None:
         with suppress(Unavailable):
             self.earliest(0.0)
@@ -280,7 +283,7 @@ class SqlStore:
                     for lock in (False, True):
                         tx.leased(kind).get("", lock=lock)
                 tx.balance_of(DEPLOYMENT)
-        self.engine.dispose()
+        self.let_go()
 
 
 _CLOCK = "clock"

@@ -305,5 +305,8 @@ class Store(Protocol):
     def check(self) -> None:
         """Raise Unavailable unless the database answers."""
 
+    def let_go(self) -> None:
+        """Close the connections that wait to be used: a process that forks must not share them with its child."""
+
     def warm_up(self) -> None:
         """Before a fork: learn how to ask what every step asks, and keep no connection. Without a database, nothing."""

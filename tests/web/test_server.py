@@ -17,6 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pipelines.database import SqlStore
+from tests.web.web_fixtures import WebHarness
 from tools.stack import free_port, until
 
 ROOT = Path(__file__).parents[2]
@@ -156,3 +158,9 @@ def test_the_answers_are_json_that_people_can_read(server: Server) -> None:
     text = httpx.get(answer.json()["status_url"].replace("127.0.0.1", "127.0.0.1"), timeout=50).text
     assert "Füchse" in text
     assert next(iter(json.loads(text))) == "run_id"
+
+
+def test_the_application_keeps_no_connection_for_the_process_that_forks(harness: WebHarness) -> None:
+    """gunicorn makes it once, and forks: a connection that parent and child both have is broken by either."""
+    assert isinstance(harness.store, SqlStore)
+    assert harness.store.engine.pool.status() == SqlStore(harness.store.url).engine.pool.status()
