@@ -90,6 +90,7 @@ def test_the_reference_images_of_a_row_go_with_every_scene(stack: Stack, picture
         assert np.abs(colour(frame, PASTED) - (200, 30, 30)).max() < 30
 
 
+@pytest.mark.slow
 def test_what_a_row_says_of_its_clip_reaches_the_vendor(stack: Stack, picture: str) -> None:
     """Seed, negative prompt, the frames it starts and ends on, and how long the film is."""
     prompt, model = "A harbour, once", "veo/veo-3.1-fast-generate-001"

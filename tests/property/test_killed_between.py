@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import event
@@ -159,7 +160,7 @@ ACTS: dict[str, Act] = {
     "release": ledger.release,
 }
 
-TestKilledBetween = KilledMachine.TestCase
+TestKilledBetween = pytest.mark.slow(KilledMachine.TestCase)
 TestKilledBetween.settings = settings(
     max_examples=8, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )

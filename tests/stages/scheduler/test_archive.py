@@ -21,7 +21,7 @@ from tests.stages.doubt_fixtures import order, problems
 from tests.stages.stage_fixtures import StageHarness
 
 SCENE = 400_000
-_LINKS = {"scenes": [], "cuts": [], "version": ""}
+_LINKS = {"scenes": [], "cuts": [], "thumb_url": "", "version": ""}
 """What holds links, which are signed anew, and the mark by which watchers see that something has changed."""
 LONG_S = (retention.ARCHIVED_AFTER_DAYS + 1) * retention.DAY_S
 
