@@ -138,12 +138,22 @@ def test_an_open_form_is_left_alone(home: WebHarness, address: str, page: Page, 
 
 
 def test_the_pages_fit_a_phone(home: WebHarness, address: str, page: Page, film: bytes) -> None:
-    """Nothing sticks out sideways."""
+    """Nothing sticks out sideways, and what is hidden is not seen."""
     home.finished(film=film)
     page.set_viewport_size({"width": 360, "height": 740})
-    for path in ("/", "/runs/run_finished", "/docs", "/sign-in"):
+    for path in ("/", "/runs/run_finished", "/docs", "/sign-in", "/new"):
         page.goto(f"{address}{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+        assert page.locator("[hidden]:visible").count() == 0, path
+
+
+def test_the_button_that_buys_stays_in_sight_on_a_phone(address: str, page: Page) -> None:
+    """However much there is to say about the price."""
+    page.set_viewport_size({"width": 360, "height": 640})
+    page.goto(f"{address}/new")
+    page.get_by_label("What the video is about").fill("A lighthouse at dawn.")
+    expect(page.get_by_text("At most")).to_have_count(1)
+    expect(page.get_by_role("button", name="Start — up to")).to_be_in_viewport(ratio=1)
 
 
 def test_a_film_opens_by_its_own_link(home: WebHarness, address: str, page: Page, film: bytes) -> None:
