@@ -76,7 +76,7 @@ def test_looking_changes_nothing_and_pressing_acts_once(harness: WebHarness) -> 
         assert page.status_code == 200
         assert status(harness) == ("needs_approval", "asked")
     shown = page.get_data(as_text=True)
-    assert "$0.40" in shown
+    assert "<button>Approve — up to $0.40</button>" in shown
     assert "Foxes &lt;b&gt;" in shown
     done = press(harness, link)
     assert (done.status_code, status(harness)) == (200, ("needs_approval", "given"))

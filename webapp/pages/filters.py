@@ -10,7 +10,7 @@ from flask import Flask, request
 from markupsafe import Markup, escape
 
 from pipelines.domain.lifecycle import AIRTABLE_STATUS, MOVING, RunStatus
-from pipelines.domain.money import show, to_micro
+from pipelines.domain.money import show, show_enough, to_micro
 from pipelines.domain.times import iso
 from webapp.context import settings
 
@@ -24,6 +24,11 @@ _EXTRAS = {"contact_sheet": "Contact sheet", "preview": "Preview", "srt": "Subti
 def usd(amount: float | None) -> str:
     """`$1.20`."""
     return "–" if amount is None else show(to_micro(amount))
+
+
+def usd_enough(amount: float) -> str:
+    """The same, rounded up: for what people agree to."""
+    return show_enough(to_micro(amount))
 
 
 def cost_name(label: str) -> str:
@@ -112,6 +117,7 @@ def register(app: Flask) -> None:
     """Make them known to the templates."""
     for function in (
         usd,
+        usd_enough,
         cost_name,
         film_name,
         clock,
