@@ -136,6 +136,11 @@ def not_here(what: str) -> HttpProblem:
     return HttpProblem(404, f"There is no such {what}.")
 
 
+def unknown_link() -> HttpProblem:
+    """404 for whoever was sent a link and has nothing else of ours."""
+    return HttpProblem(404, "There is no such link. See whether all of it was copied, or ask whoever sent it to you.")
+
+
 def prefers_page() -> bool:
     """Whether a person with a browser asked, rather than a program."""
     path = request.path
@@ -163,7 +168,8 @@ def _page(problem: HttpProblem) -> str:
     """Where a key would help, the page that asks for one."""
     if problem.status == HTTPStatus.UNAUTHORIZED:
         return render_template("sign_in.html", next=request.full_path.rstrip("?"), wrong=False)
-    back = urlsplit(request.referrer or "").path or "/"
+    came_from = urlsplit(request.referrer or "")
+    back = came_from.path if came_from.netloc == request.host else None
     return render_template("problem.html", problem=problem, title=HTTPStatus(problem.status).phrase, back=back)
 
 

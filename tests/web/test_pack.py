@@ -78,7 +78,8 @@ def test_what_was_revoked_or_never_was_does_not_open(harness: WebHarness, token:
     assert harness.client.get(f"/v/{new_token()}/{path}").status_code == 404
     assert harness.client.get(f"/v/x/{path}").status_code == 404
     harness.change("cuts", "cut_run_finished", revoked_at=1.0)
-    assert harness.client.get(f"/v/{token}/{path}").status_code == 410
+    gone = harness.client.get(f"/v/{token}/{path}", headers={"Accept": "text/html"})
+    assert (gone.status_code, "Ask whoever sent you this link for a new one." in gone.text) == (410, True)
 
 
 def test_a_pack_of_a_file_that_is_gone_is_gone(harness: WebHarness, token: str) -> None:

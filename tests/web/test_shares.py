@@ -102,6 +102,8 @@ def test_a_link_that_is_withdrawn_or_over_opens_nothing(shared: tuple[WebHarness
     for path in (f"/s/{share.token}", film):
         gone = client.get(path, headers={"Accept": "text/html"})
         assert (gone.status_code, "A fox at dawn" in gone.get_data(as_text=True)) == (410, False)
+        assert ">Back<" not in gone.get_data(as_text=True), "it would lead to a sign-in that they have no key for"
+    assert "No answer" in owner.get("/runs/run_a").get_data(as_text=True)
     for path in ("comments", "verdict"):
         assert client.post(f"/s/{share.token}/{path}", data=sent).status_code == 410
     assert cells(harness) == {"Review": None, "Review Notes": None, "Share Page": None}
@@ -110,7 +112,8 @@ def test_a_link_that_is_withdrawn_or_over_opens_nothing(shared: tuple[WebHarness
     harness.clock.shift += 86_401
     assert client.get(f"/s/{again.token}").status_code == 410
     assert client.get(f"/s/{'x' * 43}").status_code == 404
-    assert client.get("/s/nonsense").status_code == 404
+    wrong = client.get("/s/nonsense", headers={"Accept": "text/html"})
+    assert (wrong.status_code, "ask whoever sent it to you" in wrong.get_data(as_text=True)) == (404, True)
 
 
 def test_a_link_takes_only_so_much(shared: tuple[WebHarness, Share]) -> None:

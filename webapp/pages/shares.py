@@ -22,7 +22,7 @@ from pipelines.stages.views import sections
 from webapp import media
 from webapp.access.rules import Door, Owner, declares
 from webapp.context import actor, services
-from webapp.errors import HttpProblem, not_here
+from webapp.errors import HttpProblem, not_here, unknown_link
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import here
 from webapp.pages.forms import once
@@ -124,7 +124,7 @@ def _opened(token: str) -> Shown:
 
 def _known(token: str) -> str:
     if not links.is_view_token(token):
-        raise not_here("link")
+        raise unknown_link()
     return token
 
 

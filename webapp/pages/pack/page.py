@@ -16,12 +16,12 @@ from pipelines.stages.delivery import pack as packs
 from pipelines.stages.films.stitch import films_of
 from webapp.access.rules import Door, Owner, declares
 from webapp.context import services
-from webapp.errors import HttpProblem, not_here
+from webapp.errors import HttpProblem, unknown_link
 from webapp.media import disposition, filled, placed, stored_bytes
 from webapp.pages.blueprint import bp
 from webapp.pages.pack import stored_zip
 
-_GONE = "These films are no longer available here."
+_GONE = "These films are no longer available here. Ask whoever sent you this link for a new one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _archive(pack: Pack) -> list[stored_zip.Span]:
 
 def _open(token: str) -> _Opened:
     if not links.is_view_token(token):
-        raise not_here("pack")
+        raise unknown_link()
     with services().store.read() as tx:
         found = tx.packs.find(token=token, limit=1)
         run = tx.runs.get(found[0].run_id) if found else None
@@ -93,7 +93,7 @@ def _open(token: str) -> _Opened:
         keys = {entry.key for entry in found[0].entries if entry.key} if found else set()
         kept = {row.id for row in tx.files.find(id=sorted(keys))}
     if run is None:
-        raise not_here("pack")
+        raise unknown_link()
     if not films or not keys or keys - kept or any(film.revoked_at is not None for film in films):
         raise HttpProblem(410, _GONE)
     return _Opened(found[0], run, films)
