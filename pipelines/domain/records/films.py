@@ -1,0 +1,218 @@
+"""A run and what it makes: scenes, generations, clips, cuts, and the text that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipelines.domain.footage import Footage, Verdict
+from pipelines.domain.lifecycle import CutStatus, GenerationStatus, Reason, RunSource, RunStatus, SceneStatus
+from pipelines.domain.orders.order import Order
+from pipelines.domain.planning.clip_settings import SceneSettings
+from pipelines.domain.planning.plan import Plan
+from pipelines.domain.planning.script import Script
+from pipelines.domain.records.work import Leased
+from pipelines.domain.state.attempts import AttemptLevel
+from pipelines.domain.state.delivery import Attachment, JoinReport
+from pipelines.domain.state.generation import GenerationRequest, GenerationResult
+from pipelines.domain.state.sealed_address import SealedAddress
+
+LAST_FRAME = "last_frame"
+"""In `Clip.prepared`: the picture from which the next scene goes on."""
+THUMBNAIL = "thumbnail"
+"""In `Clip.prepared`: a small picture that stands for the clip on pages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(Leased):
+    """One execution of an order. `plan` is what was quoted and will be submitted."""
+
+    status: RunStatus
+    source: RunSource
+    base_id: str | None = None
+    table: str | None = None
+    record_id: str | None = None
+    number: int = 1
+    account_id: str | None = None
+    key_id: str | None = None
+    project_id: str | None = None
+    """What its money is counted under, from when its order is known."""
+    order: Order | None = None
+    plan: Plan | None = None
+    quote_micro: int | None = None
+    ceiling_micro: int | None = None
+    """What the run may cost in all by the last decision about it, where that was made for a price."""
+    price_micro: int | None = None
+    """What its account is charged at most, in whole credits; None where nothing is charged."""
+    detail: str = ""
+    """One sentence for the marketer: what is happening."""
+    error: str | None = None
+    """One sentence for the marketer: what went wrong and what to do."""
+    verdict: str | None = None
+    approval: Literal["asked", "given"] | None = None
+    fresh: bool = False
+    take: int = 0
+    """Counts the cuts of this run: 0 for the first, more after regenerating."""
+    batch_id: str | None = None
+    custom_id: str | None = None
+    """The name that whoever ordered it has for it; said again in every message about it."""
+    metadata: Mapping[str, str] | None = None
+    """What whoever ordered it wants to be told again."""
+    webhook: SealedAddress | None = None
+    """Where the messages about its end go, beside those to endpoints."""
+    created_at: float = 0.0
+    updated_at: float = 0.0
+    started_at: float | None = None
+    finished_at: float | None = None
+    version: int = 0
+    traceparent: str | None = None
+    """The W3C context of the request that started it: every process that works on it goes on from there."""
+    words: str = ""
+    """What it is found by: title, first words, record; in small letters."""
+
+    @property
+    def known_order(self) -> Order:
+        """The order of a run whose row has been read. Raises ValueError before that."""
+        if self.order is None:
+            raise ValueError(self.id)
+        return self.order
+
+    @property
+    def known_plan(self) -> Plan:
+        """The plan of a run that is planned. Raises ValueError before that."""
+        if self.plan is None:
+            raise ValueError(self.id)
+        return self.plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One shot of a run. `settings` is what is submitted beside the prompt; `attempt_level` how far the refusal
+    ladder went.
+    """
+
+    id: str
+    run_id: str
+    number: int
+    key: str
+    prompt: str
+    status: SceneStatus = SceneStatus.QUEUED
+    caption: str | None = None
+    seconds: float = 0.0
+    """What the film shows; the model may have to be asked for more."""
+    model: str = ""
+    settings: SceneSettings = field(default_factory=SceneSettings)
+    references: tuple[str, ...] = ()
+    continues: bool = False
+    transition: str | None = None
+    take: int = 0
+    fingerprint: str = ""
+    clip_id: str | None = None
+    error: str | None = None
+    attempt_level: AttemptLevel = field(default_factory=AttemptLevel)
+    airtable_record_id: str | None = None
+    updated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation(Leased):
+    """One paid request. While it is open, `reserve_micro` of the run's hold is committed to it."""
+
+    run_id: str
+    scene_id: str
+    status: GenerationStatus
+    provider: str
+    model: str
+    request: GenerationRequest
+    idem_key: str
+    callback_token: str
+    attempt: int = 1
+    fingerprint: str = ""
+    reserve_micro: int = 0
+    cost_micro: int | None = None
+    """What we count: what the provider says it billed, where it says so, else the list price."""
+    billed_micro: int | None = None
+    """What the provider says it billed; None where it does not tell."""
+    intent_at: float | None = None
+    submitted_at: float | None = None
+    provider_id: str | None = None
+    progress: int = 0
+    result: GenerationResult = field(default_factory=GenerationResult)
+    reason: Reason | None = None
+    error: str | None = None
+    deadline_at: float | None = None
+    expires_at: float | None = None
+    polls: int = 0
+    clip_id: str | None = None
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip(Leased):
+    """One video file for a scene, in our storage. `prepared` maps a piece key to the storage key of that piece."""
+
+    run_id: str
+    scene_id: str
+    fingerprint: str
+    sha256: str
+    key: str
+    size: int
+    model: str = ""
+    generation_id: str | None = None
+    cost_micro: int = 0
+    placeholder: bool = False
+    footage: Footage = field(default_factory=Footage)
+    prepared: Mapping[str, str] = field(default_factory=dict)
+    created_at: float = 0.0
+    deleted_at: float | None = None
+
+    @property
+    def last_frame(self) -> str | None:
+        """The picture from which the next scene goes on, where it is cut out."""
+        return self.prepared.get(LAST_FRAME)
+
+    @property
+    def thumbnail(self) -> str | None:
+        """The small picture that stands for the clip, where it could be made."""
+        return self.prepared.get(THUMBNAIL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut(Leased):
+    """One stitched output of a run. `token` makes the permanent link `/v/{token}`."""
+
+    run_id: str
+    take: int
+    format: str
+    status: CutStatus
+    token: str
+    animatic: bool = False
+    key: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+    filename: str | None = None
+    poster_key: str | None = None
+    extras: Mapping[str, str] = field(default_factory=dict)
+    """Storage keys of contact sheet, preview, captions and the provenance sidecar."""
+    footage: Footage = field(default_factory=Footage)
+    report: JoinReport = field(default_factory=JoinReport)
+    verdict: Verdict = field(default_factory=Verdict)
+    attachment: Attachment = field(default_factory=Attachment)
+    created_at: float = 0.0
+    delivered_at: float | None = None
+    revoked_at: float | None = None
+    deleted_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRequest(Leased):
+    """One question to the scene writer, from before it is asked until its answer is used: a text is not paid twice."""
+
+    run_id: str
+    asked_at: float = 0.0
+    answered: bool = False
+    answer: Script = field(default_factory=Script)
+    doubted: float = 0.0
+    """The end of the lease that was given to an asker who had not prolonged his: unless he does now, he is dead."""
