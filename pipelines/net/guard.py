@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpcore
 import httpx
@@ -116,11 +117,18 @@ class _Body(httpx.SyncByteStream):
 
 def guarded_client(trusted: Collection[Origin] = (), timeout: float | httpx.Timeout = READ_TIMEOUT_S) -> httpx.Client:
     """A client that reaches inside addresses only at the `trusted` origins, follows no redirect by itself and
-    ignores proxies and credentials of the environment. `timeout` in seconds holds per read and write.
+    ignores proxies and credentials of the environment. `timeout` in seconds holds per read and write. It keeps no
+    cookie: what one answer sets would go to all addresses under the same domain, whoever they belong to.
     """
     if not isinstance(timeout, httpx.Timeout):
         timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT_S))
-    return httpx.Client(transport=GuardedTransport(trusted), timeout=timeout, follow_redirects=False, trust_env=False)
+    return httpx.Client(
+        transport=GuardedTransport(trusted),
+        timeout=timeout,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        follow_redirects=False,
+        trust_env=False,
+    )
 
 
 def origin_of(url: httpx.URL) -> Origin:

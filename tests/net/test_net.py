@@ -38,6 +38,15 @@ from tests.net.net_server import FILM, Server, nothing_left, server
 __all__ = ["server"]
 
 
+def test_no_cookie_of_one_address_is_sent_to_another(server: Server) -> None:
+    """Whoever shares a domain with other customers could fill their requests until these are refused."""
+    with guarded_client([server.origin]) as client:
+        client.get(server.says("/mine", Set_Cookie="stuffing=x; Path=/; Max-Age=9999"))
+        client.get(server.says("/theirs"))
+        assert len(client.cookies) == 0
+    assert "cookie" not in server.requests[1][1]
+
+
 # --- inside addresses
 
 INSIDE = [

@@ -75,8 +75,12 @@ class Notifier:
             named = {one.endpoint_id for one in notices if one.endpoint_id}
             endpoints = {one.id: one for one in tx.endpoints.find(id=sorted(named))}
         started, aside = 0, list[str]()
+        # Nothing is asked about an address again that has no free place: a long queue for it would keep others from
+        # writing to the database.
+        full: set[str] = set()
         for notice in notices:
-            if not self._has_place(_is_sick(notice, endpoints.get(notice.endpoint_id or ""))):
+            sick = _is_sick(notice, endpoints.get(notice.endpoint_id or ""))
+            if notice.target in full or not self._has_place(sick):
                 aside.append(notice.id)
                 continue
             taken, waits = _take(self._services, notice.id)
@@ -85,6 +89,7 @@ class Notifier:
                 started += 1
             elif waits:
                 aside.append(notice.id)
+                full.add(notice.target)
         _set_aside(self._services, aside)
         return started
 

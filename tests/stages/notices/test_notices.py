@@ -11,7 +11,9 @@ from threading import Barrier, Event
 from typing import Any, cast
 
 import pytest
+from sqlalchemy import event
 
+from pipelines.database import SqlStore
 from pipelines.domain.customers.notices import (
     FINAL,
     USUAL,
@@ -299,6 +301,30 @@ def test_a_dead_address_takes_two_places_and_holds_up_nobody(tmp_path: Path) -> 
             stuck.go_on.set()
         assert stuck.answered.count("alive") == 20
         assert stuck.began.count("dead") == AT_ONE_ADDRESS
+
+
+def test_what_waits_for_a_full_address_asks_for_no_transaction_each(tmp_path: Path) -> None:
+    """A receiver that answers slowly must not keep everybody else from writing."""
+    stuck = StuckSender("dead")
+    harness = StageHarness.build(tmp_path, notices=stuck)
+    dead = endpoint(harness, "dead", events=())
+    with harness.services.store.write() as tx:
+        for number in range(100):
+            tx.notices.add(_queued(dead, number, harness.clock.now() - 1))
+    writes: list[object] = []
+
+    def written(connection: object) -> None:
+        writes.append(connection)
+
+    assert isinstance(harness.services.store, SqlStore)
+    with ThreadPoolExecutor(4) as pool:
+        event.listen(harness.services.store.engine, "commit", written)
+        try:
+            assert Notifier(harness.services, pool).send_due() == AT_ONE_ADDRESS
+        finally:
+            stuck.go_on.set()
+            event.remove(harness.services.store.engine, "commit", written)
+    assert len(writes) < 10
 
 
 def test_two_pumps_keep_to_the_same_places(tmp_path: Path) -> None:
