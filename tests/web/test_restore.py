@@ -11,6 +11,9 @@ from click.testing import Result
 
 from pipelines.database.backup import back_up, restore
 from pipelines.domain.orders.order import Order
+from pipelines.stages.notices import endpoints
+from pipelines.stages.review import shares
+from tests.web.test_customer_webhooks import add
 from tests.web.test_pages import person
 from tests.web.two_accounts import Customer, customer
 from tests.web.web_fixtures import BASE, KEY, OUTSIDE, RECORD, WebHarness
@@ -61,6 +64,20 @@ def test_what_was_revoked_suspended_or_erased_after_the_backup_stays_so(harness:
     assert CANARY not in flask(harness, "runs", "show", "run_row", "--json").output
     found = json.loads(flask(harness, "recover", "--json").output)
     assert (found["withdrawals"]["waiting"], found["withdrawals"]["again"]) == ([], 6), "her base, of just before, too"
+
+
+def test_a_share_and_a_webhook_that_were_taken_back_after_the_backup_stay_so(harness: WebHarness) -> None:
+    harness.finished("run_film")
+    ended, good = (shares.create(harness.services, "run_film", "ann") for _ in range(2))
+    deleted, kept = (add(harness, f"https://{name}.example/hook")["endpoint_id"] for name in ("gone", "here"))
+    backup = harness.folder / "saved.db"
+    back_up(f"sqlite:///{harness.folder / 'var' / 'reelgrid.db'}", backup)
+    shares.revoke(harness.services, ended.id, "ann")
+    endpoints.delete(harness.services, deleted)
+    loses_its_database(harness, backup)
+    assert [harness.client.get(f"/s/{share.token}").status_code for share in (ended, good)] == [410, 200]
+    with harness.services.store.read() as tx:
+        assert [one.id for one in tx.endpoints.find()] == [kept]
 
 
 def _starts(harness: WebHarness, who: Customer) -> int:

@@ -28,6 +28,8 @@ class What(StrEnum):
     ACCOUNT = "account"
     BASE = "base"
     FILM = "film"
+    SHARE = "share"
+    WEBHOOK = "webhook"
     ROW = "row"
 
 

@@ -107,6 +107,10 @@ def _withdraw(services: Services, told: Withdrawal) -> None:
                     tx.accounts.change(told.id, **columns)
                 case What.FILM:
                     tx.cuts.change(told.id, **columns)
+                case What.SHARE:
+                    tx.shares.change(told.id, **columns)
+                case What.WEBHOOK:
+                    tx.endpoints.remove(told.id)
 
 
 def report(services: Services) -> Report:

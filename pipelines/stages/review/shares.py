@@ -6,7 +6,7 @@ What is said goes back into the row by the outbox, unless the row has a newer ru
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.domain.airtable.fields import REVIEW_OPTIONS, AirtableTable, VideoField
 from pipelines.domain.airtable.values import shorten
@@ -16,6 +16,8 @@ from pipelines.domain.lifecycle import CutStatus, ReviewVerdict
 from pipelines.domain.records import Clip, Comment, Cut, Run, Scene, Share
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import outbox
+from pipelines.stages.files import withdrawals
+from pipelines.stages.files.withdrawals import What
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, found_run, record
 from pipelines.stages.spending import rate_limits
@@ -77,11 +79,13 @@ def revoke(services: Services, share_id: str, actor: str) -> Share:
         share = tx.shares.get(share_id, lock=True)
         if share is None:
             raise NotFound(f"share {share_id}", marketer="There is no such link.")
-        if share.revoked_at is None:
-            tx.shares.change(share.id, revoked_at=now)
-            record(tx, Actor(actor, now), "share", share.id, share.run_id, "unshared")
-            _tell_row(services, tx, found_run(tx, share.run_id), outbox.SOON_S)
-        return tx.shares.get(share_id) or share
+        if share.revoked_at is not None:
+            return share
+        tx.shares.change(share.id, revoked_at=now)
+        record(tx, Actor(actor, now), "share", share.id, share.run_id, "unshared")
+        _tell_row(services, tx, found_run(tx, share.run_id), outbox.SOON_S)
+    withdrawals.note(services, What.SHARE, share.id, revoked_at=now)
+    return replace(share, revoked_at=now)
 
 
 def opened(services: Services, token: str) -> Shown | None:
