@@ -10,6 +10,7 @@ from typing import Any
 
 from pipelines.net.logs import configure_logging, log_handler
 from pipelines.settings import Settings, SettingsError, load_settings
+from webapp import metrics
 
 
 def pre_fork(_server: Any, _worker: Any) -> None:
@@ -18,9 +19,10 @@ def pre_fork(_server: Any, _worker: Any) -> None:
     gc.freeze()
 
 
-def post_worker_init(_worker: Any) -> None:
-    """The application's own log lines."""
+def post_worker_init(worker: Any) -> None:
+    """The application's own log lines, and its counts."""
     configure_logging(_chosen.log_level, _chosen.log_format)
+    metrics.begin_anew(worker.wsgi)
 
 
 def _gunicorns_logs(settings: Settings) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tests.web.test_health import metrics
 from tests.web.web_fixtures import BEARER, WebHarness
 from webapp.access import rules
 from webapp.access.rules import Door, Owner, Rule
+from webapp.metrics.past import Past
 
 _R, _G = RunStatus, GenerationStatus
 SCRAPED_S = 60.0
@@ -68,6 +69,18 @@ def test_a_stage_that_began_before_the_last_scrape_is_timed_from_its_begin(harne
     harness.put(later)
     harness.clock.shift += 300.0
     assert scrape(harness)['reelgrid_stage_duration_seconds_sum{stage="generating"}'] == pytest.approx(300.0)
+
+
+def test_a_process_in_the_place_of_one_that_died_counts_from_its_begin(harness: WebHarness) -> None:
+    """gunicorn makes the application once, and forks whoever serves."""
+    past = Past(harness.services)
+    a_film(harness, "run_a")
+    harness.clock.shift += SCRAPED_S
+    past.begin_anew()
+    a_film(harness, "run_b")
+    harness.clock.shift += SCRAPED_S
+    ended = [sample.value for family in past.collect() for sample in family.samples if "runs_ended" in sample.name]
+    assert ended == [1.0]
 
 
 def test_clips_are_counted_by_model_and_outcome(harness: WebHarness) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +38,15 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """gunicorn with few threads, on an empty database."""
-    folder, port = tmp_path_factory.mktemp("server"), free_port()
+    with serving(tmp_path_factory.mktemp("server")) as made:
+        yield made
+
+
+@contextmanager
+def serving(folder: Path, **settings: str) -> Iterator[Server]:
+    port, log = free_port(), folder / "log"
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PORT": str(port), "VAR_DIR": str(folder / "var")}
-    environ["THREADS"] = "8"
-    log = folder / "log"
+    environ |= {"THREADS": "8", **settings}
     command = [sys.executable, "-m", "gunicorn", "--config", "python:webapp.server", "webapp:create_app()"]
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=folder, env=environ, stdout=out, stderr=out)
@@ -164,3 +171,42 @@ def test_the_application_keeps_no_connection_for_the_process_that_forks(harness:
     """gunicorn makes it once, and forks: a connection that parent and child both have is broken by either."""
     assert isinstance(harness.store, SqlStore)
     assert harness.store.engine.pool.status() == SqlStore(harness.store.url).engine.pool.status()
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_is_replaced_by_one_that_answers_and_counts_anew(
+    database_url: str, tmp_path: Path
+) -> None:
+    """On either database: it is forked from the same application, whose first process served until it died."""
+    with serving(tmp_path, DATABASE_URL=database_url) as server:
+        for _ in range(2):
+            _cancelled_run(server)
+        until(lambda: _cancellations(server) == 2.0, "two runs to be counted", DEADLINE_S)
+        first = _serving_pid(server)
+        os.kill(first, signal.SIGKILL)
+        until(lambda: _serving_pid(server) not in (0, first), "another process", DEADLINE_S)
+        wait_for(server)
+        with ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(httpx.get, f"{server.url}/api/runs", timeout=50) for _ in range(40)]
+            assert {one.result().status_code for one in asked} == {200}
+        _cancelled_run(server)
+        until(lambda: _cancellations(server) > 0.0, "a run to be counted", DEADLINE_S)
+        assert _cancellations(server) == 1.0
+        assert "Traceback" not in server.log.read_text()
+
+
+def _serving_pid(server: Server) -> int:
+    """Of the one process that gunicorn has forked; 0 while there is none."""
+    forked = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    return int(forked[0]) if forked else 0
+
+
+def _cancelled_run(server: Server) -> None:
+    made = httpx.post(f"{server.url}/api/process-master-prompt", json={"master_prompt": "A fox"}, timeout=50).json()
+    assert httpx.post(f"{server.url}/api/runs/{made['run_id']}/cancel", timeout=50).status_code == 200
+
+
+def _cancellations(server: Server) -> float:
+    told = httpx.get(f"{server.url}/metrics", timeout=50).text
+    found = re.search(r'^reelgrid_runs_ended_total\{status="cancelled"\} (\S+)$', told, re.MULTILINE)
+    return float(found.group(1)) if found else 0.0

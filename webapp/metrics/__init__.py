@@ -13,7 +13,7 @@ from webapp.metrics import requests
 from webapp.metrics.past import Past
 from webapp.metrics.present import Present
 
-_REGISTRY = "reelgrid.metrics"
+_REGISTRY, _PAST = "reelgrid.metrics", "reelgrid.metrics.past"
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -24,7 +24,14 @@ def register(app: Flask, core: Services) -> None:
     registry.register(Present(core))
     registry.register(past)
     requests.register(app, core, registry, past)
-    app.extensions[_REGISTRY] = registry
+    app.extensions.update({_REGISTRY: registry, _PAST: past})
+
+
+def begin_anew(app: Flask) -> None:
+    """In the process that serves: it may be forked long after the application was made, in the place of one that died.
+    Without this it would count what that one has counted.
+    """
+    cast("Past", app.extensions[_PAST]).begin_anew()
 
 
 def exposition() -> bytes:

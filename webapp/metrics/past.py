@@ -38,16 +38,31 @@ class Past:
         with core.store.read() as tx:
             newest = tx.events.find(order="-id", limit=1)
         self._read = (newest[0].id or 0) if newest else 0
+        self._since: float | None = None
+
+    def begin_anew(self) -> None:
+        """In a process that was forked from the one that made this, maybe long ago and after others. Asks nothing yet:
+        a process that serves must start while the database is away.
+        """
+        self._since = self._core.clock.now()
 
     def collect(self) -> Iterator[Family]:
         """After reading what came in since."""
         with self._lock:
+            self._pass_over()
             for _ in range(ROUNDS):
                 if not self._read_some():
                     break
         for metric in (self.runs_ended, self.stages, self.generations_ended, self.generation_times, self.calls):
             yield from metric.collect()
         yield from self.defects.collect()
+
+    def _pass_over(self) -> None:
+        """What happened before this process began."""
+        if self._since is not None:
+            with self._core.store.read() as tx:
+                newest = tx.events.find(before={"at": self._since}, order="-id", limit=1)
+            self._read, self._since = (newest[0].id or 0) if newest else 0, None
 
     def _read_some(self) -> bool:
         """Whether there may be more."""
