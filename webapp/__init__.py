@@ -49,7 +49,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     tracing.register(app)
     security.register(app, chosen, media.films_at(core, chosen))
     # gunicorn makes the application before it forks.
-    core.store.let_go()
+    core.store.disconnect()
     return app
 
 

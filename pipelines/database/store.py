@@ -268,7 +268,7 @@ class SqlStore:
         with _translated(), self._connection(write=False) as connection:
             connection.execute(select(1))
 
-    def let_go(self) -> None:
+    def disconnect(self) -> None:
         self.engine.dispose()
 
     def warm_up(self) -> None:
@@ -283,7 +283,7 @@ class SqlStore:
                     for lock in (False, True):
                         tx.leased(kind).get("", lock=lock)
                 tx.balance_of(DEPLOYMENT)
-        self.let_go()
+        self.disconnect()
 
 
 _CLOCK = "clock"

@@ -305,7 +305,7 @@ class Store(Protocol):
     def check(self) -> None:
         """Raise Unavailable unless the database answers."""
 
-    def let_go(self) -> None:
+    def disconnect(self) -> None:
         """Close the connections that wait to be used: a process that forks must not share them with its child."""
 
     def warm_up(self) -> None:
