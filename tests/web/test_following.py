@@ -26,7 +26,7 @@ from tests.web.web_fixtures import BEARER, OUTSIDE, WebHarness
 from webapp import concurrency
 from webapp.api.following import watch
 from webapp.api.following.models import Happening, RunNews
-from webapp.api.old_words.answers import PolledRun
+from webapp.api.legacy.answers import PolledRun
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "run_f"
@@ -164,7 +164,7 @@ def test_one_look_serves_all_who_wait(harness: WebHarness) -> None:
     assert len(looks) <= (time.monotonic() - began) / watch.POLL_INTERVAL_S + 2
 
 
-def test_poll_answers_at_the_end_in_old_words(harness: WebHarness) -> None:
+def test_poll_answers_at_the_end_in_legacy_words(harness: WebHarness) -> None:
     """A space now and then keeps proxies from cutting it off, and is no part of the JSON."""
     harness.put(a_run())
     with harness.app.app_context():

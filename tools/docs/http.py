@@ -10,7 +10,7 @@ from tools.docs.command_line import application
 from webapp.access import rules
 from webapp.access.rules import Door
 from webapp.agents import tools
-from webapp.api.old_words.orders import OLD_WORDS
+from webapp.api.legacy.orders import LEGACY_FIELDS
 from webapp.api.operations import Operation
 from webapp.openapi import about, description, resolve
 
@@ -44,7 +44,7 @@ TAIL = """
 | `POST /mcp` | the Model Context Protocol, for [agents](../how-to/agents.md) |
 | `GET /llms.txt` | what this is, for language models |
 """
-OLD_WORDS_HEAD = """
+LEGACY_HEAD = """
 ## Words of earlier systems
 
 Understood in the bodies of `generate-video`, `process-master-prompt` (with its own prompt) and `estimate`. Whoever
@@ -105,7 +105,7 @@ def page() -> str:
         f"| `{name}` | [`{entry.method} {entry.path}`](#{_anchor(entry)}) |\n"
         for name, entry in tools.offered().items()
     ]
-    return "".join(parts) + TAIL + OLD_WORDS_HEAD + _old_words() + AGENTS + "".join(rows) + _doors()
+    return "".join(parts) + TAIL + LEGACY_HEAD + _legacy_fields() + AGENTS + "".join(rows) + _doors()
 
 
 def _doors() -> str:
@@ -125,8 +125,8 @@ def _doors() -> str:
 _ASKED = (Door.KEY, Door.SESSION, Door.LINK, Door.ACTION)
 
 
-def _old_words() -> str:
-    return "".join(f"| `{said}` | {means} |\n" for said, means in OLD_WORDS.items())
+def _legacy_fields() -> str:
+    return "".join(f"| `{said}` | {means} |\n" for said, means in LEGACY_FIELDS.items())
 
 
 def _anchor(entry: Operation) -> str:

@@ -16,7 +16,7 @@ from webapp import bodies, idempotency
 from webapp.access.rules import Door, Owner, Rule, attach
 from webapp.api import answers
 from webapp.api.fields import ALIASES
-from webapp.api.old_words.orders import Meant
+from webapp.api.legacy.orders import Translated
 from webapp.bodies import JSON_LIMIT
 from webapp.errors import HttpProblem
 
@@ -72,7 +72,7 @@ class Operation:
     answers: dict[int, type[BaseModel] | tuple[type[BaseModel], ...]] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
     choose: Callable[[dict[str, Any]], type[BaseModel]] | None = None
-    understood: Callable[[dict[str, Any]], Meant] | None = None
+    understood: Callable[[dict[str, Any]], Translated] | None = None
     """What a body in the words of an earlier system means."""
     limit: int = JSON_LIMIT
     """Bytes that a body may have."""
@@ -147,8 +147,8 @@ def _view(entry: Operation) -> Callable[..., Response]:
 
 
 def _answered(entry: Operation, data: dict[str, Any], path: dict[str, Any]) -> Response:
-    g.meant = entry.understood(data) if entry.understood else None
-    data = g.meant.data if g.meant else data
+    g.translated = entry.understood(data) if entry.understood else None
+    data = g.translated.data if g.translated else data
     model = entry.choose(data) if entry.choose else entry.bodies[0] if entry.bodies else None
     given = {"body": bodies.validated(model, data)} if model else {}
     return as_response(entry.handler(**path, **given))

@@ -21,10 +21,10 @@ from webapp.access.limits import Left
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates
 from webapp.api.account import pay_per_call
+from webapp.api.legacy import answers as legacy
+from webapp.api.legacy.answers import LegacyAccepted
+from webapp.api.legacy.orders import Translated, of_a_clip, of_either
 from webapp.api.notices import addresses
-from webapp.api.old_words import answers as old_words
-from webapp.api.old_words.answers import AcceptedInOldWords
-from webapp.api.old_words.orders import Meant, of_a_clip, of_either
 from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.orders import (
     ClipOrder,
@@ -75,7 +75,7 @@ _QUEUE_FIELDS = {"base_id", "dry_run", "for"}
 
 _SPENDS: dict[str, Any] = {"owner": Owner.ACCOUNT, "scope": "trigger", "tag": "Start"}
 _STARTED: dict[int, type[BaseModel]] = {202: answers.Accepted, 200: answers.Estimate}
-_ORDERED: dict[int, Any] = {**_STARTED, 202: (answers.Accepted, AcceptedInOldWords, answers.Bought)}
+_ORDERED: dict[int, Any] = {**_STARTED, 202: (answers.Accepted, LegacyAccepted, answers.Bought)}
 _PROBLEMS = (400, 401, 402, 403, 404, 409, 413, 415, 422, 429, 502, 503, 504, 507)
 
 
@@ -250,8 +250,8 @@ def started(request: StartRequest) -> Reply:
         quote_usd=estimates.usd(run.quote_micro if sold is None else sold),
         credits=None if run.price_micro is None else run.price_micro // core.prices.credit_micro,
     )
-    meant: Meant | None = g.get("meant")
-    said = old_words.accepted(body, meant.ignored) if meant and meant.old else body
+    translated: Translated | None = g.get("translated")
+    said = legacy.accepted(body, translated.ignored) if translated and translated.legacy else body
     return Reply(said, 202, {"Location": url})
 
 

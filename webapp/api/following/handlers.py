@@ -18,8 +18,8 @@ from webapp.access.rules import Owner
 from webapp.api import run_answers
 from webapp.api.following.models import Happening, RunNews
 from webapp.api.following.watch import Watch, watch
-from webapp.api.old_words import answers as old_words
-from webapp.api.old_words.answers import PolledRun
+from webapp.api.legacy import answers as legacy
+from webapp.api.legacy.answers import PolledRun
 from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.queries import AgentWait, RunWait, WaitQuery
 from webapp.concurrency import Held, places
@@ -84,7 +84,7 @@ def _polled(core: Services, run_id: str) -> Reply | Response:
     place = None if stopped else places().wait()
     if place is None:
         return Reply(
-            old_words.polled(run_view.run_view(core, run_id)), headers={} if stopped else {"Retry-After": str(AGAIN_S)}
+            legacy.polled(run_view.run_view(core, run_id)), headers={} if stopped else {"Retry-After": str(AGAIN_S)}
         )
     pieces = _at_the_end(core, watch(), run_id)
     return Response(Held(place, pieces), mimetype="application/json", headers={"X-Accel-Buffering": "no"})
@@ -95,7 +95,7 @@ def _at_the_end(core: Services, watching: Watch, run_id: str) -> Iterator[bytes]
     while not (found := run_view.mark(core, run_id)).stopped and (left := end - monotonic()) > 0:
         watching.until_other(run_id, found.version, min(SPACE_S, left))
         yield b" "
-    yield json.dumps(old_words.polled(run_view.run_view(core, run_id)), ensure_ascii=False).encode()
+    yield json.dumps(legacy.polled(run_view.run_view(core, run_id)), ensure_ascii=False).encode()
 
 
 @operation(

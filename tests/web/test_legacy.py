@@ -11,7 +11,7 @@ import pytest
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order
 from tests.web.web_fixtures import OUTSIDE, SORA, WebHarness
-from webapp.api.old_words.answers import AcceptedInOldWords, state_of
+from webapp.api.legacy.answers import LegacyAccepted, state_of
 
 PROMPT = "A fox at dawn."
 FIRST, SECOND = "https://pictures.example.com/a.png", "https://pictures.example.com/b.png"
@@ -47,13 +47,13 @@ def ordered(harness: WebHarness, body: dict[str, Any], route: str = "generate-vi
         ({"type": "image_to_video", "options": {"image_urls": [FIRST]}}, {"image_url": FIRST}),
     ],
 )
-def test_old_words_order_the_same(harness: WebHarness, old: dict[str, Any], ours: dict[str, Any]) -> None:
+def test_legacy_fields_order_the_same(harness: WebHarness, old: dict[str, Any], ours: dict[str, Any]) -> None:
     # Animatics take no pictures.
     usual = {"model": "sora/sora-2" if "image_url" in ours else "local/animatic", "prompt": PROMPT}
     theirs, answer = ordered(harness, {**usual, **old})
     mine, plain = ordered(harness, {**usual, **ours})
     assert theirs == mine
-    said = AcceptedInOldWords.model_validate(answer)
+    said = LegacyAccepted.model_validate(answer)
     assert (said.state, said.task_id, said.generationId) == ("pending", said.run_id, said.run_id)
     assert said.warnings == (["remove_watermark means nothing here."] if "remove_watermark" in old else [])
     assert "task_id" not in plain

@@ -15,7 +15,7 @@ _PENDING = frozenset({RunStatus.QUEUED, RunStatus.WRITING, RunStatus.NEEDS_APPRO
 _FAILED = frozenset({RunStatus.FAILED, RunStatus.CANCELLED})
 
 
-class AcceptedInOldWords(Accepted):
+class LegacyAccepted(Accepted):
     """A run is committed, for an order in the words of an earlier system."""
 
     state: State
@@ -37,17 +37,15 @@ class PolledRun(RunView):
     failMsg: str | None  # noqa: N815 - theirs
 
 
-def accepted(answer: Accepted, ignored: tuple[str, ...]) -> AcceptedInOldWords:
-    """What an order in old words is answered with."""
+def accepted(answer: Accepted, ignored: tuple[str, ...]) -> LegacyAccepted:
+    """What an order in legacy words is answered with."""
     warnings = [f"{name} means nothing here." for name in ignored]
     words = names_of(answer.run_id)
-    return AcceptedInOldWords(
-        **answer.model_dump(), **words, state=state_of(RunStatus(answer.status)), warnings=warnings
-    )
+    return LegacyAccepted(**answer.model_dump(), **words, state=state_of(RunStatus(answer.status)), warnings=warnings)
 
 
 def polled(view: dict[str, Any]) -> dict[str, Any]:
-    """The view of a run with the old words in it."""
+    """The view of a run with the legacy words in it."""
     status = RunStatus(view["status"])
     films = [cut["url"] for cut in view["cuts"] if cut["current"] and cut["url"]]
     return {
