@@ -17,7 +17,7 @@ from pipelines.domain.lifecycle import ReviewVerdict
 from pipelines.domain.records import Share
 from pipelines.security import links
 from pipelines.stages.review import shares
-from pipelines.stages.review.shares import Shown
+from pipelines.stages.review.shares import ShareContents
 from pipelines.stages.views import sections
 from webapp import media
 from webapp.access.rules import Door, Owner, declares
@@ -118,7 +118,7 @@ def share_verdict(token: str) -> Redirect:
     return redirect(url_for("pages.share_page", token=token), 303)
 
 
-def _opened(token: str) -> Shown:
+def _opened(token: str) -> ShareContents:
     return shares.opened(services(), _known(token)) or _ended()
 
 

@@ -38,7 +38,7 @@ GONE = "This link has ended. Ask whoever sent it to you for a new one."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class ShareContents:
     """What a link shows: the run's newest films, its scenes with their clips, and what was said so far."""
 
     share: Share
@@ -88,7 +88,7 @@ def revoke(services: Services, share_id: str, actor: str) -> Share:
     return replace(share, revoked_at=now)
 
 
-def opened(services: Services, token: str) -> Shown | None:
+def opened(services: Services, token: str) -> ShareContents | None:
     """What the link shows; None when it has ended. Raises NotFound for one that never was."""
     with services.store.read() as tx:
         share = _live(tx, token, services.clock.now())
@@ -97,7 +97,7 @@ def opened(services: Services, token: str) -> Shown | None:
         run = found_run(tx, share.run_id)
         scenes = tx.scenes.find(run_id=run.id, order="number")
         clips = {clip.id: clip for clip in tx.clips.find(id=[scene.clip_id for scene in scenes if scene.clip_id])}
-        return Shown(
+        return ShareContents(
             share=share,
             run=run,
             films=films_of(tx, run),
