@@ -236,9 +236,9 @@ def started(request: StartRequest) -> Reply:
     """Commit, and say where to look."""
     core = services()
     run = accept.start(core, replace(request, run_id=g.run_id, paced=True), key_id=actor().key_id)
-    if run.turns is not None:
+    if run.rate_limit is not None:
         window = accept.STARTS_AT_ONCE * accept.START_EVERY_S
-        limits.note(Left(STARTS, accept.STARTS_AT_ONCE, window, run.turns.remaining, run.turns.full_in_s))
+        limits.note(Left(STARTS, accept.STARTS_AT_ONCE, window, run.rate_limit.remaining, run.rate_limit.full_in_s))
     url = f"{core.policy.public_url}/api/runs/{run.run_id}"
     sold = run.price_micro if actor().account_id is not None else None
     body = answers.Accepted(

@@ -78,7 +78,7 @@ class Started:
     status: RunStatus
     existing: bool
     quote_micro: int | None
-    turns: rate_limits.Turns | None = None
+    rate_limit: rate_limits.RateLimitState | None = None
     """What whoever started it may still start now, where that is counted."""
     price_micro: int | None = None
     """What an account is charged at most; None where nothing is charged, and until the row is read."""
@@ -199,7 +199,7 @@ def add_run(
         next_at=later or now,
         traceparent=trace.current(),
     )
-    turns = acquire_turn(tx, account_id or key_id, now) if request.paced else None
+    rate_limit = acquire_turn(tx, account_id or key_id, now) if request.paced else None
     if not tx.runs.add(run):
         raise RuntimeError(f"run number {run.number} of {run.record_id} is taken although its record is locked")
     trigger = Actor("trigger", now)
@@ -212,10 +212,10 @@ def add_run(
     if later:
         schedule.record_schedule(tx, trigger, run.id, later)
     run_row.show(services, tx, run, urgent=True, within_s=outbox.SOON_S, extra={VideoField.GENERATE.value: False})
-    return dataclasses.replace(_started(run, existing=False), turns=turns)
+    return dataclasses.replace(_started(run, existing=False), rate_limit=rate_limit)
 
 
-def acquire_turn(tx: Tx, who: str | None, now: float) -> rate_limits.Turns | None:
+def acquire_turn(tx: Tx, who: str | None, now: float) -> rate_limits.RateLimitState | None:
     """In the transaction that starts something: whoever is told to wait has started nothing. `who` is an account, or
     a key of the operator's. Raises TooMany.
     """

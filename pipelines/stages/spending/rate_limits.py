@@ -10,14 +10,14 @@ from pipelines.ports import Tx
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
+class RateLimitState:
     """What is left of a limit."""
 
     remaining: int
     full_in_s: float
 
 
-def acquire(tx: Tx, name: str, now: float, spacing_s: float, burst: int = 1) -> Turns:
+def acquire(tx: Tx, name: str, now: float, spacing_s: float, burst: int = 1) -> RateLimitState:
     """Take the next turn of a limit: turns are `spacing_s` apart on average; `burst` may come at once after a rest.
 
     Raises Busy with the time to wait.
@@ -26,14 +26,14 @@ def acquire(tx: Tx, name: str, now: float, spacing_s: float, burst: int = 1) -> 
     limit = tx.rate_limits.get(name, lock=True)
     if limit is None:
         tx.rate_limits.add(RateLimit(id=name, next_free_at=now + spacing_s))
-        return Turns(burst - 1, spacing_s)
+        return RateLimitState(burst - 1, spacing_s)
     turn = max(limit.next_free_at - (burst - 1) * spacing_s, limit.not_before)
     if turn > now:
         raise Busy(f"{name}: next turn in {turn - now:.2f} s", retry_after=turn - now + 0.01)
     next_free_at = max(now, limit.next_free_at) + spacing_s
     tx.rate_limits.change(name, next_free_at=next_free_at)
     full_in_s = next_free_at - now
-    return Turns(max(0, int(burst - full_in_s / spacing_s + 1e-6)), full_in_s)
+    return RateLimitState(max(0, int(burst - full_in_s / spacing_s + 1e-6)), full_in_s)
 
 
 def give_back(tx: Tx, name: str, next_at: float) -> None:
