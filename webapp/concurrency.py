@@ -20,7 +20,7 @@ from webapp.errors import HttpProblem
 
 T = TypeVar("T")
 
-PLACES = "reelgrid.places"
+SLOTS = "reelgrid.slots"
 LINK_MOST = 2
 """Downloads of one link by one address at a time."""
 BOUND_S = 8.0
@@ -30,8 +30,8 @@ FULL = "Too many people are waiting right now; please try again."
 BUSY = "Too many downloads are under way right now; please try again."
 
 
-class Place(AbstractContextManager["Place"]):
-    """A thread that may be occupied until the place is given back."""
+class Slot(AbstractContextManager["Slot"]):
+    """A thread that may be occupied until the slot is given back."""
 
     def __init__(self, give_back: Callable[[], None]) -> None:
         self._give_back: Callable[[], None] | None = give_back
@@ -48,7 +48,7 @@ class Place(AbstractContextManager["Place"]):
         self.release()
 
 
-class Places:
+class Slots:
     """Those of one process."""
 
     def __init__(self, threads: int) -> None:
@@ -58,22 +58,22 @@ class Places:
         self._waiting = 0
         self._downloads: Counter[tuple[str, str | None]] = Counter()
 
-    def wait(self) -> Place | None:
-        """A place among those who may wait; None when all are taken."""
+    def wait(self) -> Slot | None:
+        """A slot among those who may wait; None when all are taken."""
         with self._lock:
             if self._waiting >= self.waiting_most or self._taken() >= self.most:
                 return None
             self._waiting += 1
-        return Place(self._waited)
+        return Slot(self._waited)
 
-    def download(self, link: str, address: str | None) -> Place:
-        """A place among those who may take long to read an answer. Raises 503 when all are taken."""
+    def download(self, link: str, address: str | None) -> Slot:
+        """A slot among those who may take long to read an answer. Raises 503 when all are taken."""
         who = (link, address)
         with self._lock:
             if self._downloads[who] >= LINK_MOST or self._taken() >= self.most:
                 raise HttpProblem(503, BUSY, (), {"Retry-After": "3"})
             self._downloads[who] += 1
-        return Place(lambda: self._downloaded(who))
+        return Slot(lambda: self._downloaded(who))
 
     def _taken(self) -> int:
         return self._waiting + self._downloads.total()
@@ -90,46 +90,46 @@ class Places:
 
 
 class Held(Iterator[bytes]):
-    """An answer's pieces, with a place that is given back when they are out or nobody wants them any more: a server
+    """An answer's pieces, with a slot that is given back when they are out or nobody wants them any more: a server
     closes what it serves, also where it never began.
     """
 
-    def __init__(self, place: Place | None, pieces: Iterator[bytes]) -> None:
-        self._place, self._pieces = place or Place(lambda: None), pieces
+    def __init__(self, slot: Slot | None, pieces: Iterator[bytes]) -> None:
+        self._slot, self._pieces = slot or Slot(lambda: None), pieces
 
     def __next__(self) -> bytes:
         try:
             return next(self._pieces)
         except BaseException:
-            self._place.release()
+            self._slot.release()
             raise
 
     def close(self) -> None:
         """The server is through with it."""
-        self._place.release()
+        self._slot.release()
         close = getattr(self._pieces, "close", None)
         if close:
             close()
 
 
 def register(app: Flask, threads: int) -> None:
-    """The places of this process, which serves with so many threads."""
-    app.extensions[PLACES] = Places(threads)
+    """The slots of this process, which serves with so many threads."""
+    app.extensions[SLOTS] = Slots(threads)
 
 
-def places() -> Places:
+def slots() -> Slots:
     """Those of this process."""
-    return cast("Places", current_app.extensions[PLACES])
+    return cast("Slots", current_app.extensions[SLOTS])
 
 
 def bounded(work: Callable[[], T], seconds: float = BOUND_S, slow: str = SLOW) -> T:
     """What `work` returns, if it does so in time; else, or when the other side is away, 504 with a sentence."""
-    place = places().wait()
-    if place is None:
+    slot = slots().wait()
+    if slot is None:
         raise HttpProblem(503, FULL, (), {"Retry-After": "5"})
-    future: Future[T] = places().pool.submit(work)
-    # Not before the work is over: what hangs still occupies its place.
-    future.add_done_callback(lambda _: place.release())
+    future: Future[T] = slots().pool.submit(work)
+    # Not before the work is over: what hangs still occupies its slot.
+    future.add_done_callback(lambda _: slot.release())
     try:
         return future.result(timeout=seconds)
     except (TooLate, Retryable) as error:

@@ -23,7 +23,7 @@ from pipelines.settings import Settings
 from pipelines.stages.base_rows import fetches
 from pipelines.stages.kernel.services import Services
 from webapp.access.rules import Door, Owner, declares
-from webapp.concurrency import Held, places
+from webapp.concurrency import Held, slots
 from webapp.context import secret, services, settings
 from webapp.errors import HttpProblem, not_here
 
@@ -60,7 +60,7 @@ def signed(token: str, filename: str | None = None) -> Response:
     response = send(link.key, name, max_age=3600, immutable=True)
     if link.giving is not None and _is_whole(response):
         response.response = _noting(services(), link.giving, cast("Iterator[bytes]", response.response))
-    return placed(token, response)
+    return with_download_slot(token, response)
 
 
 def _is_whole(response: Response) -> bool:
@@ -91,7 +91,7 @@ def video(token: str) -> Response:
         if link is not None:
             return Response("", HTTPStatus.FOUND, {"Location": link, "Cache-Control": "no-store"})
     # Not immutable: the link can be revoked.
-    return placed(token, send(cut.key, cut.filename or "film.mp4", max_age=300, immutable=False))
+    return with_download_slot(token, send(cut.key, cut.filename or "film.mp4", max_age=300, immutable=False))
 
 
 def films_at(core: Services, chosen: Settings) -> str | None:
@@ -159,13 +159,13 @@ def filled(response: Response, size: int, pieces: Callable[[int, int], Iterator[
     return response
 
 
-def placed(token: str, response: Response) -> Response:
-    """With a place among the downloads, for what does not fit into the buffers between us and its reader. Raises 503
+def with_download_slot(token: str, response: Response) -> Response:
+    """With a slot among the downloads, for what does not fit into the buffers between us and its reader. Raises 503
     when too many read already.
     """
     if response.direct_passthrough and (response.content_length or 0) > SMALL:
-        place = places().download(token, request.remote_addr)
-        response.response = Held(place, cast("Iterator[bytes]", response.response))
+        slot = slots().download(token, request.remote_addr)
+        response.response = Held(slot, cast("Iterator[bytes]", response.response))
     return response
 
 

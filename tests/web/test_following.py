@@ -73,10 +73,10 @@ def events(harness: WebHarness, last: int | None = None) -> Any:
     return harness.get(f"/api/runs/{RUN}/events", headers={} if last is None else {"Last-Event-ID": str(last)})
 
 
-def all_waiting(harness: WebHarness) -> list[concurrency.Place | None]:
+def all_waiting(harness: WebHarness) -> list[concurrency.Slot | None]:
     with harness.app.app_context():
-        places = concurrency.places()
-    return [places.wait() for _ in range(places.waiting_most)]
+        slots = concurrency.slots()
+    return [slots.wait() for _ in range(slots.waiting_most)]
 
 
 def test_events_go_on_after_the_last_one_without_a_gap(harness: WebHarness) -> None:
@@ -117,9 +117,9 @@ def test_a_held_stream_tells_what_happens_and_ends_with_the_run(harness: WebHarn
     rest = Told(b"".join(pieces).decode())
     assert (rest.names, rest.runs[-1].status) == (["status"], "done")
     with harness.app.app_context():
-        places, watching = concurrency.places(), watch.watch()
+        slots, watching = concurrency.slots(), watch.watch()
     answer.close()
-    assert len([place for place in iter(places.wait, None) if place]) == places.waiting_most
+    assert len([slot for slot in iter(slots.wait, None) if slot]) == slots.waiting_most
     thread = watching._thread
     if thread:
         thread.join(timeout=30)
@@ -235,9 +235,9 @@ def test_downloads_take_places_too(harness: WebHarness) -> None:
     for answer in (*half_read, other):
         assert len(answer.data) == 100_000
     with harness.app.app_context():
-        places = concurrency.places()
+        slots = concurrency.slots()
     waiting = all_waiting(harness)
-    downloads = [places.download(f"link-{n}", None) for n in range(harness.settings.threads // 4)]
+    downloads = [slots.download(f"link-{n}", None) for n in range(harness.settings.threads // 4)]
     assert len(waiting) + len(downloads) == harness.settings.threads * 3 // 4
     assert harness.client.get(path).status_code == 503
     downloads[0].release()

@@ -126,10 +126,10 @@ def test_waiting_takes_at_most_half_of_the_threads(harness: WebHarness) -> None:
     """Beyond that the answer comes at once, so that triggers are still answered."""
     harness.put(a_run("run_w"))
     with harness.app.app_context():
-        places = concurrency.places()
-    taken = [places.wait() for _ in range(harness.settings.threads // 2)]
+        slots = concurrency.slots()
+    taken = [slots.wait() for _ in range(harness.settings.threads // 2)]
     assert all(taken)
-    assert places.wait() is None
+    assert slots.wait() is None
     began = time.monotonic()
     assert harness.get("/api/runs/run_w?wait=60").status_code == 200
     assert time.monotonic() - began < 30

@@ -78,7 +78,7 @@ def share_film(token: str, n: int) -> Response:
     if cut is None or cut.key is None:
         raise not_here("film")
     film = media.send(cut.key, cut.filename or "film.mp4", max_age=0, immutable=False)
-    return media.placed(token, film)
+    return media.with_download_slot(token, film)
 
 
 @bp.post("/s/<token>/comments")

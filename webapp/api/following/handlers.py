@@ -1,4 +1,4 @@
-"""Following a run. Waiting takes a place (webapp.concurrency); where none is free, everybody is answered at once and
+"""Following a run. Waiting takes a slot (webapp.concurrency); where none is free, everybody is answered at once and
 asks again, so that nobody starves.
 """
 
@@ -22,7 +22,7 @@ from webapp.api.legacy import answers as legacy
 from webapp.api.legacy.answers import PolledRun
 from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.queries import AgentWait, RunWait, WaitQuery
-from webapp.concurrency import Held, places
+from webapp.concurrency import Held, slots
 from webapp.context import services
 from webapp.errors import HttpProblem
 
@@ -57,8 +57,8 @@ def get_run(run_id: str, query: WaitQuery) -> Reply | Response:
         return _polled(core, run_id)
     found = run_view.mark(core, run_id)
     known = query.version or _given_version() or found.version
-    if query.wait and found.version == known and not found.stopped and (place := places().wait()):
-        with place:
+    if query.wait and found.version == known and not found.stopped and (slot := slots().wait()):
+        with slot:
             watch().until_other(run_id, known, query.wait)
         found = run_view.mark(core, run_id)
     etag = _etag(core, found.version)
@@ -81,13 +81,13 @@ def _given_version() -> str | None:
 
 def _polled(core: Services, run_id: str) -> Reply | Response:
     stopped = run_view.mark(core, run_id).stopped
-    place = None if stopped else places().wait()
-    if place is None:
+    slot = None if stopped else slots().wait()
+    if slot is None:
         return Reply(
             legacy.polled(run_view.run_view(core, run_id)), headers={} if stopped else {"Retry-After": str(AGAIN_S)}
         )
     pieces = _at_the_end(core, watch(), run_id)
-    return Response(Held(place, pieces), mimetype="application/json", headers={"X-Accel-Buffering": "no"})
+    return Response(Held(slot, pieces), mimetype="application/json", headers={"X-Accel-Buffering": "no"})
 
 
 def _at_the_end(core: Services, watching: Watch, run_id: str) -> Iterator[bytes]:
@@ -118,10 +118,10 @@ def run_events(run_id: str) -> Response:
     first = run_view.news(core, run_id, after)
     if first.terminal and first.last == after:
         return Response(status=204)
-    place = None if first.terminal else places().wait()
-    pieces = _held(core, watch(), run_id, after) if place else iter((RETRY, _written(first)))
+    slot = None if first.terminal else slots().wait()
+    pieces = _held(core, watch(), run_id, after) if slot else iter((RETRY, _written(first)))
     headers = {"X-Accel-Buffering": "no"}
-    return Response(Held(place, pieces), mimetype="text/event-stream", headers=headers)
+    return Response(Held(slot, pieces), mimetype="text/event-stream", headers=headers)
 
 
 def _last_event_id() -> int:

@@ -17,7 +17,7 @@ from pipelines.stages.films.stitch import films_of
 from webapp.access.rules import Door, Owner, declares
 from webapp.context import services
 from webapp.errors import HttpProblem, unknown_link
-from webapp.media import disposition, filled, placed, stored_bytes
+from webapp.media import disposition, filled, stored_bytes, with_download_slot
 from webapp.pages.blueprint import bp
 from webapp.pages.pack import stored_zip
 
@@ -75,7 +75,7 @@ def pack_zip(token: str) -> Response:
     def pieces(start: int, length: int) -> Iterator[bytes]:
         return stored_zip.read(archive, start, length, member)
 
-    return placed(token, filled(response, stored_zip.size_of(archive), pieces))
+    return with_download_slot(token, filled(response, stored_zip.size_of(archive), pieces))
 
 
 def _archive(pack: Pack) -> list[stored_zip.Span]:
