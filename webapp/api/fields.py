@@ -33,7 +33,7 @@ from pipelines.domain.orders.public_addresses import why_not
 RECORD_ID = re.compile(r"rec[A-Za-z0-9]{14}", re.ASCII)
 BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)
 _MODEL = re.compile(r"[a-z0-9][a-z0-9_-]*/\S+", re.ASCII)
-_PLACE = re.compile(r"[0-9]{1,9}", re.ASCII)
+_OFFSET = re.compile(r"[0-9]{1,9}", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 MAX_URL = 2048
 MAX_CLIP_SECONDS = 120
@@ -128,7 +128,7 @@ Model = Annotated[
     _matching(_MODEL, "a model as provider/slug, such as local/animatic; see /api/models"),
 ]
 Url = Annotated[str, Field(max_length=MAX_URL), AfterValidator(_address)]
-Place = Annotated[str, _matching(_PLACE, "the next_cursor of an earlier page")]
+Offset = Annotated[str, _matching(_OFFSET, "the next_cursor of an earlier page")]
 Day = Annotated[str, AfterValidator(_day), Field(json_schema_extra={"format": "date"})]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 NegativePrompt = Annotated[str, Field(max_length=4000), AfterValidator(lambda text: text.strip() or None)]

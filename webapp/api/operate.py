@@ -95,8 +95,8 @@ def usage(query: UsageQuery) -> Reply:
         problem = Problem("by", f"must be one or several of {', '.join(COLUMNS)}.")
         raise HttpProblem(422, f"by {problem.message}", (problem,))
     found = usage_of(names, query.since, query.until)
-    rows, following = page(found["rows"], query)
-    return Reply({**found, "rows": rows, "next_cursor": following})
+    rows, next_cursor = page(found["rows"], query)
+    return Reply({**found, "rows": rows, "next_cursor": next_cursor})
 
 
 def page(items: Sequence[T], query: PageQuery) -> tuple[Sequence[T], str | None]:
@@ -129,8 +129,8 @@ def usage_of(names: list[str], since: str | None, until: str | None) -> dict[str
 def models(query: PageQuery) -> Reply:
     """What each model can do and costs, whether it is set up here, and when it ends."""
     every = catalogue()
-    some, following = page(every.models, query)
-    return Reply(every.model_copy(update={"models": list(some), "next_cursor": following}))
+    some, next_cursor = page(every.models, query)
+    return Reply(every.model_copy(update={"models": list(some), "next_cursor": next_cursor}))
 
 
 def catalogue() -> operate_answers.ModelList:

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pipelines.domain.errors import Problem
-from webapp.api.fields import Day, Place, RecordId
+from webapp.api.fields import Day, Offset, RecordId
 
 NO_CURSOR = "must be the next_cursor of an earlier page."
 
@@ -75,7 +75,7 @@ class SceneQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[Place | None, Field(description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[Offset | None, Field(description="`next_cursor` of the page before.")] = None
 
 
 class WaitQuery(BaseModel):
@@ -111,7 +111,7 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: Annotated[int | None, Field(ge=1, le=200, description="At most so many; all when left out.")] = None
-    cursor: Annotated[Place | None, Field(description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[Offset | None, Field(description="`next_cursor` of the page before.")] = None
 
 
 class UsageQuery(PageQuery):

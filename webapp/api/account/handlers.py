@@ -78,8 +78,8 @@ def account() -> Reply:
 def list_keys(query: PageQuery) -> Reply:
     """Those of the account, without the keys themselves; for the operator those of everybody."""
     with services().store.read() as tx:
-        some, following = page(tx.keys.find(order="created_at"), query)
-    return Reply(models.KeyList(keys=[models.KeyView(**view(row)) for row in some], next_cursor=following))
+        some, next_cursor = page(tx.keys.find(order="created_at"), query)
+    return Reply(models.KeyList(keys=[models.KeyView(**view(row)) for row in some], next_cursor=next_cursor))
 
 
 @operation(

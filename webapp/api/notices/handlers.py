@@ -40,9 +40,9 @@ _SECRETIVE = frozenset({"airtable", "slack"})
 def list_webhooks(query: PageQuery) -> Reply:
     """The addresses that are told when something happens to a run; for the operator those of everybody."""
     with services().store.read() as tx:
-        some, following = page(tx.endpoints.find(order="created_at"), query)
+        some, next_cursor = page(tx.endpoints.find(order="created_at"), query)
     shown = [models.EndpointView(**view(one)) for one in some]
-    return Reply(models.EndpointList(endpoints=shown, next_cursor=following))
+    return Reply(models.EndpointList(endpoints=shown, next_cursor=next_cursor))
 
 
 @operation(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 _LOCAL, _CENTRAL, _END = 0x04034B50, 0x02014B50, 0x06054B50
-_END64, _END64_PLACE = 0x06064B50, 0x07064B50
+_END64, _END64_LOCATOR = 0x06064B50, 0x07064B50
 _ZIP64 = 1
 """The id of the extra field that holds what does not fit into 32 bits."""
 _UTF8_NAMES = 0x800
@@ -46,14 +46,14 @@ class Span:
 def spans(members: Sequence[Member], at: float) -> list[Span]:
     """The whole archive in order. `at` is every file's time, in Unix seconds; the same input gives the same bytes."""
     found: list[Span] = []
-    central, place, stamp = b"", 0, _dos_time(at)
+    central, offset, stamp = b"", 0, _dos_time(at)
     for number, member in enumerate(members):
         head = _local(member, stamp)
-        central += _listed(member, stamp, place)
-        found += [Span(place, len(head), head), Span(place + len(head), member.size, member=number)]
-        place += len(head) + member.size
-    tail = central + _end(len(members), len(central), place)
-    return [*found, Span(place, len(tail), tail)]
+        central += _listed(member, stamp, offset)
+        found += [Span(offset, len(head), head), Span(offset + len(head), member.size, member=number)]
+        offset += len(head) + member.size
+    tail = central + _end(len(members), len(central), offset)
+    return [*found, Span(offset, len(tail), tail)]
 
 
 def read(
@@ -96,23 +96,25 @@ def _local(member: Member, stamp: tuple[int, int]) -> bytes:
     )
 
 
-def _listed(member: Member, stamp: tuple[int, int], place: int) -> bytes:
-    name, large, far = member.name.encode(), member.size >= _FULL, place >= _FULL
-    wide = (struct.pack("<QQ", member.size, member.size) if large else b"") + (struct.pack("<Q", place) if far else b"")
+def _listed(member: Member, stamp: tuple[int, int], offset: int) -> bytes:
+    name, large, far = member.name.encode(), member.size >= _FULL, offset >= _FULL
+    wide = (struct.pack("<QQ", member.size, member.size) if large else b"") + (
+        struct.pack("<Q", offset) if far else b""
+    )
     extra = struct.pack("<HH", _ZIP64, len(wide)) + wide if wide else b""
     size, needs = _FULL if large else member.size, _WITH_64 if wide else _PLAIN
     head = struct.pack(
         "<IHHHHHHIIIHHHHHII",
         *(_CENTRAL, _MADE_ON_UNIX | needs, needs, _UTF8_NAMES, 0, *stamp, member.crc32, size, size),
-        *(len(name), len(extra), 0, 0, 0, _READABLE, _FULL if far else place),
+        *(len(name), len(extra), 0, 0, 0, _READABLE, _FULL if far else offset),
     )
     return head + name + extra
 
 
-def _end(count: int, size: int, place: int) -> bytes:
+def _end(count: int, size: int, offset: int) -> bytes:
     wide = b""
-    if count >= _FULL_COUNT or size >= _FULL or place >= _FULL:
-        head = (_END64, 44, _MADE_ON_UNIX | _WITH_64, _WITH_64, 0, 0, count, count, size, place)
-        wide = struct.pack("<IQHHIIQQQQ", *head) + struct.pack("<IIQI", _END64_PLACE, 0, place + size, 1)
-    short = min(count, _FULL_COUNT), min(count, _FULL_COUNT), min(size, _FULL), min(place, _FULL)
+    if count >= _FULL_COUNT or size >= _FULL or offset >= _FULL:
+        head = (_END64, 44, _MADE_ON_UNIX | _WITH_64, _WITH_64, 0, 0, count, count, size, offset)
+        wide = struct.pack("<IQHHIIQQQQ", *head) + struct.pack("<IIQI", _END64_LOCATOR, 0, offset + size, 1)
+    short = min(count, _FULL_COUNT), min(count, _FULL_COUNT), min(size, _FULL), min(offset, _FULL)
     return wide + struct.pack("<IHHHHIIH", _END, 0, 0, *short, 0)
