@@ -25,7 +25,7 @@ from tests.web.two_accounts import customer
 from tests.web.web_fixtures import BEARER, OUTSIDE, WebHarness
 from webapp import concurrency
 from webapp.api.following import watch
-from webapp.api.following.models import Happening, RunNews
+from webapp.api.following.models import StreamedEvent, StreamedRun
 from webapp.api.legacy.answers import PolledRun
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,16 +57,16 @@ class Told:
     text: str
     ids: list[int] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    runs: list[RunNews] = field(default_factory=list)
+    runs: list[StreamedRun] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for block in self.text.split("\n\n"):
             lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
             if lines.get("event") == "run":
-                self.runs.append(RunNews.model_validate_json(lines["data"]))
+                self.runs.append(StreamedRun.model_validate_json(lines["data"]))
             elif "data" in lines:
                 self.ids.append(int(lines["id"]))
-                self.names.append(Happening.model_validate_json(lines["data"]).name)
+                self.names.append(StreamedEvent.model_validate_json(lines["data"]).name)
 
 
 def events(harness: WebHarness, last: int | None = None) -> Any:
@@ -126,7 +126,7 @@ def test_a_held_stream_tells_what_happens_and_ends_with_the_run(harness: WebHarn
     assert not watching.awake
 
 
-def test_without_a_free_place_everybody_is_told_at_once_and_comes_again(harness: WebHarness) -> None:
+def test_without_a_free_slot_everybody_is_told_at_once_and_comes_again(harness: WebHarness) -> None:
     harness.put(a_run())
     happened(harness, "first")
     taken = all_waiting(harness)
@@ -138,30 +138,30 @@ def test_without_a_free_place_everybody_is_told_at_once_and_comes_again(harness:
         assert not watch.watch().awake
 
 
-def test_one_look_serves_all_who_wait(harness: WebHarness) -> None:
+def test_one_poll_serves_all_who_wait(harness: WebHarness) -> None:
     """The database is not asked more often because more wait; nobody is woken by what another waits for."""
-    looks: list[tuple[str, ...]] = []
+    polls: list[tuple[str, ...]] = []
     marks = {"run_a": RunMark("1", stopped=False), "run_b": RunMark("1", stopped=False)}
 
-    def look(run_ids: Any) -> dict[str, RunMark]:
-        looks.append(tuple(run_ids))
+    def poll(run_ids: Any) -> dict[str, RunMark]:
+        polls.append(tuple(run_ids))
         return {run_id: marks[run_id] for run_id in run_ids}
 
-    watching = watch.Watch(look)
+    watching = watch.Watch(poll)
     found: list[bool] = []
     threads = [
-        threading.Thread(target=lambda: found.append(watching.until_other("run_a", "1", 60.0)), daemon=True)
+        threading.Thread(target=lambda: found.append(watching.wait_for_change("run_a", "1", 60.0)), daemon=True)
         for _ in range(20)
     ]
     began = time.monotonic()
     for thread in threads:
         thread.start()
-    assert not watching.until_other("run_b", "1", 1.0)
+    assert not watching.wait_for_change("run_b", "1", 1.0)
     marks["run_a"] = RunMark("2", stopped=False)
     for thread in threads:
         thread.join(timeout=60)
     assert found == [True] * 20
-    assert len(looks) <= (time.monotonic() - began) / watch.POLL_INTERVAL_S + 2
+    assert len(polls) <= (time.monotonic() - began) / watch.POLL_INTERVAL_S + 2
 
 
 def test_poll_answers_at_the_end_in_legacy_words(harness: WebHarness) -> None:

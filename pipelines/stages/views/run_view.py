@@ -138,7 +138,7 @@ def _mark(run: Run, last: Sequence[Event], gens: Sequence[Generation]) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class News:
+class RunChanges:
     """What happened to a run after something."""
 
     run: dict[str, Any]
@@ -150,7 +150,7 @@ class News:
     events: list[tuple[int, dict[str, Any]]]
 
 
-def news(services: Services, run_id: str, after: int) -> News:
+def changes_after(services: Services, run_id: str, after: int) -> RunChanges:
     """The events of a run beyond an id, as in its view. In the archive they have other ids: from there they are told
     only to who has none yet. Raises NotFound.
     """
@@ -162,7 +162,7 @@ def news(services: Services, run_id: str, after: int) -> News:
         found = _with_own_actors(tx, rows if after else [*tx.event_archive.find(**mine), *rows])
         found = _without_cost(found) if picture.sold else found
         version = _marked(tx, run).version
-    return News(
+    return RunChanges(
         run={**_summary(services, picture), "version": version},
         version=version,
         terminal=run.status in TERMINAL,

@@ -16,7 +16,7 @@ from pipelines.stages.views import run_view
 from pipelines.stages.views.sections import LINK_STEP_S
 from webapp.access.rules import Owner
 from webapp.api import run_answers
-from webapp.api.following.models import Happening, RunNews
+from webapp.api.following.models import StreamedEvent, StreamedRun
 from webapp.api.following.watch import Watch, watch
 from webapp.api.legacy import answers as legacy
 from webapp.api.legacy.answers import PolledRun
@@ -59,7 +59,7 @@ def get_run(run_id: str, query: WaitQuery) -> Reply | Response:
     known = query.version or _given_version() or found.version
     if query.wait and found.version == known and not found.stopped and (slot := slots().wait()):
         with slot:
-            watch().until_other(run_id, known, query.wait)
+            watch().wait_for_change(run_id, known, query.wait)
         found = run_view.mark(core, run_id)
     etag = _etag(core, found.version)
     if request.method == "GET" and parse_etags(request.headers.get("If-None-Match")).contains_weak(etag):
@@ -93,7 +93,7 @@ def _polled(core: Services, run_id: str) -> Reply | Response:
 def _at_the_end(core: Services, watching: Watch, run_id: str) -> Iterator[bytes]:
     end = monotonic() + POLL_S
     while not (found := run_view.mark(core, run_id)).stopped and (left := end - monotonic()) > 0:
-        watching.until_other(run_id, found.version, min(SPACE_S, left))
+        watching.wait_for_change(run_id, found.version, min(SPACE_S, left))
         yield b" "
     yield json.dumps(legacy.polled(run_view.run_view(core, run_id)), ensure_ascii=False).encode()
 
@@ -105,7 +105,7 @@ def _at_the_end(core: Services, watching: Watch, run_id: str) -> Iterator[bytes]
     owner=Owner.ACCOUNT,
     scope="read",
     tag="Look",
-    answers={200: (Happening, RunNews), 204: ()},
+    answers={200: (StreamedEvent, StreamedRun), 204: ()},
     problems=(401, 403, 404, 422, 429),
     streams=True,
 )
@@ -115,7 +115,7 @@ def run_events(run_id: str) -> Response:
     after 3 s; closed at once when half of the server already waits. 204 when the run has ended and all of it was told.
     """
     core, after = services(), _last_event_id()
-    first = run_view.news(core, run_id, after)
+    first = run_view.changes_after(core, run_id, after)
     if first.terminal and first.last == after:
         return Response(status=204)
     slot = None if first.terminal else slots().wait()
@@ -133,23 +133,23 @@ def _last_event_id() -> int:
 
 
 def _held(core: Services, watching: Watch, run_id: str, after: int) -> Iterator[bytes]:
-    """All that happened so far, and what happens while it is held. Read one look after it was seen: on PostgreSQL an
+    """All that happened so far, and what happens while it is held. Read one poll after it was seen: on PostgreSQL an
     event may come to light a moment after a later one.
     """
     yield RETRY
     end, version = monotonic() + HOLD_S, ""
     while (left := end - monotonic()) > 0:
-        if not watching.until_other(run_id, version, min(COMMENT_S, left), stopped=False):
+        if not watching.wait_for_change(run_id, version, min(COMMENT_S, left), stopped=False):
             yield b": still here\n\n"
             continue
-        watching.next_look(run_id)
-        news = run_view.news(core, run_id, after)
-        yield _written(news)
-        after, version = news.last, news.version
-        if news.terminal:
+        watching.wait_for_poll(run_id)
+        changes = run_view.changes_after(core, run_id, after)
+        yield _written(changes)
+        after, version = changes.last, changes.version
+        if changes.terminal:
             return
 
 
-def _written(news: run_view.News) -> bytes:
-    told = [f"id: {event_id}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n" for event_id, event in news.events]
-    return "".join((*told, f"event: run\ndata: {json.dumps(news.run, ensure_ascii=False)}\n\n")).encode()
+def _written(changes: run_view.RunChanges) -> bytes:
+    told = [f"id: {event_id}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n" for event_id, event in changes.events]
+    return "".join((*told, f"event: run\ndata: {json.dumps(changes.run, ensure_ascii=False)}\n\n")).encode()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from webapp.api.run_answers import EventView, RunSummary
 
 
-class RunNews(RunSummary):
+class StreamedRun(RunSummary):
     """How far the run is: the `data` of an event named `run`."""
 
     version: str
 
 
-class Happening(EventView):
+class StreamedEvent(EventView):
     """One thing that happened: the `data` of an event without a name, whose `id` goes into `Last-Event-ID`."""

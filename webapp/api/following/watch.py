@@ -1,4 +1,4 @@
-"""Waiting for runs to change: one look at the database for all who wait in this process, and none while nobody does."""
+"""Waiting for runs to change: one poll of the database for all who wait in this process, and none while nobody does."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ POLL_INTERVAL_S = 0.25
 class Watch:
     """Its thread lives as long as anybody waits."""
 
-    def __init__(self, look: Callable[[Collection[str]], Mapping[str, RunMark]]) -> None:
-        self._look = look
+    def __init__(self, poll: Callable[[Collection[str]], Mapping[str, RunMark]]) -> None:
+        self._poll = poll
         self._changed = threading.Condition()
         self._watched: Counter[str] = Counter()
-        self._looks = 0
+        self._polls = 0
         self._marks: dict[str, tuple[int, RunMark | None]] = {}
-        """What each run was, and by which look."""
+        """What each run was, and by which poll."""
         self._thread: threading.Thread | None = None
 
-    def until_other(self, run_id: str, version: str, seconds: float, *, stopped: bool = True) -> bool:
+    def wait_for_change(self, run_id: str, version: str, seconds: float, *, stopped: bool = True) -> bool:
         """Return when a run is no longer of that version or, unless told otherwise, has stopped; False after so long
         without that.
         """
         with self._changed:
-            # The look that is under way may have begun before our caller read the run.
-            after = self._looks
+            # The poll that is under way may have begun before our caller read the run.
+            after = self._polls
             self._watched[run_id] += 1
             self._wake()
             try:
@@ -51,9 +51,9 @@ class Watch:
                     del self._watched[run_id]
                     self._marks.pop(run_id, None)
 
-    def next_look(self, run_id: str) -> None:
-        """Return after the next look that begins from now on."""
-        self.until_other(run_id, "", 2 * POLL_INTERVAL_S)
+    def wait_for_poll(self, run_id: str) -> None:
+        """Return after the next poll that begins from now on."""
+        self.wait_for_change(run_id, "", 2 * POLL_INTERVAL_S)
 
     @property
     def awake(self) -> bool:
@@ -61,8 +61,8 @@ class Watch:
         return self._thread is not None
 
     def _is_other(self, run_id: str, after: int, version: str, *, stopped: bool) -> bool:
-        look, mark = self._marks.get(run_id, (0, None))
-        return look > after and (mark is None or mark.version != version or (stopped and mark.stopped))
+        poll, mark = self._marks.get(run_id, (0, None))
+        return poll > after and (mark is None or mark.version != version or (stopped and mark.stopped))
 
     def _wake(self) -> None:
         if self._thread is None or not self._thread.is_alive():
@@ -76,19 +76,19 @@ class Watch:
                     self._thread = None
                     return
                 wanted = tuple(self._watched)
-                self._looks += 1
-                look = self._looks
-            self._take_in(look, wanted)
+                self._polls += 1
+                poll = self._polls
+            self._poll_once(poll, wanted)
             time.sleep(POLL_INTERVAL_S)
 
-    def _take_in(self, look: int, wanted: Collection[str]) -> None:
+    def _poll_once(self, poll: int, wanted: Collection[str]) -> None:
         try:
-            found = self._look(wanted)
+            found = self._poll(wanted)
         except ReelgridError as error:
             logger.warning("the database does not say what changed: %s", error.operator)
             return
         with self._changed:
-            self._marks |= {run_id: (look, found.get(run_id)) for run_id in wanted if run_id in self._watched}
+            self._marks |= {run_id: (poll, found.get(run_id)) for run_id in wanted if run_id in self._watched}
             self._changed.notify_all()
 
 
