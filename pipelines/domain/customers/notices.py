@@ -60,7 +60,7 @@ class NoticeStatus(StrEnum):
     """Not sent, because its endpoint is off."""
 
 
-class Off(StrEnum):
+class DisabledReason(StrEnum):
     """Why nothing is sent to an endpoint."""
 
     PAUSED = "paused"
@@ -86,7 +86,7 @@ class Endpoint:
     sealed_secret: str
     sealed_retired: str | None = None
     retired_until: float | None = None
-    off: Off | None = None
+    off: DisabledReason | None = None
     off_at: float | None = None
     failing_since: float | None = None
     """The first failure after which nothing arrived."""

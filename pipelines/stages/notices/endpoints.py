@@ -9,11 +9,11 @@ from typing import Any
 from pipelines.domain.customers.notices import (
     MOST_ENDPOINTS,
     Attempt,
+    DisabledReason,
     Endpoint,
     EndpointFormat,
     Notice,
     NoticeStatus,
-    Off,
 )
 from pipelines.domain.errors import Busy, NotAllowed, NotFound, TooMany
 from pipelines.domain.keys import new_id
@@ -102,7 +102,7 @@ def change(
         if enabled:
             changes |= {"off": None, "off_at": None, "failing_since": None}
         elif enabled is False and endpoint.off is None:
-            changes |= {"off": Off.PAUSED, "off_at": services.clock.now()}
+            changes |= {"off": DisabledReason.PAUSED, "off_at": services.clock.now()}
         if changes:
             tx.endpoints.change(endpoint_id, **changes)
         return found(tx, endpoint_id)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from pipelines.domain.customers.notices import Attempt, Endpoint, Notice, NoticeStatus, NoticeType, Off
+from pipelines.domain.customers.notices import Attempt, DisabledReason, Endpoint, Notice, NoticeStatus, NoticeType
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.keys import new_id, new_token
 from pipelines.ports import Message, SendOutcome, Tx
@@ -228,15 +228,15 @@ def _judge(tx: Tx, now: float, endpoint: Endpoint, outcome: SendOutcome) -> None
     if outcome.arrived:
         tx.endpoints.change(endpoint.id, failing_since=None, delivered_at=now)
     elif outcome.gone:
-        switch_off(tx, now, endpoint, Off.GONE, _GONE)
+        switch_off(tx, now, endpoint, DisabledReason.GONE, _GONE)
     elif endpoint.failing_since is None:
         tx.endpoints.change(endpoint.id, failing_since=now)
     elif now - endpoint.failing_since >= GIVE_UP_S:
-        switch_off(tx, now, endpoint, Off.FAILING, _FAILING)
+        switch_off(tx, now, endpoint, DisabledReason.FAILING, _FAILING)
 
 
-def switch_off(tx: Tx, now: float, endpoint: Endpoint, off: Off, why: str) -> None:
+def switch_off(tx: Tx, now: float, endpoint: Endpoint, reason: DisabledReason, why: str) -> None:
     """Nothing is sent there any more; the account's other endpoints are told. What it would have heard is kept."""
-    if tx.endpoints.change(endpoint.id, {"off": None}, off=off, off_at=now):
+    if tx.endpoints.change(endpoint.id, {"off": None}, off=reason, off_at=now):
         announcements.tell_disabled(tx, now, endpoint, why)
         logger.warning("endpoint %s is switched off: %s", endpoint.id, why)

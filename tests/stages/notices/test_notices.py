@@ -17,13 +17,13 @@ from pipelines.database import SqlStore
 from pipelines.domain.customers.notices import (
     FINAL,
     USUAL,
+    DisabledReason,
     Endpoint,
     EndpointFormat,
     Facts,
     Notice,
     NoticeStatus,
     NoticeType,
-    Off,
 )
 from pipelines.domain.errors import NotAllowed
 from pipelines.domain.lifecycle import RunStatus
@@ -182,7 +182,7 @@ def test_410_switches_an_endpoint_off_and_the_others_are_told(harness: StageHarn
     sender(harness).answers = [GONE]
     start(harness)
     wait(harness, 0.001)
-    assert now_of(harness, gone.id).off is Off.GONE
+    assert now_of(harness, gone.id).off is DisabledReason.GONE
     wait(harness, 0.001)
     told = [body_of(one) for one in sender(harness).sent if one.address.sealed == "other"]
     assert [(one["type"], one["data"]["endpoint_id"]) for one in told] == [("endpoint.disabled", gone.id)]
@@ -201,7 +201,7 @@ def test_five_days_of_nothing_but_failures_switch_it_off_and_what_it_missed_can_
     assert now_of(harness, made.id).off is None
     start(harness)
     wait(harness, 120.0)
-    assert now_of(harness, made.id).off is Off.FAILING
+    assert now_of(harness, made.id).off is DisabledReason.FAILING
     start(harness)
     wait(harness, 40_000.0)
     assert {one.status for one in notices(harness)} == {NoticeStatus.DROPPED}
