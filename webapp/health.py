@@ -14,7 +14,7 @@ from pipelines.stages.kernel.services import Services
 from webapp import metrics
 from webapp.access.rules import Door, Owner, declares
 from webapp.context import services
-from webapp.metrics.present import PUMP
+from webapp.metrics.gauges import PUMP
 
 logger = logging.getLogger(__name__)
 

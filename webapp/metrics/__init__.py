@@ -10,28 +10,28 @@ from prometheus_client.exposition import generate_latest
 
 from pipelines.stages.kernel.services import Services
 from webapp.metrics import requests
-from webapp.metrics.past import Past
-from webapp.metrics.present import Present
+from webapp.metrics.event_counters import EventCounters
+from webapp.metrics.gauges import Gauges
 
-_REGISTRY, _PAST = "reelgrid.metrics", "reelgrid.metrics.past"
+_REGISTRY, _COUNTERS = "reelgrid.metrics", "reelgrid.metrics.event_counters"
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 def register(app: Flask, core: Services) -> None:
     """Count from now on."""
-    registry, past = CollectorRegistry(), Past(core)
-    registry.register(Present(core))
-    registry.register(past)
-    requests.register(app, core, registry, past)
-    app.extensions.update({_REGISTRY: registry, _PAST: past})
+    registry, counters = CollectorRegistry(), EventCounters(core)
+    registry.register(Gauges(core))
+    registry.register(counters)
+    requests.register(app, core, registry, counters)
+    app.extensions.update({_REGISTRY: registry, _COUNTERS: counters})
 
 
 def begin_anew(app: Flask) -> None:
     """In the process that serves: it may be forked long after the application was made, in the place of one that died.
     Without this it would count what that one has counted.
     """
-    cast("Past", app.extensions[_PAST]).begin_anew()
+    cast("EventCounters", app.extensions[_COUNTERS]).begin_anew()
 
 
 def exposition() -> bytes:

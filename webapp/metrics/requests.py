@@ -9,14 +9,14 @@ from prometheus_client import CollectorRegistry
 
 from pipelines.stages.kernel.services import Services
 from webapp.metrics import catalogue
-from webapp.metrics.past import Past, histogram
+from webapp.metrics.event_counters import EventCounters, histogram
 
 _OTHERS = frozenset({"openai", "gemini", "airtable", "stripe"})
 """Senders that are no provider's name. Any other address is unknown, and not a label: anybody can make one up."""
 _UNKNOWN, _FAILED = 404, 500
 
 
-def register(app: Flask, core: Services, registry: CollectorRegistry, past: Past) -> None:
+def register(app: Flask, core: Services, registry: CollectorRegistry, counters: EventCounters) -> None:
     """Measure from before anybody is asked who they are until the answer is ready."""
     requests, webhooks = histogram(catalogue.REQUESTS, registry), histogram(catalogue.WEBHOOKS, registry)
     senders = _OTHERS | {card.provider for card in core.catalogue.values()}
@@ -33,7 +33,7 @@ def register(app: Flask, core: Services, registry: CollectorRegistry, past: Past
             sender = address if address in senders else "unknown"
             webhooks.labels(sender, _verdict(response.status_code)).observe(took)
         if g.get("is_defect"):
-            past.defects.labels("web").inc()
+            counters.defects.labels("web").inc()
         return response
 
     app.before_request(begin)

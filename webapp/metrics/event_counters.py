@@ -27,7 +27,7 @@ _G = GenerationStatus
 _ENDS = {_G.FETCHED, _G.FAILED, _G.CANCELLED, _G.ABANDONED}
 
 
-class Past:
+class EventCounters:
     """A collector of prometheus_client that has read the events up to one of them."""
 
     def __init__(self, core: Services) -> None:

@@ -28,7 +28,7 @@ MANY = 1_000
 Values = Iterable[tuple[tuple[str, ...], float]]
 
 
-class Present:
+class Gauges:
     """A collector of prometheus_client."""
 
     def __init__(self, core: Services) -> None:
