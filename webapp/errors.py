@@ -43,7 +43,7 @@ STATUS: dict[type[ReelgridError], int] = {
     errors.NotFound: 404,
     errors.BadPayment: 400,
     errors.PaymentRefused: 402,
-    errors.Unspent: 409,
+    errors.PaidNotStarted: 409,
     errors.Suspended: 403,
     errors.RecordGone: 404,
     errors.ForbiddenAddress: 422,

@@ -27,7 +27,7 @@ what the marketer reads in the row, and what the operator reads in the log.
         ├── NotFound               no run, scene or generation of that id
         ├── BadPayment             what should be a signed payment is none
         ├── PaymentRefused         a signed payment was not accepted
-        ├── Unspent                a payment arrived, and its run could not start
+        ├── PaidNotStarted         a payment arrived, and its run could not start
         └── Ambiguous              we do not know whether a paid request was taken
 """
 
@@ -247,7 +247,7 @@ class PaymentRefused(Permanent):
     default = "This payment was not accepted, and nothing was taken. Please sign a new one."
 
 
-class Unspent(Permanent):
+class PaidNotStarted(Permanent):
     """A payment arrived, and what it was for could not be started: `refusal` says why. The credits are there."""
 
     def __init__(self, refusal: ReelgridError, key_id: str | None) -> None:

@@ -14,11 +14,11 @@ from pipelines.domain.errors import (
     InvalidOrder,
     NotAllowed,
     OverBudget,
+    PaidNotStarted,
     PaymentRefused,
     Problem,
     ReelgridError,
     Unavailable,
-    Unspent,
 )
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order
@@ -116,7 +116,8 @@ def earlier(services: Services, call: Call) -> Bought | None:
 
 def buy(services: Services, request: StartRequest, found: Quote, call: Call) -> Bought:
     """Move the money once, and start what it was for. Raises PaymentRefused, NotAllowed for an authorization that is
-    good for something else, Unavailable while nobody knows, and Unspent with what stood in the way once it was paid.
+    good for something else, Unavailable while nobody knows, and PaidNotStarted with what stood in the way after it was
+    paid.
     """
     payment, first = _intend(services, found, call)
     start = _Start(replace(request, run_id=payment.run_id), found.plan, call, first or _tells(payment, call))
@@ -235,7 +236,7 @@ def _start(services: Services, start: _Start, payment: Payment, transaction: str
         # The money is there whatever stands in the way of the run: it must not be forgotten with it.
         with own.store.write() as tx:
             paid = _book(own, tx, now, start.call, payment, transaction)
-        raise Unspent(refusal, paid.key_id if start.tells else None) from refusal
+        raise PaidNotStarted(refusal, paid.key_id if start.tells else None) from refusal
     services.points.reach("payment.started", run=started.run_id)
     return Bought(paid, started, started.existing, start.tells)
 

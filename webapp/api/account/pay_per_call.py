@@ -8,7 +8,7 @@ from typing import Any
 from flask import request
 from pydantic import BaseModel
 
-from pipelines.domain.errors import NotFound, PaymentRefused, Problem, Unspent
+from pipelines.domain.errors import NotFound, PaidNotStarted, PaymentRefused, Problem
 from pipelines.domain.keys import digest
 from pipelines.domain.money import dollars, show
 from pipelines.domain.orders.order import Order
@@ -58,8 +58,8 @@ def sell(body: BaseModel, order: Order, wanted: StartRequest) -> Reply:
         bought = bounded(lambda: _buy(core, wanted, found, call), SETTLE_S, pay_per_call.IN_DOUBT)
     except PaymentRefused as refused:
         raise _terms(core.facilitator, found, refused.operator) from refused
-    except Unspent as unspent:
-        raise _unspent(unspent, call) from unspent
+    except PaidNotStarted as paid:
+        raise _paid_not_started(paid, call) from paid
     return _reply(core, core.facilitator, bought)
 
 
@@ -96,11 +96,11 @@ def _terms(facilitator: Facilitator, found: Quote, reason: str) -> HttpProblem:
     return HttpProblem(402, detail, (Problem(SIGNATURE, detail),), {REQUIRED: terms, **CHALLENGE}, more=more)
 
 
-def _unspent(unspent: Unspent, call: Call) -> HttpProblem:
-    problem = from_domain(unspent.refusal)
-    if unspent.key_id is None:
+def _paid_not_started(paid: PaidNotStarted, call: Call) -> HttpProblem:
+    problem = from_domain(paid.refusal)
+    if paid.key_id is None:
         return problem
-    token = access_token(call.authorization.reference, unspent.key_id)
+    token = access_token(call.authorization.reference, paid.key_id)
     more = {**problem.more, "access_token": token}
     return HttpProblem(problem.status, f"{problem.detail} {KEPT}", problem.problems, problem.headers, more=more)
 
