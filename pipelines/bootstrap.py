@@ -65,9 +65,9 @@ class SignedLinks:
     providers_reach_us: bool
     clock: Clock
 
-    def media(self, key: str, filename: str, ttl_s: float, giving: str | None = None) -> str:
+    def media(self, key: str, filename: str, ttl_s: float, fetch_id: str | None = None) -> str:
         """A signed link to a file in storage, served by the web process."""
-        token = links.sign_media(self.keys(), key, self.clock.now() + ttl_s, giving)
+        token = links.sign_media(self.keys(), key, self.clock.now() + ttl_s, fetch_id)
         return f"{self.base}/media/{token}/{quote(filename)}"
 
     def page(self, *, run_id: str) -> str:

@@ -58,8 +58,8 @@ def signed(token: str, filename: str | None = None) -> Response:
     link = links.read_media(secret(), token, services().clock.now())
     name = filename or link.key.rsplit("/", 1)[-1]
     response = send(link.key, name, max_age=3600, immutable=True)
-    if link.giving is not None and _is_whole(response):
-        response.response = _noting(services(), link.giving, cast("Iterator[bytes]", response.response))
+    if link.fetch_id is not None and _is_whole(response):
+        response.response = _noting(services(), link.fetch_id, cast("Iterator[bytes]", response.response))
     return with_download_slot(token, response)
 
 
@@ -71,10 +71,10 @@ def _is_whole(response: Response) -> bool:
     return response.status_code == HTTPStatus.OK or (part.start == 0 and part.stop == part.length)
 
 
-def _noting(core: Services, giving: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _noting(core: Services, fetch_id: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Whoever was given this link has the whole file: told to those who wait for that, and asked nobody."""
     yield from pieces
-    fetches.note(core.store, giving, core.clock.now())
+    fetches.note(core.store, fetch_id, core.clock.now())
 
 
 @bp.route("/v/<token>", methods=["GET", "HEAD"])

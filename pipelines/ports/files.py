@@ -65,8 +65,8 @@ class MediaStore(Protocol):
 class Links(Protocol):
     """Addresses that others may open. None is made by anybody else."""
 
-    def media(self, key: str, filename: str, ttl_s: float, giving: str | None = None) -> str:
-        """A signed link to a file that lives `ttl_s` seconds, absolute, for Airtable, providers and pages. `giving`
+    def media(self, key: str, filename: str, ttl_s: float, fetch_id: str | None = None) -> str:
+        """A signed link to a file that lives `ttl_s` seconds, absolute, for Airtable, providers and pages. `fetch_id`
         names what it was made for: then it is noted when somebody has fetched the whole file by it.
         """
 

@@ -53,23 +53,23 @@ class Outdated(BadLink):
 
 @dataclass(frozen=True, slots=True)
 class MediaLink:
-    """What a media token opens; `giving` names what the link was made for, where somebody wants to know of its use."""
+    """What a media token opens; `fetch_id` names what it was made for, where somebody wants to know of its use."""
 
     key: str
-    giving: str | None = None
+    fetch_id: str | None = None
 
 
-def sign_media(keys: SecretKeys, key: str, expires_at: float, giving: str | None = None) -> str:
+def sign_media(keys: SecretKeys, key: str, expires_at: float, fetch_id: str | None = None) -> str:
     """A token for `/media/<token>` that opens the stored file `key` until `expires_at`."""
-    payload = {"k": key, "e": int(expires_at)} | ({"g": giving} if giving else {})
+    payload = {"k": key, "e": int(expires_at)} | ({"g": fetch_id} if fetch_id else {})
     return _serializer(keys, "media").dumps(payload)
 
 
 def read_media(keys: SecretKeys, token: str, now: float) -> MediaLink:
     """What a media token opens, and what it was made for. Raises `Tampered`, `Expired` or `Malformed`."""
     subject, payload = _opened(_serializer(keys, "media"), token, now)
-    giving = payload.get("g")
-    return MediaLink(subject, giving if isinstance(giving, str) else None)
+    fetch_id = payload.get("g")
+    return MediaLink(subject, fetch_id if isinstance(fetch_id, str) else None)
 
 
 def sign_page(keys: SecretKeys, kind: str, subject: str, expires_at: float | None = None) -> str:

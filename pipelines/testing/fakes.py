@@ -83,13 +83,13 @@ class PlainLinks:
         self.base = base
         self._count = itertools.count(1)
 
-    def media(self, key: str, filename: str, ttl_s: float, giving: str | None = None) -> str:  # noqa: ARG002 - a port
-        """A link to a file; `key_of` and `giving_of` read it."""
-        made_for = f"-{giving}" if giving else ""
+    def media(self, key: str, filename: str, ttl_s: float, fetch_id: str | None = None) -> str:  # noqa: ARG002 - a port
+        """A link to a file; `key_of` and `fetch_id_of` read it."""
+        made_for = f"-{fetch_id}" if fetch_id else ""
         return f"{self.base}/media/{next(self._count)}{made_for}/{key}?name={filename}"
 
     @staticmethod
-    def giving_of(url: str) -> str | None:
+    def fetch_id_of(url: str) -> str | None:
         """What a link of `media` was made for."""
         return url.partition("/media/")[2].partition("/")[0].partition("-")[2] or None
 

@@ -228,9 +228,9 @@ def _vendors(clock: Any) -> list[ScriptedProvider]:
 
 
 def _note_fetch(store: Store, clock: Clock, url: str) -> None:
-    giving = PlainLinks.giving_of(url)
-    if giving:
-        fetches.note(store, giving, clock.now())
+    fetch_id = PlainLinks.fetch_id_of(url)
+    if fetch_id:
+        fetches.note(store, fetch_id, clock.now())
 
 
 def _size_in(media: MediaStore, url: str) -> int | None:

@@ -107,14 +107,14 @@ def test_a_link_that_was_given_to_airtable_tells_when_the_whole_file_was_fetched
 ) -> None:
     """Once, however often it is fetched; asking by HEAD, or for a part, is not fetching."""
     key = harness.store_file("film.mp4", FILM)
-    address = harness.services.links.media(key, "film.mp4", 60, "giving").removeprefix(OUTSIDE["PUBLIC_URL"])
+    address = harness.services.links.media(key, "film.mp4", 60, "fetch").removeprefix(OUTSIDE["PUBLIC_URL"])
     harness.client.head(address)
     headers = {"Range": wanted} if wanted else {}
     for _ in range(2):
         assert harness.client.get(address, headers=headers).data
     assert harness.client.get(link(harness)).data == FILM
     with harness.services.store.read() as tx:
-        assert fetches.all_seen(tx, ["giving"], harness.clock.now() - 60) is seen
+        assert fetches.all_seen(tx, ["fetch"], harness.clock.now() - 60) is seen
         assert tx.events.count(entity="file") == int(seen)
 
 

@@ -35,7 +35,7 @@ def cells(
 ) -> dict[str, Any]:
     """The cells of a row that belong to its film. Files are left out where Airtable could not fetch them.
 
-    Airtable refuses a link that failed before: `mark` tells this giving from others; by default it is how many links
+    Airtable refuses a link that failed before: `mark` tells this try from others; by default it is how many links
     of the film were given.
     """
     attach = services.policy.airtable_reaches_us

@@ -72,7 +72,7 @@ def _clip_cell(tx: Tx, run: Run, scene: Scene, clip: Clip) -> list[dict[str, Any
 
 
 def key_of(file: CellFile) -> str:
-    """The storage key of a wanted file, with its prefix and without the mark that tells one giving from another."""
+    """The storage key of a wanted file, with its prefix and without the mark that tells one try from another."""
     return file.url.rpartition("#")[0]
 
 

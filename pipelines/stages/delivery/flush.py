@@ -161,7 +161,7 @@ def _link(services: Services, entry_id: str, file: CellFile) -> CellFile:
     if not file.url.startswith(STORED):
         return file
     key = file.url.removeprefix(STORED).rpartition("#")[0]
-    return replace(file, url=services.links.media(key, file.filename, LINK_S, fetches.giving_of(entry_id, file.url)))
+    return replace(file, url=services.links.media(key, file.filename, LINK_S, fetches.fetch_id_of(entry_id, file.url)))
 
 
 def _put_back(services: Services, batch: list[tuple[OutboxEntry, str]], error: ReelgridError) -> None:

@@ -212,7 +212,7 @@ def _film_rows(tx: Tx, run: Run, table: str, cuts: Sequence[Cut]) -> list[_Row]:
 def was_fetched(tx: Tx, entry: OutboxEntry, cells: Sequence[str], since: float) -> bool:
     """Whether Airtable was seen fetching every file that these cells of a row were given by a link."""
     links = [file.url for name in cells for file in files_in(entry.sent.get(name)) if file.url]
-    return bool(links) and fetches.all_seen(tx, [fetches.giving_of(entry.id, url) for url in links], since)
+    return bool(links) and fetches.all_seen(tx, [fetches.fetch_id_of(entry.id, url) for url in links], since)
 
 
 def confirm(tx: Tx, run_id: str, cells: Mapping[str, Any]) -> None:
