@@ -138,7 +138,7 @@ def test_what_there_is_and_how_it_moved(shop: WebHarness) -> None:
     told(shop, "credits", "grant", who.account_id, "50", "--source", "INV-1")
     assert ask(shop, who, "/api/generate-video", CLIP).status_code == 202
     mine = ask(shop, who, "/api/credits").json
-    assert (mine["in_force"], mine["available_credits"], mine["reserved_credits"]) == (True, 29, 21.0)
+    assert (mine["pays_in_credits"], mine["available_credits"], mine["reserved_credits"]) == (True, 29, 21.0)
     assert [(lot["kind"], lot["source"], lot["granted_credits"]) for lot in mine["lots"]] == [("paid", "INV-1", 50)]
     account = ask(shop, who, "/api/account").json
     assert (account["credits"], account["top_up_url"]) == (29, f"{LINK}?client_reference_id=acc_ada")

@@ -236,7 +236,7 @@ def _next_number(tx: Tx, request: StartRequest) -> int:
 
 def _is_sold(services: Services, account_id: str | None) -> bool:
     with services.store.read() as tx:
-        return credit_book.in_force(tx, services.prices, account_id)
+        return credit_book.pays_in_credits(tx, services.prices, account_id)
 
 
 def _within_run_cap(services: Services, order: Order | None, plan: Plan, *, sold: bool) -> None:

@@ -34,7 +34,7 @@ BEHIND_S = 600.0
 _P = CreditPosting
 
 
-def in_force(tx: Tx, prices: PriceList, account_id: str | None) -> bool:
+def pays_in_credits(tx: Tx, prices: PriceList, account_id: str | None) -> bool:
     """Whether an account pays in credits: where there is a price list, or since its first lot. The operator never."""
     if account_id is None:
         return False
@@ -42,7 +42,7 @@ def in_force(tx: Tx, prices: PriceList, account_id: str | None) -> bool:
     return prices.published or (account is not None and account.pays_in_credits)
 
 
-def pays(tx: Tx, account_id: str | None) -> bool:
+def had_credits(tx: Tx, account_id: str | None) -> bool:
     """Whether an account has ever been given credits."""
     account = tx.accounts.get(account_id) if account_id else None
     return account is not None and account.pays_in_credits
@@ -50,7 +50,7 @@ def pays(tx: Tx, account_id: str | None) -> bool:
 
 def is_sold(tx: Tx, run: Run) -> bool:
     """Whether a run is paid in credits: its account and its people learn its Price, and nothing of its Cost."""
-    return run.price_micro is not None or pays(tx, run.account_id)
+    return run.price_micro is not None or had_credits(tx, run.account_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Terms:
 
 def terms(tx: Tx, now: float, prices: PriceList, account_id: str | None, amount: int) -> Terms | None:
     """Of an order that comes to `amount` before it is rounded up; None where nothing is charged. Sets nothing aside."""
-    if account_id is None or not in_force(tx, prices, account_id):
+    if account_id is None or not pays_in_credits(tx, prices, account_id):
         return None
     price = prices.whole(amount)
     return Terms(
@@ -223,7 +223,7 @@ def reserve(tx: Tx, now: float, run: Run, due: int, prices: PriceList) -> int | 
     all or nothing, out of several lots where one does not reach. The Price of the whole run, in whole credits; None
     where nothing is charged. Raises InsufficientCredits.
     """
-    if run.account_id is None or not in_force(tx, prices, run.account_id):
+    if run.account_id is None or not pays_in_credits(tx, prices, run.account_id):
         return None
     _lock(tx, run.account_id)
     parts = tx.reservations.find(run_id=run.id)

@@ -68,7 +68,7 @@ def cost_shown(tx: Tx, run: Run) -> int:
 def spent_in_base(tx: Tx, base_id: str, day: str) -> int:
     """What a base has spent on a day, as its people know it: of whoever pays in credits, what was charged."""
     base = tx.bases.get(base_id)
-    sold = base is not None and credit_book.pays(tx, base.account_id)
+    sold = base is not None and credit_book.had_credits(tx, base.account_id)
     return credit_book.charged_in_base(tx, base_id, day) if sold else of_base(tx, base_id, day).spent_on_day
 
 
@@ -204,7 +204,7 @@ def _cap_of_project(tx: Tx, project_id: str | None) -> list[_Cap]:
     mine = subject("project", project.id)
     advice = f"Ask whoever runs this service to raise it, or name another Project than {project.name}."
     used = tx.balance_of(mine).total
-    sold = credit_book.pays(tx, project.account_id)
+    sold = credit_book.had_credits(tx, project.account_id)
     return [_Cap("the project's budget", project.budget_micro, used, advice, mine, ever=True, sold=sold)]
 
 
@@ -231,7 +231,7 @@ def _caps_of_base(tx: Tx, base: Base | None, day: str, *, settings_read: bool = 
 def used_up(tx: Tx, base_id: str, day: str) -> str | None:
     """The sentence that a base's Day Budget leaves nothing; None while it leaves something, or where there is none."""
     base = tx.bases.get(base_id)
-    if base is not None and credit_book.pays(tx, base.account_id):
+    if base is not None and credit_book.had_credits(tx, base.account_id):
         return credit_book.used_up(tx, base, day)
     for cap in _caps_of_base(tx, base, day):
         if cap.used >= cap.limit:

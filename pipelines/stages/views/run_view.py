@@ -237,7 +237,7 @@ def usage(services: Services, by: Sequence[str], since: str | None, until: str |
     today = utc_day(services.clock.now())
     with services.store.read() as tx:
         account = tx.accounts.get(tx.account_id) if tx.account_id else None
-        sold = credit_book.in_force(tx, services.prices, tx.account_id)
+        sold = credit_book.pays_in_credits(tx, services.prices, tx.account_id)
         ask = tx.charged if sold else tx.usage
         rows = _with_own_keys(tx, by, ask(by, since=since, until=until))
         rows = _with_project_names(tx, by, rows)

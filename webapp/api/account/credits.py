@@ -34,10 +34,10 @@ def get_credits() -> Reply:
     account_id, core = actor().account_id, services()
     with core.store.read() as tx:
         funds = credit_book.funds(tx, account_id, core.clock.now()) if account_id else Funds((), 0)
-        sold = credit_book.in_force(tx, core.prices, account_id)
+        sold = credit_book.pays_in_credits(tx, core.prices, account_id)
     return Reply(
         models.CreditsView(
-            in_force=sold,
+            pays_in_credits=sold,
             available_credits=funds.available_micro // core.prices.credit_micro,
             reserved_credits=in_credits(funds.reserved_micro),
             credit_usd=dollars(core.prices.credit_micro),

@@ -43,7 +43,7 @@ def account() -> Reply:
     who = actor()
     with services().store.read() as tx:
         mine = accounts.found(tx, who.account_id) if who.account_id else None
-        sold = credit_book.in_force(tx, services().prices, who.account_id)
+        sold = credit_book.pays_in_credits(tx, services().prices, who.account_id)
         funds = credit_book.funds(tx, who.account_id, services().clock.now()) if who.account_id and sold else None
     key = _own_key()
     limits = models.AccountLimits(

@@ -88,7 +88,7 @@ class LotView(Answer):
 class CreditsView(Answer):
     """What an account has; `lots` are those that can be spent, in the order in which they are."""
 
-    in_force: Annotated[bool, Field(description="Whether what the account orders is paid in credits.")]
+    pays_in_credits: Annotated[bool, Field(description="Whether what the account orders is paid in credits.")]
     available_credits: int
     reserved_credits: Annotated[float, Field(description="Set aside for runs that are not over.")]
     credit_usd: Annotated[float, Field(description="What a credit is worth.")]

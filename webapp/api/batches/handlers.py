@@ -59,7 +59,7 @@ def create_batch(body: Envelope) -> Reply:
     if body.dry_run:
         quote = sum(one.plan.quote_micro for one in found)
         with services().store.read() as tx:
-            if credit_book.in_force(tx, services().prices, tx.account_id):
+            if credit_book.pays_in_credits(tx, services().prices, tx.account_id):
                 quote = batches.charged(services(), found)
         estimate = models.BatchEstimate(ok=not listed, quote_usd=dollars(quote), problems=estimates.listed(listed))
         return Reply(estimate)
