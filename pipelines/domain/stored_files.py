@@ -30,7 +30,7 @@ OF_FOLDERS = {
     "inputs": FileKind.INPUT,
 }
 """By the first part of a key."""
-WITHDRAWN = "withdrawn"
+REVOKED = "revoked"
 """The folder of what a restored database must hear of; no row knows these files, and nothing deletes them."""
 
 

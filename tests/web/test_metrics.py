@@ -17,7 +17,7 @@ from tests.web.test_health import metrics
 from tests.web.web_fixtures import BEARER, WebHarness
 from webapp.access import rules
 from webapp.access.rules import Door, Owner, Rule
-from webapp.metrics.past import Past
+from webapp.metrics.event_counters import EventCounters
 
 _R, _G = RunStatus, GenerationStatus
 SCRAPED_S = 60.0
@@ -73,13 +73,13 @@ def test_a_stage_that_began_before_the_last_scrape_is_timed_from_its_begin(harne
 
 def test_a_process_in_the_place_of_one_that_died_counts_from_its_begin(harness: WebHarness) -> None:
     """gunicorn makes the application once, and forks whoever serves."""
-    past = Past(harness.services)
+    counters = EventCounters(harness.services)
     a_film(harness, "run_a")
     harness.clock.shift += SCRAPED_S
-    past.begin_anew()
+    counters.begin_anew()
     a_film(harness, "run_b")
     harness.clock.shift += SCRAPED_S
-    ended = [sample.value for family in past.collect() for sample in family.samples if "runs_ended" in sample.name]
+    ended = [sample.value for family in counters.collect() for sample in family.samples if "runs_ended" in sample.name]
     assert ended == [1.0]
 
 

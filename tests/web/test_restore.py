@@ -63,7 +63,7 @@ def test_what_was_revoked_suspended_or_erased_after_the_backup_stays_so(harness:
     assert CANARY.encode() in backup.read_bytes()
     assert CANARY not in flask(harness, "runs", "show", "run_row", "--json").output
     found = json.loads(flask(harness, "recover", "--json").output)
-    assert (found["withdrawals"]["waiting"], found["withdrawals"]["again"]) == ([], 6), "her base, of just before, too"
+    assert (found["revocations"]["waiting"], found["revocations"]["again"]) == ([], 6), "her base, of just before, too"
 
 
 def test_a_share_and_a_webhook_that_were_taken_back_after_the_backup_stay_so(harness: WebHarness) -> None:
@@ -127,8 +127,8 @@ def test_a_database_that_the_host_brought_back_is_told_so(harness: WebHarness) -
 
 @pytest.mark.logs_errors
 def test_storage_that_is_away_keeps_nobody_from_revoking_a_key(harness: WebHarness) -> None:
-    (harness.folder / "var" / "media" / "withdrawn").parent.mkdir(exist_ok=True)
-    (harness.folder / "var" / "media" / "withdrawn").write_text("a file where the folder should be")
+    (harness.folder / "var" / "media" / "revoked").parent.mkdir(exist_ok=True)
+    (harness.folder / "var" / "media" / "revoked").write_text("a file where the folder should be")
     key = key_of(harness)
     assert flask(harness, "keys", "revoke", key["id"]).exit_code == 0
     assert state(harness, key["key"]) == 401

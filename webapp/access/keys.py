@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pipelines.domain.errors import NotAllowed, NotFound
 from pipelines.domain.records import ApiKey
 from pipelines.security import api_keys
-from pipelines.stages.files import withdrawals
-from pipelines.stages.files.withdrawals import What
+from pipelines.stages.files import revocations
+from pipelines.stages.files.revocations import Revoked
 from webapp.context import services
 
 HOUR_S = 3600.0
@@ -70,7 +70,7 @@ def rotate(key_id: str, hours: float) -> NewKey:
         hashes = {"sha256": made.sha256, "retired_sha256": row.sha256, "retired_until": now + hours * HOUR_S}
         tx.keys.change(row.id, **hashes)
         row = tx.keys.get(row.id) or row
-    withdrawals.note(core, What.KEY, key_id, **hashes)
+    revocations.note(core, Revoked.KEY, key_id, **hashes)
     return NewKey(row, made.key)
 
 
@@ -82,7 +82,7 @@ def revoke(key_id: str) -> ApiKey:
         row = live(tx.keys.get(key_id, lock=True), key_id, now)
         tx.keys.change(row.id, revoked_at=now)
         row = tx.keys.get(row.id) or row
-    withdrawals.note(core, What.KEY, key_id, revoked_at=now)
+    revocations.note(core, Revoked.KEY, key_id, revoked_at=now)
     return row
 
 

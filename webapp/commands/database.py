@@ -99,7 +99,7 @@ def _document(report: after_restore.Report) -> dict[str, Any]:
     return {
         "known_until": iso(report.known_until),
         "restored_at": iso(report.restored_at),
-        "withdrawals": {"again": report.replayed.done, "waiting": list(report.replayed.waiting)},
+        "revocations": {"again": report.replayed.done, "waiting": list(report.replayed.waiting)},
         "found": [_generation(gen) for gen in report.found],
         "looking": [_generation(gen) for gen in report.looking],
         "in_doubt": [_generation(gen) for gen in report.in_doubt],
@@ -123,7 +123,7 @@ def _generation(gen: Generation) -> dict[str, Any]:
 
 def _tell(report: after_restore.Report) -> None:
     click.echo(f"Between {iso(report.known_until)} and {iso(report.restored_at)} this database knows nothing.")
-    click.echo(f"{report.replayed.done} withdrawals hold again: keys, links, accounts, bases, erased rows.")
+    click.echo(f"{report.replayed.done} revocations hold again: keys, links, accounts, bases, erased rows.")
     for sentence in report.replayed.waiting:
         click.echo(f"  not yet: {sentence} Then run flask recover again.")
     click.echo(f"{len(report.found)} clips that were bought since then are ours again.")

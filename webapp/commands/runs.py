@@ -12,9 +12,9 @@ from pipelines.domain.money import show as money
 from pipelines.domain.money import to_micro
 from pipelines.stages.base_rows import run_row
 from pipelines.stages.decisions import control
-from pipelines.stages.files import withdrawals
+from pipelines.stages.files import revocations
 from pipelines.stages.files.erase import erase
-from pipelines.stages.files.withdrawals import What
+from pipelines.stages.files.revocations import Revoked
 from pipelines.stages.views import run_view
 from webapp.api.fields import RECORD_ID
 from webapp.commands.airtable import chosen
@@ -166,7 +166,7 @@ def revoke(run_id: str, *, json_: bool) -> None:
         for cut_id in cuts:
             tx.cuts.change(cut_id, revoked_at=core.clock.now())
     for cut_id in cuts:
-        withdrawals.note(core, What.FILM, cut_id, revoked_at=core.clock.now())
+        revocations.note(core, Revoked.FILM, cut_id, revoked_at=core.clock.now())
     show({"revoked": cuts}, json_=json_, table=lambda: click.echo(f"{len(cuts)} links are revoked."))
 
 

@@ -9,8 +9,8 @@ from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import ACTIVE
 from pipelines.domain.records import AccountStatus, CustomerAccount
 from pipelines.ports import Tx
-from pipelines.stages.files import withdrawals
-from pipelines.stages.files.withdrawals import What
+from pipelines.stages.files import revocations
+from pipelines.stages.files.revocations import Revoked
 from pipelines.stages.kernel.services import Services
 
 _FROM: Mapping[AccountStatus, tuple[AccountStatus, ...]] = {
@@ -45,7 +45,7 @@ def set_status(services: Services, account_id: str, status: AccountStatus) -> Cu
         if not tx.accounts.change(account_id, before, status=status):
             raise NotAllowed(marketer=f"{account.name} is {account.status.value}, and stays it.")
         account = found(tx, account_id)
-    withdrawals.note(services, What.ACCOUNT, account_id, status=status)
+    revocations.note(services, Revoked.ACCOUNT, account_id, status=status)
     return account
 
 
@@ -128,4 +128,4 @@ def give_base(services: Services, base_id: str, account_id: str | None) -> None:
         tx.bases.change(base_id, account_id=account_id, handed_over_at=since)
         for run in runs:
             tx.runs.change(run.id, account_id=account_id)
-    withdrawals.note(services, What.BASE, base_id, account_id=account_id)
+    revocations.note(services, Revoked.BASE, base_id, account_id=account_id)

@@ -14,8 +14,8 @@ from pipelines.domain.lifecycle import ACTIVE, IN_DOUBT, OPEN, TERMINAL, RunStat
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Clip, Cut, Event, Leased, Run, Share
 from pipelines.ports import Rows, Tx
-from pipelines.stages.files import keep, withdrawals
-from pipelines.stages.files.withdrawals import What
+from pipelines.stages.files import keep, revocations
+from pipelines.stages.files.revocations import Revoked
 from pipelines.stages.kernel.services import Services
 
 
@@ -50,7 +50,7 @@ def erase(services: Services, base_id: str, record_id: str, *, dry_run: bool = F
     files = tuple(sorted(ours - used))
     if not dry_run:
         keep.remove(services, files)
-        withdrawals.note(services, What.ROW, record_id, base_id=base_id)
+        revocations.note(services, Revoked.ROW, record_id, base_id=base_id)
     return Erased(ids, len(found), files, tuple(sorted(ours & used)))
 
 

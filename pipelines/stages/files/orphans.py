@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pipelines.domain.lifecycle import TERMINAL, RunStatus
-from pipelines.domain.stored_files import WITHDRAWN, FileKind, kind_of
+from pipelines.domain.stored_files import REVOKED, FileKind, kind_of
 from pipelines.ports import Stored, Tx
 from pipelines.stages.files import keep
 from pipelines.stages.kernel.services import Services
@@ -40,7 +40,7 @@ def find(services: Services) -> Orphans:
         named, before = set(_named(tx)), oldest_open(tx, services.clock.now() - YOUNG_S)
     found = Orphans(missing=sorted(key for key in {*rows, *named} if key not in listed))
     for key, stored in listed.items():
-        if key in named or rows.get(key) in _PINNED or key.startswith(f"{WITHDRAWN}/"):
+        if key in named or rows.get(key) in _PINNED or key.startswith(f"{REVOKED}/"):
             continue
         if kind_of(key) is None:
             found.strange.append(stored)

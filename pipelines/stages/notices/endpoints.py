@@ -19,8 +19,8 @@ from pipelines.domain.errors import Busy, NotAllowed, NotFound, TooMany
 from pipelines.domain.keys import new_id
 from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.ports import Tx
-from pipelines.stages.files import withdrawals
-from pipelines.stages.files.withdrawals import What
+from pipelines.stages.files import revocations
+from pipelines.stages.files.revocations import Revoked
 from pipelines.stages.kernel import announcements
 from pipelines.stages.kernel.paging import cursor_after, newest_first
 from pipelines.stages.kernel.services import Services
@@ -113,7 +113,7 @@ def delete(services: Services, endpoint_id: str) -> None:
     with services.store.write() as tx:
         found(tx, endpoint_id)
         tx.endpoints.remove(endpoint_id)
-    withdrawals.note(services, What.WEBHOOK, endpoint_id)
+    revocations.note(services, Revoked.WEBHOOK, endpoint_id)
 
 
 def rotate(services: Services, endpoint_id: str, sealed_secret: str, hours: float) -> Endpoint:

@@ -10,22 +10,22 @@ from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.records import RESTORED, Checkpoint, Generation
 from pipelines.ports import Job, Tx
 from pipelines.stages.commerce import accounts
-from pipelines.stages.files import erase, withdrawals
-from pipelines.stages.files.withdrawals import What, Withdrawal
+from pipelines.stages.files import erase, revocations
+from pipelines.stages.files.revocations import Revocation, Revoked
 from pipelines.stages.generations import restored
 from pipelines.stages.kernel.services import Services
 
 logger = logging.getLogger(__name__)
 
-REPLAYED = "withdrawals"
-"""The checkpoint of when withdrawals were done again after a restore."""
+REPLAYED = "revocations"
+"""The checkpoint of when revocations were done again after a restore."""
 SLACK_S = 600.0
 """What was taken back just before the backup may have been committed just after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How many withdrawals hold again, and what could not be done yet, in sentences."""
+    """How many revocations hold again, and what could not be done yet, in sentences."""
 
     done: int
     waiting: tuple[str, ...]
@@ -63,7 +63,7 @@ def before_answering(services: Services) -> None:
     if brought_back is None or (replayed is not None and replayed.at >= brought_back.at):
         return
     again = replay(services)
-    logger.warning("the database was restored: %d withdrawals hold again", again.done)
+    logger.warning("the database was restored: %d revocations hold again", again.done)
     for sentence in again.waiting:
         logger.warning("not yet: %s", sentence)
 
@@ -72,7 +72,7 @@ def replay(services: Services) -> Replayed:
     """Take back again what was taken back since the backup. Doing it twice changes nothing."""
     with services.store.read() as tx:
         unknown = restored.gap(tx)
-    told = list(withdrawals.noted_since(services, unknown[0] - SLACK_S if unknown else 0.0))
+    told = list(revocations.noted_since(services, unknown[0] - SLACK_S if unknown else 0.0))
     waiting = tuple(sentence for one in told if (sentence := _again(services, one)))
     now = services.clock.now()
     with services.store.write() as tx:
@@ -81,10 +81,10 @@ def replay(services: Services) -> Replayed:
     return Replayed(len(told) - len(waiting), waiting)
 
 
-def _again(services: Services, told: Withdrawal) -> str:
+def _again(services: Services, told: Revocation) -> str:
     """Why it cannot be done yet; nothing when it is, or when the backup is of before the thing itself."""
     try:
-        _withdraw(services, told)
+        _revoke(services, told)
     except NotAllowed as error:
         return f"{told.what} {told.id}: {error.marketer}"
     except NotFound:
@@ -92,24 +92,24 @@ def _again(services: Services, told: Withdrawal) -> str:
     return ""
 
 
-def _withdraw(services: Services, told: Withdrawal) -> None:
+def _revoke(services: Services, told: Revocation) -> None:
     columns = told.columns
-    if told.what is What.ROW:
+    if told.what is Revoked.ROW:
         erase.erase(services, columns["base_id"], told.id, actor="restore")
-    elif told.what is What.BASE:
+    elif told.what is Revoked.BASE:
         accounts.give_base(services, told.id, columns["account_id"])
     else:
         with services.store.write() as tx:
             match told.what:
-                case What.KEY:
+                case Revoked.KEY:
                     tx.keys.change(told.id, **columns)
-                case What.ACCOUNT:
+                case Revoked.ACCOUNT:
                     tx.accounts.change(told.id, **columns)
-                case What.FILM:
+                case Revoked.FILM:
                     tx.cuts.change(told.id, **columns)
-                case What.SHARE:
+                case Revoked.SHARE:
                     tx.shares.change(told.id, **columns)
-                case What.WEBHOOK:
+                case Revoked.WEBHOOK:
                     tx.endpoints.remove(told.id)
 
 

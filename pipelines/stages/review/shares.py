@@ -16,8 +16,8 @@ from pipelines.domain.lifecycle import CutStatus, ReviewVerdict
 from pipelines.domain.records import Clip, Comment, Cut, Run, Scene, Share
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import outbox
-from pipelines.stages.files import withdrawals
-from pipelines.stages.files.withdrawals import What
+from pipelines.stages.files import revocations
+from pipelines.stages.files.revocations import Revoked
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, found_run, record
 from pipelines.stages.spending import rate_limits
@@ -84,7 +84,7 @@ def revoke(services: Services, share_id: str, actor: str) -> Share:
         tx.shares.change(share.id, revoked_at=now)
         record(tx, Actor(actor, now), "share", share.id, share.run_id, "unshared")
         _tell_row(services, tx, found_run(tx, share.run_id), outbox.SOON_S)
-    withdrawals.note(services, What.SHARE, share.id, revoked_at=now)
+    revocations.note(services, Revoked.SHARE, share.id, revoked_at=now)
     return replace(share, revoked_at=now)
 
 

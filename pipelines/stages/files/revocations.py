@@ -15,13 +15,13 @@ from enum import StrEnum
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.state.open_json import JsonObject
-from pipelines.domain.stored_files import WITHDRAWN
+from pipelines.domain.stored_files import REVOKED
 from pipelines.stages.kernel.services import Services
 
 logger = logging.getLogger(__name__)
 
 
-class What(StrEnum):
+class Revoked(StrEnum):
     """What can be taken back."""
 
     KEY = "key"
@@ -34,40 +34,40 @@ class What(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Withdrawal:
+class Revocation:
     """One of them, and the columns that its row has since."""
 
-    what: What
+    what: Revoked
     id: str
     columns: JsonObject = field(default_factory=dict)
 
 
-def note(services: Services, what: What, id: str, **columns: object) -> None:
+def note(services: Services, what: Revoked, id: str, **columns: object) -> None:
     """Keep in storage what a row was just told. Storage that is away does not keep anybody from taking something back:
     the log says what a restored database would not know.
     """
     now = services.clock.now()
     body = json.dumps({"what": what, "id": id, "columns": columns}, sort_keys=True).encode()
     name = f"{_moment(now)}-{what}-{hashlib.sha256(body).hexdigest()[:16]}.json"
-    draft = services.work / WITHDRAWN / name
+    draft = services.work / REVOKED / name
     try:
         draft.parent.mkdir(parents=True, exist_ok=True)
         draft.write_bytes(body)
-        services.media.put_file(draft, f"{WITHDRAWN}/{name}", "application/json")
+        services.media.put_file(draft, f"{REVOKED}/{name}", "application/json")
     except (ReelgridError, OSError) as error:
         logger.error("%s %s was taken back, but a backup of before will know it as good: %s", what, id, error)  # noqa: TRY400
     finally:
         draft.unlink(missing_ok=True)
 
 
-def noted_since(services: Services, since: float) -> Iterator[Withdrawal]:
+def noted_since(services: Services, since: float) -> Iterator[Revocation]:
     """All of them since then, in their order. Raises Unavailable."""
-    first = f"{WITHDRAWN}/{_moment(since)}"
-    for key in sorted(stored.key for stored in services.media.list_prefix(f"{WITHDRAWN}/") if stored.key >= first):
+    first = f"{REVOKED}/{_moment(since)}"
+    for key in sorted(stored.key for stored in services.media.list_prefix(f"{REVOKED}/") if stored.key >= first):
         stored = services.media.stat(key)
         if stored is not None:
             told = json.loads(b"".join(services.media.open_range(key, 0, stored.size)))
-            yield Withdrawal(What(told["what"]), told["id"], told["columns"])
+            yield Revocation(Revoked(told["what"]), told["id"], told["columns"])
 
 
 def _moment(at: float) -> str:
