@@ -11,7 +11,7 @@ from flask import request
 from pydantic import BaseModel, ValidationError
 
 from pipelines.domain.errors import Problem
-from webapp.errors import HttpProblem
+from webapp.errors import HttpProblem, invalid_input
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -113,12 +113,7 @@ def validated(model: type[M], data: dict[str, Any]) -> M:
         problems = tuple(
             Problem(_place(line["loc"]), _words(line)) for line in error.errors(include_url=False, include_input=False)
         )
-        raise HttpProblem(422, sentence(problems), problems) from None
-
-
-def sentence(problems: tuple[Problem, ...]) -> str:
-    """All problems on one line, for clients that show only `detail`."""
-    return " ".join(f"{p.field}: {p.message}" if p.field else p.message for p in problems)
+        raise invalid_input(problems) from None
 
 
 def _place(loc: tuple[int | str, ...]) -> str:

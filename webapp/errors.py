@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from math import ceil
@@ -102,6 +103,12 @@ class HttpProblem(Exception):
             **({"violated": list(self.violated)} if self.violated else {}),
             **self.more,
         }
+
+
+def invalid_input(problems: Sequence[Problem]) -> HttpProblem:
+    """422 that names every field; its detail is all of them on one line, for clients that show nothing else."""
+    detail = " ".join(f"{p.field}: {p.message}" if p.field else p.message for p in problems)
+    return HttpProblem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, tuple(problems))
 
 
 def from_domain(error: ReelgridError) -> HttpProblem:

@@ -15,7 +15,7 @@ from webapp import bodies, idempotency
 from webapp.access import doors
 from webapp.api.fields import Body, Dollars
 from webapp.api.operations import OPERATIONS, Effect, Operation, Tool, as_response
-from webapp.errors import HttpProblem, answer
+from webapp.errors import HttpProblem, answer, invalid_input
 
 CEILING, ORDERS_CEILING = "max_price_usd", "max_cost_usd"
 _HINTS: Mapping[Effect, Mapping[str, bool]] = {
@@ -72,7 +72,7 @@ def _answered(entry: Operation, arguments: dict[str, Any]) -> Response:
     unknown = arguments.keys() & _hidden(entry) if models else arguments.keys()
     problems += [Problem(name, "is not an argument of this tool.") for name in sorted(unknown)]
     if problems:
-        raise HttpProblem(422, bodies.sentence(tuple(problems)), tuple(problems))
+        raise invalid_input(problems)
     if not models:
         return as_response(entry.handler(**path))
     chosen = entry.choose(arguments) if entry.choose and len(models) > 1 else None

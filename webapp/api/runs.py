@@ -15,9 +15,8 @@ from webapp.api import answers, estimates, run_answers
 from webapp.api.decisions import Decision, Regenerate, RunAction
 from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.queries import NO_CURSOR, RunQuery, SceneQuery, is_cursor, moment
-from webapp.bodies import sentence
 from webapp.context import actor, services
-from webapp.errors import HttpProblem
+from webapp.errors import invalid_input
 
 _decision = partial(
     operation,
@@ -48,7 +47,7 @@ def list_runs(query: RunQuery) -> Reply:
     if not is_cursor(query.cursor):
         problems.append(Problem("cursor", NO_CURSOR))
     if problems:
-        raise HttpProblem(422, sentence(tuple(problems)), tuple(problems))
+        raise invalid_input(problems)
     filters = {"record": query.record_id, "status": statuses, "since": since, "until": until}
     runs, cursor = run_view.list_runs(services(), limit=query.limit, cursor=query.cursor, **filters)  # type: ignore[arg-type]
     return Reply({"runs": runs, "next_cursor": cursor})

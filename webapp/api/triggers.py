@@ -37,9 +37,8 @@ from webapp.api.orders import (
     RecordQuestion,
     RecordTrigger,
 )
-from webapp.bodies import sentence
 from webapp.context import actor, services
-from webapp.errors import STARTS, HttpProblem
+from webapp.errors import STARTS, HttpProblem, invalid_input
 
 
 def kind_of(data: dict[str, Any]) -> type[BaseModel]:
@@ -61,7 +60,7 @@ def order_or_row(data: dict[str, Any]) -> type[BaseModel]:
     if not {"master_prompt", "record_id"} & data.keys():
         either = {"record_id": "master_prompt", "master_prompt": "record_id"}
         problems = tuple(Problem(name, f"is required, unless there is {other}.") for name, other in either.items())
-        raise HttpProblem(422, sentence(problems), problems)
+        raise invalid_input(problems)
     return MasterPromptOrder if "master_prompt" in data else RecordTrigger
 
 

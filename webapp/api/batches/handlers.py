@@ -29,7 +29,7 @@ from webapp.api.operations import Reply, operation
 from webapp.api.queries import NewestQuery
 from webapp.api.triggers import request_of
 from webapp.context import actor, services
-from webapp.errors import HttpProblem
+from webapp.errors import HttpProblem, invalid_input
 
 BATCH_LIMIT = 1024 * 1024
 _OWN: dict[str, Any] = {"owner": Owner.ACCOUNT, "tag": "Batches"}
@@ -64,7 +64,7 @@ def create_batch(body: Envelope) -> Reply:
         estimate = models.BatchEstimate(ok=not listed, quote_usd=dollars(quote), problems=estimates.listed(listed))
         return Reply(estimate)
     if listed and (body.on_error == "refuse" or not found):
-        raise HttpProblem(422, bodies.sentence(listed), listed)
+        raise invalid_input(listed)
     started = _started(body, found, problems)
     return Reply(_view(batches.view(services(), started.id)), 202, {"Location": _url(started)})
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.domain.errors import Problem
-from webapp.bodies import sentence
-from webapp.errors import HttpProblem
+from webapp.errors import invalid_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def translate(data: Mapping[str, Any], *, film: bool) -> Translated:
         problems.append(Problem("image_url", "is required for image-to-video."))
     ignored = tuple(name for name in _IGNORED if ours.pop(name, None) is not None)
     if problems:
-        raise HttpProblem(422, sentence(tuple(problems)), tuple(problems))
+        raise invalid_input(problems)
     return Translated(ours, legacy=ours != dict(data), ignored=ignored)
 
 

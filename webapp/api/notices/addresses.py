@@ -9,9 +9,8 @@ from pipelines.domain.orders.public_addresses import why_not
 from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.security import sealing
 from pipelines.settings import Origin
-from webapp.bodies import sentence
 from webapp.context import secret, settings
-from webapp.errors import HttpProblem
+from webapp.errors import invalid_input
 
 MAX_ADDRESS = 2048
 
@@ -20,8 +19,7 @@ def sealed(name: str, url: str, *, secretive: bool = False) -> SealedAddress:
     """The address as it is kept; `secretive`: where its path is a secret too. Raises 422, naming the field."""
     why = refusal(url)
     if why is not None:
-        problem = Problem(name, why)
-        raise HttpProblem(422, sentence((problem,)), (problem,))
+        raise invalid_input([Problem(name, why)])
     parts = urlsplit(url)
     origin = f"{parts.scheme}://{parts.netloc}"
     path = "/…" if secretive else parts.path

@@ -18,9 +18,8 @@ from webapp.api.notices.models import EndpointChange, EndpointOrder, NoticeQuery
 from webapp.api.operate import page
 from webapp.api.operations import Reply, operation
 from webapp.api.queries import PageQuery, moment
-from webapp.bodies import sentence
 from webapp.context import actor, secret, services
-from webapp.errors import HttpProblem
+from webapp.errors import invalid_input
 
 _MANAGES: dict[str, Any] = {"owner": Owner.ACCOUNT, "scope": "manage", "tag": "Webhooks"}
 _PROBLEMS = (400, 401, 403, 404, 409, 413, 415, 422, 429)
@@ -180,7 +179,7 @@ def recover_webhook(endpoint_id: str, body: Recovery) -> Reply:
     problems: list[Problem] = []
     since = moment("since", body.since, problems)
     if since is None:
-        raise HttpProblem(422, sentence(tuple(problems)), tuple(problems))
+        raise invalid_input(problems)
     count, more = endpoints.recover(services(), endpoint_id, since)
     return Reply(models.Recovered(recovered=count, more=more), 202)
 
