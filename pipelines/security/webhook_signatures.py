@@ -131,14 +131,7 @@ def verify_kie(hmac_key: str, *, task_id: str, timestamp: str | None, signature:
 
 def verify_openrouter(live: Sequence[str], *, signature: str | None, body: bytes, now: float) -> None:
     """Believe an OpenRouter callback or raise a `BadWebhook`. `signature` is X-OpenRouter-Signature, `t=…,v1=…`."""
-    fields = [entry.partition("=") for entry in (signature or "").split(",")]
-    timestamps = [value for name, _, value in fields if name.strip() == "t"]
-    if len(timestamps) != 1:
-        raise MissingSignature("X-OpenRouter-Signature is missing or unusable")
-    _check_timestamp(timestamps[0], now)
-    signed = f"{timestamps[0]},".encode() + body
-    given = [value for name, _, value in fields if name.strip() == "v1"]
-    _check_signature(given, (_mac(secret.encode(), signed).hex() for secret in live))
+    _check_dated("X-OpenRouter-Signature", ",", live, signature=signature, body=body, now=now)
 
 
 def verify_stripe(secret: str, *, signature: str | None, body: bytes, now: float) -> None:
@@ -146,14 +139,21 @@ def verify_stripe(secret: str, *, signature: str | None, body: bytes, now: float
     secret while it is rotated. The secret is used as it is, with its `whsec_`. An event that is too early is refused
     like one that is too late, which Stripe's own library takes.
     """
+    _check_dated("Stripe-Signature", ".", [secret], signature=signature, body=body, now=now)
+
+
+def _check_dated(
+    header: str, separator: str, secrets: Sequence[str], *, signature: str | None, body: bytes, now: float
+) -> None:
+    """A header `t=…,v1=…`, whose v1 signs its t, the separator and the body."""
     fields = [entry.partition("=") for entry in (signature or "").split(",")]
     timestamps = [value for name, _, value in fields if name.strip() == "t"]
     if len(timestamps) != 1:
-        raise MissingSignature("Stripe-Signature is missing or unusable")
+        raise MissingSignature(f"{header} is missing or unusable")
     _check_timestamp(timestamps[0], now)
-    signed = f"{timestamps[0]}.".encode() + body
+    signed = f"{timestamps[0]}{separator}".encode() + body
     given = [value for name, _, value in fields if name.strip() == "v1"]
-    _check_signature(given, [_mac(secret.encode(), signed).hex()])
+    _check_signature(given, (_mac(secret.encode(), signed).hex() for secret in secrets))
 
 
 def _check_timestamp(timestamp: str | None, now: float) -> None:
