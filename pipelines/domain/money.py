@@ -33,7 +33,7 @@ DEPLOYMENT = "all"
 
 
 def subject(kind: str, id: str) -> str:
-    """Whose balance is kept: `run`, `key`, `base` or `account`, and which."""
+    """Whose balance is kept: `run`, `key`, `base`, `account` or `project`, and which."""
     return f"{kind}:{id}"
 
 
