@@ -43,6 +43,8 @@ class Till:
 
     def __init__(self) -> None:
         self.url, self.secret = ENDPOINT, SECRET
+        self.charged: dict[str, int] = {}
+        """Cents, by payment."""
 
     def send(self, kind: str, thing: Mapping[str, Any], event: str | None = None) -> dict[str, Any]:
         """One event, signed as Stripe signs; what the endpoint answered."""
@@ -80,18 +82,20 @@ def register(app: Flask) -> None:
         how = str(told.get("how") or "paid")
         if how not in WAYS:
             return Response(f"how must be one of {', '.join(WAYS)}", 400)
+        cents, payment = round(float(told.get("usd") or 5) * 100), f"pi_{secrets.token_hex(12)}"
+        till.charged[payment] = cents
         session = {
             "id": f"cs_test_{secrets.token_hex(12)}",
             "object": "checkout.session",
             "client_reference_id": told.get("client_reference_id") or None,
-            "payment_intent": f"pi_{secrets.token_hex(12)}",
-            "amount_subtotal": round(float(told.get("usd") or 5) * 100),
+            "payment_intent": payment,
+            "amount_subtotal": cents,
             "currency": "usd",
         }
         events = [till.send(kind, {**session, **says}) for kind, says in WAYS[how]]
         if how == "twice":
             events.append(till.send(COMPLETED, {**session, **_PAID}, events[0]["event"]))
-        return jsonify({"session": session["id"], "payment": session["payment_intent"], "events": events})
+        return jsonify({"session": session["id"], "payment": payment, "events": events})
 
     @stripe.post("/give-back")
     def give_back() -> Response:
@@ -99,6 +103,7 @@ def register(app: Flask) -> None:
         cents, payment = round(float(told["usd"]) * 100), told["payment"]
         if told.get("dispute"):
             return jsonify(till.send("charge.dispute.created", {"payment_intent": payment, "amount": cents}))
-        return jsonify(till.send("charge.refunded", {"payment_intent": payment, "amount_refunded": cents}))
+        charge = {"payment_intent": payment, "amount": till.charged.get(payment, cents), "amount_refunded": cents}
+        return jsonify(till.send("charge.refunded", charge))
 
     app.register_blueprint(stripe)

@@ -292,5 +292,36 @@ def test_money_that_goes_back_takes_the_credits_along_or_suspends(shop: WebHarne
     assert told(shop, "ledger", "audit")["balanced"] is True
 
 
+@pytest.mark.parametrize("charged", [540, 250], ids=["with tax", "less a discount"])
+@pytest.mark.parametrize("early", [True, False])
+def test_all_the_money_back_is_all_the_credits_and_no_fault_of_the_account(
+    shop: WebHarness, charged: int, *, early: bool
+) -> None:
+    """A lot is what the credits were worth before tax and discount; Stripe gives back what was charged."""
+    who, stripe = customer(shop, "ada"), Stripe(shop)
+
+    def given_back(cents: int) -> None:
+        told = {"payment_intent": "pi_1", "amount": charged, "amount_refunded": cents}
+        assert stripe.send("charge.refunded", told) == 200
+
+    if not early:
+        assert stripe.bought() == 200
+    given_back(charged // 2)
+    given_back(charged)
+    if early:
+        assert stripe.bought() == 200
+    assert (available(shop), ask(shop, who, "/api/account").json["status"]) == (0, AccountStatus.ACTIVE)
+
+
+def test_credits_that_ended_unused_are_not_missed_when_their_money_goes_back(shop: WebHarness) -> None:
+    who, stripe = customer(shop, "ada"), Stripe(shop)
+    assert stripe.bought() == 200
+    with shop.store.write() as tx:
+        (lot,) = tx.lots.find()
+        credit_book.expire(tx, lot.expires_at or 0.0, lot.id)
+    assert stripe.send("charge.dispute.created", {"payment_intent": "pi_1", "amount": 500}) == 200
+    assert (available(shop), ask(shop, who, "/api/account").json["status"]) == (0, AccountStatus.ACTIVE)
+
+
 def test_without_the_secret_there_is_no_such_address(harness: WebHarness) -> None:
     assert Stripe(harness).bought() == 404

@@ -11,8 +11,12 @@ from click.testing import Result
 
 from pipelines.database.backup import back_up, restore
 from pipelines.domain.orders.order import Order
+from pipelines.domain.records import LotKind
+from pipelines.stages.commerce import top_ups
+from pipelines.stages.commerce.top_ups import Reversal
 from pipelines.stages.notices import endpoints
 from pipelines.stages.review import shares
+from pipelines.stages.spending import credit_book
 from tests.web.test_customer_webhooks import add
 from tests.web.test_pages import person
 from tests.web.two_accounts import Customer, customer
@@ -78,6 +82,26 @@ def test_a_share_and_a_webhook_that_were_taken_back_after_the_backup_stay_so(har
     assert [harness.client.get(f"/s/{share.token}").status_code for share in (ended, good)] == [410, 200]
     with harness.services.store.read() as tx:
         assert [one.id for one in tx.endpoints.find()] == [kept]
+
+
+@pytest.mark.logs_errors
+def test_webhooks_switched_off_and_accounts_whose_money_went_back_after_the_backup_stay_so(harness: WebHarness) -> None:
+    off, on = (add(harness, f"https://{name}.example/hook")["endpoint_id"] for name in ("off", "on"))
+    who = customer(harness, "ada")
+    with harness.store.write() as tx:
+        lot = credit_book.grant(
+            tx, 1.0, who.account_id, 10_000, kind=LotKind.PAID, source="s", expires_at=None, payment="pi_1"
+        )
+        tx.lots.change(lot.id, available_micro=0, used_micro=10_000)
+    backup = harness.folder / "saved.db"
+    back_up(f"sqlite:///{harness.folder / 'var' / 'reelgrid.db'}", backup)
+    for hook, enabled in ((off, False), (on, False), (on, True)):
+        endpoints.change(harness.services, hook, enabled=enabled)
+    top_ups.receive(harness.services, "evt_1", Reversal(payment="pi_1", cents=1), None)
+    loses_its_database(harness, backup)
+    with harness.services.store.read() as tx:
+        assert {one.id: one.off is None for one in tx.endpoints.find()} == {off: False, on: True}
+    assert _starts(harness, who) == 403
 
 
 def _starts(harness: WebHarness, who: Customer) -> int:

@@ -54,10 +54,13 @@ class _Session(BaseModel):
 
 class _Charge(BaseModel):
     payment_intent: _Id | None = None
+    amount: _Cents | None = None
     amount_refunded: _Cents
 
     def told(self) -> Reversal | None:
-        return Reversal(payment=self.payment_intent, cents=self.amount_refunded) if self.payment_intent else None
+        if self.payment_intent is None:
+            return None
+        return Reversal(payment=self.payment_intent, cents=self.amount_refunded, of_cents=self.amount or None)
 
 
 class _Dispute(BaseModel):

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pipelines.domain.money import MICRO, show
 from pipelines.domain.records import AccountStatus, InboxItem, Lot, LotKind
 from pipelines.ports import Tx
+from pipelines.stages.files import withdrawals
+from pipelines.stages.files.withdrawals import What
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
 from pipelines.stages.spending import credit_book
@@ -40,10 +42,13 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reversal:
-    """What an event tells of money that went back, or is disputed: so many cents in all."""
+    """What an event tells of money that went back, or is disputed: so many cents in all, of so many that were paid if
+    it says that (with tax, or less a discount).
+    """
 
     payment: str
     cents: int
+    of_cents: int | None = None
 
 
 def receive(services: Services, event_id: str, told: Purchase | Reversal | None, days: int | None) -> None:
@@ -53,16 +58,19 @@ def receive(services: Services, event_id: str, told: Purchase | Reversal | None,
         if not tx.inbox.add(InboxItem(id=f"{STRIPE}:{event_id}", at=now, provider=STRIPE)) or told is None:
             return
         if isinstance(told, Reversal):
-            _reverse(tx, now, told)
-        elif told.paid:
-            _grant(tx, now, told, days)
+            suspended = _reverse(tx, now, told)
+        else:
+            suspended = _grant(tx, now, told, days) if told.paid else None
+    if suspended is not None:
+        withdrawals.note(services, What.ACCOUNT, suspended, status=AccountStatus.SUSPENDED)
 
 
-def _grant(tx: Tx, now: float, bought: Purchase, days: int | None) -> None:
+def _grant(tx: Tx, now: float, bought: Purchase, days: int | None) -> str | None:
+    """The account, if the money has gone back already and it is suspended for that."""
     account = tx.accounts.get(bought.account_id) if bought.account_id else None
     if account is None or bought.currency != "usd" or bought.cents <= 0:
         _tell_operator(tx, now, bought)
-        return
+        return None
     lot = credit_book.grant(
         tx,
         now,
@@ -74,8 +82,7 @@ def _grant(tx: Tx, now: float, bought: Purchase, days: int | None) -> None:
         payment=bought.payment,
     )
     early = tx.inbox.get(_reversal_id(bought.payment)) if bought.payment else None
-    if early is not None:
-        _take_back(tx, now, lot, int(early.body["cents"]))
+    return None if early is None else _take_back(tx, now, lot, early.body["cents"], early.body.get("of_cents"))
 
 
 def source_of(session: str) -> str:
@@ -94,30 +101,38 @@ def _tell_operator(tx: Tx, now: float, bought: Purchase) -> None:
     record(tx, Actor(STRIPE, now), "payment", bought.session, None, UNMATCHED, sentence=sentence)
 
 
-def _reverse(tx: Tx, now: float, told: Reversal) -> None:
-    """Events come in any order: of a payment that is not known yet it is remembered until it is."""
+def _reverse(tx: Tx, now: float, told: Reversal) -> str | None:
+    """The account that is suspended. Events come in any order: of a payment that is not known yet it is remembered
+    until it is.
+    """
     lots = tx.lots.find(payment=told.payment, limit=1)
     if lots:
-        _take_back(tx, now, lots[0], told.cents)
-        return
+        return _take_back(tx, now, lots[0], told.cents, told.of_cents)
     known = tx.inbox.get(_reversal_id(told.payment))
     if known is not None:
         tx.inbox.remove(known.id)
-    cents = max(told.cents, int(known.body["cents"]) if known else 0)
-    tx.inbox.add(InboxItem(id=_reversal_id(told.payment), at=now, provider=STRIPE, body={"cents": cents}))
+    body = {"cents": told.cents, "of_cents": told.of_cents}
+    if known is not None:
+        body = {"cents": max(told.cents, known.body["cents"]), "of_cents": told.of_cents or known.body.get("of_cents")}
+    tx.inbox.add(InboxItem(id=_reversal_id(told.payment), at=now, provider=STRIPE, body=body))
+    return None
 
 
 def _reversal_id(payment: str | None) -> str:
     return f"{STRIPE}-reversal:{payment}"
 
 
-def _take_back(tx: Tx, now: float, lot: Lot, cents: int) -> None:
-    missing = credit_book.revoke(tx, now, lot, cents * CENT_MICRO)
-    if missing > 0:
-        tx.accounts.change(lot.account_id, {"status": AccountStatus.ACTIVE}, status=AccountStatus.SUSPENDED)
-        sentence = f"{show(missing)} of a payment that went back are used up: account {lot.account_id} is suspended."
-        logger.error("%s", sentence)
-        record(tx, Actor(STRIPE, now), "payment", lot.payment or lot.id, None, "reversed", sentence=sentence)
+def _take_back(tx: Tx, now: float, lot: Lot, cents: int, of_cents: int | None) -> str | None:
+    """The account, if what goes back is used up, and it is suspended for that now."""
+    amount = cents * CENT_MICRO if of_cents is None else -(-lot.granted_micro * cents // of_cents)
+    missing = credit_book.revoke(tx, now, lot, amount)
+    if missing <= 0:
+        return None
+    changed = tx.accounts.change(lot.account_id, {"status": AccountStatus.ACTIVE}, status=AccountStatus.SUSPENDED)
+    sentence = f"{show(missing)} of a payment that went back are used up: account {lot.account_id} is suspended."
+    logger.error("%s", sentence)
+    record(tx, Actor(STRIPE, now), "payment", lot.payment or lot.id, None, "reversed", sentence=sentence)
+    return lot.account_id if changed else None
 
 
 def unmatched(tx: Tx, since: float) -> list[str]:

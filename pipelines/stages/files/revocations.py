@@ -30,6 +30,7 @@ class Revoked(StrEnum):
     FILM = "film"
     SHARE = "share"
     WEBHOOK = "webhook"
+    """Deleted where no columns are told, else switched off or on."""
     ROW = "row"
 
 

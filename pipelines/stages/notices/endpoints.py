@@ -105,7 +105,10 @@ def change(
             changes |= {"off": DisabledReason.PAUSED, "off_at": services.clock.now()}
         if changes:
             tx.endpoints.change(endpoint_id, **changes)
-        return found(tx, endpoint_id)
+        endpoint = found(tx, endpoint_id)
+    if enabled is not None:
+        withdrawals.note(services, What.WEBHOOK, endpoint_id, off=endpoint.off, off_at=endpoint.off_at)
+    return endpoint
 
 
 def delete(services: Services, endpoint_id: str) -> None:

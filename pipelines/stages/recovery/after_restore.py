@@ -109,6 +109,8 @@ def _revoke(services: Services, told: Revocation) -> None:
                     tx.cuts.change(told.id, **columns)
                 case Revoked.SHARE:
                     tx.shares.change(told.id, **columns)
+                case Revoked.WEBHOOK if columns:
+                    tx.endpoints.change(told.id, **columns)
                 case Revoked.WEBHOOK:
                     tx.endpoints.remove(told.id)
 

@@ -432,13 +432,15 @@ def _at_least_a_week(lot: Lot, now: float) -> float | None:
 
 
 def revoke(tx: Tx, now: float, lot: Lot, amount: int) -> int:
-    """Take back what of a lot is available, up to `amount` in all; what could not be taken any more."""
+    """Take back what of a lot is available, up to `amount` in all; how much of it is set aside or used up. What has
+    expired was nobody's gain.
+    """
     _lock(tx, lot.account_id)
     current = tx.lots.get(lot.id, lock=True) or lot
     wanted = max(0, amount - current.revoked_micro)
     taken = min(wanted, current.available_micro)
     _post(tx, now, _P.REVOKE, taken, lot.id)
-    return wanted - taken
+    return min(wanted - taken, current.reserved_micro + current.used_micro)
 
 
 def expire(tx: Tx, now: float, lot_id: str) -> None:
