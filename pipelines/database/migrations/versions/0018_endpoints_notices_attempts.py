@@ -10,6 +10,16 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _attempts()
+    _endpoints()
+    _notices()
+    # Added one by one: the table of all runs is not written anew for it.
+    op.add_column("runs", sa.Column("custom_id", sa.Text(), nullable=True))
+    op.add_column("runs", sa.Column("metadata", sa.JSON(none_as_null=True), nullable=True))
+    op.add_column("runs", sa.Column("webhook", sa.JSON(none_as_null=True), nullable=True))
+
+
+def _attempts() -> None:
     op.create_table(
         "attempts",
         sa.Column("id", sa.Text(), nullable=False),
@@ -27,6 +37,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_attempts_at", ["at"], unique=False)
         batch_op.create_index("ix_attempts_notice_id_at", ["notice_id", "at"], unique=False)
 
+
+def _endpoints() -> None:
     op.create_table(
         "endpoints",
         sa.Column("id", sa.Text(), nullable=False),
@@ -50,6 +62,8 @@ def upgrade() -> None:
     with op.batch_alter_table("endpoints", schema=None) as batch_op:
         batch_op.create_index("ix_endpoints_account_id", ["account_id"], unique=False)
 
+
+def _notices() -> None:
     op.create_table(
         "notices",
         sa.Column("id", sa.Text(), nullable=False),
@@ -88,11 +102,6 @@ def upgrade() -> None:
         batch_op.create_index("ix_notices_run_id_created_at", ["run_id", "created_at"], unique=False)
         batch_op.create_index("ix_notices_target_lease_until", ["target", "lease_until"], unique=False)
         batch_op.create_index("uq_notices_target_event", ["target", "event"], unique=True)
-
-    # Added one by one: the table of all runs is not written anew for it.
-    op.add_column("runs", sa.Column("custom_id", sa.Text(), nullable=True))
-    op.add_column("runs", sa.Column("metadata", sa.JSON(none_as_null=True), nullable=True))
-    op.add_column("runs", sa.Column("webhook", sa.JSON(none_as_null=True), nullable=True))
 
 
 def downgrade() -> None:

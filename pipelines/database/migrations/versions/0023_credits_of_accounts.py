@@ -10,6 +10,16 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _credits()
+    _lots()
+    _reservations()
+    # The default stays: a service of the version before, which still runs while this one starts, adds rows without it.
+    op.add_column("accounts", sa.Column("pays_in_credits", sa.Boolean(), nullable=False, server_default=sa.false()))
+    # Without writing the table anew.
+    op.execute("ALTER TABLE runs ADD COLUMN price_micro BIGINT CONSTRAINT ck_runs_price_micro CHECK (price_micro >= 0)")
+
+
+def _credits() -> None:
     op.create_table(
         "credits",
         sa.Column("at", sa.Double(), nullable=False),
@@ -47,6 +57,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_credits_lot_id", ["lot_id"], unique=False)
         batch_op.create_index("ix_credits_run_id", ["run_id"], unique=False)
 
+
+def _lots() -> None:
     op.create_table(
         "lots",
         sa.Column("id", sa.Text(), nullable=False),
@@ -80,6 +92,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_lots_payment", ["payment"], unique=False)
         batch_op.create_index("uq_lots_source", ["source"], unique=True)
 
+
+def _reservations() -> None:
     op.create_table(
         "reservations",
         sa.Column("id", sa.Text(), nullable=False),
@@ -111,11 +125,6 @@ def upgrade() -> None:
             sqlite_where=sa.text("reserved_micro > 0"),
             postgresql_where=sa.text("reserved_micro > 0"),
         )
-
-    # The default stays: a service of the version before, which still runs while this one starts, adds rows without it.
-    op.add_column("accounts", sa.Column("pays_in_credits", sa.Boolean(), nullable=False, server_default=sa.false()))
-    # Without writing the table anew.
-    op.execute("ALTER TABLE runs ADD COLUMN price_micro BIGINT CONSTRAINT ck_runs_price_micro CHECK (price_micro >= 0)")
 
 
 def downgrade() -> None:
