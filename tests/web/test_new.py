@@ -83,6 +83,7 @@ def test_what_is_wrong_is_said_where_it_is_and_on_top(home: WebHarness) -> None:
     for name in ("scene_count", "seed", "logo"):
         assert f'href="#f-{name}"' in text
         assert re.search(rf'id="f-{name}"[^>]*aria-describedby="[^"]*f-{name}-wrong"[^>]*aria-invalid="true"', text)
+    assert text.count("Scene Count: must be a whole number.") == 2, "on top and beside the price, under its name"
     assert "A lighthouse at dawn." in text
     empty = html(client.post("/new", data=form(page, kind="scenes", scene=" ", do="start")))
     assert "Write at least one scene." in empty

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pipelines.security import api_keys, links
 from pipelines.security.secret_keys import SecretKeys
 from pipelines.stages.orders import plan_run
 from tests.web.web_fixtures import BASE, BEARER, KEY, OUTSIDE, RECORD, WebHarness
-from webapp.pages.filters import usd
+from webapp.pages.filters import usd, usd_enough
 from webapp.pages.runs import MOST_RUNS
 
 OTHER = "recZ9y8X7w6V5u4T3"
@@ -520,7 +521,11 @@ def test_making_a_scene_again_is_priced_for_every_model_before_the_click(tmp_pat
             path = "/api/runs/run_finished/scenes/1/regenerate"
             answer: Any = home.client.post(path, json={"dry_run": True, "model": model})
             assert answer.status_code in {200, 422}, answer.json
-            wanted = f"up to {usd(answer.json['quote_usd'])}" if answer.status_code == 200 else "cannot make this scene"
+            wanted = (
+                f"up to {usd_enough(answer.json['quote_usd'])}"
+                if answer.status_code == 200
+                else "cannot make this scene"
+            )
             assert said.endswith(wanted), (said, wanted)
             assert most == ("" if answer.status_code != 200 else str(answer.json["quote_usd"]))
 
@@ -600,3 +605,15 @@ def test_a_prompt_to_be_approved_is_shown_whole_and_a_page_that_waits_may_be_clo
     going = html(harness.client.get(f"/runs/run_go?t={token('run', 'run_go')}"))
     assert '<details class="prompt">' in going
     assert "You may close this page" in going
+
+
+def test_going_on_names_its_price_on_the_button(sora: WebHarness) -> None:
+    """As the API would quote it; where nothing has to be bought there is none."""
+    sora.change("runs", "run_finished", status=RunStatus.NEEDS_ATTENTION)
+    assert "<button>Go on</button>" in html(sora.client.get("/runs/run_finished"))
+    settings = replace(sora.scene("run_finished").settings, price_micro=404_000)
+    sora.change("scenes", "scene_run_finished_1", clip_id=None, status=SceneStatus.FAILED, settings=settings)
+    page = html(sora.client.get("/runs/run_finished"))
+    dry: Any = sora.client.post("/api/runs/run_finished/retry", json={"dry_run": True}).json
+    assert dry["quote_usd"] == 0.404
+    assert "<button>Go on — up to $0.41</button>" in page

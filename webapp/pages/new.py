@@ -19,7 +19,8 @@ from werkzeug.wrappers import Response as Redirect
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.keys import digest, new_id
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.money import dollars, show, to_micro
+from pipelines.domain.money import dollars, show_enough, to_micro
+from pipelines.domain.orders.field_labels import for_row
 from pipelines.domain.orders.inputs import (
     Box,
     Choice,
@@ -129,7 +130,7 @@ def order_video() -> str | tuple[str, int] | Response | Redirect:
         wrong = form.get("do") == "start" and quoted.most_micro is None
         return (_page(form, quoted), 422) if wrong else _page(form, quoted)
     if quoted.most_micro > to_micro(shown):
-        return _page(form, quoted, dearer=show(to_micro(shown))), 402
+        return _page(form, quoted, dearer=show_enough(to_micro(shown))), 402
     start = StartRequest(source="rest", order=quoted.order, fresh=quoted.order.fresh, paced=True)
     start = replace(start, at_most_micro=to_micro(shown))
 
@@ -166,7 +167,7 @@ def _page(form: MultiDict[str, str], quoted: Quoted | None, dearer: str | None =
         fields={field.item.api_name: field for field in fields},
         first=FIRST,
         fitted=FITTED,
-        problems=quoted.problems if quoted and form.get("do") == "start" else (),
+        problems=_said(quoted.problems) if quoted and form.get("do") == "start" else (),
         quote=_quote(quoted) if quoted else None,
         settings=_settings(fields),
         label=_label(quoted) if quoted else None,
@@ -209,6 +210,7 @@ def _quote(quoted: Quoted) -> Markup:
     html = render_template(
         "parts/new_quote.html",
         quoted=quoted,
+        problems=_said(quoted.problems),
         found=quoted.found,
         plan=run_view.plan_view(quoted.found.plan, sold=sold) if quoted.found and quoted.found.plan else None,
         price=None if price is None else dollars(price),
@@ -219,8 +221,17 @@ def _quote(quoted: Quoted) -> Markup:
     return Markup(html)  # noqa: S704 - our template
 
 
+def _said(problems: Sequence[Problem]) -> list[tuple[str, str]]:
+    """Which field is wrong, and why under the name that stands on the page; a whole sentence says it by itself."""
+    named = zip((problem.field for problem in problems), for_row(problems), strict=True)
+    return [
+        (field.partition("[")[0], row.message if row.message[:1].isupper() else f"{row.field}: {row.message}")
+        for field, row in named
+    ]
+
+
 def _label(quoted: Quoted) -> str:
-    return "Start" if quoted.most_micro is None else f"Start — up to {show(quoted.most_micro)}"
+    return "Start" if quoted.most_micro is None else f"Start — up to {show_enough(quoted.most_micro)}"
 
 
 def _models() -> list[ModelView]:

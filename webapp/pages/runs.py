@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as Redirect
 
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.lifecycle import MOVING, RunStatus
-from pipelines.domain.money import dollars, show
+from pipelines.domain.money import dollars, show_enough
 from pipelines.security import links
 from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.views import run_view
@@ -112,7 +112,7 @@ def quote_scene(run_id: str, n: int) -> Response:
         return priced(" ".join(f"{problem.field.capitalize()} {problem.message}" for problem in problems), None)
     if found.problems:
         return priced(" ".join(problem.message for problem in found.problems), None)
-    price = show(found.shown_micro)
+    price = show_enough(found.shown_micro)
     return priced(f"A new clip for at most {price}.", found.shown_micro, f"Make it again — up to {price}")
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pipelines.domain.money import MICRO, show
 from pipelines.domain.records import AccountStatus, InboxItem, Lot, LotKind
 from pipelines.ports import Tx
-from pipelines.stages.files import withdrawals
-from pipelines.stages.files.withdrawals import What
+from pipelines.stages.files import revocations
+from pipelines.stages.files.revocations import Revoked
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
 from pipelines.stages.spending import credit_book
@@ -62,7 +62,7 @@ def receive(services: Services, event_id: str, told: Purchase | Reversal | None,
         else:
             suspended = _grant(tx, now, told, days) if told.paid else None
     if suspended is not None:
-        withdrawals.note(services, What.ACCOUNT, suspended, status=AccountStatus.SUSPENDED)
+        revocations.note(services, Revoked.ACCOUNT, suspended, status=AccountStatus.SUSPENDED)
 
 
 def _grant(tx: Tx, now: float, bought: Purchase, days: int | None) -> str | None:

@@ -40,8 +40,7 @@ def asked(services: Services, link: ActionLink) -> Asked:
     if refused or link.act is Act.CANCEL:
         return Asked(run, 0, refused)
     preview = dry_run.going_on(services, run.id, ceiling_micro=link.ceiling_micro)
-    shown = preview.price_micro if run.price_micro is None or preview.terms is None else preview.terms.price_micro
-    return Asked(run, shown, preview.problems[0].message if preview.problems else None)
+    return Asked(run, preview.shown_micro, preview.problems[0].message if preview.problems else None)
 
 
 def spend(services: Services, link: ActionLink) -> Run:

@@ -30,7 +30,7 @@ class DecisionPreview:
     terms: credit_book.Terms | None = None
     """For an account that pays in credits."""
     shown_micro: int = 0
-    """Of a new clip: its price as the people of the run know it, which they agree to."""
+    """Of going on and of a new clip: the price as the people of the run know it, which they agree to."""
 
 
 def going_on(services: Services, run_id: str, ceiling_micro: int | None = None) -> DecisionPreview:
@@ -38,9 +38,11 @@ def going_on(services: Services, run_id: str, ceiling_micro: int | None = None) 
     with services.store.read() as tx:
         run = found_run(tx, run_id)
         price = _missing(tx, run, None)
-        return _priced(
+        preview = _priced(
             services, tx, replace(run, ceiling_micro=ceiling_micro), price, _plan_of(run), _to_charge(tx, run)
         )
+        terms = preview.terms if run.price_micro is not None else None
+        return replace(preview, shown_micro=price if terms is None else terms.price_micro)
 
 
 def cancelling(services: Services, run_id: str) -> DecisionPreview:

@@ -107,7 +107,7 @@ def change(
             tx.endpoints.change(endpoint_id, **changes)
         endpoint = found(tx, endpoint_id)
     if enabled is not None:
-        withdrawals.note(services, What.WEBHOOK, endpoint_id, off=endpoint.off, off_at=endpoint.off_at)
+        revocations.note(services, Revoked.WEBHOOK, endpoint_id, off=endpoint.off, off_at=endpoint.off_at)
     return endpoint
 
 
