@@ -31,6 +31,7 @@ from pipelines.stages.spending import ledger
 from pipelines.stages.views import run_view
 from pipelines.testing import make_services
 from pipelines.testing.airtable import BASE
+from pipelines.testing.fakes import MONDAY_NOON
 from tools.bench import past
 
 RUNS = 2_000
@@ -47,7 +48,7 @@ Statement = tuple[str, Any]
 @pytest.fixture
 def services(database_url: str, tmp_path: Path) -> Iterator[Services]:
     """A deployment with a past."""
-    past.fill(database_url, RUNS)
+    past.fill(database_url, RUNS, now=MONDAY_NOON)
     store = SqlStore(database_url)
     found = make_services(tmp_path, store=store)
     with store.write() as tx:

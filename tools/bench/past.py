@@ -115,13 +115,13 @@ def postgres_copy(cluster: Postgres, runs: int) -> Iterator[str]:
     cluster.drop(copy)
 
 
-def fill(url: str, runs: int) -> None:
-    """A database of the present schema with so many finished runs of four scenes."""
+def fill(url: str, runs: int, *, now: float | None = None) -> None:
+    """A database of the present schema with so many finished runs of four scenes, the last a day before `now`."""
     store = SqlStore(url)
     store.migrate()
     with tempfile.TemporaryDirectory(prefix="reelgrid-bench-") as folder:
         template = film(Path(folder))
-        multiply(template, store.engine, runs)
+        multiply(template, store.engine, runs, now=now)
     store.engine.dispose()
 
 
