@@ -5,7 +5,7 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow check lint types import-rules docs-check bench figures chaos up audit sbom lock docs snapshots migration hooks release clean
+.PHONY: help demo demo-shop test slow check lint types import-rules docs-check bench figures chaos up audit sbom lock docs snapshots migration hooks release clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -14,6 +14,9 @@ help: ## What can be made
 demo: override export PROMPT := $(value PROMPT)
 demo: .venv/.run ## From an Airtable row to a film, on this machine, with nothing to sign up for
 	@SCENES="$(SCENES)" SECONDS_PER_CLIP="$(SECONDS)" MODEL="$(MODEL)" JSON="$(JSON)" $(BIN)/python -m tools.demo
+
+demo-shop: .venv/.run ## Credits, a batch, webhooks and a clip paid by x402, sold to nobody on this machine (JSON=1)
+	@JSON="$(JSON)" $(BIN)/python -m tools.demo.shop
 
 test: .venv/.dev ## The test suite without its slow part: ten to fifteen minutes on two cores
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow" $(ARGS)

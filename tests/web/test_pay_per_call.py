@@ -33,6 +33,7 @@ from pipelines.stages.kernel.transitions import Actor
 from pipelines.stages.scheduler import steps
 from pipelines.stages.spending import credit_book, stop_switch
 from tests.web.web_fixtures import BEARER, OUTSIDE, SORA, WebHarness
+from tools.demo.wallet import WalletScheme
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = "/api/generate-video"
@@ -44,36 +45,6 @@ ETH_ACCOUNT = (
     "22fe9459c4fd4bc2bd166b402235fd1bc9c35796e6784ba3a6bded8f04c567f61c"
 )
 PAY_TO = f"0x{'12' * 20}"
-
-
-class WalletScheme:
-    """What the stock client signs with: its own class for this needs web3 and half a hundred packages."""
-
-    scheme = "exact"
-
-    def __init__(self, wallet: Wallet) -> None:
-        self.wallet = wallet
-
-    def find_default_asset(self, asset: str, network: str) -> Mapping[str, Any] | None:
-        token = TOKENS.get(network)
-        known = token is not None and token.asset == asset
-        return {"asset": asset, "name": "USDC", "version": "2", "decimals": 6, "symbol": "USDC"} if known else None
-
-    def create_payment_payload(self, requirements: PaymentRequirements, **_: Any) -> dict[str, Any]:
-        now = int(time.time())
-        signed = {
-            "from": self.wallet.address,
-            "to": requirements.pay_to,
-            "value": requirements.amount,
-            "validAfter": str(now - 60),
-            "validBefore": str(now + requirements.max_timeout_seconds),
-            "nonce": f"0x{secrets.token_hex(32)}",
-        }
-        chain, domain = int(requirements.network.partition(":")[2]), requirements.extra
-        digest = authorization_hash(
-            signed, name=domain["name"], version=domain["version"], chain=chain, asset=requirements.asset
-        )
-        return {"authorization": signed, "signature": self.wallet.sign(digest)}
 
 
 class Shop:
