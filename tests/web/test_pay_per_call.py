@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,6 @@ import pytest
 from x402 import x402ClientSync
 from x402.http.utils import decode_payment_response_header
 from x402.http.x402_http_client import x402HTTPClientSync
-from x402.schemas import PaymentRequirements
 from x402.schemas.errors import NoMatchingRequirementsError
 
 from pipelines.domain.errors import NotAllowed

@@ -34,7 +34,7 @@ per_second_usd = 0.15         # … and fifteen more for each second
 PAY_TO = f"0x{'12' * 20}"
 FILMS = {"paper-boat": "A paper boat crosses a rainy street", "teacup": "A teacup on a window sill, steam rising"}
 BOUGHT = "A fox at dawn"
-STRIPE_SECRET = "whsec_sandbox"  # noqa: S105 - of the sandbox
+STRIPE_SECRET = "whsec_sandbox"
 
 
 class ShopStack(Stack):
