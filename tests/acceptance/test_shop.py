@@ -1,4 +1,4 @@
-"""The shop of `make demo-shop`, and its tutorial followed to the letter: commands are run and answer what the page says."""
+"""The shop of `make demo-shop`, and its tutorial followed to the letter: commands answer what the page says."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ class Reader:
 
     def seen(self, kind: str) -> str:
         """What was printed last of a kind, by what it begins with."""
-        return re.findall(rf"\b{kind}_[A-Za-z0-9+/=_-]+", self.said)[-1]
+        found: list[str] = re.findall(rf"\b{kind}_[A-Za-z0-9+/=_-]+", self.said)
+        return found[-1]
 
     def expect(self, lines: str) -> None:
         for line in lines.splitlines():

@@ -26,7 +26,8 @@ def buyer() -> requests.Session:
     client = x402ClientSync()
     client.set_spend_controls({"max_amount_per_payment": "$5"})
     client.register("eip155:*", WalletScheme(Wallet()))
-    return x402_requests(client)
+    session: requests.Session = x402_requests(client)
+    return session
 
 
 def buy(url: str, prompt: str) -> Mapping[str, Any]:
