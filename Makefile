@@ -5,7 +5,7 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-shop test slow check lint types import-rules docs-check bench figures chaos up audit sbom lock docs snapshots migration hooks release clean
+.PHONY: help demo demo-shop test slow check lint types import-rules docs-check bench evals figures chaos up audit sbom lock docs snapshots migration hooks release clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ docs-check: .venv/.dev ## Whether generated documents are up to date
 
 bench: .venv/.dev ## Every claim of speed and size, side by side (SECTION=media, JSON=1, AGAINST=COMMIT)
 	@SECTION="$(SECTION)" JSON="$(JSON)" AGAINST="$(AGAINST)" $(BIN)/python -m tools.bench
+
+evals: .venv/.dev ## Whether a wording of the scene writer's prompt is a better one: recorded answers, no cost (NEW=expand-v2 OLD=…)
+	@$(BIN)/flask writers eval $(NEW) $(if $(OLD),--against $(OLD))
 
 figures: .venv/.dev ## Lengths, rooms, circles, types, by reading the code (AGAINST=COMMIT SUITE="9 min" SUITE_BEFORE=…)
 	@$(BIN)/python -m tools.figures $(if $(AGAINST),--against $(AGAINST)) $(if $(SUITE),--suite "$(SUITE)") $(if $(SUITE_BEFORE),--suite-before "$(SUITE_BEFORE)")

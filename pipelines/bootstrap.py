@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pipelines.domain.catalogue import CatalogueModel
@@ -31,6 +32,9 @@ from pipelines.settings import Origin, Settings
 from pipelines.settings.values import database_url
 from pipelines.stages.base_rows.airtable_calls import CallCounter
 from pipelines.stages.kernel.services import Services
+
+if TYPE_CHECKING:
+    from pipelines.writers.evals import PromptEvals
 
 logger = logging.getLogger(__name__)
 
@@ -248,6 +252,13 @@ def make_editor() -> FilmEditor:
     from pipelines.media.editor import MediaEditor
 
     return MediaEditor()
+
+
+def make_prompt_evals(settings: Settings, folder: Path | None) -> PromptEvals:
+    """What tells whether another wording of the scene writer's prompt file is a better one, by answers in a folder."""
+    from pipelines.writers.evals import PromptEvals
+
+    return PromptEvals(settings, folder)
 
 
 @dataclass(frozen=True, slots=True)

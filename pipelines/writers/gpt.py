@@ -113,7 +113,7 @@ class GptWriter(SceneWriter):
             raise declined(f"{self._model.name} declined: {answer.reply.refusal}")
         if answer.reply.truncated:
             return self._without_model(brief, work, _CUT_OFF)
-        script = self._repaired(brief, work, _script(answer))
+        script = self._repaired(brief, work, script_of(answer))
         if script is None or not script.scenes:
             return self._without_model(brief, work, _USELESS)
         return self._fitted(brief, work, script)
@@ -143,8 +143,7 @@ class GptWriter(SceneWriter):
     def quote_micro(self, brief: Brief) -> int:
         """Two answers of full length, the second with the higher limit; every byte of the input counted as a token."""
         question, again = _question(brief), _question(brief, more=True)
-        asked = most_tokens(question.instructions) + most_tokens(question.text) + OVERHEAD_TOKENS
-        return self._model.price.cost_micro(Usage(input=2 * asked, output=question.limit + again.limit))
+        return self._model.price.cost_micro(Usage(input=2 * _most_input(question), output=question.limit + again.limit))
 
     @override
     def quote_softening_micro(self, prompt: str) -> int:
@@ -178,7 +177,7 @@ class GptWriter(SceneWriter):
             work.cost_micro += error.cost_micro
             logger.info("%s did not correct its scenes: %s", self._model.name, error.operator)
             return first
-        second = _script(answer) if answer else None
+        second = script_of(answer) if answer else None
         candidates = [script for script in (second, first) if script is not None]
         return min(candidates, key=lambda script: abs(len(script.scenes) - brief.scenes), default=None)
 
@@ -218,10 +217,24 @@ def _softening_limit(prompt: str) -> int:
     return THINKING_TOKENS + SCENE_TOKENS + most_tokens(prompt)
 
 
+def _most_input(question: Question) -> int:
+    return most_tokens(question.instructions) + most_tokens(question.text) + OVERHEAD_TOKENS
+
+
+def quote_of(model: LanguageModel, question: Question) -> int:
+    """What one answer to a question may cost at most; every byte of the input counted as a token."""
+    return model.price.cost_micro(Usage(input=_most_input(question), output=question.limit))
+
+
 def _question(brief: Brief, *, more: bool = False, correction: str = "") -> Question:
+    return question_of(brief, _instructions(EXPAND), more=more, correction=correction)
+
+
+def question_of(brief: Brief, instructions: str, *, more: bool = False, correction: str = "") -> Question:
+    """A brief asked under a wording of the prompt file."""
     limit = THINKING_TOKENS + SCENE_TOKENS * brief.scenes
     return Question(
-        instructions=_instructions(EXPAND),
+        instructions=instructions,
         text=_request(brief, correction),
         shape=WrittenScript,
         limit=limit * MORE if more or correction else limit,
@@ -247,7 +260,7 @@ def _instructions(name: str) -> str:
     return (PROMPTS / f"{name}.md").read_text("utf-8").strip()
 
 
-def _script(answer: Answer) -> WrittenScript | None:
+def script_of(answer: Answer) -> WrittenScript | None:
     """The scenes of an answer that say something; None when it is not of the asked shape."""
     try:
         script = WrittenScript.model_validate_json(answer.reply.json_text)

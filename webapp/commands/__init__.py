@@ -14,13 +14,14 @@ from webapp.commands import (
     runs,
     video,
     webhooks,
+    writers,
 )
 from webapp.commands.selling import credit_book, payments
 
 
 def register(app: Flask) -> None:
     """Add every group."""
-    groups = (airtable, credit_book, database, keys, payments, runs, video, webhooks)
+    groups = (airtable, credit_book, database, keys, payments, runs, video, webhooks, writers)
     of_modules = [*(module.group for module in groups), runs.of_records, doctor.command, database.recover]
     for command in [*accounts.GROUPS, *of_modules, *operate.GROUPS]:
         app.cli.add_command(command)

@@ -1,0 +1,108 @@
+"""The briefs, and what a model answered to them under one wording of the prompt file."""
+
+from __future__ import annotations
+
+import functools
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.domain.errors import NotConfigured
+from pipelines.domain.keys import digest
+from pipelines.ports import Brief
+from pipelines.writers.gpt import PROMPTS, WrittenScript
+
+HERE = Path(__file__).parent
+LANGUAGES = ("en", "de", "es", "fr", "ru")
+MAX_PROMPT = 1000
+RECORDED = HERE / "recorded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalBrief:
+    """One brief in one language."""
+
+    name: str
+    language: str
+    brief: Brief
+    banned: tuple[str, ...] = ()
+    """Words that the brief forbids: no prompt and no caption has them."""
+
+    @property
+    def key(self) -> str:
+        """How recordings and tables name it."""
+        return f"{self.name}.{self.language}"
+
+
+@functools.cache
+def briefs() -> tuple[EvalBrief, ...]:
+    """Every brief in every language."""
+    table = tomllib.loads((HERE / "briefs.toml").read_text("utf-8"))
+    return tuple(
+        EvalBrief(
+            name=name,
+            language=language,
+            banned=tuple(row.get("banned", {}).get(language, ())),
+            brief=Brief(
+                master_prompt=row[language],
+                scenes=row["scenes"],
+                seconds=5.0,
+                aspect_ratio=row["aspect_ratio"],
+                max_prompt=MAX_PROMPT,
+            ),
+        )
+        for name, row in table.items()
+        for language in LANGUAGES
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """Answers by the key of their brief. `prompt_digest` names the wording that they answer."""
+
+    prompt: str
+    prompt_digest: str
+    by: str
+    """Which model wrote them and when; or that a person did, in the place of a model."""
+    answers: Mapping[str, WrittenScript]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the prompt file still reads as it did when it was answered."""
+        return self.prompt_digest == digest(wording(self.prompt))
+
+
+def wording(prompt: str) -> str:
+    """The prompt file of this name: one of the writer's, else one that only the harness knows. Raises NotConfigured."""
+    for folder in (PROMPTS, RECORDED):
+        path = folder / f"{prompt}.md"
+        if path.is_file():
+            return path.read_text("utf-8").strip()
+    raise NotConfigured(f"there is no prompt file {prompt}.md in {PROMPTS}")
+
+
+def path_of(folder: Path, prompt: str) -> Path:
+    """Where the answers of a prompt file are kept."""
+    return folder / f"{prompt}.json"
+
+
+def load(folder: Path, prompt: str) -> Recording:
+    """The recorded answers of a prompt file. Raises NotConfigured where there are none."""
+    path = path_of(folder, prompt)
+    if not path.is_file():
+        raise NotConfigured(f"no answers of {prompt} are recorded (flask writers record {prompt})")
+    found = json.loads(path.read_text("utf-8"))
+    answers = {key: WrittenScript.model_validate(answer) for key, answer in found["answers"].items()}
+    return Recording(prompt=prompt, prompt_digest=found["prompt_digest"], by=found["by"], answers=answers)
+
+
+def save(folder: Path, recording: Recording) -> None:
+    """Written whole: a recording that is cut off would count as answers that are missing."""
+    answers = {key: answer.model_dump() for key, answer in sorted(recording.answers.items())}
+    document = {"prompt_digest": recording.prompt_digest, "by": recording.by, "answers": answers}
+    path = path_of(folder, recording.prompt)
+    draft = path.with_suffix(".part")
+    draft.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    draft.replace(path)
