@@ -326,3 +326,11 @@ def test_what_is_no_address_of_a_database_is_named_as_a_wrong_option(harness: We
     assert done.exit_code == 2
     assert "--into" in done.output
     assert "postgresql://" in done.output
+
+
+def test_a_film_that_waits_for_approval_is_made_when_it_is_given_at_the_terminal(tmp_path: Path) -> None:
+    with WebHarness(tmp_path, {"APPROVAL": "always"}) as harness:
+        words = ("video", "make", "A fox", "--out", str(tmp_path / "f.mp4"), "--scenes", "1", "--seconds", "1")
+        done = flask(harness, *words, "--resolution", "480p", stdin="y\n")
+        assert done.exit_code == 0, done.output
+        assert (tmp_path / "f.mp4").is_file()

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from pipelines.domain.errors import BadDelivery, Busy, Permanent, ReelgridError, Retryable
-from pipelines.domain.lifecycle import MOVING
+from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.records import Clip, Cut, Event, Generation, Kind, Run
 from pipelines.ports import trace
 from pipelines.stages.base_changes import queue_sweep, webhook_push
@@ -164,7 +164,8 @@ def drive(services: Services, run_id: str, *, on_change: Callable[[Run], None], 
         if row.version != version:
             version = row.version
             on_change(row)
-        if row.status not in MOVING:
+        approved = row.status is RunStatus.NEEDS_APPROVAL and row.approval == "given"
+        if row.status not in MOVING and not approved:
             return row
         if not _work_once(services, run_id):
             time.sleep(tick_s)
