@@ -161,6 +161,7 @@ def policy_of(
         keep_clips_s=_days(settings.keep_clips_days),
         keep_cuts_s=_days(settings.keep_cuts_days),
         storage_limit_bytes=None if settings.storage_limit_gb is None else settings.storage_limit_gb * GIB,
+        storage_gb_month_micro=settings.storage_gb_month_micro,
         credits_expire_days=settings.credits_expire_days,
         keep_old_films=settings.keep_old_films == "yes",
         disclosure=settings.disclosure,

@@ -23,6 +23,8 @@ class Policy:
     keep_cuts_s: float | None = None
     storage_limit_bytes: float | None = None
     """So much may be stored; None is without a limit."""
+    storage_gb_month_micro: int | None = None
+    """What a gigabyte of storage costs a month; None where the operator has not said."""
     credits_expire_days: int | None = None
     """How long bought credits are good; None is for ever."""
     keep_old_films: bool = False

@@ -311,6 +311,11 @@ class Settings(BaseSettings):
         "So many gigabytes may be stored: from 80 % on it is warned, at 100 % nothing new is started.",
         shown="no limit",
     )
+    storage_usd_per_gb: Usd | None = variable(
+        SPEND,
+        "What your host charges for a gigabyte of storage a month, e.g. 0.015: then the cost of storage is shown.",
+        shown="not shown",
+    )
     keep_cuts_days: Days = variable(SPEND, "Days to keep finished cuts, or forever.", None, shown="forever")
 
     price_list: Path | None = variable(
@@ -462,6 +467,11 @@ class Settings(BaseSettings):
     def max_cost_per_day_micro(self) -> int:
         """The cap of one UTC day in micro-dollars."""
         return values.dollars(str(self.max_cost_per_day_usd))
+
+    @property
+    def storage_gb_month_micro(self) -> int | None:
+        """What a gigabyte of storage costs a month, in micro-dollars."""
+        return None if self.storage_usd_per_gb is None else values.dollars(str(self.storage_usd_per_gb))
 
     @property
     def credit_micro(self) -> int:

@@ -134,3 +134,14 @@ def test_what_is_stored_is_told_by_kind_beside_the_limit(tmp_path: Path) -> None
         told = harness.app.test_cli_runner().invoke(args=["doctor", "--json"])
         (room,) = (check for check in json.loads(told.stdout) if check["name"] == "room in storage")
         assert "new films are refused" in room["sentence"]
+
+
+def test_what_storage_costs_a_month_is_told_where_its_price_is_known(tmp_path: Path) -> None:
+    with WebHarness(tmp_path, {**OUTSIDE, "STORAGE_USD_PER_GB": "0.015"}) as harness:
+        with harness.store.write() as tx:
+            keep.note(tx, None, Stored(key="clips/aa/x.mp4", sha256="", size=200 * 1024**3), harness.clock.now())
+        assert metrics(harness)["reelgrid_storage_month_usd"] == 3.0
+        commands = harness.app.test_cli_runner()
+        assert json.loads(commands.invoke(args=["storage", "usage", "--json"]).stdout)["month_usd"] == 3.0
+        assert "A month of all of it costs $3.00." in commands.invoke(args=["storage", "usage"]).output
+        assert "200.0 GB are stored; a month of it costs $3.00" in commands.invoke(args=["doctor"]).output

@@ -36,7 +36,7 @@ def test_promtool_agrees(words: tuple[str, ...]) -> None:
 
 
 def test_every_metric_that_a_rule_names_is_told(tmp_path: Path) -> None:
-    with WebHarness(tmp_path, {**OUTSIDE, "STORAGE_LIMIT_GB": "1"}) as harness:
+    with WebHarness(tmp_path, {**OUTSIDE, "STORAGE_LIMIT_GB": "1", "STORAGE_USD_PER_GB": "0.02"}) as harness:
         text = harness.client.get("/metrics", headers=BEARER).get_data(as_text=True)
     asked = [rule["expr"] for rule in rules()]
     panels = json.loads((ROOT / "deploy" / "grafana" / "reelgrid.json").read_text("utf-8"))["panels"]

@@ -10,6 +10,7 @@ import click
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.money import dollars
+from pipelines.domain.money import show as money
 from pipelines.domain.times import iso
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.commerce import accounts
@@ -126,11 +127,22 @@ def storage_usage(by: tuple[By, ...], *, json_: bool) -> None:
         groups, total = usage.usage(tx, names), usage.stored_bytes(tx)
     limit = core.policy.storage_limit_bytes
     rows = [{**dict(zip(names, use.group, strict=True)), "files": use.files, "bytes": use.size} for use in groups]
+    month = usage.month_micro(core, total)
     found = {"bytes": total, "limit_bytes": limit, "warning": usage.warning(core), "rows": rows}
-    shown = [[*use.group, use.files, _size(use.size)] for use in groups]
-    show(found, json_=json_, table=lambda: print_table((*names, "files", "size"), shown, empty="Nothing is stored."))
+    found |= {} if month is None else {"month_usd": dollars(month)}
+    columns = (*names, "files", "size", *([] if month is None else ["a month"]))
+    shown = [[*use.group, use.files, _size(use.size), *_month(use.size)] for use in groups]
+    show(found, json_=json_, table=lambda: print_table(columns, shown, empty="Nothing is stored."))
+    if month is not None and not json_:
+        click.echo(f"A month of all of it costs {money(month)}.")
     if found["warning"] and not json_:
         click.echo(found["warning"], err=True)
+
+
+def _month(size: float) -> list[str]:
+    """What that costs a month, where its price is known."""
+    cost = usage.month_micro(services(), size)
+    return [] if cost is None else [money(cost)]
 
 
 def _size(size: float) -> str:

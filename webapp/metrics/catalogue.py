@@ -152,6 +152,14 @@ STORAGE_LIMIT = Metric(
     (),
     "bytes",
 )
+STORAGE_MONTH = Metric(
+    Group.STORAGE,
+    _G,
+    "reelgrid_storage_month_usd",
+    "What is stored costs a month, by STORAGE_USD_PER_GB, where it is set.",
+    (),
+    "currencyUSD",
+)
 REQUESTS = Metric(
     Group.WEB,
     _H,
@@ -178,6 +186,6 @@ ALL = (
     *(SPENT, HELD, COMMITTED, STOP),
     *(DUE_ROWS, DUE_LAG, PROCESSES, PUMP_BEAT, DEFECTS),
     *(OUTBOX, CALLS),
-    *(STORED, STORAGE_LIMIT),
+    *(STORED, STORAGE_LIMIT, STORAGE_MONTH),
     *(REQUESTS, WEBHOOKS, BUILD),
 )

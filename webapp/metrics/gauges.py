@@ -52,6 +52,9 @@ class Gauges:
         limit = core.policy.storage_limit_bytes
         if limit is not None:
             yield _gauge(catalogue.STORAGE_LIMIT, [((), limit)])
+        month = usage.month_micro(core, sum(size for _, size in stored))
+        if month is not None:
+            yield _gauge(catalogue.STORAGE_MONTH, [((), dollars(month))])
         due = [((kind.value,), float(len(core.store.due(kind, now, MANY)))) for kind in _WORKED_ON]
         yield _gauge(catalogue.DUE_ROWS, due)
         yield _gauge(catalogue.BUILD, [((pipelines.__version__,), 1.0)])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.domain.errors import StorageFull
+from pipelines.domain.money import show
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
 
@@ -58,6 +59,20 @@ def must_have_room(services: Services, tx: Tx, account_id: str | None) -> None:
         "nothing was bought."
     )
     raise StorageFull(f"storage holds {figures}", marketer=told if account_id is None else None)
+
+
+def month_micro(services: Services, size: float) -> int | None:
+    """Micro-dollars that so many bytes cost a month; None where STORAGE_USD_PER_GB is not set."""
+    price = services.policy.storage_gb_month_micro
+    return None if price is None else round(size / GIB * price)
+
+
+def month_sentence(services: Services) -> str | None:
+    """What is stored and costs, where its price is known."""
+    with services.store.read() as tx:
+        used = stored_bytes(tx)
+    cost = month_micro(services, used)
+    return None if cost is None else f"{used / GIB:,.1f} GB are stored; a month of it costs {show(cost)}"
 
 
 def warning(services: Services) -> str | None:
