@@ -17,6 +17,7 @@ from pipelines.stages.files import usage
 from pipelines.stages.kernel.services import Services
 from webapp.access.rules import attach
 from webapp.api.notices import reseal
+from webapp.commands import live as live_purchase
 from webapp.commands.airtable import checks_of
 from webapp.commands.output import OPERATORS, as_json, checks_table, failed, reports_errors, show
 from webapp.context import services, settings
@@ -27,16 +28,34 @@ UNMATCHED_S = 60 * 86_400.0
 
 
 @click.command("doctor", help="Check settings, services, providers, storage, webhooks and bases.")
+@click.option("--live", is_flag=True, help="Then buy the cheapest clip there is, to see that buying works; asks first.")
+@click.option("--model", help="With --live: of this model instead. See: flask models list.")
+@click.option("--yes", is_flag=True, help="With --live: buy without asking.")
 @as_json
 @with_appcontext
 @attach(OPERATORS)
 @reports_errors
-def command(*, json_: bool) -> None:
-    """Exit code 1 if something that is needed does not work."""
+def command(*, live: bool, model: str | None, yes: bool, json_: bool) -> None:
+    """Exit code 1 if something that is needed does not work, a live purchase included."""
+    if not live and (model or yes):
+        raise click.UsageError("--model and --yes belong to --live.")
     checks = list(all_checks(services()))
-    show(checks, json_=json_, table=lambda: checks_table(checks))
+    show_from = 0
+    if live:
+        if not json_:
+            checks_table(checks)
+        show_from, checks = len(checks), [*checks, _live(checks, model, yes=yes)]
+    show(checks, json_=json_, table=lambda: checks_table(checks[show_from:]))
     if failed(checks):
         raise SystemExit(1)
+
+
+def _live(checks: list[Finding], model: str | None, *, yes: bool) -> Finding:
+    """A purchase tries what should work; what does not is mended first, for nothing."""
+    broken = [check["name"] for check in checks if failed([check])]
+    if broken:
+        return finding(live_purchase.NAME, f"nothing was bought: first mend {', '.join(broken)}", ok=False)
+    return live_purchase.bought(services(), model=model, yes=yes)
 
 
 def all_checks(core: Services) -> Iterator[Finding]:
@@ -48,6 +67,9 @@ def all_checks(core: Services) -> Iterator[Finding]:
     if room:
         fix = "Lower KEEP_CLIPS_DAYS or KEEP_CUTS_DAYS, look at flask storage orphans, or raise STORAGE_LIMIT_GB."
         yield finding("room in storage", room, ok=False, fix=fix, warning=True)
+    cost = usage.month_sentence(core)
+    if cost:
+        yield finding("cost of storage", cost)
     fix = "Start the worker (the embedded broker comes with it), or look at REDIS_URL."
     yield _tried("broker", core.hints.check, "answers", fix, warning=True)
     yield _workers(core)
