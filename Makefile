@@ -18,10 +18,10 @@ demo: .venv/.run ## From an Airtable row to a film, on this machine, with nothin
 demo-shop: .venv/.run ## Credits, a batch, webhooks and a clip paid by x402, sold to nobody on this machine (JSON=1)
 	@JSON="$(JSON)" $(BIN)/python -m tools.demo.shop
 
-test: .venv/.dev ## The test suite without its slow part: ten to fifteen minutes on two cores
+test: .venv/.dev ## The test suite without its slow part: about ten minutes on two cores
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow" $(ARGS)
 
-slow: .venv/.dev ## Its slow part, ten to twenty minutes: a death at every crash point, every vendor, every refusal
+slow: .venv/.dev ## Its slow part, ten to twenty minutes: kills, acceptance, every vendor, every refusal
 	@$(BIN)/pytest -n 2 --dist loadgroup -m slow $(ARGS)
 
 check: lint types import-rules docs-check ## Format, lint, types, import rules, generated documents

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.acceptance.films import FPS, Ordered, bill, pictures, trigger
 from tools.stack import Stack
 
-pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600), pytest.mark.slow]
 
 SECONDS = 4
 PASTED = (0.80, 0.858)

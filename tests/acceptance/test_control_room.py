@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.control_room import Browser, Room, hidden, run_in_airtable
 from tools.stack import BASE, until
 
-pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600), pytest.mark.slow]
 
 
 @pytest.fixture

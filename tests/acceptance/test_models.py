@@ -7,7 +7,7 @@ import pytest
 from tests.acceptance.films import Ordered, assert_shows, bill, order
 from tools.stack import Stack
 
-pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600), pytest.mark.slow]
 
 SLOW = (
     "sora/sora-2",

@@ -17,7 +17,7 @@ import pytest
 from tests.acceptance.films import Ordered, Result, assert_shows, bill, history, order, pictures, rate
 from tools.stack import ROOT, Stack
 
-pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600), pytest.mark.slow]
 
 OTHER = "kie/bytedance/seedance-2-mini"
 CLIP_USD, OTHER_USD = 0.40, 0.164

@@ -13,7 +13,7 @@ import pytest
 from tests.acceptance.control_room import Browser, Room
 from tools.stack import BASE, TOKEN, until
 
-pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600), pytest.mark.slow]
 
 NORTH, NORTH_TOKEN = "appTeamNorth00001", "patNorth.a-token-of-its-own"
 STRANGER = "appNobodyKnows001"

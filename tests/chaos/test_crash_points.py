@@ -16,7 +16,7 @@ from tools.stack import until
 
 REACHED = tuple(point for point in CRASH_POINTS if not point.startswith("payment."))
 """All but those of single calls, which somebody with a wallet pays: tests/web/test_pay_per_call.py dies at these."""
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("chaos"), pytest.mark.slow]
 
 
 @contextmanager

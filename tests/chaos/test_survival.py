@@ -19,7 +19,7 @@ from tools.postgres import Postgres
 from tools.stack import Service, free_port, until
 from worker import broker
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("chaos"), pytest.mark.slow]
 
 
 class Broker:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
@@ -181,7 +182,7 @@ class Simulation(RuleBasedStateMachine):
                     assert run.next_at is not None or waits_for_clips
 
 
-TestSimulation = Simulation.TestCase
+TestSimulation = pytest.mark.slow(Simulation.TestCase)
 TestSimulation.settings = settings(
     max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -25,6 +25,7 @@ from tools.stack import free_port, until
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 100.0
+pytestmark = pytest.mark.xdist_group("server")
 
 
 @dataclass
