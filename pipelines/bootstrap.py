@@ -163,6 +163,8 @@ def policy_of(
         storage_limit_bytes=None if settings.storage_limit_gb is None else settings.storage_limit_gb * GIB,
         storage_gb_month_micro=settings.storage_gb_month_micro,
         credits_expire_days=settings.credits_expire_days,
+        account_runs_in_flight=settings.account_runs_in_flight,
+        account_backlog=settings.account_backlog,
         keep_old_films=settings.keep_old_films == "yes",
         disclosure=settings.disclosure,
         model_origins=tuple(sorted(origins.items())),

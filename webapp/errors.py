@@ -18,13 +18,14 @@ from pipelines.domain import errors
 from pipelines.domain.errors import Problem, ReelgridError
 from pipelines.domain.money import dollars
 from pipelines.security import links, webhook_signatures
+from webapp.access.limit_headers import Left
 from webapp.context import settings, top_up_url
 
 logger = logging.getLogger(__name__)
 
 OOPS = "Something went wrong on our side; nothing you paid for is lost. Please try again."
 
-RATE_LIMITED = "rate_limited"
+RATE_LIMITED, TOO_MANY_IN_FLIGHT = "rate_limited", "too_many_in_flight"
 STARTS, READS, GUESSES = "start", "read", "guess"
 """Limits, as RateLimit-Policy names them."""
 
@@ -117,11 +118,20 @@ def from_domain(error: ReelgridError) -> HttpProblem:
     headers = {"Retry-After": str(ceil(error.retry_after or 5))} if status in _WAIT else {}
     problems = error.problems if isinstance(error, errors.InvalidOrder) else ()
     if isinstance(error, errors.TooMany):
-        return HttpProblem(status, error.marketer, problems, headers, RATE_LIMITED, (error.limit,))
+        return _too_many(error, status, headers)
     if isinstance(error, errors.InsufficientCredits):
         return _insufficient(error)
     more = {"code": "over_budget"} if status == HTTPStatus.PAYMENT_REQUIRED else {}
     return HttpProblem(status, error.marketer, problems, headers, more=more)
+
+
+def _too_many(error: errors.TooMany, status: int, headers: dict[str, str]) -> HttpProblem:
+    """With what is left of the limit: nothing."""
+    if error.most is not None:
+        left = Left(error.limit, error.most, error.window_s, 0, error.retry_after or 0)
+        headers |= {"RateLimit-Policy": left.policy, "RateLimit": left.state}
+    code = RATE_LIMITED if error.window_s is not None or error.most is None else TOO_MANY_IN_FLIGHT
+    return HttpProblem(status, error.marketer, (), headers, code, (error.limit,))
 
 
 def _insufficient(error: errors.InsufficientCredits) -> HttpProblem:

@@ -220,13 +220,13 @@ def _table(name: str, record: type[Any]) -> Table:
     table = Table(name, metadata, *columns, *_checks(name, columns, hints), *unique, *plain)
     if is_leased(record):
         Index(f"ix_{name}_due", table.c.next_at)
-        _index_some(f"ix_{name}_owner", table.c.lease_owner, table.c.lease_owner.is_not(None))
+        _index_some(f"ix_{name}_owner", table.c.lease_owner.is_not(None), table.c.lease_owner)
     return table
 
 
-def _index_some(name: str, column: Column[Any], rows: ColumnElement[bool]) -> None:
-    """No bigger than what goes on at the moment."""
-    Index(name, column, sqlite_where=rows, postgresql_where=rows)
+def _index_some(name: str, rows: ColumnElement[bool], *columns: Column[Any]) -> None:
+    """No bigger than the rows that it is about."""
+    Index(name, *columns, sqlite_where=rows, postgresql_where=rows)
 
 
 TABLES: dict[str, Table] = {name: _table(name, record) for name, record in RECORDS.items()}
@@ -237,11 +237,13 @@ EXPOSED = or_(TABLES["balances"].c.held != _NOTHING, TABLES["balances"].c.commit
 """Balances of subjects that have money set aside: few, however many there are."""
 NOT_OF_A_RUN = TABLES["balances"].c.kind != text("'run'")
 """Balances of subjects that several runs share."""
-_index_some("ix_balances_exposed", TABLES["balances"].c.id, EXPOSED)
-_index_some("ix_balances_shared", TABLES["balances"].c.id, NOT_OF_A_RUN)
+_index_some("ix_balances_exposed", EXPOSED, TABLES["balances"].c.id)
+_index_some("ix_balances_shared", NOT_OF_A_RUN, TABLES["balances"].c.id)
 SET_ASIDE = TABLES["reservations"].c.reserved_micro > _NOTHING
 """What moving runs have set aside: few of all reservations."""
-_index_some("ix_reservations_set_aside", TABLES["reservations"].c.run_id, SET_ASIDE)
+_index_some("ix_reservations_set_aside", SET_ASIDE, TABLES["reservations"].c.run_id)
+_RUNS = TABLES["runs"].c
+_index_some("ix_runs_turn", _RUNS.account_id.is_not(None), _RUNS.account_id, _RUNS.status, _RUNS.turn, _RUNS.created_at)
 
 ENTRIES = union_all(select(TABLES["ledger"]), select(TABLES["ledger_archive"])).subquery("entries")
 """Every entry of the ledger, archived or not."""

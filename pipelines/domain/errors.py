@@ -6,7 +6,7 @@ what the marketer reads in the row, and what the operator reads in the log.
     │   ├── RateLimited            a vendor asked us to slow down
     │   ├── Unavailable            network, 5xx, a service that is down
     │   ├── Busy                   our own limit: in-flight cap, budget switch, disk
-    │   ├── TooMany                a key starts more than its pace allows
+    │   ├── TooMany                a key starts more than its pace allows, or has too much waiting
     │   └── BadDelivery            a download that was HTML, cut short or not playable yet
     └── Permanent                  a person or another path decides
         ├── InvalidOrder           what was asked cannot be made; lists every problem
@@ -101,17 +101,26 @@ class Busy(Retryable):
 
 
 class TooMany(Retryable):
-    """A key starts more than its pace allows. Nothing was started."""
+    """A key starts more than its pace allows, or an account has too much waiting. Nothing was started."""
 
     blame = Blame.MARKETER
     default = "Too much was started at once with this key. Nothing was started now; please try again in a moment."
 
     def __init__(
-        self, operator: str = "", *, marketer: str | None = None, retry_after: float | None = None, limit: str = "start"
+        self,
+        operator: str = "",
+        *,
+        marketer: str | None = None,
+        retry_after: float | None = None,
+        limit: str = "start",
+        most: int | None = None,
+        window_s: float | None = None,
     ) -> None:
         super().__init__(operator, marketer=marketer, retry_after=retry_after)
         self.limit = limit
         """Which pace, as RateLimit-Policy names it."""
+        self.most, self.window_s = most, window_s
+        """So many at once, and as many again in so many seconds; without those, when others are over."""
 
 
 class BadDelivery(Retryable):

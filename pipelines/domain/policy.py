@@ -27,6 +27,10 @@ class Policy:
     """What a gigabyte of storage costs a month; None where the operator has not said."""
     credits_expire_days: int | None = None
     """How long bought credits are good; None is for ever."""
+    account_runs_in_flight: int = 5
+    """So many runs of one account are made at a time."""
+    account_backlog: int = 500
+    """So many more it may have ordered over HTTP."""
     keep_old_films: bool = False
     """Whether films of earlier runs stay in `Final Video`, behind the new ones."""
     disclosure: str | None = None

@@ -167,6 +167,12 @@ class Settings(BaseSettings):
     account_reads_per_minute: Annotated[int, BeforeValidator(values.whole(1, 1_000_000))] = variable(
         HERE, "How often an account may look in a minute, counted by each web process for itself.", 600
     )
+    account_runs_in_flight: Annotated[int, BeforeValidator(values.whole(1, 10_000))] = variable(
+        HERE, "How many runs of one account are made at a time; the others wait for their turn.", 5
+    )
+    account_backlog: Annotated[int, BeforeValidator(values.whole(1, 1_000_000))] = variable(
+        HERE, "How many runs of one account may wait; beyond that an order over HTTP is answered 429.", 500
+    )
     webhook_allow_from: Annotated[str, _checked(values.senders)] = variable(
         HERE,
         "Networks that webhooks may come from, beside their signatures: sender:network, separated by commas, such as "

@@ -25,7 +25,8 @@ from pipelines.domain.records import Checkpoint, Kind, Run
 from pipelines.stages.base_rows import time_left
 from pipelines.stages.generations import poll
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.orders import accept
+from pipelines.stages.kernel.transitions import wake_waiting
+from pipelines.stages.orders import accept, account_turn
 from pipelines.stages.scheduler import retention
 from pipelines.stages.spending import ledger
 from pipelines.stages.views import run_view
@@ -131,13 +132,19 @@ def _time_left(services: Services) -> None:
         assert time_left.usual_s(services, tx, fetched.model) > 0
 
 
+def _turns(services: Services) -> None:
+    with services.store.write() as tx:
+        account_turn.load(tx, "acc_a", services.policy)
+        wake_waiting(tx, services.clock.now(), "acc_a")
+
+
 def _idle(services: Services) -> None:
     retention.archive(services)
     services.store.release_owner("somebody")
     services.store.shift_time(3600.0, services.clock.now())
 
 
-_ACTS = [_hold, _audit, _due, _lists, _run_page, _search, _usage, _trigger, _time_left, _idle]
+_ACTS = [_hold, _audit, _due, _lists, _run_page, _search, _usage, _trigger, _time_left, _turns, _idle]
 
 
 def test_what_each_act_asks_is_found_by_an_index(services: Services) -> None:

@@ -46,7 +46,8 @@ def test_an_account_learns_who_it_is(harness: WebHarness) -> None:
         who.key_id,
     )
     assert told["scopes"] == ["trigger", "read", "manage"]
-    assert told["limits"] == {"run_cap_usd": None, "day_cap_usd": 2.5, "key_day_cap_usd": None}
+    limits = {"run_cap_usd": None, "day_cap_usd": 2.5, "key_day_cap_usd": None}
+    assert told["limits"] == limits | {"runs_in_flight": 5, "backlog": 500}
     operator = get(harness, KEY).get_json()
     assert (operator["account_id"], operator["name"]) == (None, "operator")
     assert "admin" in operator["scopes"]

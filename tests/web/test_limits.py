@@ -50,8 +50,36 @@ def test_a_start_says_how_many_are_left(harness: WebHarness) -> None:
     assert [answer.headers["RateLimit"] for answer in starts] == ['"start";r=299;t=1', '"start";r=298;t=1']
     assert starts[0].headers["RateLimit-Policy"] == '"start";q=300;w=75'
     harness.change("rate_limits", "start:env-tester", next_free_at=harness.clock.now() + 75.0)
-    refused(harness.post("/api/generate-video", FREE), "start")
+    refused(over := harness.post("/api/generate-video", FREE), "start")
+    assert over.headers["RateLimit-Policy"] == '"start";q=300;w=75'
+    assert over.headers["RateLimit"] == '"start";r=0;t=1'
     assert "RateLimit" not in harness.post("/api/generate-video", {**FREE, "dry_run": True}).headers
+
+
+def test_an_account_may_have_so_many_waiting(tmp_path: Path) -> None:
+    """Of a batch all are counted; what was started finds its answer, and others order as before."""
+    few = {"ACCOUNT_RUNS_IN_FLIGHT": "1", "ACCOUNT_BACKLOG": "3"}
+    with WebHarness(tmp_path, {**OUTSIDE, **few}) as harness:
+        first, second = customer(harness, "first"), customer(harness, "second")
+        once = {**first.headers, "Idempotency-Key": "one"}
+        assert harness.client.post("/api/generate-video", json=FREE, headers=once).status_code == 202
+        three = {"items": [FREE] * 3}
+        refused = harness.client.post("/api/batches", json=three, headers=first.headers)
+        assert refused.status_code == 429
+        assert (refused.json["code"], refused.json["violated"]) == ("too_many_in_flight", ["backlog"])
+        assert "films are ordered and not begun" in refused.json["detail"]
+        told = [refused.headers[name] for name in ("RateLimit-Policy", "RateLimit", "Retry-After")]
+        assert told == ['"backlog";q=3', '"backlog";r=0;t=60', "60"]
+        assert len(harness.runs()) == 1
+        assert harness.client.post("/api/batches", json={"items": [FREE] * 2}, headers=first.headers).status_code == 202
+        mine = harness.client.get("/api/account", headers=first.headers).json
+        assert (mine["runs_in_flight"], mine["runs_waiting"]) == (0, 3)
+        assert (mine["limits"]["runs_in_flight"], mine["limits"]["backlog"]) == (1, 3)
+        question = harness.client.post("/api/estimate", json=FREE, headers=first.headers).json
+        assert (question["ok"], question["problems"][0]["field"]) == (False, "")
+        assert harness.client.post("/api/generate-video", json=FREE, headers=once).status_code == 202
+        assert harness.client.post("/api/generate-video", json=FREE, headers=second.headers).status_code == 202
+        assert harness.post("/api/generate-video", FREE).status_code == 202
 
 
 def test_a_guessed_key_is_told_which_limit_it_reached(harness: WebHarness) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from math import ceil
 from typing import cast
 
 from flask import Flask, Response, current_app, g, request
 
 from webapp.access import rules
+from webapp.access.limit_headers import Left
 from webapp.access.rules import Door
 from webapp.context import actor, services
 from webapp.errors import RATE_LIMITED, READS, HttpProblem
@@ -22,27 +22,6 @@ from webapp.errors import RATE_LIMITED, READS, HttpProblem
 BUCKETS = "reelgrid.reads"
 ACCOUNTS = 10_000
 WINDOW_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What is left of a limit: `most` at once after a rest, and as many again in each window."""
-
-    name: str
-    most: int
-    window_s: float
-    remaining: int
-    full_in_s: float
-
-    @property
-    def policy(self) -> str:
-        """For RateLimit-Policy."""
-        return f'"{self.name}";q={self.most};w={ceil(self.window_s)}'
-
-    @property
-    def state(self) -> str:
-        """For RateLimit."""
-        return f'"{self.name}";r={self.remaining};t={ceil(self.full_in_s)}'
 
 
 class TokenBuckets:

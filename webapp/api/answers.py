@@ -34,10 +34,13 @@ class ProblemDocument(Answer):
     errors: list[FieldProblem]
     code: Annotated[
         str | None,
-        Field(description="What it is about, for programs: `rate_limited`, `insufficient_credits` or `over_budget`."),
+        Field(
+            description="What it is about, for programs: `rate_limited`, `too_many_in_flight`, `insufficient_credits` "
+            "or `over_budget`."
+        ),
     ] = None
     violated: Annotated[
-        list[str] | None, Field(description="The limits that were reached: `start`, `read`, `guess`, …")
+        list[str] | None, Field(description="The limits that were reached: `start`, `backlog`, `read`, `guess`, …")
     ] = None
     required_credits: int = 0
     available_credits: int = 0

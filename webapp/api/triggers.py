@@ -17,7 +17,7 @@ from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from webapp.access import limits
 from webapp.access.auth import CHALLENGE, NEEDS_KEY
-from webapp.access.limits import Left
+from webapp.access.limit_headers import Left
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates
 from webapp.api.account import pay_per_call

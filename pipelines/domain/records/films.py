@@ -51,6 +51,8 @@ class Run(Leased):
     """One sentence for the marketer: what went wrong and what to do."""
     verdict: str | None = None
     approval: Literal["asked", "given"] | None = None
+    turn: Literal["waits", "taken"] | None = None
+    """Of an account's run: whether it waits until fewer of them are made, or counts as one that is."""
     fresh: bool = False
     take: int = 0
     """Counts the cuts of this run: 0 for the first, more after regenerating."""

@@ -13,6 +13,7 @@ from pipelines.domain.lifecycle import (
     BEING_MADE,
     CUT_TRANSITIONS,
     GENERATION_TRANSITIONS,
+    MOVING,
     RUN_TRANSITIONS,
     TERMINAL,
     CutStatus,
@@ -70,6 +71,8 @@ def transition_run(tx: Tx, actor: Actor, run: Run, to: RunStatus, **changes: Any
     values = {"next_at": None, "attempts": 0, **FREE, "updated_at": actor.now, "version": version, **changes}
     if not tx.runs.change(run.id, actor.fence(run.status), status=to, **values):
         raise LostLease(run.id)
+    if run.status in MOVING and to not in MOVING:
+        give_turn(tx, actor.now, run)
     note = {key: changes[key] for key in ("detail", "error") if changes.get(key)}
     record(tx, actor, "run", run.id, run.id, "status", run.status, to, **note)
     if to in TERMINAL:
@@ -80,6 +83,22 @@ def transition_run(tx: Tx, actor: Actor, run: Run, to: RunStatus, **changes: Any
     announcements.tell_status(tx, actor.now, moved)
     announcements.tell_batch(tx, actor.now, moved)
     return moved
+
+
+def give_turn(tx: Tx, now: float, run: Run) -> None:
+    """One run less is made for its account: the one that has waited longest looks whether it is its turn. The
+    operator's runs have none.
+    """
+    if run.account_id is not None:
+        tx.runs.change(run.id, turn=None)
+        wake_waiting(tx, now, run.account_id)
+
+
+def wake_waiting(tx: Tx, now: float, account_id: str) -> None:
+    """The run of an account that has waited longest for its turn is due now."""
+    waits: Mapping[str, Any] = {"status": RunStatus.QUEUED, "turn": "waits"}
+    for run in tx.runs.find(account_id=account_id, order="created_at", limit=1, **waits):
+        tx.runs.change(run.id, waits, next_at=now)
 
 
 def touch_run(tx: Tx, actor: Actor, run: Run, **changes: Any) -> Run:

@@ -27,7 +27,7 @@ from pipelines.stages.generations.requests import not_set_up
 from pipelines.stages.kernel import announcements
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
-from pipelines.stages.orders import prefetched_row, regenerate_scene, schedule
+from pipelines.stages.orders import account_turn, prefetched_row, regenerate_scene, schedule
 from pipelines.stages.orders.plan_run import _once_a_field, _with_notes, beside, order_of_row, plan_order
 from pipelines.stages.spending import credit_book, ledger, rate_limits
 
@@ -200,6 +200,8 @@ def add_run(
         traceparent=trace.current(),
     )
     rate_limit = acquire_turn(tx, account_id or key_id, now) if request.paced else None
+    if request.paced:
+        account_turn.must_have_room(tx, account_id, services.policy)
     if not tx.runs.add(run):
         raise RuntimeError(f"run number {run.number} of {run.record_id} is taken although its record is locked")
     trigger = Actor("trigger", now)
@@ -224,7 +226,8 @@ def acquire_turn(tx: Tx, who: str | None, now: float) -> rate_limits.RateLimitSt
     try:
         return rate_limits.acquire(tx, f"start:{who}", now, START_EVERY_S, STARTS_AT_ONCE)
     except Busy as busy:
-        raise TooMany(busy.operator, retry_after=busy.retry_after) from busy
+        window = STARTS_AT_ONCE * START_EVERY_S
+        raise TooMany(busy.operator, retry_after=busy.retry_after, most=STARTS_AT_ONCE, window_s=window) from busy
 
 
 def _next_number(tx: Tx, request: StartRequest) -> int:
@@ -326,9 +329,14 @@ def _estimate(services: Services, order: Order, scenes: list[SceneOrder] | None,
         problems = (Problem("max_cost_usd", error.marketer),)
     with services.store.read() as tx:
         terms = credit_book.terms(tx, services.clock.now(), services.prices, account_id, plan.charge_micro)
+        going_on = account_turn.load(tx, account_id, services.policy) if account_id is not None else None
     if terms is not None and terms.refusal is not None:
         problems += (Problem("credits", terms.refusal.marketer),)
     warnings = (*plan.warnings, *not_set_up(plan, services.providers.configured))
+    if going_on is not None and going_on.refusal is not None:
+        problems += (Problem("", going_on.refusal.marketer),)
+    elif going_on is not None and going_on.full:
+        warnings += (going_on.sentence,)
     return Estimate(plan=plan, quote_micro=plan.quote_micro, problems=problems, warnings=warnings, terms=terms)
 
 

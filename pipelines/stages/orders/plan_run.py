@@ -23,7 +23,7 @@ from pipelines.stages.files import usage
 from pipelines.stages.generations.requests import style_left_out
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, touch_run, transition_run
-from pipelines.stages.orders import intake, prefetched_row, schedule, script
+from pipelines.stages.orders import account_turn, intake, prefetched_row, schedule, script
 from pipelines.stages.spending import credit_book, ledger, stop_switch
 
 PROMPT_NOT_WRITTEN = (
@@ -130,6 +130,8 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
     time has not come waits for it, however it was started.
     """
     base_settings.must_not_be_stopped(services, run.base_id, run.account_id)
+    if not account_turn.take(services, actor, run):
+        return
     row = _row_of(services, run)
     if row is not None and row.scheduled_for is not None and schedule.is_ahead(row.scheduled_for, actor.now):
         schedule.wait(services, actor, run, row.scheduled_for)

@@ -9,7 +9,7 @@ from pipelines.domain.records import Run
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import outbox, run_row
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import FREE, ROW, Actor, record, touch_run
+from pipelines.stages.kernel.transitions import FREE, ROW, Actor, give_turn, record, touch_run
 
 NEAR_S = 1.0
 """What is due this soon is begun."""
@@ -48,6 +48,7 @@ def wait(services: Services, actor: Actor, run: Run, at: float) -> None:
     """The row that was read names a later time."""
     with services.store.write() as tx:
         run = touch_run(tx, actor, run, next_at=at, attempts=0, detail=sentence(at), **FREE)
+        give_turn(tx, actor.now, run)
         record_schedule(tx, actor, run.id, at)
         run_row.show(services, tx, run, urgent=True)
 

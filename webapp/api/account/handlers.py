@@ -10,6 +10,7 @@ from pipelines.domain.money import to_micro
 from pipelines.domain.records import ApiKey
 from pipelines.domain.times import iso
 from pipelines.stages.commerce import accounts
+from pipelines.stages.orders import account_turn
 from pipelines.stages.spending import credit_book
 from webapp.access import keys
 from webapp.access.keys import NewKey
@@ -44,12 +45,15 @@ def account() -> Reply:
     with services().store.read() as tx:
         mine = accounts.found(tx, who.account_id) if who.account_id else None
         sold = credit_book.pays_in_credits(tx, services().prices, who.account_id)
+        going_on = account_turn.load(tx, who.account_id, services().policy) if who.account_id else None
         funds = credit_book.funds(tx, who.account_id, services().clock.now()) if who.account_id and sold else None
     key = _own_key()
     limits = models.AccountLimits(
         run_cap_usd=estimates.usd(mine.run_cap_micro) if mine else None,
         day_cap_usd=estimates.usd(mine.day_cap_micro) if mine else None,
         key_day_cap_usd=estimates.usd(key.day_cap_micro) if key else None,
+        runs_in_flight=going_on.in_flight_most if going_on else None,
+        backlog=going_on.waiting_most if going_on else None,
     )
     return Reply(
         models.AccountView(
@@ -60,6 +64,8 @@ def account() -> Reply:
             key_id=who.key_id,
             scopes=[scope for scope in keys.SCOPES if who.may(scope)],
             limits=limits,
+            runs_in_flight=going_on.in_flight if going_on else None,
+            runs_waiting=going_on.waiting if going_on else None,
             credits=None if funds is None else funds.available_micro // services().prices.credit_micro,
             top_up_url=top_up_url(),
         )

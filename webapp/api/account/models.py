@@ -64,11 +64,13 @@ class KeyList(Answer):
 
 
 class AccountLimits(Answer):
-    """What may be spent; null where only the limits of the service count."""
+    """What may be spent and made; null where only the limits of the service count."""
 
     run_cap_usd: float | None
     day_cap_usd: float | None
     key_day_cap_usd: float | None
+    runs_in_flight: Annotated[int | None, Field(description="How many of its runs may be made at a time.")]
+    backlog: Annotated[int | None, Field(description="How many more it may have ordered.")]
 
 
 class LotView(Answer):
@@ -126,5 +128,7 @@ class AccountView(Answer):
     key_id: str | None
     scopes: list[str]
     limits: AccountLimits
+    runs_in_flight: Annotated[int | None, Field(description="How many of its runs are being made.")]
+    runs_waiting: Annotated[int | None, Field(description="How many are ordered and not begun.")]
     credits: Annotated[int | None, Field(description="Available now; null where nothing is paid in credits.")]
     top_up_url: str | None
