@@ -64,18 +64,18 @@ def test_an_account_may_have_so_many_waiting(tmp_path: Path) -> None:
         once = {**first.headers, "Idempotency-Key": "one"}
         assert harness.client.post("/api/generate-video", json=FREE, headers=once).status_code == 202
         three = {"items": [FREE] * 3}
-        refused = harness.client.post("/api/batches", json=three, headers=first.headers)
-        assert refused.status_code == 429
-        assert (refused.json["code"], refused.json["violated"]) == ("too_many_in_flight", ["backlog"])
-        assert "films are ordered and not begun" in refused.json["detail"]
-        told = [refused.headers[name] for name in ("RateLimit-Policy", "RateLimit", "Retry-After")]
+        over: Any = harness.client.post("/api/batches", json=three, headers=first.headers)
+        assert over.status_code == 429
+        assert (over.json["code"], over.json["violated"]) == ("too_many_in_flight", ["backlog"])
+        assert "films are ordered and not begun" in over.json["detail"]
+        told = [over.headers[name] for name in ("RateLimit-Policy", "RateLimit", "Retry-After")]
         assert told == ['"backlog";q=3', '"backlog";r=0;t=60', "60"]
         assert len(harness.runs()) == 1
         assert harness.client.post("/api/batches", json={"items": [FREE] * 2}, headers=first.headers).status_code == 202
-        mine = harness.client.get("/api/account", headers=first.headers).json
+        mine: Any = harness.client.get("/api/account", headers=first.headers).json
         assert (mine["runs_in_flight"], mine["runs_waiting"]) == (0, 3)
         assert (mine["limits"]["runs_in_flight"], mine["limits"]["backlog"]) == (1, 3)
-        question = harness.client.post("/api/estimate", json=FREE, headers=first.headers).json
+        question: Any = harness.client.post("/api/estimate", json=FREE, headers=first.headers).json
         assert (question["ok"], question["problems"][0]["field"]) == (False, "")
         assert harness.client.post("/api/generate-video", json=FREE, headers=once).status_code == 202
         assert harness.client.post("/api/generate-video", json=FREE, headers=second.headers).status_code == 202
