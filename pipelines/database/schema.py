@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+from pipelines.domain.errors import NotConfigured
+from pipelines.domain.records import MIN_CODE
+
 if TYPE_CHECKING:
     from alembic.config import Config
 
@@ -24,16 +27,35 @@ logger = logging.getLogger(__name__)
 
 
 def migrate(engine: Engine) -> None:
-    """Upgrade to HEAD; one process at a time, and at once when there is nothing to do."""
+    """Upgrade to HEAD; one process at a time, and at once when there is nothing to do. A database that a newer version
+    has brought further is left as it is: migrations only add, so that the versions of a rolling deployment work side by
+    side. Raises NotConfigured where a migration says that this code is too old for it.
+    """
     with engine.connect() as connection:
-        if _revision(connection) == HEAD:
+        if _serves(connection):
             return
     with _alone(engine), engine.connect() as connection:
-        if _revision(connection) == HEAD:
+        if _serves(connection):
             return
         connection.rollback()
         _upgrade(connection)
     logger.info("database is at revision %s", HEAD)
+
+
+def _serves(connection: Connection) -> bool:
+    """Whether this code can work with the database as it is."""
+    revision = _revision(connection)
+    if revision is None or revision < HEAD:
+        return False
+    if revision > HEAD:
+        least = connection.execute(text("SELECT entry FROM checkpoints WHERE id = :id"), {"id": MIN_CODE}).scalar()
+        if (least or 0) > int(HEAD):
+            raise NotConfigured(
+                f"the database is at revision {revision} and needs code of revision {least:04d} or newer; this is "
+                f"{HEAD}: deploy the newer version, or restore a backup of before it"
+            )
+        logger.warning("the database is at revision %s, newer than this code's %s: going on beside it", revision, HEAD)
+    return True
 
 
 def _revision(connection: Connection) -> str | None:
@@ -47,6 +69,26 @@ def _upgrade(connection: Connection) -> None:
 
     with configured(connection) as config:
         command.upgrade(config, "head")
+        require_code(connection, max(_required_by_migrations(config), default=0))
+
+
+def _required_by_migrations(config: Config) -> Iterator[int]:
+    """A migration that takes away or narrows what older code uses says from which revision on code knows that:
+    `min_code = "0031"`.
+    """
+    from alembic.script import ScriptDirectory
+
+    for script in ScriptDirectory.from_config(config).walk_revisions():
+        if least := getattr(script.module, MIN_CODE, None):
+            yield int(least)
+
+
+def require_code(connection: Connection, least: int) -> None:
+    """Older code than `least` no longer starts on this database."""
+    if least:
+        connection.execute(text("DELETE FROM checkpoints WHERE id = :id"), {"id": MIN_CODE})
+        insert = text("INSERT INTO checkpoints (id, at, entry) VALUES (:id, 0, :least)")
+        connection.execute(insert, {"id": MIN_CODE, "least": least})
 
 
 @contextmanager

@@ -21,7 +21,9 @@ from pipelines.domain.records.books import (
 from pipelines.domain.records.films import LAST_FRAME, THUMBNAIL, Clip, Cut, Generation, Run, Scene, TextRequest
 from pipelines.domain.records.history import (
     ALIVE_S,
+    DISPATCH,
     KNOWN_UNTIL,
+    MIN_CODE,
     RESTORED,
     Checkpoint,
     Event,
@@ -34,8 +36,10 @@ from pipelines.domain.records.work import Kind, Leased
 
 __all__ = [
     "ALIVE_S",
+    "DISPATCH",
     "KNOWN_UNTIL",
     "LAST_FRAME",
+    "MIN_CODE",
     "RESTORED",
     "THUMBNAIL",
     "AccountStatus",

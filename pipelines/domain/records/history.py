@@ -10,6 +10,10 @@ from pipelines.domain.state.replay import KeptAnswer
 
 RESTORED = "restored"
 """The checkpoint of when this database was brought back from a backup."""
+DISPATCH = "dispatch"
+"""Which worker service sends hints: whoever wrote the number that stands in its `entry`."""
+MIN_CODE = "min_code"
+"""The oldest revision whose code still works with this database, in its `entry`."""
 KNOWN_UNTIL = "known_until"
 """The checkpoint of when that backup was written: what happened between the two is not known here."""
 ALIVE_S = 15.0
@@ -35,7 +39,7 @@ class Event:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """How far a duty that goes through history has come (the ledger's audit, the archive), or a moment of the database
-    itself: `RESTORED`, `KNOWN_UNTIL`.
+    itself: `RESTORED`, `KNOWN_UNTIL`, `DISPATCH`, `MIN_CODE`.
     """
 
     id: str
