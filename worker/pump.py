@@ -23,6 +23,7 @@ from pipelines.stages.generations import poll
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.notices import send
 from pipelines.stages.scheduler import maintenance
+from pipelines.stages.scheduler.dispatch_lease import DispatchLease
 
 logger = logging.getLogger(__name__)
 
@@ -51,15 +52,19 @@ Due = tuple[float, str, str]
 class Dispatcher:
     """Sends a hint for each due row, the oldest first, and remembers for a moment that it did: until the row is due at
     another time. It stops where the broker has enough: what waits in SQL keeps its order and is never there twice.
+    Of several worker services one sends; `monotonic` is how time passes here.
     """
 
-    def __init__(self, services: Services, kinds: tuple[str, ...]) -> None:
-        self._services, self._kinds = services, kinds
+    def __init__(
+        self, services: Services, kinds: tuple[str, ...], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._services, self._kinds, self._monotonic = services, kinds, monotonic
+        self._lease = DispatchLease(services.store, services.clock)
         self._sent: dict[tuple[str, str, float], float] = {}
 
     def tick(self) -> int:
         """Send what is due and was not sent just now; how many hints."""
-        now = time.monotonic()
+        now = self._monotonic()
         self._sent = {hint: at for hint, at in self._sent.items() if now - at < RESEND_S}
         light: list[Due] = []
         heavy: list[Due] = []
@@ -70,7 +75,15 @@ class Dispatcher:
                 (light, heavy), maintenance.split_by_weight(self._services, kind, list(rows)), strict=True
             ):
                 found += [(rows[row], kind, row) for row in ids]
-        return self._send(_in_order(light), now, media=False) + self._send(_in_order(heavy), now, media=True)
+        if not light and not heavy:
+            self._lease.nothing_due()
+            return 0
+        if not self._lease.is_mine(now):
+            return 0
+        sent = self._send(_in_order(light), now, media=False) + self._send(_in_order(heavy), now, media=True)
+        if sent:
+            self._lease.sent(now)
+        return sent
 
     def _send(self, due: list[Due], now: float, *, media: bool) -> int:
         for start in range(0, len(due), AT_ONCE):
