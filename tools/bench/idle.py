@@ -168,14 +168,14 @@ def _noticed_after(port: int) -> float:
 def _of_processes(sessions: set[int]) -> Mapping[str, float]:
     """What they use of a core and of memory while nothing happens."""
     time.sleep(SETTLED_S)
-    before, began = _used(sessions), time.monotonic()
+    before, began = used_by(sessions), time.monotonic()
     time.sleep(STILL_S)
-    after, took = _used(sessions), time.monotonic() - began
+    after, took = used_by(sessions), time.monotonic() - began
     spent = sum(ticks - before.get(pid, (ticks, 0))[0] for pid, (ticks, _) in after.items())
     return {"cpu": spent / TICKS / took, "pss": sum(kilobytes for _, kilobytes in after.values()) / MEGABYTE}
 
 
-def _used(sessions: set[int]) -> dict[int, tuple[int, int]]:
+def used_by(sessions: set[int]) -> dict[int, tuple[int, int]]:
     """Of each process of these sessions: the ticks that it and the children it has buried took, and its PSS."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
