@@ -15,7 +15,7 @@ from sqlalchemy import Connection, FromClause, Select, and_, case, func, literal
 from pipelines.database.balances import SHARED
 from pipelines.database.tables import ENTRIES, EXPOSED, NOT_OF_A_RUN, SET_ASIDE, TABLES
 from pipelines.domain.lifecycle import OPEN, TERMINAL, GenerationStatus
-from pipelines.domain.money import DEPLOYMENT, Account, CreditAccount, CreditPosting, subject
+from pipelines.domain.money import DEPLOYMENT, Account, CreditAccount, CreditPosting, Posting, subject
 from pipelines.domain.records import Checkpoint
 from pipelines.ports import Discrepancy
 
@@ -91,18 +91,24 @@ def _days(connection: Connection, since: Checkpoint) -> Iterator[Discrepancy]:
     """The totals of days with a new entry."""
     days = select(_new(since).c.day)
     for day in sorted(set(connection.execute(days if since.entry else days.distinct()).scalars())):
-        spent = and_(ENTRIES.c.account == Account.SPENT.value, ENTRIES.c.day == day)
-        parts = [ENTRIES.c.model, *(ENTRIES.c[column] for column in SHARED.values())]
-        entries = _by_part(connection, select(*parts, func.sum(ENTRIES.c.amount)).where(spent).group_by(*parts))
-        parts = [_TOTALS.c.model, *(_TOTALS.c[column] for column in SHARED.values())]
-        kept = _by_part(connection, select(*parts, _TOTALS.c.spent_micro).where(_TOTALS.c.day == day))
+        entry, total, nothing = ENTRIES.c, _TOTALS.c, (0, 0)
+        spent = entry.account == Account.SPENT.value
+        quoted = and_(entry.account == Account.COMMITTED.value, entry.posting == Posting.RESERVE.value)
+        sums = [func.sum(case((one, entry.amount), else_=0)) for one in (spent, quoted)]
+        wanted = entry.account.in_([Account.SPENT.value, Account.COMMITTED.value])
+        parts = [entry.model, *(entry[column] for column in SHARED.values())]
+        entries = _by_part(connection, select(*parts, *sums).where(wanted, entry.day == day).group_by(*parts))
+        parts = [total.model, *(total[column] for column in SHARED.values())]
+        kept = _by_part(connection, select(*parts, total.spent_micro, total.quoted_micro).where(total.day == day))
         for part in entries.keys() | kept.keys():
             name = ", ".join(str(one) for one in part if one)
-            yield from _if_wrong(f"spent on {day} ({name})", kept.get(part, (0,)), entries.get(part, (0,)))
+            amounts = kept.get(part, nothing), entries.get(part, nothing)
+            yield from _if_wrong(f"spent on {day} ({name})", *amounts, ("spent", "quoted"))
 
 
 def _by_part(connection: Connection, query: Select[Any]) -> dict[tuple[Any, ...], Amounts]:
-    return {tuple(row[:-1]): (int(row[-1]),) for row in connection.execute(query)}
+    """Sums, of which each row has two, by what stands before them."""
+    return {tuple(row[:-2]): (int(row[-2]), int(row[-1])) for row in connection.execute(query)}
 
 
 def _shared(connection: Connection) -> Iterator[Discrepancy]:

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
 from pipelines.database.tables import ENTRIES, TABLES
-from pipelines.domain.money import DEPLOYMENT, Account, subject
+from pipelines.domain.money import DEPLOYMENT, Account, Posting, subject
 from pipelines.domain.records import Balance, DayTotal, LedgerEntry
 from pipelines.ports import DayCap
 
@@ -26,7 +26,11 @@ SHARED = {"key": "key_id", "base": "base_id", "account": "account_id", "project"
 _RANK = {name: place for place, name in enumerate(("run", *SHARED, DEPLOYMENT))}
 _OWNED = ("run", "account")
 _SUMS = ("held", "committed", "spent")
-_TOTALS = ("spent_micro", "seconds", "generations", "listed_micro", "billed_micro")
+_OWNERS = ("key_id", "base_id", "account_id", "model")
+_TOTALS = (
+    *("quoted_micro", "spent_micro", "seconds", "generations", "refused", "failed"),
+    *("listed_micro", "billed_micro"),
+)
 
 
 @dataclass
@@ -60,7 +64,10 @@ class KeptBalances:
         """Append to the ledger, and remember what that changes."""
         for entry in entries:
             if entry.account == Account.SPENT:
-                self._count(entry)
+                counted = entry.generation_id is None or self._is_counted(entry)
+                self.count(_spent_of(entry, generations=int(not counted)))
+            elif entry.account == Account.COMMITTED and entry.posting == Posting.RESERVE:
+                self.count(_total_of(entry, quoted_micro=entry.amount))
             for name in _subjects(entry) if entry.account in _SUMS else ():
                 # Of a run no single day is asked about.
                 change = self._change(name, "" if _kind(name) == "run" else entry.day)
@@ -74,15 +81,20 @@ class KeptBalances:
     def _change(self, name: str, day: str) -> _Change:
         return self._changes.setdefault((name, day), _Change())
 
-    def _count(self, entry: LedgerEntry) -> None:
-        """Add to the total of a day. A generation counts once, on the day when it is first paid for."""
-        total = _total_of(entry, generations=int(entry.generation_id is not None and not self._is_counted(entry)))
+    def count(self, total: DayTotal) -> None:
+        """Add to the total of a day."""
+        parts = [getattr(total, name) or "" for name in ("day", *_OWNERS)]
+        if total.project_id is not None:
+            # Not named where there is none: totals of before projects are added to.
+            parts.append(total.project_id)
+        total = replace(total, id="|".join(parts))
         known = self._totals.get(total.id)
         if known is not None:
             total = replace(total, **{name: getattr(known, name) + getattr(total, name) for name in _TOTALS})
         self._totals[total.id] = total
 
     def _is_counted(self, entry: LedgerEntry) -> bool:
+        """A generation counts once, on the day when it is first paid for."""
         columns = ENTRIES.c
         same = (columns.account == Account.SPENT.value, columns.generation_id == entry.generation_id)
         return self._connection.execute(select(columns.id).where(*same).limit(1)).first() is not None
@@ -175,24 +187,21 @@ def _subjects(entry: LedgerEntry) -> list[str]:
     return [*(subject(kind, owner) for kind, owner in owners if owner), DEPLOYMENT]
 
 
-def _total_of(entry: LedgerEntry, *, generations: int) -> DayTotal:
-    parts: tuple[str | None, ...] = (entry.key_id, entry.base_id, entry.account_id, entry.model)
-    if entry.project_id is not None:
-        # Not named where there is none: totals of before projects are added to.
-        parts = (*parts, entry.project_id)
+def _spent_of(entry: LedgerEntry, *, generations: int) -> DayTotal:
+    told = {"listed_micro": entry.listed_micro, "billed_micro": entry.billed_micro}
+    return _total_of(entry, spent_micro=entry.amount, generations=generations, seconds=entry.seconds, **told)
+
+
+def _total_of(entry: LedgerEntry, **sums: Any) -> DayTotal:
     return DayTotal(
-        id="|".join((entry.day, *(part or "" for part in parts))),
+        id="",
         day=entry.day,
         model=entry.model,
         key_id=entry.key_id,
         base_id=entry.base_id,
         account_id=entry.account_id,
         project_id=entry.project_id,
-        spent_micro=entry.amount,
-        seconds=entry.seconds,
-        generations=generations,
-        listed_micro=entry.listed_micro,
-        billed_micro=entry.billed_micro,
+        **sums,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -39,7 +39,7 @@ from sqlalchemy.sql.elements import KeyedColumnElement
 
 from pipelines.database.tables import ENTRIES, TABLES
 from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus
-from pipelines.domain.money import Account, CreditAccount
+from pipelines.domain.money import Account, CreditAccount, CreditPosting, Posting
 from pipelines.domain.records import Kind
 
 Shape = tuple[tuple[str, str], ...]
@@ -252,7 +252,9 @@ def moved_orders(table: Table, seconds: float, now: float) -> dict[str, Any]:
     return {**moved, "lease_until": case((right, lease), else_=lease - seconds)}
 
 
-MICRO_SUMS = ("spent_micro", "listed_micro", "billed_micro")
+MICRO_SUMS = ("listed_micro", "billed_micro")
+SUMS = frozenset((*MICRO_SUMS, "spent_micro", "quoted_micro", "generations", "refused", "failed"))
+"""Whole numbers that are added up; seconds are not whole."""
 
 
 @cache
@@ -260,35 +262,53 @@ def usage_by(by: tuple[str, ...], *, since: bool, until: bool, own: bool) -> Sel
     """What was spent, by columns, in days from `since` to `until`: from the totals of days, and by record from the
     ledger, where alone it stands.
     """
-    table: FromClause = TABLES["day_totals"]
-    rows: list[ColumnElement[bool]] = []
-    sums = {name: table.c.get(name) for name in (*MICRO_SUMS, "seconds", "generations")}
     if "record_id" in by:
-        table = ENTRIES
-        sums = {name: table.c.get(name) for name in sums} | {"spent_micro": table.c.amount}
-        rows = [table.c.account == Account.SPENT.value]
-    rows += [table.c.account_id == bindparam(OWN)] if own else []
-    rows += [table.c.day >= bindparam("since")] if since else []
-    rows += [table.c.day <= bindparam("until")] if until else []
-    totals = [func.sum(column).label(name) for name, column in sums.items() if column is not None]
-    if "record_id" in by:
-        totals.append(func.count(table.c.generation_id.distinct()).label("generations"))
-    columns = [table.c[name] for name in by]
-    return select(*columns, *totals).where(*rows).group_by(*columns).order_by(*columns)
+        return _in_days(ENTRIES, by, _of_entries(), since=since, until=until, own=own).where(
+            ENTRIES.c.account.in_([Account.SPENT.value, Account.COMMITTED.value])
+        )
+    table = TABLES["day_totals"]
+    totals = [func.sum(table.c[name]).label(name) for name in ("seconds", *sorted(SUMS))]
+    return _in_days(table, by, totals, since=since, until=until, own=own)
+
+
+def _of_entries() -> list[ColumnElement[Any]]:
+    """The sums of days, from entries: what was spent, and what could be at most when generations were ordered."""
+    entry = ENTRIES.c
+    spent = entry.account == Account.SPENT.value
+    ordered = and_(entry.account == Account.COMMITTED.value, entry.posting == Posting.RESERVE.value)
+    sums = {name: case((spent, entry[name]), else_=0) for name in (*MICRO_SUMS, "seconds")}
+    sums |= {
+        "spent_micro": case((spent, entry.amount), else_=0),
+        "quoted_micro": case((ordered, entry.amount), else_=0),
+    }
+    generations = func.count(case((spent, entry.generation_id)).distinct()).label("generations")
+    return [*(func.sum(value).label(name) for name, value in sums.items()), generations]
 
 
 @cache
 def charged_by(by: tuple[str, ...], *, since: bool, until: bool, own: bool) -> Select[Any]:
-    """What accounts used of their credits, by columns, in days from `since` to `until`."""
-    table = TABLES["credits"].c
-    rows: list[ColumnElement[bool]] = [table.account == CreditAccount.USED.value]
-    rows += [table.account_id == bindparam(OWN)] if own else []
-    rows += [table.day >= bindparam("since")] if since else []
-    rows += [table.day <= bindparam("until")] if until else []
-    columns = [table[name] for name in by]
-    sums = [
-        func.sum(table.amount).label("spent_micro"),
-        func.sum(table.seconds).label("seconds"),
-        func.count(table.generation_id.distinct()).label("generations"),
-    ]
-    return select(*columns, *sums).where(*rows).group_by(*columns).order_by(*columns)
+    """What accounts used of their credits, by columns, in days from `since` to `until`; and what orders set aside, for
+    which no model is named.
+    """
+    table = TABLES["credits"]
+    entry = table.c
+    used = entry.account == CreditAccount.USED.value
+    sums = {"spent_micro": case((used, entry.amount), else_=0), "seconds": case((used, entry.seconds), else_=0.0)}
+    wanted = [CreditAccount.USED.value]
+    if "model" not in by:
+        wanted.append(CreditAccount.RESERVED.value)
+        ordered = and_(entry.account == CreditAccount.RESERVED.value, entry.posting == CreditPosting.RESERVE.value)
+        sums["quoted_micro"] = case((ordered, entry.amount), else_=0)
+    totals = [func.sum(value).label(name) for name, value in sums.items()]
+    totals.append(func.count(case((used, entry.generation_id)).distinct()).label("generations"))
+    return _in_days(table, by, totals, since=since, until=until, own=own).where(entry.account.in_(wanted))
+
+
+def _in_days(
+    table: FromClause, by: tuple[str, ...], totals: Sequence[ColumnElement[Any]], *, since: bool, until: bool, own: bool
+) -> Select[Any]:
+    rows = [table.c.account_id == bindparam(OWN)] if own else []
+    rows += [table.c.day >= bindparam("since")] if since else []
+    rows += [table.c.day <= bindparam("until")] if until else []
+    columns = [table.c[name] for name in by]
+    return select(*columns, *totals).where(*rows).group_by(*columns).order_by(*columns)

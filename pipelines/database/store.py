@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, Row, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
@@ -23,6 +23,7 @@ from pipelines.database.statements import (
     LIMIT,
     MICRO_SUMS,
     OWN,
+    SUMS,
     archiving,
     charged_by,
     first_due,
@@ -41,7 +42,7 @@ from pipelines.domain.keys import new_token
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.limits import ClockStep
 from pipelines.domain.money import DEPLOYMENT
-from pipelines.domain.records import Balance, Checkpoint, Kind, Leased, LedgerEntry
+from pipelines.domain.records import Balance, Checkpoint, DayTotal, Kind, Leased, LedgerEntry
 from pipelines.ports import Commits, DayCap, Discrepancy, Rows, Tx
 
 T = TypeVar("T")
@@ -96,6 +97,9 @@ class SqlTx(Tx):
         """Rows were given due times past the tables of `Tx`."""
         self._due.given = True
 
+    def count(self, total: DayTotal) -> None:
+        self._kept.count(total)
+
     def balance(self, account: str, **equals: Any) -> int:
         shape, values = shape_of({"account": account, **equals})
         return int(self.connection.execute(summing(shape), values).scalar_one())
@@ -113,8 +117,8 @@ class SqlTx(Tx):
     def charged(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
         query = charged_by(tuple(by), since=since is not None, until=until is not None, own=self.account_id is not None)
         rows = self.connection.execute(query, {"since": since, "until": until, OWN: self.account_id})
-        nothing = dict.fromkeys(MICRO_SUMS, 0)
-        return [{**nothing, **row._asdict(), "spent_micro": int(row.spent_micro)} for row in rows]
+        nothing: dict[str, Any] = {**dict.fromkeys(MICRO_SUMS, 0), "quoted_micro": None}
+        return [{**nothing, **_whole(row)} for row in rows]
 
     def search(self, words: str, *, since: float, limit: int) -> list[str]:
         literal = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
@@ -125,7 +129,14 @@ class SqlTx(Tx):
         own = self.account_id is not None
         query = usage_by(tuple(by), since=since is not None, until=until is not None, own=own)
         rows = self.connection.execute(query, {"since": since, "until": until, "own": self.account_id})
-        return [{**row._asdict(), **{name: int(getattr(row, name)) for name in MICRO_SUMS}} for row in rows]
+        nothing: dict[str, Any] = {"refused": None, "failed": None}
+        return [{**nothing, **_whole(row)} for row in rows]
+
+
+def _whole(row: Row[Any]) -> dict[str, Any]:
+    """PostgreSQL adds whole numbers up to decimals."""
+    sums = {name: value for name, value in row._asdict().items() if name in SUMS}
+    return {**row._asdict(), **{name: int(value) for name, value in sums.items()}}
 
 
 class _Turns:

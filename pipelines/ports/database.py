@@ -216,14 +216,20 @@ class Tx(ABC):
         """
 
     @abstractmethod
+    def count(self, total: DayTotal) -> None:
+        """Add to the totals of its day what no posting tells; its id is made here."""
+
+    @abstractmethod
     def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
-        """Spend grouped by day, model, key_id, base_id or record_id: rows with the columns, `spent_micro`, `seconds`,
-        `generations`, `listed_micro`, `billed_micro`.
+        """Spend grouped by day, model, key_id, base_id, account_id, project_id or record_id: rows with the columns and
+        the sums of `DayTotal`. By record it is not known what was refused or failed: None.
         """
 
     @abstractmethod
     def charged(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
-        """What accounts were charged, as `usage` tells what was spent."""
+        """What accounts were charged, as `usage` tells what was spent. By model it is not known what was quoted, which
+        is set aside for a whole order: None. What was refused or failed is not in this book.
+        """
 
     @abstractmethod
     def archive(self, run_ids: Sequence[str]) -> None:

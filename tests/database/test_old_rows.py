@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from pipelines.database import SqlStore
 from pipelines.database.tables import RECORDS
+from pipelines.domain.lifecycle import Reason
 from pipelines.domain.limits import EVERYWHERE, StopSwitch
 from pipelines.domain.orders.order import words_of
 from pipelines.domain.records import Generation, Scene
@@ -18,6 +19,7 @@ from pipelines.domain.stored_files import kind_of
 from pipelines.stages.generations.requests import fingerprint, request_for
 from tests.database import old_rows
 
+TOLD = ("day", "model", "quoted_micro", "spent_micro", "generations", "refused", "failed")
 DERIVED = ("balances", "day_totals", "files", "file_totals")
 """Made of other rows when the database was brought up to date."""
 
@@ -104,6 +106,29 @@ def test_a_version_that_knows_no_archive_still_finds_all_of_the_books(store: Sql
     with store.read() as tx:
         assert ({name: tx.balance(name) for name in before[0]}, tx.events.count()) == before
         assert (tx.ledger_archive.count(), tx.balances.count(kind="run") > 0) == (0, True)
+
+
+def test_what_was_quoted_and_not_made_before_is_in_the_totals_of_days(store: SqlStore) -> None:
+    """Also of what was put away, and after the way back to a version that did not know."""
+
+    def told() -> list[tuple[object, ...]]:
+        with store.read() as tx:
+            return [tuple(row[name] for name in TOLD) for row in tx.usage(["day", "model"])]
+
+    with store.read() as tx:
+        runs = [run.id for run in tx.runs.find()]
+        quoted = sum(entry.amount for entry in tx.ledger.find(account="committed", posting="reserve"))
+        failed = [gen.reason for gen in tx.generations.find(status="failed")]
+        sums = [sum(row[name] for row in tx.usage(["day"])) for name in ("quoted_micro", "refused", "failed")]
+    refused = failed.count(Reason.REFUSED)
+    assert sums == [quoted, refused, len(failed) - refused]
+    assert len(failed) > refused
+    before = told()
+    with store.write() as tx:
+        tx.archive(runs[: len(runs) // 2])
+    old_rows.downgrade(store.engine, "0026")
+    store.migrate()
+    assert told() == before
 
 
 def test_no_clip_is_bought_twice_because_its_request_reads_otherwise(store: SqlStore) -> None:

@@ -29,7 +29,7 @@ from pipelines.stages.kernel.transitions import wake_waiting
 from pipelines.stages.orders import accept, account_turn
 from pipelines.stages.scheduler import retention
 from pipelines.stages.spending import ledger
-from pipelines.stages.views import run_view
+from pipelines.stages.views import run_view, usage
 from pipelines.testing import make_services
 from pipelines.testing.airtable import BASE
 from pipelines.testing.fakes import MONDAY_NOON
@@ -117,8 +117,12 @@ def _search(services: Services) -> None:
 
 
 def _usage(services: Services) -> None:
-    run_view.usage(services, ["day", "model"], None, None)
-    run_view.usage(services, ["key_id"], "2026-11-01", None)
+    usage.usage(services, ["day", "model"], None, None)
+    usage.usage(services, ["key_id"], "2026-11-01", None)
+    usage.in_doubt(services)
+    usage.storage(services)
+    theirs = dataclasses.replace(services, store=services.store.of("acc_a"))
+    usage.usage(theirs, ["day"], "2026-11-01", "2026-11-30")
 
 
 def _trigger(services: Services) -> None:

@@ -41,11 +41,14 @@ MAKES = {
     "api.create_batch": {"items": [{"prompt": "A fox at dawn.", "model": "local/animatic"}]},
 }
 """What makes something new and names nothing that is there."""
-QUERIES = {"api.usage": {"by": "model,record,key,base,project"}}
+QUERIES = {
+    "api.usage": {"by": "model,record,key,base,account,project"},
+    "pages.usage_file": {"by": "model,record,key,base,account,project"},
+}
 LISTS = {
     *("api.list_runs", "api.usage", "api.list_keys", "api.account", "api.list_webhooks", "api.list_batches"),
     *("api.get_credits", "api.list_credit_entries"),
-    *("pages.index", "pages.index_live"),
+    *("pages.index", "pages.index_live", "pages.usage_page", "pages.usage_file"),
 }
 """What shows an account its own without being told an id."""
 SAME_FOR_ALL = {"api.models", "pages.new_video"}
@@ -89,7 +92,7 @@ def ask(harness: WebHarness, who: Customer, route: Rule, method: str, ids: Ids) 
     if declared.door is Door.KEY:
         sent: dict[str, Any] = {"query_string": QUERIES.get(route.endpoint, {})} if method == "GET" else {"json": body}
         return harness.client.open(path, method=method, headers=who.headers, **sent)
-    query = {"base_id": ids["base_id"]} if "record_id" in route.arguments else {}
+    query = {"base_id": ids["base_id"]} if "record_id" in route.arguments else QUERIES.get(route.endpoint, {})
     return signed_in(harness, who).open(path, method=method, query_string=query, data=body)
 
 

@@ -229,8 +229,10 @@ def _add_up(target: Connection) -> None:
     target.execute(
         text(
             "INSERT INTO day_totals (id, day, model, key_id, base_id, spent_micro, seconds, generations, listed_micro, "
-            "billed_micro) SELECT day || '|' || key_id || '|' || base_id || '||' || COALESCE(model, ''), day, model, "
-            "key_id, base_id, SUM(amount), SUM(seconds), COUNT(generation_id), 0, 0 FROM ledger "
-            "WHERE account = 'spent' GROUP BY day, key_id, base_id, model"
+            "billed_micro, quoted_micro, refused, failed) SELECT day || '|' || key_id || '|' || base_id || '||' || "
+            "COALESCE(model, ''), day, model, key_id, base_id, SUM(CASE account WHEN 'spent' THEN amount ELSE 0 END), "
+            "SUM(CASE account WHEN 'spent' THEN seconds ELSE 0 END), COUNT(CASE account WHEN 'spent' THEN "
+            "generation_id END), 0, 0, SUM(CASE WHEN account = 'committed' AND posting = 'reserve' THEN amount ELSE 0 "
+            "END), 0, 0 FROM ledger WHERE account IN ('spent', 'committed') GROUP BY day, key_id, base_id, model"
         )
     )

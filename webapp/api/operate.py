@@ -14,7 +14,7 @@ from pipelines.domain.orders.checks import usable
 from pipelines.domain.planning.price_list import Start
 from pipelines.domain.times import iso
 from pipelines.stages.decisions import control
-from pipelines.stages.views import run_view
+from pipelines.stages.views import usage as usage_view
 from webapp.access.rules import Owner
 from webapp.api import operate_answers
 from webapp.api.decisions import StopSwitch
@@ -31,6 +31,7 @@ COLUMNS = {
     "record": "record_id",
     "key": "key_id",
     "base": "base_id",
+    "account": "account_id",
     "project": "project_id",
 }
 _SHOWN = {"key_id": "key", "project_id": "project"}
@@ -89,14 +90,19 @@ def stopped() -> operate_answers.Stopped:
     problems=(401, 403, 422, 429),
 )
 def usage(query: UsageQuery) -> Reply:
-    """Grouped by day (UTC), model, record, key, base or project, or several of them."""
-    names = [name.strip() for name in query.by.split(",") if name.strip()]
+    """Grouped by day (UTC), model, record, key, base, account or project, or several of them."""
+    found = usage_of(names_in(query.by), query.since, query.until)
+    rows, next_cursor = page(found["rows"], query)
+    return Reply({**found, "rows": rows, "next_cursor": next_cursor})
+
+
+def names_in(by: str) -> list[str]:
+    """What to group by. Raises 422."""
+    names = [name.strip() for name in by.split(",") if name.strip()]
     if not names or any(name not in COLUMNS for name in names) or len(set(names)) < len(names):
         problem = Problem("by", f"must be one or several of {', '.join(COLUMNS)}.")
         raise HttpProblem(422, f"by {problem.message}", (problem,))
-    found = usage_of(names, query.since, query.until)
-    rows, next_cursor = page(found["rows"], query)
-    return Reply({**found, "rows": rows, "next_cursor": next_cursor})
+    return names
 
 
 def page(items: Sequence[T], query: PageQuery) -> tuple[Sequence[T], str | None]:
@@ -108,7 +114,7 @@ def page(items: Sequence[T], query: PageQuery) -> tuple[Sequence[T], str | None]
 
 def usage_of(names: list[str], since: str | None, until: str | None) -> dict[str, Any]:
     """The answer of /api/usage, for the API and the pages."""
-    found = run_view.usage(services(), [COLUMNS[name] for name in names], since, until)
+    found = usage_view.usage(services(), [COLUMNS[name] for name in names], since, until)
     rows = [{_SHOWN.get(column, column): value for column, value in row.items()} for row in found["rows"]]
     total = round(sum(row["spent_usd"] for row in rows), 6)
     return {**found, "by": names, "rows": rows, "spent_usd": total}

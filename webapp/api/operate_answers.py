@@ -19,10 +19,22 @@ class UsageRow(Answer):
     record_id: str | None = None
     key: str | None = None
     base_id: str | None = None
+    account_id: str | None = None
     project: str | None = None
+    quoted_usd: Annotated[
+        float | None,
+        Field(
+            description="What could be spent at most on what was ordered. Null where it is not known: by model, for an "
+            "account that pays in credits, which are set aside for a whole order."
+        ),
+    ]
     spent_usd: Usd
     seconds: float
     generations: int
+    refused: Annotated[
+        int | None, Field(description="Generations refused for what they show. Null by record, as `failed`.")
+    ]
+    failed: Annotated[int | None, Field(description="Generations that came to nothing for another reason.")]
     billed_usd: Annotated[Usd, Field(description="What providers say they billed, where they tell it.")]
     listed_usd: Annotated[Usd, Field(description="Our own figure for what `billed_usd` is for.")]
     variance_usd: Annotated[float, Field(description="`billed_usd` less `listed_usd`.")]

@@ -118,7 +118,7 @@ class UsageQuery(PageQuery):
     """Which spend, grouped how; days are UTC, both inclusive."""
 
     by: Annotated[
-        str, Field(description="day, model, record, key, base, project: one, or several separated by commas.")
+        str, Field(description="day, model, record, key, base, account, project: one, or several separated by commas.")
     ] = "day"
     since: Day | None = None
     until: Day | None = None

@@ -19,7 +19,7 @@ from pipelines.stages.files import orphans, usage
 from pipelines.stages.files.usage import By
 from pipelines.stages.scheduler import maintenance
 from pipelines.stages.spending import credit_book, ledger
-from pipelines.stages.views import run_view
+from pipelines.stages.views import usage as usage_view
 from webapp.api.operate import COLUMNS, catalogue, stopped
 from webapp.api.operate_answers import ModelView
 from webapp.commands.output import ACTOR, OPERATORS, Group, Money, as_json, print_table, reports_errors, show
@@ -44,10 +44,10 @@ bases_group = Group("bases", OPERATORS, help="Connected Airtable bases.", alone=
 @as_json
 @reports_errors
 def ledger_show(by: tuple[str, ...], since: datetime | None, until: datetime | None, *, json_: bool) -> None:
-    """Spend by day, model, record, key, base or project; what providers say they billed, and how far that is off."""
+    """Spend by day, model, record, key, base, account or project; what providers say they billed, and how far off."""
     names = by or ("day",)
     bounds = [day.strftime("%Y-%m-%d") if day else None for day in (since, until)]
-    found = run_view.usage(services(), [COLUMNS[name] for name in names], *bounds)
+    found = usage_view.usage(services(), [COLUMNS[name] for name in names], *bounds)
     rows = [[row[COLUMNS[name]] for name in names] + _figures(row) for row in found["rows"]]
     columns = (*names, "spent", "seconds", "generations", "billed", "variance")
     show(found, json_=json_, table=lambda: print_table(columns, rows, empty="Nothing was spent."))

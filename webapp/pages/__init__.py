@@ -5,7 +5,20 @@ often a scanner or a history follows it. Importing the modules registers their r
 from webapp.pages import decide, fonts, new, rows, runs, shares, sign_in
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import register
-from webapp.pages.overview import films
+from webapp.pages.overview import films, usage
 from webapp.pages.pack import page as pack_page
 
-__all__ = ["bp", "decide", "films", "fonts", "new", "pack_page", "register", "rows", "runs", "shares", "sign_in"]
+__all__ = [
+    "bp",
+    "decide",
+    "films",
+    "fonts",
+    "new",
+    "pack_page",
+    "register",
+    "rows",
+    "runs",
+    "shares",
+    "sign_in",
+    "usage",
+]

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from pipelines.domain.lifecycle import AIRTABLE_STATUS, MOVING, RunStatus
 from pipelines.domain.money import show, show_enough, to_micro
+from pipelines.domain.stored_files import FileKind
 from pipelines.domain.times import iso
 from webapp.context import settings
 
@@ -19,6 +20,15 @@ _SCENE_TONES = {"Done": "good", "Refused": "warn", "Failed": "bad", "Stale": "wa
 _KIB = 1024
 _MINUTE = 60
 _EXTRAS = {"contact_sheet": "Contact sheet", "preview": "Preview", "srt": "Subtitles (SRT)", "vtt": "Subtitles (VTT)"}
+_FILE_KINDS = {
+    FileKind.CLIP: "Clips",
+    FileKind.CUT: "Finished films",
+    FileKind.EXTRA: "Posters, captions and the like",
+    FileKind.PIECE: "Clips prepared for joining",
+    FileKind.FRAME: "Pictures of clips",
+    FileKind.CARD: "Title and end cards",
+    FileKind.INPUT: "Pictures and music brought in",
+}
 
 
 def usd(amount: float | None) -> str:
@@ -91,6 +101,11 @@ def extra_word(name: str) -> str:
     return _EXTRAS.get(name, name.replace("_", " ").capitalize())
 
 
+def file_kind(kind: str) -> str:
+    """What a kind of stored file is called."""
+    return _FILE_KINDS[FileKind(kind)]
+
+
 def ticked(text: str) -> Markup:
     """Text with `code` in it."""
     pieces = [escape(piece) for piece in text.split("`")]
@@ -128,6 +143,7 @@ def register(app: Flask) -> None:
         status_word,
         scene_tone,
         extra_word,
+        file_kind,
         ticked,
         local,
         here,

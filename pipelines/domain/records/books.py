@@ -190,7 +190,9 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayTotal:
-    """What was spent on one day with one model, for one key, base, account and project: what usage adds up."""
+    """What was quoted, spent and not made on one day with one model, for one key, base, account and project: what usage
+    adds up.
+    """
 
     id: str
     day: str
@@ -199,8 +201,14 @@ class DayTotal:
     base_id: str | None = None
     account_id: str | None = None
     project_id: str | None = None
+    quoted_micro: int = 0
+    """What the generations and texts that were ordered could cost at most."""
     spent_micro: int = 0
     seconds: float = 0.0
     generations: int = 0
+    refused: int = 0
+    """Generations that a provider would not make because of what they show."""
+    failed: int = 0
+    """Generations that came to nothing for another reason."""
     listed_micro: int = 0
     billed_micro: int = 0

@@ -5,7 +5,7 @@ and told to whoever wants to know.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pipelines.domain.errors import NotFound
@@ -18,11 +18,13 @@ from pipelines.domain.lifecycle import (
     TERMINAL,
     CutStatus,
     GenerationStatus,
+    Reason,
     RunStatus,
     check,
 )
-from pipelines.domain.records import Cut, Event, Generation, Run
+from pipelines.domain.records import Cut, DayTotal, Event, Generation, Run
 from pipelines.domain.state.history import EventDetail
+from pipelines.domain.times import utc_day
 from pipelines.ports import Tx, trace
 from pipelines.stages.kernel import announcements
 
@@ -128,11 +130,22 @@ def transition_generation(tx: Tx, actor: Actor, gen: Generation, to: GenerationS
     values = {"next_at": None, "attempts": 0, **FREE, "updated_at": actor.now, **changes}
     if not tx.generations.change(gen.id, actor.fence(gen.status), status=to, **values):
         raise LostLease(gen.id)
+    if to is GenerationStatus.FAILED:
+        _count_failure(tx, actor, gen, changes.get("reason"))
     note = {key: changes[key] for key in ("provider_id", "reason", "error", "cost_micro") if changes.get(key)}
     record(tx, actor, "generation", gen.id, gen.run_id, "status", gen.status, to, scene=gen.scene_id, **note)
     if gen.fingerprint and gen.status in BEING_MADE and to not in BEING_MADE:
         wake_equal(tx, actor, gen)
     return _fresh(tx.generations.get(gen.id))
+
+
+def _count_failure(tx: Tx, actor: Actor, gen: Generation, reason: Reason | None) -> None:
+    """For usage, which tells how many of a day came to nothing without adding them up."""
+    run = tx.runs.get(gen.run_id)
+    names = ("key_id", "base_id", "account_id", "project_id") if run else ()
+    refused = reason is Reason.REFUSED
+    total = DayTotal(id="", day=utc_day(actor.now), model=gen.model, refused=int(refused), failed=int(not refused))
+    tx.count(replace(total, **{name: getattr(run, name) for name in names}))
 
 
 def wake_equal(tx: Tx, actor: Actor, gen: Generation) -> None:

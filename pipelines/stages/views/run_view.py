@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, TERMINAL, CutStatus, RunStatus
-from pipelines.domain.money import DEPLOYMENT, Account, CreditAccount, dollars, subject
+from pipelines.domain.money import Account, CreditAccount, dollars, subject
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.progress import timings
 from pipelines.domain.records import Event, Generation, Run
-from pipelines.domain.times import iso, utc_day
+from pipelines.domain.times import iso
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import time_left
 from pipelines.stages.base_rows.airtable_calls import ENTITY as AIRTABLE
 from pipelines.stages.kernel.paging import cursor_after, newest_first
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import BY_LINK, BY_TOKEN, ROW, found_run
-from pipelines.stages.spending import credit_book
 from pipelines.stages.views import sections as parts
 from pipelines.stages.views import sentences
 from pipelines.stages.views.sections import Picture
@@ -228,58 +227,6 @@ def runs_of_row(services: Services, base_id: str, record_id: str, limit: int) ->
     with services.store.read() as tx:
         pictures = _short(tx, tx.runs.find(base_id=base_id, record_id=record_id, order="-number", limit=limit))
     return [_summary(services, picture) for picture in pictures]
-
-
-def usage(services: Services, by: Sequence[str], since: str | None, until: str | None) -> dict[str, Any]:
-    """Spend grouped by columns of the ledger, projects by their names, and today's against the cap: of an account that
-    pays in credits, what it was charged.
-    """
-    today = utc_day(services.clock.now())
-    with services.store.read() as tx:
-        account = tx.accounts.get(tx.account_id) if tx.account_id else None
-        sold = credit_book.pays_in_credits(tx, services.prices, tx.account_id)
-        ask = tx.charged if sold else tx.usage
-        rows = _with_own_keys(tx, by, ask(by, since=since, until=until))
-        rows = _with_project_names(tx, by, rows)
-        if sold:
-            spent_today = sum(row["spent_micro"] for row in tx.charged(["day"], since=today, until=today))
-        else:
-            spent_today = tx.balance_of(subject("account", account.id) if account else DEPLOYMENT, today).spent_on_day
-    day_cap = account.day_cap_micro if account else services.policy.day_cap_micro
-    return {
-        "rows": [_in_dollars(row) for row in rows],
-        "spent_today_usd": dollars(spent_today),
-        "day_cap_usd": None if day_cap is None else dollars(day_cap),
-    }
-
-
-def _with_own_keys(tx: Tx, by: Sequence[str], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What keys that are not the account's own have spent for it is one sum, like what was spent without a key."""
-    if tx.account_id is None or "key_id" not in by:
-        return list(rows)
-    own = {key.id for key in tx.keys.find()}
-    summed: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in rows:
-        shown = {**row, "key_id": row["key_id"] if row["key_id"] in own else None}
-        same = summed.setdefault(tuple(shown[name] for name in by), shown)
-        if same is not shown:
-            for figure in ("spent_micro", "listed_micro", "billed_micro", "seconds", "generations"):
-                same[figure] += shown[figure]
-    return list(summed.values())
-
-
-def _with_project_names(tx: Tx, by: Sequence[str], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if "project_id" not in by:
-        return rows
-    ids = {row["project_id"] for row in rows if row["project_id"]}
-    names = {project.id: project.name for project in tx.projects.find(id=tuple(ids))} if ids else {}
-    return [{**row, "project_id": names.get(row["project_id"])} for row in rows]
-
-
-def _in_dollars(row: Mapping[str, Any]) -> dict[str, Any]:
-    amounts = {name.replace("_micro", "_usd"): dollars(row[name]) for name in row if name.endswith("_micro")}
-    known = {name: value for name, value in row.items() if not name.endswith("_micro")}
-    return known | amounts | {"variance_usd": dollars(row["billed_micro"] - row["listed_micro"])}
 
 
 def plan_view(plan: Plan, *, sold: bool = False) -> dict[str, Any]:

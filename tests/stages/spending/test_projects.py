@@ -21,7 +21,7 @@ from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from pipelines.stages.spending import ledger
-from pipelines.stages.views import run_view
+from pipelines.stages.views import usage
 from tests.stages.stage_fixtures import StageHarness
 
 CLIP = 400_000
@@ -44,7 +44,7 @@ def test_rows_are_counted_under_their_project_whatever_its_spelling(harness: Sta
     harness.film(Prompt="A dog", Project="spring campaign ")
     harness.film(Prompt="A cow")
     assert balance(harness, "Spring campaign") == (0, 2 * CLIP)
-    rows = run_view.usage(harness.services, ["project_id"], None, None)["rows"]
+    rows = usage.usage(harness.services, ["project_id"], None, None)["rows"]
     assert {row["project_id"]: row["spent_usd"] for row in rows} == {"Spring campaign": 0.8, None: 0.4}
     assert harness.balanced()
     with harness.services.store.read() as tx:
