@@ -295,8 +295,9 @@ def test_balances_and_usage_are_sums_of_the_ledger(store: Store) -> None:
         assert tx.balance(Account.BUDGET, generation_id="gen_1") == -400_000
         assert tx.balance("spent", run_id="other") == 0
         (row,) = tx.usage(["day", "model"])
-    expected = {"day": "2027-01-15", "model": "sora/sora-2", "spent_micro": 1_000_000}
-    assert row == {**expected, "seconds": 12.0, "generations": 2, "listed_micro": 0, "billed_micro": 0}
+    expected: dict[str, Any] = {"day": "2027-01-15", "model": "sora/sora-2", "spent_micro": 1_000_000}
+    expected |= dict.fromkeys(("quoted_micro", "refused", "failed", "listed_micro", "billed_micro"), 0)
+    assert row == {**expected, "seconds": 12.0, "generations": 2}
 
 
 @pytest.mark.parametrize(

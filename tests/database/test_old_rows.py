@@ -126,7 +126,7 @@ def test_what_was_quoted_and_not_made_before_is_in_the_totals_of_days(store: Sql
     before = told()
     with store.write() as tx:
         tx.archive(runs[: len(runs) // 2])
-    old_rows.downgrade(store.engine, "0026")
+    old_rows.downgrade(store.engine, "0027")
     store.migrate()
     assert told() == before
 
