@@ -5,10 +5,13 @@ The only room that imports `x402`, and only once somebody asks to pay where the 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipelines.ports import Chain, Facilitator
-from pipelines.settings import Settings
+from pipelines.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from pipelines.payments.cdp import CdpKey
 
 
 class Payments(NamedTuple):
@@ -29,5 +32,18 @@ def build_payments(settings: Settings) -> Payments:
     chain = None
     if settings.x402_rpc_url is not None:
         chain = JsonRpcChain(settings.x402_rpc_url, settings.token, settings.x402_pay_to, trusted)
-    facilitator = X402Facilitator(settings.x402_facilitator, settings.token, settings.x402_pay_to, trusted)
+    key = _key(settings)
+    facilitator = X402Facilitator(settings.x402_facilitator, settings.token, settings.x402_pay_to, trusted, key)
     return Payments(facilitator, chain)
+
+
+def _key(settings: Settings) -> CdpKey | None:
+    """Raises SettingsError for what is no key, before the first customer pays."""
+    from pipelines.payments.cdp import CdpKey
+
+    if settings.cdp_api_key_id is None or settings.cdp_api_key_secret is None:
+        return None
+    try:
+        return CdpKey.of(settings.cdp_api_key_id, settings.cdp_api_key_secret.get_secret_value())
+    except ValueError as error:
+        raise SettingsError([("CDP_API_KEY_SECRET", "is no key of Coinbase's platform: copy all of it.")]) from error

@@ -15,6 +15,7 @@ import httpx
 from pipelines.domain.errors import BadPayment, ForbiddenAddress, Unavailable
 from pipelines.domain.keys import digest
 from pipelines.net.guard import guarded_client
+from pipelines.payments.cdp import CdpKey
 from pipelines.ports import Authorization, Outcome, Settlement
 from pipelines.settings import Origin
 from pipelines.settings.networks import Token
@@ -80,8 +81,8 @@ class ExactEip3009:
 class _Client:
     """The facilitator over HTTP, for the library: through the guard, without redirects, and not for long."""
 
-    def __init__(self, url: str, network: str, trusted: Collection[Origin]) -> None:
-        self._url, self._network = url, network
+    def __init__(self, url: str, network: str, trusted: Collection[Origin], key: CdpKey | None) -> None:
+        self._url, self._network, self._key = url, network, key
         self._http = guarded_client(trusted, SETTLE_S)
 
     def get_supported(self) -> SupportedResponse:
@@ -100,7 +101,8 @@ class _Client:
             "paymentRequirements": requirements.model_dump(mode="json", by_alias=True, exclude_none=True),
         }
         try:
-            answer = self._http.post(f"{self._url}/settle", json=body)
+            url = f"{self._url}/settle"
+            answer = self._http.post(url, json=body, headers=self._key.headers("POST", url) if self._key else None)
             if answer.status_code != httpx.codes.OK:
                 raise Unavailable(f"the facilitator answered {answer.status_code}")
             return SettleResponse.model_validate_json(answer.content)
@@ -115,14 +117,16 @@ class _Client:
 class X402Facilitator:
     """ports.Facilitator."""
 
-    def __init__(self, url: str, token: Token, pay_to: str, trusted: Collection[Origin]) -> None:
-        self._url, self._token, self._pay_to, self._trusted = url, token, pay_to, trusted
+    def __init__(
+        self, url: str, token: Token, pay_to: str, trusted: Collection[Origin], key: CdpKey | None = None
+    ) -> None:
+        self._url, self._token, self._pay_to, self._trusted, self._key = url, token, pay_to, trusted, key
 
     @cached_property
     def _server(self) -> x402ResourceServerSync:
         from x402 import x402ResourceServerSync
 
-        client: Any = _Client(self._url, self._token.network, self._trusted)
+        client: Any = _Client(self._url, self._token.network, self._trusted, self._key)
         server = x402ResourceServerSync(client)
         server.register(self._token.network, ExactEip3009(self._token))
         server.initialize()

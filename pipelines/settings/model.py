@@ -7,7 +7,7 @@ of `repr`. Built by `loading.load_settings`, which resolves the defaults that de
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
@@ -349,11 +349,20 @@ class Settings(BaseSettings):
         "The chain on which USDC is taken: eip155:8453 is Base, eip155:84532 its test network.",
         "eip155:84532",
     )
+    x402_asset: Annotated[str | None, AfterValidator(values.wallet)] = variable(
+        SELL,
+        "The contract of the token that is taken, which signs as USDC does and has 6 digits.",
+        shown="USDC of X402_NETWORK",
+    )
     x402_facilitator_url: Address | None = variable(
         SELL,
         "The x402 facilitator that moves the money; required on eip155:8453.",
         shown="that of x402.org, where X402_NETWORK is a test network",
     )
+    cdp_api_key_id: str | None = variable(
+        SELL, "The name of a key of Coinbase's developer platform, where X402_FACILITATOR_URL is its facilitator."
+    )
+    cdp_api_key_secret: SecretStr | None = variable(SELL, "That key's secret, as the platform showed it.")
     x402_rpc_url: Annotated[str | None, AfterValidator(values.rpc_url)] = variable(
         SELL,
         "A JSON-RPC server of that chain, in which payments are looked up whose answer got lost; without one, flask "
@@ -487,7 +496,8 @@ class Settings(BaseSettings):
     @property
     def token(self) -> Token:
         """What single calls are paid with."""
-        return TOKENS[self.x402_network]
+        token = TOKENS[self.x402_network]
+        return token if self.x402_asset is None else replace(token, asset=self.x402_asset)
 
     @property
     def x402_facilitator(self) -> str:

@@ -147,3 +147,44 @@ def test_a_batch_may_be_larger_than_another_request(shop: WebHarness) -> None:
     assert len(json.dumps({"items": items})) > 700_000
     assert shop.post("/api/batches", {"items": items}).status_code == 202
     assert shop.post("/api/batches", {"items": [{**FILM, "style_notes": "x" * 1_100_000}]}).status_code == 413
+
+
+def streamed(answer: Any) -> tuple[list[int], list[Any], list[Any]]:
+    """The ids and data of what happened, and what the batch was after it."""
+    ids, happened, batches = [], [], []
+    for block in answer.get_data(as_text=True).split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if lines.get("event") == "batch":
+            batches.append(json.loads(lines["data"]))
+        elif "data" in lines:
+            ids.append(int(lines["id"]))
+            happened.append(json.loads(lines["data"]))
+    return ids, happened, batches
+
+
+def test_a_batch_is_followed_until_all_of_it_is_over(shop: WebHarness) -> None:
+    """Held while a run goes on; after the last event there is nothing to come again for."""
+    items = [{**CLIP, "custom_id": name} for name in ("fox", "owl")]
+    batch = shop.post("/api/batches", {"items": items}).json
+    address = f"/api/batches/{batch['batch_id']}/events"
+    first, second = (one["run_id"] for one in batch["runs"])
+    held = shop.get(address)
+    pieces = held.iter_encoded()
+    assert next(pieces).startswith(b"retry: 3000")
+    assert b'"custom_id": "owl"' in next(pieces)
+    ended(shop, first, RunStatus.CANCELLED)
+    told = next(piece for piece in pieces if b"cancelled" in piece)
+    assert b'"counts": {"cancelled": 1, "queued": 1}' in told or b'"queued": 1' in told
+    ended(shop, second, RunStatus.FAILED)
+    rest = b"".join(pieces)
+    assert b'"new": "failed"' in rest
+    held.close()
+    ids, happened, batches = streamed(shop.get(address))
+    assert [(one["custom_id"], one["new"]) for one in happened] == [
+        *(("fox", "queued"), ("owl", "queued"), ("fox", "cancelled"), ("owl", "failed")),
+    ]
+    assert batches[-1]["counts"] == {"cancelled": 1, "failed": 1}
+    after = shop.get(address, headers={"Last-Event-ID": str(ids[1])})
+    assert [one["new"] for one in streamed(after)[1]] == ["cancelled", "failed"]
+    assert shop.get(address, headers={"Last-Event-ID": str(ids[-1])}).status_code == 204
+    assert shop.get("/api/batches/bat_unknown/events").status_code == 404

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import AccountStatus
 from pipelines.settings import SettingsError
 from pipelines.settings.price_list import below_cost, load_price_list
@@ -67,6 +68,13 @@ def test_an_account_sees_prices_and_the_operator_costs(shop: WebHarness) -> None
 
     started = ask(shop, who, "/api/generate-video", CLIP)
     assert (started.status_code, started.json["credits"], started.json["quote_usd"]) == (202, 21, 0.21)
+    legacy = ask(shop, who, "/api/generate-video", {**CLIP, "remove_watermark": True})
+    assert (legacy.status_code, legacy.json.get("code")) == (402, "insufficient_credits")
+    shop.change("runs", started.json["run_id"], status=RunStatus.NEEDS_ATTENTION)
+    polled = ask(shop, who, f"/api/runs/{started.json['run_id']}?poll=true").json
+    assert polled["credits"] == {"consumed": 0.0, "remaining": 9.0}
+    assert shop.get(f"/api/runs/{started.json['run_id']}?poll=true").json["credits"] is None
+    shop.change("runs", started.json["run_id"], status=RunStatus.QUEUED)
     shown = ask(shop, who, f"/api/runs/{started.json['run_id']}").json
     assert (shown["quote_usd"], shown["held_usd"], shown["cost_usd"]) == (0.21, 0.21, 0.0)
     assert shop.get(f"/api/runs/{started.json['run_id']}").json["quote_usd"] == 0.4

@@ -55,6 +55,7 @@ def test_legacy_fields_order_the_same(harness: WebHarness, old: dict[str, Any], 
     assert theirs == mine
     said = LegacyAccepted.model_validate(answer)
     assert (said.state, said.task_id, said.generationId) == ("pending", said.run_id, said.run_id)
+    assert (said.estimated_time > 0, said.credits_estimated) == (True, None)
     assert said.warnings == (["remove_watermark means nothing here."] if "remove_watermark" in old else [])
     assert "task_id" not in plain
     quoted = harness.post("/api/estimate", {**usual, **old}).json

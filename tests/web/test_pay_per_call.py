@@ -8,22 +8,30 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from x402 import x402ClientSync
 from x402.http.utils import decode_payment_response_header
 from x402.http.x402_http_client import x402HTTPClientSync
+from x402.schemas import PaymentRequirements
 from x402.schemas.errors import NoMatchingRequirementsError
 
 from pipelines.domain.errors import NotAllowed
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import AccountStatus, Kind, Payment, PaymentStatus
 from pipelines.domain.recovery.crash_points import CRASH_POINTS
+from pipelines.payments import build_payments
 from pipelines.sandbox.app import Sandbox
 from pipelines.sandbox.x402.signatures import Wallet, authorization_hash, signer_of
+from pipelines.settings import SettingsError, load_settings
 from pipelines.settings.networks import TOKENS
 from pipelines.stages.commerce import payments
 from pipelines.stages.decisions import control
@@ -462,3 +470,58 @@ def test_without_a_wallet_nothing_is_different(tmp_path: Path) -> None:
         assert answer.status_code == 401
         assert "PAYMENT-REQUIRED" not in answer.headers
         assert (harness.services.facilitator, harness.services.chain) == (None, None)
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ec"])
+def test_the_facilitator_is_shown_the_operators_key(kind: str, tmp_path: Path) -> None:
+    """A token for this one request, which its key has signed; and X402_ASSET is what is asked for."""
+    if kind == "ec":
+        secret: Any = ec.generate_private_key(ec.SECP256R1())
+        pem = secret.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+        text = pem.replace("\n", "\\n")
+    else:
+        secret = Ed25519PrivateKey.generate()
+        raw = secret.private_bytes_raw() + secret.public_key().public_bytes_raw()
+        text = base64.b64encode(raw).decode()
+    seen: list[str] = []
+
+    class Listening(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append(self.headers["Authorization"])
+            self.send_response(503)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """It is quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Listening) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        asset = f"0x{'ab' * 20}"
+        url = f"http://127.0.0.1:{server.server_port}/platform/v2/x402"
+        x402 = {"X402_PAY_TO": PAY_TO, "X402_FACILITATOR_URL": url, "X402_ASSET": asset}
+        cdp = {"CDP_API_KEY_ID": "organizations/o/apiKeys/k", "CDP_API_KEY_SECRET": text}
+        with WebHarness(tmp_path, {**OUTSIDE, **SORA, **x402, **cdp}) as harness:
+            refusal: Any = harness.client.post(PATH, json=BODY)
+            terms = json.loads(base64.b64decode(refusal.headers["PAYMENT-REQUIRED"]))["accepts"][0]
+            assert terms["asset"] == asset
+            signed = {
+                "accepted": terms,
+                "payload": WalletScheme(Wallet()).create_payment_payload(PaymentRequirements.model_validate(terms)),
+            }
+            header = base64.b64encode(json.dumps({"x402Version": 2, **signed}).encode()).decode()
+            assert harness.client.post(PATH, json=BODY, headers={"PAYMENT-SIGNATURE": header}).status_code == 504
+        server.shutdown()
+    bearer_, _, token = seen[0].partition(" ")
+    claims = jwt.decode(token, secret.public_key(), algorithms=["EdDSA", "ES256"], audience="cdp_service")
+    assert (bearer_, claims["sub"], claims["iss"]) == ("Bearer", "organizations/o/apiKeys/k", "cdp")
+    assert claims["uris"] == [f"POST 127.0.0.1:{server.server_port}/platform/v2/x402/settle"]
+    assert claims["exp"] - claims["nbf"] == 120
+
+
+def test_a_key_that_is_none_does_not_start(tmp_path: Path) -> None:
+    x402 = {"X402_PAY_TO": PAY_TO, "CDP_API_KEY_ID": "k"}
+    with pytest.raises(SettingsError, match="CDP_API_KEY_SECRET"):
+        load_settings({**OUTSIDE, **x402}, tmp_path)
+    with pytest.raises(SettingsError, match="copy all of it"):
+        build_payments(load_settings({**OUTSIDE, **x402, "CDP_API_KEY_SECRET": "bm8="}, tmp_path))

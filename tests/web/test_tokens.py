@@ -228,3 +228,21 @@ def test_an_issuer_is_named_as_its_tokens_do_and_cannot_be_overheard(tmp_path: P
     assert chosen.jwt_issuer == "https://login.example.com/"
     with pytest.raises(SettingsError, match="JWT_ISSUER"):
         load_settings({**OUTSIDE, "JWT_ISSUER": "http://login.example.com"}, tmp_path)
+
+
+def test_a_client_finds_by_a_401_whose_tokens_count(harness: WebHarness) -> None:
+    """RFC 9728, for the API and for agents; without an issuer there is nothing to find."""
+    where = "https://films.example.com/.well-known/oauth-protected-resource"
+    for refused in (harness.client.get("/api/runs"), harness.client.post("/mcp", json={})):
+        assert refused.status_code == 401
+        assert refused.headers["WWW-Authenticate"] == f'Bearer realm="reelgrid", resource_metadata="{where}"'
+    answer: Any = harness.client.get("/.well-known/oauth-protected-resource")
+    assert answer.json["resource"] == "https://films.example.com"
+    assert answer.json["authorization_servers"] == [issuer(harness)]
+    assert answer.json["scopes_supported"] == ["reelgrid:manage", "reelgrid:read", "reelgrid:trigger"]
+
+
+def test_without_an_issuer_there_is_no_resource_to_describe(tmp_path: Path) -> None:
+    with WebHarness(tmp_path) as harness:
+        assert harness.client.get("/.well-known/oauth-protected-resource").status_code == 404
+        assert harness.client.get("/api/runs").headers["WWW-Authenticate"] == 'Bearer realm="reelgrid"'

@@ -25,7 +25,6 @@ MARK = 16
 MAX_KEY = 512
 TOUCH_S = 600.0
 """`last used` is written at most this often."""
-CHALLENGE = {"WWW-Authenticate": 'Bearer realm="reelgrid"'}
 ENV = "env-"
 THROTTLE = "reelgrid.guesses"
 NEEDS_KEY = "Send a key as Authorization: Bearer <key>."
@@ -40,6 +39,14 @@ def register(app: Flask) -> None:
     app.extensions[THROTTLE] = LoginThrottle()
 
 
+def challenge() -> dict[str, str]:
+    """What a 401 says of how to be let in: a client of an identity provider finds it by that."""
+    chosen, said = settings(), 'Bearer realm="reelgrid"'
+    if chosen.jwt_issuer is not None:
+        said += f', resource_metadata="{chosen.public_url.rstrip("/")}/.well-known/oauth-protected-resource"'
+    return {"WWW-Authenticate": said}
+
+
 def bearer() -> Actor | None:
     """Whoever the Authorization header names, or X-API-Key; None without one. Raises 401 for a wrong key, 429 for too
     many. Both at once must be of one account, and what only one of them may, they may not.
@@ -51,7 +58,7 @@ def bearer() -> Actor | None:
         shown.append(_borne(key.strip()) if scheme.lower() == "bearer" else None)
     found = [one for one in shown if one is not None]
     if len(found) < len(shown) or len({one.account_id for one in found}) > 1:
-        raise HttpProblem(401, NOT_VALID, (), CHALLENGE)
+        raise HttpProblem(401, NOT_VALID, (), challenge())
     if not found:
         return None
     scopes = frozenset(scope for scope in ALL if all(one.may(scope) for one in found))

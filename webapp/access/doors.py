@@ -15,7 +15,7 @@ from pipelines.ports import log_context
 from pipelines.settings import Origin
 from webapp import tracing
 from webapp.access import rules
-from webapp.access.auth import ALL, CHALLENGE, NEEDS_KEY, SECOND_HEADER, bearer, signed_in
+from webapp.access.auth import ALL, NEEDS_KEY, SECOND_HEADER, bearer, challenge, signed_in
 from webapp.access.links import action_holder, linked
 from webapp.access.rules import Door, Owner, Rule, Subjects
 from webapp.context import Actor, actor, services, settings
@@ -87,7 +87,7 @@ def _program() -> Actor:
     """Whoever holds the key; anybody, from our own pages only, where the deployment is open. Raises 401."""
     found = bearer() or opened()
     if found is None:
-        raise HttpProblem(401, NEEDS_KEY, (), CHALLENGE)
+        raise HttpProblem(401, NEEDS_KEY, (), challenge())
     if found.name == "open":
         refuse_foreign_pages()
     return found

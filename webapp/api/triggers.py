@@ -16,7 +16,7 @@ from pipelines.domain.records import QueueSweep
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from webapp.access import limits
-from webapp.access.auth import CHALLENGE, NEEDS_KEY
+from webapp.access.auth import NEEDS_KEY, challenge
 from webapp.access.limit_headers import Left
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates
@@ -228,7 +228,7 @@ def request_of(body: FreeOrder, order: Order, source: RunSource) -> StartRequest
 def _must_have_key() -> None:
     """Only what is ordered whole can be paid for by the call. Raises 401."""
     if g.actor is None:
-        raise HttpProblem(401, NEEDS_KEY, (), CHALLENGE)
+        raise HttpProblem(401, NEEDS_KEY, (), challenge())
 
 
 def started(request: StartRequest) -> Reply:
@@ -250,8 +250,14 @@ def started(request: StartRequest) -> Reply:
         credits=None if run.price_micro is None else run.price_micro // core.prices.credit_micro,
     )
     translated: Translated | None = g.get("translated")
-    said = legacy.accepted(body, translated.ignored) if translated and translated.legacy else body
+    said = legacy.accepted(body, translated.ignored, _usual_s(request)) if translated and translated.legacy else body
     return Reply(said, 202, {"Location": url})
+
+
+def _usual_s(request: StartRequest) -> float:
+    core = services()
+    model = core.catalogue.get((request.order and request.order.model) or core.policy.default_model)
+    return model.typical_s if model else 0.0
 
 
 def allowed_base(base_id: str | None) -> str:

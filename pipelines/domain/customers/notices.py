@@ -23,6 +23,9 @@ class NoticeType(StrEnum):
     RUN_CANCELLED = "run.cancelled"
     RUN_NEEDS_ATTENTION = "run.needs_attention"
     BATCH_DONE = "batch.done"
+    CREDITS_GRANTED = "credits.granted"
+    CREDITS_LOW = "credits.low"
+    CREDITS_EXPIRING = "credits.expiring"
     ENDPOINT_DISABLED = "endpoint.disabled"
     ENDPOINT_TEST = "endpoint.test"
 
@@ -42,6 +45,7 @@ FINAL = frozenset(
 """What the `webhook_url` of an order is told of."""
 USUAL = tuple(kind for kind in NoticeType if kind not in {NoticeType.RUN_PROGRESS, NoticeType.ENDPOINT_TEST})
 """What an endpoint hears that did not say which events it wants. A test is sent to whichever is tested."""
+OF_CREDITS = frozenset({NoticeType.CREDITS_GRANTED, NoticeType.CREDITS_LOW, NoticeType.CREDITS_EXPIRING})
 MOST_ENDPOINTS = 10
 """Of one account."""
 
@@ -121,6 +125,10 @@ class Facts:
     error: str | None = None
     endpoint_id: str | None = None
     why: str | None = None
+    amount_micro: int | None = None
+    """Of credits: how much it is about, in micro-dollars, and what can be spent now."""
+    available_micro: int | None = None
+    expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,23 @@ def tell_batch(tx: Tx, now: float, run: Run) -> None:
         _add_own(tx, batch.webhook, _notice(kind, event, "", facts, batch.account_id))
 
 
+def tell_credits(
+    tx: Tx,
+    now: float,
+    account_id: str,
+    kind: NoticeType,
+    about: str,
+    *,
+    amount_micro: int,
+    available_micro: int,
+    expires_at: float | None = None,
+) -> None:
+    """Of credits that came, are nearly used up, or will expire; `about` names what it is told of, once."""
+    facts = Facts(at=now, amount_micro=amount_micro, available_micro=available_micro, expires_at=expires_at)
+    for endpoint in _wanting(tx, account_id, kind):
+        _add(tx, endpoint, f"{kind}:{about}", kind, facts)
+
+
 def tell_test(tx: Tx, now: float, endpoint: Endpoint) -> Notice:
     """Somebody wants to see whether anything arrives."""
     facts = Facts(at=now, endpoint_id=endpoint.id)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.domain.customers.notices import EndpointFormat, Facts, Notice, NoticeType
+from pipelines.domain.customers.notices import OF_CREDITS, EndpointFormat, Facts, Notice, NoticeType
 from pipelines.domain.times import iso
 from pipelines.stages.kernel.services import Services
 
@@ -19,6 +19,9 @@ _SENTENCES: Mapping[NoticeType, str] = {
     NoticeType.RUN_CANCELLED: "{film} was cancelled.",
     NoticeType.RUN_NEEDS_ATTENTION: "{film} needs a decision.",
     NoticeType.BATCH_DONE: "All {total} orders of batch {batch} have come to an end: {counts}.",
+    NoticeType.CREDITS_GRANTED: "{credits:g} credits were added.",
+    NoticeType.CREDITS_LOW: "{available:g} credits are left, too few for the same order again.",
+    NoticeType.CREDITS_EXPIRING: "{credits:g} credits expire on {expires}.",
     NoticeType.ENDPOINT_DISABLED: "Webhook {endpoint} is switched off: {why}",
     NoticeType.ENDPOINT_TEST: "This is a test. Messages arrive here.",
 }
@@ -47,6 +50,13 @@ def _data(services: Services, notice: Notice) -> dict[str, Any]:
             "counts": dict(facts.counts),
             "metadata": dict(facts.metadata),
             "status_url": f"{services.policy.public_url}/api/batches/{facts.batch_id}",
+        }
+    if notice.type in OF_CREDITS:
+        return {
+            "credits": _credits(services, facts.amount_micro),
+            "available_credits": _credits(services, facts.available_micro),
+            "expires_at": iso(facts.expires_at),
+            "status_url": f"{services.policy.public_url}/api/credits",
         }
     if facts.run_id is None:
         return {"endpoint_id": facts.endpoint_id, **({"reason": facts.why} if facts.why else {})}
@@ -85,6 +95,9 @@ def _slack(services: Services, notice: Notice) -> str:
         "why": facts.why,
         "percent": 100 * (facts.progress or 0),
         "batch": facts.batch_id,
+        "credits": _credits(services, facts.amount_micro),
+        "available": _credits(services, facts.available_micro),
+        "expires": (iso(facts.expires_at) or "")[:10],
         "total": sum(facts.counts.values()),
         "counts": ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in facts.counts.items() if count),
     }
@@ -92,6 +105,10 @@ def _slack(services: Services, notice: Notice) -> str:
     text = _escaped(f"{text} {facts.error}" if facts.error else text)
     links = [f"<{services.links.video(one.token)}|{one.format}>" for one in facts.films]
     return " ".join([text, *links])
+
+
+def _credits(services: Services, amount_micro: int | None) -> float:
+    return round((amount_micro or 0) / services.prices.credit_micro, 2)
 
 
 def _escaped(text: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pipelines.domain.customers.batches import Batch, ItemProblem
 from pipelines.domain.errors import InvalidOrder, NotFound, OverBudget
+from pipelines.domain.keys import digest
+from pipelines.domain.lifecycle import STOPPED, TERMINAL
 from pipelines.domain.planning.plan import Plan
-from pipelines.domain.records import Run
+from pipelines.domain.records import Event, Run
 from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.ports import Tx
 from pipelines.stages.commerce import projects
@@ -19,6 +22,7 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from pipelines.stages.spending import credit_book, ledger
+from pipelines.stages.views.run_view import RunMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,49 @@ def view(services: Services, batch_id: str) -> BatchView:
     with services.store.read() as tx:
         batch = found(tx, batch_id)
         return BatchView(batch, {run.id: run for run in tx.runs.find(batch_id=batch_id)})
+
+
+@dataclass(frozen=True, slots=True)
+class BatchChanges:
+    """What happened to the runs of a batch after something."""
+
+    now: BatchView
+    version: str
+    events: Sequence[Event]
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing happens any more unless somebody decides."""
+        return all(run.status in TERMINAL for run in self.now.runs.values())
+
+
+def changes_after(services: Services, batch_id: str, after: int) -> BatchChanges:
+    """The statuses that its runs came to beyond an event. In the archive events have other ids: from there they are
+    told only to who has none yet. Raises NotFound.
+    """
+    with services.store.read() as tx:
+        batch = found(tx, batch_id)
+        runs = tx.runs.find(batch_id=batch_id)
+        mine: dict[str, Any] = {"run_id": tuple(run.id for run in runs), "entity": "run", "name": "status"}
+        new = tx.events.find(order="id", after={"id": after}, **mine) if runs else []
+        old = tx.event_archive.find(order="id", **mine) if runs and not after else []
+    return BatchChanges(BatchView(batch, {run.id: run for run in runs}), _version(runs), [*old, *new])
+
+
+def marks(services: Services, ids: Collection[str]) -> dict[str, RunMark]:
+    """How far several batches are at one moment; what is not one is left out."""
+    wanted = tuple(one for one in ids if one.startswith("bat_"))
+    if not wanted:
+        return {}
+    by_batch: dict[str, list[Run]] = {one: [] for one in wanted}
+    with services.store.read() as tx:
+        for run in tx.runs.find(batch_id=wanted):
+            by_batch[run.batch_id or ""].append(run)
+    return {one: RunMark(_version(runs), all(run.status in STOPPED for run in runs)) for one, runs in by_batch.items()}
+
+
+def _version(runs: Sequence[Run]) -> str:
+    return digest(sorted((run.id, run.version, run.status.value) for run in runs))[:16]
 
 
 def listed(services: Services, limit: int, cursor: str | None) -> tuple[list[Batch], str | None]:

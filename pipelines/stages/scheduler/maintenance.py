@@ -129,10 +129,13 @@ class Maintenance:
 
 
 def expire_credits(services: Services) -> int:
-    """What nobody spent in time is gone; how many lots that were."""
+    """What nobody spent in time is gone, and what will be is told; how many lots are gone."""
     now = services.clock.now()
     with services.store.read() as tx:
-        due = credit_book.due_to_expire(tx, now)
+        due, soon = credit_book.due_to_expire(tx, now), credit_book.will_expire(tx, now)
+    if soon:
+        with services.store.write() as tx:
+            credit_book.tell_expiring(tx, now)
     for lot_id in due:
         with services.store.write() as tx:
             credit_book.expire(tx, now, lot_id)

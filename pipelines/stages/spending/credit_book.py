@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from pipelines.domain.customers.notices import NoticeType
 from pipelines.domain.errors import InsufficientCredits, NotAllowed, NotFound, OverBudget
 from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import HOLDING, OPEN, RunStatus
@@ -24,6 +25,7 @@ from pipelines.domain.planning.price_list import PriceList, whole
 from pipelines.domain.records import Base, Checkpoint, Clip, CreditEntry, Generation, Lot, LotKind, Reservation, Run
 from pipelines.domain.times import utc_day
 from pipelines.ports import Tx
+from pipelines.stages.kernel import announcements
 
 RETURNED_S = 7 * 86_400.0
 """So long what is given back may be spent, at least."""
@@ -31,6 +33,8 @@ AT_ONCE = 200
 AUDIT = "credits-audit"
 """The checkpoint of the audit."""
 BEHIND_S = 600.0
+EXPIRING, EXPIRING_S = "credits-expiring", 7 * 86_400.0
+"""The checkpoint of what was told to expire, and how long before."""
 _P = CreditPosting
 
 
@@ -215,7 +219,23 @@ def grant(
         return known[0]
     tx.accounts.change(account_id, pays_in_credits=True)
     _post(tx, now, _P.GRANT, amount, lot.id)
+    if from_lot is None:
+        _tell(tx, now, NoticeType.CREDITS_GRANTED, lot, amount)
     return tx.lots.get(lot.id) or lot
+
+
+def _tell(tx: Tx, now: float, kind: NoticeType, lot: Lot, amount: int) -> None:
+    available = sum(one.available_micro for one in _spendable(tx, lot.account_id, now))
+    announcements.tell_credits(
+        tx,
+        now,
+        lot.account_id,
+        kind,
+        lot.id,
+        amount_micro=amount,
+        available_micro=available,
+        expires_at=lot.expires_at,
+    )
 
 
 def reserve(tx: Tx, now: float, run: Run, due: int, prices: PriceList) -> int | None:
@@ -240,7 +260,10 @@ def reserve(tx: Tx, now: float, run: Run, due: int, prices: PriceList) -> int | 
     if missing < 0:
         _give_back(tx, now, run, parts, -missing)
     elif missing > 0:
-        _take(tx, now, run, missing, prices)
+        left = _take(tx, now, run, missing, prices)
+        if left < price:
+            low, about = NoticeType.CREDITS_LOW, f"{run.id}:{now!r}"
+            announcements.tell_credits(tx, now, run.account_id, low, about, amount_micro=price, available_micro=left)
         must_fit_day_budget(tx, now, run)
     return price
 
@@ -320,11 +343,13 @@ def _exact(parts: Sequence[Reservation]) -> int:
     return sum(part.used_micro - part.rounding_micro for part in parts)
 
 
-def _take(tx: Tx, now: float, run: Run, amount: int, prices: PriceList) -> None:
+def _take(tx: Tx, now: float, run: Run, amount: int, prices: PriceList) -> int:
+    """What is left then."""
     lots = _spendable(tx, run.account_id or "", now)
     available = sum(lot.available_micro for lot in lots)
     if (refusal := _refusal(amount, available, prices)) is not None:
         raise refusal
+    left = available - amount
     for lot in lots:
         part = min(amount, lot.available_micro)
         if part > 0:
@@ -338,6 +363,7 @@ def _take(tx: Tx, now: float, run: Run, amount: int, prices: PriceList) -> None:
             tx.reservations.add(row)
             _move(tx, now, _P.RESERVE, part, row, run)
             amount -= part
+    return left
 
 
 def capture(tx: Tx, now: float, run: Run, amount: int, gen: Generation | None = None) -> None:
@@ -453,6 +479,29 @@ def expire(tx: Tx, now: float, lot_id: str) -> None:
     if lot.expiry_due_at is not None and lot.expiry_due_at <= now:
         _post(tx, now, _P.EXPIRE, lot.available_micro, lot.id)
         tx.lots.change(lot.id, expiry_due_at=None)
+
+
+def will_expire(tx: Tx, now: float, limit: int = 1) -> list[Lot]:
+    """What will expire in a week and was not told yet, the first to end first."""
+    told = tx.checkpoints.get(EXPIRING)
+    after, before = {"expiry_due_at": told.at if told else now}, {"expiry_due_at": now + EXPIRING_S}
+    return tx.lots.find(after=after, before=before, order="expiry_due_at", limit=limit)
+
+
+def tell_expiring(tx: Tx, now: float) -> None:
+    """Each lot is told of once. One that is shorter than a week may be told of as soon as it is there."""
+    if not tx.checkpoints.get(EXPIRING, lock=True):
+        tx.checkpoints.add(Checkpoint(id=EXPIRING, at=now))
+    found = will_expire(tx, now, AT_ONCE)
+    last = found[-1].expiry_due_at if found else None
+    if last is None:
+        return
+    # With all of the last moment: the next look goes on after it.
+    lots = {lot.id: lot for lot in [*found, *tx.lots.find(expiry_due_at=last)]}
+    for lot in lots.values():
+        if lot.available_micro > 0:
+            _tell(tx, now, NoticeType.CREDITS_EXPIRING, lot, lot.available_micro)
+    tx.checkpoints.change(EXPIRING, at=last)
 
 
 def due_to_expire(tx: Tx, now: float) -> list[str]:

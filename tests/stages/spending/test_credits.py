@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from pipelines.domain.customers.notices import USUAL, Endpoint
 from pipelines.domain.errors import InsufficientCredits, NotAllowed
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.price_list import PriceList, PriceRule, Purchase, Start
 from pipelines.domain.records import Base, Lot, LotKind, Run
+from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.stages.commerce import accounts
 from pipelines.stages.decisions import control
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.notices import messages
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
+from pipelines.stages.scheduler import maintenance
 from pipelines.stages.spending import credit_book, ledger
 from pipelines.testing import ScriptedWriter
 from pipelines.testing.airtable import BASE
@@ -248,3 +253,41 @@ def test_without_a_list_an_account_pays_in_credits_from_its_first_lot_on(tmp_pat
     assert (run.status, run.price_micro, used(harness, run)) == (RunStatus.DONE, 400_000, 400_000)
     assert harness.until(harness.trigger(harness.row(Prompt="ours")), *STOPPED).status is RunStatus.DONE
     assert balanced(harness)
+
+
+def heard(harness: StageHarness, account: str) -> list[tuple[str, dict[str, object]]]:
+    """What the account's endpoint is told of its credits, as it is sent."""
+    with harness.services.store.read() as tx:
+        notices = tx.notices.find(account_id=account, order="created_at")
+    return [
+        (one.type, json.loads(messages.body_of(harness.services, one, "standard"))["data"])
+        for one in notices
+        if one.type.startswith("credits.")
+    ]
+
+
+def test_a_customer_is_told_of_credits_that_come_run_low_and_expire(harness: StageHarness) -> None:
+    """Each once, whoever looks how often; and nobody else is."""
+    account, other = customer(harness), customer(harness)
+    for number, who in enumerate((account, other)):
+        address = SealedAddress(sealed="", origin="https://shop.example")
+        endpoint = Endpoint(id=f"ep_{number}", account_id=who, address=address, events=USUAL, sealed_secret="")
+        with harness.services.store.write() as tx:
+            tx.endpoints.add(endpoint)
+    give(harness, account, 50, days=30)
+    give(harness, account, 50, days=30)
+    order(harness, account, "a fox")
+    order(harness, account, "an owl")
+    order(harness, account, "a dog")
+    assert [(kind, data["credits"], data["available_credits"]) for kind, data in heard(harness, account)] == [
+        ("credits.granted", 50, 50),
+        ("credits.low", 15, 5),
+    ]
+    for days in (22.0, 2.0, 1.0):
+        harness.clock.pass_by(days * DAY)
+        maintenance.expire_credits(harness.services)
+        maintenance.expire_credits(harness.services)
+    (kind, data) = heard(harness, account)[-1]
+    assert (kind, data["credits"], data["expires_at"]) == ("credits.expiring", 5, "2026-12-24T12:00:00.000Z")
+    assert len(heard(harness, account)) == 3
+    assert heard(harness, other) == []

@@ -20,7 +20,7 @@ from pipelines.stages.orders import pay_per_call
 from pipelines.stages.orders.accept import StartRequest
 from pipelines.stages.orders.pay_per_call import Bought, Call, Quote
 from webapp import idempotency
-from webapp.access.auth import CHALLENGE
+from webapp.access.auth import challenge
 from webapp.api import answers
 from webapp.api.operations import Reply
 from webapp.concurrency import bounded
@@ -93,7 +93,7 @@ def _terms(facilitator: Facilitator, found: Quote, reason: str) -> HttpProblem:
         detail = f"The payment was not accepted, and nothing was taken: {reason}. {detail}"
     terms = facilitator.terms(found.price_micro, url, "One film, as ordered in the body.", reason or "Payment required")
     more: dict[str, Any] = {"code": "payment_required", "price_usd": dollars(found.price_micro)}
-    return HttpProblem(402, detail, (Problem(SIGNATURE, detail),), {REQUIRED: terms, **CHALLENGE}, more=more)
+    return HttpProblem(402, detail, (Problem(SIGNATURE, detail),), {REQUIRED: terms, **challenge()}, more=more)
 
 
 def _paid_not_started(paid: PaidNotStarted, call: Call) -> HttpProblem:

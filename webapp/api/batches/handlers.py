@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from flask import g
+from flask import Response, g
 
 from pipelines.domain.customers.batches import Batch, ItemProblem
 from pipelines.domain.errors import InvalidOrder, Problem
@@ -13,8 +13,10 @@ from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import CANCELLABLE
 from pipelines.domain.money import dollars
 from pipelines.domain.orders.field_labels import for_clip
+from pipelines.domain.records import Event
 from pipelines.domain.times import iso
 from pipelines.stages.decisions import control
+from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import batch as batches
 from pipelines.stages.orders.batch import BatchRequest, Item, Priced
 from pipelines.stages.spending import credit_book
@@ -24,6 +26,8 @@ from webapp.api import answers, estimates
 from webapp.api.batches import models
 from webapp.api.batches.models import CLIP, FILM, BatchOrder, ClipItem, Envelope, FilmItem
 from webapp.api.decisions import RunAction
+from webapp.api.following import streams
+from webapp.api.following.streams import Changes
 from webapp.api.notices import addresses
 from webapp.api.operations import Reply, operation
 from webapp.api.queries import NewestQuery
@@ -66,7 +70,7 @@ def create_batch(body: Envelope) -> Reply:
     if listed and (body.on_error == "refuse" or not found):
         raise invalid_input(listed)
     started = _started(body, found, problems)
-    return Reply(_view(batches.view(services(), started.id)), 202, {"Location": _url(started)})
+    return Reply(_view(services(), batches.view(services(), started.id)), 202, {"Location": _url(services(), started)})
 
 
 @operation(
@@ -82,7 +86,7 @@ def create_batch(body: Envelope) -> Reply:
 def list_batches(query: NewestQuery) -> Reply:
     """Those of the last 90 days; `next_cursor` is null on the last page."""
     found, cursor = batches.listed(services(), query.limit, query.cursor)
-    shown = [models.BatchSummary(**_summary(one)) for one in found]
+    shown = [models.BatchSummary(**_summary(services(), one)) for one in found]
     return Reply(models.BatchList(batches=shown, next_cursor=cursor))
 
 
@@ -97,7 +101,45 @@ def list_batches(query: NewestQuery) -> Reply:
 )
 def get_batch(batch_id: str) -> Reply:
     """How many of its runs have each status, and what became of each order."""
-    return Reply(_view(batches.view(services(), batch_id)))
+    return Reply(_view(services(), batches.view(services(), batch_id)))
+
+
+@operation(
+    "GET",
+    "/api/batches/{batch_id}/events",
+    summary="What happens to a batch, as it happens",
+    answers={200: (models.StreamedStatus, models.BatchView), 204: ()},
+    problems=(401, 403, 404, 422, 429),
+    scope="read",
+    streams=True,
+    **_OWN,
+)
+def batch_events(batch_id: str) -> Response:
+    """Server-sent events, as those of one run: the statuses that its runs come to, each with its id, and after them one
+    named `batch` with the batch as it is. 204 when every run is done, failed or cancelled and all of it was told.
+    """
+    core = services()
+    return streams.stream(batch_id, lambda after: _changes(core, batch_id, after))
+
+
+def _changes(core: Services, batch_id: str, after: int) -> Changes:
+    found = batches.changes_after(core, batch_id, after)
+    return Changes(
+        events=[(event.id or 0, _status(found.now, event)) for event in found.events],
+        name="batch",
+        now=_view(core, found.now).model_dump(),
+        version=found.version,
+        last=(found.events[-1].id or after) if found.events else after,
+        terminal=found.over,
+    )
+
+
+def _status(found: batches.BatchView, event: Event) -> dict[str, Any]:
+    run = found.runs[event.run_id or ""]
+    told = models.StreamedStatus(
+        at=iso(event.at), run_id=run.id, custom_id=run.custom_id, old=event.old, new=event.new or ""
+    )
+    return told.model_dump()
 
 
 @operation(
@@ -116,7 +158,7 @@ def cancel_batch(batch_id: str, body: RunAction) -> Reply:
     for run in found.runs.values():
         if run.status in CANCELLABLE and not body.dry_run:
             control.cancel(services(), run.id, actor().name)
-    return Reply(_view(batches.view(services(), batch_id)))
+    return Reply(_view(services(), batches.view(services(), batch_id)))
 
 
 def _started(body: Envelope, found: Sequence[Priced], problems: Sequence[ItemProblem]) -> Batch:
@@ -187,11 +229,11 @@ def _named(problems: Sequence[ItemProblem]) -> Iterator[Problem]:
         yield Problem(f"items[{one.item}]{'.' if one.field else ''}{one.field}", one.message)
 
 
-def _url(batch: Batch) -> str:
-    return f"{services().policy.public_url}/api/batches/{batch.id}"
+def _url(core: Services, batch: Batch) -> str:
+    return f"{core.policy.public_url}/api/batches/{batch.id}"
 
 
-def _summary(batch: Batch) -> dict[str, Any]:
+def _summary(core: Services, batch: Batch) -> dict[str, Any]:
     return {
         "batch_id": batch.id,
         "total": len(batch.runs),
@@ -199,25 +241,25 @@ def _summary(batch: Batch) -> dict[str, Any]:
         "metadata": dict(batch.metadata),
         "created_at": iso(batch.created_at),
         "finished_at": iso(batch.finished_at),
-        "status_url": _url(batch),
+        "status_url": _url(core, batch),
     }
 
 
-def _view(found: batches.BatchView) -> models.BatchView:
+def _view(core: Services, found: batches.BatchView) -> models.BatchView:
     return models.BatchView(
-        **_summary(found.batch),
+        **_summary(core, found.batch),
         counts=dict(found.counts),
         problems=[answers.FieldProblem(field=one.field, message=one.message) for one in _named(found.batch.problems)],
-        runs=[_item_run(found, place, run_id) for place, run_id in enumerate(found.batch.runs)],
+        runs=[_item_run(core, found, place, run_id) for place, run_id in enumerate(found.batch.runs)],
     )
 
 
-def _item_run(found: batches.BatchView, place: int, run_id: str | None) -> models.ItemRun:
+def _item_run(core: Services, found: batches.BatchView, place: int, run_id: str | None) -> models.ItemRun:
     run = found.runs.get(run_id or "")
     return models.ItemRun(
         item=place,
         custom_id=run.custom_id if run else None,
         run_id=run_id,
         status=run.status.value if run else None,
-        status_url=f"{services().policy.public_url}/api/runs/{run_id}" if run_id else None,
+        status_url=f"{core.policy.public_url}/api/runs/{run_id}" if run_id else None,
     )

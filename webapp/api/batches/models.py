@@ -86,6 +86,16 @@ class BatchView(BatchSummary):
     runs: list[ItemRun]
 
 
+class StreamedStatus(Answer):
+    """A run of the batch came to a status: the `data` of an event without a name."""
+
+    at: Time
+    run_id: str
+    custom_id: str | None
+    old: str | None
+    new: str
+
+
 class BatchList(Answer):
     """A page of batches, newest first."""
 

@@ -6,33 +6,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from time import monotonic
+from typing import Any
 
 from flask import Response, json, request
 from werkzeug.http import parse_etags
 
-from pipelines.domain.errors import Problem
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.spending import credit_book
 from pipelines.stages.views import run_view
 from pipelines.stages.views.sections import LINK_STEP_S
 from webapp.access.rules import Owner
 from webapp.api import run_answers
+from webapp.api.following import streams
 from webapp.api.following.models import StreamedEvent, StreamedRun
+from webapp.api.following.streams import AGAIN_S, Changes
 from webapp.api.following.watch import Watch, watch
 from webapp.api.legacy import answers as legacy
-from webapp.api.legacy.answers import PolledRun
+from webapp.api.legacy.answers import LegacyCredits, PolledRun
 from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.queries import AgentWait, RunWait, WaitQuery
 from webapp.concurrency import Held, slots
 from webapp.context import services
-from webapp.errors import HttpProblem
 
-HOLD_S, COMMENT_S = 25.0, 10.0
-"""How long a stream of events is held, and how often something is sent so that no proxy takes it for dead."""
 POLL_S, SPACE_S = 300.0, 15.0
 """How long `poll` waits for the end, and how often it sends a space before the JSON, which means nothing there."""
-AGAIN_S = 3
-RETRY = f"retry: {AGAIN_S * 1000}\n\n".encode()
-_LONGEST_ID = 18
 
 
 @operation(
@@ -83,9 +80,7 @@ def _polled(core: Services, run_id: str) -> Reply | Response:
     stopped = run_view.mark(core, run_id).stopped
     slot = None if stopped else slots().wait()
     if slot is None:
-        return Reply(
-            legacy.polled(run_view.run_view(core, run_id)), headers={} if stopped else {"Retry-After": str(AGAIN_S)}
-        )
+        return Reply(_legacy(core, run_id), headers={} if stopped else {"Retry-After": str(AGAIN_S)})
     pieces = _at_the_end(core, watch(), run_id)
     return Response(Held(slot, pieces), mimetype="application/json", headers={"X-Accel-Buffering": "no"})
 
@@ -95,7 +90,18 @@ def _at_the_end(core: Services, watching: Watch, run_id: str) -> Iterator[bytes]
     while not (found := run_view.mark(core, run_id)).stopped and (left := end - monotonic()) > 0:
         watching.wait_for_change(run_id, found.version, min(SPACE_S, left))
         yield b" "
-    yield json.dumps(legacy.polled(run_view.run_view(core, run_id)), ensure_ascii=False).encode()
+    yield json.dumps(_legacy(core, run_id), ensure_ascii=False).encode()
+
+
+def _legacy(core: Services, run_id: str) -> dict[str, Any]:
+    """With the credits of the account that asks: of another's the operator sees none here."""
+    view, account_id, credit = run_view.run_view(core, run_id), core.store.account_id, core.prices.credit_micro
+    with core.store.read() as tx:
+        if account_id is None or not credit_book.pays_in_credits(tx, core.prices, account_id):
+            return legacy.polled(view, None)
+        used = sum(credit_book.charged(tx, run_id).values())
+        left = credit_book.funds(tx, account_id, core.clock.now()).available_micro
+    return legacy.polled(view, LegacyCredits(consumed=used / credit, remaining=left / credit))
 
 
 @operation(
@@ -114,42 +120,17 @@ def run_events(run_id: str) -> Response:
     run's summary. `Last-Event-ID` goes on after an event. Held for up to 25 s, then closed for the client to come again
     after 3 s; closed at once when half of the server already waits. 204 when the run has ended and all of it was told.
     """
-    core, after = services(), _last_event_id()
-    first = run_view.changes_after(core, run_id, after)
-    if first.terminal and first.last == after:
-        return Response(status=204)
-    slot = None if first.terminal else slots().wait()
-    pieces = _held(core, watch(), run_id, after) if slot else iter((RETRY, _written(first)))
-    headers = {"X-Accel-Buffering": "no"}
-    return Response(Held(slot, pieces), mimetype="text/event-stream", headers=headers)
+    core = services()
+    return streams.stream(run_id, lambda after: _changes(core, run_id, after))
 
 
-def _last_event_id() -> int:
-    text = request.headers.get("Last-Event-ID", "0")
-    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_ID):
-        problem = Problem("Last-Event-ID", "must be the id of an event.")
-        raise HttpProblem(422, f"{problem.field} {problem.message}", (problem,))
-    return int(text)
-
-
-def _held(core: Services, watching: Watch, run_id: str, after: int) -> Iterator[bytes]:
-    """All that happened so far, and what happens while it is held. Read one poll after it was seen: on PostgreSQL an
-    event may come to light a moment after a later one.
-    """
-    yield RETRY
-    end, version = monotonic() + HOLD_S, ""
-    while (left := end - monotonic()) > 0:
-        if not watching.wait_for_change(run_id, version, min(COMMENT_S, left), stopped=False):
-            yield b": still here\n\n"
-            continue
-        watching.wait_for_poll(run_id)
-        changes = run_view.changes_after(core, run_id, after)
-        yield _written(changes)
-        after, version = changes.last, changes.version
-        if changes.terminal:
-            return
-
-
-def _written(changes: run_view.RunChanges) -> bytes:
-    told = [f"id: {event_id}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n" for event_id, event in changes.events]
-    return "".join((*told, f"event: run\ndata: {json.dumps(changes.run, ensure_ascii=False)}\n\n")).encode()
+def _changes(core: Services, run_id: str, after: int) -> Changes:
+    found = run_view.changes_after(core, run_id, after)
+    return Changes(
+        events=found.events,
+        name="run",
+        now=found.run,
+        version=found.version,
+        last=found.last,
+        terminal=found.terminal,
+    )

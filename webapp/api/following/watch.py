@@ -1,4 +1,4 @@
-"""Waiting for runs to change: one poll of the database for all who wait in this process, and none while nobody does."""
+"""Waiting for runs and batches to change: one poll of the database for all who wait in this process."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from flask import Flask, current_app
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.orders import batch
 from pipelines.stages.views import run_view
 from pipelines.stages.views.run_view import RunMark
 
@@ -93,8 +94,8 @@ class Watch:
 
 
 def register(app: Flask, core: Services) -> None:
-    """The watch of this process. It sees all runs: whether somebody may, is asked before they wait."""
-    app.extensions[WATCH] = Watch(lambda run_ids: run_view.marks(core, run_ids))
+    """The watch of this process. It sees all runs and batches: whether somebody may, is asked before they wait."""
+    app.extensions[WATCH] = Watch(lambda ids: {**run_view.marks(core, ids), **batch.marks(core, ids)})
 
 
 def watch() -> Watch:

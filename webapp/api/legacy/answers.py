@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from pipelines.domain.lifecycle import RunStatus
-from webapp.api.answers import Accepted
+from webapp.api.answers import Accepted, Answer
 from webapp.api.run_answers import RunView
 
 State = Literal["pending", "processing", "success", "fail"]
@@ -22,7 +22,16 @@ class LegacyAccepted(Accepted):
     taskId: str  # noqa: N815 - theirs
     task_id: str
     generationId: str  # noqa: N815 - theirs
+    estimated_time: Annotated[float, Field(description="How long a clip of its model usually takes, in seconds.")]
+    credits_estimated: Annotated[int | None, Field(description="As credits.")]
     warnings: Annotated[list[str], Field(description="What of the order has no meaning here.")]
+
+
+class LegacyCredits(Answer):
+    """What it used, and what the account has left."""
+
+    consumed: float
+    remaining: float
 
 
 class PolledRun(RunView):
@@ -35,16 +44,24 @@ class PolledRun(RunView):
     result: Annotated[str | None, Field(description="The address of the film.")]
     resultUrls: Annotated[list[str], Field(description="Of every cut.")]  # noqa: N815 - theirs
     failMsg: str | None  # noqa: N815 - theirs
+    credits: Annotated[LegacyCredits | None, Field(description="Null where nothing is paid in credits.")]
 
 
-def accepted(answer: Accepted, ignored: tuple[str, ...]) -> LegacyAccepted:
+def accepted(answer: Accepted, ignored: tuple[str, ...], usual_s: float) -> LegacyAccepted:
     """What an order in legacy words is answered with."""
     warnings = [f"{name} means nothing here." for name in ignored]
     words = names_of(answer.run_id)
-    return LegacyAccepted(**answer.model_dump(), **words, state=state_of(RunStatus(answer.status)), warnings=warnings)
+    return LegacyAccepted(
+        **answer.model_dump(),
+        **words,
+        state=state_of(RunStatus(answer.status)),
+        estimated_time=usual_s,
+        credits_estimated=answer.credits,
+        warnings=warnings,
+    )
 
 
-def polled(view: dict[str, Any]) -> dict[str, Any]:
+def polled(view: dict[str, Any], credits: LegacyCredits | None) -> dict[str, Any]:
     """The view of a run with the legacy words in it."""
     status = RunStatus(view["status"])
     films = [cut["url"] for cut in view["cuts"] if cut["current"] and cut["url"]]
@@ -55,6 +72,7 @@ def polled(view: dict[str, Any]) -> dict[str, Any]:
         "result": films[0] if films else None,
         "resultUrls": films,
         "failMsg": view["error"] if status in _FAILED else None,
+        "credits": None if credits is None else credits.model_dump(),
     }
 
 
