@@ -37,15 +37,15 @@ def main(settings: Settings, build: step.Build | None = None) -> int:
     children: list[tuple[str, Callable[[str], None]]] = []
     if settings.redis_url is None:
         children.append((BROKER, lambda _owner: broker.serve(broker_socket(settings))))
-    children.append(("pump", lambda owner: _pump(build(owner))))
+    children.append(("pump", lambda owner: _pump(build(owner), shared_broker=settings.redis_url is not None)))
     for queue in (STEPS_QUEUE, MEDIA_QUEUE):
         serve = partial(rq_worker.serve, url=url, queue_name=queue, give_back=store.release_owner)
         children += [(f"{queue}{number}", serve) for number in range(settings.workers)]
     return Supervisor(store, children).run()
 
 
-def _pump(services: Services) -> None:
-    pump = Pump(services)
+def _pump(services: Services, *, shared_broker: bool) -> None:
+    pump = Pump(services, shared_broker=shared_broker)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         pump.stop()

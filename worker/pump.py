@@ -52,14 +52,19 @@ Due = tuple[float, str, str]
 class Dispatcher:
     """Sends a hint for each due row, the oldest first, and remembers for a moment that it did: until the row is due at
     another time. It stops where the broker has enough: what waits in SQL keeps its order and is never there twice.
-    Of several worker services one sends; `monotonic` is how time passes here.
+    Of several worker services that share a broker one sends; `monotonic` is how time passes here.
     """
 
     def __init__(
-        self, services: Services, kinds: tuple[str, ...], monotonic: Callable[[], float] = time.monotonic
+        self,
+        services: Services,
+        kinds: tuple[str, ...],
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        shared_broker: bool = True,
     ) -> None:
         self._services, self._kinds, self._monotonic = services, kinds, monotonic
-        self._lease = DispatchLease(services.store, services.clock)
+        self._lease = DispatchLease(services.store, services.clock) if shared_broker else None
         self._sent: dict[tuple[str, str, float], float] = {}
 
     def tick(self) -> int:
@@ -75,13 +80,12 @@ class Dispatcher:
                 (light, heavy), maintenance.split_by_weight(self._services, kind, list(rows)), strict=True
             ):
                 found += [(rows[row], kind, row) for row in ids]
-        if not light and not heavy:
+        if self._lease and not light and not heavy:
             self._lease.nothing_due()
-            return 0
-        if not self._lease.is_mine(now):
+        elif self._lease and not self._lease.is_mine(now):
             return 0
         sent = self._send(_in_order(light), now, media=False) + self._send(_in_order(heavy), now, media=True)
-        if sent:
+        if self._lease and sent:
             self._lease.sent(now)
         return sent
 
@@ -114,15 +118,15 @@ class Loop:
 
 
 class Pump:
-    """The loops. `stop` ends them after their present round."""
+    """The loops. `stop` ends them after their present round. Workers of another service may share the broker."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, *, shared_broker: bool = True) -> None:
         self._services = services
         self._over = threading.Event()
         self._pollers = ThreadPoolExecutor(POLLERS, thread_name_prefix="poll")
         self._senders = ThreadPoolExecutor(send.THREADS, thread_name_prefix="notice")
         stepped = frozenset(Kind) - {Kind.OUTBOX, Kind.TEXT, Kind.NOTICE}
-        dispatcher = Dispatcher(services, tuple(sorted(stepped)))
+        dispatcher = Dispatcher(services, tuple(sorted(stepped)), shared_broker=shared_broker)
         self._loops = (
             Loop("dispatch", dispatcher.tick, stepped, DISPATCH_S),
             Loop("poll", partial(poll.poll_due, services, executor=self._pollers), frozenset({Kind.GENERATION})),

@@ -34,9 +34,10 @@ class Machines:
     def __init__(self, folder: Path) -> None:
         self.services, self.moment, self.rows = make_services(folder), 100.0, 0
 
-    def start(self) -> tuple[Dispatcher, Broker]:
+    def start(self, *, shared_broker: bool = True) -> tuple[Dispatcher, Broker]:
         broker = Broker()
-        return Dispatcher(replace(self.services, hints=broker), ("runs",), lambda: self.moment), broker
+        services = replace(self.services, hints=broker)
+        return Dispatcher(services, ("runs",), lambda: self.moment, shared_broker=shared_broker), broker
 
     def due(self) -> str:
         """One more run that somebody has to work on; those of before are seen to."""
@@ -101,3 +102,11 @@ def test_while_hints_go_out_the_database_is_written_to_once_a_second(tmp_path: P
     with machines.services.store.read() as tx:
         (row,) = (one for one in tx.checkpoints.find() if one.id == "dispatch")
     assert row.entry <= 1 + 20 * 0.5 / RENEW_S
+
+
+def test_services_with_brokers_of_their_own_all_have_work(tmp_path: Path) -> None:
+    machines = Machines(tmp_path)
+    started = [machines.start(shared_broker=False) for _ in range(2)]
+    name = machines.due()
+    machines.pass_by(1.0, *(pump for pump, _ in started))
+    assert all(name in broker.sent for _, broker in started)

@@ -1,4 +1,5 @@
 """Which of several worker services sends hints: one at a time, or each due row would get a hint from every one of them.
+Only those that share a broker take turns: a hint in a broker of its own reaches that service's workers alone.
 
 A hint may be sent twice at any time, so nothing hangs on this being exact. What matters is that somebody sends: whoever
 does not get on with it, for whatever reason, loses its turn. Nobody trusts another machine's clock.
