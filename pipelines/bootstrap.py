@@ -299,6 +299,7 @@ def build_services(
     from pipelines.payments import build_payments
     from pipelines.providers.catalogue import load_catalogue
     from pipelines.providers.registry import base_urls, build_providers
+    from pipelines.speech import build_speech
     from pipelines.storage import build_store
     from pipelines.webhook_sender import WebhookSender
     from pipelines.writers import build_moderator, build_writer
@@ -335,6 +336,7 @@ def build_services(
         providers=providers,
         writer=build_writer(settings),
         moderator=build_moderator(settings),
+        speech=build_speech(settings),
         airtable=airtable.airtable,
         base_tools=airtable,
         media=media,

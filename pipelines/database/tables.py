@@ -57,6 +57,7 @@ UNIQUE: dict[str, list[tuple[str, ...]]] = {
     "shares": [("token",)],
     "cuts": [("token",), ("run_id", "take", "format", "animatic")],
     "packs": [("token",), ("run_id", "take")],
+    "purchases": [("fingerprint",)],
     "notices": [("target", "event")],
 }
 
@@ -102,7 +103,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
     "reservations": [("run_id",), ("lot_id",), ("account_id", "reserved_micro")],
     "payments": [("request_key",), ("status", "created_at")],
     "files": [("kind", "last_used_at"), ("run_id",)],
-    "scenes": [("key",), ("clip_id",), ("airtable_record_id",)],
+    "scenes": [("key",), ("clip_id",), ("sound",), ("airtable_record_id",)],
     "outbox": [("base_id", "table", "record_id", "id"), ("base_id", "next_at"), ("run_id",), ("record_id",)],
     "endpoints": [("account_id",)],
     "notices": [
@@ -112,6 +113,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
         ("created_at",),
     ],
     "attempts": [("notice_id", "at"), ("at",)],
+    "purchases": [("run_id",)],
     "batches": [("account_id", "created_at", "id"), ("created_at", "id"), ("finished_at",)],
 }
 
@@ -123,6 +125,7 @@ PARENTS: dict[str, dict[str, str]] = {
     "packs": {"run_id": "runs"},
     "ledger": {"run_id": "runs", "generation_id": "generations"},
     "texts": {"run_id": "runs"},
+    "purchases": {"run_id": "runs"},
     "shares": {"run_id": "runs"},
     "comments": {"run_id": "runs", "share_id": "shares"},
     "spent_links": {"run_id": "runs"},
@@ -151,6 +154,7 @@ OWNERS: dict[str, str] = {
     "endpoints": "account_id",
     "notices": "account_id",
     "attempts": "account_id",
+    "purchases": "account_id",
     "batches": "account_id",
     **dict.fromkeys(("scenes", "generations", "clips", "cuts", "packs", "events", "event_archive"), "run_id"),
 }

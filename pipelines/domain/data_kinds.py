@@ -16,7 +16,7 @@ _LEASE = ("id", "lease_owner", "lease_token")
 
 PERSONAL: Mapping[str, tuple[str, ...]] = {
     "runs": ("order", "plan", "detail", "error", "verdict", "custom_id", "metadata", "webhook", "words"),
-    "scenes": ("prompt", "caption", "references", "settings", "error", "fingerprint"),
+    "scenes": ("prompt", "caption", "narration", "references", "settings", "error", "fingerprint"),
     "generations": ("request", "result", "error", "fingerprint"),
     "clips": ("fingerprint",),
     "cuts": ("filename", "report", "verdict", "attachment"),
@@ -25,6 +25,7 @@ PERSONAL: Mapping[str, tuple[str, ...]] = {
     "event_archive": ("detail",),
     "outbox": ("fields", "sent", "error"),
     "texts": ("answer",),
+    "purchases": ("request", "error", "fingerprint"),
     "shares": ("verdict_by", "verdict_words"),
     "comments": ("name", "words"),
     "notices": ("facts", "body", "address"),
@@ -59,7 +60,7 @@ TECHNICAL: Mapping[str, tuple[str, ...]] = {
     "projects": ("id", "name", "account_id"),
     "issuer_keys": ("id", "keys"),
     "runs": (*_LEASE, "base_id", "table", "record_id", "key_id", "account_id", "project_id", "batch_id", "traceparent"),
-    "scenes": ("id", "run_id", "key", "model", "transition", "clip_id", "attempt_level", "airtable_record_id"),
+    "scenes": ("id", "run_id", "key", "model", "transition", "clip_id", "attempt_level", "airtable_record_id", "sound"),
     "generations": (*_LEASE, "run_id", "scene_id", "provider", "model", *_GENERATION),
     "clips": (*_LEASE, "run_id", "scene_id", "sha256", "key", "model", "generation_id", "footage", "prepared"),
     "cuts": (*_LEASE, "run_id", "format", "token", "key", "sha256", "poster_key", "extras", "footage"),
@@ -82,6 +83,7 @@ TECHNICAL: Mapping[str, tuple[str, ...]] = {
     "clock_steps": ("id",),
     "sweeps": (*_LEASE, "base_id", "key_id", "started", "error"),
     "texts": (*_LEASE, "run_id"),
+    "purchases": (*_LEASE, "run_id", "account_id", "file"),
     "shares": ("id", "run_id", "token", "made_by"),
     "comments": ("id", "share_id", "run_id"),
     "files": ("id", "sha256", "run_id", *_OWNER),

@@ -109,6 +109,16 @@ class Logo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """A spoken line that is laid over a clip: it begins after `begins_s` and has `room_s` of the clip."""
+
+    path: Path
+    text: str
+    begins_s: float
+    room_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClipWork:
     """What one clip needs to become a piece of one cut. `trim_s` cuts a longer clip to the ordered length."""
 
@@ -119,6 +129,7 @@ class ClipWork:
     karaoke: bool = False
     """Whether the words of the caption are lit one after the other."""
     logo: Logo | None = None
+    voice: Voice | None = None
     fade_in_s: float = 0.0
     fade_out_s: float = 0.0
 

@@ -121,6 +121,18 @@ GENERATION_TRANSITIONS: Mapping[GenerationStatus, frozenset[GenerationStatus]] =
     _G.CANCELLED: frozenset(),
 }
 
+PURCHASE_TRANSITIONS: Mapping[GenerationStatus, frozenset[GenerationStatus]] = {
+    _G.PLANNED: frozenset({_G.SUBMITTING, _G.FAILED, _G.CANCELLED}),
+    # It is answered at once. Back to planned where nothing was bought, or where one more try is paid for.
+    _G.SUBMITTING: frozenset({_G.PLANNED, _G.FETCHED, _G.FAILED, _G.UNKNOWN}),
+    # Ordered again by a person; of what was fetched, only when its file is gone.
+    _G.FETCHED: frozenset({_G.PLANNED}),
+    _G.FAILED: frozenset({_G.PLANNED}),
+    _G.UNKNOWN: frozenset({_G.PLANNED}),
+    _G.CANCELLED: frozenset({_G.PLANNED}),
+}
+"""Of what is bought in one call that brings it, such as a spoken line."""
+
 CUT_TRANSITIONS: Mapping[CutStatus, frozenset[CutStatus]] = {
     _C.PLANNED: frozenset({_C.MADE}),
     _C.MADE: frozenset({_C.DELIVERING, _C.DELIVERED}),

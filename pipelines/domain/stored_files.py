@@ -25,6 +25,7 @@ OF_FOLDERS = {
     "clips": FileKind.CLIP,
     "cuts": FileKind.CUT,
     "pieces": FileKind.PIECE,
+    "sounds": FileKind.INPUT,
     "frames": FileKind.FRAME,
     "cards": FileKind.CARD,
     "inputs": FileKind.INPUT,

@@ -35,6 +35,7 @@ from pipelines.domain.records import (
     Payment,
     Process,
     Project,
+    Purchase,
     QueueSweep,
     Replay,
     Reservation,
@@ -162,6 +163,7 @@ class Tx(ABC):
     clock_steps: Rows[ClockStep]
     sweeps: Rows[QueueSweep]
     texts: Rows[TextRequest]
+    purchases: Rows[Purchase]
     files: Rows[StoredFile]
     file_totals: Rows[FileTotal]
     shares: Rows[Share]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipelines.domain.planning.script import Script
@@ -22,6 +22,8 @@ class Brief:
     title: str | None = None
     max_prompt: int = 4000
     run_id: str = ""
+    narration_words: int | None = field(default=None, repr=False)
+    """So many words at most are spoken over each scene; None where nobody speaks."""
 
 
 class SceneWriter(Protocol):

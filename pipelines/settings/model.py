@@ -380,6 +380,10 @@ class Settings(BaseSettings):
         FILMS, "What every film says of itself in its metadata, such as: Made with AI.", max_length=500
     )
 
+    speech_voice: str = variable(
+        FILMS, "Who speaks where Voiceover is ticked and the row names no Voice: provider/voice.", "local/heart"
+    )
+
     log_level: Annotated[str, BeforeValidator(values.one_of("DEBUG", "INFO", "WARNING", "ERROR"))] = variable(
         LOGS, "The least severe message that is logged: DEBUG, INFO, WARNING or ERROR.", "INFO"
     )

@@ -5,12 +5,27 @@ from __future__ import annotations
 import hashlib
 import itertools
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import wave
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.keys import storage_folder
+from pipelines.domain.planning.narration import Line, is_english
 from pipelines.domain.state.action_link import ActionLink
-from pipelines.ports import Brief, MediaInput, MediaStore, Message, SceneText, Script, SendOutcome
+from pipelines.ports import (
+    Brief,
+    MediaInput,
+    MediaStore,
+    Message,
+    SceneText,
+    Script,
+    SendOutcome,
+    Sound,
+    Speaker,
+    Speech,
+)
 
 MONDAY_NOON = 1_795_521_600.0
 """Where a `FixedClock` stands at first: 2026-11-24 12:00 UTC."""
@@ -162,6 +177,64 @@ class ScriptedWriter:
         error, self.fail = self.fail, None
         if error is not None:
             raise error
+
+
+class ScriptedSpeech(Speech):
+    """The voice `local/heart`, and `acme/anna` who costs `price_micro` a line. Two and a half words take a second.
+
+    `fail` is raised once for a line that holds its words; `said` are the lines in their order, `calls` who was called.
+    """
+
+    def __init__(self, *, price_micro: int = 10_000) -> None:
+        self.price_micro = price_micro
+        self.said: list[Line] = []
+        self.calls: list[str] = []
+        self.fail: dict[str, ReelgridError] = {}
+        self.away: str | None = None
+
+    @property
+    def default_voice(self) -> str:
+        """The free one."""
+        return "local/heart"
+
+    def unknown(self, voice: str) -> str | None:
+        """Only two are known."""
+        return None if voice in ("local/heart", "acme/anna") else f"There is no voice {voice!r} here."
+
+    def silent(self, voice: str) -> str | None:  # noqa: ARG002 - a port
+        """Whether it is away."""
+        return self.away
+
+    def cannot_say(self, line: Line) -> str | None:
+        """Both speak English."""
+        return None if is_english(line.text) else f"{line.voice} speaks English only."
+
+    def quote_micro(self, line: Line) -> int:
+        """The price of a line."""
+        return 0 if line.voice == "local/heart" else self.price_micro
+
+    @contextmanager
+    def speaking(self, voice: str) -> Iterator[Speaker]:
+        """It is here."""
+        self.calls.append(voice)
+        yield self
+
+    def say(self, line: Line, dest: Path) -> Sound:
+        """A tone of the line's length."""
+        for words in [words for words in self.fail if words in line.text]:
+            raise self.fail.pop(words)
+        self.said.append(line)
+        seconds = round(len(line.text.split()) / 2.5, 3)
+        with wave.open(str(dest), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(8000)
+            file.writeframes(b"\x00\x20\x00\xe0" * round(seconds * 4000))
+        return Sound(seconds=seconds)
+
+    def check(self) -> str:
+        """All is well."""
+        return "scripted."
 
 
 class ScriptedModerator:

@@ -68,9 +68,19 @@ class QuietFilmEditor:
     def prepare(self, work: ClipWork, dest: Path) -> Prepared:
         """A copy; another file where it is trimmed, captioned or marked."""
         self.prepared.append(work)
-        changed = tuple(name for name in ("trim_s", "caption", "logo") if getattr(work, name) is not None)
+        changed = tuple(name for name in ("trim_s", "caption", "logo", "voice") if getattr(work, name) is not None)
         seconds = work.trim_s or self.probe(work.source).duration_s
-        mark = digest(work.source.name, work.trim_s, work.caption, repr(work.logo)) if changed else ""
+        mark = (
+            digest(
+                work.source.name,
+                work.trim_s,
+                work.caption,
+                repr(work.logo),
+                *([repr(work.voice)] if work.voice else []),
+            )
+            if changed
+            else ""
+        )
         dest.write_bytes(tiny_mp4(seconds, mark) if changed else work.source.read_bytes())
         return Prepared(path=dest, footage=self.probe(dest), changed=changed)
 

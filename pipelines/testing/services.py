@@ -38,6 +38,7 @@ from pipelines.testing.fakes import (
     QuietHints,
     RecordingSender,
     ScriptedModerator,
+    ScriptedSpeech,
     ScriptedWriter,
 )
 from pipelines.testing.film_editor import QuietFilmEditor
@@ -172,6 +173,7 @@ def make_services(folder: Path, **overrides: Any) -> Services:
         "providers": ScriptedProviders(*_vendors(clock)),
         "writer": ScriptedWriter(),
         "moderator": ScriptedModerator(),
+        "speech": ScriptedSpeech(),
         "airtable": MemoryAirtable(
             clock,
             lambda url: _size_in(media, url),

@@ -16,7 +16,7 @@ from pipelines.ports import Brief, SceneText, SceneWriter, Script
 from pipelines.writers.breakdown import Beat, Breakdown, break_down
 from pipelines.writers.language import Phrases, phrases_for
 from pipelines.writers.softening import softened
-from pipelines.writers.text import caption_of, one_line, sentence, shortened
+from pipelines.writers.text import caption_of, narration_of, one_line, sentence, shortened
 
 NAME = "deterministic"
 MAX_ANCHOR = 400
@@ -47,7 +47,7 @@ class DeterministicWriter(SceneWriter):
         shots = zip(_arc(brief.scenes, film.phrases), film.breakdown.beats, strict=True)
         prompts = [_prompt(film, number, role, camera, beat) for number, ((role, camera), beat) in enumerate(shots)]
         scenes = tuple(
-            SceneText(prompt=prompt, caption=caption_of(beat.text))
+            SceneText(prompt=prompt, caption=caption_of(beat.text), narration=_narration(brief, beat))
             for prompt, beat in zip(prompts, film.breakdown.beats, strict=True)
         )
         title = brief.title or caption_of(film.breakdown.anchor)
@@ -72,6 +72,11 @@ class DeterministicWriter(SceneWriter):
     def check(self) -> str:
         """It needs nobody."""
         return "Scenes are written without a language model, because OPENAI_API_KEY is not set."
+
+
+def _narration(brief: Brief, beat: Beat) -> str | None:
+    """What happens, said: a step that several shots share is said once."""
+    return narration_of(sentence(beat.text), brief.narration_words) if brief.narration_words and not beat.part else None
 
 
 def _film_of(brief: Brief) -> _Film:

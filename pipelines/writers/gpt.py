@@ -19,16 +19,17 @@ from pipelines.writers.deterministic import DeterministicWriter
 from pipelines.writers.language_model import Answer, LanguageModel, Question
 from pipelines.writers.prices import Usage, most_tokens
 from pipelines.writers.softening import ALWAYS_ALLOWED
-from pipelines.writers.text import caption_of, fitted, one_line, plain
+from pipelines.writers.text import caption_of, fitted, narration_of, one_line, plain
 from pipelines.writers.troubles import declined
 
 logger = logging.getLogger(__name__)
 
 PROMPTS = Path(__file__).with_name("prompts")
-EXPAND, SOFTEN = "expand-v1", "soften-v1"
+EXPAND, SOFTEN, NARRATE = "expand-v1", "soften-v1", "narrate-v1"
 THINKING_TOKENS, SCENE_TOKENS = 2000, 500
 """Room for low-effort thinking, title and continuity; and for one prompt of 120 words with its caption, in languages
 whose words cost several tokens."""
+NARRATION_TOKENS = 200
 MORE = 2
 """How much higher the limit is after an answer that was cut off."""
 OVERHEAD_TOKENS = 1500
@@ -53,6 +54,18 @@ class WrittenScript(BaseModel):
     title: str | None = Field(description="A title for the film.")
     continuity: str | None = Field(description="Recurring characters, place, light and colours.")
     scenes: list[WrittenScene]
+
+
+class NarratedScene(WrittenScene):
+    """One scene with what is said over it."""
+
+    narration: str | None = Field(description="What the narrator says over this scene.")
+
+
+class NarratedScript(WrittenScript):
+    """The whole answer where a narrator speaks."""
+
+    scenes: list[NarratedScene]  # type: ignore[assignment]  # a narrated scene is a scene
 
 
 class Reworded(BaseModel):
@@ -113,7 +126,7 @@ class GptWriter(SceneWriter):
             raise declined(f"{self._model.name} declined: {answer.reply.refusal}")
         if answer.reply.truncated:
             return self._without_model(brief, work, _CUT_OFF)
-        script = self._repaired(brief, work, script_of(answer))
+        script = self._repaired(brief, work, script_of(answer, _shape(brief)))
         if script is None or not script.scenes:
             return self._without_model(brief, work, _USELESS)
         return self._fitted(brief, work, script)
@@ -177,7 +190,7 @@ class GptWriter(SceneWriter):
             work.cost_micro += error.cost_micro
             logger.info("%s did not correct its scenes: %s", self._model.name, error.operator)
             return first
-        second = script_of(answer) if answer else None
+        second = script_of(answer, _shape(brief)) if answer else None
         candidates = [script for script in (second, first) if script is not None]
         return min(candidates, key=lambda script: abs(len(script.scenes) - brief.scenes), default=None)
 
@@ -194,7 +207,7 @@ class GptWriter(SceneWriter):
         work.notes.extend(_shortened_note(brief, script.scenes[:wanted]))
         return Script(
             scenes=tuple(scenes),
-            writer=self._signature(EXPAND),
+            writer=self._signature(f"{EXPAND} {NARRATE}" if brief.narration_words else EXPAND),
             cost_micro=work.cost_micro,
             title=brief.title or caption_of(script.title or ""),
             notes=tuple(work.notes),
@@ -227,18 +240,28 @@ def quote_of(model: LanguageModel, question: Question) -> int:
 
 
 def _question(brief: Brief, *, more: bool = False, correction: str = "") -> Question:
-    return question_of(brief, _instructions(EXPAND), more=more, correction=correction)
+    return question_of(brief, _writing(brief), more=more, correction=correction)
 
 
 def question_of(brief: Brief, instructions: str, *, more: bool = False, correction: str = "") -> Question:
     """A brief asked under a wording of the prompt file."""
-    limit = THINKING_TOKENS + SCENE_TOKENS * brief.scenes
+    each = SCENE_TOKENS + (NARRATION_TOKENS if brief.narration_words else 0)
+    limit = THINKING_TOKENS + each * brief.scenes
     return Question(
         instructions=instructions,
         text=_request(brief, correction),
-        shape=WrittenScript,
+        shape=_shape(brief),
         limit=limit * MORE if more or correction else limit,
     )
+
+
+def _writing(brief: Brief) -> str:
+    """With a narrator the rules have a part more; without one they are what they always were."""
+    return "\n\n".join(_instructions(name) for name in ((EXPAND, NARRATE) if brief.narration_words else (EXPAND,)))
+
+
+def _shape(brief: Brief) -> type[WrittenScript]:
+    return NarratedScript if brief.narration_words else WrittenScript
 
 
 def _request(brief: Brief, correction: str) -> str:
@@ -248,6 +271,7 @@ def _request(brief: Brief, correction: str) -> str:
         "Seconds per scene": f"{brief.seconds:g}",
         "Aspect ratio": brief.aspect_ratio,
         "Longest prompt": f"{brief.max_prompt} characters",
+        "Longest narration": f"{brief.narration_words} words" if brief.narration_words else "",
         "Title": one_line(brief.title or ""),
         "Style notes": one_line(brief.style_notes or ""),
         "Correction": correction,
@@ -260,10 +284,10 @@ def _instructions(name: str) -> str:
     return (PROMPTS / f"{name}.md").read_text("utf-8").strip()
 
 
-def script_of(answer: Answer) -> WrittenScript | None:
+def script_of(answer: Answer, shape: type[WrittenScript] = WrittenScript) -> WrittenScript | None:
     """The scenes of an answer that say something; None when it is not of the asked shape."""
     try:
-        script = WrittenScript.model_validate_json(answer.reply.json_text)
+        script = shape.model_validate_json(answer.reply.json_text)
     except ValidationError:
         return None
     kept = [scene for scene in script.scenes if plain(scene.prompt)]
@@ -283,7 +307,9 @@ def _reworded(answer: Answer | None) -> str:
 
 def _scene(scene: WrittenScene, brief: Brief) -> SceneText:
     prompt = fitted(scene.prompt.strip(), brief.max_prompt)
-    return SceneText(prompt=prompt, caption=caption_of(scene.caption or ""))
+    said = scene.narration if isinstance(scene, NarratedScene) else None
+    narration = narration_of(said or "", brief.narration_words) if brief.narration_words else None
+    return SceneText(prompt=prompt, caption=caption_of(scene.caption or ""), narration=narration)
 
 
 def _shortened_note(brief: Brief, scenes: Sequence[WrittenScene]) -> list[str]:

@@ -11,6 +11,7 @@ import re
 MAX_CAPTION = 60
 DIRECTIVE = re.compile(r"\[\[[^\[\]]*\]\]")
 _SENTENCE_END = re.compile(r"[.!?…](?=\s)|[。！？]")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _EDGES = " \t\n,;:–—-"
 _LEADING = re.compile(r"(?:[\s,;:]|[–—-]+(?=\s+\D))+")
 """A hyphen before a number is a minus: it stays."""
@@ -62,6 +63,17 @@ def caption_of(text: str) -> str | None:
         first = shortened(first, MAX_CAPTION - 1).rstrip(_EDGES + ".!?") + "…"
     first = _without_edges(first).rstrip(".。")
     return first[:1].upper() + first[1:] or None
+
+
+def narration_of(text: str, words: int) -> str | None:
+    """As many whole sentences as have at most so many words; of a longer first one its beginning. Chinese, Japanese
+    and Korean count two signs as a word. None when there is nothing to say.
+    """
+    whole = plain(text)
+    cost = sum(0.5 if _CJK.match(char) else 0.0 for char in whole) + len(_CJK.sub(" ", whole).split())
+    if cost <= words:
+        return whole or None
+    return sentence(shortened(whole, max(1, int(len(whole) * words / cost)))) or None
 
 
 def sentence(text: str) -> str:

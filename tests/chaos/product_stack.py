@@ -42,6 +42,7 @@ class ProductStack:
             "clip_seconds": 1,
             "resolution": "480p",
             "model": f"sora/sandbox-{ability}",
+            "voiceover": True,
         }
         return str(self.post("/api/process-master-prompt", body, mark)["run_id"])
 

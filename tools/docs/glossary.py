@@ -33,6 +33,9 @@ TERMS = (
         "how a lost answer can be settled at a provider: `key`, `list`, `callback` or `none`",
         "domain/catalogue",
     ),
+    Term("line", "what a narrator says over one scene; its sound is the file of it", "domain/planning/narration"),
+    Term("narrator", "the voice that speaks over a film's scenes, by `provider/voice`", "ports/speech"),
+    Term("purchase", "a spoken line that is bought once for an account, from before it is asked for", "domain/records"),
     Term("authorization", "money that a wallet has signed over, good for one transfer (x402)", "ports/payments"),
     Term("adopt", "to find a paid job again whose answer was lost, and go on with it", "stages/generations/callback"),
     Term(

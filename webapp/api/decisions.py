@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from pipelines.domain.money import to_micro
+from pipelines.domain.orders.order import MAX_LINE
 from webapp.api.fields import Body, Dollars, DryRun, Model, NegativePrompt, Prompt, Seconds, Seed
 
 
@@ -22,6 +23,7 @@ class Regenerate(Body):
     prompt: Prompt | None = None
     model: Model | None = None
     seconds: Seconds | None = None
+    narration: Annotated[str, Field(max_length=MAX_LINE)] | None = None
     caption: Annotated[str, Field(max_length=500)] | None = None
     seed: Annotated[
         Seed | None,

@@ -52,6 +52,7 @@ class SceneView(Answer):
     key: str
     prompt: str
     caption: str | None
+    narration: str | None
     seconds: float
     status: str
     model: str

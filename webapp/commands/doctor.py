@@ -75,6 +75,10 @@ def all_checks(core: Services) -> Iterator[Finding]:
     yield _workers(core)
     fix = "Look at OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL."
     yield _tried("scene writer", core.writer.check, "answers", fix)
+    fix = (
+        "Look at SPEECH_VOICE; where onnxruntime has no wheel the built-in voice cannot be had, and nothing is spoken."
+    )
+    yield _tried("voiceover", core.speech.check, "answers", fix, warning=True)
     yield from _models(core)
     yield from _webhooks()
     yield from _sealed(core)

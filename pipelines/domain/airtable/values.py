@@ -161,6 +161,7 @@ def scene_fields(
         SceneField.NUMBER: scene.number,
         SCENE_LABELS["prompt"]: prompt_in_row(scene),
         SCENE_LABELS["caption"]: scene.caption,
+        SCENE_LABELS["narration"]: scene.narration,
         SCENE_LABELS["seconds"]: scene.seconds,
         SCENE_LABELS["transition"]: scene.transition,
         SCENE_LABELS["continues"]: scene.continues,

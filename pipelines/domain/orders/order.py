@@ -43,6 +43,9 @@ MIN_TRANSITION_S, MAX_TRANSITION_S = 0.2, 2.0
 MIN_CLIP_S, MAX_CLIP_S = 0.5, 60.0
 _API_CLIP_S = 120
 _API_WORDS, _API_TEXT = 200, 4000
+MAX_LINE = 1000
+"""Characters of what is said over one scene: more than fits into the longest."""
+_VOICE = 100
 
 # A declaration is read as a row of a table.
 # fmt: off
@@ -54,6 +57,8 @@ class SceneOrder:
 
     prompt: str = given("Prompt", Text(MAX_PROMPT, lines=True), "What the scene shows.", default="")
     caption: str | None = given("Caption", Text(lines=True), "The words to show, with Captions on.")
+    narration: str | None = given("Narration", Text(MAX_LINE, lines=True),
+        "What is said over the scene, with Voiceover on. Empty: its Caption.")
     seconds: float | None = given("Seconds", Seconds(MIN_CLIP_S, MAX_CLIP_S),
         "Length of the scene. Empty: the video's Clip Seconds.")
     references: tuple[str, ...] = given("Reference Image", Files("image/", several=True),
@@ -156,6 +161,12 @@ class Order:
         api=Api(most=_API_WORDS), seen=True)
     loudness_lufs: float | None = given("Loudness", Number(-40, -5),
         "Loudness of the sound in LUFS; -16 is usual online. Empty: left as it is.", api=Api(), seen=True)
+    voiceover: bool = given("Voiceover", Box("cyanBright"),
+        "Tick to have a narrator speak over each scene: its Narration, else its Caption.", default=False,
+        api=Api("A narrator speaks over each scene: its `narration`, else its `caption`."), seen=True)
+    voice: str | None = given("Voice", Text(_VOICE),
+        "Who speaks, as provider/voice, with Voiceover on. Empty: the deployment's voice.",
+        api=Api("Who speaks, as provider/voice.", most=_VOICE), seen=True)
     allow_rewrite: bool = given("Allow Rewrite", Box("grayBright"),
         "Tick to let Reelgrid reword a scene that the video service refuses.", default=False, api=Api())
     adapt: bool = False

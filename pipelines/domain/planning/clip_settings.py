@@ -47,6 +47,8 @@ class SceneSettings(ClipSettings):
     charge_micro: int = 0
     """What an account is charged for its clip, whoever makes it in the end and however often it is tried."""
     softening_micro: int = 0
+    quiet: bool = False
+    """Whether nobody in the clip may speak, because a narrator does."""
     style: str | None = None
     """Goes with the prompt, unless the writer has worked it in."""
     fresh: str | None = None

@@ -44,6 +44,7 @@ class PlannedScene:
     softening_micro: int = 0
     """What a softer wording may cost at most, where the order allows one after a refusal."""
     caption: str | None = None
+    narration: str | None = None
     references: tuple[str, ...] = ()
     """Pictures the model only looks at; the one it starts from is `settings.first_frame`."""
     continues: bool = False
@@ -70,6 +71,8 @@ class Plan:
     text_micro: int = 0
     text_charge_micro: int = 0
     """What an account is charged for having the scenes written."""
+    speech_micro: int = 0
+    """What the narrator may cost at most."""
     adapted: tuple[str, ...] = ()
     """What was changed to fit the model, in sentences for the row."""
     warnings: tuple[str, ...] = ()
@@ -87,6 +90,12 @@ class Plan:
     def charges(self) -> tuple[tuple[str, int], ...]:
         """The same line by line, as `lines` are the quote."""
         return _lines(self.scenes, [scene.charge_micro for scene in self.scenes], self.text_charge_micro)
+
+
+def with_speech(plan: Plan, label: str, micro: int) -> Plan:
+    """The plan with a narrator, as a line of its own in the quote."""
+    lines = (*plan.lines, (label, micro))
+    return dataclasses.replace(plan, speech_micro=micro, quote_micro=plan.quote_micro + micro, lines=lines)
 
 
 def make_plan(
@@ -266,6 +275,7 @@ def _planned(number: int, card: CatalogueModel, fitted: Fitted, softening_micro:
         price_micro=card.clip_price(frame.resolution, fitted.buy_seconds),
         softening_micro=softening_micro,
         caption=scene.caption if scene else None,
+        narration=scene.narration if scene else None,
         references=fitted.references,
         continues=fitted.continues,
         transition=scene.transition.value if scene and scene.transition else None,

@@ -11,6 +11,8 @@ class SceneText:
 
     prompt: str
     caption: str | None = None
+    narration: str | None = None
+    """What is said over it, where a narrator was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

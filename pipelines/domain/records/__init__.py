@@ -18,7 +18,17 @@ from pipelines.domain.records.books import (
     PaymentStatus,
     Reservation,
 )
-from pipelines.domain.records.films import LAST_FRAME, THUMBNAIL, Clip, Cut, Generation, Run, Scene, TextRequest
+from pipelines.domain.records.films import (
+    LAST_FRAME,
+    THUMBNAIL,
+    Clip,
+    Cut,
+    Generation,
+    Purchase,
+    Run,
+    Scene,
+    TextRequest,
+)
 from pipelines.domain.records.history import (
     ALIVE_S,
     DISPATCH,
@@ -67,6 +77,7 @@ __all__ = [
     "PaymentStatus",
     "Process",
     "Project",
+    "Purchase",
     "QueueSweep",
     "Replay",
     "Reservation",

@@ -10,6 +10,7 @@ from pipelines.domain.footage import Footage, Verdict
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, Reason, RunSource, RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.clip_settings import SceneSettings
+from pipelines.domain.planning.narration import Line
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.planning.script import Script
 from pipelines.domain.records.work import Leased
@@ -101,6 +102,9 @@ class Scene:
     prompt: str
     status: SceneStatus = SceneStatus.QUEUED
     caption: str | None = None
+    narration: str | None = None
+    sound: str | None = None
+    """Its spoken line in our storage, as soon as that is there."""
     seconds: float = 0.0
     """What the film shows; the model may have to be asked for more."""
     model: str = ""
@@ -218,3 +222,29 @@ class TextRequest(Leased):
     answer: Script = field(default_factory=Script)
     doubted: float = 0.0
     """The end of the lease that was given to an asker who had not prolonged his: unless he does now, he is dead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase(Leased):
+    """Something bought beside clips, such as a spoken line, from before it is asked for: the same thing is one row of
+    its account (`fingerprint`). `run_id` is the run that wants it now and pays for it.
+    """
+
+    run_id: str
+    kind: Literal["speech"]
+    fingerprint: str
+    status: GenerationStatus
+    account_id: str | None = None
+    request: Line = field(default_factory=Line)
+    reserve_micro: int = 0
+    """What one try costs at most."""
+    cost_micro: int = 0
+    """What all tries have cost."""
+    tries: int = 0
+    intent_at: float | None = None
+    file: str | None = None
+    """The key of what was bought, in our storage."""
+    seconds: float = 0.0
+    error: str | None = None
+    created_at: float = 0.0
+    updated_at: float = 0.0

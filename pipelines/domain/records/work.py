@@ -19,6 +19,7 @@ class Kind(StrEnum):
     TEXT = "texts"
     NOTICE = "notices"
     PAYMENT = "payments"
+    PURCHASE = "purchases"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

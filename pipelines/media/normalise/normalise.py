@@ -14,8 +14,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.domain.footage import ClipWork, Footage, Prepared, Target
+from pipelines.domain.footage import ClipWork, Footage, Prepared, Target, Voice
 from pipelines.media.audio.loudness import Loudness, gain_db, measure_loudness
+from pipelines.media.audio.voice import CEILING, fit, lay_over
 from pipelines.media.clips.filters import Source, chain, read_source
 from pipelines.media.clips.frames import DEMUXERS
 from pipelines.media.clips.prepared_clip import inspect, skipped
@@ -30,6 +31,7 @@ from pipelines.media.text.shaping import settable
 _PAINTED_OVER = re.compile("corrupt decoded frame|Error submitting packet to decoder|Invalid NAL unit size")
 """What ffmpeg says, at its level "warning", of a picture that its decoder had to invent in part or leave out."""
 
+_NARRATED = "the narrator was laid over its sound"
 ABOUT_SOUND = "sound"
 """The word that marks a deviation which leaves the picture alone."""
 
@@ -45,6 +47,8 @@ class _Plan:
     sound: tuple[str, ...]
     gain_db: float
     loudness: Loudness | None
+    narrated: Path | None = None
+    """The clip's sound with the spoken line over it, once that is mixed."""
 
     @property
     def seconds(self) -> Fraction:
@@ -111,7 +115,8 @@ def _plan(work: ClipWork, footage: Footage) -> _Plan:
         sound=(
             *(reason for reason in reasons if ABOUT_SOUND in reason),
             *(["the sound cannot be decoded and became silence"] if source and source.garbled else []),
-            *([f"the sound's level was changed by {gain:+.1f} dB"] if gain else []),
+            *([f"the sound's level was changed by {gain:+.1f} dB"] if gain and not work.voice else []),
+            *([_NARRATED] if work.voice else []),
         ),
         gain_db=gain,
         loudness=loudness,
@@ -165,6 +170,30 @@ def _tracks(plan: _Plan) -> _Tracks:
 
 def _mend(plan: _Plan, temporary: Path) -> _Plan:
     """Touch the sound alone if that is enough, else encode all. Returns the plan that was followed."""
+    if plan.work.voice is None:
+        return _encoded(plan, temporary)
+    with tempfile.TemporaryDirectory(dir=temporary.parent) as folder:
+        return _encoded(_narrated(plan, plan.work.voice, Path(folder)), temporary)
+
+
+def _narrated(plan: _Plan, voice: Voice, folder: Path) -> _Plan:
+    """The line over the clip's own sound; then the level of both together is what the film's Loudness is about."""
+    line = fit(voice, folder)
+    source = _begun(plan.source or _source(plan.work), plan.work.trim_s) if plan.picture else None
+    tracks = _Tracks("", source.sound, source.skipped) if source else _tracks(plan)
+    options = ["-f", DEMUXERS[sniff(plan.work.source)], "-i", str(plan.work.source)]
+    inputs, pad = _sound_input(tracks.sound, index=1)
+    clip = ([*options, *inputs], pad, _sound_filter(replace(plan, gain_db=0.0), tracks.skipped))
+    mixed = folder / "narrated.wav"
+    lay_over(line, voice.begins_s, clip, float(plan.seconds), mixed)
+    target = plan.work.target.loudness_lufs
+    loudness = measure_loudness(mixed) if target is not None else None
+    gain = 0.0 if loudness is None or loudness.silent or target is None else round(target - loudness.lufs, 2)
+    shortened = ("its spoken line was too long for the sound and ends early",) if line.cut else ()
+    return replace(plan, narrated=mixed, loudness=loudness, gain_db=gain, sound=(*plan.sound, *shortened))
+
+
+def _encoded(plan: _Plan, temporary: Path) -> _Plan:
     if not plan.picture:
         _encode_sound(plan, _tracks(plan), temporary)
         if not deviations(temporary, plan.work.target):
@@ -187,6 +216,8 @@ def _sound_filter(plan: _Plan, skipped_s: Fraction) -> str:
     """
     samples = round(plan.seconds * encode.SAMPLE_RATE)
     level = [f"volume={plan.gain_db}dB"] if plan.gain_db else []
+    if plan.narrated is not None:
+        return ",".join([*level, CEILING, "apad", f"atrim=end_sample={samples}"])
     steady = f"aresample={encode.SAMPLE_RATE}:async=1:first_pts=0:min_hard_comp=0.01"
     stereo = "aformat=channel_layouts=stereo"
     first = round(skipped_s * encode.SAMPLE_RATE)
@@ -194,8 +225,10 @@ def _sound_filter(plan: _Plan, skipped_s: Fraction) -> str:
     return ",".join([steady, stereo, *begun, *level, "apad", f"atrim=end_sample={samples}"])
 
 
-def _sound_input(track: int | None, index: int) -> tuple[list[str], str]:
+def _sound_input(track: int | None, index: int, narrated: Path | None = None) -> tuple[list[str], str]:
     """Further inputs, and the pad the sound comes from; silence when the clip has none."""
+    if narrated is not None:
+        return ["-f", "wav", "-i", str(narrated)], f"[{index}:a]"
     if track is not None:
         return [], f"[0:a:{track}]"
     return ["-f", "lavfi", "-i", f"anullsrc=r={encode.SAMPLE_RATE}:cl=stereo"], f"[{index}:a]"
@@ -203,7 +236,7 @@ def _sound_input(track: int | None, index: int) -> tuple[list[str], str]:
 
 def _encode_sound(plan: _Plan, tracks: _Tracks, dest: Path) -> None:
     """Copy the picture, from its first frame on, and encode the sound (or add silence)."""
-    inputs, pad = _sound_input(tracks.sound, index=1)
+    inputs, pad = _sound_input(tracks.sound, index=1, narrated=plan.narrated)
     encode.ffmpeg(
         *("-v", "error", "-f", DEMUXERS[sniff(plan.work.source)], "-i", str(plan.work.source), *inputs),
         *("-filter_complex", f"{pad}{_sound_filter(plan, tracks.skipped)}[sound]"),
@@ -221,7 +254,7 @@ def _encode_all(plan: _Plan, dest: Path) -> _Plan:
     with tempfile.TemporaryDirectory(dir=dest.parent) as folder:
         over = _painted(work, float(plan.seconds), Path(folder))
         overlaid = bool(over)
-        silence, pad = _sound_input(source.sound, index=2 if overlaid else 1)
+        silence, pad = _sound_input(source.sound, index=2 if overlaid else 1, narrated=plan.narrated)
         graph = f"{chain(source, target, with_overlay=overlaid)};{pad}{_sound_filter(plan, source.skipped)}[sound]"
         said = encode.ffmpeg(
             *("-v", "warning", *source.input_options, "-i", str(work.source), *over, *silence),

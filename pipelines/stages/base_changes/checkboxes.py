@@ -121,7 +121,7 @@ def _regenerate(services: Services, base_id: str, row: AirtableScene) -> str | N
     try:
         if found is None:
             raise NotAllowed(marketer="This scene was never made: tick Generate in its row of Videos.")
-        wishes = {"prompt": row.scene.prompt, "caption": row.scene.caption, "seconds": row.scene.seconds}
+        wishes = {name: getattr(row.scene, name) for name in ("prompt", "caption", "narration", "seconds")}
         changes = {name: value for name, value in wishes.items() if value is not None}
         control.regenerate(services, found.run_id, found.number, changes, ROW)
     except Permanent as error:

@@ -59,6 +59,7 @@ def _differs(row: AirtableScene, scene: Scene) -> bool:
     return (
         said.prompt not in (scene.prompt, prompt_in_row(scene))
         or (said.caption or None) != (scene.caption or None)
+        or (said.narration or None) != (scene.narration or None)
         or (said.seconds is not None and said.seconds != scene.seconds)
         or said.continues != scene.continues
         or (said.model is not None and said.model != scene.model)

@@ -238,6 +238,8 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         scene.id,
         prompt=planned.prompt or scene.prompt,
         caption=planned.caption,
+        narration=planned.narration,
+        sound=None,
         seconds=planned.seconds,
         model=planned.model,
         settings=settings_of(

@@ -12,7 +12,7 @@ from pipelines.domain.data_kinds import PERSONAL
 from pipelines.domain.errors import NotAllowed, NotFound
 from pipelines.domain.lifecycle import ACTIVE, IN_DOUBT, OPEN, TERMINAL, RunStatus
 from pipelines.domain.orders.order import Order
-from pipelines.domain.records import Clip, Cut, Event, Leased, Run, Share
+from pipelines.domain.records import Clip, Cut, Event, Leased, Purchase, Run, Share
 from pipelines.ports import Rows, Tx
 from pipelines.stages.files import keep, revocations
 from pipelines.stages.files.revocations import Revoked
@@ -71,6 +71,10 @@ def _rows(tx: Tx, table: str, run_ids: Sequence[str]) -> list[Any]:
 def _blank(tx: Tx, table: str, row: Any, now: float, used: set[str]) -> None:
     """Nothing of it is worked on any more, and no link leads to it."""
     rows: Rows[Any] = getattr(tx, table)
+    if isinstance(row, Purchase):
+        # Nothing is left of it: what it cost stands in the books, and its name is one of its words.
+        rows.remove(row.id)
+        return
     hints = typing.get_type_hints(type(row))
     blank = {name: _empty(hints[name]) for name in PERSONAL[table]}
     if isinstance(row, Leased):
@@ -127,5 +131,7 @@ def _used_elsewhere(tx: Tx, run_ids: Sequence[str]) -> set[str]:
         twins = {row.run_id for row in tx.clips.find(sha256=clip.sha256, deleted_at=None)} - ours
         if others or twins:
             used |= {clip.key, *clip.prepared.values()}
+    spoken = {bought.file for bought in tx.purchases.find(run_id=list(run_ids)) if bought.file}
+    used |= {scene.sound for scene in tx.scenes.find(sound=list(spoken)) if scene.sound and scene.run_id not in ours}
     open_runs = [run for run in tx.runs.find(status=tuple(set(RunStatus) - TERMINAL)) if run.id not in ours]
     return used | set(_inputs(tx, open_runs))

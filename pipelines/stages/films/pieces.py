@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.domain.errors import InvalidOrder
-from pipelines.domain.footage import RATES, Captions, ClipWork, Corner, Logo, Target, Transition, exact_rate
+from pipelines.domain.footage import RATES, Captions, ClipWork, Corner, Logo, Target, Transition, Voice, exact_rate
 from pipelines.domain.keys import digest, storage_folder
 from pipelines.domain.orders.order import Order
+from pipelines.domain.planning.narration import BEFORE_S, room_s, spoken
 from pipelines.domain.planning.plan import Plan, format_size
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.ports import Tx
@@ -30,6 +31,15 @@ class LogoWork(NamedTuple):
     opacity: float
 
 
+class VoiceWork(NamedTuple):
+    """A stored spoken line, and where in the clip it stands."""
+
+    key: str
+    text: str
+    begins_s: float
+    room_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class PieceWork:
     """One clip for one format. `key` names the result by its inputs, within the account. `fade_s`: how much of either
@@ -45,11 +55,12 @@ class PieceWork:
     fade_s: float = 0.0
     account_id: str | None = None
     karaoke: bool = False
+    voice: VoiceWork | None = None
 
     @property
     def key(self) -> str:
         """Where the piece is kept; the same inputs give the same piece."""
-        looks = (self.caption, *(["karaoke"] if self.karaoke else []), self.logo)
+        looks = (self.caption, *(["karaoke"] if self.karaoke else []), self.logo, *([self.voice] if self.voice else []))
         mark = digest(VERSION, self.clip.sha256, repr(self.target), self.trim_s, *looks, self.fade_s)
         return f"{storage_folder('pieces', self.account_id)}/{mark[:2]}/piece-{mark}.mp4"
 
@@ -64,10 +75,19 @@ def works(run: Run, scene: Scene, clip: Clip) -> list[PieceWork]:
     trim = scene.seconds if scene.seconds and length > scene.seconds + frame else None
     logo = LogoWork(order.logo, order.logo_position, order.logo_opacity) if order.logo else None
     fade_s = _fade_s(order, scene)
+    voice = _voice(order, scene, min(length, scene.seconds or length), fade_s)
     return [
-        PieceWork(name, clip, target_of(run, name), trim, caption, logo, fade_s, run.account_id, karaoke)
+        PieceWork(name, clip, target_of(run, name), trim, caption, logo, fade_s, run.account_id, karaoke, voice)
         for name in plan.formats
     ]
+
+
+def _voice(order: Order, scene: Scene, seconds: float, fade_s: float) -> VoiceWork | None:
+    """The scene's spoken line, as soon as that is there: never within a transition, which two clips share."""
+    if scene.sound is None or not order.voiceover:
+        return None
+    text = spoken(scene.narration, scene.caption) or ""
+    return VoiceWork(scene.sound, text, BEFORE_S + fade_s, round(room_s(seconds, fade_s), 3))
 
 
 def _fade_s(order: Order, scene: Scene) -> float:
@@ -128,7 +148,12 @@ def make(services: Services, work: PieceWork) -> Made:
         return Made(work.key)
     at = work.logo
     logo = Logo(path=scratch.local(services, at.key), corner=at.corner, opacity=at.opacity) if at else None
-    source = scratch.local(services, work.clip.key)
+    source, said = scratch.local(services, work.clip.key), work.voice
+    voice = (
+        Voice(path=scratch.local(services, said.key), text=said.text, begins_s=said.begins_s, room_s=said.room_s)
+        if said
+        else None
+    )
     order = ClipWork(
         source=source,
         target=work.target,
@@ -136,6 +161,7 @@ def make(services: Services, work: PieceWork) -> Made:
         caption=work.caption,
         karaoke=work.karaoke,
         logo=logo,
+        voice=voice,
         fade_in_s=work.fade_s,
         fade_out_s=work.fade_s,
     )

@@ -17,6 +17,7 @@ from pipelines.stages.films import pieces, timeline
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record, wake_run
+from pipelines.stages.narration import lines
 
 
 def prepare_pieces(services: Services, actor: Actor, clip_id: str) -> None:
@@ -50,8 +51,9 @@ def prepare_pieces(services: Services, actor: Actor, clip_id: str) -> None:
     with services.store.write() as tx:
         _wake(tx, users, actor.now)
         current = tx.clips.get(clip.id, lock=True) or clip
-        # Another run may have reused the clip meanwhile.
-        again = actor.now if {run.id for run, _ in _users(tx, clip_id)} - {run.id for run, _ in users} else None
+        # Another run may have reused the clip meanwhile, or its spoken line arrived.
+        known_uses = {(run.id, scene.sound) for run, scene in users}
+        again = actor.now if {(run.id, scene.sound) for run, scene in _users(tx, clip_id)} - known_uses else None
         known = {**current.prepared, **prepared}
         tx.clips.change(clip.id, {"lease_token": actor.lease}, prepared=known, next_at=again, attempts=0, **FREE)
 
@@ -76,13 +78,25 @@ def _work(services: Services, run: Run, scene: Scene, clip: Clip) -> tuple[dict[
     changed: dict[str, None] = {}
     if followers and clip.last_frame is None:
         made[LAST_FRAME] = _last_frame(services, clip, run.account_id)
-    for work in pieces.works(run, scene, clip):
+    said = _with_sound(services, run, scene)
+    for work in pieces.works(run, said, clip) if said else ():
         key = work.key
         if key not in clip.prepared:
             made[key], words = pieces.make(services, work)
             changed |= dict.fromkeys(words)
             services.points.reach("piece.stored", run=run.id, clip=clip.id)
     return made, list(changed)
+
+
+def _with_sound(services: Services, run: Run, scene: Scene) -> Scene | None:
+    """The scene with its spoken line; None while that is still to come, and wakes the clip when it does: a piece
+    without it would be made for nothing.
+    """
+    if not run.known_order.voiceover:
+        return scene
+    with services.store.read() as tx:
+        current = tx.scenes.get(scene.id) or scene
+        return None if lines.waits(tx, services, run, [current]) else current
 
 
 def _last_frame(services: Services, clip: Clip, account_id: str | None) -> str:

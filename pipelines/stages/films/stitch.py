@@ -26,6 +26,7 @@ from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_cut, transition_run
+from pipelines.stages.narration import lines
 from pipelines.stages.spending import credit_book, ledger
 
 logger = logging.getLogger(__name__)
@@ -53,8 +54,10 @@ def make_cuts(services: Services, actor: Actor, run: Run) -> None:
         scenes = tx.scenes.find(run_id=run.id, order="number")
         clips = _clips_of(tx, scenes)
         busy = any(clip.lease_token and clip.lease_until > actor.now for clip in clips)
-    if busy:
-        # Somebody is making a piece of one of them right now: waiting a moment is cheaper than making it twice.
+        unsaid = lines.waits(tx, services, run, scenes)
+    if busy or unsaid:
+        # Somebody is making a piece of one of them right now: waiting a moment is cheaper than making it twice. And a
+        # line that is still to come always ends, one way or the other.
         with services.store.write() as tx:
             touch_run(tx, actor, run, next_at=services.clock.now() + BUSY_PAUSE_S, **FREE)
         return

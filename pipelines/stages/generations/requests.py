@@ -16,6 +16,8 @@ from pipelines.domain.records import Clip, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest, ScenePlace
 from pipelines.ports import Tx
 
+NO_SPEECH = "No dialogue, no voice-over, no singing; ambient sound only."
+
 
 def scene_order(scene: Scene, model: str | None = None, *, shared: Sequence[str] = ()) -> SceneOrder:
     """A scene that exists, as an order of its own, for planning it again. `shared` are the pictures of its whole
@@ -29,6 +31,7 @@ def scene_order(scene: Scene, model: str | None = None, *, shared: Sequence[str]
     return SceneOrder(
         prompt=scene.prompt,
         caption=scene.caption,
+        narration=scene.narration,
         seconds=scene.seconds,
         model=model or scene.model,
         references=tuple(picture for picture in pictures if picture and picture not in shared),
@@ -55,7 +58,7 @@ def request_for(scene: Scene, total: int, title: str | None, *, first_frame: str
     asked = scene.settings
     return GenerationRequest(
         model=scene.model,
-        prompt=_styled(scene.prompt, asked.style, asked.max_prompt),
+        prompt=_quiet(_styled(scene.prompt, asked.style, asked.max_prompt), asked),
         seconds=asked.buy_seconds,
         width=asked.width,
         height=asked.height,
@@ -75,6 +78,20 @@ def request_for(scene: Scene, total: int, title: str | None, *, first_frame: str
 def _styled(prompt: str, style: str | None, limit: int) -> str:
     text = f"{prompt}\n\nStyle: {style}" if style else prompt
     return text if not limit or len(text) <= limit else prompt
+
+
+def _quiet(text: str, asked: SceneSettings) -> str:
+    quiet = f"{text}\n\n{NO_SPEECH}"
+    return quiet if asked.quiet and (not asked.max_prompt or len(quiet) <= asked.max_prompt) else text
+
+
+def made_quiet(tx: Tx, run: Run, scene: Scene, total: int) -> Scene:
+    """The scene of a film with a narrator, whose model makes sound: nobody else is to speak. A clip that is there
+    already is taken as it is, because ticking Voiceover buys no clip anew.
+    """
+    if cached_clip(tx, scene, _mark(run, scene, total)):
+        return scene
+    return dataclasses.replace(scene, settings=dataclasses.replace(scene.settings, quiet=True))
 
 
 def style_left_out(plan: Plan, cards: Mapping[str, CatalogueModel], style: str | None) -> tuple[str, ...]:

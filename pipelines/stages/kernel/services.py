@@ -27,6 +27,7 @@ from pipelines.ports import (
     NoticeSender,
     Providers,
     SceneWriter,
+    Speech,
     Store,
 )
 
@@ -48,6 +49,7 @@ class Services:
     providers: Providers
     writer: SceneWriter
     moderator: Moderator
+    speech: Speech
     airtable: Airtable
     base_tools: BaseTools
     media: MediaStore

@@ -14,6 +14,7 @@ from pipelines.domain.orders.field_labels import for_clip, for_row
 from pipelines.domain.orders.order import Order, SceneOrder, words_of
 from pipelines.domain.orders.unused_settings import unmet
 from pipelines.domain.planning.film_length import counted
+from pipelines.domain.planning.narration import most_words
 from pipelines.domain.planning.plan import Plan, make_plan
 from pipelines.domain.records import Run
 from pipelines.ports import AirtableRow, AirtableScene, Brief
@@ -23,6 +24,7 @@ from pipelines.stages.files import usage
 from pipelines.stages.generations.requests import style_left_out
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, touch_run, transition_run
+from pipelines.stages.narration import lines
 from pipelines.stages.orders import account_turn, intake, prefetched_row, schedule, script
 from pipelines.stages.spending import credit_book, ledger, stop_switch
 
@@ -30,6 +32,7 @@ PROMPT_NOT_WRITTEN = (
     "Prompt was not used: this start has Master Prompt written into scenes. Tick Generate to film the lines of Prompt."
 )
 PROMPT_BESIDE_SCENES = "The scenes are taken from the rows of Scenes, so Prompt was not used."
+_LONG_S = 60.0
 WRITTEN = 2500
 """Bytes that a prompt of the writer may have, before it is written."""
 
@@ -40,6 +43,9 @@ def plan_order(
     """The one plan that quote, hold and submissions read; `follows` as in `make_plan`. Raises InvalidOrder."""
     order = counted(order, services.catalogue, services.policy.default_model)
     written = scenes if scenes is not None else (list(order.scenes) or None)
+    voice = lines.voice_of(services, order)
+    if voice and (unknown := services.speech.unknown(voice)) and order.voice:
+        raise InvalidOrder([Problem("voice", unknown)])
     text = 0 if written else services.writer.quote_micro(_brief(order))
     plan = make_plan(
         order,
@@ -52,7 +58,7 @@ def plan_order(
         origins=dict(services.policy.model_origins),
         follows=follows,
     )
-    return services.prices.priced(plan, services.catalogue)
+    return services.prices.priced(lines.quoted(services, order, plan), services.catalogue)
 
 
 def _softening(services: Services, order: Order, written: Sequence[SceneOrder] | None) -> list[int]:
@@ -70,6 +76,7 @@ def _brief(order: Order) -> Brief:
         seconds=order.clip_seconds or 0.0,
         aspect_ratio=order.aspect_ratio,
         style_notes=order.style_notes,
+        narration_words=most_words(order.clip_seconds or _LONG_S) if order.voiceover else None,
     )
 
 

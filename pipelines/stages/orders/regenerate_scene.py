@@ -16,7 +16,7 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
 from pipelines.stages.orders import plan_run
 
-CHANGEABLE = ("prompt", "model", "seconds", "caption", "seed", "negative_prompt")
+CHANGEABLE = ("prompt", "model", "seconds", "caption", "narration", "seed", "negative_prompt")
 REMOVABLE = frozenset({"seed", "negative_prompt"})
 """What None takes away; anywhere else None means: as it was."""
 
@@ -31,7 +31,11 @@ def plan(services: Services, run: Run, scene: Scene, changes: dict[str, Any]) ->
     before = _as_it_was(run, scene, order.references)
     given = {name: value for name, value in changes.items() if value is not None or name in REMOVABLE}
     wish = replace(before, **given)
-    if scene.clip_id and "seed" not in changes and replace(wish, caption=before.caption) == before:
+    if (
+        scene.clip_id
+        and "seed" not in changes
+        and replace(wish, caption=before.caption, narration=before.narration) == before
+    ):
         wish = _with_next_seed(wish)
     return plan_run.plan_order(services, order_of_one(order, wish), [wish], follows=scene.number > 1)
 

@@ -9,12 +9,20 @@ from statistics import fmean
 from pipelines.domain.keys import new_id, scene_key
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.planning.narration import most_words
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Brief, Tx
 from pipelines.stages.base_rows import base_settings, outbox, run_row, scene_rows
 from pipelines.stages.generations import text_requests
-from pipelines.stages.generations.requests import repeats, scene_order, settings_of, still_to_buy, still_to_charge
+from pipelines.stages.generations.requests import (
+    made_quiet,
+    repeats,
+    scene_order,
+    settings_of,
+    still_to_buy,
+    still_to_charge,
+)
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
 from pipelines.stages.spending import credit_book, ledger, stop_switch
@@ -49,6 +57,7 @@ def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Ru
         aspect_ratio=order.aspect_ratio,
         style_notes=order.style_notes,
         title=order.title,
+        narration_words=most_words(min(scene.seconds for scene in plan.scenes)) if order.voiceover else None,
         max_prompt=min(services.catalogue_model(scene.model).max_prompt for scene in plan.scenes),
         run_id=run.id,
     )
@@ -56,7 +65,9 @@ def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Ru
     script = text_requests.answered(services, actor, run, question, lambda: services.writer.write(brief))
     services.points.reach("script.written", run=run.id)
     texts = zip(plan.scenes, script.scenes, strict=True)
-    written = tuple(replace(scene, prompt=text.prompt, caption=text.caption) for scene, text in texts)
+    written = tuple(
+        replace(scene, prompt=text.prompt, caption=text.caption, narration=text.narration) for scene, text in texts
+    )
     plan = replace(plan, scenes=written, warnings=(*plan.warnings, *script.notes))
     with services.store.write() as tx:
         text_requests.used(tx, question)
@@ -110,6 +121,7 @@ def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, 
             key=scene_key(owner, run.number, planned.number),
             prompt=planned.prompt or "",
             caption=planned.caption,
+            narration=planned.narration,
             seconds=planned.seconds,
             model=planned.model,
             settings=settings_of(
@@ -123,6 +135,9 @@ def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, 
             status=SceneStatus.QUEUED,
             updated_at=actor.now,
         )
+        card = services.catalogue_model(planned.model)
+        if run.known_order.voiceover and card.audio and not card.free:
+            scene = made_quiet(tx, run, scene, len(plan.scenes))
         tx.scenes.add(scene)
         scenes.append(scene)
     return scenes
@@ -206,7 +221,9 @@ def inherited(tx: Tx, run: Run, order: Order, default_model: str) -> Inherited |
         return None
     same = model == (order.model or default_model)
     orders = [
-        _again(scene, old, model) if same else SceneOrder(prompt=scene.prompt, caption=scene.caption)
+        _again(scene, old, model)
+        if same
+        else SceneOrder(prompt=scene.prompt, caption=scene.caption, narration=scene.narration)
         for scene in scenes
     ]
     return Inherited(orders, any(scene.settings.style for scene in scenes))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pipelines.domain.errors import BadDelivery, Busy, Permanent, ReelgridError, Retryable
 from pipelines.domain.lifecycle import MOVING, RunStatus
-from pipelines.domain.records import Clip, Cut, Event, Generation, Kind, Run
+from pipelines.domain.records import Clip, Cut, Event, Generation, Kind, Purchase, Run
 from pipelines.ports import trace
 from pipelines.stages.base_changes import queue_sweep, webhook_push
 from pipelines.stages.commerce import payments
@@ -21,6 +21,7 @@ from pipelines.stages.generations.poll import poll_due
 from pipelines.stages.kernel import leases
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, LostLease
+from pipelines.stages.narration import speak
 from pipelines.stages.recovery import fan_out
 from pipelines.stages.scheduler import run_steps
 
@@ -55,6 +56,7 @@ STAGES: Mapping[str, Stage] = {
     Kind.SWEEP: Stage(queue_sweep.start_ready, queue_sweep.give_up),
     Kind.BASE: Stage(webhook_push.advance, webhook_push.give_up),
     Kind.PAYMENT: Stage(payments.advance, payments.give_up),
+    Kind.PURCHASE: Stage(speak.advance, speak.give_up),
 }
 
 
@@ -74,7 +76,7 @@ def _run_of(services: Services, kind: str, id: str) -> Run | None:
     """Whose trace a step belongs to."""
     with services.store.read() as tx:
         row = tx.leased(Kind(kind)).get(id)
-        if isinstance(row, Generation | Clip | Cut):
+        if isinstance(row, Generation | Clip | Cut | Purchase):
             return tx.runs.get(row.run_id)
     return row if isinstance(row, Run) else None
 
@@ -174,7 +176,7 @@ def drive(services: Services, run_id: str, *, on_change: Callable[[Run], None], 
 def _work_once(services: Services, run_id: str) -> bool:
     worked = poll_due(services, run_id=run_id) > 0
     now = services.clock.now()
-    for kind in (Kind.RUN, Kind.GENERATION, Kind.CLIP):
+    for kind in (Kind.RUN, Kind.PURCHASE, Kind.GENERATION, Kind.CLIP):
         for row_id, _ in services.store.due(kind, now, 100):
             if _belongs(services, kind, row_id, run_id):
                 worked = step(services, kind, row_id) or worked
@@ -185,5 +187,5 @@ def _belongs(services: Services, kind: str, id: str, run_id: str) -> bool:
     if kind == Kind.RUN:
         return id == run_id
     with services.store.read() as tx:
-        row = tx.generations.get(id) if kind == Kind.GENERATION else tx.clips.get(id)
-    return row is not None and row.run_id == run_id
+        row = tx.leased(Kind(kind)).get(id)
+    return isinstance(row, Generation | Clip | Purchase) and row.run_id == run_id

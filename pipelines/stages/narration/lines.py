@@ -1,0 +1,151 @@
+"""Which lines a run needs: quoted before it starts, ordered as soon as its scenes are known, and found again for
+nothing where they were bought before. Nothing here may fail a film.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from pipelines.domain.keys import new_id
+from pipelines.domain.lifecycle import PURCHASE_TRANSITIONS, GenerationStatus, check
+from pipelines.domain.orders.order import Order
+from pipelines.domain.planning.narration import Line, fingerprint, is_too_long, room_s, spoken, too_long
+from pipelines.domain.planning.plan import Plan, with_speech
+from pipelines.domain.records import Purchase, Run, Scene
+from pipelines.ports import Tx
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import FREE, Actor, record
+
+_G = GenerationStatus
+OPEN = (_G.PLANNED, _G.SUBMITTING)
+"""Statuses of a purchase that may still bring its file."""
+TRIES = 2
+"""The quote is for so many of each line: one may get lost."""
+
+
+def voice_of(services: Services, order: Order) -> str | None:
+    """Who speaks; None where nobody does."""
+    return (order.voice or services.speech.default_voice) if order.voiceover else None
+
+
+def quoted(services: Services, order: Order, plan: Plan) -> Plan:
+    """The plan with its narrator: a line of the quote, or a sentence why there is none."""
+    voice = voice_of(services, order)
+    if voice is None:
+        return plan
+    if reason := services.speech.silent(voice):
+        return replace(plan, warnings=(*plan.warnings, reason))
+    said = [spoken(scene.narration, scene.caption) for scene in plan.scenes if scene.prompt is not None]
+    lines = [Line(text=text, voice=voice) for text in said if text]
+    return _priced(services, plan, voice, lines)
+
+
+def _priced(services: Services, plan: Plan, voice: str, lines: Sequence[Line]) -> Plan:
+    unsaid = [reason for line in lines if (reason := services.speech.cannot_say(line))]
+    if unsaid and len(unsaid) == len(lines):
+        return replace(plan, warnings=(*plan.warnings, f"Nothing is spoken: {unsaid[0]}"))
+    count = len(lines) - len(unsaid) if lines else len(plan.scenes)
+    micro = sum(services.speech.quote_micro(line) for line in lines) * TRIES
+    return with_speech(plan, f"Voiceover: {count} × {voice}", micro)
+
+
+def order_lines(services: Services, tx: Tx, actor: Actor, run: Run, scenes: Sequence[Scene]) -> None:
+    """A purchase for each line that nobody has bought yet; scenes whose line is there get it at once."""
+    voice = voice_of(services, run.known_order)
+    if voice is None or services.speech.unknown(voice) or services.speech.silent(voice):
+        return
+    problems: dict[str, None] = {}
+    for scene in scenes:
+        line = line_of(scene, voice)
+        if line is None or scene.sound is not None:
+            continue
+        if reason := services.speech.cannot_say(line):
+            problems[f"Scene {scene.number} has no narrator. {reason}"] = None
+        else:
+            _order(services, tx, actor, run, scene, line)
+    warn(tx, run, tuple(problems))
+
+
+def line_of(scene: Scene, voice: str) -> Line | None:
+    """What a voice says over a scene."""
+    text = spoken(scene.narration, scene.caption)
+    return Line(text=text, voice=voice) if text else None
+
+
+def _order(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, line: Line) -> None:
+    mark = fingerprint(line, run.account_id)
+    reserve = services.speech.quote_micro(line)
+    tx.purchases.add(
+        Purchase(
+            id=new_id("pur"),
+            run_id=run.id,
+            account_id=run.account_id,
+            kind="speech",
+            fingerprint=mark,
+            status=_G.PLANNED,
+            request=line,
+            reserve_micro=reserve,
+            next_at=actor.now,
+            created_at=actor.now,
+            updated_at=actor.now,
+        )
+    )
+    (bought,) = tx.purchases.find(fingerprint=mark)
+    if bought.status is _G.FETCHED and bought.file and tx.files.get(bought.file) is not None:
+        give(tx, run, scene, bought)
+    elif bought.status in OPEN or (bought.run_id == run.id and bought.status is not _G.FETCHED):
+        # It is on its way, for whomever; or this run has tried in vain, and only a new start tries again.
+        return
+    else:
+        again = {"run_id": run.id, "tries": 0, "error": None, "file": None, "attempts": 0, **FREE}
+        again |= {"next_at": actor.now, "created_at": actor.now, "reserve_micro": reserve}
+        move(tx, actor, bought, _G.PLANNED, **again)
+
+
+def move(tx: Tx, actor: Actor, bought: Purchase, to: GenerationStatus, **changes: object) -> bool:
+    """Change a purchase's status, unless somebody else has done so."""
+    check(PURCHASE_TRANSITIONS, bought.status, to)
+    values = {"updated_at": actor.now, **changes}
+    if not tx.purchases.change(bought.id, {"status": bought.status}, status=to, **values):
+        return False
+    record(tx, actor, "purchase", bought.id, bought.run_id, "status", bought.status, to)
+    return True
+
+
+def give(tx: Tx, run: Run, scene: Scene, bought: Purchase) -> None:
+    """A scene gets its spoken line; one that will end early says so in the row."""
+    tx.scenes.change(scene.id, sound=bought.file)
+    if scene.clip_id:
+        tx.clips.change(scene.clip_id, next_at=bought.updated_at)
+    if is_too_long(bought.seconds, room_s(scene.seconds)):
+        warn(tx, run, (too_long(scene.number, scene.seconds),))
+
+
+def warn(tx: Tx, run: Run, sentences: Sequence[str]) -> None:
+    """Say of a run what its narrator does not say. It stands in the row from then on, beside what is done."""
+    current = tx.runs.get(run.id, lock=True)
+    if current is None or current.plan is None:
+        return
+    new = tuple(sentence for sentence in sentences if sentence not in current.plan.warnings)
+    if new:
+        plan = replace(current.plan, warnings=(*current.plan.warnings, *new))
+        tx.runs.change(run.id, plan=plan, version=current.version + 1)
+
+
+def waits(tx: Tx, services: Services, run: Run, scenes: Sequence[Scene]) -> bool:
+    """Whether a line of the film is still on its way."""
+    voice = voice_of(services, run.known_order)
+    missing = [scene for scene in scenes if voice and scene.sound is None]
+    marks = [fingerprint(line, run.account_id) for scene in missing if (line := line_of(scene, voice or ""))]
+    return bool(marks) and bool(tx.purchases.count(fingerprint=marks, status=OPEN))
+
+
+def wanted_by(tx: Tx, run: Run, bought: Purchase) -> Mapping[str, Scene]:
+    """The scenes of a run that wait for a purchase, by their ids."""
+    scenes = tx.scenes.find(run_id=run.id, sound=None, order="number")
+    return {
+        scene.id: scene
+        for scene in scenes
+        if (line := line_of(scene, bought.request.voice)) and fingerprint(line, run.account_id) == bought.fingerprint
+    }

@@ -1,0 +1,181 @@
+"""Buying spoken lines: the film's narrator is called once and says them one after the other.
+
+Each is committed before it is asked for, asked for once, and kept before anything else happens. A line whose answer got
+lost counts as spent; there is one more try inside what was quoted. A film whose narrator fails is made without.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipelines.domain.errors import Ambiguous, Busy, ReelgridError, Retryable
+from pipelines.domain.keys import storage_folder
+from pipelines.domain.lifecycle import MOVING, GenerationStatus
+from pipelines.domain.records import Purchase, Run
+from pipelines.ports import Sound, Speaker, Tx, log_context
+from pipelines.stages.files import keep
+from pipelines.stages.generations.fetch import sha256_of
+from pipelines.stages.generations.submit import insist
+from pipelines.stages.kernel import scratch
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, wake_run
+from pipelines.stages.narration import lines
+
+logger = logging.getLogger(__name__)
+
+_G = GenerationStatus
+TURN_S = 2.0
+"""So long lines wait that another step is speaking."""
+LOST = "The voice service did not answer, and may have charged for it. Start again to have it spoken."
+TROUBLES = 4
+"""So often a voice that is away is asked; then the film is made without it."""
+
+
+def advance(services: Services, actor: Actor, purchase_id: str) -> None:
+    """Say all lines of the run that has the purchase; another step may be at that."""
+    with services.store.read() as tx:
+        bought = tx.purchases.get(purchase_id)
+        run = tx.runs.get(bought.run_id) if bought else None
+        open_ones = _open_ones(tx, bought.run_id) if bought else []
+    if bought is None or run is None or bought.status not in lines.OPEN:
+        services.store.release("purchases", purchase_id, actor.lease or "", next_at=None, attempts=0)
+        return
+    log_context.add(run_id=run.id)
+    if bought.id != open_ones[0].id:
+        raise Busy(f"{open_ones[0].id} speaks for all", retry_after=TURN_S)
+    if run.status not in MOVING:
+        _drop(services, actor, run, open_ones)
+        return
+    try:
+        _say_all(services, actor, run, open_ones)
+    except Retryable as error:
+        if bought.attempts < TROUBLES:
+            raise
+        give_up(services, actor, purchase_id, error)
+
+
+def _open_ones(tx: Tx, run_id: str) -> list[Purchase]:
+    """Its lines that are not there yet. The first of them stands for all: who has its lease speaks."""
+    found = tx.purchases.find(run_id=run_id, status=lines.OPEN)
+    return sorted(found, key=lambda one: (one.created_at, one.id))
+
+
+def _drop(services: Services, actor: Actor, run: Run, open_ones: Sequence[Purchase]) -> None:
+    """The run has stopped: nothing more is said for it."""
+    for one in open_ones:
+        planned = _settled(services, actor, run, one)
+        if planned.status is _G.PLANNED:
+            with services.store.write() as tx:
+                lines.move(tx, actor, planned, _G.CANCELLED, next_at=None, **FREE)
+
+
+def _settled(services: Services, actor: Actor, run: Run, bought: Purchase) -> Purchase:
+    """A line that was asked for by a step that died: its answer is lost, and it counts as spent."""
+    if bought.status is not _G.SUBMITTING:
+        return bought
+    with services.store.write() as tx:
+        to = _lose(tx, actor, run, bought)
+    services.points.reach("speech.lost", run=run.id, purchase=bought.id)
+    return replace(bought, status=to)
+
+
+def _lose(tx: Tx, actor: Actor, run: Run, asked: Purchase) -> GenerationStatus:
+    """One more try where the quote has room for it; what costs nothing is simply asked for again."""
+    if asked.tries < lines.TRIES or not asked.reserve_micro:
+        lines.move(tx, actor, asked, _G.PLANNED)
+        return _G.PLANNED
+    _end(tx, actor, run, asked, _G.UNKNOWN, "its answer was lost", LOST)
+    return _G.UNKNOWN
+
+
+def _end(tx: Tx, actor: Actor, run: Run, bought: Purchase, to: GenerationStatus, why: str, said: str) -> None:
+    """A line does not come: the film is made without it, and its row says so."""
+    if lines.move(tx, actor, bought, to, error=why, next_at=None, **FREE):
+        scenes = lines.wanted_by(tx, run, bought).values()
+        numbers = ", ".join(str(scene.number) for scene in scenes)
+        if numbers:
+            lines.warn(tx, run, (f"Scene {numbers} has no narrator. {said}",))
+
+
+def _say_all(services: Services, actor: Actor, run: Run, open_ones: Sequence[Purchase]) -> None:
+    """The line that stands for all comes last: as long as it is open, nobody else speaks."""
+    settled = [_settled(services, actor, run, one) for one in (*open_ones[1:], open_ones[0])]
+    planned = [one for one in settled if one.status is _G.PLANNED]
+    if planned:
+        with services.speech.speaking(planned[0].request.voice) as speaker:
+            for one in planned:
+                _say(services, actor, run, speaker, one, open_ones[0].id)
+    with services.store.write() as tx:
+        wake_run(tx, run.id, services.clock.now())
+
+
+def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: Purchase, leader: str) -> None:
+    """Intent, one call, the file into storage, commit."""
+    with services.store.write() as tx:
+        held = tx.purchases.get(leader, lock=True)
+        if held is None or held.lease_token != actor.lease:
+            raise LostLease(leader)
+        intent = {"tries": bought.tries + 1, "intent_at": services.clock.now()}
+        if not lines.move(tx, actor, bought, _G.SUBMITTING, **intent):
+            return
+    asked = replace(bought, status=_G.SUBMITTING, tries=bought.tries + 1)
+    services.points.reach("speech.intended", run=run.id, purchase=bought.id)
+    with scratch.draft(services, "sounds", f"{bought.id}.wav") as path:
+        try:
+            sound = speaker.say(bought.request, path)
+        except ReelgridError as error:
+            _commit_error(services, actor, run, asked, error)
+            return
+        services.points.reach("speech.said", run=run.id, purchase=bought.id)
+        key = _stored(services, run, asked, path)
+    insist(lambda: _commit(services, actor, run, asked, key, sound))
+    services.points.reach("speech.committed", run=run.id, purchase=bought.id)
+
+
+def _stored(services: Services, run: Run, bought: Purchase, path: Path) -> str:
+    """By its content: of a line that was asked for twice, either answer may be kept."""
+    mark = sha256_of(path)
+    key = f"{storage_folder('sounds', run.account_id)}/{mark[:2]}/{bought.fingerprint[:16]}-{mark}.wav"
+    return keep.keep(services, run.id, path, key, "audio/wav").key
+
+
+def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, key: str, sound: Sound) -> None:
+    with services.store.write() as tx:
+        now = replace(actor, now=services.clock.now())
+        done = {"file": key, "seconds": sound.seconds, "error": None, "next_at": None, **FREE}
+        if lines.move(tx, now, asked, _G.FETCHED, **done):
+            bought = tx.purchases.get(asked.id) or asked
+            for scene in lines.wanted_by(tx, run, bought).values():
+                lines.give(tx, run, scene, bought)
+
+
+def _commit_error(services: Services, actor: Actor, run: Run, asked: Purchase, error: ReelgridError) -> None:
+    """Where nothing was bought, it may be asked for again; a refusal is final."""
+    logger.warning("%s: %s", asked.id, error.operator)
+    again = isinstance(error, Retryable)
+    with services.store.write() as tx:
+        if isinstance(error, Ambiguous):
+            _lose(tx, actor, run, asked)
+        elif again:
+            lines.move(tx, actor, asked, _G.PLANNED, tries=asked.tries - 1)
+        else:
+            _end(tx, actor, run, asked, _G.FAILED, error.operator, error.marketer)
+    if again:
+        raise error
+
+
+def give_up(services: Services, actor: Actor, purchase_id: str, error: ReelgridError) -> None:
+    """Nothing can be said at all: the film is made without its narrator."""
+    with services.store.write() as tx:
+        bought = tx.purchases.get(purchase_id)
+        run = tx.runs.get(bought.run_id) if bought else None
+        for one in _open_ones(tx, run.id) if run else ():
+            status = _lose(tx, actor, run, one) if run and one.status is _G.SUBMITTING else one.status
+            if run and status is _G.PLANNED:
+                planned = replace(one, status=_G.PLANNED)
+                _end(tx, actor, run, planned, _G.FAILED, error.operator, error.marketer)
+        if run is not None:
+            wake_run(tx, run.id, services.clock.now())
