@@ -25,14 +25,17 @@ from pipelines.domain.footage import (
     Footage,
     Logo,
     Transition,
+    Voice,
 )
 from pipelines.domain.orders.inputs import inputs_of
 from pipelines.domain.orders.order import Order
+from pipelines.domain.planning.narration import BEFORE_S, Line, room_s
 from pipelines.media.audio.music import mix_music
 from pipelines.media.clips.frames import samples, to_image
 from pipelines.media.editor import MediaEditor
 from pipelines.media.ffmpeg.encode import ffmpeg
 from pipelines.media.normalise.normalise import prepare
+from pipelines.speech import embedded
 from tools.docs.shots import FPS, PORTRAIT, SQUARE, TALL, WIDE, Kit, lighthouse, make_kit, shot, target
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -172,13 +175,23 @@ def make_sounds(kit: Kit) -> None:
     pieces = tuple(prepare(order, kit.path(f"level-{name}.mp4")).path for name, order in orders.items())
     film = MediaEditor().assemble(FilmPlan(target=target(), pieces=pieces), kit.path("film.mp4")).path
     mixed = mix_music(film, kit.song, kit.path("mixed.mp4"))
-    pairs = {"music": (film, mixed), "loudness": (kit.night, pieces[0])}
+    said = _narrated(kit)
+    pairs = {"music": (film, mixed), "loudness": (kit.night, pieces[0]), "voiceover": (kit.night, said)}
     for name, (before, after) in pairs.items():
         images = [waveform(path, kit.path(f"{name}-{index}.png")) for index, path in enumerate((before, after))]
         canvas = Image.new("RGB", (900, 310), "white")
         canvas.paste(images[0], (0, 0))
         canvas.paste(images[1], (0, 160))
         save(canvas, name, 240)
+
+
+def _narrated(kit: Kit) -> Path:
+    """The night shot with a line of the built-in voice."""
+    line = Line(text="Every night, somebody climbs the stairs.", voice=embedded.VOICE)
+    with embedded.speaking() as narrator:
+        narrator.say(line, kit.path("line.wav"))
+    voice = Voice(path=kit.path("line.wav"), text=line.text, begins_s=BEFORE_S, room_s=room_s(4.0))
+    return prepare(ClipWork(source=kit.night, target=target(), voice=voice), kit.path("voiceover.mp4")).path
 
 
 def make_aids(kit: Kit) -> None:
@@ -294,6 +307,16 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "the sound stays as the model made it. Above: a clip as it came; below: at −16 LUFS."
         ),
         ("loudness",),
+    ),
+    (
+        "`Voiceover` and `Voice`",
+        (
+            "A narrator speaks over each scene: its `Narration`, else its `Caption`. The clip's own sound gives way to "
+            "the voice, and nothing is said in the first 0.3 s of a clip. `Voice` is `local/heart` by default, which "
+            "speaks English ([Narrate a film](../how-to/narrate-a-film.md)). Above: a clip as it came; below: with a "
+            "narrator."
+        ),
+        ("voiceover",),
     ),
     (
         "`Model` = `local/animatic`",

@@ -155,7 +155,7 @@ def test_an_unknown_voice_is_named_and_the_quote_has_a_line_of_its_own(house: St
 
 
 def test_a_step_that_dies_with_a_question_open_asks_once_more(house: StageHarness) -> None:
-    """Whoever takes over after the lease sees that the answer is lost: that try counts, and one more is in the quote."""
+    """Whoever takes over sees that the answer is lost: that try counts, and one more is in the quote."""
     harness = StageHarness(house.services, forgiving=True)
     harness.points.at("speech.intended", _die)
     record_id = harness.row(Voiceover=True, Voice="acme/anna", Prompt="A fox wakes up")
