@@ -22,10 +22,9 @@ from pipelines.ports.airtable import (
 from pipelines.ports.database import Commits, DayCap, Discrepancy, Rows, Store, Tx
 from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor
-from pipelines.ports.issuer import Issuer
 from pipelines.ports.notices import Message, NoticeSender, SendOutcome
 from pipelines.ports.payments import Authorization, Chain, Facilitator, Outcome, Settlement
-from pipelines.ports.runtime import Clock, CrashPoints, Hints
+from pipelines.ports.runtime import Clock, CrashPoints, Hints, Issuer
 from pipelines.ports.scene_writer import Brief, Moderator, SceneWriter
 from pipelines.ports.speech import Sound, Speaker, Speech
 from pipelines.ports.video import (

@@ -1,9 +1,9 @@
-"""Time, named places, and waking the workers up."""
+"""Time, named places, waking the workers up, and who vouches for callers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 
 class Clock(Protocol):
@@ -30,3 +30,16 @@ class Hints(Protocol):
 
     def check(self) -> None:
         """Raise Unavailable unless the broker answers."""
+
+
+class Issuer(Protocol):
+    """An identity provider outside, whose tokens act for accounts beside our own keys."""
+
+    @property
+    def name(self) -> str:
+        """What its tokens name as their issuer."""
+
+    def keys(self) -> Mapping[str, Any]:
+        """The keys by which its tokens are verified now (a JWKS). Raises Unavailable, NotConfigured or
+        ForbiddenAddress.
+        """
