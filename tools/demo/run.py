@@ -1,6 +1,6 @@
 """`make demo`: a row goes in, a film comes back, with every process as in production and the vendors emulated.
 
-PROMPT, SCENES, SECONDS and MODEL vary it; JSON=1 prints one document instead of a show.
+PROMPT, SCENES, SECONDS and MODEL vary it; VOICE=1 has a narrator speak; JSON=1 prints one document instead of a show.
 """
 
 from __future__ import annotations
@@ -42,11 +42,12 @@ class Wish:
     scenes: int
     seconds: float
     model: str
+    voice: bool
     as_json: bool
 
     @classmethod
     def from_environ(cls) -> Wish:
-        """Read PROMPT, SCENES, SECONDS, MODEL and JSON. Raises SystemExit with a sentence for nonsense."""
+        """Read PROMPT, SCENES, SECONDS, MODEL, VOICE and JSON. Raises SystemExit with a sentence for nonsense."""
 
         def number(name: str, default: str) -> float:
             text = os.environ.get(name) or default
@@ -60,6 +61,7 @@ class Wish:
             scenes=int(number("SCENES", "4")),
             seconds=number("SECONDS_PER_CLIP", "4"),
             model=os.environ.get("MODEL") or "local/animatic",
+            voice=os.environ.get("VOICE", "") not in ("", "0"),
             as_json=bool(os.environ.get("JSON")),
         )
 
@@ -95,6 +97,7 @@ def _show(stack: Stack, wish: Wish, console: Console, began: float) -> int:
         "Clip Seconds": wish.seconds,
         "Model": wish.model,
         "Status": "Draft",
+        "Voiceover": wish.voice,
     }
     record = stack.add_row(row)
     # The very request that the script of `flask airtable script` sends.

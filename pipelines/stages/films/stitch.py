@@ -50,6 +50,10 @@ def make_cuts(services: Services, actor: Actor, run: Run) -> None:
     """Make every format of the run's present take, then go on to delivery."""
     run = pieces.settle_rate(services, run)
     plan = run.known_plan
+    if run.known_order.voiceover:
+        with services.store.write() as tx:
+            # What another run was buying may have come since, or that run has stopped: then it is ours to buy.
+            lines.order_lines(services, tx, actor, run, tx.scenes.find(run_id=run.id, order="number"))
     with services.store.read() as tx:
         scenes = tx.scenes.find(run_id=run.id, order="number")
         clips = _clips_of(tx, scenes)

@@ -92,9 +92,10 @@ def _order(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, lin
         )
     )
     (bought,) = tx.purchases.find(fingerprint=mark)
+    in_vain = bought.run_id == run.id and bought.status in (_G.FAILED, _G.UNKNOWN)
     if bought.status is _G.FETCHED and bought.file and tx.files.get(bought.file) is not None:
         give(tx, run, scene, bought)
-    elif bought.status in OPEN or (bought.run_id == run.id and bought.status is not _G.FETCHED):
+    elif bought.status in OPEN or in_vain:
         # It is on its way, for whomever; or this run has tried in vain, and only a new start tries again.
         return
     else:

@@ -30,6 +30,8 @@ _G = GenerationStatus
 TURN_S = 2.0
 """So long lines wait that another step is speaking."""
 LOST = "The voice service did not answer, and may have charged for it. Start again to have it spoken."
+PATIENCE_S = 20.0
+"""A film does not wait longer than this before each further try, whatever the voice service asks for."""
 TROUBLES = 4
 """So often a voice that is away is asked; then the film is made without it."""
 
@@ -52,9 +54,11 @@ def advance(services: Services, actor: Actor, purchase_id: str) -> None:
     try:
         _say_all(services, actor, run, open_ones)
     except Retryable as error:
-        if bought.attempts < TROUBLES:
-            raise
-        give_up(services, actor, purchase_id, error)
+        if bought.attempts >= TROUBLES:
+            give_up(services, actor, purchase_id, error)
+            return
+        error.retry_after = None if error.retry_after is None else min(error.retry_after, PATIENCE_S)
+        raise
 
 
 def _open_ones(tx: Tx, run_id: str) -> list[Purchase]:

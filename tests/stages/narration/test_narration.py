@@ -184,3 +184,16 @@ def _die() -> None:
 def _scene(record_id: str, narration: str | None, number: int = 1) -> dict[str, Any]:
     words = {"Prompt": f"shot {number}", "Narration": narration}
     return {"Video": [record_id], "Scene #": number, "Status": "Draft", **words}
+
+
+def test_a_line_that_another_run_was_buying_when_it_stopped_is_bought_by_the_next(house: StageHarness) -> None:
+    first, second = (house.row(Voiceover=True) for _ in range(2))
+    for record_id in (first, second):
+        house.airtable.add("Scenes", **_scene(record_id, "A fox wakes up."))
+    speech(house).fail = {"fox": Unavailable("away")}
+    stopped = house.trigger(first)
+    house.points.at("speech.intended", lambda: control.cancel(house.services, stopped, "a person"))
+    run = house.make(second)
+    house.settle()
+    assert (run.status.value, house.run(stopped).status.value) == ("done", "cancelled")
+    assert [scene.sound is not None for scene in house.scenes(run)] == [True]
