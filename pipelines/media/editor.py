@@ -54,6 +54,12 @@ class MediaEditor:
 
         music_loudness(path)
 
+    def sound_seconds(self, path: Path) -> float:
+        """How long a sound is, heard to its end. Raises `UnplayableMedia`."""
+        from pipelines.media.audio.voice import seconds_of
+
+        return seconds_of(path)
+
     def prepare(self, work: ClipWork, dest: Path) -> Prepared:
         """Bring one clip to its cut's target; copies the bytes when nothing deviates."""
         from pipelines.media.normalise.normalise import prepare

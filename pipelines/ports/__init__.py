@@ -26,7 +26,7 @@ from pipelines.ports.notices import Message, NoticeSender, SendOutcome
 from pipelines.ports.payments import Authorization, Chain, Facilitator, Outcome, Settlement
 from pipelines.ports.runtime import Clock, CrashPoints, Hints, Issuer
 from pipelines.ports.scene_writer import Brief, Moderator, SceneWriter
-from pipelines.ports.speech import Sound, Speaker, Speech
+from pipelines.ports.speech import Speaker, Speech
 from pipelines.ports.video import (
     Accept,
     Call,
@@ -87,7 +87,6 @@ __all__ = [
     "SendOutcome",
     "Settlement",
     "SetupReport",
-    "Sound",
     "Speaker",
     "Speech",
     "Store",

@@ -40,6 +40,9 @@ class FilmEditor(Protocol):
     def check_music(self, path: Path) -> None:
         """Raise `InvalidOrder` when the file is no music that can be laid under a film."""
 
+    def sound_seconds(self, path: Path) -> float:
+        """How long a sound is. Raises `UnplayableMedia` for what is none, or silent, or broken off."""
+
     def prepare(self, work: ClipWork, dest: Path) -> Prepared:
         """Bring one clip to its cut's target; copies the bytes when nothing deviates."""
 

@@ -380,6 +380,16 @@ class Settings(BaseSettings):
         FILMS, "What every film says of itself in its metadata, such as: Made with AI.", max_length=500
     )
 
+    speech_base_url: Address | None = variable(
+        FILMS, "Address of a voice service that answers POST /audio/speech, such as https://api.openai.com/v1."
+    )
+    speech_api_key: SecretStr | None = variable(FILMS, "Its key; that of the scene writer is not taken for it.")
+    speech_model: str | None = variable(FILMS, "The model that it is asked for.")
+    speech_usd_per_million: Annotated[float, Field(ge=0, le=10_000)] | None = variable(
+        FILMS,
+        "What it charges for a million characters, in dollars; 0 for a server of your own. Without it only models are "
+        "used whose price is known here.",
+    )
     speech_voice: str = variable(
         FILMS, "Who speaks where Voiceover is ticked and the row names no Voice: provider/voice.", "local/heart"
     )
@@ -527,6 +537,7 @@ class Settings(BaseSettings):
             "kie": (self.kie_base_url,),
             "openrouter": (self.openrouter_base_url,),
             "veo": (self.google_cloud_base_url,),
+            "speech": (self.speech_base_url,),
             "storage": (self.aws_endpoint_url,),
             "x402": (self.x402_facilitator_url, self.x402_rpc_url),
         }

@@ -15,7 +15,6 @@ from typing import IO
 
 from pipelines.domain.errors import NotConfigured, ProviderFailed, Unavailable
 from pipelines.domain.planning.narration import Line, is_english
-from pipelines.ports.speech import Sound
 
 VOICE = "local/heart"
 LONGEST_S = 120.0
@@ -81,7 +80,7 @@ class Narrator:
     asked: IO[str]
     answers: IO[str]
 
-    def say(self, line: Line, dest: Path) -> Sound:
+    def say(self, line: Line, dest: Path) -> None:
         """Speak one line. Raises ProviderFailed for one that it cannot speak, and Unavailable when it has died."""
         if reason := cannot_say(line):
             raise ProviderFailed(reason, marketer=reason)
@@ -89,10 +88,8 @@ class Narrator:
             print(json.dumps({"text": line.text, "dest": str(dest)}), file=self.asked, flush=True)
         except OSError as error:
             raise Unavailable(f"the built-in voice has died: {error}") from error
-        answer = self._answer()
-        if not answer or not dest.exists():
+        if not self._answer() or not dest.exists():
             raise Unavailable("the built-in voice died or hung at a line")
-        return Sound(seconds=float(json.loads(answer)["seconds"]), cost_micro=0)
 
     def _answer(self) -> str:
         """Its next line; nothing when it is dead or takes too long."""

@@ -8,6 +8,7 @@ import threading
 import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 from pipelines.domain.errors import ReelgridError
@@ -22,7 +23,6 @@ from pipelines.ports import (
     SceneText,
     Script,
     SendOutcome,
-    Sound,
     Speaker,
     Speech,
 )
@@ -201,7 +201,7 @@ class ScriptedSpeech(Speech):
         """Only two are known."""
         return None if voice in ("local/heart", "acme/anna") else f"There is no voice {voice!r} here."
 
-    def silent(self, voice: str) -> str | None:  # noqa: ARG002 - a port
+    def silent(self, voice: str, today: date) -> str | None:  # noqa: ARG002 - a port
         """Whether it is away."""
         return self.away
 
@@ -219,7 +219,11 @@ class ScriptedSpeech(Speech):
         self.calls.append(voice)
         yield self
 
-    def say(self, line: Line, dest: Path) -> Sound:
+    def cost_micro(self, line: Line, seconds: float) -> int:  # noqa: ARG002 - a port
+        """As quoted."""
+        return self.quote_micro(line)
+
+    def say(self, line: Line, dest: Path) -> None:
         """A tone of the line's length."""
         for words in [words for words in self.fail if words in line.text]:
             raise self.fail.pop(words)
@@ -230,9 +234,8 @@ class ScriptedSpeech(Speech):
             file.setsampwidth(2)
             file.setframerate(8000)
             file.writeframes(b"\x00\x20\x00\xe0" * round(seconds * 4000))
-        return Sound(seconds=seconds)
 
-    def check(self) -> str:
+    def check(self, today: date) -> str:  # noqa: ARG002 - a port
         """All is well."""
         return "scripted."
 

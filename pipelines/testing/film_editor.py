@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,6 +65,14 @@ class QuietFilmEditor:
         """Anything but an empty file."""
         if not path.stat().st_size:
             raise InvalidOrder([Problem("Music", "The file has no music we can play; use MP3, M4A, WAV, OGG or FLAC.")])
+
+    def sound_seconds(self, path: Path) -> float:
+        """Of a WAV file."""
+        try:
+            with wave.open(str(path), "rb") as file:
+                return file.getnframes() / file.getframerate()
+        except (wave.Error, EOFError) as error:
+            raise UnplayableMedia("no sound") from error
 
     def prepare(self, work: ClipWork, dest: Path) -> Prepared:
         """A copy; another file where it is trimmed, captioned or marked."""

@@ -25,11 +25,9 @@ def test_it_speaks_all_lines_of_a_film_in_one_process_that_we_do_not_load(tmp_pa
     with embedded.speaking() as narrator:
         for number, text in enumerate((*LINES, LINES[0])):
             dest = tmp_path / f"{number}.wav"
-            sound = narrator.say(Line(text=text, voice=embedded.VOICE), dest)
+            narrator.say(Line(text=text, voice=embedded.VOICE), dest)
             with wave.open(str(dest)) as file:
-                assert file.getnframes() / file.getframerate() == pytest.approx(sound.seconds, abs=0.01)
-            assert 1.0 < sound.seconds < 5.0
-            assert sound.cost_micro == 0
+                assert 1.0 < file.getnframes() / file.getframerate() < 5.0
             sums.add(hashlib.sha256(dest.read_bytes()).hexdigest())
     assert len(sums) == 2, "the same words are the same sound"
     assert not {"hibari", "onnxruntime"} & set(sys.modules)

@@ -47,6 +47,9 @@ class SceneSettings(ClipSettings):
     charge_micro: int = 0
     """What an account is charged for its clip, whoever makes it in the end and however often it is tried."""
     softening_micro: int = 0
+    speech_micro: int = 0
+    """What its spoken line may cost at most, all tries together; 0 where it was bought before."""
+    speech_charge_micro: int = 0
     quiet: bool = False
     """Whether nobody in the clip may speak, because a narrator does."""
     style: str | None = None

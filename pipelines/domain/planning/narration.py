@@ -17,7 +17,6 @@ FASTEST = 1.15
 
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _WORD = re.compile(r"[^\W\d_]+")
-_DIRECTIVE = re.compile(r"\[\[[^\[\]]*\]\]")
 _ENGLISH = frozenset(
     [
         *("the", "a", "an", "and", "of", "to", "in", "is", "are", "it", "you", "your", "we", "our", "for", "with"),
@@ -46,7 +45,7 @@ class Line:
 def spoken(narration: str | None, caption: str | None) -> str | None:
     """What is said over a scene: its narration, else its caption; None where there is nothing to say."""
     for words in (narration, caption):
-        said = " ".join(_DIRECTIVE.sub(" ", words or "").split())[:MAX_LINE].strip()
+        said = " ".join((words or "").split())[:MAX_LINE].strip()
         if _WORD.search(said) or any(char.isdigit() for char in said):
             return said
     return None
@@ -60,6 +59,11 @@ def room_s(seconds: float, fade_s: float = 0.0) -> float:
 def most_words(seconds: float) -> int:
     """So many words fit into a clip at a calm pace."""
     return max(1, int(room_s(seconds) * WORDS_PER_S))
+
+
+def most_characters(seconds: float) -> int:
+    """So many characters a narration may have that is still to be written, generously."""
+    return min(MAX_LINE, 12 * most_words(seconds))
 
 
 def is_too_long(seconds: float, room: float) -> bool:

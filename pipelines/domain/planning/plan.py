@@ -73,6 +73,8 @@ class Plan:
     """What an account is charged for having the scenes written."""
     speech_micro: int = 0
     """What the narrator may cost at most."""
+    speech_charge_micro: int = 0
+    """What an account is charged for it at most."""
     adapted: tuple[str, ...] = ()
     """What was changed to fit the model, in sentences for the row."""
     warnings: tuple[str, ...] = ()
@@ -84,12 +86,13 @@ class Plan:
     @property
     def charge_micro(self) -> int:
         """What an account is charged for all of it, before that is rounded up to whole credits."""
-        return sum(scene.charge_micro for scene in self.scenes) + self.text_charge_micro
+        return sum(scene.charge_micro for scene in self.scenes) + self.text_charge_micro + self.speech_charge_micro
 
     @property
     def charges(self) -> tuple[tuple[str, int], ...]:
         """The same line by line, as `lines` are the quote."""
-        return _lines(self.scenes, [scene.charge_micro for scene in self.scenes], self.text_charge_micro)
+        lines = _lines(self.scenes, [scene.charge_micro for scene in self.scenes], self.text_charge_micro)
+        return (*lines, ("Voiceover", self.speech_charge_micro)) if self.speech_charge_micro else lines
 
 
 def with_speech(plan: Plan, label: str, micro: int) -> Plan:

@@ -95,6 +95,10 @@ class PriceList:
             return _marked_up(max(cost, 0), rule.markup if rule else self.markup)
         return rule.per_text_micro
 
+    def speech(self, cost: int) -> int:
+        """The Price of spoken lines that cost so much; of nothing, nothing."""
+        return _marked_up(max(cost, 0), self.markup)
+
     def whole(self, amount: int) -> int:
         """An amount rounded up to a whole credit."""
         return whole(amount, self.credit_micro)
@@ -104,7 +108,12 @@ class PriceList:
         scenes = tuple(
             dataclasses.replace(scene, charge_micro=self._of_scene(scene, cards[scene.model])) for scene in plan.scenes
         )
-        return dataclasses.replace(plan, scenes=scenes, text_charge_micro=self.writing(plan.text_micro))
+        return dataclasses.replace(
+            plan,
+            scenes=scenes,
+            text_charge_micro=self.writing(plan.text_micro),
+            speech_charge_micro=self.speech(plan.speech_micro),
+        )
 
     def _of_scene(self, scene: PlannedScene, card: CatalogueModel) -> int:
         asked = scene.settings

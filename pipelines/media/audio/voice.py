@@ -6,6 +6,7 @@ The picture is not touched. What is too long is spoken a little faster, and beyo
 from __future__ import annotations
 
 import re
+import tempfile
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,12 @@ def lay_over(line: Spoken, begins_s: float, clip: tuple[list[str], str, str], se
         *("-v", "error", *options, "-i", str(line.path), "-filter_complex", graph, "-map", "[out]"),
         *("-c:a", "pcm_f32le", "-f", "wav", str(dest)),
     )
+
+
+def seconds_of(path: Path) -> float:
+    """How long a spoken line is. Raises `UnplayableMedia` for what is no sound, or silent."""
+    with tempfile.TemporaryDirectory() as folder:
+        return len(_decoded(path, Path(folder))) / encode.SAMPLE_RATE
 
 
 def _decoded(path: Path, folder: Path) -> _Samples:

@@ -34,6 +34,7 @@ from pipelines.stages.kernel.transitions import (
     transition_generation,
     transition_run,
 )
+from pipelines.stages.narration import lines
 from pipelines.stages.orders import regenerate_scene
 from pipelines.stages.spending import credit_book, ledger, stop_switch
 
@@ -167,6 +168,7 @@ def _hold_missing(services: Services, tx: Tx, run: Run, scenes: list[Scene], now
     has_open = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))}
     missing = [scene for scene in scenes if scene.clip_id is None and scene.id not in has_open]
     due = still_to_buy(tx, run, missing, run.known_plan)
+    due += sum(one.settings.speech_micro for one in scenes if one.sound is None and one not in missing)
     ledger.hold(tx, now, run, max(0, due - ledger.held(tx, run)), services.policy, settings_read=False)
     price = credit_book.reserve(tx, now, run, still_to_charge(tx, run), services.prices)
     if price is not None:
@@ -233,6 +235,11 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
     """Change the scene and forget its clip (which is kept); the plan of the new one."""
     plan = regenerate_scene.plan(services, run, scene, changes)
     planned = plan.scenes[0]
+    text_of_row = _text_of_row(scene, changes, from_row=who.name == ROW)
+    card = services.catalogue_model(planned.model)
+    settings = settings_of(planned, card, scene.settings.style, row_prompt=text_of_row)
+    settings = replace(settings, quiet=scene.settings.quiet)
+    said = replace(scene, caption=planned.caption, narration=planned.narration, settings=settings)
     takes = [clip.fingerprint for clip in tx.clips.find(scene_id=scene.id)]
     tx.scenes.change(
         scene.id,
@@ -242,12 +249,7 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         sound=None,
         seconds=planned.seconds,
         model=planned.model,
-        settings=settings_of(
-            planned,
-            services.catalogue_model(planned.model),
-            scene.settings.style,
-            row_prompt=_text_of_row(scene, changes, from_row=who.name == ROW),
-        ),
+        settings=lines.priced(services, tx, run, said).settings,
         references=planned.references,
         take=scene.take + 1000 + len(takes),
         clip_id=None,

@@ -169,14 +169,16 @@ def still_to_buy(tx: Tx, run: Run, scenes: Sequence[Scene], plan: Plan) -> int:
     is one that is being bought for somebody else: that purchase may still fail, and this one must then be paid for.
     """
     missing = _missing(tx, run, scenes, len(plan.scenes))
-    return sum(scene.settings.price_micro + scene.settings.softening_micro for scene in missing)
+    lines = sum(scene.settings.speech_micro for scene in scenes if scene.sound is None)
+    return lines + sum(scene.settings.price_micro + scene.settings.softening_micro for scene in missing)
 
 
 def still_to_charge(tx: Tx, run: Run) -> int:
     """What the run's account is charged for the clips that it has not got yet."""
     scenes = tx.scenes.find(run_id=run.id)
     missing = _missing(tx, run, scenes, len(scenes))
-    return sum(scene.settings.charge_micro for scene in missing)
+    lines = sum(scene.settings.speech_charge_micro for scene in scenes if scene.sound is None)
+    return lines + sum(scene.settings.charge_micro for scene in missing)
 
 
 def _missing(tx: Tx, run: Run, scenes: Sequence[Scene], total: int) -> list[Scene]:

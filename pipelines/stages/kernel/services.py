@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from pipelines.domain.catalogue import CatalogueModel
@@ -63,6 +64,11 @@ class Services:
     """None where no payments for single calls are taken."""
     chain: Chain | None = None
     """None where payments that got lost are left to a person."""
+
+    @property
+    def today(self) -> date:
+        """The day (UTC), for what has an end or a price by the day."""
+        return datetime.fromtimestamp(self.clock.now(), UTC).date()
 
     def catalogue_model(self, model: str) -> CatalogueModel:
         """The catalogue's row of a model that a committed plan names. Raises NotConfigured if it has left since."""

@@ -10,7 +10,15 @@ from dataclasses import replace
 from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import PURCHASE_TRANSITIONS, GenerationStatus, check
 from pipelines.domain.orders.order import Order
-from pipelines.domain.planning.narration import Line, fingerprint, is_too_long, room_s, spoken, too_long
+from pipelines.domain.planning.narration import (
+    Line,
+    fingerprint,
+    is_too_long,
+    most_characters,
+    room_s,
+    spoken,
+    too_long,
+)
 from pipelines.domain.planning.plan import Plan, with_speech
 from pipelines.domain.records import Purchase, Run, Scene
 from pipelines.ports import Tx
@@ -34,7 +42,7 @@ def quoted(services: Services, order: Order, plan: Plan) -> Plan:
     voice = voice_of(services, order)
     if voice is None:
         return plan
-    if reason := services.speech.silent(voice):
+    if reason := services.speech.silent(voice, services.today):
         return replace(plan, warnings=(*plan.warnings, reason))
     said = [spoken(scene.narration, scene.caption) for scene in plan.scenes if scene.prompt is not None]
     lines = [Line(text=text, voice=voice) for text in said if text]
@@ -45,15 +53,27 @@ def _priced(services: Services, plan: Plan, voice: str, lines: Sequence[Line]) -
     unsaid = [reason for line in lines if (reason := services.speech.cannot_say(line))]
     if unsaid and len(unsaid) == len(lines):
         return replace(plan, warnings=(*plan.warnings, f"Nothing is spoken: {unsaid[0]}"))
-    count = len(lines) - len(unsaid) if lines else len(plan.scenes)
-    micro = sum(services.speech.quote_micro(line) for line in lines) * TRIES
-    return with_speech(plan, f"Voiceover: {count} × {voice}", micro)
+    longest = [Line(text=" " * most_characters(scene.seconds), voice=voice) for scene in plan.scenes]
+    asked = lines if any(scene.prompt is not None for scene in plan.scenes) else longest
+    micro = sum(services.speech.quote_micro(line) for line in asked) * TRIES
+    return with_speech(plan, f"Voiceover: {len(asked) - len(unsaid)} × {voice}", micro)
+
+
+def priced(services: Services, tx: Tx, run: Run, scene: Scene) -> Scene:
+    """The scene with what its line may cost; nothing where the account has bought it before."""
+    voice = voice_of(services, run.known_order)
+    line = line_of(scene, voice) if voice else None
+    if line is None or tx.purchases.count(fingerprint=fingerprint(line, run.account_id), status=_G.FETCHED):
+        return scene
+    micro = services.speech.quote_micro(line) * TRIES
+    charge = services.prices.speech(micro)
+    return replace(scene, settings=replace(scene.settings, speech_micro=micro, speech_charge_micro=charge))
 
 
 def order_lines(services: Services, tx: Tx, actor: Actor, run: Run, scenes: Sequence[Scene]) -> None:
     """A purchase for each line that nobody has bought yet; scenes whose line is there get it at once."""
     voice = voice_of(services, run.known_order)
-    if voice is None or services.speech.unknown(voice) or services.speech.silent(voice):
+    if voice is None or services.speech.unknown(voice) or services.speech.silent(voice, services.today):
         return
     problems: dict[str, None] = {}
     for scene in scenes:

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.domain.errors import Ambiguous, Busy, ReelgridError, Retryable
+from pipelines.domain.errors import Ambiguous, Busy, ReelgridError, Retryable, UnplayableMedia
 from pipelines.domain.keys import storage_folder
 from pipelines.domain.lifecycle import MOVING, GenerationStatus
 from pipelines.domain.records import Purchase, Run
-from pipelines.ports import Sound, Speaker, Tx, log_context
+from pipelines.ports import Speaker, Tx, log_context
 from pipelines.stages.files import keep
 from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.generations.submit import insist
@@ -23,12 +23,14 @@ from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, wake_run
 from pipelines.stages.narration import lines
+from pipelines.stages.spending import credit_book, ledger
 
 logger = logging.getLogger(__name__)
 
 _G = GenerationStatus
 TURN_S = 2.0
 """So long lines wait that another step is speaking."""
+NO_MONEY = "What was set aside for this video does not reach for it."
 LOST = "The voice service did not answer, and may have charged for it. Start again to have it spoken."
 PATIENCE_S = 20.0
 """A film does not wait longer than this before each further try, whatever the voice service asks for."""
@@ -87,12 +89,19 @@ def _settled(services: Services, actor: Actor, run: Run, bought: Purchase) -> Pu
 
 
 def _lose(tx: Tx, actor: Actor, run: Run, asked: Purchase) -> GenerationStatus:
-    """One more try where the quote has room for it; what costs nothing is simply asked for again."""
+    """It counts as spent. One more try where the quote has room for it; what costs nothing is asked for again."""
+    _settle(tx, actor, run, asked, asked.reserve_micro)
     if asked.tries < lines.TRIES or not asked.reserve_micro:
         lines.move(tx, actor, asked, _G.PLANNED)
         return _G.PLANNED
     _end(tx, actor, run, asked, _G.UNKNOWN, "its answer was lost", LOST)
     return _G.UNKNOWN
+
+
+def _settle(tx: Tx, actor: Actor, run: Run, asked: Purchase, cost: int) -> None:
+    """In the transaction in which a question ends."""
+    ledger.settle_line(tx, actor.now, run, asked.reserve_micro, cost)
+    tx.purchases.change(asked.id, cost_micro=asked.cost_micro + cost)
 
 
 def _end(tx: Tx, actor: Actor, run: Run, bought: Purchase, to: GenerationStatus, why: str, said: str) -> None:
@@ -114,6 +123,8 @@ def _say_all(services: Services, actor: Actor, run: Run, open_ones: Sequence[Pur
                 _say(services, actor, run, speaker, one, open_ones[0].id)
     with services.store.write() as tx:
         wake_run(tx, run.id, services.clock.now())
+    # Where its own answer got lost it is still open, and is asked for again at once.
+    services.store.release("purchases", open_ones[0].id, actor.lease or "", next_at=services.clock.now(), attempts=0)
 
 
 def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: Purchase, leader: str) -> None:
@@ -123,20 +134,33 @@ def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: P
         if held is None or held.lease_token != actor.lease:
             raise LostLease(leader)
         intent = {"tries": bought.tries + 1, "intent_at": services.clock.now()}
+        if ledger.held(tx, run) < bought.reserve_micro:
+            _end(tx, actor, run, bought, _G.FAILED, "the hold does not reach", NO_MONEY)
+            return
         if not lines.move(tx, actor, bought, _G.SUBMITTING, **intent):
             return
+        ledger.reserve_line(tx, services.clock.now(), run, bought.reserve_micro)
     asked = replace(bought, status=_G.SUBMITTING, tries=bought.tries + 1)
     services.points.reach("speech.intended", run=run.id, purchase=bought.id)
     with scratch.draft(services, "sounds", f"{bought.id}.wav") as path:
         try:
-            sound = speaker.say(bought.request, path)
+            speaker.say(bought.request, path)
+            services.points.reach("speech.said", run=run.id, purchase=bought.id)
+            seconds = _length_of(services, path)
         except ReelgridError as error:
             _commit_error(services, actor, run, asked, error)
             return
-        services.points.reach("speech.said", run=run.id, purchase=bought.id)
         key = _stored(services, run, asked, path)
-    insist(lambda: _commit(services, actor, run, asked, key, sound))
+    insist(lambda: _commit(services, actor, run, asked, key, seconds))
     services.points.reach("speech.committed", run=run.id, purchase=bought.id)
+
+
+def _length_of(services: Services, path: Path) -> float:
+    """Heard to its end. What is no sound is paid for all the same, like an answer that got lost."""
+    try:
+        return services.editor.sound_seconds(path)
+    except UnplayableMedia as error:
+        raise Ambiguous(f"the answer cannot be played: {error.operator}") from error
 
 
 def _stored(services: Services, run: Run, bought: Purchase, path: Path) -> str:
@@ -146,11 +170,14 @@ def _stored(services: Services, run: Run, bought: Purchase, path: Path) -> str:
     return keep.keep(services, run.id, path, key, "audio/wav").key
 
 
-def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, key: str, sound: Sound) -> None:
+def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, key: str, seconds: float) -> None:
     with services.store.write() as tx:
         now = replace(actor, now=services.clock.now())
-        done = {"file": key, "seconds": sound.seconds, "error": None, "next_at": None, **FREE}
+        done = {"file": key, "seconds": seconds, "error": None, "next_at": None, **FREE}
         if lines.move(tx, now, asked, _G.FETCHED, **done):
+            cost = services.speech.cost_micro(asked.request, seconds)
+            _settle(tx, now, run, asked, cost)
+            credit_book.capture(tx, now.now, run, services.prices.speech(cost))
             bought = tx.purchases.get(asked.id) or asked
             for scene in lines.wanted_by(tx, run, bought).values():
                 lines.give(tx, run, scene, bought)
@@ -164,8 +191,10 @@ def _commit_error(services: Services, actor: Actor, run: Run, asked: Purchase, e
         if isinstance(error, Ambiguous):
             _lose(tx, actor, run, asked)
         elif again:
+            _settle(tx, actor, run, asked, 0)
             lines.move(tx, actor, asked, _G.PLANNED, tries=asked.tries - 1)
         else:
+            _settle(tx, actor, run, asked, 0)
             _end(tx, actor, run, asked, _G.FAILED, error.operator, error.marketer)
     if again:
         raise error

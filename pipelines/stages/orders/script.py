@@ -25,6 +25,7 @@ from pipelines.stages.generations.requests import (
 )
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
+from pipelines.stages.narration import lines
 from pipelines.stages.spending import credit_book, ledger, stop_switch
 
 
@@ -138,6 +139,7 @@ def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, 
         card = services.catalogue_model(planned.model)
         if run.known_order.voiceover and card.audio and not card.free:
             scene = made_quiet(tx, run, scene, len(plan.scenes))
+        scene = lines.priced(services, tx, run, scene)
         tx.scenes.add(scene)
         scenes.append(scene)
     return scenes

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.domain.errors import OverBudget
 from pipelines.domain.keys import new_id
-from pipelines.domain.lifecycle import HOLDING, OPEN
+from pipelines.domain.lifecycle import HOLDING, OPEN, GenerationStatus
 from pipelines.domain.money import DEPLOYMENT, Account, Posting, entries, show, show_enough, subject
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import Balance, Base, Checkpoint, Generation, LedgerEntry, Run
@@ -320,6 +320,22 @@ def spend_text(tx: Tx, now: float, run: Run, cost: int) -> None:
     _post(tx, now, Posting.OVERRUN, cost - amount, run, memo="scene writing above its estimate")
 
 
+def reserve_line(tx: Tx, now: float, run: Run, amount: int) -> None:
+    """Commit a part of the run's hold to a spoken line. Raises OverBudget if the hold does not reach."""
+    _alone(tx, run)
+    if held(tx, run) < amount:
+        raise OverBudget(f"run {run.id} holds less than a spoken line may cost")
+    _post(tx, now, Posting.RESERVE, amount, run)
+
+
+def settle_line(tx: Tx, now: float, run: Run, reserved: int, cost: int) -> None:
+    """A spoken line has come, or is lost, or was refused: `cost` of its part is spent, the rest goes back."""
+    _alone(tx, run)
+    _post(tx, now, Posting.CAPTURE, min(cost, reserved), run, memo="voiceover")
+    _post(tx, now, Posting.FREE, max(0, reserved - cost), run)
+    _settle(tx, now, run)
+
+
 def _settle(tx: Tx, now: float, run: Run) -> None:
     current = tx.runs.get(run.id)
     if current is not None and current.status not in HOLDING:
@@ -383,8 +399,11 @@ def _audit_generations(tx: Tx, total: int) -> list[str]:
         expected += committed
         if committed + counted != gen.reserve_micro:
             problems.append(f"{gen.id} may cost {gen.reserve_micro}, the ledger commits {committed}, spent {counted}")
+    # What is being asked for is due, too: found among those few.
+    asked = tx.purchases.find(status=GenerationStatus.SUBMITTING, after={"next_at": 0.0})
+    expected += sum(line.reserve_micro for line in asked)
     if expected != total:
-        problems.append(f"open generations commit {expected}, the ledger says {total}")
+        problems.append(f"open generations and lines commit {expected}, the ledger says {total}")
     return problems
 
 

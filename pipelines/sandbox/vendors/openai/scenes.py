@@ -199,7 +199,8 @@ class _Filler:
         lower = name.lower()
         for pattern, text in (
             (r"prompt|description|visual", self._brief.prompt(index)),
-            (r"narrat|voice|caption|title|heading|name|summary|logline", self._brief.caption(index)),
+            (r"narrat|voice", f"Here {beat}, in {light}."),
+            (r"caption|title|heading|name|summary|logline", self._brief.caption(index)),
             (r"camera|shot|framing", camera),
             (r"light", light),
             (r"action|beat", beat),

@@ -1,0 +1,88 @@
+"""What a paid voice costs: quoted, set aside, spent to the cent, and counted where nobody knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from pipelines.domain.errors import Ambiguous, ReelgridError, Refused
+from pipelines.domain.records import Run
+from pipelines.stages.spending import ledger
+from pipelines.testing.fakes import ScriptedSpeech
+from tests.stages.stage_fixtures import StageHarness
+
+LINE = 10_000
+CLIP = 400_000
+
+
+def narrated(house: StageHarness, *texts: str, **fields: Any) -> Run:
+    record_id = house.row(Voiceover=True, Voice="acme/anna", **fields)
+    for number, text in enumerate(texts, start=1):
+        words = {"Prompt": f"shot {number}", "Narration": text, "Scene #": number, "Status": "Draft"}
+        house.airtable.add("Scenes", Video=[record_id], **words)
+    return house.make(record_id)
+
+
+def spent(house: StageHarness, run: Run) -> int:
+    with house.services.store.read() as tx:
+        return ledger.of_run(tx, run.id).spent
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> StageHarness:
+    return StageHarness.build(tmp_path, forgiving=True)
+
+
+def voice(house: StageHarness) -> ScriptedSpeech:
+    return cast("ScriptedSpeech", house.services.speech)
+
+
+def test_two_tries_are_quoted_and_one_is_paid(house: StageHarness) -> None:
+    run = narrated(house, "A fox wakes up.", "It runs.")
+    assert run.quote_micro == 2 * CLIP + 4 * LINE
+    assert spent(house, run) == 2 * CLIP + 2 * LINE
+    assert (house.held(), house.balanced()) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("errors", "paid"),
+    [
+        ([Refused("no", marketer="It declined.")], 0),
+        ([Ambiguous("lost")], 2),
+        ([Ambiguous("lost"), Ambiguous("lost again")], 2),
+    ],
+)
+def test_a_lost_answer_is_spent_and_asked_for_once_more_a_refusal_costs_nothing(
+    errors: list[ReelgridError], paid: int, house: StageHarness
+) -> None:
+    voice(house).fail = dict(zip(("fox", "A fox"), errors, strict=False))
+    run = narrated(house, "A fox wakes up.")
+    assert run.status.value == "done"
+    assert spent(house, run) == CLIP + paid * LINE
+    assert (house.held(), house.balanced()) == (0, True)
+
+
+@pytest.mark.parametrize("point", ["speech.intended", "speech.said"])
+def test_a_death_with_a_question_open_is_counted_and_never_above_the_quote(point: str, house: StageHarness) -> None:
+    def die() -> None:
+        raise ZeroDivisionError
+
+    house.points.at(point, die)
+    run = narrated(house, "A fox wakes up.")
+    assert run.status.value == "done"
+    assert spent(house, run) == CLIP + 2 * LINE
+    assert spent(house, run) <= (run.quote_micro or 0)
+    assert house.balanced()
+
+
+def test_max_cost_counts_the_voice_and_a_line_bought_before_is_not_quoted_again(house: StageHarness) -> None:
+    refused = narrated(house, "A fox wakes up.", **{"Max Cost": 0.41})
+    assert refused.status.value == "needs_attention"
+    assert voice(house).said == []
+    again = narrated(house, "A fox wakes up.", **{"Max Cost": 0.42})
+    assert again.status.value == "done"
+    third = narrated(house, "A fox wakes up.")
+    assert third.quote_micro == 0
+    assert len(voice(house).said) == 1
