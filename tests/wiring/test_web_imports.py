@@ -18,6 +18,8 @@ HEAVY = (
     "PIL",
     "jwt",
     "opentelemetry.exporter",
+    "hibari",
+    "onnxruntime",
     "pipelines.sandbox",
     "worker",
     "x402",

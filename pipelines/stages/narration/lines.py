@@ -28,6 +28,10 @@ from pipelines.stages.kernel.transitions import FREE, Actor, record
 _G = GenerationStatus
 OPEN = (_G.PLANNED, _G.SUBMITTING)
 """Statuses of a purchase that may still bring its file."""
+NOTHING_TO_SAY = (
+    "Nothing is spoken, because no scene has a Narration: write one into the rows of Scenes, set their Status to Draft "
+    "and start again; the clips are kept."
+)
 TRIES = 2
 """The quote is for so many of each line: one may get lost."""
 
@@ -51,10 +55,12 @@ def quoted(services: Services, order: Order, plan: Plan) -> Plan:
 
 def _priced(services: Services, plan: Plan, voice: str, lines: Sequence[Line]) -> Plan:
     unsaid = [reason for line in lines if (reason := services.speech.cannot_say(line))]
-    if unsaid and len(unsaid) == len(lines):
-        return replace(plan, warnings=(*plan.warnings, f"Nothing is spoken: {unsaid[0]}"))
+    known = any(scene.prompt is not None for scene in plan.scenes)
+    if known and len(unsaid) == len(lines):
+        reason = f"Nothing is spoken: {unsaid[0]}" if unsaid else NOTHING_TO_SAY
+        return replace(plan, warnings=(*plan.warnings, reason))
     longest = [Line(text=" " * most_characters(scene.seconds), voice=voice) for scene in plan.scenes]
-    asked = lines if any(scene.prompt is not None for scene in plan.scenes) else longest
+    asked = lines if known else longest
     micro = sum(services.speech.quote_micro(line) for line in asked) * TRIES
     return with_speech(plan, f"Voiceover: {len(asked) - len(unsaid)} × {voice}", micro)
 

@@ -124,6 +124,12 @@ def test_a_line_that_fails_never_fails_the_film(house: StageHarness, error: Reel
         assert f"Scene 1 has no narrator. {words}" in detail or words in detail
 
 
+def test_scenes_without_a_text_are_told_of_instead_of_a_silent_narrator(house: StageHarness) -> None:
+    record_id, run = house.film(Voiceover=True, Prompt="A fox wakes up\nThe fox runs")
+    assert (run.status.value, said(house)) == ("done", [])
+    assert "Nothing is spoken, because no scene has a Narration" in house.cells(record_id)["Status Detail"]
+
+
 def test_a_voice_that_cannot_be_had_is_said_before_and_the_film_is_made(house: StageHarness) -> None:
     speech(house).away = "The built-in voice cannot be had on this machine."
     record_id, run = order_scenes(house, "A fox wakes up.")
