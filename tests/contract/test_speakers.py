@@ -30,14 +30,14 @@ def url() -> Iterator[str]:
         yield sandbox.url
 
 
-def built(folder: Path, url: str, **changes: str) -> Speech:
+def built(folder: Path, url: str, **named: str) -> Speech:
     environ = {
         "SPEECH_BASE_URL": f"{url}/openai/v1",
         "SPEECH_API_KEY": "sk-sandbox",
         "SPEECH_MODEL": "tts-1",
         "SPEECH_USD_PER_MILLION": "15",
     }
-    return build_speech(load_settings(environ | changes, folder))
+    return build_speech(load_settings(environ | named, folder))
 
 
 @pytest.fixture
