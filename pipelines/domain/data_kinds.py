@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 _OWNER = ("account_id", "base_id", "key_id")
 _SPENDER = (*_OWNER, "project_id")
-_GENERATION = ("idem_key", "callback_token", "provider_id", "clip_id")
+_GENERATION = ("idem_key", "callback_token", "provider_id", "wrapped_id", "clip_id")
 _SECRETS = ("sealed_secret", "sealed_retired")
 _LEASE = ("id", "lease_owner", "lease_token")
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import json
+import re
 import secrets
 from typing import Any
+from urllib.parse import unquote
+
+_WRAPPED = re.compile(r"litellm:.*?;video_id:([^;]+)", re.DOTALL)
 
 
 def digest(*parts: Any) -> str:
@@ -42,3 +48,16 @@ def scene_key(record_id: str, run_number: int, scene_number: int) -> str:
 def version_key(record_id: str, run_number: int) -> str:
     """The upsert key of a `Versions` row."""
     return f"{record_id}-r{run_number}"
+
+
+def job_key(job_id: str) -> str:
+    """What a provider's job is known by. A LiteLLM proxy wraps the vendor's own id in base64 together with how the
+    request was routed, in another way in its answer to a create than in its list; inside is the same id.
+    """
+    text = unquote(job_id).removeprefix("video_").replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        inside = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return job_id
+    found = _WRAPPED.match(inside)
+    return found[1] if found else job_id

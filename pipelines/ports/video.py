@@ -47,6 +47,8 @@ class Job:
     result: JobResult = field(default_factory=JobResult)
     created_at: float | None = None
     expires_at: float | None = None
+    wordless: bool = False
+    """Found in a list that does not tell what was asked for: any request of its length and size may have made it."""
 
 
 Accept = Callable[[Path], None]

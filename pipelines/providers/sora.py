@@ -18,10 +18,9 @@ vllm-omni 0.30.0 and sglang 0.5.23.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -30,6 +29,7 @@ import httpx
 
 from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.errors import Ambiguous, InvalidOrder, Problem
+from pipelines.domain.keys import job_key
 from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers.base import (
     POLL_TIMEOUT_S,
@@ -161,17 +161,13 @@ class Provider(Adapter):
 
     def _find(self, submission: Submission, since: float) -> list[Job]:
         card = self.card(submission.request)
-        found = [
-            job_from(body) for body in self._listed(since, _query(card)) if _could_be(body, submission.request, card)
-        ]
-        if any(_is_wrapped(job.id) for job in found):
-            # The same job has another id here than in the answer to its create: whose it is cannot be told.
-            raise Ambiguous(f"{self.name}: this server lists its jobs under other ids than it gives them")
-        return found
+        listed = self._listed(since, _query(card))
+        mine = (body for body in listed if _could_be(body, submission.request, card))
+        return [replace(job_from(body), wordless=not body.get("prompt")) for body in mine]
 
     def _jobs(self, since: float) -> list[Job]:
         found = (job_from(body) for query in self._queries() for body in self._listed(since, query))
-        return list({job.id: job for job in found}.values())
+        return list({job_key(job.id): job for job in found}.values())
 
     def _listed(self, since: float, extra: Mapping[str, Any]) -> Iterator[Body]:
         """The server's jobs, newest first, back to `since`."""
@@ -231,9 +227,9 @@ class Provider(Adapter):
 
     def _queries(self) -> list[Mapping[str, Any]]:
         """What the rows of this server want in the address, those that want something first."""
-        found = [_query(card) for card in self.context.catalogue.values() if card.provider == self.name]
-        different = [query for number, query in enumerate(found) if query and query not in found[:number]]
-        return [*different, {}]
+        found = [_query(card) for card in self.context.catalogue.values() if card.provider == self.name] or [{}]
+        different = [query for number, query in enumerate(found) if query not in found[:number]]
+        return sorted(different, key=len, reverse=True)
 
     def _answer(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> httpx.Response:
         """The answer as it came, whatever its status; or the HTTP client's own error, which alone tells whether the
@@ -313,15 +309,6 @@ def _has_no_list(status: int, body: Any) -> bool:
         return status not in _ABOUT_US
     said = squeezed(body)
     return status == HTTPStatus.NOT_IMPLEMENTED or any(words in said for words in _NO_LIST_WORDS)
-
-
-def _is_wrapped(job_id: str) -> bool:
-    """Whether it is an id of LiteLLM, which wraps the vendor's own together with how the request was routed."""
-    text = job_id.removeprefix("video_")
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True).startswith(b"litellm:")
-    except (binascii.Error, ValueError):
-        return False
 
 
 def _hint(body: Any) -> str:

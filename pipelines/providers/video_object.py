@@ -16,6 +16,7 @@ from typing import Any, TypeGuard
 from urllib.parse import unquote
 
 from pipelines.domain.errors import Unavailable
+from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.money import to_micro
 from pipelines.domain.state.generation import JobResult
@@ -152,11 +153,11 @@ def names_another(body: Body, job_id: str) -> bool:
 
 def same_job(found: object, job_id: str) -> bool:
     """Whether an id is the one that was asked for, also where a server writes it with or without a prefix, as a number,
-    or percent-encoded.
+    percent-encoded, or wrapped otherwise.
     """
     if isinstance(found, bool) or not isinstance(found, str | int):
         return False
-    one, other = unquote(str(found).strip()), unquote(job_id)
+    one, other = unquote(job_key(str(found).strip())), unquote(job_key(job_id))
     if one == other:
         return bool(one)
     shorter, longer = sorted((one, other), key=len)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pipelines.domain.errors import (
     Refused,
     Unavailable,
 )
+from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.ports import Accept, Call, Callback, Clock, GenerationRequest, Job, Submission, VideoProvider, anything
 from pipelines.testing.clips import FPS, tiny_mp4
@@ -88,6 +90,10 @@ class ScriptedProvider:
         """Of its clips."""
         self.keeps_s: float | None = None
         """How long after its purchase a result is kept, if it says so."""
+        self.wraps = False
+        """Whether it gives ids as a LiteLLM proxy does, which lists a job under another than it gave at the create."""
+        self.wordless = False
+        """Whether its list tells no prompts."""
         self._clock = clock
         self._scripts: dict[str, list[Outcome]] = {}
         self._numbers = itertools.count(1)
@@ -124,7 +130,7 @@ class ScriptedProvider:
             raise Ambiguous("read timeout")
         if self.ready_after_s == 0:
             return self._job(purchase)
-        return Job(id=purchase.job_id, status=_G.SUBMITTED, created_at=purchase.at)
+        return Job(id=self._told(purchase), status=_G.SUBMITTED, created_at=purchase.at)
 
     def _next_outcome(self, prompt: str) -> Outcome:
         for text, outcomes in self._scripts.items():
@@ -141,13 +147,18 @@ class ScriptedProvider:
 
     def _purchase(self, job_id: str) -> Purchase:
         for purchase in self.bought:
-            if purchase.job_id == job_id:
+            if purchase.job_id == job_key(job_id):
                 return purchase
         raise Expired(f"{self.name} has no job {job_id}")
 
+    def _told(self, purchase: Purchase, routed: str = ";deployment_id:one") -> str:
+        """The id of a job as it is told."""
+        inside = f"litellm:custom_llm_provider:openai;model_id:film;video_id:{purchase.job_id}{routed}"
+        return f"video_{base64.b64encode(inside.encode()).decode()}" if self.wraps else purchase.job_id
+
     def _job(self, purchase: Purchase) -> Job:
         ripe = self._clock.now() >= purchase.at + self.ready_after_s
-        made: dict[str, Any] = {"id": purchase.job_id, "created_at": purchase.at}
+        made: dict[str, Any] = {"id": self._told(purchase), "created_at": purchase.at}
         made |= {"expires_at": purchase.at + self.keeps_s} if self.keeps_s else {}
         if not ripe or purchase.outcome is Outcome.NEVER:
             return Job(status=_G.RUNNING, progress=50, **made)
@@ -159,12 +170,16 @@ class ScriptedProvider:
 
     def find(self, submission: Submission, since: float) -> list[Job]:
         """Jobs of the same prompt since then."""
-        same = [p for p in self.bought if p.request.prompt == submission.request.prompt and p.at >= since]
-        return [self._job(purchase) for purchase in same]
+        prompt = submission.request.prompt
+        same = [p for p in self.bought if (self.wordless or p.request.prompt == prompt) and p.at >= since]
+        return [replace(self._listed(purchase), wordless=self.wordless) for purchase in same]
 
     def jobs(self, since: float) -> list[Job]:
         """All of them since then."""
-        return [self._job(purchase) for purchase in self.bought if purchase.at >= since]
+        return [self._listed(purchase) for purchase in self.bought if purchase.at >= since]
+
+    def _listed(self, purchase: Purchase) -> Job:
+        return replace(self._job(purchase), id=self._told(purchase, routed=""))
 
     def fetch(self, job: Job, request: GenerationRequest, dest: Path, accept: Accept = anything) -> None:
         """A tiny playable clip of the ordered length that no other job has; or an HTML page. `fetch_troubles` are
@@ -174,7 +189,11 @@ class ScriptedProvider:
             raise self.fetch_troubles.pop(0)
         purchase = self._purchase(job.id)
         damaged = purchase.outcome is Outcome.DAMAGED
-        clip = b"<html>Sign in</html>" if damaged else tiny_mp4(request.seconds, f"{self.name}:{job.id}", self.fps)
+        clip = (
+            b"<html>Sign in</html>"
+            if damaged
+            else tiny_mp4(request.seconds, f"{self.name}:{purchase.job_id}", self.fps)
+        )
         dest.write_bytes(clip)
         accept(dest)
 

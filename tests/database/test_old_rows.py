@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -202,3 +203,28 @@ def test_every_file_that_is_named_has_a_row_and_is_counted(store: SqlStore) -> N
     assert all(row.kind == kind_of(row.id) for row in files.values())
     assert sum(total.files for total in totals) == len(files)
     assert sum(total.size for total in totals) == sum(row.size for row in files.values())
+
+
+def test_ids_that_a_gateway_wraps_become_the_jobs_own_and_go_back(database_url: str) -> None:
+    inside = "litellm:custom_llm_provider:openai;model_id:sora-2;video_id:video_9;deployment_id:7f"
+    wrapped = f"video_{base64.b64encode(inside.encode()).decode()}"
+    store = SqlStore(database_url)
+    old_rows.upgrade(store.engine, "0001")
+    old_rows.fill(store.engine)
+    with store.engine.connect().execution_options(write=True) as connection, connection.begin():
+        asked = connection.execute(
+            text("SELECT id FROM generations WHERE provider_id IS NOT NULL LIMIT 1")
+        ).scalar_one()
+        connection.execute(text(f"UPDATE generations SET provider_id = '{wrapped}' WHERE id = '{asked}'"))
+    store.migrate()
+    with store.read() as tx:
+        (gen,) = tx.generations.find(provider_id="video_9")
+        assert (gen.id, gen.wrapped_id, gen.job_id) == (asked, wrapped, wrapped)
+        others = [other for other in tx.generations.find() if other.id != asked]
+        assert {other.wrapped_id for other in others} == {None}
+        assert all(other.job_id == (other.provider_id or "") for other in others)
+    old_rows.downgrade(store.engine, "0027")
+    with store.engine.connect() as connection:
+        rows = connection.execute(text("SELECT id FROM generations WHERE provider_id = :id"), {"id": wrapped})
+        assert [row.id for row in rows] == [asked]
+    store.engine.dispose()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from pipelines.domain.errors import Expired, RateLimited, Unavailable
+from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.domain.state.generation import JobResult
 from pipelines.providers import kie, load_catalogue, omni, sora
@@ -161,6 +163,35 @@ def test_the_flag_of_kies_first_products_is_read(flag: object, status: G) -> Non
 def test_what_is_about_another_job_or_about_none_is_asked_again(body: Any) -> None:
     with pytest.raises(Unavailable):
         answered_job(body, "video_abc123", vendor="v")
+
+
+def _wrapped(job_id: str, routed: str = "") -> str:
+    inside = f"litellm:custom_llm_provider:openai;model_id:sora-2;video_id:{job_id}{routed}"
+    return f"video_{base64.b64encode(inside.encode()).decode()}"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        _wrapped("video_1a2b", ";deployment_id:7f"),
+        _wrapped("video_1a2b", ";served_model:x;deployment_id:7f;requested_model:y"),
+        _wrapped("video_1a2b").rstrip("="),
+        quote(_wrapped("video_1a2b")),
+        "video_1a2b",
+    ],
+)
+def test_an_id_that_a_gateway_wraps_is_the_one_inside(told: str) -> None:
+    assert job_key(told) == "video_1a2b"
+    assert answered_job({"id": told, "status": "completed"}, _wrapped("video_1a2b"), vendor="v").id
+    with pytest.raises(Unavailable):
+        answered_job({"id": _wrapped("video_other99"), "status": "completed"}, told, vendor="v")
+
+
+@pytest.mark.parametrize(
+    "job_id", ["", "video_", "video_bGl0ZWxsbTp4", "task_1", "models/veo/operations/1", _wrapped("")]
+)
+def test_an_id_that_wraps_nothing_stays_as_it_is(job_id: str) -> None:
+    assert job_key(job_id) == job_id
 
 
 PLACES: list[dict[str, Any]] = [

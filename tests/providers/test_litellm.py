@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from pipelines.domain.errors import Ambiguous
+from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.media.editor import MediaEditor
 from pipelines.ports import VideoProvider
@@ -76,6 +77,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         httpx.post(f"{sandbox.url}/vendors/_control", json={"generation_s": 0.2}).raise_for_status()
         (folder / "config.yaml").write_text(CONFIG.format(url=sandbox.url, key=KEY))
         told = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "OPENAI_API_KEY": "test-key"}
+        told |= {"HOSTED_VLLM_API_BASE": f"{sandbox.url}/openai/v1", "HOSTED_VLLM_API_KEY": "test-key"}
         told |= {"OPENAI_BASE_URL": f"{sandbox.url}/openai/v1", "OPENAI_API_BASE": f"{sandbox.url}/openai/v1"}
         command = [str(LITELLM), "--config", str(folder / "config.yaml"), "--host", "127.0.0.1", "--port", str(port)]
         with (folder / "log").open("wb") as log:
@@ -122,3 +124,20 @@ def test_an_unsettled_create_is_left_to_a_person_because_nothing_can_be_listed(g
     card = load_catalogue()["sora/sora-2"]
     with gateway.provider() as provider, pytest.raises(Ambiguous, match="does not list its jobs"):
         provider.find(submission(request_for(card, "A heron lifts off")), since=time.time() - 60)
+
+
+def test_a_proxy_that_lists_tells_the_same_job_under_another_id_and_either_leads_to_the_clip(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    card, began = load_catalogue()["sora/sora-2"], time.time()
+    request = request_for(card, "A kingfisher dives")
+    with gateway.provider(query={"custom_llm_provider": "hosted_vllm"}) as provider:
+        bought = provider.submit(submission(request))
+        (found,) = provider.find(submission(request), since=began)
+        assert (found.id == bought.id, job_key(found.id)) == (False, job_key(bought.id))
+        assert job_key(bought.id) in {line["id"] for line in gateway.bill()}
+        assert [job_key(job.id) for job in provider.jobs(began)].count(job_key(bought.id)) == 1
+        for job in (bought, found):
+            done = finished(provider, job, request)
+            provider.fetch(done, request, tmp_path / "clip.mp4")
+    assert MediaEditor().probe(tmp_path / "clip.mp4").duration_s == pytest.approx(request.seconds, abs=0.1)

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from pipelines.domain.keys import digest
+from pipelines.domain.keys import digest, job_key
 from pipelines.domain.records import Generation
 from pipelines.ports import Call
 from pipelines.security import webhook_signatures
@@ -144,5 +144,5 @@ def _generation(provider: str | None, token: str) -> Generation:
 
 def _belongs(gen: Generation, job_id: str | None) -> None:
     """A callback about another job than the one we know is not ours. Raises 404."""
-    if gen.provider_id is not None and job_id != gen.provider_id:
+    if gen.provider_id is not None and (job_id is None or job_key(job_id) != gen.provider_id):
         raise not_here("callback")

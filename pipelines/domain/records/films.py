@@ -143,6 +143,9 @@ class Generation(Leased):
     intent_at: float | None = None
     submitted_at: float | None = None
     provider_id: str | None = None
+    """The job's id, as `keys.job_key` gives it."""
+    wrapped_id: str | None = None
+    """The id that the job is asked for by, where a gateway wraps the job's own in one."""
     progress: int = 0
     result: GenerationResult = field(default_factory=GenerationResult)
     reason: Reason | None = None
@@ -153,6 +156,11 @@ class Generation(Leased):
     clip_id: str | None = None
     created_at: float = 0.0
     updated_at: float = 0.0
+
+    @property
+    def job_id(self) -> str:
+        """What its provider is asked for it by."""
+        return self.wrapped_id or self.provider_id or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import IN_DOUBT, IN_FLIGHT, GenerationStatus
 from pipelines.domain.records import Generation, InboxItem
 from pipelines.domain.state.open_json import JsonObject
@@ -44,7 +45,7 @@ def _find(tx: Tx, provider: str, token: str | None, job_id: str | None) -> Gener
     if token is not None:
         found = tx.generations.find(callback_token=token, provider=provider, limit=1)
     elif job_id is not None:
-        found = tx.generations.find(provider=provider, provider_id=job_id, limit=1)
+        found = tx.generations.find(provider=provider, provider_id=job_key(job_id), limit=1)
     else:
         found = []
     return found[0] if found else None
@@ -74,7 +75,7 @@ def adopt(services: Services, actor: Actor, gen: Generation, job_id: str) -> Non
     """
     now = services.clock.now()
     deadline = now + services.catalogue_model(gen.model).maximum_s
-    known = {"provider_id": job_id, "submitted_at": now, "deadline_at": deadline, "error": None, "polls": 0}
+    known = {**submit.named(job_id), "submitted_at": now, "deadline_at": deadline, "error": None, "polls": 0}
     with services.store.write() as tx:
         run = tx.runs.get(gen.run_id, lock=True)
         submit.must_be_unclaimed(tx, gen, job_id)

@@ -132,7 +132,7 @@ def _handle_missing(
     seen = replace(gen.result, gone_since=since, looked_at=now)
     _note(services, actor, gen, result=seen)
     with suppress(Expired):
-        job = services.providers.get(gen.provider).poll(gen.provider_id or "", request)
+        job = services.providers.get(gen.provider).poll(gen.job_id, request)
         fresh = replace(GenerationResult.of(job.result), gone_since=since, looked_at=now)
         expires_at = job.expires_at or gen.expires_at
         if job.status is _G.SUCCEEDED:
@@ -152,7 +152,7 @@ def _note(services: Services, actor: Actor, gen: Generation, **changes: Any) -> 
 
 
 def _job(gen: Generation) -> Job:
-    return Job(id=gen.provider_id or "", status=_G.SUCCEEDED, result=gen.result, cost_micro=gen.cost_micro)
+    return Job(id=gen.job_id, status=_G.SUCCEEDED, result=gen.result, cost_micro=gen.cost_micro)
 
 
 def _probe(services: Services, path: Path, request: GenerationRequest) -> Footage:

@@ -207,7 +207,7 @@ def _ask_once(services: Services, patience: _ProviderBackoff, gen: Generation) -
     if not patience.lasts(gen.provider):
         return _Answer(gen, actor.now)
     try:
-        job = services.providers.get(gen.provider).poll(gen.provider_id or "", gen.request)
+        job = services.providers.get(gen.provider).poll(gen.job_id, gen.request)
         patience.heard(gen.provider)
         services.points.reach("poll.answered", run=gen.run_id, generation=gen.id)
         return _judge(services, replace(actor, now=services.clock.now()), gen, job)
@@ -347,7 +347,7 @@ def poll_late(services: Services, actor: Actor, gen: Generation) -> None:
     job, waiting = None, False
     if gen.provider_id is not None and gen.polls < LATE_POLLS:
         try:
-            job = services.providers.get(gen.provider).poll(gen.provider_id, gen.request)
+            job = services.providers.get(gen.provider).poll(gen.job_id, gen.request)
         except (Expired, NotConfigured) as error:
             # Not known at this moment, or a key that was changed: it is looked for again as long as for the others.
             logger.info("a late look at %s: %s", gen.id, error.operator)

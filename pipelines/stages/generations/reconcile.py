@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.errors import Ambiguous, Expired, InvalidOrder, ReelgridError, Refused, Retryable, Unavailable
+from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import Generation
 from pipelines.ports import Job
@@ -143,8 +144,10 @@ def _find_in_list(services: Services, actor: Actor, gen: Generation, card: Catal
         return
     job = _unclaimed(services, gen, jobs, since)
     now = services.clock.now()
-    if job is not None and _twin_is_sending(services, gen, now):
+    if job is not None and _twin_is_sending(services, gen, job, now):
         _retry_later(services, actor, gen, now + _pause(card))
+    elif job is not None and job.wordless and _others_in_doubt(services, gen):
+        leave_to_person(services, actor, gen)
     elif job is not None:
         _adopt(services, actor, gen, job, "list")
     elif gen.polls < LIST_TRIES or now < submit.over_at(gen, card) + card.list_grace_s:
@@ -161,22 +164,33 @@ def _unclaimed(services: Services, gen: Generation, jobs: list[Job], since: floa
     because the vendor's clock may be behind.
     """
     with services.store.read() as tx:
-        free = [job for job in jobs if not tx.generations.count(provider=gen.provider, provider_id=job.id)]
+        free = [job for job in jobs if not tx.generations.count(provider=gen.provider, provider_id=job_key(job.id))]
     return min(free, key=lambda job: ((job.created_at or 0.0) < since, job.created_at or 0.0), default=None)
 
 
-def _twin_is_sending(services: Services, gen: Generation, now: float) -> bool:
-    """An equal request is on its way at this moment: the job that was found may be its own."""
+def _twin_is_sending(services: Services, gen: Generation, job: Job, now: float) -> bool:
+    """A request that the list could not tell from ours is on its way at this moment: the job may be its own."""
     with services.store.read() as tx:
         sending = tx.generations.find(status=_G.SUBMITTING, model=gen.model)
     others = (other for other in sending if other.id != gen.id and other.lease_until >= now)
-    return any(_wording(other) == _wording(gen) for other in others)
+    return any(_wording(other, job) == _wording(gen, job) for other in others)
 
 
-def _wording(gen: Generation) -> tuple[object, ...]:
+def _others_in_doubt(services: Services, gen: Generation) -> bool:
+    """Whether a job that tells no words may be that of another scene whose answer was lost as well."""
+    with services.store.read() as tx:
+        doubted = tx.generations.find(status=_G.UNKNOWN, model=gen.model)
+    others = (other for other in doubted if other.request.prompt != gen.request.prompt)
+    return any(_measures(other) == _measures(gen) for other in others)
+
+
+def _wording(gen: Generation, job: Job) -> tuple[object, ...]:
     """What a job that is found in a list is known by."""
-    request = gen.request
-    return request.prompt, request.seconds, request.width, request.height
+    return "" if job.wordless else gen.request.prompt, *_measures(gen)
+
+
+def _measures(gen: Generation) -> tuple[object, ...]:
+    return gen.request.seconds, gen.request.width, gen.request.height
 
 
 def _pause(card: CatalogueModel) -> float:

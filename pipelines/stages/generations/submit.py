@@ -28,6 +28,7 @@ from pipelines.domain.errors import (
     Retryable,
     Unavailable,
 )
+from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import IN_FLIGHT, TERMINAL, GenerationStatus, Reason, RunStatus
 from pipelines.domain.money import dollars
 from pipelines.domain.records import Generation, Run
@@ -238,7 +239,7 @@ def _answer_came_late(services: Services, gen: Generation, job: Job) -> None:
     actor = Actor("late answer", services.clock.now())
     with services.store.read() as tx:
         current = tx.generations.get(gen.id)
-    if current is None or current.provider_id == job.id:
+    if current is None or current.provider_id == job_key(job.id):
         return
     if current.provider_id is None and current.status in (_G.PLANNED, _G.UNKNOWN, _G.ABANDONED):
         with suppress(LostLease, Ambiguous):
@@ -259,7 +260,7 @@ def commit_job(
     card, now = services.catalogue_model(gen.model), services.clock.now()
     actor, result = replace(actor, now=now), GenerationResult.of(job.result)
     values = {
-        "provider_id": job.id,
+        **named(job.id),
         "submitted_at": now,
         "progress": job.progress,
         "result": result,
@@ -290,10 +291,16 @@ def commit_job(
             circuit_breaker.record_outcome(tx, gen.model, now, ok=True)
 
 
+def named(job_id: str) -> dict[str, str | None]:
+    """What a generation keeps of its job's id."""
+    key = job_key(job_id)
+    return {"provider_id": key, "wrapped_id": job_id if job_id != key else None}
+
+
 def must_be_unclaimed(tx: Tx, gen: Generation, job_id: str) -> None:
     """One job is one generation's. Raises Ambiguous when another has it: a search took ours for its own."""
-    tx.serialise(f"job:{gen.provider}:{job_id}")
-    if any(other.id != gen.id for other in tx.generations.find(provider=gen.provider, provider_id=job_id)):
+    tx.serialise(f"job:{gen.provider}:{job_key(job_id)}")
+    if any(other.id != gen.id for other in tx.generations.find(provider=gen.provider, provider_id=job_key(job_id))):
         raise Ambiguous(f"{gen.provider} job {job_id} belongs to another generation")
 
 

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from pipelines.domain.errors import NotAllowed, NotFound, ReelgridError
+from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.records import RESTORED, Checkpoint, Generation
 from pipelines.ports import Job, Tx
@@ -160,8 +161,7 @@ def _unclaimed(services: Services, since: float) -> tuple[tuple[Unclaimed, ...],
             silent.append(error.operator)
             continue
         with services.store.read() as tx:
-            known = {
-                gen.provider_id for gen in tx.generations.find(provider=name, provider_id=[job.id for job in jobs])
-            }
-        found += [Unclaimed(name, job) for job in jobs if job.id not in known]
+            keys = [job_key(job.id) for job in jobs]
+            known = {gen.provider_id for gen in tx.generations.find(provider=name, provider_id=keys)}
+        found += [Unclaimed(name, job) for job in jobs if job_key(job.id) not in known]
     return tuple(found), tuple(silent)

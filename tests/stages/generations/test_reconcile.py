@@ -20,6 +20,7 @@ from pipelines.domain.errors import (
     ReelgridError,
     Unavailable,
 )
+from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import Run
 from pipelines.ports import Accept, GenerationRequest, Job, Submission, anything
@@ -89,6 +90,42 @@ def test_two_equal_scenes_in_doubt_never_share_one_job(tmp_path: Path) -> None:
     harness.until(run, "done")
     jobs = {gen.provider_id for gen in generations(harness, run)}
     assert (len(jobs), len(harness.bought)) == (3, 3)
+
+
+def test_behind_a_gateway_that_wraps_ids_one_job_is_one_generations(tmp_path: Path) -> None:
+    harness = doubtful_world(tmp_path, Ability.LIST)
+    vendor = harness.vendor()
+    vendor.wraps = True
+    vendor.script("a lamp", Outcome.SUCCEED, Outcome.AMBIGUOUS)
+    run = order(harness, "a lamp", "a lamp")
+    harness.until(run, "done")
+    found = generations(harness, run)
+    assert {gen.provider_id for gen in found} == {purchase.job_id for purchase in vendor.bought}
+    assert (len(vendor.bought), problems(harness)) == (2, ())
+    assert {event.detail.by for event in history(harness, "adopted")} == {"list"}
+    assert all(gen.wrapped_id and job_key(gen.wrapped_id) == gen.provider_id for gen in found)
+
+
+def test_a_callback_may_name_a_job_by_the_id_that_a_gateway_wraps(tmp_path: Path) -> None:
+    harness = doubtful_world(tmp_path, Ability.CALLBACK)
+    harness.vendor().wraps = True
+    harness.until(order(harness, "a lamp"), "generating")
+    while not harness.bought:
+        harness.work()
+    assert callback.receive(harness.services, "acme", "one", job_id=harness.vendor().bought[0].job_id)
+
+
+def test_a_list_without_prompts_gives_a_lost_answer_its_job_unless_two_may_have_made_it(tmp_path: Path) -> None:
+    harness = doubtful_world(tmp_path, Ability.LIST)
+    vendor = harness.vendor()
+    vendor.wordless = True
+    vendor.script("a lamp", Outcome.AMBIGUOUS)
+    harness.until(order(harness, "a lamp", "a kite"), "done")
+    vendor.script("a boat", Outcome.AMBIGUOUS)
+    vendor.script("a hat", Outcome.AMBIGUOUS)
+    run = harness.until(order(harness, "a boat", "a hat"), "needs_attention", rounds=20_000)
+    assert {gen.status for gen in generations(harness, run.id)} == {_G.UNKNOWN}
+    assert (sorted(harness.bought), problems(harness)) == (["a boat", "a hat", "a kite", "a lamp"], ())
 
 
 def test_a_callback_with_our_token_adopts_the_job(tmp_path: Path) -> None:
