@@ -38,7 +38,7 @@ _TEXT_STARTS = (b"<", b"{", b"[")
 _HEAD = 512
 EXCERPT_BYTES = 64 * 1024
 """Of a text that came instead of a file, so much is kept for whoever can make something of it."""
-_BAD_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+_BAD_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError)
 
 
 @dataclass(frozen=True, slots=True)

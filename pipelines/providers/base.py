@@ -37,6 +37,7 @@ from pipelines.providers.callbacks import by_token
 from pipelines.providers.catalogue import catalogue_text
 from pipelines.providers.clip_sources import ClipSource, begins_as_video, download_first
 from pipelines.providers.links import clip_in, links_in_text
+from pipelines.providers.video_object import as_object
 from pipelines.providers.vocabulary import parsed, read_error
 from pipelines.settings import Origin, OwnSettings, Settings, own_settings
 
@@ -215,7 +216,8 @@ class Adapter(ABC):
             return ClipSource("a link that is no address", lambda _: _no_address())
         ours = base is not None and same_origin(str(url), base)
         headers = self._key_headers() if ours else {}
-        place = f"the link to {url.host or url.scheme}"
+        # As it is written: not every name in Punycode can be read.
+        place = f"the link to {url.raw_host.decode('ascii', 'replace') or url.scheme}"
         return ClipSource(place, lambda dest: self.download(str(url), dest, headers), str(url))
 
     def own_source(self, url: str) -> ClipSource:
@@ -348,11 +350,13 @@ def submit_timeout(card: CatalogueModel) -> httpx.Timeout:
 
 
 def json_of(response: httpx.Response) -> Any:
-    """The body as JSON, or as text where it is none."""
+    """The body as JSON, also where it was written as JSON twice; or as text where it is none."""
     try:
-        return response.json()
+        body = response.json()
     except ValueError:
         return response.text
+    again = parsed(body) if isinstance(body, str) else None
+    return body if again is None else again
 
 
 def write_clip(dest: Path, data: bytes) -> None:
@@ -384,13 +388,13 @@ def same_origin(url: str, base: str) -> bool:
 
 
 def check_answer(response: httpx.Response, *, vendor: str) -> dict[str, Any]:
-    """The JSON object of a free request. Raises as `vocabulary.read_error` for any other answer."""
+    """The JSON object of a free request; a list becomes its `data`. Raises as `vocabulary.read_error` for all else."""
     body = json_of(response)
     if not response.is_success:
         raise read_error(response.status_code, body, vendor=vendor, headers=response.headers)
-    if not isinstance(body, dict):
+    if not isinstance(body, dict | list):
         raise Unavailable(f"{vendor}: no JSON object in the answer")
-    return body
+    return dict(as_object(body))
 
 
 def link_of(picture: MediaInput) -> str:

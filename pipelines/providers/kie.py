@@ -41,8 +41,8 @@ from pipelines.providers.base import (
 from pipelines.providers.callbacks import by_token, is_job_id
 from pipelines.providers.clip_sources import ClipSource
 from pipelines.providers.links import clip_in, links_of
-from pipelines.providers.video_object import id_of, is_number, job_from, names_another
-from pipelines.providers.vocabulary import create_error, parsed, read_error
+from pipelines.providers.video_object import as_object, id_of, is_number, job_from, names_another
+from pipelines.providers.vocabulary import create_error, known_status, parsed, read_error
 from pipelines.security.webhook_signatures import Unreadable, verify_kie
 from pipelines.settings import Settings
 
@@ -100,9 +100,10 @@ class Provider(Adapter):
             answer = self._http.post(f"{self._url}/api/v1/jobs/createTask", json=body, timeout=submit_timeout(card))
         said = json_of(answer)
         code = _code(answer, said)
-        if code != OK:
+        # A task is a task, whatever number stands beside it.
+        task = id_of(as_object(said)) if code == OK or (answer.is_success and _has_task(said)) else None
+        if not task and code != OK:
             raise create_error(_as_http(code), _unnumbered(said), vendor=self.name, headers=answer.headers)
-        task = id_of(said) if isinstance(said, dict) else None
         if not task:
             raise Ambiguous(f"{self.name}: accepted without a task id: {str(said)[:200]}")
         return Job(id=task, status=GenerationStatus.SUBMITTED)
@@ -113,6 +114,7 @@ class Provider(Adapter):
     def _polled(self, job_id: str, request: GenerationRequest) -> tuple[Job, Any]:  # noqa: ARG002 — the server knows it
         data = self._data("GET", "/api/v1/jobs/recordInfo", params={"taskId": job_id})
         data = parsed(data) if isinstance(data, str) else data
+        data = data[0] if isinstance(data, list) and len(data) == 1 else data
         if not isinstance(data, dict):
             raise Unavailable(f"{self.name}: no record in the answer")
         if names_another(data, job_id):
@@ -161,23 +163,37 @@ def _task_id(body: Mapping[str, Any]) -> str:
     """Its pages disagree on the field; all that are there must agree. Raises InvalidOrder."""
     data = body.get("data")
     sources = (data if isinstance(data, dict) else {}, body)
-    ids = {source[name] for source in sources for name in ("taskId", "task_id") if source.get(name) is not None}
-    task_id = ids.pop() if len(ids) == 1 else None
-    if not isinstance(task_id, str) or not is_job_id(task_id):
+    named = [source[name] for source in sources for name in ("taskId", "task_id") if source.get(name) is not None]
+    ids = {str(found) if isinstance(found, str | int) else "" for found in named}
+    task_id = ids.pop() if len(ids) == 1 else ""
+    if not is_job_id(task_id):
         raise Unreadable("kie: a callback names no task, or two")
     return task_id
 
 
 def _code(answer: httpx.Response, body: Any) -> int:
-    """The code in the body, unless HTTP itself says no."""
-    code = body.get("code") if isinstance(body, dict) else None
+    """The code in the body, unless HTTP itself says no. Gateways in front write it as a text, as 0, or not at all."""
     if not answer.is_success:
         return answer.status_code
-    return code if isinstance(code, int) else HTTPStatus.BAD_GATEWAY
+    code = body.get("code") if isinstance(body, dict) else None
+    if code is None:
+        return OK if isinstance(body, dict) and body.get("data") is not None else HTTPStatus.BAD_GATEWAY
+    said = str(code).strip().removesuffix(".0")
+    if said == "0" or known_status(said) is GenerationStatus.SUCCEEDED or said.lower() == "ok":
+        return OK
+    number = int(said) if said.isascii() and said.isdecimal() else HTTPStatus.BAD_GATEWAY
+    return OK if HTTPStatus.OK <= number < HTTPStatus.MULTIPLE_CHOICES else number
+
+
+def _has_task(said: Any) -> bool:
+    data = said.get("data") if isinstance(said, dict) else None
+    return isinstance(data, dict) and any(data.get(name) for name in ("taskId", "task_id"))
 
 
 def _as_http(code: int) -> int:
-    """Its codes are HTTP's, but for 455: down for maintenance."""
+    """Its codes are HTTP's, but for 455: down for maintenance. What is no refusal in HTTP says nothing."""
+    if code < HTTPStatus.BAD_REQUEST:
+        return HTTPStatus.BAD_GATEWAY
     return HTTPStatus.SERVICE_UNAVAILABLE if code == 455 else code  # noqa: PLR2004 — kie.ai's own
 
 

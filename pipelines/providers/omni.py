@@ -34,8 +34,8 @@ from pipelines.providers.base import (
 from pipelines.providers.callbacks import by_token, standard
 from pipelines.providers.clip_sources import FILE, FILE_VERSION, ClipSource
 from pipelines.providers.links import clip_in, links_of
-from pipelines.providers.video_object import id_of, names_another, tells_of_job
-from pipelines.providers.vocabulary import Words, create_error, known_status, reason_of, words_of
+from pipelines.providers.video_object import as_object, id_of, names_another, tells_of_job
+from pipelines.providers.vocabulary import Words, create_error, fields_of, known_status, reason_of, squeezed, words_of
 from pipelines.settings import Settings
 
 _ENDED_BADLY = frozenset({"incomplete", "budget_exceeded", "requires_action", "requires_continuation"})
@@ -98,10 +98,10 @@ class Provider(Adapter):
         body = json_of(answer)
         if not answer.is_success:
             raise create_error(answer.status_code, body, vendor=self.name, headers=answer.headers)
-        job_id = id_of(body) if isinstance(body, dict) else None
+        job_id = id_of(as_object(body))
         if not job_id:
             raise Ambiguous(f"{self.name}: accepted without an id: {str(body)[:200]}")
-        return job_from(body, card, job_id)
+        return job_from(as_object(body), card, job_id)
 
     def _poll(self, job_id: str, request: GenerationRequest) -> Job:
         return self._polled(job_id, request)[0]
@@ -125,14 +125,12 @@ class Provider(Adapter):
             yield ClipSource("the interaction itself", partial(self._read_inline, job.id), "inline", ours=True)
 
     def _read_inline(self, job_id: str, dest: Path) -> None:
-        body = self._read(job_id)
-        clip, video = clip_in(body), video_part(body)
-        if clip is None and video is not None and video.get("data"):
+        body = _outcome(self._read(job_id))
+        clip = clip_in(body)
+        if clip is None and any(part.get("data") for part in body["contents"]):
             raise BadDelivery(f"{self.name}: the video of {job_id} is not base64, or no video")
         if clip is None:
-            raise Expired(
-                f"{self.name}: {job_id} holds no video {'but a link' if links_of(_outcome(body)) else 'any more'}"
-            )
+            raise Expired(f"{self.name}: {job_id} holds no video {'but a link' if links_of(body) else 'any more'}")
         write_clip(dest, clip)
 
     def _key_headers(self) -> Mapping[str, str]:
@@ -153,7 +151,7 @@ class Provider(Adapter):
         with unpaid(self.name):
             answer = self._answer(self._interactions.get, job_id, timeout=POLL_TIMEOUT_S)
         body = check_answer(answer, vendor=self.name)
-        if not tells_of_job(body, job_id) and video_part(body) is None:
+        if not tells_of_job(body, job_id) and not _holds_video(body):
             raise Unavailable(f"{self.name}: no interaction in the answer: {str(body)[:200]}")
         if names_another(body, job_id):
             raise Unavailable(f"{self.name}: asked for {job_id}, the answer is about {id_of(body)}")
@@ -241,9 +239,9 @@ def job_from(body: Mapping[str, Any], card: CatalogueModel, job_id: str | None =
     word = str(body.get("status") or "").lower()
     status = GenerationStatus.FAILED if word in _ENDED_BADLY else read.status
     words = _words(body, word)
-    if video_part(body) is not None and status is not GenerationStatus.FAILED and known_status(word) is None:
+    if status is not GenerationStatus.FAILED and known_status(word) is None and _holds_video(body):
         status = GenerationStatus.SUCCEEDED
-    if status is GenerationStatus.SUCCEEDED and video_part(body) is None and not read.result.links:
+    if status is GenerationStatus.SUCCEEDED and not _holds_video(body):
         said = words.message or " ".join(str(part.get("text")) for part in _parts(body) if part.get("type") == "text")
         # The status is written before the steps: where there are none yet, it is asked again until the deadline.
         status = GenerationStatus.FAILED if said or words.code or _parts(body) else GenerationStatus.RUNNING
@@ -263,36 +261,47 @@ def job_from(body: Mapping[str, Any], card: CatalogueModel, job_id: str | None =
 
 
 def _outcome(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The interaction with its last video where every server's video is looked for. What it was asked with is no
-    result.
+    """The interaction with what it made, the last first, where every server's clip is looked for. What it was asked
+    with is no result.
     """
-    video = video_part(body)
     kept = {name: value for name, value in body.items() if name not in ("input", "steps", "error", "errors")}
-    link = video.get("uri") or video.get("url") if video else None
-    return kept | ({"video": {"uri": link}} if link else {})
+    return kept | {"contents": [part for part in reversed(_parts(body)) if _may_be_video(part)]}
 
 
-def video_part(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The last video among the steps' contents."""
-    found = [
-        part for part in _parts(body) if _is_video(part) and any(part.get(name) for name in ("uri", "url", "data"))
-    ]
-    return found[-1] if found else None
+def _holds_video(body: Mapping[str, Any]) -> bool:
+    """Whether there is a link to a clip or a clip, or what says that it is one."""
+    outcome = _outcome(body)
+    said = any(part.get("data") and _says_video(part) for part in outcome["contents"])
+    return said or bool(links_of(outcome)) or clip_in(outcome) is not None
 
 
-def _is_video(part: Mapping[str, Any]) -> bool:
-    return part.get("type") == "video" or str(part.get("mime_type") or "").startswith("video/")
+def _mime(part: Mapping[str, Any]) -> str:
+    return str(fields_of(part).get("mimetype") or "").lower()
+
+
+def _says_video(part: Mapping[str, Any]) -> bool:
+    return "video" in str(part.get("type") or "").lower() or _mime(part).startswith("video/")
+
+
+def _may_be_video(part: Mapping[str, Any]) -> bool:
+    return _says_video(part) or not _mime(part) or _mime(part).endswith("octet-stream")
 
 
 def _parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """All contents of all steps; `outputs` and `output_video` are how earlier and other versions name them."""
+    """All contents of all steps but the user's; `outputs` and `output_video` are how earlier and other versions name
+    them.
+    """
     listed = [body.get(name) for name in ("steps", "outputs")]
     steps = [step for steps in listed if isinstance(steps, list) for step in steps if isinstance(step, dict)]
-    contents = [step.get("content") if "content" in step else [step] for step in steps]
+    contents = [step.get("content") if "content" in step else [step] for step in steps if not _is_users(step)]
     alone = body.get("output_video")
     contents.append([{"type": "video", **alone}] if isinstance(alone, dict) else [])
     listed_parts = [content if isinstance(content, list) else [content] for content in contents]
     return [part for content in listed_parts for part in content if isinstance(part, dict)]
+
+
+def _is_users(step: Mapping[str, Any]) -> bool:
+    return step.get("role") == "user" or squeezed(step.get("type") or "") in ("userinput", "input", "user")
 
 
 def _words(body: Mapping[str, Any], word: str) -> Words:

@@ -29,7 +29,7 @@ from pipelines.providers.base import (
 from pipelines.providers.callbacks import by_token
 from pipelines.providers.clip_sources import ClipSource
 from pipelines.providers.openrouter_models import rows_of
-from pipelines.providers.video_object import answered_job, id_of, job_from
+from pipelines.providers.video_object import answered_job, as_object, id_of, job_from
 from pipelines.providers.vocabulary import create_error
 from pipelines.security.webhook_signatures import verify_openrouter
 from pipelines.settings import Settings
@@ -81,10 +81,10 @@ class Provider(Adapter):
         said = json_of(answer)
         if not answer.is_success:
             raise create_error(answer.status_code, said, vendor=self.name, headers=answer.headers)
-        job_id = id_of(said) if isinstance(said, dict) else None
+        job_id = id_of(as_object(said))
         if not job_id:
             raise Ambiguous(f"{self.name}: accepted without a job id: {str(said)[:200]}")
-        return job_from(said, job_id)
+        return job_from(as_object(said), job_id)
 
     def _poll(self, job_id: str, request: GenerationRequest) -> Job:
         return self._polled(job_id, request)[0]

@@ -45,7 +45,7 @@ from pipelines.providers.base import (
 from pipelines.providers.callbacks import by_token, standard
 from pipelines.providers.clip_sources import ClipSource
 from pipelines.providers.pictures import sized
-from pipelines.providers.video_object import answered_job, id_of, job_from, tells_end_of
+from pipelines.providers.video_object import answered_job, as_object, id_of, job_from, tells_end_of
 from pipelines.providers.vocabulary import create_error, is_about_key, read_error, squeezed, words_of
 from pipelines.settings import Settings
 
@@ -133,9 +133,9 @@ class Provider(Adapter):
                 timeout=submit_timeout(card),
             )
         body = json_of(answer)
-        job_id = id_of(body) if isinstance(body, dict) and (answer.is_success or _is_job(body)) else None
+        job_id = id_of(as_object(body)) if answer.is_success or _is_job(body) else None
         if job_id:
-            return job_from(body, job_id)
+            return job_from(as_object(body), job_id)
         if answer.is_success:
             raise Ambiguous(f"{self.name}: accepted without a job id: {str(body)[:200]}")
         raise create_error(answer.status_code, body, vendor=self.name, headers=answer.headers)

@@ -124,6 +124,11 @@ def _refusal_in(body: Body) -> int | None:
     return None
 
 
+def as_object(body: Any) -> Body:
+    """An answer as an object: some servers answer with a list of one job. Empty for what is neither."""
+    return {"data": body} if isinstance(body, list) else body if isinstance(body, Mapping) else {}
+
+
 def tells_of_job(body: Body, job_id: str | None = None) -> bool:
     """Whether anything in it is about a job: a status, how far it is, a link to its file, or its id."""
     parts = parts_of(body, job_id)

@@ -44,7 +44,9 @@ _STATUSES: Mapping[GenerationStatus, tuple[str, ...]] = {
     _G.SUCCEEDED: (
         "completed", "complete", "succeeded", "succeed", "success", "successful", "successfully", "successed", "done",
         "finished", "finish", "finish success", "ready", "generated", "rendered", "processed", "fulfilled", "finalized",
-        "available", "all success", "all done",
+        "available", "all success", "all done", "render complete", "rendering complete", "rendering done",
+        "render success", "partial success", "partially completed", "partially succeeded", "completed with errors",
+        "completed with warnings", "success with fallback",
     ),
     _G.FAILED: (
         "failed", "fail", "failure", "error", "errored", "rejected", "refused", "denied", "blocked", "filtered",

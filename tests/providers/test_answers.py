@@ -376,3 +376,40 @@ def test_an_interaction_that_is_done_before_its_steps_are_there_is_asked_again()
     ):
         job = omni.job_from({"id": "v1_a", "status": "DONE", **held}, OMNI)
         assert (job.status, job.result) == (G.SUCCEEDED, JobResult(url=LINK))
+
+
+INSIDE = base64.b64encode(CLIP).decode()
+MADE: list[dict[str, Any]] = [
+    {"type": "VIDEO", "uri": LINK},
+    {"type": "video", "fileUri": LINK},
+    {"mimeType": "video/mp4", "fileUri": LINK},
+    {"video": {"uri": LINK}},
+    {"type": "output_video", "video_url": LINK},
+    {"fileData": {"mimeType": "video/mp4", "fileUri": LINK}},
+    {"inlineData": {"mimeType": "video/mp4", "data": INSIDE}},
+    {"type": "video", "data": INSIDE},
+    {"type": "file", "uri": LINK},
+]
+PICTURE = {"type": "image", "mime_type": "image/png", "uri": "https://cdn.example/files/1"}
+
+
+@pytest.mark.parametrize("part", MADE, ids=str)
+def test_a_clip_of_an_interaction_is_found_however_its_part_is_spelt(part: dict[str, Any]) -> None:
+    asked = {"type": "user_input", "content": [PICTURE, {"type": "video", "uri": "https://cdn.example/ours.mp4"}]}
+    made = {"type": "model_output", "content": [{"type": "text", "text": "Here it is."}, PICTURE, part]}
+    body = {"id": "v1_a", "status": "completed", "steps": [asked, made]}
+    job = omni.job_from(body, OMNI)
+    assert (job.status, job.result.links) == (G.SUCCEEDED, (LINK,) if LINK in str(part) else ())
+
+
+def test_of_several_clips_of_an_interaction_the_last_counts() -> None:
+    parts = [{"type": "video", "uri": "https://cdn.example/draft.mp4"}, {"type": "video", "uri": LINK}]
+    job = omni.job_from({"id": "v1_a", "status": "completed", "steps": [{"content": parts}]}, OMNI)
+    assert job.result.url == LINK
+
+
+def test_what_an_interaction_was_asked_with_is_not_what_it_made() -> None:
+    asked = {"type": "user_input", "content": [{"type": "video", "uri": LINK}]}
+    made = {"type": "model_output", "content": [{"type": "text", "text": "I cannot."}]}
+    job = omni.job_from({"id": "v1_a", "status": "completed", "steps": [asked, made]}, OMNI)
+    assert (job.status, job.error) == (G.FAILED, "I cannot.")

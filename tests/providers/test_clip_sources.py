@@ -152,6 +152,7 @@ FAULTS: dict[str, Answer] = {
     "redirect inside": (302, {"Location": "http://10.1.2.3:9/x.mp4"}, b""),
     "redirect to a file": (302, {"Location": "file:///etc/passwd"}, b""),
     "redirect to nonsense": (302, {"Location": "http://[bad/"}, b""),
+    "redirect to no name": (302, {"Location": "http://xn--a/x.mp4"}, b""),
 }
 ADDRESSES = {
     "a port nobody trusts": "http://localhost:30000/x.mp4",
@@ -160,6 +161,7 @@ ADDRESSES = {
     "a bucket": "s3://bucket/x.mp4",
     "a host that is none": "https://cdn.invalid/x.mp4",
     "no address": "http://[bad/x.mp4",
+    "a name in Punycode that means nothing": "http://xn--a/x.mp4",
     "a port that is none": "http://example.com:99999/x.mp4",
     "a path on its disk": "/data/outputs/x.mp4",
     "a drive": "C:\\videos\\x.mp4",
