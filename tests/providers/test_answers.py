@@ -379,7 +379,7 @@ def test_an_interaction_that_is_done_before_its_steps_are_there_is_asked_again()
 
 
 INSIDE = base64.b64encode(CLIP).decode()
-MADE: list[dict[str, Any]] = [
+SPELT: list[dict[str, Any]] = [
     {"type": "VIDEO", "uri": LINK},
     {"type": "video", "fileUri": LINK},
     {"mimeType": "video/mp4", "fileUri": LINK},
@@ -393,7 +393,7 @@ MADE: list[dict[str, Any]] = [
 PICTURE = {"type": "image", "mime_type": "image/png", "uri": "https://cdn.example/files/1"}
 
 
-@pytest.mark.parametrize("part", MADE, ids=str)
+@pytest.mark.parametrize("part", SPELT, ids=str)
 def test_a_clip_of_an_interaction_is_found_however_its_part_is_spelt(part: dict[str, Any]) -> None:
     asked = {"type": "user_input", "content": [PICTURE, {"type": "video", "uri": "https://cdn.example/ours.mp4"}]}
     made = {"type": "model_output", "content": [{"type": "text", "text": "Here it is."}, PICTURE, part]}
