@@ -378,7 +378,7 @@ def test_an_interaction_that_is_done_before_its_steps_are_there_is_asked_again()
         assert (job.status, job.result) == (G.SUCCEEDED, JobResult(url=LINK))
 
 
-INSIDE = base64.b64encode(CLIP).decode()
+IN_BASE64 = base64.b64encode(CLIP).decode()
 SPELT: list[dict[str, Any]] = [
     {"type": "VIDEO", "uri": LINK},
     {"type": "video", "fileUri": LINK},
@@ -386,8 +386,8 @@ SPELT: list[dict[str, Any]] = [
     {"video": {"uri": LINK}},
     {"type": "output_video", "video_url": LINK},
     {"fileData": {"mimeType": "video/mp4", "fileUri": LINK}},
-    {"inlineData": {"mimeType": "video/mp4", "data": INSIDE}},
-    {"type": "video", "data": INSIDE},
+    {"inlineData": {"mimeType": "video/mp4", "data": IN_BASE64}},
+    {"type": "video", "data": IN_BASE64},
     {"type": "file", "uri": LINK},
 ]
 PICTURE = {"type": "image", "mime_type": "image/png", "uri": "https://cdn.example/files/1"}
