@@ -223,7 +223,7 @@ def test_ids_that_a_gateway_wraps_become_the_jobs_own_and_go_back(database_url: 
         others = [other for other in tx.generations.find() if other.id != asked]
         assert {other.wrapped_id for other in others} == {None}
         assert all(other.job_id == (other.provider_id or "") for other in others)
-    old_rows.downgrade(store.engine, "0028")
+    old_rows.downgrade(store.engine, "0029")
     with store.engine.connect() as connection:
         rows = connection.execute(text("SELECT id FROM generations WHERE provider_id = :id"), {"id": wrapped})
         assert [row.id for row in rows] == [asked]
