@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -177,3 +178,31 @@ def test_what_is_the_operators_is_refused_whatever_is_asked(two: tuple[WebHarnes
         *("api.stop", "api.stop_state", "api.process_queue", "api.sweep", "api.decide"),
         *("health.metrics", "pages.switch", "pages.decide"),
     }
+
+
+def test_an_agent_reaches_nothing_of_another(two: tuple[WebHarness, Customer, Customer, Ids]) -> None:
+    """Every tool that takes an id, with another's: the answer of an unknown one, and nothing of the owner's changes."""
+    harness, first, second, ids = two
+    message: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    listed: Any = harness.client.post("/mcp", json=message, headers=second.headers)
+    unknown = {**ids, "run_id": "run_nobody", "base_id": "appNobody00000000", "record_id": "recNobody00000000"}
+    before, asked = everything(harness, first.account_id), 0
+    for tool in listed.json["result"]["tools"]:
+        wanted = json.dumps(tool["inputSchema"])
+        named = [name for name in ("run_id", "record_id", "base_id") if f'"{name}"' in wanted]
+        answers = []
+        for known in (ids, unknown):
+            arguments = {name: known[name] for name in named}
+            call = {**message, "method": "tools/call", "params": {"name": tool["name"], "arguments": arguments}}
+            answer: Any = harness.client.post("/mcp", json=call, headers=second.headers)
+            text = answer.get_data(as_text=True)
+            for value in known.values():
+                text = text.replace(value, "…") if len(value) > 1 else text
+            answers.append((answer.status_code, text))
+        if named:
+            asked += 1
+            assert answers[0] == answers[1], tool["name"]
+            assert answer.json["result"]["isError"], tool["name"]
+        assert MARK not in answers[0][1].lower()
+    assert asked >= 3
+    assert everything(harness, first.account_id) == before

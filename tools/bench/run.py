@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-SECTIONS = ("media", "trigger", "sweep", "product", "airtable", "history", "idle", "scale")
+SECTIONS = ("media", "trigger", "sweep", "product", "airtable", "history", "idle", "scale", "access")
 """Each is a module `tools.bench.<name>` with a function `rows() -> list[dict]`."""
 
 
