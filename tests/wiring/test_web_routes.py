@@ -17,6 +17,7 @@ OPEN_TO_ALL = {
     "/openapi.json",
     "/docs",
     "/docs/problems",
+    "/.well-known/oauth-protected-resource",
     "/llms.txt",
     "/sign-in",
     "/sign-out",
