@@ -84,8 +84,10 @@ def order_lines(services: Services, tx: Tx, actor: Actor, run: Run, scenes: Sequ
     problems: dict[str, None] = {}
     for scene in scenes:
         line = line_of(scene, voice)
-        if line is None or scene.sound is not None:
+        if line is None or (scene.sound is not None and tx.files.get(scene.sound) is not None):
             continue
+        # Its file may have outlived its retention: then the line is there no more than one never said.
+        tx.scenes.change(scene.id, sound=None)
         if reason := services.speech.cannot_say(line):
             problems[f"Scene {scene.number} has no narrator. {reason}"] = None
         else:
@@ -120,7 +122,7 @@ def _order(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, lin
     (bought,) = tx.purchases.find(fingerprint=mark)
     in_vain = bought.run_id == run.id and bought.status in (_G.FAILED, _G.UNKNOWN)
     if bought.status is _G.FETCHED and bought.file and tx.files.get(bought.file) is not None:
-        give(tx, run, scene, bought)
+        give(tx, actor.now, run, scene, bought)
     elif bought.status in OPEN or in_vain:
         # It is on its way, for whomever; or this run has tried in vain, and only a new start tries again.
         return
@@ -140,11 +142,12 @@ def move(tx: Tx, actor: Actor, bought: Purchase, to: GenerationStatus, **changes
     return True
 
 
-def give(tx: Tx, run: Run, scene: Scene, bought: Purchase) -> None:
+def give(tx: Tx, now: float, run: Run, scene: Scene, bought: Purchase) -> None:
     """A scene gets its spoken line; one that will end early says so in the row."""
     tx.scenes.change(scene.id, sound=bought.file)
+    tx.files.change(bought.file or "", last_used_at=now)
     if scene.clip_id:
-        tx.clips.change(scene.clip_id, next_at=bought.updated_at)
+        tx.clips.change(scene.clip_id, next_at=now)
     if is_too_long(bought.seconds, room_s(scene.seconds)):
         warn(tx, run, (too_long(scene.number, scene.seconds),))
 

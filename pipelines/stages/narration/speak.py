@@ -28,7 +28,7 @@ from pipelines.stages.spending import credit_book, ledger
 logger = logging.getLogger(__name__)
 
 _G = GenerationStatus
-TURN_S = 2.0
+TURN_S = 10.0
 """So long lines wait that another step is speaking."""
 NO_MONEY = "What was set aside for this video does not reach for it."
 LOST = "The voice service did not answer, and may have charged for it. Start again to have it spoken."
@@ -180,7 +180,7 @@ def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, key: st
             credit_book.capture(tx, now.now, run, services.prices.speech(cost))
             bought = tx.purchases.get(asked.id) or asked
             for scene in lines.wanted_by(tx, run, bought).values():
-                lines.give(tx, run, scene, bought)
+                lines.give(tx, now.now, run, scene, bought)
 
 
 def _commit_error(services: Services, actor: Actor, run: Run, asked: Purchase, error: ReelgridError) -> None:

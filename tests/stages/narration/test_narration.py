@@ -13,6 +13,7 @@ from pipelines.domain.footage import Voice
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Purchase, Run
 from pipelines.stages.decisions import control
+from pipelines.stages.files import keep
 from pipelines.stages.orders import plan_run
 from pipelines.testing.fakes import ScriptedSpeech
 from pipelines.testing.services import CATALOGUE
@@ -203,3 +204,12 @@ def test_a_line_that_another_run_was_buying_when_it_stopped_is_bought_by_the_nex
     house.settle()
     assert (run.status.value, house.run(stopped).status.value) == ("done", "cancelled")
     assert [scene.sound is not None for scene in house.scenes(run)] == [True]
+
+
+def test_a_line_whose_file_has_outlived_its_retention_is_said_again(house: StageHarness) -> None:
+    record_id, run = order_scenes(house, "A fox wakes up.")
+    (scene,) = house.scenes(run)
+    keep.remove(house.services, [scene.sound or ""])
+    house.airtable.edit("Videos", record_id, **{"Logo Opacity": 0.5, "Loudness": -16})
+    again = house.make(record_id)
+    assert (again.status.value, said(house)) == ("done", ["A fox wakes up.", "A fox wakes up."])
