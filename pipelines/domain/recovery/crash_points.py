@@ -63,6 +63,12 @@ _ROWS = (
     ),
     ("speech.lost", "worker", "the line, planned once more", "It is asked for again, for the second and last time."),
     ("speech.said", "worker", "the intent: submitting", "The answer is lost and counts as spent, as above."),
+    (
+        "speech.stored",
+        "worker",
+        "the intent: submitting; the file is in storage",
+        "The file is found by the moment of its intent; nothing is asked for again.",
+    ),
     ("speech.committed", "worker", "the spoken line", "The next line is asked for; this one is there."),
     ("fetch.downloaded", "worker", "succeeded", "It is fetched again, before the provider's copy expires."),
     ("fetch.stored", "worker", "succeeded; the file is in storage", "The put is repeated: the key is its content."),

@@ -17,7 +17,6 @@ from pipelines.domain.lifecycle import MOVING, GenerationStatus
 from pipelines.domain.records import Purchase, Run
 from pipelines.ports import Speaker, Tx, log_context
 from pipelines.stages.files import keep
-from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.generations.submit import insist
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
@@ -79,9 +78,16 @@ def _drop(services: Services, actor: Actor, run: Run, open_ones: Sequence[Purcha
 
 
 def _settled(services: Services, actor: Actor, run: Run, bought: Purchase) -> Purchase:
-    """A line that was asked for by a step that died: its answer is lost, and it counts as spent."""
+    """A line that was asked for by a step that died: what that had stored is taken; else its answer is lost and counts
+    as spent.
+    """
     if bought.status is not _G.SUBMITTING:
         return bought
+    key = _key(run, bought)
+    if services.media.stat(key) is not None:
+        keep.use(services, run.id, [key])
+        _commit(services, actor, run, bought, key, _length_of(services, scratch.local(services, key)))
+        return replace(bought, status=_G.FETCHED)
     with services.store.write() as tx:
         to = _lose(tx, actor, run, bought)
     services.points.reach("speech.lost", run=run.id, purchase=bought.id)
@@ -129,18 +135,18 @@ def _say_all(services: Services, actor: Actor, run: Run, open_ones: Sequence[Pur
 
 def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: Purchase, leader: str) -> None:
     """Intent, one call, the file into storage, commit."""
+    intent_at = services.clock.now()
+    asked = replace(bought, status=_G.SUBMITTING, tries=bought.tries + 1, intent_at=intent_at)
     with services.store.write() as tx:
         held = tx.purchases.get(leader, lock=True)
         if held is None or held.lease_token != actor.lease:
             raise LostLease(leader)
-        intent = {"tries": bought.tries + 1, "intent_at": services.clock.now()}
         if ledger.held(tx, run) < bought.reserve_micro:
             _end(tx, actor, run, bought, _G.FAILED, "the hold does not reach", NO_MONEY)
             return
-        if not lines.move(tx, actor, bought, _G.SUBMITTING, **intent):
+        if not lines.move(tx, actor, bought, _G.SUBMITTING, tries=asked.tries, intent_at=asked.intent_at):
             return
-        ledger.reserve_line(tx, services.clock.now(), run, bought.reserve_micro)
-    asked = replace(bought, status=_G.SUBMITTING, tries=bought.tries + 1)
+        ledger.reserve_line(tx, intent_at, run, bought.reserve_micro)
     services.points.reach("speech.intended", run=run.id, purchase=bought.id)
     with scratch.draft(services, "sounds", f"{bought.id}.wav") as path:
         try:
@@ -150,7 +156,8 @@ def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: P
         except ReelgridError as error:
             _commit_error(services, actor, run, asked, error)
             return
-        key = _stored(services, run, asked, path)
+        key = keep.keep(services, run.id, path, _key(run, asked), "audio/wav").key
+        services.points.reach("speech.stored", run=run.id, purchase=bought.id)
     insist(lambda: _commit(services, actor, run, asked, key, seconds))
     services.points.reach("speech.committed", run=run.id, purchase=bought.id)
 
@@ -163,11 +170,10 @@ def _length_of(services: Services, path: Path) -> float:
         raise Ambiguous(f"the answer cannot be played: {error.operator}") from error
 
 
-def _stored(services: Services, run: Run, bought: Purchase, path: Path) -> str:
-    """By its content: of a line that was asked for twice, either answer may be kept."""
-    mark = sha256_of(path)
-    key = f"{storage_folder('sounds', run.account_id)}/{mark[:2]}/{bought.fingerprint[:16]}-{mark}.wav"
-    return keep.keep(services, run.id, path, key, "audio/wav").key
+def _key(run: Run, asked: Purchase) -> str:
+    """Where the answer to one question is stored: who takes over after a death looks there before asking again."""
+    moment = round((asked.intent_at or 0.0) * 1000)
+    return f"{storage_folder('sounds', run.account_id)}/{asked.fingerprint[:2]}/{asked.fingerprint[:32]}-{moment}.wav"
 
 
 def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, key: str, seconds: float) -> None:

@@ -77,6 +77,17 @@ def test_a_death_with_a_question_open_is_counted_and_never_above_the_quote(point
     assert house.balanced()
 
 
+def test_a_death_after_the_answer_was_stored_costs_nothing_more(house: StageHarness) -> None:
+    def die() -> None:
+        raise ZeroDivisionError
+
+    house.points.at("speech.stored", die)
+    run = narrated(house, "A fox wakes up.")
+    assert (run.status.value, len(voice(house).said)) == ("done", 1)
+    assert spent(house, run) == CLIP + LINE
+    assert house.balanced()
+
+
 def test_max_cost_counts_the_voice_and_a_line_bought_before_is_not_quoted_again(house: StageHarness) -> None:
     refused = narrated(house, "A fox wakes up.", **{"Max Cost": 0.41})
     assert refused.status.value == "needs_attention"
