@@ -144,3 +144,10 @@ def test_moderation_names_the_prompt_that_it_flags(url: str, tmp_path: Path) -> 
     moderator = build_moderator(load_settings(environ, tmp_path))
     assert moderator.culprit("A fox [[flag]]", ()) == "the prompt (violence)"
     assert moderator.culprit("A fox", ()) is None
+
+
+def test_with_a_narrator_each_scene_says_something_that_fits_and_without_one_nothing(build: Build) -> None:
+    said = build().write(brief(narration_words=6)).scenes
+    assert all(scene.narration and len(scene.narration.split()) <= 6 for scene in said)
+    assert len({scene.narration for scene in said}) > 1
+    assert [scene.narration for scene in build().write(brief()).scenes] == [None] * 4

@@ -289,3 +289,12 @@ def test_cached_input_is_cheaper_and_a_snapshot_costs_what_its_model_costs() -> 
     assert price.cost_micro(Usage(input=10_000, output=1000)) == 1500
     assert price.cost_micro(Usage(input=10_000, cached=10_000, output=1000)) == 600
     assert price.cost_micro(Usage(input=0, output=0)) == 1
+
+
+def test_what_happens_is_said_in_as_many_words_as_fit() -> None:
+    story = "A red fox crosses a snowy forest at night. It finds a lantern. It sleeps."
+    brief = Brief(master_prompt=story, scenes=3, seconds=4.0, aspect_ratio="16:9")
+    said = DeterministicWriter().write(replace(brief, narration_words=5)).scenes
+    assert [len((scene.narration or "").split()) <= 5 for scene in said] == [True] * 3
+    assert said[1].narration == "It finds a lantern."
+    assert [scene.narration for scene in DeterministicWriter().write(brief).scenes] == [None] * 3

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from threading import Barrier
 
 from typing_extensions import override
 
-from pipelines.domain.footage import ClipWork, Prepared, Target
+from pipelines.domain.footage import ClipWork, Footage, Prepared, Target
+from pipelines.domain.keys import digest
 from pipelines.domain.records import Clip
 from pipelines.stages.films import pieces
 from pipelines.testing import QuietFilmEditor, make_services, tiny_mp4
@@ -57,3 +59,15 @@ def test_two_runs_that_need_the_same_piece_at_the_same_moment_do_not_write_into_
     assert stored is not None
     assert stored.read_bytes() in editor.wholes
     assert not list((services.work / "pieces").iterdir())
+
+
+def test_a_piece_without_a_narrator_has_the_name_that_it_always_had() -> None:
+    """Films that are made again find what was prepared before there were narrators."""
+    footage = Footage(duration_s=4.0)
+    clip = Clip(id="c", run_id="r", scene_id="s", fingerprint="", sha256="aa", key=KEY, size=1, footage=footage)
+    target = Target(width=1280, height=720, fps=Fraction(24))
+    work = pieces.PieceWork("16:9", clip, target, 2.0, "Hello", None, 0.5)
+    mark = digest(pieces.VERSION, "aa", repr(target), 2.0, "Hello", None, 0.5)
+    assert work.key == f"pieces/{mark[:2]}/piece-{mark}.mp4"
+    said = replace(work, voice=pieces.VoiceWork("sounds/aa/x.wav", "Hello.", 0.3, 3.5))
+    assert said.key != work.key
