@@ -17,7 +17,7 @@ from pipelines.domain.errors import NotConfigured, ProviderFailed, Unavailable
 from pipelines.domain.planning.narration import Line, is_english
 
 VOICE = "local/heart"
-LONGEST_S = 120.0
+LONGEST_S = 60.0
 """Loading takes seconds and a line less than one: who is silent for so long has died or hangs."""
 _NEEDED = ("hibari", "onnxruntime")
 _ENDS_S = 5.0

@@ -191,6 +191,8 @@ class ScriptedSpeech(Speech):
         self.calls: list[str] = []
         self.fail: dict[str, ReelgridError] = {}
         self.away: str | None = None
+        self.meanwhile: Callable[[], object] | None = None
+        """Done once, before the next line is said."""
 
     @property
     def default_voice(self) -> str:
@@ -225,6 +227,9 @@ class ScriptedSpeech(Speech):
 
     def say(self, line: Line, dest: Path) -> None:
         """A tone of the line's length."""
+        act, self.meanwhile = self.meanwhile, None
+        if act is not None:
+            act()
         for words in [words for words in self.fail if words in line.text]:
             raise self.fail.pop(words)
         self.said.append(line)

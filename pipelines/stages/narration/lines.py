@@ -133,10 +133,10 @@ def _order(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, lin
 
 
 def move(tx: Tx, actor: Actor, bought: Purchase, to: GenerationStatus, **changes: object) -> bool:
-    """Change a purchase's status, unless somebody else has done so."""
+    """Change a purchase's status, unless somebody else has done so, or asked once more meanwhile."""
     check(PURCHASE_TRANSITIONS, bought.status, to)
     values = {"updated_at": actor.now, **changes}
-    if not tx.purchases.change(bought.id, {"status": bought.status}, status=to, **values):
+    if not tx.purchases.change(bought.id, {"status": bought.status, "tries": bought.tries}, status=to, **values):
         return False
     record(tx, actor, "purchase", bought.id, bought.run_id, "status", bought.status, to)
     return True

@@ -33,6 +33,7 @@ NO_MONEY = "What was set aside for this video does not reach for it."
 LOST = "The voice service did not answer, and may have charged for it. Start again to have it spoken."
 PATIENCE_S = 20.0
 """A film does not wait longer than this before each further try, whatever the voice service asks for."""
+FREE_TRIES = 6
 TROUBLES = 4
 """So often a voice that is away is asked; then the film is made without it."""
 
@@ -95,28 +96,36 @@ def _settled(services: Services, actor: Actor, run: Run, bought: Purchase) -> Pu
 
 
 def _lose(tx: Tx, actor: Actor, run: Run, asked: Purchase) -> GenerationStatus:
-    """It counts as spent. One more try where the quote has room for it; what costs nothing is asked for again."""
-    _settle(tx, actor, run, asked, asked.reserve_micro)
-    if asked.tries < lines.TRIES or not asked.reserve_micro:
-        lines.move(tx, actor, asked, _G.PLANNED)
+    """It counts as spent. One more try where the quote has room for it, and a few where trying costs nothing."""
+    if asked.tries < (lines.TRIES if asked.reserve_micro else FREE_TRIES):
+        _close(tx, actor, run, asked, _G.PLANNED, asked.reserve_micro)
         return _G.PLANNED
-    _end(tx, actor, run, asked, _G.UNKNOWN, "its answer was lost", LOST)
+    if _close(
+        tx, actor, run, asked, _G.UNKNOWN, asked.reserve_micro, error="its answer was lost", next_at=None, **FREE
+    ):
+        _tell(tx, run, asked, LOST)
     return _G.UNKNOWN
 
 
-def _settle(tx: Tx, actor: Actor, run: Run, asked: Purchase, cost: int) -> None:
-    """In the transaction in which a question ends."""
+def _close(tx: Tx, actor: Actor, run: Run, asked: Purchase, to: GenerationStatus, cost: int, **changes: object) -> bool:
+    """A question has ended, and its money with it; False where somebody else has ended it."""
+    if not lines.move(tx, actor, asked, to, cost_micro=asked.cost_micro + cost, **changes):
+        return False
     ledger.settle_line(tx, actor.now, run, asked.reserve_micro, cost)
-    tx.purchases.change(asked.id, cost_micro=asked.cost_micro + cost)
+    return True
 
 
-def _end(tx: Tx, actor: Actor, run: Run, bought: Purchase, to: GenerationStatus, why: str, said: str) -> None:
+def _end(tx: Tx, actor: Actor, run: Run, planned: Purchase, why: str, said: str) -> None:
+    """A line is not asked for any more."""
+    if lines.move(tx, actor, planned, _G.FAILED, error=why, next_at=None, **FREE):
+        _tell(tx, run, planned, said)
+
+
+def _tell(tx: Tx, run: Run, bought: Purchase, said: str) -> None:
     """A line does not come: the film is made without it, and its row says so."""
-    if lines.move(tx, actor, bought, to, error=why, next_at=None, **FREE):
-        scenes = lines.wanted_by(tx, run, bought).values()
-        numbers = ", ".join(str(scene.number) for scene in scenes)
-        if numbers:
-            lines.warn(tx, run, (f"Scene {numbers} has no narrator. {said}",))
+    numbers = ", ".join(str(scene.number) for scene in lines.wanted_by(tx, run, bought).values())
+    if numbers:
+        lines.warn(tx, run, (f"Scene {numbers} has no narrator. {said}",))
 
 
 def _say_all(services: Services, actor: Actor, run: Run, open_ones: Sequence[Purchase]) -> None:
@@ -142,7 +151,7 @@ def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: P
         if held is None or held.lease_token != actor.lease:
             raise LostLease(leader)
         if ledger.held(tx, run) < bought.reserve_micro:
-            _end(tx, actor, run, bought, _G.FAILED, "the hold does not reach", NO_MONEY)
+            _end(tx, actor, run, bought, "the hold does not reach", NO_MONEY)
             return
         if not lines.move(tx, actor, bought, _G.SUBMITTING, tries=asked.tries, intent_at=asked.intent_at):
             return
@@ -180,9 +189,8 @@ def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, key: st
     with services.store.write() as tx:
         now = replace(actor, now=services.clock.now())
         done = {"file": key, "seconds": seconds, "error": None, "next_at": None, **FREE}
-        if lines.move(tx, now, asked, _G.FETCHED, **done):
-            cost = services.speech.cost_micro(asked.request, seconds)
-            _settle(tx, now, run, asked, cost)
+        cost = services.speech.cost_micro(asked.request, seconds)
+        if _close(tx, now, run, asked, _G.FETCHED, cost, **done):
             credit_book.capture(tx, now.now, run, services.prices.speech(cost))
             bought = tx.purchases.get(asked.id) or asked
             for scene in lines.wanted_by(tx, run, bought).values():
@@ -197,11 +205,9 @@ def _commit_error(services: Services, actor: Actor, run: Run, asked: Purchase, e
         if isinstance(error, Ambiguous):
             _lose(tx, actor, run, asked)
         elif again:
-            _settle(tx, actor, run, asked, 0)
-            lines.move(tx, actor, asked, _G.PLANNED, tries=asked.tries - 1)
-        else:
-            _settle(tx, actor, run, asked, 0)
-            _end(tx, actor, run, asked, _G.FAILED, error.operator, error.marketer)
+            _close(tx, actor, run, asked, _G.PLANNED, 0, tries=asked.tries - 1)
+        elif _close(tx, actor, run, asked, _G.FAILED, 0, error=error.operator, next_at=None, **FREE):
+            _tell(tx, run, asked, error.marketer)
     if again:
         raise error
 
@@ -215,6 +221,6 @@ def give_up(services: Services, actor: Actor, purchase_id: str, error: ReelgridE
             status = _lose(tx, actor, run, one) if run and one.status is _G.SUBMITTING else one.status
             if run and status is _G.PLANNED:
                 planned = replace(one, status=_G.PLANNED)
-                _end(tx, actor, run, planned, _G.FAILED, error.operator, error.marketer)
+                _end(tx, actor, run, planned, error.operator, error.marketer)
         if run is not None:
             wake_run(tx, run.id, services.clock.now())

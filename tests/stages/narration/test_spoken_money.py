@@ -88,6 +88,22 @@ def test_a_death_after_the_answer_was_stored_costs_nothing_more(house: StageHarn
     assert house.balanced()
 
 
+def test_who_slept_through_its_lease_moves_no_money_when_it_wakes(tmp_path: Path) -> None:
+    """Another step held its question for lost, asked once more, and is done: its late error says nothing any more."""
+    house = StageHarness.build(tmp_path)
+
+    def sleep_through_it() -> None:
+        house.clock.pass_by(120.0)
+        house.settle()
+        raise Refused("late", marketer="Too late.")
+
+    voice(house).meanwhile = sleep_through_it
+    run = narrated(house, "A fox wakes up.")
+    assert (run.status.value, len(voice(house).said)) == ("done", 1)
+    assert spent(house, run) == CLIP + 2 * LINE
+    assert house.balanced()
+
+
 def test_max_cost_counts_the_voice_and_a_line_bought_before_is_not_quoted_again(house: StageHarness) -> None:
     refused = narrated(house, "A fox wakes up.", **{"Max Cost": 0.41})
     assert refused.status.value == "needs_attention"
