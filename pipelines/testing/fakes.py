@@ -185,8 +185,9 @@ class ScriptedSpeech(Speech):
     `fail` is raised once for a line that holds its words; `said` are the lines in their order, `calls` who was called.
     """
 
-    def __init__(self, *, price_micro: int = 10_000) -> None:
+    def __init__(self, *, price_micro: int = 10_000, usual: str = "local/heart") -> None:
         self.price_micro = price_micro
+        self._usual = usual
         self.said: list[Line] = []
         self.calls: list[str] = []
         self.fail: dict[str, ReelgridError] = {}
@@ -196,8 +197,8 @@ class ScriptedSpeech(Speech):
 
     @property
     def default_voice(self) -> str:
-        """The free one."""
-        return "local/heart"
+        """The free one, unless it was told otherwise."""
+        return self._usual
 
     def unknown(self, voice: str) -> str | None:
         """Only two are known."""

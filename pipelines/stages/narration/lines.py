@@ -46,7 +46,7 @@ def quoted(services: Services, order: Order, plan: Plan) -> Plan:
     voice = voice_of(services, order)
     if voice is None:
         return plan
-    if reason := services.speech.silent(voice, services.today):
+    if reason := services.speech.unknown(voice) or services.speech.silent(voice, services.today):
         return replace(plan, warnings=(*plan.warnings, reason))
     said = [spoken(scene.narration, scene.caption) for scene in plan.scenes if scene.prompt is not None]
     lines = [Line(text=text, voice=voice) for text in said if text]

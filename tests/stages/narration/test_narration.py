@@ -213,3 +213,10 @@ def test_a_line_whose_file_has_outlived_its_retention_is_said_again(house: Stage
     house.airtable.edit("Videos", record_id, **{"Logo Opacity": 0.5, "Loudness": -16})
     again = house.make(record_id)
     assert (again.status.value, said(house)) == ("done", ["A fox wakes up.", "A fox wakes up."])
+
+
+def test_a_deployment_whose_usual_voice_is_unknown_says_so_and_makes_the_film(tmp_path: Path) -> None:
+    house = StageHarness.build(tmp_path, speech=ScriptedSpeech(usual="acme/nobody"))
+    record_id, run = order_scenes(house, "A fox wakes up.")
+    assert run.status.value == "done"
+    assert "There is no voice 'acme/nobody' here." in house.cells(record_id)["Status Detail"]
