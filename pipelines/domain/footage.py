@@ -51,6 +51,9 @@ class Captions(StrEnum):
     """Burned in, each word lit in its turn."""
 
 
+Colour = tuple[int, int, int]
+"""Red, green and blue, 0 to 255 each."""
+
 RATES = tuple(Fraction(rate) for rate in (12, 15, 16, 18, 20, 24, 25, 30, 48, 50, 60))
 RATES += tuple(Fraction(rate * 1000, 1001) for rate in (24, 30, 48, 60))
 """Frames a second that films have."""
@@ -119,6 +122,18 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lettering:
+    """How the words of a film look where a brand says so; what is None stays the house's. `plate` is what stands behind
+    them, in a card as well as under a caption.
+    """
+
+    ink: Colour | None = None
+    plate: Colour | None = None
+    accent: Colour | None = None
+    font: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClipWork:
     """What one clip needs to become a piece of one cut. `trim_s` cuts a longer clip to the ordered length."""
 
@@ -130,6 +145,7 @@ class ClipWork:
     """Whether the words of the caption are lit one after the other."""
     logo: Logo | None = None
     voice: Voice | None = None
+    lettering: Lettering | None = None
     fade_in_s: float = 0.0
     fade_out_s: float = 0.0
 
@@ -156,6 +172,7 @@ class Card:
     heading: str | None = None
     footer: str | None = None
     seed: int = 0
+    lettering: Lettering | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,12 @@ from pipelines.domain.lifecycle import AIRTABLE_STATUS, PERSON_STATUSES, ReviewV
 
 
 class AirtableTable(StrEnum):
-    """The four tables."""
+    """The five tables."""
 
     VIDEOS = "Videos"
     SCENES = "Scenes"
     VERSIONS = "Versions"
+    BRANDS = "Brands"
     SETTINGS = "Settings"
 
 
@@ -49,6 +50,7 @@ class VideoField(StrEnum):
     FINISHED_AT = "Finished At"
     LAST_UPDATE = "Last Update"
     SCENES = "Scenes"
+    BRAND = "Brand"
 
 
 REVIEW_OPTIONS = {
@@ -89,6 +91,12 @@ class VersionField(StrEnum):
     WHAT_CHANGED = "What Changed"
     RESTORE = "Restore"
     CREATED_AT = "Created At"
+
+
+class BrandField(StrEnum):
+    """Fields of `Brands`, without what a brand holds."""
+
+    PROBLEMS = "Problems"
 
 
 class SettingsField(StrEnum):

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from urllib.parse import urlsplit
 
+from pipelines.domain.brands.banned_words import banned_in
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Problem
 from pipelines.domain.footage import Transition
+from pipelines.domain.orders.brand import Brand
 from pipelines.domain.orders.fit import either
 from pipelines.domain.orders.order import (
     ASPECT_RATIOS,
@@ -68,6 +70,27 @@ def _scene_list(scenes: Sequence[SceneOrder]) -> Iterator[Problem]:
             yield Problem(
                 f"scenes[{index}].prompt", f"has {len(scene.prompt)} characters; at most {MAX_PROMPT} are allowed."
             )
+
+
+def banned_problems(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[Problem]:
+    """Words of people that the order's brand does not allow."""
+    banned = order.brand.banned if order.brand else ()
+    if order.brand is None or not banned:
+        return
+    for field, text in _spoken(order, order.brand, scenes):
+        if word := banned_in(text, banned):
+            why = f"which {order.brand.called} does not allow"
+            yield Problem(field, f"has “{word}”, {why}. Say it another way, or take the word off its Banned Words.")
+
+
+def _spoken(order: Order, brand: Brand, scenes: Sequence[SceneOrder]) -> Iterator[tuple[str, str | None]]:
+    yield "brand.intro" if "title_card" in brand.lent else "title_card", order.title_card
+    yield "brand.outro" if "end_card" in brand.lent else "end_card", order.end_card
+    yield "brand.legal_line", brand.legal_line
+    yield "brand.look", brand.look
+    for index, scene in enumerate(scenes):
+        yield f"scenes[{index}].prompt", scene.prompt
+        yield f"scenes[{index}].caption", scene.caption
 
 
 def is_blank(text: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from pipelines.domain.errors import Problem
+from pipelines.domain.orders.brand import BRAND_LABELS
 from pipelines.domain.orders.inputs import inputs_of
 from pipelines.domain.orders.order import Order, SceneOrder
 
@@ -32,6 +33,8 @@ CLIP_FIELDS: dict[str, str] = {
 }
 """For an order of a single clip: our field → the field its author wrote."""
 
+OF_BRAND = "brand."
+"""What is wrong with something that a brand lent is said of the brand."""
 _SCENE_FIELD = re.compile(r"scenes\[(\d+)\]\.(\w+)", re.ASCII)
 
 
@@ -41,6 +44,8 @@ _NAMES = re.compile(rf"\b({'|'.join(name for name in FIELD_LABELS if '_' in name
 
 def row_label(field: str) -> str:
     """`scenes[2].seconds` → `Scene 3 Seconds`, `clip_seconds` → `Clip Seconds`; an unknown name stays as it is."""
+    if field.startswith(OF_BRAND):
+        return f"Brand {BRAND_LABELS[field.removeprefix(OF_BRAND)]}"
     found = _SCENE_FIELD.fullmatch(field)
     if found is None:
         return FIELD_LABELS.get(field, field)

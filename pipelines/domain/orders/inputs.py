@@ -60,6 +60,11 @@ class Percent:
 
 
 @dataclass(frozen=True, slots=True)
+class Hue:
+    """A colour as `#RRGGBB`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """One of some words, or `several`. `tidy` makes one of the ways in which people write a word."""
 
@@ -84,7 +89,7 @@ class Box:
     colour: str
 
 
-Kind: TypeAlias = Text | SceneLines | ModelName | Number | Seconds | Money | Percent | Choice | Files | Box
+Kind: TypeAlias = Text | SceneLines | ModelName | Number | Seconds | Money | Percent | Hue | Choice | Files | Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,3 +187,15 @@ def resolution_in(text: str) -> str:
     """`1080`, `1080 p` and `Full HD 1080p` are all 1080p."""
     found = re.search(r"(?<!\d)(\d{3,4})\s*p?(?!\d)", text.casefold())
     return f"{found.group(1)}p" if found else text.casefold()
+
+
+_HUE = re.compile(r"#?([0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE | re.ASCII)
+
+
+def hue_in(text: str) -> str | None:
+    """`fe5102` and `#F52` as `#FE5102` and `#FF5522`; None for what is no colour."""
+    found = _HUE.fullmatch(text.strip())
+    if found is None:
+        return None
+    digits = found.group(1).upper()
+    return "#" + (digits if len(digits) > 3 else "".join(digit * 2 for digit in digits))  # noqa: PLR2004 - short form

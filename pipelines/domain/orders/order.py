@@ -5,11 +5,12 @@ What a person may give is declared here and nowhere else: a new input is one mor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
+from pipelines.domain.orders.brand import Brand, BrandRow, lent_by
 from pipelines.domain.orders.inputs import (
     Api,
     Box,
@@ -171,6 +172,10 @@ class Order:
         "Tick to let Reelgrid reword a scene that the video service refuses.", default=False, api=Api())
     adapt: bool = False
     fresh: bool = False
+    brand: Brand | None = None
+    """As it was when the run began; what it lends stands in the order's own fields."""
+    brand_row: BrandRow | None = None
+    """The brand, until the run begins."""
 
 
 # fmt: on
@@ -181,6 +186,12 @@ def words_of(order: Order | None, record_id: str | None) -> str:
     said = (order.title, order.master_prompt, *(scene.prompt for scene in order.scenes)) if order else ()
     text = " ".join(" ".join(filter(None, (record_id, *said))).split()).casefold()
     return text[:MAX_WORDS].replace("\x00", "")
+
+
+def with_brand(order: Order, brand: Brand, said: Sequence[str]) -> Order:
+    """The order with all that a brand lends it; `said` are the names of what it says itself."""
+    kept, added = lent_by(brand, said, order.style_notes)
+    return replace(order, brand=kept, brand_row=None, **added)
 
 
 def order_of(found: Mapping[str, Any], *, adapt: bool, fresh: bool = False) -> Order:

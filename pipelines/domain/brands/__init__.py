@@ -1,0 +1,1 @@
+"""What a brand demands of words and colours, as arithmetic."""
