@@ -31,7 +31,7 @@ from pipelines.domain.airtable.values import CellFile, files_in
 from pipelines.domain.errors import AirtableDenied, RecordGone
 from pipelines.domain.lifecycle import SceneStatus
 from pipelines.domain.records import OutboxEntry
-from pipelines.ports import AirtableRow, AirtableScene, AirtableSettings, AirtableVersion, Written
+from pipelines.ports import AirtableBrand, AirtableRow, AirtableScene, AirtableSettings, AirtableVersion, Written
 
 MAX_UPLOAD = 5 * 1024 * 1024
 """Airtable's page on upload attachment."""
@@ -112,6 +112,33 @@ class AirtableAdapter:
         """By the number as written: a scene 2.5 goes between 2 and 3."""
         number = fields.scene_number(scenes.ours(record["fields"]))
         return float("inf") if number is None else number
+
+    def brand(self, base_id: str, record_id: str) -> AirtableBrand | None:
+        """Read one brand; None when the base has no table for them. Raises RecordGone for a row of another table."""
+
+        def read(names: BaseNames) -> AirtableBrand | None:
+            if not names.has(AirtableTable.BRANDS):
+                return None
+            brands = names.table(AirtableTable.BRANDS)
+            record = self._get(base_id, brands, record_id, "brand")
+            cells = brands.ours(record["fields"])
+            if record["fields"] and not cells:
+                raise RecordGone(f"{record_id} is a row of another table")
+            return fields.airtable_brand(record_id, cells, brands.label_of)
+
+        return self._book.use(base_id, read, (AirtableTable.BRANDS,))
+
+    def brands(self, base_id: str) -> list[AirtableBrand]:
+        """Every brand of the base; none when the table is not there."""
+
+        def read(names: BaseNames) -> list[AirtableBrand]:
+            if not names.has(AirtableTable.BRANDS):
+                return []
+            brands = names.table(AirtableTable.BRANDS)
+            rows = self._list(base_id, brands, None, "brands")
+            return [fields.airtable_brand(row["id"], brands.ours(row["fields"]), brands.label_of) for row in rows]
+
+        return self._optional(base_id, read, [])
 
     def ready(self, base_id: str, now: float) -> list[AirtableRow]:
         """Rows whose Status is Ready and whose time has come."""

@@ -16,15 +16,18 @@ from pipelines.domain.airtable.fields import (
     SCENE_STATUS_OPTIONS,
     STATUS_OPTIONS,
     AirtableTable,
+    BrandField,
     SceneField,
     SettingsField,
     VersionField,
     VideoField,
 )
+from pipelines.domain.orders.brand import Brand
 from pipelines.domain.orders.inputs import (
     Box,
     Choice,
     Files,
+    Hue,
     Input,
     Kind,
     ModelName,
@@ -194,6 +197,8 @@ def _column(kind: Kind) -> tuple[str, dict[str, Any]]:
             return "number", _number(1)
         case Money():
             return "currency", _usd()
+        case Hue():
+            return _SHORT, {}
         case Percent():
             return "percent", _number(0)
         case Choice(words=words, several=several):
@@ -208,11 +213,15 @@ V, S, N, G = VideoField, SceneField, VersionField, SettingsField
 
 _VIDEO_INPUTS = (
     *map(_input, inputs_of(Order)),
+    FieldSpec(
+        name=V.BRAND, type="multipleRecordLinks", links_to=AirtableTable.BRANDS,
+        description="A row of Brands: its look, its cards and its rules hold where this row says nothing.",
+    ),
     _in(V.SCHEDULED_FOR, "dateTime", "With Status Ready: do not start before.", **_DATE_TIME),
     _in(V.GENERATE, "checkbox", "Tick to start. Reelgrid unticks it.", **_tick("greenBright")),
     _in(V.APPROVE, "checkbox", "Tick to accept scenes and price when Status is Needs Approval.", **_tick("blueBright")),
     _in(V.CANCEL, "checkbox", "Tick to stop. What is paid for is kept.", **_tick("redBright")),
-)
+)  # fmt: skip
 
 _VIDEO_OUTPUTS = (
     FieldSpec(
@@ -278,6 +287,11 @@ _VERSIONS = (
     _out(N.CREATED_AT, "dateTime", "When it was finished.", **_DATE_TIME),
 )
 
+_BRANDS = (
+    *map(_input, inputs_of(Brand)),
+    _out(BrandField.PROBLEMS, _LONG, "What in this row cannot be used as it is, and what is done instead."),
+)
+
 _SETTINGS = (
     _in(G.NAME, _SHORT, "One row is enough; its name does not matter."),
     _in(G.STOP_SPENDING, "checkbox", "Tick to stop all spending from this base.", **_tick("redBright")),
@@ -294,6 +308,10 @@ TABLES: tuple[TableSpec, ...] = (
     ),
     TableSpec(name=AirtableTable.SCENES, fields=_SCENES, description="The shots of each video."),
     TableSpec(name=AirtableTable.VERSIONS, fields=_VERSIONS, description="What earlier runs made.", optional=True),
+    TableSpec(
+        name=AirtableTable.BRANDS, fields=_BRANDS, optional=True,
+        description="What the films of a brand look like, say and never say.",
+    ),
     TableSpec(name=AirtableTable.SETTINGS, fields=_SETTINGS, description="Switches for this base.", optional=True),
 )  # fmt: skip
 

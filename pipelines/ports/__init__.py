@@ -4,6 +4,7 @@ from pipelines.domain.planning.script import SceneText, Script
 from pipelines.domain.state.generation import GenerationRequest
 from pipelines.ports.airtable import (
     Airtable,
+    AirtableBrand,
     AirtableChange,
     AirtableRow,
     AirtableScene,
@@ -42,6 +43,7 @@ from pipelines.ports.video import (
 __all__ = [
     "Accept",
     "Airtable",
+    "AirtableBrand",
     "AirtableChange",
     "AirtableRow",
     "AirtableScene",

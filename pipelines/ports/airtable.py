@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from pipelines.domain.airtable.fields import ACTION_BOXES, TICKED_TABLES
 from pipelines.domain.airtable.values import CellFile
+from pipelines.domain.orders.brand import Brand
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Base, OutboxEntry
 from pipelines.domain.state.base import BaseState, Hook
@@ -27,6 +28,10 @@ class AirtableRow:
     scheduled_for: float | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     """The row by our own field names, raw."""
+    given: tuple[str, ...] = ()
+    """The attributes of the order that the row itself says."""
+    brand_id: str | None = None
+    """The row of `Brands` that it is linked to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,14 @@ class AirtableScene:
     """The row of `Videos` it is linked to."""
     problems: tuple[tuple[str, str], ...] = ()
     """(field, sentence) pairs, as in `AirtableRow`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AirtableBrand:
+    """A row of `Brands`; what cannot be read in it is in the brand's `notes`."""
+
+    record_id: str
+    brand: Brand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +133,12 @@ class Airtable(Protocol):
         with `prefix`, the `known` rows, and new Drafts without a key, as far as they are linked to the record. None
         when the base lacks a column that this needs.
         """
+
+    def brand(self, base_id: str, record_id: str) -> AirtableBrand | None:
+        """Read one brand; None when the base has no table for them. Raises RecordGone."""
+
+    def brands(self, base_id: str) -> list[AirtableBrand]:
+        """Every brand of the base; none when the table is not there."""
 
     def ready(self, base_id: str, now: float) -> list[AirtableRow]:
         """Rows whose Status is Ready and whose time has come."""

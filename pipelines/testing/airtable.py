@@ -15,7 +15,7 @@ from pipelines.domain.airtable.values import CellFile, difference, files_in
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, RateLimited, RecordGone, ReelgridError, Unavailable
 from pipelines.domain.lifecycle import SceneStatus
 from pipelines.domain.records import OutboxEntry
-from pipelines.ports import AirtableRow, AirtableScene, AirtableSettings, AirtableVersion, Clock, Written
+from pipelines.ports import AirtableBrand, AirtableRow, AirtableScene, AirtableSettings, AirtableVersion, Clock, Written
 
 BASE = "appMemory00000001"
 BATCH = 10
@@ -153,6 +153,16 @@ class MemoryAirtable:
         found = [row for row in (*ours, *new) if row.video_id == record_id]
         places = {one: float(row.get(SceneField.NUMBER) or 1e9) for one, row in table.items()}
         return sorted(found, key=lambda row: places[row.record_id])
+
+    def brand(self, base_id: str, record_id: str) -> AirtableBrand | None:  # noqa: ARG002 - one base
+        """Read one brand."""
+        with self._call("brand", AirtableTable.BRANDS, record_id):
+            return cells.airtable_brand(record_id, self._found(AirtableTable.BRANDS, record_id))
+
+    def brands(self, base_id: str) -> list[AirtableBrand]:  # noqa: ARG002 - one base
+        """Every brand."""
+        with self._call("brands", AirtableTable.BRANDS):
+            return [cells.airtable_brand(*one) for one in self.tables[AirtableTable.BRANDS].items()]
 
     def ready(self, base_id: str, now: float) -> list[AirtableRow]:  # noqa: ARG002 - one base
         """Rows whose Status is Ready and whose time has come."""

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from pipelines.airtable.schema import TABLES, create_options, own_fields
-from pipelines.domain.airtable.fields import AirtableTable, SceneField, SettingsField, VersionField, VideoField
+from pipelines.domain.airtable.fields import (
+    AirtableTable,
+    BrandField,
+    SceneField,
+    SettingsField,
+    VersionField,
+    VideoField,
+)
 from pipelines.domain.airtable.values import (
     attachments,
     scene_fields,
@@ -13,6 +20,7 @@ from pipelines.domain.airtable.values import (
     video_fields,
 )
 from pipelines.domain.lifecycle import AIRTABLE_STATUS, RunStatus, SceneStatus
+from pipelines.domain.orders.brand import Brand
 from pipelines.domain.orders.inputs import inputs_of
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Run, Scene
@@ -22,6 +30,7 @@ NAMES = {
     AirtableTable.VIDEOS: [*VideoField, *(item.label for item in inputs_of(Order))],
     AirtableTable.SCENES: [*SceneField, *(item.label for item in inputs_of(SceneOrder))],
     AirtableTable.VERSIONS: [*VersionField],
+    AirtableTable.BRANDS: [*BrandField, *(item.label for item in inputs_of(Brand))],
     AirtableTable.SETTINGS: [*SettingsField],
 }
 

@@ -52,7 +52,8 @@ def by_name(checks: list[Check]) -> dict[str, Check]:
 
 def test_setup_builds_every_table_and_field_with_types_options_and_descriptions(harness: AirtableHarness) -> None:
     report = harness.tools.setup(BASE, MODELS)
-    assert set(report.created) == {"Videos", "Scenes", "Versions", "Settings", "Settings row"}
+    tables = {"Videos", "Scenes", "Versions", "Brands", "Settings"}
+    assert set(report.created) == {*tables, "Videos.Brand", "Settings row"}
     built = schema(harness)
     for spec in TABLES:
         for item in spec.fields:

@@ -43,7 +43,7 @@ class Setup:
         """Raises AirtableDenied with the missing scope, and what `Client.call` raises."""
         for spec in TABLES:
             found = self._found().get(spec.name)
-            lacking = {item.links_to for item in spec.fields if item.links_to} - set(self._found())
+            lacking = {item.links_to for item in spec.fields if item.links_to and item.written} - set(self._found())
             if lacking:
                 steps = (
                     f"It links to {', '.join(sorted(map(str, lacking)))}, which is not there. Then run setup again.",
@@ -53,6 +53,7 @@ class Setup:
                 self._create_table(spec)
             else:
                 self._complete(spec, found)
+        self._link_inputs()
         self._seen = None
         self._add_settings_row()
         self.book.refresh(self.base_id)
@@ -84,12 +85,25 @@ class Setup:
             "name": name,
             "description": spec.description,
             "fields": [
-                self._field_body(spec, item, ids) for item in own_fields(spec) if self._is_buildable(spec, item)
+                self._field_body(spec, item, ids)
+                for item in own_fields(spec)
+                if (item.links_to is None or item.links_to in ids) and self._is_buildable(spec, item)
             ],
         }
         self._build(lambda api: api.post(api.build_url("meta", "bases", self.base_id, "tables"), json=body))
         self.created.append(spec.name)
         self._seen = None
+
+    def _link_inputs(self) -> None:
+        """Links to tables that are built after their own."""
+        for spec in TABLES:
+            found, ids = self._found().get(spec.name), self._table_ids()
+            if found is None:
+                continue
+            for item in own_fields(spec):
+                missing = item.links_to in ids and not item.written and item.name not in found["fields"]
+                if missing and self._is_buildable(spec, item) and self._create_field(spec, item, found["id"], ids):
+                    self.created.append(f"{spec.name}.{item.name}")
 
     def _complete(self, spec: TableSpec, found: Mapping[str, Any]) -> None:
         self.kept.append(spec.name)
@@ -98,6 +112,8 @@ class Setup:
             name = f"{spec.name}.{item.name}"
             if item.name in found["fields"]:
                 self.kept.append(name)
+            elif item.links_to is not None and item.links_to not in ids:
+                continue
             elif self._is_buildable(spec, item) and self._create_field(spec, item, found["id"], ids):
                 self.created.append(name)
 

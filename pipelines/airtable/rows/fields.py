@@ -6,15 +6,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pipelines.airtable.field_map import RECORD_ID
 from pipelines.airtable.rows.cells import Cells
-from pipelines.domain.airtable.fields import VIDEO_TICKS, SceneField, SettingsField, VersionField, VideoField
+from pipelines.domain.airtable.fields import (
+    VIDEO_TICKS,
+    BrandField,
+    SceneField,
+    SettingsField,
+    VersionField,
+    VideoField,
+)
 from pipelines.domain.errors import Problem
 from pipelines.domain.lifecycle import SceneStatus
+from pipelines.domain.orders.brand import Brand
 from pipelines.domain.orders.field_labels import FIELD_LABELS
 from pipelines.domain.orders.inputs import (
     Box,
     Choice,
     Files,
+    Hue,
     Kind,
     ModelName,
     Money,
@@ -23,12 +33,13 @@ from pipelines.domain.orders.inputs import (
     SceneLines,
     Seconds,
     Text,
+    hue_in,
     inputs_of,
     values_of,
 )
 from pipelines.domain.orders.list_marks import holds_table, scene_lines
 from pipelines.domain.orders.order import MAX_PROMPT, MAX_SCENES, Order, SceneOrder, order_of
-from pipelines.ports import AirtableRow, AirtableScene, AirtableSettings, AirtableVersion
+from pipelines.ports import AirtableBrand, AirtableRow, AirtableScene, AirtableSettings, AirtableVersion
 
 V, S = VideoField, SceneField
 Label = Callable[[str], str]
@@ -52,7 +63,7 @@ def row_to_order(fields: Mapping[str, Any], label: Label = str) -> tuple[Order, 
     return order, tuple(cells.problems)
 
 
-def _read(cells: Cells, record: type[Order | SceneOrder]) -> dict[str, Any]:
+def _read(cells: Cells, record: type[Order | SceneOrder | Brand]) -> dict[str, Any]:
     """What a person gave for an order or a scene of one, by the names of its attributes."""
     return {item.name: _value(cells, item.label, item.kind) for item in inputs_of(record)}
 
@@ -75,14 +86,22 @@ def _value(cells: Cells, name: str, kind: Kind) -> Any:
             # A percent cell holds a share of 1; who types 85 into a plain number means percent too.
             number = cells.number(name, 0, 100)
             return number / 100 if number is not None and number > 1 else number
-        case Choice(words, several=True, tidy=tidy):
-            return cells.choices(name, words, tidy)
-        case Choice(words, tidy=tidy):
-            return cells.choice(name, words, tidy)
+        case Hue():
+            return _hue(cells, name)
+        case Choice(words, several=several, tidy=tidy):
+            return (cells.choices if several else cells.choice)(name, words, tidy)
         case Files(media_type, several):
             return cells.files(name, media_type) if several else _one_file(cells, name, media_type)
         case Box():
             return cells.flag(name)
+
+
+def _hue(cells: Cells, name: str) -> str | None:
+    text = cells.text(name)
+    hue = hue_in(text) if text else None
+    if text and hue is None:
+        cells.complain(name, f"must be a colour such as #0055FF; it is “{text[:40]}”")
+    return hue
 
 
 def _scenes(cells: Cells, name: str) -> tuple[SceneOrder, ...]:
@@ -117,6 +136,9 @@ def airtable_row(record_id: str, fields: Mapping[str, Any], label: Label = str) 
     order, problems = row_to_order(fields, label)
     cells = Cells(fields, label)
     scheduled_for = cells.moment(V.SCHEDULED_FOR)
+    brand_id, *more = links(fields.get(V.BRAND)) or (None,)
+    if more:
+        cells.complain(V.BRAND, f"takes one row; it holds {len(more) + 1}")
     return AirtableRow(
         record_id=record_id,
         order=order,
@@ -125,7 +147,18 @@ def airtable_row(record_id: str, fields: Mapping[str, Any], label: Label = str) 
         ticks=frozenset(tick.value for tick in VIDEO_TICKS if cells.flag(tick)),
         scheduled_for=scheduled_for,
         fields=dict(fields),
+        given=tuple(item.name for item in inputs_of(Order) if fields.get(item.label) not in (None, "", [])),
+        brand_id=brand_id,
     )
+
+
+def airtable_brand(record_id: str, fields: Mapping[str, Any], label: Label = str) -> AirtableBrand:
+    """A `Brands` row. What cannot be read is left out and noted: no film waits for it."""
+    cells = Cells(fields, label)
+    found = values_of(Brand, _read(cells, Brand))
+    told = cells.text(BrandField.PROBLEMS)
+    notes = tuple(f"{problem.field} {problem.message}" for problem in cells.problems)
+    return AirtableBrand(record_id=record_id, brand=Brand(**found, told=told, notes=notes))
 
 
 def airtable_scene(record_id: str, fields: Mapping[str, Any], label: Label = str) -> AirtableScene:
@@ -173,6 +206,12 @@ def airtable_settings(record_id: str, fields: Mapping[str, Any]) -> AirtableSett
         day_budget_micro=0 if cells.problems else budget,
         record_id=record_id,
     )
+
+
+def links(value: Any) -> tuple[str, ...]:
+    """The rows that a link names; none where the field is something else."""
+    entries = value if isinstance(value, (list, tuple)) else ()
+    return tuple(entry for entry in map(str, entries) if RECORD_ID.fullmatch(entry))
 
 
 def linked(value: Any) -> str | None:
