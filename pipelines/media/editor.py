@@ -60,6 +60,12 @@ class MediaEditor:
 
         return seconds_of(path)
 
+    def check_font(self, path: Path) -> None:
+        """Raise `InvalidOrder` when the file is no font that words can be set in."""
+        from pipelines.media.text.fonts import check_font
+
+        check_font(path)
+
     def prepare(self, work: ClipWork, dest: Path) -> Prepared:
         """Bring one clip to its cut's target; copies the bytes when nothing deviates."""
         from pipelines.media.normalise.normalise import prepare

@@ -43,6 +43,9 @@ class FilmEditor(Protocol):
     def sound_seconds(self, path: Path) -> float:
         """How long a sound is. Raises `UnplayableMedia` for what is none, or silent, or broken off."""
 
+    def check_font(self, path: Path) -> None:
+        """Raise `InvalidOrder` when the file is no font that words can be set in."""
+
     def prepare(self, work: ClipWork, dest: Path) -> Prepared:
         """Bring one clip to its cut's target; copies the bytes when nothing deviates."""
 

@@ -74,6 +74,11 @@ class QuietFilmEditor:
         except (wave.Error, EOFError) as error:
             raise UnplayableMedia("no sound") from error
 
+    def check_font(self, path: Path) -> None:
+        """Anything but an empty file."""
+        if not path.stat().st_size:
+            raise InvalidOrder([Problem("Font", "The file is no OTF or TTF font.")])
+
     def prepare(self, work: ClipWork, dest: Path) -> Prepared:
         """A copy; another file where it is trimmed, captioned or marked."""
         self.prepared.append(work)

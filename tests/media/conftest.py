@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.domain.footage import ClipWork, Logo, Prepared, Target
+from pipelines.domain.footage import ClipWork, Lettering, Logo, Prepared, Target
 from pipelines.media.editor import MediaEditor
 from tests.media import shots
 from tests.media.clip_factory import ClipFactory
@@ -39,6 +39,7 @@ def prepare(editor: MediaEditor, tmp_path: Path) -> shots.Prepare:
         caption: str | None = None,
         karaoke: bool = False,
         logo: Logo | None = None,
+        lettering: Lettering | None = None,
         fade_in_s: float = 0.0,
         fade_out_s: float = 0.0,
     ) -> Prepared:
@@ -49,6 +50,7 @@ def prepare(editor: MediaEditor, tmp_path: Path) -> shots.Prepare:
             caption=caption,
             karaoke=karaoke,
             logo=logo,
+            lettering=lettering,
             fade_in_s=fade_in_s,
             fade_out_s=fade_out_s,
         )

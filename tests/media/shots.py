@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from pipelines.domain.footage import Fit, Logo, Prepared, Target
+from pipelines.domain.footage import Fit, Lettering, Logo, Prepared, Target
 from pipelines.media.ffmpeg.encode import ffmpeg_exe
 
 WIDTH, HEIGHT = 640, 360
@@ -45,6 +45,7 @@ class Prepare(Protocol):
         caption: str | None = None,
         karaoke: bool = False,
         logo: Logo | None = None,
+        lettering: Lettering | None = None,
         fade_in_s: float = 0.0,
         fade_out_s: float = 0.0,
     ) -> Prepared: ...

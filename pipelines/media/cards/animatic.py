@@ -65,15 +65,16 @@ def _bars(card: Card, grid: Grid, backdrop: Backdrop) -> tuple[list[Bar], int]:
 def storyboard(card: Card) -> Scene:
     """A scene's card, set for its size."""
     grid = Grid.of(card.target.width, card.target.height)
-    scene = Scene(card, shown_seconds(card), Backdrop(grid.width, grid.height, card.seed))
-    _numeral(card, grid, scene.backdrop)
-    scene.bars, scene.current = _bars(card, grid, scene.backdrop)
+    backdrop = Backdrop(grid.width, grid.height, card.seed)
+    scene = Scene(card, shown_seconds(card), backdrop)
+    _numeral(card, grid, backdrop)
+    scene.bars, scene.current = _bars(card, grid, backdrop)
     head, foot = grid.px(7.5), grid.px(9 if card.footer else 6)
     box = Box(grid.safe.x, grid.safe.y + head, grid.safe.width, grid.safe.height - head - foot)
     block = fit(card.text, Weight.DISPLAY, box, range(grid.px(3.3), grid.px(9.4) + 1), PROMPT_LEADING)
     placed = Box(box.x, box.y + (box.height - block.height) // 2, box.width, block.height)
     scene.layers = [
-        *_label(card, grid, scene.backdrop.look.accent),
+        *_label(card, grid, backdrop.look.accent),
         *text_layers(block, placed, grid, Weight.DISPLAY, tempo=pace(scene.seconds)),
         *_footer(card, grid),
     ]

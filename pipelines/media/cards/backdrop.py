@@ -102,6 +102,19 @@ def _veil(width: int, height: int, colour: Rgb, strength: float, rng: np.random.
     return _dithered(light[..., None] * np.array(colour, np.float32) * strength, rng)
 
 
+class Plain:
+    """A ground of one colour, as a brand wants it."""
+
+    def __init__(self, width: int, height: int, colour: Rgb, accent: Rgb) -> None:
+        self.width, self.height = width, height
+        self.look = Palette("brand", colour, colour, colour, colour, accent)
+        self.colour = np.array(colour, np.uint8)
+
+    def paint(self, frame: Picture, seconds: float) -> None:  # noqa: ARG002 - it does not move
+        """Fill the frame."""
+        frame[...] = self.colour
+
+
 class Backdrop:
     """Paints the background of any moment into a frame."""
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image
 
-from pipelines.domain.footage import Card
-from pipelines.media.cards.backdrop import Backdrop, Picture
+from pipelines.domain.brands.contrast import LEAST, LEAST_LARGE, contrast, least_contrast, readable
+from pipelines.domain.footage import Card, Lettering
+from pipelines.media.cards.backdrop import BRIGHTEST, Backdrop, Picture, Plain
 from pipelines.media.cards.compositing import Bar, Layer, with_shadow
 from pipelines.media.ffmpeg.encode import frame_count
 from pipelines.media.text.direction import is_rtl
-from pipelines.media.text.fonts import Weight
+from pipelines.media.text.fonts import Face, Weight, face_of
 from pipelines.media.text.layout import Block, Box, fit, safe_area
 from pipelines.media.text.shaping import Colour, baseline, draw_line, draw_tracked
 
 WHITE: Colour = (255, 255, 255)
 QUIET: Colour = (205, 208, 220)
 TITLE_LEADING = 1.12
+SHADOW = 0.45
+"""How dark the shadow of letters is on moving light."""
 MOST_TRACKED = 40
 """Longer headings are set as plain text: letters drawn one by one lose their kerning."""
 
@@ -32,7 +35,7 @@ class Scene:
 
     card: Card
     seconds: float
-    backdrop: Backdrop
+    backdrop: Backdrop | Plain
     layers: list[Layer] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
     current: int = 0
@@ -81,45 +84,68 @@ def pace(seconds: float) -> float:
 
 
 def text_layers(
-    block: Block, box: Box, grid: Grid, weight: Weight, *, tempo: float = 1.0, centred: bool = False
+    block: Block,
+    box: Box,
+    grid: Grid,
+    weight: Face,
+    *,
+    tempo: float = 1.0,
+    centred: bool = False,
+    ink: Colour = WHITE,
+    shadow: float = SHADOW,
 ) -> list[Layer]:
     """A block of text in the upper left (or the middle) of the box, line after line easing in."""
     radius = grid.px(1.1)
     stagger = tempo * min(0.09, 0.5 / max(1, len(block.lines)))
     layers = []
     for index, line in enumerate(block.lines):
-        ink = draw_line(line, weight, block.size, WHITE, rtl=block.rtl)
-        x = box.x + (box.width - ink.width) // 2 if centred else box.right - ink.width if block.rtl else box.x
+        drawn = draw_line(line, weight, block.size, ink, rtl=block.rtl)
+        x = box.x + (box.width - drawn.width) // 2 if centred else box.right - drawn.width if block.rtl else box.x
         y = box.y + index * block.leading + round(block.leading * 0.78) - baseline(block.size)
-        image = with_shadow(ink, radius, 0.45)
+        image = with_shadow(drawn, radius, shadow)
         enters, takes = 0.15 * tempo + stagger * index, 0.55 * tempo
         layers.append(Layer(image, x - 2 * radius, y - 2 * radius, enters, takes, grid.px(2.4)))
     return layers
 
 
-def one_line(text: str, weight: Weight, size: int, width: int) -> Image.Image:
+def one_line(text: str, weight: Face, size: int, width: int, ink: Colour = QUIET) -> Image.Image:
     """Quiet text on one line, shortened to the width."""
     block = fit(text, weight, Box(0, 0, max(1, width), round(size * 1.3)), range(size, size + 1), 1.3)
-    return draw_line(block.lines[0] if block.lines else "", weight, size, QUIET, rtl=block.rtl)
+    return draw_line(block.lines[0] if block.lines else "", weight, size, ink, rtl=block.rtl)
 
 
 def title(card: Card) -> Scene:
     """A title or end card: everything centred; heading above, text large, footer below a short line."""
     grid = Grid.of(card.target.width, card.target.height)
-    scene = Scene(card, shown_seconds(card), Backdrop(grid.width, grid.height, card.seed))
-    tempo = pace(scene.seconds)
+    brand = card.lettering or Lettering()
+    face = face_of(brand.font, card.text, Weight.DISPLAY)
     head, foot = grid.px(8) if card.heading else 0, grid.px(13) if card.footer else grid.px(7)
     box = Box(grid.safe.x, 0, grid.safe.width, grid.safe.height - head - foot)
-    block = fit(card.text, Weight.DISPLAY, box, range(grid.px(3.6), grid.px(12.5) + 1), TITLE_LEADING)
+    block = fit(card.text, face, box, range(grid.px(3.6), grid.px(12.5) + 1), TITLE_LEADING)
+    ink, backdrop = _ground(card, grid, brand, block.size)
+    scene = Scene(card, shown_seconds(card), backdrop)
+    tempo, shadow = pace(scene.seconds), SHADOW if brand.plate is None else 0.0
     top = grid.safe.y + (grid.safe.height - head - block.height - foot) // 2
     placed = Box(grid.safe.x, top + head, grid.safe.width, block.height)
     scene.layers = [
         *_kicker(card, grid, top, scene.backdrop.look.accent),
-        *text_layers(block, placed, grid, Weight.DISPLAY, tempo=tempo, centred=True),
+        *text_layers(block, placed, grid, face, tempo=tempo, centred=True, ink=ink, shadow=shadow),
         *_rule(grid, placed.bottom, scene.backdrop.look.accent, tempo),
-        *_credit(card, grid, placed.bottom, tempo),
+        *_credit(card, grid, placed.bottom, tempo, QUIET if brand.plate is None else ink),
     ]
     return scene
+
+
+def _ground(card: Card, grid: Grid, brand: Lettering, size: int) -> tuple[Colour, Backdrop | Plain]:
+    """The ink of a card, and what it stands on: a brand's colour, or the house's moving light."""
+    if brand.plate is None:
+        backdrop = Backdrop(grid.width, grid.height, card.seed)
+        backdrop.look = replace(backdrop.look, accent=brand.accent) if brand.accent else backdrop.look
+        seen = brand.ink is not None and contrast(brand.ink, (BRIGHTEST,) * 3) >= LEAST_LARGE
+        return brand.ink if brand.ink and seen else WHITE, backdrop
+    least = LEAST if card.footer else least_contrast(size, min(grid.width, grid.height))
+    ink, plate = readable(brand.ink or WHITE, brand.plate, least)
+    return ink, Plain(grid.width, grid.height, plate, brand.accent or ink)
 
 
 def shown_seconds(card: Card) -> float:
@@ -145,8 +171,9 @@ def _rule(grid: Grid, bottom: int, accent: Colour, tempo: float) -> list[Layer]:
     return [Layer(line, (grid.width - line.width) // 2, bottom + grid.px(4.5), 0.45 * tempo, 0.5 * tempo)]
 
 
-def _credit(card: Card, grid: Grid, bottom: int, tempo: float) -> list[Layer]:
+def _credit(card: Card, grid: Grid, bottom: int, tempo: float, colour: Colour) -> list[Layer]:
     if not card.footer:
         return []
-    ink = one_line(card.footer, Weight.REGULAR, grid.px(3.1), grid.safe.width)
+    face = face_of(card.lettering.font if card.lettering else None, card.footer, Weight.REGULAR)
+    ink = one_line(card.footer, face, grid.px(3.1), grid.safe.width, colour)
     return [Layer(ink, (grid.width - ink.width) // 2, bottom + grid.px(8), 0.55 * tempo, 0.5 * tempo)]

@@ -24,7 +24,7 @@ from pipelines.media.clips.probe import deviations, probe
 from pipelines.media.ffmpeg import encode
 from pipelines.media.mp4.reader import sniff
 from pipelines.media.normalise.overlay import has_room_for, paint_karaoke, paint_overlay
-from pipelines.media.text.fonts import Weight
+from pipelines.media.text.fonts import Weight, face_of
 from pipelines.media.text.layout import clean
 from pipelines.media.text.shaping import settable
 
@@ -101,9 +101,12 @@ def _plan(work: ClipWork, footage: Footage) -> _Plan:
         extras.append(f"trimmed from {seconds:.3g} s to {float(frames / work.target.fps):.3g} s")
     if work.caption and work.caption.strip():
         extras.append("the caption was burned in" + (", word by word" if work.karaoke else ""))
+        font = work.lettering.font if work.lettering else None
+        if font and face_of(font, clean(work.caption), Weight.BOLD) is Weight.BOLD:
+            extras.append("the caption was set in Inter, because the brand's font has not all of its letters")
         if settable(clean(work.caption), Weight.BOLD) != clean(work.caption):
             extras.append("signs for which there is no font here were left out of the caption")
-        if not has_room_for(work.target.width, work.target.height, work.caption):
+        if not has_room_for(work.target.width, work.target.height, work.caption, work.lettering):
             extras.append("the caption is too long for the picture and ends early")
     if work.logo is not None:
         extras.append("the logo was laid over")
@@ -276,10 +279,10 @@ def _painted(work: ClipWork, seconds: float, folder: Path) -> list[str]:
     """The options that read what is laid over the picture; none where there is nothing to show."""
     size = (work.target.width, work.target.height)
     if work.karaoke and settable(clean(work.caption or ""), Weight.BOLD):
-        listed = paint_karaoke(*size, work.caption or "", work.logo, seconds, folder)
+        listed = paint_karaoke(*size, work.caption or "", work.logo, seconds, folder, work.lettering)
         return ["-f", "concat", "-i", str(listed)]
     ink = folder / "overlay.png"
-    return ["-i", str(ink)] if paint_overlay(*size, work.caption, work.logo, ink) else []
+    return ["-i", str(ink)] if paint_overlay(*size, work.caption, work.logo, ink, work.lettering) else []
 
 
 def _begun(source: Source, trim_s: float | None) -> Source:

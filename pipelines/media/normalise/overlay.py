@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from pipelines.domain.footage import Corner, Logo
-from pipelines.media.text.fonts import Weight
+from pipelines.domain.brands.contrast import BLACK, LEAST, WHITE, contrast, on_footage
+from pipelines.domain.footage import Colour, Corner, Lettering, Logo
+from pipelines.media.text.fonts import Face, Weight, face_of
 from pipelines.media.text.layout import ELLIPSIS, Block, Box, clean, fit, safe_area
 from pipelines.media.text.shaping import baseline, draw_line, measure, settable
 
@@ -18,8 +20,7 @@ CAPTION_LEADING = 1.26
 CAPTION_SHARE = 0.34
 """The most of the safe area's height that a caption may take."""
 
-PLATE = (0, 0, 0, 150)
-LIT = (255, 214, 10)
+LIT: Colour = (255, 214, 10)
 """The word that is being said, among white ones."""
 SILENT_LETTERS = 2
 """Every word takes so much longer than its letters, for the breath after it."""
@@ -30,7 +31,29 @@ _LEFT = {Corner.TOP_LEFT, Corner.BOTTOM_LEFT}
 _BOTTOM = {Corner.BOTTOM_LEFT, Corner.BOTTOM_RIGHT}
 
 
-def paint_overlay(width: int, height: int, caption: str | None, logo: Logo | None, dest: Path) -> bool:
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How the words of a caption are set: the house's way, or a brand's as far as it can be read."""
+
+    face: Face
+    ink: Colour
+    plate: Colour
+    opacity: int
+    lit: Colour
+
+    @classmethod
+    def of(cls, lettering: Lettering | None, words: str) -> Style:
+        """The style of these words. Captions are never so large that less contrast would do."""
+        brand = lettering or Lettering()
+        ink, plate, opacity = on_footage(brand.ink, brand.plate)
+        lights = (brand.accent, LIT, WHITE, BLACK)
+        seen = (one for one in lights if one and one != ink and contrast(one, plate) >= LEAST)
+        return cls(face_of(brand.font, words, Weight.BOLD), ink, plate, opacity, next(seen, ink))
+
+
+def paint_overlay(
+    width: int, height: int, caption: str | None, logo: Logo | None, dest: Path, lettering: Lettering | None = None
+) -> bool:
     """Write the overlay as PNG; False, and no file, when there is nothing to show.
 
     Raises `InvalidOrder` when the logo is no picture.
@@ -42,12 +65,20 @@ def paint_overlay(width: int, height: int, caption: str | None, logo: Logo | Non
     if logo is not None:
         _paint_logo(canvas, logo)
     if words:
-        _paint_caption(canvas, words)
+        _paint_caption(canvas, words, Style.of(lettering, words))
     canvas.save(dest, "PNG", compress_level=1)
     return True
 
 
-def paint_karaoke(width: int, height: int, caption: str, logo: Logo | None, seconds: float, folder: Path) -> Path:
+def paint_karaoke(
+    width: int,
+    height: int,
+    caption: str,
+    logo: Logo | None,
+    seconds: float,
+    folder: Path,
+    lettering: Lettering | None = None,
+) -> Path:
     """Write one overlay for each word of the caption, that word lit, and the list by which ffmpeg shows them in turn:
     each for a part of `seconds` by its length. Raises `InvalidOrder` when the logo is no picture.
     """
@@ -55,13 +86,14 @@ def paint_karaoke(width: int, height: int, caption: str, logo: Logo | None, seco
     if logo is not None:
         _paint_logo(ground, logo)
     words = settable(clean(caption), Weight.BOLD)
-    block, _, _ = _set_caption(width, height, words)
+    style = Style.of(lettering, words)
+    block, _, _ = _set_caption(width, height, words, style.face)
     turns = [(row, place) for row, line in enumerate(block.lines) for place in range(len(line.split(" ")))]
     sizes = [len(block.lines[row].split(" ")[place]) + SILENT_LETTERS for row, place in turns]
     listed = ["ffconcat version 1.0"]
     for number, (turn, letters) in enumerate(zip(turns, sizes, strict=True)):
         canvas = ground.copy()
-        _paint_caption(canvas, words, lit=turn)
+        _paint_caption(canvas, words, style, lit=turn)
         canvas.save(folder / f"word-{number}.png", "PNG", compress_level=1)
         listed += [f"file word-{number}.png", f"duration {seconds * letters / sum(sizes):.4f}"]
     dest = folder / "words.ffconcat"
@@ -69,46 +101,46 @@ def paint_karaoke(width: int, height: int, caption: str, logo: Logo | None, seco
     return dest
 
 
-def has_room_for(width: int, height: int, caption: str) -> bool:
+def has_room_for(width: int, height: int, caption: str, lettering: Lettering | None = None) -> bool:
     """Whether a caption fits into the frame whole; a longer one ends with an ellipsis."""
-    block, _, _ = _set_caption(width, height, clean(caption))
+    block, _, _ = _set_caption(width, height, clean(caption), Style.of(lettering, clean(caption)).face)
     return not block.lines or clean(caption).endswith(ELLIPSIS) or not block.lines[-1].endswith(ELLIPSIS)
 
 
-def _set_caption(width: int, height: int, words: str) -> tuple[Block, int, int]:
+def _set_caption(width: int, height: int, words: str, face: Face) -> tuple[Block, int, int]:
     """The caption in lines, and the room left and right and above and below it on its plate."""
     safe, unit = safe_area(width, height), min(width, height) / 100
     pad_x, pad_y = round(2.4 * unit), round(1.5 * unit)
     room = Box(0, 0, safe.width - 2 * pad_x, round(safe.height * CAPTION_SHARE) - 2 * pad_y)
     smallest, largest = (round(units * unit) for units in CAPTION_SIZES)
-    return fit(words, Weight.BOLD, room, range(smallest, largest + 1), CAPTION_LEADING), pad_x, pad_y
+    return fit(words, face, room, range(smallest, largest + 1), CAPTION_LEADING), pad_x, pad_y
 
 
-def _paint_caption(canvas: Image.Image, words: str, lit: tuple[int, int] | None = None) -> None:
-    """Bold white text in the lower middle of the safe area, on a dark plate just large enough. `lit`: the line and the
+def _paint_caption(canvas: Image.Image, words: str, style: Style, lit: tuple[int, int] | None = None) -> None:
+    """Bold text in the lower middle of the safe area, on a plate just large enough. `lit`: the line and the
     word in it that stands out.
     """
     safe, unit = safe_area(*canvas.size), min(canvas.size) / 100
-    block, pad_x, pad_y = _set_caption(*canvas.size, words)
+    block, pad_x, pad_y = _set_caption(*canvas.size, words, style.face)
     plate = _plate(safe, block, pad_x, pad_y)
-    _fill_plate(canvas, plate, round(1.6 * unit))
+    fill_plate(canvas, plate, round(1.6 * unit), (*style.plate, style.opacity))
     for index, line in enumerate(block.lines):
-        ink = draw_line(line, Weight.BOLD, block.size, (255, 255, 255), rtl=block.rtl)
+        ink = draw_line(line, style.face, block.size, style.ink, rtl=block.rtl)
         x = plate.x + (plate.width - ink.width) // 2
         y = plate.y + pad_y + index * block.leading + round(block.leading * 0.77) - baseline(block.size)
         canvas.alpha_composite(ink, (max(0, x), max(0, y)))
         if lit is not None and lit[0] == index:
-            start, end = _span(line, lit[1], block)
-            bright = draw_line(line, Weight.BOLD, block.size, LIT, rtl=block.rtl).crop((start, 0, end, ink.height))
+            start, end = _span(line, lit[1], block, style.face)
+            bright = draw_line(line, style.face, block.size, style.lit, rtl=block.rtl).crop((start, 0, end, ink.height))
             canvas.alpha_composite(bright, (max(0, x) + start, max(0, y)))
 
 
-def _span(line: str, place: int, block: Block) -> tuple[int, int]:
+def _span(line: str, place: int, block: Block, face: Face) -> tuple[int, int]:
     """Where a word of a line begins and ends, in pixels from the line's left."""
     words = line.split(" ")
     before = "".join(f"{word} " for word in words[:place])
     start, end, width = (
-        round(measure(text, Weight.BOLD, block.size)) if text else 0 for text in (before, before + words[place], line)
+        round(measure(text, face, block.size)) if text else 0 for text in (before, before + words[place], line)
     )
     return (width - end, width - start) if block.rtl else (start, end)
 
@@ -119,11 +151,11 @@ def _plate(safe: Box, block: Block, pad_x: int, pad_y: int) -> Box:
     return Box(safe.x + (safe.width - width) // 2, safe.bottom - height, width, height)
 
 
-def _fill_plate(canvas: Image.Image, plate: Box, radius: int) -> None:
-    """A rounded dark rectangle, drawn four times as large and scaled down for smooth corners."""
+def fill_plate(canvas: Image.Image, plate: Box, radius: int, colour: tuple[int, int, int, int]) -> None:
+    """A rounded rectangle, drawn four times as large and scaled down for smooth corners."""
     large = Image.new("L", (plate.width * 4, plate.height * 4))
-    ImageDraw.Draw(large).rounded_rectangle((0, 0, large.width - 1, large.height - 1), radius * 4, fill=PLATE[3])
-    shade = Image.new("RGBA", (plate.width, plate.height), PLATE[:3])
+    ImageDraw.Draw(large).rounded_rectangle((0, 0, large.width - 1, large.height - 1), radius * 4, fill=colour[3])
+    shade = Image.new("RGBA", (plate.width, plate.height), colour[:3])
     shade.putalpha(large.resize(shade.size, Image.Resampling.BOX))
     canvas.alpha_composite(shade, (plate.x, plate.y))
 

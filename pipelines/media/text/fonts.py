@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import ImageFont, features
 
+from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.media.text.characters import ZWJ, ZWNJ, is_flag_letter, is_ignorable, is_picture
 from pipelines.media.text.cmap import characters
 
@@ -74,6 +76,41 @@ class Weight(StrEnum):
     DISPLAY = "Display"
 
 
+class OwnFace(NamedTuple):
+    """A brand's own font, in the place of one of the house's."""
+
+    path: Path
+    weight: Weight
+
+
+Face = Weight | OwnFace
+MAX_FONT = 5 * 1024 * 1024
+_NO_FONT = "The file is no OTF or TTF font that we can read."
+_FONT_STARTS = (b"\0\1\0\0", b"OTTO", b"true")
+
+
+def check_font(path: Path) -> None:
+    """Raise `InvalidOrder` when the file is no OTF or TTF font of a size that we take."""
+    if path.stat().st_size > MAX_FONT:
+        raise InvalidOrder([Problem("Font", "The font is larger than 5 MB.")])
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start not in _FONT_STARTS or not characters(path):
+        raise InvalidOrder([Problem("Font", _NO_FONT)])
+    try:
+        load(path, 24).getlength("A")
+    except (OSError, ValueError) as error:
+        raise InvalidOrder([Problem("Font", _NO_FONT)]) from error
+
+
+def face_of(own: Path | None, text: str, weight: Weight) -> Face:
+    """The brand's own face where it has every letter of the text, else the house's."""
+    if own is None:
+        return weight
+    letters = {char for char in text if not (char.isspace() or is_ignorable(char) or is_picture(char))}
+    return OwnFace(own, weight) if all(covers(own, char) for char in letters) else weight
+
+
 _BUNDLED_FILES = {
     Weight.REGULAR: "Inter-Regular.otf",
     Weight.BOLD: "Inter-Bold.otf",
@@ -99,10 +136,11 @@ def _installed() -> dict[str, Path]:
     return found
 
 
-def _family_file(family: str, weight: Weight) -> Path | None:
+def _family_file(family: str, face: Face) -> Path | None:
     installed = _installed()
-    face = "Regular" if weight is Weight.REGULAR else "Bold"
-    for stem in (f"{family}-{face}", f"{family}-Regular", family):
+    weight = face.weight if isinstance(face, OwnFace) else face
+    style = "Regular" if weight is Weight.REGULAR else "Bold"
+    for stem in (f"{family}-{style}", f"{family}-Regular", family):
         if stem in installed:
             return installed[stem]
     return None
@@ -134,19 +172,20 @@ def _emoji_faces() -> list[Path]:
     return [path for family in EMOJI_FAMILIES if (path := _family_file(family, Weight.REGULAR))]
 
 
-def _text_faces(char: str, weight: Weight) -> list[Path]:
+def _text_faces(char: str, weight: Face) -> list[Path]:
     families = [f"NotoSans{_script(char)}", *FALLBACKS]
-    return [bundled_face(weight), *(path for family in families if (path := _family_file(family, weight)))]
+    own = [weight.path] if isinstance(weight, OwnFace) else []
+    return [*own, bundled_face(weight), *(path for family in families if (path := _family_file(family, weight)))]
 
 
-def face_for(char: str, weight: Weight) -> Path | None:
+def face_for(char: str, weight: Face) -> Path | None:
     """The file that sets the character, or None when nothing here can."""
     found = setting(char, weight)
     return found[1] if found else None
 
 
 @lru_cache(maxsize=8192)
-def setting(cluster: str, weight: Weight) -> tuple[str, Path] | None:
+def setting(cluster: str, weight: Face) -> tuple[str, Path] | None:
     """What is set for a cluster, and by which file; None when nothing here can set it, for it is never a box.
 
     The whole in one face if possible; else what is left without the marks and modifiers on it (of a keycap the digit),
@@ -183,9 +222,9 @@ def _first_that_covers(faces: Sequence[Path], shown: Sequence[str]) -> Path | No
     return next((face for face in faces if any(all(covers(face, char) for char in form) for form in forms)), None)
 
 
-def bundled_face(weight: Weight) -> Path:
+def bundled_face(face: Face) -> Path:
     """The house's own file for a weight."""
-    return BUNDLED / _BUNDLED_FILES[weight]
+    return BUNDLED / _BUNDLED_FILES[face.weight if isinstance(face, OwnFace) else face]
 
 
 def collection_index(path: Path, text: str) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pipelines.media.text.characters import clusters, is_emoji
 from pipelines.media.text.direction import is_rtl
-from pipelines.media.text.fonts import Weight
+from pipelines.media.text.fonts import Face
 from pipelines.media.text.shaping import REFERENCE_PX, measure, reference_width, settable
 
 KERNING_SLACK = 0.985
@@ -113,7 +113,7 @@ def _pieces(word: str) -> list[str]:
     return pieces
 
 
-def _words(paragraph: str, weight: Weight) -> list[_Word]:
+def _words(paragraph: str, weight: Face) -> list[_Word]:
     return [
         _Word(piece, reference_width(piece, weight), space_before=index == 0)
         for word in paragraph.split(" ")
@@ -138,7 +138,7 @@ def _break(words: list[_Word], room: float, space: float) -> list[str]:
 class _Copy:
     """A text measured once, to be broken at many sizes."""
 
-    def __init__(self, text: str, weight: Weight) -> None:
+    def __init__(self, text: str, weight: Face) -> None:
         self.weight = weight
         self.rtl = is_rtl(text)
         self.paragraphs = [_words(paragraph, weight) for paragraph in settable(clean(text), weight).split("\n")]
@@ -170,7 +170,7 @@ class _Copy:
         return self.lines(high, size)
 
 
-def _shorten(line: str, weight: Weight, size: int, width: int) -> str:
+def _shorten(line: str, weight: Face, size: int, width: int) -> str:
     """The line with an ellipsis, cut so that both fit."""
     parts = clusters(line)
     while parts and measure("".join(parts).rstrip(" ,.;:–-") + ELLIPSIS, weight, size) > width:
@@ -178,7 +178,7 @@ def _shorten(line: str, weight: Weight, size: int, width: int) -> str:
     return "".join(parts).rstrip(" ,.;:–-") + ELLIPSIS
 
 
-def _squeeze(lines: list[str], weight: Weight, size: int, box: Box, most: int) -> list[str]:
+def _squeeze(lines: list[str], weight: Face, size: int, box: Box, most: int) -> list[str]:
     """What does not fit even at the smallest size ends in an ellipsis: below, and on lines that are too wide."""
     kept = lines[:most]
     if len(lines) > most:
@@ -187,7 +187,7 @@ def _squeeze(lines: list[str], weight: Weight, size: int, box: Box, most: int) -
     return [_shorten(line, weight, size, box.width) if over else line for line, over in zip(kept, wide, strict=True)]
 
 
-def fit(text: str, weight: Weight, box: Box, sizes: range, leading: float) -> Block:
+def fit(text: str, weight: Face, box: Box, sizes: range, leading: float) -> Block:
     """The text as large as `sizes` and the box allow, in balanced lines; shortened if even the smallest overflows."""
     copy = _Copy(text, weight)
     size = copy.largest(box, sizes, leading)

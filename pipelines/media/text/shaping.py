@@ -18,7 +18,7 @@ from pipelines.media.text.characters import clusters, is_ignorable
 from pipelines.media.text.direction import is_rtl, visual_order
 from pipelines.media.text.fonts import (
     COLOUR_STRIKE_PX,
-    Weight,
+    Face,
     bundled_face,
     collection_index,
     is_colour,
@@ -45,7 +45,7 @@ class _Run:
     rtl: bool
 
 
-def settable(text: str, weight: Weight) -> str:
+def settable(text: str, weight: Face) -> str:
     """The text without what no font here can set, and without the double spaces that this leaves."""
     lines = (
         "".join(part for part in clusters(line) if part.isspace() or setting(part, weight)) for line in text.split("\n")
@@ -54,7 +54,7 @@ def settable(text: str, weight: Weight) -> str:
     return "\n".join(line for line in kept if line)
 
 
-def _settings(parts: list[str], weight: Weight) -> list[tuple[str, Path] | None]:
+def _settings(parts: list[str], weight: Face) -> list[tuple[str, Path] | None]:
     """What is set for each cluster, and by which face; spaces stay with the face before them."""
     found: list[tuple[str, Path] | None] = []
     current = bundled_face(weight)
@@ -69,7 +69,7 @@ def _settings(parts: list[str], weight: Weight) -> list[tuple[str, Path] | None]
 
 
 @lru_cache(maxsize=4096)
-def _runs(text: str, weight: Weight, base_rtl: bool) -> tuple[_Run, ...]:  # noqa: FBT001 - lru_cache wants it plain
+def _runs(text: str, weight: Face, base_rtl: bool) -> tuple[_Run, ...]:  # noqa: FBT001 - lru_cache wants it plain
     """The pieces of one line in the order they are drawn, left to right."""
     parts = clusters(text)
     starts = (
@@ -110,12 +110,12 @@ def _run_width(run: _Run, size: int) -> float:
 
 
 @lru_cache(maxsize=8192)
-def reference_width(text: str, weight: Weight) -> float:
+def reference_width(text: str, weight: Face) -> float:
     """The line's advance width at `REFERENCE_PX`."""
     return sum(_run_width(run, REFERENCE_PX) for run in _runs(text, weight, is_rtl(text)))
 
 
-def measure(text: str, weight: Weight, size: int) -> float:
+def measure(text: str, weight: Face, size: int) -> float:
     """The line's advance width in pixels."""
     return reference_width(text, weight) * size / REFERENCE_PX
 
@@ -130,7 +130,7 @@ def _draw_colour_run(canvas: Image.Image, run: _Run, size: int, x: float, baseli
     canvas.alpha_composite(small, (max(0, round(x)), max(0, baseline - round(COLOUR_STRIKE_PX * scale))))
 
 
-def draw_line(text: str, weight: Weight, size: int, colour: Colour, *, rtl: bool = False) -> Image.Image:
+def draw_line(text: str, weight: Face, size: int, colour: Colour, *, rtl: bool = False) -> Image.Image:
     """One line on a transparent picture of its own: its advance wide, its ink box high (see `baseline`)."""
     runs = _runs(text, weight, rtl)
     width = max(1, round(sum(_run_width(run, size) for run in runs)) + 2)
@@ -148,7 +148,7 @@ def draw_line(text: str, weight: Weight, size: int, colour: Colour, *, rtl: bool
     return canvas
 
 
-def draw_tracked(text: str, weight: Weight, size: int, colour: Colour, tracking: float) -> Image.Image:
+def draw_tracked(text: str, weight: Face, size: int, colour: Colour, tracking: float) -> Image.Image:
     """A short label with `tracking` ems of air between its characters."""
     letters = [draw_line(part, weight, size, colour) for part in clusters(text)]
     air = size * tracking
