@@ -146,13 +146,16 @@ class ScriptedWriter:
         self.fail: ReelgridError | None = None
         self.briefs: list[Brief] = []
         self.softened: list[str] = []
+        self.slips: list[str] = []
+        """Said in the next answers, one in each."""
 
     def write(self, brief: Brief) -> Script:
         """As many scenes as asked."""
         self._stumble()
         self.briefs.append(brief)
         numbers = range(1, brief.scenes + 1)
-        scenes = tuple(SceneText(prompt=f"{brief.master_prompt}: shot {n}", caption=f"Shot {n}") for n in numbers)
+        slip = self.slips.pop(0) if self.slips else ""
+        scenes = tuple(SceneText(prompt=f"{brief.master_prompt}: shot {n}{slip}", caption=f"Shot {n}") for n in numbers)
         return Script(scenes=scenes, writer="scripted", cost_micro=self.cost_micro)
 
     def soften(self, prompt: str, reason: str) -> Script:  # noqa: ARG002 - a port

@@ -116,7 +116,8 @@ def _inputs(tx: Tx, runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _inputs_of(order: Order) -> Iterator[str]:
-    named = (*order.references, order.first_frame, order.last_frame, order.logo, order.music)
+    font = order.brand.font if order.brand else None
+    named = (*order.references, order.first_frame, order.last_frame, order.logo, order.music, font)
     for key in (*named, *(key for scene in order.scenes for key in scene.references)):
         if key and "://" not in key:
             yield key

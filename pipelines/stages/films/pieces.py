@@ -8,8 +8,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.domain.errors import InvalidOrder
-from pipelines.domain.footage import RATES, Captions, ClipWork, Corner, Logo, Target, Transition, Voice, exact_rate
+from pipelines.domain.footage import (
+    RATES,
+    Captions,
+    ClipWork,
+    Colour,
+    Corner,
+    Lettering,
+    Logo,
+    Target,
+    Transition,
+    Voice,
+    exact_rate,
+)
 from pipelines.domain.keys import digest, storage_folder
+from pipelines.domain.orders.brand import colour_of
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.narration import BEFORE_S, room_s, spoken
 from pipelines.domain.planning.plan import Plan, format_size
@@ -40,6 +53,30 @@ class VoiceWork(NamedTuple):
     room_s: float
 
 
+class LetteringWork(NamedTuple):
+    """How a brand sets words; its font is a stored file."""
+
+    ink: Colour | None
+    plate: Colour | None
+    accent: Colour | None
+    font: str | None
+
+    def local(self, services: Services) -> Lettering:
+        """The same with its font on this machine."""
+        font = scratch.local(services, self.font) if self.font else None
+        return Lettering(ink=self.ink, plate=self.plate, accent=self.accent, font=font)
+
+
+def lettering_of(order: Order) -> LetteringWork | None:
+    """What the order's brand says of words; None where it says nothing, or there is none."""
+    brand = order.brand
+    if brand is None:
+        return None
+    ink, plate, accent = map(colour_of, (brand.text_colour, brand.primary_colour, brand.accent_colour))
+    found = LetteringWork(ink, plate, accent, brand.font)
+    return found if any(found) else None
+
+
 @dataclass(frozen=True, slots=True)
 class PieceWork:
     """One clip for one format. `key` names the result by its inputs, within the account. `fade_s`: how much of either
@@ -56,11 +93,14 @@ class PieceWork:
     account_id: str | None = None
     karaoke: bool = False
     voice: VoiceWork | None = None
+    lettering: LetteringWork | None = None
+    """Of the caption."""
 
     @property
     def key(self) -> str:
         """Where the piece is kept; the same inputs give the same piece."""
-        looks = (self.caption, *(["karaoke"] if self.karaoke else []), self.logo, *([self.voice] if self.voice else []))
+        caption = (self.caption, *(["karaoke"] if self.karaoke else []), *([self.lettering] if self.lettering else []))
+        looks = (*caption, self.logo, *([self.voice] if self.voice else []))
         mark = digest(VERSION, self.clip.sha256, repr(self.target), self.trim_s, *looks, self.fade_s)
         return f"{storage_folder('pieces', self.account_id)}/{mark[:2]}/piece-{mark}.mp4"
 
@@ -74,10 +114,11 @@ def works(run: Run, scene: Scene, clip: Clip) -> list[PieceWork]:
     frame = 1.0 / float(film_rate(plan))
     trim = scene.seconds if scene.seconds and length > scene.seconds + frame else None
     logo = LogoWork(order.logo, order.logo_position, order.logo_opacity) if order.logo else None
-    fade_s = _fade_s(order, scene)
+    fade_s, lettering = _fade_s(order, scene), lettering_of(order) if caption else None
     voice = _voice(order, scene, min(length, scene.seconds or length), fade_s)
+    work = PieceWork("", clip, target_of(run, plan.formats[0]), trim, caption, logo, fade_s, run.account_id, karaoke)
     return [
-        PieceWork(name, clip, target_of(run, name), trim, caption, logo, fade_s, run.account_id, karaoke, voice)
+        replace(work, format=name, target=target_of(run, name), voice=voice, lettering=lettering)
         for name in plan.formats
     ]
 
@@ -162,6 +203,7 @@ def make(services: Services, work: PieceWork) -> Made:
         karaoke=work.karaoke,
         logo=logo,
         voice=voice,
+        lettering=work.lettering.local(services) if work.lettering else None,
         fade_in_s=work.fade_s,
         fade_out_s=work.fade_s,
     )

@@ -222,8 +222,10 @@ def film_plan(services: Services, run: Run, name: str, scenes: Sequence[Scene], 
 
 def _shown(services: Services, run: Run, shot: Shot, clip_of: Mapping[str, Clip], name: str) -> Path:
     """The card, or the scene's piece; made now where that was not done ahead."""
+    if shot.card is not None:
+        return cards.rendered(services, shot.card, pieces.target_of(run, name))
     if shot.scene is None:
-        return cards.rendered(services, shot.card or "", pieces.target_of(run, name))
+        raise AssertionError("a shot is a scene or a card")
     clip = clip_of[shot.scene.id]
     (work,) = (work for work in pieces.works(run, shot.scene, clip) if work.format == name)
     return scratch.local(services, clip.prepared.get(work.key) or pieces.make(services, work).key)

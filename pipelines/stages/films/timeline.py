@@ -12,26 +12,30 @@ from pipelines.domain.footage import Boundary, Target, Transition
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.stages.films import cards, pieces
+from pipelines.stages.films.cards import CardWork
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A scene, or the text of a card; and how the film goes `into` it from what it showed before."""
+    """A scene, or a card; and how the film goes `into` it from what it showed before."""
 
     into: Boundary
     scene: Scene | None = None
-    card: str | None = None
+    card: CardWork | None = None
 
 
 def shots(order: Order, scenes: Sequence[Scene]) -> list[Shot]:
     """Everything that the film shows: the title card, the scenes, the end card."""
     found = [Shot(between(order, scene), scene=scene) for scene in scenes]
+    lettering, legal = pieces.lettering_of(order), order.brand.legal_line if order.brand else None
     if order.title_card:
-        found.insert(0, Shot(between(order), card=order.title_card))
+        found.insert(0, Shot(between(order), card=CardWork(order.title_card, lettering=lettering)))
     if order.end_card:
-        found.append(Shot(between(order), card=order.end_card))
+        found.append(Shot(between(order), card=CardWork(order.end_card, legal, lettering)))
+    elif legal:
+        found.append(Shot(between(order), card=CardWork(legal, lettering=lettering)))
     return found
 
 

@@ -19,6 +19,7 @@ from pipelines.domain.errors import (
     ReelgridError,
     Unavailable,
 )
+from pipelines.domain.orders.brand import Brand, brand_problems
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.stages.files import keep
 from pipelines.stages.kernel import scratch
@@ -51,6 +52,7 @@ def bring_all(
         last_frame=carrier.picture("last_frame", order.last_frame),
         logo=carrier.checked("logo", order.logo, services.editor.check_logo),
         music=carrier.checked("music", order.music, services.editor.check_music),
+        brand=carrier.brand(order.brand),
         scenes=tuple(carrier.scene(index, scene) for index, scene in enumerate(order.scenes)),
     )
     brought = [carrier.scene(index, scene) for index, scene in enumerate(scenes)] if scenes is not None else None
@@ -59,6 +61,15 @@ def bring_all(
     if carrier.problems:
         raise InvalidOrder(tuple(dict.fromkeys(carrier.problems)))
     return order, brought
+
+
+def check_brand(services: Services, brand: Brand) -> tuple[str, ...]:
+    """What whoever keeps a brand should know of it, its files included. Raises Unavailable."""
+    carrier = _Carrier(partial(services.intake.bring, of_base=True, account_id=None), services)
+    carrier.checked("Logo", brand.logo, services.editor.check_logo)
+    carrier.checked("Music", brand.music, services.editor.check_music)
+    with_font = carrier.brand(brand) or brand
+    return (*(f"{problem.field}: {problem.message}" for problem in carrier.problems), *brand_problems(with_font))
 
 
 class _Carrier:
@@ -106,6 +117,22 @@ class _Carrier:
             self.problems += [Problem(field, problem.message) for problem in error.problems]
         return key
 
+    def brand(self, brand: Brand | None) -> Brand | None:
+        """The brand with its font brought in; no film waits for one that cannot be used."""
+        if brand is None or brand.font is None:
+            return brand
+        try:
+            key = self._bring(brand.font)
+            self._services.editor.check_font(scratch.local(self._services, key))
+        except InvalidOrder as error:
+            return _without_font(brand, error.problems[0].message)
+        except (Permanent, BadDelivery) as error:
+            return _without_font(brand, f"The file could not be fetched. {_why(error)}")
+        except (Unavailable, RateLimited) as error:
+            words = f"{urlsplit(brand.font).hostname} does not hand out the brand's font right now; we keep trying."
+            raise Unavailable(f"font: {error.operator}", marketer=words, retry_after=error.retry_after) from error
+        return replace(brand, font=key)
+
     def picture(self, field: str, url: str | None) -> str | None:
         """What a video service will be shown. One that is ours already was looked at when it came."""
         if url is None or "://" not in url:
@@ -141,6 +168,10 @@ class _Carrier:
 
     def scene(self, index: int, scene: SceneOrder) -> SceneOrder:
         return replace(scene, references=self.pictures(f"scenes[{index}].references", scene.references))
+
+
+def _without_font(brand: Brand, why: str) -> Brand:
+    return replace(brand, font=None, notes=(*brand.notes, f"Font was not used, Inter is. {why}"))
 
 
 def _why(error: ReelgridError) -> str:

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunSource, RunStatus, SceneStatus
-from pipelines.domain.orders.field_labels import for_clip, for_row
+from pipelines.domain.orders.checks import banned_problems
+from pipelines.domain.orders.field_labels import OF_BRAND, for_clip, for_row
 from pipelines.domain.orders.order import Order, SceneOrder, words_of
 from pipelines.domain.orders.unused_settings import unmet
 from pipelines.domain.planning.film_length import counted
@@ -25,7 +26,7 @@ from pipelines.stages.generations.requests import style_left_out
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, touch_run, transition_run
 from pipelines.stages.narration import lines
-from pipelines.stages.orders import account_turn, intake, prefetched_row, schedule, script
+from pipelines.stages.orders import account_turn, brands, intake, prefetched_row, schedule, script
 from pipelines.stages.spending import credit_book, ledger, stop_switch
 
 PROMPT_NOT_WRITTEN = (
@@ -46,19 +47,32 @@ def plan_order(
     voice = lines.voice_of(services, order)
     if voice and (unknown := services.speech.unknown(voice)) and order.voice:
         raise InvalidOrder([Problem("voice", unknown)])
-    text = 0 if written else services.writer.quote_micro(_brief(order))
-    plan = make_plan(
-        order,
-        services.catalogue,
-        default_model=services.policy.default_model,
-        scenes=written,
-        text_micro=text,
-        softening_micro=_softening(services, order, written),
-        today=datetime.fromtimestamp(services.clock.now(), UTC).date(),
-        origins=dict(services.policy.model_origins),
-        follows=follows,
-    )
+    text = 0 if written else _writing(services, order)
+    banned = tuple(banned_problems(order, written or ()))
+    try:
+        plan = make_plan(
+            order,
+            services.catalogue,
+            default_model=services.policy.default_model,
+            scenes=written,
+            text_micro=text,
+            softening_micro=_softening(services, order, written),
+            today=datetime.fromtimestamp(services.clock.now(), UTC).date(),
+            origins=dict(services.policy.model_origins),
+            follows=follows,
+        )
+    except InvalidOrder as error:
+        raise InvalidOrder((*error.problems, *banned)) from error
+    if banned:
+        raise InvalidOrder(banned)
     return services.prices.priced(lines.quoted(services, order, plan), services.catalogue)
+
+
+def _writing(services: Services, order: Order) -> int:
+    """What the writing of the scenes may cost: twice where a word of the first answer may not be allowed."""
+    brief = _brief(order)
+    quote = services.writer.quote_micro(brief)
+    return quote + services.writer.quote_micro(brands.second_brief(brief)) if brands.may_be_rewritten(order) else quote
 
 
 def _softening(services: Services, order: Order, written: Sequence[SceneOrder] | None) -> list[int]:
@@ -75,7 +89,7 @@ def _brief(order: Order) -> Brief:
         scenes=order.scene_count,
         seconds=order.clip_seconds or 0.0,
         aspect_ratio=order.aspect_ratio,
-        style_notes=order.style_notes,
+        style_notes=brands.notes_for_writer(order),
         narration_words=most_words(order.clip_seconds or _LONG_S) if order.voiceover else None,
     )
 
@@ -94,7 +108,7 @@ class RowOrder:
 def order_of_row(services: Services, base_id: str, row: AirtableRow, source: RunSource) -> RowOrder:
     """Which scenes a row orders: those a person made or edited, else its `Prompt` lines, else none yet (GPT)."""
     problems = tuple(Problem(field, sentence) for field, sentence in row.problems)
-    order = dataclasses.replace(row.order, adapt=True)
+    order = dataclasses.replace(brands.of_row(services, base_id, row), adapt=True)
     lines, without_lines = order.scenes, dataclasses.replace(order, scenes=())
     if source == "master_prompt":
         unused = (PROMPT_NOT_WRITTEN,) if lines else ()
@@ -154,6 +168,7 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
         # Whoever looks for the refused run knows it by its title.
         with services.store.write() as tx:
             touch_run(tx, actor, run, order=reading.order, words=words_of(reading.order, run.record_id))
+            brands.tell_problems(tx, actor.now, run, reading.order.brand)
         raise
     order = reading.order
     with services.store.write() as tx:
@@ -163,6 +178,7 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
         words = words_of(written, run.record_id)
         known = {"order": order, "plan": plan, "quote_micro": plan.quote_micro, "project_id": project, "words": words}
         run = touch_run(tx, actor, run, **known, started_at=run.started_at or actor.now)
+        brands.tell_problems(tx, actor.now, run, order.brand)
         if plan.scenes[0].prompt is not None:
             script.enter(services, tx, actor, run, plan, style=order.style_notes if reading.style else None)
         else:
@@ -198,6 +214,8 @@ def _row_of(services: Services, run: Run) -> AirtableRow | None:
 def _read_order(services: Services, run: Run, row: AirtableRow | None) -> _Reading:
     if row is None:
         order = run.known_order
+        if order.brand_row is not None:
+            order = brands.branded(services, order, order.brand_row)
         return _Reading(order=order, scenes=list(order.scenes) or None, style=bool(order.scenes))
     found = order_of_row(services, run.base_id or "", row, run.source)
     order = dataclasses.replace(found.order, fresh=run.fresh)
@@ -234,7 +252,7 @@ def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading,
     except InvalidOrder as error:
         problems += beside(reading.problems, reading.order, error.problems)
     if plan is None or problems:
-        raise InvalidOrder(_as_written(run, problems))
+        raise InvalidOrder(_as_written(run, _of_brand(problems, reading.order)))
     style = reading.order.style_notes if reading.style else None
     plan = _as_agreed(run, plan)
     plan = _with_notes(services, plan, reading.order, reading.scenes, style, inherited=reading.inherited)
@@ -257,6 +275,12 @@ def beside(of_row: Sequence[Problem], order: Order, found: Sequence[Problem]) ->
     return [problem for problem in found if not (told and problem.field == "master_prompt")]
 
 
+def _of_brand(problems: Sequence[Problem], order: Order) -> list[Problem]:
+    """What is wrong with something that a brand lent is said of the brand: the order's own field is empty."""
+    lent = order.brand.lent if order.brand else ()
+    return [Problem(OF_BRAND + one.field, one.message) if one.field in lent else one for one in problems]
+
+
 def _as_written(run: Run, problems: Sequence[Problem]) -> tuple[Problem, ...]:
     """Under the names of the fields that their author filled."""
     if run.record_id:
@@ -276,7 +300,8 @@ def _with_notes(
     """With a sentence for every wish that the plan cannot follow."""
     left_out = style_left_out(plan, services.catalogue, style)
     unheard = unmet(order, scenes or order.scenes or None, inherited=inherited)
-    return dataclasses.replace(plan, adapted=(*plan.adapted, *left_out, *unheard))
+    of_brand = order.brand.notes if order.brand else ()
+    return dataclasses.replace(plan, adapted=(*plan.adapted, *left_out, *unheard, *of_brand))
 
 
 def _once_a_field(problems: Iterable[Problem]) -> tuple[Problem, ...]:

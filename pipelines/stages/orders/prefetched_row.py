@@ -15,10 +15,10 @@ GOOD_FOR_S = 60.0
 
 
 def kept(row: AirtableRow | None) -> Order | None:
-    """What a row orders, for its run; None where the run has to read it, because it has scenes of its own, or
-    something in it is wrong and may be mended by then.
+    """What a row orders, for its run; None where the run has to read it, because it has scenes of its own or a brand,
+    or something in it is wrong and may be mended by then.
     """
-    if row is None or row.problems or row.fields.get(VideoField.SCENES):
+    if row is None or row.problems or row.fields.get(VideoField.SCENES) or row.brand_id:
         return None
     return row.order
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from pipelines.domain.brands.banned_words import banned_in
 from pipelines.domain.keys import new_id, scene_key
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order, SceneOrder
@@ -26,6 +27,7 @@ from pipelines.stages.generations.requests import (
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
 from pipelines.stages.narration import lines
+from pipelines.stages.orders import brands
 from pipelines.stages.spending import credit_book, ledger, stop_switch
 
 
@@ -56,14 +58,20 @@ def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Ru
         scenes=len(plan.scenes),
         seconds=round(fmean(scene.seconds for scene in plan.scenes), 2),
         aspect_ratio=order.aspect_ratio,
-        style_notes=order.style_notes,
+        style_notes=brands.notes_for_writer(order),
         title=order.title,
         narration_words=most_words(min(scene.seconds for scene in plan.scenes)) if order.voiceover else None,
         max_prompt=min(services.catalogue_model(scene.model).max_prompt for scene in plan.scenes),
         run_id=run.id,
     )
-    question = text_requests.question_of(run, "write", brief)
-    script = text_requests.answered(services, actor, run, question, lambda: services.writer.write(brief))
+    questions = [text_requests.question_of(run, "write", brief)]
+    script = text_requests.answered(services, actor, run, questions[0], lambda: services.writer.write(brief))
+    if brands.banned_word_of(order, script):
+        again = brands.second_brief(brief)
+        questions.append(text_requests.question_of(run, "write", again))
+        script = text_requests.answered(services, actor, run, questions[1], lambda: services.writer.write(again))
+        if word := brands.banned_word_of(order, script):
+            raise brands.refusal(run, word)
     services.points.reach("script.written", run=run.id)
     texts = zip(plan.scenes, script.scenes, strict=True)
     written = tuple(
@@ -71,7 +79,8 @@ def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Ru
     )
     plan = replace(plan, scenes=written, warnings=(*plan.warnings, *script.notes))
     with services.store.write() as tx:
-        text_requests.used(tx, question)
+        for question in questions:
+            text_requests.used(tx, question)
         credit_book.capture(tx, actor.now, run, plan.text_charge_micro)
         record(tx, actor, "run", run.id, run.id, "written", by=script.writer, notes=script.notes)
         return touch_run(tx, actor, run, plan=plan), plan
@@ -219,7 +228,8 @@ def inherited(tx: Tx, run: Run, order: Order, default_model: str) -> Inherited |
     if earlier is None or earlier.order is None or earlier.plan is None:
         return None
     old, model = earlier.order, earlier.plan.model
-    if not _same_brief(old, order):
+    banned = order.brand.banned if order.brand else ()
+    if not _same_brief(old, order) or any(banned_in(f"{scene.prompt}\n{scene.caption}", banned) for scene in scenes):
         return None
     same = model == (order.model or default_model)
     orders = [

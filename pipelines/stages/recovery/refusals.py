@@ -17,7 +17,7 @@ from pipelines.stages.generations.requests import settings_of
 from pipelines.stages.generations.submit import pictures_of, submission_of
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
-from pipelines.stages.orders import regenerate_scene
+from pipelines.stages.orders import brands, regenerate_scene
 from pipelines.stages.recovery.fallback import Others, others_for, replan
 from pipelines.stages.spending import circuit_breaker, ledger
 
@@ -180,7 +180,11 @@ def _explain(services: Services, actor: Actor, run: Run, scene: Scene, last: Gen
             why = level.culprit or last.error or "refused"
             ask = partial(services.writer.soften, scene.prompt, why)
             script = text_requests.answered(services, actor, run, question, ask)
-            level, cost = replace(level, softened=script.scenes[0].prompt), script.cost_micro
+            softer, cost = script.scenes[0].prompt, script.cost_micro
+            if word := brands.banned_word_of(run.known_order, script):
+                level = replace(level, note=f"the softer prompt has “{word}”, which the brand does not allow")
+            else:
+                level = replace(level, softened=softer)
     except Retryable:
         raise
     except ReelgridError as error:

@@ -1,0 +1,85 @@
+"""The brand of an order: read when its run begins, copied into it, and told in its row what of it cannot be used."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pipelines.domain.airtable.fields import AirtableTable, BrandField
+from pipelines.domain.brands.banned_words import banned_in
+from pipelines.domain.errors import InvalidOrder, Problem, RecordGone
+from pipelines.domain.orders.brand import MAX_LIST, Brand, BrandRow, brand_problems
+from pipelines.domain.orders.field_labels import for_row
+from pipelines.domain.orders.order import Order, with_brand
+from pipelines.domain.records import Run
+from pipelines.ports import AirtableRow, Brief, Script, Tx
+from pipelines.stages.base_rows import outbox
+from pipelines.stages.kernel.services import Services
+
+_NO_BRAND = "Brand was not used: the row that it is linked to is not in Brands, or cannot be read."
+
+
+def of_row(services: Services, base_id: str, row: AirtableRow) -> Order:
+    """What a row orders, with all that its brand lends: one call where it has one, none where it has not."""
+    if row.brand_id is None:
+        return row.order
+    return branded(services, row.order, BrandRow(base_id=base_id, record_id=row.brand_id, given=row.given))
+
+
+def branded(services: Services, order: Order, source: BrandRow) -> Order:
+    """The order with all that this brand lends it. A base without a table for brands has none."""
+    try:
+        found = services.airtable.brand(source.base_id, source.record_id)
+    except RecordGone:
+        return with_brand(order, Brand(notes=(_NO_BRAND,)), source.given)
+    if found is None:
+        return replace(order, brand_row=None)
+    return with_brand(order, replace(found.brand, row=replace(source, given=())), source.given)
+
+
+def tell_problems(tx: Tx, now: float, run: Run, brand: Brand | None) -> None:
+    """Say in the brand's row what is wrong with it, where it does not say so already."""
+    if brand is None or brand.row is None:
+        return
+    told = "\n".join(brand_problems(brand))
+    if told != (brand.told or ""):
+        base, row = brand.row.base_id, brand.row.record_id
+        cells = {BrandField.PROBLEMS.value: told or None}
+        outbox.put(tx, now, base_id=base, table=AirtableTable.BRANDS, record_id=row, fields=cells, run_id=run.id)
+
+
+def notes_for_writer(order: Order) -> str | None:
+    """The style notes, with what the brand does not want to be said."""
+    if order.brand_row is not None:
+        # Its words are read when the run begins; until then it is quoted for as many as there may be.
+        return (order.style_notes or "") + " " * (3 * MAX_LIST)
+    banned = ", ".join(order.brand.banned) if order.brand else ""
+    return "\n".join(filter(None, (order.style_notes, banned and f"Never use these words: {banned}."))) or None
+
+
+def may_be_rewritten(order: Order) -> bool:
+    """Whether scenes may have to be written twice."""
+    return order.brand_row is not None or bool(order.brand and order.brand.banned)
+
+
+def second_brief(brief: Brief) -> Brief:
+    """The brief once more, after an answer with a word that is not allowed."""
+    again = "The last answer used a word that must not be used. Say it in other words."
+    return replace(brief, style_notes="\n".join(filter(None, (brief.style_notes, again))))
+
+
+def banned_word_of(order: Order, script: Script) -> str | None:
+    """The first word in what a model wrote that the brand does not allow."""
+    banned = order.brand.banned if order.brand else ()
+    texts = (text for scene in script.scenes for text in (scene.prompt, scene.caption))
+    return next((word for text in texts if (word := banned_in(text, banned))), None)
+
+
+def refusal(run: Run, word: str) -> InvalidOrder:
+    """Of scenes that were written twice and have such a word both times."""
+    brand = run.known_order.brand or Brand()
+    why = (
+        f"was written into scenes that say “{word}”, twice, which {brand.called} does not allow. "
+        "Say what the video is about in other words, or take the word off its Banned Words."
+    )
+    problems = (Problem("master_prompt", why),)
+    return InvalidOrder(for_row(problems) if run.record_id else problems)
