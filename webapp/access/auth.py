@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import ceil
 from typing import cast
 
-from flask import Flask, current_app, request, session
+from flask import Flask, current_app, g, request, session
 
 from pipelines.domain.records import AccountStatus, ApiKey
 from pipelines.security import api_keys, tokens
@@ -207,3 +207,9 @@ def _marks(key_id: str) -> list[str]:
         return [k.sha256[:MARK] for k in settings().bootstrap_keys if k.name == key_id.removeprefix(ENV)]
     row = _row(key_id)
     return [sha256[:MARK] for sha256 in _hashes(row)] if row else []
+
+
+def must_have_key() -> None:
+    """Only what is ordered whole can be paid for by the call. Raises 401."""
+    if g.actor is None:
+        raise HttpProblem(401, NEEDS_KEY, (), challenge())

@@ -15,6 +15,7 @@ from pipelines.domain.orders.inputs import (
     Box,
     Choice,
     Files,
+    Hue,
     Input,
     Kind,
     ModelName,
@@ -23,6 +24,7 @@ from pipelines.domain.orders.inputs import (
     Percent,
     SceneLines,
     Text,
+    hue_in,
 )
 from pipelines.domain.orders.inputs import (
     Seconds as Length,
@@ -209,6 +211,8 @@ def _type_of(kind: Kind, most: float | None) -> Any:
             return _between(low, high) if most is None else Annotated[float, Field(gt=0, le=most, allow_inf_nan=False)]
         case Money():
             return Dollars
+        case Hue():
+            return Annotated[str, AfterValidator(_hue)]
         case Percent():
             return _between(0, 1)
         case Choice(words, several=several):
@@ -224,6 +228,13 @@ def _type_of(kind: Kind, most: float | None) -> Any:
 
 def _between(low: float, high: float) -> Any:
     return Annotated[float, Field(ge=low, le=high, allow_inf_nan=False)]
+
+
+def _hue(text: str) -> str:
+    hue = hue_in(text)
+    if hue is None:
+        raise ValueError("must be a colour such as #0055FF.")
+    return hue
 
 
 def _trimmed(text: str) -> str | None:

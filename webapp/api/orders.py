@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeVar, cast
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 from pipelines.domain.money import to_micro
-from pipelines.domain.orders.inputs import Money, inputs_of
-from pipelines.domain.orders.order import MAX_SCENES, Order, SceneOrder, order_of
+from pipelines.domain.orders.brand import Brand, BrandRow
+from pipelines.domain.orders.inputs import Money, inputs_of, values_of
+from pipelines.domain.orders.order import MAX_SCENES, Order, SceneOrder, order_of, with_brand
+from webapp.access.bases import allowed_base
 from webapp.api.fields import (
     MAX_REFERENCES,
     Adapt,
@@ -53,7 +56,7 @@ class QueueTrigger(BaseModel):
 B = TypeVar("B", bound=Body)
 
 
-def _with_fields_of(record: type[Order], *, clip: bool = False) -> Callable[[type[B]], type[B]]:
+def _with_fields_of(record: type[Order | Brand], *, clip: bool = False) -> Callable[[type[B]], type[B]]:
     """A field for everything that an order holds and the API has; `clip`: for all that suits a single clip."""
     inputs = [item for item in inputs_of(record) if item.api and (item.api.clip or not clip)]
     fields: dict[str, Any] = {item.api_name: field_of(item) for item in inputs}
@@ -84,13 +87,47 @@ class FreeOrder(Body):
         return {item.name: to_micro(value) if isinstance(item.kind, Money) else value for item, value in said}
 
 
+@_with_fields_of(Brand)
+class BrandOrder(Body):
+    """A brand, or the row of `Brands` in a base that says all of it."""
+
+    record_id: RecordId | None = None
+    base_id: BaseId | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.record_id is not None and self.model_fields_set - {"record_id", "base_id"}:
+            raise ValueError("names a row of Brands, which says everything else: leave that out.")
+        if self.record_id is None and self.base_id is not None:
+            raise ValueError("names a base, but no record_id in it.")
+        return self
+
+    def lend_to(self, order: Order, said: tuple[str, ...]) -> Order:
+        """The order with this brand; one that is kept in a base is read when the run begins. Raises 403 and 422."""
+        if self.record_id is None:
+            return with_brand(order, Brand(**values_of(Brand, self.model_dump())), said)
+        row = BrandRow(base_id=allowed_base(self.base_id), record_id=self.record_id, given=said)
+        return replace(order, brand_row=row)
+
+
 @_with_fields_of(Order)
 class MasterPromptOrder(FreeOrder):
     """A film from one master prompt, without Airtable."""
 
+    brand: Annotated[
+        BrandOrder | None,
+        BeforeValidator(lambda value: {"record_id": value} if isinstance(value, str) else value),
+        Field(description="What holds where the order says nothing: a brand, or the id of its row of `Brands`."),
+    ] = None
+
     def order(self) -> Order:
         """The order this asks for."""
-        return order_of(self._given(), adapt=self.adapt, fresh=self.fresh)
+        return self._ordered(self._given())
+
+    def _ordered(self, given: dict[str, Any]) -> Order:
+        order = order_of(given, adapt=self.adapt, fresh=self.fresh)
+        said = tuple(name for name in given if name in self.model_fields_set)
+        return order if self.brand is None else self.brand.lend_to(order, said)
 
 
 class FilmOrder(MasterPromptOrder):
@@ -105,7 +142,7 @@ class FilmOrder(MasterPromptOrder):
         if self.scenes:
             given |= {"scenes": tuple(SceneOrder(prompt=prompt) for prompt in self.scenes)}
             given["scene_count"] = len(self.scenes)
-        return order_of(given, adapt=self.adapt, fresh=self.fresh)
+        return self._ordered(given)
 
 
 @_with_fields_of(Order, clip=True)

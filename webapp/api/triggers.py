@@ -16,7 +16,8 @@ from pipelines.domain.records import QueueSweep
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from webapp.access import limits
-from webapp.access.auth import NEEDS_KEY, challenge
+from webapp.access.auth import must_have_key
+from webapp.access.bases import allowed_base
 from webapp.access.limit_headers import Left
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates
@@ -38,7 +39,7 @@ from webapp.api.orders import (
     RecordTrigger,
 )
 from webapp.context import actor, services
-from webapp.errors import STARTS, HttpProblem, invalid_input
+from webapp.errors import STARTS, invalid_input
 
 
 def kind_of(data: dict[str, Any]) -> type[BaseModel]:
@@ -205,7 +206,7 @@ def _request(body: RecordTrigger, source: RunSource) -> StartRequest:
 
 
 def _record(body: RecordTrigger, source: RunSource) -> Reply:
-    _must_have_key()
+    must_have_key()
     request = _request(body, source)
     return Reply(estimates.of_record(request)) if body.dry_run else started(request)
 
@@ -213,7 +214,7 @@ def _record(body: RecordTrigger, source: RunSource) -> Reply:
 def _order(body: FreeOrder, order: Order, source: RunSource) -> Reply:
     request = request_of(body, order, source)
     if body.dry_run:
-        _must_have_key()
+        must_have_key()
         return Reply(estimates.of_order(order, source))
     return pay_per_call.sell(body, order, request) if g.actor is None else started(request)
 
@@ -223,12 +224,6 @@ def request_of(body: FreeOrder, order: Order, source: RunSource) -> StartRequest
     webhook = None if body.webhook_url is None else addresses.sealed("webhook_url", body.webhook_url)
     told: dict[str, Any] = {"custom_id": body.custom_id, "metadata": body.metadata, "webhook": webhook}
     return StartRequest(source=source, order=order, fresh=order.fresh, **told)
-
-
-def _must_have_key() -> None:
-    """Only what is ordered whole can be paid for by the call. Raises 401."""
-    if g.actor is None:
-        raise HttpProblem(401, NEEDS_KEY, (), challenge())
 
 
 def started(request: StartRequest) -> Reply:
@@ -258,27 +253,6 @@ def _usual_s(request: StartRequest) -> float:
     core = services()
     model = core.catalogue.get((request.order and request.order.model) or core.policy.default_model)
     return model.typical_s if model else 0.0
-
-
-def allowed_base(base_id: str | None) -> str:
-    """The base to work in: the default one or one of the connected; for an account, one of its own. Raises 403 for any
-    other, 422 for none.
-    """
-    default = services().policy.default_base if actor().account_id is None else None
-    chosen = base_id or default
-    if chosen is None:
-        why = "no AIRTABLE_BASE_ID is set here" if actor().account_id is None else "an account has no default base"
-        problem = Problem("base_id", f"is required, because {why}.")
-        raise HttpProblem(422, f"base_id {problem.message}", (problem,))
-    if chosen != default and not _connected(chosen):
-        problem = Problem("base_id", f"{chosen} is not connected here. Ask your operator: flask bases add {chosen}")
-        raise HttpProblem(403, f"base_id {problem.message}", (problem,))
-    return chosen
-
-
-def _connected(base_id: str) -> bool:
-    with services().store.read() as tx:
-        return tx.bases.get(base_id) is not None
 
 
 def _sweep(row: QueueSweep) -> answers.Sweep:

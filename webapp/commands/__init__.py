@@ -7,6 +7,7 @@ from flask import Flask
 from webapp.commands import (
     accounts,
     airtable,
+    brands,
     database,
     doctor,
     keys,
@@ -21,7 +22,7 @@ from webapp.commands.selling import credit_book, payments
 
 def register(app: Flask) -> None:
     """Add every group."""
-    groups = (airtable, credit_book, database, keys, payments, runs, video, webhooks, writers)
+    groups = (airtable, brands, credit_book, database, keys, payments, runs, video, webhooks, writers)
     of_modules = [*(module.group for module in groups), runs.of_records, doctor.command, database.recover]
     for command in [*accounts.GROUPS, *of_modules, *operate.GROUPS]:
         app.cli.add_command(command)

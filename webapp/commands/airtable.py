@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from pipelines.domain.orders.brand import brand_problems
 from pipelines.domain.orders.checks import usable
 from pipelines.domain.times import iso
+from pipelines.ports import Check
 from pipelines.stages.base_changes import webhook_push
 from webapp.commands.output import OPERATORS, Group, as_json, checks_table, failed, reports_errors, show
 from webapp.context import services
@@ -158,8 +160,14 @@ def doctor(base_id: str | None, *, json_: bool) -> None:
 
 
 def checks_of(base_id: str) -> list[dict[str, Any]]:
-    """The findings about a base."""
-    return [dataclasses.asdict(check) for check in services().base_tools.doctor(base_id)]
+    """The findings about a base, and about the brands in it."""
+    checks = services().base_tools.doctor(base_id)
+    readable = all(check.ok for check in checks if check.name in {"token", "base"})
+    brands = services().airtable.brands(base_id) if readable else []
+    told = [(one.brand.name or one.record_id, brand_problems(one.brand)) for one in brands]
+    fix = "Change its row of Brands; flask brands check looks at its files, too."
+    checks += [Check(f"brand {name}", False, " ".join(why), fix, warning=True) for name, why in told if why]
+    return [dataclasses.asdict(check) for check in checks]
 
 
 @group.command("script")

@@ -11,12 +11,12 @@ from pipelines.domain.records import Run
 from pipelines.security import links
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
+from webapp.access.bases import allowed_base
 from webapp.access.links import base_of_link
 from webapp.access.rules import Door, Owner, Subjects, declares
 from webapp.api import estimates
 from webapp.api.answers import Estimate
 from webapp.api.fields import RECORD_ID
-from webapp.api.triggers import allowed_base
 from webapp.context import actor, services
 from webapp.errors import HttpProblem, from_domain, not_here
 from webapp.pages.blueprint import bp
