@@ -23,6 +23,7 @@ from pipelines.domain.footage import (
     FilmReport,
     Fit,
     Footage,
+    Lettering,
     Logo,
     Transition,
     Voice,
@@ -131,6 +132,15 @@ def make_overlays(kit: Kit) -> None:
     save(row(images, 130, 6), "logo-corners", 130)
 
 
+def make_brand(kit: Kit) -> None:
+    """A caption and an end card in a brand's colours; white words on its orange could not be read, so that is darker."""
+    orange = Lettering(plate=(0xFE, 0x51, 0x02))
+    card = Card(text="Book a night", seconds=1, target=target(), footer="Prices include breakfast.", lettering=orange)
+    MediaEditor().animatic(card, kit.path("brand-card.mp4"))
+    images = [prepared(kit, "brand", caption=CAPTION, lettering=orange), frame_of(kit.path("brand-card.mp4"), 0.9)]
+    save(row(images, 270), "brand", 270)
+
+
 def make_cards(kit: Kit) -> None:
     """Title, end card and animatic."""
     editor = MediaEditor()
@@ -209,6 +219,7 @@ MAKERS = (
     make_fits,
     make_transitions,
     make_overlays,
+    make_brand,
     make_cards,
     make_sounds,
     make_aids,
@@ -325,6 +336,14 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "The bar at the foot shows where in the film one is."
         ),
         ("animatic", "animatic-tall"),
+    ),
+    (
+        "`Brand`",
+        (
+            "Captions and cards in the colours and the font of a row of `Brands`. Here white on #FE5102 has a contrast "
+            "of 3.29, too little for words of this size, so what is behind them is darker."
+        ),
+        ("brand",),
     ),
     (
         "`Poster` and contact sheet",

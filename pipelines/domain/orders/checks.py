@@ -91,6 +91,7 @@ def _spoken(order: Order, brand: Brand, scenes: Sequence[SceneOrder]) -> Iterato
     for index, scene in enumerate(scenes):
         yield f"scenes[{index}].prompt", scene.prompt
         yield f"scenes[{index}].caption", scene.caption
+        yield f"scenes[{index}].narration", scene.narration
 
 
 def is_blank(text: str) -> bool:

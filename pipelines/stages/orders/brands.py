@@ -70,7 +70,7 @@ def second_brief(brief: Brief) -> Brief:
 def banned_word_of(order: Order, script: Script) -> str | None:
     """The first word in what a model wrote that the brand does not allow."""
     banned = order.brand.banned if order.brand else ()
-    texts = (text for scene in script.scenes for text in (scene.prompt, scene.caption))
+    texts = (text for scene in script.scenes for text in (scene.prompt, scene.caption, scene.narration))
     return next((word for text in texts if (word := banned_in(text, banned))), None)
 
 

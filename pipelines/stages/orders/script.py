@@ -229,7 +229,9 @@ def inherited(tx: Tx, run: Run, order: Order, default_model: str) -> Inherited |
         return None
     old, model = earlier.order, earlier.plan.model
     banned = order.brand.banned if order.brand else ()
-    if not _same_brief(old, order) or any(banned_in(f"{scene.prompt}\n{scene.caption}", banned) for scene in scenes):
+    if not _same_brief(old, order) or any(
+        banned_in(f"{scene.prompt}\n{scene.caption}\n{scene.narration}", banned) for scene in scenes
+    ):
         return None
     same = model == (order.model or default_model)
     orders = [
