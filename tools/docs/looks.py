@@ -133,7 +133,7 @@ def make_overlays(kit: Kit) -> None:
 
 
 def make_brand(kit: Kit) -> None:
-    """A caption and an end card in a brand's colours; white words on its orange could not be read, so that is darker."""
+    """A caption and an end card in a brand's orange, which is darkened as far as white words need it."""
     orange = Lettering(plate=(0xFE, 0x51, 0x02))
     card = Card(text="Book a night", seconds=1, target=target(), footer="Prices include breakfast.", lettering=orange)
     MediaEditor().animatic(card, kit.path("brand-card.mp4"))
