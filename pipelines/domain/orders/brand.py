@@ -55,7 +55,8 @@ class Brand:
     never_show: str | None = given("Never Show", Text(MAX_LIST, lines=True),
         "Goes into every prompt as what may not be seen.", api=Api(most=MAX_LIST))
     banned_words: str | None = given("Banned Words", Text(MAX_LIST, lines=True),
-        "Words that no prompt, caption, narration or card may have, separated by commas or lines.", api=Api(most=MAX_LIST))
+        "Words that no prompt, caption, narration or card may have, separated by commas or lines.",
+        api=Api(most=MAX_LIST))
     legal_line: str | None = given("Legal Line", Text(MAX_LINE),
         "Small words at the foot of the end card; without one, on a card of their own.", api=Api(most=MAX_LINE))
 
