@@ -7,7 +7,6 @@ from flask import Flask
 from webapp.commands import (
     accounts,
     airtable,
-    brands,
     database,
     doctor,
     keys,
@@ -22,7 +21,13 @@ from webapp.commands.selling import credit_book, payments
 
 def register(app: Flask) -> None:
     """Add every group."""
-    groups = (airtable, brands, credit_book, database, keys, payments, runs, video, webhooks, writers)
-    of_modules = [*(module.group for module in groups), runs.of_records, doctor.command, database.recover]
+    groups = (airtable, credit_book, database, keys, payments, runs, video, webhooks, writers)
+    of_modules = [
+        *(module.group for module in groups),
+        runs.of_records,
+        airtable.of_brands,
+        doctor.command,
+        database.recover,
+    ]
     for command in [*accounts.GROUPS, *of_modules, *operate.GROUPS]:
         app.cli.add_command(command)

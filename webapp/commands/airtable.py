@@ -8,11 +8,13 @@ from typing import Any
 
 import click
 
-from pipelines.domain.orders.brand import brand_problems
+from pipelines.domain.errors import ReelgridError
+from pipelines.domain.orders.brand import Brand, brand_problems
 from pipelines.domain.orders.checks import usable
 from pipelines.domain.times import iso
 from pipelines.ports import Check
 from pipelines.stages.base_changes import webhook_push
+from pipelines.stages.orders import intake
 from webapp.commands.output import OPERATORS, Group, as_json, checks_table, failed, reports_errors, show
 from webapp.context import services
 
@@ -180,3 +182,30 @@ def script(base_id: str | None, *, json_: bool) -> None:
     text, formula = tools.script(base), tools.button_formula(base)
     heading = f"// Formula of a button field that opens the record's page:\n// {formula}\n"
     show({"script": text, "button_formula": formula}, json_=json_, table=lambda: click.echo(f"{text}\n{heading}"))
+
+
+of_brands = Group("brands", OPERATORS, help="Look at the brands of an Airtable base.", alone="check")
+
+
+@of_brands.command("check")
+@base_option
+@as_json
+@reports_errors
+def check_brands(base_id: str | None, *, json_: bool) -> None:
+    """Read every row of Brands and fetch its files; exit code 1 if one cannot be used as it is."""
+    found = [_checked(one.brand) for one in services().airtable.brands(chosen(base_id))]
+    checks = [dataclasses.asdict(one) for one in found]
+    show(checks, json_=json_, table=lambda: checks_table(checks))
+    if failed(checks):
+        raise SystemExit(1)
+
+
+def _checked(brand: Brand) -> Check:
+    name = f"brand {brand.name or '(without a name)'}"
+    try:
+        problems = intake.check_brand(services(), brand)
+    except ReelgridError as error:
+        return Check(name, False, error.marketer, "Try again in a minute.")
+    if problems:
+        return Check(name, False, " ".join(problems), "Change its row of Brands.")
+    return Check(name, True, "Can be used as it is.")
