@@ -102,19 +102,6 @@ def _veil(width: int, height: int, colour: Rgb, strength: float, rng: np.random.
     return _dithered(light[..., None] * np.array(colour, np.float32) * strength, rng)
 
 
-class Plain:
-    """A ground of one colour, as a brand wants it."""
-
-    def __init__(self, width: int, height: int, colour: Rgb, accent: Rgb) -> None:
-        self.width, self.height = width, height
-        self.look = Palette("brand", colour, colour, colour, colour, accent)
-        self.colour = np.array(colour, np.uint8)
-
-    def paint(self, frame: Picture, seconds: float) -> None:  # noqa: ARG002 - it does not move
-        """Fill the frame."""
-        frame[...] = self.colour
-
-
 class Backdrop:
     """Paints the background of any moment into a frame."""
 
@@ -127,7 +114,9 @@ class Backdrop:
         wide, tall = width + 2 * self.reach, height + 2 * self.reach
         self.ground = _ground(width, height, self.look, rng)
         room = _headroom(self.look)
-        self.veils = tuple(_veil(wide, tall, colour, room, rng) for colour in (self.look.first, self.look.second))
+        self.veils: tuple[Picture, ...] = tuple(
+            _veil(wide, tall, colour, room, rng) for colour in (self.look.first, self.look.second)
+        )
 
     def brighten(self, mask: NDArray[np.uint8], x: int, y: int, levels: int) -> None:
         """Let a shape shine through the ground for the whole clip: `levels` more where the mask is 255."""
@@ -148,3 +137,17 @@ class Backdrop:
         second: Any = self._crop(self.veils[1], -angle, 0.8)
         np.add(self.ground, first, out=frame)
         np.add(frame, second, out=frame)
+
+
+class Plain(Backdrop):
+    """A ground of one colour, as a brand wants it: nothing drifts over it."""
+
+    def __init__(self, width: int, height: int, colour: Rgb, accent: Rgb) -> None:
+        self.width, self.height, self.reach, self.phase = width, height, 0, 0.0
+        self.look = Palette("brand", colour, colour, colour, colour, accent)
+        self.ground = np.full((height, width, 3), colour, np.uint8)
+        self.veils = ()
+
+    def paint(self, frame: Picture, seconds: float) -> None:
+        """Fill the frame."""
+        frame[...] = self.ground

@@ -35,7 +35,7 @@ class Scene:
 
     card: Card
     seconds: float
-    backdrop: Backdrop | Plain
+    backdrop: Backdrop
     layers: list[Layer] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
     current: int = 0
@@ -136,7 +136,7 @@ def title(card: Card) -> Scene:
     return scene
 
 
-def _ground(card: Card, grid: Grid, brand: Lettering, size: int) -> tuple[Colour, Backdrop | Plain]:
+def _ground(card: Card, grid: Grid, brand: Lettering, size: int) -> tuple[Colour, Backdrop]:
     """The ink of a card, and what it stands on: a brand's colour, or the house's moving light."""
     if brand.plate is None:
         backdrop = Backdrop(grid.width, grid.height, card.seed)
