@@ -148,6 +148,6 @@ class Plain(Backdrop):
         self.ground = np.full((height, width, 3), colour, np.uint8)
         self.veils = ()
 
-    def paint(self, frame: Picture, seconds: float) -> None:
+    def paint(self, frame: Picture, seconds: float) -> None:  # noqa: ARG002 - it does not move
         """Fill the frame."""
         frame[...] = self.ground
