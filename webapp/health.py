@@ -19,7 +19,7 @@ from webapp.metrics.gauges import PUMP
 logger = logging.getLogger(__name__)
 
 bp = Blueprint("health", __name__)
-READY_S = 3.0
+READY_S, BROKER_S = 3.0, 0.3
 
 _pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="ready")
 
@@ -56,6 +56,13 @@ def checks(core: Services) -> dict[str, bool]:
     futures = {name: _pool.submit(check) for name, check in asked.items()}
     wait(futures.values(), timeout=READY_S)
     return {name: _passed(name, future) for name, future in futures.items()}
+
+
+def broker_answers(core: Services) -> bool:
+    """Whether it does, waited for as long as a person hardly notices."""
+    future = _pool.submit(core.hints.check)
+    wait([future], timeout=BROKER_S)
+    return future.done() and future.exception() is None
 
 
 def _check_worker(core: Services) -> None:

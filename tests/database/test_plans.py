@@ -29,7 +29,7 @@ from pipelines.stages.kernel.transitions import wake_waiting
 from pipelines.stages.orders import accept, account_turn
 from pipelines.stages.scheduler import retention
 from pipelines.stages.spending import ledger
-from pipelines.stages.views import run_view, usage
+from pipelines.stages.views import operation, queue, run_view, usage
 from pipelines.testing import make_services
 from pipelines.testing.airtable import BASE
 from pipelines.testing.fakes import MONDAY_NOON
@@ -125,6 +125,12 @@ def _usage(services: Services) -> None:
     usage.usage(theirs, ["day"], "2026-11-01", "2026-11-30")
 
 
+def _overview(services: Services) -> None:
+    queue.queue(services)
+    queue.queue(dataclasses.replace(services, store=services.store.of("acc_a")))
+    operation.lines(services)
+
+
 def _trigger(services: Services) -> None:
     request = accept.StartRequest(source="record", base_id=BASE, record_id="rec00000000000001_7")
     accept.start(services, request)
@@ -148,7 +154,7 @@ def _idle(services: Services) -> None:
     services.store.shift_time(3600.0, services.clock.now())
 
 
-_ACTS = [_hold, _audit, _due, _lists, _run_page, _search, _usage, _trigger, _time_left, _turns, _idle]
+_ACTS = [_hold, _audit, _due, _lists, _run_page, _search, _usage, _overview, _trigger, _time_left, _turns, _idle]
 
 
 def test_what_each_act_asks_is_found_by_an_index(services: Services) -> None:

@@ -49,7 +49,7 @@ QUERIES = {
 LISTS = {
     *("api.list_runs", "api.usage", "api.list_keys", "api.account", "api.list_webhooks", "api.list_batches"),
     *("api.get_credits", "api.list_credit_entries"),
-    *("pages.index", "pages.index_live", "pages.usage_page", "pages.usage_file"),
+    *("pages.index", "pages.index_live", "pages.usage_page", "pages.usage_file", "pages.queue_page"),
 }
 """What shows an account its own without being told an id."""
 SAME_FOR_ALL = {"api.models", "pages.new_video"}
@@ -176,7 +176,7 @@ def test_what_is_the_operators_is_refused_whatever_is_asked(two: tuple[WebHarnes
             assert harness.client.get(path, headers=BEARER).status_code == 200
     assert found == {
         *("api.stop", "api.stop_state", "api.process_queue", "api.sweep", "api.decide"),
-        *("health.metrics", "pages.switch", "pages.decide"),
+        *("health.metrics", "pages.switch", "pages.decide", "pages.operate_page"),
     }
 
 

@@ -5,7 +5,7 @@ often a scanner or a history follows it. Importing the modules registers their r
 from webapp.pages import decide, fonts, new, rows, runs, shares, sign_in
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import register
-from webapp.pages.overview import films, usage
+from webapp.pages.overview import films, operate, queue, usage
 from webapp.pages.pack import page as pack_page
 
 __all__ = [
@@ -14,7 +14,9 @@ __all__ = [
     "films",
     "fonts",
     "new",
+    "operate",
     "pack_page",
+    "queue",
     "register",
     "rows",
     "runs",

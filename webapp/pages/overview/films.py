@@ -34,6 +34,7 @@ PER_PAGE = 24
 FOUND = 200
 """So many of what has the words are looked at for the other filters."""
 _PRESSED = "pressed on the page"
+MAX_REASON = 500
 
 
 @bp.get("/")
@@ -71,9 +72,9 @@ def index_live() -> Response:
 def switch() -> Response | Redirect:
     """The Stop switch."""
     on = request.form.get("on") == "1"
-    return once(
-        url_for("pages.index"), lambda: control.set_stop(services(), on=on, reason=_PRESSED, actor=actor().name)
-    )
+    reason = request.form.get("reason", "").replace("\x00", "").strip()[:MAX_REASON] or _PRESSED
+    target = url_for("pages.operate_page" if request.form.get("from") == "operate" else "pages.index")
+    return once(target, lambda: control.set_stop(services(), on=on, reason=reason, actor=actor().name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
