@@ -10,6 +10,7 @@ from pipelines.security import links
 from pipelines.security.secret_keys import SecretKeys
 from pipelines.stages.base_rows import fetches
 from tests.web.web_fixtures import OUTSIDE, WebHarness
+from webapp.pages.fonts import FONTS
 
 FILM = bytes(range(256)) * 40
 
@@ -184,6 +185,12 @@ def test_the_fonts_of_the_films_are_the_fonts_of_the_pages(harness: WebHarness) 
     css = (Path(__file__).parents[2] / "webapp/static/page.css").read_text()
     # The name of a language is no address.
     assert "http" not in css.replace("xmlns='http://www.w3.org/2000/svg'", "")
-    for name in ("Inter-Regular.otf", "Inter-Bold.otf", "InterDisplay-SemiBold.otf"):
+    assert len(FONTS) == 6
+    first = 0
+    for name in FONTS:
         assert f"fonts/{name}" in css
-        assert harness.client.get(f"/static/fonts/{name}").status_code == 200
+        answer = harness.client.get(f"/static/fonts/{name}")
+        assert (answer.status_code, answer.mimetype, answer.data[:4]) == (200, "font/woff2", b"wOF2")
+        assert "immutable" in answer.headers["Cache-Control"]
+        first += len(answer.data) if "latin" in name else 0
+    assert first < 70_000, "what a first page fetches"
