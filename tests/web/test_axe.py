@@ -1,0 +1,142 @@
+"""No page has a fault that axe-core knows, whatever its state, theme and width; and axe finds one where there is one.
+
+axe-core comes from npm for this test alone (MPL-2.0; nothing of it ships), and is evaluated by the browser's debugger:
+our content policy stays as it is.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
+from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.orders.platforms import Platform
+from pipelines.domain.records import Process
+from pipelines.domain.stored_files import Pack, PackEntry
+from pipelines.stages.orders.plan_run import plan_order
+from tests.conftest import needs
+from tests.web.test_browser import address, browser, film
+from tests.web.test_decide import offered
+from tests.web.test_decide import waiting as asked
+from tests.web.test_operate_page import waiting
+from tests.web.test_pages import SORA_KEY, form
+from tests.web.test_usage_page import bought
+from tests.web.web_fixtures import WebHarness
+
+__all__ = ["address", "browser", "film"]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("axe")]
+G = GenerationStatus
+LOOKS = [(width, scheme) for width in (360, 1280) for scheme in ("light", "dark")]
+FAULTS = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations.map(
+  (one) => `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).join(", ")}`)"""
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script; needs npm and its registry or cache."""
+    needs("npm", found=shutil.which("npm") is not None)
+    folder = tmp_path_factory.mktemp("axe")
+    command = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefer-offline", "axe-core@4.14.1"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    needs(f"axe-core ({done.stderr[-200:]})", found=done.returncode == 0)
+    return Path(folder / "node_modules/axe-core/axe.min.js").read_text()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[WebHarness]:
+    with WebHarness(tmp_path, SORA_KEY) as made:
+        yield made
+
+
+def faults(page: Page, script: str) -> list[str]:
+    """What axe finds on the page as it is now."""
+    page.evaluate(script)
+    found: list[str] = page.evaluate(FAULTS)
+    return found
+
+
+def packed(home: WebHarness) -> str:
+    """The token of a pack of the finished film, one of whose platforms wants another shape."""
+    order = Order(master_prompt="A fox", title="A fox at dawn", pack=(Platform.LINKEDIN, Platform.SHORTS))
+    plan = plan_order(home.services, order, [SceneOrder(prompt="A fox walks through dew.")])
+    entry = PackEntry(name="README.txt", size=7, crc32=0, text="Lumen\r\n")
+    with home.store.write() as tx:
+        tx.runs.change("run_finished", order=order, plan=plan)
+        tx.packs.add(Pack(id="pack_1", run_id="run_finished", take=0, token="p" * 43, entries=(entry,)))
+    return "p" * 43
+
+
+def filled(home: WebHarness, film: bytes) -> dict[str, str]:
+    """Something in every state; the pages by what they show."""
+    home.finished(film=film)
+    for name, outcome in (("a", "paid"), ("b", "refused"), ("c", "in doubt")):
+        bought(home, name, outcome)
+    waiting(home, "Asks", RunStatus.NEEDS_APPROVAL)
+    waiting(home, "Attention", RunStatus.NEEDS_ATTENTION, G.UNKNOWN, error="The provider did not say.")
+    waiting(home, "Failed", RunStatus.FAILED, error="Scene 1 was refused.")
+    waiting(home, "Moving", RunStatus.GENERATING, G.RUNNING, G.PLANNED)
+    waiting(home, "Later", RunStatus.QUEUED, next_at=home.clock.now() + 7_200.0)
+    for n in range(1, 14):
+        home.put(home.scene("run_Moving", n, status=SceneStatus.GENERATING))
+    with home.store.write() as tx:
+        tx.processes.add(Process(id="p", kind="pump", host="h", pid=1, started_at=1.0, beat_at=home.clock.now()))
+    client = home.client
+    sent = form(client.get("/runs/run_finished"), days="3")
+    assert client.post("/runs/run_finished/shares", data=sent).status_code == 303
+    asked(home)
+    link = next(iter(offered(home).values())).removeprefix(home.settings.public_url)
+    with home.store.read() as tx:
+        (share,) = tx.shares.find()
+    runs = {name: f"/runs/run_{name}" for name in ("finished", "Asks", "Attention", "Failed", "Moving")}
+    lists = {"films": "/", "none found": "/?q=nothing+has+this", "new": "/new", "again": "/new?from=run_finished"}
+    sums = {"usage": "/usage", "by model": "/usage?by=model", "no days": "/usage?since=2026-01-01&until=2026-01-02"}
+    opened = {"action link": link, "pack": f"/v/{packed(home)}/pack"}
+    rest = opened | {"queue": "/queue", "operate": "/operate", "share": f"/s/{share.token}", "sign in": "/sign-in"}
+    wrong = {"problem": "/usage?by=colour", "unknown": "/runs/run_of_nobody", "expired": "/decide?t=garbage"}
+    return {**runs, **lists, **sums, **rest, **wrong, "api": "/docs"}
+
+
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+def test_no_page_has_a_fault(
+    home: WebHarness, address: str, browser: Browser, axe: str, film: bytes, width: int, scheme: Any
+) -> None:
+    pages = filled(home, film)
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    found = {}
+    for name, path in pages.items():
+        page.goto(f"{address}{path}")
+        found[name] = faults(page, axe)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+    page.goto(f"{address}/new")
+    page.get_by_role("button", name="Start").first.click()
+    page.wait_for_selector("#wrong")
+    found["new, with problems"] = faults(page, axe)
+    page.goto(f"{address}/usage")
+    page.get_by_text("The numbers as a table").click()
+    found["usage, opened"] = faults(page, axe)
+    context.close()
+    assert {name: one for name, one in found.items() if one} == {}
+
+
+def test_axe_finds_what_is_wrong(home: WebHarness, address: str, browser: Browser, axe: str) -> None:
+    """The control: else a page that was not looked at would pass."""
+    page = browser.new_page()
+    page.goto(f"{address}/usage")
+    page.evaluate(
+        """() => { document.querySelector("main").append(new Image());
+        const pale = document.createElement("p"); pale.textContent = "Pale"; pale.className = "pale";
+        const sheet = new CSSStyleSheet(); sheet.replaceSync(".pale { color: #eee; background: #fff }");
+        document.adoptedStyleSheets = [sheet]; document.querySelector("main").append(pale); }"""
+    )
+    found = " ".join(faults(page, axe))
+    page.close()
+    assert "image-alt" in found
+    assert "color-contrast: .pale" in found
