@@ -152,6 +152,7 @@ def policy_of(
         day_cap_micro=settings.max_cost_per_day_micro,
         default_model=settings.video_model,
         fallback_models=settings.fallback_models,
+        max_cuts_per_run=settings.max_cuts_per_run,
         approval_above_micro=settings.approval_threshold_micro,
         default_base=settings.airtable_base_id,
         public_url=settings.public_url,

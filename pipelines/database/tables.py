@@ -55,7 +55,7 @@ UNIQUE: dict[str, list[tuple[str, ...]]] = {
     "scenes": [("run_id", "number")],
     "generations": [("provider", "provider_id"), ("idem_key",), ("callback_token",)],
     "shares": [("token",)],
-    "cuts": [("token",), ("run_id", "take", "format", "animatic")],
+    "cuts": [("token",), ("run_id", "take", "format", "animatic", "hook", "language")],
     "packs": [("token",), ("run_id", "take")],
     "purchases": [("fingerprint",)],
     "notices": [("target", "event")],

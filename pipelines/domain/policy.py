@@ -14,6 +14,8 @@ class Policy:
     default_model: str
     fallback_models: tuple[str, ...] = ()
     approval_above_micro: int | None = None
+    max_cuts_per_run: int = 24
+    """Hooks times formats of one run."""
     default_base: str | None = None
     public_url: str = "http://127.0.0.1:8000"
     airtable_reaches_us: bool = True

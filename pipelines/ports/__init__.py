@@ -26,7 +26,7 @@ from pipelines.ports.film_editor import Around, FilmEditor
 from pipelines.ports.notices import Message, NoticeSender, SendOutcome
 from pipelines.ports.payments import Authorization, Chain, Facilitator, Outcome, Settlement
 from pipelines.ports.runtime import Clock, CrashPoints, Hints, Issuer
-from pipelines.ports.scene_writer import Brief, Moderator, SceneWriter
+from pipelines.ports.scene_writer import Brief, HookBrief, Moderator, SceneWriter
 from pipelines.ports.speech import Speaker, Speech
 from pipelines.ports.video import (
     Accept,
@@ -71,6 +71,7 @@ __all__ = [
     "GenerationRequest",
     "Health",
     "Hints",
+    "HookBrief",
     "Intake",
     "Issuer",
     "Job",

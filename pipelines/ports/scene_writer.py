@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pipelines.domain.planning.script import Script
+from pipelines.domain.planning.script import SceneText, Script
 from pipelines.ports.video import MediaInput
 
 
@@ -26,17 +26,33 @@ class Brief:
     """So many words at most are spoken over each scene; None where nobody speaks."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookBrief:
+    """What further openings of a film are asked for: `count` scenes that may each stand in the place of the first."""
+
+    brief: Brief
+    scenes: tuple[SceneText, ...]
+    """The film as it is, its first scene first."""
+    count: int
+
+
 class SceneWriter(Protocol):
     """Expands a master prompt, and softens a refused one. What was paid before an error is in its `cost_micro`."""
 
     def write(self, brief: Brief) -> Script:
         """Raises Refused, Unavailable, RateLimited, NotConfigured or OutOfCredit."""
 
+    def write_hooks(self, brief: HookBrief) -> Script:
+        """At most as many openings as asked: fewer, or none, where it has no more. Raises as `write`."""
+
     def soften(self, prompt: str, reason: str) -> Script:
         """One scene: the prompt reworded so that moderation may pass it."""
 
     def quote_micro(self, brief: Brief) -> int:
         """What `write` may cost at most."""
+
+    def quote_hooks_micro(self, brief: HookBrief) -> int:
+        """What `write_hooks` may cost at most."""
 
     def quote_softening_micro(self, prompt: str) -> int:
         """What `soften` of this prompt may cost at most."""

@@ -258,6 +258,9 @@ class Settings(BaseSettings):
     video_model: Annotated[str, AfterValidator(values.model_name)] = variable(
         VIDEO, "Default model as provider/slug; a record can name another.", "local/animatic"
     )
+    max_cuts_per_run: Annotated[int, Field(ge=1, le=100)] = variable(
+        VIDEO, "So many films one run makes at most: its hooks times its formats.", 24
+    )
     fallback_models: Annotated[tuple[str, ...], BeforeValidator(_models)] = variable(
         VIDEO,
         "Models tried in order, separated by commas, when the provider and not the prompt is at fault.",

@@ -17,6 +17,7 @@ from pipelines.domain.planning.narration import Line, is_english
 from pipelines.domain.state.action_link import ActionLink
 from pipelines.ports import (
     Brief,
+    HookBrief,
     MediaInput,
     MediaStore,
     Message,
@@ -144,7 +145,10 @@ class ScriptedWriter:
     def __init__(self, *, cost_micro: int = 0) -> None:
         self.cost_micro = cost_micro
         self.fail: ReelgridError | None = None
+        self.alike = 0
+        """How many of the next hooks say nothing new."""
         self.briefs: list[Brief] = []
+        self.hook_briefs: list[HookBrief] = []
         self.softened: list[str] = []
         self.slips: list[str] = []
         """Said in the next answers, one in each."""
@@ -158,6 +162,16 @@ class ScriptedWriter:
         scenes = tuple(SceneText(prompt=f"{brief.master_prompt}: shot {n}{slip}", caption=f"Shot {n}") for n in numbers)
         return Script(scenes=scenes, writer="scripted", cost_micro=self.cost_micro)
 
+    def write_hooks(self, brief: HookBrief) -> Script:
+        """As many openings as asked, each in words of its own; `alike` of them say what the first scene says."""
+        self._stumble()
+        self.hook_briefs.append(brief)
+        first = brief.scenes[0]
+        names = ("A thunderclap over rooftops", "Bare hands break bread", "Fish leap upstream", "Paper burns blue")
+        new = tuple(SceneText(prompt=f"{name}, {name.lower()}", caption=name) for name in names[: brief.count])
+        scenes = (*new[: len(new) - self.alike], *[first] * self.alike)
+        return Script(scenes=scenes, writer="scripted", cost_micro=self.cost_micro)
+
     def soften(self, prompt: str, reason: str) -> Script:  # noqa: ARG002 - a port
         """The prompt, gently."""
         self._stumble()
@@ -166,6 +180,10 @@ class ScriptedWriter:
 
     def quote_micro(self, brief: Brief) -> int:  # noqa: ARG002 - a port
         """What writing costs."""
+        return self.cost_micro
+
+    def quote_hooks_micro(self, brief: HookBrief) -> int:  # noqa: ARG002 - a port
+        """What writing hooks costs."""
         return self.cost_micro
 
     def quote_softening_micro(self, prompt: str) -> int:  # noqa: ARG002 - a port

@@ -12,17 +12,20 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
-from pipelines.ports import Brief, SceneText, SceneWriter, Script
+from pipelines.ports import Brief, HookBrief, SceneText, SceneWriter, Script
 from pipelines.writers.breakdown import Beat, Breakdown, break_down
 from pipelines.writers.language import Phrases, phrases_for
 from pipelines.writers.softening import softened
-from pipelines.writers.text import caption_of, narration_of, one_line, sentence, shortened
+from pipelines.writers.text import caption_of, narration_of, one_line, plain, sentence, shortened
 
 NAME = "deterministic"
 MAX_ANCHOR = 400
 """Characters of the sentence that repeats characters and place; more would drown what the scene itself shows."""
 _DROPPED_FIRST = ("moment", "shape", "same", "light")
 _MIDDLE = ("medium", "detail", "action")
+_ROLES = ("establishing", "closing", *_MIDDLE)
+_FRAMINGS = 16
+"""Framings of a role before they come again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +57,31 @@ class DeterministicWriter(SceneWriter):
         return Script(scenes=scenes, writer=NAME, title=title, notes=tuple(_notes(brief, film, prompts)))
 
     @override
+    def write_hooks(self, brief: HookBrief) -> Script:
+        """The film's other scenes seen from elsewhere, its end first: as many as it has. Raises nothing."""
+        phrases = phrases_for(" ".join(scene.prompt for scene in brief.scenes))
+        others = brief.scenes[:0:-1][: brief.count]
+        scenes = tuple(
+            SceneText(
+                prompt=shortened(_seen_from(phrases.framing("action", use), scene, phrases), brief.brief.max_prompt),
+                caption=caption_of(scene.caption or "") if scene.caption else None,
+            )
+            for use, scene in enumerate(others)
+        )
+        return Script(scenes=scenes, writer=NAME)
+
+    @override
     def soften(self, prompt: str, reason: str) -> Script:
         """The prompt without directives and without the words that moderation usually stumbles over."""
         return Script(scenes=(SceneText(prompt=softened(prompt), caption=None),), writer=NAME)
 
     @override
     def quote_micro(self, brief: Brief) -> int:
+        """Nothing is bought."""
+        return 0
+
+    @override
+    def quote_hooks_micro(self, brief: HookBrief) -> int:
         """Nothing is bought."""
         return 0
 
@@ -77,6 +99,16 @@ class DeterministicWriter(SceneWriter):
 def _narration(brief: Brief, beat: Beat) -> str | None:
     """What happens, said: a step that several shots share is said once."""
     return narration_of(sentence(beat.text), brief.narration_words) if brief.narration_words and not beat.part else None
+
+
+def _seen_from(camera: str, scene: SceneText, phrases: Phrases) -> str:
+    """A scene with another camera in the place of its own, which our prompts begin with."""
+    text = plain(scene.prompt)
+    for role in _ROLES:
+        for use in range(_FRAMINGS):
+            own = sentence(phrases.framing(role, use))
+            text = text.removeprefix(own).strip() or text
+    return " ".join((sentence(camera), sentence(text)))
 
 
 def _film_of(brief: Brief) -> _Film:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.orders.list_marks import unnumbered
-from pipelines.ports import Brief, SceneText, SceneWriter, Script
+from pipelines.ports import Brief, HookBrief, SceneText, SceneWriter, Script
 from pipelines.settings import Settings
 from pipelines.writers.deterministic import DeterministicWriter
 from pipelines.writers.language_model import Answer, LanguageModel, Question
@@ -25,7 +25,7 @@ from pipelines.writers.troubles import declined
 logger = logging.getLogger(__name__)
 
 PROMPTS = Path(__file__).with_name("prompts")
-EXPAND, SOFTEN, NARRATE = "expand-v1", "soften-v1", "narrate-v1"
+EXPAND, HOOKS, SOFTEN, NARRATE = "expand-v1", "hooks-v1", "soften-v1", "narrate-v1"
 THINKING_TOKENS, SCENE_TOKENS = 2000, 500
 """Room for low-effort thinking, title and continuity; and for one prompt of 120 words with its caption, in languages
 whose words cost several tokens."""
@@ -37,6 +37,7 @@ OVERHEAD_TOKENS = 1500
 MAX_REASON = 300
 
 _NOT_UNDERSTOOD = "The server at OPENAI_BASE_URL cannot write scenes, so they were written without a language model."
+_NO_HOOKS = "The language model wrote no hooks that can be used, so they were made from the scenes without it."
 _CUT_OFF = "The language model's answer was cut off twice, so the scenes were written without it."
 _USELESS = "The language model's answer could not be used, so the scenes were written without it."
 
@@ -66,6 +67,12 @@ class NarratedScript(WrittenScript):
     """The whole answer where a narrator speaks."""
 
     scenes: list[NarratedScene]  # type: ignore[assignment]  # a narrated scene is a scene
+
+
+class WrittenHooks(BaseModel):
+    """Further openings of a film."""
+
+    hooks: list[WrittenScene]
 
 
 class Reworded(BaseModel):
@@ -132,6 +139,22 @@ class GptWriter(SceneWriter):
         return self._fitted(brief, work, script)
 
     @override
+    def write_hooks(self, brief: HookBrief) -> Script:
+        """At most `brief.count` openings, from one answer. Raises as `write`."""
+        work = self._new_work()
+        with work.counted():
+            answer = work.paid(self._model.ask(_hook_question(brief)))
+            if answer is not None and answer.reply.refusal:
+                raise declined(f"{self._model.name} declined: {answer.reply.refusal}")
+        found = _hooks(answer)
+        if not found:
+            script = self._offline.write_hooks(brief)
+            notes = (*work.notes, _NO_HOOKS, *script.notes)
+            return replace(script, cost_micro=work.cost_micro, notes=notes)
+        scenes = tuple(_scene(scene, brief.brief) for scene in found[: brief.count])
+        return Script(scenes=scenes, writer=self._signature(HOOKS), cost_micro=work.cost_micro, notes=tuple(work.notes))
+
+    @override
     def soften(self, prompt: str, reason: str) -> Script:
         """One scene, reworded. Raises as `write`, except Refused: word lists answer where the model declines."""
         work = self._new_work()
@@ -157,6 +180,11 @@ class GptWriter(SceneWriter):
         """Two answers of full length, the second with the higher limit; every byte of the input counted as a token."""
         question, again = _question(brief), _question(brief, more=True)
         return self._model.price.cost_micro(Usage(input=2 * _most_input(question), output=question.limit + again.limit))
+
+    @override
+    def quote_hooks_micro(self, brief: HookBrief) -> int:
+        """One answer of full length; every byte of the input counted as a token."""
+        return quote_of(self._model, _hook_question(brief))
 
     @override
     def quote_softening_micro(self, prompt: str) -> int:
@@ -278,6 +306,39 @@ def _request(brief: Brief, correction: str) -> str:
     }
     head = "\n".join(f"{name}: {value}" for name, value in lines.items() if value)
     return f"{head}\n\nMaster prompt: {brief.master_prompt.strip()}"
+
+
+def _hook_question(brief: HookBrief) -> Question:
+    asked = brief.brief
+    lines = {
+        "Hooks": str(brief.count),
+        "Seconds per scene": f"{asked.seconds:g}",
+        "Aspect ratio": asked.aspect_ratio,
+        "Longest prompt": f"{asked.max_prompt} characters",
+        "Style notes": one_line(asked.style_notes or ""),
+    }
+    head = "\n".join(f"{name}: {value}" for name, value in lines.items() if value)
+    scenes = "\n".join(
+        f"Scene {number}: {one_line(scene.prompt)}" for number, scene in enumerate(brief.scenes, start=1)
+    )
+    master = f"\n\nMaster prompt: {asked.master_prompt.strip()}" if asked.master_prompt.strip() else ""
+    return Question(
+        instructions=_instructions(HOOKS),
+        text=f"{head}\n\n{scenes}{master}",
+        shape=WrittenHooks,
+        limit=THINKING_TOKENS + SCENE_TOKENS * brief.count,
+    )
+
+
+def _hooks(answer: Answer | None) -> list[WrittenScene]:
+    """The openings of an answer that say something."""
+    if answer is None or answer.reply.truncated:
+        return []
+    try:
+        found = WrittenHooks.model_validate_json(answer.reply.json_text).hooks
+    except ValidationError:
+        return []
+    return [scene for scene in found if plain(scene.prompt)]
 
 
 def _instructions(name: str) -> str:

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.ports import Brief, Script
+from pipelines.domain.planning.hooks import differing
+from pipelines.ports import Brief, HookBrief, Script
 from pipelines.settings import load_settings
 from pipelines.writers import DeterministicWriter, WordListModerator, build_moderator, build_writer
 from pipelines.writers.language import language_of, languages
@@ -298,3 +299,14 @@ def test_what_happens_is_said_in_as_many_words_as_fit() -> None:
     assert [len((scene.narration or "").split()) <= 5 for scene in said] == [True] * 3
     assert said[1].narration == "It finds a lantern."
     assert [scene.narration for scene in DeterministicWriter().write(brief).scenes] == [None] * 3
+
+
+def test_hooks_without_a_model_are_the_film_s_other_scenes_with_another_camera() -> None:
+    film = write(FOX, 4).scenes
+    asked = HookBrief(brief=brief(FOX), scenes=film, count=3)
+    found = DeterministicWriter().write_hooks(asked).scenes
+    assert len(differing(film, (), found)) == 3
+    assert [scene.caption for scene in found] == [scene.caption for scene in film[:0:-1]]
+    assert not {scene.prompt for scene in found} & {scene.prompt for scene in film}
+    assert DeterministicWriter().write_hooks(replace(asked, scenes=film[:1])).scenes == ()
+    assert DeterministicWriter().quote_hooks_micro(asked) == 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from pipelines.domain.errors import NotConfigured, OutOfCredit, RateLimited, ReelgridError, Refused, Unavailable
-from pipelines.ports import Brief, MediaInput, Moderator, SceneWriter
+from pipelines.ports import Brief, HookBrief, MediaInput, Moderator, SceneWriter
 from pipelines.settings import Settings, load_settings
 from pipelines.writers import DeterministicWriter, build_moderator, build_writer
 from pipelines.writers.prices import OPENAI_URL, prices, retirement
@@ -369,3 +371,38 @@ def test_a_clean_prompt_has_no_culprit_and_a_missing_picture_does_no_harm(
     server.play("moderation_clean")
     gone = MediaInput(key="gone", path=tmp_path / "gone.png", content_type="image/png")
     assert moderator.culprit("A fox in the snow", [gone]) is None
+
+
+HOOKS = HookBrief(brief=BRIEF, scenes=tuple(replace(scene, caption=None) for scene in OFFLINE.scenes), count=2)
+
+
+def _says(hooks: list[str], *, status: str = "completed") -> list[dict[str, Any]]:
+    text = json.dumps({"hooks": [{"prompt": prompt, "caption": None} for prompt in hooks]})
+    output = [{"type": "message", "content": [{"type": "output_text", "text": text}]}]
+    usage = {"input_tokens": 400, "output_tokens": 100}
+    body = {"object": "response", "status": status, "output": output, "usage": usage}
+    return [{"path": "/v1/responses", "status": 200, "headers": {}, "body": body}]
+
+
+def test_hooks_are_asked_for_with_the_scenes_that_follow_and_within_the_quote(
+    server: Server, writer: SceneWriter
+) -> None:
+    server.exchanges = _says(["An owl turns its head.", " ", "Frost grows on a window.", "One too many."])
+    script = writer.write_hooks(HOOKS)
+    assert [scene.prompt for scene in script.scenes] == ["An owl turns its head.", "Frost grows on a window."]
+    assert script.writer == "gpt-6-luna hooks-v1"
+    asked = server.asked[0][1]["input"]
+    assert asked.startswith("Hooks: 2\nSeconds per scene: 4\nAspect ratio: 9:16\n")
+    assert f"\nScene 1: {OFFLINE.scenes[0].prompt}\n" in asked
+    assert 0 < script.cost_micro < writer.quote_hooks_micro(HOOKS)
+
+
+@pytest.mark.parametrize(("hooks", "status"), [([], "completed"), (["Half a"], "incomplete")])
+def test_hooks_that_cannot_be_used_are_made_without_the_model_and_paid(
+    server: Server, writer: SceneWriter, hooks: list[str], status: str
+) -> None:
+    server.exchanges = _says(hooks, status=status)
+    script = writer.write_hooks(HOOKS)
+    assert script.scenes == DeterministicWriter().write_hooks(HOOKS).scenes
+    assert script.cost_micro > 0
+    assert "wrote no hooks that can be used" in script.notes[0]

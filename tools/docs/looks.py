@@ -252,6 +252,14 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("aspect-ratio",),
     ),
     (
+        "`Hooks`",
+        (
+            "So many films that differ in their first scene, 1 to 5. Only that scene is made again for each; all that "
+            "follows is the same to the picture. Each film has the letter of its hook in its name, in each format."
+        ),
+        (),
+    ),
+    (
         "`Resolution`",
         (
             "`480p`, `720p` (default), `1080p`: the shorter side of the picture, in pixels. The still shows the same "
@@ -363,8 +371,9 @@ def page() -> str:
         )
     ]
     for heading, text, stills in SECTIONS:
-        images = "\n".join(f"![{name.replace('-', ' ')}](stills/{name}.webp)" for name in stills)
-        parts.append(f"## {heading}\n\n{text}\n\n{images}\n")
+        images = [f"![{name.replace('-', ' ')}](stills/{name}.webp)" for name in stills]
+        shown = "\n".join(images) + "\n" if images else ""
+        parts.append("\n\n".join(filter(None, (f"## {heading}", text, shown))).rstrip() + "\n")
     return "\n".join(parts)
 
 

@@ -109,6 +109,7 @@ class PlannedSceneView(Answer):
     """One scene as it would be bought."""
 
     number: int
+    hook: Annotated[str | None, Field(description="Of an opening, where there are several: its letter.")]
     prompt: str | None
     seconds: float
     model: str
@@ -125,6 +126,7 @@ class PlanView(Answer):
     height: int
     fps: float
     formats: list[str]
+    hooks: int
     seconds: float
     scenes: list[PlannedSceneView]
     adapted: list[str]

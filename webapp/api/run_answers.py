@@ -50,6 +50,7 @@ class SceneView(Answer):
 
     number: int
     key: str
+    hook: Annotated[str | None, Field(description="Where it is one of several openings: its letter.")]
     prompt: str
     caption: str | None
     narration: str | None
@@ -90,6 +91,7 @@ class CutView(Answer):
     cut_id: str
     take: int
     format: str
+    hook: Annotated[str | None, Field(description="The letter of its opening, where there are several.")]
     status: str
     animatic: bool
     current: bool

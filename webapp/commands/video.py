@@ -40,6 +40,7 @@ group = Group("video", OPERATORS, help="Make a film right here.")
 @click.option("--aspect-ratio", default="16:9", show_default=True)
 @click.option("--resolution", default="720p", show_default=True)
 @click.option("--transition", default="Cut", show_default=True)
+@click.option("--hooks", type=int, help="So many films that differ in their first scene; 1 if not given.")
 @click.option("--captions", default="None", show_default=True)
 @click.option("--voiceover", is_flag=True, help="A narrator speaks over each scene.")
 @click.option("--voice", help="Who speaks, as provider/voice.")
@@ -131,7 +132,11 @@ def _copy(core: Services, run_id: str, out: Path) -> Path:
     take = max(cut.take for cut in cuts)
     core.work.mkdir(parents=True, exist_ok=True)
     for number, cut in enumerate(cut for cut in cuts if cut.take == take):
-        dest = out if number == 0 else out.with_stem(f"{out.stem}-{cut.format.replace(':', 'x')}")
+        dest = (
+            out
+            if number == 0
+            else out.with_stem("-".join(filter(None, (out.stem, cut.format.replace(":", "x"), cut.hook))))
+        )
         scratch = core.work / f"{cut.id}.mp4"
         core.media.fetch(cut.key or "", scratch)
         dest.parent.mkdir(parents=True, exist_ok=True)

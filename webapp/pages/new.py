@@ -35,6 +35,7 @@ from pipelines.domain.orders.inputs import (
     inputs_of,
 )
 from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_PROMPT, Order
+from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.records import Run
 from pipelines.stages.orders import accept, plan_run
 from pipelines.stages.orders.accept import Estimate, StartRequest
@@ -369,7 +370,7 @@ def _of_run(run_id: str) -> MultiDict[str, str]:
     """The order of an earlier run as the form has it. Files of it are ours now and have no address of their own."""
     with services().store.read() as tx:
         run = tx.runs.get(run_id)
-        scenes = tx.scenes.find(run_id=run_id, order="number") if run else []
+        scenes = first_film(tx.scenes.find(run_id=run_id, order="number")) if run else []
     if run is None or run.order is None:
         raise not_here("run")
     form: MultiDict[str, str] = MultiDict({"kind": SCENES if scenes else IDEA})

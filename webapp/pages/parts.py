@@ -96,7 +96,8 @@ def _dressed(run: dict[str, Any]) -> dict[str, Any]:
     # While a scene is made again, the film that is there stays to be seen.
     films = [cut for cut in films if cut["take"] == max(film["take"] for film in films)]
     formats = list((run["plan"] or {}).get("formats", ()))
-    films.sort(key=lambda cut: formats.index(cut["format"]) if cut["format"] in formats else len(formats))
+    places = {name: at for at, name in enumerate(formats)}
+    films.sort(key=lambda cut: (cut["hook"] or "", places.get(cut["format"], len(formats))))
     animatics = [cut for cut in run["cuts"] if cut["url"] and cut["animatic"]]
     rest = run["seconds_left"]
     extra = {

@@ -167,6 +167,8 @@ def scene_fields(
         SCENE_LABELS["continues"]: scene.continues,
         SCENE_LABELS["model"]: scene.model or None,
     }
+    if scene.hook:
+        fields[SCENE_LABELS["hook"]] = scene.hook
     fields |= scene_state(scene, now=now, attempts=attempts, cost_micro=cost_micro, job_id=job_id, clip_url=clip_url)
     if record_id is not None:
         fields[SceneField.VIDEO] = [record_id]

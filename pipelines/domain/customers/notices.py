@@ -104,6 +104,8 @@ class FilmLink:
 
     format: str
     token: str
+    hook: str = ""
+    """The letter of its opening, where the run has several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

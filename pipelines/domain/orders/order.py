@@ -32,6 +32,8 @@ from pipelines.domain.orders.inputs import (
 from pipelines.domain.orders.platforms import Platform
 
 MAX_SCENES = 50
+HOOK_LETTERS = ("a", "b", "c", "d", "e")
+MAX_HOOKS = len(HOOK_LETTERS)
 MAX_PROMPT = 32_000
 MAX_SEED = 2**31 - 1
 """Every vendor with seeds takes this many; some take more."""
@@ -69,6 +71,8 @@ class SceneOrder:
     transition: Transition | None = given("Transition", among(Transition),
         "From the scene before into this one. Empty: the video's.")
     model: str | None = given("Model", ModelName(), "Who makes this clip. Empty: the video's Model.")
+    hook: str | None = given("Hook", Choice(HOOK_LETTERS),
+        "Which opening of the video this is, where it has several. Empty: a scene that all of them have.")
     first_frame: str | None = None
     """Where the clip must start; a reference is that only where the model has no other use for it."""
     last_frame: str | None = None
@@ -113,6 +117,10 @@ class Order:
     pack: tuple[Platform, ...] = given("Pack", Choice(tuple(map(str, Platform)), of=Platform, several=True),
         "Where it will be posted: a download with a folder for each, in the shape that it takes, at no extra price.",
         default=(), api=Api("Where it will be posted: a ZIP with a folder for each, at `pack_url`."))
+    hooks: int = given("Hooks", Number(1, MAX_HOOKS, whole=True),
+        f"How many openings to try, 1 to {MAX_HOOKS}. For each, only the first scene is made again. Empty: 1.",
+        default=1, seen=True,
+        api=Api("So many films that differ in their first scene, which alone is bought again for each."))
     fit: Fit = given("Fit", among(Fit), "How a picture of another shape fills the frame. Empty: Crop.",
         default=Fit.CROP, api=Api(), seen=True)
     resolution: str = given("Resolution", Choice(RESOLUTIONS, tidy=resolution_in), "Empty: 720p.", default="720p",

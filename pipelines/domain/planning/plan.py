@@ -14,15 +14,17 @@ from types import MappingProxyType
 
 from pipelines.domain.catalogue import CatalogueModel, Offer
 from pipelines.domain.errors import InvalidOrder, Problem
-from pipelines.domain.orders.checks import check_order, shares_film, usable
+from pipelines.domain.orders.checks import check_order, is_blank, shares_film, usable
 from pipelines.domain.orders.fit import either, film_size
-from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_SCENES, Order, SceneOrder
+from pipelines.domain.orders.order import DEFAULT_SCENES, HOOK_LETTERS, MAX_SCENES, Order, SceneOrder
 from pipelines.domain.orders.platforms import shapes_of
 from pipelines.domain.planning.clip_settings import ClipSettings
 from pipelines.domain.planning.film_length import Share, counted, shares
 from pipelines.domain.planning.fit_scene import Fitted, fit_scene
+from pipelines.domain.planning.hooks import FIRST, further, letters_of, parted, too_many
 
 NO_ORIGINS: Mapping[str, str] = MappingProxyType({})
+MAX_CUTS = 24
 MAX_NAMED = 8
 """How many models a message lists before it refers to the catalogue."""
 
@@ -50,6 +52,8 @@ class PlannedScene:
     continues: bool = False
     transition: str | None = None
     airtable_record_id: str | None = None
+    hook: str = ""
+    """The letter of the hook that begins with it, where there are several; empty for what every film shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +84,22 @@ class Plan:
     warnings: tuple[str, ...] = ()
     lines: tuple[tuple[str, int], ...] = field(default=())
     """The quote, line by line."""
+    hook_text_micro: int = 0
+    """What of `text_micro` is for writing further hooks."""
+    styled: bool = False
+    """Whether the style note goes with each prompt, where hooks are still to be written for scenes of a person."""
     film_fps: str | None = None
     """Frames a second of the film as a fraction: those of its first clip. None until one is there."""
+
+    @property
+    def hooks(self) -> tuple[str, ...]:
+        """The letters of its films; a nameless one where there is one."""
+        return letters_of(self.scenes)
+
+    def place_of(self, hook: str, format_name: str) -> tuple[str, int]:
+        """What films are sorted by: hook by hook, each in the order of the formats; one that is not among them last."""
+        known = format_name in self.formats
+        return hook, self.formats.index(format_name) if known else len(self.formats)
 
     @property
     def charge_micro(self) -> int:
@@ -108,19 +126,22 @@ def make_plan(
     default_model: str,
     scenes: Sequence[SceneOrder] | None = None,
     text_micro: int = 0,
+    hook_text_micro: int = 0,
     softening_micro: Sequence[int] = (),
     today: date,
     origins: Mapping[str, str] = NO_ORIGINS,
     follows: bool = False,
+    max_cuts: int = MAX_CUTS,
 ) -> Plan:
     """The plan of an order. `scenes` (else the order's own) are written already; without any, `scene_count` scenes
-    wait for the writer, who may cost `text_micro`; `softening_micro` is what rewording each of them may cost. `origins`
-    maps a provider to its configured base URL. `follows`: the first of the scenes has one before it.
+    wait for the writer, who may cost `text_micro`, of that `hook_text_micro` for further hooks; `softening_micro` is
+    what rewording each of them may cost, hooks last. `origins` maps a provider to its configured base URL. `follows`:
+    the first of the scenes has one before it.
 
     Raises InvalidOrder with every problem, each under its REST field name (`domain.labels` has the row's names).
     """
     order = counted(order, catalogue, default_model)
-    written = scenes if scenes is not None else (order.scenes or None)
+    written, hooks = parted_scenes(order, scenes)
     choices, problems = _choose_models(order, written, catalogue, default_model)
     verdicts = {card.id: usable(card, today=today, origins=origins) for card in choices if card}
     problems += [
@@ -132,11 +153,69 @@ def make_plan(
     problems += check_order(order, written, cards)
     fitted, unfit = _fit(order, written, choices, follows=follows)
     problems += unfit
+    opened, unopened = _openings(order, hooks, choices, fitted, catalogue)
+    problems += [*unopened, *too_many(order.hooks, len(shapes_wanted(order)), max_cuts)]
     if problems:
         raise InvalidOrder(tuple(dict.fromkeys(problems)))
     model = order.model or default_model
     warnings = tuple(verdict.warning for verdict in verdicts.values() if verdict.warning)
-    return dataclasses.replace(_compose(order, model, cards, fitted, text_micro, softening_micro), warnings=warnings)
+    cards += [card for card, _ in opened]
+    every = [*fitted, *(one for _, one in opened)]
+    plan = _compose(order, model, cards, every, (text_micro, hook_text_micro), softening_micro)
+    return dataclasses.replace(plan, warnings=warnings)
+
+
+def parted_scenes(
+    order: Order, scenes: Sequence[SceneOrder] | None
+) -> tuple[list[SceneOrder] | None, dict[str, SceneOrder]]:
+    """What is written already: the scenes of the first film (None: none of them), and further hooks by letter."""
+    written = scenes if scenes is not None else (order.scenes or None)
+    return (None, {}) if written is None else parted(written, order.hooks)
+
+
+def shapes_wanted(order: Order) -> tuple[str, ...]:
+    """The formats of an order, its own first."""
+    return tuple(dict.fromkeys((order.aspect_ratio, *order.formats, *shapes_of(order.pack))))
+
+
+def _openings(
+    order: Order,
+    hooks: Mapping[str, SceneOrder],
+    choices: Sequence[CatalogueModel | None],
+    fitted: Sequence[Fitted],
+    catalogue: Mapping[str, CatalogueModel],
+) -> tuple[list[tuple[CatalogueModel, Fitted]], list[Problem]]:
+    """The opening scene of each further hook: like the first scene, unless it is written and says otherwise."""
+    first = choices[0]
+    if first is None:
+        return [], []
+    opened, problems = [], []
+    for index, letter in enumerate(HOOK_LETTERS[1 : order.hooks], start=len(choices)):
+        written = hooks.get(letter)
+        card = catalogue.get((written.model if written else None) or first.id)
+        if card is None:
+            problems.append(
+                Problem(f"scenes[{index}].model", _unknown_model(str(written and written.model), catalogue))
+            )
+            continue
+        opened.append((card, _opening(order, written, index, card, fitted[0], len(choices))))
+        problems += opened[-1][1].problems if written else []
+    return opened, problems
+
+
+def _opening(
+    order: Order, written: SceneOrder | None, index: int, card: CatalogueModel, first: Fitted, count: int
+) -> Fitted:
+    if written is None:
+        adapted = [(index + 1, sentence) for _, sentence in first.adapted]
+        return dataclasses.replace(first, number=index + 1, scene=None, adapted=adapted, continues=False)
+    alone = _with_frames(order, 0, count)
+    opening = fit_scene(alone, dataclasses.replace(written, hook=None), index, card, follows=False)
+    if is_blank(written.prompt):
+        opening.problem(opening.own("prompt"), "is empty. Write what this scene shows.")
+    if written.seconds is None:
+        opening.seconds, opening.buy_seconds = first.seconds, first.buy_seconds
+    return opening
 
 
 def _fit(
@@ -218,13 +297,15 @@ def _compose(
     model: str,
     cards: Sequence[CatalogueModel],
     fitted: Sequence[Fitted],
-    text_micro: int,
+    words_micro: tuple[int, int],
     softening_micro: Sequence[int],
 ) -> Plan:
     softening = softening_micro or [0] * len(cards)
+    text_micro, hook_text_micro = words_micro
+    hooks = _letters(order.hooks, len(cards))
     scenes = tuple(
-        _planned(number, card, one, 0 if card.free else soft)
-        for number, (card, one, soft) in enumerate(zip(cards, fitted, softening, strict=True), start=1)
+        dataclasses.replace(_planned(number, card, one, 0 if card.free else soft), hook=hook)
+        for number, (card, one, soft, hook) in enumerate(zip(cards, fitted, softening, hooks, strict=True), start=1)
     )
     lead, frame = _lead(cards, fitted)
     same_shape = frame.aspect_ratio == order.aspect_ratio
@@ -235,13 +316,28 @@ def _compose(
         width=width,
         height=height,
         fps=lead.fps,
-        formats=tuple(dict.fromkeys((order.aspect_ratio, *order.formats, *shapes_of(order.pack)))),
+        formats=shapes_wanted(order),
         resolution=frame.resolution,
         quote_micro=sum(scene.price_micro + scene.softening_micro for scene in scenes) + text_micro,
         text_micro=text_micro,
-        adapted=tuple(_numbered((note for one in fitted for note in one.adapted), len(scenes))),
-        lines=_quoted(scenes, text_micro),
+        hook_text_micro=hook_text_micro,
+        adapted=(*_numbered((note for one in fitted for note in one.adapted), len(scenes)), *_seams(scenes)),
+        lines=_quoted(scenes, text_micro, hook_text_micro),
     )
+
+
+def _seams(scenes: Sequence[PlannedScene]) -> tuple[str, ...]:
+    """Said where what follows the hooks goes on from one of them."""
+    if not further(scenes) or not scenes[1].continues:
+        return ()
+    return ("Scene 2 goes on from the last picture of hook a: after the other hooks it is a cut.",)
+
+
+def _letters(hooks: int, count: int) -> list[str]:
+    """The letters of so many scenes, of which those of further hooks come last."""
+    if hooks == 1:
+        return [""] * count
+    return [FIRST, *[""] * (count - hooks), *HOOK_LETTERS[1:hooks]]
 
 
 def _lead(cards: Sequence[CatalogueModel], fitted: Sequence[Fitted]) -> tuple[CatalogueModel, Offer]:
@@ -299,18 +395,26 @@ def _numbered(notes: Iterable[tuple[int, str]], count: int) -> list[str]:
     ]
 
 
-def _quoted(scenes: Sequence[PlannedScene], text_micro: int) -> tuple[tuple[str, int], ...]:
-    lines = _lines(scenes, [scene.price_micro for scene in scenes], text_micro)
+def _quoted(scenes: Sequence[PlannedScene], text_micro: int, hook_text_micro: int) -> tuple[tuple[str, int], ...]:
+    lines = _lines(scenes, [scene.price_micro for scene in scenes], text_micro - hook_text_micro)
+    lines = (*lines, ("Hook writing", hook_text_micro)) if hook_text_micro else lines
     softer = sum(scene.softening_micro for scene in scenes)
     return (*lines, ("Softer wordings", softer)) if softer else lines
 
 
 def _lines(scenes: Sequence[PlannedScene], amounts: Sequence[int], text_micro: int) -> tuple[tuple[str, int], ...]:
+    """The first film's clips by kind, then each further hook by itself, then the words."""
     kinds: dict[tuple[str, str, float], list[int]] = {}
+    hooks: list[tuple[str, int]] = []
+    added = {scene.number for scene in further(scenes)}
     for scene, amount in zip(scenes, amounts, strict=True):
-        kinds.setdefault((scene.model, scene.settings.resolution, scene.buy_seconds), []).append(amount)
+        kind = (scene.model, scene.settings.resolution, scene.buy_seconds)
+        if scene.number in added:
+            hooks.append((f"Hook {scene.hook}: {kind[2]:g} s of {kind[0]} at {kind[1]}", amount))
+        else:
+            kinds.setdefault(kind, []).append(amount)
     lines = [
         (f"{len(parts)} × {seconds:g} s of {model} at {resolution}", sum(parts))
         for (model, resolution, seconds), parts in kinds.items()
     ]
-    return (*lines, ("Scene writing", text_micro)) if text_micro else tuple(lines)
+    return (*lines, *hooks, ("Scene writing", text_micro)) if text_micro else (*lines, *hooks)

@@ -118,6 +118,8 @@ class Scene:
     error: str | None = None
     attempt_level: AttemptLevel = field(default_factory=AttemptLevel)
     airtable_record_id: str | None = None
+    hook: str = ""
+    """The letter of the hook that begins with it, where the run has several; empty for what every film shows."""
     updated_at: float = 0.0
 
 
@@ -203,6 +205,10 @@ class Cut(Leased):
     status: CutStatus
     token: str
     animatic: bool = False
+    hook: str = ""
+    """The letter of the hook that it begins with, where the run has several."""
+    language: str = ""
+    """Of what is read and heard in it; empty for the language of the order."""
     key: str | None = None
     sha256: str | None = None
     size: int | None = None

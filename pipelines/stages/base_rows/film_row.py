@@ -8,9 +8,11 @@ from typing import Any
 from pipelines.domain.airtable.fields import AirtableTable, VersionField, VideoField
 from pipelines.domain.airtable.values import CellFile, delivery_fields, version_fields
 from pipelines.domain.keys import version_key
+from pipelines.domain.money import show as show_money
+from pipelines.domain.planning.hooks import further
 from pipelines.domain.records import Cut, Run
 from pipelines.ports import Tx
-from pipelines.stages.base_rows import outbox, run_row
+from pipelines.stages.base_rows import outbox, run_row, scene_rows
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.spending import ledger
 
@@ -25,6 +27,10 @@ def show(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut], *, have: Map
     known = outbox.entry_of(tx, run.base_id, AirtableTable.VIDEOS, run.record_id)
     if is_new and known is not None and known.fields.get(VideoField.PACK_URL):
         extra[VideoField.PACK_URL.value] = None
+    if is_new and known is not None and known.fields.get(VideoField.VARIANTS):
+        extra[VideoField.VARIANTS.value] = None
+    if cuts[0].hook:
+        extra[VideoField.VARIANTS.value] = _variants(services, tx, run, cuts)
     run_row.show(services, tx, run, urgent=True, extra=extra)
     if is_new:
         _show_version(services, tx, run, cuts)
@@ -86,6 +92,8 @@ def _show_version(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> 
         films=files[VersionField.FINAL_VIDEO],
         posters=files[VersionField.POSTER],
     )
+    if cuts[0].hook:
+        fields[VersionField.HOOK] = ", ".join(dict.fromkeys(cut.hook for cut in cuts))
     if not services.policy.airtable_reaches_us:
         del fields[VersionField.FINAL_VIDEO], fields[VersionField.POSTER]
     outbox.put(
@@ -97,6 +105,20 @@ def _show_version(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> 
         merge_key=key,
         fields=fields,
     )
+
+
+def _variants(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> str:
+    """A line for each film: its hook, its format, its link, and what that hook cost beside what all share."""
+    scenes = tx.scenes.find(run_id=run.id, order="number")
+    own = {scene.hook: scene_rows.cost_of(tx, run, scene) for scene in further(scenes)}
+    own[cuts[0].hook] = max(0, ledger.cost_shown(tx, run) - sum(own.values()))
+    lines = []
+    for cut in cuts:
+        # Its further formats are cut from the same clips.
+        cost = own.pop(cut.hook, None)
+        said = "same clips" if cost is None else show_money(cost)
+        lines.append(f"Hook {cut.hook} · {cut.format} · {services.links.video(cut.token)} · {said}")
+    return "\n".join(lines)
 
 
 def _what_changed(tx: Tx, run: Run) -> str:

@@ -9,6 +9,7 @@ from pipelines.domain.airtable.fields import AirtableTable, SceneField
 from pipelines.domain.airtable.values import CellFile, attachments, files_in, scene_fields, scene_state
 from pipelines.domain.lifecycle import MOVING, GenerationStatus, SceneStatus
 from pipelines.domain.orders.field_labels import SCENE_LABELS
+from pipelines.domain.planning.hooks import further
 from pipelines.domain.records import Clip, Generation, OutboxEntry, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import outbox
@@ -40,6 +41,9 @@ def show(
     state = _scene_state(services, tx, run, scene)
     if scene.airtable_record_id:
         fields = scene_state(scene, **state) | {SceneField.SCENE_KEY: scene.key, SCENE_LABELS["model"]: scene.model}
+        if further([scene]):
+            # Its letter may have changed: where one before it was taken away.
+            fields[SCENE_LABELS["hook"]] = scene.hook
     else:
         fields = scene_fields(scene, record_id=run.record_id, **state)
     clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
@@ -94,6 +98,11 @@ def _scene_state(services: Services, tx: Tx, run: Run, scene: Scene) -> dict[str
         "job_id": next(jobs, None),
         "clip_url": None if clip is None else services.links.page(run_id=scene.run_id),
     }
+
+
+def cost_of(tx: Tx, run: Run, scene: Scene) -> int:
+    """What its clips cost, as whoever reads the row knows it."""
+    return _cost(tx, run, tx.generations.find(scene_id=scene.id))
 
 
 def _cost(tx: Tx, run: Run, tried: Sequence[Generation]) -> int:

@@ -14,6 +14,7 @@ from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.money import show_enough
 from pipelines.domain.orders.field_labels import for_row
 from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.planning.hooks import first_film, relettered
 from pipelines.domain.planning.plan import Plan, PlannedScene
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.ports import AirtableScene, Tx
@@ -40,8 +41,8 @@ def advance(services: Services, actor: Actor, run: Run) -> None:
 def _show_animatic(services: Services, actor: Actor, run: Run) -> None:
     plan = run.known_plan
     with services.store.read() as tx:
-        scenes = tx.scenes.find(run_id=run.id, order="number")
-    clips = [_card_clip(services, run, scene, len(scenes)) for scene in scenes]
+        scenes = first_film(tx.scenes.find(run_id=run.id, order="number"))
+    clips = {scene.id: _card_clip(services, run, scene, len(scenes)) for scene in scenes}
     cut = stitch.make_cut(services, actor, run, plan.formats[0], scenes, clips, animatic=True)
     with services.store.write() as tx:
         current = tx.runs.get(run.id, lock=True)
@@ -125,11 +126,12 @@ def _plan_as_edited(services: Services, run: Run) -> Plan | None:
     rows = _left_in_base(services, run, run.base_id, run.record_id, ours)
     order = run.known_order
     wanted, problems = _wanted(rows, ours, order)
+    wanted, hooks = relettered(wanted)
     if problems:
         raise InvalidOrder(problems)
     try:
         order, brought = intake.bring_all(services, order, wanted, run_id=run.id, account_id=run.account_id)
-        plan = plan_run.plan_order(services, replace(order, adapt=True), brought)
+        plan = plan_run.plan_order(services, replace(order, adapt=True, hooks=hooks), brought)
     except InvalidOrder as error:
         raise InvalidOrder(for_row(error.problems)) from error
     old = run.known_plan

@@ -315,7 +315,11 @@ def _doubts(tx: Tx, run: Run) -> list[str]:
             sentence = scene.attempt_level.placeholder or refusals.refusal_of(scene)
             doubts.append(f"Scene {scene.number} is a placeholder. {sentence}")
             tx.scenes.change(scene.id, status=SceneStatus.REFUSED, error=sentence)
-    looked_at = [(cut.format, cut.verdict.faults) for cut in films_of(tx, run) if cut.verdict.faults]
+    looked_at = [
+        (", hook ".join(filter(None, (cut.format, cut.hook))), cut.verdict.faults)
+        for cut in films_of(tx, run)
+        if cut.verdict.faults
+    ]
     return doubts + [f"The {name} film was looked at: {'; '.join(faults)}." for name, faults in looked_at]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from pipelines.domain.airtable.fields import VideoField
 from pipelines.domain.keys import new_id, new_token
@@ -79,21 +80,26 @@ def _entries(services: Services, run: Run, films: Sequence[Cut]) -> Iterator[Pac
 def _files(platforms: Sequence[Platform], films: Sequence[Cut]) -> Iterator[tuple[str, str]]:
     """Where each stored file stands in the pack."""
     for platform in platforms:
-        film = _film_for(platform, films)
-        name = film.filename or "film.mp4"
-        beside = {"poster.jpg": film.poster_key}
-        beside |= {name.removesuffix(".mp4") + f".{kind}": film.extras.get(kind) for kind in ("srt", "vtt")}
-        yield f"{platform}/{name}", film.key or ""
-        yield from ((f"{platform}/{called}", key) for called, key in beside.items() if key)
-    for called, kind in (("contact-sheet.jpg", "contact_sheet"), ("provenance.json", "provenance")):
-        if kind in films[0].extras:
-            yield called, films[0].extras[kind]
+        for film in _films_for(platform, films):
+            name = film.filename or "film.mp4"
+            beside = {f"poster-{film.hook}.jpg" if film.hook else "poster.jpg": film.poster_key}
+            beside |= {name.removesuffix(".mp4") + f".{kind}": film.extras.get(kind) for kind in ("srt", "vtt")}
+            yield f"{platform}/{name}", film.key or ""
+            yield from ((f"{platform}/{called}", key) for called, key in beside.items() if key)
+    for _, found in groupby(films, key=lambda film: film.hook):
+        film = next(found)
+        letter = f"-{film.hook}" if film.hook else ""
+        for name, ending in (("contact-sheet", "jpg"), ("provenance", "json")):
+            if key := film.extras.get(name.replace("-", "_")):
+                yield f"{name}{letter}.{ending}", key
 
 
-def _film_for(platform: Platform, films: Sequence[Cut]) -> Cut:
-    """The film of the platform's shape; the film's own where it takes any, or there is none."""
+def _films_for(platform: Platform, films: Sequence[Cut]) -> Iterator[Cut]:
+    """Of each hook the film of the platform's shape; its own shape where it takes any, or there is none."""
     shape = RULES[platform].shape
-    return next((film for film in films if film.format == shape), films[0])
+    for _, found in groupby(films, key=lambda film: film.hook):
+        shapes = list(found)
+        yield next((film for film in shapes if film.format == shape), shapes[0])
 
 
 def _measured(services: Services, key: str) -> tuple[int, int]:
@@ -107,20 +113,21 @@ def _measured(services: Services, key: str) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """How a film is posted on one platform, and what of it the platform would not take."""
+    """How a film is posted on one platform, by each of its hooks, and what of it the platform would not take."""
 
     platform: Platform
-    film: Cut
+    films: Sequence[Cut]
     paste: tuple[str, ...]
     limits: tuple[str, ...]
 
 
 def guides(run: Run, films: Sequence[Cut]) -> Iterator[Guide]:
-    """One for each platform of the order."""
+    """One for each platform of the order, with what it would not take of any of its films."""
     for platform in run.order.pack if run.order else ():
-        film = _film_for(platform, films)
-        limits = broken_limits(platform, film.footage, film.size or 0, film.format, title_of(run))
-        yield Guide(platform, film, RULES[platform].paste, tuple(limits))
+        mine, limits = list(_films_for(platform, films)), dict[str, None]()
+        for film in mine:
+            limits |= dict.fromkeys(broken_limits(platform, film.footage, film.size or 0, film.format, title_of(run)))
+        yield Guide(platform, mine, RULES[platform].paste, tuple(limits))
 
 
 def title_of(run: Run) -> str:

@@ -14,6 +14,7 @@ from pipelines.domain.errors import InvalidOrder, ReelgridError, Unavailable, Un
 from pipelines.domain.footage import Captions, FilmPlan, FilmReport, Verdict
 from pipelines.domain.keys import new_id, new_token, storage_folder
 from pipelines.domain.lifecycle import CutStatus, RunStatus
+from pipelines.domain.planning.hooks import film_of
 from pipelines.domain.records import Clip, Cut, Run, Scene
 from pipelines.domain.state.delivery import JoinReport
 from pipelines.domain.state.open_json import JsonObject
@@ -57,7 +58,7 @@ def make_cuts(services: Services, actor: Actor, run: Run) -> None:
     with services.store.read() as tx:
         scenes = tx.scenes.find(run_id=run.id, order="number")
         clips = _clips_of(tx, scenes)
-        busy = any(clip.lease_token and clip.lease_until > actor.now for clip in clips)
+        busy = any(clip.lease_token and clip.lease_until > actor.now for clip in clips.values())
         unsaid = lines.waits(tx, services, run, scenes)
     if busy or unsaid:
         # Somebody is making a piece of one of them right now: waiting a moment is cheaper than making it twice. And a
@@ -65,7 +66,11 @@ def make_cuts(services: Services, actor: Actor, run: Run) -> None:
         with services.store.write() as tx:
             touch_run(tx, actor, run, next_at=services.clock.now() + BUSY_PAUSE_S, **FREE)
         return
-    cuts = [make_cut(services, actor, run, name, scenes, clips) for name in plan.formats]
+    cuts = [
+        make_cut(services, actor, run, name, film_of(scenes, hook), clips, hook=hook)
+        for hook in plan.hooks
+        for name in plan.formats
+    ]
     with services.store.write() as tx:
         detail = "Putting the film into the row." if run.record_id else "Finishing."
         verdict = cuts[0].verdict.sentence
@@ -76,9 +81,9 @@ def make_cuts(services: Services, actor: Actor, run: Run) -> None:
     services.points.reach("deliver.wanted", run=run.id)
 
 
-def _clips_of(tx: Tx, scenes: Sequence[Scene]) -> list[Clip]:
-    clips = [tx.clips.get(scene.clip_id) for scene in scenes if scene.clip_id]
-    return [clip for clip in clips if clip is not None]
+def _clips_of(tx: Tx, scenes: Sequence[Scene]) -> dict[str, Clip]:
+    clips = {scene.id: tx.clips.get(scene.clip_id) for scene in scenes if scene.clip_id}
+    return {scene_id: clip for scene_id, clip in clips.items() if clip is not None}
 
 
 def make_cut(
@@ -87,22 +92,25 @@ def make_cut(
     run: Run,
     name: str,
     scenes: Sequence[Scene],
-    clips: Sequence[Clip],
+    clips: Mapping[str, Clip],
     *,
+    hook: str = "",
     animatic: bool = False,
 ) -> Cut:
-    """One cut: planned in SQL, made, examined, stored, committed. Already made, it is found again."""
-    cut = _planned(services, actor, run, name, animatic=animatic)
+    """One cut of these scenes, `clips` being theirs by scene: planned in SQL, made, examined, stored, committed.
+    Already made, it is found again.
+    """
+    cut = _planned(services, actor, run, name, hook, animatic=animatic)
     if cut.status is not CutStatus.PLANNED:
         return cut
     with scratch.folder(services, "cuts", cut.id) as folder:
-        made = _make(services, run, name, scenes, clips, folder)
+        made = _make(services, run, cut, scenes, clips, folder)
         services.points.reach("cut.stored", run=run.id, cut=cut.id)
     values = {
         "key": made.key,
         "sha256": made.sha256,
         "size": made.report.footage.size_bytes,
-        "filename": film_name(run, name, animatic=animatic),
+        "filename": film_name(run, name, hook, animatic=animatic),
         "poster_key": made.poster_key,
         "extras": made.extras,
         "footage": made.report.footage,
@@ -117,7 +125,7 @@ def make_cut(
     return cut
 
 
-def _planned(services: Services, actor: Actor, run: Run, name: str, *, animatic: bool) -> Cut:
+def _planned(services: Services, actor: Actor, run: Run, name: str, hook: str, *, animatic: bool) -> Cut:
     cut = Cut(
         id=new_id("cut"),
         run_id=run.id,
@@ -126,44 +134,50 @@ def _planned(services: Services, actor: Actor, run: Run, name: str, *, animatic:
         status=CutStatus.PLANNED,
         token=new_token(),
         animatic=animatic,
+        hook=hook,
         created_at=actor.now,
     )
     with services.store.write() as tx:
         tx.cuts.add(cut)
-        return tx.cuts.find(run_id=run.id, take=run.take, format=name, animatic=animatic)[0]
+        return tx.cuts.find(run_id=run.id, take=run.take, format=name, animatic=animatic, hook=hook, language="")[0]
 
 
 def films_of(tx: Tx, run: Run, take: int | None = None) -> list[Cut]:
-    """The films of a take of a run, by default its present one, that are kept, in the order of its formats: the first
-    is the film's own.
+    """The films of a take of a run, by default its present one, that are kept, hook by hook in the order of its
+    formats: the first is the film's own.
     """
-    formats = list(run.plan.formats) if run.plan else []
     number = run.take if take is None else take
     cuts = tx.cuts.find(run_id=run.id, take=number, animatic=False, deleted_at=None)
-    return sorted((cut for cut in cuts if cut.format in formats), key=lambda cut: formats.index(cut.format))
+    plan = run.plan
+    if plan is None:
+        return []
+    kept = [cut for cut in cuts if cut.format in plan.formats]
+    return sorted(kept, key=lambda cut: plan.place_of(cut.hook, cut.format))
 
 
-def film_name(run: Run, format_name: str, *, animatic: bool) -> str:
-    """A name that a person recognises among downloads: `spring-sale-r2-16x9.mp4`."""
+def film_name(run: Run, format_name: str, hook: str = "", *, animatic: bool) -> str:
+    """A name that a person recognises among downloads: `spring-sale-r2-16x9.mp4`, `spring-sale-r2-16x9-b.mp4`."""
     title = ((run.order.title if run.order else None) or "").strip().lower()
     words = "".join(char if char.isalnum() else "-" for char in title)[:40].strip("-") or (run.record_id or run.id)
     take = f"-take{run.take + 1}" if run.take else ""
     kind = "-animatic" if animatic else ""
-    return f"{words}-r{run.number}{take}-{format_name.replace(':', 'x')}{kind}.mp4"
+    letter = f"-{hook}" if hook else ""
+    return f"{words}-r{run.number}{take}-{format_name.replace(':', 'x')}{letter}{kind}.mp4"
 
 
 def _make(
-    services: Services, run: Run, name: str, scenes: Sequence[Scene], clips: Sequence[Clip], folder: Path
+    services: Services, run: Run, cut: Cut, scenes: Sequence[Scene], clips: Mapping[str, Clip], folder: Path
 ) -> _Made:
-    plan = film_plan(services, run, name, scenes, clips)
+    plan = film_plan(services, run, cut.format, scenes, clips)
     film = folder / "film.mp4"
     report, verdict = _assembled(services, run, plan, film, folder / "poster.jpg")
     sha = sha256_of(film)
     stem = f"{storage_folder('cuts', run.account_id)}/{sha[:2]}/{sha}"
-    shown = film_name(run, name, animatic=False)
+    shown = film_name(run, cut.format, cut.hook, animatic=False)
     key = keep.keep(services, run.id, film, f"{stem}.mp4", "video/mp4", shown).key
     poster = _beside(services, run, folder / "poster.jpg", stem, "image/jpeg")
-    extras = _extras(services, run, plan, report, verdict, folder, stem, clips)
+    shown_clips = [clips[scene.id] for scene in scenes]
+    extras = _extras(services, run, plan, report, verdict, folder, stem, shown_clips)
     return _Made(report=report, verdict=verdict, key=key, sha256=sha, poster_key=poster, extras=extras)
 
 
@@ -200,16 +214,16 @@ def _second_try(
     return dataclasses.replace(other, path=film, notes=notes), second
 
 
-def film_plan(services: Services, run: Run, name: str, scenes: Sequence[Scene], clips: Sequence[Clip]) -> FilmPlan:
+def film_plan(services: Services, run: Run, name: str, scenes: Sequence[Scene], clips: Mapping[str, Clip]) -> FilmPlan:
     """The pieces in order, with cards before and after where the row wants them."""
     order, target = run.known_order, pieces.target_of(run, name)
-    film, clip_of = timeline.shots(order, scenes), dict(zip((scene.id for scene in scenes), clips, strict=True))
+    film = timeline.shots(order, scenes)
     opening, *into, ending = timeline.joins(order, film)
     beside = order.captions is Captions.SIDECAR
     music = scratch.local(services, order.music) if order.music else None
     return FilmPlan(
         target=target,
-        pieces=tuple(_shown(services, run, shot, clip_of, name) for shot in film),
+        pieces=tuple(_shown(services, run, shot, clips, name) for shot in film),
         boundaries=tuple(into),
         ends=(opening, ending),
         captions=tuple(shot.scene.caption if shot.scene and beside else None for shot in film),

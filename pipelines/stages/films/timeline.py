@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipelines.domain.footage import Boundary, Target, Transition
 from pipelines.domain.orders.order import Order
+from pipelines.domain.planning.hooks import film_of, letters_of
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.stages.films import cards, pieces
 from pipelines.stages.films.cards import CardWork
@@ -123,8 +124,9 @@ def render_ahead(services: Services, run: Run, scene: Scene) -> None:
     with services.store.read() as tx:
         scenes = tx.scenes.find(run_id=run.id, order="number")
         clips = {one.id: tx.clips.get(one.clip_id) for one in scenes if one.clip_id}
-    film = shots(order, scenes)
-    mine = [at for at, shot in enumerate(film) if shot.scene is not None and shot.scene.id == scene.id]
-    for name in run.known_plan.formats:
-        for at in mine:
-            _Draft(services, run, name, film, joins(order, film), clips).render(at)
+    for hook in letters_of(scenes):
+        film = shots(order, film_of(scenes, hook))
+        mine = [at for at, shot in enumerate(film) if shot.scene is not None and shot.scene.id == scene.id]
+        for name in run.known_plan.formats:
+            for at in mine:
+                _Draft(services, run, name, film, joins(order, film), clips).render(at)

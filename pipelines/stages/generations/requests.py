@@ -42,6 +42,7 @@ def scene_order(scene: Scene, model: str | None = None, *, shared: Sequence[str]
         seed=asked.seed if left_out.seed is None else left_out.seed,
         negative_prompt=left_out.negative_prompt or asked.negative_prompt,
         airtable_record_id=scene.airtable_record_id,
+        hook=scene.hook or None,
     )
 
 
@@ -49,8 +50,18 @@ def order_of_one(order: Order, scene: SceneOrder) -> Order:
     """An order for one scene that exists, to be fitted to its model: the scene has all that it took from the whole
     order, or lost it on purpose.
     """
-    alone = dataclasses.replace(order, adapt=True, model=scene.model, scenes=(scene,))
+    alone = dataclasses.replace(order, adapt=True, model=scene.model, scenes=(scene,), hooks=1, formats=(), pack=())
     return dataclasses.replace(alone, seed=None, negative_prompt=None, first_frame=None, last_frame=None)
+
+
+def alone(scene: SceneOrder) -> SceneOrder:
+    """A scene that is planned by itself, whichever film it opens."""
+    return dataclasses.replace(scene, hook=None)
+
+
+def follows(scene: Scene) -> bool:
+    """Whether there is a scene before it in its film."""
+    return scene.number > 1 and not scene.hook
 
 
 def request_for(scene: Scene, total: int, title: str | None, *, first_frame: str | None = None) -> GenerationRequest:

@@ -145,7 +145,7 @@ def _facts(tx: Tx, now: float, run: Run) -> Facts:
     films: tuple[FilmLink, ...] = ()
     if run.status is RunStatus.DONE:
         cuts = tx.cuts.find(run_id=run.id, take=run.take, animatic=False, revoked_at=None)
-        films = tuple(FilmLink(format=cut.format, token=cut.token) for cut in cuts if cut.key)
+        films = tuple(FilmLink(format=cut.format, token=cut.token, hook=cut.hook) for cut in cuts if cut.key)
     return Facts(
         at=now,
         run_id=run.id,

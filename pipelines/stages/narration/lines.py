@@ -59,8 +59,9 @@ def _priced(services: Services, plan: Plan, voice: str, lines: Sequence[Line]) -
     if known and len(unsaid) == len(lines):
         reason = f"Nothing is spoken: {unsaid[0]}" if unsaid else NOTHING_TO_SAY
         return replace(plan, warnings=(*plan.warnings, reason))
-    longest = [Line(text=" " * most_characters(scene.seconds), voice=voice) for scene in plan.scenes]
-    asked = lines if known else longest
+    # What is still to be written, all scenes or a hook, may say as much as fits.
+    unwritten = [scene for scene in plan.scenes if scene.prompt is None]
+    asked = [*lines, *(Line(text=" " * most_characters(scene.seconds), voice=voice) for scene in unwritten)]
     micro = sum(services.speech.quote_micro(line) for line in asked) * TRIES
     return with_speech(plan, f"Voiceover: {len(asked) - len(unsaid)} × {voice}", micro)
 

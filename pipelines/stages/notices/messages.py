@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.domain.customers.notices import OF_CREDITS, EndpointFormat, Facts, Notice, NoticeType
+from pipelines.domain.customers.notices import OF_CREDITS, EndpointFormat, Facts, FilmLink, Notice, NoticeType
 from pipelines.domain.times import iso
 from pipelines.stages.kernel.services import Services
 
@@ -68,7 +68,7 @@ def _data(services: Services, notice: Notice) -> dict[str, Any]:
         "custom_id": facts.custom_id,
         "batch_id": facts.batch_id,
         "metadata": dict(facts.metadata),
-        "videos": [{"format": one.format, "url": services.links.video(one.token)} for one in facts.films],
+        "videos": [_film(services, one) for one in facts.films],
         "status_url": _status_url(services, facts),
         "error": facts.error,
         **progress,
@@ -103,7 +103,7 @@ def _slack(services: Services, notice: Notice) -> str:
     }
     text = _SENTENCES[NoticeType(notice.type)].format(**words)
     text = _escaped(f"{text} {facts.error}" if facts.error else text)
-    links = [f"<{services.links.video(one.token)}|{one.format}>" for one in facts.films]
+    links = [f"<{services.links.video(one.token)}|{_called(one)}>" for one in facts.films]
     return " ".join([text, *links])
 
 
@@ -119,3 +119,12 @@ def _escaped(text: str) -> str:
 
 def _status_url(services: Services, facts: Facts) -> str:
     return f"{services.policy.public_url}/api/runs/{facts.run_id}"
+
+
+def _film(services: Services, one: FilmLink) -> dict[str, str]:
+    said = {"format": one.format, "url": services.links.video(one.token)}
+    return {**said, "hook": one.hook} if one.hook else said
+
+
+def _called(one: FilmLink) -> str:
+    return f"{one.format}, hook {one.hook}" if one.hook else one.format

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,13 +13,14 @@ from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunSource, RunStatus, SceneStatus
 from pipelines.domain.orders.checks import banned_problems
 from pipelines.domain.orders.field_labels import OF_BRAND, for_clip, for_row
-from pipelines.domain.orders.order import Order, SceneOrder, words_of
+from pipelines.domain.orders.order import HOOK_LETTERS, Order, SceneOrder, words_of
 from pipelines.domain.orders.unused_settings import unmet
 from pipelines.domain.planning.film_length import counted
 from pipelines.domain.planning.narration import most_words
-from pipelines.domain.planning.plan import Plan, make_plan
+from pipelines.domain.planning.plan import Plan, make_plan, parted_scenes
+from pipelines.domain.planning.script import SceneText
 from pipelines.domain.records import Run
-from pipelines.ports import AirtableRow, AirtableScene, Brief
+from pipelines.ports import AirtableRow, AirtableScene, Brief, HookBrief
 from pipelines.stages.base_rows import base_settings, run_row
 from pipelines.stages.commerce import projects
 from pipelines.stages.files import usage
@@ -47,7 +49,10 @@ def plan_order(
     voice = lines.voice_of(services, order)
     if voice and (unknown := services.speech.unknown(voice)) and order.voice:
         raise InvalidOrder([Problem("voice", unknown)])
-    text = 0 if written else _writing(services, order)
+    body, hooks = parted_scenes(order, written)
+    openings = [hooks[letter].prompt if letter in hooks else None for letter in HOOK_LETTERS[1 : order.hooks]]
+    hook_text = _hook_text(services, order, body, openings.count(None))
+    text = (0 if written else _writing(services, order)) + hook_text
     banned = tuple(banned_problems(order, written or ()))
     try:
         plan = make_plan(
@@ -56,7 +61,9 @@ def plan_order(
             default_model=services.policy.default_model,
             scenes=written,
             text_micro=text,
-            softening_micro=_softening(services, order, written),
+            hook_text_micro=hook_text,
+            softening_micro=_softening(services, order, body, openings),
+            max_cuts=services.policy.max_cuts_per_run,
             today=datetime.fromtimestamp(services.clock.now(), UTC).date(),
             origins=dict(services.policy.model_origins),
             follows=follows,
@@ -75,12 +82,24 @@ def _writing(services: Services, order: Order) -> int:
     return quote + services.writer.quote_micro(brands.second_brief(brief)) if brands.may_be_rewritten(order) else quote
 
 
-def _softening(services: Services, order: Order, written: Sequence[SceneOrder] | None) -> list[int]:
-    """What a softer wording of each scene may cost, where the order allows it to be used."""
+def _hook_text(services: Services, order: Order, body: Sequence[SceneOrder] | None, missing: int) -> int:
+    """What writing so many further hooks may cost."""
+    if not missing:
+        return 0
+    prompts = [scene.prompt for scene in body] if body is not None else [" " * WRITTEN] * order.scene_count
+    scenes = tuple(SceneText(prompt=prompt) for prompt in prompts)
+    return services.writer.quote_hooks_micro(HookBrief(brief=_brief(order), scenes=scenes, count=missing))
+
+
+def _softening(
+    services: Services, order: Order, body: Sequence[SceneOrder] | None, openings: Sequence[str | None]
+) -> list[int]:
+    """What a softer wording of each scene may cost, where the order allows it to be used; further hooks come last."""
     if not order.allow_rewrite:
         return []
-    prompts = [scene.prompt for scene in written] if written is not None else [" " * WRITTEN] * order.scene_count
-    return [services.writer.quote_softening_micro(prompt) for prompt in prompts]
+    prompts = [scene.prompt for scene in body] if body is not None else [None] * order.scene_count
+    known = [" " * WRITTEN if prompt is None else prompt for prompt in (*prompts, *openings)]
+    return [services.writer.quote_softening_micro(prompt) for prompt in known]
 
 
 def _brief(order: Order) -> Brief:
@@ -134,7 +153,8 @@ def drafts_of(rows: Sequence[AirtableScene]) -> list[AirtableScene]:
 
 
 def _run_of(scene_key: str) -> str:
-    return scene_key.rpartition("-")[0]
+    """A key without its scene, and without the hook that may stand behind that."""
+    return re.sub(r"-\d+(?:-[a-z])?$", "", scene_key)
 
 
 def scene_problems(rows: Sequence[AirtableScene]) -> tuple[Problem, ...]:
@@ -179,13 +199,13 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
         known = {"order": order, "plan": plan, "quote_micro": plan.quote_micro, "project_id": project, "words": words}
         run = touch_run(tx, actor, run, **known, started_at=run.started_at or actor.now)
         brands.tell_problems(tx, actor.now, run, order.brand)
-        if plan.scenes[0].prompt is not None:
+        if all(scene.prompt is not None for scene in plan.scenes):
             script.enter(services, tx, actor, run, plan, style=order.style_notes if reading.style else None)
         else:
             # Money first: a run that cannot be paid for is not even written.
             ledger.hold(tx, actor.now, run, plan.quote_micro, services.policy)
             price = credit_book.reserve(tx, actor.now, run, plan.charge_micro, services.prices)
-            detail = "Writing the scenes."
+            detail = "Writing the scenes." if plan.scenes[0].prompt is None else "Writing the hooks."
             run = transition_run(tx, actor, run, RunStatus.WRITING, next_at=actor.now, detail=detail, price_micro=price)
             run_row.show(services, tx, run)
     services.points.reach("order.planned", run=run.id)
@@ -256,7 +276,18 @@ def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading,
     style = reading.order.style_notes if reading.style else None
     plan = _as_agreed(run, plan)
     plan = _with_notes(services, plan, reading.order, reading.scenes, style, inherited=reading.inherited)
-    return reading, dataclasses.replace(plan, adapted=(*plan.adapted, *reading.unused))
+    left_over = () if reading.inherited else _hooks_not_wanted(reading.order, reading.scenes)
+    unused = (*reading.unused, *left_over)
+    styled = reading.style and any(scene.prompt is None for scene in plan.scenes)
+    return reading, dataclasses.replace(plan, adapted=(*plan.adapted, *unused), styled=styled)
+
+
+def _hooks_not_wanted(order: Order, scenes: Sequence[SceneOrder] | None) -> tuple[str, ...]:
+    """Rows of hooks that the order has no film for any more."""
+    left = sorted(
+        {scene.hook for scene in scenes or () if scene.hook and scene.hook not in HOOK_LETTERS[: order.hooks]}
+    )
+    return (f"Hook {', '.join(left)} was not used, because Hooks is {order.hooks}.",) if left else ()
 
 
 def _as_agreed(run: Run, plan: Plan) -> Plan:

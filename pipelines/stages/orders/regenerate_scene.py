@@ -11,7 +11,7 @@ from pipelines.domain.orders.order import MAX_SEED, SceneOrder
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages.generations.requests import order_of_one, scene_order
+from pipelines.stages.generations.requests import alone, follows, order_of_one, scene_order
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
 from pipelines.stages.orders import plan_run
@@ -37,7 +37,7 @@ def plan(services: Services, run: Run, scene: Scene, changes: dict[str, Any]) ->
         and replace(wish, caption=before.caption, narration=before.narration) == before
     ):
         wish = _with_next_seed(wish)
-    return plan_run.plan_order(services, order_of_one(order, wish), [wish], follows=scene.number > 1)
+    return plan_run.plan_order(services, order_of_one(order, wish), [alone(wish)], follows=follows(scene))
 
 
 def shown_price(services: Services, run: Run, plan: Plan) -> int:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 
 from pipelines.domain.brands.banned_words import banned_in
 from pipelines.domain.keys import new_id, scene_key
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.domain.planning.narration import most_words
-from pipelines.domain.planning.plan import Plan
+from pipelines.domain.planning.hooks import FIRST, first_film, further
+from pipelines.domain.planning.plan import Plan, PlannedScene
 from pipelines.domain.records import Run, Scene
-from pipelines.ports import Brief, Tx
+from pipelines.ports import Tx
 from pipelines.stages.base_rows import base_settings, outbox, run_row, scene_rows
 from pipelines.stages.generations import text_requests
 from pipelines.stages.generations.requests import (
@@ -27,7 +26,7 @@ from pipelines.stages.generations.requests import (
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
 from pipelines.stages.narration import lines
-from pipelines.stages.orders import brands
+from pipelines.stages.orders import brands, hooks
 from pipelines.stages.spending import credit_book, ledger, stop_switch
 
 
@@ -37,11 +36,15 @@ def write(services: Services, actor: Actor, run: Run) -> None:
     """
     _must_be_allowed(services, run)
     plan = run.known_plan
+    style = run.known_order.style_notes if plan.styled else None
     if plan.scenes[0].prompt is None:
         run, plan = _written(services, actor, run, plan)
         _must_be_allowed(services, run)
+    if any(scene.prompt is None for scene in plan.scenes):
+        run, plan = hooks.write(services, actor, run, plan)
+        _must_be_allowed(services, run)
     with services.store.write() as tx:
-        enter(services, tx, actor, run, plan, style=None)
+        enter(services, tx, actor, run, plan, style=style)
     services.points.reach("script.committed", run=run.id)
 
 
@@ -52,18 +55,7 @@ def _must_be_allowed(services: Services, run: Run) -> None:
 
 
 def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Run, Plan]:
-    order = run.known_order
-    brief = Brief(
-        master_prompt=order.master_prompt or "",
-        scenes=len(plan.scenes),
-        seconds=round(fmean(scene.seconds for scene in plan.scenes), 2),
-        aspect_ratio=order.aspect_ratio,
-        style_notes=brands.notes_for_writer(order),
-        title=order.title,
-        narration_words=most_words(min(scene.seconds for scene in plan.scenes)) if order.voiceover else None,
-        max_prompt=min(services.catalogue_model(scene.model).max_prompt for scene in plan.scenes),
-        run_id=run.id,
-    )
+    order, brief = run.known_order, hooks.brief_of(services, run, plan)
     questions = [text_requests.question_of(run, "write", brief)]
     script = text_requests.answered(services, actor, run, questions[0], lambda: services.writer.write(brief))
     if brands.banned_word_of(order, script):
@@ -73,11 +65,11 @@ def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Ru
         if word := brands.banned_word_of(order, script):
             raise brands.refusal(run, word)
     services.points.reach("script.written", run=run.id)
-    texts = zip(plan.scenes, script.scenes, strict=True)
+    texts = zip(first_film(plan.scenes), script.scenes, strict=True)
     written = tuple(
         replace(scene, prompt=text.prompt, caption=text.caption, narration=text.narration) for scene, text in texts
     )
-    plan = replace(plan, scenes=written, warnings=(*plan.warnings, *script.notes))
+    plan = replace(plan, scenes=(*written, *further(plan.scenes)), warnings=(*plan.warnings, *script.notes))
     with services.store.write() as tx:
         for question in questions:
             text_requests.used(tx, question)
@@ -128,7 +120,7 @@ def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, 
             id=new_id("scn"),
             run_id=run.id,
             number=planned.number,
-            key=scene_key(owner, run.number, planned.number),
+            key=_key(owner, run.number, planned),
             prompt=planned.prompt or "",
             caption=planned.caption,
             narration=planned.narration,
@@ -141,6 +133,7 @@ def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, 
             continues=planned.continues,
             transition=planned.transition,
             take=take,
+            hook=planned.hook,
             airtable_record_id=planned.airtable_record_id,
             status=SceneStatus.QUEUED,
             updated_at=actor.now,
@@ -152,6 +145,13 @@ def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, 
         tx.scenes.add(scene)
         scenes.append(scene)
     return scenes
+
+
+def _key(owner: str, run_number: int, planned: PlannedScene) -> str:
+    """A further hook stands beside the first scene, whatever its number."""
+    if planned.hook in ("", FIRST):
+        return scene_key(owner, run_number, planned.number)
+    return f"{scene_key(owner, run_number, 1)}-{planned.hook}"
 
 
 def _takes(tx: Tx, run: Run, prompts: Sequence[str]) -> list[int]:
@@ -237,7 +237,7 @@ def inherited(tx: Tx, run: Run, order: Order, default_model: str) -> Inherited |
     orders = [
         _again(scene, old, model)
         if same
-        else SceneOrder(prompt=scene.prompt, caption=scene.caption, narration=scene.narration)
+        else SceneOrder(prompt=scene.prompt, caption=scene.caption, narration=scene.narration, hook=scene.hook or None)
         for scene in scenes
     ]
     return Inherited(orders, any(scene.settings.style for scene in scenes))

@@ -10,7 +10,7 @@ from pipelines.domain.money import show
 from pipelines.domain.planning.plan import Plan, PlannedScene
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.ports import Tx
-from pipelines.stages.generations.requests import order_of_one, scene_order
+from pipelines.stages.generations.requests import alone, follows, order_of_one, scene_order
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, transition_generation, wake_run
 from pipelines.stages.orders import plan_run
@@ -76,7 +76,7 @@ def replan(services: Services, run: Run, scene: Scene, model: str) -> Plan | Non
     order = run.known_order
     one = scene_order(scene, model, shared=order.references)
     try:
-        return plan_run.plan_order(services, order_of_one(order, one), [one], follows=scene.number > 1)
+        return plan_run.plan_order(services, order_of_one(order, one), [alone(one)], follows=follows(scene))
     except InvalidOrder:
         return None
 

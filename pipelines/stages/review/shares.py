@@ -111,9 +111,9 @@ def films_of(tx: Tx, run: Run) -> list[Cut]:
     made = (CutStatus.MADE, CutStatus.DELIVERING, CutStatus.DELIVERED)
     cuts = tx.cuts.find(run_id=run.id, animatic=False, status=made, deleted_at=None, revoked_at=None)
     newest = max((cut.take for cut in cuts if cut.key), default=0)
-    formats = list(run.plan.formats) if run.plan else []
     shown = [cut for cut in cuts if cut.key and cut.take == newest]
-    return sorted(shown, key=lambda cut: formats.index(cut.format) if cut.format in formats else len(formats))
+    plan = run.plan
+    return sorted(shown, key=lambda cut: plan.place_of(cut.hook, cut.format)) if plan else shown
 
 
 def comment(

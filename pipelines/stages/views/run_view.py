@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, TERMINAL, CutStatus, RunStatus
 from pipelines.domain.money import Account, CreditAccount, dollars, subject
+from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.progress import timings
 from pipelines.domain.records import Event, Generation, Run
@@ -234,6 +235,7 @@ def plan_view(plan: Plan, *, sold: bool = False) -> dict[str, Any]:
     scenes = [
         {
             "number": scene.number,
+            "hook": scene.hook or None,
             "prompt": scene.prompt,
             "seconds": scene.seconds,
             "model": scene.model,
@@ -249,7 +251,8 @@ def plan_view(plan: Plan, *, sold: bool = False) -> dict[str, Any]:
         "height": plan.height,
         "fps": plan.fps,
         "formats": list(plan.formats),
-        "seconds": round(sum(scene.seconds for scene in plan.scenes), 3),
+        "hooks": len(plan.hooks),
+        "seconds": round(sum(scene.seconds for scene in first_film(plan.scenes)), 3),
         "scenes": scenes,
         "adapted": list(plan.adapted),
         "lines": [{"label": label, "usd": dollars(amount)} for label, amount in (plan.charges if sold else plan.lines)],

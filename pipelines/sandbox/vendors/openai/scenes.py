@@ -21,6 +21,7 @@ _SCENES = (
     re.compile(r"^\W*(?:number of )?scenes?(?: count)?\W*[:=]\W*(\d+)", re.IGNORECASE | re.MULTILINE),
     re.compile(r"\b(\d+)\s+(?:\w+\s+)?scenes?\b", re.IGNORECASE),
 )
+_HOOKS = re.compile(r"^Hooks: (\d+)$", re.MULTILINE)
 _SECONDS = (
     re.compile(
         r"^\W*(?:clip )?seconds?(?: (?:per|each|for each)[\w ]*)?\W*[:=]\W*(\d+(?:\.\d+)?)",
@@ -55,6 +56,7 @@ class Brief:
     subject: str
     style: str
     spells: tuple[str, ...]
+    hooks: int = 0
 
     def shot(self, index: int) -> tuple[str, str, str]:
         last = self.scenes > 1 and index == self.scenes - 1
@@ -67,6 +69,11 @@ class Brief:
         place = index - 1
         mine = self.spells[place:] if index == self.scenes - 1 else self.spells[place : place + 1]
         return " ".join(mine) if place >= 0 else ""
+
+    def hook(self, index: int) -> tuple[str, str]:
+        """Prompt and caption of an opening: from the middle of things, and in words of its own."""
+        camera, beat, light = _SHOTS[1 + index % (len(_SHOTS) - 1)]
+        return f"{camera}: {beat}, in {light}.", f"{beat[0].upper()}{beat[1:]}"
 
     def prompt(self, index: int) -> str:
         camera, beat, light = self.shot(index)
@@ -94,6 +101,7 @@ def brief(instructions: str, asked: str) -> Brief:
     return Brief(
         scenes=max(1, min(200, int(_number(_SCENES, asked, instructions, DEFAULT_SCENES)))),
         seconds=_number(_SECONDS, asked, instructions, DEFAULT_SECONDS),
+        hooks=int(found[1]) if (found := _HOOKS.search(asked)) else 0,
         subject=magic.without(subject),
         style=f"Style: {style[1].strip()}" if style else "",
         spells=tuple(word for word in magic.spoken(subject) if not word.lower().endswith("-text]]")),
@@ -169,6 +177,9 @@ class _Filler:
 
     def _array(self, schema: Schema, name: str, index: int, depth: int) -> list[Any]:
         items = schema.get("items", {"type": "string"})
+        if name == "hooks" and self._brief.hooks:
+            texts = map(self._brief.hook, range(self._brief.hooks))
+            return [{"prompt": prompt, "caption": caption} for prompt, caption in texts]
         wanted = self._brief.scenes if self._resolved(items).get("type") == "object" else 2
         if re.search(r"character|reference|cast", name, re.IGNORECASE):
             wanted = 1
