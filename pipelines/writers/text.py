@@ -11,7 +11,7 @@ import re
 MAX_CAPTION = 60
 DIRECTIVE = re.compile(r"\[\[[^\[\]]*\]\]")
 _SENTENCE_END = re.compile(r"[.!?…](?=\s)|[。！？]")
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_CJK = re.compile(r"[\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 _EDGES = " \t\n,;:–—-"
 _LEADING = re.compile(r"(?:[\s,;:]|[–—-]+(?=\s+\D))+")
 """A hyphen before a number is a minus: it stays."""

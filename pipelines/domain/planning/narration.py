@@ -15,7 +15,7 @@ WORDS_PER_S, CJK_PER_S = 2.3, 4.5
 FASTEST = 1.15
 """A line may be spoken so much faster before anybody hears it."""
 
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_CJK = re.compile(r"[\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 _WORD = re.compile(r"[^\W\d_]+")
 _ENGLISH = frozenset(
     [
