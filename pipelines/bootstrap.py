@@ -297,7 +297,7 @@ def build_services(
     from pipelines.airtable.connections import connect
     from pipelines.net import telemetry
     from pipelines.net.issuer import PublishedIssuer
-    from pipelines.payments import build_payments
+    from pipelines.payments import build_payment_events, build_payments
     from pipelines.providers.catalogue import load_catalogue
     from pipelines.providers.registry import base_urls, build_providers
     from pipelines.speech import build_speech
@@ -347,6 +347,7 @@ def build_services(
         work=work,
         facilitator=payments.facilitator,
         chain=payments.chain,
+        payment_events=build_payment_events(settings),
     )
 
 

@@ -1,4 +1,5 @@
-"""Payments for single calls over x402: the protocol and its facilitator, and the chain read without a library.
+"""Payments for single calls over x402: the protocol and its facilitator, and the chain read without a library. And what
+Stripe remembers of payments that a restored database has forgotten.
 
 The only room that imports `x402`, and only once somebody asks to pay where the operator takes payments.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipelines.ports import Chain, Facilitator
+from pipelines.ports import Chain, Facilitator, PaymentEvents
 from pipelines.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -19,6 +20,16 @@ class Payments(NamedTuple):
 
     facilitator: Facilitator | None
     chain: Chain | None
+
+
+def build_payment_events(settings: Settings) -> PaymentEvents | None:
+    """What STRIPE_API_KEY sets up; connects to nothing."""
+    if settings.stripe_api_key is None:
+        return None
+    from pipelines.payments.stripe_events import StripeEvents
+
+    key = settings.stripe_api_key.get_secret_value()
+    return StripeEvents(settings.stripe_base_url, key, settings.trusted_origins["stripe"])
 
 
 def build_payments(settings: Settings) -> Payments:

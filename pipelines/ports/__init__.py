@@ -24,7 +24,15 @@ from pipelines.ports.database import Commits, DayCap, Discrepancy, Rows, Store, 
 from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor
 from pipelines.ports.notices import Message, NoticeSender, SendOutcome
-from pipelines.ports.payments import Authorization, Chain, Facilitator, Outcome, Settlement
+from pipelines.ports.payments import (
+    Authorization,
+    Chain,
+    Facilitator,
+    Outcome,
+    PaymentEvents,
+    Settlement,
+    Transfer,
+)
 from pipelines.ports.runtime import Clock, CrashPoints, Hints, Issuer
 from pipelines.ports.scene_writer import Brief, HookBrief, Moderator, SceneWriter
 from pipelines.ports.speech import Speaker, Speech
@@ -82,6 +90,7 @@ __all__ = [
     "Moderator",
     "NoticeSender",
     "Outcome",
+    "PaymentEvents",
     "Providers",
     "Rows",
     "SceneText",
@@ -95,6 +104,7 @@ __all__ = [
     "Store",
     "Stored",
     "Submission",
+    "Transfer",
     "Tx",
     "VideoProvider",
     "Written",

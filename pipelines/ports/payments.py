@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,15 @@ class Settlement:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Money that came in on the chain."""
+
+    payer: str
+    amount_micro: int
+    transaction: str
+
+
 class Facilitator(Protocol):
     """Speaks the protocol of payments, and moves the money."""
 
@@ -75,3 +85,13 @@ class Chain(Protocol):
 
     def look(self, *, payer: str, nonce: str, amount_micro: int, since: float, until: float) -> Settlement:
         """What became of an authorization between two moments. Raises Unavailable."""
+
+    def received(self, since: float, until: float) -> list[Transfer]:
+        """Everything that came in between two moments, whatever for. Raises Unavailable."""
+
+
+class PaymentEvents(Protocol):
+    """What a seller of credits has sent to our webhook, as it would send it again."""
+
+    def since(self, at: float, types: Sequence[str]) -> list[dict[str, Any]]:
+        """The events of these types since then, the oldest first. Raises NotConfigured and Unavailable."""

@@ -14,6 +14,8 @@ import httpx
 from flask import Blueprint, Flask, Response, jsonify, render_template_string, request
 
 SECRET = "whsec_sandbox"  # noqa: S105 - of the sandbox
+API_KEY = "rk_sandbox"
+"""Of whoever may read the events."""
 ENDPOINT = "http://127.0.0.1:8000/api/webhook/stripe"
 COMPLETED, PAID_LATER = "checkout.session.completed", "checkout.session.async_payment_succeeded"
 TIMEOUT_S = 10.0
@@ -43,14 +45,21 @@ class Till:
 
     def __init__(self) -> None:
         self.url, self.secret = ENDPOINT, SECRET
+        self.page = 100
+        """The most events in one answer."""
         self.charged: dict[str, int] = {}
         """Cents, by payment."""
+        self.events: list[dict[str, Any]] = []
+        """Everything that happened, the newest first, whoever heard of it."""
 
     def send(self, kind: str, thing: Mapping[str, Any], event: str | None = None) -> dict[str, Any]:
         """One event, signed as Stripe signs; what the endpoint answered."""
         made = event or f"evt_{secrets.token_hex(12)}"
-        text = json.dumps({"id": made, "object": "event", "type": kind, "data": {"object": thing}}).encode()
         now = int(time.time())
+        told = {"id": made, "object": "event", "type": kind, "created": now, "data": {"object": thing}}
+        text = json.dumps(told).encode()
+        if event is None:
+            self.events.insert(0, told)
         mac = hmac.new(self.secret.encode(), f"{now}.".encode() + text, hashlib.sha256).hexdigest()
         headers = {"Content-Type": "application/json", "Stripe-Signature": f"t={now},v1={mac}"}
         try:
@@ -69,6 +78,7 @@ def register(app: Flask) -> None:
     def endpoint() -> Response:
         told = request.get_json()
         till.url, till.secret = told.get("url", till.url), told.get("secret", till.secret)
+        till.page = int(told.get("page", till.page))
         return jsonify({"url": till.url, "secret": till.secret})
 
     @stripe.get("/pay")
@@ -105,5 +115,17 @@ def register(app: Flask) -> None:
             return jsonify(till.send("charge.dispute.created", {"payment_intent": payment, "amount": cents}))
         charge = {"payment_intent": payment, "amount": till.charged.get(payment, cents), "amount_refunded": cents}
         return jsonify(till.send("charge.refunded", charge))
+
+    @stripe.get("/v1/events")
+    def events() -> tuple[Response, int]:
+        if request.headers.get("Authorization") != f"Bearer {API_KEY}":
+            return jsonify({"error": {"message": "Invalid API Key provided"}}), 401
+        since, types = int(request.args.get("created[gte]", "0")), request.args.getlist("types[]")
+        found = [one for one in till.events if one["created"] >= since and one["type"] in (types or [one["type"]])]
+        after = request.args.get("starting_after")
+        start = next((place for place, one in enumerate(found, 1) if one["id"] == after), 0)
+        page = found[start : start + min(int(request.args.get("limit", "10")), till.page)]
+        more = start + len(page) < len(found)
+        return jsonify({"object": "list", "data": page, "has_more": more, "url": "/v1/events"}), 200
 
     app.register_blueprint(stripe)

@@ -29,7 +29,10 @@ OPENAI_URL = "https://api.openai.com/v1"
 GEMINI_URL = "https://generativelanguage.googleapis.com"
 KIE_URL = "https://api.kie.ai"
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
-PUBLIC_ADDRESSES = frozenset({AIRTABLE_URL, AIRTABLE_CONTENT_URL, OPENAI_URL, GEMINI_URL, KIE_URL, OPENROUTER_URL})
+STRIPE_URL = "https://api.stripe.com"
+PUBLIC_ADDRESSES = frozenset(
+    {AIRTABLE_URL, AIRTABLE_CONTENT_URL, OPENAI_URL, GEMINI_URL, KIE_URL, OPENROUTER_URL, STRIPE_URL}
+)
 """The vendors' own servers. They are outside, so they need no exemption from the guard against inside addresses."""
 
 
@@ -343,6 +346,11 @@ class Settings(BaseSettings):
     stripe_webhook_secret: SecretStr | None = variable(
         SELL, "Secret of the Stripe endpoint that calls /api/webhook/stripe, starting with whsec_."
     )
+    stripe_api_key: SecretStr | None = variable(
+        SELL,
+        "A restricted key of Stripe that may read events: flask recover then finds payments since a backup again.",
+    )
+    stripe_base_url: Address = variable(SELL, "Where Stripe's events are read.", STRIPE_URL)
 
     x402_pay_to: Annotated[str | None, AfterValidator(values.wallet)] = variable(
         SELL, "The wallet (0x…) that takes payments for single calls by x402; without one, none are taken."
@@ -542,6 +550,7 @@ class Settings(BaseSettings):
             "veo": (self.google_cloud_base_url,),
             "speech": (self.speech_base_url,),
             "storage": (self.aws_endpoint_url,),
+            "stripe": (self.stripe_base_url,),
             "x402": (self.x402_facilitator_url, self.x402_rpc_url),
         }
         found = {vendor: _origins(urls) for vendor, urls in named.items()}

@@ -10,13 +10,17 @@ import click
 from flask.cli import with_appcontext
 
 from pipelines.bootstrap import back_up_database, mark_restored, restore_database
+from pipelines.domain.money import dollars
+from pipelines.domain.money import show as show_money
 from pipelines.domain.records import Generation
 from pipelines.domain.times import iso
 from pipelines.settings.values import database_url
+from pipelines.stages.commerce.payments import source_of
 from pipelines.stages.recovery import after_restore
 from webapp.access.rules import attach
 from webapp.api.notices import reseal
 from webapp.commands.output import OPERATORS, Group, as_json, print_table, reports_errors, show
+from webapp.commands.selling import since_backup
 from webapp.context import services, settings
 
 group = Group("db", OPERATORS, help="The database: back it up, bring it back, seal its secrets anew.")
@@ -90,7 +94,8 @@ def recover(since: datetime | None, *, json_: bool) -> None:
     if since is not None:
         mark_restored(settings(), services().clock.now(), since.replace(tzinfo=UTC).timestamp())
     report = after_restore.report(services())
-    show(_document(report), json_=json_, table=lambda: _tell(report))
+    money = since_backup.look(services(), report.known_until)
+    show(_document(report) | _payments(money), json_=json_, table=lambda: _tell(report, money))
     if report.looking or report.in_doubt or report.replayed.waiting:
         raise SystemExit(1)
 
@@ -117,11 +122,20 @@ def _document(report: after_restore.Report) -> dict[str, Any]:
     }
 
 
+def _payments(money: since_backup.Money) -> dict[str, Any]:
+    unknown = [
+        {"payer": one.payer, "usd": dollars(one.amount_micro), "transaction": one.transaction} for one in money.unknown
+    ]
+    return {
+        "payments": {"booked": money.booked, "unknown": unknown, "not_looked_for": list(money.not_looked_for)},
+    }
+
+
 def _generation(gen: Generation) -> dict[str, Any]:
     return {"generation": gen.id, "run": gen.run_id, "model": gen.model, "job": gen.provider_id}
 
 
-def _tell(report: after_restore.Report) -> None:
+def _tell(report: after_restore.Report, money: since_backup.Money) -> None:
     click.echo(f"Between {iso(report.known_until)} and {iso(report.restored_at)} this database knows nothing.")
     click.echo(f"{report.replayed.done} revocations hold again: keys, links, accounts, bases, erased rows.")
     for sentence in report.replayed.waiting:
@@ -138,4 +152,11 @@ def _tell(report: after_restore.Report) -> None:
         click.echo("Jobs that nothing here knows, of runs that began after the backup or of somebody else:")
         rows = [(one.provider, one.job.id, one.job.status, iso(one.job.created_at)) for one in report.unclaimed]
         print_table(("provider", "job", "status", "created"), rows)
+    if money.booked:
+        click.echo(f"{money.booked} payments and refunds at Stripe since then were booked.")
+    for sentence in money.not_looked_for:
+        click.echo(f"  {sentence}")
+    for one in money.unknown:
+        click.echo(f"{one.payer} paid {show_money(one.amount_micro)} for an order that is lost. Pay it back, or:")
+        click.echo(f"  flask credits grant ACCOUNT CREDITS --source {source_of(one.transaction)}")
     click.echo("When nothing is left: flask ledger audit, flask storage check, and flask stop off.")

@@ -76,6 +76,8 @@ _OBJECTS: dict[str, type[_Session | _Charge | _Dispute]] = {
     "charge.refunded": _Charge,
     "charge.dispute.created": _Dispute,
 }
+KINDS = tuple(_OBJECTS)
+"""The types of events that move credits."""
 
 
 @bp.post("/stripe")
@@ -87,12 +89,12 @@ def receive() -> Response:
         raise not_here("callback")
     signature = request.headers.get("Stripe-Signature")
     webhook_signatures.verify_stripe(secret.get_secret_value(), signature=signature, body=raw, now=core.clock.now())
-    event, told = _read(parse_object(raw))
+    event, told = read(parse_object(raw))
     top_ups.receive(core, event.id, told, settings().credits_expire_days)
     return Response('{"received":true}', 200, mimetype="application/json")
 
 
-def _read(body: dict[str, Any]) -> tuple[_Event, Purchase | Reversal | None]:
+def read(body: dict[str, Any]) -> tuple[_Event, Purchase | Reversal | None]:
     """What the event says, if it is one that moves credits. Raises Unreadable."""
     try:
         event = _Event.model_validate(body)

@@ -10,7 +10,7 @@ from typing import Any
 from pipelines.domain.errors import NotAllowed, NotFound, ReelgridError
 from pipelines.domain.keys import new_id
 from pipelines.domain.records import CustomerAccount, LotKind, Payment, PaymentStatus
-from pipelines.ports import Outcome, Settlement, Tx
+from pipelines.ports import Outcome, Settlement, Transfer, Tx
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record
 from pipelines.stages.spending import credit_book
@@ -147,6 +147,34 @@ def decide(services: Services, payment_id: str, transaction: str | None) -> Paym
             return book(tx, now, payment, transaction, services.policy.credits_expire_days)
         _become(tx, Actor("operator", now), payment, PaymentStatus.FAILED, reason="decided by the operator")
         return tx.payments.get(payment_id) or payment
+
+
+def unknown(services: Services, since: float) -> tuple[Transfer, ...]:
+    """What came in on the chain since then for which there is neither a payment nor a lot here: its order is lost with
+    the database of before, and its payer is owed the money or a film. Raises Unavailable.
+    """
+    if services.chain is None:
+        return ()
+    came = services.chain.received(since - EARLY_S, services.clock.now() + LATE_S)
+    with services.store.read() as tx:
+        around = tx.payments.find(status=tuple(PaymentStatus), after={"created_at": since - LATE_S})
+        lots = tx.lots.find(source=tuple(source_of(one.transaction) for one in came))
+    known = {(payment.tx_hash or "").lower() for payment in around}
+    settled = {lot.source for lot in lots}
+    # Whoever waits for the chain to say so will be told by it.
+    awaited = {(payment.payer.lower(), payment.amount_micro) for payment in around if payment.status in OPEN}
+    return tuple(
+        one
+        for one in came
+        if one.transaction not in known
+        and source_of(one.transaction) not in settled
+        and (one.payer, one.amount_micro) not in awaited
+    )
+
+
+def source_of(transaction: str) -> str:
+    """The source of a lot that an operator gives for a payment on the chain."""
+    return f"{X402}:{transaction}"
 
 
 def new_payment(now: float, **fields: Any) -> Payment:

@@ -51,18 +51,21 @@ class Reversal:
     of_cents: int | None = None
 
 
-def receive(services: Services, event_id: str, told: Purchase | Reversal | None, days: int | None) -> None:
-    """Act on a verified event, once. `days`: how long bought credits are good; None is for ever."""
+def receive(services: Services, event_id: str, told: Purchase | Reversal | None, days: int | None) -> bool:
+    """Act on a verified event, once; whether it was new. `days`: how long bought credits are good; None is for ever."""
     now = services.clock.now()
     with services.store.write() as tx:
-        if not tx.inbox.add(InboxItem(id=f"{STRIPE}:{event_id}", at=now, provider=STRIPE)) or told is None:
-            return
+        if not tx.inbox.add(InboxItem(id=f"{STRIPE}:{event_id}", at=now, provider=STRIPE)):
+            return False
+        if told is None:
+            return True
         if isinstance(told, Reversal):
             suspended = _reverse(tx, now, told)
         else:
             suspended = _grant(tx, now, told, days) if told.paid else None
     if suspended is not None:
         revocations.note(services, Revoked.ACCOUNT, suspended, status=AccountStatus.SUSPENDED)
+    return True
 
 
 def _grant(tx: Tx, now: float, bought: Purchase, days: int | None) -> str | None:

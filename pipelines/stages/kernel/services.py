@@ -26,6 +26,7 @@ from pipelines.ports import (
     MediaStore,
     Moderator,
     NoticeSender,
+    PaymentEvents,
     Providers,
     SceneWriter,
     Speech,
@@ -64,6 +65,8 @@ class Services:
     """None where no payments for single calls are taken."""
     chain: Chain | None = None
     """None where payments that got lost are left to a person."""
+    payment_events: PaymentEvents | None = None
+    """What Stripe remembers; None without a key for it."""
 
     @property
     def today(self) -> date:
