@@ -16,11 +16,14 @@ BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
 """Where this machine has PostgreSQL's programs; empty when it has none."""
 
 
-class Postgres:
-    """A cluster in a folder of its own."""
+HERE = "127.0.0.1"
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self.port = folder, port
+
+class Postgres:
+    """A cluster in a folder of its own, at an address of this machine."""
+
+    def __init__(self, folder: Path, port: int, host: str = HERE) -> None:
+        self.folder, self.port, self.host = folder, port, host
 
     def run(self, *command: str) -> None:
         """Run one of PostgreSQL's own commands as a user it accepts (never root)."""
@@ -30,7 +33,7 @@ class Postgres:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -c fsync=off -c max_connections=200"
+        options = f"-p {self.port} -c listen_addresses={self.host} -k {self.folder} -c fsync=off -c max_connections=200"
         log = str(self.folder / "log")
         self.run("pg_ctl", "-D", str(self.folder / "data"), "-l", log, "-o", options, "-w", "start")
 
@@ -40,15 +43,15 @@ class Postgres:
 
     def url(self, name: str) -> str:
         """The address of a database."""
-        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+        return f"postgresql+psycopg://postgres@{self.host}:{self.port}/{name}"
 
     def create(self, name: str, *, like: str = "template1") -> None:
         """A new database, a copy of another."""
-        self.run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-T", like, name)
+        self.run("createdb", "-h", self.host, "-p", str(self.port), "-U", "postgres", "-T", like, name)
 
     def drop(self, name: str) -> None:
         """Remove a database, if it is there."""
-        where = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres")
+        where = ("-h", self.host, "-p", str(self.port), "-U", "postgres")
         self.run("dropdb", *where, "--if-exists", "--force", name)
 
     def fresh_url(self, template: str = "template1") -> str:
@@ -59,25 +62,28 @@ class Postgres:
 
 
 @contextmanager
-def throw_away() -> Iterator[Postgres]:
-    """A running cluster that is gone afterwards."""
+def throw_away(host: str = HERE) -> Iterator[Postgres]:
+    """A running cluster that is gone afterwards; at another address than the loopback's, its network may come in."""
     folder = Path("/tmp") / f"pg-{uuid.uuid4().hex[:8]}"  # a socket's path may have 107 characters at most
     try:
-        with kept(folder, stop="immediate") as cluster:
+        with kept(folder, stop="immediate", host=host) as cluster:
             yield cluster
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def kept(folder: Path, *, stop: str = "fast") -> Iterator[Postgres]:
+def kept(folder: Path, *, stop: str = "fast", host: str = HERE) -> Iterator[Postgres]:
     """A running cluster that stays in its folder, for the next time."""
     folder.mkdir(mode=0o777, exist_ok=True)
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
-    cluster = Postgres(folder, free_port())
+    cluster = Postgres(folder, free_port(), host)
     if not (folder / "data" / "PG_VERSION").exists():
         cluster.run("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+    if host != HERE:
+        with (folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {host}/24 trust\n")
     (folder / "data" / "postmaster.pid").unlink(missing_ok=True)
     cluster.start()
     try:
