@@ -22,10 +22,11 @@ class StripeEvents:
         self._url, self._key = f"{url.rstrip('/')}/v1/events", key
         self._http = guarded_client(trusted, TIMEOUT_S)
 
-    def since(self, at: float, types: Sequence[str]) -> list[dict[str, Any]]:
+    def between(self, since: float, until: float, types: Sequence[str]) -> list[dict[str, Any]]:
         """ports.PaymentEvents."""
         found: list[dict[str, Any]] = []
-        asked = {"created[gte]": str(int(at)), "limit": str(PAGE), "types[]": list(types)}
+        time = {"created[gte]": str(int(since)), "created[lte]": str(int(until))}
+        asked = {**time, "limit": str(PAGE), "types[]": list(types)}
         try:
             while True:
                 page = self._page(asked | ({"starting_after": found[-1]["id"]} if found else {}))

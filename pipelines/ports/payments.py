@@ -93,5 +93,5 @@ class Chain(Protocol):
 class PaymentEvents(Protocol):
     """What a seller of credits has sent to our webhook, as it would send it again."""
 
-    def since(self, at: float, types: Sequence[str]) -> list[dict[str, Any]]:
-        """The events of these types since then, the oldest first. Raises NotConfigured and Unavailable."""
+    def between(self, since: float, until: float, types: Sequence[str]) -> list[dict[str, Any]]:
+        """The events of these types of that time, the oldest first. Raises NotConfigured and Unavailable."""

@@ -120,8 +120,9 @@ def register(app: Flask) -> None:
     def events() -> tuple[Response, int]:
         if request.headers.get("Authorization") != f"Bearer {API_KEY}":
             return jsonify({"error": {"message": "Invalid API Key provided"}}), 401
-        since, types = int(request.args.get("created[gte]", "0")), request.args.getlist("types[]")
-        found = [one for one in till.events if one["created"] >= since and one["type"] in (types or [one["type"]])]
+        since, until = (int(request.args.get(f"created[{end}]", usual)) for end, usual in (("gte", 0), ("lte", 10**10)))
+        types = request.args.getlist("types[]")
+        found = [one for one in till.events if since <= one["created"] <= until and one["type"] in types]
         after = request.args.get("starting_after")
         start = next((place for place, one in enumerate(found, 1) if one["id"] == after), 0)
         page = found[start : start + min(int(request.args.get("limit", "10")), till.page)]

@@ -13,6 +13,7 @@ import pytest
 from pipelines.database.backup import back_up, restore
 from pipelines.sandbox.app import Sandbox
 from pipelines.sandbox.stripe import API_KEY, SECRET
+from pipelines.stages.generations.restored import LOOK_S
 from pipelines.stages.spending import credit_book
 from tests.web.test_pay_per_call import Shop, environ
 from tests.web.two_accounts import customer
@@ -79,6 +80,10 @@ def test_what_was_bought_and_paid_back_at_stripe_is_booked_again_once(tmp_path: 
         assert available() == 500 + 300 - 200
         assert loss.recover()["payments"]["booked"] == 0
         assert available() == 600
+        with harness.store.write() as tx:
+            tx.inbox.remove_some(100, before={"at": harness.clock.now() + 1.0})
+        harness.clock.shift = LOOK_S + 60.0
+        assert loss.recover()["payments"]["booked"] == 0, "whatever was decided since is not decided again"
 
 
 def test_a_payment_on_the_chain_that_nothing_here_knows_is_told_until_it_is_settled(
@@ -101,6 +106,6 @@ def test_a_payment_on_the_chain_that_nothing_here_knows_is_told_until_it_is_sett
         assert loss.recover()["payments"]["unknown"] == []
         # A database without any event is of the beginning of time; the chain is not read from there.
         with harness.app.app_context():
-            assert since_backup.look(harness.services, 0.0).unknown == ()
+            assert since_backup.look(harness.services, 0.0, harness.clock.now()).unknown == ()
         shop.next_fault("rpc_down")
         assert "the chain answered 503" in loss.said()

@@ -149,13 +149,13 @@ def decide(services: Services, payment_id: str, transaction: str | None) -> Paym
         return tx.payments.get(payment_id) or payment
 
 
-def unknown(services: Services, since: float) -> tuple[Transfer, ...]:
-    """What came in on the chain since then for which there is neither a payment nor a lot here: its order is lost with
+def unknown(services: Services, since: float, until: float) -> tuple[Transfer, ...]:
+    """What came in on the chain in that time, and has neither a payment nor a lot here: its order is lost with
     the database of before, and its payer is owed the money or a film. Raises Unavailable.
     """
     if services.chain is None:
         return ()
-    came = services.chain.received(since - EARLY_S, services.clock.now() + LATE_S)
+    came = services.chain.received(since - EARLY_S, until + LATE_S)
     with services.store.read() as tx:
         around = tx.payments.find(status=tuple(PaymentStatus), after={"created_at": since - LATE_S})
         lots = tx.lots.find(source=tuple(source_of(one.transaction) for one in came))

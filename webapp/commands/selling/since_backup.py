@@ -8,8 +8,8 @@ from typing import Any
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.ports import Transfer
-from pipelines.security.webhook_signatures import BadWebhook
 from pipelines.stages.commerce import payments, top_ups
+from pipelines.stages.generations.restored import LOOK_S
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.recovery.after_restore import SLACK_S
 from webapp.context import settings
@@ -35,20 +35,25 @@ class Money:
     """What could not be asked, in sentences."""
 
 
-def look(core: Services, known_until: float) -> Money:
-    """Book what Stripe tells again, once however often this is done, and list what came in on the chain."""
+def look(core: Services, known_until: float, restored_at: float) -> Money:
+    """Book what Stripe tells again, once however often this is done, and list what came in on the chain. After a week
+    nothing is asked any more: that an event was booked is not remembered for longer, and a person may have decided
+    about an account meanwhile.
+    """
+    if core.clock.now() > restored_at + LOOK_S:
+        return Money(0, (), ())
     since = max(known_until, core.clock.now() - OLDEST_S)
     problems, booked, unknown = list[str](), 0, tuple[Transfer, ...]()
     try:
         if core.payment_events is not None:
-            booked, unreadable = _book(core, core.payment_events.since(since - SLACK_S, stripe.KINDS))
+            booked, unreadable = _book(core, core.payment_events.between(since - SLACK_S, restored_at, stripe.KINDS))
             problems += unreadable
     except ReelgridError as error:
         problems.append(error.operator)
     if core.payment_events is None and settings().stripe_webhook_secret is not None:
         problems.append(WITHOUT_KEY)
     try:
-        unknown = payments.unknown(core, since)
+        unknown = payments.unknown(core, since, restored_at)
     except ReelgridError as error:
         problems.append(error.operator)
     if core.chain is None and core.facilitator is not None:
@@ -57,15 +62,14 @@ def look(core: Services, known_until: float) -> Money:
 
 
 def _book(core: Services, bodies: Sequence[dict[str, Any]]) -> tuple[int, list[str]]:
-    """As if each event came through the webhook: what is known already changes nothing, and one that cannot be read
-    holds up no other.
+    """As if each event came through the webhook: what is known already changes nothing, and one that cannot be
+    booked holds up no other.
     """
     booked, unreadable = 0, list[str]()
     for body in bodies:
         try:
             event, told = stripe.read(body)
-        except BadWebhook as error:
-            unreadable.append(f"Stripe's event {body.get('id')}: {error.operator}")
-        else:
             booked += top_ups.receive(core, event.id, told, settings().credits_expire_days)
+        except ReelgridError as error:
+            unreadable.append(f"Stripe's event {body.get('id')}: {error.operator}")
     return booked, unreadable
