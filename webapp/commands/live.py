@@ -12,10 +12,10 @@ from pipelines.domain.money import show_enough
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Run
 from pipelines.stages.decisions import control
+from pipelines.stages.decisions.cheapest_clip import cheapest_clip, must_be_affordable
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
-from pipelines.stages.orders.cheapest_clip import cheapest_clip, must_be_affordable
 from pipelines.stages.scheduler import steps
 from pipelines.stages.views import run_view
 from webapp.commands.output import ACTOR
