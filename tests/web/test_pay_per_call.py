@@ -424,7 +424,7 @@ def test_a_film_that_failed_leaves_its_credits_to_who_paid(shop: Shop) -> None:
     assert again.status_code == 202
     assert shop.available(token) == 0
     problem(shop.harness.client.post(PATH, json=BODY, headers=bearer(token)), 402)
-    used = shop.harness.client.get("/api/usage?by=account", headers=bearer(token))
+    used: Any = shop.harness.client.get("/api/usage?by=account", headers=bearer(token))
     assert {row["account_id"] for row in used.json["rows"]} <= {shop.harness.run(done.json["run_id"]).account_id}
     for path in ("/api/keys", f"/api/runs/{'run_' + '0' * 20}"):
         assert shop.harness.client.get(path, headers=bearer(token)).status_code in {403, 404, 422}
