@@ -303,7 +303,7 @@ def build_services(
     from pipelines.speech import build_speech
     from pipelines.storage import build_store
     from pipelines.webhook_sender import WebhookSender
-    from pipelines.writers import build_moderator, build_writer
+    from pipelines.writers import build_moderator, build_prompt_check, build_writer
 
     if settings.secret_key is None:
         raise NotConfigured("SECRET_KEY is missing")
@@ -348,6 +348,7 @@ def build_services(
         facilitator=payments.facilitator,
         chain=payments.chain,
         payment_events=build_payment_events(settings),
+        prompt_check=build_prompt_check(settings),
     )
 
 

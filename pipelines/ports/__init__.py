@@ -34,7 +34,7 @@ from pipelines.ports.payments import (
     Transfer,
 )
 from pipelines.ports.runtime import Clock, CrashPoints, Hints, Issuer
-from pipelines.ports.scene_writer import Brief, HookBrief, Moderator, SceneWriter
+from pipelines.ports.scene_writer import Brief, HookBrief, Moderator, PromptCheck, SceneWriter
 from pipelines.ports.speech import Speaker, Speech
 from pipelines.ports.video import (
     Accept,
@@ -91,6 +91,7 @@ __all__ = [
     "NoticeSender",
     "Outcome",
     "PaymentEvents",
+    "PromptCheck",
     "Providers",
     "Rows",
     "SceneText",

@@ -61,6 +61,15 @@ class SceneWriter(Protocol):
         """A free call that proves key, address and model; one sentence for the doctor. Raises of the tree."""
 
 
+class PromptCheck(Protocol):
+    """Whether the operator allows words to be filmed."""
+
+    def objection(self, texts: Sequence[str]) -> str | None:
+        """What is not allowed about one of them, such as "violence", or None. Raises Unavailable while nobody can be
+        asked.
+        """
+
+
 class Moderator(Protocol):
     """Names the likely culprit of a refusal, at no cost."""
 

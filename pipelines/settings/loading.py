@@ -17,7 +17,7 @@ from pipelines.settings import model, values
 from pipelines.settings.model import OwnSettings, Settings
 from pipelines.settings.networks import TOKENS
 
-FILES = ("FIELD_MAP", "CATALOGUE", "GOOGLE_APPLICATION_CREDENTIALS", "PRICE_LIST")
+FILES = ("FIELD_MAP", "CATALOGUE", "GOOGLE_APPLICATION_CREDENTIALS", "PRICE_LIST", "MODERATION_WORDS")
 """Variables that name a file of the operator's."""
 Problems = list[tuple[str, str]]
 M = TypeVar("M", bound=BaseModel)

@@ -317,6 +317,15 @@ class Settings(BaseSettings):
     approval: Annotated[str, _checked(values.approval)] = variable(
         SPEND, "Which quotes wait for a person: never, always, or above:<dollars>.", "never"
     )
+    moderation_base_url: Address | None = variable(
+        SPEND,
+        "A server of OpenAI's /moderations that is asked about prompts before anything is set aside or bought for "
+        "them, such as https://api.openai.com/v1; without one, nobody is asked.",
+    )
+    moderation_api_key: SecretStr | None = variable(SPEND, "Its key.")
+    moderation_words: Path | None = variable(
+        SPEND, "A file with words that are not filmed here, one word or phrase a line.", shown="none"
+    )
     keep_clips_days: Days = variable(SPEND, "Days to keep clips, or forever.", 30)
     storage_limit_gb: Annotated[float, Field(gt=0)] | None = variable(
         SPEND,
@@ -551,6 +560,7 @@ class Settings(BaseSettings):
             "speech": (self.speech_base_url,),
             "storage": (self.aws_endpoint_url,),
             "stripe": (self.stripe_base_url,),
+            "moderation": (self.moderation_base_url,),
             "x402": (self.x402_facilitator_url, self.x402_rpc_url),
         }
         found = {vendor: _origins(urls) for vendor, urls in named.items()}

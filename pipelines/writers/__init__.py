@@ -10,6 +10,7 @@ from pipelines.settings import Settings
 from pipelines.writers.deterministic import DeterministicWriter
 from pipelines.writers.gpt import GptWriter
 from pipelines.writers.moderation import OpenAiModerator, WordListModerator
+from pipelines.writers.prompt_check import build_prompt_check
 
 __all__ = [
     "DeterministicWriter",
@@ -17,6 +18,7 @@ __all__ = [
     "OpenAiModerator",
     "WordListModerator",
     "build_moderator",
+    "build_prompt_check",
     "build_writer",
 ]
 

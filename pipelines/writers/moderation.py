@@ -72,7 +72,7 @@ class OpenAiModerator(Moderator):
 
         try:
             raw = self._client.moderations.with_raw_response.create(model=MODEL, input=[part])
-            return _flagged_categories(raw.http_response.json())
+            return flagged_categories(raw.http_response.json())
         except (openai.OpenAIError, ValueError) as error:
             logger.info("moderation could not be asked: %s", type(error).__name__)
             return ()
@@ -93,7 +93,7 @@ def _picture(image: MediaInput) -> dict[str, Any] | None:
     return {"type": "image_url", "image_url": {"url": f"data:{image.content_type};base64,{data}"}}
 
 
-def _flagged_categories(body: Any) -> tuple[str, ...]:
+def flagged_categories(body: Any) -> tuple[str, ...]:
     """The flagged categories of the first result, the surest first."""
     results = body.get("results") if isinstance(body, Mapping) else None
     result = results[0] if isinstance(results, list) and results else {}

@@ -35,7 +35,7 @@ from pipelines.domain.records import Generation, Run
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
 from pipelines.ports import Job, MediaInput, Submission, Tx, trace
 from pipelines.stages.base_rows import run_row
-from pipelines.stages.generations import restored, reuse
+from pipelines.stages.generations import prompt_check, restored, reuse
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation, wake_run
@@ -68,6 +68,7 @@ def over_at(gen: Generation, card: CatalogueModel) -> float:
 def buy(services: Services, actor: Actor, gen: Generation) -> None:
     """From planned to submitted, or to what the answer means."""
     provider = services.providers.get(gen.provider)
+    prompt_check.must_be_allowed(services, [gen.request.prompt])
     submission = submission_of(services, gen)
     intended = _commit_intent(services, actor, gen)
     if intended is None:

@@ -27,6 +27,7 @@ from pipelines.ports import (
     Moderator,
     NoticeSender,
     PaymentEvents,
+    PromptCheck,
     Providers,
     SceneWriter,
     Speech,
@@ -67,6 +68,8 @@ class Services:
     """None where payments that got lost are left to a person."""
     payment_events: PaymentEvents | None = None
     """What Stripe remembers; None without a key for it."""
+    prompt_check: PromptCheck | None = None
+    """None where whatever a provider takes is filmed."""
 
     @property
     def today(self) -> date:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -24,6 +24,7 @@ from pipelines.ports import AirtableRow, AirtableScene, Brief, HookBrief
 from pipelines.stages.base_rows import base_settings, run_row
 from pipelines.stages.commerce import projects
 from pipelines.stages.files import usage
+from pipelines.stages.generations import prompt_check
 from pipelines.stages.generations.requests import style_left_out
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, touch_run, transition_run
@@ -191,6 +192,7 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
             brands.tell_problems(tx, actor.now, run, reading.order.brand)
         raise
     order = reading.order
+    prompt_check.must_be_allowed(services, _words_shown(order, reading.scenes))
     with services.store.write() as tx:
         stop_switch.must_be_off(tx, run.base_id, run.account_id)
         project = projects.of_order(tx, run.account_id, order.project, actor.now)
@@ -209,6 +211,13 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
             run = transition_run(tx, actor, run, RunStatus.WRITING, next_at=actor.now, detail=detail, price_micro=price)
             run_row.show(services, tx, run)
     services.points.reach("order.planned", run=run.id)
+
+
+def _words_shown(order: Order, scenes: Sequence[SceneOrder] | None) -> Iterator[str | None]:
+    """What the film is made from, and what stands in it."""
+    yield from (order.master_prompt, order.style_notes, order.title_card, order.end_card)
+    for scene in order.scenes if scenes is None else scenes:
+        yield from (scene.prompt, scene.caption, scene.narration)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
