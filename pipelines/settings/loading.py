@@ -197,13 +197,14 @@ def _cross_check(found: Mapping[str, str], problems: Problems) -> None:
 
 def _check_x402(found: Mapping[str, str], given: set[str], problems: Problems) -> None:
     """Said at the start, not by the first customer's lost payment."""
-    pair = ("CDP_API_KEY_ID", "CDP_API_KEY_SECRET")
-    problems += [(name, "is needed, too.") for name in pair if name not in found and found.keys() & set(pair)]
     token, url = TOKENS.get(found.get("X402_NETWORK", "")), found.get("X402_FACILITATOR_URL", "").rstrip("/")
     if "X402_PAY_TO" not in found:
         if "X402_RPC_URL" in found:
             problems.append(("X402_RPC_URL", "needs X402_PAY_TO, the wallet that is paid."))
-    elif token is not None and not token.test and "X402_FACILITATOR_URL" not in given:
+        return
+    pair = ("CDP_API_KEY_ID", "CDP_API_KEY_SECRET")
+    problems += [(name, "is needed, too.") for name in pair if name not in found and found.keys() & set(pair)]
+    if token is not None and not token.test and "X402_FACILITATOR_URL" not in given:
         if not url:
             problems.append(("X402_FACILITATOR_URL", f"is required where X402_NETWORK is {token.network}."))
         elif urlsplit(url).hostname in {"x402.org", "www.x402.org"}:

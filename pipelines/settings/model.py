@@ -324,7 +324,7 @@ class Settings(BaseSettings):
     )
     moderation_api_key: SecretStr | None = variable(SPEND, "Its key.")
     moderation_words: Path | None = variable(
-        SPEND, "A file with words that are not filmed here, one word or phrase a line.", shown="none"
+        SPEND, "A file with words that are not filmed here, one word or phrase a line.", shown="no words"
     )
     keep_clips_days: Days = variable(SPEND, "Days to keep clips, or forever.", 30)
     storage_limit_gb: Annotated[float, Field(gt=0)] | None = variable(
