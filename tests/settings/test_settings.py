@@ -212,6 +212,7 @@ def test_no_secret_appears_when_settings_are_printed(tmp_path: Path) -> None:
         "REDIS_URL": "redis://:hunter2@h",
         "OTEL_EXPORTER_OTLP_HEADERS": "authorization=hunter2hunter2hunter2",
         "X402_PAY_TO": f"0x{'1' * 40}",
+        "CDP_API_KEY_ID": "organizations/o/apiKeys/k",
         "X402_RPC_URL": "https://rpc.example.com/hunter2",
         "OPENAI_WEBHOOK_SECRET": WHSEC,
         "GEMINI_WEBHOOK_SECRET": WHSEC,
