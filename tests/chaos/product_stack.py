@@ -34,12 +34,12 @@ class ProductStack:
     def processes(self) -> Processes:
         return Processes(self.stack)
 
-    def order(self, mark: str, *, ability: str = "key", scenes: int = 2) -> str:
+    def order(self, mark: str, *, ability: str = "key", scenes: int = 2, seconds: int = 1) -> str:
         """Order a film over REST; the run's id."""
         body = {
             "master_prompt": f"{mark} a paper boat",
             "scene_count": scenes,
-            "clip_seconds": 1,
+            "clip_seconds": seconds,
             "resolution": "480p",
             "model": f"sora/sandbox-{ability}",
             "voiceover": True,

@@ -37,7 +37,8 @@ def test_each_crash_point_kills_once_and_every_run_is_done(tmp_path: Path) -> No
             place.journal.die_at(point)
         rows = [place.order_row("row-a"), place.order_row("row-b", ability="list")]
         place.order("film-a")
-        place.order("film-b", ability="callback")
+        # Longer, and so with a line of its own: the first one is said by whoever finds it stored after a death.
+        place.order("film-b", ability="callback", seconds=2)
         rows.append(place.order_row("row-c", queued=True))
         dead_machine(place.store)
         runs = place.wait(5)
