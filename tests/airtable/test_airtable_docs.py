@@ -81,9 +81,18 @@ def test_a_scene_of_ours_is_linked_and_one_of_a_person_is_left_alone() -> None:
 
 def test_versions_and_settings_use_the_names_of_their_tables() -> None:
     version = version_fields(
-        key="rec-r1", record_id="rec", run=1, created_at=0.0, cost_micro=1, model="x", what_changed="y", films=[]
+        key="rec-r1",
+        record_id="rec",
+        run=1,
+        created_at=0.0,
+        cost_micro=1,
+        model="x",
+        what_changed="y",
+        films=[],
+        hooks=["a", "b"],
     )
     assert set(version) == set(VersionField) - {VersionField.RESTORE}
+    assert version[VersionField.HOOK] == "a, b"
     assert settings_fields(spent_today_micro=2_500_000, status="Working.") == {"Spent Today": 2.5, "Status": "Working."}
 
 

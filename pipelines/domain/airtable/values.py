@@ -209,8 +209,9 @@ def version_fields(
     what_changed: str,
     films: Sequence[CellFile],
     posters: Sequence[CellFile] = (),
+    hooks: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """One row of `Versions`: a run's cut for good."""
+    """One row of `Versions`: a run's cut for good. A base of before hooks has no column for them."""
     return {
         VersionField.VERSION_KEY: key,
         VersionField.VIDEO: [record_id],
@@ -221,6 +222,7 @@ def version_fields(
         VersionField.MODEL: model,
         VersionField.WHAT_CHANGED: shorten(what_changed),
         VersionField.CREATED_AT: iso(created_at),
+        **({VersionField.HOOK: ", ".join(hooks)} if hooks else {}),
     }
 
 

@@ -91,9 +91,8 @@ def _show_version(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> 
         what_changed=_what_changed(tx, run),
         films=files[VersionField.FINAL_VIDEO],
         posters=files[VersionField.POSTER],
+        hooks=list(dict.fromkeys(cut.hook for cut in cuts if cut.hook)),
     )
-    if cuts[0].hook:
-        fields[VersionField.HOOK] = ", ".join(dict.fromkeys(cut.hook for cut in cuts))
     if not services.policy.airtable_reaches_us:
         del fields[VersionField.FINAL_VIDEO], fields[VersionField.POSTER]
     outbox.put(
