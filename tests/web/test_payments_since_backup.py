@@ -106,6 +106,6 @@ def test_a_payment_on_the_chain_that_nothing_here_knows_is_told_until_it_is_sett
         assert loss.recover()["payments"]["unknown"] == []
         # A database without any event is of the beginning of time; the chain is not read from there.
         with harness.app.app_context():
-            assert since_backup.look(harness.services, 0.0, harness.clock.now()).unknown == ()
+            assert since_backup.lost_money(harness.services, 0.0, harness.clock.now()).unknown == ()
         shop.next_fault("rpc_down")
         assert "the chain answered 503" in loss.said()

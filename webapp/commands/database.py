@@ -94,7 +94,7 @@ def recover(since: datetime | None, *, json_: bool) -> None:
     if since is not None:
         mark_restored(settings(), services().clock.now(), since.replace(tzinfo=UTC).timestamp())
     report = after_restore.report(services())
-    money = since_backup.look(services(), report.known_until, report.restored_at)
+    money = since_backup.lost_money(services(), report.known_until, report.restored_at)
     show(_document(report) | _payments(money), json_=json_, table=lambda: _tell(report, money))
     if report.looking or report.in_doubt or report.replayed.waiting:
         raise SystemExit(1)

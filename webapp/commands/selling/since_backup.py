@@ -35,7 +35,7 @@ class Money:
     """What could not be asked, in sentences."""
 
 
-def look(core: Services, known_until: float, restored_at: float) -> Money:
+def lost_money(core: Services, known_until: float, restored_at: float) -> Money:
     """Book what Stripe tells again, once however often this is done, and list what came in on the chain. After a week
     nothing is asked any more: that an event was booked is not remembered for longer, and a person may have decided
     about an account meanwhile.
