@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import Engine, event, text
 
 from tools.docs.cost import AIRTABLE, CALLS, COMMITS, PROCESSES, STATEMENTS, traced
 
 
+@pytest.mark.slow
 def test_a_film_costs_the_same_each_time_and_one_statement_more_shows() -> None:
     traced(1)
     found = traced(1)

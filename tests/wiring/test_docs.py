@@ -147,7 +147,14 @@ def test_every_status_that_is_mentioned_is_the_domains(page: Path) -> None:
     assert not words - known - GROUPS
 
 
-@pytest.mark.parametrize("path", build.PAGES, ids=name_of)
+def takes_seconds(path: Path) -> tuple[pytest.MarkDecorator, ...]:
+    """Films are made for it; `make docs-check` looks at it too."""
+    return (pytest.mark.slow,) if path.name == "cost.md" else ()
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param(page, marks=takes_seconds(page), id=name_of(page)) for page in build.PAGES]
+)
 def test_what_code_writes_is_what_it_wrote(path: Path) -> None:
     assert not build.outdated(path), "run: make docs"
 
