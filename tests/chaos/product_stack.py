@@ -35,7 +35,7 @@ class ProductStack:
         return Processes(self.stack)
 
     def order(self, mark: str, *, ability: str = "key", scenes: int = 2, seconds: int = 1) -> str:
-        """Order a film over REST; the run's id."""
+        """Order a film over REST, with a narrator; the run's id."""
         body = {
             "master_prompt": f"{mark} a paper boat",
             "scene_count": scenes,
