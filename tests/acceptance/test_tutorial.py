@@ -46,7 +46,9 @@ class Reader:
         elif found := re.search(r"change scene (\d+):$", words):
             self.room.edit(self.scene(int(found.group(1))), cells, "Scenes")
         elif found := re.search(r"the box of version (\d+):$", words):
-            self.room.edit(self.room.versions(self.record)[int(found.group(1))]["id"], cells, "Versions")
+            number = int(found.group(1))
+            version = until(lambda: self.room.versions(self.record).get(number), f"version {number}")
+            self.room.edit(version["id"], cells, "Versions")
         else:
             return False
         return True
