@@ -138,10 +138,12 @@ SUFFIXES = {
 }
 
 
-def policy_of(
-    settings: Settings, catalogue: Mapping[str, CatalogueModel], origins: Mapping[str, str], *, pays: bool
-) -> Policy:
-    """The operator's decisions as the stages need them; `pays`: clips can be bought somewhere."""
+def policy_of(settings: Settings, catalogue: Mapping[str, CatalogueModel], providers: Providers, today: date) -> Policy:
+    """The operator's decisions as the stages need them."""
+    from pipelines.providers.registry import base_urls
+
+    origins = base_urls(settings, catalogue)
+    pays = _offers_paid_clips(providers, catalogue, origins, today)
     here = settings.loopback
     airtable_is_here = Origin.of(settings.airtable_endpoint_url).loopback
     explicit = settings.video_model in catalogue
@@ -291,15 +293,13 @@ def build_services(
     clock: Clock | None = None,
     threads: int = 4,
 ) -> Services:
-    """Everything on these settings, for a process of which so many threads ask the database at once. Tests and tools
-    may hand in a clock or points of their own.
-    """
+    """Everything on these settings, for a process of which so many threads ask the database at once."""
     from pipelines.airtable.connections import connect
     from pipelines.net import telemetry
     from pipelines.net.issuer import PublishedIssuer
     from pipelines.payments import build_payment_events, build_payments
     from pipelines.providers.catalogue import load_catalogue
-    from pipelines.providers.registry import base_urls, build_providers
+    from pipelines.providers.registry import build_providers
     from pipelines.speech import build_speech
     from pipelines.storage import build_store
     from pipelines.webhook_sender import WebhookSender
@@ -311,9 +311,8 @@ def build_services(
     clock = clock or SystemClock()
     catalogue = load_catalogue(settings.catalogue)
     store, editor, media = make_store(settings, threads=threads), make_editor(), build_store(settings)
-    providers, origins = build_providers(settings, catalogue, editor), base_urls(settings, catalogue)
-    pays = _offers_paid_clips(providers, catalogue, origins, datetime.fromtimestamp(clock.now(), UTC).date())
-    policy = policy_of(settings, catalogue, origins, pays=pays)
+    providers = build_providers(settings, catalogue, editor)
+    policy = policy_of(settings, catalogue, providers, datetime.fromtimestamp(clock.now(), UTC).date())
     work = settings.var / "work"
     keys = cache(lambda: secret_keys(settings, store))
     airtable = connect(settings, store, clock, on_call=CallCounter(store, clock))
@@ -325,12 +324,7 @@ def build_services(
         clock=clock,
         points=points or TraceCrashPoints(),
         hints=hints or NoHints(),
-        links=SignedLinks(
-            settings.public_url.rstrip("/"),
-            keys,
-            policy.providers_reach_us,
-            clock,
-        ),
+        links=SignedLinks(settings.public_url.rstrip("/"), keys, policy.providers_reach_us, clock),
         issuer=PublishedIssuer(settings.jwt_issuer) if settings.jwt_issuer else None,
         catalogue=catalogue,
         prices=prices_of(settings, catalogue),
