@@ -18,7 +18,7 @@ from pipelines.domain.orders.order import Order
 from pipelines.domain.records import LedgerEntry, Run
 from pipelines.stages.files import keep
 from tests.web.web_fixtures import BASE, OUTSIDE, RECORD, WebHarness
-from webapp.commands.doctor import captions
+from webapp.commands.checkup.doctor import captions
 
 GROUPS = ("airtable", "doctor", "video", "keys", "runs", "ledger", "storage", "models", "stop", "bases")
 

@@ -8,7 +8,6 @@ from webapp.commands import (
     accounts,
     airtable,
     database,
-    doctor,
     keys,
     operate,
     runs,
@@ -16,6 +15,7 @@ from webapp.commands import (
     webhooks,
     writers,
 )
+from webapp.commands.checkup import doctor
 from webapp.commands.selling import credit_book, payments
 
 

@@ -17,8 +17,8 @@ from pipelines.stages.files import usage
 from pipelines.stages.kernel.services import Services
 from webapp.access.rules import attach
 from webapp.api.notices import reseal
-from webapp.commands import live as live_purchase
 from webapp.commands.airtable import checks_of
+from webapp.commands.checkup import live_purchase
 from webapp.commands.output import OPERATORS, as_json, checks_table, failed, reports_errors, show
 from webapp.context import services, settings
 

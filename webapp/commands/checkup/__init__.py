@@ -1,0 +1,1 @@
+"""`flask doctor`: what works on this deployment, and with `--live` that a clip can be bought."""
