@@ -16,7 +16,7 @@ from pipelines.domain.planning.price_list import PriceList
 from pipelines.domain.records import Clip, CustomerAccount, Generation, LotKind, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest
 from pipelines.ports import Tx
-from pipelines.stages.spending import credit_book
+from pipelines.stages.spending import credit_book, credit_lots
 from pipelines.testing import make_services
 
 NOW, DAY, WHO = 1_795_521_600.0, 86_400.0, "acc_ada"
@@ -52,7 +52,7 @@ class CreditMachine(RuleBasedStateMachine):
         source = f"INV-{self._next()}"
         with self.store.write() as tx:
             for _ in range(2):
-                lot = credit_book.grant(tx, self.now, WHO, amount, kind=LotKind.PAID, source=source, expires_at=until)
+                lot = credit_lots.grant(tx, self.now, WHO, amount, kind=LotKind.PAID, source=source, expires_at=until)
         assert lot.granted_micro == amount
         return lot.id
 
@@ -70,18 +70,18 @@ class CreditMachine(RuleBasedStateMachine):
         """All that is missing, or nothing at all."""
         try:
             with self.store.write() as tx:
-                before = credit_book.funds(tx, WHO, self.now)
+                before = credit_lots.funds(tx, WHO, self.now)
                 run, due = _run(tx, run_id), sum(scene.settings.charge_micro for scene in _missing(tx, run_id))
                 tx.runs.change(run_id, status=RunStatus.GENERATING)
                 total = credit_book.reserve(tx, self.now, run, due, PRICES)
-                after = credit_book.funds(tx, WHO, self.now)
+                after = credit_lots.funds(tx, WHO, self.now)
                 assert total is not None
                 assert total % PRICES.credit_micro == 0
                 assert after.reserved_micro + sum(lot.used_micro for lot in tx.lots.find()) >= due
                 assert after.available_micro <= before.available_micro or due == 0
         except InsufficientCredits:
             with self.store.write() as tx:
-                assert credit_book.funds(tx, WHO, self.now) == before
+                assert credit_lots.funds(tx, WHO, self.now) == before
                 tx.runs.change(run_id, status=RunStatus.FAILED)
                 credit_book.settle(tx, self.now, run_id)
 
@@ -136,7 +136,7 @@ class CreditMachine(RuleBasedStateMachine):
         with self.store.write() as tx:
             for clip in tx.clips.find(run_id=run_id):
                 try:
-                    once, twice = (credit_book.refund(tx, self.now, clip) for _ in range(2))
+                    once, twice = (credit_lots.refund(tx, self.now, clip) for _ in range(2))
                     assert [lot.id for lot in once] == [lot.id for lot in twice]
                 except NotAllowed:
                     assert not tx.credits.count(generation_id=clip.generation_id)
@@ -146,15 +146,15 @@ class CreditMachine(RuleBasedStateMachine):
         with self.store.write() as tx:
             lot = tx.lots.get(lot_id)
             assert lot
-            missing = credit_book.revoke(tx, self.now, lot, amount)
-            assert (credit_book.revoke(tx, self.now, lot, amount), missing >= 0) == (missing, True)
+            missing = credit_lots.revoke(tx, self.now, lot, amount)
+            assert (credit_lots.revoke(tx, self.now, lot, amount), missing >= 0) == (missing, True)
 
     @rule(days=st.floats(0.1, 2.0))
     def pass_time(self, days: float) -> None:
         self.now += days * DAY
         with self.store.write() as tx:
-            for lot_id in credit_book.due_to_expire(tx, self.now):
-                credit_book.expire(tx, self.now, lot_id)
+            for lot_id in credit_lots.due_to_expire(tx, self.now):
+                credit_lots.expire(tx, self.now, lot_id)
 
     @invariant()
     def every_credit_is_somewhere(self) -> None:

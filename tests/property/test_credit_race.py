@@ -17,7 +17,7 @@ from pipelines.stages.commerce import accounts
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
-from pipelines.stages.spending import credit_book, ledger
+from pipelines.stages.spending import credit_book, credit_lots, ledger
 from pipelines.testing import make_services
 
 PRICE = 400_000
@@ -44,7 +44,7 @@ def race(store: SqlStore, folder: Path) -> None:
 
     def top_up() -> None:
         with store.write() as tx:
-            credit_book.grant(tx, now, account, 7 * PRICE, kind=LotKind.PAID, source="INV-1", expires_at=None)
+            credit_lots.grant(tx, now, account, 7 * PRICE, kind=LotKind.PAID, source="INV-1", expires_at=None)
 
     at_once(8, top_up)
     view = replace(services, store=store.of(account))
@@ -61,11 +61,11 @@ def race(store: SqlStore, folder: Path) -> None:
     with store.read() as tx:
         runs = tx.runs.find()
         assert (len(runs), len(refused)) == (7, 9)
-        assert credit_book.funds(tx, account, now).available_micro == 0
+        assert credit_lots.funds(tx, account, now).available_micro == 0
         assert credit_book.set_aside(tx, runs[0].id) == PRICE
     at_once(7, lambda: [control.cancel(services, run.id, "ada") for run in runs])
     with store.read() as tx:
-        assert credit_book.funds(tx, account, now).available_micro == 7 * PRICE
+        assert credit_lots.funds(tx, account, now).available_micro == 7 * PRICE
         assert credit_book.audit(tx, everything=True).problems == ()
         assert ledger.audit(tx).problems == ()
 

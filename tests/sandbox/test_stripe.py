@@ -13,7 +13,7 @@ from werkzeug.serving import make_server
 
 from pipelines.sandbox.app import Sandbox
 from pipelines.sandbox.stripe import SECRET, WAYS
-from pipelines.stages.spending import credit_book
+from pipelines.stages.spending import credit_lots
 from tests.web.two_accounts import customer
 from tests.web.web_fixtures import OUTSIDE, WebHarness
 
@@ -34,7 +34,7 @@ def test_each_way_to_pay_gives_what_was_paid_once(tmp_path: Path, sandbox: Sandb
 
         def available() -> int:
             with shop.store.read() as tx:
-                return credit_book.funds(tx, who.account_id, shop.clock.now()).available_micro // 10_000
+                return credit_lots.funds(tx, who.account_id, shop.clock.now()).available_micro // 10_000
 
         def post(path: str, **body: Any) -> Any:
             return client.post(f"{sandbox.url}/stripe/{path}", json=body).json()

@@ -16,7 +16,7 @@ from pipelines.domain.records import AccountStatus
 from pipelines.settings import SettingsError
 from pipelines.settings.price_list import below_cost, load_price_list
 from pipelines.stages.commerce import top_ups
-from pipelines.stages.spending import credit_book
+from pipelines.stages.spending import credit_lots
 from tests.web.test_commands import told
 from tests.web.two_accounts import Customer, customer
 from tests.web.web_fixtures import BEARER, OUTSIDE, SORA, WebHarness
@@ -224,7 +224,7 @@ class Stripe:
 
 def available(shop: WebHarness) -> int:
     with shop.store.read() as tx:
-        return credit_book.funds(tx, "acc_ada", shop.clock.now()).available_micro // 10_000
+        return credit_lots.funds(tx, "acc_ada", shop.clock.now()).available_micro // 10_000
 
 
 def test_a_payment_is_one_lot_however_often_and_in_whatever_order_it_is_told(shop: WebHarness) -> None:
@@ -326,7 +326,7 @@ def test_credits_that_ended_unused_are_not_missed_when_their_money_goes_back(sho
     assert stripe.bought() == 200
     with shop.store.write() as tx:
         (lot,) = tx.lots.find()
-        credit_book.expire(tx, lot.expires_at or 0.0, lot.id)
+        credit_lots.expire(tx, lot.expires_at or 0.0, lot.id)
     assert stripe.send("charge.dispute.created", {"payment_intent": "pi_1", "amount": 500}) == 200
     assert (available(shop), ask(shop, who, "/api/account").json["status"]) == (0, AccountStatus.ACTIVE)
 

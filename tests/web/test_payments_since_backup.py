@@ -14,7 +14,7 @@ from pipelines.database.backup import back_up, restore
 from pipelines.sandbox.app import Sandbox
 from pipelines.sandbox.stripe import API_KEY, SECRET
 from pipelines.stages.generations.restored import LOOK_S
-from pipelines.stages.spending import credit_book
+from pipelines.stages.spending import credit_lots
 from tests.web.test_pay_per_call import Shop, environ
 from tests.web.two_accounts import customer
 from tests.web.web_fixtures import OUTSIDE, WebHarness
@@ -62,7 +62,7 @@ def test_what_was_bought_and_paid_back_at_stripe_is_booked_again_once(tmp_path: 
 
         def available() -> int:
             with harness.store.read() as tx:
-                return credit_book.funds(tx, who.account_id, harness.clock.now()).available_micro // 10_000
+                return credit_lots.funds(tx, who.account_id, harness.clock.now()).available_micro // 10_000
 
         bought = stripe(sandbox, "pay", client_reference_id=who.account_id, usd=5)
         stripe(sandbox, "pay", client_reference_id=who.account_id, usd=3, how="twice")

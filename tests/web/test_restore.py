@@ -16,7 +16,7 @@ from pipelines.stages.commerce import top_ups
 from pipelines.stages.commerce.top_ups import Reversal
 from pipelines.stages.notices import endpoints
 from pipelines.stages.review import shares
-from pipelines.stages.spending import credit_book
+from pipelines.stages.spending import credit_lots
 from tests.web.test_customer_webhooks import add
 from tests.web.test_pages import person
 from tests.web.two_accounts import Customer, customer
@@ -89,7 +89,7 @@ def test_webhooks_switched_off_and_accounts_whose_money_went_back_after_the_back
     off, on = (add(harness, f"https://{name}.example/hook")["endpoint_id"] for name in ("off", "on"))
     who = customer(harness, "ada")
     with harness.store.write() as tx:
-        lot = credit_book.grant(
+        lot = credit_lots.grant(
             tx, 1.0, who.account_id, 10_000, kind=LotKind.PAID, source="s", expires_at=None, payment="pi_1"
         )
         tx.lots.change(lot.id, available_micro=0, used_micro=10_000)

@@ -28,7 +28,7 @@ from pipelines.domain.records import (
 from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.security import api_keys
 from pipelines.stages.orders.plan_run import plan_order
-from pipelines.stages.spending import credit_book
+from pipelines.stages.spending import credit_book, credit_lots
 from tests.web.web_fixtures import WebHarness
 
 MARK = "zebrafinch"
@@ -78,7 +78,7 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
     with harness.store.write() as tx:
         assert tx.bases.add(Base(id=THEIR_BASE, name=MARK, account_id=who.account_id))
         assert tx.projects.add(Project(id="prj_1", name=MARK, account_id=who.account_id))
-        credit_book.grant(
+        credit_lots.grant(
             tx, now, who.account_id, 1_000_000, kind=LotKind.PAID, source=f"{MARK}-invoice", expires_at=None
         )
         assert tx.sweeps.add(QueueSweep(id=f"swp_{MARK}", base_id=THEIR_BASE, status="done"))

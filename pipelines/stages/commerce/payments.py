@@ -13,7 +13,7 @@ from pipelines.domain.records import CustomerAccount, LotKind, Payment, PaymentS
 from pipelines.ports import Outcome, Settlement, Transfer, Tx
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record
-from pipelines.stages.spending import credit_book
+from pipelines.stages.spending import credit_lots
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def book(tx: Tx, now: float, payment: Payment, transaction: str | None, days: in
     if tx.accounts.get(payment.account_id) is None:
         name = f"{X402} {payment.payer}"
         tx.accounts.add(CustomerAccount(id=payment.account_id, name=name, created_at=now))
-    lot = credit_book.grant(
+    lot = credit_lots.grant(
         tx,
         now,
         payment.account_id,

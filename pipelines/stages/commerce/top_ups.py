@@ -17,7 +17,7 @@ from pipelines.stages.files import revocations
 from pipelines.stages.files.revocations import Revoked
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
-from pipelines.stages.spending import credit_book
+from pipelines.stages.spending import credit_lots
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def _grant(tx: Tx, now: float, bought: Purchase, days: int | None) -> str | None
     if account is None or bought.currency != "usd" or bought.cents <= 0:
         _tell_operator(tx, now, bought)
         return None
-    lot = credit_book.grant(
+    lot = credit_lots.grant(
         tx,
         now,
         account.id,
@@ -128,7 +128,7 @@ def _reversal_id(payment: str | None) -> str:
 def _take_back(tx: Tx, now: float, lot: Lot, cents: int, of_cents: int | None) -> str | None:
     """The account, if what goes back is used up, and it is suspended for that now."""
     amount = cents * CENT_MICRO if of_cents is None else -(-lot.granted_micro * cents // of_cents)
-    missing = credit_book.revoke(tx, now, lot, amount)
+    missing = credit_lots.revoke(tx, now, lot, amount)
     if missing <= 0:
         return None
     changed = tx.accounts.change(lot.account_id, {"status": AccountStatus.ACTIVE}, status=AccountStatus.SUSPENDED)

@@ -23,7 +23,7 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import schedule
 from pipelines.stages.scheduler import retention
 from pipelines.stages.scheduler.heartbeats import Heartbeats
-from pipelines.stages.spending import credit_book, ledger
+from pipelines.stages.spending import credit_lots, ledger
 
 logger = logging.getLogger(__name__)
 
@@ -132,13 +132,13 @@ def expire_credits(services: Services) -> int:
     """What nobody spent in time is gone, and what will be is told; how many lots are gone."""
     now = services.clock.now()
     with services.store.read() as tx:
-        due, soon = credit_book.due_to_expire(tx, now), credit_book.will_expire(tx, now)
+        due, soon = credit_lots.due_to_expire(tx, now), credit_lots.will_expire(tx, now)
     if soon:
         with services.store.write() as tx:
-            credit_book.tell_expiring(tx, now)
+            credit_lots.tell_expiring(tx, now)
     for lot_id in due:
         with services.store.write() as tx:
-            credit_book.expire(tx, now, lot_id)
+            credit_lots.expire(tx, now, lot_id)
     return len(due)
 
 

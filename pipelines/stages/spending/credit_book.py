@@ -17,24 +17,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.domain.customers.notices import NoticeType
-from pipelines.domain.errors import InsufficientCredits, NotAllowed, NotFound, OverBudget
+from pipelines.domain.errors import InsufficientCredits, OverBudget
 from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import HOLDING, OPEN, RunStatus
-from pipelines.domain.money import CREDIT_PATHS, CreditAccount, CreditPosting, show, show_enough
+from pipelines.domain.money import CreditAccount, CreditPosting, show, show_enough
 from pipelines.domain.planning.price_list import PriceList, whole
-from pipelines.domain.records import Base, Checkpoint, Clip, CreditEntry, Generation, Lot, LotKind, Reservation, Run
+from pipelines.domain.records import Base, Checkpoint, Generation, Lot, Reservation, Run
 from pipelines.domain.times import utc_day
 from pipelines.ports import Tx
 from pipelines.stages.kernel import announcements
+from pipelines.stages.spending import credit_lots
 
-RETURNED_S = 7 * 86_400.0
-"""So long what is given back may be spent, at least."""
-AT_ONCE = 200
 AUDIT = "credits-audit"
 """The checkpoint of the audit."""
 BEHIND_S = 600.0
-EXPIRING, EXPIRING_S = "credits-expiring", 7 * 86_400.0
-"""The checkpoint of what was told to expire, and how long before."""
 _P = CreditPosting
 
 
@@ -57,81 +53,13 @@ def is_sold(tx: Tx, run: Run) -> bool:
     return run.price_micro is not None or had_credits(tx, run.account_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Funds:
-    """What an account has, in micro-dollars, and the lots that can be spent, in the order in which they are."""
-
-    lots: tuple[Lot, ...]
-    reserved_micro: int
-
-    @property
-    def available_micro(self) -> int:
-        return sum(lot.available_micro for lot in self.lots)
-
-
-def funds(tx: Tx, account_id: str, now: float) -> Funds:
-    """What the account can spend now, and what its runs have set aside."""
-    set_aside = tx.reservations.find(account_id=account_id, after={"reserved_micro": 0})
-    return Funds(tuple(_spendable(tx, account_id, now)), sum(part.reserved_micro for part in set_aside))
-
-
-def _spendable(tx: Tx, account_id: str, now: float) -> list[Lot]:
-    """First what expires first."""
-    lots = tx.lots.find(account_id=account_id, after={"available_micro": 0})
-    return sorted((lot for lot in lots if lot.expires_at is None or lot.expires_at > now), key=_turn)
-
-
-def _turn(lot: Lot) -> tuple[bool, float, float, str]:
-    return lot.expires_at is None, lot.expires_at or 0.0, lot.created_at, lot.id
-
-
-def _lock(tx: Tx, account_id: str) -> None:
-    tx.serialise(f"credits:{account_id}")
-
-
-def _post(
-    tx: Tx,
-    now: float,
-    posting: CreditPosting,
-    amount: int,
-    lot_id: str,
-    run: Run | None = None,
-    gen: Generation | None = None,
-) -> None:
-    """Both sides of a posting, and what it changes of the lot. The account is locked."""
-    lot = tx.lots.get(lot_id, lock=True)
-    if amount <= 0 or lot is None:
-        return
-    source, target = CREDIT_PATHS[posting]
-    given = CreditEntry(
-        at=now,
-        day=utc_day(now),
-        posting_id=new_id("crd"),
-        posting=posting,
-        account=source,
-        amount=-amount,
-        lot_id=lot.id,
-        account_id=lot.account_id,
-    )
-    if run is not None:
-        given = replace(given, run_id=run.id, key_id=run.key_id, base_id=run.base_id, record_id=run.record_id)
-        given = replace(given, project_id=run.project_id)
-    if gen is not None:
-        given = replace(given, generation_id=gen.id, model=gen.model, seconds=gen.request.seconds)
-    tx.credits.add(given)
-    tx.credits.add(replace(given, account=target, amount=amount))
-    kept = {f"{entry}_micro": signed for entry, signed in ((source, -amount), (target, amount))}
-    kept.pop(f"{CreditAccount.ISSUED}_micro", None)
-    tx.lots.change(lot.id, **{name: getattr(lot, name) + signed for name, signed in kept.items()})
-
-
 def _move(
     tx: Tx, now: float, posting: CreditPosting, amount: int, part: Reservation, run: Run, gen: Generation | None = None
 ) -> None:
     """A posting out of, or into, what a run has set aside of a lot."""
     if amount <= 0:
         return
-    _post(tx, now, posting, amount, part.lot_id, run, gen)
+    credit_lots.post(tx, now, posting, amount, part.lot_id, run, gen)
     kept = tx.reservations.get(part.id, lock=True) or part
     reserved = kept.reserved_micro + (amount if posting is _P.RESERVE else -amount)
     used = kept.used_micro + (amount if posting in (_P.CAPTURE, _P.ROUND) else 0)
@@ -154,7 +82,9 @@ def terms(tx: Tx, now: float, prices: PriceList, account_id: str | None, amount:
         return None
     price = prices.whole(amount)
     return Terms(
-        price, price // prices.credit_micro, _refusal(price, funds(tx, account_id, now).available_micro, prices)
+        price,
+        price // prices.credit_micro,
+        _refusal(price, credit_lots.funds(tx, account_id, now).available_micro, prices),
     )
 
 
@@ -173,69 +103,13 @@ def terms_of(tx: Tx, now: float, prices: PriceList, run: Run, amount: int) -> Te
     parts = tx.reservations.find(run_id=run.id)
     total = prices.whole(_exact(parts) + amount)
     missing = total - sum(part.used_micro + part.reserved_micro for part in parts)
-    return replace(found, refusal=_refusal(missing, funds(tx, run.account_id, now).available_micro, prices))
+    return replace(found, refusal=_refusal(missing, credit_lots.funds(tx, run.account_id, now).available_micro, prices))
 
 
 def _refusal(amount: int, available: int, prices: PriceList) -> InsufficientCredits | None:
     if amount <= available:
         return None
     return InsufficientCredits(required_micro=amount, available_micro=available, credit_micro=prices.credit_micro)
-
-
-def grant(
-    tx: Tx,
-    now: float,
-    account_id: str,
-    amount: int,
-    *,
-    kind: LotKind,
-    source: str,
-    expires_at: float | None,
-    from_lot: str | None = None,
-    payment: str | None = None,
-) -> Lot:
-    """Give credits. The same source again is the same lot, and gives nothing more. Raises NotFound, and NotAllowed for
-    a source that stands for another account's.
-    """
-    if tx.accounts.get(account_id) is None:
-        raise NotFound(f"account {account_id}", marketer=f"There is no account {account_id}.")
-    _lock(tx, account_id)
-    lot = Lot(
-        id=new_id("lot"),
-        account_id=account_id,
-        kind=kind,
-        source=source,
-        from_lot=from_lot,
-        payment=payment,
-        granted_micro=amount,
-        created_at=now,
-        expires_at=expires_at,
-        expiry_due_at=expires_at,
-    )
-    if not tx.lots.add(lot):
-        known = tx.lots.find(source=source, limit=1)
-        if not known or known[0].account_id != account_id:
-            raise NotAllowed(marketer=f"{source} was given to another account already.")
-        return known[0]
-    tx.accounts.change(account_id, pays_in_credits=True)
-    _post(tx, now, _P.GRANT, amount, lot.id)
-    if from_lot is None:
-        _tell(tx, now, NoticeType.CREDITS_GRANTED, lot, amount)
-    return tx.lots.get(lot.id) or lot
-
-
-def _tell(tx: Tx, now: float, kind: NoticeType, lot: Lot, amount: int) -> None:
-    available = sum(one.available_micro for one in _spendable(tx, lot.account_id, now))
-    announcements.tell_credits(
-        tx,
-        now,
-        lot.account_id,
-        kind,
-        lot.id,
-        amount_micro=amount,
-        available_micro=available,
-        expires_at=lot.expires_at,
-    )
 
 
 def reserve(tx: Tx, now: float, run: Run, due: int, prices: PriceList) -> int | None:
@@ -245,7 +119,7 @@ def reserve(tx: Tx, now: float, run: Run, due: int, prices: PriceList) -> int | 
     """
     if run.account_id is None or not pays_in_credits(tx, prices, run.account_id):
         return None
-    _lock(tx, run.account_id)
+    credit_lots.lock(tx, run.account_id)
     parts = tx.reservations.find(run_id=run.id)
     price = whole(_exact(parts) + due, prices.credit_micro)
     wish = run.order.max_cost_micro if run.order else None
@@ -345,7 +219,7 @@ def _exact(parts: Sequence[Reservation]) -> int:
 
 def _take(tx: Tx, now: float, run: Run, amount: int, prices: PriceList) -> int:
     """What is left then."""
-    lots = _spendable(tx, run.account_id or "", now)
+    lots = credit_lots.spendable(tx, run.account_id or "", now)
     available = sum(lot.available_micro for lot in lots)
     if (refusal := _refusal(amount, available, prices)) is not None:
         raise refusal
@@ -380,9 +254,9 @@ def capture(tx: Tx, now: float, run: Run, amount: int, gen: Generation | None = 
 def _in_turn(tx: Tx, run_id: str) -> Iterator[tuple[Reservation, Lot]]:
     """What a run has set aside, in the order in which its lots are spent; their accounts are locked."""
     for account_id in sorted({part.account_id for part in tx.reservations.find(run_id=run_id)}):
-        _lock(tx, account_id)
+        credit_lots.lock(tx, account_id)
     parts = {part.lot_id: part for part in tx.reservations.find(run_id=run_id)}
-    for lot in sorted(tx.lots.find(id=tuple(parts)) if parts else (), key=_turn):
+    for lot in sorted(tx.lots.find(id=tuple(parts)) if parts else (), key=credit_lots.turn_of):
         yield parts[lot.id], lot
 
 
@@ -419,94 +293,14 @@ def _settle(tx: Tx, now: float, run: Run, keep: int) -> None:
 def _give_back(tx: Tx, now: float, run: Run, parts: Sequence[Reservation], amount: int) -> None:
     """Into the same lots, the last to be spent first. For one that has expired meanwhile a new one is given."""
     lots = {lot.id: lot for lot in tx.lots.find(id=tuple(part.lot_id for part in parts))}
-    for part in sorted(parts, key=lambda one: _turn(lots[one.lot_id]), reverse=True):
+    for part in sorted(parts, key=lambda one: credit_lots.turn_of(lots[one.lot_id]), reverse=True):
         lot, back = lots[part.lot_id], min(amount, part.reserved_micro)
         amount -= back
         if lot.expires_at is None or lot.expires_at > now or back <= 0:
             _move(tx, now, _P.RELEASE, back, part, run)
             continue
         _move(tx, now, _P.RETURN, back, part, run)
-        _return(tx, now, lot, back, f"returned:{new_id('ret')}", now + RETURNED_S)
-
-
-def _return(tx: Tx, now: float, lot: Lot, amount: int, source: str, expires_at: float | None) -> Lot:
-    kind = LotKind.RETURNED
-    return grant(tx, now, lot.account_id, amount, kind=kind, source=source, expires_at=expires_at, from_lot=lot.id)
-
-
-def refund(tx: Tx, now: float, clip: Clip) -> list[Lot]:
-    """A delivered clip was no use: what was charged for it is given back, until its lots would have expired and for a
-    week at least. Twice is once. Raises NotAllowed where nothing was charged.
-    """
-    charged = (
-        tx.credits.find(generation_id=clip.generation_id, account=CreditAccount.USED) if clip.generation_id else []
-    )
-    amounts: dict[str, int] = {}
-    for entry in charged:
-        amounts[entry.lot_id] = amounts.get(entry.lot_id, 0) + entry.amount
-    if not amounts:
-        raise NotAllowed(marketer=f"No credits were charged for clip {clip.id}, so there is nothing to give back.")
-    lots = [lot for lot in tx.lots.find(id=tuple(amounts)) if lot.account_id]
-    return [
-        _return(tx, now, lot, amounts[lot.id], f"refund:{clip.generation_id}:{lot.id}", _at_least_a_week(lot, now))
-        for lot in lots
-    ]
-
-
-def _at_least_a_week(lot: Lot, now: float) -> float | None:
-    return None if lot.expires_at is None else max(lot.expires_at, now + RETURNED_S)
-
-
-def revoke(tx: Tx, now: float, lot: Lot, amount: int) -> int:
-    """Take back what of a lot is available, up to `amount` in all; how much of it is set aside or used up. What has
-    expired was nobody's gain.
-    """
-    _lock(tx, lot.account_id)
-    current = tx.lots.get(lot.id, lock=True) or lot
-    wanted = max(0, amount - current.revoked_micro)
-    taken = min(wanted, current.available_micro)
-    _post(tx, now, _P.REVOKE, taken, lot.id)
-    return min(wanted - taken, current.reserved_micro + current.used_micro)
-
-
-def expire(tx: Tx, now: float, lot_id: str) -> None:
-    """A lot's time is over: what is available of it is gone; what is set aside stays with its run."""
-    found = tx.lots.get(lot_id)
-    if found is None:
-        return
-    _lock(tx, found.account_id)
-    lot = tx.lots.get(lot_id, lock=True) or found
-    if lot.expiry_due_at is not None and lot.expiry_due_at <= now:
-        _post(tx, now, _P.EXPIRE, lot.available_micro, lot.id)
-        tx.lots.change(lot.id, expiry_due_at=None)
-
-
-def will_expire(tx: Tx, now: float, limit: int = 1) -> list[Lot]:
-    """What will expire in a week and was not told yet, the first to end first."""
-    told = tx.checkpoints.get(EXPIRING)
-    after, before = {"expiry_due_at": told.at if told else now}, {"expiry_due_at": now + EXPIRING_S}
-    return tx.lots.find(after=after, before=before, order="expiry_due_at", limit=limit)
-
-
-def tell_expiring(tx: Tx, now: float) -> None:
-    """Each lot is told of once. One that is shorter than a week may be told of as soon as it is there."""
-    if not tx.checkpoints.get(EXPIRING, lock=True):
-        tx.checkpoints.add(Checkpoint(id=EXPIRING, at=now))
-    found = will_expire(tx, now, AT_ONCE)
-    last = found[-1].expiry_due_at if found else None
-    if last is None:
-        return
-    # With all of the last moment: the next look goes on after it.
-    lots = {lot.id: lot for lot in [*found, *tx.lots.find(expiry_due_at=last)]}
-    for lot in lots.values():
-        if lot.available_micro > 0:
-            _tell(tx, now, NoticeType.CREDITS_EXPIRING, lot, lot.available_micro)
-    tx.checkpoints.change(EXPIRING, at=last)
-
-
-def due_to_expire(tx: Tx, now: float) -> list[str]:
-    """Lots whose time is over, the first to end first."""
-    return [lot.id for lot in tx.lots.find(before={"expiry_due_at": now}, order="expiry_due_at", limit=AT_ONCE)]
+        credit_lots.reissue(tx, now, lot, back, f"returned:{new_id('ret')}", now + credit_lots.RETURNED_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from pipelines.stages.notices import messages
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from pipelines.stages.scheduler import maintenance
-from pipelines.stages.spending import credit_book, ledger
+from pipelines.stages.spending import credit_book, credit_lots, ledger
 from pipelines.testing import ScriptedWriter
 from pipelines.testing.airtable import BASE
 from pipelines.testing.provider import Outcome
@@ -58,7 +58,7 @@ def give(harness: StageHarness, account: str, credits: int, *, days: float | Non
     now = harness.clock.now()
     until = None if days is None else now + days * DAY
     with harness.services.store.write() as tx:
-        return credit_book.grant(tx, now, account, credits * CREDIT, kind=LotKind.PAID, source=source, expires_at=until)
+        return credit_lots.grant(tx, now, account, credits * CREDIT, kind=LotKind.PAID, source=source, expires_at=until)
 
 
 def view(harness: StageHarness, account: str) -> Services:
@@ -74,7 +74,7 @@ def order(harness: StageHarness, account: str, *prompts: str) -> str:
 def has(harness: StageHarness, account: str) -> tuple[int, int]:
     """What is available and what is set aside, in micro-dollars."""
     with harness.services.store.read() as tx:
-        found = credit_book.funds(tx, account, harness.clock.now())
+        found = credit_lots.funds(tx, account, harness.clock.now())
     return found.available_micro, found.reserved_micro
 
 
@@ -163,14 +163,14 @@ def test_a_lot_that_expires_while_it_is_set_aside_comes_back_for_a_week(harness:
     run_id = order(harness, account, "a fox", "a hare")
     harness.clock.pass_by(2 * DAY)
     with harness.services.store.write() as tx:
-        for lot in credit_book.due_to_expire(tx, harness.clock.now()):
-            credit_book.expire(tx, harness.clock.now(), lot)
+        for lot in credit_lots.due_to_expire(tx, harness.clock.now()):
+            credit_lots.expire(tx, harness.clock.now(), lot)
     assert has(harness, account) == (0, 300_000)
     control.cancel(harness.services, run_id, "ada")
     with harness.services.store.read() as tx:
-        (back,) = credit_book.funds(tx, account, harness.clock.now()).lots
+        (back,) = credit_lots.funds(tx, account, harness.clock.now()).lots
     assert (back.kind, back.available_micro) == (LotKind.RETURNED, 300_000)
-    assert back.expires_at == harness.clock.now() + credit_book.RETURNED_S
+    assert back.expires_at == harness.clock.now() + credit_lots.RETURNED_S
     assert balanced(harness)
 
 
@@ -217,11 +217,11 @@ def test_a_new_clip_is_a_new_order_and_one_that_was_no_use_is_given_back_once(ha
         control.regenerate(harness.services, run.id, 1, {"prompt": "a grey fox"}, "ada")
     for _ in range(2):
         with harness.services.store.write() as tx:
-            (lot,) = credit_book.refund(tx, harness.clock.now(), bad)
+            (lot,) = credit_lots.refund(tx, harness.clock.now(), bad)
     assert (lot.kind, lot.granted_micro, has(harness, account)[0]) == (LotKind.RETURNED, CLIP, CLIP)
-    assert (lot.expires_at or 0.0) >= harness.clock.now() + credit_book.RETURNED_S - 1.0
+    assert (lot.expires_at or 0.0) >= harness.clock.now() + credit_lots.RETURNED_S - 1.0
     with harness.services.store.write() as tx, pytest.raises(NotAllowed):
-        credit_book.refund(tx, 0.0, dataclasses.replace(bad, generation_id="gen_other"))
+        credit_lots.refund(tx, 0.0, dataclasses.replace(bad, generation_id="gen_other"))
     assert balanced(harness)
 
 

@@ -16,7 +16,7 @@ from pipelines.database.tables import TABLES
 from pipelines.domain.records import ApiKey, CustomerAccount, LotKind
 from pipelines.security import api_keys
 from pipelines.settings import load_settings
-from pipelines.stages.spending import credit_book
+from pipelines.stages.spending import credit_lots
 from webapp import create_app
 
 ACCOUNTS, ENTRIES = 10_000, 1_000_000
@@ -57,7 +57,7 @@ class Shop:
         with self.services.store.write() as tx:
             tx.accounts.add(CustomerAccount(id=OURS, name="bench", created_at=now))
             tx.keys.add(ApiKey(id=made.id, name="bench", sha256=made.sha256, account_id=OURS))
-            credit_book.grant(tx, now, OURS, 10**9, kind=LotKind.PAID, source="bench", expires_at=None)
+            credit_lots.grant(tx, now, OURS, 10**9, kind=LotKind.PAID, source="bench", expires_at=None)
 
     def order(self) -> float:
         """Seconds until the answer."""

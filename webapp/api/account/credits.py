@@ -5,8 +5,8 @@ from __future__ import annotations
 from pipelines.domain.money import dollars
 from pipelines.domain.records import CreditEntry, Lot
 from pipelines.domain.times import iso
-from pipelines.stages.spending import credit_book
-from pipelines.stages.spending.credit_book import Funds
+from pipelines.stages.spending import credit_book, credit_lots
+from pipelines.stages.spending.credit_lots import Funds
 from webapp.access.rules import Owner
 from webapp.api import estimates
 from webapp.api.account import models
@@ -33,7 +33,7 @@ def get_credits() -> Reply:
     """What can be spent, what runs have set aside, and where more is to be had. The operator needs none."""
     account_id, core = actor().account_id, services()
     with core.store.read() as tx:
-        funds = credit_book.funds(tx, account_id, core.clock.now()) if account_id else Funds((), 0)
+        funds = credit_lots.funds(tx, account_id, core.clock.now()) if account_id else Funds((), 0)
         sold = credit_book.pays_in_credits(tx, core.prices, account_id)
     return Reply(
         models.CreditsView(

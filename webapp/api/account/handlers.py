@@ -11,7 +11,7 @@ from pipelines.domain.records import ApiKey
 from pipelines.domain.times import iso
 from pipelines.stages.commerce import accounts
 from pipelines.stages.orders import account_turn
-from pipelines.stages.spending import credit_book
+from pipelines.stages.spending import credit_book, credit_lots
 from webapp.access import keys
 from webapp.access.keys import NewKey
 from webapp.access.rules import Owner
@@ -46,7 +46,7 @@ def account() -> Reply:
         mine = accounts.found(tx, who.account_id) if who.account_id else None
         sold = credit_book.pays_in_credits(tx, services().prices, who.account_id)
         going_on = account_turn.load(tx, who.account_id, services().policy) if who.account_id else None
-        funds = credit_book.funds(tx, who.account_id, services().clock.now()) if who.account_id and sold else None
+        funds = credit_lots.funds(tx, who.account_id, services().clock.now()) if who.account_id and sold else None
     key = _own_key()
     limits = models.AccountLimits(
         run_cap_usd=estimates.usd(mine.run_cap_micro) if mine else None,

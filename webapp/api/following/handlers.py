@@ -12,7 +12,7 @@ from flask import Response, json, request
 from werkzeug.http import parse_etags
 
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.spending import credit_book
+from pipelines.stages.spending import credit_book, credit_lots
 from pipelines.stages.views import run_view
 from pipelines.stages.views.sections import LINK_STEP_S
 from webapp.access.rules import Owner
@@ -100,7 +100,7 @@ def _legacy(core: Services, run_id: str) -> dict[str, Any]:
         if account_id is None or not credit_book.pays_in_credits(tx, core.prices, account_id):
             return legacy.polled(view, None)
         used = sum(credit_book.charged(tx, run_id).values())
-        left = credit_book.funds(tx, account_id, core.clock.now()).available_micro
+        left = credit_lots.funds(tx, account_id, core.clock.now()).available_micro
     return legacy.polled(view, LegacyCredits(consumed=used / credit, remaining=left / credit))
 
 

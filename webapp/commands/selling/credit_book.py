@@ -8,7 +8,7 @@ from pipelines.domain.errors import NotFound
 from pipelines.domain.keys import new_id
 from pipelines.domain.records import LotKind
 from pipelines.stages.commerce import accounts
-from pipelines.stages.spending import credit_book
+from pipelines.stages.spending import credit_lots
 from webapp.api.account.credits import entry_view, in_credits, lot_view
 from webapp.api.account.handlers import DAY_S
 from webapp.api.account.models import LotView
@@ -36,7 +36,7 @@ def grant(account_id: str, credits: int, days: int | None, kind: str, source: st
     now, usual = core.clock.now(), settings().credits_expire_days
     expires = days or usual
     with core.store.write() as tx:
-        lot = credit_book.grant(
+        lot = credit_lots.grant(
             tx,
             now,
             account_id,
@@ -60,7 +60,7 @@ def refund(clip_id: str, *, json_: bool) -> None:
         clip = tx.clips.get(clip_id)
         if clip is None:
             raise NotFound(f"clip {clip_id}", marketer=f"There is no clip {clip_id}.")
-        lots = [lot_view(lot) for lot in credit_book.refund(tx, core.clock.now(), clip)]
+        lots = [lot_view(lot) for lot in credit_lots.refund(tx, core.clock.now(), clip)]
     show([plain(lot) for lot in lots], json_=json_, table=lambda: _print(lots))
 
 
@@ -73,7 +73,7 @@ def show_credits(account_id: str, *, json_: bool) -> None:
     core = services()
     with core.store.read() as tx:
         account = accounts.found(tx, account_id)
-        funds = credit_book.funds(tx, account_id, core.clock.now())
+        funds = credit_lots.funds(tx, account_id, core.clock.now())
         newest = tx.credits.find(account_id=account_id, order="-id", limit=2 * ENTRIES)
     lots, entries = [lot_view(lot) for lot in funds.lots], [entry_view(entry) for entry in newest if entry.amount > 0]
     found = {
