@@ -132,6 +132,8 @@ PURCHASE_TRANSITIONS: Mapping[GenerationStatus, frozenset[GenerationStatus]] = {
     _G.CANCELLED: frozenset({_G.PLANNED}),
 }
 """Of what is bought in one call that brings it, such as a spoken line."""
+OPEN_PURCHASE = frozenset({_G.PLANNED, _G.SUBMITTING})
+"""It may still bring its file, and while it is asked for money is set aside for it."""
 
 CUT_TRANSITIONS: Mapping[CutStatus, frozenset[CutStatus]] = {
     _C.PLANNED: frozenset({_C.MADE}),

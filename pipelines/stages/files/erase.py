@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines.domain.data_kinds import PERSONAL
 from pipelines.domain.errors import NotAllowed, NotFound
-from pipelines.domain.lifecycle import ACTIVE, IN_DOUBT, OPEN, TERMINAL, RunStatus
+from pipelines.domain.lifecycle import ACTIVE, IN_DOUBT, OPEN, OPEN_PURCHASE, TERMINAL, RunStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Clip, Cut, Event, Leased, Purchase, Run, Share
 from pipelines.ports import Rows, Tx
@@ -57,8 +57,12 @@ def erase(services: Services, base_id: str, record_id: str, *, dry_run: bool = F
 def _must_be_over(tx: Tx, record_id: str, runs: Sequence[Run]) -> None:
     if not runs:
         raise NotFound(f"record {record_id}", marketer=f"No run of {record_id} is known in this base.")
-    open_requests = tx.generations.find(run_id=[run.id for run in runs], status=tuple(OPEN | IN_DOUBT))
-    moving = [run.id for run in runs if run.status in ACTIVE] + [gen.run_id for gen in open_requests]
+    ids = [run.id for run in runs]
+    # What is being asked for has money set aside, which its row alone can give back.
+    clips = tx.generations.find(run_id=ids, status=tuple(OPEN | IN_DOUBT))
+    spoken = tx.purchases.find(run_id=ids, status=tuple(OPEN_PURCHASE))
+    moving = [run.id for run in runs if run.status in ACTIVE]
+    moving += [gen.run_id for gen in clips] + [line.run_id for line in spoken]
     if moving:
         raise NotAllowed(marketer=f"{moving[0]} is not over: cancel it, or wait until it is, then erase.")
 

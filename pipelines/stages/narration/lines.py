@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pipelines.domain.keys import new_id
-from pipelines.domain.lifecycle import PURCHASE_TRANSITIONS, GenerationStatus, check
+from pipelines.domain.lifecycle import OPEN_PURCHASE, PURCHASE_TRANSITIONS, GenerationStatus, check
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.narration import (
     Line,
@@ -26,8 +26,6 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record
 
 _G = GenerationStatus
-OPEN = (_G.PLANNED, _G.SUBMITTING)
-"""Statuses of a purchase that may still bring its file."""
 NOTHING_TO_SAY = (
     "Nothing is spoken, because no scene has a Narration: write one into the rows of Scenes, set their Status to Draft "
     "and start again; the clips are kept."
@@ -70,11 +68,16 @@ def priced(services: Services, tx: Tx, run: Run, scene: Scene) -> Scene:
     """The scene with what its line may cost; nothing where the account has bought it before."""
     voice = voice_of(services, run.known_order)
     line = line_of(scene, voice) if voice else None
-    if line is None or tx.purchases.count(fingerprint=fingerprint(line, run.account_id), status=_G.FETCHED):
+    if line is None or _is_there(tx, tx.purchases.find(fingerprint=fingerprint(line, run.account_id))):
         return scene
     micro = services.speech.quote_micro(line) * TRIES
     charge = services.prices.speech(micro)
     return replace(scene, settings=replace(scene.settings, speech_micro=micro, speech_charge_micro=charge))
+
+
+def _is_there(tx: Tx, bought: Sequence[Purchase]) -> bool:
+    """Whether a line was bought and its file is still ours."""
+    return any(one.status is _G.FETCHED and one.file and tx.files.get(one.file) is not None for one in bought)
 
 
 def order_lines(services: Services, tx: Tx, actor: Actor, run: Run, scenes: Sequence[Scene]) -> None:
@@ -122,9 +125,9 @@ def _order(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, lin
     )
     (bought,) = tx.purchases.find(fingerprint=mark)
     in_vain = bought.run_id == run.id and bought.status in (_G.FAILED, _G.UNKNOWN)
-    if bought.status is _G.FETCHED and bought.file and tx.files.get(bought.file) is not None:
+    if _is_there(tx, [bought]):
         give(tx, actor.now, run, scene, bought)
-    elif bought.status in OPEN or in_vain:
+    elif bought.status in OPEN_PURCHASE or in_vain:
         # It is on its way, for whomever; or this run has tried in vain, and only a new start tries again.
         return
     else:
@@ -169,7 +172,7 @@ def waits(tx: Tx, services: Services, run: Run, scenes: Sequence[Scene]) -> bool
     voice = voice_of(services, run.known_order)
     missing = [scene for scene in scenes if voice and scene.sound is None]
     marks = [fingerprint(line, run.account_id) for scene in missing if (line := line_of(scene, voice or ""))]
-    return bool(marks) and bool(tx.purchases.count(fingerprint=marks, status=OPEN))
+    return bool(marks) and bool(tx.purchases.count(fingerprint=marks, status=tuple(OPEN_PURCHASE)))
 
 
 def wanted_by(tx: Tx, run: Run, bought: Purchase) -> Mapping[str, Scene]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipelines.domain.errors import Ambiguous, Busy, ReelgridError, Retryable, UnplayableMedia
 from pipelines.domain.keys import storage_folder
-from pipelines.domain.lifecycle import MOVING, GenerationStatus
+from pipelines.domain.lifecycle import MOVING, OPEN_PURCHASE, GenerationStatus
 from pipelines.domain.records import Purchase, Run
 from pipelines.ports import Speaker, Tx, log_context
 from pipelines.stages.files import keep
@@ -44,7 +44,7 @@ def advance(services: Services, actor: Actor, purchase_id: str) -> None:
         bought = tx.purchases.get(purchase_id)
         run = tx.runs.get(bought.run_id) if bought else None
         open_ones = _open_ones(tx, bought.run_id) if bought else []
-    if bought is None or run is None or bought.status not in lines.OPEN:
+    if bought is None or run is None or bought.status not in OPEN_PURCHASE:
         services.store.release("purchases", purchase_id, actor.lease or "", next_at=None, attempts=0)
         return
     log_context.add(run_id=run.id)
@@ -65,7 +65,7 @@ def advance(services: Services, actor: Actor, purchase_id: str) -> None:
 
 def _open_ones(tx: Tx, run_id: str) -> list[Purchase]:
     """Its lines that are not there yet. The first of them stands for all: who has its lease speaks."""
-    found = tx.purchases.find(run_id=run_id, status=lines.OPEN)
+    found = tx.purchases.find(run_id=run_id, status=tuple(OPEN_PURCHASE))
     return sorted(found, key=lambda one: (one.created_at, one.id))
 
 

@@ -13,9 +13,11 @@ from pipelines.database import SqlStore
 from pipelines.database.tables import TABLES
 from pipelines.domain.errors import NotAllowed, NotFound
 from pipelines.domain.lifecycle import RunStatus
+from pipelines.stages.decisions import control
 from pipelines.stages.files.erase import erase
 from pipelines.stages.views import run_view
 from pipelines.testing.airtable import BASE
+from pipelines.testing.fakes import ScriptedSpeech
 from tests.stages.stage_fixtures import StageHarness
 
 CANARY = "zebrafinch"
@@ -98,6 +100,26 @@ def test_nothing_is_erased_while_something_moves(harness: StageHarness) -> None:
         erase(harness.services, BASE, record)
     with pytest.raises(NotFound):
         erase(harness.services, BASE, "recNobodyKnows0001")
+
+
+def test_nothing_is_erased_while_a_line_is_asked_for(harness: StageHarness) -> None:
+    """Its row says what is set aside for it: without that, the money would be set aside for ever."""
+    record, _ = harness.film(**{"Master Prompt": "A fox", "Scene Count": 1})
+    harness.airtable.edit("Videos", record, Voiceover=True, Voice="acme/anna")
+    run_id = harness.trigger(record)
+
+    def cancel_and_erase() -> None:
+        control.cancel(harness.services, run_id, "a person")
+        with pytest.raises(NotAllowed, match=f"{run_id} is not over"):
+            erase(harness.services, BASE, record)
+
+    cast("ScriptedSpeech", harness.services.speech).meanwhile = cancel_and_erase
+    harness.until(run_id, "cancelled")
+    harness.settle()
+    erase(harness.services, BASE, record)
+    with harness.services.store.read() as tx:
+        assert tx.balance("committed") == 0
+    assert harness.balanced()
 
 
 def test_a_clip_that_another_row_reuses_stays_with_it(harness: StageHarness) -> None:

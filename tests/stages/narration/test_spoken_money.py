@@ -9,6 +9,7 @@ import pytest
 
 from pipelines.domain.errors import Ambiguous, ReelgridError, Refused
 from pipelines.domain.records import Run
+from pipelines.stages.files import keep
 from pipelines.stages.spending import ledger
 from pipelines.testing.fakes import ScriptedSpeech
 from tests.stages.stage_fixtures import StageHarness
@@ -113,3 +114,14 @@ def test_max_cost_counts_the_voice_and_a_line_bought_before_is_not_quoted_again(
     third = narrated(house, "A fox wakes up.")
     assert third.quote_micro == 0
     assert len(voice(house).said) == 1
+
+
+def test_a_line_whose_file_is_gone_is_held_for_and_takes_no_money_of_a_clip(house: StageHarness) -> None:
+    first = narrated(house, "A fox wakes up.")
+    with house.services.store.read() as tx:
+        (scene,) = tx.scenes.find(run_id=first.id)
+    keep.remove(house.services, [scene.sound or ""])
+    again = narrated(house, "A fox wakes up.")
+    assert again.quote_micro == 2 * LINE
+    assert (spent(house, again), len(voice(house).said)) == (LINE, 2)
+    assert (house.held(), house.balanced()) == (0, True)
