@@ -1,5 +1,5 @@
 """What the operator does not allow is neither set aside for nor bought: asked of an order before its hold, and of each
-clip before its purchase, whoever worded it since.
+clip and spoken line before its purchase, whoever worded it since.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ def _traced(services: Services, gen: Generation) -> dict[str, trace.Value]:
     }
 
 
-def insist(commit: Callable[[], None]) -> None:
+def insist(commit: Callable[[], object]) -> None:
     """What the provider answered is not thrown away because the database restarts at this moment."""
     until, pause = time.monotonic() + INSIST_S, 0.1
     while True:

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.domain.errors import Ambiguous, Busy, ReelgridError, Retryable, UnplayableMedia
+from pipelines.domain.errors import Ambiguous, Busy, InvalidOrder, ReelgridError, Retryable, UnplayableMedia
 from pipelines.domain.keys import storage_folder
 from pipelines.domain.lifecycle import MOVING, OPEN_PURCHASE, GenerationStatus
 from pipelines.domain.records import Purchase, Run
 from pipelines.ports import Speaker, Tx, log_context
 from pipelines.stages.files import keep
+from pipelines.stages.generations import prompt_check
 from pipelines.stages.generations.submit import insist
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
@@ -90,9 +91,10 @@ def _settled(services: Services, actor: Actor, run: Run, bought: Purchase) -> Pu
         _commit(services, actor, run, bought, key, _length_of(services, scratch.local(services, key)))
         return replace(bought, status=_G.FETCHED)
     with services.store.write() as tx:
-        to = _lose(tx, actor, run, bought)
+        _lose(tx, actor, run, bought)
+        current = tx.purchases.get(bought.id) or bought
     services.points.reach("speech.lost", run=run.id, purchase=bought.id)
-    return replace(bought, status=to)
+    return current
 
 
 def _lose(tx: Tx, actor: Actor, run: Run, asked: Purchase) -> GenerationStatus:
@@ -144,6 +146,12 @@ def _say_all(services: Services, actor: Actor, run: Run, open_ones: Sequence[Pur
 
 def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: Purchase, leader: str) -> None:
     """Intent, one call, the file into storage, commit."""
+    try:
+        prompt_check.must_be_allowed(services, [bought.request.text])
+    except InvalidOrder as error:
+        with services.store.write() as tx:
+            _end(tx, actor, run, bought, error.operator, error.problems[0].message)
+        return
     intent_at = services.clock.now()
     asked = replace(bought, status=_G.SUBMITTING, tries=bought.tries + 1, intent_at=intent_at)
     with services.store.write() as tx:
@@ -163,9 +171,14 @@ def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: P
             services.points.reach("speech.said", run=run.id, purchase=bought.id)
             seconds = _length_of(services, path)
         except ReelgridError as error:
-            _commit_error(services, actor, run, asked, error)
+            failure = error
+            insist(lambda: _commit_error(services, actor, run, asked, failure))
+            if isinstance(error, Retryable):
+                raise
             return
-        key = keep.keep(services, run.id, path, _key(run, asked), "audio/wav").key
+        key = _key(run, asked)
+        # It is paid for: storage or a database that restarts at this moment does not lose it.
+        insist(lambda: keep.keep(services, run.id, path, key, "audio/wav"))
         services.points.reach("speech.stored", run=run.id, purchase=bought.id)
     insist(lambda: _commit(services, actor, run, asked, key, seconds))
     services.points.reach("speech.committed", run=run.id, purchase=bought.id)
@@ -200,16 +213,13 @@ def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, key: st
 def _commit_error(services: Services, actor: Actor, run: Run, asked: Purchase, error: ReelgridError) -> None:
     """Where nothing was bought, it may be asked for again; a refusal is final."""
     logger.warning("%s: %s", asked.id, error.operator)
-    again = isinstance(error, Retryable)
     with services.store.write() as tx:
         if isinstance(error, Ambiguous):
             _lose(tx, actor, run, asked)
-        elif again:
+        elif isinstance(error, Retryable):
             _close(tx, actor, run, asked, _G.PLANNED, 0, tries=asked.tries - 1)
         elif _close(tx, actor, run, asked, _G.FAILED, 0, error=error.operator, next_at=None, **FREE):
             _tell(tx, run, asked, error.marketer)
-    if again:
-        raise error
 
 
 def give_up(services: Services, actor: Actor, purchase_id: str, error: ReelgridError) -> None:

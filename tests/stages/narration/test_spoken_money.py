@@ -7,10 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from pipelines.domain.errors import Ambiguous, ReelgridError, Refused
+from pipelines.domain.errors import Ambiguous, ReelgridError, Refused, Unavailable
 from pipelines.domain.records import Run
+from pipelines.ports import Stored
 from pipelines.stages.files import keep
 from pipelines.stages.spending import ledger
+from pipelines.storage import FileStore
 from pipelines.testing.fakes import ScriptedSpeech
 from tests.stages.stage_fixtures import StageHarness
 
@@ -75,6 +77,8 @@ def test_a_death_with_a_question_open_is_counted_and_never_above_the_quote(point
     assert run.status.value == "done"
     assert spent(house, run) == CLIP + 2 * LINE
     assert spent(house, run) <= (run.quote_micro or 0)
+    with house.services.store.read() as tx:
+        assert [line.cost_micro for line in tx.purchases.find()] == [2 * LINE]
     assert house.balanced()
 
 
@@ -125,3 +129,21 @@ def test_a_line_whose_file_is_gone_is_held_for_and_takes_no_money_of_a_clip(hous
     assert again.quote_micro == 2 * LINE
     assert (spent(house, again), len(voice(house).said)) == (LINE, 2)
     assert (house.held(), house.balanced()) == (0, True)
+
+
+class _RestartingStorage(FileStore):
+    """Away for a moment, when a spoken line is to be stored."""
+
+    away = True
+
+    def put_file(self, path: Path, key: str, content_type: str, filename: str | None = None) -> Stored:
+        if self.away and key.startswith("sounds/"):
+            self.away = False
+            raise Unavailable("storage restarts")
+        return super().put_file(path, key, content_type, filename)
+
+
+def test_a_line_that_was_paid_for_outlives_a_restart_of_the_storage(tmp_path: Path) -> None:
+    house = StageHarness.build(tmp_path, media=_RestartingStorage(tmp_path / "media"))
+    run = narrated(house, "A fox wakes up.")
+    assert (spent(house, run), len(voice(house).said)) == (CLIP + LINE, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -14,6 +15,7 @@ from pipelines.settings import Origin, load_settings
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
+from pipelines.testing.fakes import ScriptedSpeech
 from pipelines.writers.prompt_check import OperatorsCheck, build_prompt_check
 from tests.stages.stage_fixtures import STOPPED, StageHarness
 
@@ -65,6 +67,19 @@ def test_a_scene_that_is_worded_anew_is_asked_about_before_it_is_bought(tmp_path
     again = harness.until(run.id, "needs_attention", "done", "failed")
     assert harness.bought == ["A fox"]
     assert again.status is not RunStatus.DONE
+    assert harness.balanced()
+
+
+def test_a_narration_that_is_worded_anew_is_asked_about_before_it_is_spoken(tmp_path: Path) -> None:
+    harness = house(tmp_path, "acme")
+    scenes = (SceneOrder(prompt="A fox", narration="It runs."),)
+    asked = Order(scenes=scenes, scene_count=1, voiceover=True, voice="acme/anna")
+    run = harness.until(accept.start(harness.services, StartRequest(source="rest", order=asked)).run_id, *STOPPED)
+    control.regenerate(harness.services, run.id, 1, {"narration": "An Acme fox."}, "ada")
+    again = harness.until(run.id, *STOPPED)
+    assert again.status is RunStatus.DONE
+    assert [line.text for line in cast("ScriptedSpeech", harness.services.speech).said] == ["It runs."]
+    assert "Scene 1 has no narrator. This is not filmed here because of “acme”." in " ".join(again.known_plan.warnings)
     assert harness.balanced()
 
 
