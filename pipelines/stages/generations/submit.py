@@ -68,7 +68,7 @@ def over_at(gen: Generation, card: CatalogueModel) -> float:
 def buy(services: Services, actor: Actor, gen: Generation) -> None:
     """From planned to submitted, or to what the answer means."""
     provider = services.providers.get(gen.provider)
-    prompt_check.must_be_allowed(services, [gen.request.prompt])
+    _must_be_allowed(services, gen)
     submission = submission_of(services, gen)
     intended = _commit_intent(services, actor, gen)
     if intended is None:
@@ -79,6 +79,22 @@ def buy(services: Services, actor: Actor, gen: Generation) -> None:
         _take_back(services, actor, intended)
         return
     _post(services, actor, intended, lambda: provider.submit(submission))
+
+
+def _must_be_allowed(services: Services, gen: Generation) -> None:
+    """As `prompt_check`, whose server is asked once for a clip, however often it looks whether it is its turn."""
+    if services.prompt_check is None:
+        return
+    card, now = services.catalogue_model(gen.model), services.clock.now()
+    with services.store.read() as tx:
+        run = tx.runs.get(gen.run_id)
+        if run is not None and run.status is RunStatus.GENERATING:
+            stop_switch.must_be_off(tx, run.base_id, run.account_id)
+            _must_fit_in_flight(tx, gen, card)
+            if circuit_breaker.is_open(tx, gen.model, now):
+                raise circuit_breaker.busy(gen.model)
+            rate_limits.must_be_free(tx, f"create:{gen.provider}", now, *_pace(card))
+    prompt_check.must_be_allowed(services, [gen.request.prompt])
 
 
 def _take_back(services: Services, actor: Actor, gen: Generation) -> None:
@@ -129,10 +145,10 @@ def _commit_intent(services: Services, actor: Actor, gen: Generation) -> Generat
         if restored.must_be_searched_for(tx, actor, run, gen, card):
             return None
         stop_switch.must_be_off(tx, run.base_id, run.account_id)
+        tx.serialise(f"in-flight:{gen.provider}")
         _must_fit_in_flight(tx, gen, card)
         circuit_breaker.must_be_closed(tx, gen.model, now)
-        spacing, burst = 60.0 / card.creates_per_minute, max(1, int(card.creates_per_minute / BURSTS_PER_MINUTE))
-        rate_limits.acquire(tx, f"create:{gen.provider}", now, spacing, burst)
+        rate_limits.acquire(tx, f"create:{gen.provider}", now, *_pace(card))
         lease_until = now + card.submit_timeout_s + margin_s(card)
         return transition_generation(
             tx,
@@ -169,8 +185,12 @@ def _put_aside(tx: Tx, actor: Actor, run: Run, gen: Generation) -> bool:
     return False
 
 
+def _pace(card: CatalogueModel) -> tuple[float, int]:
+    """Seconds between creates, and how many may be sent at once."""
+    return 60.0 / card.creates_per_minute, max(1, int(card.creates_per_minute / BURSTS_PER_MINUTE))
+
+
 def _must_fit_in_flight(tx: Tx, gen: Generation, card: CatalogueModel) -> None:
-    tx.serialise(f"in-flight:{gen.provider}")
     busy = tx.generations.count(model=gen.model, status=(*IN_FLIGHT, _G.SUBMITTING))
     if busy >= card.max_in_flight:
         raise Busy(f"{gen.model}: {busy} in flight", retry_after=BUSY_PAUSE_S * random.uniform(0.7, 1.3))  # noqa: S311

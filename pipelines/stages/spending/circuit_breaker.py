@@ -36,12 +36,13 @@ def is_open(tx: Tx, model: str, now: float) -> bool:
 def must_be_closed(tx: Tx, model: str, now: float) -> None:
     """Raises Busy while the circuit is open. After its pause whoever comes first may try; the others wait on."""
     if is_open(tx, model, now):
-        raise Busy(f"circuit of {model} is open", marketer=waiting(model), retry_after=OPEN_S / 3)
+        raise busy(model)
     circuit = tx.circuits.get(model, lock=True)
     if circuit is not None and circuit.is_open:
         tx.circuits.change(circuit.id, at=now)
 
 
-def waiting(model: str) -> str:
-    """What the marketer reads meanwhile."""
-    return f"{model} fails again and again; we try it again shortly."
+def busy(model: str) -> Busy:
+    """Raised by whatever waits for it."""
+    sentence = f"{model} fails again and again; we try it again shortly."
+    return Busy(f"circuit of {model} is open", marketer=sentence, retry_after=OPEN_S / 3)

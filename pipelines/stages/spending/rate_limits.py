@@ -27,13 +27,24 @@ def acquire(tx: Tx, name: str, now: float, spacing_s: float, burst: int = 1) -> 
     if limit is None:
         tx.rate_limits.add(RateLimit(id=name, next_free_at=now + spacing_s))
         return RateLimitState(burst - 1, spacing_s)
-    turn = max(limit.next_free_at - (burst - 1) * spacing_s, limit.not_before)
-    if turn > now:
-        raise Busy(f"{name}: next turn in {turn - now:.2f} s", retry_after=turn - now + 0.01)
+    _must_have_come(limit, now, spacing_s, burst)
     next_free_at = max(now, limit.next_free_at) + spacing_s
     tx.rate_limits.change(name, next_free_at=next_free_at)
     full_in_s = next_free_at - now
     return RateLimitState(max(0, int(burst - full_in_s / spacing_s + 1e-6)), full_in_s)
+
+
+def must_be_free(tx: Tx, name: str, now: float, spacing_s: float, burst: int = 1) -> None:
+    """Raises Busy as `acquire` would now, and takes nothing."""
+    limit = tx.rate_limits.get(name)
+    if limit is not None:
+        _must_have_come(limit, now, spacing_s, burst)
+
+
+def _must_have_come(limit: RateLimit, now: float, spacing_s: float, burst: int) -> None:
+    turn = max(limit.next_free_at - (burst - 1) * spacing_s, limit.not_before)
+    if turn > now:
+        raise Busy(f"{limit.id}: next turn in {turn - now:.2f} s", retry_after=turn - now + 0.01)
 
 
 def give_back(tx: Tx, name: str, next_at: float) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -16,6 +17,7 @@ from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from pipelines.testing.fakes import ScriptedSpeech
+from pipelines.testing.services import CATALOGUE
 from pipelines.writers.prompt_check import OperatorsCheck, build_prompt_check
 from tests.stages.stage_fixtures import STOPPED, StageHarness
 
@@ -81,6 +83,33 @@ def test_a_narration_that_is_worded_anew_is_asked_about_before_it_is_spoken(tmp_
     assert [line.text for line in cast("ScriptedSpeech", harness.services.speech).said] == ["It runs."]
     assert "Scene 1 has no narrator. This is not filmed here because of “acme”." in " ".join(again.known_plan.warnings)
     assert harness.balanced()
+
+
+class _Counting(OperatorsCheck):
+    """Remembers what it was asked about."""
+
+    def __init__(self) -> None:
+        super().__init__((), None, None, [])
+        self.asked: list[tuple[str, ...]] = []
+
+    def objection(self, texts: Sequence[str]) -> str | None:
+        self.asked.append(tuple(texts))
+        return super().objection(texts)
+
+
+@pytest.mark.parametrize("limit", [{"max_in_flight": 1}, {"creates_per_minute": 2.0}])
+def test_a_clip_that_waits_for_its_turn_is_not_asked_about_again_and_again(
+    tmp_path: Path, limit: dict[str, float]
+) -> None:
+    """A server that is asked by all that waits, every second, answers none of it in the end."""
+    check, cards = _Counting(), dict(CATALOGUE)
+    cards["acme/film"] = replace(cards["acme/film"], **limit)  # type: ignore[arg-type]
+    harness = StageHarness.build(tmp_path, catalogue=cards, prompt_check=check)
+    harness.vendor().ready_after_s = 60.0
+    prompts = [f"Cat {number}" for number in range(4)]
+    assert harness.until(order(harness, *prompts), *STOPPED).status is RunStatus.DONE
+    assert sorted(harness.bought) == prompts
+    assert sorted(asked for (asked, *others) in check.asked if not others) == prompts
 
 
 def test_while_the_server_is_away_nothing_is_bought(tmp_path: Path) -> None:
