@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from pipelines.domain.brands.banned_words import banned_in
-from pipelines.domain.errors import Refused
+from pipelines.domain.errors import Permanent
 from pipelines.domain.keys import new_id, scene_key
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.orders.order import HOOK_LETTERS, Order, SceneOrder
@@ -118,7 +118,7 @@ def _with_hooks_written(services: Services, actor: Actor, run: Run, plan: Plan) 
     services.points.reach("script.written", run=run.id)
     with services.store.write() as tx:
         text_requests.used(tx, question)
-        if plan.hook_text_micro == plan.text_micro:
+        if script.scenes and plan.hook_text_micro == plan.text_micro:
             credit_book.capture(tx, actor.now, run, plan.text_charge_micro)
         record(tx, actor, "run", run.id, run.id, "written", by=script.writer, notes=notes)
         order = replace(run.known_order, hooks=len(plan.hooks))
@@ -126,11 +126,13 @@ def _with_hooks_written(services: Services, actor: Actor, run: Run, plan: Plan) 
 
 
 def _asked(services: Services, brief: HookBrief) -> Script:
-    """No film fails for a hook: where the writer declines, there is none. What it was paid stays paid."""
+    """No film fails for a hook: where the writer declines, or cannot be had, there is none, and the row says why. What
+    it was paid stays paid.
+    """
     try:
         return services.writer.write_hooks(brief)
-    except Refused as error:
-        return Script(scenes=(), writer="", cost_micro=error.cost_micro, notes=())
+    except Permanent as error:
+        return Script(scenes=(), writer="", cost_micro=error.cost_micro, notes=(error.marketer,))
 
 
 def _text(scene: PlannedScene) -> SceneText:

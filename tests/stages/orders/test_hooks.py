@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.domain.errors import InvalidOrder, RateLimited, Refused
+from pipelines.domain.errors import InvalidOrder, NotConfigured, OutOfCredit, RateLimited, ReelgridError, Refused
 from pipelines.domain.footage import FilmPlan
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order
@@ -111,13 +111,18 @@ def test_hooks_that_say_the_same_are_left_out_and_the_row_says_so(house: StageHa
     assert house.balanced()
 
 
-def test_a_writer_that_declines_costs_no_film(house: StageHarness) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [Refused("no", marketer="It declined."), OutOfCredit("402", marketer="It is out of credit."), NotConfigured("401")],
+)
+def test_a_writer_that_declines_or_is_not_there_costs_no_film(error: ReelgridError, house: StageHarness) -> None:
     record_id = house.row(Prompt="A cat sleeps\nA dog barks", Hooks=2)
-    error = Refused("no")
     error.cost_micro = 700
     house.writer.fail = error
     run = house.make(record_id)
     assert (run.status, letters(house, run)) == (RunStatus.DONE, [("", "16:9")])
+    assert error.marketer in house.cells(record_id)["Status Detail"]
+    assert house.balanced()
 
 
 def test_scenes_of_a_person_keep_their_words_and_style_and_get_hooks(house: StageHarness) -> None:
