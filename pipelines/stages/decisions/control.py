@@ -23,7 +23,7 @@ from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import next_action, outbox, run_row, scene_rows
 from pipelines.stages.commerce import accounts
-from pipelines.stages.generations.requests import settings_of, still_to_buy, still_to_charge
+from pipelines.stages.generations.requests import must_be_quiet, settings_of, still_to_buy, still_to_charge
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import (
     ROW,
@@ -238,7 +238,7 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
     text_of_row = _text_of_row(scene, changes, from_row=who.name == ROW)
     card = services.catalogue_model(planned.model)
     settings = settings_of(planned, card, scene.settings.style, row_prompt=text_of_row)
-    settings = replace(settings, quiet=scene.settings.quiet)
+    settings = replace(settings, quiet=must_be_quiet(run, card))
     said = replace(scene, caption=planned.caption, narration=planned.narration, settings=settings)
     takes = [clip.fingerprint for clip in tx.clips.find(scene_id=scene.id)]
     tx.scenes.change(

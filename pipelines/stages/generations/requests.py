@@ -96,6 +96,11 @@ def _quiet(text: str, asked: SceneSettings) -> str:
     return quiet if asked.quiet and (not asked.max_prompt or len(quiet) <= asked.max_prompt) else text
 
 
+def must_be_quiet(run: Run, card: CatalogueModel) -> bool:
+    """Whether nobody in a clip that this model makes for the run may speak, because a narrator does."""
+    return run.known_order.voiceover and card.audio and not card.free
+
+
 def made_quiet(tx: Tx, run: Run, scene: Scene, total: int) -> Scene:
     """The scene of a film with a narrator, whose model makes sound: nobody else is to speak. A clip that is there
     already is taken as it is, because ticking Voiceover buys no clip anew.

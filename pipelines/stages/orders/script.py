@@ -21,6 +21,7 @@ from pipelines.stages.base_rows import base_settings, outbox, run_row, scene_row
 from pipelines.stages.generations import text_requests
 from pipelines.stages.generations.requests import (
     made_quiet,
+    must_be_quiet,
     repeats,
     scene_order,
     settings_of,
@@ -225,8 +226,7 @@ def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, 
             status=SceneStatus.QUEUED,
             updated_at=actor.now,
         )
-        card = services.catalogue_model(planned.model)
-        if run.known_order.voiceover and card.audio and not card.free:
+        if must_be_quiet(run, services.catalogue_model(planned.model)):
             scene = made_quiet(tx, run, scene, len(plan.scenes))
         scene = lines.priced(services, tx, run, scene)
         tx.scenes.add(scene)

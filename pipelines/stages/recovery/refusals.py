@@ -13,7 +13,7 @@ from pipelines.domain.recovery.refusal_ladder import AttemptKind, Step, next_ste
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import scene_rows
 from pipelines.stages.generations import text_requests
-from pipelines.stages.generations.requests import settings_of
+from pipelines.stages.generations.requests import must_be_quiet, settings_of
 from pipelines.stages.generations.submit import pictures_of, submission_of
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
@@ -112,7 +112,9 @@ class _Recovery:
         card = self.services.catalogue_model(model)
         settings = settings_of(planned, card, before.style, row_prompt=before.row_prompt)
         # Whatever another model costs: what was agreed is charged.
-        settings = replace(settings, charge_micro=before.charge_micro)
+        settings = replace(settings, charge_micro=before.charge_micro, quiet=must_be_quiet(self.run, card))
+        # Its line is said all the same.
+        settings = replace(settings, speech_micro=before.speech_micro, speech_charge_micro=before.speech_charge_micro)
         scene = self._change(model=model, settings=settings, references=planned.references, **changes)
         regenerate_scene.tell(self.tx, self.actor, scene, plan)
         return scene

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,9 @@ from pipelines.ports import Stored
 from pipelines.stages.files import keep
 from pipelines.stages.spending import ledger
 from pipelines.storage import FileStore
+from pipelines.testing import Outcome
 from pipelines.testing.fakes import ScriptedSpeech
+from pipelines.testing.services import CATALOGUE
 from tests.stages.stage_fixtures import StageHarness
 
 LINE = 10_000
@@ -147,3 +150,14 @@ def test_a_line_that_was_paid_for_outlives_a_restart_of_the_storage(tmp_path: Pa
     house = StageHarness.build(tmp_path, media=_RestartingStorage(tmp_path / "media"))
     run = narrated(house, "A fox wakes up.")
     assert (spent(house, run), len(voice(house).said)) == (CLIP + LINE, 1)
+
+
+def test_a_scene_that_another_model_makes_keeps_its_line_and_its_silence(tmp_path: Path) -> None:
+    loud = {name: replace(card, audio=True) for name, card in CATALOGUE.items()}
+    house = StageHarness.build(tmp_path, catalogue=loud, fallback_models=("other/film",))
+    house.vendor().script("shot", Outcome.FAIL)
+    run = narrated(house, "A fox wakes up.")
+    (scene,) = house.scenes(run)
+    assert (run.status.value, scene.model) == ("done", "other/film")
+    assert (scene.settings.speech_micro, scene.settings.quiet) == (2 * LINE, True)
+    assert all("No dialogue, no voice-over" in prompt for prompt in house.vendor("other").prompts)
