@@ -64,14 +64,17 @@ def _priced(services: Services, plan: Plan, voice: str, lines: Sequence[Line]) -
     return with_speech(plan, f"Voiceover: {len(asked) - len(unsaid)} × {voice}", micro)
 
 
-def priced(services: Services, tx: Tx, run: Run, scene: Scene) -> Scene:
-    """The scene with what its line may cost; nothing where the account has bought it before."""
+def priced(services: Services, tx: Tx, run: Run, scene: Scene, *, at_most: int | None = None) -> Scene:
+    """The scene with what its line may cost; nothing where the account has bought it before. `at_most` is what was
+    agreed to be charged, whatever the price list says by now.
+    """
     voice = voice_of(services, run.known_order)
     line = line_of(scene, voice) if voice else None
     if line is None or _is_there(tx, tx.purchases.find(fingerprint=fingerprint(line, run.account_id))):
         return scene
     micro = services.speech.quote_micro(line) * TRIES
     charge = services.prices.speech(micro)
+    charge = charge if at_most is None else min(charge, at_most)
     return replace(scene, settings=replace(scene.settings, speech_micro=micro, speech_charge_micro=charge))
 
 

@@ -204,9 +204,11 @@ def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, key: st
         done = {"file": key, "seconds": seconds, "error": None, "next_at": None, **FREE}
         cost = services.speech.cost_micro(asked.request, seconds)
         if _close(tx, now, run, asked, _G.FETCHED, cost, **done):
-            credit_book.capture(tx, now.now, run, services.prices.speech(cost))
             bought = tx.purchases.get(asked.id) or asked
-            for scene in lines.wanted_by(tx, run, bought).values():
+            scenes = lines.wanted_by(tx, run, bought).values()
+            agreed = max((scene.settings.speech_charge_micro for scene in scenes), default=0)
+            credit_book.capture(tx, now.now, run, min(services.prices.speech(cost), agreed))
+            for scene in scenes:
                 lines.give(tx, now.now, run, scene, bought)
 
 

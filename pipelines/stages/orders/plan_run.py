@@ -306,7 +306,12 @@ def _as_agreed(run: Run, plan: Plan) -> Plan:
         return plan
     pairs = zip(plan.scenes, agreed.scenes, strict=True)
     scenes = tuple(dataclasses.replace(scene, charge_micro=before.charge_micro) for scene, before in pairs)
-    return dataclasses.replace(plan, scenes=scenes, text_charge_micro=agreed.text_charge_micro)
+    return dataclasses.replace(
+        plan,
+        scenes=scenes,
+        text_charge_micro=agreed.text_charge_micro,
+        speech_charge_micro=agreed.speech_charge_micro,
+    )
 
 
 def beside(of_row: Sequence[Problem], order: Order, found: Sequence[Problem]) -> list[Problem]:

@@ -201,7 +201,7 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
 def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, style: str | None) -> list[Scene]:
     """Insert the plan's scenes, each with the take that tells it from equal ones."""
     takes = _takes(tx, run, [planned.prompt or "" for planned in plan.scenes])
-    owner = run.record_id or run.id
+    owner, unsaid_charge = run.record_id or run.id, plan.speech_charge_micro
     scenes = []
     for planned, take in zip(plan.scenes, takes, strict=True):
         scene = Scene(
@@ -228,7 +228,8 @@ def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, 
         )
         if must_be_quiet(run, services.catalogue_model(planned.model)):
             scene = made_quiet(tx, run, scene, len(plan.scenes))
-        scene = lines.priced(services, tx, run, scene)
+        scene = lines.priced(services, tx, run, scene, at_most=unsaid_charge)
+        unsaid_charge -= scene.settings.speech_charge_micro
         tx.scenes.add(scene)
         scenes.append(scene)
     return scenes

@@ -240,6 +240,22 @@ def test_whatever_it_comes_to_cost_what_was_agreed_is_charged(tmp_path: Path) ->
     assert balanced(harness)
 
 
+def test_a_spoken_line_is_charged_as_it_was_agreed(tmp_path: Path) -> None:
+    """The list is another one by the time that it is said."""
+    harness = StageHarness.build(tmp_path, prices=LIST)
+    account = customer(harness, 100)
+    scene = SceneOrder(prompt="a fox", seconds=4.0, narration="A fox wakes up.")
+    wanted = Order(scenes=(scene,), scene_count=1, voiceover=True, voice="acme/anna")
+    run_id = accept.start(view(harness, account), StartRequest(source="rest", order=wanted)).run_id
+    agreed = has(harness, account)[1]
+    dearer = dataclasses.replace(harness.services, prices=PriceList(published=True, markup=Decimal(9)))
+    run = StageHarness(dearer).until(run_id, *STOPPED)
+    assert (run.status, run.price_micro) == (RunStatus.DONE, agreed)
+    assert CLIP < used(harness, run) <= agreed
+    assert has(harness, account)[1] == 0
+    assert balanced(harness)
+
+
 def test_without_a_list_an_account_pays_in_credits_from_its_first_lot_on(tmp_path: Path) -> None:
     harness = StageHarness.build(tmp_path)
     account = customer(harness)
