@@ -129,3 +129,6 @@ class Providers(Protocol):
 
     def configured(self, name: str) -> bool:
         """Whether its key (or address) is set."""
+
+    def missing(self, name: str) -> str | None:
+        """The setting to give before `name` can be used; None when all is there."""

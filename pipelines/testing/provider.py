@@ -211,16 +211,16 @@ class ScriptedProvider:
 
 
 class ScriptedProviders:
-    """ports.Providers over fakes by name; what is in `missing` is not set up."""
+    """ports.Providers over fakes by name; what is in `unset` has no key."""
 
     def __init__(self, *providers: VideoProvider) -> None:
         self._providers = {provider.name: provider for provider in providers}
-        self.missing: set[str] = set()
+        self.unset: set[str] = set()
 
     def get(self, name: str) -> VideoProvider:
         """The provider. Raises NotConfigured."""
-        if not self.configured(name):
-            raise NotConfigured(f"{name.upper()}_API_KEY is not set")
+        if missing := self.missing(name):
+            raise NotConfigured(f"{missing} is not set")
         return self._providers[name]
 
     def callback(self, address: str, call: Call) -> tuple[str, Callback]:  # noqa: ARG002 - the port's signature
@@ -233,4 +233,8 @@ class ScriptedProviders:
 
     def configured(self, name: str) -> bool:
         """Whether it is set up."""
-        return name in self._providers and name not in self.missing
+        return name in self._providers and name not in self.unset
+
+    def missing(self, name: str) -> str | None:
+        """Its key, where it has none."""
+        return None if self.configured(name) else f"{name.upper()}_API_KEY"

@@ -174,7 +174,7 @@ def test_a_damaged_file_is_no_video(tmp_path: Path) -> None:
 
 def test_a_vendor_that_is_not_set_up_says_what_is_missing() -> None:
     providers = ScriptedProviders(ScriptedProvider("acme", FixedClock()))
-    providers.missing.add("acme")
+    providers.unset.add("acme")
     assert not providers.configured("acme")
     with pytest.raises(NotConfigured, match="ACME_API_KEY"):
         providers.get("acme")

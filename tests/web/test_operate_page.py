@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -43,13 +44,14 @@ def waiting(home: WebHarness, name: str, status: RunStatus, *requests: Generatio
 
 def text_of(page: str) -> str:
     """What a reader sees of it."""
-    return " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<main") :]).split())
+    return unescape(" ".join(re.sub(r"<[^>]+>", " ", page[page.index("<main") :]).split()))
 
 
 def test_the_queue_says_what_each_film_waits_for(home: WebHarness) -> None:
     waiting(home, "Asks", RunStatus.NEEDS_APPROVAL)
     waiting(home, "InLine", RunStatus.GENERATING, G.PLANNED, G.PLANNED)
     waiting(home, "Being", RunStatus.GENERATING, G.RUNNING, G.PLANNED)
+    waiting(home, "Silence", RunStatus.GENERATING, G.UNKNOWN)
     waiting(home, "Writes", RunStatus.WRITING)
     waiting(home, "Row", RunStatus.DELIVERING)
     waiting(home, "Later", RunStatus.QUEUED, next_at=home.clock.now() + 7_200.0)
@@ -59,11 +61,12 @@ def test_the_queue_says_what_each_film_waits_for(home: WebHarness) -> None:
         *("Waiting for you 1", "Asks", "Waiting for a place at a provider 1", "InLine"),
         *("2 clips waiting for a place at sora/sora-2.", "Waiting for a provider 1", "Being"),
         "1 clip being made at sora/sora-2, 1 clip waiting for a place at sora/sora-2.",
+        *("Waiting for a provider's word 1", "Silence", "1 clip in doubt at sora/sora-2."),
         *("Waiting for us 1", "Writes", "Waiting for Airtable 1", "Row", "Waiting for its time 1", "Later", "until"),
     ]
     places = [text.index(words) for words in told]
     assert places == sorted(places)
-    assert text.count("since") == 5
+    assert text.count("since") == 6
     assert "A fox at dawn" not in text, "what is done waits for nothing"
 
 
@@ -83,7 +86,7 @@ def test_what_is_worst_comes_first_and_says_what_to_do(home: WebHarness) -> None
     waiting(home, "Doubt", RunStatus.NEEDS_ATTENTION, G.UNKNOWN)
     waiting(home, "Stuck", RunStatus.QUEUED, next_at=now - 900.0)
     with home.store.write() as tx:
-        for kind in ("pump", "worker"):
+        for kind in ("pump", "steps0", "steps1"):
             tx.processes.add(Process(id=kind, kind=kind, host="h", pid=1, started_at=now, beat_at=now))
         failures = tuple((now - n, False) for n in range(8))
         tx.circuits.add(Circuit(id="sora/sora-2", is_open=True, at=now, outcomes=failures))
@@ -102,10 +105,16 @@ def test_what_is_worst_comes_first_and_says_what_to_do(home: WebHarness) -> None
     ]
     places = [text.index(words) for words in told]
     assert places == sorted(places)
-    assert "Processes pump 1, worker 1; last beat 0 s ago." in text
+    assert "Processes pump 1, steps 2; last beat 0 s ago." in text
     bad = [item for item in re.findall(r"<li>.*?</li>", page, re.DOTALL) if re.search(r"chip (bad|warn)", item)]
     assert len(bad) == 4
     assert all("advice" in item for item in bad)
+
+
+def test_providers_without_a_key_are_named_with_what_they_need(home: WebHarness) -> None:
+    text = text_of(home.client.get("/operate").get_data(as_text=True))
+    assert re.search(r"Fine Providers not set up kie needs KIE_API_KEY, .*veo needs GOOGLE_", text)
+    assert "sora needs" not in text
 
 
 def test_spending_is_stopped_there_with_a_reason(home: WebHarness) -> None:

@@ -5,6 +5,7 @@ From SQL, and nothing of it grows with what was made before.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -63,6 +64,7 @@ def lines(services: Services) -> list[Line]:
             _books(services, tx, now),
             _pump(tx, now),
             *_providers(services, tx, now),
+            *_without_key(services),
             _stored(services, tx),
         ]
     return sorted(found, key=lambda line: (line.level, line.since or now))
@@ -166,12 +168,13 @@ def _books(services: Services, tx: Tx, now: float) -> Line:
 def _pump(tx: Tx, now: float) -> Line:
     processes = tx.processes.find()
     alive = [one for one in processes if one.is_alive(now)]
-    kinds = {kind: sum(one.kind == kind for one in alive) for kind in sorted({one.kind for one in alive})}
+    # Each pool of workers numbers its own (`steps0`, `steps1`); here their number is what counts.
+    kinds = Counter(one.kind.rstrip("0123456789") for one in alive)
     beats = [one.beat_at for one in processes if one.kind == PUMP]
     if PUMP not in kinds:
         advice = "Start the worker service: python -m worker."
         return Line("Processes", Level.BAD, "No worker service beats: nothing moves.", advice, max(beats, default=None))
-    told = ", ".join(f"{kind} {number}" for kind, number in kinds.items())
+    told = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
     return Line("Processes", Level.FINE, f"{told}; last beat {max(0, round(now - max(beats)))} s ago.")
 
 
@@ -189,6 +192,14 @@ def _providers(services: Services, tx: Tx, now: float) -> Iterator[Line]:
             yield Line(f"Provider {name}", Level.WARNING, sentence, advice)
         else:
             yield Line(f"Provider {name}", Level.FINE, sentence)
+
+
+def _without_key(services: Services) -> Iterator[Line]:
+    names = sorted({card.provider for card in services.catalogue.values() if not card.free})
+    missing = [f"{name} needs {variable}" for name in names if (variable := services.providers.missing(name))]
+    if missing:
+        advice = "Nothing is made with their models until it is set; then start web and worker again."
+        yield Line("Providers not set up", Level.FINE, f"{', '.join(missing)}.", advice)
 
 
 def _stored(services: Services, tx: Tx) -> Line:

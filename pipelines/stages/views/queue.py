@@ -42,10 +42,11 @@ class Group:
 
 @dataclass
 class _Models:
-    """Requests of one run at providers: how many wait for a place, how many are being made, by model."""
+    """Requests of one run at providers, by model: how many wait for a place, are being made, may have been taken."""
 
     waiting: dict[str, int] = field(default_factory=dict)
     making: dict[str, int] = field(default_factory=dict)
+    doubt: dict[str, int] = field(default_factory=dict)
     since: float | None = None
 
 
@@ -59,6 +60,7 @@ def queue(services: Services) -> list[Group]:
     later = [run for run in moving if run.status is RunStatus.QUEUED and (run.next_at or 0.0) > now + SOON_S]
     buying = [run for run in moving if run.status is RunStatus.GENERATING and run.id in requests]
     place = [run for run in buying if requests[run.id].waiting and not requests[run.id].making]
+    asked = [run for run in buying if not requests[run.id].waiting and not requests[run.id].making]
     rest = [run for run in moving if run not in later and run not in buying]
     groups = [
         Group("You", "Open one to approve it, or to decide how it goes on.", _told(yours)),
@@ -70,7 +72,12 @@ def queue(services: Services) -> list[Group]:
         Group(
             "A provider",
             "The clips are being made there. You may close this page.",
-            _bought([run for run in buying if run not in place], requests),
+            _bought([run for run in buying if run not in place and run not in asked], requests),
+        ),
+        Group(
+            "A provider's word",
+            "It did not say whether it took a clip. We find out, or ask you. Nothing is bought twice meanwhile.",
+            _bought(asked, requests),
         ),
         Group("Us", "Its turn comes in seconds, unless it says otherwise.", _told(_of(rest, _AT_WORK))),
         Group("Airtable", "The film is there; its row is being written.", _told(_of(rest, (RunStatus.DELIVERING,)))),
@@ -85,15 +92,15 @@ def _oldest(tx: Tx, status: RunStatus) -> Sequence[Run]:
 
 def _requests(tx: Tx) -> Mapping[str, _Models]:
     found: dict[str, _Models] = {}
-    for statuses, waits in ((_PLACE, True), (tuple(IN_FLIGHT), False)):
-        for status in sorted(statuses):
-            for gen in tx.generations.find(status=status, order="updated_at", limit=REQUESTS):
-                _count(found.setdefault(gen.run_id, _Models()), gen, waits=waits)
+    for status in sorted({*_PLACE, *IN_FLIGHT, GenerationStatus.UNKNOWN}):
+        for gen in tx.generations.find(status=status, order="updated_at", limit=REQUESTS):
+            _count(found.setdefault(gen.run_id, _Models()), gen)
     return found
 
 
-def _count(models: _Models, gen: Generation, *, waits: bool) -> None:
-    by_model = models.waiting if waits else models.making
+def _count(models: _Models, gen: Generation) -> None:
+    in_doubt = gen.status is GenerationStatus.UNKNOWN
+    by_model = models.doubt if in_doubt else models.waiting if gen.status in _PLACE else models.making
     by_model[gen.model] = by_model.get(gen.model, 0) + 1
     models.since = min(gen.updated_at, models.since or gen.updated_at)
 
@@ -128,6 +135,7 @@ def _bought(runs: Iterable[Run], requests: Mapping[str, _Models]) -> tuple[Waiti
 def _sentence(models: _Models) -> str:
     parts = [f"{_clips(number)} being made at {model}" for model, number in sorted(models.making.items())]
     parts += [f"{_clips(number)} waiting for a place at {model}" for model, number in sorted(models.waiting.items())]
+    parts += [f"{_clips(number)} in doubt at {model}" for model, number in sorted(models.doubt.items())]
     return f"{', '.join(parts)}."
 
 
