@@ -19,7 +19,7 @@ from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.orders.platforms import Platform
 from pipelines.domain.records import Process
-from pipelines.domain.stored_files import Pack, PackEntry
+from pipelines.domain.stored_files import FileKind, Pack, PackEntry, StoredFile
 from pipelines.stages.orders.plan_run import plan_order
 from tests.conftest import needs
 from tests.web.test_browser import address, browser, film
@@ -34,6 +34,7 @@ __all__ = ["address", "browser", "film"]
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("axe")]
 G = GenerationStatus
 LOOKS = [(width, scheme) for width in (360, 1280) for scheme in ("light", "dark")]
+WRONG = {"problem": 422, "unknown": 404, "forged": 403}
 FAULTS = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations.map(
   (one) => `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).join(", ")}`)"""
 
@@ -66,8 +67,11 @@ def packed(home: WebHarness) -> str:
     """The token of a pack of the finished film, one of whose platforms wants another shape."""
     order = Order(master_prompt="A fox", title="A fox at dawn", pack=(Platform.LINKEDIN, Platform.SHORTS))
     plan = plan_order(home.services, order, [SceneOrder(prompt="A fox walks through dew.")])
-    entry = PackEntry(name="README.txt", size=7, crc32=0, text="Lumen\r\n")
     with home.store.write() as tx:
+        (cut,) = tx.cuts.find(run_id="run_finished")
+        assert cut.key
+        tx.files.add(StoredFile(id=cut.key, kind=FileKind.CUT, size=cut.size or 0, run_id=cut.run_id))
+        entry = PackEntry(name="LinkedIn/film.mp4", size=cut.size or 0, crc32=0, key=cut.key)
         tx.runs.change("run_finished", order=order, plan=plan)
         tx.packs.add(Pack(id="pack_1", run_id="run_finished", take=0, token="p" * 43, entries=(entry,)))
     return "p" * 43
@@ -99,7 +103,7 @@ def filled(home: WebHarness, film: bytes) -> dict[str, str]:
     sums = {"usage": "/usage", "by model": "/usage?by=model", "no days": "/usage?since=2026-01-01&until=2026-01-02"}
     opened = {"action link": link, "pack": f"/v/{packed(home)}/pack"}
     rest = opened | {"queue": "/queue", "operate": "/operate", "share": f"/s/{share.token}", "sign in": "/sign-in"}
-    wrong = {"problem": "/usage?by=colour", "unknown": "/runs/run_of_nobody", "expired": "/decide?t=garbage"}
+    wrong = {"problem": "/usage?by=colour", "unknown": "/runs/run_of_nobody", "forged": "/decide?t=garbage"}
     return {**runs, **lists, **sums, **rest, **wrong, "api": "/docs"}
 
 
@@ -112,7 +116,9 @@ def test_no_page_has_a_fault(
     page = context.new_page()
     found = {}
     for name, path in pages.items():
-        page.goto(f"{address}{path}")
+        answer = page.goto(f"{address}{path}")
+        assert answer is not None
+        assert answer.status == WRONG.get(name, 200), name
         found[name] = faults(page, axe)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
     page.goto(f"{address}/new")
