@@ -35,7 +35,8 @@ def unmet(order: Order, scenes: Sequence[SceneOrder] | None, *, inherited: bool 
 
 
 def _about_captions(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[str]:
-    if without := missing_captions(order, [scene.caption for scene in scenes]):
+    without = missing_captions(order, [scene.caption for scene in scenes])
+    if without and order.hooks == 1:
         yield without
     elif order.captions is not Captions.NONE:
         bare = [str(at) for at, scene in enumerate(scenes, start=1) if is_blank(scene.caption or "")]

@@ -53,12 +53,11 @@ def quoted(services: Services, order: Order, plan: Plan) -> Plan:
 
 def _priced(services: Services, plan: Plan, voice: str, lines: Sequence[Line]) -> Plan:
     unsaid = [reason for line in lines if (reason := services.speech.cannot_say(line))]
-    known = any(scene.prompt is not None for scene in plan.scenes)
-    if known and len(unsaid) == len(lines):
-        reason = f"Nothing is spoken: {unsaid[0]}" if unsaid else NOTHING_TO_SAY
-        return replace(plan, warnings=(*plan.warnings, reason))
     # What is still to be written, all scenes or a hook, may say as much as fits.
     unwritten = [scene for scene in plan.scenes if scene.prompt is None]
+    if not unwritten and len(unsaid) == len(lines):
+        reason = f"Nothing is spoken: {unsaid[0]}" if unsaid else NOTHING_TO_SAY
+        return replace(plan, warnings=(*plan.warnings, reason))
     asked = [*lines, *(Line(text=" " * most_characters(scene.seconds), voice=voice) for scene in unwritten)]
     micro = sum(services.speech.quote_micro(line) for line in asked) * TRIES
     return with_speech(plan, f"Voiceover: {len(asked) - len(unsaid)} × {voice}", micro)

@@ -52,6 +52,19 @@ def test_two_tries_are_quoted_and_one_is_paid(house: StageHarness) -> None:
     assert (house.held(), house.balanced()) == (0, True)
 
 
+def test_the_caption_of_a_hook_is_quoted_where_no_scene_has_a_text(house: StageHarness) -> None:
+    """A hook is written after the quote, and its caption is spoken and shown."""
+    run = narrated(house, "", "", Hooks=2, Captions="Burned")
+    assert (run.status.value, len(voice(house).said)) == ("done", 1)
+    assert ("Voiceover: 1 × acme/anna", 2 * LINE) in run.known_plan.lines
+    assert spent(house, run) == 3 * CLIP + LINE + run.known_plan.hook_text_micro
+    assert (house.held(), house.balanced()) == (0, True)
+    told = " ".join((*run.known_plan.adapted, *run.known_plan.warnings))
+    assert "Nothing is spoken" not in told
+    assert "No captions were made" not in told
+    assert "No caption is shown in scene 1, 2" in told
+
+
 @pytest.mark.parametrize(
     ("errors", "paid"),
     [
