@@ -11,6 +11,7 @@ from pipelines.domain.footage import Transition
 from pipelines.domain.keys import digest
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.clip_settings import ClipSettings, LeftOut, SceneSettings
+from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.planning.plan import Plan, PlannedScene
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest, ScenePlace
@@ -82,7 +83,8 @@ def request_for(scene: Scene, total: int, title: str | None, *, first_frame: str
         first_frame=first_frame or asked.first_frame,
         last_frame=asked.last_frame,
         references=scene.references,
-        card=ScenePlace(number=scene.number, total=total, heading=title, take=scene.take),
+        # Each hook is the first scene of its film.
+        card=ScenePlace(number=1 if scene.hook else scene.number, total=total, heading=title, take=scene.take),
     )
 
 
@@ -184,7 +186,7 @@ def still_to_buy(tx: Tx, run: Run, scenes: Sequence[Scene], plan: Plan) -> int:
     """Micro-dollars for the scenes whose clip is not there yet. One that continues another is counted in full, and so
     is one that is being bought for somebody else: that purchase may still fail, and this one must then be paid for.
     """
-    missing = _missing(tx, run, scenes, len(plan.scenes))
+    missing = _missing(tx, run, scenes, len(first_film(plan.scenes)))
     lines = sum(scene.settings.speech_micro for scene in scenes if scene.sound is None)
     return lines + sum(scene.settings.price_micro + scene.settings.softening_micro for scene in missing)
 
@@ -192,7 +194,7 @@ def still_to_buy(tx: Tx, run: Run, scenes: Sequence[Scene], plan: Plan) -> int:
 def still_to_charge(tx: Tx, run: Run) -> int:
     """What the run's account is charged for the clips that it has not got yet."""
     scenes = tx.scenes.find(run_id=run.id)
-    missing = _missing(tx, run, scenes, len(scenes))
+    missing = _missing(tx, run, scenes, len(first_film(scenes)))
     lines = sum(scene.settings.speech_charge_micro for scene in scenes if scene.sound is None)
     return lines + sum(scene.settings.charge_micro for scene in missing)
 

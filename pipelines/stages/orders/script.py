@@ -227,7 +227,7 @@ def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, 
             updated_at=actor.now,
         )
         if must_be_quiet(run, services.catalogue_model(planned.model)):
-            scene = made_quiet(tx, run, scene, len(plan.scenes))
+            scene = made_quiet(tx, run, scene, len(first_film(plan.scenes)))
         scene = lines.priced(services, tx, run, scene, at_most=unsaid_charge)
         unsaid_charge -= scene.settings.speech_charge_micro
         tx.scenes.add(scene)

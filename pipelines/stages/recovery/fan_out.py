@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pipelines.domain.errors import OverBudget, ReelgridError
 from pipelines.domain.keys import idempotency_key, new_id, new_token
 from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus, RunStatus, SceneStatus
+from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.progress.run_progress import clips_sentence
 from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.ports import GenerationRequest, Tx, log_context
@@ -99,7 +100,7 @@ def fan_out(services: Services, actor: Actor, run: Run) -> None:
         lines.order_lines(services, tx, actor, run, scenes)
         for scene in scenes:
             if scene.clip_id is None:
-                _attend(services, tx, actor, run, scene, len(scenes))
+                _attend(services, tx, actor, run, scene, len(first_film(scenes)))
         _fan_in(services, tx, actor, run)
     services.points.reach("scenes.planned", run=run.id)
 

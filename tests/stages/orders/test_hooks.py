@@ -40,6 +40,9 @@ def test_three_hooks_in_two_formats_are_six_films_of_scenes_and_two_more_clips(h
     assert run.status is RunStatus.DONE, run.error
     assert letters(house, run) == ALL_SIX
     assert len(house.bought) == 3 + 2
+    with house.services.store.read() as tx:
+        places = [gen.request.card for gen in tx.generations.find(run_id=run.id)]
+    assert sorted((place.number, place.total) for place in places) == [(1, 3), (1, 3), (1, 3), (2, 3), (3, 3)]
     assert [(scene.number, scene.hook) for scene in house.scenes(run)] == [
         (1, "a"), (2, ""), (3, ""), (4, "b"), (5, "c"),
     ]  # fmt: skip
