@@ -297,3 +297,9 @@ def test_the_reference_page_names_every_dial_word_and_model() -> None:
     models = [*openai_models.MODELS, *kie_models.MODELS, *openrouter_models.MODELS, *gemini.USD_PER_M, *veo.PRICES]
     expected = [*Faults.model_fields, *(f"[[{word}]]" for word in words), *models]
     assert [name for name in expected if f"`{name}`" not in page] == []
+
+
+def test_the_writer_obeys_what_must_not_be_said_instead_of_repeating_it() -> None:
+    asked = "Scenes: 1\nStyle notes: film noir Never use these words: cheap, free trial.\nMaster prompt: A fox runs."
+    assert brief("", asked).style == "Style: film noir"
+    assert brief("", asked.replace("film noir ", "")).style == ""

@@ -34,6 +34,8 @@ _MASTER = re.compile(
     r"master[ _]prompt\W*?[:>]\W*?\s*(.+?)(?=\n\s*\W*[A-Z][\w ]{2,30}:|</|\Z)", re.IGNORECASE | re.DOTALL
 )
 _STYLE = re.compile(r"^\W*style(?: notes?)?\W*:\s*(.+)$", re.IGNORECASE | re.MULTILINE)
+_FORBIDDEN = re.compile(r"\bnever use these words:.*", re.IGNORECASE)
+"""A model obeys it and does not repeat it, or every film of a brand with such words would be refused."""
 
 _SHOTS = (
     ("Wide establishing shot, slow push in", "the world is introduced", "soft morning light"),
@@ -97,13 +99,14 @@ class Brief:
 def brief(instructions: str, asked: str) -> Brief:
     """Read a request; what the input says goes before what the instructions say."""
     subject = _subject(asked)
-    style = _STYLE.search(asked)
+    found = _STYLE.search(asked)
+    style = _FORBIDDEN.sub("", found[1]).strip() if found else ""
     return Brief(
         scenes=max(1, min(200, int(_number(_SCENES, asked, instructions, DEFAULT_SCENES)))),
         seconds=_number(_SECONDS, asked, instructions, DEFAULT_SECONDS),
-        hooks=int(found[1]) if (found := _HOOKS.search(asked)) else 0,
+        hooks=int(hooks[1]) if (hooks := _HOOKS.search(asked)) else 0,
         subject=magic.without(subject),
-        style=f"Style: {style[1].strip()}" if style else "",
+        style=f"Style: {style}" if style else "",
         spells=tuple(word for word in magic.spoken(subject) if not word.lower().endswith("-text]]")),
     )
 
