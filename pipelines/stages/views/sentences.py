@@ -46,6 +46,14 @@ _GENERATION: Mapping[str, str] = {
     "abandoned": "given up and counted as spent",
     "cancelled": "cancelled",
 }
+_PURCHASE: Mapping[str, str] = {
+    "planned": "a line is to be spoken again",
+    "submitting": "asking the voice for a line",
+    "fetched": "a line is spoken",
+    "failed": "a line was not spoken",
+    "unknown": "no answer about a line, which counts as spent",
+    "cancelled": "a line is not needed any more",
+}
 _CUT: Mapping[str, str] = {
     "planned": "planned",
     "made": "joined",
@@ -128,6 +136,8 @@ def event_sentence(event: Event, scenes: Mapping[str, int]) -> str:
     if event.entity == "generation":
         text = _of_request(event, new)
         return f"Scene {scene}: {text}." if scene else f"{_capital(text)}."
+    if event.entity == "purchase":
+        return f"Narrator: {_PURCHASE.get(new, new)}."
     if event.entity == "cut":
         return f"Film {event.detail.format or ''}: {_CUT.get(new, new)}.".replace("  ", " ")
     return f"{_capital(event.entity)}: {new}."
@@ -214,7 +224,7 @@ def is_milestone(event: Event) -> bool:
     small = {"planned", "submitting", "submitted", "running", "succeeded"}
     if event.name in _OPERATORS or event.entity == "airtable":
         return False
-    return not (event.entity == "generation" and event.new in small) and not (
+    return not (event.entity in {"generation", "purchase"} and event.new in small) and not (
         event.entity == "cut" and event.new in {"planned", "delivering"}
     )
 

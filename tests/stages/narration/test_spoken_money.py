@@ -13,6 +13,7 @@ from pipelines.domain.records import Run
 from pipelines.ports import Stored
 from pipelines.stages.files import keep
 from pipelines.stages.spending import ledger
+from pipelines.stages.views import run_view
 from pipelines.storage import FileStore
 from pipelines.testing import Outcome
 from pipelines.testing.fakes import ScriptedSpeech
@@ -50,6 +51,9 @@ def test_two_tries_are_quoted_and_one_is_paid(house: StageHarness) -> None:
     assert run.quote_micro == 2 * CLIP + 4 * LINE
     assert spent(house, run) == 2 * CLIP + 2 * LINE
     assert (house.held(), house.balanced()) == (0, True)
+    told = [event["sentence"] for event in run_view.run_view(house.services, run.id)["events"]]
+    assert told.count("Narrator: a line is spoken.") == 2
+    assert not any("Purchase" in sentence for sentence in told)
 
 
 def test_the_caption_of_a_hook_is_quoted_where_no_scene_has_a_text(house: StageHarness) -> None:
