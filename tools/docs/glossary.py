@@ -52,6 +52,7 @@ TERMS = (
     Term("attempt", "one try to send a notice", "domain/customers/notices"),
     Term("base", "a connected Airtable base", "airtable/bases"),
     Term("batch", "many orders in one request", "domain/customers/batches"),
+    Term("brand", "what all films of a customer's brand look like, say and never say", "domain/brands"),
     Term("card", "a title or end card of a film", "media/cards"),
     Term(
         "catalogue model", "a row of the catalogue: what a model can do, its prices and its sunset", "domain/catalogue"
@@ -79,6 +80,7 @@ TERMS = (
     Term("generation", "one paid request at a provider", "domain/records"),
     Term("hint", "a message in Redis that a row is due; never a truth", "ports/runtime"),
     Term("hold", "the money set aside for a run: no more than that is spent", "stages/spending/ledger"),
+    Term("hook", "one of several openings of a film: its first scene, by a letter", "domain/planning/hooks"),
     Term("horse", "RQ's own word for the forked process that does one job", "../worker/rq_worker"),
     Term("intake", "bringing pictures and sound of an order into our storage", "stages/orders/intake"),
     Term("lease", "the right to work on a row, for a limited time", "stages/kernel/leases"),
