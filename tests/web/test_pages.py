@@ -457,6 +457,13 @@ def test_a_get_never_changes_anything(harness: WebHarness) -> None:
     assert (harness.run("run_a"), len(harness.runs())) == before
 
 
+def test_a_scene_that_opens_a_film_says_the_letter_of_its_hook(harness: WebHarness) -> None:
+    harness.finished()
+    harness.put(harness.scene("run_finished", 2, hook="b"))
+    page = harness.client.get("/runs/run_finished").get_data(as_text=True)
+    assert re.findall(r'<h3><span class="soft">([^<]*)</span>', page) == ["1", "2 · hook b"]
+
+
 def test_a_failed_run_without_scenes_promises_none_and_may_be_tried_again(harness: WebHarness) -> None:
     """Nothing was made, so there is no version to make anew."""
     harness.put(
