@@ -460,7 +460,7 @@ def test_a_get_never_changes_anything(harness: WebHarness) -> None:
 def test_a_scene_that_opens_a_film_says_the_letter_of_its_hook(harness: WebHarness) -> None:
     harness.finished()
     harness.put(harness.scene("run_finished", 2, hook="b"))
-    page = harness.client.get("/runs/run_finished").get_data(as_text=True)
+    page = html(harness.client.get(f"/runs/run_finished?t={token('run', 'run_finished')}"))
     assert re.findall(r'<h3><span class="soft">([^<]*)</span>', page) == ["1", "2 · hook b"]
 
 
