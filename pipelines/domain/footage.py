@@ -37,6 +37,14 @@ class Corner(StrEnum):
     BOTTOM_RIGHT = "Bottom Right"
 
 
+class PosterStyle(StrEnum):
+    """What stands for a film before it plays."""
+
+    FRAME = "Frame"
+    TITLE = "Title"
+    """The same frame with the title set over it."""
+
+
 LOGO_OPACITY = 0.85
 """Of a logo, unless said: 0 is invisible, 1 hides all behind it."""
 
@@ -146,6 +154,8 @@ class ClipWork:
     logo: Logo | None = None
     voice: Voice | None = None
     lettering: Lettering | None = None
+    ai_label: Corner | None = None
+    """Where the picture says that it was made with AI; None where it does not."""
     fade_in_s: float = 0.0
     fade_out_s: float = 0.0
 
@@ -173,6 +183,29 @@ class Card:
     footer: str | None = None
     seed: int = 0
     lettering: Lettering | None = None
+    ai_label: Corner | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poster:
+    """What stands for a film: its best frame with a title set over it, if there is one.
+
+    `ground` is a picture that was made for it, to be taken instead of a frame: it has no words of its own, and gets the
+    AI label in the corner `ai_label`, which frames have already.
+    """
+
+    title: str | None = None
+    lettering: Lettering | None = None
+    between_s: tuple[float, float] | None = None
+    """Where in the film the frame is taken from; None for anywhere."""
+    above_captions: bool = False
+    """Whether captions are burned into the frame, where the title would stand."""
+    ground: Path | None = None
+    ai_label: Corner | None = None
+
+
+BEST_FRAME = Poster()
+"""As it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import (
+    BEST_FRAME,
     Boundary,
     Card,
     ClipWork,
     FilmPlan,
     FilmReport,
     Footage,
+    Poster,
     Prepared,
     Target,
     Verdict,
@@ -117,11 +119,11 @@ class MediaEditor:
 
         return examine(film, plan)
 
-    def poster(self, film: Path, dest: Path) -> Path:
-        """Write the sharpest well-exposed frame as JPEG."""
+    def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME) -> Path:
+        """Write the sharpest well-exposed frame, or what `look` says instead, as JPEG of less than 2 MB."""
         from pipelines.media.review.poster import poster
 
-        return poster(film, dest)
+        return poster(film, dest, look)
 
     def contact_sheet(self, film: Path, dest: Path) -> Path:
         """Write a grid of frames as JPEG."""

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Protocol
 
 from pipelines.domain.footage import (
+    BEST_FRAME,
     Boundary,
     Card,
     ClipWork,
     FilmPlan,
     FilmReport,
     Footage,
+    Poster,
     Prepared,
     Target,
     Verdict,
@@ -77,8 +79,8 @@ class FilmEditor(Protocol):
     def examine(self, film: Path, plan: FilmPlan) -> Verdict:
         """Decode and measure the film before anybody sees it."""
 
-    def poster(self, film: Path, dest: Path) -> Path:
-        """Write the sharpest well-exposed frame as JPEG."""
+    def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME) -> Path:
+        """Write the sharpest well-exposed frame, or what `look` says instead, as JPEG of less than 2 MB."""
 
     def contact_sheet(self, film: Path, dest: Path) -> Path:
         """Write a grid of frames as JPEG."""

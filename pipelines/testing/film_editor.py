@@ -8,12 +8,14 @@ from pathlib import Path
 
 from pipelines.domain.errors import InvalidOrder, Problem, UnplayableMedia
 from pipelines.domain.footage import (
+    BEST_FRAME,
     Boundary,
     Card,
     ClipWork,
     FilmPlan,
     FilmReport,
     Footage,
+    Poster,
     Prepared,
     Target,
     Verdict,
@@ -30,6 +32,7 @@ class QuietFilmEditor:
         self.prepared: list[ClipWork] = []
         self.cards: list[Card] = []
         self.films: list[FilmPlan] = []
+        self.posters: list[Poster] = []
         self.faults: tuple[str, ...] = ()
         self.mendable = False
         """Whether encoding everything mends the faults."""
@@ -82,7 +85,9 @@ class QuietFilmEditor:
     def prepare(self, work: ClipWork, dest: Path) -> Prepared:
         """A copy; another file where it is trimmed, captioned or marked."""
         self.prepared.append(work)
-        changed = tuple(name for name in ("trim_s", "caption", "logo", "voice") if getattr(work, name) is not None)
+        changed = tuple(
+            name for name in ("trim_s", "caption", "logo", "voice", "ai_label") if getattr(work, name) is not None
+        )
         seconds = work.trim_s or self.probe(work.source).duration_s
         mark = (
             digest(
@@ -91,6 +96,7 @@ class QuietFilmEditor:
                 work.caption,
                 repr(work.logo),
                 *([repr(work.voice)] if work.voice else []),
+                *([work.ai_label] if work.ai_label else []),
             )
             if changed
             else ""
@@ -155,8 +161,9 @@ class QuietFilmEditor:
         sentence = "; ".join(faults) or "Looks right from the first frame to the last."
         return Verdict(ok=not faults, sentence=sentence, faults=faults)
 
-    def poster(self, film: Path, dest: Path) -> Path:
+    def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME) -> Path:
         """A file that only its film has."""
+        self.posters.append(look)
         return _picture(film, dest)
 
     def contact_sheet(self, film: Path, dest: Path) -> Path:

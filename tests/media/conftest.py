@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.domain.footage import ClipWork, Lettering, Logo, Prepared, Target
+from pipelines.domain.footage import ClipWork, Corner, Lettering, Logo, Prepared, Target
 from pipelines.media.editor import MediaEditor
 from tests.media import shots
 from tests.media.clip_factory import ClipFactory
@@ -40,6 +40,7 @@ def prepare(editor: MediaEditor, tmp_path: Path) -> shots.Prepare:
         karaoke: bool = False,
         logo: Logo | None = None,
         lettering: Lettering | None = None,
+        ai_label: Corner | None = None,
         fade_in_s: float = 0.0,
         fade_out_s: float = 0.0,
     ) -> Prepared:
@@ -51,6 +52,7 @@ def prepare(editor: MediaEditor, tmp_path: Path) -> shots.Prepare:
             karaoke=karaoke,
             logo=logo,
             lettering=lettering,
+            ai_label=ai_label,
             fade_in_s=fade_in_s,
             fade_out_s=fade_out_s,
         )

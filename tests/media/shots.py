@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from pipelines.domain.footage import Fit, Lettering, Logo, Prepared, Target
+from pipelines.domain.footage import Corner, Fit, Lettering, Logo, Prepared, Target
 from pipelines.media.ffmpeg.encode import ffmpeg_exe
 
 WIDTH, HEIGHT = 640, 360
@@ -46,6 +46,7 @@ class Prepare(Protocol):
         karaoke: bool = False,
         logo: Logo | None = None,
         lettering: Lettering | None = None,
+        ai_label: Corner | None = None,
         fade_in_s: float = 0.0,
         fade_out_s: float = 0.0,
     ) -> Prepared: ...

@@ -100,7 +100,8 @@ def _deep_png(path: Path, value: int, clear: int | None = None) -> Path:
 def test_a_logo_of_16_bits_is_grey_in_the_overlay(tmp_path: Path) -> None:
     """It came out white."""
     logo = Logo(path=_deep_png(tmp_path / "deep.png", 40_000), corner=Corner.TOP_LEFT, opacity=1.0)
-    assert paint_overlay(640, 360, None, logo, tmp_path / "ink.png")
+    work = ClipWork(source=Path(), target=shots.target(), logo=logo)
+    assert paint_overlay(work, tmp_path / "ink.png")
     with Image.open(tmp_path / "ink.png") as ink:
         box = ink.getchannel("A").getbbox()
         assert box is not None

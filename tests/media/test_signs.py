@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
+from pipelines.domain.footage import ClipWork
 from pipelines.media.normalise.overlay import has_room_for, paint_overlay
 from pipelines.media.text.characters import clusters, is_emoji, is_ignorable
 from pipelines.media.text.cmap import characters
@@ -69,14 +70,18 @@ def test_what_no_font_can_set_is_left_out_of_the_picture(tmp_path: Path, text: s
     if found is not None and is_colour(found[1]):
         pytest.skip("an emoji font is installed here")
     for name, words in (("with", text), ("without", plain)):
-        assert paint_overlay(640, 360, words, None, tmp_path / f"{name}.png")
+        assert paint_overlay(_captioned(words), tmp_path / f"{name}.png")
     with Image.open(tmp_path / "with.png") as one, Image.open(tmp_path / "without.png") as other:
         assert one.tobytes() == other.tobytes()
 
 
+def _captioned(words: str) -> ClipWork:
+    return ClipWork(source=Path(), target=shots.target(), caption=words)
+
+
 def test_a_caption_of_nothing_that_can_be_set_is_no_caption(tmp_path: Path) -> None:
     """No plate without words, and no crash."""
-    assert not paint_overlay(640, 360, "\ue000\ue001", None, tmp_path / "none.png")
+    assert not paint_overlay(_captioned("\ue000\ue001"), tmp_path / "none.png")
     assert has_room_for(640, 360, "\ue000\ue001")
 
 

@@ -25,6 +25,7 @@ from pipelines.domain.footage import (
     Footage,
     Lettering,
     Logo,
+    Poster,
     Transition,
     Voice,
 )
@@ -127,6 +128,7 @@ def make_overlays(kit: Kit) -> None:
         kit, "caption-cyrillic", target=target(TALL), caption="Каждую ночь кто-то поднимается по лестнице."
     )
     save(row([tall, cyrillic], 480), "captions-burned-tall", 420)
+    save(prepared(kit, "ai-label", ai_label=Corner.TOP_RIGHT), "ai-label")
     save(prepared(kit, "logo", logo=Logo(path=kit.logo)), "logo")
     images = [prepared(kit, f"logo-{at}", logo=Logo(path=kit.logo, corner=at, opacity=0.6)) for at in Corner]
     save(row(images, 130, 6), "logo-corners", 130)
@@ -207,6 +209,9 @@ def _narrated(kit: Kit) -> Path:
 def make_aids(kit: Kit) -> None:
     """Poster and contact sheet of the joined film."""
     film = kit.path("film.mp4")
+    titled = MediaEditor().poster(film, kit.path("titled.jpg"), Poster(title="The Keeper"))
+    with Image.open(titled, formats=("JPEG",)) as image:
+        save(image, "poster-title")
     for name in ("poster", "contact_sheet"):
         picture = getattr(MediaEditor(), name)(film, kit.path(f"{name}.jpg"))
         with Image.open(picture, formats=("PNG", "JPEG", "WEBP")) as image:
@@ -307,6 +312,16 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("logo", "logo-corners"),
     ),
     (
+        "`AI Label`",
+        (
+            "Ticked, every picture of the film says AI in a corner of the safe area, cards included: top right, or top "
+            "left where the logo is. The plate behind the letters makes them readable on any picture. Clips are "
+            "labelled as they arrive, as with a logo, so the film is not ready later. Whether a film needs it, "
+            "[Say that a film was made with AI](../how-to/disclose-ai.md) tells."
+        ),
+        ("ai-label",),
+    ),
+    (
         "`Title Card` and `End Card`",
         "A text for a moving card before the first scene, and one after the last. Empty: no card.",
         ("title-card", "end-card"),
@@ -354,9 +369,15 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("brand",),
     ),
     (
-        "`Poster` and contact sheet",
-        "Chosen from the finished film: the poster is its sharpest well-lit frame, the sheet shows twelve moments.",
-        ("poster", "contact-sheet"),
+        "`Poster`, `Poster Style` and contact sheet",
+        (
+            "Chosen from the finished film: the poster is its sharpest well-lit frame, the sheet shows twelve moments. "
+            "With `Poster Style` = `Title` the video's `Title` is set over that frame, inside the safe area, in the "
+            "font and colours of its brand if it has one; the frame is then one of the scenes, never of a card. The "
+            "poster is the row's picture, the pack's cover and what pages show before the film plays, always a JPEG "
+            "below 2 MB."
+        ),
+        ("poster", "poster-title", "contact-sheet"),
     ),
 )
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pipelines.domain.brands.banned_words import banned_in
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Problem
-from pipelines.domain.footage import Transition
+from pipelines.domain.footage import PosterStyle, Transition
 from pipelines.domain.orders.brand import Brand
 from pipelines.domain.orders.fit import either
 from pipelines.domain.orders.order import (
@@ -86,6 +86,7 @@ def banned_problems(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[Prob
 def _spoken(order: Order, brand: Brand, scenes: Sequence[SceneOrder]) -> Iterator[tuple[str, str | None]]:
     yield "brand.intro" if "title_card" in brand.lent else "title_card", order.title_card
     yield "brand.outro" if "end_card" in brand.lent else "end_card", order.end_card
+    yield "title", order.title if order.poster_style is PosterStyle.TITLE else None
     yield "brand.legal_line", brand.legal_line
     yield "brand.look", brand.look
     for index, scene in enumerate(scenes):

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, Transition
+from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, PosterStyle, Transition
 from pipelines.domain.orders.brand import Brand, BrandRow, lent_by
 from pipelines.domain.orders.inputs import (
     Api,
@@ -176,6 +176,12 @@ class Order:
     voice: str | None = given("Voice", Text(_VOICE),
         "Who speaks, as provider/voice, with Voiceover on. Empty: the deployment's voice.",
         api=Api("Who speaks, as provider/voice.", most=_VOICE), seen=True)
+    ai_label: bool = given("AI Label", Box("purpleBright"),
+        "Tick to have every picture say AI in a corner. In the EU, a film that passes for real must say so.",
+        default=False, api=Api("Every picture says AI in a corner."), seen=True)
+    poster_style: PosterStyle = given("Poster Style", among(PosterStyle),
+        "The picture that stands for the video: its best Frame, or that with its Title over it. Empty: Frame.",
+        default=PosterStyle.FRAME, api=Api(), seen=True)
     allow_rewrite: bool = given("Allow Rewrite", Box("grayBright"),
         "Tick to let Reelgrid reword a scene that the video service refuses.", default=False, api=Api())
     adapt: bool = False
@@ -187,6 +193,20 @@ class Order:
 
 
 # fmt: on
+
+
+def ai_label_corner(order: Order) -> Corner | None:
+    """Where the label stands if it is wanted: beside a logo never in the same corner."""
+    if not order.ai_label:
+        return None
+    taken = order.logo is not None and order.logo_position is Corner.TOP_RIGHT
+    return Corner.TOP_LEFT if taken else Corner.TOP_RIGHT
+
+
+def poster_title(order: Order) -> str | None:
+    """The words over the poster; None where it shows none."""
+    title = " ".join((order.title or "").split())
+    return title or None if order.poster_style is PosterStyle.TITLE else None
 
 
 def words_of(order: Order | None, record_id: str | None) -> str:

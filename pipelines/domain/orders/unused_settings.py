@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Transition
+from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, PosterStyle, Transition
 from pipelines.domain.orders.checks import is_blank
-from pipelines.domain.orders.order import DEFAULT_SCENES, Order, SceneOrder
+from pipelines.domain.orders.order import DEFAULT_SCENES, Order, SceneOrder, poster_title
 
 _NO_CAPTIONS = "No captions were made, because no scene has a text for them: a prompt is not one."
 _ADD_CAPTIONS = (
@@ -58,6 +58,8 @@ def _about_texts(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[str]:
 def _about_looks(order: Order, scenes: Sequence[SceneOrder] | None) -> Iterator[str]:
     if order.logo is None and (order.logo_position is not Corner.TOP_RIGHT or order.logo_opacity != LOGO_OPACITY):
         yield "Logo Position and Logo Opacity were not used, because there is no Logo."
+    if order.poster_style is PosterStyle.TITLE and not poster_title(order):
+        yield "Poster Style Title was not used, because the video has no Title: its best frame stands for it."
     alone = len(scenes) == 1 if scenes else order.scene_count == 1
     fades = order.transition is Transition.FADE_BLACK
     if alone and order.transition is not Transition.CUT and not fades and not (order.title_card or order.end_card):

@@ -15,6 +15,7 @@ from pipelines.media.ffmpeg.encode import frame_count
 from pipelines.media.text.direction import is_rtl
 from pipelines.media.text.fonts import Face, Weight, face_of
 from pipelines.media.text.layout import Block, Box, fit, safe_area
+from pipelines.media.text.plates import ai_label
 from pipelines.media.text.shaping import Colour, baseline, draw_line, draw_tracked
 
 WHITE: Colour = (255, 255, 255)
@@ -132,6 +133,7 @@ def title(card: Card) -> Scene:
         *text_layers(block, placed, grid, face, tempo=tempo, centred=True, ink=ink, shadow=shadow),
         *_rule(grid, placed.bottom, scene.backdrop.look.accent, tempo),
         *_credit(card, grid, placed.bottom, tempo, QUIET if brand.plate is None else ink),
+        *_ai_label(card),
     ]
     return scene
 
@@ -169,6 +171,14 @@ def _kicker(card: Card, grid: Grid, top: int, accent: Colour) -> list[Layer]:
 def _rule(grid: Grid, bottom: int, accent: Colour, tempo: float) -> list[Layer]:
     line = Image.new("RGBA", (grid.px(RULE_WIDTH), grid.px(RULE_HEIGHT)), (*accent, 255))
     return [Layer(line, (grid.width - line.width) // 2, bottom + grid.px(4.5), 0.45 * tempo, 0.5 * tempo)]
+
+
+def _ai_label(card: Card) -> list[Layer]:
+    """There from the first picture on, where the film's clips have it."""
+    if card.ai_label is None:
+        return []
+    label, box = ai_label(card.target.width, card.target.height, card.ai_label)
+    return [Layer(label, box.x, box.y)]
 
 
 def _credit(card: Card, grid: Grid, bottom: int, tempo: float, colour: Colour) -> list[Layer]:

@@ -110,6 +110,8 @@ def _plan(work: ClipWork, footage: Footage) -> _Plan:
             extras.append("the caption is too long for the picture and ends early")
     if work.logo is not None:
         extras.append("the logo was laid over")
+    if work.ai_label is not None:
+        extras.append("the AI label was laid over")
     return _Plan(
         work=work,
         source=source,
@@ -277,12 +279,10 @@ def _encode_all(plan: _Plan, dest: Path) -> _Plan:
 
 def _painted(work: ClipWork, seconds: float, folder: Path) -> list[str]:
     """The options that read what is laid over the picture; none where there is nothing to show."""
-    size = (work.target.width, work.target.height)
     if work.karaoke and settable(clean(work.caption or ""), Weight.BOLD):
-        listed = paint_karaoke(*size, work.caption or "", work.logo, seconds, folder, work.lettering)
-        return ["-f", "concat", "-i", str(listed)]
+        return ["-f", "concat", "-i", str(paint_karaoke(work, seconds, folder))]
     ink = folder / "overlay.png"
-    return ["-i", str(ink)] if paint_overlay(*size, work.caption, work.logo, ink, work.lettering) else []
+    return ["-i", str(ink)] if paint_overlay(work, ink) else []
 
 
 def _begun(source: Source, trim_s: float | None) -> Source:

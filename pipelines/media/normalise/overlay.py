@@ -1,16 +1,17 @@
-"""What is burned into a clip: a caption and a logo, painted once as a transparent picture of the frame's size."""
+"""What is burned into a clip: a caption, a logo and the AI label, painted once as a transparent picture of its size."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from pipelines.domain.brands.contrast import BLACK, LEAST, WHITE, contrast, on_footage
-from pipelines.domain.footage import Colour, Corner, Lettering, Logo
+from pipelines.domain.footage import ClipWork, Colour, Corner, Lettering, Logo
 from pipelines.media.text.fonts import Face, Weight, face_of
 from pipelines.media.text.layout import ELLIPSIS, Block, Box, clean, fit, safe_area
+from pipelines.media.text.plates import ai_label, fill_plate
 from pipelines.media.text.shaping import baseline, draw_line, measure, settable
 
 CAPTION_SIZES = (3.6, 5.8)
@@ -51,43 +52,40 @@ class Style:
         return cls(face_of(brand.font, words, Weight.BOLD), ink, plate, opacity, next(seen, ink))
 
 
-def paint_overlay(
-    width: int, height: int, caption: str | None, logo: Logo | None, dest: Path, lettering: Lettering | None = None
-) -> bool:
+def paint_overlay(work: ClipWork, dest: Path) -> bool:
     """Write the overlay as PNG; False, and no file, when there is nothing to show.
 
     Raises `InvalidOrder` when the logo is no picture.
     """
-    words = settable(clean(caption or ""), Weight.BOLD)
-    if not words and logo is None:
+    words = settable(clean(work.caption or ""), Weight.BOLD)
+    if not words and work.logo is None and work.ai_label is None:
         return False
-    canvas = Image.new("RGBA", (width, height))
-    if logo is not None:
-        _paint_logo(canvas, logo)
+    canvas = _ground(work)
     if words:
-        _paint_caption(canvas, words, Style.of(lettering, words))
+        _paint_caption(canvas, words, Style.of(work.lettering, words))
     canvas.save(dest, "PNG", compress_level=1)
     return True
 
 
-def paint_karaoke(
-    width: int,
-    height: int,
-    caption: str,
-    logo: Logo | None,
-    seconds: float,
-    folder: Path,
-    lettering: Lettering | None = None,
-) -> Path:
+def _ground(work: ClipWork) -> Image.Image:
+    """What stands on every picture of the clip alike."""
+    canvas = Image.new("RGBA", (work.target.width, work.target.height))
+    if work.logo is not None:
+        _paint_logo(canvas, work.logo)
+    if work.ai_label is not None:
+        label, box = ai_label(*canvas.size, work.ai_label)
+        canvas.alpha_composite(label, (box.x, box.y))
+    return canvas
+
+
+def paint_karaoke(work: ClipWork, seconds: float, folder: Path) -> Path:
     """Write one overlay for each word of the caption, that word lit, and the list by which ffmpeg shows them in turn:
     each for a part of `seconds` by its length. Raises `InvalidOrder` when the logo is no picture.
     """
-    ground = Image.new("RGBA", (width, height))
-    if logo is not None:
-        _paint_logo(ground, logo)
-    words = settable(clean(caption), Weight.BOLD)
-    style = Style.of(lettering, words)
-    block, _, _ = _set_caption(width, height, words, style.face)
+    ground = _ground(work)
+    words = settable(clean(work.caption or ""), Weight.BOLD)
+    style = Style.of(work.lettering, words)
+    block, _, _ = _set_caption(*ground.size, words, style.face)
     turns = [(row, place) for row, line in enumerate(block.lines) for place in range(len(line.split(" ")))]
     sizes = [len(block.lines[row].split(" ")[place]) + SILENT_LETTERS for row, place in turns]
     listed = ["ffconcat version 1.0"]
@@ -149,15 +147,6 @@ def _plate(safe: Box, block: Block, pad_x: int, pad_y: int) -> Box:
     width = min(safe.width, block.width + 2 * pad_x)
     height = block.height + 2 * pad_y
     return Box(safe.x + (safe.width - width) // 2, safe.bottom - height, width, height)
-
-
-def fill_plate(canvas: Image.Image, plate: Box, radius: int, colour: tuple[int, int, int, int]) -> None:
-    """A rounded rectangle, drawn four times as large and scaled down for smooth corners."""
-    large = Image.new("L", (plate.width * 4, plate.height * 4))
-    ImageDraw.Draw(large).rounded_rectangle((0, 0, large.width - 1, large.height - 1), radius * 4, fill=colour[3])
-    shade = Image.new("RGBA", (plate.width, plate.height), colour[:3])
-    shade.putalpha(large.resize(shade.size, Image.Resampling.BOX))
-    canvas.alpha_composite(shade, (plate.x, plate.y))
 
 
 def _paint_logo(canvas: Image.Image, logo: Logo) -> None:

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
+from pipelines.domain.brands.contrast import on_footage
+from pipelines.domain.footage import BEST_FRAME, Corner, Lettering, Poster
 from pipelines.media.clips.frames import DEMUXERS, last_picture, picture_at, samples, to_image
 from pipelines.media.clips.probe import probe
 from pipelines.media.ffmpeg import encode
 from pipelines.media.mp4.reader import sniff
-from pipelines.media.text.fonts import Weight
-from pipelines.media.text.shaping import draw_line
+from pipelines.media.normalise.overlay import CAPTION_SHARE
+from pipelines.media.normalise.pictures import open_picture
+from pipelines.media.text.fonts import Weight, face_of
+from pipelines.media.text.layout import Box, clean, fit, safe_area
+from pipelines.media.text.plates import ai_label, fill_plate
+from pipelines.media.text.shaping import baseline, draw_line, settable
 
 CANDIDATES = 12
 JPEG_QUALITY = 88
+POSTER_BYTES = 1_900_000
+"""YouTube takes thumbnails up to 2 MB."""
+POSTER_QUALITIES = (JPEG_QUALITY, 80, 70, 55, 35)
+"""Tried in order until the file is small enough."""
+TITLE_SIZES = (5.0, 12.5)
+"""Smallest and largest type of a title in hundredths of the shorter side: it is read in a grid of small pictures."""
+TITLE_LEADING, TITLE_SHARE = 1.12, 0.4
+"""The most of the safe area's height that a title may take."""
 SCORED_PX = 320
 """Candidates are compared at this width: what is sharp here is sharp in a grid of rows."""
 
@@ -53,17 +68,63 @@ def score(image: Image.Image) -> float:
     return sharpness * (0.25 + exposure) * (0.4 + 0.6 * contrast) * (0.8 + 0.2 * colour)
 
 
-def _save_jpeg(image: Image.Image, dest: Path) -> Path:
+def _save_jpeg(image: Image.Image, dest: Path, most: int | None = None) -> Path:
     with encode.arriving(dest) as temporary:
-        image.convert("RGB").save(temporary, "JPEG", quality=JPEG_QUALITY, optimize=True, progressive=True)
+        for quality in POSTER_QUALITIES if most else (JPEG_QUALITY,):
+            image.convert("RGB").save(temporary, "JPEG", quality=quality, optimize=True, progressive=True)
+            if most is None or temporary.stat().st_size <= most:
+                break
     return dest
 
 
-def poster(film: Path, dest: Path) -> Path:
-    """Write the sharpest well-exposed frame as JPEG. Raises `UnplayableMedia`."""
-    frames = [frame for _, frame in samples(film, CANDIDATES, enough=CANDIDATES // 2)]
-    best = max(dict.fromkeys(frames), key=lambda frame: score(to_image(frame, SCORED_PX)))
-    return _save_jpeg(to_image(best), dest)
+def poster(film: Path, dest: Path, look: Poster = BEST_FRAME) -> Path:
+    """Write the sharpest well-exposed frame as JPEG, or the picture that `look` has for it, with its title set over it.
+    Raises `UnplayableMedia`, and `InvalidOrder` for a picture that is none.
+    """
+    image = _best_frame(film, look.between_s) if look.ground is None else _grounded(film, look.ground, look.ai_label)
+    words = settable(clean(look.title or ""), Weight.DISPLAY)
+    if words:
+        image = _titled(image, words, look)
+    return _save_jpeg(image, dest, POSTER_BYTES)
+
+
+def _best_frame(film: Path, between_s: tuple[float, float] | None) -> Image.Image:
+    found = samples(film, CANDIDATES, enough=CANDIDATES // 2)
+    start, end = between_s or (0.0, math.inf)
+    frames = [frame for at, frame in found if start <= at < end] or [frame for _, frame in found]
+    return to_image(max(dict.fromkeys(frames), key=lambda frame: score(to_image(frame, SCORED_PX))))
+
+
+def _grounded(film: Path, ground: Path, label: Corner | None) -> Image.Image:
+    """A picture that was made for the poster, in the shape of the film."""
+    facts = probe(film)
+    picture = open_picture(ground, "Poster").convert("RGB")
+    image = ImageOps.fit(picture, (facts.width, facts.height), Image.Resampling.LANCZOS).convert("RGBA")
+    if label is not None:
+        shown, box = ai_label(*image.size, label)
+        image.alpha_composite(shown, (box.x, box.y))
+    return image
+
+
+def _titled(image: Image.Image, words: str, look: Poster) -> Image.Image:
+    """The title on its plate, low in the safe area, clear of the labels above it and of captions."""
+    canvas, brand = image.convert("RGBA"), look.lettering or Lettering()
+    safe, unit = safe_area(*canvas.size), min(canvas.size) / 100
+    pad_x, pad_y, face = round(3 * unit), round(2 * unit), face_of(brand.font, words, Weight.DISPLAY)
+    room = Box(0, 0, safe.width - 2 * pad_x, round(safe.height * TITLE_SHARE) - 2 * pad_y)
+    smallest, largest = (round(units * unit) for units in TITLE_SIZES)
+    block = fit(words, face, room, range(smallest, largest + 1), TITLE_LEADING)
+    width, height = min(safe.width, block.width + 2 * pad_x), block.height + 2 * pad_y
+    bottom = safe.bottom - round(safe.height * CAPTION_SHARE) if look.above_captions else safe.bottom
+    plate = Box(safe.x + (safe.width - width) // 2, bottom - height, width, height)
+    ink, shade, opacity = on_footage(brand.ink, brand.plate)
+    fill_plate(canvas, plate, round(1.8 * unit), (*shade, opacity))
+    for index, line in enumerate(block.lines):
+        drawn = draw_line(line, face, block.size, ink, rtl=block.rtl)
+        x = plate.x + (plate.width - drawn.width) // 2
+        y = plate.y + pad_y + index * block.leading + round(block.leading * 0.78) - baseline(block.size)
+        canvas.alpha_composite(drawn, (max(0, x), max(0, y)))
+    return canvas
 
 
 def last_frame(clip: Path, dest: Path) -> Path:

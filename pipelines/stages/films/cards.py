@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.domain.footage import Card, Target
+from pipelines.domain.footage import Card, Corner, Target
 from pipelines.domain.keys import digest
 from pipelines.stages.films.pieces import LetteringWork
 from pipelines.stages.kernel import scratch
@@ -27,6 +27,7 @@ class CardWork(NamedTuple):
     text: str
     footer: str | None = None
     lettering: LetteringWork | None = None
+    ai_label: Corner | None = None
 
 
 def rendered(services: Services, work: CardWork, target: Target) -> Path:
@@ -35,11 +36,12 @@ def rendered(services: Services, work: CardWork, target: Target) -> Path:
     """
     look = Target(width=target.width, height=target.height, fps=target.fps)
     card = Card(text=work.text, seconds=CARD_SECONDS, target=look, footer=work.footer)
-    name = f"card-{digest(VERSION, repr(card), *([work.lettering] if work.lettering else []))}.mp4"
+    looks = [look for look in (work.lettering, work.ai_label) if look]
+    name = f"card-{digest(VERSION, repr(card), *looks)}.mp4"
 
     def render(path: Path) -> None:
         lettering = work.lettering.local(services) if work.lettering else None
-        services.editor.animatic(replace(card, lettering=lettering), path)
+        services.editor.animatic(replace(card, lettering=lettering, ai_label=work.ai_label), path)
 
     return scratch.made(services, name, render)
 

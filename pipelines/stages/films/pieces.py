@@ -23,7 +23,7 @@ from pipelines.domain.footage import (
 )
 from pipelines.domain.keys import digest, storage_folder
 from pipelines.domain.orders.brand import colour_of
-from pipelines.domain.orders.order import Order
+from pipelines.domain.orders.order import Order, ai_label_corner
 from pipelines.domain.planning.narration import BEFORE_S, room_s, spoken
 from pipelines.domain.planning.plan import Plan, format_size
 from pipelines.domain.records import Clip, Run, Scene
@@ -95,12 +95,14 @@ class PieceWork:
     voice: VoiceWork | None = None
     lettering: LetteringWork | None = None
     """Of the caption."""
+    ai_label: Corner | None = None
 
     @property
     def key(self) -> str:
         """Where the piece is kept; the same inputs give the same piece."""
         caption = (self.caption, *(["karaoke"] if self.karaoke else []), *([self.lettering] if self.lettering else []))
-        looks = (*caption, self.logo, *([self.voice] if self.voice else []))
+        label = [f"AI {self.ai_label}"] if self.ai_label else []
+        looks = (*caption, self.logo, *([self.voice] if self.voice else []), *label)
         mark = digest(VERSION, self.clip.sha256, repr(self.target), self.trim_s, *looks, self.fade_s)
         return f"{storage_folder('pieces', self.account_id)}/{mark[:2]}/piece-{mark}.mp4"
 
@@ -115,10 +117,11 @@ def works(run: Run, scene: Scene, clip: Clip) -> list[PieceWork]:
     trim = scene.seconds if scene.seconds and length > scene.seconds + frame else None
     logo = LogoWork(order.logo, order.logo_position, order.logo_opacity) if order.logo else None
     fade_s, lettering = _fade_s(order, scene), lettering_of(order) if caption else None
+    label = ai_label_corner(order)
     voice = _voice(order, scene, min(length, scene.seconds or length), fade_s)
     work = PieceWork("", clip, target_of(run, plan.formats[0]), trim, caption, logo, fade_s, run.account_id, karaoke)
     return [
-        replace(work, format=name, target=target_of(run, name), voice=voice, lettering=lettering)
+        replace(work, format=name, target=target_of(run, name), voice=voice, lettering=lettering, ai_label=label)
         for name in plan.formats
     ]
 
@@ -204,6 +207,7 @@ def make(services: Services, work: PieceWork) -> Made:
         logo=logo,
         voice=voice,
         lettering=work.lettering.local(services) if work.lettering else None,
+        ai_label=work.ai_label,
         fade_in_s=work.fade_s,
         fade_out_s=work.fade_s,
     )

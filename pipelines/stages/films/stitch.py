@@ -21,7 +21,7 @@ from pipelines.domain.state.open_json import JsonObject
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import film_row, run_row
 from pipelines.stages.files import keep
-from pipelines.stages.films import cards, pieces, timeline
+from pipelines.stages.films import cards, pieces, posters, timeline
 from pipelines.stages.films.timeline import Shot
 from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.kernel import scratch
@@ -186,11 +186,12 @@ def _assembled(services: Services, run: Run, plan: FilmPlan, film: Path, poster:
     report = services.editor.assemble(plan, film, ready=scratch.cache(services))
     services.points.reach("cut.assembled", run=run.id)
     with ThreadPoolExecutor(max_workers=1) as beside:
-        chosen = beside.submit(services.editor.poster, film, poster)
+        look = posters.look_of(services, run, plan, report)
+        chosen = beside.submit(services.editor.poster, film, poster, look)
         verdict = services.editor.examine(film, plan)
     if not verdict.ok and verdict.curable:
         report, verdict = _second_try(services, run, plan, film, report, verdict)
-        services.editor.poster(film, poster)
+        services.editor.poster(film, poster, posters.look_of(services, run, plan, report))
     else:
         chosen.result()
     return report, verdict
@@ -299,9 +300,11 @@ def provenance(services: Services, run: Run, report: FilmReport, verdict: Verdic
             }
         )
     joins = {"paths": list(report.paths), "notes": list(report.notes), "starts_s": list(report.starts_s)}
+    label = {"ai_label": True} if run.order is not None and run.order.ai_label else {}
     return {
         "run": run.id,
         "record": run.record_id,
+        **label,
         "film_sha256": report.sha256,
         "clips": sources,
         "joins": joins,

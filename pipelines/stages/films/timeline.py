@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.domain.footage import Boundary, Target, Transition
-from pipelines.domain.orders.order import Order
+from pipelines.domain.orders.order import Order, ai_label_corner
 from pipelines.domain.planning.hooks import film_of, letters_of
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.stages.films import cards, pieces
@@ -31,12 +31,13 @@ def shots(order: Order, scenes: Sequence[Scene]) -> list[Shot]:
     """Everything that the film shows: the title card, the scenes, the end card."""
     found = [Shot(between(order, scene), scene=scene) for scene in scenes]
     lettering, legal = pieces.lettering_of(order), order.brand.legal_line if order.brand else None
+    label = ai_label_corner(order)
     if order.title_card:
-        found.insert(0, Shot(between(order), card=CardWork(order.title_card, lettering=lettering)))
+        found.insert(0, Shot(between(order), card=CardWork(order.title_card, None, lettering, label)))
     if order.end_card:
-        found.append(Shot(between(order), card=CardWork(order.end_card, legal, lettering)))
+        found.append(Shot(between(order), card=CardWork(order.end_card, legal, lettering, label)))
     elif legal:
-        found.append(Shot(between(order), card=CardWork(legal, lettering=lettering)))
+        found.append(Shot(between(order), card=CardWork(legal, None, lettering, label)))
     return found
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import NotAllowed
-from pipelines.domain.footage import Corner, Transition
+from pipelines.domain.footage import Corner, Poster, Transition
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order
+from pipelines.domain.records import Run
 from pipelines.stages.decisions import control
 from pipelines.stages.files import orphans
 from pipelines.stages.orders import accept
@@ -145,6 +146,53 @@ def test_every_film_carries_the_operators_disclosure(tmp_path: Path) -> None:
     harness = StageHarness.build(tmp_path, disclosure="Made with AI")
     harness.film(Prompt="A cat", Formats=["9:16"])
     assert [plan.disclosure for plan in harness.editor.films] == ["Made with AI", "Made with AI"]
+
+
+def test_the_ai_label_stands_on_every_clip_and_card_and_costs_nothing_later(harness: StageHarness) -> None:
+    """Never where the logo is. Taken up in a finished film, it makes a new one of the same clips."""
+    picture = "https://dl.airtable.test/logo"
+    harness.intake.world[picture] = b"a logo"
+    logo = [{"id": "att1", "url": picture, "type": "image/png"}]
+    record, run = harness.film(Prompt="A cat\nA dog", Formats=["9:16"], **{"Title Card": "Spring"})
+    assert _labels(harness) == {None}
+    assert "ai_label" not in _provenance(harness, run)
+    harness.editor.prepared.clear()
+    harness.editor.cards.clear()
+    harness.airtable.edit(AirtableTable.VIDEOS, record, Logo=logo, **{"AI Label": True})
+    again = harness.make(record)
+    assert _labels(harness) == {Corner.TOP_LEFT}
+    assert (len(harness.editor.prepared), len(harness.editor.cards)) == (4, 2)
+    assert harness.bought == ["A cat", "A dog"]
+    assert _provenance(harness, again)["ai_label"] is True
+    harness.airtable.edit(AirtableTable.VIDEOS, record, Logo=[])
+    harness.make(record)
+    assert harness.editor.prepared[-1].ai_label is Corner.TOP_RIGHT
+
+
+def _labels(harness: StageHarness) -> set[Corner | None]:
+    return {work.ai_label for work in harness.editor.prepared} | {card.ai_label for card in harness.editor.cards}
+
+
+def _provenance(harness: StageHarness, run: Run) -> dict[str, object]:
+    path = harness.services.media.local_path(harness.cuts(run)[0].extras["provenance"])
+    assert path is not None
+    found: dict[str, object] = json.loads(path.read_text())
+    return found
+
+
+def test_a_title_goes_over_the_poster_only_where_the_row_wants_it_and_has_one(harness: StageHarness) -> None:
+    cards = {"Title Card": "Hello", "End Card": "Bye", "Captions": "Burned"}
+    record, run = harness.film(Prompt="A cat", Title="  Spring\n Sale ", **cards)
+    harness.airtable.edit(AirtableTable.VIDEOS, record, **{"Poster Style": "Title"})
+    again = harness.make(record)
+    plain, titled = harness.editor.posters
+    assert plain == Poster()
+    assert (titled.title, titled.above_captions, titled.between_s) == ("Spring Sale", True, (2.5, 6.5))
+    assert harness.bought == ["A cat"]
+    assert [harness.cuts(one)[0].sha256 for one in (run, again)] == [harness.cuts(run)[0].sha256] * 2
+    nameless, _ = harness.film(Prompt="A dog", Title="", **{"Poster Style": "title"})
+    assert harness.editor.posters[-1] == Poster()
+    assert "Poster Style Title was not used" in harness.cells(nameless)["Status Detail"]
 
 
 def test_captions_are_burned_into_pieces_or_go_beside_the_film(harness: StageHarness) -> None:

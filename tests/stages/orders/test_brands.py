@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import Expired, InvalidOrder
-from pipelines.domain.footage import Captions, Corner
+from pipelines.domain.footage import Captions, Corner, PosterStyle
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.brand import Brand, BrandRow
 from pipelines.domain.orders.order import Order, SceneOrder, with_brand
@@ -235,12 +235,13 @@ def test_an_order_without_a_row_names_a_brand_of_a_base(harness: StageHarness) -
 
 
 def test_a_brand_in_the_order_itself_is_checked_at_once(harness: StageHarness) -> None:
-    order = Order(scenes=(SceneOrder(prompt="A cheap cat", caption="Cheap"),), scene_count=1)
+    words = SceneOrder(prompt="A cheap cat", caption="Cheap")
+    order = Order(scenes=(words,), scene_count=1, title="Cheap", poster_style=PosterStyle.TITLE)
     order = with_brand(order, Brand(banned_words="cheap", outro="Cheap", look="cheap"), ())
     with pytest.raises(InvalidOrder) as caught:
         accept.start(harness.services, accept.StartRequest(source="rest", order=order))
     fields = [problem.field for problem in caught.value.problems]
-    assert fields == ["brand.outro", "brand.look", "scenes[0].prompt", "scenes[0].caption"]
+    assert fields == ["brand.outro", "title", "brand.look", "scenes[0].prompt", "scenes[0].caption"]
 
 
 def test_erasing_takes_the_font_as_well(harness: StageHarness) -> None:
