@@ -9,7 +9,7 @@ from pipelines.stages.films import pieces
 from pipelines.stages.kernel.services import Services
 
 
-def look_of(services: Services, run: Run, plan: FilmPlan, report: FilmReport) -> Poster:
+def poster_of(services: Services, run: Run, plan: FilmPlan, report: FilmReport) -> Poster:
     """How the poster of a film is to be made. A title is never set over the words of a card."""
     order = run.known_order
     title = poster_title(order)

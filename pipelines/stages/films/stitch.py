@@ -186,12 +186,12 @@ def _assembled(services: Services, run: Run, plan: FilmPlan, film: Path, poster:
     report = services.editor.assemble(plan, film, ready=scratch.cache(services))
     services.points.reach("cut.assembled", run=run.id)
     with ThreadPoolExecutor(max_workers=1) as beside:
-        look = posters.look_of(services, run, plan, report)
+        look = posters.poster_of(services, run, plan, report)
         chosen = beside.submit(services.editor.poster, film, poster, look)
         verdict = services.editor.examine(film, plan)
     if not verdict.ok and verdict.curable:
         report, verdict = _second_try(services, run, plan, film, report, verdict)
-        services.editor.poster(film, poster, posters.look_of(services, run, plan, report))
+        services.editor.poster(film, poster, posters.poster_of(services, run, plan, report))
     else:
         chosen.result()
     return report, verdict
