@@ -45,6 +45,27 @@ class Regenerate(Body):
         return None if self.max_cost_usd is None else to_micro(self.max_cost_usd)
 
 
+class Restore(Body):
+    """Which film of the run is to be its film again."""
+
+    take: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="The `take` of one of its `cuts`. Left out: the present one, for a row that shows another run.",
+        ),
+    ] = None
+    dry_run: DryRun = False
+
+
+class ChooseClip(Body):
+    """Which of its clips a scene is to show again."""
+
+    clip_id: Annotated[str, Field(min_length=1, max_length=100, description="One of the scene's `clips`.")]
+    dry_run: DryRun = False
+
+
 class Decision(Body):
     """What a person decides about a generation of which nobody knows whether it was bought."""
 

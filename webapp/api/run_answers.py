@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -120,6 +120,9 @@ class EventView(Answer):
     new: str | None
     actor: Annotated[str, Field(description="To an account: one of its keys, `airtable`, or `the operator`.")]
     sentence: str
+    about: Annotated[
+        list[Literal["milestones", "money"]], Field(description="The filters of the run's page that show it.")
+    ]
 
 
 class Choice(Answer):

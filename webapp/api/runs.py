@@ -9,10 +9,11 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.field_labels import for_clip
 from pipelines.domain.records import Run
 from pipelines.stages.decisions import control, dry_run
+from pipelines.stages.delivery import restore
 from pipelines.stages.views import run_view
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates, run_answers
-from webapp.api.decisions import Decision, Regenerate, RunAction
+from webapp.api.decisions import ChooseClip, Decision, Regenerate, Restore, RunAction
 from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.queries import NO_CURSOR, RunQuery, SceneQuery, is_cursor, moment
 from webapp.context import actor, services
@@ -134,6 +135,29 @@ def regenerated(run_id: str, n: int, body: Regenerate) -> Run:
         return control.regenerate(services(), run_id, n, body.changes(), actor().name, at_most_micro=body.at_most_micro)
     except InvalidOrder as error:
         raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
+
+
+@_decision("/api/runs/{run_id}/restore", owner=Owner.ACCOUNT, summary="Choose an earlier film again", bodies=(Restore,))
+def restore_run(run_id: str, body: Restore) -> Reply:
+    """The film of an earlier take is the run's film again, and goes into its row. It costs nothing: no clip is bought,
+    and a film that is not kept any more is joined anew from its clips. Twice is once.
+    """
+    if body.dry_run:
+        return _rehearsal(None, restore.preview(services(), run_id, body.take))
+    return _shown(restore.restore(services(), run_id, body.take, actor().name))
+
+
+@_decision(
+    "/api/runs/{run_id}/scenes/{n}/choose",
+    owner=Owner.ACCOUNT,
+    summary="Choose an earlier clip of a scene again",
+    bodies=(ChooseClip,),
+)
+def choose_clip(run_id: str, n: int, body: ChooseClip) -> Reply:
+    """The scene shows that clip again, in a new cut with all others as they are. It costs nothing. Twice is once."""
+    if body.dry_run:
+        return _rehearsal(None, restore.preview_choice(services(), run_id, n, body.clip_id))
+    return _shown(restore.choose(services(), run_id, n, body.clip_id, actor().name))
 
 
 @_decision(

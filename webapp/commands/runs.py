@@ -12,6 +12,7 @@ from pipelines.domain.money import show as money
 from pipelines.domain.money import to_micro
 from pipelines.stages.base_rows import run_row
 from pipelines.stages.decisions import control
+from pipelines.stages.delivery import restore
 from pipelines.stages.files import revocations
 from pipelines.stages.files.erase import erase
 from pipelines.stages.files.revocations import Revoked
@@ -104,6 +105,38 @@ def cancel(run_id: str, *, json_: bool) -> None:
 def approve(run_id: str, *, json_: bool) -> None:
     """Go on with a run that waits for approval."""
     control.approve(services(), run_id, ACTOR)
+    _after(run_id, json_=json_)
+
+
+@group.command("restore")
+@click.argument("run_id")
+@click.option("--take", type=click.IntRange(0), help="Of the film; the present one if not given, for its row.")
+@click.option("--scene", type=click.IntRange(1), help="Choose an earlier clip of this scene instead, by --clip.")
+@click.option("--clip", "clip_id", help="The clip's id.")
+@click.option("--dry-run", is_flag=True, help="Only say whether it can be done.")
+@as_json
+@reports_errors
+def restore_(
+    run_id: str, *, take: int | None, scene: int | None, clip_id: str | None, dry_run: bool, json_: bool
+) -> None:
+    """Choose an earlier film, or an earlier clip of a scene, again; nothing is bought."""
+    if (scene is None) != (clip_id is None) or (scene is not None and take is not None):
+        raise click.UsageError("Name a take, or a scene and its clip.")
+    if dry_run:
+        found = (
+            restore.preview(services(), run_id, take)
+            if scene is None
+            else restore.preview_choice(services(), run_id, scene, clip_id or "")
+        )
+        if found.problems:
+            raise InvalidOrder(found.problems)
+        price = money(found.price_micro)
+        show({"price_usd": 0.0}, json_=json_, table=lambda: click.echo(f"It can be done, for {price}."))
+        return
+    if scene is None:
+        restore.restore(services(), run_id, take, ACTOR)
+    else:
+        restore.choose(services(), run_id, scene, clip_id or "", ACTOR)
     _after(run_id, json_=json_)
 
 

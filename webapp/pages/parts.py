@@ -13,11 +13,10 @@ from markupsafe import Markup
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.money import dollars
-from pipelines.domain.records import Event
 from pipelines.stages.base_rows import time_left
 from pipelines.stages.decisions import dry_run
 from pipelines.stages.review import shares
-from pipelines.stages.views import run_view, sentences
+from pipelines.stages.views import run_view
 from webapp.api.operate import catalogue, stopped
 from webapp.context import actor, services
 
@@ -135,11 +134,6 @@ def _scene(scene: dict[str, Any], status: str) -> dict[str, Any]:
         "current_clip": current[-1] if current else None,
         "older_clips": [clip for clip in scene["clips"] if not clip["current"] and clip["url"]],
     }
-
-
-def _told(event: Mapping[str, Any]) -> bool:
-    fields = {name: event[name] for name in ("entity", "entity_id", "name", "old", "new", "actor")}
-    return sentences.is_milestone(Event(at=0.0, run_id=None, **fields))
 
 
 def live(parts: Mapping[str, Part], *, every: int, title: str | None = None, says: str | None = None) -> Response:

@@ -5,6 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pipelines.domain.planning.clip_settings import SceneSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinedScene:
+    """A scene as it went into a film: its clip, and the words and settings that the film was made with."""
+
+    scene_id: str
+    clip_id: str
+    prompt: str = ""
+    caption: str | None = None
+    narration: str | None = None
+    sound: str | None = None
+    seconds: float = 0.0
+    model: str = ""
+    settings: SceneSettings = field(default_factory=SceneSettings)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinReport:
@@ -12,6 +29,8 @@ class JoinReport:
 
     paths: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    scenes: tuple[JoinedScene, ...] = ()
+    """In the film of the first format of each hook: the others show the same. Empty in films of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

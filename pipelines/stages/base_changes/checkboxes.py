@@ -10,13 +10,12 @@ from typing import Any
 from pipelines.domain.airtable.fields import AirtableTable, SceneField, VersionField, VideoField
 from pipelines.domain.errors import NotAllowed, Permanent
 from pipelines.domain.lifecycle import MOVING, RunStatus
-from pipelines.domain.records import Cut, Run, Scene
+from pipelines.domain.records import Run, Scene
 from pipelines.ports import AirtableRow, AirtableScene, AirtableVersion, Tx
 from pipelines.stages.base_changes import queue_sweep
-from pipelines.stages.base_rows import film_row, outbox
+from pipelines.stages.base_rows import outbox
 from pipelines.stages.decisions import control
-from pipelines.stages.delivery import verify_attachments
-from pipelines.stages.films.stitch import films_of
+from pipelines.stages.delivery import restore
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import ROW
 from pipelines.stages.orders import accept, schedule
@@ -160,35 +159,20 @@ def _restore(services: Services, base_id: str, version: AirtableVersion) -> str 
     if record_id is None:
         return None
     try:
-        cuts = _restorable(services, base_id, record_id, version.run)
+        run = _restorable(services, base_id, record_id, version.run)
+        restore.show_in_row(services, run)
     except NotAllowed as error:
         say(services, base_id, record_id, {VideoField.STATUS_DETAIL.value: error.marketer})
         return None
-    detail = {VideoField.STATUS_DETAIL.value: f"The film of run {version.run} is back."}
-    # A link of its own: what we believe to be in the cell may have been removed there by hand.
-    say(services, base_id, record_id, film_row.cells(services, cuts, mark=f"back-{now:.0f}") | detail)
-    if services.policy.airtable_reaches_us:
-        with services.store.write() as tx:
-            cut = tx.cuts.get(cuts[0].id, lock=True) or cuts[0]
-            later = {
-                "attachment": verify_attachments.schedule_verification(cut, AirtableTable.VIDEOS),
-                "next_at": now + verify_attachments.PAUSES_S[0],
-            }
-            tx.cuts.change(cut.id, **later)
-    return cuts[0].run_id
+    return run.id
 
 
-def _restorable(services: Services, base_id: str, record_id: str, number: int | None) -> list[Cut]:
-    run = last_run(services, base_id, record_id)
-    if run.status in MOVING:
-        raise NotAllowed(marketer=f"Wait until run {run.number} has ended, then restore.")
+def _restorable(services: Services, base_id: str, record_id: str, number: int | None) -> Run:
+    newest = last_run(services, base_id, record_id)
+    if newest.status in MOVING:
+        raise NotAllowed(marketer=f"Wait until run {newest.number} has ended, then restore.")
     with services.store.read() as tx:
-        cuts = _films_of(tx, base_id, record_id, number)
-    if not cuts:
-        raise NotAllowed(marketer=f"The film of run {number} is not kept any more. Tick Generate to make it anew.")
-    return cuts
-
-
-def _films_of(tx: Tx, base_id: str, record_id: str, number: int | None) -> list[Cut]:
-    runs = tx.runs.find(base_id=base_id, record_id=record_id, number=number or 0)
-    return [cut for cut in films_of(tx, runs[0]) if cut.key is not None] if runs else []
+        runs = tx.runs.find(base_id=base_id, record_id=record_id, number=number or 0)
+    if not runs:
+        raise restore.not_kept(number or 0)
+    return runs[0]

@@ -103,7 +103,7 @@ def retry_within(services: Services, tx: Tx, who: Actor, run: Run, ceiling_micro
         raise NotAllowed(
             marketer=f"Only a run that stopped can be retried; this one is {run.status.value}, so wait for it."
         )
-    _must_be_alone(tx, run)
+    must_be_alone(tx, run)
     return _retry(services, tx, who, run, ceiling_micro)
 
 
@@ -121,7 +121,7 @@ def go_on(services: Services, run_id: str, actor: str) -> None:
     retry(services, run_id, actor)
 
 
-def _must_be_alone(tx: Tx, run: Run) -> None:
+def must_be_alone(tx: Tx, run: Run) -> None:
     """Two runs of one row at once would write over each other."""
     if run.record_id is None:
         return
@@ -205,7 +205,7 @@ def regenerate(
         if not found:
             raise NotFound(f"scene {number} of {run_id}", marketer=f"This run has no scene {number}.")
         scene = found[0]
-        _must_be_alone(tx, run)
+        must_be_alone(tx, run)
         if tx.generations.count(scene_id=scene.id, status=tuple(OPEN)):
             raise NotAllowed(
                 marketer=f"Scene {number} is still being made, or its payment is in doubt. "

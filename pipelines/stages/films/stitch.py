@@ -16,7 +16,7 @@ from pipelines.domain.keys import new_id, new_token, storage_folder
 from pipelines.domain.lifecycle import CutStatus, RunStatus
 from pipelines.domain.planning.hooks import film_of
 from pipelines.domain.records import Clip, Cut, Run, Scene
-from pipelines.domain.state.delivery import JoinReport
+from pipelines.domain.state.delivery import JoinedScene, JoinReport
 from pipelines.domain.state.open_json import JsonObject
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import film_row, run_row
@@ -48,10 +48,15 @@ class _Made:
 
 
 def make_cuts(services: Services, actor: Actor, run: Run) -> None:
-    """Make every format of the run's present take, then go on to delivery."""
+    """Make every format of the run's present take, then go on to delivery. Films that are there, as those of a version
+    that was chosen again, wait for nothing.
+    """
     run = pieces.settle_rate(services, run)
     plan = run.known_plan
-    if run.known_order.voiceover:
+    with services.store.read() as tx:
+        there = sum(cut.status is not CutStatus.PLANNED for cut in films_of(tx, run))
+    is_made = there == len(plan.hooks) * len(plan.formats)
+    if run.known_order.voiceover and not is_made:
         with services.store.write() as tx:
             # What another run was buying may have come since, or that run has stopped: then it is ours to buy.
             lines.order_lines(services, tx, actor, run, tx.scenes.find(run_id=run.id, order="number"))
@@ -60,7 +65,7 @@ def make_cuts(services: Services, actor: Actor, run: Run) -> None:
         clips = _clips_of(tx, scenes)
         busy = any(clip.lease_token and clip.lease_until > actor.now for clip in clips.values())
         unsaid = lines.waits(tx, services, run, scenes)
-    if busy or unsaid:
+    if not is_made and (busy or unsaid):
         # Somebody is making a piece of one of them right now: waiting a moment is cheaper than making it twice. And a
         # line that is still to come always ends, one way or the other.
         with services.store.write() as tx:
@@ -114,7 +119,11 @@ def make_cut(
         "poster_key": made.poster_key,
         "extras": made.extras,
         "footage": made.report.footage,
-        "report": JoinReport(paths=made.report.paths, notes=made.report.notes),
+        "report": JoinReport(
+            paths=made.report.paths,
+            notes=made.report.notes,
+            scenes=as_joined(scenes) if name == run.known_plan.formats[0] and not animatic else (),
+        ),
         "verdict": made.verdict,
     }
     with services.store.write() as tx:
@@ -123,6 +132,25 @@ def make_cut(
         cut = transition_cut(tx, actor, cut, CutStatus.MADE, **values)
     services.points.reach("cut.committed", run=run.id, cut=cut.id)
     return cut
+
+
+def as_joined(scenes: Sequence[Scene]) -> tuple[JoinedScene, ...]:
+    """What has to be known to put this very film into its run again."""
+    return tuple(
+        JoinedScene(
+            scene_id=scene.id,
+            clip_id=scene.clip_id,
+            prompt=scene.prompt,
+            caption=scene.caption,
+            narration=scene.narration,
+            sound=scene.sound,
+            seconds=scene.seconds,
+            model=scene.model,
+            settings=scene.settings,
+        )
+        for scene in scenes
+        if scene.clip_id
+    )
 
 
 def _planned(services: Services, actor: Actor, run: Run, name: str, hook: str, *, animatic: bool) -> Cut:

@@ -214,7 +214,11 @@ def event_view(picture: Picture, event: Event) -> dict[str, Any]:
         "new": event.new,
         "actor": event.actor,
         "sentence": sentences.event_sentence(event, numbers),
+        "about": [name for name, is_it in _ABOUT.items() if is_it(event)],
     }
+
+
+_ABOUT = {"milestones": sentences.is_milestone, "money": sentences.is_about_money}
 
 
 def choices(picture: Picture) -> list[dict[str, Any]]:

@@ -229,6 +229,18 @@ def is_milestone(event: Event) -> bool:
     )
 
 
+def is_about_money(event: Event) -> bool:
+    """Whether it bought, agreed to, saved or gave up something."""
+    detail = event.detail
+    amounts = (detail.cost_micro, detail.price_micro, detail.saved_micro)
+    return event.name in _MONEY or any(amount is not None for amount in amounts)
+
+
+_MONEY = frozenset(
+    {"approved", "dearer", "over_budget", "decided", "paid_in_vain", "regenerate", "retried", "restored"}
+)
+
+
 def doubt_question(gen: Generation, scene: int) -> str:
     """What a person is asked about money in doubt."""
     return (
