@@ -29,6 +29,8 @@ BODIES: dict[str, Callable[[Ids], dict[str, Any]]] = {
         "method": "tools/call",
         "params": {"name": "get_run", "arguments": {"run_id": ids["run_id"]}},
     },
+    "api.choose_clip": lambda ids: {"clip_id": ids["clip_id"]},
+    "pages.choose": lambda ids: {"clip_id": ids["clip_id"]},
     "pages.decide": lambda _: {"choice": "wait"},
     "pages.share_run": lambda _: {"days": "3"},
     "pages.start": lambda _: {"once": "first"},
@@ -45,11 +47,13 @@ MAKES = {
 QUERIES = {
     "api.usage": {"by": "model,record,key,base,account,project"},
     "pages.usage_file": {"by": "model,record,key,base,account,project"},
+    "pages.compare_page": {"left": f"cut_run_{MARK}", "right": f"cut_{MARK}"},
 }
 LISTS = {
     *("api.list_runs", "api.usage", "api.list_keys", "api.account", "api.list_webhooks", "api.list_batches"),
     *("api.get_credits", "api.list_credit_entries"),
     *("pages.index", "pages.index_live", "pages.usage_page", "pages.usage_file", "pages.queue_page"),
+    "pages.compare_page",
 }
 """What shows an account its own without being told an id."""
 SAME_FOR_ALL = {"api.models", "pages.new_video"}

@@ -10,13 +10,15 @@ from flask.testing import FlaskClient
 
 from pipelines.domain.customers.batches import Batch
 from pipelines.domain.customers.notices import USUAL, Endpoint, Facts, Notice, NoticeStatus, NoticeType
-from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
+from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.money import Account, Posting
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import (
     ApiKey,
     Base,
+    Clip,
     CustomerAccount,
+    Cut,
     Event,
     LedgerEntry,
     LotKind,
@@ -98,6 +100,11 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
     gen = harness.generation(doubtful.id, id=f"gen_{MARK}", status=GenerationStatus.UNKNOWN, idem_key=MARK)
     harness.put(doubtful, harness.scene(doubtful.id, status=SceneStatus.GENERATING), gen)
     harness.put(Event(at=now, entity="run", entity_id=doubtful.id, run_id=doubtful.id, name="status", new="queued"))
+    film = Cut(id=f"cut_{MARK}", run_id=doubtful.id, take=0, format="16:9", status=CutStatus.DELIVERED, token=MARK)
+    clip = Clip(
+        id=f"clip_{MARK}", run_id=doubtful.id, scene_id=gen.scene_id, fingerprint=MARK, sha256=MARK, key=MARK, size=1
+    )
+    harness.put(film, clip)
     with harness.store.write() as tx:
         tx.post(
             [
@@ -158,6 +165,8 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
         "sweep_id": f"swp_{MARK}",
         "key_id": who.key_id,
         "base_id": THEIR_BASE,
+        "clip_id": clip.id,
+        "cut_id": cut.id,
         "token": cut.token,
         "n": "1",
     }
@@ -166,6 +175,8 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
 UNKNOWN: Mapping[str, str] = {
     "share_id": "share_of_nobody",
     "batch_id": "bat_of_nobody",
+    "clip_id": "clip_of_nobody",
+    "cut_id": "cut_of_nobody",
     "endpoint_id": "ep_of_nobody",
     "notice_id": "msg_of_nobody",
     "run_id": "run_of_nobody",

@@ -2,7 +2,7 @@
 often a scanner or a history follows it. Importing the modules registers their routes.
 """
 
-from webapp.pages import decide, fonts, new, rows, runs, shares, sign_in
+from webapp.pages import decide, fonts, new, rows, runs, shares, sign_in, versions
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import register
 from webapp.pages.overview import films, operate, queue, usage
@@ -23,4 +23,5 @@ __all__ = [
     "shares",
     "sign_in",
     "usage",
+    "versions",
 ]

@@ -74,6 +74,15 @@ def seconds(value: float | None) -> str:
     return f"{round(value, 1):g} s"
 
 
+def elapsed(value: float) -> str:
+    """`1:08`, `1:02:08`."""
+    whole = max(0, round(value))
+    hours, rest = divmod(whole, _MINUTE**2)
+    if hours:
+        return f"{hours}:{rest // _MINUTE:02d}:{rest % _MINUTE:02d}"
+    return f"{rest // _MINUTE}:{rest % _MINUTE:02d}"
+
+
 def size(value: int | None) -> str:
     """`4.2 MB`."""
     if value is None:
@@ -138,6 +147,7 @@ def register(app: Flask) -> None:
         clock,
         iso_time,
         seconds,
+        elapsed,
         size,
         tone,
         status_word,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flask import Response, json, render_template, request
@@ -45,8 +46,8 @@ def run_parts(run_id: str) -> tuple[dict[str, Any], dict[str, Part]]:
     models = [model for model in catalogue().models if model.configured and model.warning is None] if may else []
     shared = {"run": run, "person_may_act": may, "models": models, "going_on_usd": _going_on(run) if may else 0.0}
     again = _prices(run, [model.id for model in models]) if may and "regenerate" in run["actions"] else {}
-    names = ("head", "decide", "film", "costs", "history")
-    made = {name: part(name, **shared) for name in names}
+    made = {name: part(name, **shared) for name in ("head", "decide", "film", "versions", "costs")}
+    made["history"] = part("history", **shared, history=_history(run))
     made["review"] = part("review", **shared, **_review(run))
     made |= {
         f"scene-{scene['number']}": part("scene", scene=scene, prices=again.get(scene["number"], {}), **shared)
@@ -104,11 +105,41 @@ def _dressed(run: dict[str, Any]) -> dict[str, Any]:
         "in_doubt": any(scene["word"] == _IN_DOUBT for scene in scenes),
         "clips_ready": sum(scene["current_clip"] is not None for scene in scenes),
         "films": films or animatics[-1:],
-        "milestones": [event for event in reversed(run["events"]) if _told(event)],
+        "versions": list(_versions(run["cuts"])),
         "left": None if rest is None else time_left.said(rest, services().clock.now()),
         "stopped_all": stopped().on and RunStatus(run["status"]) in MOVING,
     }
     return {**run, **extra}
+
+
+def _versions(cuts: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """One film for each take, the newest first."""
+    films = [cut for cut in cuts if not cut["animatic"]]
+    for take in sorted({cut["take"] for cut in films}, reverse=True):
+        yield min((cut for cut in films if cut["take"] == take), key=lambda cut: (cut["hook"] or "", cut["created_at"]))
+
+
+_VIEWS = {"milestones": "Milestones", "money": "Money", "everything": "Everything"}
+
+
+def history_asked() -> str | None:
+    """The filter of the history that the page was asked for, for the addresses that keep it."""
+    asked = request.args.get("history")
+    return asked if asked in _VIEWS else None
+
+
+def _history(run: dict[str, Any]) -> dict[str, Any]:
+    """What happened, as far as it is asked for, the newest first. The small steps are the operator's."""
+    views = {name: label for name, label in _VIEWS.items() if name != "everything" or actor().may("admin")}
+    asked = history_asked()
+    view = asked if asked in views else "milestones"
+    began = datetime.fromisoformat(run["created_at"])
+    events = [
+        {**event, "elapsed": (datetime.fromisoformat(event["at"]) - began).total_seconds()}
+        for event in reversed(run["events"])
+        if view == "everything" or view in event["about"]
+    ]
+    return {"views": views, "view": view, "events": events}
 
 
 _WAITING = frozenset({"Queued", "Generating"})

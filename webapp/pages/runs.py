@@ -10,6 +10,7 @@ from markupsafe import escape
 from werkzeug.wrappers import Response as Redirect
 
 from pipelines.domain.errors import InvalidOrder
+from pipelines.domain.keys import new_token
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.money import dollars, show_enough
 from pipelines.security import links
@@ -25,7 +26,7 @@ from webapp.errors import HttpProblem, not_here
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import here
 from webapp.pages.forms import number, once
-from webapp.pages.parts import live, pace, run_parts
+from webapp.pages.parts import history_asked, live, pace, run_parts
 
 MOST_RUNS = 50
 """So many of a row's runs are listed, the newest."""
@@ -73,21 +74,21 @@ def run_live(run_id: str) -> Response:
 @declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
 def approve(run_id: str) -> Response | Redirect:
     """Approve the quote and the scenes."""
-    return _on_run(run_id, lambda: control.approve(services(), run_id, actor().name))
+    return on_run(run_id, lambda: control.approve(services(), run_id, actor().name))
 
 
 @bp.post("/runs/<run_id>/cancel")
 @declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
 def cancel(run_id: str) -> Response | Redirect:
     """Cancel; what is paid for is kept."""
-    return _on_run(run_id, lambda: control.cancel(services(), run_id, actor().name))
+    return on_run(run_id, lambda: control.cancel(services(), run_id, actor().name))
 
 
 @bp.post("/runs/<run_id>/retry")
 @declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
 def retry(run_id: str) -> Response | Redirect:
     """Go on with a run that has stopped."""
-    return _on_run(run_id, lambda: control.retry(services(), run_id, actor().name))
+    return on_run(run_id, lambda: control.retry(services(), run_id, actor().name))
 
 
 @bp.post("/runs/<run_id>/scenes/<int(max=50):n>/regenerate")
@@ -96,7 +97,7 @@ def regenerate(run_id: str, n: int) -> Response | Redirect:
     """Make one scene again, with other words or settings, for no more than the price that was shown."""
     must_exist(run_id)
     wanted = _regenerate_form(run_id, n)
-    return _on_run(run_id, lambda: regenerated(run_id, n, wanted))
+    return on_run(run_id, lambda: regenerated(run_id, n, wanted))
 
 
 @bp.post("/runs/<run_id>/scenes/<int(max=50):n>/quote")
@@ -151,7 +152,7 @@ def _regenerate_form(run_id: str, n: int) -> Regenerate:
 def decide(run_id: str, generation_id: str) -> Response | Redirect:
     """What to do about money in doubt."""
     choice = validated(Decision, {"choice": request.form.get("choice", "")}).choice
-    return _on_run(run_id, lambda: _decide(run_id, generation_id, choice))
+    return on_run(run_id, lambda: _decide(run_id, generation_id, choice))
 
 
 def _decide(run_id: str, generation_id: str, choice: str) -> None:
@@ -162,7 +163,8 @@ def _decide(run_id: str, generation_id: str, choice: str) -> None:
         control.decide(services(), generation_id, choice, actor().name)
 
 
-def _on_run(run_id: str, act: Callable[[], object]) -> Response | Redirect:
+def on_run(run_id: str, act: Callable[[], object]) -> Response | Redirect:
+    """Do it, and show the run. Raises 404."""
     must_exist(run_id)
     return once(here(url_for("pages.run_page", run_id=run_id)), act)
 
@@ -182,9 +184,21 @@ def show_run(run_id: str) -> str:
         run=run,
         sections=parts,
         others=others,
+        films_of=_films_of([other["run_id"] for other in others]),
+        may_act=actor().may("trigger"),
+        press=new_token(),
         person=signed_in_person(),
-        live=here(url_for("pages.run_live", run_id=run_id)),
+        live=here(url_for("pages.run_live", run_id=run_id, history=history_asked())),
     )
+
+
+def _films_of(run_ids: list[str]) -> dict[str, str]:
+    """The first film of each run's newest take that is kept, by the run."""
+    with services().store.read() as tx:
+        cuts = tx.cuts.find(run_id=run_ids, animatic=False, deleted_at=None, order="take") if run_ids else []
+    # Of one take the first one that was made stands last.
+    newest = sorted((cut for cut in cuts if cut.key), key=lambda cut: (cut.take, -cut.created_at))
+    return {cut.run_id: cut.id for cut in newest}
 
 
 def _title(run: dict[str, Any]) -> str:

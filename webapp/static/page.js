@@ -196,6 +196,24 @@ if (player) {
   });
 }
 
+// Two films side by side start at the same moment, the second one silent.
+const both = document.querySelector("[data-both]");
+if (both) {
+  const films = [...document.querySelectorAll("[data-compare] video")];
+  both.hidden = films.length < 2;
+  both.addEventListener("click", () => {
+    const start = films.every((film) => film.paused || film.ended);
+    films.forEach((film, n) => {
+      if (!start) return film.pause();
+      film.currentTime = films[0].ended ? 0 : films[0].currentTime;
+      film.muted = n > 0;
+      film.play();
+    });
+    both.textContent = start ? "Pause both" : "Play both";
+  });
+  films.forEach((film) => film.addEventListener("ended", () => { both.textContent = "Play both"; }));
+}
+
 document.getElementById("wrong")?.focus();
 clocks(document);
 if (document.body.dataset.live) follow(document.body.dataset.live);
