@@ -152,4 +152,3 @@ def _words(before: str, after: str) -> Iterator[tuple[str, str]]:
 
 
 _MOST_WORDS = 1500
-
