@@ -128,7 +128,8 @@ def test_two_films_are_laid_side_by_side(home: WebHarness) -> None:
 )
 def test_the_history_is_filtered(home: WebHarness, view: str, seen: set[str], hidden: set[str]) -> None:
     home.finished()
-    at, about = home.clock.now() + 68, {"run_id": "run_finished", "entity": "generation", "entity_id": "gen_1"}
+    at = home.clock.now() + 68
+    about: dict[str, Any] = {"run_id": "run_finished", "entity": "generation", "entity_id": "gen_1"}
     paid, scene = (
         EventDetail(cost_micro=400_000, scene="scene_run_finished_1"),
         EventDetail(scene="scene_run_finished_1"),
@@ -147,5 +148,5 @@ def test_the_history_is_filtered(home: WebHarness, view: str, seen: set[str], hi
     assert "+1:08" in told
     live = re.search(r'data-live="([^"]+)"', page)
     assert live
-    parts = home.client.get(live[1].replace("&amp;", "&")).json["parts"]
-    assert {words for words in seen if words in parts["history"]["html"]} == seen
+    answer: Any = home.client.get(live[1].replace("&amp;", "&")).json
+    assert {words for words in seen if words in answer["parts"]["history"]["html"]} == seen
