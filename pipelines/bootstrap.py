@@ -300,6 +300,7 @@ def build_services(
     from pipelines.payments import build_payment_events, build_payments
     from pipelines.providers.catalogue import load_catalogue
     from pipelines.providers.registry import build_providers
+    from pipelines.security.film_signature import build_signer
     from pipelines.speech import build_speech
     from pipelines.storage import build_store
     from pipelines.webhook_sender import WebhookSender
@@ -343,6 +344,7 @@ def build_services(
         chain=payments.chain,
         payment_events=build_payment_events(settings),
         prompt_check=build_prompt_check(settings),
+        signer=build_signer(settings),
     )
 
 

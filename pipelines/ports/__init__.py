@@ -22,7 +22,7 @@ from pipelines.ports.airtable import (
 )
 from pipelines.ports.database import Commits, DayCap, Discrepancy, Rows, Store, Tx
 from pipelines.ports.files import Intake, Links, MediaStore, Stored
-from pipelines.ports.film_editor import Around, FilmEditor
+from pipelines.ports.film_editor import Around, FilmEditor, FilmSigner
 from pipelines.ports.notices import Message, NoticeSender, SendOutcome
 from pipelines.ports.payments import (
     Authorization,
@@ -76,6 +76,7 @@ __all__ = [
     "Discrepancy",
     "Facilitator",
     "FilmEditor",
+    "FilmSigner",
     "GenerationRequest",
     "Health",
     "Hints",

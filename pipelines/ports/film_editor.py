@@ -96,3 +96,15 @@ class FilmEditor(Protocol):
 
     def subtitles(self, plan: FilmPlan, report: FilmReport, dest_stem: Path) -> Sequence[Path]:
         """Write `<stem>.srt` and `<stem>.vtt` from the plan's captions; empty when there are none."""
+
+
+class FilmSigner(Protocol):
+    """Content credentials (C2PA) with the operator's certificate."""
+
+    def sign(self, film: Path, dest: Path, title: str, clips: Sequence[Path]) -> None:
+        """Write the film again with a signed statement in it: made with AI, of the clips of these scenes. Picture and
+        sound stay as they are. Raises NotConfigured and Unavailable.
+        """
+
+    def check(self) -> str:
+        """In a sentence, who signs and until when. Raises NotConfigured."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -17,7 +18,8 @@ from pipelines.settings import model, values
 from pipelines.settings.model import OwnSettings, Settings
 from pipelines.settings.networks import TOKENS
 
-FILES = ("FIELD_MAP", "CATALOGUE", "GOOGLE_APPLICATION_CREDENTIALS", "PRICE_LIST", "MODERATION_WORDS")
+SIGNING = ("C2PA_CERTIFICATE", "C2PA_PRIVATE_KEY")
+FILES = ("FIELD_MAP", "CATALOGUE", "GOOGLE_APPLICATION_CREDENTIALS", "PRICE_LIST", "MODERATION_WORDS", *SIGNING)
 """Variables that name a file of the operator's."""
 Problems = list[tuple[str, str]]
 M = TypeVar("M", bound=BaseModel)
@@ -190,9 +192,20 @@ def _cross_check(found: Mapping[str, str], problems: Problems) -> None:
     if "DATABASE_DIRECT_URL" in found.keys() - given and found["DATABASE_URL"].startswith("sqlite:"):
         problems.append(("DATABASE_DIRECT_URL", "leads around a pooler, but DATABASE_URL is a file: take one out."))
     _check_x402(found, given, problems)
+    _check_signing(found, problems)
     for name in FILES:
         if name in found and not Path(found[name]).is_file():
             problems.append((name, "names a file that is not there."))
+
+
+def _check_signing(found: Mapping[str, str], problems: Problems) -> None:
+    """What would else be found out by the first film, which would be delivered unsigned."""
+    wanted = [name for name in SIGNING if name in found]
+    if not wanted:
+        return
+    problems.extend((name, f"is required where {wanted[0]} is set.") for name in SIGNING if name not in found)
+    if find_spec("c2pa") is None:
+        problems.append((wanted[0], "needs packages that are not installed: pip install -r requirements-c2pa.txt"))
 
 
 def _check_x402(found: Mapping[str, str], given: set[str], problems: Problems) -> None:

@@ -399,6 +399,12 @@ class Settings(BaseSettings):
     disclosure: str | None = variable(
         FILMS, "What every film says of itself in its metadata, such as: Made with AI.", max_length=500
     )
+    c2pa_certificate: Path | None = variable(
+        FILMS,
+        "A PEM file with your certificate and those above it: every film is signed with it (C2PA), so that anybody can "
+        "tell whether it was changed; needs requirements-c2pa.txt.",
+    )
+    c2pa_private_key: Path | None = variable(FILMS, "A PEM file with its private key, without a password.")
 
     speech_base_url: Address | None = variable(
         FILMS, "Address of a voice service that answers POST /audio/speech, such as https://api.openai.com/v1."

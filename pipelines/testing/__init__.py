@@ -16,7 +16,7 @@ from pipelines.testing.fakes import (
     ScriptedModerator,
     ScriptedWriter,
 )
-from pipelines.testing.film_editor import QuietFilmEditor
+from pipelines.testing.film_editor import QuietFilmEditor, ScriptedSigner
 from pipelines.testing.provider import Outcome, Purchase, ScriptedProvider, ScriptedProviders
 from pipelines.testing.services import (
     CATALOGUE,
@@ -46,6 +46,7 @@ __all__ = [
     "ScriptedModerator",
     "ScriptedProvider",
     "ScriptedProviders",
+    "ScriptedSigner",
     "ScriptedWriter",
     "ServicesHarness",
     "empty_database",

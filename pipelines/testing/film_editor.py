@@ -6,7 +6,7 @@ import wave
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.domain.errors import InvalidOrder, Problem, UnplayableMedia
+from pipelines.domain.errors import InvalidOrder, Problem, ReelgridError, UnplayableMedia
 from pipelines.domain.footage import (
     BEST_FRAME,
     Boundary,
@@ -201,3 +201,23 @@ class QuietFilmEditor:
 def _picture(source: Path, dest: Path) -> Path:
     dest.write_text(digest("picture", source.read_bytes().hex()))
     return dest
+
+
+class ScriptedSigner:
+    """ports.FilmSigner: each signature is another, as real ones are; `broken` is raised instead."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, list[Path]]] = []
+        self.broken: ReelgridError | None = None
+
+    def sign(self, film: Path, dest: Path, title: str, clips: Sequence[Path]) -> None:
+        """The film, and a box behind it that no player reads."""
+        if self.broken is not None:
+            raise self.broken
+        self.asked.append((title, list(clips)))
+        mark = len(self.asked).to_bytes(8)
+        dest.write_bytes(film.read_bytes() + (8 + len(mark)).to_bytes(4) + b"free" + mark)
+
+    def check(self) -> str:
+        """Always well."""
+        return "films are signed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -369,3 +370,22 @@ def test_half_a_bucket_changes_nothing_and_a_bucket_needs_its_keys(tmp_path: Pat
     assert load_settings({"BUCKET": "reels-1"}, tmp_path).storage.bucket is None
     missing = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
     assert set(problems({"STORAGE_URL": "s3://reels-1"}, tmp_path)) == missing
+
+
+def test_signing_needs_both_files_and_its_packages(tmp_path: Path) -> None:
+    """Said at the start, with the command: not by films that are delivered unsigned."""
+    for name in ("certificate.pem", "key.pem"):
+        (tmp_path / name).touch()
+    both = {"C2PA_CERTIFICATE": "certificate.pem", "C2PA_PRIVATE_KEY": "key.pem"}
+    known = sys.modules.pop("c2pa", None)
+    sys.modules["c2pa"] = None  # type: ignore[assignment]
+    try:
+        found = problems(both, tmp_path)
+    finally:
+        sys.modules.pop("c2pa")
+        sys.modules.update({} if known is None else {"c2pa": known})
+    assert found == {"C2PA_CERTIFICATE": "needs packages that are not installed: pip install -r requirements-c2pa.txt"}
+    assert "is required" in problems({"C2PA_PRIVATE_KEY": "key.pem"}, tmp_path)["C2PA_CERTIFICATE"]
+    assert "not there" in problems({**both, "C2PA_PRIVATE_KEY": "gone.pem"}, tmp_path)["C2PA_PRIVATE_KEY"]
+    unset = load_settings({}, tmp_path)
+    assert (unset.c2pa_certificate, unset.c2pa_private_key) == (None, None)

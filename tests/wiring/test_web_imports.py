@@ -20,6 +20,7 @@ HEAVY = (
     "opentelemetry.exporter",
     "hibari",
     "onnxruntime",
+    "c2pa",
     "pipelines.sandbox",
     "worker",
     "x402",

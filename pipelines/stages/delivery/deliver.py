@@ -15,6 +15,7 @@ from pipelines.domain.records import Cut, OutboxEntry, Run
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import base_outages, film_row, run_row, scene_rows
 from pipelines.stages.delivery import verify_attachments
+from pipelines.stages.films.signing import NOT_SIGNED
 from pipelines.stages.films.stitch import films_of
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
@@ -242,7 +243,8 @@ def _finish(
         doubts = _doubts(tx, run)
         to = _R.NEEDS_ATTENTION if doubts else _R.DONE
         sentence = detail or (READY if not doubts else "The film is ready, with something to look at.")
-        sentence = " ".join(filter(None, (sentence, _without_captions(tx, run))))
+        unsigned = next((NOT_SIGNED for cut in cuts if cut.report and NOT_SIGNED in cut.report.notes), None)
+        sentence = " ".join(filter(None, (sentence, _without_captions(tx, run), unsigned)))
         run = transition_run(tx, actor, run, to, detail=sentence, error=" ".join(doubts) or None, finished_at=now)
         ledger.release(tx, now, run)
         scene_rows.show_all(services, tx, run, urgent=True)

@@ -21,7 +21,7 @@ from pipelines.domain.state.open_json import JsonObject
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import film_row, run_row
 from pipelines.stages.files import keep
-from pipelines.stages.films import cards, pieces, posters, timeline
+from pipelines.stages.films import cards, pieces, posters, signing, timeline
 from pipelines.stages.films.timeline import Shot
 from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.kernel import scratch
@@ -199,12 +199,14 @@ def _make(
     plan = film_plan(services, run, cut.format, scenes, clips)
     film = folder / "film.mp4"
     report, verdict = _assembled(services, run, plan, film, folder / "poster.jpg")
+    shown = film_name(run, cut.format, cut.hook, animatic=False)
+    shown_clips = [clips[scene.id] for scene in scenes]
+    if not cut.animatic:
+        report = signing.signed(services, report, shown, shown_clips)
     sha = sha256_of(film)
     stem = f"{storage_folder('cuts', run.account_id)}/{sha[:2]}/{sha}"
-    shown = film_name(run, cut.format, cut.hook, animatic=False)
     key = keep.keep(services, run.id, film, f"{stem}.mp4", "video/mp4", shown).key
     poster = _beside(services, run, folder / "poster.jpg", stem, "image/jpeg")
-    shown_clips = [clips[scene.id] for scene in scenes]
     extras = _extras(services, run, plan, report, verdict, folder, stem, shown_clips)
     return _Made(report=report, verdict=verdict, key=key, sha256=sha, poster_key=poster, extras=extras)
 

@@ -19,6 +19,7 @@ from pipelines.ports import (
     CrashPoints,
     Facilitator,
     FilmEditor,
+    FilmSigner,
     Hints,
     Intake,
     Issuer,
@@ -70,6 +71,8 @@ class Services:
     """What Stripe remembers; None without a key for it."""
     prompt_check: PromptCheck | None = None
     """None where whatever a provider takes is filmed."""
+    signer: FilmSigner | None = None
+    """None where films are not signed."""
 
     @property
     def today(self) -> date:

@@ -79,6 +79,9 @@ def all_checks(core: Services) -> Iterator[Finding]:
         "Look at SPEECH_VOICE; where onnxruntime has no wheel the built-in voice cannot be had, and nothing is spoken."
     )
     yield _tried("voiceover", lambda: core.speech.check(core.today), "answers", fix, warning=True)
+    if core.signer is not None:
+        fix = "Look at C2PA_CERTIFICATE and C2PA_PRIVATE_KEY; until then films are delivered unsigned."
+        yield _tried("signing", core.signer.check, "can sign", fix, warning=True)
     yield from _models(core)
     yield from _webhooks()
     yield from _sealed(core)
