@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
+from collections.abc import Iterable
 
 from pipelines.settings import Settings
 
 HEAVY = (
-    "numpy",
-    "av",
-    "PIL.ImageFont",
-    "moviepy",
     "openai.resources.videos",
     "pyairtable",
     "httpx",
@@ -20,13 +18,21 @@ HEAVY = (
     "pipelines.providers.sora",
     "pipelines.providers.local",
     "pipelines.writers",
+    "pipelines.stages.scheduler.steps",
+)
+"""What every process of the worker service uses, loaded once for all of them."""
+MEDIA = (
+    "numpy",
+    "av",
+    "PIL.ImageFont",
+    "moviepy",
     "pipelines.media.join.assemble",
     "pipelines.media.normalise.normalise",
     "pipelines.media.cards.animatic",
     "pipelines.media.review.examine",
     "pipelines.media.review.poster",
-    "pipelines.stages.scheduler.steps",
 )
+"""What only those who cut films use: some 35 MB that are there while films are made."""
 
 
 _GENAI = ("google.genai._interactions", "google.genai._gaos.google_genai", "google.genai._gaos.interactions")
@@ -43,7 +49,23 @@ GOOGLE = {
 
 
 def load(settings: Settings) -> None:
-    """Import them all."""
+    """Import what all share."""
     wanted = [name for setting, names in GOOGLE.items() if getattr(settings, setting) for name in names]
-    for name in (*HEAVY, *wanted):
+    _import((*HEAVY, *wanted))
+
+
+def load_media() -> None:
+    """Import what those need besides who cut films, and fork for it."""
+    _import(MEDIA)
+    before_forks()
+
+
+def before_forks() -> None:
+    """A collection that goes through all this writes into it, and each child would have a copy of its own."""
+    gc.collect()
+    gc.freeze()
+
+
+def _import(names: Iterable[str]) -> None:
+    for name in names:
         importlib.import_module(name)

@@ -1,4 +1,7 @@
-"""Hints over RQ: a dotted string, a kind and an id. The only user of RQ in the core; nothing is ever read back."""
+"""Hints over RQ: a dotted string, a kind and an id. The only user of RQ in the core; nothing is ever read back.
+
+Redis and RQ are imported where they are used: the web process sends no hints, and they are 10 MB of its memory.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,12 @@ import functools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
-from rq import Queue
-from rq.serializers import JSONSerializer
+from typing import TYPE_CHECKING
 
 from pipelines.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,10 @@ rows that somebody has seen to; in SQL they wait in order.
 
 def connect(url: str, *, patient: bool = False) -> Redis:
     """A client that fails at once; `patient` ones (the workers') wait for a broker that restarts."""
+    from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
     if patient:
         return Redis.from_url(url)
     retry = Retry(NoBackoff(), 0)
@@ -55,6 +59,8 @@ class RqHints:
 
     def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
         """Best effort: the pump sends again whatever is still due. False also while enough hints wait already."""
+        from redis.exceptions import RedisError
+
         try:
             return self._sent(hints, MEDIA_QUEUE if media else STEPS_QUEUE)
         except (RedisError, OSError) as error:
@@ -64,6 +70,9 @@ class RqHints:
         return False
 
     def _sent(self, hints: Sequence[tuple[str, str]], name: str) -> bool:
+        from rq import Queue
+        from rq.serializers import JSONSerializer
+
         queue = Queue(name, connection=self._redis, serializer=JSONSerializer)
         jobs = [
             Queue.prepare_data(
@@ -78,6 +87,8 @@ class RqHints:
 
     def check(self) -> None:
         """Raise Unavailable unless the broker answers."""
+        from redis.exceptions import RedisError
+
         try:
             self._redis.ping()
         except (RedisError, OSError, TypeError, ValueError) as error:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 
 from pipelines import preload
 from pipelines.bootstrap import broker_socket, broker_url, build_before_forks, make_store
 from pipelines.net import configure_logging
-from pipelines.queueing import MEDIA_QUEUE, STEPS_QUEUE
+from pipelines.ports import Store
+from pipelines.queueing import MEDIA_QUEUE
 from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.stages.kernel.services import Services
 from worker import broker, rq_worker, step
+from worker.needs import QUEUES, Needs, TellingHints
 from worker.pump import Pump
-from worker.supervisor import BROKER, Supervisor
+from worker.supervisor import BROKER, Child, Supervisor
 
 logger = logging.getLogger(__name__)
 
@@ -28,20 +30,41 @@ def main(settings: Settings, build: step.Build | None = None) -> int:
     store = make_store(settings, pooled=False)
     store.migrate()
     preload.load(settings)
-    build = build or build_before_forks(settings)
-    step.factory.override(build)
-    # A collection that goes through all this writes into it, and each child would have a copy of its own.
-    gc.collect()
-    gc.freeze()
-    url = broker_url(settings)
-    children: list[tuple[str, Callable[[str], None]]] = []
-    if settings.redis_url is None:
-        children.append((BROKER, lambda _owner: broker.serve(broker_socket(settings))))
-    children.append(("pump", lambda owner: _pump(build(owner), shared_broker=settings.redis_url is not None)))
-    for queue in (STEPS_QUEUE, MEDIA_QUEUE):
-        serve = partial(rq_worker.serve, url=url, queue_name=queue, give_back=store.release_owner)
-        children += [(f"{queue}{number}", serve) for number in range(settings.workers)]
-    return Supervisor(store, children).run()
+    needs, make = Needs(), build or build_before_forks(settings)
+
+    def build_telling(owner: str) -> Services:
+        services = make(owner)
+        return replace(services, hints=TellingHints(services.hints, needs))
+
+    step.factory.override(build_telling)
+    preload.before_forks()
+    return Supervisor(store, _children(settings, store, build_telling, needs), needs).run()
+
+
+def _children(settings: Settings, store: Store, build: step.Build, needs: Needs) -> list[Child]:
+    """Where others send hints to our broker too, one worker of each queue waits for them. Else those who have nothing
+    to do end, and are there again with the next hint.
+    """
+    shared, url = settings.redis_url is not None, broker_url(settings)
+    children = [] if shared else [Child(BROKER, lambda _owner: broker.serve(broker_socket(settings)))]
+    children.append(Child("pump", lambda owner: _pump(build(owner), shared_broker=shared)))
+    for queue in QUEUES:
+        for number in range(settings.workers):
+            waits = shared and number == 0
+            serve = partial(
+                _serve, url=url, queue_name=queue, give_back=store.release_owner, needs=needs, resident=waits
+            )
+            children.append(Child(f"{queue}{number}", serve, None if waits else queue))
+    return children
+
+
+def _serve(
+    owner: str, *, url: str, queue_name: str, give_back: Callable[[str], object], needs: Needs, resident: bool
+) -> None:
+    if queue_name == MEDIA_QUEUE:
+        preload.load_media()
+    taken = partial(needs.tell, queue_name)
+    rq_worker.serve(owner, url, queue_name, give_back, taken, None if resident else rq_worker.IDLE_S)
 
 
 def _pump(services: Services, *, shared_broker: bool) -> None:

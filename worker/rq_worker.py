@@ -22,12 +22,22 @@ logger = logging.getLogger(__name__)
 
 RETRY_S = 0.5
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 3.0
+IDLE_S = 30
+"""So long a worker that is not always needed waits for another hint before it ends."""
 WORKER_TTL_S = 30
 """How long one blocking pop lasts (less 15 s): short, so that a broker that came back empty is noticed soon."""
 
 
-def serve(owner: str, url: str, queue_name: str, give_back: Callable[[str], object]) -> None:
-    """Work until SIGTERM, which ends after the present step; `give_back` frees the leases of an owner.
+def serve(
+    owner: str,
+    url: str,
+    queue_name: str,
+    give_back: Callable[[str], object],
+    taken: Callable[[], object],
+    idle_s: int | None = None,
+) -> None:
+    """Work until SIGTERM, which ends after the present step, or until no hint has come for so long. `give_back` frees
+    the leases of an owner; `taken` is told of each hint before it is worked on.
 
     Raises RuntimeError when RQ stops by itself.
     """
@@ -35,7 +45,7 @@ def serve(owner: str, url: str, queue_name: str, give_back: Callable[[str], obje
     while True:
         connection = queueing.connect(url, patient=True)
         try:
-            _work(owner, connection, queue_name, give_back)
+            _work(_worker(owner, connection, queue_name, give_back, taken), idle_s)
         except (RedisError, OSError) as error:
             logger.warning("the broker is away: %s", error)
         else:
@@ -49,9 +59,24 @@ class HintWorker(Worker):
     """Gives back what a killed horse held, so that another takes it over at once and not only when its lease ends."""
 
     give_back: Callable[[str], object]
+    taken: Callable[[], object]
+    had_nothing_to_do = False
     max_connection_wait_time = 2.0
     _ended: int | None = None
     _deaths = 0
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """As RQ's; remembers whether the time was over before a hint came."""
+        found = super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+        self.had_nothing_to_do = found is None
+        return found
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """As RQ's; first another worker may wake for what else is in the queue."""
+        self.taken()
+        super().execute_job(job, queue)
 
     def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
         """As RQ's; remembers how the horse ended."""
@@ -77,7 +102,13 @@ class HintWorker(Worker):
             logger.warning("leases of %s stay until they expire: %s", self.name, error.operator)
 
 
-def _work(owner: str, connection: Redis, queue_name: str, give_back: Callable[[str], object]) -> None:
+def _worker(
+    owner: str,
+    connection: Redis,
+    queue_name: str,
+    give_back: Callable[[str], object],
+    taken: Callable[[], object],
+) -> HintWorker:
     queue = Queue(queue_name, connection=connection, serializer=JSONSerializer)
     worker = HintWorker(
         [queue],
@@ -89,9 +120,13 @@ def _work(owner: str, connection: Redis, queue_name: str, give_back: Callable[[s
         job_monitoring_interval=5,
         log_job_description=False,
     )
-    worker.give_back = give_back
+    worker.give_back, worker.taken = give_back, taken
+    return worker
+
+
+def _work(worker: HintWorker, idle_s: int | None) -> None:
     try:
-        worker.work(logging_level="WARNING", with_scheduler=False)
+        worker.work(logging_level="WARNING", with_scheduler=False, max_idle_time=idle_s)
     except (RedisError, OSError):
         if _asked_to_stop(worker):
             return
@@ -100,7 +135,7 @@ def _work(owner: str, connection: Redis, queue_name: str, give_back: Callable[[s
         # RQ's handlers would only talk to the broker; while it is away, a SIGTERM ends us as it ends anybody.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-    if not _asked_to_stop(worker):
+    if not _asked_to_stop(worker) and not worker.had_nothing_to_do:
         raise RuntimeError("RQ stopped although nobody asked it to")
 
 

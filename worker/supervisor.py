@@ -1,13 +1,15 @@
 """One small process that starts the others, notices at once when one dies, and beats for those that live.
 
 It has no threads and keeps no connection open, so that forking is always safe. Heavy libraries are imported here
-once; every worker and every horse inherits them.
+once; every worker and every horse inherits them. Workers of a queue in which nothing has come for a while end by
+themselves, and are started again as soon as somebody tells of work.
 """
 
 from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import os
 import signal
 import socket
@@ -22,6 +24,7 @@ from pipelines.domain.keys import new_id
 from pipelines.domain.records import Process
 from pipelines.ports import Store
 from worker.machine import machine
+from worker.needs import Needs
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +33,7 @@ POLL_S = 0.05
 GRACE_S = 20.0
 """After SIGTERM, so long may a step take to end before it is killed; its lease frees it for others."""
 CRASH_PAUSE_S = 0.5
+JUST_NOW_S = 5.0
 PR_SET_PDEATHSIG = 1
 BROKER = "broker"
 
@@ -40,7 +44,9 @@ class Child:
 
     kind: str
     start: Callable[[str], None]
-    owner: str
+    queue: str | None = None
+    """Ends by itself when there is nothing to do, and is needed again when there is work in this queue."""
+    owner: str = ""
     pid: int = 0
     started: float = 0.0
 
@@ -48,9 +54,9 @@ class Child:
 class Supervisor:
     """Starts, watches, restarts. `run` returns the exit code: 0 only when it was asked to stop."""
 
-    def __init__(self, store: Store, children: list[tuple[str, Callable[[str], None]]]) -> None:
-        self._store = store
-        self._children = [Child(kind, start, self._name(kind)) for kind, start in children]
+    def __init__(self, store: Store, children: list[Child], needs: Needs) -> None:
+        self._store, self._children, self._needs = store, children, needs
+        self._needed: dict[str, float] = {}
         self._asked = False
         self._beat = 0
 
@@ -71,8 +77,14 @@ class Supervisor:
             if time.monotonic() >= next_beat:
                 self._beat_for_all()
                 next_beat = time.monotonic() + BEAT_S
-            time.sleep(POLL_S)
+            self._start_needed(self._needs.wait(POLL_S))
         return self._end()
+
+    def _start_needed(self, queues: set[str]) -> None:
+        self._needed |= dict.fromkeys(queues, time.monotonic())
+        for child in self._children:
+            if child.pid == 0 and child.queue in queues:
+                self._start(child)
 
     def release_previous_instance(self) -> None:
         """Our predecessor was killed: what its processes on this machine held is free at once. A number that has been
@@ -126,8 +138,23 @@ class Supervisor:
             if pid == 0:
                 return
             for child in self._children:
-                if child.pid == pid:
+                if child.pid != pid:
+                    continue
+                if status == 0 and not self._is_needed(child):
+                    self._leave(child)
+                else:
                     self._replace(child, status)
+
+    def _is_needed(self, child: Child) -> bool:
+        """Also who has ended for want of work: a hint that was sent at that very moment waits for somebody."""
+        if child.queue is None:
+            return True
+        return time.monotonic() - self._needed.get(child.queue, -math.inf) < JUST_NOW_S
+
+    def _leave(self, child: Child) -> None:
+        logger.info("%s (pid %s) had nothing to do", child.owner, child.pid)
+        self._free(child.owner)
+        child.pid = 0
 
     def _replace(self, child: Child, status: int) -> None:
         logger.warning("%s (pid %s) ended with status %s; starting it again", child.owner, child.pid, status)
@@ -149,20 +176,23 @@ class Supervisor:
         now = time.time()
         try:
             with self._store.write() as tx:
-                for child in self._children:
+                for child in self._running():
                     if not tx.processes.change(child.owner, beat=self._beat, beat_at=now):
                         tx.processes.add(_registered(child, now))
         except ReelgridError as error:
             logger.warning("no heartbeat: %s", error.operator)
 
+    def _running(self) -> list[Child]:
+        return [child for child in self._children if child.pid]
+
     def _end(self) -> int:
         """Ask all to stop, wait, kill what does not, free what they held. The broker goes last: who waits for it to
         come back hears nothing else.
         """
-        servers = {child.pid for child in self._children if child.kind == BROKER}
-        for pids in ({child.pid for child in self._children} - servers, servers):
+        servers = {child.pid for child in self._running() if child.kind == BROKER}
+        for pids in ({child.pid for child in self._running()} - servers, servers):
             _stop_all(pids)
-        for child in self._children:
+        for child in self._running():
             self._free(child.owner)
         return 0
 

@@ -13,9 +13,9 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, Update, bindparam, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
+from pipelines.database.statements import upserting
 from pipelines.database.tables import ENTRIES, TABLES
 from pipelines.domain.money import DEPLOYMENT, Account, Posting, subject
 from pipelines.domain.records import Balance, DayTotal, LedgerEntry
@@ -213,7 +213,7 @@ def _by_id(table: Table) -> Select[Any]:
 @cache
 def _adding(table: Table, dialect: str, sums: tuple[str, ...]) -> Insert:
     """A new row, or its sums added to those of the row that is there."""
-    new = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
+    new = upserting(table, dialect)
     if not sums:
         return new.on_conflict_do_nothing()
     return new.on_conflict_do_update(

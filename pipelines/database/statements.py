@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BindParameter,
@@ -33,7 +33,6 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.elements import KeyedColumnElement
 
@@ -41,6 +40,9 @@ from pipelines.database.tables import ENTRIES, TABLES
 from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus
 from pipelines.domain.money import Account, CreditAccount, CreditPosting, Posting
 from pipelines.domain.records import Kind
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 Shape = tuple[tuple[str, str], ...]
 """Columns, and how each is compared: `null`, `in`, `is`, `below`, `above`, or `own` (it belongs to an account)."""
@@ -172,8 +174,18 @@ def counting(table: Table, shape: Shape) -> Select[Any]:
 @cache
 def adding(table: Table, dialect: str) -> ReturningInsert[Any]:
     """A row, unless its id or a unique key is there; its id if it was added."""
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    return insert(table).on_conflict_do_nothing().returning(table.c.id)
+    return upserting(table, dialect).on_conflict_do_nothing().returning(table.c.id)
+
+
+def upserting(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
+    """An insertion that may say what happens where the row is there. Only the dialect that is used is loaded."""
+    if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
 
 
 @cache

@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 
 import click
 from flask.cli import AppGroup
-from rich.console import Console
-from rich.table import Table
 
 from pipelines.domain.errors import NotFound, ReelgridError
 from pipelines.settings import values
@@ -84,6 +82,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     if not listed:
         click.echo(empty)
         return
+    # Here, because the web process knows the commands too and prints nothing.
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")

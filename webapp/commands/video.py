@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import show as money
@@ -96,6 +94,10 @@ def _rehearse(core: Services, request: StartRequest, *, json_: bool) -> None:
 
 def _drive(core: Services, run_id: str, *, quiet: bool) -> Run:
     """Work until the run stops; Ctrl-C cancels it, so that nothing more is bought."""
+    # Here, because the web process knows the commands too and prints nothing.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
