@@ -88,10 +88,19 @@ class SqlTx(Tx):
         self._kept.require(cap)
 
     def settle(self) -> None:
-        """The very last thing before the commit. SQLite's processes see by themselves that somebody has committed."""
-        if self._due.given and self.connection.dialect.name == "postgresql":
-            self.connection.execute(text(f"NOTIFY {CHANNEL}"))
+        """The very last thing before the commit."""
         self._kept.settle()
+
+    def tell(self) -> None:
+        """After the commit: who listens hears that rows are due. SQLite's processes see a commit by themselves.
+
+        PostgreSQL lets only one transaction that notifies commit at a time, and holds the others up until its commit is
+        on the disk: said in the transaction itself, all would write one after the other what they could write together.
+        If we die before it is said, the pump finds it a moment later.
+        """
+        if self._due.given and self.connection.dialect.name == "postgresql":
+            with suppress(DBAPIError):
+                self.connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(f"NOTIFY {CHANNEL}")
 
     def wake(self) -> None:
         """Rows were given due times past the tables of `Tx`."""
@@ -178,10 +187,12 @@ class SqlStore:
 
     @contextmanager
     def write(self) -> Iterator[SqlTx]:
-        with self._turn, _translated(), self._connection(write=True) as connection, connection.begin():
+        with self._turn, _translated(), self._connection(write=True) as connection:
             tx = SqlTx(connection, self.account_id)
-            yield tx
-            tx.settle()
+            with connection.begin():
+                yield tx
+                tx.settle()
+            tx.tell()
 
     @contextmanager
     def read(self) -> Iterator[SqlTx]:
