@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import importlib
+import sys
 from collections.abc import Iterable
 
 from pipelines.settings import Settings
 
 HEAVY = (
-    "openai.resources.videos",
     "pyairtable",
+    "pyairtable.formulas",
     "httpx",
     "obstore",
     "sqlalchemy.dialects.sqlite",
@@ -21,6 +22,8 @@ HEAVY = (
     "pipelines.stages.scheduler.steps",
 )
 """What every process of the worker service uses, loaded once for all of them."""
+CLIENTS = ("openai.resources.videos",)
+"""What those use who buy clips and ask language models: some 15 MB, and a third of a second to load."""
 MEDIA = (
     "numpy",
     "av",
@@ -54,10 +57,11 @@ def load(settings: Settings) -> None:
     _import((*HEAVY, *wanted))
 
 
-def load_media() -> None:
-    """Import what those need besides who cut films, and fork for it."""
-    _import(MEDIA)
-    before_forks()
+def load_for(names: tuple[str, ...]) -> None:
+    """Import what a process needs besides that goes on to fork."""
+    if any(name not in sys.modules for name in names):
+        _import(names)
+        before_forks()
 
 
 def before_forks() -> None:

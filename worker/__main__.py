@@ -14,7 +14,7 @@ from pipelines import preload
 from pipelines.bootstrap import broker_socket, broker_url, build_before_forks, make_store
 from pipelines.net import configure_logging
 from pipelines.ports import Store
-from pipelines.queueing import MEDIA_QUEUE
+from pipelines.queueing import MEDIA_QUEUE, STEPS_QUEUE
 from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.stages.kernel.services import Services
 from worker import broker, rq_worker, step
@@ -50,21 +50,29 @@ def _children(settings: Settings, store: Store, build: step.Build, needs: Needs)
     children.append(Child("pump", lambda owner: _pump(build(owner), shared_broker=shared)))
     for queue in QUEUES:
         for number in range(settings.workers):
-            waits = shared and number == 0
-            serve = partial(
-                _serve, url=url, queue_name=queue, give_back=store.release_owner, needs=needs, resident=waits
-            )
-            children.append(Child(f"{queue}{number}", serve, None if waits else queue))
+            serve = partial(_serve, url=url, queue_name=queue, give_back=store.release_owner, needs=needs)
+            first = number == 0
+            alone = partial(serve, resident=shared and first, at_once=first and queue == STEPS_QUEUE)
+            children.append(Child(f"{queue}{number}", alone, None if shared and first else queue))
     return children
 
 
 def _serve(
-    owner: str, *, url: str, queue_name: str, give_back: Callable[[str], object], needs: Needs, resident: bool
+    owner: str,
+    *,
+    url: str,
+    queue_name: str,
+    give_back: Callable[[str], object],
+    needs: Needs,
+    resident: bool,
+    at_once: bool,
 ) -> None:
-    if queue_name == MEDIA_QUEUE:
-        preload.load_media()
-    taken = partial(needs.tell, queue_name)
-    rq_worker.serve(owner, url, queue_name, give_back, taken, None if resident else rq_worker.IDLE_S)
+    """Somebody waits for the first step of a film: one worker takes it before it has loaded all that steps may need."""
+    load = partial(preload.load_for, preload.MEDIA if queue_name == MEDIA_QUEUE else preload.CLIENTS)
+    if not at_once:
+        load()
+    duties = rq_worker.Duties(give_back, partial(needs.tell, queue_name), load)
+    rq_worker.serve(owner, url, queue_name, duties, None if resident else rq_worker.IDLE_S)
 
 
 def _pump(services: Services, *, shared_broker: bool) -> None:

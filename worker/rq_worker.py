@@ -6,6 +6,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
@@ -28,16 +29,20 @@ WORKER_TTL_S = 30
 """How long one blocking pop lasts (less 15 s): short, so that a broker that came back empty is noticed soon."""
 
 
-def serve(
-    owner: str,
-    url: str,
-    queue_name: str,
-    give_back: Callable[[str], object],
-    taken: Callable[[], object],
-    idle_s: int | None = None,
-) -> None:
-    """Work until SIGTERM, which ends after the present step, or until no hint has come for so long. `give_back` frees
-    the leases of an owner; `taken` is told of each hint before it is worked on.
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """What a worker does around its hints."""
+
+    give_back: Callable[[str], object]
+    """Frees the leases of an owner."""
+    taken: Callable[[], object]
+    """Is told of each hint before it is worked on."""
+    load: Callable[[], object]
+    """Imports after a hint what the next may need, unless it is there."""
+
+
+def serve(owner: str, url: str, queue_name: str, duties: Duties, idle_s: int | None = None) -> None:
+    """Work until SIGTERM, which ends after the present step, or until no hint has come for so long.
 
     Raises RuntimeError when RQ stops by itself.
     """
@@ -45,7 +50,7 @@ def serve(
     while True:
         connection = queueing.connect(url, patient=True)
         try:
-            _work(_worker(owner, connection, queue_name, give_back, taken), idle_s)
+            _work(_worker(owner, connection, queue_name, duties), idle_s)
         except (RedisError, OSError) as error:
             logger.warning("the broker is away: %s", error)
         else:
@@ -58,8 +63,7 @@ def serve(
 class HintWorker(Worker):
     """Gives back what a killed horse held, so that another takes it over at once and not only when its lease ends."""
 
-    give_back: Callable[[str], object]
-    taken: Callable[[], object]
+    duties: Duties
     had_nothing_to_do = False
     max_connection_wait_time = 2.0
     _ended: int | None = None
@@ -75,8 +79,9 @@ class HintWorker(Worker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """As RQ's; first another worker may wake for what else is in the queue."""
-        self.taken()
+        self.duties.taken()
         super().execute_job(job, queue)
+        self.duties.load()
 
     def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
         """As RQ's; remembers how the horse ended."""
@@ -97,18 +102,12 @@ class HintWorker(Worker):
     def _give_back(self) -> None:
         logger.warning("a horse of %s ended with status %s", self.name, self._ended)
         try:
-            self.give_back(self.name)
+            self.duties.give_back(self.name)
         except ReelgridError as error:
             logger.warning("leases of %s stay until they expire: %s", self.name, error.operator)
 
 
-def _worker(
-    owner: str,
-    connection: Redis,
-    queue_name: str,
-    give_back: Callable[[str], object],
-    taken: Callable[[], object],
-) -> HintWorker:
+def _worker(owner: str, connection: Redis, queue_name: str, duties: Duties) -> HintWorker:
     queue = Queue(queue_name, connection=connection, serializer=JSONSerializer)
     worker = HintWorker(
         [queue],
@@ -120,7 +119,7 @@ def _worker(
         job_monitoring_interval=5,
         log_job_description=False,
     )
-    worker.give_back, worker.taken = give_back, taken
+    worker.duties = duties
     return worker
 
 

@@ -7,10 +7,7 @@ import mimetypes
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pyairtable import Api
-from pyairtable import formulas as f
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipelines.airtable import outbox
 from pipelines.airtable.field_map import RECORD_ID
@@ -32,6 +29,10 @@ from pipelines.domain.errors import AirtableDenied, RecordGone
 from pipelines.domain.lifecycle import SceneStatus
 from pipelines.domain.records import OutboxEntry
 from pipelines.ports import AirtableBrand, AirtableRow, AirtableScene, AirtableSettings, AirtableVersion, Written
+
+if TYPE_CHECKING:
+    from pyairtable import Api
+    from pyairtable import formulas as f
 
 MAX_UPLOAD = 5 * 1024 * 1024
 """Airtable's page on upload attachment."""
@@ -72,6 +73,8 @@ class AirtableAdapter:
             return []
 
         def read(names: BaseNames) -> list[tuple[Record, TableNames]]:
+            from pyairtable import formulas as f
+
             scenes = names.table(AirtableTable.SCENES)
             found: list[tuple[Record, TableNames]] = []
             for start in range(0, len(linked), _LINKED_AT_ONCE):
@@ -89,6 +92,8 @@ class AirtableAdapter:
         """The scenes of one film as a person left them, in one call; None when a column is missing that this needs."""
 
         def read(names: BaseNames) -> list[tuple[Record, TableNames]] | None:
+            from pyairtable import formulas as f
+
             scenes = names.table(AirtableTable.SCENES)
             if not {SceneField.SCENE_KEY, SceneField.STATUS, SceneField.VIDEO} <= set(scenes.columns):
                 return None
@@ -144,6 +149,8 @@ class AirtableAdapter:
         """Rows whose Status is Ready and whose time has come."""
 
         def read(names: BaseNames) -> list[AirtableRow]:
+            from pyairtable import formulas as f
+
             videos = names.table(AirtableTable.VIDEOS)
             records = self._list(base_id, videos, f.OR(*wanted), "ready") if (wanted := _is_ready(videos, now)) else []
             return [_row(record, videos) for record in records]
@@ -154,6 +161,8 @@ class AirtableAdapter:
         """Rows of `Videos` that ask for something: with a box ticked, or Ready and due by `now`; one call."""
 
         def read(names: BaseNames) -> list[AirtableRow]:
+            from pyairtable import formulas as f
+
             videos = names.table(AirtableTable.VIDEOS)
             wanted = [*_boxes(videos, VIDEO_TICKS), *_is_ready(videos, now)]
             records = self._list(base_id, videos, f.OR(*wanted), "ticked or ready") if wanted else []
@@ -253,6 +262,8 @@ class AirtableAdapter:
         """
 
         def read(names: BaseNames) -> dict[str, dict[str, list[CellFile]]]:
+            from pyairtable import formulas as f
+
             columns = names.table(table)
             there = [str(name) for name in fields if name in columns.columns]
             wanted = f.OR(*[f.EQ(f.RECORD_ID(), one) for one in record_ids])
@@ -287,6 +298,8 @@ class AirtableAdapter:
         return list(self._client.records(base_id, table.key, what, by_id=table.by_id, options=options))
 
     def _ticked(self, base_id: str, table: TableNames, boxes: Sequence[str]) -> list[Record]:
+        from pyairtable import formulas as f
+
         there = _boxes(table, boxes)
         return self._list(base_id, table, f.OR(*there), f"ticked {table.spec.name}") if there else []
 
@@ -306,6 +319,8 @@ def _boxes(table: TableNames, names: Sequence[str]) -> list[f.Formula]:
 
 def _is_ready(videos: TableNames, now: float) -> list[f.Formula]:
     """Nothing in a base without a column for it."""
+    from pyairtable import formulas as f
+
     if VideoField.STATUS not in videos.columns:
         return []
     ready: f.Formula = f.EQ(_field(videos, VideoField.STATUS), _READY)
@@ -323,6 +338,8 @@ _UNSEEN = (
 
 def _field(table: TableNames, name: str) -> f.Field:
     """Formulas know names only; a stale one is noticed by its refusal."""
+    from pyairtable import formulas as f
+
     return f.Field(table.columns[name].label)
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-from pyairtable import Api
+from typing import TYPE_CHECKING, Any
 
 from pipelines.airtable.field_map import RECORD_ID
 from pipelines.airtable.rows.answers import FAILED_FILES, MISSING_ROW, MODEL_NOT_FOUND, STALE_NAMES, Gone, Rejected
@@ -20,6 +18,9 @@ from pipelines.domain.airtable.values import difference
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, NotConfigured, Retryable
 from pipelines.domain.records import OutboxEntry
 from pipelines.ports import Written
+
+if TYPE_CHECKING:
+    from pyairtable import Api
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
-
-from pyairtable import Api
+from typing import TYPE_CHECKING, Any
 
 from pipelines.airtable.bases import Bases
 from pipelines.airtable.rows.answers import Gone, Rejected
@@ -38,6 +36,9 @@ from pipelines.domain.orders.order import SceneOrder
 from pipelines.domain.state.base import BaseState, Hook
 from pipelines.ports import AirtableChange, Changes, Clock, Health
 from pipelines.security.webhook_signatures import WrongSignature, verify_airtable
+
+if TYPE_CHECKING:
+    from pyairtable import Api
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.pool import NullPool
 
+from pipelines.database.tables import complete_for
 from pipelines.settings.connection_urls import POOLER
 
 BUSY_MS = 30_000
@@ -92,6 +93,7 @@ def make_engine(url: str, *, pooled: bool = True, threads: int = THREADS, patien
     # JSON is read and written by `database.codec`: the driver hands its text on.
     options: dict[str, Any] = {"json_serializer": str, "json_deserializer": lambda text: text}
     address = make_url(url)
+    complete_for(address.get_backend_name())
     if address.get_backend_name() != "sqlite":
         plain = address.difference_update_query([POOLER])
         pool = {"pool_size": threads, "max_overflow": SPARE, "pool_timeout": FREE_S, "pool_pre_ping": True}

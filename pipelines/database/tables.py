@@ -216,6 +216,9 @@ def _checks(table: str, columns: Iterable[Column[Any]], hints: Mapping[str, Any]
             yield CheckConstraint(column >= 0)
 
 
+_PARTIAL: list[tuple[Index, ColumnElement[bool]]] = []
+
+
 def _table(name: str, record: type[Any]) -> Table:
     hints = typing.get_type_hints(record)
     columns = [_column(name, field.name, hints[field.name]) for field in dataclasses.fields(record)]
@@ -230,7 +233,13 @@ def _table(name: str, record: type[Any]) -> Table:
 
 def _index_some(name: str, rows: ColumnElement[bool], *columns: Column[Any]) -> None:
     """No bigger than the rows that it is about."""
-    Index(name, *columns, sqlite_where=rows, postgresql_where=rows)
+    _PARTIAL.append((Index(name, *columns), rows))
+
+
+def complete_for(dialect: str) -> None:
+    """Say of the partial indexes in the words of one database which rows they are about: only its dialect is loaded."""
+    for index, rows in _PARTIAL:
+        index.dialect_options[dialect]["where"] = rows
 
 
 TABLES: dict[str, Table] = {name: _table(name, record) for name, record in RECORDS.items()}

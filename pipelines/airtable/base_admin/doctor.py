@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
-import requests
-from pyairtable import Api
 
 from pipelines.airtable.field_map import FieldMap
 from pipelines.airtable.rows.answers import MODEL_NOT_FOUND, Gone, Rejected
@@ -29,6 +27,10 @@ from pipelines.domain.times import iso
 from pipelines.net import guarded_client
 from pipelines.ports import Check, Clock
 from pipelines.settings import Origin
+
+if TYPE_CHECKING:
+    import requests
+    from pyairtable import Api
 
 MAX_SKEW_S = 30.0
 MAX_SCENES_READ = 1000

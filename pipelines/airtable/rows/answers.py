@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
-
-import requests
+from typing import TYPE_CHECKING, Any
 
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, RateLimited, RecordGone, ReelgridError, Unavailable
 from pipelines.net import redact, retry_after
+
+if TYPE_CHECKING:
+    import requests
 
 QUOTA = "PUBLIC_API_BILLING_LIMIT_EXCEEDED"
 """The monthly quota; every other 429 is the limit per second."""

@@ -2,6 +2,8 @@
 
 pyairtable's own retries are off: they repeat a create whose answer was lost, and give up before Airtable's penalty is
 over. Here one policy per kind of call decides: what can be repeated without harm is repeated a little, an append never.
+
+It is imported where a call is made, here and in its neighbours: the web process seldom makes one, and it is 10 MB.
 """
 
 from __future__ import annotations
@@ -10,10 +12,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import requests
-from pyairtable import Api, Table
 from pydantic import ValidationError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -21,6 +21,10 @@ from pipelines.airtable.bases import Bases
 from pipelines.airtable.limiter import Limiter
 from pipelines.airtable.rows.answers import QUOTA, Answer, error_of, network_error, read_answer
 from pipelines.domain.errors import AirtableQuota, RateLimited, Unavailable
+
+if TYPE_CHECKING:
+    import requests
+    from pyairtable import Api, Table
 
 T = TypeVar("T")
 OnCall = Callable[[str, str, str], None]
@@ -87,6 +91,8 @@ class Client:
         return patient(self._once, base_id, kind, what, send)
 
     def _once(self, base_id: str, kind: Kind, what: str, send: Callable[[Api], T]) -> T:
+        import requests
+
         api = self.api(base_id, UPLOAD_TIMEOUT_S if kind is APPEND else READ_TIMEOUT_S)
         with self.limiter.turn(base_id, self._max_wait, metered=kind.metered):
             self._on_call(base_id, kind.verb, what)
@@ -118,6 +124,8 @@ class Client:
         apis: dict[tuple[str, int], Api] = self._local.apis
         key = (token, read_timeout_s)
         if key not in apis:
+            from pyairtable import Api
+
             timeout = (CONNECT_TIMEOUT_S, read_timeout_s)
             apis[key] = Api(token, timeout=timeout, retry_strategy=None, endpoint_url=self.endpoint_url)
             apis[key].session.auth = _keep_bearer
