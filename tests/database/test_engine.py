@@ -9,14 +9,17 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import event, make_url, text
 
 from pipelines.database import SqlStore
 from pipelines.database.engine import SPARE
-from pipelines.domain.errors import Unavailable
+from pipelines.domain.errors import NotFound, Unavailable
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.records import Run
 from tests.conftest import needs
 from tools.postgres import Postgres
 from tools.stack import free_port, until
@@ -155,3 +158,27 @@ def test_behind_a_pooler_the_schema_comes_up_and_rows_go_in(postgres: Postgres, 
             tx.serialise("films")
             assert tx.runs.find() == []
         store.engine.dispose()
+
+
+def test_postgresql_notifies_after_the_commit_in_which_it_would_hold_up_all_others(
+    postgres: Postgres, migrated_postgres: str
+) -> None:
+    store, done = SqlStore(postgres.fresh_url(migrated_postgres)), list[str]()
+
+    def said(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("NOTIFY"):
+            done.append("notified")
+
+    event.listen(store.engine, "before_cursor_execute", said)
+    event.listen(store.engine, "commit", lambda _connection: done.append("committed"))
+    with store.commits() as commits:
+        with store.write() as tx:
+            tx.runs.add(Run(id="run_1", status=RunStatus.QUEUED, source="rest", next_at=1.0))
+        assert commits.wait(10)
+    assert done == ["committed", "notified"]
+    with suppress(NotFound), store.write() as tx:
+        tx.runs.add(Run(id="run_2", status=RunStatus.QUEUED, source="rest", next_at=1.0))
+        raise NotFound("the same connection goes on in transactions")
+    with store.read() as tx:
+        assert [run.id for run in tx.runs.find()] == ["run_1"]
+    store.disconnect()

@@ -1,4 +1,4 @@
-"""What the web process loads, and what its routes promise."""
+"""What the processes load that are always there."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ HEAVY = (
     "pipelines.sandbox",
     "worker",
     "x402",
+    "pyairtable",
+    "rich",
+    "pygments",
+    "sqlalchemy.dialects.postgresql",
 )
 
 PROGRAM = """
@@ -42,9 +46,36 @@ print(json.dumps(sorted(sys.modules)))
 def test_the_web_process_loads_neither_moviepy_nor_openai(tmp_path: Path) -> None:
     """After answering requests of every kind: lazy imports would hide from import-linter."""
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "VAR_DIR": str(tmp_path)}
+    # A start that brings the database up to date loads what does that.
+    subprocess.run([sys.executable, "-c", "import webapp; webapp.create_app()"], cwd=tmp_path, env=environ, check=True)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout))
     assert not [name for name in HEAVY if name in loaded]
+
+
+SHARED = """
+import json, sys
+import worker.__main__
+from pipelines import preload
+from pipelines.bootstrap import build_before_forks
+from pipelines.settings import load_settings
+settings = load_settings()
+preload.load(settings)
+build_before_forks(settings)
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_what_the_worker_service_keeps_while_it_is_idle_can_cut_no_film(tmp_path: Path) -> None:
+    """Those load that who do it, when there is a film to cut."""
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "VAR_DIR": str(tmp_path), "SORA_API_KEY": "sk"}
+    done = subprocess.run(
+        [sys.executable, "-c", SHARED], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert not loaded & {"numpy", "av", "PIL", "moviepy", "openai", "rich", "sqlalchemy.dialects.postgresql"}
+    assert {"pyairtable", "rq"} <= loaded, "what every first step needs is there for all forks"
