@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Select, and_, case, func, literal, not_, or_, select, union_all
+from sqlalchemy import Connection, FromClause, Select, and_, case, func, literal, not_, or_, select, union_all, update
 
-from pipelines.database.balances import SHARED
+from pipelines.database.balances import SHARED, begin_total, named
 from pipelines.database.tables import ENTRIES, EXPOSED, NOT_OF_A_RUN, SET_ASIDE, TABLES
 from pipelines.domain.lifecycle import OPEN, TERMINAL, GenerationStatus
 from pipelines.domain.money import DEPLOYMENT, Account, CreditAccount, CreditPosting, Posting, subject
-from pipelines.domain.records import Checkpoint
+from pipelines.domain.records import Checkpoint, DayTotal
 from pipelines.ports import Discrepancy
 
 _LEDGER, _BALANCES, _TOTALS = TABLES["ledger"], TABLES["balances"], TABLES["day_totals"]
@@ -91,22 +91,56 @@ def _days(connection: Connection, since: Checkpoint) -> Iterator[Discrepancy]:
     """The totals of days with a new entry."""
     days = select(_new(since).c.day)
     for day in sorted(set(connection.execute(days if since.entry else days.distinct()).scalars())):
-        entry, total, nothing = ENTRIES.c, _TOTALS.c, (0, 0)
-        spent = entry.account == Account.SPENT.value
-        quoted = and_(entry.account == Account.COMMITTED.value, entry.posting == Posting.RESERVE.value)
-        sums = [func.sum(case((one, entry.amount), else_=0)) for one in (spent, quoted)]
-        wanted = entry.account.in_([Account.SPENT.value, Account.COMMITTED.value])
-        parts = [entry.model, *(entry[column] for column in SHARED.values())]
-        entries = _by_part(connection, select(*parts, *sums).where(wanted, entry.day == day).group_by(*parts))
-        parts = [total.model, *(total[column] for column in SHARED.values())]
-        kept = _by_part(connection, select(*parts, total.spent_micro, total.quoted_micro).where(total.day == day))
+        entries, kept = _day(connection, day)
+        nothing = (0, 0)
         for part in entries.keys() | kept.keys():
             name = ", ".join(str(one) for one in part if one)
             amounts = kept.get(part, nothing), entries.get(part, nothing)
             yield from _if_wrong(f"spent on {day} ({name})", *amounts, ("spent", "quoted"))
 
 
-def _by_part(connection: Connection, query: Select[Any]) -> dict[tuple[Any, ...], Amounts]:
+Parts = dict[tuple[Any, ...], Amounts]
+"""What was spent and what was quoted, by model and by who shares it."""
+
+
+def _day(connection: Connection, day: str) -> tuple[Parts, Parts]:
+    """The two sums of a day, as the entries say and as they are kept."""
+    entry, total = ENTRIES.c, _TOTALS.c
+    spent = entry.account == Account.SPENT.value
+    quoted = and_(entry.account == Account.COMMITTED.value, entry.posting == Posting.RESERVE.value)
+    sums = [func.sum(case((one, entry.amount), else_=0)) for one in (spent, quoted)]
+    wanted = entry.account.in_([Account.SPENT.value, Account.COMMITTED.value])
+    parts = [entry.model, *(entry[column] for column in SHARED.values())]
+    entries = _by_part(connection, select(*parts, *sums).where(wanted, entry.day == day).group_by(*parts))
+    parts = [total.model, *(total[column] for column in SHARED.values())]
+    kept = select(*parts, total.spent_micro, total.quoted_micro).where(total.day == day)
+    return entries, _by_part(connection, kept)
+
+
+def recount_quoted(connection: Connection, day: str) -> int:
+    """See `Tx.recount_quoted`. The rows are locked, in the order in which every transaction writes them, before their
+    entries are added up for good: what others have ordered and not committed comes on top of that.
+    """
+    entries, kept = _day(connection, day)
+    parts = (part for part, sums in entries.items() if sums[1] > kept.get(part, (0, 0))[1])
+    short = {_total_of(part, day): part for part in parts}
+    for total in sorted(short, key=lambda one: one.id):
+        begin_total(connection, total)
+        connection.execute(select(_TOTALS.c.id).where(_TOTALS.c.id == total.id).with_for_update()).one()
+    if short:
+        entries, _ = _day(connection, day)
+    for total, part in short.items():
+        more = {"quoted_micro": entries[part][1]}
+        connection.execute(update(_TOTALS).where(_TOTALS.c.id == total.id).values(more))
+    return len(short)
+
+
+def _total_of(part: tuple[Any, ...], day: str) -> DayTotal:
+    owners = dict(zip(("model", *SHARED.values()), part, strict=True))
+    return named(DayTotal(id="", day=day, **owners))
+
+
+def _by_part(connection: Connection, query: Select[Any]) -> Parts:
     """Sums, of which each row has two, by what stands before them."""
     return {tuple(row[:-2]): (int(row[-2]), int(row[-1])) for row in connection.execute(query)}
 

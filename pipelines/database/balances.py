@@ -83,11 +83,7 @@ class KeptBalances:
 
     def count(self, total: DayTotal) -> None:
         """Add to the total of a day."""
-        parts = [getattr(total, name) or "" for name in ("day", *_OWNERS)]
-        if total.project_id is not None:
-            # Not named where there is none: totals of before projects are added to.
-            parts.append(total.project_id)
-        total = replace(total, id="|".join(parts))
+        total = named(total)
         known = self._totals.get(total.id)
         if known is not None:
             total = replace(total, **{name: getattr(known, name) + getattr(total, name) for name in _TOTALS})
@@ -180,6 +176,20 @@ def _kind(name: str) -> str:
 
 def _nothing(name: str) -> Balance:
     return Balance(id=name, kind=_kind(name))
+
+
+def named(total: DayTotal) -> DayTotal:
+    """With its id, which follows from whose total it is."""
+    parts = [getattr(total, name) or "" for name in ("day", *_OWNERS)]
+    if total.project_id is not None:
+        # Not named where there is none: totals of before projects are added to.
+        parts.append(total.project_id)
+    return replace(total, id="|".join(parts))
+
+
+def begin_total(connection: Connection, total: DayTotal) -> None:
+    """The row of a total, if there is none."""
+    connection.execute(_adding(TABLES["day_totals"], connection.dialect.name, ()), asdict(total))
 
 
 def _subjects(entry: LedgerEntry) -> list[str]:

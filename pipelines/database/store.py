@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from pipelines.database import schema
-from pipelines.database.audit import credit_discrepancies, discrepancies
+from pipelines.database.audit import credit_discrepancies, discrepancies, recount_quoted
 from pipelines.database.balances import KeptBalances
 from pipelines.database.commits import CHANNEL, listening
 from pipelines.database.engine import THREADS, make_engine
@@ -119,6 +119,9 @@ class SqlTx(Tx):
 
     def discrepancies(self, since: Checkpoint) -> list[Discrepancy]:
         return discrepancies(self.connection, since)
+
+    def recount_quoted(self, day: str) -> int:
+        return recount_quoted(self.connection, day)
 
     def credit_discrepancies(self, since: Checkpoint) -> list[Discrepancy]:
         return credit_discrepancies(self.connection, since)

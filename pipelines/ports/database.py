@@ -246,6 +246,12 @@ class Tx(ABC):
         """
 
     @abstractmethod
+    def recount_quoted(self, day: str) -> int:
+        """Raise what the totals of a day say was quoted to what the ledger says, where they say less; how many did.
+        Only a version that did not count it yet, and still ran while ours did, leaves less.
+        """
+
+    @abstractmethod
     def credit_discrepancies(self, since: Checkpoint) -> list[Discrepancy]:
         """The same of the book of credits: lots and reservations that entries after `since` touch, and credits that are
         set aside for a run that is over.

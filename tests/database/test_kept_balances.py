@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from pipelines.database import SqlStore
+from pipelines.stages.scheduler import maintenance
 from pipelines.stages.spending import ledger
+from pipelines.testing import make_services
 from tests.database import old_rows
+from tests.stages.stage_fixtures import StageHarness
 
 RUNS, SCENES = 20_000, 4
 DAY_S = 86_400.0
@@ -68,3 +72,28 @@ def test_a_database_of_20000_runs_is_brought_up_to_date_in_place_with_equal_sums
         assert (day["quoted_micro"], day["refused"], day["failed"]) == (8_000 * PRICE, 0, 0)
         assert sum(row["spent_micro"] for row in tx.usage(["model", "base_id"])) == RUNS * SCENES * PRICE
         assert tx.balances.count() == RUNS + 8 + 3 + 1
+
+
+def test_what_a_former_version_orders_beside_ours_is_counted_when_it_is_gone(store: SqlStore, tmp_path: Path) -> None:
+    """In a rolling deployment over revision 0028: it writes entries, and no sum of what was quoted."""
+    harness = StageHarness(make_services(tmp_path, store=store))
+    for prompt in ("a fox", "a hare"):
+        harness.make(harness.row(Prompt=prompt))
+    kept = "SELECT id, quoted_micro FROM day_totals ORDER BY id"
+    with store.engine.connect() as connection:
+        whole = connection.execute(text(kept)).all()
+    with store.engine.connect().execution_options(write=True) as connection, connection.begin():
+        connection.execute(text(f"UPDATE day_totals SET quoted_micro = quoted_micro - {PRICE} WHERE quoted_micro > 0"))
+    with store.read() as tx:
+        (problem,) = ledger.audit(tx).problems
+    assert "quoted 400000" in problem
+    maintenance.recount(harness.services)
+    with store.read() as tx:
+        assert ledger.audit(tx, everything=True).problems == ()
+    with store.engine.connect() as connection:
+        assert connection.execute(text(kept)).all() == whole
+    with store.engine.connect().execution_options(write=True) as connection, connection.begin():
+        connection.execute(text("DELETE FROM day_totals WHERE spent_micro = 0"))
+    maintenance.recount(harness.services)
+    with store.engine.connect() as connection:
+        assert connection.execute(text(kept)).all() == [row for row in whole if row.quoted_micro]

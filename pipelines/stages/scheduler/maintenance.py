@@ -75,6 +75,7 @@ class Maintenance:
         self._every("tidy", TIDY_S, lambda: clean_up(self._services))
         self._every("forget", TIDY_S, lambda: retention.forget(self._services))
         self._every("room", TIDY_S, lambda: usage.warn(self._services))
+        self._every("recount", TIDY_S, lambda: recount(self._services))
         self._every("archive", TIDY_S, lambda: retention.archive(self._services))
         self._every("scratch", TIDY_S, lambda: scratch.sweep(self._services, time.time()))
 
@@ -126,6 +127,14 @@ class Maintenance:
             age = now - (base.settings_read_at or 0.0) if base else PUSHED_SETTINGS_S
             if not 0 <= age < PUSHED_SETTINGS_S or not webhook_push.is_on(self._services, base_id):
                 base_settings.refresh(self._services, base_id)
+
+
+def recount(services: Services) -> None:
+    """What was quoted and not counted by a former version, while a deployment rolls over."""
+    with services.store.write() as tx:
+        short = ledger.recount_quoted(tx, services.clock.now())
+    if short:
+        logger.warning("%d totals of days were written by a former version and are whole again", short)
 
 
 def expire_credits(services: Services) -> int:

@@ -354,6 +354,7 @@ class Audit:
     """From here the next audit goes on, if there were no problems."""
 
 
+DAY_S = 86_400.0
 AUDIT = "audit"
 """The checkpoint of the audit."""
 BEHIND_S = 600.0
@@ -380,6 +381,13 @@ def audit(tx: Tx, *, everything: bool = False) -> Audit:
     reached = Checkpoint(id=AUDIT, at=last[0].at, entry=last[0].id or 0) if last else since
     ordered = {name.value: sums[name.value] for name in Account}
     return Audit(sums=ordered, problems=tuple(problems), since=since.at, reached=reached)
+
+
+def recount_quoted(tx: Tx, now: float) -> int:
+    """Count what processes of a former version have ordered beside ours in a rolling deployment, which wrote entries and
+    not what they add up to; how many totals were short. Of today and yesterday: they are gone by then.
+    """
+    return sum(tx.recount_quoted(utc_day(at)) for at in (now - DAY_S, now))
 
 
 def keep_checkpoint(tx: Tx, audit: Audit | credit_book.CreditAudit) -> None:
