@@ -102,6 +102,9 @@ def _paid() -> Iterator[None]:
         raise Unavailable(f"the voice server could not be reached: {type(error).__name__}", marketer=_AWAY) from error
     except httpx.HTTPError as error:
         raise Ambiguous(f"the voice server was asked, and {type(error).__name__} came back") from error
+    except OSError as error:
+        # Our own disk, most likely: the answer came, and is paid for.
+        raise Ambiguous(f"the voice server answered, and that could not be written: {error.strerror}") from error
 
 
 def error_of(status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> ReelgridError:

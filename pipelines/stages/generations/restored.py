@@ -20,13 +20,19 @@ def gap(tx: Tx) -> tuple[float, float] | None:
     return (known.at, restored.at) if restored and known else None
 
 
+def unknown_of(tx: Tx, run: Run, now: float) -> tuple[float, float] | None:
+    """The moments that this database knows nothing of, where something may have been bought in them for a run."""
+    found = gap(tx)
+    return found if found is not None and run.created_at < found[1] <= now < found[1] + LOOK_S else None
+
+
 def must_be_searched_for(tx: Tx, actor: Actor, run: Run, gen: Generation, card: CatalogueModel) -> bool:
     """Whether a request may have been sent after the backup. It is in doubt then, as if its answer had been lost:
     `reconcile` looks into the provider's list, and plans it again if it is not there. Where nothing can be looked up, a
     person decides.
     """
-    found = gap(tx)
-    if found is None or card.free or not run.created_at < found[1] <= actor.now < found[1] + LOOK_S:
+    found = unknown_of(tx, run, actor.now)
+    if found is None or card.free:
         return False
     known_until, _ = found
     known_then = gen.created_at <= known_until

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pipelines.domain.errors import Busy
 from pipelines.domain.keys import new_id
 from pipelines.stages.kernel.services import Services
 
@@ -37,6 +38,16 @@ def local(services: Services, key: str) -> Path:
     except FileNotFoundError:
         services.media.fetch(key, copy)
     return copy
+
+
+def must_have_room(services: Services, bytes_free: int) -> None:
+    """Before something is bought that comes at once. Raises Busy where the disk is as good as full."""
+    services.work.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(services.work).free < bytes_free:
+        raise Busy(
+            "the disk is full: free some room under VAR_DIR",
+            marketer="Our disk is full at the moment; nothing is lost, and we go on as soon as there is room.",
+        )
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """Buying spoken lines: the film's narrator is called once and says them one after the other.
 
 Each is committed before it is asked for, asked for once, and kept before anything else happens. A line whose answer got
-lost counts as spent; there is one more try inside what was quoted. A film whose narrator fails is made without.
+lost counts as spent; there is one more try inside what was quoted. What was said already is taken: an answer that
+could not be stored lies on this machine, and after a restore storage knows more than the database. A film whose
+narrator fails is made without.
 """
 
 from __future__ import annotations
@@ -17,13 +19,13 @@ from pipelines.domain.lifecycle import MOVING, OPEN_PURCHASE, GenerationStatus
 from pipelines.domain.records import Purchase, Run
 from pipelines.ports import Speaker, Tx, log_context
 from pipelines.stages.files import keep
-from pipelines.stages.generations import prompt_check
+from pipelines.stages.generations import prompt_check, restored
 from pipelines.stages.generations.submit import insist
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, wake_run
 from pipelines.stages.narration import lines
-from pipelines.stages.spending import credit_book, ledger
+from pipelines.stages.spending import credit_book, ledger, stop_switch
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +37,8 @@ LOST = "The voice service did not answer, and may have charged for it. Start aga
 PATIENCE_S = 20.0
 """A film does not wait longer than this before each further try, whatever the voice service asks for."""
 FREE_TRIES = 6
+ROOM_BYTES = 64 << 20
+"""So much of the disk is free before a paid line is asked for: its answer, and its copy in a storage that is a disk."""
 TROUBLES = 4
 """So often a voice that is away is asked; then the film is made without it."""
 
@@ -56,12 +60,24 @@ def advance(services: Services, actor: Actor, purchase_id: str) -> None:
         return
     try:
         _say_all(services, actor, run, open_ones)
+    except Busy:
+        # A limit or a switch of ours, or a full disk: however long it takes, nothing that was said is given up.
+        raise
     except Retryable as error:
         if bought.attempts >= TROUBLES:
+            _must_have_nothing_to_store(services, run, error)
             give_up(services, actor, purchase_id, error)
             return
         error.retry_after = None if error.retry_after is None else min(error.retry_after, PATIENCE_S)
         raise
+
+
+def _must_have_nothing_to_store(services: Services, run: Run, error: Retryable) -> None:
+    """Raises Busy where it is our storage that is away: the film needs it all the same, and what is paid for waits."""
+    with services.store.read() as tx:
+        asked = [one for one in _open_ones(tx, run.id) if one.status is _G.SUBMITTING]
+    if any(_answer(services, _key(run, one)).exists() for one in asked):
+        raise Busy(error.operator, marketer=error.marketer, retry_after=PATIENCE_S) from error
 
 
 def _open_ones(tx: Tx, run_id: str) -> list[Purchase]:
@@ -85,16 +101,33 @@ def _settled(services: Services, actor: Actor, run: Run, bought: Purchase) -> Pu
     """
     if bought.status is not _G.SUBMITTING:
         return bought
-    key = _key(run, bought)
-    if services.media.stat(key) is not None:
-        keep.use(services, run.id, [key])
-        _commit(services, actor, run, bought, key, _length_of(services, scratch.local(services, key)))
+    if _was_answered(services, actor, run, bought):
         return replace(bought, status=_G.FETCHED)
     with services.store.write() as tx:
         _lose(tx, actor, run, bought)
         current = tx.purchases.get(bought.id) or bought
     services.points.reach("speech.lost", run=run.id, purchase=bought.id)
     return current
+
+
+def _was_answered(services: Services, actor: Actor, run: Run, asked: Purchase) -> bool:
+    """Whether the answer is there after all: in storage, or on this machine because it could not be stored."""
+    key = _key(run, asked)
+    answer = _answer(services, key)
+    try:
+        if services.media.stat(key) is not None:
+            keep.use(services, run.id, [key])
+            seconds = _length_of(services, scratch.local(services, key))
+        elif answer.exists():
+            seconds = _length_of(services, answer)
+            keep.keep(services, run.id, answer, key, "audio/wav")
+        else:
+            return False
+    except Ambiguous:
+        return False
+    insist(lambda: _commit(services, actor, run, asked, key, seconds))
+    answer.unlink(missing_ok=True)
+    return True
 
 
 def _lose(tx: Tx, actor: Actor, run: Run, asked: Purchase) -> GenerationStatus:
@@ -137,7 +170,8 @@ def _say_all(services: Services, actor: Actor, run: Run, open_ones: Sequence[Pur
     if planned:
         with services.speech.speaking(planned[0].request.voice) as speaker:
             for one in planned:
-                _say(services, actor, run, speaker, one, open_ones[0].id)
+                if not _was_said_before(services, actor, run, one, open_ones[0].id):
+                    _say(services, actor, run, speaker, one, open_ones[0].id)
     with services.store.write() as tx:
         wake_run(tx, run.id, services.clock.now())
     # Where its own answer got lost it is still open, and is asked for again at once.
@@ -152,36 +186,80 @@ def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: P
         with services.store.write() as tx:
             _end(tx, actor, run, bought, error.operator, error.problems[0].message)
         return
+    if bought.reserve_micro:
+        scratch.must_have_room(services, ROOM_BYTES)
     intent_at = services.clock.now()
     asked = replace(bought, status=_G.SUBMITTING, tries=bought.tries + 1, intent_at=intent_at)
     with services.store.write() as tx:
-        held = tx.purchases.get(leader, lock=True)
-        if held is None or held.lease_token != actor.lease:
-            raise LostLease(leader)
-        if ledger.held(tx, run) < bought.reserve_micro:
-            _end(tx, actor, run, bought, "the hold does not reach", NO_MONEY)
+        _must_lead(tx, actor, leader)
+        if bought.reserve_micro:
+            stop_switch.must_be_off(tx, run.base_id, run.account_id)
+        if not _begin(tx, actor, run, bought, asked):
             return
-        if not lines.move(tx, actor, bought, _G.SUBMITTING, tries=asked.tries, intent_at=asked.intent_at):
-            return
-        ledger.reserve_line(tx, intent_at, run, bought.reserve_micro)
     services.points.reach("speech.intended", run=run.id, purchase=bought.id)
-    with scratch.draft(services, "sounds", f"{bought.id}.wav") as path:
-        try:
+    key = _key(run, asked)
+    answer = _answer(services, key)
+    try:
+        with scratch.draft(services, "sounds", f"{bought.id}.wav") as path:
             speaker.say(bought.request, path)
-            services.points.reach("speech.said", run=run.id, purchase=bought.id)
-            seconds = _length_of(services, path)
-        except ReelgridError as error:
-            failure = error
-            insist(lambda: _commit_error(services, actor, run, asked, failure))
-            if isinstance(error, Retryable):
-                raise
-            return
-        key = _key(run, asked)
-        # It is paid for: storage or a database that restarts at this moment does not lose it.
-        insist(lambda: keep.keep(services, run.id, path, key, "audio/wav"))
-        services.points.reach("speech.stored", run=run.id, purchase=bought.id)
+            path.replace(answer)
+        services.points.reach("speech.said", run=run.id, purchase=bought.id)
+        seconds = _length_of(services, answer)
+    except ReelgridError as error:
+        failure = error
+        insist(lambda: _commit_error(services, actor, run, asked, failure))
+        answer.unlink(missing_ok=True)
+        if isinstance(error, Retryable):
+            raise
+        return
+    # It is paid for: a storage or a database that restarts at this moment does not lose it. Where there is no room for
+    # it, or storage stays away, it lies here until there is.
+    insist(lambda: keep.keep(services, run.id, answer, key, "audio/wav"))
+    services.points.reach("speech.stored", run=run.id, purchase=bought.id)
     insist(lambda: _commit(services, actor, run, asked, key, seconds))
+    answer.unlink(missing_ok=True)
     services.points.reach("speech.committed", run=run.id, purchase=bought.id)
+
+
+def _must_lead(tx: Tx, actor: Actor, leader: str) -> None:
+    """Raises LostLease where another step speaks by now."""
+    held = tx.purchases.get(leader, lock=True)
+    if held is None or held.lease_token != actor.lease:
+        raise LostLease(leader)
+
+
+def _begin(tx: Tx, actor: Actor, run: Run, planned: Purchase, asked: Purchase) -> bool:
+    """The intent, and the money for it; False where there is none for it, or somebody else has begun it."""
+    if ledger.held(tx, run) < planned.reserve_micro:
+        _end(tx, actor, run, planned, "the hold does not reach", NO_MONEY)
+        return False
+    if not lines.move(tx, actor, planned, _G.SUBMITTING, tries=asked.tries, intent_at=asked.intent_at):
+        return False
+    ledger.reserve_line(tx, asked.intent_at or actor.now, run, planned.reserve_micro)
+    return True
+
+
+def _was_said_before(services: Services, actor: Actor, run: Run, planned: Purchase, leader: str) -> bool:
+    """After a restore: whether the line was bought after the backup. Its file is in storage; the money of then, which
+    the books have forgotten, counts now.
+    """
+    with services.store.read() as tx:
+        unknown = restored.unknown_of(tx, run, services.clock.now())
+    stored = list(services.media.list_prefix(_stem(run, planned))) if unknown is not None else []
+    if not stored:
+        return False
+    key = max(one.key for one in stored)
+    try:
+        seconds = _length_of(services, scratch.local(services, key))
+    except Ambiguous:
+        return False
+    keep.use(services, run.id, [key])
+    asked = replace(planned, status=_G.SUBMITTING, tries=planned.tries + 1, intent_at=services.clock.now())
+    with services.store.write() as tx:
+        _must_lead(tx, actor, leader)
+        if _begin(tx, actor, run, planned, asked):
+            _close_fetched(services, tx, actor, run, asked, key, seconds)
+    return True
 
 
 def _length_of(services: Services, path: Path) -> float:
@@ -195,21 +273,37 @@ def _length_of(services: Services, path: Path) -> float:
 def _key(run: Run, asked: Purchase) -> str:
     """Where the answer to one question is stored: who takes over after a death looks there before asking again."""
     moment = round((asked.intent_at or 0.0) * 1000)
-    return f"{storage_folder('sounds', run.account_id)}/{asked.fingerprint[:2]}/{asked.fingerprint[:32]}-{moment}.wav"
+    return f"{_stem(run, asked)}{moment}.wav"
+
+
+def _stem(run: Run, line: Purchase) -> str:
+    """How the keys of all answers to one line begin; the newest has the greatest."""
+    return f"{storage_folder('sounds', run.account_id)}/{line.fingerprint[:2]}/{line.fingerprint[:32]}-"
+
+
+def _answer(services: Services, key: str) -> Path:
+    """Where an answer lies on this machine until it is stored and counted."""
+    return services.work / "sounds" / key.rpartition("/")[2]
 
 
 def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, key: str, seconds: float) -> None:
     with services.store.write() as tx:
-        now = replace(actor, now=services.clock.now())
-        done = {"file": key, "seconds": seconds, "error": None, "next_at": None, **FREE}
-        cost = services.speech.cost_micro(asked.request, seconds)
-        if _close(tx, now, run, asked, _G.FETCHED, cost, **done):
-            bought = tx.purchases.get(asked.id) or asked
-            scenes = lines.wanted_by(tx, run, bought).values()
-            agreed = max((scene.settings.speech_charge_micro for scene in scenes), default=0)
-            credit_book.capture(tx, now.now, run, min(services.prices.speech(cost), agreed))
-            for scene in scenes:
-                lines.give(tx, now.now, run, scene, bought)
+        _close_fetched(services, tx, replace(actor, now=services.clock.now()), run, asked, key, seconds)
+
+
+def _close_fetched(
+    services: Services, tx: Tx, actor: Actor, run: Run, asked: Purchase, key: str, seconds: float
+) -> None:
+    done = {"file": key, "seconds": seconds, "error": None, "next_at": None, **FREE}
+    cost = services.speech.cost_micro(asked.request, seconds)
+    if not _close(tx, actor, run, asked, _G.FETCHED, cost, **done):
+        return
+    bought = tx.purchases.get(asked.id) or asked
+    scenes = lines.wanted_by(tx, run, bought).values()
+    agreed = max((scene.settings.speech_charge_micro for scene in scenes), default=0)
+    credit_book.capture(tx, actor.now, run, min(services.prices.speech(cost), agreed))
+    for scene in scenes:
+        lines.give(tx, actor.now, run, scene, bought)
 
 
 def _commit_error(services: Services, actor: Actor, run: Run, asked: Purchase, error: ReelgridError) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,8 +12,13 @@ from pipelines.database import SqlStore
 from pipelines.database.backup import back_up, restore
 from pipelines.domain.catalogue import Ability
 from pipelines.domain.errors import NotAllowed
+from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.stages.decisions import control
+from pipelines.stages.orders import accept
+from pipelines.stages.orders.accept import StartRequest
 from pipelines.stages.recovery import after_restore
+from pipelines.stages.spending import ledger
+from pipelines.testing.fakes import ScriptedSpeech
 from tests.stages.doubt_fixtures import doubtful_world, generations, order, problems
 from tests.stages.stage_fixtures import StageHarness
 
@@ -107,3 +113,25 @@ def test_a_database_that_was_never_restored_has_nothing_to_report(tmp_path: Path
     harness = StageHarness.build(tmp_path)
     with pytest.raises(NotAllowed, match="--since"):
         after_restore.report(harness.services)
+
+
+@pytest.mark.parametrize("planned_before", [True, False])
+def test_a_line_that_was_spoken_after_the_backup_is_found_in_storage(tmp_path: Path, planned_before: bool) -> None:
+    harness = doubtful_world(tmp_path, Ability.LIST)
+    scene = SceneOrder(prompt="a lamp", narration="It is dark.")
+    asked = StartRequest(source="rest", order=Order(scenes=(scene,), voiceover=True, voice="acme/anna"))
+    run_id = accept.start(harness.services, asked).run_id
+    while planned_before and not generations(harness, run_id):
+        harness.step("runs", run_id)
+    backup = saved(harness, tmp_path)
+    harness.until(run_id, "done")
+    back = brought_back(harness, backup)
+    go_on(back)
+    run = back.until(run_id, "done")
+    speech = cast("ScriptedSpeech", back.services.speech)
+    assert (len(speech.said), back.bought) == (1, ["a lamp"])
+    with back.services.store.read() as tx:
+        assert ledger.of_run(tx, run.id).spent == 400_000 + 10_000, "the money of then counts"
+        (line,) = tx.purchases.find()
+        assert [one.sound for one in tx.scenes.find(run_id=run_id)] == [line.file]
+    assert problems(back) == ()
