@@ -19,7 +19,7 @@ from pipelines.domain.planning.narration import (
     spoken,
     too_long,
 )
-from pipelines.domain.planning.plan import Plan, with_speech
+from pipelines.domain.planning.plan import VOICEOVER, Plan, with_speech
 from pipelines.domain.records import Purchase, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
@@ -60,7 +60,7 @@ def _priced(services: Services, plan: Plan, voice: str, lines: Sequence[Line]) -
         return replace(plan, warnings=(*plan.warnings, reason))
     asked = [*lines, *(Line(text=" " * most_characters(scene.seconds), voice=voice) for scene in unwritten)]
     micro = sum(services.speech.quote_micro(line) for line in asked) * TRIES
-    return with_speech(plan, f"Voiceover: {len(asked) - len(unsaid)} × {voice}", micro)
+    return with_speech(plan, f"{VOICEOVER}{len(asked) - len(unsaid)} × {voice}", micro)
 
 
 def priced(services: Services, tx: Tx, run: Run, scene: Scene, *, at_most: int | None = None) -> Scene:
@@ -69,12 +69,19 @@ def priced(services: Services, tx: Tx, run: Run, scene: Scene, *, at_most: int |
     """
     voice = voice_of(services, run.known_order)
     line = line_of(scene, voice) if voice else None
-    if line is None or _is_there(tx, tx.purchases.find(fingerprint=fingerprint(line, run.account_id))):
+    if line is None or is_bought(services, tx, run, scene):
         return scene
     micro = services.speech.quote_micro(line) * TRIES
     charge = services.prices.speech(micro)
     charge = charge if at_most is None else min(charge, at_most)
     return replace(scene, settings=replace(scene.settings, speech_micro=micro, speech_charge_micro=charge))
+
+
+def is_bought(services: Services, tx: Tx, run: Run, scene: Scene) -> bool:
+    """Whether the account of a run has the scene's line already."""
+    voice = voice_of(services, run.known_order)
+    line = line_of(scene, voice) if voice else None
+    return line is not None and _is_there(tx, tx.purchases.find(fingerprint=fingerprint(line, run.account_id)))
 
 
 def _is_there(tx: Tx, bought: Sequence[Purchase]) -> bool:
@@ -139,10 +146,13 @@ def _order(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, lin
 
 
 def move(tx: Tx, actor: Actor, bought: Purchase, to: GenerationStatus, **changes: object) -> bool:
-    """Change a purchase's status, unless somebody else has done so, or asked once more meanwhile."""
+    """Change a purchase's status, unless somebody else has done so, or asked once more meanwhile: a line that was begun
+    again may be at its first try again, but not at the same question, nor for the same run.
+    """
     check(PURCHASE_TRANSITIONS, bought.status, to)
     values = {"updated_at": actor.now, **changes}
-    if not tx.purchases.change(bought.id, {"status": bought.status, "tries": bought.tries}, status=to, **values):
+    judged = {name: getattr(bought, name) for name in ("status", "tries", "intent_at", "run_id")}
+    if not tx.purchases.change(bought.id, judged, status=to, **values):
         return False
     record(tx, actor, "purchase", bought.id, bought.run_id, "status", bought.status, to)
     return True

@@ -8,10 +8,14 @@ from typing import Any, cast
 
 import pytest
 
-from pipelines.domain.errors import Ambiguous, ReelgridError, Refused, Unavailable
-from pipelines.domain.records import Run
+from pipelines.domain.errors import Ambiguous, Busy, ReelgridError, Refused, Unavailable
+from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.domain.records import Purchase, Run
 from pipelines.ports import Stored
+from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.files import keep
+from pipelines.stages.kernel.transitions import Actor
+from pipelines.stages.narration import lines
 from pipelines.stages.spending import ledger
 from pipelines.stages.views import run_view
 from pipelines.storage import FileStore
@@ -87,12 +91,11 @@ def test_a_lost_answer_is_spent_and_asked_for_once_more_a_refusal_costs_nothing(
     assert (house.held(), house.balanced()) == (0, True)
 
 
-@pytest.mark.parametrize("point", ["speech.intended", "speech.said"])
-def test_a_death_with_a_question_open_is_counted_and_never_above_the_quote(point: str, house: StageHarness) -> None:
+def test_a_death_with_a_question_open_is_counted_and_never_above_the_quote(house: StageHarness) -> None:
     def die() -> None:
         raise ZeroDivisionError
 
-    house.points.at(point, die)
+    house.points.at("speech.intended", die)
     run = narrated(house, "A fox wakes up.")
     assert run.status.value == "done"
     assert spent(house, run) == CLIP + 2 * LINE
@@ -102,11 +105,12 @@ def test_a_death_with_a_question_open_is_counted_and_never_above_the_quote(point
     assert house.balanced()
 
 
-def test_a_death_after_the_answer_was_stored_costs_nothing_more(house: StageHarness) -> None:
+@pytest.mark.parametrize("point", ["speech.said", "speech.stored"])
+def test_a_death_after_the_answer_was_there_costs_nothing_more(point: str, house: StageHarness) -> None:
     def die() -> None:
         raise ZeroDivisionError
 
-    house.points.at("speech.stored", die)
+    house.points.at(point, die)
     run = narrated(house, "A fox wakes up.")
     assert (run.status.value, len(voice(house).said)) == ("done", 1)
     assert spent(house, run) == CLIP + LINE
@@ -167,6 +171,70 @@ def test_a_line_that_was_paid_for_outlives_a_restart_of_the_storage(tmp_path: Pa
     house = StageHarness.build(tmp_path, media=_RestartingStorage(tmp_path / "media"))
     run = narrated(house, "A fox wakes up.")
     assert (spent(house, run), len(voice(house).said)) == (CLIP + LINE, 1)
+
+
+class _FullDisk(FileStore):
+    """No room for a spoken line, until somebody makes some."""
+
+    full = True
+
+    def put_file(self, path: Path, key: str, content_type: str, filename: str | None = None) -> Stored:
+        if self.full and key.startswith("sounds/"):
+            raise Busy("the disk is full")
+        return super().put_file(path, key, content_type, filename)
+
+
+def test_a_line_for_which_the_disk_has_no_room_waits_and_is_not_bought_again(tmp_path: Path) -> None:
+    disk = _FullDisk(tmp_path / "media")
+    house = StageHarness.build(tmp_path, media=disk)
+    record_id = house.row(Voiceover=True, Voice="acme/anna")
+    house.airtable.add("Scenes", Video=[record_id], Prompt="a fox", Narration="A fox wakes up.", Status="Draft")
+    run_id = house.trigger(record_id)
+    house.settle(patience_s=30.0)
+    assert house.run(run_id).status.value == "stitching"
+    disk.full = False
+    run = house.until(run_id, "done")
+    assert (spent(house, run), len(voice(house).said)) == (CLIP + LINE, 1)
+    assert [path for path in (tmp_path / "work" / "sounds").iterdir() if path.is_file()] == []
+    assert (house.held(), house.balanced()) == (0, True)
+
+
+def test_paid_lines_wait_while_spending_is_stopped(house: StageHarness) -> None:
+    record_id = house.row(Voiceover=True, Voice="acme/anna")
+    house.airtable.add("Scenes", Video=[record_id], Prompt="a fox", Narration="A fox wakes up.", Status="Draft")
+    run_id = house.trigger(record_id)
+    house.points.at("scenes.planned", lambda: control.set_stop(house.services, on=True, reason="", actor="me"))
+    house.settle(patience_s=30.0)
+    assert (voice(house).said, house.bought) == ([], [])
+    control.set_stop(house.services, on=False, reason="", actor="me")
+    run = house.until(run_id, "done")
+    assert (spent(house, run), len(voice(house).said)) == (CLIP + LINE, 1)
+
+
+def test_who_judges_a_line_late_does_not_move_one_that_was_begun_again(house: StageHarness) -> None:
+    """Its run is over, the next has ordered the same line and is at its first try again: the old question is another."""
+    first, second = (house.trigger(house.row(Prompt="a fox")) for _ in range(2))
+    with house.services.store.write() as tx:
+        now = house.clock.now()
+        old = Purchase(id="pur_1", run_id=first, kind="speech", fingerprint="f", status=GenerationStatus.SUBMITTING)
+        old = replace(old, tries=1, intent_at=now, created_at=now)
+        tx.purchases.add(replace(old, intent_at=now + 60.0))
+        assert not lines.move(tx, Actor("late", now), old, GenerationStatus.FAILED)
+        assert lines.move(tx, Actor("now", now), replace(old, intent_at=now + 60.0), GenerationStatus.PLANNED, tries=0)
+        tx.purchases.change("pur_1", run_id=second, intent_at=None)
+        planned = replace(old, status=GenerationStatus.PLANNED, tries=0, intent_at=None)
+        assert not lines.move(tx, Actor("late", now), planned, GenerationStatus.CANCELLED)
+
+
+def test_a_new_clip_whose_line_is_there_is_quoted_without_it(house: StageHarness) -> None:
+    run = narrated(house, "A fox wakes up.")
+    preview = dry_run.regeneration(house.services, run.id, 1, {})
+    other = dry_run.regeneration(house.services, run.id, 1, {"narration": "A hare."})
+    assert (preview.price_micro, other.price_micro) == (CLIP, CLIP + 2 * LINE)
+    again = control.regenerate(house.services, run.id, 1, {}, "me", at_most_micro=preview.shown_micro)
+    assert house.held() == CLIP
+    assert house.until(again.id, "done").quote_micro == 2 * CLIP + LINE
+    assert (len(voice(house).said), house.balanced()) == (1, True)
 
 
 def test_a_scene_that_another_model_makes_keeps_its_line_and_its_silence(tmp_path: Path) -> None:
