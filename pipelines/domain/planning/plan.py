@@ -113,10 +113,21 @@ class Plan:
         return (*lines, ("Voiceover", self.speech_charge_micro)) if self.speech_charge_micro else lines
 
 
+VOICEOVER = "Voiceover: "
+"""How the line of a narrator in the quote begins."""
+
+
 def with_speech(plan: Plan, label: str, micro: int) -> Plan:
     """The plan with a narrator, as a line of its own in the quote."""
     lines = (*plan.lines, (label, micro))
     return dataclasses.replace(plan, speech_micro=micro, quote_micro=plan.quote_micro + micro, lines=lines)
+
+
+def without_speech(plan: Plan) -> Plan:
+    """The plan of one whose lines are there already."""
+    lines = tuple(line for line in plan.lines if not line[0].startswith(VOICEOVER))
+    quote = plan.quote_micro - plan.speech_micro
+    return dataclasses.replace(plan, speech_micro=0, speech_charge_micro=0, quote_micro=quote, lines=lines)
 
 
 def make_plan(

@@ -233,7 +233,7 @@ def regenerate(
 
 def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: dict[str, Any]) -> Plan:
     """Change the scene and forget its clip (which is kept); the plan of the new one."""
-    plan = regenerate_scene.plan(services, run, scene, changes)
+    plan = regenerate_scene.plan(services, tx, run, scene, changes)
     planned = plan.scenes[0]
     text_of_row = _text_of_row(scene, changes, from_row=who.name == ROW)
     card = services.catalogue_model(planned.model)

@@ -61,11 +61,11 @@ def regeneration(
         if not found:
             raise NotFound(f"scene {number} of {run_id}", marketer=f"This run has no scene {number}.")
         try:
-            plan = regenerate_scene.plan(services, run, found[0], changes)
+            plan = regenerate_scene.plan(services, tx, run, found[0], changes)
         except InvalidOrder as error:
             raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
-        before = found[0].settings.charge_micro if found[0].clip_id is None else 0
-        due = _to_charge(tx, run) - before + plan.charge_micro
+        # Its clip and its line of before, if they are missing, are not made any more.
+        due = _to_charge(tx, run, without=found[0]) + plan.charge_micro
         preview = _priced(services, tx, replace(run, ceiling_micro=None), plan.quote_micro, plan, due)
         if preview.terms is not None:
             price = services.prices.whole(plan.charge_micro)
@@ -84,17 +84,17 @@ def regeneration_prices(services: Services, run_id: str, models: Sequence[str]) 
     with services.store.read() as tx:
         run = found_run(tx, run_id)
         scenes = tx.scenes.find(run_id=run_id, order="number") if run.order and run.plan else []
-    return {
-        scene.number: {
-            model: price for model in models if (price := _price_with(services, run, scene, model)) is not None
+        return {
+            scene.number: {
+                model: price for model in models if (price := _price_with(services, tx, run, scene, model)) is not None
+            }
+            for scene in scenes
         }
-        for scene in scenes
-    }
 
 
-def _price_with(services: Services, run: Run, scene: Scene, model: str) -> int | None:
+def _price_with(services: Services, tx: Tx, run: Run, scene: Scene, model: str) -> int | None:
     try:
-        plan = regenerate_scene.plan(services, run, scene, {"model": model})
+        plan = regenerate_scene.plan(services, tx, run, scene, {"model": model})
     except InvalidOrder:
         return None
     return regenerate_scene.shown_price(services, run, plan)
@@ -124,11 +124,11 @@ def _missing(tx: Tx, run: Run, doubtful: str | None) -> int:
     return still_to_buy(tx, run, missing, run.plan)
 
 
-def _to_charge(tx: Tx, run: Run) -> int:
+def _to_charge(tx: Tx, run: Run, *, without: Scene | None = None) -> int:
     """What an account would still be charged; before the scenes are written, for all of it."""
     if run.plan is None:
         return 0
-    return still_to_charge(tx, run) if tx.scenes.count(run_id=run.id) else run.plan.charge_micro
+    return still_to_charge(tx, run, without=without) if tx.scenes.count(run_id=run.id) else run.plan.charge_micro
 
 
 def _priced(services: Services, tx: Tx, run: Run, price: int, plan: Plan | None, charge: int) -> DecisionPreview:

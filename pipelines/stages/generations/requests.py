@@ -191,10 +191,12 @@ def still_to_buy(tx: Tx, run: Run, scenes: Sequence[Scene], plan: Plan) -> int:
     return lines + sum(scene.settings.price_micro + scene.settings.softening_micro for scene in missing)
 
 
-def still_to_charge(tx: Tx, run: Run) -> int:
-    """What the run's account is charged for the clips that it has not got yet."""
+def still_to_charge(tx: Tx, run: Run, *, without: Scene | None = None) -> int:
+    """What the run's account is charged for the clips and spoken lines that it has not got yet; `without` that scene."""
     scenes = tx.scenes.find(run_id=run.id)
-    missing = _missing(tx, run, scenes, len(first_film(scenes)))
+    total = len(first_film(scenes))
+    scenes = [scene for scene in scenes if without is None or scene.id != without.id]
+    missing = _missing(tx, run, scenes, total)
     lines = sum(scene.settings.speech_charge_micro for scene in scenes if scene.sound is None)
     return lines + sum(scene.settings.charge_micro for scene in missing)
 

@@ -8,12 +8,13 @@ from typing import Any
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.money import show, show_enough
 from pipelines.domain.orders.order import MAX_SEED, SceneOrder
-from pipelines.domain.planning.plan import Plan
+from pipelines.domain.planning.plan import Plan, without_speech
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.generations.requests import alone, follows, order_of_one, scene_order
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
+from pipelines.stages.narration import lines
 from pipelines.stages.orders import plan_run
 
 CHANGEABLE = ("prompt", "model", "seconds", "caption", "narration", "seed", "negative_prompt")
@@ -21,8 +22,8 @@ REMOVABLE = frozenset({"seed", "negative_prompt"})
 """What None takes away; anywhere else None means: as it was."""
 
 
-def plan(services: Services, run: Run, scene: Scene, changes: dict[str, Any]) -> Plan:
-    """The plan of one new clip. Raises InvalidOrder when that cannot be changed, or the model cannot make it."""
+def plan(services: Services, tx: Tx, run: Run, scene: Scene, changes: dict[str, Any]) -> Plan:
+    """The plan of one new clip; a line that is there already is no part of it. Raises InvalidOrder when that cannot be changed, or the model cannot make it."""
     unknown = [name for name in changes if name not in CHANGEABLE]
     if unknown:
         allowed = ", ".join(CHANGEABLE)
@@ -37,7 +38,9 @@ def plan(services: Services, run: Run, scene: Scene, changes: dict[str, Any]) ->
         and replace(wish, caption=before.caption, narration=before.narration) == before
     ):
         wish = _with_next_seed(wish)
-    return plan_run.plan_order(services, order_of_one(order, wish), [alone(wish)], follows=follows(scene))
+    made = plan_run.plan_order(services, order_of_one(order, wish), [alone(wish)], follows=follows(scene))
+    said = replace(scene, caption=made.scenes[0].caption, narration=made.scenes[0].narration)
+    return without_speech(made) if lines.is_bought(services, tx, run, said) else made
 
 
 def shown_price(services: Services, run: Run, plan: Plan) -> int:

@@ -6,18 +6,19 @@ import dataclasses
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from pipelines.domain.customers.notices import USUAL, Endpoint
-from pipelines.domain.errors import InsufficientCredits, NotAllowed
+from pipelines.domain.errors import InsufficientCredits, NotAllowed, Refused
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.price_list import PriceList, PriceRule, Purchase, Start
 from pipelines.domain.records import Base, Lot, LotKind, Run
 from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.stages.commerce import accounts
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.notices import messages
 from pipelines.stages.orders import accept
@@ -26,6 +27,7 @@ from pipelines.stages.scheduler import maintenance
 from pipelines.stages.spending import credit_book, credit_lots, ledger
 from pipelines.testing import ScriptedWriter
 from pipelines.testing.airtable import BASE
+from pipelines.testing.fakes import ScriptedSpeech
 from pipelines.testing.provider import Outcome
 from tests.stages.stage_fixtures import STOPPED, StageHarness
 
@@ -253,6 +255,28 @@ def test_a_spoken_line_is_charged_as_it_was_agreed(tmp_path: Path) -> None:
     assert (run.status, run.price_micro) == (RunStatus.DONE, agreed)
     assert CLIP < used(harness, run) <= agreed
     assert has(harness, account)[1] == 0
+    assert balanced(harness)
+
+
+def test_a_new_clip_of_a_scene_without_its_line_is_shown_at_what_is_set_aside_for_it(tmp_path: Path) -> None:
+    """The line was refused, so it is still missing: it is bought with the new clip, and counts once."""
+    harness = StageHarness.build(tmp_path, prices=LIST)
+    account = customer(harness, 18)
+    cast("ScriptedSpeech", harness.services.speech).fail = {"fox": Refused("no", marketer="It declined.")}
+    scene = SceneOrder(prompt="a fox", seconds=4.0, narration="A fox wakes up.")
+    wanted = Order(scenes=(scene,), scene_count=1, voiceover=True, voice="acme/anna")
+    run_id = accept.start(view(harness, account), StartRequest(source="rest", order=wanted)).run_id
+    harness.until(run_id, *STOPPED)
+    assert has(harness, account) == (3 * CREDIT, 0)
+    give(harness, account, 14, source="INV-2")
+    preview = dry_run.regeneration(harness.services, run_id, 1, {})
+    assert [problem.field for problem in preview.problems] == ["credits"]
+    with pytest.raises(InsufficientCredits):
+        control.regenerate(harness.services, run_id, 1, {}, "me")
+    give(harness, account, 1, source="INV-3")
+    assert dry_run.regeneration(harness.services, run_id, 1, {}).problems == ()
+    control.regenerate(harness.services, run_id, 1, {}, "me")
+    assert has(harness, account) == (0, 18 * CREDIT)
     assert balanced(harness)
 
 
