@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
@@ -20,19 +22,67 @@ projects_group = Group(
     "projects", OPERATORS, help="Projects that orders name: what they cost, and their budgets.", alone="list"
 )
 GROUPS = (group, projects_group)
+_LIMITS = ("run_cap_usd", "day_cap_usd", "runs_in_flight", "backlog")
+
+
+def limits(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say what an account may do at most, as one argument."""
+
+    @wraps(command)
+    def with_limits(
+        *args: object,
+        run_cap: int | None,
+        day_cap: int | None,
+        in_flight: int | None,
+        backlog: int | None,
+        **rest: object,
+    ) -> None:
+        told = accounts.Limits(run_cap_micro=run_cap, day_cap_micro=day_cap, runs_in_flight=in_flight, backlog=backlog)
+        command(*args, limits=told, **rest)
+
+    options = (
+        click.option("--run-cap", type=Money(), help="What one of its runs may cost at most, in dollars."),
+        click.option("--day-cap", type=Money(), help="What it may spend a day, in dollars."),
+        click.option(
+            "--in-flight",
+            type=click.IntRange(1, 10_000),
+            help="How many of its runs are made at a time; left out: ACCOUNT_RUNS_IN_FLIGHT.",
+        ),
+        click.option(
+            "--backlog",
+            type=click.IntRange(1, 1_000_000),
+            help="How many more may be ordered and not begun; left out: ACCOUNT_BACKLOG.",
+        ),
+    )
+    for option in reversed(options):
+        with_limits = option(with_limits)
+    return with_limits
 
 
 @group.command("create")
 @click.argument("name")
-@click.option("--run-cap", type=Money(), help="What one of its runs may cost at most, in dollars.")
-@click.option("--day-cap", type=Money(), help="What it may spend a day, in dollars.")
+@limits
 @as_json
 @reports_errors
-def create(name: str, run_cap: int | None, day_cap: int | None, *, json_: bool) -> None:
+def create(name: str, *, limits: accounts.Limits, json_: bool) -> None:
     """Make an account. Next: a key of it."""
-    made = accounts.create(services(), name, run_cap_micro=run_cap, day_cap_micro=day_cap)
+    made = accounts.create(services(), name, limits)
     text = f"{made.id}\n\nNext: flask keys create NAME --account {made.id}"
     show(_view(made), json_=json_, table=lambda: click.echo(text))
+
+
+@group.command("limit")
+@click.argument("account_id")
+@limits
+@click.option("--as-for-all", is_flag=True, help="First take away what was said of this account alone.")
+@as_json
+@reports_errors
+def limit(account_id: str, *, limits: accounts.Limits, as_for_all: bool, json_: bool) -> None:
+    """Say what an account may do at most. What is not named stays as it is."""
+    account = accounts.set_limits(services(), account_id, limits, as_for_all=as_for_all)
+    told = {name: value for name, value in _view(account).items() if name in _LIMITS}
+    rows = [(name, "as for all" if value is None else value) for name, value in told.items()]
+    show(_view(account), json_=json_, table=lambda: print_table(("limit", account.name), rows))
 
 
 @group.command("list")
@@ -42,7 +92,7 @@ def list_(*, json_: bool) -> None:
     """All accounts."""
     with services().store.read() as tx:
         found = [_view(account) for account in tx.accounts.find(order="created_at")]
-    columns = ("account_id", "name", "status", "run_cap_usd", "day_cap_usd", "created_at")
+    columns = ("account_id", "name", "status", *_LIMITS, "created_at")
     rows = [[account[column] for column in columns] for account in found]
     empty = "No accounts: everything here is yours. Make one: flask accounts create NAME"
     show(found, json_=json_, table=lambda: print_table(columns, rows, empty=empty))
@@ -94,6 +144,8 @@ def _view(account: CustomerAccount) -> dict[str, Any]:
         "status": account.status.value,
         "run_cap_usd": usd(account.run_cap_micro),
         "day_cap_usd": usd(account.day_cap_micro),
+        "runs_in_flight": account.runs_in_flight,
+        "backlog": account.backlog,
         "created_at": iso(account.created_at),
     }
 

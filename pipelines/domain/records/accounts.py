@@ -28,6 +28,10 @@ class CustomerAccount:
     subject: str | None = None
     run_cap_micro: int | None = None
     day_cap_micro: int | None = None
+    runs_in_flight: int | None = None
+    """How many of its runs are made at a time, where that is not as for all."""
+    backlog: int | None = None
+    """How many more may be ordered and not begun, likewise."""
     pays_in_credits: bool = False
     """Since it was given its first lot; with a price list every account does."""
     created_at: float = 0.0

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, SceneField, VersionField, VideoField
-from pipelines.domain.errors import NotAllowed, Permanent
+from pipelines.domain.errors import NotAllowed, Permanent, TooMany
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import AirtableRow, AirtableScene, AirtableVersion, Tx
@@ -59,7 +59,7 @@ def act(services: Services, base_id: str, row: AirtableRow, tick: str) -> str | 
     run = None
     try:
         run = _ACTIONS[tick](services, base_id, row)
-    except Permanent as error:
+    except (Permanent, TooMany) as error:
         logger.info("%s of %s: %s", tick, row.record_id, error.operator)
         said[VideoField.STATUS_DETAIL.value] = error.marketer
     say(services, base_id, row.record_id, said, within_s=outbox.SOON_S if run and tick == _APPROVE else outbox.MOMENT_S)
@@ -123,7 +123,7 @@ def _regenerate(services: Services, base_id: str, row: AirtableScene) -> str | N
         wishes = {name: getattr(row.scene, name) for name in ("prompt", "caption", "narration", "seconds")}
         changes = {name: value for name, value in wishes.items() if value is not None}
         control.regenerate(services, found.run_id, found.number, changes, ROW)
-    except Permanent as error:
+    except (Permanent, TooMany) as error:
         note[SceneField.ERROR.value] = error.marketer
     now, table = services.clock.now(), AirtableTable.SCENES
     with services.store.write() as tx:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, VideoField
-from pipelines.domain.errors import Permanent, ReelgridError, Suspended
+from pipelines.domain.errors import Permanent, ReelgridError, Suspended, TooMany
 from pipelines.ports import AirtableRow
 from pipelines.stages.base_rows import outbox, run_row
 from pipelines.stages.decisions import control
@@ -104,7 +104,7 @@ def _go_on(services: Services, run_id: str) -> None:
     """`Ready` on a row that has a run: it goes on if it has stopped, and its status is shown again in any case."""
     try:
         control.go_on(services, run_id, ROW)
-    except Permanent as error:
+    except (Permanent, TooMany) as error:
         logger.info("Ready of run %s: %s", run_id, error.operator)
         run_row.show_again(services, run_id, detail=error.marketer)
     else:

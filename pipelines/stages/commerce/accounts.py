@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 from pipelines.domain.errors import NotAllowed, NotFound, Suspended
 from pipelines.domain.keys import new_id
@@ -12,6 +13,7 @@ from pipelines.ports import Tx
 from pipelines.stages.files import revocations
 from pipelines.stages.files.revocations import Revoked
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import wake_waiting
 
 _FROM: Mapping[AccountStatus, tuple[AccountStatus, ...]] = {
     AccountStatus.ACTIVE: (AccountStatus.SUSPENDED,),
@@ -21,20 +23,36 @@ _FROM: Mapping[AccountStatus, tuple[AccountStatus, ...]] = {
 """From which status an account gets to each. A closed one stays closed: its keys are no longer looked at."""
 
 
-def create(
-    services: Services, name: str, *, run_cap_micro: int | None = None, day_cap_micro: int | None = None
-) -> CustomerAccount:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an account may do at most; None: as it was, which for a new one is as for all."""
+
+    run_cap_micro: int | None = None
+    day_cap_micro: int | None = None
+    runs_in_flight: int | None = None
+    backlog: int | None = None
+
+
+def create(services: Services, name: str, limits: Limits | None = None) -> CustomerAccount:
     """A new customer."""
-    account = CustomerAccount(
-        id=new_id("acc"),
-        name=name,
-        run_cap_micro=run_cap_micro,
-        day_cap_micro=day_cap_micro,
-        created_at=services.clock.now(),
-    )
+    now = services.clock.now()
+    account = CustomerAccount(id=new_id("acc"), name=name, created_at=now, **asdict(limits or Limits()))
     with services.store.write() as tx:
         tx.accounts.add(account)
     return account
+
+
+def set_limits(services: Services, account_id: str, limits: Limits, *, as_for_all: bool = False) -> CustomerAccount:
+    """Change what an account may do at most; `as_for_all` first takes away all that was said of it. A run that
+    waits for its turn looks at once whether it is that now. Raises NotFound.
+    """
+    given = {name: value for name, value in asdict(limits).items() if value is not None or as_for_all}
+    with services.store.write() as tx:
+        found(tx, account_id)
+        if given:
+            tx.accounts.change(account_id, **given)
+        wake_waiting(tx, services.clock.now(), account_id)
+        return found(tx, account_id)
 
 
 def set_status(services: Services, account_id: str, status: AccountStatus) -> CustomerAccount:

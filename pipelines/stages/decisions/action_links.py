@@ -15,6 +15,7 @@ from pipelines.stages.base_rows import action_links
 from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import BY_LINK, Actor, found_run
+from pipelines.stages.orders import account_turn
 
 _DONE: Mapping[Act, str] = {
     Act.APPROVE: "the run was approved",
@@ -45,10 +46,11 @@ def asked(services: Services, link: ActionLink) -> Asked:
 
 def spend(services: Services, link: ActionLink) -> Run:
     """Do what the link is for, and remember in the same transaction that it was used: twice is once. Raises NotFound,
-    NotAllowed with what happened already, Suspended, and OverBudget (then the link is still good).
+    NotAllowed with what happened already, Suspended, OverBudget and TooMany (then the link is still good).
     """
     who = Actor(BY_LINK, services.clock.now())
     with services.store.write() as tx:
+        account_turn.serialise_of(tx, link.run_id)
         run = found_run(tx, link.run_id, lock=True)
         refused = _refusal(tx, run, link)
         spent = SpentLink(id=link.moment, run_id=run.id, act=link.act, at=who.now)

@@ -35,22 +35,23 @@ from pipelines.stages.kernel.transitions import (
     transition_run,
 )
 from pipelines.stages.narration import lines
-from pipelines.stages.orders import regenerate_scene
+from pipelines.stages.orders import account_turn, regenerate_scene
 from pipelines.stages.spending import credit_book, ledger, stop_switch
 
 _R, _G = RunStatus, GenerationStatus
 
 
 def approve(services: Services, run_id: str, actor: str) -> Run:
-    """Go on with the scenes as they are. Twice is once. Raises NotAllowed, NotFound."""
+    """Go on with the scenes as they are. Twice is once. Raises NotAllowed, NotFound, TooMany."""
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
+        account_turn.serialise_of(tx, run_id)
         return approve_within(services, tx, who, found_run(tx, run_id, lock=True))
 
 
 def approve_within(services: Services, tx: Tx, who: Actor, run: Run, ceiling_micro: int | None = None) -> Run:
-    """The same in a transaction that has locked the run. Given a ceiling, the run may cost so much in all, and asks
-    again where it would cost more.
+    """The same in a transaction that has locked the run, and before it the turns of its account. Given a ceiling, the
+    run may cost so much in all, and asks again where it would cost more.
     """
     if run.approval == "given":
         return run
@@ -59,6 +60,7 @@ def approve_within(services: Services, tx: Tx, who: Actor, run: Run, ceiling_mic
         raise NotAllowed(
             marketer=f"This run does not wait for approval; it is {run.status.value}. There is nothing to approve."
         )
+    _must_have_its_turn(services, tx, run)
     record(tx, who, "run", run.id, run.id, "approved")
     given = {"approval": "given", "ceiling_micro": ceiling_micro}
     run = touch_run(tx, who, run, **given, next_at=who.now, detail="Approved.")
@@ -90,26 +92,35 @@ def cancel_within(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
 
 
 def retry(services: Services, run_id: str, actor: str) -> Run:
-    """Go on where it stopped: every paid clip is kept, only what is missing is bought. Raises OverBudget."""
+    """Go on where it stopped: every paid clip is kept, only what is missing is bought. Raises OverBudget, TooMany."""
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
+        account_turn.serialise_of(tx, run_id)
         return retry_within(services, tx, who, found_run(tx, run_id, lock=True))
 
 
 def retry_within(services: Services, tx: Tx, who: Actor, run: Run, ceiling_micro: int | None = None) -> Run:
-    """The same in a transaction that has locked the run. Given a ceiling, the run may cost so much in all."""
+    """The same in a transaction that has locked the run, and before it the turns of its account. Given a ceiling, the
+    run may cost so much in all.
+    """
     accounts.must_be_active(tx, run.account_id)
     if run.status not in RETRYABLE_RUNS:
         raise NotAllowed(
             marketer=f"Only a run that stopped can be retried; this one is {run.status.value}, so wait for it."
         )
     must_be_alone(tx, run)
+    _must_have_its_turn(services, tx, run)
     return _retry(services, tx, who, run, ceiling_micro)
+
+
+def _must_have_its_turn(services: Services, tx: Tx, run: Run) -> None:
+    if (refusal := account_turn.refusal_of(tx, run, services.policy)) is not None:
+        raise refusal
 
 
 def go_on(services: Services, run_id: str, actor: str) -> None:
     """What `Generate` or `Ready` mean for a row that has a run: one that needs attention is retried, if that can help;
-    any other is left alone. Raises NotAllowed with what helps instead, and OverBudget.
+    any other is left alone. Raises NotAllowed with what helps instead, OverBudget and TooMany.
     """
     with services.store.read() as tx:
         run = tx.runs.get(run_id)
@@ -142,7 +153,9 @@ def _retry(services: Services, tx: Tx, who: Actor, run: Run, ceiling_micro: int 
     if not scenes:
         # Somebody may have mended the row: it is read once more.
         order = run.order if run.record_id is None or run.plan is not None else None
-        run = transition_run(tx, who, run, _R.QUEUED, detail="Trying again.", approval=None, order=order, **again)
+        run = transition_run(
+            tx, who, run, _R.QUEUED, detail="Trying again.", approval=None, turn=None, order=order, **again
+        )
     elif run.approval == "asked":
         run = transition_run(tx, who, run, _R.NEEDS_APPROVAL, **again)
         _hold_missing(services, tx, run, scenes, who.now)
@@ -192,11 +205,12 @@ def regenerate(
     """One new clip for one scene, then a new cut; the others are reused. `changes`: see `regenerate_scene`. What would
     cost more than `at_most_micro`, the price that was shown, is not bought.
 
-    Raises NotAllowed, NotFound, InvalidOrder, OverBudget.
+    Raises NotAllowed, NotFound, InvalidOrder, OverBudget, TooMany.
     """
     now = services.clock.now()
     who = Actor(actor, now)
     with services.store.write() as tx:
+        account_turn.serialise_of(tx, run_id)
         run = found_run(tx, run_id, lock=True)
         accounts.must_be_active(tx, run.account_id)
         if run.status not in (_R.DONE, _R.NEEDS_ATTENTION, _R.FAILED, _R.CANCELLED):
@@ -211,6 +225,8 @@ def regenerate(
                 marketer=f"Scene {number} is still being made, or its payment is in doubt. "
                 "Wait for it, or decide on the run's page first."
             )
+        if (refusal := account_turn.refusal_to_make_again(tx, run, services.policy)) is not None:
+            raise refusal
         plan = _order_again(services, tx, who, run, scene, changes)
         shown = regenerate_scene.shown_price(services, run, plan)
         if refused := regenerate_scene.too_dear(shown, at_most_micro):

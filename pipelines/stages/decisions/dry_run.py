@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipelines.domain.errors import InvalidOrder, NotFound, Problem
+from pipelines.domain.errors import InvalidOrder, NotFound, Problem, TooMany
 from pipelines.domain.lifecycle import OPEN, GenerationStatus
 from pipelines.domain.orders.field_labels import for_clip
 from pipelines.domain.planning.plan import Plan
@@ -15,7 +15,7 @@ from pipelines.ports import Tx
 from pipelines.stages.generations.requests import still_to_buy, still_to_charge
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import found_run
-from pipelines.stages.orders import regenerate_scene
+from pipelines.stages.orders import account_turn, regenerate_scene
 from pipelines.stages.spending import credit_book, ledger
 
 
@@ -42,7 +42,8 @@ def going_on(services: Services, run_id: str, ceiling_micro: int | None = None) 
             services, tx, replace(run, ceiling_micro=ceiling_micro), price, _plan_of(run), _to_charge(tx, run)
         )
         terms = preview.terms if run.price_micro is not None else None
-        return replace(preview, shown_micro=price if terms is None else terms.price_micro)
+        preview = replace(preview, shown_micro=price if terms is None else terms.price_micro)
+        return _in_turn(preview, account_turn.refusal_of(tx, run, services.policy))
 
 
 def cancelling(services: Services, run_id: str) -> DecisionPreview:
@@ -73,8 +74,16 @@ def regeneration(
             preview = replace(preview, terms=own)
         shown = regenerate_scene.shown_price(services, run, plan)
         preview = replace(preview, shown_micro=shown)
+        preview = _in_turn(preview, account_turn.refusal_to_make_again(tx, run, services.policy))
         refused = regenerate_scene.too_dear(shown, at_most_micro)
         return replace(preview, problems=(Problem("max_cost_usd", refused),)) if refused else preview
+
+
+def _in_turn(preview: DecisionPreview, refusal: TooMany | None) -> DecisionPreview:
+    """With what stands against it beside money: too much is being made for its account."""
+    if refusal is None:
+        return preview
+    return replace(preview, problems=(*preview.problems, Problem("", refusal.marketer)))
 
 
 def regeneration_prices(services: Services, run_id: str, models: Sequence[str]) -> dict[int, dict[str, int]]:

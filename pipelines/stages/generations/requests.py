@@ -192,7 +192,7 @@ def still_to_buy(tx: Tx, run: Run, scenes: Sequence[Scene], plan: Plan) -> int:
 
 
 def still_to_charge(tx: Tx, run: Run, *, without: Scene | None = None) -> int:
-    """What the run's account is charged for the clips and spoken lines that it has not got yet; `without` that scene."""
+    """What the run's account is charged for the clips and lines that it has not got yet; `without` that scene."""
     scenes = tx.scenes.find(run_id=run.id)
     total = len(first_film(scenes))
     scenes = [scene for scene in scenes if without is None or scene.id != without.id]

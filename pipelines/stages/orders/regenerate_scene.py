@@ -23,7 +23,9 @@ REMOVABLE = frozenset({"seed", "negative_prompt"})
 
 
 def plan(services: Services, tx: Tx, run: Run, scene: Scene, changes: dict[str, Any]) -> Plan:
-    """The plan of one new clip; a line that is there already is no part of it. Raises InvalidOrder when that cannot be changed, or the model cannot make it."""
+    """The plan of one new clip; a line that is there already is no part of it. Raises InvalidOrder when that cannot be
+    changed, or the model cannot make it.
+    """
     unknown = [name for name in changes if name not in CHANGEABLE]
     if unknown:
         allowed = ", ".join(CHANGEABLE)

@@ -384,8 +384,8 @@ def audit(tx: Tx, *, everything: bool = False) -> Audit:
 
 
 def recount_quoted(tx: Tx, now: float) -> int:
-    """Count what processes of a former version have ordered beside ours in a rolling deployment, which wrote entries and
-    not what they add up to; how many totals were short. Of today and yesterday: they are gone by then.
+    """Count what processes of a former version have ordered beside ours in a rolling deployment: they wrote entries,
+    and not what those add up to; how many totals were short. Of today and yesterday: they are gone by then.
     """
     return sum(tx.recount_quoted(utc_day(at)) for at in (now - DAY_S, now))
 

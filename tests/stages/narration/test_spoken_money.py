@@ -212,7 +212,7 @@ def test_paid_lines_wait_while_spending_is_stopped(house: StageHarness) -> None:
 
 
 def test_who_judges_a_line_late_does_not_move_one_that_was_begun_again(house: StageHarness) -> None:
-    """Its run is over, the next has ordered the same line and is at its first try again: the old question is another."""
+    """Its run is over, the next has ordered the same line and is at its first try: the old question is another."""
     first, second = (house.trigger(house.row(Prompt="a fox")) for _ in range(2))
     with house.services.store.write() as tx:
         now = house.clock.now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Kind
 from pipelines.stages.commerce import accounts
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.kernel.transitions import Actor
 from pipelines.stages.orders import accept, account_turn
 from pipelines.stages.orders.accept import StartRequest
@@ -122,3 +123,96 @@ def test_more_than_may_wait_is_refused_and_nothing_is_started(harness: StageHarn
     assert "This one begins when it is its turn." in " ".join(accept.dry_run(view, asked).warnings)
     order(harness, who, "one more", paced=True)
     order(harness, None, "the operator's", paced=True)
+
+
+def stopped(harness: StageHarness, account_id: str | None, prompt: str) -> str:
+    """A run that was begun and cancelled when its scenes were there: it may be retried."""
+    run = order(harness, account_id, prompt)
+    harness.until(run, "generating")
+    control.cancel(harness.services, run, "ada")
+    return run
+
+
+def test_who_went_before_goes_on_only_where_there_is_room(harness: StageHarness) -> None:
+    """Approve, retry and regenerate begin at once, or not at all; their previews say so; the operator's always do."""
+    services = harness.services
+    who = customer(harness)
+    done, cancelled = order(harness, who, "a fox"), stopped(harness, who, "a hare")
+    mine = stopped(harness, None, "a tree")
+    harness.until(done, "done")
+    asking = StageHarness(
+        dataclasses.replace(services, policy=dataclasses.replace(services.policy, approval_above_micro=0))
+    )
+    waits = [order(asking, who, prompt) for prompt in ("a boat", "a lamp")]
+    for run in waits:
+        asking.until(run, "needs_approval")
+    # What waits for a person takes nobody's place; what was approved does, from then on.
+    control.approve(services, waits[0], "ada")
+    full = order(harness, who, "a kite")
+    harness.until(full, "generating")
+    acts: list[Callable[[], object]] = [
+        lambda: control.approve(services, waits[1], "ada"),
+        lambda: control.retry(services, cancelled, "ada"),
+        lambda: control.regenerate(services, done, 1, {}, "ada"),
+    ]
+    for act in acts:
+        with pytest.raises(TooMany) as refused:
+            act()
+        assert refused.value.marketer.startswith("2 films are being made, and this account may have 2 made at a time.")
+        assert (refused.value.limit, refused.value.retry_after) == (account_turn.IN_FLIGHT, 60.0)
+    words = refused.value.marketer
+    previews = [dry_run.going_on(services, waits[1]), dry_run.going_on(services, cancelled)]
+    previews.append(dry_run.regeneration(services, done, 1, {}))
+    assert [[problem.message for problem in one.problems] for one in previews] == [[words]] * 3
+    assert harness.run(waits[1]).approval == "asked"
+    assert control.retry(services, mine, "me").status is RunStatus.GENERATING
+    harness.until(waits[0], "done")
+    assert control.retry(services, cancelled, "ada").status is RunStatus.GENERATING
+    for run in (full, cancelled):
+        harness.until(run, "done")
+    for act in (acts[0], acts[2]):
+        act()
+    for run in (waits[1], done):
+        harness.until(run, "done")
+    assert harness.balanced()
+
+
+def test_a_retry_before_the_scenes_are_there_waits_for_its_turn(harness: StageHarness) -> None:
+    who = customer(harness)
+    early = order(harness, who, "early")
+    control.cancel(harness.services, early, "ada")
+    others = [order(harness, who, f"clip {number}") for number in range(MOST)]
+    while harness.work():
+        pass
+    control.retry(harness.services, early, "ada")
+    while harness.work():
+        pass
+    assert (begun(harness, [early]), load(harness, who)) == ([], (MOST, 1))
+    waiting = [order(harness, who, f"more {number}") for number in range(WAITING_MOST - 1)]
+    control.cancel(harness.services, early, "ada")
+    waiting.append(order(harness, who, "one more"))
+    with pytest.raises(TooMany, match="wait"):
+        control.retry(harness.services, early, "ada")
+    for run in (*others, *waiting):
+        assert harness.until(run, *STOPPED).status is RunStatus.DONE
+
+
+def test_an_account_has_limits_of_its_own(harness: StageHarness) -> None:
+    """A higher one is seen at once, by what waits; a lower one lets what is being made go on."""
+    who, other = customer(harness), customer(harness, "bob")
+    runs = [order(harness, who, f"clip {number}") for number in range(5)]
+    while harness.work():
+        pass
+    assert load(harness, who) == (MOST, 3)
+    accounts.set_limits(harness.services, who, accounts.Limits(runs_in_flight=4, backlog=1))
+    while harness.work():
+        pass
+    assert len(begun(harness, runs)) == 4
+    with pytest.raises(TooMany) as refused:
+        order(harness, who, "one more", paced=True)
+    assert refused.value.most == 1
+    order(harness, other, "as for all", paced=True)
+    account = accounts.set_limits(harness.services, who, accounts.Limits(backlog=2), as_for_all=True)
+    assert (account.runs_in_flight, account.backlog) == (None, 2)
+    for run in runs:
+        assert harness.until(run, *STOPPED).status is RunStatus.DONE
