@@ -12,9 +12,40 @@ from webapp.api.fields import Body, Dollars, DryRun, Model, NegativePrompt, Prom
 
 
 class RunAction(Body):
-    """Approve, cancel or retry: there is nothing to say but whether it is only a rehearsal."""
+    """Cancel or retry: there is nothing to say but whether it is only a rehearsal."""
 
     dry_run: DryRun = False
+
+
+class SceneEdit(Body):
+    """A scene of a run that waits for approval, changed; what is left out stays as it is."""
+
+    number: Annotated[int, Field(ge=1, le=1000)]
+    prompt: Prompt | None = None
+    seconds: Annotated[Seconds | None, Field(description="Only of a run without a row.")] = None
+    model: Annotated[Model | None, Field(description="Only of a run without a row.")] = None
+
+
+class Approve(RunAction):
+    """The scenes as they are, or as they are changed here."""
+
+    scenes: Annotated[
+        list[SceneEdit],
+        Field(max_length=50, default_factory=list, description="Those that are changed, by their number."),
+    ]
+    max_cost_usd: Annotated[Dollars | None, Field(description="Refuse when the clips would cost more than this.")] = (
+        None
+    )
+
+    def edits(self) -> dict[int, dict[str, Any]]:
+        """What is changed, by the scene's number."""
+        given = {edit.number: edit.model_dump(exclude={"number"}, exclude_none=True) for edit in self.scenes}
+        return {number: changes for number, changes in given.items() if changes}
+
+    @property
+    def at_most_micro(self) -> int | None:
+        """The ceiling, in micro-dollars."""
+        return None if self.max_cost_usd is None else to_micro(self.max_cost_usd)
 
 
 class Regenerate(Body):

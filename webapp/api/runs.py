@@ -13,7 +13,7 @@ from pipelines.stages.delivery import restore
 from pipelines.stages.views import run_view
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates, run_answers
-from webapp.api.decisions import ChooseClip, Decision, Regenerate, Restore, RunAction
+from webapp.api.decisions import Approve, ChooseClip, Decision, Regenerate, Restore, RunAction
 from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.queries import NO_CURSOR, RunQuery, SceneQuery, is_cursor, moment
 from webapp.context import actor, services
@@ -84,13 +84,27 @@ def list_scenes(run_id: str, query: SceneQuery) -> Reply:
 
 
 @_decision(
-    "/api/runs/{run_id}/approve", owner=Owner.ACCOUNT, summary="Approve the quote and the scenes", bodies=(RunAction,)
+    "/api/runs/{run_id}/approve", owner=Owner.ACCOUNT, summary="Approve the quote and the scenes", bodies=(Approve,)
 )
-def approve_run(run_id: str, body: RunAction) -> Reply:
-    """The clips are bought then. 409 unless the run waits for approval."""
+def approve_run(run_id: str, body: Approve) -> Reply:
+    """The clips are bought then, of the scenes as they are or as `scenes` changes them. 409 unless the run waits for
+    approval.
+    """
     if body.dry_run:
-        return _rehearsal("approve", dry_run.going_on(services(), run_id))
-    return _shown(control.approve(services(), run_id, actor().name))
+        edits = body.edits()
+        found = (
+            dry_run.approving(services(), run_id, edits, body.at_most_micro)
+            if edits
+            else dry_run.going_on(services(), run_id)
+        )
+        return _rehearsal("approve", found)
+    return _shown(approved(run_id, body))
+
+
+def approved(run_id: str, body: Approve) -> Run:
+    """Approve under whoever asks."""
+    most = body.at_most_micro
+    return control.approve(services(), run_id, actor().name, edits=body.edits(), at_most_micro=most)
 
 
 @_decision(

@@ -44,7 +44,7 @@ def run_parts(run_id: str) -> tuple[dict[str, Any], dict[str, Part]]:
     run = _dressed(run_view.run_view(services(), run_id))
     may = actor().may("trigger")
     models = [model for model in catalogue().models if model.configured and model.warning is None] if may else []
-    shared = {"run": run, "person_may_act": may, "models": models, "going_on_usd": _going_on(run) if may else 0.0}
+    shared = {"run": run, "person_may_act": may, "models": models, "going_on_usd": _going_on(run) if may else None}
     again = _prices(run, [model.id for model in models]) if may and "regenerate" in run["actions"] else {}
     made = {name: part(name, **shared) for name in ("head", "decide", "film", "versions", "costs")}
     made["history"] = part("history", **shared, history=_history(run))
@@ -76,10 +76,10 @@ def _review(run: dict[str, Any]) -> dict[str, Any]:
     return {"shares": links, "may_share": may_share, "clock": shares.clock}
 
 
-def _going_on(run: dict[str, Any]) -> float:
-    """What is bought at most by going on with a run that has stopped, in dollars. A row read anew has none."""
-    if "retry" not in run["actions"] or not run["scenes"]:
-        return 0.0
+def _going_on(run: dict[str, Any]) -> float | None:
+    """What is bought at most by approving, or going on with, a run, in dollars. A row read anew has none."""
+    if not {"approve", "retry"} & set(run["actions"]) or not run["scenes"]:
+        return None
     return dollars(dry_run.going_on(services(), run["run_id"]).shown_micro)
 
 

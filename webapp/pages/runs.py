@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from flask import Response, json, render_template, request, url_for
@@ -18,8 +19,8 @@ from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.views import run_view
 from webapp.access.links import LINK
 from webapp.access.rules import Door, Owner, Subjects, declares
-from webapp.api.decisions import Decision, Regenerate
-from webapp.api.runs import regenerated
+from webapp.api.decisions import Approve, Decision, Regenerate
+from webapp.api.runs import approved, regenerated
 from webapp.bodies import validated
 from webapp.context import Actor, actor, services
 from webapp.errors import HttpProblem, not_here
@@ -72,9 +73,57 @@ def run_live(run_id: str) -> Response:
 
 @bp.post("/runs/<run_id>/approve")
 @declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
-def approve(run_id: str) -> Response | Redirect:
-    """Approve the quote and the scenes."""
-    return on_run(run_id, lambda: control.approve(services(), run_id, actor().name))
+def approve(run_id: str) -> Response | Redirect | tuple[str, int]:
+    """Approve the quote and the scenes, as they are or as they were changed on the page, for no more than was shown."""
+    must_exist(run_id)
+    wanted = _approval_form(run_id)
+    if wanted.edits() and wanted.at_most_micro is not None:
+        found = dry_run.approving(services(), run_id, wanted.edits())
+        if found.shown_micro > wanted.at_most_micro and not found.problems:
+            return _asked_again(run_id, "Approve", wanted.at_most_micro, found.shown_micro)
+    return on_run(run_id, lambda: approved(run_id, wanted))
+
+
+@bp.post("/runs/<run_id>/approve/quote")
+@declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
+def quote_approval(run_id: str) -> Response:
+    """What the scenes as they stand in the form would cost, while they are being typed. Buys nothing."""
+    must_exist(run_id)
+    try:
+        # The ceiling of the form is the price before the last letter was typed.
+        edits = _approval_form(run_id).edits()
+        found = dry_run.approving(services(), run_id, edits) if edits else dry_run.going_on(services(), run_id)
+    except (InvalidOrder, HttpProblem) as error:
+        return priced(" ".join(problem.message for problem in error.problems), None)
+    if found.problems:
+        return priced(" ".join(problem.message for problem in found.problems), None)
+    price = show_enough(found.shown_micro)
+    said = "With your changes: at most" if edits else "At most"
+    return priced(f"{said} {price}.", found.shown_micro, f"Approve — up to {price}")
+
+
+def _asked_again(run_id: str, label: str, seen_micro: int, micro: int) -> tuple[str, int]:
+    """Without a script no price follows what is typed: it is shown now, with all that was typed, before it counts."""
+    kept = [(name, value) for name, value in request.form.items(multi=True) if name not in {"csrf_token", "most"}]
+    shown = {"price": show_enough(micro), "most": dollars(micro), "seen": show_enough(seen_micro)}
+    return render_template("dearer.html", run_id=run_id, label=label, kept=kept, **shown), HTTPStatus.PAYMENT_REQUIRED
+
+
+def _approval_form(run_id: str) -> Approve:
+    """What somebody changed of the scenes before approving them. Raises 422."""
+    with services().store.read() as tx:
+        scenes = tx.scenes.find(run_id=run_id, order="number")
+    edits = []
+    for scene in scenes:
+        prompt, seconds = (request.form.get(f"{name}-{scene.number}") for name in ("prompt", "seconds"))
+        changes: dict[str, Any] = {}
+        if prompt is not None and prompt.split() != scene.prompt.split():
+            changes["prompt"] = prompt
+        if seconds is not None and seconds != f"{scene.seconds:g}":
+            changes["seconds"] = number(seconds)
+        if changes:
+            edits.append({"number": scene.number, **changes})
+    return validated(Approve, {"scenes": edits, "max_cost_usd": number(request.form.get("most", ""))})
 
 
 @bp.post("/runs/<run_id>/cancel")
@@ -93,10 +142,14 @@ def retry(run_id: str) -> Response | Redirect:
 
 @bp.post("/runs/<run_id>/scenes/<int(max=50):n>/regenerate")
 @declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
-def regenerate(run_id: str, n: int) -> Response | Redirect:
+def regenerate(run_id: str, n: int) -> Response | Redirect | tuple[str, int]:
     """Make one scene again, with other words or settings, for no more than the price that was shown."""
     must_exist(run_id)
     wanted = _regenerate_form(run_id, n)
+    if wanted.at_most_micro is not None:
+        found = dry_run.regeneration(services(), run_id, n, wanted.changes())
+        if found.shown_micro > wanted.at_most_micro and not found.problems:
+            return _asked_again(run_id, "Make it again", wanted.at_most_micro, found.shown_micro)
     return on_run(run_id, lambda: regenerated(run_id, n, wanted))
 
 

@@ -15,7 +15,8 @@ const clocks = (root) => {
 const inUse = (part) =>
   part.contains(document.activeElement) && part !== document.activeElement && document.activeElement.matches("input, textarea, select")
   || [...part.querySelectorAll("video")].some((video) => !video.paused && !video.ended)
-  || part.querySelector("details[open] form") !== null;
+  || part.querySelector("details[open] form") !== null
+  || [...part.querySelectorAll("input, textarea")].some((field) => field.type !== "hidden" && field.value !== field.defaultValue);
 
 const place = (name) => {
   const found = document.getElementById(`part-${name}`);
@@ -140,8 +141,8 @@ const quote = (form) => {
 };
 for (const kind of ["input", "change"]) {
   document.addEventListener(kind, (event) => {
-    const form = event.target.closest("form[data-quote]");
-    if (form) quote(form);
+    const form = event.target.form;
+    if (form?.matches("[data-quote]")) quote(form);
   });
 }
 document.addEventListener("toggle", (event) => {

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable
+from pipelines.domain.airtable.values import prompt_in_row
 from pipelines.domain.errors import InvalidOrder, OverBudget, Problem, ReelgridError
 from pipelines.domain.footage import Card
 from pipelines.domain.keys import digest, new_id, storage_folder
@@ -178,19 +179,26 @@ def _place(row: AirtableScene) -> float:
 
 
 def _as_order(row: AirtableScene, ours: Scene | None, order: Order) -> SceneOrder:
-    """Pictures that we know already need not be fetched again, unless the row has some of its own now."""
+    """Pictures that we know already need not be fetched again, unless the row has some of its own now. A prompt that
+    was given on the run's page counts, unless the row's has been changed since.
+    """
     known = scene_order(ours, shared=order.references).references if ours else ()
-    return replace(row.scene, airtable_record_id=row.record_id, references=row.scene.references or known)
+    given_elsewhere = ours is not None and row.scene.prompt == prompt_in_row(ours)
+    prompt = ours.prompt if ours is not None and given_elsewhere else row.scene.prompt
+    return replace(row.scene, prompt=prompt, airtable_record_id=row.record_id, references=row.scene.references or known)
 
 
 def _replace_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan) -> Run:
     old = tx.scenes.find(run_id=run.id)
+    in_rows = {scene.prompt: scene.settings.row_prompt for scene in old if scene.settings.row_prompt}
     styled = any(scene.settings.style for scene in old)
     for scene in old:
         tx.scenes.remove(scene.id)
     run = touch_run(tx, actor, run, plan=plan)
     style = run.known_order.style_notes if styled else None
-    script.keep_scenes(services, tx, actor, run, plan, style=style)
+    for scene in script.keep_scenes(services, tx, actor, run, plan, style=style):
+        if scene.prompt in in_rows:
+            tx.scenes.change(scene.id, settings=replace(scene.settings, row_prompt=in_rows[scene.prompt]))
     record(tx, actor, "run", run.id, run.id, "scenes_edited", count=len(plan.scenes))
     return run
 

@@ -23,6 +23,7 @@ from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import next_action, outbox, run_row, scene_rows
 from pipelines.stages.commerce import accounts
+from pipelines.stages.decisions import scene_edits
 from pipelines.stages.generations.requests import must_be_quiet, settings_of, still_to_buy, still_to_charge
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import (
@@ -41,12 +42,29 @@ from pipelines.stages.spending import credit_book, ledger, stop_switch
 _R, _G = RunStatus, GenerationStatus
 
 
-def approve(services: Services, run_id: str, actor: str) -> Run:
-    """Go on with the scenes as they are. Twice is once. Raises NotAllowed, NotFound, TooMany."""
+def approve(
+    services: Services,
+    run_id: str,
+    actor: str,
+    *,
+    edits: scene_edits.Edits | None = None,
+    at_most_micro: int | None = None,
+) -> Run:
+    """Go on with the scenes as they are, or as `edits` change them, by number; for no more than `at_most_micro`, the
+    price that was shown. Twice is once. Raises NotAllowed, NotFound, InvalidOrder, OverBudget,
+    TooMany.
+    """
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
         account_turn.serialise_of(tx, run_id)
-        return approve_within(services, tx, who, found_run(tx, run_id, lock=True))
+        run = found_run(tx, run_id, lock=True)
+        if run.status is _R.NEEDS_APPROVAL and run.approval != "given":
+            accounts.must_be_active(tx, run.account_id)
+            if edits:
+                run = scene_edits.keep(services, tx, who, run, edits, at_most_micro)
+            elif at_most_micro is not None:
+                scene_edits.must_not_be_dearer(scene_edits.shown_micro(services, tx, run), at_most_micro)
+        return approve_within(services, tx, who, run)
 
 
 def approve_within(services: Services, tx: Tx, who: Actor, run: Run, ceiling_micro: int | None = None) -> Run:

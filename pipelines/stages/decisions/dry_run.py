@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, NotFound, Problem, TooMany
-from pipelines.domain.lifecycle import OPEN, GenerationStatus
+from pipelines.domain.lifecycle import OPEN, GenerationStatus, RunStatus
 from pipelines.domain.orders.field_labels import for_clip
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Tx
+from pipelines.stages.decisions import scene_edits
 from pipelines.stages.generations.requests import still_to_buy, still_to_charge
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import found_run
@@ -43,6 +44,23 @@ def going_on(services: Services, run_id: str, ceiling_micro: int | None = None) 
         )
         terms = preview.terms if run.price_micro is not None else None
         preview = replace(preview, shown_micro=price if terms is None else terms.price_micro)
+        return _in_turn(preview, account_turn.refusal_of(tx, run, services.policy))
+
+
+def approving(
+    services: Services, run_id: str, edits: scene_edits.Edits, at_most_micro: int | None = None
+) -> DecisionPreview:
+    """Of approving a run with its scenes as `edits` change them. Raises NotFound, InvalidOrder."""
+    with services.store.read() as tx:
+        run = found_run(tx, run_id)
+        if run.plan is None or run.status is not RunStatus.NEEDS_APPROVAL:
+            return DecisionPreview(run_id, 0, _plan_of(run))
+        found = scene_edits.edited(services, tx, run, edits)
+        charge = sum(scene.settings.charge_micro + scene.settings.speech_charge_micro for scene in found.scenes)
+        preview = _priced(services, tx, replace(run, ceiling_micro=None), found.due_micro, found.plan, charge)
+        refused = regenerate_scene.too_dear(found.shown_micro, at_most_micro)
+        problems = (Problem("max_cost_usd", refused),) if refused else preview.problems
+        preview = replace(preview, shown_micro=found.shown_micro, problems=problems)
         return _in_turn(preview, account_turn.refusal_of(tx, run, services.policy))
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.domain.errors import NotAllowed
+from pipelines.domain.errors import InvalidOrder, NotAllowed, OverBudget
 from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Run
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.delivery import flush
+from pipelines.stages.orders import accept
 from tests.stages.stage_fixtures import StageHarness
 
 
@@ -195,3 +197,50 @@ def test_a_record_that_was_deleted_while_it_waited_is_not_made(harness: StageHar
     harness.airtable.delete("Videos", record)
     stopped = approved(harness, run)
     assert (stopped.status, harness.bought) == (RunStatus.FAILED, [])
+
+
+EDITS = {2: {"prompt": "A wolf"}}
+
+
+def test_a_scene_that_is_changed_where_it_is_approved_is_made_so_and_its_row_keeps_its_text(
+    harness: StageHarness,
+) -> None:
+    record, run = waiting(harness)
+    assert dry_run.approving(harness.services, run.id, EDITS).shown_micro == 1_200_000
+    control.approve(harness.services, run.id, "page", edits=EDITS, at_most_micro=1_200_000)
+    control.approve(harness.services, run.id, "page", edits={1: {"prompt": "Twice is once"}})
+    cow = harness.scene_ids()[2]
+    harness.airtable.edit("Scenes", cow, Prompt="A bull")
+    harness.until(run.id, "done")
+    harness.settle()
+    assert harness.bought == ["A cat", "A wolf", "A bull"]
+    assert [row["Prompt"] for row in harness.scene_rows()] == ["A cat", "A dog", "A bull"]
+    assert [row["Status"] for row in harness.scene_rows()] == ["Done"] * 3
+    assert "Made with a prompt that was given on its page: “A wolf”" in harness.scene_rows()[1]["Error"]
+    assert harness.cells(record)["Actual Cost"] == 1.2
+    assert harness.balanced()
+
+
+def test_what_is_changed_at_approval_is_bought_for_no_more_than_was_shown(harness: StageHarness) -> None:
+    order = Order(scenes=(SceneOrder(prompt="A cat"), SceneOrder(prompt="A dog")), scene_count=2)
+    started = accept.start(harness.services, accept.StartRequest(source="rest", order=order))
+    run = harness.until(started.run_id, "needs_approval")
+    longer, held = {1: {"prompt": "A dog", "seconds": 8.0}}, harness.held()
+    with pytest.raises(OverBudget, match=r"\$1\.20, more than the \$0\.80"):
+        control.approve(harness.services, run.id, "page", edits=longer, at_most_micro=800_000)
+    with pytest.raises(InvalidOrder):
+        control.approve(harness.services, run.id, "page", edits={9: {"prompt": "A cow"}})
+    with pytest.raises(OverBudget):
+        control.approve(harness.services, run.id, "page", at_most_micro=799_999)
+    assert (harness.held(), harness.run(run.id).quote_micro) == (held, 800_000)
+    preview = dry_run.approving(harness.services, run.id, longer)
+    assert (preview.shown_micro, preview.problems) == (1_200_000, ())
+    control.approve(harness.services, run.id, "page", edits=longer, at_most_micro=1_200_000)
+    run = harness.until(run.id, "done")
+    assert [(bought.request.prompt, bought.request.seconds) for bought in harness.vendor().bought] == [
+        ("A dog", 8.0),
+        ("A dog", 4.0),
+    ]
+    assert run.quote_micro == 1_200_000
+    assert harness.balanced()
+    assert harness.held() == 0
