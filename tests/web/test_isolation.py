@@ -53,7 +53,7 @@ LISTS = {
     *("api.list_runs", "api.usage", "api.list_keys", "api.account", "api.list_webhooks", "api.list_batches"),
     *("api.get_credits", "api.list_credit_entries"),
     *("pages.index", "pages.index_live", "pages.usage_page", "pages.usage_file", "pages.queue_page"),
-    "pages.compare_page",
+    *("pages.compare_page", "pages.account_page"),
 }
 """What shows an account its own without being told an id."""
 SAME_FOR_ALL = {"api.models", "pages.new_video"}

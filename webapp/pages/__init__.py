@@ -5,10 +5,11 @@ often a scanner or a history follows it. Importing the modules registers their r
 from webapp.pages import decide, fonts, new, rows, runs, shares, sign_in, versions
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import register
-from webapp.pages.overview import films, operate, queue, usage
+from webapp.pages.overview import account, films, operate, queue, usage
 from webapp.pages.pack import page as pack_page
 
 __all__ = [
+    "account",
     "bp",
     "decide",
     "films",
