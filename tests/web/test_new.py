@@ -102,10 +102,17 @@ def test_scenes_are_added_moved_and_removed_without_a_script(home: WebHarness) -
     assert pressed("drop-1") == ["A dog"]
     assert pressed("add") == ["A cat", "A dog", "", "", ""]
     assert pressed("drop-9") == pressed("up-1") == ["A cat", "A dog"]
+    said = [("scene_caption", "Meow"), ("scene_caption", ""), ("scene_narration", ""), ("scene_narration", "It barks.")]
+    wish = MultiDict([*wish.items(multi=True), *said])
+    moved = html(client.post("/new", data=MultiDict([*wish.items(multi=True), ("do", "up-2")])))
+    assert re.findall(r'name="scene_narration"[^>]*>([^<]*)</textarea>', moved) == ["It barks.", ""]
     started = client.post("/new", data=MultiDict([*wish.items(multi=True), ("do", "start"), ("most", "0.8")]))
     assert started.status_code == 303
     (run,) = home.runs()
-    assert [scene.prompt for scene in run.known_order.scenes] == ["A cat", "A dog"]
+    ordered = [(scene.prompt, scene.caption, scene.narration) for scene in run.known_order.scenes]
+    assert ordered == [("A cat", "Meow", None), ("A dog", None, "It barks.")]
+    again = html(client.get(f"/new?from={run.id}"))
+    assert 'name="scene"' in again
 
 
 @pytest.mark.parametrize("model", ["local/animatic", "sora/sora-2", "sora/sora-2-pro"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
@@ -11,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from pipelines.domain.money import to_micro
 from pipelines.domain.orders.brand import Brand, BrandRow
 from pipelines.domain.orders.inputs import Money, inputs_of, values_of
-from pipelines.domain.orders.order import MAX_SCENES, Order, SceneOrder, order_of, with_brand
+from pipelines.domain.orders.order import MAX_LINE, MAX_SCENES, Order, SceneOrder, order_of, with_brand
 from webapp.access.bases import allowed_base
 from webapp.api.fields import (
     MAX_REFERENCES,
@@ -30,6 +31,8 @@ from webapp.api.fields import (
     WebhookUrl,
     field_of,
 )
+
+MAX_CAPTION = 500
 
 
 class RecordTrigger(BaseModel):
@@ -135,12 +138,25 @@ class FilmOrder(MasterPromptOrder):
 
     master_prompt: Prompt | None = None
     scenes: Annotated[tuple[Prompt, ...], Field(max_length=MAX_SCENES)] = ()
+    scene_captions: Annotated[
+        tuple[Annotated[str, Field(max_length=MAX_CAPTION)], ...], Field(max_length=MAX_SCENES)
+    ] = ()
+    scene_narrations: Annotated[
+        tuple[Annotated[str, Field(max_length=MAX_LINE)], ...], Field(max_length=MAX_SCENES)
+    ] = ()
+    """What stands in, and is said over, the scene of the same place; empty for nothing."""
 
     def order(self) -> Order:
         """The order this asks for."""
         given = self._given()
         if self.scenes:
-            given |= {"scenes": tuple(SceneOrder(prompt=prompt) for prompt in self.scenes)}
+            beside = zip_longest(self.scenes, self.scene_captions, self.scene_narrations)
+            scenes = [
+                SceneOrder(prompt=prompt, caption=caption or None, narration=narration or None)
+                for prompt, caption, narration in beside
+                if prompt is not None
+            ]
+            given |= {"scenes": tuple(scenes)}
             given["scene_count"] = len(self.scenes)
         return self._ordered(given)
 

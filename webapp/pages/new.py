@@ -34,7 +34,7 @@ from pipelines.domain.orders.inputs import (
     Text,
     inputs_of,
 )
-from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_PROMPT, Order
+from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_LINE, MAX_PROMPT, Order
 from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.records import Run
 from pipelines.stages.orders import accept, plan_run
@@ -45,7 +45,7 @@ from webapp import idempotency
 from webapp.access.rules import Door, Owner, declares
 from webapp.api.operate import catalogue, stopped, usage_of
 from webapp.api.operate_answers import ModelView
-from webapp.api.orders import FilmOrder
+from webapp.api.orders import MAX_CAPTION, FilmOrder
 from webapp.bodies import validated
 from webapp.context import actor, services
 from webapp.errors import HttpProblem, not_here
@@ -56,6 +56,9 @@ IDEA, SCENES = "idea", "scenes"
 FIRST = ("master_prompt", "scene_count", "title", "model", "clip_seconds", "film_seconds")
 FITTED = ("clip_seconds", "aspect_ratio", "resolution")
 """What a model may not be able to do: each of its words is tried beside all else that was chosen."""
+OF_SCENE = ("scene", "scene_caption", "scene_narration")
+"""The fields of one scene: what it shows, what stands in it, and what is said over it."""
+NO_SCENE = ("",) * len(OF_SCENE)
 PLACES = 3
 """Empty scenes that a page without a script begins with, and adds at a press."""
 LENGTHS = 24
@@ -158,13 +161,13 @@ def quote_video() -> Response:
 
 def _page(form: MultiDict[str, str], quoted: Quoted | None, dearer: str | None = None) -> str:
     fields = _fields(form, quoted)
-    scenes = form.getlist("scene")
+    scenes = _scenes(form)
     return render_template(
         "new.html",
         person=actor(),
         form=form,
         kind=form.get("kind") or IDEA,
-        scenes=scenes if any(scenes) else [""] * PLACES,
+        scenes=scenes if any(map(any, scenes)) else [NO_SCENE] * PLACES,
         fields={field.item.api_name: field for field in fields},
         first=FIRST,
         fitted=FITTED,
@@ -178,6 +181,8 @@ def _page(form: MultiDict[str, str], quoted: Quoted | None, dearer: str | None =
         chosen=form.get("model") or services().policy.default_model,
         press=secrets.token_urlsafe(16),
         longest=MAX_PROMPT,
+        longest_caption=MAX_CAPTION,
+        longest_line=MAX_LINE,
         usual=DEFAULT_SCENES,
     )
 
@@ -185,16 +190,23 @@ def _page(form: MultiDict[str, str], quoted: Quoted | None, dearer: str | None =
 def _arranged(form: MultiDict[str, str]) -> MultiDict[str, str]:
     """With a scene moved or removed, or places for more, if that is the button that was pressed."""
     what, _, which = form.get("do", "").partition("-")
-    scenes, n = form.getlist("scene"), int(which) - 1 if which.isdecimal() else -1
+    scenes, n = _scenes(form), int(which) - 1 if which.isdecimal() else -1
     if what == "add":
-        scenes += [""] * PLACES
+        scenes += [NO_SCENE] * PLACES
     elif what == "up" and 0 < n < len(scenes):
         scenes[n - 1], scenes[n] = scenes[n], scenes[n - 1]
     elif what == "drop" and 0 <= n < len(scenes):
         del scenes[n]
     arranged = MultiDict(form)
-    arranged.setlist("scene", scenes)
+    for place, name in enumerate(OF_SCENE):
+        arranged.setlist(name, [scene[place] for scene in scenes])
     return arranged
+
+
+def _scenes(form: MultiDict[str, str]) -> list[tuple[str, ...]]:
+    """The fields of each scene, which all come once for each, in the same order."""
+    prompts, *beside = (form.getlist(name) for name in OF_SCENE)
+    return [(prompt, *(more[n] if n < len(more) else "" for more in beside)) for n, prompt in enumerate(prompts)]
 
 
 def _settings(fields: Sequence[Field]) -> Markup:
@@ -289,7 +301,9 @@ def _given(form: MultiDict[str, str]) -> dict[str, Any]:
     data = {item.api_name: _typed(item, form) for item in _inputs() if item.api_name not in unused}
     said = {name: value for name, value in data.items() if value is not None}
     if by_scene:
-        said["scenes"] = tuple(prompt for prompt in form.getlist("scene") if prompt.strip())
+        written = [scene for scene in _scenes(form) if scene[0].strip()]
+        columns = zip(*written, strict=True) if written else [()] * len(OF_SCENE)
+        said |= dict(zip(("scenes", "scene_captions", "scene_narrations"), map(tuple, columns), strict=True))
     return {**said, "adapt": True, "fresh": "fresh" in form}
 
 
@@ -381,7 +395,8 @@ def _of_run(run_id: str) -> MultiDict[str, str]:
         values = value if isinstance(value, tuple) else (value,)
         for one in values:
             form.add(item.api_name, _as_text(item, one))
-    form.setlist("scene", [scene.prompt for scene in scenes])
+    for name, field in zip(OF_SCENE, ("prompt", "caption", "narration"), strict=True):
+        form.setlist(name, [getattr(scene, field) or "" for scene in scenes])
     if scenes and not run.order.scenes:
         form.poplist("scene_count")
     form["title"] = run.order.title or sections.title(run)
