@@ -77,3 +77,20 @@ def test_scenes_are_changed_over_http_with_the_same_price(asks: WebHarness) -> N
     assert asks.run("run_a").approval == "asked"
     assert client.post(path, json={**edit, "max_cost_usd": said["quote_usd"]}).status_code == 200
     assert prompts(asks)[1] == ("A gull.", 8.0)
+
+
+def test_what_is_free_is_agreed_to_as_well(home: WebHarness) -> None:
+    """On a page that shows $0.00."""
+    home.finished()
+    client = home.client
+    order = Order(scenes=(SceneOrder(prompt="A gull."),), model="local/animatic")
+    plan = plan_order(home.services, order)
+    home.change("runs", "run_finished", order=order, plan=plan)
+    again = form(client.get("/runs/run_finished"), prompt="A tern.", model="local/animatic 0.0", most="0")
+    assert client.post("/runs/run_finished/scenes/1/regenerate", data=again).status_code == 303
+    asks = Run(id="run_a", status=RunStatus.NEEDS_APPROVAL, source="rest", order=order, plan=plan, approval="asked")
+    home.put(asks, home.scene("run_a", prompt="A gull."))
+    page = client.get("/runs/run_a")
+    assert 'name="most" value="0.0"' in page.text
+    assert client.post("/runs/run_a/approve", data=form(page, most="0.0")).status_code == 303
+    assert home.run("run_a").approval == "given"

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pipelines.domain.money import to_micro
 from pipelines.domain.orders.order import MAX_LINE
-from webapp.api.fields import Body, Dollars, DryRun, Model, NegativePrompt, Prompt, Seconds, Seed
+from webapp.api.fields import Body, Ceiling, DryRun, Model, NegativePrompt, Prompt, Seconds, Seed
 
 
 class RunAction(Body):
@@ -33,7 +33,7 @@ class Approve(RunAction):
         list[SceneEdit],
         Field(max_length=50, default_factory=list, description="Those that are changed, by their number."),
     ]
-    max_cost_usd: Annotated[Dollars | None, Field(description="Refuse when the clips would cost more than this.")] = (
+    max_cost_usd: Annotated[Ceiling | None, Field(description="Refuse when the clips would cost more than this.")] = (
         None
     )
 
@@ -62,7 +62,7 @@ class Regenerate(Body):
     ] = None
     negative_prompt: Annotated[NegativePrompt | None, Field(description="null takes it away.")] = None
     max_cost_usd: Annotated[
-        Dollars | None, Field(description="Refuse when the new clip would cost more than this.")
+        Ceiling | None, Field(description="Refuse when the new clip would cost more than this.")
     ] = None
     dry_run: DryRun = False
 

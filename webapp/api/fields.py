@@ -136,6 +136,8 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 NegativePrompt = Annotated[str, Field(max_length=4000), AfterValidator(lambda text: text.strip() or None)]
 Seconds = Annotated[float, Field(gt=0, le=MAX_CLIP_SECONDS, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
+Ceiling = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+"""0 agrees to what is free."""
 DryRun = Annotated[bool, Field(description="Answer with plan, quote and problems; spend and start nothing.")]
 Fresh = Annotated[bool, Field(description="Buy every clip anew, also those that an earlier run paid for.")]
 Adapt = Annotated[
