@@ -38,7 +38,7 @@ def home(tmp_path: Path) -> Iterator[WebHarness]:
         yield made
 
 
-def shapes(home: WebHarness, film: bytes) -> dict[str, tuple[str, str]]:
+def shapes(home: WebHarness, film: bytes) -> dict[str, str]:
     """What each page is built of, from top to bottom."""
     twice_made(home, film=film)
     bought(home, "a", "paid")
@@ -50,7 +50,6 @@ def shapes(home: WebHarness, film: bytes) -> dict[str, tuple[str, str]]:
     in_nav = f"- banner:{PLACES}"
     return {
         "/": (
-            "films",
             in_nav
             + """
 - main:
@@ -62,10 +61,9 @@ def shapes(home: WebHarness, film: bytes) -> dict[str, tuple[str, str]]:
     - link "All"
   - list:
     - listitem
-""",
+"""
         ),
         "/new": (
-            "new video",
             in_nav
             + """
 - main:
@@ -79,10 +77,9 @@ def shapes(home: WebHarness, film: bytes) -> dict[str, tuple[str, str]]:
   - group "Model"
   - paragraph:
     - button "Start"
-""",
+"""
         ),
         "/runs/run_finished?history=money": (
-            "a run",
             """
 - link "Skip to the content"
 - main:
@@ -108,10 +105,9 @@ def shapes(home: WebHarness, film: bytes) -> dict[str, tuple[str, str]]:
       - link "Money"
       - link "Everything"
     - list
-""",
+"""
         ),
         f"/compare?left={FIRST}&right={SECOND}": (
-            "compare",
             """
 - main:
   - article:
@@ -128,11 +124,10 @@ def shapes(home: WebHarness, film: bytes) -> dict[str, tuple[str, str]]:
       - paragraph:
         - deletion: hare
         - insertion: fox
-""",
+"""
         ),
-        "/queue": ("queue", in_nav + '\n- main:\n  - heading "Queue" [level=1]\n'),
+        "/queue": in_nav + '\n- main:\n  - heading "Queue" [level=1]\n',
         "/usage": (
-            "usage",
             in_nav
             + """
 - main:
@@ -143,21 +138,19 @@ def shapes(home: WebHarness, film: bytes) -> dict[str, tuple[str, str]]:
   - heading "Spent per day" [level=2]
   - heading "By day" [level=2]
   - heading "Storage" [level=2]
-""",
+"""
         ),
-        "/operate": ("operate", in_nav + '\n- main:\n  - heading "Operate" [level=1]\n'),
+        "/operate": in_nav + '\n- main:\n  - heading "Operate" [level=1]\n',
         "/account": (
-            "account",
             in_nav
             + """
 - main:
   - heading "Account" [level=1]
   - heading "Keys" [level=2]
   - heading "Webhooks" [level=2]
-""",
+"""
         ),
         f"/s/{share.token}": (
-            "share",
             """
 - main:
   - article:
@@ -171,14 +164,22 @@ def shapes(home: WebHarness, film: bytes) -> dict[str, tuple[str, str]]:
       - heading "Comments" [level=2]
       - textbox "Comment"
       - button "Send the comment"
-""",
+"""
         ),
-        "/sign-in": ("sign in", '\n- main:\n  - article:\n    - heading "Sign in" [level=1]\n    - textbox "Key"\n    - button "Sign in"\n'),
+        "/sign-in": (
+            """
+- main:
+  - article:
+    - heading "Sign in" [level=1]
+    - textbox "Key"
+    - button "Sign in"
+"""
+        ),
     }
 
 
 def test_pages_are_built_as_they_are_read_out(home: WebHarness, address: str, page: Page, film: bytes) -> None:
-    for path, (_, shape) in shapes(home, film).items():
+    for path, shape in shapes(home, film).items():
         page.goto(f"{address}{path}")
         expect(page.locator("body")).to_match_aria_snapshot(shape, timeout=10_000)
 

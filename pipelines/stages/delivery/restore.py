@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, VideoField
 from pipelines.domain.airtable.values import files_in
-from pipelines.domain.errors import NotAllowed, NotFound, Problem
+from pipelines.domain.errors import NotAllowed, NotFound, Problem, TooMany
 from pipelines.domain.keys import new_id, new_token
 from pipelines.domain.lifecycle import OPEN, STOPPED, CutStatus, RunStatus, SceneStatus
 from pipelines.domain.records import Clip, Cut, Run, Scene
@@ -27,15 +27,17 @@ from pipelines.stages.films.versions import Version, version_of, with_clip
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, found_run, record, touch_run, transition_run
 from pipelines.stages.narration import lines
+from pipelines.stages.orders import account_turn
 
 
 def restore(services: Services, run_id: str, take: int | None, actor: str) -> Run:
     """The film of that take (None: of the present one) is the run's film, and the row's, again. Twice is once.
 
-    Raises NotFound, NotAllowed.
+    Raises NotFound, NotAllowed, TooMany.
     """
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
+        account_turn.serialise_of(tx, run_id)
         run = found_run(tx, run_id, lock=True)
         accounts.must_be_active(tx, run.account_id)
         scenes = tx.scenes.find(run_id=run.id, order="number")
@@ -56,10 +58,11 @@ def restore(services: Services, run_id: str, take: int | None, actor: str) -> Ru
 def choose(services: Services, run_id: str, number: int, clip_id: str, actor: str) -> Run:
     """A scene shows that clip of its own again, in a new cut with the others as they are. Twice is once.
 
-    Raises NotFound, NotAllowed.
+    Raises NotFound, NotAllowed, TooMany.
     """
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
+        account_turn.serialise_of(tx, run_id)
         run = found_run(tx, run_id, lock=True)
         accounts.must_be_active(tx, run.account_id)
         scene, clip = _of_scene(tx, run, number, clip_id)
@@ -67,7 +70,7 @@ def choose(services: Services, run_id: str, number: int, clip_id: str, actor: st
             return run
         others = [one for one in tx.scenes.find(run_id=run.id, order="number") if one.id != scene.id]
         chosen = with_clip(tx, run, scene, clip)
-        _must_be_quiet(tx, run)
+        _must_be_quiet(services, tx, run)
         _must_be_kept(services, tx, run, [chosen, *as_joined(others)])
         _put_back(tx, who, scene, chosen)
         said = f"Scene {number}: an earlier clip was chosen again."
@@ -87,7 +90,7 @@ def preview(services: Services, run_id: str, take: int | None) -> DecisionPrevie
             version = _chosen(tx, run, scenes, take)
             if not _is_shown(tx, run, scenes, version):
                 _must_be_possible(services, tx, run, scenes, version)
-        except NotAllowed as error:
+        except (NotAllowed, TooMany) as error:
             return DecisionPreview(run.id, 0, run.plan, (Problem("take", error.marketer),))
         return DecisionPreview(run.id, 0, run.plan)
 
@@ -100,9 +103,9 @@ def preview_choice(services: Services, run_id: str, number: int, clip_id: str) -
         try:
             if scene.clip_id != clip.id:
                 others = [one for one in tx.scenes.find(run_id=run.id, order="number") if one.id != scene.id]
-                _must_be_quiet(tx, run)
+                _must_be_quiet(services, tx, run)
                 _must_be_kept(services, tx, run, [with_clip(tx, run, scene, clip), *as_joined(others)])
-        except NotAllowed as error:
+        except (NotAllowed, TooMany) as error:
             return DecisionPreview(run.id, 0, run.plan, (Problem("clip_id", error.marketer),))
         return DecisionPreview(run.id, 0, run.plan)
 
@@ -152,15 +155,15 @@ def _is_shown(tx: Tx, run: Run, scenes: Sequence[Scene], version: Version) -> bo
 
 
 def _must_be_possible(services: Services, tx: Tx, run: Run, scenes: Sequence[Scene], version: Version) -> None:
-    _must_be_quiet(tx, run)
+    _must_be_quiet(services, tx, run)
     if {one.scene_id for one in version.scenes} != {scene.id for scene in scenes}:
         raise NotAllowed(marketer="It is not known any more of which clips this version was made.")
     if len(version.films) < len(run.known_plan.hooks) * len(run.known_plan.formats):
         _must_be_kept(services, tx, run, version.scenes)
 
 
-def _must_be_quiet(tx: Tx, run: Run) -> None:
-    """Nothing of the run is being made, and no other run of its row is."""
+def _must_be_quiet(services: Services, tx: Tx, run: Run) -> None:
+    """Nothing of the run is being made, no other run of its row is, and not too much of its account."""
     if run.status not in STOPPED:
         raise NotAllowed(marketer=f"Wait until this run has stopped; it is {run.status.value}.")
     must_be_alone(tx, run)
@@ -169,6 +172,8 @@ def _must_be_quiet(tx: Tx, run: Run) -> None:
             marketer="A clip of this run is still being made, or its payment is in doubt. "
             "Wait for it, or decide on the run's page first."
         )
+    if (refusal := account_turn.refusal_to_make_again(tx, run, services.policy)) is not None:
+        raise refusal
 
 
 def _must_be_kept(services: Services, tx: Tx, run: Run, scenes: Sequence[JoinedScene]) -> None:
