@@ -49,6 +49,8 @@ MAX_TEXT_BYTES = 64 * 1024**2
 """Of JSON that a vendor answers with instead of a file: the clip may be inside."""
 CONNECT_TIMEOUT_S = 5.0
 POLL_TIMEOUT_S = 20.0
+CLOCK_SKEW_S = 300.0
+"""A server whose clock is behind ours must not hide a job that we paid for: better one candidate too many."""
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
 
 

@@ -32,6 +32,7 @@ from pipelines.domain.errors import Ambiguous, InvalidOrder, Problem
 from pipelines.domain.keys import job_key
 from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers.base import (
+    CLOCK_SKEW_S,
     POLL_TIMEOUT_S,
     Adapter,
     Context,
@@ -45,15 +46,13 @@ from pipelines.providers.base import (
 from pipelines.providers.callbacks import by_token, standard
 from pipelines.providers.clip_sources import ClipSource
 from pipelines.providers.pictures import sized
-from pipelines.providers.video_object import answered_job, as_object, id_of, job_from, tells_end_of
+from pipelines.providers.video_object import answered_job, as_object, id_of, job_from, listed_in, tells_end_of
 from pipelines.providers.vocabulary import create_error, is_about_key, read_error, squeezed, words_of
 from pipelines.settings import Settings
 
 OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
 """Sent to servers that ask for no key: the SDK insists on one."""
-CLOCK_SKEW_S = 300.0
-"""A server whose clock is behind ours must not hide a job that we paid for: better one candidate too many."""
 LIST_PAGE, MAX_PAGES = 100, 50
 _ABOUT_US = frozenset(
     {
@@ -317,17 +316,6 @@ def _hint(body: Any) -> str:
         return ""
     row = 'options.query = { custom_llm_provider = "openai" }'
     return f" It is LiteLLM, which lists where the model's row in CATALOGUE has {row}."
-
-
-def listed_in(body: Any) -> list[Body] | None:
-    """The jobs of a page, wherever servers put them; None where there is no list."""
-    if isinstance(body, dict):
-        found = (body.get(name) for name in ("data", "videos", "items", "results", "jobs", "tasks"))
-        empty: list[Body] | None = [] if body.get("object") == "list" and body.get("data", 0) is None else None
-        body = next((part for part in found if isinstance(part, list | dict)), empty)
-        if isinstance(body, dict):
-            return listed_in(body)
-    return [entry for entry in body if isinstance(entry, dict)] if isinstance(body, list) else None
 
 
 def _could_be(body: Mapping[str, Any], request: GenerationRequest, card: CatalogueModel) -> bool:

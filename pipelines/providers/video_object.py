@@ -129,6 +129,17 @@ def as_object(body: Any) -> Body:
     return {"data": body} if isinstance(body, list) else body if isinstance(body, Mapping) else {}
 
 
+def listed_in(body: Any) -> list[dict[str, Any]] | None:
+    """The jobs of a page, wherever servers put them; None where there is no list."""
+    if isinstance(body, dict):
+        found = (body.get(name) for name in ("data", "videos", "items", "results", "jobs", "tasks"))
+        empty = body.get("object") == "list" and body.get("data", 0) is None
+        body = next((part for part in found if isinstance(part, list | dict)), [] if empty else None)
+        if isinstance(body, dict):
+            return listed_in(body)
+    return [entry for entry in body if isinstance(entry, dict)] if isinstance(body, list) else None
+
+
 def tells_of_job(body: Body, job_id: str | None = None) -> bool:
     """Whether anything in it is about a job: a status, how far it is, a link to its file, or its id."""
     parts = parts_of(body, job_id)

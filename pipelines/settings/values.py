@@ -63,7 +63,9 @@ class BootstrapKey:
     sha256: str
 
 
-SENDERS = ("airtable", "openai", "gemini", "sora", "omni", "veo", "kie", "openrouter", "start", "video")
+SENDERS = (
+    "airtable", "openai", "gemini", "sora", "omni", "veo", "kie", "openrouter", "minimax", "byteplus", "start", "video",
+)  # fmt: skip
 """Who calls, as the addresses of webhooks name them."""
 
 

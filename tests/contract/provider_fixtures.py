@@ -104,6 +104,8 @@ class ProviderHarness:
             "KIE_API_KEY": key,
             "OPENROUTER_BASE_URL": f"{url}/openrouter/api/v1",
             "OPENROUTER_API_KEY": key,
+            "MINIMAX_BASE_URL": f"{url}/minimax",
+            "BYTEPLUS_BASE_URL": f"{url}/byteplus/api/v3",
             "GOOGLE_CLOUD_PROJECT": "p",
             "GOOGLE_CLOUD_BASE_URL": f"{url}/veo",
             "GOOGLE_APPLICATION_CREDENTIALS": str(self.account),
@@ -136,6 +138,7 @@ class ProviderHarness:
         """How many requests for a new job have arrived, accepted or not."""
         requests = httpx.get(f"{self.sandbox.url}/vendors/_control/stats").json()["requests"]
         marks = ("POST /openai/v1/videos", "createTask", "/interactions", "predictLongRunning")
+        marks += ("/v2/video_generation", "/contents/generations/tasks")
         return sum(
             count
             for routes in requests.values()

@@ -12,9 +12,9 @@ from pipelines.domain.errors import Expired, RateLimited, Unavailable
 from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.domain.state.generation import JobResult
-from pipelines.providers import kie, load_catalogue, omni, sora
+from pipelines.providers import kie, load_catalogue, omni
 from pipelines.providers.links import clip_in, links_of
-from pipelines.providers.video_object import answered_job, epoch, id_of, job_from, percent
+from pipelines.providers.video_object import answered_job, epoch, id_of, job_from, listed_in, percent
 from pipelines.providers.vocabulary import known_status, words_of
 from tests.wire.replay import CLIP
 
@@ -142,7 +142,7 @@ def test_the_words_of_an_error_are_found_however_their_fields_are_spelt(body: di
     ],
 )
 def test_a_list_of_none_is_empty_and_what_is_no_list_is_none(page: object, listed: list[dict[str, Any]] | None) -> None:
-    assert sora.listed_in(page) == listed
+    assert listed_in(page) == listed
 
 
 @pytest.mark.parametrize(("flag", "status"), [(0, G.RUNNING), (1, G.SUCCEEDED), (2, G.FAILED), ("3", G.FAILED)])

@@ -101,12 +101,13 @@ class Replay:
 
 
 def _shown(value: Any) -> Any:
-    """JSON with `<png>` in place of each picture in base64."""
+    """JSON with `<png>` in place of each picture in base64, alone or as a `data:` address."""
     if isinstance(value, dict):
         return {name: _shown(entry) for name, entry in value.items()}
     if isinstance(value, list):
         return [_shown(entry) for entry in value]
-    return "<png>" if isinstance(value, str) and value.startswith(PNG_IN_BASE64) else value
+    shown = isinstance(value, str) and value.removeprefix("data:image/png;base64,").startswith(PNG_IN_BASE64)
+    return "<png>" if shown else value
 
 
 def _form(headers: Message, body: bytes) -> dict[str, str]:

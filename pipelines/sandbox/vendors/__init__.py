@@ -1,4 +1,4 @@
-"""The paid vendors of the sandbox: OpenAI, Google, kie.ai and OpenRouter as HTTP servers with one shared bill."""
+"""The paid vendors of the sandbox as HTTP servers with one shared bill."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import flask
 
-from pipelines.sandbox.vendors import control
+from pipelines.sandbox.vendors import byteplus, control, minimax
 from pipelines.sandbox.vendors.google import gemini, veo
 from pipelines.sandbox.vendors.kernel.engine import Engine, engine
 from pipelines.sandbox.vendors.kie import server as kie
@@ -28,7 +28,7 @@ def register(app: flask.Flask, *, public_url: Callable[[], str]) -> None:
     folder = app.config.get("STATE_DIR") or os.environ.get("SANDBOX_STATE")
     found = Engine(Path(folder) if folder else None, public_url)
     app.extensions["sandbox_vendors"] = found
-    for vendor in (openai, gemini, kie, openrouter, veo):
+    for vendor in (openai, gemini, kie, openrouter, veo, minimax, byteplus):
         vendor.register(app, found)
     app.register_blueprint(control.blueprint())
     found.resume()

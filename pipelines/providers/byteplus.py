@@ -1,0 +1,93 @@
+"""`byteplus/…`: Seedance on BytePlus ModelArk. A key works in one region, and video is made in ap-southeast only.
+
+It bills tokens: width x height x frames / 1024, at `usd_per_million` of a card's options, by resolution; a finished
+task tells how many. Its rows tell the seed, so a request without one is given one of its own, by which it is found
+again.
+
+Source: docs.byteplus.com/en/docs/ModelArk/1520757 and 1521309, 1521675, read 2026-11.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from pipelines.domain.catalogue import CatalogueModel
+from pipelines.domain.keys import digest
+from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.ports import GenerationRequest, Job, Submission
+from pipelines.providers.content_tasks import TaskAdapter, content_of, wire_resolution
+from pipelines.providers.video_object import is_number
+from pipelines.providers.vocabulary import squeezed, words_of
+from pipelines.settings import VIDEO, Address, OwnSettings, variable
+
+_SEEDS = 2**31
+Body = Mapping[str, Any]
+
+
+class BytePlusSettings(OwnSettings):
+    """What BytePlus alone needs to be told."""
+
+    byteplus_api_key: SecretStr | None = variable(VIDEO, "Key for BytePlus ModelArk, of the region of its address.")
+    byteplus_base_url: Address = variable(
+        VIDEO,
+        "Address of BytePlus ModelArk's API; video is made in ap-southeast only.",
+        "https://ark.ap-southeast.bytepluses.com/api/v3",
+    )
+
+
+class Provider(TaskAdapter):
+    """The tasks of /contents/generations."""
+
+    name = "byteplus"
+    needs = BytePlusSettings
+    creates = "/contents/generations/tasks"
+    lists = "/contents/generations/tasks"
+
+    def _create_body(self, submission: Submission, card: CatalogueModel) -> dict[str, Any]:
+        request = submission.request
+        body: dict[str, Any] = {
+            "model": card.options.get("slug", card.slug),
+            "content": content_of(submission, fitted=False),
+            "resolution": wire_resolution(request, card),
+            "ratio": request.aspect_ratio,
+            "duration": round(request.seconds),
+            "generate_audio": request.audio and card.audio,
+            "watermark": False,
+            "seed": _mark(submission) if request.seed is None else request.seed,
+        }
+        if submission.callback_url:
+            body["callback_url"] = submission.callback_url
+        return body
+
+    def _refusal(self, answer: httpx.Response, said: Any) -> tuple[int, Any]:
+        """An account in arrears is refused with 403, like a key without rights."""
+        code = squeezed(words_of(said).code)
+        return (HTTPStatus.PAYMENT_REQUIRED if "overdue" in code else answer.status_code), said
+
+    def _marked(self, told: Body, submission: Submission) -> bool:
+        """A seed that was asked for may be that of many a scene: only one of our own choice tells the request."""
+        return submission.request.seed is None and told.get("seed") == _mark(submission)
+
+    def _named(self, job: Job, told: Any, request: GenerationRequest) -> Job:
+        """With what it did cost, once it is made."""
+        if job.status is not GenerationStatus.SUCCEEDED:
+            return job
+        return dataclasses.replace(job, cost_micro=_cost(told.get("usage"), self.card(request), request.resolution))
+
+
+def _mark(submission: Submission) -> int:
+    """The seed of a request for which none was asked: a random one, but always the same for the same request."""
+    return int(digest(submission.idem_key)[:12], 16) % _SEEDS
+
+
+def _cost(usage: Any, card: CatalogueModel, resolution: str) -> int | None:
+    """Micro-dollars from the reported tokens: a dollar per million tokens is a micro-dollar per token."""
+    price = card.options.get("usd_per_million", {}).get(resolution)
+    tokens = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    return round(tokens * price) if is_number(tokens) and is_number(price) and tokens > 0 else None
