@@ -18,6 +18,8 @@ SLOW = (
     "omni/gemini-omni-1.2-flash",
     "openrouter/alibaba/wan-3.0",
     "veo/veo-3.1-lite-generate-001",
+    "minimax/MiniMax-H3",
+    "byteplus/dreamina-seedance-2-5-260628",
 )
 
 

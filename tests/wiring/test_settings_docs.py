@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import io
 import re
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from pipelines.providers import all_variables, load_catalogue
+from pipelines.providers.base import Adapter
+from pipelines.providers.registry import adapter_modules
 from pipelines.settings import load_settings
 from tools.docs.settings import env_example
 
@@ -29,7 +32,11 @@ def test_the_example_uncommented_gives_the_defaults(tmp_path: Path) -> None:
     text = re.sub(r"^# ([A-Z0-9_]+=)", r"\1", env_example(), flags=re.MULTILINE)
     given = {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text)).items()}
     assert {row.name for row in all_variables(load_catalogue())} == set(given)
-    assert load_settings(given, tmp_path) == load_settings({}, tmp_path)
+    told, unset = load_settings(given, tmp_path), load_settings({}, tmp_path)
+    assert told.model_copy(update={"others": {}}) == unset
+    for module in adapter_modules(load_catalogue()).values():
+        adapter: type[Adapter] = importlib.import_module(module).Provider
+        assert adapter.own_of(told) == adapter.own_of(unset)
 
 
 def test_only_the_settings_read_the_process_environment() -> None:

@@ -80,7 +80,7 @@ def shape(problem: VendorSays) -> Response:
 
 def create() -> Response:
     """`{id}`."""
-    body = flask.request.get_json(silent=True)
+    body: Any = flask.request.get_json(silent=True)
     prompt, pictures = prompt_and_pictures(body, most=MAX_PROMPT)
     prices = MODELS.get(str(body.get("model")))
     if prices is None:

@@ -80,7 +80,7 @@ def shape(problem: VendorSays) -> Response:
 
 def create() -> Response:
     """`{task_id}`."""
-    body = flask.request.get_json(silent=True)
+    body: Any = flask.request.get_json(silent=True)
     prompt, pictures = prompt_and_pictures(body, most=MAX_PROMPT)
     prices = MODELS.get(str(body.get("model")))
     resolution, seconds = str(body.get("resolution") or "768P"), body.get("duration")

@@ -142,11 +142,12 @@ def _find_in_list(services: Services, actor: Actor, gen: Generation, card: Catal
         # A list that never answers is none.
         _bound(services, actor, gen, error)
         return
-    job = _unclaimed(services, gen, jobs, since)
+    free = _unclaimed(services, gen, jobs, since)
+    job = free[0] if free else None
     now = services.clock.now()
     if job is not None and _twin_is_sending(services, gen, job, now):
         _retry_later(services, actor, gen, now + _pause(card))
-    elif job is not None and job.wordless and _others_in_doubt(services, gen):
+    elif job is not None and job.wordless and (len(free) > 1 or _others_in_doubt(services, gen)):
         leave_to_person(services, actor, gen)
     elif job is not None:
         _adopt(services, actor, gen, job, "list")
@@ -159,13 +160,13 @@ def _find_in_list(services: Services, actor: Actor, gen: Generation, card: Catal
             record(tx, actor, "generation", gen.id, gen.run_id, "not_taken", checked="list")
 
 
-def _unclaimed(services: Services, gen: Generation, jobs: list[Job], since: float) -> Job | None:
-    """The first matching job after the intent that no other generation has; an earlier one only if there is no other,
-    because the vendor's clock may be behind.
+def _unclaimed(services: Services, gen: Generation, jobs: list[Job], since: float) -> list[Job]:
+    """The matching jobs that no other generation has, the first after the intent foremost; an earlier one only behind
+    all others, because the vendor's clock may be behind.
     """
     with services.store.read() as tx:
         free = [job for job in jobs if not tx.generations.count(provider=gen.provider, provider_id=job_key(job.id))]
-    return min(free, key=lambda job: ((job.created_at or 0.0) < since, job.created_at or 0.0), default=None)
+    return sorted(free, key=lambda job: ((job.created_at or 0.0) < since, job.created_at or 0.0))
 
 
 def _twin_is_sending(services: Services, gen: Generation, job: Job, now: float) -> bool:

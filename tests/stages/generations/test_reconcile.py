@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,22 @@ def test_a_list_without_prompts_gives_a_lost_answer_its_job_unless_two_may_have_
     run = harness.until(order(harness, "a boat", "a hat"), "needs_attention", rounds=20_000)
     assert {gen.status for gen in generations(harness, run.id)} == {_G.UNKNOWN}
     assert (sorted(harness.bought), problems(harness)) == (["a boat", "a hat", "a kite", "a lamp"], ())
+
+
+def test_a_list_without_prompts_that_shows_two_free_jobs_leaves_the_choice_to_a_person(tmp_path: Path) -> None:
+    """As after a restored backup, or where somebody else buys with the same key."""
+    harness = doubtful_world(tmp_path, Ability.LIST)
+    vendor = harness.vendor()
+    vendor.wordless = True
+    vendor.script("a lamp", Outcome.AMBIGUOUS)
+    run_id = order(harness, "a lamp")
+    while not vendor.bought:
+        harness.work()
+    foreign = replace(vendor.bought[0].request, prompt="not ours")
+    vendor.submit(Submission(request=foreign, idem_key="foreign"))
+    run = harness.until(run_id, "needs_attention", rounds=20_000)
+    assert [gen.status for gen in generations(harness, run.id)] == [_G.UNKNOWN]
+    assert (history(harness, "adopted"), problems(harness)) == ([], ())
 
 
 def test_a_callback_with_our_token_adopts_the_job(tmp_path: Path) -> None:
