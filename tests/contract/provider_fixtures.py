@@ -137,7 +137,7 @@ class ProviderHarness:
     def creates(self) -> int:
         """How many requests for a new job have arrived, accepted or not."""
         requests = httpx.get(f"{self.sandbox.url}/vendors/_control/stats").json()["requests"]
-        marks = ("POST /openai/v1/videos", "createTask", "/interactions", "predictLongRunning")
+        marks: tuple[str, ...] = ("POST /openai/v1/videos", "createTask", "/interactions", "predictLongRunning")
         marks += ("/v2/video_generation", "/contents/generations/tasks")
         return sum(
             count
