@@ -178,6 +178,8 @@ class Stack:
             "MINIMAX_BASE_URL": f"{here}/minimax",
             "BYTEPLUS_API_KEY": "byteplus-sandbox",
             "BYTEPLUS_BASE_URL": f"{here}/byteplus/api/v3",
+            "FAL_API_KEY": "fal-sandbox",
+            "FAL_BASE_URL": f"{here}/fal",
             "GOOGLE_CLOUD_PROJECT": "sandbox",
             "GOOGLE_CLOUD_BASE_URL": f"{here}/veo",
             "GOOGLE_APPLICATION_CREDENTIALS": str(self.var / "google.json"),

@@ -6,6 +6,8 @@ tolerances. A card's `options` say how a server wants to be asked:
     slug        the name the server knows the model by, where it is not our own
     body        "multipart" (default) or "json"
     reference   "file" (default), "image_url" or "string": the form of the first picture
+    fields      what the server calls the length (`seconds`), the frame (`size`, or `aspect_ratio` and `resolution`) and
+                whether there is sound (`audio`), where these are not `seconds` and `size`; what is left out is not sent
     extra       fields sent with every create, e.g. { fps = 24 }
     query       what a gateway wants in the address of every request, e.g. { custom_llm_provider = "openai" }, without
                 which a LiteLLM proxy does not know whose jobs to list
@@ -253,12 +255,8 @@ def _create_fields(submission: Submission, card: CatalogueModel) -> tuple[Body, 
     request = submission.request
     extra: Body = dict(card.options.get("extra", {}))
     headers: dict[str, str] = {}
-    fields: Body = {
-        "prompt": request.prompt,
-        "model": card.options.get("slug", card.slug),
-        "seconds": f"{request.seconds:g}",
-        "size": f"{request.width}x{request.height}",
-    }
+    fields: Body = {"prompt": request.prompt, "model": card.options.get("slug", card.slug)}
+    extra = _measures(request, card) | extra
     if card.ability is Ability.CALLBACK and submission.callback_url:
         extra["callback_url"] = submission.callback_url
     if request.seed is not None and card.seed:
@@ -273,6 +271,20 @@ def _create_fields(submission: Submission, card: CatalogueModel) -> tuple[Body, 
     if request.first_frame:
         _add_reference(submission, card, fields, extra)
     return fields, headers, extra
+
+
+def _measures(request: GenerationRequest, card: CatalogueModel) -> Body:
+    """Length and frame, in the fields that the server has for them. OpenAI's own length is a text."""
+    names = card.options.get("fields", {"seconds": "seconds", "size": "size"})
+    number = int(request.seconds) if request.seconds.is_integer() else request.seconds
+    values: Body = {
+        "seconds": f"{request.seconds:g}" if names.get("seconds") == "seconds" else number,
+        "size": f"{request.width}x{request.height}",
+        "aspect_ratio": request.aspect_ratio,
+        "resolution": request.resolution,
+        "audio": request.audio and card.audio,
+    }
+    return {named: values[ours] for ours, named in names.items() if ours in values}
 
 
 def _add_reference(submission: Submission, card: CatalogueModel, fields: Body, extra: Body) -> None:

@@ -64,7 +64,8 @@ class BootstrapKey:
 
 
 SENDERS = (
-    "airtable", "openai", "gemini", "sora", "omni", "veo", "kie", "openrouter", "minimax", "byteplus", "start", "video",
+    "airtable", "openai", "gemini", "sora", "omni", "veo", "kie", "openrouter", "minimax", "byteplus", "fal", "start",
+    "video",
 )  # fmt: skip
 """Who calls, as the addresses of webhooks name them."""
 

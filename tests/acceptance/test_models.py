@@ -20,6 +20,7 @@ SLOW = (
     "veo/veo-3.1-lite-generate-001",
     "minimax/MiniMax-H3",
     "byteplus/dreamina-seedance-2-5-260628",
+    "fal/minimax/h3-max",
 )
 
 

@@ -106,6 +106,7 @@ class ProviderHarness:
             "OPENROUTER_API_KEY": key,
             "MINIMAX_BASE_URL": f"{url}/minimax",
             "BYTEPLUS_BASE_URL": f"{url}/byteplus/api/v3",
+            "FAL_BASE_URL": f"{url}/fal",
             "GOOGLE_CLOUD_PROJECT": "p",
             "GOOGLE_CLOUD_BASE_URL": f"{url}/veo",
             "GOOGLE_APPLICATION_CREDENTIALS": str(self.account),
@@ -138,7 +139,7 @@ class ProviderHarness:
         """How many requests for a new job have arrived, accepted or not."""
         requests = httpx.get(f"{self.sandbox.url}/vendors/_control/stats").json()["requests"]
         marks: tuple[str, ...] = ("POST /openai/v1/videos", "createTask", "/interactions", "predictLongRunning")
-        marks += ("/v2/video_generation", "/contents/generations/tasks")
+        marks += ("/v2/video_generation", "/contents/generations/tasks", "/fal/<owner>/<app>/<path:rest>")
         return sum(
             count
             for routes in requests.values()

@@ -127,6 +127,7 @@ def test_a_provider_without_its_key_names_the_variable_to_set(tmp_path: Path) ->
         "openrouter": "OPENROUTER_API_KEY",
         "minimax": "MINIMAX_API_KEY",
         "byteplus": "BYTEPLUS_API_KEY",
+        "fal": "FAL_API_KEY",
     }
     assert missing | known == missing
     for name, variable in missing.items():
@@ -156,7 +157,7 @@ def test_the_addresses_of_all_providers_are_known_to_the_planner(tmp_path: Path)
     settings = load_settings({"SORA_BASE_URL": "http://127.0.0.1:9/v1"}, tmp_path)
     urls = base_urls(settings, load_catalogue())
     assert urls["sora"] == "http://127.0.0.1:9/v1"
-    assert set(urls) == {"sora", "omni", "kie", "openrouter", "minimax", "byteplus"}
+    assert set(urls) == {"sora", "omni", "kie", "openrouter", "minimax", "byteplus", "fal"}
 
 
 def test_knowing_what_is_configured_loads_no_sdk(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from werkzeug.test import TestResponse
 
 from pipelines.sandbox import vendors
-from pipelines.sandbox.vendors import byteplus, minimax
+from pipelines.sandbox.vendors import byteplus, fal, minimax
 from pipelines.sandbox.vendors.google import gemini, veo
 from pipelines.sandbox.vendors.kernel.faults import Faults
 from pipelines.sandbox.vendors.kie import models as kie_models
@@ -296,7 +296,7 @@ def test_the_reference_page_names_every_dial_word_and_model() -> None:
     words = ["refuse", "fickle", "flag", "slow", "fail-once", "fail", "lost", "corrupt", "never", "odd"]
     words += ["badlink", "insidelink", "nolink"]
     models = [*openai_models.MODELS, *kie_models.MODELS, *openrouter_models.MODELS, *gemini.USD_PER_M, *veo.PRICES]
-    models += [*minimax.MODELS, *byteplus.MODELS]
+    models += [*minimax.MODELS, *byteplus.MODELS, *fal.MODELS]
     expected = [*Faults.model_fields, *(f"[[{word}]]" for word in words), *models]
     assert [name for name in expected if f"`{name}`" not in page] == []
 

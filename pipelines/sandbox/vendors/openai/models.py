@@ -10,6 +10,9 @@ from pipelines.sandbox.vendors.kernel.engine import VendorSays
 SORA_SECONDS = ("4", "8", "12", "16", "20")
 SORA_SIZES = ("720x1280", "1280x720", "1024x1792", "1792x1024")
 FULL_HD = ("1920x1080", "1080x1920")
+# What SayGM takes. Source: dev.to/poppymogmachine, 2026-10-20.
+H3_SECONDS = tuple(str(second) for second in range(4, 16))
+H3_SIZES = ("1344x768", "768x1344", "768x768", "1024x768", "768x1024", "1536x672")
 ANY_SECONDS = tuple(str(second) for second in range(1, 31))
 _SIZE = re.compile(r"^(\d{2,4})x(\d{2,4})$")
 _EDGES = range(64, 4097)
@@ -80,6 +83,8 @@ MODELS = {
         _sandbox("sandbox-list", listed=True),
         _sandbox("sandbox-callback", calls_back=True),
         _sandbox("sandbox-none"),
+        VideoModel(name="minimax/h3", seconds=H3_SECONDS, sizes=H3_SIZES, usd_per_s=0.072),
+        VideoModel(name="kling-3.0", seconds=("5", "10"), sizes=SORA_SIZES[:2], usd_per_s=0.10),
     )
 }
 
