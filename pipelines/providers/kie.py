@@ -246,10 +246,20 @@ def job_from_record(task_id: str, data: Mapping[str, Any]) -> Job:
         status = GenerationStatus.RUNNING
     return dataclasses.replace(
         job,
+        result=dataclasses.replace(job.result, takes=_takes(data, job.result.url)),
         status=status,
         progress=job.progress if status is not GenerationStatus.RUNNING else min(job.progress, 99),
         cost_micro=_cost(status, data.get("creditsConsumed")),
     )
+
+
+def _takes(data: Mapping[str, Any], ordered: str | None) -> tuple[str, ...]:
+    """The further addresses of `resultUrls`, each of a clip of its own."""
+    result = data.get("resultJson")
+    result = parsed(result) if isinstance(result, str) else result
+    listed = result.get("resultUrls") if isinstance(result, Mapping) else None
+    links = [link for url in listed for link in links_of({"url": url})] if isinstance(listed, list) else []
+    return tuple(dict.fromkeys(link for link in links if link != ordered)) if ordered else ()
 
 
 def _cost(status: GenerationStatus, credit: Any) -> int | None:

@@ -23,6 +23,7 @@ from pipelines.domain.errors import (
 )
 from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import GenerationStatus, Reason
+from pipelines.domain.state.generation import JobResult
 from pipelines.ports import Accept, Call, Callback, Clock, GenerationRequest, Job, Submission, VideoProvider, anything
 from pipelines.testing.clips import FPS, tiny_mp4
 
@@ -94,6 +95,10 @@ class ScriptedProvider:
         """Whether it gives ids as a LiteLLM proxy does, which lists a job under another than it gave at the create."""
         self.wordless = False
         """Whether its list tells no prompts."""
+        self.takes = 0
+        """How many further clips each of its jobs makes."""
+        self.take_troubles: list[ReelgridError] = []
+        """Raised first, one a fetch of such a clip."""
         self._clock = clock
         self._scripts: dict[str, list[Outcome]] = {}
         self._numbers = itertools.count(1)
@@ -166,7 +171,8 @@ class ScriptedProvider:
             return Job(status=_G.FAILED, reason=Reason.REFUSED, error="moderation: flagged", **made)
         if purchase.outcome is Outcome.FAIL:
             return Job(status=_G.FAILED, reason=Reason.PROVIDER_ERROR, error="gave up", **made)
-        return Job(status=_G.SUCCEEDED, progress=100, **made)
+        takes = tuple(f"take-{number}" for number in range(2, 2 + self.takes))
+        return Job(status=_G.SUCCEEDED, progress=100, result=JobResult(takes=takes), **made)
 
     def find(self, submission: Submission, since: float) -> list[Job]:
         """Jobs of the same prompt since then."""
@@ -185,14 +191,15 @@ class ScriptedProvider:
         """A tiny playable clip of the ordered length that no other job has; or an HTML page. `fetch_troubles` are
         raised first, one a fetch.
         """
-        if self.fetch_troubles:
-            raise self.fetch_troubles.pop(0)
+        troubles = self.take_troubles if job.result.url else self.fetch_troubles
+        if troubles:
+            raise troubles.pop(0)
         purchase = self._purchase(job.id)
         damaged = purchase.outcome is Outcome.DAMAGED
         clip = (
             b"<html>Sign in</html>"
             if damaged
-            else tiny_mp4(request.seconds, f"{self.name}:{purchase.job_id}", self.fps)
+            else tiny_mp4(request.seconds, f"{self.name}:{purchase.job_id}{job.result.url or ''}", self.fps)
         )
         dest.write_bytes(clip)
         accept(dest)

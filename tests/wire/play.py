@@ -93,7 +93,7 @@ def job_for(example: dict[str, Any]) -> Job:
 
 def _result(told: dict[str, Any]) -> JobResult:
     """Where the clip is, as JSON says it: what is not said is not known."""
-    return JobResult(url=told.get("url"), others=tuple(told.get("others", ())))
+    return JobResult(url=told.get("url"), others=tuple(told.get("others", ())), takes=tuple(told.get("takes", ())))
 
 
 def act(provider: VideoProvider, example: dict[str, Any], submission: Submission, dest: Path) -> Any:

@@ -33,7 +33,7 @@ TAIL = """
 | address | is |
 |---|---|
 | `POST /api/webhook/{vendor}` | of an account (`openai`, `gemini`): Standard Webhooks, verified |
-| `POST /api/webhook/{provider}/{token}` | of one job, by our token: `kie`, `openrouter`, `sora`, `omni`, `byteplus`, `fal` |
+| `POST /api/webhook/{provider}/{token}` | of one job, by our token: `kie`, `fal`, `openrouter`, `sora`, `omni` … |
 | `POST /api/webhook/airtable` | Airtable's pings, verified with the MAC secret of the base's webhook |
 | `GET /`, `/r/{record_id}`, `/runs/{id}` | pages for people: by signed link, or after signing in with a key |
 | `GET /v/{token}` | the permanent link to a cut; Range and HEAD; `?download=1` saves it |

@@ -34,6 +34,9 @@ class GenerationView(Answer):
     status: str
     provider: str
     model: str
+    provider_id: Annotated[
+        str | None, Field(description="What the provider asks for when you write to it about this request.")
+    ]
     provider_job_id: str | None
     progress: int
     reserved_usd: Usd

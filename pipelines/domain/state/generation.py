@@ -50,6 +50,8 @@ class JobResult:
 
     url: str | None = None
     others: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    """Where further clips of the same job are, which cost nothing."""
 
     @property
     def links(self) -> tuple[str, ...]:
@@ -77,7 +79,7 @@ class GenerationResult(JobResult):
     @classmethod
     def of(cls, result: JobResult) -> GenerationResult:
         """What the provider says now, in the place of all that was noticed before."""
-        return cls(url=result.url, others=result.others)
+        return cls(url=result.url, others=result.others, takes=result.takes)
 
     def since(self, noticed: float | None, now: float) -> float:
         """Since when something is so that was noticed before, or is noticed now. A queue is no proof: between two looks

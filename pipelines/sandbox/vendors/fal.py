@@ -1,6 +1,7 @@
 """fal.ai under /fal: its queue, one input schema per model, webhooks that name the request. Unsigned here.
 
-Where `X-Fal-No-Retry` is missing, a job that fails once is made again by the queue itself, and nobody is told. Source: fal.ai/docs/model-apis/model-endpoints/queue.
+Where `X-Fal-No-Retry` is missing, a job that fails once is made again by the queue itself, and nobody is told.
+Source: fal.ai/docs/model-apis/model-endpoints/queue.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def download_clip(services: Services, actor: Actor, gen: Generation) -> None:
         with leases.renewed(services, "generations", gen.id, actor.lease or ""), _in_time(services, gen):
             footage = _download(services, actor, gen, request, path)
         services.points.reach("fetch.downloaded", run=gen.run_id, generation=gen.id)
-        clip, account_id = _keep(services, gen, path, footage)
+        clip, account_id = keep_clip(services, gen, path, footage)
         services.points.reach("fetch.stored", run=gen.run_id, generation=gen.id)
         _commit(services, replace(actor, now=services.clock.now()), gen, clip)
         services.points.reach("fetch.committed", run=gen.run_id, generation=gen.id)
@@ -88,7 +88,7 @@ def _download(services: Services, actor: Actor, gen: Generation, request: Genera
 
     def accept(file: Path) -> None:
         try:
-            found.append(_probe(services, file, request))
+            found.append(probe(services, file, request))
         except BadDelivery as error:
             damage.append(error)
             raise
@@ -155,7 +155,7 @@ def _job(gen: Generation) -> Job:
     return Job(id=gen.job_id, status=_G.SUCCEEDED, result=gen.result, cost_micro=gen.cost_micro)
 
 
-def _probe(services: Services, path: Path, request: GenerationRequest) -> Footage:
+def probe(services: Services, path: Path, request: GenerationRequest) -> Footage:
     """Raises BadDelivery unless it is a playable video of about the promised length."""
     try:
         footage = services.editor.probe(path)
@@ -175,7 +175,7 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _keep(services: Services, gen: Generation, path: Path, footage: Footage) -> tuple[Clip, str | None]:
+def keep_clip(services: Services, gen: Generation, path: Path, footage: Footage) -> tuple[Clip, str | None]:
     """The clip in our storage, and the account whose it is."""
     with services.store.read() as tx:
         run = tx.runs.get(gen.run_id)
@@ -206,7 +206,9 @@ def _commit(services: Services, actor: Actor, gen: Generation, clip: Clip) -> No
         scene = tx.scenes.get(gen.scene_id)
         placeholder = bool(scene and scene.attempt_level.placeholder)
         tx.clips.add(replace(clip, cost_micro=cost, placeholder=placeholder, created_at=actor.now, next_at=actor.now))
-        gen = transition_generation(tx, actor, gen, _G.FETCHED, cost_micro=cost, clip_id=clip.id)
+        # Further takes are brought home after the clip that was ordered.
+        more = actor.now if gen.result.takes else None
+        gen = transition_generation(tx, actor, gen, _G.FETCHED, cost_micro=cost, clip_id=clip.id, next_at=more)
         if run is None:
             return
         if scene is not None and _is_for(gen, scene) and not placeholder:

@@ -16,7 +16,7 @@ from pipelines.domain.progress.run_progress import clips_sentence
 from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.ports import GenerationRequest, Tx, log_context
 from pipelines.stages.base_rows import base_settings, run_row, scene_rows
-from pipelines.stages.generations import fetch, poll, reconcile, reuse, submit
+from pipelines.stages.generations import fetch, poll, reconcile, reuse, submit, takes
 from pipelines.stages.generations.requests import cached_clip, fingerprint, request_for
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
@@ -39,6 +39,7 @@ STEPS: Mapping[GenerationStatus, Callable[[Services, Actor, Generation], None]] 
     _G.UNKNOWN: reconcile.clear_doubt,
     _G.ABANDONED: poll.poll_late,
     _G.SUCCEEDED: fetch.download_clip,
+    _G.FETCHED: takes.bring_next,
 }
 
 
@@ -67,6 +68,8 @@ def give_up(services: Services, actor: Actor, generation_id: str, error: Reelgri
         reconcile.leave_to_person(services, actor, gen)
     elif gen.status is _G.SUCCEEDED:
         fetch.give_up(services, actor, gen, error)
+    elif gen.status is _G.FETCHED:
+        takes.give_up(services, actor, gen, error)
     elif gen.status is _G.PLANNED:
         with services.store.write() as tx:
             submit.drop(tx, actor, gen, error)

@@ -165,6 +165,7 @@ def _generation(picture: Picture, scene: Scene, gen: Generation, *, adopted: boo
         "status": gen.status.value,
         "provider": gen.provider,
         "model": gen.model,
+        "provider_id": gen.job_id or None,
         "provider_job_id": gen.provider_id,
         "progress": gen.progress,
         "reserved_usd": dollars(scene.settings.charge_micro if picture.sold else gen.reserve_micro),

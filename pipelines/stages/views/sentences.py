@@ -86,6 +86,8 @@ _NAMED: Mapping[str, str] = {
     "lost": "the video service no longer has the clip",
     "unreachable": "the video service does not answer",
     "kept_aside": "a late clip arrived and is kept",
+    "another_take": "the video service made one more take, which costs nothing",
+    "take_lost": "one more take came with the clip, and the video service no longer has it",
     "not_prepared": "the clip could not be prepared ahead",
     "shared": "shared by a link",
     "unshared": "the link was withdrawn",

@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -224,6 +224,14 @@ class Engine:
                     self._announce_later(job)
             self.books.recount()
         return len(open_jobs)
+
+    def second_take(self, job: Job) -> tuple[bytes, str]:
+        """What a job with `[[takes]]` made besides its clip. Raises VendorSays."""
+        now = time.time()
+        if magic.TAKES not in magic.words(job.prompt) or job.phase(now) != Phase.SUCCEEDED or now >= job.expires_at():
+            raise VendorSays("not_found", f"{job.id} has no second take.")
+        self.counts.kind(job.vendor, "content")
+        return self.clips.get(replace(picture_of(job), label="the second take")), "video/mp4"
 
     def content(self, job: Job) -> tuple[bytes, str]:
         """The finished clip and its media type; damaged the first time if the prompt says so. Raises VendorSays."""

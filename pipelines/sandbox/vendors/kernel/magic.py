@@ -14,6 +14,7 @@
 `[[insidelink]]` the same with an address inside the vendor's own network
 `[[nolink]]`     done is said before the answer has a link, by a second or two; at /v1/videos, where an answer has no
                  link anyway, `/content` answers with JSON that names one
+`[[takes]]`      one job makes two clips, where the vendor's answer has room for more than one: kie.ai
 `[[never]]`      stays in progress for ever
 `[[odd]]`        the clip differs from what was asked: `:size :fps :sar :mono :silent` chooses how
 """
@@ -28,6 +29,7 @@ _WORD = re.compile(r"\[\[\s*([a-z-]+)\s*(?::\s*([a-z]+)\s*)?\]\]", re.IGNORECASE
 DAMAGES = ("truncated", "html")
 MISSING = "missing"
 DEAD, INSIDE, LATE = "badlink", "insidelink", "nolink"
+TAKES = "takes"
 ODDITIES = ("size", "fps", "sar", "mono", "silent")
 
 

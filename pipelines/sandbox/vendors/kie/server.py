@@ -22,6 +22,7 @@ from pipelines.sandbox.vendors.common.extras import seed_of
 from pipelines.sandbox.vendors.common.frames import frame
 from pipelines.sandbox.vendors.common.gate import bearer, mount, open_route
 from pipelines.sandbox.vendors.common.references import image_from_url
+from pipelines.sandbox.vendors.kernel import magic
 from pipelines.sandbox.vendors.kernel.clips import thumbnail_png
 from pipelines.sandbox.vendors.kernel.delivery import Post, Signer
 from pipelines.sandbox.vendors.kernel.engine import DAY_S, Engine, VendorSays, engine, link_is_late
@@ -65,6 +66,7 @@ def register(app: flask.Flask, found: Engine) -> None:
     blueprint.get("/api/v1/chat/credit")(credit)
     blueprint.post("/api/v1/common/download-url")(download_url)
     blueprint.get("/files/<job_id>.mp4")(file)
+    blueprint.get("/takes/<job_id>.mp4")(take)
     found.announcers[VENDOR] = announce
     found.secrets.setdefault(VENDOR, DEFAULT_SECRET)
     mount(app, blueprint, VENDOR, key=bearer, shape=shape)
@@ -77,7 +79,7 @@ def shape(problem: VendorSays) -> Response:
     if problem.kind == "refused":
         message = "Your prompt was flagged as violating content policies."
     answer = flask.jsonify({"code": code, "msg": message, "data": None})
-    if problem.kind == "rate_limited" or flask.request.path.startswith("/kie/files/"):
+    if problem.kind == "rate_limited" or flask.request.path.startswith(("/kie/files/", "/kie/takes/")):
         answer.status_code = code
     return answer
 
@@ -145,7 +147,10 @@ def record(found: Engine, job: Job) -> dict[str, Any]:
     phase = job.phase(now)
     done, failed = phase == Phase.SUCCEEDED, phase in {Phase.FAILED, Phase.CANCELLED}
     code, message = _FAILURES.get(Outcome(job.outcome), ("500", "Cancelled.")) if failed else ("", "")
-    urls = {"resultUrls": [found.link(job, f"{found.public_url()}/kie/files/{job.id}.mp4")]}
+    made = [found.link(job, f"{found.public_url()}/kie/files/{job.id}.mp4")]
+    if magic.TAKES in magic.words(job.prompt):
+        made.append(f"{found.public_url()}/kie/takes/{job.id}.mp4")
+    urls = {"resultUrls": made}
     ended = int(job.due_at * 1000) if done or failed else None
     return {
         "taskId": job.id,
@@ -180,7 +185,8 @@ def download_url() -> Response:
     job = engine().job_of_link(str(body.get("url", "")))
     if job is None:
         raise VendorSays("invalid", "url is not one of our files.", param="url")
-    return _ok(f"{engine().public_url()}/kie/files/{job.id}.mp4?until={int(time.time()) + LINK_S}")
+    folder = "takes" if "/kie/takes/" in str(body.get("url")) else "files"
+    return _ok(f"{engine().public_url()}/kie/{folder}/{job.id}.mp4?until={int(time.time()) + LINK_S}")
 
 
 @open_route
@@ -191,6 +197,12 @@ def file(job_id: str) -> Response:
         raise VendorSays("gone", "The link has expired.")
     body, media_type = engine().content(engine().find(VENDOR, job_id))
     return send(body, media_type)
+
+
+@open_route
+def take(job_id: str) -> Response:
+    """The second clip of a job that made two."""
+    return send(*engine().second_take(engine().find(VENDOR, job_id)))
 
 
 def announce(found: Engine, job: Job, phase: Phase) -> list[Post]:

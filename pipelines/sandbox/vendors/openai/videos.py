@@ -60,6 +60,7 @@ def create() -> Response:
     fields = _fields()
     model = video_model(str(fields.get("model") or "sora-2"))
     width, height = model.check_size(str(fields.get("size") or "720x1280"))
+    _check_metadata(fields.get("metadata"))
     image = _reference(fields.get("input_reference"))
     if image is not None and image.size != (width, height):
         raise VendorSays("invalid", "Inpaint image must match the requested width and height.", param="input_reference")
@@ -75,6 +76,16 @@ def create() -> Response:
         )
     )
     return flask.jsonify(video(job, time.time() if model.idempotent else job.at_create))
+
+
+def _check_metadata(value: Any) -> None:
+    """What gateways of New API take for their vendors: an object, written as JSON in a text."""
+    try:
+        read = {} if value is None else json.loads(value)
+    except (TypeError, ValueError):
+        read = None
+    if not isinstance(read, dict):
+        raise VendorSays("invalid", "metadata must be an object, written as JSON in a text.", param="metadata")
 
 
 def remix(job_id: str) -> Response:
