@@ -183,5 +183,5 @@ def exported(page: Page, stack: Stack, folder: Path) -> None:
         page.get_by_role("link", name="Export CSV").click()
     path = folder / "usage.csv"
     download.value.save_as(path)
-    rows = list(csv.DictReader(path.open(encoding="utf-8-sig")))
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
     assert round(sum(float(row["spent_usd"]) for row in rows), 6) == 1.2

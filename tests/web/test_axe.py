@@ -28,6 +28,7 @@ from tests.web.test_decide import waiting as asked
 from tests.web.test_operate_page import waiting
 from tests.web.test_pages import SORA_KEY, form
 from tests.web.test_usage_page import bought
+from tests.web.test_versions import FIRST, SECOND, twice_made
 from tests.web.web_fixtures import WebHarness
 
 __all__ = ["address", "browser", "film"]
@@ -79,7 +80,7 @@ def packed(home: WebHarness) -> str:
 
 def filled(home: WebHarness, film: bytes) -> dict[str, str]:
     """Something in every state; the pages by what they show."""
-    home.finished(film=film)
+    twice_made(home, film=film)
     for name, outcome in (("a", "paid"), ("b", "refused"), ("c", "in doubt")):
         bought(home, name, outcome)
     waiting(home, "Asks", RunStatus.NEEDS_APPROVAL)
@@ -101,7 +102,8 @@ def filled(home: WebHarness, film: bytes) -> dict[str, str]:
     runs = {name: f"/runs/run_{name}" for name in ("finished", "Asks", "Attention", "Failed", "Moving")}
     lists = {"films": "/", "none found": "/?q=nothing+has+this", "new": "/new", "again": "/new?from=run_finished"}
     sums = {"usage": "/usage", "by model": "/usage?by=model", "no days": "/usage?since=2026-01-01&until=2026-01-02"}
-    opened = {"action link": link, "pack": f"/v/{packed(home)}/pack"}
+    versions = {"versions": "/runs/run_finished?history=everything", "compare": f"/compare?left={FIRST}&right={SECOND}"}
+    opened = versions | {"account": "/account", "action link": link, "pack": f"/v/{packed(home)}/pack"}
     rest = opened | {"queue": "/queue", "operate": "/operate", "share": f"/s/{share.token}", "sign in": "/sign-in"}
     wrong = {"problem": "/usage?by=colour", "unknown": "/runs/run_of_nobody", "forged": "/decide?t=garbage"}
     return {**runs, **lists, **sums, **rest, **wrong, "api": "/docs"}
