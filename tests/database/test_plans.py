@@ -23,6 +23,7 @@ from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import Checkpoint, Kind, Run
 from pipelines.stages.base_rows import time_left
+from pipelines.stages.films.versions import version_of
 from pipelines.stages.generations import poll
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import wake_waiting
@@ -111,6 +112,14 @@ def _run_page(services: Services) -> None:
     run_view.runs_of_row(services, BASE, "rec00000000000001_7", 50)
 
 
+def _versions(services: Services) -> None:
+    found, _ = run_view.list_runs(services, limit=1)
+    with services.store.read() as tx:
+        run = tx.runs.get(found[0]["run_id"])
+        assert run
+        version_of(tx, run, tx.scenes.find(run_id=run.id, order="number"), 0)
+
+
 def _search(services: Services) -> None:
     run_view.search(services, "no film has these words", 50)
     run_view.search(dataclasses.replace(services, store=services.store.of("acc_a")), "nor these", 50)
@@ -154,7 +163,21 @@ def _idle(services: Services) -> None:
     services.store.shift_time(3600.0, services.clock.now())
 
 
-_ACTS = [_hold, _audit, _due, _lists, _run_page, _search, _usage, _overview, _trigger, _time_left, _turns, _idle]
+_ACTS = [
+    _hold,
+    _audit,
+    _due,
+    _lists,
+    _run_page,
+    _versions,
+    _search,
+    _usage,
+    _overview,
+    _trigger,
+    _time_left,
+    _turns,
+    _idle,
+]
 
 
 def test_what_each_act_asks_is_found_by_an_index(services: Services) -> None:

@@ -274,7 +274,7 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
     settings = settings_of(planned, card, scene.settings.style, row_prompt=text_of_row)
     settings = replace(settings, quiet=must_be_quiet(run, card))
     said = replace(scene, caption=planned.caption, narration=planned.narration, settings=settings)
-    takes = [clip.fingerprint for clip in tx.clips.find(scene_id=scene.id)]
+    takes = [clip.fingerprint for clip in tx.clips.find(run_id=run.id, scene_id=scene.id)]
     tx.scenes.change(
         scene.id,
         prompt=planned.prompt or scene.prompt,

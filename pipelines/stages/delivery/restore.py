@@ -137,7 +137,7 @@ def _of_scene(tx: Tx, run: Run, number: int, clip_id: str) -> tuple[Scene, Clip]
     if not found:
         raise NotFound(f"scene {number} of {run.id}", marketer=f"This run has no scene {number}.")
     clip, scene = tx.clips.get(clip_id), found[0]
-    mine = {clip.id for clip in tx.clips.find(scene_id=scene.id)} | {scene.clip_id}
+    mine = {clip.id for clip in tx.clips.find(run_id=run.id, scene_id=scene.id)} | {scene.clip_id}
     mine |= {
         one.clip_id for cut in tx.cuts.find(run_id=run.id) for one in cut.report.scenes if one.scene_id == scene.id
     }

@@ -38,7 +38,11 @@ def _as_they_were(
         if scene.id in known:
             yield known[scene.id]
             continue
-        before = [clip for clip in tx.clips.find(scene_id=scene.id, order="created_at") if clip.created_at <= made_at]
+        before = [
+            clip
+            for clip in tx.clips.find(run_id=run.id, scene_id=scene.id, order="created_at")
+            if clip.created_at <= made_at
+        ]
         if before:
             yield with_clip(tx, run, scene, before[-1])
         else:
