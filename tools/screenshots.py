@@ -91,7 +91,7 @@ def _more_films(stack: Stack) -> None:
     orders = [
         ("Autumn launch, hero film", "sora/sora-2", "A perfume bottle in warm autumn light, leaves drifting past."),
         ("Summer teaser", "sora/sora-2", "Ice cubes fall into a tall glass by the sea."),
-        ("How the lamp is made", "veo/veo-3.1-fast", "A craftsman polishes a brass lamp in a quiet workshop."),
+        ("How the lamp is made", "sora/sora-2-pro", "A craftsman polishes a brass lamp in a quiet workshop."),
     ]
     for title, model, prompt in orders:
         order = {"title": title, "model": model, "master_prompt": prompt, "scene_count": 2, "adapt": True}

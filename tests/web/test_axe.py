@@ -69,12 +69,12 @@ def packed(home: WebHarness) -> str:
     order = Order(master_prompt="A fox", title="A fox at dawn", pack=(Platform.LINKEDIN, Platform.SHORTS))
     plan = plan_order(home.services, order, [SceneOrder(prompt="A fox walks through dew.")])
     with home.store.write() as tx:
-        (cut,) = tx.cuts.find(run_id="run_finished")
+        (cut,) = tx.cuts.find(run_id="run_finished", take=1)
         assert cut.key
         tx.files.add(StoredFile(id=cut.key, kind=FileKind.CUT, size=cut.size or 0, run_id=cut.run_id))
         entry = PackEntry(name="LinkedIn/film.mp4", size=cut.size or 0, crc32=0, key=cut.key)
         tx.runs.change("run_finished", order=order, plan=plan)
-        tx.packs.add(Pack(id="pack_1", run_id="run_finished", take=0, token="p" * 43, entries=(entry,)))
+        tx.packs.add(Pack(id="pack_1", run_id="run_finished", take=1, token="p" * 43, entries=(entry,)))
     return "p" * 43
 
 
