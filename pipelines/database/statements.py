@@ -13,10 +13,12 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Delete,
+    Float,
     FromClause,
     Insert,
     Select,
     Table,
+    Text,
     Update,
     and_,
     bindparam,
@@ -29,6 +31,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    tuple_,
     union,
     union_all,
     update,
@@ -205,11 +208,16 @@ def removing(table: Table, shape: Shape, *, limited: bool) -> Delete:
 
 
 @cache
-def searching(*, own: bool) -> Select[Any]:
-    """Ids of the runs `since` a moment whose words are `like` that, newest first, at most `at_most`."""
+def searching(*, own: bool, likes: int, paged: bool) -> Select[Any]:
+    """Ids of the runs `since` a moment whose words are like `like_0` and all others, newest first, at most `at_most`;
+    `paged`: behind the run `last_id` of the moment `last_at`.
+    """
     runs = TABLES["runs"]
-    found = runs.c.words.like(bindparam("like"), escape="\\")
-    query = select(runs.c.id).where(runs.c.created_at >= bindparam("since"), found)
+    found = [runs.c.words.like(bindparam(f"like_{number}"), escape="\\") for number in range(likes)]
+    query = select(runs.c.id).where(runs.c.created_at >= bindparam("since"), *found)
+    if paged:
+        place = tuple_(runs.c.created_at, runs.c.id)
+        query = query.where(place < tuple_(bindparam("last_at", type_=Float), bindparam("last_id", type_=Text)))
     query = query.where(runs.c.account_id == bindparam(OWN)) if own else query
     return query.order_by(runs.c.created_at.desc(), runs.c.id.desc()).limit(bindparam(LIMIT))
 

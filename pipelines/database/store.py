@@ -132,10 +132,15 @@ class SqlTx(Tx):
         nothing: dict[str, Any] = {**dict.fromkeys(MICRO_SUMS, 0), "quoted_micro": None}
         return [{**nothing, **_whole(row)} for row in rows]
 
-    def search(self, words: str, *, since: float, limit: int) -> list[str]:
-        literal = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        values = {"like": f"%{literal}%", "since": since, LIMIT: limit, OWN: self.account_id}
-        return list(self.connection.execute(searching(own=self.account_id is not None), values).scalars())
+    def search(
+        self, words: Sequence[str], *, since: float, limit: int, after: tuple[float, str] | None = None
+    ) -> list[str]:
+        literal = [word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for word in words]
+        values = {"since": since, LIMIT: limit, OWN: self.account_id}
+        values |= {f"like_{number}": f"%{one}%" for number, one in enumerate(literal)}
+        values |= dict(zip(("last_at", "last_id"), after or (), strict=False))
+        query = searching(own=self.account_id is not None, likes=len(literal), paged=after is not None)
+        return list(self.connection.execute(query, values).scalars())
 
     def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
         own = self.account_id is not None

@@ -212,9 +212,11 @@ class Tx(ABC):
         """
 
     @abstractmethod
-    def search(self, words: str, *, since: float, limit: int) -> list[str]:
-        """Ids of the runs since a moment that have these words (in small letters) in what they are found by, newest
-        first.
+    def search(
+        self, words: Sequence[str], *, since: float, limit: int, after: tuple[float, str] | None = None
+    ) -> list[str]:
+        """Ids of the runs since a moment that have all these words (in small letters) in what they are found by, newest
+        first, `after` the run of that moment and id.
         """
 
     @abstractmethod

@@ -59,7 +59,7 @@ def test_tools_are_the_operations_of_the_api() -> None:
     """Each with plain schemas: models that choose tools understand neither references nor alternatives at the root."""
     listed = {tool["name"]: tool for tool in tools.listed()}
     orders = {"estimate", "generate_video", "make_film"}
-    assert set(listed) == orders | {"get_run", "list_models", "cancel_run", "get_credits"}
+    assert set(listed) == orders | {"get_run", "search_films", "list_models", "cancel_run", "get_credits"}
     operations = {entry.name for entry in OPERATIONS}
     for name, tool in listed.items():
         schema = tool["inputSchema"]

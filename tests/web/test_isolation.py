@@ -45,13 +45,14 @@ MAKES = {
 }
 """What makes something new and names nothing that is there."""
 QUERIES = {
+    "api.search_films": {"q": MARK},
     "api.usage": {"by": "model,record,key,base,account,project"},
     "pages.usage_file": {"by": "model,record,key,base,account,project"},
     "pages.compare_page": {"left": f"cut_run_{MARK}", "right": f"cut_{MARK}"},
 }
 LISTS = {
     *("api.list_runs", "api.usage", "api.list_keys", "api.account", "api.list_webhooks", "api.list_batches"),
-    *("api.get_credits", "api.list_credit_entries"),
+    *("api.search_films", "api.get_credits", "api.list_credit_entries"),
     *("pages.index", "pages.index_live", "pages.usage_page", "pages.usage_file", "pages.queue_page"),
     *("pages.compare_page", "pages.account_page"),
 }

@@ -12,7 +12,7 @@ from pipelines.domain.customers.batches import Batch
 from pipelines.domain.customers.notices import USUAL, Endpoint, Facts, Notice, NoticeStatus, NoticeType
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.money import Account, Posting
-from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.orders.order import Order, SceneOrder, words_of
 from pipelines.domain.records import (
     ApiKey,
     Base,
@@ -93,6 +93,7 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
         source="rest",
         order=order,
         plan=plan_order(harness.services, order),
+        words=words_of(order, None),
         created_at=now,
         updated_at=now,
         **owned,

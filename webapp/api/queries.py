@@ -57,6 +57,26 @@ class RunQuery(BaseModel):
     cursor: Annotated[str | None, Field(max_length=200, description="`next_cursor` of the page before.")] = None
 
 
+class SearchQuery(BaseModel):
+    """What is looked for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    q: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=200,
+            pattern=r"\S",
+            description="Words that a film has all of, in any order, in its title, the beginning of its prompt or its "
+            "record id; parts of words count.",
+        ),
+    ]
+    since: Annotated[str | None, Field(description="Created at or after; a year ago when left out.")] = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: Annotated[str | None, Field(max_length=200, description="`next_cursor` of the page before.")] = None
+
+
 class NewestQuery(BaseModel):
     """A page of a list that is newest first."""
 

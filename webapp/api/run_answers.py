@@ -191,6 +191,35 @@ class RunView(RunSummary):
     events: list[EventView]
 
 
+class FoundScene(Answer):
+    """A scene that has one of the words."""
+
+    number: int
+    hook: Annotated[str | None, Field(description="Which opening of the film it is, where it has several.")]
+    prompt: str
+
+
+class FoundFilm(Answer):
+    """A film, and why it was found."""
+
+    run: RunSummary
+    found_in: Annotated[
+        list[Literal["title", "master_prompt", "scenes", "record_id"]],
+        Field(description="What of its order has one of the words."),
+    ]
+    scenes: Annotated[
+        list[FoundScene],
+        Field(description="Its scenes with one of the words in prompt, caption or narration, in the film's order."),
+    ]
+
+
+class FoundFilms(Answer):
+    """A page of what was found, newest first."""
+
+    results: list[FoundFilm]
+    next_cursor: str | None
+
+
 class RunList(Answer):
     """A page of runs, newest first."""
 

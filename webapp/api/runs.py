@@ -15,7 +15,7 @@ from webapp.access.rules import Owner
 from webapp.api import answers, estimates, run_answers
 from webapp.api.decisions import Approve, ChooseClip, Decision, Regenerate, Restore, RunAction
 from webapp.api.operations import Effect, Reply, Tool, operation
-from webapp.api.queries import NO_CURSOR, RunQuery, SceneQuery, is_cursor, moment
+from webapp.api.queries import NO_CURSOR, RunQuery, SceneQuery, SearchQuery, is_cursor, moment
 from webapp.context import actor, services
 from webapp.errors import invalid_input
 
@@ -52,6 +52,32 @@ def list_runs(query: RunQuery) -> Reply:
     filters = {"record": query.record_id, "status": statuses, "since": since, "until": until}
     runs, cursor = run_view.list_runs(services(), limit=query.limit, cursor=query.cursor, **filters)  # type: ignore[arg-type]
     return Reply({"runs": runs, "next_cursor": cursor})
+
+
+@operation(
+    "GET",
+    "/api/search",
+    summary="Find films by their words",
+    owner=Owner.ACCOUNT,
+    scope="read",
+    tag="Look",
+    query=SearchQuery,
+    answers={200: run_answers.FoundFilms},
+    problems=(401, 403, 422, 429),
+    tool=Tool("search_films", Effect.READS),
+)
+def search_films(query: SearchQuery) -> Reply:
+    """Newest first, each with why it was found and with its scenes that have one of the words; `next_cursor` is null on
+    the last page.
+    """
+    problems: list[Problem] = []
+    since = moment("since", query.since, problems)
+    if not is_cursor(query.cursor):
+        problems.append(Problem("cursor", NO_CURSOR))
+    if problems:
+        raise invalid_input(problems)
+    found, cursor = run_view.find(services(), query.q, limit=query.limit, cursor=query.cursor, since=since)
+    return Reply({"results": found, "next_cursor": cursor})
 
 
 def _statuses(text: str | None, problems: list[Problem]) -> list[str] | None:

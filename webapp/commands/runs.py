@@ -52,6 +52,20 @@ def list_(record: str | None, statuses: tuple[str, ...], limit: int, *, json_: b
     show(runs, json_=json_, table=lambda: print_table(columns, rows, empty="No runs."))
 
 
+@group.command("find")
+@click.argument("words", nargs=-1, required=True)
+@click.option("--limit", default=20, type=click.IntRange(1, 100), show_default=True)
+@as_json
+@reports_errors
+def find(words: tuple[str, ...], limit: int, *, json_: bool) -> None:
+    """The newest runs that have all these words in title, prompt or record id."""
+    found, _ = run_view.find(services(), " ".join(words), limit=limit)
+    rows = [
+        [one["run"]["run_id"], one["run"]["status"], ", ".join(one["found_in"]), one["run"]["title"]] for one in found
+    ]
+    show(found, json_=json_, table=lambda: print_table(("run", "status", "found in", "title"), rows, empty="Nothing."))
+
+
 @group.command("show")
 @click.argument("run_id")
 @as_json

@@ -36,12 +36,17 @@ def newest_first(
     found: list[M] = []
     before = {"created_at": until} if until is not None else None
     if cursor:
-        moment, _, last_id = cursor.partition("~")
-        at = float(moment)
+        at, last_id = place_of(cursor)
         found = rows.find(order="-id", before={"id": last_id}, limit=limit, **{**equals, "created_at": at})
         before = {"created_at": at}
     found += rows.find(order="-created_at", before=before, after=after, limit=limit, **equals)
     return found[:limit]
+
+
+def place_of(cursor: str) -> tuple[float, str]:
+    """The moment and the id of the row that a page follows on. Raises ValueError for a cursor that is not ours."""
+    moment, _, last_id = cursor.partition("~")
+    return float(moment), last_id
 
 
 def cursor_after(last: Made) -> str:

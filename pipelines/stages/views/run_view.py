@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, TERMINAL, CutStatus, RunStatus
 from pipelines.domain.money import Account, CreditAccount, dollars, subject
+from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.progress import timings
@@ -18,7 +19,7 @@ from pipelines.domain.times import iso
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import time_left
 from pipelines.stages.base_rows.airtable_calls import ENTITY as AIRTABLE
-from pipelines.stages.kernel.paging import cursor_after, newest_first
+from pipelines.stages.kernel.paging import cursor_after, newest_first, place_of
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import BY_LINK, BY_TOKEN, ROW, found_run
 from pipelines.stages.views import sections as parts
@@ -27,6 +28,7 @@ from pipelines.stages.views.sections import Picture
 
 THE_OPERATOR = "the operator"
 """Who acted, as an account is told of whoever is not its own."""
+MOST_SEARCHED = 8
 SEARCHED_S = 365 * 86_400.0
 """A search that names no day looks through the last year: what it costs does not grow with history."""
 MOST_CALLS = 1000
@@ -197,14 +199,66 @@ def list_runs(
 
 
 def search(services: Services, words: str, limit: int, since: float | None = None) -> list[dict[str, Any]]:
-    """Summaries of the newest runs that have these words in title, prompt or record id."""
-    text = " ".join(words.split()).casefold()
+    """Summaries of the newest runs that have all these words in title, prompt or record id."""
     since = services.clock.now() - SEARCHED_S if since is None else since
     with services.store.read() as tx:
-        ids = tx.search(text, since=since, limit=limit)
-        runs = tx.runs.find(id=ids) if ids else []
-        pictures = _short(tx, sorted(runs, key=lambda run: (run.created_at, run.id), reverse=True))
+        pictures = _short(tx, _found(tx, searched_words(words), limit, since, None))
     return [_summary(services, picture) for picture in pictures]
+
+
+def find(
+    services: Services, words: str, *, limit: int, cursor: str | None = None, since: float | None = None
+) -> tuple[list[dict[str, Any]], str | None]:
+    """The same by pages, with what in each film has which of the words, and its scenes that have any. Raises ValueError
+    for a cursor that is not ours.
+    """
+    wanted = searched_words(words)
+    since = services.clock.now() - SEARCHED_S if since is None else since
+    with services.store.read() as tx:
+        runs = _found(tx, wanted, limit + 1, since, place_of(cursor) if cursor else None)
+        scenes = tx.scenes.find(run_id=[run.id for run in runs[:limit]], order="number") if runs else []
+        pictures = _short(tx, runs[:limit])
+    found = [
+        {
+            "run": _summary(services, picture),
+            "found_in": _found_in(picture.run, wanted),
+            "scenes": [
+                {"number": scene.number, "hook": scene.hook or None, "prompt": scene.prompt}
+                for scene in scenes
+                if scene.run_id == picture.run.id and _said(wanted, scene.prompt, scene.caption, scene.narration)
+            ],
+        }
+        for picture in pictures
+    ]
+    return found, cursor_after(runs[limit - 1]) if len(runs) > limit else None
+
+
+def searched_words(text: str) -> list[str]:
+    """The words that are all looked for; of very many, the last ones as they stand together."""
+    return " ".join(text.replace("\x00", "").split()).casefold().split(" ", MOST_SEARCHED - 1)
+
+
+def _found(tx: Tx, words: Sequence[str], limit: int, since: float, after: tuple[float, str] | None) -> list[Run]:
+    ids = tx.search(words, since=since, limit=limit, after=after)
+    runs = tx.runs.find(id=ids) if ids else []
+    return sorted(runs, key=lambda run: (run.created_at, run.id), reverse=True)
+
+
+def _found_in(run: Run, words: Sequence[str]) -> list[str]:
+    """What of an order has any of the words."""
+    order = run.order or Order()
+    places = {
+        "title": (order.title,),
+        "master_prompt": (order.master_prompt,),
+        "scenes": tuple(scene.prompt for scene in order.scenes),
+        "record_id": (run.record_id,),
+    }
+    return [name for name, texts in places.items() if _said(words, *texts)]
+
+
+def _said(words: Sequence[str], *texts: str | None) -> bool:
+    folded = [" ".join(text.split()).casefold() for text in texts if text]
+    return any(word in text for word in words for text in folded)
 
 
 def _each(status: Sequence[str] | None) -> list[dict[str, str]]:
