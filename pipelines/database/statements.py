@@ -209,11 +209,16 @@ def removing(table: Table, shape: Shape, *, limited: bool) -> Delete:
 
 @cache
 def searching(*, own: bool, likes: int, paged: bool) -> Select[Any]:
-    """Ids of the runs `since` a moment whose words are like `like_0` and all others, newest first, at most `at_most`;
-    `paged`: behind the run `last_id` of the moment `last_at`.
+    """Ids of the runs `since` a moment whose words, or those of their scenes, are like `like_0` and like all others,
+    newest first, at most `at_most`; `paged`: behind the run `last_id` of the moment `last_at`.
     """
-    runs = TABLES["runs"]
-    found = [runs.c.words.like(bindparam(f"like_{number}"), escape="\\") for number in range(likes)]
+    runs, scenes = TABLES["runs"], TABLES["scenes"]
+
+    def said(like: BindParameter[str]) -> ColumnElement[bool]:
+        of_scene = exists().where(scenes.c.run_id == runs.c.id, scenes.c.words.like(like, escape="\\"))
+        return or_(runs.c.words.like(like, escape="\\"), of_scene)
+
+    found = [said(bindparam(f"like_{number}")) for number in range(likes)]
     query = select(runs.c.id).where(runs.c.created_at >= bindparam("since"), *found)
     if paged:
         place = tuple_(runs.c.created_at, runs.c.id)

@@ -103,7 +103,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
     "reservations": [("run_id",), ("lot_id",), ("account_id", "reserved_micro")],
     "payments": [("request_key",), ("status", "created_at")],
     "files": [("kind", "last_used_at"), ("run_id",)],
-    "scenes": [("key",), ("clip_id",), ("sound",), ("airtable_record_id",)],
+    "scenes": [("key",), ("run_id", "words"), ("clip_id",), ("sound",), ("airtable_record_id",)],
     "outbox": [("base_id", "table", "record_id", "id"), ("base_id", "next_at"), ("run_id",), ("record_id",)],
     "endpoints": [("account_id",)],
     "notices": [

@@ -16,7 +16,7 @@ _LEASE = ("id", "lease_owner", "lease_token")
 
 PERSONAL: Mapping[str, tuple[str, ...]] = {
     "runs": ("order", "plan", "detail", "error", "verdict", "custom_id", "metadata", "webhook", "words"),
-    "scenes": ("prompt", "caption", "narration", "references", "settings", "error", "fingerprint"),
+    "scenes": ("prompt", "caption", "narration", "references", "settings", "error", "fingerprint", "words"),
     "generations": ("request", "result", "error", "fingerprint"),
     "clips": ("fingerprint",),
     "cuts": ("filename", "report", "verdict", "attachment"),

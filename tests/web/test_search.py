@@ -27,14 +27,16 @@ def _found(home: WebHarness, query: str) -> list[dict[str, Any]]:
 def test_films_have_all_the_words_in_any_order_and_say_where(home: WebHarness) -> None:
     spring = _ordered(home, title="Spring Sale", master_prompt="A lighthouse keeper climbs the stairs.")
     cat = _ordered(home, title="Katze", master_prompt="灯台守が階段を上る。 Ein Kätzchen schläft.")
+    said = {"prompt": "The sea", "caption": "Every KEEPER knows", "words": "the sea every keeper knows"}
     home.put(
-        home.scene(spring, number=1, prompt="A keeper wakes up"),
-        home.scene(spring, id="scn_2", number=2, prompt="The sea", caption="Every KEEPER knows"),
+        home.scene(spring, number=1, prompt="A keeper wakes up", words="a keeper wakes up"),
+        home.scene(spring, id="scn_2", number=2, **said),
         home.scene(spring, id="scn_3", number=3, prompt="Rain"),
     )
     (one,) = _found(home, "q=KEEPER+spring")
-    assert (one["run"]["run_id"], one["found_in"]) == (spring, ["title", "master_prompt"])
+    assert (one["run"]["run_id"], one["found_in"]) == (spring, ["title", "master_prompt", "scenes"])
     assert [(scene["number"], scene["prompt"]) for scene in one["scenes"]] == [(1, "A keeper wakes up"), (2, "The sea")]
+    assert [one["found_in"] for one in _found(home, "q=knows+sale")] == [["title", "scenes"]]
     assert [one["run"]["run_id"] for one in _found(home, "q=階段")] == [cat]
     assert [one["found_in"] for one in _found(home, "q=KÄTZ")] == [["master_prompt"]]
     assert _found(home, "q=keeper+katze") == _found(home, "q=%25") == _found(home, "q=keeper&since=2199-01-01") == []

@@ -68,8 +68,8 @@ class SearchQuery(BaseModel):
             min_length=1,
             max_length=200,
             pattern=r"\S",
-            description="Words that a film has all of, in any order, in its title, the beginning of its prompt or its "
-            "record id; parts of words count.",
+            description="Words that a film has all of, in any order: in its title, its record id, its prompt, or the "
+            "prompts, captions and narrations of its scenes (the first 300 characters of each). Parts of words count.",
         ),
     ]
     since: Annotated[str | None, Field(description="Created at or after; a year ago when left out.")] = None

@@ -204,8 +204,8 @@ class FoundFilm(Answer):
 
     run: RunSummary
     found_in: Annotated[
-        list[Literal["title", "master_prompt", "scenes", "record_id"]],
-        Field(description="What of its order has one of the words."),
+        list[Literal["title", "master_prompt", "record_id", "scenes"]],
+        Field(description="What of it has one of the words."),
     ]
     scenes: Annotated[
         list[FoundScene],

@@ -58,7 +58,7 @@ def list_(record: str | None, statuses: tuple[str, ...], limit: int, *, json_: b
 @as_json
 @reports_errors
 def find(words: tuple[str, ...], limit: int, *, json_: bool) -> None:
-    """The newest runs that have all these words in title, prompt or record id."""
+    """The newest runs that have all these words: in title, record id, prompts, captions or narrations."""
     found, _ = run_view.find(services(), " ".join(words), limit=limit)
     rows = [
         [one["run"]["run_id"], one["run"]["status"], ", ".join(one["found_in"]), one["run"]["title"]] for one in found

@@ -39,7 +39,7 @@ MAX_SEED = 2**31 - 1
 """Every vendor with seeds takes this many; some take more."""
 DEFAULT_SCENES = 4
 MAX_WORDS = 300
-"""Characters by which a run is found."""
+"""Characters by which a run is found, or a scene."""
 ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:5")
 RESOLUTIONS = ("480p", "720p", "1080p")
 MIN_TRANSITION_S, MAX_TRANSITION_S = 0.2, 2.0
@@ -212,7 +212,12 @@ def poster_title(order: Order) -> str | None:
 def words_of(order: Order | None, record_id: str | None) -> str:
     """What a run is found by: its title, its first words and its row, in small letters."""
     said = (order.title, order.master_prompt, *(scene.prompt for scene in order.scenes)) if order else ()
-    text = " ".join(" ".join(filter(None, (record_id, *said))).split()).casefold()
+    return searchable(record_id, *said)
+
+
+def searchable(*said: str | None) -> str:
+    """The beginning of what is said, as it is compared with what is looked for."""
+    text = " ".join(" ".join(filter(None, said)).split()).casefold()
     return text[:MAX_WORDS].replace("\x00", "")
 
 

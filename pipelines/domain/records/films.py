@@ -120,6 +120,8 @@ class Scene:
     airtable_record_id: str | None = None
     hook: str = ""
     """The letter of the hook that begins with it, where the run has several; empty for what every film shows."""
+    words: str = ""
+    """What it is found by."""
     updated_at: float = 0.0
 
 

@@ -17,6 +17,7 @@ from pipelines.domain.lifecycle import (
     RunStatus,
     SceneStatus,
 )
+from pipelines.domain.orders.order import searchable
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.domain.state.attempts import AttemptLevel
@@ -280,6 +281,7 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         prompt=planned.prompt or scene.prompt,
         caption=planned.caption,
         narration=planned.narration,
+        words=searchable(planned.prompt or scene.prompt, planned.caption, planned.narration),
         sound=None,
         seconds=planned.seconds,
         model=planned.model,

@@ -13,6 +13,7 @@ from pipelines.domain.airtable.values import files_in
 from pipelines.domain.errors import NotAllowed, NotFound, Problem, TooMany
 from pipelines.domain.keys import new_id, new_token
 from pipelines.domain.lifecycle import OPEN, STOPPED, CutStatus, RunStatus, SceneStatus
+from pipelines.domain.orders.order import searchable
 from pipelines.domain.records import Clip, Cut, Run, Scene
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.domain.state.delivery import Attachment, JoinedScene
@@ -195,6 +196,7 @@ def _put_back(tx: Tx, who: Actor, scene: Scene, was: JoinedScene) -> None:
         prompt=was.prompt,
         caption=was.caption,
         narration=was.narration,
+        words=searchable(was.prompt, was.caption, was.narration),
         sound=was.sound,
         seconds=was.seconds,
         model=was.model,

@@ -10,7 +10,7 @@ from pipelines.domain.brands.banned_words import banned_in
 from pipelines.domain.errors import Permanent
 from pipelines.domain.keys import new_id, scene_key
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
-from pipelines.domain.orders.order import HOOK_LETTERS, Order, SceneOrder
+from pipelines.domain.orders.order import HOOK_LETTERS, Order, SceneOrder, searchable
 from pipelines.domain.planning.hooks import FIRST, differing, first_film, further
 from pipelines.domain.planning.narration import most_words
 from pipelines.domain.planning.plan import Plan, PlannedScene
@@ -222,6 +222,7 @@ def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, 
             transition=planned.transition,
             take=take,
             hook=planned.hook,
+            words=searchable(planned.prompt, planned.caption, planned.narration),
             airtable_record_id=planned.airtable_record_id,
             status=SceneStatus.QUEUED,
             updated_at=actor.now,

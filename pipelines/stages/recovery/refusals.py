@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.domain.errors import ReelgridError, Retryable
 from pipelines.domain.lifecycle import GenerationStatus, Reason, SceneStatus
+from pipelines.domain.orders.order import searchable
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.domain.recovery.refusal_ladder import AttemptKind, Step, next_step
 from pipelines.ports import Tx
@@ -80,7 +81,8 @@ class _Recovery:
         softened = self.scene.attempt_level.softened
         if self.step.attempt_level is AttemptKind.REWRITE and softened is not None:
             level = replace(self.scene.attempt_level, rewritten=self.scene.prompt)
-            return self._change(prompt=softened, attempt_level=level)
+            words = searchable(softened, self.scene.caption, self.scene.narration)
+            return self._change(prompt=softened, words=words, attempt_level=level)
         if self.step.attempt_level is AttemptKind.OTHER_MODEL and self.step.model:
             return self._switch(self.step.model)
         if self.step.attempt_level is AttemptKind.PLACEHOLDER:

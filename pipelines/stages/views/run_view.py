@@ -14,7 +14,7 @@ from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.progress import timings
-from pipelines.domain.records import Event, Generation, Run
+from pipelines.domain.records import Event, Generation, Run, Scene
 from pipelines.domain.times import iso
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import time_left
@@ -199,7 +199,7 @@ def list_runs(
 
 
 def search(services: Services, words: str, limit: int, since: float | None = None) -> list[dict[str, Any]]:
-    """Summaries of the newest runs that have all these words in title, prompt or record id."""
+    """Summaries of the newest runs that have all these words in title, prompts, captions, narrations or record id."""
     since = services.clock.now() - SEARCHED_S if since is None else since
     with services.store.read() as tx:
         pictures = _short(tx, _found(tx, searched_words(words), limit, since, None))
@@ -219,18 +219,22 @@ def find(
         scenes = tx.scenes.find(run_id=[run.id for run in runs[:limit]], order="number") if runs else []
         pictures = _short(tx, runs[:limit])
     found = [
-        {
-            "run": _summary(services, picture),
-            "found_in": _found_in(picture.run, wanted),
-            "scenes": [
-                {"number": scene.number, "hook": scene.hook or None, "prompt": scene.prompt}
-                for scene in scenes
-                if scene.run_id == picture.run.id and _said(wanted, scene.prompt, scene.caption, scene.narration)
-            ],
-        }
-        for picture in pictures
+        _why(services, picture, [one for one in scenes if one.run_id == picture.run.id], wanted) for picture in pictures
     ]
     return found, cursor_after(runs[limit - 1]) if len(runs) > limit else None
+
+
+def _why(services: Services, picture: Picture, scenes: Sequence[Scene], words: Sequence[str]) -> dict[str, Any]:
+    """A film, what of it has any of the words, and which of its scenes."""
+    order = picture.run.order or Order()
+    said = [scene for scene in scenes if _said(words, scene.prompt, scene.caption, scene.narration)]
+    places = {"title": order.title, "master_prompt": order.master_prompt, "record_id": picture.run.record_id}
+    found_in = [name for name, text in places.items() if _said(words, text)]
+    return {
+        "run": _summary(services, picture),
+        "found_in": [*found_in, *(["scenes"] if said else [])],
+        "scenes": [{"number": scene.number, "hook": scene.hook or None, "prompt": scene.prompt} for scene in said],
+    }
 
 
 def searched_words(text: str) -> list[str]:
@@ -242,18 +246,6 @@ def _found(tx: Tx, words: Sequence[str], limit: int, since: float, after: tuple[
     ids = tx.search(words, since=since, limit=limit, after=after)
     runs = tx.runs.find(id=ids) if ids else []
     return sorted(runs, key=lambda run: (run.created_at, run.id), reverse=True)
-
-
-def _found_in(run: Run, words: Sequence[str]) -> list[str]:
-    """What of an order has any of the words."""
-    order = run.order or Order()
-    places = {
-        "title": (order.title,),
-        "master_prompt": (order.master_prompt,),
-        "scenes": tuple(scene.prompt for scene in order.scenes),
-        "record_id": (run.record_id,),
-    }
-    return [name for name, texts in places.items() if _said(words, *texts)]
 
 
 def _said(words: Sequence[str], *texts: str | None) -> bool:

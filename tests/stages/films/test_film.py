@@ -17,6 +17,7 @@ from pipelines.domain.records import Run
 from pipelines.stages.decisions import control
 from pipelines.stages.files import orphans
 from pipelines.stages.orders import accept
+from pipelines.stages.views import run_view
 from tests.stages.stage_fixtures import StageHarness
 
 
@@ -329,3 +330,16 @@ def test_every_clip_has_a_small_picture_and_goes_without_one_where_none_can_be_m
     harness.editor.without_thumbnails = True
     _, run = harness.film(Prompt="A wolf")
     assert (run.status, [clip.thumbnail for clip in harness.clips(run)]) == (RunStatus.DONE, [None])
+
+
+def test_a_scene_is_found_by_its_words_also_when_others_were_put_in_their_place(harness: StageHarness) -> None:
+    _, run = harness.film(**{"Master Prompt": "A day", "Scene Count": 1}, Captions="Burned")
+    prompt = harness.scenes(run)[0].prompt
+
+    def found(words: str) -> list[list[int]]:
+        films, _ = run_view.find(harness.services, words, limit=5)
+        return [[scene["number"] for scene in film["scenes"]] for film in films]
+
+    assert found(f"{prompt} SHOT") == [[1]]
+    control.regenerate(harness.services, run.id, 1, {"prompt": "A wolf at the door"}, "test")
+    assert (found("wolf shot"), found(prompt)) == ([[1]], [])
