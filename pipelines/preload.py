@@ -22,8 +22,8 @@ HEAVY = (
     "pipelines.stages.scheduler.steps",
 )
 """What every process of the worker service uses, loaded once for all of them."""
-CLIENTS = ("openai.resources.videos",)
-"""What those use who buy clips and ask language models: some 15 MB, and a third of a second to load."""
+STEPS = ("openai.resources.videos", "pipelines.media.clips.probe")
+"""What those use who buy clips, look at what came and ask language models: some 30 MB, and half a second to load."""
 MEDIA = (
     "numpy",
     "av",

@@ -68,7 +68,7 @@ def _serve(
     at_once: bool,
 ) -> None:
     """Somebody waits for the first step of a film: one worker takes it before it has loaded all that steps may need."""
-    load = partial(preload.load_for, preload.MEDIA if queue_name == MEDIA_QUEUE else preload.CLIENTS)
+    load = partial(preload.load_for, preload.MEDIA if queue_name == MEDIA_QUEUE else preload.STEPS)
     if not at_once:
         load()
     duties = rq_worker.Duties(give_back, partial(needs.tell, queue_name), load)

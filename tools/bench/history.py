@@ -268,7 +268,15 @@ def _of_crowd(url: str) -> list[dict[str, Any]]:
     return [
         row("history", f"holds a second, one process against {CROWD} for {CROWD} keys", alone, together, 1 / GAIN),
         row("history", f"{who}: share of samples that wait for a lock, against 10 %", waiting, WAITING, 1.0),
-        row("history", f"{who}: longest wait for a lock, against 50 ms", longest, LONGEST_S, 1.0, unit="s"),
+        row(
+            "history",
+            f"{who}: longest wait for a lock, against 50 ms",
+            longest,
+            LONGEST_S,
+            1.0,
+            unit="s",
+            absolute=True,
+        ),
     ]
 
 

@@ -1,7 +1,7 @@
 """What a deployment costs while nothing is to be done, and how soon it notices that there is something.
 
-Web and worker as the Procfile starts them, with everything that the kernel knows about their processes; another commit
-takes turns with this one where `AGAINST` names it. Nothing is asked of the product but what its users ask.
+Web and worker as the Procfile starts them, with everything that the kernel knows about their processes. Nothing is
+asked of the product but what its users ask.
 """
 
 from __future__ import annotations
@@ -9,12 +9,10 @@ from __future__ import annotations
 import os
 import signal
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +21,6 @@ from typing import Any
 import httpx
 
 from tools.bench.run import row
-from tools.figures import checked_out
 from tools.stack import ROOT, Service, free_port, procfile, until
 
 SETTLED_S, STILL_S = 40.0, 30.0
@@ -44,7 +41,7 @@ _BARS = {
 
 @dataclass
 class _Figures:
-    """What was measured of one commit, turn by turn."""
+    """What was measured, turn by turn."""
 
     found: dict[str, list[float]] = field(default_factory=dict)
 
@@ -56,39 +53,18 @@ class _Figures:
 
 
 def rows() -> list[dict[str, Any]]:
-    """Against the bars; and against another commit, if one is named."""
-    with ExitStack() as stack:
-        trees = {"now": ROOT}
-        if commit := os.environ.get("AGAINST"):
-            trees[commit] = stack.enter_context(_tree_of(commit))
-        figures = {name: _Figures() for name in trees}
-        for _ in range(TURNS):
-            for name, tree in trees.items():
-                _measure(tree, figures[name])
+    """Against the bars."""
+    figures = _Figures()
+    for _ in range(TURNS):
+        _measure(ROOT, figures)
     found = [
-        row("idle", what, figures["now"].median(name), bar, 1.0, unit=_UNITS[name])
+        row("idle", what, figures.median(name), bar, 1.0, unit=_UNITS[name], absolute=name != "pss")
         for name, (what, bar) in _BARS.items()
     ]
-    for name in figures.keys() - {"now"}:
-        found += [
-            row("idle", f"{what} of this commit against {name}", ours, figures[name].median(what), None)
-            for what, ours in ((what, figures["now"].median(what)) for what in _UNITS)
-        ]
-    return found
-
-
-@contextmanager
-def _tree_of(commit: str) -> Iterator[Path]:
-    """A commit with what it needs: our environment where it asks for the same packages, else one of its own."""
-    with checked_out(commit) as tree:
-        wanted = "requirements.txt"
-        if (tree / wanted).read_text() == (ROOT / wanted).read_text():
-            (tree / ".venv").symlink_to(Path(sys.executable).parents[1])
-        else:
-            subprocess.run([sys.executable, "-m", "venv", tree / ".venv"], check=True)
-            python = str(tree / ".venv/bin/python")
-            subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", str(tree / wanted)], check=True)
-        yield tree
+    return [
+        *found,
+        row("idle", "a trigger's commit → a worker's first", figures.median("notices"), 1.0, None, unit="s"),
+    ]
 
 
 def _measure(tree: Path, figures: _Figures) -> None:

@@ -57,8 +57,24 @@ def rows() -> list[dict[str, Any]]:
                 0.2,
                 unit="/s",
             ),
-            row("sweep", f"{what}: lag p50, against the longest interval", seen["p50"], LONGEST_POLL_S, 0.67, unit="s"),
-            row("sweep", f"{what}: lag p95, against the longest interval", seen["p95"], LONGEST_POLL_S, 1.25, unit="s"),
+            row(
+                "sweep",
+                f"{what}: lag p50, against the longest interval",
+                seen["p50"],
+                LONGEST_POLL_S,
+                0.67,
+                unit="s",
+                absolute=True,
+            ),
+            row(
+                "sweep",
+                f"{what}: lag p95, against the longest interval",
+                seen["p95"],
+                LONGEST_POLL_S,
+                1.25,
+                unit="s",
+                absolute=True,
+            ),
         ]
     return found
 
