@@ -42,18 +42,18 @@ def main(settings: Settings, build: step.Build | None = None) -> int:
 
 
 def _children(settings: Settings, store: Store, build: step.Build, needs: Needs) -> list[Child]:
-    """Where others send hints to our broker too, one worker of each queue waits for them. Else those who have nothing
-    to do end, and are there again with the next hint.
+    """Where others send hints to our broker too, one worker of each queue waits for them. Else those end
+    that are not needed, and are there again with the next hint.
     """
     shared, url = settings.redis_url is not None, broker_url(settings)
     children = [] if shared else [Child(BROKER, lambda _owner: broker.serve(broker_socket(settings)))]
-    children.append(Child("pump", lambda owner: _pump(build(owner), shared_broker=shared)))
+    children.append(Child("pump", lambda owner: _pump(build(owner), needs, shared_broker=shared)))
     for queue in QUEUES:
         for number in range(settings.workers):
             serve = partial(_serve, url=url, queue_name=queue, give_back=store.release_owner, needs=needs)
             first = number == 0
-            alone = partial(serve, resident=shared and first, at_once=first and queue == STEPS_QUEUE)
-            children.append(Child(f"{queue}{number}", alone, None if shared and first else queue))
+            ready = partial(serve, at_once=first and queue == STEPS_QUEUE)
+            children.append(Child(f"{queue}{number}", ready, None if shared and first else queue))
     return children
 
 
@@ -64,7 +64,6 @@ def _serve(
     queue_name: str,
     give_back: Callable[[str], object],
     needs: Needs,
-    resident: bool,
     at_once: bool,
 ) -> None:
     """Somebody waits for the first step of a film: one worker takes it before it has loaded all that steps may need."""
@@ -72,11 +71,11 @@ def _serve(
     if not at_once:
         load()
     duties = rq_worker.Duties(give_back, partial(needs.tell, queue_name), load)
-    rq_worker.serve(owner, url, queue_name, duties, None if resident else rq_worker.IDLE_S)
+    rq_worker.serve(owner, url, queue_name, duties)
 
 
-def _pump(services: Services, *, shared_broker: bool) -> None:
-    pump = Pump(services, shared_broker=shared_broker)
+def _pump(services: Services, needs: Needs, *, shared_broker: bool) -> None:
+    pump = Pump(services, shared_broker=shared_broker, polled=needs.tell_all)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         pump.stop()

@@ -30,6 +30,11 @@ class Needs:
         with suppress(BlockingIOError, BrokenPipeError):
             os.write(self._writing, bytes([QUEUES.index(queue)]))
 
+    def tell_all(self) -> None:
+        """Clips are being made: somebody will be needed when they come, and is better there already."""
+        for queue in QUEUES:
+            self.tell(queue)
+
     def wait(self, seconds: float) -> set[str]:
         """The queues of which somebody has told, as soon as somebody does; none when the time is over."""
         ready, _, _ = select.select([self._reading], [], [], seconds)

@@ -120,8 +120,11 @@ class Loop:
 class Pump:
     """The loops. `stop` ends them after their present round. Workers of another service may share the broker."""
 
-    def __init__(self, services: Services, *, shared_broker: bool = True) -> None:
-        self._services = services
+    def __init__(
+        self, services: Services, *, shared_broker: bool = True, polled: Callable[[], object] = lambda: None
+    ) -> None:
+        """`polled` is told while there are clips to ask providers about."""
+        self._services, self._polled = services, polled
         self._over = threading.Event()
         self._pollers = ThreadPoolExecutor(POLLERS, thread_name_prefix="poll")
         self._senders = ThreadPoolExecutor(send.THREADS, thread_name_prefix="notice")
@@ -129,7 +132,7 @@ class Pump:
         dispatcher = Dispatcher(services, tuple(sorted(stepped)), shared_broker=shared_broker)
         self._loops = (
             Loop("dispatch", dispatcher.tick, stepped, DISPATCH_S),
-            Loop("poll", partial(poll.poll_due, services, executor=self._pollers), frozenset({Kind.GENERATION})),
+            Loop("poll", self._poll, frozenset({Kind.GENERATION})),
             Loop("flush", partial(flush.flush_due, services), frozenset({Kind.OUTBOX})),
             Loop("notify", send.Notifier(services, self._senders).send_due, frozenset({Kind.NOTICE})),
             Loop("tend", maintenance.Maintenance(services).tick, longest_s=TEND_S),
@@ -153,6 +156,10 @@ class Pump:
         self._over.set()
         for loop in self._loops:
             loop.due.set()
+
+    def _poll(self) -> None:
+        if poll.poll_due(self._services, executor=self._pollers):
+            self._polled()
 
     def _repeat(self, loop: Loop) -> None:
         while not self._over.is_set():

@@ -23,8 +23,6 @@ logger = logging.getLogger(__name__)
 
 RETRY_S = 0.5
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 3.0
-IDLE_S = 30
-"""So long a worker that is not always needed waits for another hint before it ends."""
 WORKER_TTL_S = 30
 """How long one blocking pop lasts (less 15 s): short, so that a broker that came back empty is noticed soon."""
 
@@ -41,8 +39,8 @@ class Duties:
     """Imports after a hint what the next may need, unless it is there."""
 
 
-def serve(owner: str, url: str, queue_name: str, duties: Duties, idle_s: int | None = None) -> None:
-    """Work until SIGTERM, which ends after the present step, or until no hint has come for so long.
+def serve(owner: str, url: str, queue_name: str, duties: Duties) -> None:
+    """Work until SIGTERM, which ends after the present step.
 
     Raises RuntimeError when RQ stops by itself.
     """
@@ -50,7 +48,7 @@ def serve(owner: str, url: str, queue_name: str, duties: Duties, idle_s: int | N
     while True:
         connection = queueing.connect(url, patient=True)
         try:
-            _work(_worker(owner, connection, queue_name, duties), idle_s)
+            _work(_worker(owner, connection, queue_name, duties))
         except (RedisError, OSError) as error:
             logger.warning("the broker is away: %s", error)
         else:
@@ -64,18 +62,9 @@ class HintWorker(Worker):
     """Gives back what a killed horse held, so that another takes it over at once and not only when its lease ends."""
 
     duties: Duties
-    had_nothing_to_do = False
     max_connection_wait_time = 2.0
     _ended: int | None = None
     _deaths = 0
-
-    def dequeue_job_and_maintain_ttl(
-        self, timeout: int | None, max_idle_time: int | None = None
-    ) -> tuple[Job, Queue] | None:
-        """As RQ's; remembers whether the time was over before a hint came."""
-        found = super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
-        self.had_nothing_to_do = found is None
-        return found
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """As RQ's; first another worker may wake for what else is in the queue."""
@@ -123,9 +112,9 @@ def _worker(owner: str, connection: Redis, queue_name: str, duties: Duties) -> H
     return worker
 
 
-def _work(worker: HintWorker, idle_s: int | None) -> None:
+def _work(worker: HintWorker) -> None:
     try:
-        worker.work(logging_level="WARNING", with_scheduler=False, max_idle_time=idle_s)
+        worker.work(logging_level="WARNING", with_scheduler=False)
     except (RedisError, OSError):
         if _asked_to_stop(worker):
             return
@@ -134,7 +123,7 @@ def _work(worker: HintWorker, idle_s: int | None) -> None:
         # RQ's handlers would only talk to the broker; while it is away, a SIGTERM ends us as it ends anybody.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-    if not _asked_to_stop(worker) and not worker.had_nothing_to_do:
+    if not _asked_to_stop(worker):
         raise RuntimeError("RQ stopped although nobody asked it to")
 
 

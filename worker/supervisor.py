@@ -1,8 +1,8 @@
 """One small process that starts the others, notices at once when one dies, and beats for those that live.
 
 It has no threads and keeps no connection open, so that forking is always safe. Heavy libraries are imported here
-once; every worker and every horse inherits them. Workers of a queue in which nothing has come for a while end by
-themselves, and are started again as soon as somebody tells of work.
+once; every worker and every horse inherits them. Workers of a queue for which nobody has told of work for a
+while are asked to end, and started again as soon as somebody does.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ POLL_S = 0.05
 GRACE_S = 20.0
 """After SIGTERM, so long may a step take to end before it is killed; its lease frees it for others."""
 CRASH_PAUSE_S = 0.5
+IDLE_S = 45.0
+"""So long after the last word of work for them workers are kept; longer than the longest pause between two polls."""
 JUST_NOW_S = 5.0
 PR_SET_PDEATHSIG = 1
 BROKER = "broker"
@@ -45,17 +47,19 @@ class Child:
     kind: str
     start: Callable[[str], None]
     queue: str | None = None
-    """Ends by itself when there is nothing to do, and is needed again when there is work in this queue."""
+    """Is needed while there is work in this queue; None: always."""
     owner: str = ""
     pid: int = 0
     started: float = 0.0
+    asked: bool = False
+    """To end, because it is not needed."""
 
 
 class Supervisor:
     """Starts, watches, restarts. `run` returns the exit code: 0 only when it was asked to stop."""
 
-    def __init__(self, store: Store, children: list[Child], needs: Needs) -> None:
-        self._store, self._children, self._needs = store, children, needs
+    def __init__(self, store: Store, children: list[Child], needs: Needs, *, idle_s: float = IDLE_S) -> None:
+        self._store, self._children, self._needs, self._idle_s = store, children, needs, idle_s
         self._needed: dict[str, float] = {}
         self._asked = False
         self._beat = 0
@@ -78,6 +82,7 @@ class Supervisor:
                 self._beat_for_all()
                 next_beat = time.monotonic() + BEAT_S
             self._start_needed(self._needs.wait(POLL_S))
+            self._stop_idle()
         return self._end()
 
     def _start_needed(self, queues: set[str]) -> None:
@@ -105,7 +110,7 @@ class Supervisor:
         self._asked = True
 
     def _start(self, child: Child) -> None:
-        child.owner, child.started = self._name(child.kind), time.monotonic()
+        child.owner, child.started, child.asked = self._name(child.kind), time.monotonic(), False
         parent = os.getpid()
         child.pid = os.fork()
         if child.pid == 0:
@@ -140,16 +145,22 @@ class Supervisor:
             for child in self._children:
                 if child.pid != pid:
                     continue
-                if status == 0 and not self._is_needed(child):
+                if status == 0 and not self._is_needed(child, JUST_NOW_S):
                     self._leave(child)
                 else:
                     self._replace(child, status)
 
-    def _is_needed(self, child: Child) -> bool:
-        """Also who has ended for want of work: a hint that was sent at that very moment waits for somebody."""
-        if child.queue is None:
-            return True
-        return time.monotonic() - self._needed.get(child.queue, -math.inf) < JUST_NOW_S
+    def _stop_idle(self) -> None:
+        """A step that they are at is done to its end."""
+        for child in self._running():
+            is_old = time.monotonic() - child.started >= self._idle_s
+            if is_old and not child.asked and not self._is_needed(child, self._idle_s):
+                child.asked = True
+                _signal(child.pid, signal.SIGTERM)
+
+    def _is_needed(self, child: Child, within_s: float) -> bool:
+        """Also who has just ended for want of work: a hint that was sent at that very moment waits for somebody."""
+        return child.queue is None or time.monotonic() - self._needed.get(child.queue, -math.inf) < within_s
 
     def _leave(self, child: Child) -> None:
         logger.info("%s (pid %s) had nothing to do", child.owner, child.pid)
@@ -189,10 +200,10 @@ class Supervisor:
         """Ask all to stop, wait, kill what does not, free what they held. The broker goes last: who waits for it to
         come back hears nothing else.
         """
-        servers = {child.pid for child in self._running() if child.kind == BROKER}
-        for pids in ({child.pid for child in self._running()} - servers, servers):
-            _stop_all(pids)
-        for child in self._running():
+        running = self._running()
+        for servers in (False, True):
+            _stop_all([child for child in running if (child.kind == BROKER) is servers])
+        for child in running:
             self._free(child.owner)
         return 0
 
@@ -201,11 +212,13 @@ def _registered(child: Child, now: float) -> Process:
     return Process(id=child.owner, kind=child.kind, host=machine(), pid=child.pid, started_at=now, beat_at=now)
 
 
-def _stop_all(pids: set[int]) -> None:
-    for pid in pids:
-        _signal(pid, signal.SIGTERM)
+def _stop_all(children: list[Child]) -> None:
+    for child in children:
+        # To RQ, being asked twice means to kill the step.
+        if not child.asked:
+            _signal(child.pid, signal.SIGTERM)
     deadline = time.monotonic() + GRACE_S
-    left = set(pids)
+    left = {child.pid for child in children}
     while left and time.monotonic() < deadline:
         left = {pid for pid in left if not _ended(pid)}
         time.sleep(POLL_S)

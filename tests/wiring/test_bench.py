@@ -1,4 +1,4 @@
-"""What the tables of `make bench` say of a busy machine and of another commit; what they measure is measured by nobody."""
+"""What the tables of `make bench` say of a busy machine and of another commit; nobody measures what they measure."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, event, text
 
-from tools.docs.cost import AIRTABLE, CALLS, COMMITS, PROCESSES, STATEMENTS, traced
+from tools.docs.cost import AIRTABLE, CALLS, COMMITS, COPIES, PROCESSES, STATEMENTS, traced
 
 
 @pytest.mark.slow
@@ -13,7 +13,7 @@ def test_a_film_costs_the_same_each_time_and_one_statement_more_shows() -> None:
     traced(1)
     found = traced(1)
     assert traced(1) == found
-    assert {column for _, column in found} == {STATEMENTS, COMMITS, AIRTABLE, CALLS, PROCESSES}
+    assert {column for _, column in found} == {STATEMENTS, COMMITS, AIRTABLE, CALLS, PROCESSES, COPIES}
     asked: list[object] = []
 
     def once_more(connection: object, _cursor: object, _statement: object, *_rest: object) -> None:

@@ -32,7 +32,7 @@ def test_a_worker_that_has_nothing_to_do_ends_and_is_there_again_with_the_next_h
         with log.open("a") as starts:
             starts.write(f"{owner}\n")
         duties = rq_worker.Duties(store.release_owner, partial(needs.tell, STEPS_QUEUE), lambda: None)
-        rq_worker.serve(owner, broker, STEPS_QUEUE, duties, idle_s=1)
+        rq_worker.serve(owner, broker, STEPS_QUEUE, duties)
 
     def started() -> int:
         return len(log.read_text().splitlines()) if log.exists() else 0
@@ -51,7 +51,7 @@ def test_a_worker_that_has_nothing_to_do_ends_and_is_there_again_with_the_next_h
     thread = threading.Thread(target=_then_stop, args=(user,))
     thread.start()
     try:
-        assert Supervisor(store, [Child("steps0", serve, STEPS_QUEUE)], needs).run() == 0
+        assert Supervisor(store, [Child("steps0", serve, STEPS_QUEUE)], needs, idle_s=1.0).run() == 0
     finally:
         thread.join()
         for number, handler in before.items():

@@ -23,7 +23,7 @@ import httpx
 from tools.bench.run import row
 from tools.stack import ROOT, Service, free_port, procfile, until
 
-SETTLED_S, STILL_S = 40.0, 30.0
+SETTLED_S, STILL_S = 60.0, 30.0
 """Until also the workers have ended that were started for the film; and how long nothing happens then."""
 TURNS, TRIGGERS = 2, 8
 CORE, PSS_MB, ANSWERS_S, STEP_S = 0.01, 210.0, 1.5, 3.0
