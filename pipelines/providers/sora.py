@@ -276,15 +276,20 @@ def _create_fields(submission: Submission, card: CatalogueModel) -> tuple[Body, 
 def _measures(request: GenerationRequest, card: CatalogueModel) -> Body:
     """Length and frame, in the fields that the server has for them. OpenAI's own length is a text."""
     names = card.options.get("fields", {"seconds": "seconds", "size": "size"})
-    number = int(request.seconds) if request.seconds.is_integer() else request.seconds
     values: Body = {
-        "seconds": f"{request.seconds:g}" if names.get("seconds") == "seconds" else number,
+        "seconds": f"{request.seconds:g}" if names.get("seconds") == "seconds" else _number(request.seconds),
         "size": f"{request.width}x{request.height}",
         "aspect_ratio": request.aspect_ratio,
         "resolution": request.resolution,
         "audio": request.audio and card.audio,
     }
     return {named: values[ours] for ours, named in names.items() if ours in values}
+
+
+def _number(seconds: float) -> float:
+    """A whole number without a point."""
+    whole = round(seconds)
+    return whole if whole == seconds else seconds
 
 
 def _add_reference(submission: Submission, card: CatalogueModel, fields: Body, extra: Body) -> None:

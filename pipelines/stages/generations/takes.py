@@ -10,7 +10,7 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.domain.errors import BadDelivery, Permanent, ReelgridError
+from pipelines.domain.errors import BadDelivery, NotConfigured, Permanent, ReelgridError, Unavailable
 from pipelines.domain.footage import Footage
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.records import Clip, Generation
@@ -72,6 +72,9 @@ def _download(services: Services, gen: Generation, path: Path) -> Footage:
     job = Job(id=gen.job_id, status=GenerationStatus.SUCCEEDED, result=JobResult(url=gen.result.takes[0]))
     try:
         services.providers.get(gen.provider).fetch(job, gen.request, path, accept)
+    except NotConfigured as error:
+        # Only our own settings are wrong: it waits for them to be put right.
+        raise Unavailable(error.operator, retry_after=fetch.MEND_PAUSE_S) from error
     except ReelgridError as error:
         if seen and seen[0] in known:
             raise _KnownAlready from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.domain.errors import Expired, ReelgridError, Unavailable
+from pipelines.domain.errors import Expired, NotConfigured, ReelgridError, Unavailable
 from pipelines.domain.records import Clip
 from pipelines.stages.spending import ledger
 from tests.stages.doubt_fixtures import generations, history, order, problems
@@ -57,7 +57,7 @@ def test_an_equal_order_is_served_with_the_clip_that_was_ordered_and_not_with_a_
 
 
 @pytest.mark.parametrize(
-    ("trouble", "kept", "lost"), [(Unavailable("busy"), 2, 0), (Expired("gone"), 1, 1)], ids=["passing", "final"]
+    ("trouble", "kept", "lost"), [(Unavailable("busy"), 2, 0), (NotConfigured("no key"), 2, 0), (Expired("gone"), 1, 1)]
 )
 def test_a_take_that_cannot_be_had_holds_up_neither_the_film_nor_the_next_take(
     tmp_path: Path, trouble: ReelgridError, kept: int, lost: int
