@@ -295,6 +295,7 @@ def build_services(
 ) -> Services:
     """Everything on these settings, for a process of which so many threads ask the database at once."""
     from pipelines.airtable.connections import connect
+    from pipelines.imaging import build_pictures
     from pipelines.net import telemetry
     from pipelines.net.issuer import PublishedIssuer
     from pipelines.payments import build_payment_events, build_payments
@@ -333,6 +334,7 @@ def build_services(
         writer=build_writer(settings),
         moderator=build_moderator(settings),
         speech=build_speech(settings),
+        pictures=build_pictures(settings),
         airtable=airtable.airtable,
         base_tools=airtable,
         media=media,

@@ -37,12 +37,22 @@ class Corner(StrEnum):
     BOTTOM_RIGHT = "Bottom Right"
 
 
+class Consistency(StrEnum):
+    """How people and places look alike from scene to scene."""
+
+    WORDS = "Words"
+    PICTURES = "Pictures"
+    """Pictures of them are made first, and given to every clip whose model can take them."""
+
+
 class PosterStyle(StrEnum):
     """What stands for a film before it plays."""
 
     FRAME = "Frame"
     TITLE = "Title"
     """The same frame with the title set over it."""
+    DESIGNED = "Designed"
+    """A picture that an image model makes of that frame, with the title set over it."""
 
 
 LOGO_OPACITY = 0.85

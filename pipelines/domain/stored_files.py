@@ -26,6 +26,7 @@ OF_FOLDERS = {
     "cuts": FileKind.CUT,
     "pieces": FileKind.PIECE,
     "sounds": FileKind.INPUT,
+    "pictures": FileKind.INPUT,
     "frames": FileKind.FRAME,
     "cards": FileKind.CARD,
     "inputs": FileKind.INPUT,

@@ -24,6 +24,8 @@ class Brief:
     run_id: str = ""
     narration_words: int | None = field(default=None, repr=False)
     """So many words at most are spoken over each scene; None where nobody speaks."""
+    cast: bool = field(default=False, repr=False)
+    """Whether to say who and what comes back in it, for pictures of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -419,6 +419,11 @@ class Settings(BaseSettings):
     speech_voice: str = variable(
         FILMS, "Who speaks where Voiceover is ticked and the row names no Voice: provider/voice.", "local/heart"
     )
+    picture_model: str | None = variable(
+        FILMS,
+        "The image model that makes pictures where a row asks for them, such as gemini/gemini-nano-banana-2.1 (with "
+        "GEMINI_API_KEY) or openai/gpt-image-2.6-flare (with OPENAI_API_KEY). Without it no picture is bought.",
+    )
 
     log_level: Annotated[str, BeforeValidator(values.one_of("DEBUG", "INFO", "WARNING", "ERROR"))] = variable(
         LOGS, "The least severe message that is logged: DEBUG, INFO, WARNING or ERROR.", "INFO"

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.keys import storage_folder
+from pipelines.domain.planning.cast import CastMember
 from pipelines.domain.planning.narration import Line, is_english
+from pipelines.domain.planning.pictures import PictureRequest
 from pipelines.domain.state.action_link import ActionLink
 from pipelines.ports import (
     Brief,
@@ -21,6 +23,7 @@ from pipelines.ports import (
     MediaInput,
     MediaStore,
     Message,
+    Pictures,
     SceneText,
     Script,
     SendOutcome,
@@ -152,6 +155,8 @@ class ScriptedWriter:
         self.softened: list[str] = []
         self.slips: list[str] = []
         """Said in the next answers, one in each."""
+        self.cast: tuple[CastMember, ...] = ()
+        """Who comes back, where it is asked for: all of them in every scene."""
 
     def write(self, brief: Brief) -> Script:
         """As many scenes as asked."""
@@ -159,8 +164,10 @@ class ScriptedWriter:
         self.briefs.append(brief)
         numbers = range(1, brief.scenes + 1)
         slip = self.slips.pop(0) if self.slips else ""
+        cast = self.cast if brief.cast else ()
+        slip += "".join(f", {member.token}" for member in cast)
         scenes = tuple(SceneText(prompt=f"{brief.master_prompt}: shot {n}{slip}", caption=f"Shot {n}") for n in numbers)
-        return Script(scenes=scenes, writer="scripted", cost_micro=self.cost_micro)
+        return Script(scenes=scenes, writer="scripted", cost_micro=self.cost_micro, cast=cast)
 
     def write_hooks(self, brief: HookBrief) -> Script:
         """As many openings as asked, each in words of its own; `alike` of them say what the first scene says."""
@@ -261,6 +268,45 @@ class ScriptedSpeech(Speech):
             file.setsampwidth(2)
             file.setframerate(8000)
             file.writeframes(b"\x00\x20\x00\xe0" * round(seconds * 4000))
+
+    def check(self, today: date) -> str:  # noqa: ARG002 - a port
+        """All is well."""
+        return "scripted."
+
+
+class ScriptedPictures(Pictures):
+    """The image model `acme/brush`, who costs `price_micro` a picture and copies the first that came along.
+
+    `fail` is raised once for a prompt that holds its words; `made` are the requests in their order.
+    """
+
+    def __init__(self, *, price_micro: int = 30_000, model: str | None = "acme/brush") -> None:
+        self.price_micro = price_micro
+        self._model = model
+        self.made: list[PictureRequest] = []
+        self.fail: dict[str, ReelgridError] = {}
+
+    @property
+    def model(self) -> str | None:
+        """None where none was set up."""
+        return self._model
+
+    def unavailable(self, model: str | None, today: date) -> str | None:  # noqa: ARG002 - a port
+        """Whether it is the one."""
+        return None if model == "acme/brush" else "No picture service is set up here."
+
+    def quote_micro(self, request: PictureRequest, today: date) -> int:  # noqa: ARG002 - a port
+        """The price of a picture."""
+        return self.price_micro
+
+    def edit(self, request: PictureRequest, sources: Sequence[MediaInput], dest: Path, today: date) -> int:  # noqa: ARG002
+        """A file that only this request has."""
+        for words in [words for words in self.fail if words in request.prompt]:
+            raise self.fail.pop(words)
+        self.made.append(request)
+        seen = b"".join(source.path.read_bytes() for source in sources)
+        dest.write_bytes(b"\xff\xd8" + hashlib.sha256(request.prompt.encode() + seen).digest())
+        return self.price_micro
 
     def check(self, today: date) -> str:  # noqa: ARG002 - a port
         """All is well."""

@@ -164,7 +164,10 @@ class QuietFilmEditor:
     def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME) -> Path:
         """A file that only its film has."""
         self.posters.append(look)
-        return _picture(film, dest)
+        _picture(film, dest)
+        if look.ground is not None:
+            dest.write_bytes(dest.read_bytes() + look.ground.read_bytes())
+        return dest
 
     def contact_sheet(self, film: Path, dest: Path) -> Path:
         """A file that only its film has."""

@@ -38,6 +38,7 @@ from pipelines.testing.fakes import (
     QuietHints,
     RecordingSender,
     ScriptedModerator,
+    ScriptedPictures,
     ScriptedSpeech,
     ScriptedWriter,
 )
@@ -174,6 +175,7 @@ def make_services(folder: Path, **overrides: Any) -> Services:
         "writer": ScriptedWriter(),
         "moderator": ScriptedModerator(),
         "speech": ScriptedSpeech(),
+        "pictures": ScriptedPictures(),
         "airtable": MemoryAirtable(
             clock,
             lambda url: _size_in(media, url),

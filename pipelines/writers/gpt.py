@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.orders.list_marks import unnumbered
+from pipelines.domain.planning.cast import CastMember, tidied
 from pipelines.ports import Brief, HookBrief, SceneText, SceneWriter, Script
 from pipelines.settings import Settings
 from pipelines.writers.deterministic import DeterministicWriter
@@ -25,11 +26,12 @@ from pipelines.writers.troubles import declined
 logger = logging.getLogger(__name__)
 
 PROMPTS = Path(__file__).with_name("prompts")
-EXPAND, HOOKS, SOFTEN, NARRATE = "expand-v1", "hooks-v1", "soften-v1", "narrate-v1"
+EXPAND, HOOKS, SOFTEN, NARRATE, CAST = "expand-v1", "hooks-v1", "soften-v1", "narrate-v1", "cast-v1"
 THINKING_TOKENS, SCENE_TOKENS = 2000, 500
 """Room for low-effort thinking, title and continuity; and for one prompt of 120 words with its caption, in languages
 whose words cost several tokens."""
 NARRATION_TOKENS = 200
+CAST_TOKENS = 900
 MORE = 2
 """How much higher the limit is after an answer that was cut off."""
 OVERHEAD_TOKENS = 1500
@@ -67,6 +69,26 @@ class NarratedScript(WrittenScript):
     """The whole answer where a narrator speaks."""
 
     scenes: list[NarratedScene]  # type: ignore[assignment]  # a narrated scene is a scene
+
+
+class WrittenMember(BaseModel):
+    """A character or a place that comes back."""
+
+    token: str = Field(description="What every prompt calls it.")
+    looks: str = Field(description="What can be seen of it and never changes.")
+    place: bool = Field(description="Whether it is a place.")
+
+
+class CastScript(WrittenScript):
+    """The whole answer where pictures are made of who comes back."""
+
+    cast: list[WrittenMember]
+
+
+class NarratedCastScript(NarratedScript):
+    """The same with a narrator."""
+
+    cast: list[WrittenMember]
 
 
 class WrittenHooks(BaseModel):
@@ -235,9 +257,10 @@ class GptWriter(SceneWriter):
         work.notes.extend(_shortened_note(brief, script.scenes[:wanted]))
         return Script(
             scenes=tuple(scenes),
-            writer=self._signature(f"{EXPAND} {NARRATE}" if brief.narration_words else EXPAND),
+            writer=self._signature(" ".join(_parts(brief))),
             cost_micro=work.cost_micro,
             title=brief.title or caption_of(script.title or ""),
+            cast=_cast(script),
             notes=tuple(work.notes),
         )
 
@@ -274,7 +297,7 @@ def _question(brief: Brief, *, more: bool = False, correction: str = "") -> Ques
 def question_of(brief: Brief, instructions: str, *, more: bool = False, correction: str = "") -> Question:
     """A brief asked under a wording of the prompt file."""
     each = SCENE_TOKENS + (NARRATION_TOKENS if brief.narration_words else 0)
-    limit = THINKING_TOKENS + each * brief.scenes
+    limit = THINKING_TOKENS + each * brief.scenes + (CAST_TOKENS if brief.cast else 0)
     return Question(
         instructions=instructions,
         text=_request(brief, correction),
@@ -285,10 +308,17 @@ def question_of(brief: Brief, instructions: str, *, more: bool = False, correcti
 
 def _writing(brief: Brief) -> str:
     """With a narrator the rules have a part more; without one they are what they always were."""
-    return "\n\n".join(_instructions(name) for name in ((EXPAND, NARRATE) if brief.narration_words else (EXPAND,)))
+    return "\n\n".join(_instructions(name) for name in _parts(brief))
+
+
+def _parts(brief: Brief) -> tuple[str, ...]:
+    narrate, cast = (NARRATE,) if brief.narration_words else (), (CAST,) if brief.cast else ()
+    return (EXPAND, *narrate, *cast)
 
 
 def _shape(brief: Brief) -> type[WrittenScript]:
+    if brief.cast:
+        return NarratedCastScript if brief.narration_words else CastScript
     return NarratedScript if brief.narration_words else WrittenScript
 
 
@@ -355,6 +385,12 @@ def script_of(answer: Answer, shape: type[WrittenScript] = WrittenScript) -> Wri
     texts = unnumbered([scene.prompt for scene in kept])
     scenes = [scene.model_copy(update={"prompt": text}) for scene, text in zip(kept, texts, strict=True)]
     return script.model_copy(update={"scenes": scenes})
+
+
+def _cast(script: WrittenScript) -> tuple[CastMember, ...]:
+    """Who comes back, without what cannot be used."""
+    found = script.cast if isinstance(script, CastScript | NarratedCastScript) else []
+    return tidied([CastMember(token=plain(one.token), looks=plain(one.looks), place=one.place) for one in found])
 
 
 def _reworded(answer: Answer | None) -> str:

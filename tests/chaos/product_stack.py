@@ -22,6 +22,9 @@ from tools.stack import BASE, Stack, until
 PATIENCE_S = 100.0
 
 
+PICTURE_MODEL = "gemini/gemini-nano-banana-2.1"
+
+
 @dataclass
 class ProductStack:
     """A stack, its journal of crash points, and a look into its database."""
@@ -34,9 +37,9 @@ class ProductStack:
     def processes(self) -> Processes:
         return Processes(self.stack)
 
-    def order(self, mark: str, *, ability: str = "key", scenes: int = 2, seconds: int = 1) -> str:
-        """Order a film over REST, with a narrator; the run's id."""
-        body = {
+    def order(self, mark: str, *, ability: str = "key", scenes: int = 2, seconds: int = 1, poster: bool = False) -> str:
+        """Order a film over REST, with a narrator, in two shapes with a designed poster each if asked; the run's id."""
+        body: dict[str, Any] = {
             "master_prompt": f"{mark} a paper boat",
             "scene_count": scenes,
             "clip_seconds": seconds,
@@ -44,6 +47,7 @@ class ProductStack:
             "model": f"sora/sandbox-{ability}",
             "voiceover": True,
         }
+        body |= {"poster_style": "Designed", "formats": ["9:16"], "title": mark} if poster else {}
         return str(self.post("/api/process-master-prompt", body, mark)["run_id"])
 
     def order_row(self, mark: str, *, ability: str = "key", queued: bool = False, master: bool = False) -> str:
@@ -125,7 +129,7 @@ def product_stack(var: Path, url: str | None = None, **extra: str) -> Iterator[P
     """Everything, up and running; `extra` are more settings."""
     journal = Journal(var / "chaos")
     address = url or f"sqlite:///{var / 'reelgrid.db'}"
-    settings = {"DATABASE_URL": address, **journal.environ(), **extra}
+    settings = {"DATABASE_URL": address, "PICTURE_MODEL": PICTURE_MODEL, **journal.environ(), **extra}
     with Stack(var, extra=settings, commands=COMMANDS) as stack:
         stack.sandbox("POST", "/vendors/_control", {"generation_s": 0.5, "palette": 4})
         stack.listen()

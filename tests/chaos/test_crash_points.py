@@ -36,9 +36,9 @@ def test_each_crash_point_kills_once_and_every_run_is_done(tmp_path: Path) -> No
         for point in REACHED:
             place.journal.die_at(point)
         rows = [place.order_row("row-a"), place.order_row("row-b", ability="list")]
-        place.order("film-a")
+        place.order("film-a", poster=True)
         # Longer, and so with a line of its own: the first one is said by whoever finds it stored after a death.
-        place.order("film-b", ability="callback", seconds=2)
+        place.order("film-b", ability="callback", seconds=2, poster=True)
         rows.append(place.order_row("row-c", queued=True))
         dead_machine(place.store)
         runs = place.wait(5)
@@ -70,7 +70,7 @@ CASES = [
     (point, ability)
     for point in REACHED
     for ability in ("key", "list", "callback")
-    if point not in ELSEWHERE and (point, ability) not in NEVER and not point.startswith("speech.")
+    if point not in ELSEWHERE and (point, ability) not in NEVER and not point.startswith(("speech.", "picture."))
 ]
 
 
@@ -113,3 +113,27 @@ def test_a_narrator_that_meets_one_death_says_its_line_in_the_film(lasting: Prod
     assert len(sounds) == 2
     assert None not in sounds
     place.check_books()
+
+
+PICTURES = [point for point in REACHED if point.startswith("picture.")]
+
+
+@pytest.mark.parametrize("point", PICTURES)
+def test_a_poster_that_meets_one_death_is_bought_within_its_quote(lasting: ProductStack, point: str) -> None:
+    place = lasting
+    if point == "picture.lost":
+        place.journal.die_at("picture.intended")
+    place.journal.die_at(point)
+    run = place.done(place.order(point.replace(".", "-"), poster=True))
+    assert place.journal.died_at(point)
+    with place.store.read() as tx:
+        bought = tx.purchases.find(run_id=run.id, kind="picture")
+        cuts = tx.cuts.find(run_id=run.id, animatic=False)
+    assert {one.status for one in bought} == {GenerationStatus.FETCHED}
+    assert [one.tries for one in bought if one.tries > 1] == ([2] if point in LOST else [])
+    assert all(cut.extras.get("poster_typeset") for cut in cuts)
+    place.check_books()
+
+
+LOST = ("picture.intended", "picture.lost", "picture.made")
+"""Where the answer is lost with the process: asked for once more, and counted twice."""

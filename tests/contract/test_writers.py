@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from pipelines.domain.errors import NotConfigured, OutOfCredit, RateLimited, Refused, Unavailable
+from pipelines.domain.planning.cast import seen_in
 from pipelines.ports import Brief, SceneWriter
 from pipelines.sandbox.app import Sandbox
 from pipelines.settings import load_settings
@@ -151,3 +152,13 @@ def test_with_a_narrator_each_scene_says_something_that_fits_and_without_one_not
     assert all(scene.narration and len(scene.narration.split()) <= 6 for scene in said)
     assert len({scene.narration for scene in said}) > 1
     assert [scene.narration for scene in build().write(brief()).scenes] == [None] * 4
+
+
+def test_who_comes_back_is_said_only_where_it_is_asked_for(build: Build) -> None:
+    script = build().write(brief(cast=True, narration_words=6))
+    assert script.scenes[0].narration
+    assert build().write(brief()).cast == ()
+    for member in script.cast:
+        assert member.looks
+        assert any(seen_in(scene.prompt, [member]) for scene in script.scenes)
+    assert bool(script.cast) is (script.writer != "deterministic")

@@ -34,8 +34,17 @@ TERMS = (
         "domain/catalogue",
     ),
     Term("line", "what a narrator says over one scene; its sound is the file of it", "domain/planning/narration"),
+    Term(
+        "cast",
+        "who and what comes back in a film, each with a picture that its clips are shown",
+        "domain/planning/cast",
+    ),
     Term("narrator", "the voice that speaks over a film's scenes, by `provider/voice`", "ports/speech"),
-    Term("purchase", "a spoken line that is bought once for an account, from before it is asked for", "domain/records"),
+    Term(
+        "purchase",
+        "a spoken line or picture, bought once for an account, from before it is asked for",
+        "domain/records",
+    ),
     Term("authorization", "money that a wallet has signed over, good for one transfer (x402)", "ports/payments"),
     Term("adopt", "to find a paid job again whose answer was lost, and go on with it", "stages/generations/callback"),
     Term(

@@ -373,7 +373,9 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         (
             "Chosen from the finished film: the poster is its sharpest well-lit frame, the sheet shows twelve moments. "
             "With `Poster Style` = `Title` the video's `Title` is set over that frame, inside the safe area, in the "
-            "font and colours of its brand if it has one; the frame is then one of the scenes, never of a card. The "
+            "font and colours of its brand if it has one; the frame is then one of the scenes, never of a card. "
+            "`Designed` has an image model make a picture of that frame first "
+            "([Have pictures made](../how-to/have-pictures-made.md)). The "
             "poster is the row's picture, the pack's cover and what pages show before the film plays, always a JPEG "
             "below 2 MB."
         ),

@@ -164,6 +164,15 @@ class RunSummary(Answer):
     metadata: Annotated[dict[str, str], Field(description="As ordered.")]
 
 
+class CastView(Answer):
+    """A character or place that comes back, with its picture."""
+
+    token: Annotated[str, Field(description="What the prompts call it.")]
+    looks: str
+    place: bool
+    picture_url: Annotated[str | None, Field(description="Its picture, as soon as that is there.")]
+
+
 class RunView(RunSummary):
     """Everything about a run. `version` changes whenever anything in it does."""
 
@@ -172,6 +181,7 @@ class RunView(RunSummary):
     verdict: str | None
     pack_url: str | None
     approval: str | None
+    cast: Annotated[list[CastView], Field(description="Of whom pictures are made, where `consistency` asks for that.")]
     key: str | None
     started_at: Time | None
     seconds_left: Annotated[

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipelines.domain.footage import LOGO_OPACITY, Captions, Corner, Fit, PosterStyle, Transition
+from pipelines.domain.footage import LOGO_OPACITY, Captions, Consistency, Corner, Fit, PosterStyle, Transition
 from pipelines.domain.orders.brand import Brand, BrandRow, lent_by
 from pipelines.domain.orders.inputs import (
     Api,
@@ -180,8 +180,13 @@ class Order:
         "Tick to have every picture say AI in a corner. In the EU, a film that passes for real must say so.",
         default=False, api=Api("Every picture says AI in a corner."), seen=True)
     poster_style: PosterStyle = given("Poster Style", among(PosterStyle),
-        "The picture that stands for the video: its best Frame, or that with its Title over it. Empty: Frame.",
+        "The picture that stands for the video: its best Frame, that with its Title over it, or Designed by an image "
+        "model from that frame, at a price. Empty: Frame.",
         default=PosterStyle.FRAME, api=Api(), seen=True)
+    consistency: Consistency = given("Consistency", among(Consistency),
+        "How people and places stay alike: told in Words, or by Pictures of them that are made first, at a price, and "
+        "given to every clip whose model takes pictures. For Master Prompt. Empty: Words.",
+        default=Consistency.WORDS, api=Api())
     allow_rewrite: bool = given("Allow Rewrite", Box("grayBright"),
         "Tick to let Reelgrid reword a scene that the video service refuses.", default=False, api=Api())
     adapt: bool = False
@@ -206,7 +211,7 @@ def ai_label_corner(order: Order) -> Corner | None:
 def poster_title(order: Order) -> str | None:
     """The words over the poster; None where it shows none."""
     title = " ".join((order.title or "").split())
-    return title or None if order.poster_style is PosterStyle.TITLE else None
+    return title or None if order.poster_style is not PosterStyle.FRAME else None
 
 
 def words_of(order: Order | None, record_id: str | None) -> str:

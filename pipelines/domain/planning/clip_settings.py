@@ -52,6 +52,10 @@ class SceneSettings(ClipSettings):
     speech_charge_micro: int = 0
     quiet: bool = False
     """Whether nobody in the clip may speak, because a narrator does."""
+    cast: tuple[str, ...] = ()
+    """Pictures of who and what is seen in it, by their keys."""
+    cast_note: str | None = None
+    """Goes with the prompt, and says which picture is whose."""
     style: str | None = None
     """Goes with the prompt, unless the writer has worked it in."""
     fresh: str | None = None

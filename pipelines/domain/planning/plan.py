@@ -18,6 +18,7 @@ from pipelines.domain.orders.checks import check_order, is_blank, shares_film, u
 from pipelines.domain.orders.fit import either, film_size
 from pipelines.domain.orders.order import DEFAULT_SCENES, HOOK_LETTERS, MAX_SCENES, Order, SceneOrder
 from pipelines.domain.orders.platforms import shapes_of
+from pipelines.domain.planning.cast import CastMember
 from pipelines.domain.planning.clip_settings import ClipSettings
 from pipelines.domain.planning.film_length import Share, counted, shares
 from pipelines.domain.planning.fit_scene import Fitted, fit_scene
@@ -79,6 +80,16 @@ class Plan:
     """What the narrator may cost at most."""
     speech_charge_micro: int = 0
     """What an account is charged for it at most."""
+    picture_micro: int = 0
+    """What pictures by an image model may cost at most, over all takes."""
+    picture_charge_micro: int = 0
+    """What an account is charged for them at most."""
+    picture_model: str | None = None
+    """Who makes them; None where none is bought."""
+    cast: tuple[CastMember, ...] = ()
+    """Of whom pictures are made."""
+    cast_micro: int = 0
+    """What of `picture_micro` is for them."""
     adapted: tuple[str, ...] = ()
     """What was changed to fit the model, in sentences for the row."""
     warnings: tuple[str, ...] = ()
@@ -104,13 +115,15 @@ class Plan:
     @property
     def charge_micro(self) -> int:
         """What an account is charged for all of it, before that is rounded up to whole credits."""
-        return sum(scene.charge_micro for scene in self.scenes) + self.text_charge_micro + self.speech_charge_micro
+        beside = self.text_charge_micro + self.speech_charge_micro + self.picture_charge_micro
+        return sum(scene.charge_micro for scene in self.scenes) + beside
 
     @property
     def charges(self) -> tuple[tuple[str, int], ...]:
         """The same line by line, as `lines` are the quote."""
         lines = _lines(self.scenes, [scene.charge_micro for scene in self.scenes], self.text_charge_micro)
-        return (*lines, ("Voiceover", self.speech_charge_micro)) if self.speech_charge_micro else lines
+        beside = (("Voiceover", self.speech_charge_micro), ("Pictures", self.picture_charge_micro))
+        return (*lines, *((name, micro) for name, micro in beside if micro))
 
 
 VOICEOVER = "Voiceover: "
@@ -128,6 +141,14 @@ def without_speech(plan: Plan) -> Plan:
     lines = tuple(line for line in plan.lines if not line[0].startswith(VOICEOVER))
     quote = plan.quote_micro - plan.speech_micro
     return dataclasses.replace(plan, speech_micro=0, speech_charge_micro=0, quote_micro=quote, lines=lines)
+
+
+def with_pictures(plan: Plan, model: str, label: str, micro: int) -> Plan:
+    """The plan with pictures that an image model makes, as a line of its own in the quote."""
+    lines, total = (*plan.lines, (label, micro)), plan.picture_micro + micro
+    return dataclasses.replace(
+        plan, picture_model=model, picture_micro=total, quote_micro=plan.quote_micro + micro, lines=lines
+    )
 
 
 def make_plan(

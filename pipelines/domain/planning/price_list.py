@@ -99,6 +99,10 @@ class PriceList:
         """The Price of spoken lines that cost so much; of nothing, nothing."""
         return _marked_up(max(cost, 0), self.markup)
 
+    def pictures(self, cost: int) -> int:
+        """The Price of pictures that cost so much; of nothing, nothing."""
+        return _marked_up(max(cost, 0), self.markup)
+
     def whole(self, amount: int) -> int:
         """An amount rounded up to a whole credit."""
         return whole(amount, self.credit_micro)
@@ -113,6 +117,7 @@ class PriceList:
             scenes=scenes,
             text_charge_micro=self.writing(plan.text_micro),
             speech_charge_micro=self.speech(plan.speech_micro),
+            picture_charge_micro=self.pictures(plan.picture_micro),
         )
 
     def _of_scene(self, scene: PlannedScene, card: CatalogueModel) -> int:

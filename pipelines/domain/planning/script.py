@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipelines.domain.planning.cast import CastMember
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneText:
@@ -23,4 +25,6 @@ class Script:
     writer: str = ""
     cost_micro: int = 0
     title: str | None = None
+    cast: tuple[CastMember, ...] = ()
+    """Who and what comes back, where that was asked for."""
     notes: tuple[str, ...] = ()

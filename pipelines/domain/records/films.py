@@ -11,6 +11,7 @@ from pipelines.domain.lifecycle import CutStatus, GenerationStatus, Reason, RunS
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.clip_settings import SceneSettings
 from pipelines.domain.planning.narration import Line
+from pipelines.domain.planning.pictures import PictureRequest
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.planning.script import Script
 from pipelines.domain.records.work import Leased
@@ -247,11 +248,14 @@ class Purchase(Leased):
     """
 
     run_id: str
-    kind: Literal["speech"]
+    kind: Literal["speech", "picture"]
     fingerprint: str
     status: GenerationStatus
     account_id: str | None = None
     request: Line = field(default_factory=Line)
+    """A spoken line."""
+    picture: PictureRequest | None = None
+    """A picture."""
     reserve_micro: int = 0
     """What one try costs at most."""
     cost_micro: int = 0

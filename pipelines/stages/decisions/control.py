@@ -253,6 +253,7 @@ def regenerate(
         # A new decision: what was agreed to before does not bound it.
         run = replace(run, ceiling_micro=None)
         ledger.hold(tx, now, run, plan.quote_micro, services.policy, settings_read=False)
+        run = _with_pictures(tx, run, plan)
         again: dict[str, Any] = {"detail": f"Making scene {number} again.", "error": None, "ceiling_micro": None}
         again |= {"finished_at": None, "next_at": now}
         due = still_to_charge(tx, run)
@@ -264,6 +265,20 @@ def regenerate(
         scene_rows.show(services, tx, run, tx.scenes.get(scene.id) or scene, within_s=outbox.SOON_S)
         run_row.show(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
         return run
+
+
+def _with_pictures(tx: Tx, run: Run, more: Plan) -> Run:
+    """What its pictures may cost grows with each take."""
+    if more.picture_model is None:
+        return run
+    plan = replace(
+        run.known_plan,
+        picture_model=more.picture_model,
+        picture_micro=run.known_plan.picture_micro + more.picture_micro,
+        picture_charge_micro=run.known_plan.picture_charge_micro + more.picture_charge_micro,
+    )
+    tx.runs.change(run.id, plan=plan)
+    return replace(run, plan=plan)
 
 
 def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: dict[str, Any]) -> Plan:

@@ -33,6 +33,8 @@ from pipelines.stages.spending import credit_book, ledger
 logger = logging.getLogger(__name__)
 
 BUSY_PAUSE_S = 0.2
+PICTURE_PAUSE_S = 2.0
+"""Whose picture arrives wakes the run that bought it; another that waits for the same one looks so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,12 @@ def make_cuts(services: Services, actor: Actor, run: Run) -> None:
         for hook in plan.hooks
         for name in plan.formats
     ]
+    finished = posters.designed(services, actor, run, cuts)
+    if finished is None:
+        with services.store.write() as tx:
+            touch_run(tx, actor, run, next_at=services.clock.now() + PICTURE_PAUSE_S, detail=posters.WAITS, **FREE)
+        return
+    cuts = finished
     with services.store.write() as tx:
         detail = "Putting the film into the row." if run.record_id else "Finishing."
         verdict = cuts[0].verdict.sentence
@@ -208,6 +216,7 @@ def _make(
     key = keep.keep(services, run.id, film, f"{stem}.mp4", "video/mp4", shown).key
     poster = _beside(services, run, folder / "poster.jpg", stem, "image/jpeg")
     extras = _extras(services, run, plan, report, verdict, folder, stem, shown_clips)
+    extras |= posters.frame_of(services, run, plan, report, film)
     return _Made(report=report, verdict=verdict, key=key, sha256=sha, poster_key=poster, extras=extras)
 
 
@@ -331,9 +340,12 @@ def provenance(services: Services, run: Run, report: FilmReport, verdict: Verdic
         )
     joins = {"paths": list(report.paths), "notes": list(report.notes), "starts_s": list(report.starts_s)}
     label = {"ai_label": True} if run.order is not None and run.order.ai_label else {}
+    plan = run.plan
+    cast = [{"token": one.token, "looks": one.looks, "place": one.place} for one in plan.cast] if plan else []
     return {
         "run": run.id,
         "record": run.record_id,
+        **({"cast": cast, "cast_model": plan.picture_model} if plan and cast else {}),
         **label,
         "film_sha256": report.sha256,
         "clips": sources,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipelines.domain.catalogue import CatalogueModel
-from pipelines.domain.footage import Transition
+from pipelines.domain.footage import Consistency, PosterStyle, Transition
 from pipelines.domain.keys import digest
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.clip_settings import ClipSettings, LeftOut, SceneSettings
@@ -16,6 +16,7 @@ from pipelines.domain.planning.plan import Plan, PlannedScene
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest, ScenePlace
 from pipelines.ports import Tx
+from pipelines.stages.spending import ledger
 
 NO_SPEECH = "No dialogue, no voice-over, no singing; ambient sound only."
 
@@ -52,6 +53,7 @@ def order_of_one(order: Order, scene: SceneOrder) -> Order:
     order, or lost it on purpose.
     """
     alone = dataclasses.replace(order, adapt=True, model=scene.model, scenes=(scene,), hooks=1, formats=(), pack=())
+    alone = dataclasses.replace(alone, poster_style=PosterStyle.FRAME, consistency=Consistency.WORDS)
     return dataclasses.replace(alone, seed=None, negative_prompt=None, first_frame=None, last_frame=None)
 
 
@@ -70,7 +72,7 @@ def request_for(scene: Scene, total: int, title: str | None, *, first_frame: str
     asked = scene.settings
     return GenerationRequest(
         model=scene.model,
-        prompt=_quiet(_styled(scene.prompt, asked.style, asked.max_prompt), asked),
+        prompt=_quiet(_cast(_styled(scene.prompt, asked.style, asked.max_prompt), asked), asked),
         seconds=asked.buy_seconds,
         width=asked.width,
         height=asked.height,
@@ -82,7 +84,7 @@ def request_for(scene: Scene, total: int, title: str | None, *, first_frame: str
         negative_prompt=asked.negative_prompt,
         first_frame=first_frame or asked.first_frame,
         last_frame=asked.last_frame,
-        references=scene.references,
+        references=(*scene.references, *asked.cast),
         # Each hook is the first scene of its film.
         card=ScenePlace(number=1 if scene.hook else scene.number, total=total, heading=title, take=scene.take),
     )
@@ -91,6 +93,11 @@ def request_for(scene: Scene, total: int, title: str | None, *, first_frame: str
 def _styled(prompt: str, style: str | None, limit: int) -> str:
     text = f"{prompt}\n\nStyle: {style}" if style else prompt
     return text if not limit or len(text) <= limit else prompt
+
+
+def _cast(text: str, asked: SceneSettings) -> str:
+    told = f"{text}\n\n{asked.cast_note}"
+    return told if asked.cast_note and (not asked.max_prompt or len(told) <= asked.max_prompt) else text
 
 
 def _quiet(text: str, asked: SceneSettings) -> str:
@@ -188,7 +195,8 @@ def still_to_buy(tx: Tx, run: Run, scenes: Sequence[Scene], plan: Plan) -> int:
     """
     missing = _missing(tx, run, scenes, len(first_film(plan.scenes)))
     lines = sum(scene.settings.speech_micro for scene in scenes if scene.sound is None)
-    return lines + sum(scene.settings.price_micro + scene.settings.softening_micro for scene in missing)
+    beside = lines + ledger.pictures_left(tx, run)[0]
+    return beside + sum(scene.settings.price_micro + scene.settings.softening_micro for scene in missing)
 
 
 def still_to_charge(tx: Tx, run: Run, *, without: Scene | None = None) -> int:
@@ -198,7 +206,7 @@ def still_to_charge(tx: Tx, run: Run, *, without: Scene | None = None) -> int:
     scenes = [scene for scene in scenes if without is None or scene.id != without.id]
     missing = _missing(tx, run, scenes, total)
     lines = sum(scene.settings.speech_charge_micro for scene in scenes if scene.sound is None)
-    return lines + sum(scene.settings.charge_micro for scene in missing)
+    return lines + ledger.pictures_left(tx, run)[1] + sum(scene.settings.charge_micro for scene in missing)
 
 
 def _missing(tx: Tx, run: Run, scenes: Sequence[Scene], total: int) -> list[Scene]:

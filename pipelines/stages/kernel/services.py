@@ -28,6 +28,7 @@ from pipelines.ports import (
     Moderator,
     NoticeSender,
     PaymentEvents,
+    Pictures,
     PromptCheck,
     Providers,
     SceneWriter,
@@ -54,6 +55,7 @@ class Services:
     writer: SceneWriter
     moderator: Moderator
     speech: Speech
+    pictures: Pictures
     airtable: Airtable
     base_tools: BaseTools
     media: MediaStore

@@ -4,7 +4,7 @@ and told to whoever wants to know.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from pipelines.domain.lifecycle import (
     CUT_TRANSITIONS,
     GENERATION_TRANSITIONS,
     MOVING,
+    PURCHASE_TRANSITIONS,
     RUN_TRANSITIONS,
     TERMINAL,
     CutStatus,
@@ -22,7 +23,7 @@ from pipelines.domain.lifecycle import (
     RunStatus,
     check,
 )
-from pipelines.domain.records import Cut, DayTotal, Event, Generation, Run
+from pipelines.domain.records import Cut, DayTotal, Event, Generation, Purchase, Run
 from pipelines.domain.state.history import EventDetail
 from pipelines.domain.times import utc_day
 from pipelines.ports import Tx, trace
@@ -139,6 +140,20 @@ def transition_generation(tx: Tx, actor: Actor, gen: Generation, to: GenerationS
     return _fresh(tx.generations.get(gen.id))
 
 
+def transition_purchase(tx: Tx, actor: Actor, bought: Purchase, to: GenerationStatus, **changes: object) -> bool:
+    """Change a purchase's status, unless somebody else has done so, or asked once more meanwhile: what was begun again
+    may be at its first try again, but not at the same question, nor for the same run.
+    """
+    check(PURCHASE_TRANSITIONS, bought.status, to)
+    values = {"updated_at": actor.now, **changes}
+    judged = {name: getattr(bought, name) for name in ("status", "tries", "intent_at", "run_id")}
+    if not tx.purchases.change(bought.id, judged, status=to, **values):
+        return False
+    entity = "picture" if bought.kind == "picture" else "purchase"
+    record(tx, actor, entity, bought.id, bought.run_id, "status", bought.status, to)
+    return True
+
+
 def _count_failure(tx: Tx, actor: Actor, gen: Generation, reason: Reason | None) -> None:
     """For usage, which tells how many of a day came to nothing without adding them up."""
     run = tx.runs.get(gen.run_id)
@@ -198,3 +213,14 @@ def _fresh(row: T | None) -> T:
     if row is None:
         raise LostLease
     return row
+
+
+def warn(tx: Tx, run: Run, sentences: Sequence[str]) -> None:
+    """Say of a run what is missing in its film. It stands in the row from then on, beside what is done."""
+    current = tx.runs.get(run.id, lock=True)
+    if current is None or current.plan is None:
+        return
+    new = tuple(sentence for sentence in sentences if sentence not in current.plan.warnings)
+    if new:
+        plan = replace(current.plan, warnings=(*current.plan.warnings, *new))
+        tx.runs.change(run.id, plan=plan, version=current.version + 1)

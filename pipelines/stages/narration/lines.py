@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pipelines.domain.keys import new_id
-from pipelines.domain.lifecycle import OPEN_PURCHASE, PURCHASE_TRANSITIONS, GenerationStatus, check
+from pipelines.domain.lifecycle import OPEN_PURCHASE, GenerationStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.narration import (
     Line,
@@ -23,7 +23,7 @@ from pipelines.domain.planning.plan import VOICEOVER, Plan, with_speech
 from pipelines.domain.records import Purchase, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import FREE, Actor, record
+from pipelines.stages.kernel.transitions import FREE, Actor, transition_purchase, warn
 
 _G = GenerationStatus
 NOTHING_TO_SAY = (
@@ -142,20 +142,7 @@ def _order(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, lin
     else:
         again = {"run_id": run.id, "tries": 0, "error": None, "file": None, "attempts": 0, **FREE}
         again |= {"next_at": actor.now, "created_at": actor.now, "reserve_micro": reserve}
-        move(tx, actor, bought, _G.PLANNED, **again)
-
-
-def move(tx: Tx, actor: Actor, bought: Purchase, to: GenerationStatus, **changes: object) -> bool:
-    """Change a purchase's status, unless somebody else has done so, or asked once more meanwhile: a line that was begun
-    again may be at its first try again, but not at the same question, nor for the same run.
-    """
-    check(PURCHASE_TRANSITIONS, bought.status, to)
-    values = {"updated_at": actor.now, **changes}
-    judged = {name: getattr(bought, name) for name in ("status", "tries", "intent_at", "run_id")}
-    if not tx.purchases.change(bought.id, judged, status=to, **values):
-        return False
-    record(tx, actor, "purchase", bought.id, bought.run_id, "status", bought.status, to)
-    return True
+        transition_purchase(tx, actor, bought, _G.PLANNED, **again)
 
 
 def give(tx: Tx, now: float, run: Run, scene: Scene, bought: Purchase) -> None:
@@ -166,17 +153,6 @@ def give(tx: Tx, now: float, run: Run, scene: Scene, bought: Purchase) -> None:
         tx.clips.change(scene.clip_id, next_at=now)
     if is_too_long(bought.seconds, room_s(scene.seconds)):
         warn(tx, run, (too_long(scene.number, scene.seconds),))
-
-
-def warn(tx: Tx, run: Run, sentences: Sequence[str]) -> None:
-    """Say of a run what its narrator does not say. It stands in the row from then on, beside what is done."""
-    current = tx.runs.get(run.id, lock=True)
-    if current is None or current.plan is None:
-        return
-    new = tuple(sentence for sentence in sentences if sentence not in current.plan.warnings)
-    if new:
-        plan = replace(current.plan, warnings=(*current.plan.warnings, *new))
-        tx.runs.change(run.id, plan=plan, version=current.version + 1)
 
 
 def waits(tx: Tx, services: Services, run: Run, scenes: Sequence[Scene]) -> bool:

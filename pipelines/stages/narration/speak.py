@@ -23,7 +23,7 @@ from pipelines.stages.generations import prompt_check, restored
 from pipelines.stages.generations.submit import insist
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, wake_run
+from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, transition_purchase, wake_run, warn
 from pipelines.stages.narration import lines
 from pipelines.stages.spending import credit_book, ledger, stop_switch
 
@@ -82,7 +82,7 @@ def _must_have_nothing_to_store(services: Services, run: Run, error: Retryable) 
 
 def _open_ones(tx: Tx, run_id: str) -> list[Purchase]:
     """Its lines that are not there yet. The first of them stands for all: who has its lease speaks."""
-    found = tx.purchases.find(run_id=run_id, status=tuple(OPEN_PURCHASE))
+    found = tx.purchases.find(run_id=run_id, kind="speech", status=tuple(OPEN_PURCHASE))
     return sorted(found, key=lambda one: (one.created_at, one.id))
 
 
@@ -92,7 +92,7 @@ def _drop(services: Services, actor: Actor, run: Run, open_ones: Sequence[Purcha
         planned = _settled(services, actor, run, one)
         if planned.status is _G.PLANNED:
             with services.store.write() as tx:
-                lines.move(tx, actor, planned, _G.CANCELLED, next_at=None, **FREE)
+                transition_purchase(tx, actor, planned, _G.CANCELLED, next_at=None, **FREE)
 
 
 def _settled(services: Services, actor: Actor, run: Run, bought: Purchase) -> Purchase:
@@ -144,7 +144,7 @@ def _lose(tx: Tx, actor: Actor, run: Run, asked: Purchase) -> GenerationStatus:
 
 def _close(tx: Tx, actor: Actor, run: Run, asked: Purchase, to: GenerationStatus, cost: int, **changes: object) -> bool:
     """A question has ended, and its money with it; False where somebody else has ended it."""
-    if not lines.move(tx, actor, asked, to, cost_micro=asked.cost_micro + cost, **changes):
+    if not transition_purchase(tx, actor, asked, to, cost_micro=asked.cost_micro + cost, **changes):
         return False
     ledger.settle_line(tx, actor.now, run, asked.reserve_micro, cost)
     return True
@@ -152,7 +152,7 @@ def _close(tx: Tx, actor: Actor, run: Run, asked: Purchase, to: GenerationStatus
 
 def _end(tx: Tx, actor: Actor, run: Run, planned: Purchase, why: str, said: str) -> None:
     """A line is not asked for any more."""
-    if lines.move(tx, actor, planned, _G.FAILED, error=why, next_at=None, **FREE):
+    if transition_purchase(tx, actor, planned, _G.FAILED, error=why, next_at=None, **FREE):
         _tell(tx, run, planned, said)
 
 
@@ -160,7 +160,7 @@ def _tell(tx: Tx, run: Run, bought: Purchase, said: str) -> None:
     """A line does not come: the film is made without it, and its row says so."""
     numbers = ", ".join(str(scene.number) for scene in lines.wanted_by(tx, run, bought).values())
     if numbers:
-        lines.warn(tx, run, (f"Scene {numbers} has no narrator. {said}",))
+        warn(tx, run, (f"Scene {numbers} has no narrator. {said}",))
 
 
 def _say_all(services: Services, actor: Actor, run: Run, open_ones: Sequence[Purchase]) -> None:
@@ -233,7 +233,7 @@ def _begin(tx: Tx, actor: Actor, run: Run, planned: Purchase, asked: Purchase) -
     if ledger.held(tx, run) < planned.reserve_micro:
         _end(tx, actor, run, planned, "the hold does not reach", NO_MONEY)
         return False
-    if not lines.move(tx, actor, planned, _G.SUBMITTING, tries=asked.tries, intent_at=asked.intent_at):
+    if not transition_purchase(tx, actor, planned, _G.SUBMITTING, tries=asked.tries, intent_at=asked.intent_at):
         return False
     ledger.reserve_line(tx, asked.intent_at or actor.now, run, planned.reserve_micro)
     return True

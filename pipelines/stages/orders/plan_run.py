@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 
 from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import InvalidOrder, Problem
+from pipelines.domain.footage import Consistency
 from pipelines.domain.lifecycle import RunSource, RunStatus, SceneStatus
 from pipelines.domain.orders.checks import banned_problems
 from pipelines.domain.orders.field_labels import OF_BRAND, for_clip, for_row
 from pipelines.domain.orders.order import HOOK_LETTERS, Order, SceneOrder, words_of
 from pipelines.domain.orders.unused_settings import unmet
+from pipelines.domain.planning.cast import CastMember
 from pipelines.domain.planning.film_length import counted
 from pipelines.domain.planning.narration import most_words
 from pipelines.domain.planning.plan import Plan, make_plan, parted_scenes
@@ -24,12 +26,14 @@ from pipelines.ports import AirtableRow, AirtableScene, Brief, HookBrief
 from pipelines.stages.base_rows import base_settings, run_row
 from pipelines.stages.commerce import projects
 from pipelines.stages.files import usage
+from pipelines.stages.films import posters
 from pipelines.stages.generations import prompt_check
 from pipelines.stages.generations.requests import style_left_out
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, touch_run, transition_run
 from pipelines.stages.narration import lines
 from pipelines.stages.orders import account_turn, brands, intake, prefetched_row, schedule, script
+from pipelines.stages.pictures import cast
 from pipelines.stages.spending import credit_book, ledger, stop_switch
 
 PROMPT_NOT_WRITTEN = (
@@ -42,9 +46,16 @@ WRITTEN = 2500
 
 
 def plan_order(
-    services: Services, order: Order, scenes: list[SceneOrder] | None = None, *, follows: bool = False
+    services: Services,
+    order: Order,
+    scenes: list[SceneOrder] | None = None,
+    *,
+    follows: bool = False,
+    members: Sequence[CastMember] = (),
 ) -> Plan:
-    """The one plan that quote, hold and submissions read; `follows` as in `make_plan`. Raises InvalidOrder."""
+    """The one plan that quote, hold and submissions read; `follows` as in `make_plan`, `members` the cast of scenes
+    that were written before. Raises InvalidOrder.
+    """
     order = counted(order, services.catalogue, services.policy.default_model)
     written = scenes if scenes is not None else (list(order.scenes) or None)
     voice = lines.voice_of(services, order)
@@ -73,7 +84,9 @@ def plan_order(
         raise InvalidOrder((*error.problems, *banned)) from error
     if banned:
         raise InvalidOrder(banned)
-    return services.prices.priced(lines.quoted(services, order, plan), services.catalogue)
+    plan = posters.quoted(services, order, lines.quoted(services, order, plan), plan)
+    plan = cast.quoted(services, order, plan, members)
+    return services.prices.priced(plan, services.catalogue)
 
 
 def _writing(services: Services, order: Order) -> int:
@@ -111,6 +124,7 @@ def _brief(order: Order) -> Brief:
         aspect_ratio=order.aspect_ratio,
         style_notes=brands.notes_for_writer(order),
         narration_words=most_words(order.clip_seconds or _LONG_S) if order.voiceover else None,
+        cast=order.consistency is Consistency.PICTURES,
     )
 
 
@@ -228,6 +242,7 @@ class _Reading:
     scenes: list[SceneOrder] | None
     problems: tuple[Problem, ...] = ()
     style: bool = False
+    cast: tuple[CastMember, ...] = ()
     inherited: bool = False
     """Whether the scenes are those that an earlier run's Master Prompt was written into."""
     unused: tuple[str, ...] = ()
@@ -257,7 +272,7 @@ def _read_order(services: Services, run: Run, row: AirtableRow | None) -> _Readi
         taken = script.inherited(tx, run, order, services.policy.default_model)
     if taken is None:
         return reading
-    return dataclasses.replace(reading, scenes=taken.scenes, style=taken.style, inherited=True)
+    return dataclasses.replace(reading, scenes=taken.scenes, style=taken.style, cast=taken.cast, inherited=True)
 
 
 def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading, Plan]:
@@ -277,7 +292,7 @@ def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading,
     except InvalidOrder as error:
         problems += error.problems
     try:
-        plan = plan_order(services, reading.order, reading.scenes)
+        plan = plan_order(services, reading.order, reading.scenes, members=reading.cast)
     except InvalidOrder as error:
         problems += beside(reading.problems, reading.order, error.problems)
     if plan is None or problems:
@@ -311,6 +326,7 @@ def _as_agreed(run: Run, plan: Plan) -> Plan:
         scenes=scenes,
         text_charge_micro=agreed.text_charge_micro,
         speech_charge_micro=agreed.speech_charge_micro,
+        picture_charge_micro=agreed.picture_charge_micro,
     )
 
 

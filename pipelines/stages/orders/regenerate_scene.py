@@ -11,6 +11,7 @@ from pipelines.domain.orders.order import MAX_SEED, SceneOrder
 from pipelines.domain.planning.plan import Plan, without_speech
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Tx
+from pipelines.stages.films import posters
 from pipelines.stages.generations.requests import alone, follows, order_of_one, scene_order
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
@@ -42,7 +43,11 @@ def plan(services: Services, tx: Tx, run: Run, scene: Scene, changes: dict[str, 
         wish = _with_next_seed(wish)
     made = plan_run.plan_order(services, order_of_one(order, wish), [alone(wish)], follows=follows(scene))
     said = replace(scene, caption=made.scenes[0].caption, narration=made.scenes[0].narration)
-    return without_speech(made) if lines.is_bought(services, tx, run, said) else made
+    made = without_speech(made) if lines.is_bought(services, tx, run, said) else made
+    # All its films are put together anew, and each may have a poster of its own.
+    pictured = posters.quoted(services, order, made, run.known_plan)
+    charge = services.prices.pictures(pictured.picture_micro)
+    return replace(pictured, picture_charge_micro=charge)
 
 
 def shown_price(services: Services, run: Run, plan: Plan) -> int:

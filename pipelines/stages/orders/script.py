@@ -8,9 +8,11 @@ from statistics import fmean
 
 from pipelines.domain.brands.banned_words import banned_in
 from pipelines.domain.errors import Permanent
+from pipelines.domain.footage import Consistency
 from pipelines.domain.keys import new_id, scene_key
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.orders.order import HOOK_LETTERS, Order, SceneOrder, searchable
+from pipelines.domain.planning.cast import CastMember
 from pipelines.domain.planning.hooks import FIRST, differing, first_film, further
 from pipelines.domain.planning.narration import most_words
 from pipelines.domain.planning.plan import Plan, PlannedScene
@@ -32,6 +34,7 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
 from pipelines.stages.narration import lines
 from pipelines.stages.orders import brands
+from pipelines.stages.pictures import cast
 from pipelines.stages.spending import credit_book, ledger, stop_switch
 
 
@@ -75,6 +78,7 @@ def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Ru
         replace(scene, prompt=text.prompt, caption=text.caption, narration=text.narration) for scene, text in texts
     )
     plan = replace(plan, scenes=(*written, *further(plan.scenes)), warnings=(*plan.warnings, *script.notes))
+    plan = cast.written(services, order, plan, script.cast)
     with services.store.write() as tx:
         for question in questions:
             text_requests.used(tx, question)
@@ -94,6 +98,7 @@ def _brief_of(services: Services, run: Run, plan: Plan) -> Brief:
         style_notes=brands.notes_for_writer(order),
         title=order.title,
         narration_words=most_words(min(scene.seconds for scene in scenes)) if order.voiceover else None,
+        cast=order.consistency is Consistency.PICTURES,
         max_prompt=min(services.catalogue_model(scene.model).max_prompt for scene in plan.scenes),
         run_id=run.id,
     )
@@ -175,7 +180,11 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
         record(tx, actor, "run", run.id, run.id, "note", sentence=note)
     due = still_to_buy(tx, run, scenes, plan)
     ledger.release(tx, actor.now, run)
-    ledger.hold(tx, actor.now, run, due, services.policy)
+    # What the cast costs is a hold of its own: it may be bought before anybody approves the clips.
+    of_cast = min(due, plan.cast_micro)
+    ledger.hold(tx, actor.now, run, due - of_cast, services.policy)
+    if of_cast:
+        ledger.hold(tx, actor.now, run, of_cast, services.policy)
     price = credit_book.reserve(tx, actor.now, run, still_to_charge(tx, run), services.prices)
     agreed = {"quote_micro": due + ledger.of_run(tx, run.id).spent, "price_micro": price}
     threshold = services.policy.approval_above_micro
@@ -194,6 +203,7 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
     else:
         detail = "Generating the clips."
         run = transition_run(tx, actor, run, RunStatus.GENERATING, next_at=actor.now, detail=detail, **agreed)
+    cast.order_sheets(services, tx, actor, run)
     scene_rows.show_all(services, tx, run, urgent=True, within_s=outbox.SOON_S)
     run_row.show(services, tx, run)
 
@@ -305,6 +315,7 @@ class Inherited:
 
     scenes: list[SceneOrder]
     style: bool
+    cast: tuple[CastMember, ...] = ()
 
 
 def inherited(tx: Tx, run: Run, order: Order, default_model: str) -> Inherited | None:
@@ -318,6 +329,9 @@ def inherited(tx: Tx, run: Run, order: Order, default_model: str) -> Inherited |
         return None
     old, model = earlier.order, earlier.plan.model
     banned = order.brand.banned if order.brand else ()
+    if order.consistency is Consistency.PICTURES and old.consistency is Consistency.WORDS:
+        # Who comes back is still to be said, and every clip will be shown it.
+        return None
     if not _same_brief(old, order) or any(
         banned_in(f"{scene.prompt}\n{scene.caption}\n{scene.narration}", banned) for scene in scenes
     ):
@@ -329,7 +343,7 @@ def inherited(tx: Tx, run: Run, order: Order, default_model: str) -> Inherited |
         else SceneOrder(prompt=scene.prompt, caption=scene.caption, narration=scene.narration, hook=scene.hook or None)
         for scene in scenes
     ]
-    return Inherited(orders, any(scene.settings.style for scene in scenes))
+    return Inherited(orders, any(scene.settings.style for scene in scenes), earlier.plan.cast)
 
 
 def _same_brief(old: Order, new: Order) -> bool:

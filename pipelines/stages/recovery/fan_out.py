@@ -21,10 +21,13 @@ from pipelines.stages.generations.requests import cached_clip, fingerprint, requ
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
 from pipelines.stages.narration import lines
+from pipelines.stages.pictures import cast
 from pipelines.stages.recovery import fallback, refusals
 from pipelines.stages.spending import ledger
 
 _G = GenerationStatus
+CAST_PAUSE_S = 2.0
+"""Whose picture arrives wakes the run that bought it; another that waits for the same one looks so often."""
 
 
 def _buy(services: Services, actor: Actor, gen: Generation) -> None:
@@ -101,6 +104,10 @@ def fan_out(services: Services, actor: Actor, run: Run) -> None:
         run = touch_run(tx, actor, run)
         scenes = tx.scenes.find(run_id=run.id, order="number")
         lines.order_lines(services, tx, actor, run, scenes)
+        if cast.waits(tx, services, actor, run):
+            touch_run(tx, actor, run, next_at=actor.now + CAST_PAUSE_S, detail=cast.WAITS, **_FREE)
+            return
+        scenes = cast.give(services, tx, run, scenes)
         for scene in scenes:
             if scene.clip_id is None:
                 _attend(services, tx, actor, run, scene, len(first_film(scenes)))
@@ -138,6 +145,8 @@ def _attend(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, to
         _reuse(services, tx, actor, run, scene, clip, mark)
         return
     scene = refusals.around_broken(services, tx, actor, run, scene)
+    # Another model may have lost the pictures of the cast.
+    (scene,) = cast.give(services, tx, run, [scene])
     _plan(services, tx, actor, run, scene, request_for(scene, total, title, first_frame=first_frame))
 
 

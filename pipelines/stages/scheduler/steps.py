@@ -21,9 +21,8 @@ from pipelines.stages.generations.poll import poll_due
 from pipelines.stages.kernel import leases
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, LostLease
-from pipelines.stages.narration import speak
 from pipelines.stages.recovery import fan_out
-from pipelines.stages.scheduler import run_steps
+from pipelines.stages.scheduler import purchases, run_steps
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ STAGES: Mapping[str, Stage] = {
     Kind.SWEEP: Stage(queue_sweep.start_ready, queue_sweep.give_up),
     Kind.BASE: Stage(webhook_push.advance, webhook_push.give_up),
     Kind.PAYMENT: Stage(payments.advance, payments.give_up),
-    Kind.PURCHASE: Stage(speak.advance, speak.give_up),
+    Kind.PURCHASE: Stage(purchases.advance, purchases.give_up),
 }
 
 

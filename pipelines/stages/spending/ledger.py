@@ -9,6 +9,7 @@ from pipelines.domain.errors import OverBudget
 from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import HOLDING, OPEN, GenerationStatus
 from pipelines.domain.money import DEPLOYMENT, Account, Posting, entries, show, show_enough, subject
+from pipelines.domain.planning import pictures
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import Balance, Base, Checkpoint, Generation, LedgerEntry, Run
 from pipelines.domain.times import utc_day
@@ -321,19 +322,36 @@ def spend_text(tx: Tx, now: float, run: Run, cost: int) -> None:
 
 
 def reserve_line(tx: Tx, now: float, run: Run, amount: int) -> None:
-    """Commit a part of the run's hold to a spoken line. Raises OverBudget if the hold does not reach."""
+    """Commit a part of the run's hold to a spoken line, or a picture. Raises OverBudget if the hold does not reach."""
     _alone(tx, run)
     if held(tx, run) < amount:
-        raise OverBudget(f"run {run.id} holds less than a spoken line may cost")
+        raise OverBudget(f"run {run.id} holds less than a spoken line or picture may cost")
     _post(tx, now, Posting.RESERVE, amount, run)
 
 
-def settle_line(tx: Tx, now: float, run: Run, reserved: int, cost: int) -> None:
-    """A spoken line has come, or is lost, or was refused: `cost` of its part is spent, the rest goes back."""
+def settle_line(tx: Tx, now: float, run: Run, reserved: int, cost: int, memo: str = "voiceover") -> None:
+    """A spoken line or picture has come, or is lost, or was refused: `cost` of its part is spent, the rest goes back;
+    above it only what the vendor really charged more than it said.
+    """
     _alone(tx, run)
-    _post(tx, now, Posting.CAPTURE, min(cost, reserved), run, memo="voiceover")
+    _post(tx, now, Posting.CAPTURE, min(cost, reserved), run, memo=memo)
     _post(tx, now, Posting.FREE, max(0, reserved - cost), run)
+    _post(tx, now, Posting.OVERRUN, max(0, cost - reserved), run, memo=f"{memo} above its quote")
     _settle(tx, now, run)
+
+
+def pictures_left(tx: Tx, run: Run) -> tuple[int, int]:
+    """What the pictures of a run that were quoted and not asked for yet may cost, and be charged."""
+    plan = run.plan
+    if plan is None or plan.picture_micro == 0:
+        return 0, 0
+    asked = tx.purchases.find(run_id=run.id, kind="picture", status=_OVER)
+    over = sum(one.reserve_micro for one in asked) * pictures.TRIES
+    cost = max(0, plan.picture_micro - over)
+    return cost, plan.picture_charge_micro * cost // plan.picture_micro
+
+
+_OVER = (GenerationStatus.FETCHED, GenerationStatus.FAILED, GenerationStatus.UNKNOWN)
 
 
 def _settle(tx: Tx, now: float, run: Run) -> None:

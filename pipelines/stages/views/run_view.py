@@ -11,6 +11,7 @@ from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, TERMINAL, CutStatus, RunStatus
 from pipelines.domain.money import Account, CreditAccount, dollars, subject
 from pipelines.domain.orders.order import Order
+from pipelines.domain.planning.cast import CastMember, sheets_of
 from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.progress import timings
@@ -53,6 +54,7 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
         "verdict": run.verdict,
         "pack_url": services.links.pack(picture.pack.token) if picture.pack and picture.pack.entries else None,
         "approval": run.approval,
+        "cast": parts.cast_view(services, picture),
         "key": key_id,
         "started_at": iso(run.started_at),
         "seconds_left": left,
@@ -331,6 +333,7 @@ def _picture(tx: Tx, run: Run) -> Picture:
         generations=tx.generations.find(order="created_at", **mine),
         clips=[*clips, *(tx.clips.find(id=tuple(reused)) if reused else ())],
         cuts=tx.cuts.find(order="created_at", **mine),
+        cast=_cast(tx, run),
         pack=next(iter(tx.packs.find(take=run.take, **mine)), None),
         events=events,
         spent=[*tx.ledger_archive.find(order="id", **spent), *tx.ledger.find(order="id", **spent)],
@@ -338,6 +341,14 @@ def _picture(tx: Tx, run: Run) -> Picture:
         held_micro=balance.exposure,
     )
     return _as_sold(tx, picture) if _is_sold(tx, run) else picture
+
+
+def _cast(tx: Tx, run: Run) -> list[tuple[CastMember, str | None]]:
+    plan = run.plan
+    members = sheets_of(plan.cast, plan.picture_model, run.account_id) if plan else {}
+    bought = tx.purchases.find(fingerprint=list(members)) if members else []
+    files = {one.fingerprint: one.file for one in bought if one.file and tx.files.get(one.file)}
+    return [(member, files.get(mark)) for mark, member in members.items()]
 
 
 def _is_sold(tx: Tx, run: Run) -> bool:

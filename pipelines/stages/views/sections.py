@@ -9,6 +9,7 @@ from typing import Any
 from pipelines.domain.lifecycle import GenerationStatus, SceneStatus
 from pipelines.domain.money import CreditPosting, dollars
 from pipelines.domain.orders.order import Order
+from pipelines.domain.planning.cast import CastMember
 from pipelines.domain.progress import timings
 from pipelines.domain.records import Clip, CreditEntry, Cut, Event, Generation, LedgerEntry, Run, Scene
 from pipelines.domain.stored_files import Pack
@@ -37,6 +38,8 @@ class Picture:
     clips: Sequence[Clip] = ()
     cuts: Sequence[Cut] = ()
     pack: Pack | None = None
+    cast: Sequence[tuple[CastMember, str | None]] = ()
+    """Who comes back, each with the key of its picture where that is there."""
     events: Sequence[Event] = ()
     spent: Sequence[LedgerEntry] = ()
     spent_micro: int
@@ -148,6 +151,18 @@ def _clip(services: Services, picture: Picture, scene: Scene, clip: Clip) -> dic
 def thumbnail_url(services: Services, clip: Clip) -> str | None:
     """A link to the clip's small picture; None where there is none."""
     return None if clip.deleted_at or clip.thumbnail is None else _link(services, clip.thumbnail, "thumbnail.webp")
+
+
+def cast_view(services: Services, picture: Picture) -> list[dict[str, Any]]:
+    return [
+        {
+            "token": member.token,
+            "looks": member.looks,
+            "place": member.place,
+            "picture_url": _link(services, key, "cast.jpg") if key else None,
+        }
+        for member, key in picture.cast
+    ]
 
 
 def _link(services: Services, key: str, filename: str) -> str:

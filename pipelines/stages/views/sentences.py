@@ -54,6 +54,14 @@ _PURCHASE: Mapping[str, str] = {
     "unknown": "no answer about a line, which counts as spent",
     "cancelled": "a line is not needed any more",
 }
+_PICTURE: Mapping[str, str] = {
+    "planned": "to be made again",
+    "submitting": "asking the image model",
+    "fetched": "made",
+    "failed": "not made",
+    "unknown": "no answer, which counts as spent",
+    "cancelled": "not needed any more",
+}
 _CUT: Mapping[str, str] = {
     "planned": "planned",
     "made": "joined",
@@ -140,6 +148,8 @@ def event_sentence(event: Event, scenes: Mapping[str, int]) -> str:
         return f"Scene {scene}: {text}." if scene else f"{_capital(text)}."
     if event.entity == "purchase":
         return f"Narrator: {_PURCHASE.get(new, new)}."
+    if event.entity == "picture":
+        return f"Picture: {_PICTURE.get(new, new)}."
     if event.entity == "cut":
         return f"Film {event.detail.format or ''}: {_CUT.get(new, new)}.".replace("  ", " ")
     return f"{_capital(event.entity)}: {new}."
@@ -226,7 +236,7 @@ def is_milestone(event: Event) -> bool:
     small = {"planned", "submitting", "submitted", "running", "succeeded"}
     if event.name in _OPERATORS or event.entity == "airtable":
         return False
-    return not (event.entity in {"generation", "purchase"} and event.new in small) and not (
+    return not (event.entity in {"generation", "purchase", "picture"} and event.new in small) and not (
         event.entity == "cut" and event.new in {"planned", "delivering"}
     )
 

@@ -82,6 +82,9 @@ def all_checks(core: Services) -> Iterator[Finding]:
     if core.signer is not None:
         fix = "Look at C2PA_CERTIFICATE and C2PA_PRIVATE_KEY; until then films are delivered unsigned."
         yield _tried("signing", core.signer.check, "can sign", fix, warning=True)
+    if core.pictures.model:
+        fix = "Look at PICTURE_MODEL and its provider's key; until then films are made without pictures of their own."
+        yield _tried("pictures", lambda: core.pictures.check(core.today), "is set up", fix, warning=True)
     yield from _models(core)
     yield from _webhooks()
     yield from _sealed(core)

@@ -20,7 +20,7 @@ from pipelines.sandbox.vendors.common.content import send
 from pipelines.sandbox.vendors.common.frames import frame
 from pipelines.sandbox.vendors.common.gate import mount, open_route
 from pipelines.sandbox.vendors.common.references import image_from_base64, image_from_url
-from pipelines.sandbox.vendors.google import gemini_hooks
+from pipelines.sandbox.vendors.google import gemini_hooks, images
 from pipelines.sandbox.vendors.google.gemini_errors import VENDOR, api_key, shape
 from pipelines.sandbox.vendors.kernel.clips import thumbnail_png
 from pipelines.sandbox.vendors.kernel.engine import DAY_S, DEAD_LINKS, Engine, VendorSays, engine, link_is_late
@@ -59,6 +59,7 @@ def register(app: flask.Flask, found: Engine) -> None:
     blueprint.get(f"{version}/files/<name>:download")(download)
     blueprint.get(f"{version}/files/<name>")(file)
     blueprint.get(f"{version}/models")(models)
+    blueprint.post(f"{version}/models/<model>:generateContent")(images.generate)
     blueprint.get("/.well-known/jwks.json")(key_set)
     gemini_hooks.routes(blueprint, version)
     found.announcers[VENDOR] = gemini_hooks.announce

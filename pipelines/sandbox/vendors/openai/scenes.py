@@ -215,6 +215,7 @@ class _Filler:
             (r"prompt|description|visual", self._brief.prompt(index)),
             (r"narrat|voice", f"Here {beat}, in {light}."),
             (r"caption|title|heading|name|summary|logline", self._brief.caption(index)),
+            (r"token", " ".join(self._brief.subject.split()[:2]).rstrip(".,;:!?")),
             (r"camera|shot|framing", camera),
             (r"light", light),
             (r"action|beat", beat),

@@ -1,0 +1,224 @@
+"""Buying pictures: each is committed before it is asked for, asked for once, and kept before anything else happens.
+
+An answer that got lost counts as spent; there is one more try inside what was quoted. A film whose picture does not
+come is made without it, and its row says so.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from pipelines.domain.errors import Ambiguous, Busy, InvalidOrder, ReelgridError, Retryable
+from pipelines.domain.keys import storage_folder
+from pipelines.domain.lifecycle import HOLDING, OPEN_PURCHASE, GenerationStatus, RunStatus
+from pipelines.domain.planning.pictures import TRIES, PictureRequest
+from pipelines.domain.records import Purchase, Run
+from pipelines.ports import MediaInput, Tx, log_context
+from pipelines.stages.files import keep
+from pipelines.stages.generations import prompt_check
+from pipelines.stages.generations.submit import insist
+from pipelines.stages.kernel import scratch
+from pipelines.stages.kernel.services import Services
+from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, transition_purchase, wake_run, warn
+from pipelines.stages.spending import credit_book, ledger, stop_switch
+
+logger = logging.getLogger(__name__)
+
+_G = GenerationStatus
+PATIENCE_S = 20.0
+"""A film does not wait longer than this before each further try, whatever the picture service asks for."""
+TROUBLES = 4
+"""So often a service that is away is asked; then the film is made without the picture."""
+NO_MONEY = "What was set aside for this video does not reach for it."
+STOPPED = "Spending is stopped."
+LOST = "The picture service did not answer, and may have charged for it."
+WITHOUT = "A picture was not made. {} The video is made without it."
+
+
+def advance(services: Services, actor: Actor, purchase_id: str) -> None:
+    """Buy one picture, or take what somebody who died had bought."""
+    with services.store.read() as tx:
+        bought = tx.purchases.get(purchase_id)
+        run = tx.runs.get(bought.run_id) if bought else None
+    if bought is None or run is None or bought.status not in OPEN_PURCHASE:
+        services.store.release("purchases", purchase_id, actor.lease or "", next_at=None, attempts=0)
+        return
+    log_context.add(run_id=run.id)
+    bought = _settled(services, actor, run, bought)
+    if bought.status is _G.PLANNED and run.status in HOLDING:
+        try:
+            _buy(services, actor, run, bought)
+        except Retryable as error:
+            if bought.attempts < TROUBLES:
+                error.retry_after = None if error.retry_after is None else min(error.retry_after, PATIENCE_S)
+                raise
+            give_up(services, actor, bought.id, error)
+    elif bought.status is _G.PLANNED:
+        with services.store.write() as tx:
+            transition_purchase(tx, actor, bought, _G.CANCELLED, next_at=None, **FREE)
+    with services.store.write() as tx:
+        _wake(tx, run, services.clock.now())
+    # What got lost and is planned once more is asked for again at once.
+    services.store.release("purchases", purchase_id, actor.lease or "", next_at=services.clock.now(), attempts=0)
+
+
+def _settled(services: Services, actor: Actor, run: Run, bought: Purchase) -> Purchase:
+    """One that was asked for by a step that died: what that had stored is taken; else its answer is lost."""
+    if bought.status is not _G.SUBMITTING:
+        return bought
+    key = _key(run, bought)
+    if services.media.stat(key) is not None:
+        keep.use(services, run.id, [key])
+        # What the answer said of its cost died with the step.
+        _commit(services, actor, run, bought, key, bought.reserve_micro)
+    else:
+        with services.store.write() as tx:
+            _lose(tx, actor, run, bought)
+        services.points.reach("picture.lost", run=run.id, purchase=bought.id)
+    with services.store.read() as tx:
+        return tx.purchases.get(bought.id) or bought
+
+
+def _buy(services: Services, actor: Actor, run: Run, bought: Purchase) -> None:
+    """Intent, one call, the file into storage, commit."""
+    asked = _intended(services, actor, run, bought)
+    if asked is None or asked.picture is None:
+        return
+    services.points.reach("picture.intended", run=run.id, purchase=asked.id)
+    with scratch.draft(services, "pictures", f"{asked.id}.jpg") as path:
+        try:
+            cost = services.pictures.edit(asked.picture, _sources(services, asked.picture), path, services.today)
+            services.points.reach("picture.made", run=run.id, purchase=asked.id)
+        except ReelgridError as error:
+            failure = error
+            insist(lambda: _commit_error(services, actor, run, asked, failure))
+            if isinstance(error, Retryable):
+                raise
+            return
+        key = _key(run, asked)
+        # It is paid for: storage or a database that restarts at this moment does not lose it.
+        insist(lambda: keep.keep(services, run.id, path, key, "image/jpeg"))
+        services.points.reach("picture.stored", run=run.id, purchase=asked.id)
+    insist(lambda: _commit(services, actor, run, asked, key, cost))
+    services.points.reach("picture.committed", run=run.id, purchase=asked.id)
+
+
+def _intended(services: Services, actor: Actor, run: Run, bought: Purchase) -> Purchase | None:
+    """The intent is in the row and its money committed; None where it is not to be asked for."""
+    try:
+        prompt_check.must_be_allowed(services, [bought.picture.prompt if bought.picture else None])
+    except InvalidOrder as error:
+        with services.store.write() as tx:
+            _end(tx, actor, run, bought, error.operator, error.problems[0].message)
+        return None
+    now = services.clock.now()
+    with services.store.write() as tx:
+        held = tx.purchases.get(bought.id, lock=True)
+        if held is None or held.lease_token != actor.lease:
+            raise LostLease(bought.id)
+        try:
+            stop_switch.must_be_off(tx, run.base_id, run.account_id)
+        except Busy as error:
+            if run.status is not RunStatus.STITCHING:
+                raise
+            # A film whose clips are paid for does not wait for its poster.
+            _end(tx, actor, run, bought, error.operator, STOPPED)
+            return None
+        if ledger.held(tx, run) < bought.reserve_micro:
+            _end(tx, actor, run, bought, "the hold does not reach", NO_MONEY)
+            return None
+        if not transition_purchase(tx, actor, bought, _G.SUBMITTING, tries=bought.tries + 1, intent_at=now):
+            return None
+        ledger.reserve_line(tx, now, run, bought.reserve_micro)
+    return replace(bought, status=_G.SUBMITTING, tries=bought.tries + 1, intent_at=now)
+
+
+def _sources(services: Services, asked: PictureRequest) -> list[MediaInput]:
+    return [MediaInput(key=key, path=scratch.local(services, key), content_type="image/jpeg") for key in asked.sources]
+
+
+def _key(run: Run, asked: Purchase) -> str:
+    """Where the answer to one question is stored: who takes over after a death looks there before asking again."""
+    moment = round((asked.intent_at or 0.0) * 1000)
+    folder = storage_folder("pictures", run.account_id)
+    return f"{folder}/{asked.fingerprint[:2]}/{asked.fingerprint[:32]}-{moment}.jpg"
+
+
+def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, key: str, cost: int) -> None:
+    with services.store.write() as tx:
+        now = replace(actor, now=services.clock.now())
+        if _close(tx, now, run, asked, _G.FETCHED, cost, file=key, error=None, next_at=None, **FREE):
+            credit_book.capture(tx, now.now, run, _charge(services, tx, run, asked, cost))
+
+
+def _charge(services: Services, tx: Tx, run: Run, asked: Purchase, cost: int) -> int:
+    """What its account is charged: at most what was agreed for this picture, whatever the price list says by now."""
+    current = tx.runs.get(run.id) or run
+    plan = current.plan
+    if plan is None or plan.picture_micro == 0:
+        return 0
+    agreed = plan.picture_charge_micro * asked.reserve_micro * TRIES // plan.picture_micro
+    return min(services.prices.pictures(cost), agreed)
+
+
+def _close(tx: Tx, actor: Actor, run: Run, asked: Purchase, to: GenerationStatus, cost: int, **changes: object) -> bool:
+    """A question has ended, and its money with it; False where somebody else has ended it."""
+    if not transition_purchase(tx, actor, asked, to, cost_micro=asked.cost_micro + cost, **changes):
+        return False
+    ledger.settle_line(tx, actor.now, run, asked.reserve_micro, cost, memo="picture")
+    return True
+
+
+def _lose(tx: Tx, actor: Actor, run: Run, asked: Purchase) -> None:
+    """It counts as spent; one more try where the quote has room for it."""
+    if asked.tries < TRIES:
+        _close(tx, actor, run, asked, _G.PLANNED, asked.reserve_micro)
+        return
+    lost = {"error": "its answer was lost", "next_at": None, **FREE}
+    if _close(tx, actor, run, asked, _G.UNKNOWN, asked.reserve_micro, **lost):
+        _tell(tx, run, LOST)
+
+
+def _end(tx: Tx, actor: Actor, run: Run, planned: Purchase, why: str, said: str) -> None:
+    """It is not asked for any more."""
+    if transition_purchase(tx, actor, planned, _G.FAILED, error=why, next_at=None, **FREE):
+        _tell(tx, run, said)
+
+
+def _tell(tx: Tx, run: Run, said: str) -> None:
+    warn(tx, run, (WITHOUT.format(said),))
+
+
+def _commit_error(services: Services, actor: Actor, run: Run, asked: Purchase, error: ReelgridError) -> None:
+    """Where nothing was bought, it may be asked for again; a refusal is final."""
+    logger.warning("%s: %s", asked.id, error.operator)
+    with services.store.write() as tx:
+        if isinstance(error, Ambiguous):
+            _lose(tx, actor, run, asked)
+        elif isinstance(error, Retryable):
+            _close(tx, actor, run, asked, _G.PLANNED, 0, tries=asked.tries - 1)
+        elif _close(tx, actor, run, asked, _G.FAILED, 0, error=error.operator, next_at=None, **FREE):
+            _tell(tx, run, error.marketer)
+
+
+def give_up(services: Services, actor: Actor, purchase_id: str, error: ReelgridError) -> None:
+    """It cannot be had: the film is made without it."""
+    with services.store.write() as tx:
+        bought = tx.purchases.get(purchase_id)
+        run = tx.runs.get(bought.run_id) if bought else None
+        if bought is None or run is None:
+            return
+        if bought.status is _G.SUBMITTING:
+            _lose(tx, actor, run, bought)
+            bought = tx.purchases.get(purchase_id) or bought
+        if bought.status is _G.PLANNED:
+            _end(tx, actor, run, bought, error.operator, error.marketer)
+        _wake(tx, run, services.clock.now())
+
+
+def _wake(tx: Tx, run: Run, now: float) -> None:
+    """A run that is over is not worked on again for a picture."""
+    current = tx.runs.get(run.id)
+    if current is not None and current.status in HOLDING:
+        wake_run(tx, run.id, now)
