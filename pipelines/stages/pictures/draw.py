@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 from pipelines.domain.errors import Ambiguous, Busy, InvalidOrder, ReelgridError, Retryable
 from pipelines.domain.keys import storage_folder
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 _G = GenerationStatus
 PATIENCE_S = 20.0
 """A film does not wait longer than this before each further try, whatever the picture service asks for."""
+ROOM_BYTES = 64 << 20
+"""So much of the disk is free before a picture is asked for: its answer, and its copy in a storage that is a disk."""
 TROUBLES = 4
 """So often a service that is away is asked; then the film is made without the picture."""
 NO_MONEY = "What was set aside for this video does not reach for it."
@@ -49,8 +52,11 @@ def advance(services: Services, actor: Actor, purchase_id: str) -> None:
     if bought.status is _G.PLANNED and run.status in HOLDING:
         try:
             _buy(services, actor, run, bought)
+        except Busy:
+            # A limit or a switch of ours, or a full disk: however long it takes, nothing is given up.
+            raise
         except Retryable as error:
-            if bought.attempts < TROUBLES:
+            if bought.attempts < TROUBLES or _is_asked_for(services, bought.id):
                 error.retry_after = None if error.retry_after is None else min(error.retry_after, PATIENCE_S)
                 raise
             give_up(services, actor, bought.id, error)
@@ -63,21 +69,45 @@ def advance(services: Services, actor: Actor, purchase_id: str) -> None:
     services.store.release("purchases", purchase_id, actor.lease or "", next_at=services.clock.now(), attempts=0)
 
 
+def _is_asked_for(services: Services, purchase_id: str) -> bool:
+    """Whether its answer is only to be stored: the film needs our storage all the same."""
+    with services.store.read() as tx:
+        bought = tx.purchases.get(purchase_id)
+    return bought is not None and bought.status is _G.SUBMITTING
+
+
 def _settled(services: Services, actor: Actor, run: Run, bought: Purchase) -> Purchase:
-    """One that was asked for by a step that died: what that had stored is taken; else its answer is lost."""
+    """One that was asked for by a step that died: what that had brought is taken; else its answer is lost."""
     if bought.status is not _G.SUBMITTING:
         return bought
-    key = _key(run, bought)
-    if services.media.stat(key) is not None:
-        keep.use(services, run.id, [key])
-        # What the answer said of its cost died with the step.
-        _commit(services, actor, run, bought, key, bought.reserve_micro)
-    else:
+    if not _was_answered(services, actor, run, bought):
         with services.store.write() as tx:
             _lose(tx, actor, run, bought)
         services.points.reach("picture.lost", run=run.id, purchase=bought.id)
     with services.store.read() as tx:
         return tx.purchases.get(bought.id) or bought
+
+
+def _was_answered(services: Services, actor: Actor, run: Run, asked: Purchase) -> bool:
+    """Whether the picture is there after all: in storage, or on this machine because it could not be stored. What its
+    answer said of the cost has died with the step.
+    """
+    key = _key(run, asked)
+    answer = _answer(services, key)
+    if services.media.stat(key) is not None:
+        keep.use(services, run.id, [key])
+    elif answer.exists():
+        keep.keep(services, run.id, answer, key, "image/jpeg")
+    else:
+        return False
+    insist(lambda: _commit(services, actor, run, asked, key, asked.reserve_micro))
+    answer.unlink(missing_ok=True)
+    return True
+
+
+def _answer(services: Services, key: str) -> Path:
+    """Where an answer lies on this machine until it is stored and counted."""
+    return services.work / "pictures" / key.rpartition("/")[2]
 
 
 def _buy(services: Services, actor: Actor, run: Run, bought: Purchase) -> None:
@@ -86,21 +116,25 @@ def _buy(services: Services, actor: Actor, run: Run, bought: Purchase) -> None:
     if asked is None or asked.picture is None:
         return
     services.points.reach("picture.intended", run=run.id, purchase=asked.id)
-    with scratch.draft(services, "pictures", f"{asked.id}.jpg") as path:
-        try:
+    key = _key(run, asked)
+    answer = _answer(services, key)
+    try:
+        with scratch.draft(services, "pictures", f"{asked.id}.jpg") as path:
             cost = services.pictures.edit(asked.picture, _sources(services, asked.picture), path, services.today)
             services.points.reach("picture.made", run=run.id, purchase=asked.id)
-        except ReelgridError as error:
-            failure = error
-            insist(lambda: _commit_error(services, actor, run, asked, failure))
-            if isinstance(error, Retryable):
-                raise
-            return
-        key = _key(run, asked)
-        # It is paid for: storage or a database that restarts at this moment does not lose it.
-        insist(lambda: keep.keep(services, run.id, path, key, "image/jpeg"))
-        services.points.reach("picture.stored", run=run.id, purchase=asked.id)
+            path.replace(answer)
+    except ReelgridError as error:
+        failure = error
+        insist(lambda: _commit_error(services, actor, run, asked, failure))
+        if isinstance(error, Retryable):
+            raise
+        return
+    # It is paid for: a storage or a database that restarts at this moment does not lose it. Where storage stays away,
+    # it lies here until there is one.
+    insist(lambda: keep.keep(services, run.id, answer, key, "image/jpeg"))
+    services.points.reach("picture.stored", run=run.id, purchase=asked.id)
     insist(lambda: _commit(services, actor, run, asked, key, cost))
+    answer.unlink(missing_ok=True)
     services.points.reach("picture.committed", run=run.id, purchase=asked.id)
 
 
@@ -112,6 +146,7 @@ def _intended(services: Services, actor: Actor, run: Run, bought: Purchase) -> P
         with services.store.write() as tx:
             _end(tx, actor, run, bought, error.operator, error.problems[0].message)
         return None
+    scratch.must_have_room(services, ROOM_BYTES)
     now = services.clock.now()
     with services.store.write() as tx:
         held = tx.purchases.get(bought.id, lock=True)

@@ -14,8 +14,7 @@ from pipelines.domain.records import Purchase, Run
 from pipelines.ports import Stored
 from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.files import keep
-from pipelines.stages.kernel.transitions import Actor
-from pipelines.stages.narration import lines
+from pipelines.stages.kernel.transitions import Actor, transition_purchase
 from pipelines.stages.spending import ledger
 from pipelines.stages.views import run_view
 from pipelines.storage import FileStore
@@ -219,11 +218,13 @@ def test_who_judges_a_line_late_does_not_move_one_that_was_begun_again(house: St
         old = Purchase(id="pur_1", run_id=first, kind="speech", fingerprint="f", status=GenerationStatus.SUBMITTING)
         old = replace(old, tries=1, intent_at=now, created_at=now)
         tx.purchases.add(replace(old, intent_at=now + 60.0))
-        assert not lines.move(tx, Actor("late", now), old, GenerationStatus.FAILED)
-        assert lines.move(tx, Actor("now", now), replace(old, intent_at=now + 60.0), GenerationStatus.PLANNED, tries=0)
+        assert not transition_purchase(tx, Actor("late", now), old, GenerationStatus.FAILED)
+        assert transition_purchase(
+            tx, Actor("now", now), replace(old, intent_at=now + 60.0), GenerationStatus.PLANNED, tries=0
+        )
         tx.purchases.change("pur_1", run_id=second, intent_at=None)
         planned = replace(old, status=GenerationStatus.PLANNED, tries=0, intent_at=None)
-        assert not lines.move(tx, Actor("late", now), planned, GenerationStatus.CANCELLED)
+        assert not transition_purchase(tx, Actor("late", now), planned, GenerationStatus.CANCELLED)
 
 
 def test_a_new_clip_whose_line_is_there_is_quoted_without_it(house: StageHarness) -> None:
