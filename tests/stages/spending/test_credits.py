@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.domain.customers.notices import USUAL, Endpoint
 from pipelines.domain.errors import InsufficientCredits, NotAllowed, Refused
+from pipelines.domain.footage import PosterStyle
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.price_list import PriceList, PriceRule, Purchase, Start
@@ -277,6 +278,28 @@ def test_a_new_clip_of_a_scene_without_its_line_is_shown_at_what_is_set_aside_fo
     assert dry_run.regeneration(harness.services, run_id, 1, {}).problems == ()
     control.regenerate(harness.services, run_id, 1, {}, "me")
     assert has(harness, account) == (0, 18 * CREDIT)
+    assert balanced(harness)
+
+
+def test_a_poster_and_that_of_a_new_clip_are_charged_as_they_were_agreed(harness: StageHarness) -> None:
+    account, picture = customer(harness, 100), 45_000
+    wanted = Order(
+        title="Fox",
+        scenes=(SceneOrder(prompt="a fox", seconds=4.0),),
+        scene_count=1,
+        poster_style=PosterStyle.DESIGNED,
+    )
+    run_id = accept.start(view(harness, account), StartRequest(source="rest", order=wanted)).run_id
+    assert has(harness, account)[1] == 24 * CREDIT, "two tries at the picture are set aside"
+    run = harness.until(run_id, *STOPPED)
+    assert (run.status, used(harness, run)) == (RunStatus.DONE, 20 * CREDIT)
+    assert CLIP + picture <= 20 * CREDIT
+    control.regenerate(harness.services, run_id, 1, {}, "me")
+    assert has(harness, account)[1] == 24 * CREDIT
+    run = harness.until(run_id, *STOPPED)
+    assert run.status is RunStatus.DONE
+    assert 2 * (CLIP + picture) <= used(harness, run) <= 40 * CREDIT
+    assert has(harness, account)[1] == 0
     assert balanced(harness)
 
 
