@@ -269,7 +269,7 @@ def regenerate(
 
 def _with_pictures(tx: Tx, run: Run, more: Plan) -> Run:
     """What its pictures may cost grows with each take."""
-    if more.picture_model is None:
+    if more.picture_model is None or run.plan is None:
         return run
     plan = replace(
         run.known_plan,

@@ -45,7 +45,7 @@ def plan(services: Services, tx: Tx, run: Run, scene: Scene, changes: dict[str, 
     said = replace(scene, caption=made.scenes[0].caption, narration=made.scenes[0].narration)
     made = without_speech(made) if lines.is_bought(services, tx, run, said) else made
     # All its films are put together anew, and each may have a poster of its own.
-    pictured = posters.quoted(services, order, made, run.known_plan)
+    pictured = posters.quoted(services, order, made, run.plan or made)
     charge = services.prices.pictures(pictured.picture_micro)
     return replace(pictured, picture_charge_micro=charge)
 
