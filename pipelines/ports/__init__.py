@@ -35,7 +35,7 @@ from pipelines.ports.payments import (
 )
 from pipelines.ports.runtime import Clock, CrashPoints, Hints, Issuer
 from pipelines.ports.scene_writer import Brief, HookBrief, Moderator, PromptCheck, SceneWriter
-from pipelines.ports.speech import Speaker, Speech
+from pipelines.ports.speech import KnownVoice, Speaker, Speech
 from pipelines.ports.video import (
     Accept,
     Call,
@@ -85,6 +85,7 @@ __all__ = [
     "Intake",
     "Issuer",
     "Job",
+    "KnownVoice",
     "Links",
     "MediaInput",
     "MediaStore",

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Protocol
 
-from pipelines.domain.planning.narration import Line
+from pipelines.domain.planning.narration import Line, Said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownVoice:
+    """A voice that can be named. `minute_micro` is about what a minute of it costs, `silent` why it cannot be had."""
+
+    name: str
+    model: str
+    languages: str
+    timings: bool
+    minute_micro: int
+    silent: str | None
 
 
 class Speaker(Protocol):
     """A voice that was called, for the lines of one film."""
 
-    def say(self, line: Line, dest: Path) -> None:
-        """Write the line as a sound file. One call, never repeated by itself.
+    def say(self, line: Line, dest: Path) -> Said:
+        """Write the line as a sound file, and tell what is known of it. One call, never repeated by itself.
 
         Raises Refused, ProviderFailed, RateLimited, OutOfCredit, NotConfigured and Unavailable where nothing was
         bought, and Ambiguous where nobody knows.
@@ -37,11 +51,14 @@ class Speech(Protocol):
     def cannot_say(self, line: Line) -> str | None:
         """Why this line is not for this voice, such as its language; None where it is."""
 
-    def quote_micro(self, line: Line) -> int:
-        """What one try at the line costs at most."""
+    def quote_micro(self, line: Line, today: date) -> int:
+        """What one try at the line costs at most on that day."""
 
-    def cost_micro(self, line: Line, seconds: float) -> int:
+    def cost_micro(self, line: Line, seconds: float, said: Said, today: date) -> int:
         """What a line that came out so long has cost; at most its quote."""
+
+    def known(self, today: date) -> Sequence[KnownVoice]:
+        """Every voice that is listed, whether it can be had or not."""
 
     def speaking(self, voice: str) -> AbstractContextManager[Speaker]:
         """Call a voice once for many lines. Raises NotConfigured and Unavailable."""

@@ -30,8 +30,12 @@ GEMINI_URL = "https://generativelanguage.googleapis.com"
 KIE_URL = "https://api.kie.ai"
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
 STRIPE_URL = "https://api.stripe.com"
+ELEVENLABS_URL = "https://api.elevenlabs.io"
 PUBLIC_ADDRESSES = frozenset(
-    {AIRTABLE_URL, AIRTABLE_CONTENT_URL, OPENAI_URL, GEMINI_URL, KIE_URL, OPENROUTER_URL, STRIPE_URL}
+    {
+        *(AIRTABLE_URL, AIRTABLE_CONTENT_URL, OPENAI_URL, GEMINI_URL, KIE_URL, OPENROUTER_URL, STRIPE_URL),
+        ELEVENLABS_URL,
+    }
 )
 """The vendors' own servers. They are outside, so they need no exemption from the guard against inside addresses."""
 
@@ -282,7 +286,7 @@ class Settings(BaseSettings):
     openai_webhook_secret: WebhookSecret | None = variable(
         VIDEO, "Secret of OpenAI's webhooks, starting with whsec_; two, separated by a comma, while rotating."
     )
-    gemini_api_key: SecretStr | None = variable(VIDEO, "Key for Gemini (Omni).")
+    gemini_api_key: SecretStr | None = variable(VIDEO, "Key for Gemini (Omni, and its voices).")
     gemini_base_url: Address = variable(VIDEO, "Address of the Gemini API.", GEMINI_URL)
     gemini_webhook_secret: WebhookSecret | None = variable(
         VIDEO, "Secret of Gemini's webhooks, starting with whsec_; two, separated by a comma, while rotating."
@@ -416,6 +420,8 @@ class Settings(BaseSettings):
         "What it charges for a million characters, in dollars; 0 for a server of your own. Without it only models are "
         "used whose price is known here.",
     )
+    elevenlabs_api_key: SecretStr | None = variable(FILMS, "Key for the voices of ElevenLabs.")
+    elevenlabs_base_url: Address = variable(FILMS, "Address of ElevenLabs' API.", ELEVENLABS_URL)
     speech_voice: str = variable(
         FILMS, "Who speaks where Voiceover is ticked and the row names no Voice: provider/voice.", "local/heart"
     )
@@ -569,6 +575,7 @@ class Settings(BaseSettings):
             "openrouter": (self.openrouter_base_url,),
             "veo": (self.google_cloud_base_url,),
             "speech": (self.speech_base_url,),
+            "elevenlabs": (self.elevenlabs_base_url,),
             "storage": (self.aws_endpoint_url,),
             "stripe": (self.stripe_base_url,),
             "moderation": (self.moderation_base_url,),

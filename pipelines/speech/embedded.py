@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from pipelines.domain.errors import NotConfigured, ProviderFailed, Unavailable
-from pipelines.domain.planning.narration import Line, is_english
+from pipelines.domain.planning.narration import Line, Said, Word, is_english
 
 VOICE = "local/heart"
 LONGEST_S = 60.0
@@ -80,7 +80,7 @@ class Narrator:
     asked: IO[str]
     answers: IO[str]
 
-    def say(self, line: Line, dest: Path) -> None:
+    def say(self, line: Line, dest: Path) -> Said:
         """Speak one line. Raises ProviderFailed for one that it cannot speak, and Unavailable when it has died."""
         if reason := cannot_say(line):
             raise ProviderFailed(reason, marketer=reason)
@@ -88,8 +88,11 @@ class Narrator:
             print(json.dumps({"text": line.text, "dest": str(dest)}), file=self.asked, flush=True)
         except OSError as error:
             raise Unavailable(f"the built-in voice has died: {error}") from error
-        if not self._answer() or not dest.exists():
+        answer = self._answer()
+        if not answer or not dest.exists():
             raise Unavailable("the built-in voice died or hung at a line")
+        times = zip(line.text.split(), json.loads(answer)["words"], strict=True)
+        return Said(words=tuple(Word(text=text, start=start, end=end) for text, (start, end) in times))
 
     def _answer(self) -> str:
         """Its next line; nothing when it is dead or takes too long."""

@@ -1,22 +1,31 @@
-"""All voices of a deployment, by the provider's part of their name."""
+"""All voices of a deployment, by the vendor's part of their name."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
+from importlib import import_module
+from typing import Protocol, cast
 
 from pipelines.domain.errors import NotConfigured
-from pipelines.domain.planning.narration import Line
-from pipelines.ports import Speaker, Speech
+from pipelines.domain.planning.narration import Line, Said
+from pipelines.ports import KnownVoice, Speaker, Speech
 from pipelines.settings import Settings
-from pipelines.speech import embedded, prices
+from pipelines.speech import embedded
+from pipelines.speech.catalogue import Chosen, Price, VoiceModel, choose, of_server, shipped
 
-SERVER = "speech/"
-_NAME = re.compile(r"[\w.:/-]{1,80}", re.ASCII)
-_NO_SERVER = "No voice service is set up here (SPEECH_BASE_URL and SPEECH_MODEL). Choose local/heart."
+SERVER = "speech"
 _NO_PRICE = "The price of the voice service is not known, so nothing is bought. Ask your operator."
+_A_MINUTE = 840
+"""Characters of a calm narrator."""
+
+
+class VendorModule(Protocol):
+    """What a module of this room has that speaks by a service."""
+
+    def speaking(self, settings: Settings, chosen: Chosen) -> AbstractContextManager[Speaker]:
+        """A client for the lines of one film."""
 
 
 class Voices(Speech):
@@ -24,7 +33,6 @@ class Voices(Speech):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._price = prices.price_of(settings)
 
     @property
     def default_voice(self) -> str:
@@ -35,31 +43,37 @@ class Voices(Speech):
         """Why there is no such voice here; None for one that there is."""
         if voice == embedded.VOICE:
             return None
-        if not voice.startswith(SERVER) or not _NAME.fullmatch(voice.removeprefix(SERVER)):
-            return f"There is no voice {voice!r} here. Choose {embedded.VOICE}, or speech/ and a voice of your service."
-        return None if self._settings.speech_base_url and self._settings.speech_model else _NO_SERVER
+        vendor, _, name = voice.partition("/")
+        if vendor not in shipped().vendors:
+            named = ", ".join(f"{one}/…" for one in shipped().vendors)
+            return f"There is no voice {voice!r} here. Choose {embedded.VOICE}, or a voice of {named}."
+        if missing := self._missing(vendor):
+            return f"No voice of {vendor} is set up here ({' and '.join(missing)}). Choose {embedded.VOICE}."
+        if choose(vendor, name, self._server_model(vendor)) is None:
+            some = ", ".join(f"{vendor}/{one}" for one in shipped().vendors[vendor].voices[:3])
+            return f"There is no voice {voice!r} here. Choose {embedded.VOICE}, or such as {some}."
+        return None
 
     def silent(self, voice: str, today: date) -> str | None:
         """Why a voice that there is cannot speak today; None where it can."""
         if voice == embedded.VOICE:
             return embedded.silent()
-        if self._price is None:
-            return _NO_PRICE
-        return self._price.instead if self._price.ends and today >= self._price.ends else None
+        model = self._chosen(voice).model
+        return model.ended(today) or (None if model.price_on(today) else _NO_PRICE)
 
     def cannot_say(self, line: Line) -> str | None:
-        """Why this line is not for this voice; None where it is. Voices of a server speak what they are asked."""
+        """Why this line is not for this voice; None where it is. Voices of a service speak what they are asked."""
         return embedded.cannot_say(line) if line.voice == embedded.VOICE else None
 
-    def quote_micro(self, line: Line) -> int:
-        """What one try at the line costs at most."""
-        paid = None if line.voice == embedded.VOICE else self._price
-        return paid.quote(len(line.text)) if paid else 0
+    def quote_micro(self, line: Line, today: date) -> int:
+        """What one try at the line costs at most on that day."""
+        price = self._price(line.voice, today)
+        return price.quote(len(line.text)) if price else 0
 
-    def cost_micro(self, line: Line, seconds: float) -> int:
+    def cost_micro(self, line: Line, seconds: float, said: Said, today: date) -> int:
         """What a line that came out so long has cost; at most its quote."""
-        paid = None if line.voice == embedded.VOICE else self._price
-        return paid.cost(len(line.text), seconds) if paid else 0
+        price = self._price(line.voice, today)
+        return price.cost(len(line.text), seconds, said) if price else 0
 
     @contextmanager
     def speaking(self, voice: str) -> Iterator[Speaker]:
@@ -68,20 +82,71 @@ class Voices(Speech):
             with embedded.speaking() as narrator:
                 yield narrator
             return
-        # httpx comes when it is needed: the web process asks for quotes only.
-        from pipelines.speech import server
-
         if reason := self.unknown(voice):
             raise NotConfigured(reason, marketer=reason)
-        with server.speaking(self._settings) as speaker:
+        chosen = self._chosen(voice)
+        # Loaded when it is needed, and httpx with it: the web process asks for quotes only.
+        name = shipped().vendors[chosen.vendor].module or chosen.vendor
+        module = cast("VendorModule", import_module(f"pipelines.speech.{name}"))
+        with module.speaking(self._settings, chosen) as speaker:
             yield speaker
+
+    def known(self, today: date) -> tuple[KnownVoice, ...]:
+        """Every voice that is listed, whether it can be had or not."""
+        heart = KnownVoice(
+            name=embedded.VOICE,
+            model="hibari",
+            languages="English",
+            timings=True,
+            minute_micro=0,
+            silent=embedded.silent(),
+        )
+        return (heart, *(voice for vendor in shipped().vendors for voice in self._known_of(vendor, today)))
+
+    def _known_of(self, vendor: str, today: date) -> Iterator[KnownVoice]:
+        missing = " and ".join(self._missing(vendor))
+        set_to = self._server_model(vendor)
+        for place, model in enumerate((set_to,) if set_to else shipped().models_of(vendor)):
+            price = model.price_on(today)
+            silent = f"needs {missing}" if missing else model.ended(today) or (None if price else _NO_PRICE)
+            for name in shipped().vendors[vendor].voices:
+                yield KnownVoice(
+                    name=f"{vendor}/{name}" if place == 0 else f"{vendor}/{model.model}/{name}",
+                    model=model.model,
+                    languages=model.languages,
+                    timings=model.timings,
+                    minute_micro=price.cost(_A_MINUTE, 60.0, Said()) if price else 0,
+                    silent=silent,
+                )
 
     def check(self, today: date) -> str:
         """Whether the usual voice can be had."""
-        for reason in (self.unknown(self.default_voice), self.silent(self.default_voice, today)):
-            if reason:
-                raise NotConfigured(reason)
-        return f"{self.default_voice} speaks where Voiceover is ticked"
+        reason = self.unknown(self.default_voice) or self.silent(self.default_voice, today)
+        if reason:
+            raise NotConfigured(reason)
+        others = [vendor for vendor in shipped().vendors if not self._missing(vendor)]
+        more = f"; set up: {', '.join(others)}" if others else ""
+        return f"{self.default_voice} speaks where Voiceover is ticked{more}"
+
+    def _price(self, voice: str, today: date) -> Price | None:
+        return None if voice == embedded.VOICE else self._chosen(voice).model.price_on(today)
+
+    def _missing(self, vendor: str) -> list[str]:
+        needed = shipped().vendors[vendor].needs
+        return [name for name in needed if getattr(self._settings, name.lower()) is None]
+
+    def _server_model(self, vendor: str) -> VoiceModel | None:
+        """What a server of `/audio/speech` was set to; None for vendors whose models are listed."""
+        settings = self._settings
+        if vendor != SERVER or settings.speech_base_url is None or settings.speech_model is None:
+            return None
+        return of_server(settings.speech_base_url, settings.speech_model, settings.speech_usd_per_million)
+
+    def _chosen(self, voice: str) -> Chosen:
+        """A voice that is known here; one that was set up when it was ordered may be so no more."""
+        vendor, _, name = voice.partition("/")
+        found = choose(vendor, name, self._server_model(vendor)) if vendor in shipped().vendors else None
+        return found or Chosen(vendor, name, VoiceModel(vendor=vendor, model=vendor))
 
 
 def build_speech(settings: Settings) -> Voices:

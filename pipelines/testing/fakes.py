@@ -14,12 +14,13 @@ from pathlib import Path
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.keys import storage_folder
 from pipelines.domain.planning.cast import CastMember
-from pipelines.domain.planning.narration import Line, is_english
+from pipelines.domain.planning.narration import Line, Said, Word, is_english
 from pipelines.domain.planning.pictures import PictureRequest
 from pipelines.domain.state.action_link import ActionLink
 from pipelines.ports import (
     Brief,
     HookBrief,
+    KnownVoice,
     MediaInput,
     MediaStore,
     Message,
@@ -240,7 +241,7 @@ class ScriptedSpeech(Speech):
         """Both speak English."""
         return None if is_english(line.text) else f"{line.voice} speaks English only."
 
-    def quote_micro(self, line: Line) -> int:
+    def quote_micro(self, line: Line, today: date) -> int:  # noqa: ARG002 - a port
         """The price of a line."""
         return 0 if line.voice == "local/heart" else self.price_micro
 
@@ -250,11 +251,15 @@ class ScriptedSpeech(Speech):
         self.calls.append(voice)
         yield self
 
-    def cost_micro(self, line: Line, seconds: float) -> int:  # noqa: ARG002 - a port
+    def cost_micro(self, line: Line, seconds: float, said: Said, today: date) -> int:  # noqa: ARG002 - a port
         """As quoted."""
-        return self.quote_micro(line)
+        return self.quote_micro(line, today)
 
-    def say(self, line: Line, dest: Path) -> None:
+    def known(self, today: date) -> Sequence[KnownVoice]:  # noqa: ARG002 - a port
+        """None is listed."""
+        return ()
+
+    def say(self, line: Line, dest: Path) -> Said:
         """A tone of the line's length."""
         act, self.meanwhile = self.meanwhile, None
         if act is not None:
@@ -268,6 +273,12 @@ class ScriptedSpeech(Speech):
             file.setsampwidth(2)
             file.setframerate(8000)
             file.writeframes(b"\x00\x20\x00\xe0" * round(seconds * 4000))
+        return Said(
+            words=tuple(
+                Word(text=word, start=place / 2.5, end=(place + 1) / 2.5)
+                for place, word in enumerate(line.text.split())
+            )
+        )
 
     def check(self, today: date) -> str:  # noqa: ARG002 - a port
         """All is well."""

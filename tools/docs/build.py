@@ -24,6 +24,7 @@ from tools.docs import (
     models,
     railway,
     settings,
+    voices,
 )
 from tools.stack import ROOT
 
@@ -42,6 +43,7 @@ MODULES = (
     crash_points,
     railway,
     settings,
+    voices,
 )
 PAGES: Mapping[Path, Callable[[], str]] = {
     path: text for module in (*MODULES, index) for path, text in module.PAGES.items()

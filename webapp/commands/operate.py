@@ -1,8 +1,9 @@
-"""`flask ledger`, `storage`, `models`, `stop`, `bases`: operating a deployment."""
+"""`flask ledger`, `storage`, `models`, `voices`, `stop`, `bases`: operating a deployment."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +32,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
 ledger_group = Group("ledger", OPERATORS, help="What was spent and what is set aside.", alone="audit")
 storage_group = Group("storage", OPERATORS, help="Clips and films in storage.", alone="check")
 models_group = Group("models", OPERATORS, help="The catalogue of models.", alone="list")
+voices_group = Group("voices", OPERATORS, help="Who can speak over a film.", alone="list")
 stop_group = Group(
     "stop", OPERATORS, help="The Stop switch: while it is on, nothing new is bought anywhere.", alone="status"
 )
@@ -200,6 +202,31 @@ def models_list(*, json_: bool) -> None:
     show(found.model_dump(), json_=json_, table=lambda: print_table(columns, rows))
 
 
+@voices_group.command("list")
+@as_json
+@reports_errors
+def voices_list(*, json_: bool) -> None:
+    """Every voice that is listed: whether it can be had today, about what a minute of it costs, and its languages."""
+    core = services()
+    found = core.speech.known(core.today)
+    rows = [
+        [
+            voice.name,
+            "no" if voice.silent else "default" if voice.name == core.speech.default_voice else "yes",
+            money(voice.minute_micro) if voice.minute_micro else "" if voice.silent else "free",
+            voice.languages,
+            voice.model,
+            voice.silent or "",
+        ]
+        for voice in found
+    ]
+    columns = ("voice", "can speak", "a minute", "languages", "model", "")
+    listed = [{**asdict(voice), "minute_usd": dollars(voice.minute_micro)} for voice in found]
+    for voice in listed:
+        del voice["minute_micro"]
+    show({"voices": listed}, json_=json_, table=lambda: print_table(columns, rows))
+
+
 @models_group.command("offered")
 @click.argument("provider")
 @as_json
@@ -313,4 +340,4 @@ def bases_remove(base_id: str, *, json_: bool) -> None:
     show({"base_id": base_id, "removed": True}, json_=json_, table=lambda: click.echo(f"{base_id} is forgotten."))
 
 
-GROUPS = (ledger_group, storage_group, models_group, stop_group, bases_group)
+GROUPS = (ledger_group, storage_group, models_group, voices_group, stop_group, bases_group)

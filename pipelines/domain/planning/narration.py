@@ -15,6 +15,9 @@ WORDS_PER_S, CJK_PER_S = 2.3, 4.5
 FASTEST = 1.15
 """A line may be spoken so much faster before anybody hears it."""
 
+UNSAID = "en"
+"""The language of a line of which nobody says it. A service that reads many finds out by itself."""
+
 _CJK = re.compile(r"[\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 _WORD = re.compile(r"[^\W\d_]+")
 _ENGLISH = frozenset(
@@ -39,7 +42,25 @@ class Line:
 
     text: str = ""
     voice: str = ""
-    language: str = "en"
+    language: str = UNSAID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A word of a line, and from when to when it is said, in seconds from the sound's start."""
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a voice tells of a line beside its sound: when each word is said, and the tokens that it used."""
+
+    words: tuple[Word, ...] = ()
+    text_tokens: int = 0
+    audio_tokens: int = 0
 
 
 def spoken(narration: str | None, caption: str | None) -> str | None:

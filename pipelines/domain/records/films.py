@@ -10,7 +10,7 @@ from pipelines.domain.footage import Footage, Verdict
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, Reason, RunSource, RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.clip_settings import SceneSettings
-from pipelines.domain.planning.narration import Line
+from pipelines.domain.planning.narration import Line, Word
 from pipelines.domain.planning.pictures import PictureRequest
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.planning.script import Script
@@ -265,6 +265,8 @@ class Purchase(Leased):
     file: str | None = None
     """The key of what was bought, in our storage."""
     seconds: float = 0.0
+    words: tuple[Word, ...] = ()
+    """When each word is said, where the voice tells."""
     error: str | None = None
     created_at: float = 0.0
     updated_at: float = 0.0

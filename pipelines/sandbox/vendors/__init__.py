@@ -9,7 +9,7 @@ from pathlib import Path
 
 import flask
 
-from pipelines.sandbox.vendors import byteplus, control, fal, minimax
+from pipelines.sandbox.vendors import byteplus, control, elevenlabs, fal, minimax
 from pipelines.sandbox.vendors.google import gemini, veo
 from pipelines.sandbox.vendors.kernel.engine import Engine, engine
 from pipelines.sandbox.vendors.kie import server as kie
@@ -28,7 +28,7 @@ def register(app: flask.Flask, *, public_url: Callable[[], str]) -> None:
     folder = app.config.get("STATE_DIR") or os.environ.get("SANDBOX_STATE")
     found = Engine(Path(folder) if folder else None, public_url)
     app.extensions["sandbox_vendors"] = found
-    for vendor in (openai, gemini, kie, openrouter, veo, minimax, byteplus, fal):
+    for vendor in (openai, gemini, kie, openrouter, veo, minimax, byteplus, fal, elevenlabs):
         vendor.register(app, found)
     app.register_blueprint(control.blueprint())
     found.resume()

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from pipelines.sandbox.vendors.kernel.engine import DEAD_LINKS, engine
 
-VENDORS = ("openai", "gemini", "kie", "openrouter", "veo", "minimax", "byteplus", "fal")
+VENDORS = ("openai", "gemini", "kie", "openrouter", "veo", "minimax", "byteplus", "fal", "elevenlabs")
 
 
 def blueprint() -> flask.Blueprint:

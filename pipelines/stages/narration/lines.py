@@ -59,7 +59,7 @@ def _priced(services: Services, plan: Plan, voice: str, lines: Sequence[Line]) -
         reason = f"Nothing is spoken: {unsaid[0]}" if unsaid else NOTHING_TO_SAY
         return replace(plan, warnings=(*plan.warnings, reason))
     asked = [*lines, *(Line(text=" " * most_characters(scene.seconds), voice=voice) for scene in unwritten)]
-    micro = sum(services.speech.quote_micro(line) for line in asked) * TRIES
+    micro = sum(services.speech.quote_micro(line, services.today) for line in asked) * TRIES
     return with_speech(plan, f"{VOICEOVER}{len(asked) - len(unsaid)} × {voice}", micro)
 
 
@@ -71,7 +71,7 @@ def priced(services: Services, tx: Tx, run: Run, scene: Scene, *, at_most: int |
     line = line_of(scene, voice) if voice else None
     if line is None or is_bought(services, tx, run, scene):
         return scene
-    micro = services.speech.quote_micro(line) * TRIES
+    micro = services.speech.quote_micro(line, services.today) * TRIES
     charge = services.prices.speech(micro)
     charge = charge if at_most is None else min(charge, at_most)
     return replace(scene, settings=replace(scene.settings, speech_micro=micro, speech_charge_micro=charge))
@@ -116,7 +116,7 @@ def line_of(scene: Scene, voice: str) -> Line | None:
 
 def _order(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, line: Line) -> None:
     mark = fingerprint(line, run.account_id)
-    reserve = services.speech.quote_micro(line)
+    reserve = services.speech.quote_micro(line, services.today)
     tx.purchases.add(
         Purchase(
             id=new_id("pur"),

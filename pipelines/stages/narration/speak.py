@@ -16,6 +16,7 @@ from pathlib import Path
 from pipelines.domain.errors import Ambiguous, Busy, InvalidOrder, ReelgridError, Retryable, UnplayableMedia
 from pipelines.domain.keys import storage_folder
 from pipelines.domain.lifecycle import MOVING, OPEN_PURCHASE, GenerationStatus
+from pipelines.domain.planning.narration import Said
 from pipelines.domain.records import Purchase, Run
 from pipelines.ports import Speaker, Tx, log_context
 from pipelines.stages.files import keep
@@ -125,7 +126,7 @@ def _was_answered(services: Services, actor: Actor, run: Run, asked: Purchase) -
             return False
     except Ambiguous:
         return False
-    insist(lambda: _commit(services, actor, run, asked, key, seconds))
+    insist(lambda: _commit(services, actor, run, asked, key, seconds, Said()))
     answer.unlink(missing_ok=True)
     return True
 
@@ -167,8 +168,13 @@ def _say_all(services: Services, actor: Actor, run: Run, open_ones: Sequence[Pur
     """The line that stands for all comes last: as long as it is open, nobody else speaks."""
     settled = [_settled(services, actor, run, one) for one in (*open_ones[1:], open_ones[0])]
     planned = [one for one in settled if one.status is _G.PLANNED]
-    if planned:
-        with services.speech.speaking(planned[0].request.voice) as speaker:
+    voice = planned[0].request.voice if planned else ""
+    if planned and (ended := services.speech.silent(voice, services.today)):
+        with services.store.write() as tx:
+            for one in planned:
+                _end(tx, actor, run, one, ended, ended)
+    elif planned:
+        with services.speech.speaking(voice) as speaker:
             for one in planned:
                 if not _was_said_before(services, actor, run, one, open_ones[0].id):
                     _say(services, actor, run, speaker, one, open_ones[0].id)
@@ -189,7 +195,9 @@ def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: P
     if bought.reserve_micro:
         scratch.must_have_room(services, ROOM_BYTES)
     intent_at = services.clock.now()
-    asked = replace(bought, status=_G.SUBMITTING, tries=bought.tries + 1, intent_at=intent_at)
+    # Quoted on another day, it may cost more by now.
+    reserve = max(bought.reserve_micro, services.speech.quote_micro(bought.request, services.today))
+    asked = replace(bought, status=_G.SUBMITTING, tries=bought.tries + 1, intent_at=intent_at, reserve_micro=reserve)
     with services.store.write() as tx:
         _must_lead(tx, actor, leader)
         if bought.reserve_micro:
@@ -201,7 +209,7 @@ def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: P
     answer = _answer(services, key)
     try:
         with scratch.draft(services, "sounds", f"{bought.id}.wav") as path:
-            speaker.say(bought.request, path)
+            said = speaker.say(bought.request, path)
             path.replace(answer)
         services.points.reach("speech.said", run=run.id, purchase=bought.id)
         seconds = _length_of(services, answer)
@@ -216,7 +224,7 @@ def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: P
     # it, or storage stays away, it lies here until there is.
     insist(lambda: keep.keep(services, run.id, answer, key, "audio/wav"))
     services.points.reach("speech.stored", run=run.id, purchase=bought.id)
-    insist(lambda: _commit(services, actor, run, asked, key, seconds))
+    insist(lambda: _commit(services, actor, run, asked, key, seconds, said))
     answer.unlink(missing_ok=True)
     services.points.reach("speech.committed", run=run.id, purchase=bought.id)
 
@@ -230,12 +238,13 @@ def _must_lead(tx: Tx, actor: Actor, leader: str) -> None:
 
 def _begin(tx: Tx, actor: Actor, run: Run, planned: Purchase, asked: Purchase) -> bool:
     """The intent, and the money for it; False where there is none for it, or somebody else has begun it."""
-    if ledger.held(tx, run) < planned.reserve_micro:
+    if ledger.held(tx, run) < asked.reserve_micro:
         _end(tx, actor, run, planned, "the hold does not reach", NO_MONEY)
         return False
-    if not transition_purchase(tx, actor, planned, _G.SUBMITTING, tries=asked.tries, intent_at=asked.intent_at):
+    begun = {"tries": asked.tries, "intent_at": asked.intent_at, "reserve_micro": asked.reserve_micro}
+    if not transition_purchase(tx, actor, planned, _G.SUBMITTING, **begun):
         return False
-    ledger.reserve_line(tx, asked.intent_at or actor.now, run, planned.reserve_micro)
+    ledger.reserve_line(tx, asked.intent_at or actor.now, run, asked.reserve_micro)
     return True
 
 
@@ -258,7 +267,7 @@ def _was_said_before(services: Services, actor: Actor, run: Run, planned: Purcha
     with services.store.write() as tx:
         _must_lead(tx, actor, leader)
         if _begin(tx, actor, run, planned, asked):
-            _close_fetched(services, tx, actor, run, asked, key, seconds)
+            _close_fetched(services, tx, actor, run, asked, key, seconds, Said())
     return True
 
 
@@ -286,16 +295,17 @@ def _answer(services: Services, key: str) -> Path:
     return services.work / "sounds" / key.rpartition("/")[2]
 
 
-def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, key: str, seconds: float) -> None:
+def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, key: str, seconds: float, said: Said) -> None:
     with services.store.write() as tx:
-        _close_fetched(services, tx, replace(actor, now=services.clock.now()), run, asked, key, seconds)
+        _close_fetched(services, tx, replace(actor, now=services.clock.now()), run, asked, key, seconds, said)
 
 
 def _close_fetched(
-    services: Services, tx: Tx, actor: Actor, run: Run, asked: Purchase, key: str, seconds: float
+    services: Services, tx: Tx, actor: Actor, run: Run, asked: Purchase, key: str, seconds: float, said: Said
 ) -> None:
-    done = {"file": key, "seconds": seconds, "error": None, "next_at": None, **FREE}
-    cost = services.speech.cost_micro(asked.request, seconds)
+    done = {"file": key, "seconds": seconds, "words": said.words, "error": None, "next_at": None, **FREE}
+    # The day may have changed since it was asked for, and its price: never more than was set aside.
+    cost = min(asked.reserve_micro, services.speech.cost_micro(asked.request, seconds, said, services.today))
     if not _close(tx, actor, run, asked, _G.FETCHED, cost, **done):
         return
     bought = tx.purchases.get(asked.id) or asked

@@ -247,3 +247,34 @@ def test_a_scene_that_another_model_makes_keeps_its_line_and_its_silence(tmp_pat
     assert (run.status.value, scene.model) == ("done", "other/film")
     assert (scene.settings.speech_micro, scene.settings.quiet) == (2 * LINE, True)
     assert all("No dialogue, no voice-over" in prompt for prompt in house.vendor("other").prompts)
+
+
+@pytest.mark.parametrize(("factor", "said"), [(2, 2), (4, 1)])
+def test_a_line_that_costs_more_by_now_is_said_as_long_as_the_hold_reaches(
+    factor: int, said: int, house: StageHarness
+) -> None:
+    """As when a price changes with the year between the quote and the line: four tries were set aside for two lines."""
+
+    def dearer() -> None:
+        voice(house).price_micro = factor * LINE
+
+    voice(house).meanwhile = dearer
+    run = narrated(house, "A fox wakes up.", "It runs.")
+    assert (run.status.value, len(voice(house).said)) == ("done", said)
+    assert spent(house, run) == 2 * CLIP + LINE + (said - 1) * factor * LINE
+    assert spent(house, run) <= (run.quote_micro or 0)
+    assert (house.held(), house.balanced()) == (0, True)
+    assert ("set aside" in house.cells(run.record_id or "")["Status Detail"]) is (said == 1)
+
+
+def test_a_voice_that_ends_before_the_second_try_is_not_asked_again(house: StageHarness) -> None:
+    def ends() -> None:
+        voice(house).away = "The voice has ended on 2027-01-06."
+        raise Ambiguous("lost")
+
+    voice(house).meanwhile = ends
+    run = narrated(house, "A fox wakes up.")
+    assert (run.status.value, voice(house).said) == ("done", [])
+    assert spent(house, run) == CLIP + LINE
+    assert (house.held(), house.balanced()) == (0, True)
+    assert "has ended on 2027-01-06" in house.cells(run.record_id or "")["Status Detail"]

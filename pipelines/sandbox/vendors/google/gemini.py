@@ -20,7 +20,7 @@ from pipelines.sandbox.vendors.common.content import send
 from pipelines.sandbox.vendors.common.frames import frame
 from pipelines.sandbox.vendors.common.gate import mount, open_route
 from pipelines.sandbox.vendors.common.references import image_from_base64, image_from_url
-from pipelines.sandbox.vendors.google import gemini_hooks, images
+from pipelines.sandbox.vendors.google import gemini_hooks, gemini_speech, images
 from pipelines.sandbox.vendors.google.gemini_errors import VENDOR, api_key, shape
 from pipelines.sandbox.vendors.kernel.clips import thumbnail_png
 from pipelines.sandbox.vendors.kernel.engine import DAY_S, DEAD_LINKS, Engine, VendorSays, engine, link_is_late
@@ -72,6 +72,9 @@ def create(version: str) -> Response:
     body = flask.request.get_json(silent=True)
     if not isinstance(body, dict):
         raise VendorSays("invalid", "Invalid JSON payload received.")
+    model = str(body.get("model", "")).removeprefix("models/")
+    if model in gemini_speech.USD_PER_M:
+        return flask.jsonify(gemini_speech.interaction(model, body))
     job = engine().take(_order(body))
     if body.get("background"):
         return flask.jsonify(interaction(job, job.at_create))

@@ -1,24 +1,12 @@
-"""OpenAI's voices: `POST /audio/speech`, answered with sound at once.
-
-In the text `[[refuse]]` is declined, `[[slow]]` takes three seconds, `[[lost]]` is billed and the connection dropped,
-and `[[corrupt]]` answers with what is no sound; the last two the first time for a text, `:always` every time.
-"""
+"""OpenAI's voices: `POST /audio/speech`, answered with sound at once."""
 
 from __future__ import annotations
-
-import array
-import io
-import math
-import secrets
-import time
-import wave
 
 import flask
 from werkzeug.wrappers import Response
 
-from pipelines.sandbox.vendors.kernel import magic
-from pipelines.sandbox.vendors.kernel.engine import LostReply, VendorSays, engine
-from pipelines.sandbox.vendors.kernel.state import TextUse
+from pipelines.sandbox.vendors.common import spoken
+from pipelines.sandbox.vendors.kernel.engine import VendorSays
 from pipelines.sandbox.vendors.openai.common import VENDOR, json_body
 
 # $/M characters; the first is billed by the minute, at about this much.
@@ -38,8 +26,7 @@ VOICES = [
     "marin",
     "cedar",
 ]
-MOST, RATE, SLOW_S = 4096, 24_000, 3.0
-_CHARACTERS_PER_S = 14.0
+MOST = 4096
 
 
 def routes(blueprint: flask.Blueprint) -> None:
@@ -57,48 +44,5 @@ def speak() -> Response:
         raise VendorSays("invalid", f"String should have 1 to {MOST} characters.", param="input")
     if voice not in VOICES:
         raise VendorSays("invalid", f"Voice must be one of {', '.join(VOICES)}.", param="voice")
-    if "refuse" in magic.words(text):
-        raise VendorSays("refused", "Your request was rejected by our safety system.", param="input")
-    if "slow" in magic.words(text):
-        time.sleep(SLOW_S)
-    _charge(str(model), len(text))
-    if _happens(text, "lost"):
-        raise LostReply("lost", "The line was spoken; the answer is lost.")
-    sound = b"RIFF" + bytes(60) if _happens(text, "corrupt") else _tone(magic.without(text))
+    sound = spoken.sound_of(VENDOR, str(model), text, len(text) * PRICES[str(model)] / 1_000_000)
     return flask.Response(sound, content_type="audio/wav")
-
-
-def _happens(text: str, word: str) -> bool:
-    said = magic.words(text)
-    return word in said and (said[word] == "always" or engine().books.first_time(f"speech|{word}|{text}"))
-
-
-def _charge(model: str, characters: int) -> None:
-    usd = characters * PRICES[model] / 1_000_000
-    use = TextUse(
-        id=secrets.token_hex(12),
-        model=model,
-        route="audio/speech",
-        input_tokens=characters,
-        output_tokens=0,
-        usd=usd,
-        at=time.time(),
-    )
-    engine().counts.kind(VENDOR, "speech")
-    engine().books.save_text(use)
-
-
-def _tone(text: str) -> bytes:
-    """A hum that rises and falls with each word."""
-    seconds = max(0.5, len(text) / _CHARACTERS_PER_S)
-    waves = (
-        round(6000 * abs(math.sin(math.pi * 2.4 * at / RATE)) * math.sin(2 * math.pi * 180 * at / RATE))
-        for at in range(round(seconds * RATE))
-    )
-    file = io.BytesIO()
-    with wave.open(file, "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(RATE)
-        sound.writeframes(array.array("h", waves).tobytes())
-    return file.getvalue()

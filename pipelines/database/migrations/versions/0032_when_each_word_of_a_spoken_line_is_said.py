@@ -1,0 +1,19 @@
+"""When each word of a spoken line is said, where its voice tells."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0032"
+down_revision = "0031"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    # The default stays: a service of the version before, which still runs while this one starts, adds rows without it.
+    op.add_column("purchases", sa.Column("words", sa.JSON(none_as_null=True), nullable=False, server_default="[]"))
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("purchases") as batch:
+        batch.drop_column("words")
