@@ -25,7 +25,7 @@ PERSONAL: Mapping[str, tuple[str, ...]] = {
     "event_archive": ("detail",),
     "outbox": ("fields", "sent", "error"),
     "texts": ("answer",),
-    "purchases": ("request", "picture", "error", "fingerprint"),
+    "purchases": ("request", "picture", "words", "error", "fingerprint"),
     "shares": ("verdict_by", "verdict_words"),
     "comments": ("name", "words"),
     "notices": ("facts", "body", "address"),
