@@ -55,6 +55,20 @@ class PosterStyle(StrEnum):
     """A picture that an image model makes of that frame, with the title set over it."""
 
 
+class Mood(StrEnum):
+    """Music that is made here."""
+
+    CALM = "Calm"
+    WARM = "Warm"
+    BRIGHT = "Bright"
+    UPBEAT = "Upbeat"
+    DREAMY = "Dreamy"
+    DRAMATIC = "Dramatic"
+
+
+MADE_MUSIC = {f"local/{mood.value.lower()}": mood for mood in Mood}
+"""How music that is made here is named where a file could be."""
+
 LOGO_OPACITY = 0.85
 """Of a logo, unless said: 0 is invisible, 1 hides all behind it."""
 

@@ -19,6 +19,7 @@ from pipelines.domain.footage import (
     FilmPlan,
     FilmReport,
     Footage,
+    Mood,
     Poster,
     Prepared,
     Target,
@@ -55,6 +56,12 @@ class MediaEditor:
         from pipelines.media.audio.music import music_loudness
 
         music_loudness(path)
+
+    def make_music(self, mood: Mood, dest: Path) -> None:
+        """Write the music of a mood."""
+        from pipelines.media.audio.mood import write_music
+
+        write_music(mood, dest)
 
     def sound_seconds(self, path: Path) -> float:
         """How long a sound is, heard to its end. Raises `UnplayableMedia`."""

@@ -14,6 +14,7 @@ from pipelines.domain.footage import (
     FilmPlan,
     FilmReport,
     Footage,
+    Mood,
     Poster,
     Prepared,
     Target,
@@ -41,6 +42,9 @@ class FilmEditor(Protocol):
 
     def check_music(self, path: Path) -> None:
         """Raise `InvalidOrder` when the file is no music that can be laid under a film."""
+
+    def make_music(self, mood: Mood, dest: Path) -> None:
+        """Write the music of a mood, whose end leads into its beginning."""
 
     def sound_seconds(self, path: Path) -> float:
         """How long a sound is. Raises `UnplayableMedia` for what is none, or silent, or broken off."""

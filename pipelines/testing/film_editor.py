@@ -15,6 +15,7 @@ from pipelines.domain.footage import (
     FilmPlan,
     FilmReport,
     Footage,
+    Mood,
     Poster,
     Prepared,
     Target,
@@ -68,6 +69,10 @@ class QuietFilmEditor:
         """Anything but an empty file."""
         if not path.stat().st_size:
             raise InvalidOrder([Problem("Music", "The file has no music we can play; use MP3, M4A, WAV, OGG or FLAC.")])
+
+    def make_music(self, mood: Mood, dest: Path) -> None:
+        """Its name."""
+        dest.write_text(mood.value)
 
     def sound_seconds(self, path: Path) -> float:
         """Of a WAV file."""

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pipelines.domain.errors import InvalidOrder
-from pipelines.domain.footage import FilmPlan
+from pipelines.domain.footage import FilmPlan, Mood
+from pipelines.media.audio import mood as mood_music
 from pipelines.media.audio.chime import compose
 from pipelines.media.audio.loudness import Loudness, gain_db, measure_loudness
 from pipelines.media.audio.music import mix_music
@@ -106,6 +107,31 @@ def test_music_shorter_than_a_film_without_sound_is_repeated_under_it(song: Path
     heard = sound(film.path)
     assert len(heard) == pytest.approx(4 * 48_000, abs=1024)
     assert min(level_db(part(heard, at, at + 0.4)) for at in (0.5, 1.5, 2.5)) > -40
+
+
+@pytest.mark.parametrize("mood", list(Mood))
+def test_music_that_is_made_here_is_the_same_each_time_and_its_end_leads_into_its_beginning(mood: Mood) -> None:
+    made = mood_music.compose(mood)
+    assert np.array_equal(made, mood_music.compose(mood))
+    assert 25 < len(made) / 48_000 < 65
+    assert 0.4 < np.abs(made).max() <= 0.5
+    # No part of it is silent, and the step from its last sample to its first is as small as any other.
+    assert min(level_db(part(made, at, at + 1.0)) for at in range(int(len(made) / 48_000))) > -35
+    steps = np.abs(np.diff(made, axis=0))
+    assert np.abs(made[0] - made[-1]).max() <= np.quantile(steps, 0.99)
+
+
+def test_moods_sound_different() -> None:
+    starts = [mood_music.compose(mood)[:48_000] for mood in Mood]
+    assert not any(np.allclose(one, other, atol=0.05) for i, one in enumerate(starts) for other in starts[:i])
+
+
+def test_made_music_under_a_film_leaves_its_picture_and_length(film: Path, tmp_path: Path) -> None:
+    mood_music.write_music(Mood.CALM, tmp_path / "calm.wav")
+    mixed = mix_music(film, tmp_path / "calm.wav", tmp_path / "mixed.mp4")
+    assert shots.frame_hashes(mixed) == shots.frame_hashes(film)
+    assert abs(len(sound(mixed)) - len(sound(film))) <= 1024
+    assert level_db(part(sound(mixed), 7, 7.4)) > -40
 
 
 def test_loudness_agrees_with_the_standards_reference_tone(tmp_path: Path) -> None:

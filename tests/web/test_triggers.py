@@ -144,6 +144,7 @@ def test_a_master_prompt_is_quoted_at_once(harness: WebHarness) -> None:
         ({"master_prompt": "x", "logo": "file:///etc/passwd", "references": ["ftp://x"]}, {"logo", "references[0]"}),
         ({"master_prompt": "x", "references": ["https://x.test/a.png"] * 9}, {"references"}),
         ({"master_prompt": "x", "logo": "https://ex%00mple.test/a", "music": "https://x:99999/a"}, {"logo", "music"}),
+        ({"master_prompt": "x", "music": "local/polka"}, {"music"}),
         ({"master_prompt": "x", "transition": "Wipe", "transition_seconds": 9}, {"transition", "transition_seconds"}),
         ({"scene_count": 3}, {"record_id", "master_prompt"}),
     ],

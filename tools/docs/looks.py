@@ -25,6 +25,7 @@ from pipelines.domain.footage import (
     Footage,
     Lettering,
     Logo,
+    Mood,
     Poster,
     Transition,
     Voice,
@@ -333,6 +334,14 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "has sound of its own, faded out at the end. Above: the film's sound; below: with music."
         ),
         ("music",),
+    ),
+    (
+        "`Music Mood`",
+        (
+            f"Music that is made here, free of rights, where `Music` has no file: {', '.join(mood.value for mood in Mood)}. "
+            "The same mood is the same piece, and it fits any length."
+        ),
+        (),
     ),
     (
         "`Loudness`",

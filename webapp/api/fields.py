@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -77,6 +77,18 @@ def _address(text: str) -> str:
     if why := why_not(text):
         raise ValueError(f"{why}.")
     return text
+
+
+def _address_or(made: Collection[str]) -> Callable[[str], str]:
+    """An address, or one of the words that stand for a file that is made here."""
+
+    def check(text: str) -> str:
+        word = text.strip().casefold()
+        if word.startswith("local/") and word not in made:
+            raise ValueError(f"is not made here. Choose {', '.join(made)}, or give an address.")
+        return word if word in made else _address(text)
+
+    return check
 
 
 def _table(name: str) -> str:
@@ -220,6 +232,8 @@ def _type_of(kind: Kind, most: float | None) -> Any:
         case Choice(words, several=several):
             word = Annotated[Literal[words], _spelled(words)]  # type: ignore[valid-type]
             return Annotated[list[word], Field(max_length=len(words))] if several else word
+        case Files(made=made) if made:
+            return Annotated[str, Field(max_length=MAX_URL), AfterValidator(_address_or(made))]
         case Files(several=several):
             return Annotated[list[Url], Field(max_length=MAX_REFERENCES)] if several else Url
         case Box():

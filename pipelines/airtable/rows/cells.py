@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
@@ -192,15 +192,20 @@ def as_moment(value: Any) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def as_files(value: Any, kind: str) -> tuple[str, ...]:
-    """The URLs of attachments whose media type begins with `kind`, or of a cell that holds http(s) links."""
+def as_files(value: Any, kind: str, made: Container[str] = ()) -> tuple[str, ...]:
+    """The URLs of attachments whose media type begins with `kind`, or of a cell that holds http(s) links; or one of the
+    words that stand for a file that is made here.
+    """
     items = value if isinstance(value, (list, tuple)) else [value]
     attached = [item for item in items if isinstance(item, Mapping) and "url" in item and "filename" in item]
     if attached and len(attached) == len(items):
         return tuple(_attachment_url(item, kind) for item in attached)
     if nested := [item for item in items if isinstance(item, (list, tuple))]:
         return tuple(url for item in nested for url in as_files(item, kind))
-    links, rest = links_in(as_text(value) or "")
+    text = as_text(value) or ""
+    if text.casefold() in made:
+        return (text.casefold(),)
+    links, rest = links_in(text)
     if rest:
         raise Unreadable(f"must hold files or links that start with https://; it holds {_shown(rest[0])}")
     for link in links:
@@ -304,6 +309,6 @@ class Cells:
         moment: float | None = self._read(name, as_moment)
         return moment
 
-    def files(self, name: str, kind: str) -> tuple[str, ...]:
+    def files(self, name: str, kind: str, made: Container[str] = ()) -> tuple[str, ...]:
         """URLs of files of a kind such as `image/`. Airtable's own die after about two hours."""
-        return tuple(self._read(name, lambda value: as_files(value, kind) if value else ()) or ())
+        return tuple(self._read(name, lambda value: as_files(value, kind, made) if value else ()) or ())

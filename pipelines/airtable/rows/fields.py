@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -90,8 +90,8 @@ def _value(cells: Cells, name: str, kind: Kind) -> Any:
             return _hue(cells, name)
         case Choice(words, several=several, tidy=tidy):
             return (cells.choices if several else cells.choice)(name, words, tidy)
-        case Files(media_type, several):
-            return cells.files(name, media_type) if several else _one_file(cells, name, media_type)
+        case Files(media_type, several, made):
+            return cells.files(name, media_type) if several else _one_file(cells, name, media_type, made)
         case Box():
             return cells.flag(name)
 
@@ -120,8 +120,8 @@ def _scenes(cells: Cells, name: str) -> tuple[SceneOrder, ...]:
     return tuple(SceneOrder(prompt=prompt) for prompt in prompts)
 
 
-def _one_file(cells: Cells, name: str, kind: str) -> str | None:
-    found = cells.files(name, kind)
+def _one_file(cells: Cells, name: str, kind: str, made: Container[str]) -> str | None:
+    found = cells.files(name, kind, made)
     if len(found) > 1:
         cells.complain(name, f"takes one file; it holds {len(found)}")
     return found[0] if found else None

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.domain.brands.banned_words import banned_in, listed_words
 from pipelines.domain.brands.contrast import BLACK, LEAST, WHITE, contrast, hex_of, on_footage
-from pipelines.domain.footage import Captions, Colour, Corner
+from pipelines.domain.footage import MADE_MUSIC, Captions, Colour, Corner, Mood
 from pipelines.domain.orders.inputs import Api, Files, Hue, Text, among, given, inputs_of
 
 MAX_NAME, MAX_LINE, MAX_LIST = 200, 200, 4000
@@ -49,7 +49,10 @@ class Brand:
     intro: str | None = given("Intro", Text(MAX_LINE), "Words on a card before the first scene.",
         api=Api(most=MAX_LINE))
     outro: str | None = given("Outro", Text(MAX_LINE), "Words on a card after the last scene.", api=Api(most=MAX_LINE))
-    music: str | None = given("Music", Files("audio/"), "One sound file, laid under the video.", api=Api())
+    music: str | None = given("Music", Files("audio/", made=MADE_MUSIC, made_as="music_mood"),
+        "One sound file, laid under the video.", api=Api())
+    music_mood: Mood | None = given("Music Mood", among(Mood),
+        "Music that is made here, free of rights, where Music has no file.", api=Api())
     look: str | None = given("Look", Text(MAX_LIST, lines=True),
         "Goes into every prompt: light, lens, colours, mood.", api=Api(most=MAX_LIST))
     never_show: str | None = given("Never Show", Text(MAX_LIST, lines=True),
@@ -87,11 +90,13 @@ _LENT: Mapping[str, str] = {
     "logo": "logo",
     "logo_position": "logo_position",
     "music": "music",
+    "music_mood": "music_mood",
     "captions": "caption_style",
     "title_card": "intro",
     "end_card": "outro",
 }
 """Attributes of an order, and what of a brand they are where the order does not say."""
+_MUSIC = ("music", "music_mood")
 BRAND_LABELS: Mapping[str, str] = {item.name: item.label for item in inputs_of(Brand)}
 _HEX = re.compile(r"#([0-9A-F]{2})([0-9A-F]{2})([0-9A-F]{2})", re.ASCII)
 
@@ -100,6 +105,8 @@ def lent_by(brand: Brand, said: Sequence[str], style_notes: str | None) -> tuple
     """The brand as a run keeps it, and what it adds to an order that itself says what is in `said`. Its look goes with
     the order's own style notes, because both reach the prompts.
     """
+    # An order that says what music it wants gets none of the brand's.
+    said = (*said, *_MUSIC) if any(name in said for name in _MUSIC) else said
     free = {name: of for name, of in _LENT.items() if name not in said and getattr(brand, of) is not None}
     if "logo" not in (*said, *free):
         free.pop("logo_position", None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -80,6 +80,9 @@ class Files:
 
     media_type: str
     several: bool = False
+    made: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Words that stand for one that is made here, and what each is in the attribute `made_as`."""
+    made_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +149,12 @@ def inputs_of(record: type[Any]) -> tuple[Input, ...]:
 
 def values_of(record: type[Any], found: Mapping[str, Any]) -> dict[str, Any]:
     """What was given, as the order holds it; nothing where nothing was said."""
-    inputs = (item for item in inputs_of(record) if found.get(item.name) is not None)
-    return {item.name: _typed(item.kind, found[item.name]) for item in inputs}
+    inputs = [item for item in inputs_of(record) if found.get(item.name) is not None]
+    values = {item.name: _typed(item.kind, found[item.name]) for item in inputs}
+    for item in inputs:
+        if isinstance(item.kind, Files) and item.kind.made and values[item.name] in item.kind.made:
+            values.setdefault(item.kind.made_as, item.kind.made[values.pop(item.name)])
+    return values
 
 
 def _typed(kind: Kind, value: Any) -> Any:

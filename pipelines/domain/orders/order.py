@@ -9,7 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipelines.domain.footage import LOGO_OPACITY, Captions, Consistency, Corner, Fit, PosterStyle, Transition
+from pipelines.domain.footage import (
+    LOGO_OPACITY,
+    MADE_MUSIC,
+    Captions,
+    Consistency,
+    Corner,
+    Fit,
+    Mood,
+    PosterStyle,
+    Transition,
+)
 from pipelines.domain.orders.brand import Brand, BrandRow, lent_by
 from pipelines.domain.orders.inputs import (
     Api,
@@ -163,7 +173,12 @@ class Order:
         default=Corner.TOP_RIGHT, api=Api(), seen=True)
     logo_opacity: float = given("Logo Opacity", Percent(), "100% hides what is behind the logo. Empty: 85%.",
         default=LOGO_OPACITY, api=Api(), seen=True)
-    music: str | None = given("Music", Files("audio/"), "One sound file, laid under the video.", api=Api(), seen=True)
+    music: str | None = given("Music", Files("audio/", made=MADE_MUSIC, made_as="music_mood"),
+        "One sound file, laid under the video.",
+        api=Api(f"A sound file, laid under the video, or music that is made here: {', '.join(MADE_MUSIC)}."), seen=True)
+    music_mood: Mood | None = given("Music Mood", among(Mood),
+        "Music that is made here, free of rights, laid under the video; not where Music has a file. Empty: none.",
+        api=Api(), seen=True)
     title_card: str | None = given("Title Card", Text(), "Words on a card before the first scene. Empty: no card.",
         api=Api(most=_API_WORDS), seen=True)
     end_card: str | None = given("End Card", Text(), "Words on a card after the last scene. Empty: no card.",

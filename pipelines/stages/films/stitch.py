@@ -14,6 +14,7 @@ from pipelines.domain.errors import InvalidOrder, ReelgridError, Unavailable, Un
 from pipelines.domain.footage import Captions, FilmPlan, FilmReport, Verdict
 from pipelines.domain.keys import new_id, new_token, storage_folder
 from pipelines.domain.lifecycle import CutStatus, RunStatus
+from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.hooks import film_of
 from pipelines.domain.records import Clip, Cut, Run, Scene
 from pipelines.domain.state.delivery import JoinedScene, JoinReport
@@ -31,6 +32,9 @@ from pipelines.stages.narration import lines
 from pipelines.stages.spending import credit_book, ledger
 
 logger = logging.getLogger(__name__)
+
+MUSIC_EDITION = 1
+"""One more when what is composed for a mood changes: what a machine has made before is not taken for it."""
 
 BUSY_PAUSE_S = 0.2
 PICTURE_PAUSE_S = 2.0
@@ -260,18 +264,28 @@ def film_plan(services: Services, run: Run, name: str, scenes: Sequence[Scene], 
     film = timeline.shots(order, scenes)
     opening, *into, ending = timeline.joins(order, film)
     beside = order.captions is Captions.SIDECAR
-    music = scratch.local(services, order.music) if order.music else None
     return FilmPlan(
         target=target,
         pieces=tuple(_shown(services, run, shot, clips, name) for shot in film),
         boundaries=tuple(into),
         ends=(opening, ending),
         captions=tuple(shot.scene.caption if shot.scene and beside else None for shot in film),
-        music=music,
+        music=_music(services, order),
         disclosure=services.policy.disclosure,
         has_title_card=film[0].card is not None,
         has_end_card=film[-1].card is not None,
     )
+
+
+def _music(services: Services, order: Order) -> Path | None:
+    """The file that was given, else what is made here: once on this machine, the same each time."""
+    if order.music:
+        return scratch.local(services, order.music)
+    if order.music_mood is None:
+        return None
+    mood = order.music_mood
+    name = f"music-{MUSIC_EDITION}-{mood.value.lower()}.wav"
+    return scratch.made(services, name, lambda path: services.editor.make_music(mood, path))
 
 
 def _shown(services: Services, run: Run, shot: Shot, clip_of: Mapping[str, Clip], name: str) -> Path:

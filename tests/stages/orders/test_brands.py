@@ -251,3 +251,41 @@ def test_erasing_takes_the_font_as_well(harness: StageHarness) -> None:
     assert harness.services.media.stat(key) is not None
     erase(harness.services, BASE, record)
     assert harness.services.media.stat(key) is None
+
+
+@pytest.mark.parametrize(
+    ("of_brand", "of_row", "heard"),
+    [
+        ({"Music Mood": "Calm"}, {}, "Calm"),
+        ({"Music Mood": "Calm"}, {"Music Mood": "Upbeat"}, "Upbeat"),
+        ({"Music": file(MUSIC)}, {"Music Mood": "Upbeat"}, "Upbeat"),
+        ({"Music Mood": "Calm"}, {"Music": "local/dreamy"}, "Dreamy"),
+        ({"Music Mood": "Calm"}, {"Music": file(MUSIC)}, None),
+        ({"Music": "Local/Warm"}, {}, "Warm"),
+        ({}, {}, None),
+    ],
+)
+def test_made_music_is_that_of_the_row_else_of_the_brand(
+    of_brand: dict[str, object], of_row: dict[str, object], heard: str | None, harness: StageHarness
+) -> None:
+    _, run = harness.film(Prompt="A cat", Brand=[brand(harness, **of_brand)], **of_row)
+    assert run.status is RunStatus.DONE
+    (plan,) = harness.editor.films
+    if heard is None:
+        assert (plan.music is None) is (of_row == {})
+    else:
+        assert plan.music is not None
+        assert plan.music.read_text() == heard
+
+
+def test_made_music_buys_nothing_and_a_mood_that_there_is_not_is_named(harness: StageHarness) -> None:
+    record_id, run = harness.film(Prompt="A cat")
+    clips = len(harness.bought)
+    harness.airtable.edit("Videos", record_id, **{"Music Mood": "Warm"})
+    again = harness.make(record_id)
+    assert (again.status, len(harness.bought), again.quote_micro) == (RunStatus.DONE, clips, 0)
+    assert [plan.music is not None for plan in harness.editor.films] == [False, True]
+    harness.airtable.edit("Videos", record_id, Music="local/polka")
+    wrong = harness.make(record_id)
+    assert wrong.status is RunStatus.FAILED
+    assert "local/polka" in harness.cells(record_id)["Error"]
