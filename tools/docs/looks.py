@@ -338,7 +338,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "`Music Mood`",
         (
-            f"Music that is made here, free of rights, where `Music` has no file: {', '.join(mood.value for mood in Mood)}. "
+            f"Music that is made here, free of rights, where `Music` has no file: {', '.join(Mood)}. "
             "The same mood is the same piece, and it fits any length."
         ),
         (),

@@ -232,14 +232,18 @@ def _type_of(kind: Kind, most: float | None) -> Any:
         case Choice(words, several=several):
             word = Annotated[Literal[words], _spelled(words)]  # type: ignore[valid-type]
             return Annotated[list[word], Field(max_length=len(words))] if several else word
-        case Files(made=made) if made:
-            return Annotated[str, Field(max_length=MAX_URL), AfterValidator(_address_or(made))]
-        case Files(several=several):
-            return Annotated[list[Url], Field(max_length=MAX_REFERENCES)] if several else Url
+        case Files():
+            return _address_of(kind)
         case Box():
             return bool
         case SceneLines():
             raise TypeError("the API has no field for lines of scenes")
+
+
+def _address_of(files: Files) -> Any:
+    if files.made:
+        return Annotated[str, Field(max_length=MAX_URL), AfterValidator(_address_or(files.made))]
+    return Annotated[list[Url], Field(max_length=MAX_REFERENCES)] if files.several else Url
 
 
 def _between(low: float, high: float) -> Any:

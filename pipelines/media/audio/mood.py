@@ -161,7 +161,7 @@ def _pad(film: Samples, score: Score, chord: tuple[int, ...], at: int) -> None:
     """A chord that comes and goes with the bars beside it, a little out of tune between the ears."""
     bar = 2 * BEATS * score.eighth
     swell = round(bar * _SWELL)
-    times = np.arange(bar + swell, dtype=np.float32) / SAMPLE_RATE
+    times = _times(bar + swell)
     places = np.arange(bar + swell, dtype=np.float32)
     shape = np.minimum(1, np.minimum(places, bar + swell - places) / swell)
     shape = np.sin(shape * np.pi / 2).astype(np.float32)
@@ -170,7 +170,7 @@ def _pad(film: Samples, score: Score, chord: tuple[int, ...], at: int) -> None:
         for voice, tone in enumerate(chord):
             turn = 2 * np.pi * _hertz(score.root + tone + detune) * times + voice
             sound += (np.sin(turn) + 0.25 * np.sin(2 * turn) + 0.08 * np.sin(3 * turn)) / (1.6 + 0.4 * voice)
-        _add_to(film[:, ear], at - swell // 2, score.pad * 0.3 * sound * shape)
+        _add_to(film[:, ear], at - swell // 2, np.asarray(score.pad * 0.3 * sound * shape, dtype=np.float32))
 
 
 def _add(film: Samples, at: int, sound: Samples, side: float) -> None:
@@ -193,7 +193,7 @@ def _hertz(semitones: float) -> float:
 @cache
 def _plucked(hertz: float, decay_s: float) -> Samples:
     """A string: higher overtones fade sooner."""
-    times = np.arange(round(5 * decay_s * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
+    times = _times(round(5 * decay_s * SAMPLE_RATE))
     sound = np.zeros_like(times)
     for overtone, level in ((1, 1.0), (2, 0.45), (3, 0.2), (4, 0.1)):
         fade = np.exp(-times * overtone**0.7 / decay_s)
@@ -203,17 +203,22 @@ def _plucked(hertz: float, decay_s: float) -> Samples:
 
 @cache
 def _kick() -> Samples:
-    times = np.arange(round(0.35 * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
+    times = _times(round(0.35 * SAMPLE_RATE))
     turn = 2 * np.pi * (48 * times + 2.2 * (1 - np.exp(-times / 0.035)))
     return np.asarray(np.sin(turn) * np.exp(-times / 0.11) * _edges(times), dtype=np.float32)
 
 
 @cache
 def _hat() -> Samples:
-    times = np.arange(round(0.12 * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
+    times = _times(round(0.12 * SAMPLE_RATE))
     noise = np.random.default_rng(0).standard_normal(len(times) + 1)
     # The difference of neighbours leaves what is high.
     return np.asarray(np.diff(noise) * 0.5 * np.exp(-times / 0.025) * _edges(times), dtype=np.float32)
+
+
+def _times(samples: int) -> Samples:
+    """In seconds."""
+    return np.asarray(np.arange(samples) / SAMPLE_RATE, dtype=np.float32)
 
 
 def _edges(times: Samples) -> Samples:

@@ -279,7 +279,7 @@ def test_made_music_is_that_of_the_row_else_of_the_brand(
 
 
 def test_made_music_buys_nothing_and_a_mood_that_there_is_not_is_named(harness: StageHarness) -> None:
-    record_id, run = harness.film(Prompt="A cat")
+    record_id, _ = harness.film(Prompt="A cat")
     clips = len(harness.bought)
     harness.airtable.edit("Videos", record_id, **{"Music Mood": "Warm"})
     again = harness.make(record_id)
