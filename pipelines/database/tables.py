@@ -113,7 +113,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
         ("created_at",),
     ],
     "attempts": [("notice_id", "at"), ("at",)],
-    "purchases": [("run_id",)],
+    "purchases": [("run_id",), ("file",)],
     "batches": [("account_id", "created_at", "id"), ("created_at", "id"), ("finished_at",)],
 }
 

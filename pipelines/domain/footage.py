@@ -144,13 +144,25 @@ class Logo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A word of a line, and from when to when it is said, in seconds from the sound's start."""
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """A spoken line that is laid over a clip: it begins after `begins_s` and has `room_s` of the clip."""
+    """A spoken line that is laid over a clip: it begins after `begins_s` and has `room_s` of the clip. `words` is when
+    each is said, where the voice has told; where it has not, and it is needed, it is estimated.
+    """
 
     path: Path
     text: str
     begins_s: float
     room_s: float
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +186,7 @@ class ClipWork:
     trim_s: float | None = None
     caption: str | None = None
     karaoke: bool = False
-    """Whether the words of the caption are lit one after the other."""
+    """Whether the words of the caption are lit one after the other: as they are said, where there is a voice."""
     logo: Logo | None = None
     voice: Voice | None = None
     lettering: Lettering | None = None

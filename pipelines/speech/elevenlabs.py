@@ -14,7 +14,8 @@ from typing import Any
 
 import httpx
 
-from pipelines.domain.planning.narration import UNSAID, Line, Said, Word
+from pipelines.domain.footage import Word
+from pipelines.domain.planning.narration import UNSAID, Line, Said
 from pipelines.settings import Settings
 from pipelines.speech import answers
 from pipelines.speech.catalogue import Chosen

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from pipelines.domain.errors import NotConfigured, ProviderFailed, Unavailable
-from pipelines.domain.planning.narration import Line, Said, Word, is_english
+from pipelines.domain.footage import Word
+from pipelines.domain.planning.narration import Line, Said, is_english
 
 VOICE = "local/heart"
 LONGEST_S = 60.0

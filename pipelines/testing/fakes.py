@@ -12,9 +12,10 @@ from datetime import date
 from pathlib import Path
 
 from pipelines.domain.errors import ReelgridError
+from pipelines.domain.footage import Word
 from pipelines.domain.keys import storage_folder
 from pipelines.domain.planning.cast import CastMember
-from pipelines.domain.planning.narration import Line, Said, Word, is_english
+from pipelines.domain.planning.narration import Line, Said, is_english
 from pipelines.domain.planning.pictures import PictureRequest
 from pipelines.domain.state.action_link import ActionLink
 from pipelines.ports import (

@@ -21,6 +21,11 @@ def missing_captions(order: Order, captions: Sequence[str | None]) -> str | None
     return f"{_NO_CAPTIONS} {_ADD_CAPTIONS}"
 
 
+def shown_text(order: Order, narration: str | None, caption: str | None) -> str | None:
+    """What captions show of a scene: its caption, or what a narrator says, word by word."""
+    return (narration or caption) if order.voiceover and order.captions is Captions.KARAOKE else caption
+
+
 def unmet(order: Order, scenes: Sequence[SceneOrder] | None, *, inherited: bool = False) -> tuple[str, ...]:
     """A sentence for each; `scenes` is None while they are still to be written. `inherited`: the Master Prompt was
     written into them for an earlier run.
@@ -35,11 +40,12 @@ def unmet(order: Order, scenes: Sequence[SceneOrder] | None, *, inherited: bool 
 
 
 def _about_captions(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[str]:
-    without = missing_captions(order, [scene.caption for scene in scenes])
+    shown = [shown_text(order, scene.narration, scene.caption) for scene in scenes]
+    without = missing_captions(order, shown)
     if without and order.hooks == 1:
         yield without
     elif order.captions is not Captions.NONE:
-        bare = [str(at) for at, scene in enumerate(scenes, start=1) if is_blank(scene.caption or "")]
+        bare = [str(at) for at, text in enumerate(shown, start=1) if is_blank(text or "")]
         if bare:
             yield f"No caption is shown in scene {', '.join(bare)}, which has no text for it."
 

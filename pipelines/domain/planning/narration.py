@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pipelines.domain.footage import Word
 from pipelines.domain.keys import digest
 from pipelines.domain.orders.order import MAX_LINE
 
@@ -43,15 +44,6 @@ class Line:
     text: str = ""
     voice: str = ""
     language: str = UNSAID
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
-    """A word of a line, and from when to when it is said, in seconds from the sound's start."""
-
-    text: str
-    start: float
-    end: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipelines.domain.footage import Footage, Verdict
+from pipelines.domain.footage import Footage, Verdict, Word
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, Reason, RunSource, RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.clip_settings import SceneSettings
-from pipelines.domain.planning.narration import Line, Word
+from pipelines.domain.planning.narration import Line
 from pipelines.domain.planning.pictures import PictureRequest
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.planning.script import Script

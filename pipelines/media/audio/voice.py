@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.domain.footage import Voice
+from pipelines.domain.footage import Voice, Word
 from pipelines.domain.planning.narration import FASTEST
 from pipelines.media.audio.loudness import measure_loudness
+from pipelines.media.audio.word_times import estimated, heard
 from pipelines.media.ffmpeg import encode
 
 VOICE_LUFS = -16.0
@@ -42,11 +43,15 @@ class Spoken:
     path: Path
     tempo: float
     cut: bool
+    words: tuple[Word, ...]
+    """When each is said, in seconds of the clip."""
 
 
 def fit(voice: Voice, folder: Path) -> Spoken:
     """The line without the silence round it, ended where it would not fit. Raises `UnplayableMedia`."""
-    samples = _without_edges(_decoded(voice.path, folder))
+    samples, lead_s = _without_edges(_decoded(voice.path, folder))
+    told = [word.text for word in voice.words] == voice.text.split()
+    words, lead_s = (voice.words, lead_s) if told else (_estimated(samples, voice.text), 0.0)
     seconds, most = len(samples) / encode.SAMPLE_RATE, voice.room_s * FASTEST
     cut = seconds > most
     if cut:
@@ -54,7 +59,8 @@ def fit(voice: Voice, folder: Path) -> Spoken:
         seconds = len(samples) / encode.SAMPLE_RATE
     path = folder / "line.wav"
     _write(path, samples)
-    return Spoken(path, max(1.0, min(FASTEST, seconds / voice.room_s if voice.room_s else 1.0)), cut)
+    tempo = max(1.0, min(FASTEST, seconds / voice.room_s if voice.room_s else 1.0))
+    return Spoken(path, tempo, cut, heard(words, lead_s, seconds, tempo, voice.begins_s))
 
 
 def lay_over(line: Spoken, begins_s: float, clip: tuple[list[str], str, str], seconds: float, dest: Path) -> None:
@@ -93,10 +99,18 @@ def _decoded(path: Path, folder: Path) -> _Samples:
     return samples
 
 
-def _without_edges(samples: _Samples) -> _Samples:
+def _without_edges(samples: _Samples) -> tuple[_Samples, float]:
+    """And how many seconds were left out before it."""
     loud = np.flatnonzero(np.abs(samples) > _QUIET / 4 * float(np.abs(samples).max()))
     edge = round(_EDGE_S * encode.SAMPLE_RATE)
-    return samples[max(0, loud[0] - edge) : loud[-1] + edge * 2]
+    first = max(0, int(loud[0]) - edge)
+    return samples[first : loud[-1] + edge * 2], first / encode.SAMPLE_RATE
+
+
+def _estimated(samples: _Samples, text: str) -> tuple[Word, ...]:
+    rate = encode.SAMPLE_RATE
+    spans = [(start / rate, stop / rate) for start, stop in _silences(samples)]
+    return estimated(text, len(samples) / rate, spans)
 
 
 def _ended(samples: _Samples, text: str, most_s: float) -> _Samples:
@@ -117,13 +131,22 @@ def _ended(samples: _Samples, text: str, most_s: float) -> _Samples:
 
 def _pauses(samples: _Samples) -> list[int]:
     """Where pauses begin."""
+    return [start for start, _ in _silences(samples)]
+
+
+def _silences(samples: _Samples) -> list[tuple[int, int]]:
+    """Where pauses begin and end."""
     block = round(encode.SAMPLE_RATE * 0.01)
     count = len(samples) // block
     energy = np.abs(samples[: count * block]).reshape(count, block).max(axis=1)
     quiet = np.concatenate(([False], energy < _QUIET * float(energy.max()), [False])).astype(np.int8)
     edges = np.flatnonzero(np.diff(quiet))
     spans = zip(edges[::2], edges[1::2], strict=True)
-    return [int(start * block) for start, stop in spans if (stop - start) * 0.01 >= _PAUSE_S and start > 0]
+    return [
+        (int(start * block), int(stop * block))
+        for start, stop in spans
+        if (stop - start) * 0.01 >= _PAUSE_S and start > 0
+    ]
 
 
 def _write(path: Path, samples: _Samples) -> None:

@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.domain.footage import ClipWork, Footage, Prepared, Target, Voice
+from pipelines.domain.footage import ClipWork, Footage, Prepared, Target, Voice, Word
 from pipelines.media.audio.loudness import Loudness, gain_db, measure_loudness
 from pipelines.media.audio.voice import CEILING, fit, lay_over
 from pipelines.media.clips.filters import Source, chain, read_source
@@ -23,7 +23,7 @@ from pipelines.media.clips.prepared_clip import inspect, skipped
 from pipelines.media.clips.probe import deviations, probe
 from pipelines.media.ffmpeg import encode
 from pipelines.media.mp4.reader import sniff
-from pipelines.media.normalise.overlay import has_room_for, paint_karaoke, paint_overlay
+from pipelines.media.normalise.overlay import has_room_for, paint_karaoke, paint_overlay, paint_spoken
 from pipelines.media.text.fonts import Weight, face_of
 from pipelines.media.text.layout import clean
 from pipelines.media.text.shaping import settable
@@ -49,6 +49,8 @@ class _Plan:
     loudness: Loudness | None
     narrated: Path | None = None
     """The clip's sound with the spoken line over it, once that is mixed."""
+    said: tuple[Word, ...] = ()
+    """When each of its words is said in the clip."""
 
     @property
     def seconds(self) -> Fraction:
@@ -106,7 +108,8 @@ def _plan(work: ClipWork, footage: Footage) -> _Plan:
             extras.append("the caption was set in Inter, because the brand's font has not all of its letters")
         if settable(clean(work.caption), Weight.BOLD) != clean(work.caption):
             extras.append("signs for which there is no font here were left out of the caption")
-        if not has_room_for(work.target.width, work.target.height, work.caption, work.lettering):
+        paged = work.karaoke and work.voice
+        if not paged and not has_room_for(work.target.width, work.target.height, work.caption, work.lettering):
             extras.append("the caption is too long for the picture and ends early")
     if work.logo is not None:
         extras.append("the logo was laid over")
@@ -195,7 +198,8 @@ def _narrated(plan: _Plan, voice: Voice, folder: Path) -> _Plan:
     loudness = measure_loudness(mixed) if target is not None else None
     gain = 0.0 if loudness is None or loudness.silent or target is None else round(target - loudness.lufs, 2)
     shortened = ("its spoken line was too long for the sound and ends early",) if line.cut else ()
-    return replace(plan, narrated=mixed, loudness=loudness, gain_db=gain, sound=(*plan.sound, *shortened))
+    sound = (*plan.sound, *shortened)
+    return replace(plan, narrated=mixed, said=line.words, loudness=loudness, gain_db=gain, sound=sound)
 
 
 def _encoded(plan: _Plan, temporary: Path) -> _Plan:
@@ -257,7 +261,7 @@ def _encode_all(plan: _Plan, dest: Path) -> _Plan:
     source = _begun(plan.source or _source(work), work.trim_s)
     plan = _shown(plan, source)
     with tempfile.TemporaryDirectory(dir=dest.parent) as folder:
-        over = _painted(work, float(plan.seconds), Path(folder))
+        over = _painted(plan, Path(folder))
         overlaid = bool(over)
         silence, pad = _sound_input(source.sound, index=2 if overlaid else 1, narrated=plan.narrated)
         graph = f"{chain(source, target, with_overlay=overlaid)};{pad}{_sound_filter(plan, source.skipped)}[sound]"
@@ -277,8 +281,14 @@ def _encode_all(plan: _Plan, dest: Path) -> _Plan:
     return replace(plan, picture=(*plan.picture, *damage))
 
 
-def _painted(work: ClipWork, seconds: float, folder: Path) -> list[str]:
+def _painted(plan: _Plan, folder: Path) -> list[str]:
     """The options that read what is laid over the picture; none where there is nothing to show."""
+    work, seconds = plan.work, float(plan.seconds)
+    size = (work.target.width, work.target.height)
+    if work.karaoke and plan.said:
+        listed = paint_spoken(size, plan.said, seconds, folder, work.logo, work.lettering)
+        # The list is ours: only files that we painted are named in it.
+        return ["-f", "concat", "-safe", "0", "-i", str(listed)]
     if work.karaoke and settable(clean(work.caption or ""), Weight.BOLD):
         return ["-f", "concat", "-i", str(paint_karaoke(work, seconds, folder))]
     ink = folder / "overlay.png"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from PIL import Image
 
 from pipelines.domain.brands.contrast import BLACK, LEAST, WHITE, contrast, on_footage
 from pipelines.domain.footage import ClipWork, Colour, Corner, Lettering, Logo
+from pipelines.domain.footage import Colour, Corner, Lettering, Logo, Word
 from pipelines.media.text.fonts import Face, Weight, face_of
 from pipelines.media.text.layout import ELLIPSIS, Block, Box, clean, fit, safe_area
 from pipelines.media.text.plates import ai_label, fill_plate
@@ -25,6 +28,11 @@ LIT: Colour = (255, 214, 10)
 """The word that is being said, among white ones."""
 SILENT_LETTERS = 2
 """Every word takes so much longer than its letters, for the breath after it."""
+PAGE_LETTERS = 72
+"""So many letters are shown at a time of what is said."""
+PAGE_EARLY_S = 0.3
+"""So long before its first word is said, a page is there to be read."""
+_SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
 LOGO_WIDTH, LOGO_HEIGHT = 0.22, 0.12
 """The box a logo is scaled into, as shares of the frame's shorter side and of its height."""
 
@@ -91,12 +99,100 @@ def paint_karaoke(work: ClipWork, seconds: float, folder: Path) -> Path:
     listed = ["ffconcat version 1.0"]
     for number, (turn, letters) in enumerate(zip(turns, sizes, strict=True)):
         canvas = ground.copy()
-        _paint_caption(canvas, words, style, lit=turn)
+        _paint_caption(canvas, words, style, lit=(turn,))
         canvas.save(folder / f"word-{number}.png", "PNG", compress_level=1)
         listed += [f"file word-{number}.png", f"duration {seconds * letters / sum(sizes):.4f}"]
     dest = folder / "words.ffconcat"
     dest.write_text("\n".join([*listed, ""]), encoding="utf-8")
     return dest
+
+
+def paint_spoken(
+    size: tuple[int, int],
+    words: Sequence[Word],
+    seconds: float,
+    folder: Path,
+    logo: Logo | None = None,
+    lettering: Lettering | None = None,
+) -> Path:
+    """The same for words that are said, each lit while it is, as many at a time as are easily read."""
+    ground = Image.new("RGBA", size)
+    if logo is not None:
+        _paint_logo(ground, logo)
+    turns = list(_turns(list(_pages(size, words, lettering))))
+    starts = [*accumulate((min(seconds, turn[2]) for turn in turns), max), seconds]
+    listed = ["ffconcat version 1.0"]
+    for number, (shown, lit, _) in enumerate(turns):
+        lasts = starts[number + 1] - starts[number]
+        if round(lasts, 3) <= 0:
+            continue
+        canvas = ground.copy()
+        if shown:
+            style = Style.of(lettering, " ".join(shown))
+            block, _, _ = _set_caption(*size, " ".join(shown), style.face)
+            places = () if lit is None else _places(shown, lit, block)
+            _paint_caption(canvas, " ".join(shown), style, lit=places)
+        canvas.save(folder / f"word-{number}.png", "PNG", compress_level=1)
+        # By itself a picture lasts a 25th of a second, in which their times would be counted.
+        listed += [f"file word-{number}.png", "option framerate 1000", f"duration {lasts:.6f}"]
+    dest = folder / "words.ffconcat"
+    dest.write_text("\n".join([*listed, ""]), encoding="utf-8")
+    return dest
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Words that are shown together, as they can be set, and when they are said."""
+
+    shown: tuple[str, ...]
+    said: tuple[Word, ...]
+
+
+def _pages(size: tuple[int, int], words: Sequence[Word], lettering: Lettering | None) -> Iterator[_Page]:
+    """A page has two usual lines at most, ends where a sentence does, and has no more than fits."""
+    page = _Page((), ())
+    for word in words:
+        shown = settable(clean(word.text), Weight.BOLD)
+        if not shown:
+            continue
+        text = " ".join((*page.shown, shown))
+        full = len(text) > PAGE_LETTERS or not has_room_for(*size, text, lettering)
+        if page.shown and (full or page.shown[-1].endswith(_SENTENCE_ENDS)):
+            yield page
+            page = _Page((), ())
+        page = _Page((*page.shown, shown), (*page.said, word))
+    if page.shown:
+        yield page
+
+
+def _turns(pages: Sequence[_Page]) -> Iterator[tuple[tuple[str, ...], int | None, float]]:
+    """What is shown, which of its words is lit, and from when on: nothing is lit before it is said, a page is there a
+    moment before its first word, and goes with its last.
+    """
+    until = 0.0
+    for page in pages:
+        appears = max(until, page.said[0].start - PAGE_EARLY_S)
+        if appears > until:
+            yield (), None, until
+        if page.said[0].start > appears:
+            yield page.shown, None, appears
+        for place, word in enumerate(page.said):
+            yield page.shown, place, word.start
+        until = page.said[-1].end
+    yield (), None, until
+
+
+def _places(words: Sequence[str], lit: int, block: Block) -> list[tuple[int, int]]:
+    """Where a word stands: its line and its place there; one that was too long for a line has several."""
+    found: list[tuple[int, int]] = []
+    number = letters = 0
+    for row, line in enumerate(block.lines):
+        for place, part in enumerate(line.split(" ")):
+            found += [(row, place)] * (number == lit)
+            letters += len(part)
+            if number < len(words) and letters >= len(words[number]):
+                number, letters = number + 1, 0
+    return found
 
 
 def has_room_for(width: int, height: int, caption: str, lettering: Lettering | None = None) -> bool:
@@ -114,9 +210,9 @@ def _set_caption(width: int, height: int, words: str, face: Face) -> tuple[Block
     return fit(words, face, room, range(smallest, largest + 1), CAPTION_LEADING), pad_x, pad_y
 
 
-def _paint_caption(canvas: Image.Image, words: str, style: Style, lit: tuple[int, int] | None = None) -> None:
-    """Bold text in the lower middle of the safe area, on a plate just large enough. `lit`: the line and the
-    word in it that stands out.
+def _paint_caption(canvas: Image.Image, words: str, style: Style, lit: Collection[tuple[int, int]] = ()) -> None:
+    """Bold text in the lower middle of the safe area, on a plate just large enough. `lit`: the lines and the words in
+    them that stand out.
     """
     safe, unit = safe_area(*canvas.size), min(canvas.size) / 100
     block, pad_x, pad_y = _set_caption(*canvas.size, words, style.face)
@@ -127,8 +223,8 @@ def _paint_caption(canvas: Image.Image, words: str, style: Style, lit: tuple[int
         x = plate.x + (plate.width - ink.width) // 2
         y = plate.y + pad_y + index * block.leading + round(block.leading * 0.77) - baseline(block.size)
         canvas.alpha_composite(ink, (max(0, x), max(0, y)))
-        if lit is not None and lit[0] == index:
-            start, end = _span(line, lit[1], block, style.face)
+        for _, place in (one for one in lit if one[0] == index):
+            start, end = _span(line, place, block, style.face)
             bright = draw_line(line, style.face, block.size, style.lit, rtl=block.rtl).crop((start, 0, end, ink.height))
             canvas.alpha_composite(bright, (max(0, x) + start, max(0, y)))
 

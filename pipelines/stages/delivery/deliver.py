@@ -10,7 +10,7 @@ from pipelines.domain.airtable.fields import AirtableTable, VideoField
 from pipelines.domain.airtable.values import OTHERS, attachments
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, NotConfigured, RecordGone, ReelgridError
 from pipelines.domain.lifecycle import CutStatus, RunStatus, SceneStatus
-from pipelines.domain.orders.unused_settings import missing_captions
+from pipelines.domain.orders.unused_settings import missing_captions, shown_text
 from pipelines.domain.records import Cut, OutboxEntry, Run
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import base_outages, film_row, run_row, scene_rows
@@ -257,7 +257,7 @@ def _without_captions(tx: Tx, run: Run) -> str | None:
     if run.order is None:
         return None
     scenes = tx.scenes.find(run_id=run.id, order="number")
-    return missing_captions(run.order, [scene.caption for scene in scenes])
+    return missing_captions(run.order, [shown_text(run.order, scene.narration, scene.caption) for scene in scenes])
 
 
 def _park(services: Services, actor: Actor, run: Run, sentence: str, *, by_itself: bool) -> None:

@@ -19,6 +19,7 @@ from pipelines.domain.footage import (
     Target,
     Transition,
     Voice,
+    Word,
     exact_rate,
 )
 from pipelines.domain.keys import digest, storage_folder
@@ -31,6 +32,7 @@ from pipelines.ports import Tx
 from pipelines.stages.files import keep
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.narration import lines
 
 VERSION = 2
 """Rises when the way of preparing changes, so that old pieces are not taken for new ones."""
@@ -103,6 +105,9 @@ class PieceWork:
         caption = (self.caption, *(["karaoke"] if self.karaoke else []), *([self.lettering] if self.lettering else []))
         label = [f"AI {self.ai_label}"] if self.ai_label else []
         looks = (*caption, self.logo, *([self.voice] if self.voice else []), *label)
+        lit = "karaoke as it is said" if self.voice else "karaoke"
+        caption = (self.caption, *([lit] if self.karaoke else []), *([self.lettering] if self.lettering else []))
+        looks = (*caption, self.logo, *([self.voice] if self.voice else []))
         mark = digest(VERSION, self.clip.sha256, repr(self.target), self.trim_s, *looks, self.fade_s)
         return f"{storage_folder('pieces', self.account_id)}/{mark[:2]}/piece-{mark}.mp4"
 
@@ -110,15 +115,18 @@ class PieceWork:
 def works(run: Run, scene: Scene, clip: Clip) -> list[PieceWork]:
     """One work for each format of the run."""
     order, plan = run.known_order, run.known_plan
-    karaoke = order.captions is Captions.KARAOKE and bool(scene.caption)
-    caption = scene.caption if karaoke or order.captions is Captions.BURNED else None
     length = clip.footage.duration_s
     frame = 1.0 / float(film_rate(plan))
     trim = scene.seconds if scene.seconds and length > scene.seconds + frame else None
     logo = LogoWork(order.logo, order.logo_position, order.logo_opacity) if order.logo else None
     fade_s, lettering = _fade_s(order, scene), lettering_of(order) if caption else None
     label = ai_label_corner(order)
+    fade_s = _fade_s(order, scene)
     voice = _voice(order, scene, min(length, scene.seconds or length), fade_s)
+    shown = voice.text if voice and order.captions is Captions.KARAOKE else scene.caption
+    karaoke = order.captions is Captions.KARAOKE and bool(shown)
+    caption = shown if karaoke or order.captions is Captions.BURNED else None
+    lettering = lettering_of(order) if caption else None
     work = PieceWork("", clip, target_of(run, plan.formats[0]), trim, caption, logo, fade_s, run.account_id, karaoke)
     return [
         replace(work, format=name, target=target_of(run, name), voice=voice, lettering=lettering, ai_label=label)
@@ -193,11 +201,7 @@ def make(services: Services, work: PieceWork) -> Made:
     at = work.logo
     logo = Logo(path=scratch.local(services, at.key), corner=at.corner, opacity=at.opacity) if at else None
     source, said = scratch.local(services, work.clip.key), work.voice
-    voice = (
-        Voice(path=scratch.local(services, said.key), text=said.text, begins_s=said.begins_s, room_s=said.room_s)
-        if said
-        else None
-    )
+    voice = _laid(services, said, timed=work.karaoke) if said else None
     order = ClipWork(
         source=source,
         target=work.target,
@@ -216,6 +220,16 @@ def make(services: Services, work: PieceWork) -> Made:
         if prepared.changed:
             _store(services, work, dest)
     return Made(work.key, prepared.changed) if prepared.changed else Made(work.clip.key)
+
+
+def _laid(services: Services, said: VoiceWork, *, timed: bool) -> Voice:
+    """The spoken line; with when each word is said, where that is to be seen."""
+    words: tuple[Word, ...] = ()
+    if timed:
+        with services.store.read() as tx:
+            words = lines.words_of(tx, said.key)
+    path = scratch.local(services, said.key)
+    return Voice(path=path, text=said.text, begins_s=said.begins_s, room_s=said.room_s, words=words)
 
 
 def _store(services: Services, work: PieceWork, made: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from pipelines.domain.footage import Word
 from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import OPEN_PURCHASE, GenerationStatus
 from pipelines.domain.orders.order import Order
@@ -153,6 +154,11 @@ def give(tx: Tx, now: float, run: Run, scene: Scene, bought: Purchase) -> None:
         tx.clips.change(scene.clip_id, next_at=now)
     if is_too_long(bought.seconds, room_s(scene.seconds)):
         warn(tx, run, (too_long(scene.number, scene.seconds),))
+
+
+def words_of(tx: Tx, sound: str) -> tuple[Word, ...]:
+    """When each word of a spoken line is said; nothing where its voice has not told, or nobody knows any more."""
+    return next((bought.words for bought in tx.purchases.find(file=sound, limit=1)), ())
 
 
 def waits(tx: Tx, services: Services, run: Run, scenes: Sequence[Scene]) -> bool:
