@@ -5,6 +5,7 @@ from __future__ import annotations
 import wave
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -77,7 +78,7 @@ def test_each_word_is_lit_within_150_ms_of_being_said_and_none_before_the_sound_
         shift = begins(sound(made)[:, 0], 48_000) - begins(raw, file.getframerate())
     seen = list(lit(made))
     # A word begins where the light jumps.
-    jumps = [seen[0][0], *(at for (_, before), (at, place) in zip(seen, seen[1:], strict=False) if abs(place - before) > 6)]
+    jumps = [seen[0][0], *(at for (_, before), (at, place) in pairwise(seen) if abs(place - before) > 6)]
     exact = [word.start + shift for word in voice.words]
     assert len(jumps) == len(exact)
     errors = np.abs(np.array(jumps) - np.array(exact))
@@ -103,8 +104,10 @@ def test_words_that_no_voice_tells_are_estimated_within_150_ms(said: list[Voice]
 @HERE
 def test_words_are_faster_with_their_sound_and_those_cut_off_are_not_shown(said: list[Voice], tmp_path: Path) -> None:
     whole = said[2]
-    room = {name: Voice(path=whole.path, text=whole.text, begins_s=0.3, room_s=seconds, words=whole.words)
-            for name, seconds in (("long", ROOM_S), ("faster", 2.6), ("short", 1.5))}
+    room = {
+        name: Voice(path=whole.path, text=whole.text, begins_s=0.3, room_s=seconds, words=whole.words)
+        for name, seconds in (("long", ROOM_S), ("faster", 2.6), ("short", 1.5))
+    }
     long, faster, short = (fit(voice, tmp_path) for voice in room.values())
     assert faster.tempo > 1.0
     spans = [one.words[-1].end - one.words[0].start for one in (long, faster)]

@@ -284,11 +284,9 @@ def _encode_all(plan: _Plan, dest: Path) -> _Plan:
 def _painted(plan: _Plan, folder: Path) -> list[str]:
     """The options that read what is laid over the picture; none where there is nothing to show."""
     work, seconds = plan.work, float(plan.seconds)
-    size = (work.target.width, work.target.height)
     if work.karaoke and plan.said:
-        listed = paint_spoken(size, plan.said, seconds, folder, work.logo, work.lettering)
         # The list is ours: only files that we painted are named in it.
-        return ["-f", "concat", "-safe", "0", "-i", str(listed)]
+        return ["-f", "concat", "-safe", "0", "-i", str(paint_spoken(work, plan.said, seconds, folder))]
     if work.karaoke and settable(clean(work.caption or ""), Weight.BOLD):
         return ["-f", "concat", "-i", str(paint_karaoke(work, seconds, folder))]
     ink = folder / "overlay.png"

@@ -10,8 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipelines.domain.brands.contrast import BLACK, LEAST, WHITE, contrast, on_footage
-from pipelines.domain.footage import ClipWork, Colour, Corner, Lettering, Logo
-from pipelines.domain.footage import Colour, Corner, Lettering, Logo, Word
+from pipelines.domain.footage import ClipWork, Colour, Corner, Lettering, Logo, Word
 from pipelines.media.text.fonts import Face, Weight, face_of
 from pipelines.media.text.layout import ELLIPSIS, Block, Box, clean, fit, safe_area
 from pipelines.media.text.plates import ai_label, fill_plate
@@ -107,19 +106,10 @@ def paint_karaoke(work: ClipWork, seconds: float, folder: Path) -> Path:
     return dest
 
 
-def paint_spoken(
-    size: tuple[int, int],
-    words: Sequence[Word],
-    seconds: float,
-    folder: Path,
-    logo: Logo | None = None,
-    lettering: Lettering | None = None,
-) -> Path:
+def paint_spoken(work: ClipWork, words: Sequence[Word], seconds: float, folder: Path) -> Path:
     """The same for words that are said, each lit while it is, as many at a time as are easily read."""
-    ground = Image.new("RGBA", size)
-    if logo is not None:
-        _paint_logo(ground, logo)
-    turns = list(_turns(list(_pages(size, words, lettering))))
+    ground, lettering = _ground(work), work.lettering
+    turns = list(_turns(list(_pages(ground.size, words, lettering))))
     starts = [*accumulate((min(seconds, turn[2]) for turn in turns), max), seconds]
     listed = ["ffconcat version 1.0"]
     for number, (shown, lit, _) in enumerate(turns):
@@ -129,7 +119,7 @@ def paint_spoken(
         canvas = ground.copy()
         if shown:
             style = Style.of(lettering, " ".join(shown))
-            block, _, _ = _set_caption(*size, " ".join(shown), style.face)
+            block, _, _ = _set_caption(*ground.size, " ".join(shown), style.face)
             places = () if lit is None else _places(shown, lit, block)
             _paint_caption(canvas, " ".join(shown), style, lit=places)
         canvas.save(folder / f"word-{number}.png", "PNG", compress_level=1)

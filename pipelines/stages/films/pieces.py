@@ -102,12 +102,10 @@ class PieceWork:
     @property
     def key(self) -> str:
         """Where the piece is kept; the same inputs give the same piece."""
-        caption = (self.caption, *(["karaoke"] if self.karaoke else []), *([self.lettering] if self.lettering else []))
-        label = [f"AI {self.ai_label}"] if self.ai_label else []
-        looks = (*caption, self.logo, *([self.voice] if self.voice else []), *label)
         lit = "karaoke as it is said" if self.voice else "karaoke"
         caption = (self.caption, *([lit] if self.karaoke else []), *([self.lettering] if self.lettering else []))
-        looks = (*caption, self.logo, *([self.voice] if self.voice else []))
+        label = [f"AI {self.ai_label}"] if self.ai_label else []
+        looks = (*caption, self.logo, *([self.voice] if self.voice else []), *label)
         mark = digest(VERSION, self.clip.sha256, repr(self.target), self.trim_s, *looks, self.fade_s)
         return f"{storage_folder('pieces', self.account_id)}/{mark[:2]}/piece-{mark}.mp4"
 
@@ -119,7 +117,6 @@ def works(run: Run, scene: Scene, clip: Clip) -> list[PieceWork]:
     frame = 1.0 / float(film_rate(plan))
     trim = scene.seconds if scene.seconds and length > scene.seconds + frame else None
     logo = LogoWork(order.logo, order.logo_position, order.logo_opacity) if order.logo else None
-    fade_s, lettering = _fade_s(order, scene), lettering_of(order) if caption else None
     label = ai_label_corner(order)
     fade_s = _fade_s(order, scene)
     voice = _voice(order, scene, min(length, scene.seconds or length), fade_s)

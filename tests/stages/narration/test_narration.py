@@ -220,3 +220,24 @@ def test_a_deployment_whose_usual_voice_is_unknown_says_so_and_makes_the_film(tm
     record_id, run = order_scenes(house, "A fox wakes up.")
     assert run.status.value == "done"
     assert "There is no voice 'acme/nobody' here." in house.cells(record_id)["Status Detail"]
+
+
+def test_karaoke_shows_what_is_said_with_the_times_that_the_voice_told(house: StageHarness) -> None:
+    record_id, run = order_scenes(house, "A fox wakes up.", None, Captions="Karaoke")
+    assert run.status.value == "done"
+    (work,) = [work for work in house.editor.prepared if work.voice]
+    assert (work.caption, work.karaoke) == ("A fox wakes up.", True)
+    assert work.voice is not None
+    assert [word.text for word in work.voice.words] == ["A", "fox", "wakes", "up."]
+    assert [word.start for word in work.voice.words] == [0.0, 0.4, 0.8, 1.2]
+    # What is said is a caption: only the other scene has none.
+    assert "No caption is shown in scene 2" in house.cells(record_id)["Status Detail"]
+    house.airtable.edit("Videos", record_id, Captions="Burned")
+    bought_before = (len(said(house)), len(house.bought))
+    assert house.make(record_id).status.value == "done"
+    assert (len(said(house)), len(house.bought)) == bought_before
+
+
+def test_burned_captions_under_a_narrator_ask_for_no_times(house: StageHarness) -> None:
+    order_scenes(house, "A fox wakes up.", Captions="Burned")
+    assert [work.voice.words for work in house.editor.prepared if work.voice] == [()]
