@@ -299,8 +299,8 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "the area that the networks' own buttons leave free, in any script this machine has fonts for (`flask "
             "doctor` says which). `Karaoke` burns them in, too, and lights one word after the other, each for a part "
             "of the scene by its length; with `Voiceover` it shows what is said, each word lit in its moment. "
-            "`Sidecar` writes an SRT and a WebVTT file beside the film, linked on its page; the picture stays as it is. "
-            "Of a film of two scenes:\n\n" + srt_sample()
+            "`Sidecar` writes an SRT and a WebVTT file beside the film, linked on its page; the picture stays as it "
+            "is. Of a film of two scenes:\n\n" + srt_sample()
         ),
         ("captions-burned", "captions-burned-tall"),
     ),

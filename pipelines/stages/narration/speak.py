@@ -167,7 +167,8 @@ def _tell(tx: Tx, run: Run, bought: Purchase, said: str) -> None:
 def _say_all(services: Services, actor: Actor, run: Run, open_ones: Sequence[Purchase]) -> None:
     """The line that stands for all comes last: as long as it is open, nobody else speaks."""
     settled = [_settled(services, actor, run, one) for one in (*open_ones[1:], open_ones[0])]
-    planned = [one for one in settled if one.status is _G.PLANNED]
+    still = [one for one in settled if one.status is _G.PLANNED]
+    planned = [one for one in still if not _was_said_before(services, actor, run, one, open_ones[0].id)]
     voice = planned[0].request.voice if planned else ""
     if planned and (ended := services.speech.silent(voice, services.today)):
         with services.store.write() as tx:
@@ -176,8 +177,7 @@ def _say_all(services: Services, actor: Actor, run: Run, open_ones: Sequence[Pur
     elif planned:
         with services.speech.speaking(voice) as speaker:
             for one in planned:
-                if not _was_said_before(services, actor, run, one, open_ones[0].id):
-                    _say(services, actor, run, speaker, one, open_ones[0].id)
+                _say(services, actor, run, speaker, one, open_ones[0].id)
     with services.store.write() as tx:
         wake_run(tx, run.id, services.clock.now())
     # Where its own answer got lost it is still open, and is asked for again at once.
