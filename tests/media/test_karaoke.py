@@ -1,9 +1,10 @@
-"""Words that are lit as they are said: on real speech and real MP4s, looked at pixel by pixel."""
+"""Real speech over real MP4s: words lit as they are said, looked at pixel by pixel, and films that are heard."""
 
 from __future__ import annotations
 
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -12,9 +13,11 @@ import av
 import numpy as np
 import pytest
 
-from pipelines.domain.footage import ClipWork, Voice, Word
+from pipelines.domain.footage import ClipWork, FilmPlan, Voice, Word
 from pipelines.domain.planning.narration import Line
+from pipelines.media.audio.loudness import measure_loudness
 from pipelines.media.audio.voice import fit
+from pipelines.media.join.assemble import assemble
 from pipelines.media.normalise.normalise import prepare
 from pipelines.speech import embedded
 from tests.media import shots
@@ -64,7 +67,7 @@ def begins(samples: np.ndarray, rate: int) -> float:
 
 
 @HERE
-@pytest.mark.parametrize("number", [0, 2])
+@pytest.mark.parametrize("number", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_each_word_is_lit_within_150_ms_of_being_said_and_none_before_the_sound_begins(
     number: int, said: list[Voice], tmp_path: Path
 ) -> None:
@@ -128,3 +131,47 @@ def test_times_of_another_text_are_not_believed(tmp_path: Path) -> None:
     words = fit(Voice(path=path, text="One two", begins_s=0.3, room_s=3.0, words=wrong), tmp_path).words
     assert [word.text for word in words] == ["One", "two"]
     assert words[-1].end <= 1.4
+
+
+def picture_packets(path: Path) -> list[bytes]:
+    with av.open(str(path)) as film:
+        return [bytes(packet) for packet in film.demux(video=0) if packet.size]
+
+
+@HERE
+def test_a_film_with_the_built_in_voice_is_as_loud_as_ordered_and_its_picture_packets_are_those_of_the_silent_one(
+    said: list[Voice], tmp_path: Path
+) -> None:
+    """Two scenes of four seconds; one line is twice as long as its clip allows, and moves nothing."""
+    own = ("-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo", "-t", "4")
+    source = clip(tmp_path / "s.mp4", *shots.picture(seconds=4), *own)
+    target = shots.target()
+    long = f"{LINES[3]} {LINES[4]} {LINES[5]}"
+    path = tmp_path / "long.wav"
+    with embedded.speaking() as narrator:
+        narrator.say(Line(text=long, voice=embedded.VOICE), path)
+    voices = [Voice(path=one.path, text=one.text, begins_s=0.3, room_s=3.5) for one in said[1:2]]
+    voices.append(Voice(path=path, text=long, begins_s=0.3, room_s=3.5))
+    loud = replace(target, loudness_lufs=-16.0)
+    pieces = [
+        prepare(ClipWork(source=source, target=loud, voice=voice), tmp_path / f"{number}.mp4")
+        for number, voice in enumerate(voices)
+    ]
+    assert any("ends early" in words for words in pieces[1].changed)
+    silent = prepare(ClipWork(source=source, target=target), tmp_path / "silent.mp4")
+    film = assemble(FilmPlan(target=loud, pieces=tuple(one.path for one in pieces)), tmp_path / "film.mp4")
+    without = assemble(FilmPlan(target=target, pieces=(silent.path, silent.path)), tmp_path / "without.mp4")
+    assert picture_packets(film.path) == picture_packets(without.path)
+    assert film.footage.frames == without.footage.frames
+    measured = measure_loudness(film.path)
+    assert measured is not None
+    assert abs(measured.lufs + 16) <= 1
+    heard = sound(film.path)
+    for start in (0.0, 4.0):
+        before, during, after = (
+            heard[round((start + at) * 48_000) : round((start + to) * 48_000)]
+            for at, to in ((0.02, 0.28), (0.5, 2.0), (3.9, 3.98))
+        )
+        assert shots.level_db(before) < -45
+        assert shots.level_db(during) > -30
+        assert shots.level_db(after) < -45

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from tools.bench import calibration
 
-SECTIONS = ("media", "trigger", "sweep", "product", "airtable", "history", "idle", "scale", "access", "cost")
+SECTIONS = ("media", "trigger", "sweep", "product", "airtable", "history", "idle", "scale", "access", "cost", "creative")
 """Each is a module `tools.bench.<name>` with a function `rows() -> list[dict]`."""
 
 

@@ -1,0 +1,12 @@
+"""What makes more of a film for the same paid seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tools.bench.creative import voices
+
+
+def rows() -> list[dict[str, Any]]:
+    """The rows of this section."""
+    return voices.rows()

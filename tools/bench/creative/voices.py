@@ -1,0 +1,108 @@
+"""What voice and music weigh on a machine.
+
+CPU seconds throughout, of this process and of those that it starts: they hold however busy the machine is.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import tempfile
+import time
+import wave
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from pipelines.domain.footage import ClipWork, FilmPlan, Mood, Target, Voice
+from pipelines.domain.planning.narration import Line
+from pipelines.media.audio import mood
+from pipelines.media.ffmpeg.encode import ffmpeg
+from pipelines.media.join.assemble import assemble
+from pipelines.media.normalise.normalise import prepare
+from pipelines.speech import embedded
+from tools.bench.run import row
+
+LINES = (
+    "Meet Lumen Four. Light, wherever you are.",
+    "Every morning starts with one small light at the end of the pier.",
+    "It is small, it is bright, and it costs nine dollars.",
+    "Take it home, put it down, and watch the room change.",
+)
+MANY, RUNS, SECONDS = 8, 5, 6.0
+REAL_TIME, NARRATED = 1 / 20, 1.2
+TARGET = Target(width=1280, height=720, fps=Fraction(30))
+
+
+def rows() -> list[dict[str, Any]]:
+    """The rows of this section."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [*_voice(Path(folder)), _film(Path(folder)), _music()]
+
+
+def _voice(folder: Path) -> list[dict[str, Any]]:
+    """Loading is paid once a film: what a line costs is the difference between many and few."""
+    few, few_s = _spoken(folder, LINES)
+    many, many_s = _spoken(folder, LINES * MANY)
+    speaking = row("creative", "embedded voice: CPU for its sound", many - few, many_s - few_s, REAL_TIME, unit="s")
+    return [speaking, row("creative", "embedded voice: CPU of a film of four lines, with loading", few, few_s, None)]
+
+
+def _spoken(folder: Path, lines: Sequence[str]) -> tuple[float, float]:
+    """CPU seconds for lines, and how long their sound is."""
+    began, seconds = _cpu(), 0.0
+    with embedded.speaking() as narrator:
+        for number, text in enumerate(lines):
+            narrator.say(Line(text=text, voice=embedded.VOICE), folder / f"{number}.wav")
+    used = _cpu() - began
+    for number in range(len(lines)):
+        with wave.open(str(folder / f"{number}.wav")) as file:
+            seconds += file.getnframes() / file.getframerate()
+    return used, seconds
+
+
+def _film(folder: Path) -> dict[str, Any]:
+    """After the last clip only the join is left: what is said was laid over each clip when that arrived."""
+    clip = folder / "clip.mp4"
+    shape = f"size=1280x720:rate=30:duration={SECONDS}"
+    tags = "format=yuv420p,setsar=1,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+    ffmpeg(
+        *("-v", "error", "-f", "lavfi", "-i", f"testsrc2={shape},{tags}"),
+        *("-f", "lavfi", "-i", f"anoisesrc=r=48000:c=pink:a=0.1:d={SECONDS}", "-ac", "2", "-c:v", "libx264"),
+        *("-profile:v", "high", "-video_track_timescale", "15360", "-c:a", "aac", str(clip)),
+    )
+    silent, narrated = [], []
+    for number, text in enumerate(LINES):
+        voice = Voice(path=folder / f"{number}.wav", text=text, begins_s=0.3, room_s=SECONDS - 0.5)
+        silent.append(prepare(ClipWork(source=clip, target=TARGET), folder / f"silent-{number}.mp4").path)
+        said = prepare(ClipWork(source=clip, target=TARGET, voice=voice), folder / f"said-{number}.mp4")
+        narrated.append(said.path)
+
+    def joined(pieces: Sequence[Path]) -> Callable[[], object]:
+        return lambda: assemble(FilmPlan(target=TARGET, pieces=tuple(pieces)), folder / "film.mp4")
+
+    with_voice, without = _in_turns(joined(narrated), joined(silent))
+    return row("creative", "narrated film: CPU after its last clip, against one without", with_voice, without, NARRATED)
+
+
+def _music() -> dict[str, Any]:
+    began = time.process_time()
+    seconds = len(mood.compose(Mood.CALM)) / 48_000
+    return row("creative", "music that is made here: CPU for its sound", time.process_time() - began, seconds, None)
+
+
+def _in_turns(*works: Callable[[], object]) -> list[float]:
+    """The median CPU seconds of each, done in turns."""
+    taken: list[list[float]] = [[] for _ in works]
+    for _ in range(RUNS):
+        for place, work in enumerate(works):
+            began = _cpu()
+            work()
+            taken[place].append(_cpu() - began)
+    return [statistics.median(times) for times in taken]
+
+
+def _cpu() -> float:
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
