@@ -47,7 +47,7 @@ found = {
     "clip": ClipOrder.model_validate({"prompt": "A fox", "grain": 1.0}).order().grain,
     "schema": schemas["MasterPromptOrder"]["properties"]["grain"],
     "sentence": [problem.field for problem in for_row([Problem("grain", ""), Problem("scenes[1].mood", "")])],
-    "documents": [line for line in page().splitlines() if "Film Grain" in line or "Mood" in line],
+    "documents": [line for line in page().splitlines() if "Film Grain" in line or "`Mood`" in line],
 }
 print(json.dumps(found))
 """
