@@ -18,7 +18,19 @@ from rich.table import Table
 
 from tools.bench import calibration
 
-SECTIONS = ("media", "trigger", "sweep", "product", "airtable", "history", "idle", "scale", "access", "cost", "creative")
+SECTIONS = (
+    "media",
+    "trigger",
+    "sweep",
+    "product",
+    "airtable",
+    "history",
+    "idle",
+    "scale",
+    "access",
+    "cost",
+    "creative",
+)
 """Each is a module `tools.bench.<name>` with a function `rows() -> list[dict]`."""
 
 
