@@ -239,7 +239,7 @@ _VIDEO_OUTPUTS = (
     _out(V.POSTER, _FILES, "A still of the video."),
     _out(V.VIDEO_URL, "url", "A permanent link to the video."),
     _out(V.PACK_URL, "url", "A permanent link to the films with a folder for each platform of Pack."),
-    _out(V.VARIANTS, _LONG, "With several Hooks, a line for each film: hook, format, link, and what the hook cost."),
+    _out(V.VARIANTS, _LONG, "With several Hooks or Languages, a line for each film: its link, and its own cost."),
     _out(V.PROGRESS_PAGE, "url", "Progress, preview, cost, approve and retry in the browser."),
     _out(V.DECIDE, _LONG, "What can be decided now: each link does one thing for the price that it names, once, within "
          "7 days, after you confirm."),
@@ -284,6 +284,7 @@ _VERSIONS = (
     _out(N.COST, "currency", "What that run has cost.", **_usd()),
     _out(N.MODEL, _SHORT, "Who made the clips."),
     _out(N.HOOK, _SHORT, "Its hooks, where it has several."),
+    _out(N.LANGUAGE, _SHORT, "Its languages, where they were said."),
     _out(N.WHAT_CHANGED, _LONG, "The difference to the version before."),
     _in(N.RESTORE, "checkbox", "Tick to put this version back into the row.", **_tick("orangeBright")),
     _out(N.CREATED_AT, "dateTime", "When it was finished.", **_DATE_TIME),

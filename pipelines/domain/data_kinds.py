@@ -16,7 +16,10 @@ _LEASE = ("id", "lease_owner", "lease_token")
 
 PERSONAL: Mapping[str, tuple[str, ...]] = {
     "runs": ("order", "plan", "detail", "error", "verdict", "custom_id", "metadata", "webhook", "words"),
-    "scenes": ("prompt", "caption", "narration", "references", "settings", "error", "fingerprint", "words"),
+    "scenes": (
+        *("prompt", "caption", "narration", "references", "settings", "error", "fingerprint", "words"),
+        "translations",
+    ),
     "generations": ("request", "result", "error", "fingerprint"),
     "clips": ("fingerprint",),
     "cuts": ("filename", "report", "verdict", "attachment"),
@@ -25,7 +28,7 @@ PERSONAL: Mapping[str, tuple[str, ...]] = {
     "event_archive": ("detail",),
     "outbox": ("fields", "sent", "error"),
     "texts": ("answer",),
-    "purchases": ("request", "picture", "words", "error", "fingerprint"),
+    "purchases": ("request", "picture", "words", "texts", "answer", "error", "fingerprint"),
     "shares": ("verdict_by", "verdict_words"),
     "comments": ("name", "words"),
     "notices": ("facts", "body", "address"),

@@ -256,6 +256,8 @@ class FilmPlan:
     captions: tuple[str | None, ...] = ()
     music: Path | None = None
     disclosure: str | None = None
+    language: str = ""
+    """The BCP 47 tag that players find in the file; empty where nobody said it."""
     has_title_card: bool = False
     """The first piece is one; and the last, where `has_end_card`."""
     has_end_card: bool = False

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipelines.domain.planning.script import SceneText, Script
+from pipelines.domain.planning.translation import Translated, Translation
 from pipelines.ports.video import MediaInput
 
 
@@ -46,6 +47,17 @@ class SceneWriter(Protocol):
 
     def write_hooks(self, brief: HookBrief) -> Script:
         """At most as many openings as asked: fewer, or none, where it has no more. Raises as `write`."""
+
+    def cannot_translate(self) -> str | None:
+        """Why nothing can be translated here; None where it can."""
+
+    def translate(self, asked: Translation) -> Translated:
+        """The lines in the other language, from one call that is never repeated by itself; whether they may be shown is
+        not looked at. Raises as `write`, and Ambiguous where nobody knows whether it is paid for.
+        """
+
+    def quote_translation_micro(self, asked: Translation) -> int:
+        """What one `translate` may cost at most."""
 
     def soften(self, prompt: str, reason: str) -> Script:
         """One scene: the prompt reworded so that moderation may pass it."""

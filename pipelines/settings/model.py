@@ -266,7 +266,7 @@ class Settings(BaseSettings):
         VIDEO, "Default model as provider/slug; a record can name another.", "local/animatic"
     )
     max_cuts_per_run: Annotated[int, Field(ge=1, le=100)] = variable(
-        VIDEO, "So many films one run makes at most: its hooks times its formats.", 24
+        VIDEO, "So many films one run makes at most: its hooks times its languages times its formats.", 24
     )
     fallback_models: Annotated[tuple[str, ...], BeforeValidator(_models)] = variable(
         VIDEO,

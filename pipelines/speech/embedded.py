@@ -37,7 +37,7 @@ def silent() -> str | None:
 
 def cannot_say(line: Line) -> str | None:
     """It has one language."""
-    if is_english(line.text):
+    if line.language.partition("-")[0] == "en" and is_english(line.text):
         return None
     return f"{VOICE} speaks English only, and a language is never read in the voice of another."
 

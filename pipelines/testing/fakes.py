@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 import threading
 import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,9 +15,11 @@ from pathlib import Path
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.footage import Word
 from pipelines.domain.keys import storage_folder
+from pipelines.domain.languages import LANGUAGES
 from pipelines.domain.planning.cast import CastMember
 from pipelines.domain.planning.narration import Line, Said, is_english
 from pipelines.domain.planning.pictures import PictureRequest
+from pipelines.domain.planning.translation import Translated, Translation
 from pipelines.domain.state.action_link import ActionLink
 from pipelines.ports import (
     Brief,
@@ -144,6 +147,27 @@ class PlainLinks:
         return f"{self.base}/api/webhook/{provider}/{token}"
 
 
+_FAMILIAR = {
+    "LATIN": "Guten Morgen",
+    "CYRILLIC": "доброе утро",
+    "GREEK": "καλημέρα",
+    "ARABIC": "صباح الخير",
+    "HEBREW": "בוקר טוב",
+    "DEVANAGARI": "सुप्रभात",
+    "HIRAGANA": "おはよう",
+    "HANGUL": "안녕하세요",
+    "CJK": "早上好",
+}
+"""A greeting in the letters of a script."""
+
+
+def translated(text: str, language: str) -> str:
+    """What the scripted writer makes of a text: a greeting, the text's numbers, and a mark that tells texts apart."""
+    numbers = " ".join(re.findall(r"\d+", text))
+    mark = sum(text.encode()) % 7
+    return " ".join(filter(None, (_FAMILIAR[LANGUAGES[language].scripts[0]], "!" * mark, numbers)))
+
+
 class ScriptedWriter:
     """Writes `<master prompt>: shot n`, softens by `gently: <prompt>`; `cost_micro` a time. `fail` is raised once."""
 
@@ -159,6 +183,9 @@ class ScriptedWriter:
         """Said in the next answers, one in each."""
         self.cast: tuple[CastMember, ...] = ()
         """Who comes back, where it is asked for: all of them in every scene."""
+        self.translations: list[Translation] = []
+        self.mistranslations: dict[str, list[str]] = {}
+        """By language, what is said instead of each line in the next translations, once in each answer."""
 
     def write(self, brief: Brief) -> Script:
         """As many scenes as asked."""
@@ -180,6 +207,23 @@ class ScriptedWriter:
         new = tuple(SceneText(prompt=f"{name}, {name.lower()}", caption=name) for name in names[: brief.count])
         scenes = (*new[: len(new) - self.alike], *[first] * self.alike)
         return Script(scenes=scenes, writer="scripted", cost_micro=self.cost_micro)
+
+    def cannot_translate(self) -> str | None:
+        """It can."""
+        return None
+
+    def translate(self, asked: Translation) -> Translated:
+        """Each line as `translated` has it."""
+        self._stumble()
+        self.translations.append(asked)
+        slips = self.mistranslations.get(asked.language)
+        slip = slips.pop(0) if slips else None
+        lines = tuple(slip or translated(line.text, asked.language) for line in asked.lines)
+        return Translated(lines=lines, cost_micro=self.cost_micro)
+
+    def quote_translation_micro(self, asked: Translation) -> int:  # noqa: ARG002 - a port
+        """What translating costs."""
+        return self.cost_micro
 
     def soften(self, prompt: str, reason: str) -> Script:  # noqa: ARG002 - a port
         """The prompt, gently."""
@@ -239,7 +283,9 @@ class ScriptedSpeech(Speech):
         return self.away
 
     def cannot_say(self, line: Line) -> str | None:
-        """Both speak English."""
+        """Both speak English, and one of them whatever else it is told."""
+        if line.language != "en":
+            return None if line.voice == "acme/anna" else f"{line.voice} speaks English only."
         return None if is_english(line.text) else f"{line.voice} speaks English only."
 
     def quote_micro(self, line: Line, today: date) -> int:  # noqa: ARG002 - a port

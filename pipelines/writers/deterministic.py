@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
+from pipelines.domain.errors import NotConfigured
+from pipelines.domain.planning.translation import Translated, Translation
 from pipelines.ports import Brief, HookBrief, SceneText, SceneWriter, Script
 from pipelines.writers.breakdown import Beat, Breakdown, break_down
 from pipelines.writers.language import Phrases, phrases_for
@@ -21,6 +23,7 @@ from pipelines.writers.text import caption_of, narration_of, one_line, plain, se
 NAME = "deterministic"
 MAX_ANCHOR = 400
 """Characters of the sentence that repeats characters and place; more would drown what the scene itself shows."""
+_NO_TRANSLATION = "translating needs a language model (OPENAI_API_KEY), and none is set up here. Ask your operator."
 _DROPPED_FIRST = ("moment", "shape", "same", "light")
 _MIDDLE = ("medium", "detail", "action")
 _ROLES = ("establishing", "closing", *_MIDDLE)
@@ -69,6 +72,21 @@ class DeterministicWriter(SceneWriter):
             for use, scene in enumerate(others)
         )
         return Script(scenes=scenes, writer=NAME)
+
+    @override
+    def cannot_translate(self) -> str:
+        """Word lists make no sentences."""
+        return _NO_TRANSLATION
+
+    @override
+    def translate(self, asked: Translation) -> Translated:
+        """Raises NotConfigured."""
+        raise NotConfigured(f"{asked.language}: OPENAI_API_KEY is not set", marketer=_NO_TRANSLATION)
+
+    @override
+    def quote_translation_micro(self, asked: Translation) -> int:
+        """Nothing is bought."""
+        return 0
 
     @override
     def soften(self, prompt: str, reason: str) -> Script:

@@ -11,9 +11,11 @@ from pathlib import Path
 from pydantic import BaseModel, Field, ValidationError
 from typing_extensions import override
 
-from pipelines.domain.errors import ReelgridError
+from pipelines.domain.errors import Ambiguous, ReelgridError, Unavailable
+from pipelines.domain.languages import named
 from pipelines.domain.orders.list_marks import unnumbered
 from pipelines.domain.planning.cast import CastMember, tidied
+from pipelines.domain.planning.translation import Translated, Translation
 from pipelines.ports import Brief, HookBrief, SceneText, SceneWriter, Script
 from pipelines.settings import Settings
 from pipelines.writers.deterministic import DeterministicWriter
@@ -21,12 +23,13 @@ from pipelines.writers.language_model import Answer, LanguageModel, Question
 from pipelines.writers.prices import Usage, most_tokens
 from pipelines.writers.softening import ALWAYS_ALLOWED
 from pipelines.writers.text import caption_of, fitted, narration_of, one_line, plain
-from pipelines.writers.troubles import declined
+from pipelines.writers.troubles import declined, is_lost
 
 logger = logging.getLogger(__name__)
 
 PROMPTS = Path(__file__).with_name("prompts")
 EXPAND, HOOKS, SOFTEN, NARRATE, CAST = "expand-v1", "hooks-v1", "soften-v1", "narrate-v1", "cast-v1"
+TRANSLATE = "translate-v1"
 THINKING_TOKENS, SCENE_TOKENS = 2000, 500
 """Room for low-effort thinking, title and continuity; and for one prompt of 120 words with its caption, in languages
 whose words cost several tokens."""
@@ -36,6 +39,8 @@ MORE = 2
 """How much higher the limit is after an answer that was cut off."""
 OVERHEAD_TOKENS = 1500
 """The schema, the roles and a correction line, counted generously for a quote."""
+LINE_TOKENS = 40
+"""Room for the frame of a translated line, beside its characters."""
 MAX_REASON = 300
 
 _NOT_UNDERSTOOD = "The server at OPENAI_BASE_URL cannot write scenes, so they were written without a language model."
@@ -95,6 +100,12 @@ class WrittenHooks(BaseModel):
     """Further openings of a film."""
 
     hooks: list[WrittenScene]
+
+
+class TranslatedLines(BaseModel):
+    """The lines in the other language, in their order."""
+
+    lines: list[str]
 
 
 class Reworded(BaseModel):
@@ -175,6 +186,32 @@ class GptWriter(SceneWriter):
             return replace(script, cost_micro=work.cost_micro, notes=notes)
         scenes = tuple(_scene(scene, brief.brief) for scene in found[: brief.count])
         return Script(scenes=scenes, writer=self._signature(HOOKS), cost_micro=work.cost_micro, notes=tuple(work.notes))
+
+    @override
+    def cannot_translate(self) -> None:
+        """It can."""
+
+    @override
+    def translate(self, asked: Translation) -> Translated:
+        """One answer; none where it cannot be read. Raises as `write`, and Ambiguous for one that got lost."""
+        try:
+            answer = self._model.ask(_translation_question(asked))
+        except Unavailable as error:
+            if not is_lost(error):
+                raise
+            raise Ambiguous(error.operator, marketer=error.marketer) from error
+        if answer is None:
+            return Translated()
+        if answer.reply.refusal:
+            refused = declined(f"{self._model.name} declined: {answer.reply.refusal}")
+            refused.cost_micro += answer.cost_micro
+            raise refused
+        return Translated(lines=_translated_lines(answer), cost_micro=answer.cost_micro)
+
+    @override
+    def quote_translation_micro(self, asked: Translation) -> int:
+        """One answer of full length; every byte of the input counted as a token."""
+        return quote_of(self._model, _translation_question(asked))
 
     @override
     def soften(self, prompt: str, reason: str) -> Script:
@@ -369,6 +406,38 @@ def _hooks(answer: Answer | None) -> list[WrittenScene]:
     except ValidationError:
         return []
     return [scene for scene in found if plain(scene.prompt)]
+
+
+def _translation_question(asked: Translation) -> Question:
+    lines = {
+        "Language": named(asked.language),
+        "Keep": one_line(", ".join(asked.keep)),
+        "Never use": one_line(", ".join(asked.banned)),
+        "Correction": f"the last answer {one_line(asked.correction)}" if asked.correction else "",
+        "Title": one_line(asked.title or ""),
+    }
+    head = "\n".join(f"{name}: {value}" for name, value in lines.items() if value)
+    texts = "\n".join(
+        f"{number}. (at most {line.most} characters) {one_line(line.text)}"
+        for number, line in enumerate(asked.lines, start=1)
+    )
+    each = sum(LINE_TOKENS + 2 * line.most for line in asked.lines)
+    return Question(
+        instructions=_instructions(TRANSLATE),
+        text=f"{head}\n\n{texts}",
+        shape=TranslatedLines,
+        limit=THINKING_TOKENS + each,
+    )
+
+
+def _translated_lines(answer: Answer) -> tuple[str, ...]:
+    if answer.reply.truncated:
+        return ()
+    try:
+        found = TranslatedLines.model_validate_json(answer.reply.json_text).lines
+    except ValidationError:
+        return ()
+    return tuple(plain(line) for line in found)
 
 
 def _instructions(name: str) -> str:

@@ -61,6 +61,16 @@ def away(problem: Exception) -> Unavailable:
     return Unavailable(f"the language model's server: {type(cause).__name__}: {redact(str(cause))}", marketer=_AWAY)
 
 
+def is_lost(problem: Unavailable) -> bool:
+    """Whether a question left us and no answer came back: it may be paid for."""
+    import httpx
+
+    cause = problem.__cause__
+    cause = (cause and cause.__cause__) or cause
+    never_left = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+    return isinstance(cause, httpx.HTTPError) and not isinstance(cause, never_left)
+
+
 def declined(operator: str) -> Refused:
     """The model said no."""
     return Refused(redact(operator)[:_MAX_QUOTED], marketer=_DECLINED)

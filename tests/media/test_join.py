@@ -90,6 +90,21 @@ def test_thirty_clips_do_not_drift(clip: ClipFactory, tmp_path: Path) -> None:
     assert abs(last) <= 512
 
 
+def test_a_film_says_in_which_language_it_is(clip: ClipFactory, tmp_path: Path) -> None:
+    """In three letters as players read it, and as the whole tag; a film of which nobody said it stays as it was."""
+    pieces = [clip(number, seconds=1.1) for number in range(2)]
+    plans = {tag: FilmPlan(target=TARGET, pieces=tuple(pieces), language=tag) for tag in ("", "pt-BR", "de")}
+    films = {tag: assemble(plan, tmp_path / f"film{tag}.mp4").path for tag, plan in plans.items()}
+    for tag, letters in (("", "und"), ("pt-BR", "por"), ("de", "deu")):
+        with av.open(str(films[tag])) as opened:
+            assert [stream.language for stream in opened.streams] == [letters, letters], tag
+        assert films[tag].read_bytes().count(b"elng" + bytes(4) + tag.encode() + b"\0") == (2 if tag else 0)
+    packets = [
+        [bytes(packet) for packet in av.open(str(path)).demux() if packet.size] for path in (films[""], films["de"])
+    ]
+    assert packets[0] == packets[1]
+
+
 def test_sound_is_smooth_across_a_join_of_one_clip_cut_in_two(clip: ClipFactory, tmp_path: Path) -> None:
     """A tone that runs on through a hard cut has no click there; copied packets alone would have one."""
     tone = clip(0, seconds=64 / 30, sound="sine=frequency=750:r=48000")

@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from pipelines.domain.errors import NotConfigured, OutOfCredit, RateLimited, ReelgridError, Refused, Unavailable
+from pipelines.domain.errors import (
+    Ambiguous,
+    NotConfigured,
+    OutOfCredit,
+    RateLimited,
+    ReelgridError,
+    Refused,
+    Unavailable,
+)
+from pipelines.domain.planning.translation import TextLine, Translation, fault_of
 from pipelines.ports import Brief, HookBrief, MediaInput, Moderator, SceneWriter
 from pipelines.settings import Settings, load_settings
 from pipelines.writers import DeterministicWriter, build_moderator, build_writer
@@ -371,6 +380,47 @@ def test_a_clean_prompt_has_no_culprit_and_a_missing_picture_does_no_harm(
     server.play("moderation_clean")
     gone = MediaInput(key="gone", path=tmp_path / "gone.png", content_type="image/png")
     assert moderator.culprit("A fox in the snow", [gone]) is None
+
+
+ASKED = Translation(
+    language="de",
+    lines=(TextLine(text="From $9.99 a month", most=60), TextLine(text="Lumen shines", most=40)),
+    keep=("Lumen",),
+    title="Spring",
+    correction="has lost the number 999 in line 1",
+)
+
+
+def _translates(lines: list[str], *, status: str = "completed") -> list[dict[str, Any]]:
+    output = [{"type": "message", "content": [{"type": "output_text", "text": json.dumps({"lines": lines})}]}]
+    usage = {"input_tokens": 300, "output_tokens": 60}
+    body = {"object": "response", "status": status, "output": output, "usage": usage}
+    return [{"path": "/v1/responses", "status": 200, "headers": {}, "body": body}]
+
+
+def test_a_translation_is_one_call_with_the_room_of_each_line(server: Server, writer: SceneWriter) -> None:
+    server.exchanges = _translates(["Ab 9,99 $ im Monat", "Lumen leuchtet"])
+    found = writer.translate(ASKED)
+    assert found.lines == ("Ab 9,99 $ im Monat", "Lumen leuchtet")
+    assert fault_of(ASKED, found.lines) is None
+    ((_, asked),) = server.asked
+    assert asked["input"] == (
+        "Language: German (de)\nKeep: Lumen\nCorrection: the last answer has lost the number 999 in line 1\n"
+        "Title: Spring\n\n"
+        "1. (at most 60 characters) From $9.99 a month\n2. (at most 40 characters) Lumen shines"
+    )
+    assert 0 < found.cost_micro < writer.quote_translation_micro(ASKED)
+
+
+def test_a_translation_that_is_cut_off_is_paid_and_one_that_got_lost_is_in_doubt(
+    server: Server, writer: SceneWriter
+) -> None:
+    server.exchanges = _translates(["Ab 9,99"], status="incomplete")
+    assert (cut_off := writer.translate(ASKED)).lines == ()
+    assert cut_off.cost_micro > 0
+    server.exchanges = [{"path": "/v1/responses", "status": 200, "headers": {}, "body": {}, "missing_bytes": 100}]
+    with pytest.raises(Ambiguous):
+        writer.translate(ASKED)
 
 
 HOOKS = HookBrief(brief=BRIEF, scenes=tuple(replace(scene, caption=None) for scene in OFFLINE.scenes), count=2)

@@ -116,6 +116,7 @@ TERMS = (
         "domain/records",
     ),
     Term("target", "the size, rate and sound that every clip of one cut is brought to", "domain/footage"),
+    Term("translation", "what is read and heard in a film, in another language", "domain/planning/translation"),
     Term("verdict", "what a look through the finished cut found", "media/review"),
 )
 RETIRED = frozenset(

@@ -266,6 +266,14 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         (),
     ),
     (
+        "`Languages`",
+        (
+            "A film in each, from the same clips: its captions, cards and narration are translated, right-to-left "
+            "scripts are shaped, and the pictures are the same. Each film has the tag of its language in its name."
+        ),
+        (),
+    ),
+    (
         "`Resolution`",
         (
             "`480p`, `720p` (default), `1080p`: the shorter side of the picture, in pixels. The still shows the same "

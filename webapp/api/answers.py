@@ -127,6 +127,7 @@ class PlanView(Answer):
     fps: float
     formats: list[str]
     hooks: int
+    languages: Annotated[list[str], Field(description="Of its films, where they were said; its own first.")]
     seconds: float
     scenes: list[PlannedSceneView]
     adapted: list[str]

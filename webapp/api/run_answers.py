@@ -57,6 +57,10 @@ class SceneView(Answer):
     prompt: str
     caption: str | None
     narration: str | None
+    translations: Annotated[
+        dict[str, dict[str, str]],
+        Field(description="By language, what is read and heard in it, by the text that it translates."),
+    ]
     seconds: float
     status: str
     model: str
@@ -95,6 +99,7 @@ class CutView(Answer):
     take: int
     format: str
     hook: Annotated[str | None, Field(description="The letter of its opening, where there are several.")]
+    language: Annotated[str | None, Field(description="Of what is read and heard in it, as a BCP 47 tag.")]
     status: str
     animatic: bool
     current: bool

@@ -39,6 +39,9 @@ group = Group("video", OPERATORS, help="Make a film right here.")
 @click.option("--resolution", default="720p", show_default=True)
 @click.option("--transition", default="Cut", show_default=True)
 @click.option("--hooks", type=int, help="So many films that differ in their first scene; 1 if not given.")
+@click.option(
+    "--language", "languages", multiple=True, help="Of your texts, then each to translate into; may be given again."
+)
 @click.option("--captions", default="None", show_default=True)
 @click.option("--voiceover", is_flag=True, help="A narrator speaks over each scene.")
 @click.option("--voice", help="Who speaks, as provider/voice.")
@@ -71,7 +74,7 @@ def make(out: Path, *, prompt: str, dry_run: bool, json_: bool, **wishes: Any) -
 
 
 def _order(prompt: str, wishes: dict[str, Any]) -> MasterPromptOrder:
-    given = {name: value for name, value in wishes.items() if value is not None}
+    given = {name: value for name, value in wishes.items() if value not in (None, ())}
     try:
         return validated(MasterPromptOrder, {"master_prompt": prompt, **given})
     except HttpProblem as problem:
@@ -140,7 +143,7 @@ def _copy(core: Services, run_id: str, out: Path) -> Path:
         dest = (
             out
             if number == 0
-            else out.with_stem("-".join(filter(None, (out.stem, cut.format.replace(":", "x"), cut.hook))))
+            else out.with_stem("-".join(filter(None, (out.stem, cut.format.replace(":", "x"), cut.hook, cut.language))))
         )
         scratch = core.work / f"{cut.id}.mp4"
         core.media.fetch(cut.key or "", scratch)

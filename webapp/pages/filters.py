@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 from flask import Flask, request
 from markupsafe import Markup, escape
 
+from pipelines.domain.languages import LANGUAGES
 from pipelines.domain.lifecycle import AIRTABLE_STATUS, MOVING, RunStatus
 from pipelines.domain.money import show, show_enough, to_micro
 from pipelines.domain.stored_files import FileKind
@@ -105,6 +106,11 @@ def scene_tone(status: str) -> str:
     return _SCENE_TONES.get(status, "moving")
 
 
+def language(tag: str) -> str:
+    """A language as people call it."""
+    return LANGUAGES[tag].name if tag in LANGUAGES else tag
+
+
 def extra_word(name: str) -> str:
     """What an extra file is called."""
     return _EXTRAS.get(name, name.replace("_", " ").capitalize())
@@ -153,6 +159,7 @@ def register(app: Flask) -> None:
         status_word,
         scene_tone,
         extra_word,
+        language,
         file_kind,
         ticked,
         local,

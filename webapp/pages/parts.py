@@ -97,7 +97,14 @@ def _dressed(run: dict[str, Any]) -> dict[str, Any]:
     films = [cut for cut in films if cut["take"] == max(film["take"] for film in films)]
     formats = list((run["plan"] or {}).get("formats", ()))
     places = {name: at for at, name in enumerate(formats)}
-    films.sort(key=lambda cut: (cut["hook"] or "", places.get(cut["format"], len(formats))))
+    languages = {name: at for at, name in enumerate((run["plan"] or {}).get("languages", ()))}
+    films.sort(
+        key=lambda cut: (
+            languages.get(cut["language"], 0),
+            cut["hook"] or "",
+            places.get(cut["format"], len(formats)),
+        )
+    )
     animatics = [cut for cut in run["cuts"] if cut["url"] and cut["animatic"]]
     rest = run["seconds_left"]
     extra = {

@@ -90,6 +90,7 @@ class VersionField(StrEnum):
     COST = "Cost"
     MODEL = "Model"
     HOOK = "Hook"
+    LANGUAGE = "Language"
     WHAT_CHANGED = "What Changed"
     RESTORE = "Restore"
     CREATED_AT = "Created At"

@@ -210,8 +210,9 @@ def version_fields(
     films: Sequence[CellFile],
     posters: Sequence[CellFile] = (),
     hooks: Sequence[str] = (),
+    languages: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """One row of `Versions`: a run's cut for good. A base of before hooks has no column for them."""
+    """One row of `Versions`: a run's cut for good. A base of before hooks or languages has no column for them."""
     return {
         VersionField.VERSION_KEY: key,
         VersionField.VIDEO: [record_id],
@@ -223,6 +224,7 @@ def version_fields(
         VersionField.WHAT_CHANGED: shorten(what_changed),
         VersionField.CREATED_AT: iso(created_at),
         **({VersionField.HOOK: ", ".join(hooks)} if hooks else {}),
+        **({VersionField.LANGUAGE: ", ".join(languages)} if languages else {}),
     }
 
 

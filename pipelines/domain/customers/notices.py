@@ -106,6 +106,8 @@ class FilmLink:
     token: str
     hook: str = ""
     """The letter of its opening, where the run has several."""
+    language: str = ""
+    """Of its words, where that was said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

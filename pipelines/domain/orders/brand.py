@@ -60,6 +60,8 @@ class Brand:
     banned_words: str | None = given("Banned Words", Text(MAX_LIST, lines=True),
         "Words that no prompt, caption, narration or card may have, separated by commas or lines.",
         api=Api(most=MAX_LIST))
+    keep_words: str | None = given("Keep Words", Text(MAX_LIST, lines=True),
+        "Names and words that no translation changes, separated by commas or lines.", api=Api(most=MAX_LIST))
     legal_line: str | None = given("Legal Line", Text(MAX_LINE),
         "Small words at the foot of the end card; without one, on a card of their own.", api=Api(most=MAX_LINE))
 
@@ -76,6 +78,11 @@ class Brand:
     def banned(self) -> tuple[str, ...]:
         """Each banned word or phrase."""
         return listed_words(self.banned_words)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Each word or phrase that stays as it is in every language."""
+        return listed_words(self.keep_words)
 
     @property
     def called(self) -> str:

@@ -20,6 +20,7 @@ from pipelines.domain.footage import (
     PosterStyle,
     Transition,
 )
+from pipelines.domain.languages import LANGUAGES, tag_in
 from pipelines.domain.orders.brand import Brand, BrandRow, lent_by
 from pipelines.domain.orders.inputs import (
     Api,
@@ -131,6 +132,10 @@ class Order:
         f"How many openings to try, 1 to {MAX_HOOKS}. For each, only the first scene is made again. Empty: 1.",
         default=1, seen=True,
         api=Api("So many films that differ in their first scene, which alone is bought again for each."))
+    languages: tuple[str, ...] = given("Languages", Choice(tuple(LANGUAGES), several=True, tidy=tag_in),
+        "A film in each, from the same clips: first the language that the video is written in, then those that "
+        "captions, cards and narration are translated into.", default=(), seen=True,
+        api=Api("A film in each, from the same clips: first the language of your texts, then those to translate into."))
     fit: Fit = given("Fit", among(Fit), "How a picture of another shape fills the frame. Empty: Crop.",
         default=Fit.CROP, api=Api(), seen=True)
     resolution: str = given("Resolution", Choice(RESOLUTIONS, tidy=resolution_in), "Empty: 720p.", default="720p",

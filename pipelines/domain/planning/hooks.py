@@ -94,12 +94,20 @@ def _alike(one: SceneText, other: SceneText, shared: frozenset[str]) -> bool:
     return max(overlap(one.prompt, other.prompt, shared), captions) >= TOO_ALIKE
 
 
-def too_many(hooks: int, formats: int, most: int) -> list[Problem]:
-    """Said of an order that would make more films than one run may."""
+def too_many(hooks: int, formats: int, languages: int, most: int) -> list[Problem]:
+    """Said of an order that would make more films than one run may, with what would pass."""
     if not 1 <= hooks <= MAX_HOOKS:
         return [Problem("hooks", f"must be a whole number from 1 to {MAX_HOOKS}, not {hooks}.")]
-    if hooks * formats <= most:
+    if hooks * formats * languages <= most:
         return []
+    if languages > 1:
+        count = hooks * formats * languages
+        parts = [(hooks, "hooks"), (languages, "languages"), (formats, "formats")]
+        said = " × ".join(f"{many} {what}" for many, what in parts if many > 1)
+        films = f"{said} are {count} films, and a run makes at most {most}"
+        fit = most // (hooks * formats)
+        passing = f"With the rest as it is, {fit} would pass." if fit else "Choose fewer hooks or formats."
+        return [Problem("languages", f"{films}. {passing}")]
     films = f"{hooks} hooks in {formats} formats are {hooks * formats} films, and a run makes at most {most}"
     if formats > most or hooks == 1:
         return [Problem("formats", f"{films}. Choose at most {max(1, most // hooks)} formats.")]

@@ -84,10 +84,10 @@ def is_too_long(seconds: float, room: float) -> bool:
     return seconds > room * FASTEST
 
 
-def too_long(number: int, seconds: float) -> str:
+def too_long(scene: str, seconds: float) -> str:
     """Said of a line that had to end early."""
     return (
-        f"Scene {number}: what is said is too long for its clip and ends early. About {most_words(seconds)} words fit; "
+        f"Scene {scene}: what is said is too long for its clip and ends early. About {most_words(seconds)} words fit; "
         "shorten its Narration and start again: the clip is kept."
     )
 

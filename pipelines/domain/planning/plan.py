@@ -76,6 +76,14 @@ class Plan:
     text_micro: int = 0
     text_charge_micro: int = 0
     """What an account is charged for having the scenes written."""
+    languages: tuple[str, ...] = ("",)
+    """Of its films, its own first; a nameless one where nobody said any."""
+    card_texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By language, what stands on its cards, by what that translates."""
+    translation_micro: int = 0
+    """What having its words in the other languages may cost at most."""
+    translation_charge_micro: int = 0
+    """What an account is charged for that at most."""
     speech_micro: int = 0
     """What the narrator may cost at most."""
     speech_charge_micro: int = 0
@@ -107,23 +115,55 @@ class Plan:
         """The letters of its films; a nameless one where there is one."""
         return letters_of(self.scenes)
 
-    def place_of(self, hook: str, format_name: str) -> tuple[str, int]:
-        """What films are sorted by: hook by hook, each in the order of the formats; one that is not among them last."""
-        known = format_name in self.formats
-        return hook, self.formats.index(format_name) if known else len(self.formats)
+    @property
+    def further_languages(self) -> tuple[str, ...]:
+        """Those that its words are translated into."""
+        return self.languages[1:]
+
+    def place_of(self, hook: str, format_name: str, language: str = "") -> tuple[int, str, int]:
+        """What films are sorted by: language by language, hook by hook, each in the order of the formats; one that is
+        not among them last.
+        """
+        return _place(self.languages, language), hook, _place(self.formats, format_name)
+
+    def translation_due(self, languages: int) -> tuple[int, int]:
+        """What so many of its further languages may cost and are charged at most."""
+        count = max(1, len(self.further_languages))
+        return -(-self.translation_micro * languages // count), -(-self.translation_charge_micro * languages // count)
 
     @property
     def charge_micro(self) -> int:
         """What an account is charged for all of it, before that is rounded up to whole credits."""
-        beside = self.text_charge_micro + self.speech_charge_micro + self.picture_charge_micro
-        return sum(scene.charge_micro for scene in self.scenes) + beside
+        words = self.text_charge_micro + self.translation_charge_micro + self.speech_charge_micro
+        return sum(scene.charge_micro for scene in self.scenes) + words + self.picture_charge_micro
 
     @property
     def charges(self) -> tuple[tuple[str, int], ...]:
         """The same line by line, as `lines` are the quote."""
         lines = _lines(self.scenes, [scene.charge_micro for scene in self.scenes], self.text_charge_micro)
-        beside = (("Voiceover", self.speech_charge_micro), ("Pictures", self.picture_charge_micro))
+        beside = (
+            ("Translation", self.translation_charge_micro),
+            ("Voiceover", self.speech_charge_micro),
+            ("Pictures", self.picture_charge_micro),
+        )
         return (*lines, *((name, micro) for name, micro in beside if micro))
+
+
+def _place(names: Sequence[str], name: str) -> int:
+    return names.index(name) if name in names else len(names)
+
+
+def with_translations(plan: Plan, languages: Sequence[str], lines: Sequence[tuple[str, int]]) -> Plan:
+    """The plan with films in these languages, each further one as a line of its own in the quote."""
+    micro = sum(amount for _, amount in lines)
+    quoted = (*plan.lines, *(line for line in lines if line[1]))
+    return dataclasses.replace(
+        plan,
+        languages=tuple(languages),
+        translation_micro=micro,
+        quote_micro=plan.quote_micro + micro,
+        lines=quoted,
+    )
 
 
 VOICEOVER = "Voiceover: "
@@ -186,7 +226,8 @@ def make_plan(
     fitted, unfit = _fit(order, written, choices, follows=follows)
     problems += unfit
     opened, unopened = _openings(order, hooks, choices, fitted, catalogue)
-    problems += [*unopened, *too_many(order.hooks, len(shapes_wanted(order)), max_cuts)]
+    languages = max(1, len(set(order.languages)))
+    problems += [*unopened, *too_many(order.hooks, len(shapes_wanted(order)), languages, max_cuts)]
     if problems:
         raise InvalidOrder(tuple(dict.fromkeys(problems)))
     model = order.model or default_model

@@ -103,6 +103,10 @@ class PriceList:
         """The Price of pictures that cost so much; of nothing, nothing."""
         return _marked_up(max(cost, 0), self.markup)
 
+    def translation(self, cost: int) -> int:
+        """The Price of translations that cost so much; of nothing, nothing."""
+        return _marked_up(max(cost, 0), self.markup)
+
     def whole(self, amount: int) -> int:
         """An amount rounded up to a whole credit."""
         return whole(amount, self.credit_micro)
@@ -116,6 +120,7 @@ class PriceList:
             plan,
             scenes=scenes,
             text_charge_micro=self.writing(plan.text_micro),
+            translation_charge_micro=self.translation(plan.translation_micro),
             speech_charge_micro=self.speech(plan.speech_micro),
             picture_charge_micro=self.pictures(plan.picture_micro),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pipelines.domain.footage import Footage, Verdict, Word
@@ -14,6 +14,7 @@ from pipelines.domain.planning.narration import Line
 from pipelines.domain.planning.pictures import PictureRequest
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.planning.script import Script
+from pipelines.domain.planning.translation import SceneWords, Translation, in_words
 from pipelines.domain.records.work import Leased
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.domain.state.delivery import Attachment, JoinReport
@@ -89,6 +90,14 @@ class Run(Leased):
             raise ValueError(self.id)
         return self.plan
 
+    def in_language(self, language: str) -> Run:
+        """It with the cards of its films in one of their languages."""
+        order, texts = self.known_order, self.known_plan.card_texts.get(language)
+        if texts is None:
+            return self
+        cards = replace(order, title_card=in_words(texts, order.title_card), end_card=in_words(texts, order.end_card))
+        return replace(self, order=cards)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
@@ -123,7 +132,22 @@ class Scene:
     """The letter of the hook that begins with it, where the run has several; empty for what every film shows."""
     words: str = ""
     """What it is found by."""
+    translations: Mapping[str, SceneWords] = field(default_factory=dict)
+    """What is read and heard in it in other languages, by their tags."""
     updated_at: float = 0.0
+
+    @property
+    def is_said(self) -> bool:
+        """Whether its spoken lines are there, in every language that it is translated into."""
+        return None not in (self.sound, *(words.sound for words in self.translations.values()))
+
+    def in_language(self, language: str) -> Scene:
+        """It as a film in that language shows it; as it is where it is in no other."""
+        words = self.translations.get(language)
+        if words is None:
+            return self
+        caption, narration = in_words(words.texts, self.caption), in_words(words.texts, self.narration)
+        return replace(self, caption=caption, narration=narration, sound=words.sound)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +235,7 @@ class Cut(Leased):
     hook: str = ""
     """The letter of the hook that it begins with, where the run has several."""
     language: str = ""
-    """Of what is read and heard in it; empty for the language of the order."""
+    """Of what is read and heard in it, as a BCP 47 tag; empty where nobody said it."""
     key: str | None = None
     sha256: str | None = None
     size: int | None = None
@@ -227,6 +251,11 @@ class Cut(Leased):
     delivered_at: float | None = None
     revoked_at: float | None = None
     deleted_at: float | None = None
+
+    @property
+    def named(self) -> str:
+        """Which film of its run it is."""
+        return ", ".join(filter(None, (self.format, self.hook and f"hook {self.hook}", self.language)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +277,7 @@ class Purchase(Leased):
     """
 
     run_id: str
-    kind: Literal["speech", "picture"]
+    kind: Literal["speech", "picture", "translation"]
     fingerprint: str
     status: GenerationStatus
     account_id: str | None = None
@@ -256,6 +285,10 @@ class Purchase(Leased):
     """A spoken line."""
     picture: PictureRequest | None = None
     """A picture."""
+    texts: Translation = field(default_factory=Translation)
+    """Of a translation: what is asked for."""
+    answer: tuple[str, ...] = ()
+    """And its lines, as soon as they are there."""
     reserve_micro: int = 0
     """What one try costs at most."""
     cost_micro: int = 0

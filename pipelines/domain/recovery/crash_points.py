@@ -69,6 +69,15 @@ _ROWS = (
         "the intent: submitting; the file is in storage",
         "The file is found by the moment of its intent; nothing is asked for again.",
     ),
+    (
+        "translation.intended",
+        "worker",
+        "the intent: submitting",
+        "The answer is lost and counts as spent; one more question is in the quote.",
+    ),
+    ("translation.lost", "worker", "the translation, planned once more", "It is asked for a second and last time."),
+    ("translation.answered", "worker", "the intent: submitting", "The answer is lost and counts as spent, as above."),
+    ("translation.committed", "worker", "the words of one language", "The clips are made ready with them."),
     ("speech.committed", "worker", "the spoken line", "The next line is asked for; this one is there."),
     (
         "picture.intended",

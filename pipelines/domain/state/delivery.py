@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipelines.domain.planning.clip_settings import SceneSettings
+from pipelines.domain.planning.translation import SceneWords
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class JoinedScene:
     caption: str | None = None
     narration: str | None = None
     sound: str | None = None
+    translations: Mapping[str, SceneWords] = field(default_factory=dict)
     seconds: float = 0.0
     model: str = ""
     settings: SceneSettings = field(default_factory=SceneSettings)
@@ -30,7 +32,7 @@ class JoinReport:
     paths: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     scenes: tuple[JoinedScene, ...] = ()
-    """In the film of the first format of each hook: the others show the same. Empty in films of earlier versions."""
+    """In the film of each hook in the first format and language: the others show the same. Empty in earlier films."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,18 +162,18 @@ def _write_joined(
     look: PictureFormat,
     dest: Path,
 ) -> str:
-    comment = work.plan.disclosure
+    comment, language = work.plan.disclosure, work.plan.language
     voice, final = sound_format_of(pieces), work.plan.music is None
     if voice is None:
-        return write_film(stretches(bodies, None, None), look, None, dest, comment, final=final)
+        return write_film(stretches(bodies, None, None), look, None, dest, comment, final=final, language=language)
     try:
         sound = plan_sound(pieces, slots, voice)
     except UnplayableMedia as error:
         if any((slot.into, slot.out) != (HARD, HARD) for slot in slots):
             raise
         work.notes.append(f"The sound was copied without smoothing its joins: {error.operator}.")
-        return join_whole(pieces, dest, comment, final=final) or ""
-    return write_film(stretches(bodies, sound, voice), look, voice, dest, comment, final=final)
+        return join_whole(pieces, dest, comment, final=final, language=language) or ""
+    return write_film(stretches(bodies, sound, voice), look, voice, dest, comment, final=final, language=language)
 
 
 def _under_music(work: _Work, film: Path, look: PictureFormat, dest: Path) -> str:
@@ -190,7 +190,7 @@ def _under_music(work: _Work, film: Path, look: PictureFormat, dest: Path) -> st
     if voice is None:
         raise damaged("the film with its music has no sound")
     turns = by_turns([Body(picture, 0, picture.frames)], every_packet(mixed), voice)
-    return write_film(list(turns), look, voice, dest, work.plan.disclosure)
+    return write_film(list(turns), look, voice, dest, work.plan.disclosure, language=work.plan.language)
 
 
 def _bodies(work: _Work, pieces: Sequence[PreparedClip], slots: Sequence[Slot]) -> tuple[list[Body], list[AvcConfig]]:

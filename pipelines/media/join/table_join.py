@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
@@ -155,7 +155,7 @@ def silent_stretch(packet: bytes, count: int) -> Stretch:
 
 
 def join_whole(
-    pieces: Sequence[PreparedClip], dest: Path, comment: str | None = None, *, final: bool = True
+    pieces: Sequence[PreparedClip], dest: Path, comment: str | None = None, *, final: bool = True, language: str = ""
 ) -> str | None:
     """Join pieces end to end by hard cuts, every packet of sound copied. Returns as `write_film`, None on a clash."""
     look = picture_format_of(pieces[0], [piece.config for piece in pieces])
@@ -165,7 +165,7 @@ def join_whole(
     starts = list(accumulate((piece.seconds for piece in pieces), initial=Fraction(0)))
     split = shares(pieces, starts[:-1], starts[-1], voice.rate, voice.priming) if voice else [None] * len(pieces)
     stretches = [stretch for piece, share in zip(pieces, split, strict=True) for stretch in whole(piece, share)]
-    return write_film(stretches, look, voice, dest, comment, final=final)
+    return write_film(stretches, look, voice, dest, comment, final=final, language=language)
 
 
 def write_film(
@@ -176,6 +176,7 @@ def write_film(
     comment: str | None = None,
     *,
     final: bool = True,
+    language: str = "",
 ) -> str:
     """Write the film: index first, then every stretch's bytes in order.
 
@@ -186,6 +187,7 @@ def write_film(
     if voice is not None:
         tracks.append(_sound_track(stretches, places, voice, tracks[0].shown))
     sources = [stretch.source for stretch in stretches]
+    tracks = [replace(track, language=language) for track in tracks]
     return write_file(dest, header(tracks, places[-1], comment), sources, final=final)
 
 

@@ -21,6 +21,7 @@ from threading import Thread
 
 import numpy as np
 
+from pipelines.domain.languages import LANGUAGES
 from pipelines.media.mp4.boxes import Ints, big_endian, box, full_box, run_lengths
 
 _MATRIX = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
@@ -63,6 +64,8 @@ class TrackTables:
     sync: Ints | None = None
     width: int = 0
     height: int = 0
+    language: str = ""
+    """A BCP 47 tag; empty where nobody said it."""
 
     @property
     def ticks(self) -> int:
@@ -117,7 +120,7 @@ def _trak(track: TrackTables, number: int, clock: int, base: int, *, wide: bool)
     shown = _ticks(track.shown, clock)
     layer = struct.pack(">hhh", 0, 0, 0 if picture else 256) + bytes(2) + _MATRIX
     size = struct.pack(">II", track.width << 16, track.height << 16)
-    language = struct.pack(">HH", _UNDETERMINED, 0)
+    language = struct.pack(">HH", _packed(track.language), 0)
     media = full_box(b"vmhd", 0, 1, bytes(8)) if picture else full_box(b"smhd", 0, 0, bytes(4))
     handler = b"vide" if picture else b"soun"
     data = box(b"dinf", full_box(b"dref", 0, 0, struct.pack(">I", 1), full_box(b"url ", 0, 1)))
@@ -128,10 +131,19 @@ def _trak(track: TrackTables, number: int, clock: int, base: int, *, wide: bool)
         box(
             b"mdia",
             _timed(b"mdhd", 0, struct.pack(">I", track.timescale), track.ticks, language, head=0),
+            full_box(b"elng", 0, 0, track.language.encode(), bytes(1)) if track.language else b"",
             full_box(b"hdlr", 0, 0, bytes(4), handler, bytes(13)),
             box(b"minf", media, data, _stbl(track, base, wide=wide)),
         ),
     )
+
+
+def _packed(tag: str) -> int:
+    """The three letters of ISO 639-2, five bits each; the whole tag stands beside them, in `elng`."""
+    if tag not in LANGUAGES:
+        return _UNDETERMINED
+    first, second, third = (ord(letter) - 0x60 for letter in LANGUAGES[tag].iso)
+    return first << 10 | second << 5 | third
 
 
 def _edit(shown: int, skip: int) -> bytes:

@@ -63,7 +63,7 @@ def _costing(tx: Tx, run: Run, missing: Sequence[Scene]) -> tuple[int, int]:
     """What going on costs at most, and what the run comes to with it."""
     own = ledger.of_run(tx, run.id)
     price = sum(scene.settings.price_micro + scene.settings.softening_micro for scene in missing)
-    price += sum(scene.settings.speech_micro for scene in tx.scenes.find(run_id=run.id, sound=None))
+    price += sum(scene.settings.speech_micro for scene in tx.scenes.find(run_id=run.id) if not scene.is_said)
     price += ledger.pictures_left(tx, run)[0]
     if run.status is RunStatus.NEEDS_APPROVAL:
         price = ledger.held(tx, run)
@@ -73,7 +73,7 @@ def _costing(tx: Tx, run: Run, missing: Sequence[Scene]) -> tuple[int, int]:
 def _charged(tx: Tx, run: Run, missing: Sequence[Scene]) -> tuple[int, int]:
     """The same for whoever pays in credits: what is charged, and nothing of what it costs."""
     due = sum(scene.settings.charge_micro for scene in tx.scenes.find(run_id=run.id, clip_id=None))
-    due += sum(scene.settings.speech_charge_micro for scene in tx.scenes.find(run_id=run.id, sound=None))
+    due += sum(scene.settings.speech_charge_micro for scene in tx.scenes.find(run_id=run.id) if not scene.is_said)
     due += ledger.pictures_left(tx, run)[1]
     total = credit_book.total(tx, run, due)
     if run.status is RunStatus.NEEDS_APPROVAL:

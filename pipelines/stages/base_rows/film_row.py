@@ -8,6 +8,7 @@ from typing import Any
 from pipelines.domain.airtable.fields import AirtableTable, VersionField, VideoField
 from pipelines.domain.airtable.values import CellFile, delivery_fields, version_fields
 from pipelines.domain.keys import version_key
+from pipelines.domain.languages import named
 from pipelines.domain.money import show as show_money
 from pipelines.domain.planning.hooks import further
 from pipelines.domain.records import Cut, Run
@@ -15,6 +16,9 @@ from pipelines.ports import Tx
 from pipelines.stages.base_rows import outbox, run_row, scene_rows
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.spending import ledger
+
+MOST_ATTACHED = 10
+"""Airtable fetches each file by itself, and a base has room for so much."""
 
 
 def show(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut], *, have: Mapping[str, str] | None = None) -> None:
@@ -29,7 +33,7 @@ def show(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut], *, have: Map
         extra[VideoField.PACK_URL.value] = None
     if is_new and known is not None and known.fields.get(VideoField.VARIANTS):
         extra[VideoField.VARIANTS.value] = None
-    if cuts[0].hook:
+    if cuts[0].hook or len({cut.language for cut in cuts}) > 1:
         extra[VideoField.VARIANTS.value] = _variants(services, tx, run, cuts)
     run_row.show(services, tx, run, urgent=True, extra=extra)
     if is_new:
@@ -57,8 +61,9 @@ def cells(
 
 def files_of(cuts: Sequence[Cut], mark: str, have: Mapping[str, str]) -> dict[str, list[CellFile]]:
     """The files of `Final Video` and `Poster`, which `Videos` and `Versions` call alike."""
-    films = [(cut.key, film_name(cut), cut.size) for cut in cuts]
-    posters = [(cut.poster_key, poster_name(cut), None) for cut in cuts if cut.poster_key]
+    held = attached(cuts)
+    films = [(cut.key, film_name(cut), cut.size) for cut in held]
+    posters = [(cut.poster_key, poster_name(cut), None) for cut in held if cut.poster_key]
 
     def links(files: Sequence[tuple[str | None, str, int | None]]) -> list[CellFile]:
         return [
@@ -67,6 +72,14 @@ def files_of(cuts: Sequence[Cut], mark: str, have: Mapping[str, str]) -> dict[st
         ]
 
     return {VideoField.FINAL_VIDEO.value: links(films), VideoField.POSTER.value: links(posters)}
+
+
+def attached(cuts: Sequence[Cut]) -> list[Cut]:
+    """The films that the row holds as files: all, or of many those in the first language. Links to the others stand in
+    `Variants`.
+    """
+    few = len(cuts) <= MOST_ATTACHED
+    return [cut for cut in cuts if few or cut.language == cuts[0].language]
 
 
 def film_name(cut: Cut) -> str:
@@ -92,6 +105,7 @@ def _show_version(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> 
         films=files[VersionField.FINAL_VIDEO],
         posters=files[VersionField.POSTER],
         hooks=list(dict.fromkeys(cut.hook for cut in cuts if cut.hook)),
+        languages=list(dict.fromkeys(cut.language for cut in cuts if cut.language)),
     )
     if not services.policy.airtable_reaches_us:
         del fields[VersionField.FINAL_VIDEO], fields[VersionField.POSTER]
@@ -107,17 +121,35 @@ def _show_version(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> 
 
 
 def _variants(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut]) -> str:
-    """A line for each film: its hook, its format, its link, and what that hook cost beside what all share."""
+    """A line for each film: its hook, its language, its format, its link, and what it cost beside what all share."""
     scenes = tx.scenes.find(run_id=run.id, order="number")
-    own = {scene.hook: scene_rows.cost_of(tx, run, scene) for scene in further(scenes)}
-    own[cuts[0].hook] = max(0, ledger.cost_shown(tx, run) - sum(own.values()))
+    own = {(cuts[0].language, scene.hook): scene_rows.cost_of(tx, run, scene) for scene in further(scenes)}
+    own |= _cost_of_languages(tx, run, cuts)
+    shared = max(0, ledger.cost_shown(tx, run) - sum(own.values()))
+    own[cuts[0].language, cuts[0].hook] = shared
     lines = []
     for cut in cuts:
-        # Its further formats are cut from the same clips.
-        cost = own.pop(cut.hook, None)
+        # Its further formats are cut from the same clips, and so are its hooks in further languages.
+        cost = own.pop((cut.language, cut.hook), None)
         said = "same clips" if cost is None else show_money(cost)
-        lines.append(f"Hook {cut.hook} · {cut.format} · {services.links.video(cut.token)} · {said}")
+        names = (cut.hook and f"Hook {cut.hook}", cut.language and named(cut.language), cut.format)
+        lines.append(" · ".join(filter(None, (*names, services.links.video(cut.token), said))))
     return "\n".join(lines)
+
+
+def _cost_of_languages(tx: Tx, run: Run, cuts: Sequence[Cut]) -> dict[tuple[str, str], int]:
+    """What translating and saying each further language cost: told with its first film. Who is charged in credits is
+    charged for all words together.
+    """
+    others = {cut.language: cut.hook for cut in reversed(cuts) if cut.language != cuts[0].language}
+    if run.price_micro is not None or not others:
+        return {}
+    found = dict.fromkeys(((language, hook) for language, hook in others.items()), 0)
+    for bought in tx.purchases.find(run_id=run.id, kind=("speech", "translation")):
+        language = bought.texts.language if bought.kind == "translation" else bought.request.language
+        if language in others:
+            found[language, others[language]] += bought.cost_micro
+    return found
 
 
 def _what_changed(tx: Tx, run: Run) -> str:

@@ -200,7 +200,7 @@ def _hold_missing(services: Services, tx: Tx, run: Run, scenes: list[Scene], now
     has_open = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))}
     missing = [scene for scene in scenes if scene.clip_id is None and scene.id not in has_open]
     due = still_to_buy(tx, run, missing, run.known_plan)
-    due += sum(one.settings.speech_micro for one in scenes if one.sound is None and one not in missing)
+    due += sum(one.settings.speech_micro for one in scenes if not one.is_said and one not in missing)
     ledger.hold(tx, now, run, max(0, due - ledger.held(tx, run)), services.policy, settings_read=False)
     price = credit_book.reserve(tx, now, run, still_to_charge(tx, run), services.prices)
     if price is not None:
@@ -298,6 +298,7 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         narration=planned.narration,
         words=searchable(planned.prompt or scene.prompt, planned.caption, planned.narration),
         sound=None,
+        translations={language: replace(words, sound=None) for language, words in scene.translations.items()},
         seconds=planned.seconds,
         model=planned.model,
         settings=lines.priced(services, tx, run, said).settings,

@@ -183,7 +183,8 @@ def _stop(services: Services, tx: Tx, actor: Actor, run: Run, error: str) -> Non
 
 def _upload(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None:
     """Airtable cannot reach this machine: small films are uploaded, the others have their link."""
-    small = [cut for cut in cuts if (cut.size or 0) <= UPLOAD_LIMIT]
+    held = film_row.attached(cuts)
+    small = [cut for cut in held if (cut.size or 0) <= UPLOAD_LIMIT]
     uploads = [_Upload(_FILMS, cut.key or "", cut.filename or "film.mp4") for cut in small]
     uploads += [_Upload(_POSTERS, cut.poster_key, film_row.poster_name(cut)) for cut in small if cut.poster_key]
     ids: dict[str, list[str]] = {_FILMS: [], _POSTERS: []}
@@ -191,7 +192,7 @@ def _upload(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None
         path = scratch.local(services, one.key)
         file = services.airtable.upload(run.base_id or "", run.record_id or "", one.field, path, one.filename)
         ids[one.field].append(file.id or "")
-    detail = None if len(small) == len(cuts) else f"{READY} {_TOO_LARGE}"
+    detail = None if len(small) == len(held) else f"{READY} {_TOO_LARGE}"
     # Uploading adds to what was there: naming only the new files lets the old ones go.
     cells = {name: attachments([], kept) for name, kept in ids.items() if kept}
     if _FILMS in cells and services.policy.keep_old_films:
@@ -317,11 +318,7 @@ def _doubts(tx: Tx, run: Run) -> list[str]:
             sentence = scene.attempt_level.placeholder or refusals.refusal_of(scene)
             doubts.append(f"Scene {scene.number} is a placeholder. {sentence}")
             tx.scenes.change(scene.id, status=SceneStatus.REFUSED, error=sentence)
-    looked_at = [
-        (", hook ".join(filter(None, (cut.format, cut.hook))), cut.verdict.faults)
-        for cut in films_of(tx, run)
-        if cut.verdict.faults
-    ]
+    looked_at = [(cut.named, cut.verdict.faults) for cut in films_of(tx, run) if cut.verdict.faults]
     return doubts + [f"The {name} film was looked at: {'; '.join(faults)}." for name, faults in looked_at]
 
 

@@ -82,22 +82,27 @@ def _files(platforms: Sequence[Platform], films: Sequence[Cut]) -> Iterator[tupl
     for platform in platforms:
         for film in _films_for(platform, films):
             name = film.filename or "film.mp4"
-            beside = {f"poster-{film.hook}.jpg" if film.hook else "poster.jpg": film.poster_key}
+            beside = {f"poster{_mark(film)}.jpg": film.poster_key}
             beside |= {name.removesuffix(".mp4") + f".{kind}": film.extras.get(kind) for kind in ("srt", "vtt")}
             yield f"{platform}/{name}", film.key or ""
             yield from ((f"{platform}/{called}", key) for called, key in beside.items() if key)
-    for _, found in groupby(films, key=lambda film: film.hook):
+    for _, found in groupby(films, key=lambda film: (film.language, film.hook)):
         film = next(found)
-        letter = f"-{film.hook}" if film.hook else ""
+        letter = _mark(film)
         for name, ending in (("contact-sheet", "jpg"), ("provenance", "json")):
             if key := film.extras.get(name.replace("-", "_")):
                 yield f"{name}{letter}.{ending}", key
 
 
+def _mark(film: Cut) -> str:
+    """What tells its files from those of the run's other films."""
+    return "".join(f"-{part}" for part in (film.hook, film.language) if part)
+
+
 def _films_for(platform: Platform, films: Sequence[Cut]) -> Iterator[Cut]:
-    """Of each hook the film of the platform's shape; its own shape where it takes any, or there is none."""
+    """Of each hook and language the film of the platform's shape; its own where it takes any, or there is none."""
     shape = RULES[platform].shape
-    for _, found in groupby(films, key=lambda film: film.hook):
+    for _, found in groupby(films, key=lambda film: (film.language, film.hook)):
         shapes = list(found)
         yield next((film for film in shapes if film.format == shape), shapes[0])
 

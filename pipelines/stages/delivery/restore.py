@@ -159,7 +159,8 @@ def _must_be_possible(services: Services, tx: Tx, run: Run, scenes: Sequence[Sce
     _must_be_quiet(services, tx, run)
     if {one.scene_id for one in version.scenes} != {scene.id for scene in scenes}:
         raise NotAllowed(marketer="It is not known any more of which clips this version was made.")
-    if len(version.films) < len(run.known_plan.hooks) * len(run.known_plan.formats):
+    each = len(run.known_plan.hooks) * len(run.known_plan.formats)
+    if len(version.films) < each * max(1, len({cut.language for cut in version.films})):
         _must_be_kept(services, tx, run, version.scenes)
 
 
@@ -198,6 +199,7 @@ def _put_back(tx: Tx, who: Actor, scene: Scene, was: JoinedScene) -> None:
         narration=was.narration,
         words=searchable(was.prompt, was.caption, was.narration),
         sound=was.sound,
+        translations=was.translations,
         seconds=was.seconds,
         model=was.model,
         settings=was.settings,
@@ -224,7 +226,7 @@ def _again(run: Run, cut: Cut, now: float) -> Cut:
         key=cut.key,
         sha256=cut.sha256,
         size=cut.size,
-        filename=film_name(following, cut.format, cut.hook, animatic=False),
+        filename=film_name(following, cut.format, cut.hook, cut.language, animatic=False),
         poster_key=cut.poster_key,
         extras=cut.extras,
         footage=cut.footage,

@@ -55,12 +55,12 @@ class Arrival:
 
 def films(cuts: Sequence[Cut]) -> list[File]:
     """The films of a row."""
-    return [File(film_row.film_name(cut), "video/", cut.size) for cut in cuts]
+    return [File(film_row.film_name(cut), "video/", cut.size) for cut in film_row.attached(cuts)]
 
 
 def posters(cuts: Sequence[Cut]) -> list[File]:
     """Their posters."""
-    return [File(film_row.poster_name(cut), "image/") for cut in cuts if cut.poster_key]
+    return [File(film_row.poster_name(cut), "image/") for cut in film_row.attached(cuts) if cut.poster_key]
 
 
 def compare(files: Sequence[File], cell: Sequence[CellFile]) -> Arrival:

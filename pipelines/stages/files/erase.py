@@ -139,4 +139,6 @@ def _used_elsewhere(tx: Tx, run_ids: Sequence[str]) -> set[str]:
     spoken = {bought.file for bought in tx.purchases.find(run_id=list(run_ids)) if bought.file}
     used |= {scene.sound for scene in tx.scenes.find(sound=list(spoken)) if scene.sound and scene.run_id not in ours}
     open_runs = [run for run in tx.runs.find(status=tuple(set(RunStatus) - TERMINAL)) if run.id not in ours]
+    translated = (scene.translations.values() for run in open_runs for scene in tx.scenes.find(run_id=run.id))
+    used |= {one.sound for words in translated for one in words if one.sound}
     return used | set(_inputs(tx, open_runs))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.keys import storage_folder
 from pipelines.domain.lifecycle import MOVING
+from pipelines.domain.planning.translation import is_translated
 from pipelines.domain.records import LAST_FRAME, Clip, Run, Scene
 from pipelines.ports import Tx, log_context
 from pipelines.stages.files import keep
@@ -52,8 +53,8 @@ def prepare_pieces(services: Services, actor: Actor, clip_id: str) -> None:
         _wake(tx, users, actor.now)
         current = tx.clips.get(clip.id, lock=True) or clip
         # Another run may have reused the clip meanwhile, or its spoken line arrived.
-        known_uses = {(run.id, scene.sound) for run, scene in users}
-        again = actor.now if {(run.id, scene.sound) for run, scene in _users(tx, clip_id)} - known_uses else None
+        known_uses = [_use(run, scene) for run, scene in users]
+        again = actor.now if any(_use(run, scene) not in known_uses for run, scene in _users(tx, clip_id)) else None
         known = {**current.prepared, **prepared}
         tx.clips.change(clip.id, {"lease_token": actor.lease}, prepared=known, next_at=again, attempts=0, **FREE)
 
@@ -63,6 +64,10 @@ def _users(tx: Tx, clip_id: str) -> list[tuple[Run, Scene]]:
     scenes = tx.scenes.find(clip_id=clip_id)
     runs = {run.id: run for run in tx.runs.find(id=[scene.run_id for scene in scenes], status=tuple(MOVING))}
     return [(runs[scene.run_id], scene) for scene in scenes if scene.run_id in runs]
+
+
+def _use(run: Run, scene: Scene) -> object:
+    return run.id, scene.sound, scene.translations
 
 
 def _wake(tx: Tx, users: Sequence[tuple[Run, Scene]], now: float) -> None:
@@ -78,25 +83,28 @@ def _work(services: Services, run: Run, scene: Scene, clip: Clip) -> tuple[dict[
     changed: dict[str, None] = {}
     if followers and clip.last_frame is None:
         made[LAST_FRAME] = _last_frame(services, clip, run.account_id)
-    said = _with_sound(services, run, scene)
-    for work in pieces.works(run, said, clip) if said else ():
+    works = [work for shown in _shown(services, run, scene) for work in pieces.works(run, shown, clip)]
+    for work in works:
         key = work.key
-        if key not in clip.prepared:
+        if key not in clip.prepared and key not in made:
             made[key], words = pieces.make(services, work)
             changed |= dict.fromkeys(words)
             services.points.reach("piece.stored", run=run.id, clip=clip.id)
     return made, list(changed)
 
 
-def _with_sound(services: Services, run: Run, scene: Scene) -> Scene | None:
-    """The scene with its spoken line; None while that is still to come, and wakes the clip when it does: a piece
-    without it would be made for nothing.
+def _shown(services: Services, run: Run, scene: Scene) -> list[Scene]:
+    """The scene in each language of the run whose words and spoken line are there. What is still to come wakes the clip
+    when it does: a piece without it would be made for nothing.
     """
-    if not run.known_order.voiceover:
-        return scene
+    plan, order = run.known_plan, run.known_order
+    if plan.languages == ("",) and not order.voiceover:
+        return [scene]
     with services.store.read() as tx:
         current = tx.scenes.get(scene.id) or scene
-        return None if lines.waits(tx, services, run, [current]) else current
+        own = plan.languages[0]
+        known = [one for one in plan.languages if one == own or is_translated(order, current, one)]
+        return [current.in_language(one) for one in known if not lines.waits(tx, services, run, [current], one)]
 
 
 def _last_frame(services: Services, clip: Clip, account_id: str | None) -> str:

@@ -7,7 +7,8 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from pipelines.domain.errors import InvalidOrder, ReelgridError, Unavailable, UnplayableMedia
@@ -16,6 +17,7 @@ from pipelines.domain.keys import new_id, new_token, storage_folder
 from pipelines.domain.lifecycle import CutStatus, RunStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.hooks import film_of
+from pipelines.domain.planning.translation import lost, no_film
 from pipelines.domain.records import Clip, Cut, Run, Scene
 from pipelines.domain.state.delivery import JoinedScene, JoinReport
 from pipelines.domain.state.open_json import JsonObject
@@ -27,7 +29,8 @@ from pipelines.stages.films.timeline import Shot
 from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_cut, transition_run
+from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_cut, transition_run, warn
+from pipelines.stages.languages import translations
 from pipelines.stages.narration import lines
 from pipelines.stages.spending import credit_book, ledger
 
@@ -61,33 +64,36 @@ def make_cuts(services: Services, actor: Actor, run: Run) -> None:
     plan = run.known_plan
     with services.store.read() as tx:
         there = sum(cut.status is not CutStatus.PLANNED for cut in films_of(tx, run))
-    is_made = there == len(plan.hooks) * len(plan.formats)
-    if run.known_order.voiceover and not is_made:
+        languages = translations.there(run, tx.scenes.find(run_id=run.id)) if plan.further_languages else ("",)
+    is_made = there == len(plan.hooks) * len(plan.formats) * len(languages)
+    if (run.known_order.voiceover or plan.further_languages) and not is_made:
         with services.store.write() as tx:
             # What another run was buying may have come since, or that run has stopped: then it is ours to buy.
-            lines.order_lines(services, tx, actor, run, tx.scenes.find(run_id=run.id, order="number"))
+            translations.order_words(services, tx, actor, run, tx.scenes.find(run_id=run.id, order="number"))
+            run = (tx.runs.get(run.id) if run.known_plan.further_languages else None) or run
     with services.store.read() as tx:
         scenes = tx.scenes.find(run_id=run.id, order="number")
         clips = _clips_of(tx, scenes)
         busy = any(clip.lease_token and clip.lease_until > actor.now for clip in clips.values())
-        unsaid = lines.waits(tx, services, run, scenes)
+        unsaid = translations.waits(tx, run, scenes) or lines.waits(tx, services, run, scenes)
     if not is_made and (busy or unsaid):
         # Somebody is making a piece of one of them right now: waiting a moment is cheaper than making it twice. And a
         # line that is still to come always ends, one way or the other.
         with services.store.write() as tx:
             touch_run(tx, actor, run, next_at=services.clock.now() + BUSY_PAUSE_S, **FREE)
         return
-    cuts = [
-        make_cut(services, actor, run, name, film_of(scenes, hook), clips, hook=hook)
-        for hook in plan.hooks
-        for name in plan.formats
-    ]
-    finished = posters.designed(services, actor, run, cuts)
+    cuts = []
+    for language in _languages(services, run, scenes):
+        shown, said = run.in_language(language), [scene.in_language(language) for scene in scenes]
+        cuts += _films(services, actor, shown, said, clips, language)
+    # What they show is the same in each language: pictures are made for the first.
+    own = [cut for cut in cuts if cut.language == cuts[0].language]
+    finished = posters.designed(services, actor, run, own)
     if finished is None:
         with services.store.write() as tx:
             touch_run(tx, actor, run, next_at=services.clock.now() + PICTURE_PAUSE_S, detail=posters.WAITS, **FREE)
         return
-    cuts = finished
+    cuts = [*finished, *cuts[len(own) :]]
     with services.store.write() as tx:
         detail = "Putting the film into the row." if run.record_id else "Finishing."
         verdict = cuts[0].verdict.sentence
@@ -96,6 +102,36 @@ def make_cuts(services: Services, actor: Actor, run: Run) -> None:
         )
         film_row.show(services, tx, run, cuts)
     services.points.reach("deliver.wanted", run=run.id)
+
+
+def _languages(services: Services, run: Run, scenes: Sequence[Scene]) -> Sequence[str]:
+    """Those that films can be made in; of the others the row says that they were not."""
+    found = translations.there(run, scenes)
+    left_out = [one for one in run.known_plan.languages if one not in found]
+    untold = [one for one in left_out if not any(said.startswith(no_film(one)) for said in run.known_plan.warnings)]
+    if untold:
+        with services.store.write() as tx:
+            warn(tx, run, [lost(language, "its translation did not come.") for language in untold])
+    return found
+
+
+def _films(
+    services: Services, actor: Actor, run: Run, scenes: Sequence[Scene], clips: Mapping[str, Clip], language: str
+) -> list[Cut]:
+    """The films in one language. Where one cannot be made, those in the run's own language are all the same."""
+    plan, cuts = run.known_plan, []
+    for hook, name in product(plan.hooks, plan.formats):
+        try:
+            cuts.append(
+                make_cut(services, actor, run, name, film_of(scenes, hook), clips, hook=hook, language=language)
+            )
+        except (InvalidOrder, UnplayableMedia) as error:
+            if language == plan.languages[0]:
+                raise
+            logger.warning("%s: no film in %s: %s", run.id, language, error.operator)
+            with services.store.write() as tx:
+                warn(tx, run, (lost(language, f"{name} could not be put together. {error.marketer}"),))
+    return cuts
 
 
 def _clips_of(tx: Tx, scenes: Sequence[Scene]) -> dict[str, Clip]:
@@ -112,12 +148,13 @@ def make_cut(
     clips: Mapping[str, Clip],
     *,
     hook: str = "",
+    language: str = "",
     animatic: bool = False,
 ) -> Cut:
     """One cut of these scenes, `clips` being theirs by scene: planned in SQL, made, examined, stored, committed.
     Already made, it is found again.
     """
-    cut = _planned(services, actor, run, name, hook, animatic=animatic)
+    cut = _planned(services, actor, run, name, hook, language, animatic=animatic)
     if cut.status is not CutStatus.PLANNED:
         return cut
     with scratch.folder(services, "cuts", cut.id) as folder:
@@ -127,14 +164,14 @@ def make_cut(
         "key": made.key,
         "sha256": made.sha256,
         "size": made.report.footage.size_bytes,
-        "filename": film_name(run, name, hook, animatic=animatic),
+        "filename": film_name(run, name, hook, language, animatic=animatic),
         "poster_key": made.poster_key,
         "extras": made.extras,
         "footage": made.report.footage,
         "report": JoinReport(
             paths=made.report.paths,
             notes=made.report.notes,
-            scenes=as_joined(scenes) if name == run.known_plan.formats[0] and not animatic else (),
+            scenes=as_joined(scenes) if _is_first(run, name, language) and not animatic else (),
         ),
         "verdict": made.verdict,
     }
@@ -144,6 +181,11 @@ def make_cut(
         cut = transition_cut(tx, actor, cut, CutStatus.MADE, **values)
     services.points.reach("cut.committed", run=run.id, cut=cut.id)
     return cut
+
+
+def _is_first(run: Run, name: str, language: str) -> bool:
+    """Whether a film is the one that its hook's others are cut like."""
+    return (name, language) == (run.known_plan.formats[0], run.known_plan.languages[0])
 
 
 def as_joined(scenes: Sequence[Scene]) -> tuple[JoinedScene, ...]:
@@ -156,6 +198,7 @@ def as_joined(scenes: Sequence[Scene]) -> tuple[JoinedScene, ...]:
             caption=scene.caption,
             narration=scene.narration,
             sound=scene.sound,
+            translations=scene.translations,
             seconds=scene.seconds,
             model=scene.model,
             settings=scene.settings,
@@ -165,7 +208,7 @@ def as_joined(scenes: Sequence[Scene]) -> tuple[JoinedScene, ...]:
     )
 
 
-def _planned(services: Services, actor: Actor, run: Run, name: str, hook: str, *, animatic: bool) -> Cut:
+def _planned(services: Services, actor: Actor, run: Run, name: str, hook: str, language: str, *, animatic: bool) -> Cut:
     cut = Cut(
         id=new_id("cut"),
         run_id=run.id,
@@ -175,16 +218,19 @@ def _planned(services: Services, actor: Actor, run: Run, name: str, hook: str, *
         token=new_token(),
         animatic=animatic,
         hook=hook,
+        language=language,
         created_at=actor.now,
     )
     with services.store.write() as tx:
         tx.cuts.add(cut)
-        return tx.cuts.find(run_id=run.id, take=run.take, format=name, animatic=animatic, hook=hook, language="")[0]
+        return tx.cuts.find(run_id=run.id, take=run.take, format=name, animatic=animatic, hook=hook, language=language)[
+            0
+        ]
 
 
 def films_of(tx: Tx, run: Run, take: int | None = None) -> list[Cut]:
-    """The films of a take of a run, by default its present one, that are kept, hook by hook in the order of its
-    formats: the first is the film's own.
+    """The films of a take of a run, by default its present one, that are kept, language by language and hook by
+    hook in the order of its formats: the first is the film's own.
     """
     number = run.take if take is None else take
     cuts = tx.cuts.find(run_id=run.id, take=number, animatic=False, deleted_at=None)
@@ -192,26 +238,26 @@ def films_of(tx: Tx, run: Run, take: int | None = None) -> list[Cut]:
     if plan is None:
         return []
     kept = [cut for cut in cuts if cut.format in plan.formats]
-    return sorted(kept, key=lambda cut: plan.place_of(cut.hook, cut.format))
+    return sorted(kept, key=lambda cut: plan.place_of(cut.hook, cut.format, cut.language))
 
 
-def film_name(run: Run, format_name: str, hook: str = "", *, animatic: bool) -> str:
-    """A name that a person recognises among downloads: `spring-sale-r2-16x9.mp4`, `spring-sale-r2-16x9-b.mp4`."""
+def film_name(run: Run, format_name: str, hook: str = "", language: str = "", *, animatic: bool) -> str:
+    """A name that a person recognises among downloads: `spring-sale-r2-16x9.mp4`, `spring-sale-r2-16x9-b-de.mp4`."""
     title = ((run.order.title if run.order else None) or "").strip().lower()
     words = "".join(char if char.isalnum() else "-" for char in title)[:40].strip("-") or (run.record_id or run.id)
     take = f"-take{run.take + 1}" if run.take else ""
     kind = "-animatic" if animatic else ""
-    letter = f"-{hook}" if hook else ""
+    letter = "".join(f"-{part}" for part in (hook, language) if part)
     return f"{words}-r{run.number}{take}-{format_name.replace(':', 'x')}{letter}{kind}.mp4"
 
 
 def _make(
     services: Services, run: Run, cut: Cut, scenes: Sequence[Scene], clips: Mapping[str, Clip], folder: Path
 ) -> _Made:
-    plan = film_plan(services, run, cut.format, scenes, clips)
+    plan = replace(film_plan(services, run, cut.format, scenes, clips), language=cut.language)
     film = folder / "film.mp4"
     report, verdict = _assembled(services, run, plan, film, folder / "poster.jpg")
-    shown = film_name(run, cut.format, cut.hook, animatic=False)
+    shown = film_name(run, cut.format, cut.hook, cut.language, animatic=False)
     shown_clips = [clips[scene.id] for scene in scenes]
     if not cut.animatic:
         report = signing.signed(services, report, shown, shown_clips)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from pipelines.domain.footage import Boundary, Target, Transition
@@ -16,6 +17,7 @@ from pipelines.stages.films import cards, pieces
 from pipelines.stages.films.cards import CardWork
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.languages import translations
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +123,14 @@ class _Draft:
 
 def render_ahead(services: Services, run: Run, scene: Scene) -> None:
     """What the join needs besides a scene's piece, which has just been made, as far as that can be had already."""
-    order = run.known_order
     with services.store.read() as tx:
+        run = (tx.runs.get(run.id) if run.known_plan.further_languages else None) or run
         scenes = tx.scenes.find(run_id=run.id, order="number")
         clips = {one.id: tx.clips.get(one.clip_id) for one in scenes if one.clip_id}
-    for hook in letters_of(scenes):
-        film = shots(order, film_of(scenes, hook))
-        mine = [at for at, shot in enumerate(film) if shot.scene is not None and shot.scene.id == scene.id]
-        for name in run.known_plan.formats:
-            for at in mine:
-                _Draft(services, run, name, film, joins(order, film), clips).render(at)
+    for language in translations.there(run, scenes):
+        shown, said = run.in_language(language), [one.in_language(language) for one in scenes]
+        for hook in letters_of(said):
+            film = shots(shown.known_order, film_of(said, hook))
+            mine = [at for at, shot in enumerate(film) if shot.scene is not None and shot.scene.id == scene.id]
+            for name, at in product(run.known_plan.formats, mine):
+                _Draft(services, shown, name, film, joins(shown.known_order, film), clips).render(at)

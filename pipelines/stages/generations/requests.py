@@ -13,6 +13,7 @@ from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.clip_settings import ClipSettings, LeftOut, SceneSettings
 from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.planning.plan import Plan, PlannedScene
+from pipelines.domain.planning.translation import missing_lines
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest, ScenePlace
 from pipelines.ports import Tx
@@ -48,12 +49,13 @@ def scene_order(scene: Scene, model: str | None = None, *, shared: Sequence[str]
     )
 
 
-def order_of_one(order: Order, scene: SceneOrder) -> Order:
+def order_of_one(order: Order, scene: SceneOrder, *, languages: int = 1) -> Order:
     """An order for one scene that exists, to be fitted to its model: the scene has all that it took from the whole
-    order, or lost it on purpose.
+    order, or lost it on purpose. Its words are there in all languages, unless so many are said.
     """
     alone = dataclasses.replace(order, adapt=True, model=scene.model, scenes=(scene,), hooks=1, formats=(), pack=())
     alone = dataclasses.replace(alone, poster_style=PosterStyle.FRAME, consistency=Consistency.WORDS)
+    alone = dataclasses.replace(alone, languages=order.languages[:languages])
     return dataclasses.replace(alone, seed=None, negative_prompt=None, first_frame=None, last_frame=None)
 
 
@@ -194,8 +196,8 @@ def still_to_buy(tx: Tx, run: Run, scenes: Sequence[Scene], plan: Plan) -> int:
     is one that is being bought for somebody else: that purchase may still fail, and this one must then be paid for.
     """
     missing = _missing(tx, run, scenes, len(first_film(plan.scenes)))
-    lines = sum(scene.settings.speech_micro for scene in scenes if scene.sound is None)
-    beside = lines + ledger.pictures_left(tx, run)[0]
+    lines = sum(scene.settings.speech_micro for scene in scenes if not scene.is_said)
+    beside = lines + plan.translation_due(_untranslated(tx, run, plan))[0] + ledger.pictures_left(tx, run)[0]
     return beside + sum(scene.settings.price_micro + scene.settings.softening_micro for scene in missing)
 
 
@@ -205,8 +207,17 @@ def still_to_charge(tx: Tx, run: Run, *, without: Scene | None = None) -> int:
     total = len(first_film(scenes))
     scenes = [scene for scene in scenes if without is None or scene.id != without.id]
     missing = _missing(tx, run, scenes, total)
-    lines = sum(scene.settings.speech_charge_micro for scene in scenes if scene.sound is None)
-    return lines + ledger.pictures_left(tx, run)[1] + sum(scene.settings.charge_micro for scene in missing)
+    lines = sum(scene.settings.speech_charge_micro for scene in scenes if not scene.is_said)
+    words = run.known_plan.translation_due(_untranslated(tx, run, run.known_plan))[1]
+    beside = words + lines + ledger.pictures_left(tx, run)[1]
+    return beside + sum(scene.settings.charge_micro for scene in missing)
+
+
+def _untranslated(tx: Tx, run: Run, plan: Plan) -> int:
+    """How many languages have words that are not there yet."""
+    scenes = tx.scenes.find(run_id=run.id) if plan.further_languages else []
+    missing = (missing_lines(run.known_order, plan.card_texts, scenes, one) for one in plan.further_languages)
+    return sum(map(bool, missing))
 
 
 def _missing(tx: Tx, run: Run, scenes: Sequence[Scene], total: int) -> list[Scene]:

@@ -178,8 +178,7 @@ def transition_cut(tx: Tx, actor: Actor, cut: Cut, to: CutStatus, **changes: Any
     check(CUT_TRANSITIONS, cut.status, to)
     if not tx.cuts.change(cut.id, {"status": cut.status}, status=to, **changes):
         raise LostLease(cut.id)
-    name = f"{cut.format}, hook {cut.hook}" if cut.hook else cut.format
-    record(tx, actor, "cut", cut.id, cut.run_id, "status", cut.status, to, format=name)
+    record(tx, actor, "cut", cut.id, cut.run_id, "status", cut.status, to, format=cut.named)
     return _fresh(tx.cuts.get(cut.id))
 
 

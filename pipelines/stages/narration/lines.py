@@ -4,11 +4,12 @@ nothing where they were bought before. Nothing here may fail a film.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from pipelines.domain.footage import Word
 from pipelines.domain.keys import new_id
+from pipelines.domain.languages import named
 from pipelines.domain.lifecycle import OPEN_PURCHASE, GenerationStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.narration import (
@@ -21,16 +22,20 @@ from pipelines.domain.planning.narration import (
     too_long,
 )
 from pipelines.domain.planning.plan import VOICEOVER, Plan, with_speech
+from pipelines.domain.planning.translation import is_translated
 from pipelines.domain.records import Purchase, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import FREE, Actor, transition_purchase, warn
+from pipelines.stages.kernel.transitions import Actor, warn
+from pipelines.stages.narration import purchases
 
 _G = GenerationStatus
 NOTHING_TO_SAY = (
     "Nothing is spoken, because no scene has a Narration: write one into the rows of Scenes, set their Status to Draft "
     "and start again; the clips are kept."
 )
+OWN = "en"
+"""Of a line whose language nobody said."""
 TRIES = 2
 """The quote is for so many of each line: one may get lost."""
 
@@ -48,7 +53,7 @@ def quoted(services: Services, order: Order, plan: Plan) -> Plan:
     if reason := services.speech.unknown(voice) or services.speech.silent(voice, services.today):
         return replace(plan, warnings=(*plan.warnings, reason))
     said = [spoken(scene.narration, scene.caption) for scene in plan.scenes if scene.prompt is not None]
-    lines = [Line(text=text, voice=voice) for text in said if text]
+    lines = [Line(text=text, voice=voice, language=plan.languages[0] or OWN) for text in said if text]
     return _priced(services, plan, voice, lines)
 
 
@@ -58,31 +63,69 @@ def _priced(services: Services, plan: Plan, voice: str, lines: Sequence[Line]) -
     unwritten = [scene for scene in plan.scenes if scene.prompt is None]
     if not unwritten and len(unsaid) == len(lines):
         reason = f"Nothing is spoken: {unsaid[0]}" if unsaid else NOTHING_TO_SAY
-        return replace(plan, warnings=(*plan.warnings, reason))
-    asked = [*lines, *(Line(text=" " * most_characters(scene.seconds), voice=voice) for scene in unwritten)]
-    micro = sum(services.speech.quote_micro(line, services.today) for line in asked) * TRIES
-    return with_speech(plan, f"{VOICEOVER}{len(asked) - len(unsaid)} × {voice}", micro)
+        plan = replace(plan, warnings=(*plan.warnings, reason))
+        if not lines:
+            return plan
+    own, *others = plan.languages
+    asked = [*lines, *(_longest(voice, own, scene.seconds) for scene in unwritten)]
+    plan, spoken_in = _with_silent(services, plan, voice, others)
+    said = [scene for scene in plan.scenes if scene.prompt is None or spoken(scene.narration, scene.caption)]
+    translated = [_longest(voice, language, scene.seconds) for language in spoken_in for scene in said]
+    count = len(asked) - len(unsaid) + len(translated)
+    micro = sum(services.speech.quote_micro(line, services.today) for line in (*asked, *translated)) * TRIES
+    return with_speech(plan, f"{VOICEOVER}{count} × {voice}", micro) if count else plan
+
+
+def _longest(voice: str, language: str, seconds: float) -> Line:
+    """A line that is still to be written or translated, as long as one may be."""
+    return Line(text=" " * most_characters(seconds), voice=voice, language=language or OWN)
+
+
+def _with_silent(services: Services, plan: Plan, voice: str, languages: Sequence[str]) -> tuple[Plan, list[str]]:
+    """The languages that a voice speaks, and the plan with a sentence for each other one."""
+    reasons = {one: services.speech.cannot_say(Line(voice=voice, language=one)) for one in languages}
+    silent = tuple(
+        f"The film in {named(language)} has no narrator: {reason}" for language, reason in reasons.items() if reason
+    )
+    plan = replace(plan, warnings=(*plan.warnings, *silent))
+    return plan, [language for language, reason in reasons.items() if not reason]
 
 
 def priced(services: Services, tx: Tx, run: Run, scene: Scene, *, at_most: int | None = None) -> Scene:
-    """The scene with what its line may cost; nothing where the account has bought it before. `at_most` is what was
+    """The scene with what its lines may cost; nothing where the account has bought them before. `at_most` is what was
     agreed to be charged, whatever the price list says by now.
     """
     voice = voice_of(services, run.known_order)
-    line = line_of(scene, voice) if voice else None
-    if line is None or is_bought(services, tx, run, scene):
+    unbought = _unbought(services, tx, run, scene, voice)
+    micro = sum(services.speech.quote_micro(line, services.today) for line in unbought)
+    if not voice or not micro:
         return scene
-    micro = services.speech.quote_micro(line, services.today) * TRIES
+    micro *= TRIES
     charge = services.prices.speech(micro)
     charge = charge if at_most is None else min(charge, at_most)
     return replace(scene, settings=replace(scene.settings, speech_micro=micro, speech_charge_micro=charge))
 
 
 def is_bought(services: Services, tx: Tx, run: Run, scene: Scene) -> bool:
-    """Whether the account of a run has the scene's line already."""
+    """Whether the account of a run has all that is said over the scene already, in every language."""
     voice = voice_of(services, run.known_order)
-    line = line_of(scene, voice) if voice else None
-    return line is not None and _is_there(tx, tx.purchases.find(fingerprint=fingerprint(line, run.account_id)))
+    says = voice is not None and spoken(scene.narration, scene.caption) is not None
+    return says and next(_unbought(services, tx, run, scene, voice), None) is None
+
+
+def _unbought(services: Services, tx: Tx, run: Run, scene: Scene, voice: str | None) -> Iterator[Line]:
+    """The lines of a scene that are still to be bought, in every language of its films."""
+    if voice is None or not spoken(scene.narration, scene.caption):
+        return
+    own = run.known_plan.languages[0]
+    for language in run.known_plan.languages:
+        known = language == own or is_translated(run.known_order, scene, language)
+        line = line_of(scene.in_language(language), voice, language) if known else None
+        line = line or _longest(voice, language, scene.seconds)
+        if language != own and services.speech.cannot_say(line):
+            continue
+        if not _is_there(tx, tx.purchases.find(fingerprint=fingerprint(line, run.account_id))):
+            yield line
 
 
 def _is_there(tx: Tx, bought: Sequence[Purchase]) -> bool:
@@ -96,64 +139,87 @@ def order_lines(services: Services, tx: Tx, actor: Actor, run: Run, scenes: Sequ
     if voice is None or services.speech.unknown(voice) or services.speech.silent(voice, services.today):
         return
     problems: dict[str, None] = {}
-    for scene in scenes:
-        line = line_of(scene, voice)
-        if line is None or (scene.sound is not None and tx.files.get(scene.sound) is not None):
+    for wanted, shown, line in _said(run, scenes, voice):
+        if shown.sound is not None and tx.files.get(shown.sound) is not None:
             continue
         # Its file may have outlived its retention: then the line is there no more than one never said.
-        tx.scenes.change(scene.id, sound=None)
+        forget(tx, wanted)
         if reason := services.speech.cannot_say(line):
-            problems[f"Scene {scene.number} has no narrator. {reason}"] = None
+            if wanted.language not in wanted.scene.translations:
+                problems[f"Scene {wanted.scene.number} has no narrator. {reason}"] = None
         else:
-            _order(services, tx, actor, run, scene, line)
+            _order(services, tx, actor, run, wanted.scene, wanted.language, line)
     warn(tx, run, tuple(problems))
 
 
-def line_of(scene: Scene, voice: str) -> Line | None:
-    """What a voice says over a scene."""
-    text = spoken(scene.narration, scene.caption)
-    return Line(text=text, voice=voice) if text else None
-
-
-def _order(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, line: Line) -> None:
-    mark = fingerprint(line, run.account_id)
-    reserve = services.speech.quote_micro(line, services.today)
-    tx.purchases.add(
-        Purchase(
-            id=new_id("pur"),
-            run_id=run.id,
-            account_id=run.account_id,
-            kind="speech",
-            fingerprint=mark,
-            status=_G.PLANNED,
-            request=line,
-            reserve_micro=reserve,
-            next_at=actor.now,
-            created_at=actor.now,
-            updated_at=actor.now,
-        )
-    )
-    (bought,) = tx.purchases.find(fingerprint=mark)
-    in_vain = bought.run_id == run.id and bought.status in (_G.FAILED, _G.UNKNOWN)
-    if _is_there(tx, [bought]):
-        give(tx, actor.now, run, scene, bought)
-    elif bought.status in OPEN_PURCHASE or in_vain:
-        # It is on its way, for whomever; or this run has tried in vain, and only a new start tries again.
+def forget(tx: Tx, wanted: Wanted) -> None:
+    """A spoken line is not there."""
+    scene = tx.scenes.get(wanted.scene.id, lock=True)
+    words = scene.translations.get(wanted.language) if scene else None
+    if scene is None or (words or scene).sound is None:
         return
+    if words is None:
+        tx.scenes.change(scene.id, sound=None)
     else:
-        again = {"run_id": run.id, "tries": 0, "error": None, "file": None, "attempts": 0, **FREE}
-        again |= {"next_at": actor.now, "created_at": actor.now, "reserve_micro": reserve}
-        transition_purchase(tx, actor, bought, _G.PLANNED, **again)
+        silent = {**scene.translations, wanted.language: replace(words, sound=None)}
+        tx.scenes.change(scene.id, translations=silent)
 
 
-def give(tx: Tx, now: float, run: Run, scene: Scene, bought: Purchase) -> None:
+def line_of(scene: Scene, voice: str, language: str = "") -> Line | None:
+    """What a voice says over a scene, which is in that language."""
+    text = spoken(scene.narration, scene.caption)
+    return Line(text=text, voice=voice, language=language or OWN) if text else None
+
+
+def _order(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, language: str, line: Line) -> None:
+    new = Purchase(
+        id=new_id("pur"),
+        run_id=run.id,
+        account_id=run.account_id,
+        kind="speech",
+        fingerprint=fingerprint(line, run.account_id),
+        status=_G.PLANNED,
+        request=line,
+        reserve_micro=services.speech.quote_micro(line, services.today),
+        next_at=actor.now,
+        created_at=actor.now,
+        updated_at=actor.now,
+    )
+    bought = purchases.ordered(tx, actor, new, lambda known: _is_there(tx, [known]))
+    if bought is not None:
+        give(tx, actor.now, run, Wanted(scene, language), bought)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A scene that is to be said in a language."""
+
+    scene: Scene
+    language: str
+
+    @property
+    def name(self) -> str:
+        """It in a sentence."""
+        said = f" in {named(self.language)}" if self.language in self.scene.translations else ""
+        return f"{self.scene.number}{said}"
+
+
+def give(tx: Tx, now: float, run: Run, wanted: Wanted, bought: Purchase) -> None:
     """A scene gets its spoken line; one that will end early says so in the row."""
-    tx.scenes.change(scene.id, sound=bought.file)
+    scene = tx.scenes.get(wanted.scene.id, lock=True)
+    if scene is None:
+        return
+    words = scene.translations.get(wanted.language)
+    if words is None:
+        tx.scenes.change(scene.id, sound=bought.file)
+    else:
+        said = {**scene.translations, wanted.language: replace(words, sound=bought.file)}
+        tx.scenes.change(scene.id, translations=said)
     tx.files.change(bought.file or "", last_used_at=now)
     if scene.clip_id:
         tx.clips.change(scene.clip_id, next_at=now)
     if is_too_long(bought.seconds, room_s(scene.seconds)):
-        warn(tx, run, (too_long(scene.number, scene.seconds),))
+        warn(tx, run, (too_long(wanted.name, scene.seconds),))
 
 
 def words_of(tx: Tx, sound: str) -> tuple[Word, ...]:
@@ -161,19 +227,36 @@ def words_of(tx: Tx, sound: str) -> tuple[Word, ...]:
     return next((bought.words for bought in tx.purchases.find(file=sound, limit=1)), ())
 
 
-def waits(tx: Tx, services: Services, run: Run, scenes: Sequence[Scene]) -> bool:
-    """Whether a line of the film is still on its way."""
+def waits(tx: Tx, services: Services, run: Run, scenes: Sequence[Scene], language: str | None = None) -> bool:
+    """Whether a line of the films is still on its way; of those in one `language`, where that is named."""
     voice = voice_of(services, run.known_order)
-    missing = [scene for scene in scenes if voice and scene.sound is None]
-    marks = [fingerprint(line, run.account_id) for scene in missing if (line := line_of(scene, voice or ""))]
+    found = _said(run, scenes, voice) if voice else ()
+    marks = [
+        fingerprint(line, run.account_id)
+        for wanted, scene, line in found
+        if scene.sound is None and language in (None, wanted.language)
+    ]
     return bool(marks) and bool(tx.purchases.count(fingerprint=marks, status=tuple(OPEN_PURCHASE)))
 
 
-def wanted_by(tx: Tx, run: Run, bought: Purchase) -> Mapping[str, Scene]:
-    """The scenes of a run that wait for a purchase, by their ids."""
-    scenes = tx.scenes.find(run_id=run.id, sound=None, order="number")
-    return {
-        scene.id: scene
-        for scene in scenes
-        if (line := line_of(scene, bought.request.voice)) and fingerprint(line, run.account_id) == bought.fingerprint
-    }
+def wanted_by(tx: Tx, run: Run, bought: Purchase) -> Sequence[Wanted]:
+    """The scenes of a run that wait for a purchase, each in its language."""
+    current = tx.runs.get(run.id) or run
+    found = _said(current, tx.scenes.find(run_id=run.id, order="number"), bought.request.voice)
+    return [
+        wanted
+        for wanted, scene, line in found
+        if scene.sound is None and fingerprint(line, run.account_id) == bought.fingerprint
+    ]
+
+
+def _said(run: Run, scenes: Sequence[Scene], voice: str) -> Iterator[tuple[Wanted, Scene, Line]]:
+    """Every line of the run's films, as far as their words are known: own language first."""
+    own = run.known_plan.languages[0]
+    for language in run.known_plan.languages:
+        for scene in scenes:
+            if language != own and not is_translated(run.known_order, scene, language):
+                continue
+            shown = scene.in_language(language)
+            if line := line_of(shown, voice, language):
+                yield Wanted(scene, language), shown, line

@@ -159,7 +159,7 @@ def _end(tx: Tx, actor: Actor, run: Run, planned: Purchase, why: str, said: str)
 
 def _tell(tx: Tx, run: Run, bought: Purchase, said: str) -> None:
     """A line does not come: the film is made without it, and its row says so."""
-    numbers = ", ".join(str(scene.number) for scene in lines.wanted_by(tx, run, bought).values())
+    numbers = ", ".join(wanted.name for wanted in lines.wanted_by(tx, run, bought))
     if numbers:
         warn(tx, run, (f"Scene {numbers} has no narrator. {said}",))
 
@@ -309,11 +309,11 @@ def _close_fetched(
     if not _close(tx, actor, run, asked, _G.FETCHED, cost, **done):
         return
     bought = tx.purchases.get(asked.id) or asked
-    scenes = lines.wanted_by(tx, run, bought).values()
-    agreed = max((scene.settings.speech_charge_micro for scene in scenes), default=0)
+    found = lines.wanted_by(tx, run, bought)
+    agreed = max((wanted.scene.settings.speech_charge_micro for wanted in found), default=0)
     credit_book.capture(tx, actor.now, run, min(services.prices.speech(cost), agreed))
-    for scene in scenes:
-        lines.give(tx, actor.now, run, scene, bought)
+    for wanted in found:
+        lines.give(tx, actor.now, run, wanted, bought)
 
 
 def _commit_error(services: Services, actor: Actor, run: Run, asked: Purchase, error: ReelgridError) -> None:

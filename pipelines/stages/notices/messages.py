@@ -123,8 +123,9 @@ def _status_url(services: Services, facts: Facts) -> str:
 
 def _film(services: Services, one: FilmLink) -> dict[str, str]:
     said = {"format": one.format, "url": services.links.video(one.token)}
-    return {**said, "hook": one.hook} if one.hook else said
+    more = {"hook": one.hook, "language": one.language}
+    return said | {name: value for name, value in more.items() if value}
 
 
 def _called(one: FilmLink) -> str:
-    return f"{one.format}, hook {one.hook}" if one.hook else one.format
+    return ", ".join(filter(None, (one.format, one.hook and f"hook {one.hook}", one.language)))

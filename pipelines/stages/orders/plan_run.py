@@ -31,6 +31,7 @@ from pipelines.stages.generations import prompt_check
 from pipelines.stages.generations.requests import style_left_out
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, touch_run, transition_run
+from pipelines.stages.languages import translations
 from pipelines.stages.narration import lines
 from pipelines.stages.orders import account_turn, brands, intake, prefetched_row, schedule, script
 from pipelines.stages.pictures import cast
@@ -84,6 +85,7 @@ def plan_order(
         raise InvalidOrder((*error.problems, *banned)) from error
     if banned:
         raise InvalidOrder(banned)
+    plan = translations.quoted(services, order, plan)
     plan = posters.quoted(services, order, lines.quoted(services, order, plan), plan)
     plan = cast.quoted(services, order, plan, members)
     return services.prices.priced(plan, services.catalogue)
@@ -325,6 +327,7 @@ def _as_agreed(run: Run, plan: Plan) -> Plan:
         plan,
         scenes=scenes,
         text_charge_micro=agreed.text_charge_micro,
+        translation_charge_micro=agreed.translation_charge_micro,
         speech_charge_micro=agreed.speech_charge_micro,
         picture_charge_micro=agreed.picture_charge_micro,
     )

@@ -41,7 +41,9 @@ def plan(services: Services, tx: Tx, run: Run, scene: Scene, changes: dict[str, 
         and replace(wish, caption=before.caption, narration=before.narration) == before
     ):
         wish = _with_next_seed(wish)
-    made = plan_run.plan_order(services, order_of_one(order, wish), [alone(wish)], follows=follows(scene))
+    said_anew = (wish.caption, wish.narration) != (before.caption, before.narration)
+    one = order_of_one(order, wish, languages=len(order.languages) if said_anew else 1)
+    made = plan_run.plan_order(services, one, [alone(wish)], follows=follows(scene))
     said = replace(scene, caption=made.scenes[0].caption, narration=made.scenes[0].narration)
     made = without_speech(made) if lines.is_bought(services, tx, run, said) else made
     # All its films are put together anew, and each may have a poster of its own.

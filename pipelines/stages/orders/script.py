@@ -32,6 +32,7 @@ from pipelines.stages.generations.requests import (
 )
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
+from pipelines.stages.languages import translations
 from pipelines.stages.narration import lines
 from pipelines.stages.orders import brands
 from pipelines.stages.pictures import cast
@@ -175,6 +176,9 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
     """All prompts are known: keep the scenes, set aside what they cost, then ask for approval or start generating.
     `style` goes with each prompt, unless the writer has worked it in.
     """
+    if plan.further_languages:
+        plan = translations.remembered(run, plan, _last_scenes(tx, run)[0])
+    run = replace(run, plan=plan)
     scenes = keep_scenes(services, tx, actor, run, plan, style=style)
     for note in (*plan.adapted, *plan.warnings):
         record(tx, actor, "run", run.id, run.id, "note", sentence=note)
@@ -186,7 +190,7 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
     if of_cast:
         ledger.hold(tx, actor.now, run, of_cast, services.policy)
     price = credit_book.reserve(tx, actor.now, run, still_to_charge(tx, run), services.prices)
-    agreed = {"quote_micro": due + ledger.of_run(tx, run.id).spent, "price_micro": price}
+    agreed = {"plan": plan, "quote_micro": due + ledger.of_run(tx, run.id).spent, "price_micro": price}
     threshold = services.policy.approval_above_micro
     if threshold is not None and (threshold == 0 or due > threshold) and run.approval != "given":
         detail = "Please look at the scenes and the free preview, then approve."
@@ -210,7 +214,8 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
 
 def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, style: str | None) -> list[Scene]:
     """Insert the plan's scenes, each with the take that tells it from equal ones."""
-    takes = _takes(tx, run, [planned.prompt or "" for planned in plan.scenes])
+    before = _last_scenes(tx, run)[1]
+    takes = _takes(before, [planned.prompt or "" for planned in plan.scenes])
     owner, unsaid_charge = run.record_id or run.id, plan.speech_charge_micro
     scenes = []
     for planned, take in zip(plan.scenes, takes, strict=True):
@@ -239,6 +244,7 @@ def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, 
         )
         if must_be_quiet(run, services.catalogue_model(planned.model)):
             scene = made_quiet(tx, run, scene, len(first_film(plan.scenes)))
+        scene = replace(scene, translations=translations.known_words(run.known_order, plan, scene, before))
         scene = lines.priced(services, tx, run, scene, at_most=unsaid_charge)
         unsaid_charge -= scene.settings.speech_charge_micro
         tx.scenes.add(scene)
@@ -253,11 +259,10 @@ def _key(owner: str, run_number: int, planned: PlannedScene) -> str:
     return f"{scene_key(owner, run_number, 1)}-{planned.hook}"
 
 
-def _takes(tx: Tx, run: Run, prompts: Sequence[str]) -> list[int]:
+def _takes(before: Sequence[Scene], prompts: Sequence[str]) -> list[int]:
     """Equal prompts are told apart by counting; one that was ordered again in the run before keeps that take, whose
     clip is the one that somebody wanted.
     """
-    before = _last_scenes(tx, run)[1]
     counts = repeats([scene.prompt for scene in before])
     known = {(scene.prompt, count): scene.take for scene, count in zip(before, counts, strict=True)}
     return [known.get(key, key[1]) for key in zip(prompts, repeats(prompts), strict=True)]

@@ -20,7 +20,7 @@ from pipelines.stages.generations import fetch, poll, reconcile, reuse, submit, 
 from pipelines.stages.generations.requests import cached_clip, fingerprint, request_for
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
-from pipelines.stages.narration import lines
+from pipelines.stages.languages import translations
 from pipelines.stages.pictures import cast
 from pipelines.stages.recovery import fallback, refusals
 from pipelines.stages.spending import ledger
@@ -103,7 +103,7 @@ def fan_out(services: Services, actor: Actor, run: Run) -> None:
     with services.store.write() as tx:
         run = touch_run(tx, actor, run)
         scenes = tx.scenes.find(run_id=run.id, order="number")
-        lines.order_lines(services, tx, actor, run, scenes)
+        translations.order_words(services, tx, actor, run, scenes)
         if cast.waits(tx, services, actor, run):
             touch_run(tx, actor, run, next_at=actor.now + CAST_PAUSE_S, detail=cast.WAITS, **_FREE)
             return

@@ -113,7 +113,7 @@ def films_of(tx: Tx, run: Run) -> list[Cut]:
     newest = max((cut.take for cut in cuts if cut.key), default=0)
     shown = [cut for cut in cuts if cut.key and cut.take == newest]
     plan = run.plan
-    return sorted(shown, key=lambda cut: plan.place_of(cut.hook, cut.format)) if plan else shown
+    return sorted(shown, key=lambda cut: plan.place_of(cut.hook, cut.format, cut.language)) if plan else shown
 
 
 def comment(

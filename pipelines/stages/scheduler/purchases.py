@@ -1,25 +1,31 @@
-"""Which room buys what: spoken lines and pictures are rows of one table."""
+"""Which room buys what: spoken lines, translations and pictures are rows of one table."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor
+from pipelines.stages.languages import translate
 from pipelines.stages.narration import speak
 from pipelines.stages.pictures import draw
+
+_ROOMS: Mapping[str, ModuleType] = {"speech": speak, "translation": translate, "picture": draw}
 
 
 def advance(services: Services, actor: Actor, purchase_id: str) -> None:
     """One step of one purchase."""
-    (draw if _is_picture(services, purchase_id) else speak).advance(services, actor, purchase_id)
+    _room(services, purchase_id).advance(services, actor, purchase_id)
 
 
 def give_up(services: Services, actor: Actor, purchase_id: str, error: ReelgridError) -> None:
     """It cannot be had."""
-    (draw if _is_picture(services, purchase_id) else speak).give_up(services, actor, purchase_id, error)
+    _room(services, purchase_id).give_up(services, actor, purchase_id, error)
 
 
-def _is_picture(services: Services, purchase_id: str) -> bool:
+def _room(services: Services, purchase_id: str) -> ModuleType:
     with services.store.read() as tx:
         bought = tx.purchases.get(purchase_id)
-    return bought is not None and bought.kind == "picture"
+    return _ROOMS[bought.kind if bought else "speech"]

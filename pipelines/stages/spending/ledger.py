@@ -322,7 +322,7 @@ def spend_text(tx: Tx, now: float, run: Run, cost: int) -> None:
 
 
 def reserve_line(tx: Tx, now: float, run: Run, amount: int) -> None:
-    """Commit a part of the run's hold to a spoken line, or a picture. Raises OverBudget if the hold does not reach."""
+    """Commit a part of the run's hold to a line or a picture. Raises OverBudget if the hold does not reach."""
     _alone(tx, run)
     if held(tx, run) < amount:
         raise OverBudget(f"run {run.id} holds less than a spoken line or picture may cost")

@@ -300,6 +300,7 @@ def plan_view(plan: Plan, *, sold: bool = False) -> dict[str, Any]:
         "fps": plan.fps,
         "formats": list(plan.formats),
         "hooks": len(plan.hooks),
+        "languages": [language for language in plan.languages if language],
         "seconds": round(sum(scene.seconds for scene in first_film(plan.scenes)), 3),
         "scenes": scenes,
         "adapted": list(plan.adapted),

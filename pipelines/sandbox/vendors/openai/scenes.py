@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.sandbox.vendors.kernel import magic
+from pipelines.sandbox.vendors.openai.translating import translate
 
 Schema = dict[str, Any]
 
@@ -59,6 +60,8 @@ class Brief:
     style: str
     spells: tuple[str, ...]
     hooks: int = 0
+    translation: tuple[str, ...] = ()
+    """The lines that are asked for in another language, in that."""
 
     def shot(self, index: int) -> tuple[str, str, str]:
         last = self.scenes > 1 and index == self.scenes - 1
@@ -105,6 +108,7 @@ def brief(instructions: str, asked: str) -> Brief:
         scenes=max(1, min(200, int(_number(_SCENES, asked, instructions, DEFAULT_SCENES)))),
         seconds=_number(_SECONDS, asked, instructions, DEFAULT_SECONDS),
         hooks=int(hooks[1]) if (hooks := _HOOKS.search(asked)) else 0,
+        translation=translate(asked),
         subject=magic.without(subject),
         style=f"Style: {style}" if style else "",
         spells=tuple(word for word in magic.spoken(subject) if not word.lower().endswith("-text]]")),
@@ -180,6 +184,8 @@ class _Filler:
 
     def _array(self, schema: Schema, name: str, index: int, depth: int) -> list[Any]:
         items = schema.get("items", {"type": "string"})
+        if name == "lines" and self._brief.translation:
+            return list(self._brief.translation)
         if name == "hooks" and self._brief.hooks:
             texts = map(self._brief.hook, range(self._brief.hooks))
             return [{"prompt": prompt, "caption": caption} for prompt, caption in texts]

@@ -2,7 +2,10 @@
 
 Words for the text request itself, besides those of `magic` which pass into the scenes: `[[refuse-text]]` the model
 declines, `[[truncate-text]]` the answer stops at max_output_tokens, `[[busy-text]]` 429 the first time, `[[fail-text]]`
-500 the first time, `[[wrong-text]]` an answer that is not the asked JSON.
+500 the first time, `[[wrong-text]]` an answer that is not the asked JSON. Of a translation (its `Title` is where such
+words may stand): `[[refuse-translation]]` it is declined, `[[wrong-translation]]` it is the text that was to be
+translated, `[[lost-translation]]` it is billed, and the connection is dropped the first time; each may name a language,
+as `[[refuse-translation:de]]`.
 """
 
 from __future__ import annotations
@@ -18,11 +21,12 @@ import flask
 from werkzeug.wrappers import Response
 
 from pipelines.sandbox.vendors.kernel import magic
-from pipelines.sandbox.vendors.kernel.engine import VendorSays, engine
+from pipelines.sandbox.vendors.kernel.engine import LostReply, VendorSays, engine
 from pipelines.sandbox.vendors.kernel.state import TextUse
 from pipelines.sandbox.vendors.openai.common import VENDOR, json_body
 from pipelines.sandbox.vendors.openai.models import MODELS
 from pipelines.sandbox.vendors.openai.scenes import brief, fill
+from pipelines.sandbox.vendors.openai.translating import translates
 
 # $/M tokens in and out, from the vendor's price list of November 2026.
 PRICES = {
@@ -156,7 +160,7 @@ def _answer(
     finish = "stop"
     if "wrong-text" in said:
         text = "Here are your scenes! 1. A wide shot …"
-    if "refuse-text" in said:
+    if "refuse-text" in said or translates(asked, "refuse-translation"):
         text, finish = REFUSAL, "refusal"
     limit = _tokens(text) // 2 if "truncate-text" in said else max_tokens
     if limit is not None and _tokens(text) > limit:
@@ -165,6 +169,8 @@ def _answer(
         text=text, finish=finish, input_tokens=_tokens(instructions + asked), output_tokens=max(1, _tokens(text))
     )
     _charge(route, model, answer)
+    if translates(asked, "lost-translation") and engine().books.first_time(f"text|lost|{asked}"):
+        raise LostReply("lost", "The lines were translated; the answer is lost.")
     return answer
 
 
