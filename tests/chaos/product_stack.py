@@ -38,7 +38,9 @@ class ProductStack:
         return Processes(self.stack)
 
     def order(self, mark: str, *, ability: str = "key", scenes: int = 2, seconds: int = 1, poster: bool = False) -> str:
-        """Order a film over REST, with a narrator, in two shapes with a designed poster each if asked; the run's id."""
+        """Order a film over REST, with a narrator, and with a designed poster if asked; the run's id. A short one comes
+        in two shapes then: of a longer one hardly anything moves in the middle.
+        """
         body: dict[str, Any] = {
             "master_prompt": f"{mark} a paper boat",
             "scene_count": scenes,
@@ -47,7 +49,9 @@ class ProductStack:
             "model": f"sora/sandbox-{ability}",
             "voiceover": True,
         }
-        body |= {"poster_style": "Designed", "formats": ["9:16"], "title": mark} if poster else {}
+        body |= (
+            {"poster_style": "Designed", "formats": ["9:16"] if seconds == 1 else [], "title": mark} if poster else {}
+        )
         return str(self.post("/api/process-master-prompt", body, mark)["run_id"])
 
     def order_row(self, mark: str, *, ability: str = "key", queued: bool = False, master: bool = False) -> str:
