@@ -146,6 +146,7 @@ def _tell(report: after_restore.Report, money: since_backup.Money) -> None:
         click.echo(f"{len(report.looking)} are being looked for; the worker does that. Run flask recover again.")
     for gen in report.in_doubt:
         click.echo(f"  decide: flask runs decide {gen.id} wait | write_off | cancel   ({gen.model}, run {gen.run_id})")
+        click.echo(f"  or, if its provider's own pages show the job: flask runs adopt {gen.id} JOB")
     for sentence in report.unlisted:
         click.echo(f"  {sentence}")
     if report.unclaimed:

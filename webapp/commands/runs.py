@@ -165,6 +165,19 @@ def decide(generation_id: str, choice: str, *, json_: bool) -> None:
     _after(run.id, json_=json_)
 
 
+@group.command("adopt")
+@click.argument("generation_id")
+@click.argument("job_id")
+@as_json
+@reports_errors
+def adopt(generation_id: str, job_id: str, *, json_: bool) -> None:
+    """Say which job at its provider a request in doubt became, as the provider's own pages show it: nothing is bought
+    again.
+    """
+    run = control.name_job(services(), generation_id, job_id, ACTOR)
+    _after(run.id, json_=json_)
+
+
 def _after(run_id: str, *, json_: bool) -> None:
     run = run_view.run_view(services(), run_id)
     show(run, json_=json_, table=lambda: click.echo(f"{run_id} is {run['status']}: {run['sentence']}"))

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from pipelines.domain.airtable.values import prompt_in_row
-from pipelines.domain.errors import InvalidOrder, NotAllowed, NotFound, OverBudget, Problem
+from pipelines.domain.errors import Expired, InvalidOrder, NotAllowed, NotFound, OverBudget, Problem
+from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import (
     ACTIVE,
     CANCELLABLE,
@@ -340,6 +341,35 @@ def decide(services: Services, generation_id: str, choice: str, actor: str) -> R
             raise NotAllowed(marketer=f"Nothing is in doubt here any more: the generation is {gen.status.value}.")
         record(tx, who, "generation", gen.id, run.id, "decided", choice=choice)
         return _DECISIONS[choice](services, tx, who, run, gen)
+
+
+def name_job(services: Services, generation_id: str, job_id: str, actor: str) -> Run:
+    """A person has found at the provider which job a request in doubt became, where nothing of ours can look it up.
+    Believed like a callback: the provider, asked with our key, must know it, and no other generation may have it.
+
+    Raises NotFound, NotAllowed, and what the provider answers.
+    """
+    with services.store.read() as tx:
+        found = tx.generations.get(generation_id)
+    if found is None:
+        raise NotFound(f"generation {generation_id}", marketer=f"There is no generation {generation_id}.")
+    try:
+        services.providers.get(found.provider).poll(job_id, found.request)
+    except Expired as error:
+        raise NotAllowed(
+            error.operator, marketer=f"{found.provider} does not know {job_id}, or not any more."
+        ) from error
+    who = Actor(actor, services.clock.now())
+    with services.store.write() as tx:
+        run = found_run(tx, found.run_id, lock=True)
+        gen = tx.generations.get(generation_id, lock=True) or found
+        if gen.status is not _G.UNKNOWN:
+            raise NotAllowed(marketer=f"Nothing is in doubt here any more: the generation is {gen.status.value}.")
+        if tx.generations.count(provider=gen.provider, provider_id=job_key(job_id)):
+            raise NotAllowed(marketer=f"{job_id} is the job of another generation.")
+        record(tx, who, "generation", gen.id, run.id, "decided", choice="adopt")
+        tx.generations.change(gen.id, result=replace(gen.result, called_back=job_id), next_at=who.now)
+        return touch_run(tx, who, run, detail="The clip was found at its provider and is fetched.")
 
 
 def _wait(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -98,6 +99,34 @@ def test_where_nothing_can_be_looked_up_a_person_decides(tmp_path: Path, ability
     control.decide(back.services, doubt.id, "write_off", "operator")
     back.until(run_id, "done")
     assert (back.bought, problems(back)) == (["a lamp", "a lamp"], ()), "bought again, because a person said so"
+
+
+@pytest.mark.parametrize("ability", [Ability.NONE, Ability.CALLBACK])
+def test_a_job_that_a_person_finds_at_the_provider_is_not_bought_again(tmp_path: Path, ability: Ability) -> None:
+    harness = doubtful_world(tmp_path, ability)
+    run_id, other = order(harness, "a lamp"), order(harness, "a boat")
+    backup = saved(harness, tmp_path)
+    harness.until(run_id, "done")
+    harness.until(other, "done")
+    back = brought_back(harness, backup)
+    go_on(back)
+    back.until(run_id, "needs_attention")
+    back.until(other, "needs_attention")
+    doubts = {doubt.request.prompt: doubt.id for doubt in after_restore.report(back.services).in_doubt}
+    with pytest.raises(NotAllowed) as unknown:
+        control.name_job(back.services, doubts["a lamp"], "acme-99", "operator")
+    control.name_job(back.services, doubts["a lamp"], "acme-1", "operator")
+    assert "acme does not know acme-99" in unknown.value.marketer
+    back.until(run_id, "done")
+    for doubt in doubts.values():
+        with pytest.raises(NotAllowed) as settled:
+            control.name_job(back.services, doubt, "acme-1", "operator")
+        assert re.search(r"of another generation|Nothing is in doubt", settled.value.marketer)
+    control.name_job(back.services, doubts["a boat"], "acme-2", "operator")
+    back.until(other, "done")
+    assert (sorted(back.bought), problems(back)) == (["a boat", "a lamp"], ())
+    with back.services.store.read() as tx:
+        assert ledger.of_run(tx, run_id).spent == 400_000
 
 
 def test_a_run_of_after_the_restore_buys_as_ever(tmp_path: Path) -> None:
