@@ -6,26 +6,29 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
 from pipelines.ports import MediaStore
 from pipelines.settings import load_settings
 from pipelines.storage import build_store
-
-KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-example", "AWS_REGION": "us-east-1"}
+from tools.bucket import KEYS, SUPABASE, Bucket
 
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """The address of an S3 server with the empty bucket `reels`."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    httpx.put(f"http://{host}:{port}/reels").raise_for_status()
-    yield f"http://{host}:{port}"
+    server = Bucket()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def supabase() -> Iterator[str]:
+    """The same as Supabase has it: under a path, and a file that is there is replaced by whoever puts it again."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = Bucket(SUPABASE, replaces=True)
+    yield server.url
     server.stop()
 
 

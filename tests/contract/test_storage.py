@@ -20,21 +20,22 @@ from pipelines.domain.errors import Expired, InvalidOrder, NotConfigured, Unavai
 from pipelines.ports import MediaStore, Stored
 from pipelines.settings import load_settings
 from pipelines.storage import build_store, content_key
-from tests.contract.bucket import KEYS, bucket_store, s3
+from tests.contract.bucket import bucket_store, s3, supabase
+from tools.bucket import KEYS, SUPABASE
 
-__all__ = ["s3"]
+__all__ = ["s3", "supabase"]
 
 WHEN = datetime(2026, 11, 20, tzinfo=UTC)
 SMALL = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 100
 LARGE = os.urandom(1024 * 1024) * 19  # three parts, the last one short
 
 
-@pytest.fixture(params=["files", "bucket"])
+@pytest.fixture(params=["files", "s3", "supabase"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> MediaStore:
     """An empty store, once of each kind."""
     if request.param == "files":
         return build_store(load_settings({}, tmp_path / "root"))
-    return bucket_store(request.getfixturevalue("s3"), f"s3://reels/{tmp_path.name}", tmp_path)
+    return bucket_store(request.getfixturevalue(request.param), f"s3://reels/{tmp_path.name}", tmp_path)
 
 
 def film(folder: Path, body: bytes = SMALL, name: str = "film.mp4") -> Path:
@@ -269,6 +270,16 @@ def test_a_presigned_address_opens_the_file_with_its_type_name_and_ranges(s3: st
         "inline; filename=\"_ml_ut _film_.mp4\"; filename*=UTF-8''%C3%9Cml%C3%A4ut%20%22film%22.mp4"
     )
     assert store.local_path(stored.key) is None
+
+
+def test_a_presigned_address_leads_through_the_path_of_supabase(supabase: str, tmp_path: Path) -> None:
+    """Signed with it: there the host is asked for `/storage/v1/s3/<bucket>/<key>`."""
+    store = bucket_store(supabase, "s3://reels/signed", tmp_path)
+    stored = store.put_file(film(tmp_path), key_of(SMALL), "video/mp4", "Film.mp4")
+    url = store.presigned(stored.key, 60) or ""
+    assert urlsplit(url).path == f"{SUPABASE}/reels/signed/{stored.key}"
+    assert dict(parse_qsl(urlsplit(url).query))["X-Amz-Signature"] == v4_signature(url, "GET", "secret-example")
+    assert httpx.get(url).content == SMALL
 
 
 def v4_signature(url: str, method: str, secret: str) -> str:
