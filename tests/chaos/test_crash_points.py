@@ -10,8 +10,8 @@ import pytest
 
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.recovery.crash_points import CRASH_POINTS
-from tests.chaos.product_stack import ProductStack, product_stack
 from tools.chaos.killer import Killer, dead_machine
+from tools.chaos.product import ProductStack, product_stack
 from tools.stack import until
 
 REACHED = tuple(point for point in CRASH_POINTS if not point.startswith("payment."))

@@ -13,8 +13,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from pipelines.domain.lifecycle import IN_FLIGHT
-from tests.chaos.product_stack import ProductStack, product_stack
 from tools.chaos.killer import children, kill
+from tools.chaos.product import ProductStack, product_stack
 from tools.postgres import Postgres
 from tools.stack import Service, free_port, until
 from worker import broker

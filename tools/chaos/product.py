@@ -1,4 +1,4 @@
-"""The whole product as real processes with crash points, for tests that kill them."""
+"""The whole product as real processes with crash points, for whoever kills them."""
 
 from __future__ import annotations
 

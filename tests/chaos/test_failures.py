@@ -1,0 +1,19 @@
+"""The ten failures that a strict operator provokes: nothing lost, nothing paid twice, and every row truthful."""
+
+from __future__ import annotations
+
+import pytest
+
+from tools.chaos import failures
+from tools.postgres import BINARIES
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("chaos")]
+
+
+@pytest.mark.parametrize("number", failures.SCENARIOS)
+def test_a_failure_loses_nothing_and_buys_nothing_twice(number: int) -> None:
+    if number == failures.NEEDS_POSTGRES and not BINARIES:
+        pytest.skip("PostgreSQL is not on this machine")
+    found = failures.provoke(number)
+    assert found.faults == ()
+    assert (found.lost, found.doubled, found.balanced) == (0, 0, True)

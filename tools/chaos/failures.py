@@ -1,0 +1,483 @@
+"""The ten failures that a strict operator provokes, each against the whole product as real processes.
+
+`make chaos FAILURES=all`, or some of them by number: `FAILURES=3,9`. For each a line: what was ordered, what got lost,
+what was paid twice, whether the books balance, and how long it took. Exit code 1 where a line is not clean.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import httpx
+from redis import Redis
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import text
+
+from pipelines.database import SqlStore
+from pipelines.database.backup import back_up, restore
+from pipelines.database.schema import HEAD
+from pipelines.domain.lifecycle import IN_FLIGHT, STOPPED, RunStatus
+from pipelines.stages.kernel.leases import LEASE_S
+from pipelines.stages.spending import ledger
+from tools.bench.idle import used_by
+from tools.bucket import KEYS, Bucket
+from tools.chaos.harness import COMMANDS
+from tools.chaos.points import FOLDER, Journal
+from tools.chaos.product import ProductStack, product_stack
+from tools.chaos.report import broken_chains
+from tools.postgres import BINARIES, throw_away
+from tools.stack import BASE, Service, StackError, free_port, until
+from worker import broker
+
+ENDS_S = 240.0
+DRAINED_S = 60.0
+"""So long a host waits after SIGTERM."""
+RUSH, RUSH_S, ANSWER_S = 200, 10.0, 2.0
+NEXT = f"{int(HEAD) + 1:04d}"
+_NEXT_SCHEMA = (
+    "CREATE TABLE novelties (id TEXT PRIMARY KEY)",
+    "ALTER TABLE runs ADD COLUMN novelty TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE generations ADD COLUMN novelty TEXT",
+    f"UPDATE alembic_version SET version_num = '{NEXT}'",
+)
+"""What a migration that only adds does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a failure did. `lost` counts clips that were ordered and not bought, and runs that did not end as done."""
+
+    clips: int
+    lost: int
+    doubled: int
+    balanced: bool
+    figures: dict[str, Any] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is to be said against it."""
+        return self.balanced and not self.lost and not self.doubled and not self.faults
+
+
+def order(place: ProductStack, *marks: str, abilities: Sequence[str] = ("key", "list"), scenes: int = 2) -> list[str]:
+    """A film of bought clips for each mark; the runs."""
+    made = []
+    for number, mark in enumerate(marks):
+        body = {
+            "master_prompt": f"{mark} a paper boat",
+            "scene_count": scenes,
+            "clip_seconds": 1,
+            "resolution": "480p",
+            "model": f"sora/sandbox-{abilities[number % len(abilities)]}",
+        }
+        made.append(str(place.post("/api/process-master-prompt", body, mark)["run_id"]))
+    return made
+
+
+def judged(
+    place: ProductStack, runs: Sequence[str], mark: str, clips: int, faults: Iterable[str] = (), **figures: Any
+) -> Outcome:
+    """When all runs have stopped: the bill, the books and the statuses."""
+    with suppress(StackError):
+        stopped(place, runs)
+    ended = [place.run(run) for run in runs]
+    bought = place.bought(mark)
+    unfinished = [run for run in ended if run.status is not RunStatus.DONE]
+    with place.store.read() as tx:
+        problems = (*ledger.audit(tx).problems, *broken_chains(tx.events.find(name="status")))
+    said = (f"{run.id} is {run.status.value}: {run.error or run.detail}" for run in unfinished)
+    return Outcome(
+        clips=clips,
+        lost=max(0, clips - len(set(bought))) + len(unfinished),
+        doubled=len(bought) - len(set(bought)),
+        balanced=not problems,
+        figures=figures,
+        faults=(*faults, *said, *problems),
+    )
+
+
+def stopped(place: ProductStack, runs: Sequence[str]) -> None:
+    """Wait until they have. Raises StackError when they do not."""
+    until(lambda: all(place.run(run).status in STOPPED for run in runs), "all to stop", ENDS_S, 0.5)
+
+
+def buying(place: ProductStack, runs: Sequence[str]) -> bool:
+    """Whether a clip of them is at the provider."""
+    with place.store.read() as tx:
+        return tx.generations.count(run_id=list(runs), status=tuple(IN_FLIGHT)) > 0
+
+
+def more(place: ProductStack, name: str, **environ: str) -> Service:
+    """One more web or worker beside the one that runs."""
+    service = Service(name, COMMANDS[name], place.stack.environ() | environ, place.stack.var / f"{name}.more.log")
+    service.start()
+    return service
+
+
+def rush(var: Path) -> Outcome:
+    """Triggers in ten seconds, half of them repeats."""
+    with product_stack(var) as place:
+        fields = {"Clip Seconds": 1, "Resolution": "480p", "Model": "sora/sandbox-key"}
+        rows = [place.stack.add_row({**fields, "Prompt": f"rush {number:03d} a boat"}) for number in range(RUSH // 2)]
+        began = time.monotonic()
+
+        def trigger(number: int) -> tuple[int, float, str]:
+            at = began + number * RUSH_S / RUSH
+            time.sleep(max(0.0, at - time.monotonic()))
+            body = {"record_id": rows[number % len(rows)], "base_id": BASE}
+            answer = place.stack.post("/api/process-record", body)
+            return answer.status_code, time.monotonic() - at, answer.json().get("run_id", "")
+
+        with ThreadPoolExecutor(32) as callers:
+            answers = list(callers.map(trigger, range(RUSH)))
+        p99 = statistics.quantiles([seconds for _, seconds, _ in answers], n=100)[98]
+        refused = [status for status, _, _ in answers if status != HTTPStatus.ACCEPTED]
+        runs = sorted({run for _, _, run in answers})
+        faults = [f"{len(refused)} answers were not 202"] if refused else []
+        faults += [f"p99 of the answers is {p99:.2f} s"] if p99 > ANSWER_S else []
+        faults += [f"{len(runs)} runs of {len(rows)} records"] if len(runs) != len(rows) else []
+        return judged(place, runs, "rush ", len(rows), faults, triggers=RUSH, p99_s=round(p99, 2))
+
+
+def airtable(var: Path) -> Outcome:
+    """Airtable answers in ten seconds, then 429 for half a minute, then 503."""
+    with product_stack(var) as place:
+        record = place.order_row("slow-row")
+        runs = [str(place.runs()[0].id)]
+        waits = []
+        for wishes in ({"latency_s": 10.0}, {"rate_limit": 0}, {"fail_next": [{"status": 503, "count": 20}]}):
+            place.stack.sandbox("POST", "/airtable/_control/faults", wishes)
+            began = time.monotonic()
+            runs += order(place, f"slow-{len(runs)}")
+            waits.append(time.monotonic() - began)
+            time.sleep(10.0)
+        place.stack.sandbox("DELETE", "/airtable/_control/faults")
+        faults = [f"a trigger waited {max(waits):.1f} s"] if max(waits) > ANSWER_S else []
+        found = judged(place, runs, "slow-", 2 * len(runs), faults, slowest_answer_s=round(max(waits), 2))
+        until(lambda: place.stack.row(record).get("Status") == "Done" and place.films(record), "the row", ENDS_S, 1.0)
+        return found
+
+
+def database(var: Path) -> Outcome:
+    """PostgreSQL is killed six times."""
+    with throw_away() as postgres, product_stack(var, postgres.fresh_url()) as place:
+        runs = order(place, *(f"killed-{number}" for number in range(3)), abilities=("none", "key", "list"))
+        statuses: list[int] = []
+        slowest = 0.0
+        for _ in range(6):
+            time.sleep(1.0)
+            postgres.stop("immediate")
+            began = time.monotonic()
+            statuses.append(place.stack.get("/api/runs").status_code)
+            slowest = max(slowest, time.monotonic() - began)
+            postgres.start()
+        faults = [f"without a database {sorted({*statuses})} was answered"] if {*statuses} != {503} else []
+        faults += [f"that took {slowest:.1f} s"] if slowest > 5.0 else []
+        return judged(place, runs, "killed-", 6, faults, restarts=6, refused_in_s=round(slowest, 2))
+
+
+@contextmanager
+def own_redis(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """A broker of our own: its address, and how it dies."""
+    port = free_port()
+    options = {"--port": str(port), "--save": "", "--appendonly": "no", "--dir": str(folder)}
+    process = subprocess.Popen(
+        [broker.binary(), *(word for pair in options.items() for word in pair)], stdout=subprocess.DEVNULL
+    )
+    url = f"redis://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            with Redis.from_url(url) as connection:
+                return bool(connection.ping())
+        except RedisError:
+            return False
+
+    def die() -> None:
+        process.kill()
+        process.wait()
+
+    try:
+        until(answers, "the broker")
+        yield url, die
+    finally:
+        die()
+
+
+def redis(var: Path) -> Outcome:
+    """Redis is full, then asks for another password, then is gone."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        own_redis(Path(folder)) as (url, die),
+        product_stack(var, REDIS_URL=url) as place,
+    ):
+        connection = Redis.from_url(url)
+        connection.config_set("maxmemory-policy", "noeviction")
+        connection.config_set("maxmemory", "1")
+        runs = order(place, "redis-full")
+        time.sleep(3.0)
+        connection.config_set("maxmemory", "0")
+        connection.config_set("requirepass", "another")
+        runs += order(place, "redis-locked")
+        time.sleep(3.0)
+        Redis.from_url(url, password="another").config_set("requirepass", "")
+        die()
+        began = time.monotonic()
+        runs += order(place, "redis-gone")
+        took = time.monotonic() - began
+        faults = [f"an order waited {took:.1f} s"] if took > ANSWER_S else []
+        with own_redis_at(url, Path(folder)):
+            return judged(place, runs, "redis-", 6, faults, answer_s=round(took, 2))
+
+
+@contextmanager
+def own_redis_at(url: str, folder: Path) -> Iterator[None]:
+    """An empty one at the address of one that is gone."""
+    words = ["--port", url.rpartition(":")[2], "--save", "", "--appendonly", "no", "--dir", str(folder)]
+    process = subprocess.Popen([broker.binary(), *words], stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def storage(var: Path) -> Outcome:
+    """Storage is slow, then answers 500, 403 and 507 while clips arrive."""
+    bucket = Bucket()
+    settings = {**KEYS, "STORAGE_URL": "s3://reels", "AWS_ENDPOINT_URL": bucket.url}
+    try:
+        with product_stack(var, **settings) as place:
+            runs = []
+            for name, status, delay in (("slow", 0, 2.0), ("500", 500, 0.0), ("403", 403, 0.0), ("507", 507, 0.0)):
+                bucket.status, bucket.delay_s = status, delay
+                runs += order(place, f"stored-{name}")
+                time.sleep(8.0)
+            bucket.status, bucket.delay_s = 0, 0.0
+            return judged(place, runs, "stored-", 8, spoilt_answers=bucket.spoilt)
+    finally:
+        bucket.stop()
+
+
+def clock(var: Path) -> Outcome:
+    """The clock of one of two workers is an hour ahead, an hour behind, a month ahead."""
+    with product_stack(var) as place:
+        other = Journal(var / "other")
+        known = set(place.heartbeats())
+        worker = more(place, "worker", **{FOLDER: str(other.folder)})
+        try:
+            until(lambda: len(set(place.heartbeats()) - known) >= 5, "the other worker's heartbeats")
+            runs: list[str] = []
+            for hours in (1.0, -1.0, 24.0 * 30):
+                other.set_clock(hours * 3600.0)
+                runs += order(place, f"clock{hours:+.0f}-a", f"clock{hours:+.0f}-b")
+                stopped(place, runs)
+            return judged(place, runs, "clock", 12)
+        finally:
+            worker.stop()
+
+
+class Customers:
+    """Order and look, at whatever address is told at the moment, until they are stopped."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.failed, self.asked = url, list[str](), 0
+        self._over, self._at = Event(), dict[int, str]()
+        self._threads = [Thread(target=self._ask, args=(number,)) for number in range(3)]
+        for thread in self._threads:
+            thread.start()
+
+    def move_to(self, url: str) -> None:
+        """As a host's edge does: what comes from now on goes there, and what is under way ends where it is."""
+        self.url = url
+        until(lambda: set(self._at.values()) == {url}, "everybody to be there")
+
+    def _ask(self, number: int) -> None:
+        while not self._over.wait(0.05):
+            self._at[number] = self.url
+            try:
+                answer = httpx.get(f"{self._at[number]}/api/runs", timeout=30)
+                self.asked += 1
+                if answer.status_code != HTTPStatus.OK:
+                    self.failed.append(f"{answer.status_code} {answer.text[:80]}")
+            except httpx.HTTPError as error:
+                self.failed.append(repr(error))
+
+    def stop(self) -> None:
+        """And wait for the last answers."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def rolling(var: Path) -> Outcome:
+    """New services first, then SIGTERM to the old ones, in mid-work."""
+    with product_stack(var) as place:
+        old = dict(place.stack.services)
+        runs = order(place, *(f"rolling-{number}" for number in range(8)))
+        customers = Customers(place.stack.url)
+        known, port = set(place.heartbeats()), free_port()
+        worker, web = more(place, "worker"), more(place, "web", PORT=str(port))
+        faults, drained = [], 0.0
+        try:
+            url = f"http://127.0.0.1:{port}"
+            until(lambda: httpx.get(f"{url}/health", timeout=2).status_code == HTTPStatus.OK, "the new web")
+            until(lambda: len(set(place.heartbeats()) - known) >= 5, "the new worker's heartbeats")
+            customers.move_to(url)
+            for name in ("web", "worker"):
+                began = time.monotonic()
+                if (code := old[name].stop(signal.SIGTERM, DRAINED_S)) != 0:
+                    faults.append(f"{name} ended with {code}")
+                drained = max(drained, time.monotonic() - began)
+            stopped(place, runs)
+        finally:
+            customers.stop()
+            web.stop()
+            worker.stop()
+        faults += customers.failed[:3] + ([] if customers.asked > len(runs) else ["nobody asked anything"])
+        told = {"asked": customers.asked, "failed": len(customers.failed), "drained_s": round(drained, 1)}
+        return judged(place, runs, "rolling-", 16, faults, **told)
+
+
+def newer_schema(var: Path) -> Outcome:
+    """The former version, which is this code, on the next one's database: it goes on, and starts anew."""
+    with product_stack(var) as place:
+        runs = order(place, "older-0", "older-1")
+        until(lambda: buying(place, runs), "a clip at the provider")
+        with place.store.engine.connect().execution_options(write=True) as connection, connection.begin():
+            for line in _NEXT_SCHEMA:
+                connection.execute(text(line))
+        for name in ("worker", "web"):
+            place.stack.services[name].stop()
+            place.stack.start(name)
+        place.stack.wait_ready()
+        runs += order(place, "older-2", "older-3")
+        found = judged(place, runs, "older-", 8)
+        with place.store.engine.connect() as connection:
+            is_next = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == NEXT
+        return found if is_next else Outcome(**{**asdict(found), "faults": ("the schema was taken back",)})
+
+
+def frozen(var: Path) -> Outcome:
+    """A machine stands still for longer than a lease, and goes on."""
+    with product_stack(var) as place:
+        place.stack.sandbox("POST", "/vendors/_control", {"latency_s": 2.0})
+        runs = order(place, "still-0", abilities=("list",))
+        until(lambda: any(one["point"] == "submit.intended" for one in place.journal.visits()), "a purchase", 60, 0.01)
+        process = place.stack.services["worker"].process
+        asleep = list(used_by({process.pid})) if process else []
+        for pid in asleep:
+            os.kill(pid, signal.SIGSTOP)
+        began = time.monotonic()
+        worker = more(place, "worker")
+        try:
+            until(lambda: time.monotonic() - began > LEASE_S + 10.0, "longer than a lease", 120.0, 0.5)
+            for pid in asleep:
+                os.kill(pid, signal.SIGCONT)
+            runs += order(place, "still-1")
+            return judged(place, runs, "still-", 4, frozen_s=round(LEASE_S + 10.0))
+        finally:
+            worker.stop()
+
+
+def drill(var: Path) -> Outcome:
+    """A backup in mid-load; then the database is lost, and brought back from it."""
+    with product_stack(var) as place:
+        runs = order(place, *(f"drill-{number}" for number in range(4)), abilities=("list", "key"))
+        until(lambda: buying(place, runs), "a clip at the provider")
+        saved, live = var / "saved.db", var / "reelgrid.db"
+        back_up(f"sqlite:///{live}", saved)
+        time.sleep(3.0)
+        for name in ("web", "worker"):
+            place.stack.services[name].stop(signal.SIGKILL)
+        place.store.engine.dispose()
+        for path in var.glob("reelgrid.db*"):
+            path.rename(path.with_suffix(path.suffix + ".lost"))
+        began = time.monotonic()
+        restore(saved, f"sqlite:///{live}", time.time())
+        place.store = SqlStore(f"sqlite:///{live}")
+        for name in ("web", "worker"):
+            place.stack.start(name)
+        place.stack.wait_ready()
+        place.stack.flask("stop", "off")
+        ready = time.monotonic() - began
+        stopped(place, runs)
+        report = json.loads(place.stack.flask("recover", "--json", check=False).stdout)
+        told = {"found": len(report["found"]), "not_bought": report["not_bought"], "back_in_s": round(ready, 1)}
+        return judged(place, runs, "drill-", 8, **told)
+
+
+SCENARIOS: dict[int, Callable[[Path], Outcome]] = dict(
+    enumerate(
+        (rush, airtable, database, redis, storage, clock, rolling, newer_schema, frozen, drill),
+        start=1,
+    )
+)
+
+
+def provoke(number: int) -> Outcome:
+    """One of them, in a folder of its own. What goes wrong with the scenario itself is a fault, too."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="failure-") as folder:
+        try:
+            found = SCENARIOS[number](Path(folder) / "var")
+        except (StackError, httpx.HTTPError) as error:
+            found = Outcome(0, 0, 0, balanced=False, faults=(str(error)[:300],))
+    return Outcome(**{**asdict(found), "seconds": round(time.monotonic() - began, 1)})
+
+
+def chosen(text: str) -> list[int]:
+    """`all`, or numbers with commas. Raises SystemExit for what is none of them."""
+    numbers = list(SCENARIOS) if text == "all" else [int(one) for one in text.split(",") if one.strip().isdigit()]
+    if not numbers or not {*numbers} <= {*SCENARIOS}:
+        sys.exit(f"FAILURES is all, or some of 1 to {len(SCENARIOS)} with commas")
+    return [one for one in numbers if one != NEEDS_POSTGRES or BINARIES]
+
+
+NEEDS_POSTGRES = 3
+
+
+def main(text: str, *, as_json: bool) -> int:
+    """Provoke them one after the other, and tell."""
+    found = {number: provoke(number) for number in chosen(text)}
+    if as_json:
+        told = [{"number": number, "clean": one.clean, **asdict(one)} for number, one in found.items()]
+        print(json.dumps({"failures": told}, indent=2))
+    else:
+        _show(found)
+    return 0 if all(one.clean for one in found.values()) else 1
+
+
+def _show(found: dict[int, Outcome]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("", "failure", "clips", "lost", "doubled", "balanced", "seconds", "besides"):
+        table.add_column(column, overflow="fold")
+    for number, one in found.items():
+        name = (SCENARIOS[number].__doc__ or "").strip().rstrip(".")
+        besides = ", ".join(f"{key} {value}" for key, value in one.figures.items())
+        figures = (one.clips, one.lost, one.doubled, "yes" if one.balanced else "no", one.seconds)
+        table.add_row(str(number), name, *map(str, figures), besides)
+    console = Console()
+    console.print(table)
+    for number, one in found.items():
+        for fault in one.faults:
+            console.print(f"{number}: {fault}", markup=False)
