@@ -30,8 +30,10 @@ SECTIONS = (
     "access",
     "cost",
     "creative",
+    "rush",
 )
-"""Each is a module `tools.bench.<name>` with a function `rows() -> list[dict]`."""
+"""Each is a module `tools.bench.<name>` with a function `rows() -> list[dict]`, or is named in `ELSEWHERE`."""
+ELSEWHERE = {"rush": "access.rush"}
 
 
 def row(
@@ -79,7 +81,7 @@ def main(arguments: Sequence[str] = ()) -> int:
 def measured(section: str) -> list[dict[str, Any]]:
     """The rows of a section, and how fast the machine was meanwhile."""
     before = calibration.measured()
-    rows: list[dict[str, Any]] = importlib.import_module(f"tools.bench.{section}").rows()
+    rows: list[dict[str, Any]] = importlib.import_module(f"tools.bench.{ELSEWHERE.get(section, section)}").rows()
     speed = calibration.between(before, calibration.measured())
     told = {
         "a loop that computes": (speed.cpu, calibration.CPU_S),

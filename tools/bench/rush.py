@@ -1,0 +1,180 @@
+"""A thousand triggers of one-scene films over five bases, half of them repeats, and two worker services on PostgreSQL.
+
+They come at half of the rate that the web alone answers in the same run, so that the machine, not we, says how fast.
+Measured from the moment when each should have been sent: a caller that had to wait counts, too. `TRIGGERS=100` is for a
+first look.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from pipelines.database import SqlStore
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.records import Run
+from pipelines.stages.spending import ledger
+from tools.bench.run import row
+from tools.postgres import BINARIES, throw_away
+from tools.stack import BASE, TOKEN, Service, Stack, until
+
+TRIGGERS = int(os.environ.get("TRIGGERS") or 1000)
+BASES = (BASE, *(f"appRushBase{number:06d}" for number in range(1, 5)))
+ALONE, CALLERS = max(10, TRIGGERS // 10), 24
+LIMIT_S, ENDS_S = 2.0, 3600.0
+FILM = {"Clip Seconds": 1, "Resolution": "480p", "Model": "local/animatic"}
+Row = tuple[str, str]
+"""A base and a record in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rush:
+    """What was seen."""
+
+    triggers: int
+    records: int
+    rate_alone: float
+    rate: float
+    p99_s: float
+    statuses: Counter[int]
+    runs: Sequence[Run]
+    untruthful: int
+    balanced: bool
+    offered_s: float
+    truthful_s: float
+
+
+def rows() -> list[dict[str, Any]]:
+    """Each promise against its bar; the times are told."""
+    if not BINARIES:
+        return []
+    found = measured(TRIGGERS)
+    records = Counter((run.base_id, run.record_id) for run in found.runs)
+    doubled = sum(count - 1 for count in records.values()) + abs(len(records) - found.records)
+    refused = sum(count for status, count in found.statuses.items() if status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+    other = found.triggers - found.statuses[HTTPStatus.ACCEPTED] - refused
+    many = f"{found.triggers} triggers at {found.rate:.0f} a second"
+    return [
+        row("rush", f"{many}, against what the web alone answers", found.rate, found.rate_alone, None),
+        row("rush", f"answers of 5xx among {many}", refused, 1, 0.0),
+        row("rush", f"other answers than 202 among {many}", other, 1, 0.0),
+        row("rush", f"p99 of {many}, against 2 s", found.p99_s, LIMIT_S, 1.0, unit="s"),
+        row("rush", f"runs beyond one for each of {found.records} records", doubled, 1, 0.0),
+        row("rush", f"rows of {found.records} that do not say what is", found.untruthful, 1, 0.0),
+        row("rush", "books that do not balance", int(not found.balanced), 1, 0.0),
+        row("rush", "until all are truthful, against the asking", found.truthful_s, found.offered_s, None, unit="s"),
+    ]
+
+
+def measured(triggers: int) -> Rush:
+    """The web alone first; then two worker services, and everybody."""
+    with tempfile.TemporaryDirectory(prefix="reelgrid-bench-") as name, ExitStack() as context:
+        url = context.enter_context(throw_away()).fresh_url()
+        stack = context.enter_context(Stack(Path(name) / "var", extra={"DATABASE_URL": url, "LOG_LEVEL": "WARNING"}))
+        store = SqlStore(url)
+        context.callback(store.engine.dispose)
+        _connect(stack)
+        stack.services["worker"].stop()
+        first, asked = _rows(stack, ALONE // 2, "alone"), _rows(stack, triggers // 2, "rush")
+        began = time.monotonic()
+        with ThreadPoolExecutor(CALLERS) as callers:
+            list(callers.map(lambda one: _trigger(stack, one), first * 2))
+        alone = len(first) * 2 / (time.monotonic() - began)
+        stack.start("worker")
+        worker = stack.services["worker"]
+        twin = Service("twin", worker.command, worker.environ, stack.var / "twin.log")
+        twin.start()
+        context.callback(twin.stop)
+        return _rush(stack, store, asked, first, alone)
+
+
+def _rush(stack: Stack, store: SqlStore, asked: Sequence[Row], first: Sequence[Row], alone: float) -> Rush:
+    rate, began = alone / 2, time.monotonic()
+
+    def ask(number: int) -> tuple[int, float]:
+        due = began + number / rate
+        time.sleep(max(0.0, due - time.monotonic()))
+        return _trigger(stack, asked[number % len(asked)]), time.monotonic() - due
+
+    with ThreadPoolExecutor(CALLERS) as callers:
+        answers = list(callers.map(ask, range(len(asked) * 2)))
+    offered = time.monotonic() - began
+    everything = [*asked, *first]
+    until(lambda: not _moving(store), "all to stop", ENDS_S, 1.0)
+    until(lambda: not _untruthful(stack, store, everything), "all rows to say so", 300.0, 2.0)
+    with store.read() as tx:
+        runs, problems = tx.runs.find(), ledger.audit(tx, everything=True).problems
+    return Rush(
+        triggers=len(answers),
+        records=len(everything),
+        rate_alone=alone,
+        rate=rate,
+        p99_s=statistics.quantiles([seconds for _, seconds in answers], n=100)[98],
+        statuses=Counter(status for status, _ in answers),
+        runs=runs,
+        untruthful=_untruthful(stack, store, everything),
+        balanced=not problems,
+        offered_s=offered,
+        truthful_s=time.monotonic() - began,
+    )
+
+
+def _connect(stack: Stack) -> None:
+    for number, base in enumerate(BASES[1:], start=1):
+        stack.sandbox("POST", "/airtable/_control/bases", {"id": base, "name": f"Team {number}"})
+        stack.flask("bases", "add", base, "--name", f"Team {number}", "--token", "-", told=TOKEN)
+        stack.flask("airtable", "setup", "--base", base)
+
+
+def _rows(stack: Stack, count: int, mark: str) -> list[Row]:
+    """As people add them, in turns among the bases."""
+
+    def add(number: int) -> Row:
+        base = BASES[number % len(BASES)]
+        fields = {**FILM, "Title": f"{mark} {number}", "Prompt": f"{mark} {number}: a paper boat"}
+        made = stack.sandbox("POST", f"/airtable/_control/person/{base}/Videos", {"fields": fields})
+        return base, str(made["id"])
+
+    return [add(number) for number in range(count)]
+
+
+def _trigger(stack: Stack, one: Row) -> int:
+    try:
+        return stack.post("/api/process-record", {"base_id": one[0], "record_id": one[1]}).status_code
+    except httpx.HTTPError:
+        # As whoever waits sees it: no answer is as bad as a wrong one.
+        return HTTPStatus.BAD_GATEWAY
+
+
+def _moving(store: SqlStore) -> int:
+    with store.read() as tx:
+        return tx.runs.count() - tx.runs.count(status=RunStatus.DONE) - tx.runs.count(status=RunStatus.FAILED)
+
+
+def _untruthful(stack: Stack, store: SqlStore, asked: Sequence[Row]) -> int:
+    """Rows that are not done with one film of their run, although it is; and runs that are not done."""
+    with store.read() as tx:
+        runs = {(run.base_id, run.record_id): run for run in tx.runs.find()}
+    cells: dict[Row, dict[str, Any]] = {}
+    for base in BASES:
+        for one in stack.sandbox("GET", f"/airtable/_control/person/{base}/Videos")["records"]:
+            cells[base, one["id"]] = one["fields"]
+
+    def says(one: Row) -> bool:
+        run, row = runs[one], cells[one]
+        is_told = (row.get("Status"), row.get("Run ID"), len(row.get("Final Video") or ())) == ("Done", run.id, 1)
+        return run.status is RunStatus.DONE and is_told
+
+    return sum(not says(one) for one in asked)
