@@ -7,7 +7,7 @@ import pytest
 from tools.chaos import failures
 from tools.postgres import BINARIES
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_group("chaos")]
 
 
 @pytest.mark.parametrize("number", failures.SCENARIOS)

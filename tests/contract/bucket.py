@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +10,12 @@ import pytest
 from pipelines.ports import MediaStore
 from pipelines.settings import load_settings
 from pipelines.storage import build_store
-from tools.bucket import KEYS, SUPABASE, Bucket
+from tools.chaos.bucket import KEYS, SUPABASE, Bucket
 
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """The address of an S3 server with the empty bucket `reels`."""
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = Bucket()
     yield server.url
     server.stop()
@@ -26,7 +24,6 @@ def s3() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def supabase() -> Iterator[str]:
     """The same as Supabase has it: under a path, and a file that is there is replaced by whoever puts it again."""
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = Bucket(SUPABASE, replaces=True)
     yield server.url
     server.stop()

@@ -21,7 +21,7 @@ from pipelines.ports import MediaStore, Stored
 from pipelines.settings import load_settings
 from pipelines.storage import build_store, content_key
 from tests.contract.bucket import bucket_store, s3, supabase
-from tools.bucket import KEYS, SUPABASE
+from tools.chaos.bucket import KEYS, SUPABASE
 
 __all__ = ["s3", "supabase"]
 

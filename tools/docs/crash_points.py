@@ -42,6 +42,26 @@ The seed it prints repeats its choices:
 ```sh
 make chaos RUNS=40 CLIPS=4 SEED=7d3 DATABASE=postgres ABILITY=list
 ```
+
+`make chaos FAILURES=all` provokes ten failures one after the other, in a quarter of an hour, with a line for each:
+how many clips were ordered, how many got lost, how many were paid twice, whether the books balance, and how long it
+took. `FAILURES=3,9` provokes two.
+
+| | failure |
+|---|---|
+| 1 | 200 triggers in ten seconds, half of them repeats |
+| 2 | Airtable answers in ten seconds, then 429, then 503 |
+| 3 | PostgreSQL is killed six times |
+| 4 | Redis is full, then asks for another password, then is gone |
+| 5 | storage is slow, then answers 500, 403 and 507 |
+| 6 | the clock steps an hour back in mid-purchase, and an hour ahead again |
+| 7 | a deployment rolls over: the new services first, then SIGTERM to the old ones |
+| 8 | the former version on the next one's database |
+| 9 | a machine stands still for longer than a lease |
+| 10 | a backup is brought back that was made in mid-load |
+
+A machine that is cut off the network while it buys, and one that dies as a whole, are in
+`tests/chaos/test_three_machines.py`: as root only.
 """
 
 

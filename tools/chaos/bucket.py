@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
 from threading import Lock, Thread
@@ -24,6 +25,7 @@ class Bucket:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self.status, self.delay_s, self.spoilt = 0, 0.0, 0
         self._prefix, self._replaces, self._one_at_a_time = prefix, replaces, Lock()
         self._app = DomainDispatcherApplication(create_backend_app)
