@@ -90,9 +90,11 @@ def test_versions_and_settings_use_the_names_of_their_tables() -> None:
         what_changed="y",
         films=[],
         hooks=["a", "b"],
+        languages=["en", "de"],
     )
     assert set(version) == set(VersionField) - {VersionField.RESTORE}
     assert version[VersionField.HOOK] == "a, b"
+    assert version[VersionField.LANGUAGE] == "en, de"
     assert settings_fields(spent_today_micro=2_500_000, status="Working.") == {"Spent Today": 2.5, "Status": "Working."}
 
 
