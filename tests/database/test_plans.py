@@ -34,7 +34,7 @@ from pipelines.stages.views import operation, queue, run_view, usage
 from pipelines.testing import make_services
 from pipelines.testing.airtable import BASE
 from pipelines.testing.fakes import MONDAY_NOON
-from tools.bench import past
+from tools.bench.history import past
 
 RUNS = 2_000
 HISTORY = frozenset(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tools.bench.against import compared
-from tools.bench.calibration import Speed, between, scaled
-from tools.bench.run import SECTIONS, main, row
+from tools.bench.measure.against import compared
+from tools.bench.measure.calibration import Speed, between, scaled
+from tools.bench.measure.rows import row
+from tools.bench.run import SECTIONS, main
 
 
 def test_a_bar_of_seconds_follows_the_machine_and_one_that_compares_does_not() -> None:

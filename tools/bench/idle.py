@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 
-from tools.bench.run import row
+from tools.bench.measure.rows import row
 from tools.stack import ROOT, Service, free_port, procfile, until
 
 SETTLED_S, STILL_S = 60.0, 30.0

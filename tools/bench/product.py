@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tools.bench.run import row
+from tools.bench.measure.rows import row
 from tools.stack import BASE, Stack
 
 RUNS, SCENES, SECONDS = 5, 8, 4

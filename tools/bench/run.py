@@ -16,7 +16,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tools.bench import calibration
+from tools.bench.measure import calibration
+from tools.bench.measure.against import in_turns
+from tools.bench.measure.rows import row
 
 SECTIONS = (
     "media",
@@ -36,25 +38,6 @@ SECTIONS = (
 ELSEWHERE = {"rush": "access.rush"}
 
 
-def row(
-    section: str,
-    name: str,
-    ours: float,
-    against: float,
-    bar: float | None,
-    *,
-    unit: str = "",
-    absolute: bool = False,
-) -> dict[str, Any]:
-    """One claim: `ours / against` must not be above `bar`; without one, it is only said. Where `against` is a number of
-    ours and was not measured, the claim is `absolute`, and its bar follows the speed of the machine.
-    """
-    ratio = ours / against if against else float("inf")
-    figures = {"ours": round(ours, 4), "against": round(against, 4), "ratio": round(ratio, 4), "bar": bar}
-    told = {"section": section, "name": name, **figures, "unit": unit, "absolute": absolute}
-    return {**told, "ok": bar is None or ratio <= bar}
-
-
 def main(arguments: Sequence[str] = ()) -> int:
     """Run the sections asked for; 1 when a bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description="Every claim of speed and size.")
@@ -65,12 +48,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     if unknown:
         sys.exit(f"SECTION is one of {', '.join(SECTIONS)}, not {wanted!r}.")
     sections = [name for name in SECTIONS if wanted in ("", name)]
-    if against:
-        from tools.bench.against import in_turns
-
-        rows = in_turns(against, sections)
-    else:
-        rows = [found for name in sections for found in measured(name)]
+    rows = in_turns(against, sections) if against else [found for name in sections for found in measured(name)]
     if os.environ.get("JSON"):
         print(json.dumps({"rows": rows}, indent=2, ensure_ascii=False))
     else:

@@ -20,7 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tools.bench.idle import TICKS, used_by
-from tools.bench.run import row
+from tools.bench.measure.rows import row
 from tools.postgres import BINARIES, throw_away
 from tools.stack import Service, Stack, free_port, until
 from worker import broker

@@ -25,7 +25,7 @@ from pipelines.settings import load_settings
 from pipelines.stages.generations import poll
 from pipelines.stages.generations.poll import LONGEST_POLL_S
 from pipelines.stages.kernel.services import Services
-from tools.bench.run import row
+from tools.bench.measure.rows import row
 
 SIZES = (2_000, 10_000)
 SPREAD_S, FIRST_POLLS_S, POLLERS = 40.0, 10.0, 8

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tools.bench.run import row
+from tools.bench.measure.rows import row
 from tools.stack import BASE, Stack, until
 
 TRIGGERS = 200

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.bench.access import book, streams
-from tools.bench.run import row
+from tools.bench.measure.rows import row
 
 BOOK_BAR, STREAMS_BAR = 1.3, 3.0
 

@@ -26,7 +26,7 @@ from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import Run
 from pipelines.stages.spending import ledger
-from tools.bench.run import row
+from tools.bench.measure.rows import row
 from tools.postgres import BINARIES, throw_away
 from tools.stack import BASE, TOKEN, Service, Stack, until
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tools.bench import airtable_films
-from tools.bench.run import row
+from tools.bench.airtable import films
+from tools.bench.measure.rows import row
 from tools.stack import BASE, Service, Stack, free_port, procfile, until
 from worker.broker import binary
 
@@ -26,14 +26,14 @@ PATIENCE_S = 1800.0
 def rows() -> list[dict[str, Any]]:
     """One film's calls and freshness; of many: Done, calls per video, the busiest second, refusals and lock-outs."""
     wanted = int(os.environ.get("ROWS") or ROWS)
-    films = airtable_films.rows()
+    told = films.rows()
     if not wanted:
-        return films
+        return told
     with tempfile.TemporaryDirectory(prefix="reelgrid-bench-") as folder, _two_workers(Path(folder)) as stack:
         missing, stats = _measure(stack, wanted)
     what = f"{wanted} rows set to Ready at once, 2 worker services"
     return [
-        *films,
+        *told,
         row("airtable", f"{what}: rows that are not Done", missing, wanted, 0.0),
         row("airtable", f"{what}: calls per video, against 12", stats["total"] / wanted, CALLS_PER_VIDEO, 1.0),
         row("airtable", f"{what}: busiest second, against 5", stats["max_per_second"], LIMIT_PER_SECOND, 1.0),

@@ -24,7 +24,7 @@ from pipelines.stages.views import run_view
 from pipelines.testing import CATALOGUE, MemoryAirtable, ServicesHarness, make_services
 from pipelines.testing.airtable import BASE as MEMORY_BASE
 from pipelines.testing.airtable import Said
-from tools.bench.run import row
+from tools.bench.measure.rows import row
 from tools.stack import BASE, Stack, until
 
 SIX = "\n".join(f"Animal number {number}" for number in range(1, 7))

@@ -22,7 +22,7 @@ from pipelines.media.ffmpeg.encode import ffmpeg
 from pipelines.media.join.assemble import assemble
 from pipelines.media.normalise.normalise import prepare
 from pipelines.speech import embedded
-from tools.bench.run import row
+from tools.bench.measure.rows import row
 
 LINES = (
     "Meet Lumen Four. Light, wherever you are.",

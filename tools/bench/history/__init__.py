@@ -38,8 +38,8 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept
 from pipelines.stages.spending import ledger
 from pipelines.testing.airtable import BASE
-from tools.bench import past
-from tools.bench.run import row
+from tools.bench.history import past
+from tools.bench.measure.rows import row
 from tools.postgres import BINARIES
 from tools.stack import Service, free_port, procfile, until
 from webapp import create_app

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tools.bench.run import row
+from tools.bench.measure.rows import row
 from tools.figures import checked_out
 from tools.stack import ROOT
 

@@ -1,0 +1,1 @@
+"""What every section of the bench measures with: rows and their bars, the machine's speed, two commits in turns."""
