@@ -29,6 +29,8 @@ CARDS = cheapest_cards(load_catalogue(more_models()))
 PAID = [card for card in CARDS if not card.free]
 ONE_EACH = list({card.provider: card for card in PAID}.values())
 LISTED = [card for card in PAID if card.ability is Ability.LIST]
+BY_QUERY = [card for card in LISTED if card.provider == "sora"]
+"""LiteLLM, which lists where the query names its back end, speaks /v1/videos only."""
 SCENES = (
     "A heron lifts off [[badlink]]",
     "An otter dives [[insidelink]]",
@@ -91,7 +93,7 @@ def test_at_a_server_that_does_not_list_a_lost_answer_is_left_to_a_person_at_onc
     assert (gen.status, gen.polls < LIST_TRIES) == (GenerationStatus.UNKNOWN, True)
 
 
-@pytest.mark.parametrize("card", LISTED, ids=lambda card: card.id)
+@pytest.mark.parametrize("card", BY_QUERY, ids=lambda card: card.id)
 def test_with_the_query_that_makes_it_list_the_lost_answer_is_found(
     harness: ProviderHarness, card: CatalogueModel, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ import flask
 from werkzeug.wrappers import Response
 
 from pipelines.sandbox.vendors.common.content import send
-from pipelines.sandbox.vendors.common.content_parts import page_of, prompt_and_pictures
+from pipelines.sandbox.vendors.common.content_parts import listed, prompt_and_pictures
 from pipelines.sandbox.vendors.common.extras import seed_of
 from pipelines.sandbox.vendors.common.gate import bearer, mount, open_route
 from pipelines.sandbox.vendors.kernel.clips import FPS, thumbnail_png
@@ -120,11 +120,8 @@ def retrieve(job_id: str) -> Response:
 
 
 def tasks() -> Response:
-    """`{items, total}`, the newest first."""
-    engine().counts.kind(VENDOR, "list")
-    found = [job for job in engine().books.of(VENDOR) if job.deleted_at is None]
-    found.sort(key=lambda job: job.number, reverse=True)
-    return flask.jsonify({"items": [shown(engine(), job) for job in page_of(found)], "total": len(found)})
+    """All tasks, by pages."""
+    return listed(VENDOR, lambda job: shown(engine(), job))
 
 
 def shown(found: Engine, job: Job) -> dict[str, Any]:
@@ -150,7 +147,7 @@ def shown(found: Engine, job: Job) -> dict[str, Any]:
         tokens = job.details["tokens"]
         answer["usage"] = {"completion_tokens": tokens, "total_tokens": tokens}
         if not link_is_late(job, now):
-            link = found.link(job, f"{found.public_url()}/byteplus/api/v3/files/{job.id}.mp4")
+            link = found.passing_link(job, f"{found.public_url()}/byteplus/api/v3/files/{job.id}.mp4")
             answer["content"] = {"video_url": link}
     if phase == Phase.FAILED:
         code, message = _FAILURES[Outcome(job.outcome)]

@@ -14,7 +14,7 @@ from PIL import Image
 from werkzeug.wrappers import Response
 
 from pipelines.sandbox.vendors.common.content import send
-from pipelines.sandbox.vendors.common.content_parts import page_of, prompt_and_pictures
+from pipelines.sandbox.vendors.common.content_parts import listed, prompt_and_pictures
 from pipelines.sandbox.vendors.common.gate import bearer, mount, open_route
 from pipelines.sandbox.vendors.kernel.clips import thumbnail_png
 from pipelines.sandbox.vendors.kernel.engine import Engine, VendorSays, engine, link_is_late
@@ -125,11 +125,8 @@ def retrieve(job_id: str) -> Response:
 
 
 def tasks() -> Response:
-    """`{items, total}`, the newest first."""
-    engine().counts.kind(VENDOR, "list")
-    found = [job for job in engine().books.of(VENDOR) if job.deleted_at is None]
-    found.sort(key=lambda job: job.number, reverse=True)
-    return flask.jsonify({"items": [shown(job) for job in page_of(found)], "total": len(found)})
+    """All tasks, by pages."""
+    return listed(VENDOR, shown)
 
 
 def shown(job: Job) -> dict[str, Any]:
@@ -147,8 +144,8 @@ def shown(job: Job) -> dict[str, Any]:
         "usage": {"output_seconds": int(job.seconds), "input_image_count": job.images},
     }
     if phase == Phase.SUCCEEDED and not link_is_late(job, now):
-        until = int(now + LINK_S)
-        answer["content"] = {"url": found.link(job, f"{found.public_url()}/minimax/files/{job.id}.mp4?until={until}")}
+        file = f"{found.public_url()}/minimax/files/{job.id}.mp4?until={int(now + LINK_S)}"
+        answer["content"] = {"url": found.passing_link(job, file)}
     if phase == Phase.FAILED:
         answer["error"] = _FAILURES[Outcome(job.outcome)]
     return answer

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flask
 from PIL import Image
+from werkzeug.wrappers import Response
 
 from pipelines.sandbox.vendors.common.references import image_from_url
-from pipelines.sandbox.vendors.kernel.engine import VendorSays
+from pipelines.sandbox.vendors.kernel.engine import VendorSays, engine
+from pipelines.sandbox.vendors.kernel.state import Job
 
 FRAMES = frozenset({"first_frame", "last_frame"})
 REFERENCE = "reference_image"
@@ -36,7 +38,17 @@ def prompt_and_pictures(body: Any, *, most: int) -> tuple[str, list[Image.Image]
     return texts[0], [image_from_url(link, param="content") for link in links]
 
 
-def page_of(rows: Sequence[Any]) -> Sequence[Any]:
+def listed(vendor: str, show: Callable[[Job], dict[str, Any]]) -> Response:
+    """`{items, total}`, the newest first; no such route where the dial `lists` is off."""
+    engine().counts.kind(vendor, "list")
+    if not engine().dials.of(vendor).lists:
+        raise VendorSays("not_found", "No route for this path.")
+    found = [job for job in engine().books.of(vendor) if job.deleted_at is None]
+    found.sort(key=lambda job: job.number, reverse=True)
+    return flask.jsonify({"items": [show(job) for job in _page_of(found)], "total": len(found)})
+
+
+def _page_of(rows: Sequence[Any]) -> Sequence[Any]:
     """The part of `rows` that `page_num` and `page_size` ask for."""
     number, size = (flask.request.args.get(name, "") for name in ("page_num", "page_size"))
     if not (number.isdigit() and size.isdigit() and 1 <= int(size) <= MOST and int(number) >= 1):

@@ -17,7 +17,8 @@ class Faults(BaseModel):
 
     `palette` n draws clips without text in n colours only, so that thousands cost n renderings; `prerender` draws a
     clip when its job is taken rather than at its first fetch; `lifetime_s` overrides how long results are kept;
-    `kie_creates_per_10s` 0 lifts kie.ai's limit; without `lists` /v1/videos refuses to list, as LiteLLM's proxy does.
+    `kie_creates_per_10s` 0 lifts kie.ai's limit; without `lists` /v1/videos refuses to list, as LiteLLM's proxy does,
+    and MiniMax and BytePlus do, as gateways in front of them.
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)

@@ -10,7 +10,8 @@
 `[[corrupt]]`    the first fetch of the content is damaged: `:truncated` or `:html` chooses how; `:missing`: it is not
                  there yet, although the job is done
 `[[badlink]]`    the finished job's answer names a dead link (400 `ExpiredToken`, as buckets say it); the clip is where
-                 the vendor itself has it
+                 the vendor itself has it; where that is only under its link, an answer of a second or two later names
+                 a good one: minimax, byteplus and fal
 `[[insidelink]]` the same with an address inside the vendor's own network
 `[[nolink]]`     done is said before the answer has a link, by a second or two; at /v1/videos, where an answer has no
                  link anyway, `/content` answers with JSON that names one
