@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 
 from pipelines.domain.catalogue import CatalogueModel
-from pipelines.domain.errors import Ambiguous
+from pipelines.domain.errors import Ambiguous, Unavailable
 from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.ports import GenerationRequest, Job, Submission
@@ -36,7 +36,7 @@ from pipelines.providers.base import (
 from pipelines.providers.links import clip_in
 from pipelines.providers.pictures import sized
 from pipelines.providers.video_object import answered_job, as_object, id_of, is_number, job_from, listed_in
-from pipelines.providers.vocabulary import create_error, squeezed
+from pipelines.providers.vocabulary import create_error, has_no_list, read_error, squeezed
 
 PAGE, MAX_PAGES = 100, 100
 _G = GenerationStatus
@@ -64,7 +64,9 @@ class TaskAdapter(Adapter):
     def _create_body(self, submission: Submission, card: CatalogueModel) -> dict[str, Any]: ...
 
     def _refusal(self, answer: httpx.Response, said: Any) -> tuple[int, Any]:
-        """The HTTP status that an answer without a task amounts to, a good one for what says nothing; and its words."""
+        """The HTTP status that an answer without what was asked for amounts to, a good one for what says nothing; and
+        its words.
+        """
         return answer.status_code, said
 
     def _marked(self, told: Body, submission: Submission) -> bool:  # noqa: ARG002 — the answer of most vendors
@@ -121,7 +123,13 @@ class TaskAdapter(Adapter):
             return self._http.delete(f"{self._url}{self.creates}/{quote(job_id, safe='')}").is_success
 
     def _check(self) -> str:
-        self._page(1, 1)
+        try:
+            self._page(1, 1)
+        except Ambiguous:
+            settled = "If the address is right, a lost answer is settled by a person."
+            return (
+                f"{self.name}: {self._url} answers, but does not list its tasks, as {self.name} itself does. {settled}"
+            )
         return f"{self.name}: {self._url} answers, accepts our key and lists its tasks."
 
     # ------------------------------------------------------------ reading
@@ -148,18 +156,23 @@ class TaskAdapter(Adapter):
         raise Ambiguous(f"{self.name}: more than {seen} tasks, ours may be among others")
 
     def _page(self, number: int, size: int) -> tuple[list[dict[str, Any]], int | None]:
-        """The tasks of one page, and how many there are in all where that is told."""
+        """The tasks of one page, and how many there are in all where that is told. Raises Ambiguous where a server has
+        no list, such as a gateway that passes on single tasks only.
+        """
         with unpaid(self.name):
             query = {"page_num": number, "page_size": size}
             answer = self._http.get(f"{self._url}{self.lists}", params=query)
-        page = check_answer(answer, vendor=self.name)
-        entries, total = listed_in(page), page.get("total")
-        if entries is None and total == 0:
-            return [], 0
-        if entries is None:
+        said = json_of(answer)
+        entries, total = listed_in(said), as_object(said).get("total")
+        if answer.is_success and (entries is not None or total == 0):
+            return entries or [], int(total) if is_number(total) else None
+        if answer.is_success and said == "":
+            raise Unavailable(f"{self.name}: an empty answer in place of its tasks")
+        status, words = self._refusal(answer, said)
+        if httpx.codes.is_success(status) or has_no_list(status, words):
             # Not "nothing there": who sends no list cannot tell.
-            raise Ambiguous(f"{self.name} does not list its tasks here: {str(page)[:200]}")
-        return entries, int(total) if is_number(total) else None
+            raise Ambiguous(f"{self.name}: this server does not list its tasks: {str(said)[:200]}")
+        raise read_error(status, words, vendor=self.name, headers=answer.headers)
 
 
 def _all_older(times: list[float | None], since: float) -> bool:

@@ -23,7 +23,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -49,28 +48,13 @@ from pipelines.providers.callbacks import by_token, standard
 from pipelines.providers.clip_sources import ClipSource
 from pipelines.providers.pictures import sized
 from pipelines.providers.video_object import answered_job, as_object, id_of, job_from, listed_in, tells_end_of
-from pipelines.providers.vocabulary import create_error, is_about_key, read_error, squeezed, words_of
+from pipelines.providers.vocabulary import create_error, has_no_list, read_error, squeezed
 from pipelines.settings import Settings
 
 OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
 """Sent to servers that ask for no key: the SDK insists on one."""
 LIST_PAGE, MAX_PAGES = 100, 50
-_ABOUT_US = frozenset(
-    {
-        HTTPStatus.UNAUTHORIZED,
-        HTTPStatus.PAYMENT_REQUIRED,
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.CONFLICT,
-        HTTPStatus.TOO_EARLY,
-        HTTPStatus.TOO_MANY_REQUESTS,
-    }
-)
-"""Refusals that say nothing about whether a server has a list. Any other 4xx to a plain list says that it has none."""
-_NO_LIST_WORDS = ("notimplemented", "notsupported", "unsupported", "llmprovidernotprovided", "doesnotsupport")
-"""The same in words, where a server answers 500."""
-
 Body = dict[str, Any]
 
 
@@ -192,7 +176,7 @@ class Provider(Adapter):
         body = json_of(answer)
         if answer.is_success and listed_in(body) is not None:
             return body if isinstance(body, dict) else {"data": body}
-        if answer.is_success or _has_no_list(answer.status_code, body):
+        if answer.is_success or has_no_list(answer.status_code, body):
             # Not "nothing there": a server without a list cannot tell.
             raise Ambiguous(f"{self.name}: this server does not list its jobs")
         raise read_error(answer.status_code, body, vendor=self.name, headers=answer.headers)
@@ -221,7 +205,7 @@ class Provider(Adapter):
                 return f"sora: {self._url} answers and accepts our key."
             refusals.append(answer)
         answer, body = refusals[0], json_of(refusals[0])
-        if answer.is_success or _has_no_list(answer.status_code, body):
+        if answer.is_success or has_no_list(answer.status_code, body):
             settled = "does not list its jobs: a lost answer is settled by a person."
             return f"sora: {self._url} answers, but {settled}{_hint(body)}"
         raise read_error(answer.status_code, body, vendor=self.name, headers=answer.headers)
@@ -315,16 +299,6 @@ def _query(card: CatalogueModel) -> Mapping[str, Any]:
 
 def _is_job(body: Any) -> bool:
     return isinstance(body, dict) and body.get("object") == "video" and bool(id_of(body))
-
-
-def _has_no_list(status: int, body: Any) -> bool:
-    """Whether a refusal to list says that there is no list, rather than something about our key or the moment."""
-    if is_about_key(words_of(body)):
-        return False
-    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return status not in _ABOUT_US
-    said = squeezed(body)
-    return status == HTTPStatus.NOT_IMPLEMENTED or any(words in said for words in _NO_LIST_WORDS)
 
 
 def _hint(body: Any) -> str:

@@ -27,6 +27,20 @@ from pipelines.net import error_for_status, redact
 MAX_WORDS = 300
 """Characters of a vendor's message that are kept."""
 
+_ABOUT_US = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.PAYMENT_REQUIRED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.TOO_EARLY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
+"""Refusals that say nothing about whether a server has a list. Any other 4xx to a plain list says that it has none."""
+_NO_LIST_WORDS = ("notimplemented", "notsupported", "unsupported", "llmprovidernotprovided", "doesnotsupport")
+"""The same in words, where a server answers 500."""
 _NOT_SET_UP = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
 _G = GenerationStatus
@@ -220,6 +234,16 @@ def _detail(entry: Any) -> str:
 def is_about_key(words: Words) -> bool:
     """Whether our key was refused, whatever the status: Google says 400."""
     return "api_key" in f"{words.code} {words.kind}".lower()
+
+
+def has_no_list(status: int, body: Any) -> bool:
+    """Whether a refusal to list says that there is no list, rather than something about our key or the moment."""
+    if is_about_key(words_of(body)):
+        return False
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return status not in _ABOUT_US
+    said = squeezed(body)
+    return status == HTTPStatus.NOT_IMPLEMENTED or any(words in said for words in _NO_LIST_WORDS)
 
 
 def is_passing(body: Any) -> bool:

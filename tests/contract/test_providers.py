@@ -376,6 +376,18 @@ def test_the_doctor_learns_in_a_sentence_that_key_and_address_are_right(
     assert harness.bill() == []
 
 
+@pytest.mark.parametrize("card", [card for card in PAID if card.ability is Ability.LIST], ids=lambda card: card.id)
+def test_the_doctor_says_of_a_server_that_does_not_list_who_settles_a_lost_answer(
+    harness: ProviderHarness, card: CatalogueModel
+) -> None:
+    harness.turn(lists=False)
+    sentence = harness.provider(card).check()
+    assert "does not list" in sentence
+    assert "a lost answer is settled by a person." in sentence
+    with pytest.raises(Ambiguous, match="does not list"):
+        harness.provider(card).jobs(0.0)
+
+
 @pytest.mark.parametrize("card", [c for c in PAID if c.provider != "veo"], ids=lambda card: card.id)
 def test_the_doctor_hears_of_a_wrong_key(harness: ProviderHarness, card: CatalogueModel) -> None:
     with pytest.raises(NotConfigured):

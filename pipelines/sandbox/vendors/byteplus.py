@@ -147,7 +147,7 @@ def shown(found: Engine, job: Job) -> dict[str, Any]:
         tokens = job.details["tokens"]
         answer["usage"] = {"completion_tokens": tokens, "total_tokens": tokens}
         if not link_is_late(job, now):
-            link = found.passing_link(job, f"{found.public_url()}/byteplus/api/v3/files/{job.id}.mp4")
+            link = found.renewed_link(job, f"{found.public_url()}/byteplus/api/v3/files/{job.id}.mp4")
             answer["content"] = {"video_url": link}
     if phase == Phase.FAILED:
         code, message = _FAILURES[Outcome(job.outcome)]

@@ -172,7 +172,7 @@ def result(owner: str, app: str, job_id: str) -> Response:
 def _video(found: Engine, job: Job) -> dict[str, Any]:
     if link_is_late(job, time.time()):
         return {"video": None, "seed": job.seed}
-    link = found.passing_link(job, f"{found.public_url()}/fal/files/{job.id}.mp4")
+    link = found.renewed_link(job, f"{found.public_url()}/fal/files/{job.id}.mp4")
     return {"video": {"url": link, "content_type": "video/mp4", "file_name": f"{job.id}.mp4"}, "seed": job.seed}
 
 

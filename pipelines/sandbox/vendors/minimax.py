@@ -145,7 +145,7 @@ def shown(job: Job) -> dict[str, Any]:
     }
     if phase == Phase.SUCCEEDED and not link_is_late(job, now):
         file = f"{found.public_url()}/minimax/files/{job.id}.mp4?until={int(now + LINK_S)}"
-        answer["content"] = {"url": found.passing_link(job, file)}
+        answer["content"] = {"url": found.renewed_link(job, file)}
     if phase == Phase.FAILED:
         answer["error"] = _FAILURES[Outcome(job.outcome)]
     return answer

@@ -262,8 +262,8 @@ class Engine:
             return f"{self.public_url()}{DEAD_LINKS}/{job.id}.mp4"
         return f"{INSIDE}/{job.id}.mp4" if magic.INSIDE in words else good
 
-    def passing_link(self, job: Job, good: str) -> str:
-        """The same at a vendor that has the clip nowhere but under its link: whoever asks later is told the good one."""
+    def renewed_link(self, job: Job, good: str) -> str:
+        """The same where the clip is nowhere but under its link: whoever asks later is told the good one."""
         return self.link(job, good) if time.time() < job.due_at + LINK_LATE_S else good
 
     def job_of_link(self, link: str) -> Job | None:
