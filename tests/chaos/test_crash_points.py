@@ -36,7 +36,8 @@ def test_each_crash_point_kills_once_and_every_run_is_done(tmp_path: Path) -> No
         for point in REACHED:
             place.journal.die_at(point)
         rows = [place.order_row("row-a"), place.order_row("row-b", ability="list")]
-        place.order("film-a", poster=True)
+        # Two further languages: one is lost with its last try, the other meets the rest.
+        place.order("film-a", poster=True, languages=["en", "de", "fr"])
         # Longer, and so with a line of its own: the first one is said by whoever finds it stored after a death.
         place.order("film-b", ability="callback", seconds=2, poster=True)
         rows.append(place.order_row("row-c", queued=True))
@@ -70,7 +71,9 @@ CASES = [
     (point, ability)
     for point in REACHED
     for ability in ("key", "list", "callback")
-    if point not in ELSEWHERE and (point, ability) not in NEVER and not point.startswith(("speech.", "picture."))
+    if point not in ELSEWHERE
+    and (point, ability) not in NEVER
+    and not point.startswith(("speech.", "picture.", "translation."))
 ]
 
 
@@ -137,3 +140,24 @@ def test_a_poster_that_meets_one_death_is_bought_within_its_quote(lasting: Produ
 
 LOST = ("picture.intended", "picture.lost", "picture.made")
 """Where the answer is lost with the process: asked for once more, and counted twice."""
+
+
+TRANSLATIONS = [point for point in REACHED if point.startswith("translation.")]
+
+
+@pytest.mark.parametrize("point", TRANSLATIONS)
+def test_a_translation_that_meets_one_death_makes_its_film(lasting: ProductStack, point: str) -> None:
+    """Asked for once more where the answer is lost, and both are counted; of another length, it has other words."""
+    place = lasting
+    if point == "translation.lost":
+        place.journal.die_at("translation.intended")
+    place.journal.die_at(point)
+    seconds = 1 + TRANSLATIONS.index(point)
+    run = place.done(place.order(point.replace(".", "-"), seconds=seconds, languages=["en", "de"]))
+    assert place.journal.died_at(point)
+    with place.store.read() as tx:
+        (asked,) = tx.purchases.find(run_id=run.id, kind="translation")
+        cuts = tx.cuts.find(run_id=run.id, animatic=False)
+    assert (asked.status, asked.tries) == (GenerationStatus.FETCHED, 1 if point == "translation.committed" else 2)
+    assert sorted(cut.language for cut in cuts) == ["de", "en"]
+    place.check_books()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +37,18 @@ class ProductStack:
     def processes(self) -> Processes:
         return Processes(self.stack)
 
-    def order(self, mark: str, *, ability: str = "key", scenes: int = 2, seconds: int = 1, poster: bool = False) -> str:
-        """Order a film over REST, with a narrator, and with a designed poster if asked; the run's id. A short one comes
-        in two shapes then: of a longer one hardly anything moves in the middle.
+    def order(
+        self,
+        mark: str,
+        *,
+        ability: str = "key",
+        scenes: int = 2,
+        seconds: int = 1,
+        poster: bool = False,
+        languages: Sequence[str] = (),
+    ) -> str:
+        """Order a film over REST, with a narrator, in `languages` and with a designed poster if asked; the run's id.
+        A short one with a poster comes in two shapes: of a longer one hardly anything moves in the middle.
         """
         body: dict[str, Any] = {
             "master_prompt": f"{mark} a paper boat",
@@ -48,6 +57,7 @@ class ProductStack:
             "resolution": "480p",
             "model": f"sora/sandbox-{ability}",
             "voiceover": True,
+            "languages": list(languages),
         }
         body |= (
             {"poster_style": "Designed", "formats": ["9:16"] if seconds == 1 else [], "title": mark} if poster else {}
