@@ -52,6 +52,31 @@ class SystemClock:
         return time.time()
 
 
+class AgreedClock:
+    """ports.Clock: this machine's time, unless the database's server says that it is wrong. Several machines compare
+    times that others wrote, such as the ends of leases: they must mean the same by them, or one that is ahead takes
+    what another is buying, and gives up what it has bought.
+    """
+
+    def __init__(self, machine: Clock, store: Store) -> None:
+        self._machine, self._store, self._told = machine, store, False
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        here, agreed = self._machine.now(), self._store.server_time()
+        if agreed is None or abs(agreed - here) <= DISAGREES_S:
+            self._told = False
+            return here
+        if not self._told:
+            self._told = True
+            logger.warning("this machine's clock is %+.0f s off the database's, whose time is used", here - agreed)
+        return agreed
+
+
+DISAGREES_S = 1.0
+"""No clock that is kept right is further off, and no lease is so short that it would matter."""
+
+
 class TraceCrashPoints:
     """ports.Points for production: each point is a line in the debug log, with the ids it is about."""
 
@@ -310,9 +335,9 @@ def build_services(
     if settings.secret_key is None:
         raise NotConfigured("SECRET_KEY is missing")
     telemetry.start(settings)
-    clock = clock or SystemClock()
     catalogue = load_catalogue(settings.catalogue)
     store, editor, media = make_store(settings, threads=threads), make_editor(), build_store(settings)
+    clock = AgreedClock(clock or SystemClock(), store)
     providers = build_providers(settings, catalogue, editor)
     policy = policy_of(settings, catalogue, providers, datetime.fromtimestamp(clock.now(), UTC).date())
     work = settings.var / "work"

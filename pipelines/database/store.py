@@ -19,6 +19,7 @@ from pipelines.database.balances import KeptBalances
 from pipelines.database.commits import CHANNEL, listening
 from pipelines.database.engine import THREADS, make_engine
 from pipelines.database.rows import DueMark, SqlRows
+from pipelines.database.server_time import ServerTime
 from pipelines.database.statements import (
     LIMIT,
     MICRO_SUMS,
@@ -185,6 +186,7 @@ class SqlStore:
         self.engine = make_engine(url, pooled=pooled, threads=threads)
         self._sqlite = self.engine.dialect.name == "sqlite"
         self._turn: AbstractContextManager[Any] = _Turns() if self._sqlite else nullcontext()
+        self._server_time = ServerTime()
         self.account_id: str | None = None
 
     def of(self, account_id: str) -> SqlStore:
@@ -210,7 +212,17 @@ class SqlStore:
             yield SqlTx(connection, self.account_id)
 
     def _connection(self, *, write: bool) -> Connection:
-        return self.engine.connect().execution_options(write=write)
+        connection = self.engine.connect().execution_options(write=write)
+        if not self._sqlite:
+            try:
+                self._server_time.ask(connection)
+            except DBAPIError:
+                connection.close()
+                raise
+        return connection
+
+    def server_time(self) -> float | None:
+        return self._server_time.now()
 
     def due(self, kind: str, now: float, limit: int) -> list[tuple[str, float]]:
         with _translated(), self._connection(write=False) as connection:

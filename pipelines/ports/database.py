@@ -315,6 +315,11 @@ class Store(Protocol):
         has done it already for this step.
         """
 
+    def server_time(self) -> float | None:
+        """What the clock of a database server shows that several machines share. None: there is no such server, or it
+        has not been asked yet. Asks nobody.
+        """
+
     def migrate(self) -> None:
         """Bring the schema up to date, under a lock. Safe from many processes at once."""
 

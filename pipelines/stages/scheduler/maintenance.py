@@ -59,14 +59,14 @@ class Maintenance:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._heartbeats = Heartbeats(services.owner)
-        self._clock = (services.clock.now(), time.monotonic())
+        self._clock: tuple[float, float] | None = None
         self._looked: dict[str, float] = {}
         self._day = ""
 
     def tick(self) -> None:
         """One round; each duty at its own pace."""
-        self._detect_clock_step()
         self._release_dead_workers()
+        self._detect_clock_step()
         self._every("settings", SETTINGS_S, self._read_switches)
         self._every("bases", BASES_S, lambda: webhook_push.schedule_polls(self._services))
         self._every("issuer", ISSUER_S, lambda: issuer_keys.refresh(self._services))
@@ -86,9 +86,10 @@ class Maintenance:
             duty()
 
     def _detect_clock_step(self) -> None:
+        """Compared from when the database has been asked for the first time: it may have told another time."""
         wall, steady = self._services.clock.now(), time.monotonic()
-        step = (wall - self._clock[0]) - (steady - self._clock[1])
-        self._clock = (wall, steady)
+        former, self._clock = self._clock or (wall, steady), (wall, steady)
+        step = (wall - former[0]) - (steady - former[1])
         if step < -STEP_S and self._services.store.shift_time(-step, wall):
             logger.warning("the clock was set back by %.0f s; due times follow", -step)
 
