@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from threading import Event, Thread
@@ -39,6 +40,7 @@ from pipelines.stages.spending import ledger
 from tools.bench.idle import used_by
 from tools.chaos.bucket import KEYS, Bucket
 from tools.chaos.harness import COMMANDS
+from tools.chaos.points import Journal
 from tools.chaos.product import ProductStack, product_stack
 from tools.chaos.report import broken_chains
 from tools.postgres import BINARIES, throw_away
@@ -46,6 +48,7 @@ from tools.stack import BASE, Service, StackError, free_port, until
 from worker import broker
 
 ENDS_S = 240.0
+CLOCKS = (3600.0, -3600.0, 30 * 86_400.0)
 DRAINED_S = 60.0
 """So long a host waits after SIGTERM."""
 RUSH, RUSH_S, ANSWER_S = 200, 10.0, 2.0
@@ -287,16 +290,29 @@ def storage(var: Path) -> Outcome:
 
 
 def clock(var: Path) -> Outcome:
-    """The clock steps an hour back in mid-purchase, and an hour ahead again."""
-    with product_stack(var) as place:
-        runs = order(place, "clock-0", "clock-1")
-        until(lambda: buying(place, runs), "a clip at the provider")
-        place.journal.set_clock(-3600.0)
-        runs += order(place, "clock-2")
-        stopped(place, runs)
-        place.journal.set_clock(0.0)
-        runs += order(place, "clock-3")
-        return judged(place, runs, "clock-", 8)
+    """One of two workers has a clock that is an hour ahead, then one behind, then 30 days ahead; then it is gone."""
+    wrong = Journal(var / "wrong")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        own_redis(Path(folder)) as (broker_url, _die),
+        throw_away() as postgres,
+        product_stack(var, postgres.fresh_url(), REDIS_URL=broker_url) as place,
+    ):
+        place.stack.sandbox("POST", "/vendors/_control", {"generation_s": 6.0, "latency_s": 1.5})
+        known, runs = set(place.heartbeats()), list[str]()
+        wrong.set_clock(CLOCKS[0])
+        worker = more(place, "worker", **wrong.environ())
+        try:
+            until(lambda: len(set(place.heartbeats()) - known) >= 5, "the other worker's heartbeats")
+            for number, seconds in enumerate(CLOCKS):
+                wrong.set_clock(seconds)
+                runs += order(place, f"clock-{number}", abilities=("list",))
+                until(partial(buying, place, runs[-1:]), "a clip at the provider")
+            visits = len(wrong.visits())
+        finally:
+            worker.stop()
+        faults = [] if visits else ["the one that was wrong did nothing"]
+        return judged(place, runs, "clock-", 2 * len(CLOCKS), faults, visits_of_the_wrong_one=visits)
 
 
 class Customers:
@@ -453,10 +469,10 @@ def chosen(text: str) -> list[int]:
     numbers = list(SCENARIOS) if text == "all" else [int(one) for one in text.split(",") if one.strip().isdigit()]
     if not numbers or not {*numbers} <= {*SCENARIOS}:
         sys.exit(f"FAILURES is all, or some of 1 to {len(SCENARIOS)} with commas")
-    return [one for one in numbers if one != NEEDS_POSTGRES or BINARIES]
+    return [one for one in numbers if one not in NEED_POSTGRES or BINARIES]
 
 
-NEEDS_POSTGRES = 3
+NEED_POSTGRES = {3, 6}
 
 
 def main(text: str, *, as_json: bool) -> int:
