@@ -113,7 +113,9 @@ def test_what_is_worst_comes_first_and_says_what_to_do(home: WebHarness) -> None
 
 def test_providers_without_a_key_are_named_with_what_they_need(home: WebHarness) -> None:
     text = text_of(home.client.get("/operate").get_data(as_text=True))
-    assert re.search(r"Fine Providers not set up kie needs KIE_API_KEY, .*veo needs GOOGLE_", text)
+    assert re.search(
+        r"Fine Providers not set up byteplus needs BYTEPLUS_API_KEY, .*kie needs KIE_API_KEY, .*veo needs GOOGLE_", text
+    )
     assert "sora needs" not in text
 
 

@@ -208,7 +208,7 @@ def still_to_charge(tx: Tx, run: Run, *, without: Scene | None = None) -> int:
     scenes = [scene for scene in scenes if without is None or scene.id != without.id]
     missing = _missing(tx, run, scenes, total)
     lines = sum(scene.settings.speech_charge_micro for scene in scenes if not scene.is_said)
-    words = run.known_plan.translation_due(_untranslated(tx, run, run.known_plan))[1]
+    words = run.plan.translation_due(_untranslated(tx, run, run.plan))[1] if run.plan else 0
     beside = words + lines + ledger.pictures_left(tx, run)[1]
     return beside + sum(scene.settings.charge_micro for scene in missing)
 
