@@ -48,8 +48,6 @@ def test_every_other_route_asks_who_is_there(harness: WebHarness) -> None:
         "batch_id": "bat_x",
         "notice_id": "msg_x",
         "share_id": "share_x",
-        "endpoint_id": "endpoint_x",
-        "notice_id": "notice_x",
     }
     harness.app.config["WTF_CSRF_ENABLED"] = False
     for rule in harness.app.url_map.iter_rules():
