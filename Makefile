@@ -13,7 +13,7 @@ help: ## What can be made
 # As it was written: a prompt may hold quotes and dollar signs, which neither make nor the shell should read.
 demo: override export PROMPT := $(value PROMPT)
 demo: .venv/.run ## From an Airtable row to a film, on this machine, with nothing to sign up for
-	@SCENES="$(SCENES)" SECONDS_PER_CLIP="$(SECONDS)" MODEL="$(MODEL)" VOICE="$(VOICE)" JSON="$(JSON)" $(BIN)/python -m tools.demo
+	@SCENES="$(SCENES)" SECONDS_PER_CLIP="$(SECONDS)" MODEL="$(MODEL)" VOICE="$(VOICE)" CAMPAIGN="$(CAMPAIGN)" JSON="$(JSON)" $(BIN)/python -m tools.demo
 
 demo-shop: .venv/.run ## Credits, a batch, webhooks and a clip paid by x402, sold to nobody on this machine (JSON=1)
 	@JSON="$(JSON)" $(BIN)/python -m tools.demo.shop

@@ -1,6 +1,7 @@
 """`make demo`: a row goes in, a film comes back, with every process as in production and the vendors emulated.
 
-PROMPT, SCENES, SECONDS and MODEL vary it; VOICE=1 has a narrator speak; JSON=1 prints one document instead of a show.
+PROMPT, SCENES, SECONDS and MODEL vary it; VOICE=1 has a narrator speak; CAMPAIGN=1 makes 24 films of the same clips:
+three hooks in four languages and two formats; JSON=1 prints one document instead of a show.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,9 +31,19 @@ PROMPT = (
     "A ceramic teacup travels from a potter's wheel in a mountain village to a rainy city window. "
     "Warm morning light, one calm hand-held camera, a hint of steam."
 )
-PATIENCE_S = 300.0
+CAMPAIGN = {"Hooks": 3, "Languages": ["en", "de", "ar", "ja"], "Formats": ["16:9", "9:16"], "Captions": "Sidecar"}
+PATIENCE_S = 600.0
 STAGES = ("queued", "writing", "generating", "stitching", "delivering")
-QUIET_FIELDS = {"Master Prompt", "Progress Page", "Video URL", "Scenes", "Final Video", "Poster", "Versions"}
+QUIET_FIELDS = {
+    "Master Prompt",
+    "Progress Page",
+    "Video URL",
+    "Scenes",
+    "Final Video",
+    "Poster",
+    "Versions",
+    "Variants",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +55,14 @@ class Wish:
     seconds: float
     model: str
     voice: bool
+    campaign: bool
     as_json: bool
 
     @classmethod
     def from_environ(cls) -> Wish:
-        """Read PROMPT, SCENES, SECONDS, MODEL, VOICE and JSON. Raises SystemExit with a sentence for nonsense."""
+        """Read PROMPT, SCENES, SECONDS, MODEL, VOICE, CAMPAIGN and JSON. Raises SystemExit with a sentence for
+        nonsense.
+        """
 
         def number(name: str, default: str) -> float:
             text = os.environ.get(name) or default
@@ -56,12 +71,14 @@ class Wish:
             except ValueError:
                 sys.exit(f"{name.removesuffix('_PER_CLIP')} must be a number, not {text!r}.")
 
+        campaign = os.environ.get("CAMPAIGN", "") not in ("", "0")
         return cls(
             prompt=os.environ.get("PROMPT") or PROMPT,
             scenes=int(number("SCENES", "4")),
             seconds=number("SECONDS_PER_CLIP", "4"),
-            model=os.environ.get("MODEL") or "local/animatic",
+            model=os.environ.get("MODEL") or ("sora/sora-2" if campaign else "local/animatic"),
             voice=os.environ.get("VOICE", "") not in ("", "0"),
+            campaign=campaign,
             as_json=bool(os.environ.get("JSON")),
         )
 
@@ -98,6 +115,7 @@ def _show(stack: Stack, wish: Wish, console: Console, began: float) -> int:
         "Model": wish.model,
         "Status": "Draft",
         "Voiceover": wish.voice,
+        **(CAMPAIGN if wish.campaign else {}),
     }
     record = stack.add_row(row)
     # The very request that the script of `flask airtable script` sends.
@@ -143,7 +161,10 @@ def _watch(stack: Stack, run_id: str, console: Console) -> dict[str, Any]:
 def _result(stack: Stack, view: dict[str, Any], record: str, began: float) -> dict[str, Any]:
     with suppress(StackError):
         _row_is_done(stack, record)
-    cut: dict[str, Any] = next((cut for cut in view["cuts"] if cut["current"]), {})
+    record_now = stack.row(record)
+    attached = [film["filename"] for film in record_now.get("Final Video", [])]
+    current = {cut["filename"]: cut for cut in view["cuts"] if cut["current"]}
+    cut: dict[str, Any] = next((current[name] for name in (*attached, *current) if name in current), {})
     calls = stack.sandbox("GET", "/airtable/_control/stats")["bases"].get(BASE, {}).get("calls", {})
     return {
         "run_id": view["run_id"],
@@ -156,7 +177,7 @@ def _result(stack: Stack, view: dict[str, Any], record: str, began: float) -> di
         "cost_usd": view["cost_usd"],
         "quote_usd": view["quote_usd"],
         "airtable_calls": view.get("airtable_calls", sum(calls.values())),
-        "record": stack.row(record),
+        "record": record_now,
         "page_url": view["page_url"],
         "stages": _stages(view),
         "wall_s": round(time.monotonic() - began, 1),
@@ -212,6 +233,21 @@ def _tell(console: Console, result: dict[str, Any], view: dict[str, Any]) -> Non
     for item in result["record"].get("Final Video", []):
         row.add_row("Final Video", f"{item['filename']} · {item.get('type')} · {item.get('size')} bytes")
     console.print(row)
+    if variants := str(result["record"].get("Variants", "")).splitlines():
+        _tell_films(console, variants)
+
+
+def _tell_films(console: Console, variants: Sequence[str]) -> None:
+    """Each film of a campaign, and what it cost beside what all share: lines of `Variants` without their links."""
+    table = Table(
+        title=f"\nFilms, {len(variants)} from the same clips", title_justify="left", box=None, padding=(0, 2, 0, 0)
+    )
+    for name in ("Film", "Cost"):
+        table.add_column(name)
+    for line in variants:
+        *names, _link, cost = line.split(" · ")
+        table.add_row(" · ".join(names), cost)
+    console.print(table)
 
 
 def _say_where(console: Console, stack: Stack, record: str, result: dict[str, Any]) -> None:
