@@ -33,7 +33,7 @@ def _apart(part: np.ndarray) -> float:
 
 @pytest.mark.parametrize(
     ("size", "ground"),
-    zip([*SIZES, SIZES[0]], [(255, 255, 255), (255, 220, 0), (255, 255, 255), (0, 0, 0)], strict=True),
+    [*zip([*SIZES, SIZES[0]], [(255, 255, 255), (255, 220, 0), (255, 255, 255), (0, 0, 0)], strict=True)],
 )
 def test_the_ai_label_can_be_read_on_any_picture_and_stands_in_the_safe_area(
     size: tuple[int, int], ground: tuple[int, int, int], prepare: Prepare, tmp_path: Path
