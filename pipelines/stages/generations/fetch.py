@@ -44,7 +44,7 @@ SOON_S = 900.0
 HURRY_S, HURRY_PAUSE_S, SHORTEST_PAUSE_S = 120.0, 5.0, 0.5
 """In the last two minutes it is tried again every few seconds, whatever went wrong."""
 GONE_S = 120.0
-"""A file that its provider does not have for so long in a row will not come any more."""
+"""A file that its provider does not have for so long in a row will not come any more, unless it still names a link."""
 PAST_PATIENCE_S = 1.0
 """The same, where its time is over."""
 
@@ -123,25 +123,39 @@ def _handle_missing(
 ) -> ReelgridError:
     """Nothing is there: not yet (a job may be done before its file can be read), not under these links any more (they
     are asked for again), or for good. The error to raise.
+
+    A provider that still keeps the clip and names a link to it has not said that it is gone, whatever its files answer:
+    it is asked as long as one that does not answer.
     """
     now = services.clock.now()
-    since = gen.result.since(gen.result.gone_since, now)
-    patience = GONE_S if now < kept_until(services, gen) else PAST_PATIENCE_S
-    if now - since >= patience:
+    since, kept = gen.result.since(gen.result.gone_since, now), now < kept_until(services, gen)
+    over = now - since >= (GONE_S if kept else PAST_PATIENCE_S)
+    if over and not kept:
         return error
     seen = replace(gen.result, gone_since=since, looked_at=now)
     _note(services, actor, gen, result=seen)
+    promised = False
     with suppress(Expired):
         job = services.providers.get(gen.provider).poll(gen.job_id, request)
-        fresh = replace(GenerationResult.of(job.result), gone_since=since, looked_at=now)
-        expires_at = job.expires_at or gen.expires_at
-        if job.status is _G.SUCCEEDED:
-            _note(services, actor, gen, result=fresh, expires_at=expires_at)
-        elif job.status in (_G.SUBMITTED, _G.RUNNING):
-            # It was called done too early: what is not made yet is not gone.
-            known = fresh if fresh.links else seen
-            _note(services, actor, gen, result=replace(known, gone_since=None), expires_at=expires_at)
-    return Unavailable(error.operator, retry_after=services.catalogue_model(gen.model).poll_s)
+        promised = _note_answer(services, actor, gen, seen, job)
+    if over and not promised:
+        return error
+    return Unavailable(error.operator, retry_after=None if over else services.catalogue_model(gen.model).poll_s)
+
+
+def _note_answer(services: Services, actor: Actor, gen: Generation, seen: GenerationResult, job: Job) -> bool:
+    """Keep what the provider says of a job whose file was not there. Whether it says that there is, or will be, one."""
+    fresh = replace(GenerationResult.of(job.result), gone_since=seen.gone_since, looked_at=seen.looked_at)
+    expires_at = job.expires_at or gen.expires_at
+    if job.status is _G.SUCCEEDED:
+        _note(services, actor, gen, result=fresh, expires_at=expires_at)
+        return bool(fresh.links)
+    if job.status in (_G.SUBMITTED, _G.RUNNING):
+        # It was called done too early: what is not made yet is not gone.
+        known = fresh if fresh.links else seen
+        _note(services, actor, gen, result=replace(known, gone_since=None), expires_at=expires_at)
+        return True
+    return False
 
 
 def _note(services: Services, actor: Actor, gen: Generation, **changes: Any) -> None:

@@ -332,6 +332,31 @@ def test_a_job_that_was_called_done_too_early_and_never_ends_is_given_up_in_the_
     assert harness.clock.now() - began < 6 * 3600.0
 
 
+def test_a_clip_that_its_provider_names_a_link_to_is_asked_for_however_long_its_files_are_away(tmp_path: Path) -> None:
+    """An outage of where the files are: each new answer has a link again."""
+    harness, vendor = world_of(tmp_path, ["one"], {})
+    began = harness.clock.now()
+
+    def after_a_while(seconds: float, dest: Path) -> None:
+        if harness.clock.now() < began + 5 * GONE_S:
+            raise Expired("the download answered 404")
+        good(seconds, dest)
+
+    vendor.ways["one"] = after_a_while
+    assert harness.until(ordered(harness), "done", "needs_attention").status == "done"
+    assert (vendor.prompts, harness.balanced()) == (["a lake"], True)
+    assert len(vendor.tried) < 50, "past the first two minutes it is asked once a minute"
+
+
+def test_a_link_that_is_named_and_dead_is_given_up_when_the_clip_is_kept_no_longer(tmp_path: Path) -> None:
+    harness, vendor = world_of(tmp_path, ["one"], {"one": fails(lambda: Expired("404"))})
+    vendor.keeps_s = 5 * GONE_S
+    began, run = harness.clock.now(), ordered(harness)
+    harness.until(run, "done", "needs_attention")
+    assert_given_up_and_counted(harness, vendor, run)
+    assert 4 * GONE_S < harness.clock.now() - began < 6 * GONE_S
+
+
 def test_a_link_that_comes_with_the_second_answer_is_used(tmp_path: Path) -> None:
     harness, vendor = world_of(tmp_path, [], {OWN: fails(lambda: Expired("404")), "late": good})
     done = Job(id="acme-1", status=GenerationStatus.SUCCEEDED, progress=100, result=JobResult(url="late"))
