@@ -11,8 +11,9 @@ HEAD = """# Glossary
 
 <!-- Written by tools/docs/glossary.py: change the list there, not this page. -->
 
-One word means one thing, in the code, the documents and the base alike. A test holds the public names of the core
-against this list: a word that is neither plain English nor here does not get into one.
+One word means one thing, in the code, the documents and the base alike; where the field itself uses one for two, both
+stand here. A test sees that each term lives where this page says, and that no public name is made of a word that was
+given up.
 
 | term | means | lives in |
 |---|---|---|
@@ -42,11 +43,15 @@ TERMS = (
     Term("narrator", "the voice that speaks over a film's scenes, by `provider/voice`", "ports/speech"),
     Term(
         "purchase",
-        "a spoken line or picture, bought once for an account, from before it is asked for",
+        "a spoken line, a translation or a picture, bought once for an account, from before it is asked for",
         "domain/records",
     ),
     Term("authorization", "money that a wallet has signed over, good for one transfer (x402)", "ports/payments"),
-    Term("adopt", "to find a paid job again whose answer was lost, and go on with it", "stages/generations/callback"),
+    Term(
+        "adopt",
+        "to go on with a paid job whose answer was lost, once it is found again: by us, or named by a person",
+        "stages/generations/callback",
+    ),
     Term(
         "animatic",
         "a free film of storyboard cards, made here: for approval, and for a run without a paid model",
@@ -77,7 +82,7 @@ TERMS = (
         "a named place between two effects at which tests kill the process",
         "domain/recovery/crash_points",
     ),
-    Term("cut", "one stitched output of a run: a format, a set of clips", "domain/records"),
+    Term("cut", "one stitched output of a run: a format, a hook, a language, a set of clips", "domain/records"),
     Term("delivery", "putting a cut and its facts into the record", "stages/delivery"),
     Term(
         "fingerprint",
@@ -92,11 +97,19 @@ TERMS = (
     Term("hook", "one of several openings of a film: its first scene, by a letter", "domain/planning/hooks"),
     Term("horse", "RQ's own word for the forked process that does one job", "../worker/rq_worker"),
     Term("intake", "bringing pictures and sound of an order into our storage", "stages/orders/intake"),
+    Term(
+        "language",
+        "of a film: what is read and heard in it; its own first, then those it is translated into",
+        "domain/languages",
+    ),
     Term("lease", "the right to work on a row, for a limited time", "stages/kernel/leases"),
     Term("ledger", "every posting of money, append only", "stages/spending/ledger"),
+    Term("mood", "which piece of the music that is made here lies under a film", "domain/footage"),
     Term("notice", "one message to one endpoint, or to the `webhook_url` of an order", "domain/customers/notices"),
     Term("outbox", "what rows of the base should say, and what Airtable has confirmed", "stages/base_rows/outbox"),
     Term("plan", "what a run will make and submit, with its price", "domain/planning"),
+    Term("pack", "all that a platform needs to post a film, in one ZIP", "stages/delivery/pack"),
+    Term("poster", "the still picture of a film, with or without its title", "stages/films/posters"),
     Term("posting", "one movement of money between two accounts of the ledger", "domain/money"),
     Term("prepared clip", "a clip in the form that a cut needs: size, rate, sound", "media/clips/prepared_clip"),
     Term("provider", "who makes clips, behind one seam", "providers"),
@@ -104,10 +117,13 @@ TERMS = (
     Term("quote", "what a run will cost at most, said before", "domain/planning/plan"),
     Term("record", "a row of the Airtable table `Videos`", "airtable"),
     Term("refusal ladder", "what is tried after a refusal, in order", "domain/recovery/refusal_ladder"),
+    Term("restore", "to make an earlier film of a run its newest, for nothing", "stages/delivery/restore"),
+    Term("restore", "to bring a backup of the database back", "database/backup"),
     Term("run", "one execution of an order", "domain/records"),
     Term("sandbox", "the emulated vendors, as HTTP servers", "sandbox"),
     Term("scene", "one shot of a run", "domain/records"),
     Term("seam", "the rendered part of a transition between two clips", "media/join/seams"),
+    Term("share", "a link that shows a film to people without a key, and takes what they say", "stages/review/shares"),
     Term("sweep", "one pass over all rows of a kind: polling, or starting a queue", "stages/base_changes/queue_sweep"),
     Term("switch", "a named operator's switch, such as `stop`", "stages/spending/stop_switch"),
     Term(
@@ -117,6 +133,9 @@ TERMS = (
     ),
     Term("target", "the size, rate and sound that every clip of one cut is brought to", "domain/footage"),
     Term("translation", "what is read and heard in a film, in another language", "domain/planning/translation"),
+    Term("turn", "when a run is its account's next to be made", "stages/orders/account_turn"),
+    Term("version", "a take of a run with its films, and its scenes as they went into them", "stages/films/versions"),
+    Term("verdict", "what a reviewer says of a film: accepted, or what is to be changed", "domain/lifecycle"),
     Term("verdict", "what a look through the finished cut found", "media/review"),
 )
 RETIRED = frozenset(
