@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_gro
 
 HERE = (2, 3, 4, 5, 6)
 """The others take a machine of their own for minutes: `make chaos FAILURES=all`, which also says how long each answer
-took. Rolling deployments, frozen machines, newer schemas and restored backups have tests of their own beside this one.
+took. Newer schemas and restored backups have tests of their own beside this one.
 """
 
 
