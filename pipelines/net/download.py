@@ -25,7 +25,7 @@ from pipelines.domain.errors import (
 )
 from pipelines.net.disk import whole_file
 from pipelines.net.guard import READ_TIMEOUT_S, guarded_client, origin_of
-from pipelines.net.translate import translate_http
+from pipelines.net.http_errors import translate_http
 from pipelines.settings import Origin
 
 MAX_REDIRECTS = 5

@@ -12,8 +12,8 @@ import httpx
 
 from pipelines.domain.errors import NotConfigured, Unavailable
 from pipelines.net.guard import guarded_client
+from pipelines.net.http_errors import translate_http
 from pipelines.net.total import total_time
-from pipelines.net.translate import translate_http
 from pipelines.settings import Origin
 
 DISCOVERY = "/.well-known/openid-configuration"
