@@ -18,7 +18,7 @@ from pipelines.queueing import MEDIA_QUEUE, STEPS_QUEUE
 from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.stages.kernel.services import Services
 from worker import broker, rq_worker, step
-from worker.needs import QUEUES, Needs, TellingHints
+from worker.demand import QUEUES, Demand, SignallingHints
 from worker.pump import Pump
 from worker.supervisor import BROKER, Child, Supervisor
 
@@ -30,27 +30,27 @@ def main(settings: Settings, build: step.Build | None = None) -> int:
     store = make_store(settings, pooled=False)
     store.migrate()
     preload.load(settings)
-    needs, make = Needs(), build or build_before_forks(settings)
+    demand, make = Demand(), build or build_before_forks(settings)
 
-    def build_telling(owner: str) -> Services:
+    def build_signalling(owner: str) -> Services:
         services = make(owner)
-        return replace(services, hints=TellingHints(services.hints, needs))
+        return replace(services, hints=SignallingHints(services.hints, demand))
 
-    step.factory.override(build_telling)
+    step.factory.override(build_signalling)
     preload.before_forks()
-    return Supervisor(store, _children(settings, store, build_telling, needs), needs).run()
+    return Supervisor(store, _children(settings, store, build_signalling, demand), demand).run()
 
 
-def _children(settings: Settings, store: Store, build: step.Build, needs: Needs) -> list[Child]:
+def _children(settings: Settings, store: Store, build: step.Build, demand: Demand) -> list[Child]:
     """Where others send hints to our broker too, one worker of each queue waits for them. Else those end
     that are not needed, and are there again with the next hint.
     """
     shared, url = settings.redis_url is not None, broker_url(settings)
     children = [] if shared else [Child(BROKER, lambda _owner: broker.serve(broker_socket(settings)))]
-    children.append(Child("pump", lambda owner: _pump(build(owner), needs, shared_broker=shared)))
+    children.append(Child("pump", lambda owner: _pump(build(owner), demand, shared_broker=shared)))
     for queue in QUEUES:
         for number in range(settings.workers):
-            serve = partial(_serve, url=url, queue_name=queue, give_back=store.release_owner, needs=needs)
+            serve = partial(_serve, url=url, queue_name=queue, give_back=store.release_owner, demand=demand)
             first = number == 0
             ready = partial(serve, at_once=first and queue == STEPS_QUEUE)
             children.append(Child(f"{queue}{number}", ready, None if shared and first else queue))
@@ -63,19 +63,19 @@ def _serve(
     url: str,
     queue_name: str,
     give_back: Callable[[str], object],
-    needs: Needs,
+    demand: Demand,
     at_once: bool,
 ) -> None:
     """Somebody waits for the first step of a film: one worker takes it before it has loaded all that steps may need."""
     load = partial(preload.load_for, preload.MEDIA if queue_name == MEDIA_QUEUE else preload.STEPS)
     if not at_once:
         load()
-    duties = rq_worker.Duties(give_back, partial(needs.tell, queue_name), load)
+    duties = rq_worker.Duties(give_back, partial(demand.signal, queue_name), load)
     rq_worker.serve(owner, url, queue_name, duties)
 
 
-def _pump(services: Services, needs: Needs, *, shared_broker: bool) -> None:
-    pump = Pump(services, shared_broker=shared_broker, polled=needs.tell_all)
+def _pump(services: Services, demand: Demand, *, shared_broker: bool) -> None:
+    pump = Pump(services, shared_broker=shared_broker, polled=demand.signal_all)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         pump.stop()

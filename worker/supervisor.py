@@ -23,8 +23,8 @@ from pipelines.domain.errors import ReelgridError
 from pipelines.domain.keys import new_id
 from pipelines.domain.records import Process
 from pipelines.ports import Store
+from worker.demand import Demand
 from worker.machine import machine
-from worker.needs import Needs
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +58,8 @@ class Child:
 class Supervisor:
     """Starts, watches, restarts. `run` returns the exit code: 0 only when it was asked to stop."""
 
-    def __init__(self, store: Store, children: list[Child], needs: Needs, *, idle_s: float = IDLE_S) -> None:
-        self._store, self._children, self._needs, self._idle_s = store, children, needs, idle_s
+    def __init__(self, store: Store, children: list[Child], demand: Demand, *, idle_s: float = IDLE_S) -> None:
+        self._store, self._children, self._demand, self._idle_s = store, children, demand, idle_s
         self._needed: dict[str, float] = {}
         self._asked = False
         self._beat = 0
@@ -81,7 +81,7 @@ class Supervisor:
             if time.monotonic() >= next_beat:
                 self._beat_for_all()
                 next_beat = time.monotonic() + BEAT_S
-            self._start_needed(self._needs.wait(POLL_S))
+            self._start_needed(self._demand.wait(POLL_S))
             self._stop_idle()
         return self._end()
 

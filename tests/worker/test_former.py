@@ -15,8 +15,8 @@ from pipelines.domain.records import Generation, Process, Run
 from pipelines.domain.state.generation import GenerationRequest
 from tests.conftest import needs
 from tools.stack import ROOT
+from worker.demand import Demand
 from worker.machine import machine
-from worker.needs import Needs
 from worker.supervisor import Supervisor
 
 NOW = 1_795_521_600.0
@@ -52,7 +52,7 @@ def test_only_the_leases_of_the_dead_are_freed_and_never_that_of_a_paid_request(
     for name in processes:
         assert store.claim("runs", name, owner=name, now=NOW, seconds=60)
     assert store.claim("generations", "paid", owner="dead", now=NOW, seconds=60)
-    Supervisor(store, [], Needs()).release_previous_instance()
+    Supervisor(store, [], Demand()).release_previous_instance()
     assert [row for row, _ in store.due("runs", NOW, 10)] == ["dead"]
     assert store.due("generations", NOW, 10) == []
     with store.read() as tx:

@@ -16,7 +16,7 @@ from pipelines.queueing import STEPS_QUEUE, RqHints
 from pipelines.testing import make_services
 from tools.stack import until
 from worker import rq_worker
-from worker.needs import Needs, TellingHints
+from worker.demand import Demand, SignallingHints
 from worker.supervisor import Child, Supervisor
 
 pytestmark = [pytest.mark.xdist_group("worker"), pytest.mark.timeout(120)]
@@ -25,13 +25,13 @@ pytestmark = [pytest.mark.xdist_group("worker"), pytest.mark.timeout(120)]
 def test_a_worker_that_has_nothing_to_do_ends_and_is_there_again_with_the_next_hint(
     tmp_path: Path, broker: str
 ) -> None:
-    store, needs = make_services(tmp_path).store, Needs()
+    store, demand = make_services(tmp_path).store, Demand()
     log = tmp_path / "starts"
 
     def serve(owner: str) -> None:
         with log.open("a") as starts:
             starts.write(f"{owner}\n")
-        duties = rq_worker.Duties(store.release_owner, partial(needs.tell, STEPS_QUEUE), lambda: None)
+        duties = rq_worker.Duties(store.release_owner, partial(demand.signal, STEPS_QUEUE), lambda: None)
         rq_worker.serve(owner, broker, STEPS_QUEUE, duties)
 
     def started() -> int:
@@ -43,7 +43,7 @@ def test_a_worker_that_has_nothing_to_do_ends_and_is_there_again_with_the_next_h
         until(lambda: started() == 1, "the first start")
         until(lambda: not _registered(store), "the worker to end")
         seen.append("ended")
-        assert TellingHints(RqHints(broker), needs).send([("runs", "run_1")])
+        assert SignallingHints(RqHints(broker), demand).send([("runs", "run_1")])
         until(lambda: started() > 1 and _registered(store), "another worker")
         seen.append("came back")
 
@@ -51,7 +51,7 @@ def test_a_worker_that_has_nothing_to_do_ends_and_is_there_again_with_the_next_h
     thread = threading.Thread(target=_then_stop, args=(user,))
     thread.start()
     try:
-        assert Supervisor(store, [Child("steps0", serve, STEPS_QUEUE)], needs, idle_s=1.0).run() == 0
+        assert Supervisor(store, [Child("steps0", serve, STEPS_QUEUE)], demand, idle_s=1.0).run() == 0
     finally:
         thread.join()
         for number, handler in before.items():
@@ -73,8 +73,8 @@ def _then_stop(act: Callable[[], object]) -> None:
 
 
 def test_a_need_that_nobody_reads_keeps_nobody_waiting_and_is_told_once() -> None:
-    needs = Needs()
+    demand = Demand()
     for _ in range(100_000):
-        needs.tell(STEPS_QUEUE)
-    assert needs.wait(0) == {STEPS_QUEUE}
-    assert needs.wait(0) == set()
+        demand.signal(STEPS_QUEUE)
+    assert demand.wait(0) == {STEPS_QUEUE}
+    assert demand.wait(0) == set()

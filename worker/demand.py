@@ -17,41 +17,41 @@ from pipelines.queueing import MEDIA_QUEUE, STEPS_QUEUE
 QUEUES = (STEPS_QUEUE, MEDIA_QUEUE)
 
 
-class Needs:
-    """Made before the first fork. A need that is told twice, or to nobody, does no harm: hints are sent again."""
+class Demand:
+    """Made before the first fork. A signal that comes twice, or reaches nobody, does no harm: hints are sent again."""
 
     def __init__(self) -> None:
         self._reading, self._writing = os.pipe()
         for end in (self._reading, self._writing):
             os.set_blocking(end, False)
 
-    def tell(self, queue: str) -> None:
+    def signal(self, queue: str) -> None:
         """There is work in this queue. Never waits: where the pipe is full, the supervisor has enough to read."""
         with suppress(BlockingIOError, BrokenPipeError):
             os.write(self._writing, bytes([QUEUES.index(queue)]))
 
-    def tell_all(self) -> None:
+    def signal_all(self) -> None:
         """Clips are being made: somebody will be needed when they come, and is better there already."""
         for queue in QUEUES:
-            self.tell(queue)
+            self.signal(queue)
 
     def wait(self, seconds: float) -> set[str]:
-        """The queues of which somebody has told, as soon as somebody does; none when the time is over."""
+        """The queues that have work, as soon as somebody says so of any; none when the time is over."""
         ready, _, _ = select.select([self._reading], [], [], seconds)
         return {QUEUES[number] for number in os.read(self._reading, 65_536)} if ready else set()
 
 
 @dataclass(frozen=True, slots=True)
-class TellingHints:
+class SignallingHints:
     """ports.Hints that tell the supervisor where there is work now."""
 
     hints: Hints
-    needs: Needs
+    demand: Demand
 
     def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
         """As the broker's; a queue that is full needs workers too."""
         sent = self.hints.send(hints, media=media)
-        self.needs.tell(MEDIA_QUEUE if media else STEPS_QUEUE)
+        self.demand.signal(MEDIA_QUEUE if media else STEPS_QUEUE)
         return sent
 
     def check(self) -> None:
