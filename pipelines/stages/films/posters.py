@@ -21,7 +21,7 @@ from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, warn
-from pipelines.stages.pictures import orders
+from pipelines.stages.pictures import requests
 
 FRAME, TYPESET = "poster_frame", "poster_typeset"
 """In `Cut.extras`: what a designed poster is made from, and what stands for the film without it."""
@@ -63,7 +63,7 @@ def quoted(services: Services, order: Order, plan: Plan, films: Plan) -> Plan:
     if model is None or reason:
         return replace(plan, warnings=(*plan.warnings, _NOT_DESIGNED.format(reason)))
     shapes = [shape for _ in films.hooks for shape in films.formats]
-    return orders.quoted(services, plan, model, "Poster", [_request(order, model, shape, "") for shape in shapes])
+    return requests.quoted(services, plan, model, "Poster", [_request(order, model, shape, "") for shape in shapes])
 
 
 def _request(order: Order, model: str, shape: str, frame: str) -> PictureRequest:
@@ -99,7 +99,7 @@ def designed(services: Services, actor: Actor, run: Run, cuts: Sequence[Cut]) ->
         return list(cuts)
     asked = {cut.id: _request(run.known_order, model, cut.format, cut.extras[FRAME]) for cut in framed}
     with services.store.write() as tx:
-        bought = {cut_id: orders.order(services, tx, actor, run, request) for cut_id, request in asked.items()}
+        bought = {cut_id: requests.order(services, tx, actor, run, request) for cut_id, request in asked.items()}
     if any(one.status in OPEN_PURCHASE for one in bought.values()):
         return None
     made = {cut_id: one for cut_id, one in bought.items() if one.status is GenerationStatus.FETCHED and one.file}

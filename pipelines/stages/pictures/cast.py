@@ -27,7 +27,7 @@ from pipelines.domain.records import Purchase, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, warn
-from pipelines.stages.pictures import orders
+from pipelines.stages.pictures import requests
 
 WAITS = "Making pictures of the cast."
 _IN_WORDS = "Consistency Pictures was not used, and the cast is told in words: {}"
@@ -53,7 +53,7 @@ def quoted(services: Services, order: Order, plan: Plan, members: Sequence[CastM
     longest = CastMember(token="x" * MAX_TOKEN, looks="x" * MAX_LOOKS)
     asked = [sheet_of(member, model) for member in (members if written else [longest] * MAX_CAST)]
     before = plan.picture_micro
-    plan = orders.quoted(services, plan, model, "Cast", asked)
+    plan = requests.quoted(services, plan, model, "Cast", asked)
     return replace(plan, cast=tuple(members), cast_micro=plan.picture_micro - before)
 
 
@@ -86,7 +86,7 @@ def order_sheets(services: Services, tx: Tx, actor: Actor, run: Run) -> None:
     if plan.picture_model is None or services.pictures.unavailable(plan.picture_model, services.today):
         return
     for member in plan.cast:
-        orders.order(services, tx, actor, run, sheet_of(member, plan.picture_model))
+        requests.order(services, tx, actor, run, sheet_of(member, plan.picture_model))
 
 
 def waits(tx: Tx, services: Services, actor: Actor, run: Run) -> bool:
@@ -108,7 +108,7 @@ def give(services: Services, tx: Tx, run: Run, scenes: list[Scene]) -> list[Scen
     """The scenes with the pictures of those whom their prompts name, where their models take them."""
     plan = run.known_plan
     bought = sheets(tx, run) if plan.cast else {}
-    there = {token: one.file for token, one in bought.items() if orders.is_there(tx, one) and one.file}
+    there = {token: one.file for token, one in bought.items() if requests.is_there(tx, one) and one.file}
     if not there:
         return scenes
     given: list[Scene] = []
