@@ -24,6 +24,7 @@ from pipelines.ports.database import Commits, DayCap, Discrepancy, Rows, Store, 
 from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor, FilmSigner
 from pipelines.ports.notices import Message, NoticeSender, SendOutcome
+from pipelines.ports.observability import log_context, trace
 from pipelines.ports.payments import (
     Authorization,
     Chain,
@@ -33,6 +34,7 @@ from pipelines.ports.payments import (
     Settlement,
     Transfer,
 )
+from pipelines.ports.pictures import MediaInput, Pictures
 from pipelines.ports.runtime import Clock, CrashPoints, Hints, Issuer
 from pipelines.ports.scene_writer import Brief, HookBrief, Moderator, PromptCheck, SceneWriter
 from pipelines.ports.speech import KnownVoice, Speaker, Speech
@@ -41,8 +43,6 @@ from pipelines.ports.video import (
     Call,
     Callback,
     Job,
-    MediaInput,
-    Pictures,
     Providers,
     Submission,
     VideoProvider,
@@ -114,4 +114,6 @@ __all__ = [
     "VideoProvider",
     "Written",
     "anything",
+    "log_context",
+    "trace",
 ]

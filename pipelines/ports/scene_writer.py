@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pipelines.domain.planning.script import SceneText, Script
 from pipelines.domain.planning.translation import Translated, Translation
-from pipelines.ports.video import MediaInput
+from pipelines.ports.pictures import MediaInput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""What the present work is about, for logs and traces."""
