@@ -55,9 +55,9 @@ class Server:
             for name, value in headers.items():
                 handler.send_header(name.replace("_", "-"), value)
             handler.send_header("Content-Length", str(len(body) if length is None else length))
+            handler.send_header("Connection", "close")  # announced: the client must not ask again on it
             handler.end_headers()
             handler.wfile.write(body)
-            handler.close_connection = True
 
         self.answers[path] = answer
         return self.url(path)
