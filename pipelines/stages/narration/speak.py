@@ -8,7 +8,6 @@ narrator fails is made without.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,17 +23,13 @@ from pipelines.stages.generations import prompt_check, restored
 from pipelines.stages.generations.submit import insist
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, transition_purchase, wake_run, warn
+from pipelines.stages.kernel.transitions import FREE, Actor, transition_purchase, wake_run, warn
 from pipelines.stages.narration import lines
-from pipelines.stages.spending import credit_book, ledger, stop_switch
-
-logger = logging.getLogger(__name__)
+from pipelines.stages.spending import credit_book, purchases, stop_switch
 
 _G = GenerationStatus
 TURN_S = 10.0
 """So long lines wait that another step is speaking."""
-NO_MONEY = "What was set aside for this video does not reach for it."
-LOST = "The voice service did not answer, and may have charged for it. Start again to have it spoken."
 PATIENCE_S = 20.0
 """A film does not wait longer than this before each further try, whatever the voice service asks for."""
 FREE_TRIES = 6
@@ -105,7 +100,7 @@ def _settled(services: Services, actor: Actor, run: Run, bought: Purchase) -> Pu
     if _was_answered(services, actor, run, bought):
         return replace(bought, status=_G.FETCHED)
     with services.store.write() as tx:
-        _lose(tx, actor, run, bought)
+        purchases.lose(tx, actor, run, bought, TERMS)
         current = tx.purchases.get(bought.id) or bought
     services.points.reach("speech.lost", run=run.id, purchase=bought.id)
     return current
@@ -131,37 +126,25 @@ def _was_answered(services: Services, actor: Actor, run: Run, asked: Purchase) -
     return True
 
 
-def _lose(tx: Tx, actor: Actor, run: Run, asked: Purchase) -> GenerationStatus:
-    """It counts as spent. One more try where the quote has room for it, and a few where trying costs nothing."""
-    if asked.tries < (lines.TRIES if asked.reserve_micro else FREE_TRIES):
-        _close(tx, actor, run, asked, _G.PLANNED, asked.reserve_micro)
-        return _G.PLANNED
-    if _close(
-        tx, actor, run, asked, _G.UNKNOWN, asked.reserve_micro, error="its answer was lost", next_at=None, **FREE
-    ):
-        _tell(tx, run, asked, LOST)
-    return _G.UNKNOWN
-
-
-def _close(tx: Tx, actor: Actor, run: Run, asked: Purchase, to: GenerationStatus, cost: int, **changes: object) -> bool:
-    """A question has ended, and its money with it; False where somebody else has ended it."""
-    if not transition_purchase(tx, actor, asked, to, cost_micro=asked.cost_micro + cost, **changes):
-        return False
-    ledger.settle_line(tx, actor.now, run, asked.reserve_micro, cost)
-    return True
-
-
-def _end(tx: Tx, actor: Actor, run: Run, planned: Purchase, why: str, said: str) -> None:
-    """A line is not asked for any more."""
-    if transition_purchase(tx, actor, planned, _G.FAILED, error=why, next_at=None, **FREE):
-        _tell(tx, run, planned, said)
-
-
 def _tell(tx: Tx, run: Run, bought: Purchase, said: str) -> None:
     """A line does not come: the film is made without it, and its row says so."""
     numbers = ", ".join(wanted.name for wanted in lines.wanted_by(tx, run, bought))
     if numbers:
         warn(tx, run, (f"Scene {numbers} has no narrator. {said}",))
+
+
+def _tries(asked: Purchase) -> int:
+    """A few where trying costs nothing."""
+    return lines.TRIES if asked.reserve_micro else FREE_TRIES
+
+
+TERMS = purchases.Terms(
+    memo="voiceover",
+    tries=_tries,
+    tell=_tell,
+    no_money="What was set aside for this video does not reach for it.",
+    lost="The voice service did not answer, and may have charged for it. Start again to have it spoken.",
+)
 
 
 def _say_all(services: Services, actor: Actor, run: Run, open_ones: Sequence[Purchase]) -> None:
@@ -173,7 +156,7 @@ def _say_all(services: Services, actor: Actor, run: Run, open_ones: Sequence[Pur
     if planned and (ended := services.speech.silent(voice, services.today)):
         with services.store.write() as tx:
             for one in planned:
-                _end(tx, actor, run, one, ended, ended)
+                purchases.end(tx, actor, run, one, TERMS, ended, ended)
     elif planned:
         with services.speech.speaking(voice) as speaker:
             for one in planned:
@@ -190,7 +173,7 @@ def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: P
         prompt_check.must_be_allowed(services, [bought.request.text])
     except InvalidOrder as error:
         with services.store.write() as tx:
-            _end(tx, actor, run, bought, error.operator, error.problems[0].message)
+            purchases.end(tx, actor, run, bought, TERMS, error.operator, error.problems[0].message)
         return
     if bought.reserve_micro:
         scratch.must_have_room(services, ROOM_BYTES)
@@ -199,10 +182,10 @@ def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: P
     reserve = max(bought.reserve_micro, services.speech.quote_micro(bought.request, services.today))
     asked = replace(bought, status=_G.SUBMITTING, tries=bought.tries + 1, intent_at=intent_at, reserve_micro=reserve)
     with services.store.write() as tx:
-        _must_lead(tx, actor, leader)
+        purchases.must_have_lease(tx, actor, leader)
         if bought.reserve_micro:
             stop_switch.must_be_off(tx, run.base_id, run.account_id)
-        if not _begin(tx, actor, run, bought, asked):
+        if not purchases.begin(tx, actor, run, bought, asked, TERMS):
             return
     services.points.reach("speech.intended", run=run.id, purchase=bought.id)
     key = _key(run, asked)
@@ -215,7 +198,7 @@ def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: P
         seconds = _length_of(services, answer)
     except ReelgridError as error:
         failure = error
-        insist(lambda: _commit_error(services, actor, run, asked, failure))
+        insist(lambda: purchases.close_failed(services, actor, run, asked, TERMS, failure))
         answer.unlink(missing_ok=True)
         if isinstance(error, Retryable):
             raise
@@ -227,25 +210,6 @@ def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: P
     insist(lambda: _commit(services, actor, run, asked, key, seconds, said))
     answer.unlink(missing_ok=True)
     services.points.reach("speech.committed", run=run.id, purchase=bought.id)
-
-
-def _must_lead(tx: Tx, actor: Actor, leader: str) -> None:
-    """Raises LostLease where another step speaks by now."""
-    held = tx.purchases.get(leader, lock=True)
-    if held is None or held.lease_token != actor.lease:
-        raise LostLease(leader)
-
-
-def _begin(tx: Tx, actor: Actor, run: Run, planned: Purchase, asked: Purchase) -> bool:
-    """The intent, and the money for it; False where there is none for it, or somebody else has begun it."""
-    if ledger.held(tx, run) < asked.reserve_micro:
-        _end(tx, actor, run, planned, "the hold does not reach", NO_MONEY)
-        return False
-    begun = {"tries": asked.tries, "intent_at": asked.intent_at, "reserve_micro": asked.reserve_micro}
-    if not transition_purchase(tx, actor, planned, _G.SUBMITTING, **begun):
-        return False
-    ledger.reserve_line(tx, asked.intent_at or actor.now, run, asked.reserve_micro)
-    return True
 
 
 def _was_said_before(services: Services, actor: Actor, run: Run, planned: Purchase, leader: str) -> bool:
@@ -265,8 +229,8 @@ def _was_said_before(services: Services, actor: Actor, run: Run, planned: Purcha
     keep.use(services, run.id, [key])
     asked = replace(planned, status=_G.SUBMITTING, tries=planned.tries + 1, intent_at=services.clock.now())
     with services.store.write() as tx:
-        _must_lead(tx, actor, leader)
-        if _begin(tx, actor, run, planned, asked):
+        purchases.must_have_lease(tx, actor, leader)
+        if purchases.begin(tx, actor, run, planned, asked, TERMS):
             _close_fetched(services, tx, actor, run, asked, key, seconds, Said())
     return True
 
@@ -303,10 +267,10 @@ def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, key: st
 def _close_fetched(
     services: Services, tx: Tx, actor: Actor, run: Run, asked: Purchase, key: str, seconds: float, said: Said
 ) -> None:
-    done = {"file": key, "seconds": seconds, "words": said.words, "error": None, "next_at": None, **FREE}
+    done = {"file": key, "seconds": seconds, "words": said.words, "error": None}
     # The day may have changed since it was asked for, and its price: never more than was set aside.
     cost = min(asked.reserve_micro, services.speech.cost_micro(asked.request, seconds, said, services.today))
-    if not _close(tx, actor, run, asked, _G.FETCHED, cost, **done):
+    if not purchases.close(tx, actor, run, asked, TERMS, _G.FETCHED, cost, **done):
         return
     bought = tx.purchases.get(asked.id) or asked
     found = lines.wanted_by(tx, run, bought)
@@ -316,27 +280,13 @@ def _close_fetched(
         lines.give(tx, actor.now, run, wanted, bought)
 
 
-def _commit_error(services: Services, actor: Actor, run: Run, asked: Purchase, error: ReelgridError) -> None:
-    """Where nothing was bought, it may be asked for again; a refusal is final."""
-    logger.warning("%s: %s", asked.id, error.operator)
-    with services.store.write() as tx:
-        if isinstance(error, Ambiguous):
-            _lose(tx, actor, run, asked)
-        elif isinstance(error, Retryable):
-            _close(tx, actor, run, asked, _G.PLANNED, 0, tries=asked.tries - 1)
-        elif _close(tx, actor, run, asked, _G.FAILED, 0, error=error.operator, next_at=None, **FREE):
-            _tell(tx, run, asked, error.marketer)
-
-
 def give_up(services: Services, actor: Actor, purchase_id: str, error: ReelgridError) -> None:
     """Nothing can be said at all: the film is made without its narrator."""
     with services.store.write() as tx:
         bought = tx.purchases.get(purchase_id)
         run = tx.runs.get(bought.run_id) if bought else None
-        for one in _open_ones(tx, run.id) if run else ():
-            status = _lose(tx, actor, run, one) if run and one.status is _G.SUBMITTING else one.status
-            if run and status is _G.PLANNED:
-                planned = replace(one, status=_G.PLANNED)
-                _end(tx, actor, run, planned, error.operator, error.marketer)
-        if run is not None:
-            wake_run(tx, run.id, services.clock.now())
+        if run is None:
+            return
+        for one in _open_ones(tx, run.id):
+            purchases.abandon(tx, actor, run, one.id, TERMS, error.operator, error.marketer)
+        wake_run(tx, run.id, services.clock.now())

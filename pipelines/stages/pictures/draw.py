@@ -6,11 +6,10 @@ come is made without it, and its row says so.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.domain.errors import Ambiguous, Busy, InvalidOrder, ReelgridError, Retryable
+from pipelines.domain.errors import Busy, InvalidOrder, ReelgridError, Retryable
 from pipelines.domain.keys import storage_folder
 from pipelines.domain.lifecycle import HOLDING, OPEN_PURCHASE, GenerationStatus, RunStatus
 from pipelines.domain.planning.pictures import TRIES, PictureRequest
@@ -21,10 +20,8 @@ from pipelines.stages.generations import prompt_check
 from pipelines.stages.generations.submit import insist
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, transition_purchase, wake_run, warn
-from pipelines.stages.spending import credit_book, ledger, stop_switch
-
-logger = logging.getLogger(__name__)
+from pipelines.stages.kernel.transitions import FREE, Actor, transition_purchase, wake_run, warn
+from pipelines.stages.spending import credit_book, purchases, stop_switch
 
 _G = GenerationStatus
 PATIENCE_S = 20.0
@@ -33,9 +30,7 @@ ROOM_BYTES = 64 << 20
 """So much of the disk is free before a picture is asked for: its answer, and its copy in a storage that is a disk."""
 TROUBLES = 4
 """So often a service that is away is asked; then the film is made without the picture."""
-NO_MONEY = "What was set aside for this video does not reach for it."
 STOPPED = "Spending is stopped."
-LOST = "The picture service did not answer, and may have charged for it."
 WITHOUT = "A picture was not made. {} The video is made without it."
 
 
@@ -82,7 +77,7 @@ def _settled(services: Services, actor: Actor, run: Run, bought: Purchase) -> Pu
         return bought
     if not _was_answered(services, actor, run, bought):
         with services.store.write() as tx:
-            _lose(tx, actor, run, bought)
+            purchases.lose(tx, actor, run, bought, TERMS)
         services.points.reach("picture.lost", run=run.id, purchase=bought.id)
     with services.store.read() as tx:
         return tx.purchases.get(bought.id) or bought
@@ -125,7 +120,7 @@ def _buy(services: Services, actor: Actor, run: Run, bought: Purchase) -> None:
             path.replace(answer)
     except ReelgridError as error:
         failure = error
-        insist(lambda: _commit_error(services, actor, run, asked, failure))
+        insist(lambda: purchases.close_failed(services, actor, run, asked, TERMS, failure))
         if isinstance(error, Retryable):
             raise
         return
@@ -144,29 +139,22 @@ def _intended(services: Services, actor: Actor, run: Run, bought: Purchase) -> P
         prompt_check.must_be_allowed(services, [bought.picture.prompt if bought.picture else None])
     except InvalidOrder as error:
         with services.store.write() as tx:
-            _end(tx, actor, run, bought, error.operator, error.problems[0].message)
+            purchases.end(tx, actor, run, bought, TERMS, error.operator, error.problems[0].message)
         return None
     scratch.must_have_room(services, ROOM_BYTES)
-    now = services.clock.now()
+    intent_at = services.clock.now()
+    asked = replace(bought, status=_G.SUBMITTING, tries=bought.tries + 1, intent_at=intent_at)
     with services.store.write() as tx:
-        held = tx.purchases.get(bought.id, lock=True)
-        if held is None or held.lease_token != actor.lease:
-            raise LostLease(bought.id)
+        purchases.must_have_lease(tx, actor, bought.id)
         try:
             stop_switch.must_be_off(tx, run.base_id, run.account_id)
         except Busy as error:
             if run.status is not RunStatus.STITCHING:
                 raise
             # A film whose clips are paid for does not wait for its poster.
-            _end(tx, actor, run, bought, error.operator, STOPPED)
+            purchases.end(tx, actor, run, bought, TERMS, error.operator, STOPPED)
             return None
-        if ledger.held(tx, run) < bought.reserve_micro:
-            _end(tx, actor, run, bought, "the hold does not reach", NO_MONEY)
-            return None
-        if not transition_purchase(tx, actor, bought, _G.SUBMITTING, tries=bought.tries + 1, intent_at=now):
-            return None
-        ledger.reserve_line(tx, now, run, bought.reserve_micro)
-    return replace(bought, status=_G.SUBMITTING, tries=bought.tries + 1, intent_at=now)
+        return asked if purchases.begin(tx, actor, run, bought, asked, TERMS) else None
 
 
 def _sources(services: Services, asked: PictureRequest) -> list[MediaInput]:
@@ -183,7 +171,7 @@ def _key(run: Run, asked: Purchase) -> str:
 def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, key: str, cost: int) -> None:
     with services.store.write() as tx:
         now = replace(actor, now=services.clock.now())
-        if _close(tx, now, run, asked, _G.FETCHED, cost, file=key, error=None, next_at=None, **FREE):
+        if purchases.close(tx, now, run, asked, TERMS, _G.FETCHED, cost, file=key, error=None):
             credit_book.capture(tx, now.now, run, _charge(services, tx, run, asked, cost))
 
 
@@ -197,44 +185,17 @@ def _charge(services: Services, tx: Tx, run: Run, asked: Purchase, cost: int) ->
     return min(services.prices.pictures(cost), agreed)
 
 
-def _close(tx: Tx, actor: Actor, run: Run, asked: Purchase, to: GenerationStatus, cost: int, **changes: object) -> bool:
-    """A question has ended, and its money with it; False where somebody else has ended it."""
-    if not transition_purchase(tx, actor, asked, to, cost_micro=asked.cost_micro + cost, **changes):
-        return False
-    ledger.settle_line(tx, actor.now, run, asked.reserve_micro, cost, memo="picture")
-    return True
-
-
-def _lose(tx: Tx, actor: Actor, run: Run, asked: Purchase) -> None:
-    """It counts as spent; one more try where the quote has room for it."""
-    if asked.tries < TRIES:
-        _close(tx, actor, run, asked, _G.PLANNED, asked.reserve_micro)
-        return
-    lost = {"error": "its answer was lost", "next_at": None, **FREE}
-    if _close(tx, actor, run, asked, _G.UNKNOWN, asked.reserve_micro, **lost):
-        _tell(tx, run, LOST)
-
-
-def _end(tx: Tx, actor: Actor, run: Run, planned: Purchase, why: str, said: str) -> None:
-    """It is not asked for any more."""
-    if transition_purchase(tx, actor, planned, _G.FAILED, error=why, next_at=None, **FREE):
-        _tell(tx, run, said)
-
-
-def _tell(tx: Tx, run: Run, said: str) -> None:
+def _tell(tx: Tx, run: Run, _: Purchase, said: str) -> None:
     warn(tx, run, (WITHOUT.format(said),))
 
 
-def _commit_error(services: Services, actor: Actor, run: Run, asked: Purchase, error: ReelgridError) -> None:
-    """Where nothing was bought, it may be asked for again; a refusal is final."""
-    logger.warning("%s: %s", asked.id, error.operator)
-    with services.store.write() as tx:
-        if isinstance(error, Ambiguous):
-            _lose(tx, actor, run, asked)
-        elif isinstance(error, Retryable):
-            _close(tx, actor, run, asked, _G.PLANNED, 0, tries=asked.tries - 1)
-        elif _close(tx, actor, run, asked, _G.FAILED, 0, error=error.operator, next_at=None, **FREE):
-            _tell(tx, run, error.marketer)
+TERMS = purchases.Terms(
+    memo="picture",
+    tries=lambda _: TRIES,
+    tell=_tell,
+    no_money="What was set aside for this video does not reach for it.",
+    lost="The picture service did not answer, and may have charged for it.",
+)
 
 
 def give_up(services: Services, actor: Actor, purchase_id: str, error: ReelgridError) -> None:
@@ -242,13 +203,9 @@ def give_up(services: Services, actor: Actor, purchase_id: str, error: ReelgridE
     with services.store.write() as tx:
         bought = tx.purchases.get(purchase_id)
         run = tx.runs.get(bought.run_id) if bought else None
-        if bought is None or run is None:
+        if run is None:
             return
-        if bought.status is _G.SUBMITTING:
-            _lose(tx, actor, run, bought)
-            bought = tx.purchases.get(purchase_id) or bought
-        if bought.status is _G.PLANNED:
-            _end(tx, actor, run, bought, error.operator, error.marketer)
+        purchases.abandon(tx, actor, run, purchase_id, TERMS, error.operator, error.marketer)
         _wake(tx, run, services.clock.now())
 
 

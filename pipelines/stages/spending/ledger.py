@@ -329,7 +329,7 @@ def reserve_line(tx: Tx, now: float, run: Run, amount: int) -> None:
     _post(tx, now, Posting.RESERVE, amount, run)
 
 
-def settle_line(tx: Tx, now: float, run: Run, reserved: int, cost: int, memo: str = "voiceover") -> None:
+def settle_line(tx: Tx, now: float, run: Run, reserved: int, cost: int, memo: str) -> None:
     """A spoken line or picture has come, or is lost, or was refused: `cost` of its part is spent, the rest goes back;
     above it only what the vendor really charged more than it said.
     """
