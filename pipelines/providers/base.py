@@ -51,7 +51,6 @@ CONNECT_TIMEOUT_S = 5.0
 POLL_TIMEOUT_S = 20.0
 CLOCK_SKEW_S = 300.0
 """A server whose clock is behind ours must not hide a job that we paid for: better one candidate too many."""
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,21 +317,6 @@ def _account_may_recover() -> Iterator[None]:
         yield
     except (NotConfigured, OutOfCredit) as error:
         raise Unavailable(error.operator) from error
-
-
-@contextmanager
-def paid(vendor: str) -> Iterator[None]:
-    """Around the one POST that costs money: a failure before the request left us is Unavailable, every other failure
-    of the exchange is Ambiguous. Answers are judged by `vocabulary.create_error`.
-    """
-    try:
-        yield
-    except ForbiddenAddress as error:
-        raise NotConfigured(f"{vendor}: {error}") from error
-    except _NEVER_LEFT as error:
-        raise Unavailable(f"{vendor} could not be reached: {type(error).__name__}") from error
-    except httpx.HTTPError as error:
-        raise Ambiguous(f"{vendor}: the request was sent and {type(error).__name__} came back") from error
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Ambiguous, Unavailable
 from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.net import paid
 from pipelines.ports import GenerationRequest, Job, Submission
 from pipelines.providers.base import (
     CLOCK_SKEW_S,
@@ -28,7 +29,6 @@ from pipelines.providers.base import (
     check_answer,
     json_of,
     link_of,
-    paid,
     picture,
     submit_timeout,
     unpaid,

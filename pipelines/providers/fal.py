@@ -31,6 +31,7 @@ from pydantic import SecretStr
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Ambiguous, InvalidOrder, Problem, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, Reason
+from pipelines.net import paid
 from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers.base import (
     Adapter,
@@ -38,7 +39,6 @@ from pipelines.providers.base import (
     check_answer,
     json_of,
     link_of,
-    paid,
     picture,
     submit_timeout,
     unpaid,

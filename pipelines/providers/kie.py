@@ -26,6 +26,7 @@ from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Ambiguous, Expired, InvalidOrder, Problem, Unavailable
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.net import paid
 from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers.base import (
     Adapter,
@@ -33,7 +34,6 @@ from pipelines.providers.base import (
     check_answer,
     json_of,
     link_of,
-    paid,
     picture,
     submit_timeout,
     unpaid,

@@ -11,13 +11,12 @@ A clip may also stand in the answer itself, in base64, with or without `data:` b
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from pipelines.net import DATA_URL, from_base64
 from pipelines.providers.clip_sources import begins_as_video
 from pipelines.providers.vocabulary import fields_of, parsed, squeezed
 
@@ -67,7 +66,6 @@ _OTHER_FILES = (
 )  # fmt: skip
 _NO_CLIP = frozenset({"image", "audio", "thumbnail", "cover", "poster", "spritesheet", "subtitle", "lastframe"})
 """What the `type` of an entry says when its link leads to something else."""
-_DATA = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 _SMALLEST_CLIP, _HEAD = 256, 64
 """Characters of base64: of the smallest clip, and those that tell whether it is one."""
 
@@ -166,20 +164,14 @@ def _texts(value: Any, depth: int) -> Iterator[str]:
 
 def _decoded(text: str) -> bytes | None:
     """The clip that a text is; None for any other text."""
-    start = _DATA.match(text.lstrip()[:_SMALLEST_CLIP])
+    start = DATA_URL.match(text.lstrip()[:_SMALLEST_CLIP])
     text = text.lstrip()[start.end() if start else 0 :]
     try:
-        if not begins_as_video(_base64(text[:_HEAD])):
+        if not begins_as_video(from_base64(text[:_HEAD])):
             return None
-        return _base64(text)
-    except (binascii.Error, ValueError):
+        return from_base64(text)
+    except ValueError:
         return None
-
-
-def _base64(text: str) -> bytes:
-    """With either alphabet, with or without padding and line ends."""
-    plain = re.sub(r"\s+", "", text).replace("-", "+").replace("_", "/").rstrip("=")
-    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
 
 
 def _bare(text: str) -> str:

@@ -17,6 +17,7 @@ import httpx
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Ambiguous, BadDelivery, Expired, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, Reason
+from pipelines.net import paid
 from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers import video_object
 from pipelines.providers.base import (
@@ -25,7 +26,6 @@ from pipelines.providers.base import (
     Context,
     check_answer,
     json_of,
-    paid,
     picture,
     submit_timeout,
     unpaid,

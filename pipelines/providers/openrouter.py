@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Ambiguous
+from pipelines.net import paid
 from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers.base import (
     Adapter,
@@ -21,7 +22,6 @@ from pipelines.providers.base import (
     check_answer,
     json_of,
     link_of,
-    paid,
     picture,
     submit_timeout,
     unpaid,

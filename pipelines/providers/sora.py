@@ -31,6 +31,7 @@ import httpx
 from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.errors import Ambiguous, InvalidOrder, Problem
 from pipelines.domain.keys import job_key
+from pipelines.net import paid
 from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers.base import (
     CLOCK_SKEW_S,
@@ -39,7 +40,6 @@ from pipelines.providers.base import (
     Context,
     json_of,
     link_of,
-    paid,
     picture,
     submit_timeout,
     unpaid,

@@ -20,9 +20,10 @@ import httpx
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Ambiguous, Busy, NotConfigured, ReelgridError, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, Reason
+from pipelines.net import paid
 from pipelines.ports import GenerationRequest, Job, Submission
 from pipelines.providers import video_object
-from pipelines.providers.base import POLL_TIMEOUT_S, Adapter, Context, paid, picture, unpaid
+from pipelines.providers.base import POLL_TIMEOUT_S, Adapter, Context, picture, unpaid
 from pipelines.providers.clip_sources import FILE, FILE_VERSION, ClipSource
 from pipelines.providers.links import clip_in
 from pipelines.providers.vocabulary import create_error, fields_of, read_error

@@ -5,9 +5,6 @@ The answer is the sound, at once: what breaks off after the request was sent may
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,23 +17,21 @@ import httpx
 
 from pipelines.domain.errors import (
     Ambiguous,
-    ForbiddenAddress,
     NotConfigured,
     OutOfCredit,
     ProviderFailed,
     RateLimited,
     ReelgridError,
     Refused,
-    Unavailable,
 )
-from pipelines.net import guarded_client, redact, retry_after, total_time
+from pipelines.net import from_base64, guarded_client, object_in, paid, pieces, redact, retry_after, total_time
 from pipelines.settings import Settings
 
 ANSWER_S = 180.0
 CONNECT_S = 5.0
 LARGEST = 20 * 1024 * 1024
 """Bytes of one answer: a minute of PCM in stereo is 12 MB."""
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
+_SERVICE = "the voice server"
 _REFUSED = ("content_policy", "content_filter", "moderation", "safety", "prohibited", "against_policy", "blocked")
 _EMPTY_CODES = ("insufficient_quota", "quota_exceeded", "payment_required")
 _KEY_CODES = ("api_key", "unauthenticated", "permission")
@@ -71,55 +66,43 @@ def client(settings: Settings, vendor: str) -> Iterator[httpx.Client]:
 def asked(
     http: httpx.Client, url: str, body: Mapping[str, Any], headers: Mapping[str, str], setting: str
 ) -> Iterator[httpx.Response]:
-    """Ask once. A failure before it left us is Unavailable, every other one Ambiguous."""
+    """Ask once. A failure before it left us is Unavailable, every other one Ambiguous. `setting` names the address."""
     try:
-        with total_time(ANSWER_S), http.stream("POST", url, json=body, headers=headers) as answer:
+        with (
+            paid(f"{_SERVICE} ({setting})", away=_AWAY, not_set_up=_NOT_SET_UP),
+            total_time(ANSWER_S),
+            http.stream("POST", url, json=body, headers=headers) as answer,
+        ):
             yield answer
-    except ForbiddenAddress as error:
-        raise NotConfigured(f"{setting}: {error}", marketer=_NOT_SET_UP) from error
-    except _NEVER_LEFT as error:
-        raise Unavailable(f"the voice server could not be reached: {type(error).__name__}", marketer=_AWAY) from error
-    except httpx.HTTPError as error:
-        raise Ambiguous(f"the voice server was asked, and {type(error).__name__} came back") from error
     except OSError as error:
         # Our own disk, most likely: the answer came, and is paid for.
-        raise Ambiguous(f"the voice server answered, and that could not be written: {error.strerror}") from error
+        raise Ambiguous(f"{_SERVICE} answered, and that could not be written: {error.strerror}") from error
 
 
-def pieces(answer: httpx.Response) -> Iterator[bytes]:
-    """The bytes of an answer, of which nobody sends without end."""
-    size = 0
-    for piece in answer.iter_bytes():
-        size += len(piece)
-        if size > LARGEST:
-            raise Ambiguous(f"the voice server sent more than {LARGEST:,} bytes")
-        yield piece
+def sound_of(answer: httpx.Response) -> Iterator[bytes]:
+    """The bytes of an answer, no more than a line may have."""
+    return pieces(answer, LARGEST, _SERVICE)
 
 
 def json_of(answer: httpx.Response) -> dict[str, Any]:
     """The object that an answer is; its text as the message where it is none."""
-    content = b"".join(pieces(answer))
-    try:
-        found = json.loads(content)
-    except ValueError:
-        return {"message": content[:300].decode(errors="replace")}
-    return found if isinstance(found, dict) else {"message": str(found)[:300]}
+    return object_in(b"".join(sound_of(answer)))
 
 
 def write_base64(data: object, dest: Path) -> None:
     """Sound that came inside an answer. It may have been billed, whatever it is."""
     try:
-        sound = base64.b64decode(data if isinstance(data, str) else "", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Ambiguous(f"the voice server's sound is not base64: {error}") from error
+        sound = from_base64(data if isinstance(data, str) else "")
+    except ValueError as error:
+        raise Ambiguous(f"{_SERVICE}'s sound is not base64: {error}") from error
     if not sound:
-        raise Ambiguous("the voice server answered without sound")
+        raise Ambiguous(f"{_SERVICE} answered without sound")
     dest.write_bytes(sound)
 
 
 def error_of(status: int, said: Problem, headers: Mapping[str, str]) -> ReelgridError:
     """Our error for an answer that is no sound. What may have been said after the work is Ambiguous."""
-    told = f"the voice server answered {status} {said.code.strip()}: {redact(said.message)}"[:300]
+    told = f"{_SERVICE} answered {status} {said.code.strip()}: {redact(said.message)}"[:300]
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT):
         return Ambiguous(told)
     empty = status == HTTPStatus.TOO_MANY_REQUESTS and not said.passing

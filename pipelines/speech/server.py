@@ -47,7 +47,7 @@ class Server:
             if answer.headers.get("content-type", "").startswith(("application/json", "text/")):
                 raise Ambiguous("the voice server answered 200 with words instead of sound")
             with dest.open("wb") as file:
-                file.writelines(answers.pieces(answer))
+                file.writelines(answers.sound_of(answer))
         return Said()
 
 

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from pipelines.domain.errors import NotConfigured, OutOfCredit, RateLimited, ReelgridError, Refused, Unavailable
-from pipelines.net import redact, retry_after
+from pipelines.net import NEVER_LEFT, redact, retry_after
 
 REFUSED_WORDS = frozenset({"invalid_prompt", "content_policy_violation", "content_filter", "moderation_blocked"})
 NO_SUCH_ROUTE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
@@ -67,8 +67,7 @@ def is_lost(problem: Unavailable) -> bool:
 
     cause = problem.__cause__
     cause = (cause and cause.__cause__) or cause
-    never_left = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-    return isinstance(cause, httpx.HTTPError) and not isinstance(cause, never_left)
+    return isinstance(cause, httpx.HTTPError) and not isinstance(cause, NEVER_LEFT)
 
 
 def declined(operator: str) -> Refused:
