@@ -64,12 +64,16 @@ def body_of(request: PictureRequest, sources: Sequence[MediaInput]) -> dict[str,
 def _picture_in(body: Mapping[str, Any]) -> tuple[str | None, str]:
     """The last picture of the first candidate; without one, why there is none."""
     candidates = body.get("candidates")
-    first = candidates[0] if isinstance(candidates, list) and candidates else {}
-    first = first if isinstance(first, dict) else {}
-    parts = (first.get("content") or {}).get("parts") or []
-    found = [
-        part["inlineData"] for part in parts if isinstance(part, dict) and isinstance(part.get("inlineData"), dict)
-    ]
-    blocked = (body.get("promptFeedback") or {}).get("blockReason")
-    data = found[-1].get("data") if found else None
-    return (str(data) if data else None), str(blocked or first.get("finishReason") or "no candidate")
+    first = _object(candidates[0] if isinstance(candidates, list) and candidates else None)
+    parts = _object(first.get("content")).get("parts")
+    listed = [_object(part) for part in (parts if isinstance(parts, list) else ())]
+    # Google's own servers take and gateways write both ways.
+    held = [_object(part.get("inlineData") or part.get("inline_data")) for part in listed]
+    found = [one["data"] for one in held if one.get("data")]
+    blocked = _object(body.get("promptFeedback")).get("blockReason")
+    return (str(found[-1]) if found else None), str(blocked or first.get("finishReason") or "no candidate")
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """What is no object holds nothing."""
+    return value if isinstance(value, Mapping) else {}
