@@ -12,7 +12,7 @@ from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import NotConfigured, NotFound
 from pipelines.ports import Call, Callback, FilmEditor, VideoProvider
 from pipelines.providers.base import Adapter, Context
-from pipelines.settings import Settings, Variable, variables
+from pipelines.settings import Settings, Variable, in_sections, variables
 
 
 class Registry:
@@ -83,10 +83,9 @@ def build_providers(settings: Settings, catalogue: Mapping[str, CatalogueModel],
 
 def all_variables(catalogue: Mapping[str, CatalogueModel]) -> tuple[Variable, ...]:
     """Every variable an operator can set, those that only one provider knows included."""
-    shared = variables()
+    shared = variables(Settings)
     own = [row for module in adapter_modules(catalogue).values() for row in variables(_adapter(module).needs)]
-    sections = list(dict.fromkeys(row.section for row in (*shared, *own)))
-    return tuple(sorted((*shared, *own), key=lambda row: sections.index(row.section)))
+    return in_sections((*shared, *own))
 
 
 def base_urls(settings: Settings, catalogue: Mapping[str, CatalogueModel]) -> dict[str, str]:

@@ -14,9 +14,11 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from pipelines.domain.errors import NotConfigured
-from pipelines.settings import model, values
-from pipelines.settings.model import OwnSettings, Settings
+from pipelines.settings import values
+from pipelines.settings.deployment import AIRTABLE_URL
+from pipelines.settings.model import Settings
 from pipelines.settings.networks import TOKENS
+from pipelines.settings.variables import OwnSettings, variables
 
 SIGNING = ("C2PA_CERTIFICATE", "C2PA_PRIVATE_KEY")
 FILES = ("FIELD_MAP", "CATALOGUE", "GOOGLE_APPLICATION_CREDENTIALS", "PRICE_LIST", "MODERATION_WORDS", *SIGNING)
@@ -53,12 +55,12 @@ def load_settings(environ: Mapping[str, str] | None = None, root: Path | None = 
     problems: Problems = []
     found = _gather(os.environ if environ is None else environ, folder, problems)
     _resolve(found, folder)
-    known = {variable.name for variable in model.variables()}
+    known = {variable.name for variable in variables(Settings)}
     others = {name: text for name, text in found.items() if name not in known}
     settings = _validate(Settings, found, problems, others=others, root=folder)
     _cross_check(found, problems)
     if problems or settings is None:
-        order = [variable.name for variable in model.variables()]
+        order = [variable.name for variable in variables(Settings)]
         raise SettingsError(sorted(problems, key=lambda p: order.index(p[0]) if p[0] in order else -1))
     return settings if settings.secret_key else _with_local_key(settings)
 
@@ -83,7 +85,7 @@ def _gather(environ: Mapping[str, str], folder: Path, problems: Problems) -> dic
 
 
 def _read_secrets(kind: type[BaseModel], folder: Path, found: dict[str, str], problems: Problems) -> None:
-    for variable in model.variables(kind):
+    for variable in variables(kind):
         pointer = found.get(f"{variable.name}_FILE")
         if variable.secret and pointer:
             _read_secret(variable.name, folder / pointer, found, problems)
@@ -126,7 +128,7 @@ def _resolve(found: dict[str, str], folder: Path) -> None:
         found.setdefault("SORA_BASE_URL", found["OPENAI_BASE_URL"])
     if "OPENAI_API_KEY" in found:
         found.setdefault("SORA_API_KEY", found["OPENAI_API_KEY"])
-    if found.get("AIRTABLE_ENDPOINT_URL", model.AIRTABLE_URL).rstrip("/") != model.AIRTABLE_URL:
+    if found.get("AIRTABLE_ENDPOINT_URL", AIRTABLE_URL).rstrip("/") != AIRTABLE_URL:
         # An emulated base must not send its attachments to the real Airtable.
         found.setdefault("AIRTABLE_CONTENT_URL", found["AIRTABLE_ENDPOINT_URL"])
     _resolve_paths(found, folder)
@@ -173,7 +175,7 @@ def _resolve_paths(found: dict[str, str], folder: Path) -> None:
 
 
 def _validate(kind: type[M], found: Mapping[str, str], problems: Problems, **more: Any) -> M | None:
-    given = {row.name.lower(): found[row.name] for row in model.variables(kind) if row.name in found}
+    given = {row.name.lower(): found[row.name] for row in variables(kind) if row.name in found}
     try:
         return kind.model_validate({**given, **more})
     except ValidationError as error:

@@ -23,7 +23,7 @@ from pipelines.media.editor import MediaEditor
 from pipelines.ports import GenerationRequest, Job, MediaInput, Submission, VideoProvider
 from pipelines.providers import Registry, all_variables, build_providers, load_catalogue
 from pipelines.sandbox.app import Sandbox
-from pipelines.settings import load_settings, variables
+from pipelines.settings import Settings, load_settings, variables
 from tools.stack import until, write_google_account
 
 with warnings.catch_warnings():
@@ -159,7 +159,7 @@ def open_house(folder: Path) -> Iterator[ProviderHarness]:
 
 def own_environ(address: Callable[[str], str], key: str = "test-key") -> dict[str, str]:
     """What providers declare of their own: this key, and where each is by the name of the variable."""
-    known, rows = {row.name for row in variables()}, all_variables(load_catalogue())
+    known, rows = {row.name for row in variables(Settings)}, all_variables(load_catalogue())
     own = [row.name for row in rows if row.name not in known]
     keys = {name: key for name in own if name.endswith("_API_KEY")}
     return keys | {name: address(name) for name in own if name.endswith("_BASE_URL") and address(name)}

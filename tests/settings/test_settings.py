@@ -205,7 +205,7 @@ def test_secret_files_that_are_missing_empty_or_given_twice_are_problems(tmp_pat
 
 
 def test_no_secret_appears_when_settings_are_printed(tmp_path: Path) -> None:
-    secret = {row.name: "hunter2hunter2hunter2" for row in variables() if row.secret}
+    secret = {row.name: "hunter2hunter2hunter2" for row in variables(Settings) if row.secret}
     secret |= {
         "API_KEYS": HASH,
         "DATABASE_URL": "postgresql://u:hunter2@h/d",

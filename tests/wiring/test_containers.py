@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.settings import variables
+from pipelines.settings import Settings, variables
 from tools.stack import ROOT, procfile
 from worker.supervisor import GRACE_S
 
@@ -45,7 +45,7 @@ def test_a_service_runs_what_the_procfile_runs(name: str, services: dict[str, An
 
 @pytest.mark.parametrize("name", OURS)
 def test_a_service_names_only_settings_that_exist(name: str, services: dict[str, Any]) -> None:
-    assert set(services[name]["environment"]) <= {row.name for row in variables()}
+    assert set(services[name]["environment"]) <= {row.name for row in variables(Settings)}
 
 
 @pytest.mark.parametrize("name", OURS)
