@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache, lru_cache, partial
 from typing import Any
 
@@ -12,13 +13,21 @@ from sqlalchemy.types import TypeDecorator
 
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.plan import Plan
+from pipelines.domain.state.delivery import Attachment
 from pipelines.domain.state.generation import GenerationRequest
 from pipelines.domain.state.open_json import JsonObject
 
 _WHOLE = (Order, Plan, GenerationRequest)
 """Written with every field; of the others only what differs from its default, so that rows stay small."""
-_RENAMED = {'"board_record_id":': '"airtable_record_id":', '"looks":': '"verifications":'}
-"""Keys as they were. A quote inside a text is escaped, so that no text looks like one."""
+_AIRTABLE = ('"board_record_id":', '"airtable_record_id":')
+_RENAMED: Mapping[Any, tuple[str, str]] = {
+    Order: _AIRTABLE,
+    Plan: _AIRTABLE,
+    Attachment: ('"looks":', '"verifications":'),
+}
+"""Keys as they were, each in its own type: in another one the word may be a key of today. A quote inside a text is
+escaped, so that no text looks like one.
+"""
 _REMEMBERED = 256
 """So many texts of each column are decoded once: the same row is read many times while it does not change."""
 
@@ -38,8 +47,8 @@ def encode(hint: Any, value: Any) -> str:
 def decode(hint: Any, text: str | bytes) -> Any:
     """The inverse of `encode`; names of earlier versions are understood."""
     text = text if isinstance(text, str) else text.decode()
-    for old, new in _RENAMED.items():
-        text = text.replace(old, new)
+    if hint in _RENAMED:
+        text = text.replace(*_RENAMED[hint])
     return _adapter(hint).validate_json(text)
 
 

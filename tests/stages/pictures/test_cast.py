@@ -56,6 +56,7 @@ def test_each_member_is_bought_once_for_the_record_and_seen_by_every_clip(house:
     assert run.quote_micro == 2 * CLIP + 4 * PICTURE
     assert spent(house, run) == 2 * CLIP + 2 * PICTURE
     assert [asked.sources for asked in brush(house).made] == [(), ()]
+    assert all(who.looks in asked.prompt for who, asked in zip((KEEPER, LIGHTHOUSE), brush(house).made, strict=True))
     with house.services.store.read() as tx:
         sheets = {one.file for one in tx.purchases.find(kind="picture")}
     for bought in house.vendor().bought:
