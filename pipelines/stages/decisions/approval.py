@@ -132,8 +132,7 @@ def _plan_as_edited(services: Services, run: Run) -> Plan | None:
         raise InvalidOrder(problems)
     try:
         order, brought = intake.bring_all(services, order, wanted, run_id=run.id, account_id=run.account_id)
-        members = run.known_plan.cast
-        plan = plan_run.plan_order(services, replace(order, adapt=True, hooks=hooks), brought, members=members)
+        plan = plan_run.plan_again(services, run, replace(order, hooks=hooks), brought)
     except InvalidOrder as error:
         raise InvalidOrder(for_row(error.problems)) from error
     old = run.known_plan

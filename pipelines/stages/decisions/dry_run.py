@@ -56,8 +56,8 @@ def approving(
         if run.plan is None or run.status is not RunStatus.NEEDS_APPROVAL:
             return DecisionPreview(run_id, 0, _plan_of(run))
         found = scene_edits.edited(services, tx, run, edits)
-        charge = sum(scene.settings.charge_micro + scene.settings.speech_charge_micro for scene in found.scenes)
-        preview = _priced(services, tx, replace(run, ceiling_micro=None), found.due_micro, found.plan, charge)
+        alone = replace(run, ceiling_micro=None)
+        preview = _priced(services, tx, alone, found.due_micro, found.plan, found.charge_micro)
         refused = regenerate_scene.too_dear(found.shown_micro, at_most_micro)
         problems = (Problem("max_cost_usd", refused),) if refused else preview.problems
         preview = replace(preview, shown_micro=found.shown_micro, problems=problems)

@@ -40,6 +40,8 @@ class EditedScenes:
     plan: Plan
     scenes: Sequence[Scene]
     due_micro: int
+    charge_micro: int
+    """What an account is charged for that."""
     shown_micro: int
     """The same as the people of the run know it."""
 
@@ -51,16 +53,16 @@ def edited(services: Services, tx: Tx, run: Run, edits: Edits) -> EditedScenes:
     order = run.known_order
     wanted = [replace(scene_order(scene, shared=order.references), **edits.get(scene.number, {})) for scene in before]
     wanted, hooks = relettered(wanted)
-    plan = plan_run.plan_order(services, replace(order, adapt=True, hooks=hooks), wanted)
+    plan = plan_run.plan_again(services, run, replace(order, hooks=hooks), wanted)
     takes = repeats([planned.prompt or "" for planned in plan.scenes])
     scenes = [
         _as_planned(services, tx, run, scene, planned, take) if scene.number in edits else scene
         for scene, planned, take in zip(before, plan.scenes, takes, strict=True)
     ]
-    due = still_to_buy(tx, run, scenes, plan)
-    charge = sum(scene.settings.charge_micro + scene.settings.speech_charge_micro for scene in scenes)
+    then = replace(run, plan=plan)
+    due, charge = still_to_buy(tx, then, scenes, plan), still_to_charge(tx, then, scenes)
     shown = due if run.price_micro is None else services.prices.whole(charge)
-    return EditedScenes(plan=plan, scenes=scenes, due_micro=due, shown_micro=shown)
+    return EditedScenes(plan=plan, scenes=scenes, due_micro=due, charge_micro=charge, shown_micro=shown)
 
 
 def keep(services: Services, tx: Tx, who: Actor, run: Run, edits: Edits, at_most_micro: int | None) -> Run:

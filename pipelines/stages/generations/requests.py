@@ -201,9 +201,11 @@ def still_to_buy(tx: Tx, run: Run, scenes: Sequence[Scene], plan: Plan) -> int:
     return beside + sum(scene.settings.price_micro + scene.settings.softening_micro for scene in missing)
 
 
-def still_to_charge(tx: Tx, run: Run, *, without: Scene | None = None) -> int:
-    """What the run's account is charged for the clips and lines that it has not got yet; `without` that scene."""
-    scenes = tx.scenes.find(run_id=run.id)
+def still_to_charge(tx: Tx, run: Run, scenes: Sequence[Scene] | None = None, *, without: Scene | None = None) -> int:
+    """What the run's account is charged for the clips and lines that it has not got yet; `without` that scene. `scenes`
+    are those that it has, unless they are to be others.
+    """
+    scenes = tx.scenes.find(run_id=run.id) if scenes is None else scenes
     total = len(first_film(scenes))
     scenes = [scene for scene in scenes if without is None or scene.id != without.id]
     missing = _missing(tx, run, scenes, total)

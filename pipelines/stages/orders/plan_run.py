@@ -91,6 +91,15 @@ def plan_order(
     return services.prices.priced(plan, services.catalogue)
 
 
+def plan_again(services: Services, run: Run, order: Order, scenes: list[SceneOrder] | None) -> Plan:
+    """The plan of a run whose scenes were changed while it waits for approval: who comes back in its film, and what its
+    cards say in other languages, is known and partly bought already. Raises InvalidOrder.
+    """
+    known = run.known_plan
+    plan = plan_order(services, dataclasses.replace(order, adapt=True), scenes, members=known.cast)
+    return dataclasses.replace(plan, card_texts=known.card_texts)
+
+
 def _writing(services: Services, order: Order) -> int:
     """What the writing of the scenes may cost: twice where a word of the first answer may not be allowed."""
     brief = _brief(order)

@@ -86,6 +86,21 @@ def test_it_is_bought_and_shown_while_the_run_waits_for_approval(tmp_path: Path)
     assert (house.held(), house.balanced()) == (0, True)
 
 
+def test_scenes_that_are_changed_at_approval_keep_their_cast(tmp_path: Path) -> None:
+    house = built(tmp_path, approval_above_micro=0)
+    _, run = film(house)
+    house.settle()
+    with house.services.store.read() as tx:
+        first, _ = tx.scenes.find(run_id=run.id, order="number")
+    control.approve(house.services, run.id, "test", edits={1: {"prompt": f"{first.prompt} At dusk."}})
+    done = house.until(run.id, "done")
+    assert [len(bought.request.references) for bought in house.vendor().bought] == [2, 2]
+    assert done.known_plan.cast == (KEEPER, LIGHTHOUSE)
+    assert "was not used" not in " ".join(done.known_plan.warnings)
+    assert (len(brush(house).made), spent(house, done)) == (2, 2 * CLIP + 2 * PICTURE)
+    assert (house.held(), house.balanced()) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("errors", "paid", "seen"),
     [

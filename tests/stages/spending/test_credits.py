@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from pipelines.domain.customers.notices import USUAL, Endpoint
-from pipelines.domain.errors import InsufficientCredits, NotAllowed, Refused
+from pipelines.domain.errors import InsufficientCredits, NotAllowed, OverBudget, Refused
 from pipelines.domain.footage import PosterStyle
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
@@ -300,6 +300,24 @@ def test_a_poster_and_that_of_a_new_clip_are_charged_as_they_were_agreed(harness
     assert run.status is RunStatus.DONE
     assert 2 * (CLIP + picture) <= used(harness, run) <= 40 * CREDIT
     assert has(harness, account)[1] == 0
+    assert balanced(harness)
+
+
+def test_scenes_changed_at_approval_are_shown_with_all_that_is_charged_for_their_film(tmp_path: Path) -> None:
+    harness = StageHarness.build(tmp_path, prices=LIST, approval_above_micro=0)
+    account, edits = customer(harness, 100), {1: {"prompt": "a vixen"}}
+    scenes = (SceneOrder(prompt="a fox", seconds=4.0),)
+    wanted = Order(title="Fox", scenes=scenes, scene_count=1, poster_style=PosterStyle.DESIGNED)
+    run_id = accept.start(view(harness, account), StartRequest(source="rest", order=wanted)).run_id
+    harness.until(run_id, "needs_approval")
+    assert dry_run.going_on(harness.services, run_id).shown_micro == 24 * CREDIT
+    preview = dry_run.approving(harness.services, run_id, edits)
+    assert (preview.shown_micro, preview.terms and preview.terms.price_micro) == (24 * CREDIT, 24 * CREDIT)
+    with pytest.raises(OverBudget):
+        control.approve(harness.services, run_id, "me", edits=edits, at_most_micro=24 * CREDIT - 1)
+    control.approve(harness.services, run_id, "me", edits=edits, at_most_micro=24 * CREDIT)
+    assert (has(harness, account)[1], harness.run(run_id).price_micro) == (24 * CREDIT, 24 * CREDIT)
+    assert used(harness, harness.until(run_id, "done")) == 20 * CREDIT
     assert balanced(harness)
 
 
