@@ -1,7 +1,8 @@
 """Buying pictures: each is committed before it is asked for, asked for once, and kept before anything else happens.
 
-An answer that got lost counts as spent; there is one more try inside what was quoted. A film whose picture does not
-come is made without it, and its row says so.
+An answer that got lost counts as spent; there is one more try inside what was quoted. After a restore storage knows
+more than the database: what it has is not bought again. A film whose picture does not come is made without it, and its
+row says so.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pipelines.domain.planning.pictures import TRIES, PictureRequest
 from pipelines.domain.records import Purchase, Run
 from pipelines.ports import MediaInput, Tx, log_context
 from pipelines.stages.files import keep
-from pipelines.stages.generations import prompt_check
+from pipelines.stages.generations import prompt_check, restored
 from pipelines.stages.generations.submit import insist
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
@@ -46,7 +47,8 @@ def advance(services: Services, actor: Actor, purchase_id: str) -> None:
     bought = _settled(services, actor, run, bought)
     if bought.status is _G.PLANNED and run.status in HOLDING:
         try:
-            _buy(services, actor, run, bought)
+            if not _was_made_before(services, actor, run, bought):
+                _buy(services, actor, run, bought)
         except Busy:
             # A limit or a switch of ours, or a full disk: however long it takes, nothing is given up.
             raise
@@ -97,6 +99,25 @@ def _was_answered(services: Services, actor: Actor, run: Run, asked: Purchase) -
         return False
     insist(lambda: _commit(services, actor, run, asked, key, asked.reserve_micro))
     answer.unlink(missing_ok=True)
+    return True
+
+
+def _was_made_before(services: Services, actor: Actor, run: Run, planned: Purchase) -> bool:
+    """After a restore: whether the picture was bought after the backup. Its file is in storage; the money of then,
+    which the books have forgotten, counts now.
+    """
+    with services.store.read() as tx:
+        unknown = restored.unknown_of(tx, run, services.clock.now())
+    stored = list(services.media.list_prefix(_stem(run, planned))) if unknown is not None else []
+    if not stored:
+        return False
+    key = max(one.key for one in stored)
+    keep.use(services, run.id, [key])
+    asked = replace(planned, status=_G.SUBMITTING, tries=planned.tries + 1, intent_at=services.clock.now())
+    with services.store.write() as tx:
+        purchases.must_have_lease(tx, actor, planned.id)
+        if purchases.begin(tx, actor, run, planned, asked, TERMS):
+            _close_fetched(services, tx, actor, run, asked, key, asked.reserve_micro)
     return True
 
 
@@ -164,15 +185,22 @@ def _sources(services: Services, asked: PictureRequest) -> list[MediaInput]:
 def _key(run: Run, asked: Purchase) -> str:
     """Where the answer to one question is stored: who takes over after a death looks there before asking again."""
     moment = round((asked.intent_at or 0.0) * 1000)
-    folder = storage_folder("pictures", run.account_id)
-    return f"{folder}/{asked.fingerprint[:2]}/{asked.fingerprint[:32]}-{moment}.jpg"
+    return f"{_stem(run, asked)}{moment}.jpg"
+
+
+def _stem(run: Run, picture: Purchase) -> str:
+    """How the keys of all answers to one question begin; the newest has the greatest."""
+    return f"{storage_folder('pictures', run.account_id)}/{picture.fingerprint[:2]}/{picture.fingerprint[:32]}-"
 
 
 def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, key: str, cost: int) -> None:
     with services.store.write() as tx:
-        now = replace(actor, now=services.clock.now())
-        if purchases.close(tx, now, run, asked, TERMS, _G.FETCHED, cost, file=key, error=None):
-            credit_book.capture(tx, now.now, run, _charge(services, tx, run, asked, cost))
+        _close_fetched(services, tx, replace(actor, now=services.clock.now()), run, asked, key, cost)
+
+
+def _close_fetched(services: Services, tx: Tx, actor: Actor, run: Run, asked: Purchase, key: str, cost: int) -> None:
+    if purchases.close(tx, actor, run, asked, TERMS, _G.FETCHED, cost, file=key, error=None):
+        credit_book.capture(tx, actor.now, run, _charge(services, tx, run, asked, cost))
 
 
 def _charge(services: Services, tx: Tx, run: Run, asked: Purchase, cost: int) -> int:

@@ -13,13 +13,14 @@ from pipelines.database import SqlStore
 from pipelines.database.backup import back_up, restore
 from pipelines.domain.catalogue import Ability
 from pipelines.domain.errors import NotAllowed
+from pipelines.domain.footage import PosterStyle
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from pipelines.stages.recovery import after_restore
 from pipelines.stages.spending import ledger
-from pipelines.testing.fakes import ScriptedSpeech
+from pipelines.testing.fakes import ScriptedPictures, ScriptedSpeech
 from tests.stages.doubt_fixtures import doubtful_world, generations, order, problems
 from tests.stages.stage_fixtures import StageHarness
 
@@ -163,4 +164,28 @@ def test_a_line_that_was_spoken_after_the_backup_is_found_in_storage(tmp_path: P
         assert ledger.of_run(tx, run.id).spent == 400_000 + 10_000, "the money of then counts"
         (line,) = tx.purchases.find()
         assert [one.sound for one in tx.scenes.find(run_id=run_id)] == [line.file]
+    assert problems(back) == ()
+
+
+@pytest.mark.parametrize("planned_before", [True, False])
+def test_a_picture_that_was_made_after_the_backup_is_found_in_storage(tmp_path: Path, planned_before: bool) -> None:
+    harness = doubtful_world(tmp_path, Ability.LIST)
+    scene = SceneOrder(prompt="a lamp")
+    film = Order(title="Lumen", scenes=(scene,), scene_count=1, poster_style=PosterStyle.DESIGNED)
+    run_id = accept.start(harness.services, StartRequest(source="rest", order=film)).run_id
+    while planned_before and not generations(harness, run_id):
+        harness.step("runs", run_id)
+    backup = saved(harness, tmp_path)
+    harness.until(run_id, "done")
+    back = brought_back(harness, backup)
+    go_on(back)
+    run = back.until(run_id, "done")
+    pictures = cast("ScriptedPictures", back.services.pictures)
+    assert (len(pictures.made), back.bought) == (1, ["a lamp"])
+    with back.services.store.read() as tx:
+        assert ledger.of_run(tx, run.id).spent == 400_000 + 30_000, "the money of then counts"
+        (picture,) = tx.purchases.find()
+        assert picture.file is not None
+        assert tx.files.get(picture.file) is not None
+    assert "poster_typeset" in back.cuts(run)[0].extras
     assert problems(back) == ()
