@@ -115,6 +115,42 @@ def test_scenes_are_added_moved_and_removed_without_a_script(home: WebHarness) -
     assert 'name="scene"' in again
 
 
+def test_a_form_that_nobody_touched_orders_nothing_beside_the_film(home: WebHarness) -> None:
+    """A browser sends the first word of a list in which none is selected: there it stands for nothing."""
+    client = home.client
+    page = client.get("/new")
+    settings = re.sub(r"^.*<details", "", html(page), flags=re.DOTALL)
+    sent = {name: "" for name in re.findall(r'<select id="[^"]*" name="(\w+)"', settings)}
+    for name, more in re.findall(r'<select id="[^"]*" name="(\w+)"[^>]*>(.*?)</select>', settings, re.DOTALL):
+        listed = re.findall(r'<option value="([^"]*)"( selected)?', more)
+        sent[name] = next((value for value, selected in listed if selected), listed[0][0])
+    assert "music_mood" in sent
+    assert client.post("/new", data=form(page, **FILM, **sent, do="start", most="1.2")).status_code == 303
+    plain = client.post("/new", data=form(client.get("/new"), **FILM, do="start", most="1.2"))
+    assert plain.status_code == 303
+    touched, untouched = home.runs()
+    assert touched.known_order == untouched.known_order
+
+
+def test_the_language_of_the_texts_is_chosen_and_comes_first_whatever_the_page_lists_first(home: WebHarness) -> None:
+    client = home.client
+    wish = form(client.get("/new"), **FILM, captions="Burned", title_card="Guten Morgen", do="start", most="2")
+
+    def order(*languages: str) -> Any:
+        return client.post("/new", data=MultiDict([*wish.items(), *(("languages", one) for one in languages)]))
+
+    unsaid = order("", "en", "de")
+    assert (unsaid.status_code, home.runs()) == (422, [])
+    assert '<a href="#f-languages">Choose the language that the video is written in.</a>' in html(unsaid)
+    assert re.findall(r'value="(\w+)" checked> (\w+)', html(unsaid))[-2:] == [("en", "English"), ("de", "German")]
+    order("de", "en", "de")
+    (run,) = home.runs()
+    assert run.known_order.languages == ("de", "en")
+    again = html(client.get(f"/new?from={run.id}"))
+    assert '<option value="de" selected>German</option>' in again
+    assert 'name="languages" value="en" checked' in again
+
+
 @pytest.mark.parametrize("model", ["local/animatic", "sora/sora-2", "sora/sora-2-pro"])
 def test_whatever_can_be_chosen_can_be_made_and_the_rest_says_why_not(home: WebHarness, model: str) -> None:
     """With all else as it stands."""

@@ -81,6 +81,8 @@ class Field:
         kinds: Mapping[type, str] = {Text: "text", Number: "number", Seconds: "number", Percent: "number"}
         more: Mapping[type, str] = {Money: "number", Files: "text", Box: "tick", Choice: "choice", ModelName: "text"}
         kind = self.item.kind
+        if self.item.name == "languages":
+            return "languages"
         if isinstance(kind, Choice) and kind.several:
             return "ticks"
         if isinstance(kind, Text | Files) and (getattr(kind, "lines", False) or getattr(kind, "several", False)):
@@ -275,6 +277,9 @@ def _must_say_something(form: MultiDict[str, str], order: Order) -> None:
         raise InvalidOrder([Problem("scenes", "Write at least one scene.")])
     if form.get("kind") != SCENES and not order.master_prompt:
         raise InvalidOrder([Problem("master_prompt", "Write what the video is about.")])
+    if order.languages and not form.get("languages"):
+        # What is ticked has the order of the page: which of them is translated from, it cannot say.
+        raise InvalidOrder([Problem("languages", "Choose the language that the video is written in.")])
 
 
 def _refusal(order: Order, found: Estimate) -> str | None:
@@ -319,7 +324,7 @@ def _typed(item: Input, form: MultiDict[str, str]) -> Any:
         case Box():
             return True if name in form else None
         case Choice(several=True):
-            return [word for word in form.getlist(name) if word] or None
+            return list(dict.fromkeys(word for word in form.getlist(name) if word)) or None
         case Files(several=True):
             return text.split() or None
         case Number(whole=True):
@@ -366,7 +371,8 @@ def _options(item: Input, order: Order) -> list[tuple[str, str, str | None]]:
     if not isinstance(kind, Choice):
         return []
     if item.name not in FITTED:
-        return [(word, word, None) for word in kind.words]
+        nothing = [] if kind.several or item.default is not None else [("", "None", None)]
+        return [*nothing, *((word, word, None) for word in kind.words)]
     return [(word, word, _why_not(order, **{item.name: word})) for word in kind.words]
 
 
