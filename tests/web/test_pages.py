@@ -18,6 +18,7 @@ from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.security import api_keys, links
 from pipelines.security.secret_keys import SecretKeys
 from pipelines.stages.orders import plan_run
+from pipelines.stages.review import shares
 from tests.web.web_fixtures import BASE, BEARER, KEY, OUTSIDE, RECORD, WebHarness
 from webapp.pages.filters import usd, usd_enough
 from webapp.pages.runs import MOST_RUNS
@@ -198,6 +199,26 @@ def test_a_page_shows_film_scenes_cost_and_history(harness: WebHarness) -> None:
     assert "A fox walks through dew." in page
     assert "Finished." in page
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+
+
+def test_more_films_than_can_be_looked_over_are_folded_by_language(harness: WebHarness) -> None:
+    """On the page of the run and on that of a reviewer: the first language is seen, the others are named."""
+    first = harness.finished()
+    shapes = ("16:9", "9:16", "1:1", "4:5")
+    places = [(language, shape) for language in ("en", "ar") for shape in shapes]
+    harness.change("cuts", first.id, language="en")
+    more = [replace(first, id=f"cut_{n}", token=f"film_{n}" * 6, language=of, format=shape)
+            for n, (of, shape) in enumerate(places[1:])]
+    harness.put(*more)
+    page = html(harness.client.get(f"/runs/run_finished?t={token('run', 'run_finished')}"))
+    assert re.findall(r"<h2>(English) <span class=\"soft\">(.*?)</span>", page) == [("English", "4 of 8 films")]
+    seen, folded = page.split('<details class="more"><summary><strong>Arabic</strong>')
+    assert (seen.count('preload="metadata"'), folded.count('preload="none"')) == (4, 4)
+    share = shares.create(harness.services, "run_finished", "Ann")
+    shown = html(harness.client.get(f"/s/{share.token}"))
+    seen, folded = shown.split('<details class="more"><summary><strong>Arabic</strong>')
+    assert (seen.count(", English"), folded.count(", Arabic")) == (4, 4)
+    assert set(re.findall(r'id="film-(\d)"', shown)) == set(re.findall(r"/film/(\d)", shown)) == set("12345678")
 
 
 def test_what_people_write_cannot_become_code(harness: WebHarness) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -12,6 +13,7 @@ from markupsafe import Markup, escape
 from pipelines.domain.languages import LANGUAGES
 from pipelines.domain.lifecycle import AIRTABLE_STATUS, MOVING, RunStatus
 from pipelines.domain.money import show, show_enough, to_micro
+from pipelines.domain.records import Cut
 from pipelines.domain.stored_files import FileKind
 from pipelines.domain.times import iso
 from webapp.context import settings
@@ -20,6 +22,8 @@ _TONES = {"done": "good", "needs_approval": "warn", "needs_attention": "warn", "
 _SCENE_TONES = {"Done": "good", "Refused": "warn", "Failed": "bad", "Stale": "warn"}
 _KIB = 1024
 _MINUTE = 60
+MOST_OPEN = 6
+"""So many films of one run are listed without folding any."""
 _EXTRAS = {"contact_sheet": "Contact sheet", "preview": "Preview", "srt": "Subtitles (SRT)", "vtt": "Subtitles (VTT)"}
 _FILE_KINDS = {
     FileKind.CLIP: "Clips",
@@ -111,6 +115,21 @@ def language(tag: str) -> str:
     return LANGUAGES[tag].name if tag in LANGUAGES else tag
 
 
+def folded(films: Sequence[Cut | Mapping[str, Any]]) -> list[tuple[str, list[Cut | Mapping[str, Any]]]]:
+    """Films as a page lists them: a few without a name; more by the names of their languages, or else of their hooks,
+    so that the first ones are seen and the others unfolded.
+    """
+
+    def of(film: Cut | Mapping[str, Any], name: str) -> str:
+        return (film[name] if isinstance(film, Mapping) else getattr(film, name)) or ""
+
+    if len(films) <= MOST_OPEN:
+        return [("", list(films))] if films else []
+    by_language = len({of(film, "language") for film in films}) > 1
+    named = [language(of(film, "language")) if by_language else f"Hook {of(film, 'hook')}" for film in films]
+    return [(name, [film for film, its in zip(films, named, strict=True) if its == name]) for name in dict.fromkeys(named)]
+
+
 def extra_word(name: str) -> str:
     """What an extra file is called."""
     return _EXTRAS.get(name, name.replace("_", " ").capitalize())
@@ -158,6 +177,7 @@ def register(app: Flask) -> None:
         tone,
         status_word,
         scene_tone,
+        folded,
         extra_word,
         language,
         file_kind,
