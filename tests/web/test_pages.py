@@ -207,8 +207,10 @@ def test_more_films_than_can_be_looked_over_are_folded_by_language(harness: WebH
     shapes = ("16:9", "9:16", "1:1", "4:5")
     places = [(language, shape) for language in ("en", "ar") for shape in shapes]
     harness.change("cuts", first.id, language="en")
-    more = [replace(first, id=f"cut_{n}", token=f"film_{n}" * 6, language=of, format=shape)
-            for n, (of, shape) in enumerate(places[1:])]
+    more = [
+        replace(first, id=f"cut_{n}", token=f"film_{n}" * 6, language=of, format=shape)
+        for n, (of, shape) in enumerate(places[1:])
+    ]
     harness.put(*more)
     page = html(harness.client.get(f"/runs/run_finished?t={token('run', 'run_finished')}"))
     assert re.findall(r"<h2>(English) <span class=\"soft\">(.*?)</span>", page) == [("English", "4 of 8 films")]
@@ -408,6 +410,20 @@ def test_money_in_doubt_is_decided_on_the_page(harness: WebHarness) -> None:
     assert generation.status == GenerationStatus.UNKNOWN
     client.post(f"/runs/run_x/generations/gen_1/decide{link}", data=form(page, choice="cancel"))
     assert harness.run("run_x").status == RunStatus.CANCELLED
+
+
+def test_counting_a_lost_request_as_spent_names_what_the_new_clip_costs(sora: WebHarness) -> None:
+    """As the API says it of the same choice."""
+    sora.change("runs", "run_finished", status=RunStatus.NEEDS_ATTENTION)
+    settings = replace(sora.scene("run_finished").settings, price_micro=404_000)
+    sora.change("scenes", "scene_run_finished_1", clip_id=None, status=SceneStatus.GENERATING, settings=settings)
+    sora.put(sora.generation("run_finished", status=GenerationStatus.UNKNOWN, provider_id=None, reserve_micro=404_000))
+    asked = {"choice": "write_off", "dry_run": True}
+    dry: Any = sora.client.post("/api/generations/gen_1/decide", json=asked).json
+    assert dry["quote_usd"] == 0.404
+    page = html(sora.client.get("/runs/run_finished"))
+    assert "Count it as spent and make the scene again — up to $0.41</button>" in page
+    assert "Wait and look again</button>" in page
 
 
 def test_a_link_to_a_run_with_money_in_doubt_leads_to_the_sign_in(harness: WebHarness) -> None:

@@ -127,7 +127,9 @@ def folded(films: Sequence[Cut | Mapping[str, Any]]) -> list[tuple[str, list[Cut
         return [("", list(films))] if films else []
     by_language = len({of(film, "language") for film in films}) > 1
     named = [language(of(film, "language")) if by_language else f"Hook {of(film, 'hook')}" for film in films]
-    return [(name, [film for film, its in zip(films, named, strict=True) if its == name]) for name in dict.fromkeys(named)]
+    return [
+        (name, [film for film, its in zip(films, named, strict=True) if its == name]) for name in dict.fromkeys(named)
+    ]
 
 
 def extra_word(name: str) -> str:

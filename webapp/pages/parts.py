@@ -45,6 +45,7 @@ def run_parts(run_id: str) -> tuple[dict[str, Any], dict[str, Part]]:
     may = actor().may("trigger")
     models = [model for model in catalogue().models if model.configured and model.warning is None] if may else []
     shared = {"run": run, "person_may_act": may, "models": models, "going_on_usd": _going_on(run) if may else None}
+    shared["written_off_usd"] = _written_off(run) if may else {}
     again = _prices(run, [model.id for model in models]) if may and "regenerate" in run["actions"] else {}
     made = {name: part(name, **shared) for name in ("head", "decide", "film", "versions", "costs")}
     made["history"] = part("history", **shared, history=_history(run))
@@ -81,6 +82,12 @@ def _going_on(run: dict[str, Any]) -> float | None:
     if not {"approve", "retry"} & set(run["actions"]) or not run["scenes"]:
         return None
     return dollars(dry_run.going_on(services(), run["run_id"]).shown_micro)
+
+
+def _written_off(run: dict[str, Any]) -> dict[str, float]:
+    """What is bought at most by counting a request in doubt as spent, in dollars, by the request."""
+    asked = [choice["generation_id"] for choice in run["choices"]]
+    return {each: dollars(dry_run.decision(services(), each, "write_off").price_micro) for each in asked}
 
 
 def _prices(run: dict[str, Any], models: Sequence[str]) -> dict[int, dict[str, float]]:
