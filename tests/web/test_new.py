@@ -120,7 +120,7 @@ def test_a_form_that_nobody_touched_orders_nothing_beside_the_film(home: WebHarn
     client = home.client
     page = client.get("/new")
     settings = re.sub(r"^.*<details", "", html(page), flags=re.DOTALL)
-    sent = {name: "" for name in re.findall(r'<select id="[^"]*" name="(\w+)"', settings)}
+    sent = dict.fromkeys(re.findall(r'<select id="[^"]*" name="(\w+)"', settings), "")
     for name, more in re.findall(r'<select id="[^"]*" name="(\w+)"[^>]*>(.*?)</select>', settings, re.DOTALL):
         listed = re.findall(r'<option value="([^"]*)"( selected)?', more)
         sent[name] = next((value for value, selected in listed if selected), listed[0][0])
