@@ -71,6 +71,6 @@ def test_what_is_no_search_is_said(home: WebHarness, query: str) -> None:
 
 def test_the_command_line_finds_as_well(home: WebHarness) -> None:
     run_id = _ordered(home, title="Spring Sale", master_prompt="A fox")
-    found = home.app.test_cli_runner().invoke(args=["runs", "find", "sale", "FOX", "--json"])
+    found = home.app.test_cli_runner().invoke(args=["search", "sale", "FOX", "--json"])
     assert found.exit_code == 0, found.output
     assert [one["run"]["run_id"] for one in json.loads(found.output)] == [run_id]

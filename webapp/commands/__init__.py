@@ -25,6 +25,7 @@ def register(app: Flask) -> None:
     of_modules = [
         *(module.group for module in groups),
         runs.of_records,
+        runs.search,
         airtable.of_brands,
         doctor.command,
         database.recover,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from flask.cli import with_appcontext
 
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunStatus
@@ -17,6 +18,7 @@ from pipelines.stages.files import revocations
 from pipelines.stages.files.erase import erase
 from pipelines.stages.files.revocations import Revoked
 from pipelines.stages.views import run_view
+from webapp.access.rules import attach
 from webapp.api.fields import RECORD_ID
 from webapp.commands.airtable import chosen
 from webapp.commands.output import ACTOR, OPERATORS, Group, as_json, print_table, reports_errors, show
@@ -50,20 +52,6 @@ def list_(record: str | None, statuses: tuple[str, ...], limit: int, *, json_: b
     ]
     columns = ("run", "status", "done", "spent", "quote", "title")
     show(runs, json_=json_, table=lambda: print_table(columns, rows, empty="No runs."))
-
-
-@group.command("find")
-@click.argument("words", nargs=-1, required=True)
-@click.option("--limit", default=20, type=click.IntRange(1, 100), show_default=True)
-@as_json
-@reports_errors
-def find(words: tuple[str, ...], limit: int, *, json_: bool) -> None:
-    """The newest runs that have all these words: in title, record id, prompts, captions or narrations."""
-    found, _ = run_view.find(services(), " ".join(words), limit=limit)
-    rows = [
-        [one["run"]["run_id"], one["run"]["status"], ", ".join(one["found_in"]), one["run"]["title"]] for one in found
-    ]
-    show(found, json_=json_, table=lambda: print_table(("run", "status", "found in", "title"), rows, empty="Nothing."))
 
 
 @group.command("show")
@@ -228,6 +216,22 @@ def revoke(run_id: str, *, json_: bool) -> None:
     for cut_id in cuts:
         revocations.note(core, Revoked.FILM, cut_id, revoked_at=core.clock.now())
     show({"revoked": cuts}, json_=json_, table=lambda: click.echo(f"{len(cuts)} links are revoked."))
+
+
+@click.command("search")
+@click.argument("words", nargs=-1, required=True)
+@click.option("--limit", default=20, type=click.IntRange(1, 100), show_default=True)
+@as_json
+@with_appcontext
+@attach(OPERATORS)
+@reports_errors
+def search(words: tuple[str, ...], limit: int, *, json_: bool) -> None:
+    """The newest runs that have all these words: in title, record id, prompts, captions or narrations."""
+    found, _ = run_view.find(services(), " ".join(words), limit=limit)
+    rows = [
+        [one["run"]["run_id"], one["run"]["status"], ", ".join(one["found_in"]), one["run"]["title"]] for one in found
+    ]
+    show(found, json_=json_, table=lambda: print_table(("run", "status", "found in", "title"), rows, empty="Nothing."))
 
 
 of_records = Group("records", OPERATORS, help="What is kept of a row of Airtable.")
