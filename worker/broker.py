@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import shutil
@@ -12,6 +13,8 @@ from pipelines.domain.errors import NotConfigured
 logger = logging.getLogger(__name__)
 
 MEMORY = "64mb"
+LOCK = ".lock"
+"""Beside the socket; held by whoever serves it, as long as that process lives and however it ends."""
 
 
 def binary() -> str:
@@ -29,8 +32,12 @@ def binary() -> str:
 
 
 def serve(socket: Path) -> None:
-    """Become the broker. The supervisor starts it again when it dies; its data may die with it."""
+    """Become the broker. The supervisor starts it again when it dies; its data may die with it. While another worker
+    service on the same VAR_DIR serves this socket, its broker is the one of both, and this process stands by.
+    """
     socket.parent.mkdir(parents=True, exist_ok=True)
+    _acquire(socket.with_name(socket.name + LOCK))
+    # What is there now was left by a process that was killed.
     socket.unlink(missing_ok=True)
     options = {
         "--port": "0",
@@ -45,3 +52,18 @@ def serve(socket: Path) -> None:
     arguments = [word for pair in options.items() for word in pair]
     program = binary()
     os.execv(program, [program, *arguments])  # noqa: S606 - becomes the broker: one process less to watch
+
+
+def _acquire(lock: Path) -> None:
+    """Wait until nobody else holds it. It stays ours over `exec`, and the kernel gives it back."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    os.set_inheritable(descriptor, True)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        logger.warning(
+            "another worker service on %s runs the embedded broker: both use it, and this one takes it over when that "
+            "ends. Set REDIS_URL where several worker services are wanted, or stop one of them",
+            lock.parent,
+        )
+        fcntl.flock(descriptor, fcntl.LOCK_EX)

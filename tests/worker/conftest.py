@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from pipelines import queueing
 from pipelines.bootstrap import build_services
 from pipelines.settings import Settings, load_settings
 from pipelines.stages.kernel.services import Services
+from tests.web.web_fixtures import KEYS
 from tools.stack import ROOT, until
+
+KINDS = ("broker", "pump", "steps", "media")
 
 
 @dataclass
@@ -34,8 +38,7 @@ class WorkerService:
 
     def await_up(self) -> None:
         """Until every process has shown a heartbeat."""
-        kinds = ("broker", "pump", "steps", "media")
-        until(lambda: all(self.pids(kind) for kind in kinds), "all processes of the worker service")
+        until(lambda: all(self.pids(kind) for kind in KINDS), "all processes of the worker service")
 
 
 @pytest.fixture
@@ -55,16 +58,24 @@ def broker(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def worker(tmp_path: Path) -> Iterator[WorkerService]:
+    with worker_service(tmp_path) as service:
+        yield service
+
+
+@contextmanager
+def worker_service(folder: Path, name: str = "worker") -> Iterator[WorkerService]:
+    """A worker service that is up. Several may work in one folder."""
     environ = {
-        "VAR_DIR": str(tmp_path / "var"),
-        "DATABASE_URL": f"sqlite:///{tmp_path}/var/truth.db",
-        "STORAGE_URL": f"file:{tmp_path}/var/media",
+        "VAR_DIR": str(folder / "var"),
+        "DATABASE_URL": f"sqlite:///{folder}/var/truth.db",
+        "STORAGE_URL": f"file:{folder}/var/media",
         "WORKERS": "1",
+        "API_KEYS": KEYS,
     }
-    settings = load_settings(environ, root=tmp_path)
+    settings = load_settings(environ, root=folder)
     services = build_services(settings)
     services.store.migrate()
-    log = tmp_path / "worker.log"
+    log = folder / f"{name}.log"
     command = [sys.executable, "-m", "worker"]
     inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     with log.open("wb") as out:
@@ -76,6 +87,6 @@ def worker(tmp_path: Path) -> Iterator[WorkerService]:
     finally:
         process.kill()
         process.wait()
-        for kind in ("broker", "pump", "steps", "media"):
+        for kind in KINDS:
             for pid in service.pids(kind):
                 subprocess.run(["kill", "-9", str(pid)], check=False, capture_output=True)
