@@ -14,20 +14,17 @@ from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import NotConfigured
-from pipelines.domain.keys import storage_folder
 from pipelines.domain.orders.checks import usable
 from pipelines.domain.planning.price_list import PriceList
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import RESTORED
-from pipelines.domain.state.action_link import ActionLink
-from pipelines.ports import Clock, CrashPoints, FilmEditor, Hints, MediaStore, Providers, Store
+from pipelines.ports import Clock, CrashPoints, FilmEditor, Hints, Providers, Store
 from pipelines.queueing import NoHints, RqHints, socket_url
-from pipelines.security import links
 from pipelines.security.secret_keys import SecretKeys
+from pipelines.security.signed_links import SignedLinks
 from pipelines.settings import Origin, Settings
 from pipelines.settings.values import database_url
 from pipelines.stages.base_rows.airtable_calls import CallCounter
@@ -83,84 +80,6 @@ class TraceCrashPoints:
     def reach(self, name: str, **ids: str) -> None:
         """Log where we are."""
         logger.debug("point %s %s", name, ids)
-
-
-@dataclass(frozen=True, slots=True)
-class SignedLinks:
-    """ports.Links on the deployment's public address."""
-
-    base: str
-    keys: Callable[[], SecretKeys]
-    providers_reach_us: bool
-    clock: Clock
-
-    def media(self, key: str, filename: str, ttl_s: float, fetch_id: str | None = None) -> str:
-        """A signed link to a file in storage, served by the web process."""
-        token = links.sign_media(self.keys(), key, self.clock.now() + ttl_s, fetch_id)
-        return f"{self.base}/media/{token}/{quote(filename)}"
-
-    def page(self, *, run_id: str) -> str:
-        """A signed link that opens exactly one run."""
-        return f"{self.base}/runs/{run_id}?t={links.sign_page(self.keys(), 'run', run_id)}"
-
-    def row_page(self, base_id: str, record_id: str, handed_over_at: float) -> str:
-        """A signed link that opens exactly one row, in this base and in no copy of it."""
-        token = links.sign_page(self.keys(), "record", links.row_subject(base_id, record_id, handed_over_at))
-        return f"{self.base}/r/{record_id}?t={token}"
-
-    def action(self, link: ActionLink) -> str:
-        """A signed link that does one act, once, within a week."""
-        return f"{self.base}/decide?t={links.sign_action(self.keys(), link, self.clock.now() + 7 * DAY_S)}"
-
-    def video(self, token: str) -> str:
-        """The permanent link to a cut."""
-        return f"{self.base}/v/{token}"
-
-    def pack(self, token: str) -> str:
-        """The permanent link to the page of a pack."""
-        return f"{self.base}/v/{token}/pack"
-
-    def callback(self, provider: str, token: str) -> str | None:
-        """Where a provider may call back about one generation."""
-        return f"{self.base}/api/webhook/{provider}/{token}" if self.providers_reach_us else None
-
-
-@dataclass(frozen=True, slots=True)
-class GuardedIntake:
-    """ports.Intake: files from outside, through the guard."""
-
-    media: MediaStore
-    work: Path
-    of_base: frozenset[Origin]
-    """Airtable's own servers where they are inside: for its attachments alone, not for what anybody names."""
-
-    def bring(self, url: str, *, of_base: bool = False, account_id: str | None = None) -> str:
-        """Download into storage; the key follows from the content. What is a key already stays one."""
-        if "://" not in url:
-            return url
-        from pipelines.net.download import download
-        from pipelines.net.kinds import picture_suffix
-
-        dest = self.work / "intake" / hashlib.sha256(url.encode()).hexdigest()[:32]
-        dest.parent.mkdir(parents=True, exist_ok=True)
-        trusted = self.of_base if of_base else frozenset[Origin]()
-        got = download(url, dest, trusted=trusted, max_bytes=INTAKE_LIMIT)
-        named = SUFFIXES.get(got.content_type or "", Path(url.split("?", maxsplit=1)[0]).suffix[:6].lower() or ".bin")
-        suffix = picture_suffix(got.path) or (".bin" if named in PICTURES else named)
-        key = f"{storage_folder('inputs', account_id)}/{got.sha256[:2]}/{got.sha256}{suffix}"
-        self.media.put_file(got.path, key, PICTURES.get(suffix, got.content_type or "application/octet-stream"))
-        got.path.unlink(missing_ok=True)
-        return key
-
-
-INTAKE_LIMIT = 50 * 1024 * 1024
-PICTURES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
-SUFFIXES = {
-    **{content_type: suffix for suffix, content_type in PICTURES.items()},
-    "audio/mpeg": ".mp3",
-    "audio/mp4": ".m4a",
-    "audio/wav": ".wav",
-}
 
 
 def policy_of(settings: Settings, catalogue: Mapping[str, CatalogueModel], providers: Providers, today: date) -> Policy:
@@ -323,12 +242,11 @@ def build_services(
     from pipelines.imaging import build_pictures
     from pipelines.net import telemetry
     from pipelines.net.issuer import PublishedIssuer
-    from pipelines.payments import build_payment_events, build_payments
-    from pipelines.providers.catalogue import load_catalogue
-    from pipelines.providers.registry import build_providers
+    from pipelines.payments import build_payments
+    from pipelines.providers import build_providers, load_catalogue
     from pipelines.security.film_signature import build_signer
     from pipelines.speech import build_speech
-    from pipelines.storage import build_store
+    from pipelines.storage import GuardedIntake, build_store
     from pipelines.webhook_sender import WebhookSender
     from pipelines.writers import build_moderator, build_prompt_check, build_writer
 
@@ -343,7 +261,6 @@ def build_services(
     work = settings.var / "work"
     keys = cache(lambda: secret_keys(settings, store))
     airtable = connect(settings, store, clock, on_call=CallCounter(store, clock))
-    payments = build_payments(settings)
     return Services(
         owner=owner or f"{socket.gethostname()}-{os.getpid()}",
         policy=policy,
@@ -367,9 +284,7 @@ def build_services(
         editor=editor,
         notices=WebhookSender(keys, settings.trusted_origins["webhooks"]),
         work=work,
-        facilitator=payments.facilitator,
-        chain=payments.chain,
-        payment_events=build_payment_events(settings),
+        payments=build_payments(settings),
         prompt_check=build_prompt_check(settings),
         signer=build_signer(settings),
     )

@@ -6,36 +6,20 @@ The only room that imports `x402`, and only once somebody asks to pay where the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from pipelines.ports import Chain, Facilitator, PaymentEvents
+from pipelines.ports import PaymentEvents, Payments
 from pipelines.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from pipelines.payments.cdp import CdpKey
 
 
-class Payments(NamedTuple):
-    """Both ends; None where the operator did not name them."""
-
-    facilitator: Facilitator | None
-    chain: Chain | None
-
-
-def build_payment_events(settings: Settings) -> PaymentEvents | None:
-    """What STRIPE_API_KEY sets up; connects to nothing."""
-    if settings.stripe_api_key is None:
-        return None
-    from pipelines.payments.stripe_events import StripeEvents
-
-    key = settings.stripe_api_key.get_secret_value()
-    return StripeEvents(settings.stripe_base_url, key, settings.trusted_origins["stripe"])
-
-
 def build_payments(settings: Settings) -> Payments:
-    """What X402_PAY_TO and X402_RPC_URL set up; connects to nothing."""
+    """What STRIPE_API_KEY, X402_PAY_TO and X402_RPC_URL set up; connects to nothing."""
+    events = _events(settings)
     if settings.x402_pay_to is None:
-        return Payments(None, None)
+        return Payments(events=events)
     from pipelines.payments.chain import JsonRpcChain
     from pipelines.payments.facilitator import X402Facilitator
 
@@ -45,7 +29,16 @@ def build_payments(settings: Settings) -> Payments:
         chain = JsonRpcChain(settings.x402_rpc_url, settings.token, settings.x402_pay_to, trusted)
     key = _key(settings)
     facilitator = X402Facilitator(settings.x402_facilitator, settings.token, settings.x402_pay_to, trusted, key)
-    return Payments(facilitator, chain)
+    return Payments(facilitator=facilitator, chain=chain, events=events)
+
+
+def _events(settings: Settings) -> PaymentEvents | None:
+    if settings.stripe_api_key is None:
+        return None
+    from pipelines.payments.stripe_events import StripeEvents
+
+    key = settings.stripe_api_key.get_secret_value()
+    return StripeEvents(settings.stripe_base_url, key, settings.trusted_origins["stripe"])
 
 
 def _key(settings: Settings) -> CdpKey | None:

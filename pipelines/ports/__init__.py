@@ -31,6 +31,7 @@ from pipelines.ports.payments import (
     Facilitator,
     Outcome,
     PaymentEvents,
+    Payments,
     Settlement,
     Transfer,
 )
@@ -94,6 +95,7 @@ __all__ = [
     "NoticeSender",
     "Outcome",
     "PaymentEvents",
+    "Payments",
     "Pictures",
     "PromptCheck",
     "Providers",

@@ -95,3 +95,15 @@ class PaymentEvents(Protocol):
 
     def between(self, since: float, until: float, types: Sequence[str]) -> list[dict[str, Any]]:
         """The events of these types of that time, the oldest first. Raises NotConfigured and Unavailable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payments:
+    """How accounts pay, as far as the operator has set it up."""
+
+    facilitator: Facilitator | None = None
+    """None where no payments for single calls are taken."""
+    chain: Chain | None = None
+    """None where payments that got lost are left to a person."""
+    events: PaymentEvents | None = None
+    """What Stripe remembers; None without a key for it."""

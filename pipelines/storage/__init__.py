@@ -4,9 +4,10 @@ from pipelines.ports import MediaStore, Stored
 from pipelines.settings import Settings
 from pipelines.storage.bucket import BucketStore
 from pipelines.storage.files import FileStore
+from pipelines.storage.intake import GuardedIntake
 from pipelines.storage.keys import content_key
 
-__all__ = ["BucketStore", "FileStore", "MediaStore", "Stored", "build_store", "content_key"]
+__all__ = ["BucketStore", "FileStore", "GuardedIntake", "MediaStore", "Stored", "build_store", "content_key"]
 
 
 def build_store(settings: Settings) -> MediaStore:

@@ -29,6 +29,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import AccountStatus, Kind, Payment, PaymentStatus
 from pipelines.domain.recovery.crash_points import CRASH_POINTS
 from pipelines.payments import build_payments
+from pipelines.ports import Payments
 from pipelines.sandbox.app import Sandbox
 from pipelines.sandbox.x402.signatures import Wallet, authorization_hash, signer_of
 from pipelines.settings import SettingsError, load_settings
@@ -471,7 +472,7 @@ def test_without_a_wallet_nothing_is_different(tmp_path: Path) -> None:
         answer = harness.client.post(PATH, json=BODY, headers={"PAYMENT-SIGNATURE": "e30="})
         assert answer.status_code == 401
         assert "PAYMENT-REQUIRED" not in answer.headers
-        assert (harness.services.facilitator, harness.services.chain) == (None, None)
+        assert harness.services.payments == Payments()
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ec"])

@@ -1,18 +1,22 @@
-"""No module takes part in an import circle, and no folder is a crowd."""
+"""No module takes part in an import circle, no folder is a crowd, and no function is long."""
 
 from __future__ import annotations
 
 import ast
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("rooms")
+
 ROOT = Path(__file__).parents[2]
 ROOTS = ("pipelines", "webapp", "worker", "tools")
 MOST = 12
+LONGEST = 60
 CROWDS = {
     "pipelines/providers": "a catalogue of equals: one module per provider",
     "pipelines/database/migrations/versions": "one module per migration, in order of time",
@@ -31,9 +35,15 @@ def _name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a module, read once for all tests."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
 def imports_of(name: str, path: Path, known: Mapping[str, Path]) -> set[str]:
     """What a module imports of ours, wherever in it and for whatever reason: in functions and for types as well."""
-    found = {target for node in ast.walk(ast.parse(path.read_text())) for target in _targets(node, known)}
+    found = {target for node in nodes_of(path) for target in _targets(node, known)}
     return found - {name}
 
 
@@ -85,3 +95,15 @@ def test_no_folder_is_a_crowd() -> None:
 
 def test_every_excuse_is_for_a_folder_that_exists() -> None:
     assert [folder for folder in CROWDS if not (ROOT / folder).is_dir()] == []
+
+
+def test_no_function_is_long() -> None:
+    """Migrations aside: what a table once was is one list, and nobody changes it any more."""
+    paths = [path for path in modules_of(ROOT).values() if "migrations" not in path.parts]
+    lengths = {
+        f"{path.relative_to(ROOT)}: {node.name}": (node.end_lineno or node.lineno) - node.lineno + 1
+        for path in paths
+        for node in nodes_of(path)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}

@@ -80,7 +80,7 @@ def _is_api() -> bool:
 def _pays() -> bool:
     """Whether nobody's key is shown where one call can be paid for: there is no actor then, and nothing but that."""
     shown = "Authorization" in request.headers or SECOND_HEADER in request.headers
-    return not shown and services().facilitator is not None and opened() is None
+    return not shown and services().payments.facilitator is not None and opened() is None
 
 
 def _program() -> Actor:

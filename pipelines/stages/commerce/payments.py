@@ -53,7 +53,7 @@ def refuse(services: Services, payment: Payment, reason: str | None) -> None:
     with services.store.write() as tx:
         current = tx.payments.get(payment.id, lock=True)
         if current is not None and current.status in OPEN:
-            later = payment.valid_before + LATE_S if services.chain else None
+            later = payment.valid_before + LATE_S if services.payments.chain else None
             actor = Actor(X402, services.clock.now())
             _become(tx, actor, current, PaymentStatus.FAILED, reason=reason, next_at=later)
 
@@ -78,10 +78,10 @@ def advance(services: Services, actor: Actor, payment_id: str) -> None:
         payment = tx.payments.get(payment_id)
     if payment is None or payment.status not in (*OPEN, PaymentStatus.FAILED):
         return
-    if services.chain is None:
+    if services.payments.chain is None:
         _doubt(services, actor, payment, "X402_RPC_URL names no server that knows the chain")
         return
-    found = services.chain.look(
+    found = services.payments.chain.look(
         payer=payment.payer,
         nonce=payment.nonce,
         amount_micro=payment.amount_micro,
@@ -153,9 +153,9 @@ def unknown(services: Services, since: float, until: float) -> tuple[Transfer, .
     """What came in on the chain in that time, and has neither a payment nor a lot here: its order is lost with
     the database of before, and its payer is owed the money or a film. Raises Unavailable.
     """
-    if services.chain is None:
+    if services.payments.chain is None:
         return ()
-    came = services.chain.received(since - EARLY_S, until + LATE_S)
+    came = services.payments.chain.received(since - EARLY_S, until + LATE_S)
     with services.store.read() as tx:
         around = tx.payments.find(status=tuple(PaymentStatus), after={"created_at": since - LATE_S})
         lots = tx.lots.find(source=tuple(source_of(one.transaction) for one in came))

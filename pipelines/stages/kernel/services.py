@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,10 +14,8 @@ from pipelines.domain.policy import Policy
 from pipelines.ports import (
     Airtable,
     BaseTools,
-    Chain,
     Clock,
     CrashPoints,
-    Facilitator,
     FilmEditor,
     FilmSigner,
     Hints,
@@ -27,7 +25,7 @@ from pipelines.ports import (
     MediaStore,
     Moderator,
     NoticeSender,
-    PaymentEvents,
+    Payments,
     Pictures,
     PromptCheck,
     Providers,
@@ -65,12 +63,7 @@ class Services:
     work: Path
     issuer: Issuer | None = None
     """Whose tokens act for accounts; None where only keys do."""
-    facilitator: Facilitator | None = None
-    """None where no payments for single calls are taken."""
-    chain: Chain | None = None
-    """None where payments that got lost are left to a person."""
-    payment_events: PaymentEvents | None = None
-    """What Stripe remembers; None without a key for it."""
+    payments: Payments = field(default_factory=Payments)
     prompt_check: PromptCheck | None = None
     """None where whatever a provider takes is filmed."""
     signer: FilmSigner | None = None

@@ -195,7 +195,8 @@ def _must_be_the_same(known: Payment, call: Call) -> bool:
 
 
 def _must_be_good(services: Services, now: float, found: Quote, authorization: Authorization) -> None:
-    if services.facilitator is None or not services.facilitator.fits(authorization, found.price_micro):
+    facilitator = services.payments.facilitator
+    if facilitator is None or not facilitator.fits(authorization, found.price_micro):
         raise PaymentRefused("it is not for these terms")
     if authorization.valid_before < now + MARGIN_S:
         raise PaymentRefused("it has ended, or ends too soon")
@@ -203,10 +204,10 @@ def _must_be_good(services: Services, now: float, found: Quote, authorization: A
 
 def _settle(services: Services, authorization: Authorization, payment: Payment) -> str:
     """Its transaction. Money cannot move twice by one authorization, so that asking again is safe."""
-    if services.facilitator is None:
+    if services.payments.facilitator is None:
         raise Unavailable("no facilitator")
     try:
-        found = services.facilitator.settle(authorization)
+        found = services.payments.facilitator.settle(authorization)
     except Unavailable as away:
         found = Settlement(outcome=Outcome.UNCLEAR, reason=away.operator)
     if found.outcome is Outcome.PAID and found.transaction is not None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipelines.bootstrap import GuardedIntake
 from pipelines.domain.errors import (
     BadDelivery,
     Expired,
@@ -25,7 +24,7 @@ from pipelines.domain.records import Run
 from pipelines.media.editor import MediaEditor
 from pipelines.stages.orders import accept, intake
 from pipelines.stages.scheduler import steps
-from pipelines.storage import FileStore
+from pipelines.storage import FileStore, GuardedIntake
 from pipelines.testing import make_services
 from tests.net.net_server import Server
 from tests.stages.stage_fixtures import STOPPED, StageHarness

@@ -44,23 +44,23 @@ _settling = threading.BoundedSemaphore(AT_ONCE)
 def sell(body: BaseModel, order: Order, wanted: StartRequest) -> Reply:
     """402 with terms, until a payment comes along that fits them. Raises whatever is wrong with the order first."""
     core = services()
-    if core.facilitator is None:
+    if core.payments.facilitator is None:
         raise NotFound("payments for single calls")
     header = request.headers.get(SIGNATURE) or request.headers.get(FORMER)
-    call = _call(core.facilitator, header, body) if header else None
+    call = _call(core.payments.facilitator, header, body) if header else None
     known = pay_per_call.earlier(core, call) if call else None
     if known is not None:
-        return _reply(core, core.facilitator, known)
+        return _reply(core, core.payments.facilitator, known)
     found = pay_per_call.quote(core, order)
     if call is None:
-        raise _terms(core.facilitator, found, "")
+        raise _terms(core.payments.facilitator, found, "")
     try:
         bought = bounded(lambda: _buy(core, wanted, found, call), SETTLE_S, pay_per_call.IN_DOUBT)
     except PaymentRefused as refused:
-        raise _terms(core.facilitator, found, refused.operator) from refused
+        raise _terms(core.payments.facilitator, found, refused.operator) from refused
     except PaidNotStarted as paid:
         raise _paid_not_started(paid, call) from paid
-    return _reply(core, core.facilitator, bought)
+    return _reply(core, core.payments.facilitator, bought)
 
 
 def _buy(core: Services, wanted: StartRequest, found: Quote, call: Call) -> Bought:

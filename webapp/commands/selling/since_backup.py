@@ -45,18 +45,18 @@ def lost_money(core: Services, known_until: float, restored_at: float) -> Money:
     since = max(known_until, core.clock.now() - OLDEST_S)
     problems, booked, unknown = list[str](), 0, tuple[Transfer, ...]()
     try:
-        if core.payment_events is not None:
-            booked, unreadable = _book(core, core.payment_events.between(since - SLACK_S, restored_at, stripe.KINDS))
+        if core.payments.events is not None:
+            booked, unreadable = _book(core, core.payments.events.between(since - SLACK_S, restored_at, stripe.KINDS))
             problems += unreadable
     except ReelgridError as error:
         problems.append(error.operator)
-    if core.payment_events is None and settings().stripe_webhook_secret is not None:
+    if core.payments.events is None and settings().stripe_webhook_secret is not None:
         problems.append(WITHOUT_KEY)
     try:
         unknown = payments.unknown(core, since, restored_at)
     except ReelgridError as error:
         problems.append(error.operator)
-    if core.chain is None and core.facilitator is not None:
+    if core.payments.chain is None and core.payments.facilitator is not None:
         problems.append("payments by x402 are not looked for: X402_RPC_URL names no server that knows the chain.")
     return Money(booked, unknown, tuple(problems))
 
