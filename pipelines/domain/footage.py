@@ -69,6 +69,18 @@ class Mood(StrEnum):
 MADE_MUSIC = {f"local/{mood.value.lower()}": mood for mood in Mood}
 """How music that is made here is named where a file could be."""
 
+
+class DigitalSource(StrEnum):
+    """What a film is made of, in IPTC's words: https://cv.iptc.org/newscodes/digitalsourcetype/."""
+
+    WITH_TRAINED_MODELS = "compositeWithTrainedAlgorithmicMedia"
+    """With what trained models made: clips, or a voice."""
+    COMPUTED = "algorithmicMedia"
+    """Computed here, of no model that was trained."""
+    COMPUTED_AND_GIVEN = "compositeSynthetic"
+    """Computed here, with a sound or a picture that somebody gave."""
+
+
 LOGO_OPACITY = 0.85
 """Of a logo, unless said: 0 is invisible, 1 hides all behind it."""
 

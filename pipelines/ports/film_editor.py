@@ -11,6 +11,7 @@ from pipelines.domain.footage import (
     Boundary,
     Card,
     ClipWork,
+    DigitalSource,
     FilmPlan,
     FilmReport,
     Footage,
@@ -105,8 +106,8 @@ class FilmEditor(Protocol):
 class FilmSigner(Protocol):
     """Content credentials (C2PA) with the operator's certificate."""
 
-    def sign(self, film: Path, dest: Path, title: str, clips: Sequence[Path]) -> None:
-        """Write the film again with a signed statement in it: made with AI, of the clips of these scenes. Picture and
+    def sign(self, film: Path, dest: Path, title: str, clips: Sequence[Path], source: DigitalSource) -> None:
+        """Write the film again with a signed statement in it: made so, of the clips of these scenes. Picture and
         sound stay as they are. Raises NotConfigured and Unavailable.
         """
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, TypedDict
 if TYPE_CHECKING:
     from c2pa import Builder, Signer
 
-MADE_WITH_AI = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _CURVES = {"secp256r1": b"es256", "secp384r1": b"es384", "secp521r1": b"es512"}
 
 
 class Question(TypedDict):
-    """Files by their paths; `clips` are those of the scenes, in order."""
+    """Files by their paths; `clips` are those of the scenes, in order; `source` is a term of IPTC's."""
 
     certificate: str
     private_key: str
@@ -27,6 +27,7 @@ class Question(TypedDict):
     dest: str
     title: str
     clips: list[str]
+    source: str
 
 
 def algorithm(key: bytes) -> bytes:
@@ -64,7 +65,7 @@ def answer(question: Question) -> str | None:
 def _write(question: Question, signer: Signer) -> None:
     from c2pa import Builder
 
-    created = {"action": "c2pa.created", "digitalSourceType": MADE_WITH_AI}
+    created = {"action": "c2pa.created", "digitalSourceType": IPTC + question["source"]}
     said = {
         "claim_generator_info": [{"name": "Reelgrid"}],
         "title": question["title"],

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.domain.errors import NotConfigured, Unavailable
+from pipelines.domain.footage import DigitalSource
 from pipelines.settings import Settings
 
 LOADING_S, BYTES_PER_S = 180.0, 5_000_000
@@ -26,7 +27,7 @@ class C2paSigner:
     certificate: Path
     private_key: Path
 
-    def sign(self, film: Path, dest: Path, title: str, clips: Sequence[Path]) -> None:
+    def sign(self, film: Path, dest: Path, title: str, clips: Sequence[Path], source: DigitalSource) -> None:
         """Have the film signed; `dest` is there only when that succeeded."""
         draft = dest.with_name(f"draft-{dest.name}")
         asked = {
@@ -36,6 +37,7 @@ class C2paSigner:
             "dest": str(draft),
             "title": title,
             "clips": [str(clip) for clip in clips],
+            "source": source.value,
         }
         size = sum(path.stat().st_size for path in (film, *clips))
         try:

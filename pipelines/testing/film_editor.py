@@ -12,6 +12,7 @@ from pipelines.domain.footage import (
     Boundary,
     Card,
     ClipWork,
+    DigitalSource,
     FilmPlan,
     FilmReport,
     Footage,
@@ -215,14 +216,14 @@ class ScriptedSigner:
     """ports.FilmSigner: each signature is another, as real ones are; `broken` is raised instead."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, list[Path]]] = []
+        self.asked: list[tuple[str, list[Path], DigitalSource]] = []
         self.broken: ReelgridError | None = None
 
-    def sign(self, film: Path, dest: Path, title: str, clips: Sequence[Path]) -> None:
+    def sign(self, film: Path, dest: Path, title: str, clips: Sequence[Path], source: DigitalSource) -> None:
         """The film, and a box behind it that no player reads."""
         if self.broken is not None:
             raise self.broken
-        self.asked.append((title, list(clips)))
+        self.asked.append((title, list(clips), source))
         mark = len(self.asked).to_bytes(8)
         dest.write_bytes(film.read_bytes() + (8 + len(mark)).to_bytes(4) + b"free" + mark)
 

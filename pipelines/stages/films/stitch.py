@@ -260,7 +260,8 @@ def _make(
     shown = film_name(run, cut.format, cut.hook, cut.language, animatic=False)
     shown_clips = [clips[scene.id] for scene in scenes]
     if not cut.animatic:
-        report = signing.signed(services, report, shown, shown_clips)
+        source = signing.source_of(run.known_order, scenes, shown_clips)
+        report = signing.signed(services, report, shown, shown_clips, source)
     sha = sha256_of(film)
     stem = f"{storage_folder('cuts', run.account_id)}/{sha[:2]}/{sha}"
     key = keep.keep(services, run.id, film, f"{stem}.mp4", "video/mp4", shown).key

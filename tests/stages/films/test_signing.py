@@ -7,11 +7,17 @@ import json
 import zlib
 from pathlib import Path
 
+import pytest
+
 from pipelines.domain.errors import NotConfigured
+from pipelines.domain.footage import DigitalSource
+from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Cut, Run
-from pipelines.stages.films.signing import NOT_SIGNED
+from pipelines.stages.films.signing import NOT_SIGNED, source_of
 from pipelines.testing import ScriptedSigner
 from tests.stages.stage_fixtures import StageHarness
+
+PICTURE = "https://dl.airtable.test/logo"
 
 
 def _bytes_of(harness: StageHarness, key: str | None) -> bytes:
@@ -46,7 +52,41 @@ def test_what_is_known_of_a_film_is_known_of_it_as_it_was_signed(tmp_path: Path)
         assert _bytes_of(harness, cut.key)[-12:-8] == b"free"
         _agrees(harness, cut, run)
     clips = [harness.services.media.local_path(clip.key) for clip in harness.clips(run)]
-    assert signer.asked == [(cut.filename, clips) for cut in harness.cuts(run)]
+    trained = DigitalSource.WITH_TRAINED_MODELS
+    assert signer.asked == [(cut.filename, clips, trained) for cut in harness.cuts(run)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "source"),
+    [
+        ({"Music Mood": "Calm"}, DigitalSource.COMPUTED),
+        ({"Logo": [{"id": "att1", "url": PICTURE, "type": "image/png"}]}, DigitalSource.COMPUTED_AND_GIVEN),
+        ({"Voiceover": True}, DigitalSource.WITH_TRAINED_MODELS),
+    ],
+)
+def test_a_film_drawn_here_is_not_said_to_be_of_a_trained_model(
+    fields: dict[str, object], source: DigitalSource, tmp_path: Path
+) -> None:
+    signer = ScriptedSigner()
+    harness = StageHarness.build(tmp_path, signer=signer)
+    harness.intake.world[PICTURE] = b"a logo"
+    record = harness.row(Model="local/animatic", **fields)
+    words = {"Prompt": "A cat", "Narration": "Here it comes.", "Scene #": 1, "Status": "Draft"}
+    harness.airtable.add("Scenes", Video=[record], **words)
+    harness.make(record)
+    assert harness.cells(record)["Status"] == "Done"
+    assert [said for *_, said in signer.asked] == [source]
+
+
+def test_one_clip_of_a_trained_model_makes_the_film_one_of_it(tmp_path: Path) -> None:
+    harness = StageHarness.build(tmp_path)
+    clips = [
+        clip
+        for model in ("acme/film", "local/animatic")
+        for clip in harness.clips(harness.film(Prompt=model, Model=model)[1])
+    ]
+    assert source_of(Order(), [], clips) is DigitalSource.WITH_TRAINED_MODELS
+    assert source_of(Order(), [], clips[1:]) is DigitalSource.COMPUTED
 
 
 def test_a_worker_that_dies_after_signing_leaves_a_film_that_agrees_with_its_row(tmp_path: Path) -> None:
