@@ -239,6 +239,7 @@ _VIDEO_OUTPUTS = (
     _out(V.POSTER, _FILES, "A still of the video."),
     _out(V.VIDEO_URL, "url", "A permanent link to the video."),
     _out(V.PACK_URL, "url", "A permanent link to the films with a folder for each platform of Pack."),
+    _out(V.POST_TEXT, _LONG, "What to paste beside the films of the pack, in each of their languages."),
     _out(V.VARIANTS, _LONG, "With several Hooks or Languages, a line for each film: its link, and its own cost."),
     _out(V.PROGRESS_PAGE, "url", "Progress, preview, cost, approve and retry in the browser."),
     _out(V.DECIDE, _LONG, "What can be decided now: each link does one thing for the price that it names, once, within "

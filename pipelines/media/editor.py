@@ -132,6 +132,13 @@ class MediaEditor:
 
         return poster(film, dest, look)
 
+    def soundtrack(self, film: Path, dest: Path, language: str) -> Path:
+        """Write the film's sound, as it is, as a file of its own."""
+        from pipelines.media.join.soundtrack import write_soundtrack
+
+        write_soundtrack(film, dest, language)
+        return dest
+
     def contact_sheet(self, film: Path, dest: Path) -> Path:
         """Write a grid of frames as JPEG."""
         from pipelines.media.review.poster import contact_sheet

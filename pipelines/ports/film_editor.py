@@ -87,6 +87,9 @@ class FilmEditor(Protocol):
     def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME) -> Path:
         """Write the sharpest well-exposed frame, or what `look` says instead, as JPEG of less than 2 MB."""
 
+    def soundtrack(self, film: Path, dest: Path, language: str) -> Path:
+        """Write the film's sound, as it is, as an M4A of the same length. Raises `UnplayableMedia` for none."""
+
     def contact_sheet(self, film: Path, dest: Path) -> Path:
         """Write a grid of frames as JPEG."""
 

@@ -27,6 +27,8 @@ class Brief:
     """So many words at most are spoken over each scene; None where nobody speaks."""
     cast: bool = field(default=False, repr=False)
     """Whether to say who and what comes back in it, for pictures of them."""
+    post: bool = field(default=False, repr=False)
+    """Whether to write what is posted with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -196,7 +196,8 @@ class ScriptedWriter:
         cast = self.cast if brief.cast else ()
         slip += "".join(f", {member.token}" for member in cast)
         scenes = tuple(SceneText(prompt=f"{brief.master_prompt}: shot {n}{slip}", caption=f"Shot {n}") for n in numbers)
-        return Script(scenes=scenes, writer="scripted", cost_micro=self.cost_micro, cast=cast)
+        post_text = f"Watch this: {brief.master_prompt}" if brief.post else ""
+        return Script(scenes=scenes, writer="scripted", cost_micro=self.cost_micro, cast=cast, post_text=post_text)
 
     def write_hooks(self, brief: HookBrief) -> Script:
         """As many openings as asked, each in words of its own; `alike` of them say what the first scene says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import wave
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.domain.errors import InvalidOrder, Problem, ReelgridError, UnplayableMedia
@@ -159,7 +160,8 @@ class QuietFilmEditor:
         dest.write_bytes(tiny_mp4(sum(lengths), mark))
         starts = tuple(sum(lengths[:index]) for index in range(len(lengths)))
         paths = ("table",) * (len(plan.pieces) - 1)
-        return FilmReport(path=dest, footage=self.probe(dest), sha256=mark, paths=paths, starts_s=starts)
+        footage = replace(self.probe(dest), audio_codec="aac")
+        return FilmReport(path=dest, footage=footage, sha256=mark, paths=paths, starts_s=starts)
 
     def examine(self, film: Path, plan: FilmPlan) -> Verdict:  # noqa: ARG002 - a port
         """Fine, unless a test set `faults`."""
@@ -173,6 +175,11 @@ class QuietFilmEditor:
         _picture(film, dest)
         if look.ground is not None:
             dest.write_bytes(dest.read_bytes() + look.ground.read_bytes())
+        return dest
+
+    def soundtrack(self, film: Path, dest: Path, language: str) -> Path:
+        """A file that only its film has."""
+        dest.write_bytes(f"the sound in {language} of ".encode() + film.read_bytes())
         return dest
 
     def contact_sheet(self, film: Path, dest: Path) -> Path:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, create_model
 from typing_extensions import override
 
 from pipelines.domain.errors import Ambiguous, ReelgridError, Unavailable
 from pipelines.domain.languages import named
 from pipelines.domain.orders.list_marks import unnumbered
 from pipelines.domain.planning.cast import CastMember, tidied
+from pipelines.domain.planning.post import MAX_POST
 from pipelines.domain.planning.translation import Translated, Translation
 from pipelines.ports import Brief, HookBrief, SceneText, SceneWriter, Script
 from pipelines.settings import Settings
@@ -29,12 +32,13 @@ logger = logging.getLogger(__name__)
 
 PROMPTS = Path(__file__).with_name("prompts")
 EXPAND, HOOKS, SOFTEN, NARRATE, CAST = "expand-v1", "hooks-v1", "soften-v1", "narrate-v1", "cast-v1"
-TRANSLATE = "translate-v1"
+POST, TRANSLATE = "post-v1", "translate-v1"
 THINKING_TOKENS, SCENE_TOKENS = 2000, 500
 """Room for low-effort thinking, title and continuity; and for one prompt of 120 words with its caption, in languages
 whose words cost several tokens."""
 NARRATION_TOKENS = 200
 CAST_TOKENS = 900
+POST_TOKENS = 400
 MORE = 2
 """How much higher the limit is after an answer that was cut off."""
 OVERHEAD_TOKENS = 1500
@@ -94,6 +98,13 @@ class NarratedCastScript(NarratedScript):
     """The same with a narrator."""
 
     cast: list[WrittenMember]
+
+
+@functools.cache
+def with_post(shape: type[WrittenScript]) -> type[WrittenScript]:
+    """The same with what is posted beside the film."""
+    text: Any = (str, Field(description="What is posted with the film."))
+    return create_model(f"Posted{shape.__name__}", __base__=shape, post_text=text)
 
 
 class WrittenHooks(BaseModel):
@@ -298,6 +309,7 @@ class GptWriter(SceneWriter):
             cost_micro=work.cost_micro,
             title=brief.title or caption_of(script.title or ""),
             cast=_cast(script),
+            post_text=plain(str(script.model_dump().get("post_text", ""))),
             notes=tuple(work.notes),
         )
 
@@ -335,6 +347,7 @@ def question_of(brief: Brief, instructions: str, *, more: bool = False, correcti
     """A brief asked under a wording of the prompt file."""
     each = SCENE_TOKENS + (NARRATION_TOKENS if brief.narration_words else 0)
     limit = THINKING_TOKENS + each * brief.scenes + (CAST_TOKENS if brief.cast else 0)
+    limit += POST_TOKENS if brief.post else 0
     return Question(
         instructions=instructions,
         text=_request(brief, correction),
@@ -349,14 +362,16 @@ def _writing(brief: Brief) -> str:
 
 
 def _parts(brief: Brief) -> tuple[str, ...]:
-    narrate, cast = (NARRATE,) if brief.narration_words else (), (CAST,) if brief.cast else ()
-    return (EXPAND, *narrate, *cast)
+    wanted = {NARRATE: brief.narration_words, CAST: brief.cast, POST: brief.post}
+    return (EXPAND, *(part for part, asked in wanted.items() if asked))
 
 
 def _shape(brief: Brief) -> type[WrittenScript]:
     if brief.cast:
-        return NarratedCastScript if brief.narration_words else CastScript
-    return NarratedScript if brief.narration_words else WrittenScript
+        shape: type[WrittenScript] = NarratedCastScript if brief.narration_words else CastScript
+    else:
+        shape = NarratedScript if brief.narration_words else WrittenScript
+    return with_post(shape) if brief.post else shape
 
 
 def _request(brief: Brief, correction: str) -> str:
@@ -366,6 +381,7 @@ def _request(brief: Brief, correction: str) -> str:
         "Seconds per scene": f"{brief.seconds:g}",
         "Aspect ratio": brief.aspect_ratio,
         "Longest prompt": f"{brief.max_prompt} characters",
+        "Longest post": f"{MAX_POST} characters" if brief.post else "",
         "Longest narration": f"{brief.narration_words} words" if brief.narration_words else "",
         "Title": one_line(brief.title or ""),
         "Style notes": one_line(brief.style_notes or ""),

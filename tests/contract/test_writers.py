@@ -154,6 +154,14 @@ def test_with_a_narrator_each_scene_says_something_that_fits_and_without_one_not
     assert [scene.narration for scene in build().write(brief()).scenes] == [None] * 4
 
 
+def test_what_is_posted_is_written_where_it_is_asked_for(build: Build) -> None:
+    script = build().write(brief(post=True, narration_words=6))
+    assert bool(script.post_text) is (script.writer != "deterministic")
+    assert "[[" not in script.post_text
+    assert all(scene.narration for scene in script.scenes)
+    assert build().write(brief()).post_text == ""
+
+
 def test_who_comes_back_is_said_only_where_it_is_asked_for(build: Build) -> None:
     script = build().write(brief(cast=True, narration_words=6))
     assert script.scenes[0].narration

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
-from pipelines.domain.errors import InvalidOrder
+from pipelines.domain.errors import InvalidOrder, UnplayableMedia
 from pipelines.domain.footage import FilmPlan, Mood
 from pipelines.media.audio import mood as mood_music
 from pipelines.media.audio.chime import compose
 from pipelines.media.audio.loudness import Loudness, gain_db, measure_loudness
 from pipelines.media.audio.music import mix_music
 from pipelines.media.clips.probe import probe
+from pipelines.media.editor import MediaEditor
 from pipelines.media.join.assemble import assemble
 from tests.media import shots
 from tests.media.shots import clip, good, level_db, picture, remuxed, run, sound
@@ -53,6 +55,18 @@ def test_music_is_looped_ducked_under_sound_and_faded_at_the_end(film: Path, son
     fading = [without_tone(part(mixed, at, at + 0.3)) for at in (7.5, 8.6, 9.6)]
     assert fading == sorted(fading, reverse=True)
     assert fading[0] - fading[-1] > 10
+
+
+def test_the_sound_of_a_film_is_a_file_of_its_length_with_the_same_packets(film: Path, tmp_path: Path) -> None:
+    ready = remuxed(film, tmp_path / "ready.mp4", "-movflags", "+faststart")
+    dest = MediaEditor().soundtrack(ready, tmp_path / "sound.m4a", "de")
+    with av.open(str(dest)) as opened, av.open(str(ready)) as whole:
+        assert [(one.type, one.language) for one in opened.streams] == [("audio", "deu")]
+        assert opened.streams.audio[0].start_time == whole.streams.audio[0].start_time
+        assert [bytes(packet) for packet in opened.demux(audio=0)] == [bytes(packet) for packet in whole.demux(audio=0)]
+    assert np.array_equal(sound(dest), sound(ready))
+    with pytest.raises(UnplayableMedia):
+        MediaEditor().soundtrack(remuxed(film, tmp_path / "mute.mp4", "-an"), tmp_path / "none.m4a", "de")
 
 
 def test_music_changes_neither_picture_nor_length_nor_the_place_of_the_sound(

@@ -28,7 +28,9 @@ def token(harness: WebHarness) -> str:
     """A film that is ready to post."""
     cut = harness.finished(film=FILM)
     assert cut.key
+    text = "See it & stay.\n"
     entries = (
+        PackEntry(name="LinkedIn/post.txt", size=len(text), crc32=zlib.crc32(text.encode()), text=text),
         PackEntry(name="README.txt", size=len(READ_ME), crc32=zlib.crc32(READ_ME), text=READ_ME.decode()),
         PackEntry(name="LinkedIn/ein Füchslein.mp4", size=len(FILM), crc32=zlib.crc32(FILM), key=cut.key),
     )
@@ -70,6 +72,7 @@ def test_the_page_says_what_to_paste_where_and_what_breaks_a_limit(harness: WebH
     assert page.status_code == 200
     assert "A &lt;fox&gt; at dawn" in page.text
     assert "Shorts wants 9:16" in page.text
+    assert '<pre class="post" dir="auto">See it &amp; stay.</pre>' in page.text
     assert "$" not in page.text
 
 

@@ -169,6 +169,13 @@ class RunSummary(Answer):
     metadata: Annotated[dict[str, str], Field(description="As ordered.")]
 
 
+class PostText(Answer):
+    """What is posted with the films in one language, null where the order names none."""
+
+    language: str | None
+    text: str
+
+
 class CastView(Answer):
     """A character or place that comes back, with its picture."""
 
@@ -185,6 +192,7 @@ class RunView(RunSummary):
     detail: str
     verdict: str | None
     pack_url: str | None
+    post_texts: Annotated[list[PostText], Field(description="What to paste beside the films of the pack.")]
     approval: str | None
     cast: Annotated[list[CastView], Field(description="Of whom pictures are made, where `consistency` asks for that.")]
     key: str | None

@@ -39,6 +39,7 @@ class VideoField(StrEnum):
     POSTER = "Poster"
     VIDEO_URL = "Video URL"
     PACK_URL = "Pack URL"
+    POST_TEXT = "Post Text"
     VARIANTS = "Variants"
     PROGRESS_PAGE = "Progress Page"
     DECIDE = "Decide"

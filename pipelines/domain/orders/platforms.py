@@ -48,21 +48,21 @@ RULES: Mapping[Platform, Rules] = {
         largest=1000 * _MB,
         slowest_fps=23,
         fastest_fps=60,
-        paste=("Description: a sentence and your hashtags.", "Tick “AI-generated content” under More options."),
+        paste=("Description: the text of post.txt.", "Tick “AI-generated content” under More options."),
     ),
     Platform.REELS: Rules(
         shape="9:16",
         shortest_s=3,
         longest_s=900,
         largest=300 * _MB,
-        paste=("Caption: a sentence and your hashtags.", _COVER, "Tick “Add AI label” under More options."),
+        paste=("Caption: the text of post.txt.", _COVER, "Tick “Add AI label” under More options."),
     ),
     Platform.SHORTS: Rules(
         shape="9:16",
         longest_s=180,
         longest_title=100,
         paste=(
-            "Title: up to 100 characters. Description: up to 5,000.",
+            "Title: up to 100 characters. Description: the text of post.txt.",
             "Answer “Altered content” with Yes if people could take the film for real.",
         ),
     ),
@@ -70,8 +70,9 @@ RULES: Mapping[Platform, Rules] = {
         shape="16:9",
         longest_title=100,
         paste=(
-            "Title: up to 100 characters. Description: up to 5,000.",
+            "Title: up to 100 characters. Description: the text of post.txt.",
             "Thumbnail: poster.jpg. Subtitles: the .srt file, where there is one.",
+            "Further languages: the .m4a files of the folder audio, as audio tracks in Studio.",
             "Answer “Altered content” with Yes if people could take the film for real.",
         ),
     ),
@@ -80,7 +81,7 @@ RULES: Mapping[Platform, Rules] = {
         shortest_s=3,
         longest_s=1800,
         largest=500 * _MB,
-        paste=("Text: what you want to say about it.", "Captions: the .srt file, where there is one."),
+        paste=("Text: the text of post.txt.", "Captions: the .srt file, where there is one."),
     ),
 }
 

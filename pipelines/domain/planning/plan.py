@@ -23,6 +23,7 @@ from pipelines.domain.planning.clip_settings import ClipSettings
 from pipelines.domain.planning.film_length import Share, counted, shares
 from pipelines.domain.planning.fit_scene import Fitted, fit_scene
 from pipelines.domain.planning.hooks import FIRST, further, letters_of, parted, too_many
+from pipelines.domain.planning.translation import in_words
 
 NO_ORIGINS: Mapping[str, str] = MappingProxyType({})
 MAX_CUTS = 24
@@ -79,7 +80,9 @@ class Plan:
     languages: tuple[str, ...] = ("",)
     """Of its films, its own first; a nameless one where nobody said any."""
     card_texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """By language, what stands on its cards, by what that translates."""
+    """By language, what stands on its cards and is posted with it, by what that translates."""
+    post_text: str = ""
+    """What is posted with its films, in their own language, where they are packed; empty until it is written."""
     translation_micro: int = 0
     """What having its words in the other languages may cost at most."""
     translation_charge_micro: int = 0
@@ -119,6 +122,10 @@ class Plan:
     def further_languages(self) -> tuple[str, ...]:
         """Those that its words are translated into."""
         return self.languages[1:]
+
+    def posted_in(self, language: str) -> str:
+        """What is posted with the films in one of its languages."""
+        return in_words(self.card_texts.get(language, {}), self.post_text) or ""
 
     def place_of(self, hook: str, format_name: str, language: str = "") -> tuple[int, str, int]:
         """What films are sorted by: language by language, hook by hook, each in the order of the formats; one that is

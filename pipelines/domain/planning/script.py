@@ -27,4 +27,6 @@ class Script:
     title: str | None = None
     cast: tuple[CastMember, ...] = ()
     """Who and what comes back, where that was asked for."""
+    post_text: str = ""
+    """What is posted with the film, where that was asked for."""
     notes: tuple[str, ...] = ()

@@ -96,9 +96,9 @@ class HasTranslations(HasWords, Protocol):
         """It in other languages."""
 
 
-def card_lines(order: Order) -> tuple[TextLine, ...]:
-    """What stands on the cards of a film. A legal line stays as it was written."""
-    return tuple(_line(text) for text in (order.title_card, order.end_card) if _has_words(text))
+def film_lines(order: Order, post_text: str) -> tuple[TextLine, ...]:
+    """What stands on the cards of a film, and what is posted with it. A legal line stays as it was written."""
+    return tuple(_line(text) for text in (order.title_card, order.end_card, post_text) if _has_words(text))
 
 
 def scene_lines(order: Order, scene: HasWords, language: str) -> tuple[TextLine, ...]:
@@ -148,11 +148,15 @@ def is_translated(order: Order, scene: HasTranslations, language: str) -> bool:
 
 
 def missing_lines(
-    order: Order, cards: Mapping[str, Mapping[str, str]], scenes: Iterable[HasTranslations], language: str
+    order: Order,
+    cards: Mapping[str, Mapping[str, str]],
+    post_text: str,
+    scenes: Iterable[HasTranslations],
+    language: str,
 ) -> tuple[TextLine, ...]:
-    """What of a film is not there in a language yet; `cards` are the translations of its cards."""
+    """What of a film is not there in a language yet; `cards` are the translations of its cards and of its post."""
     known = cards.get(language, {})
-    lines = [line for line in card_lines(order) if line.text not in known]
+    lines = [line for line in film_lines(order, post_text) if line.text not in known]
     for scene in scenes:
         texts = scene.translations[language].texts if language in scene.translations else {}
         lines += [line for line in scene_lines(order, scene, language) if line.text not in texts]

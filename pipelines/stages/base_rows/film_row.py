@@ -29,10 +29,9 @@ def show(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut], *, have: Map
         return
     extra, is_new = cells(services, cuts, have=have), not cuts[0].animatic and have is None
     known = outbox.entry_of(tx, run.base_id, AirtableTable.VIDEOS, run.record_id)
-    if is_new and known is not None and known.fields.get(VideoField.PACK_URL):
-        extra[VideoField.PACK_URL.value] = None
-    if is_new and known is not None and known.fields.get(VideoField.VARIANTS):
-        extra[VideoField.VARIANTS.value] = None
+    if is_new and known is not None:
+        stale = (VideoField.PACK_URL, VideoField.POST_TEXT, VideoField.VARIANTS)
+        extra |= {field.value: None for field in stale if known.fields.get(field)}
     if cuts[0].hook or len({cut.language for cut in cuts}) > 1:
         extra[VideoField.VARIANTS.value] = _variants(services, tx, run, cuts)
     run_row.show(services, tx, run, urgent=True, extra=extra)

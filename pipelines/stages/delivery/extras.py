@@ -1,11 +1,13 @@
-"""What goes with a film that is delivered already: a contact sheet and a small looping preview."""
+"""What goes with a film that is delivered already: a contact sheet, a small looping preview, and its sound where that
+is posted.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from pipelines.domain.errors import ReelgridError
-from pipelines.domain.records import Cut
+from pipelines.domain.records import Cut, Run
 from pipelines.ports import log_context
 from pipelines.stages.delivery import pack, verify_attachments
 from pipelines.stages.files import keep
@@ -26,11 +28,11 @@ def advance(services: Services, actor: Actor, cut_id: str) -> None:
     if cut is not None and cut.attachment.extras:
         verify_attachments.verify(services, actor, cut_id)
     elif cut is not None and cut.key is not None and cut.deleted_at is None:
-        make(services, actor, cut)
+        make(services, actor, cut, run)
 
 
-def make(services: Services, actor: Actor, cut: Cut) -> None:
-    """Make both and store them beside the film; nobody waits for them."""
+def make(services: Services, actor: Actor, cut: Cut, run: Run | None) -> None:
+    """Make them and store them beside the film; nobody waits for them."""
     if cut.key is None:
         return
     film, stem = scratch.local(services, cut.key), cut.key.removesuffix(".mp4")
@@ -41,6 +43,9 @@ def make(services: Services, actor: Actor, cut: Cut) -> None:
             "contact_sheet": keep.keep(services, cut.run_id, sheet, f"{stem}-sheet.jpg", "image/jpeg").key,
             "preview": keep.keep(services, cut.run_id, preview, f"{stem}-preview.mp4", "video/mp4").key,
         }
+        if run is not None and pack.posts_sound(run, cut):
+            sound = services.editor.soundtrack(film, folder / "sound.m4a", cut.language)
+            made[pack.SOUND] = keep.keep(services, cut.run_id, sound, f"{stem}-sound.m4a", "audio/mp4").key
     _settle(services, actor, cut.id, made)
 
 

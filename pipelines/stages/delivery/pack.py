@@ -5,10 +5,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, product
 
 from pipelines.domain.airtable.fields import VideoField
 from pipelines.domain.keys import new_id, new_token
+from pipelines.domain.languages import named
 from pipelines.domain.orders.platforms import RULES, Platform, broken_limits
 from pipelines.domain.records import Cut, Run
 from pipelines.domain.stored_files import Pack, PackEntry
@@ -20,6 +21,8 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
 
 README = "README.txt"
+SOUND = "sound"
+"""Among the extras of a film: its sound as a file."""
 _PIECE = 1 << 20
 
 
@@ -29,6 +32,14 @@ def is_due(tx: Tx, run: Run) -> bool:
         return False
     films = films_of(tx, run)
     return bool(films) and all(film.attachment.extras for film in films)
+
+
+def posts_sound(run: Run, cut: Cut) -> bool:
+    """YouTube takes one film and a sound for each further language."""
+    if run.order is None or run.plan is None or Platform.YOUTUBE not in run.order.pack or cut.animatic:
+        return False
+    heard = bool(run.plan.further_languages) and cut.footage.audio_codec is not None
+    return heard and cut.format == RULES[Platform.YOUTUBE].shape
 
 
 def pack_of(tx: Tx, run: Run) -> Pack | None:
@@ -54,8 +65,25 @@ def make(services: Services, actor: Actor, run: Run) -> None:
         if current is None or current.take != run.take or not tx.packs.add(pack):
             return
         record(tx, actor, "run", run.id, run.id, "packed", sentence="The pack for posting is ready.")
-        link = {VideoField.PACK_URL.value: services.links.pack(pack.token)}
-        run_row.show(services, tx, current, urgent=True, extra=link)
+        extra = {
+            VideoField.PACK_URL.value: services.links.pack(pack.token),
+            VideoField.POST_TEXT.value: _cell(posts(run, films)) or None,
+        }
+        run_row.show(services, tx, current, urgent=True, extra=extra)
+
+
+def posts(run: Run, films: Sequence[Cut]) -> dict[str, str]:
+    """What is posted with the films, by their languages."""
+    if run.plan is None or not run.plan.post_text:
+        return {}
+    return {film.language: run.plan.posted_in(film.language) for film in films}
+
+
+def _cell(texts: dict[str, str]) -> str:
+    """All of them, each under the name of its language where there are several."""
+    if len(texts) <= 1:
+        return "".join(texts.values())
+    return "\n\n".join(f"{named(language)}\n{text}" for language, text in texts.items())
 
 
 def give_up(tx: Tx, actor: Actor, run: Run, sentence: str) -> None:
@@ -70,11 +98,25 @@ def _entries(services: Services, run: Run, films: Sequence[Cut]) -> Iterator[Pac
         return
     read_me = _words(run, films).encode()
     yield PackEntry(name=README, size=len(read_me), crc32=zlib.crc32(read_me), text=read_me.decode())
+    for name, text in _texts(order.pack, posts(run, films)):
+        written = text.encode()
+        yield PackEntry(name=name, size=len(written), crc32=zlib.crc32(written), text=text)
     for name, key in _files(order.pack, films):
         if key not in known:
             known[key] = _measured(services, key)
         size, crc = known[key]
         yield PackEntry(name=name, size=size, crc32=crc, key=key)
+
+
+def _texts(platforms: Sequence[Platform], texts: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """What to paste with each film, once for each platform and language."""
+    for platform, (language, text) in product(platforms, texts.items()):
+        yield post_name(platform, language), f"{text}\n"
+
+
+def post_name(platform: Platform, language: str) -> str:
+    """Where that stands in the pack."""
+    return f"{platform}/post{language and f'.{language}'}.txt"
 
 
 def _files(platforms: Sequence[Platform], films: Sequence[Cut]) -> Iterator[tuple[str, str]]:
@@ -92,6 +134,9 @@ def _files(platforms: Sequence[Platform], films: Sequence[Cut]) -> Iterator[tupl
         for name, ending in (("contact-sheet", "jpg"), ("provenance", "json")):
             if key := film.extras.get(name.replace("-", "_")):
                 yield f"{name}{letter}.{ending}", key
+    for film in films:
+        if key := film.extras.get(SOUND):
+            yield f"audio/{film.language}{film.hook and f'-{film.hook}'}.m4a", key
 
 
 def _mark(film: Cut) -> str:
@@ -124,15 +169,23 @@ class Guide:
     films: Sequence[Cut]
     paste: tuple[str, ...]
     limits: tuple[str, ...]
+    texts: Sequence[tuple[str, str]] = ()
+    """What to paste, with its language."""
 
 
-def guides(run: Run, films: Sequence[Cut]) -> Iterator[Guide]:
-    """One for each platform of the order, with what it would not take of any of its films."""
+def guides(run: Run, films: Sequence[Cut], pack: Pack | None = None) -> Iterator[Guide]:
+    """One for each platform of the order, with what it would not take of any of its films, and with the texts that are
+    in its pack.
+    """
+    packed = {entry.name: entry.text.strip() for entry in pack.entries if entry.text} if pack else {}
+    languages = list(dict.fromkeys(film.language for film in films))
     for platform in run.order.pack if run.order else ():
         mine, limits = list(_films_for(platform, films)), dict[str, None]()
         for film in mine:
             limits |= dict.fromkeys(broken_limits(platform, film.footage, film.size or 0, film.format, title_of(run)))
-        yield Guide(platform, mine, RULES[platform].paste, tuple(limits))
+        named_texts = [(language, packed.get(post_name(platform, language), "")) for language in languages]
+        texts = [(language, text) for language, text in named_texts if text]
+        yield Guide(platform, mine, RULES[platform].paste, tuple(limits), texts)
 
 
 def title_of(run: Run) -> str:

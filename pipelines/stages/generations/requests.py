@@ -218,7 +218,9 @@ def still_to_charge(tx: Tx, run: Run, scenes: Sequence[Scene] | None = None, *, 
 def _untranslated(tx: Tx, run: Run, plan: Plan) -> int:
     """How many languages have words that are not there yet."""
     scenes = tx.scenes.find(run_id=run.id) if plan.further_languages else []
-    missing = (missing_lines(run.known_order, plan.card_texts, scenes, one) for one in plan.further_languages)
+    missing = (
+        missing_lines(run.known_order, plan.card_texts, plan.post_text, scenes, one) for one in plan.further_languages
+    )
     return sum(map(bool, missing))
 
 

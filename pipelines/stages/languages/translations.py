@@ -12,12 +12,14 @@ from pipelines.domain.languages import named
 from pipelines.domain.lifecycle import OPEN_PURCHASE, GenerationStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.plan import Plan, PlannedScene, with_translations
+from pipelines.domain.planning.post import MAX_POST
 from pipelines.domain.planning.translation import (
+    LONGER,
     TRIES,
     SceneWords,
     TextLine,
     Translation,
-    card_lines,
+    film_lines,
     fingerprint,
     missing_lines,
     scene_lines,
@@ -41,7 +43,7 @@ def quoted(services: Services, order: Order, plan: Plan) -> Plan:
     if not others:
         return replace(plan, languages=(own,))
     why = services.writer.cannot_translate()
-    if why is None and not any(_planned_lines(order, plan, language) for language in others):
+    if why is None and not any(_planned_lines(order, plan, language, posted=False) for language in others):
         why = _NOTHING_TO_TRANSLATE
     if why is not None:
         names = " or ".join(map(named, others))
@@ -56,13 +58,15 @@ def _quote(services: Services, order: Order, plan: Plan, language: str) -> int:
     return services.writer.quote_translation_micro(asked) * TRIES
 
 
-def _planned_lines(order: Order, plan: Plan, language: str) -> tuple[TextLine, ...]:
+def _planned_lines(order: Order, plan: Plan, language: str, *, posted: bool = True) -> tuple[TextLine, ...]:
     def of_scene(scene: PlannedScene) -> Iterable[TextLine]:
         if scene.prompt is None:
             return unwritten_lines(order, scene.seconds)
         return scene_lines(order, scene, language)
 
-    return (*card_lines(order), *(line for scene in plan.scenes for line in of_scene(scene)))
+    post = plan.post_text or " " * (2 * MAX_POST) if posted and order.pack else ""
+    unwritten = (TextLine(text=post, most=int(LONGER * MAX_POST)),) if post.isspace() else ()
+    return (*film_lines(order, post), *unwritten, *(line for scene in plan.scenes for line in of_scene(scene)))
 
 
 def asked_for(order: Order, language: str, texts: Sequence[TextLine]) -> Translation:
@@ -75,7 +79,7 @@ def remembered(run: Run, plan: Plan, earlier: Run | None) -> Plan:
     """The plan with the cards that an earlier run of the row had translated, as far as it has the same."""
     if earlier is None or earlier.plan is None:
         return plan
-    wanted = {line.text for line in card_lines(run.known_order)}
+    wanted = {line.text for line in film_lines(run.known_order, plan.post_text)}
     cards = {
         language: {text: said for text, said in earlier.plan.card_texts.get(language, {}).items() if text in wanted}
         for language in plan.further_languages
@@ -98,7 +102,7 @@ def known_words(order: Order, plan: Plan, scene: Scene, before: Sequence[Scene])
 
 def missing_of(run: Run, scenes: Sequence[Scene], language: str) -> tuple[TextLine, ...]:
     """What of a run's films is not there in a language yet."""
-    return missing_lines(run.known_order, run.known_plan.card_texts, scenes, language)
+    return missing_lines(run.known_order, run.known_plan.card_texts, run.known_plan.post_text, scenes, language)
 
 
 def order_words(services: Services, tx: Tx, actor: Actor, run: Run, scenes: Sequence[Scene]) -> None:
@@ -139,7 +143,9 @@ def give(tx: Tx, now: float, run: Run, bought: Purchase) -> None:
     current = tx.runs.get(run.id, lock=True)
     if current is None or current.plan is None or current.order is None:
         return
-    cards = {line.text: said[line.text] for line in card_lines(current.order) if line.text in said}
+    cards = {
+        line.text: said[line.text] for line in film_lines(current.order, current.plan.post_text) if line.text in said
+    }
     if cards:
         known = current.plan.card_texts
         texts = {**known, language: {**known.get(language, {}), **cards}}

@@ -71,7 +71,7 @@ def banned_word_of(order: Order, script: Script) -> str | None:
     """The first word in what a model wrote that the brand does not allow."""
     banned = order.brand.banned if order.brand else ()
     texts = (text for scene in script.scenes for text in (scene.prompt, scene.caption, scene.narration))
-    return next((word for text in texts if (word := banned_in(text, banned))), None)
+    return next((word for text in (*texts, script.post_text) if (word := banned_in(text, banned))), None)
 
 
 def refusal(run: Run, word: str) -> InvalidOrder:

@@ -53,9 +53,10 @@ def plan_order(
     *,
     follows: bool = False,
     members: Sequence[CastMember] = (),
+    post_text: str = "",
 ) -> Plan:
     """The one plan that quote, hold and submissions read; `follows` as in `make_plan`, `members` the cast of scenes
-    that were written before. Raises InvalidOrder.
+    that were written before, and `post_text` what was written to go with them. Raises InvalidOrder.
     """
     order = counted(order, services.catalogue, services.policy.default_model)
     written = scenes if scenes is not None else (list(order.scenes) or None)
@@ -85,7 +86,7 @@ def plan_order(
         raise InvalidOrder((*error.problems, *banned)) from error
     if banned:
         raise InvalidOrder(banned)
-    plan = translations.quoted(services, order, plan)
+    plan = translations.quoted(services, order, script.with_post(order, plan, post_text))
     plan = posters.quoted(services, order, lines.quoted(services, order, plan), plan)
     plan = cast.quoted(services, order, plan, members)
     return services.prices.priced(plan, services.catalogue)
@@ -96,7 +97,8 @@ def plan_again(services: Services, run: Run, order: Order, scenes: list[SceneOrd
     cards say in other languages, is known and partly bought already. Raises InvalidOrder.
     """
     known = run.known_plan
-    plan = plan_order(services, dataclasses.replace(order, adapt=True), scenes, members=known.cast)
+    text, order = script.post_written(run.known_order, known), dataclasses.replace(order, adapt=True)
+    plan = plan_order(services, order, scenes, members=known.cast, post_text=text)
     return dataclasses.replace(plan, card_texts=known.card_texts)
 
 
@@ -136,6 +138,7 @@ def _brief(order: Order) -> Brief:
         style_notes=brands.notes_for_writer(order),
         narration_words=most_words(order.clip_seconds or _LONG_S) if order.voiceover else None,
         cast=order.consistency is Consistency.PICTURES,
+        post=bool(order.pack),
     )
 
 
@@ -254,6 +257,7 @@ class _Reading:
     problems: tuple[Problem, ...] = ()
     style: bool = False
     cast: tuple[CastMember, ...] = ()
+    post_text: str = ""
     inherited: bool = False
     """Whether the scenes are those that an earlier run's Master Prompt was written into."""
     unused: tuple[str, ...] = ()
@@ -283,7 +287,14 @@ def _read_order(services: Services, run: Run, row: AirtableRow | None) -> _Readi
         taken = script.inherited(tx, run, order, services.policy.default_model)
     if taken is None:
         return reading
-    return dataclasses.replace(reading, scenes=taken.scenes, style=taken.style, cast=taken.cast, inherited=True)
+    return dataclasses.replace(
+        reading,
+        scenes=taken.scenes,
+        style=taken.style,
+        cast=taken.cast,
+        post_text=taken.post_text,
+        inherited=True,
+    )
 
 
 def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading, Plan]:
@@ -303,7 +314,7 @@ def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading,
     except InvalidOrder as error:
         problems += error.problems
     try:
-        plan = plan_order(services, reading.order, reading.scenes, members=reading.cast)
+        plan = plan_order(services, reading.order, reading.scenes, members=reading.cast, post_text=reading.post_text)
     except InvalidOrder as error:
         problems += beside(reading.problems, reading.order, error.problems)
     if plan is None or problems:

@@ -12,6 +12,7 @@ from pipelines.domain.footage import Consistency
 from pipelines.domain.keys import new_id, scene_key
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.orders.order import HOOK_LETTERS, Order, SceneOrder, searchable
+from pipelines.domain.planning import post
 from pipelines.domain.planning.cast import CastMember
 from pipelines.domain.planning.hooks import FIRST, differing, first_film, further
 from pipelines.domain.planning.narration import most_words
@@ -79,13 +80,26 @@ def _written(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Ru
         replace(scene, prompt=text.prompt, caption=text.caption, narration=text.narration) for scene, text in texts
     )
     plan = replace(plan, scenes=(*written, *further(plan.scenes)), warnings=(*plan.warnings, *script.notes))
-    plan = cast.written(services, order, plan, script.cast)
+    plan = with_post(order, cast.written(services, order, plan, script.cast), script.post_text)
     with services.store.write() as tx:
         for question in questions:
             text_requests.used(tx, question)
         credit_book.capture(tx, actor.now, run, plan.text_charge_micro)
         record(tx, actor, "run", run.id, run.id, "written", by=script.writer, notes=script.notes)
         return touch_run(tx, actor, run, plan=plan), plan
+
+
+def with_post(order: Order, plan: Plan, text: str) -> Plan:
+    """The plan with what is posted with its films: this text, else what they show and say."""
+    film = first_film(plan.scenes)
+    if not order.pack or film[0].prompt is None:
+        return plan
+    return replace(plan, post_text=post.shortened(text) or post.of_scenes(order.title, film))
+
+
+def post_written(order: Order, plan: Plan) -> str:
+    """What the writer wrote to be posted; empty where that follows from the scenes."""
+    return "" if plan.post_text == post.of_scenes(order.title, first_film(plan.scenes)) else plan.post_text
 
 
 def _brief_of(services: Services, run: Run, plan: Plan) -> Brief:
@@ -100,6 +114,7 @@ def _brief_of(services: Services, run: Run, plan: Plan) -> Brief:
         title=order.title,
         narration_words=most_words(min(scene.seconds for scene in scenes)) if order.voiceover else None,
         cast=order.consistency is Consistency.PICTURES,
+        post=bool(order.pack),
         max_prompt=min(services.catalogue_model(scene.model).max_prompt for scene in plan.scenes),
         run_id=run.id,
     )
@@ -321,6 +336,7 @@ class Inherited:
     scenes: list[SceneOrder]
     style: bool
     cast: tuple[CastMember, ...] = ()
+    post_text: str = ""
 
 
 def inherited(tx: Tx, run: Run, order: Order, default_model: str) -> Inherited | None:
@@ -348,7 +364,9 @@ def inherited(tx: Tx, run: Run, order: Order, default_model: str) -> Inherited |
         else SceneOrder(prompt=scene.prompt, caption=scene.caption, narration=scene.narration, hook=scene.hook or None)
         for scene in scenes
     ]
-    return Inherited(orders, any(scene.settings.style for scene in scenes), earlier.plan.cast)
+    return Inherited(
+        orders, any(scene.settings.style for scene in scenes), earlier.plan.cast, post_written(old, earlier.plan)
+    )
 
 
 def _same_brief(old: Order, new: Order) -> bool:

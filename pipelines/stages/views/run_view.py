@@ -53,6 +53,7 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
         "detail": run.detail,
         "verdict": run.verdict,
         "pack_url": services.links.pack(picture.pack.token) if picture.pack and picture.pack.entries else None,
+        "post_texts": _post_texts(run),
         "approval": run.approval,
         "cast": parts.cast_view(services, picture),
         "key": key_id,
@@ -69,6 +70,15 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
         "airtable_calls_shared": shared,
         "events": events,
     }
+
+
+def _post_texts(run: Run) -> list[dict[str, str | None]]:
+    """What is posted with its films, in each language in which it is written by now."""
+    if run.plan is None or not run.plan.post_text:
+        return []
+    own, *others = run.plan.languages
+    written = [own, *(one for one in others if run.plan.post_text in run.plan.card_texts.get(one, {}))]
+    return [{"language": language or None, "text": run.plan.posted_in(language)} for language in written]
 
 
 def _shown_key(tx: Tx, key_id: str | None) -> str | None:

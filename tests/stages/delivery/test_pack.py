@@ -16,7 +16,9 @@ from pipelines.domain.records import Run
 from pipelines.domain.stored_files import Pack
 from pipelines.stages.files import erase
 from pipelines.stages.kernel import scratch
+from pipelines.stages.views import run_view
 from pipelines.testing.airtable import BASE
+from pipelines.testing.fakes import translated
 from tests.stages.stage_fixtures import StageHarness
 
 
@@ -43,6 +45,48 @@ def test_a_row_with_platforms_gets_films_in_their_shapes_and_a_link_to_all(harne
     for entry in pack.entries:
         data = scratch.local(harness.services, entry.key).read_bytes() if entry.key else entry.text.encode()
         assert (len(data), zlib.crc32(data)) == (entry.size, entry.crc32), entry.name
+
+
+def test_what_is_posted_is_there_in_every_language_and_a_sound_for_each(harness: StageHarness) -> None:
+    """In the row, in the pack and over HTTP; the translation is one line more of the call that is made anyway."""
+    wish = {"Title": "Lumen", "Captions": "Sidecar", "Languages": ["en", "de"], "Pack": ["TikTok", "YouTube"]}
+    record, run = harness.film(**{"Master Prompt": "A lamp", "Title Card": "Lumen Four"}, **wish)
+    pack = packs_of(harness, run)[0]
+    texts = {entry.name: entry.text for entry in pack.entries if entry.name.startswith("TikTok/post.")}
+    own, german = "Watch this: A lamp", translated("Watch this: A lamp", "de")
+    assert texts == {"TikTok/post.en.txt": f"{own}\n", "TikTok/post.de.txt": f"{german}\n"}
+    assert harness.cells(record)["Post Text"] == f"English (en)\n{own}\n\nGerman (de)\n{german}"
+    told = run_view.run_view(harness.services, run.id)["post_texts"]
+    assert told == [{"language": "en", "text": own}, {"language": "de", "text": german}]
+    assert len(harness.writer.translations) == 1
+    sounds = {entry.name: entry.key for entry in pack.entries if entry.name.startswith("audio/")}
+    assert list(sounds) == ["audio/en.m4a", "audio/de.m4a"]
+    assert all(scratch.local(harness.services, key or "").read_bytes() for key in sounds.values())
+
+
+def test_scenes_that_a_person_wrote_are_posted_in_their_words(harness: StageHarness) -> None:
+    """And what is posted with an earlier film does not stay in the row."""
+    record = harness.row(Title="Lumen", Captions="Burned", Pack=["LinkedIn"])
+    for number, caption in enumerate(("The city sleeps", "She does not."), start=1):
+        words = {"Prompt": f"shot {number}", "Caption": caption, "Scene #": number, "Status": "Draft"}
+        harness.airtable.add(AirtableTable.SCENES, Video=[record], **words)
+    run = harness.make(record)
+    text = "Lumen. The city sleeps. She does not."
+    assert harness.cells(record)["Post Text"] == text
+    (entry,) = [one for one in packs_of(harness, run)[0].entries if one.name == "LinkedIn/post.txt"]
+    assert entry.text == f"{text}\n"
+    harness.airtable.edit(AirtableTable.VIDEOS, record, Prompt="A dog", Pack=None)
+    harness.make(record)
+    assert not harness.cells(record).get("Post Text")
+
+
+def test_the_same_order_again_says_the_same_and_asks_nobody(harness: StageHarness) -> None:
+    wish = {"Master Prompt": "A lamp", "Captions": "Sidecar", "Languages": ["en", "de"], "Pack": ["LinkedIn"]}
+    record, _ = harness.film(**wish)
+    said = harness.cells(record)["Post Text"]
+    harness.make(record)
+    assert harness.cells(record)["Post Text"] == said
+    assert (len(harness.writer.briefs), len(harness.writer.translations)) == (1, 1)
 
 
 def test_the_read_me_names_what_a_platform_would_not_take(harness: StageHarness) -> None:

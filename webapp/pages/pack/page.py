@@ -39,7 +39,7 @@ def pack_page(token: str) -> Response:
     text = render_template(
         "pack.html",
         title=packs.title_of(opened.run) or "Your film",
-        guides=list(packs.guides(opened.run, opened.films)),
+        guides=list(packs.guides(opened.run, opened.films, opened.pack)),
         zip=url_for("pages.pack_zip", token=token),
         size=stored_zip.size_of(_archive(opened.pack)),
     )
