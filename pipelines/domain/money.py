@@ -80,7 +80,7 @@ class CreditPosting(StrEnum):
     RESERVE = "reserve"
     CAPTURE = "capture"
     ROUND = "round"
-    """What is missing to a whole credit, once in an order."""
+    """What is missing to a whole credit, once in an order: taken back when it goes on."""
     RELEASE = "release"
     RETURN = "return"
     """Released after the lot had expired: another lot is given for it."""

@@ -16,7 +16,7 @@ from pipelines.domain.records import AccountStatus
 from pipelines.settings import SettingsError
 from pipelines.settings.price_list import below_cost, load_price_list
 from pipelines.stages.commerce import top_ups
-from pipelines.stages.spending import credit_lots
+from pipelines.stages.spending import credit_book, credit_lots
 from tests.web.test_commands import told
 from tests.web.two_accounts import Customer, customer
 from tests.web.web_fixtures import BEARER, OUTSIDE, SORA, WebHarness
@@ -144,7 +144,8 @@ def test_what_there_is_and_how_it_moved(shop: WebHarness) -> None:
     who = customer(shop, "ada")
     give(shop, who, 50)
     told(shop, "credits", "grant", who.account_id, "50", "--source", "INV-1")
-    assert ask(shop, who, "/api/generate-video", CLIP).status_code == 202
+    started = ask(shop, who, "/api/generate-video", CLIP)
+    assert started.status_code == 202
     mine = ask(shop, who, "/api/credits").json
     assert (mine["pays_in_credits"], mine["available_credits"], mine["reserved_credits"]) == (True, 29, 21.0)
     assert [(lot["kind"], lot["source"], lot["granted_credits"]) for lot in mine["lots"]] == [("paid", "INV-1", 50)]
@@ -158,6 +159,15 @@ def test_what_there_is_and_how_it_moved(shop: WebHarness) -> None:
         cursor = page["next_cursor"]
     assert entries == [("reserve", 21.0), ("grant", 50.0)]
     assert told(shop, "credits", "show", who.account_id)["available_credits"] == 29
+    run = shop.run(started.json["run_id"])
+    with shop.store.write() as tx:
+        credit_book.capture(tx, 1.0, run, 204_000)
+        tx.runs.change(run.id, status=RunStatus.DONE)
+        credit_book.settle(tx, 1.0, run.id)
+        credit_book.capture(tx, 1.0, run, 5_000)
+    newest = ask(shop, who, "/api/credits/entries?limit=4").json["entries"]
+    moved = [(entry["posting"], entry["credits"]) for entry in newest]
+    assert moved == [("capture", 0.5), ("round", -0.5), ("round", 0.6), ("capture", 20.4)], "rounded up once"
     assert told(shop, "ledger", "audit")["balanced"] is True
     shop.change("lots", mine["lots"][0]["lot_id"], available_micro=1)
     broken = shop.app.test_cli_runner().invoke(args=["ledger", "audit", "--json"])

@@ -56,8 +56,8 @@ def is_sold(tx: Tx, run: Run) -> bool:
 def _move(
     tx: Tx, now: float, posting: CreditPosting, amount: int, part: Reservation, run: Run, gen: Generation | None = None
 ) -> None:
-    """A posting out of, or into, what a run has set aside of a lot."""
-    if amount <= 0:
+    """A posting out of, or into, what a run has set aside of a lot. Less than nothing takes rounding back."""
+    if amount == 0 or (amount < 0 and posting is not _P.ROUND):
         return
     credit_lots.post(tx, now, posting, amount, part.lot_id, run, gen)
     kept = tx.reservations.get(part.id, lock=True) or part
@@ -242,10 +242,16 @@ def _take(tx: Tx, now: float, run: Run, amount: int, prices: PriceList) -> int:
 
 def capture(tx: Tx, now: float, run: Run, amount: int, gen: Generation | None = None) -> None:
     """What was ordered has been delivered: `amount` is used, out of what the run has set aside. Without a generation it
-    is for words.
+    is for words. What the run was rounded up by when it stopped before pays first: else an order were rounded up more
+    than once, or its next clip not counted whole.
     """
-    left = amount
-    for part, _ in _in_turn(tx, run.id):
+    left, parts = amount, [part for part, _ in _in_turn(tx, run.id)]
+    for part in parts:
+        back = min(left, part.rounding_micro)
+        _move(tx, now, _P.ROUND, -back, part, run)
+        _move(tx, now, _P.CAPTURE, back, part, run, gen)
+        left -= back
+    for part in parts:
         taken = min(left, part.reserved_micro)
         _move(tx, now, _P.CAPTURE, taken, part, run, gen)
         left -= taken

@@ -66,9 +66,11 @@ def post(
     run: Run | None = None,
     gen: Generation | None = None,
 ) -> None:
-    """Both sides of a posting, and what it changes of the lot. The account is locked."""
+    """Both sides of a posting, and what it changes of the lot. The account is locked. Only rounding can be taken back,
+    with less than nothing.
+    """
     lot = tx.lots.get(lot_id, lock=True)
-    if amount <= 0 or lot is None:
+    if amount == 0 or (amount < 0 and posting is not _P.ROUND) or lot is None:
         return
     source, target = CREDIT_PATHS[posting]
     given = CreditEntry(

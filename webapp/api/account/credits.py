@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.domain.money import dollars
+from pipelines.domain.money import CreditAccount, CreditPosting, dollars
 from pipelines.domain.records import CreditEntry, Lot
 from pipelines.domain.times import iso
 from pipelines.stages.spending import credit_book, credit_lots
@@ -93,11 +93,12 @@ def lot_view(lot: Lot) -> models.LotView:
 
 
 def entry_view(entry: CreditEntry) -> models.CreditEntryView:
-    """One movement."""
+    """One movement. Rounding that is taken back, because more is delivered in its order, is less than nothing."""
+    back = entry.posting is CreditPosting.ROUND and entry.account is CreditAccount.RESERVED
     return models.CreditEntryView(
         at=estimates.time(entry.at),
         posting=entry.posting.value,
-        credits=in_credits(entry.amount),
+        credits=in_credits(-entry.amount if back else entry.amount),
         account_id=entry.account_id,
         lot_id=entry.lot_id,
         run_id=entry.run_id,
