@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -19,9 +20,9 @@ import pytest
 
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order
-from pipelines.domain.records import Event, Run
+from pipelines.domain.records import AccountStatus, Event, Run
 from pipelines.stages.views.run_view import RunMark
-from tests.web.two_accounts import customer
+from tests.web.two_accounts import Customer, customer
 from tests.web.web_fixtures import BEARER, OUTSIDE, WebHarness
 from webapp import concurrency
 from webapp.api.following import watch
@@ -218,6 +219,55 @@ def test_a_stream_is_only_for_whose_run_it_is(harness: WebHarness) -> None:
     assert harness.client.get(path, headers=first.headers).status_code == 200
     assert harness.client.get(path, headers=second.headers).status_code == 404
     assert harness.client.get(path).status_code == 401
+
+
+def end_key(harness: WebHarness, who: Customer, how: str) -> None:
+    if how == "closed":
+        harness.change("accounts", who.account_id, status=AccountStatus.CLOSED)
+    else:
+        harness.change("keys", who.key_id, **{"revoked": {"revoked_at": 1.0}, "expired": {"expires_at": 1.0}}[how])
+
+
+@pytest.mark.parametrize("how", ["revoked", "expired", "closed"])
+def test_a_stream_ends_with_the_key_that_asked_for_it(harness: WebHarness, how: str) -> None:
+    """Nothing that happens afterwards is told, and who comes again is refused."""
+    who = customer(harness, "first")
+    harness.put(a_run(account_id=who.account_id))
+    happened(harness, "first")
+    held = harness.client.get(f"/api/runs/{RUN}/events", headers=who.headers)
+    pieces = held.iter_encoded()
+    told = Told((next(pieces) + next(pieces)).decode())
+    assert told.names == ["first"]
+    happened(harness, "second")
+    told = Told(next(pieces).decode())
+    assert told.names == ["second"]
+    end_key(harness, who, how)
+    happened(harness, "third")
+    assert b"".join(pieces) == b""
+    again = harness.client.get(held.request.path, headers={**who.headers, "Last-Event-ID": str(told.ids[-1])})
+    assert (again.status_code, again.mimetype) == (401, "application/problem+json")
+
+
+@pytest.mark.parametrize(("waits", "status"), [("poll=true", 200), ("wait=60", 401)])
+def test_who_waits_is_told_nothing_after_the_end_of_the_key(harness: WebHarness, waits: str, status: int) -> None:
+    """An answer that has begun ends with the problem document."""
+    who = customer(harness, "first")
+    harness.put(a_run(account_id=who.account_id))
+    with harness.app.app_context():
+        watching = watch.watch()
+
+    def meanwhile() -> None:
+        while not watching.awake:
+            threading.Event().wait(0.01)
+        end_key(harness, who, "revoked")
+        ended(harness)
+
+    thread = threading.Thread(target=meanwhile, daemon=True)
+    thread.start()
+    answer = harness.client.get(f"/api/runs/{RUN}?{waits}", headers=who.headers)
+    refused = json.loads(answer.data)
+    thread.join()
+    assert (answer.status_code, refused["status"], "run_id" in refused) == (status, 401, False)
 
 
 def test_downloads_take_places_too(harness: WebHarness) -> None:

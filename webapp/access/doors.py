@@ -7,6 +7,8 @@ this machine. That last part keeps out other hosts, and web pages that point the
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app, g, request
@@ -63,6 +65,29 @@ def _admit() -> None:
         g.actor = action_holder()
     if g.actor is not None:
         permit(rule)
+
+
+def readmit() -> None:
+    """Ask the door of this request once more: a key may have been revoked while its answer was held, a token may have
+    ended, its account may be closed. Raises what a new request would be refused with.
+    """
+    g.actor = None
+    _admit()
+
+
+def refusals() -> Callable[[], dict[str, Any] | None]:
+    """The same for an answer that goes on when its request is over: the problem document, as long as there is one."""
+    app, environ = current_app.app_context().app, request.environ
+
+    def refusal() -> dict[str, Any] | None:
+        with app.app_context(), app.request_context(environ):
+            try:
+                readmit()
+            except HttpProblem as refused:
+                return refused.document()
+        return None
+
+    return refusal
 
 
 def permit(rule: Rule) -> None:

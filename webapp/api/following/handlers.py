@@ -4,7 +4,7 @@ asks again, so that nobody starves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any
 
@@ -15,6 +15,7 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.spending import credit_book, credit_lots
 from pipelines.stages.views import run_view
 from pipelines.stages.views.sections import LINK_STEP_S
+from webapp.access.doors import readmit, refusals
 from webapp.access.rules import Owner
 from webapp.api import run_answers
 from webapp.api.following import streams
@@ -57,6 +58,7 @@ def get_run(run_id: str, query: WaitQuery) -> Reply | Response:
     if query.wait and found.version == known and not found.stopped and (slot := slots().wait()):
         with slot:
             watch().wait_for_change(run_id, known, query.wait)
+        readmit()
         found = run_view.mark(core, run_id)
     etag = _etag(core, found.version)
     if request.method == "GET" and parse_etags(request.headers.get("If-None-Match")).contains_weak(etag):
@@ -81,14 +83,20 @@ def _polled(core: Services, run_id: str) -> Reply | Response:
     slot = None if stopped else slots().wait()
     if slot is None:
         return Reply(_legacy(core, run_id), headers={} if stopped else {"Retry-After": str(AGAIN_S)})
-    pieces = _at_the_end(core, watch(), run_id)
+    pieces = _at_the_end(core, watch(), run_id, refusals())
     return Response(Held(slot, pieces), mimetype="application/json", headers={"X-Accel-Buffering": "no"})
 
 
-def _at_the_end(core: Services, watching: Watch, run_id: str) -> Iterator[bytes]:
+def _at_the_end(
+    core: Services, watching: Watch, run_id: str, refusal: Callable[[], dict[str, Any] | None]
+) -> Iterator[bytes]:
+    """Whoever may not look any more is told so: it has begun as 200."""
     end = monotonic() + POLL_S
     while not (found := run_view.mark(core, run_id)).stopped and (left := end - monotonic()) > 0:
         watching.wait_for_change(run_id, found.version, min(SPACE_S, left))
+        if (refused := refusal()) is not None:
+            yield json.dumps(refused, ensure_ascii=False).encode()
+            return
         yield b" "
     yield json.dumps(_legacy(core, run_id), ensure_ascii=False).encode()
 
@@ -118,7 +126,8 @@ def _legacy(core: Services, run_id: str) -> dict[str, Any]:
 def run_events(run_id: str) -> Response:
     """Server-sent events: what the `events` of the run hold, each with its id, and after them one named `run` with the
     run's summary. `Last-Event-ID` goes on after an event. Held for up to 25 s, then closed for the client to come again
-    after 3 s; closed at once when half of the server already waits. 204 when the run has ended and all of it was told.
+    after 3 s; closed at once when half of the server already waits, and soon when
+    its key ends. 204 when the run has ended and all of it was told.
     """
     core = services()
     return streams.stream(run_id, lambda after: _changes(core, run_id, after))

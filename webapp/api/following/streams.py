@@ -10,6 +10,7 @@ from typing import Any
 from flask import Response, json, request
 
 from pipelines.domain.errors import Problem
+from webapp.access.doors import refusals
 from webapp.api.following.watch import Watch, watch
 from webapp.concurrency import Held, slots
 from webapp.errors import HttpProblem
@@ -48,7 +49,7 @@ def stream(watched: str, changes_after: Callable[[int], Changes]) -> Response:
     if first.terminal and first.last == after:
         return Response(status=204)
     slot = None if first.terminal else slots().wait()
-    pieces = _held(watch(), watched, after, changes_after) if slot else iter((RETRY, first.written()))
+    pieces = _held(watch(), watched, after, changes_after, refusals()) if slot else iter((RETRY, first.written()))
     headers = {"X-Accel-Buffering": "no"}
     return Response(Held(slot, pieces), mimetype="text/event-stream", headers=headers)
 
@@ -61,12 +62,23 @@ def _last_event_id() -> int:
     return int(text)
 
 
-def _held(watching: Watch, watched: str, after: int, changes_after: Callable[[int], Changes]) -> Iterator[bytes]:
-    """Read one poll after a change was seen: on PostgreSQL an event may come to light a moment after a later one."""
+def _held(
+    watching: Watch,
+    watched: str,
+    after: int,
+    changes_after: Callable[[int], Changes],
+    refusal: Callable[[], object | None],
+) -> Iterator[bytes]:
+    """Read one poll after a change was seen: on PostgreSQL an event may come to light a moment after a later one. Who
+    may not look any more is told nothing from then on, and is refused when coming again.
+    """
     yield RETRY
     end, version = monotonic() + HOLD_S, ""
     while (left := end - monotonic()) > 0:
-        if not watching.wait_for_change(watched, version, min(COMMENT_S, left), stopped=False):
+        changed = watching.wait_for_change(watched, version, min(COMMENT_S, left), stopped=False)
+        if refusal() is not None:
+            return
+        if not changed:
             yield b": still here\n\n"
             continue
         watching.wait_for_poll(watched)
