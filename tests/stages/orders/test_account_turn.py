@@ -15,6 +15,7 @@ from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Kind
 from pipelines.stages.commerce import accounts
 from pipelines.stages.decisions import control, dry_run
+from pipelines.stages.delivery import restore
 from pipelines.stages.kernel.transitions import Actor
 from pipelines.stages.orders import accept, account_turn
 from pipelines.stages.orders.accept import StartRequest
@@ -134,11 +135,14 @@ def stopped(harness: StageHarness, account_id: str | None, prompt: str) -> str:
 
 
 def test_who_went_before_goes_on_only_where_there_is_room(harness: StageHarness) -> None:
-    """Approve, retry and regenerate begin at once, or not at all; their previews say so; the operator's always do."""
+    """Approve, retry, regenerate, restore, choose: at once, or not at all; so say previews. The operator's do."""
     services = harness.services
     who = customer(harness)
     done, cancelled = order(harness, who, "a fox"), stopped(harness, who, "a hare")
     mine = stopped(harness, None, "a tree")
+    harness.until(done, "done")
+    (first,) = harness.clips(harness.run(done))
+    control.regenerate(services, done, 1, {"prompt": "a vixen"}, "ada")
     harness.until(done, "done")
     asking = StageHarness(
         dataclasses.replace(services, policy=dataclasses.replace(services.policy, approval_above_micro=0))
@@ -154,6 +158,8 @@ def test_who_went_before_goes_on_only_where_there_is_room(harness: StageHarness)
         lambda: control.approve(services, waits[1], "ada"),
         lambda: control.retry(services, cancelled, "ada"),
         lambda: control.regenerate(services, done, 1, {}, "ada"),
+        lambda: restore.restore(services, done, 0, "ada"),
+        lambda: restore.choose(services, done, 1, first.id, "ada"),
     ]
     for act in acts:
         with pytest.raises(TooMany) as refused:
@@ -162,8 +168,9 @@ def test_who_went_before_goes_on_only_where_there_is_room(harness: StageHarness)
         assert (refused.value.limit, refused.value.retry_after) == (account_turn.IN_FLIGHT, 60.0)
     words = refused.value.marketer
     previews = [dry_run.going_on(services, waits[1]), dry_run.going_on(services, cancelled)]
-    previews.append(dry_run.regeneration(services, done, 1, {}))
-    assert [[problem.message for problem in one.problems] for one in previews] == [[words]] * 3
+    previews += [dry_run.regeneration(services, done, 1, {}), restore.preview(services, done, 0)]
+    previews.append(restore.preview_choice(services, done, 1, first.id))
+    assert [[problem.message for problem in one.problems] for one in previews] == [[words]] * 5
     assert harness.run(waits[1]).approval == "asked"
     assert control.retry(services, mine, "me").status is RunStatus.GENERATING
     harness.until(waits[0], "done")
