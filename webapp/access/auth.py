@@ -125,14 +125,15 @@ def _owner(key: str) -> Actor | None:
     if row is None or not any(matches):
         return None
     _touch(row)
-    ends = (row.expires_at, None if matches[0] else row.retired_until)
-    return replace(_actor(row), until=min((at for at in ends if at is not None), default=None))
+    return _actor(row, newest=matches[0])
 
 
-def _actor(row: ApiKey) -> Actor:
-    """An account's key never has the operator's rights, whatever its row says."""
+def _actor(row: ApiKey, *, newest: bool = True) -> Actor:
+    """An account's key never has the operator's rights, whatever its row says. One that was replaced ends sooner."""
     scopes = frozenset(row.scopes) - (frozenset() if row.account_id is None else OPERATORS)
-    return Actor(row.name, scopes, row.id, row.account_id, row.expires_at)
+    ends = (row.expires_at, None if newest else row.retired_until)
+    until = min((at for at in ends if at is not None), default=None)
+    return Actor(row.name, scopes, row.id, row.account_id, until)
 
 
 def _row(id: str) -> ApiKey | None:
@@ -193,20 +194,18 @@ def signed_in() -> Actor | None:
     key_id = session.get("key")
     if not isinstance(key_id, str):
         return None
-    if not any(hmac.compare_digest(mark.encode(), str(session.get("mark")).encode()) for mark in _marks(key_id)):
-        return None
     if key_id.startswith(ENV):
-        return Actor(key_id.removeprefix(ENV), ALL, key_id)
+        name = key_id.removeprefix(ENV)
+        known_here = any(_is_sessions(entry.sha256) for entry in settings().bootstrap_keys if entry.name == name)
+        return Actor(name, ALL, key_id) if known_here else None
     row = _row(key_id)
-    return _actor(row) if row else None
+    matches = [_is_sessions(sha256) for sha256 in (_hashes(row) if row else ())]
+    return _actor(row, newest=matches[0]) if row and any(matches) else None
 
 
-def _marks(key_id: str) -> list[str]:
-    """A piece of each live key's hash: another key under the same name is another key."""
-    if key_id.startswith(ENV):
-        return [k.sha256[:MARK] for k in settings().bootstrap_keys if k.name == key_id.removeprefix(ENV)]
-    row = _row(key_id)
-    return [sha256[:MARK] for sha256 in _hashes(row)] if row else []
+def _is_sessions(sha256: str) -> bool:
+    """Whether it is the hash of the very key that was shown: another one under the same name is another key."""
+    return hmac.compare_digest(sha256[:MARK].encode(), str(session.get("mark")).encode())
 
 
 def must_have_key() -> None:

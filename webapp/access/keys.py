@@ -88,6 +88,11 @@ def revoke(key_id: str) -> ApiKey:
 
 def live(row: ApiKey | None, key_id: str, now: float) -> ApiKey:
     """The key, if it works. Raises NotFound."""
-    if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+    if row is None or not works(row, now):
         raise NotFound(f"key {key_id}", marketer=f"There is no live key {key_id}.")
     return row
+
+
+def works(row: ApiKey, now: float) -> bool:
+    """Whether it was neither revoked nor is over."""
+    return row.revoked_at is None and (row.expires_at is None or row.expires_at > now)

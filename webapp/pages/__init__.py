@@ -5,7 +5,7 @@ often a scanner or a history follows it. Importing the modules registers their r
 from webapp.pages import decide, fonts, new, rows, runs, shares, sign_in, versions
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import register
-from webapp.pages.overview import account, films, operate, queue, usage
+from webapp.pages.overview import account, films, keys, operate, queue, usage
 from webapp.pages.pack import page as pack_page
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "decide",
     "films",
     "fonts",
+    "keys",
     "new",
     "operate",
     "pack_page",

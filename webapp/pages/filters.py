@@ -25,6 +25,18 @@ _MINUTE = 60
 MOST_OPEN = 6
 """So many films of one run are listed without folding any."""
 _EXTRAS = {"contact_sheet": "Contact sheet", "preview": "Preview", "srt": "Subtitles (SRT)", "vtt": "Subtitles (VTT)"}
+_SCOPES = {
+    "trigger": "order films and decide about them",
+    "read": "look",
+    "manage": "look after keys and webhooks",
+    "admin": "do all that the operator may",
+}
+_KEY_FIELDS = {
+    "name": "What it is for",
+    "scopes": "It may",
+    "expires_in_days": "Good for (days)",
+    "day_cap_usd": "Spends at most a day",
+}
 _FILE_KINDS = {
     FileKind.CLIP: "Clips",
     FileKind.CUT: "Finished films",
@@ -132,6 +144,16 @@ def folded(films: Sequence[Cut | Mapping[str, Any]]) -> list[tuple[str, list[Cut
     ]
 
 
+def scope_word(scope: str) -> str:
+    """What a key with this right may do, after "may"."""
+    return _SCOPES.get(scope, scope)
+
+
+def key_field(name: str) -> str:
+    """What the form of a key calls one of its fields."""
+    return _KEY_FIELDS.get(name.partition("[")[0], name)
+
+
 def extra_word(name: str) -> str:
     """What an extra file is called."""
     return _EXTRAS.get(name, name.replace("_", " ").capitalize())
@@ -180,6 +202,8 @@ def register(app: Flask) -> None:
         status_word,
         scene_tone,
         folded,
+        scope_word,
+        key_field,
         extra_word,
         language,
         file_kind,

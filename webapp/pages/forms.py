@@ -13,7 +13,8 @@ from webapp.access import doors
 from webapp.context import actor
 from webapp.pages.blueprint import bp
 
-_UNTOLD = frozenset({"csrf_token"})
+UNTOLD = frozenset({"csrf_token"})
+"""What is different each time, and says nothing of what was asked."""
 
 
 @bp.before_request
@@ -23,7 +24,7 @@ def _only_from_our_pages() -> None:
 
 def once(target: str, act: Callable[[], object]) -> Response | Redirect:
     """Do it, unless this very form was sent before; then show where it led."""
-    form = {name: value for name, value in request.form.items() if name not in _UNTOLD}
+    form = {name: value for name, value in request.form.items() if name not in UNTOLD}
 
     def handle() -> Response:
         act()

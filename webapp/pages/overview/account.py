@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Response, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
+from pipelines.domain.errors import Problem
 from pipelines.domain.keys import new_token
 from pipelines.stages.notices import endpoints
+from webapp.access import keys as keys_of
 from webapp.access.rules import Door, Owner, declares
 from webapp.api.account import credits as credit_answers
 from webapp.api.account import handlers as account_answers
@@ -28,6 +31,11 @@ MOST_KEYS, MOST_ENDPOINTS, MOST_NOTICES, MOST_ENTRIES = 100, 20, 10, 20
 @declares(Door.SESSION, Owner.ACCOUNT)
 def account_page() -> str:
     """Whoever may not manage keys and webhooks sees the rest."""
+    return show_account()
+
+
+def show_account(key_problems: Sequence[Problem] = ()) -> str:
+    """The page, with what is wrong about the key that was asked for."""
     may_manage = actor().may("manage")
     return render_template(
         "account.html",
@@ -37,6 +45,9 @@ def account_page() -> str:
         entries=_answered(credit_answers.list_credit_entries(PageQuery(limit=MOST_ENTRIES)))["entries"],
         may_manage=may_manage,
         keys=_keys() if may_manage else [],
+        scopes=[scope for scope in keys_of.SCOPES if actor().may(scope)],
+        key_problems=key_problems,
+        typed=request.form,
         endpoints=_endpoints() if may_manage else [],
         press=new_token(),
     )
@@ -66,8 +77,11 @@ def _back() -> str:
 
 
 def _keys() -> list[dict[str, Any]]:
+    """Those of whoever asks: the operator's page shows no customer's."""
+    now, mine = services().clock.now(), {"account_id": actor().account_id}
     with services().store.read() as tx:
-        return [account_answers.view(row) for row in tx.keys.find(order="-created_at", limit=MOST_KEYS)]
+        found = tx.keys.find(order="-created_at", limit=MOST_KEYS, **mine)
+    return [account_answers.view(row) | {"live": keys_of.works(row, now)} for row in found]
 
 
 def _endpoints() -> list[dict[str, Any]]:
