@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
 
+import httpx
 import imageio_ffmpeg
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Response, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Clip, Run
 from tests.conftest import needs
+from tests.web.test_server import serving
 from tests.web.web_fixtures import WebHarness
 
 expect.set_options(timeout=60_000)
 
+TABS = 20
 CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
 
 
@@ -161,3 +166,86 @@ def test_a_film_opens_by_its_own_link(home: WebHarness, address: str, page: Page
     cut = home.finished(film=film)
     page.goto(f"{address}/v/{cut.token}")
     page.wait_for_function("document.querySelector('video')?.videoWidth === 320")
+
+
+class Tabs:
+    """Pages in which time stands still, and what each of them asks and is told."""
+
+    def __init__(self, browser: Browser, address: str) -> None:
+        self.context = browser.new_context()
+        self.context.clock.install(time=1_800_000_000)
+        self.context.clock.pause_at(1_800_000_001)
+        self.asked: Counter[Page] = Counter()
+        self.under_way: Counter[Page] = Counter()
+        self.most_at_once = 0
+        self.answers: list[tuple[Page, Response]] = []
+        self.pages = [self.context.new_page() for _ in range(TABS)]
+        for page in self.pages:
+            page.set_default_timeout(60_000)
+            page.on("request", self._begins)
+            page.on("requestfinished", self._is_over)
+            page.goto(address)
+
+    def _begins(self, request: Request) -> None:
+        page = request.frame.page
+        if "/live?" in request.url:
+            self.asked[page] += 1
+            self.under_way[page] += 1
+            self.most_at_once = max(self.most_at_once, self.under_way[page])
+
+    def _is_over(self, request: Request) -> None:
+        page, answer = request.frame.page, request.response()
+        if "/live?" in request.url and answer:
+            self.under_way[page] -= 1
+            self.answers.append((page, answer))
+
+    def settle(self) -> None:
+        """Until every answer is there, and its page has read it: it has read a later one."""
+        for page in self.pages:
+            while self.under_way[page] or not self.asked[page]:
+                page.wait_for_timeout(20)
+            page.evaluate("fetch('/health').then((answer) => answer.text())")
+
+    def after(self, seconds: int) -> None:
+        """Let so much time pass in all of them at once."""
+        self.context.clock.run_for(seconds * 1000)
+
+    def taken(self) -> list[tuple[Page, int, list[str]]]:
+        """What was answered since: to whom, how many bytes, and which parts."""
+        told = [(page, len(answer.body()), list(answer.json()["parts"])) for page, answer in self.answers]
+        self.answers.clear()
+        return told
+
+
+@pytest.mark.slow
+def test_twenty_tabs_of_one_film_ask_in_turn_and_are_told_only_what_changed(browser: Browser, tmp_path: Path) -> None:
+    """Of one web process as the Procfile starts it, with eight threads. Time passes when the test says so."""
+    with serving(tmp_path) as server:
+        body = {"master_prompt": "A fox", "title": "Fox"}
+        run: dict[str, str] = httpx.post(f"{server.url}/api/process-master-prompt", json=body, timeout=50).json()
+        tabs = Tabs(browser, f"{server.url}/runs/{run['run_id']}")
+        tabs.settle()
+        for n in range(1, 4):
+            tabs.after(2)
+            assert httpx.post(f"{server.url}/api/process-master-prompt", json=body, timeout=50).status_code == 202
+            tabs.settle()
+            assert set(tabs.asked.values()) == {n + 1}
+        quiet = tabs.taken()
+        assert len(quiet) == TABS * 4
+        assert [told for told in quiet if told[2] or told[1] > 500] == []
+        assert httpx.post(f"{server.url}/api/runs/{run['run_id']}/cancel", timeout=50).status_code == 200
+        tabs.after(2)
+        tabs.settle()
+        told = tabs.taken()
+        assert Counter(page for page, _, _ in told) == Counter(tabs.pages)
+        assert all("head" in parts for _, _, parts in told)
+        for page in tabs.pages:
+            expect(page.locator(".chip")).to_have_text("Cancelled")
+            expect(page).to_have_title(re.compile("Fox"))
+        tabs.after(14)
+        assert sum(tabs.asked.values()) == TABS * 5
+        tabs.after(1)
+        tabs.settle()
+        assert [told for told in tabs.taken() if told[2]] == []
+        assert (set(tabs.asked.values()), tabs.most_at_once) == ({6}, 1)
+        tabs.context.close()

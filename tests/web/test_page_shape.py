@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("axe")]
 
 COLD, WARM = 150_000, 20_000
 """Bytes of a first page in an empty browser, and of the same page once its parts are known."""
+TOUCH = 44
+"""Pixels of CSS that a finger meets."""
 PLACES = """
     - navigation "Pages":
       - link "Films"
@@ -205,3 +207,35 @@ def test_a_first_page_is_light_and_the_next_one_lighter(home: WebHarness, addres
         assert cold <= COLD, (path, cold)
         if path != "/new":
             assert sum(loaded) <= WARM, (path, sum(loaded))
+
+
+def test_two_films_are_compared_on_a_phone_one_at_a_time(
+    home: WebHarness, address: str, page: Page, film: bytes
+) -> None:
+    """By finger and by keyboard; the second film goes on where the first one was."""
+    twice_made(home, film=film)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{address}/compare?left={FIRST}&right={SECOND}")
+    first, second = page.locator(".both video").all()
+    older, newer = page.locator(".side-by-side label").all()
+    expect(newer.get_by_role("radio")).to_be_checked()
+    expect(second).to_be_visible()
+    expect(first).to_be_hidden()
+    expect(page.get_by_role("button", name="Play both")).to_be_hidden()
+    for label in (older, newer):
+        box = label.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= TOUCH
+    second.evaluate("(video) => { video.pause(); video.currentTime = 1; }")
+    older.click()
+    expect(first).to_be_visible()
+    expect(second).to_be_hidden()
+    assert first.evaluate("(video) => video.currentTime") == 1
+    page.keyboard.press("ArrowRight")
+    expect(newer.get_by_role("radio")).to_be_focused()
+    expect(second).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size({"width": 1280, "height": 800})
+    for one in (first, second):
+        expect(one).to_be_visible()
+    expect(newer).to_be_hidden()

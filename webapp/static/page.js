@@ -213,6 +213,18 @@ if (both) {
     both.textContent = start ? "Pause both" : "Play both";
   });
   films.forEach((film) => film.addEventListener("ended", () => { both.textContent = "Play both"; }));
+  // Where there is room for one, the other one goes on at the same second.
+  for (const choice of document.querySelectorAll("[data-shown]")) {
+    choice.addEventListener("change", () => {
+      const film = films[choice.value], other = films[1 - choice.value];
+      if (!film || !other) return;
+      const plays = !other.paused && !other.ended;
+      other.pause();
+      film.currentTime = other.currentTime;
+      film.muted = false;
+      if (plays) film.play();
+    });
+  }
 }
 
 document.getElementById("wrong")?.focus();
