@@ -11,6 +11,8 @@ from pipelines.security.secret_keys import SecretKeys
 from pipelines.settings import Settings
 from pipelines.stages.kernel.services import Services
 
+OPEN = "open"
+"""The name of whoever needs no key, because the deployment is open."""
 SERVICES, SETTINGS, KEYS = "reelgrid.services", "reelgrid.settings", "reelgrid.secret_keys"
 
 

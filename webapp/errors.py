@@ -19,7 +19,7 @@ from pipelines.domain.errors import Problem, ReelgridError
 from pipelines.domain.money import dollars
 from pipelines.security import links, webhook_signatures
 from webapp.access.limit_headers import Left
-from webapp.context import settings, top_up_url
+from webapp.context import OPEN, Actor, settings, top_up_url
 
 logger = logging.getLogger(__name__)
 
@@ -187,7 +187,14 @@ def _page(problem: HttpProblem) -> str:
         return render_template("sign_in.html", next=request.full_path.rstrip("?"), wrong=False)
     came_from = urlsplit(request.referrer or "")
     back = came_from.path if came_from.netloc == request.host else None
-    return render_template("problem.html", problem=problem, title=HTTPStatus(problem.status).phrase, back=back)
+    title = HTTPStatus(problem.status).phrase
+    return render_template("problem.html", problem=problem, title=title, back=back, person=_somebody())
+
+
+def _somebody() -> Actor | None:
+    """Who may go on to the other pages from here; None for the holder of a link."""
+    who: Actor | None = g.get("actor")
+    return who if who is not None and (who.key_id is not None or who.name == OPEN) else None
 
 
 def _http(error: HTTPException) -> Response:

@@ -21,7 +21,15 @@ def test_a_customer_sees_its_credits_keys_and_messages_and_sends_one_again(harne
     client = signed_in(harness, who)
     page = client.get("/account")
     assert page.status_code == 200
-    for words in (f"{MARK}-invoice", f"https://{MARK}.example/…", "endpoint.test", "Failed", "Send a test"):
+    for words in (
+        f"{MARK}-invoice",
+        f"https://{MARK}.example/…",
+        "endpoint.test",
+        "Failed",
+        "Send a test",
+        "Spent",
+        "Sign out",
+    ):
         assert words in page.text, words
     assert who.key not in page.text
     sent = form(page)
@@ -75,7 +83,8 @@ def test_a_key_is_shown_once_and_a_double_press_makes_one(harness: WebHarness) -
     assert key not in page
     text = " ".join(unescape(re.sub(r"<[^>]*>", "", page)).split())
     assert "Website rg_" in text
-    assert re.search(r"May order films and decide about them, look\. Made \S+ \w+[^.]*, last used [^.]*, ends ", text)
+    rights = "May order films and decide about them, see films and what they cost"
+    assert re.search(rights + r"\. Made \S+ \w+[^.]*, last used [^.]*, ends ", text)
     with harness.store.read() as tx:
         assert all(key not in kept.body.text for kept in tx.replays.find())
     # Another press is another key, also with the same words.

@@ -223,6 +223,28 @@ def test_more_films_than_can_be_looked_over_are_folded_by_language(harness: WebH
     assert set(re.findall(r'id="film-(\d)"', shown)) == set(re.findall(r"/film/(\d)", shown)) == set("12345678")
 
 
+def test_a_page_that_is_not_there_leads_on_whoever_may_go_on(harness: WebHarness) -> None:
+    """Somebody who signed in, and not the holder of a link."""
+    harness.finished()
+    client = harness.client
+    client.post("/sign-in", data=form(client.get("/sign-in"), key=KEY))
+    lost = client.get("/runs/run_unknown", headers=BROWSER)
+    assert (lost.status_code, '<a href="/queue">' in html(lost)) == (404, True)
+    for path in (f"/runs/run_unknown?t={token('run', 'run_finished')}", "/s/unknown", "/decide?t=garbage"):
+        refused = harness.client.get(path, headers=BROWSER)
+        assert refused.status_code in {401, 403, 404}
+        assert '<a href="/queue">' not in html(refused)
+
+
+def test_a_run_without_a_row_begins_again_with_its_order(harness: WebHarness) -> None:
+    harness.put(Run(id="run_x", status=RunStatus.FAILED, source="rest", order=Order(title="Fox")))
+    client = harness.client
+    client.post("/sign-in", data=form(client.get("/sign-in"), key=KEY))
+    page = html(client.get("/runs/run_x"))
+    assert "Begins again, with the same order." in page
+    assert "the row" not in page
+
+
 def test_what_people_write_cannot_become_code(harness: WebHarness) -> None:
     """Titles and prompts are text."""
     evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"

@@ -20,7 +20,7 @@ from webapp.access import rules
 from webapp.access.auth import ALL, NEEDS_KEY, SECOND_HEADER, bearer, challenge, signed_in
 from webapp.access.links import action_holder, linked
 from webapp.access.rules import Door, Owner, Rule, Subjects
-from webapp.context import Actor, actor, services, settings
+from webapp.context import OPEN, Actor, actor, services, settings
 from webapp.errors import HttpProblem, not_here
 
 _OURS = frozenset({"same-origin", "none"})
@@ -113,7 +113,7 @@ def _program() -> Actor:
     found = bearer() or opened()
     if found is None:
         raise HttpProblem(401, NEEDS_KEY, (), challenge())
-    if found.name == "open":
+    if found.name == OPEN:
         refuse_foreign_pages()
     return found
 
@@ -144,7 +144,7 @@ def opened() -> Actor | None:
     """Everybody's rights where the deployment is open, else None."""
     if not is_open() or not _from_here():
         return None
-    return Actor("open", ALL)
+    return Actor(OPEN, ALL)
 
 
 def is_open() -> bool:

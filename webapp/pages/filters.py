@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from pipelines.domain.languages import LANGUAGES
 from pipelines.domain.lifecycle import AIRTABLE_STATUS, MOVING, RunStatus
-from pipelines.domain.money import show, show_enough, to_micro
+from pipelines.domain.money import CreditPosting, show, show_enough, to_micro
 from pipelines.domain.records import Cut
 from pipelines.domain.stored_files import FileKind
 from pipelines.domain.times import iso
@@ -25,9 +25,19 @@ _MINUTE = 60
 MOST_OPEN = 6
 """So many films of one run are listed without folding any."""
 _EXTRAS = {"contact_sheet": "Contact sheet", "preview": "Preview", "srt": "Subtitles (SRT)", "vtt": "Subtitles (VTT)"}
+_CREDIT_POSTINGS = {
+    CreditPosting.GRANT: "Came in",
+    CreditPosting.RESERVE: "Set aside for a film",
+    CreditPosting.CAPTURE: "Spent",
+    CreditPosting.ROUND: "Spent, to a whole credit",
+    CreditPosting.RELEASE: "Not needed after all",
+    CreditPosting.RETURN: "Given back",
+    CreditPosting.EXPIRE: "Ended unused",
+    CreditPosting.REVOKE: "Taken back",
+}
 _SCOPES = {
     "trigger": "order films and decide about them",
-    "read": "look",
+    "read": "see films and what they cost",
     "manage": "look after keys and webhooks",
     "admin": "do all that the operator may",
 }
@@ -144,6 +154,11 @@ def folded(films: Sequence[Cut | Mapping[str, Any]]) -> list[tuple[str, list[Cut
     ]
 
 
+def credit_word(posting: str) -> str:
+    """What a movement of credits is to whoever has them."""
+    return _CREDIT_POSTINGS[CreditPosting(posting)]
+
+
 def scope_word(scope: str) -> str:
     """What a key with this right may do, after "may"."""
     return _SCOPES.get(scope, scope)
@@ -202,6 +217,7 @@ def register(app: Flask) -> None:
         status_word,
         scene_tone,
         folded,
+        credit_word,
         scope_word,
         key_field,
         extra_word,
