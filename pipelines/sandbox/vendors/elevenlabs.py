@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 import flask
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from pipelines.sandbox.vendors.common import spoken
@@ -74,9 +75,7 @@ def _alignment(text: str) -> dict[str, list[Any]]:
     }
 
 
-def _shape(problem: VendorSays) -> Response:
+def _shape(problem: VendorSays) -> ResponseReturnValue:
     """`{"detail": {status, message}}`."""
     status, word = _WORDS[problem.kind]
-    answer = flask.jsonify({"detail": {"status": word, "message": problem.message}})
-    answer.status_code = status
-    return answer
+    return {"detail": {"status": word, "message": problem.message}}, status

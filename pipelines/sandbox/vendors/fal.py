@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import flask
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
+from pipelines.sandbox.vendors import minimax
 from pipelines.sandbox.vendors.common.content import send
+from pipelines.sandbox.vendors.common.content_tasks import Sizes
 from pipelines.sandbox.vendors.common.extras import seed_of
 from pipelines.sandbox.vendors.common.gate import mount, open_route
 from pipelines.sandbox.vendors.common.references import image_from_url
@@ -47,25 +50,14 @@ _FAILURES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FalModel:
-    """`prices` is $/s by its own name of the resolution; `sizes` by aspect ratio and resolution."""
+    """`prices` is $/s by its own name of the resolution."""
 
     seconds: range
     prices: dict[str, float]
-    sizes: dict[tuple[str, str], tuple[int, int]]
+    sizes: Sizes
 
 
-_H3 = FalModel(
-    seconds=range(5, 16),
-    prices={"480P": 0.05, "768P": 0.08},
-    sizes={
-        ("16:9", "480P"): (832, 480),
-        ("9:16", "480P"): (480, 832),
-        ("1:1", "480P"): (480, 480),
-        ("16:9", "768P"): (1344, 768),
-        ("9:16", "768P"): (768, 1344),
-        ("1:1", "768P"): (768, 768),
-    },
-)
+_H3 = FalModel(seconds=range(5, 16), prices={"480P": 0.05, "768P": 0.08}, sizes=minimax.SIZES)
 MODELS = {"minimax/h3-max/text-to-video": _H3, "minimax/h3-max/image-to-video": _H3}
 
 
@@ -86,14 +78,12 @@ def _key() -> str:
     return key.strip() if scheme.lower() == "key" else ""
 
 
-def shape(problem: VendorSays) -> Response:
+def shape(problem: VendorSays) -> ResponseReturnValue:
     """FastAPI's `detail`: a list with a type for what is wrong with the input, else a text."""
     code, kind = _ERRORS[problem.kind]
     place = ["body", *(problem.param or "").split(".")]
     detail: Any = [{"loc": place, "msg": problem.message, "type": kind}] if code == 422 else problem.message  # noqa: PLR2004
-    answer = flask.jsonify({"detail": detail})
-    answer.status_code = code
-    return answer
+    return {"detail": detail}, code
 
 
 def create(owner: str, app: str, rest: str) -> Response:
@@ -119,8 +109,8 @@ def _order(name: str, body: dict[str, Any]) -> Order:
     if isinstance(seconds, bool) or seconds not in model.seconds:
         raise VendorSays("invalid", f"Input should be one of {list(model.seconds)}.", param="duration")
     resolution = str(body.get("resolution") or "768P")
-    size = model.sizes.get((str(body.get("aspect_ratio") or "16:9"), resolution))
-    if size is None:
+    size = model.sizes.get(str(body.get("aspect_ratio") or "16:9"), {}).get(resolution)
+    if size is None or resolution not in model.prices:
         raise VendorSays("invalid", f"{resolution} in {body.get('aspect_ratio')} is not made.", param="resolution")
     pictures = [image_from_url(str(body[field]), param=field) for field in PICTURES if body.get(field)]
     if bool(pictures) is not name.endswith("image-to-video"):

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import flask
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from pipelines.sandbox.vendors.kernel.engine import LostReply, VendorSays, engine
 
-Shape = Callable[[VendorSays], Response]
+Shape = Callable[[VendorSays], ResponseReturnValue]
+"""How a vendor words what is no success."""
 View = TypeVar("View", bound=Callable[..., object])
 
 
@@ -32,7 +34,7 @@ def mount(app: flask.Flask, blueprint: flask.Blueprint, vendor: str, *, key: Cal
 
 
 def _refusal(shape: Shape, problem: VendorSays) -> Response:
-    answer = shape(problem)
+    answer = flask.make_response(shape(problem))
     if problem.retry_after is not None:
         answer.headers["Retry-After"] = f"{problem.retry_after:g}"
     return answer

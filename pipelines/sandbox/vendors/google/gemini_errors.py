@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import flask
-from werkzeug.wrappers import Response
+from flask.typing import ResponseReturnValue
 
 from pipelines.sandbox.vendors.common.gate import bearer
 from pipelines.sandbox.vendors.kernel.engine import VendorSays
@@ -29,7 +29,7 @@ def api_key() -> str:
     return flask.request.headers.get("x-goog-api-key") or flask.request.args.get("key") or bearer()
 
 
-def shape(problem: VendorSays) -> Response:
+def shape(problem: VendorSays) -> ResponseReturnValue:
     """`{"error": {code, message, status, details}}`."""
     status, word = _WORDS[problem.kind]
     message = problem.message
@@ -39,9 +39,7 @@ def shape(problem: VendorSays) -> Response:
         details = [_reason("PROHIBITED_CONTENT")]
     if problem.kind == "no_credit":
         details = [_reason("QUOTA_EXCEEDED")]
-    answer = flask.jsonify({"error": {"code": status, "message": message, "status": word, "details": details}})
-    answer.status_code = status
-    return answer
+    return {"error": {"code": status, "message": message, "status": word, "details": details}}, status
 
 
 def _reason(word: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 import flask
+from flask.typing import ResponseReturnValue
 from PIL import Image
 from werkzeug.wrappers import Response
 
@@ -72,16 +73,14 @@ def register(app: flask.Flask, found: Engine) -> None:
     mount(app, blueprint, VENDOR, key=bearer, shape=shape)
 
 
-def shape(problem: VendorSays) -> Response:
+def shape(problem: VendorSays) -> ResponseReturnValue:
     """HTTP 200 with the code in the body; 429 (and a refused result link) are real."""
     code = _CODES[problem.kind]
     message = problem.message
     if problem.kind == "refused":
         message = "Your prompt was flagged as violating content policies."
-    answer = flask.jsonify({"code": code, "msg": message, "data": None})
-    if problem.kind == "rate_limited" or flask.request.path.startswith(("/kie/files/", "/kie/takes/")):
-        answer.status_code = code
-    return answer
+    real = problem.kind == "rate_limited" or flask.request.path.startswith(("/kie/files/", "/kie/takes/"))
+    return {"code": code, "msg": message, "data": None}, code if real else 200
 
 
 def create_task() -> Response:

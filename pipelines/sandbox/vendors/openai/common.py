@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 
 import flask
-from werkzeug.wrappers import Response
+from flask.typing import ResponseReturnValue
 
 from pipelines.sandbox.vendors.kernel.engine import VendorSays
 
@@ -27,19 +27,17 @@ _WORDS: dict[str, tuple[int, str, str | None]] = {
 }
 
 
-def shape(problem: VendorSays) -> Response:
+def shape(problem: VendorSays) -> ResponseReturnValue:
     """`{"error": {message, type, param, code}}` with the documented headers."""
     status, kind, code = _WORDS[problem.kind]
     error: dict[str, Any] = {"message": problem.message, "type": kind, "param": problem.param, "code": code}
     if problem.kind == "refused":
         error["moderation_details"] = {"moderation_stage": "input", "categories": ["violence"]}
-    answer = flask.jsonify({"error": error})
-    answer.status_code = status
-    answer.headers["x-request-id"] = f"req_{secrets.token_hex(16)}"
+    headers = {"x-request-id": f"req_{secrets.token_hex(16)}"}
     if problem.retry_after is not None:
-        answer.headers["x-ratelimit-remaining-requests"] = "0"
-        answer.headers["x-ratelimit-reset-requests"] = f"{problem.retry_after:g}s"
-    return answer
+        headers["x-ratelimit-remaining-requests"] = "0"
+        headers["x-ratelimit-reset-requests"] = f"{problem.retry_after:g}s"
+    return {"error": error}, status, headers
 
 
 def json_body() -> dict[str, Any]:

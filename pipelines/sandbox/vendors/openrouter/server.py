@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 import flask
+from flask.typing import ResponseReturnValue
 from PIL import Image
 from werkzeug.wrappers import Response
 
@@ -68,15 +69,13 @@ def register(app: flask.Flask, found: Engine) -> None:
     mount(app, blueprint, VENDOR, key=bearer, shape=shape)
 
 
-def shape(problem: VendorSays) -> Response:
+def shape(problem: VendorSays) -> ResponseReturnValue:
     """`{"error": {code, message, metadata}}`."""
     code = _CODES[problem.kind]
     error: dict[str, Any] = {"code": code, "message": problem.message}
     if problem.kind == "refused":
         error["metadata"] = {"reasons": ["violence"], "flagged_input": "prompt", "provider_name": "Sandbox"}
-    answer = flask.jsonify({"error": error})
-    answer.status_code = code
-    return answer
+    return {"error": error}, code
 
 
 def create() -> tuple[Response, int]:
