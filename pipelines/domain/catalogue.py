@@ -57,6 +57,8 @@ class CatalogueModel:
     last_frame_max_seconds: float | None = None
     """The longest such clip, where other clips may be longer."""
     max_references: int = 0
+    frames_or_references: bool = False
+    """Whether pictures to start from and to end on exclude those that a clip refers to."""
     seed: bool = False
     negative_prompt: bool = False
     max_prompt: int = 4000

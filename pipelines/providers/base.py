@@ -387,7 +387,12 @@ def link_of(picture: MediaInput) -> str:
     """An address a vendor's servers can read: the public link, or the picture itself as a data: URL."""
     if picture.url:
         return picture.url
-    return f"data:{picture.content_type};base64,{base64.b64encode(picture.path.read_bytes()).decode()}"
+    return data_url(picture.path.read_bytes(), picture.content_type)
+
+
+def data_url(content: bytes, media_type: str) -> str:
+    """A file as an address that holds it."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
 def picture(submission: Submission, key: str) -> MediaInput:

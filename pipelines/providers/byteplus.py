@@ -53,7 +53,7 @@ class Provider(TaskAdapter):
         request = submission.request
         body: dict[str, Any] = {
             "model": card.options.get("slug", card.slug),
-            "content": content_of(submission, fitted=False),
+            "content": content_of(submission, card, fitted=False),
             "resolution": wire_resolution(request, card),
             "ratio": request.aspect_ratio,
             "duration": round(request.seconds),

@@ -7,7 +7,6 @@ speaks for it. Their DELETE stops a task that waits, and erases one that has end
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -21,12 +20,13 @@ from pipelines.domain.errors import Ambiguous, Unavailable
 from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.net import paid
-from pipelines.ports import GenerationRequest, Job, Submission
+from pipelines.ports import GenerationRequest, Job, MediaInput, Submission
 from pipelines.providers.base import (
     CLOCK_SKEW_S,
     Adapter,
     Context,
     check_answer,
+    data_url,
     json_of,
     link_of,
     picture,
@@ -34,7 +34,7 @@ from pipelines.providers.base import (
     unpaid,
 )
 from pipelines.providers.links import clip_in
-from pipelines.providers.pictures import sized
+from pipelines.providers.pictures import PictureLimits, sized, within
 from pipelines.providers.video_object import answered_job, as_object, id_of, is_number, job_from, listed_in
 from pipelines.providers.vocabulary import create_error, has_no_list, read_error, squeezed
 
@@ -205,21 +205,26 @@ def wire_resolution(request: GenerationRequest, card: CatalogueModel) -> str:
     return str(card.options.get("resolutions", {}).get(request.resolution, request.resolution))
 
 
-def content_of(submission: Submission, *, fitted: bool) -> list[dict[str, Any]]:
-    """The text, and each picture in its role. With `fitted` the frames are cut to the clip's size, for a vendor that
-    gives a clip the shape of the picture it starts from.
+def content_of(submission: Submission, card: CatalogueModel, *, fitted: bool) -> list[dict[str, Any]]:
+    """The text, and each picture in its role, made to be within the `pictures` of the card's options. With `fitted` the
+    frames are cut to the clip's size, for a vendor that gives a clip the shape of the picture it starts from.
     """
-    request = submission.request
+    request, limits = submission.request, PictureLimits(**card.options.get("pictures", {}))
     frames = [("first_frame", request.first_frame), ("last_frame", request.last_frame)]
-    pictures = [(role, key, _frame(submission, key, fitted=fitted)) for role, key in frames if key]
-    pictures += [("reference_image", key, link_of(picture(submission, key))) for key in request.references]
-    parts = [{"type": "image_url", "image_url": {"url": link}, "role": role} for role, _key, link in pictures]
+    pictures = [(role, _frame(submission, key, limits, fitted=fitted)) for role, key in frames if key]
+    pictures += [("reference_image", _reference(picture(submission, key), limits)) for key in request.references]
+    parts = [{"type": "image_url", "image_url": {"url": link}, "role": role} for role, link in pictures]
     return [{"type": "text", "text": request.prompt}, *parts]
 
 
-def _frame(submission: Submission, key: str, *, fitted: bool) -> str:
-    if not fitted:
-        return link_of(picture(submission, key))
-    request = submission.request
-    data, media_type, _ending = sized(picture(submission, key), request.width, request.height)
-    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+def _frame(submission: Submission, key: str, limits: PictureLimits, *, fitted: bool) -> str:
+    """A frame of a shape that is not taken is cut to the clip's, as the vendor cuts all others."""
+    request, found = submission.request, picture(submission, key)
+    if not fitted and within(found, limits) is None:
+        return link_of(found)
+    return data_url(*sized(found, request.width, request.height)[:2])
+
+
+def _reference(found: MediaInput, limits: PictureLimits) -> str:
+    changed = within(found, limits)
+    return data_url(*changed) if changed else link_of(found)

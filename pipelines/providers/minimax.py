@@ -60,7 +60,7 @@ class Provider(TaskAdapter):
         request = submission.request
         return {
             "model": card.options.get("slug", card.slug),
-            "content": content_of(submission, fitted=True),
+            "content": content_of(submission, card, fitted=True),
             "resolution": wire_resolution(request, card),
             "duration": round(request.seconds),
             # From a picture it takes the picture's shape, and wants to be told no other.

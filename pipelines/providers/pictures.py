@@ -1,13 +1,60 @@
-"""Pictures as vendors want them: of exactly the size of the video, in a common encoding."""
+"""Pictures as vendors want them: of exactly the size of the video, or within what a model takes."""
 
 from __future__ import annotations
 
 import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.ports import MediaInput
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 _PLAIN = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureLimits:
+    """What a model takes, in pixels: every edge between the two, and none `widest` times the other."""
+
+    shortest: int = 0
+    longest: int = 100_000
+    widest: float = 100.0
+
+    def allow(self, width: int, height: int) -> bool:
+        """Whether a picture may go as it is. Whether the bounds themselves are allowed is not told everywhere."""
+        short, long = sorted((width, height))
+        return self.shortest < short and long < self.longest and long < self.widest * short
+
+    def around(self, width: int, height: int) -> tuple[int, int]:
+        """The least frame that is allowed and has room for all of a picture."""
+        short, long = sorted((width, height))
+        short = max(short, math.ceil(long / self.widest) + 1)
+        scale = max(1.0, (self.shortest + 1) / short) * min(1.0, (self.longest - 1) / long)
+        edges = math.ceil(short * scale), math.floor(long * scale)
+        return edges if width < height else edges[::-1]
+
+
+def within(picture: MediaInput, limits: PictureLimits) -> tuple[bytes, str] | None:
+    """All of a picture that must not go as it is, on a white ground, as (bytes, media type). Raises InvalidOrder for
+    what is no picture.
+    """
+    from PIL import Image, ImageOps
+
+    from pipelines.net.pixels import to_rgb
+
+    with _upright(picture) as (image, plain):
+        if plain and limits.allow(*image.size):
+            return None
+        frame = limits.around(*image.size)
+        out = io.BytesIO()
+        ImageOps.pad(to_rgb(image), frame, Image.Resampling.LANCZOS, color="white").save(out, "JPEG", quality=95)
+    return out.getvalue(), "image/jpeg"
 
 
 def sized(picture: MediaInput, width: int, height: int) -> tuple[bytes, str, str]:
@@ -16,19 +63,28 @@ def sized(picture: MediaInput, width: int, height: int) -> tuple[bytes, str, str
     A picture of that size goes out untouched; another is scaled and cropped in the middle. Raises InvalidOrder for
     what is no picture.
     """
+    from PIL import Image, ImageOps
+
+    from pipelines.net.pixels import to_rgb
+
+    with _upright(picture) as (image, plain):
+        if plain and image.size == (width, height):
+            return picture.path.read_bytes(), picture.content_type, _PLAIN[picture.content_type]
+        out = io.BytesIO()
+        ImageOps.fit(to_rgb(image), (width, height), Image.Resampling.LANCZOS).save(out, "PNG")
+    return out.getvalue(), "image/png", "png"
+
+
+@contextmanager
+def _upright(picture: MediaInput) -> Iterator[tuple[Image, bool]]:
+    """The picture as it is meant to stand, and whether its file shows it so in a common encoding."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    from pipelines.net.pixels import open_plain, to_rgb
+    from pipelines.net.pixels import open_plain
 
-    raw = picture.path.read_bytes()
     try:
-        with open_plain(io.BytesIO(raw)) as image:
+        with open_plain(str(picture.path)) as image:
             upright = ImageOps.exif_transpose(image)
-            if picture.content_type in _PLAIN and image.size == (width, height) == upright.size:
-                return raw, picture.content_type, _PLAIN[picture.content_type]
-            fitted = ImageOps.fit(to_rgb(upright), (width, height), Image.Resampling.LANCZOS)
+            yield upright, picture.content_type in _PLAIN and upright.size == image.size
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise InvalidOrder([Problem("references", "is not a picture that can be read.")]) from error
-    out = io.BytesIO()
-    fitted.save(out, "PNG")
-    return out.getvalue(), "image/png", "png"

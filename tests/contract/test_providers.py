@@ -348,6 +348,22 @@ def test_a_picture_to_end_on_reaches_the_vendor_beside_the_one_to_start_from(
     assert harness.bill()[0]["images"] == 2
 
 
+@pytest.mark.parametrize("card", [card for card in ON_OFFER if card.max_references], ids=lambda card: card.id)
+def test_pictures_to_refer_to_reach_the_vendor_whatever_their_size_for_no_more_than_was_quoted(
+    harness: ProviderHarness, card: CatalogueModel, tmp_path: Path
+) -> None:
+    sizes = {"small": (90, 60), "wide": (900, 120), "tall": (100, 800)}
+    for name, size in sizes.items():
+        Image.new("RGB", size, "teal").save(tmp_path / f"{name}.png")
+    keys = [list(sizes)[number % len(sizes)] for number in range(card.max_references)]
+    inputs = [MediaInput(key=name, path=tmp_path / f"{name}.png", content_type="image/png") for name in sizes]
+    request = request_for(card, "A heron", references=tuple(keys))
+    harness.provider(card).submit(submission(request, inputs=tuple(inputs)))
+    line = harness.bill()[0]
+    assert line["images"] == card.max_references
+    assert line["usd"] * 1_000_000 <= card.clip_price(request.resolution, request.seconds) + 1
+
+
 @pytest.mark.parametrize("card", [card for card in ON_OFFER if card.seed], ids=lambda card: card.id)
 def test_a_seed_reaches_the_vendor_of_every_model_that_has_one(harness: ProviderHarness, card: CatalogueModel) -> None:
     provider = harness.provider(card)

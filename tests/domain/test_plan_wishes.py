@@ -134,3 +134,41 @@ def test_a_scene_that_follows_another_may_go_on_from_it_when_it_is_planned_alone
     scenes = (SceneOrder(prompt="b", continues=True, last_frame="dusk"),)
     assert frames(framed(scenes=scenes), follows=True) == [(None, "dusk", ())]
     assert set(problems_of(framed(scenes=scenes), FRAMED)) == {"scenes[0].continues", "scenes[0].last_frame"}
+
+
+EITHER = dataclasses.replace(
+    STEPPED, id="acme/either", frames_or_references=True, max_references=2, first_last_frame=True
+)
+
+
+def pictures_of(asked_for: Order) -> list[tuple[str | None, tuple[str, ...]]]:
+    return [(s.settings.first_frame, s.references) for s in plan_for(asked_for, EITHER).scenes]
+
+
+def either(*scenes: SceneOrder, **changes: Any) -> Order:
+    return order(model="acme/either", scenes=scenes, adapt=True, **changes)
+
+
+def test_a_model_that_takes_either_is_never_given_both() -> None:
+    own, several = SceneOrder(prompt="a", references=("own",)), SceneOrder(prompt="b", references=("x", "y"))
+    goes_on = SceneOrder(prompt="c", continues=True)
+    assert pictures_of(either(own, several)) == [("own", ()), (None, ("x", "y"))]
+    assert pictures_of(either(SceneOrder(prompt="a"), references=("brand",))) == [(None, ("brand",))]
+    assert pictures_of(either(own, goes_on, references=("brand",))) == [("own", ()), (None, ())]
+    assert pictures_of(either(SceneOrder(prompt="a"), first_frame="dawn", references=("brand",))) == [("dawn", ())]
+    plan = plan_for(either(own, several, references=()), EITHER)
+    can = "takes either a picture to start from or at most 2 reference images a scene"
+    assert plan.adapted == (
+        f"Scene 2: Where a scene has several pictures all are references, because acme/either {can}.",
+    )
+
+
+def test_what_takes_either_is_refused_both_where_nothing_may_be_adapted_or_a_picture_of_a_scene_would_be_lost() -> None:
+    own = SceneOrder(prompt="a", references=("own",))
+    takes = "acme/either takes either a picture to start from or at most 2 reference images a scene."
+    strict = dataclasses.replace(either(own, references=("brand",)), adapt=False)
+    assert problems_of(strict, EITHER) == {"references": f"{takes} Remove some or choose another model."}
+    framed_too = either(SceneOrder(prompt="a", first_frame="dawn", references=("own",)))
+    assert set(problems_of(framed_too, EITHER)) == {"scenes[0].references"}
+    three = either(SceneOrder(prompt="a", references=("x", "y", "z")))
+    assert set(problems_of(three, EITHER)) == {"scenes[0].references"}

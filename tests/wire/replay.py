@@ -15,6 +15,7 @@ from typing import Any, Self
 from PIL import Image
 
 PNG_IN_BASE64 = "iVBORw0KGgo"
+JPEG_ADDRESS = "data:image/jpeg;base64,"
 CLIP = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2" + bytes(1000)
 
 
@@ -101,11 +102,14 @@ class Replay:
 
 
 def _shown(value: Any) -> Any:
-    """JSON with `<png>` in place of each picture in base64, alone or as a `data:` address."""
+    """JSON with `<png>` in place of a picture in base64, alone or as a `data:` address, and `<jpeg WxH>` likewise."""
     if isinstance(value, dict):
         return {name: _shown(entry) for name, entry in value.items()}
     if isinstance(value, list):
         return [_shown(entry) for entry in value]
+    if isinstance(value, str) and value.startswith(JPEG_ADDRESS):
+        with Image.open(io.BytesIO(base64.b64decode(value.removeprefix(JPEG_ADDRESS)))) as image:
+            return f"<jpeg {image.width}x{image.height}>"
     shown = isinstance(value, str) and value.removeprefix("data:image/png;base64,").startswith(PNG_IN_BASE64)
     return "<png>" if shown else value
 

@@ -75,7 +75,7 @@ def _pictures(card: CatalogueModel) -> str:
     can = [
         ("first frame", card.image_to_video),
         (f"last frame{_up_to(card.last_frame_max_seconds)}", card.first_last_frame),
-        (f"{card.max_references} references", card.max_references > 0),
+        (f"{'or ' * card.frames_or_references}{card.max_references} references", card.max_references > 0),
     ]
     return ", ".join(name for name, able in can if able) or "none"
 

@@ -171,6 +171,7 @@ def _model(card: CatalogueModel, today: date) -> operate_answers.ModelView:
         first_last_frame=card.first_last_frame,
         last_frame_max_seconds=card.last_frame_max_seconds,
         max_references=card.max_references,
+        frames_or_references=card.frames_or_references,
         seed=card.seed,
         negative_prompt=card.negative_prompt,
         max_prompt=card.max_prompt,

@@ -72,6 +72,9 @@ class ModelView(Answer):
     first_last_frame: bool
     last_frame_max_seconds: Annotated[float | None, Field(description="Of a clip that ends on a given picture.")]
     max_references: int
+    frames_or_references: Annotated[
+        bool, Field(description="Whether a clip with a first frame takes no reference images beside it.")
+    ]
     seed: bool
     negative_prompt: bool
     max_prompt: int

@@ -165,23 +165,41 @@ def _fit_pictures(fitted: Fitted, order: Order, card: CatalogueModel) -> None:
     own = fitted.scene.references if fitted.scene else ()
     pictures = list(dict.fromkeys((*own, *order.references)))
     starts = card.image_to_video and not fitted.continues and not fitted.must_start
+    either = card.frames_or_references and card.max_references > 0
+    if either and starts and len(own) > 1 and not _said(fitted, order, "last_frame")[0]:
+        starts = False
+        _all_to_refer_to(fitted, order, card)
     if pictures and starts and (own or not card.max_references):
         fitted.first_frame = pictures.pop(0)
-    if len(pictures) <= card.max_references:
+    framed = fitted.continues or (either and fitted.first_frame is not None)
+    if len(pictures) <= (0 if either and framed else card.max_references):
         fitted.references = tuple(pictures)
         return
-    can = _pictures_in_words(card, starts=starts)
-    # A draft shows no pictures, and a scene that goes on from the one before carries its look on.
-    if order.adapt and (card.free or (fitted.continues and not own)):
+    can, left = _pictures_in_words(card, starts=starts), tuple(one for one in own if one != fitted.first_frame)
+    # A draft shows no pictures, and a scene that starts from a picture carries the look of that on.
+    if order.adapt and (card.free or (framed and not left)):
         fitted.note(f"The reference images are not used, because {card.id} {can}.")
-        if own:
-            fitted.left_out = replace(fitted.left_out or LeftOut(), references=own)
+        if left:
+            fitted.left_out = replace(fitted.left_out or LeftOut(), references=left)
     else:
-        name = fitted.own("references") if own else "references"
+        name = fitted.own("references") if left else "references"
         fitted.problem(name, f"{card.id} {can}. Remove some or choose another model.")
 
 
+def _all_to_refer_to(fitted: Fitted, order: Order, card: CatalogueModel) -> None:
+    """Several pictures of a scene are all given where one to start from would shut the others out."""
+    can = _pictures_in_words(card, starts=False)
+    if order.adapt:
+        fitted.note(
+            f"Where a scene has several pictures all are references, because {card.id} {can}."
+        )
+    else:
+        fitted.problem(fitted.own("references"), f"{card.id} {can}. With adapt, all are references.")
+
+
 def _pictures_in_words(card: CatalogueModel, *, starts: bool) -> str:
+    if card.frames_or_references and card.max_references:
+        return f"takes either a picture to start from or at most {card.max_references} reference images a scene"
     most = card.max_references + (1 if starts else 0)
     if most:
         return f"takes at most {most} reference image{'s' if most > 1 else ''} a scene"

@@ -25,6 +25,7 @@ from pipelines.sandbox.vendors.kernel.state import Job, Order, Outcome, Phase
 
 # $ per million tokens by resolution. Source: BytePlus's rates of 2026-10.
 MODELS = {"dreamina-seedance-2-5-260628": {"480p": 10.7, "720p": 10.7, "1080p": 11.7}}
+REFERENCES = {"dreamina-seedance-2-5-260628": 30}
 SIZES = {
     "16:9": {"480p": (864, 496), "720p": (1280, 720), "1080p": (1920, 1080)},
     "9:16": {"480p": (496, 864), "720p": (720, 1280), "1080p": (1080, 1920)},
@@ -62,6 +63,8 @@ class BytePlus(ContentTasks):
     resolution = "720p"
     seconds = range(4, 31)
     most_text = 15_000
+    references = REFERENCES
+    edges = range(301, 6000)
     failures = _FAILURES
 
     def shape(self, problem: VendorSays) -> ResponseReturnValue:

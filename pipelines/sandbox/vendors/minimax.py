@@ -21,6 +21,8 @@ from pipelines.sandbox.vendors.kernel.state import Job, Order, Outcome
 
 # $/s by resolution. Source: MiniMax's list price of 2026-10.
 MODELS = {"MiniMax-H3": {"768P": 0.08, "2K": 0.13}, "MiniMax-H3-Max": {"480P": 0.05, "768P": 0.08}}
+REFERENCES = {"MiniMax-H3": 9, "MiniMax-H3-Max": 0}
+FREE_PICTURES, USD_PER_PICTURE = 5, 0.04
 SIZES = {
     "16:9": {"480P": (832, 480), "768P": (1344, 768), "2K": (2560, 1440)},
     "9:16": {"480P": (480, 832), "768P": (768, 1344), "2K": (1440, 2560)},
@@ -56,6 +58,8 @@ class Minimax(ContentTasks):
     resolution = "768P"
     seconds = range(5, 16)
     most_text = 7000
+    references = REFERENCES
+    edges = range(256, 100_000)
     failures = _FAILURES
 
     def shape(self, problem: VendorSays) -> ResponseReturnValue:
@@ -66,7 +70,7 @@ class Minimax(ContentTasks):
         return {"type": "error", "error": error, "request_id": "021-sandbox"}, status
 
     def ratio(self, asked: Any, pictures: Sequence[Image.Image]) -> str:
-        """A clip without a picture names its shape; one that starts from a picture takes the picture's."""
+        """A clip that starts from a picture takes the picture's shape; every other names its own."""
         if asked in SIZES and not pictures:
             return str(asked)
         if asked != "adaptive" or not pictures:
@@ -75,9 +79,10 @@ class Minimax(ContentTasks):
         return min(SIZES, key=lambda name: abs(SIZES[name]["768P"][0] / SIZES[name]["768P"][1] - edge))
 
     def finished(self, order: Order, body: Mapping[str, Any], price: float) -> Order:
-        """Billed by the second."""
+        """Billed by the second, and by the picture from the sixth on."""
         del body
-        return replace(order, usd=round(order.seconds * price, 6))
+        pictures = max(0, order.images - FREE_PICTURES) * USD_PER_PICTURE
+        return replace(order, usd=round(order.seconds * price + pictures, 6))
 
     def shown(self, found: Engine, job: Job) -> dict[str, Any]:
         """With what is billed."""

@@ -24,6 +24,7 @@ from pipelines.sandbox.vendors.kernel.state import Job, Order, Outcome, Phase
 
 FRAMES = frozenset({"first_frame", "last_frame"})
 REFERENCE = "reference_image"
+WIDEST = 2.5
 MOST = 500
 """Tasks of a page."""
 
@@ -51,6 +52,10 @@ class ContentTasks(ABC):
     """Where none is asked for."""
     seconds: ClassVar[range]
     most_text: ClassVar[int]
+    references: ClassVar[Mapping[str, int]]
+    """How many pictures each model refers to."""
+    edges: ClassVar[range]
+    """Pixels that each edge of a picture may have; none is 2.5 times the other."""
     failures: ClassVar[Mapping[Outcome, tuple[str, str]]]
 
     @abstractmethod
@@ -84,14 +89,17 @@ class ContentTasks(ABC):
     def create(self) -> Response:
         """The id of a new task."""
         body: Any = flask.request.get_json(silent=True)
-        prompt, pictures = _prompt_and_pictures(body, most=self.most_text)
+        prompt, frames, references = _prompt_and_links(body, most=self.most_text)
         model, resolution = str(body.get("model")), str(body.get("resolution") or self.resolution)
         prices, seconds = self.models.get(model), body.get("duration")
         if prices is None:
             raise VendorSays(self.unknown_model, f"The model {model} does not exist or is not activated.")
         if resolution not in prices or isinstance(seconds, bool) or seconds not in self.seconds:
             raise VendorSays("invalid", f"invalid params: resolution {resolution}, duration {seconds}")
-        width, height = self.sizes[self.ratio(body.get("ratio"), pictures)][resolution]
+        if len(references) > self.references[model]:
+            raise VendorSays("invalid", f"{model} takes at most {self.references[model]} reference images.")
+        pictures = [self.picture(link) for link in frames + references]
+        width, height = self.sizes[self.ratio(body.get("ratio"), pictures[: len(frames)])][resolution]
         order = Order(
             vendor=self.name,
             model=model,
@@ -107,6 +115,14 @@ class ContentTasks(ABC):
             details={"resolution": resolution, "ratio": body.get("ratio")},
         )
         return flask.jsonify({self.id_field: engine().take(self.finished(order, body, prices[resolution])).id})
+
+    def picture(self, link: str) -> Image.Image:
+        """One of a size that is taken, or VendorSays."""
+        found = image_from_url(link, param="content")
+        short, long = sorted(found.size)
+        if short not in self.edges or long not in self.edges or long >= WIDEST * short:
+            raise VendorSays("invalid", f"A picture of {found.width}x{found.height} is not taken.", param="content")
+        return found
 
     def retrieve(self, job_id: str) -> Response:
         """The task."""
@@ -166,8 +182,8 @@ class ContentTasks(ABC):
         return answer
 
 
-def _prompt_and_pictures(body: Any, *, most: int) -> tuple[str, list[Image.Image]]:
-    """The one text, and the pictures, frames first. Raises VendorSays `invalid` for what the vendors refuse."""
+def _prompt_and_links(body: Any, *, most: int) -> tuple[str, list[str], list[str]]:
+    """The one text, the links of the frames and those of the references. Raises VendorSays for what is refused."""
     parts = body.get("content") if isinstance(body, dict) else None
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         raise VendorSays("invalid", "content must be a list of objects.", param="content")
@@ -182,7 +198,7 @@ def _prompt_and_pictures(body: Any, *, most: int) -> tuple[str, list[Image.Image
     if frames == ["last_frame"]:
         raise VendorSays("invalid", "last_frame needs first_frame.", param="content")
     links = [str((part.get("image_url") or {}).get("url")) for part in pictures]
-    return texts[0], [image_from_url(link, param="content") for link in links]
+    return (texts[0], links, []) if frames else (texts[0], [], links)
 
 
 def _page_of(rows: Sequence[Job]) -> Sequence[Job]:
