@@ -190,9 +190,7 @@ def _all_to_refer_to(fitted: Fitted, order: Order, card: CatalogueModel) -> None
     """Several pictures of a scene are all given where one to start from would shut the others out."""
     can = _pictures_in_words(card, starts=False)
     if order.adapt:
-        fitted.note(
-            f"Where a scene has several pictures all are references, because {card.id} {can}."
-        )
+        fitted.note(f"Where a scene has several pictures all are references, because {card.id} {can}.")
     else:
         fitted.problem(fitted.own("references"), f"{card.id} {can}. With adapt, all are references.")
 
