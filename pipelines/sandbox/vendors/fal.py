@@ -15,10 +15,9 @@ import flask
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from pipelines.sandbox.vendors import minimax
 from pipelines.sandbox.vendors.common.content import send
-from pipelines.sandbox.vendors.common.content_tasks import Sizes
 from pipelines.sandbox.vendors.common.extras import seed_of
+from pipelines.sandbox.vendors.common.frames import H3_SIZES, Sizes
 from pipelines.sandbox.vendors.common.gate import mount, open_route
 from pipelines.sandbox.vendors.common.references import image_from_url
 from pipelines.sandbox.vendors.kernel import magic
@@ -57,7 +56,7 @@ class FalModel:
     sizes: Sizes
 
 
-_H3 = FalModel(seconds=range(5, 16), prices={"480P": 0.05, "768P": 0.08}, sizes=minimax.SIZES)
+_H3 = FalModel(seconds=range(5, 16), prices={"480P": 0.05, "768P": 0.08}, sizes=H3_SIZES)
 MODELS = {"minimax/h3-max/text-to-video": _H3, "minimax/h3-max/image-to-video": _H3}
 
 

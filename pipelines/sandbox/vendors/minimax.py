@@ -16,6 +16,7 @@ from PIL import Image
 from werkzeug.wrappers import Response
 
 from pipelines.sandbox.vendors.common.content_tasks import ContentTasks
+from pipelines.sandbox.vendors.common.frames import H3_SIZES
 from pipelines.sandbox.vendors.kernel.engine import Engine, VendorSays, engine
 from pipelines.sandbox.vendors.kernel.state import Job, Order, Outcome
 
@@ -23,11 +24,6 @@ from pipelines.sandbox.vendors.kernel.state import Job, Order, Outcome
 MODELS = {"MiniMax-H3": {"768P": 0.08, "2K": 0.13}, "MiniMax-H3-Max": {"480P": 0.05, "768P": 0.08}}
 REFERENCES = {"MiniMax-H3": 9, "MiniMax-H3-Max": 0}
 FREE_PICTURES, USD_PER_PICTURE = 5, 0.04
-SIZES = {
-    "16:9": {"480P": (832, 480), "768P": (1344, 768), "2K": (2560, 1440)},
-    "9:16": {"480P": (480, 832), "768P": (768, 1344), "2K": (1440, 2560)},
-    "1:1": {"480P": (480, 480), "768P": (768, 768), "2K": (1440, 1440)},
-}
 # kind: HTTP status, MiniMax's word, its number
 _ERRORS = {
     "unauthorized": (401, "authorized_error", 1004),
@@ -54,7 +50,7 @@ class Minimax(ContentTasks):
     link_s = 9 * 3600.0
     models = MODELS
     unknown_model = "invalid"
-    sizes = SIZES
+    sizes = H3_SIZES
     resolution = "768P"
     seconds = range(5, 16)
     most_text = 7000
@@ -71,12 +67,12 @@ class Minimax(ContentTasks):
 
     def ratio(self, asked: Any, pictures: Sequence[Image.Image]) -> str:
         """A clip that starts from a picture takes the picture's shape; every other names its own."""
-        if asked in SIZES and not pictures:
+        if asked in H3_SIZES and not pictures:
             return str(asked)
         if asked != "adaptive" or not pictures:
             raise VendorSays("invalid", f"invalid params, ratio {asked}", param="ratio")
         edge = pictures[0].width / pictures[0].height
-        return min(SIZES, key=lambda name: abs(SIZES[name]["768P"][0] / SIZES[name]["768P"][1] - edge))
+        return min(H3_SIZES, key=lambda name: abs(H3_SIZES[name]["768P"][0] / H3_SIZES[name]["768P"][1] - edge))
 
     def finished(self, order: Order, body: Mapping[str, Any], price: float) -> Order:
         """Billed by the second, and by the picture from the sixth on."""

@@ -16,6 +16,7 @@ from PIL import Image
 from werkzeug.wrappers import Response
 
 from pipelines.sandbox.vendors.common.content import send
+from pipelines.sandbox.vendors.common.frames import Sizes
 from pipelines.sandbox.vendors.common.gate import bearer, mount, open_route
 from pipelines.sandbox.vendors.common.references import image_from_url
 from pipelines.sandbox.vendors.kernel.clips import thumbnail_png
@@ -27,9 +28,6 @@ REFERENCE = "reference_image"
 WIDEST = 2.5
 MOST = 500
 """Tasks of a page."""
-
-Sizes = Mapping[str, Mapping[str, tuple[int, int]]]
-"""By shape, then by the vendor's own name of the resolution."""
 
 
 class ContentTasks(ABC):

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pipelines.sandbox.vendors.kernel.engine import VendorSays
+
+Sizes = Mapping[str, Mapping[str, tuple[int, int]]]
+"""By shape, then by the vendor's own name of the resolution."""
+H3_SIZES: Sizes = {
+    "16:9": {"480P": (832, 480), "768P": (1344, 768), "2K": (2560, 1440)},
+    "9:16": {"480P": (480, 832), "768P": (768, 1344), "2K": (1440, 2560)},
+    "1:1": {"480P": (480, 480), "768P": (768, 768), "2K": (1440, 1440)},
+}
+"""MiniMax's H3, whoever sells it."""
 
 SHORT_EDGE = {"360p": 360, "480p": 480, "720p": 720, "768p": 768, "1080p": 1080, "1k": 1080, "2k": 1440, "4k": 2160}
 
