@@ -2,7 +2,8 @@
 
 It bills tokens: width x height x frames / 1024, at `usd_per_million` of a card's options, by resolution; a finished
 task tells how many. Its rows tell the seed, so a request without one is given one of its own, by which it is found
-again.
+again. `pictures` of the options gives the pixels that each edge of a picture lies between, and how often one goes into
+the other at most.
 
 Source: docs.byteplus.com/en/docs/ModelArk/1520757 and 1521309, 1521675, read 2026-11.
 """

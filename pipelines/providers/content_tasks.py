@@ -209,7 +209,7 @@ def content_of(submission: Submission, card: CatalogueModel, *, fitted: bool) ->
     """The text, and each picture in its role, made to be within the `pictures` of the card's options. With `fitted` the
     frames are cut to the clip's size, for a vendor that gives a clip the shape of the picture it starts from.
     """
-    request, limits = submission.request, PictureLimits(**card.options.get("pictures", {}))
+    request, limits = submission.request, PictureLimits.of(card.options)
     frames = [("first_frame", request.first_frame), ("last_frame", request.last_frame)]
     pictures = [(role, _frame(submission, key, limits, fitted=fitted)) for role, key in frames if key]
     pictures += [("reference_image", _reference(picture(submission, key), limits)) for key in request.references]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.ports import MediaInput
+from pipelines.providers.video_object import is_number
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,6 +27,13 @@ class PictureLimits:
     longest: int = 100_000
     widest: float = 100.0
 
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """What a card's options say, where they say it as numbers."""
+        told = options.get("pictures")
+        known = told if isinstance(told, Mapping) else {}
+        return cls(**{name: known[name] for name in cls.__slots__ if is_number(known.get(name)) and known[name] > 0})
+
     def allow(self, width: int, height: int) -> bool:
         """Whether a picture may go as it is. Whether the bounds themselves are allowed is not told everywhere."""
         short, long = sorted((width, height))
@@ -34,9 +42,10 @@ class PictureLimits:
     def around(self, width: int, height: int) -> tuple[int, int]:
         """The least frame that is allowed and has room for all of a picture."""
         short, long = sorted((width, height))
-        short = max(short, math.ceil(long / self.widest) + 1)
+        short = max(short, math.floor(long / self.widest) + 1)
         scale = max(1.0, (self.shortest + 1) / short) * min(1.0, (self.longest - 1) / long)
-        edges = math.ceil(short * scale), math.floor(long * scale)
+        short = math.ceil(short * scale)
+        edges = short, max(short, math.floor(long * scale))
         return edges if width < height else edges[::-1]
 
 
