@@ -44,7 +44,7 @@ class PictureLimits:
         short, long = sorted((width, height))
         short = max(short, math.floor(long / self.widest) + 1)
         scale = max(1.0, (self.shortest + 1) / short) * min(1.0, (self.longest - 1) / long)
-        short = math.ceil(short * scale)
+        short = min(math.ceil(short * scale), math.ceil(self.longest) - 1)
         edges = short, max(short, math.floor(long * scale))
         return edges if width < height else edges[::-1]
 
