@@ -123,7 +123,7 @@ def _given(services: Services, tx: Tx, run: Run, scene: Scene, before: Sequence[
     """
     asked, room = scene.settings, services.catalogue_model(scene.model).max_references - len(scene.references)
     seen = [one for one in seen_in(scene.prompt, run.known_plan.cast) if one.token in there][: max(0, room)]
-    if scene.clip_id or asked.cast or asked.first_frame or asked.last_frame or not seen:
+    if scene.clip_id or asked.cast or asked.first_frame or not seen:
         return scene
     if scene.continues and not _drifts(before):
         return scene
