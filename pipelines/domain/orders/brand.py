@@ -13,6 +13,7 @@ from pipelines.domain.footage import MADE_MUSIC, Captions, Colour, Corner, Mood
 from pipelines.domain.orders.inputs import Api, Files, Hue, Text, among, given, inputs_of
 
 MAX_NAME, MAX_LINE, MAX_LIST = 200, 200, 4000
+MAX_VOICE, MAX_HASHTAGS = 100, 500
 
 # A declaration is read as a row of a table.
 # fmt: off
@@ -62,6 +63,12 @@ class Brand:
         api=Api(most=MAX_LIST))
     keep_words: str | None = given("Keep Words", Text(MAX_LIST, lines=True),
         "Names and words that no translation changes, separated by commas or lines.", api=Api(most=MAX_LIST))
+    voice: str | None = given("Voice", Text(MAX_VOICE),
+        "Who speaks for the brand, as provider/voice, where Voiceover is ticked. Empty: the deployment's voice.",
+        api=Api(most=MAX_VOICE))
+    hashtags: str | None = given("Hashtags", Text(MAX_HASHTAGS, lines=True),
+        "Stand behind the text that is posted with a film, the same in every language; separated by spaces, commas or "
+        "lines.", api=Api(most=MAX_HASHTAGS))
     legal_line: str | None = given("Legal Line", Text(MAX_LINE),
         "Small words at the foot of the end card; without one, on a card of their own.", api=Api(most=MAX_LINE))
 
@@ -85,6 +92,12 @@ class Brand:
         return listed_words(self.keep_words)
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """Each hashtag, without those that say a banned word."""
+        words = re.split(r"[\s,;#＃]+", self.hashtags or "")
+        return tuple(dict.fromkeys(f"#{word}" for word in words if word and not banned_in(word, self.banned)))
+
+    @property
     def called(self) -> str:
         """The brand in a sentence."""
         return f"the brand “{self.name}”" if self.name else "the brand"
@@ -101,6 +114,7 @@ _LENT: Mapping[str, str] = {
     "captions": "caption_style",
     "title_card": "intro",
     "end_card": "outro",
+    "voice": "voice",
 }
 """Attributes of an order, and what of a brand they are where the order does not say."""
 _MUSIC = ("music", "music_mood")

@@ -86,7 +86,7 @@ def banned_problems(order: Order, scenes: Sequence[SceneOrder]) -> Iterator[Prob
 def _spoken(order: Order, brand: Brand, scenes: Sequence[SceneOrder]) -> Iterator[tuple[str, str | None]]:
     yield "brand.intro" if "title_card" in brand.lent else "title_card", order.title_card
     yield "brand.outro" if "end_card" in brand.lent else "end_card", order.end_card
-    yield "title", order.title if order.poster_style is not PosterStyle.FRAME else None
+    yield "title", order.title if order.pack or order.poster_style is not PosterStyle.FRAME else None
     yield "brand.legal_line", brand.legal_line
     yield "brand.look", brand.look
     for index, scene in enumerate(scenes):

@@ -21,7 +21,7 @@ from pipelines.domain.footage import (
     Transition,
 )
 from pipelines.domain.languages import LANGUAGES, tag_in
-from pipelines.domain.orders.brand import Brand, BrandRow, lent_by
+from pipelines.domain.orders.brand import MAX_VOICE, Brand, BrandRow, lent_by
 from pipelines.domain.orders.inputs import (
     Api,
     Box,
@@ -59,7 +59,6 @@ _API_CLIP_S = 120
 _API_WORDS, _API_TEXT = 200, 4000
 MAX_LINE = 1000
 """Characters of what is said over one scene: more than fits into the longest."""
-_VOICE = 100
 
 # A declaration is read as a row of a table.
 # fmt: off
@@ -193,9 +192,9 @@ class Order:
     voiceover: bool = given("Voiceover", Box("cyanBright"),
         "Tick to have a narrator speak over each scene: its Narration, else its Caption.", default=False,
         api=Api("A narrator speaks over each scene: its `narration`, else its `caption`."), seen=True)
-    voice: str | None = given("Voice", Text(_VOICE),
+    voice: str | None = given("Voice", Text(MAX_VOICE),
         "Who speaks, as provider/voice, with Voiceover on. Empty: the deployment's voice.",
-        api=Api("Who speaks, as provider/voice.", most=_VOICE), seen=True)
+        api=Api("Who speaks, as provider/voice.", most=MAX_VOICE), seen=True)
     ai_label: bool = given("AI Label", Box("purpleBright"),
         "Tick to have every picture say AI in a corner. In the EU, a film that passes for real must say so.",
         default=False, api=Api("Every picture says AI in a corner."), seen=True)

@@ -90,6 +90,13 @@ class Run(Leased):
             raise ValueError(self.id)
         return self.plan
 
+    def posted_in(self, language: str) -> str:
+        """What to paste beside its films in one of their languages, the brand's hashtags included."""
+        if self.order is None or self.plan is None or not self.order.pack:
+            return ""
+        tags = " ".join(self.order.brand.tags) if self.order.brand else ""
+        return "\n\n".join(filter(None, (self.plan.posted_in(language), tags)))
+
     def in_language(self, language: str) -> Run:
         """It with the cards of its films in one of their languages."""
         order, texts = self.known_order, self.known_plan.card_texts.get(language)

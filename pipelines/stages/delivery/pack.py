@@ -74,9 +74,7 @@ def make(services: Services, actor: Actor, run: Run) -> None:
 
 def posts(run: Run, films: Sequence[Cut]) -> dict[str, str]:
     """What is posted with the films, by their languages."""
-    if run.plan is None or not run.plan.post_text:
-        return {}
-    return {film.language: run.plan.posted_in(film.language) for film in films}
+    return {film.language: text for film in films if (text := run.posted_in(film.language))}
 
 
 def _cell(texts: dict[str, str]) -> str:

@@ -74,11 +74,12 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
 
 def _post_texts(run: Run) -> list[dict[str, str | None]]:
     """What is posted with its films, in each language in which it is written by now."""
-    if run.plan is None or not run.plan.post_text:
+    if run.plan is None:
         return []
     own, *others = run.plan.languages
-    written = [own, *(one for one in others if run.plan.post_text in run.plan.card_texts.get(one, {}))]
-    return [{"language": language or None, "text": run.plan.posted_in(language)} for language in written]
+    written = [own, *(one for one in others if run.plan.post_text in run.plan.card_texts.get(one, {"": ""}))]
+    found = [(language, run.posted_in(language)) for language in written]
+    return [{"language": language or None, "text": text} for language, text in found if text]
 
 
 def _shown_key(tx: Tx, key_id: str | None) -> str | None:

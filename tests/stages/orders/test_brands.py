@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,25 @@ def test_a_row_takes_from_its_brand_what_it_does_not_say_itself(harness: StageHa
     assert (last.lettering.plate, last.lettering.font is None) == ((0, 0x55, 0xFF), False)
 
 
+def test_a_brand_lends_its_voice_and_its_hashtags_as_they_were_when_the_run_began(harness: StageHarness) -> None:
+    said = {"Voice": "acme/anna", "Hashtags": "#Lumen, light ＃夜\ncheap light", "Banned Words": "cheap"}
+    made = brand(harness, **said)
+    record = harness.row(Title="Spring", Prompt="A cat", Brand=[made], Voiceover=True, Pack=["TikTok"])
+    run = harness.until(harness.trigger(record), "generating")
+    harness.airtable.edit(AirtableTable.BRANDS, made, Voice="local/heart", Hashtags="#later")
+    harness.until(run.id, *STOPPED)
+    harness.settle()
+    assert harness.run(run.id).known_order.voice == "acme/anna"
+    assert harness.cells(record)["Post Text"] == "Spring.\n\n#Lumen #light #夜"
+    harness.airtable.edit(AirtableTable.VIDEOS, record, Voice="acme/anna")
+    harness.airtable.edit(AirtableTable.BRANDS, made, Voice="acme/nobody")
+    again = harness.make(record)
+    assert (again.status, again.known_order.voice) == (RunStatus.DONE, "acme/anna")
+    harness.airtable.edit(AirtableTable.VIDEOS, record, Voice=None)
+    assert harness.make(record).status is RunStatus.FAILED
+    assert harness.cells(record)["Error"].startswith("Brand Voice: There is no voice 'acme/nobody' here.")
+
+
 def test_a_new_logo_colour_font_card_or_legal_line_makes_a_new_cut_and_buys_nothing(harness: StageHarness) -> None:
     made = brand(harness, Look="35 mm film", Logo=file(LOGO), **{"Caption Style": "Burned"})
     record, run = harness.film(Prompt="A cat\nA dog", Brand=[made])
@@ -99,10 +119,11 @@ def test_a_brand_that_is_edited_while_its_film_is_made_counts_for_the_next_one(h
         ({"Prompt": "A dog\nA CHEAP cat"}, "Scene 2 Prompt: has “cheap”"),
         ({"Prompt": "A cat", "Title Card": "Cheap!"}, "Title Card: has “cheap”"),
         ({"Master Prompt": "A cat", "End Card": "So ｃｈｅａｐ"}, "End Card: has “cheap”"),
+        ({"Prompt": "A cat", "Title": "Cheap light", "Pack": ["TikTok"]}, "Title: has “cheap”"),
     ],
 )
 def test_a_banned_word_of_a_person_is_refused_with_its_field_before_anything_is_paid(
-    harness: StageHarness, fields: dict[str, str], said: str
+    harness: StageHarness, fields: dict[str, Any], said: str
 ) -> None:
     made = brand(harness, **{"Banned Words": "free trial, cheap"})
     harness.writer.cost_micro = 10_000
