@@ -5,6 +5,7 @@ Pure data. Rooms that touch real files (`pipelines.media`) fill these in; stages
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
@@ -307,3 +308,7 @@ class Verdict:
     measures: dict[str, float] = field(default_factory=dict)
     curable: bool = True
     """Whether another way of joining might do better: not when the clips themselves are black or stand still."""
+    pictures: str = ""
+    """A hash of all coded pictures: films that have the same one show the same."""
+    stretches: Mapping[str, str] = field(default_factory=dict)
+    """What was seen in each stretch that was decoded, by a hash of its coded pictures; "" where nothing is wrong."""

@@ -7,7 +7,7 @@ stay small.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipelines.domain.errors import UnplayableMedia
@@ -120,11 +120,11 @@ class MediaEditor:
 
         return assemble(plan, dest, ready=ready, encode_all=encode_all)
 
-    def examine(self, film: Path, plan: FilmPlan) -> Verdict:
-        """Decode and measure the film before anybody sees it."""
+    def examine(self, film: Path, plan: FilmPlan, known: Mapping[str, str]) -> Verdict:
+        """Decode and measure the film before anybody sees it; what is `known` is not decoded."""
         from pipelines.media.review.examine import examine
 
-        return examine(film, plan)
+        return examine(film, plan, known)
 
     def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME) -> Path:
         """Write the sharpest well-exposed frame, or what `look` says instead, as JPEG of less than 2 MB."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -81,8 +81,10 @@ class FilmEditor(Protocol):
         `beside` left in `ready` is taken; `encode_all` is the next path when a film did not pass its examination.
         """
 
-    def examine(self, film: Path, plan: FilmPlan) -> Verdict:
-        """Decode and measure the film before anybody sees it."""
+    def examine(self, film: Path, plan: FilmPlan, known: Mapping[str, str]) -> Verdict:
+        """Decode and measure the film before anybody sees it. Stretches that are `known` from other verdicts are not
+        decoded again.
+        """
 
     def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME) -> Path:
         """Write the sharpest well-exposed frame, or what `look` says instead, as JPEG of less than 2 MB."""

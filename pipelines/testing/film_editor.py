@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +36,9 @@ class QuietFilmEditor:
         self.cards: list[Card] = []
         self.films: list[FilmPlan] = []
         self.posters: list[Poster] = []
+        self.decoded: list[int] = []
+        """Of each film that was examined, how many of its pieces were decoded."""
+        self.sheets = 0
         self.faults: tuple[str, ...] = ()
         self.mendable = False
         """Whether encoding everything mends the faults."""
@@ -163,11 +166,13 @@ class QuietFilmEditor:
         footage = replace(self.probe(dest), audio_codec="aac")
         return FilmReport(path=dest, footage=footage, sha256=mark, paths=paths, starts_s=starts)
 
-    def examine(self, film: Path, plan: FilmPlan) -> Verdict:  # noqa: ARG002 - a port
-        """Fine, unless a test set `faults`."""
-        faults = self.faults
+    def examine(self, film: Path, plan: FilmPlan, known: Mapping[str, str]) -> Verdict:  # noqa: ARG002 - a port
+        """Fine, unless a test set `faults`. Films of the same pieces show the same."""
+        faults, shown = self.faults, [digest(piece.read_bytes().hex()) for piece in plan.pieces]
+        self.decoded.append(len(set(shown) - known.keys()))
         sentence = "; ".join(faults) or "Looks right from the first frame to the last."
-        return Verdict(ok=not faults, sentence=sentence, faults=faults)
+        stretches = dict.fromkeys(shown, "")
+        return Verdict(ok=not faults, sentence=sentence, faults=faults, pictures=digest(shown), stretches=stretches)
 
     def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME) -> Path:
         """A file that only its film has."""
@@ -184,6 +189,7 @@ class QuietFilmEditor:
 
     def contact_sheet(self, film: Path, dest: Path) -> Path:
         """A file that only its film has."""
+        self.sheets += 1
         return _picture(film, dest)
 
     def preview(self, film: Path, dest: Path) -> Path:

@@ -152,3 +152,37 @@ def test_a_file_that_is_no_film_is_a_verdict_not_an_error(tmp_path: Path, clip: 
     verdict = examine(bad, _plan(clip(0)))
     assert not verdict.ok
     assert verdict.sentence == "The film: the film cannot be played (it is a web page, not a video)."
+
+
+def test_pictures_that_were_looked_at_are_not_decoded_again_in_a_film_of_another_sound(
+    clip: ClipFactory, tmp_path: Path
+) -> None:
+    """What was seen of equal packets is taken over, whatever it was; a film's own joins, index and sound are not."""
+    shots, sound = [clip(number, seconds=2) for number in range(3)], "anullsrc=r=48000:cl=stereo"
+    plan = _plan(*shots, boundaries=(CROSS, Boundary()))
+    first = examine(assemble(plan, tmp_path / "film.mp4").path, plan)
+    mute = _plan(*(clip(number, seconds=2, sound=sound) for number in range(3)), boundaries=plan.boundaries)
+    other = assemble(mute, tmp_path / "mute.mp4").path
+    scene = list(first.stretches)[-2]
+    second = examine(other, mute, {**first.stretches, scene: "is of another film"})
+    assert (second.pictures, second.stretches.keys()) == (first.pictures, first.stretches.keys())
+    assert second.faults == ("scene 2 is of another film",)
+    assert "silent" in examine(other, mute, first.stretches).sentence
+
+
+def test_only_what_is_new_in_a_film_is_decoded(clip: ClipFactory, tmp_path: Path) -> None:
+    """A hook: its first scene and the join after it. Anything that was painted over is seen all the same."""
+    shared = [clip(number, seconds=2) for number in (1, 2)]
+    plans = [_plan(clip(0, seconds=2), *shared), _plan(clip(3, seconds=2), *shared)]
+    films = [assemble(plan, tmp_path / f"{number}.mp4").path for number, plan in enumerate(plans)]
+    before = examine(films[0], plans[0])
+    after = examine(films[1], plans[1], before.stretches)
+    assert before.pictures != after.pictures
+    assert len(after.stretches.keys() - before.stretches.keys()) in {1, 2}
+    assert all(
+        examine(film, plan).stretches == found.stretches
+        for film, plan, found in zip(films, plans, (before, after), strict=True)
+    )
+    black = _plan(shared[0], clip(2, seconds=2.5, picture=BLACK), shared[1])
+    verdict = examine(assemble(black, tmp_path / "black.mp4").path, black, {**before.stretches, **after.stretches})
+    assert verdict.faults == ("scene 2 is black",)

@@ -6,10 +6,12 @@ and all of the sound. A full decode belongs to tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import av
 import numpy as np
@@ -23,6 +25,7 @@ from pipelines.media.clips.prepared_clip import PreparedClip, inspect, sound_end
 from pipelines.media.clips.probe import faults_of, probe
 from pipelines.media.clips.timeline import Slot, lay_out
 from pipelines.media.mp4.reader import sniff
+from pipelines.media.review.stretches import stretches_of
 
 SAMPLES_PER_SCENE = 6
 """Pictures looked at in each scene."""
@@ -35,6 +38,8 @@ LONGEST_RUN_UP = 24
 
 FRAMES_INTO_SCENE = 15
 """Frames decoded of a scene that has too few pictures that stand alone."""
+
+NOTHING_KNOWN: Mapping[str, str] = MappingProxyType({})
 
 Seen = tuple[int, Samples]
 """A frame's place in the film, and its picture made small."""
@@ -58,11 +63,22 @@ class _Examination:
     measures: dict[str, float] = field(default_factory=dict)
     incurable: int = 0
     """How many faults are in the clips themselves."""
+    known: Mapping[str, str] = field(default_factory=dict)
+    """What equal pictures of other films were found to be."""
+    stretches: dict[str, str] = field(default_factory=dict)
+    pictures: str = ""
+
+    def once(self, mark: str, see: Callable[[], str | None]) -> str:
+        """What is wrong with a stretch; where equal pictures were looked at before, what was seen then."""
+        self.stretches[mark] = self.known[mark] if mark in self.known else see() or ""
+        return self.stretches[mark]
 
 
-def examine(film: Path, plan: FilmPlan) -> Verdict:
-    """Judge a film by its plan. Never raises for a bad film: what is wrong with it is in `faults`."""
-    look = _Examination()
+def examine(film: Path, plan: FilmPlan, known: Mapping[str, str] = NOTHING_KNOWN) -> Verdict:
+    """Judge a film by its plan. Never raises for a bad film: what is wrong with it is in `faults`. Pictures that are
+    `known`, from the `stretches` of other verdicts, are not decoded again; all else is looked at each time.
+    """
+    look = _Examination(known=known)
     try:
         facts = _measure(film, plan, look)
     except UnplayableMedia as error:
@@ -76,6 +92,8 @@ def examine(film: Path, plan: FilmPlan) -> Verdict:
         faults=tuple(look.faults),
         measures=look.measures,
         curable=len(look.faults) > look.incurable,
+        pictures=look.pictures,
+        stretches=look.stretches,
     )
 
 
@@ -127,6 +145,8 @@ def _check_length(piece: PreparedClip, slots: Sequence[Slot], look: _Examination
 def _check_pictures(piece: PreparedClip, slots: Sequence[Slot], plan: FilmPlan, look: _Examination) -> None:
     """Decode round every join and a few pictures of every scene; name what is black or does not move."""
     scenes = [(slot.start + slot.into.head, slot.stop - slot.out.tail) for slot in slots]
+    coded = stretches_of(piece)
+    look.pictures = coded.whole
     begun = {first for first, last in scenes if not _alone(piece, first, last)}
     for first, last in _changed(slots):
         low, high = max(0, first - AROUND_JOIN), min(piece.frames, last + AROUND_JOIN)
@@ -134,13 +154,22 @@ def _check_pictures(piece: PreparedClip, slots: Sequence[Slot], plan: FilmPlan, 
             low = first
         if low == first == last and first in begun:
             continue
-        for _ in decode_frames(piece, low, high):
-            pass
+        look.once(coded.mark("join", low, high), partial(_decoded, piece, low, high))
     for index, (first, last) in enumerate(scenes):
-        what = _nothing_happens(list(_sampled(piece, first, last)), piece, first, last)
-        if what is not None:
+        what = look.once(coded.mark("scene", first, last), partial(_seen_in, piece, first, last))
+        if what:
             look.faults.append(f"{plan.name(index)} {what}")
             look.incurable += 1
+
+
+def _decoded(piece: PreparedClip, low: int, high: int) -> None:
+    """Raises `UnplayableMedia` where a picture is missing or damaged."""
+    for _ in decode_frames(piece, low, high):
+        pass
+
+
+def _seen_in(piece: PreparedClip, first: int, last: int) -> str | None:
+    return _nothing_happens(list(_sampled(piece, first, last)), piece, first, last)
 
 
 def _changed(slots: Sequence[Slot]) -> Iterator[tuple[int, int]]:

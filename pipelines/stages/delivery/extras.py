@@ -11,6 +11,7 @@ from pipelines.domain.records import Cut, Run
 from pipelines.ports import log_context
 from pipelines.stages.delivery import pack, verify_attachments
 from pipelines.stages.files import keep
+from pipelines.stages.films import equal_films
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record
@@ -36,9 +37,15 @@ def make(services: Services, actor: Actor, cut: Cut, run: Run | None) -> None:
     if cut.key is None:
         return
     film, stem = scratch.local(services, cut.key), cut.key.removesuffix(".mp4")
+    twin = _twin(services, cut, run)
     with scratch.folder(services, "extras", cut.id) as folder:
-        sheet = services.editor.contact_sheet(film, folder / "sheet.jpg")
-        preview = services.editor.preview(film, folder / "preview.mp4")
+        sheet, preview = folder / "sheet.jpg", folder / "preview.mp4"
+        if twin is None:
+            services.editor.contact_sheet(film, sheet)
+            services.editor.preview(film, preview)
+        else:
+            equal_films.copied(services, twin.extras["contact_sheet"], sheet)
+            equal_films.copied(services, twin.extras["preview"], preview)
         made = {
             "contact_sheet": keep.keep(services, cut.run_id, sheet, f"{stem}-sheet.jpg", "image/jpeg").key,
             "preview": keep.keep(services, cut.run_id, preview, f"{stem}-preview.mp4", "video/mp4").key,
@@ -47,6 +54,16 @@ def make(services: Services, actor: Actor, cut: Cut, run: Run | None) -> None:
             sound = services.editor.soundtrack(film, folder / "sound.m4a", cut.language)
             made[pack.SOUND] = keep.keep(services, cut.run_id, sound, f"{stem}-sound.m4a", "audio/mp4").key
     _settle(services, actor, cut.id, made)
+
+
+def _twin(services: Services, cut: Cut, run: Run | None) -> Cut | None:
+    """A film that shows the same and has them already: only films in several languages do."""
+    if run is None or run.plan is None or not run.plan.further_languages:
+        return None
+    with services.store.read() as tx:
+        before = equal_films.made_before(tx, run)
+    there = [one for one in before if "preview" in one.extras and "contact_sheet" in one.extras]
+    return equal_films.twin_of(there, cut, cut.verdict.pictures)
 
 
 def _settle(services: Services, actor: Actor, cut_id: str, made: dict[str, str]) -> None:

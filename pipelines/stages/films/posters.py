@@ -72,12 +72,16 @@ def _request(order: Order, model: str, shape: str, frame: str) -> PictureRequest
     return PictureRequest(model=model, prompt=" ".join(said), aspect_ratio=shape, sources=(frame,))
 
 
-def frame_of(services: Services, run: Run, plan: FilmPlan, report: FilmReport, film: Path) -> dict[str, str]:
+def frame_of(
+    services: Services, run: Run, plan: FilmPlan, report: FilmReport, film: Path, twin: Cut | None
+) -> dict[str, str]:
     """The film's frame by itself, where a picture is to be made from it: kept under its content, so that an equal
     frame is an equal purchase.
     """
     if run.known_order.poster_style is not PosterStyle.DESIGNED or run.known_plan.picture_model is None:
         return {}
+    if twin is not None and FRAME in twin.extras:
+        return {FRAME: twin.extras[FRAME]}
     with scratch.draft(services, "posters", "frame.jpg") as path:
         between = poster_of(services, run, plan, report).between_s
         services.editor.poster(film, path, Poster(between_s=between))

@@ -24,7 +24,7 @@ from pipelines.domain.state.open_json import JsonObject
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import film_row, run_row
 from pipelines.stages.files import keep
-from pipelines.stages.films import cards, pieces, posters, signing, timeline
+from pipelines.stages.films import cards, equal_films, pieces, posters, signing, timeline
 from pipelines.stages.films.timeline import Shot
 from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.kernel import scratch
@@ -40,6 +40,8 @@ MUSIC_EDITION = 1
 """One more when what is composed for a mood changes: what a machine has made before is not taken for it."""
 
 BUSY_PAUSE_S = 0.2
+_FOR_US = ("pictures", "stretches")
+"""Of a verdict what is only of use here."""
 PICTURE_PAUSE_S = 2.0
 """Whose picture arrives wakes the run that bought it; another that waits for the same one looks so often."""
 
@@ -256,7 +258,7 @@ def _make(
 ) -> _Made:
     plan = replace(film_plan(services, run, cut.format, scenes, clips), language=cut.language)
     film = folder / "film.mp4"
-    report, verdict = _assembled(services, run, plan, film, folder / "poster.jpg")
+    report, verdict, twin = _assembled(services, run, cut, plan, film, folder / "poster.jpg")
     shown = film_name(run, cut.format, cut.hook, cut.language, animatic=False)
     shown_clips = [clips[scene.id] for scene in scenes]
     if not cut.animatic:
@@ -267,34 +269,53 @@ def _make(
     key = keep.keep(services, run.id, film, f"{stem}.mp4", "video/mp4", shown).key
     poster = _beside(services, run, folder / "poster.jpg", stem, "image/jpeg")
     extras = _extras(services, run, plan, report, verdict, folder, stem, shown_clips)
-    extras |= posters.frame_of(services, run, plan, report, film)
+    extras |= posters.frame_of(services, run, plan, report, film, twin)
     return _Made(report=report, verdict=verdict, key=key, sha256=sha, poster_key=poster, extras=extras)
 
 
-def _assembled(services: Services, run: Run, plan: FilmPlan, film: Path, poster: Path) -> tuple[FilmReport, Verdict]:
-    """Join and look, with the poster chosen meanwhile; where another way of joining may mend a fault, it is tried."""
+def _assembled(
+    services: Services, run: Run, cut: Cut, plan: FilmPlan, film: Path, poster: Path
+) -> tuple[FilmReport, Verdict, Cut | None]:
+    """Join and look, with the poster chosen meanwhile, or taken from a film that shows the same; where another way of
+    joining may mend a fault, it is tried.
+    """
     report = services.editor.assemble(plan, film, ready=scratch.cache(services))
     services.points.reach("cut.assembled", run=run.id)
+    with services.store.read() as tx:
+        before = equal_films.made_before(tx, run)
+    known, look = equal_films.stretches(before), posters.poster_of(services, run, plan, report)
     with ThreadPoolExecutor(max_workers=1) as beside:
-        look = posters.poster_of(services, run, plan, report)
-        chosen = beside.submit(services.editor.poster, film, poster, look)
-        verdict = services.editor.examine(film, plan)
+        alone = not any((one.take, one.hook, one.format) == (cut.take, cut.hook, cut.format) for one in before)
+        chosen = beside.submit(services.editor.poster, film, poster, look) if alone else None
+        verdict = services.editor.examine(film, plan, known)
     if not verdict.ok and verdict.curable:
-        report, verdict = _second_try(services, run, plan, film, report, verdict)
+        report, verdict = _second_try(services, run, plan, film, report, verdict, known)
         services.editor.poster(film, poster, posters.poster_of(services, run, plan, report))
-    else:
+        return report, verdict, None
+    twin = equal_films.twin_of(before, cut, verdict.pictures)
+    if chosen is not None:
         chosen.result()
-    return report, verdict
+    elif twin is not None and twin.poster_key:
+        equal_films.copied(services, twin.extras.get(posters.TYPESET) or twin.poster_key, poster)
+    else:
+        services.editor.poster(film, poster, look)
+    return report, verdict, twin
 
 
 def _second_try(
-    services: Services, run: Run, plan: FilmPlan, film: Path, report: FilmReport, verdict: Verdict
+    services: Services,
+    run: Run,
+    plan: FilmPlan,
+    film: Path,
+    report: FilmReport,
+    verdict: Verdict,
+    known: Mapping[str, str],
 ) -> tuple[FilmReport, Verdict]:
     """Encode everything; the better of the two films is kept under the name of the first."""
     again = film.with_name("again.mp4")
     try:
         other = services.editor.assemble(plan, again, encode_all=True)
-        second = services.editor.examine(again, plan)
+        second = services.editor.examine(again, plan, known)
     except (UnplayableMedia, Unavailable) as error:
         logger.warning("%s: the second path failed as well: %s", run.id, error.operator)
         return report, verdict
@@ -411,7 +432,7 @@ def provenance(services: Services, run: Run, report: FilmReport, verdict: Verdic
         "film_sha256": report.sha256,
         "clips": sources,
         "joins": joins,
-        "verdict": dataclasses.asdict(verdict),
+        "verdict": {name: value for name, value in dataclasses.asdict(verdict).items() if name not in _FOR_US},
     }
 
 

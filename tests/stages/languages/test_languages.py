@@ -72,6 +72,28 @@ def test_each_language_has_its_own_words_and_all_have_the_same_clips(house: Stag
     assert house.balanced()
 
 
+def test_a_further_language_of_the_same_pictures_has_none_of_them_decoded_again(house: StageHarness) -> None:
+    """Neither to look at it nor for its poster, contact sheet and preview, which are files of its own all the same. Of
+    one with cards in its language those are, and a film in which a scene was made again has that one looked at.
+    """
+    _, run = house.film(**FILM, Languages=["en", "de", "ar"])
+    cuts = house.cuts(run)
+    assert (len(cuts), house.editor.decoded) == (3, [2, 0, 0])
+    assert (len(house.editor.posters), house.editor.sheets) == (1, 1)
+    stored = [key for cut in cuts for key in (cut.poster_key, cut.extras["contact_sheet"], cut.extras["preview"])]
+    assert all(house.services.media.local_path(key or "") for key in stored)
+    told = house.services.media.local_path(cuts[1].extras["provenance"])
+    assert told is not None
+    assert "stretches" not in told.read_text()
+    control.regenerate(house.services, run.id, 2, {"prompt": "Another lantern"}, "test")
+    house.until(run.id, *STOPPED)
+    house.settle()
+    assert house.editor.decoded[3:] == [1, 0, 0]
+    house.film(**FILM, **{"Languages": ["en", "de"], "Title Card": "Look"})
+    assert house.editor.decoded[6:] == [3, 1]
+    assert (len(house.editor.posters), house.editor.sheets) == (4, 4)
+
+
 def test_each_language_is_a_line_of_the_quote_with_room_for_a_second_question(house: StageHarness) -> None:
     order = Order(master_prompt="A fox", scene_count=2, title_card="Look")
     one = plan_run.plan_order(house.services, order)
