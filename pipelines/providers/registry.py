@@ -89,7 +89,7 @@ def all_variables(catalogue: Mapping[str, CatalogueModel]) -> tuple[Variable, ..
 
 
 def base_urls(settings: Settings, catalogue: Mapping[str, CatalogueModel]) -> dict[str, str]:
-    """Where each provider's requests go: the `origins` of `domain.plan.make_plan`."""
+    """Where each provider's requests go: the `origins` of `domain.planning.make_plan`."""
     urls = {name: _adapter(module).base_url(settings) for name, module in adapter_modules(catalogue).items()}
     return {name: url for name, url in urls.items() if url}
 

@@ -11,7 +11,8 @@ import pytest
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.orders.order import Order
-from pipelines.domain.planning.plan import Plan, make_plan
+from pipelines.domain.planning.make_plan import make_plan
+from pipelines.domain.planning.plan import Plan
 
 TODAY = date(2026, 11, 20)
 STEPPED = CatalogueModel(

@@ -13,8 +13,7 @@ from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.footage import Fit, Transition
 from pipelines.domain.orders.field_labels import for_clip, for_row
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.domain.planning.clip_settings import ClipSettings
-from pipelines.domain.planning.plan import Plan, format_size
+from pipelines.domain.planning.plan import ClipSettings, Plan, format_size
 from tests.domain.plan_fixtures import STEPPED, TODAY, order, plan_for, problems_of
 
 

@@ -9,8 +9,7 @@ import pytest
 
 from pipelines.database.codec import decode, encode
 from pipelines.domain.orders.order import MAX_SEED, Order, SceneOrder
-from pipelines.domain.planning.clip_settings import LeftOut
-from pipelines.domain.planning.plan import Plan
+from pipelines.domain.planning.plan import LeftOut, Plan
 from tests.domain.plan_fixtures import STEPPED, order, plan_for, problems_of
 
 ABLE = dataclasses.replace(STEPPED, id="acme/able", seed=True, negative_prompt=True)

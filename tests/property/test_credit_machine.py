@@ -11,7 +11,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from pipelines.domain.errors import InsufficientCredits, NotAllowed
 from pipelines.domain.lifecycle import HOLDING, GenerationStatus, RunStatus
-from pipelines.domain.planning.clip_settings import SceneSettings
+from pipelines.domain.planning.plan import SceneSettings
 from pipelines.domain.planning.price_list import PriceList
 from pipelines.domain.records import Clip, CustomerAccount, Generation, LotKind, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest

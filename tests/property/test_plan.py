@@ -14,7 +14,8 @@ from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.orders.fit import buy_seconds, film_size, lines, nearest_shape, ratio
 from pipelines.domain.orders.order import ASPECT_RATIOS, RESOLUTIONS, Order
 from pipelines.domain.planning.film_length import SHORTEST_S, counted, shares
-from pipelines.domain.planning.plan import Plan, make_plan
+from pipelines.domain.planning.make_plan import make_plan
+from pipelines.domain.planning.plan import Plan
 from pipelines.providers import load_catalogue
 
 TODAY = date(2026, 11, 20)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.domain.orders.order import Order
-from pipelines.domain.planning.plan import make_plan
+from pipelines.domain.planning.make_plan import make_plan
 from pipelines.providers import CatalogueError, load_catalogue
 from tests.contract.provider_fixtures import MORE_MODELS
 

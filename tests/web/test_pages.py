@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.domain.planning.clip_settings import SceneSettings
+from pipelines.domain.planning.plan import SceneSettings
 from pipelines.domain.records import Run
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.security import api_keys, links

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order
-from pipelines.domain.planning.clip_settings import SceneSettings
+from pipelines.domain.planning.plan import SceneSettings
 from pipelines.domain.records import Event, Run
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.domain.state.history import EventDetail

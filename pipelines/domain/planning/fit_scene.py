@@ -11,8 +11,8 @@ from pipelines.domain.footage import Fit
 from pipelines.domain.orders.checks import is_length, known_resolutions, known_shapes
 from pipelines.domain.orders.fit import buy_seconds, either, lengths_in_words, nearest_offer, same_length
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.domain.planning.clip_settings import LeftOut
 from pipelines.domain.planning.film_length import Share
+from pipelines.domain.planning.plan import LeftOut
 
 _FITTED = {Fit.CROP: "cropped", Fit.BLUR: "fitted over a blurred background", Fit.LETTERBOX: "fitted with black bars"}
 

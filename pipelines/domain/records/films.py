@@ -9,10 +9,9 @@ from typing import Literal
 from pipelines.domain.footage import Footage, Verdict, Word
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, Reason, RunSource, RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order
-from pipelines.domain.planning.clip_settings import SceneSettings
 from pipelines.domain.planning.narration import Line
 from pipelines.domain.planning.pictures import PictureRequest
-from pipelines.domain.planning.plan import Plan
+from pipelines.domain.planning.plan import Plan, SceneSettings
 from pipelines.domain.planning.script import Script
 from pipelines.domain.planning.translation import SceneWords, Translation, in_words
 from pipelines.domain.records.work import Leased

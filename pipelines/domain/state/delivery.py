@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipelines.domain.planning.clip_settings import SceneSettings
+from pipelines.domain.planning.plan import SceneSettings
 from pipelines.domain.planning.translation import SceneWords
 
 

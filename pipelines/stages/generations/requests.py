@@ -10,9 +10,8 @@ from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.footage import Consistency, PosterStyle, Transition
 from pipelines.domain.keys import digest
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.domain.planning.clip_settings import ClipSettings, LeftOut, SceneSettings
 from pipelines.domain.planning.hooks import first_film
-from pipelines.domain.planning.plan import Plan, PlannedScene
+from pipelines.domain.planning.plan import ClipSettings, LeftOut, Plan, PlannedScene, SceneSettings
 from pipelines.domain.planning.translation import missing_lines
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest, ScenePlace

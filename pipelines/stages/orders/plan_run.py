@@ -18,8 +18,9 @@ from pipelines.domain.orders.order import HOOK_LETTERS, Order, SceneOrder, words
 from pipelines.domain.orders.unused_settings import unmet
 from pipelines.domain.planning.cast import CastMember
 from pipelines.domain.planning.film_length import counted
+from pipelines.domain.planning.make_plan import make_plan, parted_scenes
 from pipelines.domain.planning.narration import most_words
-from pipelines.domain.planning.plan import Plan, make_plan, parted_scenes
+from pipelines.domain.planning.plan import Plan
 from pipelines.domain.planning.script import SceneText
 from pipelines.domain.records import Run
 from pipelines.ports import AirtableRow, AirtableScene, Brief, HookBrief
