@@ -10,14 +10,13 @@ import json
 import os
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -25,8 +24,6 @@ from threading import Event, Thread
 from typing import Any
 
 import httpx
-from redis import Redis
-from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
@@ -34,24 +31,19 @@ from sqlalchemy import text
 from pipelines.database import SqlStore
 from pipelines.database.backup import back_up, restore
 from pipelines.database.schema import HEAD
-from pipelines.domain.lifecycle import IN_FLIGHT, STOPPED, RunStatus
 from pipelines.stages.kernel.leases import LEASE_S
-from pipelines.stages.spending import ledger
 from tools.bench.idle import used_by
-from tools.chaos.bucket import KEYS, Bucket
-from tools.chaos.harness import COMMANDS
+from tools.chaos.outages import airtable, database, own_redis, redis, storage
+from tools.chaos.outcomes import ANSWER_S, Outcome, buying, judged, more, order, stopped
 from tools.chaos.points import Journal
-from tools.chaos.product import ProductStack, product_stack
-from tools.chaos.report import broken_chains
+from tools.chaos.product import product_stack
 from tools.postgres import BINARIES, throw_away
-from tools.stack import BASE, Service, StackError, free_port, until
-from worker import broker
+from tools.stack import BASE, StackError, free_port, until
 
-ENDS_S = 240.0
 CLOCKS = (3600.0, -3600.0, 30 * 86_400.0)
 DRAINED_S = 60.0
 """So long a host waits after SIGTERM."""
-RUSH, RUSH_S, ANSWER_S = 200, 10.0, 2.0
+RUSH, RUSH_S = 200, 10.0
 RUSH_ENDS_S = 1200.0
 """A hundred films, on two cores that somebody else may use, too."""
 NEXT = f"{int(HEAD) + 1:04d}"
@@ -62,94 +54,6 @@ _NEXT_SCHEMA = (
     f"UPDATE alembic_version SET version_num = '{NEXT}'",
 )
 """What a migration that only adds does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a failure did. `lost` counts clips that were ordered and not bought, and runs that did not end as done;
-    `late` says which answers took longer than they may on a machine with nothing else to do.
-    """
-
-    clips: int
-    lost: int
-    doubled: int
-    balanced: bool
-    figures: dict[str, Any] = field(default_factory=dict)
-    faults: tuple[str, ...] = ()
-    late: tuple[str, ...] = ()
-    seconds: float = 0.0
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing is to be said against it."""
-        return self.balanced and not self.lost and not self.doubled and not self.faults and not self.late
-
-
-def order(place: ProductStack, *marks: str, abilities: Sequence[str] = ("key", "list"), scenes: int = 2) -> list[str]:
-    """A film of bought clips for each mark; the runs."""
-    made = []
-    for number, mark in enumerate(marks):
-        body = {
-            "master_prompt": f"{mark} a paper boat",
-            "scene_count": scenes,
-            "clip_seconds": 1,
-            "resolution": "480p",
-            "model": f"sora/sandbox-{abilities[number % len(abilities)]}",
-        }
-        made.append(str(place.post("/api/process-master-prompt", body, mark)["run_id"]))
-    return made
-
-
-def judged(
-    place: ProductStack,
-    runs: Sequence[str],
-    mark: str,
-    clips: int,
-    faults: Iterable[str] = (),
-    late: Iterable[str] = (),
-    **figures: Any,
-) -> Outcome:
-    """When all runs have stopped: the bill, the books and the statuses."""
-    with suppress(StackError):
-        stopped(place, runs)
-    ended = [place.run(run) for run in runs]
-    bought = place.bought(mark)
-    unfinished = [run for run in ended if run.status is not RunStatus.DONE]
-    with place.store.read() as tx:
-        problems = (*ledger.audit(tx).problems, *broken_chains(tx.events.find(name="status")))
-    said = (f"{run.id} is {run.status.value}: {run.error or run.detail}" for run in unfinished)
-    return Outcome(
-        clips=clips,
-        lost=max(0, clips - len(set(bought))) + len(unfinished),
-        doubled=len(bought) - len(set(bought)),
-        balanced=not problems,
-        figures=figures,
-        faults=(*faults, *said, *problems),
-        late=tuple(late),
-    )
-
-
-def stopped(place: ProductStack, runs: Sequence[str], patience_s: float = ENDS_S) -> None:
-    """Wait until they have. Raises StackError when they do not."""
-
-    def all_stopped() -> bool:
-        ours = [run for run in place.runs() if run.id in runs]
-        return len(ours) == len(runs) and all(run.status in STOPPED for run in ours)
-
-    until(all_stopped, "all to stop", patience_s, 0.5)
-
-
-def buying(place: ProductStack, runs: Sequence[str]) -> bool:
-    """Whether a clip of them is at the provider."""
-    with place.store.read() as tx:
-        return tx.generations.count(run_id=list(runs), status=tuple(IN_FLIGHT)) > 0
-
-
-def more(place: ProductStack, name: str, **environ: str) -> Service:
-    """One more web or worker beside the one that runs."""
-    service = Service(name, COMMANDS[name], place.stack.environ() | environ, place.stack.var / f"{name}.more.log")
-    service.start()
-    return service
 
 
 def rush(var: Path) -> Outcome:
@@ -177,126 +81,6 @@ def rush(var: Path) -> Outcome:
         with suppress(StackError):
             stopped(place, runs, RUSH_ENDS_S)
         return judged(place, runs, "rush ", len(rows), faults, late, triggers=RUSH, p99_s=round(p99, 2))
-
-
-def airtable(var: Path) -> Outcome:
-    """Airtable answers in ten seconds, then 429 for half a minute, then 503."""
-    with product_stack(var) as place:
-        record = place.order_row("slow-row")
-        runs = [str(place.runs()[0].id)]
-        waits = []
-        for wishes in ({"latency_s": 10.0}, {"rate_limit": 0}, {"fail_next": [{"status": 503, "count": 20}]}):
-            place.stack.sandbox("POST", "/airtable/_control/faults", wishes)
-            began = time.monotonic()
-            runs += order(place, f"slow-{len(runs)}")
-            waits.append(time.monotonic() - began)
-            time.sleep(10.0)
-        place.stack.sandbox("DELETE", "/airtable/_control/faults")
-        late = [f"a trigger waited {max(waits):.1f} s"] if max(waits) > ANSWER_S else []
-        found = judged(place, runs, "slow-", 2 * len(runs), late=late, slowest_answer_s=round(max(waits), 2))
-        until(lambda: place.stack.row(record).get("Status") == "Done" and place.films(record), "the row", ENDS_S, 1.0)
-        return found
-
-
-def database(var: Path) -> Outcome:
-    """PostgreSQL is killed six times."""
-    with throw_away() as postgres, product_stack(var, postgres.fresh_url()) as place:
-        runs = order(place, *(f"killed-{number}" for number in range(3)), abilities=("none", "key", "list"))
-        statuses: list[int] = []
-        slowest = 0.0
-        for _ in range(6):
-            time.sleep(1.0)
-            postgres.stop("immediate")
-            began = time.monotonic()
-            statuses.append(place.stack.get("/api/runs").status_code)
-            slowest = max(slowest, time.monotonic() - began)
-            postgres.start()
-        faults = [f"without a database {sorted({*statuses})} was answered"] if {*statuses} != {503} else []
-        late = [f"that took {slowest:.1f} s"] if slowest > 5.0 else []
-        return judged(place, runs, "killed-", 6, faults, late, restarts=6, refused_in_s=round(slowest, 2))
-
-
-@contextmanager
-def own_redis(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
-    """A broker of our own: its address, and how it dies."""
-    port = free_port()
-    options = {"--port": str(port), "--save": "", "--appendonly": "no", "--dir": str(folder)}
-    process = subprocess.Popen(
-        [broker.binary(), *(word for pair in options.items() for word in pair)], stdout=subprocess.DEVNULL
-    )
-    url = f"redis://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            with Redis.from_url(url) as connection:
-                return bool(connection.ping())
-        except RedisError:
-            return False
-
-    def die() -> None:
-        process.kill()
-        process.wait()
-
-    try:
-        until(answers, "the broker")
-        yield url, die
-    finally:
-        die()
-
-
-def redis(var: Path) -> Outcome:
-    """Redis is full, then asks for another password, then is gone."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        own_redis(Path(folder)) as (url, die),
-        product_stack(var, REDIS_URL=url) as place,
-    ):
-        connection = Redis.from_url(url)
-        connection.config_set("maxmemory-policy", "noeviction")
-        connection.config_set("maxmemory", "1")
-        runs = order(place, "redis-full")
-        time.sleep(3.0)
-        connection.config_set("maxmemory", "0")
-        connection.config_set("requirepass", "another")
-        runs += order(place, "redis-locked")
-        time.sleep(3.0)
-        Redis.from_url(url, password="another").config_set("requirepass", "")
-        die()
-        began = time.monotonic()
-        runs += order(place, "redis-gone")
-        took = time.monotonic() - began
-        late = [f"an order waited {took:.1f} s"] if took > ANSWER_S else []
-        with own_redis_at(url, Path(folder)):
-            return judged(place, runs, "redis-", 6, late=late, answer_s=round(took, 2))
-
-
-@contextmanager
-def own_redis_at(url: str, folder: Path) -> Iterator[None]:
-    """An empty one at the address of one that is gone."""
-    words = ["--port", url.rpartition(":")[2], "--save", "", "--appendonly", "no", "--dir", str(folder)]
-    process = subprocess.Popen([broker.binary(), *words], stdout=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
-def storage(var: Path) -> Outcome:
-    """Storage is slow, then answers 500, 403 and 507 while clips arrive."""
-    bucket = Bucket()
-    settings = {**KEYS, "STORAGE_URL": "s3://reels", "AWS_ENDPOINT_URL": bucket.url}
-    try:
-        with product_stack(var, **settings) as place:
-            runs = []
-            for name, status, delay in (("slow", 0, 2.0), ("500", 500, 0.0), ("403", 403, 0.0), ("507", 507, 0.0)):
-                bucket.status, bucket.delay_s = status, delay
-                runs += order(place, f"stored-{name}")
-                time.sleep(8.0)
-            bucket.status, bucket.delay_s = 0, 0.0
-            return judged(place, runs, "stored-", 8, spoilt_answers=bucket.spoilt)
-    finally:
-        bucket.stop()
 
 
 def clock(var: Path) -> Outcome:
