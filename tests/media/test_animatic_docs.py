@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tools.docs.looks import complaints
+from tools.docs.looks.page import complaints
 
 
 def test_the_page_of_looks_and_its_stills_are_complete() -> None:
-    assert list(complaints()) == [], "run: python tools/docs/looks.py"
+    assert list(complaints()) == [], "run: python -m tools.docs.looks"

@@ -19,13 +19,13 @@ from tools.docs import (
     http,
     index,
     lifecycle,
-    looks,
     metrics,
     models,
     railway,
     settings,
     voices,
 )
+from tools.docs.looks import page as looks
 from tools.stack import ROOT
 
 # The index reads the titles of all others.
