@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeAlias, TypedDict
 
 from pipelines.domain.airtable.fields import SceneField, SettingsField, VersionField, VideoField
 from pipelines.domain.lifecycle import AIRTABLE_STATUS
@@ -34,13 +34,27 @@ class CellFile:
     type: str = ""
 
 
-OTHERS: Mapping[str, Any] = {"others": True}
+class FileInCell(TypedDict, total=False):
+    """One file in the wanted value of an attachment cell, as Airtable takes it."""
+
+    id: str
+    url: str
+    filename: str
+    size: int
+    others: bool
+
+
+Cell: TypeAlias = str | float | Sequence[str] | Sequence[FileInCell] | None
+Cells: TypeAlias = dict[str, Cell]
+"""What a row of the base should say, by our names of its fields."""
+
+OTHERS: FileInCell = {"others": True}
 """In the wanted value of an attachment cell: whatever else stands there stays, behind what is named before."""
 
 
-def attachments(files: Sequence[CellFile], keep: Sequence[str] = ()) -> list[dict[str, Any]]:
+def attachments(files: Sequence[CellFile], keep: Sequence[str] = ()) -> list[FileInCell]:
     """The whole value of an attachment cell: ids to keep first, since what is not listed is removed."""
-    return [{"id": kept} for kept in keep] + [_attachment(file) for file in files]
+    return [*(FileInCell(id=kept) for kept in keep), *(_attachment(file) for file in files)]
 
 
 def files_in(cell: object) -> list[CellFile]:
@@ -61,15 +75,18 @@ def _file(
     )
 
 
-def with_ids(files: Sequence[CellFile], ids: Mapping[str, str]) -> list[dict[str, Any]]:
+def with_ids(files: Sequence[CellFile], ids: Mapping[str, str]) -> list[FileInCell]:
     """A cell as it was sent, with Airtable's ids of its files by their names."""
     return [{"url": file.url, **_attachment(replace(file, id=ids[file.filename]))} for file in files]
 
 
-def _attachment(file: CellFile) -> dict[str, Any]:
-    name: dict[str, Any] = {"filename": file.filename} if file.filename else {}
-    name |= {"size": file.size} if file.size is not None else {}
-    return {"id": file.id, **name} if file.id else {"url": file.url, **name}
+def _attachment(file: CellFile) -> FileInCell:
+    cell: FileInCell = {"id": file.id} if file.id else {"url": file.url}
+    if file.filename:
+        cell["filename"] = file.filename
+    if file.size is not None:
+        cell["size"] = file.size
+    return cell
 
 
 def shorten(text: str | None, limit: int = MAX_TEXT) -> str | None:
@@ -88,7 +105,7 @@ def video_fields(
     page_url: str | None = None,
     decide: str | None = None,
     detail: str | None = None,
-) -> dict[str, Any]:
+) -> Cells:
     """What a `Videos` row says of its run. `progress` is 0 to 1; `detail` replaces the run's own sentence."""
     return {
         VideoField.STATUS: AIRTABLE_STATUS[run.status],
@@ -115,13 +132,13 @@ def delivery_fields(
     films: Sequence[CellFile] | None = None,
     posters: Sequence[CellFile] | None = None,
     keep_others: bool = False,
-) -> dict[str, Any]:
+) -> Cells:
     """What a finished cut adds to its row. `films` and `posters` None leave those cells as they are; `keep_others`
     leaves what stands in `Final Video` behind the new films.
     """
-    fields: dict[str, Any] = {VideoField.VIDEO_URL: video_url, VideoField.DURATION: round(duration_s, 2)}
+    fields: Cells = {VideoField.VIDEO_URL: video_url, VideoField.DURATION: round(duration_s, 2)}
     if films is not None:
-        fields[VideoField.FINAL_VIDEO] = attachments(films) + [dict(OTHERS)] * keep_others
+        fields[VideoField.FINAL_VIDEO] = [*attachments(films), *[OTHERS] * keep_others]
     if posters is not None:
         fields[VideoField.POSTER] = attachments(posters)
     return fields
@@ -141,22 +158,23 @@ def made_with(scene: Scene) -> str | None:
     return f"Made with a prompt that was given on its page: “{scene.prompt}” Tick Regenerate to use this text instead."
 
 
-def scene_fields(
-    scene: Scene,
-    *,
-    now: float,
-    record_id: str | None = None,
-    attempts: int = 0,
-    cost_micro: int | None = None,
-    job_id: str | None = None,
-    clip: CellFile | None = None,
-    clip_url: str | None = None,
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneFacts:
+    """What Reelgrid knows of a scene beside its row of the database."""
+
+    now: float
+    attempts: int = 0
+    cost_micro: int | None = None
+    job_id: str | None = None
+    clip_url: str | None = None
+
+
+def scene_fields(scene: Scene, facts: SceneFacts, *, record_id: str | None = None) -> Cells:
     """What a `Scenes` row says. Pass `record_id` (of the video) for rows that we create: it links them.
 
     Prompt, caption, seconds and number are included: we wrote them, until a person edits them.
     """
-    fields: dict[str, Any] = {
+    fields: Cells = {
         SceneField.SCENE_KEY: scene.key,
         SceneField.NUMBER: scene.number,
         SCENE_LABELS["prompt"]: prompt_in_row(scene),
@@ -169,32 +187,22 @@ def scene_fields(
     }
     if scene.hook:
         fields[SCENE_LABELS["hook"]] = scene.hook
-    fields |= scene_state(scene, now=now, attempts=attempts, cost_micro=cost_micro, job_id=job_id, clip_url=clip_url)
+    fields |= scene_state(scene, facts)
     if record_id is not None:
         fields[SceneField.VIDEO] = [record_id]
-    if clip is not None:
-        fields[SceneField.CLIP] = attachments([clip])
     return fields
 
 
-def scene_state(
-    scene: Scene,
-    *,
-    now: float,
-    attempts: int = 0,
-    cost_micro: int | None = None,
-    job_id: str | None = None,
-    clip_url: str | None = None,
-) -> dict[str, Any]:
+def scene_state(scene: Scene, facts: SceneFacts) -> Cells:
     """Only what Reelgrid knows of a scene, for rows whose text belongs to a person."""
     return {
         SceneField.STATUS: scene.status.value,
-        SceneField.ATTEMPTS: attempts,
-        SceneField.COST: _dollars(cost_micro),
-        SceneField.PROVIDER_JOB_ID: job_id,
+        SceneField.ATTEMPTS: facts.attempts,
+        SceneField.COST: _dollars(facts.cost_micro),
+        SceneField.PROVIDER_JOB_ID: facts.job_id,
         SceneField.ERROR: shorten(scene.error or made_with(scene)),
-        SceneField.CLIP_URL: clip_url,
-        SceneField.LAST_UPDATE: iso(now),
+        SceneField.CLIP_URL: facts.clip_url,
+        SceneField.LAST_UPDATE: iso(facts.now),
     }
 
 
@@ -211,7 +219,7 @@ def version_fields(
     posters: Sequence[CellFile] = (),
     hooks: Sequence[str] = (),
     languages: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> Cells:
     """One row of `Versions`: a run's cut for good. A base of before hooks or languages has no column for them."""
     return {
         VersionField.VERSION_KEY: key,
@@ -228,12 +236,12 @@ def version_fields(
     }
 
 
-def settings_fields(*, spent_today_micro: int, status: str) -> dict[str, Any]:
+def settings_fields(*, spent_today_micro: int, status: str) -> Cells:
     """What Reelgrid writes into the `Settings` row."""
     return {SettingsField.SPENT_TODAY: _dollars(spent_today_micro), SettingsField.STATUS: shorten(status)}
 
 
-def difference(wanted: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+def difference(wanted: Mapping[str, object], sent: Mapping[str, object]) -> dict[str, object]:
     """The part of a desired row that Airtable has not confirmed; empty when only `Last Update` differs."""
     changed = {name: value for name, value in wanted.items() if name not in sent or sent[name] != value}
     return {} if set(changed) == {VideoField.LAST_UPDATE.value} else changed

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, SceneField, VersionField, VideoField
+from pipelines.domain.airtable.values import Cell, Cells
 from pipelines.domain.errors import NotAllowed, Permanent, TooMany
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.records import Run, Scene
@@ -55,7 +55,7 @@ def _is_acted_on(tx: Tx, base_id: str, scene: AirtableScene) -> bool:
 
 def act(services: Services, base_id: str, row: AirtableRow, tick: str) -> str | None:
     """What a ticked box of `Videos` asks for. What is not possible right now is said in the row; None then."""
-    said: dict[str, Any] = {tick: False}
+    said: Cells = {tick: False}
     run = None
     try:
         run = _ACTIONS[tick](services, base_id, row)
@@ -66,12 +66,20 @@ def act(services: Services, base_id: str, row: AirtableRow, tick: str) -> str | 
     return run
 
 
-def say(services: Services, base_id: str, record_id: str, fields: dict[str, Any], *, within_s: float = 0.0) -> None:
+def say(services: Services, base_id: str, record_id: str, fields: Mapping[str, Cell], *, within_s: float = 0.0) -> None:
     """Write into a row of `Videos` right away, or within a moment."""
     now = services.clock.now()
-    where: dict[str, Any] = {"base_id": base_id, "table": AirtableTable.VIDEOS, "record_id": record_id}
     with services.store.write() as tx:
-        outbox.put(tx, now, fields=fields, urgent=True, within_s=within_s, **where)
+        outbox.put(
+            tx,
+            now,
+            base_id=base_id,
+            table=AirtableTable.VIDEOS,
+            record_id=record_id,
+            fields=fields,
+            urgent=True,
+            within_s=within_s,
+        )
 
 
 def last_run(services: Services, base_id: str, record_id: str) -> Run:
@@ -84,8 +92,15 @@ def last_run(services: Services, base_id: str, record_id: str) -> Run:
 
 
 def _generate(services: Services, base_id: str, row: AirtableRow) -> str:
-    where: dict[str, Any] = {"base_id": base_id, "table": AirtableTable.VIDEOS, "record_id": row.record_id}
-    request = accept.StartRequest(source="record", not_before=row.scheduled_for, row=row, look=False, **where)
+    request = accept.StartRequest(
+        source="record",
+        base_id=base_id,
+        table=accept.VIDEOS,
+        record_id=row.record_id,
+        not_before=row.scheduled_for,
+        row=row,
+        look=False,
+    )
     started = accept.start(services, request)
     if started.existing:
         schedule.reschedule(services, started.run_id, row.scheduled_for)
@@ -115,7 +130,7 @@ _ACTIONS: dict[str, Callable[[Services, str, AirtableRow], str]] = {
 
 def _regenerate(services: Services, base_id: str, row: AirtableScene) -> str | None:
     """One new clip for the scene of the row, from the text that stands there now."""
-    note: dict[str, Any] = {SceneField.REGENERATE.value: False}
+    note: Cells = {SceneField.REGENERATE.value: False}
     found = scene_of(services, base_id, row.record_id, row.key)
     try:
         if found is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, VideoField
 from pipelines.domain.errors import Permanent, ReelgridError, Suspended, TooMany
@@ -76,8 +75,16 @@ def _say(services: Services, base_id: str, details: Mapping[str, str]) -> None:
     with services.store.write() as tx:
         for record_id, detail in details.items():
             fields = {VideoField.STATUS_DETAIL.value: detail}
-            where: dict[str, Any] = {"base_id": base_id, "table": AirtableTable.VIDEOS.value, "record_id": record_id}
-            outbox.put(tx, now, fields=fields, urgent=True, within_s=outbox.MOMENT_S, **where)
+            outbox.put(
+                tx,
+                now,
+                base_id=base_id,
+                table=AirtableTable.VIDEOS,
+                record_id=record_id,
+                fields=fields,
+                urgent=True,
+                within_s=outbox.MOMENT_S,
+            )
 
 
 def _start(services: Services, base_id: str, row: AirtableRow, key_id: str | None) -> str | None:

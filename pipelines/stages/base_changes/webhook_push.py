@@ -244,9 +244,8 @@ def _charge(services: Services, base_id: str, before: int, runs: Sequence[str]) 
     """The calls of a look that was about one run are that run's; others stay shared by all of the base."""
     if len(set(runs)) != 1:
         return
-    look: dict[str, Any] = {"name": "call", "entity_id": base_id, "run_id": None, "after": {"id": before}}
     with services.store.write() as tx:
-        for event in tx.events.find(order="id", **look):
+        for event in tx.events.find(order="id", after={"id": before}, name="call", entity_id=base_id, run_id=None):
             if (event.detail.what or "").startswith(_POLL_INTERVALS):
                 tx.events.change(cast("str", event.id), run_id=runs[0])
 

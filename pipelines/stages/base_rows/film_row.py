@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, VersionField, VideoField
-from pipelines.domain.airtable.values import CellFile, delivery_fields, version_fields
+from pipelines.domain.airtable.values import CellFile, Cells, delivery_fields, version_fields
 from pipelines.domain.keys import version_key
 from pipelines.domain.languages import named
 from pipelines.domain.money import show as show_money
@@ -39,9 +38,7 @@ def show(services: Services, tx: Tx, run: Run, cuts: Sequence[Cut], *, have: Map
         _show_version(services, tx, run, cuts)
 
 
-def cells(
-    services: Services, cuts: Sequence[Cut], *, mark: str = "", have: Mapping[str, str] | None = None
-) -> dict[str, Any]:
+def cells(services: Services, cuts: Sequence[Cut], *, mark: str = "", have: Mapping[str, str] | None = None) -> Cells:
     """The cells of a row that belong to its film. Files are left out where Airtable could not fetch them.
 
     Airtable refuses a link that failed before: `mark` tells this try from others; by default it is how many links

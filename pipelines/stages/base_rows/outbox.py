@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, SceneField, VersionField
+from pipelines.domain.airtable.values import Cell
 from pipelines.domain.records import OutboxEntry
 from pipelines.ports import Tx
 
@@ -37,7 +37,7 @@ def put(
     *,
     base_id: str,
     table: str,
-    fields: dict[str, Any],
+    fields: Mapping[str, Cell],
     run_id: str | None = None,
     record_id: str | None = None,
     merge_key: str | None = None,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, VideoField
-from pipelines.domain.airtable.values import video_fields
+from pipelines.domain.airtable.values import Cell, Cells, video_fields
 from pipelines.domain.lifecycle import STOPPED, RunStatus
 from pipelines.domain.money import dollars
 from pipelines.domain.progress import timings
@@ -28,14 +28,14 @@ def show(
     *,
     urgent: bool = False,
     within_s: float = 0.0,
-    extra: dict[str, Any] | None = None,
+    extra: Mapping[str, Cell] | None = None,
 ) -> None:
     """Say in the record's row how its run is. What is `urgent` may wait `within_s` for more to be said in one call, a
     new stage waits no longer than `STAGE_S`, and mere progress until it is its time (domain.progress.pacing).
     """
     if run.record_id is None or run.base_id is None:
         return
-    fields = cells(services, tx, run) | (extra or {})
+    fields = {**cells(services, tx, run), **(extra or {})}
     known = outbox.entry_of(tx, run.base_id, AirtableTable.VIDEOS, run.record_id)
     is_new = known is None or known.run_id != run.id or known.fields.get(VideoField.STATUS) != fields[VideoField.STATUS]
     if run.status in STOPPED:
@@ -65,8 +65,17 @@ def show_late_cost(tx: Tx, now: float, run: Run) -> None:
     known = outbox.entry_of(tx, run.base_id, AirtableTable.VIDEOS, run.record_id)
     if known is not None and known.run_id == run.id:
         cost = {VideoField.ACTUAL_COST.value: dollars(ledger.cost_shown(tx, run))}
-        where: dict[str, Any] = {"base_id": run.base_id, "table": AirtableTable.VIDEOS.value, "run_id": run.id}
-        outbox.put(tx, now, fields=cost, record_id=run.record_id, urgent=True, within_s=outbox.SOON_S, **where)
+        outbox.put(
+            tx,
+            now,
+            base_id=run.base_id,
+            table=AirtableTable.VIDEOS,
+            record_id=run.record_id,
+            run_id=run.id,
+            fields=cost,
+            urgent=True,
+            within_s=outbox.SOON_S,
+        )
     settings_row.show(tx, now, run.base_id, at_once=True)
 
 
@@ -84,7 +93,7 @@ def show_again(services: Services, run_id: str, *, detail: str | None = None) ->
         show(services, tx, run, urgent=True, extra=extra)
 
 
-def cells(services: Services, tx: Tx, run: Run) -> dict[str, Any]:
+def cells(services: Services, tx: Tx, run: Run) -> Cells:
     """What the row of a run should say now, its progress and the time that is left included."""
     now = services.clock.now()
     action = next_action.next_action(tx, run)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, SceneField
-from pipelines.domain.airtable.values import CellFile, attachments, files_in, scene_fields, scene_state
+from pipelines.domain.airtable.values import (
+    CellFile,
+    FileInCell,
+    SceneFacts,
+    attachments,
+    files_in,
+    scene_fields,
+    scene_state,
+)
 from pipelines.domain.lifecycle import MOVING, GenerationStatus, SceneStatus
 from pipelines.domain.orders.field_labels import SCENE_LABELS
 from pipelines.domain.planning.hooks import further
@@ -38,14 +45,14 @@ def show(
     """
     if run.record_id is None or run.base_id is None:
         return
-    state = _scene_state(services, tx, run, scene)
+    facts = _facts(services, tx, run, scene)
     if scene.airtable_record_id:
-        fields = scene_state(scene, **state) | {SceneField.SCENE_KEY: scene.key, SCENE_LABELS["model"]: scene.model}
+        fields = scene_state(scene, facts) | {SceneField.SCENE_KEY: scene.key, SCENE_LABELS["model"]: scene.model}
         if further([scene]):
             # Its letter may have changed: where one before it was taken away.
             fields[SCENE_LABELS["hook"]] = scene.hook
     else:
-        fields = scene_fields(scene, record_id=run.record_id, **state)
+        fields = scene_fields(scene, facts, record_id=run.record_id)
     clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
     if clip is not None and services.policy.airtable_reaches_us:
         fields[SceneField.CLIP] = _clip_cell(tx, run, scene, clip)
@@ -66,10 +73,10 @@ def show(
     )
 
 
-def _clip_cell(tx: Tx, run: Run, scene: Scene, clip: Clip) -> list[dict[str, Any]]:
+def _clip_cell(tx: Tx, run: Run, scene: Scene, clip: Clip) -> list[FileInCell]:
     """The clip's file, under the link that it was given by last: a new one would have it fetched once more."""
     known = entry_of(tx, run, scene)
-    cell: list[dict[str, Any]] = (known.fields.get(SceneField.CLIP) or []) if known else []
+    cell: list[FileInCell] = (known.fields.get(SceneField.CLIP) or []) if known else []
     if [key_of(file) for file in files_in(cell)] == [f"{outbox.STORED}{clip.key}"]:
         return cell
     return attachments([CellFile(url=f"{outbox.STORED}{clip.key}#0", filename=f"scene-{scene.number:02d}.mp4")])
@@ -85,19 +92,19 @@ def entry_of(tx: Tx, run: Run, scene: Scene) -> OutboxEntry | None:
     return outbox.entry_of(tx, run.base_id or "", AirtableTable.SCENES, scene.airtable_record_id, scene.key)
 
 
-def _scene_state(services: Services, tx: Tx, run: Run, scene: Scene) -> dict[str, Any]:
+def _facts(services: Services, tx: Tx, run: Run, scene: Scene) -> SceneFacts:
     generations = tx.generations.find(scene_id=scene.id, order="-created_at")
     clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
     maker = tx.generations.get(clip.generation_id) if clip and clip.generation_id else None
     tried = [gen for gen in generations if gen.status is not GenerationStatus.CANCELLED or gen.intent_at is not None]
     jobs = (gen.provider_id for gen in (*generations, maker) if gen is not None and gen.provider_id)
-    return {
-        "now": services.clock.now(),
-        "attempts": len(tried),
-        "cost_micro": _cost(tx, run, tried) if tried or clip else None,
-        "job_id": next(jobs, None),
-        "clip_url": None if clip is None else services.links.page(run_id=scene.run_id),
-    }
+    return SceneFacts(
+        now=services.clock.now(),
+        attempts=len(tried),
+        cost_micro=_cost(tx, run, tried) if tried or clip else None,
+        job_id=next(jobs, None),
+        clip_url=None if clip is None else services.links.page(run_id=scene.run_id),
+    )
 
 
 def cost_of(tx: Tx, run: Run, scene: Scene) -> int:

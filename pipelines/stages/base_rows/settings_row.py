@@ -29,8 +29,16 @@ def show(tx: Tx, now: float, base_id: str, *, record_id: str | None = None, at_o
     news = (known[0].fields.get(SettingsField.STATUS) if known else RUNNING) != status
     told = bool(known) and known[0].fields == fields and known[0].next_at is None
     if not told:
-        where: dict[str, Any] = {"base_id": base_id, "table": AirtableTable.SETTINGS.value, "record_id": row}
-        outbox.put(tx, now, fields=fields, urgent=news or at_once, within_s=0.0 if news else outbox.SOON_S, **where)
+        outbox.put(
+            tx,
+            now,
+            base_id=base_id,
+            table=AirtableTable.SETTINGS,
+            record_id=row,
+            fields=fields,
+            urgent=news or at_once,
+            within_s=0.0 if news else outbox.SOON_S,
+        )
 
 
 def _status_of_base(tx: Tx, now: float, base_id: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, VideoField
-from pipelines.domain.airtable.values import OTHERS, attachments
+from pipelines.domain.airtable.values import OTHERS, Cell, attachments
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, NotConfigured, RecordGone, ReelgridError
 from pipelines.domain.lifecycle import CutStatus, RunStatus, SceneStatus
 from pipelines.domain.orders.unused_settings import missing_captions, shown_text
@@ -196,7 +196,7 @@ def _upload(services: Services, actor: Actor, run: Run, cuts: list[Cut]) -> None
     # Uploading adds to what was there: naming only the new files lets the old ones go.
     cells = {name: attachments([], kept) for name, kept in ids.items() if kept}
     if _FILMS in cells and services.policy.keep_old_films:
-        cells[_FILMS].append(dict(OTHERS))
+        cells[_FILMS].append(OTHERS)
     _finish(services, actor, run, detail=detail, cells=cells)
 
 
@@ -224,7 +224,7 @@ def _finish(
     have: Mapping[str, str] | None = None,
     fetched: bool = False,
     detail: str | None = None,
-    cells: dict[str, Any] | None = None,
+    cells: Mapping[str, Cell] | None = None,
 ) -> None:
     """Everything that was promised is there: give back what is left, and say so, with what a person should look at.
     `fetched`: the answer to these words shows the film in its cell, or it is looked after (arrivals.confirm).
@@ -295,9 +295,8 @@ def resume(tx: Tx, run_id: str, now: float) -> None:
         cuts = [cut for cut in films_of(tx, run) if cut.attachment.waits]
         if cuts:
             _note(tx, cuts, waits=False, checks=0)
-            again: dict[str, Any] = {"detail": "Airtable is back; looking after the film.", "error": None}
-            soon = now + first_check_s(cuts)
-            transition_run(tx, Actor("pump", now), run, _R.DELIVERING, next_at=soon, **again)
+            soon, detail = now + first_check_s(cuts), "Airtable is back; looking after the film."
+            transition_run(tx, Actor("pump", now), run, _R.DELIVERING, next_at=soon, detail=detail, error=None)
     elif run.status is _R.DELIVERING and run.lease_token is None:
         soon = now + first_check_s(films_of(tx, run))
         tx.runs.change(run_id, {"status": run.status, "lease_token": None}, next_at=soon)

@@ -84,8 +84,15 @@ def _take(services: Services, base_id: str) -> list[list[tuple[OutboxEntry, str]
     with services.store.read() as tx:
         due = tx.outbox.find(order="next_at", limit=100, before={"next_at": now + 0.001}, base_id=base_id, gone=False)
         tables = {entry.table for entry in due}
-        soon: dict[str, Any] = {"after": {"next_at": now}, "before": {"next_at": now + ALONG_S}}
-        waiting = tx.outbox.find(order="next_at", limit=100, base_id=base_id, gone=False, table=tables, **soon)
+        waiting = tx.outbox.find(
+            order="next_at",
+            limit=100,
+            after={"next_at": now},
+            before={"next_at": now + ALONG_S},
+            base_id=base_id,
+            gone=False,
+            table=tables,
+        )
     # What was refused a moment ago keeps its own pause.
     waiting = [entry for entry in waiting if not entry.attempts]
     ranked = sorted(

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, VideoField
 from pipelines.domain.airtable.values import files_in
@@ -261,8 +260,9 @@ def _into_row(services: Services, tx: Tx, run: Run, *, always: bool = False) -> 
     detail = {VideoField.STATUS_DETAIL.value: f"The film of run {run.number} is back."}
     # A link of its own: what we believe to be in the cell may have been removed there by hand.
     fields = film_row.cells(services, films, mark=f"back-{now:.0f}") | detail
-    where: dict[str, Any] = {"base_id": run.base_id, "table": AirtableTable.VIDEOS, "record_id": run.record_id}
-    outbox.put(tx, now, fields=fields, urgent=True, **where)
+    outbox.put(
+        tx, now, base_id=run.base_id, table=AirtableTable.VIDEOS, record_id=run.record_id, fields=fields, urgent=True
+    )
     if services.policy.airtable_reaches_us:
         looked_after = verify_attachments.schedule_verification(films[0], AirtableTable.VIDEOS)
         tx.cuts.change(films[0].id, attachment=looked_after, next_at=now + verify_attachments.PAUSES_S[0])

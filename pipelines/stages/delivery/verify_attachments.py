@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, SceneField, VersionField, VideoField
-from pipelines.domain.airtable.values import CellFile, attachments, files_in, with_ids
+from pipelines.domain.airtable.values import Cell, CellFile, Cells, FileInCell, attachments, files_in, with_ids
 from pipelines.domain.errors import AirtableQuota, ReelgridError
 from pipelines.domain.keys import version_key
 from pipelines.domain.lifecycle import CutStatus
@@ -178,8 +178,13 @@ def _verify_table(services: Services, actor: Actor, cut: Cut, base_id: str, tabl
 
 
 def _places(tx: Tx, base_id: str, table: str, now: float) -> list[_Place]:
-    due: dict[str, Any] = {"before": {"next_at": now + ALONG_S}, "after": {"next_at": 0.0}}
-    cuts = tx.cuts.find(order="next_at", limit=AT_ONCE, status=CutStatus.DELIVERED, **due)
+    cuts = tx.cuts.find(
+        order="next_at",
+        limit=AT_ONCE,
+        after={"next_at": 0.0},
+        before={"next_at": now + ALONG_S},
+        status=CutStatus.DELIVERED,
+    )
     found = [_place(tx, base_id, table, cut) for cut in cuts if table in _due(cut, now)]
     return [place for place in found if place is not None]
 
@@ -215,7 +220,7 @@ def was_fetched(tx: Tx, entry: OutboxEntry, cells: Sequence[str], since: float) 
     return bool(links) and fetches.all_seen(tx, [fetches.fetch_id_of(entry.id, url) for url in links], since)
 
 
-def confirm(tx: Tx, run_id: str, cells: Mapping[str, Any]) -> None:
+def confirm(tx: Tx, run_id: str, cells: Mapping[str, object]) -> None:
     """The answer to what was written into a row of `Videos` shows its film: it need not be read for that."""
     run = tx.runs.get(run_id, lock=True)
     cuts = films_of(tx, run) if run else []
@@ -319,7 +324,7 @@ _TOLD: Mapping[str, Mapping[str, Mapping[str, str]]] = {
 
 def _fresh_links(
     place: _Place, table: str, row: _Row, mark: str, found: Mapping[str, Arrival]
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[FileInCell]]:
     """The cells as they are wanted, with links that were never given before, and ids for what is there already."""
     if table == AirtableTable.SCENES:
         clips = files_in(row.entry.fields[_CLIP])
@@ -328,23 +333,32 @@ def _fresh_links(
     return {name: attachments(files) for name, files in film_row.files_of(place.cuts, mark, have).items()}
 
 
-def _say(tx: Tx, now: float, entry: OutboxEntry, fields: dict[str, Any]) -> None:
+def _say(tx: Tx, now: float, entry: OutboxEntry, fields: Mapping[str, Cell]) -> None:
     key = next(iter(entry.merge.values()), None)
-    where: dict[str, Any] = {"base_id": entry.base_id, "table": entry.table, "record_id": entry.record_id}
-    outbox.put(tx, now, fields=fields, run_id=entry.run_id, merge_key=key, urgent=True, **where)
+    outbox.put(
+        tx,
+        now,
+        base_id=entry.base_id,
+        table=entry.table,
+        record_id=entry.record_id,
+        merge_key=key,
+        run_id=entry.run_id,
+        fields=fields,
+        urgent=True,
+    )
 
 
-def _version_note(_run: Run, entry: OutboxEntry) -> dict[str, Any]:
+def _version_note(_run: Run, entry: OutboxEntry) -> Cells:
     what = str(entry.fields.get(VersionField.WHAT_CHANGED, ""))
     return {VersionField.WHAT_CHANGED.value: f"{what} Airtable could not fetch the file; Restore still works.".strip()}
 
 
-def _row_note(run: Run, _want: OutboxEntry) -> dict[str, Any]:
+def _row_note(run: Run, _want: OutboxEntry) -> Cells:
     sentence = f"The film of run {run.number} is back, but Airtable could not fetch it: open it with Video URL."
     return {VideoField.STATUS_DETAIL.value: sentence}
 
 
-def _clip_note(_run: Run, _want: OutboxEntry) -> dict[str, Any]:
+def _clip_note(_run: Run, _want: OutboxEntry) -> Cells:
     return {SceneField.ERROR.value: "Airtable could not fetch the clip, which is in the film: open it with Clip URL."}
 
 

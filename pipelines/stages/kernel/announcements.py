@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from pipelines.domain.customers.notices import (
     FINAL,
@@ -36,8 +34,9 @@ def tell_status(tx: Tx, now: float, run: Run) -> None:
 def tell_progress(tx: Tx, now: float, run: Run) -> None:
     """One more clip is here: for those who asked for it, at most every ten seconds."""
     for endpoint in _wanting(tx, run.account_id, NoticeType.RUN_PROGRESS):
-        recent: Mapping[str, Any] = {"run_id": run.id, "target": endpoint.id, "type": NoticeType.RUN_PROGRESS}
-        if not tx.notices.find(limit=1, after={"created_at": now - PROGRESS_EVERY_S}, **recent):
+        recent = {"created_at": now - PROGRESS_EVERY_S}
+        kind = NoticeType.RUN_PROGRESS
+        if not tx.notices.find(limit=1, after=recent, run_id=run.id, target=endpoint.id, type=kind):
             scenes = tx.scenes.find(run_id=run.id)
             done = sum(scene.clip_id is not None for scene in scenes) / max(1, len(scenes))
             facts = replace(_facts(tx, now, run), progress=round(done, 3))

@@ -99,9 +99,9 @@ def give_turn(tx: Tx, now: float, run: Run) -> None:
 
 def wake_waiting(tx: Tx, now: float, account_id: str) -> None:
     """The run of an account that has waited longest for its turn is due now."""
-    waits: Mapping[str, Any] = {"status": RunStatus.QUEUED, "turn": "waits"}
-    for run in tx.runs.find(account_id=account_id, order="created_at", limit=1, **waits):
-        tx.runs.change(run.id, waits, next_at=now)
+    waiting = tx.runs.find(account_id=account_id, order="created_at", limit=1, status=RunStatus.QUEUED, turn="waits")
+    for run in waiting:
+        tx.runs.change(run.id, {"status": run.status, "turn": run.turn}, next_at=now)
 
 
 def touch_run(tx: Tx, actor: Actor, run: Run, **changes: Any) -> Run:

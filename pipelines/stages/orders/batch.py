@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from pipelines.domain.customers.batches import Batch, ItemProblem
 from pipelines.domain.errors import InvalidOrder, NotFound, OverBudget
@@ -157,9 +156,10 @@ def changes_after(services: Services, batch_id: str, after: int) -> BatchChanges
     with services.store.read() as tx:
         batch = found(tx, batch_id)
         runs = tx.runs.find(batch_id=batch_id)
-        mine: dict[str, Any] = {"run_id": tuple(run.id for run in runs), "entity": "run", "name": "status"}
-        new = tx.events.find(order="id", after={"id": after}, **mine) if runs else []
-        old = tx.event_archive.find(order="id", **mine) if runs and not after else []
+        ids = tuple(run.id for run in runs)
+        new = tx.events.find(order="id", after={"id": after}, run_id=ids, entity="run", name="status") if runs else []
+        archived = ids and not after
+        old = tx.event_archive.find(order="id", run_id=ids, entity="run", name="status") if archived else []
     return BatchChanges(BatchView(batch, {run.id: run for run in runs}), _version(runs), [*old, *new])
 
 

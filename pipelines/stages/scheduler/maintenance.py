@@ -170,8 +170,13 @@ def _forget(services: Services, kind: str, before: float) -> int:
     for _ in range(ROUNDS):
         with services.store.write() as tx:
             table: Rows[Any] = tx.clips if kind == "clips" else tx.cuts
-            bounds: dict[str, Any] = {"after": {"created_at": since}, "before": {"created_at": before}}
-            old = table.find(order="created_at", limit=AT_ONCE, deleted_at=None, **bounds)
+            old = table.find(
+                order="created_at",
+                limit=AT_ONCE,
+                after={"created_at": since},
+                before={"created_at": before},
+                deleted_at=None,
+            )
             files = _give_up(table, [row for row in old if _is_over(tx, row)], services.clock.now())
         deleted += keep.remove(services, files)
         if len(old) < AT_ONCE:

@@ -96,8 +96,8 @@ def _ended(tx: Tx, before: float) -> list[Run]:
     A run that goes on later ends later, and is looked at again then.
     """
     mark = tx.checkpoints.get(ARCHIVE) or Checkpoint(id=ARCHIVE)
-    bounds: dict[str, Any] = {"after": {"finished_at": mark.at}, "before": {"finished_at": before}}
-    runs = tx.runs.find(order="finished_at", limit=RUNS_AT_ONCE, **bounds)
+    after, until = {"finished_at": mark.at}, {"finished_at": before}
+    runs = tx.runs.find(order="finished_at", limit=RUNS_AT_ONCE, after=after, before=until)
     if not runs:
         return []
     last = runs[-1].finished_at or mark.at

@@ -17,7 +17,7 @@ from pipelines.domain.planning.plan import Plan
 from pipelines.domain.progress import timings
 from pipelines.domain.records import Event, Generation, Run, Scene
 from pipelines.domain.times import iso
-from pipelines.ports import Tx
+from pipelines.ports import Rows, Tx
 from pipelines.stages.base_rows import time_left
 from pipelines.stages.base_rows.airtable_calls import ENTITY as AIRTABLE
 from pipelines.stages.kernel.paging import cursor_after, newest_first, place_of
@@ -109,9 +109,15 @@ def _shared_calls(tx: Tx, run: Run, now: float) -> int:
     """Calls that were made for the whole base while the run went on: looks at its boxes and its Settings."""
     if run.base_id is None:
         return 0
-    span: dict[str, Any] = {"after": {"at": run.created_at}, "before": {"at": run.finished_at or now}}
-    same: dict[str, Any] = {"entity": AIRTABLE, "entity_id": run.base_id, "run_id": None}
-    return len(tx.events.find(limit=MOST_CALLS, **same, **span))
+    calls = tx.events.find(
+        limit=MOST_CALLS,
+        after={"at": run.created_at},
+        before={"at": run.finished_at or now},
+        entity=AIRTABLE,
+        entity_id=run.base_id,
+        run_id=None,
+    )
+    return len(calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +143,13 @@ def marks(services: Services, run_ids: Collection[str]) -> dict[str, RunMark]:
 
 
 def _marked(tx: Tx, run: Run) -> RunMark:
-    newest: dict[str, Any] = {"run_id": run.id, "order": "-id", "limit": 1}
-    last = tx.events.find(**newest) or tx.event_archive.find(**newest)
+    last = _newest(tx.events, run) or _newest(tx.event_archive, run)
     gens = tx.generations.find(run_id=run.id, order="-updated_at", limit=1)
     return RunMark(_mark(run, last, gens), run.status in STOPPED)
+
+
+def _newest(events: Rows[Event], run: Run) -> list[Event]:
+    return events.find(run_id=run.id, order="-id", limit=1)
 
 
 def _version(picture: Picture) -> str:
@@ -169,12 +178,12 @@ def changes_after(services: Services, run_id: str, after: int) -> RunChanges:
     """The events of a run beyond an id, as in its view. In the archive they have other ids: from there they are told
     only to who has none yet. Raises NotFound.
     """
-    mine: dict[str, Any] = {"run_id": run_id, "order": "id"}
     with services.store.read() as tx:
         run = found_run(tx, run_id)
         (picture,) = _short(tx, [run])
-        rows = tx.events.find(after={"id": after}, **mine)
-        found = _with_own_actors(tx, rows if after else [*tx.event_archive.find(**mine), *rows])
+        rows = tx.events.find(after={"id": after}, run_id=run_id, order="id")
+        old = [] if after else tx.event_archive.find(run_id=run_id, order="id")
+        found = _with_own_actors(tx, [*old, *rows])
         found = _without_cost(found) if picture.sold else found
         version = _marked(tx, run).version
     return RunChanges(
@@ -331,24 +340,26 @@ def actions(run: Run) -> list[str]:
 
 
 def _picture(tx: Tx, run: Run) -> Picture:
-    mine: dict[str, Any] = {"run_id": run.id}
-    scenes = tx.scenes.find(order="number", **mine)
-    clips = tx.clips.find(order="created_at", **mine)
-    spent: dict[str, Any] = {"account": Account.SPENT.value, **mine}
+    scenes = tx.scenes.find(order="number", run_id=run.id)
+    clips = tx.clips.find(order="created_at", run_id=run.id)
+    spent = [
+        *tx.ledger_archive.find(order="id", account=Account.SPENT.value, run_id=run.id),
+        *tx.ledger.find(order="id", account=Account.SPENT.value, run_id=run.id),
+    ]
+    told = [*tx.event_archive.find(order="id", run_id=run.id), *tx.events.find(order="id", run_id=run.id)]
     balance = tx.balance_of(subject("run", run.id))
     # A scene that did not change shows the clip that an earlier run paid for.
     reused = {scene.clip_id for scene in scenes if scene.clip_id} - {clip.id for clip in clips}
-    events = _with_own_actors(tx, [*tx.event_archive.find(order="id", **mine), *tx.events.find(order="id", **mine)])
     picture = Picture(
         run=run,
         scenes=scenes,
-        generations=tx.generations.find(order="created_at", **mine),
+        generations=tx.generations.find(order="created_at", run_id=run.id),
         clips=[*clips, *(tx.clips.find(id=tuple(reused)) if reused else ())],
-        cuts=tx.cuts.find(order="created_at", **mine),
+        cuts=tx.cuts.find(order="created_at", run_id=run.id),
         cast=_cast(tx, run),
-        pack=next(iter(tx.packs.find(take=run.take, **mine)), None),
-        events=events,
-        spent=[*tx.ledger_archive.find(order="id", **spent), *tx.ledger.find(order="id", **spent)],
+        pack=next(iter(tx.packs.find(take=run.take, run_id=run.id)), None),
+        events=_with_own_actors(tx, told),
+        spent=spent,
         spent_micro=balance.spent,
         held_micro=balance.exposure,
     )
