@@ -22,7 +22,6 @@ from pipelines.database.rows import DueMark, SqlRows
 from pipelines.database.server_time import ServerTime
 from pipelines.database.statements import (
     LIMIT,
-    MICRO_SUMS,
     OWN,
     SUMS,
     archiving,
@@ -44,7 +43,7 @@ from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.limits import ClockStep
 from pipelines.domain.money import DEPLOYMENT
 from pipelines.domain.records import Balance, Checkpoint, DayTotal, Kind, Leased, LedgerEntry
-from pipelines.ports import Commits, DayCap, Discrepancy, Rows, Tx
+from pipelines.ports import Commits, DayCap, Discrepancy, Rows, Tx, UsageGroup
 
 T = TypeVar("T")
 
@@ -127,11 +126,10 @@ class SqlTx(Tx):
     def credit_discrepancies(self, since: Checkpoint) -> list[Discrepancy]:
         return credit_discrepancies(self.connection, since)
 
-    def charged(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
+    def charged(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[UsageGroup]:
         query = charged_by(tuple(by), since=since is not None, until=until is not None, own=self.account_id is not None)
         rows = self.connection.execute(query, {"since": since, "until": until, OWN: self.account_id})
-        nothing: dict[str, Any] = {**dict.fromkeys(MICRO_SUMS, 0), "quoted_micro": None}
-        return [{**nothing, **_whole(row)} for row in rows]
+        return [_usage_group(row, by) for row in rows]
 
     def search(
         self, words: Sequence[str], *, since: float, limit: int, after: tuple[float, str] | None = None
@@ -143,18 +141,18 @@ class SqlTx(Tx):
         query = searching(own=self.account_id is not None, likes=len(literal), paged=after is not None)
         return list(self.connection.execute(query, values).scalars())
 
-    def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
+    def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[UsageGroup]:
         own = self.account_id is not None
         query = usage_by(tuple(by), since=since is not None, until=until is not None, own=own)
         rows = self.connection.execute(query, {"since": since, "until": until, "own": self.account_id})
-        nothing: dict[str, Any] = {"refused": None, "failed": None}
-        return [{**nothing, **_whole(row)} for row in rows]
+        return [_usage_group(row, by) for row in rows]
 
 
-def _whole(row: Row[Any]) -> dict[str, Any]:
+def _usage_group(row: Row[Any], by: Sequence[str]) -> UsageGroup:
     """PostgreSQL adds whole numbers up to decimals."""
-    sums = {name: value for name, value in row._asdict().items() if name in SUMS}
-    return {**row._asdict(), **{name: int(value) for name, value in sums.items()}}
+    told = row._asdict()
+    group = {name: told.pop(name) for name in by}
+    return UsageGroup(group=group, **{name: int(value) if name in SUMS else value for name, value in told.items()})
 
 
 class _Turns:

@@ -20,7 +20,7 @@ from pipelines.ports.airtable import (
     SetupReport,
     Written,
 )
-from pipelines.ports.database import Commits, DayCap, Discrepancy, Rows, Store, Tx
+from pipelines.ports.database import Commits, DayCap, Discrepancy, Rows, Store, Tx, UsageGroup
 from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor, FilmSigner
 from pipelines.ports.notices import Message, NoticeSender, SendOutcome
@@ -113,6 +113,7 @@ __all__ = [
     "Submission",
     "Transfer",
     "Tx",
+    "UsageGroup",
     "VideoProvider",
     "Written",
     "anything",

@@ -125,6 +125,50 @@ class Discrepancy:
     entries: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageGroup:
+    """What was ordered, spent and not made of one group; None where that is not known of such groups."""
+
+    group: Mapping[str, str | None]
+    """By the columns that were asked for, in their order."""
+    seconds: float = 0.0
+    generations: int = 0
+    refused: int | None = None
+    failed: int | None = None
+    quoted_micro: int | None = None
+    spent_micro: int = 0
+    listed_micro: int = 0
+    billed_micro: int = 0
+
+    @property
+    def key(self) -> tuple[str | None, ...]:
+        """What the group has in common."""
+        return tuple(self.group.values())
+
+    @property
+    def variance_micro(self) -> int:
+        """How much more providers billed than their prices say."""
+        return self.billed_micro - self.listed_micro
+
+    def __add__(self, other: UsageGroup) -> UsageGroup:
+        """Both as one group, called like the first."""
+        return UsageGroup(
+            group=self.group,
+            seconds=self.seconds + other.seconds,
+            generations=self.generations + other.generations,
+            refused=_sum(self.refused, other.refused),
+            failed=_sum(self.failed, other.failed),
+            quoted_micro=_sum(self.quoted_micro, other.quoted_micro),
+            spent_micro=self.spent_micro + other.spent_micro,
+            listed_micro=self.listed_micro + other.listed_micro,
+            billed_micro=self.billed_micro + other.billed_micro,
+        )
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
+
+
 class Tx(ABC):
     """One transaction. Everything in it is committed together, or not at all. The only list of the tables."""
 
@@ -224,13 +268,13 @@ class Tx(ABC):
         """Add to the totals of its day what no posting tells; its id is made here."""
 
     @abstractmethod
-    def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
-        """Spend grouped by day, model, key_id, base_id, account_id, project_id or record_id: rows with the columns and
-        the sums of `DayTotal`. By record it is not known what was refused or failed: None.
+    def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[UsageGroup]:
+        """Spend grouped by day, model, key_id, base_id, account_id, project_id or record_id. By record it is not known
+        what was refused or failed.
         """
 
     @abstractmethod
-    def charged(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
+    def charged(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[UsageGroup]:
         """What accounts were charged, as `usage` tells what was spent. By model it is not known what was quoted, which
         is set aside for a whole order: None. What was refused or failed is not in this book.
         """

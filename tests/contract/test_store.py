@@ -18,7 +18,7 @@ from pipelines.domain.money import Account, Posting
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Event, Generation, Kind, LedgerEntry, OutboxEntry, Run, TextRequest
 from pipelines.domain.state.generation import GenerationRequest
-from pipelines.ports import Store
+from pipelines.ports import Store, UsageGroup
 from pipelines.testing import fresh_store
 from tools.postgres import Postgres
 
@@ -295,9 +295,15 @@ def test_balances_and_usage_are_sums_of_the_ledger(store: Store) -> None:
         assert tx.balance(Account.BUDGET, generation_id="gen_1") == -400_000
         assert tx.balance("spent", run_id="other") == 0
         (row,) = tx.usage(["day", "model"])
-    expected: dict[str, Any] = {"day": "2027-01-15", "model": "sora/sora-2", "spent_micro": 1_000_000}
-    expected |= dict.fromkeys(("quoted_micro", "refused", "failed", "listed_micro", "billed_micro"), 0)
-    assert row == {**expected, "seconds": 12.0, "generations": 2}
+    assert row == UsageGroup(
+        group={"day": "2027-01-15", "model": "sora/sora-2"},
+        seconds=12.0,
+        generations=2,
+        refused=0,
+        failed=0,
+        quoted_micro=0,
+        spent_micro=1_000_000,
+    )
 
 
 @pytest.mark.parametrize(

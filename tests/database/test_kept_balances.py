@@ -68,9 +68,9 @@ def test_a_database_of_20000_runs_is_brought_up_to_date_in_place_with_equal_sums
         assert {name: getattr(key, name) for name in sums} == sums
         assert (ledger.of_all(tx, "2026-11-13").spent_on_day, ledger.of_run(tx, "run_7").spent) == (spent, 4 * PRICE)
         (day,) = tx.usage(["day"], since="2026-11-13", until="2026-11-13")
-        assert (day["spent_micro"], day["generations"], day["seconds"]) == (spent, 8_000, 32_000.0)
-        assert (day["quoted_micro"], day["refused"], day["failed"]) == (8_000 * PRICE, 0, 0)
-        assert sum(row["spent_micro"] for row in tx.usage(["model", "base_id"])) == RUNS * SCENES * PRICE
+        assert (day.spent_micro, day.generations, day.seconds) == (spent, 8_000, 32_000.0)
+        assert (day.quoted_micro, day.refused, day.failed) == (8_000 * PRICE, 0, 0)
+        assert sum(row.spent_micro for row in tx.usage(["model", "base_id"])) == RUNS * SCENES * PRICE
         assert tx.balances.count() == RUNS + 8 + 3 + 1
 
 

@@ -176,10 +176,10 @@ def test_asking_for_anothers_by_name_shows_nothing(store: SqlStore) -> None:
         assert tx.runs.find(account_id="acc_a") == tx.runs.find(account_id=None) == []
         assert not tx.scenes.find(run_id="run_acc_a")
         assert not tx.events.find(run_id=None)
-        assert [row["spent_micro"] for row in tx.usage(["day"])] == [7]
+        assert [row.spent_micro for row in tx.usage(["day"])] == [7]
         assert tx.account_id == "acc_b"
     with store.read() as tx:
-        assert [row["spent_micro"] for row in tx.usage(["day"])] == [21]
+        assert [row.spent_micro for row in tx.usage(["day"])] == [21]
         assert tx.account_id is None
 
 

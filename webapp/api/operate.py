@@ -115,9 +115,10 @@ def page(items: Sequence[T], query: PageQuery) -> tuple[Sequence[T], str | None]
 def usage_of(names: list[str], since: str | None, until: str | None) -> dict[str, Any]:
     """The answer of /api/usage, for the API and the pages."""
     found = usage_view.usage(services(), [COLUMNS[name] for name in names], since, until)
-    rows = [{_SHOWN.get(column, column): value for column, value in row.items()} for row in found["rows"]]
+    document = usage_view.document(found)
+    rows = [{_SHOWN.get(column, column): value for column, value in row.items()} for row in document["rows"]]
     total = round(sum(row["spent_usd"] for row in rows), 6)
-    return {**found, "by": names, "rows": rows, "spent_usd": total}
+    return {**document, "by": names, "rows": rows, "spent_usd": total}
 
 
 @operation(

@@ -13,6 +13,7 @@ from pipelines.domain.errors import ReelgridError
 from pipelines.domain.money import dollars
 from pipelines.domain.money import show as money
 from pipelines.domain.times import iso
+from pipelines.ports import UsageGroup
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.commerce import accounts
 from pipelines.stages.decisions import control
@@ -50,14 +51,19 @@ def ledger_show(by: tuple[str, ...], since: datetime | None, until: datetime | N
     names = by or ("day",)
     bounds = [day.strftime("%Y-%m-%d") if day else None for day in (since, until)]
     found = usage_view.usage(services(), [COLUMNS[name] for name in names], *bounds)
-    rows = [[row[COLUMNS[name]] for name in names] + _figures(row) for row in found["rows"]]
+    rows = [[group.group[COLUMNS[name]] for name in names] + _figures(group) for group in found.groups]
     columns = (*names, "spent", "seconds", "generations", "billed", "variance")
-    show(found, json_=json_, table=lambda: print_table(columns, rows, empty="Nothing was spent."))
+    show(
+        usage_view.document(found),
+        json_=json_,
+        table=lambda: print_table(columns, rows, empty="Nothing was spent."),
+    )
 
 
-def _figures(row: dict[str, Any]) -> list[object]:
-    told = [f"${row['billed_usd']:.4f}", f"${row['variance_usd']:+.4f}"] if row["listed_usd"] else ["", ""]
-    return [f"${row['spent_usd']:.4f}", f"{row['seconds'] or 0:g}", row["generations"], *told]
+def _figures(group: UsageGroup) -> list[object]:
+    billed, variance = dollars(group.billed_micro), dollars(group.variance_micro)
+    told = [f"${billed:.4f}", f"${variance:+.4f}"] if group.listed_micro else ["", ""]
+    return [f"${dollars(group.spent_micro):.4f}", f"{group.seconds:g}", group.generations, *told]
 
 
 @ledger_group.command("audit")

@@ -5,98 +5,108 @@ Sums come from the totals of days, and by record from the entries of the days th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.money import DEPLOYMENT, dollars, subject
+from pipelines.domain.state.open_json import JsonObject
 from pipelines.domain.times import utc_day
-from pipelines.ports import Tx
+from pipelines.ports import Tx, UsageGroup
 from pipelines.stages.files.usage import Use
 from pipelines.stages.files.usage import usage as stored
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.spending import credit_book
 
 DAY_S, WEEK_S = 86_400.0, 7 * 86_400.0
-FAILURES = ("refused", "failed")
-_SUMS = (*("quoted_micro", "spent_micro", "seconds", "generations"), *FAILURES, "listed_micro", "billed_micro")
 MANY = 100
 """So many are looked at, of what is in doubt and of what goes next."""
 
 
-def usage(services: Services, by: Sequence[str], since: str | None, until: str | None) -> dict[str, Any]:
-    """Spend grouped by columns of the ledger, projects by their names, and today's against the cap: of an account that
-    pays in credits, what it was charged.
-    """
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Of an account that pays in credits, what it was charged."""
+
+    groups: Sequence[UsageGroup]
+    spent_today_micro: int
+    day_cap_micro: int | None
+
+
+def usage(services: Services, by: Sequence[str], since: str | None, until: str | None) -> Usage:
+    """Spend grouped by columns of the ledger, projects by their names, and today's against the cap."""
     today = utc_day(services.clock.now())
     with services.store.read() as tx:
         account = tx.accounts.get(tx.account_id) if tx.account_id else None
         sold = credit_book.pays_in_credits(tx, services.prices, tx.account_id)
-        rows = (_charged if sold else _spent)(tx, by, since, until)
-        rows = _with_project_names(tx, by, _with_own_keys(tx, by, rows))
+        told = _charged(tx, by, since, until) if sold else tx.usage(by, since=since, until=until)
+        groups = _with_project_names(tx, _with_own_keys(tx, told))
         if sold:
-            spent_today = sum(row["spent_micro"] for row in tx.charged(["day"], since=today, until=today))
+            spent_today = sum(group.spent_micro for group in tx.charged(["day"], since=today, until=today))
         else:
             spent_today = tx.balance_of(subject("account", account.id) if account else DEPLOYMENT, today).spent_on_day
-    day_cap = account.day_cap_micro if account else services.policy.day_cap_micro
+    return Usage(groups, spent_today, account.day_cap_micro if account else services.policy.day_cap_micro)
+
+
+def document(usage: Usage) -> JsonObject:
+    """As JSON, in dollars."""
     return {
-        "rows": [_in_dollars(row) for row in rows],
-        "spent_today_usd": dollars(spent_today),
-        "day_cap_usd": None if day_cap is None else dollars(day_cap),
+        "rows": [_in_dollars(group) for group in usage.groups],
+        "spent_today_usd": dollars(usage.spent_today_micro),
+        "day_cap_usd": None if usage.day_cap_micro is None else dollars(usage.day_cap_micro),
     }
 
 
-def _spent(tx: Tx, by: Sequence[str], since: str | None, until: str | None) -> list[dict[str, Any]]:
-    return tx.usage(by, since=since, until=until)
+def _in_dollars(group: UsageGroup) -> JsonObject:
+    return {
+        "refused": group.refused,
+        "failed": group.failed,
+        **group.group,
+        "seconds": group.seconds,
+        "generations": group.generations,
+        "billed_usd": dollars(group.billed_micro),
+        "listed_usd": dollars(group.listed_micro),
+        "quoted_usd": None if group.quoted_micro is None else dollars(group.quoted_micro),
+        "spent_usd": dollars(group.spent_micro),
+        "variance_usd": dollars(group.variance_micro),
+    }
 
 
-def _charged(tx: Tx, by: Sequence[str], since: str | None, until: str | None) -> list[dict[str, Any]]:
+def _charged(tx: Tx, by: Sequence[str], since: str | None, until: str | None) -> list[UsageGroup]:
     """The book of credits does not tell what came to nothing: that is counted without money."""
-    rows = tx.charged(by, since=since, until=until)
+    groups = tx.charged(by, since=since, until=until)
     if "record_id" in by:
-        return [{**row, **dict.fromkeys(FAILURES)} for row in rows]
-    nothing = dict.fromkeys(_SUMS, 0) | ({"quoted_micro": None} if "model" in by else {})
-    found = {tuple(row[name] for name in by): {**row, **dict.fromkeys(FAILURES, 0)} for row in rows}
-    for row in tx.usage(by, since=since, until=until):
-        if row["refused"] or row["failed"]:
-            group = {name: row[name] for name in by}
-            known = found.setdefault(tuple(group.values()), group | nothing)
-            known |= {name: row[name] for name in FAILURES}
+        return groups
+    found = {group.key: replace(group, refused=0, failed=0) for group in groups}
+    for made in tx.usage(by, since=since, until=until):
+        if made.refused or made.failed:
+            nothing = UsageGroup(group=made.group, quoted_micro=None if "model" in by else 0)
+            known = found.get(made.key, nothing)
+            found[made.key] = replace(known, refused=made.refused, failed=made.failed)
     return list(found.values())
 
 
-def _with_own_keys(tx: Tx, by: Sequence[str], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_own_keys(tx: Tx, groups: Sequence[UsageGroup]) -> Sequence[UsageGroup]:
     """What keys that are not the account's own have spent for it is one sum, like what was spent without a key."""
-    if tx.account_id is None or "key_id" not in by:
-        return list(rows)
+    if tx.account_id is None or not any("key_id" in group.group for group in groups):
+        return groups
     own = {key.id for key in tx.keys.find()}
-    summed: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in rows:
-        shown = {**row, "key_id": row["key_id"] if row["key_id"] in own else None}
-        same = summed.setdefault(tuple(shown[name] for name in by), shown)
-        if same is not shown:
-            for figure in _SUMS:
-                same[figure] = None if same[figure] is None else same[figure] + shown[figure]
+    summed: dict[tuple[str | None, ...], UsageGroup] = {}
+    for group in groups:
+        key_id = group.group["key_id"]
+        shown = replace(group, group={**group.group, "key_id": key_id if key_id in own else None})
+        summed[shown.key] = summed[shown.key] + shown if shown.key in summed else shown
     return list(summed.values())
 
 
-def _with_project_names(tx: Tx, by: Sequence[str], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if "project_id" not in by:
-        return rows
-    ids = {row["project_id"] for row in rows if row["project_id"]}
+def _with_project_names(tx: Tx, groups: Sequence[UsageGroup]) -> Sequence[UsageGroup]:
+    ids = {project_id for group in groups if (project_id := group.group.get("project_id"))}
     names = {project.id: project.name for project in tx.projects.find(id=tuple(ids))} if ids else {}
-    return [{**row, "project_id": names.get(row["project_id"])} for row in rows]
-
-
-def _in_dollars(row: Mapping[str, Any]) -> dict[str, Any]:
-    amounts = {
-        name.replace("_micro", "_usd"): None if row[name] is None else dollars(row[name])
-        for name in row
-        if name.endswith("_micro")
-    }
-    known = {name: value for name, value in row.items() if not name.endswith("_micro")}
-    return known | amounts | {"variance_usd": dollars(row["billed_micro"] - row["listed_micro"])}
+    return [
+        replace(group, group={**group.group, "project_id": names.get(group.group["project_id"] or "")})
+        if "project_id" in group.group
+        else group
+        for group in groups
+    ]
 
 
 @dataclass(frozen=True, slots=True)

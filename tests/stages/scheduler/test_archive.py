@@ -45,7 +45,7 @@ def test_a_film_that_ended_long_ago_is_archived_and_its_page_and_money_stay(tmp_
         assert tx.balance("spent", run_id=run_id) == ledger.of_run(tx, run_id).spent == 2 * SCENE
         assert ledger.audit(tx, everything=True).problems == ()
         (day,) = tx.usage(["record_id"])
-        assert day["spent_micro"] == 2 * SCENE
+        assert day.spent_micro == 2 * SCENE
     after = run_view.run_view(harness.services, run_id)
     assert {**after, **_LINKS} == {**before, **_LINKS}
     assert run_view.mark(harness.services, run_id).version == after["version"]

@@ -44,8 +44,8 @@ def test_rows_are_counted_under_their_project_whatever_its_spelling(harness: Sta
     harness.film(Prompt="A dog", Project="spring campaign ")
     harness.film(Prompt="A cow")
     assert balance(harness, "Spring campaign") == (0, 2 * CLIP)
-    rows = usage.usage(harness.services, ["project_id"], None, None)["rows"]
-    assert {row["project_id"]: row["spent_usd"] for row in rows} == {"Spring campaign": 0.8, None: 0.4}
+    groups = usage.usage(harness.services, ["project_id"], None, None).groups
+    assert {group.key: group.spent_micro for group in groups} == {("Spring campaign",): 800_000, (None,): 400_000}
     assert harness.balanced()
     with harness.services.store.read() as tx:
         assert not ledger.audit(tx, everything=True).problems
