@@ -119,8 +119,13 @@ def validated(model: type[M], data: dict[str, Any]) -> M:
 def _place(loc: tuple[int | str, ...]) -> str:
     text = ""
     for part in loc:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        text += f"[{part}]" if isinstance(part, int) else f".{named(part)}" if text else named(part)
     return text
+
+
+def named(field: str) -> str:
+    """A field as it is told, also one whose name is empty."""
+    return field or '""'
 
 
 def _words(line: Any) -> str:

@@ -17,8 +17,8 @@ from webapp.access.rules import Door, Owner, Rule, attach
 from webapp.api import answers
 from webapp.api.fields import ALIASES
 from webapp.api.legacy.orders import Translated
-from webapp.bodies import JSON_LIMIT
-from webapp.errors import HttpProblem
+from webapp.bodies import JSON_LIMIT, named
+from webapp.errors import invalid_input
 
 Handler = Callable[..., "Reply | Response"]
 
@@ -190,5 +190,4 @@ def _merged(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _twice(name: str) -> None:
-    problem = Problem(name, "is given twice with different values.")
-    raise HttpProblem(422, f"{name} is given twice with different values.", (problem,))
+    raise invalid_input((Problem(named(name), "is given twice with different values."),))
