@@ -108,3 +108,26 @@ def test_the_stock_client_buys_as_the_how_to_says(shop: ShopStack, tmp_path: Pat
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"done {shop.url}/v/"), done.stdout
+
+
+def test_the_stock_client_for_javascript_buys_as_the_how_to_says(shop: ShopStack, tmp_path: Path) -> None:
+    """Its program as it stands: viem signs, and one transfer pays for one film."""
+    needs("Node", found=bool(shutil.which("node") and shutil.which("npm")))
+    packages = ["@x402/fetch@2.27.0", "@x402/evm@2.27.0", "viem@2.57.20"]
+    install = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefer-offline", *packages]
+    done = subprocess.run(install, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
+    needs(f"@x402/fetch ({done.stderr[-200:]})", found=done.returncode == 0)
+    (program,) = re.findall(r"```js\n(.*?)```", X402.read_text("utf-8"), re.DOTALL)
+    tmp_path.joinpath("buyer.mjs").write_text(program, "utf-8")
+    environ = {"PATH": os.environ["PATH"], "URL": shop.url, "ACME_WALLET_KEY": f"0x{Wallet().secret:064x}"}
+    before = transfers(shop)
+    done = subprocess.run(
+        ["node", "buyer.mjs"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"done {shop.url}/v/"), done.stdout
+    assert transfers(shop) == before + 1
+
+
+def transfers(shop: ShopStack) -> int:
+    return int(shop.sandbox("POST", "/x402/_control", {"next": []})["transfers"])
