@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from flask import g
+
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.field_labels import for_clip
@@ -172,7 +174,8 @@ def regenerate_scene(run_id: str, n: int, body: Regenerate) -> Reply:
 def regenerated(run_id: str, n: int, body: Regenerate) -> Run:
     """A new clip, ordered under whoever asks; its problems named as in the request."""
     try:
-        return control.regenerate(services(), run_id, n, body.changes(), actor().name, at_most_micro=body.at_most_micro)
+        bounds = {"at_most_micro": body.at_most_micro, "press": g.get("run_id")}
+        return control.regenerate(services(), run_id, n, body.changes(), actor().name, **bounds)
     except InvalidOrder as error:
         raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
 

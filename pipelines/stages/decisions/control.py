@@ -221,9 +221,10 @@ def regenerate(
     actor: str,
     *,
     at_most_micro: int | None = None,
+    press: str | None = None,
 ) -> Run:
     """One new clip for one scene, then a new cut; the others are reused. `changes`: see `regenerate_scene`. What would
-    cost more than `at_most_micro`, the price that was shown, is not bought.
+    cost more than `at_most_micro`, the price that was shown, is not bought; nor anything twice for the same `press`.
 
     Raises NotAllowed, NotFound, InvalidOrder, OverBudget, TooMany.
     """
@@ -232,6 +233,8 @@ def regenerate(
     with services.store.write() as tx:
         account_turn.serialise_of(tx, run_id)
         run = found_run(tx, run_id, lock=True)
+        if _was_done(tx, run, press):
+            return run
         accounts.must_be_active(tx, run.account_id)
         if run.status not in (_R.DONE, _R.NEEDS_ATTENTION, _R.FAILED, _R.CANCELLED):
             raise NotAllowed(marketer=f"Wait until this run has stopped; it is {run.status.value}.")
@@ -247,7 +250,7 @@ def regenerate(
             )
         if (refusal := account_turn.refusal_to_make_again(tx, run, services.policy)) is not None:
             raise refusal
-        plan = _order_again(services, tx, who, run, scene, changes)
+        plan = _order_again(services, tx, who, run, scene, changes, press)
         shown = regenerate_scene.shown_price(services, run, plan)
         if refused := regenerate_scene.too_dear(shown, at_most_micro):
             raise OverBudget(marketer=refused)
@@ -282,7 +285,15 @@ def _with_pictures(tx: Tx, run: Run, more: Plan) -> Run:
     return replace(run, plan=plan)
 
 
-def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: dict[str, Any]) -> Plan:
+def _was_done(tx: Tx, run: Run, press: str | None) -> bool:
+    """Whether a request whose answer got lost has had a scene of the run made again."""
+    again = tx.events.find(run_id=run.id, name="regenerate") if press is not None else ()
+    return any(event.detail.press == press for event in again)
+
+
+def _order_again(
+    services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: dict[str, Any], press: str | None
+) -> Plan:
     """Change the scene and forget its clip (which is kept); the plan of the new one."""
     plan = regenerate_scene.plan(services, tx, run, scene, changes)
     planned = plan.scenes[0]
@@ -311,7 +322,8 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         attempt_level=AttemptLevel(forgiven=tx.generations.count(scene_id=scene.id)),
         updated_at=who.now,
     )
-    record(tx, who, "scene", scene.id, run.id, "regenerate", number=scene.number, changes=tuple(sorted(changes)))
+    told: dict[str, Any] = {"number": scene.number, "changes": tuple(sorted(changes)), "press": press}
+    record(tx, who, "scene", scene.id, run.id, "regenerate", **told)
     regenerate_scene.tell(tx, who, scene, plan)
     return plan
 
