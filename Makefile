@@ -65,6 +65,7 @@ lock: .venv/.dev ## Pin what requirements*.in ask for
 	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --upgrade requirements-dev.in -o requirements-dev.txt
 	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --generate-hashes --no-strip-extras --upgrade requirements-otel.in -o requirements-otel.txt
 	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --generate-hashes --no-strip-extras --upgrade requirements-c2pa.in -o requirements-c2pa.txt
+	@$(BIN)/uv pip compile -q --no-emit-index-url --no-header --python-version 3.11 --generate-hashes --no-strip-extras --upgrade requirements-search.in -o requirements-search.txt
 
 audit: .venv/.dev ## Known advisories against the pinned packages; needs a way to PyPI
 	@$(BIN)/python -m tools.audit

@@ -240,6 +240,7 @@ def build_services(
     """Everything on these settings, for a process of which so many threads ask the database at once."""
     from pipelines.airtable.connections import connect
     from pipelines.imaging import build_pictures
+    from pipelines.meaning import LocalMeaning
     from pipelines.net import telemetry
     from pipelines.net.issuer import PublishedIssuer
     from pipelines.payments import build_payments
@@ -287,6 +288,7 @@ def build_services(
         payments=build_payments(settings),
         prompt_check=build_prompt_check(settings),
         signer=build_signer(settings),
+        meaning=LocalMeaning(settings.database_url) if settings.search_embeddings == "local" else None,
     )
 
 

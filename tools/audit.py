@@ -17,7 +17,13 @@ from typing import Any
 
 from tools.stack import ROOT
 
-LOCKED = ("requirements.txt", "requirements-otel.txt", "requirements-c2pa.txt", "requirements-dev.txt")
+LOCKED = (
+    "requirements.txt",
+    "requirements-otel.txt",
+    "requirements-c2pa.txt",
+    "requirements-search.txt",
+    "requirements-dev.txt",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.notices import send
 from pipelines.stages.scheduler import maintenance
 from pipelines.stages.scheduler.dispatch_lease import DispatchLease
+from pipelines.stages.search import indexing
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ RESEND_S = 3.0
 BATCH = 200
 AT_ONCE = 16
 """Hints in one message to the broker."""
-TEND_S = 1.0
+TEND_S, INDEX_S = 1.0, 2.0
 POLLERS = 8
 BROKEN_PAUSE_S = 1.0
 
@@ -130,12 +131,14 @@ class Pump:
         self._senders = ThreadPoolExecutor(send.THREADS, thread_name_prefix="notice")
         stepped = frozenset(Kind) - {Kind.OUTBOX, Kind.TEXT, Kind.NOTICE}
         dispatcher = Dispatcher(services, tuple(sorted(stepped)), shared_broker=shared_broker)
+        self._indexing = Loop("index", self._index, longest_s=INDEX_S)
         self._loops = (
             Loop("dispatch", dispatcher.tick, stepped, DISPATCH_S),
             Loop("poll", self._poll, frozenset({Kind.GENERATION})),
             Loop("flush", partial(flush.flush_due, services), frozenset({Kind.OUTBOX})),
             Loop("notify", send.Notifier(services, self._senders).send_due, frozenset({Kind.NOTICE})),
             Loop("tend", maintenance.Maintenance(services).tick, longest_s=TEND_S),
+            *([self._indexing] if services.meaning else []),
         )
 
     def run(self) -> None:
@@ -160,6 +163,10 @@ class Pump:
     def _poll(self) -> None:
         if poll.poll_due(self._services, executor=self._pollers):
             self._polled()
+
+    def _index(self) -> None:
+        if indexing.index_ended(self._services):
+            self._indexing.due.set()
 
     def _repeat(self, loop: Loop) -> None:
         while not self._over.is_set():

@@ -26,6 +26,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -114,6 +115,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
     ],
     "attempts": [("notice_id", "at"), ("at",)],
     "purchases": [("run_id",), ("file",)],
+    "search_vectors": [("run_id",), ("account_id", "model", "indexed_at"), ("model", "indexed_at")],
     "batches": [("account_id", "created_at", "id"), ("created_at", "id"), ("finished_at",)],
 }
 
@@ -126,6 +128,7 @@ PARENTS: dict[str, dict[str, str]] = {
     "ledger": {"run_id": "runs", "generation_id": "generations"},
     "texts": {"run_id": "runs"},
     "purchases": {"run_id": "runs"},
+    "search_vectors": {"run_id": "runs"},
     "shares": {"run_id": "runs"},
     "comments": {"run_id": "runs", "share_id": "shares"},
     "spent_links": {"run_id": "runs"},
@@ -155,6 +158,7 @@ OWNERS: dict[str, str] = {
     "notices": "account_id",
     "attempts": "account_id",
     "purchases": "account_id",
+    "search_vectors": "account_id",
     "batches": "account_id",
     **dict.fromkeys(("scenes", "generations", "clips", "cuts", "packs", "events", "event_archive"), "run_id"),
 }
@@ -187,7 +191,7 @@ def column_type(hint: Any) -> TypeEngine[Any]:
     """The SQL type of a field's plain Python type."""
     if hint is str or _words(hint):
         return Text()
-    simple: dict[Any, TypeEngine[Any]] = {bool: Boolean(), int: BigInteger(), float: Double()}
+    simple: dict[Any, TypeEngine[Any]] = {bool: Boolean(), int: BigInteger(), float: Double(), bytes: LargeBinary()}
     return simple.get(hint) or Json(hint)
 
 

@@ -23,6 +23,7 @@ from pipelines.ports.airtable import (
 from pipelines.ports.database import Commits, DayCap, Discrepancy, Rows, Store, Tx, UsageGroup
 from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor, FilmSigner
+from pipelines.ports.meaning import Meaning
 from pipelines.ports.notices import Message, NoticeSender, SendOutcome
 from pipelines.ports.observability import log_context, trace
 from pipelines.ports.payments import (
@@ -88,6 +89,7 @@ __all__ = [
     "Job",
     "KnownVoice",
     "Links",
+    "Meaning",
     "MediaInput",
     "MediaStore",
     "Message",

@@ -41,6 +41,7 @@ from pipelines.domain.records import (
     Reservation,
     Run,
     Scene,
+    SearchVector,
     Share,
     SpentLink,
     TextRequest,
@@ -208,6 +209,7 @@ class Tx(ABC):
     sweeps: Rows[QueueSweep]
     texts: Rows[TextRequest]
     purchases: Rows[Purchase]
+    search_vectors: Rows[SearchVector]
     files: Rows[StoredFile]
     file_totals: Rows[FileTotal]
     shares: Rows[Share]

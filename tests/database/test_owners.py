@@ -34,6 +34,7 @@ from pipelines.domain.records import (
     Reservation,
     Run,
     Scene,
+    SearchVector,
     Share,
     SpentLink,
 )
@@ -95,6 +96,9 @@ def rows_of(who: str | None) -> dict[str, Any]:
             kind="speech",
             fingerprint=name,
             status=GenerationStatus.FETCHED,
+        ),
+        "search_vectors": SearchVector(
+            id=f"{run}:1:m", run_id=run, scene=1, model="m", account_id=who, text_hash="", vector=b"v"
         ),
         "files": StoredFile(id=f"clips/{name}.mp4", kind=FileKind.CLIP, size=1, run_id=run, account_id=who),
         "events": event,

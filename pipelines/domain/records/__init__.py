@@ -27,6 +27,7 @@ from pipelines.domain.records.films import (
     Purchase,
     Run,
     Scene,
+    SearchVector,
     TextRequest,
 )
 from pipelines.domain.records.history import (
@@ -83,6 +84,7 @@ __all__ = [
     "Reservation",
     "Run",
     "Scene",
+    "SearchVector",
     "Share",
     "SpentLink",
     "TextRequest",

@@ -309,3 +309,23 @@ class Purchase(Leased):
     error: str | None = None
     created_at: float = 0.0
     updated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchVector:
+    """What a text of a film means, as a model puts it into numbers: vectors of texts that mean the same point the same
+    way. `id` names the run, the scene and the model.
+    """
+
+    id: str
+    run_id: str
+    scene: int = 0
+    """The number of its scene; 0 for title and prompt of the film."""
+    model: str
+    account_id: str | None = None
+    text_hash: str
+    vector: bytes
+    """A signed byte for each number; only the direction counts."""
+    run_at: float = 0.0
+    """When its run was ordered."""
+    indexed_at: float = 0.0

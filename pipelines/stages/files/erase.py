@@ -12,7 +12,7 @@ from pipelines.domain.data_kinds import PERSONAL
 from pipelines.domain.errors import NotAllowed, NotFound
 from pipelines.domain.lifecycle import ACTIVE, IN_DOUBT, OPEN, OPEN_PURCHASE, TERMINAL, RunStatus
 from pipelines.domain.orders.order import Order
-from pipelines.domain.records import Clip, Cut, Event, Leased, Purchase, Run, Share
+from pipelines.domain.records import Clip, Cut, Event, Leased, Purchase, Run, SearchVector, Share
 from pipelines.ports import Rows, Tx
 from pipelines.stages.files import keep, revocations
 from pipelines.stages.files.revocations import Revoked
@@ -75,7 +75,7 @@ def _rows(tx: Tx, table: str, run_ids: Sequence[str]) -> list[Any]:
 def _blank(tx: Tx, table: str, row: Any, now: float, used: set[str]) -> None:
     """Nothing of it is worked on any more, and no link leads to it."""
     rows: Rows[Any] = getattr(tx, table)
-    if isinstance(row, Purchase):
+    if isinstance(row, Purchase | SearchVector):
         # Nothing is left of it: what it cost stands in the books, and its name is one of its words.
         rows.remove(row.id)
         return

@@ -22,6 +22,7 @@ from pipelines.ports import (
     Intake,
     Issuer,
     Links,
+    Meaning,
     MediaStore,
     Moderator,
     NoticeSender,
@@ -68,6 +69,8 @@ class Services:
     """None where whatever a provider takes is filmed."""
     signer: FilmSigner | None = None
     """None where films are not signed."""
+    meaning: Meaning | None = None
+    """None where films are found by their words only."""
 
     @property
     def today(self) -> date:

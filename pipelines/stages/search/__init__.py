@@ -1,0 +1,1 @@
+"""Films found by what their texts mean, besides their words."""
