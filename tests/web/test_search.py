@@ -74,3 +74,6 @@ def test_the_command_line_finds_as_well(home: WebHarness) -> None:
     found = home.app.test_cli_runner().invoke(args=["search", "sale", "FOX", "--json"])
     assert found.exit_code == 0, found.output
     assert [one["run"]["run_id"] for one in json.loads(found.output)] == [run_id]
+    for args, said in ((["--reindex"], "SEARCH_EMBEDDINGS"), (["--reindex", "fox"], "either"), ([], "either")):
+        refused = home.app.test_cli_runner().invoke(args=["search", *args])
+        assert (refused.exit_code != 0, said in refused.output) == (True, True)

@@ -227,20 +227,27 @@ class FoundFilm(Answer):
 
     run: RunSummary
     found_in: Annotated[
-        list[Literal["title", "master_prompt", "record_id", "scenes"]],
-        Field(description="What of it has one of the words."),
+        list[Literal["title", "master_prompt", "record_id", "scenes", "meaning"]],
+        Field(description="What of it has one of the words; `meaning` where it is about what was looked for."),
     ]
     scenes: Annotated[
         list[FoundScene],
-        Field(description="Its scenes with one of the words in prompt, caption or narration, in the film's order."),
+        Field(
+            description="Its scenes with one of the words in prompt, caption or narration, or that are about what was "
+            "looked for, in the film's order."
+        ),
     ]
 
 
 class FoundFilms(Answer):
-    """A page of what was found, newest first."""
+    """A page of what was found."""
 
     results: list[FoundFilm]
     next_cursor: str | None
+    by: Annotated[
+        list[Literal["words", "meaning"]] | None,
+        Field(description="How films were looked for, where SEARCH_EMBEDDINGS is on; `words` alone while it is away."),
+    ] = None
 
 
 class RunList(Answer):

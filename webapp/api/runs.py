@@ -12,7 +12,7 @@ from pipelines.domain.orders.field_labels import for_clip
 from pipelines.domain.records import Run
 from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.delivery import restore
-from pipelines.stages.views import run_view
+from pipelines.stages.views import finding, run_view
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates, run_answers
 from webapp.api.decisions import Approve, ChooseClip, Decision, Regenerate, Restore, RunAction
@@ -70,7 +70,7 @@ def list_runs(query: RunQuery) -> Reply:
 )
 def search_films(query: SearchQuery) -> Reply:
     """Newest first, each with why it was found and with its scenes that have one of the words; `next_cursor` is null on
-    the last page.
+    the last page. Where SEARCH_EMBEDDINGS is on, films that are about it are found as well, and the best come first.
     """
     problems: list[Problem] = []
     since = moment("since", query.since, problems)
@@ -78,8 +78,9 @@ def search_films(query: SearchQuery) -> Reply:
         problems.append(Problem("cursor", NO_CURSOR))
     if problems:
         raise invalid_input(problems)
-    found, cursor = run_view.find(services(), query.q, limit=query.limit, cursor=query.cursor, since=since)
-    return Reply({"results": found, "next_cursor": cursor})
+    page = finding.find(services(), query.q, limit=query.limit, cursor=query.cursor, since=since)
+    looked = {} if page.by is None else {"by": list(page.by)}
+    return Reply({"results": page.films, "next_cursor": page.cursor, **looked})
 
 
 def _statuses(text: str | None, problems: list[Problem]) -> list[str] | None:

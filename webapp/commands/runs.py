@@ -17,7 +17,8 @@ from pipelines.stages.delivery import restore
 from pipelines.stages.files import revocations
 from pipelines.stages.files.erase import erase
 from pipelines.stages.files.revocations import Revoked
-from pipelines.stages.views import run_view
+from pipelines.stages.search import indexing
+from pipelines.stages.views import finding, run_view
 from webapp.access.rules import attach
 from webapp.api.fields import RECORD_ID
 from webapp.commands.airtable import chosen
@@ -218,20 +219,45 @@ def revoke(run_id: str, *, json_: bool) -> None:
     show({"revoked": cuts}, json_=json_, table=lambda: click.echo(f"{len(cuts)} links are revoked."))
 
 
+WARMING_UP = 10
+"""A command loads the model anew, which takes longer than a search waits for it: so many are begun."""
+
+
 @click.command("search")
-@click.argument("words", nargs=-1, required=True)
+@click.argument("words", nargs=-1)
 @click.option("--limit", default=20, type=click.IntRange(1, 100), show_default=True)
+@click.option("--reindex", is_flag=True, help="Go through the films of the last year again, for the search by meaning.")
 @as_json
 @with_appcontext
 @attach(OPERATORS)
 @reports_errors
-def search(words: tuple[str, ...], limit: int, *, json_: bool) -> None:
-    """The newest runs that have all these words: in title, record id, prompts, captions or narrations."""
-    found, _ = run_view.find(services(), " ".join(words), limit=limit)
+def search(words: tuple[str, ...], limit: int, *, reindex: bool, json_: bool) -> None:
+    """The newest runs that have all these words: in title, record id, prompts, captions or narrations. With
+    SEARCH_EMBEDDINGS also those that are about it, the best first.
+    """
+    if reindex == bool(words):
+        raise click.UsageError("Give either words or --reindex.")
+    if reindex:
+        _reindex(json_=json_)
+        return
+    page = finding.find(services(), " ".join(words), limit=limit)
+    tries = 1
+    while page.by == ("words",) and tries < WARMING_UP:
+        page, tries = finding.find(services(), " ".join(words), limit=limit), tries + 1
+    found = page.films
+    if page.by == ("words",):
+        click.echo("Found by words alone: the search by meaning is away for a moment.", err=True)
     rows = [
         [one["run"]["run_id"], one["run"]["status"], ", ".join(one["found_in"]), one["run"]["title"]] for one in found
     ]
     show(found, json_=json_, table=lambda: print_table(("run", "status", "found in", "title"), rows, empty="Nothing."))
+
+
+def _reindex(*, json_: bool) -> None:
+    if not indexing.start_over(services()):
+        raise InvalidOrder([Problem("--reindex", "needs SEARCH_EMBEDDINGS: films are found by their words only.")])
+    told = "The worker goes through the films of the last year again; what has not changed is not computed anew."
+    show({"reindexing": True}, json_=json_, table=lambda: click.echo(told))
 
 
 of_records = Group("records", OPERATORS, help="What is kept of a row of Airtable.")

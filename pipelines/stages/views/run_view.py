@@ -10,17 +10,16 @@ from typing import Any, Protocol, TypeVar
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, TERMINAL, CutStatus, RunStatus
 from pipelines.domain.money import Account, CreditAccount, dollars, subject
-from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.cast import CastMember, sheets_of
 from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.progress import timings
-from pipelines.domain.records import Event, Generation, Run, Scene
+from pipelines.domain.records import Event, Generation, Run
 from pipelines.domain.times import iso
 from pipelines.ports import Rows, Tx
 from pipelines.stages.base_rows import time_left
 from pipelines.stages.base_rows.airtable_calls import ENTITY as AIRTABLE
-from pipelines.stages.kernel.paging import cursor_after, newest_first, place_of
+from pipelines.stages.kernel.paging import cursor_after, newest_first
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import BY_LINK, BY_TOKEN, ROW, found_run
 from pipelines.stages.views import sections as parts
@@ -29,9 +28,6 @@ from pipelines.stages.views.sections import Picture
 
 THE_OPERATOR = "the operator"
 """Who acted, as an account is told of whoever is not its own."""
-MOST_SEARCHED = 8
-SEARCHED_S = 365 * 86_400.0
-"""A search that names no day looks through the last year: what it costs does not grow with history."""
 MOST_CALLS = 1000
 """Calls to Airtable are counted among the events of the run they were made for, and shown as a number."""
 
@@ -48,7 +44,7 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
     cuts = [parts.cut_view(services, picture, cut) for cut in picture.cuts if cut.status is not CutStatus.PLANNED]
     run = picture.run
     return {
-        **_summary(services, picture),
+        **summary(services, picture),
         "version": _version(picture),
         "detail": run.detail,
         "verdict": run.verdict,
@@ -180,14 +176,14 @@ def changes_after(services: Services, run_id: str, after: int) -> RunChanges:
     """
     with services.store.read() as tx:
         run = found_run(tx, run_id)
-        (picture,) = _short(tx, [run])
+        (picture,) = short_pictures(tx, [run])
         rows = tx.events.find(after={"id": after}, run_id=run_id, order="id")
         old = [] if after else tx.event_archive.find(run_id=run_id, order="id")
         found = _with_own_actors(tx, [*old, *rows])
         found = _without_cost(found) if picture.sold else found
         version = _marked(tx, run).version
     return RunChanges(
-        run={**_summary(services, picture), "version": version},
+        run={**summary(services, picture), "version": version},
         version=version,
         terminal=run.status in TERMINAL,
         last=found[-1].id or after if found else after,
@@ -215,64 +211,9 @@ def list_runs(
         ]
         # Each status by itself comes in order out of its index; few of many among all runs would not.
         runs = sorted(chain(*pages), key=lambda run: (run.created_at, run.id), reverse=True)[: limit + 1]
-        pictures = _short(tx, runs[:limit])
+        pictures = short_pictures(tx, runs[:limit])
     more = cursor_after(runs[limit - 1]) if len(runs) > limit else None
-    return [_summary(services, picture) for picture in pictures], more
-
-
-def search(services: Services, words: str, limit: int, since: float | None = None) -> list[dict[str, Any]]:
-    """Summaries of the newest runs that have all these words in title, prompts, captions, narrations or record id."""
-    since = services.clock.now() - SEARCHED_S if since is None else since
-    with services.store.read() as tx:
-        pictures = _short(tx, _found(tx, searched_words(words), limit, since, None))
-    return [_summary(services, picture) for picture in pictures]
-
-
-def find(
-    services: Services, words: str, *, limit: int, cursor: str | None = None, since: float | None = None
-) -> tuple[list[dict[str, Any]], str | None]:
-    """The same by pages, with what in each film has which of the words, and its scenes that have any. Raises ValueError
-    for a cursor that is not ours.
-    """
-    wanted = searched_words(words)
-    since = services.clock.now() - SEARCHED_S if since is None else since
-    with services.store.read() as tx:
-        runs = _found(tx, wanted, limit + 1, since, place_of(cursor) if cursor else None)
-        scenes = tx.scenes.find(run_id=[run.id for run in runs[:limit]], order="number") if runs else []
-        pictures = _short(tx, runs[:limit])
-    found = [
-        _why(services, picture, [one for one in scenes if one.run_id == picture.run.id], wanted) for picture in pictures
-    ]
-    return found, cursor_after(runs[limit - 1]) if len(runs) > limit else None
-
-
-def _why(services: Services, picture: Picture, scenes: Sequence[Scene], words: Sequence[str]) -> dict[str, Any]:
-    """A film, what of it has any of the words, and which of its scenes."""
-    order = picture.run.order or Order()
-    said = [scene for scene in scenes if _said(words, scene.prompt, scene.caption, scene.narration)]
-    places = {"title": order.title, "master_prompt": order.master_prompt, "record_id": picture.run.record_id}
-    found_in = [name for name, text in places.items() if _said(words, text)]
-    return {
-        "run": _summary(services, picture),
-        "found_in": [*found_in, *(["scenes"] if said else [])],
-        "scenes": [{"number": scene.number, "hook": scene.hook or None, "prompt": scene.prompt} for scene in said],
-    }
-
-
-def searched_words(text: str) -> list[str]:
-    """The words that are all looked for; of very many, the last ones as they stand together."""
-    return " ".join(text.replace("\x00", "").split()).casefold().split(" ", MOST_SEARCHED - 1)
-
-
-def _found(tx: Tx, words: Sequence[str], limit: int, since: float, after: tuple[float, str] | None) -> list[Run]:
-    ids = tx.search(words, since=since, limit=limit, after=after)
-    runs = tx.runs.find(id=ids) if ids else []
-    return sorted(runs, key=lambda run: (run.created_at, run.id), reverse=True)
-
-
-def _said(words: Sequence[str], *texts: str | None) -> bool:
-    folded = [" ".join(text.split()).casefold() for text in texts if text]
-    return any(word in text for word in words for text in folded)
+    return [summary(services, picture) for picture in pictures], more
 
 
 def _each(status: Sequence[str] | None) -> list[dict[str, str]]:
@@ -294,8 +235,8 @@ def scenes_view(services: Services, run_id: str, *, limit: int, after: int) -> t
 def runs_of_row(services: Services, base_id: str, record_id: str, limit: int) -> list[dict[str, Any]]:
     """Summaries of a row's newest runs, the newest first; empty for a row that never had one."""
     with services.store.read() as tx:
-        pictures = _short(tx, tx.runs.find(base_id=base_id, record_id=record_id, order="-number", limit=limit))
-    return [_summary(services, picture) for picture in pictures]
+        pictures = short_pictures(tx, tx.runs.find(base_id=base_id, record_id=record_id, order="-number", limit=limit))
+    return [summary(services, picture) for picture in pictures]
 
 
 def plan_view(plan: Plan, *, sold: bool = False) -> dict[str, Any]:
@@ -391,7 +332,7 @@ def _as_sold(tx: Tx, picture: Picture) -> Picture:
     )
 
 
-def _short(tx: Tx, runs: Sequence[Run]) -> list[Picture]:
+def short_pictures(tx: Tx, runs: Sequence[Run]) -> list[Picture]:
     """Only what summaries need, for all of a page at once."""
     moving = [run.id for run in runs if run.status not in STOPPED]
     scenes = _by_run(tx.scenes.find(order="number", run_id=[run.id for run in runs]))
@@ -429,7 +370,8 @@ def _by_run(rows: Iterable[R]) -> dict[str, list[R]]:
     return found
 
 
-def _summary(services: Services, picture: Picture) -> dict[str, Any]:
+def summary(services: Services, picture: Picture) -> dict[str, Any]:
+    """A run in short, as lists have it."""
     run = picture.run
     done = [parts.scene_share(services, picture, scene) for scene in picture.scenes]
     return {

@@ -17,7 +17,7 @@ from pipelines.domain.records import Run
 from pipelines.stages.decisions import control
 from pipelines.stages.files import orphans
 from pipelines.stages.orders import accept
-from pipelines.stages.views import run_view
+from pipelines.stages.views import finding
 from tests.stages.stage_fixtures import StageHarness
 
 
@@ -337,7 +337,7 @@ def test_a_scene_is_found_by_its_words_also_when_others_were_put_in_their_place(
     prompt = harness.scenes(run)[0].prompt
 
     def found(words: str) -> list[list[int]]:
-        films, _ = run_view.find(harness.services, words, limit=5)
+        films = finding.find(harness.services, words, limit=5).films
         return [[scene["number"] for scene in film["scenes"]] for film in films]
 
     assert found(f"{prompt} SHOT") == [[1]]

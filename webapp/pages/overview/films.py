@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as Redirect
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.orders.order import MAX_WORDS
 from pipelines.stages.decisions import control
-from pipelines.stages.views import run_view
+from pipelines.stages.views import finding, run_view
 from webapp.access.rules import Door, Owner, declares
 from webapp.api.operate import stopped, usage_of
 from webapp.context import actor, services
@@ -42,17 +42,18 @@ MAX_REASON = 500
 def index() -> str:
     """The films, found by words, status and day; spend and the Stop switch."""
     asked = _asked()
-    runs, following = _listed(asked)
+    listed = _listed(asked)
     return render_template(
         "index.html",
         person=actor(),
         tabs=TABS,
         counts=_counts(),
         asked=asked,
-        next=following,
+        next=listed.cursor,
+        words_only=listed.words_only,
         by_model=usage_of(["model"], _day(MONTH), None)["rows"],
         stop=stopped(),
-        sections=_index_parts(asked, runs),
+        sections=_index_parts(asked, listed.runs),
         live=url_for("pages.index_live", **asked.query(), cursor=request.args.get("cursor")),
     )
 
@@ -62,7 +63,7 @@ def index() -> str:
 def index_live() -> Response:
     """The moving parts of the page."""
     asked = _asked()
-    runs, _ = _listed(asked)
+    runs = _listed(asked).runs
     moving = any(RunStatus(run["status"]) in MOVING for run in runs)
     return live(_index_parts(asked, runs), every=pace(moving=moving))
 
@@ -109,22 +110,34 @@ def _moment(day: str, later: int = 0) -> float | None:
         return None
 
 
-def _listed(asked: Asked) -> tuple[list[dict[str, Any]], str | None]:
-    """A page of films, and the cursor of the next one. What is found by words is one page: the newest."""
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A page of films, and the cursor of the next one. What is found is one page: the newest, or the best."""
+
+    runs: list[dict[str, Any]]
+    cursor: str | None = None
+    words_only: bool = False
+    """Whether films would be found by meaning, too, if the model were not away."""
+
+
+def _listed(asked: Asked) -> _Listed:
     since, until = _moment(asked.since), _moment(asked.until, later=1)
     if asked.words:
-        found = run_view.search(services(), asked.words, FOUND, since)
+        page = finding.find(services(), asked.words, limit=FOUND, since=since)
+        found = [film["run"] for film in page.films]
         status = _SHOWN[asked.show]
         within = [run for run in found if _is_within(run, since, until) and (status is None or run["status"] in status)]
-        return within[:PER_PAGE], None
+        return _Listed(within[:PER_PAGE], words_only=page.by == ("words",))
     try:
-        return run_view.list_runs(
-            services(),
-            status=_SHOWN[asked.show],
-            since=since,
-            until=until,
-            limit=PER_PAGE,
-            cursor=request.args.get("cursor"),
+        return _Listed(
+            *run_view.list_runs(
+                services(),
+                status=_SHOWN[asked.show],
+                since=since,
+                until=until,
+                limit=PER_PAGE,
+                cursor=request.args.get("cursor"),
+            )
         )
     except ValueError:
         raise not_here("page of runs") from None
