@@ -22,6 +22,7 @@ from pipelines.domain.orders.platforms import Platform
 from pipelines.domain.planning.cast import CastMember
 from pipelines.domain.records import Process, Run
 from pipelines.domain.stored_files import FileKind, Pack, PackEntry, StoredFile
+from pipelines.sandbox.app import Sandbox
 from pipelines.stages.orders.plan_run import plan_order
 from pipelines.stages.review import shares
 from tests.conftest import needs
@@ -223,6 +224,19 @@ def test_no_page_of_a_customer_has_a_fault(
         look(place)
     context.close()
     assert {name: one for name, one in found.items() if one} == {}
+
+
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+def test_the_sandboxs_own_page_has_no_fault(browser: Browser, axe: str, width: int, scheme: Any) -> None:
+    """The first thing that a newcomer opens; its wide tables are moved by keyboard, too."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    with Sandbox() as sandbox:
+        page.goto(sandbox.url)
+        found = faults(page, axe)
+        fits = page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
+    assert (found, fits) == ([], True)
 
 
 def test_axe_finds_what_is_wrong(home: WebHarness, address: str, browser: Browser, axe: str) -> None:

@@ -151,6 +151,16 @@ def test_the_language_of_the_texts_is_chosen_and_comes_first_whatever_the_page_l
     assert 'name="languages" value="en" checked' in again
 
 
+def test_a_price_that_all_sizes_have_is_said_once(tmp_path: Path) -> None:
+    with WebHarness(tmp_path, {**SORA_KEY, "KIE_API_KEY": "a key of kie"}) as home:
+        page = html(home.client.get("/new"))
+    told = re.findall(r'<span class="soft">((?:\$[\d.]+(?:, )?)+) a second \(([^)]*)\)', page)
+    assert any("," in sizes and "," not in prices for prices, sizes in told)
+    for prices, sizes in told:
+        assert prices.count(",") in {0, sizes.count(",")}
+        assert len(set(prices.split(", "))) > 1 or "," not in prices
+
+
 @pytest.mark.parametrize("model", ["local/animatic", "sora/sora-2", "sora/sora-2-pro"])
 def test_whatever_can_be_chosen_can_be_made_and_the_rest_says_why_not(home: WebHarness, model: str) -> None:
     """With all else as it stands."""

@@ -74,6 +74,7 @@ def test_what_is_said_reaches_the_row_once_and_in_order(shared: tuple[WebHarness
     assert client.post(f"/s/{share.token}/comments", data=later).status_code == 303
     assert "I love this &lt;b&gt;" in html(client.get(f"/s/{share.token}"))
     assert cells(harness)["Review Notes"] == "Ben: I love this <b>\n0:07 Anna: The logo is too small"
+    assert "The last answer counts" not in page.text
     asked = form(page, name="Anna", words="Mend the logo", verdict="changes_asked")
     assert client.post(f"/s/{share.token}/verdict", data=asked).status_code == 303
     assert (cells(harness)["Review"], cells(harness)["Review Notes"].split("\n")[0]) == (
@@ -81,6 +82,7 @@ def test_what_is_said_reaches_the_row_once_and_in_order(shared: tuple[WebHarness
         "Changes Asked by Anna. Mend the logo",
     )
     harness.clock.shift += 60
+    assert "The last answer counts" in client.get(f"/s/{share.token}").text
     client.post(f"/s/{share.token}/verdict", data=form(page, name="Anna", words="", verdict="accepted"))
     assert cells(harness)["Review"] == "Accepted"
     told = html(person(harness).get("/runs/run_a"))

@@ -82,6 +82,11 @@ def test_the_runs_page_offers_both_with_their_price(home: WebHarness) -> None:
     assert re.search(r"Restore<span class=\"unseen\"> version 1</span> — \$0\.00", page)
     assert re.search(r"Choose this one<span[^>]*>[^<]*</span> — \$0\.00", page)
     assert f"/compare?left={FIRST}&amp;right={SECOND}" in page
+    # Of several shapes the one that was ordered first is laid side by side, whichever was joined sooner.
+    with home.store.read() as tx:
+        cuts = [one for one in (tx.cuts.get(FIRST), tx.cuts.get(SECOND)) if one]
+    home.put(*(replace(one, id=f"{one.id}_tall", token=one.id * 3, format="9:16", created_at=1.0) for one in cuts))
+    assert f"/compare?left={FIRST}&amp;right={SECOND}" in client.get("/runs/run_finished").text
     sent = form(client.get("/runs/run_finished"), take="0")
     assert client.post("/runs/run_finished/restore", data=sent).status_code == 303
     assert home.run("run_finished").take == 2

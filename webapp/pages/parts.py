@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -102,16 +102,7 @@ def _dressed(run: dict[str, Any]) -> dict[str, Any]:
     films = [cut for cut in run["cuts"] if cut["url"] and not cut["animatic"]]
     # While a scene is made again, the film that is there stays to be seen.
     films = [cut for cut in films if cut["take"] == max(film["take"] for film in films)]
-    formats = list((run["plan"] or {}).get("formats", ()))
-    places = {name: at for at, name in enumerate(formats)}
-    languages = {name: at for at, name in enumerate((run["plan"] or {}).get("languages", ()))}
-    films.sort(
-        key=lambda cut: (
-            languages.get(cut["language"], 0),
-            cut["hook"] or "",
-            places.get(cut["format"], len(formats)),
-        )
-    )
+    films.sort(key=_place_in(run))
     animatics = [cut for cut in run["cuts"] if cut["url"] and cut["animatic"]]
     rest = run["seconds_left"]
     extra = {
@@ -119,18 +110,30 @@ def _dressed(run: dict[str, Any]) -> dict[str, Any]:
         "in_doubt": any(scene["word"] == _IN_DOUBT for scene in scenes),
         "clips_ready": sum(scene["current_clip"] is not None for scene in scenes),
         "films": films or animatics[-1:],
-        "versions": list(_versions(run["cuts"])),
+        "versions": list(_versions(run)),
         "left": None if rest is None else time_left.said(rest, services().clock.now()),
         "stopped_all": stopped().on and RunStatus(run["status"]) in MOVING,
     }
     return {**run, **extra}
 
 
-def _versions(cuts: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """One film for each take, the newest first."""
-    films = [cut for cut in cuts if not cut["animatic"]]
+def _place_in(run: dict[str, Any]) -> Callable[[dict[str, Any]], tuple[int, str, int]]:
+    """How the films of a run are listed: as they were ordered."""
+    plan = run["plan"] or {}
+    languages = {name: at for at, name in enumerate(plan.get("languages", ()))}
+    formats = {name: at for at, name in enumerate(plan.get("formats", ()))}
+    return lambda cut: (
+        languages.get(cut["language"], 0),
+        cut["hook"] or "",
+        formats.get(cut["format"], len(formats)),
+    )
+
+
+def _versions(run: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """One film for each take, which is its first, the newest take first."""
+    films = [cut for cut in run["cuts"] if not cut["animatic"]]
     for take in sorted({cut["take"] for cut in films}, reverse=True):
-        yield min((cut for cut in films if cut["take"] == take), key=lambda cut: (cut["hook"] or "", cut["created_at"]))
+        yield min((cut for cut in films if cut["take"] == take), key=_place_in(run))
 
 
 _VIEWS = {"milestones": "Milestones", "money": "Money", "everything": "Everything"}

@@ -18,15 +18,17 @@ _TEMPLATE = """<!doctype html>
 <style>
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent) }
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; padding: 0 1rem }
+html { background: Canvas; color: CanvasText } a { color: light-dark(#0645ad, #8ab4f8) }
 h1 { font-size: 1.5rem; margin: 0 0 .25rem } h2 { font-size: 1.15rem; margin: 2.25rem 0 .25rem }
 h3 { font-size: 1rem; margin: 1.25rem 0 .5rem } p, small { color: color-mix(in srgb, currentColor 70%, transparent) }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px }
 table { border-collapse: collapse; font-size: 13px; width: 100% }
 th, td { padding: .4rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line) }
 th { white-space: nowrap; font-weight: 600 } td { min-width: 4.5rem; max-width: 22rem; overflow-wrap: anywhere }
+td.long { min-width: 18rem }
 tr:last-child td { border-bottom: 0 } code { font-size: 13px }
 video, img { display: block; max-width: 220px; max-height: 160px; border-radius: 6px; margin-bottom: .25rem }
-</style></head><body>
+</style></head><body><main>
 <h1>Reelgrid sandbox</h1>
 <p>Emulated Airtable, OpenAI and video providers. Any token starting with <code>pat</code> opens Airtable,
 for instance <code>patSandbox.demo</code>. Reload to see what changed.</p>
@@ -34,8 +36,9 @@ for instance <code>patSandbox.demo</code>. Reload to see what changed.</p>
 <h2>{{ base.name }} <small><code>{{ base.id }}</code></small></h2>
 {% for table in base.tables %}
 <h3>{{ table.name }} <small>{{ table.total }} rows <code>{{ table.id }}</code></small></h3>
-{% if table.rows %}<div class="scroll"><table><tr>{% for name in table.names %}<th>{{ name }}</th>{% endfor %}</tr>
-{% for row in table.rows %}<tr>{% for cell in row %}<td>
+{% if table.rows %}<div class="scroll" tabindex="0" role="region" aria-label="{{ table.name }}">
+<table><tr>{% for name in table.names %}<th>{{ name }}</th>{% endfor %}</tr>
+{% for row in table.rows %}<tr>{% for cell in row %}<td{% if cell.text|length > 60 %} class="long"{% endif %}>
 {%- for file in cell.files %}
 {%- if file.type.startswith("video/") %}<video src="{{ file.url }}" controls preload="none"
 {%- if file.poster %} poster="{{ file.poster }}"{% endif %}></video>
@@ -47,12 +50,15 @@ for instance <code>patSandbox.demo</code>. Reload to see what changed.</p>
 {% endfor %}
 <h2>Vendors</h2>
 {% for title, rows in vendors %}<h3>{{ title }}</h3>
-{% if rows %}<div class="scroll"><table><tr>{% for name in rows[0] %}<th>{{ name }}</th>{% endfor %}</tr>
-{% for row in rows %}<tr>{% for name in rows[0] %}<td>{{ row[name] }}</td>{% endfor %}</tr>{% endfor %}</table></div>
+{% if rows %}<div class="scroll" tabindex="0" role="region" aria-label="{{ title }}">
+<table><tr>{% for name in rows[0] %}<th>{{ name }}</th>{% endfor %}</tr>
+{% for row in rows %}<tr>{% for name in rows[0] %}
+<td{%- if row[name]|string|length > 60 %} class="long"{% endif %}>{{ row[name] }}</td>
+{%- endfor %}</tr>{% endfor %}</table></div>
 {% else %}<p>Nothing yet.</p>{% endif %}{% endfor %}
 <p><a href="/bill">The bill as JSON</a> · <a href="/airtable/_control/stats">Airtable calls as JSON</a> ·
 <a href="/hooks">Webhooks received</a></p>
-</body></html>"""
+</main></body></html>"""
 
 
 def render(world: World, vendors: list[tuple[str, list[dict[str, str]]]]) -> str:
