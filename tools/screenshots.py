@@ -36,6 +36,12 @@ SHOWN = (
     "Verdict",
 )
 """Columns of the row's picture: hiding columns is what people do with a wide table, too."""
+SEEK = """() => new Promise((there) => {
+  const film = document.querySelector("video");
+  film.addEventListener("seeked", there, { once: true });
+  film.currentTime = 2;
+})"""
+"""A film begins with an almost empty picture."""
 HIDE = """(names) => {
   const heading = [...document.querySelectorAll("h3")].find((one) => one.textContent.startsWith("Videos"));
   const table = heading.nextElementSibling.querySelector("table");
@@ -124,6 +130,7 @@ def _share(browser: Browser, url: str) -> bytes:
         review.get_by_text(words).wait_for()
     review.goto(address)
     review.wait_for_function("[...document.querySelectorAll('video')].every((one) => one.readyState > 1)")
+    review.evaluate(SEEK)
     return review.screenshot()
 
 
