@@ -80,6 +80,7 @@ def test_every_page_only_form_is_protected_against_other_sites(harness: WebHarne
         "share_id": "share_x",
         "endpoint_id": "endpoint_x",
         "notice_id": "notice_x",
+        "key_id": "key_x",
         "token": "A" * 43,
     }
     for rule in posts:
