@@ -465,3 +465,25 @@ def test_accounts_from_the_command_line(harness: WebHarness) -> None:
     assert told("accounts", "close", made["account_id"])["status"] == "closed"
     assert [account["status"] for account in told("accounts")] == ["closed"]
     assert runner.invoke(args=["keys", "create", "x", "--account", "acc_nobody"]).exit_code == 1
+
+
+def test_a_key_with_a_daily_limit_spends_on_films_that_it_began_and_on_no_other(harness: WebHarness) -> None:
+    """What another key's film spends would count for that key."""
+    who = customer(harness, "ada")
+    harness.change("keys", who.key_id, day_cap_micro=1_000_000)
+    harness.finished(account_id=who.account_id, key_id="0123456789ab")
+
+    def press(act: str, body: Any) -> tuple[int, bool]:
+        answer = harness.client.post(f"/api/runs/run_finished/{act}", json=body, headers=who.headers)
+        return answer.status_code, "daily limit" in answer.get_data(as_text=True)
+
+    for act in ("approve", "retry", "scenes/1/regenerate"):
+        assert [press(act, body) for body in ({}, {"dry_run": True})] == [(403, True)] * 2, act
+    browser = signed_in(harness, who)
+    assert [browser.post(f"/runs/run_finished/{act}").status_code for act in ("approve", "retry")] == [403, 403]
+    assert press("cancel", {}) == (409, False)
+    harness.change("runs", "run_finished", key_id=who.key_id)
+    assert press("retry", {}) == (409, False)
+    harness.change("runs", "run_finished", key_id="0123456789ab")
+    harness.change("keys", who.key_id, day_cap_micro=None)
+    assert press("retry", {}) == (409, False)

@@ -10,7 +10,8 @@ from pipelines.domain.records import ApiKey
 from pipelines.security import api_keys
 from pipelines.stages.files import revocations
 from pipelines.stages.files.revocations import Revoked
-from webapp.context import services
+from webapp.context import actor, services
+from webapp.errors import HttpProblem
 
 HOUR_S = 3600.0
 OF_ACCOUNTS = ("trigger", "read", "manage")
@@ -19,6 +20,11 @@ SCOPES = (*OF_ACCOUNTS, "admin")
 STILL_TWO = (
     "The previous key still works, and there are never more than two. Rotate again when it has ended, or with hours 0 "
     "to end both now."
+)
+
+OTHERS_RUN = (
+    "This key has a daily limit, and what it orders now would count for the key that began this film. Decide with that "
+    "one, or with a key that has no daily limit."
 )
 
 
@@ -84,6 +90,16 @@ def revoke(key_id: str) -> ApiKey:
         row = tx.keys.get(row.id) or row
     revocations.note(core, Revoked.KEY, key_id, revoked_at=now)
     return row
+
+
+def must_count(run_id: str) -> None:
+    """What a run spends counts for the key that began it, so one with a daily limit spends on its own runs only. Raises
+    403.
+    """
+    with services().store.read() as tx:
+        mine, run = tx.keys.get(actor().key_id or ""), tx.runs.get(run_id)
+    if mine is not None and mine.day_cap_micro is not None and run is not None and run.key_id != mine.id:
+        raise HttpProblem(403, OTHERS_RUN)
 
 
 def live(row: ApiKey | None, key_id: str, now: float) -> ApiKey:

@@ -13,6 +13,7 @@ from pipelines.domain.records import Run
 from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.delivery import restore
 from pipelines.stages.views import finding, run_view
+from webapp.access import keys
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates, run_answers
 from webapp.api.decisions import Approve, ChooseClip, Decision, Regenerate, Restore, RunAction
@@ -120,6 +121,7 @@ def approve_run(run_id: str, body: Approve) -> Reply:
     approval.
     """
     if body.dry_run:
+        keys.must_count(run_id)
         edits = body.edits()
         found = (
             dry_run.approving(services(), run_id, edits, body.at_most_micro)
@@ -132,6 +134,7 @@ def approve_run(run_id: str, body: Approve) -> Reply:
 
 def approved(run_id: str, body: Approve) -> Run:
     """Approve under whoever asks."""
+    keys.must_count(run_id)
     most = body.at_most_micro
     return control.approve(services(), run_id, actor().name, edits=body.edits(), at_most_micro=most)
 
@@ -154,8 +157,15 @@ def cancel_run(run_id: str, body: RunAction) -> Reply:
 def retry_run(run_id: str, body: RunAction) -> Reply:
     """Every clip that is paid for is kept; only what is missing is bought."""
     if body.dry_run:
+        keys.must_count(run_id)
         return _rehearsal("retry", dry_run.going_on(services(), run_id))
-    return _shown(control.retry(services(), run_id, actor().name))
+    return _shown(retried(run_id))
+
+
+def retried(run_id: str) -> Run:
+    """Go on under whoever asks."""
+    keys.must_count(run_id)
+    return control.retry(services(), run_id, actor().name)
 
 
 @_decision(
@@ -167,6 +177,7 @@ def retry_run(run_id: str, body: RunAction) -> Reply:
 def regenerate_scene(run_id: str, n: int, body: Regenerate) -> Reply:
     """A new clip for that scene, with whatever is changed, then a new cut. The old clip is kept."""
     if body.dry_run:
+        keys.must_count(run_id)
         found = dry_run.regeneration(services(), run_id, n, body.changes(), at_most_micro=body.at_most_micro)
         return _rehearsal("regenerate", found)
     return _shown(regenerated(run_id, n, body))
@@ -174,6 +185,7 @@ def regenerate_scene(run_id: str, n: int, body: Regenerate) -> Reply:
 
 def regenerated(run_id: str, n: int, body: Regenerate) -> Run:
     """A new clip, ordered under whoever asks; its problems named as in the request."""
+    keys.must_count(run_id)
     try:
         bounds = {"at_most_micro": body.at_most_micro, "press": g.get("run_id")}
         return control.regenerate(services(), run_id, n, body.changes(), actor().name, **bounds)

@@ -20,7 +20,7 @@ from pipelines.stages.views import run_view
 from webapp.access.links import LINK
 from webapp.access.rules import Door, Owner, Subjects, declares
 from webapp.api.decisions import Approve, Decision, Regenerate
-from webapp.api.runs import approved, regenerated
+from webapp.api.runs import approved, regenerated, retried
 from webapp.bodies import validated
 from webapp.context import Actor, actor, services
 from webapp.errors import HttpProblem, not_here
@@ -137,7 +137,7 @@ def cancel(run_id: str) -> Response | Redirect:
 @declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
 def retry(run_id: str) -> Response | Redirect:
     """Go on with a run that has stopped."""
-    return on_run(run_id, lambda: control.retry(services(), run_id, actor().name))
+    return on_run(run_id, lambda: retried(run_id))
 
 
 @bp.post("/runs/<run_id>/scenes/<int(max=50):n>/regenerate")
