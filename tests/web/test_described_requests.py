@@ -18,6 +18,8 @@ from tests.web.two_accounts import MARK, belongings, customer
 from tests.web.web_fixtures import BASE, BEARER, OUTSIDE, SORA, WebHarness
 from webapp.openapi import description
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("described")]
+
 EXAMPLES = 12
 """Of each operation, for each caller: so many requests that fit, and so many that do not."""
 LAST = ("/api/stop", "revoke", "rotate", "DELETE")
@@ -83,7 +85,6 @@ def ask(requests: SearchStrategy[Case[Any]], key: Mapping[str, str]) -> None:
     one()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("operation", operations())
 def test_every_request_is_answered_or_refused_by_name(described: Described, operation: str) -> None:
     method, path = operation.split(" ")
