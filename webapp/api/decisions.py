@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import Field
 
 from pipelines.domain.money import to_micro
-from pipelines.domain.orders.order import MAX_LINE
+from pipelines.domain.orders.order import MAX_LINE, SceneChanges
 from webapp.api.fields import Body, Ceiling, DryRun, Model, NegativePrompt, Prompt, Seconds, Seed
 
 
@@ -37,10 +37,10 @@ class Approve(RunAction):
         None
     )
 
-    def edits(self) -> dict[int, dict[str, Any]]:
+    def edits(self) -> dict[int, SceneChanges]:
         """What is changed, by the scene's number."""
         given = {edit.number: edit.model_dump(exclude={"number"}, exclude_none=True) for edit in self.scenes}
-        return {number: changes for number, changes in given.items() if changes}
+        return {number: cast("SceneChanges", changes) for number, changes in given.items() if changes}
 
     @property
     def at_most_micro(self) -> int | None:
@@ -66,9 +66,9 @@ class Regenerate(Body):
     ] = None
     dry_run: DryRun = False
 
-    def changes(self) -> dict[str, Any]:
+    def changes(self) -> SceneChanges:
         """Only what was sent, in the order's words."""
-        return self.model_dump(exclude={"dry_run", "max_cost_usd"}, exclude_unset=True)
+        return cast("SceneChanges", self.model_dump(exclude={"dry_run", "max_cost_usd"}, exclude_unset=True))
 
     @property
     def at_most_micro(self) -> int | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 
 from pipelines.domain.footage import (
     LOGO_OPACITY,
@@ -90,6 +90,29 @@ class SceneOrder:
     negative_prompt: str | None = None
     """What the clip should not show; empty for none although the order has one."""
     airtable_record_id: str | None = None
+
+
+class SceneChanges(TypedDict, total=False):
+    """What is to be different about a scene. What is left out stays as it was, and so does what is None, except that
+    None takes `seed` and `negative_prompt` away.
+    """
+
+    prompt: str | None
+    model: str | None
+    seconds: float | None
+    caption: str | None
+    narration: str | None
+    seed: int | None
+    negative_prompt: str | None
+
+
+_REMOVABLE = frozenset({"seed", "negative_prompt"})
+
+
+def changed(scene: SceneOrder, changes: SceneChanges) -> SceneOrder:
+    """The scene with its changes."""
+    given: dict[str, Any] = {name: said for name, said in changes.items() if said is not None or name in _REMOVABLE}
+    return replace(scene, **given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from pipelines.domain.airtable.fields import AirtableTable, SceneField, VersionF
 from pipelines.domain.airtable.values import Cell, Cells
 from pipelines.domain.errors import NotAllowed, Permanent, TooMany
 from pipelines.domain.lifecycle import MOVING, RunStatus
+from pipelines.domain.orders.order import SceneChanges
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import AirtableRow, AirtableScene, AirtableVersion, Tx
 from pipelines.stages.base_changes import queue_sweep
@@ -135,8 +136,8 @@ def _regenerate(services: Services, base_id: str, row: AirtableScene) -> str | N
     try:
         if found is None:
             raise NotAllowed(marketer="This scene was never made: tick Generate in its row of Videos.")
-        wishes = {name: getattr(row.scene, name) for name in ("prompt", "caption", "narration", "seconds")}
-        changes = {name: value for name, value in wishes.items() if value is not None}
+        said = row.scene
+        changes = SceneChanges(prompt=said.prompt, caption=said.caption, narration=said.narration, seconds=said.seconds)
         control.regenerate(services, found.run_id, found.number, changes, ROW)
     except (Permanent, TooMany) as error:
         note[SceneField.ERROR.value] = error.marketer

@@ -18,7 +18,7 @@ from pipelines.domain.lifecycle import (
     RunStatus,
     SceneStatus,
 )
-from pipelines.domain.orders.order import searchable
+from pipelines.domain.orders.order import SceneChanges, searchable
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Generation, Run, Scene
 from pipelines.domain.state.attempts import AttemptLevel
@@ -217,7 +217,7 @@ def regenerate(
     services: Services,
     run_id: str,
     number: int,
-    changes: dict[str, Any],
+    changes: SceneChanges,
     actor: str,
     *,
     at_most_micro: int | None = None,
@@ -292,7 +292,7 @@ def _was_done(tx: Tx, run: Run, press: str | None) -> bool:
 
 
 def _order_again(
-    services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: dict[str, Any], press: str | None
+    services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: SceneChanges, press: str | None
 ) -> Plan:
     """Change the scene and forget its clip (which is kept); the plan of the new one."""
     plan = regenerate_scene.plan(services, tx, run, scene, changes)
@@ -328,7 +328,7 @@ def _order_again(
     return plan
 
 
-def _text_of_row(scene: Scene, changes: dict[str, Any], *, from_row: bool) -> str | None:
+def _text_of_row(scene: Scene, changes: SceneChanges, *, from_row: bool) -> str | None:
     """A prompt that is given elsewhere leaves the row's own text alone; the row says what was made (`made_with`)."""
     text = None if from_row and changes.get("prompt") else prompt_in_row(scene)
     return None if text == (changes.get("prompt") or scene.prompt) else text
@@ -387,13 +387,13 @@ def name_job(services: Services, generation_id: str, job_id: str, actor: str) ->
 def _wait(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation) -> Run:
     """The run goes on waiting; if nothing turns up, it asks again."""
     tx.generations.change(gen.id, next_at=who.now)
-    again: dict[str, Any] = {"detail": "Looking once more for the clip.", "error": None, "next_at": None}
+    detail = "Looking once more for the clip."
     if run.status is _R.NEEDS_ATTENTION:
-        run = transition_run(tx, who, run, _R.GENERATING, **again, finished_at=None)
+        run = transition_run(tx, who, run, _R.GENERATING, detail=detail, error=None, finished_at=None)
         _wake_planned(tx, run, who.now)
         run_row.show(services, tx, run, urgent=True)
         return run
-    return touch_run(tx, who, run, detail=again["detail"])
+    return touch_run(tx, who, run, detail=detail)
 
 
 def _write_off(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation) -> Run:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, NotFound, Problem, TooMany
 from pipelines.domain.lifecycle import OPEN, GenerationStatus, RunStatus
 from pipelines.domain.orders.field_labels import for_clip
+from pipelines.domain.orders.order import SceneChanges
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Tx
@@ -71,7 +71,7 @@ def cancelling(services: Services, run_id: str) -> DecisionPreview:
 
 
 def regeneration(
-    services: Services, run_id: str, number: int, changes: dict[str, Any], *, at_most_micro: int | None = None
+    services: Services, run_id: str, number: int, changes: SceneChanges, *, at_most_micro: int | None = None
 ) -> DecisionPreview:
     """Of one new clip. Raises NotFound, or InvalidOrder when the model cannot make what is asked."""
     with services.store.read() as tx:

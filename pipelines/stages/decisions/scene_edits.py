@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pipelines.domain.airtable.values import prompt_in_row
 from pipelines.domain.errors import InvalidOrder, OverBudget, Problem
+from pipelines.domain.orders.order import SceneChanges, changed
 from pipelines.domain.planning.hooks import relettered
 from pipelines.domain.planning.plan import Plan, PlannedScene
 from pipelines.domain.records import Run, Scene
@@ -29,7 +29,7 @@ from pipelines.stages.orders.regenerate_scene import too_dear
 from pipelines.stages.spending import credit_book, ledger
 
 EDITABLE = ("prompt", "seconds", "model")
-Edits = Mapping[int, Mapping[str, Any]]
+Edits = Mapping[int, SceneChanges]
 """By the number of a scene: what is changed, of `EDITABLE`."""
 
 
@@ -51,7 +51,7 @@ def edited(services: Services, tx: Tx, run: Run, edits: Edits) -> EditedScenes:
     before = tx.scenes.find(run_id=run.id, order="number")
     _must_be_editable(run, before, edits)
     order = run.known_order
-    wanted = [replace(scene_order(scene, shared=order.references), **edits.get(scene.number, {})) for scene in before]
+    wanted = [changed(scene_order(scene, shared=order.references), edits.get(scene.number, {})) for scene in before]
     wanted, hooks = relettered(wanted)
     plan = plan_run.plan_again(services, run, replace(order, hooks=hooks), wanted)
     takes = repeats([planned.prompt or "" for planned in plan.scenes])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.money import show, show_enough
-from pipelines.domain.orders.order import MAX_SEED, SceneOrder
+from pipelines.domain.orders.order import MAX_SEED, SceneChanges, SceneOrder, changed
 from pipelines.domain.planning.plan import Plan, without_speech
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Tx
@@ -18,12 +17,10 @@ from pipelines.stages.kernel.transitions import Actor, record
 from pipelines.stages.narration import lines
 from pipelines.stages.orders import plan_run
 
-CHANGEABLE = ("prompt", "model", "seconds", "caption", "narration", "seed", "negative_prompt")
-REMOVABLE = frozenset({"seed", "negative_prompt"})
-"""What None takes away; anywhere else None means: as it was."""
+CHANGEABLE = tuple(SceneChanges.__annotations__)
 
 
-def plan(services: Services, tx: Tx, run: Run, scene: Scene, changes: dict[str, Any]) -> Plan:
+def plan(services: Services, tx: Tx, run: Run, scene: Scene, changes: SceneChanges) -> Plan:
     """The plan of one new clip; a line that is there already is no part of it. Raises InvalidOrder when that cannot be
     changed, or the model cannot make it.
     """
@@ -33,8 +30,7 @@ def plan(services: Services, tx: Tx, run: Run, scene: Scene, changes: dict[str, 
         raise InvalidOrder([Problem(name, f"cannot be changed; what can be is {allowed}") for name in unknown])
     order = run.known_order
     before = _as_it_was(run, scene, order.references)
-    given = {name: value for name, value in changes.items() if value is not None or name in REMOVABLE}
-    wish = replace(before, **given)
+    wish = changed(before, changes)
     if (
         scene.clip_id
         and "seed" not in changes

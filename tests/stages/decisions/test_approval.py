@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.domain.errors import InvalidOrder, NotAllowed, OverBudget
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.orders.order import Order, SceneChanges, SceneOrder
 from pipelines.domain.records import Run
 from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.delivery import flush
@@ -199,7 +199,7 @@ def test_a_record_that_was_deleted_while_it_waited_is_not_made(harness: StageHar
     assert (stopped.status, harness.bought) == (RunStatus.FAILED, [])
 
 
-EDITS = {2: {"prompt": "A wolf"}}
+EDITS: dict[int, SceneChanges] = {2: {"prompt": "A wolf"}}
 
 
 def test_a_scene_that_is_changed_where_it_is_approved_is_made_so_and_its_row_keeps_its_text(
@@ -225,7 +225,8 @@ def test_what_is_changed_at_approval_is_bought_for_no_more_than_was_shown(harnes
     order = Order(scenes=(SceneOrder(prompt="A cat"), SceneOrder(prompt="A dog")), scene_count=2)
     started = accept.start(harness.services, accept.StartRequest(source="rest", order=order))
     run = harness.until(started.run_id, "needs_approval")
-    longer, held = {1: {"prompt": "A dog", "seconds": 8.0}}, harness.held()
+    longer: dict[int, SceneChanges] = {1: {"prompt": "A dog", "seconds": 8.0}}
+    held = harness.held()
     with pytest.raises(OverBudget, match=r"\$1\.20, more than the \$0\.80"):
         control.approve(harness.services, run.id, "page", edits=longer, at_most_micro=800_000)
     with pytest.raises(InvalidOrder):

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import Unpack
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Expired, InvalidOrder
-from pipelines.domain.orders.order import MAX_SEED, Order, SceneOrder
+from pipelines.domain.orders.order import MAX_SEED, Order, SceneChanges, SceneOrder
 from pipelines.domain.records import Run
 from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.orders import accept
@@ -46,7 +47,7 @@ def settled(house: StageHarness, run: Run) -> Run:
     return house.run(done.id)
 
 
-def again(house: StageHarness, run: Run, **wishes: Any) -> Run:
+def again(house: StageHarness, run: Run, **wishes: Unpack[SceneChanges]) -> Run:
     return settled(house, control.regenerate(house.services, run.id, 1, wishes, "test"))
 
 
@@ -101,7 +102,7 @@ def test_a_new_clip_on_a_model_that_cannot_is_refused_and_so_is_its_rehearsal(tm
     with pytest.raises(InvalidOrder) as caught:
         dry_run.regeneration(house.services, run.id, 1, {"model": "other/film"})
     assert [problem.field for problem in caught.value.problems] == ["seed", "negative_prompt"]
-    bare = {"model": "other/film", "seed": None, "negative_prompt": None}
+    bare: SceneChanges = {"model": "other/film", "seed": None, "negative_prompt": None}
     assert dry_run.regeneration(house.services, run.id, 1, bare).price_micro == 400_000
     again(house, run, **bare)
     assert sent(house, "other") == [(None, None)]

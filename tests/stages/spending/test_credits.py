@@ -14,7 +14,7 @@ from pipelines.domain.customers.notices import USUAL, Endpoint
 from pipelines.domain.errors import InsufficientCredits, NotAllowed, OverBudget, Refused
 from pipelines.domain.footage import PosterStyle
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.orders.order import Order, SceneChanges, SceneOrder
 from pipelines.domain.planning.price_list import PriceList, PriceRule, Purchase, Start
 from pipelines.domain.records import Base, Lot, LotKind, Run
 from pipelines.domain.state.sealed_address import SealedAddress
@@ -322,7 +322,8 @@ def test_a_poster_and_that_of_a_new_clip_are_charged_as_they_were_agreed(harness
 
 def test_scenes_changed_at_approval_are_shown_with_all_that_is_charged_for_their_film(tmp_path: Path) -> None:
     harness = StageHarness.build(tmp_path, prices=LIST, approval_above_micro=0)
-    account, edits = customer(harness, 100), {1: {"prompt": "a vixen"}}
+    account = customer(harness, 100)
+    edits: dict[int, SceneChanges] = {1: {"prompt": "a vixen"}}
     scenes = (SceneOrder(prompt="a fox", seconds=4.0),)
     wanted = Order(title="Fox", scenes=scenes, scene_count=1, poster_style=PosterStyle.DESIGNED)
     run_id = accept.start(view(harness, account), StartRequest(source="rest", order=wanted)).run_id
