@@ -17,7 +17,7 @@ from werkzeug.datastructures import ContentRange
 from werkzeug.http import is_resource_modified, quote_etag
 
 from pipelines.domain.records import Cut
-from pipelines.ports import MediaStore, Stored
+from pipelines.ports import MediaStore
 from pipelines.security import links
 from pipelines.settings import Settings
 from pipelines.stages.base_rows import fetches
@@ -120,7 +120,7 @@ def send(key: str, name: str, *, max_age: int, immutable: bool) -> Response:
     response = Response(status=200, mimetype=content_type(key))
     headers = response.headers
     headers["Accept-Ranges"] = "bytes"
-    headers["ETag"] = quote_etag(_mark(stored))
+    headers["ETag"] = quote_etag(stored.sha256[:32] or f"{stored.key.rsplit('/', 1)[-1]}-{stored.size}")
     headers["Content-Disposition"] = disposition(
         name, attachment="download" in request.args or response.mimetype == "application/octet-stream"
     )
@@ -130,10 +130,6 @@ def send(key: str, name: str, *, max_age: int, immutable: bool) -> Response:
         response.status_code = HTTPStatus.NOT_MODIFIED
         return response
     return filled(response, stored.size, lambda start, length: stored_bytes(media, stored.key, start, length))
-
-
-def _mark(stored: Stored) -> str:
-    return stored.sha256[:32] or f"{stored.key.rsplit('/', 1)[-1]}-{stored.size}"
 
 
 def filled(response: Response, size: int, pieces: Callable[[int, int], Iterator[bytes]]) -> Response:

@@ -77,19 +77,18 @@ def _rows() -> dict[str, Any]:
 @functools.cache
 def models() -> Mapping[str, ImageModel]:
     """The models that may be named in PICTURE_MODEL."""
-    return {row["id"]: _model(row) for row in _rows()["models"]}
+    return {
+        row["id"]: ImageModel(
+            id=row["id"], most_sources=row["most_sources"], prices=tuple(_price(one) for one in row["prices"])
+        )
+        for row in _rows()["models"]
+    }
 
 
 @functools.cache
 def ended() -> Mapping[str, Ended]:
     """Those that were or will be switched off."""
     return {name: Ended(**row) for name, row in _rows()["ended"].items()}
-
-
-def _model(row: Mapping[str, Any]) -> ImageModel:
-    return ImageModel(
-        id=row["id"], most_sources=row["most_sources"], prices=tuple(_price(one) for one in row["prices"])
-    )
 
 
 def _price(row: Mapping[str, Any]) -> Price:

@@ -251,7 +251,7 @@ def job_from(body: Mapping[str, Any], card: CatalogueModel, job_id: str | None =
         id=read.id,
         status=status,
         progress=100 if status is GenerationStatus.SUCCEEDED else 0,
-        reason=_reason(word, words) if failed else None,
+        reason=(Reason.QUOTA if word == "budget_exceeded" else reason_of(words)) if failed else None,
         error=(words.text or read.error or word) if failed else None,
         cost_micro=_cost(body.get("usage"), card) if status is GenerationStatus.SUCCEEDED else None,
         result=read.result,
@@ -308,10 +308,6 @@ def _words(body: Mapping[str, Any], word: str) -> Words:
     errors = body.get("errors") or body.get("error")
     first = errors[0] if isinstance(errors, list) and errors else errors
     return words_of({"error": first}) if first else Words(code=word if word in _ENDED_BADLY else "")
-
-
-def _reason(word: str, words: Words) -> Reason:
-    return Reason.QUOTA if word == "budget_exceeded" else reason_of(words)
 
 
 def _cost(usage: Any, card: CatalogueModel) -> int | None:

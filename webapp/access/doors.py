@@ -158,11 +158,7 @@ def is_open() -> bool:
 def _from_here() -> bool:
     original = request.environ.get("werkzeug.proxy_fix.orig", {})
     peers = {request.remote_addr, original.get("REMOTE_ADDR", request.remote_addr)}
-    return _local(request.host) and all(_local(_bracketed(peer)) for peer in peers if peer)
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
+    return _local(request.host) and all(_local(f"[{peer}]" if ":" in peer else peer) for peer in peers if peer)
 
 
 def _local(host: str) -> bool:

@@ -252,11 +252,10 @@ def _label(quoted: Quoted) -> str:
 def _models() -> list[ModelView]:
     """Those that can be chosen: the default first, then the cheapest."""
     usable = [model for model in catalogue().models if model.configured and (model.free or model.price_usd_per_second)]
-    return sorted(usable, key=lambda model: (not model.default, _cheapest(model), model.label))
-
-
-def _cheapest(model: ModelView) -> float:
-    return min(model.price_usd_per_second.values(), default=0.0)
+    return sorted(
+        usable,
+        key=lambda model: (not model.default, min(model.price_usd_per_second.values(), default=0.0), model.label),
+    )
 
 
 def _quoted(form: MultiDict[str, str]) -> Quoted:

@@ -116,7 +116,7 @@ def _estimated(samples: _Samples, text: str) -> tuple[Word, ...]:
 def _ended(samples: _Samples, text: str, most_s: float) -> _Samples:
     """As many whole sentences as fit; of a single one as many words."""
     rate, most = encode.SAMPLE_RATE, round(most_s * encode.SAMPLE_RATE)
-    pauses = _pauses(samples)
+    pauses = [start for start, _ in _silences(samples)]
     ends = np.cumsum([len(part) for part in _SENTENCE.findall(text)])
     places = [int(end * len(samples) / max(1, ends[-1])) for end in ends[:-1]] if len(ends) else []
     near = [min(pauses, key=lambda pause: abs(pause - place), default=0) for place in places]
@@ -127,11 +127,6 @@ def _ended(samples: _Samples, text: str, most_s: float) -> _Samples:
     if fade:
         kept[-fade:] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)
     return kept
-
-
-def _pauses(samples: _Samples) -> list[int]:
-    """Where pauses begin."""
-    return [start for start, _ in _silences(samples)]
 
 
 def _silences(samples: _Samples) -> list[tuple[int, int]]:

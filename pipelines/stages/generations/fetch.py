@@ -94,7 +94,9 @@ def _download(services: Services, actor: Actor, gen: Generation, request: Genera
             raise
 
     try:
-        services.providers.get(gen.provider).fetch(_job(gen), request, path, accept)
+        services.providers.get(gen.provider).fetch(
+            Job(id=gen.job_id, status=_G.SUCCEEDED, result=gen.result, cost_micro=gen.cost_micro), request, path, accept
+        )
     except NotConfigured:
         raise
     except Permanent as error:
@@ -163,10 +165,6 @@ def _note(services: Services, actor: Actor, gen: Generation, **changes: Any) -> 
     with services.store.write() as tx:
         if not tx.generations.change(gen.id, actor.fence(gen.status), **changes):
             raise LostLease(gen.id)
-
-
-def _job(gen: Generation) -> Job:
-    return Job(id=gen.job_id, status=_G.SUCCEEDED, result=gen.result, cost_micro=gen.cost_micro)
 
 
 def probe(services: Services, path: Path, request: GenerationRequest) -> Footage:

@@ -16,7 +16,7 @@ from pipelines.domain.customers.notices import (
 )
 from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import STOPPED, RunStatus
-from pipelines.domain.records import Cut, Run
+from pipelines.domain.records import Run
 from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.ports import Tx
 
@@ -140,15 +140,15 @@ def _notice(kind: NoticeType, event: str, target: str, facts: Facts, account_id:
     )
 
 
-def _link(cut: Cut) -> FilmLink:
-    return FilmLink(format=cut.format, token=cut.token, hook=cut.hook, language=cut.language)
-
-
 def _facts(tx: Tx, now: float, run: Run) -> Facts:
     films: tuple[FilmLink, ...] = ()
     if run.status is RunStatus.DONE:
         cuts = tx.cuts.find(run_id=run.id, take=run.take, animatic=False, revoked_at=None)
-        films = tuple(_link(cut) for cut in cuts if cut.key)
+        films = tuple(
+            FilmLink(format=cut.format, token=cut.token, hook=cut.hook, language=cut.language)
+            for cut in cuts
+            if cut.key
+        )
     return Facts(
         at=now,
         run_id=run.id,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.domain.customers.notices import OF_CREDITS, EndpointFormat, Facts, FilmLink, Notice, NoticeType
+from pipelines.domain.customers.notices import OF_CREDITS, EndpointFormat, FilmLink, Notice, NoticeType
 from pipelines.domain.times import iso
 from pipelines.stages.kernel.services import Services
 
@@ -69,7 +69,7 @@ def _data(services: Services, notice: Notice) -> dict[str, Any]:
         "batch_id": facts.batch_id,
         "metadata": dict(facts.metadata),
         "videos": [_film(services, one) for one in facts.films],
-        "status_url": _status_url(services, facts),
+        "status_url": f"{services.policy.public_url}/api/runs/{facts.run_id}",
         "error": facts.error,
         **progress,
     }
@@ -115,10 +115,6 @@ def _escaped(text: str) -> str:
     for sign, instead in _ESCAPED:
         text = text.replace(sign, instead)
     return text
-
-
-def _status_url(services: Services, facts: Facts) -> str:
-    return f"{services.policy.public_url}/api/runs/{facts.run_id}"
 
 
 def _film(services: Services, one: FilmLink) -> dict[str, str]:
