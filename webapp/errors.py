@@ -18,7 +18,6 @@ from pipelines.domain import errors
 from pipelines.domain.errors import Problem, ReelgridError
 from pipelines.domain.money import dollars
 from pipelines.security import links, webhook_signatures
-from webapp.access.limit_headers import Left
 from webapp.context import OPEN, Actor, settings, top_up_url
 
 logger = logging.getLogger(__name__)
@@ -67,6 +66,30 @@ STATUS: dict[type[ReelgridError], int] = {
 _TO_BLAME = {401: "Authorization", 402: "max_cost_usd", 413: "body", 415: "Content-Type"}
 """The part of a request that a refusal of its own status is about."""
 _WAIT = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left of a limit, as answers say it by draft-ietf-httpapi-ratelimit-headers-11: `most` at once after a
+    rest, and as many again in each window. Without a window it is of what goes on at the same time.
+    """
+
+    name: str
+    most: int
+    window_s: float | None
+    remaining: int
+    full_in_s: float
+
+    @property
+    def policy(self) -> str:
+        """For RateLimit-Policy."""
+        window = "" if self.window_s is None else f";w={ceil(self.window_s)}"
+        return f'"{self.name}";q={self.most}{window}'
+
+    @property
+    def state(self) -> str:
+        """For RateLimit."""
+        return f'"{self.name}";r={self.remaining};t={ceil(self.full_in_s)}'
 
 
 @dataclass(eq=False)

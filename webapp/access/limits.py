@@ -14,10 +14,9 @@ from typing import cast
 from flask import Flask, Response, current_app, g, request
 
 from webapp.access import rules
-from webapp.access.limit_headers import Left
 from webapp.access.rules import Door
 from webapp.context import actor, services
-from webapp.errors import RATE_LIMITED, READS, HttpProblem
+from webapp.errors import RATE_LIMITED, READS, HttpProblem, Left
 
 BUCKETS = "reelgrid.reads"
 ACCOUNTS = 10_000

@@ -18,7 +18,6 @@ from pipelines.stages.orders.accept import StartRequest
 from webapp.access import limits
 from webapp.access.auth import must_have_key
 from webapp.access.bases import allowed_base
-from webapp.access.limit_headers import Left
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates
 from webapp.api.account import pay_per_call
@@ -39,7 +38,7 @@ from webapp.api.orders import (
     RecordTrigger,
 )
 from webapp.context import actor, services
-from webapp.errors import STARTS, invalid_input
+from webapp.errors import STARTS, Left, invalid_input
 
 
 def kind_of(data: dict[str, Any]) -> type[BaseModel]:
