@@ -8,7 +8,7 @@ from __future__ import annotations
 from pipelines.ports import Moderator, SceneWriter
 from pipelines.settings import Settings
 from pipelines.writers.deterministic import DeterministicWriter
-from pipelines.writers.gpt import GptWriter
+from pipelines.writers.gpt.writer import GptWriter
 from pipelines.writers.moderation import OpenAiModerator, WordListModerator
 from pipelines.writers.prompt_check import build_prompt_check
 

@@ -14,7 +14,7 @@ from pipelines.settings import load_settings
 from pipelines.writers.evals.briefs import LANGUAGES, RECORDED, briefs, load
 from pipelines.writers.evals.checks import CHECKS
 from pipelines.writers.evals.compare import failing
-from pipelines.writers.gpt import EXPAND
+from pipelines.writers.gpt.questions import EXPAND
 from tests.writers.played_server import Server
 from webapp import create_app
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from pipelines.domain.errors import NotConfigured
 from pipelines.domain.keys import digest
 from pipelines.ports import Brief
-from pipelines.writers.gpt import PROMPTS, WrittenScript
+from pipelines.writers.gpt.answers import WrittenScript
+from pipelines.writers.gpt.questions import PROMPTS
 
 HERE = Path(__file__).parent
 LANGUAGES = ("en", "de", "es", "fr", "ru")

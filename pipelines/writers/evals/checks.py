@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from pipelines.writers.evals.briefs import HERE, EvalBrief
-from pipelines.writers.gpt import WrittenScript
+from pipelines.writers.gpt.answers import WrittenScript
 from pipelines.writers.language import language_of
 from pipelines.writers.text import MAX_CAPTION, directives, plain
 

@@ -12,7 +12,8 @@ from pipelines.domain.keys import digest
 from pipelines.settings import Settings
 from pipelines.writers.evals.briefs import RECORDED, EvalBrief, Recording, briefs, load, path_of, save, wording
 from pipelines.writers.evals.checks import CHECKS, Check
-from pipelines.writers.gpt import EXPAND, WrittenScript, question_of, quote_of, script_of
+from pipelines.writers.gpt.answers import WrittenScript, script_of
+from pipelines.writers.gpt.questions import EXPAND, question_of, quote_of
 from pipelines.writers.language_model import LanguageModel
 
 CHANGED = "{prompt}.md was changed after its answers were recorded: give the new wording a name of its own"
