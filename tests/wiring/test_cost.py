@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, event, text
 
-from tools.docs.cost import AIRTABLE, CALLS, COMMITS, COPIES, PROCESSES, STATEMENTS, traced
+from tools.docs.inside.cost import AIRTABLE, CALLS, COMMITS, COPIES, PROCESSES, STATEMENTS, traced
 
 
 @pytest.mark.slow

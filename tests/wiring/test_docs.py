@@ -11,7 +11,8 @@ import pytest
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, RunStatus
 from pipelines.domain.records import PaymentStatus
 from pipelines.providers import all_variables, load_catalogue
-from tools.docs import build, command_line, lifecycle
+from tools.docs import build, command_line
+from tools.docs.inside import lifecycle
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.docs.glossary import RETIRED, TERMS, Term
+from tools.docs.inside.glossary import RETIRED, TERMS, Term
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("pipelines/domain", "pipelines/ports", "pipelines/stages", "pipelines/media", "webapp", "worker")

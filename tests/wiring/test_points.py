@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from pipelines.domain.recovery.crash_points import CRASH_POINTS
-from tools.docs.crash_points import PROCESSES
+from tools.docs.inside.crash_points import PROCESSES
 
 ROOT = Path(__file__).resolve().parents[2]
 REACHED = re.compile(r"points\.reach\(\s*\"([a-z_.]+)\"")

@@ -20,7 +20,6 @@ LONGEST = 60
 CROWDS = {
     "pipelines/providers": "a catalogue of equals: one module per provider",
     "pipelines/database/migrations/versions": "one module per migration, in order of time",
-    "tools/docs": "a catalogue of equals: one module per generated document",
 }
 
 

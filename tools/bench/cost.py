@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tools.bench.measure.rows import row
-from tools.docs.cost import BYTES, CPU, SCENES, STAGES, trace
+from tools.docs.inside.cost import BYTES, CPU, SCENES, STAGES, trace
 
 MICRO, MEGABYTE = 1e6, 1e6
 

@@ -8,23 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools.docs import (
-    airtable,
-    architecture,
-    command_line,
-    cost,
-    crash_points,
-    errors,
-    glossary,
-    http,
-    index,
-    lifecycle,
-    metrics,
-    models,
-    railway,
-    settings,
-    voices,
-)
+from tools.docs import airtable, command_line, http, index, metrics, models, railway, settings, voices
+from tools.docs.inside import architecture, cost, crash_points, errors, glossary, lifecycle
 from tools.docs.looks import page as looks
 from tools.stack import ROOT
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 
 from pipelines.domain import errors
 from pipelines.domain.errors import Blame, Permanent, ReelgridError, Retryable
 from pipelines.security import links, webhook_signatures
+from tools.stack import ROOT
 from webapp.errors import STATUS
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "errors.md"
 ACTS: dict[Blame, str] = {
     Blame.MARKETER: "whoever ordered",
@@ -22,7 +21,7 @@ ACTS: dict[Blame, str] = {
 }
 HEAD = """# Errors
 
-<!-- Written by tools/docs/errors.py from pipelines/domain/errors.py: change that file, not this page. -->
+<!-- Written by tools/docs/inside/errors.py from pipelines/domain/errors.py: change that file, not this page. -->
 
 Everything that can go wrong is one of these. Each error has two texts: a sentence for whoever ordered the film, which
 stands in the row (`Error`, `Status Detail`), on the page and in the API's answers; and one for the operator, which

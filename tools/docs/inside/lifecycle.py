@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import TypeVar
 
 from pipelines.domain.lifecycle import (
@@ -30,11 +29,13 @@ from pipelines.domain.lifecycle import (
     SceneStatus,
     mermaid,
 )
+from tools.stack import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "statuses.md"
 README = ROOT / "README.md"
-BLOCK = re.compile(r"(?<=<!-- states: written by tools/docs/lifecycle\.py -->\n).*?(?=<!-- /states -->)", re.DOTALL)
+BLOCK = re.compile(
+    r"(?<=<!-- states: written by tools/docs/inside/lifecycle\.py -->\n).*?(?=<!-- /states -->)", re.DOTALL
+)
 EDGE = re.compile(r"^\s*(\S+) --> (\S+)$", re.MULTILINE)
 GROUP = "under_way"
 S = TypeVar("S", bound=StrEnum)
@@ -104,7 +105,7 @@ GENERATION_SETS: tuple[tuple[str, frozenset[GenerationStatus], str], ...] = (
 
 HEAD = """# Statuses
 
-<!-- Written by tools/docs/lifecycle.py from pipelines/domain/lifecycle.py: change that file, not this page. -->
+<!-- Written by tools/docs/inside/lifecycle.py from pipelines/domain/lifecycle.py: change that file, not this page. -->
 
 Every change of a status goes through the tables on this page, is made only if the row still has the old status, and
 leaves one line in the history. What they mean together is told in [The life of a run](../explanation/lifecycle.md).

@@ -7,9 +7,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tools.stack import ROOT
+
 PAGE = ROOT / "docs" / "explanation" / "architecture.md"
-BLOCK = re.compile(r"(?<=<!-- rooms: written by tools/docs/architecture\.py -->\n).*?(?=<!-- /rooms -->)", re.DOTALL)
+BLOCK = re.compile(
+    r"(?<=<!-- rooms: written by tools/docs/inside/architecture\.py -->\n).*?(?=<!-- /rooms -->)", re.DOTALL
+)
 ROOMS = (
     "pipelines",
     "pipelines/domain",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pipelines.domain.recovery.crash_points import CRASH_POINTS, CrashPoint
+from tools.stack import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "explanation" / "what-happens-if-it-dies-here.md"
 HEAD = """# What happens if it dies here
 
@@ -14,7 +12,7 @@ A process may be killed between any two effects, and nothing is lost or paid for
 has a name. The names below are the ones in the debug log (`point fetch.stored {...}`), and tests kill a process at
 every single one.
 
-<!-- tools/docs/crash_points.py writes the tables from pipelines/domain/recovery/crash_points.py: change those. -->
+<!-- tools/docs/inside/crash_points.py writes the tables from pipelines/domain/recovery/crash_points.py. -->
 
 Three rules make every row true. What is committed in SQL is the truth; a hint in Redis is only a hint, and the pump
 sends it again from the rows that are due. A step holds its row by a lease and commits only while the lease is still its

@@ -76,7 +76,7 @@ figures are counted in a film of {SCENES} scenes of {SECONDS:g} seconds that a r
 that takes ten seconds, from the trigger until ten minutes after *Done*. They are the same on every machine, so a change
 that makes one of them grow shows in the diff of this page.
 
-<!-- tools/docs/cost.py writes this page from a traced run: change the code, not the page. -->
+<!-- tools/docs/inside/cost.py writes this page from a traced run: change the code, not the page. -->
 """
 TAIL = """Not in the table: while nothing is due, the pump looks at the database once a second for the whole deployment,
 whatever it makes, and reads a base's settings at most once a minute. A clip that is not as it was ordered is encoded

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+from tools.stack import ROOT
+
 PAGE = ROOT / "docs" / "reference" / "glossary.md"
 HEAD = """# Glossary
 
-<!-- Written by tools/docs/glossary.py: change the list there, not this page. -->
+<!-- Written by tools/docs/inside/glossary.py: change the list there, not this page. -->
 
 One word means one thing, in the code, the documents and the base alike; where the field itself uses one for two, both
 stand here. A test sees that each term lives where this page says, and that no public name is made of a word that was

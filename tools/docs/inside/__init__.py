@@ -1,0 +1,1 @@
+"""Pages about the inside of the product: its rooms, words, states, errors, crash points and costs."""
