@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.airtable.values import prompt_in_row
@@ -111,11 +110,21 @@ def _start(tx: Tx, actor: Actor, run: Run, quote: int, price: int | None) -> Run
 def _ask_again(tx: Tx, actor: Actor, run: Run, quote: int, price: int | None) -> Run:
     """Whoever approved did so for a price, and the scenes were changed since: they are asked for what it costs now."""
     record(tx, actor, "run", run.id, run.id, action_links.DEARER, price_micro=quote)
-    asked: dict[str, Any] = {"approval": "asked", "ceiling_micro": None, "next_at": None}
-    asked |= {"quote_micro": quote, "price_micro": price}
     cost = show_enough(quote if price is None else price)
     error = f"The scenes have changed and cost up to {cost} now, more than was approved. Please decide again."
-    return touch_run(tx, actor, run, **asked, **FREE, detail="", error=error)
+    return touch_run(
+        tx,
+        actor,
+        run,
+        approval="asked",
+        ceiling_micro=None,
+        next_at=None,
+        quote_micro=quote,
+        price_micro=price,
+        detail="",
+        error=error,
+        **FREE,
+    )
 
 
 def _plan_as_edited(services: Services, run: Run) -> Plan | None:

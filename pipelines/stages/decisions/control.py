@@ -258,14 +258,22 @@ def regenerate(
         run = replace(run, ceiling_micro=None)
         ledger.hold(tx, now, run, plan.quote_micro, services.policy, settings_read=False)
         run = _with_pictures(tx, run, plan)
-        again: dict[str, Any] = {"detail": f"Making scene {number} again.", "error": None, "ceiling_micro": None}
-        again |= {"finished_at": None, "next_at": now}
-        due = still_to_charge(tx, run)
-        again |= {
-            "quote_micro": ledger.of_run(tx, run.id).spent + plan.quote_micro,
-            "price_micro": credit_book.reserve(tx, now, run, due, services.prices),
-        }
-        run = transition_run(tx, who, run, _R.GENERATING, take=run.take + 1, **again)
+        quote = ledger.of_run(tx, run.id).spent + plan.quote_micro
+        price = credit_book.reserve(tx, now, run, still_to_charge(tx, run), services.prices)
+        run = transition_run(
+            tx,
+            who,
+            run,
+            _R.GENERATING,
+            take=run.take + 1,
+            detail=f"Making scene {number} again.",
+            error=None,
+            ceiling_micro=None,
+            finished_at=None,
+            next_at=now,
+            quote_micro=quote,
+            price_micro=price,
+        )
         scene_rows.show(services, tx, run, tx.scenes.get(scene.id) or scene, within_s=outbox.SOON_S)
         run_row.show(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
         return run
