@@ -7,12 +7,24 @@ than a single statement and the commit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, Update, bindparam, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    func,
+    insert,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.sql.dml import Insert
 
 from pipelines.database.statements import upserting
@@ -26,6 +38,7 @@ SHARED = {"key": "key_id", "base": "base_id", "account": "account_id", "project"
 _RANK = {name: place for place, name in enumerate(("run", *SHARED, DEPLOYMENT))}
 _OWNED = ("run", "account")
 _SUMS = ("held", "committed", "spent")
+_ENTERED = tuple(one.name for one in fields(LedgerEntry) if one.name != "id")
 _OWNERS = ("key_id", "base_id", "account_id", "model")
 _TOTALS = (
     *("quoted_micro", "spent_micro", "seconds", "generations", "refused", "failed"),
@@ -55,8 +68,10 @@ class _Change:
 class KeptBalances:
     """The balances of one transaction: as they are committed, with what the transaction has posted so far."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, is_ours: Callable[[str], bool]) -> None:
+        """`is_ours`: whether nobody else moves a run's money until the transaction ends."""
+        self._connection, self._is_ours = connection, is_ours
+        self._known: dict[str, Balance] = {}
         self._changes: dict[tuple[str, str], _Change] = {}
         self._totals: dict[str, DayTotal] = {}
 
@@ -73,10 +88,11 @@ class KeptBalances:
                 change = self._change(name, "" if _kind(name) == "run" else entry.day)
                 change.amounts[entry.account] += entry.amount
                 change.account_id = entry.account_id if _kind(name) in _OWNED else None
-        rows = [asdict(entry) for entry in entries]
-        for row in rows:
-            del row["id"]
-        self._connection.execute(insert(TABLES["ledger"]), rows)
+        if entries:
+            values = {
+                f"{name}_{number}": getattr(entry, name) for number, entry in enumerate(entries) for name in _ENTERED
+            }
+            self._connection.execute(_entering(len(entries)), values)
 
     def _change(self, name: str, day: str) -> _Change:
         return self._changes.setdefault((name, day), _Change())
@@ -115,22 +131,20 @@ class KeptBalances:
         self._totals, self._changes = {}, {}
 
     def _write(self, name: str, day: str, change: _Change) -> None:
+        of_run = _kind(name) == "run"
+        if of_run and min(change.amounts.values()) >= 0:
+            # As a rule its first: in one statement. A new row takes no amount below 0.
+            self._begin(name, change)
+            return
         values = {"is_id": name, "is_day": day, **change.amounts}
         if change.caps:
             values["room"] = min(cap.limit for cap in change.caps) - change.used
-        if (
-            self._connection.execute(
-                _adding_if_it_fits(capped=bool(change.caps), ever=any(cap.ever for cap in change.caps)), values
-            ).rowcount
-            == 0
-        ):
-            if _kind(name) == "run":
-                self._begin(name, change)
-            else:
-                self._write_locked(name, day, change)
+        fits = _adding_if_it_fits(capped=bool(change.caps), ever=any(cap.ever for cap in change.caps))
+        if self._connection.execute(fits, values).rowcount == 0:
+            self._begin(name, change) if of_run else self._write_locked(name, day, change)
 
     def _begin(self, name: str, change: _Change) -> None:
-        """The first that is known of a run, which has no cap here and no day."""
+        """The first that is known of a run, which has no cap here and no day; or one more."""
         row = change.added_to(replace(_nothing(name), account_id=change.account_id))
         self._connection.execute(_adding(TABLES["balances"], self._dialect, (*_SUMS, "spent_on_day")), asdict(row))
 
@@ -151,10 +165,16 @@ class KeptBalances:
 
     def _committed(self, name: str, day: str, *, of_ours: int = 0) -> Balance:
         """The row as it stands. `of_ours`: what of the day's totals this transaction has written itself."""
-        table = TABLES["balances"]
-        found = self._connection.execute(_by_id(table), {"is_id": name}).first()
-        row = Balance(**found._asdict()) if found is not None else _nothing(name)
+        row = self._known.get(name) or self._read(name)
         return row if row.day == day else replace(row, day=day, spent_on_day=self._spent_on(name, day) - of_ours)
+
+    def _read(self, name: str) -> Balance:
+        found = self._connection.execute(_by_id(TABLES["balances"]), {"is_id": name}).first()
+        row = Balance(**found._asdict()) if found is not None else _nothing(name)
+        kind, _, owner = name.partition(":")
+        if kind == "run" and self._is_ours(owner):
+            self._known[name] = row
+        return row
 
     def _spent_on(self, name: str, day: str) -> int:
         columns = TABLES["day_totals"].c
@@ -213,6 +233,17 @@ def _total_of(entry: LedgerEntry, **sums: Any) -> DayTotal:
         project_id=entry.project_id,
         **sums,
     )
+
+
+@cache
+def _entering(number: int) -> Insert:
+    """So many entries in one statement: one after the other, the driver asks several times for each. As a selection,
+    because one of `VALUES` is put together anew each time.
+    """
+    table = TABLES["ledger"]
+    columns = [table.c[name] for name in _ENTERED]
+    rows = [select(*(bindparam(f"{one.name}_{row}", type_=one.type) for one in columns)) for row in range(number)]
+    return insert(table).from_select(columns, union_all(*rows))
 
 
 @cache

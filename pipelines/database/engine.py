@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import NullPool
 
 from pipelines.database.tables import complete_for
@@ -22,6 +24,9 @@ SPARE = 2
 """Connections beyond those, for a thread that reads while it writes."""
 FREE_S = 10.0
 """How long a thread waits for a connection before that is an outage."""
+FRESH_S = 1.0
+"""So long after its last use a connection is taken for alive: no server is gone and back so soon."""
+_USED = "used"
 NO_POOL: dict[str, Any] = {"poolclass": NullPool}
 POSTGRES = {
     "connect_timeout": 3,
@@ -86,6 +91,23 @@ def _postgres_options(address: URL, *, patient: bool) -> dict[str, Any]:
     return {**told, "options": " ".join((str(address.query.get("options", "")), *limits)).strip()}
 
 
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+def _ask_whether_it_is_there(engine: Engine, connection: Any, record: Any, _proxy: Any) -> None:
+    """A connection that nobody used for a while may have been cut off, which is found out before somebody works with
+    it. One that has just served somebody is not asked: that would be one question more for each transaction.
+    """
+    used = record.info.get(_USED)
+    if used is None or time.monotonic() - used < FRESH_S:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError("the connection is gone") from error
+
+
 def make_engine(url: str, *, pooled: bool = True, threads: int = THREADS, patient: bool = False) -> Engine:
     """An engine for either database; no connection is opened yet, so forking afterwards is safe. `threads` is how many
     of this process ask at once; a `patient` one may take as long as it takes.
@@ -96,10 +118,13 @@ def make_engine(url: str, *, pooled: bool = True, threads: int = THREADS, patien
     complete_for(address.get_backend_name())
     if address.get_backend_name() != "sqlite":
         plain = address.difference_update_query([POOLER])
-        pool = {"pool_size": threads, "max_overflow": SPARE, "pool_timeout": FREE_S, "pool_pre_ping": True}
-        return create_engine(
+        pool = {"pool_size": threads, "max_overflow": SPARE, "pool_timeout": FREE_S}
+        engine = create_engine(
             plain, connect_args=_postgres_options(address, patient=patient), **options, **(pool if pooled else NO_POOL)
         )
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", partial(_ask_whether_it_is_there, engine))
+        return engine
     options |= {} if pooled else NO_POOL
     database = address.database
     if database and database != ":memory:":

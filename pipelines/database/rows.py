@@ -24,6 +24,7 @@ from pipelines.database.statements import (
     finding,
     getting,
     removing,
+    renewing,
     shape_of,
 )
 from pipelines.database.tables import OWNERS, plain_type
@@ -54,13 +55,27 @@ class DueMark:
             self.given = True
 
 
-class SqlRows(Generic[T]):
-    """Frozen records of one table, through one connection."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scope:
+    """The transaction that rows are read and written in."""
 
-    def __init__(
-        self, connection: Connection, table: Table, record: type[T], account_id: str | None, due: DueMark
-    ) -> None:
-        self._connection, self._table, self._record, self._due = connection, table, record, due
+    connection: Connection
+    account_id: str | None = None
+    snapshot: bool = False
+    """It sees the database as it was at one moment, and writes nothing."""
+    due: DueMark = dataclasses.field(default_factory=DueMark)
+
+
+class SqlRows(Generic[T]):
+    """Frozen records of one table, in one transaction. A row that nobody else can change before it ends, because it
+    was locked or written here, is read once.
+    """
+
+    def __init__(self, scope: Scope, table: Table, record: type[T]) -> None:
+        account_id, self._snapshot = scope.account_id, scope.snapshot
+        self._connection, self._table, self._record, self._due = scope.connection, table, record, scope.due
+        self._ours: dict[str, T | None] = {}
+        """By id, the rows that are as this transaction knows them; None: not read since it has written them."""
         self._readers = _readers(typing.cast("Any", record))
         self._account_id = account_id if table.name in OWNERS else None
 
@@ -73,10 +88,22 @@ class SqlRows(Generic[T]):
             return shape, values
         return (*shape, (OWNERS[self._table.name], "own")), {**values, OWN: self._account_id}
 
+    def is_ours(self, id: str) -> bool:
+        """Whether nobody else can change the row until the transaction ends."""
+        return id in self._ours
+
     def get(self, id: str, *, lock: bool = False) -> T | None:
+        known = self._ours.get(id)
+        if known is not None:
+            return known
         shape, values = self._shape_of({"id": id})
         row = self._connection.execute(getting(self._table, shape, lock=lock), values).first()
-        return self._load(row) if row is not None else None
+        return None if row is None else self._noted(id, self._load(row), ours=lock or self._snapshot)
+
+    def _noted(self, id: str, row: T, *, ours: bool) -> T:
+        if ours or id in self._ours:
+            self._ours[id] = row
+        return row
 
     def add(self, row: T) -> bool:
         values = {f.name: getattr(row, f.name) for f in dataclasses.fields(row)}  # type: ignore[arg-type]
@@ -88,11 +115,28 @@ class SqlRows(Generic[T]):
         statement = adding(self._table, self._connection.dialect.name)
         return self._connection.execute(statement, values).first() is not None
 
-    def change(self, id: str, when: Mapping[str, Any] | None = None, /, **changes: Any) -> bool:
+    def change(
+        self, id: str, when: Mapping[str, Any] | None = None, add: Mapping[str, int] = NOTHING, /, **changes: Any
+    ) -> bool:
         self._due.note(changes)
         shape, values = self._shape_of({"id": id, **(when or {})})
-        statement = changing(self._table, shape, tuple(changes))
-        return self._connection.execute(statement, values | _to(changes)).rowcount == 1
+        statement = changing(self._table, shape, tuple(changes), tuple(add))
+        if self._connection.execute(statement, values | _to(changes) | _to(add)).rowcount != 1:
+            return False
+        self._ours[id] = None
+        return True
+
+    def renew(
+        self, id: str, when: Mapping[str, Any] | None = None, add: Mapping[str, int] = NOTHING, /, **changes: Any
+    ) -> T | None:
+        if self._connection.dialect.name == "sqlite":
+            # What it returns is as it was given, not as it is kept: 1.0 in a column of whole numbers.
+            return self.get(id) if self.change(id, when, add, **changes) else None
+        self._due.note(changes)
+        shape, values = self._shape_of({"id": id, **(when or {})})
+        statement = renewing(self._table, shape, tuple(changes), tuple(add))
+        row = self._connection.execute(statement, values | _to(changes) | _to(add)).first()
+        return None if row is None else self._noted(id, self._load(row), ours=True)
 
     def change_all(
         self,
@@ -106,13 +150,17 @@ class SqlRows(Generic[T]):
         self._due.note(changes)
         shape, values = self._shape_of({"id": list(ids), **(when or {})}, before)
         statement = changing(self._table, shape, tuple(changes)).returning(self._table.c.id)
-        return set(self._connection.execute(statement, values | _to(changes)).scalars())
+        changed = set(self._connection.execute(statement, values | _to(changes)).scalars())
+        self._ours |= dict.fromkeys(changed)
+        return changed
 
     def change_each(self, rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> None:
         if not rows:
             return
-        for _, _, changes in rows:
+        for row, _, changes in rows:
             self._due.note(changes)
+            # Which of them match is not told.
+            self._ours.pop(row, None)
         shaped = [(*self._shape_of({"id": row, **when}), changes) for row, when, changes in rows]
         statement = changing(self._table, shaped[0][0], tuple(shaped[0][2]))
         self._connection.execute(statement, [values | _to(changes) for _, values, changes in shaped])
@@ -138,13 +186,19 @@ class SqlRows(Generic[T]):
         return int(self._connection.execute(counting(self._table, shape), values).scalar_one())
 
     def remove(self, id: str) -> bool:
+        self._ours.pop(id, None)
         shape, values = self._shape_of({"id": id})
         return self._connection.execute(removing(self._table, shape, limited=False), values).rowcount == 1
 
     def remove_some(self, limit: int, *, before: Mapping[str, Any], **equals: Any) -> int:
         shape, values = self._shape_of(equals, before)
+        self.forget()
         statement = removing(self._table, shape, limited=True)
         return self._connection.execute(statement, values | {LIMIT: limit}).rowcount
+
+    def forget(self) -> None:
+        """Something was written or removed past this table."""
+        self._ours.clear()
 
     def _load(self, row: Row[Any]) -> T:
         values = row._asdict()

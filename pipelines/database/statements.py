@@ -36,7 +36,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from pipelines.database.tables import ENTRIES, TABLES
@@ -192,10 +192,17 @@ def upserting(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
 
 
 @cache
-def changing(table: Table, shape: Shape, names: tuple[str, ...]) -> Update:
-    """New values, asked for as `to_<column>`, in the rows that match."""
-    values: dict[str, BindParameter[Any]] = {name: bindparam(f"to_{name}") for name in names}
+def changing(table: Table, shape: Shape, names: tuple[str, ...], added: tuple[str, ...] = ()) -> Update:
+    """New values, asked for as `to_<column>`, in the rows that match; `added` ones are added to what is there."""
+    values: dict[str, ColumnElement[Any]] = {name: bindparam(f"to_{name}") for name in names}
+    values |= {name: table.c[name] + bindparam(f"to_{name}", type_=table.c[name].type) for name in added}
     return update(table).where(*conditions(table, shape)).values(values)
+
+
+@cache
+def renewing(table: Table, shape: Shape, names: tuple[str, ...], added: tuple[str, ...] = ()) -> ReturningUpdate[Any]:
+    """As `changing`; the row as it is then."""
+    return changing(table, shape, names, added).returning(table)
 
 
 @cache

@@ -18,7 +18,7 @@ from pipelines.database.audit import credit_discrepancies, discrepancies, recoun
 from pipelines.database.balances import KeptBalances
 from pipelines.database.commits import CHANNEL, listening
 from pipelines.database.engine import THREADS, make_engine
-from pipelines.database.rows import DueMark, SqlRows
+from pipelines.database.rows import Scope, SqlRows
 from pipelines.database.server_time import ServerTime
 from pipelines.database.statements import (
     LIMIT,
@@ -58,20 +58,28 @@ LEASED = [name for name, record in RECORDS.items() if is_leased(record)]
 class SqlTx(Tx):
     """One transaction. Its tables are those that `Tx` names."""
 
-    def __init__(self, connection: Connection, account_id: str | None = None) -> None:
-        self.connection, self._account_id = connection, account_id
-        self._due = DueMark()
-        for name, record in RECORDS.items():
-            setattr(self, name, SqlRows(connection, TABLES[name], record, account_id, self._due))
-        self._kept = KeptBalances(connection)
+    def __init__(self, scope: Scope) -> None:
+        self._scope, self.connection, self._due = scope, scope.connection, scope.due
+        self._kept = KeptBalances(scope.connection, lambda run: self._table("runs").is_ours(run))
+
+    def __getattr__(self, name: str) -> SqlRows[Any]:
+        """A table is made when it is first asked for: few transactions need more than five of them."""
+        if name not in RECORDS:
+            raise AttributeError(name)
+        return self._table(name)
+
+    def _table(self, name: str) -> SqlRows[Any]:
+        rows = self.__dict__.get(name)
+        if rows is None:
+            rows = self.__dict__[name] = SqlRows(self._scope, TABLES[name], RECORDS[name])
+        return rows
 
     @property
     def account_id(self) -> str | None:
-        return self._account_id
+        return self._scope.account_id
 
     def leased(self, kind: Kind) -> Rows[Leased]:
-        rows: Rows[Leased] = getattr(self, kind)
-        return rows
+        return self._table(kind)
 
     def serialise(self, name: str) -> None:
         """SQLite's writers are alone anyway."""
@@ -116,6 +124,8 @@ class SqlTx(Tx):
     def archive(self, run_ids: Sequence[str]) -> None:
         for statement in archiving(self.connection.dialect.name):
             self.connection.execute(statement, {"run_ids": list(run_ids)})
+        for name in RECORDS:
+            self._table(name).forget()
 
     def discrepancies(self, since: Checkpoint) -> list[Discrepancy]:
         return discrepancies(self.connection, since)
@@ -196,7 +206,7 @@ class SqlStore:
     @contextmanager
     def write(self) -> Iterator[SqlTx]:
         with self._turn, _translated(), self._connection(write=True) as connection:
-            tx = SqlTx(connection, self.account_id)
+            tx = SqlTx(Scope(connection, self.account_id))
             with connection.begin():
                 yield tx
                 tx.settle()
@@ -207,7 +217,7 @@ class SqlStore:
         with _translated(), self._connection(write=False) as connection:
             if not self._sqlite:
                 connection.execution_options(isolation_level="REPEATABLE READ")
-            yield SqlTx(connection, self.account_id)
+            yield SqlTx(Scope(connection, self.account_id, snapshot=True))
 
     def _connection(self, *, write: bool) -> Connection:
         connection = self.engine.connect().execution_options(write=write)

@@ -60,8 +60,17 @@ class Rows(Protocol[T]):
     def add(self, row: T) -> bool:
         """Insert; False if the id or a unique key is already there (nothing changes then)."""
 
-    def change(self, id: str, when: Mapping[str, Any] | None = None, /, **changes: Any) -> bool:
-        """Update the row if every column in `when` still has that value (a tuple: one of them)."""
+    def change(
+        self, id: str, when: Mapping[str, Any] | None = None, add: Mapping[str, int] = ..., /, **changes: Any
+    ) -> bool:
+        """Update the row if every column in `when` still has that value (a tuple: one of them). `add` is added to what
+        its columns hold then, whoever has changed them meanwhile.
+        """
+
+    def renew(
+        self, id: str, when: Mapping[str, Any] | None = None, add: Mapping[str, int] = ..., /, **changes: Any
+    ) -> T | None:
+        """As `change`; the row as it is then, or None where it did not match."""
 
     def change_all(
         self,

@@ -28,7 +28,8 @@ def entry_of(
     tx: Tx, base_id: str, table: str, record_id: str | None, merge_key: str | None = None, *, lock: bool = False
 ) -> OutboxEntry | None:
     """What one row of the base should say, if anything was ever said."""
-    return tx.outbox.get(_entry_id(tx, base_id, table, record_id, merge_key), lock=lock)
+    _, found = _entry(tx, base_id, table, record_id, merge_key, lock=lock)
+    return found
 
 
 def put(
@@ -48,8 +49,7 @@ def put(
     `Videos` that waits for no time of its own is told with the next thing that is urgent.
     """
     fields = {str(name): value for name, value in fields.items()}
-    entry_id = _entry_id(tx, base_id, table, record_id, merge_key)
-    old = tx.outbox.get(entry_id, lock=True)
+    entry_id, old = _entry(tx, base_id, table, record_id, merge_key, lock=True)
     flushes = old.flushes if old is not None and run_id in (None, old.run_id) else 0
     due = _due(now, table, old, urgent=urgent, within_s=within_s)
     if old is None:
@@ -107,7 +107,14 @@ def is_unsaid(tx: Tx, base_id: str, record_id: str, name: str, table: str = Airt
     return name not in found.sent or found.sent[name] != found.fields[name]
 
 
-def _entry_id(tx: Tx, base_id: str, table: str, record_id: str | None, merge_key: str | None) -> str:
-    """One outbox row for each row of the base, whether it was known by key first or by id."""
-    known = tx.outbox.find(base_id=base_id, table=table, record_id=record_id, limit=1) if record_id else []
-    return known[0].id if known else f"{base_id}/{table}/{record_id or merge_key}"
+def _entry(
+    tx: Tx, base_id: str, table: str, record_id: str | None, merge_key: str | None, *, lock: bool
+) -> tuple[str, OutboxEntry | None]:
+    """One outbox row for each row of the base, whether it was known by key first or by id: its id, and what is there.
+    A row of `Videos` has no key.
+    """
+    own = f"{base_id}/{table}/{record_id or merge_key}"
+    if record_id and table != AirtableTable.VIDEOS:
+        known = tx.outbox.find(base_id=base_id, table=table, record_id=record_id, limit=1)
+        own = known[0].id if known else own
+    return own, tx.outbox.get(own, lock=lock)

@@ -87,8 +87,10 @@ def remove(services: Services, keys: Iterable[str]) -> int:
 
 
 def _count(tx: Tx, row: StoredFile, *, files: int, size: int) -> None:
-    """Under the lock of the total, so that nobody's addition is lost."""
+    """What is taken away is so under the lock of the total, which is never below nothing."""
     name = "|".join((row.kind, row.account_id or "", row.base_id or "", row.key_id or ""))
+    if min(files, size) >= 0 and tx.file_totals.change(name, None, {"files": files, "size": size}):
+        return
     tx.file_totals.add(
         FileTotal(id=name, kind=row.kind, account_id=row.account_id, base_id=row.base_id, key_id=row.key_id)
     )

@@ -37,6 +37,8 @@ BY_TOKEN = "a token of the account"  # noqa: S105 - a name
 """The name of whoever acts by a token of the identity provider."""
 BY_LINK = "a link in the row"
 """The name of whoever decides by one."""
+NEXT_VERSION: Mapping[str, int] = {"version": 1}
+"""Added to what stands there, whoever read the run when: or watchers would miss a change."""
 FREE: Mapping[str, Any] = {"lease_owner": None, "lease_token": None, "lease_until": 0.0}
 """The lease columns of a row that nobody works on."""
 
@@ -70,19 +72,17 @@ def found_run(tx: Tx, run_id: str, *, lock: bool = False) -> Run:
 def transition_run(tx: Tx, actor: Actor, run: Run, to: RunStatus, **changes: Any) -> Run:
     """Change a run's status. The lease is given back; `next_at` is None unless given. Raises LostLease."""
     check(RUN_TRANSITIONS, run.status, to)
-    version = _next_version(tx, run)
-    values = {"next_at": None, "attempts": 0, **FREE, "updated_at": actor.now, "version": version, **changes}
-    if not tx.runs.change(run.id, actor.fence(run.status), status=to, **values):
-        raise LostLease(run.id)
+    values = {"next_at": None, "attempts": 0, **FREE, "updated_at": actor.now, **changes}
+    moved = _fresh(tx.runs.renew(run.id, actor.fence(run.status), NEXT_VERSION, status=to, **values))
     if run.status in MOVING and to not in MOVING:
         give_turn(tx, actor.now, run)
+        moved = _fresh(tx.runs.get(run.id))
     note = {key: changes[key] for key in ("detail", "error") if changes.get(key)}
     record(tx, actor, "run", run.id, run.id, "status", run.status, to, **note)
     if to in TERMINAL:
         trace.past(
             "run", run.traceparent, run.created_at, actor.now, {"reelgrid.run.id": run.id, "reelgrid.status": to}
         )
-    moved = _fresh(tx.runs.get(run.id))
     announcements.tell_status(tx, actor.now, moved)
     announcements.tell_batch(tx, actor.now, moved)
     return moved
@@ -106,38 +106,27 @@ def wake_waiting(tx: Tx, now: float, account_id: str) -> None:
 
 def touch_run(tx: Tx, actor: Actor, run: Run, **changes: Any) -> Run:
     """Change a run without changing its status, e.g. its sentence or when it is due. Raises LostLease."""
-    values = {"updated_at": actor.now, "version": _next_version(tx, run), **changes}
-    if not tx.runs.change(run.id, actor.fence(run.status), **values):
-        raise LostLease(run.id)
-    return _fresh(tx.runs.get(run.id))
-
-
-def _next_version(tx: Tx, run: Run) -> int:
-    """Locks the row: who read it a while ago must not turn its version back, or watchers would miss a change."""
-    current = tx.runs.get(run.id, lock=True)
-    return max(run.version, current.version if current else 0) + 1
+    values = {"updated_at": actor.now, **changes}
+    return _fresh(tx.runs.renew(run.id, actor.fence(run.status), NEXT_VERSION, **values))
 
 
 def wake_run(tx: Tx, run_id: str, now: float) -> None:
     """Something a run waits for has happened: it is due now, and whoever watches it sees a new version."""
-    run = tx.runs.get(run_id, lock=True)
-    if run is not None:
-        tx.runs.change(run_id, next_at=now, version=run.version + 1, updated_at=now)
+    tx.runs.change(run_id, None, NEXT_VERSION, next_at=now, updated_at=now)
 
 
 def transition_generation(tx: Tx, actor: Actor, gen: Generation, to: GenerationStatus, **changes: Any) -> Generation:
     """Change a generation's status. The lease is given back unless `changes` keep it. Raises LostLease."""
     check(GENERATION_TRANSITIONS, gen.status, to)
     values = {"next_at": None, "attempts": 0, **FREE, "updated_at": actor.now, **changes}
-    if not tx.generations.change(gen.id, actor.fence(gen.status), status=to, **values):
-        raise LostLease(gen.id)
+    moved = _fresh(tx.generations.renew(gen.id, actor.fence(gen.status), status=to, **values))
     if to is GenerationStatus.FAILED:
         _count_failure(tx, actor, gen, changes.get("reason"))
     note = {key: changes[key] for key in ("provider_id", "reason", "error", "cost_micro") if changes.get(key)}
     record(tx, actor, "generation", gen.id, gen.run_id, "status", gen.status, to, scene=gen.scene_id, **note)
     if gen.fingerprint and gen.status in BEING_MADE and to not in BEING_MADE:
         wake_equal(tx, actor, gen)
-    return _fresh(tx.generations.get(gen.id))
+    return moved
 
 
 def transition_purchase(tx: Tx, actor: Actor, bought: Purchase, to: GenerationStatus, **changes: object) -> bool:
@@ -176,10 +165,9 @@ def wake_equal(tx: Tx, actor: Actor, gen: Generation) -> None:
 def transition_cut(tx: Tx, actor: Actor, cut: Cut, to: CutStatus, **changes: Any) -> Cut:
     """Change a cut's status. Raises LostLease."""
     check(CUT_TRANSITIONS, cut.status, to)
-    if not tx.cuts.change(cut.id, {"status": cut.status}, status=to, **changes):
-        raise LostLease(cut.id)
+    moved = _fresh(tx.cuts.renew(cut.id, {"status": cut.status}, status=to, **changes))
     record(tx, actor, "cut", cut.id, cut.run_id, "status", cut.status, to, format=cut.named)
-    return _fresh(tx.cuts.get(cut.id))
+    return moved
 
 
 def record(
@@ -209,6 +197,7 @@ def record(
 
 
 def _fresh(row: T | None) -> T:
+    """What was written, unless it did not match any more."""
     if row is None:
         raise LostLease
     return row

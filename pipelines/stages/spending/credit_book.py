@@ -270,9 +270,8 @@ def settle(tx: Tx, now: float, run_id: str) -> None:
     """A run that has stopped gives back what it needs no more: all but the Price of clips that may still come, and,
     where a person is asked, of those that are missing. What it used is rounded up to a whole credit, once.
     """
-    parts = tx.reservations.find(run_id=run_id)
-    run = tx.runs.get(run_id) if parts else None
-    if run is None or run.status in HOLDING:
+    run = tx.runs.get(run_id)
+    if run is None or run.account_id is None or run.status in HOLDING or not tx.reservations.find(run_id=run_id):
         return
     scenes = [scene for scene in tx.scenes.find(run_id=run_id) if scene.clip_id is None]
     if run.status is RunStatus.NEEDS_ATTENTION:
