@@ -1,7 +1,7 @@
 """What finds films by what their texts mean, in a process of its own: `python -m pipelines.meaning_process`.
 
 Its first line says where the database is; every further one asks something, and is answered with a line. The model and
-the vectors, some 250 MB for 100,000 texts, are here and nowhere else, and gone when nobody has asked for some minutes.
+the vectors, some 310 MB with 100,000 texts, are here and nowhere else, and gone when nobody has asked for some minutes.
 Of each account only its own vectors are compared: another's can neither be found nor take the place of one.
 """
 
@@ -68,8 +68,8 @@ class Encoder:
 class AccountVectors:
     """The newest vectors of one account, as its own view of the database has them."""
 
-    def __init__(self, store: Store) -> None:
-        self._store, self.since = store, time.monotonic()
+    def __init__(self, store: Store, most: int = NEWEST) -> None:
+        self._store, self._most, self.since = store, most, time.monotonic()
         self._rows: dict[str, int] = {}
         self._runs: list[str] = []
         self._run_at = self._indexed_at = np.empty(0)
@@ -79,41 +79,46 @@ class AccountVectors:
         return len(self._rows)
 
     def refresh(self) -> None:
-        """Read what is new since the last time."""
+        """Read what is new since the last time, a page at a time: rows take ten times the room of their vectors."""
         after = {"indexed_at": float(self._indexed_at.max()) - LATE_S} if self._rows else None
-        fresh: dict[str, SearchVector] = {}
         before: dict[str, float] | None = None
-        while len(fresh) < NEWEST:
+        read = 0
+        while read < self._most:
             with self._store.read() as tx:
                 page = tx.search_vectors.find(model=MODEL, order="-indexed_at", limit=PAGE, before=before, after=after)
-            known = len(fresh)
-            fresh |= {row.id: row for row in page}
-            if len(page) < PAGE or len(fresh) == known:
+            fresh = [row for row in page if not self._has(row)]
+            self._take(fresh)
+            read += len(page)
+            if len(page) < PAGE or (before and not fresh):
                 break
             # Others of the same moment may stand on the next page.
             before = {"indexed_at": page[-1].indexed_at + 1e-6}
-        self._take([row for row in fresh.values() if not self._has(row)])
 
     def _has(self, row: SearchVector) -> bool:
         place = self._rows.get(row.id)
-        return place is not None and self._indexed_at[place] == row.indexed_at
+        return place is not None and bool(self._indexed_at[place] == row.indexed_at)
 
     def _take(self, fresh: Sequence[SearchVector]) -> None:
-        """The newest come first; what they replace, or push out, is left out."""
+        """Put rows in the place of what they replace; of too many, the newest stay."""
         if not fresh:
             return
         new = {row.id for row in fresh}
-        kept = [place for name, place in self._rows.items() if name not in new][: max(0, NEWEST - len(fresh))]
-        names = [name for name in self._rows if name not in new][: len(kept)]
+        names = [*(name for name in self._rows if name not in new), *(row.id for row in fresh)]
+        kept = [place for name, place in self._rows.items() if name not in new]
+        runs = [*(self._runs[place] for place in kept), *(sys.intern(row.run_id) for row in fresh)]
         vectors = np.frombuffer(b"".join(row.vector for row in fresh), np.int8).reshape(len(fresh), -1)
-        old = self._vectors[kept] if kept else vectors[:0]
-        self._vectors = np.concatenate([vectors, old])
-        lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
-        self._lengths = np.concatenate([np.maximum(lengths, 1e-9), self._lengths[kept]])
-        self._run_at = np.concatenate([[row.run_at for row in fresh], self._run_at[kept]])
-        self._indexed_at = np.concatenate([[row.indexed_at for row in fresh], self._indexed_at[kept]])
-        self._runs = [*(sys.intern(row.run_id) for row in fresh), *(self._runs[place] for place in kept)]
-        self._rows = {name: place for place, name in enumerate((*(row.id for row in fresh), *names))}
+        lengths = np.maximum(np.linalg.norm(vectors.astype(np.float32), axis=1), 1e-9)
+        same = len(kept) == len(self._rows)
+        self._vectors = np.concatenate([self._vectors if same else self._vectors[kept], vectors]) if kept else vectors
+        self._lengths = np.concatenate([self._lengths[kept], lengths])
+        self._run_at = np.concatenate([self._run_at[kept], [row.run_at for row in fresh]])
+        self._indexed_at = np.concatenate([self._indexed_at[kept], [row.indexed_at for row in fresh]])
+        if len(names) > self._most:
+            newest = np.argsort(-self._indexed_at, kind="stable")[: self._most]
+            self._vectors, self._lengths = self._vectors[newest], self._lengths[newest]
+            self._run_at, self._indexed_at = self._run_at[newest], self._indexed_at[newest]
+            names, runs = [names[place] for place in newest], [runs[place] for place in newest]
+        self._runs, self._rows = runs, {name: place for place, name in enumerate(names)}
 
     def nearest(self, query: Floats, since: float, until: float, limit: int) -> list[str]:
         """Ids of what is nearest, of at most so many runs."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import Checkpoint, Kind, Run
+from pipelines.meaning import MODEL
 from pipelines.stages.base_rows import time_left
 from pipelines.stages.films.versions import version_of
 from pipelines.stages.generations import poll
@@ -29,6 +30,7 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import wake_waiting
 from pipelines.stages.orders import accept, account_turn
 from pipelines.stages.scheduler import retention
+from pipelines.stages.search import indexing
 from pipelines.stages.spending import ledger
 from pipelines.stages.views import finding, operation, queue, run_view, usage
 from pipelines.testing import make_services
@@ -126,6 +128,29 @@ def _search(services: Services) -> None:
     finding.find(dataclasses.replace(services, store=services.store.of("acc_a")), "nor these", limit=50)
 
 
+class OneDirection:
+    """ports.Meaning, to which everything means the same."""
+
+    model = MODEL
+
+    def embed(self, texts: Sequence[str]) -> list[bytes]:
+        return [b"\x01" for _ in texts]
+
+    def nearest(self, text: str, **_asked: object) -> list[str]:
+        return []
+
+
+def _meaning(services: Services) -> None:
+    indexing.index_ended(dataclasses.replace(services, meaning=OneDirection()))
+    for store in (services.store, services.store.of("acc_a")):
+        with store.read() as tx:
+            newest: Any = {"model": MODEL, "order": "-indexed_at", "limit": 100}
+            tx.search_vectors.find(**newest)
+            tx.search_vectors.find(**newest, before={"indexed_at": MONDAY_NOON}, after={"indexed_at": 1.0})
+            tx.search_vectors.find(id=["run_1:1:m", "run_2:1:m"])
+            tx.search_vectors.find(run_id="run_1")
+
+
 def _usage(services: Services) -> None:
     usage.usage(services, ["day", "model"], None, None)
     usage.usage(services, ["key_id"], "2026-11-01", None)
@@ -172,6 +197,7 @@ _ACTS = [
     _run_page,
     _versions,
     _search,
+    _meaning,
     _usage,
     _overview,
     _trigger,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -49,8 +50,6 @@ def _fill(store: SqlStore, rng: np.random.Generator, names: range) -> None:
 
 
 def _of(row: SearchVector, account: str | None, at: float) -> SearchVector:
-    from dataclasses import replace
-
     return replace(row, account_id=account, run_at=at, indexed_at=at)
 
 
@@ -91,6 +90,22 @@ def test_the_nearest_are_those_of_the_account_alone(store: SqlStore) -> None:
             tx.search_vectors.change(
                 last.id, vector=np.array([9, 1, 0, 0], np.int8).tobytes(), indexed_at=last.indexed_at + 0.5
             )
+
+
+def test_of_very_many_the_newest_are_compared(store: SqlStore) -> None:
+    rng = np.random.default_rng(7)
+    vectors, query = AccountVectors(store, most=20), np.array([0.5, 0.5, 0.5, 0.5], np.float32)
+    for names in (range(40), range(40, 44)):
+        _fill(store, rng, names)
+        vectors.refresh()
+        with store.read() as tx:
+            newest = tx.search_vectors.find(order="-indexed_at", limit=20)
+        # Rows of the moment of the last may stand for each other.
+        sure = {row.id for row in newest if row.indexed_at > newest[-1].indexed_at}
+        found = set(vectors.nearest(query, 0.0, FOREVER, 1000))
+        alike = [row for row in newest if row.id in sure]
+        assert len(found & sure) == len(_expected(alike, query, 0.0, FOREVER)) > 0
+        assert len(vectors) == 20
 
 
 def test_of_one_film_at_most_some_texts_are_named(store: SqlStore) -> None:
