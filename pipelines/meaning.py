@@ -57,6 +57,11 @@ class LocalMeaning:
         found: list[str] = self._ask(asked, QUERY_S)["ids"]
         return found
 
+    @property
+    def pid(self) -> int | None:
+        """That of the process; None where there is none."""
+        return self._process.popen.pid if self._process else None
+
     def close(self) -> None:
         """End the process; the next question starts another one."""
         with self._turn:
