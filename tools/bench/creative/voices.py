@@ -6,6 +6,7 @@ CPU seconds throughout, of this process and of those that it starts: they hold h
 from __future__ import annotations
 
 import resource
+import shutil
 import statistics
 import tempfile
 import time
@@ -15,12 +16,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from pipelines.domain.footage import ClipWork, FilmPlan, Mood, Target, Voice
+from pipelines.domain.footage import ClipWork, FilmPlan, Mood, Target, Verdict, Voice
 from pipelines.domain.planning.narration import Line
 from pipelines.media.audio import mood
 from pipelines.media.ffmpeg.encode import ffmpeg
 from pipelines.media.join.assemble import assemble
 from pipelines.media.normalise.normalise import prepare
+from pipelines.media.review.examine import examine
 from pipelines.speech import embedded
 from tools.bench.measure.rows import row
 
@@ -31,14 +33,14 @@ LINES = (
     "Take it home, put it down, and watch the room change.",
 )
 MANY, RUNS, SECONDS = 8, 5, 6.0
-REAL_TIME, NARRATED = 1 / 20, 1.2
+REAL_TIME, NARRATED, FURTHER = 1 / 20, 1.2, 1.2
 TARGET = Target(width=1280, height=720, fps=Fraction(30))
 
 
 def rows() -> list[dict[str, Any]]:
     """The rows of this section."""
     with tempfile.TemporaryDirectory() as folder:
-        return [*_voice(Path(folder)), _film(Path(folder)), _music()]
+        return [*_voice(Path(folder)), *_film(Path(folder)), _music()]
 
 
 def _voice(folder: Path) -> list[dict[str, Any]]:
@@ -62,7 +64,7 @@ def _spoken(folder: Path, lines: Sequence[str]) -> tuple[float, float]:
     return used, seconds
 
 
-def _film(folder: Path) -> dict[str, Any]:
+def _film(folder: Path) -> list[dict[str, Any]]:
     """After the last clip only the join is left: what is said was laid over each clip when that arrived."""
     clip = folder / "clip.mp4"
     shape = f"size=1280x720:rate=30:duration={SECONDS}"
@@ -83,7 +85,38 @@ def _film(folder: Path) -> dict[str, Any]:
         return lambda: assemble(FilmPlan(target=TARGET, pieces=tuple(pieces)), folder / "film.mp4")
 
     with_voice, without = _in_turns(joined(narrated), joined(silent))
-    return row("creative", "narrated film: CPU after its last clip, against one without", with_voice, without, NARRATED)
+    name = "narrated film: CPU after its last clip, against one without"
+    return [row("creative", name, with_voice, without, NARRATED), *_language(folder, clip, silent, narrated)]
+
+
+def _language(folder: Path, clip: Path, own: Sequence[Path], narrated: Sequence[Path]) -> list[dict[str, Any]]:
+    """A film of the same pictures in which something else is said: against its sound laid over each clip, and one copy
+    of its bytes.
+    """
+    first, other = (FilmPlan(target=TARGET, pieces=tuple(pieces)) for pieces in (own, narrated))
+    known = examine(assemble(first, folder / "film.mp4").path, first).stretches
+    film = folder / "further.mp4"
+
+    def joined() -> Verdict:
+        return examine(assemble(other, film).path, other, known)
+
+    def laid() -> None:
+        for number, text in enumerate(LINES):
+            voice = Voice(path=folder / f"{number}.wav", text=text, begins_s=0.3, room_s=SECONDS - 0.5)
+            prepare(ClipWork(source=clip, target=TARGET, voice=voice), folder / f"again-{number}.mp4")
+        shutil.copyfile(film, folder / "copy.mp4")
+
+    def both() -> None:
+        laid()
+        joined()
+
+    seen = joined().stretches
+    decoded = len(seen.keys() - known.keys())
+    with_it, sound = _in_turns(both, laid)
+    return [
+        row("creative", "further language: stretches of its pictures that are decoded", decoded, len(seen), 0, unit=""),
+        row("creative", "further language: CPU, against its sound and a copy of its bytes", with_it, sound, FURTHER),
+    ]
 
 
 def _music() -> dict[str, Any]:
