@@ -8,13 +8,14 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import pytest
 from click.testing import Result
 
 from pipelines.settings import load_settings
-from pipelines.writers.evals.briefs import LANGUAGES, RECORDED, briefs, load
-from pipelines.writers.evals.checks import CHECKS
+from pipelines.writers.evals.briefs import FAMILIES, LANGUAGES, RECORDED, Family, briefs, family_of, load
+from pipelines.writers.evals.checks import CHECKS, checks_of
 from pipelines.writers.evals.compare import failing
-from pipelines.writers.gpt.questions import EXPAND
+from pipelines.writers.gpt.questions import CAST, EXPAND, POST
 from tests.writers.played_server import Server
 from webapp import create_app
 
@@ -32,16 +33,19 @@ def test_there_are_twenty_briefs_in_five_languages() -> None:
     assert len(briefs()) == len({one.name for one in briefs()}) * 5
 
 
-def test_the_wording_in_use_passes_every_check_on_every_brief() -> None:
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_the_wording_in_use_passes_every_check_on_every_brief(family: Family) -> None:
     """And was not changed since: a changed file needs answers, and a table, of its own."""
-    recording = load(RECORDED, EXPAND)
+    recording, checks = load(RECORDED, family.in_use), checks_of(family)
     assert recording.is_current
-    assert {check.name: failing(check, recording) for check in CHECKS if failing(check, recording)} == {}
+    assert {check.name: failing(check, recording) for check in checks if failing(check, recording)} == {}
 
 
-def test_every_brief_and_every_check_finds_the_seeded_bad_prompt() -> None:
-    recording = load(RECORDED, BAD)
-    found = {check.name: set(failing(check, recording)) for check in CHECKS}
+@pytest.mark.parametrize("bad", [BAD, f"{BAD}-cast", f"{BAD}-post"])
+def test_every_brief_and_every_check_finds_the_seeded_bad_prompt(bad: str) -> None:
+    recording = load(RECORDED, bad)
+    assert recording.is_current
+    found = {check.name: set(failing(check, recording)) for check in checks_of(family_of(bad))}
     assert [name for name, keys in found.items() if not keys] == []
     assert {one.key for one in briefs()} == set().union(*found.values())
 
@@ -49,6 +53,9 @@ def test_every_brief_and_every_check_finds_the_seeded_bad_prompt() -> None:
 def test_the_table_says_old_against_new_and_ends_with_one(tmp_path: Path) -> None:
     same = flask(tmp_path, "eval")
     assert (same.exit_code, "WORSE" in same.output) == (0, False), same.output
+    assert all(f"{prompt} {load(RECORDED, prompt).by};" in same.output for prompt in (EXPAND, CAST, POST))
+    assert flask(tmp_path, "eval", f"{BAD}-cast").exit_code == 1
+    assert "different prompt files" in flask(tmp_path, "eval", CAST, "--against", EXPAND).output
     worse = flask(tmp_path, "eval", BAD)
     assert worse.exit_code == 1
     assert worse.output.count("WORSE") == len(CHECKS)

@@ -31,27 +31,30 @@ SHOWN = 3
 @as_json
 @reports_errors
 def evaluate(new: str | None, old: str | None, folder: Path | None, *, json_: bool) -> None:
-    """Score the recorded answers of the prompt file NEW against those of another: asks nobody and costs nothing. Ends
-    with 1 when NEW misses a bound or is worse in any check.
+    """Score the recorded answers of the prompt file NEW, by default of each in use, against those of another: asks
+    nobody and costs nothing. Ends with 1 when one misses a bound or is worse in any check.
     """
     evals = make_prompt_evals(settings(), folder)
-    found = evals.compare(old or evals.in_use, new or evals.in_use)
-    columns = ("check", found.old, found.new, "least", "", "falls short on")
-    cells = [
-        (
-            row.check,
-            f"{row.old:.2f}",
-            f"{row.new:.2f}",
-            f"{row.least:.2f}",
-            "ok" if row.ok else "WORSE" if row.new < row.old else "BELOW",
-            ", ".join(row.failing[:SHOWN]) + (f" and {len(row.failing) - SHOWN} more" if row.failing[SHOWN:] else ""),
-        )
-        for row in found.rows
-    ]
-    show({**dataclasses.asdict(found), "ok": found.ok}, json_=json_, table=lambda: print_table(columns, cells))
-    if not json_:
-        click.echo(f"{found.briefs} briefs. Answers: {found.old} {found.old_by}; {found.new} {found.new_by}.")
-    sys.exit(0 if found.ok else 1)
+    wordings = [new] if new else [evals.in_use_beside(old)] if old else evals.in_use
+    tables = [evals.compare(old or evals.in_use_beside(one), one) for one in wordings]
+    documents = [{**dataclasses.asdict(found), "ok": found.ok} for found in tables]
+
+    def print_all() -> None:
+        for found in tables:
+            columns = ("check", found.old, found.new, "least", "", "falls short on")
+            print_table(columns, [_line(*dataclasses.astuple(row), ok=row.ok) for row in found.rows])
+            click.echo(f"{found.briefs} briefs. Answers: {found.old} {found.old_by}; {found.new} {found.new_by}.")
+
+    show(documents if len(documents) > 1 else documents[0], json_=json_, table=print_all)
+    sys.exit(0 if all(found.ok for found in tables) else 1)
+
+
+def _line(
+    check: str, old: float, new: float, least: float, failing: tuple[str, ...], *, ok: bool
+) -> tuple[str, str, str, str, str, str]:
+    verdict = "ok" if ok else "WORSE" if new < old else "BELOW"
+    more = f" and {len(failing) - SHOWN} more" if failing[SHOWN:] else ""
+    return check, f"{old:.2f}", f"{new:.2f}", f"{least:.2f}", verdict, ", ".join(failing[:SHOWN]) + more
 
 
 @group.command("record")

@@ -6,14 +6,15 @@ import functools
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.domain.errors import NotConfigured
 from pipelines.domain.keys import digest
 from pipelines.ports import Brief
 from pipelines.writers.gpt.answers import WrittenScript
-from pipelines.writers.gpt.questions import PROMPTS
+from pipelines.writers.gpt.questions import CAST, EXPAND, POST, PROMPTS, question_of, shape_of
+from pipelines.writers.language_model import Question
 
 HERE = Path(__file__).parent
 LANGUAGES = ("en", "de", "es", "fr", "ru")
@@ -60,6 +61,42 @@ def briefs() -> tuple[EvalBrief, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Wordings of one prompt file. A part is asked together with the rules that it stands behind."""
+
+    name: str
+    in_use: str
+
+    @property
+    def shape(self) -> type[WrittenScript]:
+        """Of its answers."""
+        return shape_of(self.asked(briefs()[0]))
+
+    @property
+    def nothing(self) -> WrittenScript:
+        """What an answer counts as that is missing or not of the asked shape: every check fails on it."""
+        empty: dict[str, object] = {"title": None, "continuity": None, "scenes": [], "cast": [], "post_text": ""}
+        return self.shape.model_validate(empty)
+
+    def asked(self, one: EvalBrief) -> Brief:
+        """A brief with what this part adds to it."""
+        return replace(one.brief, cast=self.in_use == CAST, post=self.in_use == POST)
+
+    def question(self, one: EvalBrief, prompt: str) -> Question:
+        """A brief asked under a wording of this family."""
+        parts = [prompt] if self.in_use == EXPAND else [EXPAND, prompt]
+        return question_of(self.asked(one), "\n\n".join(map(wording, parts)))
+
+
+FAMILIES = tuple(Family(name=prompt.partition("-")[0], in_use=prompt) for prompt in (EXPAND, CAST, POST))
+
+
+def family_of(prompt: str) -> Family:
+    """By its name; one that names none is of the scenes themselves."""
+    return next((one for one in FAMILIES if one.name in prompt.split("-")), FAMILIES[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """Answers by the key of their brief. `prompt_digest` names the wording that they answer."""
 
@@ -95,7 +132,8 @@ def load(folder: Path, prompt: str) -> Recording:
     if not path.is_file():
         raise NotConfigured(f"no answers of {prompt} are recorded (flask writers record {prompt})")
     found = json.loads(path.read_text("utf-8"))
-    answers = {key: WrittenScript.model_validate(answer) for key, answer in found["answers"].items()}
+    shape = family_of(prompt).shape
+    answers = {key: shape.model_validate(answer) for key, answer in found["answers"].items()}
     return Recording(prompt=prompt, prompt_digest=found["prompt_digest"], by=found["by"], answers=answers)
 
 

@@ -9,12 +9,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pipelines.writers.evals.briefs import HERE, EvalBrief
-from pipelines.writers.gpt.answers import WrittenScript
+from pipelines.domain.brands.banned_words import banned_in
+from pipelines.domain.planning.post import MAX_POST
+from pipelines.writers.evals.briefs import HERE, EvalBrief, Family
+from pipelines.writers.gpt.answers import WrittenMember, WrittenScript, members_of, post_of
+from pipelines.writers.gpt.questions import CAST, POST
 from pipelines.writers.language import language_of
 from pipelines.writers.text import MAX_CAPTION, directives, plain
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
+MOST_CHARACTERS, MOST_TOKEN, MOST_LOOKS = 2, 3, 40
+_NOT_PLAIN = re.compile(r"[#\"“”„«»]|https?:")
 _QUOTES = re.compile(r"[\"“”„«»]")
 
 
@@ -101,6 +106,69 @@ def _says_something(_asked: EvalBrief, script: WrittenScript) -> float:
     return _share(texts.count(text) == 1 and bool(text) for text in texts)
 
 
+def _cast_count(_asked: EvalBrief, script: WrittenScript) -> float:
+    places = [member.place for member in members_of(script)]
+    return float(bool(places) and places.count(True) <= 1 and places.count(False) <= MOST_CHARACTERS)
+
+
+def _cast_named(_asked: EvalBrief, script: WrittenScript) -> float:
+    """A few plain words each, that several prompts say just so."""
+    return _share(
+        0 < len(member.token.split()) <= MOST_TOKEN and len(_prompts_with(member, script)) > 1
+        for member in members_of(script)
+    )
+
+
+def _cast_looks(asked: EvalBrief, script: WrittenScript) -> float:
+    """What can be seen of each, not too long, and in the language of the film."""
+    looks = [member.looks for member in members_of(script)]
+    whole = _share(0 < len(text.split()) <= MOST_LOOKS for text in looks)
+    return whole if language_of(". ".join(looks)) == asked.language else 0.0
+
+
+def _cast_repeated(_asked: EvalBrief, script: WrittenScript) -> float:
+    """How many words of each one's looks stand in every prompt in which it appears."""
+    return _share(
+        len(words & set(_WORD.findall(prompt.lower()))) / len(words)
+        for member in members_of(script)
+        if (words := set(_WORD.findall(member.looks.lower())))
+        for prompt in _prompts_with(member, script)
+    )
+
+
+def _prompts_with(member: WrittenMember, script: WrittenScript) -> list[str]:
+    return [scene.prompt for scene in script.scenes if member.token.casefold() in scene.prompt.casefold()]
+
+
+def _post_length(_asked: EvalBrief, script: WrittenScript) -> float:
+    return float(0 < len(post_of(script)) <= MAX_POST)
+
+
+def _post_language(asked: EvalBrief, script: WrittenScript) -> float:
+    return float(language_of(post_of(script)) == asked.language)
+
+
+def _post_plain(_asked: EvalBrief, script: WrittenScript) -> float:
+    text = post_of(script)
+    return float(bool(text) and not _NOT_PLAIN.search(text))
+
+
+def _post_allowed(asked: EvalBrief, script: WrittenScript) -> float:
+    return float(bool(post_of(script)) and banned_in(post_of(script), asked.banned) is None)
+
+
+CAST_CHECKS = (
+    Check("cast count", 1.0, _cast_count),
+    Check("cast named", 1.0, _cast_named),
+    Check("cast looks", 1.0, _cast_looks),
+    Check("looks repeated", 0.8, _cast_repeated),
+)
+POST_CHECKS = (
+    Check("post length", 1.0, _post_length),
+    Check("post language", 1.0, _post_language),
+    Check("plain post", 1.0, _post_plain),
+    Check("banned in post", 1.0, _post_allowed),
+)
 CHECKS = (
     Check("scene count", 1.0, _count),
     Check("prompt length", 1.0, _length),
@@ -114,3 +182,8 @@ CHECKS = (
     Check("directives", 1.0, _directives),
     Check("scenes differ", 1.0, _says_something),
 )
+
+
+def checks_of(family: Family) -> tuple[Check, ...]:
+    """A part must do its own work, and leave the scenes as good as they were."""
+    return (*{CAST: CAST_CHECKS, POST: POST_CHECKS}.get(family.in_use, ()), *CHECKS)

@@ -10,15 +10,24 @@ from pathlib import Path
 from pipelines.domain.errors import NotConfigured, ReelgridError
 from pipelines.domain.keys import digest
 from pipelines.settings import Settings
-from pipelines.writers.evals.briefs import RECORDED, EvalBrief, Recording, briefs, load, path_of, save, wording
-from pipelines.writers.evals.checks import CHECKS, Check
-from pipelines.writers.gpt.answers import WrittenScript, script_of
-from pipelines.writers.gpt.questions import EXPAND, question_of, quote_of
+from pipelines.writers.evals.briefs import (
+    FAMILIES,
+    RECORDED,
+    EvalBrief,
+    Recording,
+    briefs,
+    family_of,
+    load,
+    path_of,
+    save,
+    wording,
+)
+from pipelines.writers.evals.checks import Check, checks_of
+from pipelines.writers.gpt.answers import script_of
+from pipelines.writers.gpt.questions import quote_of
 from pipelines.writers.language_model import LanguageModel
 
 CHANGED = "{prompt}.md was changed after its answers were recorded: give the new wording a name of its own"
-NOTHING = WrittenScript(title=None, continuity=None, scenes=[])
-"""What an answer counts as that is missing or not of the asked shape: every check fails on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +69,7 @@ def failing(check: Check, recording: Recording) -> tuple[str, ...]:
 
 
 def _score(check: Check, recording: Recording, one: EvalBrief) -> float:
-    return check.score(one, recording.answers.get(one.key, NOTHING))
+    return check.score(one, recording.answers.get(one.key) or family_of(recording.prompt).nothing)
 
 
 def _mean(check: Check, recording: Recording) -> float:
@@ -73,10 +82,19 @@ class PromptEvals:
     def __init__(self, settings: Settings, folder: Path | None = None) -> None:
         self._settings = settings
         self._folder = folder or RECORDED
-        self.in_use = EXPAND
+        self.in_use = tuple(family.in_use for family in FAMILIES)
+
+    def in_use_beside(self, prompt: str) -> str:
+        """The wording in use of the same prompt file."""
+        return family_of(prompt).in_use
 
     def compare(self, old: str, new: str) -> Comparison:
-        """Raises NotConfigured where answers are missing or answer another wording than the file has now."""
+        """Raises NotConfigured where answers are missing, or answer another wording than the file has now, and where
+        these are wordings of different files.
+        """
+        family = family_of(new)
+        if family_of(old) is not family:
+            raise NotConfigured(f"{old} and {new} are wordings of different prompt files")
         before, after = load(self._folder, old), load(self._folder, new)
         stale = [one.prompt for one in (before, after) if not one.is_current]
         if stale:
@@ -89,7 +107,7 @@ class PromptEvals:
                 least=check.least,
                 failing=failing(check, after),
             )
-            for check in CHECKS
+            for check in checks_of(family)
         )
         return Comparison(old=old, new=new, old_by=before.by, new_by=after.by, briefs=len(briefs()), rows=rows)
 
@@ -100,24 +118,24 @@ class PromptEvals:
     def quote_micro(self, prompt: str) -> int:
         """What recording the missing answers may cost at most. Raises NotConfigured without a key."""
         model = self._model()
-        questions = [question_of(one.brief, wording(prompt)) for one in self._missing(self._begun(prompt))]
+        questions = [family_of(prompt).question(one, prompt) for one in self._missing(self._begun(prompt))]
         return sum(quote_of(model, question) for question in questions)
 
     def record(self, prompt: str, told: Callable[[str], object]) -> int:
         """Ask for what is missing, one answer a brief, and keep each as it comes: what is paid for is not bought
         again. Returns the cost. Raises what asking raises, with the cost until then.
         """
-        model, recording, cost_micro = self._model(), self._begun(prompt), 0
+        model, recording, cost_micro, family = self._model(), self._begun(prompt), 0, family_of(prompt)
         by = f"{model.name}, {datetime.now(UTC).date()}"
         for one in self._missing(recording):
             try:
-                answer = model.ask(question_of(one.brief, wording(prompt)))
+                answer = model.ask(family.question(one, prompt))
             except ReelgridError as error:
                 error.cost_micro += cost_micro
                 raise
             cost_micro += answer.cost_micro if answer else 0
-            script = script_of(answer) if answer else None
-            answers = {**recording.answers, one.key: script or NOTHING}
+            script = script_of(answer, family.shape) if answer else None
+            answers = {**recording.answers, one.key: script or family.nothing}
             recording = replace(recording, by=by, answers=answers)
             save(self._folder, recording)
             told(one.key)

@@ -121,10 +121,20 @@ def translated_of(answer: Answer) -> tuple[str, ...]:
     return tuple(plain(line) for line in found)
 
 
+def members_of(script: WrittenScript) -> list[WrittenMember]:
+    """Who comes back, as it was written, where that was asked for."""
+    return script.cast if isinstance(script, CastScript | NarratedCastScript) else []
+
+
 def cast_of(script: WrittenScript) -> tuple[CastMember, ...]:
     """Who comes back, without what cannot be used."""
-    found = script.cast if isinstance(script, CastScript | NarratedCastScript) else []
+    found = members_of(script)
     return tidied([CastMember(token=plain(one.token), looks=plain(one.looks), place=one.place) for one in found])
+
+
+def post_of(script: WrittenScript) -> str:
+    """What is posted, where that was asked for."""
+    return plain(str(script.model_dump().get("post_text", "")))
 
 
 def reworded_of(answer: Answer | None) -> str:

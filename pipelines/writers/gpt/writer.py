@@ -18,6 +18,7 @@ from pipelines.writers.gpt.answers import (
     WrittenScript,
     cast_of,
     hooks_of,
+    post_of,
     reworded_of,
     scene_text,
     script_of,
@@ -40,7 +41,7 @@ from pipelines.writers.gpt.questions import (
 from pipelines.writers.language_model import Answer, LanguageModel
 from pipelines.writers.prices import Usage
 from pipelines.writers.softening import ALWAYS_ALLOWED
-from pipelines.writers.text import caption_of, fitted, plain
+from pipelines.writers.text import caption_of, fitted
 from pipelines.writers.troubles import declined, is_lost
 
 logger = logging.getLogger(__name__)
@@ -231,7 +232,7 @@ class GptWriter(SceneWriter):
             cost_micro=work.cost_micro,
             title=brief.title or caption_of(script.title or ""),
             cast=cast_of(script),
-            post_text=plain(str(script.model_dump().get("post_text", ""))),
+            post_text=post_of(script),
             notes=tuple(work.notes),
         )
 
