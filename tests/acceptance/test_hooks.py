@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zipfile
 from itertools import product
 from typing import Any
 
@@ -11,8 +12,8 @@ import av
 import numpy as np
 import pytest
 
-from tests.acceptance.films import FPS, pictures, trigger
-from tools.stack import Stack
+from tests.acceptance.films import FPS, Result, pictures, trigger
+from tools.stack import Stack, until
 
 pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(600)]
 
@@ -79,6 +80,7 @@ def test_three_hooks_in_four_languages_and_two_formats_are_24_films_of_the_same_
         "Hooks": 3,
         "Languages": list(CODES),
         "Captions": "Sidecar",
+        "Pack": ["YouTube"],
     }
     before = len(sold(stack))
     result = trigger(stack, stack.add_row(fields)).wait()
@@ -98,6 +100,24 @@ def test_three_hooks_in_four_languages_and_two_formats_are_24_films_of_the_same_
             )
         pictures_of.setdefault((cut["hook"], cut["format"]), set()).add(hashlib.sha256(seen).digest())
     assert [len(one) for one in pictures_of.values()] == [1] * 6
+    _pack_has_every_language(stack, result, {cut["language"]: cut["duration_s"] for cut in cuts})
+
+
+def _pack_has_every_language(stack: Stack, result: Result, seconds: dict[str, float]) -> None:
+    """What to paste, and for each film a sound of its length."""
+    run = f"/api/runs/{result.view['run_id']}"
+    until(lambda: stack.get(run).json()["pack_url"] is not None, "its pack", patience_s=120)
+    link = stack.get(run).json()["pack_url"]
+    answer = stack.get("/v/" + link.partition("/v/")[2] + ".zip")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as pack:
+        names = set(pack.namelist())
+        assert {f"YouTube/post.{language}.txt" for language in CODES} <= names
+        sounds = {f"audio/{language}-{hook}.m4a": language for hook, language in product("abc", CODES)}
+        assert sounds.keys() <= names
+        for name, language in sounds.items():
+            with av.open(io.BytesIO(pack.read(name)), "r") as opened:
+                assert [(one.type, one.language) for one in opened.streams] == [("audio", CODES[language])]
+                assert abs(float(opened.duration or 0) / av.time_base - seconds[language]) < 0.05
 
 
 @pytest.mark.slow
