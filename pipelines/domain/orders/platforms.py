@@ -29,6 +29,7 @@ class Rules:
 
     shape: str | None
     paste: tuple[str, ...]
+    """`{post}` stands for where the text is."""
     shortest_s: float = 0.0
     longest_s: float | None = None
     largest: int | None = None
@@ -48,21 +49,21 @@ RULES: Mapping[Platform, Rules] = {
         largest=1000 * _MB,
         slowest_fps=23,
         fastest_fps=60,
-        paste=("Description: the text of post.txt.", "Tick “AI-generated content” under More options."),
+        paste=("Description: {post}.", "Tick “AI-generated content” under More options."),
     ),
     Platform.REELS: Rules(
         shape="9:16",
         shortest_s=3,
         longest_s=900,
         largest=300 * _MB,
-        paste=("Caption: the text of post.txt.", _COVER, "Tick “Add AI label” under More options."),
+        paste=("Caption: {post}.", _COVER, "Tick “Add AI label” under More options."),
     ),
     Platform.SHORTS: Rules(
         shape="9:16",
         longest_s=180,
         longest_title=100,
         paste=(
-            "Title: up to 100 characters. Description: the text of post.txt.",
+            "Title: up to 100 characters. Description: {post}.",
             "Answer “Altered content” with Yes if people could take the film for real.",
         ),
     ),
@@ -70,7 +71,7 @@ RULES: Mapping[Platform, Rules] = {
         shape="16:9",
         longest_title=100,
         paste=(
-            "Title: up to 100 characters. Description: the text of post.txt.",
+            "Title: up to 100 characters. Description: {post}.",
             "Thumbnail: poster.jpg. Subtitles: the .srt file, where there is one.",
             "Further languages: the .m4a files of the folder audio, as audio tracks in Studio.",
             "Answer “Altered content” with Yes if people could take the film for real.",
@@ -81,7 +82,7 @@ RULES: Mapping[Platform, Rules] = {
         shortest_s=3,
         longest_s=1800,
         largest=500 * _MB,
-        paste=("Text: the text of post.txt.", "Captions: the .srt file, where there is one."),
+        paste=("Text: {post}.", "Captions: the .srt file, where there is one."),
     ),
 }
 

@@ -40,12 +40,10 @@ def make(services: Services, actor: Actor, cut: Cut, run: Run | None) -> None:
     twin = _twin(services, cut, run)
     with scratch.folder(services, "extras", cut.id) as folder:
         sheet, preview = folder / "sheet.jpg", folder / "preview.mp4"
-        if twin is None:
+        if not (twin and equal_films.copied(services, twin.extras["contact_sheet"], sheet)):
             services.editor.contact_sheet(film, sheet)
+        if not (twin and equal_films.copied(services, twin.extras["preview"], preview)):
             services.editor.preview(film, preview)
-        else:
-            equal_films.copied(services, twin.extras["contact_sheet"], sheet)
-            equal_films.copied(services, twin.extras["preview"], preview)
         made = {
             "contact_sheet": keep.keep(services, cut.run_id, sheet, f"{stem}-sheet.jpg", "image/jpeg").key,
             "preview": keep.keep(services, cut.run_id, preview, f"{stem}-preview.mp4", "video/mp4").key,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, product
 
@@ -171,19 +171,28 @@ class Guide:
     """What to paste, with its language."""
 
 
-def guides(run: Run, films: Sequence[Cut], pack: Pack | None = None) -> Iterator[Guide]:
-    """One for each platform of the order, with what it would not take of any of its films, and with the texts that are
-    in its pack.
+def guides(run: Run, films: Sequence[Cut], texts: Mapping[str, str]) -> Iterator[Guide]:
+    """One for each platform of the order, with what it would not take of any of its films, and with what of the `texts`
+    of its pack, by their names, is posted there.
     """
-    packed = {entry.name: entry.text.strip() for entry in pack.entries if entry.text} if pack else {}
     languages = list(dict.fromkeys(film.language for film in films))
     for platform in run.order.pack if run.order else ():
         mine, limits = list(_films_for(platform, films)), dict[str, None]()
         for film in mine:
             limits |= dict.fromkeys(broken_limits(platform, film.footage, film.size or 0, film.format, title_of(run)))
-        named_texts = [(language, packed.get(post_name(platform, language), "")) for language in languages]
-        texts = [(language, text) for language, text in named_texts if text]
-        yield Guide(platform, mine, RULES[platform].paste, tuple(limits), texts)
+        names = {language: post_name(platform, language) for language in languages}
+        written = [(language, texts[name].strip()) for language, name in names.items() if name in texts]
+        where = _where([names[language].rpartition("/")[2] for language, _ in written])
+        paste = tuple(line.format(post=where) for line in RULES[platform].paste)
+        yield Guide(platform, mine, paste, tuple(limits), written)
+
+
+def _where(names: Sequence[str]) -> str:
+    """Where the text to paste is; without one it is the marketer's."""
+    if not names:
+        return "a sentence and your hashtags"
+    several = f"{', '.join(names[:-1])} or {names[-1]}, by the film's language" if len(names) > 1 else names[0]
+    return f"the text of {several}"
 
 
 def title_of(run: Run) -> str:
@@ -194,7 +203,7 @@ def title_of(run: Run) -> str:
 def _words(run: Run, films: Sequence[Cut]) -> str:
     """What to paste where, and what a platform would not take."""
     lines = [title_of(run) or "Your film", "", "One folder for each platform. Upload the .mp4, then paste:", ""]
-    for guide in guides(run, films):
+    for guide in guides(run, films, dict(_texts(run.order.pack if run.order else (), posts(run, films)))):
         lines += [guide.platform.value, *(f"- {line}" for line in guide.paste)]
         lines += [*(f"! {limit}" for limit in guide.limits), ""]
     lines.append("Every second of this film was made by a model: provenance.json says which, and when.")

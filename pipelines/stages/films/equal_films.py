@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pipelines.domain.errors import Expired
 from pipelines.domain.lifecycle import CutStatus
 from pipelines.domain.records import Cut, Run
 from pipelines.ports import Tx
@@ -37,7 +38,12 @@ def _kin(one: Cut, cut: Cut, pictures: str) -> bool:
     return (one.take, one.hook, one.format, one.verdict.pictures) == mine
 
 
-def copied(services: Services, key: str, dest: Path) -> Path:
-    """A stored file again, for a film of its own: each is kept as long as its film."""
-    shutil.copyfile(scratch.local(services, key), dest)
-    return dest
+def copied(services: Services, key: str, dest: Path) -> bool:
+    """A stored file again, for a film of its own: each is kept as long as its film. False where it is gone."""
+    if not key:
+        return False
+    try:
+        shutil.copyfile(scratch.local(services, key), dest)
+    except (Expired, FileNotFoundError):
+        return False
+    return True

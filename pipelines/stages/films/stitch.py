@@ -295,9 +295,7 @@ def _assembled(
     twin = equal_films.twin_of(before, cut, verdict.pictures)
     if chosen is not None:
         chosen.result()
-    elif twin is not None and twin.poster_key:
-        equal_films.copied(services, twin.extras.get(posters.TYPESET) or twin.poster_key, poster)
-    else:
+    elif not (twin and equal_films.copied(services, twin.extras.get(posters.TYPESET) or twin.poster_key or "", poster)):
         services.editor.poster(film, poster, look)
     return report, verdict, twin
 

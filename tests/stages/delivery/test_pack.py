@@ -59,6 +59,7 @@ def test_what_is_posted_is_there_in_every_language_and_a_sound_for_each(harness:
     told = run_view.run_view(harness.services, run.id)["post_texts"]
     assert told == [{"language": "en", "text": own}, {"language": "de", "text": german}]
     assert len(harness.writer.translations) == 1
+    assert "Description: the text of post.en.txt or post.de.txt, by the film's language." in pack.entries[0].text
     sounds = {entry.name: entry.key for entry in pack.entries if entry.name.startswith("audio/")}
     assert list(sounds) == ["audio/en.m4a", "audio/de.m4a"]
     assert all(scratch.local(harness.services, key or "").read_bytes() for key in sounds.values())
@@ -75,6 +76,7 @@ def test_scenes_that_a_person_wrote_are_posted_in_their_words(harness: StageHarn
     assert harness.cells(record)["Post Text"] == text
     (entry,) = [one for one in packs_of(harness, run)[0].entries if one.name == "LinkedIn/post.txt"]
     assert entry.text == f"{text}\n"
+    assert "Text: the text of post.txt." in packs_of(harness, run)[0].entries[0].text
     harness.airtable.edit(AirtableTable.VIDEOS, record, Prompt="A dog", Pack=None)
     harness.make(record)
     assert not harness.cells(record).get("Post Text")
@@ -94,6 +96,14 @@ def test_the_read_me_names_what_a_platform_would_not_take(harness: StageHarness)
     read_me = packs_of(harness, run)[0].entries[0].text
     assert "! The title has 101 characters; YouTube takes up to 100." in read_me
     assert "Thumbnail: poster.jpg." in read_me
+
+
+def test_a_film_that_says_nothing_has_no_text_and_the_read_me_names_none(harness: StageHarness) -> None:
+    record, run = harness.film(Prompt="A cat", Pack=["TikTok"])
+    entries = packs_of(harness, run)[0].entries
+    assert not any("/post." in entry.name for entry in entries)
+    assert "Description: a sentence and your hashtags." in entries[0].text
+    assert "Post Text" not in harness.cells(record)
 
 
 def test_without_platforms_nothing_is_packed_and_nothing_said(harness: StageHarness) -> None:

@@ -13,6 +13,7 @@ from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Purchase, Run
 from pipelines.stages.decisions import control
+from pipelines.stages.films import equal_films
 from pipelines.stages.orders import plan_run
 from pipelines.testing.fakes import translated
 from pipelines.writers import DeterministicWriter
@@ -72,7 +73,9 @@ def test_each_language_has_its_own_words_and_all_have_the_same_clips(house: Stag
     assert house.balanced()
 
 
-def test_a_further_language_of_the_same_pictures_has_none_of_them_decoded_again(house: StageHarness) -> None:
+def test_a_further_language_of_the_same_pictures_has_none_of_them_decoded_again(
+    house: StageHarness, tmp_path: Path
+) -> None:
     """Neither to look at it nor for its poster, contact sheet and preview, which are files of its own all the same. Of
     one with cards in its language those are, and a film in which a scene was made again has that one looked at.
     """
@@ -85,6 +88,7 @@ def test_a_further_language_of_the_same_pictures_has_none_of_them_decoded_again(
     told = house.services.media.local_path(cuts[1].extras["provenance"])
     assert told is not None
     assert "stretches" not in told.read_text()
+    assert not equal_films.copied(house.services, "cuts/no/such-poster.jpg", tmp_path / "poster.jpg")
     control.regenerate(house.services, run.id, 2, {"prompt": "Another lantern"}, "test")
     house.until(run.id, *STOPPED)
     house.settle()

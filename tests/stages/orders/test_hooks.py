@@ -288,7 +288,7 @@ def test_the_pack_holds_the_films_of_all_hooks(house: StageHarness) -> None:
     assert films <= names
     assert {"TikTok/poster-a.jpg", "TikTok/poster-b.jpg", "provenance-b.json"} <= names
     assert "Pack URL" in house.cells(record_id)
-    assert [len(guide.films) for guide in packs.guides(run, house.cuts(run))] == [2, 2]
+    assert [len(guide.films) for guide in packs.guides(run, house.cuts(run), {})] == [2, 2]
 
 
 _SHAPES = {"TikTok": "9x16", "YouTube": "16x9"}

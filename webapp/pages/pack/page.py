@@ -36,10 +36,11 @@ class _Opened:
 def pack_page(token: str) -> Response:
     """What to paste where. 404 for an unknown link; 410 when a film of it was revoked, or is no longer kept."""
     opened = _open(token)
+    texts = {entry.name: entry.text for entry in opened.pack.entries if entry.key is None}
     text = render_template(
         "pack.html",
         title=packs.title_of(opened.run) or "Your film",
-        guides=list(packs.guides(opened.run, opened.films, opened.pack)),
+        guides=list(packs.guides(opened.run, opened.films, texts)),
         zip=url_for("pages.pack_zip", token=token),
         size=stored_zip.size_of(_archive(opened.pack)),
     )
