@@ -21,7 +21,7 @@ from pipelines.domain.orders.checks import usable
 from pipelines.domain.planning.price_list import PriceList
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import RESTORED
-from pipelines.ports import Clock, CrashPoints, FilmEditor, Hints, Providers, Store
+from pipelines.ports import Clock, CrashPoints, FilmEditor, Hints, Issuer, Meaning, Providers, Store
 from pipelines.queueing import NoHints, RqHints, socket_url
 from pipelines.security.secret_keys import SecretKeys
 from pipelines.security.signed_links import SignedLinks
@@ -240,9 +240,7 @@ def build_services(
     """Everything on these settings, for a process of which so many threads ask the database at once."""
     from pipelines.airtable.connections import connect
     from pipelines.imaging import build_pictures
-    from pipelines.meaning import LocalMeaning
     from pipelines.net import telemetry
-    from pipelines.net.issuer import PublishedIssuer
     from pipelines.payments import build_payments
     from pipelines.providers import build_providers, load_catalogue
     from pipelines.security.film_signature import build_signer
@@ -270,7 +268,7 @@ def build_services(
         points=points or TraceCrashPoints(),
         hints=hints or NoHints(),
         links=SignedLinks(settings.public_url.rstrip("/"), keys, policy.providers_reach_us, clock),
-        issuer=PublishedIssuer(settings.jwt_issuer) if settings.jwt_issuer else None,
+        issuer=_issuer(settings),
         catalogue=catalogue,
         prices=prices_of(settings, catalogue),
         providers=providers,
@@ -288,8 +286,20 @@ def build_services(
         payments=build_payments(settings),
         prompt_check=build_prompt_check(settings),
         signer=build_signer(settings),
-        meaning=LocalMeaning(settings.database_url) if settings.search_embeddings == "local" else None,
+        meaning=_meaning(settings),
     )
+
+
+def _issuer(settings: Settings) -> Issuer | None:
+    from pipelines.net.issuer import PublishedIssuer
+
+    return PublishedIssuer(settings.jwt_issuer) if settings.jwt_issuer else None
+
+
+def _meaning(settings: Settings) -> Meaning | None:
+    from pipelines.meaning import LocalMeaning
+
+    return LocalMeaning(settings.database_url) if settings.search_embeddings == "local" else None
 
 
 def build_before_forks(settings: Settings) -> Callable[[str], Services]:

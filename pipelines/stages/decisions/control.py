@@ -235,21 +235,7 @@ def regenerate(
         run = found_run(tx, run_id, lock=True)
         if _was_done(tx, run, press):
             return run
-        accounts.must_be_active(tx, run.account_id)
-        if run.status not in (_R.DONE, _R.NEEDS_ATTENTION, _R.FAILED, _R.CANCELLED):
-            raise NotAllowed(marketer=f"Wait until this run has stopped; it is {run.status.value}.")
-        found = tx.scenes.find(run_id=run.id, number=number)
-        if not found:
-            raise NotFound(f"scene {number} of {run_id}", marketer=f"This run has no scene {number}.")
-        scene = found[0]
-        must_be_alone(tx, run)
-        if tx.generations.count(scene_id=scene.id, status=tuple(OPEN)):
-            raise NotAllowed(
-                marketer=f"Scene {number} is still being made, or its payment is in doubt. "
-                "Wait for it, or decide on the run's page first."
-            )
-        if (refusal := account_turn.refusal_to_make_again(tx, run, services.policy)) is not None:
-            raise refusal
+        scene = _scene_to_make_again(services, tx, run, number)
         plan = _order_again(services, tx, who, run, scene, changes, press)
         shown = regenerate_scene.shown_price(services, run, plan)
         if refused := regenerate_scene.too_dear(shown, at_most_micro):
@@ -277,6 +263,25 @@ def regenerate(
         scene_rows.show(services, tx, run, tx.scenes.get(scene.id) or scene, within_s=outbox.SOON_S)
         run_row.show(services, tx, run, urgent=True, within_s=outbox.MOMENT_S)
         return run
+
+
+def _scene_to_make_again(services: Services, tx: Tx, run: Run, number: int) -> Scene:
+    """Raises NotAllowed, NotFound and TooMany where it cannot be made again now."""
+    accounts.must_be_active(tx, run.account_id)
+    if run.status not in (_R.DONE, _R.NEEDS_ATTENTION, _R.FAILED, _R.CANCELLED):
+        raise NotAllowed(marketer=f"Wait until this run has stopped; it is {run.status.value}.")
+    found = tx.scenes.find(run_id=run.id, number=number)
+    if not found:
+        raise NotFound(f"scene {number} of {run.id}", marketer=f"This run has no scene {number}.")
+    must_be_alone(tx, run)
+    if tx.generations.count(scene_id=found[0].id, status=tuple(OPEN)):
+        raise NotAllowed(
+            marketer=f"Scene {number} is still being made, or its payment is in doubt. "
+            "Wait for it, or decide on the run's page first."
+        )
+    if (refusal := account_turn.refusal_to_make_again(tx, run, services.policy)) is not None:
+        raise refusal
+    return found[0]
 
 
 def _with_pictures(tx: Tx, run: Run, more: Plan) -> Run:
