@@ -67,6 +67,7 @@ def made(harness: ProviderHarness, card: CatalogueModel, folder: Path, *prompts:
     return services, steps.drive(services, run, on_change=lambda _run: None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("card", ONE_EACH, ids=lambda card: card.id)
 def test_whatever_is_wrong_with_its_link_a_paid_clip_is_in_the_film_and_paid_once(
     harness: ProviderHarness, card: CatalogueModel, tmp_path: Path

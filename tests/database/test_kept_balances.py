@@ -53,6 +53,7 @@ def old_store(database_url: str) -> Iterator[SqlStore]:
     store.engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_database_of_20000_runs_is_brought_up_to_date_in_place_with_equal_sums(old_store: SqlStore) -> None:
     with old_store.engine.connect() as connection:
         of_key = "SELECT account, SUM(amount) FROM ledger WHERE key_id = 'key_3' GROUP BY account"

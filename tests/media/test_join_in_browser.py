@@ -102,6 +102,7 @@ def _near(seen: list[int], colour: tuple[int, int, int]) -> bool:
     return all(abs(one - other) < 40 for one, other in zip(seen, colour, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Transition.CUT, Transition.CROSSFADE])
 def test_a_browser_plays_across_every_join_and_after_a_seek(
     clip: ClipFactory, tmp_path: Path, kind: Transition, request: pytest.FixtureRequest

@@ -34,6 +34,7 @@ KEY = "sk-proxy"
 STARTS_WITHIN_S = 240.0
 MISSING = not LITELLM.exists() and not os.environ.get("CI")
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.xdist_group("litellm"),
     pytest.mark.timeout(300),
     pytest.mark.skipif(MISSING, reason=".venv-litellm is not there; .ci/run installs LiteLLM's proxy into it"),

@@ -147,6 +147,7 @@ def test_clips_that_come_one_after_the_other_cost_no_call_each(tmp_path: Path) -
     assert len(all_calls(harness)) <= CALLS, all_calls(harness)
 
 
+@pytest.mark.slow
 def test_more_than_ten_scenes_cost_two_calls_more(tmp_path: Path) -> None:
     harness = fresh_base(world_of(tmp_path), pushed=True)
     record = harness.row(Prompt=TWELVE)
@@ -155,6 +156,7 @@ def test_more_than_ten_scenes_cost_two_calls_more(tmp_path: Path) -> None:
     assert len(all_calls(harness)) <= CALLS + 2, all_calls(harness)
 
 
+@pytest.mark.slow
 def test_films_of_a_base_with_many_scenes_in_it_cost_no_more(tmp_path: Path) -> None:
     harness = fresh_base(world_of(tmp_path), pushed=True)
     film(harness, harness.row(Prompt=TWELVE), takes_s=30.0)
