@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import select
 import sqlite3
 import time
 from functools import partial
@@ -25,7 +26,7 @@ SPARE = 2
 FREE_S = 10.0
 """How long a thread waits for a connection before that is an outage."""
 FRESH_S = 1.0
-"""So long after its last use a connection is taken for alive: no server is gone and back so soon."""
+"""So long after its last use a connection whose end was not announced is taken for alive."""
 _USED = "used"
 NO_POOL: dict[str, Any] = {"poolclass": NullPool}
 POSTGRES = {
@@ -95,12 +96,20 @@ def _note_use(_connection: Any, record: Any) -> None:
     record.info[_USED] = time.monotonic()
 
 
+def _has_heard(connection: Any) -> bool:
+    """Whether anything waits to be read where nothing was asked: the end of the connection, as a rule."""
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
+
+
 def _ask_whether_it_is_there(engine: Engine, connection: Any, record: Any, _proxy: Any) -> None:
     """A connection that nobody used for a while may have been cut off, which is found out before somebody works with
-    it. One that has just served somebody is not asked: that would be one question more for each transaction.
+    it. One that has just served somebody is not asked, unless the server has said something since, such as that it
+    ends: that would be one question more for each transaction.
     """
     used = record.info.get(_USED)
-    if used is None or time.monotonic() - used < FRESH_S:
+    if used is None or (time.monotonic() - used < FRESH_S and not _has_heard(connection)):
         return
     try:
         engine.dialect.do_ping(connection)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
 from sqlalchemy import event, text
 
 from pipelines.database import SqlStore
@@ -120,16 +121,19 @@ def test_what_others_may_change_is_read_anew_and_what_we_change_is_as_we_wrote_i
         assert versions(ours) == [7]
 
 
-def test_a_connection_that_was_cut_off_while_nobody_used_it_is_replaced(postgres: Postgres) -> None:
+@pytest.mark.parametrize("idle_s", [0.0, 2 * FRESH_S])
+def test_a_connection_that_was_cut_off_while_nobody_used_it_is_replaced(postgres: Postgres, idle_s: float) -> None:
+    """Also one that has served somebody a moment ago."""
     store = SqlStore(postgres.fresh_url(), threads=1)
+    admin = SqlStore(postgres.fresh_url())
     store.check()
-    used = time.monotonic()
+    admin.check()
     with store.engine.connect() as connection:
         pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-    admin = SqlStore(postgres.fresh_url())
+    used = time.monotonic()
     with admin.engine.connect() as connection:
-        assert connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid}).scalar_one()
-    until(lambda: time.monotonic() - used > 2 * FRESH_S, "the connection to be no longer fresh")
+        assert connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid}).scalar_one()
+    until(lambda: time.monotonic() - used >= idle_s, "the connection to be so old")
     with counted(store) as asked:
         store.check()
         store.check()
