@@ -6,6 +6,7 @@ what the marketer reads in the row, and what the operator reads in the log.
     │   ├── RateLimited            a vendor asked us to slow down
     │   ├── Unavailable            network, 5xx, a service that is down
     │   ├── Busy                   our own limit: in-flight cap, budget switch, disk
+    │   │   └── StorageDenied      storage does not let us in, or has no such bucket
     │   ├── TooMany                a key starts more than its pace allows, or has too much waiting
     │   └── BadDelivery            a download that was HTML, cut short or not playable yet
     └── Permanent                  a person or another path decides
@@ -98,6 +99,16 @@ class Busy(Retryable):
     """One of our own limits is reached for the moment."""
 
     default = "Waiting for a free place."
+
+
+class StorageDenied(Busy):
+    """Our storage does not let us in, or has no such bucket. However long that lasts, what is made and paid for waits."""
+
+    blame = Blame.OPERATOR
+    default = "Our storage does not let us in at the moment. Nothing is lost: we go on as soon as your operator mended it."
+
+    def __init__(self, operator: str = "") -> None:
+        super().__init__(operator, retry_after=15.0)
 
 
 class TooMany(Retryable):

@@ -11,7 +11,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import S3Store
 
-from pipelines.domain.errors import Expired, NotConfigured, Unavailable
+from pipelines.domain.errors import Expired, StorageDenied, Unavailable
 from pipelines.net import whole_file
 from pipelines.ports import Stored
 from pipelines.settings import Settings
@@ -103,7 +103,7 @@ class BucketStore(ObjectMedia):
                         max_concurrency=_PARALLEL_PARTS,
                     )
         except Expired as error:
-            raise NotConfigured("storage has no such bucket") from error
+            raise StorageDenied("storage has no such bucket") from error
 
 
 def _credentials(settings: Settings) -> S3Config:

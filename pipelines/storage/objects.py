@@ -12,13 +12,17 @@ from typing import IO
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
 
-from pipelines.domain.errors import Expired, NotConfigured, Unavailable
+from pipelines.domain.errors import Expired, StorageDenied, Unavailable
 from pipelines.net import redact
 from pipelines.ports import Stored
 from pipelines.storage.keys import checked_key, conflict, hash_in_key, is_key
 
 CHUNK = 1024 * 1024
 _QUOTED = 300
+_NO_BUCKET = "NoSuchBucket"
+"""S3's code, in the body of a 404, for a bucket that is not there: docs.aws.amazon.com/AmazonS3/latest/API, Error
+Responses. Another 404 is about the one object.
+"""
 
 
 class ObjectMedia:
@@ -63,7 +67,7 @@ class ObjectMedia:
                 obstore.put(self._objects, key, body, mode="create")
                 same = bytes(obstore.get(self._objects, key).bytes()) == body
         except Expired as error:
-            raise NotConfigured("storage has no such bucket or folder") from error
+            raise StorageDenied("storage has no such bucket or folder") from error
         self.delete(key)
         if not same:
             raise Unavailable("storage gave back other bytes than it was given")
@@ -105,9 +109,11 @@ def translated(key: str) -> Iterator[None]:
     except AlreadyExistsError:
         raise
     except FileNotFoundError as error:
+        if _NO_BUCKET in str(error):
+            raise StorageDenied("storage has no such bucket") from error
         raise Expired(f"nothing is stored under {key}", marketer="This file is no longer kept.") from error
     except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
-        raise NotConfigured(f"storage refuses us: {_first_line(error)}") from error
+        raise StorageDenied(f"storage refuses us: {_first_line(error)}") from error
     except BaseError as error:
         raise Unavailable(f"storage: {_first_line(error)}") from error
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import httpx
 import pytest
 
-from pipelines.domain.errors import Expired, InvalidOrder, NotConfigured, Unavailable
+from pipelines.domain.errors import Expired, InvalidOrder, NotConfigured, StorageDenied, Unavailable
 from pipelines.ports import MediaStore, Stored
 from pipelines.settings import load_settings
 from pipelines.storage import build_store, content_key
@@ -234,7 +234,7 @@ def test_storing_from_and_fetching_to_another_disk_copies(files: MediaStore, tmp
 def test_a_folder_that_cannot_be_written_is_named_by_the_check(tmp_path: Path) -> None:
     files = build_store(load_settings({}, tmp_path))
     (tmp_path / "var/media/check").write_text("a file where a folder should be")
-    with pytest.raises((Unavailable, NotConfigured)):
+    with pytest.raises((Unavailable, StorageDenied)):
         files.check()
 
 
@@ -348,11 +348,13 @@ def test_a_presigned_address_never_lives_longer_than_seven_days(s3: str, tmp_pat
 
 def test_a_bucket_that_does_not_exist_is_the_operators_to_fix(s3: str, tmp_path: Path) -> None:
     store = bucket_store(s3, "s3://nowhere", tmp_path)
-    with pytest.raises(NotConfigured):
+    with pytest.raises(StorageDenied):
         store.check()
     for body in (SMALL, LARGE):
-        with pytest.raises(NotConfigured):
+        with pytest.raises(StorageDenied):
             put(store, tmp_path, body)
+    with pytest.raises(StorageDenied):
+        store.fetch(key_of(SMALL), tmp_path / "none.mp4")
 
 
 def test_a_storage_server_that_refuses_us_is_the_operators_to_fix(tmp_path: Path) -> None:
@@ -372,9 +374,9 @@ def test_a_storage_server_that_refuses_us_is_the_operators_to_fix(tmp_path: Path
     thread.start()
     try:
         store = bucket_store(f"http://127.0.0.1:{server.server_port}", "s3://reels", tmp_path)
-        with pytest.raises(NotConfigured):
+        with pytest.raises(StorageDenied):
             store.stat(key_of(SMALL))
-        with pytest.raises(NotConfigured):
+        with pytest.raises(StorageDenied):
             store.check()
     finally:
         server.shutdown()

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipelines.domain.errors import (
     BadDelivery,
+    Busy,
     Expired,
     NotConfigured,
     Permanent,
@@ -39,6 +40,7 @@ SHORTEST = 0.8
 """A clip that is shorter than this part of what was promised is not what was bought."""
 CHUNK = 1024 * 1024
 MEND_PAUSE_S = 60.0
+STORAGE_PAUSE_S = 5.0
 SOON_S = 900.0
 """What expires within this time is fetched before everything else."""
 HURRY_S, HURRY_PAUSE_S, SHORTEST_PAUSE_S = 120.0, 5.0, 0.5
@@ -188,13 +190,19 @@ def sha256_of(path: Path) -> str:
 
 
 def keep_clip(services: Services, gen: Generation, path: Path, footage: Footage) -> tuple[Clip, str | None]:
-    """The clip in our storage, and the account whose it is."""
+    """The clip in our storage, and the account whose it is. Raises Busy while our storage does not answer or refuses us:
+    that says nothing about the clip, so it is not counted as a failure to fetch it.
+    """
     with services.store.read() as tx:
         run = tx.runs.get(gen.run_id)
     account_id = run.account_id if run else None
     folder = storage_folder("clips", account_id)
     sha = sha256_of(path)
-    stored = keep.keep(services, gen.run_id, path, f"{folder}/{sha[:2]}/{sha}.mp4", "video/mp4")
+    try:
+        stored = keep.keep(services, gen.run_id, path, f"{folder}/{sha[:2]}/{sha}.mp4", "video/mp4")
+    except Unavailable as error:
+        words = "Our storage does not answer right now. Nothing is lost: the clip is kept as soon as it does."
+        raise Busy(error.operator, marketer=words, retry_after=error.retry_after or STORAGE_PAUSE_S) from error
     clip = Clip(
         id=new_id("clip"),
         run_id=gen.run_id,

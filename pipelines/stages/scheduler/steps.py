@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from pipelines.domain.errors import BadDelivery, Busy, Permanent, ReelgridError, Retryable
+from pipelines.domain.errors import BadDelivery, Blame, Busy, Permanent, ReelgridError, Retryable
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.records import Clip, Cut, Event, Generation, Kind, Purchase, Run
 from pipelines.ports import trace
@@ -110,7 +110,8 @@ def record_failure(services: Services, kind: str, id: str, error: BaseException)
 
 def _wait_turn(services: Services, kind: str, id: str, token: str, error: Busy) -> None:
     """Our own limits and switches: however long it takes, it is no failure, and the run says for what it waits."""
-    logger.debug("%s %s waits: %s", kind, id, error.operator)
+    level = logging.WARNING if error.blame is Blame.OPERATOR else logging.DEBUG
+    logger.log(level, "%s %s waits: %s", kind, id, error.operator)
     with services.store.read() as tx:
         row = tx.leased(Kind(kind)).get(id)
         gen = tx.generations.get(id) if kind == Kind.GENERATION else None
