@@ -102,10 +102,12 @@ class Busy(Retryable):
 
 
 class StorageDenied(Busy):
-    """Our storage does not let us in, or has no such bucket. However long that lasts, what is made and paid for waits."""
+    """Our storage does not let us in, or has no such bucket. What is made and paid for waits, however long."""
 
     blame = Blame.OPERATOR
-    default = "Our storage does not let us in at the moment. Nothing is lost: we go on as soon as your operator mended it."
+    default = (
+        "Our storage does not let us in at the moment. Nothing is lost: we go on as soon as your operator mended it."
+    )
 
     def __init__(self, operator: str = "") -> None:
         super().__init__(operator, retry_after=15.0)

@@ -190,8 +190,8 @@ def sha256_of(path: Path) -> str:
 
 
 def keep_clip(services: Services, gen: Generation, path: Path, footage: Footage) -> tuple[Clip, str | None]:
-    """The clip in our storage, and the account whose it is. Raises Busy while our storage does not answer or refuses us:
-    that says nothing about the clip, so it is not counted as a failure to fetch it.
+    """The clip in our storage, and the account whose it is. Raises Busy while our storage is away or refuses us: that
+    says nothing about the clip, so it is not counted as a failure to fetch it.
     """
     with services.store.read() as tx:
         run = tx.runs.get(gen.run_id)
