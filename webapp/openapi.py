@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, json, render_template
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
 from webapp.access.rules import Door, Owner, Rule, declares
 from webapp.api.answers import ProblemDocument
@@ -89,20 +89,17 @@ def description(public_url: str) -> dict[str, Any]:
     }
 
 
-def _models() -> list[tuple[type[BaseModel], Any]]:
-    sent = [(model, "validation") for entry in OPERATIONS for model in entry.bodies]
-    returned = [
-        (model, "serialization") for entry in OPERATIONS for status in entry.answers for model in entry.answered(status)
-    ]
-    unique: dict[tuple[type[BaseModel], Any], None] = dict.fromkeys(
-        [*sent, *returned, (ProblemDocument, "serialization")]
-    )
-    return list(unique)
+def _models() -> Iterable[tuple[type[Any], JsonSchemaMode]]:
+    yield from ((model, "validation") for entry in OPERATIONS for model in entry.bodies)
+    for entry in OPERATIONS:
+        yield from ((model, "serialization") for status in entry.answers for model in entry.answered(status))
+    yield ProblemDocument, "serialization"
 
 
 @cache
 def _schemas() -> dict[str, Any]:
-    _, document = models_json_schema(_models(), ref_template=_REF)
+    described = [(id(model), mode, TypeAdapter(model)) for model, mode in dict.fromkeys(_models())]
+    _, document = TypeAdapter.json_schemas(described, ref_template=_REF)
     schemas: dict[str, Any] = document["$defs"]
     return schemas
 
@@ -132,12 +129,12 @@ def _needs(rule: Rule) -> str:
     return f"Needs the scope `{rule.scope}`.{alone}"
 
 
-def _any_of(models: Sequence[type[BaseModel]]) -> dict[str, Any]:
+def _any_of(models: Sequence[type[Any]]) -> dict[str, Any]:
     refs = [_ref(model) for model in models]
     return refs[0] if len(refs) == 1 else {"anyOf": refs}
 
 
-def _ref(model: type[BaseModel]) -> dict[str, Any]:
+def _ref(model: type[Any]) -> dict[str, Any]:
     return {"$ref": _REF.format(model=model.__name__)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import overload
 
 
 def utc_day(at: float) -> str:
@@ -10,6 +11,10 @@ def utc_day(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
 
 
+@overload
+def iso(at: float) -> str: ...
+@overload
+def iso(at: float | None) -> str | None: ...
 def iso(at: float | None) -> str | None:
     """Seconds since the epoch as ISO 8601, UTC, milliseconds: as Airtable writes a dateTime, and as the API does."""
     if at is None:

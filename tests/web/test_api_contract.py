@@ -14,7 +14,7 @@ from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Run
 from pipelines.stages.scheduler import steps
 from pipelines.stages.spending import ledger
-from tests.web.web_fixtures import BEARER, OUTSIDE, SORA, WebHarness
+from tests.web.web_fixtures import BEARER, OUTSIDE, SORA, WebHarness, as_described
 from webapp.api import answers, operate_answers
 from webapp.api.orders import MasterPromptOrder
 
@@ -52,8 +52,8 @@ def stopped(harness: WebHarness, status: RunStatus = RunStatus.NEEDS_ATTENTION, 
 def test_spend_is_answered_as_described(harness: WebHarness) -> None:
     """The description says that nothing else comes back."""
     spend(harness, 400_000)
-    found = operate_answers.Usage.model_validate(harness.get("/api/usage?by=day,record").json)
-    assert [row.spent_usd for row in found.rows] == [0.4]
+    found = as_described(operate_answers.Usage, harness.get("/api/usage?by=day,record").json)
+    assert [row["spent_usd"] for row in found["rows"]] == [0.4]
 
 
 def test_every_list_is_read_in_pages(harness: WebHarness) -> None:
@@ -142,12 +142,12 @@ def test_a_rehearsed_decision_is_answered_as_a_plan_with_its_quote_and_problems(
     found = answers.Estimate.model_validate(harness.post(f"/api/runs/{run_id}/retry", {"dry_run": True}).json)
     assert (found.ok, found.quote_usd, found.problems) == (True, 0.4, [])
     assert found.plan
-    assert found.plan.model == "sora/sora-2"
+    assert found.plan["model"] == "sora/sora-2"
     one = answers.Estimate.model_validate(
         harness.post(f"/api/runs/{run_id}/scenes/1/regenerate", {"dry_run": True, "model": "local/animatic"}).json
     )
     assert one.plan
-    assert (one.ok, one.quote_usd, one.plan.model) == (True, 0.0, "local/animatic")
+    assert (one.ok, one.quote_usd, one.plan["model"]) == (True, 0.0, "local/animatic")
     assert harness.run(run_id).status is RunStatus.NEEDS_ATTENTION
 
 

@@ -21,12 +21,12 @@ import pytest
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import AccountStatus, Event, Run
+from pipelines.stages.views.documents import StreamedEvent, StreamedRun
 from pipelines.stages.views.run_view import RunMark
 from tests.web.two_accounts import Customer, customer
-from tests.web.web_fixtures import BEARER, OUTSIDE, WebHarness
+from tests.web.web_fixtures import BEARER, OUTSIDE, WebHarness, as_described
 from webapp import concurrency
 from webapp.api.following import watch
-from webapp.api.following.models import StreamedEvent, StreamedRun
 from webapp.api.legacy.answers import PolledRun
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,10 +64,10 @@ class Told:
         for block in self.text.split("\n\n"):
             lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
             if lines.get("event") == "run":
-                self.runs.append(StreamedRun.model_validate_json(lines["data"]))
+                self.runs.append(as_described(StreamedRun, json.loads(lines["data"])))
             elif "data" in lines:
                 self.ids.append(int(lines["id"]))
-                self.names.append(StreamedEvent.model_validate_json(lines["data"]).name)
+                self.names.append(as_described(StreamedEvent, json.loads(lines["data"]))["name"])
 
 
 def events(harness: WebHarness, last: int | None = None) -> Any:
@@ -92,7 +92,7 @@ def test_events_go_on_after_the_last_one_without_a_gap(harness: WebHarness) -> N
     assert answer.headers["X-Accel-Buffering"] == "no"
     told = Told(answer.get_data(as_text=True))
     assert told.names == ["first", "second", "third"]
-    assert [(run.status, run.title) for run in told.runs] == [("done", "A fox")]
+    assert [(run["status"], run["title"]) for run in told.runs] == [("done", "A fox")]
     assert told.text.startswith("retry: 3000\n\n")
     rest = Told(events(harness, told.ids[0]).get_data(as_text=True))
     assert (rest.ids, rest.names) == (told.ids[1:], ["second", "third"])
@@ -116,7 +116,7 @@ def test_a_held_stream_tells_what_happens_and_ends_with_the_run(harness: WebHarn
     assert Told(next(pieces).decode()).names == ["first"]
     ended(harness)
     rest = Told(b"".join(pieces).decode())
-    assert (rest.names, rest.runs[-1].status) == (["status"], "done")
+    assert (rest.names, rest.runs[-1]["status"]) == (["status"], "done")
     with harness.app.app_context():
         slots, watching = concurrency.slots(), watch.watch()
     answer.close()
@@ -184,8 +184,8 @@ def test_poll_answers_at_the_end_in_legacy_words(harness: WebHarness) -> None:
     thread.join()
     harness.finished("run_other")
     ended(harness)
-    view = PolledRun.model_validate_json(b"".join(pieces))
-    assert (view.state, view.task_id, view.resultUrls, view.failMsg) == ("success", RUN, [], None)
+    view = as_described(PolledRun, json.loads(b"".join(pieces)))
+    assert (view["state"], view["task_id"], view["resultUrls"], view["failMsg"]) == ("success", RUN, [], None)
     film = harness.get("/api/runs/run_other?poll=true").json
     assert film["result"].startswith("https://films.example.com/v/")
     assert film["resultUrls"] == [film["result"]]

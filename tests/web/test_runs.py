@@ -17,7 +17,8 @@ from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.domain.state.history import EventDetail
 from pipelines.security import links
 from pipelines.security.secret_keys import SecretKeys
-from tests.web.web_fixtures import OUTSIDE, RECORD, WebHarness
+from pipelines.stages.views.documents import RunView, SceneItem
+from tests.web.web_fixtures import OUTSIDE, RECORD, WebHarness, as_described
 from webapp import concurrency
 from webapp.api import operate_answers, run_answers
 
@@ -41,13 +42,13 @@ def other_generation(number: int) -> dict[str, Any]:
 def test_everything_about_a_run_is_as_described(harness: WebHarness) -> None:
     """The answer holds exactly what openapi.json says."""
     harness.finished(number=3)
-    view = run_answers.RunView.model_validate(harness.get("/api/runs/run_finished").json, strict=False)
-    assert (view.status, view.progress, view.title, view.number) == ("done", 1.0, "A fox at dawn", 3)
-    assert view.scenes[0].clips[0].current
-    assert view.cuts[0].url
-    assert view.cuts[0].url.startswith("https://films.example.com/v/")
-    assert view.actions == ["regenerate"]
-    assert [event.sentence for event in view.events] == ["Finished."]
+    view = as_described(RunView, harness.get("/api/runs/run_finished").json)
+    assert (view["status"], view["progress"], view["title"], view["number"]) == ("done", 1.0, "A fox at dawn", 3)
+    assert view["scenes"][0]["clips"][0]["current"]
+    assert view["cuts"][0]["url"]
+    assert view["cuts"][0]["url"].startswith("https://films.example.com/v/")
+    assert view["actions"] == ["regenerate"]
+    assert [event["sentence"] for event in view["events"]] == ["Finished."]
 
 
 def test_runs_are_listed_newest_first_page_by_page(harness: WebHarness) -> None:
@@ -56,7 +57,7 @@ def test_runs_are_listed_newest_first_page_by_page(harness: WebHarness) -> None:
     seen, cursor = [], None
     for _ in range(10):
         page = harness.get(f"/api/runs?limit=3{f'&cursor={cursor}' if cursor else ''}").json
-        run_answers.RunList.model_validate(page)
+        as_described(run_answers.RunList, page)
         seen += [run["run_id"] for run in page["runs"]]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -187,7 +188,7 @@ def test_money_in_doubt_comes_with_its_three_choices(harness: WebHarness) -> Non
         harness.generation("run_x", status=GenerationStatus.UNKNOWN, provider_id=None),
     )
     run = harness.get("/api/runs/run_x").json
-    run_answers.RunView.model_validate(run)
+    as_described(RunView, run)
     assert set(run["choices"][0]["options"]) == {"wait", "write_off", "cancel"}
     assert run["choices"][0]["amount_usd"] == 0.4
     assert harness.post("/api/generations/gen_1/decide", {"choice": "pray"}).status_code == 422
@@ -207,7 +208,7 @@ def test_the_stop_switch_is_pressed_and_lifted(harness: WebHarness) -> None:
 def test_usage_is_grouped_as_asked(harness: WebHarness) -> None:
     """By several columns, too; a wrong one is named."""
     answer = harness.get("/api/usage?by=day,model,record,key,base&since=2026-01-01")
-    operate_answers.Usage.model_validate(answer.json)
+    as_described(operate_answers.Usage, answer.json)
     assert harness.get("/api/usage?by=colour").status_code == 422
     assert harness.get("/api/usage?since=last-week").status_code == 422
 
@@ -248,20 +249,20 @@ def test_a_reused_clip_is_shown_in_the_run_that_reuses_it(harness: WebHarness) -
 def test_the_scenes_of_a_run_are_listed_with_the_clip_that_the_film_shows(harness: WebHarness) -> None:
     harness.finished()
     harness.put(*(harness.scene("run_finished", number) for number in range(2, 8)))
-    seen: list[run_answers.SceneItem] = []
+    seen: list[SceneItem] = []
     cursor = None
     for _ in range(9):
         answer = harness.get(f"/api/runs/run_finished/scenes?limit=3{f'&cursor={cursor}' if cursor else ''}").json
-        page = run_answers.SceneList.model_validate(answer, strict=False)
-        seen += page.scenes
-        cursor = page.next_cursor
+        page = as_described(run_answers.SceneList, answer)
+        seen += page["scenes"]
+        cursor = page["next_cursor"]
         if cursor is None:
             break
-    assert [scene.number for scene in seen] == [1, 2, 3, 4, 5, 6, 7]
-    shown = seen[0].clip
+    assert [scene["number"] for scene in seen] == [1, 2, 3, 4, 5, 6, 7]
+    shown = seen[0]["clip"]
     assert shown is not None
-    assert (shown.clip_id, shown.current, seen[0].clips) == ("clip_run_finished", True, [shown])
-    assert seen[1].clip is None
+    assert (shown["clip_id"], shown["current"], seen[0]["clips"]) == ("clip_run_finished", True, [shown])
+    assert seen[1]["clip"] is None
 
 
 def test_a_scene_says_what_it_cost_and_which_wording_may_pass(harness: WebHarness) -> None:

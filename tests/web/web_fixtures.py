@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from flask import Flask
 from flask.testing import FlaskClient
+from pydantic import TypeAdapter
 
 from pipelines.bootstrap import build_services
 from pipelines.domain.footage import Footage
@@ -27,6 +28,7 @@ from pipelines.settings import load_settings
 from pipelines.testing import empty_database, trust_the_power_supply
 from webapp import create_app
 
+T = TypeVar("T")
 BASE = FIRST_BASE
 RECORD = "recA1b2C3d4E5f6G7"
 KEY = "a-key-that-only-this-test-knows"
@@ -41,6 +43,11 @@ NOBODY = "http://127.0.0.1:9"
 SORA = {"SORA_API_KEY": "sk-test", "SORA_BASE_URL": f"{NOBODY}/v1"}
 """A paid vendor with a server of its own, which nobody reaches."""
 BEARER = {"Authorization": f"Bearer {KEY}"}
+
+
+def as_described(answer: type[T], found: Any) -> T:
+    """What came back, held against the description of /openapi.json."""
+    return TypeAdapter(answer).validate_python(found, strict=False)
 
 
 class Clock:

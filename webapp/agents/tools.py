@@ -8,7 +8,7 @@ from functools import cache
 from typing import Annotated, Any
 
 from flask import Response
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, TypeAdapter, create_model
 
 from pipelines.domain.errors import Problem, ReelgridError
 from webapp import bodies, idempotency
@@ -110,15 +110,20 @@ def _models(entry: Operation) -> tuple[type[BaseModel], ...]:
 
 
 def _described(entry: Operation, tool: Tool) -> dict[str, Any]:
-    answered = entry.answered(max(entry.answers))[0]
     return {
         "name": tool.name,
         "title": entry.summary,
         "description": entry.description,
         "inputSchema": _input(entry),
-        "outputSchema": answered.model_json_schema(mode="serialization"),
+        "outputSchema": _output(tool.name),
         "annotations": {"title": entry.summary, "openWorldHint": True, **_HINTS[tool.effect]},
     }
+
+
+@cache
+def _output(name: str) -> dict[str, Any]:
+    entry = offered()[name]
+    return TypeAdapter(entry.answered(max(entry.answers))[0]).json_schema(mode="serialization")
 
 
 def _input(entry: Operation) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="UTC, ISO 8601.")]
-Usd = Annotated[float, Field(description="US dollars.")]
+from pipelines.stages.views.documents import PlanView, Time, Usd
 
 
 class Answer(BaseModel):
@@ -96,42 +95,6 @@ class Sweep(Answer):
     error: str | None
     created_at: Time
     finished_at: Time | None
-
-
-class QuoteLine(Answer):
-    """One line of a quote."""
-
-    label: str
-    usd: Usd
-
-
-class PlannedSceneView(Answer):
-    """One scene as it would be bought."""
-
-    number: int
-    hook: Annotated[str | None, Field(description="Of an opening, where there are several: its letter.")]
-    prompt: str | None
-    seconds: float
-    model: str
-    width: int
-    height: int
-    price_usd: Usd
-
-
-class PlanView(Answer):
-    """What a run buys and makes."""
-
-    model: str
-    width: int
-    height: int
-    fps: float
-    formats: list[str]
-    hooks: int
-    languages: Annotated[list[str], Field(description="Of its films, where they were said; its own first.")]
-    seconds: float
-    scenes: list[PlannedSceneView]
-    adapted: list[str]
-    lines: list[QuoteLine]
 
 
 class Estimate(Answer):

@@ -11,8 +11,6 @@ from pipelines.domain.lifecycle import RunSource
 from pipelines.domain.money import dollars
 from pipelines.domain.orders.field_labels import for_clip, for_row
 from pipelines.domain.orders.order import Order
-from pipelines.domain.planning.plan import Plan
-from pipelines.domain.times import iso
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept, plan_run
 from pipelines.stages.orders.accept import StartRequest
@@ -26,11 +24,6 @@ from webapp.context import services
 def usd(micro: int | None) -> float | None:
     """Micro-dollars as dollars; unknown stays unknown."""
     return None if micro is None else dollars(micro)
-
-
-def time(at: float) -> str:
-    """A moment as the API writes it."""
-    return iso(at) or ""
 
 
 def of_record(request: StartRequest) -> answers.Estimate:
@@ -62,7 +55,7 @@ def _queue(core: Services, base_id: str) -> answers.QueueEstimate:
             plan = plan_run.plan_order(core, replace(row.order, adapt=True))
             total += plan.quote_micro
             quote = dollars(plan.quote_micro)
-            plans.append(answers.RowPlan(record_id=row.record_id, quote_usd=quote, plan=plan_view(plan)))
+            plans.append(answers.RowPlan(record_id=row.record_id, quote_usd=quote, plan=run_view.plan_view(plan)))
         except InvalidOrder as error:
             problems += [Problem(f"{row.record_id} {p.field}", p.message) for p in for_row(error.problems)]
         problems += [Problem(f"{row.record_id} {field}", sentence) for field, sentence in row.problems]
@@ -84,7 +77,7 @@ def _answer(found: accept.Estimate, problems: Sequence[Problem] | None = None) -
         ok=not wrong,
         quote_usd=usd(found.quote_micro if shown is None else shown.price_micro),
         **terms_view(found.terms),
-        plan=plan_view(found.plan, sold=shown is not None),
+        plan=run_view.plan_view(found.plan, sold=shown is not None) if found.plan else None,
         problems=wrong,
         warnings=list(found.warnings),
         title=found.title,
@@ -101,11 +94,6 @@ def terms_view(terms: Terms | None) -> dict[str, Any]:
     if terms is None:
         return {"price_usd": None, "credits": None, "enough": None}
     return {"price_usd": dollars(terms.price_micro), "credits": terms.credits, "enough": terms.refusal is None}
-
-
-def plan_view(plan: Plan | None, *, sold: bool = False) -> answers.PlanView | None:
-    """A plan as the API writes it."""
-    return answers.PlanView.model_validate(run_view.plan_view(plan, sold=sold)) if plan else None
 
 
 def listed(problems: Sequence[Problem]) -> list[answers.FieldProblem]:

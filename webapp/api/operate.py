@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Problem
@@ -92,8 +92,8 @@ def stopped() -> operate_answers.Stopped:
 def usage(query: UsageQuery) -> Reply:
     """Grouped by day (UTC), model, record, key, base, account or project, or several of them."""
     found = usage_of(names_in(query.by), query.since, query.until)
-    rows, next_cursor = page(found["rows"], query)
-    return Reply({**found, "rows": rows, "next_cursor": next_cursor})
+    found["rows"], found["next_cursor"] = page(found["rows"], query)
+    return Reply(found)
 
 
 def names_in(by: str) -> list[str]:
@@ -105,20 +105,25 @@ def names_in(by: str) -> list[str]:
     return names
 
 
-def page(items: Sequence[T], query: PageQuery) -> tuple[Sequence[T], str | None]:
+def page(items: Sequence[T], query: PageQuery) -> tuple[list[T], str | None]:
     """The part of a list that is asked for, and the cursor of the next one."""
     start = int(query.cursor or 0)
     end = start + (query.limit or len(items))
-    return items[start:end], str(end) if end < len(items) else None
+    return list(items[start:end]), str(end) if end < len(items) else None
 
 
-def usage_of(names: list[str], since: str | None, until: str | None) -> dict[str, Any]:
+def usage_of(names: list[str], since: str | None, until: str | None) -> operate_answers.Usage:
     """The answer of /api/usage, for the API and the pages."""
     found = usage_view.usage(services(), [COLUMNS[name] for name in names], since, until)
-    document = usage_view.document(found)
-    rows = [{_SHOWN.get(column, column): value for column, value in row.items()} for row in document["rows"]]
+    rows = usage_view.rows(found, _SHOWN)
     total = round(sum(row["spent_usd"] for row in rows), 6)
-    return {**document, "by": names, "rows": rows, "spent_usd": total}
+    return operate_answers.Usage(
+        rows=rows,
+        spent_today_usd=found.spent_today_usd,
+        day_cap_usd=found.day_cap_usd,
+        by=names,
+        spent_usd=total,
+    )
 
 
 @operation(
@@ -137,7 +142,7 @@ def models(query: PageQuery) -> Reply:
     """What each model can do and costs, whether it is set up here, and when it ends."""
     every = catalogue()
     some, next_cursor = page(every.models, query)
-    return Reply(every.model_copy(update={"models": list(some), "next_cursor": next_cursor}))
+    return Reply(every.model_copy(update={"models": some, "next_cursor": next_cursor}))
 
 
 def catalogue() -> operate_answers.ModelList:

@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
+from typing_extensions import TypedDict
 
-from webapp.api.answers import Answer, Time, Usd
-
-
-class UsageRow(Answer):
-    """Spend of one group; only the columns that were asked for are there."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    day: str | None = None
-    model: str | None = None
-    record_id: str | None = None
-    key: str | None = None
-    base_id: str | None = None
-    account_id: str | None = None
-    project: str | None = None
-    quoted_usd: Annotated[
-        float | None,
-        Field(
-            description="What could be spent at most on what was ordered. Null where it is not known: by model, for an "
-            "account that pays in credits, which are set aside for a whole order."
-        ),
-    ]
-    spent_usd: Usd
-    seconds: float
-    generations: int
-    refused: Annotated[
-        int | None, Field(description="Generations refused for what they show. Null by record, as `failed`.")
-    ]
-    failed: Annotated[int | None, Field(description="Generations that came to nothing for another reason.")]
-    billed_usd: Annotated[Usd, Field(description="What providers say they billed, where they tell it.")]
-    listed_usd: Annotated[Usd, Field(description="Our own figure for what `billed_usd` is for.")]
-    variance_usd: Annotated[float, Field(description="`billed_usd` less `listed_usd`.")]
+from pipelines.stages.views.documents import Time, UsageRow, Usd, closed
+from webapp.api.answers import Answer
 
 
-class Usage(Answer):
+@closed
+class Usage(TypedDict):
     """Spend and seconds."""
 
     by: list[str]
@@ -48,7 +20,7 @@ class Usage(Answer):
     spent_usd: Usd
     spent_today_usd: Usd
     day_cap_usd: Annotated[float | None, Field(description="Null for an account that has none of its own.")]
-    next_cursor: str | None = None
+    next_cursor: NotRequired[Annotated[str | None, Field(json_schema_extra={"default": None})]]
 
 
 class ModelView(Answer):

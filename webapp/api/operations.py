@@ -69,7 +69,7 @@ class Operation:
     handler: Handler
     bodies: tuple[type[BaseModel], ...] = ()
     query: type[BaseModel] | None = None
-    answers: dict[int, type[BaseModel] | tuple[type[BaseModel], ...]] = field(default_factory=dict)
+    answers: dict[int, type[Any] | tuple[type[Any], ...]] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
     choose: Callable[[dict[str, Any]], type[BaseModel]] | None = None
     understood: Callable[[dict[str, Any]], Translated] | None = None
@@ -82,7 +82,7 @@ class Operation:
     streams: bool = False
     """Whether it answers events as they come, each with an answer in its `data`."""
 
-    def answered(self, status: int) -> tuple[type[BaseModel], ...]:
+    def answered(self, status: int) -> tuple[type[Any], ...]:
         """The models one of which an answer of this status is."""
         models = self.answers[status]
         return models if isinstance(models, tuple) else (models,)

@@ -13,6 +13,7 @@ from pipelines.domain.records import Run
 from pipelines.stages.decisions import control, dry_run
 from pipelines.stages.delivery import restore
 from pipelines.stages.views import finding, run_view
+from pipelines.stages.views.documents import RunView
 from webapp.access import keys
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates, run_answers
@@ -27,7 +28,7 @@ _decision = partial(
     "POST",
     scope="trigger",
     tag="Decide",
-    answers={200: (run_answers.RunView, answers.Estimate)},
+    answers={200: (RunView, answers.Estimate)},
     problems=(400, 401, 402, 403, 404, 409, 413, 415, 422, 429, 503),
 )
 
@@ -54,7 +55,7 @@ def list_runs(query: RunQuery) -> Reply:
         raise invalid_input(problems)
     filters = {"record": query.record_id, "status": statuses, "since": since, "until": until}
     runs, cursor = run_view.list_runs(services(), limit=query.limit, cursor=query.cursor, **filters)  # type: ignore[arg-type]
-    return Reply({"runs": runs, "next_cursor": cursor})
+    return Reply(run_answers.RunList(runs=runs, next_cursor=cursor))
 
 
 @operation(
@@ -80,8 +81,10 @@ def search_films(query: SearchQuery) -> Reply:
     if problems:
         raise invalid_input(problems)
     page = finding.find(services(), query.q, limit=query.limit, cursor=query.cursor, since=since)
-    looked = {} if page.by is None else {"by": list(page.by)}
-    return Reply({"results": page.films, "next_cursor": page.cursor, **looked})
+    found = run_answers.FoundFilms(results=page.films, next_cursor=page.cursor)
+    if page.by is not None:
+        found["by"] = list(page.by)
+    return Reply(found)
 
 
 def _statuses(text: str | None, problems: list[Problem]) -> list[str] | None:
@@ -110,7 +113,7 @@ def list_scenes(run_id: str, query: SceneQuery) -> Reply:
     `next_cursor` is null on the last page.
     """
     scenes, after = run_view.scenes_view(services(), run_id, limit=query.limit, after=int(query.cursor or 0))
-    return Reply({"scenes": scenes, "next_cursor": None if after is None else str(after)})
+    return Reply(run_answers.SceneList(scenes=scenes, next_cursor=None if after is None else str(after)))
 
 
 @_decision(
@@ -244,7 +247,7 @@ def _rehearsal(action: str | None, found: dry_run.DecisionPreview) -> Reply:
         ok=not problems,
         quote_usd=estimates.usd(found.price_micro if shown is None else shown.price_micro),
         **estimates.terms_view(found.terms),
-        plan=estimates.plan_view(found.plan, sold=shown is not None),
+        plan=run_view.plan_view(found.plan, sold=shown is not None) if found.plan else None,
         problems=estimates.listed(problems),
         warnings=[],
         title=run["title"],

@@ -13,6 +13,7 @@ from pipelines.domain.lifecycle import RunSource
 from pipelines.domain.orders.field_labels import for_clip
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import QueueSweep
+from pipelines.domain.times import iso
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from webapp.access import limits
@@ -261,6 +262,6 @@ def _sweep(row: QueueSweep) -> answers.Sweep:
         status=row.status,
         started=list(row.started),
         error=row.error,
-        created_at=estimates.time(row.created_at),
-        finished_at=estimates.time(row.finished_at) if row.finished_at else None,
+        created_at=iso(row.created_at),
+        finished_at=iso(row.finished_at),
     )

@@ -54,7 +54,11 @@ def ledger_show(by: tuple[str, ...], since: datetime | None, until: datetime | N
     rows = [[group.group[COLUMNS[name]] for name in names] + _figures(group) for group in found.groups]
     columns = (*names, "spent", "seconds", "generations", "billed", "variance")
     show(
-        usage_view.document(found),
+        {
+            "rows": usage_view.rows(found, {}),
+            "spent_today_usd": found.spent_today_usd,
+            "day_cap_usd": found.day_cap_usd,
+        },
         json_=json_,
         table=lambda: print_table(columns, rows, empty="Nothing was spent."),
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 from flask.cli import with_appcontext
 
@@ -19,6 +17,7 @@ from pipelines.stages.files.erase import erase
 from pipelines.stages.files.revocations import Revoked
 from pipelines.stages.search import indexing
 from pipelines.stages.views import finding, run_view
+from pipelines.stages.views.documents import RunView
 from webapp.access.rules import attach
 from webapp.api.fields import RECORD_ID
 from webapp.commands.airtable import chosen
@@ -65,7 +64,7 @@ def show_(run_id: str, *, json_: bool) -> None:
     show(run, json_=json_, table=lambda: _print(run))
 
 
-def _print(run: dict[str, Any]) -> None:
+def _print(run: RunView) -> None:
     click.echo(f"{run['title']}\n{run['status']}, {run['progress']:.0%}: {run['sentence']}")
     click.echo(f"spent {_usd(run['cost_usd'])} of {_usd(run['quote_usd'])}\n{run['page_url']}\n")
     scenes = [[s["number"], s["status"], s["model"], s["error"] or s["prompt"][:60]] for s in run["scenes"]]

@@ -217,7 +217,7 @@ def _settings(fields: Sequence[Field]) -> Markup:
 
 
 def _quote(quoted: Quoted) -> Markup:
-    usage = usage_of(["day"], None, None) if quoted.found else {}
+    usage = usage_of(["day"], None, None) if quoted.found else None
     asks = services().policy.approval_above_micro
     price = quoted.found.shown_micro if quoted.found else None
     cost = quoted.found.quote_micro if quoted.found else None

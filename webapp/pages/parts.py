@@ -18,6 +18,7 @@ from pipelines.stages.base_rows import time_left
 from pipelines.stages.decisions import dry_run
 from pipelines.stages.review import shares
 from pipelines.stages.views import run_view
+from pipelines.stages.views.documents import CutView, RunView, SceneView, UsageRow
 from webapp.api.operate import catalogue, stopped
 from webapp.context import actor, services
 
@@ -96,7 +97,7 @@ def _prices(run: dict[str, Any], models: Sequence[str]) -> dict[int, dict[str, f
     return {number: {model: dollars(price) for model, price in by.items()} for number, by in found.items()}
 
 
-def _dressed(run: dict[str, Any]) -> dict[str, Any]:
+def _dressed(run: RunView) -> dict[str, Any]:
     """The API's view plus what only a page shows."""
     scenes = [_scene(scene, run["status"]) for scene in run["scenes"]]
     films = [cut for cut in run["cuts"] if cut["url"] and not cut["animatic"]]
@@ -117,11 +118,11 @@ def _dressed(run: dict[str, Any]) -> dict[str, Any]:
     return {**run, **extra}
 
 
-def _place_in(run: dict[str, Any]) -> Callable[[dict[str, Any]], tuple[int, str, int]]:
+def _place_in(run: RunView) -> Callable[[CutView], tuple[int, str, int]]:
     """How the films of a run are listed: as they were ordered."""
-    plan = run["plan"] or {}
-    languages = {name: at for at, name in enumerate(plan.get("languages", ()))}
-    formats = {name: at for at, name in enumerate(plan.get("formats", ()))}
+    plan = run["plan"]
+    languages: dict[str | None, int] = {name: at for at, name in enumerate(plan["languages"] if plan else ())}
+    formats = {name: at for at, name in enumerate(plan["formats"] if plan else ())}
     return lambda cut: (
         languages.get(cut["language"], 0),
         cut["hook"] or "",
@@ -129,7 +130,7 @@ def _place_in(run: dict[str, Any]) -> Callable[[dict[str, Any]], tuple[int, str,
     )
 
 
-def _versions(run: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _versions(run: RunView) -> Iterator[CutView]:
     """One film for each take, which is its first, the newest take first."""
     films = [cut for cut in run["cuts"] if not cut["animatic"]]
     for take in sorted({cut["take"] for cut in films}, reverse=True):
@@ -163,7 +164,7 @@ _WAITING = frozenset({"Queued", "Generating"})
 _IN_DOUBT = "In doubt"
 
 
-def _word(scene: dict[str, Any], status: str) -> str:
+def _word(scene: SceneView, status: str) -> str:
     """How a scene is, as far as it is still true once the run has stopped."""
     if scene["generations"] and scene["generations"][-1]["status"] == "unknown":
         return _IN_DOUBT
@@ -171,10 +172,10 @@ def _word(scene: dict[str, Any], status: str) -> str:
         return "Not made"
     if scene["status"] in _WAITING and status == RunStatus.NEEDS_APPROVAL:
         return "Planned"
-    return str(scene["status"])
+    return scene["status"]
 
 
-def _scene(scene: dict[str, Any], status: str) -> dict[str, Any]:
+def _scene(scene: SceneView, status: str) -> dict[str, Any]:
     current = [clip for clip in scene["clips"] if clip["current"]]
     return {
         **scene,
@@ -204,7 +205,7 @@ def pace(*, moving: bool) -> int:
     return MOVING_S if moving else STOPPED_S
 
 
-def usage_days(rows: list[dict[str, Any]], days: list[str], tall: float) -> list[dict[str, Any]]:
+def usage_days(rows: list[UsageRow], days: list[str], tall: float) -> list[dict[str, Any]]:
     """One bar per day; the highest is `tall` units."""
     spent = {row["day"]: row["spent_usd"] for row in rows}
     most = max(spent.values(), default=0.0) or 1.0

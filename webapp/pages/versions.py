@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Response, render_template, request
 from werkzeug.wrappers import Response as Redirect
@@ -15,6 +14,7 @@ from pipelines.domain.state.delivery import JoinedScene
 from pipelines.stages.delivery import restore
 from pipelines.stages.films.versions import version_of
 from pipelines.stages.views import run_view
+from pipelines.stages.views.documents import CutView, RunView
 from webapp.access.rules import Door, Owner, Subjects, declares
 from webapp.api.decisions import ChooseClip, Restore
 from webapp.bodies import validated
@@ -31,8 +31,8 @@ _SIDES = ("left", "right")
 class Side:
     """One of the two films, with its scenes as they went into it."""
 
-    run: dict[str, Any]
-    cut: dict[str, Any]
+    run: RunView
+    cut: CutView
     scenes: Mapping[int, JoinedScene]
     costs: Mapping[str, float]
     """What each clip came to, by its id."""

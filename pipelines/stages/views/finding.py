@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 from pipelines.domain.errors import Unavailable
 from pipelines.domain.orders.order import Order
@@ -15,22 +15,24 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.search.indexing import SEARCHED_S
 from pipelines.stages.search.ranking import DEEP, Near, fused, near
 from pipelines.stages.views import run_view
+from pipelines.stages.views.documents import FoundFilm, FoundScene, Reason
 from pipelines.stages.views.sections import Picture
 
 MOST_WORDS = 8
 _NTH = "#"
 """In a cursor instead of a run's id: so many of one list were told, as it was at a moment."""
 Place = tuple[float, str]
+Way = Literal["words", "meaning"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundPage:
     """A page of what was found."""
 
-    films: list[dict[str, Any]]
+    films: list[FoundFilm]
     cursor: str | None
     """Of the next page."""
-    by: tuple[str, ...] | None
+    by: tuple[Way, ...] | None
     """How films were looked for, `words` and `meaning`; None where it is never by meaning."""
 
 
@@ -75,7 +77,7 @@ def _list_place(place: Place) -> tuple[float, int | None]:
     return at, int(told) if told != last and told.isdecimal() else None
 
 
-def _by_words(services: Services, asked: _Asked, after: Place | None, *, by: tuple[str, ...] | None) -> FoundPage:
+def _by_words(services: Services, asked: _Asked, after: Place | None, *, by: tuple[Way, ...] | None) -> FoundPage:
     with services.store.read() as tx:
         ids = tx.search(asked.words, since=asked.since, limit=asked.limit + 1, after=after)
         films, runs = _films(services, tx, ids[: asked.limit], asked.words, {})
@@ -110,7 +112,7 @@ def _with_all(tx: Tx, run_ids: set[str], words: Sequence[str]) -> set[str]:
 
 def _films(
     services: Services, tx: Tx, ids: Sequence[str], words: Sequence[str], texts: Mapping[str, tuple[int, ...]]
-) -> tuple[list[dict[str, Any]], list[Run]]:
+) -> tuple[list[FoundFilm], list[Run]]:
     """Films in this order."""
     rows = {run.id: run for run in tx.runs.find(id=ids)} if ids else {}
     runs = [rows[run_id] for run_id in ids if run_id in rows]
@@ -118,18 +120,26 @@ def _films(
     return [_why(services, one, words, texts.get(one.run.id, ())) for one in pictures], runs
 
 
-def _why(services: Services, picture: Picture, words: Sequence[str], texts: Sequence[int]) -> dict[str, Any]:
+def _why(services: Services, picture: Picture, words: Sequence[str], texts: Sequence[int]) -> FoundFilm:
     """A film, what of it has any of the words, and which of its scenes have, or are near by meaning."""
     order = picture.run.order or Order()
     said = [scene for scene in picture.scenes if _said(words, scene.prompt, scene.caption, scene.narration)]
     shown = [scene for scene in picture.scenes if scene in said or scene.number in texts]
-    places = {"title": order.title, "master_prompt": order.master_prompt, "record_id": picture.run.record_id}
-    found_in = [name for name, text in places.items() if _said(words, text)]
-    return {
-        "run": run_view.summary(services, picture),
-        "found_in": [*found_in, *(["scenes"] if said else []), *(["meaning"] if texts else [])],
-        "scenes": [{"number": one.number, "hook": one.hook or None, "prompt": one.prompt} for one in shown],
+    places: dict[Reason, str | None] = {
+        "title": order.title,
+        "master_prompt": order.master_prompt,
+        "record_id": picture.run.record_id,
     }
+    found_in = [name for name, text in places.items() if _said(words, text)]
+    if said:
+        found_in.append("scenes")
+    if texts:
+        found_in.append("meaning")
+    return FoundFilm(
+        run=run_view.summary(services, picture),
+        found_in=found_in,
+        scenes=[FoundScene(number=one.number, hook=one.hook or None, prompt=one.prompt) for one in shown],
+    )
 
 
 def searched_words(text: str) -> list[str]:

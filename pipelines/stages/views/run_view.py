@@ -24,6 +24,17 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import BY_LINK, BY_TOKEN, ROW, found_run
 from pipelines.stages.views import sections as parts
 from pipelines.stages.views import sentences
+from pipelines.stages.views.documents import (
+    EventView,
+    PlannedSceneView,
+    PlanView,
+    PostText,
+    QuoteLine,
+    RunSummary,
+    RunView,
+    SceneItem,
+    StreamedRun,
+)
 from pipelines.stages.views.sections import Picture
 
 THE_OPERATOR = "the operator"
@@ -32,7 +43,7 @@ MOST_CALLS = 1000
 """Calls to Airtable are counted among the events of the run they were made for, and shown as a number."""
 
 
-def run_view(services: Services, run_id: str) -> dict[str, Any]:
+def run_view(services: Services, run_id: str) -> RunView:
     """The full JSON of a run. Raises NotFound."""
     with services.store.read() as tx:
         picture = _picture(tx, found_run(tx, run_id))
@@ -43,39 +54,39 @@ def run_view(services: Services, run_id: str) -> dict[str, Any]:
     events = [parts.event_view(picture, event) for event in picture.events if event.entity != AIRTABLE]
     cuts = [parts.cut_view(services, picture, cut) for cut in picture.cuts if cut.status is not CutStatus.PLANNED]
     run = picture.run
-    return {
+    return RunView(
         **summary(services, picture),
-        "version": _version(picture),
-        "detail": run.detail,
-        "verdict": run.verdict,
-        "pack_url": services.links.pack(picture.pack.token) if picture.pack and picture.pack.entries else None,
-        "post_texts": _post_texts(run),
-        "approval": run.approval,
-        "cast": parts.cast_view(services, picture),
-        "key": key_id,
-        "started_at": iso(run.started_at),
-        "seconds_left": left,
-        "held_usd": dollars(picture.held_micro),
-        "plan": plan_view(run.plan, sold=picture.sold) if run.plan else None,
-        "actions": actions(run),
-        "choices": parts.choices(picture) if services.store.account_id is None else [],
-        "scenes": scenes,
-        "cuts": cuts,
-        "costs": parts.costs(picture),
-        "airtable_calls": sum(event.entity == AIRTABLE for event in picture.events),
-        "airtable_calls_shared": shared,
-        "events": events,
-    }
+        version=_version(picture),
+        detail=run.detail,
+        verdict=run.verdict,
+        pack_url=services.links.pack(picture.pack.token) if picture.pack and picture.pack.entries else None,
+        post_texts=_post_texts(run),
+        approval=run.approval,
+        cast=parts.cast_view(services, picture),
+        key=key_id,
+        started_at=iso(run.started_at),
+        seconds_left=left,
+        held_usd=dollars(picture.held_micro),
+        plan=plan_view(run.plan, sold=picture.sold) if run.plan else None,
+        actions=actions(run),
+        choices=parts.choices(picture) if services.store.account_id is None else [],
+        scenes=scenes,
+        cuts=cuts,
+        costs=parts.costs(picture),
+        airtable_calls=sum(event.entity == AIRTABLE for event in picture.events),
+        airtable_calls_shared=shared,
+        events=events,
+    )
 
 
-def _post_texts(run: Run) -> list[dict[str, str | None]]:
+def _post_texts(run: Run) -> list[PostText]:
     """What is posted with its films, in each language in which it is written by now."""
     if run.plan is None:
         return []
     own, *others = run.plan.languages
     written = [own, *(one for one in others if run.plan.post_text in run.plan.card_texts.get(one, {"": ""}))]
     found = [(language, run.posted_in(language)) for language in written]
-    return [{"language": language or None, "text": text} for language, text in found if text]
+    return [PostText(language=language or None, text=text) for language, text in found if text]
 
 
 def _shown_key(tx: Tx, key_id: str | None) -> str | None:
@@ -161,13 +172,12 @@ def _mark(run: Run, last: Sequence[Event], gens: Sequence[Generation]) -> str:
 class RunChanges:
     """What happened to a run after something."""
 
-    run: dict[str, Any]
-    """Its summary."""
+    run: StreamedRun
     version: str
     terminal: bool
     last: int
     """The id up to which the events are told."""
-    events: list[tuple[int, dict[str, Any]]]
+    events: list[tuple[int, EventView]]
 
 
 def changes_after(services: Services, run_id: str, after: int) -> RunChanges:
@@ -183,7 +193,7 @@ def changes_after(services: Services, run_id: str, after: int) -> RunChanges:
         found = _without_cost(found) if picture.sold else found
         version = _marked(tx, run).version
     return RunChanges(
-        run={**summary(services, picture), "version": version},
+        run=StreamedRun(**summary(services, picture), version=version),
         version=version,
         terminal=run.status in TERMINAL,
         last=found[-1].id or after if found else after,
@@ -200,7 +210,7 @@ def list_runs(
     until: float | None = None,
     limit: int = 50,
     cursor: str | None = None,
-) -> tuple[list[dict[str, Any]], str | None]:
+) -> tuple[list[RunSummary], str | None]:
     """Summaries, newest first, and the cursor of the next page. Raises ValueError for a cursor that is not ours."""
     equals: dict[str, Any] = {"record_id": record} if record else {}
     # `after` is strict, and `since` is meant to be included.
@@ -220,7 +230,7 @@ def _each(status: Sequence[str] | None) -> list[dict[str, str]]:
     return [{"status": one} for one in dict.fromkeys(status)] if status else [{}]
 
 
-def scenes_view(services: Services, run_id: str, *, limit: int, after: int) -> tuple[list[dict[str, Any]], int | None]:
+def scenes_view(services: Services, run_id: str, *, limit: int, after: int) -> tuple[list[SceneItem], int | None]:
     """The scenes of a run beyond number `after`, in the film's order, each with its clips and the one that it shows;
     and the number to go on after, None on the last page. Raises NotFound.
     """
@@ -228,45 +238,45 @@ def scenes_view(services: Services, run_id: str, *, limit: int, after: int) -> t
         picture = _picture(tx, found_run(tx, run_id))
     rest = [scene for scene in picture.scenes if scene.number > after]
     views = [parts.scene_view(services, picture, scene) for scene in rest[:limit]]
-    shown = [{**view, "clip": next((clip for clip in view["clips"] if clip["current"]), None)} for view in views]
+    shown = [SceneItem(**view, clip=next((clip for clip in view["clips"] if clip["current"]), None)) for view in views]
     return shown, rest[limit - 1].number if len(rest) > limit else None
 
 
-def runs_of_row(services: Services, base_id: str, record_id: str, limit: int) -> list[dict[str, Any]]:
+def runs_of_row(services: Services, base_id: str, record_id: str, limit: int) -> list[RunSummary]:
     """Summaries of a row's newest runs, the newest first; empty for a row that never had one."""
     with services.store.read() as tx:
         pictures = short_pictures(tx, tx.runs.find(base_id=base_id, record_id=record_id, order="-number", limit=limit))
     return [summary(services, picture) for picture in pictures]
 
 
-def plan_view(plan: Plan, *, sold: bool = False) -> dict[str, Any]:
+def plan_view(plan: Plan, *, sold: bool = False) -> PlanView:
     """A plan as people and programs read it; for whoever pays in credits, with what is charged."""
     scenes = [
-        {
-            "number": scene.number,
-            "hook": scene.hook or None,
-            "prompt": scene.prompt,
-            "seconds": scene.seconds,
-            "model": scene.model,
-            "width": scene.settings.width,
-            "height": scene.settings.height,
-            "price_usd": dollars(scene.charge_micro if sold else scene.price_micro),
-        }
+        PlannedSceneView(
+            number=scene.number,
+            hook=scene.hook or None,
+            prompt=scene.prompt,
+            seconds=scene.seconds,
+            model=scene.model,
+            width=scene.settings.width,
+            height=scene.settings.height,
+            price_usd=dollars(scene.charge_micro if sold else scene.price_micro),
+        )
         for scene in plan.scenes
     ]
-    return {
-        "model": plan.model,
-        "width": plan.width,
-        "height": plan.height,
-        "fps": plan.fps,
-        "formats": list(plan.formats),
-        "hooks": len(plan.hooks),
-        "languages": [language for language in plan.languages if language],
-        "seconds": round(sum(scene.seconds for scene in first_film(plan.scenes)), 3),
-        "scenes": scenes,
-        "adapted": list(plan.adapted),
-        "lines": [{"label": label, "usd": dollars(amount)} for label, amount in (plan.charges if sold else plan.lines)],
-    }
+    return PlanView(
+        model=plan.model,
+        width=plan.width,
+        height=plan.height,
+        fps=plan.fps,
+        formats=list(plan.formats),
+        hooks=len(plan.hooks),
+        languages=[language for language in plan.languages if language],
+        seconds=round(sum(scene.seconds for scene in first_film(plan.scenes)), 3),
+        scenes=scenes,
+        adapted=list(plan.adapted),
+        lines=[QuoteLine(label=label, usd=dollars(amount)) for label, amount in (plan.charges if sold else plan.lines)],
+    )
 
 
 def actions(run: Run) -> list[str]:
@@ -370,30 +380,30 @@ def _by_run(rows: Iterable[R]) -> dict[str, list[R]]:
     return found
 
 
-def summary(services: Services, picture: Picture) -> dict[str, Any]:
+def summary(services: Services, picture: Picture) -> RunSummary:
     """A run in short, as lists have it."""
     run = picture.run
     done = [parts.scene_share(services, picture, scene) for scene in picture.scenes]
-    return {
-        "run_id": run.id,
-        "status": run.status.value,
-        "sentence": sentences.now_sentence(run),
-        "title": parts.title(run),
-        "source": run.source,
-        "record_id": run.record_id,
-        "base_id": run.base_id,
-        "number": run.number,
-        "progress": timings.of_run(run, done),
-        "quote_usd": None if picture.quote_micro is None else dollars(picture.quote_micro),
-        "cost_usd": dollars(picture.spent_micro),
-        "error": run.error,
-        "created_at": iso(run.created_at),
-        "updated_at": iso(run.updated_at),
-        "finished_at": iso(run.finished_at),
-        "status_url": f"{services.policy.public_url}/api/runs/{run.id}",
-        "page_url": services.links.page(run_id=run.id),
-        "batch_id": run.batch_id,
-        "thumb_url": parts.thumbnail_of(services, picture),
-        "custom_id": run.custom_id,
-        "metadata": dict(run.metadata or {}),
-    }
+    return RunSummary(
+        run_id=run.id,
+        status=run.status.value,
+        sentence=sentences.now_sentence(run),
+        title=parts.title(run),
+        source=run.source,
+        record_id=run.record_id,
+        base_id=run.base_id,
+        number=run.number,
+        progress=timings.of_run(run, done),
+        quote_usd=None if picture.quote_micro is None else dollars(picture.quote_micro),
+        cost_usd=dollars(picture.spent_micro),
+        error=run.error,
+        created_at=iso(run.created_at),
+        updated_at=iso(run.updated_at),
+        finished_at=iso(run.finished_at),
+        status_url=f"{services.policy.public_url}/api/runs/{run.id}",
+        page_url=services.links.page(run_id=run.id),
+        batch_id=run.batch_id,
+        thumb_url=parts.thumbnail_of(services, picture),
+        custom_id=run.custom_id,
+        metadata=dict(run.metadata or {}),
+    )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pipelines.domain.lifecycle import GenerationStatus, SceneStatus
 from pipelines.domain.money import CreditPosting, dollars
@@ -16,6 +15,17 @@ from pipelines.domain.stored_files import Pack
 from pipelines.domain.times import iso
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.views import sentences
+from pipelines.stages.views.documents import (
+    About,
+    CastView,
+    Choice,
+    ClipView,
+    CutView,
+    EventView,
+    GenerationView,
+    QuoteLine,
+    SceneView,
+)
 
 LINK_S = 6 * 3600.0
 """How long a link to a clip or poster lives at least."""
@@ -100,53 +110,53 @@ def scene_share(services: Services, picture: Picture, scene: Scene) -> float:
     return timings.of_scene(scene, gen, card, services.clock.now())
 
 
-def scene_view(services: Services, picture: Picture, scene: Scene) -> dict[str, Any]:
+def scene_view(services: Services, picture: Picture, scene: Scene) -> SceneView:
     gens = [gen for gen in picture.generations if gen.scene_id == scene.id]
     clips = [clip for clip in picture.clips if clip.scene_id == scene.id or clip.id == scene.clip_id]
     adopted = {event.entity_id for event in picture.events if event.new == GenerationStatus.ADOPTED}
-    return {
-        "number": scene.number,
-        "key": scene.key,
-        "hook": scene.hook or None,
-        "prompt": scene.prompt,
-        "caption": scene.caption,
-        "narration": scene.narration,
-        "translations": {tag: dict(words.texts) for tag, words in scene.translations.items()},
-        "seconds": scene.seconds,
-        "status": scene.status.value,
-        "model": scene.model,
-        "seed": scene.settings.seed,
-        "negative_prompt": scene.settings.negative_prompt,
-        "transition": scene.transition,
-        "continues": scene.continues,
-        "error": scene.error,
-        "suggested_prompt": scene.attempt_level.softened if scene.status is SceneStatus.REFUSED else None,
-        "progress": scene_share(services, picture, scene),
-        "attempts": len(gens),
-        "price_usd": dollars(scene.settings.charge_micro if picture.sold else scene.settings.price_micro),
-        "cost_usd": dollars(sum(picture.cost_of(gen) or 0 for gen in gens)),
-        "scene_record_id": scene.airtable_record_id,
-        "clips": [_clip(services, picture, scene, clip) for clip in clips],
-        "generations": [_generation(picture, scene, gen, adopted=gen.id in adopted) for gen in gens],
-    }
+    return SceneView(
+        number=scene.number,
+        key=scene.key,
+        hook=scene.hook or None,
+        prompt=scene.prompt,
+        caption=scene.caption,
+        narration=scene.narration,
+        translations={tag: dict(words.texts) for tag, words in scene.translations.items()},
+        seconds=scene.seconds,
+        status=scene.status.value,
+        model=scene.model,
+        seed=scene.settings.seed,
+        negative_prompt=scene.settings.negative_prompt,
+        transition=scene.transition,
+        continues=scene.continues,
+        error=scene.error,
+        suggested_prompt=scene.attempt_level.softened if scene.status is SceneStatus.REFUSED else None,
+        progress=scene_share(services, picture, scene),
+        attempts=len(gens),
+        price_usd=dollars(scene.settings.charge_micro if picture.sold else scene.settings.price_micro),
+        cost_usd=dollars(sum(picture.cost_of(gen) or 0 for gen in gens)),
+        scene_record_id=scene.airtable_record_id,
+        clips=[_clip(services, picture, scene, clip) for clip in clips],
+        generations=[_generation(picture, scene, gen, adopted=gen.id in adopted) for gen in gens],
+    )
 
 
-def _clip(services: Services, picture: Picture, scene: Scene, clip: Clip) -> dict[str, Any]:
+def _clip(services: Services, picture: Picture, scene: Scene, clip: Clip) -> ClipView:
     name = f"scene-{scene.number:02d}.mp4"
-    return {
-        "clip_id": clip.id,
-        "url": None if clip.deleted_at else _link(services, clip.key, name),
-        "thumb_url": thumbnail_url(services, clip),
-        "current": clip.id == scene.clip_id,
-        "placeholder": clip.placeholder,
-        "model": clip.model,
-        "duration_s": clip.footage.duration_s or None,
-        "width": clip.footage.width or None,
-        "height": clip.footage.height or None,
-        "size": clip.size,
-        "cost_usd": dollars(picture.cost_of_clip(clip)),
-        "created_at": iso(clip.created_at),
-    }
+    return ClipView(
+        clip_id=clip.id,
+        url=None if clip.deleted_at else _link(services, clip.key, name),
+        thumb_url=thumbnail_url(services, clip),
+        current=clip.id == scene.clip_id,
+        placeholder=clip.placeholder,
+        model=clip.model,
+        duration_s=clip.footage.duration_s or None,
+        width=clip.footage.width or None,
+        height=clip.footage.height or None,
+        size=clip.size,
+        cost_usd=dollars(picture.cost_of_clip(clip)),
+        created_at=iso(clip.created_at),
+    )
 
 
 def thumbnail_url(services: Services, clip: Clip) -> str | None:
@@ -154,14 +164,14 @@ def thumbnail_url(services: Services, clip: Clip) -> str | None:
     return None if clip.deleted_at or clip.thumbnail is None else _link(services, clip.thumbnail, "thumbnail.webp")
 
 
-def cast_view(services: Services, picture: Picture) -> list[dict[str, Any]]:
+def cast_view(services: Services, picture: Picture) -> list[CastView]:
     return [
-        {
-            "token": member.token,
-            "looks": member.looks,
-            "place": member.place,
-            "picture_url": _link(services, key, "cast.jpg") if key else None,
-        }
+        CastView(
+            token=member.token,
+            looks=member.looks,
+            place=member.place,
+            picture_url=_link(services, key, "cast.jpg") if key else None,
+        )
         for member, key in picture.cast
     ]
 
@@ -173,95 +183,95 @@ def _link(services: Services, key: str, filename: str) -> str:
     return services.links.media(key, filename, until - now)
 
 
-def _generation(picture: Picture, scene: Scene, gen: Generation, *, adopted: bool) -> dict[str, Any]:
+def _generation(picture: Picture, scene: Scene, gen: Generation, *, adopted: bool) -> GenerationView:
     cost = picture.cost_of(gen)
-    return {
-        "generation_id": gen.id,
-        "attempt": gen.attempt,
-        "status": gen.status.value,
-        "provider": gen.provider,
-        "model": gen.model,
-        "provider_id": gen.job_id or None,
-        "provider_job_id": gen.provider_id,
-        "progress": gen.progress,
-        "reserved_usd": dollars(scene.settings.charge_micro if picture.sold else gen.reserve_micro),
-        "cost_usd": None if cost is None else dollars(cost),
-        "reason": gen.reason,
-        "error": gen.error,
-        "adopted": adopted,
-        "created_at": iso(gen.created_at),
-        "submitted_at": iso(gen.submitted_at),
-    }
+    return GenerationView(
+        generation_id=gen.id,
+        attempt=gen.attempt,
+        status=gen.status.value,
+        provider=gen.provider,
+        model=gen.model,
+        provider_id=gen.job_id or None,
+        provider_job_id=gen.provider_id,
+        progress=gen.progress,
+        reserved_usd=dollars(scene.settings.charge_micro if picture.sold else gen.reserve_micro),
+        cost_usd=None if cost is None else dollars(cost),
+        reason=gen.reason,
+        error=gen.error,
+        adopted=adopted,
+        created_at=iso(gen.created_at),
+        submitted_at=iso(gen.submitted_at),
+    )
 
 
-def cut_view(services: Services, picture: Picture, cut: Cut) -> dict[str, Any]:
+def cut_view(services: Services, picture: Picture, cut: Cut) -> CutView:
     there = cut.key is not None and cut.deleted_at is None
     url = services.links.video(cut.token) if there and cut.revoked_at is None else None
-    return {
-        "cut_id": cut.id,
-        "take": cut.take,
-        "format": cut.format,
-        "hook": cut.hook or None,
-        "language": cut.language or None,
-        "status": cut.status.value,
-        "animatic": cut.animatic,
-        "current": cut.take == picture.run.take and not cut.animatic,
-        "url": url,
-        "download_url": f"{url}?download=1" if url else None,
-        "poster_url": _link(services, cut.poster_key, "poster.jpg") if cut.poster_key else None,
-        "extras": {name: _link(services, key, key.rsplit("/", 1)[-1]) for name, key in cut.extras.items()},
-        "filename": cut.filename,
-        "duration_s": cut.footage.duration_s or None,
-        "width": cut.footage.width or None,
-        "height": cut.footage.height or None,
-        "size": cut.size,
-        "verdict": cut.verdict.sentence or None,
-        "created_at": iso(cut.created_at),
-        "delivered_at": iso(cut.delivered_at),
-    }
+    return CutView(
+        cut_id=cut.id,
+        take=cut.take,
+        format=cut.format,
+        hook=cut.hook or None,
+        language=cut.language or None,
+        status=cut.status.value,
+        animatic=cut.animatic,
+        current=cut.take == picture.run.take and not cut.animatic,
+        url=url,
+        download_url=f"{url}?download=1" if url else None,
+        poster_url=_link(services, cut.poster_key, "poster.jpg") if cut.poster_key else None,
+        extras={name: _link(services, key, key.rsplit("/", 1)[-1]) for name, key in cut.extras.items()},
+        filename=cut.filename,
+        duration_s=cut.footage.duration_s or None,
+        width=cut.footage.width or None,
+        height=cut.footage.height or None,
+        size=cut.size,
+        verdict=cut.verdict.sentence or None,
+        created_at=iso(cut.created_at),
+        delivered_at=iso(cut.delivered_at),
+    )
 
 
-def event_view(picture: Picture, event: Event) -> dict[str, Any]:
+def event_view(picture: Picture, event: Event) -> EventView:
     numbers = {scene.id: scene.number for scene in picture.scenes}
-    return {
-        "at": iso(event.at),
-        "name": event.name,
-        "entity": event.entity,
-        "entity_id": event.entity_id,
-        "old": event.old,
-        "new": event.new,
-        "actor": event.actor,
-        "sentence": sentences.event_sentence(event, numbers),
-        "about": [name for name, is_it in _ABOUT.items() if is_it(event)],
-    }
+    return EventView(
+        at=iso(event.at),
+        name=event.name,
+        entity=event.entity,
+        entity_id=event.entity_id,
+        old=event.old,
+        new=event.new,
+        actor=event.actor,
+        sentence=sentences.event_sentence(event, numbers),
+        about=[name for name, is_it in _ABOUT.items() if is_it(event)],
+    )
 
 
-_ABOUT = {"milestones": sentences.is_milestone, "money": sentences.is_about_money}
+_ABOUT: dict[About, Callable[[Event], bool]] = {"milestones": sentences.is_milestone, "money": sentences.is_about_money}
 
 
-def choices(picture: Picture) -> list[dict[str, Any]]:
+def choices(picture: Picture) -> list[Choice]:
     numbers = {scene.id: scene.number for scene in picture.scenes}
     return [
-        {
-            "generation_id": gen.id,
-            "scene": numbers.get(gen.scene_id, 0),
-            "question": sentences.doubt_question(gen, numbers.get(gen.scene_id, 0)),
-            "amount_usd": dollars(gen.reserve_micro),
-            "options": dict(CHOICES),
-        }
+        Choice(
+            generation_id=gen.id,
+            scene=numbers.get(gen.scene_id, 0),
+            question=sentences.doubt_question(gen, numbers.get(gen.scene_id, 0)),
+            amount_usd=dollars(gen.reserve_micro),
+            options=dict(CHOICES),
+        )
         for gen in picture.generations
         if gen.status is GenerationStatus.UNKNOWN
     ]
 
 
-def costs(picture: Picture) -> list[dict[str, Any]]:
+def costs(picture: Picture) -> list[QuoteLine]:
     totals: dict[str, int] = {}
     lines = [(entry.model or entry.memo or "Other", entry.amount) for entry in picture.spent]
     if picture.sold:
         lines = [(_label(entry), entry.amount) for entry in picture.charges]
     for label, amount in lines:
         totals[label] = totals.get(label, 0) + amount
-    return [{"label": label, "usd": dollars(amount)} for label, amount in totals.items()]
+    return [QuoteLine(label=label, usd=dollars(amount)) for label, amount in totals.items()]
 
 
 def _label(entry: CreditEntry) -> str:

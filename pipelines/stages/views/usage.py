@@ -5,18 +5,19 @@ Sums come from the totals of days, and by record from the entries of the days th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.money import DEPLOYMENT, dollars, subject
-from pipelines.domain.state.open_json import JsonObject
 from pipelines.domain.times import utc_day
 from pipelines.ports import Tx, UsageGroup
 from pipelines.stages.files.usage import Use
 from pipelines.stages.files.usage import usage as stored
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.spending import credit_book
+from pipelines.stages.views.documents import Columns, UsageRow
 
 DAY_S, WEEK_S = 86_400.0, 7 * 86_400.0
 MANY = 100
@@ -28,8 +29,8 @@ class Usage:
     """Of an account that pays in credits, what it was charged."""
 
     groups: Sequence[UsageGroup]
-    spent_today_micro: int
-    day_cap_micro: int | None
+    spent_today_usd: float
+    day_cap_usd: float | None
 
 
 def usage(services: Services, by: Sequence[str], since: str | None, until: str | None) -> Usage:
@@ -44,31 +45,29 @@ def usage(services: Services, by: Sequence[str], since: str | None, until: str |
             spent_today = sum(group.spent_micro for group in tx.charged(["day"], since=today, until=today))
         else:
             spent_today = tx.balance_of(subject("account", account.id) if account else DEPLOYMENT, today).spent_on_day
-    return Usage(groups, spent_today, account.day_cap_micro if account else services.policy.day_cap_micro)
+    cap = account.day_cap_micro if account else services.policy.day_cap_micro
+    return Usage(groups, dollars(spent_today), None if cap is None else dollars(cap))
 
 
-def document(usage: Usage) -> JsonObject:
-    """As JSON, in dollars."""
-    return {
-        "rows": [_in_dollars(group) for group in usage.groups],
-        "spent_today_usd": dollars(usage.spent_today_micro),
-        "day_cap_usd": None if usage.day_cap_micro is None else dollars(usage.day_cap_micro),
-    }
+def rows(usage: Usage, shown: Mapping[str, str]) -> list[UsageRow]:
+    """In dollars, with columns under the names by which they are shown."""
+    return [_in_dollars(group, shown) for group in usage.groups]
 
 
-def _in_dollars(group: UsageGroup) -> JsonObject:
-    return {
-        "refused": group.refused,
-        "failed": group.failed,
-        **group.group,
-        "seconds": group.seconds,
-        "generations": group.generations,
-        "billed_usd": dollars(group.billed_micro),
-        "listed_usd": dollars(group.listed_micro),
-        "quoted_usd": None if group.quoted_micro is None else dollars(group.quoted_micro),
-        "spent_usd": dollars(group.spent_micro),
-        "variance_usd": dollars(group.variance_micro),
-    }
+def _in_dollars(group: UsageGroup, shown: Mapping[str, str]) -> UsageRow:
+    columns = cast("Columns", {shown.get(column, column): value for column, value in group.group.items()})
+    return UsageRow(
+        refused=group.refused,
+        failed=group.failed,
+        **columns,
+        seconds=group.seconds,
+        generations=group.generations,
+        billed_usd=dollars(group.billed_micro),
+        listed_usd=dollars(group.listed_micro),
+        quoted_usd=None if group.quoted_micro is None else dollars(group.quoted_micro),
+        spent_usd=dollars(group.spent_micro),
+        variance_usd=dollars(group.variance_micro),
+    )
 
 
 def _charged(tx: Tx, by: Sequence[str], since: str | None, until: str | None) -> list[UsageGroup]:

@@ -19,6 +19,7 @@ from pipelines.stages.files.erase import erase
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.search import indexing
 from pipelines.stages.views import finding
+from pipelines.stages.views.documents import Reason
 from pipelines.testing import make_services
 from pipelines.testing.airtable import BASE
 from pipelines.testing.fakes import FixedClock
@@ -180,7 +181,7 @@ def test_while_it_is_off_nothing_is_asked_or_written(services: Services) -> None
     assert not [statement for statement in heard if "search_vectors" in statement or "checkpoints" in statement]
 
 
-def _found(services: Services, text: str) -> list[tuple[str, list[str], list[int]]]:
+def _found(services: Services, text: str) -> list[tuple[str, list[Reason], list[int]]]:
     films = finding.find(services, text, limit=20).films
     return [(one["run"]["run_id"], one["found_in"], [scene["number"] for scene in one["scenes"]]) for one in films]
 

@@ -247,7 +247,7 @@ def test_usage_says_how_far_the_bill_is_from_our_figure(tmp_path: Path) -> None:
             ledger.capture(tx, now, run, gen, SCENE if billed is None else billed, 4.0)
     account = replace(harness.services, store=store.of("acc_1"))
     for services, by in ((harness.services, "day"), (harness.services, "record_id"), (account, "key_id")):
-        (row,) = usage.document(usage.usage(services, [by], None, None))["rows"]
+        (row,) = usage.rows(usage.usage(services, [by], None, None), {})
         told = {name: row[name] for name in ("spent_usd", "listed_usd", "billed_usd", "variance_usd", "generations")}
         assert told == {
             "spent_usd": 1.2015,

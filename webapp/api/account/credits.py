@@ -8,7 +8,6 @@ from pipelines.domain.times import iso
 from pipelines.stages.spending import credit_book, credit_lots
 from pipelines.stages.spending.credit_lots import Funds
 from webapp.access.rules import Owner
-from webapp.api import estimates
 from webapp.api.account import models
 from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.queries import PageQuery
@@ -87,7 +86,7 @@ def lot_view(lot: Lot) -> models.LotView:
         available_credits=in_credits(lot.available_micro),
         reserved_credits=in_credits(lot.reserved_micro),
         used_credits=in_credits(lot.used_micro),
-        created_at=estimates.time(lot.created_at),
+        created_at=iso(lot.created_at),
         expires_at=iso(lot.expires_at),
     )
 
@@ -96,7 +95,7 @@ def entry_view(entry: CreditEntry) -> models.CreditEntryView:
     """One movement. Rounding that is taken back, because more is delivered in its order, is less than nothing."""
     back = entry.posting is CreditPosting.ROUND and entry.account is CreditAccount.RESERVED
     return models.CreditEntryView(
-        at=estimates.time(entry.at),
+        at=iso(entry.at),
         posting=entry.posting.value,
         credits=in_credits(-entry.amount if back else entry.amount),
         account_id=entry.account_id,

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from webapp.api.answers import Answer, Time
+from pipelines.stages.views.documents import Time
+from webapp.api.answers import Answer
 from webapp.api.fields import Body, Dollars
 
 

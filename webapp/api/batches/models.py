@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from pipelines.domain.customers.batches import MOST_ITEMS
-from webapp.api.answers import Answer, FieldProblem, Time
+from pipelines.stages.views.documents import Time
+from webapp.api.answers import Answer, FieldProblem
 from webapp.api.fields import Body, DryRun, Metadata, WebhookUrl
 from webapp.api.orders import ClipOrder, MasterPromptOrder
 

@@ -14,12 +14,11 @@ from werkzeug.http import parse_etags
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.spending import credit_book, credit_lots
 from pipelines.stages.views import run_view
+from pipelines.stages.views.documents import RunView, StreamedEvent, StreamedRun
 from pipelines.stages.views.sections import LINK_STEP_S
 from webapp.access.doors import readmit, refusals
 from webapp.access.rules import Owner
-from webapp.api import run_answers
 from webapp.api.following import streams
-from webapp.api.following.models import StreamedEvent, StreamedRun
 from webapp.api.following.streams import AGAIN_S, Changes
 from webapp.api.following.watch import Watch, watch
 from webapp.api.legacy import answers as legacy
@@ -41,7 +40,7 @@ POLL_S, SPACE_S = 300.0, 15.0
     scope="read",
     tag="Look",
     query=RunWait,
-    answers={200: (run_answers.RunView, PolledRun)},
+    answers={200: (RunView, PolledRun)},
     problems=(401, 403, 404, 422, 429),
     tool=Tool("get_run", Effect.READS, (AgentWait,)),
 )
@@ -101,7 +100,7 @@ def _at_the_end(
     yield json.dumps(_legacy(core, run_id), ensure_ascii=False).encode()
 
 
-def _legacy(core: Services, run_id: str) -> dict[str, Any]:
+def _legacy(core: Services, run_id: str) -> PolledRun:
     """With the credits of the account that asks: of another's the operator sees none here."""
     view, account_id, credit = run_view.run_view(core, run_id), core.store.account_id, core.prices.credit_micro
     with core.store.read() as tx:

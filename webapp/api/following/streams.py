@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -28,9 +28,9 @@ class Changes:
     by.
     """
 
-    events: list[tuple[int, dict[str, Any]]]
+    events: Sequence[tuple[int, Mapping[str, Any]]]
     name: str
-    now: dict[str, Any]
+    now: Mapping[str, Any]
     version: str
     last: int
     """The id up to which the events are told."""

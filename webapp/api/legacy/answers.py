@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from pipelines.domain.lifecycle import RunStatus
-from webapp.api.answers import Accepted, Answer
-from webapp.api.run_answers import RunView
+from pipelines.stages.views.documents import RunView, closed
+from webapp.api.answers import Accepted
 
 State = Literal["pending", "processing", "success", "fail"]
 _PENDING = frozenset({RunStatus.QUEUED, RunStatus.WRITING, RunStatus.NEEDS_APPROVAL})
@@ -27,13 +28,15 @@ class LegacyAccepted(Accepted):
     warnings: Annotated[list[str], Field(description="What of the order has no meaning here.")]
 
 
-class LegacyCredits(Answer):
+@closed
+class LegacyCredits(TypedDict):
     """What it used, and what the account has left."""
 
     consumed: float
     remaining: float
 
 
+@closed
 class PolledRun(RunView):
     """Everything about a run, and the words of earlier systems for the most important of it."""
 
@@ -50,10 +53,11 @@ class PolledRun(RunView):
 def accepted(answer: Accepted, ignored: tuple[str, ...], usual_s: float) -> LegacyAccepted:
     """What an order in legacy words is answered with."""
     warnings = [f"{name} means nothing here." for name in ignored]
-    words = names_of(answer.run_id)
     return LegacyAccepted(
         **answer.model_dump(),
-        **words,
+        taskId=answer.run_id,
+        task_id=answer.run_id,
+        generationId=answer.run_id,
         state=state_of(RunStatus(answer.status)),
         estimated_time=usual_s,
         credits_estimated=answer.credits,
@@ -61,24 +65,21 @@ def accepted(answer: Accepted, ignored: tuple[str, ...], usual_s: float) -> Lega
     )
 
 
-def polled(view: dict[str, Any], credits: LegacyCredits | None) -> dict[str, Any]:
+def polled(view: RunView, credits: LegacyCredits | None) -> PolledRun:
     """The view of a run with the legacy words in it."""
     status = RunStatus(view["status"])
     films = [cut["url"] for cut in view["cuts"] if cut["current"] and cut["url"]]
-    return {
+    return PolledRun(
         **view,
-        **names_of(view["run_id"]),
-        "state": state_of(status),
-        "result": films[0] if films else None,
-        "resultUrls": films,
-        "failMsg": view["error"] if status in _FAILED else None,
-        "credits": None if credits is None else credits.model_dump(),
-    }
-
-
-def names_of(run_id: str) -> dict[str, str]:
-    """What a run's id was called."""
-    return dict.fromkeys(("taskId", "task_id", "generationId"), run_id)
+        taskId=view["run_id"],
+        task_id=view["run_id"],
+        generationId=view["run_id"],
+        state=state_of(status),
+        result=films[0] if films else None,
+        resultUrls=films,
+        failMsg=view["error"] if status in _FAILED else None,
+        credits=credits,
+    )
 
 
 def state_of(status: RunStatus) -> State:

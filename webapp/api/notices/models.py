@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipelines.domain.customers.notices import USUAL, NoticeStatus, NoticeType
-from webapp.api.answers import Answer, Time
+from pipelines.stages.views.documents import Time
+from webapp.api.answers import Answer
 from webapp.api.fields import Body
 from webapp.api.notices.addresses import MAX_ADDRESS
 from webapp.api.queries import NewestQuery

@@ -13,6 +13,7 @@ from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.orders.order import MAX_WORDS
 from pipelines.stages.decisions import control
 from pipelines.stages.views import finding, run_view
+from pipelines.stages.views.documents import RunSummary
 from webapp.access.rules import Door, Owner, declares
 from webapp.api.operate import stopped, usage_of
 from webapp.context import actor, services
@@ -114,7 +115,7 @@ def _moment(day: str, later: int = 0) -> float | None:
 class _Listed:
     """A page of films, and the cursor of the next one. What is found is one page: the newest, or the best."""
 
-    runs: list[dict[str, Any]]
+    runs: list[RunSummary]
     cursor: str | None = None
     words_only: bool = False
     """Whether films would be found by meaning, too, if the model were not away."""
@@ -143,7 +144,7 @@ def _listed(asked: Asked) -> _Listed:
         raise not_here("page of runs") from None
 
 
-def _is_within(run: dict[str, Any], since: float | None, until: float | None) -> bool:
+def _is_within(run: RunSummary, since: float | None, until: float | None) -> bool:
     at = datetime.fromisoformat(run["created_at"]).timestamp()
     return (since is None or at >= since) and (until is None or at < until)
 
@@ -154,12 +155,11 @@ def _counts() -> dict[str, int]:
         return {name: tx.runs.count(status=_SHOWN[name]) for name in ("moving", "yours")}
 
 
-def _index_parts(asked: Asked, runs: list[dict[str, Any]]) -> dict[str, Part]:
+def _index_parts(asked: Asked, runs: list[RunSummary]) -> dict[str, Part]:
     usage = usage_of(["day"], _day(DAYS), None)
     days = [_day(back) for back in range(DAYS, -1, -1)]
-    rows: Any = usage["rows"]
     return {
-        "summary": part("summary", usage=usage, days=usage_days(rows, days, TALL)),
+        "summary": part("summary", usage=usage, days=usage_days(usage["rows"], days, TALL)),
         "runs": part("runs", runs=runs, asked=asked, person_may_act=actor().may("trigger")),
     }
 

@@ -61,8 +61,8 @@ def usage_page() -> str:
         words={name: word for name, word in WORDS.items() if name != "account" or actor().account_id is None},
         total=_total(models, _totals_of_days(asked, by, found)),
         before=usage_of(["day"], *asked.before)["spent_usd"],
-        today={name: found[name] for name in ("spent_today_usd", "day_cap_usd")},
-        days=charts.stacked(asked.days, {(row["day"], _model(row)): row["spent_usd"] for row in models}),
+        today={"spent_today_usd": found["spent_today_usd"], "day_cap_usd": found["day_cap_usd"]},
+        days=charts.stacked(asked.days, {(row["day"] or "", _model(row)): row["spent_usd"] for row in models}),
         groups=groups,
         more=len(rows) - len(groups),
         pairs=_pairs(groups) if by != "day" else (),
@@ -82,7 +82,8 @@ def usage_file() -> Response:
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\r\n")
     lines.writerow(columns)
-    for row in usage_of(list(asked.names), *asked.bounds)["rows"]:
+    rows: Sequence[Mapping[str, Any]] = usage_of(list(asked.names), *asked.bounds)["rows"]
+    for row in rows:
         lines.writerow([_cell(name, row[name]) for name in columns])
     name = f"usage-by-{'-'.join(asked.names)}-{asked.since}-{asked.until}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
