@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 from tools.docs.inside.cost import BYTES, CPU, SCENES, STAGES, trace
 
 MICRO, MEGABYTE = 1e6, 1e6
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Claim]:
     """Each stage against the whole film; the bytes against those of the clips as they came."""
     # What a process does once is not a film's.
     trace(1)

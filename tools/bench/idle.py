@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 from tools.stack import ROOT, Service, free_port, procfile, until
 
 SETTLED_S, STILL_S = 60.0, 30.0
@@ -52,7 +52,7 @@ class _Figures:
         return statistics.median(self.found[name])
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Claim]:
     """Against the bars."""
     figures = _Figures()
     for _ in range(TURNS):

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -27,9 +26,8 @@ from pipelines.media.ffmpeg.encode import ffmpeg, ffmpeg_exe
 from pipelines.media.join.assemble import assemble
 from pipelines.media.join.table_join import join_whole
 from pipelines.media.normalise.normalise import prepare
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 
-Row = dict[str, Any]
 SECONDS = 8
 FADE_S = 0.5
 FADE_FRAMES = 15
@@ -76,7 +74,7 @@ assemble(FilmPlan(target=target, pieces=tuple(paths)), Path(sys.argv[2]))""",
 )
 
 
-def _row(name: str, ours: float, against: float, bar: float | None, *, unit: str = "s") -> Row:
+def _row(name: str, ours: float, against: float, bar: float | None, *, unit: str = "s") -> Claim:
     """A claim of this section; none is of seconds alone."""
     return row("media", name, ours, against, bar, unit=unit)
 
@@ -163,7 +161,7 @@ def _moviepy(paths: Sequence[Path], dest: Path) -> float:
     return float(done.stdout.split()[-1])
 
 
-def _hard_cuts(folder: Path, kind: str, paths: Sequence[Path]) -> Iterator[Row]:
+def _hard_cuts(folder: Path, kind: str, paths: Sequence[Path]) -> Iterator[Claim]:
     film, copy = folder / "film.mp4", folder / "copy.mp4"
     plan = FilmPlan(target=TARGETS[kind], pieces=tuple(paths))
     count = len(paths)
@@ -183,7 +181,7 @@ def _hard_cuts(folder: Path, kind: str, paths: Sequence[Path]) -> Iterator[Row]:
     yield _row(f"{told}: {name}", whole, copied, 1.5 if count >= 30 else 5.0)
 
 
-def _memory(folder: Path, paths: Sequence[Path]) -> Iterator[Row]:
+def _memory(folder: Path, paths: Sequence[Path]) -> Iterator[Claim]:
     root = str(Path(__file__).resolve().parents[2])
     for name, (imports, work) in {"hard-cut join": PEAK_JOIN, "finished film": PEAK_FILM}.items():
         script = PEAK.format(imports=imports, work=work)
@@ -212,7 +210,7 @@ def _largest_lag(film: Path, paths: Sequence[Path], window: int = 96_000) -> int
     return max(found)
 
 
-def _lag(folder: Path, paths: Sequence[Path]) -> Iterator[Row]:
+def _lag(folder: Path, paths: Sequence[Path]) -> Iterator[Claim]:
     ours, other = folder / "film.mp4", folder / "concat.mp4"
     assemble(FilmPlan(target=TARGETS["720p30"], pieces=tuple(paths)), ours)
     _concat_copy(paths, other)
@@ -271,7 +269,7 @@ def _compare(film: Path, paths: Sequence[Path], share: Callable[[int], float]) -
     return 10 * float(np.log10(255**2 / np.mean(errors))), exact / len(errors)
 
 
-def _crossfades(folder: Path, paths: Sequence[Path]) -> Iterator[Row]:
+def _crossfades(folder: Path, paths: Sequence[Path]) -> Iterator[Claim]:
     ours, other = folder / "film.mp4", folder / "xfade.mp4"
     fades = (Boundary(kind=Transition.CROSSFADE, seconds=FADE_S),) * (len(paths) - 1)
     plan = FilmPlan(target=TARGETS["720p30"], pieces=tuple(paths), boundaries=fades)
@@ -285,7 +283,7 @@ def _crossfades(folder: Path, paths: Sequence[Path]) -> Iterator[Row]:
     yield _row(f"{name}: frames that are not the clips' own, against a fifth", 1 - exact, 0.2, 1.0, unit="share")
 
 
-def _one_odd(folder: Path, paths: Sequence[Path]) -> Row:
+def _one_odd(folder: Path, paths: Sequence[Path]) -> Claim:
     odd, mended, ours, full = (folder / f"{name}.mp4" for name in ("odd", "mended", "film", "all"))
     _clip(odd, 5, "1280x720", 24, "20")
     pieces = [*paths[:3], odd, *paths[4:8]]
@@ -309,9 +307,9 @@ def _one_odd(folder: Path, paths: Sequence[Path]) -> Row:
     return _row("8 clips of 720p30, one of them 24 fps, against encoding all again", ours_s, full_s, 1 / 8)
 
 
-def rows() -> list[Row]:
+def rows() -> list[Claim]:
     """All rows: section, name, ours, against, ratio, bar, ok. Takes several minutes and about 2 GB of disk."""
-    found: list[Row] = []
+    found: list[Claim] = []
     with tempfile.TemporaryDirectory(prefix="bench-media-") as name:
         folder = Path(name)
         for kind in KINDS:

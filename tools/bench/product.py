@@ -16,9 +16,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 from tools.stack import BASE, Stack
 
 RUNS, SCENES, SECONDS = 5, 8, 4
@@ -35,7 +34,7 @@ ATTACHED = "Airtable has answered"
 _POINT = re.compile(r"^(\S+ \S+) DEBUG .*: point (\S+) (.*)$")
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Claim]:
     """The median over a few films of eight clips, one after the other."""
     with tempfile.TemporaryDirectory(prefix="reelgrid-bench-") as name:
         var = Path(name) / "var"

@@ -11,14 +11,13 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tools.bench.measure import calibration
 from tools.bench.measure.against import in_turns
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 
 SECTIONS = (
     "media",
@@ -56,10 +55,10 @@ def main(arguments: Sequence[str] = ()) -> int:
     return 0 if all(one["ok"] for one in rows) else 1
 
 
-def measured(section: str) -> list[dict[str, Any]]:
+def measured(section: str) -> list[Claim]:
     """The rows of a section, and how fast the machine was meanwhile."""
     before = calibration.measured()
-    rows: list[dict[str, Any]] = importlib.import_module(f"tools.bench.{ELSEWHERE.get(section, section)}").rows()
+    rows: list[Claim] = importlib.import_module(f"tools.bench.{ELSEWHERE.get(section, section)}").rows()
     speed = calibration.between(before, calibration.measured())
     told = {
         "a loop that computes": (speed.cpu, calibration.CPU_S),
@@ -72,7 +71,7 @@ def measured(section: str) -> list[dict[str, Any]]:
     return [*(calibration.scaled(one, speed) for one in rows), *calibrated]
 
 
-def _show(rows: list[dict[str, Any]]) -> None:
+def _show(rows: list[Claim]) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("section", "name", "ours", "against", "ratio", "bar", "ok"):
         table.add_column(column, overflow="fold")

@@ -20,7 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tools.bench.idle import TICKS, used_by
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 from tools.postgres import BINARIES, throw_away
 from tools.stack import Service, Stack, free_port, until
 from worker import broker
@@ -41,7 +41,7 @@ class Figures:
     forks: float
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Claim]:
     """Each number of services makes the same films, against one service."""
     found = {number: _measured(number) for number in SERVICES}
     one = found[1]

@@ -15,7 +15,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 from pipelines.bootstrap import build_services
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
@@ -25,14 +24,14 @@ from pipelines.settings import load_settings
 from pipelines.stages.generations import poll
 from pipelines.stages.generations.poll import LONGEST_POLL_S
 from pipelines.stages.kernel.services import Services
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 
 SIZES = (2_000, 10_000)
 SPREAD_S, FIRST_POLLS_S, POLLERS = 40.0, 10.0, 8
 MEMORY_BAR_MB = 30.0
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Claim]:
     """Memory and lag of the sweep at each size, and what blocked processes would take."""
     process_mb = _blocked_process_mb()
     found = []

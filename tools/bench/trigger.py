@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 from tools.stack import BASE, Stack, until
 
 TRIGGERS = 200
@@ -23,7 +23,7 @@ BUSY_LIMIT_S = 2.0
 FILMS = 10
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Claim]:
     """Seconds from request to 202, each trigger for another record."""
     with _stack() as stack:
         there = statistics.median(_triggers(stack, "a0", TRIGGERS))

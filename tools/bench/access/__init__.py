@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from tools.bench.access import book, streams
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 
 BOOK_BAR, STREAMS_BAR = 1.3, 3.0
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Claim]:
     """Both sides of each claim in the same run; the load of the machine is said with them."""
     with tempfile.TemporaryDirectory(prefix="reelgrid-bench-") as name:
         full, empty = book.latencies(Path(name))

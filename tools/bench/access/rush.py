@@ -26,7 +26,7 @@ from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import Run
 from pipelines.stages.spending import ledger
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 from tools.postgres import BINARIES, throw_away
 from tools.stack import BASE, TOKEN, Service, Stack, until
 
@@ -56,7 +56,7 @@ class Rush:
     truthful_s: float
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Claim]:
     """Each promise against its bar; the times are told."""
     if not BINARIES:
         return []

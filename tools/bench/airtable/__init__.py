@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.bench.airtable import films
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 from tools.stack import BASE, Service, Stack, free_port, procfile, until
 from worker.broker import binary
 
@@ -23,7 +23,7 @@ LIMIT_PER_SECOND, CALLS_PER_VIDEO = 5, 12
 PATIENCE_S = 1800.0
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Claim]:
     """One film's calls and freshness; of many: Done, calls per video, the busiest second, refusals and lock-outs."""
     wanted = int(os.environ.get("ROWS") or ROWS)
     told = films.rows()

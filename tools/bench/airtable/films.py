@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.lifecycle import AIRTABLE_STATUS, RunStatus
@@ -24,7 +23,7 @@ from pipelines.stages.views import run_view
 from pipelines.testing import CATALOGUE, MemoryAirtable, ServicesHarness, make_services
 from pipelines.testing.airtable import BASE as MEMORY_BASE
 from pipelines.testing.airtable import Said
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 from tools.stack import BASE, Stack, until
 
 SIX = "\n".join(f"Animal number {number}" for number in range(1, 7))
@@ -45,7 +44,7 @@ class Seen:
     longest_silence_s: float
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Claim]:
     """Real processes at half a minute; the fakes' clock at 30 s, 5 and 30 minutes, with and without push, approval."""
     found = [one for pushed in (True, False) for one in _real(pushed=pushed)]
     for takes_s, approval, pushed in product(TAKES_S, (False, True), (True, False)):
@@ -55,7 +54,7 @@ def rows() -> list[dict[str, Any]]:
     return found
 
 
-def _told(seen: Seen, takes_s: float, *, approval: bool, pushed: bool) -> list[dict[str, Any]]:
+def _told(seen: Seen, takes_s: float, *, approval: bool, pushed: bool) -> list[Claim]:
     bar = CALLS_WITH_APPROVAL if approval else CALLS
     what = f"six scenes of {takes_s:g} s, {'with' if pushed else 'no'} push{', approval' if approval else ''}"
     return [
@@ -66,7 +65,7 @@ def _told(seen: Seen, takes_s: float, *, approval: bool, pushed: bool) -> list[d
     ]
 
 
-def _real(*, pushed: bool) -> list[dict[str, Any]]:
+def _real(*, pushed: bool) -> list[Claim]:
     environ = {"SANDBOX_GENERATION_S": f"{TAKES_S[0]:g}"}
     with (
         tempfile.TemporaryDirectory(prefix="reelgrid-bench-") as folder,

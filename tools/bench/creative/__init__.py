@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tools.bench.creative import searching, voices
+from tools.bench.measure.rows import Claim
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Claim]:
     """The rows of this section."""
     return [*voices.rows(), *searching.rows()]

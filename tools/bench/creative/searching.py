@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sqlalchemy import insert, select
@@ -24,7 +23,7 @@ from pipelines.meaning import MODEL, LocalMeaning
 from pipelines.stages.views import finding
 from pipelines.testing import make_services
 from tools.bench.history import past
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 
 RUNS, SCENES_EACH = 25_000, 4
 WORDS_S, MEANING_S = 0.150, 0.300
@@ -33,7 +32,7 @@ PLACES = ("in the snow", "by the sea", "in a neon city", "under water", "in a bu
 QUERIES = [f"{subject} {place}" for subject in SUBJECTS for place in PLACES]
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Claim]:
     """The rows of this section."""
     with tempfile.TemporaryDirectory(dir=past.HOME.parent) as folder, past.sqlite_copy(RUNS, Path(folder)) as url:
         store, meaning = SqlStore(url), LocalMeaning(url)
@@ -54,7 +53,7 @@ def rows() -> list[dict[str, Any]]:
     ]
 
 
-def _row(name: str, seconds: Sequence[float], most: float) -> dict[str, Any]:
+def _row(name: str, seconds: Sequence[float], most: float) -> Claim:
     return row("creative", name, statistics.quantiles(seconds, n=20)[-1], most, 1.0, unit="s", absolute=True)
 
 

@@ -14,7 +14,6 @@ import wave
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from pipelines.domain.footage import ClipWork, FilmPlan, Mood, Target, Verdict, Voice
 from pipelines.domain.planning.narration import Line
@@ -24,7 +23,7 @@ from pipelines.media.join.assemble import assemble
 from pipelines.media.normalise.normalise import prepare
 from pipelines.media.review.examine import examine
 from pipelines.speech import embedded
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 
 LINES = (
     "Meet Lumen Four. Light, wherever you are.",
@@ -37,13 +36,13 @@ REAL_TIME, NARRATED, FURTHER = 1 / 20, 1.2, 1.2
 TARGET = Target(width=1280, height=720, fps=Fraction(30))
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Claim]:
     """The rows of this section."""
     with tempfile.TemporaryDirectory() as folder:
         return [*_voice(Path(folder)), *_film(Path(folder)), _music()]
 
 
-def _voice(folder: Path) -> list[dict[str, Any]]:
+def _voice(folder: Path) -> list[Claim]:
     """Loading is paid once a film: what a line costs is the difference between many and few."""
     few, few_s = _spoken(folder, LINES)
     many, many_s = _spoken(folder, LINES * MANY)
@@ -64,7 +63,7 @@ def _spoken(folder: Path, lines: Sequence[str]) -> tuple[float, float]:
     return used, seconds
 
 
-def _film(folder: Path) -> list[dict[str, Any]]:
+def _film(folder: Path) -> list[Claim]:
     """After the last clip only the join is left: what is said was laid over each clip when that arrived."""
     clip = folder / "clip.mp4"
     shape = f"size=1280x720:rate=30:duration={SECONDS}"
@@ -89,7 +88,7 @@ def _film(folder: Path) -> list[dict[str, Any]]:
     return [row("creative", name, with_voice, without, NARRATED), *_language(folder, clip, silent, narrated)]
 
 
-def _language(folder: Path, clip: Path, own: Sequence[Path], narrated: Sequence[Path]) -> list[dict[str, Any]]:
+def _language(folder: Path, clip: Path, own: Sequence[Path], narrated: Sequence[Path]) -> list[Claim]:
     """A film of the same pictures in which something else is said: against its sound laid over each clip, and one copy
     of its bytes.
     """
@@ -119,7 +118,7 @@ def _language(folder: Path, clip: Path, own: Sequence[Path], narrated: Sequence[
     ]
 
 
-def _music() -> dict[str, Any]:
+def _music() -> Claim:
     began = time.process_time()
     seconds = len(mood.compose(Mood.CALM)) / 48_000
     return row("creative", "music that is made here: CPU for its sound", time.process_time() - began, seconds, None)

@@ -39,7 +39,7 @@ from pipelines.stages.orders import accept
 from pipelines.stages.spending import ledger
 from pipelines.testing.airtable import BASE
 from tools.bench.history import past
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 from tools.postgres import BINARIES
 from tools.stack import Service, free_port, procfile, until
 from webapp import create_app
@@ -55,7 +55,7 @@ POLICY = Policy(run_cap_micro=10**12, day_cap_micro=10**15, default_model="acme/
 Timed = Callable[[], object]
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Claim]:
     """Each act on each database, against the smallest deployment; and many processes that move money at once."""
     found = []
     with tempfile.TemporaryDirectory(prefix="reelgrid-bench-") as name:
@@ -77,7 +77,7 @@ def sizes() -> tuple[int, ...]:
     return tuple(int(size) for size in asked.split(",")) if asked else SIZES
 
 
-def _of_database(name: str, urls: Mapping[int, str], folder: Path) -> list[dict[str, Any]]:
+def _of_database(name: str, urls: Mapping[int, str], folder: Path) -> list[Claim]:
     places = {size: _Place(url, folder / f"{name}-{size}") for size, url in urls.items()}
     times = {what: _in_turns(places, start, STARTS) for what, start in _STARTS.items()}
     times |= {what: _in_turns(places, act, TIMES) for what, act in _ACTS.items()}
@@ -99,7 +99,7 @@ def _in_turns(places: Mapping[int, _Place], prepare: Callable[[_Place], Timed], 
     return {size: statistics.median(times) for size, times in found.items()}
 
 
-def _compared(what: str, seconds: Mapping[int, float]) -> list[dict[str, Any]]:
+def _compared(what: str, seconds: Mapping[int, float]) -> list[Claim]:
     small, *others = seconds
     found = [
         row(
@@ -256,7 +256,7 @@ def _start(name: str, place: _Place, port: int, ready: Callable[[], bool]) -> No
 _STARTS: Mapping[str, Callable[[_Place], Timed]] = {"start of web": _start_web, "start of worker": _start_worker}
 
 
-def _of_crowd(url: str) -> list[dict[str, Any]]:
+def _of_crowd(url: str) -> list[Claim]:
     """Processes that hold and release for a key each, one alone and eight at once."""
     alone, together = _per_second(url, 1), 0.0
     with _watched(url) as seen:

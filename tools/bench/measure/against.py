@@ -10,33 +10,30 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from tools.bench.measure.rows import row
+from tools.bench.measure.rows import Claim, row
 from tools.figures import checked_out
 from tools.stack import ROOT
 
 TURNS = 2
 
 
-def in_turns(commit: str, sections: Sequence[str]) -> list[dict[str, Any]]:
+def in_turns(commit: str, sections: Sequence[str]) -> list[Claim]:
     """The rows of this tree in its last turn, and the median of each figure against that of the other commit."""
     with _tree_of(commit) as other:
         return [found for name in sections for found in _section(name, commit, other)]
 
 
-def _section(name: str, commit: str, other: Path) -> list[dict[str, Any]]:
-    here: list[list[dict[str, Any]]] = []
-    there: list[list[dict[str, Any]]] = []
+def _section(name: str, commit: str, other: Path) -> list[Claim]:
+    here: list[list[Claim]] = []
+    there: list[list[Claim]] = []
     for _ in range(TURNS):
         here.append(_measured(name, ROOT))
         there.append(_measured(name, other))
     return compared(name, commit, here, there)
 
 
-def compared(
-    section: str, commit: str, here: Sequence[list[dict[str, Any]]], there: Sequence[list[dict[str, Any]]]
-) -> list[dict[str, Any]]:
+def compared(section: str, commit: str, here: Sequence[list[Claim]], there: Sequence[list[Claim]]) -> list[Claim]:
     """Rows of the same name belong together; what only one of the commits measures has nothing to be held against."""
     ours, theirs = _medians(here), _medians(there)
     told = [
@@ -47,7 +44,7 @@ def compared(
     return [*here[-1], *told]
 
 
-def _medians(turns: Sequence[list[dict[str, Any]]]) -> dict[str, float]:
+def _medians(turns: Sequence[list[Claim]]) -> dict[str, float]:
     found: dict[str, list[float]] = {}
     for rows in turns:
         for one in rows:
@@ -55,12 +52,12 @@ def _medians(turns: Sequence[list[dict[str, Any]]]) -> dict[str, float]:
     return {name: statistics.median(figures) for name, figures in found.items()}
 
 
-def _measured(section: str, tree: Path) -> list[dict[str, Any]]:
+def _measured(section: str, tree: Path) -> list[Claim]:
     """By the tree's own benchmarks. Nothing where it has none of that name."""
     environ = {**os.environ, "SECTION": section, "JSON": "1", "AGAINST": "", "PYTHONPATH": str(tree)}
     python = str(tree / ".venv/bin/python")
     done = subprocess.run([python, "-m", "tools.bench"], cwd=tree, env=environ, stdout=subprocess.PIPE, check=False)
-    rows: list[dict[str, Any]] = json.loads(done.stdout)["rows"] if done.stdout else []
+    rows: list[Claim] = json.loads(done.stdout)["rows"] if done.stdout else []
     return rows
 
 

@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from tools.bench.measure.rows import Claim
 
 CPU_S, FSYNC_S = 0.185, 0.00025
 """Of the loop and of one forced write, there."""
@@ -51,7 +52,7 @@ def between(before: Speed, after: Speed) -> Speed:
     return Speed((before.cpu + after.cpu) / 2, (before.disk + after.disk) / 2)
 
 
-def scaled(row: dict[str, Any], speed: Speed) -> dict[str, Any]:
+def scaled(row: Claim, speed: Speed) -> Claim:
     """A claim with a bar of seconds, as this machine can keep it; others are ratios already."""
     if not row["absolute"] or row["bar"] is None:
         return row
