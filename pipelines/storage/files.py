@@ -6,13 +6,14 @@ import errno
 import secrets
 import shutil
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 from obstore.store import LocalStore
 
-from pipelines.domain.errors import Expired, NotConfigured
+from pipelines.domain.errors import Expired, NotConfigured, StorageDenied
 from pipelines.net import disk_full_is_busy, sync_folder, whole_file
 from pipelines.ports import Stored
 from pipelines.settings import Settings
@@ -53,7 +54,7 @@ class FileStore(ObjectMedia):
         if dest.exists():
             return already_there(_found(key, dest), hashed(path, key), path.stat().st_size)
         draft = self._root / _DRAFTS / secrets.token_hex(16)
-        with disk_full_is_busy():
+        with _refusals():
             with path.open("rb") as source, whole_file(draft) as copy:
                 sha256 = hashed_copy(source, copy, key)
                 size = copy.tell()
@@ -64,7 +65,7 @@ class FileStore(ObjectMedia):
         source = self.local_path(key)
         draft = dest.with_name(f".{secrets.token_hex(8)}.part")
         try:
-            with disk_full_is_busy():
+            with _refusals():
                 dest.parent.mkdir(parents=True, exist_ok=True)
                 _link_or_copy(source, draft)
                 draft.replace(dest)
@@ -96,6 +97,18 @@ class FileStore(ObjectMedia):
             draft.unlink(missing_ok=True)
         sync_folder(dest.parent)
         return stored
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """A folder that is read only, broken or not ours: what came waits, as it does for a full disk."""
+    try:
+        with disk_full_is_busy():
+            yield
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except OSError as error:
+        raise StorageDenied(f"the folder of STORAGE_URL: {error.strerror or error}") from error
 
 
 def _forget_drafts(folder: Path, older_than: float) -> None:

@@ -238,6 +238,12 @@ def test_a_folder_that_cannot_be_written_is_named_by_the_check(tmp_path: Path) -
         files.check()
 
 
+def test_a_folder_that_cannot_be_written_is_waited_for(files: MediaStore, tmp_path: Path) -> None:
+    (tmp_path / "root/var/media" / key_of(SMALL).split("/")[0]).write_text("a file where a folder should be")
+    with pytest.raises(StorageDenied, match="folder of STORAGE_URL"):
+        put(files, tmp_path, SMALL)
+
+
 def test_drafts_of_killed_processes_are_forgotten_after_a_day(files: MediaStore, tmp_path: Path) -> None:
     drafts = tmp_path / "root/var/media/.incoming"
     for name in ("old", "new"):
