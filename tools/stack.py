@@ -29,7 +29,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 ROOT = Path(__file__).resolve().parent.parent
 BASE = "appReelgridDemo01"
 TOKEN = "patSandbox.demo"
-PATIENCE_S = 100.0
+PATIENCE_S = 240.0
+"""How long anything is waited for: not how long it may take, so a machine that is busy with other things has time."""
 PR_SET_PDEATHSIG = 1
 
 

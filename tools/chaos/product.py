@@ -17,10 +17,7 @@ from tools.chaos.harness import COMMANDS
 from tools.chaos.killer import Processes
 from tools.chaos.points import Journal
 from tools.chaos.report import broken_chains
-from tools.stack import BASE, Stack, until
-
-PATIENCE_S = 100.0
-
+from tools.stack import BASE, PATIENCE_S, Stack, until
 
 PICTURE_MODEL = "gemini/gemini-nano-banana-2.1"
 
