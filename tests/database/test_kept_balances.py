@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from pipelines.database import SqlStore
+from pipelines.domain.money import subject
 from pipelines.stages.scheduler import maintenance
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit, ledger
 from pipelines.testing import make_services
 from tests.database import old_rows
 from tests.stages.stage_fixtures import StageHarness
@@ -64,8 +65,8 @@ def test_a_database_of_20000_runs_is_brought_up_to_date_in_place_with_equal_sums
     old_store.migrate()
     assert time.monotonic() - began < 60
     with old_store.read() as tx:
-        assert ledger.audit(tx, everything=True).problems == ()
-        key = ledger.of_key(tx, "key_3", "2026-11-13")
+        assert audit.audit(tx, everything=True).problems == ()
+        key = tx.balance_of(subject("key", "key_3"), "2026-11-13")
         assert {name: getattr(key, name) for name in sums} == sums
         assert (ledger.of_all(tx, "2026-11-13").spent_on_day, ledger.of_run(tx, "run_7").spent) == (spent, 4 * PRICE)
         (day,) = tx.usage(["day"], since="2026-11-13", until="2026-11-13")
@@ -86,11 +87,11 @@ def test_what_a_former_version_orders_beside_ours_is_counted_when_it_is_gone(sto
     with store.engine.connect().execution_options(write=True) as connection, connection.begin():
         connection.execute(text(f"UPDATE day_totals SET quoted_micro = quoted_micro - {PRICE} WHERE quoted_micro > 0"))
     with store.read() as tx:
-        (problem,) = ledger.audit(tx).problems
+        (problem,) = audit.audit(tx).problems
     assert "quoted 400000" in problem
     maintenance.recount(harness.services)
     with store.read() as tx:
-        assert ledger.audit(tx, everything=True).problems == ()
+        assert audit.audit(tx, everything=True).problems == ()
     with store.engine.connect() as connection:
         assert connection.execute(text(kept)).all() == whole
     with store.engine.connect().execution_options(write=True) as connection, connection.begin():

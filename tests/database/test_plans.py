@@ -31,7 +31,7 @@ from pipelines.stages.kernel.transitions import wake_waiting
 from pipelines.stages.orders import accept, account_turn
 from pipelines.stages.scheduler import retention
 from pipelines.stages.search import indexing
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit, ledger
 from pipelines.stages.views import finding, operation, queue, run_view, usage
 from pipelines.testing import make_services
 from pipelines.testing.airtable import BASE
@@ -58,7 +58,7 @@ def services(database_url: str, tmp_path: Path) -> Iterator[Services]:
     found = make_services(tmp_path, store=store)
     with store.write() as tx:
         last = tx.ledger.find(order="-id", limit=1)[0]
-        tx.checkpoints.add(Checkpoint(id=ledger.AUDIT, at=found.clock.now(), entry=last.id or 0))
+        tx.checkpoints.add(Checkpoint(id=audit.AUDIT, at=found.clock.now(), entry=last.id or 0))
     yield found
     store.engine.dispose()
 
@@ -89,7 +89,7 @@ def _hold(services: Services) -> None:
 
 def _audit(services: Services) -> None:
     with services.store.read() as tx:
-        assert ledger.audit(tx).problems == ()
+        assert audit.audit(tx).problems == ()
 
 
 def _due(services: Services) -> None:

@@ -14,10 +14,11 @@ from sqlalchemy import event, text
 from pipelines.database import SqlStore
 from pipelines.database.engine import FRESH_S
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.money import subject
 from pipelines.domain.policy import Policy
 from pipelines.ports import Tx
 from pipelines.stages.kernel.transitions import Actor, touch_run, transition_generation, transition_run, wake_run
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit, ledger
 from tests.contract.test_store import NOW, a_generation, a_run
 from tools.postgres import Postgres
 from tools.stack import until
@@ -63,9 +64,13 @@ def test_each_posting_takes_so_many_statements(store: SqlStore) -> None:
         taken[name] = len(asked)
     assert taken == {"hold": 10, "reserve": 8, "capture": 11, "release": 7}
     with store.read() as tx:
-        balances = [ledger.of_run(tx, RUN.id), ledger.of_key(tx, "key_1", DAY), ledger.of_base(tx, "app1", DAY)]
+        balances = [
+            ledger.of_run(tx, RUN.id),
+            tx.balance_of(subject("key", "key_1"), DAY),
+            ledger.of_base(tx, "app1", DAY),
+        ]
         assert {(one.held, one.committed, one.spent) for one in balances} == {(0, 0, 250_000)}
-        assert [one for one in ledger.audit(tx, everything=True).problems if "gen_1" not in one] == []
+        assert [one for one in audit.audit(tx, everything=True).problems if "gen_1" not in one] == []
 
 
 def test_a_status_is_changed_by_one_statement_and_told_by_another(store: SqlStore) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit
 from tools.stack import ROOT, until
 
 PRICE = 400_000
@@ -47,5 +47,5 @@ def test_a_budget_for_three_runs_admits_exactly_three(database_url: str, tmp_pat
         refused = tx.runs.count(status=RunStatus.NEEDS_ATTENTION)
         assert (admitted, refused) == (3, 29)
         assert tx.balance("held") == 3 * PRICE
-        assert ledger.audit(tx).problems == ()
+        assert audit.audit(tx).problems == ()
     store.engine.dispose()

@@ -17,7 +17,7 @@ from pipelines.stages.commerce import accounts
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
-from pipelines.stages.spending import credit_book, credit_lots, ledger
+from pipelines.stages.spending import audit, credit_book, credit_lots
 from pipelines.testing import make_services
 
 PRICE = 400_000
@@ -67,7 +67,7 @@ def race(store: SqlStore, folder: Path) -> None:
     with store.read() as tx:
         assert credit_lots.funds(tx, account, now).available_micro == 7 * PRICE
         assert credit_book.audit(tx, everything=True).problems == ()
-        assert ledger.audit(tx).problems == ()
+        assert audit.audit(tx).problems == ()
 
 
 def test_a_balance_for_seven_admits_exactly_seven(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit
 from tools.stack import ROOT, until
 
 PRICE = 400_000
@@ -44,5 +44,5 @@ def test_equal_orders_at_the_same_moment_are_bought_once(database_url: str, tmp_
         assert {run.status for run in runs} == {RunStatus.DONE}
         assert len({scene.clip_id for scene in tx.scenes.find()}) == 1
         assert (tx.balance("spent"), tx.balance("held"), tx.balance("committed")) == (PRICE, 0, 0)
-        assert ledger.audit(tx).problems == ()
+        assert audit.audit(tx).problems == ()
     store.engine.dispose()

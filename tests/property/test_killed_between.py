@@ -26,7 +26,7 @@ from pipelines.domain.policy import Policy
 from pipelines.domain.records import ApiKey, Base, Generation, Run
 from pipelines.domain.state.generation import GenerationRequest
 from pipelines.ports import Tx
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit, ledger
 
 NOW = 1_795_521_600.0
 DAY_S = 86_400.0
@@ -79,7 +79,7 @@ class KilledMachine(RuleBasedStateMachine):
         if not hasattr(self, "store"):
             return
         with self.store.read() as tx:
-            assert ledger.audit(tx, everything=True).problems == ()
+            assert audit.audit(tx, everything=True).problems == ()
             sums = {account: tx.balance(account) for account in ("held", "committed", "spent")}
             kept = ledger.of_all(tx, "")
             assert sums == {account: getattr(kept, account) for account in sums}

@@ -12,12 +12,13 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from pipelines.domain.errors import OverBudget
 from pipelines.domain.lifecycle import GENERATION_TRANSITIONS, OPEN, GenerationStatus, RunStatus
+from pipelines.domain.money import subject
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import ApiKey, Generation, Run
 from pipelines.domain.state.generation import GenerationRequest
 from pipelines.domain.times import utc_day
 from pipelines.ports import Tx
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit, ledger
 from pipelines.testing import make_services
 
 _G = GenerationStatus
@@ -142,7 +143,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def the_books_balance(self) -> None:
         if hasattr(self, "store"):
             with self.store.read() as tx:
-                assert ledger.audit(tx).problems == ()
+                assert audit.audit(tx).problems == ()
 
     @invariant()
     def no_cap_is_passed(self) -> None:
@@ -150,7 +151,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         with self.store.read() as tx:
             assert ledger.of_all(tx, TODAY).used <= DAY_CAP + self.overrun
-            assert ledger.of_key(tx, "key", TODAY).used <= KEY_CAP + self.overrun
+            assert tx.balance_of(subject("key", "key"), TODAY).used <= KEY_CAP + self.overrun
             for run in tx.runs.find():
                 own = ledger.of_run(tx, run.id)
                 assert own.exposure + own.spent <= RUN_CAP + self.overrun

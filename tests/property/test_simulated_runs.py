@@ -23,8 +23,8 @@ from pipelines.domain.lifecycle import (
     RunStatus,
 )
 from pipelines.domain.recovery.crash_points import CRASH_POINTS
-from pipelines.stages.decisions import control
-from pipelines.stages.spending import ledger
+from pipelines.stages.decisions import control, in_doubt, regenerate
+from pipelines.stages.spending import audit
 from pipelines.testing import Outcome
 from tests.stages.doubt_fixtures import doubtful_world, order
 
@@ -85,16 +85,16 @@ class Simulation(RuleBasedStateMachine):
 
     @rule(run=runs)
     def regenerate(self, run: str) -> None:
-        if self._tolerated(lambda: control.regenerate(self.world.services, run, 1, {}, "ann")):
+        if self._tolerated(lambda: regenerate.regenerate(self.world.services, run, 1, {}, "ann")):
             with self.world.services.store.read() as tx:
                 self.asked[tx.scenes.find(run_id=run, number=1)[0].prompt] += 1
 
-    @rule(run=runs, choice=st.sampled_from(control.CHOICES))
+    @rule(run=runs, choice=st.sampled_from(in_doubt.CHOICES))
     def decide(self, run: str, choice: str) -> None:
         with self.world.services.store.read() as tx:
             doubtful = tx.generations.find(run_id=run, status=_G.UNKNOWN, limit=1)
         for gen in doubtful:
-            decided = self._tolerated(lambda gen=gen: control.decide(self.world.services, gen.id, choice, "ann"))
+            decided = self._tolerated(lambda gen=gen: in_doubt.decide(self.world.services, gen.id, choice, "ann"))
             if decided and choice != "wait":
                 # Given up by a person: should the scene be bought again, it was asked for.
                 self.asked[gen.request.prompt] += 1
@@ -147,7 +147,7 @@ class Simulation(RuleBasedStateMachine):
     def the_books_balance(self) -> None:
         if hasattr(self, "world"):
             with self.world.services.store.read() as tx:
-                assert ledger.audit(tx).problems == ()
+                assert audit.audit(tx).problems == ()
 
     @invariant()
     def nothing_is_bought_twice(self) -> None:

@@ -10,7 +10,7 @@ from pipelines.domain.catalogue import Ability
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Event, Generation
 from pipelines.stages.orders import accept
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit
 from pipelines.testing import CATALOGUE
 from tests.stages.stage_fixtures import StageHarness
 
@@ -42,4 +42,4 @@ def history(harness: StageHarness, name: str) -> list[Event]:
 
 def problems(harness: StageHarness) -> tuple[str, ...]:
     with harness.services.store.read() as tx:
-        return ledger.audit(tx).problems
+        return audit.audit(tx).problems

@@ -13,7 +13,7 @@ from pipelines.domain.money import Account
 from pipelines.domain.records import Clip, Cut, Event, Generation, Run, Scene
 from pipelines.stages.films.stitch import films_of
 from pipelines.stages.orders import accept
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit
 from pipelines.testing import (
     FixedClock,
     MappedIntake,
@@ -132,7 +132,7 @@ class StageHarness(ServicesHarness):
 
     def balanced(self) -> bool:
         with self.services.store.read() as tx:
-            return not ledger.audit(tx).problems
+            return not audit.audit(tx).problems
 
     def held(self) -> int:
         with self.services.store.read() as tx:

@@ -19,7 +19,7 @@ from pipelines.stages.base_rows import run_row
 from pipelines.stages.commerce import accounts
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import caps
 from tests.web.two_accounts import OTHER_BASE, THEIR_BASE, Customer, customer, signed_in
 from tests.web.web_fixtures import BASE, BEARER, KEY, OUTSIDE, RECORD, SORA, WebHarness
 
@@ -142,7 +142,7 @@ def refusal(harness: WebHarness, who: Customer, amount: int) -> str:
     """Why this much may not be set aside for a run of the account."""
     run = Run(id="run_y", status=RunStatus.QUEUED, source="rest", account_id=who.account_id, key_id=who.key_id)
     with harness.store.write() as tx:
-        return ledger.refusal(tx, harness.clock.now(), run, amount, harness.services.policy) or ""
+        return caps.refusal(tx, harness.clock.now(), run, amount, harness.services.policy) or ""
 
 
 def test_rotating_does_not_forget_what_the_key_has_spent(harness: WebHarness) -> None:

@@ -13,7 +13,7 @@ from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Run
 from pipelines.stages.scheduler import steps
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import caps, ledger
 from tests.web.web_fixtures import BEARER, OUTSIDE, SORA, WebHarness, as_described
 from webapp.api import answers, operate_answers
 from webapp.api.orders import MasterPromptOrder
@@ -131,7 +131,7 @@ def money_at_the_end(sentence: str) -> float:
 def ledger_refusal(harness: WebHarness, amount: int) -> str:
     run = Run(id="run_x", status=RunStatus.GENERATING, source="rest", order=Order(max_cost_micro=400_000))
     with harness.store.read() as tx:
-        found = ledger.refusal(tx, harness.clock.now(), run, amount, harness.services.policy)
+        found = caps.refusal(tx, harness.clock.now(), run, amount, harness.services.policy)
     assert found
     return found
 

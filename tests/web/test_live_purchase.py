@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from pipelines.stages.decisions import control
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit
 from tests.web.web_fixtures import WebHarness
 
 CATALOGUE = Path(__file__).parents[2] / "pipelines" / "sandbox" / "catalogue.toml"
@@ -68,9 +68,9 @@ def test_the_price_is_said_and_asked_for_and_the_books_know_the_clip(shop: Shop)
     (line,) = shop.bill()
     assert (line["charged"], line["usd"]) == (True, pytest.approx(0.1))
     with shop.store.read() as tx:
-        audit = ledger.audit(tx, everything=True)
-    assert audit.problems == ()
-    assert audit.sums["spent"] == 100_000
+        books = audit.audit(tx, everything=True)
+    assert books.problems == ()
+    assert books.sums["spent"] == 100_000
 
     again = doctor(shop, "--yes", "--model", "sora/sandbox-list")
     assert again.exit_code == 0

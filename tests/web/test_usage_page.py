@@ -18,7 +18,7 @@ from pipelines.domain.records import Generation, Project, Run
 from pipelines.domain.stored_files import FileKind, FileTotal
 from pipelines.domain.times import utc_day
 from pipelines.stages.kernel.transitions import Actor, transition_generation
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit, ledger
 from tests.web.two_accounts import MARK, belongings, customer, signed_in
 from tests.web.web_fixtures import WebHarness
 
@@ -71,7 +71,7 @@ def test_page_file_and_ledger_say_the_same(home: WebHarness) -> None:
     today = utc_day(home.clock.now())
     with home.store.read() as tx:
         spent = [entry for entry in tx.ledger.find(account="spent") if entry.amount > 0]
-        assert ledger.audit(tx, everything=True).problems == ()
+        assert audit.audit(tx, everything=True).problems == ()
     for by in ("day", "model", "record", "key", "base", "account", "project", "day,model,project"):
         answer = home.client.get("/usage.csv", query_string={"by": by})
         found = rows_of(answer)

@@ -12,7 +12,7 @@ from pipelines.database import SqlStore
 from pipelines.domain.customers.notices import NoticeStatus, NoticeType
 from pipelines.domain.lifecycle import STOPPED, RunStatus
 from pipelines.domain.records import Run
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit
 from tools.chaos.harness import COMMANDS
 from tools.chaos.killer import Processes
 from tools.chaos.points import Journal
@@ -131,7 +131,7 @@ class ProductStack:
     def check_books(self) -> None:
         """Balanced, and one event for each transition."""
         with self.store.read() as tx:
-            assert ledger.audit(tx).problems == ()
+            assert audit.audit(tx).problems == ()
             assert broken_chains(tx.events.find(name="status")) == []
 
 

@@ -15,7 +15,7 @@ from pipelines.domain.money import Account, Posting, dollars
 from pipelines.domain.records import Event, Run
 from pipelines.domain.recovery.crash_points import CRASH_POINTS
 from pipelines.ports import Store, Tx
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit
 from tools.chaos.points import Journal
 from tools.stack import Stack
 
@@ -38,7 +38,7 @@ def examine(stack: Stack, store: Store, journal: Journal, records: Mapping[str, 
     found = Findings(visits=journal.visits())
     with store.read() as tx:
         runs = tx.runs.find(order="created_at")
-        books = ledger.audit(tx, everything=True)
+        books = audit.audit(tx, everything=True)
         found.faults += [f"audit: {problem}" for problem in books.problems]
         found.faults += broken_chains(tx.events.find(name="status"))
         found.faults += _untruthful(tx, runs)

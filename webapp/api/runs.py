@@ -10,7 +10,7 @@ from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.field_labels import for_clip
 from pipelines.domain.records import Run
-from pipelines.stages.decisions import control, dry_run
+from pipelines.stages.decisions import control, dry_run, in_doubt, regenerate
 from pipelines.stages.delivery import restore
 from pipelines.stages.views import finding, run_view
 from pipelines.stages.views.documents import RunView
@@ -191,7 +191,7 @@ def regenerated(run_id: str, n: int, body: Regenerate) -> Run:
     keys.must_count(run_id)
     try:
         bounds = {"at_most_micro": body.at_most_micro, "press": g.get("run_id")}
-        return control.regenerate(services(), run_id, n, body.changes(), actor().name, **bounds)
+        return regenerate.regenerate(services(), run_id, n, body.changes(), actor().name, **bounds)
     except InvalidOrder as error:
         raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
 
@@ -229,7 +229,7 @@ def decide(generation_id: str, body: Decision) -> Reply:
     """When nobody knows whether a provider took a paid request, a person chooses; the run's `choices` say which."""
     if body.dry_run:
         return _rehearsal(None, dry_run.decision(services(), generation_id, body.choice))
-    return _shown(control.decide(services(), generation_id, body.choice, actor().name))
+    return _shown(in_doubt.decide(services(), generation_id, body.choice, actor().name))
 
 
 def _shown(run: Run) -> Reply:

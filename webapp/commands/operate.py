@@ -20,7 +20,7 @@ from pipelines.stages.decisions import control
 from pipelines.stages.files import orphans, usage
 from pipelines.stages.files.usage import By
 from pipelines.stages.scheduler import maintenance
-from pipelines.stages.spending import credit_book, ledger
+from pipelines.stages.spending import audit, credit_book
 from pipelines.stages.views import usage as usage_view
 from webapp.api.operate import COLUMNS, catalogue, stopped
 from webapp.api.operate_answers import ModelView
@@ -80,17 +80,17 @@ def ledger_audit(*, json_: bool, everything: bool = False) -> None:
     """
     core = services()
     with core.store.read() as tx:
-        audit = ledger.audit(tx, everything=everything)
+        first = audit.audit(tx, everything=everything)
         second = credit_book.audit(tx, everything=everything)
     with core.store.write() as tx:
-        ledger.keep_checkpoint(tx, audit)
-        ledger.keep_checkpoint(tx, second)
-    problems = [*audit.problems, *(f"credits: {problem}" for problem in second.problems)]
+        audit.keep_checkpoint(tx, first)
+        audit.keep_checkpoint(tx, second)
+    problems = [*first.problems, *(f"credits: {problem}" for problem in second.problems)]
     found = {
         "balanced": not problems,
-        "since": iso(audit.since or None),
+        "since": iso(first.since or None),
         "problems": problems,
-        "accounts_usd": {name: dollars(amount) for name, amount in audit.sums.items()},
+        "accounts_usd": {name: dollars(amount) for name, amount in first.sums.items()},
     }
     show(found, json_=json_, table=lambda: _print_audit(found))
     if problems:

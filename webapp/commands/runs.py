@@ -10,7 +10,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import show as money
 from pipelines.domain.money import to_micro
 from pipelines.stages.base_rows import run_row
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, in_doubt
 from pipelines.stages.delivery import restore
 from pipelines.stages.files import revocations
 from pipelines.stages.files.erase import erase
@@ -144,12 +144,12 @@ def restore_(
 
 @group.command("decide")
 @click.argument("generation_id")
-@click.argument("choice", type=click.Choice(control.CHOICES))
+@click.argument("choice", type=click.Choice(in_doubt.CHOICES))
 @as_json
 @reports_errors
 def decide(generation_id: str, choice: str, *, json_: bool) -> None:
     """Settle money in doubt: wait for it, write it off and buy again, or cancel the run."""
-    run = control.decide(services(), generation_id, choice, ACTOR)
+    run = in_doubt.decide(services(), generation_id, choice, ACTOR)
     _after(run.id, json_=json_)
 
 
@@ -162,7 +162,7 @@ def adopt(generation_id: str, job_id: str, *, json_: bool) -> None:
     """Say which job at its provider a request in doubt became, as the provider's own pages show it: nothing is bought
     again.
     """
-    run = control.name_job(services(), generation_id, job_id, ACTOR)
+    run = in_doubt.name_job(services(), generation_id, job_id, ACTOR)
     _after(run.id, json_=json_)
 
 

@@ -39,7 +39,7 @@ from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.records import Run
 from pipelines.stages.orders import accept, plan_run
 from pipelines.stages.orders.accept import Estimate, StartRequest
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import caps
 from pipelines.stages.views import run_view, sections
 from webapp import idempotency
 from webapp.access.rules import Door, Owner, declares
@@ -295,7 +295,7 @@ def _refusal(order: Order, found: Estimate) -> str | None:
         key_id=who.key_id,
     )
     with core.store.read() as tx:
-        return ledger.refusal(tx, core.clock.now(), run, found.quote_micro, core.policy)
+        return caps.refusal(tx, core.clock.now(), run, found.quote_micro, core.policy)
 
 
 def _given(form: MultiDict[str, str]) -> dict[str, Any]:

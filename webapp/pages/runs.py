@@ -15,7 +15,7 @@ from pipelines.domain.keys import new_token
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.money import dollars, show_enough
 from pipelines.security import links
-from pipelines.stages.decisions import control, dry_run
+from pipelines.stages.decisions import control, dry_run, in_doubt
 from pipelines.stages.views import run_view
 from webapp.access.links import LINK
 from webapp.access.rules import Door, Owner, Subjects, declares
@@ -213,7 +213,7 @@ def _decide(run_id: str, generation_id: str, choice: str) -> None:
     with services().store.read() as tx:
         gen = tx.generations.get(generation_id)
     if gen is not None and gen.run_id == run_id:
-        control.decide(services(), generation_id, choice, actor().name)
+        in_doubt.decide(services(), generation_id, choice, actor().name)
 
 
 def on_run(run_id: str, act: Callable[[], object]) -> Response | Redirect:

@@ -15,7 +15,7 @@ from pipelines.domain.records import Run, Scene
 from pipelines.ports import AirtableRow, AirtableScene, AirtableVersion, Tx
 from pipelines.stages.base_changes import queue_sweep
 from pipelines.stages.base_rows import outbox
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, regenerate
 from pipelines.stages.delivery import restore
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import ROW
@@ -138,7 +138,7 @@ def _regenerate(services: Services, base_id: str, row: AirtableScene) -> str | N
             raise NotAllowed(marketer="This scene was never made: tick Generate in its row of Videos.")
         said = row.scene
         changes = SceneChanges(prompt=said.prompt, caption=said.caption, narration=said.narration, seconds=said.seconds)
-        control.regenerate(services, found.run_id, found.number, changes, ROW)
+        regenerate.regenerate(services, found.run_id, found.number, changes, ROW)
     except (Permanent, TooMany) as error:
         note[SceneField.ERROR.value] = error.marketer
     now, table = services.clock.now(), AirtableTable.SCENES

@@ -9,7 +9,7 @@ from pipelines.domain.airtable.values import settings_fields
 from pipelines.domain.times import utc_day
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import outbox
-from pipelines.stages.spending import ledger, stop_switch
+from pipelines.stages.spending import caps, ledger, stop_switch
 
 RUNNING = "Running."
 
@@ -46,4 +46,4 @@ def _status_of_base(tx: Tx, now: float, base_id: str) -> str:
     stopped = stop_switch.reason_if_on(tx, base_id, base.account_id if base else None)
     if stopped:
         return f"Spending is stopped: {stopped}."
-    return ledger.used_up(tx, base_id, utc_day(now)) or RUNNING
+    return caps.used_up(tx, base_id, utc_day(now)) or RUNNING

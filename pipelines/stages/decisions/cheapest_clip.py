@@ -14,7 +14,7 @@ from pipelines.domain.records import Run
 from pipelines.stages.files import usage
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders.plan_run import plan_order
-from pipelines.stages.spending import ledger, stop_switch
+from pipelines.stages.spending import caps, stop_switch
 
 PROMPT = "A small paper boat floats on calm water, seen from above."
 
@@ -65,7 +65,7 @@ def must_be_affordable(services: Services, order: Order, plan: Plan) -> None:
     with services.store.read() as tx:
         usage.must_have_room(services, tx, None)
         reason = stop_switch.reason_if_on(tx)
-        refused = ledger.refusal(tx, services.clock.now(), run, plan.quote_micro, services.policy)
+        refused = caps.refusal(tx, services.clock.now(), run, plan.quote_micro, services.policy)
     if reason is not None:
         raise NotAllowed(marketer=f"Spending is stopped ({reason}). When it may go on: flask stop off.")
     if refused is not None and plan.quote_micro:

@@ -17,7 +17,7 @@ from pipelines.stages.generations.requests import still_to_buy, still_to_charge
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import found_run
 from pipelines.stages.orders import account_turn, regenerate_scene
-from pipelines.stages.spending import credit_book, ledger
+from pipelines.stages.spending import caps, credit_book, ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def _priced(services: Services, tx: Tx, run: Run, price: int, plan: Plan | None,
     """What the run has set aside already need not be found again."""
     now = services.clock.now()
     amount = max(0, price - ledger.held(tx, run))
-    refused = ledger.refusal(tx, now, run, amount, services.policy, settings_read=False)
+    refused = caps.refusal(tx, now, run, amount, services.policy, settings_read=False)
     problems = (Problem("max_cost_usd", refused),) if refused and amount else ()
     terms = credit_book.terms_of(tx, now, services.prices, run, charge)
     if terms is not None and terms.refusal is not None:

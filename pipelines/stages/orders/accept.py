@@ -29,7 +29,7 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
 from pipelines.stages.orders import account_turn, prefetched_row, regenerate_scene, schedule
 from pipelines.stages.orders.plan_run import _once_a_field, _with_notes, beside, order_of_row, plan_order
-from pipelines.stages.spending import credit_book, ledger, rate_limits
+from pipelines.stages.spending import caps, credit_book, rate_limits
 
 VIDEOS = "Videos"
 
@@ -268,7 +268,7 @@ def _within_project(tx: Tx, order: Order | None, plan: Plan | None) -> None:
     """Raises OverBudget for an order whose project's budget does not reach."""
     if order is None or plan is None or order.project is None:
         return
-    if refused := ledger.over_project(tx, projects.id_of(tx.account_id, order.project), plan.quote_micro):
+    if refused := caps.over_project(tx, projects.id_of(tx.account_id, order.project), plan.quote_micro):
         raise OverBudget(marketer=refused)
 
 

@@ -20,7 +20,7 @@ from pipelines.stages.kernel.paging import cursor_after, newest_first
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
-from pipelines.stages.spending import credit_book, ledger
+from pipelines.stages.spending import caps, credit_book
 from pipelines.stages.views.run_view import RunMark
 
 
@@ -124,7 +124,7 @@ def _within_projects(tx: Tx, priced: Sequence[Priced]) -> None:
         if order is not None and order.project is not None:
             sums[order.project] += one.plan.quote_micro
     for project, total in sums.items():
-        if refused := ledger.over_project(tx, projects.id_of(tx.account_id, project), total):
+        if refused := caps.over_project(tx, projects.id_of(tx.account_id, project), total):
             raise OverBudget(marketer=refused)
 
 

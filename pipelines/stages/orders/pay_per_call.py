@@ -32,7 +32,7 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import Started, StartRequest
 from pipelines.stages.orders.plan_run import plan_order
-from pipelines.stages.spending import ledger, stop_switch
+from pipelines.stages.spending import caps, stop_switch
 
 IN_FLIGHT_S = 20.0
 """Longer than moving the money may take: then another request may try."""
@@ -92,7 +92,7 @@ def quote(services: Services, order: Order) -> Quote:
         if stopped is not None:
             raise Busy(f"stopped: {stopped}", marketer=NOT_NOW)
         usage.must_have_room(services, tx, None)
-        refusal = ledger.refusal(tx, now, run, plan.quote_micro, services.policy)
+        refusal = caps.refusal(tx, now, run, plan.quote_micro, services.policy)
     if refusal is not None:
         raise OverBudget(marketer=refusal)
     return Quote(plan, price)

@@ -23,7 +23,7 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import schedule
 from pipelines.stages.scheduler import retention
 from pipelines.stages.scheduler.heartbeats import Heartbeats
-from pipelines.stages.spending import credit_lots, ledger
+from pipelines.stages.spending import audit, credit_lots, ledger
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class Maintenance:
 def recount(services: Services) -> None:
     """What was quoted and not counted by a former version, while a deployment rolls over."""
     with services.store.write() as tx:
-        short = ledger.recount_quoted(tx, services.clock.now())
+        short = audit.recount_quoted(tx, services.clock.now())
     if short:
         logger.warning("%d totals of days were written by a former version and are whole again", short)
 

@@ -18,7 +18,7 @@ from pipelines.domain.times import utc_day
 from pipelines.ports import Tx
 from pipelines.stages.files import usage
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.spending import circuit_breaker, ledger, stop_switch
+from pipelines.stages.spending import audit, circuit_breaker, stop_switch
 
 PUMP = "pump"
 DAY_S, HOUR_S = 86_400.0, 3_600.0
@@ -158,7 +158,7 @@ def _inbox(tx: Tx, now: float) -> Line:
 def _books(services: Services, tx: Tx, now: float) -> Line:
     cap, total = services.policy.day_cap_micro, tx.balance_of(DEPLOYMENT, utc_day(now))
     sentence = f"Today {show(total.spent_on_day)} of {show(cap)}; {show(total.exposure)} is set aside."
-    proven = tx.checkpoints.get(ledger.AUDIT)
+    proven = tx.checkpoints.get(audit.AUDIT)
     advice = "flask ledger audit proves that the books balance" + (", from where it last did." if proven else ".")
     if total.used >= cap:
         return Line("Ledger", Level.BAD, sentence, "Today's budget is used up. Raise MAX_COST_PER_DAY_USD, or wait.")

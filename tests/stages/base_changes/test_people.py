@@ -14,7 +14,7 @@ from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.stages.base_changes import checkboxes, webhook_push
 from pipelines.stages.base_rows import next_action
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import regenerate
 from pipelines.stages.orders import accept
 from pipelines.stages.scheduler.maintenance import Maintenance
 from pipelines.testing import Outcome
@@ -358,7 +358,7 @@ def test_generate_does_not_decide_about_money_in_doubt(harness: StageHarness) ->
 def test_a_prompt_given_on_the_page_is_told_in_the_row_whose_own_text_stays(harness: StageHarness) -> None:
     record, run = harness.film(Prompt="A cat\nA dog")
     dog = harness.scene_ids()[1]
-    control.regenerate(harness.services, run.id, 2, {"prompt": "A wolf"}, "page")
+    regenerate.regenerate(harness.services, run.id, 2, {"prompt": "A wolf"}, "page")
     harness.settle()
     row = harness.airtable.cells(dog, "Scenes")
     assert (row["Prompt"], row["Status"]) == ("A dog", "Done")

@@ -9,7 +9,7 @@ import pytest
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.base_rows.base_settings import PACE_S, RETRY_S
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, regenerate
 from pipelines.stages.scheduler.maintenance import SETTINGS_S, Maintenance
 from pipelines.stages.spending import stop_switch
 from pipelines.testing.airtable import BASE
@@ -42,7 +42,7 @@ def test_a_new_clip_asked_for_over_http_asks_nobody_and_is_not_bought_while_the_
     row = settings(harness)
     run = made(harness, "A cat")
     harness.airtable.edit("Settings", row, Stop_Spending=True)
-    control.regenerate(harness.services, run, 1, {}, "test")
+    regenerate.regenerate(harness.services, run, 1, {}, "test")
     assert harness.airtable.calls == [], "the request does not wait for Airtable"
     harness.settle(patience_s=60)
     assert harness.bought == ["A cat"]
@@ -60,7 +60,7 @@ def test_a_day_budget_that_was_lowered_holds_for_what_is_asked_for_over_http(har
     row = settings(harness)
     run = made(harness, "A cat", "A dog")
     harness.airtable.edit("Settings", row, **{"Day Budget": 1.0})
-    control.regenerate(harness.services, run, 2, {"prompt": "A wolf"}, "test")
+    regenerate.regenerate(harness.services, run, 2, {"prompt": "A wolf"}, "test")
     stopped = harness.until(run, *STOPPED)
     assert (stopped.status, harness.bought) == (RunStatus.NEEDS_ATTENTION, ["A cat", "A dog"])
     assert "this base's Day Budget leaves $0.20 of $1.00" in (stopped.error or "")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, in_doubt
 from pipelines.stages.scheduler.maintenance import Maintenance
 from pipelines.testing.provider import Outcome
 from tests.stages.stage_fixtures import StageHarness
@@ -95,7 +95,7 @@ def test_money_in_doubt_that_is_written_off_is_in_the_figures(harness: StageHarn
     record, run = harness.film(Prompt="A cat")
     assert run.status is RunStatus.NEEDS_ATTENTION
     [gen] = harness.generations(run)
-    control.decide(harness.services, gen.id, "cancel", "ann")
+    in_doubt.decide(harness.services, gen.id, "cancel", "ann")
     harness.settle()
     assert (harness.cells(record)["Status"], harness.cells(record)["Actual Cost"]) == ("Cancelled", 0.4)
     assert settings(harness)["Spent Today"] == 0.4

@@ -16,7 +16,7 @@ from pipelines.stages.commerce import accounts
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import caps
 from pipelines.testing.airtable import BASE
 from tests.stages.stage_fixtures import STOPPED, StageHarness
 
@@ -67,7 +67,7 @@ def test_what_the_operators_key_spent_for_others_is_not_told_to_a_customer(harne
     with harness.services.store.write() as tx:
         tx.keys.add(key)
         said = [
-            ledger.refusal(tx, harness.clock.now(), run, 1_000_000, harness.services.policy) or ""
+            caps.refusal(tx, harness.clock.now(), run, 1_000_000, harness.services.policy) or ""
             for run in (row, dataclasses.replace(row, account_id=None))
         ]
     assert said[0].startswith("This service has used up its budget of today.")

@@ -11,7 +11,7 @@ from pipelines.domain.errors import NotAllowed, OverBudget, Suspended
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import AccountStatus, CustomerAccount, Run
 from pipelines.domain.state.action_link import Act, ActionLink
-from pipelines.stages.decisions import action_links, control, dry_run
+from pipelines.stages.decisions import action_links, control, dry_run, regenerate
 from pipelines.testing import Outcome
 from tests.stages.stage_fixtures import StageHarness
 
@@ -159,7 +159,7 @@ def test_a_ceiling_bounds_what_follows_until_somebody_decides_anew(tmp_path: Pat
     harness.settle()
     again = dry_run.regeneration(harness.services, run.id, 1, {})
     assert again.problems == ()
-    control.regenerate(harness.services, run.id, 1, {}, "test")
+    regenerate.regenerate(harness.services, run.id, 1, {}, "test")
     assert harness.run(run.id).ceiling_micro is None
 
 

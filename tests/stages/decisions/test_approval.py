@@ -10,7 +10,7 @@ from pipelines.domain.errors import InvalidOrder, NotAllowed, OverBudget
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneChanges, SceneOrder
 from pipelines.domain.records import Run
-from pipelines.stages.decisions import control, dry_run
+from pipelines.stages.decisions import control, dry_run, regenerate
 from pipelines.stages.delivery import flush
 from pipelines.stages.orders import accept
 from tests.stages.stage_fixtures import StageHarness
@@ -80,7 +80,7 @@ def test_what_a_person_typed_is_never_written_over(harness: StageHarness) -> Non
     harness.airtable.edit("Scenes", cat, Prompt="A lion", Caption="Roar", Seconds=8)
     approved(harness, run)
     harness.airtable.edit("Scenes", cat, Prompt="A tiger")
-    control.regenerate(harness.services, run.id, 2, {}, "test")
+    regenerate.regenerate(harness.services, run.id, 2, {}, "test")
     harness.until(run.id, "done")
     harness.settle()
     row = harness.airtable.cells(cat, "Scenes")
@@ -179,7 +179,7 @@ def test_approval_of_six_scenes_and_making_one_again_take_few_calls(harness: Sta
     assert harness.cells(record)["Status"] == "Done"
     assert calls_of_a_video(harness) <= 12, harness.airtable.calls
     harness.airtable.calls.clear()
-    control.regenerate(harness.services, run.id, 3, {}, "test")
+    regenerate.regenerate(harness.services, run.id, 3, {}, "test")
     harness.until(run.id, "done")
     harness.settle()
     assert calls_of_a_video(harness) <= 8, harness.airtable.calls

@@ -14,7 +14,7 @@ from pipelines.domain.lifecycle import AIRTABLE_STATUS, MOVING, RunStatus
 from pipelines.domain.progress.pacing import CALLS, CALLS_WITH_APPROVAL, FIRST_S, calls_left, next_progress_s
 from pipelines.domain.records import Event, Run
 from pipelines.stages.base_changes import webhook_push
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, regenerate
 from pipelines.stages.views import run_view
 from pipelines.testing import Outcome
 from pipelines.testing.airtable import BASE
@@ -175,7 +175,7 @@ def test_a_scene_made_again_costs_no_more_than_a_film(tmp_path: Path, takes_s: f
     run = film(harness, record, takes_s=30.0)
     harness.airtable.calls.clear()
     harness.vendor().ready_after_s = takes_s
-    control.regenerate(harness.services, run.id, 3, {}, "test")
+    regenerate.regenerate(harness.services, run.id, 3, {}, "test")
     harness.until(run.id, "done")
     harness.settle(patience_s=3600)
     assert harness.cells(record)["Status"] == "Done"

@@ -11,7 +11,7 @@ from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import NotAllowed, NotFound
 from pipelines.domain.records import Cut, Run
 from pipelines.domain.state.delivery import JoinReport
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import regenerate
 from pipelines.stages.delivery import restore
 from tests.stages.stage_fixtures import StageHarness
 
@@ -24,7 +24,7 @@ def harness(tmp_path: Path) -> StageHarness:
 def two_versions(harness: StageHarness) -> tuple[str, Run]:
     """A film of two scenes whose second was made again, with other words."""
     record, run = harness.film(Prompt="A cat\nA dog", Captions="Burned")
-    control.regenerate(harness.services, run.id, 2, {"prompt": "A wolf", "caption": "Howl"}, "test")
+    regenerate.regenerate(harness.services, run.id, 2, {"prompt": "A wolf", "caption": "Howl"}, "test")
     run = harness.until(run.id, "done")
     harness.settle()
     return record, run
@@ -69,7 +69,7 @@ def test_a_film_that_is_not_kept_is_joined_from_its_clips(harness: StageHarness)
     assert (len(harness.editor.films), harness.bought) == (films + 1, bought)
     assert harness.cuts(run)[-1].sha256 == first.sha256
     gone = harness.scenes(run)[1].clip_id or ""
-    control.regenerate(harness.services, run.id, 2, {"prompt": "A fox"}, "test")
+    regenerate.regenerate(harness.services, run.id, 2, {"prompt": "A fox"}, "test")
     run = harness.until(run.id, "done")
     with harness.services.store.write() as tx:
         tx.clips.change(gone, deleted_at=harness.clock.now())
@@ -91,7 +91,7 @@ def test_films_that_do_not_remember_their_scenes_come_back_too(harness: StageHar
     assert [scene.prompt for scene in harness.scenes(run)] == ["A cat", "A dog"]
     with pytest.raises(NotFound, match="take 7"):
         restore.restore(harness.services, run.id, 7, "test")
-    control.regenerate(harness.services, run.id, 1, {}, "test")
+    regenerate.regenerate(harness.services, run.id, 1, {}, "test")
     with pytest.raises(NotAllowed, match="stopped"):
         restore.restore(harness.services, run.id, 0, "test")
     assert [problem.field for problem in restore.preview(harness.services, run.id, 0).problems] == ["take"]

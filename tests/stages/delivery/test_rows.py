@@ -10,7 +10,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.progress import pacing
 from pipelines.stages.base_changes import checkboxes
 from pipelines.stages.base_rows import run_row
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, regenerate
 from pipelines.stages.delivery import flush
 from pipelines.testing import Outcome
 from pipelines.testing.airtable import BASE
@@ -247,7 +247,7 @@ def test_what_was_changed_in_a_row_after_its_run_stays(harness: StageHarness) ->
     _, run = harness.film(Prompt="A cat")
     (scene,) = harness.scene_ids()
     harness.airtable.edit("Scenes", scene, Prompt="A lion", Caption="Roar")
-    control.regenerate(harness.services, run.id, 1, {}, "test")
+    regenerate.regenerate(harness.services, run.id, 1, {}, "test")
     harness.until(run.id, "done")
     harness.settle()
     row = harness.airtable.cells(scene, "Scenes")
@@ -314,7 +314,7 @@ def test_a_kept_film_never_stands_there_twice(tmp_path: Path) -> None:
     harness.until(run.id, "done")
     harness.settle()
     assert names(harness, record) == ["r1-16x9.mp4"]
-    control.regenerate(harness.services, run.id, 1, {}, "test")
+    regenerate.regenerate(harness.services, run.id, 1, {}, "test")
     harness.until(run.id, "done")
     harness.settle()
     assert names(harness, record) == ["r1-take2-16x9.mp4", "r1-16x9.mp4"]

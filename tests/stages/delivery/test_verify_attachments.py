@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.stages.base_changes import checkboxes
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import regenerate
 from pipelines.testing.airtable import BASE
 from tests.stages.stage_fixtures import StageHarness
 
@@ -91,7 +91,7 @@ def test_the_clips_in_scenes_are_looked_at_once_in_one_call_and_never_again(harn
     _, run = harness.film(Prompt=SIX)
     assert clip_looks(harness) == [6]
     assert not harness.events(run, "attached_again")
-    control.regenerate(harness.services, run.id, 3, {}, "test")
+    regenerate.regenerate(harness.services, run.id, 3, {}, "test")
     harness.until(run.id, "done")
     harness.settle()
     assert clip_looks(harness) == [6, 1], "only the new one"

@@ -12,7 +12,7 @@ import pytest
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.lifecycle import CutStatus, RunStatus
 from pipelines.domain.records import Cut
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, regenerate
 from pipelines.testing import tiny_mp4
 from tests.stages.stage_fixtures import StageHarness
 
@@ -129,7 +129,7 @@ def test_a_clip_that_clashes_with_the_first_is_mended_ahead_whichever_of_them_co
 def test_a_scene_made_again_finds_the_cards_and_seams_that_it_needs(harness: StageHarness) -> None:
     run_id = order_of_two(harness)
     harness.until(run_id, "done")
-    control.regenerate(harness.services, run_id, 2, {"prompt": "A wolf"}, "test")
+    regenerate.regenerate(harness.services, run_id, 2, {"prompt": "A wolf"}, "test")
     harness.until(run_id, "done")
     assert (len(harness.editor.films), len(harness.editor.cards)) == (2, 2)
 

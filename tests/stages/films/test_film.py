@@ -14,7 +14,7 @@ from pipelines.domain.footage import Corner, Poster, Transition
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Run
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import regenerate
 from pipelines.stages.files import orphans
 from pipelines.stages.orders import accept
 from pipelines.stages.views import finding
@@ -29,7 +29,7 @@ def harness(tmp_path: Path) -> StageHarness:
 def test_regenerating_one_scene_buys_one_clip_and_makes_a_new_film(harness: StageHarness) -> None:
     record, run = harness.film(Prompt="A cat\nA dog")
     before, film = harness.clips(run), harness.cells(record)["Final Video"][0]["filename"]
-    control.regenerate(harness.services, run.id, 2, {"prompt": "A wolf"}, "test")
+    regenerate.regenerate(harness.services, run.id, 2, {"prompt": "A wolf"}, "test")
     harness.until(run.id, "done")
     harness.settle()
     after = harness.clips(run)
@@ -45,7 +45,7 @@ def test_regenerating_one_scene_buys_one_clip_and_makes_a_new_film(harness: Stag
 
 def test_a_scene_regenerated_as_it_is_is_another_take(harness: StageHarness) -> None:
     _, run = harness.film(Prompt="A cat")
-    control.regenerate(harness.services, run.id, 1, {}, "test")
+    regenerate.regenerate(harness.services, run.id, 1, {}, "test")
     harness.until(run.id, "done")
     assert harness.bought == ["A cat", "A cat"]
 
@@ -57,7 +57,7 @@ def test_a_regenerated_scene_keeps_the_picture_that_it_starts_from(harness: Stag
     files = [{"url": picture, "filename": "a.png", "type": "image/png"}]
     harness.airtable.add("Scenes", Video=[record], Scene_no=1, Prompt="A ship", Reference_Image=files)
     run = harness.make(record)
-    control.regenerate(harness.services, run.id, 1, {"prompt": "A boat"}, "test")
+    regenerate.regenerate(harness.services, run.id, 1, {"prompt": "A boat"}, "test")
     harness.until(run.id, "done")
     first, second = (purchase.request for purchase in harness.vendor().bought)
     assert second.first_frame == first.first_frame is not None
@@ -66,7 +66,7 @@ def test_a_regenerated_scene_keeps_the_picture_that_it_starts_from(harness: Stag
 def test_a_moving_run_cannot_be_regenerated(harness: StageHarness) -> None:
     run = harness.trigger(harness.row(Prompt="A cat"))
     with pytest.raises(NotAllowed):
-        control.regenerate(harness.services, run, 1, {}, "test")
+        regenerate.regenerate(harness.services, run, 1, {}, "test")
 
 
 def test_a_film_ordered_by_its_length_is_written_bought_and_trimmed_to_it(harness: StageHarness) -> None:
@@ -76,7 +76,7 @@ def test_a_film_ordered_by_its_length_is_written_bought_and_trimmed_to_it(harnes
     assert sum(scene.seconds for scene in scenes) == pytest.approx(18)
     assert len(scenes) == harness.writer.briefs[0].scenes
     assert [purchase.request.seconds for purchase in harness.vendor().bought] == [8.0, 4.0, 4.0, 4.0]
-    control.regenerate(harness.services, run.id, 2, {"prompt": "A gull"}, "test")
+    regenerate.regenerate(harness.services, run.id, 2, {"prompt": "A gull"}, "test")
     harness.until(run.id, "done")
     assert harness.scenes(run)[1].seconds == scenes[1].seconds
 
@@ -121,7 +121,7 @@ def test_a_film_takes_the_frame_rate_of_its_first_clip_and_keeps_it(harness: Sta
     assert {work.target.fps for work in harness.editor.prepared} == {Fraction(30)}
     assert harness.editor.films[-1].target.fps == Fraction(30)
     harness.vendor("acme").fps = 25
-    control.regenerate(harness.services, run.id, 2, {"prompt": "A wolf"}, "test")
+    regenerate.regenerate(harness.services, run.id, 2, {"prompt": "A wolf"}, "test")
     harness.until(run.id, "done")
     assert harness.editor.films[-1].target.fps == Fraction(30)
 
@@ -289,7 +289,7 @@ def test_every_run_is_a_version_that_says_what_changed(harness: StageHarness) ->
     record, run = harness.film(Prompt="A cat\nA dog")
     harness.airtable.edit("Videos", record, Formats=["9:16"])
     harness.make(record)
-    control.regenerate(harness.services, run.id, 2, {}, "test")
+    regenerate.regenerate(harness.services, run.id, 2, {}, "test")
     harness.until(run.id, "done")
     harness.settle()
     versions = {row["Run"]: row for row in harness.airtable.rows("Versions")}
@@ -341,5 +341,5 @@ def test_a_scene_is_found_by_its_words_also_when_others_were_put_in_their_place(
         return [[scene["number"] for scene in film["scenes"]] for film in films]
 
     assert found(f"{prompt} SHOT") == [[1]]
-    control.regenerate(harness.services, run.id, 1, {"prompt": "A wolf at the door"}, "test")
+    regenerate.regenerate(harness.services, run.id, 1, {"prompt": "A wolf at the door"}, "test")
     assert (found("wolf shot"), found(prompt)) == ([[1]], [])

@@ -25,7 +25,7 @@ from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import Run
 from pipelines.ports import Accept, GenerationRequest, Job, Submission, anything
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, in_doubt
 from pipelines.stages.generations import callback
 from pipelines.stages.generations.reconcile import UNHEARD_S
 from pipelines.testing import Outcome, ScriptedProvider
@@ -253,13 +253,13 @@ class TestDecisions:
 
     def test_waiting_asks_again_when_nothing_turns_up(self, parked: Parked) -> None:
         harness, run, gen = parked
-        assert control.decide(harness.services, gen, "wait", "ann").status is RunStatus.GENERATING
+        assert in_doubt.decide(harness.services, gen, "wait", "ann").status is RunStatus.GENERATING
         harness.until(run, "needs_attention")
         assert (harness.bought, problems(harness)) == (["a lamp"], ())
 
     def test_writing_off_buys_again_and_counts_both(self, parked: Parked) -> None:
         harness, run, gen = parked
-        control.decide(harness.services, gen, "write_off", "ann")
+        in_doubt.decide(harness.services, gen, "write_off", "ann")
         harness.until(run, "done")
         with harness.services.store.read() as tx:
             assert tx.balance("spent") == 800_000
@@ -268,7 +268,7 @@ class TestDecisions:
     def test_a_clip_that_turns_up_after_it_was_written_off_is_taken_and_not_paid_again(self, parked: Parked) -> None:
         harness, run, gen = parked
         token = generations(harness, run)[0].callback_token
-        control.decide(harness.services, gen, "write_off", "ann")
+        in_doubt.decide(harness.services, gen, "write_off", "ann")
         job = harness.vendor().bought[0].job_id
         assert callback.receive(harness.services, "acme", "late", generation_token=token, job_id=job)
         harness.until(run, "done")
@@ -282,7 +282,7 @@ class TestDecisions:
 
     def test_cancelling_writes_off_and_ends_the_run(self, parked: Parked) -> None:
         harness, _, gen = parked
-        assert control.decide(harness.services, gen, "cancel", "ann").status is RunStatus.CANCELLED
+        assert in_doubt.decide(harness.services, gen, "cancel", "ann").status is RunStatus.CANCELLED
         harness.settle()
         with harness.services.store.read() as tx:
             assert (tx.balance("spent"), tx.balance("committed"), tx.balance("held")) == (400_000, 0, 0)
@@ -290,9 +290,9 @@ class TestDecisions:
 
     def test_what_is_settled_cannot_be_decided(self, parked: Parked) -> None:
         harness, _, gen = parked
-        control.decide(harness.services, gen, "cancel", "ann")
+        in_doubt.decide(harness.services, gen, "cancel", "ann")
         with pytest.raises(NotAllowed):
-            control.decide(harness.services, gen, "write_off", "bob")
+            in_doubt.decide(harness.services, gen, "write_off", "bob")
 
     def test_a_late_callback_lets_the_run_go_on_by_itself(self, parked: Parked) -> None:
         harness, run, _ = parked

@@ -12,7 +12,7 @@ from pipelines.domain.errors import Ambiguous, InvalidOrder, NotConfigured, Reel
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Purchase, Run
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import regenerate
 from pipelines.stages.films import equal_films
 from pipelines.stages.orders import plan_run
 from pipelines.testing.fakes import translated
@@ -89,7 +89,7 @@ def test_a_further_language_of_the_same_pictures_has_none_of_them_decoded_again(
     assert told is not None
     assert "stretches" not in told.read_text()
     assert not equal_films.copied(house.services, "cuts/no/such-poster.jpg", tmp_path / "poster.jpg")
-    control.regenerate(house.services, run.id, 2, {"prompt": "Another lantern"}, "test")
+    regenerate.regenerate(house.services, run.id, 2, {"prompt": "Another lantern"}, "test")
     house.until(run.id, *STOPPED)
     house.settle()
     assert house.editor.decoded[3:] == [1, 0, 0]
@@ -216,7 +216,7 @@ def test_a_translator_that_fails_costs_what_it_may_have_cost(
 def test_a_new_caption_for_one_scene_is_translated_and_said_alone(house: StageHarness) -> None:
     _, run = house.film(**SPOKEN, Languages=["en", "de"])
     before = lines_said(house)
-    control.regenerate(house.services, run.id, 2, {"caption": "A new day"}, "test")
+    regenerate.regenerate(house.services, run.id, 2, {"caption": "A new day"}, "test")
     again = house.until(run.id, *STOPPED)
     assert again.status is RunStatus.DONE, again.error
     assert [line.text for line in house.writer.translations[-1].lines] == ["A new day"]

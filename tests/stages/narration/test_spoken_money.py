@@ -12,7 +12,7 @@ from pipelines.domain.errors import Ambiguous, Busy, ReelgridError, Refused, Una
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.records import Purchase, Run
 from pipelines.ports import Stored
-from pipelines.stages.decisions import control, dry_run
+from pipelines.stages.decisions import control, dry_run, regenerate
 from pipelines.stages.files import keep
 from pipelines.stages.kernel.transitions import Actor, transition_purchase
 from pipelines.stages.spending import ledger
@@ -232,7 +232,7 @@ def test_a_new_clip_whose_line_is_there_is_quoted_without_it(house: StageHarness
     preview = dry_run.regeneration(house.services, run.id, 1, {})
     other = dry_run.regeneration(house.services, run.id, 1, {"narration": "A hare."})
     assert (preview.price_micro, other.price_micro) == (CLIP, CLIP + 2 * LINE)
-    again = control.regenerate(house.services, run.id, 1, {}, "me", at_most_micro=preview.shown_micro)
+    again = regenerate.regenerate(house.services, run.id, 1, {}, "me", at_most_micro=preview.shown_micro)
     assert house.held() == CLIP
     assert house.until(again.id, "done").quote_micro == 2 * CLIP + LINE
     assert (len(voice(house).said), house.balanced()) == (1, True)

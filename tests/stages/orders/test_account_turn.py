@@ -14,7 +14,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Kind
 from pipelines.stages.commerce import accounts
-from pipelines.stages.decisions import control, dry_run
+from pipelines.stages.decisions import control, dry_run, regenerate
 from pipelines.stages.delivery import restore
 from pipelines.stages.kernel.transitions import Actor
 from pipelines.stages.orders import accept, account_turn
@@ -142,7 +142,7 @@ def test_who_went_before_goes_on_only_where_there_is_room(harness: StageHarness)
     mine = stopped(harness, None, "a tree")
     harness.until(done, "done")
     (first,) = harness.clips(harness.run(done))
-    control.regenerate(services, done, 1, {"prompt": "a vixen"}, "ada")
+    regenerate.regenerate(services, done, 1, {"prompt": "a vixen"}, "ada")
     harness.until(done, "done")
     asking = StageHarness(
         dataclasses.replace(services, policy=dataclasses.replace(services.policy, approval_above_micro=0))
@@ -157,7 +157,7 @@ def test_who_went_before_goes_on_only_where_there_is_room(harness: StageHarness)
     acts: list[Callable[[], object]] = [
         lambda: control.approve(services, waits[1], "ada"),
         lambda: control.retry(services, cancelled, "ada"),
-        lambda: control.regenerate(services, done, 1, {}, "ada"),
+        lambda: regenerate.regenerate(services, done, 1, {}, "ada"),
         lambda: restore.restore(services, done, 0, "ada"),
         lambda: restore.choose(services, done, 1, first.id, "ada"),
     ]

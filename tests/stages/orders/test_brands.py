@@ -14,7 +14,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.brand import Brand, BrandRow
 from pipelines.domain.orders.order import Order, SceneOrder, with_brand
 from pipelines.media.text.fonts import BUNDLED
-from pipelines.stages.decisions import control, dry_run
+from pipelines.stages.decisions import dry_run, regenerate
 from pipelines.stages.files.erase import erase
 from pipelines.stages.orders import accept
 from pipelines.testing import Outcome
@@ -184,7 +184,7 @@ def test_a_new_prompt_for_one_scene_is_looked_at_before_its_price(harness: Stage
     with pytest.raises(InvalidOrder, match="cheap"):
         dry_run.regeneration(harness.services, run.id, 1, {"prompt": "A cheap cat"})
     with pytest.raises(InvalidOrder, match="cheap"):
-        control.regenerate(harness.services, run.id, 1, {"prompt": "A cheap cat"}, "test")
+        regenerate.regenerate(harness.services, run.id, 1, {"prompt": "A cheap cat"}, "test")
 
 
 def test_scenes_of_an_earlier_run_that_a_new_list_forbids_are_written_again(harness: StageHarness) -> None:

@@ -14,7 +14,7 @@ from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.hooks import TOO_ALIKE, differing, overlap
 from pipelines.domain.planning.script import SceneText
 from pipelines.domain.records import Run
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, regenerate
 from pipelines.stages.delivery import pack as packs
 from pipelines.stages.orders import plan_run
 from pipelines.testing import Outcome
@@ -153,7 +153,7 @@ def test_the_same_row_again_buys_nothing_and_fewer_hooks_neither(house: StageHar
 
 def test_a_new_clip_for_a_hook_changes_its_films_only(house: StageHarness) -> None:
     _, run = house.film(**ORDER)
-    control.regenerate(house.services, run.id, 4, {"prompt": "A comet falls into the sea"}, "a test")
+    regenerate.regenerate(house.services, run.id, 4, {"prompt": "A comet falls into the sea"}, "a test")
     run = house.until(run.id, "done", "needs_attention", "failed")
     house.settle()
     assert run.status is RunStatus.DONE
@@ -270,7 +270,7 @@ def test_a_refused_hook_is_a_scene_like_any_other(house: StageHarness) -> None:
     _, run = house.film(**ORDER)
     assert run.status is RunStatus.NEEDS_ATTENTION
     bought = len(house.bought)
-    control.regenerate(house.services, run.id, 5, {"prompt": "A bell rings under water"}, "a test")
+    regenerate.regenerate(house.services, run.id, 5, {"prompt": "A bell rings under water"}, "a test")
     run = house.until(run.id, "done", "failed", "needs_attention")
     house.settle()
     assert (run.status, letters(house, run)) == (RunStatus.DONE, ALL_SIX)

@@ -13,7 +13,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.sandbox.app import Sandbox
 from pipelines.settings import Origin, load_settings
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import regenerate
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from pipelines.testing.fakes import ScriptedSpeech
@@ -65,7 +65,7 @@ def test_what_the_moderation_server_flags_is_refused(tmp_path: Path, sandbox: Sa
 def test_a_scene_that_is_worded_anew_is_asked_about_before_it_is_bought(tmp_path: Path) -> None:
     harness = house(tmp_path, "acme")
     run = harness.until(order(harness, "A fox"), *STOPPED)
-    control.regenerate(harness.services, run.id, 1, {"prompt": "An Acme fox"}, "ada")
+    regenerate.regenerate(harness.services, run.id, 1, {"prompt": "An Acme fox"}, "ada")
     again = harness.until(run.id, "needs_attention", "done", "failed")
     assert harness.bought == ["A fox"]
     assert again.status is not RunStatus.DONE
@@ -77,7 +77,7 @@ def test_a_narration_that_is_worded_anew_is_asked_about_before_it_is_spoken(tmp_
     scenes = (SceneOrder(prompt="A fox", narration="It runs."),)
     asked = Order(scenes=scenes, scene_count=1, voiceover=True, voice="acme/anna")
     run = harness.until(accept.start(harness.services, StartRequest(source="rest", order=asked)).run_id, *STOPPED)
-    control.regenerate(harness.services, run.id, 1, {"narration": "An Acme fox."}, "ada")
+    regenerate.regenerate(harness.services, run.id, 1, {"narration": "An Acme fox."}, "ada")
     again = harness.until(run.id, *STOPPED)
     assert again.status is RunStatus.DONE
     assert [line.text for line in cast("ScriptedSpeech", harness.services.speech).said] == ["It runs."]

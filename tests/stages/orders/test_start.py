@@ -10,7 +10,7 @@ import pytest
 from pipelines.domain.errors import Expired, InvalidOrder, OverBudget
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, regenerate
 from pipelines.stages.orders import accept
 from pipelines.stages.views import run_view
 from pipelines.testing.airtable import BASE
@@ -104,7 +104,7 @@ def test_a_new_format_of_the_same_story_costs_nothing(harness: StageHarness) -> 
 
 def test_the_next_run_takes_the_clip_of_a_scene_that_was_ordered_again(harness: StageHarness) -> None:
     record, first = harness.film(Prompt="A cat\nA dog")
-    control.regenerate(harness.services, first.id, 2, {}, "test")
+    regenerate.regenerate(harness.services, first.id, 2, {}, "test")
     harness.until(first.id, "done")
     wanted = harness.clips(first)[1].id
     second = harness.make(record)

@@ -13,7 +13,7 @@ from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Expired, InvalidOrder
 from pipelines.domain.orders.order import MAX_SEED, Order, SceneChanges, SceneOrder
 from pipelines.domain.records import Run
-from pipelines.stages.decisions import control, dry_run
+from pipelines.stages.decisions import dry_run, regenerate
 from pipelines.stages.orders import accept
 from pipelines.testing import Outcome
 from pipelines.testing.services import CATALOGUE
@@ -48,7 +48,7 @@ def settled(house: StageHarness, run: Run) -> Run:
 
 
 def again(house: StageHarness, run: Run, **wishes: Unpack[SceneChanges]) -> Run:
-    return settled(house, control.regenerate(house.services, run.id, 1, wishes, "test"))
+    return settled(house, regenerate.regenerate(house.services, run.id, 1, wishes, "test"))
 
 
 def sent(house: StageHarness, vendor: str = "acme") -> list[tuple[int | None, str | None]]:
@@ -97,7 +97,7 @@ def test_a_new_clip_on_a_model_that_cannot_is_refused_and_so_is_its_rehearsal(tm
     house = harness(tmp_path)
     run = film(house, "a lake")
     with pytest.raises(InvalidOrder) as caught:
-        control.regenerate(house.services, run.id, 1, {"model": "other/film"}, "test")
+        regenerate.regenerate(house.services, run.id, 1, {"model": "other/film"}, "test")
     assert [problem.field for problem in caught.value.problems] == ["scenes[0].seed", "scenes[0].negative_prompt"]
     with pytest.raises(InvalidOrder) as caught:
         dry_run.regeneration(house.services, run.id, 1, {"model": "other/film"})

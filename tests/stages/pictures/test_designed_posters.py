@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.domain.errors import Ambiguous, ReelgridError, Refused, Unavailable
 from pipelines.domain.records import Run
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import regenerate
 from pipelines.stages.spending import ledger, stop_switch
 from pipelines.stages.views import run_view
 from pipelines.testing.fakes import ScriptedPictures
@@ -60,7 +60,7 @@ def test_the_same_frame_is_bought_once_and_another_film_anew(house: StageHarness
     again = house.make(record)
     assert (again.number, len(brush(house).made), spent(house, again)) == (2, 1, 0)
     assert house.cuts(again)[0].poster_key != house.cuts(again)[0].extras["poster_typeset"]
-    control.regenerate(house.services, again.id, 1, {"prompt": "Another lamp"}, "test")
+    regenerate.regenerate(house.services, again.id, 1, {"prompt": "Another lamp"}, "test")
     remade = house.until(again.id, "done")
     assert (len(brush(house).made), spent(house, remade)) == (2, CLIP + PICTURE)
     assert (house.held(), house.balanced()) == (0, True)

@@ -15,7 +15,7 @@ from pipelines.domain.catalogue import Ability
 from pipelines.domain.errors import NotAllowed
 from pipelines.domain.footage import PosterStyle
 from pipelines.domain.orders.order import Order, SceneOrder
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, in_doubt
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from pipelines.stages.recovery import after_restore
@@ -97,7 +97,7 @@ def test_where_nothing_can_be_looked_up_a_person_decides(tmp_path: Path, ability
     back.until(run_id, "needs_attention")
     (doubt,) = after_restore.report(back.services).in_doubt
     assert back.bought == ["a lamp"]
-    control.decide(back.services, doubt.id, "write_off", "operator")
+    in_doubt.decide(back.services, doubt.id, "write_off", "operator")
     back.until(run_id, "done")
     assert (back.bought, problems(back)) == (["a lamp", "a lamp"], ()), "bought again, because a person said so"
 
@@ -115,15 +115,15 @@ def test_a_job_that_a_person_finds_at_the_provider_is_not_bought_again(tmp_path:
     back.until(other, "needs_attention")
     doubts = {doubt.request.prompt: doubt.id for doubt in after_restore.report(back.services).in_doubt}
     with pytest.raises(NotAllowed) as unknown:
-        control.name_job(back.services, doubts["a lamp"], "acme-99", "operator")
-    control.name_job(back.services, doubts["a lamp"], "acme-1", "operator")
+        in_doubt.name_job(back.services, doubts["a lamp"], "acme-99", "operator")
+    in_doubt.name_job(back.services, doubts["a lamp"], "acme-1", "operator")
     assert "acme does not know acme-99" in unknown.value.marketer
     back.until(run_id, "done")
     for doubt in doubts.values():
         with pytest.raises(NotAllowed) as settled:
-            control.name_job(back.services, doubt, "acme-1", "operator")
+            in_doubt.name_job(back.services, doubt, "acme-1", "operator")
         assert re.search(r"of another generation|Nothing is in doubt", settled.value.marketer)
-    control.name_job(back.services, doubts["a boat"], "acme-2", "operator")
+    in_doubt.name_job(back.services, doubts["a boat"], "acme-2", "operator")
     back.until(other, "done")
     assert (sorted(back.bought), problems(back)) == (["a boat", "a lamp"], ())
     with back.services.store.read() as tx:

@@ -12,10 +12,10 @@ from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import Run
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import regenerate
 from pipelines.stages.kernel.transitions import Actor, record
 from pipelines.stages.scheduler import retention
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit, ledger
 from pipelines.stages.views import run_view
 from tests.stages.doubt_fixtures import order, problems
 from tests.stages.stage_fixtures import StageHarness
@@ -43,7 +43,7 @@ def test_a_film_that_ended_long_ago_is_archived_and_its_page_and_money_stay(tmp_
         assert (tx.events.count(run_id=run_id), tx.ledger.count(run_id=run_id)) == (0, 0)
         assert tx.outbox.count(run_id=run_id) == 0
         assert tx.balance("spent", run_id=run_id) == ledger.of_run(tx, run_id).spent == 2 * SCENE
-        assert ledger.audit(tx, everything=True).problems == ()
+        assert audit.audit(tx, everything=True).problems == ()
         (day,) = tx.usage(["record_id"])
         assert day.spent_micro == 2 * SCENE
     after = run_view.run_view(harness.services, run_id)
@@ -66,7 +66,7 @@ def test_an_archived_film_gets_a_new_scene_and_is_archived_again(tmp_path: Path)
     harness = StageHarness.build(tmp_path)
     run_id = _film_of_long_ago(harness)
     retention.archive(harness.services)
-    control.regenerate(harness.services, run_id, 1, {"prompt": "a green lamp"}, "ann")
+    regenerate.regenerate(harness.services, run_id, 1, {"prompt": "a green lamp"}, "ann")
     harness.until(run_id, "done")
     harness.settle()
     assert problems(harness) == ()
@@ -77,7 +77,7 @@ def test_an_archived_film_gets_a_new_scene_and_is_archived_again(tmp_path: Path)
     assert retention.archive(harness.services) == 1
     with harness.services.store.read() as tx:
         assert tx.ledger.count() == 0
-        assert ledger.audit(tx, everything=True).problems == ()
+        assert audit.audit(tx, everything=True).problems == ()
 
 
 def test_what_is_posted_while_a_run_is_archived_is_kept(store: SqlStore) -> None:
@@ -107,5 +107,5 @@ def test_what_is_posted_while_a_run_is_archived_is_kept(store: SqlStore) -> None
         assert tx.balance("spent", run_id=run.id) == ledger.of_run(tx, run.id).spent == 1_000 + 10 * posted
         assert tx.events.count() + tx.event_archive.count() == posted
         assert tx.ledger_archive.count() > 0
-        assert ledger.audit(tx, everything=True).problems == ()
+        assert audit.audit(tx, everything=True).problems == ()
     late.engine.dispose()

@@ -11,7 +11,7 @@ import pytest
 from pipelines.domain.errors import NotAllowed, Refused, Unavailable
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import Event, InboxItem, QueueSweep, Replay
-from pipelines.stages.decisions import control
+from pipelines.stages.decisions import control, regenerate
 from pipelines.stages.scheduler import retention, steps
 from pipelines.stages.scheduler.maintenance import clean_up
 from pipelines.testing import CATALOGUE, Outcome
@@ -80,7 +80,7 @@ def test_a_placeholder_is_never_taken_for_a_clip_in_the_next_run(harness: StageH
 def test_a_refused_scene_can_be_regenerated_with_another_prompt(harness: StageHarness) -> None:
     harness.vendor().script("dog", Outcome.REFUSE)
     _, run = harness.film(Prompt="A cat\nA dog")
-    control.regenerate(harness.services, run.id, 2, {"prompt": "A puppy"}, "test")
+    regenerate.regenerate(harness.services, run.id, 2, {"prompt": "A puppy"}, "test")
     assert harness.until(run.id, "done", "needs_attention").status is RunStatus.DONE
     assert harness.bought == ["A cat", "A puppy"]
 
@@ -298,7 +298,7 @@ def test_an_old_run_cannot_be_taken_up_while_a_newer_one_of_its_row_moves(harnes
     record, first = harness.film(Prompt="A cat")
     harness.trigger(record)
     with pytest.raises(NotAllowed, match="Run 2 of this row is not over yet"):
-        control.regenerate(harness.services, first.id, 1, {}, "test")
+        regenerate.regenerate(harness.services, first.id, 1, {}, "test")
 
 
 def test_rows_that_only_guard_against_repeats_go_after_days_and_the_history_stays(harness: StageHarness) -> None:

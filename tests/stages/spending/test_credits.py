@@ -19,7 +19,7 @@ from pipelines.domain.planning.price_list import PriceList, PriceRule, Purchase,
 from pipelines.domain.records import Base, Lot, LotKind, Run
 from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.stages.commerce import accounts
-from pipelines.stages.decisions import control, dry_run
+from pipelines.stages.decisions import control, dry_run, regenerate
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.notices import messages
 from pipelines.stages.orders import accept
@@ -212,12 +212,12 @@ def test_a_new_clip_is_a_new_order_and_one_that_was_no_use_is_given_back_once(ha
     account = customer(harness, 30, days=1)
     run = harness.until(order(harness, account, "a fox"), *STOPPED)
     (bad,) = harness.clips(run)
-    control.regenerate(harness.services, run.id, 1, {"prompt": "a red fox"}, "ada")
+    regenerate.regenerate(harness.services, run.id, 1, {"prompt": "a red fox"}, "ada")
     assert has(harness, account) == (0, 150_000)
     run = harness.until(run.id, *STOPPED)
     assert used(harness, run) == 300_000
     with pytest.raises(InsufficientCredits):
-        control.regenerate(harness.services, run.id, 1, {"prompt": "a grey fox"}, "ada")
+        regenerate.regenerate(harness.services, run.id, 1, {"prompt": "a grey fox"}, "ada")
     for _ in range(2):
         with harness.services.store.write() as tx:
             (lot,) = credit_lots.refund(tx, harness.clock.now(), bad)
@@ -236,12 +236,12 @@ def test_an_order_is_rounded_up_once_however_often_its_scenes_are_made_anew(tmp_
     run = harness.until(order(harness, account, "a fox"), *STOPPED)
     charged = [used(harness, run)]
     for colour in ("red", "grey", "white", "black"):
-        control.regenerate(harness.services, run.id, 1, {"prompt": f"a {colour} fox"}, "ada")
+        regenerate.regenerate(harness.services, run.id, 1, {"prompt": f"a {colour} fox"}, "ada")
         run = harness.until(run.id, *STOPPED)
         charged.append(used(harness, run))
     assert charged == [1 * CREDIT, 1 * CREDIT, 2 * CREDIT, 2 * CREDIT, 2 * CREDIT]
     with pytest.raises(InsufficientCredits):
-        control.regenerate(harness.services, run.id, 1, {"prompt": "a blue fox"}, "ada")
+        regenerate.regenerate(harness.services, run.id, 1, {"prompt": "a blue fox"}, "ada")
     assert (has(harness, account), balanced(harness)) == ((0, 0), True)
 
 
@@ -290,10 +290,10 @@ def test_a_new_clip_of_a_scene_without_its_line_is_shown_at_what_is_set_aside_fo
     preview = dry_run.regeneration(harness.services, run_id, 1, {})
     assert [problem.field for problem in preview.problems] == ["credits"]
     with pytest.raises(InsufficientCredits):
-        control.regenerate(harness.services, run_id, 1, {}, "me")
+        regenerate.regenerate(harness.services, run_id, 1, {}, "me")
     give(harness, account, 1, source="INV-3")
     assert dry_run.regeneration(harness.services, run_id, 1, {}).problems == ()
-    control.regenerate(harness.services, run_id, 1, {}, "me")
+    regenerate.regenerate(harness.services, run_id, 1, {}, "me")
     assert has(harness, account) == (0, 18 * CREDIT)
     assert balanced(harness)
 
@@ -311,7 +311,7 @@ def test_a_poster_and_that_of_a_new_clip_are_charged_as_they_were_agreed(harness
     run = harness.until(run_id, *STOPPED)
     assert (run.status, used(harness, run)) == (RunStatus.DONE, 20 * CREDIT)
     assert CLIP + picture <= 20 * CREDIT
-    control.regenerate(harness.services, run_id, 1, {}, "me")
+    regenerate.regenerate(harness.services, run_id, 1, {}, "me")
     assert has(harness, account)[1] == 24 * CREDIT
     run = harness.until(run_id, *STOPPED)
     assert run.status is RunStatus.DONE

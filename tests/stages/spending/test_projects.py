@@ -20,7 +20,7 @@ from pipelines.stages.commerce import projects
 from pipelines.stages.decisions import control
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit, ledger
 from pipelines.stages.views import usage
 from tests.stages.stage_fixtures import StageHarness
 
@@ -48,7 +48,7 @@ def test_rows_are_counted_under_their_project_whatever_its_spelling(harness: Sta
     assert {group.key: group.spent_micro for group in groups} == {("Spring campaign",): 800_000, (None,): 400_000}
     assert harness.balanced()
     with harness.services.store.read() as tx:
-        assert not ledger.audit(tx, everything=True).problems
+        assert not audit.audit(tx, everything=True).problems
         [project] = tx.projects.find()
     assert isinstance(project, Project)
 

@@ -25,7 +25,7 @@ import httpx
 from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import Run
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit
 from tools.bench.measure.rows import Claim, row
 from tools.postgres import BINARIES, throw_away
 from tools.stack import BASE, TOKEN, Service, Stack, until
@@ -115,7 +115,7 @@ def _rush(stack: Stack, store: SqlStore, asked: Sequence[Row], first: Sequence[R
     until(lambda: not _moving(store), "all to stop", ENDS_S, 1.0)
     until(lambda: not _untruthful(stack, store, everything), "all rows to say so", 300.0, 2.0)
     with store.read() as tx:
-        runs, problems = tx.runs.find(), ledger.audit(tx, everything=True).problems
+        runs, problems = tx.runs.find(), audit.audit(tx, everything=True).problems
     return Rush(
         triggers=len(answers),
         records=len(everything),

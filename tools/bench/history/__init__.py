@@ -36,7 +36,7 @@ from pipelines.domain.records import Checkpoint, Kind, Run
 from pipelines.settings import load_settings
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit, ledger
 from pipelines.testing.airtable import BASE
 from tools.bench.history import past
 from tools.bench.measure.rows import Claim, row
@@ -135,7 +135,7 @@ class _Place:
         self.client = _signed_in(app.test_client())
         with self.services.store.write() as tx:
             last = tx.ledger.find(order="-id", limit=1)[0]
-            tx.checkpoints.add(Checkpoint(id=ledger.AUDIT, at=time.time(), entry=last.id or 0))
+            tx.checkpoints.add(Checkpoint(id=audit.AUDIT, at=time.time(), entry=last.id or 0))
             self.run_id = tx.runs.find(order="-created_at", limit=1)[0].id
 
     def environ(self, port: int = 8000) -> dict[str, str]:
@@ -201,7 +201,7 @@ def _trigger(place: _Place) -> Timed:
 def _audit(place: _Place) -> Timed:
     def act() -> None:
         with place.store.read() as tx:
-            assert not ledger.audit(tx).problems
+            assert not audit.audit(tx).problems
 
     return act
 
