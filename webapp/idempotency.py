@@ -57,7 +57,7 @@ def under(
     sealed: bool = False,
 ) -> Response:
     """`once`, under a key that came some other way, and for `what` is asked for."""
-    g.run_id = None
+    g.run_id = g.press = None
     if name is None:
         return handle()
     # A secret is told again only to the key that asked for it: another of the account may have fewer rights.
@@ -82,7 +82,7 @@ def guarded(id: str, body_hash: str, handle: Callable[[], Response], *, sealed: 
     except (HttpProblem, ReelgridError) as refusal:
         response = answer(refusal)
     except BaseException:
-        _forget(mine)
+        _leave(mine)
         raise
     return _keep(mine, response, sealed=sealed)
 
@@ -91,17 +91,18 @@ def _taken(mine: Replay) -> Response | None:
     """The answer of an earlier request under this id, or None when ours is the first to be handled."""
     with services().store.write() as tx:
         if tx.replays.add(mine):
-            g.run_id = mine.body.run_id
+            g.run_id, g.press = mine.body.run_id, mine.id
             return None
-        found = tx.replays.get(mine.id)
+        found = tx.replays.get(mine.id, lock=True)
         if found is None:
             return None
-        if mine.at - found.at > (KEPT_S if found.status else IN_FLIGHT_S):
-            # Whoever died while handling it may have committed a run: the next one finds it under the same id.
-            body = mine.body if found.status else found.body
+        over, same = mine.at - found.at > KEPT_S, found.body_hash == mine.body_hash
+        if over or (same and not found.status and mine.at - found.at > IN_FLIGHT_S):
+            # Whoever died while handling it may have committed a run or a decision: both are found under this id.
+            body = mine.body if over else found.body
             fresh = {"at": mine.at, "body_hash": mine.body_hash, "status": 0, "body": body}
             if tx.replays.change(found.id, {"at": found.at, "status": found.status}, **fresh):
-                g.run_id = body.run_id
+                g.run_id, g.press = body.run_id, mine.id
                 return None
     if found.body_hash != mine.body_hash:
         raise HttpProblem(422, f"This {HEADER} was used for another request.", (Problem(HEADER, "was used already."),))
@@ -117,7 +118,10 @@ def _replayed(found: Replay) -> Response:
 
 
 def _keep(mine: Replay, response: Response, *, sealed: bool) -> Response:
-    if response.status_code >= 500 or response.status_code in _PASSING:  # noqa: PLR2004
+    if response.status_code >= 500:  # noqa: PLR2004
+        _leave(mine)
+        return response
+    if response.status_code in _PASSING:
         _forget(mine)
         return response
     headers = {"Location": response.headers["Location"]} if "Location" in response.headers else {}
@@ -127,6 +131,12 @@ def _keep(mine: Replay, response: Response, *, sealed: bool) -> Response:
     with services().store.write() as tx:
         tx.replays.change(mine.id, {"at": mine.at}, status=response.status_code, body=kept)
     return response
+
+
+def _leave(mine: Replay) -> None:
+    """No answer: what was committed before it went wrong stays known, and the request may be sent again at once."""
+    with services().store.write() as tx:
+        tx.replays.change(mine.id, {"at": mine.at, "status": 0}, at=mine.at - IN_FLIGHT_S - 1)
 
 
 def _forget(mine: Replay) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.domain.customers.batches import Batch
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.plan import SceneSettings
@@ -49,6 +50,57 @@ def test_everything_about_a_run_is_as_described(harness: WebHarness) -> None:
     assert view["cuts"][0]["url"].startswith("https://films.example.com/v/")
     assert view["actions"] == ["regenerate"]
     assert [event["sentence"] for event in view["events"]] == ["Finished."]
+
+
+_S = RunStatus
+LATER = [
+    ("/api/runs/run_a/retry", {}, _S.NEEDS_ATTENTION, _S.QUEUED, _S.NEEDS_ATTENTION),
+    ("/api/runs/run_a/cancel", {}, _S.QUEUED, _S.CANCELLED, _S.QUEUED),
+    ("/api/runs/run_a/approve", {}, _S.NEEDS_APPROVAL, _S.NEEDS_APPROVAL, _S.DONE),
+    ("/api/generations/gen_1/decide", {"choice": "wait"}, _S.NEEDS_ATTENTION, _S.GENERATING, _S.DONE),
+    ("/api/batches/bat_1/cancel", {}, _S.QUEUED, _S.CANCELLED, _S.QUEUED),
+]
+"""What somebody decides, the run's status then and just after, and what it has come to meanwhile."""
+
+
+@pytest.mark.logs_errors
+@pytest.mark.parametrize(("path", "body", "before", "after", "meanwhile"), LATER)
+def test_a_decision_whose_answer_got_lost_is_not_made_again(
+    harness: WebHarness, path: str, body: Any, before: RunStatus, after: RunStatus, meanwhile: RunStatus
+) -> None:
+    """The run has gone on meanwhile, or somebody has decided otherwise: the repeat changes nothing and is no error."""
+    waits = {"approval": "asked"} if before is _S.NEEDS_APPROVAL else {}
+    harness.put(
+        a_run("run_a", before, batch_id="bat_1", **waits),
+        harness.scene("run_a"),
+        harness.generation("run_a", status=GenerationStatus.UNKNOWN if "decide" in path else GenerationStatus.FAILED),
+    )
+    with harness.store.write() as tx:
+        tx.batches.add(Batch(id="bat_1", runs=("run_a",), created_at=harness.clock.now()))
+        if "retry" in path:
+            tx.scenes.remove("scene_run_a_1")
+    named = {"headers": {"Idempotency-Key": "once"}}
+    with harness.unanswered():
+        assert harness.post(path, body, **named).status_code == 500
+    assert harness.run("run_a").status is after
+    harness.change("runs", "run_a", status=meanwhile)
+    with harness.store.read() as tx:
+        told = tx.events.count(run_id="run_a")
+    assert harness.post(path, {**body, "dry_run": True}, **named).status_code == 422
+    assert harness.post(path, body, **named).status_code == 200
+    with harness.store.read() as tx:
+        assert (harness.run("run_a").status, tx.events.count(run_id="run_a")) == (meanwhile, told)
+
+
+@pytest.mark.logs_errors
+def test_the_switch_is_not_turned_twice_by_one_request(harness: WebHarness) -> None:
+    """Whoever turned it on meanwhile meant it."""
+    off = {"on": False}, {"Idempotency-Key": "once"}
+    harness.post("/api/stop", {"on": True, "reason": "a test"})
+    with harness.unanswered():
+        assert harness.post("/api/stop", off[0], headers=off[1]).status_code == 500
+    harness.post("/api/stop", {"on": True, "reason": "a test"})
+    assert harness.post("/api/stop", off[0], headers=off[1]).json["on"] is True
 
 
 def test_runs_are_listed_newest_first_page_by_page(harness: WebHarness) -> None:

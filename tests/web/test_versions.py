@@ -38,6 +38,20 @@ def twice_made(harness: WebHarness, **run: Any) -> Cut:
     return cut
 
 
+@pytest.mark.logs_errors
+def test_a_restore_whose_answer_got_lost_does_not_undo_a_later_one(harness: WebHarness) -> None:
+    """The repeat of the first finds that it was done, whatever was chosen since."""
+    twice_made(harness)
+    path, named = "/api/runs/run_finished/restore", {"headers": {"Idempotency-Key": "a"}}
+    with harness.unanswered():
+        assert harness.post(path, {"take": 0}, **named).status_code == 500
+    harness.change("runs", "run_finished", status=RunStatus.DONE)
+    assert harness.post(path, {"take": 1}).status_code == 200
+    harness.change("runs", "run_finished", status=RunStatus.DONE)
+    assert harness.post(path, {"take": 0}, **named).status_code == 200
+    assert harness.run("run_finished").take == 3
+
+
 def test_an_earlier_film_is_restored_over_http_for_nothing(harness: WebHarness) -> None:
     cut = twice_made(harness)
     path = "/api/runs/run_finished/restore"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -126,6 +128,19 @@ class WebHarness:
 
     def get(self, path: str, **more: Any) -> Any:
         return self.client.get(path, headers={**BEARER, **more.pop("headers", {})}, **more)
+
+    @contextmanager
+    def unanswered(self) -> Iterator[None]:
+        """Whoever handles a request meanwhile dies once its work is committed: SQL keeps no answer. Afterwards it has
+        been dead for so long that the request may be sent again.
+        """
+        with closing(sqlite3.connect(self.folder / "var" / "reelgrid.db")) as database:
+            database.execute(
+                "CREATE TRIGGER dies BEFORE UPDATE ON replays WHEN NEW.status <> 0 BEGIN SELECT RAISE(ABORT, 'dies'); END"
+            )
+            yield
+            database.execute("DROP TRIGGER dies")
+        self.clock.shift += 61
 
     def run(self, run_id: str) -> Run:
         with self.store.read() as tx:

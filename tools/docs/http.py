@@ -23,9 +23,10 @@ Generated from the request and answer models; the same as `/openapi.json` and `/
 Everything is JSON. Send `Authorization: Bearer <key>`; on this machine, without keys, everything is open. Errors are
 RFC 9457 problem documents (`application/problem+json`) whose `errors` list every problem as `{field, message}`, with an
 empty field where the request as a whole is refused; 401 comes before 404. 429 and 503 say in `Retry-After` when to try
-again; nothing was started then. `Idempotency-Key` is honoured on every POST for a day. `dry_run: true` on every POST
-that could spend answers with plan, quote and problems, and spends nothing. Lists take `limit` (1–200) and `cursor`,
-which is `next_cursor` of the page before. Bodies have at most 64 KiB, a batch 1 MiB.
+again; nothing was started then. `Idempotency-Key` is honoured on every POST for a day, also where the first
+answer never came. `dry_run: true` on every POST that could spend answers with plan, quote and problems, and spends
+nothing. Lists take `limit` (1–200) and `cursor`, which is `next_cursor` of the page before. Bodies have at most 64 KiB,
+a batch 1 MiB.
 """
 TAIL = """
 ## Beside the API

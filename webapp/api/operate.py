@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import TypeVar
 
+from flask import g
+
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import Problem
 from pipelines.domain.limits import EVERYWHERE
@@ -50,7 +52,7 @@ _SHOWN = {"key_id": "key", "project_id": "project"}
 )
 def stop(body: StopSwitch) -> Reply:
     """While it is on, nothing new is bought anywhere; runs wait where they are and go on when it is lifted."""
-    control.set_stop(services(), on=body.on, reason=body.reason, actor=actor().name)
+    control.set_stop(services(), on=body.on, reason=body.reason, actor=actor().name, press=g.get("press"))
     return Reply(stopped())
 
 

@@ -139,7 +139,9 @@ def approved(run_id: str, body: Approve) -> Run:
     """Approve under whoever asks."""
     keys.must_count(run_id)
     most = body.at_most_micro
-    return control.approve(services(), run_id, actor().name, edits=body.edits(), at_most_micro=most)
+    return control.approve(
+        services(), run_id, actor().name, edits=body.edits(), at_most_micro=most, press=g.get("press")
+    )
 
 
 @_decision(
@@ -153,7 +155,7 @@ def cancel_run(run_id: str, body: RunAction) -> Reply:
     """Stops what can be stopped and keeps what is paid for."""
     if body.dry_run:
         return _rehearsal("cancel", dry_run.cancelling(services(), run_id))
-    return _shown(control.cancel(services(), run_id, actor().name))
+    return _shown(control.cancel(services(), run_id, actor().name, press=g.get("press")))
 
 
 @_decision("/api/runs/{run_id}/retry", owner=Owner.ACCOUNT, summary="Go on with a stopped run", bodies=(RunAction,))
@@ -168,7 +170,7 @@ def retry_run(run_id: str, body: RunAction) -> Reply:
 def retried(run_id: str) -> Run:
     """Go on under whoever asks."""
     keys.must_count(run_id)
-    return control.retry(services(), run_id, actor().name)
+    return control.retry(services(), run_id, actor().name, press=g.get("press"))
 
 
 @_decision(
@@ -190,7 +192,7 @@ def regenerated(run_id: str, n: int, body: Regenerate) -> Run:
     """A new clip, ordered under whoever asks; its problems named as in the request."""
     keys.must_count(run_id)
     try:
-        bounds = {"at_most_micro": body.at_most_micro, "press": g.get("run_id")}
+        bounds = {"at_most_micro": body.at_most_micro, "press": g.get("press")}
         return regenerate.regenerate(services(), run_id, n, body.changes(), actor().name, **bounds)
     except InvalidOrder as error:
         raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
@@ -203,7 +205,7 @@ def restore_run(run_id: str, body: Restore) -> Reply:
     """
     if body.dry_run:
         return _rehearsal(None, restore.preview(services(), run_id, body.take))
-    return _shown(restore.restore(services(), run_id, body.take, actor().name))
+    return _shown(restore.restore(services(), run_id, body.take, actor().name, press=g.get("press")))
 
 
 @_decision(
@@ -216,7 +218,7 @@ def choose_clip(run_id: str, n: int, body: ChooseClip) -> Reply:
     """The scene shows that clip again, in a new cut with all others as they are. It costs nothing. Twice is once."""
     if body.dry_run:
         return _rehearsal(None, restore.preview_choice(services(), run_id, n, body.clip_id))
-    return _shown(restore.choose(services(), run_id, n, body.clip_id, actor().name))
+    return _shown(restore.choose(services(), run_id, n, body.clip_id, actor().name, press=g.get("press")))
 
 
 @_decision(
@@ -229,7 +231,7 @@ def decide(generation_id: str, body: Decision) -> Reply:
     """When nobody knows whether a provider took a paid request, a person chooses; the run's `choices` say which."""
     if body.dry_run:
         return _rehearsal(None, dry_run.decision(services(), generation_id, body.choice))
-    return _shown(in_doubt.decide(services(), generation_id, body.choice, actor().name))
+    return _shown(in_doubt.decide(services(), generation_id, body.choice, actor().name, press=g.get("press")))
 
 
 def _shown(run: Run) -> Reply:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, json, render_template, request, url_for
+from flask import Response, g, json, render_template, request, url_for
 from markupsafe import escape
 from werkzeug.wrappers import Response as Redirect
 
@@ -130,7 +130,7 @@ def _approval_form(run_id: str) -> Approve:
 @declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
 def cancel(run_id: str) -> Response | Redirect:
     """Cancel; what is paid for is kept."""
-    return on_run(run_id, lambda: control.cancel(services(), run_id, actor().name))
+    return on_run(run_id, lambda: control.cancel(services(), run_id, actor().name, press=g.get("press")))
 
 
 @bp.post("/runs/<run_id>/retry")
@@ -213,7 +213,7 @@ def _decide(run_id: str, generation_id: str, choice: str) -> None:
     with services().store.read() as tx:
         gen = tx.generations.get(generation_id)
     if gen is not None and gen.run_id == run_id:
-        in_doubt.decide(services(), generation_id, choice, actor().name)
+        in_doubt.decide(services(), generation_id, choice, actor().name, press=g.get("press"))
 
 
 def on_run(run_id: str, act: Callable[[], object]) -> Response | Redirect:

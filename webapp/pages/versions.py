@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from flask import Response, render_template, request
+from flask import Response, g, render_template, request
 from werkzeug.wrappers import Response as Redirect
 
 from pipelines.domain.records import Cut, Run
@@ -71,7 +71,7 @@ class Difference:
 def restore_version(run_id: str) -> Response | Redirect:
     """Choose an earlier film again. It costs nothing."""
     take = validated(Restore, {"take": number(request.form.get("take", ""), whole=True)}).take
-    return on_run(run_id, lambda: restore.restore(services(), run_id, take, actor().name))
+    return on_run(run_id, lambda: restore.restore(services(), run_id, take, actor().name, press=g.get("press")))
 
 
 @bp.post("/runs/<run_id>/scenes/<int(max=50):n>/choose")
@@ -79,7 +79,7 @@ def restore_version(run_id: str) -> Response | Redirect:
 def choose(run_id: str, n: int) -> Response | Redirect:
     """Choose an earlier clip of a scene again. It costs nothing."""
     clip_id = validated(ChooseClip, {"clip_id": request.form.get("clip_id", "")}).clip_id
-    return on_run(run_id, lambda: restore.choose(services(), run_id, n, clip_id, actor().name))
+    return on_run(run_id, lambda: restore.choose(services(), run_id, n, clip_id, actor().name, press=g.get("press")))
 
 
 def compared(**_: object) -> Subjects:

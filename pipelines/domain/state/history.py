@@ -31,8 +31,6 @@ class EventDetail:
     model: str | None = None
     provider_id: str | None = None
     job: str | None = None
-    press: str | None = None
-    """The request that did it, which is not done again when its answer got lost."""
     by: str | None = None
     """By what means something was found, or who wrote."""
     checked: str | None = None

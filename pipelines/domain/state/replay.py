@@ -11,6 +11,8 @@ class KeptAnswer:
     """The answer to an idempotent request; before there is one, the run that the request may have started."""
 
     run_id: str | None = None
+    decided: tuple[str, ...] = ()
+    """About what the request has decided something so far: runs, or `stop`."""
     text: str = ""
     type: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)

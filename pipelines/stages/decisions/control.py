@@ -29,6 +29,7 @@ from pipelines.stages.kernel.transitions import (
     touch_run,
     transition_generation,
     transition_run,
+    was_decided,
 )
 from pipelines.stages.orders import account_turn
 from pipelines.stages.spending import credit_book, ledger, stop_switch
@@ -43,15 +44,18 @@ def approve(
     *,
     edits: scene_edits.Edits | None = None,
     at_most_micro: int | None = None,
+    press: str | None = None,
 ) -> Run:
     """Go on with the scenes as they are, or as `edits` change them, by number; for no more than `at_most_micro`, the
-    price that was shown. Twice is once. Raises NotAllowed, NotFound, InvalidOrder, OverBudget,
-    TooMany.
+    price that was shown. Twice is once, and whatever came of it since where it is the same `press`, as of all that is
+    decided here. Raises NotAllowed, NotFound, InvalidOrder, OverBudget, TooMany.
     """
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
         account_turn.serialise_of(tx, run_id)
         run = found_run(tx, run_id, lock=True)
+        if was_decided(tx, run.id, press):
+            return run
         if run.status is _R.NEEDS_APPROVAL and run.approval != "given":
             accounts.must_be_active(tx, run.account_id)
             if edits:
@@ -81,11 +85,12 @@ def approve_within(services: Services, tx: Tx, who: Actor, run: Run, ceiling_mic
     return run
 
 
-def cancel(services: Services, run_id: str, actor: str) -> Run:
+def cancel(services: Services, run_id: str, actor: str, *, press: str | None = None) -> Run:
     """Stop what can be stopped; what is paid for is kept, and what is being made is still fetched."""
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
-        return cancel_within(services, tx, who, found_run(tx, run_id, lock=True))
+        run = found_run(tx, run_id, lock=True)
+        return run if was_decided(tx, run.id, press) else cancel_within(services, tx, who, run)
 
 
 def cancel_within(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
@@ -103,12 +108,13 @@ def cancel_within(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
     return run
 
 
-def retry(services: Services, run_id: str, actor: str) -> Run:
+def retry(services: Services, run_id: str, actor: str, *, press: str | None = None) -> Run:
     """Go on where it stopped: every paid clip is kept, only what is missing is bought. Raises OverBudget, TooMany."""
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
         account_turn.serialise_of(tx, run_id)
-        return retry_within(services, tx, who, found_run(tx, run_id, lock=True))
+        run = found_run(tx, run_id, lock=True)
+        return run if was_decided(tx, run.id, press) else retry_within(services, tx, who, run)
 
 
 def retry_within(services: Services, tx: Tx, who: Actor, run: Run, ceiling_micro: int | None = None) -> Run:
@@ -209,8 +215,10 @@ def wake_planned(tx: Tx, run: Run, now: float) -> None:
         tx.generations.change(gen.id, next_at=now)
 
 
-def set_stop(services: Services, *, on: bool, reason: str, actor: str) -> None:
+def set_stop(services: Services, *, on: bool, reason: str, actor: str, press: str | None = None) -> None:
     """The Stop switch for all new spending."""
     with services.store.write() as tx:
+        if was_decided(tx, "stop", press):
+            return
         stop_switch.set_switch(tx, on=on, now=services.clock.now(), reason=reason, actor=actor)
         record(tx, Actor(actor, services.clock.now()), "switch", "stop", None, "stop", on=on, reason=reason)

@@ -25,13 +25,14 @@ from pipelines.stages.kernel.transitions import (
     touch_run,
     transition_generation,
     transition_run,
+    was_decided,
 )
 from pipelines.stages.spending import ledger
 
 _R, _G = RunStatus, GenerationStatus
 
 
-def decide(services: Services, generation_id: str, choice: str, actor: str) -> Run:
+def decide(services: Services, generation_id: str, choice: str, actor: str, *, press: str | None = None) -> Run:
     """Settle money in doubt: `wait` a little longer, `write_off` and buy again, or `cancel` the run.
 
     Raises NotFound, InvalidOrder, NotAllowed, and OverBudget when buying again does not fit (nothing changes then).
@@ -45,6 +46,8 @@ def decide(services: Services, generation_id: str, choice: str, actor: str) -> R
         raise NotFound(f"generation {generation_id}", marketer="There is no such generation.")
     with services.store.write() as tx:
         run = found_run(tx, found.run_id, lock=True)
+        if was_decided(tx, run.id, press):
+            return run
         gen = tx.generations.get(generation_id, lock=True) or found
         if gen.status is not _G.UNKNOWN:
             raise NotAllowed(marketer=f"Nothing is in doubt here any more: the generation is {gen.status.value}.")

@@ -27,6 +27,7 @@ from pipelines.stages.kernel.transitions import (
     found_run,
     record,
     transition_run,
+    was_decided,
 )
 from pipelines.stages.narration import lines
 from pipelines.stages.orders import account_turn, regenerate_scene
@@ -55,10 +56,10 @@ def regenerate(
     with services.store.write() as tx:
         account_turn.serialise_of(tx, run_id)
         run = found_run(tx, run_id, lock=True)
-        if _was_done(tx, run, press):
+        if was_decided(tx, run.id, press):
             return run
         scene = _scene_to_make_again(services, tx, run, number)
-        plan = _order_again(services, tx, who, run, scene, changes, press)
+        plan = _order_again(services, tx, who, run, scene, changes)
         shown = regenerate_scene.shown_price(services, run, plan)
         if refused := regenerate_scene.too_dear(shown, at_most_micro):
             raise OverBudget(marketer=refused)
@@ -120,15 +121,7 @@ def _with_pictures(tx: Tx, run: Run, more: Plan) -> Run:
     return replace(run, plan=plan)
 
 
-def _was_done(tx: Tx, run: Run, press: str | None) -> bool:
-    """Whether a request whose answer got lost has had a scene of the run made again."""
-    again = tx.events.find(run_id=run.id, name="regenerate") if press is not None else ()
-    return any(event.detail.press == press for event in again)
-
-
-def _order_again(
-    services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: SceneChanges, press: str | None
-) -> Plan:
+def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: SceneChanges) -> Plan:
     """Change the scene and forget its clip (which is kept); the plan of the new one."""
     plan = regenerate_scene.plan(services, tx, run, scene, changes)
     planned = plan.scenes[0]
@@ -158,7 +151,7 @@ def _order_again(
         updated_at=who.now,
     )
     given = tuple(sorted(changes))
-    record(tx, who, "scene", scene.id, run.id, "regenerate", number=scene.number, changes=given, press=press)
+    record(tx, who, "scene", scene.id, run.id, "regenerate", number=scene.number, changes=given)
     regenerate_scene.tell(tx, who, scene, plan)
     return plan
 

@@ -25,12 +25,12 @@ from pipelines.stages.delivery import verify_attachments
 from pipelines.stages.films.stitch import as_joined, film_name, films_of
 from pipelines.stages.films.versions import Version, version_of, with_clip
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import Actor, found_run, record, touch_run, transition_run
+from pipelines.stages.kernel.transitions import Actor, found_run, record, touch_run, transition_run, was_decided
 from pipelines.stages.narration import lines
 from pipelines.stages.orders import account_turn
 
 
-def restore(services: Services, run_id: str, take: int | None, actor: str) -> Run:
+def restore(services: Services, run_id: str, take: int | None, actor: str, *, press: str | None = None) -> Run:
     """The film of that take (None: of the present one) is the run's film, and the row's, again. Twice is once.
 
     Raises NotFound, NotAllowed, TooMany.
@@ -39,6 +39,8 @@ def restore(services: Services, run_id: str, take: int | None, actor: str) -> Ru
     with services.store.write() as tx:
         account_turn.serialise_of(tx, run_id)
         run = found_run(tx, run_id, lock=True)
+        if was_decided(tx, run.id, press):
+            return run
         accounts.must_be_active(tx, run.account_id)
         scenes = tx.scenes.find(run_id=run.id, order="number")
         version = _chosen(tx, run, scenes, take)
@@ -55,7 +57,7 @@ def restore(services: Services, run_id: str, take: int | None, actor: str) -> Ru
         return _begin(services, tx, who, run, [scene for scene in scenes if as_joined([scene]) != (known[scene.id],)])
 
 
-def choose(services: Services, run_id: str, number: int, clip_id: str, actor: str) -> Run:
+def choose(services: Services, run_id: str, number: int, clip_id: str, actor: str, *, press: str | None = None) -> Run:
     """A scene shows that clip of its own again, in a new cut with the others as they are. Twice is once.
 
     Raises NotFound, NotAllowed, TooMany.
@@ -64,6 +66,8 @@ def choose(services: Services, run_id: str, number: int, clip_id: str, actor: st
     with services.store.write() as tx:
         account_turn.serialise_of(tx, run_id)
         run = found_run(tx, run_id, lock=True)
+        if was_decided(tx, run.id, press):
+            return run
         accounts.must_be_active(tx, run.account_id)
         scene, clip = _of_scene(tx, run, number, clip_id)
         if scene.clip_id == clip.id:

@@ -69,6 +69,17 @@ def found_run(tx: Tx, run_id: str, *, lock: bool = False) -> Run:
     return run
 
 
+def was_decided(tx: Tx, what: str, press: str | None) -> bool:
+    """Whether a request whose answer got lost has decided this already; from now on it has. Asked in the transaction
+    that decides, once it has locked what is decided about: both are committed, or neither is.
+    """
+    kept = tx.replays.get(press, lock=True) if press is not None else None
+    if kept is None or what in kept.body.decided:
+        return kept is not None
+    tx.replays.change(kept.id, body=replace(kept.body, decided=(*kept.body.decided, what)))
+    return False
+
+
 def transition_run(tx: Tx, actor: Actor, run: Run, to: RunStatus, **changes: Any) -> Run:
     """Change a run's status. The lease is given back; `next_at` is None unless given. Raises LostLease."""
     check(RUN_TRANSITIONS, run.status, to)

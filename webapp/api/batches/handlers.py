@@ -157,7 +157,7 @@ def cancel_batch(batch_id: str, body: RunAction) -> Reply:
     found = batches.view(services(), batch_id)
     for run in found.runs.values():
         if run.status in CANCELLABLE and not body.dry_run:
-            control.cancel(services(), run.id, actor().name)
+            control.cancel(services(), run.id, actor().name, press=g.get("press"))
     return Reply(_view(services(), batches.view(services(), batch_id)))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import Response, render_template, request, url_for
+from flask import Response, g, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from pipelines.domain.lifecycle import MOVING, RunStatus
@@ -76,7 +76,8 @@ def switch() -> Response | Redirect:
     on = request.form.get("on") == "1"
     reason = request.form.get("reason", "").replace("\x00", "").strip()[:MAX_REASON] or _PRESSED
     target = url_for("pages.operate_page" if request.form.get("from") == "operate" else "pages.index")
-    return once(target, lambda: control.set_stop(services(), on=on, reason=reason, actor=actor().name))
+    who = actor().name
+    return once(target, lambda: control.set_stop(services(), on=on, reason=reason, actor=who, press=g.get("press")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
