@@ -5,6 +5,7 @@ what the marketer reads in the row, and what the operator reads in the log.
     ├── Retryable                  the same step may succeed later
     │   ├── RateLimited            a vendor asked us to slow down
     │   ├── Unavailable            network, 5xx, a service that is down
+    │   │   └── StorageUnavailable our storage does not answer
     │   ├── Busy                   our own limit: in-flight cap, budget switch, disk
     │   │   └── StorageDenied      storage does not let us in, or has no such bucket
     │   ├── TooMany                a key starts more than its pace allows, or has too much waiting
@@ -93,6 +94,12 @@ class Unavailable(Retryable):
 
     blame = Blame.PROVIDER
     default = "A service we depend on does not answer right now; we keep trying."
+
+
+class StorageUnavailable(Unavailable):
+    """Our own storage does not answer, or answers with a server error."""
+
+    default = "Our storage does not answer right now. Nothing is lost; we keep trying."
 
 
 class Busy(Retryable):

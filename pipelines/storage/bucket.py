@@ -11,7 +11,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import S3Store
 
-from pipelines.domain.errors import Expired, StorageDenied, Unavailable
+from pipelines.domain.errors import Expired, StorageDenied, StorageUnavailable
 from pipelines.net import whole_file
 from pipelines.ports import Stored
 from pipelines.settings import Settings
@@ -73,7 +73,7 @@ class BucketStore(ObjectMedia):
             for chunk in found.stream(min_chunk_size=CHUNK):
                 file.write(chunk)
             if file.tell() != found.meta["size"]:
-                raise Unavailable(f"storage sent {file.tell()} of {found.meta['size']} bytes")
+                raise StorageUnavailable(f"storage sent {file.tell()} of {found.meta['size']} bytes")
 
     def local_path(self, key: str) -> None:
         """An object is no file of this machine."""

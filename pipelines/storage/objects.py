@@ -12,7 +12,7 @@ from typing import IO
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
 
-from pipelines.domain.errors import Expired, StorageDenied, Unavailable
+from pipelines.domain.errors import Expired, StorageDenied, StorageUnavailable
 from pipelines.net import redact
 from pipelines.ports import Stored
 from pipelines.storage.keys import checked_key, conflict, hash_in_key, is_key
@@ -70,7 +70,7 @@ class ObjectMedia:
             raise StorageDenied("storage has no such bucket or folder") from error
         self.delete(key)
         if not same:
-            raise Unavailable("storage gave back other bytes than it was given")
+            raise StorageUnavailable("storage gave back other bytes than it was given")
 
 
 def already_there(found: Stored, sha256: str, size: int) -> Stored:
@@ -115,7 +115,7 @@ def translated(key: str) -> Iterator[None]:
     except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
         raise StorageDenied(f"storage refuses us: {_first_line(error)}") from error
     except BaseError as error:
-        raise Unavailable(f"storage: {_first_line(error)}") from error
+        raise StorageUnavailable(f"storage: {_first_line(error)}") from error
 
 
 def _chunks(key: str, found: obstore.GetResult) -> Iterator[bytes]:

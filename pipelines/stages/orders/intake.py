@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 
 from pipelines.domain.errors import (
     BadDelivery,
+    Busy,
     Expired,
     InvalidOrder,
     Permanent,
     Problem,
     RateLimited,
     ReelgridError,
+    StorageUnavailable,
     Unavailable,
 )
 from pipelines.domain.orders.brand import Brand, brand_problems
@@ -25,6 +27,8 @@ from pipelines.stages.files import keep
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 
+PAUSE_S = 5.0
+"""So soon our storage is asked again."""
 TRIES = 3
 """A file may be cut short on its way once or twice."""
 _NOT_THERE = "There is nothing at this address, or it is not public."
@@ -41,21 +45,15 @@ def bring_all(
     account_id: str | None = None,
 ) -> tuple[Order, list[SceneOrder] | None]:
     """The order with storage keys in place of addresses. Raises InvalidOrder naming each file that is not there or no
-    use, and Unavailable while a server does not answer. `of_base`: the addresses are those of attachments of a row. All
+    use, Unavailable while a server does not answer, and Busy while our storage does not, which says nothing about a
+    file and is no failure to fetch it. `of_base`: the addresses are those of attachments of a row. All
     are kept for the run that uses them.
     """
     carrier = _Carrier(partial(services.intake.bring, of_base=of_base, account_id=account_id), services)
-    order = replace(
-        order,
-        references=carrier.pictures("references", order.references),
-        first_frame=carrier.picture("first_frame", order.first_frame),
-        last_frame=carrier.picture("last_frame", order.last_frame),
-        logo=carrier.checked("logo", order.logo, services.editor.check_logo),
-        music=carrier.checked("music", order.music, services.editor.check_music),
-        brand=carrier.brand(order.brand),
-        scenes=tuple(carrier.scene(index, scene) for index, scene in enumerate(order.scenes)),
-    )
-    brought = [carrier.scene(index, scene) for index, scene in enumerate(scenes)] if scenes is not None else None
+    try:
+        order, brought = carrier.order(order, scenes)
+    except StorageUnavailable as error:
+        raise Busy(error.operator, marketer=error.marketer, retry_after=error.retry_after or PAUSE_S) from error
     if run_id is not None and carrier.used:
         keep.use(services, run_id, carrier.used)
     if carrier.problems:
@@ -81,6 +79,21 @@ class _Carrier:
         self.used: set[str] = set()
         self.problems: list[Problem] = []
 
+    def order(self, order: Order, scenes: list[SceneOrder] | None) -> tuple[Order, list[SceneOrder] | None]:
+        """All files of an order, and of scenes that came another way."""
+        order = replace(
+            order,
+            references=self.pictures("references", order.references),
+            first_frame=self.picture("first_frame", order.first_frame),
+            last_frame=self.picture("last_frame", order.last_frame),
+            logo=self.checked("logo", order.logo, self._services.editor.check_logo),
+            music=self.checked("music", order.music, self._services.editor.check_music),
+            brand=self.brand(order.brand),
+            scenes=tuple(self.scene(index, scene) for index, scene in enumerate(order.scenes)),
+        )
+        brought = [self.scene(index, scene) for index, scene in enumerate(scenes)] if scenes is not None else None
+        return order, brought
+
     def one(self, field: str, url: str | None) -> str | None:
         if url is None:
             return None
@@ -89,6 +102,8 @@ class _Carrier:
         except (Permanent, BadDelivery) as error:
             self.problems.append(Problem(field, f"The file could not be fetched. {_why(error)}"))
             return None
+        except StorageUnavailable:
+            raise
         except (Unavailable, RateLimited) as error:
             words = f"{urlsplit(url).hostname} does not hand out a file of this order right now; we keep trying."
             raise Unavailable(f"{field}: {error.operator}", marketer=words, retry_after=error.retry_after) from error
@@ -128,6 +143,8 @@ class _Carrier:
             return _without_font(brand, error.problems[0].message)
         except (Permanent, BadDelivery) as error:
             return _without_font(brand, f"The file could not be fetched. {_why(error)}")
+        except StorageUnavailable:
+            raise
         except (Unavailable, RateLimited) as error:
             words = f"{urlsplit(brand.font).hostname} does not hand out the brand's font right now; we keep trying."
             raise Unavailable(f"font: {error.operator}", marketer=words, retry_after=error.retry_after) from error

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from pipelines.domain.errors import ReelgridError, StorageDenied, Unavailable
+from pipelines.domain.errors import ReelgridError, StorageDenied, StorageUnavailable
+from pipelines.domain.orders.brand import Brand
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.ports import Stored
 from pipelines.stages.orders import accept
@@ -50,7 +51,7 @@ def wait(harness: StageHarness, seconds: float) -> None:
         harness.clock.pass_by(75.0)
 
 
-@pytest.mark.parametrize("trouble", [StorageDenied("403"), Unavailable("507")], ids=["denied", "away"])
+@pytest.mark.parametrize("trouble", [StorageDenied("403"), StorageUnavailable("507")], ids=["denied", "away"])
 def test_clips_that_cannot_be_stored_wait_for_storage(tmp_path: Path, trouble: ReelgridError) -> None:
     media = SpoiltStore(tmp_path / "media")
     harness = StageHarness.build(tmp_path, media=media)
@@ -63,6 +64,29 @@ def test_clips_that_cannot_be_stored_wait_for_storage(tmp_path: Path, trouble: R
     media.trouble = None
     assert harness.until(run, "done", "needs_attention", "failed").status == "done"
     assert (sorted(harness.bought), harness.balanced()) == (["a hill", "a lake"], True)
+
+
+@pytest.mark.parametrize("place", ["references", "music", "font"])
+def test_a_file_that_cannot_be_stored_is_not_blamed_on_its_host(tmp_path: Path, place: str) -> None:
+    """Where the picture, the music or the font of an order comes from has handed it out."""
+    media = SpoiltStore(tmp_path / "media")
+    harness = StageHarness.build(tmp_path, media=media)
+    url = "https://pictures.test/file"
+    harness.intake.world[url] = b"a file"
+    media.trouble = StorageUnavailable("507")
+    order = Order(
+        scenes=(SceneOrder(prompt="a lake", references=(url,) if place == "references" else ()),),
+        model="acme/film",
+        music=url if place == "music" else None,
+        brand=Brand(name="Acme", font=url) if place == "font" else None,
+    )
+    run = accept.start(harness.services, accept.StartRequest(source="clip", order=order)).run_id
+    wait(harness, AWAY_S)
+    assert harness.run(run).status in {"queued", "writing"}
+    assert harness.run(run).detail == StorageUnavailable.default
+    media.trouble = None
+    assert harness.until(run, "done", "needs_attention", "failed").status == "done"
+    assert (harness.bought, harness.balanced()) == (["a lake"], True)
 
 
 def test_a_film_whose_clips_may_not_be_read_waits_for_storage(tmp_path: Path) -> None:
