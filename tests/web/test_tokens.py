@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,10 +16,13 @@ import httpx
 import jwt
 import pytest
 
-from pipelines.domain.records import AccountStatus
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.orders.order import Order
+from pipelines.domain.records import AccountStatus, Run
 from pipelines.stages.commerce import accounts, issuer_keys
 from tests.web.two_accounts import customer
 from tests.web.web_fixtures import OUTSIDE, WebHarness
+from webapp.api.following import watch
 
 CLIP = {"prompt": "A fox at dawn.", "model": "local/animatic"}
 ALL_SCOPES = "openid reelgrid:trigger reelgrid:read reelgrid:manage reelgrid:admin"
@@ -163,6 +167,46 @@ def test_a_storm_of_unknown_keys_asks_the_issuer_once_a_minute_and_a_rotation_is
     for _ in range(3):
         assert get(harness, token(harness, header={"kid": "key-of-nobody"})).status_code == 401
         assert not fetched(harness)
+
+
+def end_token(harness: WebHarness, how: str) -> None:
+    """Either its time is over, or its issuer publishes the key that signed it no longer."""
+    if how == "expired":
+        harness.clock.shift += 24 * 3600.0
+        return
+    for _ in range(2):
+        httpx.post(f"{issuer(harness)}/rotate")
+    issuer_keys.request_refresh(harness.services, issuer(harness))
+    harness.clock.shift += 61
+    assert fetched(harness)
+
+
+@pytest.mark.parametrize("how", ["expired", "withdrawn"])
+@pytest.mark.parametrize("asked", ["/events", "?poll=true", "?wait=60"])
+def test_who_is_told_something_for_long_is_told_nothing_after_the_end_of_the_token(
+    harness: WebHarness, asked: str, how: str
+) -> None:
+    """As with a key that is revoked: the stream is closed, and an answer that has begun ends with the problem."""
+    fetched(harness)
+    run = Run(id="run_f", status=RunStatus.GENERATING, source="rest", order=Order(), account_id=linked(harness))
+    harness.put(run)
+    with harness.app.app_context():
+        watching = watch.watch()
+
+    def meanwhile() -> None:
+        while not watching.awake:
+            threading.Event().wait(0.01)
+        end_token(harness, how)
+        harness.change("runs", run.id, status=RunStatus.DONE, version=run.version + 1)
+
+    thread = threading.Thread(target=meanwhile, daemon=True)
+    thread.start()
+    held = get(harness, token(harness), f"/api/runs/{run.id}{asked}")
+    told = held.get_data(as_text=True)
+    thread.join()
+    assert held.status_code == (401 if "wait" in asked else 200)
+    assert '"done"' not in told
+    assert told.startswith("retry:") if asked == "/events" else json.loads(told)["status"] == 401
 
 
 def test_while_the_issuer_is_away_its_known_keys_count(harness: WebHarness) -> None:
