@@ -136,7 +136,8 @@ class WebHarness:
         """
         with closing(sqlite3.connect(self.folder / "var" / "reelgrid.db")) as database:
             database.execute(
-                "CREATE TRIGGER dies BEFORE UPDATE ON replays WHEN NEW.status <> 0 BEGIN SELECT RAISE(ABORT, 'dies'); END"
+                "CREATE TRIGGER dies BEFORE UPDATE ON replays WHEN NEW.status <> 0 "
+                "BEGIN SELECT RAISE(ABORT, 'dies'); END"
             )
             yield
             database.execute("DROP TRIGGER dies")
