@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from pipelines.domain.keys import digest
+from pipelines.domain.orders.brand import Brand
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Checkpoint, Run, Scene, SearchVector
 from pipelines.ports import Meaning, Tx
@@ -74,9 +75,10 @@ def _ended(tx: Tx, after: float, before: float) -> list[Run]:
 
 
 def texts_of(run: Run, scenes: Iterable[Scene]) -> Texts:
-    """What a film is found by."""
+    """What a film is found by: its brand, too, before the prompt, of which only the beginning may count."""
     order = run.order or Order()
-    said: dict[int, tuple[str | None, ...]] = {0: (order.title, order.master_prompt)}
+    brand = order.brand or Brand()
+    said: dict[int, tuple[str | None, ...]] = {0: (order.title, brand.name, ", ".join(brand.kept), order.master_prompt)}
     said |= {scene.number: (scene.prompt, scene.caption, scene.narration) for scene in scenes}
     texts = {number: "\n".join(part.strip() for part in parts if part)[:MAX_TEXT] for number, parts in said.items()}
     return {number: text for number, text in texts.items() if text.strip()}

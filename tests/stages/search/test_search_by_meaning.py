@@ -13,6 +13,7 @@ from sqlalchemy import event
 from pipelines.database import SqlStore
 from pipelines.domain.errors import Unavailable
 from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.orders.brand import Brand
 from pipelines.domain.orders.order import Order, words_of
 from pipelines.domain.records import Run, Scene, SearchVector
 from pipelines.stages.files.erase import erase
@@ -125,6 +126,18 @@ def test_each_text_of_a_film_that_ended_is_embedded_once(services: Services, mod
     model.model = "test-2"
     all_indexed(services)
     assert {name.rpartition(":")[2] for name in indexed(services)} == {"test-2"}
+
+
+def test_a_film_is_found_by_its_brand_and_one_of_before_after_a_reindex(services: Services, model: Model) -> None:
+    run = film(services, "run_0", "A fox", title="Dawn")
+    film(services, "run_1", "A wolf", title="Dusk")
+    all_indexed(services)
+    order = replace(run.order or Order(), brand=Brand(name="Acme", keep_words="Lumen Four\nNoor"))
+    with services.store.write() as tx:
+        tx.runs.change("run_0", order=order)
+    assert indexing.start_over(services)
+    all_indexed(services)
+    assert model.embedded[4:] == ["Dawn\nAcme\nLumen Four, Noor"]
 
 
 def test_a_run_that_goes_on_is_looked_at_again_when_it_ends(
