@@ -175,7 +175,7 @@ def test_whatever_can_be_chosen_can_be_made_and_the_rest_says_why_not(home: WebH
             assert quoted["most"] is not None, (name, value, quoted["html"])
     if model == "sora/sora-2":
         assert "1080p" not in offered(settings, "resolution")
-        assert "1080p: sora/sora-2 offers 720p, not 1080p." in settings
+        assert "1080p: Sora 2 offers 720p, not 1080p." in settings
 
 
 def test_an_earlier_order_comes_back_with_its_price_and_only_to_whose_it_is(

@@ -59,9 +59,9 @@ def test_the_queue_says_what_each_film_waits_for(home: WebHarness) -> None:
     text = text_of(home.client.get("/queue").get_data(as_text=True))
     told = [
         *("Waiting for you 1", "Asks", "Waiting for a place at a provider 1", "InLine"),
-        *("2 clips waiting for a place at sora/sora-2.", "Waiting for a provider 1", "Being"),
-        "1 clip being made at sora/sora-2, 1 clip waiting for a place at sora/sora-2.",
-        *("Waiting for a provider's word 1", "Silence", "1 clip in doubt at sora/sora-2."),
+        *("2 clips waiting for a place at Sora 2.", "Waiting for a provider 1", "Being"),
+        "1 clip being made at Sora 2, 1 clip waiting for a place at Sora 2.",
+        *("Waiting for a provider's word 1", "Silence", "1 clip in doubt at Sora 2."),
         *("Waiting for us 1", "Writes", "Waiting for Airtable 1", "Row", "Waiting for its time 1", "Later", "until"),
     ]
     places = [text.index(words) for words in told]

@@ -19,8 +19,9 @@ from pipelines.security import api_keys, links
 from pipelines.security.secret_keys import SecretKeys
 from pipelines.stages.orders import plan_run
 from pipelines.stages.review import shares
+from pipelines.stages.spending import ledger
 from tests.web.web_fixtures import BASE, BEARER, KEY, OUTSIDE, RECORD, WebHarness
-from webapp.pages.filters import usd, usd_enough
+from webapp.pages.filters import told_apart, unit_price, usd, usd_enough
 from webapp.pages.runs import MOST_RUNS
 
 OTHER = "recZ9y8X7w6V5u4T3"
@@ -563,10 +564,36 @@ def test_a_film_with_a_stand_in_says_so_and_the_suggested_prompt_is_at_hand(harn
 
 
 def test_money_too_little_to_be_written_is_not_nothing() -> None:
-    """A fraction of a cent stands in no bill as zero."""
-    assert [usd(amount) for amount in (None, 0.0, 0.00003, 0.0002, 1.5)] == [
-        "–", "$0.00", "under $0.0001", "$0.0002", "$1.50",
+    """A fraction of a cent stands in no bill as zero; a ceiling is never below what may be spent, and what a second
+    costs keeps its parts of a cent.
+    """
+    assert [usd(amount) for amount in (None, 0.0, 0.00003, 0.0002, 0.01, 1.5)] == [
+        "–", "$0.00", "under 1 ¢", "under 1 ¢", "$0.01", "$1.50",
     ]  # fmt: skip
+    assert [usd_enough(amount) for amount in (0.0, 0.0002, 0.152)] == ["$0.00", "$0.01", "$0.16"]
+    assert unit_price(0.0033) == "$0.0033"
+    assert told_apart(400_000, 810_000) == ("$0.40", "$0.81")
+    assert told_apart(200, 400) == ("$0.0002", "$0.0004"), "never: it costs $0.01 now, more than the $0.01 that you saw"
+
+
+def test_a_model_has_one_name_on_every_page(sora: WebHarness) -> None:
+    """That by which it was chosen on New video; its id is where it is copied from."""
+    run, now = sora.run("run_finished"), sora.clock.now()
+    gen = sora.generation(run.id, id="gen_a", idem_key="a", callback_token="a", provider_id="a")
+    gen = replace(gen, model="sora/sora-2", reserve_micro=400)
+    sora.put(gen)
+    with sora.store.write() as tx:
+        ledger.hold(tx, now, run, 400, sora.services.policy)
+        ledger.reserve(tx, now, run, gen)
+        ledger.capture(tx, now, run, gen, 400, 4.0)
+    for path in ("/", "/new", "/runs/run_finished", "/usage"):
+        seen = re.sub(r'value="[^"]*"', "", html(sora.client.get(path)))
+        assert "Sora 2" in seen, path
+        assert "sora/sora-2" not in seen, path
+        assert "under 1 ¢" in seen or path == "/new", path
+    assert 'Sora 2 <code class="soft">sora/sora-2</code>' in html(sora.client.get("/usage?by=model"))
+    (line,) = sora.client.get("/usage.csv?by=model").text.splitlines()[1:]
+    assert line.startswith("sora/sora-2,0.000400,0.000400,4,1,")
 
 
 def test_making_a_scene_again_is_priced_for_every_model_before_the_click(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_two_films_are_laid_side_by_side(home: WebHarness) -> None:
     twice_made(home)
     page = " ".join(home.client.get(f"/compare?left={FIRST}&right={SECOND}").text.split())
     assert "<del>hare</del> <ins>fox</ins>" in page
-    assert "sora/sora-2, 4 s → local/animatic, 4 s" in page
+    assert "Sora 2, 4 s → Animatic (free draft), 4 s" in page
     assert "$0.40" in page
     assert "Both films show the same clips" in home.client.get(f"/compare?left={SECOND}&right={SECOND}").text
     for query in ("", "?left=cut_of_nobody&right=cut_second"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,14 +13,16 @@ from markupsafe import Markup, escape
 
 from pipelines.domain.languages import LANGUAGES
 from pipelines.domain.lifecycle import AIRTABLE_STATUS, MOVING, RunStatus
-from pipelines.domain.money import CreditPosting, show, show_enough, to_micro
+from pipelines.domain.money import MICRO, CreditPosting, dollars, show, show_enough, to_micro
 from pipelines.domain.records import Cut
 from pipelines.domain.stored_files import FileKind
 from pipelines.domain.times import iso
-from webapp.context import settings
+from webapp.context import services, settings
 
 _TONES = {"done": "good", "needs_approval": "warn", "needs_attention": "warn", "failed": "bad", "cancelled": "idle"}
 _SCENE_TONES = {"Done": "good", "Refused": "warn", "Failed": "bad", "Stale": "warn"}
+_CENT = MICRO // 100
+_MODEL = re.compile(r"\b[a-z0-9-]+/[\w./:-]*\w")
 _KIB = 1024
 _MINUTE = 60
 MOST_OPEN = 6
@@ -59,18 +62,48 @@ _FILE_KINDS = {
 
 
 def usd(amount: float | None) -> str:
-    """`$1.20`."""
-    return "–" if amount is None else show(to_micro(amount))
+    """`$1.20`, and `under 1 ¢` for less than that: files and programs have it to the micro-dollar."""
+    if amount is None:
+        return "–"
+    return "under 1 ¢" if 0 < to_micro(amount) < _CENT else show(to_micro(amount))
 
 
 def usd_enough(amount: float) -> str:
-    """The same, rounded up: for what people agree to."""
-    return show_enough(to_micro(amount))
+    """Rounded up to a cent: for what people agree to."""
+    return most_of(to_micro(amount))
+
+
+def most_of(micro: int) -> str:
+    """`usd_enough`, of micro-dollars."""
+    return show_enough(max(micro, _CENT) if micro > 0 else micro)
+
+
+def told_apart(seen_micro: int, now_micro: int) -> tuple[str, str]:
+    """Two prices that differ, as exactly as it takes to see that they do."""
+    rounded = most_of(seen_micro), most_of(now_micro)
+    return rounded if len(set(rounded)) > 1 else (_exactly(seen_micro), _exactly(now_micro))
+
+
+def _exactly(micro: int) -> str:
+    return f"${dollars(micro):f}".rstrip("0")
+
+
+def unit_price(amount: float) -> str:
+    """What a second or a credit costs: many of them are bought, so that parts of a cent count."""
+    return show(to_micro(amount))
+
+
+def named(text: str) -> str:
+    """A model, or a sentence of ours about some, by the names under which people choose them. What is not of the
+    catalogue keeps its id.
+    """
+    known = services().catalogue
+    return _MODEL.sub(lambda found: known[found[0]].label if found[0] in known else found[0], text)
 
 
 def cost_name(label: str) -> str:
-    """Models by their id, everything else as a sentence begins."""
-    return label if "/" in label else label[:1].upper() + label[1:]
+    """Models by their name, everything else as a sentence begins."""
+    return named(label) if "/" in label else label[:1].upper() + label[1:]
 
 
 def film_name(cut: dict[str, Any], run: dict[str, Any]) -> str:
@@ -206,6 +239,8 @@ def register(app: Flask) -> None:
     for function in (
         usd,
         usd_enough,
+        unit_price,
+        named,
         cost_name,
         film_name,
         clock,

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response as Redirect
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.keys import digest, new_id
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.money import dollars, show_enough, to_micro
+from pipelines.domain.money import dollars, to_micro
 from pipelines.domain.orders.field_labels import for_row
 from pipelines.domain.orders.inputs import (
     Box,
@@ -50,6 +50,7 @@ from webapp.bodies import validated
 from webapp.context import actor, services
 from webapp.errors import HttpProblem, not_here
 from webapp.pages.blueprint import bp
+from webapp.pages.filters import most_of
 from webapp.pages.forms import number
 
 IDEA, SCENES = "idea", "scenes"
@@ -136,7 +137,7 @@ def order_video() -> str | tuple[str, int] | Response | Redirect:
         wrong = form.get("do") == "start" and quoted.most_micro is None
         return (_page(form, quoted), 422) if wrong else _page(form, quoted)
     if quoted.most_micro > to_micro(shown):
-        return _page(form, quoted, dearer=show_enough(to_micro(shown))), 402
+        return _page(form, quoted, dearer=most_of(to_micro(shown))), 402
     start = StartRequest(source="rest", order=quoted.order, fresh=quoted.order.fresh, paced=True)
     start = replace(start, at_most_micro=to_micro(shown))
 
@@ -246,7 +247,7 @@ def _said(problems: Sequence[Problem]) -> list[tuple[str, str]]:
 
 
 def _label(quoted: Quoted) -> str:
-    return "Start" if quoted.most_micro is None else f"Start — up to {show_enough(quoted.most_micro)}"
+    return "Start" if quoted.most_micro is None else f"Start — up to {most_of(quoted.most_micro)}"
 
 
 def _models() -> list[ModelView]:

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as Redirect
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.keys import new_token
 from pipelines.domain.lifecycle import MOVING, RunStatus
-from pipelines.domain.money import dollars, show_enough
+from pipelines.domain.money import dollars
 from pipelines.security import links
 from pipelines.stages.decisions import control, dry_run, in_doubt
 from pipelines.stages.views import run_view
@@ -25,7 +25,7 @@ from webapp.bodies import validated
 from webapp.context import Actor, actor, services
 from webapp.errors import HttpProblem, not_here
 from webapp.pages.blueprint import bp
-from webapp.pages.filters import here
+from webapp.pages.filters import here, most_of, named, told_apart
 from webapp.pages.forms import number, once
 from webapp.pages.parts import history_asked, live, pace, run_parts
 
@@ -97,7 +97,7 @@ def quote_approval(run_id: str) -> Response:
         return priced(" ".join(problem.message for problem in error.problems), None)
     if found.problems:
         return priced(" ".join(problem.message for problem in found.problems), None)
-    price = show_enough(found.shown_micro)
+    price = most_of(found.shown_micro)
     said = "With your changes: at most" if edits else "At most"
     return priced(f"{said} {price}.", found.shown_micro, f"Approve — up to {price}")
 
@@ -105,7 +105,8 @@ def quote_approval(run_id: str) -> Response:
 def _asked_again(run_id: str, label: str, seen_micro: int, micro: int) -> tuple[str, int]:
     """Without a script no price follows what is typed: it is shown now, with all that was typed, before it counts."""
     kept = [(name, value) for name, value in request.form.items(multi=True) if name not in {"csrf_token", "most"}]
-    shown = {"price": show_enough(micro), "most": dollars(micro), "seen": show_enough(seen_micro)}
+    seen, price = told_apart(seen_micro, micro)
+    shown = {"price": price, "most": dollars(micro), "seen": seen}
     return render_template("dearer.html", run_id=run_id, label=label, kept=kept, **shown), HTTPStatus.PAYMENT_REQUIRED
 
 
@@ -166,7 +167,7 @@ def quote_scene(run_id: str, n: int) -> Response:
         return priced(" ".join(f"{problem.field.capitalize()} {problem.message}" for problem in problems), None)
     if found.problems:
         return priced(" ".join(problem.message for problem in found.problems), None)
-    price = show_enough(found.shown_micro)
+    price = most_of(found.shown_micro)
     return priced(f"A new clip for at most {price}.", found.shown_micro, f"Make it again — up to {price}")
 
 
@@ -174,7 +175,7 @@ def priced(sentence: str, most_micro: int | None, label: str | None = None) -> R
     """A price for the script of a form; without one nothing can be bought as it stands."""
     most = None if most_micro is None else dollars(most_micro)
     return Response(
-        json.dumps({"html": str(escape(sentence)), "most": most, "label": label}, ensure_ascii=False),
+        json.dumps({"html": str(escape(named(sentence))), "most": most, "label": label}, ensure_ascii=False),
         mimetype="application/json",
     )
 

@@ -21,6 +21,7 @@ from webapp.bodies import validated
 from webapp.context import actor, services
 from webapp.errors import not_here
 from webapp.pages.blueprint import bp
+from webapp.pages.filters import named
 from webapp.pages.forms import number
 from webapp.pages.runs import on_run, signed_in_person, subjects
 
@@ -45,7 +46,7 @@ class Side:
     @property
     def models(self) -> str:
         """Who made them."""
-        return ", ".join(dict.fromkeys(scene.model for scene in self.scenes.values()))
+        return ", ".join(dict.fromkeys(named(scene.model) for scene in self.scenes.values()))
 
     @property
     def label(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from webapp.pages.filters import usd
+
 WIDE, TALL = 1000.0, 200.0
 """The units of a drawing, whatever its size on the page."""
 SERIES = 4
@@ -37,7 +39,7 @@ class Stacked:
     """Of each place that has anything: its name, the number of each series, and their sum."""
 
 
-def stacked(places: Sequence[str], amounts: Mapping[tuple[str, str], float], unit: str = "$") -> Stacked:
+def stacked(places: Sequence[str], amounts: Mapping[tuple[str, str], float]) -> Stacked:
     """From the number of each place and name. The largest names come first, also within a bar."""
     sums: dict[str, float] = {}
     for (_, name), amount in amounts.items():
@@ -51,7 +53,7 @@ def stacked(places: Sequence[str], amounts: Mapping[tuple[str, str], float], uni
             table[place][shown.index(name) if name in shown else -1] += amount
     most = max((sum(row) for row in table.values()), default=0.0)
     return Stacked(
-        tuple(_bars(table, names, most, unit)),
+        tuple(_bars(table, names, most)),
         names,
         tuple(places),
         most,
@@ -59,7 +61,7 @@ def stacked(places: Sequence[str], amounts: Mapping[tuple[str, str], float], uni
     )
 
 
-def _bars(table: Mapping[str, Sequence[float]], names: Sequence[str], most: float, unit: str) -> list[Shape]:
+def _bars(table: Mapping[str, Sequence[float]], names: Sequence[str], most: float) -> list[Shape]:
     step, shapes = WIDE / max(1, len(table)), []
     for number, (place, row) in enumerate(table.items()):
         y = TALL
@@ -68,7 +70,7 @@ def _bars(table: Mapping[str, Sequence[float]], names: Sequence[str], most: floa
                 height = amount / most * TALL
                 y -= height
                 x, width = round(number * step + step * (1 - _FILLED) / 2, 2), round(step * _FILLED, 2)
-                title = f"{place}: {names[series]} {unit}{amount:.2f}"
+                title = f"{place}: {names[series]} {usd(amount)}"
                 shapes.append(Shape(x, round(y, 2), width, round(height, 2), series, title))
     return shapes
 

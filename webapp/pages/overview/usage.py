@@ -21,6 +21,7 @@ from webapp.bodies import validated
 from webapp.context import actor, services
 from webapp.errors import HttpProblem
 from webapp.pages.blueprint import bp
+from webapp.pages.filters import named
 from webapp.pages.overview import charts
 
 MONTH = timedelta(days=30)
@@ -145,7 +146,7 @@ def _refused(field: str, message: str) -> HttpProblem:
 
 
 def _model(row: Mapping[str, Any]) -> str:
-    return row["model"] or NOTHING["model"]
+    return named(row["model"]) if row["model"] else NOTHING["model"]
 
 
 def _totals_of_days(asked: Asked, by: str, found: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -171,6 +172,8 @@ def _groups(by: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         with services().store.read() as tx:
             table: Any = {"key": tx.keys, "base": tx.bases, "account": tx.accounts}[by]
             names = {row.id: row.name for row in table.find(id=tuple(ids)) if row.name}
+    if by == "model":
+        names = {model: named(model) for model in ids}
     nothing = NOTHING.get(by, "None")
     return [{**row, "name": names.get(row[column], row[column]) if row[column] else nothing} for row in rows]
 
