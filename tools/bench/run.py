@@ -26,6 +26,7 @@ SECTIONS = (
     "product",
     "airtable",
     "history",
+    "pages",
     "idle",
     "scale",
     "access",
@@ -34,7 +35,7 @@ SECTIONS = (
     "rush",
 )
 """Each is a module `tools.bench.<name>` with a function `rows() -> list[dict]`, or is named in `ELSEWHERE`."""
-ELSEWHERE = {"rush": "access.rush"}
+ELSEWHERE = {"pages": "history.pages", "rush": "access.rush"}
 
 
 def main(arguments: Sequence[str] = ()) -> int:

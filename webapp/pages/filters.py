@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
+from hashlib import sha256
+from http import HTTPStatus
+from importlib.resources import files
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from flask import Flask, request
+from flask import Flask, Response, request, url_for
+from jinja2.ext import Extension
 from markupsafe import Markup, escape
 
 from pipelines.domain.languages import LANGUAGES
@@ -23,6 +28,7 @@ _TONES = {"done": "good", "needs_approval": "warn", "needs_attention": "warn", "
 _SCENE_TONES = {"Done": "good", "Refused": "warn", "Failed": "bad", "Stale": "warn"}
 _CENT = MICRO // 100
 _MODEL = re.compile(r"\b[a-z0-9-]+/[\w./:-]*\w")
+_UNSEEN = re.compile(r"^[ \t]+|(?<=^\n)\n|^[ \t]*(\{%(?:(?!%\}).)*%\})\n", re.MULTILINE)
 _KIB = 1024
 _MINUTE = 60
 MOST_OPEN = 6
@@ -234,8 +240,38 @@ def here(path: str) -> str:
     return f"{path}{'&' if '?' in path else '?'}{urlencode({'t': token})}"
 
 
+def asset(name: str) -> str:
+    """The address of a stylesheet, script or picture of ours; another content has another one."""
+    return url_for("static", filename=name, v=_mark(name))
+
+
+@cache
+def _mark(name: str) -> str:
+    return sha256(files("webapp").joinpath("static", name).read_bytes()).hexdigest()[:10]
+
+
+def _keep_assets(response: Response) -> Response:
+    """An address that names this content is never asked for twice; one of an earlier release is not kept."""
+    found = request.endpoint == "static" and response.status_code < HTTPStatus.BAD_REQUEST
+    if found and request.args.get("v") == _mark((request.view_args or {})["filename"]):
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
+
+
+class _Unindented(Extension):
+    """Templates are indented, and statements stand on lines of their own, for whoever edits them; pages do not carry
+    that over the wire. Values are not touched.
+    """
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002
+        return _UNSEEN.sub(lambda found: found[1] or "", source)
+
+
 def register(app: Flask) -> None:
     """Make them known to the templates."""
+    app.jinja_env.add_extension(_Unindented)
+    app.add_template_global(asset)
+    app.after_request(_keep_assets)
     for function in (
         usd,
         usd_enough,

@@ -152,10 +152,10 @@ document.addEventListener("toggle", (event) => {
 }, true);
 
 document.addEventListener("submit", (event) => {
-  for (const button of event.target.querySelectorAll("button")) setTimeout(() => { button.disabled = true; });
+  for (const one of event.target.elements) if (one.matches("button")) setTimeout(() => { one.disabled = true; });
 });
 addEventListener("pageshow", () => {
-  for (const button of document.querySelectorAll("form button")) button.disabled = false;
+  for (const button of document.querySelectorAll("form button, button[form]")) button.disabled = false;
 });
 
 document.addEventListener("click", async (event) => {

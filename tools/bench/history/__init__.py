@@ -21,9 +21,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import create_engine, text
 
@@ -53,6 +54,7 @@ CROWD, CROWD_S, AMOUNT = 8, 8.0, 1_000
 GAIN, WAITING, LONGEST_S = 1.3, 0.10, 0.05
 POLICY = Policy(run_cap_micro=10**12, day_cap_micro=10**15, default_model="acme/film")
 Timed = Callable[[], object]
+P = TypeVar("P", bound="Place")
 
 
 def rows() -> list[Claim]:
@@ -78,15 +80,15 @@ def sizes() -> tuple[int, ...]:
 
 
 def _of_database(name: str, urls: Mapping[int, str], folder: Path) -> list[Claim]:
-    places = {size: _Place(url, folder / f"{name}-{size}") for size, url in urls.items()}
-    times = {what: _in_turns(places, start, STARTS) for what, start in _STARTS.items()}
-    times |= {what: _in_turns(places, act, TIMES) for what, act in _ACTS.items()}
+    places = {size: Place(url, folder / f"{name}-{size}") for size, url in urls.items()}
+    times = {what: in_turns(places, start, STARTS) for what, start in _STARTS.items()}
+    times |= {what: in_turns(places, act, TIMES) for what, act in _ACTS.items()}
     for place in places.values():
         place.close()
     return [one for what, seconds in times.items() for one in _compared(f"{name}: {what}", seconds)]
 
 
-def _in_turns(places: Mapping[int, _Place], prepare: Callable[[_Place], Timed], repeat: int) -> dict[int, float]:
+def in_turns(places: Mapping[int, P], prepare: Callable[[P], Timed], repeat: int) -> dict[int, float]:
     """The median of each place, which is asked once unmeasured."""
     found: dict[int, list[float]] = {size: [] for size in places}
     for turn in range(repeat + 1):
@@ -117,12 +119,13 @@ def _compared(what: str, seconds: Mapping[int, float]) -> list[Claim]:
 
 
 @dataclass
-class _Place:
+class Place:
     """One deployment on its database."""
 
     url: str
     folder: Path
     services: Services = field(init=False)
+    app: Flask = field(init=False)
     client: FlaskClient = field(init=False)
     run_id: str = field(init=False)
     numbers: Iterator[int] = field(default_factory=count)
@@ -131,8 +134,8 @@ class _Place:
         self.folder.mkdir(parents=True)
         settings = load_settings(self.environ(), root=self.folder)
         self.services = build_services(settings)
-        app = create_app(self.services, settings)
-        self.client = _signed_in(app.test_client())
+        self.app = create_app(self.services, settings)
+        self.client = signed_in(self.app.test_client())
         with self.services.store.write() as tx:
             last = tx.ledger.find(order="-id", limit=1)[0]
             tx.checkpoints.add(Checkpoint(id=audit.AUDIT, at=time.time(), entry=last.id or 0))
@@ -175,15 +178,16 @@ class _Place:
         self.store.engine.dispose()
 
 
-def _signed_in(client: FlaskClient) -> FlaskClient:
+def signed_in(client: FlaskClient, key: str = KEY) -> FlaskClient:
+    """A browser in which somebody signed in."""
     asked = client.get("/sign-in").text
     found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', asked)
     assert found is not None
-    client.post("/sign-in", data={"key": KEY, "csrf_token": found.group(1)})
+    client.post("/sign-in", data={"key": key, "csrf_token": found.group(1)})
     return client
 
 
-def _hold(place: _Place) -> Timed:
+def _hold(place: Place) -> Timed:
     run = place.new_run()
 
     def act() -> None:
@@ -193,12 +197,12 @@ def _hold(place: _Place) -> Timed:
     return act
 
 
-def _trigger(place: _Place) -> Timed:
+def _trigger(place: Place) -> Timed:
     request = accept.StartRequest(source="record", base_id=BASE, record_id=f"rec{new_id('x')[2:16]}")
     return lambda: accept.start(place.services, request)
 
 
-def _audit(place: _Place) -> Timed:
+def _audit(place: Place) -> Timed:
     def act() -> None:
         with place.store.read() as tx:
             assert not audit.audit(tx).problems
@@ -206,11 +210,11 @@ def _audit(place: _Place) -> Timed:
     return act
 
 
-def _due(place: _Place) -> Timed:
+def _due(place: Place) -> Timed:
     return lambda: [place.store.due(kind, 0.0, 500) for kind in Kind]
 
 
-_ACTS: Mapping[str, Callable[[_Place], Timed]] = {
+_ACTS: Mapping[str, Callable[[Place], Timed]] = {
     "due": _due,
     "list page": lambda place: lambda: place.get("/"),
     "list of what failed": lambda place: lambda: place.get("/api/runs?status=failed&limit=50"),
@@ -222,7 +226,7 @@ _ACTS: Mapping[str, Callable[[_Place], Timed]] = {
 }
 
 
-def _start_web(place: _Place) -> Timed:
+def _start_web(place: Place) -> Timed:
     port = free_port()
 
     def answers() -> bool:
@@ -231,7 +235,7 @@ def _start_web(place: _Place) -> Timed:
     return lambda: _start("web", place, port, answers)
 
 
-def _start_worker(place: _Place) -> Timed:
+def _start_worker(place: Place) -> Timed:
     began = time.time()
 
     def beats() -> bool:
@@ -241,7 +245,7 @@ def _start_worker(place: _Place) -> Timed:
     return lambda: _start("worker", place, free_port(), beats)
 
 
-def _start(name: str, place: _Place, port: int, ready: Callable[[], bool]) -> None:
+def _start(name: str, place: Place, port: int, ready: Callable[[], bool]) -> None:
     environ = {**{key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}, **place.environ(port)}
     environ["PATH"] = f"{Path(sys.executable).parent}:{environ.get('PATH', '')}"
     environ["PYTHONPATH"] = str(Path(__file__).parents[2])
@@ -253,7 +257,7 @@ def _start(name: str, place: _Place, port: int, ready: Callable[[], bool]) -> No
         service.stop(signal.SIGKILL)
 
 
-_STARTS: Mapping[str, Callable[[_Place], Timed]] = {"start of web": _start_web, "start of worker": _start_worker}
+_STARTS: Mapping[str, Callable[[Place], Timed]] = {"start of web": _start_web, "start of worker": _start_worker}
 
 
 def _of_crowd(url: str) -> list[Claim]:

@@ -125,7 +125,9 @@ class _Listed:
 def _listed(asked: Asked) -> _Listed:
     since, until = _moment(asked.since), _moment(asked.until, later=1)
     if asked.words:
-        page = finding.find(services(), asked.words, limit=FOUND, since=since)
+        # What has the words is the newest already; only a status or a last day may take some of it away.
+        most = FOUND if asked.until or asked.show != "all" else PER_PAGE
+        page = finding.find(services(), asked.words, limit=most, since=since)
         found = [film["run"] for film in page.films]
         status = _SHOWN[asked.show]
         within = [run for run in found if _is_within(run, since, until) and (status is None or run["status"] in status)]
