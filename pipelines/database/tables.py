@@ -260,8 +260,9 @@ SET_ASIDE = TABLES["reservations"].c.reserved_micro > _NOTHING
 """What moving runs have set aside: few of all reservations."""
 _index_some("ix_reservations_set_aside", SET_ASIDE, TABLES["reservations"].c.run_id)
 _RUNS = TABLES["runs"].c
-_index_some("ix_runs_customer", _RUNS.account_id.is_not(None), _RUNS.account_id, _RUNS.status, _RUNS.created_at, _RUNS.id)
-_index_some("ix_runs_turn", _RUNS.account_id.is_not(None), _RUNS.account_id, _RUNS.status, _RUNS.turn, _RUNS.created_at)
+_OF_ACCOUNT = (_RUNS.account_id, _RUNS.status)
+_index_some("ix_runs_customer", _RUNS.account_id.is_not(None), *_OF_ACCOUNT, _RUNS.created_at, _RUNS.id)
+_index_some("ix_runs_turn", _RUNS.account_id.is_not(None), *_OF_ACCOUNT, _RUNS.turn, _RUNS.created_at)
 
 ENTRIES = union_all(select(TABLES["ledger"]), select(TABLES["ledger_archive"])).subquery("entries")
 """Every entry of the ledger, archived or not."""

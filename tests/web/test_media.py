@@ -194,3 +194,13 @@ def test_the_fonts_of_the_films_are_the_fonts_of_the_pages(harness: WebHarness) 
         assert "immutable" in answer.headers["Cache-Control"]
         first += len(answer.data) if "latin" in name else 0
     assert first < 70_000, "what a first page fetches"
+
+
+def test_stylesheet_and_script_are_fetched_once_for_each_release(harness: WebHarness) -> None:
+    """Their address names what they hold; under the address of another release they are not kept."""
+    page = harness.client.get("/sign-in").text
+    addresses = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
+    assert len(addresses) == 4
+    for address in addresses:
+        assert harness.client.get(address).headers["Cache-Control"].endswith("immutable"), address
+        assert harness.client.get(f"{address}0").headers["Cache-Control"] == "no-cache", address
