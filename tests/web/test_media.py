@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_a_range_that_makes_no_sense_is_ignored(harness: WebHarness, address: st
 
 def test_what_the_browser_has_is_not_sent_again(harness: WebHarness, address: str) -> None:
     """By ETag; and a part of another version is refused."""
-    etag = harness.client.get(address).headers["ETag"]
+    etag = harness.client.get(address, buffered=True).headers["ETag"]
     assert harness.client.get(address, headers={"If-None-Match": etag}).status_code == 304
     same = harness.client.get(address, headers={"Range": "bytes=0-9", "If-Range": etag})
     other = harness.client.get(address, headers={"Range": "bytes=0-9", "If-Range": '"other"'})
@@ -202,5 +203,5 @@ def test_stylesheet_and_script_are_fetched_once_for_each_release(harness: WebHar
     addresses = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
     assert len(addresses) == 4
     for address in addresses:
-        assert harness.client.get(address).headers["Cache-Control"].endswith("immutable"), address
-        assert harness.client.get(f"{address}0").headers["Cache-Control"] == "no-cache", address
+        assert harness.client.get(address, buffered=True).headers["Cache-Control"].endswith("immutable"), address
+        assert harness.client.get(f"{address}0", buffered=True).headers["Cache-Control"] == "no-cache", address
