@@ -79,7 +79,7 @@ def test_a_picture_is_made_in_its_shape_for_what_it_costs_within_its_quote(
     ("mark", "error", "billed"),
     [("[[refuse]]", Refused, False), ("[[lost]]", Ambiguous, True), ("[[corrupt]]", Ambiguous, True)],
 )
-def test_what_goes_wrong_is_told_apart_by_whether_it_may_cost(
+def test_what_goes_wrong_is_differing_prices_by_whether_it_may_cost(
     model: str,
     mark: str,
     error: type[Exception],

@@ -102,7 +102,7 @@ def test_a_voice_that_there_is_not_is_named(voice: str, speech: Speech) -> None:
     ("text", "error", "billed"),
     [("No. [[refuse]]", Refused, False), ("Gone. [[lost]]", Ambiguous, True)],
 )
-def test_what_goes_wrong_at_a_service_is_told_apart_by_whether_it_may_cost(
+def test_what_goes_wrong_at_a_service_is_differing_prices_by_whether_it_may_cost(
     voice: str, text: str, error: type[Exception], billed: bool, speech: Speech, url: str, tmp_path: Path
 ) -> None:
     before = spent_micro(url)

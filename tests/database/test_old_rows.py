@@ -68,7 +68,7 @@ def test_what_was_said_in_them_is_understood(store: SqlStore) -> None:
     assert any(base.state.schema and base.state.schema.tables for base in bases)
 
 
-def test_limits_faults_and_switches_are_told_apart(store: SqlStore) -> None:
+def test_limits_faults_and_switches_are_differing_prices(store: SqlStore) -> None:
     with store.read() as tx:
         (stop,), (circuit,), (outage,) = tx.stop_switches.find(), tx.circuits.find(), tx.base_outages.find()
         (limit,), (pace,) = tx.rate_limits.find(), tx.airtable_paces.find()

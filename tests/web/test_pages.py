@@ -21,7 +21,7 @@ from pipelines.stages.orders import plan_run
 from pipelines.stages.review import shares
 from pipelines.stages.spending import ledger
 from tests.web.web_fixtures import BASE, BEARER, KEY, OUTSIDE, RECORD, WebHarness
-from webapp.pages.filters import told_apart, unit_price, usd, usd_enough
+from webapp.pages.filters import differing_prices, unit_price, usd, usd_enough
 from webapp.pages.runs import MOST_RUNS
 
 OTHER = "recZ9y8X7w6V5u4T3"
@@ -572,8 +572,10 @@ def test_money_too_little_to_be_written_is_not_nothing() -> None:
     ]  # fmt: skip
     assert [usd_enough(amount) for amount in (0.0, 0.0002, 0.152)] == ["$0.00", "$0.01", "$0.16"]
     assert unit_price(0.0033) == "$0.0033"
-    assert told_apart(400_000, 810_000) == ("$0.40", "$0.81")
-    assert told_apart(200, 400) == ("$0.0002", "$0.0004"), "never: it costs $0.01 now, more than the $0.01 that you saw"
+    assert differing_prices(400_000, 810_000) == ("$0.40", "$0.81")
+    assert differing_prices(200, 400) == ("$0.0002", "$0.0004"), (
+        "never: it costs $0.01 now, more than the $0.01 that you saw"
+    )
 
 
 def test_a_model_has_one_name_on_every_page(sora: WebHarness) -> None:

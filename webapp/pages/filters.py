@@ -84,7 +84,7 @@ def most_of(micro: int) -> str:
     return show_enough(max(micro, _CENT) if micro > 0 else micro)
 
 
-def told_apart(seen_micro: int, now_micro: int) -> tuple[str, str]:
+def differing_prices(seen_micro: int, now_micro: int) -> tuple[str, str]:
     """Two prices that differ, as exactly as it takes to see that they do."""
     rounded = most_of(seen_micro), most_of(now_micro)
     return rounded if len(set(rounded)) > 1 else (_exactly(seen_micro), _exactly(now_micro))

@@ -25,7 +25,7 @@ from webapp.bodies import validated
 from webapp.context import Actor, actor, services
 from webapp.errors import HttpProblem, not_here
 from webapp.pages.blueprint import bp
-from webapp.pages.filters import here, most_of, named, told_apart
+from webapp.pages.filters import differing_prices, here, most_of, named
 from webapp.pages.forms import number, once
 from webapp.pages.parts import history_asked, live, pace, run_parts
 
@@ -105,7 +105,7 @@ def quote_approval(run_id: str) -> Response:
 def _asked_again(run_id: str, label: str, seen_micro: int, micro: int) -> tuple[str, int]:
     """Without a script no price follows what is typed: it is shown now, with all that was typed, before it counts."""
     kept = [(name, value) for name, value in request.form.items(multi=True) if name not in {"csrf_token", "most"}]
-    seen, price = told_apart(seen_micro, micro)
+    seen, price = differing_prices(seen_micro, micro)
     shown = {"price": price, "most": dollars(micro), "seen": seen}
     return render_template("dearer.html", run_id=run_id, label=label, kept=kept, **shown), HTTPStatus.PAYMENT_REQUIRED
 

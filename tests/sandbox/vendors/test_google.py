@@ -130,7 +130,7 @@ def test_what_the_model_cannot_do_is_a_400(url: str, client: genai.Client, more:
     assert bill(url)["count"] == 0
 
 
-def test_refusals_failures_and_flags_are_told_apart_and_cost_nothing(url: str, client: genai.Client) -> None:
+def test_refusals_failures_and_flags_are_differing_prices_and_cost_nothing(url: str, client: genai.Client) -> None:
     with pytest.raises(compat_errors.BadRequestError) as refused:
         make(client, "A duel [[refuse]]")
     assert "PROHIBITED_CONTENT" in json.dumps(refused.value.body)
