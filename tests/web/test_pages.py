@@ -574,7 +574,7 @@ def test_money_too_little_to_be_written_is_not_nothing() -> None:
     assert unit_price(0.0033) == "$0.0033"
     assert differing_prices(400_000, 810_000) == ("$0.40", "$0.81")
     assert differing_prices(200, 400) == ("$0.0002", "$0.0004"), (
-        "never: it costs $0.01 now, more than the $0.01 that you saw"
+        "never the same twice"
     )
 
 
