@@ -573,9 +573,7 @@ def test_money_too_little_to_be_written_is_not_nothing() -> None:
     assert [usd_enough(amount) for amount in (0.0, 0.0002, 0.152)] == ["$0.00", "$0.01", "$0.16"]
     assert unit_price(0.0033) == "$0.0033"
     assert differing_prices(400_000, 810_000) == ("$0.40", "$0.81")
-    assert differing_prices(200, 400) == ("$0.0002", "$0.0004"), (
-        "never the same twice"
-    )
+    assert differing_prices(200, 400) == ("$0.0002", "$0.0004"), "never the same twice"
 
 
 def test_a_model_has_one_name_on_every_page(sora: WebHarness) -> None:
