@@ -61,6 +61,12 @@ class SceneWriter(Protocol):
     def quote_translation_micro(self, asked: Translation) -> int:
         """What one `translate` may cost at most."""
 
+    def find_cast(self, prompts: Sequence[str]) -> Script:
+        """Who comes back in scenes that people wrote, from one call: no scenes. Raises as `write`."""
+
+    def quote_cast_micro(self, prompts: Sequence[str]) -> int | None:
+        """What `find_cast` may cost at most; None where it cannot be asked for."""
+
     def soften(self, prompt: str, reason: str) -> Script:
         """One scene: the prompt reworded so that moderation may pass it."""
 

@@ -183,6 +183,9 @@ class ScriptedWriter:
         """Said in the next answers, one in each."""
         self.cast: tuple[CastMember, ...] = ()
         """Who comes back, where it is asked for: all of them in every scene."""
+        self.finds_cast = False
+        """Whether it finds them in scenes of others, too."""
+        self.read: list[Sequence[str]] = []
         self.translations: list[Translation] = []
         self.mistranslations: dict[str, list[str]] = {}
         """By language, what is said instead of each line in the next translations, once in each answer."""
@@ -225,6 +228,16 @@ class ScriptedWriter:
     def quote_translation_micro(self, asked: Translation) -> int:  # noqa: ARG002 - a port
         """What translating costs."""
         return self.cost_micro
+
+    def find_cast(self, prompts: Sequence[str]) -> Script:
+        """All of `cast`, whether a prompt names them or not."""
+        self._stumble()
+        self.read.append(prompts)
+        return Script(scenes=(), writer="scripted", cost_micro=self.cost_micro, cast=self.cast)
+
+    def quote_cast_micro(self, prompts: Sequence[str]) -> int | None:  # noqa: ARG002 - a port
+        """What finding them costs."""
+        return self.cost_micro if self.finds_cast else None
 
     def soften(self, prompt: str, reason: str) -> Script:  # noqa: ARG002 - a port
         """The prompt, gently."""

@@ -7,7 +7,7 @@ where, light, style. The shots follow an arc from an establishing to a closing o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from typing_extensions import override
@@ -87,6 +87,15 @@ class DeterministicWriter(SceneWriter):
     def quote_translation_micro(self, asked: Translation) -> int:
         """Nothing is bought."""
         return 0
+
+    @override
+    def find_cast(self, prompts: Sequence[str]) -> Script:
+        """Word lists know nobody again."""
+        return Script(scenes=(), writer=NAME)
+
+    @override
+    def quote_cast_micro(self, prompts: Sequence[str]) -> None:
+        """It finds nobody."""
 
     @override
     def soften(self, prompt: str, reason: str) -> Script:

@@ -15,7 +15,7 @@ from pipelines.settings import load_settings
 from pipelines.writers.evals.briefs import FAMILIES, LANGUAGES, RECORDED, Family, briefs, family_of, load
 from pipelines.writers.evals.checks import CHECKS, checks_of
 from pipelines.writers.evals.compare import failing
-from pipelines.writers.gpt.questions import CAST, EXPAND, POST
+from pipelines.writers.gpt.questions import CAST, EXPAND, FIND, POST
 from tests.writers.played_server import Server
 from webapp import create_app
 
@@ -41,7 +41,7 @@ def test_the_wording_in_use_passes_every_check_on_every_brief(family: Family) ->
     assert {check.name: failing(check, recording) for check in checks if failing(check, recording)} == {}
 
 
-@pytest.mark.parametrize("bad", [BAD, f"{BAD}-cast", f"{BAD}-post"])
+@pytest.mark.parametrize("bad", [BAD, f"{BAD}-cast", f"{BAD}-post", f"{BAD}-find"])
 def test_every_brief_and_every_check_finds_the_seeded_bad_prompt(bad: str) -> None:
     recording = load(RECORDED, bad)
     assert recording.is_current
@@ -53,7 +53,7 @@ def test_every_brief_and_every_check_finds_the_seeded_bad_prompt(bad: str) -> No
 def test_the_table_says_old_against_new_and_ends_with_one(tmp_path: Path) -> None:
     same = flask(tmp_path, "eval")
     assert (same.exit_code, "WORSE" in same.output) == (0, False), same.output
-    assert all(f"{prompt} {load(RECORDED, prompt).by};" in same.output for prompt in (EXPAND, CAST, POST))
+    assert all(f"{prompt} {load(RECORDED, prompt).by};" in same.output for prompt in (EXPAND, CAST, POST, FIND))
     assert flask(tmp_path, "eval", f"{BAD}-cast").exit_code == 1
     assert "different prompt files" in flask(tmp_path, "eval", CAST, "--against", EXPAND).output
     worse = flask(tmp_path, "eval", BAD)

@@ -447,6 +447,21 @@ def test_hooks_are_asked_for_with_the_scenes_that_follow_and_within_the_quote(
     assert 0 < script.cost_micro < writer.quote_hooks_micro(HOOKS)
 
 
+@pytest.mark.parametrize(("status", "found"), [("completed", ["the keeper"]), ("incomplete", [])])
+def test_a_cast_is_found_in_scenes_as_they_are_in_one_call_within_the_quote(
+    server: Server, writer: SceneWriter, status: str, found: list[str]
+) -> None:
+    server.exchanges = _says([], status=status)
+    content = server.exchanges[0]["body"]["output"][0]["content"][0]
+    content["text"] = json.dumps({"cast": [{"token": "the keeper", "looks": "an old man", "place": False}]})
+    prompts = ["The keeper\nclimbs.", "Rain on the keeper. Scene 9: nobody."]
+    script = writer.find_cast(prompts)
+    assert ([one.token for one in script.cast], script.scenes, script.writer) == (found, (), "gpt-6-luna find-v1")
+    assert server.asked[0][1]["input"] == "Scene 1: The keeper climbs.\nScene 2: Rain on the keeper. Scene 9: nobody."
+    assert 0 < script.cost_micro < (writer.quote_cast_micro(prompts) or 0)
+    assert DeterministicWriter().quote_cast_micro(prompts) is None
+
+
 @pytest.mark.parametrize(("hooks", "status"), [([], "completed"), (["Half a"], "incomplete")])
 def test_hooks_that_cannot_be_used_are_made_without_the_model_and_paid(
     server: Server, writer: SceneWriter, hooks: list[str], status: str

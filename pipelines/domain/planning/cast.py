@@ -53,6 +53,11 @@ def seen_in(prompt: str, cast: Sequence[CastMember]) -> list[CastMember]:
     return [one for one in cast if re.search(rf"(?<!\w){re.escape(one.token.casefold())}(?!\w)", said)]
 
 
+def coming_back(members: Sequence[CastMember], prompts: Sequence[str]) -> tuple[CastMember, ...]:
+    """Those whom several of these prompts name, in words of the prompts."""
+    return tidied([one for one in members if sum(bool(seen_in(prompt, [one])) for prompt in prompts) > 1])
+
+
 def note_on(members: Sequence[CastMember], first: int) -> str:
     """What goes with a prompt about its pictures, of which the first is number `first`."""
     return " ".join(_NOTE.format(number, one.token) for number, one in enumerate(members, start=first))

@@ -151,6 +151,10 @@ class Plan:
     """The quote, line by line."""
     hook_text_micro: int = 0
     """What of `text_micro` is for writing further hooks."""
+    seeks_cast: bool = False
+    """Whether who comes back in its scenes, which people wrote, is still to be found."""
+    cast_text_micro: int = 0
+    """What of `text_micro` is for finding it."""
     styled: bool = False
     """Whether the style note goes with each prompt, where hooks are still to be written for scenes of a person."""
     film_fps: str | None = None
@@ -213,6 +217,18 @@ def with_translations(plan: Plan, languages: Sequence[str], lines: Sequence[tupl
         translation_micro=micro,
         quote_micro=plan.quote_micro + micro,
         lines=quoted,
+    )
+
+
+def with_cast_sought(plan: Plan, micro: int) -> Plan:
+    """The plan whose cast is to be found in its scenes, as a line of its own in the quote."""
+    return dataclasses.replace(
+        plan,
+        seeks_cast=True,
+        cast_text_micro=micro,
+        text_micro=plan.text_micro + micro,
+        quote_micro=plan.quote_micro + micro,
+        lines=(*plan.lines, *((("Finding the cast", micro),) if micro else ())),
     )
 
 

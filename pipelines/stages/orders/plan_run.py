@@ -54,10 +54,12 @@ def plan_order(
     *,
     follows: bool = False,
     members: Sequence[CastMember] = (),
+    sought: bool = False,
     post_text: str = "",
 ) -> Plan:
     """The one plan that quote, hold and submissions read; `follows` as in `make_plan`, `members` the cast of scenes
-    that were written before, and `post_text` what was written to go with them. Raises InvalidOrder.
+    that were written before, `sought` whether that is all that can be found in them, and `post_text` what was written
+    to go with them. Raises InvalidOrder.
     """
     order = counted(order, services.catalogue, services.policy.default_model)
     written = scenes if scenes is not None else (list(order.scenes) or None)
@@ -89,7 +91,7 @@ def plan_order(
         raise InvalidOrder(banned)
     plan = translations.quoted(services, order, script.with_post(order, plan, post_text))
     plan = posters.quoted(services, order, lines.quoted(services, order, plan), plan)
-    plan = cast.quoted(services, order, plan, members)
+    plan = cast.quoted(services, order, plan, members, sought=sought)
     return services.prices.priced(plan, services.catalogue)
 
 
@@ -99,7 +101,7 @@ def plan_again(services: Services, run: Run, order: Order, scenes: list[SceneOrd
     """
     known = run.known_plan
     text, order = script.post_written(run.known_order, known), dataclasses.replace(order, adapt=True)
-    plan = plan_order(services, order, scenes, members=known.cast, post_text=text)
+    plan = plan_order(services, order, scenes, members=known.cast, sought=True, post_text=text)
     return dataclasses.replace(plan, card_texts=known.card_texts)
 
 
@@ -230,16 +232,23 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
         known = {"order": order, "plan": plan, "quote_micro": plan.quote_micro, "project_id": project, "words": words}
         run = touch_run(tx, actor, run, **known, started_at=run.started_at or actor.now)
         brands.tell_problems(tx, actor.now, run, order.brand)
-        if all(scene.prompt is not None for scene in plan.scenes):
+        if not plan.seeks_cast and all(scene.prompt is not None for scene in plan.scenes):
             script.enter(services, tx, actor, run, plan, style=order.style_notes if reading.style else None)
         else:
             # Money first: a run that cannot be paid for is not even written.
             ledger.hold(tx, actor.now, run, plan.quote_micro, services.policy)
             price = credit_book.reserve(tx, actor.now, run, plan.charge_micro, services.prices)
-            detail = "Writing the scenes." if plan.scenes[0].prompt is None else "Writing the hooks."
+            detail = _to_write(plan)
             run = transition_run(tx, actor, run, RunStatus.WRITING, next_at=actor.now, detail=detail, price_micro=price)
             run_row.show(services, tx, run)
     services.points.reach("order.planned", run=run.id)
+
+
+def _to_write(plan: Plan) -> str:
+    """What has to be known before the scenes can be kept."""
+    if plan.scenes[0].prompt is None:
+        return "Writing the scenes."
+    return "Finding who comes back." if all(scene.prompt is not None for scene in plan.scenes) else "Writing the hooks."
 
 
 def _words_shown(order: Order, scenes: Sequence[SceneOrder] | None) -> Iterator[str | None]:
@@ -284,7 +293,8 @@ def _read_order(services: Services, run: Run, row: AirtableRow | None) -> _Readi
     with services.store.read() as tx:
         if found.scenes is not None:
             scenes = script.with_settings_of_row(tx, run, found.scenes, usual_model)
-            return dataclasses.replace(reading, scenes=scenes, style=True)
+            known = script.known_cast(tx, run, scenes)
+            return dataclasses.replace(reading, scenes=scenes, style=True, cast=known)
         taken = script.inherited(tx, run, order, services.policy.default_model)
     if taken is None:
         return reading
@@ -315,7 +325,14 @@ def _planned(services: Services, run: Run, reading: _Reading) -> tuple[_Reading,
     except InvalidOrder as error:
         problems += error.problems
     try:
-        plan = plan_order(services, reading.order, reading.scenes, members=reading.cast, post_text=reading.post_text)
+        plan = plan_order(
+            services,
+            reading.order,
+            reading.scenes,
+            members=reading.cast,
+            sought=reading.inherited,
+            post_text=reading.post_text,
+        )
     except InvalidOrder as error:
         problems += beside(reading.problems, reading.order, error.problems)
     if plan is None or problems:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 
 from pipelines.domain.brands.banned_words import banned_in
@@ -13,7 +14,7 @@ from pipelines.domain.keys import new_id, scene_key
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.orders.order import HOOK_LETTERS, Order, SceneOrder, searchable
 from pipelines.domain.planning import post
-from pipelines.domain.planning.cast import CastMember
+from pipelines.domain.planning.cast import CastMember, coming_back, seen_in
 from pipelines.domain.planning.hooks import FIRST, differing, first_film, further
 from pipelines.domain.planning.narration import most_words
 from pipelines.domain.planning.plan import Plan, PlannedScene
@@ -52,6 +53,9 @@ def write(services: Services, actor: Actor, run: Run) -> None:
         _must_be_allowed(services, run)
     if any(scene.prompt is None for scene in plan.scenes):
         run, plan = _with_hooks_written(services, actor, run, plan)
+        _must_be_allowed(services, run)
+    if plan.seeks_cast:
+        run, plan = _with_cast_found(services, actor, run, plan)
         _must_be_allowed(services, run)
     with services.store.write() as tx:
         enter(services, tx, actor, run, plan, style=style)
@@ -128,7 +132,8 @@ def _with_hooks_written(services: Services, actor: Actor, run: Run, plan: Plan) 
     missing = len(plan.hooks) - 1 - len(there)
     brief = HookBrief(brief=_brief_of(services, run, plan), scenes=tuple(_text(scene) for scene in film), count=missing)
     question = text_requests.question_of(run, "hooks", brief)
-    script = text_requests.answered(services, actor, run, question, lambda: _asked(services, brief))
+    ask = partial(services.writer.write_hooks, brief)
+    script = text_requests.answered(services, actor, run, question, lambda: _asked(ask))
     known = [_text(scene) for scene in there]
     allowed = [scene for scene in script.scenes if not brands.banned_word_of(run.known_order, Script(scenes=(scene,)))]
     found = differing(brief.scenes, known, allowed)[:missing]
@@ -140,19 +145,47 @@ def _with_hooks_written(services: Services, actor: Actor, run: Run, plan: Plan) 
     services.points.reach("script.written", run=run.id)
     with services.store.write() as tx:
         text_requests.used(tx, question)
-        if script.scenes and plan.hook_text_micro == plan.text_micro:
+        if script.scenes and plan.hook_text_micro + plan.cast_text_micro == plan.text_micro:
             credit_book.capture(tx, actor.now, run, plan.text_charge_micro)
         record(tx, actor, "run", run.id, run.id, "written", by=script.writer, notes=notes)
         order = replace(run.known_order, hooks=len(plan.hooks))
         return touch_run(tx, actor, run, plan=plan, order=order), plan
 
 
-def _asked(services: Services, brief: HookBrief) -> Script:
-    """No film fails for a hook: where the writer declines, or cannot be had, there is none, and the row says why. What
-    it was paid stays paid.
+def _with_cast_found(services: Services, actor: Actor, run: Run, plan: Plan) -> tuple[Run, Plan]:
+    """Have it said who comes back in scenes that people wrote; their words stay as they are."""
+    prompts = [scene.prompt or "" for scene in first_film(plan.scenes)]
+    question = text_requests.question_of(run, "cast", prompts)
+    ask = partial(services.writer.find_cast, prompts)
+    script = text_requests.answered(services, actor, run, question, lambda: _asked(ask))
+    members = coming_back(script.cast, prompts)
+    plan = replace(plan, seeks_cast=False, warnings=(*plan.warnings, *script.notes))
+    plan = cast.written(services, run.known_order, plan, members)
+    services.points.reach("script.written", run=run.id)
+    with services.store.write() as tx:
+        text_requests.used(tx, question)
+        if script.writer and plan.cast_text_micro == plan.text_micro:
+            credit_book.capture(tx, actor.now, run, plan.text_charge_micro)
+        found = ", ".join(one.token for one in members) or "nobody"
+        record(tx, actor, "run", run.id, run.id, "note", sentence=f"Looked for who comes back: {found}.")
+        return touch_run(tx, actor, run, plan=plan), plan
+
+
+def known_cast(tx: Tx, run: Run, scenes: Sequence[SceneOrder]) -> tuple[CastMember, ...]:
+    """Who came back in the record's last run, as far as its scenes still name them: others would look different, and
+    every clip with them.
+    """
+    earlier = None if run.fresh else _last_scenes(tx, run)[0]
+    known = earlier.plan.cast if earlier is not None and earlier.plan is not None else ()
+    return tuple(one for one in known if any(seen_in(scene.prompt, [one]) for scene in scenes))
+
+
+def _asked(ask: Callable[[], Script]) -> Script:
+    """No film fails for a hook, or for its cast: where the writer declines, or cannot be had, there is none, and the
+    row says why. What it was paid stays paid.
     """
     try:
-        return services.writer.write_hooks(brief)
+        return ask()
     except Permanent as error:
         return Script(scenes=(), writer="", cost_micro=error.cost_micro, notes=(error.marketer,))
 

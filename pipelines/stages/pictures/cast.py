@@ -21,8 +21,9 @@ from pipelines.domain.planning.cast import (
     sheet_of,
     sheets_of,
 )
+from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.planning.pictures import TRIES
-from pipelines.domain.planning.plan import Plan
+from pipelines.domain.planning.plan import Plan, with_cast_sought
 from pipelines.domain.records import Purchase, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
@@ -37,24 +38,36 @@ _NO_ROOM = "no model of this video takes reference pictures."
 _AGAIN = "Scene {} begins from the pictures of the cast again, because three scenes before it go on from one another."
 
 
-def quoted(services: Services, order: Order, plan: Plan, members: Sequence[CastMember]) -> Plan:
-    """The plan with pictures of its cast, as a line of the quote; or a sentence why there are none."""
+def quoted(
+    services: Services, order: Order, plan: Plan, members: Sequence[CastMember], *, sought: bool = False
+) -> Plan:
+    """The plan with pictures of its cast, as a line of the quote; or a sentence why there are none. In scenes of people
+    it is still to be found, unless it was `sought` before.
+    """
     if order.consistency is not Consistency.PICTURES:
         return plan
     model = services.pictures.model
     written = all(scene.prompt is not None for scene in plan.scenes if not scene.hook)
     reason = services.pictures.unavailable(model, services.today)
+    search = _search(services, plan) if written and not members and not sought else None
     if not any(services.catalogue_model(scene.model).max_references for scene in plan.scenes):
         reason = _NO_ROOM
-    elif written and not members:
-        reason = _NOT_WRITTEN
+    elif written and not members and search is None:
+        reason = _NOBODY if sought else _NOT_WRITTEN
     if model is None or reason:
         return replace(plan, warnings=(*plan.warnings, _IN_WORDS.format(reason)))
     longest = CastMember(token="x" * MAX_TOKEN, looks="x" * MAX_LOOKS)
-    asked = [sheet_of(member, model) for member in (members if written else [longest] * MAX_CAST)]
+    asked = [sheet_of(member, model) for member in (members or [longest] * MAX_CAST)]
     before = plan.picture_micro
     plan = requests.quoted(services, plan, model, "Cast", asked)
-    return replace(plan, cast=tuple(members), cast_micro=plan.picture_micro - before)
+    plan = replace(plan, cast=tuple(members), cast_micro=plan.picture_micro - before)
+    return plan if search is None else with_cast_sought(plan, search)
+
+
+def _search(services: Services, plan: Plan) -> int | None:
+    """What finding a cast in scenes that are there may cost; None where nobody can, or nothing can come back."""
+    prompts = [scene.prompt or "" for scene in first_film(plan.scenes)]
+    return services.writer.quote_cast_micro(prompts) if len(prompts) > 1 else None
 
 
 def written(services: Services, order: Order, plan: Plan, members: Sequence[CastMember]) -> Plan:

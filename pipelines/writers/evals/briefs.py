@@ -12,9 +12,18 @@ from pathlib import Path
 from pipelines.domain.errors import NotConfigured
 from pipelines.domain.keys import digest
 from pipelines.ports import Brief
-from pipelines.writers.gpt.answers import WrittenScript
-from pipelines.writers.gpt.questions import CAST, EXPAND, POST, PROMPTS, question_of, shape_of
-from pipelines.writers.language_model import Question
+from pipelines.writers.gpt.answers import WrittenScript, found_cast_of, script_of
+from pipelines.writers.gpt.questions import (
+    CAST,
+    EXPAND,
+    FIND,
+    POST,
+    PROMPTS,
+    cast_question,
+    question_of,
+    shape_of,
+)
+from pipelines.writers.language_model import Answer, Question
 
 HERE = Path(__file__).parent
 LANGUAGES = ("en", "de", "es", "fr", "ru")
@@ -72,6 +81,20 @@ class Family:
         """Of its answers."""
         return shape_of(self.asked(briefs()[0]))
 
+    def given(self, key: str) -> Mapping[str, object]:
+        """What of an answer was asked, and is not the model's: the scenes in which a cast is to be found."""
+        if self.in_use != FIND:
+            return {}
+        scenes = load(RECORDED, CAST).answers[key].scenes
+        return {"title": None, "continuity": None, "scenes": [scene.model_dump() for scene in scenes]}
+
+    def read(self, one: EvalBrief, answer: Answer) -> WrittenScript | None:
+        """An answer; None for one that is not of the asked shape."""
+        if self.in_use != FIND:
+            return script_of(answer, self.shape)
+        found = [member.model_dump() for member in found_cast_of(answer)]
+        return self.shape.model_validate({**self.given(one.key), "cast": found})
+
     @property
     def nothing(self) -> WrittenScript:
         """What an answer counts as that is missing or not of the asked shape: every check fails on it."""
@@ -80,15 +103,18 @@ class Family:
 
     def asked(self, one: EvalBrief) -> Brief:
         """A brief with what this part adds to it."""
-        return replace(one.brief, cast=self.in_use == CAST, post=self.in_use == POST)
+        return replace(one.brief, cast=self.in_use in (CAST, FIND), post=self.in_use == POST)
 
     def question(self, one: EvalBrief, prompt: str) -> Question:
         """A brief asked under a wording of this family."""
+        if self.in_use == FIND:
+            scenes = load(RECORDED, CAST).answers[one.key].scenes
+            return cast_question([scene.prompt for scene in scenes], wording(prompt))
         parts = [prompt] if self.in_use == EXPAND else [EXPAND, prompt]
         return question_of(self.asked(one), "\n\n".join(map(wording, parts)))
 
 
-FAMILIES = tuple(Family(name=prompt.partition("-")[0], in_use=prompt) for prompt in (EXPAND, CAST, POST))
+FAMILIES = tuple(Family(name=prompt.partition("-")[0], in_use=prompt) for prompt in (EXPAND, CAST, POST, FIND))
 
 
 def family_of(prompt: str) -> Family:
@@ -132,14 +158,19 @@ def load(folder: Path, prompt: str) -> Recording:
     if not path.is_file():
         raise NotConfigured(f"no answers of {prompt} are recorded (flask writers record {prompt})")
     found = json.loads(path.read_text("utf-8"))
-    shape = family_of(prompt).shape
-    answers = {key: shape.model_validate(answer) for key, answer in found["answers"].items()}
+    family = family_of(prompt)
+    answers = {
+        key: family.shape.model_validate({**family.given(key), **answer}) for key, answer in found["answers"].items()
+    }
     return Recording(prompt=prompt, prompt_digest=found["prompt_digest"], by=found["by"], answers=answers)
 
 
 def save(folder: Path, recording: Recording) -> None:
     """Written whole: a recording that is cut off would count as answers that are missing."""
-    answers = {key: answer.model_dump() for key, answer in sorted(recording.answers.items())}
+    family = family_of(recording.prompt)
+    answers = {
+        key: answer.model_dump(exclude=set(family.given(key))) for key, answer in sorted(recording.answers.items())
+    }
     document = {"prompt_digest": recording.prompt_digest, "by": recording.by, "answers": answers}
     path = path_of(folder, recording.prompt)
     draft = path.with_suffix(".part")

@@ -13,7 +13,7 @@ from pipelines.domain.brands.banned_words import banned_in
 from pipelines.domain.planning.post import MAX_POST
 from pipelines.writers.evals.briefs import HERE, EvalBrief, Family
 from pipelines.writers.gpt.answers import WrittenMember, WrittenScript, members_of, post_of
-from pipelines.writers.gpt.questions import CAST, POST
+from pipelines.writers.gpt.questions import CAST, FIND, POST
 from pipelines.writers.language import language_of
 from pipelines.writers.text import MAX_CAPTION, directives, plain
 
@@ -163,6 +163,8 @@ CAST_CHECKS = (
     Check("cast looks", 1.0, _cast_looks),
     Check("looks repeated", 0.8, _cast_repeated),
 )
+FIND_CHECKS = CAST_CHECKS[:3]
+"""Of a cast that is found in scenes of people: how their prompts describe it is theirs."""
 POST_CHECKS = (
     Check("post length", 1.0, _post_length),
     Check("post language", 1.0, _post_language),
@@ -185,5 +187,7 @@ CHECKS = (
 
 
 def checks_of(family: Family) -> tuple[Check, ...]:
-    """A part must do its own work, and leave the scenes as good as they were."""
+    """A part must do its own work, and leave the scenes as good as they were; finding a cast touches none."""
+    if family.in_use == FIND:
+        return FIND_CHECKS
     return (*{CAST: CAST_CHECKS, POST: POST_CHECKS}.get(family.in_use, ()), *CHECKS)

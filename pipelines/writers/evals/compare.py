@@ -23,7 +23,6 @@ from pipelines.writers.evals.briefs import (
     wording,
 )
 from pipelines.writers.evals.checks import Check, checks_of
-from pipelines.writers.gpt.answers import script_of
 from pipelines.writers.gpt.questions import quote_of
 from pipelines.writers.language_model import LanguageModel
 
@@ -134,7 +133,7 @@ class PromptEvals:
                 error.cost_micro += cost_micro
                 raise
             cost_micro += answer.cost_micro if answer else 0
-            script = script_of(answer, family.shape) if answer else None
+            script = family.read(one, answer) if answer else None
             answers = {**recording.answers, one.key: script or family.nothing}
             recording = replace(recording, by=by, answers=answers)
             save(self._folder, recording)

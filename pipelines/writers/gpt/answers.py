@@ -62,6 +62,12 @@ class NarratedCastScript(NarratedScript):
     cast: list[WrittenMember]
 
 
+class FoundCast(BaseModel):
+    """Who comes back in scenes that are there."""
+
+    cast: list[WrittenMember]
+
+
 @functools.cache
 def with_post(shape: type[WrittenScript]) -> type[WrittenScript]:
     """The same with what is posted beside the film."""
@@ -121,6 +127,16 @@ def translated_of(answer: Answer) -> tuple[str, ...]:
     return tuple(plain(line) for line in found)
 
 
+def found_cast_of(answer: Answer | None) -> list[WrittenMember]:
+    """Who was found; nobody where the answer cannot be read."""
+    if answer is None or answer.reply.truncated:
+        return []
+    try:
+        return FoundCast.model_validate_json(answer.reply.json_text).cast
+    except ValidationError:
+        return []
+
+
 def members_of(script: WrittenScript) -> list[WrittenMember]:
     """Who comes back, as it was written, where that was asked for."""
     return script.cast if isinstance(script, CastScript | NarratedCastScript) else []
@@ -128,8 +144,12 @@ def members_of(script: WrittenScript) -> list[WrittenMember]:
 
 def cast_of(script: WrittenScript) -> tuple[CastMember, ...]:
     """Who comes back, without what cannot be used."""
-    found = members_of(script)
-    return tidied([CastMember(token=plain(one.token), looks=plain(one.looks), place=one.place) for one in found])
+    return tidied(as_members(members_of(script)))
+
+
+def as_members(found: Sequence[WrittenMember]) -> list[CastMember]:
+    """Who comes back, in words alone."""
+    return [CastMember(token=plain(one.token), looks=plain(one.looks), place=one.place) for one in found]
 
 
 def post_of(script: WrittenScript) -> str:

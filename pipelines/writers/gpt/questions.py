@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.domain.languages import named
@@ -10,6 +11,7 @@ from pipelines.domain.planning.translation import Translation
 from pipelines.ports import Brief, HookBrief
 from pipelines.writers.gpt.answers import (
     CastScript,
+    FoundCast,
     NarratedCastScript,
     NarratedScript,
     Reworded,
@@ -24,7 +26,7 @@ from pipelines.writers.text import one_line, plain
 
 PROMPTS = Path(__file__).parents[1] / "prompts"
 EXPAND, HOOKS, SOFTEN, NARRATE, CAST = "expand-v1", "hooks-v1", "soften-v1", "narrate-v1", "cast-v1"
-POST, TRANSLATE = "post-v1", "translate-v1"
+POST, TRANSLATE, FIND = "post-v1", "translate-v1", "find-v1"
 THINKING_TOKENS, SCENE_TOKENS = 2000, 500
 """Room for low-effort thinking, title and continuity; and for one prompt of 120 words with its caption, in languages
 whose words cost several tokens."""
@@ -145,6 +147,17 @@ def hook_question(brief: HookBrief) -> Question:
         text=f"{head}\n\n{scenes}{master}",
         shape=WrittenHooks,
         limit=THINKING_TOKENS + SCENE_TOKENS * brief.count,
+    )
+
+
+def cast_question(prompts: Sequence[str], wording: str | None = None) -> Question:
+    """Who comes back in scenes that people wrote, each on one line so that none can add any."""
+    scenes = "\n".join(f"Scene {number}: {one_line(prompt)}" for number, prompt in enumerate(prompts, start=1))
+    return Question(
+        instructions=wording or _instructions(FIND),
+        text=scenes,
+        shape=FoundCast,
+        limit=THINKING_TOKENS + CAST_TOKENS,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +16,9 @@ from pipelines.settings import Settings
 from pipelines.writers.deterministic import DeterministicWriter
 from pipelines.writers.gpt.answers import (
     WrittenScript,
+    as_members,
     cast_of,
+    found_cast_of,
     hooks_of,
     post_of,
     reworded_of,
@@ -26,8 +28,10 @@ from pipelines.writers.gpt.answers import (
     translated_of,
 )
 from pipelines.writers.gpt.questions import (
+    FIND,
     HOOKS,
     SOFTEN,
+    cast_question,
     hook_question,
     most_input,
     most_softening,
@@ -150,6 +154,23 @@ class GptWriter(SceneWriter):
     def quote_translation_micro(self, asked: Translation) -> int:
         """One answer of full length; every byte of the input counted as a token."""
         return quote_of(self._model, translation_question(asked))
+
+    @override
+    def find_cast(self, prompts: Sequence[str]) -> Script:
+        """From one answer; nobody where it cannot be read. Raises as `write`."""
+        work = self._new_work()
+        with work.counted():
+            answer = work.paid(self._model.ask(cast_question(prompts)))
+            if answer is not None and answer.reply.refusal:
+                raise declined(f"{self._model.name} declined: {answer.reply.refusal}")
+        found = tuple(as_members(found_cast_of(answer)))
+        writer, notes = self._signature(FIND), tuple(work.notes)
+        return Script(scenes=(), writer=writer, cost_micro=work.cost_micro, cast=found, notes=notes)
+
+    @override
+    def quote_cast_micro(self, prompts: Sequence[str]) -> int:
+        """One answer of full length; every byte of the input counted as a token."""
+        return quote_of(self._model, cast_question(prompts))
 
     @override
     def soften(self, prompt: str, reason: str) -> Script:

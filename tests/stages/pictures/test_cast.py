@@ -135,6 +135,50 @@ def test_where_there_is_none_the_row_says_why_and_nothing_is_quoted(
     assert said in house.cells(record)["Status Detail"]
 
 
+OWN = {
+    "Master Prompt": None,
+    "Prompt": "The keeper climbs the stairs of the lighthouse.\nRain hits the lighthouse while the keeper waits.\n"
+    "A gull lands.",
+}
+FOUND = 5_000
+
+
+def test_the_cast_of_scenes_that_people_wrote_is_found_once_and_their_words_stay(house: StageHarness) -> None:
+    """Only who is named by several of them, in their words; an edited scene changes nobody's looks."""
+    gull = CastMember(token="A gull", looks="white, with a yellow beak")
+    house.writer.finds_cast, house.writer.cost_micro, house.writer.cast = True, FOUND, (gull, KEEPER, LIGHTHOUSE)
+    record, run = film(house, **OWN)
+    prompts = OWN["Prompt"].splitlines() if OWN["Prompt"] else []
+    assert (run.status.value, [list(one) for one in house.writer.read]) == ("done", [prompts])
+    assert [scene.prompt for scene in house.scenes(run)] == prompts
+    assert run.known_plan.cast == (KEEPER, LIGHTHOUSE)
+    assert {("Finding the cast", FOUND), ("Cast: 2 × acme/brush", 4 * PICTURE)} <= set(run.known_plan.lines)
+    assert [len(bought.request.references) for bought in house.vendor().bought] == [2, 2, 0]
+    assert (run.quote_micro, spent(house, run)) == (3 * CLIP + 4 * PICTURE + FOUND, 3 * CLIP + 2 * PICTURE + FOUND)
+    again = house.make(record)
+    assert (len(house.writer.read), len(brush(house).made), spent(house, again)) == (1, 2, 0)
+    house.airtable.edit("Videos", record, Prompt=f"{OWN['Prompt']} The keeper laughs.")
+    edited = house.make(record)
+    assert (len(house.writer.read), edited.known_plan.cast) == (1, (KEEPER, LIGHTHOUSE))
+    assert (len(brush(house).made), spent(house, edited)) == (2, CLIP)
+    assert (house.held(), house.balanced()) == (0, True)
+
+
+@pytest.mark.parametrize("declines", [True, False])
+def test_a_film_whose_cast_is_not_found_is_made_in_words(house: StageHarness, declines: bool) -> None:
+    house.writer.finds_cast, house.writer.cost_micro = True, FOUND
+    if declines:
+        house.writer.fail = Refused("no", marketer="The language model declined.")
+    else:
+        house.writer.cast = (CastMember(token="the captain", looks="tall"),)
+    record, run = film(house, **OWN)
+    paid = 0 if declines else FOUND
+    assert (run.status.value, spent(house, run), brush(house).made) == ("done", 3 * CLIP + paid, [])
+    assert "nobody was found who comes back" in house.cells(record)["Status Detail"]
+    assert ("The language model declined." in house.cells(record)["Status Detail"]) is declines
+    assert (house.held(), house.balanced()) == (0, True)
+
+
 def test_where_nobody_comes_back_nothing_is_set_aside_and_the_row_says_so(house: StageHarness) -> None:
     house.writer.cast = ()
     record, run = film(house)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from pipelines.sandbox.vendors.kernel import magic
@@ -23,6 +24,7 @@ _SCENES = (
     re.compile(r"\b(\d+)\s+(?:\w+\s+)?scenes?\b", re.IGNORECASE),
 )
 _HOOKS = re.compile(r"^Hooks: (\d+)$", re.MULTILINE)
+_SCENE = re.compile(r"^Scene \d+: (.+)$", re.MULTILINE)
 _SECONDS = (
     re.compile(
         r"^\W*(?:clip )?seconds?(?: (?:per|each|for each)[\w ]*)?\W*[:=]\W*(\d+(?:\.\d+)?)",
@@ -62,6 +64,8 @@ class Brief:
     hooks: int = 0
     translation: tuple[str, ...] = ()
     """The lines that are asked for in another language, in that."""
+    recurring: str = ""
+    """Two words that several scenes of the request have."""
 
     def shot(self, index: int) -> tuple[str, str, str]:
         last = self.scenes > 1 and index == self.scenes - 1
@@ -109,10 +113,17 @@ def brief(instructions: str, asked: str) -> Brief:
         seconds=_number(_SECONDS, asked, instructions, DEFAULT_SECONDS),
         hooks=int(hooks[1]) if (hooks := _HOOKS.search(asked)) else 0,
         translation=translate(asked),
+        recurring=_recurring(_SCENE.findall(asked)),
         subject=magic.without(subject),
         style=f"Style: {style}" if style else "",
         spells=tuple(word for word in magic.spoken(subject) if not word.lower().endswith("-text]]")),
     )
+
+
+def _recurring(scenes: list[str]) -> str:
+    words = [re.findall(r"[^\W\d_]+", scene) for scene in scenes]
+    pairs = [" ".join(pair) for said in words for pair in pairwise(said)]
+    return next((pair for pair in pairs if sum(pair.lower() in scene.lower() for scene in scenes) > 1), "")
 
 
 def _number(patterns: tuple[re.Pattern[str], ...], asked: str, instructions: str, default: float) -> float:
@@ -221,7 +232,7 @@ class _Filler:
             (r"prompt|description|visual", self._brief.prompt(index)),
             (r"narrat|voice", f"Here {beat}, in {light}."),
             (r"caption|title|heading|name|summary|logline", self._brief.caption(index)),
-            (r"token", " ".join(self._brief.subject.split()[:2]).rstrip(".,;:!?")),
+            (r"token", self._brief.recurring or " ".join(self._brief.subject.split()[:2]).rstrip(".,;:!?")),
             (r"camera|shot|framing", camera),
             (r"light", light),
             (r"action|beat", beat),
