@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import os
+import select
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, make_url
@@ -17,7 +22,11 @@ from pipelines.settings.connection_urls import POOLER
 CHANNEL = "reelgrid_due"
 """On PostgreSQL, where it is told that a row has been given a due time."""
 POLL_S = 0.04
-"""SQLite tells nobody; a counter in the memory that its processes share is read so often, for some microseconds."""
+"""SQLite tells nobody. Where the kernel does not say when its files are written either, we look this often."""
+FIRST_LOOK_S, LAST_LOOK_S = 0.004, 0.5
+"""A commit counts some time after it was written: we look this soon, each time after twice as long, and so long."""
+WRITTEN = 0x2 | 0x100
+"""inotify's IN_MODIFY and IN_CREATE: the log that SQLite writes commits to comes and goes."""
 UNHEARD_S = 0.1
 """Through a pooler nothing can be heard at all, so that SQL is looked at as often as this."""
 
@@ -26,8 +35,8 @@ UNHEARD_S = 0.1
 def listening(engine: Engine, url: str, direct_url: str | None) -> Iterator[Commits]:
     """Commits from now on, on whatever database it is. Raises Unavailable."""
     if engine.dialect.name == "sqlite":
-        with closing(engine.raw_connection()) as connection:
-            yield _DataVersion(connection)
+        with closing(engine.raw_connection()) as connection, _writes_beside(engine.url.database) as writes:
+            yield _DataVersion(connection, writes)
     elif direct_url is None and POOLER in make_url(url).query:
         yield _Unheard()
     else:
@@ -37,11 +46,37 @@ def listening(engine: Engine, url: str, direct_url: str | None) -> Iterator[Comm
             yield _Notifications(connected.connection.driver_connection)
 
 
-class _DataVersion:
-    """SQLite's count of the commits of others, asked on a connection that commits nothing itself."""
+@contextmanager
+def _writes_beside(database: str | None) -> Iterator[int | None]:
+    """What is readable when a file is written in the folder of this database; None where the kernel does not tell."""
+    descriptor = _watch(Path(database).resolve().parent) if database and sys.platform == "linux" else None
+    try:
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
-    def __init__(self, connection: Any) -> None:
-        self._cursor = connection.cursor()
+
+def _watch(folder: Path) -> int | None:
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    descriptor: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    if descriptor < 0:
+        return None
+    if libc.inotify_add_watch(descriptor, os.fsencode(folder), WRITTEN) < 0:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+class _DataVersion:
+    """SQLite's count of the commits of others, asked on a connection that commits nothing itself: while somebody writes
+    and a moment longer.
+    """
+
+    def __init__(self, connection: Any, writes: int | None) -> None:
+        self._cursor, self._writes, self._pause_s = connection.cursor(), writes, FIRST_LOOK_S
         self._version = self._read()
 
     def wait(self, seconds: float) -> bool:
@@ -50,9 +85,23 @@ class _DataVersion:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            time.sleep(min(left, POLL_S))
+            if self._writes is None:
+                time.sleep(min(left, POLL_S))
+            else:
+                self._until_written(self._writes, left)
         self._version = version
         return True
+
+    def _until_written(self, writes: int, left: float) -> None:
+        poll = select.poll()
+        poll.register(writes, select.POLLIN)
+        if poll.poll(math.ceil(min(left, self._pause_s) * 1000)):
+            with suppress(BlockingIOError):
+                os.read(writes, 65_536)
+            self._pause_s = FIRST_LOOK_S
+            time.sleep(FIRST_LOOK_S)
+        else:
+            self._pause_s = self._pause_s * 2 if self._pause_s <= LAST_LOOK_S else math.inf
 
     def _read(self) -> int:
         return int(self._cursor.execute("PRAGMA data_version").fetchone()[0])

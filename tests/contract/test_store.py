@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -207,6 +208,13 @@ def test_a_row_that_another_process_makes_due_is_heard_at_once(store: Store, how
         assert commits.wait(60), "sixty seconds would be waited for what nobody has told"
         assert not commits.wait(0.01)
     other.engine.dispose()
+
+
+def test_who_waits_for_commits_sleeps_while_nobody_commits(store: Store) -> None:
+    with store.commits() as commits:
+        woken = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        assert not commits.wait(1.0)
+        assert resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - woken < 16, "the processor is left alone"
 
 
 def test_a_store_that_is_warmed_up_keeps_no_connection_for_those_who_fork(store: Store) -> None:
