@@ -15,6 +15,7 @@ from pipelines.ports import Hints
 from pipelines.queueing import MEDIA_QUEUE, STEPS_QUEUE
 
 QUEUES = (STEPS_QUEUE, MEDIA_QUEUE)
+_NO_QUEUE = 255
 
 
 class Demand:
@@ -27,18 +28,26 @@ class Demand:
 
     def signal(self, queue: str) -> None:
         """There is work in this queue. Never waits: where the pipe is full, the supervisor has enough to read."""
-        with suppress(BlockingIOError, BrokenPipeError):
-            os.write(self._writing, bytes([QUEUES.index(queue)]))
+        self._write(QUEUES.index(queue))
 
     def signal_all(self) -> None:
         """Clips are being made: somebody will be needed when they come, and is better there already."""
         for queue in QUEUES:
             self.signal(queue)
 
+    def wake(self) -> None:
+        """Whoever waits looks about him, although no queue has work: a child may have ended. For signal handlers."""
+        self._write(_NO_QUEUE)
+
     def wait(self, seconds: float) -> set[str]:
-        """The queues that have work, as soon as somebody says so of any; none when the time is over."""
+        """The queues that have work, as soon as somebody says so of any or wakes us; none when the time is over."""
         ready, _, _ = select.select([self._reading], [], [], seconds)
-        return {QUEUES[number] for number in os.read(self._reading, 65_536)} if ready else set()
+        told = set(os.read(self._reading, 65_536)) if ready else set()
+        return {QUEUES[number] for number in told - {_NO_QUEUE}}
+
+    def _write(self, number: int) -> None:
+        with suppress(BlockingIOError, BrokenPipeError):
+            os.write(self._writing, bytes([number]))
 
 
 @dataclass(frozen=True, slots=True)

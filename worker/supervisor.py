@@ -72,6 +72,7 @@ class Supervisor:
         """Keep the children alive until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: self._demand.wake())
         self.release_previous_instance()
         for child in self._children:
             self._start(child)
@@ -81,7 +82,7 @@ class Supervisor:
             if time.monotonic() >= next_beat:
                 self._beat_for_all()
                 next_beat = time.monotonic() + BEAT_S
-            self._start_needed(self._demand.wait(POLL_S))
+            self._start_needed(self._demand.wait(max(0.0, next_beat - time.monotonic())))
             self._stop_idle()
         return self._end()
 
@@ -108,6 +109,7 @@ class Supervisor:
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._asked = True
+        self._demand.wake()
 
     def _start(self, child: Child) -> None:
         child.owner, child.started, child.asked = self._name(child.kind), time.monotonic(), False
@@ -120,7 +122,7 @@ class Supervisor:
     @staticmethod
     def _be(child: Child, parent: int) -> None:
         """In the child: die with the parent, work, and say how it ended. Never returns."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         die_with_parent(parent)
         code = 1

@@ -47,7 +47,7 @@ def test_a_worker_that_has_nothing_to_do_ends_and_is_there_again_with_the_next_h
         until(lambda: started() > 1 and _registered(store), "another worker")
         seen.append("came back")
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)}
     thread = threading.Thread(target=_then_stop, args=(user,))
     thread.start()
     try:
