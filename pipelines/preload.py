@@ -13,7 +13,6 @@ HEAVY = (
     "pyairtable",
     "pyairtable.formulas",
     "httpx",
-    "obstore",
     "sqlalchemy.dialects.sqlite",
     "pipelines.airtable.connections",
     "pipelines.providers.sora",

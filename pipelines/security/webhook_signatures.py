@@ -13,9 +13,6 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from pipelines.domain.errors import Blame, NotConfigured, Permanent
 from pipelines.security.secret_keys import SecretKeys
 from pipelines.settings import webhook_key
@@ -99,6 +96,10 @@ def start_secret(secret_key: str, key_sha256: str) -> str:
 
 
 def _derived(secret_key: str, purpose: bytes) -> bytes:
+    # Loaded by those who send: most processes never do.
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     derivation = HKDF(algorithm=hashes.SHA256(), length=_SECRET_BYTES, salt=None, info=purpose)
     return derivation.derive(secret_key.encode())
 

@@ -15,8 +15,8 @@ from pipelines.domain.errors import Expired, StorageDenied, StorageUnavailable
 from pipelines.net import whole_file
 from pipelines.ports import Stored
 from pipelines.settings import Settings
-from pipelines.storage.keys import checked_key
-from pipelines.storage.objects import CHUNK, ObjectMedia, already_there, hashed, translated
+from pipelines.storage.keys import CHUNK, already_there, checked_key, hashed
+from pipelines.storage.objects import ObjectMedia, translated
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Config

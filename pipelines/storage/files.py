@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
-from obstore.store import LocalStore
-
-from pipelines.domain.errors import Expired, NotConfigured, StorageDenied
+from pipelines.domain.errors import Expired, NotConfigured, StorageDenied, StorageUnavailable
 from pipelines.net import disk_full_is_busy, sync_folder, whole_file
 from pipelines.ports import Stored
 from pipelines.settings import Settings
-from pipelines.storage.keys import checked_key, hash_in_key
-from pipelines.storage.objects import ObjectMedia, already_there, hashed, hashed_copy
+from pipelines.storage.keys import CHUNK, already_there, checked_key, hash_in_key, hashed, hashed_copy, is_key
 
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP})
 _DRAFTS = ".incoming"
@@ -26,7 +25,7 @@ _DRAFT_S = 24 * 3600
 """No copy takes a day: a draft this old was left by a process that was killed."""
 
 
-class FileStore(ObjectMedia):
+class FileStore:
     """Keys are paths under `root`. Content types and names are the web's business: we serve these files ourselves.
 
     Storing copies, so that nobody who reuses a scratch name can change what was paid for; fetching is a hard link
@@ -41,7 +40,6 @@ class FileStore(ObjectMedia):
         except OSError as error:
             raise NotConfigured(f"the folder of STORAGE_URL cannot be made: {error.strerror}") from error
         _forget_drafts(root / _DRAFTS, older_than=time.time() - _DRAFT_S)
-        super().__init__(LocalStore(root))
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -73,6 +71,52 @@ class FileStore(ObjectMedia):
             raise Expired(f"nothing is stored under {key}", marketer="This file is no longer kept.") from error
         finally:
             draft.unlink(missing_ok=True)
+
+    def open_range(self, key: str, start: int, length: int) -> Iterator[bytes]:
+        """The bytes from `start`, at most `length`."""
+        if start < 0 or length <= 0:
+            raise ValueError("a range starts at 0 or later and has at least one byte")
+        with _translated(key):
+            return _chunks(self.local_path(key).open("rb"), start, length)
+
+    def stat(self, key: str) -> Stored | None:
+        """What is stored under the key, or None."""
+        with suppress(Expired), _translated(key):
+            return _stored(key, self.local_path(key).stat())
+        return None
+
+    def delete(self, key: str) -> None:
+        """Remove the file; a missing one is success."""
+        with suppress(Expired), _translated(key):
+            self.local_path(key).unlink()
+
+    def list_prefix(self, prefix: str) -> Iterator[Stored]:
+        """Every file whose key begins so. Quickest where `prefix` is a folder and ends with its slash."""
+        folder = prefix.rpartition("/")[0]
+        with _translated(prefix):
+            for path in _files(self._root / checked_key(folder) if folder else self._root):
+                key = path.relative_to(self._root).as_posix()
+                if is_key(key) and key.startswith(prefix):
+                    with suppress(FileNotFoundError):
+                        found = _stored(key, path.stat())
+                        if found is not None:
+                            yield found
+
+    def check(self) -> None:
+        """Write, read back and delete a small file, or raise what is wrong."""
+        key, body = f"check/{secrets.token_hex(8)}.txt", secrets.token_bytes(64)
+        path = self.local_path(key)
+        try:
+            with _translated(key):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(body)
+                same = path.read_bytes() == body
+        except Expired as error:
+            raise StorageDenied("storage has no such folder") from error
+        finally:
+            self.delete(key)
+        if not same:
+            raise StorageUnavailable("storage gave back other bytes than it was given")
 
     def local_path(self, key: str) -> Path:
         """Where the key's file is, or would be."""
@@ -116,6 +160,44 @@ def _forget_drafts(folder: Path, older_than: float) -> None:
         with suppress(FileNotFoundError):
             if draft.stat().st_mtime < older_than:
                 draft.unlink()
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise Expired(f"nothing is stored under {key}", marketer="This file is no longer kept.") from error
+    except PermissionError as error:
+        raise StorageDenied(f"storage refuses us: {error.strerror}") from error
+    except OSError as error:
+        raise StorageUnavailable(f"storage: {error.strerror}") from error
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Drafts are in a folder that is not listed. A folder that cannot be read is no empty one."""
+    for place, folders, names in os.walk(folder, onerror=_tell, followlinks=True):
+        folders[:] = [name for name in folders if is_key(name)]
+        yield from (Path(place, name) for name in names)
+
+
+def _tell(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _chunks(file: IO[bytes], start: int, length: int) -> Iterator[bytes]:
+    with file:
+        file.seek(start)
+        while length > 0 and (chunk := file.read(min(CHUNK, length))):
+            length -= len(chunk)
+            yield chunk
+
+
+def _stored(key: str, found: os.stat_result) -> Stored | None:
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return Stored(key=key, sha256=hash_in_key(key), size=found.st_size, modified_at=found.st_mtime)
 
 
 def _found(key: str, path: Path) -> Stored:

@@ -1,13 +1,10 @@
-"""What files and buckets have in common, through obstore, and its errors in our words."""
+"""What is done to objects through obstore, and its errors in our words."""
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import IO
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
@@ -15,9 +12,8 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedEr
 from pipelines.domain.errors import Expired, StorageDenied, StorageUnavailable
 from pipelines.net import redact
 from pipelines.ports import Stored
-from pipelines.storage.keys import checked_key, conflict, hash_in_key, is_key
+from pipelines.storage.keys import CHUNK, checked_key, hash_in_key, is_key
 
-CHUNK = 1024 * 1024
 _QUOTED = 300
 _NO_BUCKET = "NoSuchBucket"
 """S3's code, in the body of a 404, for a bucket that is not there: docs.aws.amazon.com/AmazonS3/latest/API, Error
@@ -26,7 +22,7 @@ Responses. Another 404 is about the one object.
 
 
 class ObjectMedia:
-    """Reading, listing and deleting, the same for every obstore back end."""
+    """Reading, listing and deleting."""
 
     def __init__(self, objects: obstore.store.ObjectStore) -> None:
         self._objects = objects
@@ -71,34 +67,6 @@ class ObjectMedia:
         self.delete(key)
         if not same:
             raise StorageUnavailable("storage gave back other bytes than it was given")
-
-
-def already_there(found: Stored, sha256: str, size: int) -> Stored:
-    """Success, if what is there can be what we bring. Raises `InvalidOrder` when it cannot."""
-    if found.size != size:
-        raise conflict(found.key, f"is taken by another file of {found.size} bytes.")
-    return Stored(key=found.key, sha256=sha256, size=size)
-
-
-def hashed(path: Path, key: str) -> str:
-    """The file's SHA-256. Raises `InvalidOrder` when the key promises another."""
-    with path.open("rb") as file:
-        return _as_promised(hashlib.file_digest(file, "sha256").hexdigest(), key)
-
-
-def hashed_copy(source: IO[bytes], sink: IO[bytes], key: str) -> str:
-    """Copy and hash in one pass. Raises `InvalidOrder` when the key promises another SHA-256."""
-    digest = hashlib.sha256()
-    while chunk := source.read(CHUNK):
-        digest.update(chunk)
-        sink.write(chunk)
-    return _as_promised(digest.hexdigest(), key)
-
-
-def _as_promised(sha256: str, key: str) -> str:
-    if hash_in_key(key) not in {"", sha256}:
-        raise conflict(key, "names the hash of another file.")
-    return sha256
 
 
 @contextmanager

@@ -201,6 +201,15 @@ def test_files_are_where_they_say_and_have_no_address_of_their_own(files: MediaS
     assert files.presigned(stored.key, 60) is None
 
 
+def test_a_folder_is_no_file(files: MediaStore, tmp_path: Path) -> None:
+    stored = put(files, tmp_path)
+    assert files.stat("clips") is None
+    with pytest.raises(Expired):
+        files.open_range("clips", 0, 1)
+    files.delete("clips")
+    assert files.stat(stored.key) == stored
+
+
 def test_fetching_on_one_disk_copies_no_byte(files: MediaStore, tmp_path: Path) -> None:
     stored = put(files, tmp_path)
     files.fetch(stored.key, tmp_path / "back.mp4")

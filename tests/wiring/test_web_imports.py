@@ -26,6 +26,8 @@ HEAVY = (
     "pipelines.sandbox",
     "worker",
     "x402",
+    "obstore",
+    "cryptography.hazmat",
     "pyairtable",
     "rich",
     "pygments",
@@ -84,4 +86,5 @@ def test_what_the_worker_service_keeps_while_it_is_idle_can_cut_no_film(tmp_path
     assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert not loaded & {"numpy", "av", "PIL", "moviepy", "openai", "rich", "sqlalchemy.dialects.postgresql"}
+    assert not loaded & {"obstore", "cryptography.hazmat"}, "nothing is kept in a bucket, and no secret is sealed"
     assert {"pyairtable", "rq"} <= loaded, "what every first step needs is there for all forks"
