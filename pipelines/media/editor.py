@@ -120,11 +120,20 @@ class MediaEditor:
 
         return assemble(plan, dest, ready=ready, encode_all=encode_all)
 
-    def examine(self, film: Path, plan: FilmPlan, known: Mapping[str, str]) -> Verdict:
-        """Decode and measure the film before anybody sees it; what is `known` is not decoded."""
+    def look_ahead(self, piece: Path, target: Target, into: Boundary, out: Boundary, ready: Path) -> None:
+        """Judge the pictures of a piece, for `examine` to know."""
+        from pipelines.media.review.examine import look_ahead
+
+        try:
+            look_ahead(piece, target, into, out, ready)
+        except UnplayableMedia as error:
+            logger.info("not looked at ahead: %s", error.operator)
+
+    def examine(self, film: Path, plan: FilmPlan, known: Mapping[str, str], *, ready: Path | None = None) -> Verdict:
+        """Decode and measure the film before anybody sees it; what is `known`, or was judged ahead, is not decoded."""
         from pipelines.media.review.examine import examine
 
-        return examine(film, plan, known)
+        return examine(film, plan, known, ready=ready)
 
     def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME) -> Path:
         """Write the sharpest well-exposed frame, or what `look` says instead, as JPEG of less than 2 MB."""

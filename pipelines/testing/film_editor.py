@@ -166,7 +166,17 @@ class QuietFilmEditor:
         footage = replace(self.probe(dest), audio_codec="aac")
         return FilmReport(path=dest, footage=footage, sha256=mark, paths=paths, starts_s=starts)
 
-    def examine(self, film: Path, plan: FilmPlan, known: Mapping[str, str]) -> Verdict:  # noqa: ARG002 - a port
+    def look_ahead(self, piece: Path, target: Target, into: Boundary, out: Boundary, ready: Path) -> None:
+        """Nothing is seen ahead."""
+
+    def examine(
+        self,
+        film: Path,  # noqa: ARG002 - a port
+        plan: FilmPlan,
+        known: Mapping[str, str],
+        *,
+        ready: Path | None = None,  # noqa: ARG002 - a port
+    ) -> Verdict:
         """Fine, unless a test set `faults`. Films of the same pieces show the same."""
         faults, shown = self.faults, [digest(piece.read_bytes().hex()) for piece in plan.pieces]
         self.decoded.append(len(set(shown) - known.keys()))

@@ -11,7 +11,7 @@ import pytest
 from pipelines.domain.footage import Boundary, FilmPlan, Transition
 from pipelines.media.clips.prepared_clip import open_prepared_clip
 from pipelines.media.join.assemble import assemble
-from pipelines.media.review.examine import examine
+from pipelines.media.review.examine import examine, look_ahead
 from tests.media.clip_factory import TAGS, TARGET, ClipFactory
 
 BLACK = "drawbox=c=black:t=fill," + TAGS
@@ -186,3 +186,27 @@ def test_only_what_is_new_in_a_film_is_decoded(clip: ClipFactory, tmp_path: Path
     black = _plan(shared[0], clip(2, seconds=2.5, picture=BLACK), shared[1])
     verdict = examine(assemble(black, tmp_path / "black.mp4").path, black, {**before.stretches, **after.stretches})
     assert verdict.faults == ("scene 2 is black",)
+
+
+def test_what_was_judged_ahead_is_not_decoded_in_the_film(clip: ClipFactory, tmp_path: Path) -> None:
+    """Each clip alone, as soon as it has come, before a hard cut or a fade, or beside one of other decoder settings.
+    What was not written whole is not believed.
+    """
+    ready, other = tmp_path / "ready", ("-x264-params", "sps-id=1")
+    shots = [clip(0, seconds=2, gop=12), clip(1, seconds=2, gop=12, video=other), clip(2, seconds=2.5, picture=BLACK)]
+    plan = _plan(*shots, boundaries=(CROSS, Boundary()))
+    film = assemble(plan, tmp_path / "film.mp4", ready=ready).path
+    before = examine(film, plan)
+    joins = [Boundary(), *plan.boundaries, Boundary()]
+    for path, into, out in zip(plan.pieces, joins, joins[1:], strict=False):
+        look_ahead(path, plan.target, into, out, ready)
+    seen = sorted(ready.glob("seen-*.json"))
+    assert {path.stem.removeprefix("seen-") for path in seen} < before.stretches.keys()
+    assert (len(seen), examine(film, plan, ready=ready)) == (len(plan.pieces), before)
+    assert before.faults == ("scene 3 is black",)
+    for path in seen:
+        path.write_text('{"seen": "is of another film"}')
+    assert len(examine(film, plan, ready=ready).faults) == len(plan.pieces)
+    for path, words in zip(seen, ("", '{"seen": "is', '["seen"]'), strict=True):
+        path.write_text(words)
+    assert examine(film, plan, ready=ready) == before

@@ -7,15 +7,18 @@ After ISO/IEC 14496-15 (the avcC box) and ITU-T H.264 (7.3.2.1 sequence and 7.3.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from pipelines.domain.errors import UnplayableMedia
 from pipelines.media.mp4.boxes import damaged
 
 NAL_SLICE, NAL_IDR, NAL_SPS, NAL_PPS = 1, 5, 7, 8
 _HIGH_PROFILES = {100, 110, 122, 244, 44, 83, 86, 118, 128}
+_SLICE_HEAD = 32
+"""Bytes in which the first three numbers of a slice end, whatever they are."""
 _SAR = {1: "1:1", 2: "12:11", 3: "10:11", 4: "16:11", 5: "40:33", 6: "24:11", 7: "20:11", 8: "32:11", 9: "80:33"}
 _SAR |= {10: "18:11", 11: "15:11", 12: "64:33", 13: "160:99", 14: "4:3", 15: "3:2", 16: "2:1"}
 
@@ -70,6 +73,10 @@ class _Bits:
             if zeros > 32:
                 raise damaged("its decoder settings make no sense")
         return (1 << zeros) - 1 + self.take(zeros)
+
+    def nth(self, place: int) -> int:
+        """That one of a row of such numbers."""
+        return [self.unsigned() for _ in range(place)][-1]
 
     def signed(self) -> int:
         number = self.unsigned()
@@ -198,6 +205,35 @@ def set_number(nal: bytes) -> int:
     """The id of a sequence or picture parameter set."""
     kind, raw = nal[0] & 31, _raw(nal)
     return _Bits(raw[4 if kind == NAL_SPS else 1 :]).unsigned()
+
+
+def used_sets(sample: bytes, config: AvcConfig) -> bytes:
+    """The parameter sets by which a coded picture is decoded, one after the other: its slices name the picture's third,
+    which names the sequence's second. All of the configuration where they name none that it has.
+    """
+    try:
+        pps = _of_numbers(config.pps, {slice_.nth(3) for slice_ in _slices(sample, config.length_size)})
+        sps = _of_numbers(config.sps, {_Bits(_raw(nal)[1:]).nth(2) for nal in pps})
+    except UnplayableMedia:
+        return write_avcc(config)
+    return b"\0".join((*sps, *pps))
+
+
+def _slices(sample: bytes, length_size: int) -> Iterator[_Bits]:
+    """The beginning of each slice of a coded picture, after the header of its unit."""
+    at = 0
+    while at + length_size < len(sample):
+        first = at + length_size
+        at = first + int.from_bytes(sample[at:first], "big")
+        if sample[first] & 31 in (NAL_SLICE, NAL_IDR):
+            yield _Bits(_raw(sample[first + 1 : min(at, first + _SLICE_HEAD)]))
+
+
+def _of_numbers(nals: Iterable[bytes], numbers: set[int]) -> list[bytes]:
+    found = [nal for nal in nals if set_number(nal) in numbers]
+    if not numbers or len(found) != len(numbers):
+        raise damaged("its decoder settings are missing")
+    return found
 
 
 def united(configs: Iterable[AvcConfig]) -> AvcConfig | None:

@@ -17,15 +17,15 @@ import av
 import numpy as np
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.domain.footage import FilmPlan, Verdict
+from pipelines.domain.footage import Boundary, FilmPlan, Target, Verdict
 from pipelines.media.audio.loudness import Sound, measure_sound
 from pipelines.media.audio.mix import Samples
 from pipelines.media.clips.coded_frames import closed_start, decode_alone, decode_frames, luma
 from pipelines.media.clips.prepared_clip import PreparedClip, inspect, sound_ends
 from pipelines.media.clips.probe import faults_of, probe
-from pipelines.media.clips.timeline import Slot, lay_out
+from pipelines.media.clips.timeline import Slot, fade_of, lay_out
 from pipelines.media.mp4.reader import sniff
-from pipelines.media.review.stretches import stretches_of
+from pipelines.media.review.stretches import Judged, keep_ahead, stretches_of
 
 SAMPLES_PER_SCENE = 6
 """Pictures looked at in each scene."""
@@ -63,22 +63,40 @@ class _Examination:
     measures: dict[str, float] = field(default_factory=dict)
     incurable: int = 0
     """How many faults are in the clips themselves."""
-    known: Mapping[str, str] = field(default_factory=dict)
-    """What equal pictures of other films were found to be."""
+    judged: Judged = field(default_factory=lambda: Judged(NOTHING_KNOWN))
+    """What equal pictures were found to be."""
     stretches: dict[str, str] = field(default_factory=dict)
     pictures: str = ""
 
     def once(self, mark: str, see: Callable[[], str | None]) -> str:
         """What is wrong with a stretch; where equal pictures were looked at before, what was seen then."""
-        self.stretches[mark] = self.known[mark] if mark in self.known else see() or ""
+        before = self.judged.get(mark)
+        self.stretches[mark] = (see() or "") if before is None else before
         return self.stretches[mark]
 
 
-def examine(film: Path, plan: FilmPlan, known: Mapping[str, str] = NOTHING_KNOWN) -> Verdict:
-    """Judge a film by its plan. Never raises for a bad film: what is wrong with it is in `faults`. Pictures that are
-    `known`, from the `stretches` of other verdicts, are not decoded again; all else is looked at each time.
+def look_ahead(path: Path, target: Target, into: Boundary, out: Boundary, ready: Path) -> None:
+    """Judge the pictures of a prepared clip as those of a scene that begins and ends so, ahead of its film. Raises
+    `UnplayableMedia` when they cannot be decoded.
     """
-    look = _Examination(known=known)
+    piece = inspect(path, thorough=False).piece
+    if piece is None:
+        return
+    fades = [fade_of(boundary, piece.frames, piece.frames, target.fps) for boundary in (into, out)]
+    first, last = fades[0].head, piece.frames - fades[1].tail
+    mark = stretches_of(piece).mark("scene", first, last)
+    if Judged(NOTHING_KNOWN, ready).get(mark) is None:
+        keep_ahead(ready, mark, _seen_in(piece, first, last) or "")
+
+
+def examine(
+    film: Path, plan: FilmPlan, known: Mapping[str, str] = NOTHING_KNOWN, *, ready: Path | None = None
+) -> Verdict:
+    """Judge a film by its plan. Never raises for a bad film: what is wrong with it is in `faults`. Pictures that are
+    `known`, from the `stretches` of other verdicts, or were judged ahead into the folder `ready`, are not decoded
+    again; all else is looked at each time.
+    """
+    look = _Examination(judged=Judged(known, ready))
     try:
         facts = _measure(film, plan, look)
     except UnplayableMedia as error:

@@ -279,7 +279,8 @@ def _assembled(
     """Join and look, with the poster chosen meanwhile, or taken from a film that shows the same; where another way of
     joining may mend a fault, it is tried.
     """
-    report = services.editor.assemble(plan, film, ready=scratch.cache(services))
+    ready = scratch.cache(services)
+    report = services.editor.assemble(plan, film, ready=ready)
     services.points.reach("cut.assembled", run=run.id)
     with services.store.read() as tx:
         before = equal_films.made_before(tx, run)
@@ -287,7 +288,7 @@ def _assembled(
     with ThreadPoolExecutor(max_workers=1) as beside:
         alone = not any((one.take, one.hook, one.format) == (cut.take, cut.hook, cut.format) for one in before)
         chosen = beside.submit(services.editor.poster, film, poster, look) if alone else None
-        verdict = services.editor.examine(film, plan, known)
+        verdict = services.editor.examine(film, plan, known, ready=ready)
     if not verdict.ok and verdict.curable:
         report, verdict = _second_try(services, run, plan, film, report, verdict, known)
         services.editor.poster(film, poster, posters.poster_of(services, run, plan, report))

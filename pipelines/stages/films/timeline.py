@@ -112,13 +112,16 @@ class _Draft:
         self.services.editor.seam(before, after, self.joins[at], self.target, ready, around)
 
     def render(self, at: int) -> None:
-        """All that the scene in this place allows: the cards, what is shown here, and how the film goes into it and on
-        from it. Where it is the first, others may turn out to clash with it.
+        """All that the scene in this place allows: the cards, what is shown here, how the film goes into it and on from
+        it, and the look at it. Where it is the first, others may turn out to clash with it.
         """
         places = [place for place, shot in enumerate(self.shots) if shot.card or at in (place, self.first)]
         changed = {place for place in places if self.path(place) != self.piece(place)} | {at}
         for place in sorted({place + side for place in changed for side in (0, 1)}):
             self.render_seam(place)
+        if (shown := self.path(at)) is not None:
+            into, out = self.joins[at : at + 2]
+            self.services.editor.look_ahead(shown, self.target, into, out, scratch.cache(self.services))
 
 
 def render_ahead(services: Services, run: Run, scene: Scene) -> None:
