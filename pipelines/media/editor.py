@@ -120,14 +120,14 @@ class MediaEditor:
 
         return assemble(plan, dest, ready=ready, encode_all=encode_all)
 
-    def look_ahead(self, piece: Path, target: Target, into: Boundary, out: Boundary, ready: Path) -> None:
+    def judge_ahead(self, piece: Path, target: Target, into: Boundary, out: Boundary, ready: Path) -> None:
         """Judge the pictures of a piece, for `examine` to know."""
-        from pipelines.media.review.examine import look_ahead
+        from pipelines.media.review.examine import judge_ahead
 
         try:
-            look_ahead(piece, target, into, out, ready)
+            judge_ahead(piece, target, into, out, ready)
         except UnplayableMedia as error:
-            logger.info("not looked at ahead: %s", error.operator)
+            logger.info("not judged ahead: %s", error.operator)
 
     def examine(self, film: Path, plan: FilmPlan, known: Mapping[str, str], *, ready: Path | None = None) -> Verdict:
         """Decode and measure the film before anybody sees it; what is `known`, or was judged ahead, is not decoded."""

@@ -81,14 +81,14 @@ class FilmEditor(Protocol):
         `beside` left in `ready` is taken; `encode_all` is the next path when a film did not pass its examination.
         """
 
-    def look_ahead(self, piece: Path, target: Target, into: Boundary, out: Boundary, ready: Path) -> None:
+    def judge_ahead(self, piece: Path, target: Target, into: Boundary, out: Boundary, ready: Path) -> None:
         """Judge the pictures of one scene ahead into the folder `ready`, as they will stand between two boundaries of
         their film. What cannot be decoded is left to `examine`.
         """
 
     def examine(self, film: Path, plan: FilmPlan, known: Mapping[str, str], *, ready: Path | None = None) -> Verdict:
         """Decode and measure the film before anybody sees it. Stretches that are `known` from other verdicts, or that
-        `look_ahead` left in `ready`, are not decoded again.
+        `judge_ahead` left in `ready`, are not decoded again.
         """
 
     def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME) -> Path:

@@ -166,7 +166,7 @@ class QuietFilmEditor:
         footage = replace(self.probe(dest), audio_codec="aac")
         return FilmReport(path=dest, footage=footage, sha256=mark, paths=paths, starts_s=starts)
 
-    def look_ahead(self, piece: Path, target: Target, into: Boundary, out: Boundary, ready: Path) -> None:
+    def judge_ahead(self, piece: Path, target: Target, into: Boundary, out: Boundary, ready: Path) -> None:
         """Nothing is seen ahead."""
 
     def examine(

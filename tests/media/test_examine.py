@@ -11,7 +11,7 @@ import pytest
 from pipelines.domain.footage import Boundary, FilmPlan, Transition
 from pipelines.media.clips.prepared_clip import open_prepared_clip
 from pipelines.media.join.assemble import assemble
-from pipelines.media.review.examine import examine, look_ahead
+from pipelines.media.review.examine import examine, judge_ahead
 from tests.media.clip_factory import TAGS, TARGET, ClipFactory
 
 BLACK = "drawbox=c=black:t=fill," + TAGS
@@ -199,7 +199,7 @@ def test_what_was_judged_ahead_is_not_decoded_in_the_film(clip: ClipFactory, tmp
     before = examine(film, plan)
     joins = [Boundary(), *plan.boundaries, Boundary()]
     for path, into, out in zip(plan.pieces, joins, joins[1:], strict=False):
-        look_ahead(path, plan.target, into, out, ready)
+        judge_ahead(path, plan.target, into, out, ready)
     seen = sorted(ready.glob("seen-*.json"))
     assert {path.stem.removeprefix("seen-") for path in seen} < before.stretches.keys()
     assert (len(seen), examine(film, plan, ready=ready)) == (len(plan.pieces), before)

@@ -11,7 +11,7 @@ from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.lifecycle import RunSource
 from pipelines.domain.money import Account
 from pipelines.domain.records import Clip, Cut, Event, Generation, Run, Scene
-from pipelines.stages.films.stitch import films_of
+from pipelines.stages.films.cuts import films_of
 from pipelines.stages.orders import accept
 from pipelines.stages.spending import audit
 from pipelines.testing import (

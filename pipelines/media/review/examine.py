@@ -75,7 +75,7 @@ class _Examination:
         return self.stretches[mark]
 
 
-def look_ahead(path: Path, target: Target, into: Boundary, out: Boundary, ready: Path) -> None:
+def judge_ahead(path: Path, target: Target, into: Boundary, out: Boundary, ready: Path) -> None:
     """Judge the pictures of a prepared clip as those of a scene that begins and ends so, ahead of its film. Raises
     `UnplayableMedia` when they cannot be decoded.
     """

@@ -15,8 +15,8 @@ from pipelines.domain.records import Cut, OutboxEntry, Run
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import base_outages, film_row, run_row, scene_rows
 from pipelines.stages.delivery import verify_attachments
+from pipelines.stages.films.cuts import films_of
 from pipelines.stages.films.signing import NOT_SIGNED
-from pipelines.stages.films.stitch import films_of
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_cut, transition_run

@@ -15,7 +15,7 @@ from pipelines.domain.records import Cut, Run
 from pipelines.domain.stored_files import Pack, PackEntry
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import run_row
-from pipelines.stages.films.stitch import films_of
+from pipelines.stages.films.cuts import films_of
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record

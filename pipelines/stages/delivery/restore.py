@@ -22,7 +22,7 @@ from pipelines.stages.commerce import accounts
 from pipelines.stages.decisions.control import must_be_alone
 from pipelines.stages.decisions.dry_run import DecisionPreview
 from pipelines.stages.delivery import verify_attachments
-from pipelines.stages.films.stitch import as_joined, film_name, films_of
+from pipelines.stages.films.cuts import as_joined, film_name, films_of
 from pipelines.stages.films.versions import Version, version_of, with_clip
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, found_run, record, touch_run, transition_run, was_decided

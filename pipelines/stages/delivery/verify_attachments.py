@@ -21,7 +21,7 @@ from pipelines.domain.records import Cut, OutboxEntry, Run
 from pipelines.domain.state.delivery import Attachment, Verification
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import fetches, film_row, outbox, scene_rows
-from pipelines.stages.films.stitch import films_of
+from pipelines.stages.films.cuts import films_of
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record
 

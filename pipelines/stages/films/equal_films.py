@@ -1,4 +1,4 @@
-"""Films of a run that show the same, such as those in its languages: what was seen in one is known of all."""
+"""Films that show the same, such as those of a run in its languages: what was seen in one is known of all."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from pipelines.stages.kernel.services import Services
 
 MOST = 48
 """So many films are remembered: twice what a run may have."""
+EARLIER = 4
+"""And those of so many earlier runs of the record, whose clips are reused."""
 
 
 def made_before(tx: Tx, run: Run) -> list[Cut]:
@@ -23,8 +25,14 @@ def made_before(tx: Tx, run: Run) -> list[Cut]:
     return [cut for cut in cuts if cut.status is not CutStatus.PLANNED and cut.verdict.pictures]
 
 
-def stretches(before: Sequence[Cut]) -> Mapping[str, str]:
-    """What was seen in all of them."""
+def stretches(tx: Tx, run: Run, before: Sequence[Cut]) -> Mapping[str, str]:
+    """What was seen in all of them, and in the films of the record's earlier runs: their clips are reused."""
+    if run.record_id is not None:
+        runs = tx.runs.find(
+            base_id=run.base_id, record_id=run.record_id, account_id=run.account_id, order="-number", limit=EARLIER
+        )
+        earlier = [one.id for one in runs if one.id != run.id]
+        before = [*tx.cuts.find(run_id=earlier, animatic=False, order="-created_at", limit=MOST), *before]
     return {mark: seen for cut in before for mark, seen in cut.verdict.stretches.items()}
 
 

@@ -121,7 +121,7 @@ class _Draft:
             self.render_seam(place)
         if (shown := self.path(at)) is not None:
             into, out = self.joins[at : at + 2]
-            self.services.editor.look_ahead(shown, self.target, into, out, scratch.cache(self.services))
+            self.services.editor.judge_ahead(shown, self.target, into, out, scratch.cache(self.services))
 
 
 def render_ahead(services: Services, run: Run, scene: Scene) -> None:

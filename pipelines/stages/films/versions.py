@@ -9,7 +9,7 @@ from pipelines.domain.lifecycle import CutStatus
 from pipelines.domain.records import Clip, Cut, Run, Scene
 from pipelines.domain.state.delivery import JoinedScene
 from pipelines.ports import Tx
-from pipelines.stages.films.stitch import as_joined, films_of
+from pipelines.stages.films.cuts import as_joined, films_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import Ambiguous, InvalidOrder, NotConfigured, ReelgridError, Refused, Unavailable
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.orders.order import Order
@@ -162,6 +163,15 @@ def test_the_same_row_again_buys_nothing_and_an_edited_caption_only_its_own_word
     assert [line.text for line in house.writer.translations[-1].lines] == ["Another 2"]
     assert (len(house.writer.translations), lines_said(house)) == (once + 1, said)
     assert [cut.language for cut in house.cuts(third)] == ["en", "de"]
+
+
+def test_a_language_that_is_added_later_has_no_picture_decoded_again(house: StageHarness) -> None:
+    """Nor has the first film, which the new run joins anew of the same clips: an earlier run of the record saw them."""
+    record_id, _ = house.film(**FILM, Languages=["en", "de"])
+    house.airtable.edit(AirtableTable.VIDEOS, record_id, Languages=["en", "de", "fr"], Status="Draft")
+    again = house.make(record_id)
+    assert [cut.language for cut in house.cuts(again)] == ["en", "de", "fr"]
+    assert house.editor.decoded == [2, 0, 0, 0, 0]
 
 
 def test_a_bad_translation_is_corrected_once_and_then_loses_its_language(house: StageHarness) -> None:

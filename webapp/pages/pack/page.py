@@ -13,7 +13,7 @@ from pipelines.domain.records import Cut, Run
 from pipelines.domain.stored_files import Pack
 from pipelines.security import links
 from pipelines.stages.delivery import pack as packs
-from pipelines.stages.films.stitch import films_of
+from pipelines.stages.films.cuts import films_of
 from webapp.access.rules import Door, Owner, declares
 from webapp.context import services
 from webapp.errors import HttpProblem, unknown_link
