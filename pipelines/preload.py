@@ -27,14 +27,18 @@ MEDIA = (
     "numpy",
     "av",
     "PIL.ImageFont",
+    *(f"PIL.{name}ImagePlugin" for name in ("Bmp", "Gif", "Jpeg", "Png", "Ppm", "WebP")),
     "moviepy",
     "pipelines.media.join.assemble",
     "pipelines.media.normalise.normalise",
     "pipelines.media.cards.animatic",
     "pipelines.media.review.examine",
     "pipelines.media.review.poster",
+    "pipelines.media.text.subtitles",
 )
-"""What only those who cut films use: some 35 MB that are there while films are made."""
+"""What only those who cut films use: some 35 MB that are there while films are made. Pillow would load its formats with
+the first picture that is written.
+"""
 
 
 _GENAI = ("google.genai._interactions", "google.genai._gaos.google_genai", "google.genai._gaos.interactions")

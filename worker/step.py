@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 from pipelines.bootstrap import build_services, rq_hints
+from pipelines.domain.records import Kind
 from pipelines.ports import log_context, trace
 from pipelines.settings import load_settings
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.scheduler import steps
+from pipelines.stages.scheduler import maintenance, steps
 
 logger = logging.getLogger(__name__)
 
@@ -59,12 +60,28 @@ def services_of(pid: int) -> Services:
 def step(kind: str, row_id: str) -> None:
     """One step of one row; the outer edge of all work."""
     services = services_of(os.getpid())
+    try:
+        _at_edge(services, kind, row_id, partial(_go_on, media=kind == Kind.CLIP))
+    finally:
+        # A horse ends without asking anybody.
+        trace.flush()
+
+
+def _at_edge(services: Services, kind: str, row_id: str, go_on: Callable[[Services, str], object]) -> None:
     with log_context.about(**{f"{kind.removesuffix('s')}_id": row_id}):
         try:
-            steps.step(services, kind, row_id)
+            steps.step(services, kind, row_id, go_on)
         except Exception as error:
             logger.exception("step %s %s failed", kind, row_id)
             steps.record_failure(services, kind, row_id, error)
-        finally:
-            # A horse ends without asking anybody.
-            trace.flush()
+
+
+def _go_on(services: Services, run_id: str, *, media: bool) -> None:
+    """The next step of a run that has waited for this very row, if it is one for this queue: nobody has to be told, and
+    no horse to be forked.
+    """
+    with services.store.read() as tx:
+        run = tx.runs.get(run_id)
+    is_due = run is not None and run.next_at is not None and run.next_at <= services.clock.now()
+    if is_due and maintenance.split_by_weight(services, Kind.RUN, [run_id])[media]:
+        _at_edge(services, Kind.RUN, run_id, lambda _services, _run_id: None)

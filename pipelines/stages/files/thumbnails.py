@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.keys import storage_folder
-from pipelines.domain.records import THUMBNAIL, Clip
+from pipelines.domain.records import THUMBNAIL
 from pipelines.stages.files import keep
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
@@ -15,13 +14,19 @@ from pipelines.stages.kernel.services import Services
 logger = logging.getLogger(__name__)
 
 
-def make(services: Services, clip: Clip, source: Path, account_id: str | None) -> None:
-    """From the file that was just fetched, after the clip has been told: nothing waits for the picture."""
-    key = f"{storage_folder('frames', account_id)}/{clip.sha256[:2]}/{clip.sha256}-thumbnail.webp"
+def make(services: Services, clip_id: str) -> None:
+    """After the clip has been made ready: nothing waits for the picture."""
+    with services.store.read() as tx:
+        clip = tx.clips.get(clip_id)
+        run = tx.runs.get(clip.run_id) if clip else None
+    if clip is None or clip.thumbnail is not None or clip.deleted_at is not None:
+        return
+    folder = storage_folder("frames", run.account_id if run else None)
+    key = f"{folder}/{clip.sha256[:2]}/{clip.sha256}-thumbnail.webp"
     try:
         if services.media.stat(key) is None:
             with scratch.draft(services, "frames", f"{clip.id}.webp") as path:
-                services.editor.thumbnail(source, path)
+                services.editor.thumbnail(scratch.local(services, clip.key), path)
                 keep.keep(services, clip.run_id, path, key, "image/webp")
         with services.store.write() as tx:
             current = tx.clips.get(clip.id, lock=True)

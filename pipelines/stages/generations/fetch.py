@@ -28,7 +28,7 @@ from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
 from pipelines.ports import Job, Tx
 from pipelines.stages.base_rows import run_row, scene_rows
-from pipelines.stages.files import keep, thumbnails
+from pipelines.stages.files import keep
 from pipelines.stages.generations import submit
 from pipelines.stages.kernel import announcements, leases
 from pipelines.stages.kernel.services import Services
@@ -72,11 +72,10 @@ def download_clip(services: Services, actor: Actor, gen: Generation) -> None:
         with leases.renewed(services, "generations", gen.id, actor.lease or ""), _in_time(services, gen):
             footage = _download(services, actor, gen, request, path)
         services.points.reach("fetch.downloaded", run=gen.run_id, generation=gen.id)
-        clip, account_id = keep_clip(services, gen, path, footage)
+        clip = keep_clip(services, gen, path, footage)
         services.points.reach("fetch.stored", run=gen.run_id, generation=gen.id)
         _commit(services, replace(actor, now=services.clock.now()), gen, clip)
         services.points.reach("fetch.committed", run=gen.run_id, generation=gen.id)
-        thumbnails.make(services, clip, path, account_id)
     finally:
         path.unlink(missing_ok=True)
 
@@ -189,21 +188,20 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def keep_clip(services: Services, gen: Generation, path: Path, footage: Footage) -> tuple[Clip, str | None]:
-    """The clip in our storage, and the account whose it is. Raises Busy while our storage is away or refuses us: that
-    says nothing about the clip, so it is not counted as a failure to fetch it.
+def keep_clip(services: Services, gen: Generation, path: Path, footage: Footage) -> Clip:
+    """The clip in our storage. Raises Busy while that is away or refuses us: it says nothing about the clip, so it is
+    not counted as a failure to fetch it.
     """
     with services.store.read() as tx:
         run = tx.runs.get(gen.run_id)
-    account_id = run.account_id if run else None
-    folder = storage_folder("clips", account_id)
+    folder = storage_folder("clips", run.account_id if run else None)
     sha = sha256_of(path)
     try:
         stored = keep.keep(services, gen.run_id, path, f"{folder}/{sha[:2]}/{sha}.mp4", "video/mp4")
     except Unavailable as error:
         words = "Our storage does not answer right now. Nothing is lost: the clip is kept as soon as it does."
         raise Busy(error.operator, marketer=words, retry_after=error.retry_after or STORAGE_PAUSE_S) from error
-    clip = Clip(
+    return Clip(
         id=new_id("clip"),
         run_id=gen.run_id,
         scene_id=gen.scene_id,
@@ -215,7 +213,6 @@ def keep_clip(services: Services, gen: Generation, path: Path, footage: Footage)
         generation_id=gen.id,
         footage=footage,
     )
-    return clip, account_id
 
 
 def _commit(services: Services, actor: Actor, gen: Generation, clip: Clip) -> None:

@@ -38,7 +38,7 @@ def bring_next(services: Services, actor: Actor, gen: Generation) -> None:
     try:
         with leases.renewed(services, "generations", gen.id, actor.lease or ""):
             footage = _download(services, gen, path)
-            clip, _account = fetch.keep_clip(services, gen, path, footage)
+            clip = fetch.keep_clip(services, gen, path, footage)
         _go_on(services, actor, gen, clip)
     except _KnownAlready:
         _go_on(services, actor, gen, None)

@@ -16,6 +16,7 @@ from pipelines.ports import trace
 from pipelines.stages.base_changes import queue_sweep, webhook_push
 from pipelines.stages.commerce import payments
 from pipelines.stages.delivery import extras
+from pipelines.stages.files import thumbnails
 from pipelines.stages.films import prepare_clip
 from pipelines.stages.generations.poll import poll_due
 from pipelines.stages.kernel import leases
@@ -45,12 +46,14 @@ class Stage:
     give_up: Callable[[Services, Actor, str, ReelgridError], None]
     renewed: bool = True
     """False where only the end of the first lease may prove that a paid call is over (what fetches renews itself)."""
+    afterwards: Callable[[Services, str], None] = lambda _services, _id: None
+    """What nobody waits for: done when the row is free again and its run has gone on."""
 
 
 STAGES: Mapping[str, Stage] = {
     Kind.RUN: Stage(run_steps.advance, run_steps.give_up),
     Kind.GENERATION: Stage(fan_out.advance, fan_out.give_up, renewed=False),
-    Kind.CLIP: Stage(prepare_clip.prepare_pieces, prepare_clip.give_up),
+    Kind.CLIP: Stage(prepare_clip.prepare_pieces, prepare_clip.give_up, afterwards=thumbnails.make),
     Kind.CUT: Stage(extras.advance, extras.give_up),
     Kind.SWEEP: Stage(queue_sweep.start_ready, queue_sweep.give_up),
     Kind.BASE: Stage(webhook_push.advance, webhook_push.give_up),
@@ -59,8 +62,12 @@ STAGES: Mapping[str, Stage] = {
 }
 
 
-def step(services: Services, kind: str, id: str) -> bool:
-    """Do what one row wants now. False when there is nothing to do, or somebody else does it."""
+def step(
+    services: Services, kind: str, id: str, go_on: Callable[[Services, str], object] = lambda _services, _run_id: None
+) -> bool:
+    """Do what one row wants now. False when there is nothing to do, or somebody else does it. `go_on` is told the run
+    that has got a clip, or whose clip is ready now.
+    """
     token = services.store.claim(kind, id, owner=services.owner, now=services.clock.now(), seconds=leases.LEASE_S)
     if token is None:
         return False
@@ -68,6 +75,9 @@ def step(services: Services, kind: str, id: str) -> bool:
     about = {"reelgrid.kind": kind, "reelgrid.row.id": id, "reelgrid.run.id": run.id if run else None}
     with trace.within(run.traceparent if run else None), trace.span(f"step {kind}", about):
         _work(services, kind, id, token)
+    if run is not None and kind in (Kind.GENERATION, Kind.CLIP):
+        go_on(services, run.id)
+    STAGES[kind].afterwards(services, id)
     return True
 
 
