@@ -30,7 +30,7 @@ def made(harness: StageHarness) -> str:
     run_id = harness.trigger(harness.row(Prompt="A cat"))
     run = harness.until(run_id, "generating")
     for _ in range(60):
-        (gen,) = harness.generations(run) or [None]
+        gen = next(iter(harness.generations(run)), None)
         if gen is not None and gen.status is GenerationStatus.SUCCEEDED:
             return run_id
         if gen is None or gen.status is GenerationStatus.PLANNED:
