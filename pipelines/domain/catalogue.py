@@ -59,6 +59,12 @@ class CatalogueModel:
     max_references: int = 0
     frames_or_references: bool = False
     """Whether pictures to start from and to end on exclude those that a clip refers to."""
+    draft_resolution: str | None = None
+    """What a draft of a clip is made in, where the clip can be made from it later."""
+    draft_finals: tuple[str, ...] = ()
+    """The resolutions in which a clip can be made from its draft."""
+    draft_kept_s: float = 0.0
+    """For how long after it was ordered a draft can be made into its clip."""
     seed: bool = False
     negative_prompt: bool = False
     max_prompt: int = 4000
@@ -109,6 +115,13 @@ class CatalogueModel:
         return tuple(
             _offer(key, size) for key, size in self.sizes.items() if self.free or key.split()[1] in self.prices
         )
+
+    def draft_of(self, aspect_ratio: str, resolution: str) -> Offer | None:
+        """The frame of a draft from which a clip of that frame can be made; None where there is none."""
+        if resolution not in self.draft_finals:
+            return None
+        frames = (one for one in self.offers if one.aspect_ratio == aspect_ratio)
+        return next((one for one in frames if one.resolution == self.draft_resolution), None)
 
     def clip_price(self, resolution: str, seconds: float) -> int:
         """Micro-dollars for one clip. Raises KeyError for a resolution without a price: never assume $0."""

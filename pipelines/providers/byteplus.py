@@ -5,7 +5,11 @@ task tells how many. Its rows tell the seed, so a request without one is given o
 again. `pictures` of the options gives the pixels that each edge of a picture lies between, and how often one goes into
 the other at most.
 
-Source: docs.byteplus.com/en/docs/ModelArk/1520757 and 1521309, 1521675, read 2026-11.
+A draft is a task of its own in 480p. The clip is made from that task by its id, within seven days, in 1080p: its words,
+pictures, shape, length, sound and seed are those of the draft and are not sent again. Both are billed.
+
+Source: docs.byteplus.com/en/docs/ModelArk/1520757 and 1521309, 1521675; for drafts docs.apiyi.com, docs.oxen.ai and
+docs.comfy.org, of the same API. Read 2026-11.
 """
 
 from __future__ import annotations
@@ -54,14 +58,21 @@ class Provider(TaskAdapter):
         request = submission.request
         body: dict[str, Any] = {
             "model": card.options.get("slug", card.slug),
-            "content": content_of(submission, card, fitted=False),
             "resolution": wire_resolution(request, card),
-            "ratio": request.aspect_ratio,
-            "duration": round(request.seconds),
-            "generate_audio": request.audio and card.audio,
             "watermark": False,
-            "seed": _mark(submission) if request.seed is None else request.seed,
         }
+        if request.draft_job is not None:
+            body["content"] = [{"type": "draft_task", "draft_task": {"id": request.draft_job}}]
+        else:
+            body |= {
+                "content": content_of(submission, card, fitted=False),
+                "ratio": request.aspect_ratio,
+                "duration": round(request.seconds),
+                "generate_audio": request.audio and card.audio,
+                "seed": _mark(submission) if request.seed is None else request.seed,
+            }
+        if request.draft:
+            body["draft"] = True
         if submission.callback_url:
             body["callback_url"] = submission.callback_url
         return body
@@ -72,8 +83,19 @@ class Provider(TaskAdapter):
         return (HTTPStatus.PAYMENT_REQUIRED if "overdue" in code else answer.status_code), said
 
     def _marked(self, told: Body, submission: Submission) -> bool:
-        """A seed that was asked for may be that of many a scene: only one of our own choice tells the request."""
+        """A seed that was asked for may be that of many a scene: only one of our own choice tells the request. What is
+        made from a draft has the seed of that, and names it.
+        """
+        if submission.request.draft_job is not None:
+            return bool(told.get("draft_task_id") == submission.request.draft_job)
         return submission.request.seed is None and told.get("seed") == _mark(submission)
+
+    def _told_apart(self, told: Body, submission: Submission) -> bool:
+        """A draft is no clip, and what was made from a draft is neither one nor a clip that was ordered without."""
+        request, parent = submission.request, told.get("draft_task_id")
+        return bool(told.get("draft", request.draft)) is not request.draft or (
+            bool(parent) and parent != request.draft_job
+        )
 
     def _named(self, job: Job, told: Any, request: GenerationRequest) -> Job:
         """With what it did cost, once it is made."""

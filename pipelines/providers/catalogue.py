@@ -162,6 +162,10 @@ def _faults(card: CatalogueModel) -> Iterator[str]:
         yield "a price must be above $0; a model that costs nothing says free = true."
     if set(card.clip_prices) - set(card.prices):
         yield "usd_per_clip names a resolution that has no usd_per_second."
+    if bool(card.draft_resolution) != bool(card.draft_finals) or bool(card.draft_finals) != (card.draft_kept_s > 0):
+        yield "draft_resolution, draft_finals and draft_kept_s belong together."
+    if {*card.draft_finals, *filter(None, [card.draft_resolution])} - set(card.prices):
+        yield "draft_resolution or draft_finals names a resolution that has no usd_per_second."
     if card.prices and card.price_date is None:
         yield "price_date is missing: the day on which the prices were looked up."
     if card.max_prompt < 1 or card.max_in_flight < 1 or card.creates_per_minute <= 0:

@@ -73,6 +73,12 @@ class TaskAdapter(Adapter):
         """Whether a row of the list has the mark of this very request. That it has none proves nothing."""
         return False
 
+    def _told_apart(self, told: Body, submission: Submission) -> bool:  # noqa: ARG002 — the answer of most vendors
+        """Whether a row of the list is another kind of task than the request asked for, by what only this vendor
+        tells.
+        """
+        return False
+
     def _named(self, job: Job, told: Any, request: GenerationRequest) -> Job:
         """A job with what only this vendor says of it."""
         del told, request
@@ -107,6 +113,8 @@ class TaskAdapter(Adapter):
     def _find(self, submission: Submission, since: float) -> list[Job]:
         card, marked, others = self.card(submission.request), list[Job](), list[Job]()
         for told in self._listed(since):
+            if self._told_apart(told, submission):
+                continue
             if self._marked(told, submission):
                 marked.append(job_from(told))
             elif _could_be(told, submission.request, card):

@@ -30,7 +30,7 @@ from pipelines.domain.errors import (
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.domain.orders.order import MAX_SEED
 from pipelines.media.editor import MediaEditor
-from pipelines.ports import MediaInput
+from pipelines.ports import GenerationRequest, MediaInput
 from pipelines.providers import load_catalogue
 from tests.contract.provider_fixtures import (
     DEADLINE_S,
@@ -408,3 +408,56 @@ def test_the_doctor_says_of_a_server_that_does_not_list_who_settles_a_lost_answe
 def test_the_doctor_hears_of_a_wrong_key(harness: ProviderHarness, card: CatalogueModel) -> None:
     with pytest.raises(NotConfigured):
         harness.provider(card, key="bad-key").check()
+
+
+DRAFTING = [card for card in ON_OFFER if card.draft_finals]
+
+
+def drafted(card: CatalogueModel, prompt: str) -> tuple[GenerationRequest, GenerationRequest]:
+    """The smallest draft of a model, and the clip that is made from it, whose job is still to be named."""
+    final = min((one for one in card.offers if one.resolution in card.draft_finals), key=lambda one: one.width)
+    draft = card.draft_of(final.aspect_ratio, final.resolution)
+    assert draft is not None
+    frames = [
+        {name: getattr(one, name) for name in ("width", "height", "aspect_ratio", "resolution")}
+        for one in (draft, final)
+    ]
+    return request_for(card, prompt, draft=True, **frames[0]), request_for(card, prompt, **frames[1])
+
+
+@pytest.mark.parametrize("card", DRAFTING, ids=lambda card: card.id)
+def test_a_clip_is_made_from_its_draft_and_both_are_found_again_when_their_answers_are_lost(
+    harness: ProviderHarness, card: CatalogueModel, tmp_path: Path
+) -> None:
+    provider = harness.provider(card)
+    draft, final = drafted(card, "A heron lifts off [[lost]]")
+    with pytest.raises(Ambiguous):
+        provider.submit(submission(draft))
+    look = harness.bill()[0]
+    assert (look["draft"], look["size"]) == (True, f"{draft.width}x{draft.height}")
+    assert [job.id for job in provider.find(submission(draft), since=look["at"])] == [look["id"]]
+    final = replace(final, draft_job=look["id"])
+    assert provider.find(submission(final, key="k2"), since=look["at"]) == []
+    made = finished(provider, provider.submit(submission(final, key="k2")), final)
+    clip = harness.bill()[1]
+    assert (clip["made_from"], clip["prompt"], clip["seed"]) == (look["id"], look["prompt"], look["seed"])
+    assert [job.id for job in provider.find(submission(final, key="k2"), since=look["at"])] == [made.id]
+    assert [job.id for job in provider.find(submission(draft), since=look["at"])] == [look["id"]]
+    for line, request in ((look, draft), (clip, final)):
+        assert 0 < line["usd"] * 1_000_000 <= card.clip_price(request.resolution, request.seconds)
+    provider.fetch(made, final, tmp_path / "clip.mp4")
+    footage = MediaEditor().probe(tmp_path / "clip.mp4")
+    assert (footage.width, footage.height) == (final.width, final.height)
+
+
+@pytest.mark.parametrize("card", DRAFTING, ids=lambda card: card.id)
+def test_a_draft_that_is_forgotten_or_is_none_is_refused_and_costs_nothing(
+    harness: ProviderHarness, card: CatalogueModel
+) -> None:
+    provider = harness.provider(card)
+    draft, final = drafted(card, "A heron lifts off [[lost-draft]]")
+    jobs = [provider.submit(submission(draft)).id, provider.submit(submission(final, key="k2")).id, "cgt-none"]
+    for job in jobs:
+        with pytest.raises(InvalidOrder):
+            provider.submit(submission(replace(final, draft_job=job), key=f"k-{job}"))
+    assert len(harness.bill()) == 2

@@ -94,6 +94,9 @@ def _facts(card: CatalogueModel) -> Iterator[str]:
     yield f"Frames: {_frames(card)}; {card.fps:g} a second."
     if card.price_date:
         yield f"Price a second on {card.price_date}: {_prices(card)}."
+    if card.draft_finals:
+        kept = f"{card.draft_kept_s / 86400:g} days"
+        yield f"Drafts: in {card.draft_resolution}; from those, for {kept}, clips in {', '.join(card.draft_finals)}."
     yield f"Prompt: up to {card.max_prompt} characters{_extras(card)}."
     yield f"Usually done in {card.typical_s:g} s, given up after {card.maximum_s / 60:g} min."
     yield f"At most {card.max_in_flight} at a time and {card.creates_per_minute:g} new ones a minute."

@@ -41,6 +41,12 @@ class GenerationRequest:
     first_frame: str | None = None
     last_frame: str | None = None
     references: tuple[str, ...] = ()
+    draft: bool = False
+    """Whether it is a quick look at a clip before that is approved, which can be made from it then."""
+    draft_charge_micro: int = 0
+    """What an account is charged for such a look."""
+    draft_job: str | None = None
+    """The job that made the clip's draft, where the clip is made from that: it has all that was asked for there."""
     card: ScenePlace = field(default_factory=ScenePlace)
 
 

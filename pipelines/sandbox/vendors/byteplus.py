@@ -1,7 +1,9 @@
 """BytePlus ModelArk under /byteplus: the tasks of /contents/generations, billed by tokens, with unsigned callbacks.
 
 The list repeats a task's seed, length and shape, not its prompt. DELETE stops a task that waits and erases one that has
-ended. Source: docs.byteplus.com/en/docs/ModelArk, the pages of video generation.
+ended. With `draft` a task is made in 480p; one whose content is that task, by its id, is made from it in 1080p, with
+all else that was asked for there, for seven days. Both are billed. Source: docs.byteplus.com/en/docs/ModelArk, the
+pages of video generation; for drafts docs.apiyi.com and docs.oxen.ai.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from pipelines.sandbox.vendors.common.content_tasks import ContentTasks
 from pipelines.sandbox.vendors.common.extras import seed_of
 from pipelines.sandbox.vendors.kernel.clips import FPS
 from pipelines.sandbox.vendors.kernel.delivery import Post
-from pipelines.sandbox.vendors.kernel.engine import DAY_S, Engine, VendorSays
+from pipelines.sandbox.vendors.kernel.engine import DAY_S, Engine, VendorSays, engine
+from pipelines.sandbox.vendors.kernel.magic import FORGOTTEN, words
 from pipelines.sandbox.vendors.kernel.state import Job, Order, Outcome, Phase
 
 # $ per million tokens by resolution. Source: BytePlus's rates of 2026-10.
@@ -31,6 +34,9 @@ SIZES = {
     "9:16": {"480p": (496, 864), "720p": (720, 1280), "1080p": (1080, 1920)},
     "1:1": {"480p": (640, 640), "720p": (960, 960), "1080p": (1440, 1440)},
 }
+DRAFTS = {"dreamina-seedance-2-5-260628"}
+DRAFT, FINAL = "480p", "1080p"
+DRAFT_KEPT_S = 7 * DAY_S
 # kind: HTTP status, BytePlus's code
 _ERRORS = {
     "unauthorized": (401, "AuthenticationError"),
@@ -73,6 +79,44 @@ class BytePlus(ContentTasks):
         error = {"code": code, "message": problem.message, "param": problem.param or "", "type": "BadRequest"}
         return {"error": error}, status
 
+    def ordered(self, body: Any) -> Order:
+        """Also a draft, and what is made from one."""
+        parts = body.get("content") if isinstance(body, dict) else None
+        named = [one for one in parts or () if isinstance(one, dict) and one.get("type") == "draft_task"]
+        if named:
+            return self._from_draft(body, parts, named[0])
+        draft = isinstance(body, dict) and body.get("draft") is True
+        if draft and (body.get("model") not in DRAFTS or body.get("resolution", DRAFT) != DRAFT):
+            raise VendorSays("invalid", f"A draft is made in {DRAFT}, by {sorted(DRAFTS)}.", param="draft")
+        order = super().ordered({**body, "resolution": DRAFT} if draft else body)
+        return replace(order, details={**order.details, "draft": draft})
+
+    def _from_draft(self, body: Mapping[str, Any], parts: Any, named: Mapping[str, Any]) -> Order:
+        """The clip of a draft."""
+        resolution, told = body.get("resolution", FINAL), named.get("draft_task")
+        if len(parts) != 1 or resolution != FINAL or not isinstance(told, dict):
+            raise VendorSays("invalid", f"content is one draft_task, and resolution {FINAL}.", param="content")
+        draft = engine().books.jobs.get(str(told.get("id")))
+        if draft is None or draft.vendor != self.name or not _can_be_made(draft, body.get("model")):
+            raise VendorSays("invalid", "The draft task does not exist, has not succeeded, or has expired.")
+        width, height = SIZES[draft.details["ratio"]][FINAL]
+        order = Order(
+            vendor=self.name,
+            model=draft.model,
+            prompt=draft.prompt,
+            seconds=draft.seconds,
+            width=width,
+            height=height,
+            usd=0.0,
+            id_prefix=self.id_prefix,
+            reference=draft.reference,
+            images=draft.images,
+            lifetime_s=self.link_s,
+            details={"resolution": FINAL, "ratio": draft.details["ratio"], "draft": False, "draft_task_id": draft.id},
+        )
+        like = {"seed": draft.seed, "generate_audio": draft.audio, "callback_url": body.get("callback_url")}
+        return self.finished(order, like, MODELS[draft.model][FINAL])
+
     def ratio(self, asked: Any, pictures: Sequence[Image.Image]) -> str:
         """What was asked for, whatever the pictures."""
         del pictures
@@ -112,6 +156,14 @@ class BytePlus(ContentTasks):
         if not job.callback_url:
             return []
         return [Post(vendor=self.name, url=job.callback_url, body=json.dumps(self.shown(found, job)).encode())]
+
+
+def _can_be_made(draft: Job, model: Any) -> bool:
+    """Whether a task is a draft of which the clip can still be made."""
+    now = time.time()
+    kept = now < draft.created_at + DRAFT_KEPT_S and FORGOTTEN not in words(draft.prompt)
+    made = draft.details.get("draft") and draft.deleted_at is None and draft.phase(now) == Phase.SUCCEEDED
+    return bool(made and kept and model == draft.model)
 
 
 def _tokens(asked: Order | Job) -> int:

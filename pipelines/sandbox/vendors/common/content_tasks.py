@@ -86,7 +86,11 @@ class ContentTasks(ABC):
 
     def create(self) -> Response:
         """The id of a new task."""
-        body: Any = flask.request.get_json(silent=True)
+        order = self.ordered(flask.request.get_json(silent=True))
+        return flask.jsonify({self.id_field: engine().take(order).id})
+
+    def ordered(self, body: Any) -> Order:
+        """What a request asks for. Raises VendorSays."""
         prompt, frames, references = _prompt_and_links(body, most=self.most_text)
         model, resolution = str(body.get("model")), str(body.get("resolution") or self.resolution)
         prices, seconds = self.models.get(model), body.get("duration")
@@ -112,7 +116,7 @@ class ContentTasks(ABC):
             lifetime_s=self.link_s,
             details={"resolution": resolution, "ratio": body.get("ratio")},
         )
-        return flask.jsonify({self.id_field: engine().take(self.finished(order, body, prices[resolution])).id})
+        return self.finished(order, body, prices[resolution])
 
     def picture(self, link: str) -> Image.Image:
         """One of a size that is taken, or VendorSays."""

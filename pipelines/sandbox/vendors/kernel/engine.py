@@ -316,6 +316,8 @@ def bill_line(job: Job, now: float) -> dict[str, Any]:
         "images": job.images,
         "seed": job.seed,
         "negative_prompt": job.negative_prompt,
+        "draft": bool(job.details.get("draft")),
+        "made_from": job.details.get("draft_task_id"),
         "odd": job.odd,
         "fetches": job.fetches,
         "deleted": job.deleted_at is not None,

@@ -16,6 +16,7 @@
 `[[nolink]]`     done is said before the answer has a link, by a second or two; at /v1/videos, where an answer has no
                  link anyway, `/content` answers with JSON that names one
 `[[takes]]`      one job makes two clips, where the vendor's answer has room for more than one: kie.ai
+`[[lost-draft]]` its draft is forgotten before the clip can be made from it: byteplus
 `[[never]]`      stays in progress for ever
 `[[odd]]`        the clip differs from what was asked: `:size :fps :sar :mono :silent` chooses how
 """
@@ -31,6 +32,7 @@ DAMAGES = ("truncated", "html")
 MISSING = "missing"
 DEAD, INSIDE, LATE = "badlink", "insidelink", "nolink"
 TAKES = "takes"
+FORGOTTEN = "lost-draft"
 ODDITIES = ("size", "fps", "sar", "mono", "silent")
 
 
