@@ -46,6 +46,15 @@ class Consistency(StrEnum):
     """Pictures of them are made first, and given to every clip whose model can take them."""
 
 
+class Preview(StrEnum):
+    """What is looked at before the clips are approved."""
+
+    ANIMATIC = "Animatic"
+    """Cards, which cost nothing."""
+    DRAFT = "Draft"
+    """Drafts of the clips, where their models make some: bought, and made into the clips once they are approved."""
+
+
 class PosterStyle(StrEnum):
     """What stands for a film before it plays."""
 

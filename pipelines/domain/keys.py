@@ -45,6 +45,19 @@ def scene_key(record_id: str, run_number: int, scene_number: int) -> str:
     return f"{record_id}-r{run_number}-{scene_number:02d}"
 
 
+_DRAFT = ".draft"
+
+
+def draft_key(scene_id: str) -> str:
+    """What the draft of a scene is bought for, which is no try at the scene's clip."""
+    return scene_id + _DRAFT
+
+
+def scene_of(key: str) -> str:
+    """The scene of a `draft_key`; of any other key itself."""
+    return key.removesuffix(_DRAFT)
+
+
 def version_key(record_id: str, run_number: int) -> str:
     """The upsert key of a `Versions` row."""
     return f"{record_id}-r{run_number}"

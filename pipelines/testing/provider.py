@@ -13,9 +13,11 @@ from typing import Any
 from pipelines.domain.errors import (
     Ambiguous,
     Expired,
+    InvalidOrder,
     NotConfigured,
     NotFound,
     OutOfCredit,
+    Problem,
     RateLimited,
     ReelgridError,
     Refused,
@@ -99,6 +101,8 @@ class ScriptedProvider:
         """How many further clips each of its jobs makes."""
         self.take_troubles: list[ReelgridError] = []
         """Raised first, one a fetch of such a clip."""
+        self.forgets_drafts = False
+        """Whether no clip can be made from a draft any more."""
         self._clock = clock
         self._scripts: dict[str, list[Outcome]] = {}
         self._numbers = itertools.count(1)
@@ -119,6 +123,7 @@ class ScriptedProvider:
             for known in self.bought:
                 if known.idem_key == submission.idem_key:
                     return self._job(known)
+        self._must_know_draft(submission.request)
         outcome = self._next_outcome(submission.request.prompt)
         refusal = _REFUSALS.get(outcome)
         if refusal is not None:
@@ -136,6 +141,11 @@ class ScriptedProvider:
         if self.ready_after_s == 0:
             return self._job(purchase)
         return Job(id=self._told(purchase), status=_G.SUBMITTED, created_at=purchase.at)
+
+    def _must_know_draft(self, request: GenerationRequest) -> None:
+        known = {purchase.job_id for purchase in self.bought if purchase.request.draft and not self.forgets_drafts}
+        if request.draft_job is not None and request.draft_job not in known:
+            raise InvalidOrder([Problem("request", "the draft does not exist or has expired")])
 
     def _next_outcome(self, prompt: str) -> Outcome:
         for text, outcomes in self._scripts.items():
@@ -175,9 +185,11 @@ class ScriptedProvider:
         return Job(status=_G.SUCCEEDED, progress=100, result=JobResult(takes=takes), **made)
 
     def find(self, submission: Submission, since: float) -> list[Job]:
-        """Jobs of the same prompt since then."""
-        prompt = submission.request.prompt
-        same = [p for p in self.bought if (self.wordless or p.request.prompt == prompt) and p.at >= since]
+        """Jobs of the same prompt and kind since then."""
+        asked = submission.request
+        kind = (asked.draft, asked.draft_job)
+        alike = [p for p in self.bought if (p.request.draft, p.request.draft_job) == kind]
+        same = [p for p in alike if (self.wordless or p.request.prompt == asked.prompt) and p.at >= since]
         return [replace(self._listed(purchase), wordless=self.wordless) for purchase in same]
 
     def jobs(self, since: float) -> list[Job]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from pipelines.domain.footage import Preview
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import show as money
 from pipelines.domain.money import to_micro
@@ -48,6 +49,7 @@ group = Group("video", OPERATORS, help="Make a film right here.")
 @click.option("--ai-label", is_flag=True, help="Every picture says AI in a corner.")
 @click.option("--poster-style", default="Frame", show_default=True, help="Frame, Title over it, or Designed.")
 @click.option("--consistency", default="Words", show_default=True, help="Words, or Pictures of the cast.")
+@click.option("--preview", default="Animatic", show_default=True, help="Animatic, or Draft: bought, and shown first.")
 @click.option("--seed", type=int, help="The same request with the same seed gives the same picture, or nearly.")
 @click.option("--negative-prompt", help="What should not be seen.")
 @click.option("--title", help="Of the film.")
@@ -64,7 +66,7 @@ def make(out: Path, *, prompt: str, dry_run: bool, json_: bool, **wishes: Any) -
         _rehearse(core, request, json_=json_)
         return
     run_id = accept.start(core, request).run_id
-    run = _drive(core, run_id, quiet=json_)
+    run = _drive(core, run_id, out, quiet=json_)
     document = run_view.run_view(core, run.id)
     if run.status is not RunStatus.DONE:
         raise click.ClickException(f"{run.status.value}: {run.error or run.detail} (flask runs show {run.id})")
@@ -96,7 +98,7 @@ def _rehearse(core: Services, request: StartRequest, *, json_: bool) -> None:
     show(document, json_=json_, table=lambda: click.echo("\n".join(lines)))
 
 
-def _drive(core: Services, run_id: str, *, quiet: bool) -> Run:
+def _drive(core: Services, run_id: str, out: Path, *, quiet: bool) -> Run:
     """Work until the run stops; Ctrl-C cancels it, so that nothing more is bought."""
     # Here, because the web process knows the commands too and prints nothing.
     from rich.console import Console
@@ -116,10 +118,10 @@ def _drive(core: Services, run_id: str, *, quiet: bool) -> Run:
             share = run_view.run_view(core, run.id)["progress"]
             progress.update(task, description=run.detail or run.status.value, completed=share)
 
-        return _until_stopped(core, run_id, changed)
+        return _until_stopped(core, run_id, out, changed)
 
 
-def _until_stopped(core: Services, run_id: str, changed: Callable[[Run], None]) -> Run:
+def _until_stopped(core: Services, run_id: str, out: Path, changed: Callable[[Run], None]) -> Run:
     try:
         run = steps.drive(core, run_id, on_change=changed)
     except KeyboardInterrupt:
@@ -127,16 +129,20 @@ def _until_stopped(core: Services, run_id: str, changed: Callable[[Run], None]) 
         raise click.ClickException(f"Cancelled. What is paid for is kept: flask runs retry {run_id}") from None
     if run.status is RunStatus.NEEDS_APPROVAL:
         quote = money(run.quote_micro or 0)
+        if run.known_order.preview is Preview.DRAFT:
+            click.echo(
+                f"The drafts are in {_copy(core, run_id, out.with_stem(f'{out.stem}-drafts'), drafts=True)}.", err=True
+            )
         click.confirm(f"This costs up to {quote}. Go on?", abort=True, err=True)
         control.approve(core, run_id, ACTOR)
         return steps.drive(core, run_id, on_change=changed)
     return run
 
 
-def _copy(core: Services, run_id: str, out: Path) -> Path:
-    """The film of the first format; other formats beside it."""
+def _copy(core: Services, run_id: str, out: Path, *, drafts: bool = False) -> Path:
+    """The film of the first format, or its drafts; other formats beside it."""
     with core.store.read() as tx:
-        cuts = [cut for cut in tx.cuts.find(run_id=run_id, order="created_at") if cut.key and not cut.animatic]
+        cuts = [cut for cut in tx.cuts.find(run_id=run_id, order="created_at") if cut.key and cut.animatic is drafts]
     take = max(cut.take for cut in cuts)
     core.work.mkdir(parents=True, exist_ok=True)
     for number, cut in enumerate(cut for cut in cuts if cut.take == take):

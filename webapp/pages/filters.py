@@ -114,6 +114,8 @@ def cost_name(label: str) -> str:
 
 def film_name(cut: dict[str, Any], run: dict[str, Any]) -> str:
     """What a person calls it."""
+    if cut["animatic"] and any(line["label"].startswith("Drafts") for line in (run["plan"] or {}).get("lines", ())):
+        return "Drafts, before the clips are bought"
     if cut["animatic"]:
         return "Free animatic, before anything is bought"
     stand_ins = [s["number"] for s in run["scenes"] if s["current_clip"] and s["current_clip"]["placeholder"]]

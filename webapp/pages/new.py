@@ -220,6 +220,7 @@ def _settings(fields: Sequence[Field]) -> Markup:
 def _quote(quoted: Quoted) -> Markup:
     usage = usage_of(["day"], None, None) if quoted.found else None
     asks = services().policy.approval_above_micro
+    has_drafts = bool(quoted.found and quoted.found.plan and any(one.draft_micro for one in quoted.found.plan.scenes))
     price = quoted.found.shown_micro if quoted.found else None
     cost = quoted.found.quote_micro if quoted.found else None
     sold = quoted.found is not None and quoted.found.terms is not None
@@ -232,7 +233,7 @@ def _quote(quoted: Quoted) -> Markup:
         price=None if price is None else dollars(price),
         usage=usage,
         stop=stopped(),
-        asks=asks is not None and cost is not None and (asks == 0 or cost > asks),
+        asks=has_drafts or (asks is not None and cost is not None and (asks == 0 or cost > asks)),
     )
     return Markup(html)  # noqa: S704 - our template
 

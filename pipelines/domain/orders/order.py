@@ -18,6 +18,7 @@ from pipelines.domain.footage import (
     Fit,
     Mood,
     PosterStyle,
+    Preview,
     Transition,
 )
 from pipelines.domain.languages import LANGUAGES, tag_in
@@ -229,6 +230,10 @@ class Order:
         "How people and places stay alike: told in Words, or by Pictures of them that are made first, at a price, and "
         "given to every clip whose model takes pictures. For Master Prompt. Empty: Words.",
         default=Consistency.WORDS, api=Api())
+    preview: Preview = given("Preview", among(Preview),
+        "What you look at before you approve: a free Animatic, or a Draft of each clip, at a price, where the model "
+        "makes drafts, from which the clips are made then. Draft always asks for approval. Empty: Animatic.",
+        default=Preview.ANIMATIC, api=Api())
     allow_rewrite: bool = given("Allow Rewrite", Box("grayBright"),
         "Tick to let Reelgrid reword a scene that the video service refuses.", default=False, api=Api())
     adapt: bool = False

@@ -57,6 +57,9 @@ class SceneSettings(ClipSettings):
     charge_micro: int = 0
     """What an account is charged for its clip, whoever makes it in the end and however often it is tried."""
     softening_micro: int = 0
+    draft_micro: int = 0
+    """What a draft of it costs at most, where one is shown before the approval."""
+    draft_charge_micro: int = 0
     speech_micro: int = 0
     """What its spoken line may cost at most, all tries together; 0 where it was bought before."""
     speech_charge_micro: int = 0
@@ -90,6 +93,10 @@ class PlannedScene:
     """What an account is charged for the clip."""
     softening_micro: int = 0
     """What a softer wording may cost at most, where the order allows one after a refusal."""
+    draft_micro: int = 0
+    """What a draft of it costs at most, where one is shown before the approval."""
+    draft_charge_micro: int = 0
+    """What an account is charged for the draft."""
     caption: str | None = None
     narration: str | None = None
     references: tuple[str, ...] = ()
@@ -189,7 +196,8 @@ class Plan:
     def charge_micro(self) -> int:
         """What an account is charged for all of it, before that is rounded up to whole credits."""
         words = self.text_charge_micro + self.translation_charge_micro + self.speech_charge_micro
-        return sum(scene.charge_micro for scene in self.scenes) + words + self.picture_charge_micro
+        clips = sum(scene.charge_micro + scene.draft_charge_micro for scene in self.scenes)
+        return clips + words + self.picture_charge_micro
 
     @property
     def charges(self) -> tuple[tuple[str, int], ...]:
@@ -199,6 +207,7 @@ class Plan:
             ("Translation", self.translation_charge_micro),
             ("Voiceover", self.speech_charge_micro),
             ("Pictures", self.picture_charge_micro),
+            ("Drafts", sum(scene.draft_charge_micro for scene in self.scenes)),
         )
         return (*lines, *((name, micro) for name, micro in beside if micro))
 
@@ -254,6 +263,15 @@ def with_pictures(plan: Plan, model: str, label: str, micro: int) -> Plan:
     lines, total = (*plan.lines, (label, micro)), plan.picture_micro + micro
     return dataclasses.replace(
         plan, picture_model=model, picture_micro=total, quote_micro=plan.quote_micro + micro, lines=lines
+    )
+
+
+def with_drafts(plan: Plan, scenes: Sequence[PlannedScene]) -> Plan:
+    """The plan with these scenes, some of which have drafts, as a line of its own in the quote."""
+    found = [scene.draft_micro for scene in scenes if scene.draft_micro]
+    line = (f"Drafts: {len(found)} clip{'s' if len(found) > 1 else ''} to look at first", sum(found))
+    return dataclasses.replace(
+        plan, scenes=tuple(scenes), quote_micro=plan.quote_micro + sum(found), lines=(*plan.lines, line)
     )
 
 

@@ -113,9 +113,7 @@ class PriceList:
 
     def priced(self, plan: Plan, cards: Mapping[str, CatalogueModel]) -> Plan:
         """The plan with what is charged for each part of it."""
-        scenes = tuple(
-            dataclasses.replace(scene, charge_micro=self._of_scene(scene, cards[scene.model])) for scene in plan.scenes
-        )
+        scenes = tuple(self._of_scene(scene, cards[scene.model]) for scene in plan.scenes)
         return dataclasses.replace(
             plan,
             scenes=scenes,
@@ -125,10 +123,16 @@ class PriceList:
             picture_charge_micro=self.pictures(plan.picture_micro),
         )
 
-    def _of_scene(self, scene: PlannedScene, card: CatalogueModel) -> int:
+    def _of_scene(self, scene: PlannedScene, card: CatalogueModel) -> PlannedScene:
         asked = scene.settings
         pictured = bool(asked.first_frame or asked.last_frame or scene.references or scene.continues)
-        return self.clip(card, Start.IMAGE if pictured else Start.TEXT, asked.resolution, scene.buy_seconds)
+        start = Start.IMAGE if pictured else Start.TEXT
+        draft = card.draft_resolution if scene.draft_micro else None
+        return dataclasses.replace(
+            scene,
+            charge_micro=self.clip(card, start, asked.resolution, scene.buy_seconds),
+            draft_charge_micro=self.clip(card, start, draft, scene.buy_seconds) if draft else 0,
+        )
 
 
 def whole(amount: int, unit: int) -> int:

@@ -162,6 +162,7 @@ class Generation(Leased):
 
     run_id: str
     scene_id: str
+    """For the draft of one, its `keys.draft_key`: drafts are no tries at the clip."""
     status: GenerationStatus
     provider: str
     model: str

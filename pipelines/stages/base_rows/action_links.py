@@ -74,7 +74,8 @@ def _charged(tx: Tx, run: Run, missing: Sequence[Scene]) -> tuple[int, int]:
     """The same for whoever pays in credits: what is charged, and nothing of what it costs."""
     due = sum(scene.settings.charge_micro for scene in tx.scenes.find(run_id=run.id, clip_id=None))
     due += sum(scene.settings.speech_charge_micro for scene in tx.scenes.find(run_id=run.id) if not scene.is_said)
-    due += ledger.pictures_left(tx, run)[1]
+    due += ledger.pictures_left(tx, run)[1] + credit_book.open_drafts(tx, run)
+    due += ledger.drafts_left(tx, run, tx.scenes.find(run_id=run.id, clip_id=None))[1]
     total = credit_book.total(tx, run, due)
     if run.status is RunStatus.NEEDS_APPROVAL:
         return credit_book.set_aside(tx, run.id), total

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.airtable.values import prompt_in_row
 from pipelines.domain.errors import InvalidOrder, OverBudget, Problem, ReelgridError
-from pipelines.domain.footage import Card
+from pipelines.domain.footage import Card, Preview
 from pipelines.domain.keys import digest, new_id, storage_folder
 from pipelines.domain.lifecycle import RunStatus, SceneStatus
 from pipelines.domain.money import show_enough
@@ -21,34 +21,66 @@ from pipelines.ports import AirtableScene, Tx
 from pipelines.stages.base_rows import action_links, base_settings, film_row, outbox, run_row, scene_rows
 from pipelines.stages.files import keep
 from pipelines.stages.films import pieces, stitch
+from pipelines.stages.generations import drafts
 from pipelines.stages.generations.fetch import sha256_of
 from pipelines.stages.generations.requests import scene_order, still_to_buy, still_to_charge
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_run
 from pipelines.stages.orders import intake, plan_run, script
+from pipelines.stages.pictures import cast
 from pipelines.stages.spending import credit_book, ledger, stop_switch
+
+CAST_PAUSE_S = 2.0
 
 
 def advance(services: Services, actor: Actor, run: Run) -> None:
-    """Make the animatic, then wait; once approved, take the scenes as they are now and go on."""
+    """Make the preview, then wait; once approved, take the scenes as they are now and go on."""
     if run.approval == "given":
         _go_on(services, actor, run)
-    else:
-        _show_animatic(services, actor, run)
+    elif run.known_order.preview is not Preview.DRAFT:
+        _show_preview(services, actor, run, {})
+    elif (looks := _drafts_made(services, actor, run)) is not None:
+        _show_preview(services, actor, run, looks)
 
 
-def _show_animatic(services: Services, actor: Actor, run: Run) -> None:
+def _drafts_made(services: Services, actor: Actor, run: Run) -> dict[str, Clip] | None:
+    """The drafts of the scenes that have one, once all have come to an end; None while the run waits for one, or for
+    the pictures of the cast, which a draft shows as its clip will. Once approved, none is ordered any more.
+    """
+    with services.store.write() as tx:
+        run = touch_run(tx, actor, run)
+        scenes = tx.scenes.find(run_id=run.id, order="number")
+        if run.approval == "given" or not drafts.wanted(tx, run, scenes):
+            return {}
+        if cast.waits(tx, services, actor, run):
+            touch_run(tx, actor, run, next_at=actor.now + CAST_PAUSE_S, **FREE)
+            return None
+        scenes = cast.give(services, tx, run, scenes)
+        drafts.order(services, tx, actor, run, scenes)
+        if drafts.being_made(tx, run):
+            run_row.show(services, tx, touch_run(tx, actor, run, next_at=None, **FREE))
+            return None
+        # What a draft that did not come was to cost is not asked for.
+        due = still_to_buy(tx, run, scenes, run.known_plan)
+        ledger.hold_no_more(tx, actor.now, run, due)
+        price = credit_book.reserve(tx, actor.now, run, still_to_charge(tx, run), services.prices)
+        touch_run(tx, actor, run, quote_micro=due + ledger.of_run(tx, run.id).spent, price_micro=price)
+        return drafts.shown(services, tx, run, scenes)
+
+
+def _show_preview(services: Services, actor: Actor, run: Run, looks: Mapping[str, Clip]) -> None:
     plan = run.known_plan
     with services.store.read() as tx:
         scenes = first_film(tx.scenes.find(run_id=run.id, order="number"))
-    clips = {scene.id: _card_clip(services, run, scene, len(scenes)) for scene in scenes}
+    clips = {scene.id: looks.get(scene.id) or _card_clip(services, run, scene, len(scenes)) for scene in scenes}
     cut = stitch.make_cut(services, actor, run, plan.formats[0], scenes, clips, animatic=True)
     with services.store.write() as tx:
         current = tx.runs.get(run.id, lock=True)
         # Somebody may have approved while the preview was being made.
         again = actor.now if current is not None and current.approval == "given" else None
-        run = touch_run(tx, actor, run, next_at=again, **FREE)
+        told = {"detail": drafts.LOOK if looks else drafts.LOOK_AT_CARDS} if run.detail == drafts.MAKING else {}
+        run = touch_run(tx, actor, run, next_at=again, **told, **FREE)
         film_row.show(services, tx, run, [cut])
 
 
@@ -88,6 +120,7 @@ def _go_on(services: Services, actor: Actor, run: Run) -> None:
         if plan is not None:
             run = _replace_scenes(services, tx, actor, run, plan)
         scenes = tx.scenes.find(run_id=run.id, order="number")
+        drafts.withdraw(tx, actor, run)
         due = still_to_buy(tx, run, scenes, run.known_plan)
         ledger.release(tx, actor.now, run)
         own = ledger.of_run(tx, run.id)
@@ -96,7 +129,8 @@ def _go_on(services: Services, actor: Actor, run: Run) -> None:
             run = replace(run, ceiling_micro=None)
         ledger.hold(tx, actor.now, run, due, services.policy)
         price = credit_book.reserve(tx, actor.now, run, still_to_charge(tx, run), services.prices)
-        run = (_ask_again if dearer else _start)(tx, actor, run, due + own.spent, price)
+        quote = due + own.spent + drafts.committed(tx, run)
+        run = (_ask_again if dearer else _start)(tx, actor, run, quote, price)
         scene_rows.show_all(services, tx, run, within_s=None if plan is None else outbox.SOON_S)
         run_row.show(services, tx, run, urgent=True)
 
@@ -163,7 +197,7 @@ def _left_in_base(
 
 def _shots(plan: Plan) -> list[PlannedScene]:
     """A price list that was edited meanwhile changes nothing that was planned."""
-    return [replace(scene, airtable_record_id=None, charge_micro=0) for scene in plan.scenes]
+    return [replace(scene, airtable_record_id=None, charge_micro=0, draft_charge_micro=0) for scene in plan.scenes]
 
 
 def _wanted(

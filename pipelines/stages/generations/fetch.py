@@ -222,7 +222,8 @@ def _commit(services: Services, actor: Actor, gen: Generation, clip: Clip) -> No
         run = tx.runs.get(gen.run_id, lock=True)
         scene = tx.scenes.get(gen.scene_id)
         placeholder = bool(scene and scene.attempt_level.placeholder)
-        tx.clips.add(replace(clip, cost_micro=cost, placeholder=placeholder, created_at=actor.now, next_at=actor.now))
+        due = None if gen.request.draft else actor.now
+        tx.clips.add(replace(clip, cost_micro=cost, placeholder=placeholder, created_at=actor.now, next_at=due))
         # Further takes are brought home after the clip that was ordered.
         more = actor.now if gen.result.takes else None
         gen = transition_generation(tx, actor, gen, _G.FETCHED, cost_micro=cost, clip_id=clip.id, next_at=more)
@@ -230,6 +231,8 @@ def _commit(services: Services, actor: Actor, gen: Generation, clip: Clip) -> No
             return
         if scene is not None and _is_for(gen, scene) and not placeholder:
             credit_book.capture(tx, actor.now, run, scene.settings.charge_micro, gen)
+        if gen.request.draft:
+            credit_book.capture(tx, actor.now, run, gen.request.draft_charge_micro, gen)
         ledger.capture(tx, actor.now, run, gen, cost, gen.request.seconds)
         if scene is not None:
             _give_to_scene(services, tx, actor, run, scene, gen, clip)

@@ -17,10 +17,11 @@ from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import Generation
 from pipelines.ports import Job
 from pipelines.stages.generations import callback, submit
+from pipelines.stages.generations.requests import is_late_draft
 from pipelines.stages.kernel.leases import LEASE_S
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation, wake_equal
-from pipelines.stages.spending import stop_switch
+from pipelines.stages.spending import ledger, stop_switch
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,8 @@ def _same_key(services: Services, actor: Actor, gen: Generation, _card: Catalogu
     with services.store.read() as tx:
         run = tx.runs.get(gen.run_id)
         stop_switch.must_be_off(tx, *((run.base_id, run.account_id) if run else ()))
-    if run is None or run.status not in (RunStatus.GENERATING, RunStatus.NEEDS_ATTENTION):
+    late = run is None or run.status not in (RunStatus.GENERATING, RunStatus.NEEDS_ATTENTION)
+    if is_late_draft(run, gen) if run is not None and gen.request.draft else late:
         leave_to_person(services, actor, gen)
         return
     try:
@@ -217,9 +219,17 @@ def _wait_for_callback(services: Services, actor: Actor, gen: Generation, card: 
 
 
 def leave_to_person(services: Services, actor: Actor, gen: Generation) -> None:
-    """Nothing more can be learned by us: the money stays counted, and the run asks."""
+    """Nothing more can be learned by us: the money stays counted, and the run asks. For a draft nobody is asked: it
+    counts as spent, and its film is made without it.
+    """
     with services.store.write() as tx:
         run = tx.runs.get(gen.run_id, lock=True)
+        if gen.request.draft:
+            gen = transition_generation(tx, actor, gen, _G.ABANDONED, error="its answer was lost")
+            if run is not None:
+                ledger.write_off(tx, actor.now, run, gen)
+                submit.wake_if_generating(tx, run, actor.now)
+            return
         if not tx.generations.change(gen.id, actor.fence(gen.status), next_at=None, **FREE):
             raise LostLease(gen.id)
         record(tx, actor, "generation", gen.id, gen.run_id, "in_doubt", scene=gen.scene_id)

@@ -7,16 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipelines.domain.catalogue import CatalogueModel
-from pipelines.domain.footage import Consistency, PosterStyle, Transition
-from pipelines.domain.keys import digest
+from pipelines.domain.footage import Consistency, PosterStyle, Preview, Transition
+from pipelines.domain.keys import digest, idempotency_key, new_id, new_token
+from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.planning.plan import ClipSettings, LeftOut, Plan, PlannedScene, SceneSettings
 from pipelines.domain.planning.translation import missing_lines
-from pipelines.domain.records import Clip, Run, Scene
+from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest, ScenePlace
 from pipelines.ports import Tx
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import credit_book, ledger
 
 NO_SPEECH = "No dialogue, no voice-over, no singing; ambient sound only."
 
@@ -54,6 +55,7 @@ def order_of_one(order: Order, scene: SceneOrder, *, languages: int = 1) -> Orde
     """
     alone = dataclasses.replace(order, adapt=True, model=scene.model, scenes=(scene,), hooks=1, formats=(), pack=())
     alone = dataclasses.replace(alone, poster_style=PosterStyle.FRAME, consistency=Consistency.WORDS)
+    alone = dataclasses.replace(alone, preview=Preview.ANIMATIC)
     alone = dataclasses.replace(alone, languages=order.languages[:languages])
     return dataclasses.replace(alone, seed=None, negative_prompt=None, first_frame=None, last_frame=None)
 
@@ -140,12 +142,45 @@ def not_set_up(plan: Plan, configured: Callable[[str], bool]) -> tuple[str, ...]
 
 def fingerprint(request: GenerationRequest, take: int, account_id: str | None) -> str:
     """The same model, prompt, settings, references and seed are one purchase of one account; `take` tells wanted
-    repeats apart. What another account bought is never found: not even that it did.
+    repeats apart. What another account bought is never found: not even that it did. A clip is the same with or
+    without a draft that it was made from.
     """
     bought = dataclasses.asdict(request)
+    del bought["draft_job"], bought["draft_charge_micro"]
+    if not request.draft:
+        del bought["draft"]
     if not request.model.startswith("local/"):
         del bought["card"]
     return digest("clip", bought, take, *((account_id,) if account_id else ()))
+
+
+def generation_of(
+    card: CatalogueModel, run: Run, scene_id: str, request: GenerationRequest, mark: str, now: float, **more: Any
+) -> Generation:
+    """A purchase that is planned."""
+    gen_id = new_id("gen")
+    return Generation(
+        id=gen_id,
+        run_id=run.id,
+        scene_id=scene_id,
+        status=GenerationStatus.PLANNED,
+        provider=card.provider,
+        model=card.id,
+        request=request,
+        idem_key=idempotency_key(gen_id, 1),
+        callback_token=new_token(),
+        fingerprint=mark,
+        next_at=now,
+        created_at=now,
+        updated_at=now,
+        **more,
+    )
+
+
+def is_late_draft(run: Run, gen: Generation) -> bool:
+    """Whether it is a draft that would come after the approval."""
+    waits = run.status is RunStatus.NEEDS_APPROVAL and run.approval != "given"
+    return gen.request.draft and not waits
 
 
 def settings_of(
@@ -164,6 +199,8 @@ def settings_of(
         price_micro=planned.price_micro,
         charge_micro=planned.charge_micro,
         softening_micro=planned.softening_micro,
+        draft_micro=planned.draft_micro,
+        draft_charge_micro=planned.draft_charge_micro,
         style=style,
         fresh=fresh,
         row_prompt=row_prompt,
@@ -194,9 +231,10 @@ def still_to_buy(tx: Tx, run: Run, scenes: Sequence[Scene], plan: Plan) -> int:
     """Micro-dollars for the scenes whose clip is not there yet. One that continues another is counted in full, and so
     is one that is being bought for somebody else: that purchase may still fail, and this one must then be paid for.
     """
-    missing = _missing(tx, run, scenes, len(first_film(plan.scenes)))
+    missing = without_clip(tx, run, scenes, len(first_film(plan.scenes)))
     lines = sum(scene.settings.speech_micro for scene in scenes if not scene.is_said)
     beside = lines + plan.translation_due(_untranslated(tx, run, plan))[0] + ledger.pictures_left(tx, run)[0]
+    beside += ledger.drafts_left(tx, run, missing)[0]
     return beside + sum(scene.settings.price_micro + scene.settings.softening_micro for scene in missing)
 
 
@@ -207,10 +245,11 @@ def still_to_charge(tx: Tx, run: Run, scenes: Sequence[Scene] | None = None, *, 
     scenes = tx.scenes.find(run_id=run.id) if scenes is None else scenes
     total = len(first_film(scenes))
     scenes = [scene for scene in scenes if without is None or scene.id != without.id]
-    missing = _missing(tx, run, scenes, total)
+    missing = without_clip(tx, run, scenes, total)
     lines = sum(scene.settings.speech_charge_micro for scene in scenes if not scene.is_said)
     words = run.plan.translation_due(_untranslated(tx, run, run.plan))[1] if run.plan else 0
     beside = words + lines + ledger.pictures_left(tx, run)[1]
+    beside += ledger.drafts_left(tx, run, missing)[1] + credit_book.open_drafts(tx, run)
     return beside + sum(scene.settings.charge_micro for scene in missing)
 
 
@@ -223,7 +262,10 @@ def _untranslated(tx: Tx, run: Run, plan: Plan) -> int:
     return sum(map(bool, missing))
 
 
-def _missing(tx: Tx, run: Run, scenes: Sequence[Scene], total: int) -> list[Scene]:
+def without_clip(tx: Tx, run: Run, scenes: Sequence[Scene], total: int) -> list[Scene]:
+    """Those of the scenes whose clip is not there, in a film of so many. For one that goes on from another it is not
+    known before that is made.
+    """
     return [
         scene
         for scene in scenes

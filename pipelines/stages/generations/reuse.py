@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipelines.domain.errors import Busy
+from pipelines.domain.keys import scene_of
 from pipelines.domain.lifecycle import BEING_MADE, GenerationStatus, RunStatus
 from pipelines.domain.records import Generation, Scene
 from pipelines.ports import Tx
-from pipelines.stages.generations.requests import cached_clip, shared_with
+from pipelines.stages.generations.requests import cached_clip, is_late_draft, shared_with
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, transition_generation, wake_run
 from pipelines.stages.spending import ledger
@@ -27,8 +28,10 @@ def is_served(services: Services, actor: Actor, gen: Generation) -> bool:
     Busy while one is being made.
     """
     with services.store.read() as tx:
-        run, scene = tx.runs.get(gen.run_id), tx.scenes.get(gen.scene_id)
-        if run is None or scene is None or run.status is not RunStatus.GENERATING or scene.clip_id is not None:
+        run, scene = tx.runs.get(gen.run_id), tx.scenes.get(scene_of(gen.scene_id))
+        if run is None or scene is None or scene.clip_id is not None:
+            return False
+        if is_late_draft(run, gen) if gen.request.draft else run.status is not RunStatus.GENERATING:
             return False
         if not _may_share(gen) or not _is_bought(tx, scene, gen):
             return False
@@ -42,7 +45,7 @@ def is_served(services: Services, actor: Actor, gen: Generation) -> bool:
 
 def must_be_only(tx: Tx, gen: Generation) -> None:
     """In the transaction that commits the intent. Raises Busy when an equal clip is there or is being made."""
-    scene = tx.scenes.get(gen.scene_id)
+    scene = tx.scenes.get(scene_of(gen.scene_id))
     if scene is None or not _may_share(gen):
         return
     tx.serialise(f"clip:{gen.fingerprint}")

@@ -28,7 +28,7 @@ from pipelines.domain.errors import (
     Retryable,
     Unavailable,
 )
-from pipelines.domain.keys import job_key
+from pipelines.domain.keys import job_key, scene_of
 from pipelines.domain.lifecycle import IN_FLIGHT, TERMINAL, GenerationStatus, Reason, RunStatus
 from pipelines.domain.money import dollars
 from pipelines.domain.records import Generation, Run
@@ -36,6 +36,7 @@ from pipelines.domain.state.generation import GenerationRequest, GenerationResul
 from pipelines.ports import Job, MediaInput, Submission, Tx, trace
 from pipelines.stages.base_rows import run_row
 from pipelines.stages.generations import prompt_check, restored, reuse
+from pipelines.stages.generations.requests import is_late_draft
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation, wake_run
@@ -88,7 +89,8 @@ def _must_be_allowed(services: Services, gen: Generation) -> None:
     card, now = services.catalogue_model(gen.model), services.clock.now()
     with services.store.read() as tx:
         run = tx.runs.get(gen.run_id)
-        if run is not None and run.status is RunStatus.GENERATING:
+        wanted = run is not None and (run.status is RunStatus.GENERATING or gen.request.draft)
+        if run is not None and wanted:
             stop_switch.must_be_off(tx, run.base_id, run.account_id)
             _must_fit_in_flight(tx, gen, card)
             if circuit_breaker.is_open(tx, gen.model, now):
@@ -167,20 +169,20 @@ def _commit_intent(services: Services, actor: Actor, gen: Generation) -> Generat
 
 def _put_aside(tx: Tx, actor: Actor, run: Run, gen: Generation) -> bool:
     """Whether nobody wants this clip now: the run is over, its scene has one, a person is asked first, or it may have
-    been bought already.
+    been bought already; nor a draft, once its run does not wait for approval any more.
     """
-    scene = tx.scenes.get(gen.scene_id)
-    if run.status in TERMINAL or scene is None or scene.clip_id is not None:
+    scene, current = tx.scenes.get(scene_of(gen.scene_id)), tx.generations.get(gen.id) or gen
+    is_over = run.status in TERMINAL or scene is None or scene.clip_id is not None
+    if is_over or (is_late_draft(run, gen) and not current.result.called_back):
         ledger.free(tx, actor.now, run, transition_generation(tx, actor, gen, _G.CANCELLED))
         return True
-    current = tx.generations.get(gen.id) or gen
     if current.result.called_back or run.status is RunStatus.NEEDS_ATTENTION:
         # Heard of just now, it is not bought: its next step looks whether that is true.
         later = actor.now if current.result.called_back else None
         if not tx.generations.change(gen.id, actor.fence(gen.status), next_at=later, **FREE):
             raise LostLease(gen.id)
         return True
-    if run.status is not RunStatus.GENERATING:
+    if run.status is not RunStatus.GENERATING and not gen.request.draft:
         raise Busy(f"{gen.id}: its run is {run.status}", retry_after=STOPPED_PAUSE_S)
     return False
 
@@ -397,8 +399,10 @@ def drop(tx: Tx, actor: Actor, gen: Generation, error: ReelgridError) -> None:
 
 
 def wake_if_generating(tx: Tx, run: Run, now: float) -> None:
-    """A run that generates looks at its scenes again; any other only gets a new version for its watchers."""
-    if run.status is RunStatus.GENERATING:
+    """A run that generates, or waits with its drafts for approval, looks at its scenes again; any other only gets a new
+    version for its watchers.
+    """
+    if run.status in (RunStatus.GENERATING, RunStatus.NEEDS_APPROVAL):
         wake_run(tx, run.id, now)
     else:
         tx.runs.change(run.id, version=run.version + 1, updated_at=now)

@@ -28,7 +28,7 @@ from pipelines.stages.base_rows import base_settings, run_row
 from pipelines.stages.commerce import projects
 from pipelines.stages.files import usage
 from pipelines.stages.films import posters
-from pipelines.stages.generations import prompt_check
+from pipelines.stages.generations import drafts, prompt_check
 from pipelines.stages.generations.requests import style_left_out
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, touch_run, transition_run
@@ -92,6 +92,7 @@ def plan_order(
     plan = translations.quoted(services, order, script.with_post(order, plan, post_text))
     plan = posters.quoted(services, order, lines.quoted(services, order, plan), plan)
     plan = cast.quoted(services, order, plan, members, sought=sought)
+    plan = drafts.quoted(services, order, plan)
     return services.prices.priced(plan, services.catalogue)
 
 
@@ -360,7 +361,10 @@ def _as_agreed(run: Run, plan: Plan) -> Plan:
     if agreed is None or len(agreed.scenes) != len(plan.scenes):
         return plan
     pairs = zip(plan.scenes, agreed.scenes, strict=True)
-    scenes = tuple(dataclasses.replace(scene, charge_micro=before.charge_micro) for scene, before in pairs)
+    scenes = tuple(
+        dataclasses.replace(scene, charge_micro=before.charge_micro, draft_charge_micro=before.draft_charge_micro)
+        for scene, before in pairs
+    )
     return dataclasses.replace(
         plan,
         scenes=scenes,

@@ -22,7 +22,7 @@ from pipelines.domain.planning.script import SceneText, Script
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Brief, HookBrief, Tx
 from pipelines.stages.base_rows import base_settings, outbox, run_row, scene_rows
-from pipelines.stages.generations import text_requests
+from pipelines.stages.generations import drafts, text_requests
 from pipelines.stages.generations.requests import (
     made_quiet,
     must_be_quiet,
@@ -232,16 +232,18 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
         record(tx, actor, "run", run.id, run.id, "note", sentence=note)
     due = still_to_buy(tx, run, scenes, plan)
     ledger.release(tx, actor.now, run)
-    # What the cast costs is a hold of its own: it may be bought before anybody approves the clips.
-    of_cast = min(due, plan.cast_micro)
-    ledger.hold(tx, actor.now, run, due - of_cast, services.policy)
-    if of_cast:
-        ledger.hold(tx, actor.now, run, of_cast, services.policy)
+    # What the cast costs is a hold of its own, and so are drafts: they may be bought before anybody approves the clips.
+    drafted = drafts.wanted(tx, run, scenes)
+    of_cast, of_drafts = min(due, plan.cast_micro), ledger.drafts_left(tx, run, drafted)[0]
+    ledger.hold(tx, actor.now, run, due - of_cast - of_drafts, services.policy)
+    for part in filter(None, (of_cast, of_drafts)):
+        ledger.hold(tx, actor.now, run, part, services.policy)
     price = credit_book.reserve(tx, actor.now, run, still_to_charge(tx, run), services.prices)
     agreed = {"plan": plan, "quote_micro": due + ledger.of_run(tx, run.id).spent, "price_micro": price}
     threshold = services.policy.approval_above_micro
-    if threshold is not None and (threshold == 0 or due > threshold) and run.approval != "given":
-        detail = "Please look at the scenes and the free preview, then approve."
+    asks = threshold is not None and (threshold == 0 or due > threshold)
+    if (asks or drafted) and run.approval != "given":
+        detail = drafts.MAKING if drafted else drafts.LOOK_AT_CARDS
         run = transition_run(
             tx,
             actor,

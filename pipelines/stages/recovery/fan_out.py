@@ -9,15 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pipelines.domain.errors import OverBudget, ReelgridError
-from pipelines.domain.keys import idempotency_key, new_id, new_token
 from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.progress.run_progress import clips_sentence
 from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.ports import GenerationRequest, Tx, log_context
 from pipelines.stages.base_rows import base_settings, run_row, scene_rows
-from pipelines.stages.generations import fetch, poll, reconcile, reuse, submit, takes
-from pipelines.stages.generations.requests import cached_clip, fingerprint, request_for
+from pipelines.stages.generations import drafts, fetch, poll, reconcile, reuse, submit, takes
+from pipelines.stages.generations.requests import cached_clip, fingerprint, generation_of, request_for
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
 from pipelines.stages.languages import translations
@@ -147,30 +146,18 @@ def _attend(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, to
     scene = refusals.around_broken(services, tx, actor, run, scene)
     # Another model may have lost the pictures of the cast.
     (scene,) = cast.give(services, tx, run, [scene])
-    _plan(services, tx, actor, run, scene, request_for(scene, total, title, first_frame=first_frame))
+    _plan(services, tx, actor, run, scene, request_for(scene, total, title, first_frame=first_frame), total)
 
 
-def _plan(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, request: GenerationRequest) -> None:
+def _plan(
+    services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, request: GenerationRequest, total: int
+) -> None:
     """Commit a part of the hold to one generation, which is bought by a step of its own."""
     mark = fingerprint(request, scene.take, run.account_id)
-    gen_id = new_id("gen")
-    gen = Generation(
-        id=gen_id,
-        run_id=run.id,
-        scene_id=scene.id,
-        status=_G.PLANNED,
-        provider=services.catalogue_model(scene.model).provider,
-        model=scene.model,
-        request=request,
-        idem_key=idempotency_key(gen_id, 1),
-        callback_token=new_token(),
-        attempt=tx.generations.count(scene_id=scene.id) + 1,
-        fingerprint=mark,
-        reserve_micro=scene.settings.price_micro,
-        next_at=actor.now,
-        created_at=actor.now,
-        updated_at=actor.now,
-    )
+    request = drafts.made_from(services, tx, run, scene, request, total)
+    card, attempt = services.catalogue_model(scene.model), tx.generations.count(scene_id=scene.id) + 1
+    parts: dict[str, int] = {"reserve_micro": scene.settings.price_micro, "attempt": attempt}
+    gen = generation_of(card, run, scene.id, request, mark, actor.now, **parts)
     try:
         ledger.must_still_fit(tx, actor.now, run, gen.reserve_micro)
     except OverBudget as error:
@@ -195,7 +182,8 @@ def _fan_in(services: Services, tx: Tx, actor: Actor, run: Run) -> None:
     """Stitch, wait, or ask a person: decided from committed rows alone."""
     scenes = tx.scenes.find(run_id=run.id, order="number")
     ready = sum(scene.clip_id is not None for scene in scenes)
-    open_ones = tx.generations.find(run_id=run.id, status=tuple(OPEN))
+    every = tx.generations.find(run_id=run.id, status=tuple(OPEN))
+    open_ones = [gen for gen in every if not gen.request.draft]
     doubtful = [gen for gen in open_ones if gen.status is _G.UNKNOWN and gen.next_at is None]
     if ready == len(scenes):
         detail = "Putting the film together."

@@ -48,8 +48,10 @@ def around_broken(services: Services, tx: Tx, actor: Actor, run: Run, scene: Sce
 
 
 def _failures(scene: Scene, tries: list[Generation]) -> list[Generation]:
+    """Where only its draft was not taken any more, a clip was not tried yet."""
     forgiven = scene.attempt_level.forgiven
-    return [gen for gen in tries if gen.status in _GONE and gen.attempt > forgiven]
+    gone = [gen for gen in tries if gen.status in _GONE and gen.attempt > forgiven]
+    return [gen for gen in gone if not (gen.request.draft_job and gen.reason is Reason.INVALID)]
 
 
 def _step(

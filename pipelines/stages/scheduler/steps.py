@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from pipelines.domain.errors import BadDelivery, Blame, Busy, Permanent, ReelgridError, Retryable
+from pipelines.domain.footage import Preview
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.records import Clip, Cut, Event, Generation, Kind, Purchase, Run
 from pipelines.ports import trace
@@ -18,6 +19,7 @@ from pipelines.stages.commerce import payments
 from pipelines.stages.delivery import extras
 from pipelines.stages.files import thumbnails
 from pipelines.stages.films import prepare_clip
+from pipelines.stages.generations import drafts
 from pipelines.stages.generations.poll import poll_due
 from pipelines.stages.kernel import leases
 from pipelines.stages.kernel.services import Services
@@ -176,11 +178,20 @@ def drive(services: Services, run_id: str, *, on_change: Callable[[Run], None], 
         if row.version != version:
             version = row.version
             on_change(row)
-        approved = row.status is RunStatus.NEEDS_APPROVAL and row.approval == "given"
-        if row.status not in MOVING and not approved:
+        if row.status not in MOVING and not _goes_on(services, row):
             return row
         if not _work_once(services, run_id):
             time.sleep(tick_s)
+
+
+def _goes_on(services: Services, run: Run) -> bool:
+    """Whether a run that waits for approval is approved, or its drafts are still being made."""
+    if run.status is not RunStatus.NEEDS_APPROVAL:
+        return False
+    if run.approval == "given" or run.known_order.preview is not Preview.DRAFT:
+        return run.approval == "given"
+    with services.store.read() as tx:
+        return run.next_at is not None or bool(drafts.being_made(tx, run))
 
 
 def _work_once(services: Services, run_id: str) -> bool:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 from pipelines.domain.customers.notices import NoticeType
 from pipelines.domain.errors import InsufficientCredits, OverBudget
+from pipelines.domain.footage import Preview
 from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import HOLDING, OPEN, RunStatus
 from pipelines.domain.money import CreditAccount, CreditPosting, show, show_enough
@@ -280,7 +281,14 @@ def settle(tx: Tx, now: float, run_id: str) -> None:
     else:
         coming = {gen.scene_id for gen in tx.generations.find(run_id=run_id, status=tuple(OPEN))}
         scenes = [scene for scene in scenes if scene.id in coming]
-    _settle(tx, now, run, sum(scene.settings.charge_micro for scene in scenes))
+    _settle(tx, now, run, sum(scene.settings.charge_micro for scene in scenes) + open_drafts(tx, run))
+
+
+def open_drafts(tx: Tx, run: Run) -> int:
+    """What the account of a run is charged for drafts that are still being made."""
+    if run.order is None or run.order.preview is not Preview.DRAFT:
+        return 0
+    return sum(gen.request.draft_charge_micro for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN)))
 
 
 def _settle(tx: Tx, now: float, run: Run, keep: int) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from pipelines.domain.errors import OverBudget
-from pipelines.domain.keys import new_id
-from pipelines.domain.lifecycle import HOLDING, GenerationStatus
+from pipelines.domain.keys import draft_key, new_id
+from pipelines.domain.lifecycle import HOLDING, GenerationStatus, RunStatus
 from pipelines.domain.money import DEPLOYMENT, Account, Posting, entries, subject
 from pipelines.domain.planning import pictures
 from pipelines.domain.policy import Policy
-from pipelines.domain.records import Balance, Generation, LedgerEntry, Run
+from pipelines.domain.records import Balance, Generation, LedgerEntry, Run, Scene
 from pipelines.domain.times import utc_day
 from pipelines.ports import Tx
 from pipelines.stages.spending import caps, credit_book
@@ -126,6 +127,12 @@ def release(tx: Tx, now: float, run: Run) -> None:
     credit_book.settle(tx, now, run.id)
 
 
+def hold_no_more(tx: Tx, now: float, run: Run, due: int) -> None:
+    """Give back what a run has set aside beyond what is due."""
+    _alone(tx, run)
+    _post(tx, now, Posting.RELEASE, max(0, held(tx, run) - due), run)
+
+
 def held(tx: Tx, run: Run) -> int:
     """What a run may still commit."""
     return of_run(tx, run.id).held
@@ -210,6 +217,24 @@ def pictures_left(tx: Tx, run: Run) -> tuple[int, int]:
     return cost, plan.picture_charge_micro * cost // plan.picture_micro
 
 
+def drafts_left(tx: Tx, run: Run, scenes: Sequence[Scene]) -> tuple[int, int]:
+    """What drafts of these scenes that are not ordered yet may cost, and be charged; none is after an approval."""
+    wanted = [scene.settings for scene in drafts_to_order(tx, run, scenes)]
+    return sum(asked.draft_micro for asked in wanted), sum(asked.draft_charge_micro for asked in wanted)
+
+
+def drafts_to_order(tx: Tx, run: Run, scenes: Sequence[Scene]) -> list[Scene]:
+    """The scenes whose drafts are still to be ordered. One that was withdrawn before it was asked for is, again."""
+    wanted = [scene for scene in scenes if scene.settings.draft_micro]
+    before = run.status in _UNAPPROVED or run.approval == "asked"
+    if not wanted or not before or tx.events.count(run_id=run.id, entity="run", name="approved"):
+        return []
+    known = tx.generations.find(run_id=run.id)
+    ordered = {gen.scene_id for gen in known if gen.status is not GenerationStatus.CANCELLED}
+    return [scene for scene in wanted if draft_key(scene.id) not in ordered]
+
+
+_UNAPPROVED = (RunStatus.QUEUED, RunStatus.WRITING, RunStatus.NEEDS_APPROVAL)
 _OVER = (GenerationStatus.FETCHED, GenerationStatus.FAILED, GenerationStatus.UNKNOWN)
 
 

@@ -260,7 +260,7 @@ def choices(picture: Picture) -> list[Choice]:
             options=dict(CHOICES),
         )
         for gen in picture.generations
-        if gen.status is GenerationStatus.UNKNOWN
+        if gen.status is GenerationStatus.UNKNOWN and not gen.request.draft
     ]
 
 

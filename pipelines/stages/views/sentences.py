@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from pipelines.domain.keys import scene_of
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import show
 from pipelines.domain.records import Event, Generation, Run
@@ -135,7 +136,8 @@ def now_sentence(run: Run) -> str:
 
 def event_sentence(event: Event, scenes: Mapping[str, int]) -> str:
     """One line of the history. `scenes` maps scene ids to their numbers."""
-    scene = scenes.get(event.detail.scene or event.entity_id)
+    about = event.detail.scene or event.entity_id
+    scene = scenes.get(scene_of(about))
     if event.entity == "airtable":
         return f"Airtable: {event.detail.verb or ''} {event.detail.what or ''}."
     if event.name != "status":
@@ -145,6 +147,7 @@ def event_sentence(event: Event, scenes: Mapping[str, int]) -> str:
         return _ended(_RUN.get(new, new), event.detail.error, event.actor)
     if event.entity == "generation":
         text = _of_request(event, new)
+        text = f"the draft: {text}" if about != scene_of(about) else text
         return f"Scene {scene}: {text}." if scene else f"{_capital(text)}."
     if event.entity == "purchase":
         return f"Narrator: {_PURCHASE.get(new, new)}."
