@@ -9,19 +9,23 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipelines.bootstrap import SystemClock
 from pipelines.domain.catalogue import Ability, CatalogueModel
+from pipelines.domain.footage import Preview
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Run
 from pipelines.providers import load_catalogue
+from pipelines.stages.decisions import control
 from pipelines.stages.generations.reconcile import LIST_TRIES
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept
 from pipelines.stages.scheduler import steps
+from pipelines.stages.spending import ledger
 from pipelines.testing import ScriptedProviders, make_services
 from tests.contract.provider_fixtures import ProviderHarness, cheapest_cards, more_models, open_house
 
@@ -53,7 +57,9 @@ def harness(open_for_all: ProviderHarness) -> Iterator[ProviderHarness]:
     open_for_all.close()
 
 
-def made(harness: ProviderHarness, card: CatalogueModel, folder: Path, *prompts: str) -> tuple[Services, Run]:
+def made(
+    harness: ProviderHarness, card: CatalogueModel, folder: Path, *prompts: str, **wishes: Any
+) -> tuple[Services, Run]:
     """A run of these scenes, worked on until it stops, on the clock of the wall."""
     card = dataclasses.replace(harness.catalogue[card.id], poll_s=0.2, typical_s=0.4, list_grace_s=2.0, maximum_s=100.0)
     services = make_services(
@@ -62,7 +68,7 @@ def made(harness: ProviderHarness, card: CatalogueModel, folder: Path, *prompts:
         catalogue={card.id: card},
         providers=ScriptedProviders(harness.provider(card)),
     )
-    order = Order(scenes=tuple(SceneOrder(prompt=prompt) for prompt in prompts), model=card.id, adapt=True)
+    order = Order(scenes=tuple(SceneOrder(prompt=prompt) for prompt in prompts), model=card.id, adapt=True, **wishes)
     run = accept.start(services, accept.StartRequest(source="rest", order=order)).run_id
     return services, steps.drive(services, run, on_change=lambda _run: None)
 
@@ -107,3 +113,27 @@ def test_with_the_query_that_makes_it_list_the_lost_answer_is_found(
     finally:
         harness.catalogue[card.id] = plain
     assert (run.status, len(harness.bill())) == (RunStatus.DONE, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("card", [card for card in PAID if card.draft_finals], ids=lambda card: card.id)
+def test_the_drafts_of_a_film_become_its_clips_and_each_is_paid_once(
+    harness: ProviderHarness, card: CatalogueModel, tmp_path: Path
+) -> None:
+    prompts = ("A heron lifts off [[lost]]", "An otter dives [[lost-draft]]")
+    services, asked = made(harness, card, tmp_path, *prompts, resolution=card.draft_finals[0], preview=Preview.DRAFT)
+    assert (asked.status, asked.error) == (RunStatus.NEEDS_APPROVAL, None)
+    assert Counter(line["prompt"] for line in harness.bill() if line["draft"]) == Counter(prompts)
+    control.approve(services, asked.id, "test")
+    run = steps.drive(services, asked.id, on_change=lambda _run: None)
+    assert (run.status, run.error) == (RunStatus.DONE, None)
+    looks = {line["prompt"]: line["id"] for line in harness.bill() if line["draft"]}
+    clips = {line["prompt"]: line["made_from"] for line in harness.bill() if not line["draft"]}
+    assert clips == {prompts[0]: looks[prompts[0]], prompts[1]: None}
+    assert len(harness.bill()) == 4
+    with services.store.read() as tx:
+        spent = ledger.of_run(tx, run.id).spent
+        assert ledger.audit(tx).problems == ()
+    # What was found in a list counts at its list price, which is a little more than what the vendor billed.
+    billed = round(sum(line["usd"] for line in harness.bill()) * 1_000_000)
+    assert billed <= spent <= (run.quote_micro or 0)

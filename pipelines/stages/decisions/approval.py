@@ -51,7 +51,7 @@ def _drafts_made(services: Services, actor: Actor, run: Run) -> dict[str, Clip] 
     with services.store.write() as tx:
         run = touch_run(tx, actor, run)
         scenes = tx.scenes.find(run_id=run.id, order="number")
-        if run.approval == "given" or not drafts.wanted(tx, run, scenes):
+        if ledger.was_approved(tx, run) or not drafts.wanted(tx, run, scenes):
             return {}
         if cast.waits(tx, services, actor, run):
             touch_run(tx, actor, run, next_at=actor.now + CAST_PAUSE_S, **FREE)
