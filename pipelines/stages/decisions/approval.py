@@ -51,7 +51,8 @@ def _drafts_made(services: Services, actor: Actor, run: Run) -> dict[str, Clip] 
     with services.store.write() as tx:
         run = touch_run(tx, actor, run)
         scenes = tx.scenes.find(run_id=run.id, order="number")
-        if ledger.was_approved(tx, run) or not drafts.wanted(tx, run, scenes):
+        approved = tx.events.count(run_id=run.id, entity="run", name=ledger.APPROVED)
+        if approved or not drafts.wanted(tx, run, scenes):
             return {}
         if cast.waits(tx, services, actor, run):
             touch_run(tx, actor, run, next_at=actor.now + CAST_PAUSE_S, **FREE)
@@ -61,7 +62,8 @@ def _drafts_made(services: Services, actor: Actor, run: Run) -> dict[str, Clip] 
         if drafts.being_made(tx, run):
             run_row.show(services, tx, touch_run(tx, actor, run, next_at=None, **FREE))
             return None
-        # What a draft that did not come was to cost is not asked for.
+        # What a draft was to cost that did not come, or was there already, is not asked for.
+        record(tx, actor, "run", run.id, run.id, ledger.DRAFTS_SHOWN)
         due = still_to_buy(tx, run, scenes, run.known_plan)
         ledger.hold_no_more(tx, actor.now, run, due)
         price = credit_book.reserve(tx, actor.now, run, still_to_charge(tx, run), services.prices)

@@ -109,8 +109,10 @@ def _same_key(services: Services, actor: Actor, gen: Generation, _card: Catalogu
     with services.store.read() as tx:
         run = tx.runs.get(gen.run_id)
         stop_switch.must_be_off(tx, *((run.base_id, run.account_id) if run else ()))
-    late = run is None or run.status not in (RunStatus.GENERATING, RunStatus.NEEDS_ATTENTION)
-    if is_late_draft(run, gen) if run is not None and gen.request.draft else late:
+    wanted = run is not None and run.status in (RunStatus.GENERATING, RunStatus.NEEDS_ATTENTION)
+    if run is not None and gen.request.draft:
+        wanted = not is_late_draft(run, gen)
+    if not wanted:
         leave_to_person(services, actor, gen)
         return
     try:

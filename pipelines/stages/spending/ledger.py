@@ -224,21 +224,20 @@ def drafts_left(tx: Tx, run: Run, scenes: Sequence[Scene]) -> tuple[int, int]:
 
 
 def drafts_to_order(tx: Tx, run: Run, scenes: Sequence[Scene]) -> list[Scene]:
-    """The scenes whose drafts are still to be ordered. One that was withdrawn before it was asked for is, again."""
+    """The scenes whose drafts are still to be ordered. One that was withdrawn before it was asked for is, again; none
+    is once they were shown.
+    """
     wanted = [scene for scene in scenes if scene.settings.draft_micro]
     before = run.status in _UNAPPROVED or run.approval == "asked"
-    if not wanted or not before or was_approved(tx, run):
+    if not wanted or not before or tx.events.count(run_id=run.id, entity="run", name=(APPROVED, DRAFTS_SHOWN)):
         return []
     known = tx.generations.find(run_id=run.id)
     ordered = {gen.scene_id for gen in known if gen.status is not GenerationStatus.CANCELLED}
     return [scene for scene in wanted if draft_key(scene.id) not in ordered]
 
 
-def was_approved(tx: Tx, run: Run) -> bool:
-    """Whether somebody has approved a run, whatever was asked since."""
-    return tx.events.count(run_id=run.id, entity="run", name="approved") > 0
-
-
+APPROVED, DRAFTS_SHOWN = "approved", "drafts_shown"
+"""Events of a run after which no draft is ordered."""
 _UNAPPROVED = (RunStatus.QUEUED, RunStatus.WRITING, RunStatus.NEEDS_APPROVAL)
 _OVER = (GenerationStatus.FETCHED, GenerationStatus.FAILED, GenerationStatus.UNKNOWN)
 

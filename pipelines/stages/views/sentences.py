@@ -82,6 +82,7 @@ _PEOPLE = frozenset({"link", "open"})
 
 _NAMED: Mapping[str, str] = {
     "approved": "approved",
+    "drafts_shown": "the drafts can be looked at",
     "dearer": "it costs more now than was approved, so a person is asked again",
     "retried": "going on where it stopped",
     "regenerate": "ordered again",

@@ -192,6 +192,7 @@ def test_a_cancelled_run_pays_what_is_on_its_way_and_the_next_one_shows_it(house
     second = house.make(record)
     house.settle()
     assert (second.number, second.status.value, drafts(house)) == (2, "needs_approval", {"A cat": 1, "A dog": 1})
+    assert house.held() == 2 * CLIP
     done = approved(house, second)
     assert spent(house, done) + spent(house, run) == 2 * (DRAFT + CLIP)
     assert all(finals(house).values())
