@@ -25,7 +25,7 @@ from pipelines.stages.generations.reconcile import LIST_TRIES
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept
 from pipelines.stages.scheduler import steps
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import audit, ledger
 from pipelines.testing import ScriptedProviders, make_services
 from tests.contract.provider_fixtures import ProviderHarness, cheapest_cards, more_models, open_house
 
@@ -133,7 +133,7 @@ def test_the_drafts_of_a_film_become_its_clips_and_each_is_paid_once(
     assert len(harness.bill()) == 4
     with services.store.read() as tx:
         spent = ledger.of_run(tx, run.id).spent
-        assert ledger.audit(tx).problems == ()
+        assert audit.audit(tx).problems == ()
     # What was found in a list counts at its list price, which is a little more than what the vendor billed.
     billed = round(sum(line["usd"] for line in harness.bill()) * 1_000_000)
     assert billed <= spent <= (run.quote_micro or 0)
