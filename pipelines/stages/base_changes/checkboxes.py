@@ -69,18 +69,8 @@ def act(services: Services, base_id: str, row: AirtableRow, tick: str) -> str | 
 
 def say(services: Services, base_id: str, record_id: str, fields: Mapping[str, Cell], *, within_s: float = 0.0) -> None:
     """Write into a row of `Videos` right away, or within a moment."""
-    now = services.clock.now()
     with services.store.write() as tx:
-        outbox.put(
-            tx,
-            now,
-            base_id=base_id,
-            table=AirtableTable.VIDEOS,
-            record_id=record_id,
-            fields=fields,
-            urgent=True,
-            within_s=within_s,
-        )
+        outbox.say(tx, services.clock.now(), base_id, record_id, fields, within_s=within_s)
 
 
 def last_run(services: Services, base_id: str, record_id: str) -> Run:

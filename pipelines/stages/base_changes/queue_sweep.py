@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipelines.domain.airtable.fields import AirtableTable, VideoField
+from pipelines.domain.airtable.fields import VideoField
 from pipelines.domain.errors import Permanent, ReelgridError, Suspended, TooMany
 from pipelines.ports import AirtableRow
 from pipelines.stages.base_rows import outbox, run_row
@@ -60,13 +60,8 @@ def start_of(services: Services, base_id: str, rows: Sequence[AirtableRow]) -> D
     rows = [row for row in rows if row.status == READY]
     runs = [_start(services, base_id, row, None) for row in rows if (row.scheduled_for or 0.0) <= now]
     ahead = {row.record_id: row.scheduled_for for row in rows if row.scheduled_for and row.scheduled_for > now}
-    _say_waiting(services, base_id, ahead)
-    return Due(tuple(run for run in runs if run is not None), min(ahead.values(), default=None))
-
-
-def _say_waiting(services: Services, base_id: str, ahead: Mapping[str, float]) -> None:
-    """A ready row says until when it waits."""
     _say(services, base_id, {record_id: schedule.sentence(at) for record_id, at in ahead.items()})
+    return Due(tuple(run for run in runs if run is not None), min(ahead.values(), default=None))
 
 
 def _say(services: Services, base_id: str, details: Mapping[str, str]) -> None:
@@ -75,16 +70,7 @@ def _say(services: Services, base_id: str, details: Mapping[str, str]) -> None:
     with services.store.write() as tx:
         for record_id, detail in details.items():
             fields = {VideoField.STATUS_DETAIL.value: detail}
-            outbox.put(
-                tx,
-                now,
-                base_id=base_id,
-                table=AirtableTable.VIDEOS,
-                record_id=record_id,
-                fields=fields,
-                urgent=True,
-                within_s=outbox.MOMENT_S,
-            )
+            outbox.say(tx, now, base_id, record_id, fields, within_s=outbox.MOMENT_S)
 
 
 def _start(services: Services, base_id: str, row: AirtableRow, key_id: str | None) -> str | None:

@@ -88,6 +88,31 @@ def put(
     )
 
 
+def say(
+    tx: Tx,
+    now: float,
+    base_id: str,
+    record_id: str,
+    fields: Mapping[str, Cell],
+    *,
+    run_id: str | None = None,
+    within_s: float = 0.0,
+) -> None:
+    """Say something in a row of `Videos` right away, or within a moment."""
+    videos = AirtableTable.VIDEOS
+    put(
+        tx,
+        now,
+        base_id=base_id,
+        table=videos,
+        record_id=record_id,
+        fields=fields,
+        run_id=run_id,
+        urgent=True,
+        within_s=within_s,
+    )
+
+
 def _due(now: float, table: str, old: OutboxEntry | None, *, urgent: bool, within_s: float) -> float | None:
     """When something is to be said; None for what has no time of its own."""
     if urgent or table == AirtableTable.SCENES:

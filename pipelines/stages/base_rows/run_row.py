@@ -65,17 +65,7 @@ def show_late_cost(tx: Tx, now: float, run: Run) -> None:
     known = outbox.entry_of(tx, run.base_id, AirtableTable.VIDEOS, run.record_id)
     if known is not None and known.run_id == run.id:
         cost = {VideoField.ACTUAL_COST.value: dollars(ledger.cost_shown(tx, run))}
-        outbox.put(
-            tx,
-            now,
-            base_id=run.base_id,
-            table=AirtableTable.VIDEOS,
-            record_id=run.record_id,
-            run_id=run.id,
-            fields=cost,
-            urgent=True,
-            within_s=outbox.SOON_S,
-        )
+        outbox.say(tx, now, run.base_id, run.record_id, cost, run_id=run.id, within_s=outbox.SOON_S)
     settings_row.show(tx, now, run.base_id, at_once=True)
 
 

@@ -264,9 +264,7 @@ def _into_row(services: Services, tx: Tx, run: Run, *, always: bool = False) -> 
     detail = {VideoField.STATUS_DETAIL.value: f"The film of run {run.number} is back."}
     # A link of its own: what we believe to be in the cell may have been removed there by hand.
     fields = film_row.cells(services, films, mark=f"back-{now:.0f}") | detail
-    outbox.put(
-        tx, now, base_id=run.base_id, table=AirtableTable.VIDEOS, record_id=run.record_id, fields=fields, urgent=True
-    )
+    outbox.say(tx, now, run.base_id, run.record_id, fields)
     if services.policy.airtable_reaches_us:
         looked_after = verify_attachments.schedule_verification(films[0], AirtableTable.VIDEOS)
         tx.cuts.change(films[0].id, attachment=looked_after, next_at=now + verify_attachments.PAUSES_S[0])

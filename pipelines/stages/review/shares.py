@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pipelines.domain.airtable.fields import REVIEW_OPTIONS, AirtableTable, VideoField
-from pipelines.domain.airtable.values import shorten
+from pipelines.domain.airtable.fields import REVIEW_OPTIONS, VideoField
+from pipelines.domain.airtable.values import Cells, shorten
 from pipelines.domain.errors import Busy, InvalidOrder, NotAllowed, NotFound, Problem, TooMany
 from pipelines.domain.keys import digest, new_id, new_token
 from pipelines.domain.lifecycle import CutStatus, ReviewVerdict
@@ -208,21 +208,12 @@ def _tell_row(services: Services, tx: Tx, run: Run, within_s: float) -> None:
     decided = sorted((share for share in shares if share.verdict_at is not None), key=lambda one: one.verdict_at or 0.0)
     verdict = decided[-1].verdict if decided else ReviewVerdict.WAITING if live else None
     comments = tx.comments.find(run_id=run.id, order="-at", limit=TOLD)
-    outbox.put(
-        tx,
-        now,
-        base_id=run.base_id,
-        table=AirtableTable.VIDEOS,
-        run_id=run.id,
-        record_id=run.record_id,
-        urgent=True,
-        within_s=within_s,
-        fields={
-            VideoField.REVIEW: None if verdict is None else REVIEW_OPTIONS[verdict],
-            VideoField.REVIEW_NOTES: shorten("\n".join([*map(_verdict_line, decided[-1:]), *map(_line, comments)])),
-            VideoField.SHARE_PAGE: page_url(services, live[-1]) if live else None,
-        },
-    )
+    fields: Cells = {
+        VideoField.REVIEW: None if verdict is None else REVIEW_OPTIONS[verdict],
+        VideoField.REVIEW_NOTES: shorten("\n".join([*map(_verdict_line, decided[-1:]), *map(_line, comments)])),
+        VideoField.SHARE_PAGE: page_url(services, live[-1]) if live else None,
+    }
+    outbox.say(tx, now, run.base_id, run.record_id, fields, run_id=run.id, within_s=within_s)
 
 
 def page_url(services: Services, share: Share) -> str:
