@@ -27,8 +27,8 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClipSettings:
-    """The request beside the prompt, under the names of `GenerationRequest`; None is not set."""
+class ClipShape:
+    """What is asked of a model beside the prompt; None is not set."""
 
     width: int = 0
     height: int = 0
@@ -39,8 +39,15 @@ class ClipSettings:
     seed: int | None = None
     negative_prompt: str | None = None
     first_frame: str | None = None
-    """One of the ordered references, unless it `must_start` the clip."""
     last_frame: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipSettings(ClipShape):
+    """The request of a planned scene. Its `first_frame` is one of the ordered references, unless it `must_start` the
+    clip.
+    """
+
     must_start: bool = False
     left_out: LeftOut | None = None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pipelines.domain.planning.plan import ClipShape
+
 LONGEST_GAP_S, ASLEEP_S = 30.0, 300.0
 """Between two looks at something that is not there, no more than this counts as proof that it stays away; after so long
 without a look, what was seen before counts no more.
@@ -23,23 +25,13 @@ class ScenePlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationRequest:
+class GenerationRequest(ClipShape):
     """Exactly what is bought. `first_frame`, `last_frame` and `references` are keys in our storage."""
 
     model: str = ""
     """The catalogue id, `provider/slug`."""
     prompt: str = ""
     seconds: float = 0.0
-    width: int = 0
-    height: int = 0
-    aspect_ratio: str = ""
-    resolution: str = ""
-    fps: float = 24.0
-    audio: bool = True
-    seed: int | None = None
-    negative_prompt: str | None = None
-    first_frame: str | None = None
-    last_frame: str | None = None
     references: tuple[str, ...] = ()
     draft: bool = False
     """Whether it is a quick look at a clip before that is approved, which can be made from it then."""

@@ -73,9 +73,10 @@ def follows(scene: Scene) -> bool:
 def request_for(scene: Scene, total: int, title: str | None, *, first_frame: str | None = None) -> GenerationRequest:
     """The request for a scene; `first_frame` replaces the ordered one where a scene continues the one before."""
     asked = scene.settings
+    notes = (asked.style and f"Style: {asked.style}", asked.cast_note, NO_SPEECH if asked.quiet else None)
     return GenerationRequest(
         model=scene.model,
-        prompt=_quiet(_cast(_styled(scene.prompt, asked.style, asked.max_prompt), asked), asked),
+        prompt=_with_notes(scene.prompt, asked.max_prompt, *notes),
         seconds=asked.buy_seconds,
         width=asked.width,
         height=asked.height,
@@ -93,19 +94,16 @@ def request_for(scene: Scene, total: int, title: str | None, *, first_frame: str
     )
 
 
-def _styled(prompt: str, style: str | None, limit: int) -> str:
-    text = f"{prompt}\n\nStyle: {style}" if style else prompt
-    return text if not limit or len(text) <= limit else prompt
+def _with_notes(prompt: str, limit: int, *notes: str | None) -> str:
+    """With what goes with it, as far as the model takes so much."""
+    for note in notes:
+        if note and _fits(prompt, note, limit):
+            prompt = f"{prompt}\n\n{note}"
+    return prompt
 
 
-def _cast(text: str, asked: SceneSettings) -> str:
-    told = f"{text}\n\n{asked.cast_note}"
-    return told if asked.cast_note and (not asked.max_prompt or len(told) <= asked.max_prompt) else text
-
-
-def _quiet(text: str, asked: SceneSettings) -> str:
-    quiet = f"{text}\n\n{NO_SPEECH}"
-    return quiet if asked.quiet and (not asked.max_prompt or len(quiet) <= asked.max_prompt) else text
+def _fits(prompt: str, note: str, limit: int) -> bool:
+    return not limit or len(f"{prompt}\n\n{note}") <= limit
 
 
 def must_be_quiet(run: Run, card: CatalogueModel) -> bool:
@@ -128,7 +126,7 @@ def style_left_out(plan: Plan, cards: Mapping[str, CatalogueModel], style: str |
         f"Scene {scene.number}: the style notes do not fit beside the prompt, because {scene.model} takes at most "
         f"{cards[scene.model].max_prompt} characters. They are left out."
         for scene in plan.scenes
-        if style and scene.prompt and _styled(scene.prompt, style, cards[scene.model].max_prompt) == scene.prompt
+        if style and scene.prompt and not _fits(scene.prompt, f"Style: {style}", cards[scene.model].max_prompt)
     ]
     return tuple(full)
 
