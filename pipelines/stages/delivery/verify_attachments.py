@@ -400,7 +400,7 @@ def give_up(services: Services, actor: Actor, cut_id: str, error: ReelgridError)
         cut = tx.cuts.get(cut_id, lock=True)
         if cut is None:
             return
-        changes: dict[str, Any] = {"next_at": actor.now + AWAY_S}
-        if not isinstance(error, AirtableQuota):
-            changes = {"next_at": None, "attachment": replace(cut.attachment, verifications={})}
-        tx.cuts.change(cut_id, {"lease_token": actor.lease}, attempts=0, **changes, **FREE)
+        later = isinstance(error, AirtableQuota)
+        attachment = cut.attachment if later else replace(cut.attachment, verifications={})
+        next_at, when = actor.now + AWAY_S if later else None, {"lease_token": actor.lease}
+        tx.cuts.change(cut_id, when, attempts=0, next_at=next_at, attachment=attachment, **FREE)

@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import (
@@ -122,23 +122,34 @@ def _commit(services: Services, answers: Sequence[_Answer]) -> None:
     if not answers:
         return
     with services.store.write() as tx:
-        tx.generations.change_each([_waiting(services, one) for one in answers if one.moves is None])
+        # Unchanged since the sweep took it, it waits on; a callback that made it due meanwhile is not undone.
+        tx.generations.change_each(
+            [
+                (
+                    one.gen.id,
+                    _as_taken(one.gen),
+                    {**_known(one.gen, one.job), "next_at": _next(services, one.gen, one.at)},
+                )
+                for one in answers
+                if one.moves is None
+            ]
+        )
         for one in answers:
             if one.moves is not None:
                 with suppress(LostLease):
                     _transition(services, tx, one.gen, one.job, one.moves, one.at)
 
 
-def _waiting(services: Services, answer: _Answer) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Unchanged since the sweep took it, it waits on; a callback that made it due meanwhile is not undone."""
-    gen, job = answer.gen, answer.job
-    return gen.id, _as_taken(gen), _known(gen, job) | {"next_at": _next(services, gen, answer.at)}
+class _Known(TypedDict):
+    progress: int
+    polls: int
+    expires_at: float | None
 
 
-def _known(gen: Generation, job: Job | None) -> dict[str, Any]:
+def _known(gen: Generation, job: Job | None) -> _Known:
     if job is None:
-        return {"progress": gen.progress, "polls": gen.polls, "expires_at": gen.expires_at}
-    return {"progress": job.progress, "polls": gen.polls + 1, "expires_at": job.expires_at or gen.expires_at}
+        return _Known(progress=gen.progress, polls=gen.polls, expires_at=gen.expires_at)
+    return _Known(progress=job.progress, polls=gen.polls + 1, expires_at=job.expires_at or gen.expires_at)
 
 
 def _transition(services: Services, tx: Tx, gen: Generation, job: Job | None, to: GenerationStatus, now: float) -> None:
@@ -146,9 +157,10 @@ def _transition(services: Services, tx: Tx, gen: Generation, job: Job | None, to
     actor, known = Actor("sweep", now), _known(gen, job)
     if job is not None and to is _G.SUCCEEDED:
         due = fetch.due_at(job.expires_at or fetch.kept_until(services, gen), now)
-        billed = {"cost_micro": job.cost_micro, "billed_micro": job.cost_micro}
-        done = {"result": GenerationResult.of(job.result), **billed, "next_at": due}
-        transition_generation(tx, actor, gen, to, **known, **done)
+        result, cost = GenerationResult.of(job.result), job.cost_micro
+        transition_generation(
+            tx, actor, gen, to, **known, result=result, cost_micro=cost, billed_micro=cost, next_at=due
+        )
         circuit_breaker.record_outcome(tx, gen.model, now, ok=True)
     else:
         transition_generation(tx, actor, gen, to, **known, next_at=_next(services, gen, now))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from pipelines.domain.customers.notices import OF_CREDITS, EndpointFormat, FilmLink, Notice, NoticeType
+from pipelines.domain.state.open_json import JsonObject
 from pipelines.domain.times import iso
 from pipelines.stages.kernel.services import Services
 
@@ -29,11 +30,63 @@ _ESCAPED = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("@", "@\u200b"), ("|"
 """What means something to Slack: links, mentions, and the names of groups."""
 
 
+class Film(TypedDict):
+    """A film that was made."""
+
+    format: str
+    url: str
+    hook: NotRequired[str]
+    language: NotRequired[str]
+
+
+class RunData(TypedDict):
+    """How a run stands."""
+
+    run_id: str
+    status: str | None
+    version: int | None
+    custom_id: str | None
+    batch_id: str | None
+    metadata: dict[str, str]
+    videos: list[Film]
+    status_url: str
+    error: str | None
+    progress: NotRequired[float]
+
+
+class BatchData(TypedDict):
+    """How a batch has ended."""
+
+    batch_id: str | None
+    counts: dict[str, int]
+    metadata: dict[str, str]
+    status_url: str
+
+
+class CreditData(TypedDict):
+    """What an account has left."""
+
+    credits: float
+    available_credits: float
+    expires_at: str | None
+    status_url: str
+
+
+class EndpointData(TypedDict):
+    """Of an endpoint itself."""
+
+    endpoint_id: str | None
+    reason: NotRequired[str]
+
+
+Data = RunData | BatchData | CreditData | EndpointData
+
+
 def body_of(services: Services, notice: Notice, form: EndpointFormat) -> str:
     """The message as text."""
     match form:
         case "slack":
-            document: dict[str, Any] = {"text": _slack(services, notice)}
+            document: Mapping[str, object] = {"text": _slack(services, notice)}
         case "airtable":
             document = _flat(services, notice)
         case _:
@@ -42,43 +95,47 @@ def body_of(services: Services, notice: Notice, form: EndpointFormat) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def _data(services: Services, notice: Notice) -> dict[str, Any]:
+def _data(services: Services, notice: Notice) -> Data:
     facts = notice.facts
     if notice.type == NoticeType.BATCH_DONE:
-        return {
-            "batch_id": facts.batch_id,
-            "counts": dict(facts.counts),
-            "metadata": dict(facts.metadata),
-            "status_url": f"{services.policy.public_url}/api/batches/{facts.batch_id}",
-        }
+        return BatchData(
+            batch_id=facts.batch_id,
+            counts=dict(facts.counts),
+            metadata=dict(facts.metadata),
+            status_url=f"{services.policy.public_url}/api/batches/{facts.batch_id}",
+        )
     if notice.type in OF_CREDITS:
-        return {
-            "credits": _credits(services, facts.amount_micro),
-            "available_credits": _credits(services, facts.available_micro),
-            "expires_at": iso(facts.expires_at),
-            "status_url": f"{services.policy.public_url}/api/credits",
-        }
+        return CreditData(
+            credits=_credits(services, facts.amount_micro),
+            available_credits=_credits(services, facts.available_micro),
+            expires_at=iso(facts.expires_at),
+            status_url=f"{services.policy.public_url}/api/credits",
+        )
     if facts.run_id is None:
-        return {"endpoint_id": facts.endpoint_id, **({"reason": facts.why} if facts.why else {})}
-    progress = {} if facts.progress is None else {"progress": facts.progress}
-    return {
-        "run_id": facts.run_id,
-        "status": facts.status,
-        "version": facts.version,
-        "custom_id": facts.custom_id,
-        "batch_id": facts.batch_id,
-        "metadata": dict(facts.metadata),
-        "videos": [_film(services, one) for one in facts.films],
-        "status_url": f"{services.policy.public_url}/api/runs/{facts.run_id}",
-        "error": facts.error,
-        **progress,
-    }
+        about = EndpointData(endpoint_id=facts.endpoint_id)
+        if facts.why:
+            about["reason"] = facts.why
+        return about
+    data = RunData(
+        run_id=facts.run_id,
+        status=facts.status,
+        version=facts.version,
+        custom_id=facts.custom_id,
+        batch_id=facts.batch_id,
+        metadata=dict(facts.metadata),
+        videos=[_film(services, one) for one in facts.films],
+        status_url=f"{services.policy.public_url}/api/runs/{facts.run_id}",
+        error=facts.error,
+    )
+    if facts.progress is not None:
+        data["progress"] = facts.progress
+    return data
 
 
-def _flat(services: Services, notice: Notice) -> dict[str, Any]:
+def _flat(services: Services, notice: Notice) -> Mapping[str, object]:
     """Nothing nested: an automation of Airtable offers each of these as a field."""
-    data = _data(services, notice)
-    videos: list[dict[str, str]] = data.pop("videos", [])
+    data: JsonObject = {**_data(services, notice)}
+    videos: list[Film] = data.pop("videos", [])
     named = {f"metadata_{name}": value for name, value in data.pop("metadata", {}).items()}
     named |= {f"count_{name}": value for name, value in data.pop("counts", {}).items()}
     films = {"video_url": videos[0]["url"] if videos else None, "video_urls": "\n".join(one["url"] for one in videos)}
@@ -117,10 +174,13 @@ def _escaped(text: str) -> str:
     return text
 
 
-def _film(services: Services, one: FilmLink) -> dict[str, str]:
-    said = {"format": one.format, "url": services.links.video(one.token)}
-    more = {"hook": one.hook, "language": one.language}
-    return said | {name: value for name, value in more.items() if value}
+def _film(services: Services, one: FilmLink) -> Film:
+    said = Film(format=one.format, url=services.links.video(one.token))
+    if one.hook:
+        said["hook"] = one.hook
+    if one.language:
+        said["language"] = one.language
+    return said
 
 
 def _called(one: FilmLink) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Any
 
 from pipelines.domain.keys import digest
 from pipelines.domain.orders.brand import Brand
@@ -66,8 +65,8 @@ def _checkpoint(meaning: Meaning) -> str:
 
 def _ended(tx: Tx, after: float, before: float) -> list[Run]:
     """The next runs, with all that ended at the moment of the last."""
-    bounds: dict[str, Any] = {"after": {"finished_at": after}, "before": {"finished_at": before}}
-    runs = tx.runs.find(order="finished_at", limit=RUNS_AT_ONCE, **bounds)
+    after_that, before_that = {"finished_at": after}, {"finished_at": before}
+    runs = tx.runs.find(order="finished_at", limit=RUNS_AT_ONCE, after=after_that, before=before_that)
     if len(runs) < RUNS_AT_ONCE:
         return runs
     last = runs[-1].finished_at
