@@ -80,7 +80,9 @@ class KeptBalances:
         for entry in entries:
             if entry.account == Account.SPENT:
                 counted = entry.generation_id is None or self._is_counted(entry)
-                self.count(_spent_of(entry, generations=int(not counted)))
+                told = {"listed_micro": entry.listed_micro, "billed_micro": entry.billed_micro}
+                told |= {"spent_micro": entry.amount, "generations": int(not counted)}
+                self.count(_total_of(entry, seconds=entry.seconds, **told))
             elif entry.account == Account.COMMITTED and entry.posting == Posting.RESERVE:
                 self.count(_total_of(entry, quoted_micro=entry.amount))
             for name in _subjects(entry) if entry.account in _SUMS else ():
@@ -215,11 +217,6 @@ def begin_total(connection: Connection, total: DayTotal) -> None:
 def _subjects(entry: LedgerEntry) -> list[str]:
     owners = [("run", entry.run_id), *((kind, getattr(entry, column)) for kind, column in SHARED.items())]
     return [*(subject(kind, owner) for kind, owner in owners if owner), DEPLOYMENT]
-
-
-def _spent_of(entry: LedgerEntry, *, generations: int) -> DayTotal:
-    told = {"listed_micro": entry.listed_micro, "billed_micro": entry.billed_micro}
-    return _total_of(entry, spent_micro=entry.amount, generations=generations, seconds=entry.seconds, **told)
 
 
 def _total_of(entry: LedgerEntry, **sums: Any) -> DayTotal:

@@ -36,13 +36,9 @@ class ImageModels(Pictures):
         row = catalogue.models().get(model)
         if row is None or row.price_on(today) is None:
             return f"The price of {model} is not known, so no picture is bought. Ask your operator."
-        missing = self._missing(model)
-        return f"{model} is not set up here ({missing}). Ask your operator." if missing else None
-
-    def _missing(self, model: str) -> str | None:
-        """The provider's key, if that is what is missing."""
         key = self._settings.gemini_api_key if model.startswith("gemini/") else self._settings.openai_api_key
-        return None if key else f"{model.partition('/')[0].upper()}_API_KEY"
+        name = f"{model.partition('/')[0].upper()}_API_KEY"
+        return None if key else f"{model} is not set up here ({name}). Ask your operator."
 
     def quote_micro(self, request: PictureRequest, today: date) -> int:
         """What one try costs at most. Raises NotConfigured for a model without a price."""

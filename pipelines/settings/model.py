@@ -98,9 +98,8 @@ class Settings(
             "moderation": (self.moderation_base_url,),
             "x402": (self.x402_facilitator_url, self.x402_rpc_url),
         }
-        found = {vendor: _origins(urls) for vendor, urls in named.items()}
+        found = {
+            vendor: frozenset(Origin.of(url) for url in urls if url and url not in PUBLIC_ADDRESSES)
+            for vendor, urls in named.items()
+        }
         return MappingProxyType({**found, "webhooks": values.origins(self.webhook_origins)})
-
-
-def _origins(urls: tuple[str | None, ...]) -> frozenset[Origin]:
-    return frozenset(Origin.of(url) for url in urls if url and url not in PUBLIC_ADDRESSES)

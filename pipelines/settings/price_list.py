@@ -58,7 +58,7 @@ class _Rule(BaseModel):
             yield 'gives per_text_usd, which is for sells = "writing".'
         if self.sells is Purchase.WRITING:
             given = [name for name in _OF_CLIPS if name in self.model_fields_set]
-            yield from (f"gives {_written(name)}, which is for clips." for name in given)
+            yield from (f"gives {name.replace('starts_from', 'from')}, which is for clips." for name in given)
 
     def rule(self) -> PriceRule:
         """In micro-dollars."""
@@ -115,10 +115,6 @@ def _loss(prices: PriceList, card: CatalogueModel) -> str | None:
                 what = f"{seconds:g} s of {card.id} at {resolution}"
                 return f"{what} cost ${dollars(cost):g} and are sold for ${dollars(charged):g}."
     return None
-
-
-def _written(name: str) -> str:
-    return "from" if name == "starts_from" else name
 
 
 def _sentence(line: Any) -> str:

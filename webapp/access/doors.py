@@ -51,7 +51,7 @@ def _admit() -> None:
     view = current_app.view_functions.get(request.endpoint or "")
     rule = rules.rule_of(view)
     if rule is None:
-        if view is not None or _is_api():
+        if view is not None or (request.path.startswith("/api/") and not request.path.startswith("/api/webhook/")):
             g.actor = _program()
         if view is not None:
             raise not_here("page")
@@ -96,10 +96,6 @@ def permit(rule: Rule) -> None:
         raise HttpProblem(403, OPERATORS_ONLY)
     if not actor().may(rule.scope):
         raise HttpProblem(403, f"This key lacks the scope {rule.scope!r}. Use a key that has it.")
-
-
-def _is_api() -> bool:
-    return request.path.startswith("/api/") and not request.path.startswith("/api/webhook/")
 
 
 def _pays() -> bool:
@@ -173,10 +169,6 @@ def refuse_foreign_pages() -> None:
     if request.method in {"GET", "HEAD", "OPTIONS"}:
         return
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    if (site and site not in _OURS) or (origin and not _our_origin(origin)):
+    ours = {request.host, urlsplit(settings().public_url).netloc}
+    if (site and site not in _OURS) or (origin and urlsplit(origin).netloc not in ours):
         raise HttpProblem(403, "Another site may not act here.")
-
-
-def _our_origin(origin: str) -> bool:
-    host = urlsplit(origin).netloc
-    return host in {request.host, urlsplit(settings().public_url).netloc}

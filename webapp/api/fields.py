@@ -216,7 +216,7 @@ def _type_of(kind: Kind, most: float | None) -> Any:
     match kind:
         case Text():
             words = Field(max_length=None if most is None else int(most))
-            return Prompt if most is None else Annotated[str, words, AfterValidator(_trimmed)]
+            return Prompt if most is None else Annotated[str, words, AfterValidator(lambda text: text.strip() or None)]
         case ModelName():
             return Model
         case Number(low, high, whole):
@@ -255,7 +255,3 @@ def _hue(text: str) -> str:
     if hue is None:
         raise ValueError("must be a colour such as #0055FF.")
     return hue
-
-
-def _trimmed(text: str) -> str | None:
-    return text.strip() or None

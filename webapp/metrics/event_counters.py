@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import Metric as Family
 
 from pipelines.domain.lifecycle import STOPPED, TERMINAL, GenerationStatus, RunStatus
-from pipelines.domain.records import Event, Generation
+from pipelines.domain.records import Event
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import airtable_calls
 from pipelines.stages.kernel.services import Services
@@ -111,11 +111,8 @@ class EventCounters:
             if move.new == _G.SUCCEEDED:
                 self.generation_times.labels(gen.model).observe(max(0.0, move.at - (gen.intent_at or gen.created_at)))
             else:
-                self.generations_ended.labels(gen.model, _outcome(move, gen)).inc()
-
-
-def _outcome(move: Event, gen: Generation) -> str:
-    return str((gen.reason or move.new) if move.new == _G.FAILED else move.new)
+                outcome = (gen.reason or move.new) if move.new == _G.FAILED else move.new
+                self.generations_ended.labels(gen.model, str(outcome)).inc()
 
 
 def counter(metric: Metric, registry: CollectorRegistry | None = None) -> Counter:

@@ -56,19 +56,14 @@ def shares(order: Order, card: CatalogueModel) -> tuple[list[Share], list[Proble
         return [], []
     count, needed = order.scene_count, _needed(order, order.scene_count)
     if needed < count * SHORTEST_S:
-        return [], [
-            Problem("film_seconds", f"is too short for {_scenes(count)}: {SHORTEST_S:g} seconds each at least.")
-        ]
+        scenes = "1 scene" if count == 1 else f"{count} scenes"
+        return [], [Problem("film_seconds", f"is too short for {scenes}: {SHORTEST_S:g} seconds each at least.")]
     bought = _buy(card, count, needed)
     if bought is None:
         return [], [Problem("film_seconds", _too_long(order, card))]
     if not order.adapt and not same_length(sum(bought), needed):
         return [], [Problem("film_seconds", _does_not_add_up(order, card, sum(bought)))]
     return _trimmed(bought, needed, card.fps), []
-
-
-def _scenes(count: int) -> str:
-    return "1 scene" if count == 1 else f"{count} scenes"
 
 
 def _needed(order: Order, count: int) -> float:

@@ -28,7 +28,7 @@ def of_scenes(title: str | None, scenes: Iterable[HasText]) -> str:
     """Title, then what each scene shows or says, each once; empty where nothing is."""
     said = (title, *(scene.caption or scene.narration for scene in scenes))
     tidy = (" ".join(text.split()) for text in said if text and text.strip())
-    return shortened(" ".join(_closed(text) for text in dict.fromkeys(tidy)))
+    return shortened(" ".join(text if text.endswith(_ENDS) else f"{text}." for text in dict.fromkeys(tidy)))
 
 
 def shortened(text: str) -> str:
@@ -39,7 +39,3 @@ def shortened(text: str) -> str:
     head = whole[:MAX_POST]
     ends = [found.end() for found in re.finditer(r"[.!?…](?=\s)|[。！？]", head)]
     return head[: ends[-1]] if ends else head[: MAX_POST - 1].rsplit(" ", 1)[0].rstrip(_EDGES) + "…"
-
-
-def _closed(text: str) -> str:
-    return text if text.endswith(_ENDS) else f"{text}."

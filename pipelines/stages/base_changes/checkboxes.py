@@ -12,7 +12,7 @@ from pipelines.domain.errors import NotAllowed, Permanent, TooMany
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.orders.order import SceneChanges
 from pipelines.domain.records import Run, Scene
-from pipelines.ports import AirtableRow, AirtableScene, AirtableVersion, Tx
+from pipelines.ports import AirtableRow, AirtableScene, AirtableVersion
 from pipelines.stages.base_changes import queue_sweep
 from pipelines.stages.base_rows import outbox
 from pipelines.stages.decisions import control, regenerate
@@ -44,14 +44,15 @@ def act_on(services: Services, base_id: str, rows: Sequence[AirtableRow], scenes
             for tick in sorted(row.ticks)
             if not outbox.is_unsaid(tx, base_id, row.record_id, tick)
         ]
-        wanted = [scene for scene in scenes if scene.regenerate and not _is_acted_on(tx, base_id, scene)]
+        wanted = [
+            scene
+            for scene in scenes
+            if scene.regenerate
+            and not outbox.is_unsaid(tx, base_id, scene.record_id, SceneField.REGENERATE, AirtableTable.SCENES)
+        ]
     runs = [act(services, base_id, row, tick) for row, tick in ticked]
     runs += [_regenerate(services, base_id, scene) for scene in wanted]
     return [run for run in dict.fromkeys(runs) if run is not None]
-
-
-def _is_acted_on(tx: Tx, base_id: str, scene: AirtableScene) -> bool:
-    return outbox.is_unsaid(tx, base_id, scene.record_id, SceneField.REGENERATE, AirtableTable.SCENES)
 
 
 def act(services: Services, base_id: str, row: AirtableRow, tick: str) -> str | None:

@@ -213,14 +213,13 @@ def _wanted(
     unwritten = [
         scene for scene in ours if scene.airtable_record_id is None and scene.key not in {r.key for r in present}
     ]
-    placed = [(_place(row), _as_order(row, by_key.get(row.key or ""), order)) for row in present]
+    placed = [
+        (float("inf") if row.number is None else float(row.number), _as_order(row, by_key.get(row.key or ""), order))
+        for row in present
+    ]
     placed += [(float(scene.number), scene_order(scene, shared=order.references)) for scene in unwritten]
     wanted = [scene for _, scene in sorted(placed, key=lambda one: one[0])]
     return wanted, plan_run.scene_problems(present)
-
-
-def _place(row: AirtableScene) -> float:
-    return float("inf") if row.number is None else float(row.number)
 
 
 def _as_order(row: AirtableScene, ours: Scene | None, order: Order) -> SceneOrder:

@@ -251,7 +251,9 @@ def _judge(services: Services, actor: Actor, gen: Generation, job: Job) -> _Answ
         _fail(services, actor, told, job.reason or Reason.PROVIDER_ERROR, error, cost=_charged(services, gen, job))
         return None
     if gen.result.missing_since is not None:
-        _found_again(services, gen)
+        known = replace(gen.result, missing_since=None, looked_at=None)
+        with services.store.write() as tx:
+            tx.generations.change(gen.id, {"status": gen.status}, result=known)
     return _Answer(gen, actor.now, job)
 
 
@@ -294,12 +296,6 @@ def _missing(services: Services, actor: Actor, gen: Generation, error: Expired) 
         seen = replace(gen.result, missing_since=since, looked_at=actor.now)
         tx.generations.change(gen.id, {"status": gen.status}, result=seen)
     _wait(services, actor, gen, Unavailable(error.operator, retry_after=services.catalogue_model(gen.model).poll_s))
-
-
-def _found_again(services: Services, gen: Generation) -> None:
-    known = replace(gen.result, missing_since=None, looked_at=None)
-    with services.store.write() as tx:
-        tx.generations.change(gen.id, {"status": gen.status}, result=known)
 
 
 def _fail(

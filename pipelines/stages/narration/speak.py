@@ -133,14 +133,10 @@ def _tell(tx: Tx, run: Run, bought: Purchase, said: str) -> None:
         warn(tx, run, (f"Scene {numbers} has no narrator. {said}",))
 
 
-def _tries(asked: Purchase) -> int:
-    """A few where trying costs nothing."""
-    return lines.TRIES if asked.reserve_micro else FREE_TRIES
-
-
 TERMS = purchases.Terms(
     memo="voiceover",
-    tries=_tries,
+    # A few where trying costs nothing.
+    tries=lambda asked: lines.TRIES if asked.reserve_micro else FREE_TRIES,
     tell=_tell,
     no_money="What was set aside for this video does not reach for it.",
     lost="The voice service did not answer, and may have charged for it. Start again to have it spoken.",

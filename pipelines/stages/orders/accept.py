@@ -304,16 +304,13 @@ def dry_run(services: Services, request: StartRequest) -> Estimate:
         return found
     row = services.airtable.row(request.base_id or "", request.table or VIDEOS, request.record_id or "")
     ordered = order_of_row(services, request.base_id or "", row, request.source)
-    found = _estimate(services, ordered.order, ordered.scenes, _owner_of_base(services, request.base_id))
+    with services.store.read() as tx:
+        owner = accounts.owner_of(tx, request.base_id)
+    found = _estimate(services, ordered.order, ordered.scenes, owner)
     plan = found.plan and dataclasses.replace(found.plan, adapted=(*found.plan.adapted, *ordered.unused))
     more = beside(ordered.problems, ordered.order, found.problems)
     problems = _once_a_field((*ordered.problems, *for_row(more)))
     return dataclasses.replace(found, plan=plan, problems=problems, title=ordered.order.title)
-
-
-def _owner_of_base(services: Services, base_id: str | None) -> str | None:
-    with services.store.read() as tx:
-        return accounts.owner_of(tx, base_id)
 
 
 def _estimate(services: Services, order: Order, scenes: list[SceneOrder] | None, account_id: str | None) -> Estimate:

@@ -36,7 +36,8 @@ def plan(services: Services, tx: Tx, run: Run, scene: Scene, changes: SceneChang
         and "seed" not in changes
         and replace(wish, caption=before.caption, narration=before.narration) == before
     ):
-        wish = _with_next_seed(wish)
+        # The same words with the same seed are the same clip, and nobody pays for that again on purpose.
+        wish = wish if wish.seed is None else replace(wish, seed=(wish.seed + 1) % (MAX_SEED + 1))
     said_anew = (wish.caption, wish.narration) != (before.caption, before.narration)
     one = order_of_one(order, wish, languages=len(order.languages) if said_anew else 1)
     made = plan_run.plan_order(services, one, [alone(wish)], follows=follows(scene))
@@ -73,8 +74,3 @@ def _as_it_was(run: Run, scene: Scene, shared: tuple[str, ...]) -> SceneOrder:
     # A placeholder was only made because the scene's own model refused.
     model = run.known_plan.scenes[scene.number - 1].model if scene.attempt_level.placeholder else None
     return scene_order(scene, model, shared=shared)
-
-
-def _with_next_seed(wish: SceneOrder) -> SceneOrder:
-    """The same words with the same seed are the same clip, and nobody pays for that again on purpose."""
-    return wish if wish.seed is None else replace(wish, seed=(wish.seed + 1) % (MAX_SEED + 1))

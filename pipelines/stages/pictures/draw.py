@@ -13,7 +13,7 @@ from pathlib import Path
 from pipelines.domain.errors import Busy, InvalidOrder, ReelgridError, Retryable
 from pipelines.domain.keys import storage_folder
 from pipelines.domain.lifecycle import HOLDING, OPEN_PURCHASE, GenerationStatus, RunStatus
-from pipelines.domain.planning.pictures import TRIES, PictureRequest
+from pipelines.domain.planning.pictures import TRIES
 from pipelines.domain.records import Purchase, Run
 from pipelines.ports import MediaInput, Tx, log_context
 from pipelines.stages.files import keep
@@ -136,7 +136,9 @@ def _buy(services: Services, actor: Actor, run: Run, bought: Purchase) -> None:
     answer = _answer(services, key)
     try:
         with scratch.draft(services, "pictures", f"{asked.id}.jpg") as path:
-            cost = services.pictures.edit(asked.picture, _sources(services, asked.picture), path, services.today)
+            files = [(source, scratch.local(services, source)) for source in asked.picture.sources]
+            sources = [MediaInput(key=source, path=file, content_type="image/jpeg") for source, file in files]
+            cost = services.pictures.edit(asked.picture, sources, path, services.today)
             services.points.reach("picture.made", run=run.id, purchase=asked.id)
             path.replace(answer)
     except ReelgridError as error:
@@ -176,10 +178,6 @@ def _intended(services: Services, actor: Actor, run: Run, bought: Purchase) -> P
             purchases.end(tx, actor, run, bought, TERMS, error.operator, STOPPED)
             return None
         return asked if purchases.begin(tx, actor, run, bought, asked, TERMS) else None
-
-
-def _sources(services: Services, asked: PictureRequest) -> list[MediaInput]:
-    return [MediaInput(key=key, path=scratch.local(services, key), content_type="image/jpeg") for key in asked.sources]
 
 
 def _key(run: Run, asked: Purchase) -> str:

@@ -56,7 +56,7 @@ def run_view(services: Services, run_id: str) -> RunView:
     run = picture.run
     return RunView(
         **summary(services, picture),
-        version=_version(picture),
+        version=_mark(run, picture.events[-1:], sorted(picture.generations, key=lambda gen: -gen.updated_at)[:1]),
         detail=run.detail,
         verdict=run.verdict,
         pack_url=services.links.pack(picture.pack.token) if picture.pack and picture.pack.entries else None,
@@ -159,11 +159,6 @@ def _newest(events: Rows[Event], run: Run) -> list[Event]:
     return events.find(run_id=run.id, order="-id", limit=1)
 
 
-def _version(picture: Picture) -> str:
-    newest = sorted(picture.generations, key=lambda gen: -gen.updated_at)[:1]
-    return _mark(picture.run, picture.events[-1:], newest)
-
-
 def _mark(run: Run, last: Sequence[Event], gens: Sequence[Generation]) -> str:
     return digest(run.version, run.updated_at, run.status, [e.id for e in last], [g.updated_at for g in gens])[:16]
 
@@ -213,21 +208,16 @@ def list_runs(
 ) -> tuple[list[RunSummary], str | None]:
     """Summaries, newest first, and the cursor of the next page. Raises ValueError for a cursor that is not ours."""
     equals: dict[str, Any] = {"record_id": record} if record else {}
+    each = [{"status": one} for one in dict.fromkeys(status)] if status else [{}]
     # `after` is strict, and `since` is meant to be included.
     after = {"created_at": since - 1e-6} if since is not None else None
     with services.store.read() as tx:
-        pages = [
-            newest_first(tx.runs, limit + 1, cursor, until=until, after=after, **equals, **one) for one in _each(status)
-        ]
+        pages = [newest_first(tx.runs, limit + 1, cursor, until=until, after=after, **equals, **one) for one in each]
         # Each status by itself comes in order out of its index; few of many among all runs would not.
         runs = sorted(chain(*pages), key=lambda run: (run.created_at, run.id), reverse=True)[: limit + 1]
         pictures = short_pictures(tx, runs[:limit])
     more = cursor_after(runs[limit - 1]) if len(runs) > limit else None
     return [summary(services, picture) for picture in pictures], more
-
-
-def _each(status: Sequence[str] | None) -> list[dict[str, str]]:
-    return [{"status": one} for one in dict.fromkeys(status)] if status else [{}]
 
 
 def scenes_view(services: Services, run_id: str, *, limit: int, after: int) -> tuple[list[SceneItem], int | None]:

@@ -99,13 +99,8 @@ def thumbnail_of(services: Services, picture: Picture) -> str | None:
     return next((thumbnail_url(services, clip) for clip in picture.clips if clip.id == wanted), None)
 
 
-def _latest(picture: Picture, scene: Scene) -> Generation | None:
-    mine = [gen for gen in picture.generations if gen.scene_id == scene.id]
-    return mine[-1] if mine else None
-
-
 def scene_share(services: Services, picture: Picture, scene: Scene) -> float:
-    gen = _latest(picture, scene)
+    gen = next((gen for gen in reversed(picture.generations) if gen.scene_id == scene.id), None)
     card = services.catalogue.get(gen.model) if gen else None
     return timings.of_scene(scene, gen, card, services.clock.now())
 
