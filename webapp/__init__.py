@@ -13,9 +13,9 @@ from pipelines.security.secret_keys import SecretKeys
 from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.recovery import after_restore
-from webapp import agents, commands, concurrency, errors, health, media, metrics, openapi, pages, security, tracing
+from webapp import agents, commands, concurrency, errors, health, media, metrics, pages, security, tracing
 from webapp.access import auth, doors, limits
-from webapp.api import blueprint
+from webapp.api import blueprint, openapi
 from webapp.api.following import watch
 from webapp.bodies import JSON_LIMIT
 from webapp.context import KEYS, SERVICES, SETTINGS

@@ -15,7 +15,7 @@ from pipelines.domain.records import Run
 from pipelines.stages.scheduler import steps
 from pipelines.stages.spending import caps, ledger
 from tests.web.web_fixtures import BEARER, OUTSIDE, SORA, WebHarness, as_described
-from webapp.api import answers, operate_answers
+from webapp.api import answers
 from webapp.api.orders import MasterPromptOrder
 
 FILM = {"master_prompt": "A fox", "model": "sora/sora-2", "scene_count": 1}
@@ -52,7 +52,7 @@ def stopped(harness: WebHarness, status: RunStatus = RunStatus.NEEDS_ATTENTION, 
 def test_spend_is_answered_as_described(harness: WebHarness) -> None:
     """The description says that nothing else comes back."""
     spend(harness, 400_000)
-    found = as_described(operate_answers.Usage, harness.get("/api/usage?by=day,record").json)
+    found = as_described(answers.Usage, harness.get("/api/usage?by=day,record").json)
     assert [row["spent_usd"] for row in found["rows"]] == [0.4]
 
 
@@ -66,7 +66,7 @@ def test_every_list_is_read_in_pages(harness: WebHarness) -> None:
     assert first["rows"] + second["rows"] == whole["rows"]
     assert (first["spent_usd"], second["next_cursor"]) == (6.0, None)
     models = harness.get("/api/models").json["models"]
-    page = operate_answers.ModelList.model_validate(harness.get("/api/models?limit=1&cursor=1").json)
+    page = answers.ModelList.model_validate(harness.get("/api/models?limit=1&cursor=1").json)
     assert [model.id for model in page.models] == [models[1]["id"]]
     for path in ("/api/models", "/api/usage", "/api/runs"):
         for wrong in ("limit=0", "limit=201", "limit=x", "cursor=x"):

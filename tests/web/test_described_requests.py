@@ -16,7 +16,7 @@ from schemathesis.config import SchemathesisConfig
 
 from tests.web.two_accounts import MARK, belongings, customer
 from tests.web.web_fixtures import BASE, BEARER, OUTSIDE, SORA, WebHarness
-from webapp.openapi import description
+from webapp.api.openapi import description
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("described")]
 

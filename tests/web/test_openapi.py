@@ -9,7 +9,7 @@ from openapi_spec_validator import validate
 
 from tests.web.web_fixtures import WebHarness
 from webapp.api import OPERATIONS
-from webapp.openapi import description
+from webapp.api.openapi import description
 
 
 def described(harness: WebHarness) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from pipelines.security.secret_keys import SecretKeys
 from pipelines.stages.views.documents import RunView, SceneItem
 from tests.web.web_fixtures import OUTSIDE, RECORD, WebHarness, as_described
 from webapp import concurrency
-from webapp.api import operate_answers, run_answers
+from webapp.api import answers
 
 NOWHERE = "/api/runs/run_unknown"
 
@@ -109,7 +109,7 @@ def test_runs_are_listed_newest_first_page_by_page(harness: WebHarness) -> None:
     seen, cursor = [], None
     for _ in range(10):
         page = harness.get(f"/api/runs?limit=3{f'&cursor={cursor}' if cursor else ''}").json
-        as_described(run_answers.RunList, page)
+        as_described(answers.RunList, page)
         seen += [run["run_id"] for run in page["runs"]]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -260,14 +260,14 @@ def test_the_stop_switch_is_pressed_and_lifted(harness: WebHarness) -> None:
 def test_usage_is_grouped_as_asked(harness: WebHarness) -> None:
     """By several columns, too; a wrong one is named."""
     answer = harness.get("/api/usage?by=day,model,record,key,base&since=2026-01-01")
-    as_described(operate_answers.Usage, answer.json)
+    as_described(answers.Usage, answer.json)
     assert harness.get("/api/usage?by=colour").status_code == 422
     assert harness.get("/api/usage?since=last-week").status_code == 422
 
 
 def test_the_catalogue_says_what_is_set_up_and_what_ends(harness: WebHarness) -> None:
     """Capabilities, prices, sunset."""
-    found = operate_answers.ModelList.model_validate(harness.get("/api/models").json)
+    found = answers.ModelList.model_validate(harness.get("/api/models").json)
     models = {model.id: model for model in found.models}
     assert models["local/animatic"].configured
     assert models["local/animatic"].free
@@ -305,7 +305,7 @@ def test_the_scenes_of_a_run_are_listed_with_the_clip_that_the_film_shows(harnes
     cursor = None
     for _ in range(9):
         answer = harness.get(f"/api/runs/run_finished/scenes?limit=3{f'&cursor={cursor}' if cursor else ''}").json
-        page = as_described(run_answers.SceneList, answer)
+        page = as_described(answers.SceneList, answer)
         seen += page["scenes"]
         cursor = page["next_cursor"]
         if cursor is None:

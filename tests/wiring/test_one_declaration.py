@@ -31,7 +31,7 @@ from pipelines.airtable.webhooks import WATCHED
 from pipelines.domain.errors import Problem
 from pipelines.domain.orders.field_labels import for_row
 from tools.docs.airtable import page
-from webapp import openapi
+from webapp.api import openapi
 from webapp.api.orders import ClipOrder, MasterPromptOrder
 
 film = {"master_prompt": "A fox", "grain": 4.0}

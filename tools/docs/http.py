@@ -11,8 +11,8 @@ from webapp.access import rules
 from webapp.access.rules import Door
 from webapp.agents import tools
 from webapp.api.legacy.orders import LEGACY_FIELDS
+from webapp.api.openapi import about, description, resolve
 from webapp.api.operations import Operation
-from webapp.openapi import about, description, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "http.md"

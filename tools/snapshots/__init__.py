@@ -19,7 +19,7 @@ from pipelines.providers import all_variables, load_catalogue
 from tools.docs.command_line import application, commands
 from tools.snapshots.sentences import sentences
 from tools.stack import ROOT
-from webapp.openapi import description
+from webapp.api.openapi import description
 
 FOLDER = ROOT / "tests" / "snapshots"
 _COLUMNS = 100

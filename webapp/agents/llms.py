@@ -6,9 +6,9 @@ from flask import Blueprint, Response
 
 from webapp.access.rules import Door, Owner, declares
 from webapp.agents import tools
+from webapp.api.openapi import ABOUT
 from webapp.api.operations import OPERATIONS
 from webapp.context import services
-from webapp.openapi import ABOUT
 
 
 def register(bp: Blueprint) -> None:

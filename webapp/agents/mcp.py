@@ -18,8 +18,8 @@ from webapp import bodies
 from webapp.access.doors import refuse_foreign_pages
 from webapp.access.rules import Door, Owner, declares
 from webapp.agents import tools
+from webapp.api.openapi import ABOUT, VERSION
 from webapp.errors import HttpProblem
-from webapp.openapi import ABOUT, VERSION
 
 STATELESS = ("2026-07-28",)
 HANDSHAKE = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")

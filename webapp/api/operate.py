@@ -18,7 +18,7 @@ from pipelines.domain.times import iso
 from pipelines.stages.decisions import control
 from pipelines.stages.views import usage as usage_view
 from webapp.access.rules import Owner
-from webapp.api import operate_answers
+from webapp.api import answers
 from webapp.api.decisions import StopSwitch
 from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.queries import PageQuery, UsageQuery
@@ -47,7 +47,7 @@ _SHOWN = {"key_id": "key", "project_id": "project"}
     scope="admin",
     tag="Operate",
     bodies=(StopSwitch,),
-    answers={200: operate_answers.Stopped},
+    answers={200: answers.Stopped},
     problems=(400, 401, 403, 413, 415, 422, 429),
 )
 def stop(body: StopSwitch) -> Reply:
@@ -63,7 +63,7 @@ def stop(body: StopSwitch) -> Reply:
     owner=Owner.OPERATOR,
     scope="read",
     tag="Operate",
-    answers={200: operate_answers.Stopped},
+    answers={200: answers.Stopped},
     problems=(401, 403, 429),
 )
 def stop_state() -> Reply:
@@ -71,13 +71,13 @@ def stop_state() -> Reply:
     return Reply(stopped())
 
 
-def stopped() -> operate_answers.Stopped:
+def stopped() -> answers.Stopped:
     """The Stop switch as the API shows it."""
     with services().store.read() as tx:
         switch = tx.stop_switches.get(EVERYWHERE)
     if switch is None:
-        return operate_answers.Stopped(on=False, reason="", at=None)
-    return operate_answers.Stopped(on=switch.on, reason=switch.reason, at=iso(switch.at))
+        return answers.Stopped(on=False, reason="", at=None)
+    return answers.Stopped(on=switch.on, reason=switch.reason, at=iso(switch.at))
 
 
 @operation(
@@ -88,7 +88,7 @@ def stopped() -> operate_answers.Stopped:
     scope="read",
     tag="Operate",
     query=UsageQuery,
-    answers={200: operate_answers.Usage},
+    answers={200: answers.Usage},
     problems=(401, 403, 422, 429),
 )
 def usage(query: UsageQuery) -> Reply:
@@ -114,12 +114,12 @@ def page(items: Sequence[T], query: PageQuery) -> tuple[list[T], str | None]:
     return list(items[start:end]), str(end) if end < len(items) else None
 
 
-def usage_of(names: list[str], since: str | None, until: str | None) -> operate_answers.Usage:
+def usage_of(names: list[str], since: str | None, until: str | None) -> answers.Usage:
     """The answer of /api/usage, for the API and the pages."""
     found = usage_view.usage(services(), [COLUMNS[name] for name in names], since, until)
     rows = usage_view.rows(found, _SHOWN)
     total = round(sum(row["spent_usd"] for row in rows), 6)
-    return operate_answers.Usage(
+    return answers.Usage(
         rows=rows,
         spent_today_usd=found.spent_today_usd,
         day_cap_usd=found.day_cap_usd,
@@ -136,7 +136,7 @@ def usage_of(names: list[str], since: str | None, until: str | None) -> operate_
     scope="read",
     tag="Look",
     query=PageQuery,
-    answers={200: operate_answers.ModelList},
+    answers={200: answers.ModelList},
     problems=(401, 403, 422, 429),
     tool=Tool("list_models", Effect.READS),
 )
@@ -147,20 +147,20 @@ def models(query: PageQuery) -> Reply:
     return Reply(every.model_copy(update={"models": some, "next_cursor": next_cursor}))
 
 
-def catalogue() -> operate_answers.ModelList:
+def catalogue() -> answers.ModelList:
     """Every model as the API shows it."""
     core = services()
     today = datetime.fromtimestamp(core.clock.now(), UTC).date()
     cards = [_model(card, today) for card in core.catalogue.values()]
-    return operate_answers.ModelList(default=core.policy.default_model, models=cards)
+    return answers.ModelList(default=core.policy.default_model, models=cards)
 
 
-def _model(card: CatalogueModel, today: date) -> operate_answers.ModelView:
+def _model(card: CatalogueModel, today: date) -> answers.ModelView:
     core = services()
     verdict = usable(card, today=today, origins=dict(core.policy.model_origins))
     offers = card.offers
     charged = _charged(card)
-    return operate_answers.ModelView(
+    return answers.ModelView(
         id=card.id,
         label=card.label,
         configured=core.providers.configured(card.provider),

@@ -16,7 +16,7 @@ from pipelines.stages.views import finding, run_view
 from pipelines.stages.views.documents import RunView
 from webapp.access import keys
 from webapp.access.rules import Owner
-from webapp.api import answers, estimates, run_answers
+from webapp.api import answers, estimates
 from webapp.api.decisions import Approve, ChooseClip, Decision, Regenerate, Restore, RunAction
 from webapp.api.operations import Effect, Reply, Tool, operation
 from webapp.api.queries import NO_CURSOR, RunQuery, SceneQuery, SearchQuery, is_cursor, moment
@@ -41,7 +41,7 @@ _decision = partial(
     scope="read",
     tag="Look",
     query=RunQuery,
-    answers={200: run_answers.RunList},
+    answers={200: answers.RunList},
     problems=(401, 403, 422, 429),
 )
 def list_runs(query: RunQuery) -> Reply:
@@ -55,7 +55,7 @@ def list_runs(query: RunQuery) -> Reply:
         raise invalid_input(problems)
     filters = {"record": query.record_id, "status": statuses, "since": since, "until": until}
     runs, cursor = run_view.list_runs(services(), limit=query.limit, cursor=query.cursor, **filters)  # type: ignore[arg-type]
-    return Reply(run_answers.RunList(runs=runs, next_cursor=cursor))
+    return Reply(answers.RunList(runs=runs, next_cursor=cursor))
 
 
 @operation(
@@ -66,7 +66,7 @@ def list_runs(query: RunQuery) -> Reply:
     scope="read",
     tag="Look",
     query=SearchQuery,
-    answers={200: run_answers.FoundFilms},
+    answers={200: answers.FoundFilms},
     problems=(401, 403, 422, 429),
     tool=Tool("search_films", Effect.READS),
 )
@@ -81,7 +81,7 @@ def search_films(query: SearchQuery) -> Reply:
     if problems:
         raise invalid_input(problems)
     page = finding.find(services(), query.q, limit=query.limit, cursor=query.cursor, since=since)
-    found = run_answers.FoundFilms(results=page.films, next_cursor=page.cursor)
+    found = answers.FoundFilms(results=page.films, next_cursor=page.cursor)
     if page.by is not None:
         found["by"] = list(page.by)
     return Reply(found)
@@ -105,7 +105,7 @@ def _statuses(text: str | None, problems: list[Problem]) -> list[str] | None:
     scope="read",
     tag="Look",
     query=SceneQuery,
-    answers={200: run_answers.SceneList},
+    answers={200: answers.SceneList},
     problems=(401, 403, 404, 422, 429),
 )
 def list_scenes(run_id: str, query: SceneQuery) -> Reply:
@@ -113,7 +113,7 @@ def list_scenes(run_id: str, query: SceneQuery) -> Reply:
     `next_cursor` is null on the last page.
     """
     scenes, after = run_view.scenes_view(services(), run_id, limit=query.limit, after=int(query.cursor or 0))
-    return Reply(run_answers.SceneList(scenes=scenes, next_cursor=None if after is None else str(after)))
+    return Reply(answers.SceneList(scenes=scenes, next_cursor=None if after is None else str(after)))
 
 
 @_decision(

@@ -22,8 +22,8 @@ from pipelines.stages.files.usage import By
 from pipelines.stages.scheduler import maintenance
 from pipelines.stages.spending import audit, credit_book
 from pipelines.stages.views import usage as usage_view
+from webapp.api.answers import ModelView
 from webapp.api.operate import COLUMNS, catalogue, stopped
-from webapp.api.operate_answers import ModelView
 from webapp.commands.output import ACTOR, OPERATORS, Group, Money, as_json, print_table, reports_errors, show
 from webapp.context import services
 

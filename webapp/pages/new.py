@@ -43,8 +43,8 @@ from pipelines.stages.spending import caps
 from pipelines.stages.views import run_view, sections
 from webapp import idempotency
 from webapp.access.rules import Door, Owner, declares
+from webapp.api.answers import ModelView
 from webapp.api.operate import catalogue, stopped, usage_of
-from webapp.api.operate_answers import ModelView
 from webapp.api.orders import MAX_CAPTION, FilmOrder
 from webapp.bodies import validated
 from webapp.context import actor, services
