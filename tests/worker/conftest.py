@@ -14,8 +14,11 @@ import pytest
 
 from pipelines import queueing
 from pipelines.bootstrap import build_services
+from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.orders.order import Order
 from pipelines.settings import Settings, load_settings
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.orders import accept
 from tests.web.web_fixtures import KEYS
 from tools.stack import ROOT, until
 
@@ -39,6 +42,20 @@ class WorkerService:
     def await_up(self) -> None:
         """Until every process has shown a heartbeat."""
         until(lambda: all(self.pids(kind) for kind in KINDS), "all processes of the worker service")
+
+    def film(self) -> None:
+        """One is ordered and made."""
+        order = Order(master_prompt="A kite over a field", scene_count=1, clip_seconds=1, resolution="480p")
+        started = accept.start(self.services, accept.StartRequest(source="rest", order=order))
+
+        def done() -> bool:
+            with self.services.store.read() as tx:
+                run = tx.runs.get(started.run_id)
+            assert run is not None
+            assert run.error is None, run.error
+            return run.status is RunStatus.DONE
+
+        until(done, "the run to be done")
 
 
 @pytest.fixture

@@ -13,9 +13,6 @@ from redis.exceptions import RedisError
 
 from pipelines import queueing
 from pipelines.bootstrap import broker_url
-from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.orders.order import Order
-from pipelines.stages.orders import accept
 from tests.web.web_fixtures import BEARER
 from tests.worker.conftest import WorkerService, worker_service
 from tools.chaos.killer import children, kill
@@ -33,21 +30,6 @@ def broker_of(service: WorkerService) -> int:
     with suppress(RedisError), queueing.connect(broker_url(service.settings)) as connection:
         return int(connection.info("server")["process_id"])
     return 0
-
-
-def film(service: WorkerService) -> None:
-    """One is ordered and made."""
-    order = Order(master_prompt="A kite over a field", scene_count=1, clip_seconds=1, resolution="480p")
-    started = accept.start(service.services, accept.StartRequest(source="rest", order=order))
-
-    def done() -> bool:
-        with service.services.store.read() as tx:
-            run = tx.runs.get(started.run_id)
-        assert run is not None
-        assert run.error is None, run.error
-        return run.status is RunStatus.DONE
-
-    until(done, "the run to be done")
 
 
 @pytest.fixture
@@ -70,14 +52,14 @@ def test_two_on_one_directory_share_a_broker_and_the_second_carries_on_alone(
 ) -> None:
     first, second = two
     assert broker_of(second) in everything(first), "the first one's broker stays where it is"
-    film(first)
+    first.film()
     # Killed, it leaves its socket and takes leave of nobody: not even its children hear of it first.
     ended = everything(first) if number is signal.SIGKILL else [first.process.pid]
     for pid in ended:
         kill(pid, number)
     assert first.process.wait(60) == (0 if number is signal.SIGTERM else -number)
     until(lambda: broker_of(second) in everything(second), "the second to run the broker")
-    film(second)
+    second.film()
     assert second.process.poll() is None
 
 

@@ -21,10 +21,8 @@ from pipelines import queueing
 from pipelines.bootstrap import SystemClock
 from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Base, QueueSweep, Run
 from pipelines.queueing import RqHints
-from pipelines.stages.orders import accept
 from pipelines.testing import make_services
 from pipelines.testing.airtable import BASE
 from tests.worker.conftest import WorkerService
@@ -87,17 +85,7 @@ def test_leases_of_a_killed_worker_are_free_again(worker: WorkerService) -> None
 
 
 def test_a_run_is_made_into_a_film_by_hints_alone(worker: WorkerService) -> None:
-    order = Order(master_prompt="A kite over a field", scene_count=1, clip_seconds=1, resolution="480p")
-    started = accept.start(worker.services, accept.StartRequest(source="rest", order=order))
-
-    def done() -> bool:
-        with worker.services.store.read() as tx:
-            run = tx.runs.get(started.run_id)
-        assert run is not None
-        assert run.error is None, run.error
-        return run.status is RunStatus.DONE
-
-    until(done, "the run to be done")
+    worker.film()
 
 
 def test_the_function_that_hints_name_exists() -> None:

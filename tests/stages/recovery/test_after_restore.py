@@ -15,6 +15,7 @@ from pipelines.domain.catalogue import Ability
 from pipelines.domain.errors import NotAllowed
 from pipelines.domain.footage import PosterStyle
 from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.records import Run
 from pipelines.stages.decisions import control, in_doubt
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
@@ -145,19 +146,24 @@ def test_a_database_that_was_never_restored_has_nothing_to_report(tmp_path: Path
         after_restore.report(harness.services)
 
 
-@pytest.mark.parametrize("planned_before", [True, False])
-def test_a_line_that_was_spoken_after_the_backup_is_found_in_storage(tmp_path: Path, planned_before: bool) -> None:
-    harness = doubtful_world(tmp_path, Ability.LIST)
-    scene = SceneOrder(prompt="a lamp", narration="It is dark.")
-    asked = StartRequest(source="rest", order=Order(scenes=(scene,), voiceover=True, voice="acme/anna"))
-    run_id = accept.start(harness.services, asked).run_id
+def made_again(harness: StageHarness, tmp_path: Path, run_id: str, *, planned_before: bool) -> tuple[StageHarness, Run]:
+    """A run that was made after a backup, and is made once more after that was brought back."""
     while planned_before and not generations(harness, run_id):
         harness.step("runs", run_id)
     backup = saved(harness, tmp_path)
     harness.until(run_id, "done")
     back = brought_back(harness, backup)
     go_on(back)
-    run = back.until(run_id, "done")
+    return back, back.until(run_id, "done")
+
+
+@pytest.mark.parametrize("planned_before", [True, False])
+def test_a_line_that_was_spoken_after_the_backup_is_found_in_storage(tmp_path: Path, planned_before: bool) -> None:
+    harness = doubtful_world(tmp_path, Ability.LIST)
+    scene = SceneOrder(prompt="a lamp", narration="It is dark.")
+    asked = StartRequest(source="rest", order=Order(scenes=(scene,), voiceover=True, voice="acme/anna"))
+    run_id = accept.start(harness.services, asked).run_id
+    back, run = made_again(harness, tmp_path, run_id, planned_before=planned_before)
     speech = cast("ScriptedSpeech", back.services.speech)
     assert (len(speech.said), back.bought) == (1, ["a lamp"])
     with back.services.store.read() as tx:
@@ -173,13 +179,7 @@ def test_a_picture_that_was_made_after_the_backup_is_found_in_storage(tmp_path: 
     scene = SceneOrder(prompt="a lamp")
     film = Order(title="Lumen", scenes=(scene,), scene_count=1, poster_style=PosterStyle.DESIGNED)
     run_id = accept.start(harness.services, StartRequest(source="rest", order=film)).run_id
-    while planned_before and not generations(harness, run_id):
-        harness.step("runs", run_id)
-    backup = saved(harness, tmp_path)
-    harness.until(run_id, "done")
-    back = brought_back(harness, backup)
-    go_on(back)
-    run = back.until(run_id, "done")
+    back, run = made_again(harness, tmp_path, run_id, planned_before=planned_before)
     pictures = cast("ScriptedPictures", back.services.pictures)
     assert (len(pictures.made), back.bought) == (1, ["a lamp"])
     with back.services.store.read() as tx:
