@@ -48,9 +48,7 @@ def decide(services: Services, generation_id: str, choice: str, actor: str, *, p
         run = found_run(tx, found.run_id, lock=True)
         if was_decided(tx, run.id, press):
             return run
-        gen = tx.generations.get(generation_id, lock=True) or found
-        if gen.status is not _G.UNKNOWN:
-            raise NotAllowed(marketer=f"Nothing is in doubt here any more: the generation is {gen.status.value}.")
+        gen = _locked(tx, found)
         record(tx, who, "generation", gen.id, run.id, "decided", choice=choice)
         return _DECISIONS[choice](services, tx, who, run, gen)
 
@@ -73,15 +71,20 @@ def name_job(services: Services, generation_id: str, job_id: str, actor: str) ->
         ) from error
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
-        run = found_run(tx, found.run_id, lock=True)
-        gen = tx.generations.get(generation_id, lock=True) or found
-        if gen.status is not _G.UNKNOWN:
-            raise NotAllowed(marketer=f"Nothing is in doubt here any more: the generation is {gen.status.value}.")
+        run, gen = found_run(tx, found.run_id, lock=True), _locked(tx, found)
         if tx.generations.count(provider=gen.provider, provider_id=job_key(job_id)):
             raise NotAllowed(marketer=f"{job_id} is the job of another generation.")
         record(tx, who, "generation", gen.id, run.id, "decided", choice="adopt")
         tx.generations.change(gen.id, result=replace(gen.result, called_back=job_id), next_at=who.now)
         return touch_run(tx, who, run, detail="The clip was found at its provider and is fetched.")
+
+
+def _locked(tx: Tx, found: Generation) -> Generation:
+    """Of a run that is locked. Raises NotAllowed where nothing is in doubt any more."""
+    gen = tx.generations.get(found.id, lock=True) or found
+    if gen.status is not _G.UNKNOWN:
+        raise NotAllowed(marketer=f"Nothing is in doubt here any more: the generation is {gen.status.value}.")
+    return gen
 
 
 def _wait(services: Services, tx: Tx, who: Actor, run: Run, gen: Generation) -> Run:

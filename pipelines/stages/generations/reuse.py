@@ -62,7 +62,11 @@ def _is_bought(tx: Tx, scene: Scene, gen: Generation) -> bool:
     """Purchases first, then clips: one that ends in between is seen as a clip. Raises Busy."""
     other = _being_made(tx, scene, gen)
     if other is not None:
-        raise Busy(f"{gen.id} waits for {other.id}", marketer=_sentence(scene), retry_after=LOOK_S)
+        waits = (
+            f"The clip of scene {scene.number} is being made for an equal order at this moment: we wait for it, and it "
+            "costs nothing here. Should it fail, it is bought for this video."
+        )
+        raise Busy(f"{gen.id} waits for {other.id}", marketer=waits, retry_after=LOOK_S)
     return cached_clip(tx, scene, gen.fingerprint) is not None
 
 
@@ -71,10 +75,3 @@ def _being_made(tx: Tx, scene: Scene, gen: Generation) -> Generation | None:
     found = tx.generations.find(status=tuple(BEING_MADE), **shared_with(scene, gen.fingerprint))
     lasting = (one for one in found if one.status is not GenerationStatus.UNKNOWN or one.next_at is not None)
     return next((one for one in lasting if one.id != gen.id), None)
-
-
-def _sentence(scene: Scene) -> str:
-    return (
-        f"The clip of scene {scene.number} is being made for an equal order at this moment: we wait for it, and it "
-        "costs nothing here. Should it fail, it is bought for this video."
-    )
