@@ -11,7 +11,7 @@ from flask import Blueprint, Response, json, render_template
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from webapp.access.rules import Door, Owner, declares
+from webapp.access.rules import Door, Owner, Rule, declares
 from webapp.api.answers import ProblemDocument
 from webapp.api.operations import OPERATIONS, Operation
 from webapp.context import services
@@ -105,11 +105,10 @@ def _schemas() -> dict[str, Any]:
 
 
 def _operation(entry: Operation) -> dict[str, Any]:
-    alone = " For the operator only." if entry.rule.owner is Owner.OPERATOR else ""
     described: dict[str, Any] = {
         "operationId": entry.name,
         "summary": entry.summary,
-        "description": f"{entry.description} Needs the scope `{entry.rule.scope}`.{alone}",
+        "description": f"{entry.description} {_needs(entry.rule)}",
         "tags": [entry.tag],
         "responses": _responses(entry),
     }
@@ -122,6 +121,12 @@ def _operation(entry: Operation) -> dict[str, Any]:
             "content": {"application/json": {"schema": _any_of(entry.bodies)}},
         }
     return described
+
+
+def _needs(rule: Rule) -> str:
+    """Who may use it, in a sentence."""
+    alone = " For the operator only." if rule.owner is Owner.OPERATOR else ""
+    return f"Needs the scope `{rule.scope}`.{alone}"
 
 
 def _any_of(models: Sequence[type[Any]]) -> dict[str, Any]:
