@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -318,6 +319,28 @@ def test_a_request_whose_handling_died_finds_its_run_again(harness: WebHarness) 
     again = harness.post("/api/process-master-prompt", body, headers=headers)
     assert (again.status_code, again.json["run_id"], again.json["existing"]) == (202, first["run_id"], True)
     assert len(harness.runs()) == 1
+
+
+class Failure:
+    """Something of ours goes wrong at a point, once."""
+
+    failed = False
+
+    def reach(self, name: str, **_: str) -> None:
+        if name == "accept.committed" and not self.failed:
+            self.failed = True
+            raise RuntimeError("a fault of ours")
+
+
+@pytest.mark.logs_errors
+def test_an_order_whose_answer_failed_is_found_by_its_repeat_at_once(tmp_path: Path) -> None:
+    """What was committed before the failure counts under the key, which takes no other order."""
+    body, named = {"master_prompt": "A fox"}, {"headers": {"Idempotency-Key": "once"}}
+    with WebHarness(tmp_path, points=Failure()) as harness:
+        assert harness.post("/api/process-master-prompt", body, **named).status_code == 500
+        assert harness.post("/api/process-master-prompt", {"master_prompt": "A hare"}, **named).status_code == 422
+        again = harness.post("/api/process-master-prompt", body, **named)
+        assert (again.status_code, again.json["existing"], len(harness.runs())) == (202, True, 1)
 
 
 def use_up(harness: WebHarness) -> None:

@@ -164,6 +164,23 @@ def test_the_cast_of_scenes_that_people_wrote_is_found_once_and_their_words_stay
     assert (house.held(), house.balanced()) == (0, True)
 
 
+def test_a_cast_that_was_found_before_a_death_is_not_paid_again(house: StageHarness) -> None:
+    house.writer.finds_cast, house.writer.cost_micro = True, FOUND
+
+    def die() -> None:
+        house.services.store.release_owner("test")
+        raise KeyboardInterrupt
+
+    house.points.at("script.written", die)
+    record = house.row(**{"Consistency": "Pictures", **OWN})
+    run_id = house.trigger(record)
+    with pytest.raises(KeyboardInterrupt):
+        house.until(run_id, "done")
+    run = house.until(run_id, "done")
+    assert (len(house.writer.read), run.known_plan.cast) == (1, (KEEPER, LIGHTHOUSE))
+    assert (spent(house, run), house.balanced()) == (3 * CLIP + 2 * PICTURE + FOUND, True)
+
+
 @pytest.mark.parametrize("declines", [True, False])
 def test_a_film_whose_cast_is_not_found_is_made_in_words(house: StageHarness, declines: bool) -> None:
     house.writer.finds_cast, house.writer.cost_micro = True, FOUND

@@ -12,9 +12,10 @@ import pytest
 
 from pipelines.domain.customers.notices import USUAL, Endpoint
 from pipelines.domain.errors import InsufficientCredits, NotAllowed, OverBudget, Refused
-from pipelines.domain.footage import PosterStyle
+from pipelines.domain.footage import Consistency, PosterStyle
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneChanges, SceneOrder
+from pipelines.domain.planning.cast import CastMember
 from pipelines.domain.planning.price_list import PriceList, PriceRule, Purchase, Start
 from pipelines.domain.records import Base, Lot, LotKind, Run
 from pipelines.domain.state.sealed_address import SealedAddress
@@ -30,6 +31,7 @@ from pipelines.testing import ScriptedWriter
 from pipelines.testing.airtable import BASE
 from pipelines.testing.fakes import ScriptedSpeech
 from pipelines.testing.provider import Outcome
+from pipelines.testing.services import CATALOGUE
 from tests.stages.stage_fixtures import STOPPED, StageHarness
 
 CREDIT, DAY = 10_000, 86_400.0
@@ -148,6 +150,22 @@ def test_writing_is_sold_as_well_and_the_order_is_rounded_once(tmp_path: Path) -
     run = harness.until(run_id, *STOPPED)
     assert (run.status, used(harness, run), run.price_micro) == (RunStatus.DONE, 330_000, 330_000)
     assert balanced(harness)
+
+
+def test_finding_a_cast_is_sold_as_writing_is(tmp_path: Path) -> None:
+    cards = {name: dataclasses.replace(card, max_references=3) for name, card in CATALOGUE.items()}
+    writer = ScriptedWriter(cost_micro=500)
+    writer.finds_cast, writer.cast = True, (CastMember(token="the fox", looks="red"),)
+    harness = StageHarness.build(tmp_path, prices=LIST, writer=writer, catalogue=cards)
+    account = customer(harness, 100)
+    scenes = tuple(SceneOrder(prompt=f"the fox {does}", seconds=4.0) for does in ("runs", "sleeps"))
+    wanted = Order(scenes=scenes, scene_count=2, consistency=Consistency.PICTURES)
+    run_id = accept.start(view(harness, account), StartRequest(source="rest", order=wanted)).run_id
+    run = harness.until(run_id, *STOPPED)
+    pictures = harness.services.prices.pictures(run.known_plan.picture_micro // 2)
+    assert (run.status, len(run.known_plan.cast)) == (RunStatus.DONE, 1)
+    assert used(harness, run) == harness.services.prices.whole(2 * CLIP + 25_000 + pictures)
+    assert (has(harness, account)[1], balanced(harness)) == (0, True)
 
 
 def test_what_expires_first_is_spent_first_over_several_lots(harness: StageHarness) -> None:
