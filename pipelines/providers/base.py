@@ -306,6 +306,16 @@ class Adapter(ABC):
         logger.log(level, "%s: %s of %s took %.2f s", self.name, action, subject, extra["seconds"], extra=extra)
 
 
+class AnsweringAdapter(Adapter):
+    """One in whose answers a clip may stand, or its address at a place that nobody foresaw."""
+
+    def _poll(self, job_id: str, request: GenerationRequest) -> Job:
+        return self._polled(job_id, request)[0]
+
+    @abstractmethod
+    def _polled(self, job_id: str, request: GenerationRequest) -> tuple[Job, Any]: ...
+
+
 def _no_address() -> None:
     raise Expired("not a usable address")
 

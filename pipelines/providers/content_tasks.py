@@ -23,7 +23,7 @@ from pipelines.net import paid
 from pipelines.ports import GenerationRequest, Job, MediaInput, Submission
 from pipelines.providers.base import (
     CLOCK_SKEW_S,
-    Adapter,
+    AnsweringAdapter,
     Context,
     check_answer,
     data_url,
@@ -44,7 +44,7 @@ _G = GenerationStatus
 Body = Mapping[str, Any]
 
 
-class TaskAdapter(Adapter):
+class TaskAdapter(AnsweringAdapter):
     """One such vendor; a subclass says where things are and how it is asked."""
 
     creates: ClassVar[str]
@@ -98,9 +98,6 @@ class TaskAdapter(Adapter):
         if httpx.codes.is_success(status):
             raise Ambiguous(f"{self.name}: accepted without a task id: {str(said)[:200]}")
         raise create_error(status, words, vendor=self.name, headers=answer.headers)
-
-    def _poll(self, job_id: str, request: GenerationRequest) -> Job:
-        return self._polled(job_id, request)[0]
 
     def _polled(self, job_id: str, request: GenerationRequest) -> tuple[Job, Any]:
         told = self._told_of(job_id)

@@ -34,7 +34,7 @@ from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.net import paid
 from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers.base import (
-    Adapter,
+    AnsweringAdapter,
     Context,
     check_answer,
     json_of,
@@ -72,7 +72,7 @@ class FalSettings(OwnSettings):
     fal_base_url: Address = variable(VIDEO, "Address of fal.ai's queue.", "https://queue.fal.run")
 
 
-class Provider(Adapter):
+class Provider(AnsweringAdapter):
     """The queue."""
 
     name = "fal"
@@ -108,9 +108,6 @@ class Provider(Adapter):
         if not is_job_id(request_id):
             raise Ambiguous(f"{self.name}: accepted without a request id: {str(said)[:200]}")
         return Job(id=str(request_id), status=_G.SUBMITTED)
-
-    def _poll(self, job_id: str, request: GenerationRequest) -> Job:
-        return self._polled(job_id, request)[0]
 
     def _polled(self, job_id: str, request: GenerationRequest) -> tuple[Job, Any]:
         """The queue tells how far a request is; what came of it stands at an address of its own."""

@@ -29,7 +29,7 @@ from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.net import paid
 from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers.base import (
-    Adapter,
+    AnsweringAdapter,
     Context,
     check_answer,
     json_of,
@@ -52,7 +52,7 @@ _NO_FILE_OF_ITS = frozenset({400, 404, 422})
 """What it answers when it is asked for a fresh link to a file that it does not have, or no longer."""
 
 
-class Provider(Adapter):
+class Provider(AnsweringAdapter):
     """The jobs API. It has no list and honours no idempotency key: our callback's token settles doubt."""
 
     name = "kie"
@@ -107,9 +107,6 @@ class Provider(Adapter):
         if not task:
             raise Ambiguous(f"{self.name}: accepted without a task id: {str(said)[:200]}")
         return Job(id=task, status=GenerationStatus.SUBMITTED)
-
-    def _poll(self, job_id: str, request: GenerationRequest) -> Job:
-        return self._polled(job_id, request)[0]
 
     def _polled(self, job_id: str, request: GenerationRequest) -> tuple[Job, Any]:  # noqa: ARG002 — the server knows it
         data = self._data("GET", "/api/v1/jobs/recordInfo", params={"taskId": job_id})

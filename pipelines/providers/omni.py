@@ -22,7 +22,7 @@ from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers import video_object
 from pipelines.providers.base import (
     POLL_TIMEOUT_S,
-    Adapter,
+    AnsweringAdapter,
     Context,
     check_answer,
     json_of,
@@ -42,7 +42,7 @@ _ENDED_BADLY = frozenset({"incomplete", "budget_exceeded", "requires_action", "r
 """States that wait for somebody: for a clip they are failures."""
 
 
-class Provider(Adapter):
+class Provider(AnsweringAdapter):
     """Interactions in the background. No list: the callback echoes our mark."""
 
     name = "omni"
@@ -102,9 +102,6 @@ class Provider(Adapter):
         if not job_id:
             raise Ambiguous(f"{self.name}: accepted without an id: {str(body)[:200]}")
         return job_from(as_object(body), card, job_id)
-
-    def _poll(self, job_id: str, request: GenerationRequest) -> Job:
-        return self._polled(job_id, request)[0]
 
     def _polled(self, job_id: str, request: GenerationRequest) -> tuple[Job, Any]:
         body = self._read(job_id)

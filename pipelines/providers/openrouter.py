@@ -17,7 +17,7 @@ from pipelines.domain.errors import Ambiguous
 from pipelines.net import paid
 from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers.base import (
-    Adapter,
+    AnsweringAdapter,
     Context,
     check_answer,
     json_of,
@@ -35,7 +35,7 @@ from pipelines.security.webhook_signatures import verify_openrouter
 from pipelines.settings import Settings
 
 
-class Provider(Adapter):
+class Provider(AnsweringAdapter):
     """OpenRouter's videos API. It has no list and honours no idempotency key: our callback's token settles doubt."""
 
     name = "openrouter"
@@ -85,9 +85,6 @@ class Provider(Adapter):
         if not job_id:
             raise Ambiguous(f"{self.name}: accepted without a job id: {str(said)[:200]}")
         return job_from(as_object(said), job_id)
-
-    def _poll(self, job_id: str, request: GenerationRequest) -> Job:
-        return self._polled(job_id, request)[0]
 
     def _polled(self, job_id: str, request: GenerationRequest) -> tuple[Job, Any]:  # noqa: ARG002 — the server knows it
         body = self._read(_path_of(job_id))

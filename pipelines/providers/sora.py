@@ -36,7 +36,7 @@ from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers.base import (
     CLOCK_SKEW_S,
     POLL_TIMEOUT_S,
-    Adapter,
+    AnsweringAdapter,
     Context,
     json_of,
     link_of,
@@ -58,7 +58,7 @@ LIST_PAGE, MAX_PAGES = 100, 50
 Body = dict[str, Any]
 
 
-class Provider(Adapter):
+class Provider(AnsweringAdapter):
     """One server of the protocol."""
 
     name = "sora"
@@ -126,9 +126,6 @@ class Provider(Adapter):
         raise create_error(answer.status_code, body, vendor=self.name, headers=answer.headers)
 
     # ------------------------------------------------------------ read
-
-    def _poll(self, job_id: str, request: GenerationRequest) -> Job:
-        return self._polled(job_id, request)[0]
 
     def _polled(self, job_id: str, request: GenerationRequest) -> tuple[Job, Any]:
         body = self._read(job_id, request)

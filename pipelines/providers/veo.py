@@ -23,7 +23,7 @@ from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.net import paid
 from pipelines.ports import GenerationRequest, Job, Submission
 from pipelines.providers import video_object
-from pipelines.providers.base import POLL_TIMEOUT_S, Adapter, Context, picture, unpaid
+from pipelines.providers.base import POLL_TIMEOUT_S, AnsweringAdapter, Context, picture, unpaid
 from pipelines.providers.clip_sources import FILE, FILE_VERSION, ClipSource
 from pipelines.providers.links import clip_in
 from pipelines.providers.vocabulary import create_error, fields_of, read_error
@@ -38,7 +38,7 @@ OF_AN_OPERATION = frozenset({"name", "done", "response", "error", "metadata"})
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
-class Provider(Adapter):
+class Provider(AnsweringAdapter):
     """Long-running operations. Neither list nor callback: only a person can settle a lost answer."""
 
     name = "veo"
@@ -74,9 +74,6 @@ class Provider(Adapter):
         if not operation.name:
             raise Ambiguous(f"{self.name}: accepted without the name of an operation")
         return Job(id=operation.name, status=GenerationStatus.SUBMITTED)
-
-    def _poll(self, job_id: str, request: GenerationRequest) -> Job:
-        return self._polled(job_id, request)[0]
 
     def _polled(self, job_id: str, request: GenerationRequest) -> tuple[Job, Any]:  # noqa: ARG002 — the server knows it
         body = self._operation(job_id)
