@@ -10,6 +10,7 @@ import pytest
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import Kind
 from pipelines.stages.generations import poll
+from pipelines.stages.recovery.fan_out import PREPARING_S
 from pipelines.stages.scheduler import steps
 from tests.stages.stage_fixtures import StageHarness
 from worker import step
@@ -45,7 +46,9 @@ def test_the_last_clip_is_followed_by_its_film_in_two_steps(harness: StageHarnes
     run_id = made(harness)
     (gen,) = harness.generations(harness.run(run_id))
     step.step(Kind.GENERATION, gen.id)
-    assert harness.run(run_id).status is RunStatus.STITCHING
+    run = harness.run(run_id)
+    # Nobody is sent to look whether the clip is ready.
+    assert (run.status, run.next_at) == (RunStatus.STITCHING, harness.clock.now() + PREPARING_S)
     (clip,) = harness.clips(harness.run(run_id))
     assert clip.thumbnail is None
     step.step(Kind.CLIP, clip.id)

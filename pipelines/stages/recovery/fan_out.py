@@ -27,6 +27,8 @@ from pipelines.stages.spending import ledger
 _G = GenerationStatus
 CAST_PAUSE_S = 2.0
 """Whose picture arrives wakes the run that bought it; another that waits for the same one looks so often."""
+PREPARING_S = 0.5
+"""Whoever makes a clip ready wakes its run and goes on with it; so long the run leaves it to them."""
 
 
 def _buy(services: Services, actor: Actor, gen: Generation) -> None:
@@ -187,7 +189,9 @@ def _fan_in(services: Services, tx: Tx, actor: Actor, run: Run) -> None:
     doubtful = [gen for gen in open_ones if gen.status is _G.UNKNOWN and gen.next_at is None]
     if ready == len(scenes):
         detail = "Putting the film together."
-        run = transition_run(tx, actor, run, RunStatus.STITCHING, next_at=actor.now, detail=detail)
+        clips = tx.clips.find(id=[scene.clip_id or "" for scene in scenes])
+        pause = PREPARING_S if any(clip.next_at is not None for clip in clips) else 0.0
+        run = transition_run(tx, actor, run, RunStatus.STITCHING, next_at=actor.now + pause, detail=detail)
     elif len(open_ones) > len(doubtful) or any(_waits_for_frame(tx, scene) for scene in scenes):
         run = touch_run(tx, actor, run, next_at=None, detail=clips_sentence(ready, len(scenes)), **_FREE)
     else:
