@@ -51,6 +51,25 @@ def test_a_film_is_quoted_as_the_api_quotes_it_and_started_once(home: WebHarness
     assert (run.quote_micro, order.scene_count, order.clip_seconds, order.max_cost_micro) == (2_400_000, 3, 8.0, None)
 
 
+def test_drafts_are_in_the_price_and_the_page_says_that_it_will_ask(tmp_path: Path) -> None:
+    """Also where nothing else is asked about."""
+    keys = {**SORA_KEY, "BYTEPLUS_API_KEY": "k", "MAX_COST_PER_RUN_USD": "50", "MAX_COST_PER_DAY_USD": "50"}
+    model = "byteplus/dreamina-seedance-2-5-260628"
+    wish = {**FILM, "model": model, "resolution": "1080p", "clip_seconds": "5"}
+    with WebHarness(tmp_path, keys) as home:
+        client = home.client
+        page = client.get("/new")
+        plain = client.post("/new", data=form(page, **wish, do="quote"))
+        shown = client.post("/new", data=form(plain, **wish, preview="Draft", do="quote"))
+        body = {"master_prompt": FILM["master_prompt"], "model": model, "scene_count": 3, "clip_seconds": 5}
+        answer: Any = client.post("/api/estimate", json={**body, "resolution": "1080p", "preview": "Draft"})
+        (line,) = [one["usd"] for one in answer.json["plan"]["lines"] if one["label"].startswith("Drafts")]
+    assert line == pytest.approx(3 * (5 * 0.1076 + 0.0045))
+    assert most(shown) == pytest.approx((most(plain) or 0) + line)
+    assert most(shown) == answer.json["quote_usd"]
+    assert ["The drafts are bought at once." in html(page) for page in (plain, shown)] == [False, True]
+
+
 def test_dearer_than_what_was_shown_nothing_starts(home: WebHarness) -> None:
     client = home.client
     asked = client.post("/new", data=form(client.get("/new"), **FILM, do="quote"))

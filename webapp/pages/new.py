@@ -233,7 +233,8 @@ def _quote(quoted: Quoted) -> Markup:
         price=None if price is None else dollars(price),
         usage=usage,
         stop=stopped(),
-        asks=has_drafts or (asks is not None and cost is not None and (asks == 0 or cost > asks)),
+        drafts=has_drafts,
+        asks=asks is not None and cost is not None and (asks == 0 or cost > asks),
     )
     return Markup(html)  # noqa: S704 - our template
 

@@ -199,6 +199,7 @@ def test_a_cancelled_run_pays_what_is_on_its_way_and_the_next_one_shows_it(house
     assert settled(house)
 
 
+@pytest.mark.slow
 def test_an_old_draft_is_made_anew_for_a_new_run(house: StageHarness) -> None:
     record, run = waiting(house)
     control.cancel(house.services, run.id, "test")
@@ -237,6 +238,7 @@ def test_without_money_for_them_nothing_starts_and_the_number_is_named(house: St
     assert settled(house)
 
 
+@pytest.mark.slow
 def test_spending_that_is_stopped_buys_no_draft_and_approval_goes_on_without(house: StageHarness) -> None:
     control.set_stop(house.services, on=True, reason="test", actor="test")
     record = house.row(Prompt="A cat", Preview="Draft", Resolution="1080p", **{"Clip Seconds": 4})
