@@ -203,7 +203,9 @@ def test_a_page_shows_film_scenes_cost_and_history(harness: WebHarness) -> None:
 
 
 def test_more_films_than_can_be_looked_over_are_folded_by_language(harness: WebHarness) -> None:
-    """On the page of the run and on that of a reviewer: the first language is seen, the others are named."""
+    """On the page of the run and on that of a reviewer: the first language is seen, the others are named. The first film
+    is large, the others are small, and none of those is fetched before it is played.
+    """
     first = harness.finished()
     shapes = ("16:9", "9:16", "1:1", "4:5")
     places = [(language, shape) for language in ("en", "ar") for shape in shapes]
@@ -216,11 +218,15 @@ def test_more_films_than_can_be_looked_over_are_folded_by_language(harness: WebH
     page = html(harness.client.get(f"/runs/run_finished?t={token('run', 'run_finished')}"))
     assert re.findall(r"<h2>(English) <span class=\"soft\">(.*?)</span>", page) == [("English", "4 of 8 films")]
     seen, folded = page.split('<details class="more"><summary><strong>Arabic</strong>')
-    assert (seen.count('preload="metadata"'), folded.count('preload="none"')) == (4, 4)
+    assert [seen.count(f'preload="{what}"') for what in ("metadata", "none")] == [1, 3]
+    assert [folded.count(f'preload="{what}"') for what in ("metadata", "none")] == [0, 4]
+    assert [part.count("<summary>More<") for part in (seen, folded)] == [3, 4]
     share = shares.create(harness.services, "run_finished", "Ann")
     shown = html(harness.client.get(f"/s/{share.token}"))
     seen, folded = shown.split('<details class="more"><summary><strong>Arabic</strong>')
     assert (seen.count(", English"), folded.count(", Arabic")) == (4, 4)
+    assert [part.count('<div class="films">') for part in (seen, folded)] == [1, 1]
+    assert shown.count("<div") == shown.count("</div>")
     assert set(re.findall(r'id="film-(\d)"', shown)) == set(re.findall(r"/film/(\d)", shown)) == set("12345678")
 
 
@@ -561,6 +567,23 @@ def test_a_film_with_a_stand_in_says_so_and_the_suggested_prompt_is_at_hand(harn
     assert "Your film, with a placeholder for scene 1" in page
     assert "with the suggested prompt" in page
     assert ">A fox rests in dew.</textarea>" in page
+
+
+def test_what_is_delivered_with_a_placeholder_is_not_gone_on_with_in_a_circle(harness: WebHarness) -> None:
+    """What helps is another prompt; and what is wrong stands at the scene, not a second time in the head."""
+    refused = "The video service refused this scene: the prompt (violence)."
+    harness.finished()
+    harness.change("clips", "clip_run_finished", placeholder=True)
+    harness.change("scenes", "scene_run_finished_1", status=SceneStatus.REFUSED, error=refused)
+    detail = f"Scene 1 is a placeholder. {refused}"
+    harness.change("runs", "run_finished", status=RunStatus.NEEDS_ATTENTION, detail=detail, error=detail)
+    page = html(person(harness).get("/runs/run_finished"))
+    assert '<p class="sentence">Scene 1 is a placeholder.</p>' in page
+    assert page.count(refused) == 1
+    assert "Open scene 1 below, change its prompt and make it again" in page
+    assert ">Go on" not in page
+    harness.change("scenes", "scene_run_finished_1", clip_id=None)
+    assert ">Go on" in html(person(harness).get("/runs/run_finished"))
 
 
 def test_money_too_little_to_be_written_is_not_nothing() -> None:

@@ -14,13 +14,14 @@ from markupsafe import Markup
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.money import dollars
-from pipelines.stages.base_rows import time_left
+from pipelines.stages.base_rows import next_action, time_left
 from pipelines.stages.decisions import dry_run
 from pipelines.stages.review import shares
 from pipelines.stages.views import run_view
 from pipelines.stages.views.documents import CutView, RunView, SceneView, UsageRow
 from webapp.api.operate import catalogue, stopped
 from webapp.context import actor, services
+from webapp.pages.filters import named
 
 MOVING_S, STOPPED_S = 2, 15
 """How often a page asks, in seconds."""
@@ -106,16 +107,39 @@ def _dressed(run: RunView) -> dict[str, Any]:
     films.sort(key=_place_in(run))
     animatics = [cut for cut in run["cuts"] if cut["url"] and cut["animatic"]]
     rest = run["seconds_left"]
+    current = [(scene["number"], scene["current_clip"]) for scene in scenes if scene["current_clip"]]
+    placeholders = [number for number, clip in current if clip["placeholder"]]
     extra = {
+        "said": _unless_at(scenes, run["sentence"]),
+        "placeholders": placeholders,
+        "stands": bool(placeholders) and not _goes_on(run),
         "scenes": scenes,
         "in_doubt": any(scene["word"] == _IN_DOUBT for scene in scenes),
-        "clips_ready": sum(scene["current_clip"] is not None for scene in scenes),
+        "clips_ready": len(current),
         "films": films or animatics[-1:],
         "versions": list(_versions(run)),
         "left": None if rest is None else time_left.said(rest, services().clock.now()),
         "stopped_all": stopped().on and RunStatus(run["status"]) in MOVING,
     }
     return {**run, **extra}
+
+
+def _goes_on(run: RunView) -> bool:
+    """Whether to try again can change anything."""
+    if run["status"] != RunStatus.NEEDS_ATTENTION:
+        return True
+    with services().store.read() as tx:
+        found = tx.runs.get(run["run_id"])
+        way = next_action.next_action(tx, found) if found else None
+    return way is None or way.goes_on
+
+
+def _unless_at(scenes: Sequence[Mapping[str, Any]], sentence: str) -> str:
+    """Without what stands at one of the scenes already."""
+    short = sentence
+    for scene in scenes:
+        short = short.replace(f" {scene['error']}", "") if scene["error"] else short
+    return short if short.endswith(".") else sentence
 
 
 def _place_in(run: RunView) -> Callable[[CutView], tuple[int, str, int]]:
@@ -153,7 +177,14 @@ def _history(run: dict[str, Any]) -> dict[str, Any]:
     view = asked if asked in views else "milestones"
     began = datetime.fromisoformat(run["created_at"])
     events = [
-        {**event, "elapsed": (datetime.fromisoformat(event["at"]) - began).total_seconds()}
+        {
+            **event,
+            # What stands in the row as well says what to copy into it.
+            "sentence": _unless_at(run["scenes"], event["sentence"])
+            if run["sentence"] in event["sentence"]
+            else named(event["sentence"]),
+            "elapsed": (datetime.fromisoformat(event["at"]) - began).total_seconds(),
+        }
         for event in reversed(run["events"])
         if view == "everything" or view in event["about"]
     ]

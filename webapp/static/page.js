@@ -147,6 +147,7 @@ for (const kind of ["input", "change"]) {
 }
 document.addEventListener("toggle", (event) => {
   if (!event.target.open) return;
+  for (const video of event.target.matches(".more") ? event.target.querySelectorAll("video:not([poster])") : []) video.preload = "metadata";
   const form = event.target.matches(".again") && event.target.querySelector("form[data-quote]");
   if (form) quote(form);
 }, true);
