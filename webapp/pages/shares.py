@@ -64,6 +64,7 @@ def share_page(token: str) -> str:
         token=token,
         title=sections.title(shown.run),
         pictures=pictures,
+        posters={cut.id: sections.poster_url(services(), cut) for cut in shown.films},
         clock=shares.clock,
         press=new_token(),
         most=shares.WORDS,

@@ -159,6 +159,11 @@ def thumbnail_url(services: Services, clip: Clip) -> str | None:
     return None if clip.deleted_at or clip.thumbnail is None else _link(services, clip.thumbnail, "thumbnail.webp")
 
 
+def poster_url(services: Services, cut: Cut) -> str | None:
+    """A link to the picture that stands for the film; None where there is none."""
+    return _link(services, cut.poster_key, "poster.jpg") if cut.poster_key else None
+
+
 def cast_view(services: Services, picture: Picture) -> list[CastView]:
     return [
         CastView(
@@ -213,7 +218,7 @@ def cut_view(services: Services, picture: Picture, cut: Cut) -> CutView:
         current=cut.take == picture.run.take and not cut.animatic,
         url=url,
         download_url=f"{url}?download=1" if url else None,
-        poster_url=_link(services, cut.poster_key, "poster.jpg") if cut.poster_key else None,
+        poster_url=poster_url(services, cut),
         extras={name: _link(services, key, key.rsplit("/", 1)[-1]) for name, key in cut.extras.items()},
         filename=cut.filename,
         duration_s=cut.footage.duration_s or None,
