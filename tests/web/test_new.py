@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from werkzeug.datastructures import MultiDict
 
+from pipelines.stages.decisions import control
 from tests.web.test_pages import SORA_KEY, form, html
 from tests.web.two_accounts import belongings, customer, signed_in
 from tests.web.web_fixtures import WebHarness
@@ -89,6 +90,15 @@ def test_over_the_rest_of_the_day_the_number_that_would_do_is_named(home: WebHar
     assert client.post("/new", data=form(asked, **wish, do="start", most="8")).status_code == 422
     quoted: Any = client.post("/new/quote", data=form(asked, **wish)).json
     assert (quoted["most"], home.runs()) == (None, [])
+
+
+def test_that_spending_is_stopped_is_said_before_the_click(home: WebHarness) -> None:
+    client = home.client
+    wish = form(client.get("/new"), **FILM)
+    for on in (True, False):
+        control.set_stop(home.services, on=on, reason="night", actor="Ann")
+        quoted: Any = client.post("/new/quote", data=wish).json
+        assert ("Spending is stopped. The film waits" in quoted["html"]) is on
 
 
 def test_what_is_wrong_is_said_where_it_is_and_on_top(home: WebHarness) -> None:

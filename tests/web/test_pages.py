@@ -203,8 +203,8 @@ def test_a_page_shows_film_scenes_cost_and_history(harness: WebHarness) -> None:
 
 
 def test_more_films_than_can_be_looked_over_are_folded_by_language(harness: WebHarness) -> None:
-    """On the page of the run and on that of a reviewer: the first language is seen, the others are named. The first film
-    is large, the others are small, and none of those is fetched before it is played.
+    """On the page of the run and on that of a reviewer: the first language is seen, the others are named. The first
+    film is large, the others are small, and none of those is fetched before it is played.
     """
     first = harness.finished()
     shapes = ("16:9", "9:16", "1:1", "4:5")
@@ -739,6 +739,17 @@ def test_a_prompt_to_be_approved_is_shown_whole_and_a_page_that_waits_may_be_clo
     going = html(harness.client.get(f"/runs/run_go?t={token('run', 'run_go')}"))
     assert '<details class="prompt">' in going
     assert "You may close this page" in going
+
+
+def test_a_provider_s_own_words_and_numbers_stand_on_no_page_for_people(harness: WebHarness) -> None:
+    """They are for whoever runs the service, in the log and in the API."""
+    harness.finished()
+    error = "HTTP 422 invalid_request_error req_0815"
+    gen = harness.generation("run_finished", status=GenerationStatus.FAILED, error=error, provider_id="video_0815")
+    harness.put(gen)
+    for page in (person(harness).get("/runs/run_finished"), person(harness).get("/runs/run_finished?history=money")):
+        assert "0815" not in html(page)
+    assert "video_0815" in str(harness.get("/api/runs/run_finished").json)
 
 
 def test_going_on_names_its_price_on_the_button(sora: WebHarness) -> None:
