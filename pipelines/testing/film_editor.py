@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import wave
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -164,7 +165,8 @@ class QuietFilmEditor:
         starts = tuple(sum(lengths[:index]) for index in range(len(lengths)))
         paths = ("table",) * (len(plan.pieces) - 1)
         footage = replace(self.probe(dest), audio_codec="aac")
-        return FilmReport(path=dest, footage=footage, sha256=mark, paths=paths, starts_s=starts)
+        sha256 = hashlib.sha256(dest.read_bytes()).hexdigest()
+        return FilmReport(path=dest, footage=footage, sha256=sha256, paths=paths, starts_s=starts)
 
     def judge_ahead(self, piece: Path, target: Target, into: Boundary, out: Boundary, ready: Path) -> None:
         """Nothing is seen ahead."""

@@ -148,7 +148,7 @@ def make_cut(
         services.points.reach("cut.stored", run=run.id, cut=cut.id)
     values = {
         "key": made.key,
-        "sha256": made.sha256,
+        "sha256": made.report.sha256,
         "size": made.report.footage.size_bytes,
         "filename": film_name(run, name, hook, language, animatic=animatic),
         "poster_key": made.poster_key,

@@ -30,7 +30,6 @@ class StoredFilm:
     report: FilmReport
     verdict: Verdict
     key: str
-    sha256: str
     poster_key: str
     extras: dict[str, str]
 
@@ -48,13 +47,13 @@ def make(
     if not cut.animatic:
         source = signing.source_of(run.known_order, scenes, shown_clips)
         report = signing.signed(services, report, shown, shown_clips, source)
-    sha = sha256_of(film)
-    stem = f"{storage_folder('cuts', run.account_id)}/{sha[:2]}/{sha}"
+    # Known since it was written; storage reads it once more, and takes nothing under the name of another content.
+    stem = f"{storage_folder('cuts', run.account_id)}/{report.sha256[:2]}/{report.sha256}"
     key = keep.keep(services, run.id, film, f"{stem}.mp4", "video/mp4", shown).key
     poster = _beside(services, run, folder / "poster.jpg", stem, "image/jpeg")
     extras = _extras(services, run, plan, report, verdict, folder, stem, shown_clips)
     extras |= posters.frame_of(services, run, plan, report, film, joined.twin)
-    return StoredFilm(report=report, verdict=verdict, key=key, sha256=sha, poster_key=poster, extras=extras)
+    return StoredFilm(report=report, verdict=verdict, key=key, poster_key=poster, extras=extras)
 
 
 def _extras(
