@@ -120,6 +120,8 @@ def _single(whole: str, part: str) -> tuple[str, ...]:
 
 def _grouped(digits: str) -> tuple[str, ...]:
     groups = re.split(r"[.,'’]", digits)
+    if not all(group.isdecimal() for group in groups):
+        return ()
     return ("".join(groups),) if _are_groups(groups) and len(set(re.findall(r"\D", digits))) == 1 else ()
 
 
