@@ -260,7 +260,7 @@ class Stack:
     def flask(self, *arguments: str, check: bool = True, told: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run one of the product's own commands on these settings; `told` is typed into it."""
         command = [sys.executable, "-m", "flask", *arguments]
-        environ = {**self.environ(), "FLASK_APP": "webapp:create_app()"}
+        environ = {**self.environ(), "FLASK_APP": "webapp.cli:create_app()"}
         done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, input=told)
         if check and done.returncode != 0:
             raise StackError(f"flask {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")

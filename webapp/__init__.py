@@ -1,4 +1,6 @@
-"""The door for HTTP: API, webhooks, pages, media, health and the command line. Reaches the core through bootstrap."""
+"""The door for HTTP: API, webhooks, pages, media and health; `webapp.cli` adds the command line. Reaches the core
+through bootstrap.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from pipelines.security.secret_keys import SecretKeys
 from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.recovery import after_restore
-from webapp import agents, commands, concurrency, errors, health, media, metrics, pages, security, tracing
+from webapp import agents, concurrency, errors, health, media, metrics, pages, security, tracing
 from webapp.access import auth, doors, limits
 from webapp.api import blueprint, openapi
 from webapp.api.following import watch
@@ -41,7 +43,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
         csrf.exempt(exempt)
         app.register_blueprint(exempt)
     app.register_blueprint(pages.bp)
-    for part in (errors, auth, pages, commands, doors):
+    for part in (errors, auth, pages, doors):
         part.register(app)
     limits.register(app, chosen.account_reads_per_minute)
     concurrency.register(app, chosen.threads)

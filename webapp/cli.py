@@ -1,4 +1,6 @@
-"""What `flask` loads: the application, with settings that cannot be used told as a list instead of a traceback."""
+"""What `flask` loads: the application with its commands, which no process needs that serves. Settings that cannot be
+used are told as a list instead of a traceback.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,15 @@ from flask.cli import NoAppException
 
 import webapp
 from pipelines.domain.errors import NotConfigured
+from pipelines.settings import Settings
+from webapp import commands
 
 
-def create_app() -> Flask:
+def create_app(settings: Settings | None = None) -> Flask:
     """The application. Raises NoAppException with every problem of the settings."""
     try:
-        return webapp.create_app()
+        app = webapp.create_app(settings=settings)
     except NotConfigured as error:
         raise NoAppException(error.operator) from error
+    commands.register(app)
+    return app

@@ -22,7 +22,7 @@ from pipelines.domain.records import Run
 from pipelines.settings import load_settings
 from tools.postgres import Postgres
 from tools.stack import ROOT
-from webapp import create_app
+from webapp.cli import create_app
 
 NOW = 1_795_521_600.0
 PAGE = ROOT / "docs" / "how-to" / "back-up-and-restore.md"
@@ -114,7 +114,7 @@ def test_a_damaged_backup_is_refused(tmp_path: Path) -> None:
 def test_the_commands_of_the_how_to_do_what_it_says(tmp_path: Path) -> None:
     """They are read from the page and run as they stand there."""
     (block,) = re.findall(r"```sh drill\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    environ = {"VAR_DIR": str(tmp_path / "var"), "PYTHONPATH": str(ROOT), "FLASK_APP": "webapp:create_app()"}
+    environ = {"VAR_DIR": str(tmp_path / "var"), "PYTHONPATH": str(ROOT), "FLASK_APP": "webapp.cli:create_app()"}
 
     def flask(line: str) -> subprocess.CompletedProcess[str]:
         words = shlex.split(line.partition("#")[0])

@@ -28,7 +28,7 @@ from pipelines.sandbox.airtable import FIRST_BASE
 from pipelines.sandbox.app import Sandbox
 from pipelines.settings import load_settings
 from pipelines.testing import empty_database, trust_the_power_supply
-from webapp import create_app
+from webapp import commands, create_app
 
 T = TypeVar("T")
 BASE = FIRST_BASE
@@ -108,6 +108,7 @@ class WebHarness:
         self.store = self.services.store
         trust_the_power_supply(self.store)
         self.app: Flask = create_app(self.services, self.settings)
+        commands.register(self.app)
         self.app.testing = True
         self.app.config["PROPAGATE_EXCEPTIONS"] = False
 

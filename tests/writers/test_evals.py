@@ -17,7 +17,7 @@ from pipelines.writers.evals.checks import CHECKS, checks_of
 from pipelines.writers.evals.compare import failing
 from pipelines.writers.gpt.questions import CAST, EXPAND, FIND, POST
 from tests.writers.played_server import Server
-from webapp import create_app
+from webapp.cli import create_app
 
 BAD = "seeded-bad"
 

@@ -12,7 +12,7 @@ from flask import Flask
 
 from pipelines.settings import load_settings
 from tools.stack import procfile
-from webapp import create_app
+from webapp.cli import create_app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "commands.md"
