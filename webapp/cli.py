@@ -11,13 +11,15 @@ import webapp
 from pipelines.domain.errors import NotConfigured
 from pipelines.settings import Settings
 from webapp import commands
+from webapp.access import rules
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The application. Raises NoAppException with every problem of the settings."""
+    """The application. Raises NoAppException with every problem of the settings, and UndeclaredError."""
     try:
         app = webapp.create_app(settings=settings)
     except NotConfigured as error:
         raise NoAppException(error.operator) from error
     commands.register(app)
+    rules.check(app)
     return app

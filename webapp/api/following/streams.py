@@ -76,13 +76,15 @@ def _held(
     end, version = monotonic() + HOLD_S, ""
     while (left := end - monotonic()) > 0:
         changed = watching.wait_for_change(watched, version, min(COMMENT_S, left), stopped=False)
+        if changed:
+            watching.wait_for_poll(watched)
+        changes = changes_after(after) if changed else None
+        # Asked last: what came after the end of a key or token is not told.
         if refusal() is not None:
             return
-        if not changed:
+        if changes is None:
             yield b": still here\n\n"
             continue
-        watching.wait_for_poll(watched)
-        changes = changes_after(after)
         yield changes.written()
         after, version = changes.last, changes.version
         if changes.terminal:
