@@ -111,6 +111,7 @@ def test_a_damaged_backup_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "new.db").exists()
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_how_to_do_what_it_says(tmp_path: Path) -> None:
     """They are read from the page and run as they stand there."""
     (block,) = re.findall(r"```sh drill\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)

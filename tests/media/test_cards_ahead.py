@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from pipelines.media.editor import MediaEditor
 from tests.media.shots import frame_hashes
 from tests.stages.stage_fixtures import StageHarness
@@ -32,6 +34,7 @@ def film_of(harness: StageHarness, run_id: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_film_is_the_same_to_the_byte_whether_its_cards_were_ahead_or_late(tmp_path: Path) -> None:
     early, late = (StageHarness.build(tmp_path / name, editor=MediaEditor()) for name in ("early", "late"))
     runs = [harness.trigger(harness.row(**ORDER)) for harness in (early, late)]

@@ -152,6 +152,7 @@ def test_a_base_is_connected_with_a_token_nobody_sees_again(harness: WebHarness)
     assert flask(harness, "bases", "add", "nonsense").exit_code == 1
 
 
+@pytest.mark.slow
 def test_a_base_is_built_and_checked(airtable: WebHarness) -> None:
     """Setup, then doctor, then the script."""
     sick = flask(airtable, "airtable", "doctor")

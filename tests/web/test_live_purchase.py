@@ -52,6 +52,7 @@ def last(done: Result) -> dict[str, Any]:
     return dict(json.loads(done.stdout)[-1])
 
 
+@pytest.mark.slow
 def test_the_price_is_said_and_asked_for_and_the_books_know_the_clip(shop: Shop) -> None:
     refused = doctor(shop, stdin="n\n")
     assert refused.exit_code == 1

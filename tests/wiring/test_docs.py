@@ -22,6 +22,7 @@ OF_OTHERS = frozenset({"sandbox-airtable.md", "sandbox-vendors.md"})
 FOREIGN = frozenset(
     {
         "AWS_S3_BUCKET_NAME",
+        "FLASK_APP",
         "AWS_DEFAULT_REGION",
         "ACCESS_KEY_ID",
         "SECRET_ACCESS_KEY",

@@ -17,6 +17,7 @@ def test_what_others_see_is_what_was_agreed(name: str) -> None:
     assert SNAPSHOTS[name]() == (FOLDER / name).read_text("utf-8"), "if this change is meant: make snapshots"
 
 
+@pytest.mark.slow
 def test_a_moved_module_leaves_every_sentence_as_it_is(tmp_path: Path) -> None:
     for room in ("pipelines", "webapp", "worker"):
         shutil.copytree(ROOT / room, tmp_path / room)

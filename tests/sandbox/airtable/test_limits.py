@@ -41,6 +41,7 @@ def test_five_requests_a_second_pass_and_the_sixth_locks_the_base_out(airtable: 
     assert (stats["lockouts"], stats["refused_429"], stats["max_per_second"] > 5) == (1, 3, True)
 
 
+@pytest.mark.slow
 def test_a_lock_out_ends_by_itself(airtable: Board) -> None:
     airtable.control("POST", "faults", {"lockout_now_s": 5})
     assert airtable.raw("GET", VIDEOS).status_code == 429

@@ -156,6 +156,7 @@ def test_with_push_settings_are_read_now_and_then_only(harness: StageHarness) ->
     assert harness.calls("settings") <= 1
 
 
+@pytest.mark.slow
 def test_what_waits_while_spending_is_stopped_asks_airtable_for_nothing_but_its_settings(tmp_path: Path) -> None:
     """An hour of waiting would use up a small quota otherwise, and afterwards both go on."""
     harness = StageHarness.build(tmp_path, approval_above_micro=500_000)
@@ -173,6 +174,7 @@ def test_what_waits_while_spending_is_stopped_asks_airtable_for_nothing_but_its_
         assert harness.until(run, "done").status is RunStatus.DONE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pushed", [True, False])
 def test_a_video_of_six_scenes_takes_at_most_twelve_calls_and_without_push_one_more_a_minute(
     harness: StageHarness, pushed: bool

@@ -23,7 +23,7 @@ from tests.stages.stage_fixtures import STOPPED, StageHarness
 
 SIX = "\n".join(f"Animal number {n}" for n in range(1, 7))
 TWELVE = "\n".join(f"Animal number {n}" for n in range(1, 13))
-TAKES = [30.0, 300.0, pytest.param(1800.0, marks=pytest.mark.slow)]
+TAKES = [pytest.param(30.0, marks=pytest.mark.slow), 300.0, pytest.param(1800.0, marks=pytest.mark.slow)]
 STAGE_WITHIN_S, MINUTE_S = 5.0, 61.5
 
 
@@ -148,6 +148,7 @@ def test_clips_that_come_one_after_the_other_cost_no_call_each(tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_more_than_ten_scenes_cost_two_calls_more(tmp_path: Path) -> None:
     harness = fresh_base(world_of(tmp_path), pushed=True)
     record = harness.row(Prompt=TWELVE)
@@ -156,6 +157,7 @@ def test_more_than_ten_scenes_cost_two_calls_more(tmp_path: Path) -> None:
     assert len(all_calls(harness)) <= CALLS + 2, all_calls(harness)
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_films_of_a_base_with_many_scenes_in_it_cost_no_more(tmp_path: Path) -> None:
     harness = fresh_base(world_of(tmp_path), pushed=True)

@@ -51,6 +51,7 @@ def wait(harness: StageHarness, seconds: float) -> None:
         harness.clock.pass_by(75.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", [StorageDenied("403"), StorageUnavailable("507")], ids=["denied", "away"])
 def test_clips_that_cannot_be_stored_wait_for_storage(tmp_path: Path, trouble: ReelgridError) -> None:
     media = SpoiltStore(tmp_path / "media")
