@@ -23,6 +23,8 @@ from tests.media import shots
 from tests.media.clip_factory import TARGET, ClipFactory, frame_hashes, rebuilt, run, strictly_decodes
 from tests.media.shots import Prepare
 
+pytestmark = pytest.mark.slow
+
 FASTSTART = ("-movflags", "+faststart")
 RED, SIDE = (199, 48, 49), 720
 

@@ -84,6 +84,7 @@ def _is_settled(row: dict[str, Any]) -> bool:
     return all("size" in file for file in row.get("Clip", ()))
 
 
+@pytest.mark.slow
 def test_a_clip_that_airtable_lost_silently_is_found_missing_and_sent_under_a_fresh_link(served: WebHarness) -> None:
     lost = [{"count": 1, "table": "Scenes", "field": "Clip"}]
     airtable(served, "POST", "faults", {"attachment_fetch_fails": lost, "attachment_failure": "empty"})
@@ -98,6 +99,7 @@ def test_a_clip_that_airtable_lost_silently_is_found_missing_and_sent_under_a_fr
     assert "Airtable has not fetched a scene's clip; it is sent once more." in told
 
 
+@pytest.mark.slow
 def test_a_clip_that_has_arrived_is_neither_looked_at_nor_sent_again(served: WebHarness) -> None:
     cut = delivered(served)
     assert look(served, cut) == {}

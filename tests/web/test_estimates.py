@@ -37,6 +37,7 @@ def estimate(harness: WebHarness, body: dict[str, Any]) -> Any:
     return answer.json
 
 
+@pytest.mark.slow
 def test_a_record_is_quoted_as_either_trigger_would_make_it(based: WebHarness) -> None:
     """Three lines for process-record; for process-master-prompt two scenes that are yet to be written."""
     [row] = add(based, {"Prompt": LINES, "Master Prompt": "A day at sea", "Scene Count": 2})
@@ -50,6 +51,7 @@ def test_a_record_is_quoted_as_either_trigger_would_make_it(based: WebHarness) -
     assert rehearsed == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", [{}, {"base_id": BASE}, {"baseId": BASE, "dry_run": True}, {"for": "process-queue"}])
 def test_the_body_of_process_queue_quotes_what_is_ready(based: WebHarness, body: dict[str, Any]) -> None:
     ready = add(based, {"Prompt": "A boat", "Status": "Ready"}, {"Prompt": "Two\nlines", "Status": "Ready"})
@@ -59,6 +61,7 @@ def test_the_body_of_process_queue_quotes_what_is_ready(based: WebHarness, body:
     assert found == based.post("/api/process-queue", {"dry_run": True}).json
 
 
+@pytest.mark.slow
 def test_every_ready_row_is_in_the_quote_however_many_there_are(based: WebHarness) -> None:
     """More than a page of Airtable's."""
     rows = add(based, *({"Prompt": f"Boat {n}", "Status": "Ready"} for n in range(103)))
@@ -66,6 +69,7 @@ def test_every_ready_row_is_in_the_quote_however_many_there_are(based: WebHarnes
     assert (len(found["records"]), found["quote_usd"]) == (len(rows), 41.2)
 
 
+@pytest.mark.slow
 def test_a_ready_row_is_fitted_to_its_model_as_its_run_would_be(based: WebHarness) -> None:
     """Five seconds are made as eight and trimmed: no problem of the row, and the price of eight."""
     [row] = add(based, {"Prompt": "A boat", "Clip Seconds": 5, "Status": "Ready"})

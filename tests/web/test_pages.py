@@ -286,6 +286,7 @@ def row(harness: WebHarness, **fields: Any) -> str:
     return str(answer.json()["id"])
 
 
+@pytest.mark.slow
 def test_a_row_without_a_run_shows_what_will_happen_and_starts_only_on_the_button(based: WebHarness) -> None:
     """GET three times: nothing. POST twice: one run."""
     record = row(based, Title="Boots", **{"Master Prompt": "Boots in the rain", "Scene Count": 3})
@@ -305,6 +306,7 @@ def test_a_row_without_a_run_shows_what_will_happen_and_starts_only_on_the_butto
     assert "Waiting for its turn" in html(client.get(link))
 
 
+@pytest.mark.slow
 def test_a_row_that_cannot_be_made_says_why_and_has_no_button(based: WebHarness) -> None:
     """In the words of the row."""
     record = row(based, Title="Empty")
@@ -313,6 +315,7 @@ def test_a_row_that_cannot_be_made_says_why_and_has_no_button(based: WebHarness)
     assert "<button>Start" not in page
 
 
+@pytest.mark.slow
 def test_a_finished_row_can_be_made_anew_after_a_warning(based: WebHarness) -> None:
     """The old film is kept, and the page says so; an old form starts nothing."""
     record = row(based, Title="Boots", **{"Master Prompt": "Boots"})
@@ -328,6 +331,7 @@ def test_a_finished_row_can_be_made_anew_after_a_warning(based: WebHarness) -> N
     assert [run.number for run in sorted(based.runs(), key=lambda run: run.number)] == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_row_whose_run_failed_early_is_not_said_to_have_a_film(based: WebHarness) -> None:
     record = row(based, Title="Boots", **{"Master Prompt": "Boots"})
     based.put(Run(id="run_a", status=RunStatus.FAILED, source="record", record_id=record, base_id=BASE))

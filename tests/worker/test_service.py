@@ -29,7 +29,7 @@ from tests.worker.conftest import WorkerService
 from tools.stack import until
 from worker.pump import Dispatcher, Pump
 
-pytestmark = [pytest.mark.xdist_group("worker"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("worker"), pytest.mark.timeout(300), pytest.mark.slow]
 
 
 def alive(pid: int) -> bool:
