@@ -25,6 +25,11 @@ KIE_URL = "https://api.kie.ai"
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
 ELEVENLABS_URL = "https://api.elevenlabs.io"
 
+NO_PAID_SEARCH = (
+    "cannot be openai: no run and no account would pay for a search. Use local, which costs nothing and needs "
+    "requirements-search.txt, or off."
+)
+
 
 class ProviderSettings(BaseModel):
     """Who writes the scenes and who films them."""
@@ -105,7 +110,9 @@ class FilmSettings(BaseModel):
         "A PEM file with your certificate and those above it: every film is signed with it (C2PA), so that anybody can "
         "tell whether it was changed; needs requirements-c2pa.txt.",
     )
-    search_embeddings: Annotated[Literal["off", "local"], BeforeValidator(values.one_of("off", "local"))] = variable(
+    search_embeddings: Annotated[
+        Literal["off", "local"], BeforeValidator(values.one_of("off", "local", openai=NO_PAID_SEARCH))
+    ] = variable(
         FILMS,
         "How films are found besides by their words: off, or local, by what their texts mean, with a model on this "
         "machine that costs nothing; needs requirements-search.txt.",

@@ -280,13 +280,17 @@ def whole(low: int, high: int) -> Callable[[Any], int]:
     return parse
 
 
-def one_of(*allowed: str) -> Callable[[Any], str]:
-    """A parser of one word out of a few; upper and lower case mean the same."""
+def one_of(*allowed: str, **refused: str) -> Callable[[Any], str]:
+    """A parser of one word out of a few; upper and lower case mean the same. For words that people may expect to be
+    there, `refused` says why they are not.
+    """
 
     def parse(value: Any) -> str:
         for word in allowed:
             if str(value).lower() == word.lower():
                 return word
+        if why := refused.get(str(value).lower()):
+            raise ValueError(why)
         raise ValueError(f"must be one of {', '.join(allowed)}.")
 
     return parse

