@@ -54,8 +54,9 @@ class SceneWriter(Protocol):
         """Why nothing can be translated here; None where it can."""
 
     def translate(self, asked: Translation) -> Translated:
-        """The lines in the other language, from one call that is never repeated by itself; whether they may be shown is
-        not looked at. Raises as `write`, and Ambiguous where nobody knows whether it is paid for.
+        """The lines in the other language, or a `shorter` one in its own, from one call that is never repeated by
+        itself; whether they may be shown is not looked at. Raises as `write`, and Ambiguous where nobody knows whether
+        it is paid for.
         """
 
     def quote_translation_micro(self, asked: Translation) -> int:

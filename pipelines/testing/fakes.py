@@ -10,6 +10,7 @@ import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from pipelines.domain.errors import ReelgridError
@@ -168,6 +169,14 @@ def translated(text: str, language: str) -> str:
     return " ".join(filter(None, (_FAMILIAR[LANGUAGES[language].scripts[0]], "!" * mark, numbers)))
 
 
+_FEW = 5
+
+
+def shorter(text: str) -> str:
+    """What the scripted writer makes of a line that takes too long: its first words."""
+    return " ".join(text.split()[:_FEW]).rstrip(".,;") + "."
+
+
 class ScriptedWriter:
     """Writes `<master prompt>: shot n`, softens by `gently: <prompt>`; `cost_micro` a time. `fail` is raised once."""
 
@@ -217,12 +226,13 @@ class ScriptedWriter:
         return None
 
     def translate(self, asked: Translation) -> Translated:
-        """Each line as `translated` has it."""
+        """Each line as `translated` has it, or as `shorter` has it."""
         self._stumble()
         self.translations.append(asked)
         slips = self.mistranslations.get(asked.language)
         slip = slips.pop(0) if slips else None
-        lines = tuple(slip or translated(line.text, asked.language) for line in asked.lines)
+        say = shorter if asked.shorter else partial(translated, language=asked.language)
+        lines = tuple(slip or say(line.text) for line in asked.lines)
         return Translated(lines=lines, cost_micro=self.cost_micro)
 
     def quote_translation_micro(self, asked: Translation) -> int:  # noqa: ARG002 - a port

@@ -161,3 +161,26 @@ def test_a_translation_that_meets_one_death_makes_its_film(lasting: ProductStack
     assert (asked.status, asked.tries) == (GenerationStatus.FETCHED, 1 if point == "translation.committed" else 2)
     assert sorted(cut.language for cut in cuts) == ["de", "en"]
     place.check_books()
+
+
+@pytest.mark.parametrize("point", TRANSLATIONS)
+def test_a_line_that_takes_too_long_meets_one_death_and_is_said_shorter(lasting: ProductStack, point: str) -> None:
+    place = lasting
+    if point == "translation.lost":
+        place.journal.die_at("translation.intended")
+    place.journal.die_at(point)
+    # Each has a line of its own, for what was said shorter before is not asked again.
+    line = (
+        f"Boat {TRANSLATIONS.index(point)} of paper drifts past every house of the town and out to the open sea at last"
+    )
+    run = place.done(place.order_said(f"long-{point.replace('.', '-')}", line))
+    assert place.journal.died_at(point)
+    with place.store.read() as tx:
+        (asked,) = tx.purchases.find(run_id=run.id, kind="translation")
+        (spoken,) = tx.purchases.find(run_id=run.id, kind="speech")
+        (scene,) = tx.scenes.find(run_id=run.id)
+    assert (asked.status, asked.tries) == (GenerationStatus.FETCHED, 1 if point == "translation.committed" else 2)
+    assert (scene.narration, scene.settings.said) == (line, spoken.request.text)
+    assert len(spoken.request.text) < len(line)
+    assert scene.sound == spoken.file is not None
+    place.check_books()

@@ -21,7 +21,8 @@ from pipelines.domain.errors import (
     Refused,
     Unavailable,
 )
-from pipelines.domain.planning.translation import TextLine, Translation, fault_of
+from pipelines.domain.orders.order import Order
+from pipelines.domain.planning.translation import TextLine, Translation, fault_of, shortening
 from pipelines.ports import Brief, HookBrief, MediaInput, Moderator, SceneWriter
 from pipelines.settings import Settings, load_settings
 from pipelines.writers import DeterministicWriter, build_moderator, build_writer
@@ -410,6 +411,22 @@ def test_a_translation_is_one_call_with_the_room_of_each_line(server: Server, wr
         "1. (at most 60 characters) From $9.99 a month\n2. (at most 40 characters) Lumen shines"
     )
     assert 0 < found.cost_micro < writer.quote_translation_micro(ASKED)
+
+
+def test_a_line_is_said_shorter_in_its_own_language_under_rules_of_its_own(server: Server, writer: SceneWriter) -> None:
+    text = "From $9.99 a month Lumen shines in every room of your house, from the cellar to the attic"
+    asked = shortening(Order(title="Spring"), text, 4.0, "en")
+    server.exchanges = _translates(["From $9.99 a month, Lumen shines everywhere."])
+    found = writer.translate(asked)
+    assert fault_of(asked, found.lines) is None
+    ((_, sent),) = server.asked
+    assert sent["input"] == f"Spoken in: English (en)\nTitle: Spring\n\n1. (at most 49 characters) {text}"
+    assert sent["instructions"].startswith("A narrator speaks over a clip")
+    assert 0 < found.cost_micro < writer.quote_translation_micro(asked)
+    assert fault_of(asked, ["Lumen shines everywhere."]) == "has lost the number 999"
+    server.exchanges = _translates(["From $9.99 a month, Lumen shines everywhere."])
+    writer.translate(replace(asked, language=""))
+    assert "Spoken in: the language that it is written in\n" in server.asked[-1][1]["input"]
 
 
 def test_a_translation_that_is_cut_off_is_paid_and_one_that_got_lost_is_in_doubt(

@@ -73,6 +73,20 @@ class ProductStack:
             self.post("/api/process-record", {"record_id": record, "base_id": BASE})
         return record
 
+    def order_said(self, mark: str, line: str) -> str:
+        """Order a film of one scene by a row, over which a narrator says `line`; the run's id."""
+        fields = {
+            "Title": mark,
+            "Clip Seconds": 3,
+            "Resolution": "480p",
+            "Model": "sora/sandbox-key",
+            "Voiceover": True,
+        }
+        record = self.stack.add_row(fields)
+        scene = {"Video": [record], "Prompt": f"{mark} a paper boat", "Narration": line, "Status": "Draft"}
+        self.stack.add_row(scene, "Scenes")
+        return str(self.post("/api/process-record", {"record_id": record, "base_id": BASE})["run_id"])
+
     def post(self, path: str, body: dict[str, Any], key: str | None = None) -> dict[str, Any]:
         """Until it is accepted, as a caller does whose server dies; a record needs no key of its own."""
         headers = {"Idempotency-Key": key} if key else {}

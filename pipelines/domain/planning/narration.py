@@ -13,6 +13,8 @@ BEFORE_S, AFTER_S = 0.3, 0.2
 """Nothing is said so close to the ends of a clip."""
 WORDS_PER_S, CJK_PER_S = 2.3, 4.5
 """A calm narrator; Chinese, Japanese and Korean are counted by their signs."""
+USUAL_WORDS_PER_S, USUAL_CJK_PER_S = 2.7, 5.3
+"""How fast voices speak when nobody hurries or slows them."""
 FASTEST = 1.15
 """A line may be spoken so much faster before anybody hears it."""
 
@@ -77,6 +79,17 @@ def most_words(seconds: float) -> int:
 def most_characters(seconds: float) -> int:
     """So many characters a narration may have that is still to be written, generously."""
     return min(MAX_LINE, 12 * most_words(seconds))
+
+
+def estimated_s(text: str) -> float:
+    """About how many seconds a voice takes to say a text."""
+    words = _CJK.sub(" ", text).split()
+    return len(words) / USUAL_WORDS_PER_S + len(_CJK.findall(text)) / USUAL_CJK_PER_S
+
+
+def is_cjk(text: str) -> bool:
+    """Whether a text is counted by its signs."""
+    return 2 * len(_CJK.findall(text)) > len(text)
 
 
 def is_too_long(seconds: float, room: float) -> bool:

@@ -68,8 +68,12 @@ class SceneSettings(ClipSettings):
     """What a draft of it costs at most, where one is shown before the approval."""
     draft_charge_micro: int = 0
     speech_micro: int = 0
-    """What its spoken line may cost at most, all tries together; 0 where it was bought before."""
+    """What its spoken line may cost at most, all tries together, and having it said shorter where it takes too long; 0
+    where it was bought before.
+    """
     speech_charge_micro: int = 0
+    said: str | None = None
+    """What is said over it in its own language instead of its words, which take too long for its clip."""
     quiet: bool = False
     """Whether nobody in the clip may speak, because a narrator does."""
     cast: tuple[str, ...] = ()
@@ -145,7 +149,7 @@ class Plan:
     translation_charge_micro: int = 0
     """What an account is charged for that at most."""
     speech_micro: int = 0
-    """What the narrator may cost at most."""
+    """What the narrator may cost at most, and whoever has lines that take too long said shorter."""
     speech_charge_micro: int = 0
     """What an account is charged for it at most."""
     picture_micro: int = 0

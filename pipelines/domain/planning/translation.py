@@ -16,7 +16,7 @@ from pipelines.domain.footage import Captions
 from pipelines.domain.keys import digest
 from pipelines.domain.languages import LANGUAGES, named
 from pipelines.domain.orders.order import MAX_LINE, Order
-from pipelines.domain.planning.narration import CJK_PER_S, most_characters, room_s
+from pipelines.domain.planning.narration import CJK_PER_S, estimated_s, is_cjk, is_too_long, most_characters, room_s
 
 TRIES = 2
 """The quote is for so many questions a language: one answer may get lost, or have to be corrected."""
@@ -54,6 +54,8 @@ class Translation:
     title: str | None = None
     correction: str | None = None
     """What was wrong with the answer before."""
+    shorter: bool = False
+    """Whether its one line stays in its language, which may be unknown, and is only to be said in less time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +127,35 @@ def _line(text: str) -> TextLine:
 
 
 def _most_said(text: str, seconds: float, language: str) -> int:
-    pace = CJK_PER_S if language in _UNSPACED else LETTERS_PER_S
-    return min(MAX_LINE, max(int(room_s(seconds) * pace), len(text), 1))
+    """What fits; as much as the text itself has, unless that is too long to be said."""
+    fits = _fitting(seconds, CJK_PER_S if language in _UNSPACED else LETTERS_PER_S)
+    return fits if takes_too_long(text, seconds) else min(MAX_LINE, max(fits, len(text)))
+
+
+def _fitting(seconds: float, pace: float) -> int:
+    return max(1, min(MAX_LINE, int(room_s(seconds) * pace)))
+
+
+def takes_too_long(text: str, seconds: float) -> bool:
+    """Whether a text cannot be said over a clip of so many seconds by any voice, as far as that can be told before."""
+    return is_too_long(estimated_s(text), room_s(seconds)) and len(text) > _fitting(seconds, _pace(text))
+
+
+def shortening(order: Order, text: str, seconds: float, language: str) -> Translation:
+    """What is asked for a text that takes too long to be said over its clip."""
+    brand = order.brand
+    return Translation(
+        language=language,
+        lines=(TextLine(text=text, most=_fitting(seconds, _pace(text))),),
+        keep=brand.kept if brand else (),
+        banned=brand.banned if brand else (),
+        title=order.title,
+        shorter=True,
+    )
+
+
+def _pace(text: str) -> float:
+    return CJK_PER_S if is_cjk(text) else LETTERS_PER_S
 
 
 def _has_words(text: str | None) -> TypeGuard[str]:
@@ -175,15 +204,17 @@ def fault_of(asked: Translation, found: Sequence[str]) -> str | None:
     pairs = list(zip(asked.lines, found, strict=True))
     for number, (line, said) in enumerate(pairs, start=1):
         if fault := _fault_of_line(asked, line, said):
-            return f"{fault} in line {number}"
+            return fault.rstrip(",") if asked.shorter else f"{fault} in line {number}"
     return _fault_of_language(asked, [(line.text, said) for line, said in pairs])
 
 
 def _fault_of_line(asked: Translation, line: TextLine, said: str) -> str | None:
     if not said.strip():
         return "says nothing"
-    if len(said) > line.most:
-        return f"has {len(said)} characters, and at most {line.most} fit,"
+    # What a translation says cannot always be said shorter than in its own language: then it is spoken faster.
+    most = line.most if asked.shorter else max(line.most, len(line.text))
+    if len(said) > most:
+        return f"has {len(said)} characters, and at most {most} fit,"
     lost = _numbers(line.text) - _numbers(said)
     if lost:
         return f"has lost the number {min(lost)}"
@@ -202,12 +233,14 @@ def _numbers(text: str) -> set[str]:
 
 
 def _fault_of_language(asked: Translation, pairs: Sequence[tuple[str, str]]) -> str | None:
+    if asked.shorter and asked.language not in LANGUAGES:
+        return None
     language = LANGUAGES[asked.language]
     letters = [char for _, said in pairs for char in _without(said, asked.keep) if char.isalpha()]
     own = sum(unicodedata.name(char, "").startswith(language.scripts) for char in letters)
     if letters and own < _OWN_SCRIPT * len(letters):
         return f"is not written in {language.name}"
-    told = [(text, said) for text, said in pairs if len(text.split()) >= _COPIED_WORDS]
+    told = [(text, said) for text, said in pairs if len(text.split()) >= _COPIED_WORDS and not asked.shorter]
     copied = sum(folded(text) == folded(said) for text, said in told)
     return f"is not translated into {language.name}" if told and copied > _COPIED * len(told) else None
 
@@ -222,7 +255,8 @@ def fingerprint(asked: Translation, account_id: str | None) -> str:
     """The same texts into the same language by the same rules are one purchase of one account."""
     lines = [(line.text, line.most) for line in asked.lines]
     owner = (account_id,) if account_id else ()
-    return digest("translation", asked.language, lines, asked.keep, asked.banned, *owner)
+    kind = "shortening" if asked.shorter else "translation"
+    return digest(kind, asked.language, lines, asked.keep, asked.banned, *owner)
 
 
 def no_film(language: str) -> str:

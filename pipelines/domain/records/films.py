@@ -9,7 +9,7 @@ from typing import Literal
 from pipelines.domain.footage import Footage, Verdict, Word
 from pipelines.domain.lifecycle import CutStatus, GenerationStatus, Reason, RunSource, RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order
-from pipelines.domain.planning.narration import Line
+from pipelines.domain.planning.narration import Line, spoken
 from pipelines.domain.planning.pictures import PictureRequest
 from pipelines.domain.planning.plan import Plan, SceneSettings
 from pipelines.domain.planning.script import Script
@@ -143,6 +143,11 @@ class Scene:
     updated_at: float = 0.0
 
     @property
+    def aloud(self) -> str | None:
+        """What is said over it where somebody speaks; None where there is nothing to say."""
+        return self.settings.said or spoken(self.narration, self.caption)
+
+    @property
     def is_said(self) -> bool:
         """Whether its spoken lines are there, in every language that it is translated into."""
         return None not in (self.sound, *(words.sound for words in self.translations.values()))
@@ -153,7 +158,8 @@ class Scene:
         if words is None:
             return self
         caption, narration = in_words(words.texts, self.caption), in_words(words.texts, self.narration)
-        return replace(self, caption=caption, narration=narration, sound=words.sound)
+        settings = replace(self.settings, said=None)
+        return replace(self, caption=caption, narration=narration, sound=words.sound, settings=settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

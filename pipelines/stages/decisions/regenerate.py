@@ -129,7 +129,9 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
     card = services.catalogue_model(planned.model)
     settings = settings_of(planned, card, scene.settings.style, row_prompt=text_of_row)
     settings = replace(settings, quiet=must_be_quiet(run, card))
-    said = replace(scene, caption=planned.caption, narration=planned.narration, settings=settings)
+    said = replace(
+        scene, caption=planned.caption, narration=planned.narration, seconds=planned.seconds, settings=settings
+    )
     takes = [clip.fingerprint for clip in tx.clips.find(run_id=run.id, scene_id=scene.id)]
     tx.scenes.change(
         scene.id,

@@ -25,7 +25,7 @@ from pipelines.domain.footage import (
 from pipelines.domain.keys import digest, storage_folder
 from pipelines.domain.orders.brand import colour_of
 from pipelines.domain.orders.order import Order, ai_label_corner
-from pipelines.domain.planning.narration import BEFORE_S, room_s, spoken
+from pipelines.domain.planning.narration import BEFORE_S, room_s
 from pipelines.domain.planning.plan import Plan, format_size
 from pipelines.domain.records import Clip, Run, Scene
 from pipelines.ports import Tx
@@ -135,8 +135,7 @@ def _voice(order: Order, scene: Scene, seconds: float, fade_s: float) -> VoiceWo
     """The scene's spoken line, as soon as that is there: never within a transition, which two clips share."""
     if scene.sound is None or not order.voiceover:
         return None
-    text = spoken(scene.narration, scene.caption) or ""
-    return VoiceWork(scene.sound, text, BEFORE_S + fade_s, round(room_s(seconds, fade_s), 3))
+    return VoiceWork(scene.sound, scene.aloud or "", BEFORE_S + fade_s, round(room_s(seconds, fade_s), 3))
 
 
 def _fade_s(order: Order, scene: Scene) -> float:

@@ -51,7 +51,7 @@ def make(
     stem = f"{storage_folder('cuts', run.account_id)}/{report.sha256[:2]}/{report.sha256}"
     key = keep.keep(services, run.id, film, f"{stem}.mp4", "video/mp4", shown).key
     poster = _beside(services, run, folder / "poster.jpg", stem, "image/jpeg")
-    extras = _extras(services, run, plan, report, verdict, folder, stem, shown_clips)
+    extras = _extras(services, run, plan, report, verdict, folder, stem, shown_clips, scenes)
     extras |= posters.frame_of(services, run, plan, report, film, joined.twin)
     return StoredFilm(report=report, verdict=verdict, key=key, poster_key=poster, extras=extras)
 
@@ -65,6 +65,7 @@ def _extras(
     folder: Path,
     stem: str,
     clips: Sequence[Clip],
+    scenes: Sequence[Scene],
 ) -> dict[str, str]:
     """Captions beside the film and the provenance sidecar."""
     extras = {}
@@ -72,7 +73,8 @@ def _extras(
         kind = path.suffix.lstrip(".")
         extras[kind] = _beside(services, run, path, stem, "text/plain; charset=utf-8")
     sidecar = folder / "provenance.json"
-    sidecar.write_text(json.dumps(provenance(services, run, report, verdict, clips), indent=1, ensure_ascii=False))
+    told = provenance(services, run, report, verdict, clips) | _narrator(services, scenes)
+    sidecar.write_text(json.dumps(told, indent=1, ensure_ascii=False))
     extras["provenance"] = _beside(services, run, sidecar, stem, "application/json")
     return extras
 
@@ -123,3 +125,21 @@ def provenance(services: Services, run: Run, report: FilmReport, verdict: Verdic
         "joins": joins,
         "verdict": {name: value for name, value in dataclasses.asdict(verdict).items() if name not in _FOR_US},
     }
+
+
+def _narrator(services: Services, scenes: Sequence[Scene]) -> JsonObject:
+    """Who says what over a film, and whose words those are; nothing where nobody speaks."""
+    with services.store.read() as tx:
+        found = [scene.sound for scene in scenes if scene.sound]
+        voices = {line.file: line.request.voice for line in (tx.purchases.find(file=found) if found else ())}
+    lines: list[JsonObject] = [
+        {
+            "scene": scene.number,
+            "voice": voices.get(scene.sound),
+            "text": scene.aloud,
+            "shortened_from": scene.narration or scene.caption if scene.settings.said else None,
+        }
+        for scene in scenes
+        if scene.sound
+    ]
+    return {"narrator": lines} if lines else {}

@@ -1,4 +1,4 @@
-"""Buying a translation: intent, one call, the answer looked at and kept.
+"""Buying a translation, or a line that is said shorter: intent, one call, the answer looked at and kept.
 
 It is committed before it is asked for, and asked for once. An answer that got lost counts as spent; what is wrong with
 one that came is told to the translator once. Both are in the quote, and together no more than two questions: after them
@@ -19,7 +19,7 @@ from pipelines.stages.generations.submit import insist
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, transition_purchase, wake_run, warn
 from pipelines.stages.languages import translations
-from pipelines.stages.narration import lines
+from pipelines.stages.narration import lines, shorter
 from pipelines.stages.spending import credit_book, purchases, stop_switch
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ PATIENCE_S = 20.0
 
 
 def advance(services: Services, actor: Actor, purchase_id: str) -> None:
-    """Ask for one translation."""
+    """Ask for one translation, or for one line that is said shorter."""
     with services.store.read() as tx:
         bought = tx.purchases.get(purchase_id)
         run = tx.runs.get(bought.run_id) if bought else None
@@ -42,7 +42,7 @@ def advance(services: Services, actor: Actor, purchase_id: str) -> None:
     if bought.status is _G.SUBMITTING:
         # Whoever asked has died, and the answer with them.
         with services.store.write() as tx:
-            purchases.lose(tx, actor, run, bought, TERMS)
+            purchases.lose(tx, actor, run, bought, _terms(bought))
             bought = tx.purchases.get(bought.id) or bought
         services.points.reach("translation.lost", run=run.id, purchase=bought.id)
     if bought.status is _G.PLANNED and run.status not in MOVING:
@@ -73,14 +73,14 @@ def _ask(services: Services, actor: Actor, run: Run, bought: Purchase) -> None:
         purchases.must_have_lease(tx, actor, bought.id)
         if bought.reserve_micro:
             stop_switch.must_be_off(tx, run.base_id, run.account_id)
-        if not purchases.begin(tx, actor, run, bought, asked, TERMS):
+        if not purchases.begin(tx, actor, run, bought, asked, _terms(asked)):
             return
     services.points.reach("translation.intended", run=run.id, purchase=bought.id)
     try:
         found = services.writer.translate(replace(bought.texts, correction=bought.error))
     except ReelgridError as error:
         failure = error
-        insist(lambda: purchases.close_failed(services, actor, run, asked, TERMS, failure))
+        insist(lambda: purchases.close_failed(services, actor, run, asked, _terms(asked), failure))
         if isinstance(error, Retryable):
             raise
         return
@@ -91,22 +91,36 @@ def _ask(services: Services, actor: Actor, run: Run, bought: Purchase) -> None:
 
 def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, found: Translated) -> None:
     """An answer that may be shown is kept and given to the run; another one is paid for all the same."""
-    fault = fault_of(asked.texts, found.lines)
+    fault, terms = fault_of(asked.texts, found.lines), _terms(asked)
     with services.store.write() as tx:
         now = replace(actor, now=services.clock.now())
         cost = min(found.cost_micro, asked.reserve_micro)
         if fault is not None and asked.tries < TRIES:
-            purchases.close(tx, now, run, asked, TERMS, _G.PLANNED, cost, error=fault)
+            purchases.close(tx, now, run, asked, terms, _G.PLANNED, cost, error=fault)
         elif fault is not None:
-            logger.warning("%s: the translation into %s %s", run.id, asked.texts.language, fault)
-            if purchases.close(tx, now, run, asked, TERMS, _G.FAILED, cost, error=fault):
-                _tell(tx, run, asked, f"its translation {fault}, twice.")
-        elif purchases.close(tx, now, run, asked, TERMS, _G.FETCHED, cost, answer=found.lines, error=None):
-            agreed = run.known_plan.translation_due(1)[1]
-            credit_book.capture(tx, now.now, run, min(services.prices.translation(cost), agreed))
-            translations.give(tx, now.now, run, replace(asked, answer=found.lines))
+            logger.warning("%s: %s %s", run.id, asked.id, fault)
+            if purchases.close(tx, now, run, asked, terms, _G.FAILED, cost, error=fault):
+                wrote = "the shorter line" if asked.texts.shorter else "its translation"
+                terms.tell(tx, run, asked, f"{wrote} {fault}, twice.")
+        elif purchases.close(tx, now, run, asked, terms, _G.FETCHED, cost, answer=found.lines, error=None):
+            credit_book.capture(tx, now.now, run, _charge(services, tx, run, asked, cost))
+            _give(tx, now.now, run, replace(asked, answer=found.lines))
             current = tx.runs.get(run.id) or run
             lines.order_lines(services, tx, now, current, tx.scenes.find(run_id=run.id, order="number"))
+
+
+def _charge(services: Services, tx: Tx, run: Run, asked: Purchase, cost: int) -> int:
+    if not asked.texts.shorter:
+        return min(services.prices.translation(cost), run.known_plan.translation_due(1)[1])
+    agreed = [scene.settings.speech_charge_micro for scene in shorter.wanted_by(tx, run, asked)]
+    return min(services.prices.speech(cost), max(agreed, default=0))
+
+
+def _give(tx: Tx, now: float, run: Run, bought: Purchase) -> None:
+    if bought.texts.shorter:
+        shorter.give(tx, run, bought)
+    else:
+        translations.give(tx, now, run, bought)
 
 
 def _tell(tx: Tx, run: Run, bought: Purchase, why: str) -> None:
@@ -123,13 +137,31 @@ TERMS = purchases.Terms(
 )
 
 
+def _tell_long(tx: Tx, run: Run, bought: Purchase, why: str) -> None:
+    warn(tx, run, (f"{shorter.name_of(tx, run, bought)}: its words take too long for its clip; {why}",))
+
+
+SHORTENED = replace(
+    TERMS,
+    memo="narration said shorter",
+    tell=_tell_long,
+    no_money="what was set aside for this video does not reach for having them said shorter.",
+    lost="the language model did not answer, and may have charged for it. Start again to have them said shorter.",
+    declined="the language model declined to say them shorter.",
+)
+
+
+def _terms(bought: Purchase) -> purchases.Terms:
+    return SHORTENED if bought.texts.shorter else TERMS
+
+
 def give_up(services: Services, actor: Actor, purchase_id: str, error: ReelgridError) -> None:
-    """It cannot be had at all: the language loses its films."""
+    """It cannot be had at all: the language loses its films, and what is too long is said as it is."""
     with services.store.write() as tx:
         bought = tx.purchases.get(purchase_id)
         run = tx.runs.get(bought.run_id) if bought else None
-        if run is None:
+        if bought is None or run is None:
             return
         silent = "the language model does not answer."
-        purchases.abandon(tx, actor, run, purchase_id, TERMS, error.operator, silent)
+        purchases.abandon(tx, actor, run, purchase_id, _terms(bought), error.operator, silent)
         wake_run(tx, run.id, services.clock.now())

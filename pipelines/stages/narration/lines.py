@@ -12,6 +12,7 @@ from pipelines.domain.keys import new_id
 from pipelines.domain.languages import named
 from pipelines.domain.lifecycle import OPEN_PURCHASE, GenerationStatus
 from pipelines.domain.orders.order import Order
+from pipelines.domain.planning import translation
 from pipelines.domain.planning.narration import (
     Line,
     fingerprint,
@@ -27,7 +28,7 @@ from pipelines.domain.records import Purchase, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, warn
-from pipelines.stages.narration import purchases
+from pipelines.stages.narration import purchases, shorter
 
 _G = GenerationStatus
 NOTHING_TO_SAY = (
@@ -54,10 +55,10 @@ def quoted(services: Services, order: Order, plan: Plan) -> Plan:
         return replace(plan, warnings=(*plan.warnings, reason))
     said = [spoken(scene.narration, scene.caption) for scene in plan.scenes if scene.prompt is not None]
     lines = [Line(text=text, voice=voice, language=plan.languages[0] or OWN) for text in said if text]
-    return _priced(services, plan, voice, lines)
+    return _priced(services, plan, voice, lines, shorter.quoted(services, order, plan))
 
 
-def _priced(services: Services, plan: Plan, voice: str, lines: Sequence[Line]) -> Plan:
+def _priced(services: Services, plan: Plan, voice: str, lines: Sequence[Line], shortened: Sequence[int]) -> Plan:
     unsaid = [reason for line in lines if (reason := services.speech.cannot_say(line))]
     # What is still to be written, all scenes or a hook, may say as much as fits.
     unwritten = [scene for scene in plan.scenes if scene.prompt is None]
@@ -73,7 +74,8 @@ def _priced(services: Services, plan: Plan, voice: str, lines: Sequence[Line]) -
     translated = [_longest(voice, language, scene.seconds) for language in spoken_in for scene in said]
     count = len(asked) - len(unsaid) + len(translated)
     micro = sum(services.speech.quote_micro(line, services.today) for line in (*asked, *translated)) * TRIES
-    return with_speech(plan, f"{VOICEOVER}{count} × {voice}", micro) if count else plan
+    label = f"{VOICEOVER}{count} × {voice}{f', {len(shortened)} of them said shorter' if shortened else ''}"
+    return with_speech(plan, label, micro + sum(shortened)) if count else plan
 
 
 def _longest(voice: str, language: str, seconds: float) -> Line:
@@ -96,11 +98,13 @@ def priced(services: Services, tx: Tx, run: Run, scene: Scene, *, at_most: int |
     agreed to be charged, whatever the price list says by now.
     """
     voice = voice_of(services, run.known_order)
-    unbought = _unbought(services, tx, run, scene, voice)
-    micro = sum(services.speech.quote_micro(line, services.today) for line in unbought)
-    if not voice or not micro:
+    scene = shorter.remembered(tx, run, scene) if voice else scene
+    unbought = list(_unbought(services, tx, run, scene, voice))
+    micro = sum(services.speech.quote_micro(line, services.today) for line in unbought) * TRIES
+    if unbought:
+        micro += shorter.still_to_buy(services, run, scene)
+    if not micro:
         return scene
-    micro *= TRIES
     charge = services.prices.speech(micro)
     charge = charge if at_most is None else min(charge, at_most)
     return replace(scene, settings=replace(scene.settings, speech_micro=micro, speech_charge_micro=charge))
@@ -109,8 +113,10 @@ def priced(services: Services, tx: Tx, run: Run, scene: Scene, *, at_most: int |
 def is_bought(services: Services, tx: Tx, run: Run, scene: Scene) -> bool:
     """Whether the account of a run has all that is said over the scene already, in every language."""
     voice = voice_of(services, run.known_order)
-    says = voice is not None and spoken(scene.narration, scene.caption) is not None
-    return says and next(_unbought(services, tx, run, scene, voice), None) is None
+    if voice is None or spoken(scene.narration, scene.caption) is None:
+        return False
+    scene = shorter.remembered(tx, run, scene)
+    return next(_unbought(services, tx, run, scene, voice), None) is None
 
 
 def _unbought(services: Services, tx: Tx, run: Run, scene: Scene, voice: str | None) -> Iterator[Line]:
@@ -147,9 +153,19 @@ def order_lines(services: Services, tx: Tx, actor: Actor, run: Run, scenes: Sequ
         if reason := services.speech.cannot_say(line):
             if wanted.language not in wanted.scene.translations:
                 problems[f"Scene {wanted.scene.number} has no narrator. {reason}"] = None
-        else:
-            _order(services, tx, actor, run, wanted.scene, wanted.language, line)
+        elif (ready := _fitting(services, tx, actor, run, wanted, line)) is not None:
+            _order(services, tx, actor, run, wanted.scene, wanted.language, ready)
     warn(tx, run, tuple(problems))
+
+
+def _fitting(services: Services, tx: Tx, actor: Actor, run: Run, wanted: Wanted, line: Line) -> Line | None:
+    """The line as it will be said; None while it is still to be written shorter."""
+    if wanted.language != run.known_plan.languages[0]:
+        return line
+    asked = shorter.ordered(services, tx, actor, run, wanted.scene)
+    if asked is not None and asked.status in OPEN_PURCHASE:
+        return None
+    return line if asked is None or asked.status is not _G.FETCHED else replace(line, text=asked.answer[0])
 
 
 def forget(tx: Tx, wanted: Wanted) -> None:
@@ -167,7 +183,7 @@ def forget(tx: Tx, wanted: Wanted) -> None:
 
 def line_of(scene: Scene, voice: str, language: str = "") -> Line | None:
     """What a voice says over a scene, which is in that language."""
-    text = spoken(scene.narration, scene.caption)
+    text = scene.aloud
     return Line(text=text, voice=voice, language=language or OWN) if text else None
 
 
@@ -230,11 +246,15 @@ def words_of(tx: Tx, sound: str) -> tuple[Word, ...]:
 def waits(tx: Tx, services: Services, run: Run, scenes: Sequence[Scene], language: str | None = None) -> bool:
     """Whether a line of the films is still on its way; of those in one `language`, where that is named."""
     voice = voice_of(services, run.known_order)
-    found = _said(run, scenes, voice) if voice else ()
-    marks = [
-        fingerprint(line, run.account_id)
-        for wanted, scene, line in found
+    missing = [
+        (wanted, line)
+        for wanted, scene, line in (_said(run, scenes, voice) if voice else ())
         if scene.sound is None and language in (None, wanted.language)
+    ]
+    marks = [fingerprint(line, run.account_id) for _, line in missing]
+    own = [wanted.scene for wanted, _ in missing if wanted.language == run.known_plan.languages[0]]
+    marks += [
+        translation.fingerprint(asked, run.account_id) for scene in own if (asked := shorter.question_of(run, scene))
     ]
     return bool(marks) and bool(tx.purchases.count(fingerprint=marks, status=tuple(OPEN_PURCHASE)))
 

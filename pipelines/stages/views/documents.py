@@ -106,6 +106,10 @@ class SceneView(TypedDict):
     prompt: str
     caption: str | None
     narration: str | None
+    said: Annotated[
+        str | None,
+        Field(description="What the narrator says instead of these words, where they take too long for the clip."),
+    ]
     translations: Annotated[
         dict[str, dict[str, str]],
         Field(description="By language, what is read and heard in it, by the text that it translates."),

@@ -116,6 +116,7 @@ def scene_view(services: Services, picture: Picture, scene: Scene) -> SceneView:
         prompt=scene.prompt,
         caption=scene.caption,
         narration=scene.narration,
+        said=scene.settings.said,
         translations={tag: dict(words.texts) for tag, words in scene.translations.items()},
         seconds=scene.seconds,
         status=scene.status.value,

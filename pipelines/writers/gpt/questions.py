@@ -26,7 +26,7 @@ from pipelines.writers.text import one_line, plain
 
 PROMPTS = Path(__file__).parents[1] / "prompts"
 EXPAND, HOOKS, SOFTEN, NARRATE, CAST = "expand-v1", "hooks-v1", "soften-v1", "narrate-v1", "cast-v1"
-POST, TRANSLATE, FIND = "post-v1", "translate-v1", "find-v1"
+POST, TRANSLATE, FIND, SHORTEN = "post-v1", "translate-v1", "find-v1", "shorten-v1"
 THINKING_TOKENS, SCENE_TOKENS = 2000, 500
 """Room for low-effort thinking, title and continuity; and for one prompt of 120 words with its caption, in languages
 whose words cost several tokens."""
@@ -40,6 +40,7 @@ OVERHEAD_TOKENS = 1500
 LINE_TOKENS = 40
 """Room for the frame of a translated line, beside its characters."""
 MAX_REASON = 300
+UNSAID = "the language that it is written in"
 
 
 def softening_question(prompt: str, reason: str) -> Question:
@@ -162,9 +163,10 @@ def cast_question(prompts: Sequence[str], wording: str | None = None) -> Questio
 
 
 def translation_question(asked: Translation) -> Question:
-    """The lines of a film in another language."""
+    """The lines of a film in another language, or one of them in fewer words of its own."""
+    spoken = {"Spoken in": named(asked.language) or UNSAID}
     lines = {
-        "Language": named(asked.language),
+        **(spoken if asked.shorter else {"Language": named(asked.language)}),
         "Keep": one_line(", ".join(asked.keep)),
         "Never use": one_line(", ".join(asked.banned)),
         "Correction": f"the last answer {one_line(asked.correction)}" if asked.correction else "",
@@ -177,7 +179,7 @@ def translation_question(asked: Translation) -> Question:
     )
     each = sum(LINE_TOKENS + 2 * line.most for line in asked.lines)
     return Question(
-        instructions=_instructions(TRANSLATE),
+        instructions=_instructions(SHORTEN if asked.shorter else TRANSLATE),
         text=f"{head}\n\n{texts}",
         shape=TranslatedLines,
         limit=THINKING_TOKENS + each,

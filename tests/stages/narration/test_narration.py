@@ -17,6 +17,7 @@ from pipelines.stages.files import keep
 from pipelines.stages.orders import plan_run
 from pipelines.testing.fakes import ScriptedSpeech
 from pipelines.testing.services import CATALOGUE
+from pipelines.writers import DeterministicWriter
 from tests.stages.stage_fixtures import StageHarness
 
 
@@ -145,7 +146,8 @@ def test_another_language_is_not_read_in_an_english_voice(house: StageHarness) -
     assert "Scene 1 has no narrator. local/heart speaks English only." in house.cells(record_id)["Status Detail"]
 
 
-def test_a_line_too_long_for_its_clip_says_so_in_the_row(house: StageHarness) -> None:
+def test_a_line_too_long_for_its_clip_says_so_in_the_row(tmp_path: Path) -> None:
+    house = StageHarness.build(tmp_path, writer=DeterministicWriter())
     record_id, run = order_scenes(house, "one two three four five six seven eight nine ten eleven twelve")
     assert run.status.value == "done"
     assert "Scene 1: what is said is too long for its clip" in house.cells(record_id)["Status Detail"]

@@ -5,7 +5,8 @@ declines, `[[truncate-text]]` the answer stops at max_output_tokens, `[[busy-tex
 500 the first time, `[[wrong-text]]` an answer that is not the asked JSON. Of a translation (its `Title` is where such
 words may stand): `[[refuse-translation]]` it is declined, `[[wrong-translation]]` it is the text that was to be
 translated, `[[lost-translation]]` it is billed, and the connection is dropped the first time; each may name a language,
-as `[[refuse-translation:de]]`.
+as `[[refuse-translation:de]]`. Of a spoken line that is to be said shorter: `[[refuse-shortening]]`,
+`[[wrong-shortening]]`, `[[lost-shortening]]`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pipelines.sandbox.vendors.kernel.state import TextUse
 from pipelines.sandbox.vendors.openai.common import VENDOR, json_body
 from pipelines.sandbox.vendors.openai.models import MODELS
 from pipelines.sandbox.vendors.openai.scenes import brief, fill
-from pipelines.sandbox.vendors.openai.translating import translates
+from pipelines.sandbox.vendors.openai.translating import shortens, translates
 
 # $/M tokens in and out, from the vendor's price list of November 2026.
 PRICES = {
@@ -160,7 +161,8 @@ def _answer(
     finish = "stop"
     if "wrong-text" in said:
         text = "Here are your scenes! 1. A wide shot …"
-    if "refuse-text" in said or translates(asked, "refuse-translation"):
+    declined = translates(asked, "refuse-translation") or shortens(asked, "refuse-shortening")
+    if "refuse-text" in said or declined:
         text, finish = REFUSAL, "refusal"
     limit = _tokens(text) // 2 if "truncate-text" in said else max_tokens
     if limit is not None and _tokens(text) > limit:
@@ -169,8 +171,9 @@ def _answer(
         text=text, finish=finish, input_tokens=_tokens(instructions + asked), output_tokens=max(1, _tokens(text))
     )
     _charge(route, model, answer)
-    if translates(asked, "lost-translation") and engine().books.first_time(f"text|lost|{asked}"):
-        raise LostReply("lost", "The lines were translated; the answer is lost.")
+    lost = translates(asked, "lost-translation") or shortens(asked, "lost-shortening")
+    if lost and engine().books.first_time(f"text|lost|{asked}"):
+        raise LostReply("lost", "The lines were written; the answer is lost.")
     return answer
 
 

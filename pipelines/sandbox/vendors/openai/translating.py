@@ -1,9 +1,10 @@
-"""The sandbox's translator: sentences of other languages, as long as asked, with the numbers and names that stay.
+"""The sandbox's translator: sentences of other languages, as long as asked, with the numbers and names that stay; and
+a line that takes too long to be said, in its first words.
 
 No line says what it translates; each is the same for the same text.
 
 In the title of the film `[[wrong-translation]]` answers with the lines as they are, for one language where it is named,
-as `[[wrong-translation:de]]`.
+as `[[wrong-translation:de]]`, and `[[wrong-shortening]]` with the line that was to become shorter.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 from pipelines.sandbox.vendors.kernel import magic
 
 _LANGUAGE = re.compile(r"^Language: .*\(([\w-]+)\)$", re.MULTILINE)
+_SPOKEN = re.compile(r"^Spoken in: ", re.MULTILINE)
 _KEEP = re.compile(r"^Keep: (.+)$", re.MULTILINE)
 _LINE = re.compile(r"^\d+\. \(at most (\d+) characters\) (.*)$", re.MULTILINE)
 _NUMBER = re.compile(r"[$€£]?\d+(?:[.,]\d+)*%?")
@@ -43,15 +45,27 @@ _ANOTHER = _WORDS["pt"]
 
 
 def translate(asked: str) -> tuple[str, ...]:
-    """The lines of a request in its language; none where nothing is to be translated."""
-    tag = _LANGUAGE.search(asked)
+    """The lines of a request in its language, or shorter; none where nothing of both is asked."""
+    tag, keep = _LANGUAGE.search(asked), []
+    if found := _KEEP.search(asked):
+        keep = [word.strip() for word in found[1].split(",")]
+    if translates(asked, "wrong-translation") or shortens(asked, "wrong-shortening"):
+        return tuple(text for _, text in _LINE.findall(asked))
+    if _SPOKEN.search(asked):
+        return tuple(_line(text, text.split(), keep, int(most), 0) for most, text in _LINE.findall(asked))
     if tag is None:
         return ()
-    if translates(asked, "wrong-translation"):
-        return tuple(text for _, text in _LINE.findall(asked))
     words = _WORDS.get(tag[1], _WORDS.get(tag[1].partition("-")[0], _ANOTHER)).split()
-    keep = [word.strip() for word in found[1].split(",")] if (found := _KEEP.search(asked)) else []
-    return tuple(_line(text, words, keep, int(most)) for most, text in _LINE.findall(asked))
+    return tuple(_line(text, words, keep, int(most), _start(text, words)) for most, text in _LINE.findall(asked))
+
+
+def _start(text: str, words: list[str]) -> int:
+    return hashlib.sha256(text.encode()).digest()[0] % len(words)
+
+
+def shortens(asked: str, word: str) -> bool:
+    """Whether a request is for a line that takes less time to be said, and says this magic word."""
+    return _SPOKEN.search(asked) is not None and word in magic.words(asked)
 
 
 def translates(asked: str, word: str) -> bool:
@@ -60,9 +74,8 @@ def translates(asked: str, word: str) -> bool:
     return tag is not None and magic.said(asked, word, tag[1].partition("-")[0])
 
 
-def _line(text: str, words: list[str], keep: list[str], most: int) -> str:
+def _line(text: str, words: list[str], keep: list[str], most: int, start: int) -> str:
     kept = [*(word for word in keep if word.casefold() in text.casefold()), *_NUMBER.findall(text)]
-    start = hashlib.sha256(text.encode()).digest()[0] % len(words)
     said = [*words[start:], *words[:start]][: max(1, min(len(text.split()), len(words)))]
     while said and len(" ".join([*said, *kept])) > most:
         said.pop()
