@@ -47,6 +47,8 @@ def serve(socket: Path) -> None:
         "--save": "",
         "--maxmemory": MEMORY,
         "--loglevel": "warning",
+        # How often a second it looks after its own things: ten times by default, for ever.
+        "--hz": "1",
         "--dir": str(socket.parent),
     }
     arguments = [word for pair in options.items() for word in pair]

@@ -36,7 +36,7 @@ TICK_S = 0.1
 """The pause between two rounds of a loop while there is something to do."""
 DISPATCH_S, ALARM_S = 0.04, 0.01
 """That of hints, each of which somebody waits for; and between two questions of the alarm while others commit."""
-RESEND_S = 3.0
+RESEND_S, UNTOLD_S = 3.0, 15.0
 """A hint that was sent and led to nothing is sent again after this; and a loop works that nobody has woken."""
 BATCH = 200
 AT_ONCE = 16
@@ -114,7 +114,7 @@ class Loop:
     work: Callable[[], object]
     kinds: frozenset[Kind] = frozenset()
     pause_s: float = TICK_S
-    longest_s: float = RESEND_S
+    longest_s: float = UNTOLD_S
     due: threading.Event = field(default_factory=threading.Event)
 
 

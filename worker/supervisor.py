@@ -187,11 +187,12 @@ class Supervisor:
     def _beat_for_all(self) -> None:
         self._beat += 1
         now = time.time()
+        running = {child.owner: child for child in self._running()}
         try:
             with self._store.write() as tx:
-                for child in self._running():
-                    if not tx.processes.change(child.owner, beat=self._beat, beat_at=now):
-                        tx.processes.add(_registered(child, now))
+                known = tx.processes.change_all(running, before={"beat": self._beat}, beat=self._beat, beat_at=now)
+                for owner in running.keys() - known:
+                    tx.processes.add(_registered(running[owner], now))
         except ReelgridError as error:
             logger.warning("no heartbeat: %s", error.operator)
 

@@ -69,7 +69,7 @@ class KeptBalances:
     """The balances of one transaction: as they are committed, with what the transaction has posted so far."""
 
     def __init__(self, connection: Connection, is_ours: Callable[[str], bool]) -> None:
-        """`is_ours`: whether nobody else moves a run's money until the transaction ends."""
+        """`is_ours`: whether nobody else moves a subject's money until the transaction ends."""
         self._connection, self._is_ours = connection, is_ours
         self._known: dict[str, Balance] = {}
         self._changes: dict[tuple[str, str], _Change] = {}
@@ -156,6 +156,7 @@ class KeptBalances:
         self._connection.execute(
             _adding(table, self._dialect, ()), asdict(replace(_nothing(name), account_id=change.account_id))
         )
+        self._known.pop(name, None)
         locked = select(table.c.id).where(table.c.id == name).with_for_update()
         self._connection.execute(locked).one()
         row = self._committed(name, day, of_ours=change.amounts["spent"])
@@ -173,8 +174,7 @@ class KeptBalances:
     def _read(self, name: str) -> Balance:
         found = self._connection.execute(_by_id(TABLES["balances"]), {"is_id": name}).first()
         row = Balance(**found._asdict()) if found is not None else _nothing(name)
-        kind, _, owner = name.partition(":")
-        if kind == "run" and self._is_ours(owner):
+        if self._is_ours(name):
             self._known[name] = row
         return row
 

@@ -50,7 +50,11 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    write = connection.get_execution_options().get("write", False)
+    options = connection.get_execution_options()
+    if options.get("single", False):
+        # One question by itself sees one moment anyway.
+        return
+    write = options.get("write", False)
     if write and _acquire_write_lock(connection.connection.cursor()):
         return
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from operator import attrgetter
@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.engine import Row
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from pipelines.database.statements import (
     LIMIT,
@@ -31,12 +32,20 @@ from pipelines.database.tables import OWNERS, plain_type
 
 T = TypeVar("T")
 
+REMEMBERED = 64
+"""Longer answers than this, and more of them, are not kept: a transaction may go through all that there is."""
+_id = attrgetter("id")
+
 
 @cache
-def _readers(record: Any) -> dict[str, Any]:
-    """For each field whose SQL value is not yet its Python value, the type that makes it so."""
+def _readers(record: Any, *kinds: type) -> dict[str, Any]:
+    """For each field of these kinds, the type that makes its SQL value its Python value."""
     hints = {name: plain_type(hint)[0] for name, hint in typing.get_type_hints(record).items()}
-    return {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, StrEnum)}
+    return {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, kinds)}
+
+
+def _asked(values: Mapping[str, Any]) -> Hashable:
+    return tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in values.items())
 
 
 def _to(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,22 +70,25 @@ class Scope:
 
     connection: Connection
     account_id: str | None = None
-    snapshot: bool = False
-    """It sees the database as it was at one moment, and writes nothing."""
+    alone: bool = False
+    """Nobody else changes what it sees until it ends: a snapshot, or a write on SQLite, whose writers are alone."""
     due: DueMark = dataclasses.field(default_factory=DueMark)
 
 
 class SqlRows(Generic[T]):
     """Frozen records of one table, in one transaction. A row that nobody else can change before it ends, because it
-    was locked or written here, is read once.
+    was locked or written here, is read once; and so is everything where the transaction is alone.
     """
 
     def __init__(self, scope: Scope, table: Table, record: type[T]) -> None:
-        account_id, self._snapshot = scope.account_id, scope.snapshot
+        account_id, self._alone = scope.account_id, scope.alone
         self._connection, self._table, self._record, self._due = scope.connection, table, record, scope.due
         self._ours: dict[str, T | None] = {}
         """By id, the rows that are as this transaction knows them; None: not read since it has written them."""
-        self._readers = _readers(typing.cast("Any", record))
+        self._answers: dict[Hashable, tuple[T, ...]] = {}
+        """What was found where the transaction is alone, until it writes into the table."""
+        self._readers = _readers(typing.cast("Any", record), StrEnum)
+        self._kept = _readers(typing.cast("Any", record), StrEnum, int, float)
         self._account_id = account_id if table.name in OWNERS else None
 
     def _shape_of(
@@ -94,11 +106,16 @@ class SqlRows(Generic[T]):
 
     def get(self, id: str, *, lock: bool = False) -> T | None:
         known = self._ours.get(id)
-        if known is not None:
+        if known is not None or id in self._answers:
             return known
         shape, values = self._shape_of({"id": id})
         row = self._connection.execute(getting(self._table, shape, lock=lock), values).first()
-        return None if row is None else self._noted(id, self._load(row), ours=lock or self._snapshot)
+        if row is not None:
+            return self._noted(id, self._load(row), ours=lock or self._alone)
+        if self._alone:
+            # It is not there.
+            self._answers[id] = ()
+        return None
 
     def _noted(self, id: str, row: T, *, ours: bool) -> T:
         if ours or id in self._ours:
@@ -106,6 +123,7 @@ class SqlRows(Generic[T]):
         return row
 
     def add(self, row: T) -> bool:
+        self._answers.clear()
         values = {f.name: getattr(row, f.name) for f in dataclasses.fields(row)}  # type: ignore[arg-type]
         if values.get("id", "") is None:
             del values["id"]
@@ -118,6 +136,7 @@ class SqlRows(Generic[T]):
     def change(
         self, id: str, when: Mapping[str, Any] | None = None, add: Mapping[str, int] = NOTHING, /, **changes: Any
     ) -> bool:
+        self._answers.clear()
         self._due.note(changes)
         shape, values = self._shape_of({"id": id, **(when or {})})
         statement = changing(self._table, shape, tuple(changes), tuple(add))
@@ -129,14 +148,16 @@ class SqlRows(Generic[T]):
     def renew(
         self, id: str, when: Mapping[str, Any] | None = None, add: Mapping[str, int] = NOTHING, /, **changes: Any
     ) -> T | None:
-        if self._connection.dialect.name == "sqlite":
-            # What it returns is as it was given, not as it is kept: 1.0 in a column of whole numbers.
-            return self.get(id) if self.change(id, when, add, **changes) else None
         self._due.note(changes)
         shape, values = self._shape_of({"id": id, **(when or {})})
         statement = renewing(self._table, shape, tuple(changes), tuple(add))
-        row = self._connection.execute(statement, values | _to(changes) | _to(add)).first()
-        return None if row is None else self._noted(id, self._load(row), ours=True)
+        return self.written(statement, values | _to(changes) | _to(add))
+
+    def written(self, statement: ReturningUpdate[Any], values: Mapping[str, Any]) -> T | None:
+        """Change one row by a statement that returns it; None where none matched."""
+        self._answers.clear()
+        row = self._connection.execute(statement, values).first()
+        return None if row is None else self._noted(row.id, self._load(row, returned=True), ours=True)
 
     def change_all(
         self,
@@ -147,6 +168,7 @@ class SqlRows(Generic[T]):
         before: Mapping[str, Any],
         **changes: Any,
     ) -> set[str]:
+        self._answers.clear()
         self._due.note(changes)
         shape, values = self._shape_of({"id": list(ids), **(when or {})}, before)
         statement = changing(self._table, shape, tuple(changes)).returning(self._table.c.id)
@@ -157,6 +179,7 @@ class SqlRows(Generic[T]):
     def change_each(self, rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> None:
         if not rows:
             return
+        self._answers.clear()
         for row, _, changes in rows:
             self._due.note(changes)
             # Which of them match is not told.
@@ -172,20 +195,31 @@ class SqlRows(Generic[T]):
         limit: int | None = None,
         before: Mapping[str, Any] | None = None,
         after: Mapping[str, Any] | None = None,
+        lock: bool = False,
         **equals: Any,
     ) -> list[T]:
         shape, values = self._shape_of(equals, before or NOTHING, after or NOTHING)
         # All that match, by id, are put in order here: SQLite would rather walk through the whole table in that order.
-        ours = limit is None and order == "id"
-        statement = finding(self._table, shape, None if ours else order, limited=limit is not None)
+        ours = limit is None and order == "id" and not lock
+        question = (shape, _asked(values), order, limit) if self._alone else None
+        if question in self._answers:
+            return list(self._answers[question])
+        statement = finding(self._table, shape, None if ours else order, limited=limit is not None, lock=lock)
         rows = [self._load(row) for row in self._connection.execute(statement, values | {LIMIT: limit})]
-        return sorted(rows, key=attrgetter("id")) if ours else rows
+        rows = sorted(rows, key=_id) if ours else rows
+        if lock:
+            self._ours |= {_id(row): row for row in rows}
+        if self._alone and max(len(rows), len(self._answers)) <= REMEMBERED:
+            self._answers[question] = tuple(rows)
+            self._ours |= {_id(row): row for row in rows}
+        return rows
 
     def count(self, *, after: Mapping[str, Any] | None = None, **equals: Any) -> int:
         shape, values = self._shape_of(equals, after=after or NOTHING)
         return int(self._connection.execute(counting(self._table, shape), values).scalar_one())
 
     def remove(self, id: str) -> bool:
+        self._answers.clear()
         self._ours.pop(id, None)
         shape, values = self._shape_of({"id": id})
         return self._connection.execute(removing(self._table, shape, limited=False), values).rowcount == 1
@@ -199,10 +233,12 @@ class SqlRows(Generic[T]):
     def forget(self) -> None:
         """Something was written or removed past this table."""
         self._ours.clear()
+        self._answers.clear()
 
-    def _load(self, row: Row[Any]) -> T:
+    def _load(self, row: Row[Any], *, returned: bool = False) -> T:
+        """The record; SQLite returns what it has written as it was given, 1.0 in a column of whole numbers."""
         values = row._asdict()
-        for name, reader in self._readers.items():
+        for name, reader in (self._kept if returned else self._readers).items():
             if values[name] is not None:
                 values[name] = reader(values[name])
         return self._record(**values)

@@ -116,7 +116,7 @@ def getting(table: Table, shape: Shape, *, lock: bool) -> Select[Any]:
 
 
 @cache
-def finding(table: Table, shape: Shape, order: str | None, *, limited: bool) -> Select[Any]:
+def finding(table: Table, shape: Shape, order: str | None, *, limited: bool, lock: bool = False) -> Select[Any]:
     """Rows in order, at most `at_most` if limited; None: as they come."""
     if order is None:
         return select(table).where(*conditions(table, shape))
@@ -124,6 +124,7 @@ def finding(table: Table, shape: Shape, order: str | None, *, limited: bool) -> 
     # By id within equal values: a page of a list must not depend on the database's mood.
     ways = [c.desc() if order.startswith("-") else c.asc() for c in (column, table.c.id)]
     query = select(table).where(*conditions(table, shape)).order_by(*ways)
+    query = query.with_for_update(key_share=True) if lock else query
     return query.limit(bindparam(LIMIT)) if limited else query
 
 
@@ -155,9 +156,9 @@ def first_due() -> CompoundSelect[Any]:
 
 
 @cache
-def leasing(table: Table) -> Update:
+def leasing(table: Table) -> ReturningUpdate[Any]:
     """Leases a row that is due and nobody's to `to_owner` until `to_until`; a request that is being sent, until
-    `to_doubt_until`.
+    `to_doubt_until`. The row as it is then.
     """
     until: BindParameter[Any] | Case[Any] = bindparam("to_until", type_=table.c.lease_until.type)
     if table.name == "generations":
@@ -165,7 +166,7 @@ def leasing(table: Table) -> Update:
         until = case((table.c.status == GenerationStatus.SUBMITTING.value, doubt), else_=until)
     lease = {"lease_owner": bindparam("to_owner"), "lease_token": bindparam("to_token"), "lease_until": until}
     due = (table.c.id == bindparam("is_id"), table.c.next_at <= bindparam("now"), _free(table))
-    return update(table).where(*due).values(lease)
+    return update(table).where(*due).values(lease).returning(table)
 
 
 @cache

@@ -60,13 +60,18 @@ class SqlTx(Tx):
 
     def __init__(self, scope: Scope) -> None:
         self._scope, self.connection, self._due = scope, scope.connection, scope.due
-        self._kept = KeptBalances(scope.connection, lambda run: self._table("runs").is_ours(run))
+        self._kept = KeptBalances(scope.connection, self._moves_alone)
 
     def __getattr__(self, name: str) -> SqlRows[Any]:
         """A table is made when it is first asked for: few transactions need more than five of them."""
         if name not in RECORDS:
             raise AttributeError(name)
         return self._table(name)
+
+    def _moves_alone(self, subject: str) -> bool:
+        """Whether nobody else changes a balance before we end: whoever moves a run's money locks the run first."""
+        kind, _, owner = subject.partition(":")
+        return self._scope.alone or (kind == "run" and self._table("runs").is_ours(owner))
 
     def _table(self, name: str) -> SqlRows[Any]:
         rows = self.__dict__.get(name)
@@ -81,6 +86,14 @@ class SqlTx(Tx):
     def leased(self, kind: Kind) -> Rows[Leased]:
         return self._table(kind)
 
+    def claim(self, kind: Kind, id: str, *, owner: str, now: float, seconds: float) -> Leased | None:
+        values = {"is_id": id, "now": now, "to_owner": owner, "to_token": new_token(), "to_until": now + seconds}
+        if kind is Kind.GENERATION:
+            # Whoever settles a doubt says so at once. Should it die before, its lease looks like that of a paid POST,
+            # and nobody frees it.
+            values["to_doubt_until"] = now + min(seconds, DOUBT_S)
+        return self._table(kind).written(leasing(TABLES[kind]), values)
+
     def serialise(self, name: str) -> None:
         """SQLite's writers are alone anyway."""
         if self.connection.dialect.name == "postgresql":
@@ -88,6 +101,7 @@ class SqlTx(Tx):
 
     def post(self, entries: Sequence[LedgerEntry]) -> None:
         self._kept.post(entries)
+        self._table("ledger").forget()
 
     def balance_of(self, subject: str, day: str = "") -> Balance:
         return self._kept.get(subject, day)
@@ -206,7 +220,7 @@ class SqlStore:
     @contextmanager
     def write(self) -> Iterator[SqlTx]:
         with self._turn, _translated(), self._connection(write=True) as connection:
-            tx = SqlTx(Scope(connection, self.account_id))
+            tx = SqlTx(Scope(connection, self.account_id, alone=self._sqlite))
             with connection.begin():
                 yield tx
                 tx.settle()
@@ -214,13 +228,13 @@ class SqlStore:
 
     @contextmanager
     def read(self) -> Iterator[SqlTx]:
-        with _translated(), self._connection(write=False) as connection:
+        with _translated(), self._connection() as connection:
             if not self._sqlite:
                 connection.execution_options(isolation_level="REPEATABLE READ")
-            yield SqlTx(Scope(connection, self.account_id, snapshot=True))
+            yield SqlTx(Scope(connection, self.account_id, alone=True))
 
-    def _connection(self, *, write: bool) -> Connection:
-        connection = self.engine.connect().execution_options(write=write)
+    def _connection(self, *, write: bool = False, single: bool = False) -> Connection:
+        connection = self.engine.connect().execution_options(write=write, single=single)
         if not self._sqlite:
             try:
                 self._server_time.ask(connection)
@@ -233,7 +247,7 @@ class SqlStore:
         return self._server_time.now()
 
     def due(self, kind: str, now: float, limit: int) -> list[tuple[str, float]]:
-        with _translated(), self._connection(write=False) as connection:
+        with _translated(), self._connection(single=True) as connection:
             find = waiting(TABLES[kind])
             found = connection.execute(find, {"now": now, LIMIT: limit}).all()
             if kind == Kind.RUN and len(found) == limit:
@@ -243,7 +257,7 @@ class SqlStore:
         return [(row.id, row.next_at) for row in rows[:limit]]
 
     def earliest(self, now: float) -> dict[Kind, float]:
-        with _translated(), self._connection(write=False) as connection:
+        with _translated(), self._connection(single=True) as connection:
             found = connection.execute(first_due(), {"now": now})
             return {Kind(row.kind): row.next_at for row in found if row.next_at is not None}
 
@@ -253,14 +267,9 @@ class SqlStore:
             yield commits
 
     def claim(self, kind: str, id: str, *, owner: str, now: float, seconds: float) -> str | None:
-        token = new_token()
-        values = {"is_id": id, "now": now, "to_owner": owner, "to_token": token, "to_until": now + seconds}
-        if kind == "generations":
-            # Whoever settles a doubt says so at once. Should it die before, its lease looks like that of a paid POST,
-            # and nobody frees it.
-            values["to_doubt_until"] = now + min(seconds, DOUBT_S)
         with self.write() as tx:
-            return token if tx.connection.execute(leasing(TABLES[kind]), values).rowcount == 1 else None
+            row = tx.claim(Kind(kind), id, owner=owner, now=now, seconds=seconds)
+        return row.lease_token if row is not None else None
 
     def renew(self, kind: str, id: str, token: str, until: float) -> bool:
         with self.write() as tx:
@@ -315,7 +324,7 @@ class SqlStore:
             engine.dispose()
 
     def check(self) -> None:
-        with _translated(), self._connection(write=False) as connection:
+        with _translated(), self._connection(single=True) as connection:
             connection.execute(select(1))
 
     def disconnect(self) -> None:

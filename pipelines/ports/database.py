@@ -95,10 +95,12 @@ class Rows(Protocol[T]):
         limit: int | None = None,
         before: Mapping[str, Any] | None = None,
         after: Mapping[str, Any] | None = None,
+        lock: bool = False,
         **equals: Any,
     ) -> list[T]:
         """Rows whose columns equal the values (a tuple or set: one of them; None: NULL); `before` and `after` bound
-        columns strictly below and above; `order` is a column, `-column` descending.
+        columns strictly below and above; `order` is a column, `-column` descending. `lock` keeps others out of all of
+        them, taken in the order of their ids.
         """
 
     def count(self, *, after: Mapping[str, Any] | None = None, **equals: Any) -> int:
@@ -238,6 +240,12 @@ class Tx(ABC):
     @abstractmethod
     def leased(self, kind: Kind) -> Rows[Leased]:
         """The table of a kind of row that is worked on, for what does not depend on the kind."""
+
+    @abstractmethod
+    def claim(self, kind: Kind, id: str, *, owner: str, now: float, seconds: float) -> Leased | None:
+        """Take the lease of a row: the row with its new `lease_token`, or None when somebody holds it or it is not due
+        any more.
+        """
 
     @abstractmethod
     def serialise(self, name: str) -> None:

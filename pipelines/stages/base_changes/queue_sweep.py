@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pipelines.domain.airtable.fields import VideoField
 from pipelines.domain.errors import Permanent, ReelgridError, Suspended, TooMany
+from pipelines.domain.records import QueueSweep
 from pipelines.ports import AirtableRow
 from pipelines.stages.base_rows import outbox, run_row
 from pipelines.stages.decisions import control
@@ -22,11 +23,9 @@ HORIZON_S = 30 * 86_400.0
 """How far ahead scheduled rows are looked for."""
 
 
-def start_ready(services: Services, actor: Actor, sweep_id: str) -> None:
+def start_ready(services: Services, actor: Actor, sweep: QueueSweep) -> None:
     """Read the ready rows and start each; a row that has an active run keeps it."""
-    with services.store.read() as tx:
-        sweep = tx.sweeps.get(sweep_id)
-    if sweep is None or sweep.status != "queued":
+    if sweep.status != "queued":
         return
     started = tuple(start_rows(services, sweep.base_id, key_id=sweep.key_id))
     done = {"status": "done", "started": started, "finished_at": services.clock.now(), "next_at": None}

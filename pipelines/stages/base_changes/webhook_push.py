@@ -58,12 +58,9 @@ def schedule_polls(services: Services) -> None:
                 tx.bases.change(base.id, {"next_at": None}, next_at=now)
 
 
-def advance(services: Services, actor: Actor, base_id: str) -> None:
+def advance(services: Services, actor: Actor, base: Base) -> None:
     """Act on what was changed in a base since last time, then rest until a ping or the next look."""
-    with services.store.read() as tx:
-        base = tx.bases.get(base_id)
-    if base is None:
-        return
+    base_id = base.id
     ear = ensure_registered(services, base_id)
     before = _last_event(services)
     runs: list[str] = []

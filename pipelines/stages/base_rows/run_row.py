@@ -101,7 +101,7 @@ def cells(services: Services, tx: Tx, run: Run) -> Cells:
 
 
 def _progress(services: Services, tx: Tx, run: Run, now: float) -> float:
-    scenes = tx.scenes.find(run_id=run.id)
+    scenes = tx.scenes.find(run_id=run.id, order="number")
     if run.status is not RunStatus.GENERATING:
         return progress_of(run.status, sum(scene.clip_id is not None for scene in scenes), len(scenes))
     newest = {gen.scene_id: gen for gen in tx.generations.find(run_id=run.id, order="attempt")}

@@ -33,19 +33,32 @@ _TROUBLED = frozenset({SceneStatus.REFUSED, SceneStatus.FAILED})
 
 def show_all(services: Services, tx: Tx, run: Run, *, urgent: bool = False, within_s: float | None = None) -> None:
     """Write the run's scenes into `Scenes`: our own by upsert on their key, a person's by their id."""
+    if run.record_id is None or run.base_id is None:
+        return
+    bought: dict[str, list[Generation]] = {}
+    for gen in tx.generations.find(run_id=run.id, order="-created_at"):
+        bought.setdefault(gen.scene_id, []).append(gen)
     for scene in tx.scenes.find(run_id=run.id, order="number"):
-        show(services, tx, run, scene, urgent=urgent, within_s=within_s)
+        show(services, tx, run, scene, urgent=urgent, within_s=within_s, bought=bought.get(scene.id, []))
 
 
 def show(
-    services: Services, tx: Tx, run: Run, scene: Scene, *, urgent: bool = False, within_s: float | None = None
+    services: Services,
+    tx: Tx,
+    run: Run,
+    scene: Scene,
+    *,
+    urgent: bool = False,
+    within_s: float | None = None,
+    bought: Sequence[Generation] | None = None,
 ) -> None:
     """Say in a scene's row how it is: within `within_s`, else soon where something is wrong or over, and with the end
-    of the film where all is well.
+    of the film where all is well. `bought` is what was bought for it, the newest first, where that is known.
     """
     if run.record_id is None or run.base_id is None:
         return
-    facts = _facts(services, tx, run, scene)
+    bought = tx.generations.find(scene_id=scene.id, order="-created_at") if bought is None else bought
+    facts = _facts(services, tx, run, scene, bought)
     if scene.airtable_record_id:
         fields = scene_state(scene, facts) | {SceneField.SCENE_KEY: scene.key, SCENE_LABELS["model"]: scene.model}
         if further([scene]):
@@ -92,8 +105,7 @@ def entry_of(tx: Tx, run: Run, scene: Scene) -> OutboxEntry | None:
     return outbox.entry_of(tx, run.base_id or "", AirtableTable.SCENES, scene.airtable_record_id, scene.key)
 
 
-def _facts(services: Services, tx: Tx, run: Run, scene: Scene) -> SceneFacts:
-    generations = tx.generations.find(scene_id=scene.id, order="-created_at")
+def _facts(services: Services, tx: Tx, run: Run, scene: Scene, generations: Sequence[Generation]) -> SceneFacts:
     clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
     maker = tx.generations.get(clip.generation_id) if clip and clip.generation_id else None
     tried = [gen for gen in generations if gen.status is not GenerationStatus.CANCELLED or gen.intent_at is not None]

@@ -34,7 +34,7 @@ def seconds_left(services: Services, tx: Tx, run: Run) -> float | None:
     """While clips are being made, until the film is there; None before anything is known."""
     if run.status is not RunStatus.GENERATING:
         return None
-    gens = tx.generations.find(run_id=run.id, status=tuple(OPEN))
+    gens = [gen for gen in tx.generations.find(run_id=run.id, order="attempt") if gen.status in OPEN]
     usual = {model: usual_s(services, tx, model) for model in {gen.model for gen in gens}}
     rest = [_rest(gen, usual[gen.model], services.clock.now()) for gen in gens if gen.status is not _G.UNKNOWN]
     return max(rest) + JOIN_S if rest else None

@@ -72,11 +72,9 @@ def _become(tx: Tx, actor: Actor, payment: Payment, to: PaymentStatus, **changes
     record(tx, actor, "payment", payment.id, None, "status", payment.status, to)
 
 
-def advance(services: Services, actor: Actor, payment_id: str) -> None:
+def advance(services: Services, actor: Actor, payment: Payment) -> None:
     """Nobody told what became of a payment: see what the chain says. Raises Unavailable."""
-    with services.store.read() as tx:
-        payment = tx.payments.get(payment_id)
-    if payment is None or payment.status not in (*OPEN, PaymentStatus.FAILED):
+    if payment.status not in (*OPEN, PaymentStatus.FAILED):
         return
     if services.payments.chain is None:
         _doubt(services, actor, payment, "X402_RPC_URL names no server that knows the chain")

@@ -310,9 +310,10 @@ def first_check_s(cuts: Sequence[Cut]) -> float:
 def _doubts(tx: Tx, run: Run) -> list[str]:
     """What is delivered but not as it should be: placeholders and faults that the look at the film found."""
     scenes = tx.scenes.find(run_id=run.id, order="number")
+    clips = {clip.id: clip for clip in tx.clips.find(id={scene.clip_id for scene in scenes if scene.clip_id})}
     doubts = []
     for scene in scenes:
-        clip = tx.clips.get(scene.clip_id) if scene.clip_id else None
+        clip = clips.get(scene.clip_id or "")
         if clip is not None and clip.placeholder:
             sentence = scene.attempt_level.placeholder or refusals.refusal_of(scene)
             doubts.append(f"Scene {scene.number} is a placeholder. {sentence}")

@@ -17,18 +17,17 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record
 
 
-def advance(services: Services, actor: Actor, cut_id: str) -> None:
+def advance(services: Services, actor: Actor, cut: Cut) -> None:
     """First the extras, then the pack, then a look whether Airtable has what it was given."""
     with services.store.read() as tx:
-        cut = tx.cuts.get(cut_id)
-        run = tx.runs.get(cut.run_id) if cut else None
+        run = tx.runs.get(cut.run_id)
         packs = run is not None and pack.is_due(tx, run)
-    log_context.add(run_id=cut.run_id if cut else None)
+    log_context.add(run_id=cut.run_id)
     if run is not None and packs:
         pack.make(services, actor, run)
-    if cut is not None and cut.attachment.extras:
-        verify_attachments.verify(services, actor, cut_id)
-    elif cut is not None and cut.key is not None and cut.deleted_at is None:
+    if cut.attachment.extras:
+        verify_attachments.verify(services, actor, cut.id)
+    elif cut.key is not None and cut.deleted_at is None:
         make(services, actor, cut, run)
 
 

@@ -11,9 +11,10 @@ from typing import Any
 from pipelines.domain.airtable.fields import ACTION_BOXES, AirtableTable, VideoField
 from pipelines.domain.airtable.values import OTHERS, CellFile, attachments, files_in
 from pipelines.domain.errors import ReelgridError
+from pipelines.domain.keys import new_token
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.progress.pacing import next_progress_s
-from pipelines.domain.records import OutboxEntry, Run
+from pipelines.domain.records import Kind, OutboxEntry, Run
 from pipelines.ports import Tx, Written, log_context, trace
 from pipelines.stages.base_rows import action_links, airtable_calls, base_outages, fetches, run_row
 from pipelines.stages.base_rows.outbox import COALESCE_S, STORED
@@ -27,6 +28,8 @@ BATCH = 10
 ALONG_S = 120.0
 """What is due within this time is sent along, and needs no call of its own then."""
 LEASE_S = 90.0
+MOMENT_S = 0.001
+"""What comes due within this time is due."""
 LINK_S = 26 * 3600.0
 """Airtable fetches within minutes; a link that lives a day survives its worst day."""
 LONGEST_PAUSE_S = 600.0
@@ -36,8 +39,10 @@ REFUSALS = 6
 def flush_due(services: Services) -> int:
     """Send what is due, base by base; returns how many rows were sent."""
     now = services.clock.now()
+    if not services.store.due(Kind.OUTBOX, now + MOMENT_S, 1):
+        return 0
     with services.store.read() as tx:
-        due = tx.outbox.find(order="next_at", limit=200, before={"next_at": now + 0.001}, gone=False)
+        due = tx.outbox.find(order="next_at", limit=200, before={"next_at": now + MOMENT_S}, gone=False)
     sent = 0
     for base_id in dict.fromkeys(entry.base_id for entry in due):
         with log_context.about(base_id=base_id):
@@ -81,63 +86,57 @@ def _take(services: Services, base_id: str) -> list[list[tuple[OutboxEntry, str]
     into the same calls. One batch for each table.
     """
     now = services.clock.now()
-    with services.store.read() as tx:
-        due = tx.outbox.find(order="next_at", limit=100, before={"next_at": now + 0.001}, base_id=base_id, gone=False)
-        tables = {entry.table for entry in due}
-        waiting = tx.outbox.find(
-            order="next_at",
-            limit=100,
-            after={"next_at": now},
-            before={"next_at": now + ALONG_S},
-            base_id=base_id,
-            gone=False,
-            table=tables,
-        )
+    with services.store.write() as tx:
+        ranked = _to_send(tx, base_id, now)
+        tables = dict.fromkeys(entry.table for entry in ranked)
+        batches = [[entry for entry in ranked if entry.table == table][:BATCH] for table in tables]
+        _lock(tx, list(chain.from_iterable(batches)))
+        taken = [[_claim(services, tx, entry.id, now) for entry in batch] for batch in batches]
+    mine = [[(entry, entry.lease_token or "") for entry in batch if entry is not None] for batch in taken]
+    return [batch for batch in mine if batch]
+
+
+def _to_send(tx: Tx, base_id: str, now: float) -> list[OutboxEntry]:
+    """What is due, and what waits and may go along; the urgent first."""
+    due = tx.outbox.find(order="next_at", limit=100, before={"next_at": now + MOMENT_S}, base_id=base_id, gone=False)
+    waiting = tx.outbox.find(
+        order="next_at",
+        limit=100,
+        after={"next_at": now},
+        before={"next_at": now + ALONG_S},
+        base_id=base_id,
+        gone=False,
+        table={entry.table for entry in due},
+    )
     # What was refused a moment ago keeps its own pause.
     waiting = [entry for entry in waiting if not entry.attempts]
-    ranked = sorted(
-        {entry.id: entry for entry in (*due, *waiting)}.values(), key=lambda w: (not w.urgent, w.next_at or 0)
-    )
-    batches = []
-    for table in dict.fromkeys(entry.table for entry in ranked):
-        mine = [_refreshed(services, entry) for entry in ranked if entry.table == table][:BATCH]
-        taken = [(entry, token) for entry in mine if (token := _claim(services, entry, now))]
-        batches += [taken] if taken else []
-    return batches
+    every = {entry.id: entry for entry in (*due, *waiting)}.values()
+    return sorted(every, key=lambda entry: (not entry.urgent, entry.next_at or 0))
 
 
-def _refreshed(services: Services, entry: OutboxEntry) -> OutboxEntry:
-    """The row of a film that is being made says how far it is now, not how far it was when it came due."""
-    if entry.table != AirtableTable.VIDEOS or entry.run_id is None:
-        return entry
-    with services.store.write() as tx:
-        run, current = tx.runs.get(entry.run_id, lock=True), tx.outbox.get(entry.id, lock=True)
-        if run is None or current is None or run.status is not RunStatus.GENERATING or _is_another(current, run):
-            return entry
-        fields = {**current.fields, **run_row.cells(services, tx, run)}
-        # Said also when nothing has moved: `Last Update` shows that somebody looks after the film.
-        sent = {name: value for name, value in current.sent.items() if name != VideoField.PROGRESS}
-        tx.outbox.change(entry.id, fields=fields, sent=sent, version=current.version + 1)
-        return tx.outbox.get(entry.id) or entry
-
-
-def _is_another(entry: OutboxEntry, run: Run) -> bool:
-    """The row says something else than how its run goes, or is being written at this moment."""
-    return entry.lease_token is not None or entry.fields.get(VideoField.RUN_ID) != run.id
-
-
-def _claim(services: Services, entry: OutboxEntry, now: float) -> str | None:
-    """A waiting row is made due first: it goes along. Once something urgent is on its way, the mark tells whether what
-    is said meanwhile is urgent too.
+def _claim(services: Services, tx: Tx, entry_id: str, now: float) -> OutboxEntry | None:
+    """The row under our lease, as urgent as it was; None where another process has it. Once something urgent is on its
+    way, the mark tells whether what is said meanwhile is urgent too.
     """
-    if entry.next_at is not None and entry.next_at > now:
-        with services.store.write() as tx:
-            tx.outbox.change(entry.id, {"version": entry.version}, next_at=now)
-    token = services.store.claim("outbox", entry.id, owner=services.owner, now=now, seconds=LEASE_S)
-    if token is not None and entry.urgent:
-        with services.store.write() as tx:
-            tx.outbox.change(entry.id, {"lease_token": token, "version": entry.version}, urgent=False)
-    return token
+    entry = tx.outbox.get(entry_id, lock=True)
+    if entry is None or entry.next_at is None or (entry.lease_token is not None and entry.lease_until >= now):
+        return None
+    lease = {"lease_owner": services.owner, "lease_token": new_token(), "lease_until": now + LEASE_S}
+    # One that waits is due now: it goes along.
+    due = {"next_at": min(entry.next_at, now), "urgent": False}
+    claimed = tx.outbox.renew(entry.id, None, **_refreshed(services, tx, entry), **due, **lease)
+    return replace(claimed, urgent=entry.urgent) if claimed is not None else None
+
+
+def _refreshed(services: Services, tx: Tx, entry: OutboxEntry) -> dict[str, Any]:
+    """The row of a film that is being made says how far it is now, not how far it was when it came due."""
+    run = tx.runs.get(entry.run_id) if entry.run_id and entry.table == AirtableTable.VIDEOS else None
+    if run is None or run.status is not RunStatus.GENERATING or entry.fields.get(VideoField.RUN_ID) != run.id:
+        return {}
+    fields = {**entry.fields, **run_row.cells(services, tx, run)}
+    # Said also when nothing has moved: `Last Update` shows that somebody looks after the film.
+    sent = {name: value for name, value in entry.sent.items() if name != VideoField.PROGRESS}
+    return {"fields": fields, "sent": sent, "version": entry.version + 1}
 
 
 def _resolved(services: Services, entry: OutboxEntry) -> OutboxEntry:
@@ -179,7 +178,7 @@ def _put_back(services: Services, batch: list[tuple[OutboxEntry, str]], error: R
         pause = error.retry_after if error.retry_after is not None else _pause(entry.attempts)
         services.store.release("outbox", entry.id, token, next_at=now + pause, attempts=entry.attempts + 1)
     with services.store.write() as tx:
-        _lock_runs(tx, batch)
+        _lock(tx, [entry for entry, _ in batch])
         base_outages.record_result(tx, batch[0][0].base_id, error, now)
         for entry, _ in batch:
             tx.outbox.change(entry.id, error=error.operator, **({"urgent": True} if entry.urgent else {}))
@@ -187,10 +186,10 @@ def _put_back(services: Services, batch: list[tuple[OutboxEntry, str]], error: R
                 _wake_delivery(tx, entry.run_id, now)
 
 
-def _lock_runs(tx: Tx, batch: list[tuple[OutboxEntry, str]]) -> None:
+def _lock(tx: Tx, entries: Sequence[OutboxEntry]) -> None:
     """Runs before what their rows should say, as in every stage, so that no two transactions wait for each other."""
-    for run_id in sorted({entry.run_id for entry, _ in batch if entry.run_id}):
-        tx.runs.get(run_id, lock=True)
+    tx.runs.find(id={entry.run_id for entry in entries if entry.run_id}, lock=True)
+    tx.outbox.find(id={entry.id for entry in entries}, lock=True)
 
 
 def _pause(attempts: int) -> float:
@@ -206,7 +205,7 @@ def _wake_delivery(tx: Tx, run_id: str, now: float) -> None:
 def _commit(services: Services, batch: list[tuple[OutboxEntry, str]], answers: Mapping[str, Written]) -> None:
     now = services.clock.now()
     with services.store.write() as tx:
-        _lock_runs(tx, batch)
+        _lock(tx, [entry for entry, _ in batch])
         base_outages.record_result(tx, batch[0][0].base_id, None, now)
         for entry, token in batch:
             answer = answers.get(entry.id)

@@ -241,8 +241,10 @@ def confirm(tx: Tx, run_id: str, cells: Mapping[str, object]) -> None:
 def _clip_rows(tx: Tx, run: Run) -> list[_Row]:
     """The scenes whose clip was given to Airtable and never seen there."""
     rows = []
-    for scene in tx.scenes.find(run_id=run.id, order="number"):
-        clip, entry = tx.clips.get(scene.clip_id or ""), scene_rows.entry_of(tx, run, scene)
+    scenes = tx.scenes.find(run_id=run.id, order="number")
+    clips = {clip.id: clip for clip in tx.clips.find(id={scene.clip_id for scene in scenes if scene.clip_id})}
+    for scene in scenes:
+        clip, entry = clips.get(scene.clip_id or ""), scene_rows.entry_of(tx, run, scene)
         if clip is None or entry is None or entry.gone or entry.error:
             continue
         unseen = [file for file in files_in(entry.fields.get(_CLIP)) if file.id is None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pipelines.domain.records import Run
@@ -15,12 +15,21 @@ TOUCH_S = 86_400.0
 
 
 def keep(
-    services: Services, run_id: str, path: Path, key: str, content_type: str, filename: str | None = None
+    services: Services,
+    run_id: str,
+    path: Path,
+    key: str,
+    content_type: str,
+    filename: str | None = None,
+    also: Callable[[Tx], object] = lambda _tx: None,
 ) -> Stored:
-    """Store a file of a run. Dying in between leaves an object without a row, which `orphans` finds."""
+    """Store a file of a run, and `also` commit what follows from that. Dying in between leaves an object without a row,
+    which `orphans` finds.
+    """
     stored = services.media.put_file(path, key, content_type, filename)
     with services.store.write() as tx:
         note(tx, tx.runs.get(run_id), stored, services.clock.now())
+        also(tx)
     return stored
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.keys import storage_folder
 from pipelines.domain.records import THUMBNAIL
+from pipelines.ports import Tx
 from pipelines.stages.files import keep
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
@@ -27,10 +29,15 @@ def make(services: Services, clip_id: str) -> None:
         if services.media.stat(key) is None:
             with scratch.draft(services, "frames", f"{clip.id}.webp") as path:
                 services.editor.thumbnail(scratch.local(services, clip.key), path)
-                keep.keep(services, clip.run_id, path, key, "image/webp")
-        with services.store.write() as tx:
-            current = tx.clips.get(clip.id, lock=True)
-            if current is not None and current.deleted_at is None:
-                tx.clips.change(clip.id, prepared={**current.prepared, THUMBNAIL: key})
+                keep.keep(services, clip.run_id, path, key, "image/webp", also=partial(_give, clip_id=clip.id, key=key))
+        else:
+            with services.store.write() as tx:
+                _give(tx, clip_id=clip.id, key=key)
     except (ReelgridError, OSError) as error:
         logger.warning("clip %s has no thumbnail: %s", clip.id, error)
+
+
+def _give(tx: Tx, *, clip_id: str, key: str) -> None:
+    current = tx.clips.get(clip_id, lock=True)
+    if current is not None and current.deleted_at is None:
+        tx.clips.change(clip_id, prepared={**current.prepared, THUMBNAIL: key})

@@ -21,15 +21,12 @@ from pipelines.stages.kernel.transitions import FREE, Actor, record, wake_run
 from pipelines.stages.narration import lines
 
 
-def prepare_pieces(services: Services, actor: Actor, clip_id: str) -> None:
+def prepare_pieces(services: Services, actor: Actor, clip: Clip) -> None:
     """Cut out the last frame if a next scene starts from it, and prepare one piece for each format of each run that
     has the clip: reused, it works for others than the one it was bought for.
     """
     with services.store.read() as tx:
-        clip = tx.clips.get(clip_id)
-        users = _users(tx, clip_id)
-    if clip is None:
-        return
+        users = _users(tx, clip.id)
     log_context.add(run_id=clip.run_id)
     users = [(pieces.settle_rate(services, run), scene) for run, scene in users]
     prepared: dict[str, str] = {}
@@ -54,7 +51,7 @@ def prepare_pieces(services: Services, actor: Actor, clip_id: str) -> None:
         current = tx.clips.get(clip.id, lock=True) or clip
         # Another run may have reused the clip meanwhile, or its spoken line arrived.
         known_uses = [_use(run, scene) for run, scene in users]
-        again = actor.now if any(_use(run, scene) not in known_uses for run, scene in _users(tx, clip_id)) else None
+        again = actor.now if any(_use(run, scene) not in known_uses for run, scene in _users(tx, clip.id)) else None
         known = {**current.prepared, **prepared}
         tx.clips.change(clip.id, {"lease_token": actor.lease}, prepared=known, next_at=again, attempts=0, **FREE)
 

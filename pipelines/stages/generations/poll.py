@@ -26,7 +26,7 @@ from pipelines.domain.errors import (
     Unavailable,
 )
 from pipelines.domain.lifecycle import IN_FLIGHT, GenerationStatus, Reason
-from pipelines.domain.records import Generation
+from pipelines.domain.records import Generation, Kind
 from pipelines.domain.state.generation import GenerationResult
 from pipelines.ports import Job, Tx, log_context, trace
 from pipelines.stages.generations import fetch, submit
@@ -49,6 +49,8 @@ LATE_S = 120.0
 """A job that is polled so late was forgotten by us, not by its provider."""
 SILENT = 8
 """After so many calls in a row without an answer, a provider is left alone for the rest of a sweep."""
+MOMENT_S = 0.001
+"""What comes due within this time is due."""
 CLAIM_S = 45.0
 """A row taken into a sweep is not due again for so long: a sweep that dies loses nothing but this time."""
 
@@ -168,11 +170,16 @@ def _transition(services: Services, tx: Tx, gen: Generation, job: Job | None, to
 
 def _take_due(services: Services, limit: int, run_id: str | None) -> list[Generation]:
     now = services.clock.now()
+    if not services.store.due(Kind.GENERATION, now + MOMENT_S, 1):
+        return []
     only: dict[str, Any] = {"run_id": run_id} if run_id else {}
-    bounds, status = {"next_at": now + 0.001}, tuple(IN_FLIGHT)
+    bounds, status = {"next_at": now + MOMENT_S}, tuple(IN_FLIGHT)
     with services.store.read() as tx:
-        only |= _in_service(services, tx, now)
         due = tx.generations.find(order="next_at", limit=limit, before=bounds, status=status, **only)
+        paused = _paused(tx, now) if due else set()
+        if paused:
+            only["provider"] = tuple({card.provider for card in services.catalogue.values()} - paused)
+            due = tx.generations.find(order="next_at", limit=limit, before=bounds, status=status, **only)
     if not due:
         return []
     with services.store.write() as tx:
@@ -197,13 +204,10 @@ def _with_time_back(tx: Tx, gen: Generation, now: float) -> Generation:
     return replace(gen, deadline_at=deadline)
 
 
-def _in_service(services: Services, tx: Tx, now: float) -> dict[str, Any]:
-    """Which providers may be asked: all but those that have asked everybody to wait."""
+def _paused(tx: Tx, now: float) -> set[str]:
+    """The providers that have asked everybody to wait."""
     waiting = [limit.id for limit in tx.rate_limits.find(after={"not_before": now})]
-    paused = {name.removeprefix(POLLS) for name in waiting if name.startswith(POLLS)}
-    if not paused:
-        return {}
-    return {"provider": tuple({card.provider for card in services.catalogue.values()} - paused)}
+    return {name.removeprefix(POLLS) for name in waiting if name.startswith(POLLS)}
 
 
 def _ask(services: Services, patience: _ProviderBackoff, gen: Generation) -> _Answer | None:

@@ -16,7 +16,8 @@ LOOK_S = 7 * 86_400.0
 
 def gap(tx: Tx) -> tuple[float, float] | None:
     """Between which moments this database knows nothing; None for one that was never restored."""
-    restored, known = tx.checkpoints.get(RESTORED), tx.checkpoints.get(KNOWN_UNTIL)
+    restored = tx.checkpoints.get(RESTORED)
+    known = tx.checkpoints.get(KNOWN_UNTIL) if restored else None
     return (known.at, restored.at) if restored and known else None
 
 

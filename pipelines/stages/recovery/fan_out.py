@@ -47,12 +47,8 @@ STEPS: Mapping[GenerationStatus, Callable[[Services, Actor, Generation], None]] 
 }
 
 
-def advance(services: Services, actor: Actor, generation_id: str) -> None:
+def advance(services: Services, actor: Actor, gen: Generation) -> None:
     """One step of one generation. What is at the provider is polled by the sweep, not here."""
-    with services.store.read() as tx:
-        gen = tx.generations.get(generation_id)
-    if gen is None:
-        return
     log_context.add(run_id=gen.run_id)
     if gen.result.called_back and gen.status in (_G.PLANNED, _G.ABANDONED):
         reconcile.confirm(services, actor, gen)
@@ -99,8 +95,12 @@ class _Found:
 
 def fan_out(services: Services, actor: Actor, run: Run) -> None:
     """Plan what is not bought yet, and go on to stitching when nothing is missing."""
-    _check_before_buying(services, run)
-    refusals.explain_refusals(services, actor, run)
+    missing = _missing(services, run)
+    if any(found.open is None for found in missing):
+        # A person's retry or new clip over HTTP asks nobody: the base's wishes are read here, before it is bought.
+        base_settings.refresh(services, run.base_id)
+        missing = _missing(services, run)
+    refusals.explain_refusals(services, actor, run, [(found.scene, found.generations) for found in missing])
     with services.store.write() as tx:
         run = touch_run(tx, actor, run)
         scenes = tx.scenes.find(run_id=run.id, order="number")
@@ -109,26 +109,33 @@ def fan_out(services: Services, actor: Actor, run: Run) -> None:
             touch_run(tx, actor, run, next_at=actor.now + CAST_PAUSE_S, detail=cast.WAITS, **_FREE)
             return
         scenes = cast.give(services, tx, run, scenes)
+        tried = _by_scene(tx, run)
         for scene in scenes:
             if scene.clip_id is None:
-                _attend(services, tx, actor, run, scene, len(first_film(scenes)))
+                _attend(services, tx, actor, run, _Found(scene, tried.get(scene.id, [])), len(first_film(scenes)))
         _fan_in(services, tx, actor, run)
     services.points.reach("scenes.planned", run=run.id)
 
 
-def _check_before_buying(services: Services, run: Run) -> None:
-    """A person's retry or new clip over HTTP asks nobody: the base's wishes are read here, before it is bought."""
+def _by_scene(tx: Tx, run: Run) -> dict[str, list[Generation]]:
+    """What was tried for each scene, the first try first."""
+    tried: dict[str, list[Generation]] = {}
+    for gen in tx.generations.find(run_id=run.id, order="attempt"):
+        tried.setdefault(gen.scene_id, []).append(gen)
+    return tried
+
+
+def _missing(services: Services, run: Run) -> list[_Found]:
     with services.store.read() as tx:
-        open_ones = {gen.scene_id for gen in tx.generations.find(run_id=run.id, status=tuple(OPEN))}
-        missing = [scene for scene in tx.scenes.find(run_id=run.id, clip_id=None) if scene.id not in open_ones]
-    if missing:
-        base_settings.refresh(services, run.base_id)
+        scenes = tx.scenes.find(run_id=run.id, clip_id=None, order="number")
+        tried = _by_scene(tx, run) if scenes else {}
+    return [_Found(scene, tried.get(scene.id, [])) for scene in scenes]
 
 
-def _attend(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, total: int) -> None:
-    found = _Found(scene, tx.generations.find(scene_id=scene.id, order="attempt"))
+def _attend(services: Services, tx: Tx, actor: Actor, run: Run, found: _Found, total: int) -> None:
     if found.open is not None:
         return
+    scene = found.scene
     first_frame = None
     if scene.continues and scene.number > 1:
         before = tx.scenes.find(run_id=run.id, number=scene.number - 1)[0]
@@ -148,16 +155,18 @@ def _attend(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, to
     scene = refusals.around_broken(services, tx, actor, run, scene)
     # Another model may have lost the pictures of the cast.
     (scene,) = cast.give(services, tx, run, [scene])
-    _plan(services, tx, actor, run, scene, request_for(scene, total, title, first_frame=first_frame), total)
+    request = drafts.made_from(
+        services, tx, run, scene, request_for(scene, total, title, first_frame=first_frame), total
+    )
+    _plan(services, tx, actor, run, scene, request, len(found.generations) + 1)
 
 
 def _plan(
-    services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, request: GenerationRequest, total: int
+    services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, request: GenerationRequest, attempt: int
 ) -> None:
     """Commit a part of the hold to one generation, which is bought by a step of its own."""
     mark = fingerprint(request, scene.take, run.account_id)
-    request = drafts.made_from(services, tx, run, scene, request, total)
-    card, attempt = services.catalogue_model(scene.model), tx.generations.count(scene_id=scene.id) + 1
+    card = services.catalogue_model(scene.model)
     parts: dict[str, int] = {"reserve_micro": scene.settings.price_micro, "attempt": attempt}
     gen = generation_of(card, run, scene.id, request, mark, actor.now, **parts)
     try:
@@ -184,8 +193,8 @@ def _fan_in(services: Services, tx: Tx, actor: Actor, run: Run) -> None:
     """Stitch, wait, or ask a person: decided from committed rows alone."""
     scenes = tx.scenes.find(run_id=run.id, order="number")
     ready = sum(scene.clip_id is not None for scene in scenes)
-    every = tx.generations.find(run_id=run.id, status=tuple(OPEN))
-    open_ones = [gen for gen in every if not gen.request.draft]
+    every = tx.generations.find(run_id=run.id, order="attempt")
+    open_ones = [gen for gen in every if gen.status in OPEN and not gen.request.draft]
     doubtful = [gen for gen in open_ones if gen.status is _G.UNKNOWN and gen.next_at is None]
     if ready == len(scenes):
         detail = "Putting the film together."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -159,21 +160,16 @@ def refusal_of(scene: Scene) -> str:
     return why + advice
 
 
-def explain_refusals(services: Services, actor: Actor, run: Run) -> None:
-    """Before the fan-out: name the culprit of each new refusal, and have a softer prompt at hand where it is needed."""
-    with services.store.read() as tx:
-        scenes = tx.scenes.find(run_id=run.id, clip_id=None, order="number")
-        refused = [(scene, last) for scene in scenes if (last := _unexplained(tx, scene)) is not None]
-    for scene, last in refused:
-        _explain(services, actor, run, scene, last)
-
-
-def _unexplained(tx: Tx, scene: Scene) -> Generation | None:
-    generations = tx.generations.find(scene_id=scene.id, order="-attempt", limit=1)
-    last = generations[0] if generations else None
-    if last is None or last.reason != Reason.REFUSED or scene.attempt_level.explained == last.id:
-        return None
-    return last
+def explain_refusals(
+    services: Services, actor: Actor, run: Run, missing: Sequence[tuple[Scene, Sequence[Generation]]]
+) -> None:
+    """Before the fan-out: name the culprit of each new refusal, and have a softer prompt at hand where it is needed.
+    `missing` are the scenes without a clip, each with what was tried for it, the last try last.
+    """
+    for scene, tried in missing:
+        last = tried[-1] if tried else None
+        if last is not None and last.reason == Reason.REFUSED and scene.attempt_level.explained != last.id:
+            _explain(services, actor, run, scene, last)
 
 
 def _explain(services: Services, actor: Actor, run: Run, scene: Scene, last: Generation) -> None:

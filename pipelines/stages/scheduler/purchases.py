@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import ModuleType
 
 from pipelines.domain.errors import ReelgridError
+from pipelines.domain.records import Purchase
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor
 from pipelines.stages.languages import translate
@@ -15,17 +16,13 @@ from pipelines.stages.pictures import draw
 _ROOMS: Mapping[str, ModuleType] = {"speech": speak, "translation": translate, "picture": draw}
 
 
-def advance(services: Services, actor: Actor, purchase_id: str) -> None:
+def advance(services: Services, actor: Actor, bought: Purchase) -> None:
     """One step of one purchase."""
-    _room(services, purchase_id).advance(services, actor, purchase_id)
+    _ROOMS[bought.kind].advance(services, actor, bought.id)
 
 
 def give_up(services: Services, actor: Actor, purchase_id: str, error: ReelgridError) -> None:
     """It cannot be had."""
-    _room(services, purchase_id).give_up(services, actor, purchase_id, error)
-
-
-def _room(services: Services, purchase_id: str) -> ModuleType:
     with services.store.read() as tx:
         bought = tx.purchases.get(purchase_id)
-    return _ROOMS[bought.kind if bought else "speech"]
+    _ROOMS[bought.kind if bought else "speech"].give_up(services, actor, purchase_id, error)

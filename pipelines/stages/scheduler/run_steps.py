@@ -30,12 +30,8 @@ STEPS: Mapping[RunStatus, Callable[[Services, Actor, Run], None]] = {
 }
 
 
-def advance(services: Services, actor: Actor, run_id: str) -> None:
+def advance(services: Services, actor: Actor, run: Run) -> None:
     """One step of one run."""
-    with services.store.read() as tx:
-        run = tx.runs.get(run_id)
-    if run is None:
-        return
     log_context.add(base_id=run.base_id, record_id=run.record_id, key_id=run.key_id)
     if run.status in STEPS:
         STEPS[run.status](services, actor, run)

@@ -8,12 +8,25 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pipelines.domain.errors import BadDelivery, Blame, Busy, Permanent, ReelgridError, Retryable
 from pipelines.domain.footage import Preview
 from pipelines.domain.lifecycle import MOVING, RunStatus
-from pipelines.domain.records import Clip, Cut, Event, Generation, Kind, Purchase, Run
-from pipelines.ports import trace
+from pipelines.domain.records import (
+    Base,
+    Clip,
+    Cut,
+    Event,
+    Generation,
+    Kind,
+    Leased,
+    Payment,
+    Purchase,
+    QueueSweep,
+    Run,
+)
+from pipelines.ports import Tx, trace
 from pipelines.stages.base_changes import queue_sweep, webhook_push
 from pipelines.stages.commerce import payments
 from pipelines.stages.delivery import extras
@@ -42,9 +55,11 @@ MAX_TRIES_DAMAGED = 20
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """How one kind of row is worked on: its stage, and what to do when trying again cannot help."""
+    """How one kind of row is worked on: its stage, given the row as it was when it was claimed, and what to do when
+    trying again cannot help.
+    """
 
-    work: Callable[[Services, Actor, str], None]
+    work: Callable[[Services, Actor, Leased], None]
     give_up: Callable[[Services, Actor, str, ReelgridError], None]
     renewed: bool = True
     """False where only the end of the first lease may prove that a paid call is over (what fetches renews itself)."""
@@ -52,15 +67,29 @@ class Stage:
     """What nobody waits for: done when the row is free again and its run has gone on."""
 
 
+L = TypeVar("L", bound=Leased)
+
+
+def _of(record: type[L], work: Callable[[Services, Actor, L], None]) -> Callable[[Services, Actor, Leased], None]:
+    """A stage for the rows of one table."""
+
+    def checked(services: Services, actor: Actor, row: Leased) -> None:
+        if not isinstance(row, record):
+            raise TypeError(f"{row.id} is no {record.__name__}")
+        work(services, actor, row)
+
+    return checked
+
+
 STAGES: Mapping[str, Stage] = {
-    Kind.RUN: Stage(run_steps.advance, run_steps.give_up),
-    Kind.GENERATION: Stage(fan_out.advance, fan_out.give_up, renewed=False),
-    Kind.CLIP: Stage(prepare_clip.prepare_pieces, prepare_clip.give_up, afterwards=thumbnails.make),
-    Kind.CUT: Stage(extras.advance, extras.give_up),
-    Kind.SWEEP: Stage(queue_sweep.start_ready, queue_sweep.give_up),
-    Kind.BASE: Stage(webhook_push.advance, webhook_push.give_up),
-    Kind.PAYMENT: Stage(payments.advance, payments.give_up),
-    Kind.PURCHASE: Stage(purchases.advance, purchases.give_up),
+    Kind.RUN: Stage(_of(Run, run_steps.advance), run_steps.give_up),
+    Kind.GENERATION: Stage(_of(Generation, fan_out.advance), fan_out.give_up, renewed=False),
+    Kind.CLIP: Stage(_of(Clip, prepare_clip.prepare_pieces), prepare_clip.give_up, afterwards=thumbnails.make),
+    Kind.CUT: Stage(_of(Cut, extras.advance), extras.give_up),
+    Kind.SWEEP: Stage(_of(QueueSweep, queue_sweep.start_ready), queue_sweep.give_up),
+    Kind.BASE: Stage(_of(Base, webhook_push.advance), webhook_push.give_up),
+    Kind.PAYMENT: Stage(_of(Payment, payments.advance), payments.give_up),
+    Kind.PURCHASE: Stage(_of(Purchase, purchases.advance), purchases.give_up),
 }
 
 
@@ -70,42 +99,42 @@ def step(
     """Do what one row wants now. False when there is nothing to do, or somebody else does it. `go_on` is told the run
     that has got a clip, or whose clip is ready now.
     """
-    token = services.store.claim(kind, id, owner=services.owner, now=services.clock.now(), seconds=leases.LEASE_S)
-    if token is None:
+    with services.store.write() as tx:
+        row = tx.claim(Kind(kind), id, owner=services.owner, now=services.clock.now(), seconds=leases.LEASE_S)
+        run = _run_of(tx, row)
+    if row is None:
         return False
-    run = _run_of(services, kind, id)
     about = {"reelgrid.kind": kind, "reelgrid.row.id": id, "reelgrid.run.id": run.id if run else None}
     with trace.within(run.traceparent if run else None), trace.span(f"step {kind}", about):
-        _work(services, kind, id, token)
+        _work(services, kind, row)
     if run is not None and kind in (Kind.GENERATION, Kind.CLIP):
         go_on(services, run.id)
     STAGES[kind].afterwards(services, id)
     return True
 
 
-def _run_of(services: Services, kind: str, id: str) -> Run | None:
+def _run_of(tx: Tx, row: Leased | None) -> Run | None:
     """Whose trace a step belongs to."""
-    with services.store.read() as tx:
-        row = tx.leased(Kind(kind)).get(id)
-        if isinstance(row, Generation | Clip | Cut | Purchase):
-            return tx.runs.get(row.run_id)
+    if isinstance(row, Generation | Clip | Cut | Purchase):
+        return tx.runs.get(row.run_id)
     return row if isinstance(row, Run) else None
 
 
-def _work(services: Services, kind: str, id: str, token: str) -> None:
+def _work(services: Services, kind: str, row: Leased) -> None:
+    token = row.lease_token or ""
     actor = Actor(services.owner, services.clock.now(), token)
     stage = STAGES[kind]
     try:
-        with leases.renewed(services, kind, id, token) if stage.renewed else nullcontext():
-            stage.work(services, actor, id)
+        with leases.renewed(services, kind, row.id, token) if stage.renewed else nullcontext():
+            stage.work(services, actor, row)
     except LostLease:
-        logger.info("somebody else has %s %s; nothing committed", kind, id)
+        logger.info("somebody else has %s %s; nothing committed", kind, row.id)
     except Busy as error:
-        _wait_turn(services, kind, id, token, error)
+        _wait_turn(services, kind, row.id, token, error)
     except Retryable as error:
-        _try_later(services, kind, id, token, error)
+        _try_later(services, kind, row.id, token, error)
     except Permanent as error:
-        _conclude(services, stage, Actor(services.owner, services.clock.now(), token), id, error)
+        _conclude(services, stage, Actor(services.owner, services.clock.now(), token), row.id, error)
 
 
 def record_failure(services: Services, kind: str, id: str, error: BaseException) -> None:

@@ -246,6 +246,8 @@ def capture(tx: Tx, now: float, run: Run, amount: int, gen: Generation | None = 
     is for words. What the run was rounded up by when it stopped before pays first: else an order were rounded up more
     than once, or its next clip not counted whole.
     """
+    if run.account_id is None:
+        return
     left, parts = amount, [part for part, _ in _in_turn(tx, run.id)]
     for part in parts:
         back = min(left, part.rounding_micro)

@@ -118,8 +118,7 @@ def _outages(tx: Tx) -> Iterator[Line]:
 def _waiting(tx: Tx, now: float) -> Line:
     moving = tx.runs.count(status=tuple(sorted(MOVING)))
     yours = tx.runs.count(status=(RunStatus.NEEDS_APPROVAL, RunStatus.NEEDS_ATTENTION))
-    due = {"before": {"next_at": now - LATE_S}}
-    stuck = tx.runs.find(order="next_at", limit=MANY, **due)
+    stuck = tx.runs.find(order="next_at", limit=MANY, before={"next_at": now - LATE_S})
     sentence = f"{moving} moving, {yours} waiting for a person."
     if not stuck:
         return Line("Films", Level.FINE, sentence, "The queue says what each waits for." if moving or yours else "")
