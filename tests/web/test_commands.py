@@ -228,8 +228,10 @@ def test_a_film_is_made_from_a_prompt_right_here(home: WebHarness, tmp_path: Pat
     words = ("video", "make", "A fox at dawn", "--out", str(out), "--scenes", "2", "--seconds", "1")
     assert told(home, *words, "--dry-run")["quote_usd"] == 0
     assert not out.exists()
-    document = told(home, *words, "--resolution", "480p")
+    document = told(home, *words, "--resolution", "480p", "--music", "local/calm")
     assert document["status"] == "done"
+    with home.store.read() as tx:
+        assert [run.known_order.music_mood for run in tx.runs.find()] == ["Calm"]
     assert out.read_bytes()[4:8] == b"ftyp"
     assert home.services.editor.probe(out).duration_s == pytest.approx(2.0, abs=0.1)
     wrong = flask(home, "video", "make", "x", "--scenes", "0", "--model", "nonsense")

