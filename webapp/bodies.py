@@ -1,4 +1,4 @@
-"""Request bodies: bounded whatever their framing, strict JSON, and every wrong field named at once."""
+"""What is sent: bounded whatever its framing, text that can be stored, strict JSON, and every wrong field named."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ValidationError
+from werkzeug.datastructures import MultiDict
 
 from pipelines.domain.errors import Problem
 from webapp.errors import HttpProblem, invalid_input
@@ -21,6 +22,7 @@ _DRAIN_BYTES = 16 * 1024 * 1024
 _DRAIN_SECONDS = 2.0
 _PIECE = 64 * 1024
 _MAX_DEPTH = 32
+NO_TEXT = "contains characters that are not text."
 _PLAIN = {
     "missing": "is required.",
     "extra_forbidden": "is not a field of this request.",
@@ -34,6 +36,14 @@ _PLAIN = {
     "model_type": "must be an object.",
     "finite_number": "must be a finite number.",
 }
+
+
+def must_be_text(given: MultiDict[str, str]) -> None:
+    """Of the query of an address, or of a form. PostgreSQL takes no NUL. Raises 400 that names the fields."""
+    wrong = [name for name, value in given.items(multi=True) if "\x00" in name or "\x00" in value]
+    if wrong:
+        problems = tuple(Problem(named(name.replace("\x00", "")), NO_TEXT) for name in dict.fromkeys(wrong))
+        raise HttpProblem(400, "The request holds text that cannot be stored.", problems)
 
 
 def read_bounded(limit: int) -> bytes:
@@ -95,7 +105,7 @@ def _unstorable(value: Any, where: str, depth: int) -> list[Problem]:
     if depth > _MAX_DEPTH:
         return [Problem(where, "is nested too deeply.")]
     if isinstance(value, str) and ("\x00" in value or any("\ud800" <= c <= "\udfff" for c in value)):
-        return [Problem(where or "body", "contains characters that are not text.")]
+        return [Problem(where or "body", NO_TEXT)]
     if isinstance(value, dict):
         named = [(key, f"{where}.{key}" if where else key) for key in value]
         found = [p for key, path in named for p in _unstorable(value[key], path, depth + 1)]

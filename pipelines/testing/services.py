@@ -202,10 +202,11 @@ def fresh_store(path: Path) -> SqlStore:
 
 
 def trust_the_power_supply(store: Store) -> None:
-    """Commits are not awaited on the disk: for tests that prove no durability."""
+    """Commits to SQLite are not awaited on the disk: for tests that prove no durability."""
     if not isinstance(store, SqlStore):
         raise TypeError("only SQL writes to the disk")
-    event.listen(store.engine, "connect", _do_not_wait)
+    if store.engine.dialect.name == "sqlite":
+        event.listen(store.engine, "connect", _do_not_wait)
 
 
 def _do_not_wait(connection: Any, _record: Any) -> None:

@@ -139,6 +139,47 @@ def test_anothers_id_is_answered_like_one_that_nobody_has(two: tuple[WebHarness,
         assert own not in {400, 401, 403, 404, 415, 422}, f"{method} {route.rule}: {own}"
 
 
+def test_anothers_id_beside_ones_own_is_answered_like_one_that_nobody_has(
+    two: tuple[WebHarness, Customer, Customer, Ids],
+) -> None:
+    """The run in the path is one's own: what the body, the query or the order names beside it is not."""
+    harness, first, second, ids = two
+    before = everything(harness, first.account_id)
+    cut = harness.finished("run_own", account_id=second.account_id, key_id=second.key_id)
+    own = {"run_id": "run_own", "n": "1", "cut_id": cut.id}
+    (left,) = (route for route in harness.app.url_map.iter_rules("pages.compare_page"))
+    told: list[list[tuple[int, str]]] = []
+    for theirs in (ids, UNKNOWN):
+        mixed = {**theirs, **own}
+        found = [ask(harness, second, route, "POST", mixed) for route in naming_more(harness)]
+        found += [
+            harness.client.post(path, json={**order, "brand": brand}, headers=second.headers)
+            for path, order in (("/api/process-master-prompt", {"master_prompt": "A fox."}), ("/api/estimate", FILM))
+            for brand in ({"record_id": theirs["record_id"], "base_id": theirs["base_id"]},)
+        ]
+        found += [
+            signed_in(harness, second).get(left.rule, query_string={"left": cut.id, "right": theirs["cut_id"]}),
+            signed_in(harness, second).get("/new", query_string={"from": theirs["run_id"]}),
+            harness.client.get("/api/runs", query_string={"record_id": theirs["record_id"]}, headers=second.headers),
+        ]
+        told.append([said(answer, theirs) for answer in found])
+    assert told[0] == told[1]
+    assert {status for status, _ in told[0]} <= {200, 403, 404}
+    assert MARK not in str(told[0]).lower()
+    assert everything(harness, first.account_id) == before
+
+
+FILM = {"master_prompt": "A fox."}
+
+
+def naming_more(harness: WebHarness) -> Iterator[Rule]:
+    """Every address of a run whose body names something beside it."""
+    for route, method, _ in routes(harness, Owner.ACCOUNT):
+        body = BODIES.get(route.endpoint)
+        if method == "POST" and "run_id" in route.arguments and body is not None and "clip_id" in body(UNKNOWN):
+            yield route
+
+
 def test_what_an_account_makes_is_its_own(two: tuple[WebHarness, Customer, Customer, Ids]) -> None:
     harness, first, second, _ = two
     before = everything(harness, first.account_id)

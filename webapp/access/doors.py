@@ -15,7 +15,7 @@ from flask import Flask, current_app, g, request
 
 from pipelines.ports import log_context
 from pipelines.settings import Origin
-from webapp import tracing
+from webapp import bodies, tracing
 from webapp.access import rules
 from webapp.access.auth import ALL, NEEDS_KEY, SECOND_HEADER, bearer, challenge, signed_in
 from webapp.access.links import action_holder, linked
@@ -41,6 +41,9 @@ def _enter() -> None:
     named = {name: value for name, value in (request.view_args or {}).items() if name.endswith("_id")}
     log_context.begin(request_id=_request_id(), **named)
     tracing.begin()
+    bodies.must_be_text(request.args)
+    if "\x00" in request.path:
+        raise not_here("address")
     _admit()
     if g.actor is not None:
         log_context.add(key_id=actor().key_id)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 
 from flask import Response, redirect, request
 from werkzeug.wrappers import Response as Redirect
 
 from pipelines.domain.keys import digest
-from webapp import idempotency
+from webapp import bodies, idempotency
 from webapp.access import doors
 from webapp.context import actor
 from webapp.pages.blueprint import bp
@@ -20,6 +21,7 @@ UNTOLD = frozenset({"csrf_token"})
 @bp.before_request
 def _only_from_our_pages() -> None:
     doors.refuse_foreign_pages()
+    bodies.must_be_text(request.form)
 
 
 def once(target: str, act: Callable[[], object]) -> Response | Redirect:
@@ -41,7 +43,10 @@ def once(target: str, act: Callable[[], object]) -> Response | Redirect:
 def number(text: str, *, whole: bool = False) -> float | str | None:
     """What somebody typed as a number: None for nothing, the text itself where it is none, to be refused by name."""
     text = text.strip()
+    if not text:
+        return None
     try:
-        return None if not text else int(text) if whole else float(text)
+        found = int(text) if whole else float(text)
     except ValueError:
         return text
+    return text if isinstance(found, float) and not isfinite(found) else found

@@ -34,7 +34,7 @@ from pipelines.domain.orders.inputs import (
     Text,
     inputs_of,
 )
-from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_LINE, MAX_PROMPT, Order
+from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_LINE, MAX_PROMPT, MAX_SCENES, Order
 from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.records import Run
 from pipelines.stages.orders import accept, plan_run
@@ -193,7 +193,7 @@ def _page(form: MultiDict[str, str], quoted: Quoted | None, dearer: str | None =
 def _arranged(form: MultiDict[str, str]) -> MultiDict[str, str]:
     """With a scene moved or removed, or places for more, if that is the button that was pressed."""
     what, _, which = form.get("do", "").partition("-")
-    scenes, n = _scenes(form), int(which) - 1 if which.isdecimal() else -1
+    scenes, n = _scenes(form), int(which) - 1 if which.isdecimal() and len(which) <= len(str(MAX_SCENES)) else -1
     if what == "add":
         scenes += [NO_SCENE] * PLACES
     elif what == "up" and 0 < n < len(scenes):
@@ -321,7 +321,7 @@ def _inputs() -> list[Input]:
 def _typed(item: Input, form: MultiDict[str, str]) -> Any:
     """What stands in a field; None for nothing. What is no number stays text, and is refused by its name."""
     name = item.api_name
-    text = form.get(name, "").replace("\x00", "").strip()
+    text = form.get(name, "").strip()
     match item.kind:
         case Box():
             return True if name in form else None

@@ -74,7 +74,7 @@ def index_live() -> Response:
 def switch() -> Response | Redirect:
     """The Stop switch."""
     on = request.form.get("on") == "1"
-    reason = request.form.get("reason", "").replace("\x00", "").strip()[:MAX_REASON] or _PRESSED
+    reason = request.form.get("reason", "").strip()[:MAX_REASON] or _PRESSED
     target = url_for("pages.operate_page" if request.form.get("from") == "operate" else "pages.index")
     who = actor().name
     return once(target, lambda: control.set_stop(services(), on=on, reason=reason, actor=who, press=g.get("press")))
@@ -99,7 +99,7 @@ def _asked() -> Asked:
     show, args = request.args.get("show", "all"), request.args
     return Asked(
         show=show if show in TABS else "all",
-        words=args.get("q", "").replace("\x00", "").strip()[:MAX_WORDS],
+        words=args.get("q", "").strip()[:MAX_WORDS],
         since=args.get("since", "") if _moment(args.get("since", "")) is not None else "",
         until=args.get("until", "") if _moment(args.get("until", "")) is not None else "",
     )
