@@ -11,7 +11,7 @@ import pytest
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.recovery.crash_points import CRASH_POINTS
 from tools.chaos.killer import Killer, dead_machine
-from tools.chaos.product import ProductStack, product_stack
+from tools.chaos.product import CUSTOMER, ProductStack, product_stack, sell_base
 from tools.stack import until
 
 REACHED = tuple(point for point in CRASH_POINTS if not point.startswith("payment."))
@@ -31,8 +31,11 @@ def kept_up(place: ProductStack) -> Iterator[None]:
 
 
 def test_each_crash_point_kills_once_and_every_run_is_done(tmp_path: Path) -> None:
-    """Every point of the table is armed; a new one that no process reaches here fails this test."""
+    """Every point of the table is armed; a new one that no process reaches here fails this test. The rows are paid for
+    in credits.
+    """
     with product_stack(tmp_path / "var") as place, kept_up(place):
+        sell_base(place.stack, place.store)
         for point in REACHED:
             place.journal.die_at(point)
         rows = [place.order_row("row-a"), place.order_row("row-b", ability="list")]
@@ -51,6 +54,9 @@ def test_each_crash_point_kills_once_and_every_run_is_done(tmp_path: Path) -> No
         until(place.all_told, "one message about the end of every run")
         place.check_books()
         assert [run.status for run in runs] == [RunStatus.DONE] * 5
+        sold = [run for run in runs if run.account_id == CUSTOMER]
+        assert {run.record_id for run in sold} == set(rows)
+        assert all(run.price_micro for run in sold)
         assert len(place.bought()) == len(set(place.bought())) == 10
         died = [visit["point"] for visit in place.journal.visits() if visit["died"]]
         assert sorted(died) == sorted(REACHED)
@@ -60,6 +66,7 @@ def test_each_crash_point_kills_once_and_every_run_is_done(tmp_path: Path) -> No
 def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProductStack]:
     """One town for all points, kept up."""
     with product_stack(tmp_path_factory.mktemp("one") / "var") as place, kept_up(place):
+        sell_base(place.stack, place.store)
         yield place
 
 

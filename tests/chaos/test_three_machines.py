@@ -22,9 +22,9 @@ from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.stages.scheduler.heartbeats import DEAD_AFTER_S
 from tests.chaos.machines import FIRST, NOT_HERE, Machine, network, possible
-from tools.chaos.harness import COMMANDS, NOT_USED
+from tools.chaos.harness import NOT_USED
 from tools.chaos.points import Journal
-from tools.chaos.product import ProductStack
+from tools.chaos.product import COMMANDS, ProductStack
 from tools.postgres import BINARIES, throw_away
 from tools.stack import Service, Stack, free_port, until
 from worker import broker

@@ -2,7 +2,8 @@
 
 RUNS, CLIPS, SEED, DATABASE (sqlite, postgres), ABILITY (key, list, callback, none, all), JSON=1; KILL_EVERY is the mean
 pause between two kills in seconds, CRASHES the percentage of crash points at which a process dies. Half of the orders
-are rows of the emulated Airtable. Exit code 1 if anything was paid twice, lost, or said wrongly.
+are rows of the emulated Airtable, whose base is a customer's who pays in credits. Exit code 1 if anything was paid
+twice, lost, or said wrongly.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from pipelines.domain.lifecycle import STOPPED
 from pipelines.ports import Store
 from tools.chaos.killer import Killer, dead_machine
 from tools.chaos.points import Journal
+from tools.chaos.product import COMMANDS, sell_base
 from tools.chaos.report import Findings, examine
 from tools.postgres import BINARIES, throw_away
 from tools.stack import BASE, Stack, StackError, until
@@ -58,10 +60,6 @@ FAULTS = {
 """Replies lost after charging, 5xx after and before it, 429, callbacks lost and doubled, damaged files."""
 NOT_USED = {"GEMINI_API_KEY": "", "GOOGLE_CLOUD_PROJECT": ""}
 """Google's library takes seconds to load whenever the worker service is started again."""
-COMMANDS = {
-    "web": 'exec gunicorn --config python:webapp.server "tools.chaos.web:create()"',
-    "worker": "exec python -m tools.chaos.worker",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,10 +139,11 @@ class Chaos:
             with Stack(var, extra=extra, commands=COMMANDS) as stack:
                 stack.sandbox("POST", "/vendors/_control", {**FAULTS, "seed": int(wish.seed, 36) % 2**31})
                 stack.listen()
+                store = SqlStore(url)
+                sell_base(stack, store)
                 killer = Killer(stack, wish.seed, wish.kill_every_s)
                 killer.start()
                 try:
-                    store = SqlStore(url)
                     dead_machine(store)
                     self._order_all(stack)
                     self._wait(store, killer)

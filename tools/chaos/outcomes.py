@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.domain.lifecycle import IN_FLIGHT, STOPPED, RunStatus
-from pipelines.stages.spending import audit
-from tools.chaos.harness import COMMANDS
-from tools.chaos.product import ProductStack
-from tools.chaos.report import broken_chains
+from tools.chaos.product import COMMANDS, ProductStack
+from tools.chaos.report import broken_chains, unbalanced
 from tools.stack import Service, StackError, until
 
 ENDS_S, ANSWER_S = 240.0, 2.0
@@ -69,7 +67,7 @@ def judged(
     bought = place.bought(mark)
     unfinished = [run for run in ended if run.status is not RunStatus.DONE]
     with place.store.read() as tx:
-        problems = (*audit.audit(tx).problems, *broken_chains(tx.events.find(name="status")))
+        problems = (*unbalanced(tx), *broken_chains(tx.events.find(name="status")))
     said = (f"{run.id} is {run.status.value}: {run.error or run.detail}" for run in unfinished)
     return Outcome(
         clips=clips,

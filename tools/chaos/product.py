@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,15 +12,21 @@ from typing import Any
 from pipelines.database import SqlStore
 from pipelines.domain.customers.notices import NoticeStatus, NoticeType
 from pipelines.domain.lifecycle import STOPPED, RunStatus
-from pipelines.domain.records import Run
-from pipelines.stages.spending import audit
-from tools.chaos.harness import COMMANDS
+from pipelines.domain.records import Base, CustomerAccount, LotKind, Run
+from pipelines.stages.spending import credit_lots
 from tools.chaos.killer import Processes
 from tools.chaos.points import Journal
-from tools.chaos.report import broken_chains
+from tools.chaos.report import broken_chains, unbalanced
 from tools.stack import BASE, PATIENCE_S, Stack, until
 
+COMMANDS = {
+    "web": 'exec gunicorn --config python:webapp.server "tools.chaos.web:create()"',
+    "worker": "exec python -m tools.chaos.worker",
+}
 PICTURE_MODEL = "gemini/gemini-nano-banana-2.1"
+CUSTOMER = "acc_customer"
+LOTS, LOT_MICRO, LAST_MICRO = 100, 170_000, 1_000_000_000
+"""Small ones first, of which no film is paid out of one; then one that is enough for whatever is ordered."""
 
 
 @dataclass
@@ -143,9 +150,9 @@ class ProductStack:
         return len(arrived) == len(done) == ended
 
     def check_books(self) -> None:
-        """Balanced, and one event for each transition."""
+        """Both balanced, and one event for each transition."""
         with self.store.read() as tx:
-            assert audit.audit(tx).problems == ()
+            assert unbalanced(tx) == []
             assert broken_chains(tx.events.find(name="status")) == []
 
 
@@ -163,3 +170,19 @@ def product_stack(var: Path, url: str | None = None, **extra: str) -> Iterator[P
             yield ProductStack(stack, journal, store)
         finally:
             store.engine.dispose()
+
+
+def sell_base(stack: Stack, store: SqlStore) -> None:
+    """The base becomes a customer's, who pays for its rows in credits and hears how they end."""
+    stack.listen()
+    now = time.time()
+    account = CustomerAccount(id=CUSTOMER, name="customer", runs_in_flight=1000, backlog=1000, created_at=now)
+    with store.write() as tx:
+        tx.accounts.add(account)
+        for number in range(LOTS + 1):
+            amount, source = LOT_MICRO if number < LOTS else LAST_MICRO, f"INV-{number}"
+            credit_lots.grant(tx, now + number, CUSTOMER, amount, kind=LotKind.PAID, source=source, expires_at=None)
+        (heard,) = tx.endpoints.find(order="-created_at", limit=1)
+        tx.endpoints.change(heard.id, account_id=CUSTOMER)
+        if not tx.bases.add(Base(id=BASE, account_id=CUSTOMER, created_at=now)):
+            tx.bases.change(BASE, account_id=CUSTOMER)

@@ -15,7 +15,7 @@ from pipelines.domain.money import Account, Posting, dollars
 from pipelines.domain.records import Event, Run
 from pipelines.domain.recovery.crash_points import CRASH_POINTS
 from pipelines.ports import Store, Tx
-from pipelines.stages.spending import audit
+from pipelines.stages.spending import audit, credit_book
 from tools.chaos.points import Journal
 from tools.stack import Stack
 
@@ -38,8 +38,8 @@ def examine(stack: Stack, store: Store, journal: Journal, records: Mapping[str, 
     found = Findings(visits=journal.visits())
     with store.read() as tx:
         runs = tx.runs.find(order="created_at")
-        books = audit.audit(tx, everything=True)
-        found.faults += [f"audit: {problem}" for problem in books.problems]
+        books = unbalanced(tx)
+        found.faults += [f"audit: {problem}" for problem in books]
         found.faults += broken_chains(tx.events.find(name="status"))
         found.faults += _untruthful(tx, runs)
         found.faults += _untold(tx, runs)
@@ -47,7 +47,7 @@ def examine(stack: Stack, store: Store, journal: Journal, records: Mapping[str, 
     found.figures |= _outcomes(runs)
     found.figures |= _purchases(stack.sandbox("GET", "/bill"), runs, quotes, clips)
     found.figures |= _attachments(stack, records, runs, found.faults)
-    found.figures |= {"ledger_balanced": not books.problems, **_points(found.visits)}
+    found.figures |= {"ledger_balanced": not books, **_points(found.visits)}
     found.faults += [f"{name}: {found.figures[name]}" for name in _MUST_BE_ZERO if found.figures[name]]
     return found
 
@@ -58,6 +58,18 @@ _MUST_BE_ZERO = ("extra_paid", "extra_attachments", "over_budget_usd")
 def _outcomes(runs: Sequence[Run]) -> dict[str, int]:
     statuses = Counter(run.status for run in runs)
     return {"runs": len(runs), "done": statuses[RunStatus.DONE], "parked": statuses[RunStatus.NEEDS_ATTENTION]}
+
+
+def unbalanced(tx: Tx) -> list[str]:
+    """What is wrong with either book. Of a run that is done, its customer was charged the Price that was agreed, and
+    nothing of it is set aside any more.
+    """
+    problems = [*audit.audit(tx, everything=True).problems, *credit_book.audit(tx, everything=True).problems]
+    for run in tx.runs.find(status=RunStatus.DONE):
+        charged, left = sum(credit_book.charged(tx, run.id).values()), credit_book.set_aside(tx, run.id)
+        if run.price_micro is not None and (charged, left) != (run.price_micro, 0):
+            problems.append(f"{run.id} costs {run.price_micro}: {charged} were charged, and {left} are set aside still")
+    return problems
 
 
 def _untruthful(tx: Tx, runs: Sequence[Run]) -> list[str]:
