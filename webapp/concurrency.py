@@ -75,8 +75,18 @@ class Slots:
             self._downloads[who] += 1
         return Slot(lambda: self._downloaded(who))
 
+    @property
+    def waiting(self) -> int:
+        """Threads that wait for a change."""
+        return self._waiting
+
+    @property
+    def downloads(self) -> int:
+        """Threads that send a file."""
+        return self._downloads.total()
+
     def _taken(self) -> int:
-        return self._waiting + self._downloads.total()
+        return self.waiting + self.downloads
 
     def _waited(self) -> None:
         with self._lock:

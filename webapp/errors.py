@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 OOPS = "Something went wrong on our side; nothing you paid for is lost. Please try again."
 
 RATE_LIMITED, TOO_MANY_IN_FLIGHT = "rate_limited", "too_many_in_flight"
+INSUFFICIENT = "insufficient_credits"
 STARTS, READS, GUESSES = "start", "read", "guess"
 """Limits, as RateLimit-Policy names them."""
 
@@ -161,7 +162,7 @@ def _insufficient(error: errors.InsufficientCredits) -> HttpProblem:
     """With what a program needs to top up and try again."""
     more = {
         "type": f"{settings().public_url.rstrip('/')}/docs/problems#insufficient-credits",
-        "code": "insufficient_credits",
+        "code": INSUFFICIENT,
         "required_credits": error.required,
         "available_credits": error.available,
         "missing_credits": error.missing,
@@ -194,6 +195,7 @@ def answer(error: HttpProblem | ReelgridError) -> Response:
     problem = error if isinstance(error, HttpProblem) else from_domain(error)
     if isinstance(error, ReelgridError) and problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.warning("%s %s: %s", request.method, request.path, error.operator)
+    g.refused = problem.code or problem.more.get("code")
     if prefers_page():
         body = _page(problem)
         response = Response(body, problem.status, mimetype="text/html")

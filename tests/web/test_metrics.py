@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from pipelines.database import SqlStore
+from pipelines.domain.customers.notices import Attempt
 from pipelines.domain.lifecycle import GenerationStatus, Reason, RunStatus
-from pipelines.domain.records import Event, Kind, Run
+from pipelines.domain.records import Event, Kind, PaymentStatus, Run
 from pipelines.domain.state.history import EventDetail
+from pipelines.stages.commerce import payments, top_ups
+from pipelines.stages.kernel.transitions import Actor, record
 from pipelines.stages.scheduler import steps
+from pipelines.stages.spending import credit_book
 from tests.web.test_health import metrics
-from tests.web.web_fixtures import BEARER, WebHarness
+from tests.web.two_accounts import MARK, belongings, customer
+from tests.web.web_fixtures import BEARER, OUTSIDE, SORA, WebHarness
 from webapp.access import rules
 from webapp.access.rules import Door, Owner, Rule
 from webapp.metrics.event_counters import EventCounters
@@ -128,14 +135,57 @@ def test_requests_are_timed_by_their_pattern_and_faults_are_counted(harness: Web
     assert not any("run_a" in name or "no/such" in name for name in found)
 
 
-def test_inbound_webhooks_are_told_by_sender_and_verdict(harness: WebHarness) -> None:
-    for address in ("kie/a-token-of-nobody", "made-up-by-a-stranger", "airtable", "openai"):
-        harness.client.post(f"/api/webhook/{address}", json={"data": {"taskId": "x"}})
-    counts = {name: value for name, value in scrape(harness).items() if "webhook_duration_seconds_count" in name}
-    assert sum(counts.values()) == 4
+def test_inbound_webhooks_are_told_by_sender_and_verdict(tmp_path: Path) -> None:
+    with WebHarness(tmp_path, {**OUTSIDE, "STRIPE_WEBHOOK_SECRET": "whsec_of_this_test_only"}) as harness:
+        own = ("airtable", "start/a-key-of-nobody", "video/a-token-of-nobody", "stripe")
+        for address in ("kie/a-token-of-nobody", "made-up-by-a-stranger", "openai", *own):
+            harness.client.post(f"/api/webhook/{address}", json={"data": {"taskId": "x"}})
+        counts = {name: value for name, value in scrape(harness).items() if "webhook_duration_seconds_count" in name}
+    assert sum(counts.values()) == 7
     senders = {name.partition('sender="')[2].partition('"')[0] for name in counts}
-    assert senders == {"kie", "airtable", "openai", "unknown"}, "whatever address somebody makes up, it is no label"
+    # Whatever address somebody makes up, it is no label.
+    assert senders == {"kie", "openai", "unknown", "airtable", "start", "video", "stripe"}
     assert not any('verdict="believed"' in name for name in counts)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[WebHarness]:
+    """A deployment with a model that costs something."""
+    with WebHarness(tmp_path, {**OUTSIDE, **SORA}) as made:
+        yield made
+
+
+def test_what_customers_pay_are_refused_and_are_told_is_counted(shop: WebHarness) -> None:
+    now, who = shop.clock.now(), customer(shop, "ada")
+    belongings(shop, who)
+    with shop.store.write() as tx:
+        tx.attempts.add(Attempt(id="att_1", notice_id=f"msg_{MARK}", at=now, code=500))
+        tx.attempts.add(Attempt(id="att_2", notice_id=f"msg_{MARK}", at=now + 1))
+        for status in (PaymentStatus.SETTLING, PaymentStatus.PAID):
+            record(tx, Actor(payments.X402, now), payments.ENTITY, "pay_1", None, "status", None, status)
+        record(tx, Actor(top_ups.STRIPE, now), payments.ENTITY, "cs_1", None, "paid")
+        record(tx, Actor("worker", now), credit_book.REFUSED, "queued", None, credit_book.REFUSED)
+    dear = {"prompt": "A fox at dawn.", "model": "sora/sora-2", "seconds": 12}
+    assert shop.client.post("/api/generate-video", json=dear, headers=who.headers).status_code == 402
+    counted = {
+        'credits_usd_total{posting="grant"}': 1.0,
+        'credits_usd_total{posting="capture"}': pytest.approx(0.7),
+        "reserved_credits_usd": 0.0,
+        'notice_attempts_total{code="500"}': 1,
+        'notice_attempts_total{code="none"}': 1,
+        'notices{status="failed"}': 1,
+        'notices{status="waiting"}': 0,
+        'payments_total{rail="x402",status="settling"}': 1,
+        'payments_total{rail="x402",status="paid"}': 1,
+        'payments_total{rail="stripe",status="paid"}': 1,
+        'credit_refusals_total{step="queued"}': 1,
+        'credit_refusals_total{step="generate_video"}': 1,
+        'refusals_total{code="insufficient_credits"}': 1,
+        'occupied_threads{by="waiting"}': 0,
+        'occupied_threads{by="downloads"}': 0,
+    }
+    for found in (scrape(shop), scrape(shop)):
+        assert {name: found.get(f"reelgrid_{name}") for name in counted} == counted
 
 
 def test_a_scrape_asks_as_much_however_much_was_made_before(harness: WebHarness) -> None:

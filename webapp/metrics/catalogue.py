@@ -20,6 +20,7 @@ class Group(StrEnum):
     FILMS = "Films"
     CLIPS = "Clips"
     MONEY = "Money"
+    CUSTOMERS = "Customers"
     WORK = "Workers"
     AIRTABLE = "Airtable"
     STORAGE = "Storage"
@@ -119,6 +120,50 @@ SPENT = Metric(Group.MONEY, _C, "reelgrid_spent_usd", "Dollars spent since the b
 HELD = Metric(Group.MONEY, _G, "reelgrid_held_usd", "Dollars set aside for runs.", (), "currencyUSD")
 COMMITTED = Metric(Group.MONEY, _G, "reelgrid_committed_usd", "Dollars of open generations.", (), "currencyUSD")
 STOP = Metric(Group.MONEY, _G, "reelgrid_stop", "1 while the Stop switch is on.")
+CREDITS = Metric(
+    Group.CUSTOMERS,
+    _C,
+    "reelgrid_credits_usd",
+    "Dollars of credits moved: given, set aside, used, given back, expired or revoked.",
+    ("posting",),
+    "currencyUSD",
+)
+CREDITS_RESERVED = Metric(
+    Group.CUSTOMERS,
+    _G,
+    "reelgrid_reserved_credits_usd",
+    "Dollars of credits that runs have set aside now.",
+    (),
+    "currencyUSD",
+)
+CREDIT_REFUSALS = Metric(
+    Group.CUSTOMERS,
+    _C,
+    "reelgrid_credit_refusals",
+    "Credits that did not reach, by step: the operation that was refused, or the status of the run that stopped.",
+    ("step",),
+)
+PAYMENTS = Metric(
+    Group.CUSTOMERS,
+    _C,
+    "reelgrid_payments",
+    "Payments by rail (stripe, x402) and what became of them.",
+    ("rail", "status"),
+)
+NOTICES = Metric(
+    Group.CUSTOMERS,
+    _G,
+    "reelgrid_notices",
+    "Messages to customers by status; of those that are over, the ones of the last 24 hours.",
+    ("status",),
+)
+ATTEMPTS = Metric(
+    Group.CUSTOMERS,
+    _C,
+    "reelgrid_notice_attempts",
+    "Tries to send a message, by the status that was answered; none where nothing was.",
+    ("code",),
+)
 DUE_ROWS = Metric(
     Group.WORK,
     _G,
@@ -178,14 +223,25 @@ WEBHOOKS = Metric(
     "s",
     _SHORT,
 )
+REFUSALS = Metric(
+    Group.WEB, _C, "reelgrid_refusals", "Requests that were refused, by the code of the problem.", ("code",)
+)
+OCCUPIED = Metric(
+    Group.WEB,
+    _G,
+    "reelgrid_occupied_threads",
+    "Threads of this process that are held by whoever waits for a change, or downloads.",
+    ("by",),
+)
 BUILD = Metric(Group.WEB, _G, "reelgrid_build_info", "Always 1: the version that answers.", ("version",))
 
 ALL = (
     *(RUNS, RUNS_ENDED, OLDEST_RUN, STAGES),
     *(GENERATIONS, GENERATIONS_ENDED, GENERATION_TIMES, OLDEST_GENERATION, CIRCUIT),
     *(SPENT, HELD, COMMITTED, STOP),
+    *(CREDITS, CREDITS_RESERVED, CREDIT_REFUSALS, PAYMENTS, NOTICES, ATTEMPTS),
     *(DUE_ROWS, DUE_LAG, PROCESSES, PUMP_BEAT, DEFECTS),
     *(OUTBOX, CALLS),
     *(STORED, STORAGE_LIMIT, STORAGE_MONTH),
-    *(REQUESTS, WEBHOOKS, BUILD),
+    *(REQUESTS, WEBHOOKS, REFUSALS, OCCUPIED, BUILD),
 )

@@ -1,43 +1,91 @@
-"""What has happened, counted from the events as they come in: what a scrape costs follows what happened since the last
-one, and not how much there is. The counts begin when the web process does, as Prometheus expects of counters.
+"""What has happened, counted from events, postings and attempts as they come in: what a scrape costs follows what
+happened since the last one, and not how much there is. The counts begin when the web process does, as Prometheus
+expects of counters.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import Metric as Family
 
 from pipelines.domain.lifecycle import STOPPED, TERMINAL, GenerationStatus, RunStatus
+from pipelines.domain.money import MICRO
 from pipelines.domain.records import Event
-from pipelines.ports import Tx
+from pipelines.ports import Rows, Tx
 from pipelines.stages.base_rows import airtable_calls
+from pipelines.stages.commerce import payments, top_ups
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.scheduler import steps
+from pipelines.stages.spending import credit_book
 from webapp.metrics import catalogue
 from webapp.metrics.catalogue import Metric
 
 SETTLED_S = 5.0
-"""A transaction that began earlier may commit its events a moment after later ones: they are waited for."""
+"""A transaction that began earlier may commit its rows a moment after later ones: they are waited for."""
 AT_ONCE, ROUNDS = 1_000, 20
-"""Events that are read in one go, and goes in one scrape. What is left is for the next."""
+"""Rows that are read in one go, and goes in one scrape. What is left is for the next."""
 _G = GenerationStatus
 _ENDS = {_G.FETCHED, _G.FAILED, _G.CANCELLED, _G.ABANDONED}
 
 
+class Dated(Protocol):
+    """A row that says when it was written."""
+
+    @property
+    def at(self) -> float: ...
+
+
+T = TypeVar("T", bound=Dated)
+
+
+@dataclass
+class NewRows(Generic[T]):
+    """The rows of a table that is only added to, in the order of `column`: those after the last one that was read."""
+
+    rows: Callable[[Tx], Rows[T]]
+    column: str
+    after: float = 0
+
+    def pass_over(self, tx: Tx, since: float | None = None) -> None:
+        """All that there is, or (given a moment) all of before it."""
+        before = None if since is None else {"at": since}
+        newest = self.rows(tx).find(before=before, order=f"-{self.column}", limit=1)
+        self.after = getattr(newest[0], self.column) if newest else 0
+
+    def ripe(self, tx: Tx, until: float) -> list[T]:
+        """The next ones, up to a moment."""
+        found = self.rows(tx).find(after={self.column: self.after}, order=self.column, limit=AT_ONCE)
+        return found[: next((place for place, row in enumerate(found) if row.at > until), len(found))]
+
+    def read(self, rows: Sequence[T]) -> bool:
+        """They are counted; whether there may be more."""
+        if rows:
+            self.after = getattr(rows[-1], self.column)
+        return len(rows) == AT_ONCE
+
+
 class EventCounters:
-    """A collector of prometheus_client that has read the events up to one of them."""
+    """A collector of prometheus_client that has read what happened up to a moment."""
 
     def __init__(self, core: Services) -> None:
         self._core, self._lock = core, threading.Lock()
         self.runs_ended, self.generations_ended = counter(catalogue.RUNS_ENDED), counter(catalogue.GENERATIONS_ENDED)
         self.stages, self.generation_times = histogram(catalogue.STAGES), histogram(catalogue.GENERATION_TIMES)
         self.calls, self.defects = counter(catalogue.CALLS), counter(catalogue.DEFECTS)
+        self.credits, self.attempts = counter(catalogue.CREDITS), counter(catalogue.ATTEMPTS)
+        self.payments, self.credit_refusals = counter(catalogue.PAYMENTS), counter(catalogue.CREDIT_REFUSALS)
+        self._events = NewRows(lambda tx: tx.events, "id")
+        self._postings = NewRows(lambda tx: tx.credits, "id")
+        self._attempts = NewRows(lambda tx: tx.attempts, "at")
+        self._all = (self._events, self._postings, self._attempts)
         with core.store.read() as tx:
-            newest = tx.events.find(order="-id", limit=1)
-        self._read = (newest[0].id or 0) if newest else 0
+            for rows in self._all:
+                rows.pass_over(tx)
         self._since: float | None = None
 
     def begin_anew(self) -> None:
@@ -55,25 +103,32 @@ class EventCounters:
                     break
         for metric in (self.runs_ended, self.stages, self.generations_ended, self.generation_times, self.calls):
             yield from metric.collect()
-        yield from self.defects.collect()
+        for metric in (self.defects, self.credits, self.attempts, self.payments, self.credit_refusals):
+            yield from metric.collect()
 
     def _pass_over(self) -> None:
         """What happened before this process began."""
         if self._since is not None:
             with self._core.store.read() as tx:
-                newest = tx.events.find(before={"at": self._since}, order="-id", limit=1)
-            self._read, self._since = (newest[0].id or 0) if newest else 0, None
+                for rows in self._all:
+                    rows.pass_over(tx, self._since)
+            self._since = None
 
     def _read_some(self) -> bool:
         """Whether there may be more."""
         settled = self._core.clock.now() - SETTLED_S
         with self._core.store.read() as tx:
-            found = tx.events.find(after={"id": self._read}, order="id", limit=AT_ONCE)
-            ripe = found[: next((at for at, event in enumerate(found) if event.at > settled), len(found))]
-            self._count(tx, ripe)
-        if ripe:
-            self._read = ripe[-1].id or self._read
-        return len(ripe) == AT_ONCE
+            events, attempts = self._events.ripe(tx, settled), self._attempts.ripe(tx, settled)
+            postings = self._postings.ripe(tx, settled)
+            self._count(tx, events)
+        for attempt in attempts:
+            self.attempts.labels("none" if attempt.code is None else str(attempt.code)).inc()
+        for entry in postings:
+            # Of the two sides of a posting one goes up.
+            if entry.amount > 0:
+                self.credits.labels(entry.posting.value).inc(entry.amount / MICRO)
+        read = [self._events.read(events), self._attempts.read(attempts), self._postings.read(postings)]
+        return any(read)
 
     def _count(self, tx: Tx, events: Sequence[Event]) -> None:
         moves = [event for event in events if event.name == "status" and event.new]
@@ -84,6 +139,11 @@ class EventCounters:
                 self.calls.labels(event.detail.verb or "", event.detail.what or "").inc()
             elif event.entity == steps.DEFECT:
                 self.defects.labels(event.entity_id).inc()
+            elif event.entity == credit_book.REFUSED:
+                self.credit_refusals.labels(event.entity_id).inc()
+            elif event.entity == payments.ENTITY:
+                rail = payments.X402 if event.name == "status" else top_ups.STRIPE
+                self.payments.labels(rail, event.new or event.name).inc()
 
     def _count_runs(self, tx: Tx, moves: Sequence[Event]) -> None:
         ids = sorted({move.entity_id for move in moves})

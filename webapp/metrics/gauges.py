@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.core import Metric as Family
 
 import pipelines
+from pipelines.domain.customers.notices import NoticeStatus
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, OPEN, TERMINAL, GenerationStatus, RunStatus
 from pipelines.domain.money import DEPLOYMENT, dollars
 from pipelines.domain.records import Kind
@@ -40,6 +41,7 @@ class Gauges:
         with core.store.read() as tx:
             yield from _films(tx, now)
             yield from _money(tx)
+            yield from _customers(tx, now)
             yield _gauge(catalogue.OUTBOX, [((), tx.outbox.count(after={"next_at": 0.0}))])
             yield _gauge(catalogue.STOP, [((), float(stop_switch.reason_if_on(tx) is not None))])
             models = sorted(circuit.id for circuit in tx.circuits.find())
@@ -95,6 +97,15 @@ def _money(tx: Tx) -> Iterator[Family]:
     yield spent
     yield _gauge(catalogue.HELD, [((), dollars(total.held))])
     yield _gauge(catalogue.COMMITTED, [((), dollars(total.committed))])
+
+
+def _customers(tx: Tx, now: float) -> Iterator[Family]:
+    aside = sum(part.reserved_micro for part in tx.reservations.find(after={"reserved_micro": 0}))
+    yield _gauge(catalogue.CREDITS_RESERVED, [((), dollars(aside))])
+    waiting = tx.notices.count(after={"next_at": 0.0})
+    over = [status for status in NoticeStatus if status is not NoticeStatus.WAITING]
+    ended = [((one.value,), tx.notices.count(status=one, after={"created_at": now - DAY_S})) for one in over]
+    yield _gauge(catalogue.NOTICES, [((NoticeStatus.WAITING.value,), waiting), *ended])
 
 
 def _lag(tx: Tx, kind: Kind, now: float) -> float:

@@ -18,6 +18,8 @@ from pipelines.stages.spending import credit_lots
 logger = logging.getLogger(__name__)
 
 X402 = "x402"
+ENTITY = "payment"
+"""What an event about money that came in is about."""
 LATE_S = 600.0
 """So long after its authorization has ended a payment may still become visible."""
 EARLY_S = 60.0
@@ -69,7 +71,7 @@ def _become(tx: Tx, actor: Actor, payment: Payment, to: PaymentStatus, **changes
     values = {"next_at": None, "attempts": 0, **FREE, **changes}
     if not tx.payments.change(payment.id, actor.fence(payment.status), status=to, **values):
         raise LostLease(payment.id)
-    record(tx, actor, "payment", payment.id, None, "status", payment.status, to)
+    record(tx, actor, ENTITY, payment.id, None, "status", payment.status, to)
 
 
 def advance(services: Services, actor: Actor, payment: Payment) -> None:

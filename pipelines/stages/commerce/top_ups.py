@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pipelines.domain.money import MICRO, show
 from pipelines.domain.records import AccountStatus, InboxItem, Lot, LotKind
 from pipelines.ports import Tx
+from pipelines.stages.commerce.payments import ENTITY
 from pipelines.stages.files import revocations
 from pipelines.stages.files.revocations import Revoked
 from pipelines.stages.kernel.services import Services
@@ -74,6 +75,8 @@ def _grant(tx: Tx, now: float, bought: Purchase, days: int | None) -> str | None
     if account is None or bought.currency != "usd" or bought.cents <= 0:
         _tell_operator(tx, now, bought)
         return None
+    if not tx.lots.find(source=source_of(bought.session), limit=1):
+        record(tx, Actor(STRIPE, now), ENTITY, bought.session, None, "paid")
     lot = credit_lots.grant(
         tx,
         now,
@@ -101,7 +104,7 @@ def _tell_operator(tx: Tx, now: float, bought: Purchase) -> None:
         f"{whose}: no credits were given."
     )
     logger.error("%s", sentence)
-    record(tx, Actor(STRIPE, now), "payment", bought.session, None, UNMATCHED, sentence=sentence)
+    record(tx, Actor(STRIPE, now), ENTITY, bought.session, None, UNMATCHED, sentence=sentence)
 
 
 def _reverse(tx: Tx, now: float, told: Reversal) -> str | None:
@@ -134,13 +137,13 @@ def _take_back(tx: Tx, now: float, lot: Lot, cents: int, of_cents: int | None) -
     changed = tx.accounts.change(lot.account_id, {"status": AccountStatus.ACTIVE}, status=AccountStatus.SUSPENDED)
     sentence = f"{show(missing)} of a payment that went back are used up: account {lot.account_id} is suspended."
     logger.error("%s", sentence)
-    record(tx, Actor(STRIPE, now), "payment", lot.payment or lot.id, None, "reversed", sentence=sentence)
+    record(tx, Actor(STRIPE, now), ENTITY, lot.payment or lot.id, None, "reversed", sentence=sentence)
     return lot.account_id if changed else None
 
 
 def unmatched(tx: Tx, since: float) -> list[str]:
     """A sentence for every payment that nobody was given credits for until now."""
-    events = tx.events.find(entity="payment", name=UNMATCHED, run_id=None, after={"at": since})
+    events = tx.events.find(entity=ENTITY, name=UNMATCHED, run_id=None, after={"at": since})
     given = {lot.source for lot in tx.lots.find(source=tuple(source_of(event.entity_id) for event in events))}
     told = {event.entity_id: event.detail.sentence or "" for event in events}
     return [sentence for session, sentence in told.items() if source_of(session) not in given]

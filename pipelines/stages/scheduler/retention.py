@@ -10,7 +10,7 @@ from pipelines.domain.lifecycle import TERMINAL
 from pipelines.domain.records import Checkpoint, PaymentStatus, Run
 from pipelines.ports import Rows, Tx
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import credit_book, ledger
 
 DAY_S = 86_400.0
 AT_ONCE = 500
@@ -53,6 +53,8 @@ KEPT = (
     Kept(lambda tx: tx.events, "at", 30, {"entity": "airtable", "run_id": None}),
     # Faults of ours, counted by the metrics and told in full in the log.
     Kept(lambda tx: tx.events, "at", 30, {"entity": "defect", "run_id": None}),
+    # Credits that did not reach, counted by the metrics and told by their run.
+    Kept(lambda tx: tx.events, "at", 30, {"entity": credit_book.REFUSED, "run_id": None}),
     # That a link was used, which nobody asks about once its day is over.
     Kept(lambda tx: tx.events, "at", 7, {"entity": "file", "run_id": None}),
 )

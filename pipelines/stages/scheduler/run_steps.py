@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from pipelines.domain.errors import Busy, InvalidOrder, RecordGone, ReelgridError, Refused
+from pipelines.domain.errors import Busy, InsufficientCredits, InvalidOrder, RecordGone, ReelgridError, Refused
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.records import Run
 from pipelines.ports import log_context
@@ -13,10 +13,10 @@ from pipelines.stages.decisions import approval
 from pipelines.stages.delivery import deliver
 from pipelines.stages.films import stitch
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import FREE, Actor, touch_run, transition_run
+from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_run
 from pipelines.stages.orders import plan_run, script
 from pipelines.stages.recovery import fan_out
-from pipelines.stages.spending import ledger
+from pipelines.stages.spending import credit_book, ledger
 
 _R = RunStatus
 
@@ -64,6 +64,8 @@ def _stop(services: Services, actor: Actor, run_id: str, error: ReelgridError) -
         if run is None or run.status not in MOVING | {_R.NEEDS_APPROVAL}:
             return
         to = _R.FAILED if isinstance(error, _NOTHING_TO_SETTLE) else _R.NEEDS_ATTENTION
+        if isinstance(error, InsufficientCredits):
+            record(tx, actor, credit_book.REFUSED, run.status, None, credit_book.REFUSED)
         run = transition_run(tx, actor, run, to, error=error.marketer, detail="", finished_at=actor.now)
         ledger.release(tx, actor.now, run)
         run_row.show(services, tx, run, urgent=True)

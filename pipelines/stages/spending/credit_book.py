@@ -32,6 +32,8 @@ from pipelines.stages.spending import credit_lots
 AUDIT = "credits-audit"
 """The checkpoint of the audit."""
 BEHIND_S = 600.0
+REFUSED = "credits_refused"
+"""The event of credits that did not reach for a run under way, for the metrics; `entity_id` is its status."""
 _P = CreditPosting
 
 
