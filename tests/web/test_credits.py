@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from pipelines.settings.price_list import below_cost, load_price_list
 from pipelines.stages.commerce import top_ups
 from pipelines.stages.spending import credit_book, credit_lots
 from tests.web.test_commands import told
-from tests.web.two_accounts import Customer, customer
+from tests.web.two_accounts import Customer, customer, signed_in
 from tests.web.web_fixtures import BEARER, OUTSIDE, SORA, WebHarness
 
 SECRET, LINK = "whsec_of_this_test_only", "https://buy.stripe.com/test_7"
@@ -126,6 +127,27 @@ def test_too_little_is_402_with_all_that_a_program_needs(shop: WebHarness) -> No
     shop.change("accounts", who.account_id, run_cap_micro=300_000)
     capped = ask(shop, who, "/api/generate-video", CLIP)
     assert (capped.status_code, capped.json["code"], "$" in capped.json["detail"]) == (402, "over_budget", False)
+
+
+def test_no_refusal_tells_what_the_operator_pays(shop: WebHarness) -> None:
+    """Also before the first top-up: a published list is enough to be sold to. A clip costs $0.40."""
+    who = customer(shop, "ada")
+    told(shop, "projects", "budget", "Spring", "0.10", "--account", who.account_id)
+    shop.change("accounts", who.account_id, day_cap_micro=100_000)
+    order = {**CLIP, "project": "Spring"}
+    for path, body in (
+        ("/api/estimate", order),
+        ("/api/generate-video", order),
+        ("/api/batches", {"items": [order]}),
+        ("/api/generate-video", CLIP),
+    ):
+        answer = ask(shop, who, path, body)
+        assert answer.status_code in {200, 402}
+        assert not re.search(r"\$?0\.(4|1)0?\b", answer.get_data(as_text=True)), answer.get_data(as_text=True)
+    form = {"kind": "scenes", "scene": CLIP["prompt"], "model": CLIP["model"], "clip_seconds": "4", "do": "quote"}
+    page = signed_in(shop, who).post("/new/quote", data=form).get_data(as_text=True)
+    assert "$0.21" in page
+    assert "$0.40" not in page
 
 
 def test_a_batch_is_admitted_with_credits_for_all_of_it_or_not_at_all(shop: WebHarness) -> None:

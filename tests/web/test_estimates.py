@@ -9,6 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from pipelines.domain.records import LotKind
+from pipelines.stages.spending import credit_lots
+from tests.web.two_accounts import customer
 from tests.web.web_fixtures import BASE, OUTSIDE, SORA, WebHarness
 
 LINES = "A boat\nA boat at night\nA boat in fog"
@@ -59,6 +62,24 @@ def test_the_body_of_process_queue_quotes_what_is_ready(based: WebHarness, body:
     found = estimate(based, body)
     assert (found["ok"], found["quote_usd"], sorted(found["records"])) == (True, 1.2, sorted(ready))
     assert found == based.post("/api/process-queue", {"dry_run": True}).json
+
+
+def test_a_customers_rows_are_quoted_by_what_it_is_charged(tmp_path: Path) -> None:
+    """$0.40 of the operator's money are sold for $0.50."""
+    (tmp_path / "prices.toml").write_text('[[rules]]\nmodel = "sora/*"\nper_clip_usd = 0.5\n')
+    with WebHarness(tmp_path, OUTSIDE | SORA | {"PRICE_LIST": "prices.toml"}, airtable=True) as shop:
+        shop.services.base_tools.setup(BASE, ["sora/sora-2"])
+        who = customer(shop, "ada")
+        with shop.store.write() as tx:
+            assert tx.bases.change(BASE, account_id=who.account_id)
+            credit_lots.grant(tx, 1.0, who.account_id, 600_000, kind=LotKind.PAID, source="INV-1", expires_at=None)
+        add(shop, {"Prompt": "A boat", "Status": "Ready"}, {"Prompt": "Two\nlines", "Status": "Ready"})
+        found: Any = shop.client.post("/api/estimate", json={"base_id": BASE}, headers=who.headers).json
+        assert (found["quote_usd"], sorted(plan["quote_usd"] for plan in found["plans"])) == (1.5, [0.5, 1.0])
+        assert {scene["price_usd"] for plan in found["plans"] for scene in plan["plan"]["scenes"]} == {0.5}
+        assert [problem["field"] for problem in found["problems"]] == ["credits"]
+        assert "0.4" not in str(found)
+        assert estimate(shop, {})["quote_usd"] == 1.2
 
 
 @pytest.mark.slow

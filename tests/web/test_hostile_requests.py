@@ -113,7 +113,10 @@ def test_every_number_beyond_what_can_be_is_answered_or_named(town: tuple[WebHar
         for number in NUMBERS if numbers else ():
             body = {name: value for name, value in VALID.items() if name in fields}
             body |= dict.fromkeys(numbers, "NUMBER") | ({"dry_run": True} if "dry_run" in fields else {})
-            sent = {"data": json.dumps(body).replace('"NUMBER"', number), "content_type": "application/json"}
+            sent: dict[str, Any] = {
+                "data": json.dumps(body).replace('"NUMBER"', number),
+                "content_type": "application/json",
+            }
             for headers in (BEARER, {**who.headers, "Idempotency-Key": str(asked)}):
                 answer: Any = harness.client.open(path_of(entry, ids), method=entry.method, headers=headers, **sent)
                 assert answer.status_code in {200, 201, 202, 403, 409, 422}, answer.get_data(as_text=True)

@@ -14,6 +14,7 @@ from pipelines.domain.orders.order import Order
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept, plan_run
 from pipelines.stages.orders.accept import StartRequest
+from pipelines.stages.spending import credit_book
 from pipelines.stages.spending.credit_book import Terms
 from pipelines.stages.views import run_view
 from webapp.api import answers
@@ -50,15 +51,22 @@ def _queue(core: Services, base_id: str) -> answers.QueueEstimate:
     plans: list[answers.RowPlan] = []
     problems: list[Problem] = []
     total = 0
+    with core.store.read() as tx:
+        sold = credit_book.pays_in_credits(tx, core.prices, tx.account_id)
     for row in rows:
         try:
             plan = plan_run.plan_order(core, replace(row.order, adapt=True))
-            total += plan.quote_micro
-            quote = dollars(plan.quote_micro)
-            plans.append(answers.RowPlan(record_id=row.record_id, quote_usd=quote, plan=run_view.plan_view(plan)))
+            quote = core.prices.whole(plan.charge_micro) if sold else plan.quote_micro
+            total += quote
+            shown = run_view.plan_view(plan, sold=sold)
+            plans.append(answers.RowPlan(record_id=row.record_id, quote_usd=dollars(quote), plan=shown))
         except InvalidOrder as error:
             problems += [Problem(f"{row.record_id} {p.field}", p.message) for p in for_row(error.problems)]
         problems += [Problem(f"{row.record_id} {field}", sentence) for field, sentence in row.problems]
+    with core.store.read() as tx:
+        terms = credit_book.terms(tx, core.clock.now(), core.prices, tx.account_id, total)
+    if terms is not None and terms.refusal is not None:
+        problems.append(Problem("credits", terms.refusal.marketer))
     warnings = ["Rows with scenes of their own are quoted exactly only when they start."] if rows else []
     return answers.QueueEstimate(
         ok=not problems,

@@ -296,6 +296,8 @@ def _refusal(order: Order, found: Estimate) -> str | None:
         order=order,
         account_id=who.account_id,
         key_id=who.key_id,
+        # Whoever pays in credits learns no figure of what the operator pays.
+        price_micro=found.terms.price_micro if found.terms else None,
     )
     with core.store.read() as tx:
         return caps.refusal(tx, core.clock.now(), run, found.quote_micro, core.policy)

@@ -138,7 +138,7 @@ def begin(
     if found is None and request.record_id is None:
         # Of a row it is said in the row, by whoever reads it.
         usage.must_have_room(services, tx, tx.account_id)
-        _within_project(tx, request.order, plan)
+        _within_project(services, tx, request.order, plan)
     return found or add_run(services, tx, request, plan, key_id, now)
 
 
@@ -264,11 +264,13 @@ def _within_run_cap(services: Services, order: Order | None, plan: Plan, *, sold
             )
 
 
-def _within_project(tx: Tx, order: Order | None, plan: Plan | None) -> None:
+def _within_project(services: Services, tx: Tx, order: Order | None, plan: Plan | None) -> None:
     """Raises OverBudget for an order whose project's budget does not reach."""
     if order is None or plan is None or order.project is None:
         return
-    if refused := caps.over_project(tx, projects.id_of(tx.account_id, order.project), plan.quote_micro):
+    if refused := caps.over_project(
+        tx, services.prices, projects.id_of(tx.account_id, order.project), plan.quote_micro
+    ):
         raise OverBudget(marketer=refused)
 
 
@@ -298,7 +300,7 @@ def dry_run(services: Services, request: StartRequest) -> Estimate:
         found = _estimate(services, request.order, None, services.store.account_id)
         try:
             with services.store.read() as tx:
-                _within_project(tx, request.order, found.plan)
+                _within_project(services, tx, request.order, found.plan)
         except OverBudget as error:
             found = dataclasses.replace(found, problems=(*found.problems, Problem("project", error.marketer)))
         return found

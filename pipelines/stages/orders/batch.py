@@ -92,7 +92,7 @@ def start(services: Services, wanted: BatchRequest, *, key_id: str | None) -> Ba
         if known is not None:
             return known
         usage.must_have_room(services, tx, tx.account_id)
-        _within_projects(tx, wanted.priced)
+        _within_projects(services, tx, wanted.priced)
         credit_book.must_reach(tx, now, services.prices, tx.account_id, charged(services, wanted.priced))
         for one in wanted.priced:
             request = replace(one.item.request, batch_id=wanted.batch_id, paced=True)
@@ -116,7 +116,7 @@ def charged(services: Services, priced: Sequence[Priced]) -> int:
     return sum(services.prices.whole(one.plan.charge_micro) for one in priced)
 
 
-def _within_projects(tx: Tx, priced: Sequence[Priced]) -> None:
+def _within_projects(services: Services, tx: Tx, priced: Sequence[Priced]) -> None:
     """Raises OverBudget where the budget of a project does not reach for all orders that name it."""
     sums: Counter[str] = Counter()
     for one in priced:
@@ -124,7 +124,7 @@ def _within_projects(tx: Tx, priced: Sequence[Priced]) -> None:
         if order is not None and order.project is not None:
             sums[order.project] += one.plan.quote_micro
     for project, total in sums.items():
-        if refused := caps.over_project(tx, projects.id_of(tx.account_id, project), total):
+        if refused := caps.over_project(tx, services.prices, projects.id_of(tx.account_id, project), total):
             raise OverBudget(marketer=refused)
 
 

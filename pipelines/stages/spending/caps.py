@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from pipelines.domain.errors import OverBudget
 from pipelines.domain.money import DEPLOYMENT, show, show_enough, subject
+from pipelines.domain.planning.price_list import PriceList
 from pipelines.domain.policy import Policy
 from pipelines.domain.records import Base, Run
 from pipelines.domain.times import utc_day
@@ -130,11 +131,13 @@ def refusal(tx: Tx, now: float, run: Run, amount: int, policy: Policy, *, settin
     return next((cap.refusal(amount) for cap in caps if cap.used + amount > cap.limit), None)
 
 
-def over_project(tx: Tx, project_id: str, amount: int) -> str | None:
+def over_project(tx: Tx, prices: PriceList, project_id: str, amount: int) -> str | None:
     """Why a project's budget does not reach for `amount`; None where it does. Only a person can change that, so it need
-    not be found out later.
+    not be found out later. Whoever orders and pays in credits learns no figure of it.
     """
-    return next((cap.refusal(amount) for cap in _cap_of_project(tx, project_id) if cap.used + amount > cap.limit), None)
+    sold = credit_book.pays_in_credits(tx, prices, tx.account_id)
+    over = (cap for cap in _cap_of_project(tx, project_id) if cap.used + amount > cap.limit)
+    return next((replace(cap, sold=cap.sold or sold).refusal(amount) for cap in over), None)
 
 
 def used_up(tx: Tx, base_id: str, day: str) -> str | None:
