@@ -90,7 +90,8 @@ class ContextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """The line without its traceback."""
-        ids = [value for name, value in log_context.current().items() if value not in record.message]
+        about = {name: value for name, value in log_context.current().items() if name.endswith("_id")}
+        ids = [value for value in about.values() if value not in record.message]
         return super().formatMessage(record) + (f" [{' '.join(ids)}]" if ids else "")
 
 

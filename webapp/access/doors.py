@@ -46,7 +46,7 @@ def _enter() -> None:
         raise not_here("address")
     _admit()
     if g.actor is not None:
-        log_context.add(key_id=actor().key_id)
+        log_context.add(key_id=actor().key_id, account_id=actor().account_id)
 
 
 def _admit() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pipelines.domain.errors import Busy, InsufficientCredits, InvalidOrder, RecordGone, ReelgridError, Refused
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.records import Run
-from pipelines.ports import log_context
 from pipelines.stages.base_rows import outbox, run_row
 from pipelines.stages.decisions import approval
 from pipelines.stages.delivery import deliver
@@ -32,7 +31,6 @@ STEPS: Mapping[RunStatus, Callable[[Services, Actor, Run], None]] = {
 
 def advance(services: Services, actor: Actor, run: Run) -> None:
     """One step of one run."""
-    log_context.add(base_id=run.base_id, record_id=run.record_id, key_id=run.key_id)
     if run.status in STEPS:
         STEPS[run.status](services, actor, run)
     else:
