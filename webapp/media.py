@@ -87,16 +87,25 @@ def video(token: str) -> Response:
     if cut.revoked_at is not None or cut.deleted_at is not None:
         raise HttpProblem(410, "This video is no longer available here.")
     if settings().serve_films == "storage" and request.method == "GET" and "download" not in request.args:
-        link = services().media.presigned(cut.key, REDIRECT_S)
+        link = _link_in_our_place(services(), settings(), cut.key)
         if link is not None:
             return Response("", HTTPStatus.FOUND, {"Location": link, "Cache-Control": "no-store"})
     # Not immutable: the link can be revoked.
     return with_download_slot(token, send(cut.key, cut.filename or "film.mp4", max_age=300, immutable=False))
 
 
+def _link_in_our_place(core: Services, chosen: Settings, key: str) -> str | None:
+    """Signed for the bucket; it leads to the CDN that stands before it, if one does."""
+    link = core.media.presigned(key, REDIRECT_S)
+    if link is None or chosen.films_cdn_url is None:
+        return link
+    parts = urlsplit(link)
+    return f"{chosen.films_cdn_url}{parts.path}?{parts.query}"
+
+
 def films_at(core: Services, chosen: Settings) -> str | None:
     """The origin that hands out films in our place; None where we do. A link is signed here: nobody is asked."""
-    link = core.media.presigned("cuts/films", REDIRECT_S) if chosen.serve_films == "storage" else None
+    link = _link_in_our_place(core, chosen, "cuts/films") if chosen.serve_films == "storage" else None
     if link is None:
         return None
     parts = urlsplit(link)

@@ -102,6 +102,11 @@ class FilmSettings(BaseModel):
         "need not pass the web process (S3 only).",
         "web",
     )
+    films_cdn_url: Address | None = variable(
+        FILMS,
+        "The address of a CDN before the bucket, with SERVE_FILMS=storage: links of ten minutes lead there, and hold "
+        "the signature that the bucket behind it checks.",
+    )
     disclosure: str | None = variable(
         FILMS, "What every film says of itself in its metadata, such as: Made with AI.", max_length=500
     )

@@ -191,6 +191,8 @@ def _cross_check(found: Mapping[str, str], problems: Problems) -> None:
     given = {name for name, _ in problems}
     if found.get("SERVE_FILMS", "").lower() == "storage" and not found["STORAGE_URL"].startswith("s3:"):
         problems.append(("SERVE_FILMS", "can be storage only where STORAGE_URL is s3://."))
+    if "FILMS_CDN_URL" in found and found.get("SERVE_FILMS", "").lower() != "storage":
+        problems.append(("FILMS_CDN_URL", "is only used where SERVE_FILMS is storage: set that, too."))
     if "DATABASE_DIRECT_URL" in found.keys() - given and found["DATABASE_URL"].startswith("sqlite:"):
         problems.append(("DATABASE_DIRECT_URL", "leads around a pooler, but DATABASE_URL is a file: take one out."))
     _check_x402(found, given, problems)

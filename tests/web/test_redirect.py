@@ -36,6 +36,19 @@ def test_a_permanent_link_leads_to_the_storage_for_ten_minutes(tmp_path: Path) -
         assert "media-src 'self' https://objects.example;" in page.headers["Content-Security-Policy"]
 
 
+def test_a_cdn_may_stand_before_the_storage(tmp_path: Path) -> None:
+    """With the signature that the bucket checks, and so nothing for whoever has no link of the last ten minutes."""
+    cdn = {**BUCKET, "SERVE_FILMS": "storage", "FILMS_CDN_URL": "https://films.cdn.example/"}
+    with WebHarness(tmp_path, cdn) as harness:
+        parts = urlsplit(harness.client.get(f"/v/{put_film(harness)}").headers["Location"])
+        assert (parts.scheme, parts.netloc, parts.path) == ("https", "films.cdn.example", f"/films/ours/{KEY}")
+        assert {"X-Amz-Expires", "X-Amz-Signature"} <= parse_qs(parts.query).keys()
+        page = harness.client.get("/", headers={"Accept": "text/html"})
+        assert "media-src 'self' https://films.cdn.example;" in page.headers["Content-Security-Policy"]
+    with pytest.raises(SettingsError, match="FILMS_CDN_URL is only used where SERVE_FILMS is storage"):
+        load_settings({**cdn, "SERVE_FILMS": "web"}, tmp_path)
+
+
 def test_what_is_revoked_or_unknown_leads_nowhere(tmp_path: Path) -> None:
     with WebHarness(tmp_path, {**BUCKET, "SERVE_FILMS": "storage"}) as harness:
         token = put_film(harness, revoked_at=1.0)
