@@ -45,7 +45,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     app.register_blueprint(pages.bp)
     for part in (errors, auth, pages, doors):
         part.register(app)
-    limits.register(app, chosen.account_reads_per_minute)
+    limits.register(app, chosen.account_reads_per_minute, chosen.account_webhooks_per_minute)
     concurrency.register(app, chosen.threads)
     watch.register(app, core)
     tracing.register(app)

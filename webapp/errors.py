@@ -26,7 +26,7 @@ OOPS = "Something went wrong on our side; nothing you paid for is lost. Please t
 
 RATE_LIMITED, TOO_MANY_IN_FLIGHT = "rate_limited", "too_many_in_flight"
 INSUFFICIENT = "insufficient_credits"
-STARTS, READS, GUESSES = "start", "read", "guess"
+STARTS, READS, GUESSES, WEBHOOKS = "start", "read", "guess", "webhook"
 """Limits, as RateLimit-Policy names them."""
 
 _WORDS = {

@@ -72,6 +72,9 @@ class ProcessSettings(BaseModel):
     account_reads_per_minute: Annotated[int, BeforeValidator(values.whole(1, 1_000_000))] = variable(
         HERE, "How often an account may look in a minute, counted by each web process for itself.", 600
     )
+    account_webhooks_per_minute: Annotated[int, BeforeValidator(values.whole(1, 1_000_000))] = variable(
+        HERE, "How many webhooks an account's programs may send here in a minute, counted likewise.", 600
+    )
     account_runs_in_flight: Annotated[int, BeforeValidator(values.whole(1, 10_000))] = variable(
         HERE, "How many runs of one account are made at a time; the others wait for their turn.", 5
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines.settings import SettingsError, load_settings, values
+from tests.web.test_orders_by_webhook import secrets, start
 from tests.web.two_accounts import customer
 from tests.web.web_fixtures import BEARER, OUTSIDE, WebHarness
 
@@ -41,6 +42,42 @@ def test_an_account_looks_so_often_a_minute_with_all_its_keys_and_agents(tmp_pat
         operators = [harness.get("/api/models") for _ in range(8)]
         assert {answer.status_code for answer in operators} == {200}
         assert "RateLimit" not in operators[-1].headers
+
+
+def test_what_is_quoted_counts_as_a_look(tmp_path: Path) -> None:
+    """Also as a rehearsal of an order."""
+    with WebHarness(tmp_path, {**OUTSIDE, "ACCOUNT_READS_PER_MINUTE": "3"}) as harness:
+        harness.clock.stop()
+        who = customer(harness, "ada")
+
+        def ask(path: str, body: Any) -> Any:
+            return harness.client.post(path, json=body, headers=who.headers)
+
+        rehearsal = {**FREE, "dry_run": True}
+        asked = [("/api/estimate", FREE), ("/api/generate-video", rehearsal)]
+        asked.append(("/api/batches", {"items": [FREE], "dry_run": True}))
+        assert [ask(path, body).status_code for path, body in asked] == [200, 200, 200]
+        for path, body in asked:
+            refused(ask(path, body), "read")
+        assert ask("/api/generate-video", FREE).status_code == 202
+
+
+def test_programs_of_an_account_send_so_many_webhooks_a_minute(tmp_path: Path) -> None:
+    with WebHarness(tmp_path, {**OUTSIDE, "ACCOUNT_WEBHOOKS_PER_MINUTE": "2"}) as harness:
+        harness.clock.stop()
+        first, second = customer(harness, "first"), customer(harness, "second")
+        found, other = secrets(harness, first.headers), secrets(harness, second.headers)
+        assert [start(harness, found, FREE, f"order-{n}").status_code for n in range(2)] == [202, 202]
+        refused(over := start(harness, found, FREE, "order-2"), "webhook")
+        assert over.headers["RateLimit-Policy"] == '"webhook";q=2;w=60'
+        run = harness.runs()[0]
+        gen = harness.generation(run.id, callback_token="a-token", provider="kie")
+        harness.put(harness.scene(run.id), gen)
+        refused(harness.client.post("/api/webhook/video/a-token", json={"status": "done"}), "webhook")
+        assert start(harness, other, FREE, "order-0").status_code == 202
+        operators = secrets(harness, BEARER)
+        assert [start(harness, operators, FREE, f"order-{n}").status_code for n in range(4)] == [202] * 4
+        assert len(harness.runs()) == 7
 
 
 def test_a_start_says_how_many_are_left(harness: WebHarness) -> None:

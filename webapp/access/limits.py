@@ -1,13 +1,16 @@
-"""How often an account may look, and what answers say of limits (draft-ietf-httpapi-ratelimit-headers-11).
+"""How often an account may look and be heard, and what answers say of limits
+(draft-ietf-httpapi-ratelimit-headers-11).
 
-Looks are counted in the memory of this process, because the web process waits for nobody; several processes count each
-for themselves. Starts are counted in SQL, for all processes together. The operator's keys look as often as they want.
+Looks and webhooks are counted in the memory of this process, because the web process waits for nobody; several
+processes count each for themselves. Starts are counted in SQL, for all processes together. The operator's keys look as
+often as they want.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from math import ceil
 from typing import cast
 
@@ -16,11 +19,12 @@ from flask import Flask, Response, current_app, g, request
 from webapp.access import rules
 from webapp.access.rules import Door
 from webapp.context import actor, services
-from webapp.errors import RATE_LIMITED, READS, HttpProblem, Left
+from webapp.errors import RATE_LIMITED, READS, WEBHOOKS, HttpProblem, Left
 
-BUCKETS = "reelgrid.reads"
+BUCKETS = "reelgrid.buckets"
 ACCOUNTS = 10_000
 WINDOW_S = 60.0
+_TOO_OFTEN = {READS: "You ask", WEBHOOKS: "Your programs send webhooks"}
 
 
 class TokenBuckets:
@@ -47,9 +51,10 @@ class TokenBuckets:
         return Left(self.name, self.most, WINDOW_S, int((WINDOW_S - full_in + 1e-9) / self.every_s), full_in), wait
 
 
-def register(app: Flask, reads_per_minute: int) -> None:
+def register(app: Flask, reads_per_minute: int, webhooks_per_minute: int) -> None:
     """After the doors, which say who asks."""
-    app.extensions[BUCKETS] = TokenBuckets(READS, reads_per_minute)
+    limits = {READS: reads_per_minute, WEBHOOKS: webhooks_per_minute}
+    app.extensions[BUCKETS] = {name: TokenBuckets(name, most) for name, most in limits.items()}
     app.before_request(_count)
     app.after_request(_tell)
 
@@ -60,19 +65,35 @@ def note(left: Left | None) -> None:
         g.limits = [*g.get("limits", []), left]
 
 
+def look() -> None:
+    """Whoever asks looks at something, or has something quoted. Raises 429."""
+    _take(READS, actor().account_id)
+
+
+def webhook(account_id: str | None) -> None:
+    """A sender of an account has called. Raises 429."""
+    _take(WEBHOOKS, account_id)
+
+
 def _count() -> None:
     """Looks by an account, also by its agents and on its pages. Raises 429."""
     rule = rules.rule_of(current_app.view_functions.get(request.endpoint or ""))
-    looks = request.method in {"GET", "HEAD"} or request.path == "/mcp"
-    if g.actor is None or actor().account_id is None or rule is None or rule.door is Door.SHARE or not looks:
+    if g.actor is None or rule is None or rule.door is Door.SHARE:
         return
-    buckets = cast("TokenBuckets", current_app.extensions[BUCKETS])
-    left, wait = buckets.take(actor().account_id or "", services().clock.now())
+    if request.method in {"GET", "HEAD"} or rule.scope == "read":
+        look()
+
+
+def _take(name: str, account_id: str | None) -> None:
+    if account_id is None:
+        return
+    buckets = cast("Mapping[str, TokenBuckets]", current_app.extensions[BUCKETS])[name]
+    left, wait = buckets.take(account_id, services().clock.now())
     note(left)
     if wait:
         seconds = ceil(wait)
-        detail = f"You ask more often than {buckets.most} times a minute. Please try again in {seconds} s."
-        raise HttpProblem(429, detail, (), {"Retry-After": str(seconds)}, RATE_LIMITED, (buckets.name,))
+        detail = f"{_TOO_OFTEN[name]} more often than {buckets.most} times a minute. Please try again in {seconds} s."
+        raise HttpProblem(429, detail, (), {"Retry-After": str(seconds)}, RATE_LIMITED, (name,))
 
 
 def _tell(response: Response) -> Response:

@@ -14,7 +14,7 @@ from pipelines.stages.decisions import control, dry_run, in_doubt, regenerate
 from pipelines.stages.delivery import restore
 from pipelines.stages.views import finding, run_view
 from pipelines.stages.views.documents import RunView
-from webapp.access import keys
+from webapp.access import keys, limits
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates
 from webapp.api.decisions import Approve, ChooseClip, Decision, Regenerate, Restore, RunAction
@@ -240,6 +240,7 @@ def _shown(run: Run) -> Reply:
 
 def _rehearsal(action: str | None, found: dry_run.DecisionPreview) -> Reply:
     """What an action would cost, and whether the run's status and the budgets allow it."""
+    limits.look()
     run = run_view.run_view(services(), found.run_id)
     problems, shown = found.problems, estimates.shown_terms(found.terms)
     if action is not None and action not in run["actions"]:

@@ -208,13 +208,17 @@ def _request(body: RecordTrigger, source: RunSource) -> StartRequest:
 def _record(body: RecordTrigger, source: RunSource) -> Reply:
     must_have_key()
     request = _request(body, source)
-    return Reply(estimates.of_record(request)) if body.dry_run else started(request)
+    if body.dry_run:
+        limits.look()
+        return Reply(estimates.of_record(request))
+    return started(request)
 
 
 def _order(body: FreeOrder, order: Order, source: RunSource) -> Reply:
     request = request_of(body, order, source)
     if body.dry_run:
         must_have_key()
+        limits.look()
         return Reply(estimates.of_order(order, source))
     return pay_per_call.sell(body, order, request) if g.actor is None else started(request)
 

@@ -17,7 +17,7 @@ from pipelines.security import webhook_signatures
 from pipelines.stages.base_changes import webhook_push
 from pipelines.stages.generations import callback
 from webapp import idempotency
-from webapp.access import auth
+from webapp.access import auth, limits
 from webapp.access.rules import Door, Owner, declares
 from webapp.api import triggers
 from webapp.api.operations import as_response
@@ -80,6 +80,7 @@ def start(key_id: str) -> Response:
     if not who.may("trigger"):
         raise HttpProblem(403, "This key lacks the scope 'trigger'. Use a key that has it.")
     g.actor = who
+    limits.webhook(who.account_id)
     data = parse_object(raw)
     return idempotency.under(message_id, ("POST", "/api/webhook/start"), data, lambda: _ordered(data))
 
@@ -100,6 +101,9 @@ def video(token: str) -> Response:
     _from_its_network("video")
     data = parse_object(read_bounded(WEBHOOK_LIMIT))
     gen = _generation(None, token)
+    with services().store.read() as tx:
+        run = tx.runs.get(gen.run_id)
+    limits.webhook(run.account_id if run else None)
     _belongs(gen, str(data["videoId"]) if data.get("videoId") else gen.provider_id)
     delivery = digest("video", token, str(data.get("videoId")), str(data.get("status")))[:32]
     callback.receive(services(), gen.provider, delivery, generation_token=token)

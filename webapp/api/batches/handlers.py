@@ -21,6 +21,7 @@ from pipelines.stages.orders import batch as batches
 from pipelines.stages.orders.batch import BatchRequest, Item, Priced
 from pipelines.stages.spending import credit_book
 from webapp import bodies
+from webapp.access import limits
 from webapp.access.rules import Owner
 from webapp.api import answers, estimates
 from webapp.api.batches import models
@@ -56,6 +57,8 @@ def create_batch(body: Envelope) -> Reply:
     priced first. With `on_error: refuse` one that cannot be made stops all, and every problem is named
     (`items[3].prompt`); with `skip` the others start. An `Idempotency-Key` covers the whole.
     """
+    if body.dry_run:
+        limits.look()
     items, problems = _read(body.items)
     found, refused = batches.priced(services(), items)
     problems += _as_ordered(items, refused)
