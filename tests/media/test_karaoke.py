@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from pipelines.domain.footage import ClipWork, FilmPlan, Voice, Word
-from pipelines.domain.planning.narration import Line
+from pipelines.domain.planning.narration import Line, estimated_s
 from pipelines.media.audio.loudness import measure_loudness
-from pipelines.media.audio.voice import fit
+from pipelines.media.audio.voice import fit, seconds_of
 from pipelines.media.join.assemble import assemble
 from pipelines.media.normalise.normalise import prepare
 from pipelines.speech import embedded
@@ -131,6 +131,14 @@ def test_times_of_another_text_are_not_believed(tmp_path: Path) -> None:
     words = fit(Voice(path=path, text="One two", begins_s=0.3, room_s=3.0, words=wrong), tmp_path).words
     assert [word.text for word in words] == ["One", "two"]
     assert words[-1].end <= 1.4
+
+
+@HERE
+def test_how_long_a_line_takes_is_told_before_it_is_spoken_and_hardly_ever_too_much(said: list[Voice]) -> None:
+    """Who pays a writer for a shorter line does not pay for one that fits."""
+    pairs = [(estimated_s(one.text), seconds_of(one.path)) for one in said]
+    assert all(before <= 1.1 * real for before, real in pairs), pairs
+    assert sum(before for before, _ in pairs) >= 0.7 * sum(real for _, real in pairs)
 
 
 def picture_packets(path: Path) -> list[bytes]:
