@@ -214,9 +214,17 @@ class SqlRows(Generic[T]):
             self._ours |= {_id(row): row for row in rows}
         return rows
 
-    def count(self, *, after: Mapping[str, Any] | None = None, **equals: Any) -> int:
-        shape, values = self._shape_of(equals, after=after or NOTHING)
-        return int(self._connection.execute(counting(self._table, shape), values).scalar_one())
+    def count(
+        self,
+        *,
+        limit: int | None = None,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+        **equals: Any,
+    ) -> int:
+        shape, values = self._shape_of(equals, before or NOTHING, after or NOTHING)
+        statement = counting(self._table, shape, limited=limit is not None)
+        return int(self._connection.execute(statement, values | {LIMIT: limit}).scalar_one())
 
     def remove(self, id: str) -> bool:
         self._answers.clear()

@@ -170,9 +170,12 @@ def leasing(table: Table) -> ReturningUpdate[Any]:
 
 
 @cache
-def counting(table: Table, shape: Shape) -> Select[Any]:
-    """How many rows match."""
-    return select(func.count()).select_from(table).where(*conditions(table, shape))
+def counting(table: Table, shape: Shape, *, limited: bool) -> Select[Any]:
+    """How many rows match, at most `at_most` if limited."""
+    if not limited:
+        return select(func.count()).select_from(table).where(*conditions(table, shape))
+    some = select(table.c.id).where(*conditions(table, shape)).limit(bindparam(LIMIT)).subquery("some")
+    return select(func.count()).select_from(some)
 
 
 @cache

@@ -117,6 +117,7 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
     "purchases": [("run_id",), ("file",)],
     "search_vectors": [("run_id",), ("account_id", "model", "indexed_at"), ("model", "indexed_at")],
     "batches": [("account_id", "created_at", "id"), ("created_at", "id"), ("finished_at",)],
+    "saved_orders": [("account_id", "saved_at", "id"), ("saved_at",)],
 }
 
 PARENTS: dict[str, dict[str, str]] = {
@@ -160,6 +161,7 @@ OWNERS: dict[str, str] = {
     "purchases": "account_id",
     "search_vectors": "account_id",
     "batches": "account_id",
+    "saved_orders": "account_id",
     **dict.fromkeys(("scenes", "generations", "clips", "cuts", "packs", "events", "event_archive"), "run_id"),
 }
 """The column that says whose a row is: its account, or the run that it is a part of."""

@@ -40,6 +40,7 @@ PASSING: Mapping[str, tuple[str, ...]] = {
     "inbox": ("body",),
     "replays": ("body",),
     "batches": ("metadata", "problems", "webhook"),
+    "saved_orders": ("title", "fields"),
 }
 """May hold the same, name no run, and are deleted after days: docs/reference/files.md."""
 
@@ -120,5 +121,6 @@ TECHNICAL: Mapping[str, tuple[str, ...]] = {
     "notices": (*_LEASE, "account_id", "endpoint_id", "run_id", "type", "event", "target"),
     "attempts": ("id", "account_id", "notice_id", "outcome"),
     "batches": ("id", "account_id", "key_id", "runs"),
+    "saved_orders": ("id", "account_id"),
 }
 """Our own marks, and what the operator set up."""

@@ -40,6 +40,7 @@ from pipelines.domain.records import (
     Replay,
     Reservation,
     Run,
+    SavedOrder,
     Scene,
     SearchVector,
     Share,
@@ -103,8 +104,15 @@ class Rows(Protocol[T]):
         them, taken in the order of their ids.
         """
 
-    def count(self, *, after: Mapping[str, Any] | None = None, **equals: Any) -> int:
-        """How many rows match, bounded as in `find`."""
+    def count(
+        self,
+        *,
+        limit: int | None = None,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+        **equals: Any,
+    ) -> int:
+        """How many rows match, bounded as in `find`; beyond `limit` it is not counted on."""
 
     def remove(self, id: str) -> bool:
         """Delete a row that is no history (outbox, processes)."""
@@ -229,6 +237,7 @@ class Tx(ABC):
     notices: Rows[Notice]
     attempts: Rows[Attempt]
     batches: Rows[Batch]
+    saved_orders: Rows[SavedOrder]
 
     @property
     @abstractmethod

@@ -14,7 +14,7 @@ from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Run
 from pipelines.stages.generations.requests import settings_of
 from pipelines.stages.orders.plan_run import plan_order
-from tests.web.test_pages import SORA_KEY, form
+from tests.web.test_pages import BROWSER, SORA_KEY, form
 from tests.web.web_fixtures import WebHarness
 
 LONG = "A lighthouse at dawn, " * 40
@@ -62,6 +62,17 @@ def test_every_prompt_is_whole_and_can_be_changed_for_the_price_that_follows(ask
     assert client.post("/runs/run_a/approve", data=kept).status_code == 303
     assert prompts(asks)[1] == ("A tern.", 8.0)
     assert (asks.run("run_a").approval, asks.run("run_a").quote_micro) == ("given", round(quoted["most"] * 1e6))
+
+
+def test_a_refused_approval_keeps_every_prompt_that_was_changed(asks: WebHarness) -> None:
+    client = asks.client
+    sent = form(client.get("/runs/run_a"), **{"prompt-1": LONG, "prompt-2": "A tern.", "seconds-2": "50", "most": "9"})
+    answer = client.post("/runs/run_a/approve", data=sent, headers=BROWSER)
+    assert (answer.status_code, prompts(asks)[1]) == (422, ("A gull.", 4.0))
+    fields = re.findall(r'<textarea name="prompt-(\d)" form="approval"[^>]*>([^<]*)</textarea>', answer.text)
+    assert [words.strip() for _, words in fields] == [LONG.strip(), "A tern."]
+    assert 'name="seconds-2" form="approval" maxlength="8" value="50"' in answer.text
+    assert "makes clips of" in answer.text
 
 
 def test_scenes_are_changed_over_http_with_the_same_price(asks: WebHarness) -> None:

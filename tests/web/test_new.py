@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -231,3 +232,102 @@ def test_a_key_that_only_reads_orders_nothing(harness: WebHarness) -> None:
     assert client.get("/new").status_code == 403
     assert client.post("/new", data={**FILM, "do": "start", "most": "9"}).status_code == 403
     assert 'href="/new"' not in html(client.get("/"))
+
+
+def test_the_scenes_are_written_first_where_that_is_asked_for_and_it_is_said_what_that_costs(home: WebHarness) -> None:
+    client = home.client
+    asked = client.post("/new", data=form(client.get("/new"), **FILM, do="quote"))
+    assert "To have the scenes written first costs nothing; the clips wait for your word." in html(asked)
+    for press in ("write", "start"):
+        sent = form(client.get("/new"), **FILM, do=press, most="1.2")
+        assert client.post("/new", data=sent).status_code == 303
+    assert sorted(run.known_order.ask_first for run in home.runs()) == [False, True]
+    body = {"master_prompt": FILM["master_prompt"], "model": "sora/sora-2", "ask_first": True}
+    assert client.post("/api/process-master-prompt", json=body).status_code == 202
+    assert sum(run.known_order.ask_first for run in home.runs()) == 2
+
+
+def test_a_draft_is_kept_as_it_stands_until_it_is_ordered(home: WebHarness, harness: WebHarness) -> None:
+    """Twice pressed it is one; it is its account's alone, and gone once a film was started from it."""
+    client = home.client
+    wish = MultiDict([*form(client.get("/new"), kind="scenes", seed="no number", do="save").items()])
+    for words in ("A cat", "", "A dog"):
+        wish.add("scene", words)
+    kept = [client.post("/new", data=wish) for _ in range(2)]
+    assert [one.status_code for one in kept] == [303, 303]
+    assert kept[0].headers["Location"] == kept[1].headers["Location"]
+    opened = client.get(kept[0].headers["Location"])
+    text = html(opened)
+    assert "Nothing was ordered." in text
+    assert re.findall(r'name="scene"[^>]*>([^<]*)</textarea>', text) == ["A cat", "", "A dog"]
+    assert 'value="no number"' in text
+    assert "One draft of yours" in text
+    assert home.runs() == []
+    ours = MultiDict([*wish.items(multi=True), ("draft", kept[0].headers["Location"].partition("=")[2])])
+    ours.setlist("scene", ["A hare"])
+    ours["title"] = "Hares"
+    assert client.post("/new", data=ours).headers["Location"] == kept[0].headers["Location"]
+    assert "Hares" in html(client.get("/new"))
+    for name, value in {"do": "start", "seed": "", "most": "0.4", "model": "sora/sora-2"}.items():
+        ours[name] = value
+    assert client.post("/new", data=ours).status_code == 303
+    assert "of yours" not in html(client.get("/new"))
+    assert client.get(kept[0].headers["Location"]).status_code == 404
+
+    theirs = signed_in(harness, customer(harness, "zebrafinch"))
+    place = theirs.post("/new", data=form(theirs.get("/new"), **FILM, do="save")).headers["Location"]
+    assert theirs.get(place).status_code == 200
+    other = signed_in(harness, customer(harness, "second"))
+    assert other.get(place).status_code == 404
+    draft = place.partition("=")[2]
+    remove = f"/new/drafts/{draft}/remove"
+    assert other.post(remove, data=form(other.get("/new"))).status_code == 303
+    assert theirs.get(place).status_code == 200
+    assert theirs.post(remove, data=form(theirs.get("/new"))).status_code == 303
+    assert theirs.get(place).status_code == 404
+
+
+TYPED = {
+    "title": "Herbst",
+    "master_prompt": "Ein Leuchtturm.",
+    "scene_count": "2",
+    "clip_seconds": "8",
+    "aspect_ratio": "9:16",
+    "resolution": "720p",
+    "model": "sora/sora-2",
+    "film_seconds": "16",
+    "fit": "Blur",
+    "style_notes": "Film noir",
+    "references": "https://a.example/1.png",
+    "seed": "not a number",
+    "hooks": "2",
+    "negative_prompt": "rain",
+    "max_cost_usd": "3",
+    "project": "Autumn",
+    "transition": "Crossfade",
+    "transition_seconds": "0.4",
+    "captions": "Burned",
+    "logo": "ftp://x",
+    "logo_position": "Bottom Left",
+    "title_card": "Hallo",
+    "end_card": "Tschüss",
+    "loudness_lufs": "-16",
+    "voice": "none/such",
+    "poster_style": "Title",
+}
+
+
+def test_a_refused_order_keeps_everything_that_was_typed(home: WebHarness) -> None:
+    client = home.client
+    refused = client.post("/new", data=form(client.get("/new"), **TYPED, do="start", most="3"))
+    assert (refused.status_code, home.runs()) == (422, [])
+    text = html(refused)
+    shown = {name: unescape(value) for name, value in re.findall(r'<textarea[^>]* name="(\w+)"[^>]*>([^<]*)<', text)}
+    shown |= {
+        name: unescape(value)
+        for name, value in re.findall(r'<input type="text"[^>]* name="(\w+)" value="([^"]*)"', text)
+    }
+    for name, options in re.findall(r'<select id="[^"]*" name="(\w+)"[^>]*>(.*?)</select>', text, re.DOTALL):
+        shown[name] = next(iter(re.findall(r'<option value="([^"]*)" selected', options)), "")
+    shown["model"] = re.findall(r'name="model" value="([^"]*)" checked', text)[0]
+    assert {name: shown.get(name) for name in TYPED} == TYPED

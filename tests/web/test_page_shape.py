@@ -205,8 +205,7 @@ def test_a_first_page_is_light_and_the_next_one_lighter(home: WebHarness, addres
         opened.evaluate("document.fonts.ready.then(() => true)")
         context.close()
         assert cold <= COLD, (path, cold)
-        if path != "/new":
-            assert sum(loaded) <= WARM, (path, sum(loaded))
+        assert sum(loaded) <= WARM, (path, sum(loaded))
 
 
 def test_two_films_are_compared_on_a_phone_one_at_a_time(

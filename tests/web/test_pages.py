@@ -691,6 +691,59 @@ def test_the_price_that_was_shown_is_the_most_that_making_a_scene_again_costs(so
     assert (sora.run("run_finished").take, sora.run("run_finished").quote_micro) == (1, 800_000)
 
 
+def test_a_scene_is_made_again_in_another_size_and_shape_for_the_price_of_that(tmp_path: Path) -> None:
+    """The film keeps its own; the scene remembers, so that the next clip is like this one."""
+    with WebHarness(tmp_path, {"GEMINI_API_KEY": "key"}) as home:
+        home.finished()
+        model = "omni/gemini-omni-1.2-flash"
+        order = Order(master_prompt="A fox at dawn", model=model)
+        plan = plan_run.plan_order(home.services, order, [SceneOrder(prompt="A fox walks through dew.")])
+        home.change("runs", "run_finished", plan=plan, order=order)
+        settings = SceneSettings(width=1280, height=720, aspect_ratio="16:9", resolution="720p", buy_seconds=4.0)
+        home.change("scenes", "scene_run_finished_1", settings=settings, model=model)
+        client = home.client
+        page = client.get("/runs/run_finished")
+        assert "As it was: 720p" in html(page)
+        wish = form(page, prompt="A fox walks through dew.", model=model, resolution="1080p", aspect_ratio="9:16")
+        quoted: Any = client.post(f"{AGAIN}/quote", data=wish).json
+        body = {"dry_run": True, "model": model, "resolution": "1080p", "aspect_ratio": "9:16"}
+        dry: Any = client.post(f"/api{AGAIN}/regenerate", json=body).json
+        plain: Any = client.post(f"/api{AGAIN}/regenerate", json={"dry_run": True}).json
+        assert quoted["most"] == dry["quote_usd"] > plain["quote_usd"]
+        assert client.post(f"{AGAIN}/regenerate", data={**wish, "most": str(quoted["most"])}).status_code == 303
+        with home.store.read() as tx:
+            (scene,) = tx.scenes.find(run_id="run_finished")
+        made = scene.settings
+        assert (made.resolution, made.aspect_ratio, made.height > made.width) == ("1080p", "9:16", True)
+        assert home.run("run_finished").known_plan.formats == ("16:9",)
+        home.change("runs", "run_finished", status=RunStatus.DONE)
+        again: Any = client.post(f"/api{AGAIN}/regenerate", json={"dry_run": True, "prompt": "A hare."}).json
+        assert again["quote_usd"] == dry["quote_usd"]
+
+
+def test_what_was_typed_still_stands_where_a_scene_is_refused(sora: WebHarness) -> None:
+    """With why, and what it did not cost; a page that follows leaves it alone."""
+    client = sora.client
+    page = client.get("/runs/run_finished")
+    words = {"prompt": "A hare & a fox", "seconds": "50", "seed": "7", "negative_prompt": "rain", "resolution": "480p"}
+    sent = form(page, model="sora/sora-2 0.4", **words)
+    refused = client.post(f"{AGAIN}/regenerate", data=sent, headers=BROWSER)
+    text = html(refused)
+    assert (refused.status_code, sora.run("run_finished").take) == (422, 0)
+    assert "<title>Error: " in text
+    assert "makes clips of" in text
+    assert "Nothing was bought." in text
+    scene = text[text.index('id="part-scene-1"') :]
+    for kept in ("A hare &amp; a fox<", 'value="50"', 'value="7"', ">rain<", "<option selected>480p", "data-typed"):
+        assert kept in scene, kept
+    moving = RunStatus.GENERATING
+    sora.change("runs", "run_finished", status=moving)
+    able = {**sent, "seconds": "4", "seed": "", "negative_prompt": ""}
+    later = client.post(f"{AGAIN}/regenerate", data=able, headers=BROWSER)
+    assert later.status_code == 409
+    assert "Wait until this run has stopped" in html(later)
+
+
 @pytest.mark.logs_errors
 def test_a_scene_that_was_ordered_again_by_a_request_that_died_is_not_ordered_twice(sora: WebHarness) -> None:
     """The new clip was committed, the answer never was: the repeat under the same key finds it, made or not."""

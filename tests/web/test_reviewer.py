@@ -4,6 +4,7 @@ neither mouse nor JavaScript.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -116,6 +117,33 @@ def test_silence_is_told_with_its_moment_and_ends_by_itself(home: WebHarness, ad
     expect(page.locator("#stale")).to_contain_text("Sign in again")
 
 
+def test_a_tab_tells_how_a_film_is_and_whoever_asked_is_told_once(
+    home: WebHarness, address: str, browser: Browser
+) -> None:
+    """By its title and icon; a hidden tab asks once a minute."""
+    home.put(Run(id="run_w", status=RunStatus.GENERATING, source="rest", order=Order(title="Fox"), detail="0 of 1."))
+    context = browser.new_context()
+    context.grant_permissions(["notifications"])
+    page = context.new_page()
+    page.add_init_script(
+        "window.notes = []; window.Notification = class { static requestPermission = async () => 'granted';"
+        " constructor(title, more) { window.notes.push(title + ': ' + more.body); } };"
+    )
+    page.clock.install()
+    page.goto(f"{address}/runs/run_w")
+    icon = page.locator('link[rel="icon"]')
+    expect(icon).to_have_attribute("href", re.compile("mark-moving"))
+    page.get_by_role("button", name="Tell me when it is done").click()
+    expect(page.get_by_text("You will be told when it is done")).to_be_visible()
+    home.change("runs", "run_w", status=RunStatus.DONE, detail="Done.", version=1)
+    page.clock.run_for(60_000)
+    expect(icon).to_have_attribute("href", re.compile("mark-good"))
+    expect(page).to_have_title("✓ Fox · Reelgrid")
+    page.clock.run_for(60_000)
+    assert len(page.evaluate("window.notes")) == 1
+    context.close()
+
+
 def test_thirty_scenes_are_pictures_until_one_is_pressed(home: WebHarness, address: str, quiet: Page) -> None:
     home.put(Run(id="run_w", status=RunStatus.DONE, source="rest", order=Order(title="Fox")))
     key, thumbnail = home.store_file("clip.mp4", b"\0" * 3_000_000), home.store_file("t.webp", b"\0" * 20_000)
@@ -162,7 +190,12 @@ def test_by_keyboard_alone_and_focus_stays_where_it_is(home: WebHarness, address
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    cancel = page.get_by_role("button", name="Cancel")
+    expect(page.get_by_role("button", name="Tell me when it is done")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nothing is paid yet.")).to_be_visible()
+    page.keyboard.press("Tab")
+    cancel = page.get_by_role("button", name="Cancel the film")
     expect(cancel).to_be_focused()
     home.change("runs", "run_w", detail="Still 0 of 1.", version=1)
     expect(page.locator(".sentence")).to_have_text("Still 0 of 1.", timeout=20_000)
@@ -181,7 +214,8 @@ def test_without_a_script_films_are_ordered_and_pages_refresh(home: WebHarness, 
     page.get_by_role("button", name="Start — up to").click()
     page.wait_for_url("**/runs/*")
     assert page.locator('meta[http-equiv="refresh"]').count() == 1
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("Cancel this film").click()
+    page.get_by_role("button", name="Cancel the film").click()
     expect(page.locator(".chip").first).to_have_text("Cancelled")
     assert page.locator('meta[http-equiv="refresh"]').count() == 0
     page.goto(f"{address}/?q=fox")

@@ -25,6 +25,7 @@ from pipelines.domain.records import (
     Project,
     QueueSweep,
     Run,
+    SavedOrder,
     Share,
 )
 from pipelines.domain.state.sealed_address import SealedAddress
@@ -154,12 +155,14 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
     with harness.store.write() as tx:
         assert tx.shares.add(share)
     with harness.store.write() as tx:
+        assert tx.saved_orders.add(SavedOrder(id=f"ord_{MARK}", account_id=who.account_id, title=MARK, saved_at=now))
         assert tx.batches.add(Batch(id=f"bat_{MARK}", account_id=who.account_id, metadata={"of": MARK}))
     return {
         "batch_id": f"bat_{MARK}",
         "endpoint_id": endpoint.id,
         "notice_id": notice.id,
         "share_id": share.id,
+        "draft_id": f"ord_{MARK}",
         "run_id": doubtful.id,
         "record_id": RECORD,
         "generation_id": gen.id,
@@ -175,6 +178,7 @@ def belongings(harness: WebHarness, who: Customer) -> Mapping[str, str]:
 
 UNKNOWN: Mapping[str, str] = {
     "share_id": "share_of_nobody",
+    "draft_id": "ord_of_nobody",
     "batch_id": "bat_of_nobody",
     "clip_id": "clip_of_nobody",
     "cut_id": "cut_of_nobody",

@@ -48,6 +48,7 @@ def test_every_other_route_asks_who_is_there(harness: WebHarness) -> None:
         "batch_id": "bat_x",
         "notice_id": "msg_x",
         "share_id": "share_x",
+        "draft_id": "ord_x",
     }
     harness.app.config["WTF_CSRF_ENABLED"] = False
     for rule in harness.app.url_map.iter_rules():
@@ -78,6 +79,7 @@ def test_every_page_only_form_is_protected_against_other_sites(harness: WebHarne
         "n": 1,
         "generation_id": "gen_x",
         "share_id": "share_x",
+        "draft_id": "ord_x",
         "endpoint_id": "endpoint_x",
         "notice_id": "notice_x",
         "key_id": "key_x",

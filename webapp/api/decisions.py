@@ -8,7 +8,18 @@ from pydantic import Field
 
 from pipelines.domain.money import to_micro
 from pipelines.domain.orders.order import MAX_LINE, SceneChanges
-from webapp.api.fields import Body, Ceiling, DryRun, Model, NegativePrompt, Prompt, Seconds, Seed
+from webapp.api.fields import (
+    AspectRatio,
+    Body,
+    Ceiling,
+    DryRun,
+    Model,
+    NegativePrompt,
+    Prompt,
+    Resolution,
+    Seconds,
+    Seed,
+)
 
 
 class RunAction(Body):
@@ -61,6 +72,10 @@ class Regenerate(Body):
         Field(description="null takes it away. Left out: as it was, or one more where nothing else is changed."),
     ] = None
     negative_prompt: Annotated[NegativePrompt | None, Field(description="null takes it away.")] = None
+    resolution: Annotated[Resolution | None, Field(description="Of this clip; the film keeps its own.")] = None
+    aspect_ratio: Annotated[
+        AspectRatio | None, Field(description="Of this clip, which is fitted to the film's shape as `fit` says.")
+    ] = None
     max_cost_usd: Annotated[
         Ceiling | None, Field(description="Refuse when the new clip would cost more than this.")
     ] = None

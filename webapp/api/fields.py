@@ -29,7 +29,7 @@ from pipelines.domain.orders.inputs import (
 from pipelines.domain.orders.inputs import (
     Seconds as Length,
 )
-from pipelines.domain.orders.order import MAX_PROMPT, MAX_SEED
+from pipelines.domain.orders.order import ASPECT_RATIOS, MAX_PROMPT, MAX_SEED, RESOLUTIONS
 from pipelines.domain.orders.public_addresses import why_not
 
 RECORD_ID = re.compile(r"rec[A-Za-z0-9]{14}", re.ASCII)
@@ -145,6 +145,8 @@ Url = Annotated[str, Field(max_length=MAX_URL), AfterValidator(_address)]
 Offset = Annotated[str, _matching(_OFFSET, "the next_cursor of an earlier page")]
 Day = Annotated[str, AfterValidator(_day), Field(json_schema_extra={"format": "date"})]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Resolution = Annotated[Literal[RESOLUTIONS], _spelled(RESOLUTIONS)]  # type: ignore[valid-type]
+AspectRatio = Annotated[Literal[ASPECT_RATIOS], _spelled(ASPECT_RATIOS)]  # type: ignore[valid-type]
 NegativePrompt = Annotated[str, Field(max_length=4000), AfterValidator(lambda text: text.strip() or None)]
 Seconds = Annotated[float, Field(gt=0, le=MAX_CLIP_SECONDS, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
@@ -152,6 +154,9 @@ Ceiling = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 """0 agrees to what is free."""
 DryRun = Annotated[bool, Field(description="Answer with plan, quote and problems; spend and start nothing.")]
 Fresh = Annotated[bool, Field(description="Buy every clip anew, also those that an earlier run paid for.")]
+AskFirst = Annotated[
+    bool, Field(description="Wait for approval once the scenes are written: no clip is bought before.")
+]
 Adapt = Annotated[
     bool, Field(description="Fit what the model cannot do exactly to the nearest it can; otherwise it is refused.")
 ]

@@ -17,6 +17,7 @@ from webapp.access.bases import allowed_base
 from webapp.api.fields import (
     MAX_REFERENCES,
     Adapt,
+    AskFirst,
     BaseId,
     Body,
     CustomId,
@@ -117,6 +118,7 @@ class BrandOrder(Body):
 class MasterPromptOrder(FreeOrder):
     """A film from one master prompt, without Airtable."""
 
+    ask_first: AskFirst = False
     brand: Annotated[
         BrandOrder | None,
         BeforeValidator(lambda value: {"record_id": value} if isinstance(value, str) else value),
@@ -128,7 +130,7 @@ class MasterPromptOrder(FreeOrder):
         return self._ordered(self._given())
 
     def _ordered(self, given: dict[str, Any]) -> Order:
-        order = order_of(given, adapt=self.adapt, fresh=self.fresh)
+        order = replace(order_of(given, adapt=self.adapt, fresh=self.fresh), ask_first=self.ask_first)
         said = tuple(name for name in given if name in self.model_fields_set)
         return order if self.brand is None else self.brand.lend_to(order, said)
 

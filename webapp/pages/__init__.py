@@ -2,9 +2,10 @@
 often a scanner or a history follows it. Importing the modules registers their routes.
 """
 
-from webapp.pages import decide, fonts, new, rows, runs, shares, sign_in, versions
+from webapp.pages import decide, fonts, rows, runs, shares, sign_in, versions
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import register
+from webapp.pages.ordering import page as order_page
 from webapp.pages.overview import account, films, keys, operate, queue, usage
 from webapp.pages.pack import page as pack_page
 
@@ -15,8 +16,8 @@ __all__ = [
     "films",
     "fonts",
     "keys",
-    "new",
     "operate",
+    "order_page",
     "pack_page",
     "queue",
     "register",

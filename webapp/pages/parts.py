@@ -12,8 +12,9 @@ from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
 from pipelines.domain.keys import digest
-from pipelines.domain.lifecycle import MOVING, RunStatus
+from pipelines.domain.lifecycle import MOVING, GenerationStatus, RunStatus
 from pipelines.domain.money import dollars
+from pipelines.domain.orders.order import ASPECT_RATIOS, RESOLUTIONS
 from pipelines.stages.base_rows import next_action, time_left
 from pipelines.stages.decisions import dry_run
 from pipelines.stages.review import shares
@@ -21,7 +22,7 @@ from pipelines.stages.views import run_view
 from pipelines.stages.views.documents import CutView, RunView, SceneView, UsageRow
 from webapp.api.operate import catalogue, stopped
 from webapp.context import actor, services
-from webapp.pages.filters import named
+from webapp.pages.filters import asset, named, tone
 
 MOVING_S, STOPPED_S = 2, 15
 """How often a page asks, in seconds."""
@@ -41,21 +42,43 @@ def part(template: str, **context: Any) -> Part:
     return Part(Markup(html), digest(html.replace(generate_csrf(), ""))[:16])  # noqa: S704 - our own template's output
 
 
-def run_parts(run_id: str) -> tuple[dict[str, Any], dict[str, Part]]:
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A form of a run's page that was refused: what stood in it, which scene it is about (None: the approval), and why.
+    What was typed stands there again.
+    """
+
+    fields: Mapping[str, str]
+    scene: int | None
+    why: str
+    top_up_url: str | None = None
+
+    def of(self, scene: int) -> Mapping[str, str]:
+        """What was typed to make a scene again."""
+        return self.fields if scene == self.scene else {}
+
+    def approving(self, scene: int) -> Mapping[str, str]:
+        """What was typed for a scene to be approved."""
+        names = ("prompt", "seconds") if self.scene is None else ()
+        return {name: self.fields[key] for name in names if (key := f"{name}-{scene}") in self.fields}
+
+
+def run_parts(run_id: str, typed: Typed | None = None) -> tuple[dict[str, Any], dict[str, Part]]:
     """A run as the page needs it, and its parts. Raises NotFound."""
     run = _dressed(run_view.run_view(services(), run_id))
     may = actor().may("trigger")
     models = [model for model in catalogue().models if model.configured and model.warning is None] if may else []
     shared = {"run": run, "person_may_act": may, "models": models, "going_on_usd": _going_on(run) if may else None}
+    shared["frames"] = {"resolution": RESOLUTIONS, "aspect_ratio": ASPECT_RATIOS}
     shared["written_off_usd"] = _written_off(run) if may else {}
     again = _prices(run, [model.id for model in models]) if may and "regenerate" in run["actions"] else {}
     made = {name: part(name, **shared) for name in ("head", "decide", "film", "versions", "costs")}
     made["history"] = part("history", **shared, history=_history(run))
     made["review"] = part("review", **shared, **_review(run))
-    made |= {
-        f"scene-{scene['number']}": part("scene", scene=scene, prices=again.get(scene["number"], {}), **shared)
-        for scene in run["scenes"]
-    }
+    for scene in run["scenes"]:
+        number = scene["number"]
+        words = {"typed": typed.of(number) if typed else {}, "approving": typed.approving(number) if typed else {}}
+        made[f"scene-{number}"] = part("scene", scene=scene, prices=again.get(number, {}), **words, **shared)
     return run, made
 
 
@@ -116,6 +139,7 @@ def _dressed(run: RunView) -> dict[str, Any]:
         "scenes": scenes,
         "in_doubt": any(scene["word"] == _IN_DOUBT for scene in scenes),
         "clips_ready": len(current),
+        "under_way": sum(1 for scene in scenes for gen in scene["generations"] if gen["status"] in _UNDER_WAY),
         "films": films or animatics[-1:],
         "versions": list(_versions(run)),
         "left": None if rest is None else time_left.said(rest, services().clock.now()),
@@ -193,6 +217,7 @@ def _history(run: dict[str, Any]) -> dict[str, Any]:
 
 _WAITING = frozenset({"Queued", "Generating"})
 _IN_DOUBT = "In doubt"
+_UNDER_WAY = frozenset({GenerationStatus.SUBMITTING, GenerationStatus.SUBMITTED, GenerationStatus.RUNNING})
 
 
 def _word(scene: SceneView, status: str) -> str:
@@ -216,7 +241,33 @@ def _scene(scene: SceneView, status: str) -> dict[str, Any]:
     }
 
 
-def live(parts: Mapping[str, Part], *, every: int, title: str | None = None, says: str | None = None) -> Response:
+_LEADS = {"warn": "● ", "good": "✓ ", "bad": "✕ "}
+"""What a tab says before its title, by the tone of a run's status."""
+
+
+def tab_title(run: Mapping[str, Any]) -> str:
+    """`58 % · A fox`, and `✓ A fox` once it is there."""
+    lead = (
+        f"{round(run['progress'] * 100)} % · "
+        if RunStatus(run["status"]) in MOVING
+        else _LEADS.get(tone(run["status"]), "")
+    )
+    return f"{lead}{run['title']} · Reelgrid"
+
+
+def tab_icon(run: Mapping[str, Any]) -> str:
+    """The address of the icon that a run's tab shows."""
+    return asset(f"mark-{tone(run['status'])}.svg")
+
+
+def live(
+    parts: Mapping[str, Part],
+    *,
+    every: int,
+    title: str | None = None,
+    icon: str | None = None,
+    says: str | None = None,
+) -> Response:
     """The parts that whoever asks does not have yet (it names the marks of those it has), and after how many seconds
     to ask again; 0 is never. `says` is read out to those who listen, when it changes.
     """
@@ -224,6 +275,7 @@ def live(parts: Mapping[str, Part], *, every: int, title: str | None = None, say
     new = {name: one for name, one in parts.items() if one.mark not in known}
     body = {
         "title": title,
+        "icon": icon,
         "says": says,
         "every": every,
         "parts": {name: {"mark": one.mark, "html": str(one.html)} for name, one in new.items()},

@@ -10,7 +10,7 @@ from flask import Response, g, json, render_template, request, url_for
 from markupsafe import escape
 from werkzeug.wrappers import Response as Redirect
 
-from pipelines.domain.errors import InvalidOrder
+from pipelines.domain.errors import InvalidOrder, ReelgridError
 from pipelines.domain.keys import new_token
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.money import dollars
@@ -23,12 +23,15 @@ from webapp.api.decisions import Approve, Decision, Regenerate
 from webapp.api.runs import approved, regenerated, retried
 from webapp.bodies import validated
 from webapp.context import Actor, actor, services
-from webapp.errors import HttpProblem, not_here
+from webapp.errors import HttpProblem, from_domain, not_here, prefers_page
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import differing_prices, here, most_of, named
 from webapp.pages.forms import number, once
-from webapp.pages.parts import history_asked, live, pace, run_parts
+from webapp.pages.parts import Typed, history_asked, live, pace, run_parts, tab_icon, tab_title
 
+Answer = Response | Redirect | tuple[str, int]
+MENDABLE = frozenset({402, 409, 422, 429})
+"""Statuses of refusals after which what was typed may do, changed or later."""
 MOST_RUNS = 50
 """So many of a row's runs are listed, the newest."""
 
@@ -68,14 +71,19 @@ def run_live(run_id: str) -> Response:
     """The moving parts of a run's page."""
     must_exist(run_id)
     run, parts = run_parts(run_id)
-    return live(parts, every=pace(moving=RunStatus(run["status"]) in MOVING), title=_title(run), says=run["sentence"])
+    pause = pace(moving=RunStatus(run["status"]) in MOVING)
+    return live(parts, every=pause, title=tab_title(run), icon=tab_icon(run), says=run["sentence"])
 
 
 @bp.post("/runs/<run_id>/approve")
 @declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
-def approve(run_id: str) -> Response | Redirect | tuple[str, int]:
+def approve(run_id: str) -> Answer:
     """Approve the quote and the scenes, as they are or as they were changed on the page, for no more than was shown."""
     must_exist(run_id)
+    return _keeping_words(run_id, lambda: _approve(run_id))
+
+
+def _approve(run_id: str) -> Answer:
     wanted = _approval_form(run_id)
     if wanted.edits() and wanted.at_most_micro is not None:
         found = dry_run.approving(services(), run_id, wanted.edits())
@@ -143,9 +151,13 @@ def retry(run_id: str) -> Response | Redirect:
 
 @bp.post("/runs/<run_id>/scenes/<int(max=50):n>/regenerate")
 @declares(Door.LINK, Owner.ACCOUNT, "trigger", subjects=subjects)
-def regenerate(run_id: str, n: int) -> Response | Redirect | tuple[str, int]:
+def regenerate(run_id: str, n: int) -> Answer:
     """Make one scene again, with other words or settings, for no more than the price that was shown."""
     must_exist(run_id)
+    return _keeping_words(run_id, lambda: _regenerate(run_id, n), n)
+
+
+def _regenerate(run_id: str, n: int) -> Answer:
     wanted = _regenerate_form(run_id, n)
     if wanted.at_most_micro is not None:
         found = dry_run.regeneration(services(), run_id, n, wanted.changes())
@@ -162,9 +174,10 @@ def quote_scene(run_id: str, n: int) -> Response:
     try:
         # The ceiling of the form is the price before the last letter was typed.
         found = dry_run.regeneration(services(), run_id, n, _regenerate_form(run_id, n).changes())
-    except (InvalidOrder, HttpProblem) as error:
-        problems = error.problems
-        return priced(" ".join(f"{problem.field.capitalize()} {problem.message}" for problem in problems), None)
+    except InvalidOrder as error:
+        return priced(_why(from_domain(error)), None)
+    except HttpProblem as error:
+        return priced(_why(error), None)
     if found.problems:
         return priced(" ".join(problem.message for problem in found.problems), None)
     price = most_of(found.shown_micro)
@@ -196,6 +209,11 @@ def _regenerate_form(run_id: str, n: int) -> Regenerate:
     negative = form.get("negative_prompt")
     if found and negative is not None and negative != (found[0].settings.negative_prompt or ""):
         fields["negative_prompt"] = negative
+    for name in ("caption", "narration"):
+        given = form.get(name)
+        if found and given is not None and given.split() != (getattr(found[0], name) or "").split():
+            fields[name] = given
+    fields |= {name: form[name] for name in ("resolution", "aspect_ratio") if form.get(name)}
     fields["max_cost_usd"] = number(form.get("most") or beside_model)
     always = {name: value for name, value in fields.items() if value is not None or name == "seed"}
     return validated(Regenerate, always)
@@ -220,7 +238,44 @@ def _decide(run_id: str, generation_id: str, choice: str) -> None:
 def on_run(run_id: str, act: Callable[[], object]) -> Response | Redirect:
     """Do it, and show the run. Raises 404."""
     must_exist(run_id)
-    return once(here(url_for("pages.run_page", run_id=run_id)), act)
+
+    def told() -> None:
+        try:
+            act()
+        except (HttpProblem, ReelgridError) as refusal:
+            g.refusal = refusal
+            raise
+
+    return once(here(url_for("pages.run_page", run_id=run_id)), told)
+
+
+def _keeping_words(run_id: str, act: Callable[[], Answer], scene: int | None = None) -> Answer:
+    """Do what a form asks for. Where that is refused, a person gets the page again, with why and all that they typed;
+    `scene` is the one that the form is about, None for the approval.
+    """
+    try:
+        answer = act()
+        refusal: HttpProblem | ReelgridError | None = g.get("refusal")
+        if refusal is None or not prefers_page():
+            return answer
+    except (HttpProblem, InvalidOrder) as error:
+        if not prefers_page():
+            raise
+        refusal = error
+    problem = refusal if isinstance(refusal, HttpProblem) else from_domain(refusal)
+    if problem.status not in MENDABLE:
+        raise refusal
+    typed = Typed(request.form.to_dict(), scene, _why(problem), problem.more.get("top_up_url"))
+    return show_run(run_id, typed), problem.status
+
+
+def _why(problem: HttpProblem) -> str:
+    """One sentence for each thing that is wrong, as people call the fields."""
+    said = [
+        one.message if one.message[:1].isupper() else f"{one.field.replace('_', ' ').capitalize()} {one.message}"
+        for one in problem.problems
+    ]
+    return " ".join(said) or problem.detail
 
 
 def signed_in_person() -> Actor | None:
@@ -228,14 +283,17 @@ def signed_in_person() -> Actor | None:
     return None if actor().name == LINK else actor()
 
 
-def show_run(run_id: str) -> str:
-    """The page of a run that is there."""
-    run, parts = run_parts(run_id)
+def show_run(run_id: str, typed: Typed | None = None) -> str:
+    """The page of a run that is there; `typed` is what stood in one of its forms that was refused."""
+    run, parts = run_parts(run_id, typed)
     row = run["base_id"], run["record_id"]
     others = run_view.runs_of_row(services(), *row, MOST_RUNS) if all(row) else []
     return render_template(
         "run.html",
         run=run,
+        typed=typed,
+        tab=tab_title(run),
+        icon=tab_icon(run),
         sections=parts,
         others=others,
         films_of=_films_of([other["run_id"] for other in others]),
@@ -253,9 +311,3 @@ def _films_of(run_ids: list[str]) -> dict[str, str]:
     # Of one take the first one that was made stands last.
     newest = sorted((cut for cut in cuts if cut.key), key=lambda cut: (cut.take, -cut.created_at))
     return {cut.run_id: cut.id for cut in newest}
-
-
-def _title(run: dict[str, Any]) -> str:
-    share = round(run["progress"] * 100)
-    lead = f"{share} % · " if RunStatus(run["status"]) in MOVING else ""
-    return f"{lead}{run['title']} · Reelgrid"

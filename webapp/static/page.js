@@ -15,7 +15,7 @@ const clocks = (root) => {
 const inUse = (part) =>
   part.contains(document.activeElement) && part !== document.activeElement && document.activeElement.matches("input, textarea, select")
   || [...part.querySelectorAll("video")].some((video) => !video.paused && !video.ended)
-  || part.querySelector("details[open] form") !== null
+  || part.querySelector("details[open] form, [data-typed]") !== null
   || [...part.querySelectorAll("input, textarea")].some((field) => field.type !== "hidden" && field.value !== field.defaultValue);
 
 const place = (name) => {
@@ -74,32 +74,58 @@ const tell = (text, link, href) => {
 };
 
 const marks = () => [...document.querySelectorAll("[data-mark]")].map((part) => part.dataset.mark).join(".");
-let freshAt = new Date(), failed = 0;
-const PAUSES = [2, 5, 10, 30];
+let freshAt = new Date(), failed = 0, next;
+const PAUSES = [2, 5, 10, 30], HIDDEN_S = 60;
+
+// Whoever asked for it is told once, when the film stops moving: also while they look at something else.
+const icon = document.querySelector('link[rel="icon"]');
+const wished = document.querySelector("[data-notify]");
+let told = true;
+if (wished && "Notification" in window && isSecureContext) {
+  wished.hidden = false;
+  wished.querySelector("button").addEventListener("click", async () => {
+    const granted = await Notification.requestPermission() === "granted";
+    told = !granted;
+    wished.textContent = granted ? "You will be told when it is done, as long as this tab is open." : "This browser does not let pages tell you anything. Its settings for this site can change that.";
+  });
+}
+const mark = (body) => {
+  const moved = icon.getAttribute("href").includes("mark-moving") && !body.icon.includes("mark-moving");
+  if (icon.getAttribute("href") !== body.icon) icon.setAttribute("href", body.icon);
+  if (!moved || !wished) return;
+  if (!told) new Notification(body.title, { body: body.says });
+  told = true;
+  wished.remove();
+};
 
 const follow = async (url) => {
   let pause = 2;
+  next = undefined;
   try {
-    if (!document.hidden) {
-      const asked = new URL(url, location.href);
-      asked.searchParams.set("marks", marks());
-      const answer = await fetch(asked, { headers: { Accept: "application/json" }, credentials: "same-origin" });
-      if ([401, 403, 410].includes(answer.status)) return tell("You are signed out, so this page no longer follows. ", "Sign in again", location.href);
-      if (!answer.ok) throw new Error(answer.status);
-      const body = await answer.json();
-      [freshAt, failed, stale.hidden] = [new Date(), 0, true];
-      pause = body.every;
-      if (body.title) document.title = body.title;
-      if (body.says) say(body.says);
-      show(body.parts);
-    }
+    const asked = new URL(url, location.href);
+    asked.searchParams.set("marks", marks());
+    const answer = await fetch(asked, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+    if ([401, 403, 410].includes(answer.status)) return tell("You are signed out, so this page no longer follows. ", "Sign in again", location.href);
+    if (!answer.ok) throw new Error(answer.status);
+    const body = await answer.json();
+    [freshAt, failed, stale.hidden] = [new Date(), 0, true];
+    pause = body.every;
+    if (body.title) document.title = body.title;
+    if (body.icon) mark(body);
+    if (body.says) say(body.says);
+    show(body.parts);
   } catch {
     pause = PAUSES[Math.min(failed, 3)] * (1 + Math.random() / 4);
     failed += 1;
     if (failed >= 3) tell(`Not up to date since ${freshAt.toLocaleTimeString(undefined, { timeStyle: "short" })}. `, "Look again", location.href);
   }
-  if (pause) setTimeout(follow, pause * 1000, url);
+  if (pause) next = setTimeout(follow, (document.hidden ? Math.max(pause, HIDDEN_S) : pause) * 1000, url);
 };
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden || next === undefined) return;
+  clearTimeout(next);
+  follow(document.body.dataset.live);
+});
 
 // A form that costs something shows the price of exactly what stands in it, and sends it along as the most it may cost.
 const swap = (part, html) => {

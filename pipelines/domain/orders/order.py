@@ -90,6 +90,9 @@ class SceneOrder:
     seed: int | None = None
     negative_prompt: str | None = None
     """What the clip should not show; empty for none although the order has one."""
+    resolution: str | None = None
+    aspect_ratio: str | None = None
+    """Of a scene that was made again in a size or shape of its own; the film's stay, and the clip is fitted to them."""
     airtable_record_id: str | None = None
 
 
@@ -105,6 +108,8 @@ class SceneChanges(TypedDict, total=False):
     narration: str | None
     seed: int | None
     negative_prompt: str | None
+    resolution: str | None
+    aspect_ratio: str | None
 
 
 _REMOVABLE = frozenset({"seed", "negative_prompt"})
@@ -238,6 +243,8 @@ class Order:
         "Tick to let Reelgrid reword a scene that the video service refuses.", default=False, api=Api())
     adapt: bool = False
     fresh: bool = False
+    ask_first: bool = False
+    """Whether it waits for approval once its scenes are written, whatever the deployment asks about."""
     brand: Brand | None = None
     """As it was when the run began; what it lends stands in the order's own fields."""
     brand_row: BrandRow | None = None

@@ -86,6 +86,9 @@ class SceneSettings(ClipSettings):
     """The run that buys everything anew: clips of other runs are not reused."""
     row_prompt: str | None = None
     """The text of its row when another was ordered elsewhere."""
+    own_resolution: str | None = None
+    own_shape: str | None = None
+    """What it was ordered again in, where that is not what the film was ordered in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +212,15 @@ class Plan:
         words = self.text_charge_micro + self.translation_charge_micro + self.speech_charge_micro
         clips = sum(scene.charge_micro + scene.draft_charge_micro for scene in self.scenes)
         return clips + words + self.picture_charge_micro
+
+    def before_approval_micro(self, *, sold: bool) -> int:
+        """What may be bought before anybody is asked: the writing, pictures of the cast, and drafts. `sold`: what an
+        account is charged for that.
+        """
+        if sold:
+            drafts = sum(scene.draft_charge_micro for scene in self.scenes)
+            return self.text_charge_micro + drafts + (self.picture_charge_micro if self.cast_micro else 0)
+        return self.text_micro + self.cast_micro + sum(scene.draft_micro for scene in self.scenes)
 
     @property
     def charges(self) -> tuple[tuple[str, int], ...]:

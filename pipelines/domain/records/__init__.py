@@ -5,7 +5,14 @@
 
 from __future__ import annotations
 
-from pipelines.domain.records.accounts import AccountStatus, ApiKey, CustomerAccount, IssuerKeys, Project
+from pipelines.domain.records.accounts import (
+    AccountStatus,
+    ApiKey,
+    CustomerAccount,
+    IssuerKeys,
+    Project,
+    SavedOrder,
+)
 from pipelines.domain.records.bases import Base, OutboxEntry, QueueSweep
 from pipelines.domain.records.books import (
     Balance,
@@ -83,6 +90,7 @@ __all__ = [
     "Replay",
     "Reservation",
     "Run",
+    "SavedOrder",
     "Scene",
     "SearchVector",
     "Share",

@@ -1,7 +1,8 @@
-"""Who may ask for something: accounts, projects and keys."""
+"""Who may ask for something: accounts, projects and keys; and what somebody keeps before asking for it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -78,3 +79,15 @@ class ApiKey:
     retired_sha256: str | None = None
     retired_until: float | None = None
     revoked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedOrder:
+    """What stands in somebody's form of a new video, kept for later: nothing is ordered."""
+
+    id: str
+    account_id: str | None = None
+    title: str = ""
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What was given, by the names of the form."""
+    saved_at: float = 0.0

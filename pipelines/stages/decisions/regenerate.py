@@ -128,7 +128,12 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
     text_of_row = _text_of_row(scene, changes, from_row=who.name == ROW)
     card = services.catalogue_model(planned.model)
     settings = settings_of(planned, card, scene.settings.style, row_prompt=text_of_row)
-    settings = replace(settings, quiet=must_be_quiet(run, card))
+    settings = replace(
+        settings,
+        quiet=must_be_quiet(run, card),
+        own_resolution=changes.get("resolution") or scene.settings.own_resolution,
+        own_shape=changes.get("aspect_ratio") or scene.settings.own_shape,
+    )
     said = replace(
         scene, caption=planned.caption, narration=planned.narration, seconds=planned.seconds, settings=settings
     )

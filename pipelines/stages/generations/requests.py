@@ -44,6 +44,8 @@ def scene_order(scene: Scene, model: str | None = None, *, shared: Sequence[str]
         last_frame=left_out.last_frame or asked.last_frame,
         seed=asked.seed if left_out.seed is None else left_out.seed,
         negative_prompt=left_out.negative_prompt or asked.negative_prompt,
+        resolution=asked.own_resolution,
+        aspect_ratio=asked.own_shape,
         airtable_record_id=scene.airtable_record_id,
         hook=scene.hook or None,
     )
@@ -56,6 +58,8 @@ def order_of_one(order: Order, scene: SceneOrder, *, languages: int = 1) -> Orde
     alone = dataclasses.replace(order, adapt=True, model=scene.model, scenes=(scene,), hooks=1, formats=(), pack=())
     alone = dataclasses.replace(alone, poster_style=PosterStyle.FRAME, consistency=Consistency.WORDS)
     alone = dataclasses.replace(alone, preview=Preview.ANIMATIC)
+    resolution, shape = scene.resolution or order.resolution, scene.aspect_ratio or order.aspect_ratio
+    alone = dataclasses.replace(alone, resolution=resolution, aspect_ratio=shape)
     alone = dataclasses.replace(alone, languages=order.languages[:languages])
     return dataclasses.replace(alone, seed=None, negative_prompt=None, first_frame=None, last_frame=None)
 

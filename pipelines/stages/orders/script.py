@@ -241,7 +241,7 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
     price = credit_book.reserve(tx, actor.now, run, still_to_charge(tx, run), services.prices)
     agreed = {"plan": plan, "quote_micro": due + ledger.of_run(tx, run.id).spent, "price_micro": price}
     threshold = services.policy.approval_above_micro
-    asks = threshold is not None and (threshold == 0 or due > threshold)
+    asks = run.known_order.ask_first or (threshold is not None and (threshold == 0 or due > threshold))
     if (asks or drafted) and run.approval != "given":
         detail = drafts.MAKING if drafted else drafts.LOOK_AT_CARDS
         run = transition_run(

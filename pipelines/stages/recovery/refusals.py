@@ -117,6 +117,7 @@ class _Recovery:
         card = self.services.catalogue_model(model)
         settings = settings_of(planned, card, before.style, row_prompt=before.row_prompt)
         # Whatever another model costs: what was agreed is charged.
+        settings = replace(settings, own_resolution=before.own_resolution, own_shape=before.own_shape)
         settings = replace(settings, charge_micro=before.charge_micro, quiet=must_be_quiet(self.run, card))
         # Its line is said all the same.
         settings = replace(settings, speech_micro=before.speech_micro, speech_charge_micro=before.speech_charge_micro)

@@ -10,6 +10,7 @@ from pipelines.domain.lifecycle import TERMINAL
 from pipelines.domain.records import Checkpoint, PaymentStatus, Run
 from pipelines.ports import Rows, Tx
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.orders.saved import DAYS_SAVED
 from pipelines.stages.spending import credit_book, ledger
 
 DAY_S = 86_400.0
@@ -47,6 +48,7 @@ KEPT = (
     Kept(lambda tx: tx.notices, "created_at", 30),
     Kept(lambda tx: tx.attempts, "at", 30),
     Kept(lambda tx: tx.batches, "finished_at", 90),
+    Kept(lambda tx: tx.saved_orders, "saved_at", DAYS_SAVED),
     # An answer of the scene writer is deleted when it is used; this is for runs that ended in between.
     Kept(lambda tx: tx.texts, "asked_at", 30),
     # Calls to Airtable that no run asked for, such as a look at a quiet base: they come without any film being made.

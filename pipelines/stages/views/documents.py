@@ -119,6 +119,8 @@ class SceneView(TypedDict):
     model: str
     seed: int | None
     negative_prompt: str | None
+    resolution: Annotated[str, Field(description="In which its clip is ordered.")]
+    aspect_ratio: Annotated[str, Field(description="In which its clip is ordered; the film's may be another.")]
     transition: Annotated[str | None, Field(description="Into the next scene, where it has one of its own.")]
     continues: Annotated[bool, Field(description="Whether it starts from the last picture of the scene before.")]
     error: str | None

@@ -123,6 +123,8 @@ def scene_view(services: Services, picture: Picture, scene: Scene) -> SceneView:
         model=scene.model,
         seed=scene.settings.seed,
         negative_prompt=scene.settings.negative_prompt,
+        resolution=scene.settings.resolution,
+        aspect_ratio=scene.settings.aspect_ratio,
         transition=scene.transition,
         continues=scene.continues,
         error=scene.error,

@@ -150,7 +150,7 @@ def storage(services: Services) -> Stored:
         kinds = tuple(stored(tx, ["kind"]))
         if kept is None:
             return Stored(kinds)
-        soon = tx.clips.find(
-            deleted_at=None, before={"created_at": now - kept + WEEK_S}, order="created_at", limit=MANY
-        )
-        return Stored(kinds, soon[0].created_at + kept if soon else None, len(soon))
+        ends = {"created_at": now - kept + WEEK_S}
+        first = tx.clips.find(deleted_at=None, before=ends, order="created_at", limit=1)
+        soon = tx.clips.count(deleted_at=None, before=ends, limit=MANY) if first else 0
+        return Stored(kinds, first[0].created_at + kept if first else None, soon)

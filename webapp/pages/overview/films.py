@@ -22,7 +22,7 @@ from webapp.pages.blueprint import bp
 from webapp.pages.forms import once
 from webapp.pages.parts import Part, live, pace, part, usage_days
 
-TABS = {"all": "All", "moving": "Moving", "yours": "Waiting for you", "done": "Done", "failed": "Failed"}
+TABS = {"yours": "Waiting for you", "all": "All", "moving": "Moving", "done": "Done", "failed": "Failed"}
 _SHOWN: dict[str, tuple[str, ...] | None] = {
     "all": None,
     "moving": tuple(sorted(MOVING)),
@@ -31,7 +31,8 @@ _SHOWN: dict[str, tuple[str, ...] | None] = {
     "failed": (RunStatus.FAILED, RunStatus.CANCELLED),
 }
 DAYS, MONTH, TALL = 30, 30, 40.0
-PER_PAGE = 24
+PER_PAGE, FIRST = 24, 5
+"""So many films a page has, and so many of those that wait for a person come first."""
 FOUND = 200
 """So many of what has the words are looked at for the other filters."""
 _PRESSED = "pressed on the page"
@@ -132,19 +133,16 @@ def _listed(asked: Asked) -> _Listed:
         status = _SHOWN[asked.show]
         within = [run for run in found if _is_within(run, since, until) and (status is None or run["status"] in status)]
         return _Listed(within[:PER_PAGE], words_only=page.by == ("words",))
+    bounds: dict[str, Any] = {"since": since, "until": until, "limit": PER_PAGE, "cursor": request.args.get("cursor")}
     try:
-        return _Listed(
-            *run_view.list_runs(
-                services(),
-                status=_SHOWN[asked.show],
-                since=since,
-                until=until,
-                limit=PER_PAGE,
-                cursor=request.args.get("cursor"),
-            )
-        )
+        runs, cursor = run_view.list_runs(services(), status=_SHOWN[asked.show], **bounds)
     except ValueError:
         raise not_here("page of runs") from None
+    if asked.query() or bounds["cursor"]:
+        return _Listed(runs, cursor)
+    yours, _ = run_view.list_runs(services(), status=_SHOWN["yours"], limit=FIRST)
+    known = {run["run_id"] for run in yours}
+    return _Listed([*yours, *(run for run in runs if run["run_id"] not in known)], cursor)
 
 
 def _is_within(run: RunSummary, since: float | None, until: float | None) -> bool:

@@ -1,0 +1,1 @@
+"""New video: a form that is quoted, kept or ordered."""
