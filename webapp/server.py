@@ -1,16 +1,21 @@
 """How gunicorn runs the web process: `gunicorn --config python:webapp.server "webapp:create_app()"`.
 
-One process with threads: SQLite has one writer anyway, and a thread that waits costs next to nothing.
+One process with threads: SQLite has one writer anyway, and a thread that waits costs next to nothing. The application
+is loaded where it serves; gunicorn's first process knows the settings only, and starts another if that one dies.
 """
 
 import gc
 import socket
 import sys
+import threading
 from typing import Any
 
-from pipelines.net.logs import configure_logging, log_handler
+from pipelines.logs import configure_logging, log_handler
 from pipelines.settings import Settings, SettingsError, load_settings
-from webapp import metrics
+
+BOOTING_S = 5.0
+"""How often a process that is being started says that it lives."""
+_serves = threading.Event()
 
 
 def pre_fork(_server: Any, _worker: Any) -> None:
@@ -19,8 +24,24 @@ def pre_fork(_server: Any, _worker: Any) -> None:
     gc.freeze()
 
 
+def post_fork(_server: Any, worker: Any) -> None:
+    """Bringing a database up to date may take longer than gunicorn lets anybody be silent."""
+    threading.Thread(target=_say_alive, args=(worker,), name="booting", daemon=True).start()
+
+
+def _say_alive(worker: Any) -> None:
+    while not _serves.wait(BOOTING_S):
+        worker.notify()
+
+
 def post_worker_init(worker: Any) -> None:
     """The application's own log lines, and its counts."""
+    from webapp import metrics
+
+    _serves.set()
+    # What is loaded now stays: no collection goes through it again.
+    gc.collect()
+    gc.freeze()
     configure_logging(_chosen.log_level, _chosen.log_format)
     metrics.begin_anew(worker.wsgi)
 
@@ -55,7 +76,6 @@ def _bind(settings: Settings) -> str:
 
 _chosen = _settings()
 bind = _bind(_chosen)
-preload_app = True
 workers = 1
 worker_class = "gthread"
 threads = _chosen.threads

@@ -20,7 +20,7 @@ from pipelines.domain.errors import (
     ReelgridError,
     Unavailable,
 )
-from pipelines.net.logs import redact
+from pipelines.logs import redact
 
 MAX_QUOTED = 300
 """Characters of a vendor's message that are kept."""

@@ -15,8 +15,8 @@ import pytest
 
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.keys import new_token
+from pipelines.logs import ContextFilter, Style, log_handler
 from pipelines.net import RedactingFilter, redact
-from pipelines.net.logs import ContextFilter, Style, log_handler
 from pipelines.ports import log_context
 from pipelines.sandbox.vendors.kernel.delivery import new_secret
 from pipelines.security.api_keys import new_api_key

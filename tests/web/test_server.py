@@ -142,18 +142,22 @@ def test_half_a_request_does_no_harm(server: Server) -> None:
     assert httpx.get(f"{server.url}/health", timeout=50).status_code == 200
 
 
-def test_the_process_stops_when_asked(tmp_path: Path) -> None:
-    """And refuses to start on settings that cannot be used, listing them."""
-    environ = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
-        "PUBLIC_URL": "https://films.example.com",
-        "PORT": "x",
-    }
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"PUBLIC_URL": "https://films.example.com", "PORT": "x"}, ("SECRET_KEY", "API_KEYS", "PORT")),
+        # Found out only by who reads it, where the application is loaded: nobody tries again and again.
+        ({"CATALOGUE": "missing.toml"}, ("CATALOGUE",)),
+    ],
+)
+def test_settings_that_cannot_be_used_are_listed_and_nothing_is_started(
+    tmp_path: Path, settings: dict[str, str], named: tuple[str, ...]
+) -> None:
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PORT": str(free_port()), **settings}
     command = [sys.executable, "-m", "gunicorn", "--config", "python:webapp.server", "webapp:create_app()"]
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
-    for name in ("SECRET_KEY", "API_KEYS", "PORT"):
+    for name in named:
         assert name in done.stderr
     assert "Traceback" not in done.stderr
 

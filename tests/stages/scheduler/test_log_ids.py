@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.net.logs import ContextFilter
+from pipelines.logs import ContextFilter
 from pipelines.testing import NoCrashPoints
 from tests.stages.spending.test_credits import LIST, customer, order
 from tests.stages.stage_fixtures import STOPPED, StageHarness
