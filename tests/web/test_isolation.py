@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from werkzeug.routing import Rule
 
+from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.domain.state.generation import GenerationResult
 from tests.web.two_accounts import MARK, UNKNOWN, Customer, belongings, customer, signed_in
 from tests.web.web_fixtures import BEARER, WebHarness
 from webapp.access import rules
@@ -255,3 +257,22 @@ def test_an_agent_reaches_nothing_of_another(two: tuple[WebHarness, Customer, Cu
         assert MARK not in answers[0][1].lower()
     assert asked >= 3
     assert everything(harness, first.account_id) == before
+
+
+@pytest.mark.parametrize("query", ["", "?Expires=9&Signature=x", "?alt=media&key=ours"])
+def test_where_a_provider_has_a_clip_is_told_to_the_operator_only(
+    two: tuple[WebHarness, Customer, Customer, Ids], query: str
+) -> None:
+    """And never with a key of ours; once the clip is stored, nobody needs it."""
+    harness, first, _, ids = two
+    link = f"https://files.vendor.example/clip.mp4{query}"
+    found = {"status": GenerationStatus.SUCCEEDED, "result": GenerationResult(url=link)}
+    harness.change("generations", ids["generation_id"], **found)
+
+    def told(headers: Mapping[str, str]) -> Any:
+        answer: Any = harness.client.get(f"/api/runs/{ids['run_id']}", headers=dict(headers))
+        return answer.json["scenes"][0]["generations"][0]["provider_url"]
+
+    assert (told(BEARER), told(first.headers)) == (None if "key=" in query else link, None)
+    harness.change("generations", ids["generation_id"], status=GenerationStatus.FETCHED)
+    assert told(BEARER) is None

@@ -86,6 +86,10 @@ class GenerationView(TypedDict):
         str | None, Field(description="What the provider asks for when you write to it about this request.")
     ]
     provider_job_id: str | None
+    provider_url: Annotated[
+        str | None,
+        Field(description="Where the provider has the clip while it is not stored here. For the operator only."),
+    ]
     progress: int
     reserved_usd: Usd
     cost_usd: float | None

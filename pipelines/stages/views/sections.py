@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
 
 from pipelines.domain.lifecycle import GenerationStatus, SceneStatus
 from pipelines.domain.money import CreditPosting, dollars
@@ -135,7 +136,7 @@ def scene_view(services: Services, picture: Picture, scene: Scene) -> SceneView:
         cost_usd=dollars(sum(picture.cost_of(gen) or 0 for gen in gens)),
         scene_record_id=scene.airtable_record_id,
         clips=[_clip(services, picture, scene, clip) for clip in clips],
-        generations=[_generation(picture, scene, gen, adopted=gen.id in adopted) for gen in gens],
+        generations=[_generation(services, picture, scene, gen, adopted=gen.id in adopted) for gen in gens],
     )
 
 
@@ -186,7 +187,9 @@ def _link(services: Services, key: str, filename: str) -> str:
     return services.links.media(key, filename, until - now)
 
 
-def _generation(picture: Picture, scene: Scene, gen: Generation, *, adopted: bool) -> GenerationView:
+def _generation(
+    services: Services, picture: Picture, scene: Scene, gen: Generation, *, adopted: bool
+) -> GenerationView:
     cost = picture.cost_of(gen)
     return GenerationView(
         generation_id=gen.id,
@@ -196,6 +199,7 @@ def _generation(picture: Picture, scene: Scene, gen: Generation, *, adopted: boo
         model=gen.model,
         provider_id=gen.job_id or None,
         provider_job_id=gen.provider_id,
+        provider_url=_at_provider(services, gen),
         progress=gen.progress,
         reserved_usd=dollars(scene.settings.charge_micro if picture.sold else gen.reserve_micro),
         cost_usd=None if cost is None else dollars(cost),
@@ -205,6 +209,19 @@ def _generation(picture: Picture, scene: Scene, gen: Generation, *, adopted: boo
         created_at=iso(gen.created_at),
         submitted_at=iso(gen.submitted_at),
     )
+
+
+def _at_provider(services: Services, gen: Generation) -> str | None:
+    """The provider's own link, for the operator, while our storage takes nothing; never one with a key of ours."""
+    link = gen.result.url
+    if services.store.account_id is not None or gen.status is not GenerationStatus.SUCCEEDED or link is None:
+        return None
+    asked = parse_qs(urlsplit(link).query, keep_blank_values=True)
+    return None if _KEYS & {name.lower() for name in asked} else link
+
+
+_KEYS = frozenset({"key", "api_key", "api-key", "apikey", "access_token"})
+"""What of a link's query may be a key of ours."""
 
 
 def cut_view(services: Services, picture: Picture, cut: Cut) -> CutView:
