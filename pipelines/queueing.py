@@ -34,12 +34,17 @@ def connect(url: str, *, patient: bool = False) -> Redis:
     """A client that fails at once; `patient` ones (the workers') wait for a broker that restarts."""
     from redis import Redis
     from redis.backoff import NoBackoff
+    from redis.driver_info import DriverInfo
     from redis.retry import Retry
 
+    # Nameless: each connection would read the client's own package from the disk to tell the broker its version.
+    nameless = DriverInfo(name=None, lib_version=None)
     if patient:
-        return Redis.from_url(url)
+        return Redis.from_url(url, driver_info=nameless)
     retry = Retry(NoBackoff(), 0)
-    return Redis.from_url(url, socket_connect_timeout=CONNECT_S, socket_timeout=2.0, retry=retry)
+    return Redis.from_url(
+        url, socket_connect_timeout=CONNECT_S, socket_timeout=2.0, retry=retry, driver_info=nameless
+    )
 
 
 def socket_url(path: Path) -> str:
