@@ -7,7 +7,7 @@ from functools import partial
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.keys import storage_folder
-from pipelines.domain.records import THUMBNAIL
+from pipelines.domain.records import THUMBNAIL, Clip, Run
 from pipelines.ports import Tx
 from pipelines.stages.files import keep
 from pipelines.stages.kernel import scratch
@@ -17,12 +17,21 @@ logger = logging.getLogger(__name__)
 
 
 def make(services: Services, clip_id: str) -> None:
-    """After the clip has been made ready: nothing waits for the picture."""
+    """After the clip has been made ready: nothing waits for the picture. As long as others of its run are to be made
+    ready, the film waits for those: whoever makes the last of them ready makes the pictures of all.
+    """
     with services.store.read() as tx:
         clip = tx.clips.get(clip_id)
         run = tx.runs.get(clip.run_id) if clip else None
-    if clip is None or clip.thumbnail is not None or clip.deleted_at is not None:
+        clips = tx.clips.find(run_id=clip.run_id) if clip else []
+    if any(one.next_at is not None for one in clips):
         return
+    for one in clips:
+        if one.prepared and one.thumbnail is None and one.deleted_at is None:
+            _make(services, run, one)
+
+
+def _make(services: Services, run: Run | None, clip: Clip) -> None:
     folder = storage_folder("frames", run.account_id if run else None)
     key = f"{folder}/{clip.sha256[:2]}/{clip.sha256}-thumbnail.webp"
     try:
