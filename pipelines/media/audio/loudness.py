@@ -24,7 +24,7 @@ LARGEST_GAIN_DB = 20.0
 SILENT_DB = -70.0
 """No sample of a silent stretch is louder than this."""
 
-_METER = "ebur128=peak=true:framelog=verbose"
+_METER = "ebur128=framelog=verbose:peak=true"
 # framelog=quiet would be terser but is unknown to ffmpeg 5.
 _INTEGRATED = re.compile(r"^\s*I:\s*(-?[\d.]+|-inf) LUFS", re.MULTILINE)
 _PEAK = re.compile(r"^\s*Peak:\s*(-?[\d.]+|-inf) dBFS", re.MULTILINE)
@@ -83,15 +83,32 @@ class Sound:
 
 def measure_sound(film: Path) -> Sound:
     """Listen to all of a film of ours, once. Raises `UnplayableMedia`, also for sound that cannot be decoded."""
+    meters = f"silencedetect=noise={SILENT_DB}dB:duration=0.1,{_METER}+sample"
+    # As the meter gives them on, so that nothing has to be converted.
+    said = ffmpeg(*_LISTENING, *_sound_of(film), "-af", meters, "-c:a", "pcm_f64le", "-f", "null", "-")
+    sample_peaks = _PEAK.findall(said)[:1]
+    clipped = _clipped(film) if any(float(peak) >= 0 for peak in sample_peaks) else 0.0
+    return Sound(_loudness(said), clipped, tuple(_silences(said)))
+
+
+_LISTENING = ("-v", "info", "-nostats", "-xerror")
+
+
+def _sound_of(film: Path) -> tuple[str, ...]:
+    return ("-f", "mov", "-i", str(film), "-map", "0:a:0")
+
+
+def _clipped(film: Path) -> float:
+    """The share of samples that are cut off. Only where a sample is at full scale there are any: else nobody need count
+    them, which takes as long as all the rest.
+    """
     # Whole numbers of 16 bits: what is louder than they can be is at their end, as in every player.
-    meters = f"silencedetect=noise={SILENT_DB}dB:duration=0.1,{_METER},aformat=sample_fmts=s16,astats"
-    source = ("-v", "info", "-xerror", "-f", "mov", "-i", str(film), "-map", "0:a:0")
-    said = ffmpeg(*source, "-af", meters, "-f", "null", "-")
+    counted = "aformat=sample_fmts=s16,astats"
+    said = ffmpeg(*_LISTENING, *_sound_of(film), "-af", counted, "-f", "null", "-")
     extremes = [abs(float(level)) for level in _EXTREME.findall(said)]
     at_peak, samples = _AT_PEAK.findall(said), _SAMPLES.findall(said)
     whole = bool(extremes and samples) and max(extremes) >= _FULL_SCALE
-    clipped = float(at_peak[-1]) / max(1, int(samples[-1])) if whole else 0.0
-    return Sound(_loudness(said), clipped, tuple(_silences(said)))
+    return float(at_peak[-1]) / max(1, int(samples[-1])) if whole else 0.0
 
 
 def _silences(said: str) -> Iterator[tuple[float, float]]:

@@ -125,10 +125,10 @@ def _measure(film: Path, plan: FilmPlan, look: _Examination) -> str:
     piece = found.piece
     if piece is None:
         return "The film"
-    slots = _expected(plan)
-    _check_length(piece, slots, look)
     with ThreadPoolExecutor(max_workers=1) as beside:
         sound = beside.submit(measure_sound, film) if piece.audio and piece.sound else None
+        slots = _expected(plan)
+        _check_length(piece, slots, look)
         if slots[-1].stop == piece.frames:
             _check_pictures(piece, slots, plan, look)
         heard = _check_sound(sound.result() if sound else None, piece, slots, plan, look)
@@ -141,7 +141,7 @@ def _expected(plan: FilmPlan) -> list[Slot]:
     fps = plan.target.fps
     frames = []
     for path in plan.pieces:
-        footage = probe(path)
+        footage = probe(path, thorough=False)
         exact = footage.fps == fps
         frames.append(footage.frames if exact else max(1, round(footage.duration_s * float(fps))))
     return lay_out(frames, plan)
