@@ -42,9 +42,7 @@ def connect(url: str, *, patient: bool = False) -> Redis:
     if patient:
         return Redis.from_url(url, driver_info=nameless)
     retry = Retry(NoBackoff(), 0)
-    return Redis.from_url(
-        url, socket_connect_timeout=CONNECT_S, socket_timeout=2.0, retry=retry, driver_info=nameless
-    )
+    return Redis.from_url(url, socket_connect_timeout=CONNECT_S, socket_timeout=2.0, retry=retry, driver_info=nameless)
 
 
 def socket_url(path: Path) -> str:

@@ -296,6 +296,18 @@ class FilmPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FilmDraft:
+    """A film of which not everything is there: how many frames each of its pieces has or is taken to have, how the film
+    goes into each and out of the last, and some of the pieces that are there, by their place.
+    """
+
+    target: Target
+    frames: tuple[int, ...]
+    joins: tuple[Boundary, ...]
+    pieces: Mapping[int, Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilmReport:
     """What was made: the file, and for each boundary the path it took (`table`, `seam`, `encode`) and why."""
 

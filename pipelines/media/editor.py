@@ -16,6 +16,7 @@ from pipelines.domain.footage import (
     Boundary,
     Card,
     ClipWork,
+    FilmDraft,
     FilmPlan,
     FilmReport,
     Footage,
@@ -76,7 +77,7 @@ class MediaEditor:
         check_font(path)
 
     def prepare(self, work: ClipWork, dest: Path) -> Prepared:
-        """Bring one clip to its cut's target; copies the bytes when nothing deviates."""
+        """Bring one clip to its cut's target; where nothing deviates the piece is the clip itself."""
         from pipelines.media.normalise.normalise import prepare
 
         return prepare(work, dest)
@@ -111,6 +112,15 @@ class MediaEditor:
                 render_seam(a, b, at, target, ready / seam.name, before=before, after=after)
         except UnplayableMedia as error:
             logger.info("no seam ahead: %s", error.operator)
+
+    def sound_ahead(self, draft: FilmDraft, at: int, ready: Path) -> None:
+        """Encode the sound round one piece ahead, under the names by which `assemble` looks for it."""
+        from pipelines.media.join.film_sound import render_sound
+
+        try:
+            render_sound(draft, at, ready)
+        except UnplayableMedia as error:
+            logger.info("no sound ahead: %s", error.operator)
 
     def assemble(
         self, plan: FilmPlan, dest: Path, *, ready: Path | None = None, encode_all: bool = False

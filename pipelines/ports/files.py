@@ -37,6 +37,9 @@ class MediaStore(Protocol):
     def put_file(self, path: Path, key: str, content_type: str, filename: str | None = None) -> Stored:
         """Create-only; already there with the same size is success. Raises Busy when the disk is full."""
 
+    def take_file(self, path: Path, key: str, content_type: str, filename: str | None = None) -> Stored:
+        """As `put_file`, of a file that nobody writes to any more: it need not be copied."""
+
     def fetch(self, key: str, dest: Path) -> None:
         """Bring a file here. Raises Expired when it is not in storage."""
 

@@ -12,6 +12,7 @@ from pipelines.domain.footage import (
     Card,
     ClipWork,
     DigitalSource,
+    FilmDraft,
     FilmPlan,
     FilmReport,
     Footage,
@@ -54,7 +55,7 @@ class FilmEditor(Protocol):
         """Raise `InvalidOrder` when the file is no font that words can be set in."""
 
     def prepare(self, work: ClipWork, dest: Path) -> Prepared:
-        """Bring one clip to its cut's target; copies the bytes when nothing deviates."""
+        """Bring one clip to its cut's target; where nothing deviates it is the source, and nothing is written."""
 
     def animatic(self, card: Card, dest: Path) -> Footage:
         """Render a good-looking clip from a text, with motion and sound, that joins without re-encoding."""
@@ -74,11 +75,17 @@ class FilmEditor(Protocol):
         by its tables is left to `assemble`.
         """
 
+    def sound_ahead(self, draft: FilmDraft, at: int, ready: Path) -> None:
+        """Encode ahead into the folder `ready` what is heard where the piece in one place meets its neighbours, as far
+        as those are there. Where the other pieces turn out to have other lengths, `assemble` does it.
+        """
+
     def assemble(
         self, plan: FilmPlan, dest: Path, *, ready: Path | None = None, encode_all: bool = False
     ) -> FilmReport:
-        """Join prepared pieces into one film, moov first, by the cheapest path that is right. What `seam` and
-        `beside` left in `ready` is taken; `encode_all` is the next path when a film did not pass its examination.
+        """Join prepared pieces into one film, moov first, by the cheapest path that is right. What `seam`,
+        `beside` and `sound_ahead` left in `ready` is taken; `encode_all` is the next path when a film did not pass its
+        examination.
         """
 
     def judge_ahead(self, piece: Path, target: Target, into: Boundary, out: Boundary, ready: Path) -> None:

@@ -65,6 +65,10 @@ class BucketStore(ObjectMedia):
             return already_there(self.stat(key) or Stored(key=key, sha256="", size=size), sha256, size)
         return Stored(key=key, sha256=sha256, size=size)
 
+    def take_file(self, path: Path, key: str, content_type: str, filename: str | None = None) -> Stored:
+        """As `put_file`: all of it has to go there."""
+        return self.put_file(path, key, content_type, filename)
+
     def fetch(self, key: str, dest: Path) -> None:
         """Stream the object to `dest`, which appears when it is whole."""
         with translated(key):

@@ -28,8 +28,8 @@ _DRAFT_S = 24 * 3600
 class FileStore:
     """Keys are paths under `root`. Content types and names are the web's business: we serve these files ourselves.
 
-    Storing copies, so that nobody who reuses a scratch name can change what was paid for; fetching is a hard link
-    where the file system allows.
+    Storing copies, so that nobody who reuses a scratch name can change what was paid for; taking what was made here,
+    and fetching, is a hard link where the file system allows.
     """
 
     def __init__(self, root: Path) -> None:
@@ -57,6 +57,25 @@ class FileStore:
                 sha256 = hashed_copy(source, copy, key)
                 size = copy.tell()
             return self._place(draft, dest, Stored(key=key, sha256=sha256, size=size))
+
+    def take_file(self, path: Path, key: str, content_type: str, filename: str | None = None) -> Stored:
+        """Give the file its key as a second name, durably, where the file system allows; else copy it."""
+        dest = self.local_path(key)
+        stored = Stored(key=key, sha256=hashed(path, key), size=path.stat().st_size)
+        with _refusals():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            dest.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                dest.hardlink_to(path)
+            except FileExistsError:
+                return already_there(_found(key, dest), stored.sha256, stored.size)
+            except OSError as error:
+                if error.errno not in _NO_LINK:
+                    raise
+                return self.put_file(path, key, content_type, filename)
+            sync_folder(dest.parent)
+        return stored
 
     def fetch(self, key: str, dest: Path) -> None:
         """Link or copy the file to `dest`, replacing what was there."""

@@ -15,6 +15,7 @@ from pipelines.domain.footage import (
     Card,
     ClipWork,
     DigitalSource,
+    FilmDraft,
     FilmPlan,
     FilmReport,
     Footage,
@@ -112,7 +113,9 @@ class QuietFilmEditor:
             if changed
             else ""
         )
-        dest.write_bytes(tiny_mp4(seconds, mark) if changed else work.source.read_bytes())
+        if not changed:
+            return Prepared(path=work.source, footage=self.probe(work.source))
+        dest.write_bytes(tiny_mp4(seconds, mark))
         return Prepared(path=dest, footage=self.probe(dest), changed=changed)
 
     def animatic(self, card: Card, dest: Path) -> Footage:
@@ -143,6 +146,9 @@ class QuietFilmEditor:
     ) -> None:
         """Remembered as the names of the two pieces; empty at the film's ends."""
         self.seams.append((a.name if a else "", b.name if b else ""))
+
+    def sound_ahead(self, draft: FilmDraft, at: int, ready: Path) -> None:
+        """Nothing is encoded ahead."""
 
     def assemble(
         self,

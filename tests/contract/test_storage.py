@@ -68,6 +68,19 @@ def test_what_is_stored_comes_back_whole(store: MediaStore, tmp_path: Path, body
     assert [entry.name for entry in (tmp_path / "deep/er").iterdir()] == ["back.mp4"]
 
 
+def test_what_is_taken_over_is_stored_like_what_is_put_and_stays_when_its_first_name_goes(
+    store: MediaStore, tmp_path: Path
+) -> None:
+    source = film(tmp_path)
+    stored = store.take_file(source, key_of(SMALL), "video/mp4", "My film.mp4")
+    assert stored == store.take_file(source, key_of(SMALL), "video/mp4", "My film.mp4") == put(store, tmp_path)
+    source.unlink()
+    assert b"".join(store.open_range(stored.key, 0, stored.size)) == SMALL
+    with pytest.raises(InvalidOrder):
+        store.take_file(film(tmp_path, LARGE), key_of(b"x"), "video/mp4")
+    assert [kept.key for kept in store.list_prefix("")] == [stored.key]
+
+
 def test_storing_twice_is_success_and_changes_nothing(store: MediaStore, tmp_path: Path) -> None:
     for body in (SMALL, LARGE):
         assert put(store, tmp_path, body) == put(store, tmp_path, body)

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.domain.footage import FilmPlan, FilmReport
+from pipelines.domain.footage import Boundary, FilmDraft, FilmPlan, FilmReport
 from pipelines.media.clips.prepared_clip import open_prepared_clip
+from pipelines.media.editor import MediaEditor
 from pipelines.media.join.assemble import assemble
 from pipelines.media.join.table_join import join_whole
 from pipelines.media.mp4.reader import read_movie
@@ -254,6 +255,27 @@ def test_the_sound_round_a_join_is_what_the_clips_sound_like(clip: ClipFactory, 
 
     assert fidelity(tmp_path / "smooth.mp4") > 9
     assert fidelity(tmp_path / "plain.mp4") < 5
+
+
+def test_sound_that_was_encoded_ahead_is_used_and_gives_the_same_film(clip: ClipFactory, tmp_path: Path) -> None:
+    """For each clip with its neighbours alone, however long the others are taken to be: only their lengths tell where
+    packets fall. What is damaged is encoded again.
+    """
+    pieces = tuple(clip(number % 4, seconds=seconds) for number, seconds in enumerate(AWKWARD))
+    frames = tuple(round(seconds * 30) for seconds in AWKWARD)
+    late, ready = _film(pieces, tmp_path / "late.mp4"), tmp_path / "ready"
+    for at in range(len(pieces)):
+        there = {place: pieces[place] for place in (0, at - 1, at) if place >= 0}
+        draft = FilmDraft(target=TARGET, frames=frames, joins=(Boundary(),) * (len(pieces) + 1), pieces=there)
+        MediaEditor().sound_ahead(draft, at, ready)
+    made = {path: path.stat().st_ino for path in ready.iterdir()}
+    assert len(made) == len(pieces) - 1
+    plan = FilmPlan(target=TARGET, pieces=pieces)
+    assert assemble(plan, tmp_path / "early.mp4", ready=ready).sha256 == late.sha256
+    assert {path: path.stat().st_ino for path in ready.iterdir()} == made
+    for number, path in enumerate(made):
+        path.write_bytes(path.read_bytes()[: 40 * number])
+    assert assemble(plan, tmp_path / "again.mp4", ready=ready).sha256 == late.sha256
 
 
 def test_music_changes_the_sound_only(clip: ClipFactory, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from pipelines.domain.errors import UnplayableMedia
-from pipelines.domain.footage import Boundary, FilmPlan, Transition
+from pipelines.domain.footage import Boundary, FilmDraft, FilmPlan, Transition
 from pipelines.media.clips.coded_frames import Picture
 from pipelines.media.clips.prepared_clip import open_prepared_clip
-from pipelines.media.clips.timeline import fade_of, lay_out
+from pipelines.media.clips.timeline import fade_of, joins, lay_out
 from pipelines.media.editor import MediaEditor
 from pipelines.media.join.assemble import assemble
 from pipelines.media.join.seams import render_seam, seam_between
@@ -148,6 +148,14 @@ def test_one_clip_however_short_can_come_from_black_and_go_to_it(
     assert dark == [len(got) > 1] * 2
 
 
+def _sound_ahead(plan: FilmPlan, ready: Path) -> None:
+    """Clip by clip, each with its neighbours, as they are there."""
+    for at in range(len(plan.pieces)):
+        there = {place: piece for place, piece in enumerate(plan.pieces) if abs(place - at) <= 1}
+        draft = FilmDraft(target=TARGET, frames=(60,) * len(plan.pieces), joins=tuple(joins(plan)), pieces=there)
+        MediaEditor().sound_ahead(draft, at, ready)
+
+
 def test_ends_rendered_ahead_are_used_and_give_the_same_film(clip: ClipFactory, tmp_path: Path) -> None:
     """As soon as the first or the last clip is there, with a crossfade on its other side."""
     pieces = clip(0, seconds=2), clip(1, seconds=2)
@@ -157,8 +165,9 @@ def test_ends_rendered_ahead_are_used_and_give_the_same_film(clip: ClipFactory, 
     editor.seam(None, pieces[0], BLACK, TARGET, ready, (None, CROSS))
     editor.seam(*pieces, CROSS, TARGET, ready, (BLACK, BLACK))
     editor.seam(pieces[1], None, BLACK, TARGET, ready, (CROSS, None))
+    _sound_ahead(plan, ready)
     made = {path: path.stat().st_ino for path in ready.iterdir()}
-    assert len(made) == 3
+    assert len(made) == 6
     early = assemble(plan, tmp_path / "early.mp4", ready=ready)
     assert {path: path.stat().st_ino for path in ready.iterdir()} == made
     assert early.sha256 == late.sha256
@@ -235,6 +244,7 @@ def test_a_seam_rendered_ahead_is_used_and_gives_the_same_film(clip: ClipFactory
         render_seam(pieces[n], pieces[n + 1], plan.boundaries[n], TARGET, dest, before=before, after=after)
         strictly_decodes(dest)
         dest.chmod(0o444)
+    _sound_ahead(plan, ready)
     stamps = {path.name: path.stat().st_mtime_ns for path in ready.iterdir()}
     early = assemble(plan, tmp_path / "early.mp4", ready=ready)
     assert {path.name: path.stat().st_mtime_ns for path in ready.iterdir()} == stamps

@@ -68,15 +68,22 @@ def _decoded(piece: PreparedClip, begin: int, end: int) -> Iterator[Samples]:
         return
     decoder = av.CodecContext.create("aac", "r")
     decoder.extradata = sound.config
+    try:
+        for packet in _packets(piece, begin, end):
+            for frame in decoder.decode(av.Packet(packet)):
+                yield _planar(frame)
+    except FFmpegError as error:
+        raise damaged("its sound cannot be decoded") from error
+
+
+def _packets(piece: PreparedClip, begin: int, end: int) -> Iterator[bytes]:
+    """Packets `begin` to `end` of a piece, as far as it has any."""
+    audio = piece.audio
+    if audio is None:
+        return
+    places = zip(audio.offsets[begin:end].tolist(), audio.sizes[begin:end].tolist(), strict=True)
     with piece.path.open("rb", buffering=0) as file:
-        places = zip(audio.offsets[begin:end].tolist(), audio.sizes[begin:end].tolist(), strict=True)
-        packets = (av.Packet(os.pread(file.fileno(), size, offset)) for offset, size in places)
-        try:
-            for packet in packets:
-                for frame in decoder.decode(packet):
-                    yield _planar(frame)
-        except FFmpegError as error:
-            raise damaged("its sound cannot be decoded") from error
+        yield from (os.pread(file.fileno(), size, offset) for offset, size in places)
 
 
 def _planar(frame: av.AudioFrame) -> Samples:
@@ -94,6 +101,25 @@ def mix(parts: Sequence[Part], first: int, last: int, channels: int) -> Samples:
         if low < high:
             total[:, low - first * PACKET : high - first * PACKET] += _heard(part, low, high, channels)
     return total
+
+
+def ingredients(parts: Sequence[Part], first: int, last: int) -> Iterator[bytes]:
+    """All that decides how blocks `first` to `last` of the film sound, with places counted from the first of them:
+    where these are equal, so are the samples, wherever in a film they stand.
+    """
+    origin = first * PACKET
+    for part in parts:
+        low, high = max(origin, part.start), min(last * PACKET, part.stop)
+        if low >= high:
+            continue
+        own = part.share.first - part.share.start
+        begin, end = low // PACKET + own, -(-high // PACKET) + own
+        packets = list(_packets(part.piece, max(0, begin - _WARM_UP), max(0, end)))
+        ramps = [(ramp.start - origin, ramp.stop - origin) for ramp in (part.rise, part.fall) if ramp]
+        sides = (part.rise is None, part.fall is None, part.piece.sound.config if part.piece.sound else None)
+        places = (low - origin, high - origin, max(0, begin - _WARM_UP) - begin, [len(packet) for packet in packets])
+        yield repr((places, ramps, sides)).encode()
+        yield from packets
 
 
 def _heard(part: Part, low: int, high: int, channels: int) -> Samples:

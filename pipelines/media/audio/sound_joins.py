@@ -8,14 +8,19 @@ chosen by comparing the packets' window headers.
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate, pairwise
+from pathlib import Path
 
 import av
 import numpy as np
 
-from pipelines.media.audio.mix import Part, Samples, mix
+from pipelines.media.audio.mix import Part, Samples, ingredients, mix
+from pipelines.media.ffmpeg import encode as encode_settings
 from pipelines.media.mp4.aac import PACKET, window
 
 LEAD_IN, LEAD_OUT = 3, 2
@@ -27,6 +32,9 @@ REACH = 3
 _BIT_RATE = 192_000
 _ENCODER = {"aac_coder": "fast", "aac_pns": "0"}
 """At 192 kbit/s the fast coder has the fidelity of the slow one at 128, in a quarter of its time (measured)."""
+
+_RECIPE = "1"
+"""Part of the name of what is kept: raise it when packets would come out differently."""
 
 _CHUNK = 256
 _CLOSE = 2 * (REACH + LEAD_IN)
@@ -85,22 +93,82 @@ def merged(spans: Sequence[tuple[int, int]], total: int) -> list[tuple[int, int]
     return [(0 if first < _CLOSE else first, total if total - last < _CLOSE else last) for first, last in found]
 
 
-def zone(
-    parts: Sequence[Part], first: int, last: int, total: int, rate: int, channels: int, own: Callable[[int], bytes]
-) -> Zone:
-    """Encode packets `first` to `last`, or a few more where that makes the hand-over cancel.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """The film's sound in which zones lie: its parts, how many packets it has, its rate in Hz and its channels.
 
     `own(k)` is the clip's packet at the film's place k.
     """
-    low = 0 if first == 0 else first - REACH - 1
-    high = total if last == total else last + REACH + 1
-    ours = render(parts, low, high, rate, channels)
+
+    parts: Sequence[Part]
+    total: int
+    rate: int
+    channels: int
+    own: Callable[[int], bytes]
+
+    def reach(self, span: tuple[int, int]) -> tuple[int, int]:
+        """The packets that are encoded for a zone, of which those are kept that cancel with the clips' own."""
+        first, last = span
+        return (0 if first == 0 else first - REACH - 1), (self.total if last == self.total else last + REACH + 1)
+
+    def heard(self, span: tuple[int, int]) -> tuple[int, int]:
+        """The blocks that the encoder is given for a zone."""
+        low, high = self.reach(span)
+        return low - LEAD_IN, high + LEAD_OUT
+
+
+def zone(film: Surroundings, span: tuple[int, int], ready: Path | None = None) -> Zone:
+    """Encode the packets of a span, or a few more where that makes the hand-over cancel. Taken from the folder `ready`
+    where an equal one is there; what is made here stays there too.
+    """
+    low, high = film.reach(span)
+    place = ready / zone_name(film, span) if ready is not None else None
+    ours = kept(place, high - low) if place is not None else None
+    if ours is None:
+        ours = render(film.parts, low, high, film.rate, film.channels)
+        if place is not None:
+            keep(place, ours)
+    return _handed_over(film, span, ours)
+
+
+def _handed_over(film: Surroundings, span: tuple[int, int], ours: Sequence[bytes]) -> Zone:
+    (first, last), low = span, film.reach(span)[0]
 
     def alike(place: int) -> bool:
-        return window(own(place)) == window(ours[place - low])
+        return window(film.own(place)) == window(ours[place - low])
 
     if first:
         first = next((place for place in range(first, first - REACH, -1) if alike(place - 1)), first)
-    if last != total:
+    if last != film.total:
         last = next((place for place in range(last, last + REACH) if alike(place - 1)), last)
     return Zone(first, last, tuple(ours[first - low : last - low]))
+
+
+def zone_name(film: Surroundings, span: tuple[int, int]) -> str:
+    """The content address of the packets that are encoded for a span: all that they are made of."""
+    digest = hashlib.sha256(repr((_RECIPE, film.rate, film.channels, span[1] - span[0])).encode())
+    for part in ingredients(film.parts, *film.heard(span)):
+        digest.update(part)
+    return f"sound-{digest.hexdigest()[:32]}.aac"
+
+
+def keep(place: Path, packets: Sequence[bytes]) -> None:
+    """Write packets to a file of this machine, with what shows later whether it is whole."""
+    sizes = struct.pack(f">{len(packets)}I", *map(len, packets))
+    body = b"".join((sizes, *packets))
+    with encode_settings.arriving(place) as temporary:
+        temporary.write_bytes(hashlib.sha256(body).digest() + body)
+
+
+def kept(place: Path, count: int) -> list[bytes] | None:
+    """So many packets from such a file; None where it is not there or not whole."""
+    try:
+        found = place.read_bytes()
+    except OSError:
+        return None
+    head = hashlib.sha256().digest_size
+    body = found[head:]
+    if hashlib.sha256(body).digest() != found[:head]:
+        return None
+    sizes = struct.unpack_from(f">{count}I", body)
+    return [body[begin:end] for begin, end in pairwise(accumulate(sizes, initial=4 * count))]

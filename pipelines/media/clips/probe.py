@@ -29,11 +29,13 @@ _PROFILES = {66: "Baseline", 77: "Main", 88: "Extended"}
 _HIGH = 100
 
 
-def probe(path: Path) -> Footage:
-    """The facts of a playable file. Raises `UnplayableMedia` with one clear reason."""
+def probe(path: Path, *, thorough: bool = True) -> Footage:
+    """The facts of a playable file. Raises `UnplayableMedia` with one clear reason. Of a file of ours that was looked
+    at before, or is about to be, the index is enough: not `thorough`.
+    """
     container = sniff(path)
     if container == "mp4":
-        found = inspect(path)
+        found = inspect(path, thorough=thorough)
         if found.piece is not None and (found.piece.audio is None or found.piece.sound is not None):
             return _footage(found.piece)
     return _ask_libav(path, _CONTAINERS[container])

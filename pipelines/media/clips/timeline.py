@@ -72,9 +72,14 @@ def joins(plan: FilmPlan) -> list[Boundary]:
 
 def lay_out(frames: Sequence[int], plan: FilmPlan) -> list[Slot]:
     """Place the pieces, which have so many frames, one after the other."""
+    return slots_of(frames, joins(plan), plan.target.fps)
+
+
+def slots_of(frames: Sequence[int], joins: Sequence[Boundary], fps: Fraction) -> list[Slot]:
+    """The same for a film of which only the lengths are known; there is one boundary more than pieces."""
     fades = [
-        fade_of(boundary, before, after, plan.target.fps)
-        for boundary, before, after in zip(joins(plan), [0, *frames], [*frames, 0], strict=True)
+        fade_of(boundary, before, after, fps)
+        for boundary, before, after in zip(joins, [0, *frames], [*frames, 0], strict=True)
     ]
     slots, start = [], 0
     for count, into, out in zip(frames, fades[:-1], fades[1:], strict=True):

@@ -56,9 +56,10 @@ class _Work:
 def assemble(plan: FilmPlan, dest: Path, *, ready: Path | None = None, encode_all: bool = False) -> FilmReport:
     """Join prepared pieces into one film, moov first.
 
-    `ready` is a folder of what was made ahead (`seams.render_seam`, `conform.beside`); what is made here stays there
-    too. `encode_all` is the next path for a film that did not pass its examination: every piece is encoded again. May
-    be run twice, also after a kill: work files have names derived from their content and are removed at the end.
+    `ready` is a folder of what was made ahead (`seams.render_seam`, `conform.beside`, `film_sound.render_sound`); what
+    is made here stays there too. `encode_all` is the next path for a film that did not pass its examination: every
+    piece is encoded again. May be run twice, also after a kill: work files have names derived from their content and
+    are removed at the end.
     Raises `UnplayableMedia` when a piece cannot be decoded.
     """
     if not plan.pieces:
@@ -73,7 +74,7 @@ def assemble(plan: FilmPlan, dest: Path, *, ready: Path | None = None, encode_al
     frame = pieces[0].frame
     return FilmReport(
         path=dest,
-        footage=probe(dest),
+        footage=probe(dest, thorough=False),
         sha256=digest,
         paths=tuple(_path_taken(work, number, slot) for number, slot in enumerate(slots[1:], 1)),
         notes=tuple(work.notes),
@@ -167,7 +168,7 @@ def _write_joined(
     if voice is None:
         return write_film(stretches(bodies, None, None), look, None, dest, comment, final=final, language=language)
     try:
-        sound = plan_sound(pieces, slots, voice)
+        sound = plan_sound(pieces, slots, voice, work.ready)
     except UnplayableMedia as error:
         if any((slot.into, slot.out) != (HARD, HARD) for slot in slots):
             raise

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
-from pipelines.domain.footage import Transition
+from pipelines.domain.footage import FilmDraft, Transition
 from pipelines.media.audio.mix import Part, Ramp, stream_place
 from pipelines.media.audio.packet_grid import Packets, Share, shares
-from pipelines.media.audio.sound_joins import Zone, merged, zone
-from pipelines.media.clips.prepared_clip import PreparedClip
-from pipelines.media.clips.timeline import Fade, Slot
-from pipelines.media.join.table_join import SoundFormat, Stretch
+from pipelines.media.audio.sound_joins import Surroundings, Zone, merged, zone
+from pipelines.media.clips.prepared_clip import PreparedClip, open_prepared_clip
+from pipelines.media.clips.timeline import Fade, Slot, slots_of
+from pipelines.media.join.table_join import SoundFormat, Stretch, sound_format_of
 from pipelines.media.mp4.aac import PACKET
 from pipelines.media.mp4.boxes import Ints
 
@@ -34,27 +35,70 @@ class SoundPlan:
     zones: tuple[Zone, ...]
 
 
-def plan_sound(pieces: Sequence[PreparedClip], slots: Sequence[Slot], voice: SoundFormat) -> SoundPlan:
-    """Plan the film's sound and encode what no clip has. Raises `UnplayableMedia` when a clip's does not decode."""
+def plan_sound(
+    pieces: Sequence[PreparedClip], slots: Sequence[Slot], voice: SoundFormat, ready: Path | None = None
+) -> SoundPlan:
+    """Plan the film's sound and encode what no clip has, or take it from `ready`. Raises `UnplayableMedia` when a
+    clip's sound does not decode.
+    """
+    split, film = _laid(pieces, slots, voice)
+    wanted = _spans(pieces, slots, split, voice, film.total)
+    with ThreadPoolExecutor(max_workers=_ZONES_AT_A_TIME) as pool:
+        zones = tuple(pool.map(lambda span: zone(film, span, ready), wanted))
+    return SoundPlan(shares=tuple(split), total=film.total, zones=zones)
+
+
+def render_sound(draft: FilmDraft, at: int, ready: Path) -> None:
+    """Encode the sound of the joins at both sides of a place ahead of the film, as far as their clips are there, under
+    the names by which `plan_sound` looks for it. Raises `UnplayableMedia`.
+    """
+    there = {place: piece for place, path in draft.pieces.items() if (piece := open_prepared_clip(path)) is not None}
+    voice = sound_format_of([there[place] for place in sorted(there)]) if at in there else None
+    if voice is None or any(piece.frame * draft.target.fps != 1 for piece in there.values()):
+        return
+    silent = replace(there[at], audio=None, sound=None)
+    pieces = [there.get(place, silent) for place in range(len(draft.frames))]
+    slots = slots_of(draft.frames, draft.joins, draft.target.fps)
+    split, film = _laid(pieces, slots, voice)
+    for span in _spans(pieces, slots, split, voice, film.total):
+        first, last = film.heard(span)
+        heard = {
+            place for place, part in enumerate(film.parts) if part.start < last * PACKET and part.stop > first * PACKET
+        }
+        if at in heard and heard <= there.keys():
+            zone(film, span, ready)
+
+
+def _laid(
+    pieces: Sequence[PreparedClip], slots: Sequence[Slot], voice: SoundFormat
+) -> tuple[list[Share], Surroundings]:
+    """Whose packets sound where, and how the film sounds."""
     frame = pieces[0].frame
     starts = [slot.start * frame for slot in slots]
     split = shares(pieces, starts, slots[-1].stop * frame, voice.rate, voice.priming)
-    total = split[-1].start + split[-1].count + split[-1].silence
-    parts = [_part(*each, voice) for each in zip(pieces, slots, split, [*split[1:], None], strict=True)]
-    spans = [_span(slot, share, frame, voice) for slot, share in zip(slots, split, strict=True)]
-    ends = [_end(slots[-1], total, frame, voice)] if slots[-1].out.tail else []
-    wanted = merged([*(spans if slots[0].into.head else spans[1:]), *ends], total)
-    channels = next(piece.sound.channels for piece in pieces if piece.sound)
 
     def own(place: int) -> bytes:
         index = max(number for number, share in enumerate(split) if share.start <= place)
         return packet_of(pieces[index], split[index], place)
 
-    def rendered(span: tuple[int, int]) -> Zone:
-        return zone(parts, *span, total, voice.rate, channels, own)
+    film = Surroundings(
+        parts=[_part(*each, voice) for each in zip(pieces, slots, split, [*split[1:], None], strict=True)],
+        total=split[-1].start + split[-1].count + split[-1].silence,
+        rate=voice.rate,
+        channels=next(piece.sound.channels for piece in pieces if piece.sound),
+        own=own,
+    )
+    return split, film
 
-    with ThreadPoolExecutor(max_workers=_ZONES_AT_A_TIME) as pool:
-        return SoundPlan(shares=tuple(split), total=total, zones=tuple(pool.map(rendered, wanted)))
+
+def _spans(
+    pieces: Sequence[PreparedClip], slots: Sequence[Slot], split: Sequence[Share], voice: SoundFormat, total: int
+) -> list[tuple[int, int]]:
+    """The packets of the film that are ours to encode."""
+    frame = pieces[0].frame
+    spans = [_span(slot, share, frame, voice) for slot, share in zip(slots, split, strict=True)]
+    ends = [_end(slots[-1], total, frame, voice)] if slots[-1].out.tail else []
+    return merged([*(spans if slots[0].into.head else spans[1:]), *ends], total)
 
 
 def packet_of(piece: PreparedClip, share: Share, place: int) -> bytes:

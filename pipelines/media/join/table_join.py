@@ -180,7 +180,7 @@ def write_film(
 ) -> str:
     """Write the film: index first, then every stretch's bytes in order.
 
-    Returns its SHA-256 in hex; a work file (not `final`) is not hashed or forced to the disk, and "" is returned.
+    Returns its SHA-256 in hex; a work file (not `final`) is not hashed, and "" is returned.
     """
     places = np.cumsum([0, *(source_length(stretch.source) for stretch in stretches)]).tolist()
     tracks = [_picture_track(stretches, places, look)]

@@ -227,8 +227,8 @@ class _Digest:
 def write_file(dest: Path, head: bytes, sources: Sequence[Source], *, final: bool = True) -> str:
     """Write to a temporary name beside `dest` and rename.
 
-    A `final` file is also forced to the disk and hashed: its SHA-256 in hex is returned, "" for a work file, which
-    can be made again.
+    The SHA-256 in hex of a `final` file is returned, "" for a work file. Neither is forced to the disk: storage does
+    that with what it takes, and until then it can be made again.
     """
     dest.parent.mkdir(parents=True, exist_ok=True)
     temporary = dest.with_name(f".{dest.stem[:40]}.{uuid.uuid4().hex}{dest.suffix}")
@@ -257,7 +257,6 @@ def _pour_and_hash(descriptor: int, head: bytes, sources: Sequence[Source]) -> s
     digest = _Digest()
     try:
         _pour(descriptor, head, sources, digest)
-        os.fsync(descriptor)
     finally:
         found = digest.finish()
     return found

@@ -7,7 +7,6 @@ in the caption and the logo. The result is held against the target again before 
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -66,18 +65,17 @@ class _Plan:
 
 
 def prepare(work: ClipWork, dest: Path) -> Prepared:
-    """Bring one clip to its cut's target; the bytes are copied when nothing deviates.
+    """Bring one clip to its cut's target. Where nothing deviates nothing is written: the clip is its own piece.
 
     Raises `UnplayableMedia` when the source is no video or cannot be mended, `InvalidOrder` when the logo is no
     picture, `Unavailable` when the encoder is far too slow.
     """
     footage = probe(work.source)
     plan = _plan(work, footage)
+    if not plan.changed:
+        return Prepared(path=work.source, footage=footage, loudness_lufs=plan.lufs)
     with encode.arriving(dest) as temporary:
-        if not plan.changed:
-            shutil.copyfile(work.source, temporary)
-        else:
-            plan = _mend(plan, temporary)
+        plan = _mend(plan, temporary)
     return Prepared(path=dest, footage=probe(dest), changed=plan.changed, loudness_lufs=plan.lufs)
 
 

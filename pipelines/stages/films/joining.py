@@ -74,13 +74,18 @@ class Joined:
     twin: Cut | None
 
 
-def joined(services: Services, run: Run, cut: Cut, plan: FilmPlan, film: Path, poster: Path) -> Joined:
-    """Join and look, with the poster chosen meanwhile, or taken from a film that shows the same; where another way of
-    joining may mend a fault, it is tried.
-    """
-    ready = scratch.cache(services)
-    report = services.editor.assemble(plan, film, ready=ready)
+def assembled(services: Services, run: Run, plan: FilmPlan, film: Path) -> FilmReport:
+    """The pieces joined into a film that nobody has looked through."""
+    report = services.editor.assemble(plan, film, ready=scratch.cache(services))
     services.points.reach("cut.assembled", run=run.id)
+    return report
+
+
+def examined(services: Services, run: Run, cut: Cut, plan: FilmPlan, report: FilmReport, poster: Path) -> Joined:
+    """Look through a film, with the poster chosen meanwhile, or taken from a film that shows the same; where another
+    way of joining may mend a fault, it is tried.
+    """
+    film = report.path
     with services.store.read() as tx:
         before = equal_films.made_before(tx, run)
         known = equal_films.stretches(tx, run, before)
@@ -88,7 +93,7 @@ def joined(services: Services, run: Run, cut: Cut, plan: FilmPlan, film: Path, p
     with ThreadPoolExecutor(max_workers=1) as beside:
         alone = not any((one.take, one.hook, one.format) == (cut.take, cut.hook, cut.format) for one in before)
         chosen = beside.submit(services.editor.poster, film, poster, look) if alone else None
-        verdict = services.editor.examine(film, plan, known, ready=ready)
+        verdict = services.editor.examine(film, plan, known, ready=scratch.cache(services))
     if not verdict.ok and verdict.curable:
         report, verdict = _second_try(services, run, plan, film, report, verdict, known)
         services.editor.poster(film, poster, posters.poster_of(services, run, plan, report))

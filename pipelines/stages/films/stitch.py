@@ -16,6 +16,7 @@ from pipelines.domain.records import Clip, Cut, Run, Scene
 from pipelines.domain.state.delivery import JoinReport
 from pipelines.ports import Tx
 from pipelines.stages.base_rows import film_row, run_row
+from pipelines.stages.files import keep
 from pipelines.stages.films import pieces, posters, storing
 from pipelines.stages.films.cuts import as_joined, film_name, films_of, planned
 from pipelines.stages.kernel import scratch
@@ -165,6 +166,9 @@ def make_cut(
         for note in made.report.notes:
             record(tx, actor, "cut", cut.id, run.id, "note", sentence=note)
         cut = transition_cut(tx, actor, cut, CutStatus.MADE, **values)
+        owner = tx.runs.get(run.id)
+        for stored in made.files:
+            keep.note(tx, owner, stored, actor.now)
     services.points.reach("cut.committed", run=run.id, cut=cut.id)
     return cut
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pipelines.domain.footage import FilmPlan, FilmReport, Verdict
 from pipelines.domain.keys import storage_folder
 from pipelines.domain.records import Clip, Cut, Run, Scene
 from pipelines.domain.state.open_json import JsonObject
-from pipelines.stages.files import keep
+from pipelines.ports import Stored
 from pipelines.stages.films import joining, posters, signing
 from pipelines.stages.films.cuts import film_name
 from pipelines.stages.generations.fetch import sha256_of
@@ -21,70 +22,88 @@ from pipelines.stages.spending import credit_book
 
 _FOR_US = ("pictures", "stretches")
 """Of a verdict what is only of use here."""
+_POSTER = "poster"
+_AT_A_TIME = 2
+"""Small files that are put into storage: each waits for the disk or the network, not for a core."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFilm:
-    """A finished film with everything that goes with it, all in storage."""
+    """A finished film with everything that goes with it: all in storage, and still without rows of their own."""
 
     report: FilmReport
     verdict: Verdict
     key: str
     poster_key: str
     extras: dict[str, str]
+    files: tuple[Stored, ...]
 
 
 def make(
     services: Services, run: Run, cut: Cut, scenes: Sequence[Scene], clips: Mapping[str, Clip], folder: Path
 ) -> StoredFilm:
-    """Join the film, look through it, and store it under its content."""
+    """Join the film, look through it, and store it under its content. It goes into storage while it is looked through,
+    and belongs to nobody until that is done.
+    """
     plan = replace(joining.film_plan(services, run, cut.format, scenes, clips), language=cut.language)
-    film = folder / "film.mp4"
-    joined = joining.joined(services, run, cut, plan, film, folder / "poster.jpg")
-    report, verdict = joined.report, joined.verdict
     shown = film_name(run, cut.format, cut.hook, cut.language, animatic=False)
     shown_clips = [clips[scene.id] for scene in scenes]
-    if not cut.animatic:
+    made = joining.assembled(services, run, plan, folder / "film.mp4")
+    is_signed = services.signer is not None and not cut.animatic
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        early = None if is_signed else beside.submit(_taken, services, run, made, shown)
+        joined = joining.examined(services, run, cut, plan, made, folder / "poster.jpg")
+    report, verdict = joined.report, joined.verdict
+    if is_signed:
         source = signing.source_of(run.known_order, scenes, shown_clips)
         report = signing.signed(services, report, shown, shown_clips, source)
-    # Known since it was written; storage reads it once more, and takes nothing under the name of another content.
-    stem = f"{storage_folder('cuts', run.account_id)}/{report.sha256[:2]}/{report.sha256}"
-    key = keep.keep(services, run.id, film, f"{stem}.mp4", "video/mp4", shown).key
-    poster = _beside(services, run, folder / "poster.jpg", stem, "image/jpeg")
-    extras = _extras(services, run, plan, report, verdict, folder, stem, shown_clips, scenes)
-    extras |= posters.frame_of(services, run, plan, report, film, joined.twin)
-    return StoredFilm(report=report, verdict=verdict, key=key, poster_key=poster, extras=extras)
+    film = early.result() if early and report.sha256 == made.sha256 else _taken(services, run, report, shown)
+    told = provenance(services, run, report, verdict, shown_clips) | _narrator(services, scenes)
+    beside_it = _beside(services, plan, report, folder, told)
+    with ThreadPoolExecutor(max_workers=_AT_A_TIME) as pool:
+        stem = film.key.removesuffix(".mp4")
+        stored = dict(zip(beside_it, pool.map(lambda one: _put(services, stem, *one), beside_it.values()), strict=True))
+    extras = {kind: one.key for kind, one in stored.items() if kind != _POSTER}
+    return StoredFilm(
+        report=report,
+        verdict=verdict,
+        key=film.key,
+        poster_key=stored[_POSTER].key,
+        extras=extras | posters.frame_of(services, run, plan, report, report.path, joined.twin),
+        files=(film, *stored.values()),
+    )
 
 
-def _extras(
-    services: Services,
-    run: Run,
-    plan: FilmPlan,
-    report: FilmReport,
-    verdict: Verdict,
-    folder: Path,
-    stem: str,
-    clips: Sequence[Clip],
-    scenes: Sequence[Scene],
-) -> dict[str, str]:
-    """Captions beside the film and the provenance sidecar."""
-    extras = {}
-    for path in services.editor.subtitles(plan, report, folder / "film"):
-        kind = path.suffix.lstrip(".")
-        extras[kind] = _beside(services, run, path, stem, "text/plain; charset=utf-8")
+def _taken(services: Services, run: Run, report: FilmReport, name: str) -> Stored:
+    """The film in storage. Its hash is known since it was written; storage takes nothing under the name of another
+    content.
+    """
+    key = f"{storage_folder('cuts', run.account_id)}/{report.sha256[:2]}/{report.sha256}.mp4"
+    return services.media.take_file(report.path, key, "video/mp4", name)
+
+
+def _beside(
+    services: Services, plan: FilmPlan, report: FilmReport, folder: Path, told: JsonObject
+) -> dict[str, tuple[Path, str]]:
+    """What belongs to a film, with its content type: its poster, captions beside it, and the sidecar with what is told
+    of where it comes from.
+    """
     sidecar = folder / "provenance.json"
-    told = provenance(services, run, report, verdict, clips) | _narrator(services, scenes)
     sidecar.write_text(json.dumps(told, indent=1, ensure_ascii=False))
-    extras["provenance"] = _beside(services, run, sidecar, stem, "application/json")
-    return extras
+    captions = services.editor.subtitles(plan, report, folder / "film")
+    return {
+        _POSTER: (folder / "poster.jpg", "image/jpeg"),
+        **{path.suffix.lstrip("."): (path, "text/plain; charset=utf-8") for path in captions},
+        "provenance": (sidecar, "application/json"),
+    }
 
 
-def _beside(services: Services, run: Run, path: Path, stem: str, content_type: str) -> str:
+def _put(services: Services, stem: str, path: Path, content_type: str) -> Stored:
     """Store what belongs to a film, under a name with a hash of its own: films of the same bytes may have other
     captions, and a film that is put together again another way to tell of it.
     """
     key = f"{stem}-{sha256_of(path)[:12]}-{path.stem.replace('film', 'captions')}{path.suffix}"
-    return keep.keep(services, run.id, path, key, content_type).key
+    return services.media.put_file(path, key, content_type)
 
 
 def provenance(services: Services, run: Run, report: FilmReport, verdict: Verdict, clips: Sequence[Clip]) -> JsonObject:

@@ -5,11 +5,11 @@ is rendered as soon as it can be, so that little is left to do when the last cli
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
-from pipelines.domain.footage import Boundary, Target, Transition
+from pipelines.domain.footage import Boundary, FilmDraft, Target, Transition
 from pipelines.domain.orders.order import Order, ai_label_corner
 from pipelines.domain.planning.hooks import film_of, letters_of
 from pipelines.domain.records import Clip, Run, Scene
@@ -68,6 +68,8 @@ class _Draft:
     joins: Sequence[Boundary]
     """One more than there are shots."""
     clips: Mapping[str, Clip | None]
+    known: dict[int, Path | None] = field(default_factory=dict)
+    """What was found to be shown, by its place."""
 
     @property
     def first(self) -> int:
@@ -81,6 +83,11 @@ class _Draft:
 
     def path(self, at: int) -> Path | None:
         """What is shown in this place as it stands in the film; None as long as it is missing."""
+        if at not in self.known:
+            self.known[at] = self._found(at)
+        return self.known[at]
+
+    def _found(self, at: int) -> Path | None:
         shot = self.shots[at]
         if shot.card is not None:
             return cards.ahead(self.services, shot.card, self.target)
@@ -111,6 +118,30 @@ class _Draft:
         before, after, ready = sides.get(at - 1), sides.get(at), scratch.cache(self.services)
         self.services.editor.seam(before, after, self.joins[at], self.target, ready, around)
 
+    def lengths(self) -> tuple[int, ...]:
+        """How many frames is shown in each place; what is missing is taken to be like others of its length, else as
+        ordered.
+        """
+        alike = {one.scene.seconds: clip for one in self.shots if one.scene and (clip := self.clips.get(one.scene.id))}
+        return tuple(round(self._seconds(shot, alike) * self.target.fps) for shot in self.shots)
+
+    def _seconds(self, shot: Shot, alike: Mapping[float, Clip]) -> float:
+        scene = shot.scene
+        if scene is None:
+            return cards.CARD_SECONDS
+        clip = self.clips.get(scene.id) or alike.get(scene.seconds)
+        if clip is None:
+            return scene.seconds
+        return pieces.works(self.run, scene, clip)[0].trim_s or clip.footage.duration_s
+
+    def render_sound(self, at: int, lengths: tuple[int, ...]) -> None:
+        """What is heard where this place meets its neighbours, in a film of these lengths."""
+        near = {place for place in (self.first, at - 1, at, at + 1) if 0 <= place < len(self.shots)}
+        there = {place: path for place in near if (path := self.path(place) or self.piece(place)) is not None}
+        if at in there:
+            draft = FilmDraft(target=self.target, frames=lengths, joins=tuple(self.joins), pieces=there)
+            self.services.editor.sound_ahead(draft, at, scratch.cache(self.services))
+
     def render(self, at: int) -> None:
         """All that the scene in this place allows: the cards, what is shown here, how the film goes into it and on from
         it, and the look at it. Where it is the first, others may turn out to clash with it.
@@ -119,7 +150,12 @@ class _Draft:
         changed = {place for place in places if self.path(place) != self.piece(place)} | {at}
         for place in sorted({place + side for place in changed for side in (0, 1)}):
             self.render_seam(place)
-        if (shown := self.path(at)) is not None:
+        lengths = self.lengths()
+        for place in sorted(changed):
+            self.render_sound(place, lengths)
+        # One that comes before the first scene is seldom encoded again when that is there.
+        shown = self.path(at) or self.piece(at)
+        if shown is not None:
             into, out = self.joins[at : at + 2]
             self.services.editor.judge_ahead(shown, self.target, into, out, scratch.cache(self.services))
 

@@ -82,15 +82,16 @@ TAIL = """Not in the table: while nothing is due, the pump looks at the database
 whatever it makes, and reads a base's settings at most once a minute. A clip that is not as it was ordered is encoded
 again, which is one process more for it.
 
-A video is copied when it is put into storage: each clip as it came, ready for the film, and the film with its preview.
-Joining reads them where they are.
+A video is copied when it is put into storage: each clip as it came and, where something had to be changed, ready for
+the film, and the film's preview. The film itself is written once: storage on this machine's disk gives it a second
+name, a bucket uploads it. Joining reads the clips where they are.
 
 Seconds, memory and bytes depend on the machine: `make bench` measures them, each beside what no product could do
 without. `make bench SECTION=cost` tells the CPU and the bytes of each of these stages. On 2026-11-29 this film took
 5.1 s of CPU on a busy machine: 73 % for making the four clips ready, which are not as ordered here and so are
 encoded, 12 % for contact sheet and preview after Airtable had the film, 6 % for joining and looking at it, 4 % for
-fetching the clips, and 5 % for all the rest. Into storage went 1.09 times the bytes of the clips: once the clips, and
-3 % each for the clips made ready, for the film with its poster, and for contact sheet and preview. `make bench
+fetching the clips, and 5 % for all the rest. On 2026-11-30 1.06 times the bytes of the clips were copied into storage:
+once the clips, 3 % each for the clips made ready and for contact sheet and preview, and the film's poster. `make bench
 SECTION=history` shows that none of this grows with what was made before.
 """
 
