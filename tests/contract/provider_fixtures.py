@@ -128,16 +128,16 @@ class ProviderHarness:
 
     def turn(self, **dials: Any) -> None:
         """Turn the sandbox's dials."""
-        httpx.post(f"{self.sandbox.url}/vendors/_control", json=dials).raise_for_status()
+        httpx.post(f"{self.sandbox.url}/vendors/_control", json=dials, timeout=60.0).raise_for_status()
 
     def bill(self) -> list[dict[str, Any]]:
         """Every accepted create."""
-        lines: list[dict[str, Any]] = httpx.get(f"{self.sandbox.url}/bill").json()["generations"]
+        lines: list[dict[str, Any]] = httpx.get(f"{self.sandbox.url}/bill", timeout=60.0).json()["generations"]
         return lines
 
     def creates(self) -> int:
         """How many requests for a new job have arrived, accepted or not."""
-        requests = httpx.get(f"{self.sandbox.url}/vendors/_control/stats").json()["requests"]
+        requests = httpx.get(f"{self.sandbox.url}/vendors/_control/stats", timeout=60.0).json()["requests"]
         marks: tuple[str, ...] = ("POST /openai/v1/videos", "createTask", "/interactions", "predictLongRunning")
         marks += ("/v2/video_generation", "/contents/generations/tasks", "/fal/<owner>/<app>/<path:rest>")
         return sum(

@@ -55,7 +55,7 @@ def request(model: str, prompt: str, *sources: MediaInput) -> PictureRequest:
 
 
 def spent_micro(url: str) -> float:
-    return float(httpx.get(f"{url}/bill").json()["text_usd"]) * 1_000_000
+    return float(httpx.get(f"{url}/bill", timeout=60.0).json()["text_usd"]) * 1_000_000
 
 
 @pytest.mark.parametrize("model", MODELS)

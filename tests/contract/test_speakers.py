@@ -61,7 +61,7 @@ def speech(url: str, tmp_path: Path) -> Speech:
 
 
 def spent_micro(url: str) -> float:
-    return float(httpx.get(f"{url}/bill").json()["text_usd"]) * 1_000_000
+    return float(httpx.get(f"{url}/bill", timeout=60.0).json()["text_usd"]) * 1_000_000
 
 
 def test_each_vendor_of_the_catalogue_is_asked() -> None:

@@ -291,7 +291,7 @@ def test_a_presigned_address_opens_the_file_with_its_type_name_and_ranges(s3: st
     stored = store.put_file(film(tmp_path), key_of(SMALL), "video/mp4", 'Ümläut "film".mp4')
     url = store.presigned(stored.key, 60)
     assert url is not None
-    answer = httpx.get(url, headers={"Range": "bytes=4-11"})
+    answer = httpx.get(url, headers={"Range": "bytes=4-11"}, timeout=60.0)
     assert (answer.status_code, answer.content) == (206, SMALL[4:12])
     assert answer.headers["Content-Type"] == "video/mp4"
     assert answer.headers["Content-Disposition"] == (
@@ -307,7 +307,7 @@ def test_a_presigned_address_leads_through_the_path_of_supabase(supabase: str, t
     url = store.presigned(stored.key, 60) or ""
     assert urlsplit(url).path == f"{SUPABASE}/reels/signed/{stored.key}"
     assert dict(parse_qsl(urlsplit(url).query))["X-Amz-Signature"] == v4_signature(url, "GET", "secret-example")
-    assert httpx.get(url).content == SMALL
+    assert httpx.get(url, timeout=60.0).content == SMALL
 
 
 def v4_signature(url: str, method: str, secret: str) -> str:

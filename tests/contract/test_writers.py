@@ -42,7 +42,7 @@ def brief(master_prompt: str = FOX, scenes: int = 4, **changes: Any) -> Brief:
 
 
 def spent_micro(url: str) -> float:
-    return float(httpx.get(f"{url}/bill").json()["text_usd"]) * 1_000_000
+    return float(httpx.get(f"{url}/bill", timeout=60.0).json()["text_usd"]) * 1_000_000
 
 
 @pytest.mark.parametrize("scenes", [1, 4, 50])

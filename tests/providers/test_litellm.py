@@ -67,7 +67,7 @@ class Gateway:
             yield registry.get("sora")
 
     def bill(self) -> list[dict[str, Any]]:
-        lines: list[dict[str, Any]] = httpx.get(f"{self.sandbox.url}/bill").json()["generations"]
+        lines: list[dict[str, Any]] = httpx.get(f"{self.sandbox.url}/bill", timeout=60.0).json()["generations"]
         return lines
 
 
@@ -75,7 +75,7 @@ class Gateway:
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder, port = tmp_path_factory.mktemp("litellm"), free_port()
     with Sandbox() as sandbox:
-        httpx.post(f"{sandbox.url}/vendors/_control", json={"generation_s": 0.2}).raise_for_status()
+        httpx.post(f"{sandbox.url}/vendors/_control", json={"generation_s": 0.2}, timeout=60.0).raise_for_status()
         (folder / "config.yaml").write_text(CONFIG.format(url=sandbox.url, key=KEY))
         told = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "OPENAI_API_KEY": "test-key"}
         told |= {"HOSTED_VLLM_API_BASE": f"{sandbox.url}/openai/v1", "HOSTED_VLLM_API_KEY": "test-key"}
@@ -96,7 +96,7 @@ def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path) -> Non
     end = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < end and process.poll() is None:
         try:
-            if httpx.get(f"{url}/health/liveliness").is_success:
+            if httpx.get(f"{url}/health/liveliness", timeout=60.0).is_success:
                 return
         except httpx.HTTPError:
             time.sleep(0.25)

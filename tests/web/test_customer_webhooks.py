@@ -62,7 +62,7 @@ def send(harness: WebHarness) -> None:
 
 def received(sandbox: Sandbox, endpoint_or_run: str) -> list[dict[str, Any]]:
     """What came about it, the oldest first."""
-    every = httpx.get(f"{sandbox.url}/hooks.json").json()
+    every = httpx.get(f"{sandbox.url}/hooks.json", timeout=60.0).json()
     return [one for one in every[::-1] if endpoint_or_run in one["body"]]
 
 

@@ -29,7 +29,7 @@ def add(harness: WebHarness, *rows: dict[str, Any]) -> list[str]:
     """A person adds rows to `Videos`: sora, four seconds a scene, $0.40 each."""
     assert harness.sandbox
     same = {"Model": "sora/sora-2", "Clip Seconds": 4, "Resolution": "720p"}
-    with httpx.Client(base_url=f"{harness.sandbox.url}/airtable/_control/person/{BASE}/") as person:
+    with httpx.Client(base_url=f"{harness.sandbox.url}/airtable/_control/person/{BASE}/", timeout=60.0) as person:
         return [person.post("Videos", json={"fields": {**same, **row}}).json()["id"] for row in rows]
 
 

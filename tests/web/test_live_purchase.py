@@ -24,7 +24,7 @@ class Shop(WebHarness):
 
     def bill(self) -> list[dict[str, Any]]:
         assert self.sandbox
-        return list(httpx.get(f"{self.sandbox.url}/bill").json()["generations"])
+        return list(httpx.get(f"{self.sandbox.url}/bill", timeout=60.0).json()["generations"])
 
     def open(self, **environ: str) -> None:
         assert self.sandbox

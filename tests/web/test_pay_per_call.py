@@ -76,7 +76,7 @@ class Shop:
 
     def next_fault(self, *names: str) -> int:
         """How many transfers there were."""
-        answer = httpx.post(f"{self.sandbox.url}/x402/_control", json={"next": names})
+        answer = httpx.post(f"{self.sandbox.url}/x402/_control", json={"next": names}, timeout=60.0)
         assert answer.json()["next"] == list(names)
         return int(answer.json()["transfers"])
 
@@ -361,7 +361,7 @@ def test_money_that_was_used_before_we_asked_is_another_purchase(shop: Shop) -> 
     signed = shop.signed()
     payload = json.loads(base64.b64decode(signed["PAYMENT-SIGNATURE"]))
     body = {"paymentPayload": payload, "paymentRequirements": payload["accepted"]}
-    assert httpx.post(f"{shop.sandbox.url}/x402/settle", json=body).json()["success"]
+    assert httpx.post(f"{shop.sandbox.url}/x402/settle", json=body, timeout=60.0).json()["success"]
     shop.harness.clock.shift = payments.EARLY_S + 5.0
     problem(shop.post(headers=signed), 504)
     shop.harness.clock.shift = 300.0 + payments.LATE_S + 60.0

@@ -80,7 +80,7 @@ def test_a_body_that_is_too_large_is_413_however_it_comes(server: Server, size: 
     """Announced or in chunks; the client reads the answer, not a broken pipe."""
     url, kind = f"{server.url}/api/process-master-prompt", {"Content-Type": "application/json"}
     chunked = httpx.post(url, content=pieces(size), headers=kind, timeout=50)
-    whole = httpx.post(url, content=b"".join(pieces(size)), headers=kind)
+    whole = httpx.post(url, content=b"".join(pieces(size)), headers=kind, timeout=60.0)
     for answer in (chunked, whole):
         assert answer.status_code == 413
         assert answer.headers["Content-Type"] == "application/problem+json"

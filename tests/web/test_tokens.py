@@ -46,7 +46,7 @@ def issuer(harness: WebHarness) -> str:
 
 def token(harness: WebHarness, sub: str = "ada", **asked: Any) -> str:
     body = {"sub": sub, "audience": AUDIENCE, "scope": ALL_SCOPES, **asked}
-    return str(httpx.post(f"{issuer(harness)}/token", json=body).json()["access_token"])
+    return str(httpx.post(f"{issuer(harness)}/token", json=body, timeout=60.0).json()["access_token"])
 
 
 def get(harness: WebHarness, text: str, path: str = "/api/account", **headers: str) -> Any:
@@ -106,7 +106,7 @@ def wrong(harness: WebHarness) -> dict[str, str]:
     """Tokens of which one thing is wrong."""
     now, right = int(time.time()), token(harness)
     kid = jwt.get_unverified_header(right)["kid"]
-    published = json.dumps(httpx.get(f"{issuer(harness)}/jwks.json").json()["keys"][0]).encode()
+    published = json.dumps(httpx.get(f"{issuer(harness)}/jwks.json", timeout=60.0).json()["keys"][0]).encode()
     head, body, signature = right.split(".")
 
     def claims(**these: Any) -> str:
@@ -155,7 +155,7 @@ def test_a_storm_of_unknown_keys_asks_the_issuer_once_a_minute_and_a_rotation_is
     assert fetched(harness)
     linked(harness)
     old = token(harness)
-    httpx.post(f"{issuer(harness)}/rotate")
+    httpx.post(f"{issuer(harness)}/rotate", timeout=60.0)
     new = token(harness)
     for _ in range(30):
         assert get(harness, new).status_code == 401
@@ -175,7 +175,7 @@ def end_token(harness: WebHarness, how: str) -> None:
         harness.clock.shift += 24 * 3600.0
         return
     for _ in range(2):
-        httpx.post(f"{issuer(harness)}/rotate")
+        httpx.post(f"{issuer(harness)}/rotate", timeout=60.0)
     issuer_keys.request_refresh(harness.services, issuer(harness))
     harness.clock.shift += 61
     assert fetched(harness)
@@ -210,15 +210,15 @@ def test_who_is_told_something_for_long_is_told_nothing_after_the_end_of_the_tok
 
 
 def test_while_the_issuer_is_away_its_known_keys_count(harness: WebHarness) -> None:
-    httpx.post(f"{issuer(harness)}/down", json={"on": True})
+    httpx.post(f"{issuer(harness)}/down", json={"on": True}, timeout=60.0)
     assert fetched(harness)
     assert get(harness, "a.b.c").status_code == 503
-    httpx.post(f"{issuer(harness)}/down", json={"on": False})
+    httpx.post(f"{issuer(harness)}/down", json={"on": False}, timeout=60.0)
     assert not fetched(harness), "not more than once a minute"
     harness.clock.shift += 61
     assert fetched(harness)
     linked(harness)
-    httpx.post(f"{issuer(harness)}/down", json={"on": True})
+    httpx.post(f"{issuer(harness)}/down", json={"on": True}, timeout=60.0)
     harness.clock.shift += 3600
     assert fetched(harness)
     harness.clock.shift -= 3600

@@ -60,7 +60,7 @@ def forged(origin: str) -> int:
     headers = {"webhook-id": "msg_1", "webhook-timestamp": str(int(time.time())), "webhook-signature": "v1,Zm9yZ2Vk"}
     for _ in range(200):
         try:
-            return httpx.post(origin, content=b"{}", headers=headers).status_code
+            return httpx.post(origin, content=b"{}", headers=headers, timeout=60.0).status_code
         except httpx.ConnectError:
             time.sleep(0.02)
     raise AssertionError("the receiver did not start")

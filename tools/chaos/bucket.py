@@ -32,7 +32,7 @@ class Bucket:
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}{prefix}"
         Thread(target=self._server.serve_forever, daemon=True).start()
-        httpx.put(f"{self.url}/reels").raise_for_status()
+        httpx.put(f"{self.url}/reels", timeout=60.0).raise_for_status()
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if self.delay_s or self.status:

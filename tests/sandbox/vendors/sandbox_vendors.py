@@ -52,13 +52,13 @@ def called_back() -> Iterator[Inbox]:
 
 def control(url: str, **changes: Any) -> Any:
     """Turn the sandbox's dials; its answer."""
-    answer = httpx.post(f"{url}/vendors/_control", json=changes)
+    answer = httpx.post(f"{url}/vendors/_control", json=changes, timeout=60.0)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 def bill(url: str) -> Any:
-    return httpx.get(f"{url}/bill").json()
+    return httpx.get(f"{url}/bill", timeout=60.0).json()
 
 
 Found = TypeVar("Found")

@@ -104,8 +104,8 @@ def test_an_interaction_yields_a_file_that_is_downloaded_with_the_key(url: str, 
     name = f"files/{uri.split('files/')[1].split(':')[0]}"
     with av.open(io.BytesIO(client.files.download(file=name))) as box:
         assert (box.streams.video[0].width, box.streams.video[0].height) == (360, 640)
-    assert httpx.get(uri).status_code == 401
-    assert httpx.get(uri, headers={"x-goog-api-key": "key"}).content[4:8] == b"ftyp"
+    assert httpx.get(uri, timeout=60.0).status_code == 401
+    assert httpx.get(uri, headers={"x-goog-api-key": "key"}, timeout=60.0).content[4:8] == b"ftyp"
     tokens = done.usage.output_tokens_by_modality[0]
     assert (tokens.modality, tokens.tokens) == ("video", 3 * 1931)
     assert bill(url)["total_usd"] == pytest.approx(3 * 0.0232, rel=0.01)
@@ -191,7 +191,7 @@ def test_a_dynamic_webhook_carries_a_token_of_the_published_key_and_the_metadata
     event = json.loads(body)
     assert (event["data"]["id"], event["user_metadata"]) == (started.id, {"token": "t1"})
     head, claims, signature = ({key.lower(): value for key, value in headers.items()})["webhook-signature"].split(".")
-    key = httpx.get(f"{url}/gemini/.well-known/jwks.json").json()["keys"][0]
+    key = httpx.get(f"{url}/gemini/.well-known/jwks.json", timeout=60.0).json()["keys"][0]
     assert json.loads(decoded(head))["kid"] == key["kid"]
     public = rsa.RSAPublicNumbers(*(int.from_bytes(decoded(key[part])) for part in "en")).public_key()
     public.verify(decoded(signature), f"{head}.{claims}".encode(), padding.PKCS1v15(), hashes.SHA256())

@@ -32,13 +32,15 @@ def inbox() -> Iterator[Inbox]:
 
 @pytest.fixture
 def kie(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"{url}/kie", headers={"Authorization": "Bearer key"}) as client:
+    with httpx.Client(base_url=f"{url}/kie", headers={"Authorization": "Bearer key"}, timeout=60.0) as client:
         yield client
 
 
 @pytest.fixture
 def router(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"{url}/openrouter/api/v1", headers={"Authorization": "Bearer key"}) as client:
+    with httpx.Client(
+        base_url=f"{url}/openrouter/api/v1", headers={"Authorization": "Bearer key"}, timeout=60.0
+    ) as client:
         yield client
 
 
@@ -81,10 +83,10 @@ def test_a_kie_task_yields_result_urls_in_a_json_string_and_consumes_credits(url
     assert kie.get("/api/v1/chat/credit").json()["data"] == pytest.approx(before - 4 * 3.8)
     assert bill(url)["total_usd"] == pytest.approx(4 * 3.8 * 0.005)
     result = json.loads(made["resultJson"])["resultUrls"][0]
-    with av.open(io.BytesIO(httpx.get(result).content)) as box:
+    with av.open(io.BytesIO(httpx.get(result, timeout=60.0).content)) as box:
         assert box.streams.video[0].height == 480
     link = kie.post("/api/v1/common/download-url", json={"url": result}).json()["data"]
-    assert httpx.get(link).status_code == 200
+    assert httpx.get(link, timeout=60.0).status_code == 200
 
 
 def test_kie_says_what_is_wrong_with_http_200_and_a_code(url: str, kie: httpx.Client) -> None:
@@ -160,11 +162,11 @@ def test_openrouter_takes_with_202_and_reports_its_real_cost_and_links(url: str,
     assert (job["status"], job["usage"]["cost"]) == ("completed", pytest.approx(0.02))
     assert bill(url)["total_usd"] == pytest.approx(0.02)
     signed, unsigned = job["urls"][0], job["unsigned_urls"][0]
-    with av.open(io.BytesIO(httpx.get(signed).content)) as box:
+    with av.open(io.BytesIO(httpx.get(signed, timeout=60.0).content)) as box:
         assert (box.streams.video[0].width, box.streams.video[0].height) == (360, 640)
-    assert httpx.get(signed[:-1] + "x").status_code == 401
-    assert httpx.get(unsigned).status_code == 401
-    assert router.get(unsigned).content == httpx.get(signed).content
+    assert httpx.get(signed[:-1] + "x", timeout=60.0).status_code == 401
+    assert httpx.get(unsigned, timeout=60.0).status_code == 401
+    assert router.get(unsigned).content == httpx.get(signed, timeout=60.0).content
 
 
 def test_openrouter_lists_what_each_model_can_do_and_costs(router: httpx.Client) -> None:

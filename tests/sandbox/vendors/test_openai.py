@@ -97,7 +97,7 @@ def test_content_answers_400_before_it_is_ready_and_ranges_after(url: str, clien
     control(url, finish=True)
     whole = client.videos.download_content(video.id).read()
     address = f"{url}/openai/v1/videos/{video.id}/content"
-    part = httpx.get(address, headers={"Authorization": "Bearer key", "Range": "bytes=0-99"})
+    part = httpx.get(address, headers={"Authorization": "Bearer key", "Range": "bytes=0-99"}, timeout=60.0)
     assert part.status_code == 206
     assert part.content == whole[:100]
 
@@ -279,7 +279,7 @@ def test_webhook_endpoints_can_be_managed_and_given_a_secret(url: str, client: o
     secret = f"whsec_{base64.b64encode(b'0' * 32).decode()}"
     body = {"url": inbox.url, "secret": secret}
     headers = {"Authorization": "Bearer key"}
-    made = httpx.post(f"{url}/openai/v1/webhook_endpoints", json=body, headers=headers).json()
+    made = httpx.post(f"{url}/openai/v1/webhook_endpoints", json=body, headers=headers, timeout=60.0).json()
     assert made["signing_secret"] == secret
     assert [one.id for one in client.webhooks.list()] == [made["id"]]
     assert client.webhooks.test(made["id"], event_type="video.completed").status_code == 200
