@@ -65,8 +65,8 @@ def note(left: Left | None) -> None:
         g.limits = [*g.get("limits", []), left]
 
 
-def look() -> None:
-    """Whoever asks looks at something, or has something quoted. Raises 429."""
+def count_read() -> None:
+    """Count a read, or a quote, of whoever asks. Raises 429."""
     _take(READS, actor().account_id)
 
 
@@ -81,7 +81,7 @@ def _count() -> None:
     if g.actor is None or rule is None or rule.door is Door.SHARE:
         return
     if request.method in {"GET", "HEAD"} or rule.scope == "read":
-        look()
+        count_read()
 
 
 def _take(name: str, account_id: str | None) -> None:

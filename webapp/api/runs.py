@@ -240,7 +240,7 @@ def _shown(run: Run) -> Reply:
 
 def _rehearsal(action: str | None, found: dry_run.DecisionPreview) -> Reply:
     """What an action would cost, and whether the run's status and the budgets allow it."""
-    limits.look()
+    limits.count_read()
     run = run_view.run_view(services(), found.run_id)
     problems, shown = found.problems, estimates.shown_terms(found.terms)
     if action is not None and action not in run["actions"]:

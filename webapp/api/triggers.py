@@ -209,7 +209,7 @@ def _record(body: RecordTrigger, source: RunSource) -> Reply:
     must_have_key()
     request = _request(body, source)
     if body.dry_run:
-        limits.look()
+        limits.count_read()
         return Reply(estimates.of_record(request))
     return started(request)
 
@@ -218,7 +218,7 @@ def _order(body: FreeOrder, order: Order, source: RunSource) -> Reply:
     request = request_of(body, order, source)
     if body.dry_run:
         must_have_key()
-        limits.look()
+        limits.count_read()
         return Reply(estimates.of_order(order, source))
     return pay_per_call.sell(body, order, request) if g.actor is None else started(request)
 

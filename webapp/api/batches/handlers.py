@@ -58,7 +58,7 @@ def create_batch(body: Envelope) -> Reply:
     (`items[3].prompt`); with `skip` the others start. An `Idempotency-Key` covers the whole.
     """
     if body.dry_run:
-        limits.look()
+        limits.count_read()
     items, problems = _read(body.items)
     found, refused = batches.priced(services(), items)
     problems += _as_ordered(items, refused)
