@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pipelines.domain.keys import new_id
 from pipelines.domain.languages import named
 from pipelines.domain.lifecycle import OPEN_PURCHASE, GenerationStatus
 from pipelines.domain.orders.order import Order
@@ -118,20 +117,9 @@ def order_words(services: Services, tx: Tx, actor: Actor, run: Run, scenes: Sequ
 
 
 def _order(services: Services, tx: Tx, actor: Actor, run: Run, asked: Translation) -> None:
-    new = Purchase(
-        id=new_id("pur"),
-        run_id=run.id,
-        account_id=run.account_id,
-        kind="translation",
-        fingerprint=fingerprint(asked, run.account_id),
-        status=_G.PLANNED,
-        texts=asked,
-        reserve_micro=services.writer.quote_translation_micro(asked),
-        next_at=actor.now,
-        created_at=actor.now,
-        updated_at=actor.now,
-    )
-    bought = purchases.ordered(tx, actor, new, lambda known: known.status is _G.FETCHED)
+    cost = services.writer.quote_translation_micro(asked)
+    new = purchases.planned(actor, run, "translation", fingerprint(asked, run.account_id), cost)
+    bought = purchases.ordered(tx, actor, replace(new, texts=asked), lambda known: known.status is _G.FETCHED)
     if bought is not None:
         give(tx, actor.now, run, bought)
 

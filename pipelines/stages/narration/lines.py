@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.domain.footage import Word
-from pipelines.domain.keys import new_id
 from pipelines.domain.languages import named
 from pipelines.domain.lifecycle import OPEN_PURCHASE, GenerationStatus
 from pipelines.domain.orders.order import Order
@@ -188,20 +187,9 @@ def line_of(scene: Scene, voice: str, language: str = "") -> Line | None:
 
 
 def _order(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, language: str, line: Line) -> None:
-    new = Purchase(
-        id=new_id("pur"),
-        run_id=run.id,
-        account_id=run.account_id,
-        kind="speech",
-        fingerprint=fingerprint(line, run.account_id),
-        status=_G.PLANNED,
-        request=line,
-        reserve_micro=services.speech.quote_micro(line, services.today),
-        next_at=actor.now,
-        created_at=actor.now,
-        updated_at=actor.now,
-    )
-    bought = purchases.ordered(tx, actor, new, lambda known: _is_there(tx, [known]))
+    cost = services.speech.quote_micro(line, services.today)
+    new = purchases.planned(actor, run, "speech", fingerprint(line, run.account_id), cost)
+    bought = purchases.ordered(tx, actor, replace(new, request=line), lambda known: _is_there(tx, [known]))
     if bought is not None:
         give(tx, actor.now, run, Wanted(scene, language), bought)
 

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
+from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import OPEN_PURCHASE, GenerationStatus
-from pipelines.domain.records import Purchase
+from pipelines.domain.records import Purchase, Run
 from pipelines.ports import Tx
 from pipelines.stages.kernel.transitions import FREE, Actor, transition_purchase
 
 _G = GenerationStatus
+
+
+def planned(
+    actor: Actor, run: Run, kind: Literal["speech", "translation"], fingerprint: str, reserve_micro: int
+) -> Purchase:
+    """A purchase for a run that nobody has asked for yet; `reserve_micro` are millionths of a US dollar."""
+    return Purchase(
+        id=new_id("pur"),
+        run_id=run.id,
+        account_id=run.account_id,
+        kind=kind,
+        fingerprint=fingerprint,
+        status=_G.PLANNED,
+        reserve_micro=reserve_micro,
+        next_at=actor.now,
+        created_at=actor.now,
+        updated_at=actor.now,
+    )
 
 
 def ordered(tx: Tx, actor: Actor, new: Purchase, is_there: Callable[[Purchase], bool]) -> Purchase | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.narration import spoken
@@ -65,20 +64,9 @@ def ordered(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene) ->
     asked = None if services.writer.cannot_translate() else question_of(run, scene)
     if asked is None:
         return None
-    new = Purchase(
-        id=new_id("pur"),
-        run_id=run.id,
-        account_id=run.account_id,
-        kind="translation",
-        fingerprint=fingerprint(asked, run.account_id),
-        status=_G.PLANNED,
-        texts=asked,
-        reserve_micro=services.writer.quote_translation_micro(asked),
-        next_at=actor.now,
-        created_at=actor.now,
-        updated_at=actor.now,
-    )
-    bought = purchases.ordered(tx, actor, new, lambda known: known.status is _G.FETCHED)
+    cost = services.writer.quote_translation_micro(asked)
+    new = purchases.planned(actor, run, "translation", fingerprint(asked, run.account_id), cost)
+    bought = purchases.ordered(tx, actor, replace(new, texts=asked), lambda known: known.status is _G.FETCHED)
     if bought is not None:
         give(tx, run, bought)
     return bought or tx.purchases.find(fingerprint=new.fingerprint)[0]
