@@ -29,6 +29,7 @@ from pipelines.settings import Origin, Settings
 from pipelines.settings.values import database_url
 from pipelines.stages.base_rows.airtable_calls import CallCounter
 from pipelines.stages.kernel.services import Services
+from pipelines.wakeups import RedisWakeups
 
 if TYPE_CHECKING:
     from pipelines.writers.evals import PromptEvals
@@ -161,8 +162,10 @@ def make_store(settings: Settings, *, pooled: bool = True, threads: int = 4) -> 
     """
     from pipelines.database import SqlStore
 
+    # The embedded broker is known to one machine, and who commits may be on another.
+    wakeups = RedisWakeups(settings.redis_url, threads=pooled) if settings.redis_url else None
     direct_url = settings.database_direct_url
-    return SqlStore(settings.database_url, pooled=pooled, threads=threads, direct_url=direct_url)
+    return SqlStore(settings.database_url, pooled=pooled, threads=threads, direct_url=direct_url, wakeups=wakeups)
 
 
 def secret_keys(settings: Settings, store: Store) -> SecretKeys:

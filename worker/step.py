@@ -64,6 +64,7 @@ def step(kind: str, row_id: str) -> None:
         _at_edge(services, kind, row_id, partial(_go_on, media=kind == Kind.CLIP))
     finally:
         # A horse ends without asking anybody.
+        services.store.flush()
         trace.flush()
 
 

@@ -8,7 +8,7 @@ import select
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import Engine, make_url
 
 from pipelines.database.engine import make_engine
 from pipelines.domain.errors import Unavailable
-from pipelines.ports import Commits
+from pipelines.ports import UNHEARD_S, Commits, Wakeups
 from pipelines.settings.connection_urls import POOLER
 
 CHANNEL = "reelgrid_due"
@@ -27,18 +27,24 @@ FIRST_LOOK_S, LAST_LOOK_S = 0.004, 0.5
 """A commit counts some time after it was written: we look this soon, each time after twice as long, and so long."""
 WRITTEN = 0x2 | 0x100
 """inotify's IN_MODIFY and IN_CREATE: the log that SQLite writes commits to comes and goes."""
-UNHEARD_S = 0.1
-"""Through a pooler nothing can be heard at all, so that SQL is looked at as often as this."""
+
+
+def is_deaf(url: str, direct_url: str | None) -> bool:
+    """Whether the database cannot tell us: a pooler takes the connection away on which we would listen."""
+    return direct_url is None and POOLER in make_url(url).query
 
 
 @contextmanager
-def listening(engine: Engine, url: str, direct_url: str | None) -> Iterator[Commits]:
-    """Commits from now on, on whatever database it is. Raises Unavailable."""
+def listening(engine: Engine, url: str, direct_url: str | None, wakeups: Wakeups | None) -> Iterator[Commits]:
+    """Commits from now on, on whatever database it is; by `wakeups`, if there are any, where it cannot tell us. Raises
+    Unavailable.
+    """
     if engine.dialect.name == "sqlite":
         with closing(engine.raw_connection()) as connection, _writes_beside(engine.url.database) as writes:
             yield _DataVersion(connection, writes)
-    elif direct_url is None and POOLER in make_url(url).query:
-        yield _Unheard()
+    elif is_deaf(url, direct_url):
+        with wakeups.hear() if wakeups else nullcontext(_Unheard()) as commits:
+            yield commits
     else:
         listener = make_engine(direct_url or url, pooled=False, patient=True)
         with listener.connect().execution_options(isolation_level="AUTOCOMMIT") as connected:

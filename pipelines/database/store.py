@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from pipelines.database import schema
 from pipelines.database.audit import credit_discrepancies, discrepancies, recount_quoted
 from pipelines.database.balances import KeptBalances
-from pipelines.database.commits import CHANNEL, listening
+from pipelines.database.commits import CHANNEL, is_deaf, listening
 from pipelines.database.engine import THREADS, make_engine
 from pipelines.database.rows import Scope, SqlRows
 from pipelines.database.server_time import ServerTime
@@ -43,7 +43,7 @@ from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.limits import ClockStep
 from pipelines.domain.money import DEPLOYMENT
 from pipelines.domain.records import Balance, Checkpoint, DayTotal, Kind, Leased, LedgerEntry
-from pipelines.ports import Commits, DayCap, Discrepancy, Rows, Tx, UsageGroup
+from pipelines.ports import Commits, DayCap, Discrepancy, Rows, Tx, UsageGroup, Wakeups
 
 T = TypeVar("T")
 
@@ -113,7 +113,7 @@ class SqlTx(Tx):
         """The very last thing before the commit."""
         self._kept.settle()
 
-    def tell(self) -> None:
+    def tell(self, wakeups: Wakeups | None) -> None:
         """After the commit: who listens hears that rows are due. SQLite's processes see a commit by themselves.
 
         PostgreSQL lets only one transaction that notifies commit at a time, and holds the others up until its commit is
@@ -123,6 +123,8 @@ class SqlTx(Tx):
         if self._due.given and self.connection.dialect.name == "postgresql":
             with suppress(DBAPIError):
                 self.connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(f"NOTIFY {CHANNEL}")
+            if wakeups is not None:
+                wakeups.tell()
 
     def wake(self) -> None:
         """Rows were given due times past the tables of `Tx`."""
@@ -202,9 +204,18 @@ class _Turns:
 class SqlStore:
     """ports.Store over SQLAlchemy. One per process; open none before a fork."""
 
-    def __init__(self, url: str, *, pooled: bool = True, threads: int = THREADS, direct_url: str | None = None) -> None:
-        """`direct_url` is the way around a pooler, for what takes long."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        pooled: bool = True,
+        threads: int = THREADS,
+        direct_url: str | None = None,
+        wakeups: Wakeups | None = None,
+    ) -> None:
+        """`direct_url` is the way around a pooler, for what takes long; without it, `wakeups` tell of commits."""
         self.url, self._direct_url = url, direct_url
+        self._wakeups = wakeups if is_deaf(url, direct_url) else None
         self.engine = make_engine(url, pooled=pooled, threads=threads)
         self._sqlite = self.engine.dialect.name == "sqlite"
         self._turn: AbstractContextManager[Any] = _Turns() if self._sqlite else nullcontext()
@@ -224,7 +235,7 @@ class SqlStore:
             with connection.begin():
                 yield tx
                 tx.settle()
-            tx.tell()
+            tx.tell(self._wakeups)
 
     @contextmanager
     def read(self) -> Iterator[SqlTx]:
@@ -263,8 +274,12 @@ class SqlStore:
 
     @contextmanager
     def commits(self) -> Iterator[Commits]:
-        with _translated(), listening(self.engine, self.url, self._direct_url) as commits:
+        with _translated(), listening(self.engine, self.url, self._direct_url, self._wakeups) as commits:
             yield commits
+
+    def flush(self) -> None:
+        if self._wakeups is not None:
+            self._wakeups.flush()
 
     def claim(self, kind: str, id: str, *, owner: str, now: float, seconds: float) -> str | None:
         with self.write() as tx:

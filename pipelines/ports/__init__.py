@@ -20,7 +20,7 @@ from pipelines.ports.airtable import (
     SetupReport,
     Written,
 )
-from pipelines.ports.database import Commits, DayCap, Discrepancy, Rows, Store, Tx, UsageGroup
+from pipelines.ports.database import UNHEARD_S, Commits, DayCap, Discrepancy, Rows, Store, Tx, UsageGroup, Wakeups
 from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor, FilmSigner
 from pipelines.ports.meaning import Meaning
@@ -52,6 +52,7 @@ from pipelines.ports.video import (
 )
 
 __all__ = [
+    "UNHEARD_S",
     "Accept",
     "Airtable",
     "AirtableBrand",
@@ -117,6 +118,7 @@ __all__ = [
     "Tx",
     "UsageGroup",
     "VideoProvider",
+    "Wakeups",
     "Written",
     "anything",
     "log_context",

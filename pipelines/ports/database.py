@@ -341,6 +341,25 @@ class Commits(Protocol):
         """
 
 
+UNHEARD_S = 0.1
+"""Where nothing can be heard of commits, SQL is looked at as often as this."""
+
+
+class Wakeups(Protocol):
+    """Carries word of commits where the database itself cannot, from any process to those who listen."""
+
+    def tell(self) -> None:
+        """Say that rows are due, after the commit. Waits for nobody, except in a process that forks, and raises
+        nothing.
+        """
+
+    def flush(self) -> None:
+        """Wait a moment, so that what this process has to tell is told before it ends."""
+
+    def hear(self) -> AbstractContextManager[Commits]:
+        """What is told from now on; while nothing can be heard, as if something were told every `UNHEARD_S`."""
+
+
 class Store(Protocol):
     """The truth."""
 
@@ -366,6 +385,9 @@ class Store(Protocol):
 
     def commits(self) -> AbstractContextManager[Commits]:
         """Hear of it when rows become due. Raises Unavailable."""
+
+    def flush(self) -> None:
+        """Before a process that ends without asking anybody: those who listen have been told of what it committed."""
 
     def claim(self, kind: str, id: str, *, owner: str, now: float, seconds: float) -> str | None:
         """Take the lease of a row: the token, or None when somebody holds it or it is not due any more."""

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
-from sqlalchemy import event, make_url, text
+from sqlalchemy import event, text
 
 from pipelines.database import SqlStore
 from pipelines.database.engine import SPARE
 from pipelines.domain.errors import NotFound, Unavailable
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import Run
-from tests.conftest import needs
 from tools.postgres import Postgres
-from tools.stack import free_port, until
 
 
 def test_a_server_that_never_answers_is_an_outage_within_seconds() -> None:
@@ -102,61 +95,6 @@ def test_processes_that_keep_their_connections_bring_the_schema_up_to_date_toget
     assert not any(thread.is_alive() for thread in threads)
     for store in stores:
         store.check()
-        store.engine.dispose()
-
-
-PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-CONFIG = """
-[databases]
-* = host=127.0.0.1 port={port} user=postgres
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {listen}
-auth_type = any
-pool_mode = transaction
-unix_socket_dir =
-"""
-
-
-@pytest.fixture
-def pooler(postgres: Postgres, tmp_path: Path) -> Iterator[int]:
-    """A real PgBouncer that hands out connections by the transaction; its port."""
-    needs("pgbouncer", found=PGBOUNCER is not None)
-    port = free_port()
-    path = tmp_path / "pgbouncer.ini"
-    path.write_text(CONFIG.format(port=postgres.port, listen=port))
-    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(0o755)
-    process = subprocess.Popen([*prefix, str(PGBOUNCER), str(path)], stderr=subprocess.DEVNULL)
-    try:
-        until(lambda: _is_open(port), "PgBouncer")
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _is_open(port: int) -> bool:
-    with socket.create_connection(("127.0.0.1", port)):
-        return True
-
-
-@pytest.mark.parametrize("direct", [False, True])
-def test_behind_a_pooler_the_schema_comes_up_and_rows_go_in(postgres: Postgres, pooler: int, *, direct: bool) -> None:
-    """With and without a way around it for the migration."""
-    around = postgres.fresh_url()
-    through = make_url(around).set(port=pooler, query={"pgbouncer": "true"}).render_as_string(hide_password=False)
-    stores = [SqlStore(through, direct_url=around if direct else None) for _ in range(3)]
-    threads = [threading.Thread(target=store.migrate) for store in stores]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for store in stores:
-        with store.write() as tx:
-            tx.serialise("films")
-            assert tx.runs.find() == []
         store.engine.dispose()
 
 
