@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -26,10 +26,11 @@ from pipelines.domain.errors import (
     Unavailable,
 )
 from pipelines.domain.lifecycle import IN_FLIGHT, GenerationStatus, Reason
-from pipelines.domain.records import Generation, Kind
+from pipelines.domain.records import Generation, Kind, Run
 from pipelines.domain.state.generation import GenerationResult
 from pipelines.ports import Job, Tx, log_context, trace
 from pipelines.stages.generations import fetch, submit
+from pipelines.stages.kernel import log_ids
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation
 from pipelines.stages.spending import circuit_breaker, ledger, rate_limits
@@ -95,21 +96,23 @@ def poll_due(
     due = _take_due(services, limit, run_id)
     if not due:
         return 0
-    with trace.span("poll", {"reelgrid.generations": len(due)}, links=_traces(services, due)):
-        _poll(services, due, executor)
+    runs = _traced(services, due)
+    with trace.span("poll", {"reelgrid.generations": len(due)}, links=[run.traceparent for run in runs.values()]):
+        _poll(services, due, runs, executor)
     return len(due)
 
 
-def _traces(services: Services, due: Sequence[Generation]) -> list[str | None]:
-    """Of the runs that a sweep is about."""
+def _traced(services: Services, due: Sequence[Generation]) -> dict[str, Run]:
+    """The runs that a sweep is linked to, by their ids; none where nobody traces, because reading them takes time."""
     if not trace.is_on():
-        return []
+        return {}
     with services.store.read() as tx:
-        return [run.traceparent for run in tx.runs.find(id=sorted({gen.run_id for gen in due})[: trace.MOST_LINKS])]
+        found = tx.runs.find(id=sorted({gen.run_id for gen in due})[: trace.MOST_LINKS])
+    return {run.id: run for run in found}
 
 
-def _poll(services: Services, due: Sequence[Generation], executor: Executor | None) -> None:
-    ask = partial(_ask, services, _ProviderBackoff())
+def _poll(services: Services, due: Sequence[Generation], runs: Mapping[str, Run], executor: Executor | None) -> None:
+    ask = partial(_ask, services, _ProviderBackoff(), runs)
     together, since = list[_Answer](), time.monotonic()
     for answer in executor.map(ask, due) if executor else map(ask, due):
         together += [answer] if answer else []
@@ -210,8 +213,9 @@ def _paused(tx: Tx, now: float) -> set[str]:
     return {name.removeprefix(POLLS) for name in waiting if name.startswith(POLLS)}
 
 
-def _ask(services: Services, patience: _ProviderBackoff, gen: Generation) -> _Answer | None:
+def _ask(services: Services, patience: _ProviderBackoff, runs: Mapping[str, Run], gen: Generation) -> _Answer | None:
     with log_context.about(run_id=gen.run_id, generation_id=gen.id):
+        log_ids.add(gen, runs.get(gen.run_id))
         return _ask_once(services, patience, gen)
 
 

@@ -13,7 +13,6 @@ from typing import TypeVar
 from pipelines.domain.errors import BadDelivery, Blame, Busy, Permanent, ReelgridError, Retryable
 from pipelines.domain.footage import Preview
 from pipelines.domain.lifecycle import MOVING, RunStatus
-from pipelines.domain.money import dollars
 from pipelines.domain.records import (
     Base,
     Clip,
@@ -27,7 +26,7 @@ from pipelines.domain.records import (
     QueueSweep,
     Run,
 )
-from pipelines.ports import Tx, log_context, trace
+from pipelines.ports import Tx, trace
 from pipelines.stages.base_changes import queue_sweep, webhook_push
 from pipelines.stages.commerce import payments
 from pipelines.stages.delivery import extras
@@ -35,7 +34,7 @@ from pipelines.stages.files import thumbnails
 from pipelines.stages.films import prepare_clip
 from pipelines.stages.generations import drafts
 from pipelines.stages.generations.poll import poll_due
-from pipelines.stages.kernel import leases
+from pipelines.stages.kernel import leases, log_ids
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, LostLease
 from pipelines.stages.recovery import fan_out
@@ -107,7 +106,7 @@ def step(
         return False
     about = {"reelgrid.kind": kind, "reelgrid.row.id": id, "reelgrid.run.id": run.id if run else None}
     with trace.within(run.traceparent if run else None), trace.span(f"step {kind}", about):
-        _tell_lines(row, run)
+        log_ids.add(row, run)
         _work(services, kind, row)
     if run is not None and kind in (Kind.GENERATION, Kind.CLIP):
         go_on(services, run.id)
@@ -120,15 +119,6 @@ def _run_of(tx: Tx, row: Leased | None) -> Run | None:
     if isinstance(row, Generation | Clip | Cut | Purchase):
         return tx.runs.get(row.run_id)
     return row if isinstance(row, Run) else None
-
-
-def _tell_lines(row: Leased, run: Run | None) -> None:
-    """Whose it is and, of a paid request, what it costs, or may cost at most, in dollars."""
-    if run is not None:
-        ids = {"base_id": run.base_id, "record_id": run.record_id, "key_id": run.key_id, "account_id": run.account_id}
-        log_context.add(run_id=run.id, **ids)
-    if isinstance(row, Generation):
-        log_context.add(cost_usd=str(dollars(row.reserve_micro if row.cost_micro is None else row.cost_micro)))
 
 
 def _work(services: Services, kind: str, row: Leased) -> None:
